@@ -1,0 +1,43 @@
+//! Floor 1: the event engine. It advances a [`Model`] from event to event and knows nothing else.
+//!
+//! It does not know what an event means, draws no random number and never looks at a wall clock.
+
+mod event_list;
+mod streams;
+
+pub use event_list::EventList;
+pub use streams::{RandomStreams, Stream};
+
+use crate::units::SimTime;
+
+/// Something that changes at events. The engine is compiled once for each model.
+pub trait Model {
+    /// What can happen; small and `Copy`, for the event list holds many.
+    type Event: Copy;
+
+    /// Lets `event` happen at `now`. New events go into `events`, never before `now`.
+    fn handle(&mut self, now: SimTime, event: Self::Event, events: &mut EventList<Self::Event>);
+}
+
+/// Why a run ended.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Ending {
+    /// Nothing is left to happen.
+    Exhausted,
+    /// The given number of events has happened and more are pending: the guard against endless runs.
+    EventLimit,
+}
+
+/// Handles events in order until none is left, or until `event_limit` of them have happened.
+///
+/// Panics when an event lies before the one handled last, which is a bug of the model.
+pub fn run<M: Model>(model: &mut M, events: &mut EventList<M::Event>, event_limit: u64) -> Ending {
+    let mut now = SimTime::ZERO;
+    for _ in 0..event_limit {
+        let Some((time, event)) = events.pop() else { return Ending::Exhausted };
+        assert!(time >= now, "an event at {time} after one at {now}");
+        now = time;
+        model.handle(now, event, events);
+    }
+    if events.is_empty() { Ending::Exhausted } else { Ending::EventLimit }
+}

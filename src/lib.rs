@@ -1,0 +1,6 @@
+//! slicewise
+pub mod engine;
+pub mod queueing;
+pub mod spec;
+pub mod study;
+pub mod units;

@@ -1,0 +1,59 @@
+//! `Sequencer`: releases jobs in the order in which they took a number, whatever order they end in.
+//!
+//! It takes no time of its own and serves no one: a job waits only for those with lower numbers.
+
+use super::Station;
+use crate::units::SimTime;
+use std::collections::BTreeMap;
+
+/// Holds early finishers until their turn. A job is a tag and its number.
+#[derive(Debug)]
+pub struct Sequencer<T> {
+    issued: u64,
+    released: u64,
+    held: BTreeMap<u64, T>,
+    changed: SimTime,
+}
+
+impl<T> Sequencer<T> {
+    /// A sequencer that has issued no number yet.
+    pub fn new() -> Self {
+        Self { issued: 0, released: 0, held: BTreeMap::new(), changed: SimTime::ZERO }
+    }
+
+    /// The next number, for a job that is being issued now.
+    pub fn take_number(&mut self) -> u64 {
+        self.issued += 1;
+        self.issued - 1
+    }
+}
+
+impl<T> Default for Sequencer<T> {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl<T> Station for Sequencer<T> {
+    type Job = (T, u64);
+    type Done = T;
+
+    fn submit(&mut self, now: SimTime, (tag, number): Self::Job) {
+        assert!(number >= self.released && number < self.issued, "number {number} is not outstanding");
+        self.held.insert(number, tag);
+        self.changed = now;
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        self.held.contains_key(&self.released).then_some(self.changed)
+    }
+
+    fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
+        while self.changed <= now
+            && let Some(tag) = self.held.remove(&self.released)
+        {
+            done.push(tag);
+            self.released += 1;
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! The machine and the hypervisor on it.
+//!
+//! Which VMs run where is the experiment's affair.
+
+use super::Fact;
+use crate::units::{Bytes, SimDuration};
+
+/// A server model. One catalogue file each.
+#[derive(Clone, Debug)]
+pub struct HostSpec {
+    /// The catalogue's name, such as `dell-r7525`.
+    pub id: String,
+    /// The vendor's name.
+    pub name: String,
+    /// Logical processors (hardware threads) of all sockets.
+    pub logical_processors: Fact<u32>,
+    /// Main memory.
+    pub memory: Fact<Bytes>,
+}
+
+/// What a platform costs, each cost named. `bare-metal` costs nothing.
+#[derive(Clone, Debug)]
+pub struct Hypervisor {
+    /// The catalogue's name, such as `vsphere-7.0u2`.
+    pub id: String,
+    /// The vendor's name.
+    pub name: String,
+    /// Whether guests see GPUs through vGPU types.
+    pub virtual_gpus: bool,
+    /// GPU throughput relative to bare metal; a batch's work is divided by it. Above 0.
+    pub gpu_speed: Fact<f64>,
+    /// Delay of one submission to the GPU; it occupies nothing.
+    pub submission_latency: Fact<SimDuration>,
+    /// CPU speed relative to bare metal; CPU work is divided by it. Above 0.
+    pub cpu_speed: Fact<f64>,
+}

@@ -1,0 +1,73 @@
+//! Floor 2: the nouns. An [`Experiment`] is everything one run needs, checked and plain.
+//!
+//! Nothing here reads a file or can be wrong: `config::check` builds these values and refuses what
+//! cannot be; whoever builds them in code keeps the promises stated at the fields.
+
+mod fact;
+mod gpu;
+mod host;
+mod load;
+mod scenario;
+mod server;
+mod workload;
+
+pub use fact::{Fact, Standing};
+pub use gpu::{GpuSpec, VgpuType};
+pub use host::{HostSpec, Hypervisor};
+pub use load::{Arrivals, LoadSpec, Round, TestScenario, TestSettings};
+pub use scenario::{Axis, Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
+pub use server::{BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec, TimeoutFrom};
+pub use workload::{CpuWork, ServiceTime, SizeDistribution, WorkTable, Workload};
+
+/// A physical card of the experiment: index into [`Experiment::cards`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct GpuId(pub u16);
+
+/// A virtual machine: index into [`Experiment::vms`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct VmId(pub u16);
+
+/// One run, complete and checked.
+#[derive(Clone, Debug)]
+pub struct Experiment {
+    /// The run's name, unique with its side within a scenario.
+    pub name: String,
+    /// The seed of every random stream but LoadGen's own in replication 0.
+    pub seed: u64,
+    /// Replication 0 uses the LoadGen seeds of the MLPerf round; later ones reseed every stream.
+    pub replication: u32,
+    /// What lies between the machine and its guests.
+    pub hypervisor: Hypervisor,
+    /// The machine.
+    pub host: HostSpec,
+    /// The machine's GPUs, by [`GpuId`].
+    pub cards: Vec<GpuSpec>,
+    /// The guests, by [`VmId`]; on bare metal the one operating system.
+    pub vms: Vec<VmSpec>,
+}
+
+/// A guest: an inference server under load.
+#[derive(Clone, Debug)]
+pub struct VmSpec {
+    /// Name in reports, unique in its run.
+    pub name: String,
+    /// Virtual CPUs, from 1 to the host's logical processors.
+    pub vcpus: u32,
+    /// The cards it owns whole, each with the vGPU type it sees them through; at least one.
+    pub gpus: Vec<GpuShare>,
+    /// What it answers.
+    pub workload: Workload,
+    /// How it turns queries into batches.
+    pub server: ServerSpec,
+    /// Who asks, and when.
+    pub load: LoadSpec,
+}
+
+/// What a guest has of one card.
+#[derive(Clone, Debug)]
+pub struct GpuShare {
+    /// The card.
+    pub card: GpuId,
+    /// The vGPU type's name; nothing for a card that is passed through or on bare metal.
+    pub vgpu_type: Option<String>,
+}

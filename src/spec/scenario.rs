@@ -1,0 +1,93 @@
+//! A scenario: the runs one file or folder asks for, and what published figures they stand beside.
+//!
+//! Whether a figure counts as fitted or predicted is not declared here: it follows from the rows
+//! that the facts in use were fitted on.
+
+use super::{Experiment, TestScenario};
+use crate::units::SimDuration;
+
+/// What one call of `slicewise run` simulates.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// The folder's or file's name; results go to `output/<name>/`.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// A hash of every file that went into it, catalogue included: 16 hexadecimal digits.
+    pub hash: String,
+    /// The seed of every run.
+    pub seed: u64,
+    /// The runs, each with its baseline; at least one.
+    pub pairs: Vec<Pair>,
+    /// When the pairs are the points of one series: what varies.
+    pub axis: Option<Axis>,
+}
+
+/// What varies over the pairs of a scenario.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// The key that varies, such as `vcpus`.
+    pub name: String,
+    /// Its value in each pair.
+    pub values: Vec<f64>,
+}
+
+/// A run and what it is compared with.
+#[derive(Clone, Debug)]
+pub struct Pair {
+    /// The name of both runs, such as `bert-99.9-server`.
+    pub name: String,
+    /// The run in question.
+    pub virtual_run: PlannedRun,
+    /// What it stands beside; nothing when the file says so.
+    pub baseline: Option<Baseline>,
+    /// Search the highest VALID rate of both sides to this relative precision (Server), or compare
+    /// their rates (Offline); always with identical settings.
+    pub capacity: Option<f64>,
+}
+
+/// An experiment and the published run it imitates, if any.
+#[derive(Clone, Debug)]
+pub struct PlannedRun {
+    /// What to simulate.
+    pub experiment: Experiment,
+    /// What was measured; compared with the first VM.
+    pub published: Option<Published>,
+}
+
+/// The other side of a pair.
+#[derive(Clone, Debug)]
+pub struct Baseline {
+    /// What it is.
+    pub kind: BaselineKind,
+    /// Its run.
+    pub run: PlannedRun,
+}
+
+/// The two notions of bare metal, never mixed in one table without saying so.
+#[derive(Clone, PartialEq, Debug)]
+pub enum BaselineKind {
+    /// The same load, draws, settings and cards, without hypervisor.
+    Counterfactual,
+    /// A published bare-metal run with settings of its own; what differs, as `batch_max 69 (64)`:
+    /// the twin's value, then the virtual run's.
+    Twin {
+        /// One entry for each setting that differs.
+        differs: Vec<String>,
+    },
+}
+
+/// A published result.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Published {
+    /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
+    pub row: String,
+    /// Where it was published.
+    pub source: String,
+    /// The scenario of the run.
+    pub scenario: TestScenario,
+    /// Samples per second: completed (Server) or samples over makespan (Offline).
+    pub completed_per_s: Option<f64>,
+    /// Latencies by the names of the result document: `min`, `p50`, ... `max`.
+    pub latency: Vec<(String, SimDuration)>,
+}

@@ -1,0 +1,144 @@
+//! The inference server in the guest: every knob, and the presets that name published harnesses.
+//!
+//! What the knobs do is in `host`; which values a harness uses was read off its configuration
+//! (MLPerf Inference results v1.1, NVIDIA and Dell code).
+
+use crate::units::SimDuration;
+
+/// When waiting queries become a batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum BatchRule {
+    /// Whatever waits, at once, up to the maximum.
+    Available,
+    /// A full batch; a smaller one only at the timeout.
+    Full,
+}
+
+/// What the timeout of [`BatchRule::Full`] counts from.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TimeoutFrom {
+    /// The batcher's own start of waiting.
+    WaitStart,
+    /// The arrival of the oldest query that waits.
+    Oldest,
+}
+
+/// Who gets the next batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Dispatch {
+    /// The worker that has been idle longest, whatever its GPU.
+    LongestIdle,
+    /// The GPUs in turn, skipping those without a free slot.
+    RoundRobin,
+}
+
+/// When the permit that a batch was formed with can form the next one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PermitReturn {
+    /// When the batch gets its stream: a worker holds one batch behind the running one.
+    AtStart,
+    /// When the batch is complete: permits are slots in flight.
+    AtCompletion,
+}
+
+/// How one owner's batches use the GPU together.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum GpuSharing {
+    /// One runs to its end, then the next.
+    InOrder,
+    /// All advance, each at the rate the service-time formula gives for their number.
+    Shared,
+}
+
+/// The order in which batches of one GPU are reported.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Completion {
+    /// As they end.
+    Any,
+    /// As they were issued: an early one waits for older ones.
+    IssueOrder,
+}
+
+/// An inference server's settings. Counts are at least 1.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ServerSpec {
+    /// The preset it came from.
+    pub preset: String,
+    /// Most samples in a batch.
+    pub batch_max: u32,
+    /// Inference streams per GPU: batches the GPU works on at once.
+    pub streams: u32,
+    /// Permits per GPU to form a batch: workers, or slots in flight.
+    pub slots: u32,
+    /// When waiting queries become a batch.
+    pub batch_rule: BatchRule,
+    /// The longest wait for a full batch; nothing means no limit while queries keep coming.
+    pub timeout: Option<SimDuration>,
+    /// What the timeout counts from.
+    pub timeout_from: TimeoutFrom,
+    /// Who gets the next batch.
+    pub dispatch: Dispatch,
+    /// When a permit returns.
+    pub permit_return: PermitReturn,
+    /// How batches use the GPU together.
+    pub gpu_sharing: GpuSharing,
+    /// The order of completion.
+    pub completion: Completion,
+    /// Samples of one call are sorted by falling size (which only Offline's one call shows).
+    pub sort_samples: bool,
+    /// Inputs lie on the device already: nothing is copied in.
+    pub start_from_device: bool,
+}
+
+/// A named set of server settings.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Name in scenario files.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// Makes the settings; batch size and streams are the scenario's to set.
+    pub make: fn() -> ServerSpec,
+}
+
+/// The presets known.
+pub const PRESETS: [Preset; 2] = [
+    Preset {
+        name: "mlperf-bert",
+        about: "NVIDIA's BERT harness: one queue, whatever waits at once, one batch staged behind each stream",
+        make: || ServerSpec {
+            preset: "mlperf-bert".to_string(),
+            batch_max: 64,
+            streams: 2,
+            slots: 2,
+            batch_rule: BatchRule::Available,
+            timeout: None,
+            timeout_from: TimeoutFrom::WaitStart,
+            dispatch: Dispatch::LongestIdle,
+            permit_return: PermitReturn::AtStart,
+            gpu_sharing: GpuSharing::InOrder,
+            completion: Completion::Any,
+            sort_samples: true,
+            start_from_device: false,
+        },
+    },
+    Preset {
+        name: "mlperf-lwis",
+        about: "NVIDIA's LWIS harness: full batches in turn over the GPUs, 4 slots each, completion in issue order",
+        make: || ServerSpec {
+            preset: "mlperf-lwis".to_string(),
+            batch_max: 8,
+            streams: 2,
+            slots: 4,
+            batch_rule: BatchRule::Full,
+            timeout: Some(SimDuration::from_millis(30)),
+            timeout_from: TimeoutFrom::WaitStart,
+            dispatch: Dispatch::RoundRobin,
+            permit_return: PermitReturn::AtCompletion,
+            gpu_sharing: GpuSharing::Shared,
+            completion: Completion::IssueOrder,
+            sort_samples: false,
+            start_from_device: false,
+        },
+    },
+];

@@ -1,0 +1,128 @@
+//! A neural network in service: how long its batches take, what they copy, what memory they need.
+//!
+//! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
+
+use super::Fact;
+use crate::units::{Bytes, Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// A workload. One catalogue file each.
+#[derive(Clone, Debug)]
+pub struct Workload {
+    /// The catalogue's name, such as `bert-99.9`.
+    pub id: String,
+    /// The long name.
+    pub name: String,
+    /// LoadGen's Server latency bound for it.
+    pub target_latency: Fact<SimDuration>,
+    /// How much work a query is, relative to the mean.
+    pub sizes: Fact<SizeDistribution>,
+    /// Device memory of the weights, once per server and GPU.
+    pub weights: Fact<Bytes>,
+    /// Device memory of one sample in a batch that runs or is staged.
+    pub workspace_per_sample: Fact<Bytes>,
+    /// Bytes copied to the device per sample.
+    pub input_per_sample: Fact<Bytes>,
+    /// Bytes copied back per sample.
+    pub output_per_sample: Fact<Bytes>,
+    /// CPU work around each batch.
+    pub cpu: CpuWork,
+    /// How long batches take, by the GPU model they were measured on.
+    pub service: BTreeMap<String, ServiceTime>,
+}
+
+/// CPU work around one batch: `per_batch + samples x per_sample`, on one vCPU.
+#[derive(Clone, Debug)]
+pub struct CpuWork {
+    /// Before the GPU: gathering and launching, per batch.
+    pub launch_per_batch: Fact<SimDuration>,
+    /// Before the GPU, per sample.
+    pub launch_per_sample: Fact<SimDuration>,
+    /// After the GPU: post-processing and reporting, per batch.
+    pub finish_per_batch: Fact<SimDuration>,
+    /// After the GPU, per sample.
+    pub finish_per_sample: Fact<SimDuration>,
+}
+
+/// The relative size of a query, mean 1.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum SizeDistribution {
+    /// Every query is alike.
+    Fixed,
+    /// Log-normal with mean 1 and this standard deviation of the logarithm.
+    LogNormal {
+        /// Standard deviation of ln(size), above 0.
+        sigma: f64,
+    },
+    /// Exponential with mean 1, for comparison with queueing theory.
+    Exponential,
+}
+
+/// How long a batch takes on one GPU model:
+/// `max(host_floor, launch + work(b) ((1 - phi) + phi n / s) / clock)`.
+#[derive(Clone, Debug)]
+pub struct ServiceTime {
+    /// GPU time per batch that nothing hides and no larger GPU shortens.
+    pub launch: Fact<SimDuration>,
+    /// CPU launch time: no batch takes less.
+    pub host_floor: Fact<SimDuration>,
+    /// The part of the work that fills any share of the GPU it is given.
+    pub phi: Fact<Share>,
+    /// Time of a batch of mean-size samples alone on the whole GPU, without launch.
+    pub work: Fact<WorkTable>,
+}
+
+/// Batch size against time, rising in both; interpolated linearly.
+#[derive(Clone, PartialEq, Debug)]
+pub struct WorkTable(Vec<(u32, SimDuration)>);
+
+impl WorkTable {
+    /// A table from points in rising order of batch size, times above zero and never falling.
+    /// The error says which rule a point breaks.
+    pub fn new(points: Vec<(u32, SimDuration)>) -> Result<Self, String> {
+        let Some(&(first, time)) = points.first() else { return Err("has no points".to_string()) };
+        if first == 0 || time == SimDuration::ZERO {
+            return Err("starts at batch 0 or at no time".to_string());
+        }
+        if points.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+            return Err("has batch sizes that do not rise".to_string());
+        }
+        if points.windows(2).any(|pair| pair[0].1 > pair[1].1) {
+            return Err("has times that fall".to_string());
+        }
+        Ok(Self(points))
+    }
+
+    /// The points, in rising order of batch size.
+    pub fn points(&self) -> &[(u32, SimDuration)] {
+        &self.0
+    }
+
+    /// Time of a batch of `batch` samples, in nanoseconds: linear between points, proportional to
+    /// the batch below the first point and beyond the last.
+    pub fn at(&self, batch: u32) -> f64 {
+        let after = self.0.partition_point(|&(size, _)| size < batch);
+        let nanos = |index: usize| self.0[index].1.as_nanos_f64();
+        let proportional = |index: usize| nanos(index) * f64::from(batch) / f64::from(self.0[index].0);
+        if after == 0 || after == self.0.len() {
+            return proportional(after.min(self.0.len() - 1));
+        }
+        let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
+        nanos(after - 1) + (nanos(after) - nanos(after - 1)) * (f64::from(batch) - low) / (high - low)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn work_is_interpolated_between_batches() {
+        let ms = SimDuration::from_millis;
+        let table = WorkTable::new(vec![(2, ms(10)), (4, ms(30))]).unwrap();
+        assert_eq!([1, 2, 3, 4, 8].map(|batch| table.at(batch) / 1e6), [5.0, 10.0, 20.0, 30.0, 60.0]);
+        assert!(WorkTable::new(vec![(2, ms(10)), (2, ms(30))]).is_err());
+        assert!(WorkTable::new(vec![(2, ms(10)), (3, ms(9))]).is_err());
+        assert!(WorkTable::new(vec![]).is_err());
+    }
+}

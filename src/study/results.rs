@@ -1,0 +1,251 @@
+//! The result document: what every report is made of, and the shape of `result.json`.
+//!
+//! The shape is a contract (`schema_version`): keys may join, none changes its meaning. Units stand
+//! in the keys. Nothing here is formatted for people.
+
+use crate::spec::Standing;
+use serde::Serialize;
+
+/// Version of the document's shape.
+pub const SCHEMA_VERSION: u32 = 1;
+
+/// Everything one call of `slicewise run` found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct Results {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of all input, 16 hexadecimal digits.
+    pub scenario_hash: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// Every run: per pair first the virtual side, then the baseline.
+    pub runs: Vec<RunResult>,
+    /// Every pair whose capacity was compared.
+    pub comparisons: Vec<Comparison>,
+    /// When the runs are points of a series: what varies, and its value at each run.
+    pub axis: Option<AxisResult>,
+    /// What a reader must know before believing a figure; whole sentences.
+    pub notes: Vec<String>,
+    /// The fitted and assumed numbers the result leans on, each once.
+    pub leans_on: Vec<FactUse>,
+}
+
+/// The program that made a document.
+#[derive(Clone, Debug, Serialize)]
+pub struct Tool {
+    /// Always `slicewise`.
+    pub name: &'static str,
+    /// Its version.
+    pub version: &'static str,
+}
+
+/// Which side of a pair a run is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Side {
+    /// The run in question.
+    Virtual,
+    /// What it is compared with.
+    Baseline,
+}
+
+/// One run.
+#[derive(Clone, Debug, Serialize)]
+pub struct RunResult {
+    /// The pair's name.
+    pub name: String,
+    /// The side.
+    pub side: Side,
+    /// The hypervisor's catalogue name.
+    pub platform: String,
+    /// For a baseline, `counterfactual` or `twin`.
+    pub baseline_kind: Option<&'static str>,
+    /// For a twin, the settings in which it differs from the virtual run.
+    pub differs: Vec<String>,
+    /// One entry per VM.
+    pub vms: Vec<VmResult>,
+    /// One entry per card.
+    pub gpus: Vec<GpuResult>,
+}
+
+/// What one VM's load saw.
+#[derive(Clone, Debug, Serialize)]
+pub struct VmResult {
+    /// The VM's name.
+    pub name: String,
+    /// The workload's catalogue name.
+    pub workload: String,
+    /// `server`, `offline` or `singlestream`.
+    pub scenario: &'static str,
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// The rate asked for.
+    pub target_qps: f64,
+    /// Queries completed.
+    pub queries: u64,
+    /// Samples completed.
+    pub samples: u64,
+    /// (n - 1) / last due time; nothing where arrivals are not scheduled.
+    pub scheduled_per_s: Option<f64>,
+    /// (n - 1) / last completion; Offline: samples / makespan.
+    pub completed_per_s: f64,
+    /// The highest VALID rate, where it was searched.
+    pub capacity_qps: Option<f64>,
+    /// Latencies in milliseconds.
+    pub latency_ms: LatencyMs,
+    /// LoadGen's bound and percentile.
+    pub target_latency_ms: f64,
+    /// Mean of each stage of a sample's way, in milliseconds, in the order of the path.
+    pub stages_ms: Vec<StageMean>,
+    /// Mean samples per batch.
+    pub batch_mean: f64,
+    /// LoadGen's verdict.
+    pub verdict: VerdictResult,
+    /// What the rate and the latencies are: given, fitted or predicted.
+    pub standing: FigureStanding,
+    /// The published figures beside them.
+    pub published: Option<PublishedResult>,
+}
+
+/// Latencies in milliseconds; percentiles to 0.1 %, the others exact.
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[allow(missing_docs, reason = "the names are the meaning: p50 is the 50th percentile, p999 the 99.9th")]
+pub struct LatencyMs {
+    pub min: f64,
+    pub mean: f64,
+    pub p50: f64,
+    pub p90: f64,
+    pub p95: f64,
+    pub p97: f64,
+    pub p99: f64,
+    pub p999: f64,
+    pub max: f64,
+}
+
+impl LatencyMs {
+    /// The figure called `name` in the document.
+    pub fn get(&self, name: &str) -> Option<f64> {
+        Some(match name {
+            "min" => self.min,
+            "mean" => self.mean,
+            "p50" => self.p50,
+            "p90" => self.p90,
+            "p95" => self.p95,
+            "p97" => self.p97,
+            "p99" => self.p99,
+            "p999" => self.p999,
+            "max" => self.max,
+            _ => return None,
+        })
+    }
+}
+
+/// Mean time a sample spends in one stage.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StageMean {
+    /// The stage's name.
+    pub stage: &'static str,
+    /// Mean over samples, in milliseconds.
+    pub mean_ms: f64,
+}
+
+/// LoadGen's verdict.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct VerdictResult {
+    /// Whether the run is VALID.
+    pub valid: bool,
+    /// The rules it failed.
+    pub failed_rules: Vec<String>,
+}
+
+/// What a figure is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Origin {
+    /// Put in: a Server rate.
+    Given,
+    /// A number in use was fitted on this very row.
+    Fitted,
+    /// No number in use was fitted on this row.
+    Predicted,
+}
+
+/// What a VM's figures are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+pub struct FigureStanding {
+    /// `completed_per_s`.
+    pub rate: Origin,
+    /// `latency_ms`.
+    pub latency: Origin,
+}
+
+/// Published figures and how far the simulated ones are off.
+#[derive(Clone, Debug, Serialize)]
+pub struct PublishedResult {
+    /// Samples per second.
+    pub completed_per_s: Option<f64>,
+    /// Latencies in milliseconds, by the names of [`LatencyMs`].
+    pub latency_ms: std::collections::BTreeMap<String, f64>,
+    /// Simulated over published, minus 1, in percent; keys `completed_per_s`, `p50`, ...
+    pub error_percent: std::collections::BTreeMap<String, f64>,
+    /// Where it was published.
+    pub source: String,
+}
+
+/// One card.
+#[derive(Clone, Debug, Serialize)]
+pub struct GpuResult {
+    /// Index of the card in the host.
+    pub id: u16,
+    /// The GPU model's catalogue name.
+    pub model: String,
+    /// Part of the run in which the card worked, 0 to 1.
+    pub busy_share: f64,
+}
+
+/// Both sides at their best.
+#[derive(Clone, Debug, Serialize)]
+pub struct Comparison {
+    /// The pair's name.
+    pub name: String,
+    /// The scenario of the runs.
+    pub scenario: &'static str,
+    /// Highest VALID rate, or Offline rate, of the virtual side.
+    pub virtual_per_s: f64,
+    /// The same of bare metal with identical settings.
+    pub baseline_per_s: f64,
+    /// Their ratio: the prediction.
+    pub capacity_ratio: f64,
+    /// Relative precision of the search; 0 for Offline rates, which need none.
+    pub precision: f64,
+    /// Published virtual over published bare rate; for Server these were chosen, not measured.
+    pub published_ratio: Option<f64>,
+}
+
+/// What varies over the runs.
+#[derive(Clone, Debug, Serialize)]
+pub struct AxisResult {
+    /// The key that varies.
+    pub name: String,
+    /// Its value at each run of `runs`, in order.
+    pub values: Vec<f64>,
+}
+
+/// A fitted or assumed number in use.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FactUse {
+    /// Where it stands, such as `workloads/bert-99.9 launch`.
+    pub fact: String,
+    /// Its value as files write it.
+    pub value: String,
+    /// Fitted or assumed.
+    pub standing: Standing,
+    /// Its source.
+    pub source: String,
+}

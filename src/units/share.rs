@@ -1,0 +1,56 @@
+//! Ratios between 0 and 1: a part of a GPU, of a batch's time, of a link.
+//!
+//! A factor that may pass 1 (a clock, a slowdown) is a plain `f64`, not a share.
+
+use super::parse_quantity;
+use std::fmt;
+use std::str::FromStr;
+
+/// A part of a whole, 0 to 1.
+#[derive(Clone, Copy, PartialEq, PartialOrd, Debug)]
+pub struct Share(f64);
+
+impl Share {
+    /// The whole.
+    pub const WHOLE: Share = Share(1.0);
+
+    /// A ratio from 0 to 1, or nothing when it lies outside.
+    pub fn new(ratio: f64) -> Option<Self> {
+        (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
+    }
+
+    /// The ratio, 0 to 1.
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+impl FromStr for Share {
+    type Err = String;
+    fn from_str(text: &str) -> Result<Self, String> {
+        let ratio = match text.trim().parse::<f64>() {
+            Ok(ratio) => ratio,
+            Err(_) => parse_quantity(text, &[("%", 0.01)])?,
+        };
+        Share::new(ratio).ok_or_else(|| "lies outside 0 to 1 (0 % to 100 %)".to_string())
+    }
+}
+
+impl fmt::Display for Share {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} %", self.0 * 100.0)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_share_lies_between_nothing_and_all() {
+        assert_eq!("44 %".parse(), Ok(Share(0.44)));
+        assert_eq!("0.44".parse(), Ok(Share(0.44)));
+        assert!("101 %".parse::<Share>().is_err());
+        assert!("NaN".parse::<Share>().is_err());
+    }
+}
