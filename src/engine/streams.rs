@@ -55,7 +55,8 @@ mod tests {
 
     #[test]
     fn a_stream_depends_on_seed_replication_and_name_only() {
-        let draw = |seed, replication, name| RandomStreams::new(seed, replication).stream(name).next_u64();
+        let draw =
+            |seed, replication, name| RandomStreams::new(seed, replication).stream(name).next_u64();
         assert_eq!(draw(1, 0, "sizes/vm-1"), draw(1, 0, "sizes/vm-1"));
         assert_ne!(draw(1, 0, "sizes/vm-1"), draw(1, 0, "sizes/vm-2"));
         assert_ne!(draw(1, 0, "sizes/vm-1"), draw(1, 1, "sizes/vm-1"));

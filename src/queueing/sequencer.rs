@@ -39,7 +39,10 @@ impl<T> Station for Sequencer<T> {
     type Done = T;
 
     fn submit(&mut self, now: SimTime, (tag, number): Self::Job) {
-        assert!(number >= self.released && number < self.issued, "number {number} is not outstanding");
+        assert!(
+            number >= self.released && number < self.issued,
+            "number {number} is not outstanding"
+        );
         self.held.insert(number, tag);
         self.changed = now;
     }

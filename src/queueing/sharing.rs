@@ -31,7 +31,13 @@ impl<T> ProcessorSharing<T> {
     /// A station that serves up to `capacity` jobs (at least one) at full speed.
     pub fn new(capacity: u32) -> Self {
         assert!(capacity > 0, "a station without capacity");
-        Self { capacity: u64::from(capacity), clock: 0, updated: SimTime::ZERO, jobs: BTreeMap::new(), arrived: 0 }
+        Self {
+            capacity: u64::from(capacity),
+            clock: 0,
+            updated: SimTime::ZERO,
+            jobs: BTreeMap::new(),
+            arrived: 0,
+        }
     }
 
     /// How many times longer than alone each job takes at present, as the ratio `jobs / capacity`.
@@ -51,7 +57,8 @@ impl<T> ProcessorSharing<T> {
     fn instant_of(&self, target: u128) -> SimTime {
         let (jobs, capacity) = self.slowdown();
         let span = (target.saturating_sub(self.clock) * jobs).div_ceil(capacity << FRACTION_BITS);
-        self.updated + SimDuration::from_nanos(u64::try_from(span).expect("a span of less than 584 years"))
+        self.updated
+            + SimDuration::from_nanos(u64::try_from(span).expect("a span of less than 584 years"))
     }
 }
 

@@ -29,7 +29,11 @@ impl Standing {
 
     /// The word files and reports use.
     pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, standing)| *standing == self).expect("ALL lists every standing").0
+        Self::ALL
+            .iter()
+            .find(|(_, standing)| *standing == self)
+            .expect("ALL lists every standing")
+            .0
     }
 }
 

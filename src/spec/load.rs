@@ -25,7 +25,11 @@ impl TestScenario {
 
     /// The word files and reports use.
     pub fn word(self) -> &'static str {
-        Self::ALL.iter().find(|(_, scenario)| *scenario == self).expect("ALL lists every scenario").0
+        Self::ALL
+            .iter()
+            .find(|(_, scenario)| *scenario == self)
+            .expect("ALL lists every scenario")
+            .0
     }
 }
 
@@ -41,26 +45,27 @@ pub enum Arrivals {
 impl Arrivals {
     /// Every arrival process with the word files use and one line about it.
     pub const ALL: [(&'static str, Arrivals, &'static str); 2] = [
-        ("poisson", Arrivals::Poisson, "LoadGen's Server schedule: exponential gaps, its own generator"),
+        (
+            "poisson",
+            Arrivals::Poisson,
+            "LoadGen's Server schedule: exponential gaps, its own generator",
+        ),
         ("constant", Arrivals::Constant, "equal gaps of 1 / target_qps"),
     ];
 }
 
-/// An MLPerf Inference round: its LoadGen seeds, and whether early stopping decides the verdict.
+/// An MLPerf Inference round and its LoadGen seed.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Round {
     /// Name, such as `v1.1`.
     pub name: &'static str,
     /// `schedule_rng_seed`, published before each round.
     pub schedule_seed: u64,
-    /// Whether the verdict is LoadGen's early stopping rule (from round v2.0 on).
-    pub early_stopping: bool,
 }
 
 impl Round {
     /// The rounds known. Seeds from `mlperf.conf` of each round (mlcommons/inference).
-    pub const ALL: [Round; 1] =
-        [Round { name: "v1.1", schedule_seed: 10_051_496_985_653_635_065, early_stopping: false }];
+    pub const ALL: [Round; 1] = [Round { name: "v1.1", schedule_seed: 10_051_496_985_653_635_065 }];
 }
 
 /// LoadGen's settings of one test.

@@ -16,7 +16,10 @@ pub use gpu::{GpuSpec, VgpuType};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, LoadSpec, Round, TestScenario, TestSettings};
 pub use scenario::{Axis, Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
-pub use server::{BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec, TimeoutFrom};
+pub use server::{
+    BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
+    TimeoutFrom,
+};
 pub use workload::{CpuWork, ServiceTime, SizeDistribution, WorkTable, Workload};
 
 /// A physical card of the experiment: index into [`Experiment::cards`].

@@ -103,12 +103,14 @@ impl WorkTable {
     pub fn at(&self, batch: u32) -> f64 {
         let after = self.0.partition_point(|&(size, _)| size < batch);
         let nanos = |index: usize| self.0[index].1.as_nanos_f64();
-        let proportional = |index: usize| nanos(index) * f64::from(batch) / f64::from(self.0[index].0);
+        let proportional =
+            |index: usize| nanos(index) * f64::from(batch) / f64::from(self.0[index].0);
         if after == 0 || after == self.0.len() {
             return proportional(after.min(self.0.len() - 1));
         }
         let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
-        nanos(after - 1) + (nanos(after) - nanos(after - 1)) * (f64::from(batch) - low) / (high - low)
+        nanos(after - 1)
+            + (nanos(after) - nanos(after - 1)) * (f64::from(batch) - low) / (high - low)
     }
 }
 
@@ -120,7 +122,10 @@ mod tests {
     fn work_is_interpolated_between_batches() {
         let ms = SimDuration::from_millis;
         let table = WorkTable::new(vec![(2, ms(10)), (4, ms(30))]).unwrap();
-        assert_eq!([1, 2, 3, 4, 8].map(|batch| table.at(batch) / 1e6), [5.0, 10.0, 20.0, 30.0, 60.0]);
+        assert_eq!(
+            [1, 2, 3, 4, 8].map(|batch| table.at(batch) / 1e6),
+            [5.0, 10.0, 20.0, 30.0, 60.0]
+        );
         assert!(WorkTable::new(vec![(2, ms(10)), (2, ms(30))]).is_err());
         assert!(WorkTable::new(vec![(2, ms(10)), (3, ms(9))]).is_err());
         assert!(WorkTable::new(vec![]).is_err());

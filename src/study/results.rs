@@ -115,7 +115,10 @@ pub struct VmResult {
 
 /// Latencies in milliseconds; percentiles to 0.1 %, the others exact.
 #[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
-#[allow(missing_docs, reason = "the names are the meaning: p50 is the 50th percentile, p999 the 99.9th")]
+#[allow(
+    missing_docs,
+    reason = "the names are the meaning: p50 is the 50th percentile, p999 the 99.9th"
+)]
 pub struct LatencyMs {
     pub min: f64,
     pub mean: f64,

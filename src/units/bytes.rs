@@ -97,9 +97,14 @@ impl FromStr for Bytes {
 impl FromStr for Bandwidth {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        const UNITS: [(&str, f64); 4] = [("GB/s", 1e9), ("MB/s", 1e6), ("TB/s", 1e12), ("GiB/s", GIB as f64)];
+        const UNITS: [(&str, f64); 4] =
+            [("GB/s", 1e9), ("MB/s", 1e6), ("TB/s", 1e12), ("GiB/s", GIB as f64)];
         let speed = parse_quantity(text, &UNITS)?;
-        if speed > 0.0 && speed <= 1e15 { Ok(Bandwidth(speed)) } else { Err("is not above 0 and at most 1000 TB/s".to_string()) }
+        if speed > 0.0 && speed <= 1e15 {
+            Ok(Bandwidth(speed))
+        } else {
+            Err("is not above 0 and at most 1000 TB/s".to_string())
+        }
     }
 }
 

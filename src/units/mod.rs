@@ -24,7 +24,8 @@ pub use time::{SimDuration, SimTime};
 fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
     let allowed = || units.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
     let text = text.trim();
-    let split = text.find(|c: char| !matches!(c, '0'..='9' | '.' | '_' | '+' | '-' )).unwrap_or(text.len());
+    let split =
+        text.find(|c: char| !matches!(c, '0'..='9' | '.' | '_' | '+' | '-')).unwrap_or(text.len());
     // `1e3ms` is a number too: the exponent belongs to it when digits follow.
     let split = match text[split..].strip_prefix(['e', 'E']) {
         Some(rest) if rest.starts_with(|c: char| c.is_ascii_digit()) => {
@@ -34,12 +35,15 @@ fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
         _ => split,
     };
     let (number, unit) = (text[..split].replace('_', ""), text[split..].trim());
-    let number: f64 = number.parse().map_err(|_| format!("does not start with a number; write for example \"2 {}\"", units[0].0))?;
+    let number: f64 = number.parse().map_err(|_| {
+        format!("does not start with a number; write for example \"2 {}\"", units[0].0)
+    })?;
     if unit.is_empty() {
         return Err(format!("has no unit; allowed units: {}", allowed()));
     }
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-    let factor = factor.ok_or_else(|| format!("has the unknown unit \"{unit}\"; allowed units: {}", allowed()))?;
+    let factor = factor
+        .ok_or_else(|| format!("has the unknown unit \"{unit}\"; allowed units: {}", allowed()))?;
     if !number.is_finite() || number < 0.0 {
         return Err("is not a finite number of zero or more".to_string());
     }

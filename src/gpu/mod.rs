@@ -1,0 +1,14 @@
+//! Floor 3: one physical GPU: a card cut into instances, each with owners, each with a pool of
+//! batches; the links to it; and what a batch costs.
+//!
+//! Who may own what was checked before; nothing here refuses anything.
+
+mod card;
+mod copy_engine;
+mod cost;
+mod pool;
+
+pub use card::{Card, CardJob, InstanceId, InstanceSpec};
+pub use copy_engine::CopyEngine;
+pub use cost::{Demand, demand};
+pub use pool::{Pool, PoolJob};

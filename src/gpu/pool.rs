@@ -1,0 +1,111 @@
+//! `Pool`: the batches of one owner on the share of a GPU it is given.
+//!
+//! It does not know of turns or of other owners.
+
+use super::Demand;
+use crate::queueing::Station;
+use crate::spec::GpuSharing;
+use crate::units::{Share, SimDuration, SimTime};
+use std::collections::VecDeque;
+
+/// A batch for a pool.
+#[derive(Clone, Copy, Debug)]
+pub struct PoolJob<T> {
+    /// Who it is.
+    pub tag: T,
+    /// What it wants.
+    pub demand: Demand,
+}
+
+/// The batches of one owner, in order or sharing.
+#[derive(Debug)]
+pub struct Pool<T> {
+    share: Share,
+    sharing: GpuSharing,
+    running: Vec<Running<T>>,
+    waiting: VecDeque<PoolJob<T>>,
+    /// Instant at which the remainders in `running` were right.
+    updated: SimTime,
+}
+
+#[derive(Debug)]
+struct Running<T> {
+    job: PoolJob<T>,
+    /// The part of the batch that is left, 1 to 0.
+    remaining: f64,
+}
+
+impl<T> Pool<T> {
+    /// An empty pool on `share` of a GPU.
+    pub fn new(share: Share, sharing: GpuSharing) -> Self {
+        Self {
+            share,
+            sharing,
+            running: Vec::new(),
+            waiting: VecDeque::new(),
+            updated: SimTime::ZERO,
+        }
+    }
+
+    /// Whether no batch is inside.
+    pub fn is_empty(&self) -> bool {
+        self.running.is_empty()
+    }
+
+    /// When `running[index]` ends if nothing changes.
+    fn end_of(&self, index: usize) -> SimTime {
+        let batch = &self.running[index];
+        let whole = batch.job.demand.time(self.running.len(), self.share);
+        self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
+    }
+
+    /// Lets all running batches progress to `now` at the present rates.
+    fn pass(&mut self, now: SimTime) {
+        let span = (now - self.updated).as_nanos_f64();
+        let contenders = self.running.len();
+        for batch in &mut self.running {
+            let whole = batch.job.demand.time(contenders, self.share);
+            let part = if whole > 0.0 { span / whole } else { 1.0 };
+            batch.remaining = (batch.remaining - part).max(0.0);
+        }
+        self.updated = now;
+    }
+
+    fn start(&mut self, job: PoolJob<T>) {
+        self.running.push(Running { job, remaining: 1.0 });
+    }
+}
+
+impl<T> Station for Pool<T> {
+    type Job = PoolJob<T>;
+    type Done = T;
+
+    fn submit(&mut self, now: SimTime, job: PoolJob<T>) {
+        if self.sharing == GpuSharing::InOrder && !self.running.is_empty() {
+            self.waiting.push_back(job);
+            return;
+        }
+        self.pass(now);
+        self.start(job);
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        (0..self.running.len()).map(|index| self.end_of(index)).min()
+    }
+
+    fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
+        while let Some(end) = self.next_change().filter(|&end| end <= now) {
+            let ended: Vec<bool> =
+                (0..self.running.len()).map(|index| self.end_of(index) == end).collect();
+            self.pass(end);
+            let mut ended = ended.into_iter();
+            let over = self.running.extract_if(.., |_| ended.next() == Some(true));
+            done.extend(over.map(|batch| batch.job.tag));
+            if self.running.is_empty()
+                && let Some(job) = self.waiting.pop_front()
+            {
+                self.start(job);
+            }
+        }
+    }
+}

@@ -1,0 +1,240 @@
+//! `Batcher`: where queries and permits meet and become batches.
+//!
+//! Queries are fed ahead of their due times, so that no arrival needs an event: the batcher looks
+//! ahead to the query that will fill its batch. Its jobs are permits (a free worker, a free slot);
+//! its law is *permits in = permits out*. It does not know what becomes of a batch.
+
+use crate::loadgen::Query;
+use crate::queueing::Station;
+use crate::spec::{BatchRule, Dispatch, ServerSpec, TimeoutFrom};
+use crate::units::{SimDuration, SimTime};
+use std::collections::VecDeque;
+
+/// Leave to form one batch: a free worker or slot of one of the guest's GPUs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Permit {
+    /// Which of the guest's GPUs, from 0.
+    pub gpu: u16,
+    /// Which of its workers or slots, from 0.
+    pub worker: u16,
+}
+
+/// A batch: its composition is final.
+#[derive(Clone, Debug)]
+pub struct FormedBatch {
+    /// The permit it was formed with.
+    pub permit: Permit,
+    /// Its queries in order of arrival, at least one.
+    pub queries: Vec<Query>,
+}
+
+/// The batcher of one guest.
+#[derive(Debug)]
+pub struct Batcher {
+    batch_max: usize,
+    rule: BatchRule,
+    timeout: Option<SimDuration>,
+    timeout_from: TimeoutFrom,
+    /// Queries by due time, past and future.
+    stock: VecDeque<Query>,
+    /// Nothing more will be fed ahead of time.
+    closed: bool,
+    idle: Idle,
+    /// The permit the next batch is formed with, and since when the batcher waits with it.
+    selected: Option<(Permit, SimTime)>,
+}
+
+/// Permits that wait their turn.
+#[derive(Debug)]
+enum Idle {
+    LongestFirst(VecDeque<Permit>),
+    RoundRobin { by_gpu: Vec<VecDeque<Permit>>, next: usize },
+}
+
+impl Batcher {
+    /// The batcher of a guest with `gpus` GPUs; permits are submitted to it afterwards.
+    pub fn new(server: &ServerSpec, gpus: usize) -> Self {
+        let idle = match server.dispatch {
+            Dispatch::LongestIdle => Idle::LongestFirst(VecDeque::new()),
+            Dispatch::RoundRobin => {
+                Idle::RoundRobin { by_gpu: vec![VecDeque::new(); gpus], next: 0 }
+            }
+        };
+        Self {
+            batch_max: server.batch_max as usize,
+            rule: server.batch_rule,
+            timeout: server.timeout,
+            timeout_from: server.timeout_from,
+            stock: VecDeque::new(),
+            closed: false,
+            idle,
+            selected: None,
+        }
+    }
+
+    /// Adds a query that is due no earlier than the one before.
+    pub fn feed(&mut self, query: Query) {
+        debug_assert!(self.stock.back().is_none_or(|last| last.due <= query.due));
+        self.stock.push_back(query);
+    }
+
+    /// Says that nothing more will be fed ahead of time: what is left need not wait for more.
+    pub fn close(&mut self) {
+        self.closed = true;
+    }
+
+    /// Whether it must be fed, or closed, before it is asked for its next change.
+    pub fn is_hungry(&self) -> bool {
+        !self.closed && self.stock.len() < self.batch_max
+    }
+
+    /// When the batch that the selected permit waits for is formed.
+    fn formed_at(&self) -> Option<SimTime> {
+        let (_, since) = self.selected?;
+        let first = self.stock.front()?.due;
+        assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
+        let at = match self.rule {
+            BatchRule::Available => first,
+            BatchRule::Full => {
+                match (self.stock.get(self.batch_max - 1), self.deadline(first, since)) {
+                    (Some(filling), Some(deadline)) => filling.due.min(deadline),
+                    (Some(filling), None) => filling.due,
+                    (None, Some(deadline)) => deadline,
+                    (None, None) => self.stock.back().expect("the stock has a first query").due,
+                }
+            }
+        };
+        Some(at.max(since))
+    }
+
+    /// When waiting ends with fewer than a full batch, `first` being due first.
+    fn deadline(&self, first: SimTime, since: SimTime) -> Option<SimTime> {
+        let timeout = self.timeout?;
+        Some(match self.timeout_from {
+            TimeoutFrom::Oldest => first + timeout,
+            TimeoutFrom::WaitStart => {
+                // A wait that ends with nothing there starts again, as often as it takes.
+                let idle = first.saturating_since(since).as_nanos();
+                since + timeout * idle.div_ceil(timeout.as_nanos()).max(1)
+            }
+        })
+    }
+
+    fn select(&mut self, now: SimTime) {
+        let permit = match &mut self.idle {
+            Idle::LongestFirst(permits) => permits.pop_front(),
+            Idle::RoundRobin { by_gpu, next } => {
+                let gpus = by_gpu.len();
+                let free = (0..gpus)
+                    .map(|step| (*next + step) % gpus)
+                    .find(|&gpu| !by_gpu[gpu].is_empty());
+                free.and_then(|gpu| {
+                    *next = (gpu + 1) % gpus;
+                    by_gpu[gpu].pop_front()
+                })
+            }
+        };
+        self.selected = permit.map(|permit| (permit, now));
+    }
+}
+
+impl Station for Batcher {
+    type Job = Permit;
+    type Done = FormedBatch;
+
+    fn submit(&mut self, now: SimTime, permit: Permit) {
+        match &mut self.idle {
+            Idle::LongestFirst(permits) => permits.push_back(permit),
+            Idle::RoundRobin { by_gpu, .. } => by_gpu[usize::from(permit.gpu)].push_back(permit),
+        }
+        if self.selected.is_none() {
+            self.select(now);
+        }
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        self.formed_at()
+    }
+
+    /// Forms at most one batch: the stock may have to be fed before the next.
+    fn advance(&mut self, now: SimTime, done: &mut Vec<FormedBatch>) {
+        if self.formed_at().is_none_or(|at| at > now) {
+            return;
+        }
+        let due =
+            self.stock.iter().take(self.batch_max).take_while(|query| query.due <= now).count();
+        let queries = self.stock.drain(..due).collect();
+        let (permit, _) = self.selected.take().expect("a batch is formed with a permit");
+        done.push(FormedBatch { permit, queries });
+        self.select(now);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::PRESETS;
+
+    const MS: u64 = 1_000_000;
+
+    fn batcher(
+        preset: usize,
+        batch_max: u32,
+        gpus: u16,
+        permits_per_gpu: u16,
+        dues: &[u64],
+    ) -> Batcher {
+        let server = ServerSpec { batch_max, ..(PRESETS[preset].make)() };
+        let mut batcher = Batcher::new(&server, usize::from(gpus));
+        for &due in dues {
+            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0 });
+        }
+        batcher.close();
+        for worker in 0..permits_per_gpu {
+            (0..gpus).for_each(|gpu| batcher.submit(SimTime::ZERO, Permit { gpu, worker }));
+        }
+        batcher
+    }
+
+    /// Runs the batcher without giving permits back: (time in ns, GPU, batch size) of each batch.
+    fn batches(mut batcher: Batcher) -> Vec<(u64, u16, usize)> {
+        let (mut log, mut done) = (Vec::new(), Vec::new());
+        while let Some(now) = batcher.next_change() {
+            batcher.advance(now, &mut done);
+            let batch = done.pop().expect("a change forms a batch");
+            log.push((now.as_nanos(), batch.permit.gpu, batch.queries.len()));
+        }
+        log
+    }
+
+    #[test]
+    fn bert_takes_whatever_waits_at_once() {
+        // Two workers, batches of up to 2: the third query finds the first worker spent.
+        assert_eq!(batches(batcher(0, 2, 2, 1, &[0, 5, 5, 5])), [(0, 0, 1), (5, 1, 2)]);
+    }
+
+    #[test]
+    fn a_query_due_at_the_very_instant_joins_the_batch() {
+        assert_eq!(batches(batcher(0, 64, 1, 1, &[7, 7, 7, 8])), [(7, 0, 3)]);
+    }
+
+    #[test]
+    fn lwis_waits_for_a_full_batch_and_takes_the_gpus_in_turn() {
+        let dues = [0, 1, 2, 3, 4, 5];
+        assert_eq!(batches(batcher(1, 2, 3, 4, &dues)), [(1, 0, 2), (3, 1, 2), (5, 2, 2)]);
+    }
+
+    #[test]
+    fn the_timeout_counts_from_the_start_of_the_wait_and_starts_again() {
+        // 30 ms from 0 end with nothing there, the next 30 ms with one query.
+        assert_eq!(batches(batcher(1, 8, 1, 1, &[40 * MS])), [(60 * MS, 0, 1)]);
+        assert_eq!(batches(batcher(1, 8, 1, 1, &[10 * MS])), [(30 * MS, 0, 1)]);
+    }
+
+    #[test]
+    fn a_timeout_from_the_oldest_query_counts_from_its_arrival() {
+        let mut batcher = batcher(1, 8, 1, 1, &[40 * MS]);
+        batcher.timeout_from = TimeoutFrom::Oldest;
+        assert_eq!(batches(batcher), [(70 * MS, 0, 1)]);
+    }
+}

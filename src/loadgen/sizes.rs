@@ -1,0 +1,54 @@
+//! The size of each query: its work relative to the mean, from the VM's own random stream.
+//!
+//! It does not know what a size costs; `gpu::cost` does.
+
+use crate::engine::Stream;
+use crate::spec::SizeDistribution;
+use rand_distr::{Distribution, Exp1, LogNormal};
+
+/// Draws sizes one after the other.
+pub(super) struct Sizes {
+    law: Law,
+    stream: Stream,
+}
+
+enum Law {
+    Fixed,
+    LogNormal(LogNormal<f32>),
+    Exponential,
+}
+
+impl Sizes {
+    /// Sizes of `distribution`, drawn from `stream`.
+    pub(super) fn new(distribution: SizeDistribution, stream: Stream) -> Self {
+        let law = match distribution {
+            SizeDistribution::Fixed => Law::Fixed,
+            SizeDistribution::Exponential => Law::Exponential,
+            SizeDistribution::LogNormal { sigma } => {
+                // exp(mu + sigma^2 / 2) is the mean of the law; this mu makes it 1.
+                let mu = -sigma * sigma / 2.0;
+                Law::LogNormal(LogNormal::new(mu as f32, sigma as f32).expect("sigma is finite"))
+            }
+        };
+        Self { law, stream }
+    }
+
+    /// The next size, above 0.
+    pub(super) fn draw(&mut self) -> f32 {
+        match &self.law {
+            Law::Fixed => 1.0,
+            Law::LogNormal(law) => law.sample(&mut self.stream),
+            Law::Exponential => {
+                let size: f32 = Exp1.sample(&mut self.stream);
+                size.max(f32::MIN_POSITIVE)
+            }
+        }
+    }
+
+    /// The next `count` sizes, largest first.
+    pub(super) fn falling(&mut self, count: u64) -> Vec<f32> {
+        let mut sizes: Vec<f32> = (0..count).map(|_| self.draw()).collect();
+        sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+        sizes
+    }
+}
