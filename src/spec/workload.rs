@@ -5,6 +5,7 @@
 use super::Fact;
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// A workload. One catalogue file each.
 #[derive(Clone, Debug)]
@@ -56,6 +57,16 @@ pub enum SizeDistribution {
     },
     /// Exponential with mean 1, for comparison with queueing theory.
     Exponential,
+}
+
+impl fmt::Display for SizeDistribution {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            SizeDistribution::Fixed => write!(f, "fixed"),
+            SizeDistribution::LogNormal { sigma } => write!(f, "lognormal, sigma {sigma}"),
+            SizeDistribution::Exponential => write!(f, "exponential"),
+        }
+    }
 }
 
 /// How long a batch takes on one GPU model:
@@ -111,6 +122,14 @@ impl WorkTable {
         let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
         nanos(after - 1)
             + (nanos(after) - nanos(after - 1)) * (f64::from(batch) - low) / (high - low)
+    }
+}
+
+impl fmt::Display for WorkTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let points: Vec<String> =
+            self.0.iter().map(|(batch, time)| format!("{batch}: {time}")).collect();
+        write!(f, "{}", points.join(", "))
     }
 }
 

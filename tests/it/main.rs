@@ -1,1 +1,7 @@
-fn main() {}
+//! The integration tests, in one binary: theory, twins, laws, and what users meet.
+
+mod architecture;
+mod laws;
+mod support;
+mod theory;
+mod twins;

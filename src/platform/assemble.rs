@@ -1,0 +1,125 @@
+//! From experiment to platform: every station made, every permit handed out.
+//!
+//! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
+
+use super::{Guest, GuestGpu, Platform, Slot, StationId, Timed, sharing_of};
+use crate::engine::{EventList, RandomStreams};
+use crate::gpu::{Card, CopyEngine, InstanceId, InstanceSpec};
+use crate::host::{Batcher, Permit};
+use crate::loadgen::LoadGen;
+use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
+use crate::record::Recorder;
+use crate::spec::{Experiment, GpuId, GpuSpec, VmId, VmSpec};
+use crate::units::{Share, SimTime};
+
+impl<'a> Platform<'a> {
+    /// The platform of `experiment` before its first event.
+    pub(super) fn new(experiment: &'a Experiment) -> Self {
+        let mut platform = Self {
+            experiment,
+            guests: Vec::new(),
+            guest_gpus: Vec::new(),
+            first_gpu: Vec::new(),
+            processors: Timed::new(ProcessorSharing::new(experiment.host.logical_processors.value)),
+            submission: Timed::new(Fifo::delay()),
+            streams: Vec::new(),
+            slots: Vec::new(),
+            batches: Vec::new(),
+            free_batches: Vec::new(),
+            done: Vec::new(),
+        };
+        let mut instances = vec![Vec::new(); experiment.cards.len()];
+        for (index, vm) in experiment.vms.iter().enumerate() {
+            platform.first_gpu.push(platform.guest_gpus.len() as u16);
+            platform.guests.push(guest(experiment, index, vm));
+            for share in &vm.gpus {
+                let of_card: &mut Vec<InstanceSpec> = &mut instances[usize::from(share.card.0)];
+                let instance = InstanceId(of_card.len() as u16);
+                of_card.push(InstanceSpec {
+                    share: Share::WHOLE,
+                    sharing: sharing_of(experiment, index),
+                });
+                platform.add_guest_gpu(vm, share.card, instance);
+            }
+        }
+        let slots =
+            experiment.cards.iter().zip(&instances).map(|(card, instances)| slot(card, instances));
+        platform.slots = slots.collect();
+        platform
+    }
+
+    fn add_guest_gpu(&mut self, vm: &VmSpec, card: GpuId, instance: InstanceId) {
+        let first_stream = self.streams.len() as u16;
+        let stream_count = vm.server.streams as u16;
+        self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
+        let order = Timed::new(Sequencer::new());
+        self.guest_gpus.push(GuestGpu {
+            card,
+            instance,
+            first_stream,
+            stream_count,
+            next_stream: 0,
+            order,
+        });
+    }
+
+    /// Hands out the permits and wakes the batchers for the first time.
+    pub(super) fn start(&mut self, events: &mut EventList<super::Event>) {
+        for (index, vm) in self.experiment.vms.iter().enumerate() {
+            let id = VmId(index as u16);
+            for worker in 0..vm.server.slots as u16 {
+                for gpu in 0..vm.gpus.len() as u16 {
+                    self.guests[index]
+                        .batcher
+                        .station
+                        .submit(SimTime::ZERO, Permit { gpu, worker });
+                }
+            }
+            self.feed(id);
+            self.guests[index].batcher.arm(StationId::Batcher(id), events);
+        }
+    }
+
+    /// Keeps the batcher of `vm` stocked with the future, until there is none.
+    pub(super) fn feed(&mut self, vm: VmId) {
+        const BLOCK: usize = 1024;
+        let guest = &mut self.guests[usize::from(vm.0)];
+        while guest.batcher.station.is_hungry() {
+            for _ in 0..BLOCK {
+                match guest.loadgen.next_scheduled() {
+                    Some(query) => guest.batcher.station.feed(query),
+                    None => return guest.batcher.station.close(),
+                }
+            }
+        }
+    }
+}
+
+fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
+    let streams = RandomStreams::new(experiment.seed, experiment.replication);
+    // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
+    // A second guest would see the very same arrivals, so only the first replays.
+    let replays = experiment.seed == 0 && experiment.replication == 0 && index == 0;
+    let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
+    Guest {
+        loadgen: LoadGen::new(
+            &vm.load,
+            vm.workload.sizes.value,
+            vm.server.sort_samples,
+            &streams,
+            schedule,
+            &vm.name,
+        ),
+        batcher: Timed::new(Batcher::new(&vm.server, vm.gpus.len())),
+        vcpus: Timed::new(Gate::new(vm.vcpus as usize)),
+        recorder: Recorder::new(vm.load.settings.target_latency),
+    }
+}
+
+fn slot(card: &GpuSpec, instances: &[InstanceSpec]) -> Slot {
+    Slot {
+        copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
+        card: Timed::new(Card::new(instances)),
+        copy_out: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
+    }
+}

@@ -1,0 +1,242 @@
+//! Floor 4: the platform: one machine with its guests, wired, and run.
+//!
+//! [`Platform`] owns every station and is the engine's model. The way of a batch from station to
+//! station is in `route`, how an experiment becomes a platform in `assemble`. Nothing here knows a
+//! file, a report or another run.
+
+mod assemble;
+mod route;
+
+use crate::engine::{self, Ending, EventList, Model};
+use crate::gpu::{Card, CopyEngine, InstanceId};
+use crate::host::{Batcher, Permit};
+use crate::loadgen::{LoadGen, Observed, Query, failed_rules};
+use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
+use crate::record::{Recorder, Stage};
+use crate::spec::{Experiment, GpuId, GpuSharing, VmId};
+use crate::units::SimTime;
+
+/// What can happen.
+#[derive(Clone, Copy, Debug)]
+pub enum Event {
+    /// A station said that it would change now. Ignored unless `stamp` is the station's newest.
+    Wake {
+        /// The station.
+        station: StationId,
+        /// The station's stamp when it said so.
+        stamp: u32,
+    },
+}
+
+/// A station of the platform. The order is the order of the path, and decides ties in time.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum StationId {
+    /// A guest's batcher.
+    Batcher(VmId),
+    /// The gate in front of a guest's vCPUs.
+    Vcpus(VmId),
+    /// The host's logical processors.
+    Processors,
+    /// The delay of submissions.
+    Submission,
+    /// Host to device, per card.
+    CopyIn(GpuId),
+    /// The gate of one inference stream.
+    Stream(u16),
+    /// A card.
+    Card(GpuId),
+    /// Device to host, per card.
+    CopyOut(GpuId),
+    /// The release of one guest GPU's batches in issue order.
+    Order(u16),
+}
+
+/// A batch under way: index into the platform's list of batches.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct BatchId(u32);
+
+/// A batch on its way.
+#[derive(Debug)]
+struct Batch {
+    vm: VmId,
+    permit: Permit,
+    /// The guest GPU it runs on: index into `Platform::guest_gpus`.
+    guest_gpu: u16,
+    /// Its inference stream: index into `Platform::streams`.
+    stream: u16,
+    /// Its number in the order of issue on its guest GPU.
+    number: u64,
+    queries: Vec<Query>,
+    size_sum: f64,
+    stage: Stage,
+    /// When it entered `stage`.
+    entered: SimTime,
+}
+
+/// A station with the wake-up it asked for last.
+#[derive(Debug)]
+struct Timed<S> {
+    station: S,
+    stamp: u32,
+    wake: Option<SimTime>,
+}
+
+/// A guest.
+struct Guest {
+    loadgen: LoadGen,
+    batcher: Timed<Batcher>,
+    vcpus: Timed<Gate<BatchId>>,
+    recorder: Recorder,
+}
+
+/// What a guest has of a card.
+struct GuestGpu {
+    card: GpuId,
+    instance: InstanceId,
+    /// Its streams in `Platform::streams`: first and number.
+    first_stream: u16,
+    stream_count: u16,
+    next_stream: u16,
+    order: Timed<Sequencer<BatchId>>,
+}
+
+/// A card with its links.
+struct Slot {
+    copy_in: Timed<CopyEngine<BatchId>>,
+    card: Timed<Card<BatchId>>,
+    copy_out: Timed<CopyEngine<BatchId>>,
+}
+
+/// One machine with its guests.
+pub struct Platform<'a> {
+    experiment: &'a Experiment,
+    guests: Vec<Guest>,
+    /// The GPUs of all guests; those of one guest in a row, from `first_gpu[vm]`.
+    guest_gpus: Vec<GuestGpu>,
+    first_gpu: Vec<u16>,
+    processors: Timed<ProcessorSharing<BatchId>>,
+    submission: Timed<Fifo<BatchId>>,
+    streams: Vec<Timed<Gate<BatchId>>>,
+    slots: Vec<Slot>,
+    batches: Vec<Batch>,
+    free_batches: Vec<BatchId>,
+    /// Reused by every `advance`.
+    done: Vec<BatchId>,
+}
+
+/// What a run yields.
+#[derive(Clone, Debug)]
+pub struct Outcome {
+    /// One entry per VM of the experiment.
+    pub vms: Vec<VmOutcome>,
+    /// Part of the run in which each card worked, 0 to 1.
+    pub gpu_busy: Vec<f64>,
+}
+
+/// What a VM's load saw.
+#[derive(Clone, Debug)]
+pub struct VmOutcome {
+    /// Its latencies and stages.
+    pub recorder: Recorder,
+    /// The rules of LoadGen that it failed; none means VALID.
+    pub failed_rules: Vec<String>,
+}
+
+/// Simulates `experiment` to the end of its load.
+pub fn simulate(experiment: &Experiment) -> Outcome {
+    simulate_with(experiment, |_| {})
+}
+
+/// As [`simulate`], after `prepare` has seen each VM's recorder: a test may ask it for a log.
+pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -> Outcome {
+    let mut platform = Platform::new(experiment);
+    platform.guests.iter_mut().for_each(|guest| prepare(&mut guest.recorder));
+    let mut events = EventList::new();
+    platform.start(&mut events);
+    let ending = engine::run(&mut platform, &mut events, u64::MAX);
+    assert_eq!(ending, Ending::Exhausted);
+    platform.outcome()
+}
+
+impl Model for Platform<'_> {
+    type Event = Event;
+
+    fn handle(&mut self, now: SimTime, event: Event, events: &mut EventList<Event>) {
+        match event {
+            Event::Wake { station, stamp } => self.wake(now, station, stamp, events),
+        }
+    }
+}
+
+impl Platform<'_> {
+    fn outcome(self) -> Outcome {
+        let end = self.guests.iter().map(|guest| guest.recorder.last_completion()).max();
+        let end = end.unwrap_or(SimTime::ZERO);
+        let gpu_busy = self.slots.iter().map(|slot| slot.card.station.busy_share(end)).collect();
+        let vms = self.guests.into_iter().zip(&self.experiment.vms).map(|(guest, vm)| {
+            let recorder = guest.recorder;
+            assert_eq!(
+                recorder.latencies().count(),
+                guest.loadgen.made_count(),
+                "every query completes once"
+            );
+            let observed = Observed {
+                queries: recorder.latencies().count(),
+                over_latency: recorder.over_latency(),
+                last_due: recorder.last_due(),
+                last_completion: recorder.last_completion(),
+            };
+            VmOutcome { failed_rules: failed_rules(&vm.load, observed), recorder }
+        });
+        Outcome { vms: vms.collect(), gpu_busy }
+    }
+}
+
+impl StationId {
+    /// Place on the path: among wake-ups of one instant the lower goes first.
+    fn rank(self) -> u8 {
+        match self {
+            StationId::Batcher(_) => 1,
+            StationId::Vcpus(_) => 2,
+            StationId::Processors => 3,
+            StationId::Submission => 4,
+            StationId::CopyIn(_) => 5,
+            StationId::Stream(_) => 6,
+            StationId::Card(_) => 7,
+            StationId::CopyOut(_) => 8,
+            StationId::Order(_) => 9,
+        }
+    }
+}
+
+impl<S: Station> Timed<S> {
+    fn new(station: S) -> Self {
+        Self { station, stamp: 0, wake: None }
+    }
+
+    /// Asks the station when it changes next, and schedules a wake-up if that is news.
+    fn arm(&mut self, id: StationId, events: &mut EventList<Event>) {
+        let next = self.station.next_change();
+        if next != self.wake {
+            self.wake = next;
+            self.stamp = self.stamp.wrapping_add(1);
+            if let Some(time) = next {
+                events.schedule(time, id.rank(), Event::Wake { station: id, stamp: self.stamp });
+            }
+        }
+    }
+
+    /// Whether a wake-up with `stamp` is the newest; if so it is spent.
+    fn answers(&mut self, stamp: u32) -> bool {
+        let current = self.stamp == stamp && self.wake.is_some();
+        if current {
+            self.wake = None;
+        }
+        current
+    }
+}
+
+/// How a guest's batches use a card, for the card's list of instances.
+fn sharing_of(experiment: &Experiment, vm: usize) -> GpuSharing {
+    experiment.vms[vm].server.gpu_sharing
+}

@@ -1,0 +1,143 @@
+//! Floor 3: the recorder: what one VM's queries saw, and where their time went.
+//!
+//! It is told when a batch enters each stage and when it is complete; it decides nothing.
+
+use crate::loadgen::Query;
+use crate::queueing::stats::LatencyHistogram;
+use crate::units::{SimDuration, SimTime};
+
+/// The stations on a sample's way, in order; each has its share of the latency.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Stage {
+    /// From the scheduled arrival until the batch is formed.
+    Batcher,
+    /// Gathering and launching on the VM's vCPUs.
+    Launch,
+    /// The hypervisor's delay of one submission.
+    Submission,
+    /// Inputs over PCIe.
+    CopyIn,
+    /// Behind the batch that runs on the same stream.
+    Stream,
+    /// On the GPU.
+    Gpu,
+    /// Outputs over PCIe.
+    CopyOut,
+    /// Behind batches that were issued earlier.
+    Order,
+    /// Post-processing and reporting on the vCPUs.
+    Finish,
+}
+
+impl Stage {
+    /// All stages in the order of the way, with the name reports use.
+    pub const ALL: [(Stage, &'static str); 9] = [
+        (Stage::Batcher, "batcher"),
+        (Stage::Launch, "launch"),
+        (Stage::Submission, "submission"),
+        (Stage::CopyIn, "copy in"),
+        (Stage::Stream, "stream"),
+        (Stage::Gpu, "gpu"),
+        (Stage::CopyOut, "copy out"),
+        (Stage::Order, "order"),
+        (Stage::Finish, "finish"),
+    ];
+}
+
+/// What was recorded of one VM.
+#[derive(Clone, Debug)]
+pub struct Recorder {
+    bound: SimDuration,
+    latencies: LatencyHistogram,
+    over_latency: u64,
+    batches: u64,
+    last_due: SimTime,
+    last_completion: SimTime,
+    /// Time of all samples in each stage, in nanoseconds.
+    stage_sums: [u128; Stage::ALL.len()],
+    /// Every latency in order of completion, where a test asks for them.
+    log: Option<Vec<(SimTime, SimDuration)>>,
+}
+
+impl Recorder {
+    /// A recorder that counts latencies beyond `bound`.
+    pub fn new(bound: SimDuration) -> Self {
+        Self {
+            bound,
+            latencies: LatencyHistogram::new(),
+            over_latency: 0,
+            batches: 0,
+            last_due: SimTime::ZERO,
+            last_completion: SimTime::ZERO,
+            stage_sums: [0; Stage::ALL.len()],
+            log: None,
+        }
+    }
+
+    /// Keeps every query's due time and latency from now on: much memory, for tests.
+    pub fn keep_log(&mut self) {
+        self.log = Some(Vec::new());
+    }
+
+    /// `samples` samples spent `span` each in `stage`.
+    pub fn stage(&mut self, stage: Stage, samples: usize, span: SimDuration) {
+        self.stage_sums[stage as usize] += samples as u128 * u128::from(span.as_nanos());
+    }
+
+    /// A batch was formed of `queries` at `now`.
+    pub fn formed(&mut self, queries: &[Query], now: SimTime) {
+        self.batches += 1;
+        let waited: u128 =
+            queries.iter().map(|query| u128::from((now - query.due).as_nanos())).sum();
+        self.stage_sums[Stage::Batcher as usize] += waited;
+    }
+
+    /// A batch of `queries` is complete at `now`.
+    pub fn complete(&mut self, queries: &[Query], now: SimTime) {
+        for query in queries {
+            let latency = now - query.due;
+            self.latencies.record(latency);
+            self.over_latency += u64::from(latency > self.bound);
+            self.last_due = self.last_due.max(query.due);
+            if let Some(log) = &mut self.log {
+                log.push((query.due, latency));
+            }
+        }
+        self.last_completion = now;
+    }
+
+    /// All latencies.
+    pub fn latencies(&self) -> &LatencyHistogram {
+        &self.latencies
+    }
+
+    /// How many latencies exceed the bound.
+    pub fn over_latency(&self) -> u64 {
+        self.over_latency
+    }
+
+    /// How many batches were formed.
+    pub fn batches(&self) -> u64 {
+        self.batches
+    }
+
+    /// The latest due time of a completed query.
+    pub fn last_due(&self) -> SimTime {
+        self.last_due
+    }
+
+    /// When the last batch completed.
+    pub fn last_completion(&self) -> SimTime {
+        self.last_completion
+    }
+
+    /// Mean time of a sample in `stage`, in nanoseconds; zero when nothing completed.
+    pub fn stage_mean(&self, stage: Stage) -> f64 {
+        self.stage_sums[stage as usize] as f64 / self.latencies.count().max(1) as f64
+    }
+
+    /// Due time and latency of every query in order of completion, if they were kept.
+    pub fn log(&self) -> Option<&[(SimTime, SimDuration)]> {
+        self.log.as_deref()
+    }
+}

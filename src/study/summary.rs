@@ -1,0 +1,311 @@
+//! From outcomes to the result document: rates, percentiles, standings, notes.
+//!
+//! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
+
+use super::{
+    AxisResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs, Origin,
+    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, VerdictResult,
+    VmResult, kind_word,
+};
+use crate::platform::{Outcome, VmOutcome};
+use crate::record::{Recorder, Stage};
+use crate::spec::{
+    BaselineKind, Experiment, Fact, Pair, PlannedRun, Published, Scenario, Standing, TestScenario,
+    VmSpec,
+};
+use crate::units::SimDuration;
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+/// Adds the runs and the comparison of one pair. `found` holds what its pieces found, in order.
+pub(super) fn summarise(
+    pair: &Pair,
+    found: Vec<Finding>,
+    runs: &mut Vec<RunResult>,
+    comparisons: &mut Vec<Comparison>,
+) {
+    let mut outcomes = Vec::new();
+    let mut best = Vec::new();
+    for finding in found {
+        match finding {
+            Finding::Outcome(outcome) => outcomes.push(outcome),
+            Finding::Best(rate) => best.push(rate),
+        }
+    }
+    let mut outcomes = outcomes.into_iter();
+    let mut add = |run: &PlannedRun, side, kind: Option<&BaselineKind>| {
+        let outcome = outcomes.next().expect("one outcome per run");
+        runs.push(run_result(&pair.name, run, side, kind, &outcome));
+    };
+    add(&pair.virtual_run, Side::Virtual, None);
+    if let Some(baseline) = &pair.baseline {
+        add(&baseline.run, Side::Baseline, Some(&baseline.kind));
+    }
+    if let [virtual_per_s, baseline_per_s] = best[..] {
+        let scenario = pair.virtual_run.experiment.vms[0].load.scenario;
+        comparisons.push(Comparison {
+            name: pair.name.clone(),
+            scenario: scenario.word(),
+            virtual_per_s,
+            baseline_per_s,
+            capacity_ratio: if baseline_per_s > 0.0 { virtual_per_s / baseline_per_s } else { 0.0 },
+            precision: if scenario == TestScenario::Server {
+                pair.capacity.unwrap_or(0.0)
+            } else {
+                0.0
+            },
+            published_ratio: published_ratio(pair),
+        });
+    }
+    let runs_of_pair =
+        runs.iter_mut().filter(|run| run.name == pair.name && run.side == Side::Virtual);
+    for run in runs_of_pair {
+        run.vms[0].capacity_qps = best.first().copied().filter(|_| run.vms[0].scenario == "server");
+    }
+}
+
+/// The document of a whole scenario.
+pub(super) fn results(
+    scenario: &Scenario,
+    runs: Vec<RunResult>,
+    comparisons: Vec<Comparison>,
+) -> Results {
+    let experiments = || {
+        let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
+        let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
+        virtual_runs.chain(baselines.map(|baseline| &baseline.run.experiment))
+    };
+    let mut leans_on = Vec::new();
+    experiments().for_each(|experiment| add_facts(experiment, &mut leans_on));
+    leans_on.sort_by(|a: &FactUse, b| (a.standing, &a.fact).cmp(&(b.standing, &b.fact)));
+    leans_on.dedup();
+    Results {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "slicewise", version: env!("CARGO_PKG_VERSION") },
+        seed: scenario.seed,
+        scenario_hash: scenario.hash.clone(),
+        scenario: scenario.name.clone(),
+        title: scenario.title.clone(),
+        notes: notes(&runs, &comparisons),
+        runs,
+        comparisons,
+        axis: scenario
+            .axis
+            .as_ref()
+            .map(|axis| AxisResult { name: axis.name.clone(), values: axis.values.clone() }),
+        leans_on,
+    }
+}
+
+/// Completed samples per second as LoadGen defines them.
+pub(super) fn completed_per_s(scenario: TestScenario, recorder: &Recorder) -> f64 {
+    let samples = recorder.latencies().count() as f64;
+    let end = recorder.last_completion().as_secs_f64();
+    match scenario {
+        _ if end == 0.0 => 0.0,
+        TestScenario::Offline => samples / end,
+        TestScenario::Server | TestScenario::SingleStream => (samples - 1.0) / end,
+    }
+}
+
+fn run_result(
+    name: &str,
+    run: &PlannedRun,
+    side: Side,
+    kind: Option<&BaselineKind>,
+    outcome: &Outcome,
+) -> RunResult {
+    let experiment = &run.experiment;
+    let vms = experiment.vms.iter().zip(&outcome.vms).enumerate().map(|(index, (vm, of_vm))| {
+        // Published figures are those of the first VM.
+        let published = run.published.as_ref().filter(|_| index == 0);
+        vm_result(experiment, vm, of_vm, published)
+    });
+    let gpus = experiment.cards.iter().zip(&outcome.gpu_busy).enumerate();
+    RunResult {
+        name: name.to_string(),
+        side,
+        platform: experiment.hypervisor.id.clone(),
+        baseline_kind: kind.map(kind_word),
+        differs: match kind {
+            Some(BaselineKind::Twin { differs }) => differs.clone(),
+            _ => Vec::new(),
+        },
+        vms: vms.collect(),
+        gpus: gpus
+            .map(|(id, (card, &busy_share))| GpuResult {
+                id: id as u16,
+                model: card.id.clone(),
+                busy_share,
+            })
+            .collect(),
+    }
+}
+
+fn vm_result(
+    experiment: &Experiment,
+    vm: &VmSpec,
+    outcome: &VmOutcome,
+    published: Option<&Published>,
+) -> VmResult {
+    let recorder = &outcome.recorder;
+    let (load, count) = (&vm.load, recorder.latencies().count());
+    let last_due = recorder.last_due().as_secs_f64();
+    let rate = completed_per_s(load.scenario, recorder);
+    let latency_ms = latency_ms(recorder);
+    VmResult {
+        name: vm.name.clone(),
+        workload: vm.workload.id.clone(),
+        scenario: load.scenario.word(),
+        vcpus: vm.vcpus,
+        target_qps: load.settings.target_qps,
+        queries: if load.scenario == TestScenario::Offline { 1 } else { count },
+        samples: count,
+        scheduled_per_s: (load.scenario == TestScenario::Server && last_due > 0.0)
+            .then(|| (count - 1) as f64 / last_due),
+        completed_per_s: rate,
+        capacity_qps: None,
+        latency_ms,
+        target_latency_ms: load.settings.target_latency.as_millis_f64(),
+        stages_ms: Stage::ALL
+            .map(|(stage, name)| StageMean {
+                stage: name,
+                mean_ms: recorder.stage_mean(stage) / 1e6,
+            })
+            .to_vec(),
+        batch_mean: count as f64 / recorder.batches().max(1) as f64,
+        verdict: VerdictResult {
+            valid: outcome.failed_rules.is_empty(),
+            failed_rules: outcome.failed_rules.clone(),
+        },
+        standing: standing(experiment, vm, published),
+        published: published.map(|published| compared(published, rate, &latency_ms)),
+    }
+}
+
+fn latency_ms(recorder: &Recorder) -> LatencyMs {
+    let latencies = recorder.latencies();
+    let ms = |span: Option<SimDuration>| span.unwrap_or(SimDuration::ZERO).as_millis_f64();
+    let at = |quantile| ms(latencies.quantile(quantile));
+    LatencyMs {
+        min: ms(latencies.min()),
+        mean: ms(latencies.mean()),
+        p50: at(0.50),
+        p90: at(0.90),
+        p95: at(0.95),
+        p97: at(0.97),
+        p99: at(0.99),
+        p999: at(0.999),
+        max: ms(latencies.max()),
+    }
+}
+
+fn compared(published: &Published, rate: f64, latency: &LatencyMs) -> PublishedResult {
+    let percent = |predicted: f64, published: f64| (predicted / published - 1.0) * 100.0;
+    let mut error_percent = BTreeMap::new();
+    if let Some(published) = published.completed_per_s {
+        error_percent.insert("completed_per_s".to_string(), percent(rate, published));
+    }
+    let mut latency_ms = BTreeMap::new();
+    for (name, span) in &published.latency {
+        let predicted = latency.get(name).expect("published latencies have the document's names");
+        latency_ms.insert(name.clone(), span.as_millis_f64());
+        error_percent.insert(name.clone(), percent(predicted, span.as_millis_f64()));
+    }
+    let (completed_per_s, source) = (published.completed_per_s, published.source.clone());
+    PublishedResult { completed_per_s, latency_ms, error_percent, source }
+}
+
+/// Whether a figure was put in, fitted on this very row, or neither.
+fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>) -> FigureStanding {
+    let fitted_on =
+        |rows: &[String]| published.is_some_and(|published| rows.contains(&published.row));
+    let of_platform = fitted_on(&experiment.hypervisor.gpu_speed.fitted_on);
+    let of_service = vm.workload.service.values().any(|service| {
+        fitted_on(&service.launch.fitted_on)
+            || fitted_on(&service.host_floor.fitted_on)
+            || fitted_on(&service.phi.fitted_on)
+            || fitted_on(&service.work.fitted_on)
+    });
+    let found = if of_platform || of_service { Origin::Fitted } else { Origin::Predicted };
+    let rate = if vm.load.scenario == TestScenario::Server { Origin::Given } else { found };
+    FigureStanding { rate, latency: found }
+}
+
+fn published_ratio(pair: &Pair) -> Option<f64> {
+    let virtual_rate = pair.virtual_run.published.as_ref()?.completed_per_s?;
+    let bare = pair.baseline.as_ref()?.run.published.as_ref()?.completed_per_s?;
+    Some(virtual_rate / bare)
+}
+
+/// What a reader must know before believing a figure.
+fn notes(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
+    const BEYOND: f64 = 100.0;
+    let mut notes = Vec::new();
+    for run in runs {
+        for vm in &run.vms {
+            let beyond = vm.samples as f64 * 0.01;
+            if vm.scenario != "offline" && beyond < BEYOND {
+                notes.push(format!(
+                    "{}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
+                    run.name, vm.samples
+                ));
+            }
+        }
+    }
+    if comparisons
+        .iter()
+        .any(|comparison| comparison.scenario == "server" && comparison.published_ratio.is_some())
+    {
+        notes.push(
+            "Published Server rates were chosen by their submitters: their ratio says what was submitted, the predicted ratio what the platform costs at the latency bound".to_string(),
+        );
+    }
+    notes
+}
+
+/// The fitted and assumed numbers an experiment leans on.
+fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
+    let hypervisor = &experiment.hypervisor;
+    if hypervisor.id != "bare-metal" {
+        let place = format!("hypervisors/{}", hypervisor.id);
+        add(list, &place, "gpu_speed", &hypervisor.gpu_speed);
+        add(list, &place, "submission_latency", &hypervisor.submission_latency);
+        add(list, &place, "cpu_speed", &hypervisor.cpu_speed);
+    }
+    for card in &experiment.cards {
+        add(list, &format!("gpus/{}", card.id), "pcie_bandwidth", &card.pcie_bandwidth);
+    }
+    for vm in &experiment.vms {
+        let workload = &vm.workload;
+        let place = format!("workloads/{}", workload.id);
+        add(list, &place, "weights", &workload.weights);
+        add(list, &place, "workspace_per_sample", &workload.workspace_per_sample);
+        add(list, &place, "input_per_sample", &workload.input_per_sample);
+        add(list, &place, "output_per_sample", &workload.output_per_sample);
+        add(list, &place, "cpu.launch_per_batch", &workload.cpu.launch_per_batch);
+        add(list, &place, "cpu.launch_per_sample", &workload.cpu.launch_per_sample);
+        add(list, &place, "cpu.finish_per_batch", &workload.cpu.finish_per_batch);
+        add(list, &place, "cpu.finish_per_sample", &workload.cpu.finish_per_sample);
+        add(list, &place, "sizes", &workload.sizes);
+        for share in &vm.gpus {
+            let model = &experiment.cards[usize::from(share.card.0)].id;
+            let (place, service) = (format!("{place} on {model}"), &workload.service[model]);
+            add(list, &place, "launch", &service.launch);
+            add(list, &place, "host_floor", &service.host_floor);
+            add(list, &place, "phi", &service.phi);
+            add(list, &place, "work", &service.work);
+        }
+    }
+}
+
+fn add<T: Display>(list: &mut Vec<FactUse>, place: &str, key: &str, fact: &Fact<T>) {
+    if matches!(fact.standing, Standing::Fitted | Standing::Assumed) {
+        list.push(FactUse {
+            fact: format!("{place} {key}"),
+            value: fact.value.to_string(),
+            standing: fact.standing,
+            source: fact.source.clone(),
+        });
+    }
+}

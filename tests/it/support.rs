@@ -1,0 +1,112 @@
+//! Experiments small enough for theory: no CPU work, no copies, no platform.
+
+use slicewise::spec::*;
+use slicewise::units::{Bandwidth, Bytes, Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// A number made up for a test.
+pub(crate) fn fact<T>(value: T) -> Fact<T> {
+    Fact {
+        value,
+        source: "made up for a test".to_string(),
+        standing: Standing::Assumed,
+        fitted_on: Vec::new(),
+    }
+}
+
+/// One guest alone with `gpus` cards: batches of one, in order, no staging, one after the other.
+///
+/// `work` is the mean time of a batch of one, `rate` the arrivals per second over `seconds`.
+pub(crate) fn queue(
+    gpus: u16,
+    rate: f64,
+    work: SimDuration,
+    sizes: SizeDistribution,
+    seconds: u64,
+) -> Experiment {
+    let card = GpuSpec {
+        id: "test-gpu".to_string(),
+        name: "Test".to_string(),
+        sms: fact(108),
+        memory: fact(Bytes::from_mib(40960)),
+        memory_bandwidth: fact(Bandwidth::new(1e12)),
+        pcie_bandwidth: fact(Bandwidth::new(24e9)),
+        power_cap_w: fact(250.0),
+        vgpu_types: Vec::new(),
+    };
+    let vm = VmSpec {
+        name: "vm-1".to_string(),
+        vcpus: 8,
+        gpus: (0..gpus).map(|card| GpuShare { card: GpuId(card), vgpu_type: None }).collect(),
+        workload: workload(work, sizes),
+        server: ServerSpec {
+            preset: "test".to_string(),
+            batch_max: 1,
+            streams: 1,
+            slots: 1,
+            permit_return: PermitReturn::AtCompletion,
+            ..(PRESETS[0].make)()
+        },
+        load: LoadSpec {
+            scenario: TestScenario::Server,
+            arrivals: Arrivals::Poisson,
+            settings: TestSettings {
+                target_qps: rate,
+                target_latency: SimDuration::from_millis(100),
+                percentile: 99.0,
+                min_duration: SimDuration::from_secs(seconds),
+                min_query_count: 1,
+                round: Round::ALL[0],
+            },
+        },
+    };
+    Experiment {
+        name: "test".to_string(),
+        seed: 1,
+        replication: 0,
+        hypervisor: Hypervisor {
+            id: "bare-metal".to_string(),
+            name: "Bare metal".to_string(),
+            virtual_gpus: false,
+            gpu_speed: fact(1.0),
+            submission_latency: fact(SimDuration::ZERO),
+            cpu_speed: fact(1.0),
+        },
+        host: HostSpec {
+            id: "test-host".to_string(),
+            name: "Test".to_string(),
+            logical_processors: fact(128),
+            memory: fact(Bytes::from_mib(1 << 20)),
+        },
+        cards: vec![card; usize::from(gpus)],
+        vms: vec![vm],
+    }
+}
+
+/// A workload of nothing but `work` per sample.
+fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
+    let none = || fact(SimDuration::ZERO);
+    let service = ServiceTime {
+        launch: none(),
+        host_floor: none(),
+        phi: fact(Share::WHOLE),
+        work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
+    };
+    Workload {
+        id: "test".to_string(),
+        name: "Test".to_string(),
+        target_latency: fact(SimDuration::from_millis(100)),
+        sizes: fact(sizes),
+        weights: fact(Bytes::ZERO),
+        workspace_per_sample: fact(Bytes::ZERO),
+        input_per_sample: fact(Bytes::ZERO),
+        output_per_sample: fact(Bytes::ZERO),
+        cpu: CpuWork {
+            launch_per_batch: none(),
+            launch_per_sample: none(),
+            finish_per_batch: none(),
+            finish_per_sample: none(),
+        },
+        service: BTreeMap::from([("test-gpu".to_string(), service)]),
+    }
+}

@@ -1,0 +1,129 @@
+//! The whole platform against queueing theory: means within confidence intervals.
+//!
+//! Each case runs [`REPLICATIONS`] independent replications. The expected mean must lie in the
+//! 99.9 % Student interval around theirs, and that interval must be narrow enough to tell a wrong
+//! model from a right one.
+
+use crate::support::queue;
+use slicewise::platform::simulate;
+use slicewise::spec::*;
+use slicewise::units::SimDuration;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+const REPLICATIONS: u32 = 12;
+/// The widest half interval that still tests anything, relative to the expected value.
+const PRECISION: f64 = 0.02;
+
+/// Holds the mean latency of `experiment` against `expected_ms`.
+fn check(case: &str, experiment: &Experiment, expected_ms: f64) {
+    check_statistic(case, experiment, expected_ms, |ms| ms.mean().unwrap().as_millis_f64());
+}
+
+fn check_statistic(
+    case: &str,
+    experiment: &Experiment,
+    expected: f64,
+    statistic: impl Fn(&slicewise::queueing::stats::LatencyHistogram) -> f64,
+) {
+    let values: Vec<f64> = (0..REPLICATIONS)
+        .map(|replication| {
+            let mut experiment = experiment.clone();
+            experiment.replication = replication;
+            statistic(simulate(&experiment).vms[0].recorder.latencies())
+        })
+        .collect();
+    let n = f64::from(REPLICATIONS);
+    let mean = values.iter().sum::<f64>() / n;
+    let variance = values.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    let t = StudentsT::new(0.0, 1.0, n - 1.0).unwrap().inverse_cdf(0.9995);
+    let half = t * (variance / n).sqrt();
+    assert!(
+        half < PRECISION * expected,
+        "{case}: interval {mean} +- {half} is too wide to test {expected}"
+    );
+    assert!((mean - expected).abs() <= half, "{case}: {mean} +- {half} does not hold {expected}");
+}
+
+/// M/D/1: mean wait rho S / (2 (1 - rho)). S = 5 ms, rho = 0.7: 5 + 0.7 x 5 / 0.6 = 10.8333 ms.
+#[test]
+fn constant_work_on_one_gpu_is_m_d_1() {
+    let experiment = queue(1, 140.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 6000);
+    check("M/D/1", &experiment, 5.0 + 0.7 * 5.0 / (2.0 * 0.3));
+}
+
+/// M/M/1: mean S / (1 - rho) and, sojourn times being exponential, p99 = mean x ln 100.
+#[test]
+fn exponential_work_on_one_gpu_is_m_m_1() {
+    let experiment =
+        queue(1, 120.0, SimDuration::from_millis(5), SizeDistribution::Exponential, 6000);
+    check("M/M/1", &experiment, 5.0 / 0.4);
+    let p99 = |latencies: &slicewise::queueing::stats::LatencyHistogram| {
+        latencies.quantile(0.99).unwrap().as_millis_f64()
+    };
+    check_statistic("M/M/1 p99", &experiment, 5.0 / 0.4 * 100f64.ln(), p99);
+}
+
+/// M/M/c by Erlang C: mean S + C(c, a) S / (c - a), a = lambda S.
+#[test]
+fn exponential_work_on_three_gpus_is_m_m_3() {
+    let (c, a, service) = (3.0, 2.4, 5.0);
+    // C(c, a) = (a^c / c!) (c / (c - a)) / (sum_{k<c} a^k / k! + (a^c / c!) (c / (c - a)))
+    let tail = a * a * a / 6.0 * c / (c - a);
+    let erlang_c = tail / (1.0 + a + a * a / 2.0 + tail);
+    let experiment =
+        queue(3, 480.0, SimDuration::from_millis(5), SizeDistribution::Exponential, 3000);
+    check("M/M/3", &experiment, service + erlang_c * service / (c - a));
+}
+
+/// M/G/1 by Pollaczek and Khinchine: mean wait lambda E[S^2] / (2 (1 - rho)). The log-normal law of
+/// mean 1 has E[S^2] = exp(sigma^2).
+#[test]
+fn log_normal_work_is_m_g_1() {
+    let (rho, service, sigma) = (0.6, 5.0, 0.385_f64);
+    let experiment =
+        queue(1, 120.0, SimDuration::from_millis(5), SizeDistribution::LogNormal { sigma }, 6000);
+    let wait = rho * service * (sigma * sigma).exp() / (2.0 * (1.0 - rho));
+    check("M/G/1", &experiment, service + wait);
+}
+
+/// Batches shared on one GPU, as many as come: M/G/1 processor sharing, mean S / (1 - rho) whatever
+/// the law of the work (Kleinrock, Queueing Systems II, section 4.4).
+#[test]
+fn sharing_a_gpu_without_limit_is_m_g_1_processor_sharing() {
+    let mut experiment =
+        queue(1, 120.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 6000);
+    let server = &mut experiment.vms[0].server;
+    (server.slots, server.streams, server.gpu_sharing) = (64, 64, GpuSharing::Shared);
+    check("M/D/1-PS", &experiment, 5.0 / 0.4);
+}
+
+/// Full batches of B on plenty of GPUs: a query waits for (B - 1) / 2 gaps on average, and is then
+/// served at once: (B - 1) / (2 lambda) + S.
+#[test]
+fn a_full_batch_costs_the_time_to_fill_it() {
+    let mut experiment =
+        queue(8, 1000.0, SimDuration::from_micros(500), SizeDistribution::Fixed, 600);
+    let server = &mut experiment.vms[0].server;
+    (server.batch_max, server.batch_rule, server.dispatch) =
+        (8, BatchRule::Full, Dispatch::RoundRobin);
+    check("full batches", &experiment, 7.0 / 2.0 + 8.0 * 0.5);
+}
+
+/// Bulk service, whatever waits up to B, constant time D (Bailey 1954, with an idle server that
+/// starts on the first arrival): for B without limit the queue left behind by a batch is Poisson
+/// with mean lambda D, so batches are independent and the mean latency follows by renewal:
+/// with m = lambda D, a batch has on average m + exp(-m) queries; those of the queue waited D / 2
+/// on average.
+#[test]
+fn batches_of_whatever_waits_follow_bulk_service() {
+    let (rate, d_ms) = (600.0, 5.0);
+    let mut experiment = queue(1, rate, SimDuration::from_millis(5), SizeDistribution::Fixed, 3000);
+    experiment.vms[0].server.batch_max = 4096;
+    // A table that is flat: every batch takes D.
+    let points = vec![(1, SimDuration::from_millis(5)), (4096, SimDuration::from_millis(5))];
+    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    service.work.value = WorkTable::new(points).unwrap();
+    let m: f64 = rate * d_ms / 1000.0;
+    let waited = m / (m + (-m).exp()) * d_ms / 2.0;
+    check("bulk service", &experiment, d_ms + waited);
+}
