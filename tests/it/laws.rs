@@ -1,1 +1,145 @@
+//! Laws that every station keeps, whatever it does: one harness, all stations.
 
+use proptest::prelude::*;
+use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, InstanceId, InstanceSpec, Pool, PoolJob};
+use slicewise::queueing::stats::TimeWeighted;
+use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
+use slicewise::spec::GpuSharing;
+use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
+
+/// Holds a station to the contract of [`Station`] on `jobs` (arrival and work in ns, in order):
+/// time never goes back, nothing comes out early, jobs in = jobs out + jobs inside, each comes out
+/// once, and Little's law: the mean number inside, watched from outside, times the time is the sum
+/// of the times inside.
+fn check_station<S: Station<Done = usize>>(
+    mut station: S,
+    jobs: &[(u64, u64)],
+    job: impl Fn(usize, u64) -> S::Job,
+) -> Result<(), TestCaseError> {
+    let mut inside = TimeWeighted::new();
+    let mut entered = vec![None; jobs.len()];
+    let (mut done, mut next, mut sojourn, mut now) = (Vec::new(), 0, 0u128, SimTime::ZERO);
+    loop {
+        let change = station.next_change();
+        prop_assert!(
+            change.is_none_or(|change| change >= now),
+            "a change at {:?} before {}",
+            change,
+            now
+        );
+        let arrival = jobs.get(next).map(|job| SimTime::from_nanos(job.0));
+        let Some(time) = change.into_iter().chain(arrival).min() else { break };
+        if change.is_some_and(|change| change > now) && time > now {
+            let early = SimTime::from_nanos(time.as_nanos() - 1).max(now);
+            station.advance(early, &mut done);
+            prop_assert!(done.is_empty(), "something came out before it was due");
+        }
+        now = time;
+        if change == Some(now) {
+            station.advance(now, &mut done);
+            for index in done.drain(..) {
+                let since: SimTime =
+                    entered[index].take().expect("a job that is inside comes out, once");
+                sojourn += u128::from((now - since).as_nanos());
+                inside.set(now, inside.level() - 1);
+            }
+        } else {
+            entered[next] = Some(now);
+            station.submit(now, job(next, jobs[next].1));
+            inside.set(now, inside.level() + 1);
+            next += 1;
+        }
+    }
+    prop_assert!(entered.iter().all(Option::is_none), "a job never came out");
+    prop_assert_eq!(inside.level(), 0);
+    let area = inside.mean(now) * now.as_nanos() as f64;
+    prop_assert!(
+        (area - sojourn as f64).abs() <= 1e-9 * area.max(1.0),
+        "Little's law: {} against {}",
+        area,
+        sojourn
+    );
+    Ok(())
+}
+
+fn jobs() -> impl Strategy<Value = Vec<(u64, u64)>> {
+    prop::collection::vec((0..3_000u64, 0..2_000u64), 1..60).prop_map(|mut jobs| {
+        jobs.sort_unstable();
+        jobs
+    })
+}
+
+fn batch(tag: usize, work: u64, phi: f64) -> PoolJob<usize> {
+    PoolJob { tag, demand: Demand { host_floor: 50.0, launch: 10.0, work: work as f64, phi } }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn a_fifo_keeps_the_contract(servers in 1..5usize, jobs in jobs()) {
+        check_station(Fifo::new(servers), &jobs, |tag, work| (tag, SimDuration::from_nanos(work)))?;
+    }
+
+    #[test]
+    fn processor_sharing_keeps_the_contract(capacity in 1..5u32, jobs in jobs()) {
+        check_station(ProcessorSharing::new(capacity), &jobs, |tag, work| (tag, SimDuration::from_nanos(work)))?;
+    }
+
+    #[test]
+    fn a_copy_engine_keeps_the_contract(jobs in jobs()) {
+        check_station(CopyEngine::new(Bandwidth::new(3e9)), &jobs, |tag, work| (tag, Bytes::new(work)))?;
+    }
+
+    #[test]
+    fn a_pool_in_order_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
+        check_station(Pool::new(Share::WHOLE, GpuSharing::InOrder), &jobs, |tag, work| batch(tag, work, phi))?;
+    }
+
+    #[test]
+    fn a_shared_pool_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
+        check_station(Pool::new(Share::WHOLE, GpuSharing::Shared), &jobs, |tag, work| batch(tag, work, phi))?;
+    }
+
+    #[test]
+    fn a_card_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
+        let slice = |sharing| InstanceSpec { share: Share::new(0.4).unwrap(), sharing };
+        let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)]);
+        check_station(card, &jobs, |tag, work| CardJob { instance: InstanceId(tag as u16 % 2), job: batch(tag, work, phi) })?;
+    }
+
+    /// Work done = time busy: a pool in order is busy for exactly the sum of its batches' times.
+    #[test]
+    fn a_pool_in_order_wastes_no_time(jobs in jobs()) {
+        let mut card = Card::new(&[InstanceSpec { share: Share::WHOLE, sharing: GpuSharing::InOrder }]);
+        let mut done = Vec::new();
+        for (tag, &(arrival, work)) in jobs.iter().enumerate() {
+            let now = SimTime::from_nanos(arrival);
+            while let Some(change) = card.next_change().filter(|&change| change <= now) {
+                card.advance(change, &mut done);
+            }
+            card.submit(now, CardJob { instance: InstanceId(0), job: batch(tag, work, 1.0) });
+        }
+        let mut end = SimTime::ZERO;
+        while let Some(change) = card.next_change() {
+            card.advance(change, &mut done);
+            end = change;
+        }
+        let work: u64 = jobs.iter().map(|&(_, work)| (10 + work).max(50)).sum();
+        prop_assert!((card.busy_share(end) * end.as_nanos() as f64 - work as f64).abs() < 1e-3);
+    }
+
+    /// Jobs that end in any order are released in the order of their numbers.
+    #[test]
+    fn a_sequencer_releases_in_order(order in Just((0..20u64).collect::<Vec<_>>()).prop_shuffle()) {
+        let mut sequencer = Sequencer::new();
+        order.iter().for_each(|_| { sequencer.take_number(); });
+        let mut done = Vec::new();
+        for (time, &number) in order.iter().enumerate() {
+            let now = SimTime::from_nanos(time as u64);
+            sequencer.submit(now, (number, number));
+            sequencer.advance(now, &mut done);
+        }
+        prop_assert_eq!(done, (0..20).collect::<Vec<_>>());
+    }
+}
