@@ -1,1 +1,3 @@
-fn main(){}
+//! The integration tests, one binary; each module holds one kind of promise.
+
+mod diagnostics;
