@@ -1,4 +1,5 @@
 //! slicewise
+pub mod config;
 pub mod engine;
 pub mod gpu;
 pub mod host;

@@ -6,7 +6,7 @@ mod event_list;
 mod streams;
 
 pub use event_list::EventList;
-pub use streams::{RandomStreams, Stream};
+pub use streams::{RandomStreams, Stream, fnv1a};
 
 use crate::units::SimTime;
 

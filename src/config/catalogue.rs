@@ -1,0 +1,251 @@
+//! The catalogue: GPUs, workloads, hosts and hypervisors, embedded in the binary, overridden file by
+//! file by a folder.
+//!
+//! How a file of each kind is read is in `facts`; here files are found, kept and checked against
+//! each other.
+
+use super::LoadError;
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::facts::{self, GpuFile, HostFile, WorkloadFile};
+use super::reader::Reader;
+use super::source;
+use super::suggest::nearest;
+use crate::spec::Hypervisor;
+use include_dir::{Dir, include_dir};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// All of `configs/`. A change of a file rebuilds this; a new file needs a touch of this one.
+static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/configs");
+
+/// The kinds of entry: in the singular, and as the folder's name.
+const KINDS: [(&str, &str); 4] =
+    [("gpu", "gpus"), ("workload", "workloads"), ("host", "hosts"), ("hypervisor", "hypervisors")];
+
+/// Everything known about hardware, hypervisors and workloads.
+#[derive(Clone, Debug)]
+pub struct Catalogue {
+    /// By folder and id.
+    files: BTreeMap<(&'static str, String), CatalogueFile>,
+    pub(super) gpus: BTreeMap<String, GpuFile>,
+    pub(super) hosts: BTreeMap<String, HostFile>,
+    pub(super) hypervisors: BTreeMap<String, Hypervisor>,
+    pub(super) workloads: BTreeMap<String, WorkloadFile>,
+}
+
+/// One entry of the catalogue, for a list.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct CatalogueEntry {
+    /// `gpu`, `workload`, `host` or `hypervisor`.
+    pub kind: &'static str,
+    /// The name scenario files use.
+    pub id: String,
+    /// The vendor's name, one line.
+    pub name: String,
+    /// Where the file came from.
+    pub origin: Origin,
+}
+
+/// Where a catalogue file came from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Origin {
+    /// The binary itself.
+    Embedded,
+    /// This file of a folder given by flag.
+    Folder(String),
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Origin::Embedded => f.write_str("embedded"),
+            Origin::Folder(path) => f.write_str(path),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct CatalogueFile {
+    source: Arc<SourceFile>,
+    origin: Origin,
+}
+
+impl Catalogue {
+    /// The embedded catalogue, with the files of a folder (if any) replacing or joining its own.
+    /// The folder may hold subfolders `gpus`, `workloads`, `hosts` and `hypervisors`.
+    pub fn load(folder: Option<&Path>) -> Result<Catalogue, LoadError> {
+        let problems = Problems::default();
+        let mut files = embedded();
+        if let Some(folder) = folder {
+            join(&mut files, folder, &problems)?;
+        }
+        let catalogue = Self::read(files, &problems);
+        problems.into_error().map_or(Ok(catalogue), |all| Err(LoadError::Invalid(all)))
+    }
+
+    /// Every entry, by kind and id.
+    pub fn list(&self) -> Vec<CatalogueEntry> {
+        let mut all = Vec::new();
+        for (kind, folder) in KINDS {
+            for ((_, id), file) in self.files.iter().filter(|((of, _), _)| *of == folder) {
+                let name = match kind {
+                    "gpu" => self.gpus.get(id).map(|gpu| &gpu.spec.name),
+                    "workload" => self.workloads.get(id).map(|workload| &workload.spec.name),
+                    "host" => self.hosts.get(id).map(|host| &host.spec.name),
+                    _ => self.hypervisors.get(id).map(|hypervisor| &hypervisor.name),
+                };
+                let name = name.cloned().unwrap_or_default();
+                all.push(CatalogueEntry {
+                    kind,
+                    id: id.clone(),
+                    name,
+                    origin: file.origin.clone(),
+                });
+            }
+        }
+        all
+    }
+
+    /// The text of an entry's file, by `bert-99` or `workloads/bert-99`.
+    pub fn show(&self, id: &str) -> Option<&str> {
+        let (kind, id) = id.split_once('/').map_or((None, id), |(kind, id)| (Some(kind), id));
+        let id = id.strip_suffix(".toml").unwrap_or(id);
+        let folders = KINDS
+            .into_iter()
+            .filter(|(one, many)| kind.is_none_or(|kind| kind == *one || kind == *many));
+        let mut found = folders.filter_map(|(_, folder)| self.text(folder, id));
+        found.next()
+    }
+
+    /// Every id, for suggestions.
+    pub fn ids(&self) -> Vec<String> {
+        self.list().into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// The text of a file by its folder and id.
+    pub(super) fn text(&self, folder: &str, id: &str) -> Option<&str> {
+        let found = self.files.iter().find(|((of, is), _)| *of == folder && is == id);
+        found.map(|(_, file)| file.source.text.as_str())
+    }
+
+    fn read(files: BTreeMap<(&'static str, String), CatalogueFile>, problems: &Problems) -> Self {
+        let mut all = Self {
+            files: BTreeMap::new(),
+            gpus: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            hypervisors: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+        };
+        for ((folder, id), file) in &files {
+            let Some(tree) = source::parse(&file.source, problems) else { continue };
+            let reader = Reader::new(&file.source, &tree, problems);
+            let key = id.clone();
+            match *folder {
+                "gpus" => drop(facts::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
+                "workloads" => drop(
+                    facts::workload(id, reader).map(|workload| all.workloads.insert(key, workload)),
+                ),
+                "hosts" => drop(facts::host(id, reader).map(|host| all.hosts.insert(key, host))),
+                _ => drop(
+                    facts::hypervisor(id, reader)
+                        .map(|platform| all.hypervisors.insert(key, platform)),
+                ),
+            }
+        }
+        all.files = files;
+        all.check_gpu_names(problems);
+        all
+    }
+
+    /// Every GPU that a host or a workload names must have a file, if only a faulty one.
+    fn check_gpu_names(&self, problems: &Problems) {
+        let known: Vec<&str> = self
+            .files
+            .keys()
+            .filter(|(folder, _)| *folder == "gpus")
+            .map(|(_, id)| id.as_str())
+            .collect();
+        let named = self.hosts.iter().map(|(id, host)| ("hosts", id, &host.gpus.0));
+        let measured = self.workloads.iter().flat_map(|(id, workload)| {
+            workload.spec.service.keys().map(move |gpu| ("workloads", id, gpu))
+        });
+        for (folder, id, gpu) in
+            named.chain(measured).filter(|(_, _, gpu)| !known.contains(&gpu.as_str()))
+        {
+            let file = &self.files[&(folder, id.clone())].source;
+            let start = file.text.find(gpu.as_str()).unwrap_or(0);
+            let spot = Spot { file: file.clone(), span: start..start + gpu.len() };
+            let diagnostic =
+                Diagnostic::at(&spot, format!("unknown GPU \"{gpu}\"")).allowed(known.join(", "));
+            problems.push(diagnostic.did_you_mean(nearest(gpu, &known)));
+        }
+    }
+}
+
+fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
+    let mut files = BTreeMap::new();
+    for (_, folder) in KINDS {
+        for file in EMBEDDED.get_dir(folder).into_iter().flat_map(|dir| dir.files()) {
+            let id = file.path().file_stem().map(|stem| stem.to_string_lossy().to_string());
+            let (Some(id), Some(text)) = (id, file.contents_utf8()) else { continue };
+            let path = format!("configs/{folder}/{id}.toml");
+            let source = Arc::new(SourceFile { path, text: text.to_string() });
+            files.insert((folder, id), CatalogueFile { source, origin: Origin::Embedded });
+        }
+    }
+    files
+}
+
+/// Puts the files of a folder over the ones there are.
+fn join(
+    files: &mut BTreeMap<(&'static str, String), CatalogueFile>,
+    folder: &Path,
+    problems: &Problems,
+) -> Result<(), LoadError> {
+    source::files_of(folder, problems).map_err(LoadError::World)?;
+    let subfolders = KINDS.into_iter().map(|(_, kind)| (kind, folder.join(kind)));
+    let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
+    if subfolders.is_empty() {
+        let shown = folder.display().to_string();
+        let title = "the catalogue folder has no subfolder that is known";
+        let allowed = KINDS.map(|(_, kind)| format!("{kind}/")).join(", ");
+        problems.push(Diagnostic::about(&shown, None, title).allowed(allowed));
+    }
+    for (kind, path) in subfolders {
+        for path in source::files_of(&path, problems).map_err(LoadError::World)? {
+            let Some(source) = source::read(&path, problems).map_err(LoadError::World)? else {
+                continue;
+            };
+            let id =
+                path.file_stem().map(|stem| stem.to_string_lossy().to_string()).unwrap_or_default();
+            let origin = Origin::Folder(source.path.clone());
+            files.insert((kind, id), CatalogueFile { source, origin });
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_embedded_file_is_read_under_its_own_name() {
+        let catalogue = match Catalogue::load(None) {
+            Ok(catalogue) => catalogue,
+            Err(error) => panic!("{error}"),
+        };
+        let list = catalogue.list();
+        assert_eq!(list.len(), catalogue.files.len());
+        assert!(
+            list.iter().all(|entry| !entry.name.is_empty() && entry.origin == Origin::Embedded)
+        );
+        assert_eq!(catalogue.show("bert-99"), catalogue.show("workloads/bert-99"));
+        assert!(catalogue.show("gpus/bert-99").is_none());
+        for (_, host) in &catalogue.hosts {
+            assert!(catalogue.gpus.contains_key(&host.gpus.0));
+        }
+    }
+}

@@ -1,0 +1,198 @@
+//! A diagnostic: what is wrong in a file, where, what would be allowed, and what was probably meant.
+//!
+//! It does not decide what is wrong; readers and rules do, and [`Problems`] collects what they find.
+
+use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
+use std::cell::{Cell, RefCell};
+use std::fmt;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// So many diagnostics are shown; the rest is counted.
+pub(super) const SHOWN_MAX: usize = 50;
+
+/// A file as it was read: its path as the user wrote it, and its text.
+#[derive(PartialEq, Eq, Debug)]
+pub(super) struct SourceFile {
+    /// Path for messages.
+    pub(super) path: String,
+    /// The whole text.
+    pub(super) text: String,
+}
+
+/// A place in a file: a range of bytes of its text.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Spot {
+    pub(super) file: Arc<SourceFile>,
+    pub(super) span: Range<usize>,
+}
+
+/// One thing that is wrong in the user's input.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Diagnostic {
+    title: String,
+    place: Place,
+    label: String,
+    notes: Vec<(&'static str, String)>,
+}
+
+/// Where a diagnostic points.
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Place {
+    /// Into a text that can be shown.
+    Spot(Spot),
+    /// To a file whose text cannot be shown, with line and column where they are known.
+    Path(String, Option<(usize, usize)>),
+    /// Nowhere: a remark about all the others.
+    Nowhere,
+}
+
+impl Diagnostic {
+    /// A diagnostic at a place of a text.
+    pub(super) fn at(spot: &Spot, title: impl Into<String>) -> Self {
+        Self::new(Place::Spot(spot.clone()), title)
+    }
+
+    /// A diagnostic about a file or folder as a whole.
+    pub(super) fn about(
+        path: &str,
+        place: Option<(usize, usize)>,
+        title: impl Into<String>,
+    ) -> Self {
+        Self::new(Place::Path(path.to_string(), place), title)
+    }
+
+    fn new(place: Place, title: impl Into<String>) -> Self {
+        Self { title: title.into(), place, label: String::new(), notes: Vec::new() }
+    }
+
+    /// The words under the caret.
+    pub(super) fn label(mut self, label: impl Into<String>) -> Self {
+        self.label = label.into();
+        self
+    }
+
+    /// What is allowed: values, or a range with its unit.
+    pub(super) fn allowed(self, allowed: impl Into<String>) -> Self {
+        self.note("allowed", allowed)
+    }
+
+    /// How to put it right.
+    pub(super) fn help(self, help: impl Into<String>) -> Self {
+        self.note("help", help)
+    }
+
+    /// `did you mean`, when something close was found.
+    pub(super) fn did_you_mean(self, near: Option<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean \"{near}\"?")),
+            None => self,
+        }
+    }
+
+    /// A line below the snippet, such as the source of a limit.
+    pub(super) fn note(mut self, name: &'static str, text: impl Into<String>) -> Self {
+        self.notes.push((name, text.into()));
+        self
+    }
+
+    /// The message as people read it, without a line feed at the end.
+    pub fn render(&self, color: bool) -> String {
+        let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let group = match &self.place {
+            Place::Spot(spot) => self.group().element(self.snippet(spot)),
+            Place::Path(path, place) => {
+                let origin = Origin::path(path.as_str());
+                let origin = match place {
+                    Some((line, column)) => origin.line(*line).char_column(*column),
+                    None => origin,
+                };
+                self.group().element(origin)
+            }
+            Place::Nowhere => self.group(),
+        };
+        let notes =
+            self.notes.iter().map(|(name, text)| Level::NOTE.with_name(*name).message(text));
+        renderer.render(&[group.elements(notes)])
+    }
+
+    fn group(&self) -> Group<'_> {
+        Group::with_title(Level::ERROR.primary_title(self.title.as_str()))
+    }
+
+    /// The first line of the place, so that a long file costs nothing to quote from.
+    fn snippet<'a>(&'a self, spot: &'a Spot) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let text = &spot.file.text;
+        let start = floor_char(text, spot.span.start);
+        let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
+        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        let end = floor_char(text, spot.span.end).clamp(start, line_end);
+        let line = text[line_start..line_end].trim_end_matches('\r');
+        let clip = |at: usize| (at - line_start).min(line.len());
+        let annotation = AnnotationKind::Primary.span(clip(start)..clip(end));
+        let annotation =
+            if self.label.is_empty() { annotation } else { annotation.label(self.label.as_str()) };
+        Snippet::source(line)
+            .path(spot.file.path.as_str())
+            .line_start(text[..line_start].matches('\n').count() + 1)
+            .annotation(annotation)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.render(false))
+    }
+}
+
+/// The last character boundary at or before `at`.
+fn floor_char(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
+/// Collects diagnostics. Readers of nested tables live at the same time and all report here, so it
+/// is written to through a shared reference.
+#[derive(Default, Debug)]
+pub(super) struct Problems {
+    kept: RefCell<Vec<Diagnostic>>,
+    beyond: Cell<usize>,
+}
+
+/// So many are kept to be put in order; a file of nothing but errors is not worth more.
+const KEPT_MAX: usize = 1000;
+
+impl Problems {
+    /// Adds a diagnostic unless the very same is there already, as the points of a series may
+    /// break one rule at one place.
+    pub(super) fn push(&self, diagnostic: Diagnostic) {
+        let mut kept = self.kept.borrow_mut();
+        if kept.len() >= KEPT_MAX {
+            self.beyond.set(self.beyond.get() + 1);
+        } else if !kept.contains(&diagnostic) {
+            kept.push(diagnostic);
+        }
+    }
+
+    /// Whether there is any.
+    pub(super) fn any(&self) -> bool {
+        !self.kept.borrow().is_empty()
+    }
+
+    /// All of them in the order of the files, the first [`SHOWN_MAX`] with a count of the rest;
+    /// nothing when there are none.
+    pub(super) fn into_error(self) -> Option<Vec<Diagnostic>> {
+        let mut all = self.kept.into_inner();
+        all.sort_by_key(|diagnostic| match &diagnostic.place {
+            Place::Spot(spot) => (spot.file.path.clone(), spot.span.start),
+            Place::Path(path, _) => (path.clone(), 0),
+            Place::Nowhere => (String::new(), 0),
+        });
+        if all.len() > SHOWN_MAX {
+            let hidden = all.len() - SHOWN_MAX + self.beyond.get();
+            let title = format!("{hidden} more errors are not shown");
+            all.truncate(SHOWN_MAX);
+            all.push(Diagnostic::new(Place::Nowhere, title));
+        }
+        (!all.is_empty()).then_some(all)
+    }
+}

@@ -1,0 +1,70 @@
+//! The machine of a scenario file: `host`, its GPUs, and the `hypervisor` on it.
+//!
+//! Who runs on it is in `guest`.
+
+use super::catalogue::Catalogue;
+use super::facts::{GpuFile, gpus_of};
+use super::reader::{Reader, Value};
+use crate::spec::{HostSpec, Hypervisor};
+
+/// The id of the hypervisor that is none.
+pub(super) const BARE_METAL: &str = "bare-metal";
+
+/// What guests run on.
+#[derive(Clone, Debug)]
+pub(super) struct Machine {
+    pub(super) host: HostSpec,
+    pub(super) gpu: GpuFile,
+    /// How many cards of that model.
+    pub(super) cards: u32,
+    pub(super) hypervisor: Hypervisor,
+}
+
+impl Machine {
+    /// Reads `host`, `gpus` and `hypervisor`.
+    pub(super) fn read(file: &mut Reader<'_>, catalogue: &Catalogue) -> Option<Machine> {
+        let host = file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\"");
+        let host = host.and_then(|value| find(&value, "host", &catalogue.hosts));
+        let gpus = file.get("gpus").map(|value| gpus_of(&value));
+        let hypervisor = match file.get("hypervisor") {
+            Some(value) => find(&value, "hypervisor", &catalogue.hypervisors),
+            None => catalogue.hypervisors.get(BARE_METAL),
+        };
+        let (gpu, cards) = match gpus {
+            Some(gpus) => gpus
+                .and_then(|(model, count)| Some((find(&model, "GPU", &catalogue.gpus)?, count)))?,
+            None => host.and_then(|host| Some((catalogue.gpus.get(&host.gpus.0)?, host.gpus.1)))?,
+        };
+        Some(Machine {
+            host: host?.spec.clone(),
+            gpu: gpu.clone(),
+            cards,
+            hypervisor: hypervisor?.clone(),
+        })
+    }
+
+    /// The same machine without hypervisor.
+    pub(super) fn bare(&self, catalogue: &Catalogue) -> Option<Machine> {
+        let hypervisor = catalogue.hypervisors.get(BARE_METAL)?.clone();
+        Some(Machine { hypervisor, ..self.clone() })
+    }
+
+    /// How many of which card: `3 x a100-pcie-40gb`.
+    pub(super) fn cards_in_words(&self) -> String {
+        format!("{} x {}", self.cards, self.gpu.spec.id)
+    }
+}
+
+/// The catalogue entry a value names.
+pub(super) fn find<'c, T>(
+    value: &Value<'_>,
+    what: &str,
+    known: &'c std::collections::BTreeMap<String, T>,
+) -> Option<&'c T> {
+    let word = value.text()?;
+    let found = known.get(word);
+    if found.is_none() {
+        value.unknown(what, word, known.keys());
+    }
+    found
+}

@@ -1,0 +1,214 @@
+//! Floor 6: what the user wrote. [`load`] makes a checked [`Scenario`] of it, or says all that is
+//! wrong at once.
+//!
+//! ```text
+//!  files ─► source ─► reader ─► machine, guest, settings ─► rules ─► plan ─► Scenario
+//!                       └► facts ─► catalogue ──┘
+//! ```
+//!
+//! Nothing is simulated here, and nothing printed.
+
+mod catalogue;
+mod diagnostic;
+mod facts;
+mod guest;
+mod machine;
+mod plan;
+mod reader;
+mod rules;
+mod settings;
+mod source;
+mod suggest;
+
+pub use catalogue::{Catalogue, CatalogueEntry, Origin};
+pub use diagnostic::Diagnostic;
+
+use crate::engine::fnv1a;
+use crate::spec::{Axis, Pair, Scenario};
+use diagnostic::{Problems, SourceFile};
+use plan::Plan;
+use reader::Reader;
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The file of a folder that is no scenario but says the folder's `title`.
+const FOLDER_FILE: &str = "_folder.toml";
+
+/// What a scenario is read with.
+#[derive(Clone, Debug)]
+pub struct LoadOptions {
+    /// Hardware, hypervisors and workloads.
+    pub catalogue: Catalogue,
+    /// The seed, when it is not the files' to say.
+    pub seed: Option<u64>,
+}
+
+/// Why there is no scenario.
+#[derive(Debug)]
+pub enum LoadError {
+    /// The user's files are wrong: everything that is, in order of file and place. Exit code 2.
+    Invalid(Vec<Diagnostic>),
+    /// The world failed, as when a file is missing. Exit code 1.
+    World(anyhow::Error),
+}
+
+impl fmt::Display for LoadError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            LoadError::World(error) => write!(f, "{error:#}"),
+            LoadError::Invalid(all) => {
+                let all: Vec<_> = all.iter().map(|diagnostic| diagnostic.render(false)).collect();
+                f.write_str(&all.join("\n\n"))
+            }
+        }
+    }
+}
+
+impl std::error::Error for LoadError {}
+
+/// Reads a scenario: a file, or a folder whose `*.toml`, in order of their names, make one pair each.
+pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
+    let problems = Problems::default();
+    let files = read_files(path, &problems).map_err(LoadError::World)?;
+    let mut plans = Vec::new();
+    let mut title = None;
+    for (name, file) in &files {
+        if name == FOLDER_FILE && path.is_dir() {
+            title = folder_title(file, &problems);
+            continue;
+        }
+        let stem = name.strip_suffix(".toml").unwrap_or(name);
+        plans.extend(plan::read(file, stem, &options.catalogue, &problems));
+    }
+    let seed = agreed_seed(&plans, &problems);
+    let axis = only_axis(&plans, &problems);
+    if plans.is_empty() {
+        no_scenario(path, &problems);
+    }
+    if let Some(all) = problems.into_error() {
+        return Err(LoadError::Invalid(all));
+    }
+    let name = name_of(path);
+    let title = title.or_else(|| {
+        if path.is_dir() { None } else { plans.iter().find_map(|plan| plan.title.clone()) }
+    });
+    let pairs: Vec<Pair> = plans.into_iter().flat_map(|plan| plan.pairs).collect();
+    let mut scenario = Scenario {
+        title: title.unwrap_or_else(|| name.clone()),
+        name,
+        hash: hash(&files, &pairs, &options.catalogue),
+        seed: options.seed.or(seed).unwrap_or(0),
+        pairs,
+        axis,
+    };
+    sow(&mut scenario);
+    Ok(scenario)
+}
+
+/// The files of a path by name, those that cannot be read reported.
+fn read_files(path: &Path, problems: &Problems) -> anyhow::Result<Vec<(String, Arc<SourceFile>)>> {
+    let mut files = Vec::new();
+    for file in source::files_of(path, problems)? {
+        let name =
+            file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
+        if let Some(source) = source::read(&file, problems)? {
+            files.push((name, source));
+        }
+    }
+    Ok(files)
+}
+
+fn folder_title(file: &Arc<SourceFile>, problems: &Problems) -> Option<String> {
+    let tree = source::parse(file, problems)?;
+    let mut top = Reader::new(file, &tree, problems);
+    let title = top
+        .need("title", "it is the one key of this file")
+        .and_then(|value| value.text().map(str::to_string));
+    top.finish();
+    title
+}
+
+/// Says that there is nothing to simulate, unless something else was wrong already.
+fn no_scenario(path: &Path, problems: &Problems) {
+    if !problems.any() {
+        let title = "the folder holds no scenario";
+        let diagnostic = Diagnostic::about(&path.display().to_string(), None, title);
+        problems.push(
+            diagnostic
+                .allowed("one or more *.toml files")
+                .help("name a scenario file, or a folder of them"),
+        );
+    }
+}
+
+/// The seed that the files state, which must be one.
+fn agreed_seed(plans: &[Plan], problems: &Problems) -> Option<u64> {
+    let mut stated = plans.iter().filter_map(|plan| plan.seed.as_ref());
+    let (first, at) = stated.next()?;
+    for (seed, spot) in stated.filter(|(seed, _)| seed != first) {
+        let title = format!("the seed {seed} differs from the {first} of {}", at.file.path);
+        problems.push(Diagnostic::at(spot, title).help("state one seed for the folder, or none"));
+    }
+    Some(*first)
+}
+
+/// The axis of a series, which stands alone.
+fn only_axis(plans: &[Plan], problems: &Problems) -> Option<Axis> {
+    if let [plan] = plans {
+        return plan.axis.as_ref().map(|(axis, _)| axis.clone());
+    }
+    for (_, spot) in plans.iter().filter_map(|plan| plan.axis.as_ref()) {
+        let diagnostic = Diagnostic::at(spot, "`sweep` stands in a folder of several scenarios");
+        problems.push(
+            diagnostic.help("put the series into a folder of its own, or run its file by itself"),
+        );
+    }
+    None
+}
+
+/// The last part of the path, without `.toml`; results go to a folder of this name.
+fn name_of(path: &Path) -> String {
+    let named = |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_string());
+    let name = named(path)
+        .or_else(|| named(&path.canonicalize().ok()?))
+        .unwrap_or_else(|| "scenario".to_string());
+    name.strip_suffix(".toml").map(str::to_string).unwrap_or(name)
+}
+
+/// Gives every run the scenario's seed.
+fn sow(scenario: &mut Scenario) {
+    for pair in &mut scenario.pairs {
+        pair.virtual_run.experiment.seed = scenario.seed;
+        if let Some(baseline) = &mut pair.baseline {
+            baseline.run.experiment.seed = scenario.seed;
+        }
+    }
+}
+
+/// FNV-1a over names and texts of the scenario files and of the catalogue files they use.
+fn hash(files: &[(String, Arc<SourceFile>)], pairs: &[Pair], catalogue: &Catalogue) -> String {
+    let mut used = BTreeSet::new();
+    for pair in pairs {
+        let baseline = pair.baseline.as_ref().map(|baseline| &baseline.run.experiment);
+        for experiment in [Some(&pair.virtual_run.experiment), baseline].into_iter().flatten() {
+            used.insert(("hosts", experiment.host.id.clone()));
+            used.insert(("hypervisors", experiment.hypervisor.id.clone()));
+            used.extend(experiment.cards.iter().map(|card| ("gpus", card.id.clone())));
+            used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
+        }
+    }
+    let used = used
+        .iter()
+        .map(|(folder, id)| (format!("{folder}/{id}"), catalogue.text(folder, id).unwrap_or("")));
+    let files = files.iter().map(|(name, file)| (name.clone(), file.text.as_str()));
+    let mut bytes = Vec::new();
+    for (name, text) in files.chain(used) {
+        for part in [name.as_bytes(), text.as_bytes()] {
+            bytes.extend((part.len() as u64).to_le_bytes());
+            bytes.extend(part);
+        }
+    }
+    format!("{:016x}", fnv1a(&bytes))
+}

@@ -1,0 +1,223 @@
+//! The rules between settings and hardware, one function each: what was found, and what would fit.
+//!
+//! A guest that breaks none of them can be simulated.
+
+use super::diagnostic::{Diagnostic, Problems};
+use super::guest::Guest;
+use super::machine::Machine;
+use super::settings::QUERIES_MAX;
+use crate::spec::{PermitReturn, TestScenario};
+use crate::units::Bytes;
+
+/// Holds the guests of one run against each other and against the machine.
+pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    names_are_unique(guests, problems);
+    vcpus_exist(machine, guests, problems);
+    memory_exists(machine, guests, problems);
+    cards_exist(machine, guests, problems);
+    for guest in guests {
+        service_time_is_known(machine, guest, problems);
+        batches_fit(machine, guest, problems);
+        queries_are_countable(guest, problems);
+    }
+}
+
+fn names_are_unique(guests: &[Guest], problems: &Problems) {
+    for (index, guest) in guests.iter().enumerate() {
+        if guests[..index].iter().any(|other| other.vm.name == guest.vm.name) {
+            let title = format!("two VMs are named {}", super::suggest::quoted(&guest.vm.name));
+            problems.push(
+                Diagnostic::at(&guest.spots.name, title).help("give each VM a name of its own"),
+            );
+        }
+    }
+}
+
+fn vcpus_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let limit = &machine.host.logical_processors;
+    let mut taken = 0;
+    for guest in guests {
+        let (vcpus, host) = (guest.vm.vcpus, &machine.host.id);
+        taken += vcpus;
+        let title = if vcpus > limit.value {
+            format!("{vcpus} vCPUs are more than {host} has logical processors ({})", limit.value)
+        } else if taken > limit.value && taken - vcpus <= limit.value {
+            format!(
+                "the VMs up to this one have {taken} vCPUs, more than {host} has logical processors ({}); over-commitment is not modelled yet",
+                limit.value
+            )
+        } else {
+            continue;
+        };
+        let diagnostic = Diagnostic::at(&guest.spots.vcpus, title)
+            .allowed(format!("1 to {} vCPUs in all", limit.value));
+        problems.push(diagnostic.note("source", limit.source.clone()));
+    }
+}
+
+fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let limit = &machine.host.memory;
+    let mut taken = Bytes::ZERO;
+    for guest in guests {
+        let Some(memory) = guest.memory else { continue };
+        let before = taken;
+        taken = taken + memory;
+        if taken > limit.value && before <= limit.value {
+            let title = match before == Bytes::ZERO {
+                true => format!("{memory} of memory are more than {} has", machine.host.id),
+                false => format!(
+                    "with this VM's {memory} the VMs have {taken} of memory, more than {} has",
+                    machine.host.id
+                ),
+            };
+            let diagnostic = Diagnostic::at(&guest.spots.memory, title);
+            problems.push(
+                diagnostic
+                    .allowed(format!("{} in all", limit.value))
+                    .note("source", limit.source.clone()),
+            );
+        }
+    }
+}
+
+fn cards_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let mut taken = 0;
+    for guest in guests {
+        let before = taken;
+        taken += guest.cards;
+        if taken <= machine.cards {
+            continue;
+        }
+        let (host, cards) = (&machine.host.id, machine.cards_in_words());
+        // What would have room if several vGPUs could share a card.
+        let room =
+            guest.vgpu.as_ref().map_or(1, |vgpu| vgpu.max_per_gpu).saturating_mul(machine.cards);
+        let title = match before {
+            _ if guest.vgpu.is_some() && taken <= room => {
+                format!(
+                    "{taken} vGPUs on {cards} would share cards between vGPUs; that is not modelled yet"
+                )
+            }
+            0 => format!("{} GPUs are more than {host} has ({cards})", guest.cards),
+            before => format!(
+                "no card is left: {host} has {cards}, the VMs before this one take {before}; sharing one card between VMs is not modelled yet"
+            ),
+        };
+        let left = machine.cards.saturating_sub(before);
+        let allowed = if left == 0 {
+            "fewer VMs, or a host with more cards".to_string()
+        } else {
+            format!("1 to {left}")
+        };
+        problems.push(Diagnostic::at(&guest.spots.cards, title).allowed(allowed));
+        return;
+    }
+}
+
+fn service_time_is_known(machine: &Machine, guest: &Guest, problems: &Problems) {
+    let workload = &guest.vm.workload;
+    if !workload.service.contains_key(&machine.gpu.spec.id) {
+        let title = format!(
+            "no service time of workload \"{}\" on GPU \"{}\" is known",
+            workload.id, machine.gpu.spec.id
+        );
+        let known: Vec<&str> = workload.service.keys().map(String::as_str).collect();
+        let diagnostic = Diagnostic::at(&guest.spots.workload, title)
+            .allowed(format!("GPUs {}", known.join(", ")));
+        let help = format!(
+            "measure it and add [service.{}] to the workload's catalogue file",
+            machine.gpu.spec.id
+        );
+        problems.push(diagnostic.help(help));
+    }
+}
+
+/// Weights, the workspace of every running batch, and the inputs and outputs of every batch in
+/// flight must fit the card or its vGPU type. A staged batch has no workspace: that belongs to the
+/// stream's execution context.
+fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
+    let (workload, server) = (&guest.vm.workload, &guest.vm.server);
+    let staged = match server.permit_return {
+        PermitReturn::AtStart => server.slots,
+        PermitReturn::AtCompletion => server.slots.saturating_sub(server.streams),
+    };
+    let streams = u64::from(server.streams);
+    let copied = workload.input_per_sample.value + workload.output_per_sample.value;
+    let per_sample =
+        workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
+    let need = workload.weights.value + per_sample * u64::from(server.batch_max);
+    let card = &machine.gpu.spec;
+    let (owner, limit) = match &guest.vgpu {
+        Some(vgpu) => (format!("vGPU type {}", vgpu.name), vgpu.frame_buffer),
+        None => (format!("GPU {}", card.id), card.memory.value),
+    };
+    if need <= limit {
+        return;
+    }
+    let title = format!(
+        "batches of {} need {} of GPU memory, {owner} has {}",
+        server.batch_max,
+        gib(need),
+        gib(limit)
+    );
+    let room = limit.get().saturating_sub(workload.weights.value.get());
+    let fitting = room / per_sample.get().max(1);
+    let allowed = match fitting {
+        0 => "no batch: weights and one sample alone do not fit".to_string(),
+        fitting => format!("batch_max 1 to {fitting} with these streams and slots"),
+    };
+    let diagnostic =
+        Diagnostic::at(&guest.spots.batch_max, title).label("does not fit").allowed(allowed);
+    let diagnostic = match &guest.vgpu {
+        None => diagnostic,
+        Some(_) => {
+            let types = card.vgpu_types.iter().filter(|vgpu| vgpu.frame_buffer >= need);
+            let types: Vec<&str> = types.map(|vgpu| vgpu.name.as_str()).collect();
+            diagnostic.note(
+                "fits",
+                if types.is_empty() {
+                    "no vGPU type of this card".to_string()
+                } else {
+                    types.join(", ")
+                },
+            )
+        }
+    };
+    let sum = format!(
+        "weights {}, {streams} running batches x {} per sample, {} in flight x {} per sample copied ({})",
+        workload.weights.value,
+        workload.workspace_per_sample.value,
+        streams + u64::from(staged),
+        copied,
+        workload.workspace_per_sample.standing.word(),
+    );
+    problems.push(diagnostic.note("memory", sum));
+}
+
+fn queries_are_countable(guest: &Guest, problems: &Problems) {
+    let settings = &guest.vm.load.settings;
+    let seconds = settings.min_duration.as_secs_f64();
+    let (factor, what) = match guest.vm.load.scenario {
+        TestScenario::Server => (1.0, "queries"),
+        TestScenario::Offline => (1.1, "samples"),
+        TestScenario::SingleStream => return,
+    };
+    let queries = factor * settings.target_qps * seconds;
+    if queries > QUERIES_MAX as f64 {
+        let title = format!(
+            "{} per second for {} make {queries:.0} {what}",
+            settings.target_qps, settings.min_duration
+        );
+        let most = QUERIES_MAX as f64 / seconds / factor;
+        let allowed = format!(
+            "at most {QUERIES_MAX} {what}: {most:.1} per second for {}",
+            settings.min_duration
+        );
+        problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed));
+    }
+}
+
+/// A size with one digit behind the point, for sums that are no round number.
+fn gib(bytes: Bytes) -> String {
+    format!("{:.1} GiB", bytes.get() as f64 / f64::from(1 << 30))
+}

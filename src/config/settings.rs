@@ -1,0 +1,198 @@
+//! The keys of `[vm.server]` and `[vm.load]`: each sets one knob of the specs, and says its value.
+//!
+//! Rules between settings and hardware are in `rules`.
+
+use super::reader::Reader;
+use crate::spec::{
+    Arrivals, BatchRule, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
+    ServerSpec, TestScenario, TimeoutFrom,
+};
+use crate::units::SimDuration;
+
+/// Most samples in a batch.
+const BATCH_MAX: u32 = 1_000_000;
+/// Most streams or slots per GPU.
+const STREAMS_MAX: u32 = 1024;
+/// No test is longer than a day.
+const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
+/// No test asks for more queries, nor makes more samples.
+pub(super) const QUERIES_MAX: u64 = 50_000_000;
+
+const BATCH_RULES: [(&str, BatchRule); 2] =
+    [("available", BatchRule::Available), ("full", BatchRule::Full)];
+const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
+    [("wait-start", TimeoutFrom::WaitStart), ("oldest", TimeoutFrom::Oldest)];
+const DISPATCHES: [(&str, Dispatch); 2] =
+    [("longest-idle", Dispatch::LongestIdle), ("round-robin", Dispatch::RoundRobin)];
+const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
+    [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
+const GPU_SHARINGS: [(&str, GpuSharing); 2] =
+    [("in-order", GpuSharing::InOrder), ("shared", GpuSharing::Shared)];
+const COMPLETIONS: [(&str, Completion); 2] =
+    [("any", Completion::Any), ("issue-order", Completion::IssueOrder)];
+
+/// Reads the keys of `[vm.server]` over the settings of its preset. Faulty ones leave the default.
+pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
+    let count = |table: &mut Reader<'_>, key: &str, most: u32, unit: &str, slot: &mut u32| {
+        set(slot, table.get(key).and_then(|value| value.count(1..=most, unit)));
+    };
+    count(table, "batch_max", BATCH_MAX, " samples", &mut server.batch_max);
+    count(table, "streams", STREAMS_MAX, " streams per GPU", &mut server.streams);
+    count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
+    set(
+        &mut server.batch_rule,
+        table.get("batch_rule").and_then(|value| value.choice("batch rule", &BATCH_RULES)),
+    );
+    set(
+        &mut server.timeout,
+        table.get("timeout").and_then(|value| {
+            match value.is_text() && value.text() == Some("none") {
+                true => Some(None),
+                false => value
+                    .bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h, or \"none\"")
+                    .map(Some),
+            }
+        }),
+    );
+    set(
+        &mut server.timeout_from,
+        table
+            .get("timeout_from")
+            .and_then(|value| value.choice("start of the timeout", &TIMEOUTS_FROM)),
+    );
+    set(
+        &mut server.dispatch,
+        table.get("dispatch").and_then(|value| value.choice("dispatch", &DISPATCHES)),
+    );
+    set(
+        &mut server.permit_return,
+        table.get("permit_return").and_then(|value| value.choice("permit return", &PERMIT_RETURNS)),
+    );
+    set(
+        &mut server.gpu_sharing,
+        table.get("gpu_sharing").and_then(|value| value.choice("GPU sharing", &GPU_SHARINGS)),
+    );
+    set(
+        &mut server.completion,
+        table.get("completion").and_then(|value| value.choice("order of completion", &COMPLETIONS)),
+    );
+    set(&mut server.sort_samples, table.get("sort_samples").and_then(|value| value.flag()));
+    set(
+        &mut server.start_from_device,
+        table.get("start_from_device").and_then(|value| value.flag()),
+    );
+}
+
+/// Reads the keys of `[vm.load]` over the defaults of its scenario. Faulty ones leave the default.
+pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
+    let settings = &mut load.settings;
+    let rate = |value: f64| value > 0.0 && value <= 1e9;
+    let value = table
+        .get("target_qps")
+        .and_then(|value| value.number(rate, "above 0, at most 1000000000 queries per second"));
+    set(&mut settings.target_qps, value);
+    let bound = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
+    let value =
+        table.get("target_latency").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));
+    set(&mut settings.target_latency, value);
+    let inside = |percent: f64| percent > 0.0 && percent < 100.0;
+    let value =
+        table.get("percentile").and_then(|value| value.number(inside, "above 0 and below 100 %"));
+    set(&mut settings.percentile, value);
+    let value =
+        table.get("min_duration").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));
+    set(&mut settings.min_duration, value);
+    let value =
+        table.get("min_query_count").and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
+    set(&mut settings.min_query_count, value);
+    let value = table.get("round").and_then(|value| {
+        value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
+    });
+    set(&mut settings.round, value);
+    let arrivals = Arrivals::ALL.map(|(name, arrivals, _)| (name, arrivals));
+    set(
+        &mut load.arrivals,
+        table.get("arrivals").and_then(|value| value.choice("arrival process", &arrivals)),
+    );
+    if load.scenario != TestScenario::Server {
+        refuse_server_keys(table, load.scenario);
+    }
+}
+
+/// What the keys mean when the file is silent, by LoadGen's rules for the scenario.
+pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration) -> LoadSpec {
+    let (percentile, min_query_count) = match scenario {
+        TestScenario::Server => (99.0, 270_336),
+        TestScenario::Offline => (99.0, 1),
+        TestScenario::SingleStream => (90.0, 1024),
+    };
+    let settings = crate::spec::TestSettings {
+        target_qps: 1.0,
+        target_latency,
+        percentile,
+        min_duration: SimDuration::from_secs(600),
+        min_query_count,
+        round: Round::ALL[0],
+    };
+    LoadSpec { scenario, arrivals: Arrivals::Poisson, settings }
+}
+
+/// A key that would be ignored in silence misleads whoever wrote it.
+fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
+    let unused: &[&str] = match scenario {
+        TestScenario::SingleStream => &["target_qps", "target_latency", "arrivals"],
+        _ => &["target_latency", "percentile", "arrivals"],
+    };
+    for key in unused.iter().filter(|key| table.has(key)) {
+        let title = format!("`{key}` has no meaning in the {} scenario", scenario.word());
+        table.report(super::Diagnostic::at(&table.spot_of(key), title).help("drop the key"));
+    }
+}
+
+/// What differs between a twin's settings and the virtual run's: `batch_max 69 (64)`.
+pub(super) fn differences(
+    twin: (&ServerSpec, &LoadSpec),
+    run: (&ServerSpec, &LoadSpec),
+) -> Vec<String> {
+    let (twin, run) = (words(twin.0, twin.1), words(run.0, run.1));
+    let pairs = twin.into_iter().zip(run).filter(|((_, twin), (_, run))| twin != run);
+    pairs.map(|((key, twin), (_, run))| format!("{key} {twin} ({run})")).collect()
+}
+
+/// Every setting as the file would write it.
+fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
+    let settings = &load.settings;
+    let arrivals = Arrivals::ALL.map(|(name, arrivals, _)| (name, arrivals));
+    vec![
+        ("batch_max", server.batch_max.to_string()),
+        ("streams", server.streams.to_string()),
+        ("slots", server.slots.to_string()),
+        ("batch_rule", word(&BATCH_RULES, server.batch_rule)),
+        ("timeout", server.timeout.map_or("none".to_string(), |span| span.to_string())),
+        ("timeout_from", word(&TIMEOUTS_FROM, server.timeout_from)),
+        ("dispatch", word(&DISPATCHES, server.dispatch)),
+        ("permit_return", word(&PERMIT_RETURNS, server.permit_return)),
+        ("gpu_sharing", word(&GPU_SHARINGS, server.gpu_sharing)),
+        ("completion", word(&COMPLETIONS, server.completion)),
+        ("sort_samples", server.sort_samples.to_string()),
+        ("start_from_device", server.start_from_device.to_string()),
+        ("target_qps", settings.target_qps.to_string()),
+        ("target_latency", settings.target_latency.to_string()),
+        ("percentile", settings.percentile.to_string()),
+        ("min_duration", settings.min_duration.to_string()),
+        ("min_query_count", settings.min_query_count.to_string()),
+        ("round", settings.round.name.to_string()),
+        ("arrivals", word(&arrivals, load.arrivals)),
+    ]
+}
+
+fn word<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
+    let found = words.iter().find(|(_, known)| *known == value);
+    found.map(|(name, _)| (*name).to_string()).expect("every table of words is complete")
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}

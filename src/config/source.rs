@@ -1,0 +1,121 @@
+//! Finds and reads the files of a path: a file, or a folder of `*.toml`, and nothing that could hang.
+//!
+//! It does not know what is in them, beyond that it is TOML.
+
+use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
+use anyhow::{Context, anyhow};
+use std::fs;
+use std::io::Read;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// No file is longer: 1 MiB. A scenario of a hundred VMs needs a fiftieth of it.
+const FILE_BYTES_MAX: u64 = 1 << 20;
+
+/// No folder holds more files.
+pub(super) const FILES_MAX: usize = 64;
+
+/// The paths that `path` stands for, in order of their names: itself, or the `*.toml` in it.
+/// Hidden files and subfolders are left alone.
+pub(super) fn files_of(path: &Path, problems: &Problems) -> anyhow::Result<Vec<PathBuf>> {
+    let shown = path.display().to_string();
+    let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
+    if kind.is_file() {
+        return Ok(vec![path.to_path_buf()]);
+    }
+    if !kind.is_dir() {
+        let what = "is neither a file nor a folder";
+        problems.push(
+            Diagnostic::about(&shown, None, what)
+                .allowed("a regular file, or a folder of *.toml files"),
+        );
+        return Ok(Vec::new());
+    }
+    let mut files = toml_files(path)?;
+    files.sort();
+    if files.len() > FILES_MAX {
+        let title = format!("the folder holds {} *.toml files", files.len());
+        problems
+            .push(Diagnostic::about(&shown, None, title).allowed(format!("at most {FILES_MAX}")));
+        files.clear();
+    }
+    Ok(files)
+}
+
+/// The visible `*.toml` of a folder, in no order.
+fn toml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(folder).map_err(|error| cannot_read(folder, &error))? {
+        let path = entry.with_context(|| format!("cannot read {}", folder.display()))?.path();
+        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
+        let toml = path.extension().is_some_and(|extension| extension == "toml");
+        if toml && !hidden && !path.is_dir() {
+            files.push(path);
+        }
+    }
+    Ok(files)
+}
+
+/// The text of a file, or nothing with a diagnostic when it cannot be a text of ours.
+pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Arc<SourceFile>>> {
+    let shown = path.display().to_string();
+    let refuse = |place, title: String, allowed: String| {
+        problems.push(Diagnostic::about(&shown, place, title).allowed(allowed));
+        Ok(None)
+    };
+    let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
+    if !kind.is_file() {
+        return refuse(None, "is not a regular file".to_string(), "a text file".to_string());
+    }
+    let mut bytes = Vec::new();
+    let file = fs::File::open(path).map_err(|error| cannot_read(path, &error))?;
+    let reading = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    reading.map_err(|error| cannot_read(path, &error))?;
+    if bytes.len() as u64 > FILE_BYTES_MAX {
+        return refuse(None, "the file is too long".to_string(), "at most 1 MiB".to_string());
+    }
+    match String::from_utf8(bytes) {
+        Ok(text) => Ok(Some(Arc::new(SourceFile { path: shown, text }))),
+        Err(error) => {
+            let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+            let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
+            let column = good.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
+            refuse(
+                Some((line, column)),
+                "the file is not UTF-8 text".to_string(),
+                "a TOML file".to_string(),
+            )
+        }
+    }
+}
+
+/// The tree of a file, or nothing with all of its syntax errors reported.
+pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Option<DeTable<'a>> {
+    let (tree, errors) = DeTable::parse_recoverable(&file.text);
+    for error in errors.iter().take(SHOWN_MAX) {
+        let span = error.span().unwrap_or(0..0);
+        let title = match error.message() {
+            "recursion limit" => "the file is nested too deeply",
+            message if message.starts_with("cannot recurse further") => {
+                "the file is nested too deeply"
+            }
+            message => message,
+        };
+        let message = title.replace('\n', "; ");
+        problems.push(
+            Diagnostic::at(&Spot { file: file.clone(), span }, message).label("not valid TOML"),
+        );
+    }
+    errors.is_empty().then(|| tree.into_inner())
+}
+
+/// `cannot read X: no such file`.
+fn cannot_read(path: &Path, error: &std::io::Error) -> anyhow::Error {
+    let why = match error.kind() {
+        std::io::ErrorKind::NotFound => "no such file".to_string(),
+        std::io::ErrorKind::PermissionDenied => "permission denied".to_string(),
+        _ => error.to_string(),
+    };
+    anyhow!("cannot read {}: {why}", path.display())
+}

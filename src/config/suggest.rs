@@ -1,0 +1,59 @@
+//! "Did you mean": the one word of a list that is close enough to be worth a question.
+//!
+//! It suggests nothing rather than something far-fetched.
+
+/// Longer words than this are not typing errors of anything.
+const WORD_MAX: usize = 80;
+
+/// The candidate nearest to `word`: at most two typing errors away (and no more than half the
+/// word), or, for long names, with a Jaro-Winkler similarity above 0.85.
+pub(super) fn nearest<S: AsRef<str>>(
+    word: &str,
+    candidates: impl IntoIterator<Item = S>,
+) -> Option<String> {
+    if word.len() > WORD_MAX {
+        return None;
+    }
+    let word = word.to_lowercase();
+    let errors_max = (word.chars().count() / 2).min(2);
+    let rank = |candidate: &str| {
+        let candidate = candidate.to_lowercase();
+        let errors = strsim::osa_distance(&word, &candidate);
+        let alike = strsim::jaro_winkler(&word, &candidate);
+        let near = errors <= errors_max || (word.len() >= 8 && alike > 0.85);
+        near.then_some((errors, (-alike * 1e6) as i64))
+    };
+    let ranked = candidates.into_iter().filter_map(|candidate| {
+        let candidate = candidate.as_ref();
+        rank(candidate).map(|rank| (rank, candidate.to_string()))
+    });
+    ranked.min().map(|(_, candidate)| candidate)
+}
+
+/// Text from a file as a message quotes it: control characters escaped, cut when long.
+pub(super) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    if text.chars().count() > SHOWN { format!("\"{shown}...\"") } else { format!("\"{shown}\"") }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_close_words_are_suggested() {
+        let known = ["bert-99", "bert-99.9", "ssd-resnet34"];
+        assert_eq!(nearest("bret-99", known).as_deref(), Some("bert-99"));
+        assert_eq!(nearest("BERT-99.9", known).as_deref(), Some("bert-99.9"));
+        assert_eq!(nearest("ssd-resnet-34-large", known).as_deref(), Some("ssd-resnet34"));
+        assert_eq!(nearest("gpt", known), None);
+        assert_eq!(nearest("x", ["y"]), None);
+    }
+
+    #[test]
+    fn quoted_text_cannot_drive_a_terminal() {
+        assert_eq!(quoted("a\u{1b}[31m"), "\"a\\u{1b}[31m\"");
+        assert!(quoted(&"x".repeat(1000)).len() < 70);
+    }
+}
