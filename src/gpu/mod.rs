@@ -6,9 +6,15 @@
 mod card;
 mod copy_engine;
 mod cost;
+mod policy;
 mod pool;
+mod run_list;
+mod turns;
 
 pub use card::{Card, CardJob, InstanceId, InstanceSpec};
 pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
+pub use policy::{POLICIES, PolicyEntry, TimeSlicePolicy};
 pub use pool::{Pool, PoolJob};
+pub use run_list::Entry;
+pub use turns::{Counters, TurnRecord, Turns, TurnsJob};

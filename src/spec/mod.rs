@@ -9,6 +9,7 @@ mod host;
 mod load;
 mod scenario;
 mod server;
+mod slicing;
 mod workload;
 
 pub use fact::{Fact, Standing};
@@ -20,6 +21,7 @@ pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
     TimeoutFrom,
 };
+pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use workload::{CpuWork, ServiceTime, SizeDistribution, WorkTable, Workload};
 
 /// A physical card of the experiment: index into [`Experiment::cards`].

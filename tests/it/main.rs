@@ -3,6 +3,7 @@
 mod architecture;
 mod diagnostics;
 mod laws;
+mod slicing;
 mod support;
 mod theory;
 mod twins;

@@ -1,0 +1,76 @@
+//! Time-slice policies: who is offered the next turn. One file each, one line in [`POLICIES`].
+//!
+//! The order among those who are offered a turn is the run list's, lengths and costs are the
+//! turns'. A policy sees one entry of the run list at a time and keeps no state.
+
+mod best_effort;
+mod equal_share;
+mod fixed_share;
+
+use super::run_list::Entry;
+use crate::spec::{IdleRule, SlicePolicy, TimeSlicing};
+
+/// Who is offered a turn, and what becomes of the turn of one without work.
+pub trait TimeSlicePolicy: std::fmt::Debug {
+    /// How many slots take part in the rotation when `owners` vGPUs exist.
+    fn slots(&self, owners: usize) -> usize;
+
+    /// Whether the slot is offered its turn.
+    fn offers_turn(&self, entry: &Entry) -> bool;
+
+    /// What an idle turn becomes; nothing where idle owners have none.
+    fn idle_rule(&self) -> Option<IdleRule>;
+}
+
+/// A policy by name.
+pub struct PolicyEntry {
+    /// Name in files, and in `nvidia-smi`'s words.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// The policy as the specification names it.
+    pub policy: SlicePolicy,
+    make: fn(&TimeSlicing) -> Box<dyn TimeSlicePolicy>,
+}
+
+/// The policies known.
+pub const POLICIES: [PolicyEntry; 3] = [
+    PolicyEntry {
+        name: "best-effort",
+        about: "vGPUs with work share the GPU alike; idle time goes to the others (the default)",
+        policy: SlicePolicy::BestEffort,
+        make: |_| Box::new(best_effort::BestEffort),
+    },
+    PolicyEntry {
+        name: "equal-share",
+        about: "every running vGPU has 1 / (running vGPUs), with work or not",
+        policy: SlicePolicy::EqualShare,
+        make: |slicing| Box::new(equal_share::EqualShare { idle: slicing.idle }),
+    },
+    PolicyEntry {
+        name: "fixed-share",
+        about: "every vGPU has 1 / (most vGPUs of its type per GPU), however many run",
+        policy: SlicePolicy::FixedShare,
+        make: |slicing| {
+            Box::new(fixed_share::FixedShare {
+                slots: slicing.slots_max as usize,
+                idle: slicing.idle,
+            })
+        },
+    },
+];
+
+/// The policy that `slicing` names.
+pub(super) fn policy(slicing: &TimeSlicing) -> Box<dyn TimeSlicePolicy> {
+    let entry = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
+    (entry.expect("every policy has an entry").make)(slicing)
+}
+
+/// What the idle rules mean for a slot that holds its share with work or not.
+fn offered_under(idle: IdleRule, entry: &Entry) -> bool {
+    match idle {
+        IdleRule::Burned | IdleRule::Polled => true,
+        IdleRule::RestBurned => entry.has_work,
+        IdleRule::SkippedAndCapped { .. } => entry.has_work && !entry.is_spent,
+    }
+}

@@ -1,0 +1,98 @@
+//! The run list: the vGPUs of one instance, who has work, and who is next.
+//!
+//! NVML calls it the software run list. It does not know lengths or costs of turns.
+
+use super::policy::TimeSlicePolicy;
+use crate::spec::TurnOrder;
+use crate::units::SimDuration;
+use priority_queue::PriorityQueue;
+use std::cmp::Reverse;
+use std::hash::{BuildHasherDefault, DefaultHasher};
+
+/// One slot of the rotation.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Entry {
+    /// A vGPU is in the slot and powered on.
+    pub is_running: bool,
+    /// It has work on the GPU.
+    pub has_work: bool,
+    /// It has had its share of the present window.
+    pub is_spent: bool,
+    /// Time it was given so far, for the order of least run time.
+    pub scheduled: SimDuration,
+}
+
+/// A hasher with a fixed start: the order of results must not depend on it.
+type Hasher = BuildHasherDefault<DefaultHasher>;
+
+/// The slots of an instance and the order among them.
+#[derive(Debug)]
+pub(super) struct RunList {
+    entries: Vec<Entry>,
+    order: Order,
+    policy: Box<dyn TimeSlicePolicy>,
+}
+
+#[derive(Debug)]
+enum Order {
+    Ring,
+    /// The slots that are offered a turn, least scheduled first, then the lower slot.
+    LeastRunTime(PriorityQueue<usize, Reverse<(SimDuration, usize)>, Hasher>),
+}
+
+impl RunList {
+    /// A run list of `owners` vGPUs, all powered on and without work.
+    pub(super) fn new(owners: usize, order: TurnOrder, policy: Box<dyn TimeSlicePolicy>) -> Self {
+        let mut entries = vec![Entry::default(); policy.slots(owners)];
+        entries[..owners].iter_mut().for_each(|entry| entry.is_running = true);
+        let order = match order {
+            TurnOrder::RoundRobin { .. } => Order::Ring,
+            TurnOrder::LeastRunTime => Order::LeastRunTime(PriorityQueue::with_default_hasher()),
+        };
+        let mut list = Self { entries, order, policy };
+        (0..list.entries.len()).for_each(|slot| list.update(slot, |_| {}));
+        list
+    }
+
+    /// The policy in force.
+    pub(super) fn policy(&self) -> &dyn TimeSlicePolicy {
+        &*self.policy
+    }
+
+    /// The slots, by number.
+    pub(super) fn entries(&self) -> &[Entry] {
+        &self.entries
+    }
+
+    /// Changes a slot and keeps the order in step.
+    pub(super) fn update(&mut self, slot: usize, change: impl FnOnce(&mut Entry)) {
+        change(&mut self.entries[slot]);
+        let entry = &self.entries[slot];
+        if let Order::LeastRunTime(queue) = &mut self.order {
+            if self.policy.offers_turn(entry) {
+                queue.push(slot, Reverse((entry.scheduled, slot)));
+            } else {
+                queue.remove(&slot);
+            }
+        }
+    }
+
+    /// Who goes after `last`; nobody when no slot is offered a turn.
+    pub(super) fn next(&self, last: Option<usize>) -> Option<usize> {
+        match &self.order {
+            Order::LeastRunTime(queue) => queue.peek().map(|(&slot, _)| slot),
+            Order::Ring => {
+                let slots = self.entries.len();
+                let first = last.map_or(0, |last| last + 1);
+                let ring = (0..slots).map(|step| (first + step) % slots);
+                ring.into_iter().find(|&slot| self.policy.offers_turn(&self.entries[slot]))
+            }
+        }
+    }
+
+    /// The least time any running vGPU was given: where one that powers on joins.
+    pub(super) fn least_scheduled(&self) -> SimDuration {
+        let running = self.entries.iter().filter(|entry| entry.is_running);
+        running.map(|entry| entry.scheduled).min().unwrap_or(SimDuration::ZERO)
+    }
+}

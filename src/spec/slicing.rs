@@ -1,0 +1,78 @@
+//! How owners of one instance take turns on it: NVIDIA's time-sliced vGPU, every choice explicit.
+//!
+//! Sources: NVIDIA AI Enterprise User Guide, "Changing Scheduling Behavior for Time-Sliced vGPUs";
+//! NVIDIA open-gpu-kernel-modules, `nvrm_registry.h`. What neither documents is an option here.
+
+use crate::units::{Share, SimDuration};
+
+/// Who is offered a turn, and what share that makes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum SlicePolicy {
+    /// Owners with work, each alike: idle time goes to the others.
+    BestEffort,
+    /// Owners that run, each alike, with work or not.
+    EqualShare,
+    /// As many slots as the vGPU type allows on the card, occupied or not.
+    FixedShare,
+}
+
+/// Which of those who are offered a turn goes next.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum TurnOrder {
+    /// In a ring; overshoot is repaid from later slices (adaptive round robin).
+    RoundRobin {
+        /// How many slices a repayment is spread over, 1 to 60.
+        averaging_factor: u32,
+    },
+    /// The one with the least accumulated time (the form before vGPU release 15); no repayment.
+    LeastRunTime,
+}
+
+/// What happens to the turn of an owner without work, under equal and fixed share. Undocumented.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum IdleRule {
+    /// The engine waits the turn out; work that arrives in its owner's idle turn runs at once.
+    Burned,
+    /// Owners with nothing are skipped; one that runs dry keeps the rest of its turn.
+    RestBurned,
+    /// Skipped, and a turn ends when its owner runs dry; but no owner gets more than its share of
+    /// any window.
+    SkippedAndCapped {
+        /// Length of the window; nothing means one round of turns.
+        window: Option<SimDuration>,
+    },
+    /// Every owner is visited and the switch to it paid, with work or not; a dry one passes at once.
+    Polled,
+}
+
+/// How long a turn runs past its end when there is still work.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Overshoot {
+    /// Preemption within an instruction.
+    None,
+    /// Until the running batch ends.
+    Batch,
+    /// Always the same time.
+    Constant(SimDuration),
+}
+
+/// How the owners of one instance take turns.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TimeSlicing {
+    /// Who is offered a turn.
+    pub policy: SlicePolicy,
+    /// Slots of the type on one card: the size of the rotation under fixed share.
+    pub slots_max: u32,
+    /// Length of a turn, above 0.
+    pub slice: SimDuration,
+    /// Who goes next.
+    pub order: TurnOrder,
+    /// What an idle turn becomes.
+    pub idle: IdleRule,
+    /// What runs past the end of a turn.
+    pub overshoot: Overshoot,
+    /// Time to pass the engine to a different owner.
+    pub switch_cost: SimDuration,
+    /// The shortest slice that repayment leaves, as a part of `slice`.
+    pub slice_floor: Share,
+}
