@@ -89,14 +89,14 @@ pub(super) fn read(
 fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
     let machine = around.machine;
     let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
-    let silent = around.swept.as_deref() == Some("vcpus")
-        || machine.is_none_or(|machine| !machine.hypervisor.virtual_gpus);
-    let value = match silent {
-        true => table.get("vcpus"),
-        false => table.need("vcpus", &format!("say how many of the host's {all} logical processors the VM gets, such as vcpus = 24")),
-    };
+    let of_the_host =
+        machine.map_or(String::new(), |_| format!(", of the host's {all} logical processors"));
+    let virtual_gpus = machine.is_some_and(|machine| machine.hypervisor.virtual_gpus);
+    let silent = around.swept.as_deref() == Some("vcpus") || !virtual_gpus;
+    let help = format!("say how many the VM gets{of_the_host}, such as vcpus = 24");
+    let value = if silent { table.get("vcpus") } else { table.need("vcpus", &help) };
     match value {
-        Some(value) => value.count(1..=VCPUS_MAX, " vCPUs"),
+        Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
         None => silent.then_some(all),
     }
 }

@@ -44,7 +44,9 @@ impl<'a> Reader<'a> {
 
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &str) -> Option<Value<'a>> {
-        self.asked.push(key.to_string());
+        if !self.asked.iter().any(|asked| asked == key) {
+            self.asked.push(key.to_string());
+        }
         let value = self.table.get(key)?;
         Some(self.value(key, value))
     }
@@ -306,7 +308,12 @@ impl<'a> Value<'a> {
 
     fn not_a_quantity<T: Quantity>(&self, written: &str, error: &str) -> Diagnostic {
         let (what, units) = error.split_once("; allowed units: ").unwrap_or((error, ""));
-        let diagnostic = self.wrong(what).label(if units.is_empty() { "" } else { "needs a unit" });
+        let label = match what {
+            _ if units.is_empty() => "",
+            "has no unit" => "needs a unit",
+            _ => "not a unit of this quantity",
+        };
+        let diagnostic = self.wrong(what).label(label);
         let diagnostic = if units.is_empty() {
             diagnostic
         } else {
