@@ -66,7 +66,11 @@ pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Ar
     };
     let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
     if !kind.is_file() {
-        return refuse(None, "the path is not a regular file".to_string(), "a text file".to_string());
+        return refuse(
+            None,
+            "the path is not a regular file".to_string(),
+            "a text file".to_string(),
+        );
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| cannot_read(path, &error))?;

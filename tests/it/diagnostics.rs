@@ -89,6 +89,20 @@ fn a_sweep_is_one_pair_for_each_value() {
     assert!(scenario.pairs.iter().all(|pair| pair.baseline.is_none()));
 }
 
+#[test]
+fn the_examples_of_the_reference_are_good() {
+    let text = fs::read_to_string("docs/scenario-files.md").unwrap();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples.iter().filter(|example| example.contains("[[vm]]")) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("example.toml");
+        fs::write(&path, example).unwrap();
+        load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
 /// The first line that a user reads about a file with this content.
 fn first_line(name: &str, content: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
@@ -118,7 +132,10 @@ fn very_long_and_very_deep_files_are_refused() {
     let deep = format!("{}1{}", format!("{{ {key} = ").repeat(78), " }".repeat(78));
     assert!(first_line("both.toml", format!("{key} = {deep}").as_bytes()).starts_with("error: "));
     let line = format!("host = \"{}\"", "x".repeat(1_000_000));
-    assert_eq!(first_line("line.toml", format!("{line}\nvm = 1").as_bytes()).len(), "error: unknown host \"...\"".len() + 60);
+    assert_eq!(
+        first_line("line.toml", format!("{line}\nvm = 1").as_bytes()).len(),
+        "error: unknown host \"...\"".len() + 60
+    );
 }
 
 #[test]
@@ -149,7 +166,11 @@ fn a_missing_path_is_the_worlds_fault() {
 #[test]
 fn devices_and_loops_do_not_hang() {
     let Err(LoadError::Invalid(all)) = load(Path::new("/dev/zero"), &options()) else { panic!() };
-    assert!(all[0].to_string().starts_with("error: the path is neither a file nor a folder"), "{}", all[0]);
+    assert!(
+        all[0].to_string().starts_with("error: the path is neither a file nor a folder"),
+        "{}",
+        all[0]
+    );
     let folder = tempfile::tempdir().unwrap();
     std::os::unix::fs::symlink("/dev/zero", folder.path().join("a.toml")).unwrap();
     std::os::unix::fs::symlink("b.toml", folder.path().join("b.toml")).unwrap();
@@ -247,6 +268,38 @@ fn a_virtual_run_stands_beside_its_counterfactual() {
     );
 }
 
+#[test]
+fn a_mebibyte_of_anything_ends_soon() {
+    let fillers = [
+        "=",
+        "[",
+        "{",
+        "\"",
+        "'''",
+        ".",
+        ",",
+        "a\n",
+        "a=1\n",
+        "[a]\n",
+        "[[vm]]\n",
+        "a=[\n",
+        "a={\n",
+        "a=[{},\n",
+        "#\n",
+        "\u{feff}",
+        "\\",
+        "\r",
+        "vm=[[],[],\n",
+        "[vm.vm]\n",
+        "\u{1b}[31m",
+    ];
+    for filler in fillers {
+        never_panics(filler.repeat((1 << 20) / filler.len()).as_bytes(), &options());
+    }
+    let keys = (0..100_000).map(|index| format!("[k{index}]\n")).collect::<String>();
+    never_panics(keys.as_bytes(), &options());
+}
+
 /// Loading must end with a scenario or with a message, whatever the bytes are.
 fn never_panics(bytes: &[u8], options: &LoadOptions) {
     let folder = tempfile::tempdir().unwrap();
@@ -268,12 +321,13 @@ proptest! {
     #[test]
     fn a_good_file_gone_wrong_never_panics(
         file in 0..GOOD.len(),
-        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "[ -~\n]{0,6}"), 1..6),
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "(\\PC|[ -~\n\r\t]){0,6}"), 1..6),
     ) {
         let mut text = fs::read_to_string(GOOD[file]).unwrap();
         for (at, length, insert) in &cuts {
-            let at = at.index(text.len() + 1);
-            let end = (at + length).min(text.len());
+            let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+            let at = boundary(at.index(text.len() + 1));
+            let end = boundary(at + length).max(at);
             text.replace_range(at..end, insert);
         }
         never_panics(text.as_bytes(), &options());
