@@ -1,12 +1,12 @@
 //! The catalogue: GPUs, workloads, hosts and hypervisors, embedded in the binary, overridden file by
 //! file by a folder.
 //!
-//! How a file of each kind is read is in `facts`; here files are found, kept and checked against
+//! How a file of each kind is read is in `entries`; here files are found, kept and checked against
 //! each other.
 
 use super::LoadError;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
-use super::facts::{self, GpuFile, HostFile, WorkloadFile};
+use super::entries::{self, GpuFile, HostFile, WorkloadFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
@@ -143,13 +143,14 @@ impl Catalogue {
             let reader = Reader::new(&file.source, &tree, problems);
             let key = id.clone();
             match *folder {
-                "gpus" => drop(facts::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
+                "gpus" => drop(entries::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
                 "workloads" => drop(
-                    facts::workload(id, reader).map(|workload| all.workloads.insert(key, workload)),
+                    entries::workload(id, reader)
+                        .map(|workload| all.workloads.insert(key, workload)),
                 ),
-                "hosts" => drop(facts::host(id, reader).map(|host| all.hosts.insert(key, host))),
+                "hosts" => drop(entries::host(id, reader).map(|host| all.hosts.insert(key, host))),
                 _ => drop(
-                    facts::hypervisor(id, reader)
+                    entries::hypervisor(id, reader)
                         .map(|platform| all.hypervisors.insert(key, platform)),
                 ),
             }
@@ -244,7 +245,7 @@ mod tests {
         );
         assert_eq!(catalogue.show("bert-99"), catalogue.show("workloads/bert-99"));
         assert!(catalogue.show("gpus/bert-99").is_none());
-        for (_, host) in &catalogue.hosts {
+        for host in catalogue.hosts.values() {
             assert!(catalogue.gpus.contains_key(&host.gpus.0));
         }
     }

@@ -1,258 +1,18 @@
-//! Reads the catalogue's files: a GPU, a workload, a host, a hypervisor, every number with its passport.
+//! A number with its passport, as catalogue files write it: value, source, standing.
 //!
-//! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
+//! Which facts a file must have is said in `entries`.
 
-use super::reader::{Reader, Value};
+use super::reader::Reader;
 use super::suggest::{nearest, quoted};
-use crate::spec::{
-    CpuWork, Fact, GpuSpec, HostSpec, Hypervisor, PRESETS, ServiceTime, SizeDistribution, Standing,
-    VgpuType, WorkTable, Workload,
-};
-use crate::units::{Bytes, Share, SimDuration};
+use super::value::Value;
+use crate::spec::{Fact, Standing};
 use std::collections::BTreeMap;
 
-/// A GPU's file.
-#[derive(Clone, Debug)]
-pub(super) struct GpuFile {
-    pub(super) spec: GpuSpec,
-    /// Where the vGPU types are printed.
-    pub(super) vgpu_source: String,
-}
-
-/// A host's file.
-#[derive(Clone, Debug)]
-pub(super) struct HostFile {
-    pub(super) spec: HostSpec,
-    /// The model and number of its GPUs.
-    pub(super) gpus: (String, u32),
-}
-
-/// A workload's file.
-#[derive(Clone, Debug)]
-pub(super) struct WorkloadFile {
-    pub(super) spec: Workload,
-    /// The server preset it usually runs under.
-    pub(super) usual_preset: String,
-}
-
-/// Most cards in a host.
-pub(super) const CARDS_MAX: u32 = 64;
-
 /// The long sources of a file by their short keys.
-type Sources = BTreeMap<String, String>;
-
-/// Reads `gpus/<id>.toml`.
-pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
-    let sources = sources(&mut file);
-    let name = name(&mut file);
-    let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
-    let memory = fact(&mut file, &sources, "memory", above_zero);
-    let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
-    let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
-    let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
-        value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
-    });
-    let types = match file.has("vgpu_types") {
-        true => fact(&mut file, &sources, "vgpu_types", vgpu_types),
-        false => Some(Fact {
-            value: Vec::new(),
-            source: String::new(),
-            standing: Standing::Documented,
-            fitted_on: Vec::new(),
-        }),
-    };
-    file.get("vgpu_types");
-    file.finish();
-    let types = types?;
-    let spec = GpuSpec {
-        id: id.to_string(),
-        name: name?,
-        sms: sms?,
-        memory: memory?,
-        memory_bandwidth: memory_bandwidth?,
-        pcie_bandwidth: pcie_bandwidth?,
-        power_cap_w: power_cap_w?,
-        vgpu_types: types.value,
-    };
-    Some(GpuFile { spec, vgpu_source: types.source })
-}
-
-/// Reads `hosts/<id>.toml`.
-pub(super) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
-    let sources = sources(&mut file);
-    let name = name(&mut file);
-    let logical_processors =
-        fact(&mut file, &sources, "logical_processors", |value| value.count(1..=4096, ""));
-    let memory = fact(&mut file, &sources, "memory", above_zero);
-    let gpus = file.need("gpus", "write gpus = { model = \"a100-pcie-40gb\", count = 3 }");
-    let gpus = gpus.and_then(|value| gpus_of(&value));
-    file.finish();
-    let spec = HostSpec {
-        id: id.to_string(),
-        name: name?,
-        logical_processors: logical_processors?,
-        memory: memory?,
-    };
-    let (model, count) = gpus?;
-    Some(HostFile { spec, gpus: (model.text()?.to_string(), count) })
-}
-
-/// Reads `{ model = "a100-pcie-40gb", count = 3 }`.
-pub(super) fn gpus_of<'a>(value: &Value<'a>) -> Option<(Value<'a>, u32)> {
-    let mut table = value.table()?;
-    let model = table.need("model", "name a GPU of the catalogue");
-    let model = model.filter(|value| value.text().is_some());
-    let count = table.need("count", "say how many cards the host has");
-    let count = count.and_then(|value| value.count(1..=CARDS_MAX, " cards"));
-    table.finish();
-    Some((model?, count?))
-}
-
-/// Reads `hypervisors/<id>.toml`.
-pub(super) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
-    let sources = sources(&mut file);
-    let name = name(&mut file);
-    let virtual_gpus = file
-        .need("virtual_gpus", "write true or false: whether guests see GPUs through vGPU types");
-    let virtual_gpus = virtual_gpus.and_then(|value| value.flag());
-    let gpu_speed = fact(&mut file, &sources, "gpu_speed", speed);
-    let submission_latency =
-        fact(&mut file, &sources, "submission_latency", |value| value.quantity());
-    let cpu_speed = fact(&mut file, &sources, "cpu_speed", speed);
-    file.finish();
-    Some(Hypervisor {
-        id: id.to_string(),
-        name: name?,
-        virtual_gpus: virtual_gpus?,
-        gpu_speed: gpu_speed?,
-        submission_latency: submission_latency?,
-        cpu_speed: cpu_speed?,
-    })
-}
-
-/// Reads `workloads/<id>.toml`.
-pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
-    let sources = sources(&mut file);
-    let name = name(&mut file);
-    let preset = file.need("usual_preset", "name the preset it usually runs under");
-    let preset = preset.and_then(|value| {
-        value.choice("preset", &PRESETS.map(|preset| (preset.name, preset.name)))
-    });
-    let target_latency = fact(&mut file, &sources, "target_latency", some_time);
-    let sizes = fact_table(&mut file, &sources, "sizes", sizes);
-    let weights = fact(&mut file, &sources, "weights", |value| value.quantity());
-    let workspace_per_sample =
-        fact(&mut file, &sources, "workspace_per_sample", |value| value.quantity());
-    let input_per_sample = fact(&mut file, &sources, "input_per_sample", |value| value.quantity());
-    let output_per_sample =
-        fact(&mut file, &sources, "output_per_sample", |value| value.quantity());
-    let cpu = need_table(&mut file, "cpu").and_then(|table| cpu_work(table, &sources));
-    let service = need_table(&mut file, "service").map(|mut table| {
-        let gpus = table.entries().into_iter();
-        gpus.filter_map(|(gpu, value)| Some((gpu, service_time(value.table()?, &sources)?)))
-            .collect()
-    });
-    file.finish();
-    let spec = Workload {
-        id: id.to_string(),
-        name: name?,
-        target_latency: target_latency?,
-        sizes: sizes?,
-        weights: weights?,
-        workspace_per_sample: workspace_per_sample?,
-        input_per_sample: input_per_sample?,
-        output_per_sample: output_per_sample?,
-        cpu: cpu?,
-        service: service?,
-    };
-    Some(WorkloadFile { spec, usual_preset: preset?.to_string() })
-}
-
-fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
-    let mut time = |key| fact(&mut table, sources, key, |value| value.quantity());
-    let launch = (time("launch_per_batch"), time("launch_per_sample"));
-    let finish = (time("finish_per_batch"), time("finish_per_sample"));
-    table.finish();
-    Some(CpuWork {
-        launch_per_batch: launch.0?,
-        launch_per_sample: launch.1?,
-        finish_per_batch: finish.0?,
-        finish_per_sample: finish.1?,
-    })
-}
-
-fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
-    let launch = fact(&mut table, sources, "launch", |value| value.quantity());
-    let host_floor = fact(&mut table, sources, "host_floor", |value| value.quantity());
-    let phi = fact(&mut table, sources, "phi", |value| value.quantity::<Share>());
-    let work = fact(&mut table, sources, "work", work_table);
-    table.finish();
-    Some(ServiceTime { launch: launch?, host_floor: host_floor?, phi: phi?, work: work? })
-}
-
-/// `{ 1 = "0.73 ms", 64 = "46.6 ms" }`: batch sizes and the times they take.
-fn work_table(value: &Value<'_>) -> Option<WorkTable> {
-    let entries = value.table()?.entries();
-    let count = entries.len();
-    let points = entries.into_iter().filter_map(|(batch, time)| {
-        let size = batch.parse::<u32>().ok().filter(|&size| size > 0);
-        if size.is_none() {
-            time.report(
-                time.wrong(format!("stands at the key {}", quoted(&batch)))
-                    .allowed("batch sizes as keys, from 1"),
-            );
-        }
-        Some((size?, time.quantity::<SimDuration>()?))
-    });
-    let mut points: Vec<_> = points.collect();
-    if points.len() < count {
-        return None;
-    }
-    points.sort_by_key(|(size, _)| *size);
-    WorkTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
-}
-
-/// `distribution = "lognormal"`, `sigma = 0.385` among the keys of the fact itself.
-fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
-    const WORDS: [(&str, SizeDistribution); 3] = [
-        ("fixed", SizeDistribution::Fixed),
-        ("lognormal", SizeDistribution::LogNormal { sigma: 1.0 }),
-        ("exponential", SizeDistribution::Exponential),
-    ];
-    let word = table.need("distribution", "name the law of the relative sizes");
-    let law = word.and_then(|value| value.choice("distribution", &WORDS))?;
-    let SizeDistribution::LogNormal { .. } = law else { return Some(law) };
-    let sigma = table.need("sigma", "write the standard deviation of ln(size)")?;
-    let sigma = sigma.number(|sigma| sigma > 0.0 && sigma <= 3.0, "above 0, at most 3")?;
-    Some(SizeDistribution::LogNormal { sigma })
-}
-
-/// `[{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`.
-fn vgpu_types(value: &Value<'_>) -> Option<Vec<VgpuType>> {
-    let items = value.items(100)?;
-    let count = items.len();
-    let types = items.into_iter().filter_map(|item| {
-        let mut table = item.table()?;
-        let name = table.need("name", "write the vendor's name of the type");
-        let name = name.and_then(|value| value.text());
-        let frame_buffer =
-            table.need("frame_buffer", "write its frame buffer, such as \"40960 MiB\"");
-        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
-        let max_per_gpu = table.need("max_per_gpu", "write how many fit on one card");
-        let max_per_gpu = max_per_gpu.and_then(|value| value.count(1..=64, " vGPUs"));
-        table.finish();
-        Some(VgpuType {
-            name: name?.to_string(),
-            frame_buffer: frame_buffer?,
-            max_per_gpu: max_per_gpu?,
-        })
-    });
-    let types: Vec<_> = types.collect();
-    (types.len() == count).then_some(types)
-}
+pub(super) type Sources = BTreeMap<String, String>;
 
 /// A fact: `{ value = ..., source = "...", standing = "..." }`.
-fn fact<T>(
+pub(super) fn fact<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
@@ -266,7 +26,7 @@ fn fact<T>(
 }
 
 /// A fact whose value is spread over keys of its own.
-fn fact_table<T>(
+pub(super) fn fact_table<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
@@ -321,13 +81,15 @@ fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
     source
 }
 
-fn sources(file: &mut Reader<'_>) -> Sources {
+/// Reads `[sources]`.
+pub(super) fn sources(file: &mut Reader<'_>) -> Sources {
     let Some(mut table) = file.table("sources") else { return Sources::new() };
     let entries = table.entries().into_iter();
     entries.filter_map(|(key, value)| Some((key, value.text()?.to_string()))).collect()
 }
 
-fn name(file: &mut Reader<'_>) -> Option<String> {
+/// Reads the one line that names the entry.
+pub(super) fn name(file: &mut Reader<'_>) -> Option<String> {
     let name = file.need("name", "write the vendor's name on one line")?;
     let text = name.text()?;
     if text.contains('\n') {
@@ -337,18 +99,7 @@ fn name(file: &mut Reader<'_>) -> Option<String> {
     Some(text.to_string())
 }
 
-fn need_table<'a>(file: &mut Reader<'a>, key: &str) -> Option<Reader<'a>> {
+/// A table that must be there.
+pub(super) fn need_table<'a>(file: &mut Reader<'a>, key: &str) -> Option<Reader<'a>> {
     file.need(key, "the table must be there")?.table()
-}
-
-fn above_zero(value: &Value<'_>) -> Option<Bytes> {
-    value.bounded(|bytes| *bytes > Bytes::ZERO, "above 0")
-}
-
-fn some_time(value: &Value<'_>) -> Option<SimDuration> {
-    value.bounded(|span| *span > SimDuration::ZERO, "above 0")
-}
-
-fn speed(value: &Value<'_>) -> Option<f64> {
-    value.number(|speed| (0.01..=2.0).contains(&speed), "0.01 to 2, relative to bare metal")
 }

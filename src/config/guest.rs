@@ -4,10 +4,11 @@
 
 use super::catalogue::Catalogue;
 use super::diagnostic::Spot;
-use super::facts::{CARDS_MAX, WorkloadFile};
+use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
-use super::reader::{Reader, Value};
+use super::reader::Reader;
 use super::settings::{load_defaults, read_load, read_server};
+use super::value::Value;
 use crate::spec::{LoadSpec, PRESETS, ServerSpec, TestScenario, VgpuType, VmSpec};
 use crate::units::{Bytes, SimDuration};
 
@@ -36,6 +37,7 @@ pub(super) struct Spots {
     pub(super) cards: Spot,
     pub(super) workload: Spot,
     pub(super) batch_max: Spot,
+    pub(super) streams: Spot,
     pub(super) rate: Spot,
 }
 
@@ -64,7 +66,7 @@ pub(super) fn read(
     let workload =
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
-    let (server, batch_spot) = server(&mut table, workload);
+    let (server, [batch_spot, streams_spot]) = server(&mut table, workload);
     let (load, rate_spot) = load(&mut table, workload, around);
     let spots = Spots {
         name: table.spot_of("name"),
@@ -73,6 +75,7 @@ pub(super) fn read(
         cards: table.spot_of(if table.has("vgpu") { "vgpu" } else { "gpus" }),
         workload: table.spot_of("workload"),
         batch_max: batch_spot,
+        streams: streams_spot,
         rate: rate_spot,
     };
     table.finish();
@@ -89,14 +92,14 @@ pub(super) fn read(
 fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
     let machine = around.machine;
     let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
-    let silent = around.swept.as_deref() == Some("vcpus")
-        || machine.is_none_or(|machine| !machine.hypervisor.virtual_gpus);
-    let value = match silent {
-        true => table.get("vcpus"),
-        false => table.need("vcpus", &format!("say how many of the host's {all} logical processors the VM gets, such as vcpus = 24")),
-    };
+    let of_the_host =
+        machine.map_or(String::new(), |_| format!(", of the host's {all} logical processors"));
+    let virtual_gpus = machine.is_some_and(|machine| machine.hypervisor.virtual_gpus);
+    let silent = around.swept.as_deref() == Some("vcpus") || !virtual_gpus;
+    let help = format!("say how many the VM gets{of_the_host}, such as vcpus = 24");
+    let value = if silent { table.get("vcpus") } else { table.need("vcpus", &help) };
     match value {
-        Some(value) => value.count(1..=VCPUS_MAX, " vCPUs"),
+        Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
         None => silent.then_some(all),
     }
 }
@@ -164,19 +167,27 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Optio
     Some((count?, Some(found?.clone())))
 }
 
-/// The server's settings: the preset's, then what `[vm.server]` says; and where the batch is set.
-fn server(table: &mut Reader<'_>, workload: Option<&WorkloadFile>) -> (ServerSpec, Spot) {
+/// The server's settings: the preset's, then what `[vm.server]` says; and where batch and streams are set.
+fn server(table: &mut Reader<'_>, workload: Option<&WorkloadFile>) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     let make =
         |name: &str| PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[0]).make;
-    let Some(mut table) = table.table("server") else { return (make(usual)(), table.spot()) };
+    let Some(mut table) = table.table("server") else {
+        return (make(usual)(), [table.spot(), table.spot()]);
+    };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
     let preset = table.get("preset").and_then(|value| value.choice("preset", &presets));
     let mut server = make(preset.unwrap_or(usual))();
     read_server(&mut table, &mut server);
-    let spot = table.spot_of("batch_max");
+    let spots = server_spots(&table);
     table.finish();
-    (server, spot)
+    (server, spots)
+}
+
+/// Where rules about the batch, and about the streams, point to.
+pub(super) fn server_spots(table: &Reader<'_>) -> [Spot; 2] {
+    let streams = if table.has("slots") { "slots" } else { "streams" };
+    [table.spot_of("batch_max"), table.spot_of(streams)]
 }
 
 /// The load; and where its rate is set.

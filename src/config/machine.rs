@@ -3,8 +3,9 @@
 //! Who runs on it is in `guest`.
 
 use super::catalogue::Catalogue;
-use super::facts::{GpuFile, gpus_of};
-use super::reader::{Reader, Value};
+use super::entries::{GpuFile, gpus_of};
+use super::reader::Reader;
+use super::value::Value;
 use crate::spec::{HostSpec, Hypervisor};
 
 /// The id of the hypervisor that is none.

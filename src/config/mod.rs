@@ -3,22 +3,26 @@
 //!
 //! ```text
 //!  files ─► source ─► reader ─► machine, guest, settings ─► rules ─► plan ─► Scenario
-//!                       └► facts ─► catalogue ──┘
+//!                       └► entries ─► catalogue ──┘
 //! ```
 //!
 //! Nothing is simulated here, and nothing printed.
 
 mod catalogue;
 mod diagnostic;
+mod entries;
 mod facts;
 mod guest;
 mod machine;
 mod plan;
+mod published;
 mod reader;
 mod rules;
 mod settings;
 mod source;
 mod suggest;
+mod sweep;
+mod value;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use diagnostic::Diagnostic;

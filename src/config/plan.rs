@@ -5,24 +5,23 @@
 use super::Diagnostic;
 use super::catalogue::Catalogue;
 use super::diagnostic::{Problems, SourceFile, Spot};
-use super::guest::{self, Guest, Surroundings, VCPUS_MAX};
+use super::guest::{self, Guest, Surroundings, server_spots};
 use super::machine::Machine;
-use super::reader::{Reader, Value};
+use super::published::Sides;
+use super::reader::Reader;
 use super::settings::{differences, read_load, read_server};
+use super::sweep::Sweep;
+use super::value::Value;
 use super::{rules, source};
 use crate::spec::{
     Axis, Baseline, BaselineKind, Experiment, GpuId, GpuShare, Pair, PlannedRun, Published,
     TestScenario,
 };
-use crate::units::{Share, SimDuration};
+use crate::units::Share;
 use std::sync::Arc;
 
 /// Most VMs in a file.
 const VMS_MAX: usize = 64;
-/// Most points of a series.
-const POINTS_MAX: usize = 64;
-/// The latencies of a published run, by the names of the result document.
-const LATENCIES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
 
 /// What one file asks for.
 pub(super) struct Plan {
@@ -60,6 +59,7 @@ pub(super) fn read(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     one_vm_only(&top, guests.as_deref());
+    capacity_needs_a_rate(&top, guests.as_deref());
     if sweep.is_some() {
         refuse_beside_sweep(&top);
     }
@@ -107,15 +107,26 @@ fn read_capacity(top: &mut Reader<'_>) -> Option<f64> {
     precision
 }
 
-/// A series, a twin and published figures speak of one VM.
+/// A series, a search for capacity and published figures speak of one VM.
 fn one_vm_only(top: &Reader<'_>, guests: Option<&[Guest]>) {
     let several = guests.is_some_and(|guests| guests.len() > 1);
-    for key in ["sweep", "published"].iter().filter(|key| several && top.has(key)) {
+    for key in ["sweep", "published", "capacity"].iter().filter(|key| several && top.has(key)) {
         let title = format!("`{key}` needs a scenario with one [[vm]]");
         top.report(
             Diagnostic::at(&top.spot_of(key), title)
                 .help(format!("drop [{key}], or the other VMs")),
         );
+    }
+}
+
+fn capacity_needs_a_rate(top: &Reader<'_>, guests: Option<&[Guest]>) {
+    let alone = TestScenario::SingleStream;
+    let alone =
+        guests.is_some_and(|guests| guests.iter().any(|guest| guest.vm.load.scenario == alone));
+    if alone && top.has("capacity") {
+        let title = "`capacity` has no meaning in the singlestream scenario";
+        let help = "drop [capacity]: there is no rate to search";
+        top.report(Diagnostic::at(&top.spot_of("capacity"), title).help(help));
     }
 }
 
@@ -126,96 +137,6 @@ fn refuse_beside_sweep(top: &Reader<'_>) {
             "drop [{key}], or [sweep]: a series is one run for each value, compared with nothing"
         );
         top.report(Diagnostic::at(&top.spot_of(key), title).help(help));
-    }
-}
-
-/// `[sweep]`: one key and its values.
-struct Sweep {
-    key: &'static str,
-    points: Vec<(f64, Spot)>,
-    spot: Spot,
-}
-
-impl Sweep {
-    /// What can be varied, and the range of its values.
-    const KEYS: [(&'static str, u32); 4] = [
-        ("vcpus", VCPUS_MAX),
-        ("target_qps", 1_000_000_000),
-        ("batch_max", 1_000_000),
-        ("streams", 1024),
-    ];
-
-    fn read(mut table: Reader<'_>) -> Option<Sweep> {
-        let spot = table.spot();
-        let given = Self::KEYS.map(|(key, most)| (key, most, table.get(key)));
-        let mut given =
-            given.into_iter().filter_map(|(key, most, value)| Some((key, most, value?)));
-        let (first, second) = (given.next(), given.next());
-        let sweep = match (first, second) {
-            (Some((key, most, value)), None) => {
-                Self::points(key, most, &value).map(|points| Sweep { key, points, spot })
-            }
-            (Some(_), Some((key, _, value))) => {
-                value.report(
-                    value
-                        .wrong(format!("is a second axis: `{key}`"))
-                        .help("vary one key in a file"),
-                );
-                None
-            }
-            (None, _) => {
-                let allowed = Self::KEYS.map(|(key, _)| key).join(", ");
-                let title = "`sweep` names nothing that varies";
-                table.report(
-                    Diagnostic::at(&spot, title)
-                        .allowed(allowed)
-                        .help("write for example vcpus = [1, 2, 4, 8]"),
-                );
-                None
-            }
-        };
-        table.finish();
-        sweep
-    }
-
-    fn points(key: &str, most: u32, value: &Value<'_>) -> Option<Vec<(f64, Spot)>> {
-        let items = value.items(POINTS_MAX)?;
-        let count = items.len();
-        let mut points: Vec<(f64, Spot)> = Vec::new();
-        for item in items {
-            let number = match key {
-                "target_qps" => item.number(
-                    |rate| rate > 0.0 && rate <= f64::from(most),
-                    "above 0, at most 1000000000 queries per second",
-                ),
-                _ => item.count(1..=most, "").map(f64::from),
-            };
-            let Some(number) = number else { continue };
-            if points.iter().any(|(other, _)| *other == number) {
-                item.report(
-                    item.wrong(format!("has {number} twice")).help("each value makes one run"),
-                );
-                continue;
-            }
-            points.push((number, item.spot()));
-        }
-        (points.len() == count).then_some(points)
-    }
-
-    /// The guest with the swept key set to one of its values.
-    fn apply(&self, guest: &Guest, value: f64, spot: &Spot) -> Guest {
-        let mut guest = guest.clone();
-        match self.key {
-            "vcpus" => (guest.vm.vcpus, guest.spots.vcpus) = (value as u32, spot.clone()),
-            "target_qps" => {
-                (guest.vm.load.settings.target_qps, guest.spots.rate) = (value, spot.clone())
-            }
-            "batch_max" => {
-                (guest.vm.server.batch_max, guest.spots.batch_max) = (value as u32, spot.clone())
-            }
-            _ => (guest.vm.server.streams, guest.spots.batch_max) = (value as u32, spot.clone()),
-        }
-        guest
     }
 }
 
@@ -359,10 +280,7 @@ impl Context<'_> {
 fn override_settings(table: &mut Reader<'_>, twin: &mut Guest) {
     if let Some(mut server) = table.table("server") {
         read_server(&mut server, &mut twin.vm.server);
-        if server.has("batch_max") || server.has("streams") {
-            twin.spots.batch_max =
-                server.spot_of(if server.has("batch_max") { "batch_max" } else { "streams" });
-        }
+        [twin.spots.batch_max, twin.spots.streams] = server_spots(&server);
         server.finish();
     }
     if let Some(mut load) = table.table("load") {
@@ -395,51 +313,4 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         vms: vms.collect(),
         cards: vec![machine.gpu.spec.clone(); machine.cards as usize],
     }
-}
-
-/// `[published]`: the figures of either side.
-#[derive(Default)]
-struct Sides {
-    virtual_run: Option<Published>,
-    baseline: Option<(Published, Spot)>,
-}
-
-impl Sides {
-    fn read(top: &mut Reader<'_>) -> Sides {
-        let Some(mut table) = top.table("published") else { return Sides::default() };
-        let virtual_run = table.table("virtual").and_then(published);
-        let spot = table.spot_of("baseline");
-        let baseline = table.table("baseline").and_then(published).map(|figures| (figures, spot));
-        table.finish();
-        Sides { virtual_run, baseline }
-    }
-}
-
-/// One published result; its scenario is set by the run it stands beside.
-fn published(mut table: Reader<'_>) -> Option<Published> {
-    let row = table.need("row", "name it: <system> <benchmark> <scenario>");
-    let row = row.and_then(|value| value.text().map(str::to_string));
-    let source = table.need("source", "say where it was published");
-    let source = source.and_then(|value| value.text().map(str::to_string));
-    let rate = table.get("completed_per_s");
-    let rate = rate.map(|value| {
-        value.number(|rate| rate > 0.0 && rate <= 1e9, "above 0, in samples per second")
-    });
-    let latency = table.table("latency").map(latencies);
-    table.finish();
-    Some(Published {
-        row: row?,
-        source: source?,
-        scenario: TestScenario::Server,
-        completed_per_s: rate.flatten(),
-        latency: latency.unwrap_or_default(),
-    })
-}
-
-fn latencies(mut table: Reader<'_>) -> Vec<(String, SimDuration)> {
-    let given = LATENCIES.map(|name| (name, table.get(name)));
-    table.finish();
-    let given =
-        given.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.quantity()?)));
-    given.collect()
 }

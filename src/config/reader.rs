@@ -1,13 +1,12 @@
-//! Reads a TOML tree key by key: each getter says what it expects and reports what it finds instead.
+//! Reads a table of a TOML tree key by key, and reports the keys nobody asked for.
 //!
 //! serde would stop at the first error; this goes on, so that one look at a file finds all of them.
-//! It knows no key and no rule of ours.
+//! It knows no key and no rule of ours; what a value should be is asked in `value`.
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::suggest::{nearest, quoted};
-use crate::units::{Bandwidth, Bytes, Share, SimDuration};
-use std::ops::{Range, RangeInclusive};
-use std::str::FromStr;
+use super::value::Value;
+use std::ops::Range;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
@@ -22,16 +21,6 @@ pub(super) struct Reader<'a> {
     asked: Vec<String>,
 }
 
-/// A value under inspection, with the path of its key.
-#[derive(Clone)]
-pub(super) struct Value<'a> {
-    file: &'a Arc<SourceFile>,
-    problems: &'a Problems,
-    value: &'a DeValue<'a>,
-    name: String,
-    span: Range<usize>,
-}
-
 impl<'a> Reader<'a> {
     /// A reader of a whole file.
     pub(super) fn new(
@@ -42,9 +31,17 @@ impl<'a> Reader<'a> {
         Self { file, problems, table, name: String::new(), span: 0..0, asked: Vec::new() }
     }
 
+    /// A reader of the table that a value is.
+    pub(super) fn within(value: &Value<'a>, table: &'a DeTable<'a>) -> Self {
+        let (name, span) = (value.name.clone(), value.span.clone());
+        Self { file: value.file, problems: value.problems, table, name, span, asked: Vec::new() }
+    }
+
     /// The value of a key, if it is there.
     pub(super) fn get(&mut self, key: &str) -> Option<Value<'a>> {
-        self.asked.push(key.to_string());
+        if !self.asked.iter().any(|asked| asked == key) {
+            self.asked.push(key.to_string());
+        }
         let value = self.table.get(key)?;
         Some(self.value(key, value))
     }
@@ -120,255 +117,5 @@ impl<'a> Reader<'a> {
     fn value(&self, key: &str, value: &'a toml::Spanned<DeValue<'a>>) -> Value<'a> {
         let (file, problems, span) = (self.file, self.problems, value.span());
         Value { file, problems, value: value.get_ref(), name: self.path(key), span }
-    }
-}
-
-impl<'a> Value<'a> {
-    /// The place of the value.
-    pub(super) fn spot(&self) -> Spot {
-        Spot { file: self.file.clone(), span: self.span.clone() }
-    }
-
-    /// Starts a diagnostic about the value.
-    pub(super) fn wrong(&self, what: impl AsRef<str>) -> Diagnostic {
-        Diagnostic::at(&self.spot(), format!("`{}` {}", self.name, what.as_ref()))
-    }
-
-    /// Reports a diagnostic.
-    pub(super) fn report(&self, diagnostic: Diagnostic) {
-        self.problems.push(diagnostic);
-    }
-
-    /// Whether it is a string.
-    pub(super) fn is_text(&self) -> bool {
-        self.value.is_str()
-    }
-
-    /// Whether it is a table.
-    pub(super) fn is_table(&self) -> bool {
-        self.value.is_table()
-    }
-
-    /// A string that is not blank.
-    pub(super) fn text(&self) -> Option<&'a str> {
-        let text = self.value.as_str();
-        match text {
-            None => self.expected("a string in quotes"),
-            Some(text) if text.trim().is_empty() => self.report(self.wrong("is empty")),
-            Some(text) => return Some(text),
-        }
-        None
-    }
-
-    /// `true` or `false`.
-    pub(super) fn flag(&self) -> Option<bool> {
-        let flag = self.value.as_bool();
-        if flag.is_none() {
-            self.expected("true or false");
-        }
-        flag
-    }
-
-    /// A whole number within a range; `unit` stands behind the range in the message.
-    pub(super) fn whole(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
-        let Some(integer) = self.value.as_integer() else {
-            self.expected("a whole number");
-            return None;
-        };
-        let number = i128::from_str_radix(integer.as_str(), integer.radix()).ok();
-        let inside = number
-            .and_then(|number| u64::try_from(number).ok())
-            .filter(|number| range.contains(number));
-        if inside.is_none() {
-            let diagnostic =
-                self.wrong(format!("is {}", cut(&integer.to_string()))).label("out of range");
-            self.report(diagnostic.allowed(format!("{} to {}{unit}", range.start(), range.end())));
-        }
-        inside
-    }
-
-    /// As [`Value::whole`], for ranges within 32 bits.
-    pub(super) fn count(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
-        let number = self.whole(u64::from(*range.start())..=u64::from(*range.end()), unit)?;
-        Some(u32::try_from(number).expect("the range lies within 32 bits"))
-    }
-
-    /// A finite number, whole or not, that keeps a rule; `allowed` says which.
-    pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Option<f64> {
-        let written = match self.value {
-            DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
-            DeValue::Float(float) => float.as_str(),
-            _ => {
-                self.expected("a number");
-                return None;
-            }
-        };
-        let number =
-            written.parse::<f64>().ok().filter(|&number| number.is_finite() && keeps(number));
-        if number.is_none() {
-            self.report(
-                self.wrong(format!("is {}", cut(written))).label("out of range").allowed(allowed),
-            );
-        }
-        number
-    }
-
-    /// A quantity: a number with its unit, in quotes.
-    pub(super) fn quantity<T: Quantity>(&self) -> Option<T> {
-        let written = match self.value {
-            DeValue::String(text) => text.to_string(),
-            DeValue::Integer(integer) => integer.to_string(),
-            DeValue::Float(float) => float.to_string(),
-            _ => {
-                self.expected(&format!("{} in quotes, such as \"2 {}\"", T::WHAT, T::UNIT));
-                return None;
-            }
-        };
-        match T::from_str(&written) {
-            Ok(quantity) if self.value.is_str() || T::BARE => return Some(quantity),
-            Ok(_) => {
-                self.report(self.wrong("is not in quotes").help(format!("write \"{written}\"")))
-            }
-            Err(error) => self.report(self.not_a_quantity::<T>(&written, &error)),
-        }
-        None
-    }
-
-    /// A quantity that keeps a rule; `allowed` says which.
-    pub(super) fn bounded<T: Quantity>(
-        &self,
-        keeps: impl Fn(&T) -> bool,
-        allowed: &str,
-    ) -> Option<T> {
-        let quantity = self.quantity::<T>()?;
-        if keeps(&quantity) {
-            return Some(quantity);
-        }
-        self.report(self.wrong(format!("is {quantity}")).label("out of range").allowed(allowed));
-        None
-    }
-
-    /// One of a list of words.
-    pub(super) fn choice<T: Copy>(&self, what: &str, choices: &[(&str, T)]) -> Option<T> {
-        let word = self.text()?;
-        let found = choices.iter().find(|(name, _)| *name == word);
-        if found.is_none() {
-            self.unknown(what, word, choices.iter().map(|(name, _)| *name));
-        }
-        found.map(|(_, choice)| *choice)
-    }
-
-    /// Reports a name that is not in a list.
-    pub(super) fn unknown<S: AsRef<str>>(
-        &self,
-        what: &str,
-        word: &str,
-        known: impl IntoIterator<Item = S>,
-    ) {
-        let known: Vec<String> = known.into_iter().map(|name| name.as_ref().to_string()).collect();
-        let diagnostic = Diagnostic::at(&self.spot(), format!("unknown {what} {}", quoted(word)));
-        let allowed = if known.is_empty() { "none is known".to_string() } else { known.join(", ") };
-        self.report(diagnostic.allowed(allowed).did_you_mean(nearest(word, &known)));
-    }
-
-    /// A table.
-    pub(super) fn table(&self) -> Option<Reader<'a>> {
-        let Some(table) = self.value.as_table() else {
-            self.expected("a table");
-            return None;
-        };
-        let (file, problems, name, span) =
-            (self.file, self.problems, self.name.clone(), self.span.clone());
-        Some(Reader { file, problems, table, name, span, asked: Vec::new() })
-    }
-
-    /// The items of an array that has at least one and at most `most`.
-    pub(super) fn items(&self, most: usize) -> Option<Vec<Value<'a>>> {
-        let Some(array) = self.value.as_array() else {
-            self.expected("an array");
-            return None;
-        };
-        if array.is_empty() || array.len() > most {
-            let diagnostic = self.wrong(format!("has {} entries", array.len()));
-            self.report(diagnostic.allowed(format!("1 to {most} entries")));
-            return None;
-        }
-        let (file, problems) = (self.file, self.problems);
-        let items = array.iter().map(|item| Value {
-            file,
-            problems,
-            value: item.get_ref(),
-            name: self.name.clone(),
-            span: item.span(),
-        });
-        Some(items.collect())
-    }
-
-    fn not_a_quantity<T: Quantity>(&self, written: &str, error: &str) -> Diagnostic {
-        let (what, units) = error.split_once("; allowed units: ").unwrap_or((error, ""));
-        let diagnostic = self.wrong(what).label(if units.is_empty() { "" } else { "needs a unit" });
-        let diagnostic = if units.is_empty() {
-            diagnostic
-        } else {
-            diagnostic.allowed(format!("units {units}"))
-        };
-        let bare =
-            written.trim().parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
-        if bare && !units.is_empty() {
-            return diagnostic.help(format!(
-                "write for example \"{} {}\"",
-                cut(written.trim()),
-                T::UNIT
-            ));
-        }
-        diagnostic
-    }
-
-    fn expected(&self, what: &str) {
-        let diagnostic = self.wrong(format!("is {}", article(self.value.type_str())));
-        self.report(diagnostic.label(format!("expected {what}")));
-    }
-}
-
-/// A quantity that files write with its unit.
-pub(super) trait Quantity: FromStr<Err = String> + std::fmt::Display {
-    /// What it is, in a message.
-    const WHAT: &'static str;
-    /// The unit of an example.
-    const UNIT: &'static str;
-    /// Whether a bare number will do.
-    const BARE: bool = false;
-}
-
-impl Quantity for SimDuration {
-    const WHAT: &'static str = "a duration";
-    const UNIT: &'static str = "ms";
-}
-
-impl Quantity for Bytes {
-    const WHAT: &'static str = "an amount of memory";
-    const UNIT: &'static str = "GB";
-}
-
-impl Quantity for Bandwidth {
-    const WHAT: &'static str = "a bandwidth";
-    const UNIT: &'static str = "GB/s";
-}
-
-impl Quantity for Share {
-    const WHAT: &'static str = "a share";
-    const UNIT: &'static str = "%";
-    const BARE: bool = true;
-}
-
-/// A number as written, cut when it is very long.
-fn cut(written: &str) -> String {
-    if written.len() > 40 { format!("{}...", &written[..40]) } else { written.to_string() }
-}
-
-fn article(kind: &str) -> String {
-    match kind {
-        "integer" | "array" => format!("an {kind}"),
-        _ => format!("a {kind}"),
     }
 }

@@ -17,6 +17,7 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     cards_exist(machine, guests, problems);
     for guest in guests {
         service_time_is_known(machine, guest, problems);
+        streams_are_fed(guest, problems);
         batches_fit(machine, guest, problems);
         queries_are_countable(guest, problems);
     }
@@ -129,6 +130,17 @@ fn service_time_is_known(machine: &Machine, guest: &Guest, problems: &Problems) 
             machine.gpu.spec.id
         );
         problems.push(diagnostic.help(help));
+    }
+}
+
+/// A stream works on the batch of one slot.
+fn streams_are_fed(guest: &Guest, problems: &Problems) {
+    let (streams, slots) = (guest.vm.server.streams, guest.vm.server.slots);
+    if slots < streams {
+        let title =
+            format!("{slots} slots leave {} of {streams} streams without work", streams - slots);
+        let diagnostic = Diagnostic::at(&guest.spots.streams, title);
+        problems.push(diagnostic.allowed("at least as many slots as streams"));
     }
 }
 

@@ -32,12 +32,17 @@ const COMPLETIONS: [(&str, Completion); 2] =
     [("any", Completion::Any), ("issue-order", Completion::IssueOrder)];
 
 /// Reads the keys of `[vm.server]` over the settings of its preset. Faulty ones leave the default.
+/// A harness with one worker to each stream keeps one to each when only the streams are set.
 pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
+    let worker_per_stream = server.slots == server.streams;
     let count = |table: &mut Reader<'_>, key: &str, most: u32, unit: &str, slot: &mut u32| {
         set(slot, table.get(key).and_then(|value| value.count(1..=most, unit)));
     };
     count(table, "batch_max", BATCH_MAX, " samples", &mut server.batch_max);
     count(table, "streams", STREAMS_MAX, " streams per GPU", &mut server.streams);
+    if worker_per_stream {
+        server.slots = server.streams;
+    }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
     set(
         &mut server.batch_rule,

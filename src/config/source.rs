@@ -25,7 +25,7 @@ pub(super) fn files_of(path: &Path, problems: &Problems) -> anyhow::Result<Vec<P
         return Ok(vec![path.to_path_buf()]);
     }
     if !kind.is_dir() {
-        let what = "is neither a file nor a folder";
+        let what = "the path is neither a file nor a folder";
         problems.push(
             Diagnostic::about(&shown, None, what)
                 .allowed("a regular file, or a folder of *.toml files"),
@@ -66,7 +66,11 @@ pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Ar
     };
     let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
     if !kind.is_file() {
-        return refuse(None, "is not a regular file".to_string(), "a text file".to_string());
+        return refuse(
+            None,
+            "the path is not a regular file".to_string(),
+            "a text file".to_string(),
+        );
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| cannot_read(path, &error))?;

@@ -20,7 +20,8 @@ pub struct Workload {
     pub sizes: Fact<SizeDistribution>,
     /// Device memory of the weights, once per server and GPU.
     pub weights: Fact<Bytes>,
-    /// Device memory of one sample in a batch that runs or is staged.
+    /// Device memory of one sample in a batch that runs; a staged one holds its inputs and outputs
+    /// only, as the workspace belongs to the stream.
     pub workspace_per_sample: Fact<Bytes>,
     /// Bytes copied to the device per sample.
     pub input_per_sample: Fact<Bytes>,

@@ -114,11 +114,16 @@ impl fmt::Display for Bytes {
         match self.0 {
             bytes if bytes >= GIB && bytes.is_multiple_of(GIB) => write!(f, "{} GiB", bytes / GIB),
             bytes if bytes >= MIB && bytes.is_multiple_of(MIB) => write!(f, "{} MiB", bytes / MIB),
-            bytes if bytes >= 1_000_000_000 => write!(f, "{:.4} GB", bytes as f64 / 1e9),
-            bytes if bytes >= 1_000_000 => write!(f, "{:.4} MB", bytes as f64 / 1e6),
+            bytes if bytes >= 1_000_000_000 => write!(f, "{} GB", four_digits(bytes as f64 / 1e9)),
+            bytes if bytes >= 1_000_000 => write!(f, "{} MB", four_digits(bytes as f64 / 1e6)),
             bytes => write!(f, "{bytes} B"),
         }
     }
+}
+
+/// Rounded to four digits behind the point, which `{}` then writes without zeros at the end.
+fn four_digits(number: f64) -> f64 {
+    (number * 1e4).round() / 1e4
 }
 
 impl fmt::Display for Bandwidth {

@@ -88,3 +88,285 @@ fn a_sweep_is_one_pair_for_each_value() {
     assert_eq!(scenario.pairs[3].virtual_run.experiment.vms[0].vcpus, 4);
     assert!(scenario.pairs.iter().all(|pair| pair.baseline.is_none()));
 }
+
+#[test]
+fn the_examples_of_the_reference_are_good() {
+    let text = fs::read_to_string("docs/scenario-files.md").unwrap();
+    let examples: Vec<&str> =
+        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
+    assert!(examples.len() >= 3);
+    for example in examples.iter().filter(|example| example.contains("[[vm]]")) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("example.toml");
+        fs::write(&path, example).unwrap();
+        load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    }
+}
+
+/// The first line that a user reads about a file with this content.
+fn first_line(name: &str, content: &[u8]) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::write(&path, content).unwrap();
+    match load(&path, &options()) {
+        Err(error @ LoadError::Invalid(_)) => {
+            let message = error.to_string();
+            assert!(message.len() < 20_000, "{} bytes of message", message.len());
+            message.lines().next().unwrap().to_string()
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn very_long_and_very_deep_files_are_refused() {
+    assert_eq!(first_line("long.toml", &vec![b'#'; (1 << 20) + 1]), "error: the file is too long");
+    let deep = ["a = ".to_string(), "[".repeat(100_000), "]".repeat(100_000)].concat();
+    assert_eq!(first_line("arrays.toml", deep.as_bytes()), "error: the file is nested too deeply");
+    let deep = format!("a = {}1{}", "{ b = ".repeat(100_000), " }".repeat(100_000));
+    assert_eq!(first_line("tables.toml", deep.as_bytes()), "error: the file is nested too deeply");
+    let keys = format!("{} = 1", vec!["a"; 200_000].join("."));
+    assert_eq!(first_line("keys.toml", keys.as_bytes()), "error: the file is nested too deeply");
+    // Just within both limits of the parser: tables in tables, each of many dotted keys.
+    let key = vec!["a"; 79].join(".");
+    let deep = format!("{}1{}", format!("{{ {key} = ").repeat(78), " }".repeat(78));
+    assert!(first_line("both.toml", format!("{key} = {deep}").as_bytes()).starts_with("error: "));
+    let line = format!("host = \"{}\"", "x".repeat(1_000_000));
+    assert_eq!(
+        first_line("line.toml", format!("{line}\nvm = 1").as_bytes()).len(),
+        "error: unknown host \"...\"".len() + 60
+    );
+}
+
+#[test]
+fn of_very_many_errors_fifty_are_shown() {
+    let keys: String = (0..60_000).map(|index| format!("k{index} = 1\n")).collect();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("many.toml");
+    fs::write(&path, keys).unwrap();
+    let Err(LoadError::Invalid(all)) = load(&path, &options()) else { panic!("accepted") };
+    assert_eq!(all.len(), 51);
+    // 60 000 unknown keys, and the missing `host` and `vm`.
+    assert_eq!(all[50].to_string(), "error: 59952 more errors are not shown");
+}
+
+#[test]
+fn a_missing_path_is_the_worlds_fault() {
+    let Err(LoadError::World(error)) = load(Path::new("no/such/file.toml"), &options()) else {
+        panic!()
+    };
+    assert_eq!(error.to_string(), "cannot read no/such/file.toml: no such file");
+    let Err(LoadError::World(error)) = Catalogue::load(Some(Path::new("no/such/folder"))) else {
+        panic!()
+    };
+    assert_eq!(error.to_string(), "cannot read no/such/folder: no such file");
+}
+
+#[cfg(unix)]
+#[test]
+fn devices_and_loops_do_not_hang() {
+    let Err(LoadError::Invalid(all)) = load(Path::new("/dev/zero"), &options()) else { panic!() };
+    assert!(
+        all[0].to_string().starts_with("error: the path is neither a file nor a folder"),
+        "{}",
+        all[0]
+    );
+    let folder = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.path().join("a.toml")).unwrap();
+    std::os::unix::fs::symlink("b.toml", folder.path().join("b.toml")).unwrap();
+    assert!(matches!(load(&folder.path().join("b.toml"), &options()), Err(LoadError::World(_))));
+    fs::remove_file(folder.path().join("b.toml")).unwrap();
+    assert!(matches!(load(folder.path(), &options()), Err(LoadError::Invalid(_))));
+}
+
+#[test]
+fn a_folder_holds_at_most_64_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for index in 0..65 {
+        fs::write(folder.path().join(format!("{index}.toml")), "x").unwrap();
+    }
+    let Err(error @ LoadError::Invalid(_)) = load(folder.path(), &options()) else { panic!() };
+    assert!(error.to_string().starts_with("error: the folder holds 65 *.toml files"), "{error}");
+}
+
+#[test]
+fn a_catalogue_folder_replaces_and_adds() {
+    let folder = tempfile::tempdir().unwrap();
+    let workloads = folder.path().join("workloads");
+    fs::create_dir(&workloads).unwrap();
+    let embedded = Catalogue::load(None).unwrap();
+    let text = embedded.show("bert-99").unwrap();
+    fs::write(workloads.join("bert-99.toml"), text.replace("INT8", "INT8, ours")).unwrap();
+    fs::write(workloads.join("bert-98.toml"), text).unwrap();
+    let catalogue = Catalogue::load(Some(folder.path())).unwrap();
+    assert_eq!(catalogue.ids().len(), embedded.ids().len() + 1);
+    let ours = catalogue.list().into_iter().find(|entry| entry.id == "bert-99").unwrap();
+    assert!(
+        ours.name.contains("ours") && ours.origin.to_string().ends_with("bert-99.toml"),
+        "{ours:?}"
+    );
+    // The text of the catalogue is part of the scenario's hash.
+    let path = Path::new("scenarios/vcpu-knee.toml");
+    let hash =
+        |catalogue: Catalogue| load(path, &LoadOptions { catalogue, seed: None }).unwrap().hash;
+    assert_ne!(hash(embedded), hash(catalogue));
+}
+
+#[test]
+fn silence_means_the_defaults_of_mlperf_and_the_catalogue() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("short.toml");
+    fs::write(&path, "host = \"dell-r7525\"\n[[vm]]\nworkload = \"ssd-resnet34\"\nload = { scenario = \"server\", target_qps = 2000 }\n").unwrap();
+    let scenario = load(&path, &LoadOptions { seed: Some(7), ..options() }).unwrap();
+    assert_eq!(
+        (scenario.name.as_str(), scenario.title.as_str(), scenario.seed),
+        ("short", "short", 7)
+    );
+    let experiment = &scenario.pairs[0].virtual_run.experiment;
+    let vm = &experiment.vms[0];
+    assert_eq!((experiment.seed, experiment.hypervisor.id.as_str()), (7, "bare-metal"));
+    assert_eq!((vm.name.as_str(), vm.vcpus, vm.gpus.len()), ("vm-1", 128, 3));
+    assert_eq!((vm.server.preset.as_str(), vm.server.slots), ("mlperf-lwis", 4));
+    let settings = &vm.load.settings;
+    assert_eq!((settings.percentile, settings.min_query_count), (99.0, 270_336));
+    assert_eq!(
+        (settings.target_latency.to_string(), settings.min_duration.to_string()),
+        ("100 ms".into(), "600 s".into())
+    );
+    assert!(scenario.pairs[0].baseline.is_none(), "bare metal beside bare metal says nothing");
+}
+
+#[test]
+fn a_virtual_run_stands_beside_its_counterfactual() {
+    let folder = tempfile::tempdir().unwrap();
+    let vm = |name: &str| {
+        format!(
+            "[[vm]]\nname = \"{name}\"\nvcpus = 8\nvgpu = {{ type = \"A100-40C\" }}\nworkload = \"bert-99\"\nload = {{ scenario = \"server\", target_qps = 2000 }}\n"
+        )
+    };
+    let path = folder.path().join("two.toml");
+    fs::write(
+        &path,
+        format!("host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n{}{}", vm("a"), vm("b")),
+    )
+    .unwrap();
+    let scenario = load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    let (pair, experiment) = (&scenario.pairs[0], &scenario.pairs[0].virtual_run.experiment);
+    let cards: Vec<u16> =
+        experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(|gpu| gpu.card.0)).collect();
+    assert_eq!(cards, [0, 1]);
+    let baseline = pair.baseline.as_ref().unwrap();
+    assert_eq!(baseline.kind, BaselineKind::Counterfactual);
+    assert_eq!(baseline.run.experiment.hypervisor.id, "bare-metal");
+    assert!(
+        baseline
+            .run
+            .experiment
+            .vms
+            .iter()
+            .all(|vm| vm.vcpus == 8 && vm.gpus[0].vgpu_type.is_none())
+    );
+}
+
+#[test]
+fn a_mebibyte_of_anything_ends_soon() {
+    let fillers = [
+        "=",
+        "[",
+        "{",
+        "\"",
+        "'''",
+        ".",
+        ",",
+        "a\n",
+        "a=1\n",
+        "[a]\n",
+        "[[vm]]\n",
+        "a=[\n",
+        "a={\n",
+        "a=[{},\n",
+        "#\n",
+        "\u{feff}",
+        "\\",
+        "\r",
+        "vm=[[],[],\n",
+        "[vm.vm]\n",
+        "\u{1b}[31m",
+    ];
+    for filler in fillers {
+        never_panics(filler.repeat((1 << 20) / filler.len()).as_bytes(), &options());
+    }
+    let keys = (0..100_000).map(|index| format!("[k{index}]\n")).collect::<String>();
+    never_panics(keys.as_bytes(), &options());
+}
+
+/// Loading must end with a scenario or with a message, whatever the bytes are.
+fn never_panics(bytes: &[u8], options: &LoadOptions) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("random.toml");
+    fs::write(&path, bytes).unwrap();
+    if let Err(error) = load(&path, options) {
+        assert!(!error.to_string().is_empty());
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        never_panics(&bytes, &options());
+    }
+
+    #[test]
+    fn a_good_file_gone_wrong_never_panics(
+        file in 0..GOOD.len(),
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "(\\PC|[ -~\n\r\t]){0,6}"), 1..6),
+    ) {
+        let mut text = fs::read_to_string(GOOD[file]).unwrap();
+        for (at, length, insert) in &cuts {
+            let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+            let at = boundary(at.index(text.len() + 1));
+            let end = boundary(at + length).max(at);
+            text.replace_range(at..end, insert);
+        }
+        never_panics(text.as_bytes(), &options());
+    }
+
+    #[test]
+    fn a_good_file_with_odd_values_never_panics(file in 0..GOOD.len(), line in any::<prop::sample::Index>(), value in 0..ODD.len()) {
+        let text = fs::read_to_string(GOOD[file]).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
+        let line = line.index(lines.len());
+        if let Some((key, _)) = lines[line].clone().split_once(" = ") {
+            lines[line] = format!("{key} = {}", ODD[value]);
+        }
+        never_panics(lines.join("\n").as_bytes(), &options());
+    }
+}
+
+const GOOD: [&str; 4] = [
+    "scenarios/vcpu-knee.toml",
+    "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml",
+    "scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml",
+    "scenarios/vsphere-mlperf-v1.1/ssd-resnet34-offline.toml",
+];
+
+const ODD: [&str; 16] = [
+    "0",
+    "-1",
+    "18446744073709551616",
+    "9223372036854775807",
+    "0xFFFFFFFFFFFFFFFFFFFFFFFF",
+    "1e308",
+    "-0.0",
+    "nan",
+    "\"\"",
+    "\"1e308 s\"",
+    "\"-5 ms\"",
+    "\"99999999999999999999 GB\"",
+    "[]",
+    "{}",
+    "1979-05-27",
+    "[[1], { a = 1 }]",
+];
