@@ -139,9 +139,11 @@ impl<T> Turns<T> {
         self.log.as_deref()
     }
 
-    /// What each owner was given so far.
-    pub fn counters(&self) -> impl Iterator<Item = Counters> + '_ {
-        self.owners.iter().map(|owner| owner.counters)
+    /// What each owner was given up to `now`.
+    pub fn counters(&mut self, now: SimTime) -> Vec<Counters> {
+        self.catch_up(now);
+        self.sync(now);
+        self.owners.iter().map(|owner| owner.counters).collect()
     }
 
     /// Powers an owner on or off. One that goes off has no work left.
@@ -340,10 +342,19 @@ impl<T> Station for Turns<T> {
         let owner = &mut self.owners[slot];
         owner.pool.submit(owner.clock, job);
         self.run_list.update(slot, |entry| entry.has_work = true);
-        match self.turn {
+        match &mut self.turn {
             None => self.grant(now),
-            Some(turn) if self.another_is_offered(turn.slot) => self.limit_turn(now),
-            Some(_) => {}
+            // Polling was about to find nothing, and finds work.
+            Some(turn) if turn.slot == slot && turn.slice == Some(SimDuration::ZERO) => {
+                turn.slice = Some(self.slicing.slice);
+                turn.end = Some(turn.start + self.slicing.slice);
+            }
+            Some(turn) => {
+                let holder = turn.slot;
+                if self.another_is_offered(holder) {
+                    self.limit_turn(now);
+                }
+            }
         }
     }
 

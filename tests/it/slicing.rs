@@ -175,12 +175,14 @@ fn a_light_vm_among_saturated_ones_waits_half_a_vacation() {
     let (rate, work, vacation) = (0.3, 0.1, 6.88);
     let expected = rate * work * work / (2.0 * (1.0 - rate * work)) + vacation / 2.0 + work;
     assert!((expected - 3.5415_f64).abs() < 5e-5);
+    // The light VM passes the engine on when it runs dry, and the switch to it is paid each round.
     for policy in [SlicePolicy::EqualShare, SlicePolicy::FixedShare] {
+        let slicing = TimeSlicing { idle: IdleRule::Polled, ..slicing(policy) };
         check("light VM", expected, |seed| {
             let mut arrivals = poisson(0, 300.0, 400.0, seed, |_| 0.1);
             arrivals.extend((1..4).map(|slot| Arrival { at: 0, slot, work: 1e15 }));
             let arrivals = merged(arrivals);
-            let mut turns = turns(4, slicing(policy));
+            let mut turns = turns(4, slicing);
             // The saturated VMs' work outlasts the arrivals: only what ends with them counts.
             let count = arrivals.len();
             let ends = drive_until(&mut turns, &arrivals, 400_000_000_000);
@@ -325,9 +327,9 @@ fn shares_are_as_the_guide_works_them_out() {
         let arrivals: Vec<Arrival> =
             (0..busy).map(|slot| Arrival { at: 0, slot, work: 1e15 }).collect();
         drive_until(&mut turns, &arrivals, 24_000_000_000);
-        turns
-            .counters()
-            .take(busy)
+        let counters = turns.counters(SimTime::from_nanos(24_000_000_000));
+        counters[..busy]
+            .iter()
             .map(|counters| counters.run.as_secs_f64() / 24.0)
             .collect::<Vec<_>>()
     };
@@ -492,12 +494,12 @@ fn a_lone_or_idle_owner_costs_no_events() {
     assert!(fixed.next_change().is_some());
 }
 
-/// 4 VMs at 60 % load, 2 ms slices, c 0.22 ms, 5 ms queries: p99 of 149, 54 and 49 ms under the three
-/// idle rules (design experiment; the ordering and the factor of three are what matters).
+/// 4 VMs at 60 % load, 2 ms slices, c 0.22 ms, 5 ms queries: what an idle turn becomes moves p99 from
+/// 149 ms (burned) to 54 ms (rest burned); skipped turns with a cap over a long window give 49 ms,
+/// and with a cap over every single round nearly as much as burned ones.
 #[test]
 fn the_idle_rule_moves_p99_by_a_factor_of_three() {
-    let p99 = |idle| {
-        let slicing = TimeSlicing { idle, ..slicing(SlicePolicy::EqualShare) };
+    let p99 = |slicing: TimeSlicing| {
         let arrivals =
             merged((0..4).flat_map(|slot| poisson(slot, 30.0, 3000.0, 3, |_| 5.0)).collect());
         let ends = drive(&mut turns(4, slicing), &arrivals);
@@ -509,11 +511,19 @@ fn the_idle_rule_moves_p99_by_a_factor_of_three() {
         all.sort_by(f64::total_cmp);
         all[(0.99 * all.len() as f64) as usize]
     };
-    let burned = p99(IdleRule::Burned);
-    let rest = p99(IdleRule::RestBurned);
-    let capped = p99(IdleRule::SkippedAndCapped { window: None });
-    println!("{burned} {rest} {capped}");
-    assert!((burned / 149.0 - 1.0).abs() < 0.05, "burned {burned}");
-    assert!((rest / 54.0 - 1.0).abs() < 0.05, "rest burned {rest}");
-    assert!((capped / 49.0 - 1.0).abs() < 0.05, "skipped and capped {capped}");
+    let equal = |idle| p99(TimeSlicing { idle, ..slicing(SlicePolicy::EqualShare) });
+    let capped = |window| equal(IdleRule::SkippedAndCapped { window });
+    let (burned, rest) = (equal(IdleRule::Burned), equal(IdleRule::RestBurned));
+    let (round, minute) = (capped(None), capped(Some(SimDuration::from_secs(60))));
+    println!("{burned} {rest} {round} {minute}");
+    assert!((burned / 149.0 - 1.0).abs() < 0.03, "burned {burned}");
+    assert!((rest / 54.0 - 1.0).abs() < 0.03, "rest burned {rest}");
+    assert!((minute / 49.0 - 1.0).abs() < 0.03, "capped over a minute {minute}");
+    assert!(round > 2.5 * minute, "capped over a round {round}");
+    // A cap that never binds is best effort, but for where a lone VM's slice was cut.
+    let free = p99(slicing(SlicePolicy::BestEffort));
+    assert!(
+        (minute / free - 1.0).abs() < 1e-3,
+        "capped over a minute {minute}, best effort {free}"
+    );
 }
