@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, Fact, GpuSpec, HostSpec, Hypervisor, PRESETS, ServiceTime, SizeDistribution, Standing,
-    VgpuType, WorkTable, Workload,
+    CpuWork, Fact, GpuSpec, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution,
+    Standing, VgpuType, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 
@@ -182,32 +182,52 @@ fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
 fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
     let launch = fact(&mut table, sources, "launch", |value| value.quantity());
     let host_floor = fact(&mut table, sources, "host_floor", |value| value.quantity());
-    let phi = fact(&mut table, sources, "phi", |value| value.quantity::<Share>());
+    let phi = fact(&mut table, sources, "phi", phi_table);
+    let spread = fact(&mut table, sources, "spread", |value| value.quantity::<Share>());
     let work = fact(&mut table, sources, "work", work_table);
     table.finish();
-    Some(ServiceTime { launch: launch?, host_floor: host_floor?, phi: phi?, work: work? })
+    Some(ServiceTime {
+        launch: launch?,
+        host_floor: host_floor?,
+        phi: phi?,
+        spread: spread?,
+        work: work?,
+    })
 }
 
 /// `{ 1 = "0.73 ms", 64 = "46.6 ms" }`: batch sizes and the times they take.
 fn work_table(value: &Value<'_>) -> Option<WorkTable> {
+    let points = by_batch(value, |time| time.quantity::<SimDuration>())?;
+    WorkTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
+}
+
+/// One phi, or `{ 8 = 0.9, 11 = 1 }`: batch sizes and the phi of each.
+fn phi_table(value: &Value<'_>) -> Option<PhiTable> {
+    if !value.is_table() {
+        return value.quantity::<Share>().map(PhiTable::constant);
+    }
+    let points = by_batch(value, |phi| phi.quantity::<Share>())?;
+    PhiTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
+}
+
+/// A table whose keys are batch sizes, in rising order.
+fn by_batch<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<(u32, T)>> {
     let entries = value.table()?.entries();
     let count = entries.len();
-    let points = entries.into_iter().filter_map(|(batch, time)| {
+    let points = entries.into_iter().filter_map(|(batch, entry)| {
         let size = batch.parse::<u32>().ok().filter(|&size| size > 0);
         if size.is_none() {
-            time.report(
-                time.wrong(format!("stands at the key {}", quoted(&batch)))
+            entry.report(
+                entry
+                    .wrong(format!("stands at the key {}", quoted(&batch)))
                     .allowed("batch sizes as keys, from 1"),
             );
         }
-        Some((size?, time.quantity::<SimDuration>()?))
+        Some((size?, read(&entry)?))
     });
     let mut points: Vec<_> = points.collect();
-    if points.len() < count {
-        return None;
-    }
     points.sort_by_key(|(size, _)| *size);
-    WorkTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
+    (points.len() == count).then_some(points)
 }
 
 /// `distribution = "lognormal"`, `sigma = 0.385` among the keys of the fact itself.

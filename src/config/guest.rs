@@ -10,10 +10,17 @@ use super::reader::Reader;
 use super::settings::{load_defaults, read_load, read_server};
 use super::value::Value;
 use crate::spec::{LoadSpec, PRESETS, ServerSpec, TestScenario, VgpuType, VmSpec};
-use crate::units::{Bytes, SimDuration};
+use crate::units::{Bytes, SimDuration, SimTime};
 
 /// Most vCPUs that any hypervisor gives a VM.
 pub(super) const VCPUS_MAX: u32 = 4096;
+
+/// The scenarios a file can ask for.
+const SCENARIOS: [(&str, TestScenario); 3] = [
+    ("server", TestScenario::Server),
+    ("offline", TestScenario::Offline),
+    ("singlestream", TestScenario::SingleStream),
+];
 
 /// A VM that has not got its cards yet, and the places that its rules point to.
 #[derive(Clone, Debug)]
@@ -81,7 +88,16 @@ pub(super) fn read(
     table.finish();
     let (cards, vgpu) = gpus?;
     let workload = workload?.spec.clone();
-    let vm = VmSpec { name: name?, vcpus: vcpus?, gpus: Vec::new(), workload, server, load: load? };
+    let vm = VmSpec {
+        name: name?,
+        vcpus: vcpus?,
+        gpus: Vec::new(),
+        workload,
+        server,
+        load: load?,
+        power_on: SimTime::ZERO,
+        power_off: None,
+    };
     let memory = match memory {
         Some(memory) => Some(memory?),
         None => None,
@@ -201,9 +217,9 @@ fn load(
     let Some(mut table) = table.need("load", help).and_then(|value| value.table()) else {
         return (None, header);
     };
-    let known = TestScenario::ALL.map(|(word, _)| word).join(", ");
+    let known = SCENARIOS.map(|(word, _)| word).join(", ");
     let scenario = table.need("scenario", &format!("name the MLPerf scenario: {known}"));
-    let scenario = scenario.and_then(|value| value.choice("scenario", &TestScenario::ALL));
+    let scenario = scenario.and_then(|value| value.choice("scenario", &SCENARIOS));
     let bound = workload
         .map_or(SimDuration::from_millis(100), |workload| workload.spec.target_latency.value);
     // With an unknown scenario the keys are still looked at, by the rules of the one that has all.

@@ -199,7 +199,7 @@ fn hash(files: &[(String, Arc<SourceFile>)], pairs: &[Pair], catalogue: &Catalog
         for experiment in [Some(&pair.virtual_run.experiment), baseline].into_iter().flatten() {
             used.insert(("hosts", experiment.host.id.clone()));
             used.insert(("hypervisors", experiment.hypervisor.id.clone()));
-            used.extend(experiment.cards.iter().map(|card| ("gpus", card.id.clone())));
+            used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
             used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
         }
     }

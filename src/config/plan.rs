@@ -14,8 +14,8 @@ use super::sweep::Sweep;
 use super::value::Value;
 use super::{rules, source};
 use crate::spec::{
-    Axis, Baseline, BaselineKind, Experiment, GpuId, GpuShare, Pair, PlannedRun, Published,
-    TestScenario,
+    Axis, Baseline, BaselineKind, CardSpec, Experiment, GpuId, GpuShare, Pair, PlannedRun,
+    Published, TestScenario,
 };
 use crate::units::Share;
 use std::sync::Arc;
@@ -299,7 +299,11 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         let mut vm = guest.vm.clone();
         let vgpu_type = guest.vgpu.as_ref().map(|vgpu| vgpu.name.clone());
         vm.gpus = (next..next + guest.cards)
-            .map(|card| GpuShare { card: GpuId(card as u16), vgpu_type: vgpu_type.clone() })
+            .map(|card| GpuShare {
+                card: GpuId(card as u16),
+                instance: 0,
+                vgpu_type: vgpu_type.clone(),
+            })
             .collect();
         next += guest.cards;
         vm
@@ -311,6 +315,6 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hypervisor: machine.hypervisor.clone(),
         host: machine.host.clone(),
         vms: vms.collect(),
-        cards: vec![machine.gpu.spec.clone(); machine.cards as usize],
+        cards: vec![CardSpec::whole(machine.gpu.spec.clone()); machine.cards as usize],
     }
 }

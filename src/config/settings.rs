@@ -114,22 +114,25 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
         value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
     });
     set(&mut settings.round, value);
-    let arrivals = Arrivals::ALL.map(|(name, arrivals, _)| (name, arrivals));
     set(
         &mut load.arrivals,
-        table.get("arrivals").and_then(|value| value.choice("arrival process", &arrivals)),
+        table.get("arrivals").and_then(|value| value.choice("arrival process", &ARRIVALS)),
     );
     if load.scenario != TestScenario::Server {
         refuse_server_keys(table, load.scenario);
     }
 }
 
+/// The arrival processes a file can ask for.
+const ARRIVALS: [(&str, Arrivals); 2] =
+    [("poisson", Arrivals::Poisson), ("constant", Arrivals::Constant)];
+
 /// What the keys mean when the file is silent, by LoadGen's rules for the scenario.
 pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration) -> LoadSpec {
     let (percentile, min_query_count) = match scenario {
         TestScenario::Server => (99.0, 270_336),
         TestScenario::Offline => (99.0, 1),
-        TestScenario::SingleStream => (90.0, 1024),
+        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => (90.0, 1024),
     };
     let settings = crate::spec::TestSettings {
         target_qps: 1.0,
@@ -167,7 +170,6 @@ pub(super) fn differences(
 /// Every setting as the file would write it.
 fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
     let settings = &load.settings;
-    let arrivals = Arrivals::ALL.map(|(name, arrivals, _)| (name, arrivals));
     vec![
         ("batch_max", server.batch_max.to_string()),
         ("streams", server.streams.to_string()),
@@ -187,7 +189,7 @@ fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
         ("min_duration", settings.min_duration.to_string()),
         ("min_query_count", settings.min_query_count.to_string()),
         ("round", settings.round.name.to_string()),
-        ("arrivals", word(&arrivals, load.arrivals)),
+        ("arrivals", word(&ARRIVALS, load.arrivals)),
     ]
 }
 

@@ -1,32 +1,28 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
-//! A whole GPU is one instance with one owner; MIG is several instances with one owner each. Turns
-//! among several owners of one instance come here too, as a case of the instance.
+//! A whole GPU is one instance with one owner; time slicing is one instance with several; MIG is
+//! several instances. It does not know what lies in a neighbour's slice, and no instance does.
 
-use super::{Pool, PoolJob};
+use super::{Pool, PoolJob, Turns, TurnsJob};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
-use crate::spec::GpuSharing;
-use crate::units::{Share, SimTime};
+use crate::spec::{GpuSharing, InstanceSpec};
+use crate::units::SimTime;
 
-/// An instance of a card: index into its list of instances.
+/// An owner on a card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct InstanceId(pub u16);
-
-/// A share of a card and how its owner's batches use it.
-#[derive(Clone, Copy, Debug)]
-pub struct InstanceSpec {
-    /// The share of the GPU's SMs; 1 for the whole GPU.
-    pub share: Share,
-    /// How batches of the owner use it together.
-    pub sharing: GpuSharing,
+pub struct OwnerId {
+    /// The instance: index into the card's list.
+    pub instance: u16,
+    /// The owner's slot in its instance, 0 for the only one.
+    pub slot: u16,
 }
 
-/// A batch for an instance of a card.
+/// A batch for an owner on a card.
 #[derive(Clone, Copy, Debug)]
 pub struct CardJob<T> {
-    /// Where it runs.
-    pub instance: InstanceId,
+    /// Whose it is.
+    pub owner: OwnerId,
     /// What runs.
     pub job: PoolJob<T>,
 }
@@ -34,26 +30,60 @@ pub struct CardJob<T> {
 /// One physical GPU.
 #[derive(Debug)]
 pub struct Card<T> {
-    pools: Vec<Pool<T>>,
-    busy: TimeWeighted,
+    instances: Vec<Instance<T>>,
+}
+
+#[derive(Debug)]
+struct Instance<T> {
+    /// Its part of the GPU, 0 to 1.
+    share: f64,
+    use_of: Use<T>,
+}
+
+/// How an instance is used.
+#[derive(Debug)]
+enum Use<T> {
+    /// By one owner, always.
+    Owned { pool: Pool<T>, busy: TimeWeighted },
+    /// By owners in turns.
+    Sliced(Turns<T>),
 }
 
 impl<T> Card<T> {
-    /// A card cut into `instances`; none for a card nobody owns.
-    pub fn new(instances: &[InstanceSpec]) -> Self {
-        let pools =
-            instances.iter().map(|instance| Pool::new(instance.share, instance.sharing)).collect();
-        Self { pools, busy: TimeWeighted::new() }
+    /// A card cut into `instances`; for each, how the batches of each of its owners use their time.
+    pub fn new(instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Self {
+        let instance = |(spec, owners): &(InstanceSpec, Vec<GpuSharing>)| Instance {
+            share: spec.share.get(),
+            use_of: match spec.slicing {
+                Some(slicing) => Use::Sliced(Turns::new(owners, spec.share, slicing)),
+                None => {
+                    assert!(owners.len() <= 1, "{} owners and no turns", owners.len());
+                    let sharing = owners.first().copied().unwrap_or(GpuSharing::InOrder);
+                    Use::Owned { pool: Pool::new(spec.share, sharing), busy: TimeWeighted::new() }
+                }
+            },
+        };
+        Self { instances: instances.iter().map(instance).collect() }
     }
 
-    /// Part of the time up to `now` in which any instance had work, 0 to 1.
-    pub fn busy_share(&self, now: SimTime) -> f64 {
-        self.busy.mean(now)
+    /// Part of the card's SMs and of the time up to `now` that worked, 0 to 1.
+    pub fn busy_share(&mut self, now: SimTime) -> f64 {
+        let busy = |instance: &mut Instance<T>| match &mut instance.use_of {
+            Use::Owned { busy, .. } => instance.share * busy.mean(now),
+            Use::Sliced(turns) => {
+                let run: f64 =
+                    turns.counters(now).iter().map(|counters| counters.run.as_secs_f64()).sum();
+                instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
+            }
+        };
+        self.instances.iter_mut().map(busy).sum()
     }
 
-    fn note_busy(&mut self, now: SimTime) {
-        let busy = self.pools.iter().any(|pool| !pool.is_empty());
-        self.busy.set(now, u64::from(busy));
+    /// Powers an owner on or off, which its neighbours in the same instance may notice.
+    pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
+        if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
+            turns.set_running(now, usize::from(owner.slot), is_running);
+        }
     }
 }
 
@@ -61,17 +91,35 @@ impl<T> Station for Card<T> {
     type Job = CardJob<T>;
     type Done = T;
 
-    fn submit(&mut self, now: SimTime, job: CardJob<T>) {
-        self.pools[usize::from(job.instance.0)].submit(now, job.job);
-        self.note_busy(now);
+    fn submit(&mut self, now: SimTime, CardJob { owner, job }: CardJob<T>) {
+        match &mut self.instances[usize::from(owner.instance)].use_of {
+            Use::Sliced(turns) => {
+                turns.submit(now, TurnsJob { slot: usize::from(owner.slot), job })
+            }
+            Use::Owned { pool, busy } => {
+                pool.submit(now, job);
+                busy.set(now, 1);
+            }
+        }
     }
 
     fn next_change(&self) -> Option<SimTime> {
-        self.pools.iter().filter_map(Station::next_change).min()
+        let next = |instance: &Instance<T>| match &instance.use_of {
+            Use::Owned { pool, .. } => pool.next_change(),
+            Use::Sliced(turns) => turns.next_change(),
+        };
+        self.instances.iter().filter_map(next).min()
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
-        self.pools.iter_mut().for_each(|pool| pool.advance(now, done));
-        self.note_busy(now);
+        for instance in &mut self.instances {
+            match &mut instance.use_of {
+                Use::Sliced(turns) => turns.advance(now, done),
+                Use::Owned { pool, busy } => {
+                    pool.advance(now, done);
+                    busy.set(now, u64::from(!pool.is_empty()));
+                }
+            }
+        }
     }
 }

@@ -43,13 +43,16 @@ pub fn demand(
     hypervisor: &Hypervisor,
     samples: u32,
     size_sum: f64,
+    luck: f64,
 ) -> Demand {
     let mean_size = size_sum / f64::from(samples);
+    let spread = service.spread.value.get();
     Demand {
         host_floor: service.host_floor.value.as_nanos_f64(),
         launch: service.launch.value.as_nanos_f64(),
-        work: service.work.value.at(samples) * mean_size / hypervisor.gpu_speed.value,
-        phi: service.phi.value.get(),
+        work: service.work.value.at(samples) * mean_size * (1.0 - spread + spread * luck)
+            / hypervisor.gpu_speed.value,
+        phi: service.phi.value.at(samples),
     }
 }
 

@@ -11,7 +11,7 @@ mod pool;
 mod run_list;
 mod turns;
 
-pub use card::{Card, CardJob, InstanceId, InstanceSpec};
+pub use card::{Card, CardJob, OwnerId};
 pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
 pub use policy::{POLICIES, PolicyEntry, TimeSlicePolicy};

@@ -89,22 +89,22 @@ struct Turn {
 }
 
 impl<T> Turns<T> {
-    /// `owners` owners, all running, on `share` of a GPU; `sharing` says how an owner's own batches
-    /// use its turns.
-    pub fn new(owners: usize, share: Share, sharing: GpuSharing, slicing: TimeSlicing) -> Self {
+    /// Owners in slots 0, 1, ..., all running, on `share` of a GPU; for each of them, how its own
+    /// batches use its turns.
+    pub fn new(owners: &[GpuSharing], share: Share, slicing: TimeSlicing) -> Self {
         assert!(slicing.slice > SimDuration::ZERO, "a slice of no length");
         let polls = slicing.idle == IdleRule::Polled;
         assert!(
             !polls || slicing.switch_cost > SimDuration::ZERO,
             "polling at no cost never passes time"
         );
-        let run_list = RunList::new(owners, slicing.order, policy(&slicing));
+        let run_list = RunList::new(owners.len(), slicing.order, policy(&slicing));
         let round = (slicing.slice + slicing.switch_cost) * run_list.entries().len() as u64;
         let window = match run_list.policy().idle_rule() {
             Some(IdleRule::SkippedAndCapped { window }) => Some(window.unwrap_or(round)),
             _ => None,
         };
-        let owner = || Owner {
+        let owner = |&sharing: &GpuSharing| Owner {
             pool: Pool::new(share, sharing),
             clock: SimTime::ZERO,
             debt: 0.0,
@@ -113,7 +113,7 @@ impl<T> Turns<T> {
         };
         let mut turns = Self {
             slicing,
-            owners: (0..owners).map(|_| owner()).collect(),
+            owners: owners.iter().map(owner).collect(),
             run_list,
             last: None,
             turn: None,

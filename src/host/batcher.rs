@@ -72,10 +72,15 @@ impl Batcher {
         }
     }
 
-    /// Adds a query that is due no earlier than the one before.
+    /// Adds a query. Those due together are served in the order in which they were fed.
     pub fn feed(&mut self, query: Query) {
-        debug_assert!(self.stock.back().is_none_or(|last| last.due <= query.due));
-        self.stock.push_back(query);
+        let in_order = self.stock.back().is_none_or(|last| last.due <= query.due);
+        if in_order {
+            return self.stock.push_back(query);
+        }
+        // Only clients that think for a random time answer out of order.
+        let place = self.stock.partition_point(|other| other.due <= query.due);
+        self.stock.insert(place, query);
     }
 
     /// Says that nothing more will be fed ahead of time: what is left need not wait for more.

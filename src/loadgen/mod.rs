@@ -7,12 +7,13 @@ mod arrivals;
 mod sizes;
 mod verdict;
 
-pub use arrivals::{ArrivalProcess, Constant, Poisson};
+pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
 pub use verdict::{Observed, failed_rules};
 
-use crate::engine::RandomStreams;
-use crate::spec::{LoadSpec, SizeDistribution, TestScenario};
+use crate::engine::{RandomStreams, Stream};
+use crate::spec::{TestScenario, VmSpec};
 use crate::units::{SimDuration, SimTime};
+use rand_distr::{Distribution, Exp1};
 use sizes::Sizes;
 
 /// One query of one sample.
@@ -31,6 +32,10 @@ pub const QUERY_LIMIT: u64 = 50_000_000;
 pub struct LoadGen {
     source: Source,
     sizes: Sizes,
+    /// Queries are due from here on.
+    start: SimTime,
+    /// None is due from here on.
+    stop: SimTime,
     min_duration: SimDuration,
     min_query_count: u64,
     made: u64,
@@ -42,83 +47,83 @@ pub struct LoadGen {
 enum Source {
     /// A gap after the newest.
     Scheduled(Box<dyn ArrivalProcess>),
-    /// All samples are due at the start, and come in this order; fixed sizes need no list.
+    /// All samples are due at the start, and come in this order; unsorted ones need no list.
     AtOnce { samples: u64, sizes: Option<Vec<f32>> },
-    /// The next one is due when the last one is done.
-    OnCompletion,
+    /// Each of these clients asks, waits for the answer, thinks, and asks again.
+    Clients { count: u64, think: ThinkTime },
 }
 
 impl LoadGen {
-    /// The load of the VM called `vm`.
-    ///
-    /// `schedule` is the seed of the arrivals, when it is not to come from the VM's own stream:
-    /// the round's, to replay a published schedule. `sort` says that the guest sorts the samples of
-    /// one call by falling size, which shows in Offline alone: there one call holds all of them.
-    pub fn new(
-        load: &LoadSpec,
-        sizes: SizeDistribution,
-        sort: bool,
-        streams: &RandomStreams,
-        schedule: Option<u64>,
-        vm: &str,
-    ) -> Self {
-        let settings = &load.settings;
-        let schedule = schedule.unwrap_or_else(|| streams.seed_of(&format!("arrivals/{vm}")));
-        let mut sizes = Sizes::new(sizes, streams.stream(&format!("sizes/{vm}")));
+    /// The load of `vm`. `schedule` is the seed of its arrivals, when it is not to come from the
+    /// VM's own stream: the round's, to replay a published schedule.
+    pub fn new(vm: &VmSpec, streams: &RandomStreams, schedule: Option<u64>) -> Self {
+        let (load, settings) = (&vm.load, &vm.load.settings);
+        let mut sizes =
+            Sizes::new(vm.workload.sizes.value, streams.stream(&format!("sizes/{}", vm.name)));
         let source = match load.scenario {
-            TestScenario::Server => Source::Scheduled(arrivals::process(load, schedule)),
+            TestScenario::Server => {
+                Source::Scheduled(arrivals::process(load, streams, schedule, &vm.name))
+            }
             TestScenario::Offline => {
                 let samples = offline_samples(
                     settings.target_qps,
                     settings.min_duration,
                     settings.min_query_count,
                 );
-                Source::AtOnce { samples, sizes: sort.then(|| sizes.falling(samples)) }
+                // One call holds all samples: a guest that sorts its calls shows it here alone.
+                Source::AtOnce {
+                    samples,
+                    sizes: vm.server.sort_samples.then(|| sizes.falling(samples)),
+                }
             }
-            TestScenario::SingleStream => Source::OnCompletion,
+            TestScenario::SingleStream => Source::Clients { count: 1, think: ThinkTime::none() },
+            TestScenario::ClosedLoop { clients, think_time } => {
+                let stream = streams.stream(&format!("think/{}", vm.name));
+                Source::Clients {
+                    count: u64::from(clients),
+                    think: ThinkTime::new(think_time, stream),
+                }
+            }
         };
-        let (min_duration, min_query_count) = (settings.min_duration, settings.min_query_count);
-        Self { source, sizes, min_duration, min_query_count, made: 0, newest_due: SimTime::ZERO }
+        Self {
+            source,
+            sizes,
+            start: vm.power_on,
+            stop: vm.power_off.unwrap_or(SimTime::from_nanos(u64::MAX)),
+            min_duration: settings.min_duration,
+            min_query_count: settings.min_query_count,
+            made: 0,
+            newest_due: vm.power_on,
+        }
     }
 
     /// The next query that is known ahead of time, in order of due time; nothing when there is
     /// none, or when the next one waits for a completion.
     pub fn next_scheduled(&mut self) -> Option<Query> {
-        if self.made == QUERY_LIMIT {
-            return None;
-        }
+        let wants_more = self.wants_more(self.newest_due);
         let (due, size) = match &mut self.source {
-            Source::Scheduled(_)
-                if self.made > 0
-                    && !wants_more(
-                        self.newest_due,
-                        self.made,
-                        self.min_duration,
-                        self.min_query_count,
-                    ) =>
-            {
-                return None;
+            Source::Scheduled(_) if self.made == 0 => (self.start, None),
+            Source::Scheduled(arrivals) if wants_more => (self.newest_due + arrivals.gap(), None),
+            Source::AtOnce { samples, sizes } if self.made < *samples => {
+                (self.start, sizes.as_ref().map(|sizes| sizes[self.made as usize]))
             }
-            Source::Scheduled(_) if self.made == 0 => (SimTime::ZERO, self.sizes.draw()),
-            Source::Scheduled(arrivals) => (self.newest_due + arrivals.gap(), self.sizes.draw()),
-            Source::AtOnce { samples, .. } if self.made == *samples => return None,
-            Source::AtOnce { sizes: Some(sizes), .. } => (SimTime::ZERO, sizes[self.made as usize]),
-            Source::AtOnce { sizes: None, .. } => (SimTime::ZERO, self.sizes.draw()),
-            Source::OnCompletion if self.made > 0 => return None,
-            Source::OnCompletion => (SimTime::ZERO, self.sizes.draw()),
+            Source::Clients { count, think } if self.made < *count => {
+                (self.start + think.first(), None)
+            }
+            Source::Scheduled(_) | Source::AtOnce { .. } | Source::Clients { .. } => return None,
         };
-        Some(self.made(due, size))
+        self.make(due, size)
     }
 
-    /// The query that the completion of the last one at `now` brings about, if any.
+    /// The query that a completion at `now` brings about, if any: the client asks again.
     pub fn completed(&mut self, now: SimTime) -> Option<Query> {
-        let more = wants_more(now, self.made, self.min_duration, self.min_query_count)
-            && self.made < QUERY_LIMIT;
-        if !matches!(self.source, Source::OnCompletion) || !more {
+        let wants_more = self.wants_more(now);
+        let Source::Clients { think, .. } = &mut self.source else { return None };
+        if !wants_more {
             return None;
         }
-        let size = self.sizes.draw();
-        Some(self.made(now, size))
+        let due = now + think.draw();
+        self.make(due, None)
     }
 
     /// Queries made so far.
@@ -126,21 +131,52 @@ impl LoadGen {
         self.made
     }
 
-    /// Due time of the query made last.
-    pub fn newest_due(&self) -> SimTime {
-        self.newest_due
+    /// LoadGen's rule for making another query: the newest is due within the duration, or too few
+    /// exist.
+    fn wants_more(&self, newest: SimTime) -> bool {
+        newest <= self.start + self.min_duration || self.made < self.min_query_count
     }
 
-    fn made(&mut self, due: SimTime, size: f32) -> Query {
+    /// A query due at `due`, unless that is too late or there are too many.
+    fn make(&mut self, due: SimTime, size: Option<f32>) -> Option<Query> {
+        if due >= self.stop || self.made == QUERY_LIMIT {
+            // Nor will there be a later one: the newest is out of reach now.
+            self.stop = SimTime::ZERO;
+            return None;
+        }
         self.made += 1;
         self.newest_due = due;
-        Query { due, size }
+        Some(Query { due, size: size.unwrap_or_else(|| self.sizes.draw()) })
     }
 }
 
-/// LoadGen's rule for making another query: the newest is due within the duration, or too few exist.
-fn wants_more(newest: SimTime, made: u64, min_duration: SimDuration, min_query_count: u64) -> bool {
-    newest <= SimTime::ZERO + min_duration || made < min_query_count
+/// How long a client thinks before it asks again.
+struct ThinkTime {
+    mean: SimDuration,
+    stream: Option<Stream>,
+}
+
+impl ThinkTime {
+    /// The next question follows at once.
+    fn none() -> Self {
+        Self { mean: SimDuration::ZERO, stream: None }
+    }
+
+    /// Exponential with this mean.
+    fn new(mean: SimDuration, stream: Stream) -> Self {
+        Self { mean, stream: (mean > SimDuration::ZERO).then_some(stream) }
+    }
+
+    fn draw(&mut self) -> SimDuration {
+        let Some(stream) = &mut self.stream else { return SimDuration::ZERO };
+        let relative: f64 = Exp1.sample(stream);
+        self.mean.scale(relative)
+    }
+
+    /// Clients start in mid-thought, not all at once; those who never think do start at once.
+    fn first(&mut self) -> SimDuration {
+        self.draw()
+    }
 }
 
 /// Samples of the one Offline query: LoadGen asks for a tenth more than the expected rate needs to
@@ -153,48 +189,6 @@ pub fn offline_samples(target_qps: f64, min_duration: SimDuration, min_query_cou
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::spec::{Arrivals, Round, TestSettings};
-
-    /// `generated_query_count` and `generated_query_duration` (one gap past the last query) as the
-    /// detail logs of the six R7525 Server runs of MLPerf Inference v1.1 print them.
-    #[test]
-    fn the_six_published_schedules_are_exact() {
-        for (target_qps, count, duration) in [
-            (7870.0, 4_723_166, 600_000_179_965),
-            (7800.0, 4_680_920, 600_000_049_157),
-            (3812.0, 2_288_966, 600_000_339_103),
-            (3600.0, 2_161_270, 600_000_288_523),
-            (2389.0, 1_434_035, 600_000_614_578),
-            (2310.0, 1_386_234, 600_000_535_611),
-        ] {
-            let round = Round::ALL[0];
-            let settings = TestSettings {
-                target_qps,
-                target_latency: SimDuration::from_millis(130),
-                percentile: 99.0,
-                min_duration: SimDuration::from_secs(600),
-                min_query_count: 270_336,
-                round,
-            };
-            let load =
-                LoadSpec { scenario: TestScenario::Server, arrivals: Arrivals::Poisson, settings };
-            let streams = RandomStreams::new(0, 0);
-            let mut loadgen = LoadGen::new(
-                &load,
-                SizeDistribution::Fixed,
-                false,
-                &streams,
-                Some(round.schedule_seed),
-                "vm",
-            );
-            let mut dues = std::iter::from_fn(|| loadgen.next_scheduled()).map(|query| query.due);
-            assert_eq!(dues.next(), Some(SimTime::ZERO));
-            assert_eq!(dues.count() as u64 + 1, count, "at {target_qps} queries per second");
-            let Source::Scheduled(arrivals) = &mut loadgen.source else { unreachable!() };
-            let past = loadgen.newest_due + arrivals.gap();
-            assert_eq!(past.as_nanos(), duration, "at {target_qps} queries per second");
-        }
-    }
 
     #[test]
     fn offline_sample_counts_are_the_published_ones() {

@@ -3,7 +3,7 @@
 //! Rules as of round v1.1 (mlcommons/inference, `loadgen/results.cc`). It counts nothing itself.
 
 use crate::spec::{LoadSpec, TestScenario};
-use crate::units::{SimDuration, SimTime};
+use crate::units::SimDuration;
 
 /// What of a run the verdict looks at.
 #[derive(Clone, Copy, Debug)]
@@ -12,10 +12,10 @@ pub struct Observed {
     pub queries: u64,
     /// Queries whose latency exceeds the bound.
     pub over_latency: u64,
-    /// Due time of the last query.
-    pub last_due: SimTime,
-    /// Completion of the last sample.
-    pub last_completion: SimTime,
+    /// From the start of the load to the last query's due time.
+    pub scheduled: SimDuration,
+    /// From the start of the load to the last completion.
+    pub taken: SimDuration,
 }
 
 /// The rules that the run failed, in LoadGen's order; none means VALID.
@@ -33,9 +33,9 @@ pub fn failed_rules(load: &LoadSpec, observed: Observed) -> Vec<String> {
     }
     // Server is judged by its schedule, the others by what they took.
     let duration = match load.scenario {
-        TestScenario::Server => observed.last_due,
-        TestScenario::Offline | TestScenario::SingleStream => observed.last_completion,
-    } - SimTime::ZERO;
+        TestScenario::Server => observed.scheduled,
+        _ => observed.taken,
+    };
     if duration < settings.min_duration {
         failed.push(format!("ran {} of {} at least", rounded(duration), settings.min_duration));
     }

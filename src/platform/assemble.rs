@@ -2,15 +2,15 @@
 //!
 //! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
 
-use super::{Guest, GuestGpu, Platform, Slot, StationId, Timed, sharing_of};
+use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
 use crate::engine::{EventList, RandomStreams};
-use crate::gpu::{Card, CopyEngine, InstanceId, InstanceSpec};
+use crate::gpu::{Card, CopyEngine, OwnerId};
 use crate::host::{Batcher, Permit};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
-use crate::spec::{Experiment, GpuId, GpuSpec, VmId, VmSpec};
-use crate::units::{Share, SimTime};
+use crate::spec::{CardSpec, Experiment, GpuId, GpuSharing, GpuSpec, InstanceSpec, VmId, VmSpec};
+use crate::units::SimTime;
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -28,34 +28,35 @@ impl<'a> Platform<'a> {
             free_batches: Vec::new(),
             done: Vec::new(),
         };
-        let mut instances = vec![Vec::new(); experiment.cards.len()];
+        let whole = |card: &CardSpec| {
+            card.instances.iter().map(|spec| (spec.clone(), Vec::new())).collect()
+        };
+        let mut cards: Vec<Vec<(InstanceSpec, Vec<GpuSharing>)>> =
+            experiment.cards.iter().map(whole).collect();
         for (index, vm) in experiment.vms.iter().enumerate() {
             platform.first_gpu.push(platform.guest_gpus.len() as u16);
             platform.guests.push(guest(experiment, index, vm));
             for share in &vm.gpus {
-                let of_card: &mut Vec<InstanceSpec> = &mut instances[usize::from(share.card.0)];
-                let instance = InstanceId(of_card.len() as u16);
-                of_card.push(InstanceSpec {
-                    share: Share::WHOLE,
-                    sharing: sharing_of(experiment, index),
-                });
-                platform.add_guest_gpu(vm, share.card, instance);
+                let (_, owners) =
+                    &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
+                let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
+                owners.push(vm.server.gpu_sharing);
+                platform.add_guest_gpu(vm, share.card, owner);
             }
         }
-        let slots =
-            experiment.cards.iter().zip(&instances).map(|(card, instances)| slot(card, instances));
-        platform.slots = slots.collect();
+        let slots = experiment.cards.iter().zip(&cards);
+        platform.slots = slots.map(|(card, instances)| slot(&card.gpu, instances)).collect();
         platform
     }
 
-    fn add_guest_gpu(&mut self, vm: &VmSpec, card: GpuId, instance: InstanceId) {
+    fn add_guest_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId) {
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
         let order = Timed::new(Sequencer::new());
         self.guest_gpus.push(GuestGpu {
             card,
-            instance,
+            owner,
             first_stream,
             stream_count,
             next_stream: 0,
@@ -64,9 +65,10 @@ impl<'a> Platform<'a> {
     }
 
     /// Hands out the permits and wakes the batchers for the first time.
-    pub(super) fn start(&mut self, events: &mut EventList<super::Event>) {
+    pub(super) fn start(&mut self, events: &mut EventList<Event>) {
         for (index, vm) in self.experiment.vms.iter().enumerate() {
             let id = VmId(index as u16);
+            self.schedule_power(id, vm, events);
             for worker in 0..vm.server.slots as u16 {
                 for gpu in 0..vm.gpus.len() as u16 {
                     self.guests[index]
@@ -77,6 +79,16 @@ impl<'a> Platform<'a> {
             }
             self.feed(id);
             self.guests[index].batcher.arm(StationId::Batcher(id), events);
+        }
+    }
+
+    fn schedule_power(&mut self, id: VmId, vm: &VmSpec, events: &mut EventList<Event>) {
+        if vm.power_on > SimTime::ZERO {
+            self.set_running(SimTime::ZERO, id, false, events);
+            events.schedule(vm.power_on, 0, Event::Operation(Operation::PowerOn(id)));
+        }
+        if let Some(power_off) = vm.power_off {
+            events.schedule(power_off, 0, Event::Operation(Operation::PowerOff(id)));
         }
     }
 
@@ -102,21 +114,16 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     let replays = experiment.seed == 0 && experiment.replication == 0 && index == 0;
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
-        loadgen: LoadGen::new(
-            &vm.load,
-            vm.workload.sizes.value,
-            vm.server.sort_samples,
-            &streams,
-            schedule,
-            &vm.name,
-        ),
+        loadgen: LoadGen::new(vm, &streams, schedule),
         batcher: Timed::new(Batcher::new(&vm.server, vm.gpus.len())),
         vcpus: Timed::new(Gate::new(vm.vcpus as usize)),
         recorder: Recorder::new(vm.load.settings.target_latency),
+        service: streams.stream(&format!("service/{}", vm.name)),
+        is_closing: false,
     }
 }
 
-fn slot(card: &GpuSpec, instances: &[InstanceSpec]) -> Slot {
+fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Slot {
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
         card: Timed::new(Card::new(instances)),

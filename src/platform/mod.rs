@@ -7,18 +7,20 @@
 mod assemble;
 mod route;
 
-use crate::engine::{self, Ending, EventList, Model};
-use crate::gpu::{Card, CopyEngine, InstanceId};
+use crate::engine::{self, Ending, EventList, Model, Stream};
+use crate::gpu::{Card, CopyEngine, OwnerId};
 use crate::host::{Batcher, Permit};
 use crate::loadgen::{LoadGen, Observed, Query, failed_rules};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{Experiment, GpuId, GpuSharing, VmId};
+use crate::spec::{Experiment, GpuId, VmId};
 use crate::units::SimTime;
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
+    /// A timed operation of the scenario. At equal times operations come first.
+    Operation(Operation),
     /// A station said that it would change now. Ignored unless `stamp` is the station's newest.
     Wake {
         /// The station.
@@ -26,6 +28,15 @@ pub enum Event {
         /// The station's stamp when it said so.
         stamp: u32,
     },
+}
+
+/// What a scenario times.
+#[derive(Clone, Copy, Debug)]
+pub enum Operation {
+    /// A VM is powered on.
+    PowerOn(VmId),
+    /// A VM is powered off as soon as all that was asked is answered.
+    PowerOff(VmId),
 }
 
 /// A station of the platform. The order is the order of the path, and decides ties in time.
@@ -68,6 +79,8 @@ struct Batch {
     number: u64,
     queries: Vec<Query>,
     size_sum: f64,
+    /// Its draw of the service time, exponential with mean 1.
+    luck: f64,
     stage: Stage,
     /// When it entered `stage`.
     entered: SimTime,
@@ -87,12 +100,16 @@ struct Guest {
     batcher: Timed<Batcher>,
     vcpus: Timed<Gate<BatchId>>,
     recorder: Recorder,
+    /// Draws the luck of its batches.
+    service: Stream,
+    /// It is to be powered off once nothing is left to answer.
+    is_closing: bool,
 }
 
 /// What a guest has of a card.
 struct GuestGpu {
     card: GpuId,
-    instance: InstanceId,
+    owner: OwnerId,
     /// Its streams in `Platform::streams`: first and number.
     first_stream: u16,
     stream_count: u16,
@@ -163,16 +180,47 @@ impl Model for Platform<'_> {
 
     fn handle(&mut self, now: SimTime, event: Event, events: &mut EventList<Event>) {
         match event {
+            Event::Operation(Operation::PowerOn(vm)) => self.set_running(now, vm, true, events),
+            Event::Operation(Operation::PowerOff(vm)) => {
+                self.guests[usize::from(vm.0)].is_closing = true;
+                self.power_off_if_drained(now, vm, events);
+            }
             Event::Wake { station, stamp } => self.wake(now, station, stamp, events),
         }
     }
 }
 
 impl Platform<'_> {
-    fn outcome(self) -> Outcome {
+    /// Powers a VM's vGPUs on or off.
+    fn set_running(
+        &mut self,
+        now: SimTime,
+        vm: VmId,
+        is_running: bool,
+        events: &mut EventList<Event>,
+    ) {
+        let first = usize::from(self.first_gpu[usize::from(vm.0)]);
+        let count = self.experiment.vms[usize::from(vm.0)].gpus.len();
+        for gpu in &self.guest_gpus[first..first + count] {
+            let card = &mut self.slots[usize::from(gpu.card.0)].card;
+            card.station.set_running(now, gpu.owner, is_running);
+            card.arm(StationId::Card(gpu.card), events);
+        }
+    }
+
+    /// Powers a closing VM off when all that was asked is answered.
+    fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList<Event>) {
+        let guest = &self.guests[usize::from(vm.0)];
+        if guest.is_closing && guest.recorder.latencies().count() == guest.loadgen.made_count() {
+            self.set_running(now, vm, false, events);
+        }
+    }
+
+    fn outcome(mut self) -> Outcome {
         let end = self.guests.iter().map(|guest| guest.recorder.last_completion()).max();
         let end = end.unwrap_or(SimTime::ZERO);
-        let gpu_busy = self.slots.iter().map(|slot| slot.card.station.busy_share(end)).collect();
+        let gpu_busy =
+            self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
         let vms = self.guests.into_iter().zip(&self.experiment.vms).map(|(guest, vm)| {
             let recorder = guest.recorder;
             assert_eq!(
@@ -183,8 +231,8 @@ impl Platform<'_> {
             let observed = Observed {
                 queries: recorder.latencies().count(),
                 over_latency: recorder.over_latency(),
-                last_due: recorder.last_due(),
-                last_completion: recorder.last_completion(),
+                scheduled: recorder.last_due().saturating_since(vm.power_on),
+                taken: recorder.last_completion().saturating_since(vm.power_on),
             };
             VmOutcome { failed_rules: failed_rules(&vm.load, observed), recorder }
         });
@@ -234,9 +282,4 @@ impl<S: Station> Timed<S> {
         }
         current
     }
-}
-
-/// How a guest's batches use a card, for the card's list of instances.
-fn sharing_of(experiment: &Experiment, vm: usize) -> GpuSharing {
-    experiment.vms[vm].server.gpu_sharing
 }

@@ -15,6 +15,7 @@ use crate::queueing::Station;
 use crate::record::Stage;
 use crate::spec::{Completion, PermitReturn, VmId};
 use crate::units::{Bytes, SimDuration, SimTime};
+use rand_distr::{Distribution, Exp1};
 
 type Events = EventList<Event>;
 
@@ -122,13 +123,16 @@ impl Platform<'_> {
             }
             Stage::Gpu => {
                 let service =
-                    &spec.workload.service[&self.experiment.cards[usize::from(card.0)].id];
-                let demand =
-                    demand(service, &self.experiment.hypervisor, samples as u32, batch.size_sum);
-                let instance = self.guest_gpus[gpu].instance;
-                slot.card
-                    .station
-                    .submit(now, CardJob { instance, job: PoolJob { tag: id, demand } });
+                    &spec.workload.service[&self.experiment.cards[usize::from(card.0)].gpu.id];
+                let demand = demand(
+                    service,
+                    &self.experiment.hypervisor,
+                    samples as u32,
+                    batch.size_sum,
+                    batch.luck,
+                );
+                let owner = self.guest_gpus[gpu].owner;
+                slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);
             }
@@ -209,6 +213,7 @@ impl Platform<'_> {
             guest.batcher.arm(StationId::Batcher(vm), events);
         }
         self.free_batches.push(id);
+        self.power_off_if_drained(now, vm, events);
     }
 
     fn give_back_permit(
@@ -249,9 +254,20 @@ impl Platform<'_> {
         let stream = gpu.first_stream + turn % gpu.stream_count;
         let number = gpu.order.station.take_number();
         let size_sum = queries.iter().map(|query| f64::from(query.size)).sum();
+        let luck = Exp1.sample(&mut self.guests[usize::from(vm.0)].service);
         let stage = Stage::Batcher;
-        let batch =
-            Batch { vm, permit, guest_gpu, stream, number, queries, size_sum, stage, entered: now };
+        let batch = Batch {
+            vm,
+            permit,
+            guest_gpu,
+            stream,
+            number,
+            queries,
+            size_sum,
+            luck,
+            stage,
+            entered: now,
+        };
         match self.free_batches.pop() {
             Some(id) => {
                 self.batches[id.0 as usize] = batch;

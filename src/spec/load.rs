@@ -2,7 +2,7 @@
 //!
 //! Words and rules are LoadGen's; the schedule itself is made in `loadgen`.
 
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 
 /// MLPerf LoadGen's test scenarios.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,44 +13,60 @@ pub enum TestScenario {
     Offline,
     /// The next query when the last one is done; latency.
     SingleStream,
+    /// Beyond LoadGen: clients that ask, wait for the answer, think, and ask again.
+    ClosedLoop {
+        /// How many, at least 1.
+        clients: u32,
+        /// Mean of the exponential time between answer and next question; zero for none.
+        think_time: SimDuration,
+    },
 }
 
 impl TestScenario {
-    /// Every scenario with the word files use.
-    pub const ALL: [(&'static str, TestScenario); 3] = [
-        ("server", TestScenario::Server),
-        ("offline", TestScenario::Offline),
-        ("singlestream", TestScenario::SingleStream),
-    ];
+    /// The words files use.
+    pub const WORDS: [&'static str; 4] = ["server", "offline", "singlestream", "closed-loop"];
 
     /// The word files and reports use.
     pub fn word(self) -> &'static str {
-        Self::ALL
-            .iter()
-            .find(|(_, scenario)| *scenario == self)
-            .expect("ALL lists every scenario")
-            .0
+        Self::WORDS[match self {
+            TestScenario::Server => 0,
+            TestScenario::Offline => 1,
+            TestScenario::SingleStream => 2,
+            TestScenario::ClosedLoop { .. } => 3,
+        }]
     }
 }
 
 /// What arrives at a server.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Arrivals {
     /// LoadGen's Server schedule, bit for bit.
     Poisson,
     /// Equal gaps.
     Constant,
+    /// Poisson with bursts: a two-state Markov-modulated Poisson process.
+    Bursty(Bursts),
+}
+
+/// The bursts of an arrival process.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Bursts {
+    /// Rate in a burst over the mean rate, from 1 to `1 / share`.
+    pub peak: f64,
+    /// Part of the time that is burst, above 0 and below 1.
+    pub share: Share,
+    /// Mean length of a burst, exponential, above 0.
+    pub length: SimDuration,
+    /// Whether all VMs with this setting burst together.
+    pub in_step: bool,
 }
 
 impl Arrivals {
-    /// Every arrival process with the word files use and one line about it.
-    pub const ALL: [(&'static str, Arrivals, &'static str); 2] = [
-        (
-            "poisson",
-            Arrivals::Poisson,
-            "LoadGen's Server schedule: exponential gaps, its own generator",
-        ),
-        ("constant", Arrivals::Constant, "equal gaps of 1 / target_qps"),
+    /// Every arrival process: the word files use, and one line about it.
+    pub const WORDS: [(&'static str, &'static str); 3] = [
+        ("poisson", "LoadGen's Server schedule: exponential gaps, its own generator"),
+        ("constant", "equal gaps of 1 / target_qps"),
+        ("bursty", "Poisson at two rates: bursts and the time between them are exponential"),
     ];
 }
 

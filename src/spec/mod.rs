@@ -15,14 +15,16 @@ mod workload;
 pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, VgpuType};
 pub use host::{HostSpec, Hypervisor};
-pub use load::{Arrivals, LoadSpec, Round, TestScenario, TestSettings};
+pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
 pub use scenario::{Axis, Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
     TimeoutFrom,
 };
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
-pub use workload::{CpuWork, ServiceTime, SizeDistribution, WorkTable, Workload};
+pub use workload::{CpuWork, PhiTable, ServiceTime, SizeDistribution, WorkTable, Workload};
+
+use crate::units::{Share, SimTime};
 
 /// A physical card of the experiment: index into [`Experiment::cards`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -46,7 +48,7 @@ pub struct Experiment {
     /// The machine.
     pub host: HostSpec,
     /// The machine's GPUs, by [`GpuId`].
-    pub cards: Vec<GpuSpec>,
+    pub cards: Vec<CardSpec>,
     /// The guests, by [`VmId`]; on bare metal the one operating system.
     pub vms: Vec<VmSpec>,
 }
@@ -58,7 +60,7 @@ pub struct VmSpec {
     pub name: String,
     /// Virtual CPUs, from 1 to the host's logical processors.
     pub vcpus: u32,
-    /// The cards it owns whole, each with the vGPU type it sees them through; at least one.
+    /// What it owns of the cards; at least one share.
     pub gpus: Vec<GpuShare>,
     /// What it answers.
     pub workload: Workload,
@@ -66,6 +68,30 @@ pub struct VmSpec {
     pub server: ServerSpec,
     /// Who asks, and when.
     pub load: LoadSpec,
+    /// When it is powered on; its load starts there.
+    pub power_on: SimTime,
+    /// When its load stops; it is powered off once all that was asked is answered.
+    pub power_off: Option<SimTime>,
+}
+
+/// A physical card and how it is cut.
+#[derive(Clone, Debug)]
+pub struct CardSpec {
+    /// What it is.
+    pub gpu: GpuSpec,
+    /// Its instances, by [`GpuShare::instance`]: one for a whole GPU, one per GPU instance with MIG.
+    pub instances: Vec<InstanceSpec>,
+}
+
+/// A part of a card with owners of its own.
+#[derive(Clone, Debug)]
+pub struct InstanceSpec {
+    /// The MIG profile, such as `1g.5gb`; nothing for the whole GPU.
+    pub profile: Option<String>,
+    /// Its part of the GPU's SMs.
+    pub share: Share,
+    /// How its owners take turns; nothing when it has one owner at most, who needs none.
+    pub slicing: Option<TimeSlicing>,
 }
 
 /// What a guest has of one card.
@@ -73,6 +99,18 @@ pub struct VmSpec {
 pub struct GpuShare {
     /// The card.
     pub card: GpuId,
+    /// The instance of the card: index into [`CardSpec::instances`].
+    pub instance: u16,
     /// The vGPU type's name; nothing for a card that is passed through or on bare metal.
     pub vgpu_type: Option<String>,
+}
+
+impl CardSpec {
+    /// A card that nobody shares.
+    pub fn whole(gpu: GpuSpec) -> Self {
+        Self {
+            gpu,
+            instances: vec![InstanceSpec { profile: None, share: Share::WHOLE, slicing: None }],
+        }
+    }
 }

@@ -71,15 +71,18 @@ impl fmt::Display for SizeDistribution {
 }
 
 /// How long a batch takes on one GPU model:
-/// `max(host_floor, launch + work(b) ((1 - phi) + phi n / s) / clock)`.
+/// `max(host_floor, launch + work(b) ((1 - phi(b)) + phi(b) n / s))`.
 #[derive(Clone, Debug)]
 pub struct ServiceTime {
     /// GPU time per batch that nothing hides and no larger GPU shortens.
     pub launch: Fact<SimDuration>,
     /// CPU launch time: no batch takes less.
     pub host_floor: Fact<SimDuration>,
-    /// The part of the work that fills any share of the GPU it is given.
-    pub phi: Fact<Share>,
+    /// The part of the work that fills any share of the GPU it is given, by batch size.
+    pub phi: Fact<PhiTable>,
+    /// How much work varies from batch to batch: it is multiplied by `1 - spread + spread x`, where
+    /// x is exponential with mean 1 and drawn per batch. 0 for none.
+    pub spread: Fact<Share>,
     /// Time of a batch of mean-size samples alone on the whole GPU, without launch.
     pub work: Fact<WorkTable>,
 }
@@ -123,6 +126,52 @@ impl WorkTable {
         let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
         nanos(after - 1)
             + (nanos(after) - nanos(after - 1)) * (f64::from(batch) - low) / (high - low)
+    }
+}
+
+/// Batch size against phi; interpolated linearly, constant outside the points.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PhiTable(Vec<(u32, Share)>);
+
+impl PhiTable {
+    /// The same phi for every batch.
+    pub fn constant(phi: Share) -> Self {
+        Self(vec![(1, phi)])
+    }
+
+    /// A table from points in rising order of batch size; the error says which rule they break.
+    pub fn new(points: Vec<(u32, Share)>) -> Result<Self, String> {
+        if points.is_empty() {
+            return Err("has no points".to_string());
+        }
+        if points.windows(2).any(|pair| pair[0].0 >= pair[1].0) {
+            return Err("has batch sizes that do not rise".to_string());
+        }
+        Ok(Self(points))
+    }
+
+    /// The phi of a batch of `batch` samples, 0 to 1.
+    pub fn at(&self, batch: u32) -> f64 {
+        let after = self.0.partition_point(|&(size, _)| size < batch);
+        let phi = |index: usize| self.0[index].1.get();
+        if after == 0 || after == self.0.len() {
+            return phi(after.min(self.0.len() - 1));
+        }
+        let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
+        phi(after - 1) + (phi(after) - phi(after - 1)) * (f64::from(batch) - low) / (high - low)
+    }
+}
+
+impl fmt::Display for PhiTable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0[..] {
+            [(_, phi)] => write!(f, "{}", phi.get()),
+            points => {
+                let points: Vec<String> =
+                    points.iter().map(|(batch, phi)| format!("{batch}: {}", phi.get())).collect();
+                write!(f, "{}", points.join(", "))
+            }
+        }
     }
 }
 

@@ -95,9 +95,7 @@ fn best_rate(experiment: &Experiment, precision: f64) -> f64 {
     let load = &experiment.vms[0].load;
     match load.scenario {
         TestScenario::Server => capacity(experiment, CapacitySearch { precision }),
-        TestScenario::Offline | TestScenario::SingleStream => {
-            summary::completed_per_s(load.scenario, &simulate(experiment).vms[0].recorder)
-        }
+        _ => summary::completed_per_s(load.scenario, &simulate(experiment).vms[0].recorder),
     }
 }
 

@@ -104,7 +104,7 @@ pub(super) fn completed_per_s(scenario: TestScenario, recorder: &Recorder) -> f6
     match scenario {
         _ if end == 0.0 => 0.0,
         TestScenario::Offline => samples / end,
-        TestScenario::Server | TestScenario::SingleStream => (samples - 1.0) / end,
+        _ => (samples - 1.0) / end,
     }
 }
 
@@ -135,7 +135,7 @@ fn run_result(
         gpus: gpus
             .map(|(id, (card, &busy_share))| GpuResult {
                 id: id as u16,
-                model: card.id.clone(),
+                model: card.gpu.id.clone(),
                 busy_share,
             })
             .collect(),
@@ -225,6 +225,7 @@ fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>)
         fitted_on(&service.launch.fitted_on)
             || fitted_on(&service.host_floor.fitted_on)
             || fitted_on(&service.phi.fitted_on)
+            || fitted_on(&service.spread.fitted_on)
             || fitted_on(&service.work.fitted_on)
     });
     let found = if of_platform || of_service { Origin::Fitted } else { Origin::Predicted };
@@ -274,7 +275,7 @@ fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "cpu_speed", &hypervisor.cpu_speed);
     }
     for card in &experiment.cards {
-        add(list, &format!("gpus/{}", card.id), "pcie_bandwidth", &card.pcie_bandwidth);
+        add(list, &format!("gpus/{}", card.gpu.id), "pcie_bandwidth", &card.gpu.pcie_bandwidth);
     }
     for vm in &experiment.vms {
         let workload = &vm.workload;
@@ -289,11 +290,12 @@ fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "cpu.finish_per_sample", &workload.cpu.finish_per_sample);
         add(list, &place, "sizes", &workload.sizes);
         for share in &vm.gpus {
-            let model = &experiment.cards[usize::from(share.card.0)].id;
+            let model = &experiment.cards[usize::from(share.card.0)].gpu.id;
             let (place, service) = (format!("{place} on {model}"), &workload.service[model]);
             add(list, &place, "launch", &service.launch);
             add(list, &place, "host_floor", &service.host_floor);
             add(list, &place, "phi", &service.phi);
+            add(list, &place, "spread", &service.spread);
             add(list, &place, "work", &service.work);
         }
     }

@@ -11,6 +11,9 @@ use std::str::FromStr;
 pub struct Share(f64);
 
 impl Share {
+    /// Nothing.
+    pub const NONE: Share = Share(0.0);
+
     /// The whole.
     pub const WHOLE: Share = Share(1.0);
 

@@ -1,10 +1,10 @@
 //! Laws that every station keeps, whatever it does: one harness, all stations.
 
 use proptest::prelude::*;
-use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, InstanceId, InstanceSpec, Pool, PoolJob};
+use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob};
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
-use slicewise::spec::GpuSharing;
+use slicewise::spec::{GpuSharing, InstanceSpec};
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 
 /// Holds a station to the contract of [`Station`] on `jobs` (arrival and work in ns, in order):
@@ -73,6 +73,10 @@ fn batch(tag: usize, work: u64, phi: f64) -> PoolJob<usize> {
     PoolJob { tag, demand: Demand { host_floor: 50.0, launch: 10.0, work: work as f64, phi } }
 }
 
+fn instance(share: Share) -> InstanceSpec {
+    InstanceSpec { profile: None, share, slicing: None }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
 
@@ -103,22 +107,22 @@ proptest! {
 
     #[test]
     fn a_card_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
-        let slice = |sharing| InstanceSpec { share: Share::new(0.4).unwrap(), sharing };
+        let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![sharing]);
         let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)]);
-        check_station(card, &jobs, |tag, work| CardJob { instance: InstanceId(tag as u16 % 2), job: batch(tag, work, phi) })?;
+        check_station(card, &jobs, |tag, work| CardJob { owner: OwnerId { instance: tag as u16 % 2, slot: 0 }, job: batch(tag, work, phi) })?;
     }
 
     /// Work done = time busy: a pool in order is busy for exactly the sum of its batches' times.
     #[test]
     fn a_pool_in_order_wastes_no_time(jobs in jobs()) {
-        let mut card = Card::new(&[InstanceSpec { share: Share::WHOLE, sharing: GpuSharing::InOrder }]);
+        let mut card = Card::new(&[(instance(Share::WHOLE), vec![GpuSharing::InOrder])]);
         let mut done = Vec::new();
         for (tag, &(arrival, work)) in jobs.iter().enumerate() {
             let now = SimTime::from_nanos(arrival);
             while let Some(change) = card.next_change().filter(|&change| change <= now) {
                 card.advance(change, &mut done);
             }
-            card.submit(now, CardJob { instance: InstanceId(0), job: batch(tag, work, 1.0) });
+            card.submit(now, CardJob { owner: OwnerId { instance: 0, slot: 0 }, job: batch(tag, work, 1.0) });
         }
         let mut end = SimTime::ZERO;
         while let Some(change) = card.next_change() {

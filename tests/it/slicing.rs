@@ -32,7 +32,7 @@ pub(crate) struct Arrival {
 }
 
 pub(crate) fn turns(owners: usize, slicing: TimeSlicing) -> Turns<usize> {
-    Turns::new(owners, Share::WHOLE, GpuSharing::InOrder, slicing)
+    Turns::new(&vec![GpuSharing::InOrder; owners], Share::WHOLE, slicing)
 }
 
 /// Runs `arrivals` (in order) to their end: the instant each is done, and the turns.

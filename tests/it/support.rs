@@ -1,7 +1,7 @@
 //! Experiments small enough for theory: no CPU work, no copies, no platform.
 
 use slicewise::spec::*;
-use slicewise::units::{Bandwidth, Bytes, Share, SimDuration};
+use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
 
 /// A number made up for a test.
@@ -37,7 +37,9 @@ pub(crate) fn queue(
     let vm = VmSpec {
         name: "vm-1".to_string(),
         vcpus: 8,
-        gpus: (0..gpus).map(|card| GpuShare { card: GpuId(card), vgpu_type: None }).collect(),
+        gpus: (0..gpus)
+            .map(|card| GpuShare { card: GpuId(card), instance: 0, vgpu_type: None })
+            .collect(),
         workload: workload(work, sizes),
         server: ServerSpec {
             preset: "test".to_string(),
@@ -59,6 +61,8 @@ pub(crate) fn queue(
                 round: Round::ALL[0],
             },
         },
+        power_on: SimTime::ZERO,
+        power_off: None,
     };
     Experiment {
         name: "test".to_string(),
@@ -78,7 +82,7 @@ pub(crate) fn queue(
             logical_processors: fact(128),
             memory: fact(Bytes::from_mib(1 << 20)),
         },
-        cards: vec![card; usize::from(gpus)],
+        cards: vec![CardSpec::whole(card); usize::from(gpus)],
         vms: vec![vm],
     }
 }
@@ -89,7 +93,8 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
     let service = ServiceTime {
         launch: none(),
         host_floor: none(),
-        phi: fact(Share::WHOLE),
+        phi: fact(PhiTable::constant(Share::WHOLE)),
+        spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
     };
     Workload {

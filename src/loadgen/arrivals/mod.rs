@@ -2,12 +2,15 @@
 //!
 //! A process knows its own past at most; it sees neither the system nor the clock.
 
+mod bursty;
 mod constant;
 mod poisson;
 
+pub use bursty::Bursty;
 pub use constant::Constant;
 pub use poisson::Poisson;
 
+use crate::engine::RandomStreams;
 use crate::spec::{Arrivals, LoadSpec};
 use crate::units::SimDuration;
 
@@ -17,11 +20,25 @@ pub trait ArrivalProcess {
     fn gap(&mut self) -> SimDuration;
 }
 
-/// The process that `load` asks for, with the generator's seed where it has one.
-pub(super) fn process(load: &LoadSpec, seed: u64) -> Box<dyn ArrivalProcess> {
+/// The process that `load` asks for. `schedule` is the seed of LoadGen's own generator, when it is
+/// not to come from the VM's stream.
+pub(super) fn process(
+    load: &LoadSpec,
+    streams: &RandomStreams,
+    schedule: Option<u64>,
+    vm: &str,
+) -> Box<dyn ArrivalProcess> {
     let rate = load.settings.target_qps;
+    let name = format!("arrivals/{vm}");
     match load.arrivals {
         Arrivals::Constant => Box::new(Constant::new(rate)),
-        Arrivals::Poisson => Box::new(Poisson::new(rate, seed)),
+        Arrivals::Poisson => {
+            Box::new(Poisson::new(rate, schedule.unwrap_or_else(|| streams.seed_of(&name))))
+        }
+        Arrivals::Bursty(bursts) => {
+            // VMs in step share the stream that makes the bursts, never the one of the arrivals.
+            let phases = if bursts.in_step { "bursts".to_string() } else { format!("bursts/{vm}") };
+            Box::new(Bursty::new(rate, bursts, streams.stream(&name), streams.stream(&phases)))
+        }
     }
 }
