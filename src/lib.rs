@@ -1,4 +1,5 @@
 //! slicewise
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod queueing;
