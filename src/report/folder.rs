@@ -12,6 +12,9 @@ use std::{fs, io};
 /// The file that says a folder is ours and lists what we wrote into it.
 const MARKER: &str = ".slicewise";
 
+/// Its first line; a file of that name that starts otherwise is none of ours.
+const HEAD: &str = "Made by slicewise, and made anew by each run. It wrote:";
+
 /// Folders under construction are called this, then the target's name and the process id.
 const TEMPORARY: &str = ".slicewise-tmp-";
 
@@ -36,7 +39,7 @@ pub struct Folder {
     path: PathBuf,
     /// What an earlier run wrote there.
     ours: BTreeSet<String>,
-    /// Whether something else lies there too.
+    /// Whether it is to be kept as a folder, because not all of it is ours.
     shared: bool,
 }
 
@@ -66,11 +69,15 @@ impl Folder {
                 path.display()
             )));
         }
-        // An empty folder somebody made is kept too, and only written into.
-        let shared =
-            path.exists() && (names.is_empty() || names.iter().any(|name| !ours.contains(name)));
         // The real place: renaming over a symbolic link would replace the link.
-        let path = if path.exists() { fs::canonicalize(path)? } else { path.to_path_buf() };
+        let (there, path) = match fs::canonicalize(path) {
+            Ok(real) => (true, real),
+            Err(_) => (false, path.to_path_buf()),
+        };
+        // A folder somebody made or stands in is kept, and only written into.
+        let stood_in = std::env::current_dir().is_ok_and(|here| here.starts_with(&path));
+        let foreign = names.is_empty() || names.iter().any(|name| !ours.contains(name));
+        let shared = there && (foreign || stood_in);
         Ok(Self { path, ours, shared })
     }
 
@@ -136,7 +143,7 @@ fn fill(folder: &Path, files: &[File]) -> io::Result<()> {
         fs::remove_dir_all(folder)?; // Left by a run that was killed and had our process id.
     }
     fs::create_dir(folder)?;
-    let mut marker = "Made by slicewise, and made anew by each run. It wrote:\n".to_string();
+    let mut marker = format!("{HEAD}\n");
     for file in files {
         fs::write(folder.join(&file.name), &file.bytes)?;
         marker.push_str(&format!("{}\n", file.name));
@@ -163,6 +170,9 @@ fn remove_leftovers(place: &Path, prefix: &str) {
 fn read_marker(path: &Path) -> Result<BTreeSet<String>, FolderError> {
     let text =
         fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    if text.lines().next() != Some(HEAD) {
+        return Ok(BTreeSet::new());
+    }
     let plain =
         |name: &&str| !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
     Ok(text.lines().skip(1).filter(plain).map(str::to_string).chain([MARKER.to_string()]).collect())
@@ -234,9 +244,11 @@ mod tests {
     #[test]
     fn a_marker_cannot_name_files_elsewhere() {
         let root = tempfile::tempdir().unwrap();
-        fs::write(root.path().join(MARKER), "Made by slicewise\n../victim\n/etc/passwd\nfine\n\n")
-            .unwrap();
+        let marker = root.path().join(MARKER);
+        fs::write(&marker, format!("{HEAD}\n../victim\n/etc/passwd\nfine\n\n")).unwrap();
         let ours = Folder::open(root.path(), false).unwrap().ours;
         assert_eq!(ours.into_iter().collect::<Vec<_>>(), [MARKER, "fine"]);
+        fs::write(&marker, "years of work\n").unwrap();
+        assert!(matches!(Folder::open(root.path(), false), Err(FolderError::Refused(_))));
     }
 }
