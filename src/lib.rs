@@ -1,4 +1,5 @@
 //! slicewise
+pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod gpu;
@@ -7,6 +8,7 @@ pub mod loadgen;
 pub mod platform;
 pub mod queueing;
 pub mod record;
+pub mod report;
 pub mod spec;
 pub mod study;
 pub mod units;

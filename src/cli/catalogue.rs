@@ -1,0 +1,60 @@
+//! `slicewise list` and `slicewise show`: what the catalogue offers, and one entry of it.
+//!
+//! An entry is printed as its file says it, comments and sources included; nothing is interpreted.
+
+use super::{Failure, output};
+use crate::config::Catalogue;
+use std::path::Path;
+
+/// Runs `slicewise list`.
+pub(super) fn list(configs: Option<&Path>) -> Result<(), Failure> {
+    let mut lines = vec![["KIND", "ID", "NAME", "ORIGIN"].map(str::to_string)];
+    for entry in Catalogue::load(configs)?.list() {
+        lines.push([entry.kind.to_string(), entry.id, entry.name, entry.origin.to_string()]);
+    }
+    let width =
+        |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
+    let widths = [width(0), width(1), width(2)];
+    let mut text = String::new();
+    for [kind, id, name, origin] in &lines {
+        let [a, b, c] = widths;
+        text.push_str(&format!("{kind:a$}  {id:b$}  {name:c$}  {origin}\n"));
+    }
+    output::data(&text)
+}
+
+/// Runs `slicewise show`.
+pub(super) fn show(id: &str, configs: Option<&Path>) -> Result<(), Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    match catalogue.show(id) {
+        Some(text) => output::data(&format!("{}\n", text.trim_end())),
+        None => Err(Failure::Usage(unknown(id, &catalogue.ids()))),
+    }
+}
+
+/// What to say about an entry that is not there; the nearest name only if it is near.
+fn unknown(id: &str, ids: &[String]) -> String {
+    let nearest = ids
+        .iter()
+        .max_by(|one, two| strsim::jaro_winkler(id, one).total_cmp(&strsim::jaro_winkler(id, two)));
+    let near = nearest
+        .filter(|near| strsim::jaro_winkler(id, near) > 0.85 || strsim::levenshtein(id, near) <= 2);
+    let help = near.map_or_else(
+        || "`slicewise list` prints what there is".to_string(),
+        |near| format!("did you mean \"{near}\"?"),
+    );
+    format!("the catalogue has no \"{id}\"\n  = help: {help}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_near_name_is_proposed() {
+        let ids = ["a100-pcie-40gb".to_string(), "bert-99".to_string()];
+        assert!(unknown("a100-pcie-40g", &ids).contains("did you mean \"a100-pcie-40gb\"?"));
+        assert!(unknown("dell", &ids).contains("slicewise list"));
+        assert!(unknown("dell", &[]).contains("slicewise list"));
+    }
+}

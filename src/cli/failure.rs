@@ -1,0 +1,80 @@
+//! `Failure`: why a command did not do what it was asked, how that is told, and the exit code.
+//!
+//! A mistake in the program itself is none of these: it panics.
+
+use crate::config::{Diagnostic, LoadError};
+use crate::report::FolderError;
+use std::process::ExitCode;
+
+/// Why a command failed.
+pub enum Failure {
+    /// The input has mistakes; each is shown with its place.
+    Invalid(Vec<Diagnostic>),
+    /// The command line asks for something that cannot be: one lower-case sentence.
+    Usage(String),
+    /// The world failed: a file cannot be read, a disk is full.
+    World(anyhow::Error),
+    /// Whoever read our standard output has read enough, like `head`.
+    OutputClosed,
+}
+
+impl Failure {
+    /// The process's exit code.
+    pub fn code(&self) -> ExitCode {
+        match self {
+            Failure::OutputClosed => ExitCode::SUCCESS,
+            Failure::World(_) => ExitCode::from(1),
+            Failure::Invalid(_) | Failure::Usage(_) => ExitCode::from(2),
+        }
+    }
+
+    /// Tells it on standard error.
+    pub fn print(&self) {
+        match self {
+            Failure::Invalid(diagnostics) => {
+                let stderr = std::io::stderr();
+                let colour = anstream::AutoStream::choice(&stderr) != anstream::ColorChoice::Never;
+                for diagnostic in diagnostics {
+                    tell(diagnostic.render(colour).trim_end());
+                }
+            }
+            Failure::Usage(message) => tell_error(message),
+            Failure::World(error) => tell_error(&format!("{error:#}")),
+            Failure::OutputClosed => {}
+        }
+    }
+}
+
+fn tell_error(message: &str) {
+    tell(&format!("\u{1b}[1;31merror\u{1b}[0m: {message}"));
+}
+
+/// A line on standard error, colours only where they show; nobody is left to tell if it is closed.
+fn tell(line: &str) {
+    use std::io::Write;
+    let _ = writeln!(anstream::stderr(), "{line}");
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        match error {
+            LoadError::Invalid(diagnostics) => Failure::Invalid(diagnostics),
+            LoadError::World(error) => Failure::World(error),
+        }
+    }
+}
+
+impl From<FolderError> for Failure {
+    fn from(error: FolderError) -> Self {
+        match error {
+            FolderError::Refused(why) => Failure::Usage(why),
+            FolderError::World(error) => Failure::World(error),
+        }
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Failure::World(error)
+    }
+}

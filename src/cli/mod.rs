@@ -1,0 +1,128 @@
+//! Floor 7: the command line. One file per command; what is typed is here, what it means is there.
+//!
+//! Standard output carries data only; messages, progress and diagnostics go to standard error.
+
+mod catalogue;
+mod check;
+mod failure;
+mod output;
+mod progress;
+mod run;
+
+pub use failure::Failure;
+
+use crate::config::{self, Catalogue, LoadOptions};
+use crate::spec::Scenario;
+use clap::{Args, Parser, Subcommand};
+use std::path::{Path, PathBuf};
+
+/// Simulates inference load on GPUs shared between virtual machines.
+#[derive(Parser, Debug)]
+#[command(version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(subcommand_required = true, arg_required_else_help = true)]
+pub struct Cli {
+    /// When to use colour; `auto` looks at the terminal and at NO_COLOR
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    color: When,
+
+    /// Folder of GPUs, hosts, hypervisors and workloads to use before the built-in ones
+    #[arg(long, global = true, value_name = "DIR", env = "SLICEWISE_CONFIGS")]
+    configs: Option<PathBuf>,
+
+    #[command(subcommand)]
+    command: Command,
+}
+
+const AFTER_HELP: &str = "\
+Examples:
+  slicewise run scenarios/vsphere-mlperf-v1.1      every scenario of a folder
+  slicewise run my-vm.toml --seed 7 --out result   one file, another seed, another place
+  slicewise run my-vm.toml --json | jq .runs       the document for programs
+  slicewise check my-vm.toml                       only look for mistakes
+  slicewise list                                   what the catalogue offers
+  slicewise show a100-pcie-40gb                    one entry with its sources
+
+Exit codes:
+  0    done; an INVALID verdict is a result, not an error
+  1    the world failed: a file cannot be read or written
+  2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
+  130  interrupted; what was in the output folder before is still there";
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+enum When {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Subcommand, Debug)]
+enum Command {
+    /// Simulate a scenario: table on the terminal; JSON, CSV and charts in a folder
+    Run(RunArgs),
+    /// Look for mistakes in a scenario without simulating it
+    Check {
+        /// A scenario file, or a folder of them
+        path: PathBuf,
+    },
+    /// List the catalogue: GPUs, hosts, hypervisors, workloads
+    List,
+    /// Print one entry of the catalogue, with the source of every number
+    Show {
+        /// The entry's name, as `list` prints it
+        id: String,
+    },
+}
+
+/// What `slicewise run` takes.
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// A scenario file, or a folder of them
+    path: PathBuf,
+
+    /// Where the results go [default: output/<scenario>]; made anew by each run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Write into the output folder even if others keep files there; theirs stay
+    #[arg(long)]
+    force: bool,
+
+    /// Seed of every random stream, instead of the scenario's
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Print the result document (JSON) instead of the table
+    #[arg(long)]
+    json: bool,
+
+    /// No progress and no messages; the table is data and still printed
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Threads to simulate with [default: one per core]; results do not depend on it
+    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// Does what the command line says.
+pub fn run(cli: Cli) -> Result<(), Failure> {
+    match cli.color {
+        When::Auto => {}
+        When::Always => anstream::ColorChoice::Always.write_global(),
+        When::Never => anstream::ColorChoice::Never.write_global(),
+    }
+    let configs = cli.configs.as_deref();
+    match cli.command {
+        Command::Run(arguments) => run::run(arguments, configs),
+        Command::Check { path } => check::run(&path, configs),
+        Command::List => catalogue::list(configs),
+        Command::Show { id } => catalogue::show(&id, configs),
+    }
+}
+
+/// Reads a scenario with the catalogue that the command line names.
+fn load(path: &Path, configs: Option<&Path>, seed: Option<u64>) -> Result<Scenario, Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    Ok(config::load(path, &LoadOptions { catalogue, seed })?)
+}

@@ -1,0 +1,21 @@
+//! Standard output and standard error, for all commands.
+//!
+//! Nothing else in the program prints.
+
+use super::Failure;
+use anyhow::Context;
+use std::io::{ErrorKind, Write};
+
+/// Writes data to standard output, without colours where they would not show.
+pub(super) fn data(text: &str) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
+        other => Ok(other.context("cannot write to standard output")?),
+    }
+}
+
+/// Writes a message to standard error; one that cannot be shown is not worth failing for.
+pub(super) fn message(line: &str) {
+    let _ = writeln!(anstream::stderr(), "{line}");
+}

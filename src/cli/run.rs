@@ -1,0 +1,73 @@
+//! `slicewise run`: simulate, write the folder, print the table or the document.
+//!
+//! It neither simulates nor formats; it says who does what, and in which order.
+
+use super::{Failure, RunArgs, check, output, progress};
+use crate::report::{self, Folder, table};
+use crate::study::{self, Results};
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+/// Runs the command.
+pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let scenario = super::load(&arguments.path, configs, arguments.seed)?;
+    let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
+    // Before the work: nobody likes to hear after it that the folder was wrong.
+    let folder = Folder::open(&out, arguments.force)?;
+    if !arguments.quiet {
+        output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
+    }
+
+    let progress = progress::Progress::new(arguments.quiet);
+    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let results = with_threads(arguments.threads, || study::run(&scenario, &show))?;
+    progress.clear();
+
+    let files = report::files(&results)?;
+    folder.write(&files)?;
+    if !arguments.quiet {
+        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+        output::message(&format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    }
+    print(&results, arguments.json)
+}
+
+fn print(results: &Results, json: bool) -> Result<(), Failure> {
+    if json {
+        return output::data(&report::document(results)?);
+    }
+    output::data(&table::paint(&table::render(results)))
+}
+
+/// Does the work with so many threads, or one per core.
+fn with_threads(
+    threads: Option<u16>,
+    work: impl FnOnce() -> Results + Send,
+) -> Result<Results, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0).into()).build();
+    Ok(pool.context("cannot start threads")?.install(work))
+}
+
+/// `output/<scenario>`, from the current folder; the name made fit for a folder.
+fn default_folder(scenario: &str) -> PathBuf {
+    let fit = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = scenario.trim_start_matches('.').chars().map(fit).collect();
+    Path::new("output").join(if name.is_empty() { "scenario" } else { name.as_str() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_folder_stays_below_output() {
+        for (scenario, folder) in [
+            ("vsphere-mlperf-v1.1", "output/vsphere-mlperf-v1.1"),
+            ("../../etc", "output/-..-etc"),
+            ("..", "output/scenario"),
+            ("", "output/scenario"),
+        ] {
+            assert_eq!(default_folder(scenario), Path::new(folder));
+        }
+    }
+}

@@ -1,0 +1,125 @@
+//! `Figure`: a chart as a list of marks on a plane, in pixels of a canvas 1200 wide.
+//!
+//! It holds the house style (colours, sizes) and knows neither results nor file formats: charts make
+//! figures from results, `plot` turns figures into files.
+
+use super::super::number::clip;
+
+/// A colour, as red, green and blue.
+pub(in crate::report) type Colour = (u8, u8, u8);
+
+/// Colours that people with colour-blindness tell apart (Okabe and Ito, 2008), and greys.
+pub(in crate::report) mod colour {
+    use super::Colour;
+
+    pub(in crate::report) const INK: Colour = (34, 34, 34);
+    pub(in crate::report) const QUIET: Colour = (95, 95, 95);
+    pub(in crate::report) const RULE: Colour = (222, 222, 222);
+    pub(in crate::report) const BLUE: Colour = (0, 114, 178);
+    pub(in crate::report) const GREEN: Colour = (0, 158, 115);
+    pub(in crate::report) const VERMILION: Colour = (213, 94, 0);
+}
+
+/// Heights of letters. The smallest is readable when the chart is shown at half its size.
+pub(in crate::report) mod size {
+    pub(in crate::report) const TITLE: f64 = 32.0;
+    pub(in crate::report) const HEAD: f64 = 24.0;
+    pub(in crate::report) const TEXT: f64 = 22.0;
+}
+
+/// Where a text lies about its point; vertically its middle is there.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::report) enum Lean {
+    /// It starts at the point.
+    Right,
+    /// Its middle is at the point.
+    Middle,
+    /// It ends at the point.
+    Left,
+}
+
+/// A piece of text.
+#[derive(Clone, Debug)]
+pub(in crate::report) struct Label {
+    pub(in crate::report) at: (f64, f64),
+    pub(in crate::report) text: String,
+    pub(in crate::report) size: f64,
+    pub(in crate::report) bold: bool,
+    pub(in crate::report) lean: Lean,
+    pub(in crate::report) colour: Colour,
+}
+
+/// One thing on the plane.
+#[derive(Clone, Debug)]
+pub(in crate::report) enum Mark {
+    /// Straight pieces through these points.
+    Line { points: Vec<(f64, f64)>, width: f64, dashed: bool, colour: Colour },
+    /// A filled circle; white inside when `hollow`.
+    Dot { at: (f64, f64), radius: f64, hollow: bool, colour: Colour },
+    /// A text.
+    Text(Label),
+}
+
+/// A chart, 1200 wide.
+#[derive(Clone, Debug)]
+pub(in crate::report) struct Figure {
+    pub(in crate::report) height: f64,
+    pub(in crate::report) marks: Vec<Mark>,
+}
+
+/// Width of every figure.
+pub(in crate::report) const WIDTH: f64 = 1200.0;
+
+impl Figure {
+    /// An empty chart with its title and a quieter line below it.
+    pub(super) fn new(height: f64, title: &str, below: &str) -> Self {
+        let mut figure = Self { height, marks: Vec::new() };
+        figure.label((30.0, 36.0), &clip(title, 54), size::TITLE, Lean::Right, colour::INK).bold =
+            true;
+        figure.label((30.0, 74.0), &clip(below, 88), size::TEXT, Lean::Right, colour::QUIET);
+        figure
+    }
+
+    /// Adds a text; the answer can be adorned.
+    pub(super) fn label(
+        &mut self,
+        at: (f64, f64),
+        text: &str,
+        size: f64,
+        lean: Lean,
+        colour: Colour,
+    ) -> &mut Label {
+        self.marks.push(Mark::Text(Label {
+            at,
+            text: text.to_string(),
+            size,
+            bold: false,
+            lean,
+            colour,
+        }));
+        match self.marks.last_mut() {
+            Some(Mark::Text(label)) => label,
+            _ => unreachable!("a label was pushed just now"),
+        }
+    }
+
+    /// Adds a line from point to point.
+    pub(super) fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Colour) {
+        self.marks.push(Mark::Line { points: points.to_vec(), width, dashed: false, colour });
+    }
+
+    /// Adds a dashed line.
+    pub(super) fn dashes(&mut self, from: (f64, f64), to: (f64, f64), width: f64, colour: Colour) {
+        self.marks.push(Mark::Line { points: vec![from, to], width, dashed: true, colour });
+    }
+
+    /// Adds a published figure: a ring, wide enough to be seen around a dot.
+    pub(super) fn ring(&mut self, at: (f64, f64)) {
+        self.marks.push(Mark::Dot { at, radius: 10.0, hollow: true, colour: colour::INK });
+    }
+
+    /// Adds a simulated figure: a dot.
+    pub(super) fn dot(&mut self, at: (f64, f64)) {
+        self.marks.push(Mark::Dot { at, radius: 6.5, hollow: false, colour: colour::BLUE });
+    }
+}

@@ -1,0 +1,143 @@
+//! The latency chart: percentiles of every Server run, published beside simulated, with the bound.
+//!
+//! It leaves out Offline runs, whose latencies are completion times within one huge query.
+
+use super::super::number::{clip, percent, plain};
+use super::figure::{Figure, Lean, colour, size};
+use super::scale::Scale;
+use crate::study::{Results, RunResult, VmResult};
+
+/// The percentiles shown: their names in the document, and on the chart.
+const PERCENTILES: [(&str, &str); 5] =
+    [("p50", "p50"), ("p90", "p90"), ("p97", "p97"), ("p99", "p99"), ("p999", "p99.9")];
+
+const ROW: f64 = 34.0;
+const TOP: f64 = 150.0;
+const PANEL_HEIGHT: f64 = 40.0 + ROW * PERCENTILES.len() as f64 + 46.0;
+/// Left edges of the two columns of panels; then within a panel the axis and the errors' right edge.
+const PANELS: [f64; 2] = [20.0, 610.0];
+const AXIS: (f64, f64) = (92.0, 455.0);
+const ERRORS: f64 = 566.0;
+
+/// The chart; nothing where no Server run has published latencies.
+pub(super) fn draw(results: &Results) -> Option<Figure> {
+    let panels: Vec<_> = results
+        .runs
+        .iter()
+        .flat_map(|run| run.vms.iter().map(move |vm| (run, vm)))
+        .filter(|(_, vm)| vm.scenario == "server")
+        .filter(|(_, vm)| {
+            vm.published.as_ref().is_some_and(|published| !published.latency_ms.is_empty())
+        })
+        .collect();
+    if panels.is_empty() {
+        return None;
+    }
+    let height = TOP + PANEL_HEIGHT * panels.len().div_ceil(2) as f64 + 50.0;
+    let title = "Latency of the Server runs, published beside simulated";
+    let mut figure = Figure::new(
+        height,
+        title,
+        "percentiles, in milliseconds; on the right how far the simulated figure is off",
+    );
+    legend(&mut figure);
+    let scale = Scale::fitting(&times(&panels), AXIS);
+    for (index, (run, vm)) in panels.iter().enumerate() {
+        let corner = (PANELS[index % 2], TOP + PANEL_HEIGHT * (index / 2) as f64);
+        panel(&mut figure, scale, corner, run, vm);
+    }
+    figure.label((600.0, height - 26.0), "latency (ms)", size::TEXT, Lean::Middle, colour::QUIET);
+    Some(figure)
+}
+
+/// Every time on any panel, bounds included: all panels share one axis.
+fn times(panels: &[(&RunResult, &VmResult)]) -> Vec<f64> {
+    let of_one = |vm: &VmResult| {
+        let simulated = PERCENTILES.map(|(name, _)| vm.latency_ms.get(name));
+        let measured = PERCENTILES.map(|(name, _)| published(vm, name));
+        let all = simulated.into_iter().chain(measured).flatten();
+        all.chain([vm.target_latency_ms]).filter(|ms| ms.is_finite()).collect::<Vec<_>>()
+    };
+    panels.iter().flat_map(|(_, vm)| of_one(vm)).collect()
+}
+
+fn published(vm: &VmResult, name: &str) -> Option<f64> {
+    vm.published.as_ref()?.latency_ms.get(name).copied().filter(|ms| *ms > 0.0)
+}
+
+fn legend(figure: &mut Figure) {
+    let y = 112.0;
+    figure.ring((42.0, y));
+    figure.label((62.0, y), "published", size::TEXT, Lean::Right, colour::INK);
+    figure.dot((222.0, y));
+    figure.label((240.0, y), "simulated", size::TEXT, Lean::Right, colour::BLUE);
+    figure.dashes((396.0, y), (440.0, y), 3.0, colour::VERMILION);
+    figure.label((452.0, y), "bound on latency", size::TEXT, Lean::Right, colour::VERMILION);
+}
+
+/// One run's percentiles, one row each.
+fn panel(
+    figure: &mut Figure,
+    scale: Scale,
+    (left, top): (f64, f64),
+    run: &RunResult,
+    vm: &VmResult,
+) {
+    let (rows, x) = (top + 40.0, |value: f64| left + scale.place(value));
+    let bottom = rows + ROW * PERCENTILES.len() as f64;
+    let title = clip(&format!("{}, {}", run.name, run.platform), 37);
+    figure.label((left + 10.0, top + 18.0), &title, size::HEAD, Lean::Right, colour::INK).bold =
+        true;
+    for tick in scale.ticks(5) {
+        figure.line(&[(x(tick), rows), (x(tick), bottom)], 1.5, colour::RULE);
+        figure.label(
+            (x(tick), bottom + 18.0),
+            &tick_text(tick),
+            size::TEXT,
+            Lean::Middle,
+            colour::QUIET,
+        );
+    }
+    let bound = x(vm.target_latency_ms);
+    figure.dashes((bound, rows), (bound, bottom), 3.0, colour::VERMILION);
+    for (index, (name, shown)) in PERCENTILES.iter().enumerate() {
+        let y = rows + ROW * (index as f64 + 0.5);
+        figure.label((left + AXIS.0 - 14.0, y), shown, size::TEXT, Lean::Left, colour::INK);
+        percentile(figure, &x, (left + ERRORS, y), name, vm);
+    }
+}
+
+/// One percentile: ring, dot, and the error at the right.
+fn percentile(
+    figure: &mut Figure,
+    x: &impl Fn(f64) -> f64,
+    (right, y): (f64, f64),
+    name: &str,
+    vm: &VmResult,
+) {
+    let simulated = vm.latency_ms.get(name).filter(|ms| ms.is_finite() && *ms > 0.0);
+    let measured = published(vm, name);
+    if let (Some(simulated), Some(measured)) = (simulated, measured) {
+        figure.line(&[(x(simulated), y), (x(measured), y)], 3.0, colour::QUIET);
+    }
+    if let Some(measured) = measured {
+        figure.ring((x(measured), y));
+    }
+    if let Some(simulated) = simulated {
+        figure.dot((x(simulated), y));
+    }
+    if let Some(error) = vm.published.as_ref().and_then(|p| p.error_percent.get(name)) {
+        figure.label(
+            (right, y),
+            &format!("{} %", percent(*error)),
+            size::TEXT,
+            Lean::Left,
+            colour::BLUE,
+        );
+    }
+}
+
+/// A time on the axis; long ones in seconds, with the unit.
+fn tick_text(ms: f64) -> String {
+    if ms < 10_000.0 { plain(ms) } else { format!("{} s", plain(ms / 1000.0)) }
+}

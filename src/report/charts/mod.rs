@@ -1,0 +1,24 @@
+//! The charts: one file each, from results to a [`figure::Figure`].
+//!
+//! They write no files and know no plotting library; `plot` does.
+
+pub(super) mod figure;
+mod latency;
+mod ratio;
+mod scale;
+mod series;
+
+use crate::study::Results;
+use figure::Figure;
+
+/// A chart: its file name without ending, and what draws it where the results have something to show.
+type Chart = (&'static str, fn(&Results) -> Option<Figure>);
+
+/// Every chart.
+const CHARTS: &[Chart] =
+    &[("ratio", ratio::draw), ("latency", latency::draw), ("series", series::draw)];
+
+/// The charts that these results fill, by file name.
+pub(super) fn figures(results: &Results) -> Vec<(&'static str, Figure)> {
+    CHARTS.iter().filter_map(|(name, draw)| Some((*name, draw(results)?))).collect()
+}

@@ -1,0 +1,145 @@
+//! `summary.csv`: one row per run and VM for spreadsheets, the unit in the name of every column.
+//!
+//! It leaves out what is a list of its own: stages, cards, comparisons and facts are in JSON only.
+
+use super::{File, Format};
+use crate::study::{Results, RunResult, Side, VmResult};
+
+/// The format's entry in the table.
+pub(super) const FORMAT: Format = Format {
+    name: "csv",
+    about: "one row per run and VM",
+    files: |results| Ok(vec![file(results)?]),
+};
+
+/// The latencies in the order of their columns, by their names in the document.
+const LATENCIES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+
+fn file(results: &Results) -> anyhow::Result<File> {
+    let mut writer =
+        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
+    let mut header_due = true;
+    for (index, run) in results.runs.iter().enumerate() {
+        for vm in &run.vms {
+            let row = row(results, index, run, vm);
+            if header_due {
+                writer.write_record(row.iter().map(|(name, _)| name))?;
+                header_due = false;
+            }
+            writer.write_record(row.iter().map(|(_, cell)| cell))?;
+        }
+    }
+    let bytes = writer.into_inner().map_err(|error| error.into_error())?;
+    Ok(File::new("summary.csv", bytes))
+}
+
+/// A VM's cells, each with the name of its column; every row has the same names.
+fn row(results: &Results, index: usize, run: &RunResult, vm: &VmResult) -> Vec<(String, String)> {
+    let mut row = Row(Vec::new());
+    row.text("run", &run.name);
+    row.text("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
+    row.text("platform", &run.platform);
+    row.text("baseline_kind", run.baseline_kind.unwrap_or_default());
+    row.text("axis", results.axis.as_ref().map_or("", |axis| &axis.name));
+    row.number(
+        "axis_value",
+        results.axis.as_ref().and_then(|axis| axis.values.get(index).copied()),
+    );
+    row.text("vm", &vm.name);
+    row.text("workload", &vm.workload);
+    row.text("scenario", vm.scenario);
+    row.whole("vcpus", u64::from(vm.vcpus));
+    row.number("target_qps", Some(vm.target_qps));
+    row.whole("queries", vm.queries);
+    row.whole("samples", vm.samples);
+    row.number("scheduled_per_s", vm.scheduled_per_s);
+    row.number("completed_per_s", Some(vm.completed_per_s));
+    row.number("capacity_qps", vm.capacity_qps);
+    for name in LATENCIES {
+        row.number(&format!("latency_{name}_ms"), vm.latency_ms.get(name));
+    }
+    row.number("target_latency_ms", Some(vm.target_latency_ms));
+    row.number("batch_mean_samples", Some(vm.batch_mean));
+    row.text("valid", if vm.verdict.valid { "true" } else { "false" });
+    row.text("failed_rules", &vm.verdict.failed_rules.join("; "));
+    row.text("standing_rate", standing(vm.standing.rate));
+    row.text("standing_latency", standing(vm.standing.latency));
+    published(&mut row, vm);
+    row.whole("seed", results.seed);
+    row.text("scenario_hash", &results.scenario_hash);
+    row.0
+}
+
+/// The published figures and errors of a VM; empty cells where there are none.
+fn published(row: &mut Row, vm: &VmResult) {
+    let published = vm.published.as_ref();
+    let error = |name: &str| published.and_then(|p| p.error_percent.get(name).copied());
+    row.number("published_completed_per_s", published.and_then(|p| p.completed_per_s));
+    row.number("error_completed_percent", error("completed_per_s"));
+    for name in LATENCIES {
+        let figure = published.and_then(|p| p.latency_ms.get(name).copied());
+        row.number(&format!("published_latency_{name}_ms"), figure);
+        row.number(&format!("error_latency_{name}_percent"), error(name));
+    }
+    row.text("published_source", published.map_or("", |p| &p.source));
+}
+
+fn standing(origin: crate::study::Origin) -> &'static str {
+    use crate::study::Origin;
+    match origin {
+        Origin::Given => "given",
+        Origin::Fitted => "fitted",
+        Origin::Predicted => "predicted",
+    }
+}
+
+/// Cells with the names of their columns.
+struct Row(Vec<(String, String)>);
+
+impl Row {
+    /// A text cell. One that a spreadsheet would take for a formula gets an apostrophe in front.
+    fn text(&mut self, column: &str, text: &str) {
+        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+        let cell = if formula { format!("'{text}") } else { text.to_string() };
+        self.0.push((column.to_string(), cell));
+    }
+
+    /// A figure with all its digits; an empty cell where there is none.
+    fn number(&mut self, column: &str, value: Option<f64>) {
+        let cell = value
+            .filter(|value| value.is_finite())
+            .map_or(String::new(), |value| value.to_string());
+        self.0.push((column.to_string(), cell));
+    }
+
+    fn whole(&mut self, column: &str, value: u64) {
+        self.0.push((column.to_string(), value.to_string()));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    #[test]
+    fn the_rows_read_back() {
+        let mut results = fixture::pairs();
+        results.runs[0].name = "=cmd, \"quoted\"".to_string();
+        let bytes = file(&results).unwrap().bytes;
+        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let head = reader.headers().unwrap().clone();
+        let rows: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
+        assert_eq!(rows.len(), 12);
+        let cell = |row: usize, name: &str| {
+            let column = head.iter().position(|head| head == name).expect(name);
+            rows[row][column].to_string()
+        };
+        assert_eq!(cell(0, "run"), "'=cmd, \"quoted\"");
+        assert_eq!(cell(2, "platform"), "vsphere-7.0u2");
+        let p99: f64 = cell(2, "latency_p99_ms").parse().unwrap();
+        assert_eq!(p99, results.runs[2].vms[0].latency_ms.p99);
+        assert_eq!(cell(2, "published_latency_p99_ms"), "99.737");
+        assert_eq!(cell(0, "scheduled_per_s"), "", "Offline arrivals are not scheduled");
+    }
+}

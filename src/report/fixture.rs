@@ -1,0 +1,209 @@
+//! Results as a study would hand them over, for the tests of the reports.
+//!
+//! The published figures are real (MLPerf Inference v1.1, Dell R7525); the simulated ones are them,
+//! bent a little. Nothing here was simulated.
+
+use crate::spec::Standing;
+use crate::study::*;
+use std::collections::BTreeMap;
+
+const NAMES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+
+/// Benchmark, scenario, whether virtual, samples per second, latencies in ms by [`NAMES`].
+type Row = (&'static str, &'static str, bool, f64, [f64; 9]);
+
+#[rustfmt::skip]
+const ROWS: [Row; 12] = [
+    ("bert-99", "offline", true, 8475.47, [3463.916, 483747.257, 514985.956, 758310.8, 779518.354, 786564.687, 792267.957, 794098.077, 794291.838]),
+    ("bert-99", "offline", false, 8465.57, [3604.319, 484877.023, 515867.516, 759085.328, 780217.171, 787250.761, 793011.313, 795044.406, 795221.175]),
+    ("bert-99", "server", true, 7800.84, [8.357, 66.525, 66.823, 86.016, 90.987, 94.119, 99.737, 108.637, 122.96]),
+    ("bert-99", "server", false, 7871.17, [3.84, 71.062, 71.294, 92.193, 97.656, 101.177, 107.531, 117.53, 132.03]),
+    ("bert-99.9", "offline", true, 4183.17, [4125.387, 503262.794, 535465.179, 790502.304, 812977.315, 820433.291, 826224.69, 828180.806, 828319.102]),
+    ("bert-99.9", "offline", false, 4228.25, [4141.17, 498970.479, 531319.202, 782505.228, 804508.737, 811755.73, 817425.758, 819367.393, 819487.838]),
+    ("bert-99.9", "server", true, 3601.91, [3.713, 41.53, 39.736, 60.423, 67.279, 72.088, 82.08, 100.4, 124.927]),
+    ("bert-99.9", "server", false, 3814.6, [4.135, 64.974, 62.631, 96.211, 106.761, 113.788, 127.185, 154.211, 192.997]),
+    ("ssd-resnet34", "offline", true, 2452.84, [157.93, 386487.863, 386191.052, 697166.33, 736077.508, 751608.898, 767133.995, 774175.975, 774938.82]),
+    ("ssd-resnet34", "offline", false, 2450.72, [69.772, 565984.51, 565960.002, 1019381.44, 1076053.435, 1098755.482, 1121405.966, 1131593.332, 1132713.906]),
+    ("ssd-resnet34", "server", true, 2310.26, [10.655, 20.638, 19.917, 28.321, 31.346, 33.632, 38.515, 47.528, 57.435]),
+    ("ssd-resnet34", "server", false, 2389.86, [11.995, 35.592, 30.877, 58.978, 66.975, 72.757, 84.299, 106.585, 120.318]),
+];
+
+/// Simulated over published, for the rates and latencies of each row.
+const BENT: [(f64, f64); 12] = [
+    (0.993, 1.0),
+    (1.001, 1.0),
+    (1.0, 1.021),
+    (1.0, 1.034),
+    (0.998, 1.0),
+    (0.999, 1.0),
+    (1.0, 1.062),
+    (1.0, 1.017),
+    (0.997, 1.0),
+    (1.0, 1.0),
+    (1.0, 1.173),
+    (1.0, 1.214),
+];
+
+/// The experiment of six pairs: twelve runs, six comparisons.
+pub(crate) fn pairs() -> Results {
+    let runs: Vec<_> = ROWS.iter().zip(BENT).map(|(row, bent)| run(row, bent)).collect();
+    let ratios = [
+        (0.993, 1.001),
+        (0.985, 0.991),
+        (0.987, 0.989),
+        (0.962, 0.944),
+        (0.989, 1.001),
+        (0.981, 0.967),
+    ];
+    let comparisons = ratios.iter().zip(ROWS.chunks(2));
+    let comparisons = comparisons
+        .map(|((simulated, published), sides)| comparison(&sides[1], *simulated, *published));
+    Results {
+        title: "BERT and SSD-ResNet34 on three A100, vSphere against bare metal (MLPerf v1.1)"
+            .to_string(),
+        scenario: "vsphere-mlperf-v1.1".to_string(),
+        comparisons: comparisons.collect(),
+        runs,
+        notes: vec![
+            "SSD Server latencies come out too high: the harness drops to smaller batches when its \
+             queue is short, which the published settings do not tell in full."
+                .to_string(),
+        ],
+        leans_on: vec![
+            fact("workloads/bert-99 launch", "1.1 ms", Standing::Fitted),
+            fact("workloads/bert-99 phi", "0.87", Standing::Fitted),
+            fact("hosts/dell-r7525 gather", "0.2 ms", Standing::Assumed),
+        ],
+        ..empty()
+    }
+}
+
+/// p99 against the number of vCPUs: eight runs of one VM, the first three overloaded.
+pub(crate) fn series() -> Results {
+    let points: [(f64, [f64; 3]); 8] = [
+        (1.0, [281_000.0, 505_000.0, 556_000.0]),
+        (2.0, [96_000.0, 172_000.0, 190_000.0]),
+        (4.0, [2_210.0, 4_020.0, 4_480.0]),
+        (6.0, [78.2, 104.4, 128.9]),
+        (8.0, [68.4, 89.1, 104.2]),
+        (12.0, [67.0, 86.9, 100.6]),
+        (24.0, [66.8, 86.5, 100.1]),
+        (32.0, [66.8, 86.5, 100.0]),
+    ];
+    let runs = points.map(|(vcpus, [p50, p90, p99])| {
+        let mut run = run(&ROWS[2], (1.0, 1.0));
+        let vm = &mut run.vms[0];
+        run.name = format!("vcpus-{vcpus}");
+        vm.published = None;
+        vm.latency_ms = LatencyMs { p50, p90, p99, ..vm.latency_ms };
+        vm.vcpus = vcpus as u32;
+        vm.verdict = verdict(p99 < 130.0);
+        run
+    });
+    Results {
+        title: "p99 of BERT-99 Server against the VM's vCPUs".to_string(),
+        scenario: "vcpus".to_string(),
+        runs: runs.to_vec(),
+        axis: Some(AxisResult {
+            name: "vcpus".to_string(),
+            values: points.iter().map(|p| p.0).collect(),
+        }),
+        ..empty()
+    }
+}
+
+fn empty() -> Results {
+    Results {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "slicewise", version: "0.0.0" },
+        seed: 42,
+        scenario_hash: "0123456789abcdef".to_string(),
+        scenario: String::new(),
+        title: String::new(),
+        runs: Vec::new(),
+        comparisons: Vec::new(),
+        axis: None,
+        notes: Vec::new(),
+        leans_on: Vec::new(),
+    }
+}
+
+fn run(
+    (workload, scenario, virtual_side, per_s, latencies): &Row,
+    (rate, slower): (f64, f64),
+) -> RunResult {
+    let server = *scenario == "server";
+    let bent = latencies.map(|ms| ms * slower);
+    let published = NAMES.iter().zip(latencies).map(|(name, ms)| (name.to_string(), *ms));
+    let mut error: BTreeMap<_, _> =
+        NAMES.iter().map(|name| (name.to_string(), (slower - 1.0) * 100.0)).collect();
+    error.insert("completed_per_s".to_string(), (rate - 1.0) * 100.0);
+    let vm = VmResult {
+        name: "vm-0".to_string(),
+        workload: workload.to_string(),
+        scenario,
+        vcpus: if *virtual_side { 24 } else { 128 },
+        target_qps: per_s.round(),
+        queries: if server { 4_723_166 } else { 1 },
+        samples: 4_723_166,
+        scheduled_per_s: server.then_some(*per_s),
+        completed_per_s: per_s * rate,
+        capacity_qps: server.then_some(per_s * 1.02),
+        latency_ms: latency(bent),
+        target_latency_ms: if workload.starts_with("bert") { 130.0 } else { 100.0 },
+        stages_ms: vec![StageMean { stage: "batcher", mean_ms: 31.5 }],
+        batch_mean: 61.5,
+        verdict: verdict(
+            !(*scenario == "server" && bent[6] > 100.0 && *workload == "ssd-resnet34"),
+        ),
+        standing: FigureStanding {
+            rate: if server { Origin::Given } else { Origin::Fitted },
+            latency: if *virtual_side { Origin::Predicted } else { Origin::Fitted },
+        },
+        published: Some(PublishedResult {
+            completed_per_s: Some(*per_s),
+            latency_ms: published.collect(),
+            error_percent: error,
+            source: "MLPerf Inference v1.1, closed, Dell".to_string(),
+        }),
+    };
+    let twin = ["batch_max 69 (64)".to_string(), "input from device (host)".to_string()];
+    RunResult {
+        name: format!("{workload}-{scenario}"),
+        side: if *virtual_side { Side::Virtual } else { Side::Baseline },
+        platform: if *virtual_side { "vsphere-7.0u2" } else { "bare-metal" }.to_string(),
+        baseline_kind: (!virtual_side).then_some("twin"),
+        differs: if *virtual_side { Vec::new() } else { twin.to_vec() },
+        vms: vec![vm],
+        gpus: (0..3)
+            .map(|id| GpuResult { id, model: "a100-pcie-40gb".to_string(), busy_share: 0.93 })
+            .collect(),
+    }
+}
+
+fn latency([min, mean, p50, p90, p95, p97, p99, p999, max]: [f64; 9]) -> LatencyMs {
+    LatencyMs { min, mean, p50, p90, p95, p97, p99, p999, max }
+}
+
+fn verdict(valid: bool) -> VerdictResult {
+    let rule = "latency: p99 is over the bound".to_string();
+    VerdictResult { valid, failed_rules: if valid { Vec::new() } else { vec![rule] } }
+}
+
+fn comparison(bare: &Row, simulated: f64, published: f64) -> Comparison {
+    let (workload, scenario, _, per_s, _) = bare;
+    Comparison {
+        name: format!("{workload}-{scenario}"),
+        scenario,
+        virtual_per_s: per_s * simulated,
+        baseline_per_s: *per_s,
+        capacity_ratio: simulated,
+        precision: if *scenario == "server" { 0.01 } else { 0.0 },
+        published_ratio: Some(published),
+    }
+}
+
+fn fact(fact: &str, value: &str, standing: Standing) -> FactUse {
+    let source = "MLPerf Inference v1.1".to_string();
+    FactUse { fact: fact.to_string(), value: value.to_string(), standing, source }
+}

@@ -1,0 +1,91 @@
+//! Floor 6: the result document as people and programs want it; one file here per output format.
+//!
+//! It formats and takes ratios for display. It computes nothing about the model: a figure that is
+//! not in [`Results`] is not in a report.
+
+pub mod table;
+
+mod charts;
+mod csv;
+#[cfg(test)]
+mod fixture;
+mod folder;
+mod json;
+mod number;
+mod plot;
+
+pub use folder::{Folder, FolderError};
+pub use json::document;
+
+use crate::study::Results;
+
+/// An output format: what `slicewise run` writes into its folder.
+pub struct Format {
+    /// Short name.
+    pub name: &'static str,
+    /// One line about it.
+    pub about: &'static str,
+    /// Makes its files. The same results give the same bytes.
+    pub files: fn(&Results) -> anyhow::Result<Vec<File>>,
+}
+
+/// A file of a report.
+pub struct File {
+    /// Its name in the output folder.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.to_string(), bytes: bytes.into() }
+    }
+}
+
+/// Every format. A new one is one file in this folder and one line here.
+pub const FORMATS: &[Format] = &[json::FORMAT, csv::FORMAT, table::FORMAT, plot::FORMAT];
+
+/// Every file of the report, made in memory: nothing is written unless all could be made.
+pub fn files(results: &Results) -> anyhow::Result<Vec<File>> {
+    let mut files = Vec::new();
+    for format in FORMATS {
+        files.extend((format.files)(results)?);
+    }
+    Ok(files)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_same_results_give_the_same_bytes() {
+        let (first, second) =
+            (files(&fixture::pairs()).unwrap(), files(&fixture::pairs()).unwrap());
+        let names: Vec<_> = first.iter().map(|file| file.name.as_str()).collect();
+        assert_eq!(
+            names,
+            [
+                "result.json",
+                "summary.csv",
+                "table.txt",
+                "ratio.svg",
+                "ratio.png",
+                "latency.svg",
+                "latency.png"
+            ]
+        );
+        for (one, two) in first.iter().zip(&second) {
+            assert!(one.bytes == two.bytes, "{} differs between two calls", one.name);
+        }
+    }
+
+    #[test]
+    fn a_series_is_drawn_against_its_axis() {
+        let names: Vec<_> =
+            files(&fixture::series()).unwrap().into_iter().map(|f| f.name).collect();
+        assert!(names.contains(&"series.svg".to_string()), "{names:?}");
+        assert!(!names.contains(&"latency.svg".to_string()), "{names:?}");
+    }
+}

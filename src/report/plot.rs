@@ -1,0 +1,222 @@
+//! `*.svg` and `*.png`: figures into files, by plotters with a font of our own.
+//!
+//! It decides nothing about what a chart shows. The PNG has two pixels for each of the figure's, so
+//! that it stays sharp where the SVG cannot be used.
+
+use super::charts::figure::{Colour, Figure, Label, Lean, Mark, WIDTH};
+use super::{File, Format, charts};
+use crate::study::Results;
+use anyhow::{Result, anyhow};
+use plotters::coord::Shift;
+use plotters::element::DashedPathElement;
+use plotters::prelude::*;
+use plotters::style::register_font;
+use plotters::style::text_anchor::{HPos, Pos, VPos};
+
+/// The format's entry in the table.
+pub(super) const FORMAT: Format = Format { name: "charts", about: "charts as SVG and PNG", files };
+
+/// The family asked for. In an SVG the viewer looks for the names one by one.
+const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
+
+const REGULAR: &[u8] = include_bytes!("fonts/DejaVuSans.subset.ttf");
+const BOLD: &[u8] = include_bytes!("fonts/DejaVuSans-Bold.subset.ttf");
+
+/// What plotters makes of a font's size and of a text's middle; it differs between its backends.
+#[derive(Clone, Copy)]
+struct Letters {
+    /// Its size over the size of the letters.
+    size: f64,
+    /// How much lower a text must stand for its small letters to be in the middle, over their size.
+    drop: f64,
+}
+
+const SVG: Letters = Letters { size: 1.24, drop: 0.0 };
+/// Here a size is the font's ascent and descent together.
+const BITMAP: Letters = Letters { size: 1.164, drop: 0.17 };
+
+fn files(results: &Results) -> Result<Vec<File>> {
+    for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
+        register_font(FAMILY, style, bytes)
+            .map_err(|_| anyhow!("the built-in font cannot be read"))?;
+    }
+    let mut files = Vec::new();
+    for (name, figure) in charts::figures(results) {
+        files.push(File::new(&format!("{name}.svg"), svg(&figure)?));
+        files.push(File::new(&format!("{name}.png"), png(&figure)?));
+    }
+    Ok(files)
+}
+
+fn svg(figure: &Figure) -> Result<String> {
+    let mut text = String::new();
+    let size = (WIDTH as u32, figure.height as u32);
+    paint(figure, &SVGBackend::with_string(&mut text, size).into_drawing_area(), 1.0, SVG)?;
+    Ok(text)
+}
+
+fn png(figure: &Figure) -> Result<Vec<u8>> {
+    const SCALE: f64 = 2.0;
+    let size = ((WIDTH * SCALE) as u32, (figure.height * SCALE) as u32);
+    let mut pixels = vec![0; (size.0 * size.1 * 3) as usize];
+    paint(
+        figure,
+        &BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(),
+        SCALE,
+        BITMAP,
+    )?;
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, size.0, size.1);
+    encoder.set_color(png::ColorType::Rgb);
+    encoder.set_depth(png::BitDepth::Eight);
+    encoder.write_header()?.write_image_data(&pixels)?;
+    Ok(bytes)
+}
+
+/// Puts every mark onto the canvas, `scale` pixels for each of the figure's.
+fn paint<B: DrawingBackend>(
+    figure: &Figure,
+    area: &DrawingArea<B, Shift>,
+    scale: f64,
+    letters: Letters,
+) -> Result<()> {
+    let canvas = Canvas { area, scale, letters };
+    area.fill(&WHITE).map_err(failed)?;
+    for mark in &figure.marks {
+        match mark {
+            Mark::Line { points, width, dashed, colour } => {
+                canvas.line(points, *width, *dashed, *colour)?
+            }
+            Mark::Dot { at, radius, hollow, colour } => {
+                canvas.dot(*at, *radius, *hollow, *colour)?
+            }
+            Mark::Text(label) => canvas.text(label)?,
+        }
+    }
+    area.present().map_err(failed)
+}
+
+struct Canvas<'a, B: DrawingBackend> {
+    area: &'a DrawingArea<B, Shift>,
+    scale: f64,
+    letters: Letters,
+}
+
+impl<B: DrawingBackend> Canvas<'_, B> {
+    fn pixel(&self, (x, y): (f64, f64)) -> (i32, i32) {
+        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+    }
+
+    fn size(&self, length: f64) -> u32 {
+        ((length * self.scale).round() as u32).max(1)
+    }
+
+    fn line(&self, points: &[(f64, f64)], width: f64, dashed: bool, colour: Colour) -> Result<()> {
+        let style = rgb(colour).stroke_width(self.size(width));
+        let points = points.iter().map(|point| self.pixel(*point));
+        if dashed {
+            let line = DashedPathElement::new(
+                points,
+                self.size(11.0) as i32,
+                self.size(7.0) as i32,
+                style,
+            );
+            return self.area.draw(&line).map_err(failed);
+        }
+        self.area.draw(&PathElement::new(points.collect::<Vec<_>>(), style)).map_err(failed)
+    }
+
+    fn dot(&self, at: (f64, f64), radius: f64, hollow: bool, colour: Colour) -> Result<()> {
+        let (at, width) = (self.pixel(at), 3.0);
+        let outer = Circle::new(at, self.size(radius), rgb(colour).filled());
+        self.area.draw(&outer).map_err(failed)?;
+        if hollow {
+            let inner = Circle::new(at, self.size(radius - width), WHITE.filled());
+            self.area.draw(&inner).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn text(&self, label: &Label) -> Result<()> {
+        let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
+        let lean = match label.lean {
+            Lean::Right => HPos::Left,
+            Lean::Middle => HPos::Center,
+            Lean::Left => HPos::Right,
+        };
+        let (font_size, colour) = (label.size * self.scale * self.letters.size, rgb(label.colour));
+        let font = FontDesc::new(FontFamily::Name(FAMILY), font_size, style);
+        let style = TextStyle::from(font).color(&colour).pos(Pos::new(lean, VPos::Center));
+        let at = (label.at.0, label.at.1 + self.letters.drop * label.size);
+        let text = Text::new(label.text.clone(), self.pixel(at), style);
+        self.area.draw(&text).map_err(failed)
+    }
+}
+
+fn rgb((red, green, blue): Colour) -> RGBColor {
+    RGBColor(red, green, blue)
+}
+
+/// The error of the canvas, whose type differs from backend to backend.
+fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> anyhow::Error {
+    anyhow!("cannot draw: {error}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    /// Left, top, right and bottom of a label, by the font's own measure.
+    fn bounds(label: &Label) -> (f64, f64, f64, f64) {
+        let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
+        let font = FontDesc::new(FontFamily::Name(FAMILY), label.size * BITMAP.size, style);
+        let (width, _) = font.box_size(&label.text).unwrap();
+        let (x, y) = label.at;
+        let left = match label.lean {
+            Lean::Right => x,
+            Lean::Middle => x - f64::from(width) / 2.0,
+            Lean::Left => x - f64::from(width),
+        };
+        let half = label.size * 0.5;
+        (left, y - half, left + f64::from(width), y + half)
+    }
+
+    #[test]
+    fn strange_figures_are_drawn_or_left_out() {
+        for value in [f64::NAN, f64::INFINITY, 0.0, -1.0, 1e9] {
+            for mut results in [fixture::pairs(), fixture::series()] {
+                for run in &mut results.runs {
+                    run.vms[0].latency_ms.p99 = value;
+                    run.vms[0].completed_per_s = value;
+                }
+                for comparison in &mut results.comparisons {
+                    comparison.capacity_ratio = value;
+                }
+                assert!(super::super::files(&results).is_ok());
+            }
+        }
+    }
+
+    #[test]
+    fn no_label_is_cut_off_or_covers_another() {
+        for results in [fixture::pairs(), fixture::series()] {
+            files(&results).unwrap();
+            for (name, figure) in charts::figures(&results) {
+                let labels = figure.marks.iter().filter_map(|mark| match mark {
+                    Mark::Text(label) => Some((bounds(label), &label.text)),
+                    _ => None,
+                });
+                let labels: Vec<_> = labels.collect();
+                for (index, (a, text)) in labels.iter().enumerate() {
+                    let inside = a.0 >= 0.0 && a.1 >= 0.0 && a.2 <= WIDTH && a.3 <= figure.height;
+                    assert!(inside, "{name}: \"{text}\" is cut off: {a:?}");
+                    for (b, other) in &labels[..index] {
+                        let apart = a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1;
+                        assert!(apart, "{name}: \"{text}\" covers \"{other}\"");
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,211 @@
+//! The result as a table for the terminal, with all that a reader must know beside it.
+//!
+//! It shows a choice of figures at reading precision; the documents hold everything. It is plain
+//! text: [`paint`] adds colour afterwards, so that widths are never counted wrong.
+
+mod grid;
+mod runs;
+
+use super::number::{plain, rate, ratio, wrap};
+use super::{File, Format};
+use crate::spec::Standing;
+use crate::study::Results;
+use grid::{Column, Grid};
+
+/// The format's entry in the table.
+pub(super) const FORMAT: Format = Format {
+    name: "table",
+    about: "what the terminal shows",
+    files: |results| Ok(vec![File::new("table.txt", render(results))]),
+};
+
+/// Most characters in a line of running text.
+const WIDTH: usize = 104;
+
+/// The whole text.
+pub fn render(results: &Results) -> String {
+    let published = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.published.is_some());
+    let with_published = published && results.axis.is_none();
+    let table =
+        if with_published { runs::against_published(results) } else { runs::plain_runs(results) };
+    let mut blocks = vec![format!("{}\n", results.title), table];
+    if with_published {
+        blocks.push(LEGEND.to_string());
+    }
+    blocks.extend([comparisons(results), twins(results), failed(results), notes(results)]);
+    blocks.push(footer(results));
+    blocks.retain(|block| !block.is_empty());
+    blocks.join("\n")
+}
+
+/// What the letters of the table mean.
+const LEGEND: &str = "\
+err %: simulated over published, minus 1. g given: a rate put in; f fitted: a number in use was fitted
+on this row; p predicted: none was. Offline latencies are completion times within one huge query.
+";
+
+/// The text with its verdicts in colour.
+pub fn paint(text: &str) -> String {
+    let colour = |line: &str, word: &str, code: u8| {
+        line.strip_suffix(word).map(|rest| format!("{rest}\u{1b}[{code}m{word}\u{1b}[0m"))
+    };
+    let lines = text.lines().map(|line| {
+        colour(line, " INVALID", 31)
+            .or_else(|| colour(line, " VALID", 32))
+            .unwrap_or_else(|| line.to_string())
+    });
+    lines.map(|line| line + "\n").collect()
+}
+
+/// Both sides at their best, one line per pair.
+fn comparisons(results: &Results) -> String {
+    if results.comparisons.is_empty() {
+        return String::new();
+    }
+    use Column::{Number, Text};
+    let published = results.comparisons.iter().any(|c| c.published_ratio.is_some());
+    let mut columns = vec![("capacity", Text), ("virtual /s", Number), ("bare metal /s", Number)];
+    columns.extend([("ratio simulated", Number), ("search to", Number)]);
+    if published {
+        columns.insert(4, ("ratio published", Number));
+    }
+    let mut grid = Grid::new(&columns);
+    for c in &results.comparisons {
+        let mut cells = vec![c.name.clone(), rate(c.virtual_per_s), rate(c.baseline_per_s)];
+        cells.push(ratio(c.capacity_ratio));
+        if published {
+            cells.push(c.published_ratio.map_or("-".to_string(), ratio));
+        }
+        let exact = c.precision == 0.0;
+        cells.push(if exact { String::new() } else { format!("{} %", plain(c.precision * 100.0)) });
+        grid.line(cells);
+    }
+    let mut text = grid.finish();
+    text.push_str(&wrap(CAPACITY, WIDTH, ""));
+    text.push('\n');
+    if published {
+        text.push_str(&wrap(CHOSEN, WIDTH, ""));
+        text.push('\n');
+    }
+    text
+}
+
+/// How the capacity was found.
+const CAPACITY: &str = "Capacity is the highest VALID rate of a Server run, or the rate of an Offline \
+run, with identical settings on both sides; their ratio is the prediction.";
+
+/// Why a published ratio of Server rates is no measurement of capacity.
+const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with settings \
+of its own, and need not be the highest possible; published Offline rates were measured.";
+
+/// What the published bare-metal runs did differently.
+fn twins(results: &Results) -> String {
+    let mut text = String::new();
+    for run in results.runs.iter().filter(|run| !run.differs.is_empty()) {
+        text.push_str("  ");
+        text.push_str(&wrap(&format!("{}: {}", run.name, run.differs.join(", ")), WIDTH, "    "));
+        text.push('\n');
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "Twins: what the published bare-metal run did differently (in brackets: the virtual run)\n{text}"
+    )
+}
+
+/// Why runs are INVALID, one line each.
+fn failed(results: &Results) -> String {
+    let mut text = String::new();
+    for run in &results.runs {
+        for vm in run.vms.iter().filter(|vm| !vm.verdict.valid) {
+            let rules = vm.verdict.failed_rules.join("; ");
+            let name = runs::vm_name(run, vm);
+            let line = format!("INVALID: {name} on {}: {rules}", runs::place(run));
+            text.push_str(&wrap(&line, WIDTH, "  "));
+            text.push('\n');
+        }
+    }
+    text
+}
+
+fn notes(results: &Results) -> String {
+    let lines = results.notes.iter().map(|note| wrap(&format!("note: {note}"), WIDTH, "  ") + "\n");
+    lines.collect()
+}
+
+/// What the figures lean on and what makes them again.
+fn footer(results: &Results) -> String {
+    let count = |standing| results.leans_on.iter().filter(|fact| fact.standing == standing).count();
+    format!(
+        "Leans on {} fitted and {} assumed numbers, listed in result.json.\n\
+         seed {}, scenario {} {}, {} {}\n",
+        count(Standing::Fitted),
+        count(Standing::Assumed),
+        results.seed,
+        results.scenario,
+        results.scenario_hash,
+        results.tool.name,
+        results.tool.version,
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::fixture;
+    use super::*;
+
+    /// Compares with a file of `tests/golden`, or with `UPDATE` set writes it.
+    #[track_caller]
+    fn check(name: &str, text: &str) {
+        let path = format!("{}/tests/golden/{name}", env!("CARGO_MANIFEST_DIR"));
+        if std::env::var_os("UPDATE").is_some() {
+            std::fs::write(&path, text).unwrap();
+        }
+        let golden = std::fs::read_to_string(&path).unwrap_or_default();
+        assert!(golden == text, "tests/golden/{name} differs; the text is now:\n{text}");
+    }
+
+    #[test]
+    fn pairs_stand_beside_what_was_published() {
+        check("report-pairs.txt", &render(&fixture::pairs()));
+    }
+
+    #[test]
+    fn a_series_has_one_line_per_point() {
+        check("report-series.txt", &render(&fixture::series()));
+    }
+
+    #[test]
+    fn runs_without_publication_have_plain_columns() {
+        let mut results = fixture::pairs();
+        for run in &mut results.runs {
+            run.vms[0].published = None;
+            let mut second = run.vms[0].clone();
+            second.name = "vm-1".to_string();
+            run.vms.push(second);
+        }
+        for comparison in &mut results.comparisons {
+            comparison.published_ratio = None;
+        }
+        let text = render(&results);
+        assert!(!text.contains("published  ") && !text.contains("err %"), "{text}");
+        assert!(text.contains("bert-99-server / vm-1"), "{text}");
+    }
+
+    #[test]
+    fn no_line_is_wider_than_a_terminal() {
+        for results in [fixture::pairs(), fixture::series()] {
+            let text = render(&results);
+            let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
+            assert!(widest <= 120, "{widest} characters in a line of\n{text}");
+        }
+    }
+
+    #[test]
+    fn verdicts_are_painted_and_nothing_else() {
+        let text = "a  VALID\nb  INVALID\nINVALID: c\n";
+        let painted = "a \u{1b}[32m VALID\u{1b}[0m\nb \u{1b}[31m INVALID\u{1b}[0m\nINVALID: c\n";
+        assert_eq!(paint(text), painted);
+    }
+}

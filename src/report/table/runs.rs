@@ -1,0 +1,115 @@
+//! The tables of runs: published above predicted where figures were published, else one line each.
+//!
+//! What the verdicts and ratios mean is told below the tables, not here.
+
+use super::super::number::{latency, mark, percent, plain, rate};
+use super::grid::{Column, Grid};
+use crate::study::{PublishedResult, Results, RunResult, Side, VmResult};
+
+/// The percentiles that tables show; the documents hold them all.
+const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
+
+/// Two lines per VM: what was published, and below it what the simulation says.
+pub(super) fn against_published(results: &Results) -> String {
+    use Column::{Attached, Number, Text};
+    let mut grid = Grid::new(&[
+        ("run", Text),
+        ("figures", Text),
+        ("samples/s", Number),
+        ("err %", Attached),
+        ("p50 ms", Number),
+        ("err %", Attached),
+        ("p90 ms", Number),
+        ("err %", Attached),
+        ("p99 ms", Number),
+        ("err %", Attached),
+        ("verdict", Text),
+    ]);
+    for (index, run) in results.runs.iter().enumerate() {
+        if index > 0 && results.runs[index - 1].name != run.name {
+            grid.gap();
+        }
+        for vm in &run.vms {
+            grid.line(published_line(run, vm));
+            grid.line(predicted_line(run, vm));
+        }
+    }
+    grid.finish()
+}
+
+fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
+    let published = vm.published.as_ref();
+    let figure =
+        |value: Option<f64>, write: fn(f64) -> String| value.map_or("-".to_string(), write);
+    let mut cells = vec![vm_name(run, vm), "published".to_string()];
+    cells.push(figure(published.and_then(|p| p.completed_per_s), rate));
+    cells.push(String::new());
+    for name in PERCENTILES {
+        cells.push(figure(published.and_then(|p| p.latency_ms.get(name).copied()), latency));
+        cells.push(String::new());
+    }
+    cells.push(String::new());
+    cells
+}
+
+fn predicted_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
+    let published = vm.published.as_ref();
+    let mut cells = vec![format!("  {}", place(run)), "simulated".to_string()];
+    cells.push(rate(vm.completed_per_s));
+    cells.push(error(published, "completed_per_s", mark(vm.standing.rate)));
+    for name in PERCENTILES {
+        cells.push(vm.latency_ms.get(name).map_or("-".to_string(), latency));
+        cells.push(error(published, name, mark(vm.standing.latency)));
+    }
+    cells.push(verdict(vm));
+    cells
+}
+
+/// The error of a figure and what the figure is, as `+1.2 p`.
+fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String {
+    let error =
+        published.and_then(|p| p.error_percent.get(name)).map_or(String::new(), |e| percent(*e));
+    format!("{error} {mark}").trim_start().to_string()
+}
+
+/// One line per VM: the points of a series, or runs without anything published.
+pub(super) fn plain_runs(results: &Results) -> String {
+    use Column::{Number, Text};
+    let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
+    columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
+    columns.extend([("p99 ms", Number), ("verdict", Text)]);
+    if let Some(axis) = &results.axis {
+        columns[0] = (axis.name.as_str(), Number);
+    }
+    let mut grid = Grid::new(&columns);
+    for (index, run) in results.runs.iter().enumerate() {
+        let value = results.axis.as_ref().and_then(|axis| axis.values.get(index));
+        for vm in &run.vms {
+            let name = value.map_or_else(|| vm_name(run, vm), |value| plain(*value));
+            let mut cells = vec![name, place(run), rate(vm.target_qps), rate(vm.completed_per_s)];
+            cells
+                .extend(PERCENTILES.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
+            cells.push(verdict(vm));
+            grid.line(cells);
+        }
+    }
+    grid.finish()
+}
+
+/// The run's name, with the VM's where there are several.
+pub(super) fn vm_name(run: &RunResult, vm: &VmResult) -> String {
+    if run.vms.len() > 1 { format!("{} / {}", run.name, vm.name) } else { run.name.clone() }
+}
+
+/// The platform, and for a baseline what kind of baseline it is.
+pub(super) fn place(run: &RunResult) -> String {
+    match (run.side, run.baseline_kind) {
+        (Side::Baseline, Some(kind)) => format!("{} ({kind})", run.platform),
+        (Side::Baseline, None) => format!("{} (baseline)", run.platform),
+        (Side::Virtual, _) => run.platform.clone(),
+    }
+}
+
+fn verdict(vm: &VmResult) -> String {
+    (if vm.verdict.valid { "VALID" } else { "INVALID" }).to_string()
+}
