@@ -8,6 +8,7 @@ mod copy_engine;
 mod cost;
 mod policy;
 mod pool;
+mod power;
 mod run_list;
 mod turns;
 
@@ -16,5 +17,6 @@ pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
 pub use policy::{POLICIES, PolicyEntry, TimeSlicePolicy};
 pub use pool::{Pool, PoolJob};
+pub use power::PowerCap;
 pub use run_list::Entry;
 pub use turns::{Counters, TurnRecord, Turns, TurnsJob};

@@ -165,7 +165,15 @@ impl<T> Turns<T> {
         }
     }
 
-    fn has_work(&self) -> bool {
+    /// The card's clock changes, and with it the speed of all work.
+    pub fn set_clock(&mut self, now: SimTime, clock: f64) {
+        self.catch_up(now);
+        self.sync(now);
+        self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
+    }
+
+    /// Whether any owner has work.
+    pub fn has_work(&self) -> bool {
         self.owners.iter().any(|owner| !owner.pool.is_empty())
     }
 
