@@ -98,8 +98,8 @@ fn queue(bert: &Experiment) -> Experiment {
     (vm.server.batch_max, vm.server.streams, vm.server.slots) = (1, 1, 1);
     vm.server.permit_return = PermitReturn::AtCompletion;
     vm.load.settings.target_qps = QUEUE_QPS;
-    // As many seconds as make two million queries.
-    vm.load.settings.min_duration = SimDuration::from_secs(2_000_000 / QUEUE_QPS as u64);
+    // As many seconds as make half a million queries.
+    vm.load.settings.min_duration = SimDuration::from_secs(500_000 / QUEUE_QPS as u64);
     let workload = &mut vm.workload;
     workload.sizes.value = SizeDistribution::Fixed;
     workload.input_per_sample.value = Bytes::ZERO;

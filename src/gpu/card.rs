@@ -46,7 +46,7 @@ enum Use<T> {
     /// By one owner, always.
     Owned { pool: Pool<T>, busy: TimeWeighted },
     /// By owners in turns.
-    Sliced(Turns<T>),
+    Sliced(Box<Turns<T>>),
 }
 
 impl<T> Card<T> {
@@ -55,7 +55,7 @@ impl<T> Card<T> {
         let instance = |(spec, owners): &(InstanceSpec, Vec<GpuSharing>)| Instance {
             share: spec.share.get(),
             use_of: match spec.slicing {
-                Some(slicing) => Use::Sliced(Turns::new(owners, spec.share, slicing)),
+                Some(slicing) => Use::Sliced(Box::new(Turns::new(owners, spec.share, slicing))),
                 None => {
                     assert!(owners.len() <= 1, "{} owners and no turns", owners.len());
                     let sharing = owners.first().copied().unwrap_or(GpuSharing::InOrder);

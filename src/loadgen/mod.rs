@@ -50,7 +50,7 @@ enum Source {
     /// All samples are due at the start, and come in this order; unsorted ones need no list.
     AtOnce { samples: u64, sizes: Option<Vec<f32>> },
     /// Each of these clients asks, waits for the answer, thinks, and asks again.
-    Clients { count: u64, think: ThinkTime },
+    Clients { count: u64, think: Box<ThinkTime> },
 }
 
 impl LoadGen {
@@ -76,12 +76,14 @@ impl LoadGen {
                     sizes: vm.server.sort_samples.then(|| sizes.falling(samples)),
                 }
             }
-            TestScenario::SingleStream => Source::Clients { count: 1, think: ThinkTime::none() },
+            TestScenario::SingleStream => {
+                Source::Clients { count: 1, think: Box::new(ThinkTime::none()) }
+            }
             TestScenario::ClosedLoop { clients, think_time } => {
                 let stream = streams.stream(&format!("think/{}", vm.name));
                 Source::Clients {
                     count: u64::from(clients),
-                    think: ThinkTime::new(think_time, stream),
+                    think: Box::new(ThinkTime::new(think_time, stream)),
                 }
             }
         };
