@@ -1,4 +1,4 @@
-//! How long a query takes to simulate: `cargo bench`, about a minute.
+//! How long a query takes to simulate: `cargo bench`, half a minute.
 //!
 //! Four cases, each in queries per second, so that one run shows their ratios whatever the machine:
 //! the draws alone, Lindley's recursion on them (the least any simulation of a queue can do), the
