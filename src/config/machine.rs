@@ -3,7 +3,8 @@
 //! Who runs on it is in `guest`.
 
 use super::catalogue::Catalogue;
-use super::entries::{GpuFile, gpus_of};
+use super::entries::gpus_of;
+use super::gpus::GpuFile;
 use super::reader::Reader;
 use super::value::Value;
 use crate::spec::{HostSpec, Hypervisor};

@@ -3,7 +3,7 @@
 //!
 //! ```text
 //!  files ─► source ─► reader ─► machine, guest, settings ─► rules ─► plan ─► Scenario
-//!                       └► entries ─► catalogue ──┘
+//!                 └► gpus, entries ─► catalogue ──┘
 //! ```
 //!
 //! Nothing is simulated here, and nothing printed.
@@ -12,6 +12,7 @@ mod catalogue;
 mod diagnostic;
 mod entries;
 mod facts;
+mod gpus;
 mod guest;
 mod machine;
 mod plan;
