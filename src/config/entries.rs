@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution,
-    WorkTable, Workload,
+    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution, WorkTable,
+    Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 

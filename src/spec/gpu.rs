@@ -85,19 +85,6 @@ impl GpuSpec {
     pub fn mig_profile(&self, name: &str) -> Option<&MigProfile> {
         self.mig_profiles.iter().find(|profile| profile.name == name)
     }
-
-    /// Memory slices of the whole card, as the positions of its profiles count them.
-    pub fn memory_slices(&self) -> u32 {
-        let ends = self.mig_profiles.iter().flat_map(MigProfile::ends);
-        ends.max().unwrap_or(0)
-    }
-}
-
-impl MigProfile {
-    /// Where its positions end.
-    fn ends(&self) -> impl Iterator<Item = u32> {
-        self.starts.iter().map(|start| start + self.memory_slices)
-    }
 }
 
 impl fmt::Display for MigProfile {
