@@ -2,12 +2,13 @@
 //! wrong at once.
 //!
 //! ```text
-//!  files ─► source ─► reader ─► machine, guest, settings ─► rules ─► plan ─► Scenario
+//!  files ─► source ─► reader ─► machine, sharing, guest, settings ─► cards, rules ─► plan ─► Scenario
 //!                 └► gpus, entries ─► catalogue ──┘
 //! ```
 //!
 //! Nothing is simulated here, and nothing printed.
 
+mod cards;
 mod catalogue;
 mod diagnostic;
 mod entries;
@@ -20,6 +21,7 @@ mod published;
 mod reader;
 mod rules;
 mod settings;
+mod sharing;
 mod source;
 mod suggest;
 mod sweep;

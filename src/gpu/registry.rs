@@ -97,6 +97,15 @@ pub fn default_slice(order: TurnOrder, max_per_gpu: u32) -> SimDuration {
     }
 }
 
+/// A word as people write it, `0x0103F001` or decimal; nothing when it is none of 32 bits.
+pub fn parse(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = digits.map_or((text, 10), |digits| (digits, 16));
+    let plain = digits.chars().all(|digit| digit.is_digit(radix));
+    plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
+}
+
 /// What `word` says; nothing when it names a policy that does not exist (bits 7:4 above 1).
 pub fn decode(word: u32) -> Option<RegistryWord> {
     let bits = |high: u32, low: u32| (word >> low) & ((1 << (high - low + 1)) - 1);
