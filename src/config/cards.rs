@@ -241,7 +241,10 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         return;
     }
     let first = (1..=guests.len()).find(|&count| place(machine, &guests[..count]).is_none());
-    let placed = &guests[..first.expect("not all fit")];
+    let first = &guests[first.expect("not all fit") - 1];
+    // Copies stand at one place of the file: all of them are counted.
+    let last = guests.iter().rposition(|guest| guest.spots.cards == first.spots.cards);
+    let placed = &guests[..=last.expect("it is one of them")];
     let guest = placed.last().expect("somebody does not fit");
     let claims = claims(machine, placed);
     let obstacle = cards(machine).obstacle(&claims);
@@ -305,7 +308,7 @@ fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<Str
                     claims.iter().filter(|claim| **claim == Claim::Instance { profile: index });
                 let count = count.count();
                 (count > 0)
-                    .then(|| format!("{count} x {} of {}", profile.name, profile.memory_slices))
+                    .then(|| format!("{count} x {} ({})", profile.memory_slices, profile.name))
             });
             Some(used.collect::<Vec<_>>().join(", "))
         }

@@ -191,7 +191,10 @@ fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
     let peak = table.need("peak", "say the rate in a burst over the mean rate, such as 4");
     let peak = peak.and_then(|value| {
         let allowed = match share {
-            Some(share) => format!("1 to {most:.6} (1 / share): bursts of {share} of the time cannot bring more than everything"),
+            Some(_) => format!(
+                "1 to {} (1 / share): bursts cannot bring more than everything",
+                (most * 1e6).round() / 1e6
+            ),
             None => "at least 1".to_string(),
         };
         value.number(|peak| (1.0..=most * (1.0 + 1e-9)).contains(&peak), &allowed)

@@ -241,12 +241,17 @@ impl Sharing {
 
 /// `"none"`, `"batch"`, or a time.
 fn overshoot(value: &Value<'_>) -> Option<Overshoot> {
+    const ALLOWED: &str = "none, batch, or a time from 0 to 1 s";
     match value.is_text().then(|| value.text()).flatten() {
         Some("none") => Some(Overshoot::None),
         Some("batch") => Some(Overshoot::Batch),
-        _ => value
-            .bounded(|span: &SimDuration| *span <= MS * 1000, "\"none\", \"batch\", or 0 to 1 s")
-            .map(Overshoot::Constant),
+        Some(text) if !text.starts_with(|first: char| first.is_ascii_digit()) => {
+            value.report(value.wrong(format!("is {}", quoted(text))).allowed(ALLOWED));
+            None
+        }
+        _ => {
+            value.bounded(|span: &SimDuration| *span <= MS * 1000, ALLOWED).map(Overshoot::Constant)
+        }
     }
 }
 

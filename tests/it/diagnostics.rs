@@ -60,7 +60,7 @@ fn the_published_pairs_are_read() {
         let baseline = pair.baseline.as_ref().unwrap();
         assert!(matches!(&baseline.kind, BaselineKind::Twin { .. }), "{}", pair.name);
         assert!(pair.virtual_run.published.is_some() && baseline.run.published.is_some());
-        assert_eq!(pair.capacity, Some(0.01));
+        assert_eq!(pair.capacity, Some(0.0025));
         assert_eq!(pair.virtual_run.experiment.vms[0].vcpus, 24);
         assert_eq!(baseline.run.experiment.vms[0].vcpus, 128);
     }
@@ -345,7 +345,8 @@ proptest! {
     }
 }
 
-const GOOD: [&str; 4] = [
+const GOOD: [&str; 5] = [
+    "tests/it/sharing.toml",
     "scenarios/vcpu-knee.toml",
     "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml",
     "scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml",

@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod diagnostics;
 mod laws;
+mod shared_cards;
 mod slicing;
 mod support;
 mod theory;
