@@ -38,7 +38,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let profiles = fact_list(&mut file, &sources, "mig_profiles", |table| profiles(table, sms_max));
     let types = fact_list(&mut file, &sources, "vgpu_types", |table| vgpu_types(table, None));
-    let known = profiles.as_ref().map_or(&[][..], |profiles| &profiles.value);
+    let known = profiles.as_ref().map(|profiles| &profiles.value[..]);
     let backed =
         fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpu_types(table, Some(known)));
     file.finish();
@@ -91,9 +91,12 @@ fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
     Some(cost)
 }
 
-/// `value = [{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`; those of
-/// MIG-backed types also name one of the `profiles`.
-fn vgpu_types(table: &mut Reader<'_>, profiles: Option<&[MigProfile]>) -> Option<Vec<VgpuType>> {
+/// `value = [{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`; MIG-backed
+/// types also name one of the `profiles`, which are not known when that list is faulty.
+fn vgpu_types(
+    table: &mut Reader<'_>,
+    profiles: Option<Option<&[MigProfile]>>,
+) -> Option<Vec<VgpuType>> {
     list(table, |entry| {
         let name = entry.need("name", "write the vendor's name of the type");
         let name = name.and_then(|value| value.text());
@@ -119,8 +122,8 @@ fn vgpu_types(table: &mut Reader<'_>, profiles: Option<&[MigProfile]>) -> Option
 }
 
 /// The name of one of the profiles.
-fn profile_of(value: &Value<'_>, known: &[MigProfile]) -> Option<String> {
-    let word = value.text()?;
+fn profile_of(value: &Value<'_>, known: Option<&[MigProfile]>) -> Option<String> {
+    let (word, known) = (value.text()?, known?);
     let found = known.iter().any(|profile| profile.name == word);
     if !found {
         value.unknown("GPU instance profile", word, known.iter().map(|profile| &profile.name));
