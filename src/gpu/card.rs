@@ -1,9 +1,10 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
 //! A whole GPU is one instance with one owner; time slicing is one instance with several; MIG is
-//! several instances. It does not know what lies in a neighbour's slice, and no instance does.
+//! several instances. Instances know nothing of one another; what they share is the card's power,
+//! and with it its clock.
 
-use super::{Pool, PoolJob, Turns, TurnsJob};
+use super::{Pool, PoolJob, PowerCap, Turns, TurnsJob};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
 use crate::spec::{GpuSharing, InstanceSpec};
@@ -31,6 +32,9 @@ pub struct CardJob<T> {
 #[derive(Debug)]
 pub struct Card<T> {
     instances: Vec<Instance<T>>,
+    power: Option<PowerCap>,
+    /// The clock in force, relative to the one demands were measured at.
+    clock: f64,
 }
 
 #[derive(Debug)]
@@ -46,16 +50,17 @@ enum Use<T> {
     /// By one owner, always.
     Owned { pool: Pool<T>, busy: TimeWeighted },
     /// By owners in turns.
-    Sliced(Turns<T>),
+    Sliced(Box<Turns<T>>),
 }
 
 impl<T> Card<T> {
     /// A card cut into `instances`; for each, how the batches of each of its owners use their time.
-    pub fn new(instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Self {
+    /// Without `power` no instance feels another.
+    pub fn new(instances: &[(InstanceSpec, Vec<GpuSharing>)], power: Option<PowerCap>) -> Self {
         let instance = |(spec, owners): &(InstanceSpec, Vec<GpuSharing>)| Instance {
             share: spec.share.get(),
             use_of: match spec.slicing {
-                Some(slicing) => Use::Sliced(Turns::new(owners, spec.share, slicing)),
+                Some(slicing) => Use::Sliced(Box::new(Turns::new(owners, spec.share, slicing))),
                 None => {
                     assert!(owners.len() <= 1, "{} owners and no turns", owners.len());
                     let sharing = owners.first().copied().unwrap_or(GpuSharing::InOrder);
@@ -63,7 +68,10 @@ impl<T> Card<T> {
                 }
             },
         };
-        Self { instances: instances.iter().map(instance).collect() }
+        let instances = instances.iter().map(instance).collect();
+        let mut card = Self { instances, power, clock: 1.0 };
+        card.follow_power(SimTime::ZERO);
+        card
     }
 
     /// Part of the card's SMs and of the time up to `now` that worked, 0 to 1.
@@ -79,10 +87,41 @@ impl<T> Card<T> {
         self.instances.iter_mut().map(busy).sum()
     }
 
+    /// Sets the clock to what the busy share of the card leaves of its power.
+    fn follow_power(&mut self, now: SimTime) {
+        let Some(power) = self.power else { return };
+        let busy = self
+            .instances
+            .iter()
+            .filter(|instance| instance.works())
+            .map(|instance| instance.share);
+        let clock = power.clock(busy.sum());
+        if clock == self.clock {
+            return;
+        }
+        self.clock = clock;
+        for instance in &mut self.instances {
+            match &mut instance.use_of {
+                Use::Owned { pool, .. } => pool.set_clock(now, clock),
+                Use::Sliced(turns) => turns.set_clock(now, clock),
+            }
+        }
+    }
+
     /// Powers an owner on or off, which its neighbours in the same instance may notice.
     pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
         if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
             turns.set_running(now, usize::from(owner.slot), is_running);
+        }
+    }
+}
+
+impl<T> Instance<T> {
+    /// Whether it has work, in turns or not.
+    fn works(&self) -> bool {
+        match &self.use_of {
+            Use::Owned { pool, .. } => !pool.is_empty(),
+            Use::Sliced(turns) => turns.has_work(),
         }
     }
 }
@@ -101,6 +140,7 @@ impl<T> Station for Card<T> {
                 busy.set(now, 1);
             }
         }
+        self.follow_power(now);
     }
 
     fn next_change(&self) -> Option<SimTime> {
@@ -121,5 +161,6 @@ impl<T> Station for Card<T> {
                 }
             }
         }
+        self.follow_power(now);
     }
 }

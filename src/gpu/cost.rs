@@ -30,6 +30,11 @@ impl Demand {
         self.host_floor.max(self.launch + self.work * stretched)
     }
 
+    /// The same demand on a clock `clock` times as fast: the work scales, launch and floor do not.
+    pub fn at_clock(&self, clock: f64) -> Self {
+        Self { work: self.work / clock, ..*self }
+    }
+
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
         Self { host_floor: 0.0, launch: 0.0, work: work.as_nanos_f64(), phi: 1.0 }

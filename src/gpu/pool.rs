@@ -24,6 +24,8 @@ pub struct Pool<T> {
     sharing: GpuSharing,
     running: Vec<Running<T>>,
     waiting: VecDeque<PoolJob<T>>,
+    /// Speed of the card's clock, relative to the one the demands were measured at.
+    clock: f64,
     /// Instant at which the remainders in `running` were right.
     updated: SimTime,
 }
@@ -41,6 +43,7 @@ impl<T> Pool<T> {
         Self {
             share,
             sharing,
+            clock: 1.0,
             running: Vec::new(),
             waiting: VecDeque::new(),
             updated: SimTime::ZERO,
@@ -52,10 +55,16 @@ impl<T> Pool<T> {
         self.running.is_empty()
     }
 
+    /// The card's clock changes, and with it the speed of all work.
+    pub fn set_clock(&mut self, now: SimTime, clock: f64) {
+        self.pass(now);
+        self.clock = clock;
+    }
+
     /// When `running[index]` ends if nothing changes.
     fn end_of(&self, index: usize) -> SimTime {
         let batch = &self.running[index];
-        let whole = batch.job.demand.time(self.running.len(), self.share);
+        let whole = batch.job.demand.at_clock(self.clock).time(self.running.len(), self.share);
         self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
     }
 
@@ -64,7 +73,7 @@ impl<T> Pool<T> {
         let span = (now - self.updated).as_nanos_f64();
         let contenders = self.running.len();
         for batch in &mut self.running {
-            let whole = batch.job.demand.time(contenders, self.share);
+            let whole = batch.job.demand.at_clock(self.clock).time(contenders, self.share);
             let part = if whole > 0.0 { span / whole } else { 1.0 };
             batch.remaining = (batch.remaining - part).max(0.0);
         }

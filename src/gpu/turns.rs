@@ -93,12 +93,14 @@ impl<T> Turns<T> {
     /// batches use its turns.
     pub fn new(owners: &[GpuSharing], share: Share, slicing: TimeSlicing) -> Self {
         assert!(slicing.slice > SimDuration::ZERO, "a slice of no length");
-        let polls = slicing.idle == IdleRule::Polled;
-        assert!(
-            !polls || slicing.switch_cost > SimDuration::ZERO,
-            "polling at no cost never passes time"
-        );
         let run_list = RunList::new(owners.len(), slicing.order, policy(&slicing));
+        let polls = run_list.policy().idle_rule() == Some(IdleRule::Polled);
+        let passes_on =
+            slicing.switch_cost > SimDuration::ZERO && slicing.order != TurnOrder::LeastRunTime;
+        assert!(
+            !polls || passes_on,
+            "polling at no cost, or the same owner for ever, never passes time"
+        );
         let round = (slicing.slice + slicing.switch_cost) * run_list.entries().len() as u64;
         let window = match run_list.policy().idle_rule() {
             Some(IdleRule::SkippedAndCapped { window }) => Some(window.unwrap_or(round)),
@@ -163,7 +165,15 @@ impl<T> Turns<T> {
         }
     }
 
-    fn has_work(&self) -> bool {
+    /// The card's clock changes, and with it the speed of all work.
+    pub fn set_clock(&mut self, now: SimTime, clock: f64) {
+        self.catch_up(now);
+        self.sync(now);
+        self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
+    }
+
+    /// Whether any owner has work.
+    pub fn has_work(&self) -> bool {
         self.owners.iter().any(|owner| !owner.pool.is_empty())
     }
 

@@ -49,8 +49,8 @@ enum Source {
     Scheduled(Box<dyn ArrivalProcess>),
     /// All samples are due at the start, and come in this order; unsorted ones need no list.
     AtOnce { samples: u64, sizes: Option<Vec<f32>> },
-    /// Each of these clients asks, waits for the answer, thinks, and asks again.
-    Clients { count: u64, think: ThinkTime },
+    /// Each of these clients thinks, asks, waits for the answer, and thinks again.
+    Clients { count: u64, think: Box<ThinkTime> },
 }
 
 impl LoadGen {
@@ -76,12 +76,14 @@ impl LoadGen {
                     sizes: vm.server.sort_samples.then(|| sizes.falling(samples)),
                 }
             }
-            TestScenario::SingleStream => Source::Clients { count: 1, think: ThinkTime::none() },
+            TestScenario::SingleStream => {
+                Source::Clients { count: 1, think: Box::new(ThinkTime::none()) }
+            }
             TestScenario::ClosedLoop { clients, think_time } => {
                 let stream = streams.stream(&format!("think/{}", vm.name));
                 Source::Clients {
                     count: u64::from(clients),
-                    think: ThinkTime::new(think_time, stream),
+                    think: Box::new(ThinkTime::new(think_time, stream)),
                 }
             }
         };
@@ -108,7 +110,7 @@ impl LoadGen {
                 (self.start, sizes.as_ref().map(|sizes| sizes[self.made as usize]))
             }
             Source::Clients { count, think } if self.made < *count => {
-                (self.start + think.first(), None)
+                (self.start + think.draw(), None)
             }
             Source::Scheduled(_) | Source::AtOnce { .. } | Source::Clients { .. } => return None,
         };
@@ -171,11 +173,6 @@ impl ThinkTime {
         let Some(stream) = &mut self.stream else { return SimDuration::ZERO };
         let relative: f64 = Exp1.sample(stream);
         self.mean.scale(relative)
-    }
-
-    /// Clients start in mid-thought, not all at once; those who never think do start at once.
-    fn first(&mut self) -> SimDuration {
-        self.draw()
     }
 }
 

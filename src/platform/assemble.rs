@@ -126,7 +126,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
 fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Slot {
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
-        card: Timed::new(Card::new(instances)),
+        card: Timed::new(Card::new(instances, None)),
         copy_out: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
     }
 }

@@ -42,6 +42,7 @@ pub enum IdleRule {
         window: Option<SimDuration>,
     },
     /// Every owner is visited and the switch to it paid, with work or not; a dry one passes at once.
+    /// Round robin only, and only with a switch cost: otherwise no time would pass.
     Polled,
 }
 

@@ -1,7 +1,7 @@
 //! Laws that every station keeps, whatever it does: one harness, all stations.
 
 use proptest::prelude::*;
-use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob};
+use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob, PowerCap};
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
 use slicewise::spec::{GpuSharing, InstanceSpec};
@@ -108,14 +108,14 @@ proptest! {
     #[test]
     fn a_card_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
         let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![sharing]);
-        let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)]);
+        let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)], Some(PowerCap::new(Share::new(0.5).unwrap())));
         check_station(card, &jobs, |tag, work| CardJob { owner: OwnerId { instance: tag as u16 % 2, slot: 0 }, job: batch(tag, work, phi) })?;
     }
 
     /// Work done = time busy: a pool in order is busy for exactly the sum of its batches' times.
     #[test]
     fn a_pool_in_order_wastes_no_time(jobs in jobs()) {
-        let mut card = Card::new(&[(instance(Share::WHOLE), vec![GpuSharing::InOrder])]);
+        let mut card = Card::new(&[(instance(Share::WHOLE), vec![GpuSharing::InOrder])], None);
         let mut done = Vec::new();
         for (tag, &(arrival, work)) in jobs.iter().enumerate() {
             let now = SimTime::from_nanos(arrival);

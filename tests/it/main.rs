@@ -2,6 +2,7 @@
 
 mod architecture;
 mod cli;
+mod conformance;
 mod diagnostics;
 mod laws;
 mod shared_cards;

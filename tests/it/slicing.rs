@@ -1,5 +1,6 @@
 //! Time slicing against theory and against the documented arithmetic, in simulated turns.
 
+use proptest::prelude::*;
 use rand::RngExt;
 use slicewise::engine::{RandomStreams, Stream};
 use slicewise::gpu::{Demand, PoolJob, TurnRecord, Turns, TurnsJob};
@@ -526,4 +527,160 @@ fn the_idle_rule_moves_p99_by_a_factor_of_three() {
         (minute / free - 1.0).abs() < 1e-3,
         "capped over a minute {minute}, best effort {free}"
     );
+}
+
+/// Turns told once more, one event per turn and nothing skipped: idle turns are walked through, a
+/// lone owner's turn is renewed slice by slice. Instants in ns at which each query is done.
+fn slow_turns(owners: usize, slicing: &TimeSlicing, arrivals: &[Arrival]) -> Vec<u64> {
+    let (slice, switch) = (slicing.slice.as_nanos(), slicing.switch_cost.as_nanos());
+    let best_effort = slicing.policy == SlicePolicy::BestEffort;
+    let slots =
+        if slicing.policy == SlicePolicy::FixedShare { slicing.slots_max as usize } else { owners };
+    let capped = !best_effort && matches!(slicing.idle, IdleRule::SkippedAndCapped { .. });
+    let keeps_rest =
+        !best_effort && matches!(slicing.idle, IdleRule::Burned | IdleRule::RestBurned);
+    let window = match slicing.idle {
+        IdleRule::SkippedAndCapped { window: Some(window) } => window.as_nanos(),
+        _ => (slice + switch) * slots as u64,
+    };
+    let allowance =
+        (window as f64 * (slice as f64 / (slice + switch) as f64 / slots as f64)).round() as u64;
+
+    let mut ends = vec![0; arrivals.len()];
+    let mut queues = vec![Vec::new(); slots];
+    let (mut used, mut scheduled) = (vec![0; slots], vec![0u64; slots]);
+    let (mut next, mut left, mut now, mut last, mut window_at) = (0, arrivals.len(), 0u64, None, 0);
+    let admit = |queues: &mut Vec<Vec<(usize, u64)>>, next: &mut usize, now: u64| {
+        while *next < arrivals.len() && arrivals[*next].at <= now {
+            queues[arrivals[*next].slot].push((*next, arrivals[*next].work.round() as u64));
+            *next += 1;
+        }
+    };
+    while left > 0 {
+        admit(&mut queues, &mut next, now);
+        let roll = |used: &mut Vec<u64>, window_at: &mut u64, now: u64| {
+            if now / window > *window_at {
+                *window_at = now / window;
+                used.fill(0);
+            }
+        };
+        roll(&mut used, &mut window_at, now);
+        let offered = |slot: usize| match slicing.idle {
+            _ if best_effort => !queues[slot].is_empty(),
+            // Nobody polls a ring of one.
+            IdleRule::Polled if slots == 1 => !queues[slot].is_empty(),
+            IdleRule::Burned | IdleRule::Polled => true,
+            IdleRule::RestBurned => !queues[slot].is_empty(),
+            IdleRule::SkippedAndCapped { .. } => !queues[slot].is_empty() && used[slot] < allowance,
+        };
+        let first = last.map_or(0, |last: usize| last + 1);
+        let chosen = match slicing.order {
+            TurnOrder::RoundRobin { .. } => {
+                (0..slots).map(|step| (first + step) % slots).find(|&slot| offered(slot))
+            }
+            TurnOrder::LeastRunTime => {
+                (0..slots).filter(|&slot| offered(slot)).min_by_key(|&slot| (scheduled[slot], slot))
+            }
+        };
+        let Some(slot) = chosen else {
+            // Nobody: until somebody asks, or until the cap of somebody who did is lifted.
+            let arrival = arrivals.get(next).map(|arrival| arrival.at);
+            let lifted =
+                queues.iter().any(|queue| !queue.is_empty()).then_some((window_at + 1) * window);
+            now = arrival.into_iter().chain(lifted).min().expect("work is left");
+            continue;
+        };
+        let start = if last.is_some_and(|last| last != slot) { now + switch } else { now };
+        roll(&mut used, &mut window_at, start);
+        admit(&mut queues, &mut next, start);
+        let polled = slicing.idle == IdleRule::Polled && !best_effort;
+        let end = match () {
+            () if polled && queues[slot].is_empty() => start,
+            () if capped => {
+                start + slice.min(allowance - used[slot]).min((window_at + 1) * window - start)
+            }
+            () => start + slice,
+        };
+        let mut at = start;
+        while at < end {
+            admit(&mut queues, &mut next, at);
+            let Some((index, work)) = queues[slot].first_mut() else {
+                let arrival = arrivals[next..]
+                    .iter()
+                    .find(|arrival| arrival.slot == slot)
+                    .map_or(u64::MAX, |arrival| arrival.at);
+                if !keeps_rest {
+                    break;
+                }
+                at = end.min(arrival);
+                continue;
+            };
+            let span = (*work).min(end - at);
+            (*work, at) = (*work - span, at + span);
+            if *work == 0 {
+                ends[*index] = at;
+                queues[slot].remove(0);
+                left -= 1;
+            }
+        }
+        used[slot] += at - start;
+        scheduled[slot] += at - start;
+        (now, last) = (at, Some(slot));
+    }
+    ends
+}
+
+/// A random way of taking turns.
+fn any_slicing() -> impl Strategy<Value = TimeSlicing> {
+    let policy = prop_oneof![
+        Just(SlicePolicy::BestEffort),
+        Just(SlicePolicy::EqualShare),
+        Just(SlicePolicy::FixedShare)
+    ];
+    let window = prop::option::of((10_000..60_000u64).prop_map(SimDuration::from_micros));
+    let idle = prop_oneof![
+        Just(IdleRule::Burned),
+        Just(IdleRule::RestBurned),
+        Just(IdleRule::Polled),
+        window.prop_map(|window| IdleRule::SkippedAndCapped { window }),
+    ];
+    let order = prop_oneof![
+        Just(TurnOrder::RoundRobin { averaging_factor: 33 }),
+        Just(TurnOrder::LeastRunTime)
+    ];
+    (policy, idle, order, 500..4_000u64, 1..400u64).prop_map(
+        |(policy, idle, order, slice_us, switch_us)| TimeSlicing {
+            policy,
+            idle,
+            order: if idle == IdleRule::Polled { slicing(policy).order } else { order },
+            slots_max: 5,
+            slice: SimDuration::from_nanos(slice_us * 1000 + 7),
+            switch_cost: SimDuration::from_nanos(switch_us * 1000 + 3),
+            ..slicing(policy)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Every policy, idle rule and order, one to five owners, from light load to hopeless: equal to
+    /// the nanosecond for every query.
+    #[test]
+    fn turns_agree_with_their_slow_twin(
+        slicing in any_slicing(), owners in 1..=5usize, load in 0.05..1.2f64, seed in 1..1_000_000u64,
+    ) {
+        let arrivals = merged(
+            (0..owners)
+                // Work from a tenth of a slice to several slices, different for every VM.
+                .flat_map(|slot| {
+                    let work_ms = 0.3 + 2.1 * slot as f64;
+                    let rate = load / owners as f64 / work_ms * 1e3;
+                    poisson(slot, rate, 2.0, seed, move |stream| (work_ms * (0.5 + stream.random::<f64>()) * 1e6).round() / 1e6)
+                })
+                .collect(),
+        );
+        let fast = drive(&mut turns(owners, slicing), &arrivals);
+        prop_assert_eq!(fast, slow_turns(owners, &slicing, &arrivals));
+    }
 }

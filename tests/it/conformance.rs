@@ -1,0 +1,243 @@
+//! Simulated against published: MLPerf v1.1 on the R7525, bare and under vSphere, and contention on
+//! shared GPUs. A miss is named here, not tuned away.
+
+use crate::support::queue;
+use slicewise::config::{self, Catalogue, LoadOptions};
+use slicewise::gpu::{CopyEngine, Demand};
+use slicewise::platform::simulate;
+use slicewise::queueing::Station;
+use slicewise::queueing::stats::LatencyHistogram;
+use slicewise::spec::*;
+use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
+use std::path::Path;
+
+/// Both runs of a pair of the reference experiment, with what was published of each.
+fn pair(name: &str) -> [(Experiment, Published); 2] {
+    let catalogue = Catalogue::load(None).unwrap();
+    let path = format!("scenarios/vsphere-mlperf-v1.1/{name}.toml");
+    let scenario = config::load(Path::new(&path), &LoadOptions { catalogue, seed: None }).unwrap();
+    let pair = scenario.pairs.into_iter().next().unwrap();
+    let baseline = pair.baseline.unwrap().run;
+    [pair.virtual_run, baseline].map(|run| (run.experiment, run.published.unwrap()))
+}
+
+/// Simulated over published, minus 1.
+fn errors(experiment: &Experiment, published: &Published, names: &[&str]) -> Vec<f64> {
+    let outcome = simulate(experiment);
+    let latencies: &LatencyHistogram = outcome.vms[0].recorder.latencies();
+    let simulated = |name: &str| match name {
+        "min" => latencies.min().unwrap(),
+        "p50" => latencies.quantile(0.5).unwrap(),
+        "p90" => latencies.quantile(0.9).unwrap(),
+        "p99" => latencies.quantile(0.99).unwrap(),
+        "p999" => latencies.quantile(0.999).unwrap(),
+        _ => unreachable!("{name} is not compared"),
+    };
+    let of = |name: &&str| {
+        let (_, span) = published.latency.iter().find(|(known, _)| known == name).unwrap();
+        simulated(name) / *span - 1.0
+    };
+    names.iter().map(of).collect()
+}
+
+fn check_latencies(name: &str, bound: f64) {
+    let percentiles = ["p50", "p90", "p99", "p999"];
+    for (experiment, published) in pair(name) {
+        for (percentile, error) in
+            percentiles.iter().zip(errors(&experiment, &published, &percentiles))
+        {
+            assert!(
+                error.abs() < bound,
+                "{}: {percentile} is {:.1} % off",
+                published.row,
+                error * 100.0
+            );
+        }
+    }
+}
+
+/// Asked: p50, p90, p99 and p99.9 within 10 %, bare (fitted) and virtual (predicted).
+#[test]
+fn bert_server_latencies_are_the_published_ones() {
+    check_latencies("bert-99-server", 0.10);
+    check_latencies("bert-99.9-server", 0.10);
+}
+
+/// Asked: within 25 %.
+#[test]
+fn ssd_server_latencies_are_the_published_ones() {
+    check_latencies("ssd-resnet34-server", 0.25);
+}
+
+/// Asked: within 25 %. One misses: the vSphere run of bert-99 never answered a query in less than
+/// 8.36 ms, all other BERT runs on this GPU did in 3.7 to 5.7. In the simulation the fastest query
+/// is the first of a run; a run whose first batches are slow has its minimum in a later lull.
+#[test]
+fn minimum_latencies_are_the_published_ones_but_for_one() {
+    for name in ["bert-99-server", "bert-99.9-server", "ssd-resnet34-server"] {
+        for (experiment, published) in pair(name) {
+            let error = errors(&experiment, &published, &["min"])[0];
+            let misses = published.row == "R7525_vA100-PCIE-40GBx3_TRT bert-99 Server";
+            assert_eq!(
+                error.abs() >= 0.25,
+                misses,
+                "{}: {:.0} % off",
+                published.row,
+                error * 100.0
+            );
+        }
+    }
+}
+
+/// Asked: within 1.5 %.
+#[test]
+fn offline_rates_are_the_published_ones() {
+    for name in ["bert-99-offline", "bert-99.9-offline", "ssd-resnet34-offline"] {
+        for (experiment, published) in pair(name) {
+            let outcome = simulate(&experiment);
+            let recorder = &outcome.vms[0].recorder;
+            let rate =
+                recorder.latencies().count() as f64 / recorder.last_completion().as_secs_f64();
+            let error = rate / published.completed_per_s.unwrap() - 1.0;
+            assert!(error.abs() < 0.015, "{}: {:.2} % off", published.row, error * 100.0);
+        }
+    }
+}
+
+/// `pods` pods in closed loop without think time on one card, as nos measured: mean latency in ms.
+fn closed_loop(pods: u16, work_ms: f64, slicing: Option<TimeSlicing>, phi: f64, share: f64) -> f64 {
+    let work = SimDuration::from_nanos_f64(work_ms * 1e6);
+    let mut experiment = queue(1, 1.0, work, SizeDistribution::Fixed, 120);
+    experiment.cards[0].instances[0].slicing = slicing;
+    experiment.cards[0].instances[0].share = Share::new(share).unwrap();
+    let mut vm = experiment.vms.remove(0);
+    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    service.phi.value = PhiTable::constant(Share::new(phi).unwrap());
+    vm.load.scenario = TestScenario::ClosedLoop { clients: 1, think_time: SimDuration::ZERO };
+    experiment.vms =
+        (0..pods).map(|pod| VmSpec { name: format!("pod-{pod}"), ..vm.clone() }).collect();
+    let outcome = simulate(&experiment);
+    let means: Vec<f64> = outcome
+        .vms
+        .iter()
+        .map(|vm| vm.recorder.latencies().mean().unwrap().as_millis_f64())
+        .collect();
+    means.iter().sum::<f64>() / means.len() as f64
+}
+
+/// Best effort with the hardware's slice of 1.024 ms and the A100's switch of 0.11 ms, both from the
+/// catalogue's sources; c / T = 0.107.
+fn best_effort(switch_us: u64) -> TimeSlicing {
+    TimeSlicing {
+        slice: SimDuration::from_micros(1024),
+        switch_cost: SimDuration::from_micros(switch_us),
+        ..crate::slicing::slicing(SlicePolicy::BestEffort)
+    }
+}
+
+/// nos, YOLOS-small on an A100 80GB PCIe, 1 to 7 pods in closed loop: mean seconds per inference.
+/// Fitted: c / T on the 7-pod row, phi on the MPS rows. Predicted: the others. Asked: within 5 %.
+#[test]
+fn contention_on_an_a100_is_as_nos_measured_it() {
+    for (pods, published_ms) in [(1, 88.15), (3, 293.14), (5, 488.95), (7, 684.88)] {
+        let simulated = closed_loop(pods, 88.15, Some(best_effort(110)), 0.44, 1.0);
+        let error = simulated / published_ms - 1.0;
+        assert!(error.abs() < 0.05, "{pods} pods, time slicing: {:.1} % off", error * 100.0);
+    }
+    // MIG: each pod alone on 1g.10gb, 14 of 108 SMs, whatever the others do.
+    let slice = closed_loop(1, 88.15, None, 0.44, 14.0 / 108.0);
+    for (pods, published_ms) in [(1, 342.37), (3, 341.31), (5, 345.33), (7, 344.25)] {
+        let error = slice / published_ms - 1.0;
+        assert!(error.abs() < 0.05, "{pods} pods, MIG: {:.1} % off", error * 100.0);
+    }
+}
+
+/// Colfax Research, four VMs on an A30, best effort: what one VM gets of four, over one alone.
+/// Fitted: c on the GEMM rows. Predicted: device memory copy. Asked: within 5 %.
+#[test]
+fn four_vms_on_an_a30_are_as_colfax_measured_them() {
+    let alone = closed_loop(1, 50.0, Some(best_effort(190)), 1.0, 1.0);
+    let of_four = closed_loop(4, 50.0, Some(best_effort(190)), 1.0, 1.0);
+    for (kernel, one, four) in [
+        ("memory copy", 786.0, 160.0),
+        ("small GEMM", 6680.0, 1410.0),
+        ("large GEMM", 68_800.0, 14_500.0),
+    ] {
+        let error = (alone / of_four) / (four / one) - 1.0;
+        assert!(error.abs() < 0.05, "{kernel}: {:.1} % off", error * 100.0);
+    }
+    // MIG, a quarter each. A memory copy fills any share (phi 1): 196 of 786 GB/s. The small GEMM
+    // gives its phi: slowdown m = 6680 / 6550, phi = (m - 1) / (1 / s - 1).
+    let on_slice =
+        |phi| closed_loop(1, 50.0, None, phi, 0.25) / closed_loop(1, 50.0, None, phi, 1.0);
+    let phi_small = (6680.0 / 6550.0 - 1.0) / 3.0;
+    for (kernel, phi, slowdown) in
+        [("memory copy", 1.0, 786.0 / 196.0), ("small GEMM", phi_small, 6680.0 / 6550.0)]
+    {
+        let error = on_slice(phi) / slowdown - 1.0;
+        assert!(error.abs() < 0.05, "{kernel} on a slice: {:.1} % off", error * 100.0);
+    }
+    // No mechanism: a large GEMM on a quarter of the SMs is 4.30 times slower, and no phi up to 1
+    // makes more than 4.
+    let large = on_slice(1.0) / (68_800.0 / 16_000.0) - 1.0;
+    assert!((-0.08..-0.05).contains(&large), "large GEMM on a slice: {:.1} % off", large * 100.0);
+}
+
+/// The PCIe link of a card: 25.2 GB/s for one VM, 6.3 GB/s each for four (Colfax Research).
+#[test]
+fn four_copies_share_the_link_alike() {
+    let bytes = Bytes::new(32_000_000);
+    let mut link = CopyEngine::new(Bandwidth::new(25.2e9));
+    (0..4).for_each(|vm| link.submit(SimTime::ZERO, (vm, bytes)));
+    let end = link.next_change().unwrap();
+    let each = 32e6 / end.as_secs_f64() / 1e9;
+    assert!((each - 6.3).abs() < 1e-3, "{each} GB/s each");
+}
+
+/// Batch 1 on the whole GPU and on one slice of 14 SMs, p90 in ms (MLPerf Inference v1.1
+/// SingleStream, A100-SXM-80GB with 108 SMs, A30 with 56).
+const BATCH_1: [(&str, [f64; 2], [f64; 2]); 6] = [
+    ("3d-unet-99", [16.673, 128.698], [42.05, 135.604]),
+    ("bert-99", [1.563, 5.39], [2.228, 5.775]),
+    ("resnet50", [0.465, 0.658], [0.524, 0.713]),
+    ("rnnt", [20.37, 75.012], [23.946, 76.016]),
+    ("ssd-mobilenet", [0.291, 0.437], [0.32, 0.449]),
+    ("ssd-resnet34", [1.715, 8.156], [2.946, 8.402]),
+];
+
+/// Work and phi of a batch from its time on the whole of `sms` SMs and on 14 of them.
+fn fitted([whole, slice]: [f64; 2], sms: f64) -> Demand {
+    let phi = ((slice / whole - 1.0) / (sms / 14.0 - 1.0)).clamp(0.0, 1.0);
+    Demand { host_floor: 0.0, launch: 0.0, work: whole, phi }
+}
+
+/// The same batch on a GPU of other SMs: the narrow part stays, the filling part goes with 1 / SMs.
+fn moved(batch: Demand, from: f64, to: f64) -> Demand {
+    let (narrow, filling) = (batch.work * (1.0 - batch.phi), batch.work * batch.phi * from / to);
+    Demand { work: narrow + filling, phi: filling / (narrow + filling), ..batch }
+}
+
+/// phi fitted on one GPU predicts the other's batch-1 latencies. Asked: within 20 %, which all
+/// slices are. Whole GPUs, predicted besides, miss four times: 3d-unet both ways, which is bound by
+/// memory bandwidth (2039 against 933 GB/s), of which phi knows nothing; rnnt and ssd-resnet34 from
+/// the A30, whose slice is too large a part of it to tell narrow from filling on twice the SMs.
+#[test]
+fn phi_of_one_gpu_predicts_the_other() {
+    let mut missed = Vec::new();
+    for (name, a100, a30) in BATCH_1 {
+        for (fitted_on, from, measured, to) in [(a100, 108.0, a30, 56.0), (a30, 56.0, a100, 108.0)]
+        {
+            let batch = moved(fitted(fitted_on, from), from, to);
+            let slice = batch.time(1, Share::new(14.0 / to).unwrap()) / measured[1] - 1.0;
+            let whole = batch.time(1, Share::WHOLE) / measured[0] - 1.0;
+            assert!(slice.abs() < 0.20, "{name} on the slice: {:.0} % off", slice * 100.0);
+            if whole.abs() >= 0.20 {
+                missed.push((name, to));
+            }
+        }
+    }
+    assert_eq!(
+        missed,
+        [("3d-unet-99", 56.0), ("3d-unet-99", 108.0), ("rnnt", 108.0), ("ssd-resnet34", 108.0)]
+    );
+}
