@@ -8,6 +8,7 @@ mod failure;
 mod output;
 mod progress;
 mod run;
+mod vgpu;
 
 pub use failure::Failure;
 
@@ -41,6 +42,7 @@ Examples:
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
+  slicewise vgpu decode 0x0103F001                 what a registry word of the host says
 
 Exit codes:
   0    done; an INVALID verdict is a result, not an error
@@ -71,6 +73,9 @@ enum Command {
         /// The entry's name, as `list` prints it
         id: String,
     },
+    /// Explain settings of NVIDIA's vGPU software
+    #[command(subcommand)]
+    Vgpu(vgpu::VgpuCommand),
 }
 
 /// What `slicewise run` takes.
@@ -118,6 +123,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check { path } => check::run(&path, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
+        Command::Vgpu(command) => vgpu::run(command),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The catalogue: GPUs, workloads, hosts and hypervisors, embedded in the binary, overridden file by
 //! file by a folder.
 //!
-//! How a file of each kind is read is in `entries`; here files are found, kept and checked against
+//! How a file of each kind is read is in `gpus` and `entries`; here files are found, kept and checked against
 //! each other.
 
 use super::LoadError;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
-use super::entries::{self, GpuFile, HostFile, WorkloadFile};
+use super::entries::{self, HostFile, WorkloadFile};
+use super::gpus::{self, GpuFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
@@ -143,7 +144,7 @@ impl Catalogue {
             let reader = Reader::new(&file.source, &tree, problems);
             let key = id.clone();
             match *folder {
-                "gpus" => drop(entries::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
+                "gpus" => drop(gpus::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
                 "workloads" => drop(
                     entries::workload(id, reader)
                         .map(|workload| all.workloads.insert(key, workload)),

@@ -1,4 +1,4 @@
-//! Reads the catalogue's files: a GPU, a workload, a host, a hypervisor.
+//! Reads the catalogue's files: a workload, a host, a hypervisor. A GPU's is read in `gpus`.
 //!
 //! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
 
@@ -7,18 +7,10 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, Fact, GpuSpec, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution,
-    Standing, VgpuType, WorkTable, Workload,
+    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution, WorkTable,
+    Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
-
-/// A GPU's file.
-#[derive(Clone, Debug)]
-pub(super) struct GpuFile {
-    pub(super) spec: GpuSpec,
-    /// Where the vGPU types are printed.
-    pub(super) vgpu_source: String,
-}
 
 /// A host's file.
 #[derive(Clone, Debug)]
@@ -38,42 +30,6 @@ pub(super) struct WorkloadFile {
 
 /// Most cards in a host.
 pub(super) const CARDS_MAX: u32 = 64;
-
-/// Reads `gpus/<id>.toml`.
-pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
-    let sources = sources(&mut file);
-    let name = name(&mut file);
-    let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
-    let memory = fact(&mut file, &sources, "memory", above_zero);
-    let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
-    let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
-    let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
-        value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
-    });
-    let types = match file.has("vgpu_types") {
-        true => fact(&mut file, &sources, "vgpu_types", vgpu_types),
-        false => Some(Fact {
-            value: Vec::new(),
-            source: String::new(),
-            standing: Standing::Documented,
-            fitted_on: Vec::new(),
-        }),
-    };
-    file.get("vgpu_types");
-    file.finish();
-    let types = types?;
-    let spec = GpuSpec {
-        id: id.to_string(),
-        name: name?,
-        sms: sms?,
-        memory: memory?,
-        memory_bandwidth: memory_bandwidth?,
-        pcie_bandwidth: pcie_bandwidth?,
-        power_cap_w: power_cap_w?,
-        vgpu_types: types.value,
-    };
-    Some(GpuFile { spec, vgpu_source: types.source })
-}
 
 /// Reads `hosts/<id>.toml`.
 pub(super) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
@@ -245,31 +201,7 @@ fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
     Some(SizeDistribution::LogNormal { sigma })
 }
 
-/// `[{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`.
-fn vgpu_types(value: &Value<'_>) -> Option<Vec<VgpuType>> {
-    let items = value.items(100)?;
-    let count = items.len();
-    let types = items.into_iter().filter_map(|item| {
-        let mut table = item.table()?;
-        let name = table.need("name", "write the vendor's name of the type");
-        let name = name.and_then(|value| value.text());
-        let frame_buffer =
-            table.need("frame_buffer", "write its frame buffer, such as \"40960 MiB\"");
-        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
-        let max_per_gpu = table.need("max_per_gpu", "write how many fit on one card");
-        let max_per_gpu = max_per_gpu.and_then(|value| value.count(1..=64, " vGPUs"));
-        table.finish();
-        Some(VgpuType {
-            name: name?.to_string(),
-            frame_buffer: frame_buffer?,
-            max_per_gpu: max_per_gpu?,
-        })
-    });
-    let types: Vec<_> = types.collect();
-    (types.len() == count).then_some(types)
-}
-
-fn above_zero(value: &Value<'_>) -> Option<Bytes> {
+pub(super) fn above_zero(value: &Value<'_>) -> Option<Bytes> {
     value.bounded(|bytes| *bytes > Bytes::ZERO, "above 0")
 }
 

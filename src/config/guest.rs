@@ -2,24 +2,32 @@
 //!
 //! Rules between VMs, and between a VM and the machine, are in `rules`.
 
+use super::cards::{Holding, Kind};
 use super::catalogue::Catalogue;
-use super::diagnostic::Spot;
+use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
 use super::reader::Reader;
 use super::settings::{load_defaults, read_load, read_server};
+use super::suggest::{nearest, quoted};
 use super::value::Value;
-use crate::spec::{LoadSpec, PRESETS, ServerSpec, TestScenario, VgpuType, VmSpec};
+use crate::spec::{GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec};
 use crate::units::{Bytes, SimDuration, SimTime};
 
 /// Most vCPUs that any hypervisor gives a VM.
 pub(super) const VCPUS_MAX: u32 = 4096;
 
+/// Most VMs alike.
+const COPIES_MAX: u32 = 64;
+/// No VM is powered on or off later: a day.
+const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
+
 /// The scenarios a file can ask for.
-const SCENARIOS: [(&str, TestScenario); 3] = [
+const SCENARIOS: [(&str, TestScenario); 4] = [
     ("server", TestScenario::Server),
     ("offline", TestScenario::Offline),
     ("singlestream", TestScenario::SingleStream),
+    ("closed-loop", TestScenario::ClosedLoop { clients: 1, think_time: SimDuration::ZERO }),
 ];
 
 /// A VM that has not got its cards yet, and the places that its rules point to.
@@ -28,10 +36,12 @@ pub(super) struct Guest {
     /// The VM; `gpus` is empty until it is placed.
     pub(super) vm: VmSpec,
     pub(super) memory: Option<Bytes>,
-    /// How many cards it takes.
+    /// How many cards, vGPUs or GPU instances it takes.
     pub(super) cards: u32,
-    /// The vGPU type it sees them through; nothing for whole cards.
-    pub(super) vgpu: Option<VgpuType>,
+    /// What it has of each.
+    pub(super) holding: Holding,
+    /// How many there are of this VM, numbered; nothing for one that keeps its name.
+    pub(super) copies: Option<u32>,
     pub(super) spots: Spots,
 }
 
@@ -66,10 +76,12 @@ pub(super) fn read(
     let name = table
         .get("name")
         .map_or_else(|| Some(format!("vm-{number}")), |value| value.text().map(str::to_string));
+    let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
-    let gpus = read_gpus(&mut table, around);
+    let gpus = read_holding(&mut table, around);
+    let power = read_power(&mut table);
     let workload =
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
@@ -79,14 +91,19 @@ pub(super) fn read(
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
         memory: table.spot_of("memory"),
-        cards: table.spot_of(if table.has("vgpu") { "vgpu" } else { "gpus" }),
+        cards: table.spot_of(HOLDINGS.into_iter().find(|key| table.has(key)).unwrap_or("gpus")),
         workload: table.spot_of("workload"),
         batch_max: batch_spot,
         streams: streams_spot,
         rate: rate_spot,
     };
     table.finish();
-    let (cards, vgpu) = gpus?;
+    let (cards, holding) = gpus?;
+    let (power_on, power_off) = power?;
+    let copies = match copies {
+        Some(copies) => Some(copies?),
+        None => None,
+    };
     let workload = workload?.spec.clone();
     let vm = VmSpec {
         name: name?,
@@ -95,14 +112,14 @@ pub(super) fn read(
         workload,
         server,
         load: load?,
-        power_on: SimTime::ZERO,
-        power_off: None,
+        power_on,
+        power_off,
     };
     let memory = match memory {
         Some(memory) => Some(memory?),
         None => None,
     };
-    Some(Guest { vm, memory, cards, vgpu, spots })
+    Some(Guest { vm, memory, cards, holding, copies, spots })
 }
 
 fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
@@ -120,36 +137,41 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
     }
 }
 
-/// `vgpu = { type = "A100-40C", count = 3 }`, or `gpus = 3`, or on bare metal all there are.
-fn read_gpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u32, Option<VgpuType>)> {
-    let (vgpu, gpus) = (table.get("vgpu"), table.get("gpus"));
-    let whole = gpus.as_ref().map(|value| value.count(1..=CARDS_MAX, " cards"));
-    match (vgpu, whole, around.machine) {
-        (Some(vgpu), Some(_), _) => {
-            vgpu.report(
-                vgpu.wrong("stands beside `gpus`")
-                    .help("drop one: vGPUs, or whole cards passed through"),
-            );
+/// The keys that say what a VM has of the cards.
+const HOLDINGS: [&str; 3] = ["vgpu", "gpus", "mig"];
+
+/// `vgpu = { type = "A100-40C", count = 3 }`, or `gpus = 3`, or `mig = "1g.5gb"`; on bare metal
+/// without any of them all cards there are.
+fn read_holding(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u32, Holding)> {
+    let given = HOLDINGS.map(|key| table.get(key).map(|value| (key, value)));
+    let given: Vec<_> = given.into_iter().flatten().collect();
+    match (&given[..], around.machine) {
+        ([(first, _), (second, value), ..], _) => {
+            let diagnostic = value.wrong(format!("stands beside `{first}`"));
+            let help =
+                "drop one: vGPUs, whole cards passed through, or GPU instances on bare metal";
+            value.report(diagnostic.label(format!("`{first}` or `{second}`")).help(help));
             None
         }
-        (Some(vgpu), None, machine) => read_vgpu(&vgpu, machine),
-        (None, Some(whole), _) => Some((whole?, None)),
-        (None, None, None) => None,
-        (None, None, Some(machine)) if machine.hypervisor.virtual_gpus => {
+        ([("gpus", value)], _) => Some((value.count(1..=CARDS_MAX, " cards")?, Holding::Whole)),
+        ([("vgpu", value)], machine) => read_vgpu(value, machine),
+        ([(_, value)], machine) => read_mig(value, machine),
+        ([], None) => None,
+        ([], Some(machine)) if machine.hypervisor.virtual_gpus => {
             let title = "the VM has no GPU";
             let example =
                 machine.gpu.spec.vgpu_types.first().map_or("A100-40C", |vgpu| vgpu.name.as_str());
             let help = format!(
                 "write vgpu = {{ type = \"{example}\", count = 1 }}, or gpus = 1 for whole cards"
             );
-            table.report(super::Diagnostic::at(&table.spot(), title).help(help));
+            table.report(Diagnostic::at(&table.spot(), title).help(help));
             None
         }
-        (None, None, Some(machine)) => Some((machine.cards, None)),
+        ([], Some(machine)) => Some((machine.cards, Holding::Whole)),
     }
 }
 
-fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Option<VgpuType>)> {
+fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
     let mut table = value.table()?;
     let name = table.need("type", "name a vGPU type, such as type = \"A100-40C\"");
     let count = table.get("count").map_or(Some(1), |value| value.count(1..=CARDS_MAX, " vGPUs"));
@@ -161,26 +183,101 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Optio
         value.report(diagnostic.help("write gpus = 1 for whole cards, or set `hypervisor`"));
         return None;
     }
+    let gpu = &machine.gpu.spec;
     let word = name.text()?;
-    let types = &machine.gpu.spec.vgpu_types;
-    let found = types.iter().find(|vgpu| vgpu.name == word);
-    if found.is_none() {
-        let diagnostic = super::Diagnostic::at(
-            &name.spot(),
-            format!("unknown vGPU type {}", super::suggest::quoted(word)),
-        );
-        let diagnostic =
-            diagnostic.label(format!("not offered by GPU \"{}\"", machine.gpu.spec.id));
-        let names: Vec<&str> = types.iter().map(|vgpu| vgpu.name.as_str()).collect();
-        let diagnostic = match names.is_empty() {
-            true => diagnostic.allowed("none: the catalogue knows no vGPU types of this GPU"),
-            false => {
-                diagnostic.allowed(names.join(", ")).note("source", machine.gpu.vgpu_source.clone())
-            }
-        };
-        name.report(diagnostic.did_you_mean(super::suggest::nearest(word, &names)));
+    let largest = [("largest", Kind::Sliced), ("largest-mig", Kind::Backed)];
+    if let Some((_, kind)) = largest.iter().find(|(known, _)| *known == word) {
+        return Some((count?, largest_of(&name, *kind, gpu)?));
     }
-    Some((count?, Some(found?.clone())))
+    let found = gpu.vgpu_types.iter().find(|vgpu| vgpu.name == word);
+    if found.is_none() {
+        let names = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
+        not_offered(&name, "vGPU type", gpu, names.collect(), &machine.gpu.vgpu_source);
+    }
+    Some((count?, Holding::of_type(gpu, found?)))
+}
+
+/// `mig = "1g.5gb"`, or `mig = { profile = "1g.5gb", count = 2 }`.
+fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
+    let (name, count) = if value.is_table() {
+        let mut table = value.table()?;
+        let name = table.need("profile", "name a GPU instance profile, such as \"1g.5gb\"");
+        let count = table.get("count");
+        let count = count.map_or(Some(1), |value| value.count(1..=CARDS_MAX, " GPU instances"));
+        table.finish();
+        (name?, count?)
+    } else {
+        (value.clone(), 1)
+    };
+    let machine = machine?;
+    if machine.hypervisor.virtual_gpus {
+        let diagnostic = value.wrong("is for bare metal: a VM sees a GPU instance through a vGPU");
+        let types = machine.gpu.spec.vgpu_types.iter().filter(|vgpu| vgpu.profile.is_some());
+        let types: Vec<&str> = types.map(|vgpu| vgpu.name.as_str()).collect();
+        let diagnostic = diagnostic.help("write vgpu with a MIG-backed type");
+        value.report(if types.is_empty() {
+            diagnostic
+        } else {
+            diagnostic.allowed(types.join(", "))
+        });
+        return None;
+    }
+    let gpu = &machine.gpu.spec;
+    let word = name.text()?;
+    if word == "largest" {
+        return Some((count, largest_of(&name, Kind::Instance, gpu)?));
+    }
+    let found = gpu.mig_profile(word);
+    if found.is_none() {
+        let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
+        not_offered(&name, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
+    }
+    Some((count, Holding::Instance(found?.clone(), None)))
+}
+
+/// The largest of a kind, if there is any.
+fn largest_of(value: &Value<'_>, kind: Kind, gpu: &GpuSpec) -> Option<Holding> {
+    if kind.candidates(gpu).is_empty() {
+        let what = format!("has nothing to choose from on GPU \"{}\"", gpu.id);
+        value.report(
+            value.wrong(what).help("the catalogue knows none of this kind: write gpus = 1"),
+        );
+        return None;
+    }
+    Some(Holding::Largest(kind))
+}
+
+/// Reports a type or profile that the GPU has not.
+fn not_offered(value: &Value<'_>, what: &str, gpu: &GpuSpec, names: Vec<&str>, source: &str) {
+    let Some(word) = value.text() else { return };
+    let title = format!("unknown {what} {}", quoted(word));
+    let label = format!("not offered by GPU \"{}\"", gpu.id);
+    let diagnostic = Diagnostic::at(&value.spot(), title).label(label);
+    let diagnostic = match names.is_empty() {
+        true => diagnostic.allowed(format!("none: the catalogue knows no {what}s of this GPU")),
+        false => diagnostic.allowed(names.join(", ")).note("source", source),
+    };
+    value.report(diagnostic.did_you_mean(nearest(word, &names)));
+}
+
+/// When the VM is powered on and, if ever, off.
+fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
+    let mut instant = |key: &str| match table.get(key) {
+        None => Some(None),
+        Some(value) => {
+            let within = |span: &SimDuration| *span <= POWER_MAX;
+            value.bounded(within, "0 to 24 h").map(|span| Some(SimTime::ZERO + span))
+        }
+    };
+    let (on, off) = (instant("power_on"), instant("power_off"));
+    let (on, off) = (on?.unwrap_or(SimTime::ZERO), off?);
+    if let Some(off) = off.filter(|off| *off <= on) {
+        let title = format!("the VM is powered off at {off} and on at {on}");
+        let help = "write power_off later than power_on: a VM runs once";
+        table.report(Diagnostic::at(&table.spot_of("power_off"), title).help(help));
+        return None;
+    }
+    Some((on, off))
 }
 
 /// The server's settings: the preset's, then what `[vm.server]` says; and where batch and streams are set.
@@ -224,12 +321,16 @@ fn load(
         .map_or(SimDuration::from_millis(100), |workload| workload.spec.target_latency.value);
     // With an unknown scenario the keys are still looked at, by the rules of the one that has all.
     let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound);
-    let needs_rate = scenario.is_some_and(|scenario| scenario != TestScenario::SingleStream);
+    let needs_rate = scenario
+        .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
     if needs_rate && around.swept.as_deref() != Some("target_qps") {
         table.need(
             "target_qps",
             "say how many queries (Offline: samples) per second, such as target_qps = 3600",
         );
+    }
+    if let Some(TestScenario::ClosedLoop { .. }) = scenario {
+        table.need("clients", "say how many clients ask and wait, such as clients = 8");
     }
     read_load(&mut table, &mut load);
     let spot = table.spot_of("target_qps");

@@ -1,10 +1,13 @@
-//! The machine of a scenario file: `host`, its GPUs, and the `hypervisor` on it.
+//! The machine of a scenario file: `host`, its GPUs, how they are shared, and the `hypervisor`.
 //!
 //! Who runs on it is in `guest`.
 
 use super::catalogue::Catalogue;
-use super::entries::{GpuFile, gpus_of};
+use super::diagnostic::Problems;
+use super::entries::gpus_of;
+use super::gpus::GpuFile;
 use super::reader::Reader;
+use super::sharing::Sharing;
 use super::value::Value;
 use crate::spec::{HostSpec, Hypervisor};
 
@@ -19,11 +22,18 @@ pub(super) struct Machine {
     /// How many cards of that model.
     pub(super) cards: u32,
     pub(super) hypervisor: Hypervisor,
+    /// How vGPUs of one card take turns.
+    pub(super) sharing: Sharing,
 }
 
 impl Machine {
-    /// Reads `host`, `gpus` and `hypervisor`.
-    pub(super) fn read(file: &mut Reader<'_>, catalogue: &Catalogue) -> Option<Machine> {
+    /// Reads `host`, `gpus`, `hypervisor` and `[sharing]`.
+    pub(super) fn read(
+        file: &mut Reader<'_>,
+        catalogue: &Catalogue,
+        problems: &Problems,
+    ) -> Option<Machine> {
+        let sharing = file.table("sharing").map(Sharing::read).unwrap_or_default();
         let host = file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\"");
         let host = host.and_then(|value| find(&value, "host", &catalogue.hosts));
         let gpus = file.get("gpus").map(|value| gpus_of(&value));
@@ -36,7 +46,9 @@ impl Machine {
                 .and_then(|(model, count)| Some((find(&model, "GPU", &catalogue.gpus)?, count)))?,
             None => host.and_then(|host| Some((catalogue.gpus.get(&host.gpus.0)?, host.gpus.1)))?,
         };
+        sharing.check(&gpu.spec, problems);
         Some(Machine {
+            sharing,
             host: host?.spec.clone(),
             gpu: gpu.clone(),
             cards,

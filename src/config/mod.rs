@@ -2,16 +2,18 @@
 //! wrong at once.
 //!
 //! ```text
-//!  files ─► source ─► reader ─► machine, guest, settings ─► rules ─► plan ─► Scenario
-//!                       └► entries ─► catalogue ──┘
+//!  files ─► source ─► reader ─► machine, sharing, guest, settings ─► cards, rules ─► plan ─► Scenario
+//!                 └► gpus, entries ─► catalogue ──┘
 //! ```
 //!
 //! Nothing is simulated here, and nothing printed.
 
+mod cards;
 mod catalogue;
 mod diagnostic;
 mod entries;
 mod facts;
+mod gpus;
 mod guest;
 mod machine;
 mod plan;
@@ -19,6 +21,7 @@ mod published;
 mod reader;
 mod rules;
 mod settings;
+mod sharing;
 mod source;
 mod suggest;
 mod sweep;

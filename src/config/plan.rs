@@ -3,6 +3,7 @@
 //! Seeds and the order of files are the business of `config::load`.
 
 use super::Diagnostic;
+use super::cards::{self, Holding};
 use super::catalogue::Catalogue;
 use super::diagnostic::{Problems, SourceFile, Spot};
 use super::guest::{self, Guest, Surroundings, server_spots};
@@ -14,9 +15,9 @@ use super::sweep::Sweep;
 use super::value::Value;
 use super::{rules, source};
 use crate::spec::{
-    Axis, Baseline, BaselineKind, CardSpec, Experiment, GpuId, GpuShare, Pair, PlannedRun,
-    Published, TestScenario,
+    Axis, Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
 };
+use crate::study;
 use crate::units::Share;
 use std::sync::Arc;
 
@@ -50,7 +51,7 @@ pub(super) fn read(
     let title = top.get("title").and_then(|value| value.text().map(str::to_string));
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
-    let machine = Machine::read(&mut top, catalogue);
+    let machine = Machine::read(&mut top, catalogue, problems);
     let sweep = top.table("sweep").and_then(Sweep::read);
     let swept = sweep.as_ref().map(|sweep| sweep.key.to_string());
     let around = Surroundings { catalogue, machine: machine.as_ref(), swept };
@@ -92,7 +93,18 @@ fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Gu
     let guests = items.into_iter().enumerate();
     let guests = guests.filter_map(|(index, item)| guest::read(item.table()?, index + 1, around));
     let guests: Vec<_> = guests.collect();
+    let all = vm_count(&guests);
+    if all > VMS_MAX as u32 {
+        let diagnostic = value.wrong(format!("has {all} VMs, copies counted"));
+        value.report(diagnostic.allowed(format!("at most {VMS_MAX}")));
+        return None;
+    }
     (guests.len() == count).then_some(guests)
+}
+
+/// How many VMs there are, copies counted.
+fn vm_count(guests: &[Guest]) -> u32 {
+    guests.iter().map(|guest| guest.copies.unwrap_or(1)).sum()
 }
 
 /// `[capacity]`, `precision = "1 %"`.
@@ -109,7 +121,7 @@ fn read_capacity(top: &mut Reader<'_>) -> Option<f64> {
 
 /// A series, a search for capacity and published figures speak of one VM.
 fn one_vm_only(top: &Reader<'_>, guests: Option<&[Guest]>) {
-    let several = guests.is_some_and(|guests| guests.len() > 1);
+    let several = guests.is_some_and(|guests| vm_count(guests) > 1);
     for key in ["sweep", "published", "capacity"].iter().filter(|key| several && top.has(key)) {
         let title = format!("`{key}` needs a scenario with one [[vm]]");
         top.report(
@@ -120,11 +132,13 @@ fn one_vm_only(top: &Reader<'_>, guests: Option<&[Guest]>) {
 }
 
 fn capacity_needs_a_rate(top: &Reader<'_>, guests: Option<&[Guest]>) {
-    let alone = TestScenario::SingleStream;
-    let alone =
-        guests.is_some_and(|guests| guests.iter().any(|guest| guest.vm.load.scenario == alone));
-    if alone && top.has("capacity") {
-        let title = "`capacity` has no meaning in the singlestream scenario";
+    let without = |guest: &&Guest| {
+        !matches!(guest.vm.load.scenario, TestScenario::Server | TestScenario::Offline)
+    };
+    let without = guests.and_then(|guests| guests.iter().find(without));
+    if let Some(guest) = without.filter(|_| top.has("capacity")) {
+        let scenario = guest.vm.load.scenario.word();
+        let title = format!("`capacity` has no meaning in the {scenario} scenario");
         let help = "drop [capacity]: there is no rate to search";
         top.report(Diagnostic::at(&top.spot_of("capacity"), title).help(help));
     }
@@ -238,10 +252,10 @@ impl Context<'_> {
 
     /// The same guests, load and draws; cards owned whole; no hypervisor.
     fn counterfactual(&self, stem: &str, guests: &[Guest]) -> Option<Baseline> {
-        let machine = self.machine.bare(self.catalogue)?;
-        let guests: Vec<_> =
-            guests.iter().map(|guest| Guest { vgpu: None, ..guest.clone() }).collect();
-        let run = PlannedRun { experiment: experiment(stem, &machine, &guests), published: None };
+        let hypervisor = self.machine.bare(self.catalogue)?.hypervisor;
+        let virtual_run = experiment(stem, self.machine, guests);
+        let experiment = Experiment { hypervisor, ..study::counterfactual(&virtual_run) };
+        let run = PlannedRun { experiment, published: None };
         Some(Baseline { kind: BaselineKind::Counterfactual, run })
     }
 
@@ -253,7 +267,7 @@ impl Context<'_> {
         value: &Value<'_>,
         overrides: Option<Reader<'_>>,
     ) -> Option<Baseline> {
-        let [guest] = guests else {
+        let [guest @ Guest { copies: None | Some(1), .. }] = guests else {
             value.report(
                 value
                     .wrong("is a twin of several VMs")
@@ -262,7 +276,7 @@ impl Context<'_> {
             return None;
         };
         let machine = self.machine.bare(self.catalogue)?;
-        let mut twin = Guest { vgpu: None, memory: None, ..guest.clone() };
+        let mut twin = Guest { holding: Holding::Whole, memory: None, ..guest.clone() };
         twin.vm.vcpus = machine.host.logical_processors.value;
         if let Some(mut overrides) = overrides {
             override_settings(&mut overrides, &mut twin);
@@ -292,22 +306,11 @@ fn override_settings(table: &mut Reader<'_>, twin: &mut Guest) {
     }
 }
 
-/// The run of these guests; they take the cards in their order.
+/// The run of these guests, each with its part of the cards.
 fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
-    let mut next = 0;
-    let vms = guests.iter().map(|guest| {
-        let mut vm = guest.vm.clone();
-        let vgpu_type = guest.vgpu.as_ref().map(|vgpu| vgpu.name.clone());
-        vm.gpus = (next..next + guest.cards)
-            .map(|card| GpuShare {
-                card: GpuId(card as u16),
-                instance: 0,
-                vgpu_type: vgpu_type.clone(),
-            })
-            .collect();
-        next += guest.cards;
-        vm
-    });
+    let guests = cards::expand(machine, guests);
+    let (cards, shares) = cards::deal(machine, &guests);
+    let vms = guests.into_iter().zip(shares).map(|(guest, gpus)| VmSpec { gpus, ..guest.vm });
     Experiment {
         name: name.to_string(),
         seed: 0,
@@ -315,6 +318,6 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hypervisor: machine.hypervisor.clone(),
         host: machine.host.clone(),
         vms: vms.collect(),
-        cards: vec![CardSpec::whole(machine.gpu.spec.clone()); machine.cards as usize],
+        cards,
     }
 }

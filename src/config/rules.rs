@@ -2,6 +2,7 @@
 //!
 //! A guest that breaks none of them can be simulated.
 
+use super::cards::{self, Kind};
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
 use super::machine::Machine;
@@ -11,10 +12,11 @@ use crate::units::Bytes;
 
 /// Holds the guests of one run against each other and against the machine.
 pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let guests = &cards::expand(machine, guests);
     names_are_unique(guests, problems);
     vcpus_exist(machine, guests, problems);
     memory_exists(machine, guests, problems);
-    cards_exist(machine, guests, problems);
+    cards::check(machine, guests, problems);
     for guest in guests {
         service_time_is_known(machine, guest, problems);
         streams_are_fed(guest, problems);
@@ -81,40 +83,6 @@ fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
     }
 }
 
-fn cards_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
-    let mut taken = 0;
-    for guest in guests {
-        let before = taken;
-        taken += guest.cards;
-        if taken <= machine.cards {
-            continue;
-        }
-        let (host, cards) = (&machine.host.id, machine.cards_in_words());
-        // What would have room if several vGPUs could share a card.
-        let room =
-            guest.vgpu.as_ref().map_or(1, |vgpu| vgpu.max_per_gpu).saturating_mul(machine.cards);
-        let title = match before {
-            _ if guest.vgpu.is_some() && taken <= room => {
-                format!(
-                    "{taken} vGPUs on {cards} would share cards between vGPUs; that is not modelled yet"
-                )
-            }
-            0 => format!("{} GPUs are more than {host} has ({cards})", guest.cards),
-            before => format!(
-                "no card is left: {host} has {cards}, the VMs before this one take {before}; sharing one card between VMs is not modelled yet"
-            ),
-        };
-        let left = machine.cards.saturating_sub(before);
-        let allowed = if left == 0 {
-            "fewer VMs, or a host with more cards".to_string()
-        } else {
-            format!("1 to {left}")
-        };
-        problems.push(Diagnostic::at(&guest.spots.cards, title).allowed(allowed));
-        return;
-    }
-}
-
 fn service_time_is_known(machine: &Machine, guest: &Guest, problems: &Problems) {
     let workload = &guest.vm.workload;
     if !workload.service.contains_key(&machine.gpu.spec.id) {
@@ -145,7 +113,7 @@ fn streams_are_fed(guest: &Guest, problems: &Problems) {
 }
 
 /// Weights, the workspace of every running batch, and the inputs and outputs of every batch in
-/// flight must fit the card or its vGPU type. A staged batch has no workspace: that belongs to the
+/// flight must fit the card, its vGPU type or its GPU instance. A staged batch has no workspace: that belongs to the
 /// stream's execution context.
 fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
@@ -159,10 +127,7 @@ fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
         workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
     let need = workload.weights.value + per_sample * u64::from(server.batch_max);
     let card = &machine.gpu.spec;
-    let (owner, limit) = match &guest.vgpu {
-        Some(vgpu) => (format!("vGPU type {}", vgpu.name), vgpu.frame_buffer),
-        None => (format!("GPU {}", card.id), card.memory.value),
-    };
+    let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
     if need <= limit {
         return;
     }
@@ -180,19 +145,18 @@ fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     };
     let diagnostic =
         Diagnostic::at(&guest.spots.batch_max, title).label("does not fit").allowed(allowed);
-    let diagnostic = match &guest.vgpu {
+    let diagnostic = match guest.holding.kind() {
         None => diagnostic,
-        Some(_) => {
-            let types = card.vgpu_types.iter().filter(|vgpu| vgpu.frame_buffer >= need);
-            let types: Vec<&str> = types.map(|vgpu| vgpu.name.as_str()).collect();
-            diagnostic.note(
-                "fits",
-                if types.is_empty() {
-                    "no vGPU type of this card".to_string()
-                } else {
-                    types.join(", ")
-                },
-            )
+        Some(kind) => {
+            let all = kind.candidates(card);
+            let fitting = all.iter().filter(|other| other.frame_buffer(card) >= need);
+            let names: Vec<&str> = fitting.map(|other| other.name(card)).collect();
+            let none = match kind {
+                Kind::Instance => "no GPU instance of this card",
+                Kind::Sliced | Kind::Backed => "no vGPU type of this card",
+            };
+            diagnostic
+                .note("fits", if names.is_empty() { none.to_string() } else { names.join(", ") })
         }
     };
     let sum = format!(

@@ -4,13 +4,15 @@
 
 use super::reader::Reader;
 use crate::spec::{
-    Arrivals, BatchRule, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
+    Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
     ServerSpec, TestScenario, TimeoutFrom,
 };
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 
 /// Most samples in a batch.
 const BATCH_MAX: u32 = 1_000_000;
+/// Most clients of a closed loop.
+const CLIENTS_MAX: u32 = 100_000;
 /// Most streams or slots per GPU.
 const STREAMS_MAX: u32 = 1024;
 /// No test is longer than a day.
@@ -117,18 +119,96 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
         value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
     });
     set(&mut settings.round, value);
-    set(
-        &mut load.arrivals,
-        table.get("arrivals").and_then(|value| value.choice("arrival process", &ARRIVALS)),
-    );
+    read_clients(table, &mut load.scenario);
+    let arrivals = read_arrivals(table, load.arrivals);
+    set(&mut load.arrivals, arrivals);
     if load.scenario != TestScenario::Server {
         refuse_server_keys(table, load.scenario);
     }
 }
 
+/// Reads the keys of a closed loop, which no other scenario has.
+fn read_clients(table: &mut Reader<'_>, scenario: &mut TestScenario) {
+    let given = (table.get("clients"), table.get("think_time"));
+    let TestScenario::ClosedLoop { clients, think_time } = scenario else {
+        let given = [given.0, given.1].into_iter().flatten();
+        for value in given {
+            let title = format!("has no meaning in the {} scenario", scenario.word());
+            value.report(
+                value.wrong(title).help("drop the key, or write scenario = \"closed-loop\""),
+            );
+        }
+        return;
+    };
+    set(clients, given.0.and_then(|value| value.count(1..=CLIENTS_MAX, " clients")));
+    let bound = |span: &SimDuration| *span <= DURATION_MAX;
+    set(think_time, given.1.and_then(|value| value.bounded(bound, "0 to 24 h")));
+}
+
 /// The arrival processes a file can ask for.
-const ARRIVALS: [(&str, Arrivals); 2] =
-    [("poisson", Arrivals::Poisson), ("constant", Arrivals::Constant)];
+#[derive(Clone, Copy, PartialEq)]
+enum Process {
+    Poisson,
+    Constant,
+    Bursty,
+}
+
+const PROCESSES: [(&str, Process); 3] =
+    [("poisson", Process::Poisson), ("constant", Process::Constant), ("bursty", Process::Bursty)];
+
+/// `arrivals`, and `bursts` where they are bursty; nothing when neither is set, or faulty.
+fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
+    let process = table.get("arrivals").map(|value| value.choice("arrival process", &PROCESSES));
+    let given = table.get("bursts");
+    let process = match (process, before) {
+        (Some(process), _) => process?,
+        (None, Arrivals::Poisson) => Process::Poisson,
+        (None, Arrivals::Constant) => Process::Constant,
+        (None, Arrivals::Bursty(_)) => Process::Bursty,
+    };
+    match (process, given, before) {
+        (Process::Bursty, Some(given), _) => bursts(given.table()?).map(Arrivals::Bursty),
+        (Process::Bursty, None, Arrivals::Bursty(_)) => Some(before),
+        (Process::Bursty, None, _) => {
+            let help =
+                "say how they burst: bursts = { peak = 4, share = \"10 %\", length = \"2 s\" }";
+            table.need("bursts", help);
+            None
+        }
+        (_, Some(given), _) => {
+            let help = "drop the key, or write arrivals = \"bursty\"";
+            given.report(given.wrong("has no meaning without bursty arrivals").help(help));
+            None
+        }
+        (Process::Poisson, None, _) => Some(Arrivals::Poisson),
+        (Process::Constant, None, _) => Some(Arrivals::Constant),
+    }
+}
+
+/// `{ peak = 4, share = "10 %", length = "2 s", in_step = true }`.
+fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
+    let share = table.need("share", "say which part of the time is burst, such as \"10 %\"");
+    let inside = |share: &Share| *share > Share::NONE && *share < Share::WHOLE;
+    let share = share.and_then(|value| value.bounded(inside, "above 0 and below 100 %"));
+    let most = share.map_or(f64::INFINITY, |share| 1.0 / share.get());
+    let peak = table.need("peak", "say the rate in a burst over the mean rate, such as 4");
+    let peak = peak.and_then(|value| {
+        let allowed = match share {
+            Some(_) => format!(
+                "1 to {} (1 / share): bursts cannot bring more than everything",
+                (most * 1e6).round() / 1e6
+            ),
+            None => "at least 1".to_string(),
+        };
+        value.number(|peak| (1.0..=most * (1.0 + 1e-9)).contains(&peak), &allowed)
+    });
+    let length = table.need("length", "say how long a burst is on average, such as \"2 s\"");
+    let bound = |span: &SimDuration| (SimDuration::from_millis(1)..=DURATION_MAX).contains(span);
+    let length = length.and_then(|value| value.bounded(bound, "1 ms to 24 h"));
+    let in_step = table.get("in_step").map_or(Some(false), |value| value.flag());
+    table.finish();
+    Some(Bursts { peak: peak?, share: share?, length: length?, in_step: in_step? })
+}
 
 /// What the keys mean when the file is silent, by LoadGen's rules for the scenario.
 pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration) -> LoadSpec {
@@ -151,8 +231,10 @@ pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration)
 /// A key that would be ignored in silence misleads whoever wrote it.
 fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
     let unused: &[&str] = match scenario {
-        TestScenario::SingleStream => &["target_qps", "target_latency", "arrivals"],
-        _ => &["target_latency", "percentile", "arrivals"],
+        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => {
+            &["target_qps", "target_latency", "arrivals", "bursts"]
+        }
+        _ => &["target_latency", "percentile", "arrivals", "bursts"],
     };
     for key in unused.iter().filter(|key| table.has(key)) {
         let title = format!("`{key}` has no meaning in the {} scenario", scenario.word());
@@ -173,6 +255,10 @@ pub(super) fn differences(
 /// Every setting as the file would write it.
 fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
     let settings = &load.settings;
+    let (clients, think_time) = match load.scenario {
+        TestScenario::ClosedLoop { clients, think_time } => (clients, think_time),
+        _ => (0, SimDuration::ZERO),
+    };
     vec![
         ("batch_max", server.batch_max.to_string()),
         ("streams", server.streams.to_string()),
@@ -192,8 +278,19 @@ fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
         ("min_duration", settings.min_duration.to_string()),
         ("min_query_count", settings.min_query_count.to_string()),
         ("round", settings.round.name.to_string()),
-        ("arrivals", word(&ARRIVALS, load.arrivals)),
+        ("clients", clients.to_string()),
+        ("think_time", think_time.to_string()),
+        ("arrivals", load.arrivals.word().to_string()),
+        ("bursts", bursts_in_words(load.arrivals)),
     ]
+}
+
+fn bursts_in_words(arrivals: Arrivals) -> String {
+    let Arrivals::Bursty(Bursts { peak, share, length, in_step }) = arrivals else {
+        return "none".to_string();
+    };
+    let step = if in_step { ", in step" } else { "" };
+    format!("{peak} x for {length}, {share} of the time{step}")
 }
 
 fn word<T: PartialEq>(words: &[(&str, T)], value: T) -> String {

@@ -1,14 +1,17 @@
 //! Floor 3: one physical GPU: a card cut into instances, each with owners, each with a pool of
 //! batches; the links to it; and what a batch costs.
 //!
-//! Who may own what was checked before; nothing here refuses anything.
+//! Who may own what was checked before; no station here refuses anything. Where owners go on cards
+//! is `placement`, what a registry word says is `registry`: pure functions beside the stations.
 
 mod card;
 mod copy_engine;
 mod cost;
+pub mod placement;
 mod policy;
 mod pool;
 mod power;
+pub mod registry;
 mod run_list;
 mod turns;
 

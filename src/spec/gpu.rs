@@ -1,9 +1,10 @@
-//! A GPU model as its data sheet and the vGPU documentation describe it.
+//! A GPU model as its data sheet and the vGPU and MIG documentation describe it.
 //!
 //! How fast a workload runs on it is not here but with the workload that was measured.
 
 use super::Fact;
-use crate::units::{Bandwidth, Bytes};
+use crate::units::{Bandwidth, Bytes, SimDuration};
+use std::fmt;
 
 /// A GPU model. One catalogue file each, named by `id`.
 #[derive(Clone, Debug)]
@@ -22,17 +23,80 @@ pub struct GpuSpec {
     pub pcie_bandwidth: Fact<Bandwidth>,
     /// Board power limit, in watts.
     pub power_cap_w: Fact<f64>,
-    /// The time-sliced vGPU types the card offers for compute.
+    /// The vGPU types the card offers for compute: the time-sliced ones, then the MIG-backed ones.
     pub vgpu_types: Vec<VgpuType>,
+    /// The GPU instances it can be cut into; none for a card without MIG, or without a known table.
+    pub mig_profiles: Vec<MigProfile>,
+    /// Time to pass the GPU from one vGPU to another.
+    pub switch_cost: Fact<SwitchCost>,
+    /// The slice of best effort: the hardware's, which no setting of the hypervisor changes.
+    pub time_slice_best_effort: Fact<SimDuration>,
 }
 
-/// A time-sliced vGPU type.
+/// A vGPU type.
 #[derive(Clone, PartialEq, Debug)]
 pub struct VgpuType {
     /// The vendor's name, such as `A100-40C`.
     pub name: String,
     /// Frame buffer, fixed for the life of the vGPU.
     pub frame_buffer: Bytes,
-    /// How many of this type fit on one card of equal-size vGPUs.
+    /// How many of this type fit on one card of equal-size vGPUs, or of GPU instances.
     pub max_per_gpu: u32,
+    /// The GPU instance profile of a MIG-backed type; nothing for a time-sliced one.
+    pub profile: Option<String>,
+}
+
+/// A kind of GPU instance (MIG). Positions count in memory slices, from 0.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MigProfile {
+    /// The vendor's name, such as `1g.5gb`.
+    pub name: String,
+    /// Its SMs. No fixed multiple of the compute slices: H100 has 16, 26, 32, 60, 64, 132.
+    pub sms: u32,
+    /// Compute slices, at least 1.
+    pub compute_slices: u32,
+    /// Memory slices, at least 1.
+    pub memory_slices: u32,
+    /// Usable frame buffer, which is less than the name says.
+    pub frame_buffer: Bytes,
+    /// Copy engines of its own.
+    pub copy_engines: u32,
+    /// How many of it one card holds.
+    pub max_per_gpu: u32,
+    /// The memory slices it may start at, rising.
+    pub starts: Vec<u32>,
+    /// Whether the starts are printed by the vendor's tool for this board, or inferred.
+    pub is_printed: bool,
+}
+
+/// Time to pass the GPU from one owner to another, and the interval that the sources leave open.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct SwitchCost {
+    /// The value in use.
+    pub value: SimDuration,
+    /// Low end of the interval.
+    pub low: SimDuration,
+    /// High end of the interval.
+    pub high: SimDuration,
+}
+
+impl GpuSpec {
+    /// The GPU instance profile of this name.
+    pub fn mig_profile(&self, name: &str) -> Option<&MigProfile> {
+        self.mig_profiles.iter().find(|profile| profile.name == name)
+    }
+}
+
+impl fmt::Display for MigProfile {
+    /// Name and positions as `nvidia-smi` prints them: `2g.10gb {0,2,4}:2`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let starts: Vec<String> = self.starts.iter().map(u32::to_string).collect();
+        write!(f, "{} {{{}}}:{}", self.name, starts.join(","), self.memory_slices)
+    }
+}
+
+impl fmt::Display for SwitchCost {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} ({} to {})", self.value, self.low, self.high)
+    }
 }

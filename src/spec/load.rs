@@ -68,6 +68,16 @@ impl Arrivals {
         ("constant", "equal gaps of 1 / target_qps"),
         ("bursty", "Poisson at two rates: bursts and the time between them are exponential"),
     ];
+
+    /// The word files and reports use.
+    pub fn word(self) -> &'static str {
+        let index = match self {
+            Arrivals::Poisson => 0,
+            Arrivals::Constant => 1,
+            Arrivals::Bursty(_) => 2,
+        };
+        Self::WORDS[index].0
+    }
 }
 
 /// An MLPerf Inference round and its LoadGen seed.

@@ -13,7 +13,7 @@ mod slicing;
 mod workload;
 
 pub use fact::{Fact, Standing};
-pub use gpu::{GpuSpec, VgpuType};
+pub use gpu::{GpuSpec, MigProfile, SwitchCost, VgpuType};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
 pub use scenario::{Axis, Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};

@@ -2,15 +2,20 @@
 //!
 //! It is not the twin, a published bare-metal run with settings of its own; a scenario states that.
 
-use crate::spec::{Experiment, Hypervisor};
+use crate::spec::{CardSpec, Experiment, GpuId, GpuShare, Hypervisor};
 use crate::units::SimDuration;
 
-/// The same experiment without hypervisor. Every random stream draws the same numbers.
+/// The same experiment without hypervisor: for each vGPU, GPU instance or card that a guest had of
+/// the cards, a whole card of its own. Every random stream draws the same numbers.
 pub fn counterfactual(experiment: &Experiment) -> Experiment {
     let mut bare = experiment.clone();
     bare.hypervisor = without_costs(&experiment.hypervisor);
+    bare.cards.clear();
     for share in bare.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
-        share.vgpu_type = None;
+        let gpu = &experiment.cards[usize::from(share.card.0)].gpu;
+        let card = GpuId(bare.cards.len() as u16);
+        bare.cards.push(CardSpec::whole(gpu.clone()));
+        *share = GpuShare { card, instance: 0, vgpu_type: None };
     }
     bare
 }

@@ -92,10 +92,10 @@ impl Piece<'_> {
 
 /// The best an experiment's first VM can do: its highest VALID rate, or its Offline rate.
 fn best_rate(experiment: &Experiment, precision: f64) -> f64 {
-    let load = &experiment.vms[0].load;
-    match load.scenario {
+    let vm = &experiment.vms[0];
+    match vm.load.scenario {
         TestScenario::Server => capacity(experiment, CapacitySearch { precision }),
-        _ => summary::completed_per_s(load.scenario, &simulate(experiment).vms[0].recorder),
+        _ => summary::completed_per_s(vm, &simulate(experiment).vms[0].recorder),
     }
 }
 

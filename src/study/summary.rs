@@ -98,10 +98,10 @@ pub(super) fn results(
 }
 
 /// Completed samples per second as LoadGen defines them.
-pub(super) fn completed_per_s(scenario: TestScenario, recorder: &Recorder) -> f64 {
+pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
     let samples = recorder.latencies().count() as f64;
-    let end = recorder.last_completion().as_secs_f64();
-    match scenario {
+    let end = recorder.last_completion().saturating_since(vm.power_on).as_secs_f64();
+    match vm.load.scenario {
         _ if end == 0.0 => 0.0,
         TestScenario::Offline => samples / end,
         _ => (samples - 1.0) / end,
@@ -150,8 +150,8 @@ fn vm_result(
 ) -> VmResult {
     let recorder = &outcome.recorder;
     let (load, count) = (&vm.load, recorder.latencies().count());
-    let last_due = recorder.last_due().as_secs_f64();
-    let rate = completed_per_s(load.scenario, recorder);
+    let last_due = recorder.last_due().saturating_since(vm.power_on).as_secs_f64();
+    let rate = completed_per_s(vm, recorder);
     let latency_ms = latency_ms(recorder);
     VmResult {
         name: vm.name.clone(),
@@ -286,7 +286,13 @@ fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "cpu_speed", &hypervisor.cpu_speed);
     }
     for card in &experiment.cards {
-        add(list, &format!("gpus/{}", card.gpu.id), "pcie_bandwidth", &card.gpu.pcie_bandwidth);
+        let place = format!("gpus/{}", card.gpu.id);
+        add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
+        let cost = &card.gpu.switch_cost;
+        let mut slicings = card.instances.iter().filter_map(|instance| instance.slicing);
+        if slicings.any(|slicing| slicing.switch_cost == cost.value.value) {
+            add(list, &place, "switch_cost", cost);
+        }
     }
     for vm in &experiment.vms {
         let workload = &vm.workload;

@@ -347,7 +347,8 @@ proptest! {
     }
 }
 
-const GOOD: [&str; 4] = [
+const GOOD: [&str; 5] = [
+    "tests/it/sharing.toml",
     "scenarios/vcpu-knee.toml",
     "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml",
     "scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml",

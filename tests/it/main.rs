@@ -5,6 +5,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod laws;
+mod shared_cards;
 mod slicing;
 mod support;
 mod theory;

@@ -33,6 +33,13 @@ pub(crate) fn queue(
         pcie_bandwidth: fact(Bandwidth::new(24e9)),
         power_cap_w: fact(250.0),
         vgpu_types: Vec::new(),
+        mig_profiles: Vec::new(),
+        switch_cost: fact(SwitchCost {
+            value: SimDuration::from_micros(110),
+            low: SimDuration::from_micros(100),
+            high: SimDuration::from_micros(450),
+        }),
+        time_slice_best_effort: fact(SimDuration::from_micros(1024)),
     };
     let vm = VmSpec {
         name: "vm-1".to_string(),

@@ -1,0 +1,181 @@
+//! `slicewise vgpu decode`: what an `RmPVMRL` registry word says, in words or as JSON.
+//!
+//! How the bits are read is in `gpu::registry`; here it is only told.
+
+use super::{Failure, output};
+use crate::gpu::POLICIES;
+use crate::gpu::registry::{self, RegistryWord, WordSlice, default_slice};
+use crate::spec::{SlicePolicy, TurnOrder};
+use clap::Subcommand;
+use serde_json::{Value, json};
+
+/// What there is to explain.
+#[derive(Subcommand, Debug)]
+pub(crate) enum VgpuCommand {
+    /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
+    Decode {
+        /// The word, such as 0x0103F001
+        word: String,
+
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Runs the command.
+pub(super) fn run(command: VgpuCommand) -> Result<(), Failure> {
+    let VgpuCommand::Decode { word, json } = command;
+    let parsed = registry::parse(&word).ok_or_else(|| {
+        let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
+        Failure::Usage(format!(
+            "\"{shown}\" is no registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as 0x0103F001"
+        ))
+    })?;
+    let decoded = registry::decode(parsed).ok_or_else(|| {
+        Failure::Usage(format!(
+            "{parsed:#010X} names policy {} in bits 7:4, which does not exist\n  = allowed: 0 (equal share), 1 (fixed share)",
+            (parsed >> 4) & 15
+        ))
+    })?;
+    if json {
+        return output::data(&format!("{:#}\n", document(&decoded)));
+    }
+    output::data(&text(&decoded))
+}
+
+/// The word in lines of name and value, then notes.
+fn text(word: &RegistryWord) -> String {
+    let mut lines =
+        vec![("policy", format!("{} ({})", policy_name(word.policy), about(word.policy)))];
+    if let Some(order) = word.order {
+        let what = match order {
+            TurnOrder::RoundRobin { .. } => "strict: adaptive round robin, repays overshoot",
+            TurnOrder::LeastRunTime => "non-strict, the form before vGPU release 15",
+        };
+        lines.push(("order", format!("{} ({what})", order_name(order))));
+        if let TurnOrder::RoundRobin { averaging_factor } = order {
+            lines.push(("averaging factor", averaging_factor.to_string()));
+        }
+    }
+    lines.push(("slice", slice_in_words(word)));
+    let mut text = format!("RmPVMRL {:#010X}\n", word.word);
+    for (name, value) in lines {
+        text.push_str(&format!("  {name:16}  {value}\n"));
+    }
+    for note in notes(word) {
+        text.push_str(&format!("note: {note}\n"));
+    }
+    text
+}
+
+fn slice_in_words(word: &RegistryWord) -> String {
+    let millis = |order, most| format!("{:.4} ms", default_slice(order, most).as_millis_f64());
+    match (word.slice, word.order) {
+        (WordSlice::Hertz(hertz), _) => {
+            format!("{:.3} ms ({hertz} Hz)", registry::slice_of_frequency(hertz).as_millis_f64())
+        }
+        (WordSlice::Millis(ms), _) => format!("{ms} ms"),
+        (WordSlice::Default, Some(order)) => format!(
+            "default: {} where a card takes at most 8 vGPUs of the type, else {}",
+            millis(order, 8),
+            millis(order, 9)
+        ),
+        (WordSlice::Hardware | WordSlice::Default, _) => {
+            "the hardware's, not settable (1.024 ms in driver source)".to_string()
+        }
+    }
+}
+
+/// What was clamped, then what may be misread.
+fn notes(word: &RegistryWord) -> Vec<String> {
+    let clamped = word.clamped.iter().map(|one| {
+        format!(
+            "{} {}{} is out of range: {}{} is used",
+            one.field, one.written, one.unit, one.used, one.unit
+        )
+    });
+    clamped.chain(word.notes.iter().cloned()).collect()
+}
+
+fn document(word: &RegistryWord) -> Value {
+    let (slice_ms, hertz) = match word.slice {
+        WordSlice::Hertz(hertz) => (word.slice.length(), Some(hertz)),
+        _ => (word.slice.length(), None),
+    };
+    let default_ms = word.order.filter(|_| word.slice == WordSlice::Default).map(|order| {
+        let millis = |most| default_slice(order, most).as_millis_f64();
+        json!({ "max_per_gpu_up_to_8": millis(8), "max_per_gpu_over_8": millis(9) })
+    });
+    json!({
+        "word": format!("{:#010X}", word.word),
+        "policy": policy_name(word.policy),
+        "order": word.order.map(order_name),
+        "averaging_factor": match word.order {
+            Some(TurnOrder::RoundRobin { averaging_factor }) => Some(averaging_factor),
+            _ => None,
+        },
+        "slice_ms": slice_ms.map(|slice| slice.as_millis_f64()),
+        "frequency_hz": hertz,
+        "slice_default_ms": default_ms,
+        "notes": notes(word),
+    })
+}
+
+fn policy_name(policy: SlicePolicy) -> &'static str {
+    entry(policy).name
+}
+
+fn about(policy: SlicePolicy) -> &'static str {
+    entry(policy).about
+}
+
+fn entry(policy: SlicePolicy) -> &'static crate::gpu::PolicyEntry {
+    POLICIES.iter().find(|entry| entry.policy == policy).expect("every policy has an entry")
+}
+
+fn order_name(order: TurnOrder) -> &'static str {
+    match order {
+        TurnOrder::RoundRobin { .. } => "round-robin",
+        TurnOrder::LeastRunTime => "least-run-time",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn explained(word: u32) -> String {
+        text(&registry::decode(word).unwrap())
+    }
+
+    #[test]
+    fn a_word_is_explained_in_lines() {
+        assert_eq!(
+            explained(0x0103_F001),
+            "RmPVMRL 0x0103F001
+  policy            equal-share (every running vGPU has 1 / (running vGPUs), with work or not)
+  order             round-robin (strict: adaptive round robin, repays overshoot)
+  averaging factor  1
+  slice             15.873 ms (63 Hz)
+"
+        );
+        assert!(explained(0x11).contains("2.0833 ms where a card takes at most 8"));
+        assert!(explained(0x13).contains("default: 2.0000 ms"));
+        assert!(explained(0).contains("best-effort") && explained(0).contains("1.024 ms"));
+        let clamped = "note: slice 32 ms is out of range: 30 ms is used\n";
+        assert!(explained(0x0020_0003).ends_with(clamped));
+        assert!(explained(0x0018_0011).contains("note: before vGPU release 15"));
+    }
+
+    #[test]
+    fn the_document_carries_units_in_its_keys() {
+        let value = document(&registry::decode(0x0A0C_8001).unwrap());
+        assert_eq!(value["slice_ms"], 5.0);
+        assert_eq!(value["frequency_hz"], 200);
+        assert_eq!(value["order"], "round-robin");
+        let value = document(&registry::decode(0x1).unwrap());
+        assert_eq!(value["slice_ms"], Value::Null);
+        assert_eq!(value["slice_default_ms"]["max_per_gpu_over_8"], 1.041_667);
+    }
+}

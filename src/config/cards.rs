@@ -1,0 +1,381 @@
+//! What guests have of the cards: whole ones, time-sliced vGPUs, GPU instances; and what is said
+//! when they do not fit.
+//!
+//! Where they go is decided in `gpu::placement`; here are only words for it.
+
+use super::diagnostic::{Diagnostic, Problems};
+use super::guest::Guest;
+use super::machine::Machine;
+use super::suggest::quoted;
+use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
+use crate::spec::{CardSpec, GpuId, GpuShare, GpuSpec, InstanceSpec, MigProfile, VgpuType};
+use crate::units::{Bytes, Share};
+
+/// What a guest has of each of its cards.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) enum Holding {
+    /// All of it.
+    Whole,
+    /// A time-sliced vGPU.
+    Sliced(VgpuType),
+    /// A GPU instance, seen through a vGPU type unless on bare metal.
+    Instance(MigProfile, Option<VgpuType>),
+    /// The one of this kind with most frame buffer of which all VMs of the file fit.
+    Largest(Kind),
+}
+
+/// A kind of holding that comes in sizes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Kind {
+    /// Time-sliced vGPU types.
+    Sliced,
+    /// MIG-backed vGPU types.
+    Backed,
+    /// GPU instances on bare metal.
+    Instance,
+}
+
+impl Kind {
+    /// All that the GPU has of this kind, most frame buffer first, then most compute.
+    pub(super) fn candidates(self, gpu: &GpuSpec) -> Vec<Holding> {
+        let types = gpu.vgpu_types.iter();
+        let mut all: Vec<Holding> = match self {
+            Kind::Sliced => types
+                .filter(|vgpu| vgpu.profile.is_none())
+                .map(|vgpu| Holding::Sliced(vgpu.clone()))
+                .collect(),
+            Kind::Backed => types.filter_map(|vgpu| Holding::backed(gpu, vgpu)).collect(),
+            Kind::Instance => {
+                gpu.mig_profiles.iter().map(|one| Holding::Instance(one.clone(), None)).collect()
+            }
+        };
+        let compute = |holding: &Holding| match holding {
+            Holding::Instance(profile, _) => profile.compute_slices,
+            _ => 0,
+        };
+        all.sort_by_key(|one| std::cmp::Reverse((one.frame_buffer(gpu), compute(one))));
+        all
+    }
+}
+
+impl Holding {
+    /// The holding that a vGPU type makes.
+    pub(super) fn of_type(gpu: &GpuSpec, vgpu: &VgpuType) -> Holding {
+        Self::backed(gpu, vgpu).unwrap_or_else(|| Holding::Sliced(vgpu.clone()))
+    }
+
+    fn backed(gpu: &GpuSpec, vgpu: &VgpuType) -> Option<Holding> {
+        let profile = gpu.mig_profile(vgpu.profile.as_deref()?)?.clone();
+        Some(Holding::Instance(profile, Some(vgpu.clone())))
+    }
+
+    /// Frame buffer it gives a guest: of a GPU instance no more than is usable.
+    pub(super) fn frame_buffer(&self, gpu: &GpuSpec) -> Bytes {
+        match self {
+            Holding::Whole | Holding::Largest(_) => gpu.memory.value,
+            Holding::Sliced(vgpu) => vgpu.frame_buffer,
+            Holding::Instance(profile, None) => profile.frame_buffer,
+            Holding::Instance(profile, Some(vgpu)) => profile.frame_buffer.min(vgpu.frame_buffer),
+        }
+    }
+
+    /// Its name with what it is: `vGPU type A100-10C`.
+    pub(super) fn in_words(&self, gpu: &GpuSpec) -> String {
+        match self {
+            Holding::Whole | Holding::Largest(_) => format!("GPU {}", gpu.id),
+            Holding::Sliced(vgpu) | Holding::Instance(_, Some(vgpu)) => {
+                format!("vGPU type {}", vgpu.name)
+            }
+            Holding::Instance(profile, None) => format!("GPU instance {}", profile.name),
+        }
+    }
+
+    /// The name that files use; that of the card when it is whole.
+    pub(super) fn name<'a>(&'a self, gpu: &'a GpuSpec) -> &'a str {
+        match self {
+            Holding::Whole | Holding::Largest(_) => &gpu.id,
+            Holding::Sliced(vgpu) | Holding::Instance(_, Some(vgpu)) => &vgpu.name,
+            Holding::Instance(profile, None) => &profile.name,
+        }
+    }
+
+    /// The kind, to name others of it.
+    pub(super) fn kind(&self) -> Option<Kind> {
+        match self {
+            Holding::Whole => None,
+            Holding::Sliced(_) => Some(Kind::Sliced),
+            Holding::Instance(_, Some(_)) => Some(Kind::Backed),
+            Holding::Instance(_, None) => Some(Kind::Instance),
+            Holding::Largest(kind) => Some(*kind),
+        }
+    }
+
+    fn vgpu_type(&self) -> Option<String> {
+        match self {
+            Holding::Sliced(vgpu) | Holding::Instance(_, Some(vgpu)) => Some(vgpu.name.clone()),
+            _ => None,
+        }
+    }
+
+    fn claim(&self, gpu: &GpuSpec) -> Claim {
+        match self {
+            Holding::Whole | Holding::Largest(_) => Claim::Whole,
+            Holding::Sliced(vgpu) => {
+                Claim::Sliced { frame_buffer: vgpu.frame_buffer, most: vgpu.max_per_gpu }
+            }
+            Holding::Instance(profile, _) => {
+                let same = |other: &MigProfile| other.name == profile.name;
+                let profile = gpu.mig_profiles.iter().position(same);
+                Claim::Instance { profile: profile.expect("a profile of this GPU") }
+            }
+        }
+    }
+}
+
+/// Every VM by itself: copies named and numbered, `largest` made a type.
+pub(super) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
+    let copies = guests.iter().flat_map(|guest| match guest.copies {
+        None => vec![guest.clone()],
+        Some(copies) => (1..=copies).map(|number| numbered(guest, number)).collect(),
+    });
+    let mut all: Vec<Guest> = copies.collect();
+    choose_largest(machine, &mut all);
+    all
+}
+
+fn numbered(guest: &Guest, number: u32) -> Guest {
+    let mut copy = Guest { copies: None, ..guest.clone() };
+    copy.vm.name = format!("{}-{number}", guest.vm.name);
+    copy
+}
+
+/// Makes a type of each `largest`, all of a kind alike; the smallest when none leaves room for all.
+/// Whether all VMs fit.
+fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
+    let open = guests.iter().find_map(|guest| match guest.holding {
+        Holding::Largest(kind) => Some(kind),
+        _ => None,
+    });
+    let Some(kind) = open else { return place(machine, guests).is_some() };
+    let candidates = kind.candidates(&machine.gpu.spec);
+    let last = candidates.len().saturating_sub(1);
+    for (index, candidate) in candidates.into_iter().enumerate() {
+        let mut tried = guests.to_vec();
+        let alike = tried.iter_mut().filter(|guest| guest.holding == Holding::Largest(kind));
+        alike.for_each(|guest| guest.holding = candidate.clone());
+        let fits = choose_largest(machine, &mut tried);
+        if fits || index == last {
+            guests.clone_from_slice(&tried);
+            return fits;
+        }
+    }
+    false
+}
+
+/// A place for every holding of every guest, in order; nothing when there is none for all.
+fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
+    cards(machine).place(machine.sharing.assignment, &claims(machine, guests))
+}
+
+fn cards(machine: &Machine) -> Cards<'_> {
+    Cards { count: machine.cards as usize, profiles: &machine.gpu.spec.mig_profiles }
+}
+
+fn claims(machine: &Machine, guests: &[Guest]) -> Vec<Claim> {
+    let of_guest = |guest: &Guest| {
+        let claim = guest.holding.claim(&machine.gpu.spec);
+        std::iter::repeat_n(claim, guest.cards as usize)
+    };
+    guests.iter().flat_map(of_guest).collect()
+}
+
+/// The cards of the machine as these guests cut them, and what each guest has of them.
+pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<Vec<GpuShare>>) {
+    let gpu = &machine.gpu.spec;
+    let mut cards =
+        vec![CardSpec { gpu: gpu.clone(), instances: Vec::new() }; machine.cards as usize];
+    // Without a placement an error was reported, and nothing of this is ever run.
+    let mut places = place(machine, guests).unwrap_or_default().into_iter();
+    let mut shares = Vec::new();
+    for guest in guests {
+        let places = places.by_ref().take(guest.cards as usize);
+        let own = places.map(|place| GpuShare {
+            card: GpuId(place.card as u16),
+            instance: instance_on(&mut cards[place.card], machine, &guest.holding),
+            vgpu_type: guest.holding.vgpu_type(),
+        });
+        shares.push(own.collect());
+    }
+    for card in cards.iter_mut().filter(|card| card.instances.is_empty()) {
+        *card = CardSpec::whole(gpu.clone());
+    }
+    (cards, shares)
+}
+
+/// The instance of a card that the holding is, or joins.
+fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16 {
+    let whole = InstanceSpec { profile: None, share: Share::WHOLE, slicing: None };
+    let instance = match holding {
+        Holding::Instance(profile, _) => InstanceSpec {
+            profile: Some(profile.name.clone()),
+            share: Share::new(f64::from(profile.sms) / f64::from(card.gpu.sms.value))
+                .expect("no more SMs than the card has"),
+            slicing: None,
+        },
+        Holding::Sliced(_) if !card.instances.is_empty() => return 0,
+        // A vGPU that has the card to itself takes no turns.
+        Holding::Sliced(vgpu) => InstanceSpec {
+            slicing: (vgpu.max_per_gpu > 1)
+                .then(|| machine.sharing.slicing(&card.gpu, vgpu.max_per_gpu)),
+            ..whole
+        },
+        Holding::Whole | Holding::Largest(_) => whole,
+    };
+    card.instances.push(instance);
+    card.instances.len() as u16 - 1
+}
+
+/// Reports what stands in the way, when there is no placement for all guests.
+pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    if place(machine, guests).is_some() {
+        return;
+    }
+    let first = (1..=guests.len()).find(|&count| place(machine, &guests[..count]).is_none());
+    let first = &guests[first.expect("not all fit") - 1];
+    // Copies stand at one place of the file: all of them are counted.
+    let last = guests.iter().rposition(|guest| guest.spots.cards == first.spots.cards);
+    let placed = &guests[..=last.expect("it is one of them")];
+    let guest = placed.last().expect("somebody does not fit");
+    let claims = claims(machine, placed);
+    let obstacle = cards(machine).obstacle(&claims);
+    let diagnostic = Diagnostic::at(&guest.spots.cards, title(machine, placed, &claims, obstacle));
+    let diagnostic = match reason(machine, &claims, obstacle) {
+        Some(reason) => diagnostic.note("reason", reason),
+        None => diagnostic,
+    };
+    let diagnostic = diagnostic.allowed(nearest(machine, guests));
+    let source = match guest.holding.kind() {
+        None => "",
+        Some(Kind::Sliced) => &machine.gpu.vgpu_source,
+        Some(_) => &machine.gpu.mig_source,
+    };
+    problems.push(if source.is_empty() { diagnostic } else { diagnostic.note("source", source) });
+}
+
+fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstacle) -> String {
+    let (host, cards) = (&machine.host.id, machine.cards_in_words());
+    let guest = placed.last().expect("somebody does not fit");
+    let name = guest.holding.name(&machine.gpu.spec);
+    let others = claims.iter().any(|claim| !matches!(claim, Claim::Instance { .. }));
+    let left = |sliced: bool| match others && !sliced {
+        true => format!("what is left of {cards}"),
+        false => cards.clone(),
+    };
+    match obstacle {
+        Obstacle::Cards { .. } if placed.len() == 1 && guest.holding == Holding::Whole => {
+            format!("{} GPUs are more than {host} has ({cards})", guest.cards)
+        }
+        Obstacle::Cards { needed } => {
+            format!("the VMs up to this one need {needed} cards, {host} has {cards}")
+        }
+        Obstacle::Maximum { wanted, most } => {
+            let sliced = matches!(guest.holding, Holding::Sliced(_));
+            format!("{wanted} x {name} are too many for {}: a card takes {most}", left(sliced))
+        }
+        Obstacle::MemorySlices { needed, there } => format!(
+            "the GPU instances up to this one need {needed} memory slices, {} has {there}",
+            left(false)
+        ),
+        Obstacle::Positions => {
+            format!("no layout of {} holds these GPU instances", left(false))
+        }
+    }
+}
+
+/// The rule behind an obstacle, where the title does not say it.
+fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<String> {
+    let profiles = &machine.gpu.spec.mig_profiles;
+    match obstacle {
+        Obstacle::Positions => {
+            let is_used = |index: usize| claims.contains(&Claim::Instance { profile: index });
+            let used = profiles.iter().enumerate().filter(|(index, _)| is_used(*index));
+            let positions: Vec<String> = used.map(|(_, profile)| profile.to_string()).collect();
+            Some(format!("slices are left, but the positions are {}", positions.join(", ")))
+        }
+        Obstacle::MemorySlices { .. } => {
+            let used = profiles.iter().enumerate().filter_map(|(index, profile)| {
+                let count =
+                    claims.iter().filter(|claim| **claim == Claim::Instance { profile: index });
+                let count = count.count();
+                (count > 0)
+                    .then(|| format!("{count} x {} ({})", profile.memory_slices, profile.name))
+            });
+            Some(used.collect::<Vec<_>>().join(", "))
+        }
+        Obstacle::Cards { .. } => {
+            let kind = |claim: &Claim| match claim {
+                Claim::Whole => 0,
+                Claim::Sliced { .. } => 1,
+                Claim::Instance { .. } => 2,
+            };
+            if claims.iter().any(|claim| kind(claim) != kind(&claims[0])) {
+                return Some("a card is whole, time-sliced or cut into GPU instances, never two of these at once".to_string());
+            }
+            let mixed = claims.iter().any(|claim| *claim != claims[0]);
+            (kind(&claims[0]) == 1 && mixed).then(|| {
+                "all time-sliced vGPUs of a card have the same frame buffer; mixed-size mode is not modelled yet".to_string()
+            })
+        }
+        Obstacle::Maximum { .. } => None,
+    }
+}
+
+/// The nearest set of VMs that can be placed.
+fn nearest(machine: &Machine, guests: &[Guest]) -> String {
+    if let [guest] = guests {
+        let fits =
+            |count: &u32| place(machine, &[Guest { cards: *count, ..guest.clone() }]).is_some();
+        return match (1..guest.cards).rev().find(fits) {
+            Some(most) => format!("1 to {most}"),
+            None => "none of this kind".to_string(),
+        };
+    }
+    let dropped = fewest_to_drop(machine, guests);
+    let alike = guests
+        .iter()
+        .all(|guest| (&guest.holding, guest.cards) == (&guests[0].holding, guests[0].cards));
+    match &dropped[..] {
+        dropped if alike => format!("at most {} such VMs", guests.len() - dropped.len()),
+        [one] => format!("all VMs but {}", quoted(&guests[*one].vm.name)),
+        [one, two] => {
+            let names = [one, two].map(|&index| quoted(&guests[index].vm.name));
+            format!("all VMs but {} and {}", names[0], names[1])
+        }
+        dropped => format!("{} of the {} VMs", guests.len() - dropped.len(), guests.len()),
+    }
+}
+
+/// The VMs without which the others can be placed: one or two where that is enough, the later ones
+/// first; else all that find no place when they come in order.
+fn fewest_to_drop(machine: &Machine, guests: &[Guest]) -> Vec<usize> {
+    let fits_without = |dropped: &[usize]| {
+        let kept = (0..guests.len()).filter(|index| !dropped.contains(index));
+        let kept: Vec<Guest> = kept.map(|index| guests[index].clone()).collect();
+        place(machine, &kept).is_some()
+    };
+    let later_first = || (0..guests.len()).rev();
+    let ones = later_first().map(|one| vec![one]);
+    let twos = later_first().flat_map(|one| (0..one).rev().map(move |two| vec![two, one]));
+    if let Some(found) = ones.chain(twos).find(|dropped| fits_without(dropped)) {
+        return found;
+    }
+    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
+    for (index, guest) in guests.iter().enumerate() {
+        kept.push(guest.clone());
+        if place(machine, &kept).is_none() {
+            kept.pop();
+            dropped.push(index);
+        }
+    }
+    dropped
+}

@@ -1,0 +1,201 @@
+//! Reads a GPU's file of the catalogue: the board, its vGPU types, its GPU instance profiles.
+//!
+//! It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
+
+use super::entries::above_zero;
+use super::facts::{Sources, fact, fact_table, name, sources};
+use super::reader::Reader;
+use super::suggest::quoted;
+use super::value::Value;
+use crate::spec::{Fact, GpuSpec, MigProfile, Standing, SwitchCost, VgpuType};
+use crate::units::SimDuration;
+
+/// A GPU's file.
+#[derive(Clone, Debug)]
+pub(super) struct GpuFile {
+    pub(super) spec: GpuSpec,
+    /// Where the vGPU types are printed.
+    pub(super) vgpu_source: String,
+    /// Where the GPU instance profiles are printed.
+    pub(super) mig_source: String,
+}
+
+/// Reads `gpus/<id>.toml`.
+pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
+    let sources = sources(&mut file);
+    let name = name(&mut file);
+    let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
+    let memory = fact(&mut file, &sources, "memory", above_zero);
+    let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
+    let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
+    let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
+        value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
+    });
+    let switch_cost = fact_table(&mut file, &sources, "switch_cost", switch_cost);
+    let time_slice_best_effort = fact(&mut file, &sources, "time_slice_best_effort", |value| {
+        value.bounded(|span: &SimDuration| *span > SimDuration::ZERO, "above 0")
+    });
+    let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
+    let profiles = fact_list(&mut file, &sources, "mig_profiles", |table| profiles(table, sms_max));
+    let types = fact_list(&mut file, &sources, "vgpu_types", |table| vgpu_types(table, None));
+    let known = profiles.as_ref().map(|profiles| &profiles.value[..]);
+    let backed =
+        fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpu_types(table, Some(known)));
+    file.finish();
+    let (types, backed, profiles) = (types?, backed?, profiles?);
+    let spec = GpuSpec {
+        id: id.to_string(),
+        name: name?,
+        sms: sms?,
+        memory: memory?,
+        memory_bandwidth: memory_bandwidth?,
+        pcie_bandwidth: pcie_bandwidth?,
+        power_cap_w: power_cap_w?,
+        vgpu_types: types.value.into_iter().chain(backed.value).collect(),
+        mig_profiles: profiles.value,
+        switch_cost: switch_cost?,
+        time_slice_best_effort: time_slice_best_effort?,
+    };
+    Some(GpuFile { spec, vgpu_source: types.source, mig_source: profiles.source })
+}
+
+/// A fact that is a list, and an empty one when the file has none.
+fn fact_list<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&mut Reader<'_>) -> Option<Vec<T>>,
+) -> Option<Fact<Vec<T>>> {
+    if file.get(key).is_some() {
+        return fact_table(file, sources, key, read);
+    }
+    let (value, source, fitted_on) = (Vec::new(), String::new(), Vec::new());
+    Some(Fact { value, source, standing: Standing::Documented, fitted_on })
+}
+
+/// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`.
+fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
+    let mut time = |key: &str, help: &str| table.need(key, help)?.quantity::<SimDuration>();
+    let value = time("value", "a switch cost is { value = ..., low = ..., high = ..., ... }");
+    let low = time("low", "write the low end of what the sources leave open");
+    let high = time("high", "write the high end of what the sources leave open");
+    let cost = SwitchCost { value: value?, low: low?, high: high? };
+    if cost.low > cost.value || cost.value > cost.high {
+        let title = format!("`switch_cost` of {} lies outside its interval", cost.value);
+        table.report(
+            super::Diagnostic::at(&table.spot_of("value"), title)
+                .allowed(format!("{} to {}", cost.low, cost.high)),
+        );
+        return None;
+    }
+    Some(cost)
+}
+
+/// `value = [{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`; MIG-backed
+/// types also name one of the `profiles`, which are not known when that list is faulty.
+fn vgpu_types(
+    table: &mut Reader<'_>,
+    profiles: Option<Option<&[MigProfile]>>,
+) -> Option<Vec<VgpuType>> {
+    list(table, |entry| {
+        let name = entry.need("name", "write the vendor's name of the type");
+        let name = name.and_then(|value| value.text());
+        let frame_buffer =
+            entry.need("frame_buffer", "write its frame buffer, such as \"40960 MiB\"");
+        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
+        let max_per_gpu = entry.need("max_per_gpu", "write how many fit on one card");
+        let max_per_gpu = max_per_gpu.and_then(|value| value.count(1..=64, " vGPUs"));
+        let profile = match profiles {
+            None => Some(None),
+            Some(known) => {
+                let value = entry.need("profile", "name the GPU instance profile it is backed by");
+                value.and_then(|value| profile_of(&value, known)).map(Some)
+            }
+        };
+        Some(VgpuType {
+            name: name?.to_string(),
+            frame_buffer: frame_buffer?,
+            max_per_gpu: max_per_gpu?,
+            profile: profile?,
+        })
+    })
+}
+
+/// The name of one of the profiles.
+fn profile_of(value: &Value<'_>, known: Option<&[MigProfile]>) -> Option<String> {
+    let (word, known) = (value.text()?, known?);
+    let found = known.iter().any(|profile| profile.name == word);
+    if !found {
+        value.unknown("GPU instance profile", word, known.iter().map(|profile| &profile.name));
+    }
+    found.then(|| word.to_string())
+}
+
+/// `value = [{ name = "1g.5gb", sms = 14, ..., at = "{0,1,2,3,4,5,6}:1" }, ...]`, and whether the
+/// positions are printed for the board.
+fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
+    let printed = table.need("placements", "say whether the positions are printed or inferred");
+    let printed = printed
+        .and_then(|value| value.choice("placements", &[("printed", true), ("inferred", false)]));
+    let profiles = list(table, |entry| {
+        let name = entry.need("name", "write the vendor's name of the profile");
+        let name = name.and_then(|value| value.text());
+        let mut count = |key: &str, most: u32, unit: &str| {
+            let help = "every figure of a profile must be there";
+            entry.need(key, help).and_then(|value| value.count(1..=most, unit))
+        };
+        let sms = count("sms", sms_max, " SMs, no more than the whole card");
+        let (compute, memory) = (count("compute", 64, " slices"), count("memory", 64, " slices"));
+        let copy_engines = count("copy_engines", 64, "");
+        let max_per_gpu = count("max_per_gpu", 64, " instances");
+        let frame_buffer = entry.need("frame_buffer", "write its usable frame buffer");
+        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
+        let at = entry.need("at", "write its positions as nvidia-smi does: \"{0,4}:4\"");
+        let starts = at.and_then(|value| positions(&value, memory?));
+        Some(MigProfile {
+            name: name?.to_string(),
+            sms: sms?,
+            compute_slices: compute?,
+            memory_slices: memory?,
+            frame_buffer: frame_buffer?,
+            copy_engines: copy_engines?,
+            max_per_gpu: max_per_gpu?,
+            starts: starts?,
+            is_printed: printed?,
+        })
+    });
+    printed.and(profiles)
+}
+
+/// `{0,4}:4`: the starts, rising, and the size, which is the profile's memory slices.
+fn positions(value: &Value<'_>, memory_slices: u32) -> Option<Vec<u32>> {
+    let text = value.text()?;
+    let inside = text.strip_prefix('{').and_then(|text| text.split_once("}:"));
+    let starts = inside.and_then(|(starts, size)| {
+        let starts: Option<Vec<u32>> = starts
+            .split(',')
+            .map(|start| start.trim().parse().ok().filter(|&at| at < 64))
+            .collect();
+        starts.filter(|_| size.parse() == Ok(memory_slices))
+    });
+    let starts = starts.filter(|starts| starts.windows(2).all(|pair| pair[0] < pair[1]));
+    if starts.is_none() {
+        let allowed = format!("\"{{starts}}:{memory_slices}\", starts rising from 0 to 63");
+        value.report(value.wrong(format!("is {}", quoted(text))).allowed(allowed));
+    }
+    starts
+}
+
+/// The entries of `value`, each a table.
+fn list<T>(table: &mut Reader<'_>, read: impl Fn(&mut Reader<'_>) -> Option<T>) -> Option<Vec<T>> {
+    let items = table.need("value", "the list must be there")?.items(100)?;
+    let count = items.len();
+    let entries = items.into_iter().filter_map(|item| {
+        let mut entry = item.table()?;
+        let found = read(&mut entry);
+        entry.finish();
+        found
+    });
+    let entries: Vec<_> = entries.collect();
+    (entries.len() == count).then_some(entries)
+}

@@ -1,0 +1,293 @@
+//! `[sharing]`: how the vGPUs of one card take turns, and which card a vGPU goes to.
+//!
+//! What a setting does is `gpu::turns`' affair. A key that would be without effect is refused: it
+//! misleads whoever wrote it.
+
+use super::diagnostic::{Diagnostic, Problems, Spot};
+use super::reader::Reader;
+use super::suggest::quoted;
+use super::value::Value;
+use crate::gpu::POLICIES;
+use crate::gpu::placement::Assignment;
+use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
+use crate::spec::{GpuSpec, IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
+use crate::units::{Share, SimDuration};
+
+const MS: SimDuration = SimDuration::from_millis(1);
+
+const ORDERS: [(&str, TurnOrder); 2] =
+    [("round-robin", ROUND_ROBIN), ("least-run-time", TurnOrder::LeastRunTime)];
+const ROUND_ROBIN: TurnOrder =
+    TurnOrder::RoundRobin { averaging_factor: registry::AVERAGING_FACTOR_DEFAULT };
+
+const IDLE_RULES: [(&str, IdleRule); 4] = [
+    ("burned", IdleRule::Burned),
+    ("rest-burned", IdleRule::RestBurned),
+    ("skipped-and-capped", IdleRule::SkippedAndCapped { window: None }),
+    ("polled", IdleRule::Polled),
+];
+
+const ASSIGNMENTS: [(&str, Assignment); 2] =
+    [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
+
+/// What a registry word says, so that no key may say it again.
+const WORDED: [&str; 5] = ["policy", "slice", "frequency", "order", "averaging_factor"];
+
+/// What only the software's turns have.
+const NOT_BEST_EFFORT: [&str; 7] =
+    ["slice", "frequency", "order", "averaging_factor", "idle", "cap_window", "slice_floor"];
+
+/// How the vGPUs of one card take turns, as far as the file says it.
+#[derive(Clone, Debug)]
+pub(super) struct Sharing {
+    pub(super) assignment: Assignment,
+    pub(super) policy: SlicePolicy,
+    /// Length of a turn; nothing for the vGPU type's default.
+    pub(super) slice: Option<SimDuration>,
+    /// Length of a turn under best effort; nothing for the GPU's.
+    pub(super) hardware_slice: Option<SimDuration>,
+    pub(super) order: TurnOrder,
+    pub(super) idle: IdleRule,
+    pub(super) overshoot: Overshoot,
+    /// Nothing for the GPU's.
+    pub(super) switch_cost: Option<SimDuration>,
+    pub(super) slice_floor: Share,
+    /// Where the idle rule stands, if the file has one.
+    idle_spot: Option<Spot>,
+}
+
+impl Default for Sharing {
+    fn default() -> Self {
+        Self {
+            assignment: Assignment::default(),
+            policy: SlicePolicy::BestEffort,
+            slice: None,
+            hardware_slice: None,
+            order: ROUND_ROBIN,
+            idle: IdleRule::Burned,
+            overshoot: Overshoot::None,
+            switch_cost: None,
+            slice_floor: Share::new(0.1).expect("a share"),
+            idle_spot: None,
+        }
+    }
+}
+
+impl Sharing {
+    /// Reads the table. Faulty keys leave the default.
+    pub(super) fn read(mut table: Reader<'_>) -> Sharing {
+        let mut sharing = Sharing::default();
+        let assignment = table.get("assignment");
+        set(
+            &mut sharing.assignment,
+            assignment.and_then(|value| value.choice("assignment", &ASSIGNMENTS)),
+        );
+        let known = match table.get("registry") {
+            Some(value) => {
+                refuse_beside_registry(&mut table);
+                word_of(&value).map(|word| sharing.obey(&word)).is_some()
+            }
+            None => sharing.read_policy(&mut table),
+        };
+        sharing.read_turns(&mut table);
+        if known {
+            sharing.refuse_what_is_without_effect(&table);
+        }
+        table.finish();
+        sharing
+    }
+
+    /// How the owners of a card take turns when its vGPU type has `slots_max` on a card.
+    pub(super) fn slicing(&self, gpu: &GpuSpec, slots_max: u32) -> TimeSlicing {
+        let software = TimeSlicing {
+            policy: self.policy,
+            slots_max,
+            slice: self.slice.unwrap_or_else(|| registry::default_slice(self.order, slots_max)),
+            order: self.order,
+            idle: self.idle,
+            overshoot: self.overshoot,
+            switch_cost: self.switch_cost.unwrap_or(gpu.switch_cost.value.value),
+            slice_floor: self.slice_floor,
+        };
+        if self.policy != SlicePolicy::BestEffort {
+            return software;
+        }
+        // The hardware's ring knows neither idle turns nor repayment: no slice is ever shortened.
+        TimeSlicing {
+            slice: self.hardware_slice.unwrap_or(gpu.time_slice_best_effort.value),
+            order: ROUND_ROBIN,
+            idle: IdleRule::Burned,
+            slice_floor: Share::WHOLE,
+            ..software
+        }
+    }
+
+    /// The rule that needs to know the GPU: polling at no cost would never pass time.
+    pub(super) fn check(&self, gpu: &GpuSpec, problems: &Problems) {
+        let cost = self.switch_cost.unwrap_or(gpu.switch_cost.value.value);
+        if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
+            && cost == SimDuration::ZERO
+        {
+            let title = "polled idle turns need a switch cost: visiting idle owners for nothing takes no time at all";
+            let help = "write switch_cost above 0, or another idle rule";
+            problems.push(Diagnostic::at(spot, title).help(help));
+        }
+    }
+
+    /// Takes over what a registry word says.
+    fn obey(&mut self, word: &RegistryWord) {
+        self.policy = word.policy;
+        self.slice = word.slice.length();
+        self.order = word.order.unwrap_or(ROUND_ROBIN);
+    }
+
+    /// Reads what a registry word would say; whether the policy is known.
+    fn read_policy(&mut self, table: &mut Reader<'_>) -> bool {
+        let policies: Vec<_> = POLICIES.iter().map(|entry| (entry.name, entry.policy)).collect();
+        let policy = table
+            .get("policy")
+            .map_or(Some(self.policy), |value| value.choice("time-slice policy", &policies));
+        self.policy = policy.unwrap_or(SlicePolicy::EqualShare);
+        let slice = table.get("slice");
+        let range = |span: &SimDuration| (MS..=MS * 30).contains(span);
+        self.slice = slice.and_then(|value| value.bounded(range, "1 ms to 30 ms"));
+        let frequency = table.get("frequency").and_then(|value| value.count(FREQUENCY_HZ, " Hz"));
+        if table.has("slice") && table.has("frequency") {
+            let title = "`sharing.frequency` stands beside `slice`";
+            let help = "drop one: a slice is 1 / frequency";
+            table.report(Diagnostic::at(&table.spot_of("frequency"), title).help(help));
+        }
+        self.slice = self.slice.or(frequency.map(registry::slice_of_frequency));
+        let order = table.get("order").and_then(|value| value.choice("order of turns", &ORDERS));
+        set(&mut self.order, order);
+        let factor = table.get("averaging_factor");
+        let factor = factor.and_then(|value| value.count(AVERAGING_FACTOR, ""));
+        if let (TurnOrder::RoundRobin { averaging_factor }, Some(factor)) =
+            (&mut self.order, factor)
+        {
+            *averaging_factor = factor;
+        }
+        policy.is_some()
+    }
+
+    /// Reads what no registry word says.
+    fn read_turns(&mut self, table: &mut Reader<'_>) {
+        let hardware =
+            |span: &SimDuration| (SimDuration::from_micros(100)..=MS * 30).contains(span);
+        self.hardware_slice = table
+            .get("hardware_slice")
+            .and_then(|value| value.bounded(hardware, "0.1 ms to 30 ms"));
+        if let Some(value) = table.get("idle") {
+            set(&mut self.idle, value.choice("idle rule", &IDLE_RULES));
+            self.idle_spot = Some(value.spot());
+        }
+        let range = |span: &SimDuration| (MS..=MS * 10_000).contains(span);
+        let window = table.get("cap_window");
+        let window = window.and_then(|value| value.bounded(range, "1 ms to 10 s"));
+        if let (IdleRule::SkippedAndCapped { window: slot }, Some(_)) = (&mut self.idle, window) {
+            *slot = window;
+        }
+        set(&mut self.overshoot, table.get("overshoot").and_then(|value| overshoot(&value)));
+        let range = |span: &SimDuration| *span <= MS * 10;
+        self.switch_cost =
+            table.get("switch_cost").and_then(|value| value.bounded(range, "0 to 10 ms"));
+        let range = |share: &Share| *share > Share::NONE;
+        let floor = table.get("slice_floor");
+        set(
+            &mut self.slice_floor,
+            floor.and_then(|value| value.bounded(range, "above 0, at most 100 % of a slice")),
+        );
+    }
+
+    fn refuse_what_is_without_effect(&self, table: &Reader<'_>) {
+        let refuse = |key: &str, why: &str, help: &str| {
+            if table.has(key) {
+                let title = format!("`sharing.{key}` has no meaning {why}");
+                table.report(Diagnostic::at(&table.spot_of(key), title).help(help));
+            }
+        };
+        if self.policy == SlicePolicy::BestEffort {
+            let hardware = "best effort hands out the hardware's slices, which no setting of the hypervisor changes: write policy = \"equal-share\" or \"fixed-share\", or try `hardware_slice`";
+            let other = "drop the key, or write policy = \"equal-share\" or \"fixed-share\"";
+            for key in
+                NOT_BEST_EFFORT.iter().filter(|key| !table.has("registry") || !WORDED.contains(key))
+            {
+                let help = if matches!(*key, "slice" | "frequency") { hardware } else { other };
+                refuse(key, "under best effort", help);
+            }
+            return;
+        }
+        refuse("hardware_slice", "under equal and fixed share", "write `slice`");
+        if self.order == TurnOrder::LeastRunTime {
+            let (why, help) =
+                ("in the order of least run time", "drop the key: this order repays nothing");
+            if !table.has("registry") {
+                refuse("averaging_factor", why, help);
+            }
+            refuse("slice_floor", why, help);
+            if self.idle == IdleRule::Polled {
+                refuse("idle", why, "write order = \"round-robin\", or another idle rule");
+            }
+        }
+        if !matches!(self.idle, IdleRule::SkippedAndCapped { .. }) {
+            refuse(
+                "cap_window",
+                "without a cap",
+                "drop the key, or write idle = \"skipped-and-capped\"",
+            );
+        }
+    }
+}
+
+/// `"none"`, `"batch"`, or a time.
+fn overshoot(value: &Value<'_>) -> Option<Overshoot> {
+    const ALLOWED: &str = "none, batch, or a time from 0 to 1 s";
+    match value.is_text().then(|| value.text()).flatten() {
+        Some("none") => Some(Overshoot::None),
+        Some("batch") => Some(Overshoot::Batch),
+        Some(text) if !text.starts_with(|first: char| first.is_ascii_digit()) => {
+            value.report(value.wrong(format!("is {}", quoted(text))).allowed(ALLOWED));
+            None
+        }
+        _ => {
+            value.bounded(|span: &SimDuration| *span <= MS * 1000, ALLOWED).map(Overshoot::Constant)
+        }
+    }
+}
+
+/// A registry word, as text or as a number.
+fn word_of(value: &Value<'_>) -> Option<RegistryWord> {
+    let word = if value.is_text() {
+        let text = value.text()?;
+        let word = registry::parse(text);
+        if word.is_none() {
+            let diagnostic =
+                value.wrong(format!("is {}, which is no word of 32 bits", quoted(text)));
+            value.report(diagnostic.allowed("\"0x0\" to \"0xFFFFFFFF\", such as \"0x0103F001\""));
+        }
+        word?
+    } else {
+        value.count(0..=u32::MAX, "")?
+    };
+    let decoded = registry::decode(word);
+    if decoded.is_none() {
+        let title = format!("names policy {} in bits 7:4, which does not exist", (word >> 4) & 15);
+        value.report(value.wrong(title).allowed("0 (equal share), 1 (fixed share)"));
+    }
+    decoded
+}
+
+fn refuse_beside_registry(table: &mut Reader<'_>) {
+    for key in WORDED {
+        if let Some(value) = table.get(key) {
+            let diagnostic = value.wrong("stands beside `registry`, which says it already");
+            value.report(diagnostic.help("drop one of them"));
+        }
+    }
+}
+
+fn set<T>(slot: &mut T, value: Option<T>) {
+    if let Some(value) = value {
+        *slot = value;
+    }
+}

@@ -1,0 +1,265 @@
+//! `RmPVMRL`: the registry word that sets a host's time-slice policy, decoded by the driver's bits.
+//!
+//! ```text
+//!  bit 0       1: software run lists on; 0: best effort
+//!  bit 1       0: strict round robin, adaptive (ARR); 1: the older, non-strict form
+//!  bit 3       0: weighted; 1: plain slices (no difference while all weights are alike)
+//!  bits 7:4    0: equal share, 1: fixed share
+//!  bits 21:12  FFF, frequency in Hz, with ARR only
+//!  bits 23:16  TT, slice in ms, without ARR only; overlaps FFF
+//!  bits 31:24  AA, averaging factor, with ARR only
+//! ```
+//! Sources: NVIDIA/open-gpu-kernel-modules 595.45.04, `nvrm_registry.h`; NVIDIA AI Enterprise User
+//! Guide v5.0, chapter 7 (ranges, defaults, clamping). It knows no card: defaults depend on the
+//! vGPU type and are resolved by [`default_slice`].
+
+use crate::spec::{SlicePolicy, TurnOrder};
+use crate::units::SimDuration;
+use std::ops::RangeInclusive;
+
+/// Slices that can be set, in ms.
+pub const SLICE_MS: RangeInclusive<u32> = 1..=30;
+/// Frequencies that can be set, in Hz.
+pub const FREQUENCY_HZ: RangeInclusive<u32> = 63..=960;
+/// Averaging factors that can be set.
+pub const AVERAGING_FACTOR: RangeInclusive<u32> = 1..=60;
+/// The averaging factor when none is set.
+pub const AVERAGING_FACTOR_DEFAULT: u32 = 33;
+
+/// What a word says.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RegistryWord {
+    /// The word itself.
+    pub word: u32,
+    /// The policy.
+    pub policy: SlicePolicy,
+    /// The order of turns; nothing under best effort, where the hardware decides.
+    pub order: Option<TurnOrder>,
+    /// The length of a turn.
+    pub slice: WordSlice,
+    /// Fields that were out of range.
+    pub clamped: Vec<Clamped>,
+    /// What a reader may get wrong: one sentence each.
+    pub notes: Vec<String>,
+}
+
+/// The length of a turn as a word states it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum WordSlice {
+    /// The hardware's own: best effort.
+    Hardware,
+    /// By the type's maximum: [`default_slice`].
+    Default,
+    /// So many ms.
+    Millis(u32),
+    /// One over so many Hz.
+    Hertz(u32),
+}
+
+/// A field that was out of range, and what the driver makes of it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Clamped {
+    /// The field's name.
+    pub field: &'static str,
+    /// What stands there.
+    pub written: u32,
+    /// What is used.
+    pub used: u32,
+    /// The unit, with a space before it, if it has one.
+    pub unit: &'static str,
+}
+
+impl WordSlice {
+    /// The length, unless it is the hardware's or the type's.
+    pub fn length(self) -> Option<SimDuration> {
+        match self {
+            WordSlice::Hardware | WordSlice::Default => None,
+            WordSlice::Millis(millis) => Some(SimDuration::from_millis(u64::from(millis))),
+            WordSlice::Hertz(hertz) => Some(slice_of_frequency(hertz)),
+        }
+    }
+}
+
+/// The slice of a frequency: one over it, whatever the number of vGPUs.
+pub fn slice_of_frequency(hertz: u32) -> SimDuration {
+    SimDuration::from_secs_f64(1.0 / f64::from(hertz))
+}
+
+/// The slice when none is set, of a vGPU type of which a card takes `max_per_gpu`: by frequency, 480
+/// or 960 Hz, in strict round robin, else 2 or 1 ms. The guide contradicts itself at exactly 8; its
+/// table is followed.
+pub fn default_slice(order: TurnOrder, max_per_gpu: u32) -> SimDuration {
+    match (order, max_per_gpu <= 8) {
+        (TurnOrder::RoundRobin { .. }, true) => slice_of_frequency(480),
+        (TurnOrder::RoundRobin { .. }, false) => slice_of_frequency(960),
+        (TurnOrder::LeastRunTime, true) => SimDuration::from_millis(2),
+        (TurnOrder::LeastRunTime, false) => SimDuration::from_millis(1),
+    }
+}
+
+/// A word as people write it, `0x0103F001` or decimal; nothing when it is none of 32 bits.
+pub fn parse(text: &str) -> Option<u32> {
+    let text = text.trim();
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
+    let (digits, radix) = digits.map_or((text, 10), |digits| (digits, 16));
+    let plain = digits.chars().all(|digit| digit.is_digit(radix));
+    plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
+}
+
+/// What `word` says; nothing when it names a policy that does not exist (bits 7:4 above 1).
+pub fn decode(word: u32) -> Option<RegistryWord> {
+    let bits = |high: u32, low: u32| (word >> low) & ((1 << (high - low + 1)) - 1);
+    let mut found = RegistryWord {
+        word,
+        policy: SlicePolicy::BestEffort,
+        order: None,
+        slice: WordSlice::Hardware,
+        clamped: Vec::new(),
+        notes: Vec::new(),
+    };
+    if bits(0, 0) == 0 {
+        if word != 0 {
+            found
+                .notes
+                .push("bit 0 is clear: best effort, and all other bits are ignored".to_string());
+        }
+        return Some(found);
+    }
+    found.policy = match bits(7, 4) {
+        0 => SlicePolicy::EqualShare,
+        1 => SlicePolicy::FixedShare,
+        _ => return None,
+    };
+    if bits(1, 1) == 1 {
+        found.order = Some(TurnOrder::LeastRunTime);
+        found.slice = match found.field("slice", bits(23, 16), SLICE_MS, " ms") {
+            None => WordSlice::Default,
+            Some(millis) => WordSlice::Millis(millis),
+        };
+        return Some(found);
+    }
+    let factor = found.field("averaging factor", bits(31, 24), AVERAGING_FACTOR, "");
+    let averaging_factor = factor.unwrap_or(AVERAGING_FACTOR_DEFAULT);
+    found.order = Some(TurnOrder::RoundRobin { averaging_factor });
+    found.slice = match found.field("frequency", bits(21, 12), FREQUENCY_HZ, " Hz") {
+        None => WordSlice::Default,
+        Some(hertz) => WordSlice::Hertz(hertz),
+    };
+    let older_slice = bits(23, 16);
+    if bits(31, 24) == 0 && bits(15, 12) == 0 && SLICE_MS.contains(&older_slice) {
+        found.notes.push(older_reading(word, older_slice, found.slice));
+    }
+    Some(found)
+}
+
+/// A word for releases before 15, when bit 1 did not exist and bits 23:16 were always a slice.
+fn older_reading(word: u32, millis: u32, slice: WordSlice) -> String {
+    let now = slice
+        .length()
+        .map_or("the default".to_string(), |slice| format!("{:.3} ms", slice.as_millis_f64()));
+    format!(
+        "before vGPU release 15, and still in the user guide's examples, this word meant a slice of {millis} ms in the non-strict order; by today's bits it is a frequency, a slice of {now}. For {millis} ms write {:#010X}",
+        word | 2
+    )
+}
+
+impl RegistryWord {
+    /// A field's value within its range; nothing for 0, the default.
+    fn field(
+        &mut self,
+        field: &'static str,
+        written: u32,
+        range: RangeInclusive<u32>,
+        unit: &'static str,
+    ) -> Option<u32> {
+        let used = written.clamp(*range.start(), *range.end());
+        if written == 0 {
+            return None;
+        }
+        if used != written {
+            self.clamped.push(Clamped { field, written, used, unit });
+        }
+        Some(used)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::SlicePolicy::{BestEffort, EqualShare, FixedShare};
+    use super::TurnOrder::{LeastRunTime, RoundRobin};
+    use super::WordSlice::{Default, Hardware, Hertz, Millis};
+    use super::*;
+
+    const fn strict(averaging_factor: u32) -> Option<TurnOrder> {
+        Some(RoundRobin { averaging_factor })
+    }
+
+    #[test]
+    fn words_of_the_guide_and_the_driver_mean_what_they_say() {
+        let older = Some(LeastRunTime);
+        for (word, policy, order, slice) in [
+            (0x0000_0000, BestEffort, None, Hardware),
+            (0x0000_0001, EqualShare, strict(33), Default),
+            (0x0000_0011, FixedShare, strict(33), Default),
+            (0x0000_0003, EqualShare, older, Default),
+            (0x0000_0013, FixedShare, older, Default),
+            (0x0003_0003, EqualShare, older, Millis(3)),
+            (0x3C3C_0001, EqualShare, strict(60), Hertz(960)),
+            (0x3C3C_0011, FixedShare, strict(60), Hertz(960)),
+            (0x0103_F001, EqualShare, strict(1), Hertz(63)),
+            (0x2110_0001, EqualShare, strict(33), Hertz(256)),
+            (0x0A0C_8001, EqualShare, strict(10), Hertz(200)),
+            (0x0020_0003, EqualShare, older, Millis(30)),
+            (0x0018_0013, FixedShare, older, Millis(24)),
+            (0x0018_0011, FixedShare, strict(33), Hertz(384)),
+        ] {
+            let found = decode(word).unwrap();
+            assert_eq!(
+                (found.policy, found.order, found.slice),
+                (policy, order, slice),
+                "{word:x}"
+            );
+        }
+        let millis = |word| decode(word).unwrap().slice.length().unwrap().as_millis_f64();
+        for (word, expected) in [
+            (0x0103_F001, 15.873_016),
+            (0x2110_0001, 3.906_25),
+            (0x0A0C_8001, 5.0),
+            (0x0018_0011, 2.604_167),
+        ] {
+            assert_eq!(millis(word), expected, "{word:x}");
+        }
+    }
+
+    #[test]
+    fn fields_out_of_range_are_clamped_and_said_to_be() {
+        let clamped = |word| {
+            let all = decode(word).unwrap().clamped;
+            all.iter().map(|one| (one.field, one.written, one.used)).collect::<Vec<_>>()
+        };
+        assert_eq!(clamped(0x0020_0003), [("slice", 32, 30)]);
+        assert_eq!(clamped(0x0000_1001), [("frequency", 1, 63)]);
+        assert_eq!(clamped(0x003F_F001), [("frequency", 1023, 960)]);
+        assert_eq!(clamped(0xFF00_0001), [("averaging factor", 255, 60)]);
+        assert_eq!(clamped(0x0103_F001), []);
+        assert_eq!(decode(0x21), None);
+    }
+
+    #[test]
+    fn the_older_reading_of_a_word_is_explained() {
+        let notes = |word| decode(word).unwrap().notes;
+        let note = &notes(0x0018_0011)[0];
+        assert!(note.contains("24 ms") && note.contains("2.604 ms"), "{note}");
+        assert!(note.ends_with("0x00180013"), "{note}");
+        assert!(notes(0x3C3C_0011).is_empty() && notes(0x0018_0013).is_empty());
+        assert_eq!(notes(0x0018_0010).len(), 1, "best effort ignores the rest");
+    }
+
+    #[test]
+    fn the_default_slice_follows_the_types_maximum() {
+        let strict = RoundRobin { averaging_factor: 33 };
+        let nanos = |order, most| default_slice(order, most).as_nanos();
+        assert_eq!([nanos(strict, 8), nanos(strict, 10)], [2_083_333, 1_041_667]);
+        assert_eq!([nanos(LeastRunTime, 8), nanos(LeastRunTime, 9)], [2_000_000, 1_000_000]);
+    }
+}
