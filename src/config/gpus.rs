@@ -8,7 +8,7 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{Fact, GpuSpec, MigProfile, Standing, SwitchCost, VgpuType};
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 
 /// A GPU's file.
 #[derive(Clone, Debug)]
@@ -31,6 +31,11 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
+    let power_knee = file.has("power_knee").then(|| {
+        fact(&mut file, &sources, "power_knee", |value| {
+            value.bounded(|knee: &Share| *knee > Share::NONE, "above 0, at most 100 %")
+        })
+    });
     let switch_cost = fact_table(&mut file, &sources, "switch_cost", switch_cost);
     let time_slice_best_effort = fact(&mut file, &sources, "time_slice_best_effort", |value| {
         value.bounded(|span: &SimDuration| *span > SimDuration::ZERO, "above 0")
@@ -51,6 +56,10 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         memory_bandwidth: memory_bandwidth?,
         pcie_bandwidth: pcie_bandwidth?,
         power_cap_w: power_cap_w?,
+        power_knee: match power_knee {
+            Some(knee) => Some(knee?),
+            None => None,
+        },
         vgpu_types: types.value.into_iter().chain(backed.value).collect(),
         mig_profiles: profiles.value,
         switch_cost: switch_cost?,

@@ -8,7 +8,7 @@ use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
 use super::reader::Reader;
-use super::settings::{load_defaults, read_load, read_server};
+use super::settings::{RATES, load_defaults, read_load, read_server};
 use super::suggest::{nearest, quoted};
 use super::value::Value;
 use crate::spec::{GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec};
@@ -86,7 +86,7 @@ pub(super) fn read(
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
     let (server, [batch_spot, streams_spot]) = server(&mut table, workload);
-    let (load, rate_spot) = load(&mut table, workload, around);
+    let (load, rate_spot) = load(&mut table, workload, around, copies.flatten().unwrap_or(1));
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
@@ -308,6 +308,7 @@ fn load(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
     around: &Surroundings<'_>,
+    copies: u32,
 ) -> (Option<LoadSpec>, Spot) {
     let header = table.spot();
     let help = "write [vm.load] with scenario = \"server\" and target_qps";
@@ -323,7 +324,8 @@ fn load(
     let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound);
     let needs_rate = scenario
         .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
-    if needs_rate && around.swept.as_deref() != Some("target_qps") {
+    let total = table.get("total_qps");
+    if needs_rate && total.is_none() && around.swept.as_deref() != Some("target_qps") {
         table.need(
             "target_qps",
             "say how many queries (Offline: samples) per second, such as target_qps = 3600",
@@ -333,7 +335,15 @@ fn load(
         table.need("clients", "say how many clients ask and wait, such as clients = 8");
     }
     read_load(&mut table, &mut load);
-    let spot = table.spot_of("target_qps");
+    let spot = table.spot_of(if total.is_some() { "total_qps" } else { "target_qps" });
+    if let Some(total) = total {
+        if table.has("target_qps") || !needs_rate {
+            let title = "`total_qps` stands beside `target_qps`, or where no rate is asked for";
+            table.report(super::Diagnostic::at(&spot, title).help("drop one of them"));
+        }
+        let rate = total.number(|rate| rate > 0.0 && rate <= 1e9, RATES);
+        load.settings.target_qps = rate.unwrap_or(1.0) / f64::from(copies);
+    }
     table.finish();
     (scenario.map(|_| load), spot)
 }

@@ -93,13 +93,14 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     );
 }
 
+/// The rates a file may ask for.
+pub(super) const RATES: &str = "above 0, at most 1000000000 queries per second";
+
 /// Reads the keys of `[vm.load]` over the defaults of its scenario. Faulty ones leave the default.
 pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     let settings = &mut load.settings;
     let rate = |value: f64| value > 0.0 && value <= 1e9;
-    let value = table
-        .get("target_qps")
-        .and_then(|value| value.number(rate, "above 0, at most 1000000000 queries per second"));
+    let value = table.get("target_qps").and_then(|value| value.number(rate, RATES));
     set(&mut settings.target_qps, value);
     let bound = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
     let value =

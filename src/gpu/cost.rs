@@ -26,7 +26,8 @@ impl Demand {
     /// Time of the whole batch, in nanoseconds, while `contenders` batches (itself included) use a
     /// `share` of the GPU.
     pub fn time(&self, contenders: usize, share: Share) -> f64 {
-        let stretched = (1.0 - self.phi) + self.phi * contenders as f64 / share.get();
+        // (1 - phi) + phi n / s, written so that one batch on the whole GPU is exactly 1.
+        let stretched = 1.0 + self.phi * (contenders as f64 / share.get() - 1.0);
         self.host_floor.max(self.launch + self.work * stretched)
     }
 

@@ -4,7 +4,7 @@
 
 use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
 use crate::engine::{EventList, RandomStreams};
-use crate::gpu::{Card, CopyEngine, OwnerId};
+use crate::gpu::{Card, CopyEngine, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
@@ -126,7 +126,10 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
 fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Slot {
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
-        card: Timed::new(Card::new(instances, None)),
+        card: Timed::new(Card::new(
+            instances,
+            card.power_knee.as_ref().map(|knee| PowerCap::new(knee.value)),
+        )),
         copy_out: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
     }
 }

@@ -169,6 +169,8 @@ fn run(
     };
     let twin = ["batch_max 69 (64)".to_string(), "input from device (host)".to_string()];
     RunResult {
+        assumes: None,
+        alternatives: Vec::new(),
         name: format!("{workload}-{scenario}"),
         side: if *virtual_side { Side::Virtual } else { Side::Baseline },
         platform: if *virtual_side { "vsphere-7.0u2" } else { "bare-metal" }.to_string(),

@@ -3,7 +3,7 @@
 //! How fast a workload runs on it is not here but with the workload that was measured.
 
 use super::Fact;
-use crate::units::{Bandwidth, Bytes, SimDuration};
+use crate::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::fmt;
 
 /// A GPU model. One catalogue file each, named by `id`.
@@ -23,6 +23,9 @@ pub struct GpuSpec {
     pub pcie_bandwidth: Fact<Bandwidth>,
     /// Board power limit, in watts.
     pub power_cap_w: Fact<f64>,
+    /// The busy share of the SMs at which the card reaches that limit at full clock: beyond it the
+    /// clock falls for all. Nothing where it is not known; then no instance feels another.
+    pub power_knee: Option<Fact<Share>>,
     /// The vGPU types the card offers for compute: the time-sliced ones, then the MIG-backed ones.
     pub vgpu_types: Vec<VgpuType>,
     /// The GPU instances it can be cut into; none for a card without MIG, or without a known table.

@@ -5,6 +5,7 @@
 mod baseline;
 mod capacity;
 mod results;
+mod sensitivity;
 mod summary;
 
 pub use baseline::counterfactual;
@@ -14,6 +15,7 @@ pub use results::*;
 use crate::platform::{Outcome, simulate};
 use crate::spec::{Baseline, BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};
 use rayon::prelude::*;
+use sensitivity::Alternative;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How far a study has come, for a progress bar: pieces of work done and in all, and what is done.
@@ -45,6 +47,8 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
 enum Piece<'a> {
     /// One run of a pair.
     Run(&'a Pair, &'a PlannedRun, Side),
+    /// The virtual run under another choice.
+    Other(&'a Pair, Box<Alternative>),
     /// The best rate of one side of a pair, both sides with the virtual run's settings.
     Best(&'a Pair, Box<Experiment>, f64),
 }
@@ -52,6 +56,7 @@ enum Piece<'a> {
 /// What a piece found.
 enum Finding {
     Outcome(Box<Outcome>),
+    Other(AlternativeResult),
     /// Samples per second.
     Best(f64),
 }
@@ -62,6 +67,8 @@ fn pieces_of(pair: &Pair) -> Vec<Piece<'_>> {
     if let Some(Baseline { run, .. }) = &pair.baseline {
         pieces.push(Piece::Run(pair, run, Side::Baseline));
     }
+    let others = sensitivity::alternatives(&pair.virtual_run.experiment);
+    pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
     if let Some(precision) = pair.capacity {
         let virtual_side = pair.virtual_run.experiment.clone();
         let bare = counterfactual(&virtual_side);
@@ -75,6 +82,9 @@ impl Piece<'_> {
     fn simulate(&self) -> Finding {
         match self {
             Piece::Run(_, run, _) => Finding::Outcome(Box::new(simulate(&run.experiment))),
+            Piece::Other(_, other) => {
+                Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
+            }
             Piece::Best(_, experiment, precision) => {
                 Finding::Best(best_rate(experiment, *precision))
             }
@@ -85,6 +95,7 @@ impl Piece<'_> {
         match self {
             Piece::Run(pair, _, Side::Virtual) => pair.name.clone(),
             Piece::Run(pair, _, Side::Baseline) => format!("{} (baseline)", pair.name),
+            Piece::Other(pair, other) => format!("{} ({})", pair.name, other.option),
             Piece::Best(pair, ..) => format!("{} (capacity)", pair.name),
         }
     }

@@ -68,10 +68,23 @@ pub struct RunResult {
     pub baseline_kind: Option<&'static str>,
     /// For a twin, the settings in which it differs from the virtual run.
     pub differs: Vec<String>,
+    /// What a run on shared cards assumes of time slicing; nothing for others.
+    pub assumes: Option<String>,
+    /// The same run under other choices of what is not documented.
+    pub alternatives: Vec<AlternativeResult>,
     /// One entry per VM.
     pub vms: Vec<VmResult>,
     /// One entry per card.
     pub gpus: Vec<GpuResult>,
+}
+
+/// A run under another choice of what is not documented.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct AlternativeResult {
+    /// The choice, as a scenario file would write it.
+    pub option: String,
+    /// 99th percentile of each VM's latency, in milliseconds.
+    pub latency_p99_ms: Vec<f64>,
 }
 
 /// What one VM's load saw.

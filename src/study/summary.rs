@@ -3,9 +3,9 @@
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
 use super::{
-    AxisResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs, Origin,
-    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, VerdictResult,
-    VmResult, kind_word,
+    AlternativeResult, AxisResult, Comparison, FactUse, FigureStanding, Finding, GpuResult,
+    LatencyMs, Origin, PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool,
+    VerdictResult, VmResult, kind_word, sensitivity,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::record::{Recorder, Stage};
@@ -25,10 +25,11 @@ pub(super) fn summarise(
     comparisons: &mut Vec<Comparison>,
 ) {
     let mut outcomes = Vec::new();
-    let mut best = Vec::new();
+    let (mut best, mut others) = (Vec::new(), Vec::new());
     for finding in found {
         match finding {
             Finding::Outcome(outcome) => outcomes.push(outcome),
+            Finding::Other(other) => others.push(other),
             Finding::Best(rate) => best.push(rate),
         }
     }
@@ -60,6 +61,7 @@ pub(super) fn summarise(
     let runs_of_pair =
         runs.iter_mut().filter(|run| run.name == pair.name && run.side == Side::Virtual);
     for run in runs_of_pair {
+        run.alternatives = std::mem::take(&mut others);
         run.vms[0].capacity_qps = best.first().copied().filter(|_| run.vms[0].scenario == "server");
     }
 }
@@ -97,6 +99,15 @@ pub(super) fn results(
     }
 }
 
+/// What a run under another choice gives.
+pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult {
+    let p99 = |vm: &VmOutcome| latency_ms(&vm.recorder).p99;
+    AlternativeResult {
+        option: option.to_string(),
+        latency_p99_ms: outcome.vms.iter().map(p99).collect(),
+    }
+}
+
 /// Completed samples per second as LoadGen defines them.
 pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
     let samples = recorder.latencies().count() as f64;
@@ -131,6 +142,8 @@ fn run_result(
             Some(BaselineKind::Twin { differs }) => differs.clone(),
             _ => Vec::new(),
         },
+        assumes: sensitivity::assumed(experiment),
+        alternatives: Vec::new(),
         vms: vms.collect(),
         gpus: gpus
             .map(|(id, (card, &busy_share))| GpuResult {

@@ -6,7 +6,7 @@
 mod grid;
 mod runs;
 
-use super::number::{plain, rate, ratio, wrap};
+use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};
 use crate::spec::Standing;
 use crate::study::Results;
@@ -32,7 +32,8 @@ pub fn render(results: &Results) -> String {
     if with_published {
         blocks.push(LEGEND.to_string());
     }
-    blocks.extend([comparisons(results), twins(results), failed(results), notes(results)]);
+    blocks.extend([comparisons(results), twins(results), assumptions(results)]);
+    blocks.extend([failed(results), notes(results)]);
     blocks.push(footer(results));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n")
@@ -111,6 +112,34 @@ fn twins(results: &Results) -> String {
     }
     format!(
         "Twins: what the published bare-metal run did differently (in brackets: the virtual run)\n{text}"
+    )
+}
+
+/// What runs on shared cards assume of time slicing, and what other choices give.
+fn assumptions(results: &Results) -> String {
+    let p99 = |values: &[f64]| {
+        let (low, high) = values
+            .iter()
+            .fold((f64::INFINITY, 0.0_f64), |(low, high), &ms| (low.min(ms), high.max(ms)));
+        let (low, high) = (latency(low), latency(high));
+        if low == high { format!("{low} ms") } else { format!("{low} to {high} ms") }
+    };
+    let mut text = String::new();
+    for run in &results.runs {
+        let Some(assumes) = &run.assumes else { continue };
+        let own: Vec<f64> = run.vms.iter().map(|vm| vm.latency_ms.p99).collect();
+        let line = format!("{}: {assumes}: p99 {}", run.name, p99(&own));
+        text.push_str(&format!("  {}\n", wrap(&line, WIDTH, "    ")));
+        for other in &run.alternatives {
+            let line = format!("{}: p99 {}", other.option, p99(&other.latency_p99_ms));
+            text.push_str(&format!("    {line}\n"));
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "Time slicing: what is assumed where nothing is documented, and what else it could be\n{text}"
     )
 }
 

@@ -1,0 +1,82 @@
+//! What the undocumented points of time slicing do to a result: the same run under other choices.
+//!
+//! Two points move p99 by factors: what an idle turn becomes (equal and fixed share), and the cost
+//! of a switch. A result that leans on them says what it assumed and what the others would give.
+
+use crate::spec::{Experiment, IdleRule, SlicePolicy, TimeSlicing};
+
+/// An experiment under another choice.
+pub(super) struct Alternative {
+    /// The choice, as the scenario file would write it.
+    pub(super) option: String,
+    /// The experiment with it.
+    pub(super) experiment: Experiment,
+}
+
+/// The runs that say how much `experiment` leans on what is not documented; none where no card is
+/// shared in turns.
+pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
+    let mut alternatives = Vec::new();
+    let slicings = || {
+        let cards = experiment.cards.iter();
+        cards.flat_map(|card| {
+            card.instances.iter().filter_map(move |instance| Some((card, instance.slicing?)))
+        })
+    };
+    if let Some((_, slicing)) =
+        slicings().find(|(_, slicing)| slicing.policy != SlicePolicy::BestEffort)
+    {
+        let other =
+            if slicing.idle == IdleRule::Burned { IdleRule::RestBurned } else { IdleRule::Burned };
+        alternatives.push(with(
+            experiment,
+            format!("idle = \"{}\"", idle_word(other)),
+            |slicing| slicing.idle = other,
+        ));
+    }
+    // An interval is stated for the catalogue's cost only; a scenario's own cost is its own affair.
+    if let Some((card, _)) =
+        slicings().find(|(card, slicing)| slicing.switch_cost == card.gpu.switch_cost.value.value)
+    {
+        let interval = &card.gpu.switch_cost.value;
+        for cost in [interval.low, interval.high] {
+            let option = format!("switch_cost = \"{cost}\"");
+            alternatives.push(with(experiment, option, |slicing| slicing.switch_cost = cost));
+        }
+    }
+    alternatives
+}
+
+/// What an experiment assumes, in words; nothing where no card is shared in turns.
+pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
+    let mut instances = experiment.cards.iter().flat_map(|card| &card.instances);
+    let slicing = instances.find_map(|instance| instance.slicing)?;
+    let (policy, idle) = match slicing.policy {
+        SlicePolicy::BestEffort => ("best-effort", String::new()),
+        SlicePolicy::EqualShare => {
+            ("equal-share", format!(", idle = \"{}\"", idle_word(slicing.idle)))
+        }
+        SlicePolicy::FixedShare => {
+            ("fixed-share", format!(", idle = \"{}\"", idle_word(slicing.idle)))
+        }
+    };
+    let (slice, cost) = (slicing.slice, slicing.switch_cost);
+    Some(format!("policy = \"{policy}\"{idle}, slice = \"{slice}\", switch_cost = \"{cost}\""))
+}
+
+fn with(experiment: &Experiment, option: String, change: impl Fn(&mut TimeSlicing)) -> Alternative {
+    let mut experiment = experiment.clone();
+    let instances = experiment.cards.iter_mut().flat_map(|card| &mut card.instances);
+    instances.filter_map(|instance| instance.slicing.as_mut()).for_each(change);
+    Alternative { option, experiment }
+}
+
+/// The word files use.
+fn idle_word(idle: IdleRule) -> &'static str {
+    match idle {
+        IdleRule::Burned => "burned",
+        IdleRule::RestBurned => "rest-burned",
+        IdleRule::SkippedAndCapped { .. } => "skipped-and-capped",
+        IdleRule::Polled => "polled",
+    }
+}
