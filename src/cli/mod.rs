@@ -84,7 +84,7 @@ pub(crate) struct RunArgs {
     /// A scenario file, or a folder of them
     path: PathBuf,
 
-    /// Where the results go [default: output/<scenario>]; made anew by each run
+    /// Where the results go [default: output/SCENARIO]; made anew by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -92,7 +92,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     force: bool,
 
-    /// Seed of every random stream, instead of the scenario's
+    /// Seed of every random stream, instead of the scenario's; 0 replays the arrivals of the round
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 

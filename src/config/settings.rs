@@ -56,7 +56,10 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
             match value.is_text() && value.text() == Some("none") {
                 true => Some(None),
                 false => value
-                    .bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h, or \"none\"")
+                    .bounded(
+                        |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX,
+                        "above 0, at most 24 h, or \"none\"; batch_rule = \"available\" never waits",
+                    )
                     .map(Some),
             }
         }),

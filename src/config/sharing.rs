@@ -143,7 +143,7 @@ impl Sharing {
 
     /// Reads what a registry word would say; whether the policy is known.
     fn read_policy(&mut self, table: &mut Reader<'_>) -> bool {
-        let policies = POLICIES.map(|entry| (entry.name, entry.policy));
+        let policies: Vec<_> = POLICIES.iter().map(|entry| (entry.name, entry.policy)).collect();
         let policy = table
             .get("policy")
             .map_or(Some(self.policy), |value| value.choice("time-slice policy", &policies));

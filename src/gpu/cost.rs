@@ -42,7 +42,8 @@ impl Demand {
 }
 
 /// The demand of a batch of `samples` samples whose sizes sum to `size_sum`, on the GPU that
-/// `service` was measured on, under `hypervisor`.
+/// `service` was measured on, under `hypervisor`. `luck` is the batch's draw from the exponential law
+/// of mean 1, for work that varies by more than its sizes.
 pub fn demand(
     service: &ServiceTime,
     hypervisor: &Hypervisor,
@@ -65,7 +66,7 @@ pub fn demand(
 mod tests {
     use super::*;
 
-    /// The published curve of model.md's formula: one pod on a whole A100 takes 88.0 ms; with
+    /// Published contention of one model on an A100, against the formula: one pod on a whole A100 takes 88.0 ms; with
     /// phi 0.44 three, five and seven contenders take 165, 243 and 320 ms under MPS, and a slice of
     /// 14 of 108 SMs takes 347 ms (nos, YOLOS-small: 164.0, 240.9, 319.8 and 342.4 ms measured).
     #[test]

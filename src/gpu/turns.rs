@@ -12,7 +12,7 @@ use super::policy::policy;
 use super::run_list::RunList;
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
-use crate::spec::{GpuSharing, IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
+use crate::spec::{GpuSharing, IdleRule, Overshoot, TimeSlicing, TurnOrder};
 use crate::units::{Share, SimDuration, SimTime};
 
 /// A batch for one of the owners.
@@ -314,12 +314,10 @@ impl<T> Turns<T> {
     /// An owner's share of a window: what a rotation of slices and switches would give it.
     fn allowance(&self) -> SimDuration {
         let (length, _) = self.window.expect("a cap has a window");
-        let slots = match self.slicing.policy {
-            SlicePolicy::FixedShare => self.run_list.entries().len(),
-            _ => self.run_list.entries().iter().filter(|entry| entry.is_running).count(),
-        };
+        let running = self.run_list.entries().iter().filter(|entry| entry.is_running).count();
+        let shares = self.run_list.policy().shares(running).max(1);
         let turn = self.slicing.slice + self.slicing.switch_cost;
-        length.scale(self.slicing.slice / turn / slots.max(1) as f64)
+        length.scale(self.slicing.slice / turn / shares as f64)
     }
 
     /// When the holder's next batch ends, if it keeps the engine.

@@ -1,6 +1,6 @@
-//! Floor 3: the guest's inference server, as stations: the batcher and the vCPUs' gate.
+//! Floor 3: the guest's inference server: its batcher, as a station.
 //!
-//! The order in which a batch visits them is not here but in `platform::route`.
+//! vCPUs and streams are plain gates of `queueing`; the way of a batch is in `platform::route`.
 
 mod batcher;
 

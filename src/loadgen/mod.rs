@@ -36,6 +36,8 @@ pub struct LoadGen {
     start: SimTime,
     /// None is due from here on.
     stop: SimTime,
+    /// One would have been due too late, so there is none any more.
+    is_over: bool,
     min_duration: SimDuration,
     min_query_count: u64,
     made: u64,
@@ -92,6 +94,7 @@ impl LoadGen {
             sizes,
             start: vm.power_on,
             stop: vm.power_off.unwrap_or(SimTime::from_nanos(u64::MAX)),
+            is_over: false,
             min_duration: settings.min_duration,
             min_query_count: settings.min_query_count,
             made: 0,
@@ -141,9 +144,8 @@ impl LoadGen {
 
     /// A query due at `due`, unless that is too late or there are too many.
     fn make(&mut self, due: SimTime, size: Option<f32>) -> Option<Query> {
-        if due >= self.stop || self.made == QUERY_LIMIT {
-            // Nor will there be a later one: the newest is out of reach now.
-            self.stop = SimTime::ZERO;
+        self.is_over |= due >= self.stop || self.made == QUERY_LIMIT;
+        if self.is_over {
             return None;
         }
         self.made += 1;

@@ -34,7 +34,10 @@ impl Platform<'_> {
             }
             StationId::Processors => {
                 leave(&mut self.processors, now, id, stamp, &mut done, events);
-                done.drain(..).for_each(|batch| self.computed(now, batch, events));
+                for batch in done.drain(..) {
+                    self.release_vcpu(now, batch, events);
+                    self.computed(now, batch, events);
+                }
             }
             StationId::Submission => {
                 leave(&mut self.submission, now, id, stamp, &mut done, events);
@@ -96,6 +99,9 @@ impl Platform<'_> {
         match stage {
             Stage::Batcher => unreachable!("a batch leaves the batcher as it is made"),
             Stage::Launch | Stage::Finish => {
+                if self.cpu_work(id) == SimDuration::ZERO {
+                    return self.computed(now, id, events);
+                }
                 let vcpus = &mut self.guests[vm].vcpus;
                 vcpus.station.submit(now, id);
                 vcpus.arm(StationId::Vcpus(batch.vm), events);
@@ -176,6 +182,13 @@ impl Platform<'_> {
 
     /// A batch has a vCPU: its work goes to the host's processors.
     fn compute(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
+        let work = self.cpu_work(id);
+        self.processors.station.submit(now, (id, work));
+        self.processors.arm(StationId::Processors, events);
+    }
+
+    /// CPU work before the GPU or after it.
+    fn cpu_work(&self, id: BatchId) -> SimDuration {
         let batch = &self.batches[id.0 as usize];
         let cpu = &self.experiment.vms[usize::from(batch.vm.0)].workload.cpu;
         let (per_batch, per_sample) = match batch.stage {
@@ -183,18 +196,20 @@ impl Platform<'_> {
             _ => (cpu.finish_per_batch.value, cpu.finish_per_sample.value),
         };
         let work = per_batch + per_sample * batch.queries.len() as u64;
-        let work = work.scale(1.0 / self.experiment.hypervisor.cpu_speed.value);
-        self.processors.station.submit(now, (id, work));
-        self.processors.arm(StationId::Processors, events);
+        work.scale(1.0 / self.experiment.hypervisor.cpu_speed.value)
     }
 
-    /// CPU work is done: the vCPU is free, and the batch goes on or is complete.
-    fn computed(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        let Batch { vm, stage, .. } = self.batches[id.0 as usize];
+    /// The vCPU is free again.
+    fn release_vcpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
+        let vm = self.batches[id.0 as usize].vm;
         let vcpus = &mut self.guests[usize::from(vm.0)].vcpus;
         vcpus.station.give_back(now);
         vcpus.arm(StationId::Vcpus(vm), events);
-        match stage {
+    }
+
+    /// CPU work is done: the batch goes on or is complete.
+    fn computed(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
+        match self.batches[id.0 as usize].stage {
             Stage::Launch => self.enter(now, id, Stage::Submission, events),
             _ => self.complete(now, id, events),
         }

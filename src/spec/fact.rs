@@ -1,6 +1,6 @@
 //! `Fact`: a number about the world with its passport, so that no report has to be believed.
 //!
-//! It does not judge the number; the catalogue's test refuses one without a source.
+//! It does not judge the number; `config` refuses one without a source.
 
 use serde::Serialize;
 

@@ -1,7 +1,7 @@
 //! Floor 2: the nouns. An [`Experiment`] is everything one run needs, checked and plain.
 //!
-//! Nothing here reads a file or can be wrong: `config::check` builds these values and refuses what
-//! cannot be; whoever builds them in code keeps the promises stated at the fields.
+//! Nothing here reads a file or can be wrong: `config` builds these values and refuses what cannot
+//! be; whoever builds them in code keeps the promises stated at the fields.
 
 mod fact;
 mod gpu;
@@ -39,9 +39,10 @@ pub struct VmId(pub u16);
 pub struct Experiment {
     /// The run's name, unique with its side within a scenario.
     pub name: String,
-    /// The seed of every random stream but LoadGen's own in replication 0.
+    /// The seed of every random stream. With seed 0 and replication 0 the first VM's Server schedule
+    /// is the MLPerf round's own instead.
     pub seed: u64,
-    /// Replication 0 uses the LoadGen seeds of the MLPerf round; later ones reseed every stream.
+    /// Another replication reseeds every stream.
     pub replication: u32,
     /// What lies between the machine and its guests.
     pub hypervisor: Hypervisor,

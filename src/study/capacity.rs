@@ -24,15 +24,16 @@ pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
         experiment.vms[0].load.settings.target_qps = rate;
         simulate(&experiment).vms[0].failed_rules.is_empty()
     };
-    // The given rate is usually near: widen from it by steps that double.
+    // The given rate is usually near: widen from it by factors that grow, 1.05 to 103 and together
+    // to 10^9 either way.
     const STEPS: i32 = 12;
     let (mut valid, mut invalid) = (0.0, f64::INFINITY);
     for step in 0..STEPS {
-        let spread = 1.0 + 0.05 * f64::from(1 << step);
+        let factor = 1.0 + 0.05 * f64::from(1 << step);
         let rate = match (valid > 0.0, invalid.is_finite()) {
             (false, false) => start,
-            (true, false) => start * spread,
-            (false, true) => start / spread,
+            (true, false) => valid * factor,
+            (false, true) => invalid / factor,
             (true, true) => break,
         };
         if valid_at(rate) { valid = rate } else { invalid = rate }

@@ -81,7 +81,7 @@ pub struct VmResult {
     pub name: String,
     /// The workload's catalogue name.
     pub workload: String,
-    /// `server`, `offline` or `singlestream`.
+    /// `server`, `offline`, `singlestream` or `closed-loop`.
     pub scenario: &'static str,
     /// Virtual CPUs.
     pub vcpus: u32,

@@ -218,17 +218,29 @@ fn compared(published: &Published, rate: f64, latency: &LatencyMs) -> PublishedR
 
 /// Whether a figure was put in, fitted on this very row, or neither.
 fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>) -> FigureStanding {
-    let fitted_on =
-        |rows: &[String]| published.is_some_and(|published| rows.contains(&published.row));
-    let of_platform = fitted_on(&experiment.hypervisor.gpu_speed.fitted_on);
-    let of_service = vm.workload.service.values().any(|service| {
-        fitted_on(&service.launch.fitted_on)
-            || fitted_on(&service.host_floor.fitted_on)
-            || fitted_on(&service.phi.fitted_on)
-            || fitted_on(&service.spread.fitted_on)
-            || fitted_on(&service.work.fitted_on)
-    });
-    let found = if of_platform || of_service { Origin::Fitted } else { Origin::Predicted };
+    let on_this_row =
+        |rows: &Vec<String>| published.is_some_and(|published| rows.contains(&published.row));
+    let workload = &vm.workload;
+    let mut fitted_on = vec![
+        &experiment.hypervisor.gpu_speed.fitted_on,
+        &workload.sizes.fitted_on,
+        &workload.cpu.launch_per_batch.fitted_on,
+        &workload.cpu.launch_per_sample.fitted_on,
+        &workload.cpu.finish_per_batch.fitted_on,
+        &workload.cpu.finish_per_sample.fitted_on,
+    ];
+    for share in &vm.gpus {
+        let service = &workload.service[&experiment.cards[usize::from(share.card.0)].gpu.id];
+        fitted_on.extend([
+            &service.launch.fitted_on,
+            &service.host_floor.fitted_on,
+            &service.phi.fitted_on,
+            &service.spread.fitted_on,
+            &service.work.fitted_on,
+        ]);
+    }
+    let is_fitted = fitted_on.into_iter().any(on_this_row);
+    let found = if is_fitted { Origin::Fitted } else { Origin::Predicted };
     let rate = if vm.load.scenario == TestScenario::Server { Origin::Given } else { found };
     FigureStanding { rate, latency: found }
 }
@@ -254,13 +266,12 @@ fn notes(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
             }
         }
     }
-    if comparisons
-        .iter()
-        .any(|comparison| comparison.scenario == "server" && comparison.published_ratio.is_some())
-    {
-        notes.push(
-            "Published Server rates were chosen by their submitters: their ratio says what was submitted, the predicted ratio what the platform costs at the latency bound".to_string(),
-        );
+    for comparison in comparisons {
+        let sides =
+            [("virtual", comparison.virtual_per_s), ("bare-metal", comparison.baseline_per_s)];
+        for (side, _) in sides.iter().filter(|(_, rate)| *rate == 0.0) {
+            notes.push(format!("{}: no rate is VALID on the {side} side", comparison.name));
+        }
     }
     notes
 }

@@ -41,7 +41,8 @@ impl FromStr for Share {
 
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} %", self.0 * 100.0)
+        // Without the noise of binary fractions.
+        write!(f, "{} %", (self.0 * 1e8).round() / 1e6)
     }
 }
 

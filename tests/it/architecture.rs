@@ -141,6 +141,29 @@ fn stations_and_parts_cannot_fail() {
     }
 }
 
+/// Cargo rebuilds the catalogue when a file of it changes, not when one is new.
+#[test]
+fn the_catalogue_embeds_every_file_of_configs() {
+    let Ok(catalogue) = slicewise::config::Catalogue::load(None) else {
+        panic!("the embedded catalogue is faulty")
+    };
+    let mut embedded: Vec<String> =
+        catalogue.list().into_iter().map(|entry| format!("{}s/{}", entry.kind, entry.id)).collect();
+    let mut files = Vec::new();
+    for folder in fs::read_dir("configs").unwrap().map(|folder| folder.unwrap().path()) {
+        for file in fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()) {
+            let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().to_string();
+            files.push(format!("{}/{}", name(&folder), name(&file)));
+        }
+    }
+    embedded.sort();
+    files.sort();
+    assert_eq!(
+        embedded, files,
+        "touch src/config/catalogue.rs to embed the files of configs/ anew"
+    );
+}
+
 #[test]
 fn every_file_says_what_it_is() {
     for (path, text, _) in sources() {

@@ -60,7 +60,7 @@ fn the_published_pairs_are_read() {
         let baseline = pair.baseline.as_ref().unwrap();
         assert!(matches!(&baseline.kind, BaselineKind::Twin { .. }), "{}", pair.name);
         assert!(pair.virtual_run.published.is_some() && baseline.run.published.is_some());
-        assert_eq!(pair.capacity, Some(0.0025));
+        assert_eq!(pair.capacity, Some(0.001));
         assert_eq!(pair.virtual_run.experiment.vms[0].vcpus, 24);
         assert_eq!(baseline.run.experiment.vms[0].vcpus, 128);
     }
@@ -90,11 +90,13 @@ fn a_sweep_is_one_pair_for_each_value() {
 }
 
 #[test]
-fn the_examples_of_the_reference_are_good() {
-    let text = fs::read_to_string("docs/scenario-files.md").unwrap();
+fn the_examples_of_the_documents_are_good() {
+    let text = ["docs/scenario-files.md", "README.md"]
+        .map(|file| fs::read_to_string(file).unwrap())
+        .join("\n");
     let examples: Vec<&str> =
         text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(examples.len() >= 3);
+    assert!(examples.len() >= 5);
     for example in examples.iter().filter(|example| example.contains("[[vm]]")) {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("example.toml");

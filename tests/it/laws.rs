@@ -1,7 +1,9 @@
 //! Laws that every station keeps, whatever it does: one harness, all stations.
 
 use proptest::prelude::*;
-use slicewise::gpu::{Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob, PowerCap};
+use slicewise::gpu::{
+    Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob, PowerCap, Turns, TurnsJob,
+};
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
 use slicewise::spec::{GpuSharing, InstanceSpec};
@@ -110,6 +112,17 @@ proptest! {
         let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![sharing]);
         let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)], Some(PowerCap::new(Share::new(0.5).unwrap())));
         check_station(card, &jobs, |tag, work| CardJob { owner: OwnerId { instance: tag as u16 % 2, slot: 0 }, job: batch(tag, work, phi) })?;
+    }
+
+    #[test]
+    fn turns_keep_the_contract(idle in 0..3usize, policy in 0..3usize, jobs in jobs()) {
+        use slicewise::spec::{IdleRule, SlicePolicy, TimeSlicing};
+        let policy = [SlicePolicy::BestEffort, SlicePolicy::EqualShare, SlicePolicy::FixedShare][policy];
+        let idle = [IdleRule::Burned, IdleRule::RestBurned, IdleRule::SkippedAndCapped { window: None }][idle];
+        let nanos = SimDuration::from_nanos;
+        let slicing = TimeSlicing { idle, slice: nanos(300), switch_cost: nanos(20), ..crate::slicing::slicing(policy) };
+        let turns = Turns::new(&[GpuSharing::InOrder; 3], Share::WHOLE, slicing);
+        check_station(turns, &jobs, |tag, work| TurnsJob { slot: tag % 3, job: batch(tag, work, 1.0) })?;
     }
 
     /// Work done = time busy: a pool in order is busy for exactly the sum of its batches' times.

@@ -18,6 +18,10 @@ impl TimeSlicePolicy for FixedShare {
         self.slots
     }
 
+    fn shares(&self, _running: usize) -> usize {
+        self.slots
+    }
+
     fn offers_turn(&self, entry: &Entry) -> bool {
         offered_under(self.idle, entry)
     }

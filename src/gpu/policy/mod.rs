@@ -11,12 +11,58 @@ use super::run_list::Entry;
 use crate::spec::{IdleRule, SlicePolicy, TimeSlicing};
 
 /// Who is offered a turn, and what becomes of the turn of one without work.
+///
+/// While anybody has work, a policy without a cap offers a turn to somebody with work: otherwise the
+/// engine would stand still for good.
+///
+/// A policy of one's own: newcomers keep their turns, busy or not, until they have had a second of
+/// the GPU; after that only work earns a turn.
+///
+/// ```
+/// use slicewise::gpu::{Entry, TimeSlicePolicy};
+/// use slicewise::spec::IdleRule;
+/// use slicewise::units::SimDuration;
+///
+/// #[derive(Debug)]
+/// struct NewcomersFirst {
+///     reserve: SimDuration,
+/// }
+///
+/// impl TimeSlicePolicy for NewcomersFirst {
+///     fn slots(&self, owners: usize) -> usize {
+///         owners
+///     }
+///
+///     fn offers_turn(&self, entry: &Entry) -> bool {
+///         entry.has_work || (entry.is_running && entry.scheduled < self.reserve)
+///     }
+///
+///     fn idle_rule(&self) -> Option<IdleRule> {
+///         Some(IdleRule::Burned)
+///     }
+/// }
+///
+/// let policy = NewcomersFirst { reserve: SimDuration::from_secs(1) };
+/// let idle = Entry { is_running: true, ..Entry::default() };
+/// let settled = Entry { scheduled: SimDuration::from_secs(2), ..idle };
+/// assert!(policy.offers_turn(&idle));
+/// assert!(!policy.offers_turn(&settled));
+/// assert!(policy.offers_turn(&Entry { has_work: true, ..settled }));
+/// ```
+///
+/// To put it to use, give it a file beside the others, a line in [`POLICIES`] and a name in
+/// [`SlicePolicy`]; from outside the crate a policy can be written and tested, not run.
 pub trait TimeSlicePolicy: std::fmt::Debug {
     /// How many slots take part in the rotation when `owners` vGPUs exist.
     fn slots(&self, owners: usize) -> usize;
 
     /// Whether the slot is offered its turn.
     fn offers_turn(&self, entry: &Entry) -> bool;
+
+    /// Into how many equal shares the cap divides a window when `running` vGPUs run.
+    fn shares(&self, running: usize) -> usize {
+        running
+    }
 
     /// What an idle turn becomes; nothing where idle owners have none.
     fn idle_rule(&self) -> Option<IdleRule>;
@@ -34,7 +80,7 @@ pub struct PolicyEntry {
 }
 
 /// The policies known.
-pub const POLICIES: [PolicyEntry; 3] = [
+pub const POLICIES: &[PolicyEntry] = &[
     PolicyEntry {
         name: "best-effort",
         about: "vGPUs with work share the GPU alike; idle time goes to the others (the default)",
