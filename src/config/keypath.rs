@@ -3,6 +3,7 @@
 //! A path through an array of tables means every one of them, unless it says which, by index or by
 //! its `name`. It does not know which keys there are; whoever reads the tree afterwards does.
 
+use super::value::article;
 use std::borrow::Cow;
 use std::ops::Range;
 use toml::Spanned;
@@ -123,7 +124,7 @@ fn into_value<'a>(
     let members = match value {
         DeValue::Table(table) => return into_table(table, steps, change, spot, walked),
         DeValue::Array(members) => members,
-        _ => return Err(format!("`{walked}` is a {kind} and has no keys")),
+        _ => return Err(format!("`{walked}` is {} and has no keys", article(kind))),
     };
     let count = members.iter().count();
     let (chosen, rest) = match &steps[0] {
@@ -200,7 +201,7 @@ mod tests {
 
     #[test]
     fn what_stands_in_the_way_is_told() {
-        assert_eq!(set("host.model").unwrap_err(), "`host` is a integer and has no keys");
+        assert_eq!(set("host.model").unwrap_err(), "`host` is an integer and has no keys");
         assert_eq!(set("vm[2].x").unwrap_err(), "there is no `vm[2]`: the first of 2 is [0]");
         assert!(set("vm[0]").unwrap_err().starts_with("a key of `vm` is wanted"));
         assert_eq!(set("other[0].x").unwrap_err(), "`other` is a table and has no numbers");

@@ -198,29 +198,32 @@ impl<'a> Axis<'a> {
 /// `[[sweep.line]]` with `name`, `set` and `unset`.
 fn read_lines<'a>(value: &Value<'a>) -> Option<Vec<Line<'a>>> {
     let items = value.items(POINTS_MAX)?;
+    let count = items.len();
     let mut lines: Vec<Line<'a>> = Vec::new();
-    for item in items {
-        let mut table = item.table()?;
-        let name = table.need("name", "name the line, as charts and tables call it");
-        let set = table.table("set");
-        let unset = table.get("unset");
-        table.finish();
-        let name = name?;
-        let text = name.text()?;
-        if lines.iter().any(|line| line.name == text) {
-            name.report(Diagnostic::at(
-                &name.spot(),
-                format!("two lines are named {}", quoted(text)),
-            ));
-            return None;
+    for line in items.iter().filter_map(read_line) {
+        let (name, line) = line;
+        if lines.iter().any(|other| other.name == line.name) {
+            let title = format!("two lines are named {}", quoted(&line.name));
+            name.report(Diagnostic::at(&name.spot(), title));
         }
-        lines.push(Line { name: text.to_string(), unset: read_unset(unset)?, set: read_set(set)? });
+        lines.push(line);
     }
-    Some(lines)
+    (lines.len() == count).then_some(lines)
 }
 
-fn read_set<'a>(table: Option<Reader<'a>>) -> Option<Vec<Setting<'a>>> {
-    let Some(mut table) = table else { return Some(Vec::new()) };
+/// One line, and where its name stands.
+fn read_line<'a>(item: &Value<'a>) -> Option<(Value<'a>, Line<'a>)> {
+    let mut table = item.table()?;
+    let name = table.need("name", "name the line, as charts and tables call it");
+    let set = table.get("set").map_or(Some(Vec::new()), |value| read_set(value.table()?));
+    let unset = read_unset(table.get("unset"));
+    table.finish();
+    let name = name?;
+    let line = Line { name: name.text()?.to_string(), unset: unset?, set: set? };
+    Some((name, line))
+}
+
+fn read_set<'a>(mut table: Reader<'a>) -> Option<Vec<Setting<'a>>> {
     let mut settings = Vec::new();
     for (key, value) in table.entries() {
         let spot = table.key_span(&key);

@@ -274,7 +274,8 @@ fn cut(written: &str) -> String {
     if written.len() > 40 { format!("{}...", &written[..40]) } else { written.to_string() }
 }
 
-fn article(kind: &str) -> String {
+/// `a string`, `an integer`.
+pub(super) fn article(kind: &str) -> String {
     match kind {
         "integer" | "array" => format!("an {kind}"),
         _ => format!("a {kind}"),

@@ -218,7 +218,8 @@ mod tests {
                     Value::Number(number) => {
                         cell.parse::<f64>().unwrap() == number.as_f64().unwrap()
                     }
-                    other => cell == other.to_string(),
+                    Value::Bool(flag) => cell.parse() == Ok(*flag),
+                    other => panic!("{other} in a row"),
                 };
                 assert!(same, "{column}: {cell} and {}", line[column]);
             }

@@ -6,5 +6,6 @@ mod diagnostics;
 mod laws;
 mod slicing;
 mod support;
+mod sweep;
 mod theory;
 mod twins;

@@ -39,8 +39,10 @@ pub(super) struct Place {
 
 /// The horizontal axis.
 pub(super) struct Along {
-    pub(super) label: String,
-    pub(super) values: Vec<ParameterValue>,
+    label: String,
+    values: Vec<ParameterValue>,
+    /// Its right end, in pixels.
+    right: f64,
 }
 
 /// Lines differ in colour and in sign; the bound has a colour of its own.
@@ -59,22 +61,27 @@ const STYLES: [(Colour, Sign); 12] = [
     (colour::INK, Sign::Triangle),
 ];
 
-/// Left and right of every plane; names stand right of it.
-const X: (f64, f64) = (130.0, 850.0);
+/// Left of every plane, and its right where lines have names and where they need none.
+const LEFT: f64 = 130.0;
+const RIGHT_NAMED: f64 = 830.0;
+const RIGHT: f64 = 980.0;
 /// From the last line below the title to the first plane, and from plane to plane.
 const TOP: f64 = 160.0;
 const GAP: f64 = 80.0;
 /// A plane's least height.
 const PLANE: f64 = 400.0;
-/// Height of a line of text, and how many letters of a name fit beside the plane.
+/// Height of a line of text, the air between two names, and how many letters of a name fit beside
+/// the plane.
 const TEXT_LINE: f64 = 28.0;
-const LETTERS: usize = 22;
+const AIR: f64 = 6.0;
+const LETTERS: usize = 21;
 
-/// A name at the right: where its line ends, its lines of text, its colour.
+/// A name at the right: where its line ends, its lines of text, its colour and sign.
 struct Name {
     end: f64,
     rows: Vec<String>,
     colour: Colour,
+    sign: Option<Sign>,
 }
 
 /// The whole chart.
@@ -84,48 +91,57 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     let all: f64 = heights.iter().sum::<f64>() + GAP * (panels.len() as f64 - 1.0);
     let bottom = TOP + all;
     let mut figure = Figure::new(bottom + 50.0 + TEXT_LINE * words, title, below);
+    let mut places = panels.iter().flat_map(|panel| &panel.series).flat_map(|line| &line.places);
+    if places.any(|place| place.is_some_and(|place| !place.valid)) {
+        let at = (along.right, TOP - 36.0);
+        figure.label(at, "hollow: INVALID", size::TEXT, Lean::Left, colour::QUIET);
+    }
     let mut top = TOP;
     for (panel, height) in panels.iter().zip(heights) {
         plane(&mut figure, panel, along, (top + height, top));
         top += height + GAP;
     }
     name_values(&mut figure, along, bottom);
-    let at = ((X.0 + X.1) / 2.0, bottom + 28.0 + TEXT_LINE * words);
+    let at = ((LEFT + along.right) / 2.0, bottom + 28.0 + TEXT_LINE * words);
     figure.label(at, &clip(&along.label, 50), size::TEXT, Lean::Middle, colour::INK);
     figure
 }
 
 /// A plane is high enough for the names of its lines.
 fn height(panel: &Panel) -> f64 {
-    let names = panel.series.iter().map(|series| name_rows(&series.name).len());
-    let rows = names.sum::<usize>() + usize::from(panel.bound.is_some());
-    PLANE.max(TEXT_LINE * (rows as f64 + 1.0))
+    let rows = panel.series.iter().map(|series| name_rows(&series.name).len());
+    let rows = rows.sum::<usize>() + usize::from(panel.bound.is_some());
+    let names = panel.series.len() as f64 + 1.0;
+    PLANE.max(TEXT_LINE * (rows as f64 + 1.0) + AIR * names)
 }
 
 fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64, f64)) {
     let y = vertical(panel, (bottom, top));
     for tick in y.ticks(((bottom - top) / 70.0) as usize) {
         let at = y.place(tick);
-        figure.line(&[(X.0, at), (X.1, at)], 1.5, colour::RULE);
-        figure.label((X.0 - 12.0, at), &(panel.write)(tick), size::TEXT, Lean::Left, colour::QUIET);
+        figure.line(&[(LEFT, at), (along.right, at)], 1.5, colour::RULE);
+        figure.label(
+            (LEFT - 12.0, at),
+            &(panel.write)(tick),
+            size::TEXT,
+            Lean::Left,
+            colour::QUIET,
+        );
     }
-    figure.line(&[(X.0, bottom), (X.1, bottom)], 2.0, colour::QUIET);
+    figure.line(&[(LEFT, bottom), (along.right, bottom)], 2.0, colour::QUIET);
     for index in 0..along.values.len() {
         let at = along.place(index);
         figure.line(&[(at, bottom), (at, bottom + 8.0)], 2.0, colour::QUIET);
     }
     let head = clip(&panel.head, 40);
     figure.label((30.0, top - 36.0), &head, size::HEAD, Lean::Right, colour::INK).bold = true;
-    if panel.series.iter().flat_map(|series| &series.places).flatten().any(|place| !place.valid) {
-        let text = "hollow: INVALID";
-        figure.label((X.1, top - 36.0), text, size::TEXT, Lean::Left, colour::QUIET);
-    }
     let within = |value: f64| y.place(value).clamp(top, bottom);
     let mut names = Vec::new();
     if let Some((value, name)) = &panel.bound {
         let end = within(*value);
-        figure.dashes((X.0, end), (X.1, end), 3.0, colour::VERMILION);
-        names.push(Name { end, rows: vec![clip(name, LETTERS)], colour: colour::VERMILION });
+        figure.dashes((LEFT, end), (along.right, end), 3.0, colour::VERMILION);
+        let (rows, colour) = (vec![clip(name, LETTERS)], colour::VERMILION);
+        names.push(Name { end, rows, colour, sign: None });
     }
     let styled: Vec<_> = panel.series.iter().zip(STYLES.iter().cycle()).collect();
     for (series, (colour, _)) in &styled {
@@ -133,11 +149,12 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
     }
     for (series, (colour, sign)) in styled {
         if let Some(end) = line(figure, series, along, &within, (*colour, *sign)) {
-            names.push(Name { end, rows: name_rows(&series.name), colour: *colour });
+            let rows = name_rows(&series.name);
+            names.push(Name { end, rows, colour: *colour, sign: Some(*sign) });
         }
     }
     names.retain(|name| !name.rows.is_empty());
-    write_names(figure, names, (bottom, top));
+    write_names(figure, names, along.right, (bottom, top));
 }
 
 fn vertical(panel: &Panel, at: (f64, f64)) -> Scale {
@@ -211,8 +228,8 @@ fn line(
     }
     // A short line whose name stands at the edge is led there.
     let (x, y) = end?;
-    if x < X.1 - 60.0 && !series.name.is_empty() {
-        figure.dashes((x, y), (X.1, y), 1.5, colour);
+    if x < along.right - 60.0 && !series.name.is_empty() {
+        figure.dashes((x, y), (along.right, y), 1.5, colour);
     }
     Some(y)
 }
@@ -227,9 +244,9 @@ fn name_rows(name: &str) -> Vec<String> {
 }
 
 /// Writes the names beside the ends of their lines, moved apart where they would touch.
-fn write_names(figure: &mut Figure, mut names: Vec<Name>, (bottom, top): (f64, f64)) {
+fn write_names(figure: &mut Figure, mut names: Vec<Name>, right: f64, (bottom, top): (f64, f64)) {
     names.sort_by(|one, two| one.end.total_cmp(&two.end));
-    let half = |name: &Name| TEXT_LINE * name.rows.len() as f64 / 2.0;
+    let half = |name: &Name| (TEXT_LINE * name.rows.len() as f64 + AIR) / 2.0;
     let mut middles: Vec<f64> = names.iter().map(|name| name.end).collect();
     // Down from the top, then up from the bottom: everybody has room, nobody moves further than needed.
     let mut free = top - TEXT_LINE;
@@ -244,10 +261,17 @@ fn write_names(figure: &mut Figure, mut names: Vec<Name>, (bottom, top): (f64, f
     }
     for (middle, name) in middles.into_iter().zip(names) {
         if (middle - name.end).abs() > 6.0 {
-            figure.line(&[(X.1 + 2.0, name.end), (X.1 + 18.0, middle)], 1.5, name.colour);
+            figure.line(&[(right + 2.0, name.end), (right + 18.0, middle)], 1.5, name.colour);
+        }
+        let indent = if name.sign.is_some() { 54.0 } else { 24.0 };
+        if let Some(sign) = name.sign {
+            let at = (right + 34.0, middle - half(&name) + (TEXT_LINE + AIR) / 2.0);
+            let colour = name.colour;
+            figure.marks.push(Mark::Sign { at, radius: 8.5, sign, hollow: false, colour });
         }
         for (row, text) in name.rows.iter().enumerate() {
-            let at = (X.1 + 24.0, middle - half(&name) + TEXT_LINE * (row as f64 + 0.5));
+            let at =
+                (right + indent, middle - half(&name) + AIR / 2.0 + TEXT_LINE * (row as f64 + 0.5));
             figure.label(at, text, size::TEXT, Lean::Right, name.colour).bold = true;
         }
     }
@@ -271,6 +295,11 @@ fn name_values(figure: &mut Figure, along: &Along, bottom: f64) {
 }
 
 impl Along {
+    /// The axis; `named` leaves room for the names of lines.
+    pub(super) fn new(label: String, values: Vec<ParameterValue>, named: bool) -> Self {
+        Self { label, values, right: if named { RIGHT_NAMED } else { RIGHT } }
+    }
+
     /// Whether all values are numbers; words stand side by side.
     fn has_measure(&self) -> bool {
         self.values.iter().all(|value| value.number.is_some())
@@ -278,10 +307,10 @@ impl Along {
 
     /// Where the value stands, in pixels.
     fn place(&self, index: usize) -> f64 {
-        let inside = (X.0 + 30.0, X.1 - 30.0);
+        let inside = (LEFT + 30.0, self.right - 30.0);
         if !self.has_measure() {
-            let step = (X.1 - X.0) / self.values.len() as f64;
-            return X.0 + step * (index as f64 + 0.5);
+            let step = (self.right - LEFT) / self.values.len() as f64;
+            return LEFT + step * (index as f64 + 0.5);
         }
         let values: Vec<f64> = self.values.iter().filter_map(|value| value.number).collect();
         scale(&values, inside).place(values[index])
@@ -293,7 +322,7 @@ impl Along {
             let numbers = self.values.iter().filter_map(|value| value.number);
             return numbers.map(|number| vec![plain(number)]).collect();
         }
-        let room = ((X.1 - X.0) / self.values.len() as f64 / 15.5) as usize;
+        let room = ((self.right - LEFT) / self.values.len() as f64 / 15.5) as usize;
         let words = self.values.iter().map(|value| {
             let rows = wrap(&value.text, room.max(4), "");
             rows.lines().take(2).map(|row| clip(row, room.max(4))).collect()
@@ -302,20 +331,22 @@ impl Along {
     }
 }
 
-/// The axis of what varies: logarithmic where the values span a factor of eight by growing steps,
-/// like 1, 2, 4, 8, and linear where the steps are alike, as for 1 to 10.
+/// The axis of what varies: logarithmic where that keeps close values further apart, like 1, 2, 4, 8.
 fn scale(values: &[f64], inside: (f64, f64)) -> Scale {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
     let (low, high) = (sorted[0], sorted[sorted.len() - 1]);
-    let steps: Vec<f64> = sorted.windows(2).map(|pair| pair[1] - pair[0]).collect();
-    let smallest = steps.iter().copied().fold(f64::INFINITY, f64::min);
-    let largest = steps.iter().copied().fold(0.0, f64::max);
-    if low > 0.0 && high / low >= 8.0 && largest > 2.5 * smallest {
-        Scale::logarithmic(low, high, inside)
-    } else if low < high {
-        Scale::linear(low, high, inside)
-    } else {
-        Scale::linear(low - 1.0, high + 1.0, inside)
+    let closest = |scale: Scale| {
+        let places: Vec<f64> = sorted.iter().map(|value| scale.place(*value)).collect();
+        places.windows(2).map(|pair| pair[1] - pair[0]).fold(f64::INFINITY, f64::min)
+    };
+    if low >= high {
+        return Scale::linear(low - 1.0, high + 1.0, inside);
     }
+    let linear = Scale::linear(low, high, inside);
+    if low <= 0.0 {
+        return linear;
+    }
+    let logarithmic = Scale::logarithmic(low, high, inside);
+    if closest(logarithmic) > 1.01 * closest(linear) { logarithmic } else { linear }
 }

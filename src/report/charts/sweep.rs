@@ -120,7 +120,8 @@ fn is_valid(point: &PointResult, group: &str) -> bool {
 fn along(results: &SweepResults) -> Along {
     let points = results.points.iter().filter(|point| point.line == 0);
     let values: Vec<_> = points.map(|point| point.x.clone()).collect();
-    Along { label: results.sweep.x_label.clone(), values }
+    let named = results.sweep.lines.iter().any(|line| !line.is_empty());
+    Along::new(results.sweep.x_label.clone(), values, named)
 }
 
 fn title(what: &str, results: &SweepResults) -> String {

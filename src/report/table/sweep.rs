@@ -104,13 +104,13 @@ fn lines_of(grid: &mut Grid, shape: &Shape<'_>, line: &str, point: &PointResult)
     }
 }
 
-/// `VALID`, `INVALID`, or how many replications are `3 of 5 VALID`.
+/// `VALID`, `INVALID`, or how many replications are `2 of 5 INVALID`.
 fn verdict(point: &PointResult, group: &str) -> String {
     let valid = point.group(group).filter(|found| found.valid).count();
     match (valid, point.runs.len()) {
         (0, _) => "INVALID".to_string(),
         (valid, all) if valid == all => "VALID".to_string(),
-        (valid, all) => format!("{valid} of {all} VALID"),
+        (valid, all) => format!("{} of {all} INVALID", all - valid),
     }
 }
 
