@@ -85,7 +85,10 @@ impl Points<'_> {
         let starts = (0..self.table.points()).step_by(x.values.len());
         let name = |start| {
             let choice = self.choice(start);
-            let written = self.table.lines.get(choice.line).map(|line| line.name.clone());
+            // A single line beside other axes tells nothing apart.
+            let told = self.table.lines.len() > 1 || others.is_empty();
+            let written = self.table.lines.get(choice.line).filter(|_| told);
+            let written = written.map(|line| line.name.clone());
             let values = others.iter().zip(&choice.values[1..]).map(|(axis, value)| {
                 let value = &axis.values[*value];
                 let last = axis.key.rsplit('.').next().unwrap_or(&axis.key);

@@ -90,7 +90,8 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     let words = along.rows().iter().map(Vec::len).max().unwrap_or(1) as f64;
     let all: f64 = heights.iter().sum::<f64>() + GAP * (panels.len() as f64 - 1.0);
     let bottom = TOP + all;
-    let mut figure = Figure::new(bottom + 50.0 + TEXT_LINE * words, title, below);
+    let label = if along.label.is_empty() { 0.0 } else { TEXT_LINE };
+    let mut figure = Figure::new(bottom + 24.0 + TEXT_LINE * words + label, title, below);
     let mut places = panels.iter().flat_map(|panel| &panel.series).flat_map(|line| &line.places);
     if places.any(|place| place.is_some_and(|place| !place.valid)) {
         let at = (along.right, TOP - 36.0);
@@ -133,9 +134,17 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
         let at = along.place(index);
         figure.line(&[(at, bottom), (at, bottom + 8.0)], 2.0, colour::QUIET);
     }
+    for index in 0..along.values.len() {
+        let none = |series: &Series| series.places.get(index).copied().flatten().is_none();
+        if !along.has_measure() && panel.series.iter().all(none) {
+            let at = (along.place(index), bottom - 20.0);
+            figure.label(at, "none", size::TEXT, Lean::Middle, colour::QUIET);
+        }
+    }
     let head = clip(&panel.head, 40);
     figure.label((30.0, top - 36.0), &head, size::HEAD, Lean::Right, colour::INK).bold = true;
-    let within = |value: f64| y.place(value).clamp(top, bottom);
+    // A band may reach below zero, which a logarithmic axis does not have.
+    let within = |value: f64| if value > 0.0 { y.place(value).clamp(top, bottom) } else { bottom };
     let mut names = Vec::new();
     if let Some((value, name)) = &panel.bound {
         let end = within(*value);
@@ -212,11 +221,11 @@ fn line(
     (colour, sign): (Colour, Sign),
 ) -> Option<f64> {
     let at = |place: &Place| (along.place(place.index), y(place.value.mean));
-    let width = if along.has_measure() { 4.0 } else { 2.0 };
     for part in series.places.split(|place| place.is_none_or(|place| !shows(&place))) {
         let points: Vec<_> = part.iter().flatten().map(at).collect();
-        if points.len() > 1 {
-            figure.line(&points, width, colour);
+        // Words have no order that a line could follow.
+        if points.len() > 1 && along.has_measure() {
+            figure.line(&points, 4.0, colour);
         }
     }
     let shown = series.places.iter().flatten().filter(|place| shows(place));
@@ -228,19 +237,29 @@ fn line(
     }
     // A short line whose name stands at the edge is led there.
     let (x, y) = end?;
-    if x < along.right - 60.0 && !series.name.is_empty() {
+    if x < along.right - 60.0 && !series.name.is_empty() && along.has_measure() {
         figure.dashes((x, y), (along.right, y), 1.5, colour);
     }
     Some(y)
 }
 
-/// A name in at most two lines of text.
+/// A name in at most three lines of text.
 fn name_rows(name: &str) -> Vec<String> {
-    let rows: Vec<String> = wrap(name, LETTERS, "").lines().map(|row| clip(row, LETTERS)).collect();
-    match rows.len() {
-        0..=2 => rows.into_iter().filter(|row| !row.is_empty()).collect(),
-        _ => vec![rows[0].clone(), clip(&format!("{} …", rows[1]), LETTERS)],
+    let fits = name.chars().count() <= LETTERS;
+    let parts: Vec<&str> = if fits { vec![name] } else { name.split_inclusive(", ").collect() };
+    let text: Vec<String> = parts.iter().map(|part| wrap(part, LETTERS, "")).collect();
+    let rows = text.iter().flat_map(|part| part.lines()).map(|row| clip(row, LETTERS));
+    cut(rows.filter(|row| !row.is_empty()).collect(), 3, LETTERS)
+}
+
+/// At most `count` rows of text, the rest told by an ellipsis.
+fn cut(mut rows: Vec<String>, count: usize, letters: usize) -> Vec<String> {
+    if rows.len() > count {
+        rows.truncate(count);
+        let last = rows.last_mut().expect("at least one row is kept");
+        *last = clip(&format!("{last} …"), letters);
     }
+    rows
 }
 
 /// Writes the names beside the ends of their lines, moved apart where they would touch.
@@ -325,7 +344,7 @@ impl Along {
         let room = ((self.right - LEFT) / self.values.len() as f64 / 15.5) as usize;
         let words = self.values.iter().map(|value| {
             let rows = wrap(&value.text, room.max(4), "");
-            rows.lines().take(2).map(|row| clip(row, room.max(4))).collect()
+            cut(rows.lines().map(|row| clip(row, room.max(4))).collect(), 3, room.max(4))
         });
         words.collect()
     }
@@ -349,4 +368,42 @@ fn scale(values: &[f64], inside: (f64, f64)) -> Scale {
     }
     let logarithmic = Scale::logarithmic(low, high, inside);
     if closest(logarithmic) > 1.01 * closest(linear) { logarithmic } else { linear }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_band_that_reaches_below_zero_stays_in_its_plane() {
+        let place = |index, mean, half| {
+            let value = Interval { mean, half_width: Some(half) };
+            Some(Place { index, value, valid: true })
+        };
+        let places = vec![place(0, 5.0, 1.0), place(1, 100.0, 170.0), place(2, 6000.0, 100.0)];
+        let series = vec![Series { name: String::new(), places }];
+        let panel = Panel { head: String::new(), series, bound: None, write: plain };
+        let value = |number| ParameterValue { text: String::new(), number: Some(number) };
+        let along = Along::new(String::new(), vec![value(1.0), value(2.0), value(3.0)], false);
+        let figure = draw("", "", &along, &[panel]);
+        let areas = figure.marks.iter().filter_map(|mark| match mark {
+            Mark::Area { points, .. } => Some(points),
+            _ => None,
+        });
+        let points: Vec<_> = areas.flatten().collect();
+        assert_eq!(points.len(), 6);
+        assert!(points.iter().all(|(_, y)| (TOP..=TOP + PLANE).contains(y)), "{points:?}");
+    }
+
+    #[test]
+    fn values_that_grow_by_factors_get_a_logarithmic_axis() {
+        let places = |values: &[f64]| {
+            let scale = scale(values, (0.0, 100.0));
+            values.iter().map(|value| scale.place(*value).round()).collect::<Vec<_>>()
+        };
+        assert_eq!(places(&[1.0, 10.0, 100.0]), [0.0, 50.0, 100.0]);
+        assert_eq!(places(&[1.0, 2.0, 3.0, 4.0, 5.0]), [0.0, 25.0, 50.0, 75.0, 100.0]);
+        assert_eq!(places(&[0.0, 5.0, 10.0]), [0.0, 50.0, 100.0]);
+        assert_eq!(places(&[7.0]), [50.0]);
+    }
 }

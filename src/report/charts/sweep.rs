@@ -135,12 +135,12 @@ fn title(what: &str, results: &SweepResults) -> String {
 fn below(results: &SweepResults) -> String {
     let mut notes = Vec::new();
     if results.sweep.replications > 1 {
-        notes.push(format!("95 % bands of {} runs", results.sweep.replications));
+        notes.push(format!("95 % intervals of {} runs", results.sweep.replications));
     }
     match results.failed() {
         0 => {}
-        1 => notes.push("1 point cannot be".to_string()),
-        failed => notes.push(format!("{failed} points cannot be")),
+        1 => notes.push("1 point is an error".to_string()),
+        failed => notes.push(format!("{failed} points are errors")),
     }
     if results.sweep.lines.len() > LINES_MAX {
         notes.push(format!("{LINES_MAX} of {} lines", results.sweep.lines.len()));
