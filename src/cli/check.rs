@@ -3,13 +3,35 @@
 //! It simulates nothing and writes nothing.
 
 use super::{Failure, output};
-use crate::spec::Scenario;
+use crate::config::Task;
+use crate::spec::{Scenario, Sweep};
 use std::path::Path;
 
 /// Runs the command.
 pub(super) fn run(path: &Path, configs: Option<&Path>) -> Result<(), Failure> {
-    let scenario = super::load(path, configs, None)?;
-    output::data(&format!("ok: {}\n", summary(&scenario)))
+    match super::load(path, configs, None)? {
+        Task::Run(scenario) => output::data(&format!("ok: {}\n", summary(&scenario))),
+        Task::Sweep(file) => {
+            let points = file.sweep().points.iter();
+            for (point, error) in points.filter_map(|point| Some((point, point.error.as_ref()?))) {
+                output::message(&format!("error row: {}: {error}", file.sweep().label(point)));
+            }
+            output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep())))
+        }
+    }
+}
+
+/// What a sweep asks for, in one line: `contention: 12 points, 2 of them errors, 50 runs`.
+pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
+    let failed = sweep.points.iter().filter(|point| point.error.is_some()).count();
+    let errors = match failed {
+        0 => String::new(),
+        1 => ", 1 of them an error".to_string(),
+        _ => format!(", {failed} of them errors"),
+    };
+    let runs = (sweep.points.len() - failed) * sweep.replications as usize;
+    let points = count(sweep.points.len(), "point");
+    format!("{}: {points}{errors}, {}", sweep.name, count(runs, "run"))
 }
 
 /// What a scenario asks for, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.

@@ -12,6 +12,13 @@ pub enum Failure {
     Invalid(Vec<Diagnostic>),
     /// The command line asks for something that cannot be: one lower-case sentence.
     Usage(String),
+    /// A sweep is done, and some of its points could not be simulated.
+    Points {
+        /// How many.
+        failed: usize,
+        /// Of how many.
+        all: usize,
+    },
     /// The world failed: a file cannot be read, a disk is full.
     World(anyhow::Error),
     /// Whoever read our standard output has read enough, like `head`.
@@ -25,6 +32,7 @@ impl Failure {
             Failure::OutputClosed => ExitCode::SUCCESS,
             Failure::World(_) => ExitCode::from(1),
             Failure::Invalid(_) | Failure::Usage(_) => ExitCode::from(2),
+            Failure::Points { .. } => ExitCode::from(3),
         }
     }
 
@@ -39,6 +47,9 @@ impl Failure {
                 }
             }
             Failure::Usage(message) => tell_error(message),
+            Failure::Points { failed, all } => {
+                tell_error(&format!("{failed} of {all} points could not be simulated"));
+            }
             Failure::World(error) => tell_error(&format!("{error:#}")),
             Failure::OutputClosed => {}
         }

@@ -8,12 +8,12 @@ mod failure;
 mod output;
 mod progress;
 mod run;
+mod sweep;
 mod vgpu;
 
 pub use failure::Failure;
 
-use crate::config::{self, Catalogue, LoadOptions};
-use crate::spec::Scenario;
+use crate::config::{self, Catalogue, LoadOptions, Task};
 use clap::{Args, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -39,6 +39,7 @@ Examples:
   slicewise run scenarios/vsphere-mlperf-v1.1      every scenario of a folder
   slicewise run my-vm.toml --seed 7 --out result   one file, another seed, another place
   slicewise run my-vm.toml --json | jq .runs       the document for programs
+  slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
@@ -48,6 +49,7 @@ Exit codes:
   0    done; an INVALID verdict is a result, not an error
   1    the world failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
+  3    a sweep is done, and some of its points could not be simulated: rows with an error
   130  interrupted; what was in the output folder before is still there";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -61,6 +63,9 @@ enum When {
 enum Command {
     /// Simulate a scenario: table on the terminal; JSON, CSV and charts in a folder
     Run(RunArgs),
+    /// Simulate every point of a file's [sweep]: curves, and one CSV and JSON Lines
+    #[command(after_help = SWEEP_HELP)]
+    Sweep(SweepArgs),
     /// Look for mistakes in a scenario without simulating it
     Check {
         /// A scenario file, or a folder of them
@@ -110,6 +115,26 @@ pub(crate) struct RunArgs {
     threads: Option<u16>,
 }
 
+/// What `slicewise sweep` takes.
+#[derive(Args, Debug)]
+pub(crate) struct SweepArgs {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// Forget what an interrupted sweep has done already
+    #[arg(long)]
+    fresh: bool,
+}
+
+const SWEEP_HELP: &str = "\
+An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
+output/.slicewise-partial-<scenario>, and count as long as their point, the seed and the version of
+slicewise are the same.
+
+Exit codes:
+  0  every point was simulated
+  3  some points could not be: their rows say why; the others are there";
+
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.color {
@@ -120,6 +145,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     let configs = cli.configs.as_deref();
     match cli.command {
         Command::Run(arguments) => run::run(arguments, configs),
+        Command::Sweep(arguments) => sweep::run(&arguments, configs),
         Command::Check { path } => check::run(&path, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
@@ -127,8 +153,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     }
 }
 
-/// Reads a scenario with the catalogue that the command line names.
-fn load(path: &Path, configs: Option<&Path>, seed: Option<u64>) -> Result<Scenario, Failure> {
+/// Reads a scenario or a sweep with the catalogue that the command line names.
+fn load(path: &Path, configs: Option<&Path>, seed: Option<u64>) -> Result<Task, Failure> {
     let catalogue = Catalogue::load(configs)?;
-    Ok(config::load(path, &LoadOptions { catalogue, seed })?)
+    Ok(config::load_task(path, &LoadOptions { catalogue, seed })?)
 }

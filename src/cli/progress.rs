@@ -9,8 +9,17 @@ pub(super) struct Progress(ProgressBar);
 
 impl Progress {
     pub(super) fn new(quiet: bool) -> Self {
+        Self::styled(quiet, "{bar:30} {pos}/{len} {wide_msg}")
+    }
+
+    /// A bar that also says how long the rest will take.
+    pub(super) fn timed(quiet: bool) -> Self {
+        Self::styled(quiet, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")
+    }
+
+    fn styled(quiet: bool, template: &str) -> Self {
         let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        let style = ProgressStyle::with_template("{bar:30} {pos}/{len} {wide_msg}");
+        let style = ProgressStyle::with_template(template);
         bar.set_style(style.expect("the template is right"));
         Self(bar)
     }

@@ -2,7 +2,8 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::{Failure, RunArgs, check, output, progress};
+use super::{Failure, RunArgs, SweepArgs, check, output, progress, sweep};
+use crate::config::Task;
 use crate::report::{self, Folder, table};
 use crate::study::{self, Results};
 use anyhow::Context;
@@ -10,7 +11,13 @@ use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let scenario = super::load(&arguments.path, configs, arguments.seed)?;
+    let scenario = match super::load(&arguments.path, configs, arguments.seed)? {
+        Task::Run(scenario) => scenario,
+        // Whoever runs a sweep means its points.
+        Task::Sweep(file) => {
+            return sweep::run_file(&file, &SweepArgs { run: arguments, fresh: false });
+        }
+    };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
     // Before the work: nobody likes to hear after it that the folder was wrong.
     let folder = Folder::open(&out, arguments.force)?;
@@ -40,16 +47,16 @@ fn print(results: &Results, json: bool) -> Result<(), Failure> {
 }
 
 /// Does the work with so many threads, or one per core.
-fn with_threads(
+pub(super) fn with_threads<R: Send>(
     threads: Option<u16>,
-    work: impl FnOnce() -> Results + Send,
-) -> Result<Results, Failure> {
+    work: impl FnOnce() -> R + Send,
+) -> Result<R, Failure> {
     let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0).into()).build();
     Ok(pool.context("cannot start threads")?.install(work))
 }
 
 /// `output/<scenario>`, from the current folder; the name made fit for a folder.
-fn default_folder(scenario: &str) -> PathBuf {
+pub(super) fn default_folder(scenario: &str) -> PathBuf {
     let fit = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
     let name: String = scenario.trim_start_matches('.').chars().map(fit).collect();
     Path::new("output").join(if name.is_empty() { "scenario" } else { name.as_str() })

@@ -34,6 +34,7 @@ pub struct Diagnostic {
     place: Place,
     label: String,
     notes: Vec<(&'static str, String)>,
+    form: bool,
 }
 
 /// Where a diagnostic points.
@@ -63,7 +64,23 @@ impl Diagnostic {
     }
 
     fn new(place: Place, title: impl Into<String>) -> Self {
-        Self { title: title.into(), place, label: String::new(), notes: Vec::new() }
+        Self { title: title.into(), place, label: String::new(), notes: Vec::new(), form: false }
+    }
+
+    /// Marks what is wrong in any surroundings, like a misspelt key: no other value would help.
+    pub(super) fn of_form(mut self) -> Self {
+        self.form = true;
+        self
+    }
+
+    /// Whether it is wrong in any surroundings.
+    pub(super) fn is_of_form(&self) -> bool {
+        self.form
+    }
+
+    /// Its first line, without `error: `.
+    pub(super) fn title(&self) -> &str {
+        &self.title
     }
 
     /// The words under the caret.

@@ -63,8 +63,6 @@ pub(super) struct Surroundings<'c> {
     pub(super) catalogue: &'c Catalogue,
     /// Nothing when the machine itself is faulty: then its rules rest.
     pub(super) machine: Option<&'c Machine>,
-    /// The key a series varies: it need not be set.
-    pub(super) swept: Option<String>,
 }
 
 /// Reads the VM with this number, counted from 1.
@@ -86,7 +84,7 @@ pub(super) fn read(
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
     let (server, [batch_spot, streams_spot]) = server(&mut table, workload);
-    let (load, rate_spot) = load(&mut table, workload, around, copies.flatten().unwrap_or(1));
+    let (load, rate_spot) = load(&mut table, workload, copies.flatten().unwrap_or(1));
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
@@ -105,8 +103,10 @@ pub(super) fn read(
         None => None,
     };
     let workload = workload?.spec.clone();
+    let name = name?;
     let vm = VmSpec {
-        name: name?,
+        group: name.clone(),
+        name,
         vcpus: vcpus?,
         gpus: Vec::new(),
         workload,
@@ -128,12 +128,11 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
     let of_the_host =
         machine.map_or(String::new(), |_| format!(", of the host's {all} logical processors"));
     let virtual_gpus = machine.is_some_and(|machine| machine.hypervisor.virtual_gpus);
-    let silent = around.swept.as_deref() == Some("vcpus") || !virtual_gpus;
     let help = format!("say how many the VM gets{of_the_host}, such as vcpus = 24");
-    let value = if silent { table.get("vcpus") } else { table.need("vcpus", &help) };
+    let value = if virtual_gpus { table.need("vcpus", &help) } else { table.get("vcpus") };
     match value {
         Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
-        None => silent.then_some(all),
+        None => (!virtual_gpus).then_some(all),
     }
 }
 
@@ -307,7 +306,6 @@ pub(super) fn server_spots(table: &Reader<'_>) -> [Spot; 2] {
 fn load(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
-    around: &Surroundings<'_>,
     copies: u32,
 ) -> (Option<LoadSpec>, Spot) {
     let header = table.spot();
@@ -325,7 +323,7 @@ fn load(
     let needs_rate = scenario
         .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
     let total = table.get("total_qps");
-    if needs_rate && total.is_none() && around.swept.as_deref() != Some("target_qps") {
+    if needs_rate && total.is_none() {
         table.need(
             "target_qps",
             "say how many queries (Offline: samples) per second, such as target_qps = 3600",

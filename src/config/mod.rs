@@ -1,9 +1,10 @@
-//! Floor 6: what the user wrote. [`load`] makes a checked [`Scenario`] of it, or says all that is
-//! wrong at once.
+//! Floor 6: what the user wrote. [`load_task`] makes a checked [`Scenario`] or [`SweepFile`] of it, or
+//! says all that is wrong at once.
 //!
 //! ```text
 //!  files ─► source ─► reader ─► machine, sharing, guest, settings ─► cards, rules ─► plan ─► Scenario
-//!                 └► gpus, entries ─► catalogue ──┘
+//!             │   └► gpus, entries ─► catalogue ──┘                                     ▲
+//!             └─► sweep, keypath ─► points (the file, once for each) ───────────────────┘
 //! ```
 //!
 //! Nothing is simulated here, and nothing printed.
@@ -15,8 +16,10 @@ mod entries;
 mod facts;
 mod gpus;
 mod guest;
+mod keypath;
 mod machine;
 mod plan;
+mod points;
 mod published;
 mod reader;
 mod rules;
@@ -25,13 +28,15 @@ mod sharing;
 mod source;
 mod suggest;
 mod sweep;
+mod sweep_file;
 mod value;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use diagnostic::Diagnostic;
+pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;
-use crate::spec::{Axis, Pair, Scenario};
+use crate::spec::{Experiment, Scenario};
 use diagnostic::{Problems, SourceFile};
 use plan::Plan;
 use reader::Reader;
@@ -75,6 +80,23 @@ impl fmt::Display for LoadError {
 
 impl std::error::Error for LoadError {}
 
+/// What a path asks for.
+#[derive(Debug)]
+pub enum Task {
+    /// A run, or several, each beside what it is compared with.
+    Run(Box<Scenario>),
+    /// A grid of runs.
+    Sweep(Box<SweepFile>),
+}
+
+/// Reads what a path asks for: a file with `[sweep]` is a sweep, everything else a scenario.
+pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
+    if let Some(sweep) = SweepFile::load(path, options)? {
+        return Ok(Task::Sweep(Box::new(sweep)));
+    }
+    Ok(Task::Run(Box::new(load(path, options)?)))
+}
+
 /// Reads a scenario: a file, or a folder whose `*.toml`, in order of their names, make one pair each.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
     let problems = Problems::default();
@@ -90,7 +112,6 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
         plans.extend(plan::read(file, stem, &options.catalogue, &problems));
     }
     let seed = agreed_seed(&plans, &problems);
-    let axis = only_axis(&plans, &problems);
     if plans.is_empty() {
         no_scenario(path, &problems);
     }
@@ -101,14 +122,18 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
     let title = title.or_else(|| {
         if path.is_dir() { None } else { plans.iter().find_map(|plan| plan.title.clone()) }
     });
-    let pairs: Vec<Pair> = plans.into_iter().flat_map(|plan| plan.pairs).collect();
+    let pairs: Vec<_> = plans.into_iter().flat_map(|plan| plan.pairs).collect();
+    let runs = pairs.iter().flat_map(|pair| {
+        let baseline = pair.baseline.as_ref().map(|baseline| &baseline.run.experiment);
+        [Some(&pair.virtual_run.experiment), baseline].into_iter().flatten()
+    });
+    let used = runs.flat_map(used_entries).collect();
     let mut scenario = Scenario {
         title: title.unwrap_or_else(|| name.clone()),
         name,
-        hash: hash(&files, &pairs, &options.catalogue),
+        hash: hash(&files, &used, &options.catalogue),
         seed: options.seed.or(seed).unwrap_or(0),
         pairs,
-        axis,
     };
     sow(&mut scenario);
     Ok(scenario)
@@ -161,20 +186,6 @@ fn agreed_seed(plans: &[Plan], problems: &Problems) -> Option<u64> {
     Some(*first)
 }
 
-/// The axis of a series, which stands alone.
-fn only_axis(plans: &[Plan], problems: &Problems) -> Option<Axis> {
-    if let [plan] = plans {
-        return plan.axis.as_ref().map(|(axis, _)| axis.clone());
-    }
-    for (_, spot) in plans.iter().filter_map(|plan| plan.axis.as_ref()) {
-        let diagnostic = Diagnostic::at(spot, "`sweep` stands in a folder of several scenarios");
-        problems.push(
-            diagnostic.help("put the series into a folder of its own, or run its file by itself"),
-        );
-    }
-    None
-}
-
 /// The last part of the path, without `.toml`; results go to a folder of this name.
 fn name_of(path: &Path) -> String {
     let named = |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_string());
@@ -194,18 +205,22 @@ fn sow(scenario: &mut Scenario) {
     }
 }
 
-/// FNV-1a over names and texts of the scenario files and of the catalogue files they use.
-fn hash(files: &[(String, Arc<SourceFile>)], pairs: &[Pair], catalogue: &Catalogue) -> String {
+/// The catalogue files that an experiment uses: folder and id.
+fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, String)> {
     let mut used = BTreeSet::new();
-    for pair in pairs {
-        let baseline = pair.baseline.as_ref().map(|baseline| &baseline.run.experiment);
-        for experiment in [Some(&pair.virtual_run.experiment), baseline].into_iter().flatten() {
-            used.insert(("hosts", experiment.host.id.clone()));
-            used.insert(("hypervisors", experiment.hypervisor.id.clone()));
-            used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
-            used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
-        }
-    }
+    used.insert(("hosts", experiment.host.id.clone()));
+    used.insert(("hypervisors", experiment.hypervisor.id.clone()));
+    used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
+    used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
+    used
+}
+
+/// FNV-1a over names and texts of the scenario files and of the catalogue files they use.
+fn hash(
+    files: &[(String, Arc<SourceFile>)],
+    used: &BTreeSet<(&'static str, String)>,
+    catalogue: &Catalogue,
+) -> String {
     let used = used
         .iter()
         .map(|(folder, id)| (format!("{folder}/{id}"), catalogue.text(folder, id).unwrap_or("")));

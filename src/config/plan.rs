@@ -1,4 +1,4 @@
-//! From one scenario file to its pairs: the run, its baseline, what was published, or a series.
+//! From one scenario file to its pairs: the run, its baseline, what was published, not a sweep.
 //!
 //! Seeds and the order of files are the business of `config::load`.
 
@@ -11,15 +11,15 @@ use super::machine::Machine;
 use super::published::Sides;
 use super::reader::Reader;
 use super::settings::{differences, read_load, read_server};
-use super::sweep::Sweep;
 use super::value::Value;
 use super::{rules, source};
 use crate::spec::{
-    Axis, Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
+    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
 use std::sync::Arc;
+use toml::de::DeTable;
 
 /// Most VMs in a file.
 const VMS_MAX: usize = 64;
@@ -30,7 +30,6 @@ pub(super) struct Plan {
     /// The seed it states, and where.
     pub(super) seed: Option<(u64, Spot)>,
     pub(super) pairs: Vec<Pair>,
-    pub(super) axis: Option<(Axis, Spot)>,
 }
 
 /// Reads a scenario file; `stem` is its name without `.toml`.
@@ -47,39 +46,39 @@ pub(super) fn read(
         problems.push(Diagnostic::at(&spot, "the file is empty").help(help));
         return None;
     }
-    let mut top = Reader::new(file, &tree, problems);
+    Some(read_tree(file, &tree, stem, catalogue, problems))
+}
+
+/// Reads the tree of a scenario file, which need not be as the file says it: a sweep sets its keys.
+pub(super) fn read_tree(
+    file: &Arc<SourceFile>,
+    tree: &DeTable<'_>,
+    stem: &str,
+    catalogue: &Catalogue,
+    problems: &Problems,
+) -> Plan {
+    let mut top = Reader::new(file, tree, problems);
     let title = top.get("title").and_then(|value| value.text().map(str::to_string));
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
     let machine = Machine::read(&mut top, catalogue, problems);
-    let sweep = top.table("sweep").and_then(Sweep::read);
-    let swept = sweep.as_ref().map(|sweep| sweep.key.to_string());
-    let around = Surroundings { catalogue, machine: machine.as_ref(), swept };
+    let around = Surroundings { catalogue, machine: machine.as_ref() };
     let guests = read_guests(&mut top, &around);
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
-    if sweep.is_some() {
-        refuse_beside_sweep(&top);
-    }
+    refuse_sweep(&mut top);
     let pairs = match (machine, guests) {
         (Some(machine), Some(guests)) => {
             let context = Context { machine: &machine, catalogue, problems };
-            match &sweep {
-                Some(sweep) => context.series(stem, &guests, sweep),
-                None => context.pair(stem, guests, baseline, &mut published, capacity),
-            }
+            context.pair(stem, guests, baseline, &mut published, capacity)
         }
         (_, _) => Vec::new(),
     };
     top.finish();
-    let axis = sweep.map(|sweep| {
-        let values = sweep.points.iter().map(|(value, _)| *value).collect();
-        (Axis { name: sweep.key.to_string(), values }, sweep.spot)
-    });
-    Some(Plan { title, seed, pairs, axis })
+    Plan { title, seed, pairs }
 }
 
 fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Guest>> {
@@ -119,10 +118,10 @@ fn read_capacity(top: &mut Reader<'_>) -> Option<f64> {
     precision
 }
 
-/// A series, a search for capacity and published figures speak of one VM.
+/// A search for capacity and published figures speak of one VM.
 fn one_vm_only(top: &Reader<'_>, guests: Option<&[Guest]>) {
     let several = guests.is_some_and(|guests| vm_count(guests) > 1);
-    for key in ["sweep", "published", "capacity"].iter().filter(|key| several && top.has(key)) {
+    for key in ["published", "capacity"].iter().filter(|key| several && top.has(key)) {
         let title = format!("`{key}` needs a scenario with one [[vm]]");
         top.report(
             Diagnostic::at(&top.spot_of(key), title)
@@ -144,13 +143,11 @@ fn capacity_needs_a_rate(top: &Reader<'_>, guests: Option<&[Guest]>) {
     }
 }
 
-fn refuse_beside_sweep(top: &Reader<'_>) {
-    for key in ["baseline", "published", "capacity"].iter().filter(|key| top.has(key)) {
-        let title = format!("`{key}` has no meaning in a series");
-        let help = format!(
-            "drop [{key}], or [sweep]: a series is one run for each value, compared with nothing"
-        );
-        top.report(Diagnostic::at(&top.spot_of(key), title).help(help));
+/// A sweep is no run: its points are read one by one, without the table that makes them.
+fn refuse_sweep(top: &mut Reader<'_>) {
+    if let Some(value) = top.get("sweep") {
+        let diagnostic = value.wrong("makes this file a sweep, which is no part of a scenario");
+        value.report(diagnostic.help("move it out of the folder: `slicewise sweep FILE`"));
     }
 }
 
@@ -162,22 +159,6 @@ struct Context<'c> {
 }
 
 impl Context<'_> {
-    /// One run for each value of a sweep.
-    fn series(&self, stem: &str, guests: &[Guest], sweep: &Sweep) -> Vec<Pair> {
-        let Some(guest) = guests.first() else { return Vec::new() };
-        let points = sweep.points.iter().map(|(value, spot)| {
-            let guests = [sweep.apply(guest, *value, spot)];
-            rules::check(self.machine, &guests, self.problems);
-            let name = format!("{stem}-{}-{value}", sweep.key.replace('_', "-"));
-            let virtual_run = PlannedRun {
-                experiment: experiment(&name, self.machine, &guests),
-                published: None,
-            };
-            Pair { name, virtual_run, baseline: None, capacity: None }
-        });
-        points.collect()
-    }
-
     /// The one pair of a file without sweep.
     fn pair(
         &self,

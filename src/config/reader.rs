@@ -82,6 +82,11 @@ impl<'a> Reader<'a> {
         Spot { file: self.file.clone(), span }
     }
 
+    /// The place of a key that is there.
+    pub(super) fn key_span(&self, key: &str) -> Range<usize> {
+        self.table.get_key_value(key).map_or(self.span.clone(), |(key, _)| key.span())
+    }
+
     /// The place of the table itself.
     pub(super) fn spot(&self) -> Spot {
         Spot { file: self.file.clone(), span: self.span.clone() }
@@ -105,6 +110,7 @@ impl<'a> Reader<'a> {
                 };
                 let title = format!("unknown key {}{within}", quoted(key.get_ref()));
                 let diagnostic = Diagnostic::at(&spot, title).allowed(self.asked.join(", "));
+                let diagnostic = diagnostic.of_form();
                 self.problems.push(diagnostic.did_you_mean(nearest(key.get_ref(), &self.asked)));
             }
         }

@@ -1,109 +1,283 @@
-//! `[sweep]`: one key that varies over a series of runs.
+//! `[sweep]`: what varies. Axes, lines, and how often each point is run.
 //!
-//! What a value does to the run is checked where all runs are: in `rules`.
+//! It says what is written there; what a value does to the file is found out in `points`.
 
 use super::diagnostic::{Diagnostic, Spot};
-use super::guest::{Guest, VCPUS_MAX};
+use super::keypath::KeyPath;
 use super::reader::Reader;
+use super::suggest::quoted;
 use super::value::Value;
+use crate::spec::ParameterValue;
+use crate::units::SimDuration;
+use std::ops::Range;
+use std::str::FromStr;
+use toml::de::DeValue;
 
-/// Most points of a series.
-const POINTS_MAX: usize = 64;
+/// Most points of a sweep, and most values of an axis.
+pub(super) const POINTS_MAX: usize = 10_000;
 
-/// `[sweep]`: one key and its values.
-pub(super) struct Sweep {
-    pub(super) key: &'static str,
-    pub(super) points: Vec<(f64, Spot)>,
-    pub(super) spot: Spot,
+/// Most runs of one point.
+const REPLICATIONS_MAX: u32 = 100;
+
+/// The keys of `[sweep]` that are no paths.
+const KEYS: [&str; 3] = ["x", "line", "replications"];
+
+/// The table.
+#[derive(Debug)]
+pub(super) struct SweepTable<'a> {
+    /// What varies, what charts are drawn against first; empty when only lines are written.
+    pub(super) axes: Vec<Axis<'a>>,
+    /// `[[sweep.line]]`.
+    pub(super) lines: Vec<Line<'a>>,
+    pub(super) replications: u32,
 }
 
-impl Sweep {
-    /// What can be varied, and the range of its values.
-    const KEYS: [(&'static str, u32); 4] = [
-        ("vcpus", VCPUS_MAX),
-        ("target_qps", 1_000_000_000),
-        ("batch_max", 1_000_000),
-        ("streams", 1024),
-    ];
+/// A key and its values; `with` sets others in step.
+#[derive(Debug)]
+pub(super) struct Axis<'a> {
+    /// The path as it is written.
+    pub(super) key: String,
+    /// What stands below a chart.
+    pub(super) label: String,
+    /// The unit of the values as numbers.
+    pub(super) unit: Option<&'static str>,
+    pub(super) values: Vec<ParameterValue>,
+    /// For each value, what to set.
+    pub(super) settings: Vec<Vec<Setting<'a>>>,
+}
 
-    /// Reads the table.
-    pub(super) fn read(mut table: Reader<'_>) -> Option<Sweep> {
+/// `[[sweep.line]]`: a line of the charts.
+#[derive(Debug)]
+pub(super) struct Line<'a> {
+    pub(super) name: String,
+    pub(super) unset: Vec<(KeyPath, Range<usize>)>,
+    pub(super) set: Vec<Setting<'a>>,
+}
+
+/// A key and one value for it.
+#[derive(Clone, Debug)]
+pub(super) struct Setting<'a> {
+    pub(super) path: KeyPath,
+    /// Where the path is written.
+    pub(super) spot: Range<usize>,
+    pub(super) value: &'a DeValue<'a>,
+    /// Where the value is written.
+    pub(super) at: Range<usize>,
+}
+
+impl<'a> SweepTable<'a> {
+    /// Reads the table; what is wrong is reported.
+    pub(super) fn read(mut table: Reader<'a>) -> Option<Self> {
+        let replications = table.get("replications");
+        let replications = replications.map(|value| value.count(1..=REPLICATIONS_MAX, " runs"));
+        let x = table.get("x").map(|value| Axis::read_long(&value));
+        let lines = table.get("line").map_or(Some(Vec::new()), |value| read_lines(&value));
+        let short = short_axes(&mut table, "");
         let spot = table.spot();
-        let given = Self::KEYS.map(|(key, most)| (key, most, table.get(key)));
-        let mut given =
-            given.into_iter().filter_map(|(key, most, value)| Some((key, most, value?)));
-        let (first, second) = (given.next(), given.next());
-        let sweep = match (first, second) {
-            (Some((key, most, value)), None) => {
-                Self::points(key, most, &value).map(|points| Sweep { key, points, spot })
-            }
-            (Some(_), Some((key, _, value))) => {
-                value.report(
-                    value
-                        .wrong(format!("is a second axis: `{key}`"))
-                        .help("vary one key in a file"),
-                );
-                None
-            }
-            (None, _) => {
-                let allowed = Self::KEYS.map(|(key, _)| key).join(", ");
-                let title = "`sweep` names nothing that varies";
-                table.report(
-                    Diagnostic::at(&spot, title)
-                        .allowed(allowed)
-                        .help("write for example vcpus = [1, 2, 4, 8]"),
-                );
-                None
-            }
+        let mut axes = Vec::new();
+        for axis in x.into_iter().chain(short) {
+            axes.push(axis?);
+        }
+        let found = Self { axes, lines: lines?, replications: replications.unwrap_or(Some(1))? };
+        if found.axes.is_empty() && found.lines.is_empty() {
+            let diagnostic = Diagnostic::at(&spot, "`sweep` names nothing that varies");
+            table.report(diagnostic.help("write for example vm.vcpus = [1, 2, 4, 8]"));
+            return None;
+        }
+        found.is_not_too_large(&table, &spot).then_some(found)
+    }
+
+    /// How many points there are.
+    pub(super) fn points(&self) -> usize {
+        let axes = self.axes.iter().map(|axis| axis.values.len());
+        axes.fold(self.lines.len().max(1), usize::saturating_mul)
+    }
+
+    fn is_not_too_large(&self, table: &Reader<'_>, spot: &Spot) -> bool {
+        let (points, runs) =
+            (self.points(), self.points().saturating_mul(self.replications as usize));
+        let title = match (points > POINTS_MAX, runs > 10 * POINTS_MAX) {
+            (true, _) => format!("the sweep has {points} points"),
+            (_, true) => format!("the sweep has {runs} runs"),
+            _ => return true,
         };
+        let allowed = format!("at most {POINTS_MAX} points, and {} runs", 10 * POINTS_MAX);
+        table.report(Diagnostic::at(spot, title).allowed(allowed));
+        false
+    }
+}
+
+/// The short axes `vm.vcpus = [1, 2]`, in the order in which they are written.
+fn short_axes<'a>(table: &mut Reader<'a>, above: &str) -> Vec<Option<Axis<'a>>> {
+    let mut entries: Vec<_> = table.entries();
+    entries.retain(|(key, _)| !above.is_empty() || !KEYS.contains(&key.as_str()));
+    entries.sort_by_key(|(_, value)| value.span.start);
+    let mut axes = Vec::new();
+    for (key, value) in entries {
+        // A key in quotes is a path; one without is a step of it.
+        let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+        if value.is_table() {
+            let within = value.table().map(|mut within| short_axes(&mut within, &path));
+            axes.extend(within.unwrap_or_else(|| vec![None]));
+        } else if value.is_array() {
+            axes.push(Axis::read_short(path, table.key_span(&key), &value));
+        } else {
+            let diagnostic =
+                value.wrong(format!("is no list of values, nor one of {}", KEYS.join(", ")));
+            value.report(diagnostic.help(format!("write for example {path} = [1, 2, 4]")));
+            axes.push(None);
+        }
+    }
+    axes
+}
+
+impl<'a> Axis<'a> {
+    /// `x = { key = "vm.count", values = [1, 2], label = "VMs", with = { ... } }`.
+    fn read_long(value: &Value<'a>) -> Option<Self> {
+        let mut table = value.table()?;
+        let key = table.need("key", "name what varies, such as key = \"vm.vcpus\"");
+        let values = table.need("values", "list its values, such as values = [1, 2, 4, 8]");
+        let label = table.get("label").map(|value| value.text().map(str::to_string));
+        let with = table.table("with");
         table.finish();
-        sweep
+        let (key, values) = (key?, values?);
+        let mut axis = Self::read_short(key.text()?.to_string(), key.span.clone(), &values)?;
+        if let Some(label) = label {
+            axis.label = label?;
+        }
+        let Some(mut with) = with else { return Some(axis) };
+        for (key, values) in with.entries() {
+            axis.add_in_step(&key, with.key_span(&key), &values)?;
+        }
+        Some(axis)
     }
 
-    fn points(key: &str, most: u32, value: &Value<'_>) -> Option<Vec<(f64, Spot)>> {
-        let items = value.items(POINTS_MAX)?;
-        let count = items.len();
-        let mut points: Vec<(f64, Spot)> = Vec::new();
-        for item in items {
-            let number = match key {
-                "target_qps" => item.number(
-                    |rate| rate > 0.0 && rate <= f64::from(most),
-                    "above 0, at most 1000000000 queries per second",
-                ),
-                _ => item.count(1..=most, "").map(f64::from),
-            };
-            let Some(number) = number else { continue };
-            if points.iter().any(|(other, _)| *other == number) {
-                item.report(
-                    item.wrong(format!("has {number} twice")).help("each value makes one run"),
-                );
-                continue;
+    fn read_short(key: String, spot: Range<usize>, values: &Value<'a>) -> Option<Self> {
+        let path = read_path(&key, &spot, values)?;
+        let items = values.items(POINTS_MAX)?;
+        let (values, unit) = parameter_values(&items);
+        for (index, item) in items.iter().enumerate() {
+            let text = &values[index].text;
+            if values[..index].iter().any(|other| other.text == *text) {
+                let diagnostic = item.wrong(format!("has {text} twice"));
+                item.report(diagnostic.help("each value makes one point"));
+                return None;
             }
-            points.push((number, item.spot()));
         }
-        (points.len() == count).then_some(points)
+        let setting = |item: Value<'a>| {
+            vec![Setting {
+                path: path.clone(),
+                spot: spot.clone(),
+                value: item.value,
+                at: item.span,
+            }]
+        };
+        let label = unit.map_or_else(|| key.clone(), |unit| format!("{key} ({unit})"));
+        let settings = items.into_iter().map(setting).collect();
+        Some(Self { key, label, unit, values, settings })
     }
 
-    /// The guest with the swept key set to one of its values.
-    pub(super) fn apply(&self, guest: &Guest, value: f64, spot: &Spot) -> Guest {
-        let mut guest = guest.clone();
-        match self.key {
-            "vcpus" => (guest.vm.vcpus, guest.spots.vcpus) = (value as u32, spot.clone()),
-            "target_qps" => {
-                (guest.vm.load.settings.target_qps, guest.spots.rate) = (value, spot.clone())
-            }
-            "batch_max" => {
-                (guest.vm.server.batch_max, guest.spots.batch_max) = (value as u32, spot.clone())
-            }
-            _ => {
-                let server = &mut guest.vm.server;
-                if server.slots == server.streams {
-                    server.slots = value as u32;
-                }
-                server.streams = value as u32;
-                (guest.spots.batch_max, guest.spots.streams) = (spot.clone(), spot.clone());
-            }
+    /// Sets another key in step with this axis.
+    fn add_in_step(&mut self, key: &str, spot: Range<usize>, values: &Value<'a>) -> Option<()> {
+        let path = read_path(key, &spot, values)?;
+        let items = values.items(POINTS_MAX)?;
+        if items.len() != self.values.len() {
+            let diagnostic = values.wrong(format!("has {} entries", items.len()));
+            let allowed = format!("{}, one for each value of `{}`", self.values.len(), self.key);
+            values.report(diagnostic.allowed(allowed));
+            return None;
         }
-        guest
+        for (settings, item) in self.settings.iter_mut().zip(items) {
+            let (path, spot) = (path.clone(), spot.clone());
+            settings.push(Setting { path, spot, value: item.value, at: item.span });
+        }
+        Some(())
     }
+}
+
+/// `[[sweep.line]]` with `name`, `set` and `unset`.
+fn read_lines<'a>(value: &Value<'a>) -> Option<Vec<Line<'a>>> {
+    let items = value.items(POINTS_MAX)?;
+    let count = items.len();
+    let mut lines: Vec<Line<'a>> = Vec::new();
+    for line in items.iter().filter_map(read_line) {
+        let (name, line) = line;
+        if lines.iter().any(|other| other.name == line.name) {
+            let title = format!("two lines are named {}", quoted(&line.name));
+            name.report(Diagnostic::at(&name.spot(), title));
+        }
+        lines.push(line);
+    }
+    (lines.len() == count).then_some(lines)
+}
+
+/// One line, and where its name stands.
+fn read_line<'a>(item: &Value<'a>) -> Option<(Value<'a>, Line<'a>)> {
+    let mut table = item.table()?;
+    let name = table.need("name", "name the line, as charts and tables call it");
+    let set = table.get("set").map_or(Some(Vec::new()), |value| read_set(value.table()?));
+    let unset = read_unset(table.get("unset"));
+    table.finish();
+    let name = name?;
+    let line = Line { name: name.text()?.to_string(), unset: unset?, set: set? };
+    Some((name, line))
+}
+
+fn read_set<'a>(mut table: Reader<'a>) -> Option<Vec<Setting<'a>>> {
+    let mut settings = Vec::new();
+    for (key, value) in table.entries() {
+        let spot = table.key_span(&key);
+        let path = read_path(&key, &spot, &value)?;
+        settings.push(Setting { path, spot, value: value.value, at: value.span });
+    }
+    settings.sort_by_key(|setting| setting.at.start);
+    Some(settings)
+}
+
+fn read_unset(value: Option<Value<'_>>) -> Option<Vec<(KeyPath, Range<usize>)>> {
+    let Some(value) = value else { return Some(Vec::new()) };
+    let items = value.items(POINTS_MAX)?.into_iter();
+    items.map(|item| Some((read_path(item.text()?, &item.span, &item)?, item.span))).collect()
+}
+
+/// A path, or a diagnostic where it is written; `value` knows the file.
+fn read_path(text: &str, spot: &Range<usize>, value: &Value<'_>) -> Option<KeyPath> {
+    match KeyPath::parse(text) {
+        Ok(path) => Some(path),
+        Err(why) => {
+            let spot = Spot { file: value.file.clone(), span: spot.clone() };
+            let title = format!("the key path {} {why}", quoted(text));
+            let help = "write for example vm.vcpus, vm[0].vcpus or vm.NAME.vcpus";
+            value.report(Diagnostic::at(&spot, title).help(help));
+            None
+        }
+    }
+}
+
+/// The values of an axis, as numbers where all of them are; and the unit of quantities.
+fn parameter_values(items: &[Value<'_>]) -> (Vec<ParameterValue>, Option<&'static str>) {
+    let text = |item: &Value<'_>| match item.value {
+        DeValue::String(text) => text.to_string(),
+        _ => item.file.text[item.span.clone()].to_string(),
+    };
+    let bare = |item: &Value<'_>| match item.value {
+        DeValue::Integer(_) | DeValue::Float(_) => {
+            text(item).replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite())
+        }
+        _ => None,
+    };
+    let millis = |item: &Value<'_>| {
+        SimDuration::from_str(item.value.as_str()?).ok().map(SimDuration::as_millis_f64)
+    };
+    let all = |number: &dyn Fn(&Value<'_>) -> Option<f64>| items.iter().map(number).collect();
+    let (numbers, unit): (Option<Vec<f64>>, _) = match all(&bare) {
+        Some(numbers) => (Some(numbers), None),
+        None => (all(&millis), Some("ms")),
+    };
+    let unit = unit.filter(|_| numbers.is_some());
+    let values = items.iter().enumerate().map(|(index, item)| ParameterValue {
+        text: text(item),
+        number: numbers.as_ref().map(|numbers| numbers[index]),
+    });
+    (values.collect(), unit)
 }

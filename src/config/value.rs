@@ -47,6 +47,11 @@ impl<'a> Value<'a> {
         self.value.is_table()
     }
 
+    /// Whether it is an array.
+    pub(super) fn is_array(&self) -> bool {
+        self.value.is_array()
+    }
+
     /// A string that is not blank.
     pub(super) fn text(&self) -> Option<&'a str> {
         let text = self.value.as_str();
@@ -125,7 +130,8 @@ impl<'a> Value<'a> {
         match T::from_str(&written) {
             Ok(quantity) if self.value.is_str() || T::BARE => return Some(quantity),
             Ok(_) => {
-                self.report(self.wrong("is not in quotes").help(format!("write \"{written}\"")))
+                let diagnostic = self.wrong("is not in quotes").of_form();
+                self.report(diagnostic.help(format!("write \"{written}\"")))
             }
             Err(error) => self.report(self.not_a_quantity::<T>(&written, &error)),
         }
@@ -164,7 +170,8 @@ impl<'a> Value<'a> {
         known: impl IntoIterator<Item = S>,
     ) {
         let known: Vec<String> = known.into_iter().map(|name| name.as_ref().to_string()).collect();
-        let diagnostic = Diagnostic::at(&self.spot(), format!("unknown {what} {}", quoted(word)));
+        let title = format!("unknown {what} {}", quoted(word));
+        let diagnostic = Diagnostic::at(&self.spot(), title).of_form();
         let allowed = if known.is_empty() { "none is known".to_string() } else { known.join(", ") };
         self.report(diagnostic.allowed(allowed).did_you_mean(nearest(word, &known)));
     }
@@ -207,7 +214,7 @@ impl<'a> Value<'a> {
             "has no unit" => "needs a unit",
             _ => "not a unit of this quantity",
         };
-        let diagnostic = self.wrong(what).label(label);
+        let diagnostic = self.wrong(what).label(label).of_form();
         let diagnostic = if units.is_empty() {
             diagnostic
         } else {
@@ -226,7 +233,7 @@ impl<'a> Value<'a> {
     }
 
     fn expected(&self, what: &str) {
-        let diagnostic = self.wrong(format!("is {}", article(self.value.type_str())));
+        let diagnostic = self.wrong(format!("is {}", article(self.value.type_str()))).of_form();
         self.report(diagnostic.label(format!("expected {what}")));
     }
 }
@@ -267,7 +274,8 @@ fn cut(written: &str) -> String {
     if written.len() > 40 { format!("{}...", &written[..40]) } else { written.to_string() }
 }
 
-fn article(kind: &str) -> String {
+/// `a string`, `an integer`.
+pub(super) fn article(kind: &str) -> String {
     match kind {
         "integer" | "array" => format!("an {kind}"),
         _ => format!("a {kind}"),

@@ -34,6 +34,14 @@ impl LatencyHistogram {
         self.sum_nanos += u128::from(latency.as_nanos());
     }
 
+    /// Adds all that another histogram holds.
+    pub fn merge(&mut self, other: &Self) {
+        self.cells.add(&other.cells).expect("the histogram grows by itself");
+        self.min = self.min.min(other.min);
+        self.max = self.max.max(other.max);
+        self.sum_nanos += other.sum_nanos;
+    }
+
     /// How many latencies were added.
     pub fn count(&self) -> u64 {
         self.cells.len()
@@ -121,6 +129,21 @@ mod tests {
         assert_eq!((at(0.5), at(0.9), at(0.99), at(1.0)), (50, 90, 99, 100));
         assert_eq!(histogram.mean(), Some(SimDuration::from_nanos(50))); // 50.5, rounded down
         assert_eq!(LatencyHistogram::new().quantile(0.5), None);
+    }
+
+    #[test]
+    fn merged_histograms_are_one_of_all() {
+        let (mut all, mut one, mut two) =
+            (LatencyHistogram::new(), LatencyHistogram::new(), LatencyHistogram::new());
+        for nanos in (1..5_000_000).step_by(997) {
+            let latency = SimDuration::from_nanos(nanos);
+            all.record(latency);
+            if nanos % 3 == 0 { one.record(latency) } else { two.record(latency) }
+        }
+        one.merge(&two);
+        one.merge(&LatencyHistogram::new());
+        assert_eq!((one.min(), one.mean(), one.max()), (all.min(), all.mean(), all.max()));
+        assert_eq!((one.count(), one.quantile(0.99)), (all.count(), all.quantile(0.99)));
     }
 
     #[test]

@@ -19,9 +19,9 @@ fn file(results: &Results) -> anyhow::Result<File> {
     let mut writer =
         csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
     let mut header_due = true;
-    for (index, run) in results.runs.iter().enumerate() {
+    for run in &results.runs {
         for vm in &run.vms {
-            let row = row(results, index, run, vm);
+            let row = row(results, run, vm);
             if header_due {
                 writer.write_record(row.iter().map(|(name, _)| name))?;
                 header_due = false;
@@ -34,17 +34,12 @@ fn file(results: &Results) -> anyhow::Result<File> {
 }
 
 /// A VM's cells, each with the name of its column; every row has the same names.
-fn row(results: &Results, index: usize, run: &RunResult, vm: &VmResult) -> Vec<(String, String)> {
+fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String)> {
     let mut row = Row(Vec::new());
     row.text("run", &run.name);
     row.text("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
     row.text("platform", &run.platform);
     row.text("baseline_kind", run.baseline_kind.unwrap_or_default());
-    row.text("axis", results.axis.as_ref().map_or("", |axis| &axis.name));
-    row.number(
-        "axis_value",
-        results.axis.as_ref().and_then(|axis| axis.values.get(index).copied()),
-    );
     row.text("vm", &vm.name);
     row.text("workload", &vm.workload);
     row.text("scenario", vm.scenario);
@@ -93,15 +88,19 @@ fn standing(origin: crate::study::Origin) -> &'static str {
     }
 }
 
+/// A text that no spreadsheet takes for a formula.
+pub(super) fn harmless(text: &str) -> String {
+    let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
+    if formula { format!("'{text}") } else { text.to_string() }
+}
+
 /// Cells with the names of their columns.
 struct Row(Vec<(String, String)>);
 
 impl Row {
-    /// A text cell. One that a spreadsheet would take for a formula gets an apostrophe in front.
+    /// A text cell.
     fn text(&mut self, column: &str, text: &str) {
-        let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-        let cell = if formula { format!("'{text}") } else { text.to_string() };
-        self.0.push((column.to_string(), cell));
+        self.0.push((column.to_string(), harmless(text)));
     }
 
     /// A figure with all its digits; an empty cell where there is none.

@@ -3,7 +3,7 @@
 //! The published figures are real (MLPerf Inference v1.1, Dell R7525); the simulated ones are them,
 //! bent a little. Nothing here was simulated.
 
-use crate::spec::Standing;
+use crate::spec::{Parameter, ParameterValue, Standing, Sweep, SweepPoint};
 use crate::study::*;
 use std::collections::BTreeMap;
 
@@ -78,38 +78,103 @@ pub(crate) fn pairs() -> Results {
     }
 }
 
-/// p99 against the number of vCPUs: eight runs of one VM, the first three overloaded.
-pub(crate) fn series() -> Results {
-    let points: [(f64, [f64; 3]); 8] = [
-        (1.0, [281_000.0, 505_000.0, 556_000.0]),
-        (2.0, [96_000.0, 172_000.0, 190_000.0]),
-        (4.0, [2_210.0, 4_020.0, 4_480.0]),
-        (6.0, [78.2, 104.4, 128.9]),
-        (8.0, [68.4, 89.1, 104.2]),
-        (12.0, [67.0, 86.9, 100.6]),
-        (24.0, [66.8, 86.5, 100.1]),
-        (32.0, [66.8, 86.5, 100.0]),
-    ];
-    let runs = points.map(|(vcpus, [p50, p90, p99])| {
-        let mut run = run(&ROWS[2], (1.0, 1.0));
-        let vm = &mut run.vms[0];
-        run.name = format!("vcpus-{vcpus}");
-        vm.published = None;
-        vm.latency_ms = LatencyMs { p50, p90, p99, ..vm.latency_ms };
-        vm.vcpus = vcpus as u32;
-        vm.verdict = verdict(p99 < 130.0);
-        run
+/// One to eight VMs shared in two ways, three replications; eight MIG slices there are not.
+pub(crate) fn sweep() -> SweepResults {
+    let counts = ["1", "2", "4", "8"].map(|text| (text, text.parse().ok()));
+    grid("One to eight VMs on one A100", &["best effort", "MIG slices"], &counts, &["vm"])
+}
+
+/// Two groups, more lines than are drawn, names longer than there is room for.
+pub(crate) fn long_names() -> SweepResults {
+    let lines = (0..14).map(|line| match line % 2 {
+        0 => format!("equal share, slices of {line} milliseconds, idle turns burned"),
+        _ => format!("line-without-any-blank-in-its-name-{line}"),
     });
-    Results {
-        title: "p99 of BERT-99 Server against the VM's vCPUs".to_string(),
-        scenario: "vcpus".to_string(),
-        runs: runs.to_vec(),
-        axis: Some(AxisResult {
-            name: "vcpus".to_string(),
-            values: points.iter().map(|p| p.0).collect(),
-        }),
-        ..empty()
+    let lines: Vec<String> = lines.collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let values = ["1", "1.5", "2", "30"].map(|text| (text, text.parse().ok()));
+    grid(&"A very long title ".repeat(9), &lines, &values, &["latency bound", "latency/bound"])
+}
+
+/// Words along the axis.
+pub(crate) fn words() -> SweepResults {
+    let words = ["best-effort", "equal-share", "fixed-share", "one MIG slice for each VM", "whole"];
+    grid("A noisy neighbour", &[""], &words.map(|word| (word, None)), &["vm"])
+}
+
+/// A sweep over `vm.count`; the last point is an error.
+fn grid(
+    title: &str,
+    lines: &[&str],
+    along: &[(&str, Option<f64>)],
+    groups: &[&str],
+) -> SweepResults {
+    let value = |(text, number): &(&str, Option<f64>)| ParameterValue {
+        text: text.to_string(),
+        number: *number,
+    };
+    let point = |line: usize, x: &(&str, Option<f64>)| SweepPoint {
+        line,
+        x: value(x),
+        values: vec![value(x)],
+        error: None,
+    };
+    let mut points: Vec<SweepPoint> =
+        (0..lines.len()).flat_map(|line| along.iter().map(move |x| point(line, x))).collect();
+    let last = points.last_mut().unwrap();
+    last.error = Some("8 VMs of type A100-4-20C do not fit: 2 do".to_string());
+    let results = points.iter().enumerate().map(|(index, point)| PointResult {
+        line: point.line,
+        x: point.x.clone(),
+        values: point.values.clone(),
+        seed: 42,
+        runs: match point.error {
+            None => (0..3).map(|k| point_run(index, k, groups)).collect(),
+            Some(_) => Vec::new(),
+        },
+        error: point.error.clone(),
+    });
+    SweepResults {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool { name: "slicewise", version: "0.0.0" },
+        points: results.collect(),
+        notes: Vec::new(),
+        leans_on: vec![fact("workloads/bert-99 phi", "0.87", Standing::Fitted)],
+        sweep: Sweep {
+            name: "contention".to_string(),
+            title: title.to_string(),
+            hash: "0123456789abcdef".to_string(),
+            seed: 42,
+            replications: 3,
+            parameters: vec![Parameter { key: "vm.count".to_string(), unit: None }],
+            x_label: "VMs".to_string(),
+            lines: lines.iter().map(|line| line.to_string()).collect(),
+            points,
+        },
     }
+}
+
+fn point_run(index: usize, replication: u64, groups: &[&str]) -> PointRun {
+    let group = |(number, name): (usize, &&str)| {
+        let height = 1.0 + index as f64 + number as f64 + 0.1 * replication as f64;
+        let p99 = 20.0 * height * height;
+        GroupResult {
+            group: name.to_string(),
+            workload: "bert-99".to_string(),
+            scenario: "server".to_string(),
+            vms: 1 + index as u32 % 4,
+            asked_per_s: Some(500.0 * height),
+            completed_per_s: 480.0 * height,
+            samples: 270_336,
+            latency_ms: LatencyMs { p50: 9.7 * height, p99, ..LatencyMs::default() },
+            latency_p99_worst_vm_ms: p99 * 1.1,
+            target_latency_ms: 130.0,
+            batch_mean: 8.25,
+            valid: p99 < 300.0,
+            failed_rules: verdict(p99 < 300.0).failed_rules,
+        }
+    };
+    PointRun { gpu_busy_share: 0.75, groups: groups.iter().enumerate().map(group).collect() }
 }
 
 fn empty() -> Results {
@@ -122,7 +187,6 @@ fn empty() -> Results {
         title: String::new(),
         runs: Vec::new(),
         comparisons: Vec::new(),
-        axis: None,
         notes: Vec::new(),
         leans_on: Vec::new(),
     }

@@ -18,6 +18,9 @@ const HEAD: &str = "Made by slicewise, and made anew by each run. It wrote:";
 /// Folders under construction are called this, then the target's name and the process id.
 const TEMPORARY: &str = ".slicewise-tmp-";
 
+/// What a sweep has finished so far is kept in a file called this, then the target's name.
+const PARTIAL: &str = ".slicewise-partial-";
+
 /// Why no results could be written.
 #[derive(Debug)]
 pub enum FolderError {
@@ -59,8 +62,9 @@ impl Folder {
             }
             Err(error) => return Err(anyhow::Error::from(error).context(cannot_read()).into()),
         };
-        let names: BTreeSet<_> =
-            entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+        let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
+        // An unfinished sweep makes a folder nobody's.
+        let names: BTreeSet<_> = names.filter(|name| !name.starts_with(PARTIAL)).collect();
         let ours =
             if names.contains(MARKER) { read_marker(&path.join(MARKER))? } else { BTreeSet::new() };
         if !names.is_empty() && ours.is_empty() && !force {
@@ -83,12 +87,11 @@ impl Folder {
 
     /// Writes the files: all of them, or on failure none, and what was there before stays.
     pub fn write(&self, files: &[File]) -> Result<(), FolderError> {
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        let parent = parent.unwrap_or(Path::new("."));
+        let parent = self.parent();
         fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
         let name =
             self.path.file_name().context("the output folder has no name")?.to_string_lossy();
-        let place = if self.shared { self.path.as_path() } else { parent };
+        let place = self.place();
         remove_leftovers(place, &format!("{TEMPORARY}{name}-"));
         let temporary = place.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
         let written = fill(&temporary, files).and_then(|()| {
@@ -129,6 +132,22 @@ impl Folder {
             let _ = fs::remove_file(self.path.join(stale));
         }
         fs::remove_dir(finished)
+    }
+
+    /// Where a sweep keeps what it has finished, until the results can be written.
+    pub fn partial(&self) -> PathBuf {
+        let name = self.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
+        self.place().join(format!("{PARTIAL}{name}"))
+    }
+
+    /// Where files under construction are: beside the folder, or within one that is kept.
+    fn place(&self) -> &Path {
+        if self.shared { self.path.as_path() } else { self.parent() }
+    }
+
+    fn parent(&self) -> &Path {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        parent.unwrap_or(Path::new("."))
     }
 
     /// Where the results go.

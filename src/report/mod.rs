@@ -12,10 +12,14 @@ mod fixture;
 mod folder;
 mod json;
 mod number;
+mod partial;
 mod plot;
+mod sweep;
 
 pub use folder::{Folder, FolderError};
 pub use json::document;
+pub use partial::Partial;
+pub use sweep::{document as sweep_document, files as sweep_files};
 
 use crate::study::Results;
 
@@ -79,13 +83,5 @@ mod tests {
         for (one, two) in first.iter().zip(&second) {
             assert!(one.bytes == two.bytes, "{} differs between two calls", one.name);
         }
-    }
-
-    #[test]
-    fn a_series_is_drawn_against_its_axis() {
-        let names: Vec<_> =
-            files(&fixture::series()).unwrap().into_iter().map(|f| f.name).collect();
-        assert!(names.contains(&"series.svg".to_string()), "{names:?}");
-        assert!(!names.contains(&"latency.svg".to_string()), "{names:?}");
     }
 }

@@ -3,7 +3,7 @@
 //! It decides nothing about what a chart shows. The PNG has two pixels for each of the figure's, so
 //! that it stays sharp where the SVG cannot be used.
 
-use super::charts::figure::{Colour, Figure, Label, Lean, Mark, WIDTH};
+use super::charts::figure::{Colour, Figure, Label, Lean, Mark, Sign, WIDTH};
 use super::{File, Format, charts};
 use crate::study::Results;
 use anyhow::{Result, anyhow};
@@ -36,12 +36,18 @@ const SVG: Letters = Letters { size: 1.24, drop: 0.0 };
 const BITMAP: Letters = Letters { size: 1.164, drop: 0.17 };
 
 fn files(results: &Results) -> Result<Vec<File>> {
+    draw(charts::figures(results))
+}
+
+/// Two files for each figure, by its name.
+pub(super) fn draw<N: AsRef<str>>(figures: Vec<(N, Figure)>) -> Result<Vec<File>> {
     for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
         register_font(FAMILY, style, bytes)
             .map_err(|_| anyhow!("the built-in font cannot be read"))?;
     }
     let mut files = Vec::new();
-    for (name, figure) in charts::figures(results) {
+    for (name, figure) in figures {
+        let name = name.as_ref();
         files.push(File::new(&format!("{name}.svg"), svg(&figure)?));
         files.push(File::new(&format!("{name}.png"), png(&figure)?));
     }
@@ -90,6 +96,10 @@ fn paint<B: DrawingBackend>(
             Mark::Dot { at, radius, hollow, colour } => {
                 canvas.dot(*at, *radius, *hollow, *colour)?
             }
+            Mark::Sign { at, radius, sign, hollow, colour } => {
+                canvas.sign(*at, *radius, *sign, *hollow, *colour)?
+            }
+            Mark::Area { points, colour } => canvas.area(points, *colour)?,
             Mark::Text(label) => canvas.text(label)?,
         }
     }
@@ -135,6 +145,36 @@ impl<B: DrawingBackend> Canvas<'_, B> {
             self.area.draw(&inner).map_err(failed)?;
         }
         Ok(())
+    }
+
+    fn sign(
+        &self,
+        at: (f64, f64),
+        radius: f64,
+        sign: Sign,
+        hollow: bool,
+        colour: Colour,
+    ) -> Result<()> {
+        if sign == Sign::Circle {
+            return self.dot(at, radius, hollow, colour);
+        }
+        let corners = |radius: f64| {
+            let corners = sign.corners().iter();
+            corners.map(|(x, y)| self.pixel((at.0 + x * radius, at.1 + y * radius))).collect()
+        };
+        let outer: Vec<_> = corners(radius);
+        self.area.draw(&Polygon::new(outer, rgb(colour).filled())).map_err(failed)?;
+        if hollow {
+            let inner: Vec<_> = corners(radius * 0.5);
+            self.area.draw(&Polygon::new(inner, WHITE.filled())).map_err(failed)?;
+        }
+        Ok(())
+    }
+
+    fn area(&self, points: &[(f64, f64)], colour: Colour) -> Result<()> {
+        let points: Vec<_> = points.iter().map(|point| self.pixel(*point)).collect();
+        let band = Polygon::new(points, rgb(colour).mix(0.2).filled());
+        self.area.draw(&band).map_err(failed)
     }
 
     fn text(&self, label: &Label) -> Result<()> {
@@ -185,24 +225,33 @@ mod tests {
     #[test]
     fn strange_figures_are_drawn_or_left_out() {
         for value in [f64::NAN, f64::INFINITY, 0.0, -1.0, 1e9] {
-            for mut results in [fixture::pairs(), fixture::series()] {
-                for run in &mut results.runs {
-                    run.vms[0].latency_ms.p99 = value;
-                    run.vms[0].completed_per_s = value;
-                }
-                for comparison in &mut results.comparisons {
-                    comparison.capacity_ratio = value;
-                }
-                assert!(super::super::files(&results).is_ok());
+            let mut results = fixture::pairs();
+            for run in &mut results.runs {
+                run.vms[0].latency_ms.p99 = value;
+                run.vms[0].completed_per_s = value;
             }
+            for comparison in &mut results.comparisons {
+                comparison.capacity_ratio = value;
+            }
+            assert!(super::super::files(&results).is_ok());
+            let mut sweep = fixture::sweep();
+            for run in sweep.points.iter_mut().flat_map(|point| &mut point.runs) {
+                run.groups[0].latency_ms.p99 = value;
+                run.groups[0].completed_per_s = value;
+            }
+            assert!(super::super::sweep_files(&sweep).is_ok());
         }
     }
 
     #[test]
     fn no_label_is_cut_off_or_covers_another() {
-        for results in [fixture::pairs(), fixture::series()] {
-            files(&results).unwrap();
-            for (name, figure) in charts::figures(&results) {
+        files(&fixture::pairs()).unwrap();
+        let pairs = charts::figures(&fixture::pairs());
+        let pairs = pairs.into_iter().map(|(name, figure)| (name.to_string(), figure));
+        let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
+        let sweeps = sweeps.iter().flat_map(charts::sweep_figures);
+        {
+            for (name, figure) in pairs.chain(sweeps) {
                 let labels = figure.marks.iter().filter_map(|mark| match mark {
                     Mark::Text(label) => Some((bounds(label), &label.text)),
                     _ => None,

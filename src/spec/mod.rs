@@ -10,18 +10,20 @@ mod load;
 mod scenario;
 mod server;
 mod slicing;
+mod sweep;
 mod workload;
 
 pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, MigProfile, SwitchCost, VgpuType};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
-pub use scenario::{Axis, Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
+pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
     TimeoutFrom,
 };
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
+pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use workload::{CpuWork, PhiTable, ServiceTime, SizeDistribution, WorkTable, Workload};
 
 use crate::units::{Share, SimTime};
@@ -59,6 +61,8 @@ pub struct Experiment {
 pub struct VmSpec {
     /// Name in reports, unique in its run.
     pub name: String,
+    /// VMs of one group are alike and reported together; the name where there is no other.
+    pub group: String,
     /// Virtual CPUs, from 1 to the host's logical processors.
     pub vcpus: u32,
     /// What it owns of the cards; at least one share.

@@ -19,17 +19,6 @@ pub struct Scenario {
     pub seed: u64,
     /// The runs, each with its baseline; at least one.
     pub pairs: Vec<Pair>,
-    /// When the pairs are the points of one series: what varies.
-    pub axis: Option<Axis>,
-}
-
-/// What varies over the pairs of a scenario.
-#[derive(Clone, Debug)]
-pub struct Axis {
-    /// The key that varies, such as `vcpus`.
-    pub name: String,
-    /// Its value in each pair.
-    pub values: Vec<f64>,
 }
 
 /// A run and what it is compared with.

@@ -4,13 +4,17 @@
 
 mod baseline;
 mod capacity;
+mod interval;
 mod results;
 mod sensitivity;
 mod summary;
+mod sweep;
 
 pub use baseline::counterfactual;
 pub use capacity::{CapacitySearch, capacity};
+pub use interval::{Interval, student_95};
 pub use results::*;
+pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
 
 use crate::platform::{Outcome, simulate};
 use crate::spec::{Baseline, BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};

@@ -4,7 +4,7 @@
 //! in the keys. Nothing here is formatted for people.
 
 use crate::spec::Standing;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 /// Version of the document's shape.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -28,8 +28,6 @@ pub struct Results {
     pub runs: Vec<RunResult>,
     /// Every pair whose capacity was compared.
     pub comparisons: Vec<Comparison>,
-    /// When the runs are points of a series: what varies, and its value at each run.
-    pub axis: Option<AxisResult>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the result leans on, each once.
@@ -43,6 +41,11 @@ pub struct Tool {
     pub name: &'static str,
     /// Its version.
     pub version: &'static str,
+}
+
+impl Tool {
+    /// This very program.
+    pub const THIS: Tool = Tool { name: "slicewise", version: env!("CARGO_PKG_VERSION") };
 }
 
 /// Which side of a pair a run is.
@@ -127,7 +130,7 @@ pub struct VmResult {
 }
 
 /// Latencies in milliseconds; percentiles to 0.1 %, the others exact.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize)]
+#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
 #[allow(
     missing_docs,
     reason = "the names are the meaning: p50 is the 50th percentile, p999 the 99.9th"
@@ -244,17 +247,8 @@ pub struct Comparison {
     pub published_ratio: Option<f64>,
 }
 
-/// What varies over the runs.
-#[derive(Clone, Debug, Serialize)]
-pub struct AxisResult {
-    /// The key that varies.
-    pub name: String,
-    /// Its value at each run of `runs`, in order.
-    pub values: Vec<f64>,
-}
-
 /// A fitted or assumed number in use.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FactUse {
     /// Where it stands, such as `workloads/bert-99.9 launch`.
     pub fact: String,

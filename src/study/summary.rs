@@ -3,11 +3,12 @@
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
 use super::{
-    AlternativeResult, AxisResult, Comparison, FactUse, FigureStanding, Finding, GpuResult,
-    LatencyMs, Origin, PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool,
-    VerdictResult, VmResult, kind_word, sensitivity,
+    AlternativeResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs, Origin,
+    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, VerdictResult,
+    VmResult, kind_word, sensitivity,
 };
 use crate::platform::{Outcome, VmOutcome};
+use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
     BaselineKind, Experiment, Fact, Pair, PlannedRun, Published, Scenario, Standing, TestScenario,
@@ -72,18 +73,15 @@ pub(super) fn results(
     runs: Vec<RunResult>,
     comparisons: Vec<Comparison>,
 ) -> Results {
-    let experiments = || {
-        let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
-        let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
-        virtual_runs.chain(baselines.map(|baseline| &baseline.run.experiment))
-    };
+    let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
+    let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
+    let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let mut leans_on = Vec::new();
-    experiments().for_each(|experiment| add_facts(experiment, &mut leans_on));
-    leans_on.sort_by(|a: &FactUse, b| (a.standing, &a.fact).cmp(&(b.standing, &b.fact)));
-    leans_on.dedup();
+    virtual_runs.chain(baselines).for_each(|experiment| add_facts(experiment, &mut leans_on));
+    put_in_order(&mut leans_on);
     Results {
         schema_version: SCHEMA_VERSION,
-        tool: Tool { name: "slicewise", version: env!("CARGO_PKG_VERSION") },
+        tool: Tool::THIS,
         seed: scenario.seed,
         scenario_hash: scenario.hash.clone(),
         scenario: scenario.name.clone(),
@@ -91,17 +89,13 @@ pub(super) fn results(
         notes: notes(&runs, &comparisons),
         runs,
         comparisons,
-        axis: scenario
-            .axis
-            .as_ref()
-            .map(|axis| AxisResult { name: axis.name.clone(), values: axis.values.clone() }),
         leans_on,
     }
 }
 
 /// What a run under another choice gives.
 pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult {
-    let p99 = |vm: &VmOutcome| latency_ms(&vm.recorder).p99;
+    let p99 = |vm: &VmOutcome| latency_ms(vm.recorder.latencies()).p99;
     AlternativeResult {
         option: option.to_string(),
         latency_p99_ms: outcome.vms.iter().map(p99).collect(),
@@ -165,7 +159,7 @@ fn vm_result(
     let (load, count) = (&vm.load, recorder.latencies().count());
     let last_due = recorder.last_due().saturating_since(vm.power_on).as_secs_f64();
     let rate = completed_per_s(vm, recorder);
-    let latency_ms = latency_ms(recorder);
+    let latency_ms = latency_ms(recorder.latencies());
     VmResult {
         name: vm.name.clone(),
         workload: vm.workload.id.clone(),
@@ -196,8 +190,8 @@ fn vm_result(
     }
 }
 
-fn latency_ms(recorder: &Recorder) -> LatencyMs {
-    let latencies = recorder.latencies();
+/// The figures of a histogram, as the document has them.
+pub(super) fn latency_ms(latencies: &LatencyHistogram) -> LatencyMs {
     let ms = |span: Option<SimDuration>| span.unwrap_or(SimDuration::ZERO).as_millis_f64();
     let at = |quantile| ms(latencies.quantile(quantile));
     LatencyMs {
@@ -289,8 +283,14 @@ fn notes(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
     notes
 }
 
+/// Each number once, by standing and place.
+pub(super) fn put_in_order(list: &mut Vec<FactUse>) {
+    list.sort_by(|a, b| (a.standing, &a.fact, &a.value).cmp(&(b.standing, &b.fact, &b.value)));
+    list.dedup();
+}
+
 /// The fitted and assumed numbers an experiment leans on.
-fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
+pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
     let hypervisor = &experiment.hypervisor;
     if hypervisor.id != "bare-metal" {
         let place = format!("hypervisors/{}", hypervisor.id);

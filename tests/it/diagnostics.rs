@@ -6,7 +6,7 @@
 //! folder. Inputs too long or too odd to keep as files are made here.
 
 use proptest::prelude::*;
-use slicewise::config::{Catalogue, LoadError, LoadOptions, load};
+use slicewise::config::{Catalogue, LoadError, LoadOptions, SweepFile, Task, load, load_task};
 use slicewise::spec::{BaselineKind, Scenario};
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn message(path: &Path) -> String {
     let name = path.file_name().unwrap().to_string_lossy();
     let result = match name.starts_with("catalogue-") {
         true => Catalogue::load(Some(path)).map(|_| ()),
-        false => load(path, &options()).map(|_| ()),
+        false => load_task(path, &options()).map(|_| ()),
     };
     match result {
         Ok(()) => panic!("{} was accepted", path.display()),
@@ -79,14 +79,39 @@ fn the_published_pairs_are_read() {
 }
 
 #[test]
-fn a_sweep_is_one_pair_for_each_value() {
-    let scenario = load(Path::new("scenarios/vcpu-knee.toml"), &options())
-        .unwrap_or_else(|error| panic!("{error}"));
-    let axis = scenario.axis.as_ref().unwrap();
-    assert_eq!((axis.name.as_str(), axis.values.len()), ("vcpus", 10));
-    assert_eq!(scenario.pairs[3].name, "vcpu-knee-vcpus-4");
-    assert_eq!(scenario.pairs[3].virtual_run.experiment.vms[0].vcpus, 4);
-    assert!(scenario.pairs.iter().all(|pair| pair.baseline.is_none()));
+fn a_sweep_is_one_point_for_each_value() {
+    let file = load_sweep("scenarios/vcpu-knee.toml");
+    let sweep = file.sweep();
+    assert_eq!((sweep.parameters[0].key.as_str(), sweep.points.len()), ("vm.vcpus", 10));
+    assert_eq!(
+        (sweep.points[3].x.number, sweep.lines.as_slice()),
+        (Some(4.0), &[String::new()][..])
+    );
+    let vcpus = file.with_points(|points| points.experiment(3).vms[0].vcpus);
+    assert_eq!(vcpus, 4);
+    let refused = load(Path::new("scenarios/vcpu-knee.toml"), &options()).unwrap_err();
+    assert!(refused.to_string().contains("slicewise sweep"), "{refused}");
+}
+
+#[test]
+fn a_seed_that_varies_is_not_given_as_well() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("seeds.toml");
+    let text = fs::read_to_string("scenarios/vcpu-knee.toml").unwrap();
+    fs::write(&path, text + "seed = [1, 2]\n").unwrap();
+    assert!(load_task(&path, &options()).is_ok());
+    let error = load_task(&path, &LoadOptions { seed: Some(7), ..options() }).unwrap_err();
+    assert!(
+        error.to_string().starts_with("error: `seed` varies, and is to be 7 as well"),
+        "{error}"
+    );
+}
+
+fn load_sweep(path: &str) -> Box<SweepFile> {
+    match load_task(Path::new(path), &options()).unwrap_or_else(|error| panic!("{error}")) {
+        Task::Sweep(file) => file,
+        Task::Run(_) => panic!("{path} is no sweep"),
+    }
 }
 
 #[test]
@@ -101,7 +126,7 @@ fn the_examples_of_the_documents_are_good() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("example.toml");
         fs::write(&path, example).unwrap();
-        load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+        load_task(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -110,7 +135,7 @@ fn first_line(name: &str, content: &[u8]) -> String {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, content).unwrap();
-    match load(&path, &options()) {
+    match load_task(&path, &options()) {
         Err(error @ LoadError::Invalid(_)) => {
             let message = error.to_string();
             assert!(message.len() < 20_000, "{} bytes of message", message.len());
@@ -208,7 +233,7 @@ fn a_catalogue_folder_replaces_and_adds() {
         "{ours:?}"
     );
     // The text of the catalogue is part of the scenario's hash.
-    let path = Path::new("scenarios/vcpu-knee.toml");
+    let path = Path::new("scenarios/vsphere-mlperf-v1.1/bert-99-server.toml");
     let hash =
         |catalogue: Catalogue| load(path, &LoadOptions { catalogue, seed: None }).unwrap().hash;
     assert_ne!(hash(embedded), hash(catalogue));
@@ -307,7 +332,7 @@ fn never_panics(bytes: &[u8], options: &LoadOptions) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("random.toml");
     fs::write(&path, bytes).unwrap();
-    if let Err(error) = load(&path, options) {
+    if let Err(error) = load_task(&path, options) {
         assert!(!error.to_string().is_empty());
     }
 }

@@ -8,5 +8,6 @@ mod laws;
 mod shared_cards;
 mod slicing;
 mod support;
+mod sweep;
 mod theory;
 mod twins;

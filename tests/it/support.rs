@@ -44,6 +44,7 @@ pub(crate) fn queue(
     };
     let vm = VmSpec {
         name: "vm-1".to_string(),
+        group: "vm-1".to_string(),
         vcpus: 8,
         gpus: (0..gpus)
             .map(|card| GpuShare { card: GpuId(card), instance: 0, vgpu_type: None })

@@ -18,6 +18,9 @@ pub(in crate::report) mod colour {
     pub(in crate::report) const BLUE: Colour = (0, 114, 178);
     pub(in crate::report) const GREEN: Colour = (0, 158, 115);
     pub(in crate::report) const VERMILION: Colour = (213, 94, 0);
+    pub(in crate::report) const PURPLE: Colour = (160, 80, 130);
+    pub(in crate::report) const ORANGE: Colour = (200, 135, 0);
+    pub(in crate::report) const SKY: Colour = (60, 155, 215);
 }
 
 /// Heights of letters. The smallest is readable when the chart is shown at half its size.
@@ -49,6 +52,27 @@ pub(in crate::report) struct Label {
     pub(in crate::report) colour: Colour,
 }
 
+/// What marks the points of a line, so that lines differ in more than colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::report) enum Sign {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+impl Sign {
+    /// The corners around the middle, for a radius of 1; none for a circle.
+    pub(in crate::report) fn corners(self) -> &'static [(f64, f64)] {
+        match self {
+            Sign::Circle => &[],
+            Sign::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Sign::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
+            Sign::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+        }
+    }
+}
+
 /// One thing on the plane.
 #[derive(Clone, Debug)]
 pub(in crate::report) enum Mark {
@@ -56,6 +80,10 @@ pub(in crate::report) enum Mark {
     Line { points: Vec<(f64, f64)>, width: f64, dashed: bool, colour: Colour },
     /// A filled circle; white inside when `hollow`.
     Dot { at: (f64, f64), radius: f64, hollow: bool, colour: Colour },
+    /// A filled sign; white inside when `hollow`.
+    Sign { at: (f64, f64), radius: f64, sign: Sign, hollow: bool, colour: Colour },
+    /// A pale area within these corners.
+    Area { points: Vec<(f64, f64)>, colour: Colour },
     /// A text.
     Text(Label),
 }

@@ -4,9 +4,12 @@
 
 pub(super) mod figure;
 mod latency;
+mod panel;
 mod ratio;
 mod scale;
-mod series;
+mod sweep;
+
+pub(super) use sweep::figures as sweep_figures;
 
 use crate::study::Results;
 use figure::Figure;
@@ -15,8 +18,7 @@ use figure::Figure;
 type Chart = (&'static str, fn(&Results) -> Option<Figure>);
 
 /// Every chart.
-const CHARTS: &[Chart] =
-    &[("ratio", ratio::draw), ("latency", latency::draw), ("series", series::draw)];
+const CHARTS: &[Chart] = &[("ratio", ratio::draw), ("latency", latency::draw)];
 
 /// The charts that these results fill, by file name.
 pub(super) fn figures(results: &Results) -> Vec<(&'static str, Figure)> {

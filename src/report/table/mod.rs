@@ -5,11 +5,14 @@
 
 mod grid;
 mod runs;
+mod sweep;
+
+pub use sweep::render_sweep;
 
 use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};
 use crate::spec::Standing;
-use crate::study::Results;
+use crate::study::{FactUse, Results, Tool};
 use grid::{Column, Grid};
 
 /// The format's entry in the table.
@@ -25,15 +28,14 @@ const WIDTH: usize = 104;
 /// The whole text.
 pub fn render(results: &Results) -> String {
     let published = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.published.is_some());
-    let with_published = published && results.axis.is_none();
     let table =
-        if with_published { runs::against_published(results) } else { runs::plain_runs(results) };
+        if published { runs::against_published(results) } else { runs::plain_runs(results) };
     let mut blocks = vec![format!("{}\n", results.title), table];
-    if with_published {
+    if published {
         blocks.push(LEGEND.to_string());
     }
     blocks.extend([comparisons(results), twins(results), assumptions(results)]);
-    blocks.extend([failed(results), notes(results)]);
+    blocks.extend([failed(results), notes(&results.notes)]);
     blocks.push(footer(results));
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n")
@@ -53,6 +55,7 @@ pub fn paint(text: &str) -> String {
     let lines = text.lines().map(|line| {
         colour(line, " INVALID", 31)
             .or_else(|| colour(line, " VALID", 32))
+            .or_else(|| colour(line, " ERROR", 31))
             .unwrap_or_else(|| line.to_string())
     });
     lines.map(|line| line + "\n").collect()
@@ -158,24 +161,32 @@ fn failed(results: &Results) -> String {
     text
 }
 
-fn notes(results: &Results) -> String {
-    let lines = results.notes.iter().map(|note| wrap(&format!("note: {note}"), WIDTH, "  ") + "\n");
+fn notes(notes: &[String]) -> String {
+    let lines = notes.iter().map(|note| wrap(&format!("note: {note}"), WIDTH, "  ") + "\n");
     lines.collect()
 }
 
 /// What the figures lean on and what makes them again.
 fn footer(results: &Results) -> String {
-    let count = |standing| results.leans_on.iter().filter(|fact| fact.standing == standing).count();
+    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
+    footer_of(&results.leans_on, "result.json", made, &results.tool)
+}
+
+/// The footer of any results: `made` is seed, name and hash of what was asked.
+fn footer_of(
+    leans_on: &[FactUse],
+    document: &str,
+    (seed, name, hash): (u64, &str, &str),
+    tool: &Tool,
+) -> String {
+    let count = |standing| leans_on.iter().filter(|fact| fact.standing == standing).count();
     format!(
-        "Leans on {} fitted and {} assumed numbers, listed in result.json.\n\
-         seed {}, scenario {} {}, {} {}\n",
+        "Leans on {} fitted and {} assumed numbers, listed in {document}.\n\
+         seed {seed}, scenario {name} {hash}, {} {}\n",
         count(Standing::Fitted),
         count(Standing::Assumed),
-        results.seed,
-        results.scenario,
-        results.scenario_hash,
-        results.tool.name,
-        results.tool.version,
+        tool.name,
+        tool.version,
     )
 }
 
@@ -201,8 +212,8 @@ mod tests {
     }
 
     #[test]
-    fn a_series_has_one_line_per_point() {
-        check("report-series.txt", &render(&fixture::series()));
+    fn a_sweep_has_one_line_per_point_and_group() {
+        check("report-sweep.txt", &render_sweep(&fixture::sweep()));
     }
 
     #[test]
@@ -224,8 +235,7 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for results in [fixture::pairs(), fixture::series()] {
-            let text = render(&results);
+        for text in [render(&fixture::pairs()), render_sweep(&fixture::sweep())] {
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 120, "{widest} characters in a line of\n{text}");
         }

@@ -2,7 +2,7 @@
 //!
 //! What the verdicts and ratios mean is told below the tables, not here.
 
-use super::super::number::{latency, mark, percent, plain, rate};
+use super::super::number::{latency, mark, percent, rate};
 use super::grid::{Column, Grid};
 use crate::study::{PublishedResult, Results, RunResult, Side, VmResult};
 
@@ -72,21 +72,17 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
     format!("{error} {mark}").trim_start().to_string()
 }
 
-/// One line per VM: the points of a series, or runs without anything published.
+/// One line per VM, for runs without anything published.
 pub(super) fn plain_runs(results: &Results) -> String {
     use Column::{Number, Text};
     let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
     columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
     columns.extend([("p99 ms", Number), ("verdict", Text)]);
-    if let Some(axis) = &results.axis {
-        columns[0] = (axis.name.as_str(), Number);
-    }
     let mut grid = Grid::new(&columns);
-    for (index, run) in results.runs.iter().enumerate() {
-        let value = results.axis.as_ref().and_then(|axis| axis.values.get(index));
+    for run in &results.runs {
         for vm in &run.vms {
-            let name = value.map_or_else(|| vm_name(run, vm), |value| plain(*value));
-            let mut cells = vec![name, place(run), rate(vm.target_qps), rate(vm.completed_per_s)];
+            let mut cells =
+                vec![vm_name(run, vm), place(run), rate(vm.target_qps), rate(vm.completed_per_s)];
             cells
                 .extend(PERCENTILES.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
             cells.push(verdict(vm));

@@ -1,0 +1,134 @@
+//! The points of a sweep: the file's tree with the values of a point set, read like any other file.
+//!
+//! So every key can be swept, and every rule holds. A value keeps the place where it is written: what
+//! is wrong with it is shown in the sweep's own line.
+
+use super::catalogue::Catalogue;
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::keypath::Change;
+use super::plan;
+use super::sweep::{Setting, SweepTable};
+use crate::spec::{Experiment, Parameter, ParameterValue, SweepPoint};
+use std::ops::Range;
+use std::sync::Arc;
+use toml::de::DeTable;
+
+/// Makes the points of one sweep.
+pub(super) struct Points<'a> {
+    pub(super) file: &'a Arc<SourceFile>,
+    /// The file's name without `.toml`.
+    pub(super) stem: &'a str,
+    pub(super) catalogue: &'a Catalogue,
+    /// The file without `[sweep]`.
+    pub(super) base: DeTable<'a>,
+    pub(super) table: SweepTable<'a>,
+    /// The seed, when it is not the file's to say.
+    pub(super) seed: Option<u64>,
+}
+
+/// Which line and which values a point has.
+struct Choice {
+    /// Index into the lines as they are written.
+    line: usize,
+    /// Per axis an index into its values.
+    values: Vec<usize>,
+}
+
+impl Points<'_> {
+    /// The experiment of a point, replication 0; or all that is wrong with it.
+    pub(super) fn experiment(&self, point: usize) -> Result<Experiment, Vec<Diagnostic>> {
+        let problems = Problems::default();
+        let choice = self.choice(point);
+        let mut tree = self.base.clone();
+        let mut change = |path: &super::keypath::KeyPath, change, spot: &Range<usize>| {
+            if let Err(why) = path.apply(&mut tree, change, spot) {
+                let spot = Spot { file: self.file.clone(), span: spot.clone() };
+                problems.push(Diagnostic::at(&spot, why).of_form());
+            }
+        };
+        if let Some(line) = self.table.lines.get(choice.line) {
+            line.unset.iter().for_each(|(path, spot)| change(path, Change::Unset, spot));
+            line.set.iter().for_each(|set| change(&set.path, set.change(), &set.spot));
+        }
+        // The one along x last: it has the final word.
+        for (axis, value) in self.table.axes.iter().zip(&choice.values).rev() {
+            axis.settings[*value].iter().for_each(|set| change(&set.path, set.change(), &set.spot));
+        }
+        let plan = plan::read_tree(self.file, &tree, self.stem, self.catalogue, &problems);
+        if let Some(all) = problems.into_error() {
+            return Err(all);
+        }
+        let pair = plan.pairs.into_iter().next().expect("a file without faults makes a pair");
+        let mut experiment = pair.virtual_run.experiment;
+        experiment.seed = self.seed.or(plan.seed.map(|(seed, _)| seed)).unwrap_or(0);
+        Ok(experiment)
+    }
+
+    /// The point as the sweep's plan names it.
+    pub(super) fn describe(&self, point: usize, error: Option<String>) -> SweepPoint {
+        let choice = self.choice(point);
+        let axes = self.table.axes.iter().zip(&choice.values);
+        let values: Vec<_> = axes.map(|(axis, value)| axis.values[*value].clone()).collect();
+        let (x, line) = match values.first() {
+            Some(x) => (x.clone(), point / self.table.axes[0].values.len()),
+            None => {
+                let text = self.table.lines[choice.line].name.clone();
+                (ParameterValue { text, number: None }, 0)
+            }
+        };
+        SweepPoint { line, x, values, error }
+    }
+
+    /// Names of the lines of the charts.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let Some((x, others)) = self.table.axes.split_first() else { return vec![String::new()] };
+        let starts = (0..self.table.points()).step_by(x.values.len());
+        let name = |start| {
+            let choice = self.choice(start);
+            // A single line beside other axes tells nothing apart.
+            let told = self.table.lines.len() > 1 || others.is_empty();
+            let written = self.table.lines.get(choice.line).filter(|_| told);
+            let written = written.map(|line| line.name.clone());
+            let values = others.iter().zip(&choice.values[1..]).map(|(axis, value)| {
+                let value = &axis.values[*value];
+                let last = axis.key.rsplit('.').next().unwrap_or(&axis.key);
+                // A word speaks for itself, a number does not.
+                match value.text.starts_with(char::is_alphabetic) && value.text.len() > 5 {
+                    true => value.text.clone(),
+                    false => format!("{last} {}", value.text),
+                }
+            });
+            written.into_iter().chain(values).collect::<Vec<_>>().join(", ")
+        };
+        starts.map(name).collect()
+    }
+
+    /// The keys that vary.
+    pub(super) fn parameters(&self) -> Vec<Parameter> {
+        let axes = self.table.axes.iter();
+        axes.map(|axis| Parameter { key: axis.key.clone(), unit: axis.unit }).collect()
+    }
+
+    /// What stands below the charts.
+    pub(super) fn x_label(&self) -> String {
+        self.table.axes.first().map_or(String::new(), |axis| axis.label.clone())
+    }
+
+    /// The grid counted through: x fastest, then the other axes from the last, the lines slowest.
+    fn choice(&self, point: usize) -> Choice {
+        let axes = &self.table.axes;
+        let mut values = vec![0; axes.len()];
+        let mut rest = point;
+        for axis in (0..axes.len().min(1)).chain((1..axes.len()).rev()) {
+            values[axis] = rest % axes[axis].values.len();
+            rest /= axes[axis].values.len();
+        }
+        Choice { line: rest, values }
+    }
+}
+
+impl<'a> Setting<'a> {
+    fn change(&self) -> Change<'_, 'a> {
+        Change::Set(self.value, &self.at)
+    }
+}

@@ -1,0 +1,179 @@
+//! `SweepFile`: a file with `[sweep]`, checked point by point.
+//!
+//! A fault of form, a misspelt key say, refuses the file, and so does a sweep of which no point can
+//! be simulated. A point that breaks a rule among others that keep it is a result: an error row.
+
+use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::points::Points;
+use super::reader::Reader;
+use super::sweep::SweepTable;
+use super::{Catalogue, LoadError, LoadOptions, hash, name_of, source, used_entries};
+use crate::spec::{Experiment, Sweep};
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A sweep as it was read.
+#[derive(Debug)]
+pub struct SweepFile {
+    sweep: Sweep,
+    file: Arc<SourceFile>,
+    catalogue: Catalogue,
+    /// The seed, when it is not the file's to say.
+    seed: Option<u64>,
+}
+
+/// The points of a sweep, each made when it is wanted: thousands of experiments are much memory.
+pub struct SweepPoints<'a>(Points<'a>);
+
+impl SweepFile {
+    /// Reads the file at `path`; nothing when it is a folder or has no `[sweep]`.
+    pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Option<Self>, LoadError> {
+        if !path.is_file() {
+            return Ok(None);
+        }
+        // What is wrong with a file that is no sweep is told by whoever reads it as a scenario.
+        let unseen = Problems::default();
+        let Some(file) = source::read(path, &unseen).map_err(LoadError::World)? else {
+            return Ok(None);
+        };
+        match source::parse(&file, &unseen) {
+            Some(tree) if tree.contains_key("sweep") => {}
+            _ => return Ok(None),
+        }
+        let (catalogue, seed) = (options.catalogue.clone(), options.seed);
+        let mut found = Self { sweep: nothing(name_of(path)), file, catalogue, seed };
+        found.sweep = found.check()?;
+        Ok(Some(found))
+    }
+
+    /// What the sweep is.
+    pub fn sweep(&self) -> &Sweep {
+        &self.sweep
+    }
+
+    /// Does something with the points.
+    pub fn with_points<R>(&self, work: impl FnOnce(&SweepPoints<'_>) -> R) -> R {
+        let unseen = Problems::default();
+        let tree = source::parse(&self.file, &unseen).expect("the file was parsed before");
+        let top = Reader::new(&self.file, &tree, &unseen);
+        let points = self.points(top, &tree).expect("the sweep was read before");
+        work(&SweepPoints(points))
+    }
+
+    /// The points by what `top` reads of `tree`.
+    fn points<'a>(
+        &'a self,
+        mut top: Reader<'a>,
+        tree: &toml::de::DeTable<'a>,
+    ) -> Option<Points<'a>> {
+        let table = top.table("sweep").and_then(SweepTable::read)?;
+        for key in ["baseline", "published", "capacity"].iter().filter(|key| top.has(key)) {
+            let title = format!("`{key}` has no meaning in a sweep");
+            let help = format!(
+                "drop [{key}], or [sweep]: the points of a sweep are compared with each other"
+            );
+            top.report(Diagnostic::at(&top.spot_of(key), title).help(help));
+        }
+        let mut base = tree.clone();
+        base.remove("sweep");
+        let (file, stem, catalogue) = (&self.file, self.sweep.name.as_str(), &self.catalogue);
+        Some(Points { file, stem, catalogue, base, table, seed: self.seed })
+    }
+
+    /// The plan of the sweep, every point tried; or all that is wrong with the file.
+    fn check(&self) -> Result<Sweep, LoadError> {
+        let problems = Problems::default();
+        let tree = source::parse(&self.file, &problems).expect("the file was parsed before");
+        let top = Reader::new(&self.file, &tree, &problems);
+        let points = self.points(top, &tree);
+        if let (Some(seed), Some(points)) = (self.seed, &points) {
+            refuse_seed_twice(points, seed, &problems);
+        }
+        let Some(points) = points.filter(|_| !problems.any()) else {
+            return Err(LoadError::Invalid(problems.into_error().unwrap_or_default()));
+        };
+        self.plan(&points).map_err(LoadError::Invalid)
+    }
+
+    /// Tries every point.
+    fn plan(&self, points: &Points<'_>) -> Result<Sweep, Vec<Diagnostic>> {
+        let mut sweep = nothing(self.sweep.name.clone());
+        let mut used = BTreeSet::new();
+        let (all, of_form) = (Problems::default(), Problems::default());
+        let mut seed = None;
+        for index in 0..points.table.points() {
+            let error = match points.experiment(index) {
+                Ok(experiment) => {
+                    used.extend(used_entries(&experiment));
+                    seed.get_or_insert(experiment.seed);
+                    None
+                }
+                Err(found) => {
+                    let error = found[0].title().to_string();
+                    for fault in found {
+                        if fault.is_of_form() {
+                            of_form.push(fault.clone());
+                        }
+                        all.push(fault);
+                    }
+                    Some(error)
+                }
+            };
+            sweep.points.push(points.describe(index, error));
+        }
+        let hopeless = sweep.points.iter().all(|point| point.error.is_some());
+        if let Some(faults) = (if hopeless { all } else { of_form }).into_error() {
+            return Err(faults);
+        }
+        let file_name = format!("{}.toml", self.sweep.name);
+        Ok(Sweep {
+            title: self.title().unwrap_or_else(|| sweep.name.clone()),
+            hash: hash(&[(file_name, self.file.clone())], &used, &self.catalogue),
+            seed: seed.unwrap_or(0),
+            replications: points.table.replications,
+            parameters: points.parameters(),
+            x_label: points.x_label(),
+            lines: points.lines(),
+            ..sweep
+        })
+    }
+
+    fn title(&self) -> Option<String> {
+        let tree = source::parse(&self.file, &Problems::default())?;
+        Some(tree.get("title")?.get_ref().as_str()?.to_string())
+    }
+}
+
+impl SweepPoints<'_> {
+    /// The experiment of a point that can be simulated, replication 0.
+    pub fn experiment(&self, point: usize) -> Experiment {
+        self.0.experiment(point).expect("points without error were checked")
+    }
+}
+
+/// A seed on the command line and one that varies cannot both be meant.
+fn refuse_seed_twice(points: &Points<'_>, seed: u64, problems: &Problems) {
+    let axes = points.table.axes.iter().filter(|axis| axis.key == "seed");
+    for setting in axes.filter_map(|axis| axis.settings.first()?.first()) {
+        let spot =
+            super::diagnostic::Spot { file: points.file.clone(), span: setting.spot.clone() };
+        let title = format!("`seed` varies, and is to be {seed} as well");
+        problems.push(Diagnostic::at(&spot, title).help("leave out --seed, or the axis"));
+    }
+}
+
+/// A sweep of nothing yet.
+fn nothing(name: String) -> Sweep {
+    Sweep {
+        name,
+        title: String::new(),
+        hash: String::new(),
+        seed: 0,
+        replications: 1,
+        parameters: Vec::new(),
+        x_label: String::new(),
+        lines: Vec::new(),
+        points: Vec::new(),
+    }
+}
