@@ -127,3 +127,36 @@ fn batches_of_whatever_waits_follow_bulk_service() {
     let waited = m / (m + (-m).exp()) * d_ms / 2.0;
     check("bulk service", &experiment, d_ms + waited);
 }
+
+/// A closed loop of N clients who think for an exponential time Z, one server of exponential work S:
+/// exact mean value analysis (Reiser and Lavenberg 1980), R_n = S (1 + Q_{n-1}), X_n = n / (R_n + Z),
+/// Q_n = X_n R_n.
+#[test]
+fn clients_that_think_follow_mean_value_analysis() {
+    let (clients, think_ms, work_ms) = (8, 20.0, 5.0);
+    let (mut response, mut inside) = (0.0, 0.0);
+    for n in 1..=clients {
+        response = work_ms * (1.0 + inside);
+        inside = f64::from(n) / (response + think_ms) * response;
+    }
+    let mut experiment =
+        queue(1, 1.0, SimDuration::from_millis(5), SizeDistribution::Exponential, 1200);
+    let think_time = SimDuration::from_millis(20);
+    experiment.vms[0].load.scenario =
+        TestScenario::ClosedLoop { clients: clients as u32, think_time };
+    check("closed loop", &experiment, response);
+}
+
+/// Clients who do not think are always inside, in batches too: N = throughput x latency (Little).
+#[test]
+fn clients_that_do_not_think_are_never_lost() {
+    let mut experiment = queue(1, 1.0, SimDuration::from_millis(1), SizeDistribution::Fixed, 60);
+    let vm = &mut experiment.vms[0];
+    vm.server.batch_max = 16;
+    vm.load.scenario = TestScenario::ClosedLoop { clients: 100, think_time: SimDuration::ZERO };
+    let outcome = simulate(&experiment);
+    let recorder = &outcome.vms[0].recorder;
+    let rate = recorder.latencies().count() as f64 / recorder.last_completion().as_secs_f64();
+    let inside = rate * recorder.latencies().mean().unwrap().as_secs_f64();
+    assert!((inside - 100.0).abs() < 0.5, "{inside} clients inside");
+}
