@@ -366,7 +366,7 @@ fn a_single_overshoot_is_repaid_by_the_averaging_factor() {
         (60, [2.083333, 2.075000, 2.075139, 2.075275]),
     ];
     for (averaging_factor, expected) in cases {
-        let slices = slices_after(averaging_factor, 500_000, false);
+        let slices = single_overshoot(two_at_480_hz(averaging_factor, Overshoot::Batch), 500_000);
         for (turn, (slice, expected)) in slices.iter().zip(expected).enumerate() {
             assert!(
                 (slice - expected).abs() < 1.5e-6,
@@ -380,47 +380,33 @@ fn a_single_overshoot_is_repaid_by_the_averaging_factor() {
 /// in the long run 1.883333 ms; AA 1 gets there on turn 1.
 #[test]
 fn a_constant_overshoot_is_repaid_in_full() {
-    let slow = slices_after(33, 200_000, true);
+    let slow = slices_with_overshoot(33, 200_000);
     assert!((slow[33] - 1.955780).abs() < 1.5e-6, "after 33 turns {}", slow[33]);
     assert!((slow[900] - 1.883333).abs() < 1.5e-6, "in the long run {}", slow[900]);
-    let fast = slices_after(1, 200_000, true);
+    let fast = slices_with_overshoot(1, 200_000);
     assert!((fast[1] - 1.883333).abs() < 1.5e-6, "at once {}", fast[1]);
 }
 
-/// The slices, in ms, granted to VM 0 of two, at 480 Hz, when its turns overshoot by `over` ns: once,
-/// or always.
-fn slices_after(averaging_factor: u32, over: u64, always: bool) -> Vec<f64> {
+/// Two VMs at 480 Hz that take turns with this overshoot.
+fn two_at_480_hz(averaging_factor: u32, overshoot: Overshoot) -> Turns<usize> {
     let slicing = TimeSlicing {
         slice: SimDuration::from_nanos(2_083_333),
         order: TurnOrder::RoundRobin { averaging_factor },
-        overshoot: if always {
-            Overshoot::Constant(SimDuration::from_nanos(over))
-        } else {
-            Overshoot::Batch
-        },
+        overshoot,
         ..slicing(SlicePolicy::EqualShare)
     };
     let mut turns = turns(2, slicing);
     turns.keep_log();
-    // A first batch that ends `over` late; then batches of 1 ns, which never run late by more.
-    let first = if always { 1e15 } else { 2_083_333.0 + over as f64 };
-    let mut arrivals = vec![Arrival { at: 0, slot: 0, work: first }];
-    if !always {
-        // Work arrives in VM 0's later turns only in pieces that end with the slice.
-        arrivals.extend((0..40).map(|index| Arrival { at: 3_000_000 + index, slot: 0, work: 1e3 }));
-    }
-    if always {
-        drive_until(&mut turns, &arrivals, 10_000_000_000);
-    } else {
-        return single_overshoot(turns, over);
-    }
     turns
-        .log()
-        .unwrap()
-        .iter()
-        .filter(|turn| turn.slot == 0)
-        .map(|turn| turn.slice.unwrap().as_millis_f64())
-        .collect()
+}
+
+/// The slices, in ms, granted to VM 0, which always has work and always overshoots by `over` ns.
+fn slices_with_overshoot(averaging_factor: u32, over: u64) -> Vec<f64> {
+    let overshoot = Overshoot::Constant(SimDuration::from_nanos(over));
+    let mut turns = two_at_480_hz(averaging_factor, overshoot);
+    drive_until(&mut turns, &[Arrival { at: 0, slot: 0, work: 1e15 }], 10_000_000_000);
+    let of_first = turns.log().unwrap().iter().filter(|turn| turn.slot == 0);
+    of_first.map(|turn| turn.slice.unwrap().as_millis_f64()).collect()
 }
 
 /// Turn 0 overshoots by `over`; every later turn has work to its very end and not beyond: each
@@ -475,6 +461,30 @@ fn a_round_is_as_many_slices_as_vgpus() {
         let round = turns[owners].start - turns[0].start;
         assert!((round.as_millis_f64() - round_ms).abs() < 5e-4, "{round}");
     }
+}
+
+/// The longest wait for a turn: (n - 1) slices and the overshoot of each before, under fixed share
+/// (most - 1) slices, for empty slots are burned. A query that arrives as its VM's turn ends waits it.
+#[test]
+fn the_longest_wait_for_a_turn_is_everybody_elses_turns() {
+    let wait = |policy, owners, overshoot: u64| {
+        let slicing = TimeSlicing {
+            switch_cost: SimDuration::ZERO,
+            overshoot: Overshoot::Constant(SimDuration::from_nanos(overshoot)),
+            // Nothing is repaid, so that every turn is a slice and its overshoot.
+            slice_floor: Share::WHOLE,
+            ..slicing(policy)
+        };
+        let mut arrivals: Vec<Arrival> =
+            (1..owners).map(|slot| Arrival { at: 0, slot, work: 1e15 }).collect();
+        arrivals.push(Arrival { at: 2_000_000, slot: 0, work: 1.0 });
+        let ends = drive_until(&mut turns(owners, slicing), &arrivals, 1_000_000_000);
+        ends[owners - 1] - 2_000_000 - 1
+    };
+    assert_eq!(wait(SlicePolicy::EqualShare, 4, 0), 3 * 2_000_000);
+    assert_eq!(wait(SlicePolicy::EqualShare, 4, 100_000), 3 * 2_100_000);
+    assert_eq!(wait(SlicePolicy::EqualShare, 2, 0), 2_000_000);
+    assert_eq!(wait(SlicePolicy::FixedShare, 2, 0), 3 * 2_000_000);
 }
 
 /// An idle owner costs nothing: no event while nobody has work, none for one alone with work under
