@@ -5,6 +5,7 @@
 //! model from a right one.
 
 use crate::support::queue;
+use slicewise::loadgen::{ArrivalProcess, Bursty};
 use slicewise::platform::simulate;
 use slicewise::spec::*;
 use slicewise::units::SimDuration;
@@ -159,4 +160,47 @@ fn clients_that_do_not_think_are_never_lost() {
     let rate = recorder.latencies().count() as f64 / recorder.last_completion().as_secs_f64();
     let inside = rate * recorder.latencies().mean().unwrap().as_secs_f64();
     assert!((inside - 100.0).abs() < 0.5, "{inside} clients inside");
+}
+
+/// Bursty arrivals are a two-state Markov-modulated Poisson process: the mean rate is the one asked
+/// for, and the variance of counts over long windows is the mean times (Fischer and Meier-Hellstern
+/// 1993) 1 + 2 p (1 - p) (a - b)^2 / ((r + s) m), with rates a in bursts and b between them, mean m,
+/// and r, s the rates of leaving either.
+#[test]
+fn bursts_have_the_mean_and_the_variance_of_their_process() {
+    let (rate, peak, share, length) = (1000.0_f64, 3.0_f64, 0.2_f64, 0.05_f64);
+    let between = rate * (1.0 - share * peak) / (1.0 - share);
+    let leaving = 1.0 / length + share / (1.0 - share) / length;
+    let dispersion =
+        1.0 + 2.0 * share * (1.0 - share) * (rate * peak - between).powi(2) / (leaving * rate);
+    let bursts = Bursts {
+        peak,
+        share: slicewise::units::Share::new(share).unwrap(),
+        length: SimDuration::from_secs_f64(length),
+        in_step: false,
+    };
+    // Windows of 10 s, forty times as long as a burst and the time up to the next.
+    let streams = slicewise::engine::RandomStreams::new(5, 0);
+    let mut arrivals =
+        Bursty::new(rate, bursts, streams.stream("arrivals"), streams.stream("bursts"));
+    let windows = 3000;
+    let (mut counts, mut now) = (vec![0.0; windows], 0.0);
+    loop {
+        now += arrivals.gap().as_secs_f64();
+        let window = (now / 10.0) as usize;
+        if window >= windows {
+            break;
+        }
+        counts[window] += 1.0;
+    }
+    let n = windows as f64;
+    let mean = counts.iter().sum::<f64>() / n;
+    let variance = counts.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / (n - 1.0);
+    // 99.9 % intervals: of the mean, 3.29 standard errors; of a variance, relative 3.29 sqrt(2 / n),
+    // and 1 % for windows of finite length: their edges take 1 / (leaving x 10 s) of the excess.
+    let error = 3.29 * (variance / n).sqrt();
+    assert!((mean - 10.0 * rate).abs() < error, "{mean} +- {error} per window");
+    let ratio = variance / mean / dispersion;
+    let error = 3.29 * (2.0 / n).sqrt() + 0.01;
+    assert!((ratio - 1.0).abs() < error, "dispersion {ratio} +- {error} of the theory");
 }
