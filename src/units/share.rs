@@ -42,7 +42,7 @@ impl FromStr for Share {
 impl fmt::Display for Share {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Without the noise of binary fractions.
-        write!(f, "{} %", (self.0 * 1e8).round() / 1e6)
+        write!(f, "{} %", (self.0 * 1e14).round() / 1e12)
     }
 }
 

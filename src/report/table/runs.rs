@@ -81,8 +81,7 @@ pub(super) fn plain_runs(results: &Results) -> String {
     let mut grid = Grid::new(&columns);
     for run in &results.runs {
         for vm in &run.vms {
-            let mut cells =
-                vec![vm_name(run, vm), place(run), rate(vm.target_qps), rate(vm.completed_per_s)];
+            let mut cells = vec![vm_name(run, vm), place(run), asked(vm), rate(vm.completed_per_s)];
             cells
                 .extend(PERCENTILES.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
             cells.push(verdict(vm));
@@ -108,4 +107,10 @@ pub(super) fn place(run: &RunResult) -> String {
 
 fn verdict(vm: &VmResult) -> String {
     (if vm.verdict.valid { "VALID" } else { "INVALID" }).to_string()
+}
+
+/// The rate asked for, where one is.
+fn asked(vm: &VmResult) -> String {
+    let has_rate = matches!(vm.scenario, "server" | "offline");
+    if has_rate { rate(vm.target_qps) } else { "-".to_string() }
 }
