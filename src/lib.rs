@@ -11,7 +11,8 @@
 //!                └───────────────── permits come back ────────────┴───────────────────────────┘
 //! ```
 //!
-//! That way is `platform/route.rs`, and the best file to read first.
+//! That way is `platform/route.rs`, and the best file to read first. How VMs share a card, whole, in
+//! turns or in GPU instances, is inside the [`Card`](gpu::Card): the way does not change with it.
 //!
 //! # Example
 //!
@@ -52,7 +53,7 @@
 //! |---|---|---|
 //! | 7 | [`cli`] | the commands |
 //! | 6 | [`config`], [`report`] | files in, files out |
-//! | 5 | [`study`] | what to run, and what the outcomes mean |
+//! | 5 | [`study`] | what to run (pairs, sweeps), and what the outcomes mean |
 //! | 4 | [`platform`] | the machine, wired and run |
 //! | 3 | [`loadgen`], [`host`], [`gpu`], [`record`] | its parts |
 //! | 2 | [`spec`] | the nouns: an [`Experiment`](spec::Experiment) is all that one run needs |
