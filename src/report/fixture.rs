@@ -168,13 +168,18 @@ fn point_run(index: usize, replication: u64, groups: &[&str]) -> PointRun {
             samples: 270_336,
             latency_ms: LatencyMs { p50: 9.7 * height, p99, ..LatencyMs::default() },
             latency_p99_worst_vm_ms: p99 * 1.1,
+            latency_p99_other_idle_ms: None,
             target_latency_ms: 130.0,
             batch_mean: 8.25,
             valid: p99 < 300.0,
             failed_rules: verdict(p99 < 300.0).failed_rules,
         }
     };
-    PointRun { gpu_busy_share: 0.75, groups: groups.iter().enumerate().map(group).collect() }
+    PointRun {
+        gpu_busy_share: 0.75,
+        assumes: None,
+        groups: groups.iter().enumerate().map(group).collect(),
+    }
 }
 
 fn empty() -> Results {

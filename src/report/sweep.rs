@@ -100,9 +100,16 @@ fn figures(row: &mut Row, run: Option<&PointRun>, group: Option<&GroupResult>) {
         });
     }
     add("latency_p99_worst_vm_ms", &|group| Cell::Number(group.latency_p99_worst_vm_ms));
+    add("latency_p99_other_idle_ms", &|group| {
+        group.latency_p99_other_idle_ms.map_or(Cell::Nothing, Cell::Number)
+    });
     add("target_latency_ms", &|group| Cell::Number(group.target_latency_ms));
     add("batch_mean_samples", &|group| Cell::Number(group.batch_mean));
     add("gpu_busy_share", &|_| run.map_or(Cell::Nothing, |run| Cell::Number(run.gpu_busy_share)));
+    add("assumes", &|_| {
+        let assumes = run.and_then(|run| run.assumes.clone());
+        assumes.map_or(Cell::Nothing, Cell::Text)
+    });
     add("valid", &|group| Cell::Flag(group.valid));
     add("failed_rules", &|group| Cell::Text(group.failed_rules.join("; ")));
 }

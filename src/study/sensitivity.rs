@@ -3,7 +3,7 @@
 //! Two points move p99 by factors: what an idle turn becomes (equal and fixed share), and the cost
 //! of a switch. A result that leans on them says what it assumed and what the others would give.
 
-use crate::spec::{Experiment, IdleRule, SlicePolicy, TimeSlicing};
+use crate::spec::{CardSpec, Experiment, IdleRule, SlicePolicy, TimeSlicing};
 
 /// An experiment under another choice.
 pub(super) struct Alternative {
@@ -16,27 +16,10 @@ pub(super) struct Alternative {
 /// The runs that say how much `experiment` leans on what is not documented; none where no card is
 /// shared in turns.
 pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
-    let mut alternatives = Vec::new();
-    let slicings = || {
-        let cards = experiment.cards.iter();
-        cards.flat_map(|card| {
-            card.instances.iter().filter_map(move |instance| Some((card, instance.slicing?)))
-        })
-    };
-    if let Some((_, slicing)) =
-        slicings().find(|(_, slicing)| slicing.policy != SlicePolicy::BestEffort)
-    {
-        let other =
-            if slicing.idle == IdleRule::Burned { IdleRule::RestBurned } else { IdleRule::Burned };
-        alternatives.push(with(
-            experiment,
-            format!("idle = \"{}\"", idle_word(other)),
-            |slicing| slicing.idle = other,
-        ));
-    }
+    let mut alternatives: Vec<_> = other_idle(experiment).into_iter().collect();
     // An interval is stated for the catalogue's cost only; a scenario's own cost is its own affair.
-    if let Some((card, _)) =
-        slicings().find(|(card, slicing)| slicing.switch_cost == card.gpu.switch_cost.value.value)
+    if let Some((card, _)) = slicings(experiment)
+        .find(|(card, slicing)| slicing.switch_cost == card.gpu.switch_cost.value.value)
     {
         let interval = &card.gpu.switch_cost.value;
         for cost in [interval.low, interval.high] {
@@ -45,6 +28,27 @@ pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
         }
     }
     alternatives
+}
+
+/// The run under the other rule for idle turns; nothing where no card is shared by equal or fixed
+/// share, the two that need one.
+pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
+    let (_, slicing) =
+        slicings(experiment).find(|(_, slicing)| slicing.policy != SlicePolicy::BestEffort)?;
+    let other = match slicing.idle {
+        IdleRule::Burned => IdleRule::RestBurned,
+        _ => IdleRule::Burned,
+    };
+    let option = format!("idle = \"{}\"", idle_word(other));
+    Some(with(experiment, option, |slicing| slicing.idle = other))
+}
+
+/// Every card with an instance that its owners share in turns, and how.
+fn slicings(experiment: &Experiment) -> impl Iterator<Item = (&CardSpec, TimeSlicing)> {
+    experiment.cards.iter().flat_map(|card| {
+        let slicings = card.instances.iter().filter_map(|instance| instance.slicing);
+        slicings.map(move |slicing| (card, slicing))
+    })
 }
 
 /// What an experiment assumes, in words; nothing where no card is shared in turns.

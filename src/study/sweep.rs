@@ -6,6 +6,7 @@
 use super::Progress;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, LatencyMs, SCHEMA_VERSION, Tool};
+use super::sensitivity;
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
@@ -55,6 +56,8 @@ pub struct PointResult {
 pub struct PointRun {
     /// Mean over the cards in use of the part of the run in which they worked, 0 to 1.
     pub gpu_busy_share: f64,
+    /// What the run assumes of time slicing; nothing where no card is shared in turns.
+    pub assumes: Option<String>,
     /// One entry per group of VMs, in the order of the scenario.
     pub groups: Vec<GroupResult>,
 }
@@ -80,6 +83,9 @@ pub struct GroupResult {
     pub latency_ms: LatencyMs,
     /// p99 of the VM that has the highest.
     pub latency_p99_worst_vm_ms: f64,
+    /// 99th percentile under the other rule for idle turns, in milliseconds; nothing where no card
+    /// is shared by equal or fixed share.
+    pub latency_p99_other_idle_ms: Option<f64>,
     /// LoadGen's bound.
     pub target_latency_ms: f64,
     /// Mean samples per batch.
@@ -142,7 +148,13 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
     let run = match (memory.recall)(&key) {
         Some(run) => run,
         None => {
-            let run = point_run(&experiment, &simulate(&experiment));
+            let mut run = point_run(&experiment, &simulate(&experiment));
+            if let Some(other) = sensitivity::other_idle(&experiment) {
+                let other = point_run(&other.experiment, &simulate(&other.experiment));
+                for (group, other) in run.groups.iter_mut().zip(other.groups) {
+                    group.latency_p99_other_idle_ms = Some(other.latency_ms.p99);
+                }
+            }
             (memory.keep)(&key, &run)?;
             run
         }
@@ -196,6 +208,7 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     let busy: f64 = used.iter().map(|card| outcome.gpu_busy[*card]).sum();
     PointRun {
         gpu_busy_share: busy / used.len().max(1) as f64,
+        assumes: sensitivity::assumed(experiment),
         groups: groups.iter().map(|(name, members)| group_result(name, members)).collect(),
     }
 }
@@ -226,6 +239,7 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         samples: latencies.count(),
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
+        latency_p99_other_idle_ms: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
         batch_mean: latencies.count() as f64 / batches.max(1) as f64,
         valid: failed_rules.is_empty(),
@@ -243,6 +257,16 @@ fn notes(points: &[PointResult]) -> Vec<String> {
     };
     let (few, all) = (groups.iter().filter(few).count(), groups.len());
     let mut notes = Vec::new();
+    let ratio =
+        |group: &&GroupResult| Some(group.latency_p99_other_idle_ms? / group.latency_ms.p99);
+    let ratios: Vec<f64> = groups.iter().filter_map(ratio).collect();
+    if !ratios.is_empty() {
+        let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
+        let high = ratios.iter().copied().fold(0.0, f64::max);
+        notes.push(format!(
+            "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
+        ));
+    }
     if few > 0 {
         notes.push(format!(
             "in {few} of {all} rows fewer than {BEYOND} samples lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps"
