@@ -201,8 +201,14 @@ impl<T> Turns<T> {
 
     /// Ends idle turns that are over by `now`: while nobody has work they are no events.
     fn catch_up(&mut self, now: SimTime) {
+        // A turn that found nothing to do is over only after its instant: what comes then is seen.
+        let is_over = |turn: Turn| {
+            let end = turn.end?;
+            let polled = turn.slice == Some(SimDuration::ZERO);
+            (end < now || (end == now && !polled)).then_some(end)
+        };
         while !self.has_work()
-            && let Some(end) = self.turn.and_then(|turn| turn.end).filter(|&end| end <= now)
+            && let Some(end) = self.turn.and_then(is_over)
         {
             self.sync(end);
             self.end_turn(end);

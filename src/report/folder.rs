@@ -176,6 +176,7 @@ fn remove_leftovers(place: &Path, prefix: &str) {
     for entry in fs::read_dir(place).into_iter().flatten().flatten() {
         let name = entry.file_name().to_string_lossy().into_owned();
         let process = name.strip_prefix(prefix).unwrap_or_default();
+        let process = process.strip_suffix("-old").unwrap_or(process);
         let ours = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
         let age =
             entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());

@@ -4,6 +4,7 @@ mod architecture;
 mod cli;
 mod conformance;
 mod diagnostics;
+mod effects;
 mod laws;
 mod shared_cards;
 mod slicing;

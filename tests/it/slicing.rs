@@ -44,7 +44,7 @@ pub(crate) fn drive(turns: &mut Turns<usize>, arrivals: &[Arrival]) -> Vec<u64> 
         let change = turns.next_change();
         let arrival = arrivals.get(next).map(|arrival| SimTime::from_nanos(arrival.at));
         match (change, arrival) {
-            (Some(change), arrival) if arrival.is_none_or(|arrival| change <= arrival) => {
+            (Some(change), arrival) if arrival.is_none_or(|arrival| change < arrival) => {
                 turns.advance(change, &mut done);
                 done.drain(..).for_each(|index| ends[index] = change.as_nanos());
             }

@@ -96,7 +96,8 @@ fn comparisons(results: &Results) -> String {
 
 /// How the capacity was found.
 const CAPACITY: &str = "Capacity is the highest VALID rate of a Server run, or the rate of an Offline \
-run, with identical settings on both sides; their ratio is the prediction.";
+run, with identical settings on both sides; the ratio of Server rates is a prediction, that of Offline rates \
+shows the platform factor put in.";
 
 /// Why a published ratio of Server rates is no measurement of capacity.
 const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with settings \

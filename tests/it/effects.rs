@@ -1,0 +1,136 @@
+//! What every stage and setting does to a run: exact times of single queries, LoadGen's schedules,
+//! the search for capacity, and the same bytes again.
+
+use crate::support::{fact, queue};
+use slicewise::config::{self, Catalogue, LoadOptions};
+use slicewise::engine::RandomStreams;
+use slicewise::loadgen::LoadGen;
+use slicewise::platform::simulate;
+use slicewise::spec::*;
+use slicewise::study::{self, CapacitySearch, Origin, Side};
+use slicewise::units::{Bytes, SimDuration, SimTime};
+use std::path::Path;
+
+/// `generated_query_count` of the six R7525 Server runs of MLPerf Inference v1.1, and
+/// `generated_query_duration`, one gap past the last query, as their detail logs print them.
+#[test]
+fn the_six_published_schedules_are_exact() {
+    for (target_qps, count, duration) in [
+        (7870.0, 4_723_166, 600_000_179_965),
+        (7800.0, 4_680_920, 600_000_049_157),
+        (3812.0, 2_288_966, 600_000_339_103),
+        (3600.0, 2_161_270, 600_000_288_523),
+        (2389.0, 1_434_035, 600_000_614_578),
+        (2310.0, 1_386_234, 600_000_535_611),
+    ] {
+        let work = SimDuration::from_millis(1);
+        let mut experiment = queue(1, target_qps, work, SizeDistribution::Fixed, 600);
+        let seed = Some(Round::ALL[0].schedule_seed);
+        let schedule = |vm: &VmSpec| {
+            let mut loadgen = LoadGen::new(vm, &RandomStreams::new(0, 0), seed);
+            std::iter::from_fn(move || loadgen.next_scheduled()).map(|query| query.due)
+        };
+        let vm = &mut experiment.vms[0];
+        assert_eq!(schedule(vm).next(), Some(SimTime::ZERO));
+        assert_eq!(schedule(vm).count(), count, "at {target_qps} queries per second");
+        // One more query than the duration asks for is due one gap later.
+        vm.load.settings.min_query_count = count as u64 + 1;
+        let past = schedule(vm).last().unwrap();
+        assert_eq!(past.as_nanos(), duration, "at {target_qps} queries per second");
+    }
+}
+
+/// One query at a time through an idle system: its latency is the sum of the stages, to the ns.
+#[test]
+fn a_lone_query_takes_the_sum_of_its_stages() {
+    let us = SimDuration::from_micros;
+    let mut experiment = queue(1, 1.0, us(4000), SizeDistribution::Fixed, 1);
+    experiment.hypervisor.gpu_speed = fact(0.8);
+    experiment.hypervisor.cpu_speed = fact(0.5);
+    experiment.hypervisor.submission_latency = fact(us(70));
+    let vm = &mut experiment.vms[0];
+    vm.load.scenario = TestScenario::SingleStream;
+    let workload = &mut vm.workload;
+    // 24 GB/s: 1000 us in and 250 us out.
+    workload.input_per_sample = fact(Bytes::new(24_000_000));
+    workload.output_per_sample = fact(Bytes::new(6_000_000));
+    workload.cpu.launch_per_batch = fact(us(100));
+    workload.cpu.launch_per_sample = fact(us(10));
+    workload.cpu.finish_per_batch = fact(us(30));
+    workload.cpu.finish_per_sample = fact(us(5));
+    let service = workload.service.get_mut("test-gpu").unwrap();
+    service.launch = fact(us(200));
+    let latency = |experiment: &Experiment| {
+        let outcome = simulate(experiment);
+        let latencies = outcome.vms[0].recorder.latencies().clone();
+        assert_eq!(latencies.min(), latencies.max());
+        latencies.min().unwrap()
+    };
+    // launch 110 / 0.5, submission, copy in, GPU launch and work 4000 / 0.8, copy out, finish 35 / 0.5.
+    let all = us(220 + 70 + 1000 + 200 + 5000 + 250 + 70);
+    assert_eq!(latency(&experiment), all);
+    experiment.vms[0].server.start_from_device = true;
+    assert_eq!(latency(&experiment), all - us(1000));
+    let bare = study::counterfactual(&experiment);
+    assert_eq!(latency(&bare), us(110 + 200 + 4000 + 250 + 35));
+}
+
+/// CPU work of 10 ms per query on one vCPU at 50 per second is M/D/1 at rho 0.5: 15 ms on average;
+/// with plenty of vCPUs nobody waits.
+#[test]
+fn too_few_vcpus_are_a_queue() {
+    let mut experiment = queue(8, 50.0, SimDuration::from_nanos(1), SizeDistribution::Fixed, 3000);
+    experiment.vms[0].workload.cpu.launch_per_batch = fact(SimDuration::from_millis(10));
+    let mean = |vcpus| {
+        let mut experiment = experiment.clone();
+        experiment.vms[0].vcpus = vcpus;
+        simulate(&experiment).vms[0].recorder.latencies().mean().unwrap().as_millis_f64()
+    };
+    assert!((mean(1) / 15.0 - 1.0).abs() < 0.02, "{} ms", mean(1));
+    assert!((mean(16) / 10.0 - 1.0).abs() < 0.001, "{} ms", mean(16));
+}
+
+/// An M/D/1 queue of 5 ms with a bound on p99: the rate found is VALID, 1 % more is not, and the
+/// bound is met on the way.
+#[test]
+fn capacity_is_the_highest_valid_rate() {
+    let mut experiment = queue(1, 10.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 600);
+    experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(40);
+    let found = study::capacity(&experiment, CapacitySearch { precision: 0.005 });
+    let valid = |rate: f64| {
+        let mut experiment = experiment.clone();
+        experiment.vms[0].load.settings.target_qps = rate;
+        simulate(&experiment).vms[0].failed_rules.is_empty()
+    };
+    assert!(valid(found) && !valid(found * 1.02), "{found} per second");
+    assert!(found > 100.0 && found < 200.0, "{found} per second");
+    // A bound below the work itself: no rate is VALID, and the search ends.
+    experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(4);
+    assert_eq!(study::capacity(&experiment, CapacitySearch { precision: 0.01 }), 0.0);
+}
+
+/// The same file and seed give the same document on any number of threads; another seed another.
+/// Marks say what a figure is: a Server rate given, the bare row fitted, the virtual one predicted.
+#[test]
+fn results_are_reproducible_and_honest() {
+    let document = |seed, threads| {
+        let catalogue = Catalogue::load(None).unwrap();
+        let path = Path::new("scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml");
+        let scenario = config::load(path, &LoadOptions { catalogue, seed: Some(seed) }).unwrap();
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        pool.install(|| study::run(&scenario, &|_, _, _| {}))
+    };
+    let text = |results: &study::Results| serde_json::to_string(results).unwrap();
+    let (one, two) = (document(0, 1), document(0, 2));
+    assert_eq!(text(&one), text(&two));
+    let other = document(7, 2);
+    for (run, other) in one.runs.iter().zip(&other.runs) {
+        assert_ne!(run.vms[0].latency_ms, other.vms[0].latency_ms);
+        let standing = run.vms[0].standing;
+        assert_eq!(standing.rate, Origin::Given);
+        let expected = if run.side == Side::Virtual { Origin::Predicted } else { Origin::Fitted };
+        assert_eq!(standing.latency, expected);
+    }
+    // The platform costs 0.3 % of GPU speed, and capacity shows it.
+    assert!((one.comparisons[0].capacity_ratio - 0.997).abs() < 0.002);
+}
