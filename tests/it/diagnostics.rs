@@ -5,6 +5,7 @@
 //! its message stands in `<case>.txt`. A case whose name starts with `catalogue-` is a catalogue
 //! folder. Inputs too long or too odd to keep as files are made here.
 
+use crate::support::cases;
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadError, LoadOptions, SweepFile, Task, load, load_task};
 use slicewise::spec::{BaselineKind, Scenario};
@@ -338,7 +339,7 @@ fn never_panics(bytes: &[u8], options: &LoadOptions) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     #[test]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {

@@ -1,5 +1,6 @@
 //! Laws that every station keeps, whatever it does: one harness, all stations.
 
+use crate::support::cases;
 use proptest::prelude::*;
 use slicewise::gpu::{
     Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob, PowerCap, Turns, TurnsJob,
@@ -80,7 +81,7 @@ fn instance(share: Share) -> InstanceSpec {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 128, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(128))]
 
     #[test]
     fn a_fifo_keeps_the_contract(servers in 1..5usize, jobs in jobs()) {

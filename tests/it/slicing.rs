@@ -1,5 +1,6 @@
 //! Time slicing against theory and against the documented arithmetic, in simulated turns.
 
+use crate::support::cases;
 use proptest::prelude::*;
 use rand::RngExt;
 use slicewise::engine::{RandomStreams, Stream};
@@ -672,7 +673,7 @@ fn any_slicing() -> impl Strategy<Value = TimeSlicing> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(cases(300))]
 
     /// Every policy, idle rule and order, one to five owners, from light load to hopeless: equal to
     /// the nanosecond for every query.

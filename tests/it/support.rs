@@ -1,5 +1,6 @@
 //! Experiments small enough for theory: no CPU work, no copies, no platform.
 
+use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use slicewise::spec::*;
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -122,5 +123,16 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
             finish_per_sample: none(),
         },
         service: BTreeMap::from([("test-gpu".to_string(), service)]),
+    }
+}
+
+/// `count` random cases, the same in every run: a tie that one case in a million has is found by
+/// running many (`PROPTEST_CASES`, `PROPTEST_RNG_SEED`), not by whoever runs the tests next.
+pub(crate) fn cases(count: u32) -> ProptestConfig {
+    let chosen = ProptestConfig::default();
+    let default = ProptestConfig { cases: count, failure_persistence: None, ..chosen.clone() };
+    match std::env::var_os("PROPTEST_CASES") {
+        Some(_) => ProptestConfig { failure_persistence: None, ..chosen },
+        None => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..default },
     }
 }
