@@ -80,51 +80,54 @@ fn slow_bert(
             .filter(|&index| workers[index].running_until.is_some_and(|end| end <= now))
             .collect();
         ended.sort_by_key(|&index| workers[index].began);
-        for &index in &ended {
-            workers[index].running_until = None;
-        }
-        let mut changed = true;
-        while changed {
-            changed = false;
-            let others = (0..workers.len()).filter(|index| !ended.contains(index));
-            for index in ended.iter().copied().chain(others).collect::<Vec<_>>() {
-                let worker = &mut workers[index];
-                if worker.running_until.is_none()
-                    && let Some(batch) = worker.staged.take()
-                {
-                    let size: f64 = batch.iter().map(|query| f64::from(query.size)).sum();
-                    let start = gpu_free[worker.gpu].max(now);
-                    // The platform's arithmetic: work per sample times samples times mean size.
-                    let count = batch.len() as f64;
-                    let end = start + (launch + work * count * (size / count)).round() as u64;
-                    gpu_free[worker.gpu] = end;
-                    worker.running_until = Some(end);
-                    worker.began = start;
-                    latencies.extend(
-                        batch
-                            .iter()
-                            .map(|query| (query.due.as_nanos(), end - query.due.as_nanos())),
-                    );
-                    worker.asleep_since = (now, naps);
-                    naps += 1;
-                    changed = true;
-                }
+        // A query due in that nanosecond is taken before.
+        for ended in [Vec::new(), ended] {
+            for &index in &ended {
+                workers[index].running_until = None;
             }
-            // The worker longest asleep takes whatever waits.
-            let sleeper = workers
-                .iter_mut()
-                .filter(|worker| worker.staged.is_none())
-                .min_by_key(|worker| worker.asleep_since.1);
-            if let Some(worker) = sleeper {
-                let due = queries[next..]
-                    .iter()
-                    .take(batch_max)
-                    .take_while(|query| query.due.as_nanos() <= now)
-                    .count();
-                if due > 0 {
-                    worker.staged = Some(queries[next..next + due].to_vec());
-                    next += due;
-                    changed = true;
+            let mut changed = true;
+            while changed {
+                changed = false;
+                let others = (0..workers.len()).filter(|index| !ended.contains(index));
+                for index in ended.iter().copied().chain(others).collect::<Vec<_>>() {
+                    let worker = &mut workers[index];
+                    if worker.running_until.is_none()
+                        && let Some(batch) = worker.staged.take()
+                    {
+                        let size: f64 = batch.iter().map(|query| f64::from(query.size)).sum();
+                        let start = gpu_free[worker.gpu].max(now);
+                        // The platform's arithmetic: work per sample times samples times mean size.
+                        let count = batch.len() as f64;
+                        let end = start + (launch + work * count * (size / count)).round() as u64;
+                        gpu_free[worker.gpu] = end;
+                        worker.running_until = Some(end);
+                        worker.began = start;
+                        latencies.extend(
+                            batch
+                                .iter()
+                                .map(|query| (query.due.as_nanos(), end - query.due.as_nanos())),
+                        );
+                        worker.asleep_since = (now, naps);
+                        naps += 1;
+                        changed = true;
+                    }
+                }
+                // The worker longest asleep takes whatever waits.
+                let sleeper = workers
+                    .iter_mut()
+                    .filter(|worker| worker.staged.is_none())
+                    .min_by_key(|worker| worker.asleep_since.1);
+                if let Some(worker) = sleeper {
+                    let due = queries[next..]
+                        .iter()
+                        .take(batch_max)
+                        .take_while(|query| query.due.as_nanos() <= now)
+                        .count();
+                    if due > 0 {
+                        worker.staged = Some(queries[next..next + due].to_vec());
+                        next += due;
+                        changed = true;
+                    }
                 }
             }
         }
@@ -169,11 +172,16 @@ fn both_bert(
     (simulated(&experiment), expected)
 }
 
-/// A case that chance once found: two GPUs end a batch in the same nanosecond.
+/// Cases that chance once found: two GPUs end a batch in the same nanosecond; a query is due in the
+/// nanosecond in which a batch ends.
 #[test]
-fn the_bert_harness_and_its_slow_twin_agree_on_a_tie() {
-    let (simulated, expected) = both_bert(4, 1, 5, 0.6864205024133266, 939_904);
-    assert_eq!(simulated, expected);
+fn the_bert_harness_and_its_slow_twin_agree_on_ties() {
+    for (gpus, batch_max, load, seed) in
+        [(4, 5, 0.6864205024133266, 939_904), (3, 55, 0.5077094409761773, 599_561)]
+    {
+        let (simulated, expected) = both_bert(gpus, 1, batch_max, load, seed);
+        assert!(simulated == expected);
+    }
 }
 
 proptest! {
@@ -185,7 +193,8 @@ proptest! {
         gpus in 1..=4u16, streams in 1..=3u32, batch_max in 1..=64u32, load in 0.05..1.3f64, seed in 1..1_000_000u64,
     ) {
         let (simulated, expected) = both_bert(gpus, streams, batch_max, load, seed);
-        prop_assert_eq!(simulated, expected);
+        let first = simulated.iter().zip(&expected).find(|(left, right)| left != right);
+        prop_assert!(simulated.len() == expected.len() && first.is_none(), "{:?}", first);
     }
 
     /// Jobs that share a station, advanced in steps of one change at a time with every remainder
