@@ -2,6 +2,7 @@
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
+mod capacity;
 mod catalogue;
 mod check;
 mod failure;
@@ -14,7 +15,7 @@ mod vgpu;
 pub use failure::Failure;
 
 use crate::config::{self, Catalogue, LoadOptions, Task};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
 /// Simulates inference load on GPUs shared between virtual machines.
@@ -40,6 +41,7 @@ Examples:
   slicewise run my-vm.toml --seed 7 --out result   one file, another seed, another place
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
+  slicewise capacity my-vm.toml                    the highest rate that keeps the bound
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
@@ -66,6 +68,9 @@ enum Command {
     /// Simulate every point of a file's [sweep]: curves, and one CSV and JSON Lines
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
+    /// Find the highest Server rate that stays VALID: of a scenario and of its counterfactual on
+    /// bare metal, or of every point of a sweep, side by side
+    Capacity(CapacityArgs),
     /// Look for mistakes in a scenario without simulating it
     Check {
         /// A scenario file, or a folder of them
@@ -81,6 +86,13 @@ enum Command {
     /// Explain settings of NVIDIA's vGPU software
     #[command(subcommand)]
     Vgpu(vgpu::VgpuCommand),
+    /// Print the completions for a shell
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print the manual page (roff), as `man -l` reads it
+    Man,
 }
 
 /// What `slicewise run` takes.
@@ -126,6 +138,30 @@ pub(crate) struct SweepArgs {
     fresh: bool,
 }
 
+/// What `slicewise capacity` takes.
+#[derive(Args, Debug)]
+pub(crate) struct CapacityArgs {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// How close the VALID and the INVALID rate are in the end, in percent of the rate
+    #[arg(long, value_name = "PERCENT", default_value = "0.5", value_parser = percent)]
+    precision: f64,
+
+    /// Searches per system, each with other random numbers, for an interval
+    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    replications: u32,
+}
+
+/// A precision from 0.01 to 50 percent.
+fn percent(text: &str) -> Result<f64, String> {
+    match text.trim_end_matches('%').trim_end().parse::<f64>() {
+        Ok(percent) if (0.01..=50.0).contains(&percent) => Ok(percent),
+        _ => Err("allowed: 0.01 to 50 (percent)".to_string()),
+    }
+}
+
 const SWEEP_HELP: &str = "\
 An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
 output/.slicewise-partial-<scenario>, and count as long as their point, the seed and the version of
@@ -146,10 +182,22 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments, configs),
         Command::Sweep(arguments) => sweep::run(&arguments, configs),
+        Command::Capacity(arguments) => capacity::run(&arguments, configs),
         Command::Check { path } => check::run(&path, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command),
+        Command::Completions { shell } => {
+            let mut text = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "slicewise", &mut text);
+            output::data(&String::from_utf8_lossy(&text))
+        }
+        Command::Man => {
+            let mut text = Vec::new();
+            let page = clap_mangen::Man::new(Cli::command());
+            page.render(&mut text).map_err(anyhow::Error::from)?;
+            output::data(&String::from_utf8_lossy(&text))
+        }
     }
 }
 

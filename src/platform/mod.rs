@@ -13,7 +13,7 @@ use crate::host::{Batcher, Permit};
 use crate::loadgen::{LoadGen, Observed, Query, failed_rules};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{Experiment, GpuId, VmId};
+use crate::spec::{Arrivals, Experiment, GpuId, TestScenario, VmId, VmSpec};
 use crate::units::SimTime;
 
 /// What can happen.
@@ -173,6 +173,45 @@ pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -
     let ending = engine::run(&mut platform, &mut events, u64::MAX);
     assert_eq!(ending, Ending::Exhausted);
     platform.outcome()
+}
+
+/// As [`simulate`], but gives up, with nothing, once a Server run has more queries over its bound
+/// than any run of its length may have: it will not be VALID, and an overloaded run is long.
+pub fn simulate_unless_lost(experiment: &Experiment) -> Option<Outcome> {
+    /// How many events between two looks.
+    const STRIDE: u64 = 20_000;
+    let mut platform = Platform::new(experiment);
+    let mut events = EventList::new();
+    platform.start(&mut events);
+    while engine::run(&mut platform, &mut events, STRIDE) == Ending::EventLimit {
+        let vms = platform.guests.iter().zip(&experiment.vms);
+        if vms.into_iter().any(|(guest, vm)| is_lost(vm, &guest.recorder)) {
+            return None;
+        }
+    }
+    Some(platform.outcome())
+}
+
+/// Whether a Server run that has come so far can only be INVALID. It counts the queries that were
+/// late and those that wait beyond the bound, and takes the run for twice as long as it should be.
+fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
+    let settings = &vm.load.settings;
+    if vm.load.scenario != TestScenario::Server {
+        return false;
+    }
+    let rate = settings.target_qps;
+    let expected =
+        (rate * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
+    let allowed = (1.0 - settings.percentile / 100.0) * (2.0 * expected + 1000.0);
+    let mut late = recorder.over_latency() as f64;
+    if !matches!(vm.load.arrivals, Arrivals::Bursty(_)) {
+        // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
+        let elapsed = recorder.last_completion().saturating_since(vm.power_on);
+        let due = rate * (elapsed.as_secs_f64() - settings.target_latency.as_secs_f64());
+        let due = due - 8.0 * due.max(0.0).sqrt();
+        late += (due - recorder.latencies().count() as f64).max(0.0);
+    }
+    late > allowed
 }
 
 impl Model for Platform<'_> {

@@ -5,6 +5,7 @@
 
 pub mod table;
 
+mod capacity;
 mod charts;
 mod csv;
 #[cfg(test)]
@@ -16,6 +17,7 @@ mod partial;
 mod plot;
 mod sweep;
 
+pub use capacity::{document as capacity_document, files as capacity_files};
 pub use folder::{Folder, FolderError};
 pub use json::document;
 pub use partial::Partial;

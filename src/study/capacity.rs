@@ -1,11 +1,19 @@
-//! Capacity: the highest Server rate that stays VALID, by bisection.
+//! Capacity: the highest Server rate that stays VALID, by bisection, and latency on the way there.
 //!
 //! Every rate replays the same random numbers (LoadGen's schedule is the same up to time scale), so
 //! that two systems under comparison differ by the system alone. LoadGen's FindPeakPerformance mode
 //! searches the same way. It does not look for a second VALID range above the first INVALID one.
 
-use crate::platform::simulate;
-use crate::spec::Experiment;
+use super::interval::{Interval, student_95};
+use super::results::{FactUse, SCHEMA_VERSION, Tool};
+use super::summary::{add_facts, latency_ms, put_in_order};
+use super::{Progress, counterfactual, sensitivity};
+use crate::platform::{Outcome, simulate_unless_lost};
+use crate::spec::{Experiment, TestScenario, VmSpec};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::BTreeSet;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// How to search.
 #[derive(Clone, Copy, Debug)]
@@ -14,36 +22,318 @@ pub struct CapacitySearch {
     pub precision: f64,
 }
 
-/// The highest rate, in queries per second, at which the run of the first VM is VALID, to the
-/// search's precision and never above the truth by more than that; 0 when no rate is.
+/// Where a search ended.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Limit {
+    /// The highest VALID multiple of the rates asked for; 0 when none is.
+    pub factor: f64,
+    /// What failed just above it, by VM; empty when nothing does.
+    pub failed: Vec<String>,
+}
+
+/// The highest rate, in queries per second, at which the first VM's run is VALID with the rates of
+/// all Server VMs raised alike; to the search's precision and never above the truth by more than
+/// that; 0 when no rate is.
 pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
+    limit(experiment, search).factor * experiment.vms[0].load.settings.target_qps
+}
+
+/// The highest multiple of the rates of all Server VMs at which every one of them is VALID.
+pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
     assert!(search.precision > 0.0, "a precision of {}", search.precision);
-    let mut experiment = experiment.clone();
-    let start = experiment.vms[0].load.settings.target_qps;
-    let mut valid_at = |rate: f64| {
-        experiment.vms[0].load.settings.target_qps = rate;
-        simulate(&experiment).vms[0].failed_rules.is_empty()
+    let mut failed = Vec::new();
+    let mut valid_at = |factor: f64| {
+        let found = failures(&at_load(experiment, factor));
+        let valid = found.is_empty();
+        if !valid {
+            failed = found;
+        }
+        valid
     };
     // The given rate is usually near: widen from it by factors that grow, 1.05 to 103 and together
     // to 10^9 either way.
     const STEPS: i32 = 12;
     let (mut valid, mut invalid) = (0.0, f64::INFINITY);
     for step in 0..STEPS {
-        let factor = 1.0 + 0.05 * f64::from(1 << step);
-        let rate = match (valid > 0.0, invalid.is_finite()) {
-            (false, false) => start,
-            (true, false) => valid * factor,
-            (false, true) => invalid / factor,
+        let wider = 1.0 + 0.05 * f64::from(1 << step);
+        let factor = match (valid > 0.0, invalid.is_finite()) {
+            (false, false) => 1.0,
+            (true, false) => valid * wider,
+            (false, true) => invalid / wider,
             (true, true) => break,
         };
-        if valid_at(rate) { valid = rate } else { invalid = rate }
+        if valid_at(factor) { valid = factor } else { invalid = factor }
     }
-    if valid == 0.0 || invalid.is_infinite() {
-        return valid;
+    if valid > 0.0 && invalid.is_finite() {
+        while invalid - valid > search.precision * valid {
+            let middle = (valid + invalid) / 2.0;
+            if valid_at(middle) { valid = middle } else { invalid = middle }
+        }
     }
-    while invalid - valid > search.precision * valid {
-        let middle = (valid + invalid) / 2.0;
-        if valid_at(middle) { valid = middle } else { invalid = middle }
+    Limit { factor: valid, failed }
+}
+
+/// Which VMs a search raises: those that are asked at a rate and held to a bound.
+fn is_server(vm: &&VmSpec) -> bool {
+    vm.load.scenario == TestScenario::Server
+}
+
+/// The experiment with the rates of its Server VMs times `factor`.
+fn at_load(experiment: &Experiment, factor: f64) -> Experiment {
+    let mut experiment = experiment.clone();
+    for vm in experiment.vms.iter_mut().filter(|vm| is_server(&&**vm)) {
+        vm.load.settings.target_qps *= factor;
     }
-    valid
+    experiment
+}
+
+/// The rules that Server VMs fail, each with the VM's group; none means VALID.
+fn failures(experiment: &Experiment) -> Vec<String> {
+    let Some(outcome) = simulate_unless_lost(experiment) else {
+        return vec!["over twice as many queries over the bound as are allowed".to_string()];
+    };
+    let vms = experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm));
+    let several = experiment.vms.len() > 1;
+    let told = vms.flat_map(|(vm, found)| {
+        let name = if several { format!("{}: ", vm.group) } else { String::new() };
+        found.failed_rules.iter().map(move |rule| format!("{name}{rule}"))
+    });
+    told.collect()
+}
+
+/// Something whose capacity is wanted.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// What tells it from the others.
+    pub name: String,
+    /// Its run; the rates of its Server VMs are where the search starts.
+    pub experiment: Experiment,
+    /// The system it is compared with: its counterfactual on bare metal, by place in the plan.
+    pub bare_metal: Option<usize>,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct CapacityPlan {
+    /// The scenario's name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Hash of all input.
+    pub hash: String,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// How far the searches go.
+    pub search: CapacitySearch,
+    /// Searches per system; replication 0 draws what a single run would, later ones reseed.
+    pub replications: u32,
+    /// The systems, side by side.
+    pub systems: Vec<System>,
+    /// What cannot be simulated, and why.
+    pub skipped: Vec<String>,
+}
+
+/// Everything a capacity search found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct CapacityResults {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of all input, 16 hexadecimal digits.
+    pub scenario_hash: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// Relative distance of the VALID and the INVALID rate at the end.
+    pub precision: f64,
+    /// Searches per system.
+    pub replications: u32,
+    /// One entry per system.
+    pub systems: Vec<SystemCapacity>,
+    /// What could not be simulated, and why.
+    pub skipped: Vec<String>,
+    /// The fitted and assumed numbers the results lean on, each once.
+    pub leans_on: Vec<FactUse>,
+}
+
+/// What one system can do.
+#[derive(Clone, Debug, Serialize)]
+pub struct SystemCapacity {
+    /// What tells it from the others.
+    pub name: String,
+    /// VMs under Server load; the figures are of all of them.
+    pub server_vms: usize,
+    /// Cards that its VMs use.
+    pub cards: usize,
+    /// Highest VALID rate of all Server VMs together, queries per second, over the replications.
+    pub capacity_per_s: Interval,
+    /// That rate over the one of the counterfactual on bare metal; nothing where there is none.
+    pub ratio_to_bare_metal: Option<Interval>,
+    /// What fails just above it, in replication 0.
+    pub limited_by: Vec<String>,
+    /// The strictest bound of its Server VMs, in milliseconds.
+    pub target_latency_ms: f64,
+    /// Latency on the way there, replication 0.
+    pub curve: Vec<LoadPoint>,
+}
+
+/// Latency at one rate.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct LoadPoint {
+    /// Rate of all Server VMs together, queries per second.
+    pub asked_per_s: f64,
+    /// Median of the Server VM that has the highest, in milliseconds.
+    pub latency_p50_ms: f64,
+    /// 99th percentile of the Server VM that has the highest, in milliseconds.
+    pub latency_p99_ms: f64,
+    /// Whether every Server VM is VALID.
+    pub valid: bool,
+}
+
+/// Adds an experiment, the same under the other rule for idle turns where that is open, and its
+/// counterfactual on bare metal.
+pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
+    let other = sensitivity::other_idle(experiment);
+    let bare_metal = Some(systems.len() + 1 + usize::from(other.is_some()));
+    systems.push(System { name: name.to_string(), experiment: experiment.clone(), bare_metal });
+    if let Some(other) = other {
+        let name = format!("{name}, {}", other.option);
+        systems.push(System { name, experiment: other.experiment, bare_metal });
+    }
+    let (name, experiment) = (format!("{name}, bare metal"), counterfactual(experiment));
+    systems.push(System { name, experiment, bare_metal: None });
+}
+
+/// Searches the capacity of every system, in parallel, and its latencies on the way there.
+pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResults {
+    let jobs: Vec<(usize, u32)> = (0..plan.systems.len())
+        .flat_map(|system| (0..plan.replications).map(move |replication| (system, replication)))
+        .collect();
+    let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + plan.systems.len() as u64);
+    let step = |name: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
+    let found: Vec<Limit> = jobs
+        .par_iter()
+        .with_max_len(1)
+        .map(|&(system, replication)| {
+            let System { name, experiment, .. } = &plan.systems[system];
+            let experiment = Experiment { replication, ..experiment.clone() };
+            let limit = limit(&experiment, plan.search);
+            step(name);
+            limit
+        })
+        .collect();
+    let limits: Vec<&[Limit]> = found.chunks(plan.replications as usize).collect();
+    let asked: Vec<f64> =
+        plan.systems.iter().map(|system| asked_per_s(&system.experiment)).collect();
+    let curves: Vec<Vec<LoadPoint>> = plan
+        .systems
+        .par_iter()
+        .enumerate()
+        .map(|(index, system)| {
+            let curve = curve(&system.experiment, asked[index], limits[index][0].factor);
+            step(&system.name);
+            curve
+        })
+        .collect();
+
+    let rates_of = |system: usize| -> Vec<f64> {
+        limits[system].iter().map(|limit| limit.factor * asked[system]).collect()
+    };
+    let mut leans_on = Vec::new();
+    let mut systems = Vec::new();
+    for (index, (system, curve)) in plan.systems.iter().zip(curves).enumerate() {
+        add_facts(&system.experiment, &mut leans_on);
+        let rates = rates_of(index);
+        let ratios = system.bare_metal.map(|bare| {
+            let pairs = rates.iter().zip(rates_of(bare));
+            pairs
+                .map(|(rate, bare)| rate / bare)
+                .filter(|ratio| ratio.is_finite())
+                .collect::<Vec<_>>()
+        });
+        let vms = &system.experiment.vms;
+        let cards: BTreeSet<_> =
+            vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
+        let servers = || vms.iter().filter(is_server);
+        let bounds = servers().map(|vm| vm.load.settings.target_latency.as_millis_f64());
+        systems.push(SystemCapacity {
+            name: system.name.clone(),
+            server_vms: servers().count(),
+            cards: cards.len(),
+            capacity_per_s: student_95(&rates).expect("at least one replication"),
+            ratio_to_bare_metal: ratios.and_then(|ratios| student_95(&ratios)),
+            limited_by: limits[index][0].failed.clone(),
+            target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
+            curve,
+        });
+    }
+    put_in_order(&mut leans_on);
+    CapacityResults {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        seed: plan.seed,
+        scenario_hash: plan.hash.clone(),
+        scenario: plan.name.clone(),
+        title: plan.title.clone(),
+        precision: plan.search.precision,
+        replications: plan.replications,
+        systems,
+        skipped: plan.skipped.clone(),
+        leans_on,
+    }
+}
+
+/// The rate that an experiment's Server VMs are asked at, together.
+pub fn asked_per_s(experiment: &Experiment) -> f64 {
+    experiment.vms.iter().filter(is_server).map(|vm| vm.load.settings.target_qps).sum()
+}
+
+/// Latencies on the way to the capacity and just beyond, at rates of three digits; a rate at which
+/// the run is given up has no point.
+fn curve(experiment: &Experiment, asked: f64, limit: f64) -> Vec<LoadPoint> {
+    /// Parts of the capacity: dense where latency grows.
+    const LOADS: [f64; 9] = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.02];
+    if limit <= 0.0 {
+        return Vec::new();
+    }
+    let found = LOADS.iter().filter_map(|load| {
+        let rate = three_digits(load * limit * asked);
+        let experiment = at_load(experiment, rate / asked);
+        Some(load_point(rate, &experiment, &simulate_unless_lost(&experiment)?))
+    });
+    found.collect()
+}
+
+/// The positive number to three digits.
+fn three_digits(number: f64) -> f64 {
+    let decade = 10_f64.powf(number.log10().floor() - 2.0);
+    (number / decade).round() * decade
+}
+
+fn load_point(asked_per_s: f64, experiment: &Experiment, outcome: &Outcome) -> LoadPoint {
+    let mut point =
+        LoadPoint { asked_per_s, latency_p50_ms: 0.0, latency_p99_ms: 0.0, valid: true };
+    for (_, found) in experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm)) {
+        let latency = latency_ms(found.recorder.latencies());
+        point.latency_p50_ms = point.latency_p50_ms.max(latency.p50);
+        point.latency_p99_ms = point.latency_p99_ms.max(latency.p99);
+        point.valid &= found.failed_rules.is_empty();
+    }
+    point
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_of_a_curve_are_round() {
+        for (number, round) in [(7_812.4, 7_810.0), (0.012_345, 0.0123), (999.6, 1000.0)] {
+            assert!((three_digits(number) / round - 1.0).abs() < 1e-12, "{number}");
+        }
+    }
 }

@@ -11,7 +11,10 @@ mod summary;
 mod sweep;
 
 pub use baseline::counterfactual;
-pub use capacity::{CapacitySearch, capacity};
+pub use capacity::{
+    CapacityPlan, CapacityResults, CapacitySearch, Limit, LoadPoint, System, SystemCapacity,
+    add_with_bare_metal, asked_per_s, capacities, capacity, limit,
+};
 pub use interval::{Interval, student_95};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};

@@ -45,6 +45,26 @@ fn wrong_usage_exits_with_2() {
 }
 
 #[test]
+fn completions_and_manual_know_the_commands() {
+    for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
+        let (stdout, stderr) = check(&["completions", shell], 0);
+        assert!(stdout.contains("capacity") && stderr.is_empty(), "{shell}");
+    }
+    let (stdout, _) = check(&["man"], 0);
+    assert!(stdout.contains(".TH slicewise") && stdout.contains("Exit codes"), "{stdout}");
+}
+
+#[test]
+fn capacity_refuses_what_it_cannot_search() {
+    for precision in ["0", "nan", "51", "-1", "five"] {
+        let argument = format!("--precision={precision}");
+        let (stdout, stderr) = check(&["capacity", "scenarios", &argument], 2);
+        assert!(stdout.is_empty() && stderr.contains("allowed: 0.01 to 50"), "{stderr}");
+    }
+    check(&["capacity", "scenarios", "--replications", "0"], 2);
+}
+
+#[test]
 fn a_missing_file_exits_with_1() {
     let (stdout, stderr) = check(&["run", "no-such-file.toml"], 1);
     assert_eq!(stdout, "");

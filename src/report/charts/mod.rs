@@ -2,6 +2,7 @@
 //!
 //! They write no files and know no plotting library; `plot` does.
 
+mod capacity;
 pub(super) mod figure;
 mod latency;
 mod panel;
@@ -9,6 +10,7 @@ mod ratio;
 mod scale;
 mod sweep;
 
+pub(super) use capacity::figures as capacity_figures;
 pub(super) use sweep::figures as sweep_figures;
 
 use crate::study::Results;

@@ -130,7 +130,7 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
         );
     }
     figure.line(&[(LEFT, bottom), (along.right, bottom)], 2.0, colour::QUIET);
-    for index in 0..along.values.len() {
+    for (index, _) in along.rows().iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
         let at = along.place(index);
         figure.line(&[(at, bottom), (at, bottom + 8.0)], 2.0, colour::QUIET);
     }
@@ -300,6 +300,9 @@ fn write_names(figure: &mut Figure, mut names: Vec<Name>, right: f64, (bottom, t
 fn name_values(figure: &mut Figure, along: &Along, bottom: f64) {
     let mut free_from = f64::NEG_INFINITY;
     for (index, rows) in along.rows().iter().enumerate() {
+        if rows.is_empty() {
+            continue;
+        }
         let longest = rows.iter().map(|row| row.chars().count()).max().unwrap_or(0);
         let (at, half) = (along.place(index), 7.5 * longest as f64 + 3.0);
         if at - half < free_from {
@@ -335,11 +338,13 @@ impl Along {
         scale(&values, inside).place(values[index])
     }
 
-    /// The values as they are written below the axis, long words in two lines.
+    /// The values as they are written below the axis, long words in two lines; a number without
+    /// text is not written.
     fn rows(&self) -> Vec<Vec<String>> {
         if self.has_measure() {
-            let numbers = self.values.iter().filter_map(|value| value.number);
-            return numbers.map(|number| vec![plain(number)]).collect();
+            let values = self.values.iter();
+            let written = values.map(|value| value.number.filter(|_| !value.text.is_empty()));
+            return written.map(|number| number.into_iter().map(plain).collect()).collect();
         }
         let room = ((self.right - LEFT) / self.values.len() as f64 / 15.5) as usize;
         let words = self.values.iter().map(|value| {
@@ -383,7 +388,7 @@ mod tests {
         let places = vec![place(0, 5.0, 1.0), place(1, 100.0, 170.0), place(2, 6000.0, 100.0)];
         let series = vec![Series { name: String::new(), places }];
         let panel = Panel { head: String::new(), series, bound: None, write: plain };
-        let value = |number| ParameterValue { text: String::new(), number: Some(number) };
+        let value = |number| ParameterValue { text: plain(number), number: Some(number) };
         let along = Along::new(String::new(), vec![value(1.0), value(2.0), value(3.0)], false);
         let figure = draw("", "", &along, &[panel]);
         let areas = figure.marks.iter().filter_map(|mark| match mark {

@@ -153,17 +153,17 @@ fn below(results: &SweepResults) -> String {
     format!("{} ({notes})", clip(&results.sweep.title, room))
 }
 
-fn bound_name(ms: f64) -> String {
+pub(super) fn bound_name(ms: f64) -> String {
     format!("bound {}", time(ms))
 }
 
 /// A time given in milliseconds, in the unit that reads best.
-fn time(ms: f64) -> String {
+pub(super) fn time(ms: f64) -> String {
     if ms >= 1000.0 { format!("{} s", plain(ms / 1000.0)) } else { format!("{} ms", plain(ms)) }
 }
 
 /// A round rate: `50`, `2 k`, `1.5 M`.
-fn rate(per_s: f64) -> String {
+pub(super) fn rate(per_s: f64) -> String {
     match per_s.abs() {
         x if x >= 1e6 => format!("{} M", plain(per_s / 1e6)),
         x if x >= 1e4 => format!("{} k", plain(per_s / 1e3)),

@@ -3,10 +3,12 @@
 //! It shows a choice of figures at reading precision; the documents hold everything. It is plain
 //! text: [`paint`] adds colour afterwards, so that widths are never counted wrong.
 
+mod capacity;
 mod grid;
 mod runs;
 mod sweep;
 
+pub use capacity::render_capacity;
 pub use sweep::render_sweep;
 
 use super::number::{latency, plain, rate, ratio, wrap};

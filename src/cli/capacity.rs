@@ -1,0 +1,101 @@
+//! `slicewise capacity`: the highest VALID rate of each system of a file, side by side.
+//!
+//! It neither simulates nor formats; it says who does what, and in which order.
+
+use super::run::{default_folder, with_threads};
+use super::{CapacityArgs, Failure, output, progress};
+use crate::config::{SweepFile, Task};
+use crate::report::{self, Folder, table};
+use crate::spec::Scenario;
+use crate::study::{self, CapacityPlan, CapacitySearch, System};
+use std::path::Path;
+
+/// Runs the command.
+pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let settings = &arguments.run;
+    let plan = match super::load(&settings.path, configs, settings.seed)? {
+        Task::Run(scenario) => of_scenario(&scenario, arguments),
+        Task::Sweep(file) => of_sweep(&file, arguments),
+    };
+    if plan.systems.is_empty() {
+        let why = "no VM of it is under Server load, and capacity is a Server rate";
+        return Err(Failure::Usage(format!("{}: {why}", plan.name)));
+    }
+    let folder_name = format!("{}-capacity", plan.name);
+    let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
+    let folder = Folder::open(&out, settings.force)?;
+    let say = |line: String| {
+        if !settings.quiet {
+            output::message(&line)
+        }
+    };
+    say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
+
+    let progress = progress::Progress::timed(settings.quiet);
+    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let results = with_threads(settings.threads, || study::capacities(&plan, &show))?;
+    progress.clear();
+
+    let files = report::capacity_files(&results)?;
+    folder.write(&files)?;
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    match settings.json {
+        true => output::data(&report::capacity_document(&results)?)?,
+        false => output::data(&table::paint(&table::render_capacity(&results)))?,
+    }
+    match results.skipped.len() {
+        0 => Ok(()),
+        failed => Err(Failure::Points { failed, all: failed + results.systems.len() }),
+    }
+}
+
+/// Each pair of a scenario: the virtual run, and the same on bare metal.
+fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
+    let mut systems = Vec::new();
+    for pair in &scenario.pairs {
+        let experiment = &pair.virtual_run.experiment;
+        if study::asked_per_s(experiment) > 0.0 {
+            study::add_with_bare_metal(&mut systems, &pair.name, experiment);
+        }
+    }
+    CapacityPlan {
+        name: scenario.name.clone(),
+        title: scenario.title.clone(),
+        hash: scenario.hash.clone(),
+        seed: scenario.seed,
+        search: CapacitySearch { precision: arguments.precision / 100.0 },
+        replications: arguments.replications,
+        systems,
+        skipped: Vec::new(),
+    }
+}
+
+/// Each point of a sweep, compared with each other.
+fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
+    let sweep = file.sweep();
+    let (mut systems, mut skipped) = (Vec::new(), Vec::new());
+    file.with_points(|points| {
+        for (index, point) in sweep.points.iter().enumerate() {
+            let name = sweep.label(point);
+            if let Some(error) = &point.error {
+                skipped.push(format!("{name}: {error}"));
+                continue;
+            }
+            let experiment = points.experiment(index);
+            if study::asked_per_s(&experiment) > 0.0 {
+                systems.push(System { name, experiment, bare_metal: None });
+            }
+        }
+    });
+    CapacityPlan {
+        name: sweep.name.clone(),
+        title: sweep.title.clone(),
+        hash: sweep.hash.clone(),
+        seed: sweep.seed,
+        search: CapacitySearch { precision: arguments.precision / 100.0 },
+        replications: arguments.replications,
+        systems,
+        skipped,
+    }
+}

@@ -1,0 +1,76 @@
+//! The files of a capacity search: `capacity.json`, `capacity.csv` with one row per system,
+//! `curve.csv` with one row per system and rate, the table and the chart.
+
+use super::csv::harmless;
+use super::{File, charts, plot, table};
+use crate::study::{CapacityResults, Interval};
+
+/// Every file, made in memory. The same results give the same bytes.
+pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
+    let mut files = vec![
+        File::new("capacity.json", document(results)?),
+        File::new("capacity.csv", systems(results)?),
+        File::new("curve.csv", curve(results)?),
+        File::new("table.txt", table::render_capacity(results)),
+    ];
+    files.extend(plot::draw(charts::capacity_figures(results))?);
+    Ok(files)
+}
+
+/// The results as one JSON document.
+pub fn document(results: &CapacityResults) -> anyhow::Result<String> {
+    Ok(serde_json::to_string_pretty(results)? + "\n")
+}
+
+fn writer() -> csv::Writer<Vec<u8>> {
+    csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new())
+}
+
+fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
+    let mut writer = writer();
+    writer.write_record([
+        "system",
+        "server_vms",
+        "cards",
+        "capacity_per_s",
+        "capacity_half_width_per_s",
+        "share_of_bare_metal",
+        "share_half_width",
+        "target_latency_ms",
+        "limited_by",
+    ])?;
+    for system in &results.systems {
+        let half =
+            |interval: Interval| interval.half_width.map_or(String::new(), |x| x.to_string());
+        let ratio = system.ratio_to_bare_metal;
+        writer.write_record([
+            harmless(&system.name),
+            system.server_vms.to_string(),
+            system.cards.to_string(),
+            system.capacity_per_s.mean.to_string(),
+            half(system.capacity_per_s),
+            ratio.map_or(String::new(), |ratio| ratio.mean.to_string()),
+            ratio.map_or(String::new(), half),
+            system.target_latency_ms.to_string(),
+            harmless(&system.limited_by.join("; ")),
+        ])?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+fn curve(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
+    let mut writer = writer();
+    writer.write_record(["system", "asked_per_s", "latency_p50_ms", "latency_p99_ms", "valid"])?;
+    for system in &results.systems {
+        for point in &system.curve {
+            writer.write_record([
+                harmless(&system.name),
+                point.asked_per_s.to_string(),
+                point.latency_p50_ms.to_string(),
+                point.latency_p99_ms.to_string(),
+                point.valid.to_string(),
+            ])?;
+        }
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}

@@ -1,0 +1,83 @@
+//! The table of a capacity search: one line per system, and what limits it.
+
+use super::super::number::{rate, wrap};
+use super::grid::{Column, Grid};
+use super::{WIDTH, footer_of};
+use crate::study::{CapacityResults, Interval};
+
+/// The whole text.
+pub fn render_capacity(results: &CapacityResults) -> String {
+    use Column::{Attached, Number, Text};
+    let mut columns = vec![("system", Text), ("VMs", Number), ("cards", Number)];
+    let with_interval = results.replications > 1;
+    for (head, with_interval) in
+        [("capacity /s", with_interval), ("per VM", false), ("of bare metal", with_interval)]
+    {
+        columns.push((head, Number));
+        columns.extend(with_interval.then_some(("±", Attached)));
+    }
+    let mut grid = Grid::new(&columns);
+    for system in &results.systems {
+        let found = system.capacity_per_s;
+        let half = |interval: Interval, write: fn(f64) -> String| {
+            interval.half_width.map_or(String::new(), write)
+        };
+        let ratio = system.ratio_to_bare_metal;
+        let mut cells = vec![
+            system.name.clone(),
+            system.server_vms.to_string(),
+            system.cards.to_string(),
+            rate(found.mean),
+        ];
+        cells.extend(with_interval.then(|| half(found, rate)));
+        cells.push(rate(found.mean / system.server_vms.max(1) as f64));
+        cells.push(ratio.map_or("-".to_string(), |ratio| share(ratio.mean)));
+        let half_ratio = || ratio.map_or(String::new(), |ratio| half(ratio, share));
+        cells.extend(with_interval.then(half_ratio));
+        grid.line(cells);
+    }
+    let said = format!(
+        "The highest rate of all Server VMs together that is VALID, to {} %{}.",
+        results.precision * 100.0,
+        match results.replications {
+            1 => String::new(),
+            count => format!(
+                "; mean of {count} searches with other random numbers, ± is half the 95 % confidence interval (Student)"
+            ),
+        }
+    );
+    let mut blocks = vec![
+        format!("{}\n", results.title),
+        grid.finish(),
+        wrap(&said, WIDTH, "") + "\n",
+        limits(results),
+    ];
+    let skipped =
+        results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), WIDTH, "  ") + "\n");
+    blocks.push(skipped.collect());
+    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
+    blocks.push(footer_of(&results.leans_on, "capacity.json", made, &results.tool));
+    blocks.retain(|block| !block.is_empty());
+    blocks.join("\n")
+}
+
+fn share(ratio: f64) -> String {
+    format!("{ratio:.3}")
+}
+
+/// What fails just above the capacity, one line per system.
+fn limits(results: &CapacityResults) -> String {
+    let lines = results.systems.iter().map(|system| {
+        let line = match (system.limited_by.is_empty(), system.capacity_per_s.mean > 0.0) {
+            (true, _) => format!("{}: VALID at every rate that was tried", system.name),
+            (false, true) => {
+                format!("{}: just above, {}", system.name, system.limited_by.join("; "))
+            }
+            (false, false) => {
+                format!("{}: no rate is VALID: {}", system.name, system.limited_by.join("; "))
+            }
+        };
+        wrap(&line, WIDTH, "  ") + "\n"
+    });
+    lines.collect()
+}
