@@ -1,12 +1,12 @@
-//! `slicewise vgpu decode`: what an `RmPVMRL` registry word says, in words or as JSON.
+//! `slicewise vgpu`: what an `RmPVMRL` registry word says, and the word that says it.
 //!
-//! How the bits are read is in `gpu::registry`; here it is only told.
+//! How the bits are read and written is in `gpu::registry`; here it is only told.
 
 use super::{Failure, output};
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{self, RegistryWord, WordSlice, default_slice};
 use crate::spec::{SlicePolicy, TurnOrder};
-use clap::Subcommand;
+use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 
 /// What there is to explain.
@@ -21,12 +21,115 @@ pub(crate) enum VgpuCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Write the RmPVMRL registry word for a time-slice policy, and how to set it on a host
+    #[command(after_help = ENCODE_HELP)]
+    Encode(EncodeArgs),
 }
+
+/// What `slicewise vgpu encode` takes.
+#[derive(Args, Debug)]
+pub(crate) struct EncodeArgs {
+    /// The policy: best-effort, equal-share or fixed-share
+    policy: String,
+
+    /// Turns per second in strict round robin, 63 to 960 Hz [default: by the vGPU type's maximum]
+    #[arg(long, value_name = "HZ", conflicts_with = "slice")]
+    #[arg(value_parser = clap::value_parser!(u32).range(63..=960))]
+    frequency: Option<u32>,
+
+    /// Over how many turns overshoot is repaid, 1 to 60 [default: 33]
+    #[arg(long, value_name = "N", conflicts_with = "non_strict")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=60))]
+    averaging_factor: Option<u32>,
+
+    /// The order of turns before vGPU release 15: least run time next, nothing repaid
+    #[arg(long)]
+    non_strict: bool,
+
+    /// Length of a turn in the non-strict order, 1 to 30 ms [default: by the vGPU type's maximum]
+    #[arg(long, value_name = "MS", requires = "non_strict")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=30))]
+    slice: Option<u32>,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+const ENCODE_HELP: &str = "\
+Examples:
+  slicewise vgpu encode equal-share --frequency 200 --averaging-factor 10
+  slicewise vgpu encode fixed-share --non-strict --slice 3";
 
 /// Runs the command.
 pub(super) fn run(command: VgpuCommand) -> Result<(), Failure> {
-    let VgpuCommand::Decode { word, json } = command;
-    let parsed = registry::parse(&word).ok_or_else(|| {
+    match command {
+        VgpuCommand::Decode { word, json } => decode(&word, json),
+        VgpuCommand::Encode(arguments) => encode(&arguments),
+    }
+}
+
+fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
+    let named = POLICIES.iter().find(|entry| entry.name == arguments.policy);
+    let Some(policy) = named.map(|entry| entry.policy) else {
+        let names: Vec<_> = POLICIES.iter().map(|entry| entry.name).collect();
+        let shown: String =
+            arguments.policy.chars().take(40).flat_map(char::escape_debug).collect();
+        return Err(Failure::Usage(format!(
+            "\"{shown}\" is no time-slice policy\n  = allowed: {}",
+            names.join(", ")
+        )));
+    };
+    let set = arguments.frequency.is_some() || arguments.averaging_factor.is_some();
+    let (order, slice) = match (policy, arguments.non_strict) {
+        (SlicePolicy::BestEffort, non_strict) => {
+            if set || non_strict {
+                return Err(Failure::Usage(
+                    "best effort has the hardware's slice and order, which no registry word sets"
+                        .to_string(),
+                ));
+            }
+            (None, WordSlice::Hardware)
+        }
+        (_, true) => {
+            if let Some(hertz) = arguments.frequency {
+                return Err(Failure::Usage(format!(
+                    "a frequency belongs to strict round robin\n  = help: with --non-strict write --slice MS, 1 to 30; {hertz} Hz are {:.1} ms",
+                    1000.0 / f64::from(hertz)
+                )));
+            }
+            let slice = arguments.slice.map_or(WordSlice::Default, WordSlice::Millis);
+            (Some(TurnOrder::LeastRunTime), slice)
+        }
+        (_, false) => {
+            let default = registry::AVERAGING_FACTOR_DEFAULT;
+            let averaging_factor = arguments.averaging_factor.unwrap_or(default);
+            let slice = arguments.frequency.map_or(WordSlice::Default, WordSlice::Hertz);
+            (Some(TurnOrder::RoundRobin { averaging_factor }), slice)
+        }
+    };
+    let word = registry::encode(policy, order, slice);
+    let word = registry::decode(word).expect("what was encoded can be decoded");
+    if arguments.json {
+        return output::data(&format!("{:#}\n", document(&word)));
+    }
+    output::data(&(text(&word) + &commands(word.word)))
+}
+
+/// How the word is set on a host; it takes a reboot (NVIDIA vGPU user guide, chapter on scheduling).
+fn commands(word: u32) -> String {
+    format!(
+        "
+on an ESXi host, for all its GPUs, then reboot:
+  esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwords=RmPVMRL={word:#010X}\"
+on a Linux KVM host, in /etc/modprobe.d/nvidia.conf, then reboot:
+  options nvidia NVreg_RegistryDwords=\"RmPVMRL={word:#010X}\"
+"
+    )
+}
+
+fn decode(word: &str, json: bool) -> Result<(), Failure> {
+    let parsed = registry::parse(word).ok_or_else(|| {
         let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
         Failure::Usage(format!(
             "\"{shown}\" is no registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as 0x0103F001"

@@ -1,4 +1,4 @@
-//! `RmPVMRL`: the registry word that sets a host's time-slice policy, decoded by the driver's bits.
+//! `RmPVMRL`: the registry word that sets a host's time-slice policy, by the driver's bits.
 //!
 //! ```text
 //!  bit 0       1: software run lists on; 0: best effort
@@ -152,6 +152,42 @@ pub fn decode(word: u32) -> Option<RegistryWord> {
     Some(found)
 }
 
+/// The word that sets `policy` with turns in `order`, each of `slice`; [`decode`] reads it back.
+///
+/// The averaging factor is written wherever a frequency is, so that no release can take the word for
+/// one of the older form. Panics on what no word says: an order under best effort, none under the
+/// others, a slice in ms in strict round robin, a frequency in the other order, values out of range.
+pub fn encode(policy: SlicePolicy, order: Option<TurnOrder>, slice: WordSlice) -> u32 {
+    let policy_bits = match policy {
+        SlicePolicy::BestEffort => {
+            assert!(order.is_none() && slice == WordSlice::Hardware, "{order:?}, {slice:?}");
+            return 0;
+        }
+        SlicePolicy::EqualShare => 0x01,
+        SlicePolicy::FixedShare => 0x11,
+    };
+    match (order, slice) {
+        (Some(TurnOrder::LeastRunTime), WordSlice::Default) => policy_bits | 2,
+        (Some(TurnOrder::LeastRunTime), WordSlice::Millis(millis)) => {
+            assert!(SLICE_MS.contains(&millis), "{millis} ms");
+            policy_bits | 2 | millis << 16
+        }
+        (Some(TurnOrder::RoundRobin { averaging_factor: factor }), slice) => {
+            assert!(AVERAGING_FACTOR.contains(&factor), "averaging factor {factor}");
+            match slice {
+                WordSlice::Default if factor == AVERAGING_FACTOR_DEFAULT => policy_bits,
+                WordSlice::Default => policy_bits | factor << 24,
+                WordSlice::Hertz(hertz) => {
+                    assert!(FREQUENCY_HZ.contains(&hertz), "{hertz} Hz");
+                    policy_bits | hertz << 12 | factor << 24
+                }
+                other => panic!("{other:?} in strict round robin"),
+            }
+        }
+        other => panic!("{other:?} in no word"),
+    }
+}
+
 /// A word for releases before 15, when bit 1 did not exist and bits 23:16 were always a slice.
 fn older_reading(word: u32, millis: u32, slice: WordSlice) -> String {
     let now = slice
@@ -228,6 +264,32 @@ mod tests {
             (0x0018_0011, 2.604_167),
         ] {
             assert_eq!(millis(word), expected, "{word:x}");
+        }
+    }
+
+    #[test]
+    fn every_word_that_can_be_written_is_read_back() {
+        assert_eq!(encode(BestEffort, None, Hardware), 0);
+        let strict = AVERAGING_FACTOR.flat_map(|factor| {
+            let slices = FREQUENCY_HZ.map(Hertz).chain([Default]);
+            slices.map(move |slice| (RoundRobin { averaging_factor: factor }, slice))
+        });
+        let older = SLICE_MS.map(Millis).chain([Default]).map(|slice| (LeastRunTime, slice));
+        for (order, slice) in strict.chain(older) {
+            for policy in [EqualShare, FixedShare] {
+                let found = decode(encode(policy, Some(order), slice)).unwrap();
+                assert_eq!((found.policy, found.order, found.slice), (policy, Some(order), slice));
+                assert!(found.clamped.is_empty() && found.notes.is_empty(), "{found:?}");
+            }
+        }
+        // Examples of the guide: 960 Hz with 60, 63 Hz with 1, 3 ms in the older form.
+        let strict = |factor, hertz| (Some(RoundRobin { averaging_factor: factor }), Hertz(hertz));
+        for ((order, slice), word) in [
+            (strict(60, 960), 0x3C3C_0001),
+            (strict(1, 63), 0x0103_F001),
+            ((Some(LeastRunTime), Millis(3)), 0x0003_0003),
+        ] {
+            assert_eq!(encode(EqualShare, order, slice), word);
         }
     }
 

@@ -55,6 +55,26 @@ fn completions_and_manual_know_the_commands() {
 }
 
 #[test]
+fn a_registry_word_is_written_and_read_back() {
+    let arguments = ["vgpu", "encode", "equal-share", "--frequency=63", "--averaging-factor=1"];
+    let (stdout, _) = check(&arguments, 0);
+    assert!(stdout.starts_with(&check(&["vgpu", "decode", "0x0103F001"], 0).0), "{stdout}");
+    assert!(stdout.contains("RmPVMRL=0x0103F001"), "{stdout}");
+    for (arguments, why) in [
+        (&["equal"][..], "allowed: best-effort, equal-share, fixed-share"),
+        (&["best-effort", "--frequency=100"], "no registry word sets"),
+        (&["fixed-share", "--slice=3"], "--non-strict"),
+        (&["fixed-share", "--frequency=62"], "63..=960"),
+        (&["fixed-share", "--non-strict", "--slice=31"], "1..=30"),
+        (&["fixed-share", "--non-strict", "--frequency=200"], "200 Hz are 5.0 ms"),
+    ] {
+        let arguments: Vec<_> = ["vgpu", "encode"].iter().chain(arguments).copied().collect();
+        let (stdout, stderr) = check(&arguments, 2);
+        assert!(stdout.is_empty() && stderr.contains(why), "{stderr}");
+    }
+}
+
+#[test]
 fn capacity_refuses_what_it_cannot_search() {
     for precision in ["0", "nan", "51", "-1", "five"] {
         let argument = format!("--precision={precision}");
