@@ -8,7 +8,9 @@ use super::guest::Guest;
 use super::machine::Machine;
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
-use crate::spec::{CardSpec, GpuId, GpuShare, GpuSpec, InstanceSpec, MigProfile, VgpuType};
+use crate::spec::{
+    CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile, VgpuType,
+};
 use crate::units::{Bytes, Share};
 
 /// What a guest has of each of its cards.
@@ -203,6 +205,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
             card: GpuId(place.card as u16),
             instance: instance_on(&mut cards[place.card], machine, &guest.holding),
             vgpu_type: guest.holding.vgpu_type(),
+            sm_limit: Share::WHOLE,
         });
         shares.push(own.collect());
     }
@@ -214,22 +217,23 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
 
 /// The instance of a card that the holding is, or joins.
 fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16 {
-    let whole = InstanceSpec { profile: None, share: Share::WHOLE, slicing: None };
     let instance = match holding {
         Holding::Instance(profile, _) => InstanceSpec {
             profile: Some(profile.name.clone()),
             share: Share::new(f64::from(profile.sms) / f64::from(card.gpu.sms.value))
                 .expect("no more SMs than the card has"),
-            slicing: None,
+            sharing: InstanceSharing::Alone,
         },
         Holding::Sliced(_) if !card.instances.is_empty() => return 0,
         // A vGPU that has the card to itself takes no turns.
         Holding::Sliced(vgpu) => InstanceSpec {
-            slicing: (vgpu.max_per_gpu > 1)
-                .then(|| machine.sharing.slicing(&card.gpu, vgpu.max_per_gpu)),
-            ..whole
+            sharing: match vgpu.max_per_gpu {
+                1 => InstanceSharing::Alone,
+                most => InstanceSharing::Vgpus(machine.sharing.slicing(&card.gpu, most)),
+            },
+            ..InstanceSpec::whole()
         },
-        Holding::Whole | Holding::Largest(_) => whole,
+        Holding::Whole | Holding::Largest(_) => InstanceSpec::whole(),
     };
     card.instances.push(instance);
     card.instances.len() as u16 - 1

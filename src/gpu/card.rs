@@ -1,13 +1,13 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
-//! A whole GPU is one instance with one owner; time slicing is one instance with several; MIG is
-//! several instances. Instances know nothing of one another; what they share is the card's power,
+//! A whole GPU is one instance with one owner; time slicing is one instance with several in turns,
+//! MPS one with several side by side; MIG is several instances. Instances know nothing of one another; what they share is the card's power,
 //! and with it its clock.
 
-use super::{Pool, PoolJob, PowerCap, Turns, TurnsJob};
+use super::{Client, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
-use crate::spec::{GpuSharing, InstanceSpec};
+use crate::spec::{GpuSharing, InstanceSharing, InstanceSpec};
 use crate::units::SimTime;
 
 /// An owner on a card.
@@ -51,24 +51,19 @@ enum Use<T> {
     Owned { pool: Pool<T>, busy: TimeWeighted },
     /// By owners in turns.
     Sliced(Box<Turns<T>>),
+    /// By owners side by side.
+    Overlapped(Mps<T>),
 }
 
 impl<T> Card<T> {
-    /// A card cut into `instances`; for each, how the batches of each of its owners use their time.
-    /// Without `power` no instance feels another.
-    pub fn new(instances: &[(InstanceSpec, Vec<GpuSharing>)], power: Option<PowerCap>) -> Self {
-        let instance = |(spec, owners): &(InstanceSpec, Vec<GpuSharing>)| Instance {
+    /// A card cut into `instances`; for each, its owners: how their batches use what they get, and
+    /// their limit under MPS. Without `power` no instance feels another.
+    pub fn new(instances: &[(InstanceSpec, Vec<Client>)], power: Option<PowerCap>) -> Self {
+        let instances = instances.iter().map(|(spec, owners)| Instance {
             share: spec.share.get(),
-            use_of: match spec.slicing {
-                Some(slicing) => Use::Sliced(Box::new(Turns::new(owners, spec.share, slicing))),
-                None => {
-                    assert!(owners.len() <= 1, "{} owners and no turns", owners.len());
-                    let sharing = owners.first().copied().unwrap_or(GpuSharing::InOrder);
-                    Use::Owned { pool: Pool::new(spec.share, sharing), busy: TimeWeighted::new() }
-                }
-            },
-        };
-        let instances = instances.iter().map(instance).collect();
+            use_of: Use::new(spec, owners),
+        });
+        let instances = instances.collect();
         let mut card = Self { instances, power, clock: 1.0 };
         card.follow_power(SimTime::ZERO);
         card
@@ -83,6 +78,7 @@ impl<T> Card<T> {
                     turns.counters(now).iter().map(|counters| counters.run.as_secs_f64()).sum();
                 instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
             }
+            Use::Overlapped(mps) => mps.mean_in_use(now),
         };
         self.instances.iter_mut().map(busy).sum()
     }
@@ -90,12 +86,7 @@ impl<T> Card<T> {
     /// Sets the clock to what the busy share of the card leaves of its power.
     fn follow_power(&mut self, now: SimTime) {
         let Some(power) = self.power else { return };
-        let busy = self
-            .instances
-            .iter()
-            .filter(|instance| instance.works())
-            .map(|instance| instance.share);
-        let clock = power.clock(busy.sum());
+        let clock = power.clock(self.instances.iter().map(Instance::in_use).sum());
         if clock == self.clock {
             return;
         }
@@ -104,6 +95,7 @@ impl<T> Card<T> {
             match &mut instance.use_of {
                 Use::Owned { pool, .. } => pool.set_clock(now, clock),
                 Use::Sliced(turns) => turns.set_clock(now, clock),
+                Use::Overlapped(mps) => mps.set_clock(now, clock),
             }
         }
     }
@@ -116,12 +108,32 @@ impl<T> Card<T> {
     }
 }
 
+impl<T> Use<T> {
+    fn new(spec: &InstanceSpec, owners: &[Client]) -> Self {
+        let sharings = || owners.iter().map(|owner| owner.sharing).collect::<Vec<GpuSharing>>();
+        match spec.sharing {
+            InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => {
+                Use::Sliced(Box::new(Turns::new(&sharings(), spec.share, slicing)))
+            }
+            InstanceSharing::Mps => Use::Overlapped(Mps::new(owners, spec.share)),
+            InstanceSharing::Alone => {
+                assert!(owners.len() <= 1, "{} owners of what is not shared", owners.len());
+                let sharing = sharings().first().copied().unwrap_or(GpuSharing::InOrder);
+                Use::Owned { pool: Pool::new(spec.share, sharing), busy: TimeWeighted::new() }
+            }
+        }
+    }
+}
+
 impl<T> Instance<T> {
-    /// Whether it has work, in turns or not.
-    fn works(&self) -> bool {
+    /// The part of the card's SMs that works now: all of the instance while it has work, in turns
+    /// or not.
+    fn in_use(&self) -> f64 {
+        let all_while = |works: bool| if works { self.share } else { 0.0 };
         match &self.use_of {
-            Use::Owned { pool, .. } => !pool.is_empty(),
-            Use::Sliced(turns) => turns.has_work(),
+            Use::Owned { pool, .. } => all_while(!pool.is_empty()),
+            Use::Sliced(turns) => all_while(turns.has_work()),
+            Use::Overlapped(mps) => mps.in_use(),
         }
     }
 }
@@ -135,6 +147,9 @@ impl<T> Station for Card<T> {
             Use::Sliced(turns) => {
                 turns.submit(now, TurnsJob { slot: usize::from(owner.slot), job })
             }
+            Use::Overlapped(mps) => {
+                mps.submit(now, MpsJob { client: usize::from(owner.slot), job });
+            }
             Use::Owned { pool, busy } => {
                 pool.submit(now, job);
                 busy.set(now, 1);
@@ -147,6 +162,7 @@ impl<T> Station for Card<T> {
         let next = |instance: &Instance<T>| match &instance.use_of {
             Use::Owned { pool, .. } => pool.next_change(),
             Use::Sliced(turns) => turns.next_change(),
+            Use::Overlapped(mps) => mps.next_change(),
         };
         self.instances.iter().filter_map(next).min()
     }
@@ -155,6 +171,7 @@ impl<T> Station for Card<T> {
         for instance in &mut self.instances {
             match &mut instance.use_of {
                 Use::Sliced(turns) => turns.advance(now, done),
+                Use::Overlapped(mps) => mps.advance(now, done),
                 Use::Owned { pool, busy } => {
                     pool.advance(now, done);
                     busy.set(now, u64::from(!pool.is_empty()));

@@ -7,6 +7,7 @@
 mod card;
 mod copy_engine;
 mod cost;
+mod mps;
 pub mod placement;
 mod policy;
 mod pool;
@@ -18,6 +19,7 @@ mod turns;
 pub use card::{Card, CardJob, OwnerId};
 pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
+pub use mps::{Client, Mps, MpsJob};
 pub use policy::{POLICIES, PolicyEntry, TimeSlicePolicy};
 pub use pool::{Pool, PoolJob};
 pub use power::PowerCap;

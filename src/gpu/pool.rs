@@ -55,6 +55,19 @@ impl<T> Pool<T> {
         self.running.is_empty()
     }
 
+    /// How many batches run.
+    pub fn running(&self) -> usize {
+        self.running.len()
+    }
+
+    /// The owner's share of the GPU becomes `share`, above 0.
+    pub fn set_share(&mut self, now: SimTime, share: Share) {
+        if share != self.share {
+            self.pass(now);
+            self.share = share;
+        }
+    }
+
     /// The card's clock changes, and with it the speed of all work.
     pub fn set_clock(&mut self, now: SimTime, clock: f64) {
         self.pass(now);

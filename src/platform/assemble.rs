@@ -4,12 +4,12 @@
 
 use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
 use crate::engine::{EventList, RandomStreams};
-use crate::gpu::{Card, CopyEngine, OwnerId, PowerCap};
+use crate::gpu::{Card, Client, CopyEngine, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
-use crate::spec::{CardSpec, Experiment, GpuId, GpuSharing, GpuSpec, InstanceSpec, VmId, VmSpec};
+use crate::spec::{CardSpec, Experiment, GpuId, GpuSpec, InstanceSpec, VmId, VmSpec};
 use crate::units::SimTime;
 
 impl<'a> Platform<'a> {
@@ -31,7 +31,7 @@ impl<'a> Platform<'a> {
         let whole = |card: &CardSpec| {
             card.instances.iter().map(|spec| (spec.clone(), Vec::new())).collect()
         };
-        let mut cards: Vec<Vec<(InstanceSpec, Vec<GpuSharing>)>> =
+        let mut cards: Vec<Vec<(InstanceSpec, Vec<Client>)>> =
             experiment.cards.iter().map(whole).collect();
         for (index, vm) in experiment.vms.iter().enumerate() {
             platform.first_gpu.push(platform.guest_gpus.len() as u16);
@@ -40,7 +40,7 @@ impl<'a> Platform<'a> {
                 let (_, owners) =
                     &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
                 let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
-                owners.push(vm.server.gpu_sharing);
+                owners.push(Client { sharing: vm.server.gpu_sharing, limit: share.sm_limit });
                 platform.add_guest_gpu(vm, share.card, owner);
             }
         }
@@ -123,7 +123,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     }
 }
 
-fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<GpuSharing>)]) -> Slot {
+fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<Client>)]) -> Slot {
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
         card: Timed::new(Card::new(

@@ -9,6 +9,7 @@ mod host;
 mod load;
 mod scenario;
 mod server;
+mod sharing;
 mod slicing;
 mod sweep;
 mod workload;
@@ -22,6 +23,7 @@ pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
     TimeoutFrom,
 };
+pub use sharing::InstanceSharing;
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use workload::{CpuWork, PhiTable, ServiceTime, SizeDistribution, WorkTable, Workload};
@@ -95,8 +97,8 @@ pub struct InstanceSpec {
     pub profile: Option<String>,
     /// Its part of the GPU's SMs.
     pub share: Share,
-    /// How its owners take turns; nothing when it has one owner at most, who needs none.
-    pub slicing: Option<TimeSlicing>,
+    /// How its owners share it.
+    pub sharing: InstanceSharing,
 }
 
 /// What a guest has of one card.
@@ -108,14 +110,21 @@ pub struct GpuShare {
     pub instance: u16,
     /// The vGPU type's name; nothing for a card that is passed through or on bare metal.
     pub vgpu_type: Option<String>,
+    /// The part of the instance's SMs that an MPS client may use at most, above 0; the whole for
+    /// every other owner.
+    pub sm_limit: Share,
+}
+
+impl InstanceSpec {
+    /// All of a card, for one owner.
+    pub fn whole() -> Self {
+        Self { profile: None, share: Share::WHOLE, sharing: InstanceSharing::Alone }
+    }
 }
 
 impl CardSpec {
     /// A card that nobody shares.
     pub fn whole(gpu: GpuSpec) -> Self {
-        Self {
-            gpu,
-            instances: vec![InstanceSpec { profile: None, share: Share::WHOLE, slicing: None }],
-        }
+        Self { gpu, instances: vec![InstanceSpec::whole()] }
     }
 }

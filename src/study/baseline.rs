@@ -3,7 +3,7 @@
 //! It is not the twin, a published bare-metal run with settings of its own; a scenario states that.
 
 use crate::spec::{CardSpec, Experiment, GpuId, GpuShare, Hypervisor};
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 
 /// The same experiment without hypervisor: for each vGPU, GPU instance or card that a guest had of
 /// the cards, a whole card of its own. Every random stream draws the same numbers.
@@ -15,7 +15,7 @@ pub fn counterfactual(experiment: &Experiment) -> Experiment {
         let gpu = &experiment.cards[usize::from(share.card.0)].gpu;
         let card = GpuId(bare.cards.len() as u16);
         bare.cards.push(CardSpec::whole(gpu.clone()));
-        *share = GpuShare { card, instance: 0, vgpu_type: None };
+        *share = GpuShare { card, instance: 0, vgpu_type: None, sm_limit: Share::WHOLE };
     }
     bare
 }

@@ -46,15 +46,15 @@ pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
 /// Every card with an instance that its owners share in turns, and how.
 fn slicings(experiment: &Experiment) -> impl Iterator<Item = (&CardSpec, TimeSlicing)> {
     experiment.cards.iter().flat_map(|card| {
-        let slicings = card.instances.iter().filter_map(|instance| instance.slicing);
-        slicings.map(move |slicing| (card, slicing))
+        let slicings = card.instances.iter().filter_map(|instance| instance.sharing.turns());
+        slicings.map(move |slicing| (card, *slicing))
     })
 }
 
 /// What an experiment assumes, in words; nothing where no card is shared in turns.
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
     let mut instances = experiment.cards.iter().flat_map(|card| &card.instances);
-    let slicing = instances.find_map(|instance| instance.slicing)?;
+    let slicing = instances.find_map(|instance| instance.sharing.turns())?;
     let (policy, idle) = match slicing.policy {
         SlicePolicy::BestEffort => ("best-effort", String::new()),
         SlicePolicy::EqualShare => {
@@ -71,7 +71,7 @@ pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
 fn with(experiment: &Experiment, option: String, change: impl Fn(&mut TimeSlicing)) -> Alternative {
     let mut experiment = experiment.clone();
     let instances = experiment.cards.iter_mut().flat_map(|card| &mut card.instances);
-    instances.filter_map(|instance| instance.slicing.as_mut()).for_each(change);
+    instances.filter_map(|instance| instance.sharing.turns_mut()).for_each(change);
     Alternative { option, experiment }
 }
 

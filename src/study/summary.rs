@@ -302,7 +302,7 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         let place = format!("gpus/{}", card.gpu.id);
         add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
         let cost = &card.gpu.switch_cost;
-        let mut slicings = card.instances.iter().filter_map(|instance| instance.slicing);
+        let mut slicings = card.instances.iter().filter_map(|instance| instance.sharing.turns());
         if slicings.any(|slicing| slicing.switch_cost == cost.value.value) {
             add(list, &place, "switch_cost", cost);
         }

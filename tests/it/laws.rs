@@ -3,7 +3,8 @@
 use crate::support::cases;
 use proptest::prelude::*;
 use slicewise::gpu::{
-    Card, CardJob, CopyEngine, Demand, OwnerId, Pool, PoolJob, PowerCap, Turns, TurnsJob,
+    Card, CardJob, Client, CopyEngine, Demand, Mps, MpsJob, OwnerId, Pool, PoolJob, PowerCap,
+    Turns, TurnsJob,
 };
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
@@ -77,7 +78,11 @@ fn batch(tag: usize, work: u64, phi: f64) -> PoolJob<usize> {
 }
 
 fn instance(share: Share) -> InstanceSpec {
-    InstanceSpec { profile: None, share, slicing: None }
+    InstanceSpec { share, ..InstanceSpec::whole() }
+}
+
+fn client(sharing: GpuSharing, limit: f64) -> Client {
+    Client { sharing, limit: Share::new(limit).unwrap() }
 }
 
 proptest! {
@@ -110,9 +115,17 @@ proptest! {
 
     #[test]
     fn a_card_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
-        let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![sharing]);
+        let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![client(sharing, 1.0)]);
         let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)], Some(PowerCap::new(Share::new(0.5).unwrap())));
         check_station(card, &jobs, |tag, work| CardJob { owner: OwnerId { instance: tag as u16 % 2, slot: 0 }, job: batch(tag, work, phi) })?;
+    }
+
+    #[test]
+    fn mps_keeps_the_contract(phi in 0.0..=1.0f64, limits in prop::collection::vec(0.05..=1.0f64, 3), jobs in jobs()) {
+        let sharings = [GpuSharing::InOrder, GpuSharing::Shared, GpuSharing::InOrder];
+        let clients: Vec<Client> = sharings.iter().zip(limits).map(|(&sharing, limit)| client(sharing, limit)).collect();
+        let mps = Mps::new(&clients, Share::new(0.8).unwrap());
+        check_station(mps, &jobs, |tag, work| MpsJob { client: tag % 3, job: batch(tag, work, phi) })?;
     }
 
     #[test]
@@ -129,7 +142,7 @@ proptest! {
     /// Work done = time busy: a pool in order is busy for exactly the sum of its batches' times.
     #[test]
     fn a_pool_in_order_wastes_no_time(jobs in jobs()) {
-        let mut card = Card::new(&[(instance(Share::WHOLE), vec![GpuSharing::InOrder])], None);
+        let mut card = Card::new(&[(instance(Share::WHOLE), vec![client(GpuSharing::InOrder, 1.0)])], None);
         let mut done = Vec::new();
         for (tag, &(arrival, work)) in jobs.iter().enumerate() {
             let now = SimTime::from_nanos(arrival);

@@ -6,6 +6,7 @@ mod conformance;
 mod diagnostics;
 mod effects;
 mod laws;
+mod mps;
 mod shared_cards;
 mod slicing;
 mod support;

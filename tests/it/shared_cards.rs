@@ -5,7 +5,7 @@
 use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::platform::{Outcome, simulate, simulate_with};
 use slicewise::record::Recorder;
-use slicewise::spec::{Experiment, IdleRule, Pair, SlicePolicy, TurnOrder};
+use slicewise::spec::{Experiment, IdleRule, InstanceSharing, Pair, SlicePolicy, TurnOrder};
 use slicewise::study::counterfactual;
 
 /// A bare workload: 10 ms per sample on the whole GPU, no launch, no CPU work, no copies.
@@ -123,7 +123,7 @@ fn switches_cost_what_the_catalogue_says() {
 fn settings_reach_the_card() {
     let with = |sharing: &str, vgpu: &str| {
         let experiment = experiment(&format!("[sharing]\n{sharing}\n{}", busy(vgpu, 1, 1, "")));
-        experiment.cards[0].instances[0].slicing
+        experiment.cards[0].instances[0].sharing.turns().copied()
     };
     let slicing = with("policy = \"fixed-share\"", "A100-4C").unwrap();
     assert_eq!((slicing.slots_max, slicing.slice.as_nanos()), (10, 1_041_667));
@@ -193,7 +193,7 @@ fn the_counterfactual_gives_everyone_whole_cards() {
     let pair = pair(&busy("A100-10C", 3, 5, ""));
     let bare = &pair.baseline.as_ref().unwrap().run.experiment;
     assert_eq!(bare.cards.len(), 3);
-    assert!(bare.cards.iter().all(|card| card.instances[0].slicing.is_none()));
+    assert!(bare.cards.iter().all(|card| card.instances[0].sharing == InstanceSharing::Alone));
     let cards: Vec<u16> = bare.vms.iter().map(|vm| vm.gpus[0].card.0).collect();
     assert_eq!(cards, [0, 1, 2]);
     check_shares(bare, &[1.0; 3]);

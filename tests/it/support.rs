@@ -48,7 +48,12 @@ pub(crate) fn queue(
         group: "vm-1".to_string(),
         vcpus: 8,
         gpus: (0..gpus)
-            .map(|card| GpuShare { card: GpuId(card), instance: 0, vgpu_type: None })
+            .map(|card| GpuShare {
+                card: GpuId(card),
+                instance: 0,
+                vgpu_type: None,
+                sm_limit: Share::WHOLE,
+            })
             .collect(),
         workload: workload(work, sizes),
         server: ServerSpec {

@@ -1,0 +1,152 @@
+//! `Mps`: clients of one instance side by side, their batches dividing its SMs.
+//!
+//! ```text
+//!  SMs of the instance
+//!  |  client 0: 2 batches   | client 1: 1 batch | client 2, at its limit |
+//! ```
+//! The SMs go to the batches that run, alike, but no client gets more than its limit: what one may
+//! not use, the others have (water filling). A client's pool sees its part as a share that changes;
+//! how its batches use that share is the pool's affair. Nothing here divides memory bandwidth.
+
+use super::{Pool, PoolJob};
+use crate::queueing::Station;
+use crate::spec::GpuSharing;
+use crate::units::{Share, SimTime};
+
+/// A client: how its own batches use its part, and the limit of that part.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Client {
+    /// How its batches use the GPU together.
+    pub sharing: GpuSharing,
+    /// Its active thread percentage: the most it may use of the instance's SMs, above 0.
+    pub limit: Share,
+}
+
+/// A batch for one of the clients.
+#[derive(Clone, Copy, Debug)]
+pub struct MpsJob<T> {
+    /// Whose it is.
+    pub client: usize,
+    /// What runs.
+    pub job: PoolJob<T>,
+}
+
+/// The clients of one instance.
+#[derive(Debug)]
+pub struct Mps<T> {
+    /// The instance's part of the GPU.
+    share: f64,
+    clients: Vec<(Pool<T>, Share)>,
+    /// Shares of the GPU in use, added up over time: share times nanoseconds up to `since`.
+    used: f64,
+    since: SimTime,
+}
+
+impl<T> Mps<T> {
+    /// Clients 0, 1, ... on `share` of a GPU, none with work.
+    pub fn new(clients: &[Client], share: Share) -> Self {
+        assert!(clients.iter().all(|client| client.limit > Share::NONE), "a client without SMs");
+        let client = |client: &Client| (Pool::new(share, client.sharing), client.limit);
+        let clients = clients.iter().map(client).collect();
+        Self { share: share.get(), clients, used: 0.0, since: SimTime::ZERO }
+    }
+
+    /// The part of the GPU that works now, 0 to the instance's share.
+    pub fn in_use(&self) -> f64 {
+        self.parts().iter().sum()
+    }
+
+    /// The part of the GPU that worked on average up to `now`.
+    pub fn mean_in_use(&self, now: SimTime) -> f64 {
+        let area = self.used + self.in_use() * (now - self.since).as_nanos_f64();
+        if now == SimTime::ZERO { 0.0 } else { area / now.as_nanos() as f64 }
+    }
+
+    /// The card's clock changes, and with it the speed of all work.
+    pub fn set_clock(&mut self, now: SimTime, clock: f64) {
+        self.clients.iter_mut().for_each(|(pool, _)| pool.set_clock(now, clock));
+    }
+
+    /// Each client's part of the GPU.
+    fn parts(&self) -> Vec<f64> {
+        let of_client =
+            |(pool, limit): &(Pool<T>, Share)| (pool.running(), limit.get() * self.share);
+        divide(self.share, &self.clients.iter().map(of_client).collect::<Vec<_>>())
+    }
+
+    /// Counts what was in use up to `now`, before something changes.
+    fn account(&mut self, now: SimTime) {
+        self.used += self.in_use() * (now - self.since).as_nanos_f64();
+        self.since = now;
+    }
+
+    /// Tells each client with work its part, after the number of running batches changed.
+    fn divide_anew(&mut self, now: SimTime) {
+        for (part, (pool, _)) in self.parts().into_iter().zip(&mut self.clients) {
+            if part > 0.0 {
+                pool.set_share(now, Share::new(part).expect("a part of the instance"));
+            }
+        }
+    }
+}
+
+/// Divides `whole` among clients with so many running batches and such a limit each: alike for each
+/// batch, as far as limits allow, nothing for a client without batches.
+fn divide(whole: f64, clients: &[(usize, f64)]) -> Vec<f64> {
+    let mut parts = vec![0.0; clients.len()];
+    let mut order: Vec<usize> =
+        (0..clients.len()).filter(|&client| clients[client].0 > 0).collect();
+    let per_batch = |client: usize| clients[client].1 / clients[client].0 as f64;
+    order.sort_by(|&one, &other| per_batch(one).total_cmp(&per_batch(other)));
+    let mut batches: usize = order.iter().map(|&client| clients[client].0).sum();
+    let mut left = whole;
+    // Tightest limit first: once a client stays below its limit, all later ones do.
+    for client in order {
+        let (running, limit) = clients[client];
+        parts[client] = (left * (running as f64 / batches as f64)).min(limit);
+        left = (left - parts[client]).max(0.0);
+        batches -= running;
+    }
+    parts
+}
+
+impl<T> Station for Mps<T> {
+    type Job = MpsJob<T>;
+    type Done = T;
+
+    fn submit(&mut self, now: SimTime, MpsJob { client, job }: MpsJob<T>) {
+        self.account(now);
+        self.clients[client].0.submit(now, job);
+        self.divide_anew(now);
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        self.clients.iter().filter_map(|(pool, _)| pool.next_change()).min()
+    }
+
+    fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
+        while let Some(at) = self.next_change().filter(|&at| at <= now) {
+            self.account(at);
+            self.clients.iter_mut().for_each(|(pool, _)| pool.advance(at, done));
+            self.divide_anew(at);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sms_go_to_running_batches_within_limits() {
+        // Alike, by batches.
+        assert_eq!(divide(1.0, &[(1, 1.0), (1, 1.0), (2, 1.0)]), [0.25, 0.25, 0.5]);
+        // Two clients of half each have what they would have alone.
+        assert_eq!(divide(1.0, &[(1, 0.5), (3, 0.5)]), [0.5, 0.5]);
+        // What the first may not use, the others have: 0.2, then 0.8 / 2.
+        assert_eq!(divide(1.0, &[(1, 1.0), (1, 0.2), (1, 1.0)]), [0.4, 0.2, 0.4]);
+        // Limits below the whole leave a part of it idle; a client without work has nothing.
+        assert_eq!(divide(1.0, &[(1, 0.25), (0, 0.5)]), [0.25, 0.0]);
+        assert_eq!(divide(0.5, &[(0, 1.0)]), [0.0]);
+    }
+}
