@@ -52,7 +52,7 @@
 //! | floor | modules | |
 //! |---|---|---|
 //! | 7 | [`cli`] | the commands |
-//! | 6 | [`config`], [`report`] | files in, files out |
+//! | 6 | [`config`], [`formats`], [`report`] | files in, files out |
 //! | 5 | [`study`] | what to run (pairs, sweeps), and what the outcomes mean |
 //! | 4 | [`platform`] | the machine, wired and run |
 //! | 3 | [`loadgen`], [`host`], [`gpu`], [`record`] | its parts |
@@ -63,6 +63,7 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod formats;
 pub mod gpu;
 pub mod host;
 pub mod loadgen;

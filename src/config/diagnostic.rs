@@ -2,6 +2,7 @@
 //!
 //! It does not decide what is wrong; readers and rules do, and [`Problems`] collects what they find.
 
+use crate::formats::Fault;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -52,6 +53,14 @@ impl Diagnostic {
     /// A diagnostic at a place of a text.
     pub(super) fn at(spot: &Spot, title: impl Into<String>) -> Self {
         Self::new(Place::Spot(spot.clone()), title)
+    }
+
+    /// What a reader of a foreign format found in the text of `file`.
+    pub(super) fn of_fault(file: &Arc<SourceFile>, fault: Fault) -> Self {
+        let found = Self::at(&Spot { file: file.clone(), span: fault.span }, fault.title);
+        let notes = [("allowed", fault.allowed), ("help", fault.help)];
+        let notes = notes.into_iter().filter(|(_, text)| !text.is_empty());
+        notes.fold(found, |found, (name, text)| found.note(name, text))
     }
 
     /// A diagnostic about a file or folder as a whole.

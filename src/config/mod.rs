@@ -14,6 +14,7 @@ mod catalogue;
 mod diagnostic;
 mod entries;
 mod facts;
+mod foreign;
 mod gpus;
 mod guest;
 mod keypath;
@@ -33,6 +34,7 @@ mod value;
 
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use diagnostic::Diagnostic;
+pub use foreign::read_foreign;
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;

@@ -59,6 +59,15 @@ fn toml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 
 /// The text of a file, or nothing with a diagnostic when it cannot be a text of ours.
 pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Arc<SourceFile>>> {
+    read_up_to(path, FILE_BYTES_MAX, problems)
+}
+
+/// The text of a file of at most `bytes_max` bytes, or nothing with a diagnostic.
+pub(super) fn read_up_to(
+    path: &Path,
+    bytes_max: u64,
+    problems: &Problems,
+) -> anyhow::Result<Option<Arc<SourceFile>>> {
     let shown = path.display().to_string();
     let refuse = |place, title: String, allowed: String| {
         problems.push(Diagnostic::about(&shown, place, title).allowed(allowed));
@@ -74,10 +83,11 @@ pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Ar
     }
     let mut bytes = Vec::new();
     let file = fs::File::open(path).map_err(|error| cannot_read(path, &error))?;
-    let reading = file.take(FILE_BYTES_MAX + 1).read_to_end(&mut bytes);
+    let reading = file.take(bytes_max + 1).read_to_end(&mut bytes);
     reading.map_err(|error| cannot_read(path, &error))?;
-    if bytes.len() as u64 > FILE_BYTES_MAX {
-        return refuse(None, "the file is too long".to_string(), "at most 1 MiB".to_string());
+    if bytes.len() as u64 > bytes_max {
+        let allowed = format!("at most {} MiB", bytes_max >> 20);
+        return refuse(None, "the file is too long".to_string(), allowed);
     }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(Arc::new(SourceFile { path: shown, text }))),

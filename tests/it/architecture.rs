@@ -4,7 +4,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor, and the modules of the same floor that each may use besides.
-const FLOORS: [(&str, u8, &[&str]); 14] = [
+const FLOORS: [(&str, u8, &[&str]); 15] = [
     ("units", 0, &[]),
     ("engine", 1, &[]),
     ("queueing", 1, &["engine"]),
@@ -15,7 +15,8 @@ const FLOORS: [(&str, u8, &[&str]); 14] = [
     ("record", 3, &["loadgen"]),
     ("platform", 4, &[]),
     ("study", 5, &[]),
-    ("config", 6, &[]),
+    ("formats", 6, &[]),
+    ("config", 6, &["formats"]),
     ("report", 6, &[]),
     ("cli", 7, &[]),
     ("main", 7, &["cli"]),

@@ -1,0 +1,144 @@
+//! The rows of a comma-separated file by the names in its head, each cell with its place.
+//!
+//! What a column means is said by the format that asks for it.
+
+use super::Fault;
+use std::ops::Range;
+
+/// No file has more rows: a million measurements tell nothing that ten thousand do not.
+const ROWS_MAX: usize = 1_000_000;
+
+/// A file with a head and rows.
+pub(super) struct Rows {
+    head: Vec<(String, Range<usize>)>,
+    rows: Vec<Row>,
+}
+
+/// One row.
+pub(super) struct Row {
+    cells: Vec<(String, Range<usize>)>,
+    span: Range<usize>,
+}
+
+/// A cell with the column it stands in and its place in the text.
+#[derive(Clone)]
+pub(super) struct Cell<'r> {
+    pub(super) text: &'r str,
+    pub(super) span: Range<usize>,
+    pub(super) column: &'r str,
+}
+
+impl Rows {
+    /// Reads the whole text. Blank lines and lines that start with `#` are passed over.
+    pub(super) fn read(text: &str) -> Result<Rows, Vec<Fault>> {
+        let mut reader = csv::ReaderBuilder::new()
+            .has_headers(false)
+            .flexible(true)
+            .comment(Some(b'#'))
+            .trim(csv::Trim::None)
+            .from_reader(text.as_bytes());
+        let mut rows = Vec::new();
+        let mut record = csv::StringRecord::new();
+        loop {
+            match reader.read_record(&mut record) {
+                Ok(true) => rows.push(row(text, &record)),
+                Ok(false) => break,
+                Err(error) => {
+                    return Err(vec![Fault::at(0..0, format!("not a CSV file: {error}"))]);
+                }
+            }
+            if rows.len() > ROWS_MAX {
+                let at = rows[ROWS_MAX].span.clone();
+                let title = format!("the file has more than {ROWS_MAX} rows");
+                return Err(vec![Fault::at(at, title)]);
+            }
+        }
+        let mut rows = rows.into_iter();
+        let Some(head) = rows.next() else {
+            let help = "the first line names the columns";
+            return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
+        };
+        Ok(Rows { head: head.cells, rows: rows.collect() })
+    }
+
+    /// The place of the head.
+    pub(super) fn head_span(&self) -> Range<usize> {
+        let first = self.head.first().map_or(0, |(_, span)| span.start);
+        first..self.head.last().map_or(first, |(_, span)| span.end)
+    }
+
+    /// The index of the column of one of these names, whatever the case of the letters.
+    pub(super) fn column(&self, names: &[&str]) -> Option<usize> {
+        let is = |head: &str| names.iter().any(|name| head.trim().eq_ignore_ascii_case(name));
+        self.head.iter().position(|(head, _)| is(head))
+    }
+
+    /// The names of the columns, as written.
+    pub(super) fn names(&self) -> Vec<String> {
+        self.head.iter().map(|(name, _)| name.trim().to_string()).collect()
+    }
+
+    /// The cells of a column, row by row; nothing where a row is too short.
+    pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = Result<Cell<'_>, Fault>> {
+        let name = self.head[column].0.trim();
+        self.rows.iter().map(move |row| match row.cells.get(column) {
+            Some((text, span)) => Ok(Cell { text: text.trim(), span: span.clone(), column: name }),
+            None => {
+                let title = format!("the row has {} columns and no `{name}`", row.cells.len());
+                Err(Fault::at(row.span.clone(), title))
+            }
+        })
+    }
+}
+
+impl Cell<'_> {
+    /// A finite number that keeps a rule; `allowed` says which.
+    pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Result<f64, Fault> {
+        match self.text.parse::<f64>() {
+            Ok(number) if number.is_finite() && keeps(number) => Ok(number),
+            _ => {
+                let shown: String = self.text.chars().take(40).collect();
+                let title = format!("`{}` is \"{shown}\"", self.column);
+                Err(Fault::at(self.span.clone(), title).allowed(allowed))
+            }
+        }
+    }
+}
+
+/// The cells of a record with their places; a row with quotes has the whole row as place of each.
+fn row(text: &str, record: &csv::StringRecord) -> Row {
+    let start = record.position().map_or(0, |at| at.byte() as usize).min(text.len());
+    // The reader's position may be that of line ends and comments before the record.
+    let start = first_line_of_data(text, start);
+    let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let line = text[start..end].trim_end_matches('\r');
+    let whole = start..start + line.len();
+    let quoted = line.contains('"');
+    let mut at = start;
+    let cells = record.iter().map(|cell| {
+        let blank = cell.len() - cell.trim_start().len();
+        let span = match quoted {
+            true => whole.clone(),
+            false => {
+                let from = (at + blank).min(whole.end);
+                from..(from + cell.trim().len()).min(whole.end)
+            }
+        };
+        at += cell.len() + 1;
+        (cell.to_string(), span)
+    });
+    let cells = cells.collect();
+    Row { cells, span: whole }
+}
+
+fn first_line_of_data(text: &str, mut at: usize) -> usize {
+    while let Some(rest) = text.get(at..) {
+        let line = rest.split_inclusive('\n').next().unwrap_or("");
+        let passed = line.starts_with('#') || (line.trim_end().is_empty() && !line.is_empty());
+        if !passed {
+            break;
+        }
+        at += line.len();
+    }
+    at.min(text.len())
+}
