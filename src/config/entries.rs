@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceTime, SizeDistribution, WorkTable,
-    Workload,
+    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
+    SizeDistribution, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 
@@ -141,6 +141,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     let phi = fact(&mut table, sources, "phi", phi_table);
     let spread = fact(&mut table, sources, "spread", |value| value.quantity::<Share>());
     let work = fact(&mut table, sources, "work", work_table);
+    let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
         launch: launch?,
@@ -148,6 +149,38 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         phi: phi?,
         spread: spread?,
         work: work?,
+        alternatives: alternatives?,
+    })
+}
+
+/// Most sets of fitted numbers beside the best.
+const ALTERNATIVES_MAX: usize = 16;
+
+/// `[[service.<gpu>.alternative]]`: sets of numbers that fit nearly as well, each complete.
+fn alternatives(table: &mut Reader<'_>) -> Option<Vec<ServiceAlternative>> {
+    let Some(value) = table.get("alternative") else { return Some(Vec::new()) };
+    let items = value.items(ALTERNATIVES_MAX)?;
+    let count = items.len();
+    let found: Vec<_> =
+        items.iter().filter_map(|item| item.table().and_then(alternative)).collect();
+    (found.len() == count).then_some(found)
+}
+
+fn alternative(mut table: Reader<'_>) -> Option<ServiceAlternative> {
+    const HELP: &str = "an alternative is a whole set: launch, work, phi and the others trade off";
+    let mut need = |key: &str| table.need(key, HELP);
+    let (residual, cpu) = (need("residual"), need("cpu_launch_per_batch"));
+    let (launch, host_floor) = (need("launch"), need("host_floor"));
+    let (phi, spread, work) = (need("phi"), need("spread"), need("work"));
+    table.finish();
+    Some(ServiceAlternative {
+        residual: residual?.quantity::<Share>()?.get(),
+        cpu_launch_per_batch: cpu?.quantity()?,
+        launch: launch?.quantity()?,
+        host_floor: host_floor?.quantity()?,
+        phi: phi_table(&phi?)?,
+        spread: spread?.quantity()?,
+        work: work_table(&work?)?,
     })
 }
 

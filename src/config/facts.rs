@@ -6,6 +6,7 @@ use super::reader::Reader;
 use super::suggest::{nearest, quoted};
 use super::value::Value;
 use crate::spec::{Fact, Standing};
+use crate::units::Share;
 use std::collections::BTreeMap;
 
 /// The long sources of a file by their short keys.
@@ -39,9 +40,29 @@ pub(super) fn fact_table<T>(
     let standing = table.need("standing", "say how the number came to be known");
     let standing = standing.and_then(|value| value.choice("standing", &Standing::ALL));
     let fitted_on = fitted_on(&mut table, standing);
+    let residual = residual(&mut table, standing);
     table.finish();
-    Some(Fact { value: value?, source: source?, standing: standing?, fitted_on: fitted_on? })
+    Some(Fact {
+        value: value?,
+        source: source?,
+        standing: standing?,
+        fitted_on: fitted_on?,
+        residual: residual?,
+    })
 }
+
+/// How far the runs that a number was fitted on are off with it; other numbers have none.
+fn residual(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Option<f64>> {
+    let Some(value) = table.get("residual") else { return Some(None) };
+    if standing.is_some_and(|standing| standing != Standing::Fitted) {
+        value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
+        return None;
+    }
+    Some(Some(value.quantity::<Share>()?.get()))
+}
+
+/// Why a measured or assumed number has no runs and no residual.
+const OF_FITS: &str = "belongs to fitted numbers only";
 
 /// The published runs a fitted number rests on; other numbers rest on none.
 fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<String>> {
@@ -49,11 +70,7 @@ fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<S
     match (value, standing) {
         (None, _) => Some(Vec::new()),
         (Some(value), Some(Standing::Documented | Standing::Measured | Standing::Assumed)) => {
-            value.report(
-                value
-                    .wrong("belongs to fitted numbers only")
-                    .help("write standing = \"fitted\", or drop it"),
-            );
+            value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
             None
         }
         (Some(value), _) => {

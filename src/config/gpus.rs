@@ -79,7 +79,7 @@ fn fact_list<T>(
         return fact_table(file, sources, key, read);
     }
     let (value, source, fitted_on) = (Vec::new(), String::new(), Vec::new());
-    Some(Fact { value, source, standing: Standing::Documented, fitted_on })
+    Some(Fact { value, source, standing: Standing::Documented, fitted_on, residual: None })
 }
 
 /// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`.

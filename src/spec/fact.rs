@@ -48,4 +48,7 @@ pub struct Fact<T> {
     pub standing: Standing,
     /// For a fitted number, the published runs it was fitted on, as `<system> <benchmark> <scenario>`.
     pub fitted_on: Vec<String>,
+    /// For a fitted number, how far those runs are still off with it: root mean square of the
+    /// relative errors of their figures, where a fit said it.
+    pub residual: Option<f64>,
 }

@@ -26,7 +26,9 @@ pub use server::{
 pub use sharing::InstanceSharing;
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
-pub use workload::{CpuWork, PhiTable, ServiceTime, SizeDistribution, WorkTable, Workload};
+pub use workload::{
+    CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, WorkTable, Workload,
+};
 
 use crate::units::{Share, SimTime};
 

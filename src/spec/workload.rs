@@ -85,6 +85,45 @@ pub struct ServiceTime {
     pub spread: Fact<Share>,
     /// Time of a batch of mean-size samples alone on the whole GPU, without launch.
     pub work: Fact<WorkTable>,
+    /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
+    /// would give as an interval. Whole sets, since launch and work trade off.
+    pub alternatives: Vec<ServiceAlternative>,
+}
+
+/// Another set of fitted numbers, complete.
+#[derive(Clone, PartialEq, Debug)]
+pub struct ServiceAlternative {
+    /// How far the runs are off with it: root mean square of relative errors.
+    pub residual: f64,
+    /// In place of [`CpuWork::launch_per_batch`].
+    pub cpu_launch_per_batch: SimDuration,
+    /// In place of [`ServiceTime::launch`].
+    pub launch: SimDuration,
+    /// In place of [`ServiceTime::host_floor`].
+    pub host_floor: SimDuration,
+    /// In place of [`ServiceTime::phi`].
+    pub phi: PhiTable,
+    /// In place of [`ServiceTime::spread`].
+    pub spread: Share,
+    /// In place of [`ServiceTime::work`].
+    pub work: WorkTable,
+}
+
+impl Workload {
+    /// The workload with another set of its fitted numbers on GPU `gpu`; unchanged where there is no
+    /// such set.
+    pub fn with_alternative(&self, gpu: &str, index: usize) -> Workload {
+        let mut workload = self.clone();
+        let Some(service) = workload.service.get_mut(gpu) else { return workload };
+        let Some(other) = service.alternatives.get(index).cloned() else { return workload };
+        workload.cpu.launch_per_batch.value = other.cpu_launch_per_batch;
+        service.launch.value = other.launch;
+        service.host_floor.value = other.host_floor;
+        service.phi.value = other.phi;
+        service.spread.value = other.spread;
+        service.work.value = other.work;
+        workload
+    }
 }
 
 /// Batch size against time, rising in both; interpolated linearly.

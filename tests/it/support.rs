@@ -12,6 +12,7 @@ pub(crate) fn fact<T>(value: T) -> Fact<T> {
         source: "made up for a test".to_string(),
         standing: Standing::Assumed,
         fitted_on: Vec::new(),
+        residual: None,
     }
 }
 
@@ -111,6 +112,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         phi: fact(PhiTable::constant(Share::WHOLE)),
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
+        alternatives: Vec::new(),
     };
     Workload {
         id: "test".to_string(),
