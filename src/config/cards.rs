@@ -6,12 +6,14 @@
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
 use super::machine::Machine;
+use super::processes::{self, Process};
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
     CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile, VgpuType,
 };
 use crate::units::{Bytes, Share};
+use std::collections::BTreeMap;
 
 /// What a guest has of each of its cards.
 #[derive(Clone, PartialEq, Debug)]
@@ -22,6 +24,8 @@ pub(super) enum Holding {
     Sliced(VgpuType),
     /// A GPU instance, seen through a vGPU type unless on bare metal.
     Instance(MigProfile, Option<VgpuType>),
+    /// Processes on a card or GPU instance that they share with others.
+    Process(Process),
     /// The one of this kind with most frame buffer of which all VMs of the file fit.
     Largest(Kind),
 }
@@ -75,6 +79,9 @@ impl Holding {
     pub(super) fn frame_buffer(&self, gpu: &GpuSpec) -> Bytes {
         match self {
             Holding::Whole | Holding::Largest(_) => gpu.memory.value,
+            Holding::Process(process) => process
+                .memory_limit
+                .map_or(process.memory(gpu), |limit| limit.min(process.memory(gpu))),
             Holding::Sliced(vgpu) => vgpu.frame_buffer,
             Holding::Instance(profile, None) => profile.frame_buffer,
             Holding::Instance(profile, Some(vgpu)) => profile.frame_buffer.min(vgpu.frame_buffer),
@@ -85,6 +92,10 @@ impl Holding {
     pub(super) fn in_words(&self, gpu: &GpuSpec) -> String {
         match self {
             Holding::Whole | Holding::Largest(_) => format!("GPU {}", gpu.id),
+            Holding::Process(Process { memory_limit: Some(_), .. }) => {
+                "the memory limit of a process".to_string()
+            }
+            Holding::Process(process) => process.shared(gpu),
             Holding::Sliced(vgpu) | Holding::Instance(_, Some(vgpu)) => {
                 format!("vGPU type {}", vgpu.name)
             }
@@ -95,7 +106,7 @@ impl Holding {
     /// The name that files use; that of the card when it is whole.
     pub(super) fn name<'a>(&'a self, gpu: &'a GpuSpec) -> &'a str {
         match self {
-            Holding::Whole | Holding::Largest(_) => &gpu.id,
+            Holding::Whole | Holding::Largest(_) | Holding::Process(_) => &gpu.id,
             Holding::Sliced(vgpu) | Holding::Instance(_, Some(vgpu)) => &vgpu.name,
             Holding::Instance(profile, None) => &profile.name,
         }
@@ -104,7 +115,7 @@ impl Holding {
     /// The kind, to name others of it.
     pub(super) fn kind(&self) -> Option<Kind> {
         match self {
-            Holding::Whole => None,
+            Holding::Whole | Holding::Process(_) => None,
             Holding::Sliced(_) => Some(Kind::Sliced),
             Holding::Instance(_, Some(_)) => Some(Kind::Backed),
             Holding::Instance(_, None) => Some(Kind::Instance),
@@ -119,9 +130,10 @@ impl Holding {
         }
     }
 
-    fn claim(&self, gpu: &GpuSpec) -> Claim {
+    /// What it takes of the cards by itself.
+    pub(super) fn claim(&self, gpu: &GpuSpec) -> Claim {
         match self {
-            Holding::Whole | Holding::Largest(_) => Claim::Whole,
+            Holding::Whole | Holding::Largest(_) | Holding::Process(_) => Claim::Whole,
             Holding::Sliced(vgpu) => {
                 Claim::Sliced { frame_buffer: vgpu.frame_buffer, most: vgpu.max_per_gpu }
             }
@@ -175,7 +187,10 @@ fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
 }
 
 /// A place for every holding of every guest, in order; nothing when there is none for all.
-fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
+pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
+    if guests.iter().any(Guest::is_process) {
+        return processes::place(machine, cards(machine), guests);
+    }
     cards(machine).place(machine.sharing.assignment, &claims(machine, guests))
 }
 
@@ -199,13 +214,22 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
     // Without a placement an error was reported, and nothing of this is ever run.
     let mut places = place(machine, guests).unwrap_or_default().into_iter();
     let mut shares = Vec::new();
+    let mut shared = BTreeMap::new();
     for guest in guests {
         let places = places.by_ref().take(guest.cards as usize);
         let own = places.map(|place| GpuShare {
             card: GpuId(place.card as u16),
-            instance: instance_on(&mut cards[place.card], machine, &guest.holding),
+            instance: match &guest.holding {
+                Holding::Process(process) => *shared
+                    .entry((place.card, place.start))
+                    .or_insert_with(|| shared_instance(&mut cards[place.card], machine, process)),
+                holding => instance_on(&mut cards[place.card], machine, holding),
+            },
             vgpu_type: guest.holding.vgpu_type(),
-            sm_limit: Share::WHOLE,
+            sm_limit: match &guest.holding {
+                Holding::Process(process) => process.sm_limit(gpu),
+                _ => Share::WHOLE,
+            },
         });
         shares.push(own.collect());
     }
@@ -218,12 +242,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
 /// The instance of a card that the holding is, or joins.
 fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16 {
     let instance = match holding {
-        Holding::Instance(profile, _) => InstanceSpec {
-            profile: Some(profile.name.clone()),
-            share: Share::new(f64::from(profile.sms) / f64::from(card.gpu.sms.value))
-                .expect("no more SMs than the card has"),
-            sharing: InstanceSharing::Alone,
-        },
+        Holding::Instance(profile, _) => gpu_instance(&card.gpu, profile),
         Holding::Sliced(_) if !card.instances.is_empty() => return 0,
         // A vGPU that has the card to itself takes no turns.
         Holding::Sliced(vgpu) => InstanceSpec {
@@ -233,10 +252,30 @@ fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16
             },
             ..InstanceSpec::whole()
         },
-        Holding::Whole | Holding::Largest(_) => InstanceSpec::whole(),
+        Holding::Whole | Holding::Largest(_) | Holding::Process(_) => InstanceSpec::whole(),
     };
     card.instances.push(instance);
     card.instances.len() as u16 - 1
+}
+
+/// A card, or a GPU instance on it, that processes share.
+fn shared_instance(card: &mut CardSpec, machine: &Machine, process: &Process) -> u16 {
+    let whole = match &process.within {
+        Some(profile) => gpu_instance(&card.gpu, profile),
+        None => InstanceSpec::whole(),
+    };
+    card.instances.push(InstanceSpec { sharing: process.sharing(machine), ..whole });
+    card.instances.len() as u16 - 1
+}
+
+/// A GPU instance with one owner.
+fn gpu_instance(gpu: &GpuSpec, profile: &MigProfile) -> InstanceSpec {
+    InstanceSpec {
+        profile: Some(profile.name.clone()),
+        share: Share::new(f64::from(profile.sms) / f64::from(gpu.sms.value))
+            .expect("no more SMs than the card has"),
+        sharing: InstanceSharing::Alone,
+    }
 }
 
 /// Reports what stands in the way, when there is no placement for all guests.
@@ -250,10 +289,15 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     let last = guests.iter().rposition(|guest| guest.spots.cards == first.spots.cards);
     let placed = &guests[..=last.expect("it is one of them")];
     let guest = placed.last().expect("somebody does not fit");
-    let claims = claims(machine, placed);
-    let obstacle = cards(machine).obstacle(&claims);
-    let diagnostic = Diagnostic::at(&guest.spots.cards, title(machine, placed, &claims, obstacle));
-    let diagnostic = match reason(machine, &claims, obstacle) {
+    let (title, reason) = if guest.is_process() {
+        processes::obstacle(machine, placed)
+    } else {
+        let claims = claims(machine, placed);
+        let obstacle = cards(machine).obstacle(&claims);
+        (title(machine, placed, &claims, obstacle), reason(machine, &claims, obstacle))
+    };
+    let diagnostic = Diagnostic::at(&guest.spots.cards, title);
+    let diagnostic = match reason {
         Some(reason) => diagnostic.note("reason", reason),
         None => diagnostic,
     };
@@ -341,6 +385,7 @@ fn nearest(machine: &Machine, guests: &[Guest]) -> String {
             |count: &u32| place(machine, &[Guest { cards: *count, ..guest.clone() }]).is_some();
         return match (1..guest.cards).rev().find(fits) {
             Some(most) => format!("1 to {most}"),
+            None if guest.is_process() => "fewer replicas".to_string(),
             None => "none of this kind".to_string(),
         };
     }

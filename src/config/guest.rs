@@ -7,6 +7,7 @@ use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
+use super::processes;
 use super::reader::Reader;
 use super::settings::{RATES, load_defaults, read_load, read_server};
 use super::suggest::{nearest, quoted};
@@ -56,6 +57,13 @@ pub(super) struct Spots {
     pub(super) batch_max: Spot,
     pub(super) streams: Spot,
     pub(super) rate: Spot,
+}
+
+impl Guest {
+    /// Whether it shares its card with other processes.
+    pub(super) fn is_process(&self) -> bool {
+        matches!(self.holding, Holding::Process(_))
+    }
 }
 
 /// What reading a VM needs to know about the rest of the file.
@@ -137,9 +145,9 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
 }
 
 /// The keys that say what a VM has of the cards.
-const HOLDINGS: [&str; 3] = ["vgpu", "gpus", "mig"];
+const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
 
-/// `vgpu = { type = "A100-40C", count = 3 }`, or `gpus = 3`, or `mig = "1g.5gb"`; on bare metal
+/// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on bare metal
 /// without any of them all cards there are.
 fn read_holding(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u32, Holding)> {
     let given = HOLDINGS.map(|key| table.get(key).map(|value| (key, value)));
@@ -147,13 +155,13 @@ fn read_holding(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u3
     match (&given[..], around.machine) {
         ([(first, _), (second, value), ..], _) => {
             let diagnostic = value.wrong(format!("stands beside `{first}`"));
-            let help =
-                "drop one: vGPUs, whole cards passed through, or GPU instances on bare metal";
+            let help = "drop one: vGPUs, whole cards passed through, GPU instances on bare metal, or processes that share a card";
             value.report(diagnostic.label(format!("`{first}` or `{second}`")).help(help));
             None
         }
         ([("gpus", value)], _) => Some((value.count(1..=CARDS_MAX, " cards")?, Holding::Whole)),
         ([("vgpu", value)], machine) => read_vgpu(value, machine),
+        ([("process", value)], machine) => processes::read(value, machine),
         ([(_, value)], machine) => read_mig(value, machine),
         ([], None) => None,
         ([], Some(machine)) if machine.hypervisor.virtual_gpus => {
@@ -247,7 +255,13 @@ fn largest_of(value: &Value<'_>, kind: Kind, gpu: &GpuSpec) -> Option<Holding> {
 }
 
 /// Reports a type or profile that the GPU has not.
-fn not_offered(value: &Value<'_>, what: &str, gpu: &GpuSpec, names: Vec<&str>, source: &str) {
+pub(super) fn not_offered(
+    value: &Value<'_>,
+    what: &str,
+    gpu: &GpuSpec,
+    names: Vec<&str>,
+    source: &str,
+) {
     let Some(word) = value.text() else { return };
     let title = format!("unknown {what} {}", quoted(word));
     let label = format!("not offered by GPU \"{}\"", gpu.id);

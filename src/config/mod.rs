@@ -2,7 +2,7 @@
 //! says all that is wrong at once.
 //!
 //! ```text
-//!  files ─► source ─► reader ─► machine, sharing, guest, settings ─► cards, rules ─► plan ─► Scenario
+//!  files ─► source ─► reader ─► machine, sharing, guest, processes, settings ─► cards, rules ─► plan ─► Scenario
 //!             │   └► gpus, entries ─► catalogue ──┘                                     ▲
 //!             └─► sweep, keypath ─► points (the file, once for each) ───────────────────┘
 //! ```
@@ -21,6 +21,7 @@ mod keypath;
 mod machine;
 mod plan;
 mod points;
+mod processes;
 mod published;
 mod reader;
 mod rules;

@@ -2,13 +2,15 @@
 //!
 //! A guest that breaks none of them can be simulated.
 
-use super::cards::{self, Kind};
+use super::cards::{self, Holding, Kind};
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
 use super::machine::Machine;
+use super::processes;
 use super::settings::QUERIES_MAX;
 use crate::spec::{PermitReturn, TestScenario};
 use crate::units::Bytes;
+use std::collections::BTreeMap;
 
 /// Holds the guests of one run against each other and against the machine.
 pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
@@ -17,6 +19,8 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     vcpus_exist(machine, guests, problems);
     memory_exists(machine, guests, problems);
     cards::check(machine, guests, problems);
+    processes::check(machine, guests, problems);
+    processes_fit_together(machine, guests, problems);
     for guest in guests {
         service_time_is_known(machine, guest, problems);
         streams_are_fed(guest, problems);
@@ -112,20 +116,67 @@ fn streams_are_fed(guest: &Guest, problems: &Problems) {
     }
 }
 
+/// GPU memory of one process with all its batches.
+struct Footprint {
+    streams: u64,
+    staged: u32,
+    copied: Bytes,
+    per_sample: Bytes,
+    need: Bytes,
+}
+
+impl Footprint {
+    fn of(guest: &Guest) -> Self {
+        let (workload, server) = (&guest.vm.workload, &guest.vm.server);
+        let staged = match server.permit_return {
+            PermitReturn::AtStart => server.slots,
+            PermitReturn::AtCompletion => server.slots.saturating_sub(server.streams),
+        };
+        let streams = u64::from(server.streams);
+        let copied = workload.input_per_sample.value + workload.output_per_sample.value;
+        let per_sample =
+            workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
+        let need = workload.weights.value + per_sample * u64::from(server.batch_max);
+        Self { streams, staged, copied, per_sample, need }
+    }
+}
+
+/// Processes have no frame buffer of their own: their footprints together must fit what they share,
+/// or CUDA fails to allocate in whichever comes last.
+fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let Some(places) = cards::place(machine, guests) else { return };
+    let mut places = places.into_iter();
+    let mut taken: BTreeMap<(usize, u32), Bytes> = BTreeMap::new();
+    for guest in guests {
+        let place = places.by_ref().take(guest.cards as usize).last();
+        let (Holding::Process(process), Some(place)) = (&guest.holding, place) else { continue };
+        let gpu = &machine.gpu.spec;
+        let limit = process.memory(gpu);
+        let before = *taken.entry((place.card, place.start)).or_default();
+        let after = before + Footprint::of(guest).need * u64::from(guest.cards);
+        taken.insert((place.card, place.start), after);
+        // One that is too large by itself is told so elsewhere.
+        let alone = before == Bytes::ZERO && guest.cards == 1;
+        if after > limit && before <= limit && !alone {
+            let title = format!(
+                "the processes up to this one need {} of GPU memory together, {} has {}",
+                gib(after),
+                process.shared(gpu),
+                gib(limit)
+            );
+            let label = "CUDA would fail to allocate";
+            let help = "nothing divides memory between processes: run fewer of them, smaller batches, or more cards";
+            problems.push(Diagnostic::at(&guest.spots.cards, title).label(label).help(help));
+        }
+    }
+}
+
 /// Weights, the workspace of every running batch, and the inputs and outputs of every batch in
 /// flight must fit the card, its vGPU type or its GPU instance. A staged batch has no workspace: that belongs to the
 /// stream's execution context.
 fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
-    let staged = match server.permit_return {
-        PermitReturn::AtStart => server.slots,
-        PermitReturn::AtCompletion => server.slots.saturating_sub(server.streams),
-    };
-    let streams = u64::from(server.streams);
-    let copied = workload.input_per_sample.value + workload.output_per_sample.value;
-    let per_sample =
-        workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
-    let need = workload.weights.value + per_sample * u64::from(server.batch_max);
+    let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(guest);
     let card = &machine.gpu.spec;
     let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
     if need <= limit {

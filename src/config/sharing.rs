@@ -1,4 +1,4 @@
-//! `[sharing]`: how the vGPUs of one card take turns, and which card a vGPU goes to.
+//! `[sharing]`: how the vGPUs or processes of one card take turns, and which card each goes to.
 //!
 //! What a setting does is `gpu::turns`' affair. A key that would be without effect is refused: it
 //! misleads whoever wrote it.
@@ -30,6 +30,15 @@ const IDLE_RULES: [(&str, IdleRule); 4] = [
 const ASSIGNMENTS: [(&str, Assignment); 2] =
     [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
 
+/// The slices of `nvidia-smi compute-policy --set-timeslice`, nothing for the GPU's own. NVIDIA
+/// publishes no times: 2, 10 and 30 ms are assumed, after a course of Red Hat's that names them.
+const COMPUTE_TIMESLICES: [(&str, Option<SimDuration>); 4] = [
+    ("default", None),
+    ("short", Some(SimDuration::from_millis(2))),
+    ("medium", Some(SimDuration::from_millis(10))),
+    ("long", Some(SimDuration::from_millis(30))),
+];
+
 /// What a registry word says, so that no key may say it again.
 const WORDED: [&str; 5] = ["policy", "slice", "frequency", "order", "averaging_factor"];
 
@@ -52,8 +61,15 @@ pub(super) struct Sharing {
     /// Nothing for the GPU's.
     pub(super) switch_cost: Option<SimDuration>,
     pub(super) slice_floor: Share,
+    /// As how many replicas a card, or a GPU instance, is advertised to processes.
+    pub(super) replicas: Option<u32>,
+    /// Length of a process's turn by the compute policy; nothing for the GPU's.
+    compute_timeslice: Option<SimDuration>,
     /// Where the idle rule stands, if the file has one.
     idle_spot: Option<Spot>,
+    /// Where the keys stand that only processes have, and those that only vGPUs have.
+    process_spots: Vec<(&'static str, Spot)>,
+    vgpu_spots: Vec<(&'static str, Spot)>,
 }
 
 impl Default for Sharing {
@@ -68,7 +84,11 @@ impl Default for Sharing {
             overshoot: Overshoot::None,
             switch_cost: None,
             slice_floor: Share::new(0.1).expect("a share"),
+            replicas: None,
+            compute_timeslice: None,
             idle_spot: None,
+            process_spots: Vec::new(),
+            vgpu_spots: Vec::new(),
         }
     }
 }
@@ -90,6 +110,7 @@ impl Sharing {
             None => sharing.read_policy(&mut table),
         };
         sharing.read_turns(&mut table);
+        sharing.read_processes(&mut table);
         if known {
             sharing.refuse_what_is_without_effect(&table);
         }
@@ -112,7 +133,17 @@ impl Sharing {
         if self.policy != SlicePolicy::BestEffort {
             return software;
         }
-        // The hardware's ring knows neither idle turns nor repayment: no slice is ever shortened.
+        self.hardware_ring(gpu, software)
+    }
+
+    /// How processes take turns: the hardware's ring, without a hypervisor's policy.
+    pub(super) fn turns_of_processes(&self, gpu: &GpuSpec) -> TimeSlicing {
+        let vgpus = Sharing { policy: SlicePolicy::BestEffort, ..self.clone() }.slicing(gpu, 1);
+        TimeSlicing { slice: self.compute_timeslice.unwrap_or(vgpus.slice), ..vgpus }
+    }
+
+    /// The hardware's ring knows neither idle turns nor repayment: no slice is ever shortened.
+    fn hardware_ring(&self, gpu: &GpuSpec, software: TimeSlicing) -> TimeSlicing {
         TimeSlicing {
             slice: self.hardware_slice.unwrap_or(gpu.time_slice_best_effort.value),
             order: ROUND_ROBIN,
@@ -130,6 +161,30 @@ impl Sharing {
         {
             let title = "polled idle turns need a switch cost: visiting idle owners for nothing takes no time at all";
             let help = "write switch_cost above 0, or another idle rule";
+            problems.push(Diagnostic::at(spot, title).help(help));
+        }
+    }
+
+    /// The rules that need to know who shares: a key without effect misleads whoever wrote it.
+    pub(super) fn check_processes(
+        &self,
+        (any, in_turns, nothing_else): (bool, bool, bool),
+        problems: &Problems,
+    ) {
+        for (key, spot) in &self.process_spots {
+            let (without, help) = match *key {
+                _ if !any => {
+                    ("without processes", "write process = \"time-slicing\" or \"mps\" in a [[vm]]")
+                }
+                "compute_timeslice" if !in_turns => ("under MPS", "drop the key: MPS has no turns"),
+                _ => continue,
+            };
+            let title = format!("`sharing.{key}` has no meaning {without}");
+            problems.push(Diagnostic::at(spot, title).help(help));
+        }
+        for (key, spot) in self.vgpu_spots.iter().filter(|_| nothing_else && any) {
+            let title = format!("`sharing.{key}` has no meaning without vGPUs");
+            let help = "drop the key: processes take turns by the hardware's ring";
             problems.push(Diagnostic::at(spot, title).help(help));
         }
     }
@@ -197,6 +252,25 @@ impl Sharing {
             &mut self.slice_floor,
             floor.and_then(|value| value.bounded(range, "above 0, at most 100 % of a slice")),
         );
+    }
+
+    /// Reads what only processes have.
+    fn read_processes(&mut self, table: &mut Reader<'_>) {
+        if let Some(value) = table.get("replicas") {
+            self.replicas = value.count(1..=1024, " replicas");
+            self.process_spots.push(("replicas", value.spot()));
+        }
+        if let Some(value) = table.get("compute_timeslice") {
+            let slice = value.choice("compute time slice", &COMPUTE_TIMESLICES);
+            self.compute_timeslice = slice.flatten();
+            self.process_spots.push(("compute_timeslice", value.spot()));
+            if table.has("hardware_slice") {
+                let diagnostic = value.wrong("stands beside `hardware_slice`");
+                value.report(diagnostic.help("drop one: both are the length of a turn"));
+            }
+        }
+        let of_vgpus = ["policy", "registry"].into_iter().filter(|key| table.has(key));
+        self.vgpu_spots = of_vgpus.map(|key| (key, table.spot_of(key))).collect();
     }
 
     fn refuse_what_is_without_effect(&self, table: &Reader<'_>) {

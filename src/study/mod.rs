@@ -5,6 +5,7 @@
 mod baseline;
 mod capacity;
 mod interval;
+mod notes;
 mod results;
 mod sensitivity;
 mod summary;

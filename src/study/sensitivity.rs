@@ -3,7 +3,7 @@
 //! Two points move p99 by factors: what an idle turn becomes (equal and fixed share), and the cost
 //! of a switch. A result that leans on them says what it assumed and what the others would give.
 
-use crate::spec::{CardSpec, Experiment, IdleRule, SlicePolicy, TimeSlicing};
+use crate::spec::{CardSpec, Experiment, IdleRule, InstanceSharing, SlicePolicy, TimeSlicing};
 
 /// An experiment under another choice.
 pub(super) struct Alternative {
@@ -51,10 +51,22 @@ fn slicings(experiment: &Experiment) -> impl Iterator<Item = (&CardSpec, TimeSli
     })
 }
 
-/// What an experiment assumes, in words; nothing where no card is shared in turns.
+/// What an experiment assumes, in words; nothing where no card is shared.
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
-    let mut instances = experiment.cards.iter().flat_map(|card| &card.instances);
-    let slicing = instances.find_map(|instance| instance.sharing.turns())?;
+    let instances = experiment.cards.iter().flat_map(|card| &card.instances);
+    let mut sharing = instances.map(|instance| instance.sharing);
+    let sharing = sharing.find(|sharing| *sharing != InstanceSharing::Alone)?;
+    let slicing = match sharing {
+        InstanceSharing::Vgpus(slicing) => slicing,
+        InstanceSharing::Processes(TimeSlicing { slice, switch_cost, .. }) => {
+            return Some(format!(
+                "process = \"time-slicing\", slice = \"{slice}\", switch_cost = \"{switch_cost}\""
+            ));
+        }
+        InstanceSharing::Mps | InstanceSharing::Alone => {
+            return Some("process = \"mps\", running batches divide the SMs".to_string());
+        }
+    };
     let (policy, idle) = match slicing.policy {
         SlicePolicy::BestEffort => ("best-effort", String::new()),
         SlicePolicy::EqualShare => {

@@ -15,7 +15,7 @@ use crate::spec::{
     VmSpec,
 };
 use crate::units::SimDuration;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
 /// Adds the runs and the comparison of one pair. `found` holds what its pieces found, in order.
@@ -77,8 +77,14 @@ pub(super) fn results(
     let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let mut leans_on = Vec::new();
-    virtual_runs.chain(baselines).for_each(|experiment| add_facts(experiment, &mut leans_on));
+    let mut notes = doubts(&runs, &comparisons);
+    for experiment in virtual_runs.chain(baselines) {
+        add_facts(experiment, &mut leans_on);
+        notes.extend(super::notes::of_sharing(experiment));
+    }
     put_in_order(&mut leans_on);
+    let mut told = BTreeSet::new();
+    notes.retain(|note| told.insert(note.clone()));
     Results {
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
@@ -86,7 +92,7 @@ pub(super) fn results(
         scenario_hash: scenario.hash.clone(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
-        notes: notes(&runs, &comparisons),
+        notes,
         runs,
         comparisons,
         leans_on,
@@ -259,7 +265,7 @@ fn published_ratio(pair: &Pair) -> Option<f64> {
 }
 
 /// What a reader must know before believing a figure.
-fn notes(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
+fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
     const BEYOND: f64 = 100.0;
     let mut notes = Vec::new();
     for run in runs {

@@ -141,6 +141,7 @@ struct Found {
     run: PointRun,
     /// Nothing but in replication 0.
     facts: Vec<FactUse>,
+    notes: Vec<String>,
 }
 
 fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
@@ -163,17 +164,20 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
     if experiment.replication == 0 {
         add_facts(&experiment, &mut facts);
     }
-    Ok(Found { seed: experiment.seed, run, facts })
+    let notes = super::notes::of_sharing(&experiment);
+    Ok(Found { seed: experiment.seed, run, facts, notes })
 }
 
 fn results(sweep: &Sweep, found: Vec<Found>) -> SweepResults {
     let mut found = found.into_iter();
     let mut leans_on: BTreeSet<FactUse> = BTreeSet::new();
+    let mut told: BTreeSet<String> = BTreeSet::new();
     let points = sweep.points.iter().map(|point| {
         let count = if point.error.is_none() { sweep.replications as usize } else { 0 };
         let mut seed = sweep.seed;
         let runs = found.by_ref().take(count).map(|found| {
             leans_on.extend(found.facts);
+            told.extend(found.notes);
             seed = found.seed;
             found.run
         });
@@ -188,7 +192,7 @@ fn results(sweep: &Sweep, found: Vec<Found>) -> SweepResults {
         sweep: sweep.clone(),
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
-        notes: notes(&points),
+        notes: notes(&points).into_iter().chain(told).collect(),
         points,
         leans_on,
     }

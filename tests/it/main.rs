@@ -7,6 +7,7 @@ mod diagnostics;
 mod effects;
 mod laws;
 mod mps;
+mod processes;
 mod shared_cards;
 mod slicing;
 mod support;

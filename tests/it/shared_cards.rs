@@ -35,19 +35,30 @@ work = { value = { 1 = "10 ms" }, source = "made up for a test", standing = "ass
 
 /// The one pair of a file on one A100-40 under vSphere, with the workload `steady` known.
 fn pair(text: &str) -> Pair {
+    pair_on(1, text)
+}
+
+fn pair_on(cards: u32, text: &str) -> Pair {
     let folder = tempfile::tempdir().unwrap();
     let workloads = folder.path().join("configs/workloads");
     std::fs::create_dir_all(&workloads).unwrap();
     std::fs::write(workloads.join("steady.toml"), STEADY).unwrap();
     let path = folder.path().join("test.toml");
-    let head = "host = \"dell-r7525\"\ngpus = { model = \"a100-pcie-40gb\", count = 1 }\nhypervisor = \"vsphere-7.0u2\"\n";
+    let head = format!(
+        "host = \"dell-r7525\"\ngpus = {{ model = \"a100-pcie-40gb\", count = {cards} }}\nhypervisor = \"vsphere-7.0u2\"\n"
+    );
     std::fs::write(&path, format!("{head}{text}")).unwrap();
     let catalogue = Catalogue::load(Some(&folder.path().join("configs"))).unwrap();
     let scenario = load(&path, &LoadOptions { catalogue, seed: Some(1) });
     scenario.unwrap_or_else(|error| panic!("{error}")).pairs.remove(0)
 }
 
-fn experiment(text: &str) -> Experiment {
+/// The virtual run of a file on so many cards.
+pub(crate) fn experiment_on(cards: u32, text: &str) -> Experiment {
+    pair_on(cards, text).virtual_run.experiment
+}
+
+pub(crate) fn experiment(text: &str) -> Experiment {
     pair(text).virtual_run.experiment
 }
 
@@ -70,7 +81,7 @@ fn rates(experiment: &Experiment, outcome: &Outcome) -> Vec<f64> {
 /// The share of a card that a VM got, from its rate: 100 queries per second are all of it, less what
 /// the platform costs and what switches cost.
 #[track_caller]
-fn check_shares(experiment: &Experiment, expected: &[f64]) {
+pub(crate) fn check_shares(experiment: &Experiment, expected: &[f64]) {
     let speed = experiment.hypervisor.gpu_speed.value;
     let rates = rates(experiment, &simulate(experiment));
     assert_eq!(rates.len(), expected.len());

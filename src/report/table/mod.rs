@@ -145,7 +145,7 @@ fn assumptions(results: &Results) -> String {
         return text;
     }
     format!(
-        "Time slicing: what is assumed where nothing is documented, and what else it could be\n{text}"
+        "Sharing: what is assumed where nothing is documented, and what else it could be\n{text}"
     )
 }
 

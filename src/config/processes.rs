@@ -1,0 +1,335 @@
+//! `process`: CUDA processes that share a card, or a GPU instance, in turns or under MPS: what a VM
+//! asks for, and which of them share what.
+//!
+//! Cards are not divided for processes: a whole card, or a GPU instance, is what they share, and
+//! `gpu::placement` places that. Which process joins which is decided here, as Kubernetes does it:
+//! in the order of the file, without a look at memory.
+
+use super::cards::Holding;
+use super::diagnostic::{Diagnostic, Problems};
+use super::entries::CARDS_MAX;
+use super::guest::{Guest, not_offered};
+use super::machine::Machine;
+use super::reader::Reader;
+use super::value::Value;
+use crate::gpu::placement::{Assignment, Cards, Claim, Place};
+use crate::spec::{GpuSpec, InstanceSharing, MigProfile};
+use crate::units::{Bytes, Share};
+
+/// Most clients of one MPS server, GPUs since Volta (NVIDIA MIG User Guide, CUDA concurrency).
+const MPS_CLIENTS_MAX: u32 = 48;
+
+/// How processes share what they are on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Mode {
+    /// One at a time has all of it.
+    TimeSlicing,
+    /// Side by side.
+    Mps,
+}
+
+const MODES: [(&str, Mode); 2] = [("time-slicing", Mode::TimeSlicing), ("mps", Mode::Mps)];
+
+/// What each process of a VM has.
+#[derive(Clone, PartialEq, Debug)]
+pub(super) struct Process {
+    pub(super) mode: Mode,
+    /// The GPU instance that is shared; nothing for a whole card.
+    pub(super) within: Option<MigProfile>,
+    /// MPS: the active thread percentage.
+    sm_limit: Share,
+    /// MPS: the limit of pinned device memory.
+    pub(super) memory_limit: Option<Bytes>,
+    /// How many of the replicas that a card is advertised as the VM takes.
+    replicas: u32,
+}
+
+impl Process {
+    /// The memory of what is shared.
+    pub(super) fn memory(&self, gpu: &GpuSpec) -> Bytes {
+        self.within.as_ref().map_or(gpu.memory.value, |profile| profile.frame_buffer)
+    }
+
+    /// The limit as whole SMs, which is what hardware can keep: rounded up, as MPS does.
+    pub(super) fn sm_limit(&self, gpu: &GpuSpec) -> Share {
+        let sms = f64::from(self.within.as_ref().map_or(gpu.sms.value, |profile| profile.sms));
+        // A part in a thousand of an SM is the noise of percentages, no SM.
+        let whole = (self.sm_limit.get() * sms - 1e-3).ceil().max(1.0);
+        Share::new(whole / sms).expect("no more SMs than there are")
+    }
+
+    /// How its owners share an instance.
+    pub(super) fn sharing(&self, machine: &Machine) -> InstanceSharing {
+        match self.mode {
+            Mode::TimeSlicing => {
+                InstanceSharing::Processes(machine.sharing.turns_of_processes(&machine.gpu.spec))
+            }
+            Mode::Mps => InstanceSharing::Mps,
+        }
+    }
+
+    /// What is shared, in words.
+    pub(super) fn shared(&self, gpu: &GpuSpec) -> String {
+        match &self.within {
+            Some(profile) => format!("GPU instance {}", profile.name),
+            None => format!("GPU {}", gpu.id),
+        }
+    }
+}
+
+/// Reads `process = "mps"`, or `process = { sharing = "mps", count = 2, ... }`: processes of the VM,
+/// and what each of them has.
+pub(super) fn read(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
+    if value.is_text() {
+        let mode = value.choice("way to share a GPU between processes", &MODES)?;
+        let (within, memory_limit) = (None, None);
+        let process = Process { mode, within, sm_limit: Share::WHOLE, memory_limit, replicas: 1 };
+        return Some((1, Holding::Process(process)));
+    }
+    let mut table = value.table()?;
+    let help = "write sharing = \"time-slicing\" or \"mps\"";
+    let mode = table.need("sharing", help);
+    let mode = mode.and_then(|value| value.choice("way to share a GPU between processes", &MODES));
+    let count = table.get("count");
+    let count = count.map_or(Some(1), |value| value.count(1..=CARDS_MAX, " processes"));
+    let replicas = table.get("replicas");
+    let replicas = replicas.map_or(Some(1), |value| value.count(1..=CARDS_MAX, " replicas"));
+    let within = match table.get("mig") {
+        Some(value) => machine.and_then(|machine| profile(&value, machine)).map(Some),
+        None => Some(None),
+    };
+    let limits = limits(&mut table, mode);
+    table.finish();
+    let (sm_limit, memory_limit) = limits?;
+    let process =
+        Process { mode: mode?, within: within?, sm_limit, memory_limit, replicas: replicas? };
+    Some((count?, Holding::Process(process)))
+}
+
+/// `active_threads = "50 %"`, `memory_limit = "10 GiB"`: MPS has them, time slicing has none.
+fn limits(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<(Share, Option<Bytes>)> {
+    let above = |share: &Share| share.get() >= 0.01;
+    let threads =
+        table.get("active_threads").map(|value| (value.bounded(above, "1 % to 100 %"), value));
+    let memory = table.get("memory_limit");
+    let memory =
+        memory.map(|value| (value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"), value));
+    let given = [threads.as_ref().map(|(_, value)| value), memory.as_ref().map(|(_, value)| value)];
+    if mode == Some(Mode::TimeSlicing) {
+        for value in given.into_iter().flatten() {
+            let diagnostic = value.wrong("has no meaning under time slicing");
+            let help = "drop the key, or write sharing = \"mps\": CUDA time slicing limits neither SMs nor memory";
+            value.report(diagnostic.help(help));
+        }
+    }
+    let threads = threads.map_or(Some(Share::WHOLE), |(threads, _)| threads);
+    let memory = match memory {
+        Some((memory, _)) => Some(memory?),
+        None => None,
+    };
+    Some((threads?, memory))
+}
+
+/// The GPU instance profile a value names.
+fn profile(value: &Value<'_>, machine: &Machine) -> Option<MigProfile> {
+    let (gpu, word) = (&machine.gpu.spec, value.text()?);
+    let found = gpu.mig_profile(word);
+    if found.is_none() {
+        let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
+        not_offered(value, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
+    }
+    found.cloned()
+}
+
+/// What is shared by the processes of a group, and how many of them it takes.
+struct Shared<'g> {
+    /// Indices of the guests.
+    members: Vec<usize>,
+    process: &'g Process,
+    /// Most replicas of each.
+    replicas_max: u32,
+    /// Most processes of each.
+    processes_max: u32,
+}
+
+impl Shared<'_> {
+    /// Which of `count` shared things each member is on; nothing when they are too few. A VM's
+    /// processes stay together.
+    fn seats(&self, guests: &[Guest], count: usize, assignment: Assignment) -> Option<Vec<usize>> {
+        let mut taken = vec![(0, 0); count];
+        let seat = |&member: &usize| {
+            let guest = &guests[member];
+            let Holding::Process(process) = &guest.holding else { unreachable!("a process") };
+            let mut order: Vec<usize> = (0..count).collect();
+            if assignment == Assignment::Spread {
+                order.sort_by_key(|&at| taken[at]);
+            }
+            let room = |at: &usize| {
+                taken[*at].0 + process.replicas <= self.replicas_max
+                    && taken[*at].1 + guest.cards <= self.processes_max
+            };
+            let at = order.into_iter().find(room)?;
+            taken[at].0 += process.replicas;
+            taken[at].1 += guest.cards;
+            Some(at)
+        };
+        self.members.iter().map(seat).collect()
+    }
+
+    /// The fewest shared things that all members find room on; nothing when a member is too large.
+    fn least(&self, guests: &[Guest]) -> Option<usize> {
+        (1..=self.members.len())
+            .find(|&count| self.seats(guests, count, Assignment::Consolidate).is_some())
+    }
+}
+
+/// The groups of processes: those on whole cards, and those on GPU instances of each profile.
+fn groups<'g>(machine: &Machine, guests: &'g [Guest]) -> Vec<Shared<'g>> {
+    let mut groups: Vec<Shared<'g>> = Vec::new();
+    for (index, guest) in guests.iter().enumerate() {
+        let Holding::Process(process) = &guest.holding else { continue };
+        let same = |group: &&mut Shared<'_>| group.process.within == process.within;
+        match groups.iter_mut().find(same) {
+            Some(group) => group.members.push(index),
+            None => groups.push(Shared {
+                members: vec![index],
+                process,
+                replicas_max: machine.sharing.replicas.unwrap_or(u32::MAX),
+                processes_max: processes_max(&machine.gpu.spec, process),
+            }),
+        }
+    }
+    groups
+}
+
+/// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
+/// that they are in proportion to its compute slices is assumed.
+fn processes_max(gpu: &GpuSpec, process: &Process) -> u32 {
+    let all = gpu.mig_profiles.iter().map(|profile| profile.compute_slices).max().unwrap_or(1);
+    match (process.mode, &process.within) {
+        (Mode::TimeSlicing, _) => u32::MAX,
+        (Mode::Mps, None) => MPS_CLIENTS_MAX,
+        (Mode::Mps, Some(profile)) => MPS_CLIENTS_MAX * profile.compute_slices / all,
+    }
+}
+
+/// A place for every holding of every guest, in order, where some are processes; nothing when there
+/// is none for all.
+pub(super) fn place(machine: &Machine, cards: Cards<'_>, guests: &[Guest]) -> Option<Vec<Place>> {
+    let groups = groups(machine, guests);
+    let mut counts: Vec<usize> =
+        groups.iter().map(|group| group.least(guests)).collect::<Option<_>>()?;
+    let mut places = place_shared(machine, cards, guests, &groups, &counts)?;
+    if machine.sharing.assignment == Assignment::Spread {
+        for group in 0..groups.len() {
+            while counts[group] < groups[group].members.len() {
+                counts[group] += 1;
+                match place_shared(machine, cards, guests, &groups, &counts) {
+                    Some(wider) => places = wider,
+                    None => {
+                        counts[group] -= 1;
+                        break;
+                    }
+                }
+            }
+        }
+    }
+    Some(places)
+}
+
+/// Places so many cards or GPU instances for each group, and everything else.
+fn place_shared(
+    machine: &Machine,
+    cards: Cards<'_>,
+    guests: &[Guest],
+    groups: &[Shared<'_>],
+    counts: &[usize],
+) -> Option<Vec<Place>> {
+    let (gpu, assignment) = (&machine.gpu.spec, machine.sharing.assignment);
+    let others = guests.iter().filter(|guest| !guest.is_process());
+    let mut claims: Vec<Claim> = others
+        .flat_map(|guest| std::iter::repeat_n(guest.holding.claim(gpu), guest.cards as usize))
+        .collect();
+    let own = claims.len();
+    for (group, &count) in groups.iter().zip(counts) {
+        let claim = match &group.process.within {
+            None => Claim::Whole,
+            Some(profile) => Holding::Instance(profile.clone(), None).claim(gpu),
+        };
+        claims.extend(std::iter::repeat_n(claim, count));
+    }
+    let places = cards.place(assignment, &claims)?;
+    let (own, shared) = places.split_at(own);
+    let mut shared_by = vec![None; guests.len()];
+    let mut first = 0;
+    for (group, &count) in groups.iter().zip(counts) {
+        let seats = group.seats(guests, count, assignment)?;
+        for (&member, seat) in group.members.iter().zip(seats) {
+            shared_by[member] = Some(shared[first + seat]);
+        }
+        first += count;
+    }
+    let mut own = own.iter().copied();
+    let of_guest = |(guest, shared): (&Guest, Option<Place>)| -> Vec<Place> {
+        let count = guest.cards as usize;
+        match shared {
+            Some(place) => vec![place; count],
+            None => own.by_ref().take(count).collect(),
+        }
+    };
+    Some(guests.iter().zip(shared_by).flat_map(of_guest).collect())
+}
+
+/// Says why there is no place for all `guests`, of which the last is a process: title and reason.
+pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<String>) {
+    let gpu = &machine.gpu.spec;
+    let last = guests.len() - 1;
+    let groups = groups(machine, guests);
+    let group = groups.iter().find(|group| group.members.contains(&last));
+    let group = group.expect("the last one is a process");
+    let (shared, most) = (group.process.shared(gpu), group.processes_max);
+    let mut limits = Vec::new();
+    if let Some(replicas) = machine.sharing.replicas {
+        limits.push(format!("each is advertised as {replicas} replicas"));
+    }
+    match group.process.within {
+        _ if most == u32::MAX => {}
+        None => limits.push(format!("MPS has at most {most} clients on a GPU")),
+        Some(_) => limits.push(format!(
+            "MPS has at most {most} clients in this GPU instance: its share of the {MPS_CLIENTS_MAX} of a GPU, by compute slices (assumed)"
+        )),
+    }
+    let reason = (!limits.is_empty()).then(|| limits.join("; "));
+    let Some(least) = group.least(guests) else {
+        return (format!("the processes of this VM do not fit on one {shared}"), reason);
+    };
+    let need = format!("the processes up to this VM need {least} x {shared}");
+    let title = match guests.iter().all(Guest::is_process) {
+        true => format!("{need}, more than {} can give", machine.cards_in_words()),
+        false => {
+            format!("{need} beside other VMs, more than {} can give", machine.cards_in_words())
+        }
+    };
+    (title, reason)
+}
+
+/// The rules that processes have among themselves.
+pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    let processes = guests.iter().filter_map(|guest| match &guest.holding {
+        Holding::Process(process) => Some((guest, process)),
+        _ => None,
+    });
+    let processes: Vec<(&Guest, &Process)> = processes.collect();
+    let modes = |mode: Mode| processes.iter().filter(move |(_, process)| process.mode == mode);
+    if let (Some(_), Some((guest, _))) = (modes(Mode::TimeSlicing).next(), modes(Mode::Mps).next())
+    {
+        let title = "time slicing and MPS stand side by side on one host";
+        let help = "share all GPUs of a host alike: Kubernetes' device plugin knows no other way";
+        problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
+    }
+    let in_turns = modes(Mode::TimeSlicing).next().is_some();
+    machine.sharing.check_processes(
+        (!processes.is_empty(), in_turns, guests.len() == processes.len()),
+        problems,
+    );
+}
