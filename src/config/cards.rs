@@ -55,6 +55,7 @@ impl Kind {
                 gpu.mig_profiles.iter().map(|one| Holding::Instance(one.clone(), None)).collect()
             }
         };
+        all.retain(|one| one.unpublished().is_none());
         let compute = |holding: &Holding| match holding {
             Holding::Instance(profile, _) => profile.compute_slices,
             _ => 0,
@@ -83,8 +84,21 @@ impl Holding {
                 .memory_limit
                 .map_or(process.memory(gpu), |limit| limit.min(process.memory(gpu))),
             Holding::Sliced(vgpu) => vgpu.frame_buffer,
-            Holding::Instance(profile, None) => profile.frame_buffer,
-            Holding::Instance(profile, Some(vgpu)) => profile.frame_buffer.min(vgpu.frame_buffer),
+            Holding::Instance(profile, vgpu) => {
+                let of_type = vgpu.as_ref().map(|vgpu| vgpu.frame_buffer);
+                let published = profile.frame_buffer.into_iter().chain(of_type);
+                published.min().expect("an instance without one is refused when it is read")
+            }
+        }
+    }
+
+    /// What a simulation needs of it and nobody has published.
+    pub(super) fn unpublished(&self) -> Option<&'static str> {
+        let Holding::Instance(profile, vgpu) = self else { return None };
+        match profile {
+            MigProfile { sms: None, .. } => Some("SMs"),
+            MigProfile { frame_buffer: None, .. } if vgpu.is_none() => Some("frame buffer"),
+            _ => None,
         }
     }
 
@@ -270,9 +284,10 @@ fn shared_instance(card: &mut CardSpec, machine: &Machine, process: &Process) ->
 
 /// A GPU instance with one owner.
 fn gpu_instance(gpu: &GpuSpec, profile: &MigProfile) -> InstanceSpec {
+    let sms = profile.sms.expect("an instance without known SMs is refused when it is read");
     InstanceSpec {
         profile: Some(profile.name.clone()),
-        share: Share::new(f64::from(profile.sms) / f64::from(gpu.sms.value))
+        share: Share::new(f64::from(sms) / f64::from(gpu.sms.value))
             .expect("no more SMs than the card has"),
         sharing: InstanceSharing::Alone,
     }
@@ -334,6 +349,14 @@ fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstac
             "the GPU instances up to this one need {needed} memory slices, {} has {there}",
             left(false)
         ),
+        Obstacle::ComputeSlices { needed, there } => format!(
+            "the GPU instances up to this one need {needed} compute slices, {} has {there}",
+            left(false)
+        ),
+        Obstacle::MediaEngines => format!(
+            "the GPU instances up to this one need more media engines than {} has",
+            left(false)
+        ),
         Obstacle::Positions => {
             format!("no layout of {} holds these GPU instances", left(false))
         }
@@ -351,15 +374,15 @@ fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<Str
             Some(format!("slices are left, but the positions are {}", positions.join(", ")))
         }
         Obstacle::MemorySlices { .. } => {
-            let used = profiles.iter().enumerate().filter_map(|(index, profile)| {
-                let count =
-                    claims.iter().filter(|claim| **claim == Claim::Instance { profile: index });
-                let count = count.count();
-                (count > 0)
-                    .then(|| format!("{count} x {} ({})", profile.memory_slices, profile.name))
-            });
-            Some(used.collect::<Vec<_>>().join(", "))
+            Some(slices(profiles, claims, |profile| profile.memory_slices))
         }
+        Obstacle::ComputeSlices { .. } => {
+            Some(slices(profiles, claims, |profile| profile.compute_slices))
+        }
+        Obstacle::MediaEngines => Some(
+            "one instance of a card can have the media extensions (+me), and all share its engines"
+                .to_string(),
+        ),
         Obstacle::Cards { .. } => {
             let kind = |claim: &Claim| match claim {
                 Claim::Whole => 0,
@@ -376,6 +399,16 @@ fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<Str
         }
         Obstacle::Maximum { .. } => None,
     }
+}
+
+/// The slices that the instances need: `2 x 4 (3g.20gb), 1 x 1 (1g.5gb)`.
+fn slices(profiles: &[MigProfile], claims: &[Claim], of: impl Fn(&MigProfile) -> u32) -> String {
+    let used = profiles.iter().enumerate().filter_map(|(index, profile)| {
+        let same = claims.iter().filter(|claim| **claim == Claim::Instance { profile: index });
+        let count = same.count();
+        (count > 0).then(|| format!("{count} x {} ({})", of(profile), profile.name))
+    });
+    used.collect::<Vec<_>>().join(", ")
 }
 
 /// The nearest set of VMs that can be placed.

@@ -11,7 +11,7 @@ use super::gpus::{self, GpuFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
-use crate::spec::Hypervisor;
+use crate::spec::{GpuSpec, Hypervisor};
 use include_dir::{Dir, include_dir};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -123,6 +123,21 @@ impl Catalogue {
     /// Every id, for suggestions.
     pub fn ids(&self) -> Vec<String> {
         self.list().into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// A GPU by its id, as scenario files name it.
+    pub fn gpu(&self, id: &str) -> Option<&GpuSpec> {
+        self.gpus.get(id).map(|gpu| &gpu.spec)
+    }
+
+    /// Every GPU, by id.
+    pub fn gpus(&self) -> impl Iterator<Item = &GpuSpec> {
+        self.gpus.values().map(|gpu| &gpu.spec)
+    }
+
+    /// Where the GPU instance profiles of a GPU are printed; empty for one without a table.
+    pub fn mig_source(&self, id: &str) -> &str {
+        self.gpus.get(id).map_or("", |gpu| &gpu.mig_source)
     }
 
     /// The text of a file by its folder and id.

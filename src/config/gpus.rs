@@ -7,8 +7,9 @@ use super::facts::{Sources, fact, fact_table, name, sources};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
-use crate::spec::{Fact, GpuSpec, MigProfile, Standing, SwitchCost, VgpuType};
+use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost, VgpuType};
 use crate::units::{Share, SimDuration};
+use std::ops::RangeInclusive;
 
 /// A GPU's file.
 #[derive(Clone, Debug)]
@@ -149,31 +150,56 @@ fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
     let profiles = list(table, |entry| {
         let name = entry.need("name", "write the vendor's name of the profile");
         let name = name.and_then(|value| value.text());
-        let mut count = |key: &str, most: u32, unit: &str| {
+        let mut count = |key: &str, range: RangeInclusive<u32>, unit: &str| {
             let help = "every figure of a profile must be there";
-            entry.need(key, help).and_then(|value| value.count(1..=most, unit))
+            entry.need(key, help).and_then(|value| value.count(range, unit))
         };
-        let sms = count("sms", sms_max, " SMs, no more than the whole card");
-        let (compute, memory) = (count("compute", 64, " slices"), count("memory", 64, " slices"));
-        let copy_engines = count("copy_engines", 64, "");
-        let max_per_gpu = count("max_per_gpu", 64, " instances");
-        let frame_buffer = entry.need("frame_buffer", "write its usable frame buffer");
-        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
+        let id = count("id", 0..=255, "");
+        let compute = count("compute", 1..=64, " slices");
+        let memory = count("memory", 1..=64, " slices");
+        let copy_engines = count("copy_engines", 1..=64, "");
+        let max_per_gpu = count("max_per_gpu", 1..=64, " instances");
+        let sms = known(entry, "sms", |value| {
+            value.count(1..=sms_max, " SMs, no more than the whole card")
+        });
+        let frame_buffer = known(entry, "frame_buffer", above_zero);
+        let mut engines = |key| known(entry, key, |value| value.count(0..=64, " engines"));
+        let (decoders, encoders) = (engines("decoders"), engines("encoders"));
+        let (jpeg, ofa) = (engines("jpeg"), engines("ofa"));
         let at = entry.need("at", "write its positions as nvidia-smi does: \"{0,4}:4\"");
         let starts = at.and_then(|value| positions(&value, memory?));
         Some(MigProfile {
             name: name?.to_string(),
+            id: id?,
             sms: sms?,
             compute_slices: compute?,
             memory_slices: memory?,
             frame_buffer: frame_buffer?,
             copy_engines: copy_engines?,
+            media: MediaEngines {
+                decoders: decoders?,
+                encoders: encoders?,
+                jpeg: jpeg?,
+                ofa: ofa?,
+            },
             max_per_gpu: max_per_gpu?,
             starts: starts?,
             is_printed: printed?,
         })
     });
     printed.and(profiles)
+}
+
+/// A figure that is left out where nobody has published it: nothing at all when it is faulty.
+fn known<T>(
+    entry: &mut Reader<'_>,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+) -> Option<Option<T>> {
+    match entry.get(key) {
+        Some(value) => read(&value).map(Some),
+        None => Some(None),
+    }
 }
 
 /// `{0,4}:4`: the starts, rising, and the size, which is the profile's memory slices.

@@ -201,7 +201,20 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdi
         let names = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
         not_offered(&name, "vGPU type", gpu, names.collect(), &machine.gpu.vgpu_source);
     }
-    Some((count?, Holding::of_type(gpu, found?)))
+    Some((count?, published(&name, Holding::of_type(gpu, found?), gpu)?))
+}
+
+/// The holding, unless a simulation of it lacks a figure that nobody has published.
+pub(super) fn published(name: &Value<'_>, holding: Holding, gpu: &GpuSpec) -> Option<Holding> {
+    let Some(figure) = holding.unpublished() else { return Some(holding) };
+    let title = format!("the {figure} of {} are not published", holding.in_words(gpu));
+    let title = if figure == "SMs" { title } else { title.replace(" are ", " is ") };
+    let help = format!(
+        "`slicewise mig place` knows where it goes; to simulate it, write its {figure} in a catalogue file of your own (`slicewise show {}`)",
+        gpu.id
+    );
+    name.report(Diagnostic::at(&name.spot(), title).help(help));
+    None
 }
 
 /// `mig = "1g.5gb"`, or `mig = { profile = "1g.5gb", count = 2 }`.
@@ -239,7 +252,7 @@ fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdin
         let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
         not_offered(&name, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
     }
-    Some((count, Holding::Instance(found?.clone(), None)))
+    Some((count, published(&name, Holding::Instance(found?.clone(), None), gpu)?))
 }
 
 /// The largest of a kind, if there is any.

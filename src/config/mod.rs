@@ -36,6 +36,7 @@ mod value;
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use diagnostic::Diagnostic;
 pub use foreign::read_foreign;
+pub use suggest::{nearest, quoted};
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;

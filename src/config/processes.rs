@@ -8,7 +8,7 @@
 use super::cards::Holding;
 use super::diagnostic::{Diagnostic, Problems};
 use super::entries::CARDS_MAX;
-use super::guest::{Guest, not_offered};
+use super::guest::{Guest, not_offered, published};
 use super::machine::Machine;
 use super::reader::Reader;
 use super::value::Value;
@@ -47,12 +47,14 @@ pub(super) struct Process {
 impl Process {
     /// The memory of what is shared.
     pub(super) fn memory(&self, gpu: &GpuSpec) -> Bytes {
-        self.within.as_ref().map_or(gpu.memory.value, |profile| profile.frame_buffer)
+        let published = |profile: &MigProfile| profile.frame_buffer.expect("refused when read");
+        self.within.as_ref().map_or(gpu.memory.value, published)
     }
 
     /// The limit as whole SMs, which is what hardware can keep: rounded up, as MPS does.
     pub(super) fn sm_limit(&self, gpu: &GpuSpec) -> Share {
-        let sms = f64::from(self.within.as_ref().map_or(gpu.sms.value, |profile| profile.sms));
+        let published = |profile: &MigProfile| profile.sms.expect("refused when read");
+        let sms = f64::from(self.within.as_ref().map_or(gpu.sms.value, published));
         // A part in a thousand of an SM is the noise of percentages, no SM.
         let whole = (self.sm_limit.get() * sms - 1e-3).ceil().max(1.0);
         Share::new(whole / sms).expect("no more SMs than there are")
@@ -138,6 +140,7 @@ fn profile(value: &Value<'_>, machine: &Machine) -> Option<MigProfile> {
         let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
         not_offered(value, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
     }
+    published(value, Holding::Instance(found?.clone(), None), gpu)?;
     found.cloned()
 }
 

@@ -7,7 +7,7 @@ const WORD_MAX: usize = 80;
 
 /// The candidate nearest to `word`: at most two typing errors away (and no more than half the
 /// word), or, for long names, with a Jaro-Winkler similarity above 0.85.
-pub(super) fn nearest<S: AsRef<str>>(
+pub fn nearest<S: AsRef<str>>(
     word: &str,
     candidates: impl IntoIterator<Item = S>,
 ) -> Option<String> {
@@ -31,7 +31,7 @@ pub(super) fn nearest<S: AsRef<str>>(
 }
 
 /// Text from a file as a message quotes it: control characters escaped, cut when long.
-pub(super) fn quoted(text: &str) -> String {
+pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
     if text.chars().count() > SHOWN { format!("\"{shown}...\"") } else { format!("\"{shown}\"") }

@@ -2,12 +2,16 @@
 //! batches; the links to it; and what a batch costs.
 //!
 //! Who may own what was checked before; no station here refuses anything. Where owners go on cards
-//! is `placement`, what a registry word says is `registry`: pure functions beside the stations.
+//! is `placement` (with `layout`, `packing` and `creation` for GPU instances), what a registry word
+//! says is `registry`: pure functions beside the stations.
 
 mod card;
 mod copy_engine;
 mod cost;
+pub mod creation;
+pub mod layout;
 mod mps;
+pub mod packing;
 pub mod placement;
 mod policy;
 mod pool;

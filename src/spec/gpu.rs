@@ -52,24 +52,68 @@ pub struct VgpuType {
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MigProfile {
-    /// The vendor's name, such as `1g.5gb`.
+    /// The vendor's name, such as `1g.5gb`. Variants with other engines have a suffix: `1g.5gb+me`.
     pub name: String,
-    /// Its SMs. No fixed multiple of the compute slices: H100 has 16, 26, 32, 60, 64, 132.
-    pub sms: u32,
+    /// The number by which `nvidia-smi mig -cgi` knows it.
+    pub id: u32,
+    /// Its SMs. No fixed multiple of the compute slices: H100 has 16, 26, 32, 60, 64, 132. Nothing
+    /// where they are not published: such an instance can be placed, not simulated.
+    pub sms: Option<u32>,
     /// Compute slices, at least 1.
     pub compute_slices: u32,
     /// Memory slices, at least 1.
     pub memory_slices: u32,
-    /// Usable frame buffer, which is less than the name says.
-    pub frame_buffer: Bytes,
+    /// Usable frame buffer, which is less than the name says; nothing where it is not published.
+    pub frame_buffer: Option<Bytes>,
     /// Copy engines of its own.
     pub copy_engines: u32,
+    /// Engines for video and pictures.
+    pub media: MediaEngines,
     /// How many of it one card holds.
     pub max_per_gpu: u32,
     /// The memory slices it may start at, rising.
     pub starts: Vec<u32>,
     /// Whether the starts are printed by the vendor's tool for this board, or inferred.
     pub is_printed: bool,
+}
+
+/// Engines for video and pictures, each nothing where the number is not published.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct MediaEngines {
+    /// Video decoders (NVDEC).
+    pub decoders: Option<u32>,
+    /// Video encoders (NVENC).
+    pub encoders: Option<u32>,
+    /// JPEG decoders (NVJPG).
+    pub jpeg: Option<u32>,
+    /// Optical flow accelerators (OFA).
+    pub ofa: Option<u32>,
+}
+
+impl MediaEngines {
+    /// The four numbers: decoders, encoders, JPEG, OFA.
+    pub fn counts(&self) -> [Option<u32>; 4] {
+        [self.decoders, self.encoders, self.jpeg, self.ofa]
+    }
+}
+
+impl MigProfile {
+    /// Whether it is one of the plain sizes, or a variant of one with other engines (`+me`, `+gfx`,
+    /// `-me`), which computes as its namesake.
+    pub fn is_variant(&self) -> bool {
+        self.plain_name() != self.name
+    }
+
+    /// The name of its size: `1g.5gb` of `1g.5gb+me`.
+    pub fn plain_name(&self) -> &str {
+        self.name.split(['+', '-']).next().unwrap_or(&self.name)
+    }
+
+    /// Its positions as `nvidia-smi mig -lgipp` prints them: `{0,2,4}:2`.
+    pub fn positions(&self) -> String {
+        let starts: Vec<String> = self.starts.iter().map(u32::to_string).collect();
+        format!("{{{}}}:{}", starts.join(","), self.memory_slices)
+    }
 }
 
 /// Time to pass the GPU from one owner to another, and the interval that the sources leave open.
@@ -91,10 +135,9 @@ impl GpuSpec {
 }
 
 impl fmt::Display for MigProfile {
-    /// Name and positions as `nvidia-smi` prints them: `2g.10gb {0,2,4}:2`.
+    /// Name and positions: `2g.10gb {0,2,4}:2`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let starts: Vec<String> = self.starts.iter().map(u32::to_string).collect();
-        write!(f, "{} {{{}}}:{}", self.name, starts.join(","), self.memory_slices)
+        write!(f, "{} {}", self.name, self.positions())
     }
 }
 

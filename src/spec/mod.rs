@@ -15,7 +15,7 @@ mod sweep;
 mod workload;
 
 pub use fact::{Fact, Standing};
-pub use gpu::{GpuSpec, MigProfile, SwitchCost, VgpuType};
+pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost, VgpuType};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
