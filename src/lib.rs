@@ -73,4 +73,5 @@ pub mod record;
 pub mod report;
 pub mod spec;
 pub mod study;
+pub mod suggest;
 pub mod units;

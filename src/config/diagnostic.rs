@@ -9,6 +9,9 @@ use std::fmt;
 use std::ops::Range;
 use std::sync::Arc;
 
+/// So many bytes of a line are quoted from the place on.
+const QUOTED_MAX: usize = 160;
+
 /// So many diagnostics are shown; the rest is counted.
 pub(super) const SHOWN_MAX: usize = 50;
 
@@ -151,7 +154,9 @@ impl Diagnostic {
         let text = &spot.file.text;
         let start = floor_char(text, spot.span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
-        let line_end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+        // A line of a mebibyte is quoted around its place; so many bytes fill any terminal.
+        let near = &text[start..floor_char(text, start.saturating_add(QUOTED_MAX))];
+        let line_end = start + near.find('\n').unwrap_or(near.len());
         let end = floor_char(text, spot.span.end).clamp(start, line_end);
         let line = text[line_start..line_end].trim_end_matches('\r');
         let clip = |at: usize| (at - line_start).min(line.len());

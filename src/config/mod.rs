@@ -28,19 +28,19 @@ mod rules;
 mod settings;
 mod sharing;
 mod source;
-mod suggest;
 mod sweep;
 mod sweep_file;
 mod value;
 
+pub use crate::suggest::{nearest, quoted};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use diagnostic::Diagnostic;
 pub use foreign::read_foreign;
-pub use suggest::{nearest, quoted};
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;
 use crate::spec::{Experiment, Scenario};
+use crate::suggest;
 use diagnostic::{Problems, SourceFile};
 use plan::Plan;
 use reader::Reader;

@@ -4,6 +4,7 @@
 //! no file and knows no scenario; whoever asked for the file shows the faults in its text.
 
 pub mod latency_csv;
+pub mod loadgen_log;
 
 mod rows;
 
@@ -39,6 +40,25 @@ impl Fault {
         self.help = help.into();
         self
     }
+}
+
+impl Fault {
+    /// `did you mean`, when something close was found.
+    pub(crate) fn did_you_mean(self, near: Option<String>) -> Self {
+        match near {
+            Some(near) => self.help(format!("did you mean \"{near}\"?")),
+            None => self,
+        }
+    }
+}
+
+/// A value that was read, and where it stands: whoever finds it wrong can point there.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Placed<T> {
+    /// What was read.
+    pub value: T,
+    /// Its place: a range of bytes of the text.
+    pub span: Range<usize>,
 }
 
 /// So many faults of one file are told; who sees them all is not helped by more.

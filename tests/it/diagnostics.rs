@@ -36,6 +36,8 @@ fn every_bad_input_gets_its_message() {
     let entries = fs::read_dir("tests/bad").unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_none_or(|kind| kind != "txt")).collect();
+    // Foreign formats have readers of their own, in `foreign.rs`.
+    cases.retain(|path| !path.ends_with("formats"));
     cases.sort();
     assert!(cases.len() > 40, "only {} cases", cases.len());
     let mut wrong = Vec::new();

@@ -1,0 +1,115 @@
+//! Foreign files that are almost right: every case under `tests/bad/formats/` against the exact
+//! message beside it, and good ones mutated at random, which must never panic.
+//!
+//! A folder there is a format; a case's message stands in `<case>.message`. `UPDATE=1` rewrites
+//! the messages; the diff is read in review.
+
+use crate::support::cases;
+use proptest::prelude::*;
+use slicewise::config::{LoadError, read_foreign};
+use slicewise::formats::{latency_csv, loadgen_log};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Reads a text as a file of one format.
+type Reader = fn(&Path) -> Result<(), LoadError>;
+
+/// Every format with its folder and its reader.
+const FORMATS: [(&str, Reader); 2] = [
+    ("loadgen-log", |path| read_foreign(path, loadgen_log::read).map(|_| ())),
+    ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
+];
+
+fn files(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = entries.filter(|path| path.is_file()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn every_foreign_file_that_is_almost_right_gets_its_message() {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    for (format, read) in FORMATS {
+        let cases = files(&format!("tests/bad/formats/{format}"));
+        let cases =
+            cases.iter().filter(|path| path.extension().is_none_or(|kind| kind != "message"));
+        for case in cases {
+            let Err(error) = read(case) else { panic!("{} was accepted", case.display()) };
+            let found = format!("{error}\n");
+            let mut name = case.clone().into_os_string();
+            name.push(".message");
+            let expected = fs::read_to_string(&name).unwrap_or_default();
+            if update {
+                fs::write(&name, &found).unwrap();
+            } else if found != expected {
+                wrong.push(format!(
+                    "{}\n--- expected\n{expected}--- found\n{found}",
+                    case.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_sample_of_a_foreign_format_is_read() {
+    for (format, read) in FORMATS {
+        for file in files(&format!("tests/formats/{format}")) {
+            read(&file).unwrap_or_else(|error| panic!("{error}"));
+        }
+    }
+}
+
+/// Reading must end with a value or with a message of some length, whatever the bytes are.
+fn never_panics(bytes: &[u8], read: Reader) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("file");
+    fs::write(&path, bytes).unwrap();
+    if let Err(error) = read(&path) {
+        let message = error.to_string();
+        assert!(!message.is_empty() && message.len() < 100_000, "{} bytes", message.len());
+    }
+}
+
+#[test]
+fn two_mebibytes_of_anything_end_soon() {
+    for filler in
+        ["=", ":", ",", "\n", "\"", "a : 1\n", ":::MLLOG {\n", "1,\n", "{", "- ", "\u{feff}"]
+    {
+        for (_, read) in FORMATS {
+            never_panics(filler.repeat((2 << 20) / filler.len()).as_bytes(), read);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(cases(200))]
+
+    #[test]
+    fn random_bytes_never_panic_a_foreign_reader(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
+        for (_, read) in FORMATS {
+            never_panics(&bytes, read);
+        }
+    }
+
+    #[test]
+    fn a_foreign_file_gone_wrong_never_panics(
+        format in 0..FORMATS.len(),
+        file in any::<prop::sample::Index>(),
+        cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "(\\PC|[ -~\n\r\t]){0,6}"), 1..6),
+    ) {
+        let (name, read) = FORMATS[format];
+        let files = files(&format!("tests/formats/{name}"));
+        let mut text = fs::read_to_string(&files[file.index(files.len())]).unwrap();
+        for (at, length, insert) in &cuts {
+            let boundary = |at: usize| (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap();
+            let at = boundary(at.index(text.len() + 1));
+            let end = boundary(at + length).max(at);
+            text.replace_range(at..end, insert);
+        }
+        never_panics(text.as_bytes(), read);
+    }
+}
