@@ -13,6 +13,9 @@ use std::path::Path;
 /// Runs the command.
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let settings = &arguments.run;
+    if let Some(group) = &arguments.vms {
+        return super::vms::run(arguments, group, configs);
+    }
     let plan = match super::load(&settings.path, configs, settings.seed)? {
         Task::Run(scenario) => of_scenario(&scenario, arguments),
         Task::Sweep(file) => of_sweep(&file, arguments),

@@ -11,6 +11,7 @@ mod progress;
 mod run;
 mod sweep;
 mod vgpu;
+mod vms;
 
 pub use failure::Failure;
 
@@ -70,6 +71,7 @@ enum Command {
     Sweep(SweepArgs),
     /// Find the highest Server rate that stays VALID: of a scenario and of its counterfactual on
     /// bare metal, or of every point of a sweep, side by side
+    #[command(after_help = CAPACITY_HELP)]
     Capacity(CapacityArgs),
     /// Look for mistakes in a scenario without simulating it
     Check {
@@ -152,6 +154,12 @@ pub(crate) struct CapacityArgs {
     #[arg(long, value_name = "N", default_value = "3")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     replications: u32,
+
+    /// Instead of the rate: how many VMs of a [[vm]] fit, each at its own rate, before one misses
+    /// its bound or the next has no place; name the [[vm]] where there are several
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with = "precision")]
+    vms: Option<String>,
 }
 
 /// A precision from 0.01 to 50 percent.
@@ -161,6 +169,15 @@ fn percent(text: &str) -> Result<f64, String> {
         _ => Err("allowed: 0.01 to 50 (percent)".to_string()),
     }
 }
+
+const CAPACITY_HELP: &str = "\
+Examples:
+  slicewise capacity my-vm.toml                      the highest rate, beside bare metal
+  slicewise capacity my-vm.toml --precision 0.1 --replications 5
+  slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
+  slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
+                                                     the same for each line of a sweep, side by side
+  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
 
 const SWEEP_HELP: &str = "\
 An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in

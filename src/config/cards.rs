@@ -12,6 +12,7 @@ use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
     CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile, VgpuType,
 };
+use crate::study;
 use crate::units::{Bytes, Share};
 use std::collections::BTreeMap;
 
@@ -316,7 +317,8 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         Some(reason) => diagnostic.note("reason", reason),
         None => diagnostic,
     };
-    let diagnostic = diagnostic.allowed(nearest(machine, guests));
+    let diagnostic =
+        diagnostic.allowed(nearest(machine, guests)).of_limit(study::Obstacle::Placement);
     let source = match guest.holding.kind() {
         None => "",
         Some(Kind::Sliced) => &machine.gpu.vgpu_source,

@@ -3,6 +3,7 @@
 //! It does not decide what is wrong; readers and rules do, and [`Problems`] collects what they find.
 
 use crate::formats::Fault;
+use crate::study::Obstacle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -39,6 +40,7 @@ pub struct Diagnostic {
     label: String,
     notes: Vec<(&'static str, String)>,
     form: bool,
+    obstacle: Option<Obstacle>,
 }
 
 /// Where a diagnostic points.
@@ -76,7 +78,19 @@ impl Diagnostic {
     }
 
     fn new(place: Place, title: impl Into<String>) -> Self {
-        Self { title: title.into(), place, label: String::new(), notes: Vec::new(), form: false }
+        let (title, label, notes) = (title.into(), String::new(), Vec::new());
+        Self { title, place, label, notes, form: false, obstacle: None }
+    }
+
+    /// Marks what another VM of the kind can run into: which of the machine's limits it is.
+    pub(super) fn of_limit(mut self, obstacle: Obstacle) -> Self {
+        self.obstacle = Some(obstacle);
+        self
+    }
+
+    /// The limit of the machine that is passed, where it is one.
+    pub(super) fn obstacle(&self) -> Option<Obstacle> {
+        self.obstacle
     }
 
     /// Marks what is wrong in any surroundings, like a misspelt key: no other value would help.

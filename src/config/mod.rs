@@ -11,6 +11,7 @@
 
 mod cards;
 mod catalogue;
+mod counts;
 mod diagnostic;
 mod entries;
 mod facts;
@@ -34,6 +35,7 @@ mod value;
 
 pub use crate::suggest::{nearest, quoted};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
+pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;
 pub use foreign::read_foreign;
 pub use sweep_file::{SweepFile, SweepPoints};

@@ -22,7 +22,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 /// Most VMs in a file.
-const VMS_MAX: usize = 64;
+pub(super) const VMS_MAX: usize = 64;
 
 /// What one file asks for.
 pub(super) struct Plan {
@@ -95,6 +95,7 @@ fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Gu
     let all = vm_count(&guests);
     if all > VMS_MAX as u32 {
         let diagnostic = value.wrong(format!("has {all} VMs, copies counted"));
+        let diagnostic = diagnostic.of_limit(study::Obstacle::Limit);
         value.report(diagnostic.allowed(format!("at most {VMS_MAX}")));
         return None;
     }

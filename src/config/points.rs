@@ -5,13 +5,13 @@
 
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
-use super::keypath::Change;
+use super::keypath::{Change, KeyPath};
 use super::plan;
-use super::sweep::{Setting, SweepTable};
+use super::sweep::{Axis, Setting, SweepTable};
 use crate::spec::{Experiment, Parameter, ParameterValue, SweepPoint};
 use std::ops::Range;
 use std::sync::Arc;
-use toml::de::DeTable;
+use toml::de::{DeTable, DeValue};
 
 /// Makes the points of one sweep.
 pub(super) struct Points<'a> {
@@ -37,10 +37,20 @@ struct Choice {
 impl Points<'_> {
     /// The experiment of a point, replication 0; or all that is wrong with it.
     pub(super) fn experiment(&self, point: usize) -> Result<Experiment, Vec<Diagnostic>> {
+        self.experiment_with(point, None)
+    }
+
+    /// The experiment of a point, with one more key set to a number, which has the final word.
+    pub(super) fn experiment_with(
+        &self,
+        point: usize,
+        number: Option<(&KeyPath, u32)>,
+    ) -> Result<Experiment, Vec<Diagnostic>> {
+        let text = number.map_or(String::new(), |(_, number)| number.to_string());
         let problems = Problems::default();
         let choice = self.choice(point);
         let mut tree = self.base.clone();
-        let mut change = |path: &super::keypath::KeyPath, change, spot: &Range<usize>| {
+        let mut change = |path: &KeyPath, change, spot: &Range<usize>| {
             if let Err(why) = path.apply(&mut tree, change, spot) {
                 let spot = Spot { file: self.file.clone(), span: spot.clone() };
                 problems.push(Diagnostic::at(&spot, why).of_form());
@@ -53,6 +63,10 @@ impl Points<'_> {
         // The one along x last: it has the final word.
         for (axis, value) in self.table.axes.iter().zip(&choice.values).rev() {
             axis.settings[*value].iter().for_each(|set| change(&set.path, set.change(), &set.spot));
+        }
+        if let Some((path, _)) = number {
+            let value = DeValue::parse(&text).expect("a number is a value").into_inner();
+            change(path, Change::Set(&value, &(0..0)), &(0..0));
         }
         let plan = plan::read_tree(self.file, &tree, self.stem, self.catalogue, &problems);
         if let Some(all) = problems.into_error() {
@@ -89,18 +103,21 @@ impl Points<'_> {
             let told = self.table.lines.len() > 1 || others.is_empty();
             let written = self.table.lines.get(choice.line).filter(|_| told);
             let written = written.map(|line| line.name.clone());
-            let values = others.iter().zip(&choice.values[1..]).map(|(axis, value)| {
-                let value = &axis.values[*value];
-                let last = axis.key.rsplit('.').next().unwrap_or(&axis.key);
-                // A word speaks for itself, a number does not.
-                match value.text.starts_with(char::is_alphabetic) && value.text.len() > 5 {
-                    true => value.text.clone(),
-                    false => format!("{last} {}", value.text),
-                }
-            });
+            let values = others.iter().zip(&choice.values[1..]);
+            let values = values.map(|(axis, value)| axis.in_words(*value));
             written.into_iter().chain(values).collect::<Vec<_>>().join(", ")
         };
         starts.map(name).collect()
+    }
+
+    /// What tells a point from the others; nothing where there is one only.
+    pub(super) fn way(&self, point: usize) -> Option<String> {
+        let choice = self.choice(point);
+        let written = self.table.lines.get(choice.line).map(|line| line.name.clone());
+        let values = self.table.axes.iter().zip(&choice.values);
+        let values = values.map(|(axis, value)| axis.in_words(*value));
+        let all: Vec<String> = written.into_iter().chain(values).collect();
+        (!all.is_empty()).then(|| all.join(", "))
     }
 
     /// The keys that vary.
@@ -124,6 +141,19 @@ impl Points<'_> {
             rest /= axes[axis].values.len();
         }
         Choice { line: rest, values }
+    }
+}
+
+impl Axis<'_> {
+    /// One of its values, with the key where it does not speak for itself.
+    fn in_words(&self, value: usize) -> String {
+        let value = &self.values[value];
+        let last = self.key.rsplit('.').next().unwrap_or(&self.key);
+        // A word speaks for itself, a number does not.
+        match value.text.starts_with(char::is_alphabetic) && value.text.len() > 5 {
+            true => value.text.clone(),
+            false => format!("{last} {}", value.text),
+        }
     }
 }
 

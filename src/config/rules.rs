@@ -9,6 +9,7 @@ use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
 use crate::spec::{PermitReturn, TestScenario};
+use crate::study::Obstacle;
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
@@ -58,6 +59,7 @@ fn vcpus_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
         };
         let diagnostic = Diagnostic::at(&guest.spots.vcpus, title)
             .allowed(format!("1 to {} vCPUs in all", limit.value));
+        let diagnostic = diagnostic.of_limit(Obstacle::Host);
         problems.push(diagnostic.note("source", limit.source.clone()));
     }
 }
@@ -77,7 +79,7 @@ fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
                     machine.host.id
                 ),
             };
-            let diagnostic = Diagnostic::at(&guest.spots.memory, title);
+            let diagnostic = Diagnostic::at(&guest.spots.memory, title).of_limit(Obstacle::Host);
             problems.push(
                 diagnostic
                     .allowed(format!("{} in all", limit.value))
@@ -196,6 +198,7 @@ fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     };
     let diagnostic =
         Diagnostic::at(&guest.spots.batch_max, title).label("does not fit").allowed(allowed);
+    let diagnostic = diagnostic.of_limit(Obstacle::FrameBuffer);
     let diagnostic = match guest.holding.kind() {
         None => diagnostic,
         Some(kind) => {

@@ -16,12 +16,14 @@ mod number;
 mod partial;
 mod plot;
 mod sweep;
+mod vms;
 
 pub use capacity::{document as capacity_document, files as capacity_files};
 pub use folder::{Folder, FolderError};
 pub use json::document;
 pub use partial::Partial;
 pub use sweep::{document as sweep_document, files as sweep_files};
+pub use vms::{document as vm_document, files as vm_files};
 
 use crate::study::Results;
 

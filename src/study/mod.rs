@@ -10,6 +10,7 @@ mod results;
 mod sensitivity;
 mod summary;
 mod sweep;
+mod vms;
 
 pub use baseline::counterfactual;
 pub use capacity::{
@@ -19,6 +20,7 @@ pub use capacity::{
 pub use interval::{Interval, student_95};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
+pub use vms::{MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms};
 
 use crate::platform::{Outcome, simulate};
 use crate::spec::{Baseline, BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};

@@ -16,3 +16,4 @@ mod support;
 mod sweep;
 mod theory;
 mod twins;
+mod vms;

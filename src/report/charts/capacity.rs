@@ -79,5 +79,5 @@ fn place(rates: &[f64], point: &LoadPoint, figure: fn(&LoadPoint) -> f64) -> Pla
     let index = rates.iter().position(|rate| *rate == point.asked_per_s);
     let index = index.unwrap_or_else(|| panic!("{} is on the axis", plain(point.asked_per_s)));
     let value = Interval { mean: figure(point), half_width: None };
-    Place { index, value, valid: point.valid }
+    Place { index, value, valid: point.valid, marked: false }
 }

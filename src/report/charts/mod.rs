@@ -9,9 +9,11 @@ mod panel;
 mod ratio;
 mod scale;
 mod sweep;
+mod vms;
 
 pub(super) use capacity::figures as capacity_figures;
 pub(super) use sweep::figures as sweep_figures;
+pub(super) use vms::figures as vm_figures;
 
 use crate::study::Results;
 use figure::Figure;

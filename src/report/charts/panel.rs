@@ -35,6 +35,8 @@ pub(super) struct Place {
     pub(super) value: Interval,
     /// Whether it counts; hollow if not.
     pub(super) valid: bool,
+    /// Whether a ring draws the eye to it.
+    pub(super) marked: bool,
 }
 
 /// The horizontal axis.
@@ -221,6 +223,9 @@ fn line(
     (colour, sign): (Colour, Sign),
 ) -> Option<f64> {
     let at = |place: &Place| (along.place(place.index), y(place.value.mean));
+    for place in series.places.iter().flatten().filter(|place| place.marked && shows(place)) {
+        figure.marks.push(Mark::Dot { at: at(place), radius: 17.0, hollow: true, colour });
+    }
     for part in series.places.split(|place| place.is_none_or(|place| !shows(&place))) {
         let points: Vec<_> = part.iter().flatten().map(at).collect();
         // Words have no order that a line could follow.
@@ -383,7 +388,7 @@ mod tests {
     fn a_band_that_reaches_below_zero_stays_in_its_plane() {
         let place = |index, mean, half| {
             let value = Interval { mean, half_width: Some(half) };
-            Some(Place { index, value, valid: true })
+            Some(Place { index, value, valid: true, marked: false })
         };
         let places = vec![place(0, 5.0, 1.0), place(1, 100.0, 170.0), place(2, 6000.0, 100.0)];
         let series = vec![Series { name: String::new(), places }];

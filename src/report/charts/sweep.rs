@@ -106,7 +106,7 @@ fn all_series(
         let points = results.points.iter().filter(|point| point.line == line);
         let places = points.enumerate().map(|(index, point)| {
             let (value, valid) = figure(point)?;
-            Some(Place { index: index % per_line.max(1), value, valid })
+            Some(Place { index: index % per_line.max(1), value, valid, marked: false })
         });
         Series { name: name.clone(), places: places.collect() }
     });

@@ -7,9 +7,11 @@ mod capacity;
 mod grid;
 mod runs;
 mod sweep;
+mod vms;
 
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
+pub use vms::render_vms;
 
 use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};

@@ -1,0 +1,63 @@
+//! `slicewise capacity --vms`: how many VMs of a kind fit, one way of sharing beside the other.
+//!
+//! It neither simulates nor formats; it says who does what, and in which order.
+
+use super::run::{default_folder, with_threads};
+use super::{CapacityArgs, Failure, output, progress};
+use crate::config::{Catalogue, CountFile, LoadOptions};
+use crate::report::{self, Folder, table};
+use crate::study::{self, VmPlan};
+use std::path::Path;
+
+/// Runs the command; `group` is the name of the `[[vm]]` to count, empty for the only one.
+pub(super) fn run(
+    arguments: &CapacityArgs,
+    group: &str,
+    configs: Option<&Path>,
+) -> Result<(), Failure> {
+    let settings = &arguments.run;
+    let options = LoadOptions { catalogue: Catalogue::load(configs)?, seed: settings.seed };
+    let group = Some(group).filter(|group| !group.is_empty());
+    let file = CountFile::load(&settings.path, &options, group)?;
+    let folder_name = format!("{}-vms", file.name);
+    let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
+    let folder = Folder::open(&out, settings.force)?;
+    let say = |line: String| {
+        if !settings.quiet {
+            output::message(&line)
+        }
+    };
+
+    let progress = progress::Progress::timed(settings.quiet);
+    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let results = file.with_ways(|ways| {
+        let plan = VmPlan {
+            name: file.name.clone(),
+            title: file.title.clone(),
+            hash: file.hash.clone(),
+            seed: file.seed,
+            group: file.group.clone(),
+            replications: arguments.replications,
+            ways: ways.names(),
+        };
+        say(format!(
+            "{}: how many VMs like {} fit, {} ways of sharing, seed {}",
+            plan.name,
+            plan.group,
+            plan.ways.len(),
+            plan.seed
+        ));
+        let make = |way, count| ways.experiment(way, count);
+        with_threads(settings.threads, || study::most_vms(&plan, &make, &show))
+    })??;
+    progress.clear();
+
+    let files = report::vm_files(&results)?;
+    folder.write(&files)?;
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    match settings.json {
+        true => output::data(&report::vm_document(&results)?),
+        false => output::data(&table::paint(&table::render_vms(&results))),
+    }
+}

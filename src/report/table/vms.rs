@@ -1,0 +1,97 @@
+//! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
+
+use super::super::number::{plain, wrap};
+use super::super::vms::word;
+use super::grid::{Column, Grid};
+use super::{WIDTH, footer_of, notes};
+use crate::study::{VmResults, WayResult};
+
+/// The whole text.
+pub fn render_vms(results: &VmResults) -> String {
+    let mut blocks = vec![format!("{}\n", results.title), ways(results), said(results)];
+    blocks.extend([stops(results), notes(&results.notes)]);
+    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
+    blocks.push(footer_of(&results.leans_on, "vms.json", made, &results.tool));
+    blocks.retain(|block| !block.is_empty());
+    blocks.join("\n")
+}
+
+fn ways(results: &VmResults) -> String {
+    use Column::{Number, Text};
+    let several = results.replications > 1;
+    let open = results.ways.iter().any(|way| way.vms_other_idle.is_some());
+    let mut columns = vec![("way of sharing", Text), ("VMs", Number)];
+    columns.extend(several.then_some(("seeds", Number)));
+    columns.extend(open.then_some(("other idle", Number)));
+    columns.extend([("per GPU", Number), ("GPUs", Number), ("placed", Number), ("each has", Text)]);
+    columns.extend([("p99 ms", Number), ("stopped by", Text)]);
+    let mut grid = Grid::new(&columns);
+    for way in &results.ways {
+        let mut cells = vec![way.name.clone(), way.vms.to_string()];
+        cells.extend(several.then(|| range(&way.vms_by_replication)));
+        let other = || way.vms_other_idle.map_or("-".to_string(), |vms| vms.to_string());
+        cells.extend(open.then(other));
+        cells.push(way.vms_per_card.to_string());
+        cells.push(format!("{} of {}", way.cards_used, way.cards));
+        cells.push(way.vms_placed.to_string());
+        cells.push(way.holding.clone().unwrap_or_else(|| "whole GPUs".to_string()));
+        cells.push(p99(way));
+        cells.push(word(way.stopped_by).to_string());
+        grid.line(cells);
+    }
+    grid.finish()
+}
+
+/// `8`, or `7-8` where seeds differ.
+fn range(vms: &[u32]) -> String {
+    let (low, high) = (vms.iter().min().copied(), vms.iter().max().copied());
+    match (low.unwrap_or(0), high.unwrap_or(0)) {
+        (low, high) if low == high => low.to_string(),
+        (low, high) => format!("{low}-{high}"),
+    }
+}
+
+/// The p99 of the worst VM with as many as fit.
+fn p99(way: &WayResult) -> String {
+    let point = way.curve.iter().find(|point| point.vms == way.vms);
+    point.map_or("-".to_string(), |point| super::latency(point.latency_p99_ms.mean))
+}
+
+/// What the numbers are.
+fn said(results: &VmResults) -> String {
+    let mut rates: Vec<String> = results
+        .ways
+        .iter()
+        .filter(|way| way.asked_per_s > 0.0)
+        .map(|way| {
+            format!(
+                "{} per second within {} ms",
+                plain(way.asked_per_s),
+                plain(way.target_latency_ms)
+            )
+        })
+        .collect();
+    rates.sort_unstable();
+    rates.dedup();
+    let seeds = match results.replications {
+        1 => String::new(),
+        count => {
+            format!(" in each of {count} runs with other random numbers (seeds: each by itself)")
+        }
+    };
+    let text = format!(
+        "The most VMs like {}, each asked {}, with which every VM is VALID{seeds}; one more is not, or has no place. \"placed\" is how many have a place whatever their latency; p99 is the worst VM's.",
+        results.group,
+        rates.join(" or "),
+    );
+    wrap(&text, WIDTH, "") + "\n"
+}
+
+/// What stands against one more, one line per way.
+fn stops(results: &VmResults) -> String {
+    let lines = results.ways.iter().map(|way| {
+        let line = format!("{}: with {} VMs, {}", way.name, way.vms + 1, way.stopped);
+        wrap(&line, WIDTH, "  ") + "\n"
+    });
+    lines.collect()
+}

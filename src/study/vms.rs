@@ -1,0 +1,504 @@
+//! How many VMs of a kind the machine takes before one misses its bound or the next has no place.
+//!
+//! Each VM is asked at its own fixed rate. The number is found by bisection and both neighbours are
+//! simulated: with the answer every VM is VALID, with one more not, or there is no room for it. It
+//! does not mix kinds, and does not move a VM from card to card.
+
+use super::interval::{Interval, student_95};
+use super::results::{FactUse, SCHEMA_VERSION, Tool};
+use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
+use super::{Progress, sensitivity};
+use crate::platform::{Outcome, simulate, simulate_unless_lost};
+use crate::spec::{Experiment, GpuId, TestScenario};
+use rayon::prelude::*;
+use serde::Serialize;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What stands against one VM more.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Obstacle {
+    /// A VM misses its latency bound, or another rule of LoadGen.
+    Latency,
+    /// No card has a place for it.
+    Placement,
+    /// What it gets of a card has too little memory for its batches.
+    FrameBuffer,
+    /// The host's logical processors or its memory.
+    Host,
+    /// What slicewise takes at most.
+    Limit,
+    /// Another rule of scenario files.
+    Rule,
+}
+
+/// Why there is no run with so many VMs.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct TooMany {
+    /// Which limit it is.
+    pub obstacle: Obstacle,
+    /// The limit in words.
+    pub text: String,
+}
+
+/// What is wanted.
+#[derive(Clone, Debug)]
+pub struct VmPlan {
+    /// The scenario's name.
+    pub name: String,
+    /// Its title.
+    pub title: String,
+    /// Hash of all input.
+    pub hash: String,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// The group of VMs that is counted.
+    pub group: String,
+    /// Searches per way; replication 0 draws what a single run would, later ones reseed.
+    pub replications: u32,
+    /// The ways of sharing, side by side.
+    pub ways: Vec<String>,
+}
+
+/// Makes the run of a way with so many VMs, replication 0.
+pub type MakeRun<'m> = &'m (dyn Fn(usize, u32) -> Result<Experiment, TooMany> + Sync);
+
+/// Everything a search for the number of VMs found out.
+#[derive(Clone, Debug, Serialize)]
+pub struct VmResults {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of all input, 16 hexadecimal digits.
+    pub scenario_hash: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+    /// The group of VMs that was counted.
+    pub group: String,
+    /// Searches per way.
+    pub replications: u32,
+    /// One entry per way of sharing.
+    pub ways: Vec<WayResult>,
+    /// What a reader must know before believing a figure; whole sentences.
+    pub notes: Vec<String>,
+    /// The fitted and assumed numbers the results lean on, each once.
+    pub leans_on: Vec<FactUse>,
+}
+
+/// How many VMs one way of sharing takes.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayResult {
+    /// What tells it from the others.
+    pub name: String,
+    /// The most VMs with which every VM is VALID in every replication; 0 when one alone is not.
+    pub vms: u32,
+    /// The same for each replication by itself.
+    pub vms_by_replication: Vec<u32>,
+    /// The same in replication 0 under the other rule for idle turns; nothing where that is settled.
+    pub vms_other_idle: Option<u32>,
+    /// The most VMs with which there is a place for all, whatever their latency.
+    pub vms_placed: u32,
+    /// VMs of the group on the card that has most of them, with `vms`.
+    pub vms_per_card: u32,
+    /// Cards that VMs use, with `vms`.
+    pub cards_used: u32,
+    /// Cards of the machine.
+    pub cards: u32,
+    /// What the VMs have of a card: the vGPU type or GPU instance, with `vms`; nothing for cards of
+    /// their own.
+    pub holding: Option<String>,
+    /// The rate that one VM is asked at.
+    pub asked_per_s: f64,
+    /// Its latency bound, in milliseconds.
+    pub target_latency_ms: f64,
+    /// What the run assumes of time slicing; nothing where no card is shared in turns.
+    pub assumes: Option<String>,
+    /// What stands against one more.
+    pub stopped_by: Obstacle,
+    /// That in words.
+    pub stopped: String,
+    /// The worst VM for each number that was simulated; the last is one more than fits, if it has a
+    /// place.
+    pub curve: Vec<VmPoint>,
+}
+
+/// The run with one number of VMs.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct VmPoint {
+    /// How many VMs of the group.
+    pub vms: u32,
+    /// Median of the VM that has the highest p99, in milliseconds.
+    pub latency_p50_ms: f64,
+    /// 99th percentile of the VM that has the highest, over the replications, in milliseconds.
+    pub latency_p99_ms: Interval,
+    /// Whose p99 that is, in replication 0.
+    pub worst_vm: String,
+    /// What that VM completes per second, in replication 0.
+    pub completed_per_s: f64,
+    /// Whether every VM is VALID in every replication that was simulated.
+    pub valid: bool,
+}
+
+/// One run, as far as it is of interest.
+#[derive(Clone, Debug)]
+struct Probe {
+    valid: bool,
+    /// Nothing when the run was given up.
+    seen: Option<Seen>,
+}
+
+/// What the worst VM saw.
+#[derive(Clone, Debug)]
+struct Seen {
+    vm: String,
+    p50: f64,
+    p99: f64,
+    completed_per_s: f64,
+    failed: Vec<String>,
+}
+
+/// One way under search.
+struct Search<'s> {
+    way: usize,
+    make: MakeRun<'s>,
+    tell: &'s (dyn Fn(u32) + Sync),
+    other_idle: bool,
+    replication: u32,
+    probes: BTreeMap<u32, Probe>,
+}
+
+/// Searches every way, in parallel.
+pub fn most_vms(plan: &VmPlan, make: MakeRun<'_>, progress: Progress<'_>) -> VmResults {
+    let (done, all) = (AtomicU64::new(0), plan.ways.len() as u64);
+    let found: Vec<(WayResult, Vec<FactUse>)> = plan
+        .ways
+        .par_iter()
+        .enumerate()
+        .with_max_len(1)
+        .map(|(index, name)| {
+            let tell = |vms: u32| {
+                let doing = format!("{name}: {vms} VMs");
+                progress(done.load(Ordering::Relaxed), all, &doing);
+            };
+            let found = way(plan, index, make, &tell);
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
+            found
+        })
+        .collect();
+    let mut leans_on = Vec::new();
+    let mut ways = Vec::new();
+    for (way, facts) in found {
+        leans_on.extend(facts);
+        ways.push(way);
+    }
+    put_in_order(&mut leans_on);
+    VmResults {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        seed: plan.seed,
+        scenario_hash: plan.hash.clone(),
+        scenario: plan.name.clone(),
+        title: plan.title.clone(),
+        group: plan.group.clone(),
+        replications: plan.replications,
+        notes: notes(&ways),
+        ways,
+        leans_on,
+    }
+}
+
+fn way(
+    plan: &VmPlan,
+    index: usize,
+    make: MakeRun<'_>,
+    tell: &(dyn Fn(u32) + Sync),
+) -> (WayResult, Vec<FactUse>) {
+    let (placed, beyond) = places(index, make);
+    let search = |replication, other_idle| Search {
+        way: index,
+        make,
+        tell,
+        other_idle,
+        replication,
+        probes: BTreeMap::new(),
+    };
+    let mut first = search(0, false);
+    let answer = first.bisect(placed);
+    let mut others: Vec<(u32, Search<'_>)> = (1..plan.replications)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|replication| {
+            let mut search = search(replication, false);
+            (search.from(answer, placed), search)
+        })
+        .collect();
+    let by_replication: Vec<u32> =
+        [answer].into_iter().chain(others.iter().map(|(vms, _)| *vms)).collect();
+    let vms = by_replication.iter().copied().min().unwrap_or(0);
+    let shared = make(index, answer.max(1));
+    let open = shared.as_ref().is_ok_and(|run| sensitivity::other_idle(run).is_some());
+    let vms_other_idle = open.then(|| search(0, true).from(answer, placed));
+
+    for count in drawn(vms, placed) {
+        first.probe(count);
+    }
+    // One more than fits is worth its figures, unless it is far beyond all bounds.
+    if vms > 0 && vms < placed {
+        first.look_closely(vms + 1);
+        others.iter_mut().for_each(|(_, search)| search.look_closely(vms + 1));
+    }
+    let runs: Vec<&Search<'_>> =
+        std::iter::once(&first).chain(others.iter().map(|(_, search)| search)).collect();
+    let curve = curve(&runs);
+    let (stopped_by, stopped) = stopped(&runs, vms, placed, beyond);
+    let run = make(index, vms.max(1)).ok();
+    let mut facts = Vec::new();
+    if let Some(run) = &run {
+        add_facts(run, &mut facts);
+    }
+    let result = described(plan, index, run.as_ref(), vms);
+    let result = WayResult {
+        vms,
+        vms_by_replication: by_replication,
+        vms_other_idle,
+        vms_placed: placed,
+        stopped_by,
+        stopped,
+        curve,
+        ..result
+    };
+    (result, facts)
+}
+
+/// The most VMs that have a place, and what stands against one more.
+fn places(way: usize, make: MakeRun<'_>) -> (u32, TooMany) {
+    let mut placed = 0;
+    loop {
+        match make(way, placed + 1) {
+            Ok(_) => placed += 1,
+            Err(why) => return (placed, why),
+        }
+    }
+}
+
+impl Search<'_> {
+    /// The most VMs that are VALID, of those that have a place.
+    fn bisect(&mut self, placed: u32) -> u32 {
+        let (mut valid, mut invalid) = (0, placed + 1);
+        while invalid - valid > 1 {
+            let middle = valid + (invalid - valid) / 2;
+            if self.probe(middle) { valid = middle } else { invalid = middle }
+        }
+        valid
+    }
+
+    /// The same, where it is probably about `near`.
+    fn from(&mut self, near: u32, placed: u32) -> u32 {
+        let mut valid = near;
+        while valid > 0 && !self.probe(valid) {
+            valid -= 1;
+        }
+        while valid >= near && valid < placed && self.probe(valid + 1) {
+            valid += 1;
+        }
+        valid
+    }
+
+    /// Whether every VM is VALID with so many.
+    fn probe(&mut self, vms: u32) -> bool {
+        if let Some(known) = self.probes.get(&vms) {
+            return known.valid;
+        }
+        (self.tell)(vms);
+        let run = self.run(vms);
+        let seen = simulate_unless_lost(&run).map(|outcome| seen(&run, &outcome));
+        let valid = seen.as_ref().is_some_and(|seen| seen.failed.is_empty());
+        self.probes.insert(vms, Probe { valid, seen });
+        valid
+    }
+
+    /// Simulates a run to its end that was given up.
+    fn look_closely(&mut self, vms: u32) {
+        if self.probe(vms) || self.probes[&vms].seen.is_some() {
+            return;
+        }
+        let run = self.run(vms);
+        let seen = Some(seen(&run, &simulate(&run)));
+        self.probes.insert(vms, Probe { valid: false, seen });
+    }
+
+    fn run(&self, vms: u32) -> Experiment {
+        let run = (self.make)(self.way, vms).expect("so many VMs have a place");
+        let run = match self.other_idle {
+            true => sensitivity::other_idle(&run).map_or(run, |other| other.experiment),
+            false => run,
+        };
+        Experiment { replication: self.replication, ..run }
+    }
+}
+
+/// The Server VM that comes nearest to its bound, or is furthest over it, and all rules that fail.
+fn seen(run: &Experiment, outcome: &Outcome) -> Seen {
+    let mut worst: Option<(f64, Seen)> = None;
+    let mut failed = BTreeSet::new();
+    for (vm, found) in run.vms.iter().zip(&outcome.vms) {
+        if vm.load.scenario != TestScenario::Server {
+            continue;
+        }
+        let latency = latency_ms(found.recorder.latencies());
+        let part = latency.p99 / vm.load.settings.target_latency.as_millis_f64();
+        failed.extend(found.failed_rules.iter().map(|rule| format!("{}: {rule}", vm.name)));
+        if worst.as_ref().is_none_or(|(most, _)| part > *most) {
+            let seen = Seen {
+                vm: vm.name.clone(),
+                p50: latency.p50,
+                p99: latency.p99,
+                completed_per_s: completed_per_s(vm, &found.recorder),
+                failed: found.failed_rules.clone(),
+            };
+            worst = Some((part, seen));
+        }
+    }
+    let (_, mut seen) = worst.expect("the group that is counted is under Server load");
+    if seen.failed.is_empty() {
+        seen.failed = failed.into_iter().collect();
+    }
+    seen
+}
+
+/// Which numbers a chart shows: all up to one more than fit, a dozen at most.
+fn drawn(vms: u32, placed: u32) -> Vec<u32> {
+    const POINTS: u32 = 12;
+    let last = (vms + 1).min(placed);
+    let step = last.div_ceil(POINTS).max(1);
+    let mut counts: Vec<u32> = (1..=last).rev().step_by(step as usize).collect();
+    counts.extend([1, vms].into_iter().filter(|count| (1..=last).contains(count)));
+    counts
+}
+
+/// One point for each number of which every search that simulated it has figures.
+fn curve(runs: &[&Search<'_>]) -> Vec<VmPoint> {
+    let points = runs[0].probes.iter().filter_map(|(&vms, first)| {
+        let first_seen = first.seen.as_ref()?;
+        let all = runs.iter().filter_map(|search| search.probes.get(&vms));
+        let valid = all.clone().all(|probe| probe.valid);
+        let p99: Vec<f64> = all.filter_map(|probe| Some(probe.seen.as_ref()?.p99)).collect();
+        Some(VmPoint {
+            vms,
+            latency_p50_ms: first_seen.p50,
+            latency_p99_ms: student_95(&p99)?,
+            worst_vm: first_seen.vm.clone(),
+            completed_per_s: first_seen.completed_per_s,
+            valid,
+        })
+    });
+    points.collect()
+}
+
+/// What stands against one more than `vms`.
+fn stopped(runs: &[&Search<'_>], vms: u32, placed: u32, beyond: TooMany) -> (Obstacle, String) {
+    if vms >= placed {
+        return (beyond.obstacle, beyond.text);
+    }
+    // The first replication in which it fails tells how.
+    let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&(vms + 1))?)));
+    let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
+    let text = match failing {
+        Some((search, Probe { seen: Some(seen), .. })) => in_words(&search.run(vms + 1), seen),
+        _ => "far more queries over the bound than are allowed".to_string(),
+    };
+    (Obstacle::Latency, text)
+}
+
+/// Which VM misses what, and by how much.
+fn in_words(run: &Experiment, seen: &Seen) -> String {
+    let vm = run.vms.iter().find(|vm| vm.name == seen.vm).expect("a VM of the run");
+    let bound = vm.load.settings.target_latency.as_millis_f64();
+    let asked = vm.load.settings.target_qps;
+    if seen.completed_per_s < 0.98 * asked {
+        return format!(
+            "{} is overloaded: it completes {:.0} of {asked} per second",
+            seen.vm, seen.completed_per_s
+        );
+    }
+    if vm.load.settings.percentile == 99.0 && seen.p99 > bound {
+        let over = (seen.p99 / bound - 1.0) * 100.0;
+        return format!(
+            "{} has p99 {:.4} ms, {over:.2} % over the bound of {bound} ms",
+            seen.vm, seen.p99
+        );
+    }
+    format!("{}: {}", seen.vm, seen.failed.join("; "))
+}
+
+/// What can be said of a way without simulating it.
+fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) -> WayResult {
+    let mut result = WayResult {
+        name: plan.ways[index].clone(),
+        vms: 0,
+        vms_by_replication: Vec::new(),
+        vms_other_idle: None,
+        vms_placed: 0,
+        vms_per_card: 0,
+        cards_used: 0,
+        cards: 0,
+        holding: None,
+        asked_per_s: 0.0,
+        target_latency_ms: 0.0,
+        assumes: None,
+        stopped_by: Obstacle::Rule,
+        stopped: String::new(),
+        curve: Vec::new(),
+    };
+    let Some(run) = run else { return result };
+    let group = run.vms.iter().filter(|vm| vm.group == plan.group);
+    let mut on_card: BTreeMap<GpuId, u32> = BTreeMap::new();
+    for share in group.clone().flat_map(|vm| &vm.gpus) {
+        *on_card.entry(share.card).or_default() += 1;
+    }
+    let counts = |number: u32| if vms == 0 { 0 } else { number };
+    result.vms_per_card = counts(on_card.values().copied().max().unwrap_or(0));
+    let used: BTreeSet<GpuId> =
+        run.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
+    result.cards_used = counts(used.len() as u32);
+    result.cards = run.cards.len() as u32;
+    result.assumes = sensitivity::assumed(run);
+    if let Some(vm) = group.clone().next() {
+        result.asked_per_s = vm.load.settings.target_qps;
+        result.target_latency_ms = vm.load.settings.target_latency.as_millis_f64();
+        result.holding = vm.gpus.first().and_then(|share| {
+            let card = &run.cards[usize::from(share.card.0)];
+            let profile = card.instances[usize::from(share.instance)].profile.clone();
+            share.vgpu_type.clone().or(profile)
+        });
+    }
+    result
+}
+
+/// What a reader must know before believing a figure.
+fn notes(ways: &[WayResult]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for way in ways {
+        let hole = way.curve.iter().find(|point| !point.valid && point.vms <= way.vms);
+        if let Some(hole) = hole {
+            notes.push(format!(
+                "{}: {} VMs are INVALID and {} are VALID, so the number is no clean border",
+                way.name, hole.vms, way.vms
+            ));
+        }
+        let left = way.cards - way.cards_used;
+        if way.stopped_by == Obstacle::Latency && way.vms > 0 && left > 0 {
+            notes.push(format!(
+                "{}: the bound breaks on one card while {left} of {} have no VM; assignment = \"spread\" would use them",
+                way.name, way.cards
+            ));
+        }
+    }
+    notes
+}
