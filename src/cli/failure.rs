@@ -19,6 +19,8 @@ pub enum Failure {
         /// Of how many.
         all: usize,
     },
+    /// What was asked for does not fit on the cards; the answer is on standard output.
+    NoFit,
     /// The world failed: a file cannot be read, a disk is full.
     World(anyhow::Error),
     /// Whoever read our standard output has read enough, like `head`.
@@ -33,6 +35,7 @@ impl Failure {
             Failure::World(_) => ExitCode::from(1),
             Failure::Invalid(_) | Failure::Usage(_) => ExitCode::from(2),
             Failure::Points { .. } => ExitCode::from(3),
+            Failure::NoFit => ExitCode::from(4),
         }
     }
 
@@ -51,7 +54,7 @@ impl Failure {
                 tell_error(&format!("{failed} of {all} points could not be simulated"));
             }
             Failure::World(error) => tell_error(&format!("{error:#}")),
-            Failure::OutputClosed => {}
+            Failure::NoFit | Failure::OutputClosed => {}
         }
     }
 }

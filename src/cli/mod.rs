@@ -46,6 +46,7 @@ Examples:
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
+  slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
   slicewise vgpu decode 0x0103F001                 what a registry word of the host says
 
 Exit codes:
@@ -53,6 +54,7 @@ Exit codes:
   1    the world failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
+  4    VMs do not fit on the cards; the answer on standard output says why
   130  interrupted; what was in the output folder before is still there";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -85,7 +87,7 @@ enum Command {
         /// The entry's name, as `list` prints it
         id: String,
     },
-    /// Explain settings of NVIDIA's vGPU software
+    /// Tools for NVIDIA's vGPU software: types, what fits on which card, scheduler settings
     #[command(subcommand)]
     Vgpu(vgpu::VgpuCommand),
     /// Print the completions for a shell
@@ -203,7 +205,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Check { path } => check::run(&path, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
-        Command::Vgpu(command) => vgpu::run(command),
+        Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "slicewise", &mut text);

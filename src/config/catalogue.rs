@@ -140,6 +140,11 @@ impl Catalogue {
         self.gpus.get(id).map_or("", |gpu| &gpu.mig_source)
     }
 
+    /// Where the vGPU types of this GPU are printed, and what to know about them.
+    pub fn about_vgpu_types(&self, id: &str) -> (&str, &[String]) {
+        self.gpus.get(id).map_or(("", &[]), |file| (&file.vgpu_source, &file.vgpu_notes))
+    }
+
     /// The text of a file by its folder and id.
     pub(super) fn text(&self, folder: &str, id: &str) -> Option<&str> {
         let found = self.files.iter().find(|((of, is), _)| *of == folder && is == id);

@@ -1,13 +1,14 @@
 //! Reads a GPU's file of the catalogue: the board, its vGPU types, its GPU instance profiles.
 //!
-//! It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
+//! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
 
 use super::entries::above_zero;
 use super::facts::{Sources, fact, fact_table, name, sources};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
-use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost, VgpuType};
+use super::vgpus;
+use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost};
 use crate::units::{Share, SimDuration};
 use std::ops::RangeInclusive;
 
@@ -17,6 +18,8 @@ pub(super) struct GpuFile {
     pub(super) spec: GpuSpec,
     /// Where the vGPU types are printed.
     pub(super) vgpu_source: String,
+    /// What to know about the vGPU types: one sentence each.
+    pub(super) vgpu_notes: Vec<String>,
     /// Where the GPU instance profiles are printed.
     pub(super) mig_source: String,
 }
@@ -43,12 +46,15 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     });
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let profiles = fact_list(&mut file, &sources, "mig_profiles", |table| profiles(table, sms_max));
-    let types = fact_list(&mut file, &sources, "vgpu_types", |table| vgpu_types(table, None));
+    let types = fact_list(&mut file, &sources, "vgpu_types", vgpus::time_sliced);
     let known = profiles.as_ref().map(|profiles| &profiles.value[..]);
     let backed =
-        fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpu_types(table, Some(known)));
+        fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpus::backed(table, known));
     file.finish();
     let (types, backed, profiles) = (types?, backed?, profiles?);
+    let vgpu_source = [&types.source, &backed.source].into_iter().find(|text| !text.is_empty());
+    let vgpu_source = vgpu_source.cloned().unwrap_or_default();
+    let ((types, note), (backed, backed_note)) = (types.value, backed.value);
     let spec = GpuSpec {
         id: id.to_string(),
         name: name?,
@@ -61,25 +67,26 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
             Some(knee) => Some(knee?),
             None => None,
         },
-        vgpu_types: types.value.into_iter().chain(backed.value).collect(),
+        vgpu_types: types.into_iter().chain(backed).collect(),
         mig_profiles: profiles.value,
         switch_cost: switch_cost?,
         time_slice_best_effort: time_slice_best_effort?,
     };
-    Some(GpuFile { spec, vgpu_source: types.source, mig_source: profiles.source })
+    let vgpu_notes = note.into_iter().chain(backed_note).collect();
+    Some(GpuFile { spec, vgpu_source, vgpu_notes, mig_source: profiles.source })
 }
 
 /// A fact that is a list, and an empty one when the file has none.
-fn fact_list<T>(
+fn fact_list<T: Default>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
-    read: impl Fn(&mut Reader<'_>) -> Option<Vec<T>>,
-) -> Option<Fact<Vec<T>>> {
+    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+) -> Option<Fact<T>> {
     if file.get(key).is_some() {
         return fact_table(file, sources, key, read);
     }
-    let (value, source, fitted_on) = (Vec::new(), String::new(), Vec::new());
+    let (value, source, fitted_on) = (T::default(), String::new(), Vec::new());
     Some(Fact { value, source, standing: Standing::Documented, fitted_on, residual: None })
 }
 
@@ -99,46 +106,6 @@ fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
         return None;
     }
     Some(cost)
-}
-
-/// `value = [{ name = "A100-40C", frame_buffer = "40960 MiB", max_per_gpu = 1 }, ...]`; MIG-backed
-/// types also name one of the `profiles`, which are not known when that list is faulty.
-fn vgpu_types(
-    table: &mut Reader<'_>,
-    profiles: Option<Option<&[MigProfile]>>,
-) -> Option<Vec<VgpuType>> {
-    list(table, |entry| {
-        let name = entry.need("name", "write the vendor's name of the type");
-        let name = name.and_then(|value| value.text());
-        let frame_buffer =
-            entry.need("frame_buffer", "write its frame buffer, such as \"40960 MiB\"");
-        let frame_buffer = frame_buffer.and_then(|value| above_zero(&value));
-        let max_per_gpu = entry.need("max_per_gpu", "write how many fit on one card");
-        let max_per_gpu = max_per_gpu.and_then(|value| value.count(1..=64, " vGPUs"));
-        let profile = match profiles {
-            None => Some(None),
-            Some(known) => {
-                let value = entry.need("profile", "name the GPU instance profile it is backed by");
-                value.and_then(|value| profile_of(&value, known)).map(Some)
-            }
-        };
-        Some(VgpuType {
-            name: name?.to_string(),
-            frame_buffer: frame_buffer?,
-            max_per_gpu: max_per_gpu?,
-            profile: profile?,
-        })
-    })
-}
-
-/// The name of one of the profiles.
-fn profile_of(value: &Value<'_>, known: Option<&[MigProfile]>) -> Option<String> {
-    let (word, known) = (value.text()?, known?);
-    let found = known.iter().any(|profile| profile.name == word);
-    if !found {
-        value.unknown("GPU instance profile", word, known.iter().map(|profile| &profile.name));
-    }
-    found.then(|| word.to_string())
 }
 
 /// `value = [{ name = "1g.5gb", sms = 14, ..., at = "{0,1,2,3,4,5,6}:1" }, ...]`, and whether the
@@ -222,7 +189,10 @@ fn positions(value: &Value<'_>, memory_slices: u32) -> Option<Vec<u32>> {
 }
 
 /// The entries of `value`, each a table.
-fn list<T>(table: &mut Reader<'_>, read: impl Fn(&mut Reader<'_>) -> Option<T>) -> Option<Vec<T>> {
+pub(super) fn list<T>(
+    table: &mut Reader<'_>,
+    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
     let items = table.need("value", "the list must be there")?.items(100)?;
     let count = items.len();
     let entries = items.into_iter().filter_map(|item| {

@@ -32,6 +32,7 @@ mod source;
 mod sweep;
 mod sweep_file;
 mod value;
+mod vgpus;
 
 pub use crate::suggest::{nearest, quoted};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};

@@ -8,9 +8,13 @@
 mod card;
 mod copy_engine;
 mod cost;
+mod cover;
 pub mod creation;
+pub mod fit;
 pub mod layout;
+pub mod mixed_size;
 mod mps;
+pub mod nearest;
 pub mod packing;
 pub mod placement;
 mod policy;

@@ -23,6 +23,7 @@ pub use folder::{Folder, FolderError};
 pub use json::document;
 pub use partial::Partial;
 pub use sweep::{document as sweep_document, files as sweep_files};
+pub(crate) use table::{Column, Grid};
 pub use vms::{document as vm_document, files as vm_files};
 
 use crate::study::Results;

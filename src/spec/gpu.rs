@@ -2,7 +2,7 @@
 //!
 //! How fast a workload runs on it is not here but with the workload that was measured.
 
-use super::Fact;
+use super::{Fact, VgpuType};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::fmt;
 
@@ -34,19 +34,6 @@ pub struct GpuSpec {
     pub switch_cost: Fact<SwitchCost>,
     /// The slice of best effort: the hardware's, which no setting of the hypervisor changes.
     pub time_slice_best_effort: Fact<SimDuration>,
-}
-
-/// A vGPU type.
-#[derive(Clone, PartialEq, Debug)]
-pub struct VgpuType {
-    /// The vendor's name, such as `A100-40C`.
-    pub name: String,
-    /// Frame buffer, fixed for the life of the vGPU.
-    pub frame_buffer: Bytes,
-    /// How many of this type fit on one card of equal-size vGPUs, or of GPU instances.
-    pub max_per_gpu: u32,
-    /// The GPU instance profile of a MIG-backed type; nothing for a time-sliced one.
-    pub profile: Option<String>,
 }
 
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.

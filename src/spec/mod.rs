@@ -12,10 +12,11 @@ mod server;
 mod sharing;
 mod slicing;
 mod sweep;
+mod vgpu;
 mod workload;
 
 pub use fact::{Fact, Standing};
-pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost, VgpuType};
+pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
@@ -26,6 +27,7 @@ pub use server::{
 pub use sharing::InstanceSharing;
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
+pub use vgpu::{MixedSize, VgpuType};
 pub use workload::{
     CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, WorkTable, Workload,
 };

@@ -6,7 +6,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 /// Which way a column's cells lean, and how far it stands off its left neighbour.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Column {
+pub(crate) enum Column {
     /// Words, two blanks off.
     Text,
     /// Numbers, two blanks off.
@@ -16,14 +16,14 @@ pub(super) enum Column {
 }
 
 /// A table under construction.
-pub(super) struct Grid {
+pub(crate) struct Grid {
     table: Table,
     columns: Vec<Column>,
 }
 
 impl Grid {
     /// An empty table with these columns.
-    pub(super) fn new(columns: &[(&str, Column)]) -> Self {
+    pub(crate) fn new(columns: &[(&str, Column)]) -> Self {
         let mut table = Table::new();
         table
             .load_style(presets::NOTHING.header_separator(LineStyle::none().fill('─')))
@@ -33,18 +33,18 @@ impl Grid {
     }
 
     /// Adds a line of cells, one per column.
-    pub(super) fn line(&mut self, cells: Vec<String>) {
+    pub(crate) fn line(&mut self, cells: Vec<String>) {
         assert_eq!(cells.len(), self.columns.len(), "a line has one cell per column");
         self.table.add_row(cells);
     }
 
     /// Adds an empty line.
-    pub(super) fn gap(&mut self) {
+    pub(crate) fn gap(&mut self) {
         self.table.add_row(vec![""; self.columns.len()]);
     }
 
     /// The table as text, every line ended.
-    pub(super) fn finish(mut self) -> String {
+    pub(crate) fn finish(mut self) -> String {
         for (index, column) in self.columns.iter().enumerate() {
             let lean =
                 if *column == Column::Text { CellAlignment::Left } else { CellAlignment::Right };

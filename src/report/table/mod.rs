@@ -17,7 +17,7 @@ use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};
 use crate::spec::Standing;
 use crate::study::{FactUse, Results, Tool};
-use grid::{Column, Grid};
+pub(crate) use grid::{Column, Grid};
 
 /// The format's entry in the table.
 pub(super) const FORMAT: Format = Format {

@@ -1,30 +1,14 @@
-//! `slicewise vgpu`: what an `RmPVMRL` registry word says, and the word that says it.
+//! `slicewise vgpu decode` and `encode`: what an `RmPVMRL` registry word says, and the word that says
+//! it.
 //!
 //! How the bits are read and written is in `gpu::registry`; here it is only told.
 
-use super::{Failure, output};
+use crate::cli::{Failure, output};
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{self, RegistryWord, WordSlice, default_slice};
 use crate::spec::{SlicePolicy, TurnOrder};
-use clap::{Args, Subcommand};
+use clap::Args;
 use serde_json::{Value, json};
-
-/// What there is to explain.
-#[derive(Subcommand, Debug)]
-pub(crate) enum VgpuCommand {
-    /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
-    Decode {
-        /// The word, such as 0x0103F001
-        word: String,
-
-        /// Print JSON instead of text
-        #[arg(long)]
-        json: bool,
-    },
-    /// Write the RmPVMRL registry word for a time-slice policy, and how to set it on a host
-    #[command(after_help = ENCODE_HELP)]
-    Encode(EncodeArgs),
-}
 
 /// What `slicewise vgpu encode` takes.
 #[derive(Args, Debug)]
@@ -56,20 +40,14 @@ pub(crate) struct EncodeArgs {
     json: bool,
 }
 
-const ENCODE_HELP: &str = "\
+/// Examples for `encode --help`.
+pub(super) const ENCODE_HELP: &str = "\
 Examples:
   slicewise vgpu encode equal-share --frequency 200 --averaging-factor 10
   slicewise vgpu encode fixed-share --non-strict --slice 3";
 
-/// Runs the command.
-pub(super) fn run(command: VgpuCommand) -> Result<(), Failure> {
-    match command {
-        VgpuCommand::Decode { word, json } => decode(&word, json),
-        VgpuCommand::Encode(arguments) => encode(&arguments),
-    }
-}
-
-fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
+/// Runs `slicewise vgpu encode`.
+pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
     let named = POLICIES.iter().find(|entry| entry.name == arguments.policy);
     let Some(policy) = named.map(|entry| entry.policy) else {
         let names: Vec<_> = POLICIES.iter().map(|entry| entry.name).collect();
@@ -128,7 +106,8 @@ on a Linux KVM host, in /etc/modprobe.d/nvidia.conf, then reboot:
     )
 }
 
-fn decode(word: &str, json: bool) -> Result<(), Failure> {
+/// Runs `slicewise vgpu decode`.
+pub(super) fn decode(word: &str, json: bool) -> Result<(), Failure> {
     let parsed = registry::parse(word).ok_or_else(|| {
         let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
         Failure::Usage(format!(

@@ -1,0 +1,73 @@
+//! `slicewise vgpu`: the administrator's tools for NVIDIA's vGPU software.
+//!
+//! One file per command; what fits is found in `gpu::fit`, what a word says in `gpu::registry`.
+
+mod draw;
+mod fit;
+mod list;
+mod registry;
+mod request;
+mod setup;
+
+use super::Failure;
+use crate::config::{Catalogue, nearest, quoted};
+use crate::spec::GpuSpec;
+use clap::Subcommand;
+use std::path::Path;
+
+/// What there is to ask.
+#[derive(Subcommand, Debug)]
+pub(crate) enum VgpuCommand {
+    /// List the vGPU types of a GPU: frame buffer, how many fit, placement ids, shares of time
+    List {
+        /// The GPU, as `slicewise list` names it
+        gpu: String,
+
+        /// Print JSON instead of the table
+        #[arg(long)]
+        json: bool,
+    },
+    /// Find which VMs fit on which card, and how to set it up; or why not, and the nearest that can
+    #[command(after_help = fit::HELP)]
+    Fit(fit::FitArgs),
+    /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
+    Decode {
+        /// The word, such as 0x0103F001
+        word: String,
+
+        /// Print JSON instead of text
+        #[arg(long)]
+        json: bool,
+    },
+    /// Write the RmPVMRL registry word for a time-slice policy, and how to set it on a host
+    #[command(after_help = registry::ENCODE_HELP)]
+    Encode(registry::EncodeArgs),
+}
+
+/// Runs the command.
+pub(super) fn run(command: VgpuCommand, configs: Option<&Path>) -> Result<(), Failure> {
+    match command {
+        VgpuCommand::List { gpu, json } => list::run(&gpu, json, configs),
+        VgpuCommand::Fit(arguments) => fit::run(&arguments, configs),
+        VgpuCommand::Decode { word, json } => registry::decode(&word, json),
+        VgpuCommand::Encode(arguments) => registry::encode(&arguments),
+    }
+}
+
+/// The GPU of this name, with vGPU types.
+fn gpu_with_types<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a GpuSpec, Failure> {
+    let Some(gpu) = catalogue.gpu(name) else {
+        let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
+        let help = nearest(name, &known)
+            .map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+        let title = format!("unknown GPU {}", quoted(name));
+        return Err(Failure::Usage(format!("{title}\n  = allowed: {}{help}", known.join(", "))));
+    };
+    if gpu.vgpu_types.is_empty() {
+        let title = format!("no vGPU types of {} are published", gpu.id);
+        return Err(Failure::Usage(format!(
+            "{title}\n  = help: give a table of your own in a catalogue folder (--configs)"
+        )));
+    }
+    Ok(gpu)
+}

@@ -1,0 +1,79 @@
+//! vGPU types as the vendor's tables print them: frame buffer, how many fit, and where.
+//!
+//! What may stand beside what on a card is decided in `gpu::fit`; here are only the figures.
+
+use crate::units::{Bytes, Share};
+
+/// A vGPU type.
+#[derive(Clone, PartialEq, Debug)]
+pub struct VgpuType {
+    /// The vendor's name, such as `A100-40C`.
+    pub name: String,
+    /// Frame buffer, fixed for the life of the vGPU.
+    pub frame_buffer: Bytes,
+    /// How many of this type fit on one card of equal-size vGPUs, or of GPU instances.
+    pub max_per_gpu: u32,
+    /// The GPU instance profile of a MIG-backed type; nothing for a time-sliced one.
+    pub profile: Option<String>,
+    /// How many of a MIG-backed type share one GPU instance in turns: 1 except on GPUs that take
+    /// turns inside an instance. 1 for a time-sliced type, which has no instance.
+    pub max_per_instance: u32,
+    /// Where it may lie on a card in mixed-size mode.
+    pub mixed_size: MixedSize,
+}
+
+/// What is known of a vGPU type on a card in mixed-size mode.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum MixedSize {
+    /// There is no such mode: a MIG-backed type, or a GPU that does not support it.
+    Unsupported,
+    /// There is such a mode, but no source prints the placement ids.
+    NotPublished {
+        /// How many a card takes, where at least that is printed.
+        max_per_gpu: Option<u32>,
+    },
+    /// The placement ids are printed. In this mode a card takes as many as there are ids.
+    Printed {
+        /// The ids, rising: where in the card's placement region a vGPU may start.
+        ids: Vec<u32>,
+        /// Its size in the same unit: a vGPU at `id` occupies `id` to `id + size`.
+        size: u32,
+    },
+}
+
+impl VgpuType {
+    /// Whether it is time-sliced on a whole card, not backed by a GPU instance.
+    pub fn is_time_sliced(&self) -> bool {
+        self.profile.is_none()
+    }
+
+    /// Whether several of it share a GPU instance in turns.
+    pub fn shares_instance(&self) -> bool {
+        self.max_per_instance > 1
+    }
+
+    /// Its share of the card, or of its GPU instance, under fixed share: one over the most that fit.
+    pub fn fixed_share(&self) -> Share {
+        let most = if self.is_time_sliced() { self.max_per_gpu } else { self.max_per_instance };
+        Share::new(1.0 / f64::from(most)).expect("at least one fits")
+    }
+}
+
+impl MixedSize {
+    /// How many a card in this mode takes; nothing where it is not known or there is no such mode.
+    pub fn max_per_gpu(&self) -> Option<u32> {
+        match self {
+            MixedSize::Unsupported => None,
+            MixedSize::NotPublished { max_per_gpu } => *max_per_gpu,
+            MixedSize::Printed { ids, .. } => Some(ids.len() as u32),
+        }
+    }
+
+    /// The placement ids and the size, where they are printed.
+    pub fn placements(&self) -> Option<(&[u32], u32)> {
+        match self {
+            MixedSize::Printed { ids, size } => Some((ids, *size)),
+            _ => None,
+        }
+    }
+}
