@@ -91,6 +91,9 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
         &mut server.start_from_device,
         table.get("start_from_device").and_then(|value| value.flag()),
     );
+    let some = |kept: &Share| *kept > Share::NONE;
+    let kept = table.get("soft_drop").and_then(|value| value.bounded(some, "above 0, at most 1"));
+    set(&mut server.soft_drop, kept);
 }
 
 /// The rates a file may ask for.

@@ -93,6 +93,11 @@ impl Batcher {
         !self.closed && self.stock.len() < self.batch_max
     }
 
+    /// Whether nothing waits and nothing more will come ahead of time.
+    pub fn is_drained(&self) -> bool {
+        self.closed && self.stock.is_empty()
+    }
+
     /// When the batch that the selected permit waits for is formed.
     fn formed_at(&self) -> Option<SimTime> {
         let (_, since) = self.selected?;

@@ -1,7 +1,9 @@
-//! Floor 3: the guest's inference server: its batcher, as a station.
+//! Floor 3: the guest's inference server: its batcher, as a station, and what it sets aside.
 //!
 //! vCPUs and streams are plain gates of `queueing`; the way of a batch is in `platform::route`.
 
 mod batcher;
+mod soft_drop;
 
 pub use batcher::{Batcher, FormedBatch, Permit};
+pub use soft_drop::SoftDrop;

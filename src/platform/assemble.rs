@@ -5,7 +5,7 @@
 use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
 use crate::engine::{EventList, RandomStreams};
 use crate::gpu::{Card, Client, CopyEngine, OwnerId, PowerCap};
-use crate::host::{Batcher, Permit};
+use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
@@ -116,6 +116,11 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     Guest {
         loadgen: LoadGen::new(vm, &streams, schedule),
         batcher: Timed::new(Batcher::new(&vm.server, vm.gpus.len())),
+        soft_drop: SoftDrop::new(
+            vm.server.soft_drop,
+            vm.server.batch_max,
+            vm.load.settings.percentile,
+        ),
         vcpus: Timed::new(Gate::new(vm.vcpus as usize)),
         recorder: Recorder::new(vm.load.settings.target_latency),
         service: streams.stream(&format!("service/{}", vm.name)),

@@ -9,7 +9,7 @@ mod route;
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, OwnerId};
-use crate::host::{Batcher, Permit};
+use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::{LoadGen, Observed, Query, failed_rules};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
@@ -98,6 +98,8 @@ struct Timed<S> {
 struct Guest {
     loadgen: LoadGen,
     batcher: Timed<Batcher>,
+    /// Sets queries aside, where the harness does so; nothing once they are served.
+    soft_drop: Option<SoftDrop>,
     vcpus: Timed<Gate<BatchId>>,
     recorder: Recorder,
     /// Draws the luck of its batches.

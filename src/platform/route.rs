@@ -171,12 +171,24 @@ impl Platform<'_> {
         if guest.batcher.answers(stamp) {
             guest.batcher.station.advance(now, &mut formed);
             self.feed(vm);
+            self.set_aside(vm, &mut formed);
             self.guests[usize::from(vm.0)].batcher.arm(StationId::Batcher(vm), events);
         }
         for batch in formed {
             self.guests[usize::from(vm.0)].recorder.formed(&batch.queries, now);
             let id = self.add_batch(now, vm, batch);
             self.enter(now, id, Stage::Launch, events);
+        }
+    }
+
+    /// Sets queries of heavy batches aside, and brings them back when no others are left.
+    fn set_aside(&mut self, vm: VmId, formed: &mut [FormedBatch]) {
+        let guest = &mut self.guests[usize::from(vm.0)];
+        let Some(soft_drop) = &mut guest.soft_drop else { return };
+        formed.iter_mut().for_each(|batch| soft_drop.screen(&mut batch.queries));
+        if guest.batcher.station.is_drained() {
+            soft_drop.take_aside().into_iter().for_each(|query| guest.batcher.station.feed(query));
+            guest.soft_drop = None;
         }
     }
 

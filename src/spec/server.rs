@@ -3,7 +3,7 @@
 //! What the knobs do is in `host`; which values a harness uses was read off its configuration
 //! (MLPerf Inference results v1.1, NVIDIA and Dell code).
 
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 
 /// When waiting queries become a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -88,6 +88,8 @@ pub struct ServerSpec {
     pub sort_samples: bool,
     /// Inputs lie on the device already: nothing is copied in.
     pub start_from_device: bool,
+    /// The part of all samples that is not set aside to the end of the run; all, usually.
+    pub soft_drop: Share,
 }
 
 /// A named set of server settings.
@@ -102,7 +104,7 @@ pub struct Preset {
 }
 
 /// The presets known.
-pub const PRESETS: [Preset; 2] = [
+pub const PRESETS: [Preset; 3] = [
     Preset {
         name: "mlperf-bert",
         about: "NVIDIA's BERT harness: one queue, whatever waits at once, one batch staged behind each stream",
@@ -120,6 +122,7 @@ pub const PRESETS: [Preset; 2] = [
             completion: Completion::Any,
             sort_samples: true,
             start_from_device: false,
+            soft_drop: Share::WHOLE,
         },
     },
     Preset {
@@ -139,6 +142,27 @@ pub const PRESETS: [Preset; 2] = [
             completion: Completion::IssueOrder,
             sort_samples: false,
             start_from_device: false,
+            soft_drop: Share::WHOLE,
+        },
+    },
+    Preset {
+        name: "triton",
+        about: "NVIDIA Triton: a full batch, or the oldest query at its maximum delay; GPUs in turn, free instances pull",
+        make: || ServerSpec {
+            preset: "triton".to_string(),
+            batch_max: 64,
+            streams: 2,
+            slots: 2,
+            batch_rule: BatchRule::Full,
+            timeout: None,
+            timeout_from: TimeoutFrom::Oldest,
+            dispatch: Dispatch::RoundRobin,
+            permit_return: PermitReturn::AtCompletion,
+            gpu_sharing: GpuSharing::Shared,
+            completion: Completion::Any,
+            sort_samples: false,
+            start_from_device: false,
+            soft_drop: Share::WHOLE,
         },
     },
 ];
