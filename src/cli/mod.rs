@@ -2,6 +2,7 @@
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
+mod calibrate;
 mod capacity;
 mod catalogue;
 mod check;
@@ -43,6 +44,7 @@ Examples:
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
+  slicewise calibrate my-model.toml                measurements to a workload file
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
@@ -75,6 +77,9 @@ enum Command {
     /// bare metal, or of every point of a sweep, side by side
     #[command(after_help = CAPACITY_HELP)]
     Capacity(CapacityArgs),
+    /// Make a workload file of measurements: batch times, and runs of an inference server
+    #[command(after_help = CALIBRATE_HELP)]
+    Calibrate(CalibrateArgs),
     /// Look for mistakes in a scenario without simulating it
     Check {
         /// A scenario file, or a folder of them
@@ -164,6 +169,68 @@ pub(crate) struct CapacityArgs {
     vms: Option<String>,
 }
 
+/// What `slicewise calibrate` takes.
+#[derive(Args, Debug)]
+pub(crate) struct CalibrateArgs {
+    /// A calibration file: what was measured, with which settings
+    path: Option<PathBuf>,
+
+    /// Batch times instead of a file: columns batch and latency_ms; may be given several times
+    #[arg(long, value_name = "FILE", conflicts_with = "path")]
+    csv: Vec<PathBuf>,
+
+    /// The GPU that was measured, as `list` names it
+    #[arg(long, value_name = "GPU", conflicts_with = "path")]
+    gpu: Option<String>,
+
+    /// The name of the workload to make
+    #[arg(long, value_name = "NAME", conflicts_with = "path")]
+    name: Option<String>,
+
+    /// A workload of the catalogue that says what was not measured
+    #[arg(long, value_name = "WORKLOAD", conflicts_with = "path")]
+    base: Option<String>,
+
+    /// Write the workload here as well, such as my-configs/workloads/my-model.toml
+    #[arg(long = "workload", short = 'o', value_name = "FILE")]
+    workload: Option<PathBuf>,
+
+    /// Where the results go [default: output/NAME]; made anew by each run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Write into the output folder even if others keep files there; theirs stay
+    #[arg(long)]
+    force: bool,
+
+    /// Seed of every random stream, instead of the file's; 0 replays the arrivals of the round
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Print the result document (JSON) instead of the table
+    #[arg(long)]
+    json: bool,
+
+    /// No progress and no messages; the table is data and still printed
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Threads to simulate with [default: one per core]; results do not depend on it
+    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+const CALIBRATE_HELP: &str = "\
+Examples:
+  slicewise calibrate --csv times.csv --gpu a100-pcie-40gb --name my-model \\
+      -o my-configs/workloads/my-model.toml
+  slicewise run my-vm.toml --configs my-configs    with workload = \"my-model\"
+  slicewise calibrate my-model.toml                runs and batch times together
+
+times.csv has the columns batch and latency_ms, one measurement a row. What a calibration file
+says is in docs/calibrate.md.";
+
 /// A precision from 0.01 to 50 percent.
 fn percent(text: &str) -> Result<f64, String> {
     match text.trim_end_matches('%').trim_end().parse::<f64>() {
@@ -202,6 +269,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(arguments, configs),
         Command::Sweep(arguments) => sweep::run(&arguments, configs),
         Command::Capacity(arguments) => capacity::run(&arguments, configs),
+        Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check { path } => check::run(&path, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),

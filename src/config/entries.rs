@@ -220,7 +220,7 @@ fn by_batch<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Opt
 }
 
 /// `distribution = "lognormal"`, `sigma = 0.385` among the keys of the fact itself.
-fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
+pub(super) fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
     const WORDS: [(&str, SizeDistribution); 3] = [
         ("fixed", SizeDistribution::Fixed),
         ("lognormal", SizeDistribution::LogNormal { sigma: 1.0 }),

@@ -307,7 +307,10 @@ fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
 }
 
 /// The server's settings: the preset's, then what `[vm.server]` says; and where batch and streams are set.
-fn server(table: &mut Reader<'_>, workload: Option<&WorkloadFile>) -> (ServerSpec, [Spot; 2]) {
+pub(super) fn server(
+    table: &mut Reader<'_>,
+    workload: Option<&WorkloadFile>,
+) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     let make =
         |name: &str| PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[0]).make;
@@ -330,7 +333,7 @@ pub(super) fn server_spots(table: &Reader<'_>) -> [Spot; 2] {
 }
 
 /// The load; and where its rate is set.
-fn load(
+pub(super) fn load(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
     copies: u32,

@@ -9,6 +9,7 @@
 //!
 //! Nothing is simulated here, and nothing printed.
 
+mod calibration;
 mod cards;
 mod catalogue;
 mod counts;
@@ -20,6 +21,7 @@ mod gpus;
 mod guest;
 mod keypath;
 mod machine;
+mod measurements;
 mod plan;
 mod points;
 mod processes;
@@ -35,6 +37,7 @@ mod value;
 mod vgpus;
 
 pub use crate::suggest::{nearest, quoted};
+pub use calibration::{calibration_of, load_calibration};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;

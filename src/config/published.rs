@@ -50,7 +50,8 @@ fn published(mut table: Reader<'_>) -> Option<Published> {
     })
 }
 
-fn latencies(mut table: Reader<'_>) -> Vec<(String, SimDuration)> {
+/// The latencies of a table by their names, in rising order of percentile.
+pub(super) fn latencies(mut table: Reader<'_>) -> Vec<(String, SimDuration)> {
     let given = LATENCIES.map(|name| (name, table.get(name)));
     table.finish();
     let given =

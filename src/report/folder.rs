@@ -156,6 +156,22 @@ impl Folder {
     }
 }
 
+/// Writes a single file where the user wants it, through a temporary one beside it; missing folders
+/// are made.
+pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(cannot)?;
+    let name = path.file_name().with_context(cannot)?.to_string_lossy();
+    let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
+    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // Ours, named by our process id.
+    }
+    written.with_context(cannot)
+}
+
 /// Makes a new folder of the files and the marker that lists them.
 fn fill(folder: &Path, files: &[File]) -> io::Result<()> {
     if folder.exists() {

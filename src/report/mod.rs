@@ -5,6 +5,7 @@
 
 pub mod table;
 
+mod calibration;
 mod capacity;
 mod charts;
 mod csv;
@@ -17,14 +18,19 @@ mod partial;
 mod plot;
 mod sweep;
 mod vms;
+mod workload_file;
 
+pub use calibration::{
+    catalogue_file, document as calibration_document, files as calibration_files,
+};
 pub use capacity::{document as capacity_document, files as capacity_files};
-pub use folder::{Folder, FolderError};
+pub use folder::{Folder, FolderError, write_file};
 pub use json::document;
 pub use partial::Partial;
 pub use sweep::{document as sweep_document, files as sweep_files};
 pub(crate) use table::{Column, Grid};
 pub use vms::{document as vm_document, files as vm_files};
+pub use workload_file::workload_file;
 
 use crate::study::Results;
 

@@ -189,6 +189,11 @@ impl PhiTable {
         Ok(Self(points))
     }
 
+    /// The points, in rising order of batch size.
+    pub fn points(&self) -> &[(u32, Share)] {
+        &self.0
+    }
+
     /// The phi of a batch of `batch` samples, 0 to 1.
     pub fn at(&self, batch: u32) -> f64 {
         let after = self.0.partition_point(|&(size, _)| size < batch);

@@ -63,7 +63,7 @@ pub fn student_95(values: &[f64]) -> Option<Interval> {
 }
 
 /// Beyond the table by the first terms of the expansion in 1/freedom (Abramowitz and Stegun 26.7.5).
-fn t_975(freedom: usize) -> f64 {
+pub(super) fn t_975(freedom: usize) -> f64 {
     const Z: f64 = 1.959963985;
     T_975.get(freedom - 1).copied().unwrap_or_else(|| {
         let freedom = freedom as f64;

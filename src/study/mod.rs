@@ -3,6 +3,7 @@
 //! It formats nothing and reads no file.
 
 mod baseline;
+mod calibrate;
 mod capacity;
 mod interval;
 mod notes;
@@ -13,6 +14,7 @@ mod sweep;
 mod vms;
 
 pub use baseline::counterfactual;
+pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, CapacitySearch, Limit, LoadPoint, System, SystemCapacity,
     add_with_bare_metal, asked_per_s, capacities, capacity, limit,

@@ -3,12 +3,14 @@
 //! It shows a choice of figures at reading precision; the documents hold everything. It is plain
 //! text: [`paint`] adds colour afterwards, so that widths are never counted wrong.
 
+mod calibration;
 mod capacity;
 mod grid;
 mod runs;
 mod sweep;
 mod vms;
 
+pub use calibration::render_calibration;
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
 pub use vms::render_vms;

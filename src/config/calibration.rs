@@ -1,0 +1,323 @@
+//! A calibration file: what was measured, with which settings, and what is to be made of it.
+//!
+//! Figures that contradict each other are refused in `measurements`; what is fitted and how is the
+//! affair of `study`.
+
+use super::catalogue::Catalogue;
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::entries::WorkloadFile;
+use super::machine::find;
+use super::measurements::{self, Measurements};
+use super::reader::Reader;
+use super::value::{Quantity, Value};
+use super::{LoadError, LoadOptions, hash, source};
+use crate::spec::{
+    CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
+    Workload,
+};
+use crate::study::{CalibrationPlan, Proposal, Wish};
+use crate::units::{Bytes, Share, SimDuration};
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+/// So many queries of a run are simulated for each candidate, unless the file says otherwise.
+const QUERIES: u64 = 500_000;
+
+/// Reads a calibration file.
+pub fn load_calibration(path: &Path, options: &LoadOptions) -> Result<CalibrationPlan, LoadError> {
+    let problems = Problems::default();
+    let file = source::read(path, &problems).map_err(LoadError::World)?;
+    let folder = path.parent().map(Path::to_path_buf).unwrap_or_default();
+    let plan = match file {
+        Some(file) => read(&file, folder, options, &problems).map_err(LoadError::World)?,
+        None => None,
+    };
+    finished(plan, problems)
+}
+
+/// Reads what the command line says, written as a calibration file; paths count from the current
+/// folder.
+pub fn calibration_of(text: String, options: &LoadOptions) -> Result<CalibrationPlan, LoadError> {
+    let problems = Problems::default();
+    let file = Arc::new(SourceFile { path: "the command line".to_string(), text });
+    let plan = read(&file, PathBuf::new(), options, &problems).map_err(LoadError::World)?;
+    finished(plan, problems)
+}
+
+fn finished(
+    plan: Option<CalibrationPlan>,
+    problems: Problems,
+) -> Result<CalibrationPlan, LoadError> {
+    match (plan, problems.into_error()) {
+        (Some(plan), None) => Ok(plan),
+        (_, all) => Err(LoadError::Invalid(all.unwrap_or_default())),
+    }
+}
+
+/// What reading the parts of a file needs.
+pub(super) struct Context<'c> {
+    pub(super) catalogue: &'c Catalogue,
+    pub(super) problems: &'c Problems,
+    /// Paths in the file count from here.
+    pub(super) folder: PathBuf,
+    pub(super) gpu: &'c GpuSpec,
+    /// The workload that runs are read with: its bound, its usual preset.
+    pub(super) workload: WorkloadFile,
+}
+
+fn read(
+    file: &Arc<SourceFile>,
+    folder: PathBuf,
+    options: &LoadOptions,
+    problems: &Problems,
+) -> anyhow::Result<Option<CalibrationPlan>> {
+    let Some(tree) = source::parse(file, problems) else { return Ok(None) };
+    let catalogue = &options.catalogue;
+    let mut top = Reader::new(file, &tree, problems);
+    let name = top.need("name", "name the workload to make, such as name = \"my-model\"");
+    let name = name.and_then(|value| id_of(&value));
+    let title = top.get("title").and_then(|value| value.text().map(str::to_string));
+    let gpu = top.need("gpu", "name the GPU that was measured, such as gpu = \"a100-pcie-40gb\"");
+    let gpu = gpu.and_then(|value| find(&value, "GPU", &catalogue.gpus)).map(|gpu| &gpu.spec);
+    let base = top.get("base").map(|value| find(&value, "workload", &catalogue.workloads));
+    let base_id = base.flatten().map(|base| base.spec.id.clone());
+    let seed = top.get("seed").and_then(|value| value.whole(0..=u64::MAX, ""));
+    let frame = frame(&mut top, base.flatten(), name.as_deref().unwrap_or("workload"));
+    let wishes = top.table("fit").map(|table| fit(table, problems)).unwrap_or_default();
+    let (Some(gpu), Some(mut frame)) = (gpu, frame) else {
+        // Without GPU or workload nothing else can be judged.
+        ["times", "run"].iter().for_each(|key| drop(top.get(key)));
+        top.finish();
+        return Ok(None);
+    };
+    let has_base = frame.spec.service.contains_key(&gpu.id);
+    frame.spec.service.entry(gpu.id.clone()).or_insert_with(unknown_service);
+    let context = Context { catalogue, problems, folder, gpu, workload: frame };
+    let Some(measured) = Measurements::read(&mut top, &context)? else {
+        top.finish();
+        return Ok(None);
+    };
+    let spot = top.spot();
+    top.finish();
+    measurements::check(&measured, problems);
+    let Measurements { times, runs, files, hypervisors, .. } = measured;
+    let runs: Vec<_> = runs.into_iter().map(|(run, _)| run).collect();
+    if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
+        let help = "write [[times]] with batch times, or [[run]] with a measured run";
+        problems.push(Diagnostic::at(&spot, "nothing was measured").help(help));
+    }
+    let Some(name) = name.filter(|_| !problems.any()) else { return Ok(None) };
+    let WorkloadFile { spec: workload, usual_preset } = context.workload;
+    let proposal = Proposal {
+        workload: &workload,
+        gpu: &gpu.id,
+        has_base,
+        times: &times,
+        runs: &runs,
+        work_at: wishes.work_at,
+        phi_at: wishes.phi_at,
+        wishes: wishes.of,
+    };
+    let parameters = proposal.parameters();
+    let mut all = vec![("calibration.toml".to_string(), file.clone())];
+    all.extend(files);
+    let mut used = BTreeSet::from([("gpus", gpu.id.clone())]);
+    used.extend(base_id.map(|id| ("workloads", id)));
+    used.extend(hypervisors.into_iter().map(|id| ("hypervisors", id)));
+    Ok(Some(CalibrationPlan {
+        title: title.unwrap_or_else(|| format!("{name} on {}", gpu.id)),
+        name,
+        hash: hash(&all, &used, catalogue),
+        seed: options.seed.or(seed).unwrap_or(0),
+        gpu: gpu.id.clone(),
+        usual_preset,
+        parameters,
+        times,
+        runs,
+        queries_max: wishes.queries.unwrap_or(QUERIES),
+        notes: notes(&workload),
+        workload,
+    }))
+}
+
+/// A name that can be a file's: letters, digits, `-`, `_` and `.`.
+fn id_of(value: &Value<'_>) -> Option<String> {
+    let text = value.text()?;
+    let fit = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+    if text.chars().all(fit) && !text.starts_with('.') && text.len() <= 80 {
+        return Some(text.to_string());
+    }
+    let diagnostic = value.wrong("cannot be the name of a file");
+    value.report(diagnostic.allowed("letters, digits, -, _ and ., not first, at most 80"));
+    None
+}
+
+/// `[workload]` over the base, or over what is assumed of a model that nobody described.
+fn frame(top: &mut Reader<'_>, base: Option<&WorkloadFile>, id: &str) -> Option<WorkloadFile> {
+    let mut file = base.cloned().unwrap_or_else(|| undescribed(id));
+    file.spec.id = id.to_string();
+    if base.is_none() {
+        file.spec.name = id.to_string();
+    }
+    let Some(mut table) = top.table("workload") else { return Some(file) };
+    let spec = &mut file.spec;
+    if let Some(name) = table.get("name").and_then(|value| value.text()) {
+        spec.name = name.to_string();
+    }
+    let presets = PRESETS.map(|preset| (preset.name, preset.name));
+    let preset = table.get("usual_preset").and_then(|value| value.choice("preset", &presets));
+    file.usual_preset = preset.map_or(file.usual_preset, str::to_string);
+    stated(&mut table, "target_latency", &mut spec.target_latency);
+    stated(&mut table, "weights", &mut spec.weights);
+    stated(&mut table, "workspace_per_sample", &mut spec.workspace_per_sample);
+    stated(&mut table, "input_per_sample", &mut spec.input_per_sample);
+    stated(&mut table, "output_per_sample", &mut spec.output_per_sample);
+    stated(&mut table, "cpu_launch_per_sample", &mut spec.cpu.launch_per_sample);
+    stated(&mut table, "cpu_finish_per_batch", &mut spec.cpu.finish_per_batch);
+    stated(&mut table, "cpu_finish_per_sample", &mut spec.cpu.finish_per_sample);
+    if let Some(mut sizes) = table.table("sizes") {
+        let law = super::entries::sizes(&mut sizes);
+        sizes.finish();
+        spec.sizes = fact(law?, STATED);
+    }
+    table.finish();
+    Some(file)
+}
+
+/// Sets a fact to what the file states.
+fn stated<T: Quantity>(table: &mut Reader<'_>, key: &str, slot: &mut Fact<T>) {
+    if let Some(value) = table.get(key).and_then(|value| value.quantity::<T>()) {
+        *slot = fact(value, STATED);
+    }
+}
+
+const STATED: &str = "assumed: as the calibration file states";
+const NOT_STATED: &str = "assumed: not stated in the calibration";
+
+fn fact<T>(value: T, source: &str) -> Fact<T> {
+    let (source, fitted_on) = (source.to_string(), Vec::new());
+    Fact { value, source, standing: Standing::Assumed, fitted_on, residual: None }
+}
+
+/// A model of which nothing is stated: no memory, no copies, no CPU work.
+fn undescribed(id: &str) -> WorkloadFile {
+    let bytes = || fact(Bytes::ZERO, NOT_STATED);
+    let none = || fact(SimDuration::ZERO, NOT_STATED);
+    let spec = Workload {
+        id: id.to_string(),
+        name: id.to_string(),
+        target_latency: fact(SimDuration::from_millis(100), NOT_STATED),
+        sizes: fact(SizeDistribution::Fixed, NOT_STATED),
+        weights: bytes(),
+        workspace_per_sample: bytes(),
+        input_per_sample: bytes(),
+        output_per_sample: bytes(),
+        cpu: CpuWork {
+            launch_per_batch: none(),
+            launch_per_sample: none(),
+            finish_per_batch: none(),
+            finish_per_sample: none(),
+        },
+        service: BTreeMap::new(),
+    };
+    WorkloadFile { spec, usual_preset: PRESETS[0].name.to_string() }
+}
+
+/// The service time that a fit starts without.
+fn unknown_service() -> ServiceTime {
+    let none = || fact(SimDuration::ZERO, "assumed: not identified by what was measured");
+    let share = Share::WHOLE;
+    let one = vec![(1, SimDuration::from_millis(1))];
+    ServiceTime {
+        launch: none(),
+        host_floor: none(),
+        phi: fact(PhiTable::constant(share), "assumed: batches fill the GPU"),
+        spread: fact(Share::NONE, "assumed: batches of one size are alike"),
+        work: fact(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
+        alternatives: Vec::new(),
+    }
+}
+
+/// What a reader must know about the frame.
+fn notes(workload: &Workload) -> Vec<String> {
+    let mut notes = Vec::new();
+    if workload.weights.source == NOT_STATED && workload.workspace_per_sample.source == NOT_STATED {
+        notes.push("weights and workspace are not stated, so frame buffer is never found too small; state them in [workload]".to_string());
+    }
+    if workload.target_latency.source == NOT_STATED {
+        notes.push(
+            "target_latency is not stated: Server runs are judged by 100 ms unless a scenario says otherwise"
+                .to_string(),
+        );
+    }
+    notes
+}
+
+/// What `[fit]` asks for.
+#[derive(Default)]
+struct Fit {
+    of: BTreeMap<String, Wish>,
+    work_at: Option<Vec<u32>>,
+    phi_at: Option<Vec<u32>>,
+    queries: Option<u64>,
+}
+
+/// Reads `[fit]`.
+fn fit(mut table: Reader<'_>, problems: &Problems) -> Fit {
+    let mut fit = Fit::default();
+    let millis = |span: SimDuration| span.as_millis_f64();
+    for key in ["launch", "cpu_launch", "host_floor"] {
+        if let Some(mut wish) = table.table(key) {
+            fit.of.insert(key.to_string(), read_wish(&mut wish, millis, problems));
+            wish.finish();
+        }
+    }
+    for key in ["spread", "phi"] {
+        if let Some(mut wish) = table.table(key) {
+            let found = read_wish(&mut wish, Share::get, problems);
+            fit.of.insert(key.to_string(), found);
+            if key == "phi" {
+                fit.phi_at = wish.get("at").and_then(|value| batches(&value));
+            }
+            wish.finish();
+        }
+    }
+    if let Some(mut work) = table.table("work") {
+        fit.work_at = work.get("at").and_then(|value| batches(&value));
+        work.finish();
+    }
+    let most = 1000..=50_000_000;
+    fit.queries = table.get("queries").and_then(|value| value.whole(most, " queries"));
+    table.finish();
+    fit
+}
+
+/// `{ from = "0 ms", to = "3 ms" }`, or `{ hold = "0.3 ms" }`.
+fn read_wish<T: Quantity>(
+    table: &mut Reader<'_>,
+    number: impl Fn(T) -> f64,
+    problems: &Problems,
+) -> Wish {
+    let mut get = |key: &str| Some(number(table.get(key)?.quantity::<T>()?));
+    let wish = Wish { low: get("from"), high: get("to"), hold: get("hold"), start: get("start") };
+    let (low, high) = (wish.low.unwrap_or(0.0), wish.high.unwrap_or(f64::INFINITY));
+    if low >= high {
+        let spot: Spot = table.spot_of("to");
+        let title = "the range ends where it starts, or before".to_string();
+        problems.push(Diagnostic::at(&spot, title).help("write `to` above `from`, or `hold`"));
+        return Wish::default();
+    }
+    wish
+}
+
+/// `[8, 64]`: batch sizes, each once, put in order.
+fn batches(value: &Value<'_>) -> Option<Vec<u32>> {
+    let items = value.items(16)?;
+    let found: Option<Vec<u32>> =
+        items.iter().map(|item| item.count(1..=1_000_000, " samples")).collect();
+    let mut found = found?;
+    found.sort_unstable();
+    found.dedup();
+    Some(found)
+}

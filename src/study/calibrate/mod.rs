@@ -1,0 +1,111 @@
+//! Calibration: from measured batches and runs to the numbers of a workload, with every other set of
+//! numbers that fits nearly as well.
+//!
+//! It reads no file: what was measured comes checked. Batch times alone are fitted in closed form
+//! (`times`); runs of an inference server are simulated for every candidate (`problem`, `search`).
+
+mod algebra;
+mod document;
+mod parameters;
+mod problem;
+mod search;
+mod times;
+
+pub use document::{CalibrationResults, FigureFit, ParameterResult, RunFit};
+pub use parameters::{Knob, Parameter, Proposal, Wish, with_parameters};
+pub use problem::{Matrix, fit_subset, run_figures};
+pub use search::{Candidate, Problem, Quantity, Region, search};
+
+use super::Progress;
+use crate::spec::{Experiment, Workload};
+
+/// What is to be fitted, on what.
+#[derive(Clone, Debug)]
+pub struct CalibrationPlan {
+    /// The catalogue's name of the workload to make.
+    pub name: String,
+    /// One line for people.
+    pub title: String,
+    /// Hash of all input, 16 hexadecimal digits.
+    pub hash: String,
+    /// The seed of every simulated run.
+    pub seed: u64,
+    /// The catalogue's name of the GPU that was measured.
+    pub gpu: String,
+    /// The workload with the values that the search starts from; it has a service time on `gpu`.
+    pub workload: Workload,
+    /// The server preset it usually runs under.
+    pub usual_preset: String,
+    /// What can be turned, and how far.
+    pub parameters: Vec<Parameter>,
+    /// Batches measured alone on the GPU, in rising order of size.
+    pub times: Vec<BatchTime>,
+    /// Runs of an inference server.
+    pub runs: Vec<MeasuredRun>,
+    /// Most queries simulated of a run while searching.
+    pub queries_max: u64,
+    /// What the reader of the input had to say: whole sentences.
+    pub notes: Vec<String>,
+}
+
+/// A batch size measured alone on the GPU.
+#[derive(Clone, PartialEq, Debug)]
+pub struct BatchTime {
+    /// Samples in the batch.
+    pub batch: u32,
+    /// Median of its GPU time, in milliseconds.
+    pub ms: f64,
+    /// How many times it was measured.
+    pub count: usize,
+    /// How much single measurements vary: (p90 - p50) / p50, where there are enough of them.
+    pub variation: Option<f64>,
+    /// Where it was measured: a file, as the user named it.
+    pub source: String,
+}
+
+/// A run of an inference server and what was measured of it.
+#[derive(Clone, Debug)]
+pub struct MeasuredRun {
+    /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
+    pub row: String,
+    /// Where it was published or measured.
+    pub source: String,
+    /// The run; the workload's numbers are those of the candidate.
+    pub experiment: Experiment,
+    /// What was measured.
+    pub observed: Vec<Observed>,
+    /// Whether the fit sees it; otherwise it is only compared with the prediction.
+    pub is_fitted: bool,
+}
+
+/// One measured figure.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Observed {
+    /// `completed_per_s`, or a latency in milliseconds by its name in the result document.
+    pub figure: String,
+    /// The figure.
+    pub value: f64,
+}
+
+/// Relative noise of a published figure: what two runs of the same system differ by. Submitters of
+/// the same GPU differ by 1 to 8 % (MLPerf Inference v1.1); rates and medians least, extremes most.
+pub fn noise_of(figure: &str) -> f64 {
+    match figure {
+        "completed_per_s" => 0.005,
+        "batch" => 0.01,
+        "min" | "max" => 0.08,
+        "p999" => 0.04,
+        _ => 0.02,
+    }
+}
+
+/// The figures of a Server run that a fit looks at: the others say the same once more.
+pub const FITTED_FIGURES: [&str; 6] = ["completed_per_s", "min", "p50", "p90", "p99", "p999"];
+
+/// Fits the plan. The same plan gives the same result, on any number of threads.
+pub fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> CalibrationResults {
+    if plan.runs.is_empty() {
+        return times::calibrate(plan);
+    }
+    problem::calibrate(plan, progress)
+}

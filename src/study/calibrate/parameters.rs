@@ -1,0 +1,279 @@
+//! What a calibration can turn: the numbers of a workload on one GPU, with the range of each.
+//!
+//! How well a setting fits is asked elsewhere.
+
+use super::{BatchTime, MeasuredRun};
+use crate::spec::{GpuSharing, PhiTable, SizeDistribution, TestScenario, WorkTable, Workload};
+use crate::units::{Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// One number of a workload.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Knob {
+    /// GPU time of a batch that nothing hides, in milliseconds.
+    Launch,
+    /// CPU work before each batch, in milliseconds.
+    CpuLaunch,
+    /// The least time of a batch, in milliseconds.
+    HostFloor,
+    /// How much work varies from batch to batch, 0 to 1.
+    Spread,
+    /// The filling part of a batch of this size, 0 to 1.
+    Phi(u32),
+    /// Work of a batch of this size, in milliseconds.
+    Work(u32),
+}
+
+impl Knob {
+    /// The name in reports and files, such as `work[64]`.
+    pub fn name(self) -> String {
+        match self {
+            Knob::Launch => "launch".to_string(),
+            Knob::CpuLaunch => "cpu_launch".to_string(),
+            Knob::HostFloor => "host_floor".to_string(),
+            Knob::Spread => "spread".to_string(),
+            Knob::Phi(batch) => format!("phi[{batch}]"),
+            Knob::Work(batch) => format!("work[{batch}]"),
+        }
+    }
+
+    /// The unit of its value; empty for a ratio.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Knob::Spread | Knob::Phi(_) => "",
+            _ => "ms",
+        }
+    }
+
+    /// Whether its range is one of factors, not of differences.
+    pub(super) fn is_factor(self) -> bool {
+        matches!(self, Knob::Work(_))
+    }
+}
+
+/// A number with its range.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Parameter {
+    /// Which.
+    pub knob: Knob,
+    /// The least value that is tried.
+    pub low: f64,
+    /// The greatest value that is tried.
+    pub high: f64,
+    /// Where the search starts, and where the number stays when it is held.
+    pub start: f64,
+    /// Whether it is not fitted.
+    pub is_held: bool,
+}
+
+/// The workload with these numbers on `gpu`: `values` of the parameters that are not held, in order.
+pub fn with_parameters(
+    workload: &Workload,
+    gpu: &str,
+    parameters: &[Parameter],
+    values: &[f64],
+) -> Workload {
+    let mut workload = workload.clone();
+    let mut values = values.iter();
+    let service = workload.service.get_mut(gpu).expect("the workload has this GPU");
+    let ms = |value: f64| SimDuration::from_nanos_f64(value.max(0.0) * 1e6);
+    let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
+    let (mut phi, mut work) = (BTreeMap::new(), BTreeMap::new());
+    for parameter in parameters {
+        let value = match parameter.is_held {
+            true => parameter.start,
+            false => *values.next().expect("one value for each free parameter"),
+        };
+        match parameter.knob {
+            Knob::Launch => service.launch.value = ms(value),
+            Knob::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
+            Knob::HostFloor => service.host_floor.value = ms(value),
+            Knob::Spread => service.spread.value = share(value),
+            Knob::Phi(batch) => drop(phi.insert(batch, share(value))),
+            Knob::Work(batch) => drop(work.insert(batch, ms(value))),
+        }
+    }
+    if !phi.is_empty() {
+        let table = PhiTable::new(phi.into_iter().collect());
+        service.phi.value = table.expect("batch sizes of a map rise");
+    }
+    if !work.is_empty() {
+        // A larger batch takes no less time, whatever is tried.
+        let mut least = SimDuration::from_nanos(1);
+        let points = work.into_iter().map(|(batch, time)| {
+            least = least.max(time);
+            (batch, least)
+        });
+        let table = WorkTable::new(points.collect());
+        service.work.value = table.expect("times of a running maximum do not fall");
+    }
+    workload
+}
+
+/// What the user asks of one number: a range, a value to keep, or both.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Wish {
+    /// The least value.
+    pub low: Option<f64>,
+    /// The greatest value.
+    pub high: Option<f64>,
+    /// The value to keep.
+    pub hold: Option<f64>,
+    /// Where to start.
+    pub start: Option<f64>,
+}
+
+/// What is known before the parameters are chosen.
+pub struct Proposal<'a> {
+    /// The workload; its service time on `gpu` is the start where `has_base`.
+    pub workload: &'a Workload,
+    /// The GPU.
+    pub gpu: &'a str,
+    /// Whether the start values are somebody's, and not placeholders.
+    pub has_base: bool,
+    /// The batch times.
+    pub times: &'a [BatchTime],
+    /// The runs.
+    pub runs: &'a [MeasuredRun],
+    /// Batch sizes at which work is a number of its own; nothing for those of the measurements.
+    pub work_at: Option<Vec<u32>>,
+    /// The same for phi.
+    pub phi_at: Option<Vec<u32>>,
+    /// Wishes by the name of the number, without batch: `launch`, `work`, `phi`.
+    pub wishes: BTreeMap<String, Wish>,
+}
+
+impl Proposal<'_> {
+    /// The parameters: every number that the runs can say something about is free, the others are
+    /// held at their start.
+    pub fn parameters(&self) -> Vec<Parameter> {
+        let fitted = || self.runs.iter().filter(|run| run.is_fitted);
+        let of = |run: &MeasuredRun| {
+            let vm = &run.experiment.vms[0];
+            (vm.load.scenario, vm.server.clone())
+        };
+        let served = fitted().any(|run| of(run).0 != TestScenario::Offline);
+        let queued = fitted().any(|run| of(run).0 == TestScenario::Server);
+        let has_min = fitted().any(|run| run.observed.iter().any(|seen| seen.figure == "min"));
+        let overlaps = |run: &&MeasuredRun| {
+            let server = of(run).1;
+            server.gpu_sharing == GpuSharing::Shared && server.streams > 1
+        };
+        let sliced = |run: &&MeasuredRun| {
+            let cards = &run.experiment.cards;
+            cards.iter().any(|card| card.instances.iter().any(|part| part.share < Share::WHOLE))
+        };
+        let told_phi: Vec<_> = fitted().filter(|run| overlaps(run) || sliced(run)).collect();
+        let work_at = self.work_at.clone().unwrap_or_else(|| self.batches());
+        let largest = work_at.last().map_or(1.0, |&batch| self.work_start(batch));
+        let served_batch = fitted()
+            .filter(|run| of(run).0 != TestScenario::Offline)
+            .map(|run| self.work_start(batch_of(run)))
+            .fold(0.0, f64::max);
+        let scale = if served_batch > 0.0 { served_batch } else { largest };
+        let service = &self.workload.service[self.gpu];
+        let start = |value: SimDuration, other: f64| {
+            if self.has_base { value.as_millis_f64() } else { other }
+        };
+        let affine = super::times::affine(self.times);
+        let launch = start(service.launch.value, affine.map_or(0.02 * scale, |line| line.launch));
+        let cpu = start(self.workload.cpu.launch_per_batch.value, 0.0);
+        let floor = service.host_floor.value.as_millis_f64();
+        let fixed = self.workload.sizes.value == SizeDistribution::Fixed;
+        let spread = if self.has_base { service.spread.value.get() } else { 0.0 };
+        let mut all = vec![
+            self.parameter(
+                Knob::Launch,
+                0.0,
+                (0.25 * scale).max(2.0 * launch),
+                launch,
+                served || self.times.len() > 1,
+            ),
+            self.parameter(Knob::CpuLaunch, 0.0, (0.25 * scale).max(2.0 * cpu), cpu, has_min),
+            self.parameter(Knob::HostFloor, 0.0, scale, floor, false),
+            self.parameter(Knob::Spread, 0.0, 0.5, spread, fixed && queued),
+        ];
+        let phi_at = self.phi_at.clone().unwrap_or_else(|| {
+            let batches = told_phi.iter().map(|run| batch_of(run)).collect();
+            let told = merged(batches);
+            if told.is_empty() { vec![1] } else { told }
+        });
+        for batch in phi_at {
+            let start = if self.has_base { service.phi.value.at(batch) } else { 0.9 };
+            all.push(self.parameter(Knob::Phi(batch), 0.0, 1.0, start, !told_phi.is_empty()));
+        }
+        for batch in work_at {
+            let start = self.work_start(batch);
+            all.push(self.parameter(Knob::Work(batch), start / 2.0, start * 2.0, start, true));
+        }
+        all
+    }
+
+    fn parameter(&self, knob: Knob, low: f64, high: f64, start: f64, is_told: bool) -> Parameter {
+        let name = knob.name();
+        let plain = name.split('[').next().unwrap_or(&name);
+        let wish = self.wishes.get(plain).copied().unwrap_or_default();
+        let (low, high) = (wish.low.unwrap_or(low), wish.high.unwrap_or(high));
+        let start = wish.hold.or(wish.start).unwrap_or(start);
+        let asked = wish.low.is_some() || wish.high.is_some();
+        let is_held = wish.hold.is_some() || !(is_told || asked);
+        let start = if is_held { start } else { start.clamp(low, high) };
+        Parameter { knob, low, high, start, is_held }
+    }
+
+    /// The batch sizes of the measurements.
+    fn batches(&self) -> Vec<u32> {
+        let times = self.times.iter().map(|time| time.batch);
+        let runs = self.runs.iter().filter(|run| run.is_fitted).map(batch_of);
+        merged(times.chain(runs).collect())
+    }
+
+    /// Work of a batch before any fit: the base's, or from a batch time, or from an Offline rate.
+    fn work_start(&self, batch: u32) -> f64 {
+        if self.has_base {
+            return self.workload.service[self.gpu].work.value.at(batch) / 1e6;
+        }
+        if let Some(line) = super::times::affine(self.times) {
+            let measured = self.times.iter().find(|time| time.batch == batch);
+            let ms = measured.map_or(line.launch + line.per_sample * f64::from(batch), |t| t.ms);
+            return (ms - line.launch).max(1e-3);
+        }
+        let per_sample = self.runs.iter().filter_map(|run| {
+            let observed = |figure: &str| {
+                let found = run.observed.iter().find(|seen| seen.figure == figure);
+                found.map(|seen| seen.value)
+            };
+            let cards = run.experiment.vms[0].gpus.len() as f64;
+            match run.experiment.vms[0].load.scenario {
+                TestScenario::Offline => Some(1e3 * cards / observed("completed_per_s")?),
+                TestScenario::Server => {
+                    // A Server run loads the GPU to some nine tenths.
+                    Some(0.9 * 1e3 * cards / observed("completed_per_s")?)
+                }
+                _ => observed("p90"),
+            }
+        });
+        per_sample.fold(f64::INFINITY, f64::min).clamp(1e-3, 1e6) * f64::from(batch)
+    }
+}
+
+/// The batch size that a run tells most about.
+pub(super) fn batch_of(run: &MeasuredRun) -> u32 {
+    let vm = &run.experiment.vms[0];
+    match vm.load.scenario {
+        TestScenario::SingleStream => 1,
+        _ => vm.server.batch_max,
+    }
+}
+
+/// Batch sizes in rising order; one that is less than a fifth above another is the same.
+fn merged(mut batches: Vec<u32>) -> Vec<u32> {
+    batches.sort_unstable();
+    let mut kept: Vec<u32> = Vec::new();
+    for batch in batches {
+        if kept.last().is_none_or(|&last| f64::from(batch) > 1.2 * f64::from(last)) {
+            kept.push(batch);
+        }
+    }
+    kept
+}

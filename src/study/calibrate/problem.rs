@@ -1,0 +1,195 @@
+//! From measured runs to a problem for the search: what a candidate predicts is simulated.
+//!
+//! [`Matrix`] and [`fit_subset`] keep the two apart, so that each run is simulated once for each
+//! candidate and then any choice of runs can be fitted.
+
+use super::document::{self, Fitted};
+use super::search::{Number, Problem, Quantity, residuals, search};
+use super::{
+    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, Knob, MeasuredRun, Region,
+    noise_of, with_parameters,
+};
+use crate::platform::simulate;
+use crate::spec::{Experiment, TestScenario, Workload};
+use crate::study::{LatencyMs, Progress, summary};
+use crate::units::SimDuration;
+
+/// So many queries of a run are simulated for the figures of the best fit.
+const QUERIES_FINAL: u64 = 5_000_000;
+
+/// Rate and latencies of one run.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct RunFigures {
+    /// As LoadGen counts.
+    pub completed_per_s: f64,
+    /// In milliseconds.
+    pub latency_ms: LatencyMs,
+}
+
+impl RunFigures {
+    /// The figure of this name; nothing for a name that is none.
+    pub fn get(&self, figure: &str) -> Option<f64> {
+        if figure == "completed_per_s" {
+            return Some(self.completed_per_s);
+        }
+        self.latency_ms.get(figure)
+    }
+}
+
+/// What a run would show with `workload`, cut to about `queries_max` queries.
+pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> RunFigures {
+    let mut experiment = run.clone();
+    let vm = &mut experiment.vms[0];
+    vm.workload = workload.clone();
+    let settings = &mut vm.load.settings;
+    settings.min_query_count = settings.min_query_count.min(queries_max);
+    let rate = settings.target_qps;
+    let longest = match vm.load.scenario {
+        TestScenario::Server | TestScenario::Offline => queries_max as f64 / rate,
+        // One query at a time: the count decides, and a second of them is enough.
+        _ => 1.0,
+    };
+    settings.min_duration = settings.min_duration.min(SimDuration::from_secs_f64(longest));
+    if vm.load.scenario == TestScenario::Offline {
+        settings.min_query_count = 1;
+    }
+    let outcome = simulate(&experiment);
+    let recorder = &outcome.vms[0].recorder;
+    RunFigures {
+        completed_per_s: summary::completed_per_s(&experiment.vms[0], recorder),
+        latency_ms: summary::latency_ms(recorder.latencies()),
+    }
+}
+
+/// Every candidate's figures for every run: `figures[candidate][run]`.
+#[derive(Clone, Debug)]
+pub struct Matrix {
+    /// One row per candidate, one entry per run.
+    pub figures: Vec<Vec<RunFigures>>,
+}
+
+/// The best candidate on some of the runs and all that fit them nearly as well, best first;
+/// `numbers` is how many numbers the candidates differ in.
+pub fn fit_subset(
+    matrix: &Matrix,
+    runs: &[MeasuredRun],
+    subset: &[usize],
+    numbers: usize,
+) -> Vec<usize> {
+    let chosen: Vec<&MeasuredRun> = subset.iter().map(|&run| &runs[run]).collect();
+    let quantities: Vec<Quantity> = chosen.iter().flat_map(|run| quantities(run, true)).collect();
+    let objective = |candidate: &Vec<RunFigures>| {
+        let predicted: Vec<f64> =
+            subset.iter().flat_map(|&run| predicted(&runs[run], &candidate[run])).collect();
+        let left = residuals(&quantities, &predicted, |quantity| quantity.is_fitted);
+        (left.iter().map(|x| x * x).sum::<f64>(), left.len())
+    };
+    let all: Vec<(f64, usize)> = matrix.figures.iter().map(objective).collect();
+    let Some(best) = (0..all.len()).min_by(|&a, &b| all[a].0.total_cmp(&all[b].0)) else {
+        return Vec::new();
+    };
+    let freedom = all[best].1.saturating_sub(numbers).max(1) as f64;
+    let allowance = (all[best].0 / freedom).max(1.0) * super::search::chi_squared_95(numbers);
+    let mut near: Vec<usize> =
+        (0..all.len()).filter(|&index| all[index].0 <= all[best].0 + allowance).collect();
+    near.sort_by(|&a, &b| all[a].0.total_cmp(&all[b].0));
+    near
+}
+
+/// What was seen of a run, for the search.
+fn quantities(run: &MeasuredRun, is_fitted: bool) -> Vec<Quantity> {
+    let scenario = run.experiment.vms[0].load.scenario;
+    let of = |seen: &super::Observed| Quantity {
+        observed: seen.value,
+        sigma: noise_of(&seen.figure),
+        is_fitted: is_fitted && tells(scenario, &seen.figure),
+    };
+    run.observed.iter().map(of).collect()
+}
+
+/// Whether a figure of this scenario tells a fit something of its own.
+fn tells(scenario: TestScenario, figure: &str) -> bool {
+    match scenario {
+        // The rate of a Server run is put in, and Offline latencies are the rate once more.
+        TestScenario::Server => figure != "completed_per_s" && FITTED_FIGURES.contains(&figure),
+        TestScenario::Offline => figure == "completed_per_s",
+        TestScenario::SingleStream => matches!(figure, "p50" | "p90"),
+        TestScenario::ClosedLoop { .. } => {
+            matches!(figure, "completed_per_s" | "p50" | "p90" | "p99")
+        }
+    }
+}
+
+fn predicted(run: &MeasuredRun, figures: &RunFigures) -> Vec<f64> {
+    let of = |seen: &super::Observed| figures.get(&seen.figure).unwrap_or(0.0);
+    run.observed.iter().map(of).collect()
+}
+
+/// Fits a plan that has runs.
+pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> CalibrationResults {
+    let free: Vec<_> = plan.parameters.iter().filter(|parameter| !parameter.is_held).collect();
+    let numbers = free.iter().map(|parameter| Number {
+        low: parameter.low,
+        high: parameter.high,
+        start: parameter.start,
+        is_factor: parameter.knob.is_factor(),
+    });
+    let mut quantities_of_all: Vec<Quantity> = plan
+        .times
+        .iter()
+        .map(|time| Quantity { observed: time.ms, sigma: noise_of("batch"), is_fitted: true })
+        .collect();
+    quantities_of_all.extend(plan.runs.iter().flat_map(|run| quantities(run, run.is_fitted)));
+    let predict = |values: &[f64]| predictions(plan, values, plan.queries_max);
+    let expected = 9 * (free.len() as u64 + 4) + 2 * free.len() as u64 + 17;
+    let show = |done: u64| progress(done.min(expected), expected, "candidates simulated");
+    let problem = Problem {
+        numbers: numbers.collect(),
+        quantities: quantities_of_all,
+        predict: &predict,
+        progress: &show,
+    };
+    let region = if problem.numbers.is_empty() { held(&predict) } else { search(&problem) };
+    let Region { tried, best, near, identified } = region;
+    let full = predictions(plan, &tried[best].values, QUERIES_FINAL);
+    let place = near.iter().position(|&index| index == best).unwrap_or(0);
+    let fits = near.into_iter().map(|index| tried[index].clone()).collect();
+    let notes = not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified);
+    let fitted =
+        Fitted { best: place, fits, identified: Some(identified), notes, full: Some(full) };
+    document::results(plan, fitted)
+}
+
+/// The region of a plan that holds every number: the start alone.
+fn held(predict: &dyn Fn(&[f64]) -> Vec<f64>) -> Region {
+    let only = Candidate { values: Vec::new(), predicted: predict(&[]) };
+    Region { tried: vec![only], best: 0, near: vec![0], identified: Vec::new() }
+}
+
+/// What a candidate predicts of everything seen: batch times, then the figures of each run.
+fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<f64> {
+    let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
+    let service = &workload.service[&plan.gpu];
+    let times = plan.times.iter().map(|time| {
+        let spread = service.spread.value.get();
+        // The median of an exponential draw of mean 1 is ln 2.
+        let median = 1.0 - spread + spread * std::f64::consts::LN_2;
+        let work = service.work.value.at(time.batch) * median;
+        let whole = service.launch.value.as_nanos_f64() + work;
+        whole.max(service.host_floor.value.as_nanos_f64()) / 1e6
+    });
+    let runs = plan
+        .runs
+        .iter()
+        .flat_map(|run| predicted(run, &run_figures(&run.experiment, &workload, queries_max)));
+    times.chain(runs).collect()
+}
+
+/// One sentence for each number that the runs leave open.
+fn not_identified(free: &[Knob], identified: &[bool]) -> Vec<String> {
+    let open = free.iter().zip(identified).filter(|(_, is_identified)| !**is_identified);
+    open.map(|(knob, _)| {
+        format!("{} is not identified: these runs allow more than half of its range", knob.name())
+    })
+    .collect()
+}

@@ -1,0 +1,125 @@
+//! Batch times alone: launch is where the straight line through them starts, work is the rest.
+//!
+//! Weighted least squares in closed form; no run is simulated.
+
+use super::document::{self, Fitted};
+use super::{BatchTime, CalibrationPlan, CalibrationResults, Candidate, Knob, with_parameters};
+use crate::study::interval::t_975;
+
+/// The straight line `launch + per_sample x batch` through batch times, every time weighted by its
+/// own size: relative errors count.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Line {
+    /// In milliseconds, from 0 to the shortest time.
+    pub(super) launch: f64,
+    /// In milliseconds.
+    pub(super) per_sample: f64,
+    /// Half the 95 % interval of `launch`; nothing from fewer than three batch sizes.
+    pub(super) half_width: Option<f64>,
+}
+
+/// The line; nothing without times. One batch size says nothing about launch, which is then 0.
+pub(super) fn affine(times: &[BatchTime]) -> Option<Line> {
+    let shortest = times.iter().map(|time| time.ms).reduce(f64::min)?;
+    let sum = |of: &dyn Fn(&BatchTime) -> f64| {
+        times.iter().map(|time| of(time) / time.ms.powi(2)).sum::<f64>()
+    };
+    let batch = |time: &BatchTime| f64::from(time.batch);
+    let (w, x, xx) = (sum(&|_| 1.0), sum(&batch), sum(&|t| batch(t).powi(2)));
+    let (y, xy) = (sum(&|t| t.ms), sum(&|t| batch(t) * t.ms));
+    let det = w * xx - x * x;
+    // A first batch that takes longer than the line says must not make the others negative.
+    let most = 0.999 * shortest;
+    let launch = if times.len() < 2 { 0.0 } else { ((xx * y - x * xy) / det).clamp(0.0, most) };
+    let per_sample = (xy - launch * x) / xx;
+    let off = |time: &BatchTime| ((launch + per_sample * batch(time)) / time.ms - 1.0).powi(2);
+    let freedom = times.len().saturating_sub(2);
+    let half_width = (freedom > 0).then(|| {
+        let variance = times.iter().map(off).sum::<f64>() / freedom as f64;
+        t_975(freedom) * (variance * xx / det).sqrt()
+    });
+    Some(Line { launch, per_sample, half_width })
+}
+
+/// The workload whose batches take exactly the measured times, and those with the launch at either
+/// end of its interval.
+pub(super) fn calibrate(plan: &CalibrationPlan) -> CalibrationResults {
+    let line = affine(&plan.times).expect("a plan without runs has times");
+    let values = |launch: f64| -> Vec<f64> {
+        let free = plan.parameters.iter().filter(|parameter| !parameter.is_held);
+        let value = free.map(|parameter| match parameter.knob {
+            Knob::Work(batch) => work_at(&plan.times, batch, launch, line.per_sample),
+            Knob::Launch => launch,
+            _ => parameter.start,
+        });
+        value.collect()
+    };
+    let held = plan.parameters.iter().find(|parameter| parameter.knob == Knob::Launch);
+    let held = held.filter(|parameter| parameter.is_held).map(|parameter| parameter.start);
+    let best = held.unwrap_or(line.launch);
+    let shortest = plan.times.iter().map(|time| time.ms).fold(f64::INFINITY, f64::min);
+    let ends = line
+        .half_width
+        .filter(|_| held.is_none())
+        .map(|half| [(best - half).max(0.0), (best + half).min(0.999 * shortest)]);
+    let launches = [best].into_iter().chain(ends.into_iter().flatten());
+    let fits: Vec<Candidate> = launches
+        .map(|launch| {
+            let values = values(launch);
+            let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, &values);
+            let service = &workload.service[&plan.gpu];
+            let predicted = plan.times.iter().map(|time| {
+                let work = service.work.value.at(time.batch);
+                ((service.launch.value.as_nanos_f64() + work) / 1e6)
+                    .max(service.host_floor.value.as_millis_f64())
+            });
+            Candidate { values, predicted: predicted.collect() }
+        })
+        .collect();
+    let mut notes = Vec::new();
+    match plan.times.len() {
+        1 => notes.push("launch is not identified: only one batch size was measured, so it is 0 and all of the time is work".to_string()),
+        2 => notes.push("launch has no interval: it goes through two batch sizes exactly; measure a third".to_string()),
+        _ => {}
+    }
+    notes.push(
+        "phi is not identified: no run has two batches on one GPU, or a slice of one".to_string(),
+    );
+    document::results(plan, Fitted { best: 0, fits, identified: None, notes, full: None })
+}
+
+/// Work of a batch: what is left of its measured time, or of the line's.
+fn work_at(times: &[BatchTime], batch: u32, launch: f64, per_sample: f64) -> f64 {
+    let measured = times.iter().find(|time| time.batch == batch);
+    let left = measured.map_or(per_sample * f64::from(batch), |time| time.ms - launch);
+    left.max(1e-6)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn time(batch: u32, ms: f64) -> BatchTime {
+        BatchTime { batch, ms, count: 1, variation: None, source: "a test".to_string() }
+    }
+
+    #[test]
+    fn a_straight_line_gives_launch_and_work_back() {
+        // 0.5 ms and 0.2 ms a sample, exactly.
+        let times: Vec<_> =
+            [1, 2, 8, 32].map(|batch| time(batch, 0.5 + 0.2 * f64::from(batch))).to_vec();
+        let line = affine(&times).unwrap();
+        assert!((line.launch - 0.5).abs() < 1e-9 && (line.per_sample - 0.2).abs() < 1e-9);
+        assert!(line.half_width.unwrap() < 1e-6);
+        assert_eq!(affine(&times[..1]).unwrap().launch, 0.0);
+        assert!(affine(&[]).is_none());
+    }
+
+    #[test]
+    fn a_falling_line_has_no_negative_launch() {
+        // Times that rise faster than the batch: the line would start below zero.
+        let line = affine(&[time(1, 1.0), time(2, 2.5), time(4, 6.0)]).unwrap();
+        assert_eq!(line.launch, 0.0);
+        assert!(line.per_sample > 1.0);
+    }
+}
