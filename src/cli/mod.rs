@@ -95,6 +95,9 @@ enum Command {
     /// Tools for NVIDIA's vGPU software: types, what fits on which card, scheduler settings
     #[command(subcommand)]
     Vgpu(vgpu::VgpuCommand),
+    /// Print the JSON Schema of scenario files, for editors and other programs
+    #[command(after_help = SCHEMA_HELP)]
+    Schema,
     /// Print the completions for a shell
     Completions {
         /// The shell
@@ -248,6 +251,14 @@ Examples:
                                                      the same for each line of a sweep, side by side
   slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
 
+const SCHEMA_HELP: &str = "\
+Editors with TOML support complete keys and show mistakes while a file is written, given its first
+line:
+  #:schema ./scenario.schema.json    a path from the file, or an address
+
+Examples:
+  slicewise schema > scenario.schema.json";
+
 const SWEEP_HELP: &str = "\
 An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
 output/.slicewise-partial-<scenario>, and count as long as their point, the seed and the version of
@@ -274,6 +285,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command, configs),
+        Command::Schema => output::data(&format!("{:#}\n", config::schema())),
         Command::Completions { shell } => {
             let mut text = Vec::new();
             clap_complete::generate(shell, &mut Cli::command(), "slicewise", &mut text);

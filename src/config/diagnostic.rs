@@ -2,6 +2,7 @@
 //!
 //! It does not decide what is wrong; readers and rules do, and [`Problems`] collects what they find.
 
+use super::answers::Answers;
 use crate::formats::Fault;
 use crate::study::Obstacle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
@@ -199,6 +200,8 @@ fn floor_char(text: &str, at: usize) -> usize {
 /// is written to through a shared reference.
 #[derive(Default, Debug)]
 pub(super) struct Problems {
+    /// What the reading asked for, should anybody want to know.
+    pub(super) answers: Answers,
     kept: RefCell<Vec<Diagnostic>>,
     beyond: Cell<usize>,
 }

@@ -19,12 +19,12 @@ use crate::units::{Bytes, SimDuration, SimTime};
 pub(super) const VCPUS_MAX: u32 = 4096;
 
 /// Most VMs alike.
-const COPIES_MAX: u32 = 64;
+pub(super) const COPIES_MAX: u32 = 64;
 /// No VM is powered on or off later: a day.
-const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
+pub(super) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
 
 /// The scenarios a file can ask for.
-const SCENARIOS: [(&str, TestScenario); 4] = [
+pub(super) const SCENARIOS: [(&str, TestScenario); 4] = [
     ("server", TestScenario::Server),
     ("offline", TestScenario::Offline),
     ("singlestream", TestScenario::SingleStream),

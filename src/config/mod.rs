@@ -9,6 +9,7 @@
 //!
 //! Nothing is simulated here, and nothing printed.
 
+mod answers;
 mod calibration;
 mod cards;
 mod catalogue;
@@ -28,6 +29,7 @@ mod processes;
 mod published;
 mod reader;
 mod rules;
+mod schema;
 mod settings;
 mod sharing;
 mod source;
@@ -42,6 +44,7 @@ pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;
 pub use foreign::read_foreign;
+pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;

@@ -28,7 +28,8 @@ pub(super) enum Mode {
     Mps,
 }
 
-const MODES: [(&str, Mode); 2] = [("time-slicing", Mode::TimeSlicing), ("mps", Mode::Mps)];
+pub(super) const MODES: [(&str, Mode); 2] =
+    [("time-slicing", Mode::TimeSlicing), ("mps", Mode::Mps)];
 
 /// What each process of a VM has.
 #[derive(Clone, PartialEq, Debug)]

@@ -8,7 +8,8 @@ use crate::spec::{Published, TestScenario};
 use crate::units::SimDuration;
 
 /// The latencies of a published run, by the names of the result document.
-const LATENCIES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+pub(super) const LATENCIES: [&str; 9] =
+    ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
 
 /// `[published]`: the figures of either side.
 #[derive(Default)]

@@ -42,8 +42,9 @@ impl<'a> Reader<'a> {
         if !self.asked.iter().any(|asked| asked == key) {
             self.asked.push(key.to_string());
         }
-        let value = self.table.get(key)?;
-        Some(self.value(key, value))
+        let value = self.table.get(key);
+        self.problems.answers.asked(|| self.path(key), value.map(|value| value.span()));
+        Some(self.value(key, value?))
     }
 
     /// The value of a key that must be there.

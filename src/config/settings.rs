@@ -10,27 +10,27 @@ use crate::spec::{
 use crate::units::{Share, SimDuration};
 
 /// Most samples in a batch.
-const BATCH_MAX: u32 = 1_000_000;
+pub(super) const BATCH_MAX: u32 = 1_000_000;
 /// Most clients of a closed loop.
-const CLIENTS_MAX: u32 = 100_000;
+pub(super) const CLIENTS_MAX: u32 = 100_000;
 /// Most streams or slots per GPU.
-const STREAMS_MAX: u32 = 1024;
+pub(super) const STREAMS_MAX: u32 = 1024;
 /// No test is longer than a day.
-const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
+pub(super) const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
 /// No test asks for more queries, nor makes more samples.
 pub(super) const QUERIES_MAX: u64 = 50_000_000;
 
-const BATCH_RULES: [(&str, BatchRule); 2] =
+pub(super) const BATCH_RULES: [(&str, BatchRule); 2] =
     [("available", BatchRule::Available), ("full", BatchRule::Full)];
-const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
+pub(super) const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
     [("wait-start", TimeoutFrom::WaitStart), ("oldest", TimeoutFrom::Oldest)];
-const DISPATCHES: [(&str, Dispatch); 2] =
+pub(super) const DISPATCHES: [(&str, Dispatch); 2] =
     [("longest-idle", Dispatch::LongestIdle), ("round-robin", Dispatch::RoundRobin)];
-const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
+pub(super) const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
     [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
-const GPU_SHARINGS: [(&str, GpuSharing); 2] =
+pub(super) const GPU_SHARINGS: [(&str, GpuSharing); 2] =
     [("in-order", GpuSharing::InOrder), ("shared", GpuSharing::Shared)];
-const COMPLETIONS: [(&str, Completion); 2] =
+pub(super) const COMPLETIONS: [(&str, Completion); 2] =
     [("any", Completion::Any), ("issue-order", Completion::IssueOrder)];
 
 /// Reads the keys of `[vm.server]` over the settings of its preset. Faulty ones leave the default.
@@ -151,13 +151,13 @@ fn read_clients(table: &mut Reader<'_>, scenario: &mut TestScenario) {
 
 /// The arrival processes a file can ask for.
 #[derive(Clone, Copy, PartialEq)]
-enum Process {
+pub(super) enum Process {
     Poisson,
     Constant,
     Bursty,
 }
 
-const PROCESSES: [(&str, Process); 3] =
+pub(super) const PROCESSES: [(&str, Process); 3] =
     [("poisson", Process::Poisson), ("constant", Process::Constant), ("bursty", Process::Bursty)];
 
 /// `arrivals`, and `bursts` where they are bursty; nothing when neither is set, or faulty.

@@ -15,29 +15,32 @@ use crate::units::{Share, SimDuration};
 
 const MS: SimDuration = SimDuration::from_millis(1);
 
-const ORDERS: [(&str, TurnOrder); 2] =
+pub(super) const ORDERS: [(&str, TurnOrder); 2] =
     [("round-robin", ROUND_ROBIN), ("least-run-time", TurnOrder::LeastRunTime)];
 const ROUND_ROBIN: TurnOrder =
     TurnOrder::RoundRobin { averaging_factor: registry::AVERAGING_FACTOR_DEFAULT };
 
-const IDLE_RULES: [(&str, IdleRule); 4] = [
+pub(super) const IDLE_RULES: [(&str, IdleRule); 4] = [
     ("burned", IdleRule::Burned),
     ("rest-burned", IdleRule::RestBurned),
     ("skipped-and-capped", IdleRule::SkippedAndCapped { window: None }),
     ("polled", IdleRule::Polled),
 ];
 
-const ASSIGNMENTS: [(&str, Assignment); 2] =
+pub(super) const ASSIGNMENTS: [(&str, Assignment); 2] =
     [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
 
 /// The slices of `nvidia-smi compute-policy --set-timeslice`, nothing for the GPU's own. NVIDIA
 /// publishes no times: 2, 10 and 30 ms are assumed, after a course of Red Hat's that names them.
-const COMPUTE_TIMESLICES: [(&str, Option<SimDuration>); 4] = [
+pub(super) const COMPUTE_TIMESLICES: [(&str, Option<SimDuration>); 4] = [
     ("default", None),
     ("short", Some(SimDuration::from_millis(2))),
     ("medium", Some(SimDuration::from_millis(10))),
     ("long", Some(SimDuration::from_millis(30))),
 ];
+
+/// As most so many replicas a card is advertised.
+pub(super) const REPLICAS_MAX: u32 = 1024;
 
 /// What a registry word says, so that no key may say it again.
 const WORDED: [&str; 5] = ["policy", "slice", "frequency", "order", "averaging_factor"];
@@ -257,7 +260,7 @@ impl Sharing {
     /// Reads what only processes have.
     fn read_processes(&mut self, table: &mut Reader<'_>) {
         if let Some(value) = table.get("replicas") {
-            self.replicas = value.count(1..=1024, " replicas");
+            self.replicas = value.count(1..=REPLICAS_MAX, " replicas");
             self.process_spots.push(("replicas", value.spot()));
         }
         if let Some(value) = table.get("compute_timeslice") {

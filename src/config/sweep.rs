@@ -17,7 +17,7 @@ use toml::de::DeValue;
 pub(super) const POINTS_MAX: usize = 10_000;
 
 /// Most runs of one point.
-const REPLICATIONS_MAX: u32 = 100;
+pub(super) const REPLICATIONS_MAX: u32 = 100;
 
 /// The keys of `[sweep]` that are no paths.
 const KEYS: [&str; 3] = ["x", "line", "replications"];

@@ -2,6 +2,7 @@
 //!
 //! Which key it belongs to and what else stands beside it is the reader's affair.
 
+use super::answers::Form;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::reader::Reader;
 use super::suggest::{nearest, quoted};
@@ -37,6 +38,11 @@ impl<'a> Value<'a> {
         self.problems.push(diagnostic);
     }
 
+    /// Tells whoever listens what the value is taken for.
+    fn took(&self, form: impl FnOnce() -> Form) {
+        self.problems.answers.took(&self.name, form);
+    }
+
     /// Whether it is a string.
     pub(super) fn is_text(&self) -> bool {
         self.value.is_str()
@@ -54,6 +60,7 @@ impl<'a> Value<'a> {
 
     /// A string that is not blank.
     pub(super) fn text(&self) -> Option<&'a str> {
+        self.took(|| Form::Text);
         let text = self.value.as_str();
         match text {
             None => self.expected("a string in quotes"),
@@ -65,6 +72,7 @@ impl<'a> Value<'a> {
 
     /// `true` or `false`.
     pub(super) fn flag(&self) -> Option<bool> {
+        self.took(|| Form::Flag);
         let flag = self.value.as_bool();
         if flag.is_none() {
             self.expected("true or false");
@@ -74,6 +82,7 @@ impl<'a> Value<'a> {
 
     /// A whole number within a range; `unit` stands behind the range in the message.
     pub(super) fn whole(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
+        self.took(|| Form::Whole(*range.start(), *range.end()));
         let Some(integer) = self.value.as_integer() else {
             self.expected("a whole number");
             return None;
@@ -98,6 +107,7 @@ impl<'a> Value<'a> {
 
     /// A finite number, whole or not, that keeps a rule; `allowed` says which.
     pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Option<f64> {
+        self.took(|| Form::Number);
         let written = match self.value {
             DeValue::Integer(integer) if integer.radix() == 10 => integer.as_str(),
             DeValue::Float(float) => float.as_str(),
@@ -118,6 +128,7 @@ impl<'a> Value<'a> {
 
     /// A quantity: a number with its unit, in quotes.
     pub(super) fn quantity<T: Quantity>(&self) -> Option<T> {
+        self.took(|| Form::Quantity(T::UNIT));
         let written = match self.value {
             DeValue::String(text) => text.to_string(),
             DeValue::Integer(integer) => integer.to_string(),
@@ -154,6 +165,7 @@ impl<'a> Value<'a> {
 
     /// One of a list of words.
     pub(super) fn choice<T: Copy>(&self, what: &str, choices: &[(&str, T)]) -> Option<T> {
+        self.took(|| Form::Word(choices.iter().map(|(name, _)| (*name).to_string()).collect()));
         let word = self.text()?;
         let found = choices.iter().find(|(name, _)| *name == word);
         if found.is_none() {
@@ -178,6 +190,7 @@ impl<'a> Value<'a> {
 
     /// A table.
     pub(super) fn table(&self) -> Option<Reader<'a>> {
+        self.took(|| Form::Table);
         let Some(table) = self.value.as_table() else {
             self.expected("a table");
             return None;
@@ -187,6 +200,7 @@ impl<'a> Value<'a> {
 
     /// The items of an array that has at least one and at most `most`.
     pub(super) fn items(&self, most: usize) -> Option<Vec<Value<'a>>> {
+        self.took(|| Form::Items);
         let Some(array) = self.value.as_array() else {
             self.expected("an array");
             return None;
@@ -244,6 +258,8 @@ pub(super) trait Quantity: FromStr<Err = String> + std::fmt::Display {
     const WHAT: &'static str;
     /// The unit of an example.
     const UNIT: &'static str;
+    /// Every unit that may be written, with its worth.
+    const UNITS: &'static [(&'static str, f64)];
     /// Whether a bare number will do.
     const BARE: bool = false;
 }
@@ -251,21 +267,25 @@ pub(super) trait Quantity: FromStr<Err = String> + std::fmt::Display {
 impl Quantity for SimDuration {
     const WHAT: &'static str = "a duration";
     const UNIT: &'static str = "ms";
+    const UNITS: &'static [(&'static str, f64)] = &SimDuration::UNITS;
 }
 
 impl Quantity for Bytes {
     const WHAT: &'static str = "an amount of memory";
     const UNIT: &'static str = "GB";
+    const UNITS: &'static [(&'static str, f64)] = &Bytes::UNITS;
 }
 
 impl Quantity for Bandwidth {
     const WHAT: &'static str = "a bandwidth";
     const UNIT: &'static str = "GB/s";
+    const UNITS: &'static [(&'static str, f64)] = &Bandwidth::UNITS;
 }
 
 impl Quantity for Share {
     const WHAT: &'static str = "a share";
     const UNIT: &'static str = "%";
+    const UNITS: &'static [(&'static str, f64)] = &Share::UNITS;
     const BARE: bool = true;
 }
 

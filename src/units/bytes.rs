@@ -72,21 +72,25 @@ impl Bandwidth {
     }
 }
 
+impl Bytes {
+    /// The units that files may write, in bytes.
+    pub const UNITS: [(&'static str, f64); 9] = [
+        ("B", 1.0),
+        ("kB", 1e3),
+        ("MB", 1e6),
+        ("GB", 1e9),
+        ("TB", 1e12),
+        ("KiB", 1024.0),
+        ("MiB", MIB as f64),
+        ("GiB", GIB as f64),
+        ("TiB", 1024.0 * GIB as f64),
+    ];
+}
+
 impl FromStr for Bytes {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        const UNITS: [(&str, f64); 9] = [
-            ("B", 1.0),
-            ("kB", 1e3),
-            ("MB", 1e6),
-            ("GB", 1e9),
-            ("TB", 1e12),
-            ("KiB", 1024.0),
-            ("MiB", MIB as f64),
-            ("GiB", GIB as f64),
-            ("TiB", 1024.0 * GIB as f64),
-        ];
-        let bytes = parse_quantity(text, &UNITS)?;
+        let bytes = parse_quantity(text, &Self::UNITS)?;
         if bytes > 1e18 {
             return Err("is more than 10^18 bytes".to_string());
         }
@@ -94,12 +98,16 @@ impl FromStr for Bytes {
     }
 }
 
+impl Bandwidth {
+    /// The units that files may write, in bytes per second.
+    pub const UNITS: [(&'static str, f64); 4] =
+        [("GB/s", 1e9), ("MB/s", 1e6), ("TB/s", 1e12), ("GiB/s", GIB as f64)];
+}
+
 impl FromStr for Bandwidth {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        const UNITS: [(&str, f64); 4] =
-            [("GB/s", 1e9), ("MB/s", 1e6), ("TB/s", 1e12), ("GiB/s", GIB as f64)];
-        let speed = parse_quantity(text, &UNITS)?;
+        let speed = parse_quantity(text, &Self::UNITS)?;
         if speed > 0.0 && speed <= 1e15 {
             Ok(Bandwidth(speed))
         } else {

@@ -14,6 +14,9 @@ impl Share {
     /// Nothing.
     pub const NONE: Share = Share(0.0);
 
+    /// The unit that files may write, as a ratio.
+    pub const UNITS: [(&'static str, f64); 1] = [("%", 0.01)];
+
     /// The whole.
     pub const WHOLE: Share = Share(1.0);
 
@@ -33,7 +36,7 @@ impl FromStr for Share {
     fn from_str(text: &str) -> Result<Self, String> {
         let ratio = match text.trim().parse::<f64>() {
             Ok(ratio) => ratio,
-            Err(_) => parse_quantity(text, &[("%", 0.01)])?,
+            Err(_) => parse_quantity(text, &Self::UNITS)?,
         };
         Share::new(ratio).ok_or_else(|| "lies outside 0 to 1 (0 % to 100 %)".to_string())
     }

@@ -152,12 +152,16 @@ impl Div for SimDuration {
     }
 }
 
+impl SimDuration {
+    /// The units that files may write, in nanoseconds.
+    pub const UNITS: [(&'static str, f64); 6] =
+        [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9)];
+}
+
 impl FromStr for SimDuration {
     type Err = String;
     fn from_str(text: &str) -> Result<Self, String> {
-        const UNITS: [(&str, f64); 6] =
-            [("ns", 1.0), ("us", 1e3), ("ms", 1e6), ("s", 1e9), ("min", 60e9), ("h", 3600e9)];
-        let nanos = parse_quantity(text, &UNITS)?;
+        let nanos = parse_quantity(text, &Self::UNITS)?;
         if nanos > 1e9 * 86_400.0 * 365.0 {
             return Err("is longer than a year".to_string());
         }

@@ -5,7 +5,7 @@
 //! its message stands in `<case>.txt`. A case whose name starts with `catalogue-` is a catalogue
 //! folder. Inputs too long or too odd to keep as files are made here.
 
-use crate::support::cases;
+use crate::support::{cases, examples};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadError, LoadOptions, SweepFile, Task, load, load_task};
 use slicewise::spec::{BaselineKind, Scenario};
@@ -119,13 +119,7 @@ fn load_sweep(path: &str) -> Box<SweepFile> {
 
 #[test]
 fn the_examples_of_the_documents_are_good() {
-    let text = ["docs/scenario-files.md", "README.md"]
-        .map(|file| fs::read_to_string(file).unwrap())
-        .join("\n");
-    let examples: Vec<&str> =
-        text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap()).collect();
-    assert!(examples.len() >= 5);
-    for example in examples.iter().filter(|example| example.contains("[[vm]]")) {
+    for example in examples() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("example.toml");
         fs::write(&path, example).unwrap();
@@ -376,7 +370,7 @@ proptest! {
 }
 
 const GOOD: [&str; 5] = [
-    "tests/it/sharing.toml",
+    "tests/good/sharing.toml",
     "scenarios/vcpu-knee.toml",
     "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml",
     "scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml",

@@ -10,6 +10,7 @@ mod laws;
 mod loadgen_logs;
 mod mps;
 mod processes;
+mod schema;
 mod shared_cards;
 mod slicing;
 mod support;

@@ -1,4 +1,5 @@
-//! Experiments small enough for theory: no CPU work, no copies, no platform.
+//! What several files of tests share: experiments small enough for theory (no CPU work, no copies,
+//! no platform), and the examples of the documents.
 
 use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use slicewise::spec::*;
@@ -142,4 +143,15 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
         Some(_) => ProptestConfig { failure_persistence: None, ..chosen },
         None => ProptestConfig { rng_seed: RngSeed::Fixed(1), ..default },
     }
+}
+
+/// The scenarios that the documents show.
+pub(crate) fn examples() -> Vec<String> {
+    let documents = ["docs/scenario-files.md", "README.md"];
+    let text = documents.map(|file| std::fs::read_to_string(file).unwrap()).join("\n");
+    let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
+    let scenarios: Vec<_> =
+        blocks.filter(|block| block.contains("[[vm]]")).map(str::to_string).collect();
+    assert!(scenarios.len() >= 4);
+    scenarios
 }

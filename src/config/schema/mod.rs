@@ -1,0 +1,279 @@
+//! The JSON Schema of scenario files: every key that the readers take, as editors want to know it.
+//!
+//! A key is one line here. The test below holds these lines against what the readers ask for, so
+//! that neither has a key, a word or a range that the other has not. Rules between keys, and between
+//! keys and the catalogue, are the readers' alone: names of the catalogue are examples.
+
+mod shape;
+
+use super::entries::CARDS_MAX;
+use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
+use super::plan::VMS_MAX;
+use super::processes::MODES;
+use super::published::LATENCIES;
+use super::settings::{
+    BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
+    PROCESSES, QUERIES_MAX, STREAMS_MAX, TIMEOUTS_FROM,
+};
+use super::sharing::{ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX};
+use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
+use crate::gpu::POLICIES;
+use crate::gpu::registry::{AVERAGING_FACTOR, FREQUENCY_HZ};
+use crate::spec::{PRESETS, Round};
+use crate::units::{Bytes, Share, SimDuration};
+use serde_json::{Map, Value, json};
+use shape::{
+    Shape, anything, either, flag, list, number, quantity, table, table_of, text, whole, word,
+    word_of,
+};
+
+/// The JSON Schema (draft 2020-12) of scenario files.
+pub fn schema() -> Value {
+    let mut schema = scenario().into_json();
+    // The points of a sweep bring keys of their own, so that the file itself may lack any.
+    let needed = take_needed(&mut schema, &["sweep"]);
+    schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
+    schema["title"] = json!("slicewise scenario file");
+    schema["description"] = json!(
+        "A run and what it is compared with, or a sweep of runs. Explained in docs/scenario-files.md."
+    );
+    let list = list(anything(), POINTS_MAX).into_json();
+    let axes = json!({ "anyOf": [list, { "type": "object", "additionalProperties": { "$ref": "#/$defs/axes" } }] });
+    schema["$defs"] = json!({ "axes": axes });
+    schema["if"] = json!({ "required": ["sweep"] });
+    schema["else"] = needed.unwrap_or_default();
+    schema
+}
+
+fn scenario() -> Shape {
+    let gpus = table()
+        .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
+        .need("count", whole(1..=CARDS_MAX), "How many cards.");
+    let title = "One line for people; default: the file's name.";
+    let seed = "Seed of every random stream; 0, the default, replays the arrivals of the round. --seed is stronger.";
+    let gpus_about = "The host's cards; default: the host's own.";
+    table()
+        .key("title", text(), title)
+        .key("seed", whole(0..=u64::MAX), seed)
+        .need("host", text().such_as(["dell-r7525"]), "A host of the catalogue: `slicewise list`.")
+        .key("gpus", gpus, gpus_about)
+        .key(
+            "hypervisor",
+            text().such_as(["vsphere-7.0u2", "bare-metal"]),
+            "A hypervisor of the catalogue; default: bare-metal.",
+        )
+        .key("sharing", sharing(), "How the vGPUs of one card take turns.")
+        .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
+        .key("baseline", baseline(), "What the run is compared with; default: counterfactual.")
+        .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
+        .key("published", published(), "Measured figures to stand beside.")
+        .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
+}
+
+fn sharing() -> Shape {
+    let policies = word(POLICIES.iter().map(|entry| entry.name));
+    let overshoot = either([word(["none", "batch"]), quantity::<SimDuration>()]);
+    let registry = either([text().such_as(["0x0103F001"]), whole(0..=u32::MAX)]);
+    let time = quantity::<SimDuration>;
+    table()
+        .key("policy", policies, "Who is offered a turn; default: best-effort.")
+        .key("slice", time(), "Length of a turn, 1 to 30 ms; default: by the vGPU type's maximum.")
+        .key("frequency", whole(FREQUENCY_HZ), "Turns per second, instead of `slice`.")
+        .key("order", word_of(&ORDERS), "Who goes next; default: round-robin.")
+        .key(
+            "averaging_factor",
+            whole(AVERAGING_FACTOR),
+            "Over how many slices overshoot is repaid; default: 33.",
+        )
+        .key("registry", registry, "The host's registry word RmPVMRL, instead of the keys it says.")
+        .key("idle", word_of(&IDLE_RULES), "What the turn of a VM without work becomes.")
+        .key("cap_window", time(), "Window of the cap of skipped-and-capped; default: one round.")
+        .key("overshoot", overshoot, "How long a turn runs past its end; default: none.")
+        .key("switch_cost", time(), "Time to pass the GPU to another VM; default: the GPU's.")
+        .key("slice_floor", quantity::<Share>(), "What repayment leaves of a slice at least.")
+        .key("hardware_slice", time(), "Length of a turn under best effort; default: the GPU's.")
+        .key("replicas", whole(1..=REPLICAS_MAX), "As how many a card is advertised to processes.")
+        .key("compute_timeslice", word_of(&COMPUTE_TIMESLICES), "A process's turn, by its policy.")
+        .key("assignment", word_of(&ASSIGNMENTS), "Which card a vGPU goes to.")
+}
+
+fn vm() -> Shape {
+    let holding = |key: &str, example: &str| {
+        table()
+            .need(key, text().such_as([example, "largest"]), "Its name: `slicewise show GPU`.")
+            .key("count", whole(1..=CARDS_MAX), "How many; default: 1.")
+    };
+    let mig = either([text().such_as(["1g.5gb", "largest"]), holding("profile", "1g.5gb")]);
+    let presets = word(PRESETS.map(|preset| preset.name));
+    let preset = "Settings of a published harness; default: the workload's usual one.";
+    table()
+        .key("name", text(), "Name in reports; default: vm-1, vm-2, ...")
+        .key("count", whole(1..=COPIES_MAX), "So many alike, numbered, each with its own vGPUs.")
+        .key("vcpus", whole(1..=VCPUS_MAX), "Virtual CPUs; default on bare metal: all of the host.")
+        .key("memory", quantity::<Bytes>(), "Memory; only checked against the host's.")
+        .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
+        .key("gpus", whole(1..=CARDS_MAX), "Whole cards; default on bare metal: all.")
+        .key("mig", mig, "GPU instances on bare metal.")
+        .key(
+            "process",
+            process(),
+            "Processes that share a card with others, in turns or under MPS.",
+        )
+        .key("power_on", quantity::<SimDuration>(), "When its load starts; default: \"0 s\".")
+        .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
+        .need("workload", text().such_as(["bert-99"]), "A workload of the catalogue.")
+        .key("server", server().key("preset", presets, preset), "The guest's inference server.")
+        .need("load", load(), "Who asks, and when.")
+}
+
+fn process() -> Shape {
+    let long = table()
+        .need("sharing", word_of(&MODES), "In turns, or side by side under MPS.")
+        .key("count", whole(1..=CARDS_MAX), "How many processes; default: 1.")
+        .key("replicas", whole(1..=CARDS_MAX), "How many replicas it takes; default: 1.")
+        .key("mig", text().such_as(["3g.20gb"]), "The GPU instance profile they share.")
+        .key("active_threads", quantity::<Share>(), "MPS: the limit of SMs, 1 to 100 %.")
+        .key("memory_limit", quantity::<Bytes>(), "MPS: the limit of device memory.");
+    either([word_of(&MODES), long])
+}
+
+/// The settings of an inference server; a twin has them too.
+fn server() -> Shape {
+    let timeout = either([word(["none"]), quantity::<SimDuration>()]);
+    table()
+        .key("batch_max", whole(1..=BATCH_MAX), "Most samples in a batch.")
+        .key("streams", whole(1..=STREAMS_MAX), "Batches a GPU works on at once.")
+        .key("slots", whole(1..=STREAMS_MAX), "Permits per GPU to form a batch.")
+        .key("batch_rule", word_of(&BATCH_RULES), "When waiting queries become a batch.")
+        .key("timeout", timeout, "The longest wait for a full batch.")
+        .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")
+        .key("dispatch", word_of(&DISPATCHES), "Who gets the next batch.")
+        .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
+        .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
+        .key("completion", word_of(&COMPLETIONS), "The order in which batches are reported.")
+        .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
+        .key("soft_drop", quantity::<Share>(), "The part not set aside to the end of the run.")
+        .key("start_from_device", flag(), "Inputs lie on the GPU: nothing is copied in.")
+}
+
+fn load() -> Shape {
+    let of = |words: &[&str], then: Value| json!({ "if": { "required": ["scenario"], "properties": { "scenario": { "enum": words } } }, "then": then });
+    let rate = [json!({ "required": ["target_qps"] }), json!({ "required": ["total_qps"] })];
+    twin_load()
+        .need("scenario", word_of(&SCENARIOS), "The MLPerf scenario, or clients in a closed loop.")
+        .key("total_qps", rate_per_s(), "What all `count` VMs are asked together per second.")
+        .rule(of(&["server", "offline"], json!({ "anyOf": rate })))
+        .rule(of(&["closed-loop"], json!({ "required": ["clients"] })))
+}
+
+/// The settings of a load; a twin has them too.
+fn twin_load() -> Shape {
+    let percentile = number().with("exclusiveMinimum", 0).with("exclusiveMaximum", 100);
+    let rounds = word(Round::ALL.map(|round| round.name));
+    let bursts = table()
+        .need("peak", number().with("minimum", 1), "Rate in a burst over the mean rate.")
+        .need("share", quantity::<Share>(), "Part of the time that is burst.")
+        .need("length", quantity::<SimDuration>(), "Mean length of a burst.")
+        .key("in_step", flag(), "All VMs that say so burst together; default: false.");
+    table()
+        .key("target_qps", rate_per_s(), "Queries per second; Offline: samples.")
+        .key("target_latency", quantity::<SimDuration>(), "Bound; default: the workload's.")
+        .key("percentile", percentile, "Which percentile must keep the bound, in percent.")
+        .key("min_duration", quantity::<SimDuration>(), "Queries are made at least this long.")
+        .key("min_query_count", whole(1..=QUERIES_MAX), "At least so many queries are made.")
+        .key("round", rounds, "The MLPerf round, for seeds and verdict.")
+        .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: how many ask and wait.")
+        .key("think_time", quantity::<SimDuration>(), "closed-loop: mean time before asking again.")
+        .key("arrivals", word_of(&PROCESSES), "Server: the arrival process; default: poisson.")
+        .key("bursts", bursts, "How bursty arrivals burst.")
+}
+
+fn rate_per_s() -> Shape {
+    number().with("exclusiveMinimum", 0).with("maximum", 1_000_000_000)
+}
+
+fn baseline() -> Shape {
+    let kinds = || word(["none", "counterfactual", "twin"]);
+    let twin = table().key("server", server(), "What differs from [vm.server].").key(
+        "load",
+        twin_load(),
+        "What differs from [vm.load].",
+    );
+    let long = table()
+        .need("kind", kinds(), "none, the counterfactual, or a twin with settings of its own.")
+        .key("vm", twin, "The twin's own settings.");
+    either([kinds(), long])
+}
+
+fn capacity() -> Shape {
+    let about = "How close the VALID and the INVALID rate are, 0.01 to 50 %; default: 1 %.";
+    table().key("precision", quantity::<Share>(), about)
+}
+
+fn published() -> Shape {
+    let latency = LATENCIES.into_iter().fold(table(), |latency, name| {
+        latency.key(name, quantity::<SimDuration>(), "Latency of the published run.")
+    });
+    let side = || {
+        table()
+            .need("row", text(), "<system> <benchmark> <scenario>")
+            .need("source", text(), "Where it was published.")
+            .key("completed_per_s", rate_per_s(), "Samples per second.")
+            .key("latency", latency.clone(), "Its latencies.")
+    };
+    table().key("virtual", side(), "Measured under the hypervisor.").key(
+        "baseline",
+        side(),
+        "Measured on bare metal, beside a twin.",
+    )
+}
+
+/// Every key that is none of these is a path with the list of its values.
+fn sweep() -> Shape {
+    let values = || list(anything(), POINTS_MAX);
+    let axes = json!({ "$ref": "#/$defs/axes" });
+    let with = "Other keys set in step: paths, each with as many values.";
+    let x = table()
+        .need("key", text().such_as(["vm.vcpus"]), "The path of the key that varies.")
+        .need("values", values(), "Its values.")
+        .key("label", text(), "What stands below the charts.")
+        .key("with", table_of(values()), with);
+    let line = table()
+        .need("name", text(), "As charts and tables call the line.")
+        .key("set", table_of(anything()), "Paths, each with the value to set.")
+        .key("unset", list(text(), POINTS_MAX), "Paths of keys to leave out.");
+    table()
+        .key("x", x, "The first axis: charts are drawn against it.")
+        .key("line", list(line, POINTS_MAX), "Lines written out, each with keys of its own.")
+        .key("replications", whole(1..=REPLICATIONS_MAX), "Runs of each point; default: 1.")
+        .with("additionalProperties", axes)
+}
+
+/// Takes what must be there out of a schema, into one that says nothing else; not below the keys
+/// `but`.
+fn take_needed(schema: &mut Value, but: &[&str]) -> Option<Value> {
+    let object = schema.as_object_mut()?;
+    let mut needed = Map::new();
+    for rule in ["required", "allOf"] {
+        needed.extend(object.remove(rule).map(|rules| (rule.to_string(), rules)));
+    }
+    let properties = object.get_mut("properties").and_then(Value::as_object_mut);
+    let below = properties.into_iter().flatten().filter(|(key, _)| !but.contains(&key.as_str()));
+    let below = below.filter_map(|(key, of)| Some((key.clone(), take_needed(of, &[])?)));
+    let below: Map<_, _> = below.collect();
+    if !below.is_empty() {
+        needed.insert("properties".to_string(), Value::Object(below));
+    }
+    if let Some(items) = object.get_mut("items").and_then(|items| take_needed(items, &[])) {
+        needed.insert("items".to_string(), items);
+    }
+    // Of the shapes a value may have at most one is a table.
+    let shapes = object.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten();
+    for found in shapes.filter_map(|shape| take_needed(shape, &[])) {
+        needed.extend(found.as_object().cloned().unwrap_or_default());
+    }
+    (!needed.is_empty()).then_some(Value::Object(needed))
+}
+
+#[cfg(test)]
+mod tests;

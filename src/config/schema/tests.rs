@@ -1,0 +1,177 @@
+//! Holds the schema against the readers: the keys they ask for, and what they take values for.
+//!
+//! Files against the schema are checked in `tests/it/schema.rs`.
+
+use super::super::answers::{Answer, Form};
+use super::super::catalogue::Catalogue;
+use super::super::diagnostic::Problems;
+use super::super::reader::Reader;
+use super::super::sweep::SweepTable;
+use super::super::{plan, source};
+use super::{schema, shape};
+use serde_json::{Value, json};
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+/// Everything that readers do with the good files of the project.
+fn answers() -> Vec<Answer> {
+    let catalogue = Catalogue::load(None).unwrap_or_else(|error| panic!("{error}"));
+    let folders =
+        ["scenarios", "scenarios/curves", "scenarios/vsphere-mlperf-v1.1", "tests/good", "docs"];
+    let mut all = Vec::new();
+    for path in folders.into_iter().flat_map(files_in) {
+        let text = std::fs::read_to_string(&path).unwrap();
+        let blocks: Vec<&str> = match path.extension().is_some_and(|kind| kind == "md") {
+            true => text
+                .split("```toml\n")
+                .skip(1)
+                .filter_map(|rest| rest.split("```").next())
+                .collect(),
+            false => vec![&text],
+        };
+        for text in blocks
+            .into_iter()
+            .filter(|text| text.contains("host = ") || text.contains("[[sweep.line]]"))
+        {
+            let file = super::super::diagnostic::SourceFile {
+                path: path.display().to_string(),
+                text: text.to_string(),
+            };
+            let (file, problems) = (std::sync::Arc::new(file), Problems::default());
+            problems.answers.listen();
+            let tree = source::parse(&file, &problems).unwrap_or_else(|| panic!("{text}"));
+            if tree.contains_key("sweep") {
+                Reader::new(&file, &tree, &problems).table("sweep").and_then(SweepTable::read);
+            } else {
+                plan::read_tree(&file, &tree, "test", &catalogue, &problems);
+            }
+            all.extend(problems.answers.take());
+        }
+    }
+    all
+}
+
+/// The scenarios of a folder, or the documents.
+fn files_in(folder: &str) -> Vec<PathBuf> {
+    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let kinds = ["toml", "md"];
+    entries
+        .filter(|path| !path.ends_with("_folder.toml"))
+        .filter(|path| path.extension().is_some_and(|kind| kinds.iter().any(|one| kind == *one)))
+        .collect()
+}
+
+/// What the schema says about the key of a path: every shape that its value may have.
+fn shapes_at(path: &str) -> Vec<Value> {
+    let mut found = vec![schema()];
+    for key in path.split('.') {
+        let inside = found.into_iter().flat_map(alternatives);
+        let inside = inside.flat_map(|shape| match shape.get("items") {
+            Some(items) => alternatives(items.clone()),
+            None => vec![shape],
+        });
+        found = inside.filter_map(|shape| shape["properties"].get(key).cloned()).collect();
+    }
+    found.into_iter().flat_map(alternatives).collect()
+}
+
+fn alternatives(shape: Value) -> Vec<Value> {
+    match shape["anyOf"].as_array() {
+        Some(all) => all.clone(),
+        None => vec![shape],
+    }
+}
+
+#[test]
+fn every_key_that_is_asked_for_stands_in_the_schema() {
+    let mut missing = BTreeSet::new();
+    for answer in answers() {
+        let Answer::Asked(path, _) = answer else { continue };
+        if shapes_at(&path).is_empty() {
+            missing.insert(path);
+        }
+    }
+    let help = "add to src/config/schema/mod.rs, in the function of that table, a line like\n    .key(\"NAME\", text(), \"What it says, and its default.\")\nthen write docs/scenario.schema.json anew: UPDATE=1 cargo test --test it schema";
+    assert!(missing.is_empty(), "readers ask for keys that the schema lacks: {missing:?}\n{help}");
+}
+
+#[test]
+fn every_key_of_the_schema_is_asked_for() {
+    let asked: BTreeSet<String> = answers()
+        .into_iter()
+        .filter_map(|answer| match answer {
+            Answer::Asked(path, _) => Some(path),
+            Answer::Took(..) => None,
+        })
+        .collect();
+    let mut all = BTreeSet::new();
+    paths("", &schema(), &mut all);
+    let unknown: Vec<_> = all.difference(&asked).collect();
+    let help = "drop the line in src/config/schema/mod.rs, or show the key in docs/scenario-files.md or a file of tests/good";
+    assert!(unknown.is_empty(), "no reader asks for {unknown:?}\n{help}");
+}
+
+/// The paths of all keys below a shape.
+fn paths(above: &str, shape: &Value, all: &mut BTreeSet<String>) {
+    for shape in alternatives(shape.clone()) {
+        let shape = shape.get("items").unwrap_or(&shape);
+        for (key, below) in shape["properties"].as_object().into_iter().flatten() {
+            let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+            paths(&path, below, all);
+            all.insert(path);
+        }
+    }
+}
+
+#[test]
+fn values_are_taken_for_what_the_schema_says() {
+    for answer in answers() {
+        let Answer::Took(path, form) = answer else { continue };
+        // The items of an array are taken under its path too.
+        let mut shapes = shapes_at(&path);
+        let items: Vec<_> = shapes.iter().filter_map(|shape| shape.get("items").cloned()).collect();
+        shapes.extend(items.into_iter().flat_map(alternatives));
+        let known =
+            shapes.iter().any(|shape| allows(shape, &form)) || path == "sweep" || shapes.is_empty();
+        let shapes = json!(shapes);
+        assert!(
+            known,
+            "the readers take `{path}` for {form:?}, src/config/schema/mod.rs has {shapes}"
+        );
+    }
+}
+
+/// Whether a value of this shape can be taken for this.
+fn allows(shape: &Value, form: &Form) -> bool {
+    let is = |kind: &str| shape["type"] == kind;
+    match form {
+        // A word is read as a string first.
+        Form::Text => is("string") || shape["enum"].is_array(),
+        Form::Flag => is("boolean"),
+        Form::Whole(least, most) => {
+            is("integer") && shape["minimum"] == *least && shape["maximum"] == *most
+        }
+        Form::Number => is("number"),
+        Form::Quantity(unit) => shape["pattern"].as_str().is_some_and(|pattern| {
+            pattern.contains(&format!("|{unit}|"))
+                || pattern.contains(&format!("({unit})"))
+                || pattern.contains(&format!("({unit}|"))
+        }),
+        Form::Word(words) => shape["enum"] == json!(words),
+        Form::Table => is("object"),
+        Form::Items => is("array"),
+    }
+}
+
+#[test]
+fn what_must_be_there_is_asked_of_files_without_sweep_only() {
+    let mut schema = shape::table()
+        .need("a", shape::list(shape::table().need("b", shape::text(), ""), 3), "")
+        .into_json();
+    let needed = super::take_needed(&mut schema, &[]).unwrap();
+    assert_eq!(
+        needed,
+        json!({ "required": ["a"], "properties": { "a": { "items": { "required": ["b"] } } } })
+    );
+    assert!(!schema.to_string().contains("required"), "{schema}");
+}

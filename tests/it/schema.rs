@@ -1,0 +1,135 @@
+//! The JSON Schema of scenario files: the copy in `docs/` is current, every good file is valid by
+//! it, and what is wrong by key or type is refused.
+//!
+//! That it has the readers' keys, words and ranges is tested beside it, in `config`.
+
+use crate::support::examples;
+use serde_json::Value;
+use slicewise::config::{Catalogue, LoadOptions, load_task, schema};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+const COPY: &str = "docs/scenario.schema.json";
+
+#[test]
+fn the_copy_in_the_documents_is_current() {
+    let text = format!("{:#}\n", schema());
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(COPY, &text).unwrap();
+    }
+    let copy = fs::read_to_string(COPY).unwrap_or_default();
+    assert!(copy == text, "{COPY} is out of date: UPDATE=1 cargo test --test it schema");
+}
+
+/// What a validator says against a file; nothing when the file is no TOML.
+fn errors(text: &str) -> Option<Vec<String>> {
+    let value: Value = toml::from_str(text).ok()?;
+    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    Some(
+        validator
+            .iter_errors(&value)
+            .map(|error| format!("{}: {error}", error.instance_path()))
+            .collect(),
+    )
+}
+
+#[track_caller]
+fn is_valid(name: &str, text: &str) {
+    let errors = errors(text).expect("a good file is TOML");
+    assert!(errors.is_empty(), "{name}: {errors:#?}");
+}
+
+/// Every `*.toml` below a folder, those that only name a folder left out.
+fn files_below(folder: &str) -> Vec<PathBuf> {
+    let entries = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let all = entries.flat_map(|path| match path.is_dir() {
+        true => files_below(path.to_str().unwrap()),
+        false => vec![path],
+    });
+    let mut files: Vec<_> = all
+        .filter(|path| path.extension().is_some_and(|kind| kind == "toml"))
+        .filter(|path| !path.ends_with("_folder.toml"))
+        .collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn the_schema_is_a_schema() {
+    assert!(jsonschema::meta::is_valid(&schema()));
+}
+
+#[test]
+fn every_scenario_and_example_is_valid() {
+    let files: Vec<_> = ["scenarios", "tests/good"].into_iter().flat_map(files_below).collect();
+    assert!(files.len() >= 14, "{files:?}");
+    for file in files {
+        is_valid(&file.display().to_string(), &fs::read_to_string(&file).unwrap());
+    }
+    for example in examples() {
+        is_valid("an example of the documents", &example);
+    }
+}
+
+/// What the messages of the readers say when a key, a type or a word is wrong by itself.
+const OF_FORM: [&str; 8] = [
+    "error: unknown key",
+    "error: missing key",
+    "expected a",
+    "is not in quotes",
+    "needs a unit",
+    "not a unit",
+    "kind of baseline",
+    "unknown preset",
+];
+
+#[test]
+fn what_is_wrong_by_key_or_type_is_refused() {
+    let mut refused = 0;
+    for file in files_below("tests/bad") {
+        let message = fs::read_to_string(file.with_extension("txt")).unwrap_or_default();
+        let Some(errors) = errors(&fs::read_to_string(&file).unwrap_or_default()) else { continue };
+        let of_form = OF_FORM.iter().any(|words| message.contains(words));
+        // The keys of a sweep are paths, which a schema cannot look into.
+        let of_form = of_form && !file.ends_with("sweep-unknown-key.toml");
+        assert!(!of_form || !errors.is_empty(), "{} passes", file.display());
+        refused += usize::from(!errors.is_empty());
+    }
+    assert!(refused >= 30, "{refused}");
+}
+
+/// An editor that underlines what is right is worse than none: whatever the readers accept, the
+/// schema does. Every value of the good files in turn becomes something else.
+#[test]
+fn what_the_readers_accept_is_valid() {
+    const VALUES: [&str; 10] =
+        ["0", "1", "0.5", "true", "\"\"", "\"1 s\"", "\"10 %\"", "\"none\"", "\"largest\"", "[]"];
+    let validator = jsonschema::draft202012::new(&schema()).unwrap();
+    let options = LoadOptions { catalogue: Catalogue::load(None).unwrap(), seed: None };
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("changed.toml");
+    let mut accepted = 0;
+    let accepts = |text: &str| {
+        fs::write(&path, text).unwrap();
+        load_task(Path::new(&path), &options).is_ok()
+    };
+    for text in files_below("tests/good").iter().map(|file| fs::read_to_string(file).unwrap()) {
+        let lines: Vec<&str> = text.lines().collect();
+        for (index, line) in lines.iter().enumerate() {
+            let Some((key, _)) = line.split_once(" = ") else { continue };
+            for value in VALUES {
+                let changed = format!("{key} = {value}");
+                let mut lines = lines.clone();
+                lines[index] = &changed;
+                let text = lines.join("\n");
+                let valid = validator.is_valid(&toml::from_str::<Value>(&text).unwrap());
+                if !valid {
+                    assert!(!accepts(&text), "only the schema refuses {changed}");
+                } else {
+                    accepted += 1;
+                }
+            }
+        }
+    }
+    assert!(accepted > 20, "{accepted}");
+}
