@@ -83,7 +83,7 @@ fn bert_server() -> Experiment {
     let path =
         concat!(env!("CARGO_MANIFEST_DIR"), "/scenarios/vsphere-mlperf-v1.1/bert-99-server.toml");
     let catalogue = Catalogue::load(None).expect("the embedded catalogue is right");
-    let options = LoadOptions { catalogue, seed: None };
+    let options = LoadOptions::new(catalogue);
     let scenario = load(Path::new(path), &options).expect("the scenario is right");
     let pair = scenario.pairs.into_iter().next().expect("a file makes a pair");
     pair.baseline.expect("the scenario has a twin").run.experiment

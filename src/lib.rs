@@ -26,7 +26,7 @@
 //! use std::path::Path;
 //!
 //! # fn main() -> Result<(), slicewise::config::LoadError> {
-//! let options = LoadOptions { catalogue: Catalogue::load(None)?, seed: None };
+//! let options = LoadOptions::new(Catalogue::load(None)?);
 //! let file = Path::new("scenarios/vsphere-mlperf-v1.1/bert-99-server.toml");
 //! let scenario = load(file, &options)?;
 //!

@@ -51,7 +51,8 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
 
 /// What the file asks for, or the flags.
 fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<CalibrationPlan, Failure> {
-    let options = LoadOptions { catalogue: Catalogue::load(configs)?, seed: arguments.seed };
+    let options =
+        LoadOptions { seed: arguments.seed, ..LoadOptions::new(Catalogue::load(configs)?) };
     if let Some(path) = &arguments.path {
         return Ok(config::load_calibration(path, &options)?);
     }

@@ -16,7 +16,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     if let Some(group) = &arguments.vms {
         return super::vms::run(arguments, group, configs);
     }
-    let plan = match super::load(&settings.path, configs, settings.seed)? {
+    let plan = match settings.load(configs)? {
         Task::Run(scenario) => of_scenario(&scenario, arguments),
         Task::Sweep(file) => of_sweep(&file, arguments),
     };
@@ -34,7 +34,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
-    let progress = progress::Progress::timed(settings.quiet);
+    let progress = progress::Progress::timed(settings.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = with_threads(settings.threads, || study::capacities(&plan, &show))?;
     progress.clear();
@@ -47,8 +47,9 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
         true => output::data(&report::capacity_document(&results)?)?,
         false => output::data(&table::paint(&table::render_capacity(&results)))?,
     }
+    let invalid = results.systems.iter().filter(|system| system.capacity_per_s.mean == 0.0).count();
     match results.skipped.len() {
-        0 => Ok(()),
+        0 => settings.judge(invalid, results.systems.len()),
         failed => Err(Failure::Points { failed, all: failed + results.systems.len() }),
     }
 }

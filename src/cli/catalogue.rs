@@ -6,6 +6,19 @@ use super::{Failure, output};
 use crate::config::Catalogue;
 use std::path::Path;
 
+/// Below the help of `slicewise list`.
+pub(super) const LIST_HELP: &str = "\
+Examples:
+  slicewise list | grep workload
+  slicewise list --configs my-configs      with files of your own";
+
+/// Below the help of `slicewise show`.
+pub(super) const SHOW_HELP: &str = "\
+Examples:
+  slicewise show bert-99
+  slicewise show gpus/a100-pcie-40gb
+  slicewise show bert-99 > my-configs/workloads/my-bert.toml      to start from";
+
 /// Runs `slicewise list`.
 pub(super) fn list(configs: Option<&Path>) -> Result<(), Failure> {
     let mut lines = vec![["KIND", "ID", "NAME", "ORIGIN"].map(str::to_string)];

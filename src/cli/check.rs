@@ -3,13 +3,38 @@
 //! It simulates nothing and writes nothing.
 
 use super::{Failure, output};
-use crate::config::Task;
+use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::{Scenario, Sweep};
-use std::path::Path;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// What `slicewise check` takes.
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// A scenario file, a folder of them, or - for standard input
+    path: PathBuf,
+
+    /// Set a key of every file, such as vm.server.batch_max=8; may be given several times, in order
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
+}
+
+/// Below the help.
+pub(super) const HELP: &str = "\
+Examples:
+  slicewise check my-vm.toml
+  slicewise check my-vm.toml --set vm.vcpus=8
+  generate | slicewise check -
+
+Exit codes:
+  0  no mistake; points of a sweep that cannot be simulated are named on standard error
+  2  at least one mistake";
 
 /// Runs the command.
-pub(super) fn run(path: &Path, configs: Option<&Path>) -> Result<(), Failure> {
-    match super::load(path, configs, None)? {
+pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let set = arguments.set.clone();
+    let options = LoadOptions { set, ..LoadOptions::new(Catalogue::load(configs)?) };
+    match config::load_task(&arguments.path, &options)? {
         Task::Run(scenario) => output::data(&format!("ok: {}\n", summary(&scenario))),
         Task::Sweep(file) => {
             let points = file.sweep().points.iter();

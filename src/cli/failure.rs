@@ -19,6 +19,13 @@ pub enum Failure {
         /// Of how many.
         all: usize,
     },
+    /// What `--fail-on-invalid` is for; the results are there.
+    NotValid {
+        /// How many runs or systems.
+        invalid: usize,
+        /// Of how many.
+        all: usize,
+    },
     /// What was asked for does not fit on the cards; the answer is on standard output.
     NoFit,
     /// The world failed: a file cannot be read, a disk is full.
@@ -35,7 +42,7 @@ impl Failure {
             Failure::World(_) => ExitCode::from(1),
             Failure::Invalid(_) | Failure::Usage(_) => ExitCode::from(2),
             Failure::Points { .. } => ExitCode::from(3),
-            Failure::NoFit => ExitCode::from(4),
+            Failure::NoFit | Failure::NotValid { .. } => ExitCode::from(4),
         }
     }
 
@@ -52,6 +59,9 @@ impl Failure {
             Failure::Usage(message) => tell_error(message),
             Failure::Points { failed, all } => {
                 tell_error(&format!("{failed} of {all} points could not be simulated"));
+            }
+            Failure::NotValid { invalid, all } => {
+                tell_error(&format!("{invalid} of {all} INVALID"))
             }
             Failure::World(error) => tell_error(&format!("{error:#}")),
             Failure::NoFit | Failure::OutputClosed => {}

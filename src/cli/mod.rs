@@ -7,6 +7,7 @@ mod capacity;
 mod catalogue;
 mod check;
 mod failure;
+mod manual;
 mod output;
 mod progress;
 mod run;
@@ -22,7 +23,8 @@ use std::path::{Path, PathBuf};
 
 /// Simulates inference load on GPUs shared between virtual machines.
 #[derive(Parser, Debug)]
-#[command(version, about, after_help = AFTER_HELP, max_term_width = 100)]
+#[command(version, long_version = manual::VERSION, about)]
+#[command(after_help = AFTER_HELP, max_term_width = 100)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub struct Cli {
     /// When to use colour; `auto` looks at the terminal and at NO_COLOR
@@ -45,6 +47,7 @@ Examples:
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
   slicewise calibrate my-model.toml                measurements to a workload file
+  slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise check my-vm.toml                       only look for mistakes
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
@@ -56,7 +59,8 @@ Exit codes:
   1    the world failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
-  4    VMs do not fit on the cards; the answer on standard output says why
+  4    the answer is no, and on standard output: VMs do not fit on the cards; with
+       --fail-on-invalid, a run is INVALID or no rate is VALID
   130  interrupted; what was in the output folder before is still there";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -69,6 +73,7 @@ enum When {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Simulate a scenario: table on the terminal; JSON, CSV and charts in a folder
+    #[command(after_help = RUN_HELP)]
     Run(RunArgs),
     /// Simulate every point of a file's [sweep]: curves, and one CSV and JSON Lines
     #[command(after_help = SWEEP_HELP)]
@@ -81,13 +86,13 @@ enum Command {
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
     /// Look for mistakes in a scenario without simulating it
-    Check {
-        /// A scenario file, or a folder of them
-        path: PathBuf,
-    },
+    #[command(after_help = check::HELP)]
+    Check(check::CheckArgs),
     /// List the catalogue: GPUs, hosts, hypervisors, workloads
+    #[command(after_help = catalogue::LIST_HELP)]
     List,
     /// Print one entry of the catalogue, with the source of every number
+    #[command(after_help = catalogue::SHOW_HELP)]
     Show {
         /// The entry's name, as `list` prints it
         id: String,
@@ -99,19 +104,29 @@ enum Command {
     #[command(after_help = SCHEMA_HELP)]
     Schema,
     /// Print the completions for a shell
+    #[command(after_help = manual::COMPLETIONS_HELP)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print the manual page (roff), as `man -l` reads it
-    Man,
+    /// Print a page of the manual (roff), as `man -l` reads it
+    #[command(after_help = manual::MAN_HELP)]
+    Man {
+        /// The command that the page is about, such as `vgpu fit` [default: slicewise itself]
+        #[arg(value_name = "COMMAND")]
+        command: Vec<String>,
+    },
 }
 
 /// What `slicewise run` takes.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
-    /// A scenario file, or a folder of them
+    /// A scenario file, a folder of them, or - for standard input
     path: PathBuf,
+
+    /// Set a key of every file, such as vm.server.batch_max=8; may be given several times, in order
+    #[arg(long, value_name = "KEY=VALUE")]
+    set: Vec<String>,
 
     /// Where the results go [default: output/SCENARIO]; made anew by each run
     #[arg(long, value_name = "DIR")]
@@ -129,14 +144,48 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     json: bool,
 
+    /// Exit with 4 when a run is INVALID (capacity: when no rate is VALID); results are written
+    #[arg(long)]
+    fail_on_invalid: bool,
+
     /// No progress and no messages; the table is data and still printed
     #[arg(long, short)]
     quiet: bool,
+
+    /// Whether to show progress; `auto` does where standard error is a terminal
+    #[arg(long, value_name = "WHEN", default_value = "auto")]
+    progress: progress::ShowProgress,
 
     /// Threads to simulate with [default: one per core]; results do not depend on it
     #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     threads: Option<u16>,
+}
+
+impl RunArgs {
+    /// What the scenario is read with.
+    fn options(&self, configs: Option<&Path>) -> Result<LoadOptions, Failure> {
+        let (seed, set) = (self.seed, self.set.clone());
+        Ok(LoadOptions { seed, set, ..LoadOptions::new(Catalogue::load(configs)?) })
+    }
+
+    /// Reads the scenario or the sweep.
+    fn load(&self, configs: Option<&Path>) -> Result<Task, Failure> {
+        Ok(config::load_task(&self.path, &self.options(configs)?)?)
+    }
+
+    /// Whether no progress is to be shown.
+    fn hides_progress(&self) -> bool {
+        self.quiet || self.progress == progress::ShowProgress::Never
+    }
+
+    /// The end of a command whose results say so often INVALID.
+    fn judge(&self, invalid: usize, all: usize) -> Result<(), Failure> {
+        match self.fail_on_invalid && invalid > 0 {
+            true => Err(Failure::NotValid { invalid, all }),
+            false => Ok(()),
+        }
+    }
 }
 
 /// What `slicewise sweep` takes.
@@ -251,6 +300,23 @@ Examples:
                                                      the same for each line of a sweep, side by side
   slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
 
+const RUN_HELP: &str = "\
+Examples:
+  slicewise run scenarios/vsphere-mlperf-v1.1
+  slicewise run my-vm.toml --seed 7 --out result --force
+  slicewise run my-vm.toml --set vm.vcpus=8 --set vm.load.target_qps=900
+  slicewise run my-vms.toml --set vm[1].vcpus=4 --set vm.front.server.batch_max=16
+  slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
+  generate | slicewise run - --quiet --fail-on-invalid      in a script
+
+A value is what stands closest to you: a flag is stronger than the environment, than --set, than
+the file, than the preset of the server, than a default.
+
+Exit codes:
+  0  done, whatever the verdicts
+  2  a mistake in the scenario or on the command line
+  4  with --fail-on-invalid: a run under test is INVALID";
+
 const SCHEMA_HELP: &str = "\
 Editors with TOML support complete keys and show mistakes while a file is written, given its first
 line:
@@ -263,6 +329,11 @@ const SWEEP_HELP: &str = "\
 An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
 output/.slicewise-partial-<scenario>, and count as long as their point, the seed and the version of
 slicewise are the same.
+
+Examples:
+  slicewise sweep scenarios/vcpu-knee.toml
+  slicewise sweep scenarios/vcpu-knee.toml --set sweep.replications=5 --set vm.load.target_qps=900
+  slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
 
 Exit codes:
   0  every point was simulated
@@ -281,27 +352,12 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Sweep(arguments) => sweep::run(&arguments, configs),
         Command::Capacity(arguments) => capacity::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
-        Command::Check { path } => check::run(&path, configs),
+        Command::Check(arguments) => check::run(&arguments, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Schema => output::data(&format!("{:#}\n", config::schema())),
-        Command::Completions { shell } => {
-            let mut text = Vec::new();
-            clap_complete::generate(shell, &mut Cli::command(), "slicewise", &mut text);
-            output::data(&String::from_utf8_lossy(&text))
-        }
-        Command::Man => {
-            let mut text = Vec::new();
-            let page = clap_mangen::Man::new(Cli::command());
-            page.render(&mut text).map_err(anyhow::Error::from)?;
-            output::data(&String::from_utf8_lossy(&text))
-        }
+        Command::Completions { shell } => manual::completions(shell, Cli::command()),
+        Command::Man { command } => manual::page(&command, Cli::command()),
     }
-}
-
-/// Reads a scenario or a sweep with the catalogue that the command line names.
-fn load(path: &Path, configs: Option<&Path>, seed: Option<u64>) -> Result<Task, Failure> {
-    let catalogue = Catalogue::load(configs)?;
-    Ok(config::load_task(path, &LoadOptions { catalogue, seed })?)
 }

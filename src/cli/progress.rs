@@ -4,21 +4,30 @@
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-/// A bar that shows nothing when `quiet`, or when nobody watches.
+/// Whether to show progress.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
+pub(crate) enum ShowProgress {
+    /// Where standard error is a terminal.
+    Auto,
+    /// Nowhere.
+    Never,
+}
+
+/// A bar that shows nothing when `hidden`, or when nobody watches.
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
-    pub(super) fn new(quiet: bool) -> Self {
-        Self::styled(quiet, "{bar:30} {pos}/{len} {wide_msg}")
+    pub(super) fn new(hidden: bool) -> Self {
+        Self::styled(hidden, "{bar:30} {pos}/{len} {wide_msg}")
     }
 
     /// A bar that also says how long the rest will take.
-    pub(super) fn timed(quiet: bool) -> Self {
-        Self::styled(quiet, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")
+    pub(super) fn timed(hidden: bool) -> Self {
+        Self::styled(hidden, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")
     }
 
-    fn styled(quiet: bool, template: &str) -> Self {
-        let bar = if quiet { ProgressBar::hidden() } else { ProgressBar::new(0) };
+    fn styled(hidden: bool, template: &str) -> Self {
+        let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(0) };
         let style = ProgressStyle::with_template(template);
         bar.set_style(style.expect("the template is right"));
         Self(bar)

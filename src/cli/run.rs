@@ -5,13 +5,13 @@
 use super::{Failure, RunArgs, SweepArgs, check, output, progress, sweep};
 use crate::config::Task;
 use crate::report::{self, Folder, table};
-use crate::study::{self, Results};
+use crate::study::{self, Results, Side};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
 /// Runs the command.
 pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let scenario = match super::load(&arguments.path, configs, arguments.seed)? {
+    let scenario = match arguments.load(configs)? {
         Task::Run(scenario) => scenario,
         // Whoever runs a sweep means its points.
         Task::Sweep(file) => {
@@ -25,7 +25,7 @@ pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Fail
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     }
 
-    let progress = progress::Progress::new(arguments.quiet);
+    let progress = progress::Progress::new(arguments.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = with_threads(arguments.threads, || study::run(&scenario, &show))?;
     progress.clear();
@@ -36,7 +36,10 @@ pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Fail
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         output::message(&format!("wrote {}: {}\n", out.display(), names.join(" ")));
     }
-    print(&results, arguments.json)
+    print(&results, arguments.json)?;
+    let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
+    let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
+    arguments.judge(invalid, runs.count())
 }
 
 fn print(results: &Results, json: bool) -> Result<(), Failure> {

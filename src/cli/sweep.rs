@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Runs the command.
 pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    match super::load(&arguments.run.path, configs, arguments.run.seed)? {
+    match arguments.run.load(configs)? {
         Task::Sweep(file) => run_file(&file, arguments),
         Task::Run(scenario) => Err(Failure::Usage(format!(
             "{} has no [sweep]; `slicewise run` simulates it",
@@ -44,8 +44,10 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         true => output::data(&report::sweep_document(&results)?)?,
         false => output::data(&table::paint(&table::render_sweep(&results)))?,
     }
+    let is_invalid = |run: &PointRun| run.groups.iter().any(|group| !group.valid);
+    let invalid = results.points.iter().filter(|point| point.runs.iter().any(is_invalid)).count();
     match results.failed() {
-        0 => Ok(()),
+        0 => settings.judge(invalid, results.points.len()),
         failed => Err(Failure::Points { failed, all: results.points.len() }),
     }
 }
@@ -57,7 +59,7 @@ fn simulate(
     arguments: &SweepArgs,
     say: &(impl Fn(String) + Sync),
 ) -> Result<SweepResults, Failure> {
-    let progress = progress::Progress::timed(arguments.run.quiet);
+    let progress = progress::Progress::timed(arguments.run.hides_progress());
     let taken = AtomicU64::new(0);
     let recall = |key: &str| {
         let found = partial.recall(key);

@@ -4,7 +4,7 @@
 
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, output, progress};
-use crate::config::{Catalogue, CountFile, LoadOptions};
+use crate::config::CountFile;
 use crate::report::{self, Folder, table};
 use crate::study::{self, VmPlan};
 use std::path::Path;
@@ -16,7 +16,7 @@ pub(super) fn run(
     configs: Option<&Path>,
 ) -> Result<(), Failure> {
     let settings = &arguments.run;
-    let options = LoadOptions { catalogue: Catalogue::load(configs)?, seed: settings.seed };
+    let options = settings.options(configs)?;
     let group = Some(group).filter(|group| !group.is_empty());
     let file = CountFile::load(&settings.path, &options, group)?;
     let folder_name = format!("{}-vms", file.name);
@@ -28,7 +28,7 @@ pub(super) fn run(
         }
     };
 
-    let progress = progress::Progress::timed(settings.quiet);
+    let progress = progress::Progress::timed(settings.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = file.with_ways(|ways| {
         let plan = VmPlan {
@@ -57,7 +57,9 @@ pub(super) fn run(
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     match settings.json {
-        true => output::data(&report::vm_document(&results)?),
-        false => output::data(&table::paint(&table::render_vms(&results))),
+        true => output::data(&report::vm_document(&results)?)?,
+        false => output::data(&table::paint(&table::render_vms(&results)))?,
     }
+    let invalid = results.ways.iter().filter(|way| way.vms == 0).count();
+    settings.judge(invalid, results.ways.len())
 }

@@ -40,7 +40,7 @@ pub fn load_calibration(path: &Path, options: &LoadOptions) -> Result<Calibratio
 /// folder.
 pub fn calibration_of(text: String, options: &LoadOptions) -> Result<CalibrationPlan, LoadError> {
     let problems = Problems::default();
-    let file = Arc::new(SourceFile { path: "the command line".to_string(), text });
+    let file = Arc::new(SourceFile::new("the command line", text));
     let plan = read(&file, PathBuf::new(), options, &problems).map_err(LoadError::World)?;
     finished(plan, problems)
 }

@@ -213,7 +213,7 @@ fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
             let id = file.path().file_stem().map(|stem| stem.to_string_lossy().to_string());
             let (Some(id), Some(text)) = (id, file.contents_utf8()) else { continue };
             let path = format!("configs/{folder}/{id}.toml");
-            let source = Arc::new(SourceFile { path, text: text.to_string() });
+            let source = Arc::new(SourceFile::new(path, text));
             files.insert((folder, id), CatalogueFile { source, origin: Origin::Embedded });
         }
     }

@@ -64,7 +64,7 @@ impl CountFile {
         group: Option<&str>,
     ) -> Result<Self, LoadError> {
         let problems = Problems::default();
-        let mut files = read_files(path, &problems).map_err(LoadError::World)?;
+        let mut files = read_files(path, options, &problems).map_err(LoadError::World)?;
         let mut title = None;
         if path.is_dir() {
             let own = files.iter().position(|(name, _)| name == FOLDER_FILE);

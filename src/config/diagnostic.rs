@@ -22,8 +22,22 @@ pub(super) const SHOWN_MAX: usize = 50;
 pub(super) struct SourceFile {
     /// Path for messages.
     pub(super) path: String,
-    /// The whole text.
+    /// The whole text, and a line feed and the arguments of `--set` behind it, if there are any.
     pub(super) text: String,
+    /// These arguments by themselves, each a line: messages about them show them so.
+    pub(super) set: Option<Arc<SourceFile>>,
+}
+
+impl SourceFile {
+    /// A text as it is written.
+    pub(super) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
+        Self { path: path.into(), text: text.into(), set: None }
+    }
+
+    /// Where the file's own text ends.
+    pub(super) fn own_end(&self) -> usize {
+        self.text.len() - self.set.as_ref().map_or(0, |set| set.text.len() + 1)
+    }
 }
 
 /// A place in a file: a range of bytes of its text.
@@ -31,6 +45,20 @@ pub(super) struct SourceFile {
 pub(super) struct Spot {
     pub(super) file: Arc<SourceFile>,
     pub(super) span: Range<usize>,
+}
+
+impl Spot {
+    /// The same place; one in an argument of `--set` among the arguments alone, however many files
+    /// they were given with.
+    pub(super) fn at_home(&self) -> Spot {
+        let start = self.file.own_end() + 1;
+        match &self.file.set {
+            Some(set) if self.span.start >= start => {
+                Spot { file: set.clone(), span: self.span.start - start..self.span.end - start }
+            }
+            _ => self.clone(),
+        }
+    }
 }
 
 /// One thing that is wrong in the user's input.
@@ -58,7 +86,7 @@ enum Place {
 impl Diagnostic {
     /// A diagnostic at a place of a text.
     pub(super) fn at(spot: &Spot, title: impl Into<String>) -> Self {
-        Self::new(Place::Spot(spot.clone()), title)
+        Self::new(Place::Spot(spot.at_home()), title)
     }
 
     /// What a reader of a foreign format found in the text of `file`.

@@ -30,6 +30,7 @@ mod published;
 mod reader;
 mod rules;
 mod schema;
+mod set_arguments;
 mod settings;
 mod sharing;
 mod source;
@@ -68,6 +69,15 @@ pub struct LoadOptions {
     pub catalogue: Catalogue,
     /// The seed, when it is not the files' to say.
     pub seed: Option<u64>,
+    /// Keys to set in every file before it is read, as `vm.server.batch_max=8`; a later one wins.
+    pub set: Vec<String>,
+}
+
+impl LoadOptions {
+    /// Only a catalogue.
+    pub fn new(catalogue: Catalogue) -> Self {
+        Self { catalogue, seed: None, set: Vec::new() }
+    }
 }
 
 /// Why there is no scenario.
@@ -104,19 +114,33 @@ pub enum Task {
 
 /// Reads what a path asks for: a file with `[sweep]` is a sweep, everything else a scenario.
 pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
-    if let Some(sweep) = SweepFile::load(path, options)? {
+    let problems = Problems::default();
+    let files = read_files(path, options, &problems).map_err(LoadError::World)?;
+    if let ([(_, file)], false) = (&files[..], path.is_dir())
+        && let Some(sweep) = SweepFile::of(file, &name_of(path), options)?
+    {
         return Ok(Task::Sweep(Box::new(sweep)));
     }
-    Ok(Task::Run(Box::new(load(path, options)?)))
+    Ok(Task::Run(Box::new(scenario_of(path, &files, options, problems)?)))
 }
 
 /// Reads a scenario: a file, or a folder whose `*.toml`, in order of their names, make one pair each.
 pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
     let problems = Problems::default();
-    let files = read_files(path, &problems).map_err(LoadError::World)?;
+    let files = read_files(path, options, &problems).map_err(LoadError::World)?;
+    scenario_of(path, &files, options, problems)
+}
+
+/// The scenario that the files of a path make.
+fn scenario_of(
+    path: &Path,
+    files: &[(String, Arc<SourceFile>)],
+    options: &LoadOptions,
+    problems: Problems,
+) -> Result<Scenario, LoadError> {
     let mut plans = Vec::new();
     let mut title = None;
-    for (name, file) in &files {
+    for (name, file) in files {
         if name == FOLDER_FILE && path.is_dir() {
             title = folder_title(file, &problems);
             continue;
@@ -144,7 +168,7 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
     let mut scenario = Scenario {
         title: title.unwrap_or_else(|| name.clone()),
         name,
-        hash: hash(&files, &used, &options.catalogue),
+        hash: hash(files, &used, &options.catalogue),
         seed: options.seed.or(seed).unwrap_or(0),
         pairs,
     };
@@ -153,13 +177,20 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
 }
 
 /// The files of a path by name, those that cannot be read reported.
-fn read_files(path: &Path, problems: &Problems) -> anyhow::Result<Vec<(String, Arc<SourceFile>)>> {
+fn read_files(
+    path: &Path,
+    options: &LoadOptions,
+    problems: &Problems,
+) -> anyhow::Result<Vec<(String, Arc<SourceFile>)>> {
     let mut files = Vec::new();
     for file in source::files_of(path, problems)? {
         let name =
             file.file_name().map(|name| name.to_string_lossy().to_string()).unwrap_or_default();
         if let Some(source) = source::read(&file, problems)? {
-            files.push((name, source));
+            // A folder's title is no scenario: nothing is set there.
+            let set = if name == FOLDER_FILE { &[] } else { &options.set[..] };
+            let name = if source::is_stdin(path) { name_of(path) } else { name };
+            files.push((name, set_arguments::join(source, set)));
         }
     }
     Ok(files)
@@ -201,6 +232,9 @@ fn agreed_seed(plans: &[Plan], problems: &Problems) -> Option<u64> {
 
 /// The last part of the path, without `.toml`; results go to a folder of this name.
 fn name_of(path: &Path) -> String {
+    if source::is_stdin(path) {
+        return "stdin".to_string();
+    }
     let named = |path: &Path| path.file_name().map(|name| name.to_string_lossy().to_string());
     let name = named(path)
         .or_else(|| named(&path.canonicalize().ok()?))

@@ -3,6 +3,7 @@
 //! It does not know what is in them, beyond that it is TOML.
 
 use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
+use super::set_arguments;
 use anyhow::{Context, anyhow};
 use std::fs;
 use std::io::Read;
@@ -16,9 +17,20 @@ const FILE_BYTES_MAX: u64 = 1 << 20;
 /// No folder holds more files.
 pub(super) const FILES_MAX: usize = 64;
 
+/// What messages call standard input.
+const STDIN: &str = "<stdin>";
+
+/// Whether the path means standard input, which can be read once.
+pub(super) fn is_stdin(path: &Path) -> bool {
+    path.as_os_str() == "-"
+}
+
 /// The paths that `path` stands for, in order of their names: itself, or the `*.toml` in it.
 /// Hidden files and subfolders are left alone.
 pub(super) fn files_of(path: &Path, problems: &Problems) -> anyhow::Result<Vec<PathBuf>> {
+    if is_stdin(path) {
+        return Ok(vec![path.to_path_buf()]);
+    }
     let shown = path.display().to_string();
     let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
     if kind.is_file() {
@@ -68,29 +80,30 @@ pub(super) fn read_up_to(
     bytes_max: u64,
     problems: &Problems,
 ) -> anyhow::Result<Option<Arc<SourceFile>>> {
-    let shown = path.display().to_string();
+    let shown = if is_stdin(path) { STDIN.to_string() } else { path.display().to_string() };
     let refuse = |place, title: String, allowed: String| {
         problems.push(Diagnostic::about(&shown, place, title).allowed(allowed));
         Ok(None)
     };
-    let kind = fs::metadata(path).map_err(|error| cannot_read(path, &error))?;
-    if !kind.is_file() {
-        return refuse(
-            None,
-            "the path is not a regular file".to_string(),
-            "a text file".to_string(),
-        );
+    if !is_stdin(path) && !fs::metadata(path).map_err(|error| cannot_read(path, &error))?.is_file()
+    {
+        let what = "the path is not a regular file";
+        return refuse(None, what.to_string(), "a text file".to_string());
     }
     let mut bytes = Vec::new();
-    let file = fs::File::open(path).map_err(|error| cannot_read(path, &error))?;
-    let reading = file.take(bytes_max + 1).read_to_end(&mut bytes);
+    let reading = match is_stdin(path) {
+        true => std::io::stdin().lock().take(bytes_max + 1).read_to_end(&mut bytes),
+        false => {
+            fs::File::open(path).and_then(|file| file.take(bytes_max + 1).read_to_end(&mut bytes))
+        }
+    };
     reading.map_err(|error| cannot_read(path, &error))?;
     if bytes.len() as u64 > bytes_max {
         let allowed = format!("at most {} MiB", bytes_max >> 20);
         return refuse(None, "the file is too long".to_string(), allowed);
     }
     match String::from_utf8(bytes) {
-        Ok(text) => Ok(Some(Arc::new(SourceFile { path: shown, text }))),
+        Ok(text) => Ok(Some(Arc::new(SourceFile::new(shown, text)))),
         Err(error) => {
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
@@ -104,9 +117,9 @@ pub(super) fn read_up_to(
     }
 }
 
-/// The tree of a file, or nothing with all of its syntax errors reported.
+/// The tree of a file with its settings applied, or nothing with all of its syntax errors reported.
 pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Option<DeTable<'a>> {
-    let (tree, errors) = DeTable::parse_recoverable(&file.text);
+    let (tree, errors) = DeTable::parse_recoverable(&file.text[..file.own_end()]);
     for error in errors.iter().take(SHOWN_MAX) {
         let span = error.span().unwrap_or(0..0);
         let title = match error.message() {
@@ -121,7 +134,9 @@ pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Optio
             Diagnostic::at(&Spot { file: file.clone(), span }, message).label("not valid TOML"),
         );
     }
-    errors.is_empty().then(|| tree.into_inner())
+    let mut tree = errors.is_empty().then(|| tree.into_inner())?;
+    set_arguments::apply(file, &mut tree, problems);
+    Some(tree)
 }
 
 /// `cannot read X: no such file`.

@@ -7,10 +7,9 @@ use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::points::Points;
 use super::reader::Reader;
 use super::sweep::SweepTable;
-use super::{Catalogue, LoadError, LoadOptions, hash, name_of, source, used_entries};
+use super::{Catalogue, LoadError, LoadOptions, hash, set_arguments, source, used_entries};
 use crate::spec::{Experiment, Sweep};
 use std::collections::BTreeSet;
-use std::path::Path;
 use std::sync::Arc;
 
 /// A sweep as it was read.
@@ -27,22 +26,20 @@ pub struct SweepFile {
 pub struct SweepPoints<'a>(Points<'a>);
 
 impl SweepFile {
-    /// Reads the file at `path`; nothing when it is a folder or has no `[sweep]`.
-    pub(super) fn load(path: &Path, options: &LoadOptions) -> Result<Option<Self>, LoadError> {
-        if !path.is_file() {
-            return Ok(None);
-        }
+    /// Reads the file; nothing when it has no `[sweep]`.
+    pub(super) fn of(
+        file: &Arc<SourceFile>,
+        name: &str,
+        options: &LoadOptions,
+    ) -> Result<Option<Self>, LoadError> {
         // What is wrong with a file that is no sweep is told by whoever reads it as a scenario.
         let unseen = Problems::default();
-        let Some(file) = source::read(path, &unseen).map_err(LoadError::World)? else {
-            return Ok(None);
-        };
-        match source::parse(&file, &unseen) {
+        match source::parse(file, &unseen) {
             Some(tree) if tree.contains_key("sweep") => {}
             _ => return Ok(None),
         }
-        let (catalogue, seed) = (options.catalogue.clone(), options.seed);
-        let mut found = Self { sweep: nothing(name_of(path)), file, catalogue, seed };
+        let (file, catalogue, seed) = (file.clone(), options.catalogue.clone(), options.seed);
+        let mut found = Self { sweep: nothing(name.to_string()), file, catalogue, seed };
         found.sweep = found.check()?;
         Ok(Some(found))
     }
@@ -89,6 +86,9 @@ impl SweepFile {
         let points = self.points(top, &tree);
         if let (Some(seed), Some(points)) = (self.seed, &points) {
             refuse_seed_twice(points, seed, &problems);
+        }
+        if let Some(points) = &points {
+            refuse_set_twice(points, &problems);
         }
         let Some(points) = points.filter(|_| !problems.any()) else {
             return Err(LoadError::Invalid(problems.into_error().unwrap_or_default()));
@@ -160,6 +160,23 @@ fn refuse_seed_twice(points: &Points<'_>, seed: u64, problems: &Problems) {
             super::diagnostic::Spot { file: points.file.clone(), span: setting.spot.clone() };
         let title = format!("`seed` varies, and is to be {seed} as well");
         problems.push(Diagnostic::at(&spot, title).help("leave out --seed, or the axis"));
+    }
+}
+
+/// A key that `--set` sets and one that varies cannot both be meant.
+fn refuse_set_twice(points: &Points<'_>, problems: &Problems) {
+    let table = &points.table;
+    let axes = table.axes.iter().flat_map(|axis| axis.settings.iter().flatten());
+    let varied: Vec<_> = axes.chain(table.lines.iter().flat_map(|line| &line.set)).collect();
+    // What is wrong with an argument was reported when the file was parsed.
+    for set in set_arguments::read(points.file, &Problems::default()) {
+        if varied.iter().any(|setting| setting.path == set.path) {
+            let spot =
+                super::diagnostic::Spot { file: points.file.clone(), span: set.spot.clone() };
+            let title = "the key is set, and varies in the sweep as well";
+            let help = "leave out --set, or replace the axis: --set 'sweep.vm.vcpus=[2, 4]'";
+            problems.push(Diagnostic::at(&spot, title).help(help));
+        }
     }
 }
 

@@ -54,6 +54,156 @@ fn completions_and_manual_know_the_commands() {
     assert!(stdout.contains(".TH slicewise") && stdout.contains("Exit codes"), "{stdout}");
 }
 
+/// Every command, `vgpu fit` as two words.
+fn commands() -> Vec<Vec<String>> {
+    let below = |above: &[&str]| -> Vec<String> {
+        let arguments: Vec<_> = above.iter().copied().chain(["--help"]).collect();
+        let (help, _) = check(&arguments, 0);
+        let Some((_, list)) = help.split_once("Commands:\n") else { return Vec::new() };
+        let lines = list.lines().take_while(|line| !line.is_empty());
+        let names = lines.filter(|line| line.starts_with("  ") && !line.starts_with("   "));
+        let names = names.filter_map(|line| line.split_whitespace().next());
+        names.filter(|name| *name != "help").map(str::to_string).collect()
+    };
+    let mut all = Vec::new();
+    for name in below(&[]) {
+        all.extend(below(&[&name]).into_iter().map(|inner| vec![name.clone(), inner]));
+        all.push(vec![name]);
+    }
+    assert!(all.len() > 12, "{all:?}");
+    all
+}
+
+#[test]
+fn every_command_has_a_page_and_examples() {
+    let mut without = Vec::new();
+    for command in commands() {
+        let words = || command.iter().map(String::as_str);
+        let (page, _) = check(&["man"].into_iter().chain(words()).collect::<Vec<_>>(), 0);
+        let name = format!(".TH slicewise-{} ", command.join("-"));
+        assert!(page.contains(&name) && page.contains(".SH SYNOPSIS"), "{command:?}: {page}");
+        let (help, _) = check(&words().chain(["--help"]).collect::<Vec<_>>(), 0);
+        let example = format!("slicewise {}", command.join(" "));
+        let shown = help.lines().any(|line| line.starts_with("  ") && line.contains(&example));
+        if !shown && !help.contains("Commands:") {
+            without.push(command.join(" "));
+        }
+    }
+    assert!(without.is_empty(), "their --help shows no example: {without:?}");
+    let (_, stderr) = check(&["man", "capcity"], 2);
+    assert!(stderr.contains("did you mean \"capacity\"?"), "{stderr}");
+}
+
+const SMALL: &str = "\
+host = \"dell-r7525\"
+hypervisor = \"vsphere-7.0u2\"
+
+[[vm]]
+name = \"front\"
+vcpus = 8
+vgpu = { type = \"A100-40C\" }
+workload = \"resnet50\"
+
+[vm.load]
+scenario = \"server\"
+target_qps = 100
+target_latency = \"1 s\"
+min_duration = \"1 s\"
+min_query_count = 1
+";
+
+/// Runs with [`SMALL`] on standard input and an output folder of its own.
+#[track_caller]
+fn with_small(arguments: &[&str], code: i32) -> (String, String) {
+    use std::io::Write;
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = slicewise(arguments);
+    let pipes = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = pipes.current_dir(folder.path()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(SMALL.as_bytes()).unwrap();
+    let Output { status, stdout, stderr } = child.wait_with_output().unwrap();
+    let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
+    assert_eq!(status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");
+    (stdout, stderr)
+}
+
+#[test]
+fn a_scenario_may_come_by_standard_input() {
+    assert_eq!(with_small(&["check", "-"], 0).0, "ok: stdin: 1 pair, 2 runs\n");
+    let (_, stderr) = with_small(&["run", "-"], 0);
+    assert!(stderr.contains("wrote output/stdin"), "{stderr}");
+}
+
+#[test]
+fn keys_can_be_set_on_the_command_line() {
+    let (document, _) = with_small(
+        &["run", "-", "-q", "--json", "--set", "vm.vcpus=2", "--set=vm.front.vcpus=3"],
+        0,
+    );
+    assert!(document.contains("\"vcpus\": 3,"), "the later one wins: {document}");
+    // A text needs no quotes of TOML: the shell has taken them.
+    with_small(
+        &["check", "-", "--set=hypervisor=vsphere-7.0u2", "--set=vm.server.timeout=9 ms"],
+        0,
+    );
+    with_small(&["check", "-", "--set", "vm[0].vgpu={ type = \"A100-20C\", count = 2 }"], 0);
+    for (set, message) in [
+        (
+            "vm.vcpuz=3",
+            "error: unknown key \"vcpuz\" in `vm`\n --> --set:1:1\n  |\n1 | vm.vcpuz=3\n  | ^^^^^^^^\n",
+        ),
+        ("vm.vcpus=many", "1 | vm.vcpus=many\n  |          ^^^^ expected a whole number"),
+        ("vm.server={ batch_mox = 1 }", "help: did you mean \"batch_max\"?"),
+        ("vm[3].vcpus=1", "there is no `vm[3]`"),
+        ("vm.vcpus", "\"vm.vcpus\" lacks a ="),
+        ("host.model=1", "`host` is a string and has no keys"),
+        ("=1", "lacks a key"),
+        ("vm.server.batch_max=0", "allowed: 1 to 1000000 samples"),
+    ] {
+        let (stdout, stderr) = with_small(&["check", "-", "--set", set], 2);
+        assert!(stdout.is_empty() && stderr.contains(message), "{set}\n{stderr}");
+    }
+    let twice = ["check", "-", "--set", "sweep.vm.vcpus=[2, 4]", "--set", "vm.vcpus=8"];
+    assert!(with_small(&twice, 2).1.contains("is set, and varies in the sweep as well"));
+    assert!(with_small(&twice[..4], 0).0.contains("2 points"));
+}
+
+#[test]
+fn a_mistake_in_an_argument_is_told_once_for_a_whole_folder() {
+    let folder = "scenarios/vsphere-mlperf-v1.1";
+    let (_, stderr) = check(&["check", folder, "--set", "vm.vcpuz=3"], 2);
+    assert_eq!(stderr.matches("unknown key").count(), 1, "{stderr}");
+}
+
+#[test]
+fn an_invalid_run_fails_on_request_only() {
+    // A bound of 1 us is below any service time.
+    let bound = ["--set", "vm.load.target_latency=1 us", "--quiet"];
+    let run: Vec<_> = ["run", "-"].into_iter().chain(bound).collect();
+    assert!(with_small(&run, 0).0.contains("INVALID"));
+    let (stdout, stderr) = with_small(&[&run[..], &["--fail-on-invalid"]].concat(), 4);
+    assert!(stdout.contains("INVALID") && stderr.contains("1 of 1 INVALID"), "{stderr}");
+    let (_, stderr) = with_small(&["run", "-", "--fail-on-invalid", "--progress", "never"], 0);
+    assert!(stderr.contains("wrote"), "messages are no progress");
+}
+
+#[test]
+fn colour_obeys_the_terminal_the_flag_and_the_environment() {
+    let coloured = |environment: &[(&str, &str)], flag: &str| {
+        let mut command = slicewise(&["show", "nothing", "--color", flag]);
+        for name in ["NO_COLOR", "CLICOLOR", "CLICOLOR_FORCE", "TERM"] {
+            command.env_remove(name);
+        }
+        let output = command.envs(environment.iter().copied()).output().unwrap();
+        output.stderr.contains(&0x1b)
+    };
+    assert!(!coloured(&[], "auto"), "a pipe is no terminal");
+    assert!(coloured(&[("CLICOLOR_FORCE", "1")], "auto"));
+    assert!(!coloured(&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], "auto"));
+    assert!(coloured(&[("NO_COLOR", "1")], "always"), "a flag is stronger than the environment");
+    assert!(!coloured(&[("CLICOLOR_FORCE", "1")], "never"));
+}
+
 #[test]
 fn a_registry_word_is_written_and_read_back() {
     let arguments = ["vgpu", "encode", "equal-share", "--frequency=63", "--averaging-factor=1"];

@@ -15,7 +15,7 @@ use std::path::Path;
 fn pair(name: &str) -> [(Experiment, Published); 2] {
     let catalogue = Catalogue::load(None).unwrap();
     let path = format!("scenarios/vsphere-mlperf-v1.1/{name}.toml");
-    let scenario = config::load(Path::new(&path), &LoadOptions { catalogue, seed: None }).unwrap();
+    let scenario = config::load(Path::new(&path), &LoadOptions::new(catalogue)).unwrap();
     let pair = scenario.pairs.into_iter().next().unwrap();
     let baseline = pair.baseline.unwrap().run;
     [pair.virtual_run, baseline].map(|run| (run.experiment, run.published.unwrap()))

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 fn options() -> LoadOptions {
-    LoadOptions { catalogue: Catalogue::load(None).unwrap(), seed: None }
+    LoadOptions::new(Catalogue::load(None).unwrap())
 }
 
 /// What the user reads for a path, with the exit code on the first line.
@@ -231,8 +231,7 @@ fn a_catalogue_folder_replaces_and_adds() {
     );
     // The text of the catalogue is part of the scenario's hash.
     let path = Path::new("scenarios/vsphere-mlperf-v1.1/bert-99-server.toml");
-    let hash =
-        |catalogue: Catalogue| load(path, &LoadOptions { catalogue, seed: None }).unwrap().hash;
+    let hash = |catalogue: Catalogue| load(path, &LoadOptions::new(catalogue)).unwrap().hash;
     assert_ne!(hash(embedded), hash(catalogue));
 }
 

@@ -171,7 +171,9 @@ fn results_are_reproducible_and_honest() {
     let document = |seed, threads| {
         let catalogue = Catalogue::load(None).unwrap();
         let path = Path::new("scenarios/vsphere-mlperf-v1.1/ssd-resnet34-server.toml");
-        let scenario = config::load(path, &LoadOptions { catalogue, seed: Some(seed) }).unwrap();
+        let scenario =
+            config::load(path, &LoadOptions { seed: Some(seed), ..LoadOptions::new(catalogue) })
+                .unwrap();
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
         pool.install(|| study::run(&scenario, &|_, _, _| {}))
     };

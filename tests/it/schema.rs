@@ -105,7 +105,7 @@ fn what_the_readers_accept_is_valid() {
     const VALUES: [&str; 10] =
         ["0", "1", "0.5", "true", "\"\"", "\"1 s\"", "\"10 %\"", "\"none\"", "\"largest\"", "[]"];
     let validator = jsonschema::draft202012::new(&schema()).unwrap();
-    let options = LoadOptions { catalogue: Catalogue::load(None).unwrap(), seed: None };
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("changed.toml");
     let mut accepted = 0;

@@ -49,7 +49,7 @@ fn pair_on(cards: u32, text: &str) -> Pair {
     );
     std::fs::write(&path, format!("{head}{text}")).unwrap();
     let catalogue = Catalogue::load(Some(&folder.path().join("configs"))).unwrap();
-    let scenario = load(&path, &LoadOptions { catalogue, seed: Some(1) });
+    let scenario = load(&path, &LoadOptions { seed: Some(1), ..LoadOptions::new(catalogue) });
     scenario.unwrap_or_else(|error| panic!("{error}")).pairs.remove(0)
 }
 

@@ -109,7 +109,7 @@ fn kept_lines(place: &Place) -> Vec<u8> {
     use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
     use slicewise::report::{Folder, Partial};
     use slicewise::study::{Memory, PointRun, sweep};
-    let options = LoadOptions { catalogue: Catalogue::load(None).unwrap(), seed: None };
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
     let Ok(Task::Sweep(file)) = load_task(&place.path("grid.toml"), &options) else { panic!() };
     let folder = Folder::open(&place.path("out"), false).unwrap();
     let partial = Partial::open(&folder, false).unwrap();

@@ -36,7 +36,7 @@ fn load(text: &str, group: Option<&str>) -> Result<CountFile, LoadError> {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("vms.toml");
     std::fs::write(&path, text).unwrap();
-    let options = LoadOptions { catalogue: Catalogue::load(None).unwrap(), seed: None };
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
     CountFile::load(&path, &options, group)
 }
 

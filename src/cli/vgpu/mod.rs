@@ -19,6 +19,9 @@ use std::path::Path;
 #[derive(Subcommand, Debug)]
 pub(crate) enum VgpuCommand {
     /// List the vGPU types of a GPU: frame buffer, how many fit, placement ids, shares of time
+    #[command(
+        after_help = "Examples:\n  slicewise vgpu list a100-pcie-40gb\n  slicewise vgpu list l40s --json"
+    )]
     List {
         /// The GPU, as `slicewise list` names it
         gpu: String,
@@ -31,6 +34,7 @@ pub(crate) enum VgpuCommand {
     #[command(after_help = fit::HELP)]
     Fit(fit::FitArgs),
     /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
+    #[command(after_help = "Examples:\n  slicewise vgpu decode 0x0103F001")]
     Decode {
         /// The word, such as 0x0103F001
         word: String,

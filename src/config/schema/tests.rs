@@ -4,7 +4,7 @@
 
 use super::super::answers::{Answer, Form};
 use super::super::catalogue::Catalogue;
-use super::super::diagnostic::Problems;
+use super::super::diagnostic::{Problems, SourceFile};
 use super::super::reader::Reader;
 use super::super::sweep::SweepTable;
 use super::super::{plan, source};
@@ -33,10 +33,7 @@ fn answers() -> Vec<Answer> {
             .into_iter()
             .filter(|text| text.contains("host = ") || text.contains("[[sweep.line]]"))
         {
-            let file = super::super::diagnostic::SourceFile {
-                path: path.display().to_string(),
-                text: text.to_string(),
-            };
+            let file = SourceFile::new(path.display().to_string(), text);
             let (file, problems) = (std::sync::Arc::new(file), Problems::default());
             problems.answers.listen();
             let tree = source::parse(&file, &problems).unwrap_or_else(|| panic!("{text}"));
