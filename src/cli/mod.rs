@@ -8,6 +8,7 @@ mod catalogue;
 mod check;
 mod failure;
 mod manual;
+mod mig;
 mod output;
 mod progress;
 mod run;
@@ -53,6 +54,7 @@ Examples:
   slicewise show a100-pcie-40gb                    one entry with its sources
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
   slicewise vgpu decode 0x0103F001                 what a registry word of the host says
+  slicewise mig place a100-pcie-40gb 3g.20gb 4g.20gb   a drawn layout, or why there is none
 
 Exit codes:
   0    done; an INVALID verdict is a result, not an error
@@ -103,6 +105,9 @@ enum Command {
     /// Print the JSON Schema of scenario files, for editors and other programs
     #[command(after_help = SCHEMA_HELP)]
     Schema,
+    /// What a GPU can be cut into (MIG): profiles, layouts, where instances go and why they cannot
+    #[command(subcommand)]
+    Mig(mig::MigCommand),
     /// Print the completions for a shell
     #[command(after_help = manual::COMPLETIONS_HELP)]
     Completions {
@@ -357,6 +362,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Schema => output::data(&format!("{:#}\n", config::schema())),
+        Command::Mig(command) => mig::run(command, configs),
         Command::Completions { shell } => manual::completions(shell, Cli::command()),
         Command::Man { command } => manual::page(&command, Cli::command()),
     }

@@ -57,6 +57,13 @@ impl<'a> Geometry<'a> {
         one.1 < end(other) && other.1 < end(one)
     }
 
+    /// The first compute slice of an instance, and how many it has. Compute slices lie beside the
+    /// memory slices in equal steps; the last memory slices of a card may have none.
+    pub fn compute_span(&self, (profile, start): Positioned) -> (u32, u32) {
+        let step = (self.memory_slices / self.compute_slices.max(1)).max(1);
+        (start / step, self.profiles[profile].compute_slices)
+    }
+
     /// Whether the card's media engines are enough for these instances, as far as known.
     pub fn has_media_for(&self, instances: impl Iterator<Item = usize>) -> bool {
         let mut needed = [0; 4];

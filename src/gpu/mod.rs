@@ -2,14 +2,16 @@
 //! batches; the links to it; and what a batch costs.
 //!
 //! Who may own what was checked before; no station here refuses anything. Where owners go on cards
-//! is `placement` (with `layout`, `packing` and `creation` for GPU instances), what a registry word
-//! says is `registry`: pure functions beside the stations.
+//! is `placement` (with `layout`, `packing`, `creation` and `cutting` for GPU instances), what a
+//! registry word says is `registry`: pure functions beside the stations.
 
 mod card;
+pub mod compute_instances;
 mod copy_engine;
 mod cost;
 mod cover;
 pub mod creation;
+pub mod cutting;
 pub mod fit;
 pub mod layout;
 pub mod mixed_size;

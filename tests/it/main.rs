@@ -8,6 +8,7 @@ mod effects;
 mod foreign;
 mod laws;
 mod loadgen_logs;
+mod mig;
 mod mps;
 mod processes;
 mod schema;

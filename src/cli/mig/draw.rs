@@ -1,0 +1,227 @@
+//! Draws a card cut into GPU instances: a row of memory slices, one of compute slices below it, and
+//! one of compute instances where a GPU instance is divided.
+//!
+//! Boxes and shades say everything; colours only help the eye, and are left out where they do not
+//! show.
+
+use crate::gpu::cutting::Rest;
+use crate::gpu::layout::{Geometry, Positioned};
+
+/// A cell of a row: from and to which character, its text, its colour as an index.
+struct Cell {
+    from: usize,
+    to: usize,
+    text: String,
+    colour: Option<usize>,
+    is_stranded: bool,
+}
+
+/// What stands before each row.
+const LABEL: usize = 9;
+
+/// Foreground colours by instance, readable on light and dark: blue, green, magenta, cyan, yellow, red.
+const COLOURS: [u8; 6] = [34, 32, 35, 36, 33, 31];
+
+/// The picture of one card. `inside` are the compute slices of the compute instances of each
+/// instance of the layout, none for the default.
+pub(in crate::cli) fn card(
+    geometry: &Geometry<'_>,
+    layout: &[Positioned],
+    inside: &[Vec<u32>],
+    rest: &Rest,
+) -> String {
+    // A column's inner width, so that twelve of them stay within 80 characters.
+    let width = if geometry.memory_slices > 8 { 4 } else { 7 };
+    let column = |slice: u32| slice as usize * (width + 1);
+    let span = |from: u32, size: u32| (column(from), column(from + size));
+    let step = geometry.memory_slices / geometry.compute_slices.max(1);
+    let compute_span = |from: u32, size: u32| span(from * step.max(1), size * step.max(1));
+
+    let mut memory = Vec::new();
+    let mut compute = Vec::new();
+    let mut divided = Vec::new();
+    let mut order: Vec<usize> = (0..layout.len()).collect();
+    order.sort_by_key(|&index| layout[index].1);
+    for (number, &index) in order.iter().enumerate() {
+        let at = layout[index];
+        let profile = &geometry.profiles[at.0];
+        let (from, to) = span(at.1, profile.memory_slices);
+        let colour = Some(number);
+        let text = shortened(&profile.name, to - from - 1);
+        memory.push(Cell { from, to, text, colour, is_stranded: false });
+        let (first, slices) = geometry.compute_span(at);
+        let (from, to) = compute_span(first, slices);
+        let text = profile.sms.map_or(format!("{slices}"), |sms| format!("{sms} SMs"));
+        compute.push(Cell { from, to, text, colour, is_stranded: false });
+        let mut first = first;
+        for &slices in inside.get(index).into_iter().flatten() {
+            let (from, to) = compute_span(first, slices);
+            let text = format!("{slices}c");
+            divided.push(Cell { from, to, text, colour, is_stranded: false });
+            first += slices;
+        }
+    }
+    fill(&mut memory, geometry.memory_slices, &|slice| span(slice, 1), &rest.stranded_memory);
+    let unit = |slice| compute_span(slice, 1);
+    fill(&mut compute, geometry.compute_slices, &unit, &rest.stranded_compute);
+    let numbers: String =
+        (0..geometry.memory_slices).map(|slice| format!(" {:^width$}", slice)).collect();
+    let mut text = format!("{:LABEL$}{}\n", "slice", numbers.trim_end());
+    let mut rows = vec![("memory", memory), ("compute", compute)];
+    if !divided.is_empty() {
+        rows.push(("CIs", divided));
+    }
+    for index in 0..=rows.len() {
+        let above = index.checked_sub(1).map(|above| &rows[above].1[..]);
+        let below = rows.get(index).map(|(_, cells)| &cells[..]);
+        text.push_str(&format!("{:LABEL$}{}\n", "", line(above, below)));
+        if let Some((name, cells)) = rows.get(index) {
+            text.push_str(&format!("{name:LABEL$}{}\n", row(cells)));
+        }
+    }
+    text
+}
+
+/// Adds a cell for each slice that no instance covers.
+fn fill(
+    cells: &mut Vec<Cell>,
+    slices: u32,
+    span: &dyn Fn(u32) -> (usize, usize),
+    stranded: &[u32],
+) {
+    for slice in 0..slices {
+        let (from, to) = span(slice);
+        if !cells.iter().any(|cell| cell.from < to && from < cell.to) {
+            let is_stranded = stranded.contains(&slice);
+            let text = if is_stranded { "░".repeat(to - from - 1) } else { String::new() };
+            cells.push(Cell { from, to, text, colour: None, is_stranded });
+        }
+    }
+    cells.sort_by_key(|cell| cell.from);
+}
+
+/// A name that fits: `1g.10gb+me` becomes `1g+me` in a narrow cell.
+fn shortened(name: &str, width: usize) -> String {
+    if name.chars().count() <= width {
+        return name.to_string();
+    }
+    let (size, variant) = name.split_at(name.find(['+', '-']).unwrap_or(name.len()));
+    let short = format!("{}{variant}", size.split('.').next().unwrap_or(size));
+    short.chars().take(width).collect()
+}
+
+/// The texts of a row between upright lines.
+fn row(cells: &[Cell]) -> String {
+    let mut text = String::new();
+    let mut at = 0;
+    for cell in cells {
+        if cell.from >= at {
+            text.push_str(&" ".repeat(cell.from - at));
+            text.push('│');
+        }
+        let width = cell.to - cell.from - 1;
+        let inner = format!("{:^width$}", cell.text);
+        match cell.colour {
+            Some(colour) => {
+                let colour = COLOURS[colour % COLOURS.len()];
+                text.push_str(&format!("\u{1b}[{colour}m{inner}\u{1b}[0m"));
+            }
+            None if cell.is_stranded => text.push_str(&format!("\u{1b}[2m{inner}\u{1b}[0m")),
+            None => text.push_str(&inner),
+        }
+        text.push('│');
+        at = cell.to + 1;
+    }
+    text
+}
+
+/// The line between two rows, with the corners and crossings their cells make.
+fn line(above: Option<&[Cell]>, below: Option<&[Cell]>) -> String {
+    let rows = || above.into_iter().chain(below);
+    let end = rows().flatten().map(|cell| cell.to).max().unwrap_or(0);
+    let upright = |row: Option<&[Cell]>, at: usize| {
+        row.is_some_and(|cells| cells.iter().any(|cell| cell.from == at || cell.to == at))
+    };
+    let flat = |at: usize| rows().flatten().any(|cell| cell.from <= at && at < cell.to);
+    let corner = |at: usize| {
+        let sides =
+            (upright(above, at), upright(below, at), at.checked_sub(1).is_some_and(flat), flat(at));
+        match sides {
+            (true, true, true, true) => '┼',
+            (true, true, false, true) => '├',
+            (true, true, true, false) => '┤',
+            (true, true, false, false) => '│',
+            (false, true, true, true) => '┬',
+            (false, true, false, true) => '┌',
+            (false, true, true, false) => '┐',
+            (true, false, true, true) => '┴',
+            (true, false, false, true) => '└',
+            (true, false, true, false) => '┘',
+            (_, _, true, _) | (_, _, _, true) => '─',
+            _ => ' ',
+        }
+    };
+    (0..=end).map(corner).collect::<String>().trim_end().to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Catalogue;
+    use crate::gpu::cutting::rest;
+
+    fn drawn(gpu: &str, layout: &[(&str, u32)], inside: &[Vec<u32>]) -> String {
+        let Ok(catalogue) = Catalogue::load(None) else { panic!("the catalogue is faulty") };
+        let gpu = catalogue.gpu(gpu).unwrap();
+        let geometry = Geometry::new(&gpu.mig_profiles);
+        let index = |name: &str| gpu.mig_profiles.iter().position(|one| one.name == name).unwrap();
+        let layout: Vec<Positioned> =
+            layout.iter().map(|&(name, start)| (index(name), start)).collect();
+        let picture = card(&geometry, &layout, inside, &rest(&geometry, &layout));
+        format!("\n{}", anstream::adapter::strip_str(&picture))
+    }
+
+    #[test]
+    fn memory_and_compute_slices_stand_above_each_other() {
+        assert_eq!(
+            drawn("a100-pcie-40gb", &[("3g.20gb", 0), ("3g.20gb", 4)], &[]),
+            "
+slice        0       1       2       3       4       5       6       7
+         ┌───────────────────────────────┬───────────────────────────────┐
+memory   │            3g.20gb            │            3g.20gb            │
+         ├───────────────────────┬───────┼───────────────────────┬───────┘
+compute  │        42 SMs         │░░░░░░░│        42 SMs         │
+         └───────────────────────┴───────┴───────────────────────┘
+"
+        );
+    }
+
+    #[test]
+    fn compute_instances_are_drawn_inside_and_free_slices_are_blank() {
+        let layout = [("3g.20gb", 4), ("1g.10gb", 0), ("1g.5gb+me", 2)];
+        assert_eq!(
+            drawn("a100-pcie-40gb", &layout, &[vec![2, 1]]),
+            "
+slice        0       1       2       3       4       5       6       7
+         ┌───────────────┬───────┬───────┬───────────────────────────────┐
+memory   │    1g.10gb    │ 1g+me │       │            3g.20gb            │
+         ├───────┬───────┼───────┼───────┼───────────────────────┬───────┘
+compute  │14 SMs │░░░░░░░│14 SMs │       │        42 SMs         │
+         └───────┴───────┴───────┴───────┼───────────────┬───────┤
+CIs                                      │      2c       │  1c   │
+                                         └───────────────┴───────┘
+"
+        );
+    }
+
+    #[test]
+    fn twelve_memory_slices_stay_within_80_columns() {
+        let picture = drawn(
+            "rtx-pro-6000-blackwell",
+            &[("2g.48gb+gfx", 0), ("1g.24gb+me.all", 6), ("1g.24gb-me", 9)],
+            &[],
+        );
+        assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
+        assert!(picture.contains("│1g.24gb+me.all│"), "{picture}");
+    }
+}

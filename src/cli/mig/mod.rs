@@ -1,0 +1,158 @@
+//! `slicewise mig`: what a GPU can be cut into, a layout for what is wanted, every layout there is.
+//!
+//! Where instances can lie is `gpu::layout`'s and `gpu::cutting`'s affair; here it is asked, drawn
+//! and told. No GPU is touched: the commands that would do it are printed.
+
+mod ask;
+pub(super) mod draw;
+mod layouts;
+mod list;
+mod place;
+
+use super::Failure;
+use crate::config::{Catalogue, nearest, quoted};
+use crate::spec::GpuSpec;
+use clap::{Args, Subcommand};
+use std::path::Path;
+
+/// What there is to know about MIG.
+#[derive(Subcommand, Debug)]
+pub(crate) enum MigCommand {
+    /// Print the GPU instance profiles of a GPU as `nvidia-smi mig -lgip` and `-lgipp` do
+    #[command(after_help = LIST_HELP)]
+    List(ListArgs),
+    /// Draw a layout for GPU instances, with the commands that make it, or say why there is none
+    #[command(after_help = PLACE_HELP)]
+    Place(PlaceArgs),
+    /// List every legal layout of a GPU
+    #[command(after_help = LAYOUTS_HELP)]
+    Layouts(LayoutsArgs),
+}
+
+/// What `slicewise mig list` takes.
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    /// The GPU, as `slicewise list` names it
+    gpu: String,
+
+    /// List the compute instances of this GPU instance profile, as `nvidia-smi mig -lcip` does
+    #[arg(long, value_name = "PROFILE")]
+    gi: Option<String>,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `slicewise mig place` takes.
+#[derive(Args, Debug)]
+pub(crate) struct PlaceArgs {
+    /// The GPU, as `slicewise list` names it
+    gpu: String,
+
+    /// GPU instances in order of creation: 3g.20gb, 7x1g.5gb or 1g.5gb:7 for seven, 9 by its id,
+    /// 3g.20gb@4 to name the start, 1c.3g.20gb for a compute instance inside
+    #[arg(required = true, value_name = "PROFILE")]
+    profiles: Vec<String>,
+
+    /// How many GPUs of the kind there are
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    gpus: u32,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+/// What `slicewise mig layouts` takes.
+#[derive(Args, Debug)]
+pub(crate) struct LayoutsArgs {
+    /// The GPU, as `slicewise list` names it
+    gpu: String,
+
+    /// Only layouts that nothing can be added to
+    #[arg(long)]
+    maximal: bool,
+
+    /// One line for layouts that have the same instances
+    #[arg(long)]
+    sets: bool,
+
+    /// Leave a profile out; may be repeated
+    #[arg(long, value_name = "PROFILE")]
+    without: Vec<String>,
+
+    /// Tell variants such as +me from their plain namesakes
+    #[arg(long)]
+    variants: bool,
+
+    /// Print JSON instead of text
+    #[arg(long)]
+    json: bool,
+}
+
+const LIST_HELP: &str = "\
+Examples:
+  slicewise mig list a100-pcie-40gb                  profiles and their positions
+  slicewise mig list a100-pcie-40gb --gi 3g.20gb     compute instances of a 3g.20gb";
+
+const PLACE_HELP: &str = "\
+Examples:
+  slicewise mig place a100-pcie-40gb 3g.20gb 2g.10gb 1g.5gb
+  slicewise mig place a100-pcie-40gb 7x1g.5gb
+  slicewise mig place a100-pcie-40gb 19,19,14,9      by id, as nvidia-smi mig -cgi takes them
+  slicewise mig place h100-sxm-80gb 3x3g.40gb --gpus 2
+  slicewise mig place a100-pcie-40gb 3x1c.3g.20gb 4g.20gb
+  slicewise mig place a100-pcie-40gb 3g.20gb@0 4g.20gb
+
+Instances are created in the order given, where the driver puts them. If that order gets stuck, one
+that does not is looked for, and last a layout with named starts: what is refused has no layout.
+
+Exit codes:
+  0  there is a layout
+  2  there is none, or the question cannot be understood";
+
+const LAYOUTS_HELP: &str = "\
+Examples:
+  slicewise mig layouts a100-pcie-40gb --maximal --sets
+  slicewise mig layouts a100-pcie-40gb --maximal --without 1g.10gb";
+
+/// Runs the command.
+pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    match command {
+        MigCommand::List(arguments) => {
+            let gpu = gpu(&catalogue, &arguments.gpu)?;
+            list::run(&arguments, gpu, catalogue.mig_source(&gpu.id))
+        }
+        MigCommand::Place(arguments) => {
+            let gpu = gpu(&catalogue, &arguments.gpu)?;
+            place::run(&arguments, gpu, &catalogue)
+        }
+        MigCommand::Layouts(arguments) => {
+            layouts::run(&arguments, gpu(&catalogue, &arguments.gpu)?, &catalogue)
+        }
+    }
+}
+
+/// The GPU of this name, if it can be cut.
+fn gpu<'a>(catalogue: &'a Catalogue, id: &str) -> Result<&'a GpuSpec, Failure> {
+    let with_mig = catalogue.gpus().filter(|gpu| !gpu.mig_profiles.is_empty());
+    let ids: Vec<&str> = with_mig.map(|gpu| gpu.id.as_str()).collect();
+    let found = catalogue.gpu(&id.to_lowercase());
+    if let Some(gpu) = found.filter(|gpu| !gpu.mig_profiles.is_empty()) {
+        return Ok(gpu);
+    }
+    let title = match found {
+        Some(_) => format!("the catalogue has no GPU instance profiles of {id}"),
+        None => format!("the catalogue has no GPU {}", quoted(id)),
+    };
+    Err(usage(title, &ids.join(", "), nearest(id, &ids)))
+}
+
+/// A mistake on the command line: what, what is allowed, what was perhaps meant.
+fn usage(title: String, allowed: &str, near: Option<String>) -> Failure {
+    let help = near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+    Failure::Usage(format!("{title}\n  = allowed: {allowed}{help}"))
+}
