@@ -101,14 +101,21 @@ fn read(
     let spot = top.spot();
     top.finish();
     measurements::check(&measured, problems);
-    let Measurements { times, runs, files, hypervisors, .. } = measured;
-    let runs: Vec<_> = runs.into_iter().map(|(run, _)| run).collect();
+    let enqueue_ms = measured.enqueue_ms();
+    let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
+    let runs: Vec<_> = runs.into_iter().map(|read| read.run).collect();
     if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
         let help = "write [[times]] with batch times, or [[run]] with a measured run";
         problems.push(Diagnostic::at(&spot, "nothing was measured").help(help));
     }
     let Some(name) = name.filter(|_| !problems.any()) else { return Ok(None) };
-    let WorkloadFile { spec: workload, usual_preset } = context.workload;
+    let WorkloadFile { spec: mut workload, usual_preset } = context.workload;
+    if let Some(ms) = enqueue_ms.filter(|_| !has_base) {
+        let service = workload.service.get_mut(&gpu.id).expect("it was put there");
+        let source = "trtexec: median time to put a batch into the GPU's queue";
+        service.host_floor = fact(SimDuration::from_nanos_f64(ms * 1e6), source);
+        service.host_floor.standing = Standing::Measured;
+    }
     let proposal = Proposal {
         workload: &workload,
         gpu: &gpu.id,
@@ -136,7 +143,7 @@ fn read(
         times,
         runs,
         queries_max: wishes.queries.unwrap_or(QUERIES),
-        notes: notes(&workload),
+        notes: notes(&workload).into_iter().chain(of_machines).collect(),
         workload,
     }))
 }
@@ -235,6 +242,7 @@ fn unknown_service() -> ServiceTime {
         phi: fact(PhiTable::constant(share), "assumed: batches fill the GPU"),
         spread: fact(Share::NONE, "assumed: batches of one size are alike"),
         work: fact(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
+        boost: super::entries::no_boost(),
         alternatives: Vec::new(),
     }
 }
@@ -272,6 +280,18 @@ fn fit(mut table: Reader<'_>, problems: &Problems) -> Fit {
             fit.of.insert(key.to_string(), read_wish(&mut wish, millis, problems));
             wish.finish();
         }
+    }
+    if let Some(mut wish) = table.table("boost") {
+        let mut get = |key: &str| {
+            let value = wish.get(key)?;
+            value.number(
+                |boost| (1.0..=2.0).contains(&boost),
+                "1 to 2, over the clock without pause",
+            )
+        };
+        let (low, high, hold, start) = (get("from"), get("to"), get("hold"), get("start"));
+        fit.of.insert("boost".to_string(), Wish { low, high, hold, start });
+        wish.finish();
     }
     for key in ["spread", "phi"] {
         if let Some(mut wish) = table.table(key) {

@@ -7,8 +7,8 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
-    SizeDistribution, WorkTable, Workload,
+    CpuWork, Fact, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
+    SizeDistribution, Standing, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 
@@ -141,6 +141,10 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     let phi = fact(&mut table, sources, "phi", phi_table);
     let spread = fact(&mut table, sources, "spread", |value| value.quantity::<Share>());
     let work = fact(&mut table, sources, "work", work_table);
+    let boost = match table.has("boost") {
+        true => fact(&mut table, sources, "boost", boost),
+        false => Some(no_boost()),
+    };
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
@@ -149,8 +153,24 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         phi: phi?,
         spread: spread?,
         work: work?,
+        boost: boost?,
         alternatives: alternatives?,
     })
+}
+
+fn boost(value: &Value<'_>) -> Option<f64> {
+    value.number(|boost| (1.0..=2.0).contains(&boost), "1 to 2, over the clock without pause")
+}
+
+/// The boost of work that does not reach the power limit.
+pub(super) fn no_boost() -> Fact<f64> {
+    Fact {
+        value: 1.0,
+        source: "assumed: this work does not reach the card's power limit".to_string(),
+        standing: Standing::Assumed,
+        fitted_on: Vec::new(),
+        residual: None,
+    }
 }
 
 /// Most sets of fitted numbers beside the best.
@@ -172,6 +192,7 @@ fn alternative(mut table: Reader<'_>) -> Option<ServiceAlternative> {
     let (residual, cpu) = (need("residual"), need("cpu_launch_per_batch"));
     let (launch, host_floor) = (need("launch"), need("host_floor"));
     let (phi, spread, work) = (need("phi"), need("spread"), need("work"));
+    let boost = table.get("boost").map_or(Some(1.0), |value| boost(&value));
     table.finish();
     Some(ServiceAlternative {
         residual: residual?.quantity::<Share>()?.get(),
@@ -181,6 +202,7 @@ fn alternative(mut table: Reader<'_>) -> Option<ServiceAlternative> {
         phi: phi_table(&phi?)?,
         spread: spread?.quantity()?,
         work: work_table(&work?)?,
+        boost: boost?,
     })
 }
 

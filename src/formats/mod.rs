@@ -5,6 +5,8 @@
 
 pub mod latency_csv;
 pub mod loadgen_log;
+pub mod perf_analyzer;
+pub mod trtexec;
 
 mod rows;
 

@@ -78,16 +78,27 @@ impl Rows {
         self.head.iter().map(|(name, _)| name.trim().to_string()).collect()
     }
 
-    /// The cells of a column, row by row; nothing where a row is too short.
-    pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = Result<Cell<'_>, Fault>> {
+    /// How many rows there are below the head.
+    pub(super) fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// One cell; a fault where the row is too short.
+    pub(super) fn cell(&self, row: usize, column: usize) -> Result<Cell<'_>, Fault> {
         let name = self.head[column].0.trim();
-        self.rows.iter().map(move |row| match row.cells.get(column) {
+        let row = &self.rows[row];
+        match row.cells.get(column) {
             Some((text, span)) => Ok(Cell { text: text.trim(), span: span.clone(), column: name }),
             None => {
                 let title = format!("the row has {} columns and no `{name}`", row.cells.len());
                 Err(Fault::at(row.span.clone(), title))
             }
-        })
+        }
+    }
+
+    /// The cells of a column, row by row; a fault where a row is too short.
+    pub(super) fn cells(&self, column: usize) -> impl Iterator<Item = Result<Cell<'_>, Fault>> {
+        (0..self.len()).map(move |row| self.cell(row, column))
     }
 }
 

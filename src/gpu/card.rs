@@ -1,10 +1,10 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
 //! A whole GPU is one instance with one owner; time slicing is one instance with several in turns,
-//! MPS one with several side by side; MIG is several instances. Instances know nothing of one another; what they share is the card's power,
-//! and with it its clock.
+//! MPS one with several side by side; MIG is several instances. Instances know nothing of one
+//! another; what they share is the card's power, and with it its clock.
 
-use super::{Client, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
+use super::{Client, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
 use crate::spec::{GpuSharing, InstanceSharing, InstanceSpec};
@@ -33,6 +33,8 @@ pub struct CardJob<T> {
 pub struct Card<T> {
     instances: Vec<Instance<T>>,
     power: Option<PowerCap>,
+    /// What pauses leave of the power limit, where the work reaches it.
+    headroom: Option<Headroom>,
     /// The clock in force, relative to the one demands were measured at.
     clock: f64,
 }
@@ -64,9 +66,15 @@ impl<T> Card<T> {
             use_of: Use::new(spec, owners),
         });
         let instances = instances.collect();
-        let mut card = Self { instances, power, clock: 1.0 };
+        let mut card = Self { instances, power, headroom: None, clock: 1.0 };
         card.follow_power(SimTime::ZERO);
         card
+    }
+
+    /// The card with a clock that rises after pauses.
+    pub fn with_headroom(mut self, headroom: Headroom) -> Self {
+        self.headroom = Some(headroom);
+        self
     }
 
     /// Part of the card's SMs and of the time up to `now` that worked, 0 to 1.
@@ -85,8 +93,13 @@ impl<T> Card<T> {
 
     /// Sets the clock to what the busy share of the card leaves of its power.
     fn follow_power(&mut self, now: SimTime) {
-        let Some(power) = self.power else { return };
-        let clock = power.clock(self.instances.iter().map(Instance::in_use).sum());
+        if self.power.is_none() && self.headroom.is_none() {
+            return;
+        }
+        let in_use = self.instances.iter().map(Instance::in_use).sum();
+        let limited = self.power.map_or(1.0, |power| power.clock(in_use));
+        let rested = self.headroom.as_mut().map_or(1.0, |room| room.clock(now, in_use));
+        let clock = limited * rested;
         if clock == self.clock {
             return;
         }
@@ -164,7 +177,9 @@ impl<T> Station for Card<T> {
             Use::Sliced(turns) => turns.next_change(),
             Use::Overlapped(mps) => mps.next_change(),
         };
-        self.instances.iter().filter_map(next).min()
+        let next = self.instances.iter().filter_map(next).min()?;
+        let clock = self.headroom.as_ref().and_then(Headroom::next_change);
+        Some(clock.map_or(next, |clock| clock.min(next)))
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {

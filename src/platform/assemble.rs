@@ -4,7 +4,7 @@
 
 use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
 use crate::engine::{EventList, RandomStreams};
-use crate::gpu::{Card, Client, CopyEngine, OwnerId, PowerCap};
+use crate::gpu::{Card, Client, CopyEngine, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
@@ -45,7 +45,10 @@ impl<'a> Platform<'a> {
             }
         }
         let slots = experiment.cards.iter().zip(&cards);
-        platform.slots = slots.map(|(card, instances)| slot(&card.gpu, instances)).collect();
+        let slots = slots.enumerate().map(|(index, (card, instances))| {
+            slot(&card.gpu, instances, boost(experiment, GpuId(index as u16)))
+        });
+        platform.slots = slots.collect();
         platform
     }
 
@@ -128,13 +131,21 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     }
 }
 
-fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<Client>)]) -> Slot {
+/// How much faster a card is after a rest: what the work on it allows that gains least.
+fn boost(experiment: &Experiment, card: GpuId) -> f64 {
+    let model = &experiment.cards[usize::from(card.0)].gpu.id;
+    let on_it = experiment.vms.iter().filter(|vm| vm.gpus.iter().any(|share| share.card == card));
+    let boosts = on_it.map(|vm| vm.workload.service[model].boost.value);
+    boosts.reduce(f64::min).unwrap_or(1.0)
+}
+
+fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<Client>)], boost: f64) -> Slot {
+    let power = card.power_knee.as_ref().map(|knee| PowerCap::new(knee.value));
+    let card_of = Card::new(instances, power);
+    let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
-        card: Timed::new(Card::new(
-            instances,
-            card.power_knee.as_ref().map(|knee| PowerCap::new(knee.value)),
-        )),
+        card: Timed::new(station),
         copy_out: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
     }
 }

@@ -59,10 +59,24 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String
     row.text("failed_rules", &vm.verdict.failed_rules.join("; "));
     row.text("standing_rate", standing(vm.standing.rate));
     row.text("standing_latency", standing(vm.standing.latency));
+    fits(&mut row, vm);
     published(&mut row, vm);
     row.whole("seed", results.seed);
     row.text("scenario_hash", &results.scenario_hash);
     row.0
+}
+
+/// The ends of each figure among the fits nearly as good; empty cells where there is one fit.
+fn fits(row: &mut Row, vm: &VmResult) {
+    let fits = vm.fits.as_ref();
+    row.whole("fits", fits.map_or(1, |fits| fits.sets as u64));
+    for (end, name) in [(0, "low"), (1, "high")] {
+        row.number(&format!("completed_per_s_{name}"), fits.map(|fits| fits.completed_per_s[end]));
+        for figure in LATENCIES {
+            let value = fits.and_then(|fits| fits.latency_ms.get(figure)).map(|ends| ends[end]);
+            row.number(&format!("latency_{figure}_{name}_ms"), value);
+        }
+    }
 }
 
 /// The published figures and errors of a VM; empty cells where there are none.

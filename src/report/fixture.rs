@@ -235,6 +235,7 @@ fn run(
             error_percent: error,
             source: "MLPerf Inference v1.1, closed, Dell".to_string(),
         }),
+        fits: None,
     };
     let twin = ["batch_max 69 (64)".to_string(), "input from device (host)".to_string()];
     RunResult {

@@ -51,6 +51,9 @@ fn service_time(file: &mut String, gpu: &str, service: &ServiceTime) {
     fact(file, "phi", &service.phi, phi_text);
     fact(file, "spread", &service.spread, |share| share_text(*share));
     fact(file, "work", &service.work, work_text);
+    if service.boost.value != 1.0 {
+        fact(file, "boost", &service.boost, |boost| number_text(*boost));
+    }
     for other in &service.alternatives {
         alternative(file, gpu, other);
     }
@@ -66,6 +69,9 @@ fn alternative(file: &mut String, gpu: &str, other: &ServiceAlternative) {
     line_to(file, &format!("phi = {}", phi_text(&other.phi)));
     line_to(file, &format!("spread = {}", share_text(other.spread)));
     line_to(file, &format!("work = {}", work_text(&other.work)));
+    if other.boost != 1.0 {
+        line_to(file, &format!("boost = {}", number_text(other.boost)));
+    }
 }
 
 fn fact<T>(file: &mut String, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
@@ -114,7 +120,11 @@ fn table(points: impl Iterator<Item = (u32, String)>) -> String {
 
 /// Six digits are more than any fit knows.
 fn share_text(share: Share) -> String {
-    ((share.get() * 1e6).round() / 1e6).to_string()
+    number_text(share.get())
+}
+
+fn number_text(number: f64) -> String {
+    ((number * 1e6).round() / 1e6).to_string()
 }
 
 fn time_text(time: SimDuration) -> String {

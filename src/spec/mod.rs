@@ -29,7 +29,8 @@ pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use vgpu::{MixedSize, VgpuType};
 pub use workload::{
-    CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, WorkTable, Workload,
+    BOOST_WINDOW, CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, WorkTable,
+    Workload,
 };
 
 use crate::units::{Share, SimTime};

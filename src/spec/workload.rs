@@ -85,6 +85,9 @@ pub struct ServiceTime {
     pub spread: Fact<Share>,
     /// Time of a batch of mean-size samples alone on the whole GPU, without launch.
     pub work: Fact<WorkTable>,
+    /// How much faster the GPU's clock is after a rest than under this work without pause, at least
+    /// 1: 1 where the work does not reach the card's power limit.
+    pub boost: Fact<f64>,
     /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
     /// would give as an interval. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,
@@ -107,7 +110,13 @@ pub struct ServiceAlternative {
     pub spread: Share,
     /// In place of [`ServiceTime::work`].
     pub work: WorkTable,
+    /// In place of [`ServiceTime::boost`].
+    pub boost: f64,
 }
+
+/// Over how long a card's power limit is kept on average. Assumed: fits of Server runs near their
+/// capacity do not tell a quarter of a second from a whole one.
+pub const BOOST_WINDOW: SimDuration = SimDuration::from_millis(500);
 
 impl Workload {
     /// The workload with another set of its fitted numbers on GPU `gpu`; unchanged where there is no
@@ -122,6 +131,7 @@ impl Workload {
         service.phi.value = other.phi;
         service.spread.value = other.spread;
         service.work.value = other.work;
+        service.boost.value = other.boost;
         workload
     }
 }

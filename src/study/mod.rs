@@ -5,6 +5,7 @@
 mod baseline;
 mod calibrate;
 mod capacity;
+mod fits;
 mod interval;
 mod notes;
 mod results;
@@ -61,6 +62,8 @@ enum Piece<'a> {
     Run(&'a Pair, &'a PlannedRun, Side),
     /// The virtual run under another choice.
     Other(&'a Pair, Box<Alternative>),
+    /// One side under every fit of its workloads.
+    Fits(&'a Pair, Box<Experiment>, Side),
     /// The best rate of one side of a pair, both sides with the virtual run's settings.
     Best(&'a Pair, Box<Experiment>, f64),
 }
@@ -69,6 +72,7 @@ enum Piece<'a> {
 enum Finding {
     Outcome(Box<Outcome>),
     Other(AlternativeResult),
+    Fits(Side, fits::Ratios),
     /// Samples per second.
     Best(f64),
 }
@@ -81,6 +85,12 @@ fn pieces_of(pair: &Pair) -> Vec<Piece<'_>> {
     }
     let others = sensitivity::alternatives(&pair.virtual_run.experiment);
     pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
+    let baseline = pair.baseline.as_ref().map(|baseline| (&baseline.run, Side::Baseline));
+    for (run, side) in [Some((&pair.virtual_run, Side::Virtual)), baseline].into_iter().flatten() {
+        if fits::has_others(&run.experiment) {
+            pieces.push(Piece::Fits(pair, Box::new(run.experiment.clone()), side));
+        }
+    }
     if let Some(precision) = pair.capacity {
         let virtual_side = pair.virtual_run.experiment.clone();
         let bare = counterfactual(&virtual_side);
@@ -97,6 +107,7 @@ impl Piece<'_> {
             Piece::Other(_, other) => {
                 Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
             }
+            Piece::Fits(_, experiment, side) => Finding::Fits(*side, fits::ratios(experiment)),
             Piece::Best(_, experiment, precision) => {
                 Finding::Best(best_rate(experiment, *precision))
             }
@@ -108,6 +119,7 @@ impl Piece<'_> {
             Piece::Run(pair, _, Side::Virtual) => pair.name.clone(),
             Piece::Run(pair, _, Side::Baseline) => format!("{} (baseline)", pair.name),
             Piece::Other(pair, other) => format!("{} ({})", pair.name, other.option),
+            Piece::Fits(pair, ..) => format!("{} (other fits)", pair.name),
             Piece::Best(pair, ..) => format!("{} (capacity)", pair.name),
         }
     }

@@ -127,6 +127,19 @@ pub struct VmResult {
     pub standing: FigureStanding,
     /// The published figures beside them.
     pub published: Option<PublishedResult>,
+    /// What the other fits of the workload would give; nothing where it keeps none.
+    pub fits: Option<FitSpread>,
+}
+
+/// The least and the greatest of each figure among the fits nearly as good, the best included.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct FitSpread {
+    /// How many sets of fitted numbers were run.
+    pub sets: usize,
+    /// Completed per second.
+    pub completed_per_s: [f64; 2],
+    /// Latencies in milliseconds, by the names of [`LatencyMs`].
+    pub latency_ms: std::collections::BTreeMap<String, [f64; 2]>,
 }
 
 /// Latencies in milliseconds; percentiles to 0.1 %, the others exact.
@@ -148,6 +161,10 @@ pub struct LatencyMs {
 }
 
 impl LatencyMs {
+    /// The names of all figures, in the order of the document.
+    pub const NAMES: [&'static str; 9] =
+        ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+
     /// The figure called `name` in the document.
     pub fn get(&self, name: &str) -> Option<f64> {
         Some(match name {

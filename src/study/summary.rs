@@ -26,11 +26,12 @@ pub(super) fn summarise(
     comparisons: &mut Vec<Comparison>,
 ) {
     let mut outcomes = Vec::new();
-    let (mut best, mut others) = (Vec::new(), Vec::new());
+    let (mut best, mut others, mut fits) = (Vec::new(), Vec::new(), Vec::new());
     for finding in found {
         match finding {
             Finding::Outcome(outcome) => outcomes.push(outcome),
             Finding::Other(other) => others.push(other),
+            Finding::Fits(side, ratios) => fits.push((side, ratios)),
             Finding::Best(rate) => best.push(rate),
         }
     }
@@ -58,6 +59,12 @@ pub(super) fn summarise(
             },
             published_ratio: published_ratio(pair),
         });
+    }
+    for (side, ratios) in &fits {
+        let of_side = runs.iter_mut().filter(|run| run.name == pair.name && run.side == *side);
+        for (vm, ratios) in of_side.flat_map(|run| &mut run.vms).zip(ratios) {
+            vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
+        }
     }
     let runs_of_pair =
         runs.iter_mut().filter(|run| run.name == pair.name && run.side == Side::Virtual);
@@ -193,6 +200,7 @@ fn vm_result(
         },
         standing: standing(experiment, vm, published),
         published: published.map(|published| compared(published, rate, &latency_ms)),
+        fits: None,
     }
 }
 
@@ -250,6 +258,7 @@ fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>)
             &service.phi.fitted_on,
             &service.spread.fitted_on,
             &service.work.fitted_on,
+            &service.boost.fitted_on,
         ]);
     }
     let is_fitted = fitted_on.into_iter().any(on_this_row);
@@ -333,6 +342,9 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             add(list, &place, "phi", &service.phi);
             add(list, &place, "spread", &service.spread);
             add(list, &place, "work", &service.work);
+            if service.boost.value != 1.0 {
+                add(list, &place, "boost", &service.boost);
+            }
         }
     }
 }

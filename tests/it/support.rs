@@ -113,6 +113,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         phi: fact(PhiTable::constant(Share::WHOLE)),
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
+        boost: fact(1.0),
         alternatives: Vec::new(),
     };
     Workload {

@@ -40,7 +40,7 @@ pub fn render(results: &Results) -> String {
     if published {
         blocks.push(LEGEND.to_string());
     }
-    blocks.extend([comparisons(results), twins(results), assumptions(results)]);
+    blocks.extend([fits(results), comparisons(results), twins(results), assumptions(results)]);
     blocks.extend([failed(results), notes(&results.notes)]);
     blocks.push(footer(results));
     blocks.retain(|block| !block.is_empty());
@@ -108,6 +108,38 @@ shows the platform factor put in.";
 /// Why a published ratio of Server rates is no measurement of capacity.
 const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with settings \
 of its own, and need not be the highest possible; published Offline rates were measured.";
+
+/// What other fits of the workloads, nearly as good, would give.
+fn fits(results: &Results) -> String {
+    let mut text = String::new();
+    for run in &results.runs {
+        for vm in &run.vms {
+            let Some(fits) = &vm.fits else { continue };
+            let name = format!("{} on {}", runs::vm_name(run, vm), runs::place(run));
+            let span =
+                |[low, high]: [f64; 2], write: fn(f64) -> String| match (write(low), write(high)) {
+                    (low, high) if low == high => low,
+                    (low, high) => format!("{low} to {high}"),
+                };
+            let of = |figure: &str| match fits.latency_ms.get(figure) {
+                Some(ends) => format!("{figure} {}", span(*ends, latency)),
+                None => String::new(),
+            };
+            let figures = match vm.scenario {
+                "offline" => format!("{} /s", span(fits.completed_per_s, rate)),
+                _ => format!("{}, {}, {} ms", of("p50"), of("p90"), of("p99")),
+            };
+            let line = format!("{name}: {figures}");
+            text.push_str(&format!("  {}\n", wrap(&line, WIDTH, "    ")));
+        }
+    }
+    if text.is_empty() {
+        return text;
+    }
+    format!(
+        "Fits nearly as good: what other numbers that fit the same measurements would give\n{text}"
+    )
+}
 
 /// What the published bare-metal runs did differently.
 fn twins(results: &Results) -> String {

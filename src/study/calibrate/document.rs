@@ -256,6 +256,9 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     if is_free("spread") {
         passport.mark(&mut service.spread);
     }
+    if is_free("boost") {
+        passport.mark(&mut service.boost);
+    }
     if is_free("phi") {
         passport.mark(&mut service.phi);
     }
@@ -292,6 +295,7 @@ fn alternative(workload: &Workload, plan: &CalibrationPlan, fit: &Candidate) -> 
         phi: service.phi.value.clone(),
         spread: service.spread.value,
         work: service.work.value.clone(),
+        boost: service.boost.value,
     }
 }
 

@@ -18,6 +18,8 @@ pub enum Knob {
     HostFloor,
     /// How much work varies from batch to batch, 0 to 1.
     Spread,
+    /// The clock after a rest over the clock without pause, 1 to 2.
+    Boost,
     /// The filling part of a batch of this size, 0 to 1.
     Phi(u32),
     /// Work of a batch of this size, in milliseconds.
@@ -32,6 +34,7 @@ impl Knob {
             Knob::CpuLaunch => "cpu_launch".to_string(),
             Knob::HostFloor => "host_floor".to_string(),
             Knob::Spread => "spread".to_string(),
+            Knob::Boost => "boost".to_string(),
             Knob::Phi(batch) => format!("phi[{batch}]"),
             Knob::Work(batch) => format!("work[{batch}]"),
         }
@@ -40,7 +43,7 @@ impl Knob {
     /// The unit of its value; empty for a ratio.
     pub fn unit(self) -> &'static str {
         match self {
-            Knob::Spread | Knob::Phi(_) => "",
+            Knob::Spread | Knob::Boost | Knob::Phi(_) => "",
             _ => "ms",
         }
     }
@@ -89,6 +92,7 @@ pub fn with_parameters(
             Knob::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
             Knob::HostFloor => service.host_floor.value = ms(value),
             Knob::Spread => service.spread.value = share(value),
+            Knob::Boost => service.boost.value = value.clamp(1.0, 2.0),
             Knob::Phi(batch) => drop(phi.insert(batch, share(value))),
             Knob::Work(batch) => drop(work.insert(batch, ms(value))),
         }
@@ -193,6 +197,9 @@ impl Proposal<'_> {
             self.parameter(Knob::HostFloor, 0.0, scale, floor, false),
             self.parameter(Knob::Spread, 0.0, 0.5, spread, fixed && queued),
         ];
+        // Boost, spread and phi tell a run apart only together with others: it waits to be asked for.
+        let boost = if self.has_base { service.boost.value } else { 1.0 };
+        all.push(self.parameter(Knob::Boost, 1.0, 1.4, boost, false));
         let phi_at = self.phi_at.clone().unwrap_or_else(|| {
             let batches = told_phi.iter().map(|run| batch_of(run)).collect();
             let told = merged(batches);
