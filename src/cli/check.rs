@@ -2,7 +2,7 @@
 //!
 //! It simulates nothing and writes nothing.
 
-use super::{Failure, output};
+use super::{Failure, explanation, output};
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::{Scenario, Sweep};
 use clap::Args;
@@ -17,6 +17,18 @@ pub(crate) struct CheckArgs {
     /// Set a key of every file, such as vm.server.batch_max=8; may be given several times, in order
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+
+    /// Seed of every random stream, as `run` takes it
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Print every value in use, and who says it; of a sweep those of its first point
+    #[arg(long)]
+    explain: bool,
+
+    /// With --explain: print JSON instead of text
+    #[arg(long, requires = "explain")]
+    json: bool,
 }
 
 /// Below the help.
@@ -24,7 +36,12 @@ pub(super) const HELP: &str = "\
 Examples:
   slicewise check my-vm.toml
   slicewise check my-vm.toml --set vm.vcpus=8
+  slicewise check my-vm.toml --explain                  every value, and who says it
+  slicewise check my-vm.toml --explain --json | jq '.[].sections[].values[]'
   generate | slicewise check -
+
+Who says a value, the stronger before the weaker: a flag, an environment variable, --set, the file,
+the preset of the server, a default (of the workload, the host, the GPU, or built in).
 
 Exit codes:
   0  no mistake; points of a sweep that cannot be simulated are named on standard error
@@ -32,17 +49,27 @@ Exit codes:
 
 /// Runs the command.
 pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let set = arguments.set.clone();
-    let options = LoadOptions { set, ..LoadOptions::new(Catalogue::load(configs)?) };
-    match config::load_task(&arguments.path, &options)? {
+    let (set, seed) = (arguments.set.clone(), arguments.seed);
+    let options = LoadOptions { set, seed, ..LoadOptions::new(Catalogue::load(configs)?) };
+    if arguments.explain {
+        let (task, explained) = config::explain(&arguments.path, &options)?;
+        tell_error_rows(&task);
+        return explanation::print(&explained, configs, arguments.json);
+    }
+    let task = config::load_task(&arguments.path, &options)?;
+    tell_error_rows(&task);
+    match task {
         Task::Run(scenario) => output::data(&format!("ok: {}\n", summary(&scenario))),
-        Task::Sweep(file) => {
-            let points = file.sweep().points.iter();
-            for (point, error) in points.filter_map(|point| Some((point, point.error.as_ref()?))) {
-                output::message(&format!("error row: {}: {error}", file.sweep().label(point)));
-            }
-            output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep())))
-        }
+        Task::Sweep(file) => output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep()))),
+    }
+}
+
+/// Names the points of a sweep that cannot be simulated.
+fn tell_error_rows(task: &Task) {
+    let Task::Sweep(file) = task else { return };
+    let points = file.sweep().points.iter();
+    for (point, error) in points.filter_map(|point| Some((point, point.error.as_ref()?))) {
+        output::message(&format!("error row: {}: {error}", file.sweep().label(point)));
     }
 }
 

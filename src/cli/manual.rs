@@ -61,6 +61,7 @@ pub(super) fn page(words: &[String], mut program: Command) -> Result<(), Failure
     let name = command.get_bin_name().unwrap_or(command.get_name()).replace(' ', "-");
     let mut text = Vec::new();
     let page = clap_mangen::Man::new(command).title(name);
+    let page = page.source(concat!("slicewise ", env!("CARGO_PKG_VERSION")));
     page.render(&mut text).map_err(anyhow::Error::from)?;
     output::data(&String::from_utf8_lossy(&text))
 }

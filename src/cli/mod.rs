@@ -6,6 +6,7 @@ mod calibrate;
 mod capacity;
 mod catalogue;
 mod check;
+mod explanation;
 mod failure;
 mod manual;
 mod mig;
@@ -50,6 +51,7 @@ Examples:
   slicewise calibrate my-model.toml                measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise check my-vm.toml                       only look for mistakes
+  slicewise check my-vm.toml --explain             every value in use, and who says it
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
@@ -87,7 +89,7 @@ enum Command {
     /// Make a workload file of measurements: batch times, and runs of an inference server
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
-    /// Look for mistakes in a scenario without simulating it
+    /// Look for mistakes in a scenario without simulating it; tell every value and who says it
     #[command(after_help = check::HELP)]
     Check(check::CheckArgs),
     /// List the catalogue: GPUs, hosts, hypervisors, workloads
@@ -315,7 +317,7 @@ Examples:
   generate | slicewise run - --quiet --fail-on-invalid      in a script
 
 A value is what stands closest to you: a flag is stronger than the environment, than --set, than
-the file, than the preset of the server, than a default.
+the file, than the preset of the server, than a default: `slicewise check --explain` tells which.
 
 Exit codes:
   0  done, whatever the verdicts

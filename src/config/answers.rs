@@ -1,8 +1,11 @@
-//! `Answers`: which keys a reading asked for, where each stands, and what its value was taken for.
+//! `Answers`: which keys a reading asked for, where each stands, what its value was taken for, and
+//! who fills in for those that are not there.
 //!
 //! It is only kept when somebody listens (`check --explain`, the test of the schema), and it judges
 //! nothing.
 
+use crate::spec::Fact;
+use serde::Serialize;
 use std::cell::RefCell;
 use std::ops::Range;
 
@@ -27,6 +30,40 @@ pub(super) enum Form {
     Items,
 }
 
+/// Who says a value.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+pub struct Said {
+    /// `flag`, `environment`, `set`, `file`, `preset`, `workload`, `host`, `gpu`, `hypervisor`,
+    /// `default`: the stronger before the weaker.
+    pub by: &'static str,
+    /// Where, or why, in words: `my-vm.toml:12:9`, `mlperf-bert`.
+    pub place: String,
+    /// Where a number of the catalogue was published.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub source: Option<String>,
+    /// How a number of the catalogue came to be known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub standing: Option<&'static str>,
+}
+
+impl Said {
+    /// Said by somebody there.
+    pub fn new(by: &'static str, place: impl Into<String>) -> Self {
+        Self { by, place: place.into(), source: None, standing: None }
+    }
+
+    /// What is used when nobody says anything, and why it is this.
+    pub(super) fn default(why: impl Into<String>) -> Self {
+        Self::new("default", why)
+    }
+
+    /// A fact of a catalogue file.
+    pub(super) fn fact<T>(by: &'static str, place: &str, fact: &Fact<T>) -> Self {
+        let (source, standing) = (Some(fact.source.clone()), Some(fact.standing.word()));
+        Self { source, standing, ..Self::new(by, place) }
+    }
+}
+
 /// Something that a reading did.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
@@ -34,6 +71,10 @@ pub(super) enum Answer {
     Asked(String, Option<Range<usize>>),
     /// It took the value of this path for something.
     Took(String, Form),
+    /// Without the key of this path (or any below `path.*`) somebody else says the value.
+    Silent(String, Said),
+    /// It begins with the next VM.
+    Begins,
 }
 
 /// What a reading did, in order; nothing while nobody listens.
@@ -43,7 +84,6 @@ pub(super) struct Answers {
 }
 
 impl Answers {
-    #[cfg(test)]
     /// Starts to keep what is told from now on.
     pub(super) fn listen(&self) {
         self.log.borrow_mut().get_or_insert_default();
@@ -63,9 +103,27 @@ impl Answers {
         }
     }
 
-    #[cfg(test)]
-    /// What was told since the last time this was asked.
-    pub(super) fn take(&self) -> Vec<Answer> {
-        self.log.borrow_mut().as_mut().map(std::mem::take).unwrap_or_default()
+    /// Who says a value that the file does not.
+    pub(super) fn silent(&self, path: impl FnOnce() -> String, said: impl FnOnce() -> Said) {
+        if let Some(log) = self.log.borrow_mut().as_mut() {
+            log.push(Answer::Silent(path(), said()));
+        }
+    }
+
+    /// The next VM is read from here on.
+    pub(super) fn begins(&self) {
+        if let Some(log) = self.log.borrow_mut().as_mut() {
+            log.push(Answer::Begins);
+        }
+    }
+
+    /// Whether anybody listens.
+    pub(super) fn are_kept(&self) -> bool {
+        self.log.borrow().is_some()
+    }
+
+    /// What was told so far.
+    pub(super) fn told(&self) -> Vec<Answer> {
+        self.log.borrow().clone().unwrap_or_default()
     }
 }

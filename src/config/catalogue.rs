@@ -151,6 +151,14 @@ impl Catalogue {
         found.map(|(_, file)| file.source.text.as_str())
     }
 
+    /// Where an entry comes from: `built-in gpus/a30`, or its file.
+    pub(super) fn place(&self, folder: &'static str, id: &str) -> String {
+        match self.files.get(&(folder, id.to_string())).map(|file| &file.origin) {
+            Some(Origin::Folder(path)) => path.clone(),
+            _ => format!("built-in {folder}/{id}"),
+        }
+    }
+
     fn read(files: BTreeMap<(&'static str, String), CatalogueFile>, problems: &Problems) -> Self {
         let mut all = Self {
             files: BTreeMap::new(),

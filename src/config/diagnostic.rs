@@ -59,6 +59,13 @@ impl Spot {
             _ => self.clone(),
         }
     }
+
+    /// Path, line and column, both from 1.
+    pub(super) fn line_and_column(&self) -> (&str, usize, usize) {
+        let before = &self.file.text[..floor_char(&self.file.text, self.span.start)];
+        let line = before.rsplit('\n').next().unwrap_or(before);
+        (&self.file.path, before.matches('\n').count() + 1, line.chars().count() + 1)
+    }
 }
 
 /// One thing that is wrong in the user's input.

@@ -2,6 +2,7 @@
 //!
 //! Rules between VMs, and between a VM and the machine, are in `rules`.
 
+use super::answers::Said;
 use super::cards::{Holding, Kind};
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Spot};
@@ -12,7 +13,7 @@ use super::reader::Reader;
 use super::settings::{RATES, load_defaults, read_load, read_server};
 use super::suggest::{nearest, quoted};
 use super::value::Value;
-use crate::spec::{GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec};
+use crate::spec::{GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec, Workload};
 use crate::units::{Bytes, SimDuration, SimTime};
 
 /// Most vCPUs that any hypervisor gives a VM.
@@ -82,6 +83,7 @@ pub(super) fn read(
     let name = table
         .get("name")
         .map_or_else(|| Some(format!("vm-{number}")), |value| value.text().map(str::to_string));
+    table.silent("name", || Said::default("by its number"));
     let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
@@ -140,12 +142,18 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
     let value = if virtual_gpus { table.need("vcpus", &help) } else { table.get("vcpus") };
     match value {
         Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
-        None => (!virtual_gpus).then_some(all),
+        None => {
+            if let Some(machine) = machine {
+                let processors = &machine.host.logical_processors;
+                table.silent("vcpus", || Said::fact("host", &machine.host.id, processors));
+            }
+            (!virtual_gpus).then_some(all)
+        }
     }
 }
 
 /// The keys that say what a VM has of the cards.
-const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
+pub(super) const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
 
 /// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on bare metal
 /// without any of them all cards there are.
@@ -174,7 +182,10 @@ fn read_holding(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u3
             table.report(Diagnostic::at(&table.spot(), title).help(help));
             None
         }
-        ([], Some(machine)) => Some((machine.cards, Holding::Whole)),
+        ([], Some(machine)) => {
+            table.silent("gpus", || Said::default("all cards there are"));
+            Some((machine.cards, Holding::Whole))
+        }
     }
 }
 
@@ -314,12 +325,18 @@ pub(super) fn server(
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     let make =
         |name: &str| PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[0]).make;
+    if let Some(workload) = workload {
+        table.silent("server.preset", || Said::new("workload", &workload.spec.id));
+    }
     let Some(mut table) = table.table("server") else {
+        table.silent("server.*", || Said::new("preset", usual));
         return (make(usual)(), [table.spot(), table.spot()]);
     };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
     let preset = table.get("preset").and_then(|value| value.choice("preset", &presets));
-    let mut server = make(preset.unwrap_or(usual))();
+    let preset = preset.unwrap_or(usual);
+    table.silent("*", || Said::new("preset", preset));
+    let mut server = make(preset)();
     read_server(&mut table, &mut server);
     let spots = server_spots(&table);
     table.finish();
@@ -350,6 +367,12 @@ pub(super) fn load(
         .map_or(SimDuration::from_millis(100), |workload| workload.spec.target_latency.value);
     // With an unknown scenario the keys are still looked at, by the rules of the one that has all.
     let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound);
+    if let Some(scenario) = scenario {
+        table.silent("*", || Said::default(format!("of the {} scenario", scenario.word())));
+    }
+    if let Some(Workload { id, target_latency, .. }) = workload.map(|workload| &workload.spec) {
+        table.silent("target_latency", || Said::fact("workload", id, target_latency));
+    }
     let needs_rate = scenario
         .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
     let total = table.get("total_qps");
@@ -369,6 +392,7 @@ pub(super) fn load(
             let title = "`total_qps` stands beside `target_qps`, or where no rate is asked for";
             table.report(super::Diagnostic::at(&spot, title).help("drop one of them"));
         }
+        table.stands_for("target_qps", &total);
         let rate = total.number(|rate| rate > 0.0 && rate <= 1e9, RATES);
         load.settings.target_qps = rate.unwrap_or(1.0) / f64::from(copies);
     }

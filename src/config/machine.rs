@@ -2,6 +2,7 @@
 //!
 //! Who runs on it is in `guest`.
 
+use super::answers::Said;
 use super::catalogue::Catalogue;
 use super::diagnostic::Problems;
 use super::entries::gpus_of;
@@ -46,6 +47,17 @@ impl Machine {
                 .and_then(|(model, count)| Some((find(&model, "GPU", &catalogue.gpus)?, count)))?,
             None => host.and_then(|host| Some((catalogue.gpus.get(&host.gpus.0)?, host.gpus.1)))?,
         };
+        if let Some(host) = host {
+            file.silent("gpus", || Said::new("host", &host.spec.id));
+        }
+        file.silent("hypervisor", || Said::default("none"));
+        let of_gpu = &gpu.spec;
+        file.silent("sharing.switch_cost", || Said::fact("gpu", &of_gpu.id, &of_gpu.switch_cost));
+        for key in ["sharing.hardware_slice", "sharing.compute_timeslice"] {
+            let slice = &of_gpu.time_slice_best_effort;
+            file.silent(key, || Said::fact("gpu", &of_gpu.id, slice));
+        }
+        file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
         sharing.check(&gpu.spec, problems);
         Some(Machine {
             sharing,

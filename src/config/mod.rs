@@ -16,6 +16,7 @@ mod catalogue;
 mod counts;
 mod diagnostic;
 mod entries;
+mod explain;
 mod facts;
 mod foreign;
 mod gpus;
@@ -40,10 +41,12 @@ mod value;
 mod vgpus;
 
 pub use crate::suggest::{nearest, quoted};
+pub use answers::Said;
 pub use calibration::{calibration_of, load_calibration};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;
+pub use explain::{Explained, Explanation, Section};
 pub use foreign::read_foreign;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
@@ -116,12 +119,22 @@ pub enum Task {
 pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
     let problems = Problems::default();
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
-    if let ([(_, file)], false) = (&files[..], path.is_dir())
+    task_of(path, &files, options, problems)
+}
+
+/// What the files of a path ask for.
+fn task_of(
+    path: &Path,
+    files: &[(String, Arc<SourceFile>)],
+    options: &LoadOptions,
+    problems: Problems,
+) -> Result<Task, LoadError> {
+    if let ([(_, file)], false) = (files, path.is_dir())
         && let Some(sweep) = SweepFile::of(file, &name_of(path), options)?
     {
         return Ok(Task::Sweep(Box::new(sweep)));
     }
-    Ok(Task::Run(Box::new(scenario_of(path, &files, options, problems)?)))
+    Ok(Task::Run(Box::new(scenario_of(path, files, options, problems)?)))
 }
 
 /// Reads a scenario: a file, or a folder whose `*.toml`, in order of their names, make one pair each.
@@ -129,6 +142,35 @@ pub fn load(path: &Path, options: &LoadOptions) -> Result<Scenario, LoadError> {
     let problems = Problems::default();
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
     scenario_of(path, &files, options, problems)
+}
+
+/// What a path asks for, and every value that its files use with who says it; of a sweep the first
+/// point that can be simulated.
+pub fn explain(path: &Path, options: &LoadOptions) -> Result<(Task, Vec<Explanation>), LoadError> {
+    let problems = Problems::default();
+    let files = read_files(path, options, &problems).map_err(LoadError::World)?;
+    let task = task_of(path, &files, options, problems)?;
+    let mut all: Vec<Explanation> = match &task {
+        Task::Sweep(sweep) => sweep.explain().into_iter().collect(),
+        Task::Run(_) => {
+            files.iter().filter_map(|(name, file)| explanation(name, file, options)).collect()
+        }
+    };
+    if let Some(seed) = options.seed {
+        all.iter_mut().for_each(|one| one.give_seed(seed));
+    }
+    Ok((task, all))
+}
+
+/// Every value of one file; nothing of one that only names its folder.
+fn explanation(name: &str, file: &Arc<SourceFile>, options: &LoadOptions) -> Option<Explanation> {
+    if name == FOLDER_FILE {
+        return None;
+    }
+    let listening = Problems::default();
+    listening.answers.listen();
+    let stem = name.strip_suffix(".toml").unwrap_or(name);
+    plan::read(file, stem, &options.catalogue, &listening)?.explained
 }
 
 /// The scenario that the files of a path make.

@@ -3,9 +3,11 @@
 //! Seeds and the order of files are the business of `config::load`.
 
 use super::Diagnostic;
+use super::answers::Said;
 use super::cards::{self, Holding};
 use super::catalogue::Catalogue;
 use super::diagnostic::{Problems, SourceFile, Spot};
+use super::explain::{Explanation, Reading};
 use super::guest::{self, Guest, Surroundings, server_spots};
 use super::machine::Machine;
 use super::published::Sides;
@@ -30,6 +32,8 @@ pub(super) struct Plan {
     /// The seed it states, and where.
     pub(super) seed: Option<(u64, Spot)>,
     pub(super) pairs: Vec<Pair>,
+    /// Every value and who says it, when somebody listened.
+    pub(super) explained: Option<Explanation>,
 }
 
 /// Reads a scenario file; `stem` is its name without `.toml`.
@@ -70,15 +74,30 @@ pub(super) fn read_tree(
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
+    let mut read = None;
     let pairs = match (machine, guests) {
         (Some(machine), Some(guests)) => {
             let context = Context { machine: &machine, catalogue, problems };
-            context.pair(stem, guests, baseline, &mut published, capacity)
+            let kept = problems.answers.are_kept().then(|| guests.clone());
+            let pairs = context.pair(stem, guests, baseline, &mut published, capacity);
+            read = kept.map(|guests| (machine, guests));
+            pairs
         }
         (_, _) => Vec::new(),
     };
     top.finish();
-    Plan { title, seed, pairs }
+    let mut plan = Plan { title, seed, pairs, explained: None };
+    if let (Some((machine, guests)), Some(pair)) =
+        (read.filter(|_| !problems.any()), plan.pairs.first())
+    {
+        let (title, seed) =
+            (plan.title.as_deref(), plan.seed.as_ref().map_or(0, |(seed, _)| *seed));
+        let (answers, guests) = (problems.answers.told(), &guests[..]);
+        let machine = &machine;
+        let reading = Reading { file, catalogue, machine, guests, answers, pair, title, seed };
+        plan.explained = Some(reading.explain());
+    }
+    plan
 }
 
 fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Guest>> {
@@ -90,7 +109,10 @@ fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Gu
     let items = value.items(VMS_MAX)?;
     let count = items.len();
     let guests = items.into_iter().enumerate();
-    let guests = guests.filter_map(|(index, item)| guest::read(item.table()?, index + 1, around));
+    let guests = guests.filter_map(|(index, item)| {
+        item.problems.answers.begins();
+        guest::read(item.table()?, index + 1, around)
+    });
     let guests: Vec<_> = guests.collect();
     let all = vm_count(&guests);
     if all > VMS_MAX as u32 {
@@ -200,7 +222,12 @@ impl Context<'_> {
             [("none", "none"), ("counterfactual", "counterfactual"), ("twin", "twin")];
         let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
         let Some(value) = value else {
-            return if bare_already { None } else { self.counterfactual(stem, guests) };
+            if !bare_already {
+                return self.counterfactual(stem, guests);
+            }
+            let said = || Said::default("on bare metal already");
+            self.problems.answers.silent(|| "baseline".to_string(), said);
+            return None;
         };
         let table = if value.is_text() { None } else { Some(value.table()?) };
         let (kind, table) = match table {

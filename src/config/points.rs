@@ -5,8 +5,9 @@
 
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::explain::Explanation;
 use super::keypath::{Change, KeyPath};
-use super::plan;
+use super::plan::{self, Plan};
 use super::sweep::{Axis, Setting, SweepTable};
 use crate::spec::{Experiment, Parameter, ParameterValue, SweepPoint};
 use std::ops::Range;
@@ -46,8 +47,27 @@ impl Points<'_> {
         point: usize,
         number: Option<(&KeyPath, u32)>,
     ) -> Result<Experiment, Vec<Diagnostic>> {
-        let text = number.map_or(String::new(), |(_, number)| number.to_string());
         let problems = Problems::default();
+        let plan = self.plan(point, number, &problems);
+        if let Some(all) = problems.into_error() {
+            return Err(all);
+        }
+        let pair = plan.pairs.into_iter().next().expect("a file without faults makes a pair");
+        let mut experiment = pair.virtual_run.experiment;
+        experiment.seed = self.seed.or(plan.seed.map(|(seed, _)| seed)).unwrap_or(0);
+        Ok(experiment)
+    }
+
+    /// Every value of a point, and who says it.
+    pub(super) fn explain(&self, point: usize) -> Option<Explanation> {
+        let problems = Problems::default();
+        problems.answers.listen();
+        self.plan(point, None, &problems).explained
+    }
+
+    /// The file as this point has it, with one more key set to a number.
+    fn plan(&self, point: usize, number: Option<(&KeyPath, u32)>, problems: &Problems) -> Plan {
+        let text = number.map_or(String::new(), |(_, number)| number.to_string());
         let choice = self.choice(point);
         let mut tree = self.base.clone();
         let mut change = |path: &KeyPath, change, spot: &Range<usize>| {
@@ -68,14 +88,7 @@ impl Points<'_> {
             let value = DeValue::parse(&text).expect("a number is a value").into_inner();
             change(path, Change::Set(&value, &(0..0)), &(0..0));
         }
-        let plan = plan::read_tree(self.file, &tree, self.stem, self.catalogue, &problems);
-        if let Some(all) = problems.into_error() {
-            return Err(all);
-        }
-        let pair = plan.pairs.into_iter().next().expect("a file without faults makes a pair");
-        let mut experiment = pair.virtual_run.experiment;
-        experiment.seed = self.seed.or(plan.seed.map(|(seed, _)| seed)).unwrap_or(0);
-        Ok(experiment)
+        plan::read_tree(self.file, &tree, self.stem, self.catalogue, problems)
     }
 
     /// The point as the sweep's plan names it.

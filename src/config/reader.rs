@@ -3,6 +3,7 @@
 //! serde would stop at the first error; this goes on, so that one look at a file finds all of them.
 //! It knows no key and no rule of ours; what a value should be is asked in `value`.
 
+use super::answers::Said;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::suggest::{nearest, quoted};
 use super::value::Value;
@@ -65,6 +66,17 @@ impl<'a> Reader<'a> {
         let entries: Vec<_> = entries.collect();
         self.asked.extend(entries.iter().map(|(key, _)| key.clone()));
         entries
+    }
+
+    /// Notes who says the value of a key (or of every key of a table: `server.*`) where the file
+    /// does not.
+    pub(super) fn silent(&self, key: &str, said: impl FnOnce() -> Said) {
+        self.problems.answers.silent(|| self.path(key), said);
+    }
+
+    /// Notes that this value says what another key would.
+    pub(super) fn stands_for(&self, key: &str, value: &Value<'_>) {
+        self.problems.answers.asked(|| self.path(key), Some(value.span.clone()));
     }
 
     /// The table of a key, if it is there.

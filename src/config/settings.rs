@@ -2,6 +2,7 @@
 //!
 //! Rules between settings and hardware are in `rules`.
 
+use super::answers::Said;
 use super::reader::Reader;
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
@@ -44,6 +45,9 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     count(table, "streams", STREAMS_MAX, " streams per GPU", &mut server.streams);
     if worker_per_stream {
         server.slots = server.streams;
+        if table.has("streams") {
+            table.silent("slots", || Said::default("as many as streams"));
+        }
     }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
     set(
@@ -234,15 +238,24 @@ pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration)
 
 /// A key that would be ignored in silence misleads whoever wrote it.
 fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
-    let unused: &[&str] = match scenario {
-        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => {
-            &["target_qps", "target_latency", "arrivals", "bursts"]
-        }
-        _ => &["target_latency", "percentile", "arrivals", "bursts"],
-    };
+    let of_loops = ["clients", "think_time"];
+    let unused: Vec<_> =
+        unused_keys(scenario).iter().filter(|key| !of_loops.contains(key)).collect();
     for key in unused.iter().filter(|key| table.has(key)) {
         let title = format!("`{key}` has no meaning in the {} scenario", scenario.word());
         table.report(super::Diagnostic::at(&table.spot_of(key), title).help("drop the key"));
+    }
+}
+
+/// The keys of a load that mean nothing in its scenario.
+pub(super) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
+    match scenario {
+        TestScenario::Server => &["clients", "think_time"],
+        TestScenario::ClosedLoop { .. } => &["target_qps", "target_latency", "arrivals", "bursts"],
+        TestScenario::SingleStream => {
+            &["target_qps", "target_latency", "arrivals", "bursts", "clients", "think_time"]
+        }
+        _ => &["target_latency", "percentile", "arrivals", "bursts", "clients", "think_time"],
     }
 }
 
@@ -257,7 +270,7 @@ pub(super) fn differences(
 }
 
 /// Every setting as the file would write it.
-fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
+pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
     let settings = &load.settings;
     let (clients, think_time) = match load.scenario {
         TestScenario::ClosedLoop { clients, think_time } => (clients, think_time),
@@ -276,6 +289,7 @@ fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, String)> {
         ("completion", word(&COMPLETIONS, server.completion)),
         ("sort_samples", server.sort_samples.to_string()),
         ("start_from_device", server.start_from_device.to_string()),
+        ("soft_drop", server.soft_drop.to_string()),
         ("target_qps", settings.target_qps.to_string()),
         ("target_latency", settings.target_latency.to_string()),
         ("percentile", settings.percentile.to_string()),

@@ -10,7 +10,9 @@ use super::value::Value;
 use crate::gpu::POLICIES;
 use crate::gpu::placement::Assignment;
 use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
-use crate::spec::{GpuSpec, IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
+use crate::spec::{
+    GpuSpec, IdleRule, InstanceSharing, Overshoot, SlicePolicy, TimeSlicing, TurnOrder,
+};
 use crate::units::{Share, SimDuration};
 
 const MS: SimDuration = SimDuration::from_millis(1);
@@ -108,6 +110,7 @@ impl Sharing {
         let known = match table.get("registry") {
             Some(value) => {
                 refuse_beside_registry(&mut table);
+                WORDED.iter().for_each(|key| table.stands_for(key, &value));
                 word_of(&value).map(|word| sharing.obey(&word)).is_some()
             }
             None => sharing.read_policy(&mut table),
@@ -215,6 +218,9 @@ impl Sharing {
             let help = "drop one: a slice is 1 / frequency";
             table.report(Diagnostic::at(&table.spot_of("frequency"), title).help(help));
         }
+        if let Some(value) = table.get("frequency") {
+            table.stands_for("slice", &value);
+        }
         self.slice = self.slice.or(frequency.map(registry::slice_of_frequency));
         let order = table.get("order").and_then(|value| value.choice("order of turns", &ORDERS));
         set(&mut self.order, order);
@@ -314,6 +320,52 @@ impl Sharing {
             );
         }
     }
+}
+
+/// The turns in use as a file would write them; those of processes are the hardware's.
+pub(super) fn words(sharing: &InstanceSharing) -> Vec<(&'static str, String)> {
+    let Some(turns) = sharing.turns() else { return Vec::new() };
+    let slice = turns.slice.to_string();
+    let mut words = Vec::new();
+    let policy = POLICIES.iter().find(|entry| entry.policy == turns.policy);
+    match (sharing, turns.policy) {
+        (InstanceSharing::Processes(_), _) => words.push(("compute_timeslice", slice)),
+        (_, SlicePolicy::BestEffort) => words.push(("hardware_slice", slice)),
+        _ => {
+            words.push(("slice", slice));
+            let order = match turns.order {
+                TurnOrder::RoundRobin { averaging_factor } => {
+                    words.push(("averaging_factor", averaging_factor.to_string()));
+                    words.push(("slice_floor", turns.slice_floor.to_string()));
+                    ORDERS[0].0
+                }
+                TurnOrder::LeastRunTime => ORDERS[1].0,
+            };
+            words.push(("order", order.to_string()));
+            let same = |rule: &IdleRule| {
+                std::mem::discriminant(rule) == std::mem::discriminant(&turns.idle)
+            };
+            let idle = IDLE_RULES.iter().find(|(_, rule)| same(rule));
+            words.extend(idle.map(|(name, _)| ("idle", (*name).to_string())));
+            if let IdleRule::SkippedAndCapped { window } = turns.idle {
+                let round = "one round of turns".to_string();
+                words.push(("cap_window", window.map_or(round, |window| window.to_string())));
+            }
+        }
+    }
+    words.push((
+        "overshoot",
+        match turns.overshoot {
+            Overshoot::None => "none".to_string(),
+            Overshoot::Batch => "batch".to_string(),
+            Overshoot::Constant(span) => span.to_string(),
+        },
+    ));
+    words.push(("switch_cost", turns.switch_cost.to_string()));
+    if let (InstanceSharing::Vgpus(_), Some(policy)) = (sharing, policy) {
+        words.insert(0, ("policy", policy.name.to_string()));
+    }
+    words
 }
 
 /// `"none"`, `"batch"`, or a time.

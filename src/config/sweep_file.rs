@@ -4,6 +4,7 @@
 //! be simulated. A point that breaks a rule among others that keep it is a result: an error row.
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::explain::Explanation;
 use super::points::Points;
 use super::reader::Reader;
 use super::sweep::SweepTable;
@@ -56,6 +57,12 @@ impl SweepFile {
         let top = Reader::new(&self.file, &tree, &unseen);
         let points = self.points(top, &tree).expect("the sweep was read before");
         work(&SweepPoints(points))
+    }
+
+    /// Every value of the first point that can be simulated, and who says it.
+    pub fn explain(&self) -> Option<Explanation> {
+        let first = self.sweep.points.iter().position(|point| point.error.is_none())?;
+        self.with_points(|points| points.0.explain(first))
     }
 
     /// The points by what `top` reads of `tree`.

@@ -169,6 +169,32 @@ fn keys_can_be_set_on_the_command_line() {
 }
 
 #[test]
+fn every_value_can_be_explained() {
+    let arguments = ["check", "-", "--explain", "--set", "vm.vcpus=4"];
+    let (text, _) = with_small(&arguments, 0);
+    let line = |key: &str| {
+        let found = text.lines().find(|line| line.split_whitespace().next() == Some(key));
+        found.unwrap_or_else(|| panic!("no {key}: {text}")).split_whitespace().collect::<Vec<_>>()
+    };
+    assert_eq!(line("vcpus"), ["vcpus", "4", "--set", "vm.vcpus=4"]);
+    assert_eq!(line("load.target_latency"), ["load.target_latency", "1", "s", "<stdin>:13:18"]);
+    let (json, _) = with_small(&[&arguments[..], &["--json"]].concat(), 0);
+    let all: serde_json::Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(all[0]["sections"][0]["title"], "scenario");
+    with_small(&["check", "-", "--json"], 2);
+
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::create_dir(&hosts).unwrap();
+    std::fs::copy("configs/hosts/dell-r7525.toml", hosts.join("dell-r7525.toml")).unwrap();
+    let mut command = slicewise(&["check", "--explain", "scenarios/vcpu-knee.toml"]);
+    let output = command.env("SLICEWISE_CONFIGS", folder.path()).output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.contains("environment SLICEWISE_CONFIGS"), "{text}");
+    assert!(text.contains("dell-r7525.toml, documented: "), "{text}");
+}
+
+#[test]
 fn a_mistake_in_an_argument_is_told_once_for_a_whole_folder() {
     let folder = "scenarios/vsphere-mlperf-v1.1";
     let (_, stderr) = check(&["check", folder, "--set", "vm.vcpuz=3"], 2);

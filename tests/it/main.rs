@@ -5,6 +5,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod effects;
+mod explain;
 mod foreign;
 mod laws;
 mod loadgen_logs;

@@ -5,7 +5,7 @@
 
 use crate::support::examples;
 use serde_json::Value;
-use slicewise::config::{Catalogue, LoadOptions, load_task, schema};
+use slicewise::config::{Catalogue, LoadOptions, Task, load_task, schema};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -132,4 +132,71 @@ fn what_the_readers_accept_is_valid() {
         }
     }
     assert!(accepted > 20, "{accepted}");
+}
+
+/// The keys with a default, by path, and the default as `--set` takes it.
+fn defaults(above: &str, shape: &Value, all: &mut Vec<(String, String)>) {
+    for shape in shape["anyOf"].as_array().cloned().unwrap_or_else(|| vec![shape.clone()]) {
+        let shape = shape.get("items").unwrap_or(&shape);
+        for (key, below) in shape["properties"].as_object().into_iter().flatten() {
+            let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
+            all.extend(below.get("default").map(|default| (path.clone(), default.to_string())));
+            defaults(&path, below, all);
+        }
+    }
+}
+
+/// Saying what a key is anyway changes nothing.
+#[test]
+fn defaults_are_what_silence_means() {
+    const VM: &str = "[[vm]]\nvcpus = 8\nworkload = \"bert-99\"\nserver.batch_max = 4\nload = { scenario = \"server\", target_qps = 10 }\n";
+    let bursty = VM.replace(
+        "10 }",
+        "10, arrivals = \"bursty\", bursts = { peak = 2, share = 0.1, length = \"2 s\" } }",
+    );
+    let vsphere = "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n";
+    let bases = [
+        format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n"),
+        format!("{vsphere}sharing.policy = \"equal-share\"\n{VM}vgpu.type = \"A100-10C\"\n"),
+        format!("host = \"dell-r7525\"\n{VM}mig.profile = \"1g.5gb\"\n"),
+        format!("host = \"dell-r7525\"\n{VM}process.sharing = \"time-slicing\"\n"),
+        format!("host = \"dell-r7525\"\n{bursty}"),
+        format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),
+        format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[sweep]\nvm.vcpus = [1, 2]\n"),
+    ];
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("base.toml");
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let read = |text: &str, set: Vec<String>| {
+        fs::write(&path, text).unwrap();
+        let task = load_task(&path, &LoadOptions { set, ..options.clone() }).ok()?;
+        Some(match task {
+            Task::Run(scenario) => format!("{:?}", scenario.pairs),
+            Task::Sweep(file) => {
+                let first = file.with_points(|points| points.experiment(0));
+                format!("{first:?} {}", file.sweep().replications)
+            }
+        })
+    };
+    let mut all = Vec::new();
+    defaults("", &schema(), &mut all);
+    assert!(all.len() >= 15, "{all:?}");
+    // A twin's keys are those of the VM itself, and it has no defaults.
+    for (key, default) in all.iter().filter(|(key, _)| !key.starts_with("baseline.")) {
+        let mut tried = 0;
+        for base in &bases {
+            // A table that asks for something is no default.
+            if key.starts_with("capacity.") && !base.contains("[capacity]") {
+                continue;
+            }
+            let silent = read(base, Vec::new()).unwrap_or_else(|| panic!("{base}"));
+            let Some(said) = read(base, vec![format!("{key}={default}")]) else { continue };
+            // What the base says otherwise is no default.
+            let last = key.rsplit('.').next().unwrap();
+            let is_said = ["policy", "arrivals", "hypervisor"].contains(&last);
+            assert!(said == silent || is_said, "{key} = {default} changes {base}");
+            tried += usize::from(said == silent);
+        }
+        assert!(tried > 0, "{key}: no base shows that it is {default}");
+    }
 }

@@ -8,6 +8,7 @@ mod shape;
 
 use super::entries::CARDS_MAX;
 use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
+use super::machine::BARE_METAL;
 use super::plan::VMS_MAX;
 use super::processes::MODES;
 use super::published::LATENCIES;
@@ -18,7 +19,7 @@ use super::settings::{
 use super::sharing::{ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX};
 use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
 use crate::gpu::POLICIES;
-use crate::gpu::registry::{AVERAGING_FACTOR, FREQUENCY_HZ};
+use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round};
 use crate::units::{Bytes, Share, SimDuration};
 use serde_json::{Map, Value, json};
@@ -54,13 +55,13 @@ fn scenario() -> Shape {
     let gpus_about = "The host's cards; default: the host's own.";
     table()
         .key("title", text(), title)
-        .key("seed", whole(0..=u64::MAX), seed)
+        .key("seed", whole(0..=u64::MAX).with("default", 0), seed)
         .need("host", text().such_as(["dell-r7525"]), "A host of the catalogue: `slicewise list`.")
         .key("gpus", gpus, gpus_about)
         .key(
             "hypervisor",
-            text().such_as(["vsphere-7.0u2", "bare-metal"]),
-            "A hypervisor of the catalogue; default: bare-metal.",
+            text().such_as(["vsphere-7.0u2"]).with("default", BARE_METAL),
+            "A hypervisor of the catalogue; default: none.",
         )
         .key("sharing", sharing(), "How the vGPUs of one card take turns.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
@@ -76,32 +77,48 @@ fn sharing() -> Shape {
     let registry = either([text().such_as(["0x0103F001"]), whole(0..=u32::MAX)]);
     let time = quantity::<SimDuration>;
     table()
-        .key("policy", policies, "Who is offered a turn; default: best-effort.")
+        .key("policy", policies.with("default", "best-effort"), "Who is offered a turn.")
         .key("slice", time(), "Length of a turn, 1 to 30 ms; default: by the vGPU type's maximum.")
         .key("frequency", whole(FREQUENCY_HZ), "Turns per second, instead of `slice`.")
-        .key("order", word_of(&ORDERS), "Who goes next; default: round-robin.")
+        .key("order", word_of(&ORDERS).with("default", ORDERS[0].0), "Who goes next.")
         .key(
             "averaging_factor",
-            whole(AVERAGING_FACTOR),
-            "Over how many slices overshoot is repaid; default: 33.",
+            whole(AVERAGING_FACTOR).with("default", AVERAGING_FACTOR_DEFAULT),
+            "Over how many slices overshoot is repaid.",
         )
         .key("registry", registry, "The host's registry word RmPVMRL, instead of the keys it says.")
-        .key("idle", word_of(&IDLE_RULES), "What the turn of a VM without work becomes.")
+        .key(
+            "idle",
+            word_of(&IDLE_RULES).with("default", IDLE_RULES[0].0),
+            "What the turn of a VM without work becomes.",
+        )
         .key("cap_window", time(), "Window of the cap of skipped-and-capped; default: one round.")
-        .key("overshoot", overshoot, "How long a turn runs past its end; default: none.")
+        .key("overshoot", overshoot.with("default", "none"), "How long a turn runs past its end.")
         .key("switch_cost", time(), "Time to pass the GPU to another VM; default: the GPU's.")
-        .key("slice_floor", quantity::<Share>(), "What repayment leaves of a slice at least.")
+        .key(
+            "slice_floor",
+            quantity::<Share>().with("default", "10 %"),
+            "What repayment leaves of a slice at least.",
+        )
         .key("hardware_slice", time(), "Length of a turn under best effort; default: the GPU's.")
         .key("replicas", whole(1..=REPLICAS_MAX), "As how many a card is advertised to processes.")
-        .key("compute_timeslice", word_of(&COMPUTE_TIMESLICES), "A process's turn, by its policy.")
-        .key("assignment", word_of(&ASSIGNMENTS), "Which card a vGPU goes to.")
+        .key(
+            "compute_timeslice",
+            word_of(&COMPUTE_TIMESLICES).with("default", "default"),
+            "A process's turn, by its policy.",
+        )
+        .key(
+            "assignment",
+            word_of(&ASSIGNMENTS).with("default", ASSIGNMENTS[0].0),
+            "Which card a vGPU goes to.",
+        )
 }
 
 fn vm() -> Shape {
     let holding = |key: &str, example: &str| {
         table()
             .need(key, text().such_as([example, "largest"]), "Its name: `slicewise show GPU`.")
-            .key("count", whole(1..=CARDS_MAX), "How many; default: 1.")
+            .key("count", whole(1..=CARDS_MAX).with("default", 1), "How many.")
     };
     let mig = either([text().such_as(["1g.5gb", "largest"]), holding("profile", "1g.5gb")]);
     let presets = word(PRESETS.map(|preset| preset.name));
@@ -119,7 +136,7 @@ fn vm() -> Shape {
             process(),
             "Processes that share a card with others, in turns or under MPS.",
         )
-        .key("power_on", quantity::<SimDuration>(), "When its load starts; default: \"0 s\".")
+        .key("power_on", quantity::<SimDuration>().with("default", "0 s"), "When its load starts.")
         .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
         .need("workload", text().such_as(["bert-99"]), "A workload of the catalogue.")
         .key("server", server().key("preset", presets, preset), "The guest's inference server.")
@@ -129,8 +146,8 @@ fn vm() -> Shape {
 fn process() -> Shape {
     let long = table()
         .need("sharing", word_of(&MODES), "In turns, or side by side under MPS.")
-        .key("count", whole(1..=CARDS_MAX), "How many processes; default: 1.")
-        .key("replicas", whole(1..=CARDS_MAX), "How many replicas it takes; default: 1.")
+        .key("count", whole(1..=CARDS_MAX).with("default", 1), "How many processes.")
+        .key("replicas", whole(1..=CARDS_MAX).with("default", 1), "How many replicas it takes.")
         .key("mig", text().such_as(["3g.20gb"]), "The GPU instance profile they share.")
         .key("active_threads", quantity::<Share>(), "MPS: the limit of SMs, 1 to 100 %.")
         .key("memory_limit", quantity::<Bytes>(), "MPS: the limit of device memory.");
@@ -174,17 +191,29 @@ fn twin_load() -> Shape {
         .need("peak", number().with("minimum", 1), "Rate in a burst over the mean rate.")
         .need("share", quantity::<Share>(), "Part of the time that is burst.")
         .need("length", quantity::<SimDuration>(), "Mean length of a burst.")
-        .key("in_step", flag(), "All VMs that say so burst together; default: false.");
+        .key("in_step", flag().with("default", false), "All VMs that say so burst together.");
     table()
         .key("target_qps", rate_per_s(), "Queries per second; Offline: samples.")
         .key("target_latency", quantity::<SimDuration>(), "Bound; default: the workload's.")
         .key("percentile", percentile, "Which percentile must keep the bound, in percent.")
-        .key("min_duration", quantity::<SimDuration>(), "Queries are made at least this long.")
+        .key(
+            "min_duration",
+            quantity::<SimDuration>().with("default", "600 s"),
+            "Queries are made at least this long.",
+        )
         .key("min_query_count", whole(1..=QUERIES_MAX), "At least so many queries are made.")
-        .key("round", rounds, "The MLPerf round, for seeds and verdict.")
+        .key(
+            "round",
+            rounds.with("default", Round::ALL[0].name),
+            "The MLPerf round, for seeds and verdict.",
+        )
         .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: how many ask and wait.")
         .key("think_time", quantity::<SimDuration>(), "closed-loop: mean time before asking again.")
-        .key("arrivals", word_of(&PROCESSES), "Server: the arrival process; default: poisson.")
+        .key(
+            "arrivals",
+            word_of(&PROCESSES).with("default", "poisson"),
+            "Server: the arrival process.",
+        )
         .key("bursts", bursts, "How bursty arrivals burst.")
 }
 
@@ -206,8 +235,8 @@ fn baseline() -> Shape {
 }
 
 fn capacity() -> Shape {
-    let about = "How close the VALID and the INVALID rate are, 0.01 to 50 %; default: 1 %.";
-    table().key("precision", quantity::<Share>(), about)
+    let about = "How close the VALID and the INVALID rate are, 0.01 to 50 %.";
+    table().key("precision", quantity::<Share>().with("default", "1 %"), about)
 }
 
 fn published() -> Shape {
@@ -245,7 +274,7 @@ fn sweep() -> Shape {
     table()
         .key("x", x, "The first axis: charts are drawn against it.")
         .key("line", list(line, POINTS_MAX), "Lines written out, each with keys of its own.")
-        .key("replications", whole(1..=REPLICATIONS_MAX), "Runs of each point; default: 1.")
+        .key("replications", whole(1..=REPLICATIONS_MAX).with("default", 1), "Runs of each point.")
         .with("additionalProperties", axes)
 }
 

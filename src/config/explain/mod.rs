@@ -1,0 +1,254 @@
+//! `Explanation`: every value that a scenario file uses, and who says it.
+//!
+//! Values are those of the checked experiment; who says them was noted while the file was read. No
+//! default is repeated here.
+
+mod notes;
+
+use super::answers::{Answer, Said};
+use super::cards::Holding;
+use super::catalogue::Catalogue;
+use super::diagnostic::SourceFile;
+use super::guest::{Guest, HOLDINGS};
+use super::machine::Machine;
+use super::sharing;
+use crate::spec::{Baseline, BaselineKind, Experiment, Pair, Workload};
+use notes::{Facts, Notes};
+use serde::Serialize;
+use std::sync::Arc;
+
+/// Every value of one file.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explanation {
+    /// The run's name.
+    pub name: String,
+    /// The values by what they belong to.
+    pub sections: Vec<Section>,
+}
+
+/// The values of one thing: the scenario, the host, a VM.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Section {
+    /// What it is, such as `vm front`.
+    pub title: String,
+    /// Its values.
+    pub values: Vec<Explained>,
+}
+
+/// A value and who says it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explained {
+    /// The key, as files write it within the section.
+    pub key: String,
+    /// The value in use, with its unit.
+    pub value: String,
+    /// Who says it.
+    pub origin: Said,
+}
+
+impl Explanation {
+    /// The seed that a flag gives is stronger than the file's.
+    pub(super) fn give_seed(&mut self, seed: u64) {
+        let values = self.sections.iter_mut().flat_map(|section| &mut section.values);
+        for one in values.filter(|one| one.key == "seed") {
+            (one.value, one.origin) = (seed.to_string(), Said::new("flag", "--seed"));
+        }
+    }
+}
+
+/// What an explanation is made of.
+pub(super) struct Reading<'r> {
+    pub(super) file: &'r Arc<SourceFile>,
+    pub(super) catalogue: &'r Catalogue,
+    pub(super) machine: &'r Machine,
+    /// The `[[vm]]` as they are written.
+    pub(super) guests: &'r [Guest],
+    pub(super) answers: Vec<Answer>,
+    pub(super) pair: &'r Pair,
+    pub(super) title: Option<&'r str>,
+    pub(super) seed: u64,
+}
+
+impl Reading<'_> {
+    /// Every value with who says it.
+    pub(super) fn explain(&self) -> Explanation {
+        let notes = |answers| Notes { file: self.file, answers };
+        let file = notes(&self.answers);
+        // Every VM has the same paths: each looks at its own part. What is read after the last one
+        // has paths of its own.
+        let mut of_vms = self.answers.split(|answer| *answer == Answer::Begins).skip(1);
+        let mut sections = vec![self.scenario(&file)];
+        sections.extend(self.sharing(&file));
+        sections.extend(self.hardware());
+        for guest in self.guests {
+            sections.push(self.vm(guest, &notes(of_vms.next().unwrap_or(&[]))));
+        }
+        sections.extend(self.workloads());
+        sections.push(self.baseline(self.pair.baseline.as_ref(), &file));
+        Explanation { name: self.pair.name.clone(), sections }
+    }
+
+    fn experiment(&self) -> &Experiment {
+        &self.pair.virtual_run.experiment
+    }
+
+    fn scenario(&self, notes: &Notes<'_>) -> Section {
+        let machine = self.machine;
+        let mut section = Section::new("scenario");
+        if let Some(title) = self.title {
+            section.add(notes, "", "title", title);
+        }
+        section.add(notes, "", "seed", self.seed);
+        section.add(notes, "", "host", &machine.host.id);
+        section.add(notes, "", "gpus", machine.cards_in_words());
+        section.add(notes, "", "hypervisor", &machine.hypervisor.id);
+        if let Some(precision) = self.pair.capacity {
+            let percent = (precision * 1e6).round() / 1e4;
+            section.add(notes, "", "capacity.precision", format!("{percent} %"));
+        }
+        section
+    }
+
+    /// How owners of a card take turns, where any do.
+    fn sharing(&self, notes: &Notes<'_>) -> Option<Section> {
+        let cards = self.experiment().cards.iter();
+        let mut ways = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
+        let mut section = Section::new("sharing");
+        let turns = ways.find(|way| way.turns().is_some());
+        for (key, value) in turns.iter().flat_map(sharing::words) {
+            section.add(notes, "sharing.", key, value);
+        }
+        section.add_other_keys(notes, "sharing.");
+        (!section.values.is_empty()).then_some(section)
+    }
+
+    /// The facts of the catalogue about host, GPU and hypervisor.
+    fn hardware(&self) -> [Section; 3] {
+        let experiment = self.experiment();
+        let (host, gpu) = (&experiment.host, &self.machine.gpu.spec);
+        let mut of_host = Facts::of(self.catalogue, "host", "hosts", &host.id);
+        of_host.add("logical_processors", &host.logical_processors);
+        of_host.add("memory", &host.memory);
+        let mut of_gpu = Facts::of(self.catalogue, "gpu", "gpus", &gpu.id);
+        of_gpu.add("sms", &gpu.sms);
+        of_gpu.add("memory", &gpu.memory);
+        of_gpu.add("memory_bandwidth", &gpu.memory_bandwidth);
+        of_gpu.add("pcie_bandwidth", &gpu.pcie_bandwidth);
+        of_gpu.add("power_cap_w", &gpu.power_cap_w);
+        gpu.power_knee.iter().for_each(|knee| of_gpu.add("power_knee", knee));
+        of_gpu.add("switch_cost", &gpu.switch_cost);
+        of_gpu.add("time_slice_best_effort", &gpu.time_slice_best_effort);
+        let platform = &experiment.hypervisor;
+        let mut of_platform = Facts::of(self.catalogue, "hypervisor", "hypervisors", &platform.id);
+        of_platform.add("gpu_speed", &platform.gpu_speed);
+        of_platform.add("submission_latency", &platform.submission_latency);
+        of_platform.add("cpu_speed", &platform.cpu_speed);
+        [of_host.section, of_gpu.section, of_platform.section]
+    }
+
+    fn vm(&self, guest: &Guest, notes: &Notes<'_>) -> Section {
+        let vm = &guest.vm;
+        let mut section = Section::new(format!("vm {}", vm.name));
+        let mut add = |key: &str, value: String| section.add(notes, "vm.", key, value);
+        add("name", vm.name.clone());
+        if let Some(copies) = guest.copies {
+            add("count", copies.to_string());
+        }
+        add("vcpus", vm.vcpus.to_string());
+        if let Some(memory) = guest.memory {
+            add("memory", memory.to_string());
+        }
+        let (key, holding) = self.holding(guest, notes);
+        add(key, holding);
+        add("power_on", vm.power_on.to_string());
+        add("power_off", vm.power_off.map_or("never".to_string(), |off| off.to_string()));
+        add("workload", vm.workload.id.clone());
+        add("server.preset", vm.server.preset.clone());
+        add("load.scenario", vm.load.scenario.word().to_string());
+        for (key, value) in notes.settings("vm.", &vm.server, &vm.load) {
+            add(&key, value);
+        }
+        section.add_other_keys(notes, "vm.");
+        section
+    }
+
+    /// What the VM has of the cards, and the key that says it.
+    fn holding(&self, guest: &Guest, notes: &Notes<'_>) -> (&'static str, String) {
+        let stands = |key: &&&str| notes.stands(&format!("vm.{key}"));
+        let key = HOLDINGS.iter().find(stands).copied().unwrap_or("gpus");
+        let gpu = &self.machine.gpu.spec;
+        // `largest` became a type when all VMs were known.
+        let found = self.experiment().vms.iter().find(|vm| vm.group == guest.vm.group);
+        let chosen = found.and_then(|vm| {
+            let share = vm.gpus.first()?;
+            let card = &self.experiment().cards[usize::from(share.card.0)];
+            let profile = card.instances[usize::from(share.instance)].profile.clone();
+            share.vgpu_type.clone().or(profile)
+        });
+        let name = match guest.holding {
+            Holding::Largest(_) => chosen.unwrap_or_else(|| "largest".to_string()),
+            _ => guest.holding.name(gpu).to_string(),
+        };
+        (key, format!("{} x {name}", guest.cards))
+    }
+
+    /// The facts of the catalogue about every workload, on this GPU.
+    fn workloads(&self) -> Vec<Section> {
+        let mut workloads: Vec<&Workload> = Vec::new();
+        for vm in &self.experiment().vms {
+            if workloads.iter().all(|known| known.id != vm.workload.id) {
+                workloads.push(&vm.workload);
+            }
+        }
+        workloads.into_iter().map(|workload| self.workload(workload)).collect()
+    }
+
+    fn workload(&self, workload: &Workload) -> Section {
+        let mut facts = Facts::of(self.catalogue, "workload", "workloads", &workload.id);
+        facts.add("target_latency", &workload.target_latency);
+        facts.add("sizes", &workload.sizes);
+        facts.add("weights", &workload.weights);
+        facts.add("workspace_per_sample", &workload.workspace_per_sample);
+        facts.add("input_per_sample", &workload.input_per_sample);
+        facts.add("output_per_sample", &workload.output_per_sample);
+        facts.add("cpu.launch_per_batch", &workload.cpu.launch_per_batch);
+        facts.add("cpu.launch_per_sample", &workload.cpu.launch_per_sample);
+        facts.add("cpu.finish_per_batch", &workload.cpu.finish_per_batch);
+        facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);
+        let gpu = &self.machine.gpu.spec.id;
+        if let Some(service) = workload.service.get(gpu) {
+            facts.add(&format!("service.{gpu}.launch"), &service.launch);
+            facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
+            facts.add(&format!("service.{gpu}.phi"), &service.phi);
+            facts.add(&format!("service.{gpu}.spread"), &service.spread);
+            facts.add(&format!("service.{gpu}.work"), &service.work);
+        }
+        facts.section
+    }
+
+    fn baseline(&self, baseline: Option<&Baseline>, notes: &Notes<'_>) -> Section {
+        let kind = match baseline.map(|baseline| &baseline.kind) {
+            None => "none",
+            Some(BaselineKind::Counterfactual) => "counterfactual",
+            Some(BaselineKind::Twin { .. }) => "twin",
+        };
+        let mut section = Section::new("baseline");
+        let path = if notes.stands("baseline.kind") { "baseline.kind" } else { "baseline" };
+        section.say("kind", kind, notes.said(path));
+        let Some(baseline) = baseline else { return section };
+        let by_kind = || Said::default(format!("what a {kind} is"));
+        let experiment = &baseline.run.experiment;
+        section.say("hypervisor", &experiment.hypervisor.id, by_kind());
+        let Some(vm) = experiment.vms.first().filter(|_| kind == "twin") else { return section };
+        section.say("vm.vcpus", vm.vcpus, by_kind());
+        for (key, value) in notes.settings("vm.", &vm.server, &vm.load) {
+            let path = format!("baseline.vm.{key}");
+            let said = match notes.stands(&path) {
+                true => notes.said(&path),
+                false => Said::default("as the run it stands beside"),
+            };
+            section.say(&format!("vm.{key}"), value, said);
+        }
+        section
+    }
+}

@@ -1,0 +1,143 @@
+//! What was noted while a file was read, asked by path; and facts, which say by themselves who they
+//! are from.
+//!
+//! Which values there are is known in `explain`.
+
+use super::{Explained, Section};
+use crate::config::answers::{Answer, Said};
+use crate::config::catalogue::Catalogue;
+use crate::config::diagnostic::{SourceFile, Spot};
+use crate::config::set_arguments;
+use crate::config::settings::{unused_keys, words};
+use crate::spec::{Fact, LoadSpec, ServerSpec};
+use std::fmt::Display;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// What was noted, or the part of it about one VM.
+pub(super) struct Notes<'n> {
+    pub(super) file: &'n Arc<SourceFile>,
+    pub(super) answers: &'n [Answer],
+}
+
+impl Notes<'_> {
+    /// Who says the value of this path: the file or an argument, else whoever fills in for it.
+    pub(super) fn said(&self, path: &str) -> Said {
+        if let Some(span) = self.place(path) {
+            return self.stands_at(span);
+        }
+        let above = path.rsplit_once('.').map(|(above, _)| format!("{above}.*"));
+        let silent = |wanted: &str| {
+            self.answers.iter().rev().find_map(|answer| match answer {
+                Answer::Silent(path, said) if path == wanted => Some(said.clone()),
+                _ => None,
+            })
+        };
+        let found = silent(path).or_else(|| silent(&above?));
+        found.unwrap_or_else(|| Said::default("built in"))
+    }
+
+    /// Whether the file or an argument has the key.
+    pub(super) fn stands(&self, path: &str) -> bool {
+        self.place(path).is_some()
+    }
+
+    /// The settings of a server and a load in use, by their keys below a VM.
+    pub(super) fn settings(
+        &self,
+        above: &str,
+        server: &ServerSpec,
+        load: &LoadSpec,
+    ) -> Vec<(String, String)> {
+        let asked = |path: String| {
+            let is_it =
+                |answer: &Answer| matches!(answer, Answer::Asked(asked, _) if *asked == path);
+            self.answers.iter().any(is_it)
+        };
+        let unused = unused_keys(load.scenario);
+        let used = words(server, load).into_iter().filter(|(key, _)| !unused.contains(key));
+        let named = used.map(|(key, value)| match asked(format!("{above}load.{key}")) {
+            true => (format!("load.{key}"), value),
+            false => (format!("server.{key}"), value),
+        });
+        named.collect()
+    }
+
+    fn place(&self, wanted: &str) -> Option<Range<usize>> {
+        self.answers.iter().rev().find_map(|answer| match answer {
+            Answer::Asked(path, Some(span)) if path == wanted => Some(span.clone()),
+            _ => None,
+        })
+    }
+
+    fn stands_at(&self, span: Range<usize>) -> Said {
+        let spot = Spot { file: self.file.clone(), span }.at_home();
+        let (path, line, column) = spot.line_and_column();
+        if path == set_arguments::NAME {
+            let argument = spot.file.text.lines().nth(line - 1).unwrap_or_default();
+            return Said::new("set", format!("{path} {argument}"));
+        }
+        Said::new("file", format!("{path}:{line}:{column}"))
+    }
+}
+
+impl Section {
+    /// Nothing yet.
+    pub(super) fn new(title: impl Into<String>) -> Self {
+        Self { title: title.into(), values: Vec::new() }
+    }
+
+    /// Adds a value that somebody says.
+    pub(super) fn say(&mut self, key: &str, value: impl Display, origin: Said) {
+        self.values.push(Explained { key: key.to_string(), value: value.to_string(), origin });
+    }
+
+    /// Adds the value of a key below a path.
+    pub(super) fn add(&mut self, notes: &Notes<'_>, above: &str, key: &str, value: impl Display) {
+        self.say(key, value, notes.said(&format!("{above}{key}")));
+    }
+
+    /// Adds what stands below a path and was not told yet, as it is written.
+    pub(super) fn add_other_keys(&mut self, notes: &Notes<'_>, above: &str) {
+        let there = notes.answers.iter().filter_map(|answer| match answer {
+            Answer::Asked(path, Some(span)) => Some((path.strip_prefix(above)?, span)),
+            _ => None,
+        });
+        let there: Vec<_> = there.collect();
+        for (key, span) in &there {
+            let inner = format!("{key}.");
+            let is_table = there.iter().any(|(other, _)| other.starts_with(&inner));
+            let told =
+                |one: &Explained| one.key == *key || key.starts_with(&format!("{}.", one.key));
+            if !is_table && !self.values.iter().any(told) {
+                let text = notes.file.text.get((*span).clone()).unwrap_or_default();
+                self.add(notes, above, key, text.trim_matches('"'));
+            }
+        }
+    }
+}
+
+/// The facts of one entry of the catalogue.
+pub(super) struct Facts {
+    pub(super) section: Section,
+    kind: &'static str,
+    place: String,
+}
+
+impl Facts {
+    /// None yet.
+    pub(super) fn of(
+        catalogue: &Catalogue,
+        kind: &'static str,
+        folder: &'static str,
+        id: &str,
+    ) -> Self {
+        let section = Section::new(format!("{kind} {id}"));
+        Self { section, kind, place: catalogue.place(folder, id) }
+    }
+
+    /// Adds one.
+    pub(super) fn add<T: Display>(&mut self, key: &str, fact: &Fact<T>) {
+        self.section.say(key, &fact.value, Said::fact(self.kind, &self.place, fact));
+    }
+}
