@@ -7,7 +7,10 @@ mod capacity;
 mod catalogue;
 mod check;
 mod explanation;
+mod export;
 mod failure;
+mod import;
+mod layouts;
 mod manual;
 mod mig;
 mod output;
@@ -20,6 +23,7 @@ mod vms;
 pub use failure::Failure;
 
 use crate::config::{self, Catalogue, LoadOptions, Task};
+use crate::spec::GpuSpec;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -55,6 +59,7 @@ Examples:
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
+  slicewise import config.yaml --gpu a100-pcie-40gb  which layouts of mig-parted can be placed
   slicewise vgpu decode 0x0103F001                 what a registry word of the host says
   slicewise mig place a100-pcie-40gb 3g.20gb 4g.20gb   a drawn layout, or why there is none
 
@@ -110,6 +115,12 @@ enum Command {
     /// What a GPU can be cut into (MIG): profiles, layouts, where instances go and why they cannot
     #[command(subcommand)]
     Mig(mig::MigCommand),
+    /// Read the configuration of a Kubernetes node (mig-parted, device plugin): check its layouts
+    /// against a GPU, or print a scenario of it
+    Import(import::ImportArgs),
+    /// Write a scenario, or profiles, as the configuration of a Kubernetes node
+    #[command(subcommand)]
+    Export(export::ExportCommand),
     /// Print the completions for a shell
     #[command(after_help = manual::COMPLETIONS_HELP)]
     Completions {
@@ -365,7 +376,24 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Schema => output::data(&format!("{:#}\n", config::schema())),
         Command::Mig(command) => mig::run(command, configs),
+        Command::Import(arguments) => import::run(&arguments, configs),
+        Command::Export(command) => export::run(&command, configs),
         Command::Completions { shell } => manual::completions(shell, Cli::command()),
         Command::Man { command } => manual::page(&command, Cli::command()),
     }
+}
+
+/// The GPU of the catalogue that the command line names.
+fn gpu<'c>(catalogue: &'c Catalogue, id: &str) -> Result<&'c GpuSpec, Failure> {
+    catalogue.gpu(id).ok_or_else(|| {
+        let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
+        let near = config::nearest(id, &known);
+        let near = near.map(|near| format!("\n  = help: did you mean \"{near}\"?"));
+        Failure::Usage(format!(
+            "unknown GPU {}\n  = allowed: {}{}",
+            config::quoted(id),
+            known.join(", "),
+            near.unwrap_or_default()
+        ))
+    })
 }

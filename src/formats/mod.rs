@@ -3,12 +3,16 @@
 //! Each reader turns text into plain figures, or says in [`Fault`]s what is wrong and where. It opens
 //! no file and knows no scenario; whoever asked for the file shows the faults in its text.
 
+pub mod device_plugin;
+pub mod kubernetes;
 pub mod latency_csv;
 pub mod loadgen_log;
+pub mod mig_parted;
 pub mod perf_analyzer;
 pub mod trtexec;
 
 mod rows;
+mod yaml;
 
 use std::ops::Range;
 

@@ -7,6 +7,7 @@ mod diagnostics;
 mod effects;
 mod explain;
 mod foreign;
+mod kubernetes;
 mod laws;
 mod loadgen_logs;
 mod mig;

@@ -1,0 +1,252 @@
+//! `slicewise export`: a scenario's GPUs, or profiles from the command line, as configurations of a
+//! Kubernetes node.
+//!
+//! Nothing is written that the GPU could not do: profiles are placed first, and scenarios were.
+
+use super::{Failure, layouts, output};
+use crate::config::{Catalogue, LoadOptions, Task, load_task, quoted};
+use crate::formats::device_plugin::{self, DevicePlugin, Method, Replicated, Replication};
+use crate::formats::kubernetes::write_config_map;
+use crate::formats::mig_parted::{self, MigConfig, MigConfigs, MigRule};
+use crate::spec::{Experiment, InstanceSharing, Scenario};
+use clap::{Args, Subcommand};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// What to write.
+#[derive(Subcommand, Debug)]
+pub(crate) enum ExportCommand {
+    /// Layouts of GPU instances, as mig-parted reads them
+    #[command(after_help = MIG_HELP)]
+    MigParted(MigPartedArgs),
+    /// Replicas by time slicing or MPS, as the Kubernetes device plugin reads them
+    #[command(after_help = PLUGIN_HELP)]
+    DevicePlugin(DevicePluginArgs),
+}
+
+/// What `export mig-parted` takes.
+#[derive(Args, Debug)]
+pub(crate) struct MigPartedArgs {
+    /// A scenario; or, with --gpu, profiles such as 3g.20gb 2x2g.10gb
+    #[arg(required = true, value_name = "SCENARIO|PROFILE")]
+    what: Vec<String>,
+
+    /// Write a layout of these profiles on this GPU
+    #[arg(long, value_name = "GPU")]
+    gpu: Option<String>,
+
+    /// The layout's name, with --gpu
+    #[arg(long, default_value = "custom", requires = "gpu")]
+    name: String,
+
+    /// Wrap it in a ConfigMap of this name
+    #[arg(long, value_name = "NAME")]
+    config_map: Option<String>,
+}
+
+const MIG_HELP: &str = "\
+Examples:
+  slicewise export mig-parted --gpu a100-pcie-40gb --name mixed 3g.20gb 2g.10gb 2x1g.5gb
+  slicewise export mig-parted my-vms.toml > config.yaml";
+
+/// What `export device-plugin` takes.
+#[derive(Args, Debug)]
+pub(crate) struct DevicePluginArgs {
+    /// A scenario with processes that share GPUs
+    path: PathBuf,
+
+    /// Wrap it in a ConfigMap of this name
+    #[arg(long, value_name = "NAME")]
+    config_map: Option<String>,
+}
+
+const PLUGIN_HELP: &str = "\
+Examples:
+  slicewise export device-plugin my-pods.toml
+  slicewise export device-plugin my-pods.toml --config-map gpu-sharing | kubectl apply -f -";
+
+/// Runs the command.
+pub(super) fn run(command: &ExportCommand, configs: Option<&Path>) -> Result<(), Failure> {
+    let (text, config_map, key) = match command {
+        ExportCommand::MigParted(arguments) => {
+            let file = match &arguments.gpu {
+                Some(gpu) => layout_of(arguments, gpu, configs)?,
+                None => layouts_of(&scenario_of(&arguments.what, configs)?)?,
+            };
+            (mig_parted::write(&file), &arguments.config_map, "config.yaml")
+        }
+        ExportCommand::DevicePlugin(arguments) => {
+            let path = arguments.path.display().to_string();
+            let plugin = replicas_of(&scenario_of(&[path], configs)?)?;
+            (device_plugin::write(&plugin), &arguments.config_map, "any")
+        }
+    };
+    match config_map {
+        Some(name) => output::data(&write_config_map(name, key, &text)),
+        None => output::data(&text),
+    }
+}
+
+fn scenario_of(what: &[String], configs: Option<&Path>) -> Result<Scenario, Failure> {
+    let [path] = what else {
+        return Err(Failure::Usage(
+            "one scenario at a time\n  = help: profiles need --gpu GPU".to_string(),
+        ));
+    };
+    let options = LoadOptions::new(Catalogue::load(configs)?);
+    match load_task(Path::new(path), &options)? {
+        Task::Run(scenario) => Ok(*scenario),
+        Task::Sweep(_) => Err(Failure::Usage(format!(
+            "{path} is a sweep, whose points differ\n  = help: write the point you want as a scenario"
+        ))),
+    }
+}
+
+/// The layout of the profiles on the command line, placed.
+fn layout_of(
+    arguments: &MigPartedArgs,
+    gpu: &str,
+    configs: Option<&Path>,
+) -> Result<MigConfigs, Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    let gpu = super::gpu(&catalogue, gpu)?;
+    let wanted: Vec<layouts::Wanted<'_>> =
+        arguments.what.iter().map(|text| counted(text)).collect::<Result<_, _>>()?;
+    layouts::place(gpu, &wanted).map_err(|misfit| {
+        let help = if misfit.help.is_empty() {
+            String::new()
+        } else {
+            format!("\n  = help: {}", misfit.help)
+        };
+        Failure::Usage(format!("{}\n  = allowed: {}{help}", misfit.title, misfit.allowed))
+    })?;
+    let all = wanted.iter().flat_map(|&(name, count)| (0..count).map(move |_| name));
+    let rules = vec![MigRule::of(None, &all.collect::<Vec<_>>())];
+    Ok(file(vec![MigConfig { name: arguments.name.clone(), span: 0..0, rules }]))
+}
+
+/// `3g.20gb`, or `2x1g.5gb`.
+fn counted(text: &str) -> Result<layouts::Wanted<'_>, Failure> {
+    const MOST: u32 = 64;
+    let Some((count, name)) = text.split_once(['x', 'X']) else { return Ok((text, 1)) };
+    match count.parse::<u32>() {
+        Ok(count) if (1..=MOST).contains(&count) => Ok((name, count)),
+        _ => Err(Failure::Usage(format!(
+            "{} asks for no number of instances\n  = allowed: 1 to {MOST}, such as 2x1g.5gb",
+            quoted(text)
+        ))),
+    }
+}
+
+/// A file with these layouts and, as usual, one without MIG.
+fn file(configs: Vec<MigConfig>) -> MigConfigs {
+    let disabled = MigConfig {
+        name: "all-disabled".to_string(),
+        span: 0..0,
+        rules: vec![MigRule::disabled()],
+    };
+    MigConfigs { configs: std::iter::once(disabled).chain(configs).collect() }
+}
+
+/// A layout for each run of a scenario, named like it.
+fn layouts_of(scenario: &Scenario) -> Result<MigConfigs, Failure> {
+    let config = |pair: &crate::spec::Pair| {
+        let rules = rules_of(&pair.virtual_run.experiment);
+        MigConfig { name: pair.name.clone(), span: 0..0, rules }
+    };
+    let configs: Vec<MigConfig> = scenario.pairs.iter().map(config).collect();
+    let cut = configs.iter().flat_map(|config| &config.rules).any(|rule| rule.mig_enabled);
+    if !cut {
+        return Err(Failure::Usage(format!(
+            "no VM of {} has a GPU instance\n  = help: write `mig` or a MIG-backed vGPU type in a [[vm]]",
+            quoted(&scenario.name)
+        )));
+    }
+    Ok(file(configs))
+}
+
+/// The cards of a run: those that are cut alike are one rule.
+fn rules_of(experiment: &Experiment) -> Vec<MigRule> {
+    let mut alike: Vec<(Vec<&str>, Vec<u32>)> = Vec::new();
+    for (index, card) in experiment.cards.iter().enumerate() {
+        let mut profiles: Vec<&str> =
+            card.instances.iter().filter_map(|instance| instance.profile.as_deref()).collect();
+        profiles.sort_unstable();
+        match alike.iter_mut().find(|(known, _)| *known == profiles) {
+            Some((_, cards)) => cards.push(index as u32),
+            None => alike.push((profiles, vec![index as u32])),
+        }
+    }
+    let all_alike = alike.len() == 1;
+    let rule = |(profiles, cards): (Vec<&str>, Vec<u32>)| {
+        let devices = (!all_alike).then_some(cards);
+        match profiles.is_empty() {
+            true => MigRule { devices, ..MigRule::disabled() },
+            false => MigRule::of(devices, &profiles),
+        }
+    };
+    alike.into_iter().map(rule).collect()
+}
+
+/// As how many replicas the GPUs of a scenario must be advertised for its pods.
+fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
+    let experiments = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
+    let mut shared: Vec<(String, u32)> = Vec::new();
+    let mut method = None;
+    for experiment in experiments {
+        for (card, of_card) in experiment.cards.iter().enumerate() {
+            for (index, instance) in of_card.instances.iter().enumerate() {
+                method = match instance.sharing {
+                    InstanceSharing::Processes(_) => Some(Method::TimeSlicing),
+                    InstanceSharing::Mps => Some(Method::Mps),
+                    InstanceSharing::Alone | InstanceSharing::Vgpus(_) => continue,
+                };
+                let name = match &instance.profile {
+                    Some(profile) => format!("nvidia.com/mig-{profile}"),
+                    None => "nvidia.com/gpu".to_string(),
+                };
+                let pods = pods_on(experiment, card, index);
+                match shared.iter_mut().find(|(known, _)| *known == name) {
+                    Some((_, most)) => *most = pods.max(*most),
+                    None => shared.push((name, pods)),
+                }
+            }
+        }
+    }
+    let Some(method) = method else {
+        return Err(Failure::Usage(format!(
+            "no VM of {} shares a GPU between processes\n  = help: write process = \"time-slicing\" or \"mps\" in a [[vm]]",
+            quoted(&scenario.name)
+        )));
+    };
+    if method == Method::Mps {
+        output::message(
+            "note: the plugin gives each MPS client 1 / replicas of threads and memory; the limits of the scenario are not in the file",
+        );
+    }
+    let cut = shared.iter().any(|(name, _)| name != "nvidia.com/gpu");
+    // One pod alone needs no sharing, but the plugin refuses fewer than two replicas.
+    let resource =
+        |(name, pods): (String, u32)| Replicated { name, span: 0..0, replicas: pods.max(2) };
+    Ok(DevicePlugin {
+        mig_strategy: Some(if cut { "mixed" } else { "none" }),
+        sharing: Some(Replication {
+            method,
+            rename_by_default: false,
+            fail_requests_greater_than_one: Some(true),
+            resources: shared.into_iter().map(resource).collect(),
+        }),
+        warnings: Vec::new(),
+    })
+}
+
+/// The VMs that have something of an instance.
+fn pods_on(experiment: &Experiment, card: usize, instance: usize) -> u32 {
+    let vms = experiment.vms.iter().enumerate().filter(|(_, vm)| {
+        let here = |share: &crate::spec::GpuShare| {
+            usize::from(share.card.0) == card && usize::from(share.instance) == instance
+        };
+        vm.gpus.iter().any(here)
+    });
+    vms.map(|(index, _)| index).collect::<BTreeSet<_>>().len() as u32
+}

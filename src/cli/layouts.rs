@@ -1,0 +1,141 @@
+//! One card's layout for the profiles that a file or a command line asks for, or why there is none.
+//!
+//! Where instances may lie is `gpu::placement`'s affair; here are names and words.
+
+use crate::config::{nearest, quoted};
+use crate::gpu::placement::{Assignment, Cards, Claim, Obstacle};
+use crate::spec::GpuSpec;
+
+/// So many of a profile.
+pub(super) type Wanted<'w> = (&'w str, u32);
+
+/// Why a card has no such layout.
+#[derive(Debug)]
+pub(super) struct Misfit {
+    /// Index of the profile that is at fault; the first where all are together.
+    pub(super) at: usize,
+    /// What is wrong: lower case, no full stop.
+    pub(super) title: String,
+    /// What would be right.
+    pub(super) allowed: String,
+    /// How to put it right; may be empty.
+    pub(super) help: String,
+    /// Whether the GPU has no such profile, so that the layout may be for another GPU.
+    pub(super) is_foreign: bool,
+}
+
+/// The memory slices of each instance, `3g.20gb 4-7`, in the order asked for. Compute instances
+/// (`1c.3g.20gb`) stand for the GPU instances that hold them.
+pub(super) fn place(gpu: &GpuSpec, wanted: &[Wanted<'_>]) -> Result<Vec<String>, Misfit> {
+    let profiles = &gpu.mig_profiles;
+    let mut claims = Vec::new();
+    for (at, &(name, count)) in wanted.iter().enumerate() {
+        let (instance, count) = instances(name, count);
+        let Some(profile) = profiles.iter().position(|profile| profile.name == instance) else {
+            return Err(unknown(gpu, at, name));
+        };
+        let most = profiles[profile].max_per_gpu;
+        if count > most {
+            let title = format!("{count} x {instance} are more than a card takes");
+            let allowed = format!("at most {most} on {}", gpu.id);
+            return Err(Misfit { at, title, allowed, help: String::new(), is_foreign: false });
+        }
+        claims.extend((0..count).map(|_| Claim::Instance { profile }));
+    }
+    let cards = Cards { count: 1, profiles };
+    let Some(places) = cards.place(Assignment::Consolidate, &claims) else {
+        return Err(obstructed(gpu, &cards, &claims));
+    };
+    let placed = claims.iter().zip(places).map(|(claim, place)| match claim {
+        Claim::Instance { profile } => {
+            let (profile, last) = (&profiles[*profile], place.start);
+            match profile.memory_slices {
+                1 => format!("{} {last}", profile.name),
+                size => format!("{} {last}-{}", profile.name, last + size - 1),
+            }
+        }
+        _ => unreachable!("only GPU instances are asked for"),
+    });
+    Ok(placed.collect())
+}
+
+/// The GPU instances behind a name: `1c.3g.20gb` x 4 are two of `3g.20gb`.
+pub(super) fn instances(name: &str, count: u32) -> (&str, u32) {
+    let number = |text: &str, unit: &str| text.strip_suffix(unit)?.parse::<u32>().ok();
+    let compute = name.split_once('.').and_then(|(first, rest)| {
+        let in_each = number(rest.split('.').next()?, "g")? / number(first, "c")?.max(1);
+        Some((rest, count.div_ceil(in_each.max(1))))
+    });
+    compute.unwrap_or((name, count))
+}
+
+fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
+    let names: Vec<&str> = gpu.mig_profiles.iter().map(|profile| profile.name.as_str()).collect();
+    let title = format!("{} is not offered by {}", quoted(name), gpu.id);
+    let allowed = match names.is_empty() {
+        true => "nothing: no GPU instances of this GPU are known".to_string(),
+        false => names.join(", "),
+    };
+    let near = nearest(name, names);
+    let help = near.map(|near| format!("did you mean \"{near}\"?")).unwrap_or_default();
+    Misfit { at, title, allowed, help, is_foreign: true }
+}
+
+fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> Misfit {
+    let fits = |count: &usize| cards.place(Assignment::Consolidate, &claims[..*count]).is_some();
+    let most = (0..claims.len()).rev().find(fits).unwrap_or(0);
+    let name = |claim: &Claim| match claim {
+        Claim::Instance { profile } => gpu.mig_profiles[*profile].name.as_str(),
+        _ => unreachable!("only GPU instances are asked for"),
+    };
+    let why = match cards.obstacle(&claims[..=most]) {
+        Obstacle::MemorySlices { needed, there } => {
+            let all: u32 = claims.iter().map(|claim| slices(gpu, claim)).sum();
+            format!("need {} memory slices, a card has {there}", needed.max(all))
+        }
+        _ => {
+            let used =
+                gpu.mig_profiles.iter().filter(|one| claims.iter().any(|c| name(c) == one.name));
+            let positions: Vec<String> = used.map(|profile| profile.to_string()).collect();
+            format!("have no layout on a card: the positions are {}", positions.join(", "))
+        }
+    };
+    let kept: Vec<&str> = claims[..most].iter().map(name).collect();
+    Misfit {
+        at: 0,
+        title: format!("these GPU instances {why}"),
+        allowed: format!("the first {most} of the {}: {}", claims.len(), kept.join(" ")),
+        help: String::new(),
+        is_foreign: false,
+    }
+}
+
+fn slices(gpu: &GpuSpec, claim: &Claim) -> u32 {
+    match claim {
+        Claim::Instance { profile } => gpu.mig_profiles[*profile].memory_slices,
+        _ => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Catalogue;
+
+    #[test]
+    fn a_layout_is_told_by_memory_slices() {
+        let catalogue = Catalogue::load(None).unwrap();
+        let gpu = catalogue.gpu("a100-pcie-40gb").unwrap();
+        let placed = place(gpu, &[("3g.20gb", 1), ("2g.10gb", 1), ("1g.5gb", 2)]).unwrap();
+        assert_eq!(placed[0], "3g.20gb 4-7");
+        assert_eq!(placed.len(), 4);
+        // Four compute instances of a third each: 3 in the first GPU instance, 1 in the second.
+        assert_eq!(instances("1c.3g.20gb", 4), ("3g.20gb", 2));
+        assert_eq!(instances("1g.5gb+me", 1), ("1g.5gb+me", 1));
+        let misfit = place(gpu, &[("1g.10gb", 4), ("1g.5gb", 3)]).unwrap_err();
+        assert_eq!(misfit.title, "these GPU instances need 11 memory slices, a card has 8");
+        let misfit = place(gpu, &[("1g.10g", 1)]).unwrap_err();
+        assert!(misfit.is_foreign && misfit.help.contains("1g.10gb"), "{misfit:?}");
+        assert!(place(gpu, &[]).unwrap().is_empty());
+    }
+}

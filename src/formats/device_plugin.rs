@@ -1,0 +1,227 @@
+//! The sharing part of the Kubernetes device plugin's configuration: replicas by time slicing or MPS.
+//!
+//! Flags that say nothing about sharing are passed over. Files and ConfigMaps around it are
+//! `kubernetes`'s affair. The form is that of NVIDIA's k8s-device-plugin,
+//! `version: v1` (github.com/NVIDIA/k8s-device-plugin, api/config/v1).
+
+use super::Fault;
+use super::yaml::{Faults, Node, Value};
+use std::ops::Range;
+
+/// One configuration.
+#[derive(Clone, PartialEq, Debug)]
+pub struct DevicePlugin {
+    /// What GPUs with MIG are shown as: `none`, `single`, `mixed`; nothing where the file is silent.
+    pub mig_strategy: Option<&'static str>,
+    /// How GPUs are shared; nothing for whole GPUs.
+    pub sharing: Option<Replication>,
+    /// What the plugin itself would ignore, one line each.
+    pub warnings: Vec<String>,
+}
+
+/// How GPUs are shared.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Replication {
+    /// The way.
+    pub method: Method,
+    /// Whether shared resources are called `<name>.shared`.
+    pub rename_by_default: bool,
+    /// Whether a pod that asks for more than one replica is refused; nothing for the plugin's own
+    /// choice, which is to refuse under MPS only.
+    pub fail_requests_greater_than_one: Option<bool>,
+    /// Which resources are shared, at least one.
+    pub resources: Vec<Replicated>,
+}
+
+/// A way to share.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Method {
+    /// CUDA time slicing.
+    TimeSlicing,
+    /// MPS.
+    Mps,
+}
+
+impl Method {
+    const WORDS: [(&'static str, Method); 2] =
+        [("timeSlicing", Method::TimeSlicing), ("mps", Method::Mps)];
+
+    /// The key in the file.
+    pub fn word(self) -> &'static str {
+        let (word, _) = Self::WORDS[usize::from(self == Method::Mps)];
+        word
+    }
+}
+
+/// A resource and as how many it is advertised.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Replicated {
+    /// Its name, such as `nvidia.com/gpu` or `nvidia.com/mig-1g.5gb`.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Range<usize>,
+    /// How many for each device, at least 2.
+    pub replicas: u32,
+}
+
+impl Replicated {
+    /// The GPU instance profile that the resource is, if it is one.
+    pub fn profile(&self) -> Option<&str> {
+        let (_, name) = self.name.split_once('/').unwrap_or(("", &self.name));
+        name.strip_prefix("mig-")
+    }
+}
+
+/// Most replicas: more than a GPU could ever serve.
+const REPLICAS_MAX: u32 = 1024;
+
+/// What stands beside `sharing` and says nothing about it.
+const FLAGS: [&str; 13] = [
+    "failOnInitError",
+    "nvidiaDriverRoot",
+    "nvidiaDevRoot",
+    "gdrcopyEnabled",
+    "gdsEnabled",
+    "mofedEnabled",
+    "useNodeFeatureAPI",
+    "deviceDiscoveryStrategy",
+    "driverRootCtrPath",
+    "mpsRoot",
+    "plugin",
+    "gfd",
+    "sharedDevicesAllocationPolicy",
+];
+
+/// The line of a place, from 1.
+pub(super) type Line<'l> = &'l dyn Fn(Range<usize>) -> usize;
+
+/// Reads one document.
+pub(super) fn read(document: &Node, line: Line<'_>) -> Result<DevicePlugin, Vec<Fault>> {
+    let faults = Faults::default();
+    let found = configuration(&Value::top(document, &faults), line);
+    faults.finish(found)
+}
+
+fn configuration(document: &Value<'_>, line: Line<'_>) -> Option<DevicePlugin> {
+    let mut top = document.map()?;
+    let mut warnings = Vec::new();
+    let version = top.need("version", "write version: v1");
+    version.and_then(|version| version.word("version", &["v1"]));
+    let mig_strategy = match top.get("flags") {
+        None => None,
+        Some(flags) => {
+            let mut flags = flags.map()?;
+            let strategy = flags.get("migStrategy");
+            FLAGS.iter().for_each(|flag| drop(flags.get(flag)));
+            flags.finish();
+            strategy.and_then(|value| value.word("migStrategy", &["none", "single", "mixed"]))
+        }
+    };
+    let sharing = top.get("sharing");
+    for other in ["resources", "imex"] {
+        if top.get(other).is_some() {
+            warnings.push(format!("`{other}` says nothing about sharing and is passed over"));
+        }
+    }
+    top.finish();
+    let sharing = match sharing {
+        None => Some(None),
+        Some(sharing) => methods(&sharing, line, &mut warnings),
+    };
+    Some(DevicePlugin { mig_strategy, sharing: sharing?, warnings })
+}
+
+/// `timeSlicing` or `mps`; both at once exclude each other.
+fn methods(
+    value: &Value<'_>,
+    line: Line<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Option<Replication>> {
+    let mut map = value.map()?;
+    let given = Method::WORDS.map(|(word, method)| map.get(word).map(|value| (method, value)));
+    map.finish();
+    let given: Vec<(Method, Value<'_>)> = given.into_iter().flatten().collect();
+    match &given[..] {
+        [] => Some(None),
+        [(method, value)] => replication(*method, value, line, warnings).map(Some),
+        [_, (_, second), ..] => {
+            second.wrong(
+                "stands beside `timeSlicing`",
+                "one of timeSlicing, mps: they exclude each other",
+            );
+            None
+        }
+    }
+}
+
+fn replication(
+    method: Method,
+    value: &Value<'_>,
+    line: Line<'_>,
+    warnings: &mut Vec<String>,
+) -> Option<Replication> {
+    let mut map = value.map()?;
+    let flag = |value: Option<Value<'_>>| match value {
+        None => Some(None),
+        Some(value) => value.flag().map(Some),
+    };
+    let rename = flag(map.get("renameByDefault"));
+    let fail = flag(map.get("failRequestsGreaterThanOne"));
+    let help = "write resources: with a list of name and replicas";
+    let resources = map.need("resources", help).and_then(|value| value.items());
+    map.finish();
+    let resources: Vec<Option<Replicated>> =
+        resources?.iter().map(|item| replicated(item, line, warnings)).collect();
+    Some(Replication {
+        method,
+        rename_by_default: rename?.unwrap_or(false),
+        fail_requests_greater_than_one: fail?,
+        resources: resources.into_iter().collect::<Option<_>>()?,
+    })
+}
+
+fn replicated(value: &Value<'_>, line: Line<'_>, warnings: &mut Vec<String>) -> Option<Replicated> {
+    let mut map = value.map()?;
+    let name = map.need("name", "name the resource, such as nvidia.com/gpu");
+    let name = name.and_then(|value| Some((value.text()?, value.node.span.clone(), value)));
+    let replicas =
+        map.need("replicas", "say as how many each GPU is advertised, such as replicas: 4");
+    let replicas = replicas.and_then(|value| value.count(2..=REPLICAS_MAX, " replicas"));
+    for ignored in ["rename", "devices"] {
+        if let Some(value) = map.get(ignored) {
+            let line = line(value.node.span.clone());
+            warnings.push(format!("line {line}: `{ignored}` is passed over, as the plugin does"));
+        }
+    }
+    map.finish();
+    let (name, span, at) = name?;
+    let (vendor, resource) = name.split_once('/').unwrap_or(("nvidia.com", name));
+    if vendor != "nvidia.com" || !(resource == "gpu" || resource.starts_with("mig-")) {
+        let title =
+            format!("is {}, which is no resource of the plugin", crate::suggest::quoted(name));
+        at.wrong(title, "nvidia.com/gpu, nvidia.com/mig-<profile>");
+        return None;
+    }
+    Some(Replicated { name: format!("{vendor}/{resource}"), span, replicas: replicas? })
+}
+
+/// Writes a configuration as the plugin reads it.
+pub fn write(configuration: &DevicePlugin) -> String {
+    let mut text = String::from("version: v1\n");
+    if let Some(strategy) = configuration.mig_strategy {
+        text.push_str(&format!("flags:\n  migStrategy: {strategy}\n"));
+    }
+    if let Some(sharing) = &configuration.sharing {
+        text.push_str(&format!("sharing:\n  {}:\n", sharing.method.word()));
+        text.push_str(&format!("    renameByDefault: {}\n", sharing.rename_by_default));
+        if let Some(fail) = sharing.fail_requests_greater_than_one {
+            text.push_str(&format!("    failRequestsGreaterThanOne: {fail}\n"));
+        }
+        text.push_str("    resources:\n");
+        for resource in &sharing.resources {
+            text.push_str(&format!("    - name: {}\n", resource.name));
+            text.push_str(&format!("      replicas: {}\n", resource.replicas));
+        }
+    }
+    text
+}

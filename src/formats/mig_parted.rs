@@ -1,0 +1,272 @@
+//! mig-parted's configuration: named layouts of GPU instances, and on which GPUs of a node.
+//!
+//! It says what is asked for; whether that can be placed on a GPU is `gpu::placement`'s affair. The
+//! form is that of NVIDIA's mig-parted, `version: v1` (github.com/NVIDIA/mig-parted).
+
+use super::Fault;
+use super::yaml::{Faults, Node, Value, quoted};
+use std::collections::BTreeMap;
+use std::ops::Range;
+
+/// A file: layouts by name, in the order of the file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MigConfigs {
+    /// The layouts.
+    pub configs: Vec<MigConfig>,
+}
+
+/// One named layout.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MigConfig {
+    /// Its name, such as `all-balanced`.
+    pub name: String,
+    /// Where the name stands.
+    pub span: Range<usize>,
+    /// What the GPUs of a node get, each rule those that it names.
+    pub rules: Vec<MigRule>,
+}
+
+/// What some GPUs of a node get.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MigRule {
+    /// PCI device ids of the models it is for, such as `0x233510DE`; none for all models.
+    pub device_filter: Vec<String>,
+    /// The GPUs by index; nothing for all of them.
+    pub devices: Option<Vec<u32>>,
+    /// Whether MIG is on.
+    pub mig_enabled: bool,
+    /// GPU instances by profile, in the order of the file.
+    pub instances: Vec<Instances>,
+}
+
+/// So many GPU instances of a profile.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Instances {
+    /// The profile as it is written, such as `1g.5gb` or `1g.5gb+me`.
+    pub profile: String,
+    /// How many, at least 1.
+    pub count: u32,
+    /// Where the profile stands.
+    pub span: Range<usize>,
+}
+
+/// Most GPUs that a node has, for indices.
+const DEVICES_MAX: u32 = 255;
+/// Most instances of one profile: more than any card holds, so that the reason is the card's.
+const COUNT_MAX: u32 = 1000;
+
+/// Reads one document.
+pub(super) fn read(document: &Node) -> Result<MigConfigs, Vec<Fault>> {
+    let faults = Faults::default();
+    let found = configs(&Value::top(document, &faults));
+    faults.finish(found)
+}
+
+fn configs(document: &Value<'_>) -> Option<MigConfigs> {
+    let mut top = document.map()?;
+    let version = top.need("version", "write version: v1");
+    version.and_then(|version| version.word("version", &["v1"]));
+    let configs = top.need("mig-configs", "write mig-configs: with a layout under each name");
+    top.finish();
+    let configs = configs?.map()?;
+    let configs = configs.all().into_iter().map(|(key, value)| {
+        let rules = value.items()?.iter().map(rule).collect::<Vec<_>>();
+        let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
+        Some(MigConfig { name: key.text.clone(), span: key.span.clone(), rules })
+    });
+    let configs: Vec<Option<MigConfig>> = configs.collect();
+    let configs: Vec<MigConfig> = configs.into_iter().collect::<Option<_>>()?;
+    if configs.is_empty() {
+        document.wrong("names no layout under `mig-configs`", "a name with a list of rules");
+        return None;
+    }
+    Some(MigConfigs { configs })
+}
+
+fn rule(value: &Value<'_>) -> Option<MigRule> {
+    let mut map = value.map()?;
+    let device_filter = match map.get("device-filter") {
+        None => Some(Vec::new()),
+        Some(value) if value.is_list() => {
+            let ids: Vec<_> = value.items()?.iter().map(device_id).collect();
+            ids.into_iter().collect()
+        }
+        Some(value) => device_id(&value).map(|id| vec![id]),
+    };
+    let devices = map.need("devices", "write devices: all, or a list of indices");
+    let devices = devices.and_then(|value| devices_of(&value));
+    let enabled = map.need("mig-enabled", "write mig-enabled: true or false");
+    let enabled = enabled.and_then(|value| value.flag());
+    let instances = match map.get("mig-devices") {
+        None => Some(Vec::new()),
+        Some(value) => instances_of(&value),
+    };
+    if let (Some(false), Some([first, ..])) = (enabled, instances.as_deref()) {
+        let title = "`mig-devices` has no meaning where `mig-enabled` is false";
+        value.faults.push(Fault::at(first.span.clone(), title).help("write mig-enabled: true"));
+    }
+    map.finish();
+    Some(MigRule {
+        device_filter: device_filter?,
+        devices: devices?,
+        mig_enabled: enabled?,
+        instances: instances?,
+    })
+}
+
+/// `0x233510DE`: device and vendor of the PCI configuration space, in hexadecimal digits.
+fn device_id(value: &Value<'_>) -> Option<String> {
+    let text = value.as_text();
+    let digits = text.and_then(|text| text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")));
+    let good = digits.is_some_and(|digits| {
+        (1..=8).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
+    });
+    if !good {
+        value.wrong(
+            "is no PCI device id",
+            "eight hexadecimal digits in quotes, such as \"0x233510DE\"",
+        );
+    }
+    text.filter(|_| good).map(str::to_string)
+}
+
+fn devices_of(value: &Value<'_>) -> Option<Option<Vec<u32>>> {
+    if value.is_list() {
+        let indices: Vec<_> =
+            value.items()?.iter().map(|item| item.count(0..=DEVICES_MAX, "")).collect();
+        return Some(Some(indices.into_iter().collect::<Option<_>>()?));
+    }
+    if value.as_text() != Some("all") {
+        value.wrong("names no GPUs", "all, or a list of indices such as [0, 1]");
+        return None;
+    }
+    Some(None)
+}
+
+/// Profiles in the order of the file; a count of 0 asks for none.
+fn instances_of(value: &Value<'_>) -> Option<Vec<Instances>> {
+    let map = value.map()?;
+    let instances = map.all().into_iter().map(|(key, value)| {
+        let count = value.count(0..=COUNT_MAX, " instances")?;
+        if !is_profile(&key.text) {
+            let title = format!("{} is no GPU instance profile", crate::suggest::quoted(&key.text));
+            let allowed = "slices and memory, such as \"1g.5gb\", \"1g.5gb+me\", \"1c.3g.20gb\"";
+            value.faults.push(Fault::at(key.span.clone(), title).allowed(allowed));
+            return None;
+        }
+        Some(Instances { profile: key.text.clone(), count, span: key.span.clone() })
+    });
+    let instances: Vec<Option<Instances>> = instances.collect();
+    let instances: Vec<Instances> = instances.into_iter().collect::<Option<_>>()?;
+    Some(instances.into_iter().filter(|instances| instances.count > 0).collect())
+}
+
+/// `[1c.]3g.20gb[+me]`.
+fn is_profile(text: &str) -> bool {
+    let (name, attributes) =
+        text.split_once('+').map_or((text, None), |(name, rest)| (name, Some(rest)));
+    let number = |part: &str, unit: &str| {
+        let digits = part.strip_suffix(unit);
+        digits.is_some_and(|digits| {
+            (1..=4).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
+        })
+    };
+    let parts: Vec<&str> = name.split('.').collect();
+    let named = match parts[..] {
+        [gpu, memory] => number(gpu, "g") && number(memory, "gb"),
+        [compute, gpu, memory] => number(compute, "c") && number(gpu, "g") && number(memory, "gb"),
+        _ => false,
+    };
+    let plain = |text: &str| {
+        !text.is_empty()
+            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
+    };
+    named && attributes.is_none_or(plain)
+}
+
+impl MigRule {
+    /// Every GPU with MIG off.
+    pub fn disabled() -> Self {
+        Self { device_filter: Vec::new(), devices: None, mig_enabled: false, instances: Vec::new() }
+    }
+
+    /// GPU instances on some GPUs, or on all.
+    pub fn of(devices: Option<Vec<u32>>, profiles: &[&str]) -> Self {
+        let mut counts: BTreeMap<usize, u32> = BTreeMap::new();
+        for profile in profiles {
+            let first = profiles.iter().position(|other| other == profile);
+            *counts.entry(first.expect("it is one of them")).or_default() += 1;
+        }
+        let instances = counts.into_iter().map(|(index, count)| Instances {
+            profile: profiles[index].to_string(),
+            count,
+            span: 0..0,
+        });
+        Self {
+            device_filter: Vec::new(),
+            devices,
+            mig_enabled: true,
+            instances: instances.collect(),
+        }
+    }
+}
+
+/// Writes a file as mig-parted reads it, profiles in quotes.
+pub fn write(file: &MigConfigs) -> String {
+    let mut text = String::from("version: v1\nmig-configs:\n");
+    for config in &file.configs {
+        text.push_str(&format!("  {}:\n", name(&config.name)));
+        for rule in &config.rules {
+            text.push_str(&written(rule));
+        }
+    }
+    text
+}
+
+fn written(rule: &MigRule) -> String {
+    let mut lines = Vec::new();
+    let list = |items: Vec<String>| format!("[{}]", items.join(", "));
+    if !rule.device_filter.is_empty() {
+        let ids = rule.device_filter.iter().map(|id| quoted(id));
+        lines.push(format!("device-filter: {}", list(ids.collect())));
+    }
+    lines.push(match &rule.devices {
+        None => "devices: all".to_string(),
+        Some(indices) => format!("devices: {}", list(indices.iter().map(u32::to_string).collect())),
+    });
+    lines.push(format!("mig-enabled: {}", rule.mig_enabled));
+    if rule.mig_enabled {
+        lines.push(format!("mig-devices:{}", if rule.instances.is_empty() { " {}" } else { "" }));
+        let instances = rule.instances.iter();
+        lines.extend(instances.map(|one| format!("  {}: {}", quoted(&one.profile), one.count)));
+    }
+    let first = |(index, line): (usize, String)| {
+        format!("    {} {line}\n", if index == 0 { "-" } else { " " })
+    };
+    lines.into_iter().enumerate().map(first).collect()
+}
+
+/// A name bare where YAML reads it as text, else in quotes.
+fn name(text: &str) -> String {
+    let letters = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte));
+    let starts = text.starts_with(|first: char| first.is_ascii_alphabetic());
+    let word = ["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
+        .iter()
+        .any(|word| text.eq_ignore_ascii_case(word));
+    if letters && starts && !word { text.to_string() } else { quoted(text) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn profiles_are_known_by_their_form() {
+        for good in ["1g.5gb", "1g.5gb+me", "7g.80gb", "1c.3g.20gb", "1g.12gb+me.all", "2g.35gb"] {
+            assert!(is_profile(good), "{good}");
+        }
+        for bad in ["1g", "g.5gb", "1g.5", "1g.5gb+", "1.5gb", "3g.20GB", "1g.5gb.x", "", "+me"] {
+            assert!(!is_profile(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,504 @@
+//! YAML as a tree whose every value knows its place, and what a format asks of such a value.
+//!
+//! It knows no format. Aliases and nesting are bounded: a file that would unfold into more than it
+//! shows is refused.
+
+use super::{FAULTS_MAX, Fault};
+use crate::suggest::{nearest, quoted as quoted_for_people};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
+use serde_saphyr::{Location, Spanned};
+use std::cell::RefCell;
+use std::fmt;
+use std::ops::{Range, RangeInclusive};
+
+/// No file is longer: 1 MiB. A configuration of a thousand layouts needs a tenth of it.
+const BYTES_MAX: usize = 1 << 20;
+/// No value lies deeper.
+const DEPTH_MAX: usize = 32;
+/// No file has more values, those that aliases repeat included.
+const NODES_MAX: usize = 50_000;
+
+/// A value with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Node {
+    kind: Kind,
+    pub(super) span: Range<usize>,
+}
+
+/// What a value is. Numbers keep their text: a name may look like one.
+#[derive(Clone, Debug)]
+enum Kind {
+    Null,
+    Flag(bool),
+    Whole(i128),
+    Fraction,
+    Text(String),
+    List(Vec<Node>),
+    Map(Vec<(Key, Node)>),
+}
+
+/// A key with its place.
+#[derive(Clone, Debug)]
+pub(super) struct Key {
+    pub(super) text: String,
+    pub(super) span: Range<usize>,
+}
+
+/// The documents of a text, in order; a text without any has one that is null.
+pub(super) fn documents(text: &str) -> Result<Vec<Node>, Vec<Fault>> {
+    if text.len() > BYTES_MAX {
+        let title = "the file is too long for a configuration";
+        return Err(vec![Fault::at(0..0, title).allowed("at most 1 MiB")]);
+    }
+    let options = serde_saphyr::options! {
+        budget: serde_saphyr::budget! {
+            max_depth: DEPTH_MAX,
+            flow_nesting_limit: DEPTH_MAX,
+            max_nodes: NODES_MAX,
+            max_events: 4 * NODES_MAX,
+            max_documents: 64,
+            max_aliases: 1000,
+            max_anchors: 1000,
+            max_recorded_anchor_events: 4 * NODES_MAX,
+            max_recorded_anchor_bytes: 8 * BYTES_MAX,
+        },
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: NODES_MAX,
+            max_replay_stack_depth: 8,
+            max_alias_expansions_per_anchor: 1000,
+        },
+        with_snippet: false,
+        strict_booleans: false,
+    };
+    match serde_saphyr::from_multiple_with_options::<Spanned<Kind>>(text, options) {
+        Ok(documents) if documents.is_empty() => Ok(vec![Node { kind: Kind::Null, span: 0..0 }]),
+        Ok(documents) => Ok(documents.into_iter().map(node).collect()),
+        Err(error) => {
+            let at = error.location().map_or(0..0, |at| match at.span().byte_offset() {
+                Some(_) => span(&at),
+                None => place(text, at.line(), at.column()),
+            });
+            let at = at.start.min(text.len())..at.end.min(text.len());
+            Err(vec![Fault::at(at, message(&error))])
+        }
+    }
+}
+
+/// Where line and column, both from 1, are in a text.
+fn place(text: &str, line: u64, column: u64) -> Range<usize> {
+    let mut start = 0;
+    for _ in 1..line {
+        start = text[start..].find('\n').map_or(text.len(), |end| start + end + 1);
+    }
+    let shown = text[start..].lines().next().unwrap_or("");
+    let letter = shown.char_indices().nth(column.saturating_sub(1) as usize);
+    let at = start + letter.map_or(shown.len(), |(at, _)| at);
+    at..at + letter.map_or(0, |(_, letter)| letter.len_utf8())
+}
+
+/// What is wrong with the form of a file: our words for what its author can know, else the
+/// parser's, on one line and without the place, which the fault has.
+fn message(error: &serde_saphyr::Error) -> String {
+    let told = error.without_snippet().to_string();
+    let ours = [
+        ("alias replay", "the aliases of the file unfold into more than it shows: too many values"),
+        ("aliases", "the file has too many aliases"),
+        ("recursive reference", "an alias stands inside what it repeats"),
+        ("recursion", "the file is nested too deeply"),
+        ("nesting", "the file is nested too deeply"),
+        ("depth", "the file is nested too deeply"),
+        ("budget", "the file has too many values"),
+    ];
+    if let Some((_, words)) = ours.iter().find(|(part, _)| told.to_lowercase().contains(part)) {
+        return words.to_string();
+    }
+    let told = told.split(" at line ").next().unwrap_or_default();
+    // The advice is for programmers of the parser's users.
+    let told = told.split(", set ").next().unwrap_or_default();
+    let told: String = told.lines().next().unwrap_or_default().chars().take(160).collect();
+    format!("not valid YAML: {}", told.trim().trim_end_matches(['.', ':', ',']))
+}
+
+impl Node {
+    /// The text, if it is one.
+    pub(super) fn text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Text(text) => Some(text),
+            _ => None,
+        }
+    }
+}
+
+fn node(value: Spanned<Kind>) -> Node {
+    Node { span: span(&value.referenced), kind: value.value }
+}
+
+fn span(at: &Location) -> Range<usize> {
+    let start = at.span().byte_offset().unwrap_or(0) as usize;
+    start..start + at.span().byte_len().unwrap_or(0) as usize
+}
+
+impl<'de> Deserialize<'de> for Kind {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(KindVisitor)
+    }
+}
+
+struct KindVisitor;
+
+impl<'de> Visitor<'de> for KindVisitor {
+    type Value = Kind;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a value")
+    }
+
+    fn visit_bool<E: Error>(self, flag: bool) -> Result<Kind, E> {
+        Ok(Kind::Flag(flag))
+    }
+
+    fn visit_i64<E: Error>(self, number: i64) -> Result<Kind, E> {
+        Ok(Kind::Whole(number.into()))
+    }
+
+    fn visit_u64<E: Error>(self, number: u64) -> Result<Kind, E> {
+        Ok(Kind::Whole(number.into()))
+    }
+
+    fn visit_i128<E: Error>(self, number: i128) -> Result<Kind, E> {
+        Ok(Kind::Whole(number))
+    }
+
+    fn visit_u128<E: Error>(self, number: u128) -> Result<Kind, E> {
+        Ok(i128::try_from(number).map_or(Kind::Fraction, Kind::Whole))
+    }
+
+    fn visit_f64<E: Error>(self, _: f64) -> Result<Kind, E> {
+        Ok(Kind::Fraction)
+    }
+
+    fn visit_str<E: Error>(self, text: &str) -> Result<Kind, E> {
+        Ok(Kind::Text(text.to_string()))
+    }
+
+    fn visit_unit<E: Error>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_none<E: Error>(self) -> Result<Kind, E> {
+        Ok(Kind::Null)
+    }
+
+    fn visit_some<D: Deserializer<'de>>(self, deserializer: D) -> Result<Kind, D::Error> {
+        Kind::deserialize(deserializer)
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Kind, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element::<Spanned<Kind>>()? {
+            list.push(node(item));
+        }
+        Ok(Kind::List(list))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Kind, A::Error> {
+        let mut map = Vec::new();
+        while let Some(key) = entries.next_key::<Spanned<String>>()? {
+            let key = Key { span: span(&key.referenced), text: key.value };
+            map.push((key, node(entries.next_value::<Spanned<Kind>>()?)));
+        }
+        Ok(Kind::Map(map))
+    }
+}
+
+/// What is wrong in a file, collected: a reader goes on after a fault.
+#[derive(Default)]
+pub(super) struct Faults(RefCell<Vec<Fault>>);
+
+impl Faults {
+    pub(super) fn push(&self, fault: Fault) {
+        let mut all = self.0.borrow_mut();
+        if all.len() < FAULTS_MAX && !all.contains(&fault) {
+            all.push(fault);
+        }
+    }
+
+    /// What was read, if nothing was wrong.
+    pub(super) fn finish<T>(&self, found: Option<T>) -> Result<T, Vec<Fault>> {
+        let mut all = self.0.take();
+        all.sort_by_key(|fault| fault.span.start);
+        match found {
+            Some(found) if all.is_empty() => Ok(found),
+            _ => Err(all),
+        }
+    }
+}
+
+/// A map under inspection, with the path that leads to it. [`Map::finish`] reports keys that nobody
+/// asked for.
+pub(super) struct Map<'n> {
+    entries: &'n [(Key, Node)],
+    span: Range<usize>,
+    path: String,
+    faults: &'n Faults,
+    asked: Vec<&'static str>,
+    /// Keys that a fault is about already.
+    told: Vec<&'n str>,
+}
+
+/// A value under inspection.
+#[derive(Clone)]
+pub(super) struct Value<'n> {
+    pub(super) node: &'n Node,
+    pub(super) path: String,
+    pub(super) faults: &'n Faults,
+}
+
+impl<'n> Value<'n> {
+    /// The document itself.
+    pub(super) fn top(node: &'n Node, faults: &'n Faults) -> Self {
+        Value { node, path: String::new(), faults }
+    }
+
+    /// Reports what is wrong with the value.
+    pub(super) fn wrong(&self, what: impl AsRef<str>, allowed: &str) {
+        let title = match self.path.is_empty() {
+            true => format!("the document {}", what.as_ref()),
+            false => format!("`{}` {}", self.path, what.as_ref()),
+        };
+        self.faults.push(Fault::at(self.node.span.clone(), title).allowed(allowed));
+    }
+
+    pub(super) fn is_null(&self) -> bool {
+        matches!(self.node.kind, Kind::Null)
+    }
+
+    pub(super) fn is_list(&self) -> bool {
+        matches!(self.node.kind, Kind::List(_))
+    }
+
+    /// A string, if it is one; nothing is reported when it is not.
+    pub(super) fn as_text(&self) -> Option<&'n str> {
+        self.node.text()
+    }
+
+    /// A string.
+    pub(super) fn text(&self) -> Option<&'n str> {
+        let text = self.as_text();
+        if text.is_none() {
+            self.expected("text");
+        }
+        text
+    }
+
+    /// `true` or `false`.
+    pub(super) fn flag(&self) -> Option<bool> {
+        match self.node.kind {
+            Kind::Flag(flag) => Some(flag),
+            _ => {
+                self.expected("true or false");
+                None
+            }
+        }
+    }
+
+    /// A whole number in a range; `unit` stands behind the range in the message.
+    pub(super) fn count(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
+        let Kind::Whole(number) = self.node.kind else {
+            self.expected("a whole number");
+            return None;
+        };
+        let inside = u32::try_from(number).ok().filter(|number| range.contains(number));
+        if inside.is_none() {
+            let allowed = format!("{} to {}{unit}", range.start(), range.end());
+            self.wrong(format!("is {number}"), &allowed);
+        }
+        inside
+    }
+
+    /// One of a few words.
+    pub(super) fn word(&self, what: &str, words: &[&'static str]) -> Option<&'static str> {
+        let word = self.text()?;
+        let found = words.iter().find(|known| **known == word).copied();
+        if found.is_none() {
+            let title = format!("unknown {what} {}", quoted_for_people(word));
+            let fault = Fault::at(self.node.span.clone(), title).allowed(words.join(", "));
+            self.faults.push(fault.did_you_mean(nearest(word, words)));
+        }
+        found
+    }
+
+    /// A map; nothing is reported for a null, which stands for one that is not there.
+    pub(super) fn map(&self) -> Option<Map<'n>> {
+        match &self.node.kind {
+            Kind::Map(entries) => Some(Map {
+                entries,
+                span: self.node.span.clone(),
+                path: self.path.clone(),
+                faults: self.faults,
+                asked: Vec::new(),
+                told: Vec::new(),
+            }),
+            _ => {
+                self.expected("a map");
+                None
+            }
+        }
+    }
+
+    /// The items of a list that has at least one.
+    pub(super) fn items(&self) -> Option<Vec<Value<'n>>> {
+        let Kind::List(items) = &self.node.kind else {
+            self.expected("a list");
+            return None;
+        };
+        if items.is_empty() {
+            self.wrong("is an empty list", "at least one entry");
+            return None;
+        }
+        let item = |(index, node): (usize, &'n Node)| Value {
+            node,
+            path: format!("{}[{index}]", self.path),
+            faults: self.faults,
+        };
+        Some(items.iter().enumerate().map(item).collect())
+    }
+
+    fn expected(&self, what: &str) {
+        let found = match self.node.kind {
+            Kind::Null => "empty",
+            Kind::Flag(_) => "true or false",
+            Kind::Whole(_) | Kind::Fraction => "a number",
+            Kind::Text(_) => "text",
+            Kind::List(_) => "a list",
+            Kind::Map(_) => "a map",
+        };
+        self.wrong(format!("is {found}"), what);
+    }
+}
+
+impl<'n> Map<'n> {
+    /// Whether a key is there, whatever its value.
+    pub(super) fn has(&self, key: &str) -> bool {
+        self.entries.iter().any(|(known, _)| known.text == key)
+    }
+
+    /// The value of a key that is there and not null.
+    pub(super) fn get(&mut self, key: &'static str) -> Option<Value<'n>> {
+        if !self.asked.contains(&key) {
+            self.asked.push(key);
+        }
+        let (_, node) = self.entries.iter().find(|(known, _)| known.text == key)?;
+        Some(self.value(key, node)).filter(|value| !value.is_null())
+    }
+
+    /// The value of a key that must be there.
+    pub(super) fn need(&mut self, key: &'static str, help: &str) -> Option<Value<'n>> {
+        let value = self.get(key);
+        if value.is_none() {
+            let near = self.entries.iter().find(|(known, _)| nearest(&known.text, [key]).is_some());
+            match near {
+                // Empty, or misspelt: the key itself shows where.
+                Some((known, _)) if known.text != key => {
+                    let fault = Fault::at(known.span.clone(), self.unknown(known));
+                    self.faults.push(fault.help(format!("did you mean \"{key}\"?")));
+                    self.told.push(&known.text);
+                }
+                near => {
+                    let span = near.map_or(self.span.clone(), |(known, _)| known.span.clone());
+                    let title = format!("missing value of `{}`", self.path_of(key));
+                    self.faults.push(Fault::at(span, title).help(help));
+                }
+            }
+        }
+        value
+    }
+
+    /// Whether a key is there, or one that may be meant for it.
+    pub(super) fn has_like(&self, key: &'static str) -> bool {
+        self.entries.iter().any(|(known, _)| nearest(&known.text, [key]).is_some())
+    }
+
+    /// Every key with its value.
+    pub(super) fn all(&self) -> Vec<(&'n Key, Value<'n>)> {
+        self.entries.iter().map(|(key, node)| (key, self.value(&key.text, node))).collect()
+    }
+
+    /// Reports every key that was not asked for.
+    pub(super) fn finish(self) {
+        let known = |key: &Key| {
+            self.asked.contains(&key.text.as_str()) || self.told.contains(&key.text.as_str())
+        };
+        for (key, _) in self.entries.iter().filter(|(key, _)| !known(key)) {
+            let fault = Fault::at(key.span.clone(), self.unknown(key));
+            let fault = fault.allowed(self.asked.join(", "));
+            self.faults.push(fault.did_you_mean(nearest(&key.text, &self.asked)));
+        }
+    }
+
+    fn unknown(&self, key: &Key) -> String {
+        match self.path.is_empty() {
+            true => format!("unknown key {}", quoted_for_people(&key.text)),
+            false => format!("unknown key {} in `{}`", quoted_for_people(&key.text), self.path),
+        }
+    }
+
+    fn path_of(&self, key: &str) -> String {
+        if self.path.is_empty() { key.to_string() } else { format!("{}.{key}", self.path) }
+    }
+
+    fn value(&self, key: &str, node: &'n Node) -> Value<'n> {
+        Value { node, path: self.path_of(key), faults: self.faults }
+    }
+}
+
+/// Where a place in the text of a block scalar stands in the file around it: line by line, without
+/// the indentation. The whole scalar when it is not written as a block.
+pub(super) fn outer_span(
+    outer: &str,
+    scalar: Range<usize>,
+    inner: &str,
+    at: Range<usize>,
+) -> Range<usize> {
+    in_block(outer, scalar.start, inner, at).unwrap_or(scalar)
+}
+
+fn in_block(outer: &str, scalar: usize, inner: &str, at: Range<usize>) -> Option<Range<usize>> {
+    let before = inner.get(..at.start.min(inner.len()))?;
+    let line = before.matches('\n').count();
+    let column = before.len() - before.rfind('\n').map_or(0, |end| end + 1);
+    // The block begins on the line of its indicator, or on the next.
+    let this_line = outer.get(..scalar)?.rfind('\n').map_or(0, |end| end + 1);
+    let first = inner.lines().position(|text| !text.trim().is_empty())?;
+    let begins = [Some(this_line), line_after(outer, this_line, 1)].into_iter().flatten();
+    let begin = begins.into_iter().find(|&begin| {
+        let shown = line_after(outer, begin, first).and_then(|start| line_at(outer, start));
+        shown.is_some_and(|shown| shown.trim_start() == inner.lines().nth(first).unwrap_or(""))
+    })?;
+    let (start, text) = (line_after(outer, begin, line)?, inner.lines().nth(line).unwrap_or(""));
+    let from = start + line_at(outer, start)?.strip_suffix(text)?.len() + column;
+    Some(from..from + at.len().min(text.len().saturating_sub(column)))
+}
+
+/// The start of the line so many lines after the one that starts at `start`.
+fn line_after(text: &str, start: usize, lines: usize) -> Option<usize> {
+    (0..lines).try_fold(start, |start, _| Some(start + text.get(start..)?.find('\n')? + 1))
+}
+
+/// The line that starts here, without its end.
+fn line_at(text: &str, start: usize) -> Option<&str> {
+    Some(text.get(start..)?.lines().next().unwrap_or("").trim_end_matches('\r'))
+}
+
+/// A key or text as YAML writes it in double quotes.
+pub(super) fn quoted(text: &str) -> String {
+    let mut quoted = String::from("\"");
+    for letter in text.chars() {
+        match letter {
+            '"' | '\\' => quoted.extend(['\\', letter]),
+            letter if letter.is_control() => quoted.push_str(&format!("\\u{:04x}", letter as u32)),
+            letter => quoted.push(letter),
+        }
+    }
+    quoted + "\""
+}
