@@ -368,7 +368,8 @@ proptest! {
     }
 }
 
-const GOOD: [&str; 5] = [
+const GOOD: [&str; 6] = [
+    "tests/good/processes.toml",
     "tests/good/sharing.toml",
     "scenarios/vcpu-knee.toml",
     "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml",
