@@ -2,6 +2,8 @@
 //!
 //! What the values do is tested elsewhere.
 
+use crate::support::cases;
+use proptest::prelude::*;
 use slicewise::config::{Catalogue, Explained, LoadOptions, Said, explain};
 use std::fs;
 use std::path::Path;
@@ -146,3 +148,63 @@ fn of_a_sweep_the_first_point_is_explained() {
     assert_eq!(vcpus.value, "2");
     assert!(vcpus.origin.place.ends_with("case.toml:25:19"), "{:?}", vcpus.origin);
 }
+
+proptest! {
+    #![proptest_config(cases(300))]
+
+    /// Whatever is set to whatever ends with values or with a message.
+    #[test]
+    fn random_settings_never_panic(
+        path in 0..PATHS.len(),
+        value in prop_oneof![
+            "(\\PC|[ -~\n\r\t]){0,12}",
+            prop::sample::select(VALUES.as_slice()).prop_map(str::to_string),
+        ],
+        whole in "(\\PC|[=.'\"\\[\\]a-z0-9]){0,12}",
+        is_whole in any::<bool>(),
+    ) {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("case.toml");
+        fs::write(&file, FILE).unwrap();
+        let one = if is_whole { whole } else { format!("{}={value}", PATHS[path]) };
+        let set = vec![one, "vm.vcpus=4".to_string()];
+        let catalogue = CATALOGUE.get_or_init(|| Catalogue::load(None).unwrap()).clone();
+        if let Err(error) = explain(&file, &LoadOptions { set, ..LoadOptions::new(catalogue) }) {
+            prop_assert!(!error.to_string().is_empty());
+        }
+    }
+}
+
+static CATALOGUE: std::sync::OnceLock<Catalogue> = std::sync::OnceLock::new();
+
+const PATHS: [&str; 14] = [
+    "host",
+    "gpus",
+    "sharing",
+    "sharing.idle",
+    "vm",
+    "vm[0]",
+    "vm[1].load",
+    "vm.front.server",
+    "vm.name",
+    "vm.load.arrivals",
+    "baseline",
+    "capacity.precision",
+    "sweep.vm.vcpus",
+    "sweep",
+];
+
+const VALUES: [&str; 12] = [
+    "[1, 2]",
+    "[\"a\", 'b', { c = [1979-05-27] }]",
+    "{ kind = \"twin\", vm.server = { batch_max = 2 } }",
+    "twin",
+    "[{}]",
+    "[{ workload = \"bert-99\" }]",
+    "{ precision = \"1 %\" }",
+    "\u{feff}1",
+    "1 # comment",
+    "-9223372036854775808",
+    "nan",
+    "[[[[[[[[[[[[[[[[]]]]]]]]]]]]]]]]",
+];
