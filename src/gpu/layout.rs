@@ -42,7 +42,7 @@ impl<'a> Geometry<'a> {
         let same = taken.iter().filter(|at| at.0 == profile).count();
         same < wanted.max_per_gpu as usize
             && taken.iter().all(|&at| !self.overlap(at, (profile, start)))
-            && self.has_media_for(taken.iter().map(|at| at.0).chain([profile]))
+            && self.has_media_beside(taken, profile)
     }
 
     /// The starts at which an instance can be added, rising.
@@ -64,14 +64,23 @@ impl<'a> Geometry<'a> {
         (start / step, self.profiles[profile].compute_slices)
     }
 
-    /// Whether the card's media engines are enough for these instances, as far as known.
-    pub fn has_media_for(&self, instances: impl Iterator<Item = usize>) -> bool {
+    /// Whether the card's media engines are enough for one more instance.
+    fn has_media_beside(&self, taken: &[Positioned], profile: usize) -> bool {
+        let mut counts = self.counts(taken);
+        counts[profile] += 1;
+        self.has_media(&counts, 1)
+    }
+
+    /// Whether the media engines of so many cards are enough for so many instances of each profile,
+    /// as far as known.
+    pub fn has_media(&self, counts: &[u32], cards: u32) -> bool {
         let mut needed = [0; 4];
-        for profile in instances {
-            let own = self.profiles[profile].media.counts();
-            needed.iter_mut().zip(own).for_each(|(sum, count)| *sum += count.unwrap_or(0));
+        for (profile, count) in self.profiles.iter().zip(counts) {
+            let own = profile.media.counts();
+            needed.iter_mut().zip(own).for_each(|(sum, each)| *sum += each.unwrap_or(0) * count);
         }
-        needed.iter().zip(self.media).all(|(sum, there)| there.is_none_or(|there| *sum <= there))
+        let all = needed.iter().zip(self.media);
+        all.into_iter().all(|(sum, there)| there.is_none_or(|there| *sum <= there * cards))
     }
 
     /// Every legal layout of the profiles that are `among`, the empty one included, each once and

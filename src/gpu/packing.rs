@@ -74,12 +74,13 @@ impl Packing<'_> {
         kept
     }
 
-    /// Bounds that hold for any layouts: slices, and instances of each profile.
+    /// Bounds that hold for any layouts: slices, media engines, instances of each profile.
     fn may_fit(&self, wanted: &[u32], cards: usize) -> bool {
         let (geometry, cards) = (self.geometry, cards as u32);
         let mut counts = geometry.profiles.iter().zip(wanted);
         geometry.memory_of(wanted) <= geometry.memory_slices * cards
             && geometry.compute_of(wanted) <= geometry.compute_slices * cards
+            && geometry.has_media(wanted, cards)
             && counts.all(|(profile, &count)| count <= profile.max_per_gpu * cards)
     }
 }

@@ -253,8 +253,7 @@ pub fn obstacle_of_layouts(geometry: &Geometry<'_>, wanted: &[u32], cards: u32) 
     if needed > there {
         return Obstacle::ComputeSlices { needed, there };
     }
-    let instances = (0..wanted.len()).flat_map(|one| (0..wanted[one]).map(move |_| one));
-    if cards == 1 && !geometry.has_media_for(instances) {
+    if !geometry.has_media(wanted, cards) {
         return Obstacle::MediaEngines;
     }
     Obstacle::Positions

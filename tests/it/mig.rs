@@ -258,6 +258,26 @@ fn profiles_are_listed_as_nvidia_smi_prints_them() {
 }
 
 #[test]
+fn what_is_free_beside_others_is_counted_as_listed() {
+    let free = |arguments: &[&str]| -> Vec<String> {
+        let text = good(&[&["list"], arguments].concat());
+        let rows = text.lines().filter(|line| line.contains("  MIG "));
+        rows.map(|row| row.split_whitespace().nth(5).unwrap().to_string()).collect()
+    };
+    // Public listing of an A100 40 GB after `-cgi 4g.20gb`: 1g, 1g+me, doubled 1g, 2g, 3g, 4g, 7g.
+    let beside = free(&["a100-pcie-40gb", "--beside", "4g.20gb"]);
+    assert_eq!(beside, ["3/7", "1/1", "2/4", "1/3", "1/2", "0/1", "0/1"]);
+    // A 3g at 4:4 leaves 4/7 and 2/3 (users' listing of an A100 80 GB); the one at 0:4 of the
+    // NVIDIA MIG User Guide leaves 3/7.
+    let beside = free(&["a100-pcie-80gb", "--beside", "3g.40gb"]);
+    assert_eq!([&beside[0], &beside[3], &beside[4]], ["4/7", "2/3", "1/2"]);
+    let beside = free(&["a100-pcie-40gb", "--beside", "3g.20gb@0"]);
+    assert_eq!(beside[0], "3/7");
+    refused(&["list", "a30", "--beside", "5x1g.6gb"], "no layout of a30 holds");
+    refused(&["list", "a30", "--beside", "1g.5gb"], "is no GPU instance profile of a30");
+}
+
+#[test]
 fn a_layout_is_drawn_with_the_commands_that_make_it() {
     let text = good(&["place", "a100-pcie-40gb", "3g.20gb", "2g.10gb", "1g.5gb"]);
     assert!(
@@ -292,6 +312,8 @@ fn an_order_that_gets_stuck_is_told_with_one_that_does_not() {
     assert!(text.contains("-cgi 9,14,19,19 -C"), "{text}");
     let note = "the driver puts 1g.5gb to 6, 1g.5gb to 4, 2g.10gb to 0, and has no room for number 4, 3g.20gb";
     assert!(text.contains(note), "{text}");
+    let text = good(&["place", "a100-pcie-40gb", "3g.20gb", "4g.20gb"]);
+    assert!(text.contains("-cgi 9,5 -C") && text.contains("need driver R510"), "{text}");
     let text = good(&["place", "a100-pcie-40gb", "9,19,14,19"]);
     assert!(text.contains("-cgi 9,19,14,19 -C") && !text.contains("has no room"), "{text}");
     let text = good(&["place", "a100-pcie-40gb", "4g.20gb", "1g.10gb", "2x1g.5gb"]);

@@ -167,15 +167,6 @@ pub(super) fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failu
         [] => String::new(),
         others => format!(": it is one of {}", others.join(", ")),
     };
-    not_one_of(name, gpu, &whose)
-}
-
-/// As [`unknown`], where the other GPUs are not at hand.
-pub(super) fn unknown_here(name: &str, gpu: &GpuSpec) -> Failure {
-    not_one_of(name, gpu, "")
-}
-
-fn not_one_of(name: &str, gpu: &GpuSpec, whose: &str) -> Failure {
     let names = gpu.mig_profiles.iter().map(|one| format!("{} (id {})", one.name, one.id));
     let names: Vec<String> = names.collect();
     let title = format!("{} is no GPU instance profile of {}{whose}", quoted(name), gpu.id);

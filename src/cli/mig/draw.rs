@@ -65,7 +65,7 @@ pub(in crate::cli) fn card(
     let unit = |slice| compute_span(slice, 1);
     fill(&mut compute, geometry.compute_slices, &unit, &rest.stranded_compute);
     let numbers: String =
-        (0..geometry.memory_slices).map(|slice| format!(" {:^width$}", slice)).collect();
+        (0..geometry.memory_slices).map(|slice| format!(" {slice:^width$}")).collect();
     let mut text = format!("{:LABEL$}{}\n", "slice", numbers.trim_end());
     let mut rows = vec![("memory", memory), ("compute", compute)];
     if !divided.is_empty() {

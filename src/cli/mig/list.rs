@@ -1,13 +1,15 @@
 //! `slicewise mig list`: GPU instance profiles and their positions, or the compute instances of one,
 //! in the shape in which `nvidia-smi` prints them.
 //!
-//! Nothing is created: every instance is free.
+//! What is free is counted from positions beside the instances that are named, else all is.
 
-use super::ask::unknown_here;
+use super::ask::{asked, unknown};
 use super::{Failure, ListArgs};
 use crate::cli::output;
+use crate::config::Catalogue;
 use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, name};
-use crate::gpu::layout::Geometry;
+use crate::gpu::cutting::{Cut, cut, rest};
+use crate::gpu::layout::{Geometry, Positioned};
 use crate::spec::{GpuSpec, MigProfile};
 use crate::units::Bytes;
 use serde_json::{Value, json};
@@ -15,7 +17,11 @@ use serde_json::{Value, json};
 const BYTES_PER_GIB: f64 = (1u64 << 30) as f64;
 
 /// Runs the command.
-pub(super) fn run(arguments: &ListArgs, gpu: &GpuSpec, source: &str) -> Result<(), Failure> {
+pub(super) fn run(
+    arguments: &ListArgs,
+    gpu: &GpuSpec,
+    catalogue: &Catalogue,
+) -> Result<(), Failure> {
     let geometry = Geometry::new(&gpu.mig_profiles);
     if let Some(name) = &arguments.gi {
         let found = gpu.mig_profiles.iter().find(|one| one.name == *name);
@@ -23,17 +29,46 @@ pub(super) fn run(arguments: &ListArgs, gpu: &GpuSpec, source: &str) -> Result<(
             let id = name.parse::<u32>().ok()?;
             gpu.mig_profiles.iter().find(|one| one.id == id)
         });
-        let Some(gi) = found else { return Err(unknown_here(name, gpu)) };
+        let Some(gi) = found else { return Err(unknown(name, gpu, catalogue)) };
         let kinds = compute_profiles(&geometry, gi);
         return output::data(&match arguments.json {
             true => format!("{:#}\n", compute_document(gpu, gi, &kinds)),
             false => compute_text(gi, &kinds),
         });
     }
+    let taken = taken(&arguments.beside, gpu, catalogue)?;
+    let rows = rows(gpu, &rest(&geometry, &taken).room);
+    let source = catalogue.mig_source(&gpu.id);
     output::data(&match arguments.json {
-        true => format!("{:#}\n", document(gpu, source)),
-        false => text(gpu, source),
+        true => format!("{:#}\n", document(gpu, &rows, source)),
+        false => text(gpu, &rows, source),
     })
+}
+
+/// Where the instances lie that are there already.
+fn taken(
+    words: &[String],
+    gpu: &GpuSpec,
+    catalogue: &Catalogue,
+) -> Result<Vec<Positioned>, Failure> {
+    let wishes: Vec<_> = asked(words, gpu, catalogue)?.iter().map(|one| one.wish).collect();
+    match cut(&Geometry::new(&gpu.mig_profiles), &wishes, 1) {
+        Cut::Made { cards, .. } => Ok(cards.into_iter().flatten().map(|made| made.at).collect()),
+        Cut::Refused(_) => Err(Failure::Usage(format!(
+            "no layout of {} holds what --beside names\n  = help: `slicewise mig place` says why",
+            gpu.id
+        ))),
+    }
+}
+
+/// A profile, and how many of it are free.
+type Row<'a> = (&'a MigProfile, u32);
+
+/// Smallest first, a variant behind its namesake: the order of nvidia-smi.
+fn rows<'a>(gpu: &'a GpuSpec, room: &[u32]) -> Vec<Row<'a>> {
+    let mut all: Vec<Row<'_>> = gpu.mig_profiles.iter().zip(room.iter().copied()).collect();
+    all.sort_by_key(|(one, _)| (one.compute_slices, one.memory_slices, one.is_variant(), one.id));
+    all
 }
 
 /// A number, or a dash where it is not published.
@@ -46,14 +81,7 @@ pub(super) fn gib(bytes: Bytes) -> f64 {
     bytes.get() as f64 / BYTES_PER_GIB
 }
 
-/// Smallest first, a variant behind its namesake: the order of nvidia-smi.
-fn in_order(gpu: &GpuSpec) -> Vec<&MigProfile> {
-    let mut all: Vec<&MigProfile> = gpu.mig_profiles.iter().collect();
-    all.sort_by_key(|one| (one.compute_slices, one.memory_slices, one.is_variant(), one.id));
-    all
-}
-
-fn text(gpu: &GpuSpec, source: &str) -> String {
+fn text(gpu: &GpuSpec, rows: &[Row<'_>], source: &str) -> String {
     let rule = format!("+{}+\n", "-".repeat(79));
     let mut text = format!("{}\n{rule}", gpu.name);
     text.push_str(&format!("| {:<78}|\n", "GPU instance profiles:"));
@@ -64,9 +92,9 @@ fn text(gpu: &GpuSpec, source: &str) -> String {
         "|                                Free/Total   GiB              CE    JPEG  OFA  |\n",
     );
     text.push_str(&format!("|{}|\n", "=".repeat(79)));
-    for one in in_order(gpu) {
+    for (one, free) in rows {
         let memory = one.frame_buffer.map_or("-".to_string(), |fb| format!("{:.2}", gib(fb)));
-        let instances = format!("{0}/{0}", one.max_per_gpu);
+        let instances = format!("{free}/{}", one.max_per_gpu);
         let media = one.media;
         text.push_str(&format!(
             "|   0  {:<19} {:>2}     {:<5}      {:<6}     No     {:<3}    {:<2}    {:<2}  |\n",
@@ -86,7 +114,7 @@ fn text(gpu: &GpuSpec, source: &str) -> String {
             shown(media.ofa)
         ));
     }
-    for one in in_order(gpu) {
+    for (one, _) in rows {
         let word = if one.starts.len() == 1 { "Placement :" } else { "Placements:" };
         let inferred = if one.is_printed { "" } else { "  (inferred)" };
         text.push_str(&format!(
@@ -105,13 +133,13 @@ fn text(gpu: &GpuSpec, source: &str) -> String {
     text + &format!("source: {source}\n")
 }
 
-fn document(gpu: &GpuSpec, source: &str) -> Value {
+fn document(gpu: &GpuSpec, rows: &[Row<'_>], source: &str) -> Value {
     let geometry = Geometry::new(&gpu.mig_profiles);
-    let profiles = in_order(gpu).into_iter().map(|one| {
+    let profiles = rows.iter().map(|(one, free)| {
         json!({
             "profile": one.name,
             "id": one.id,
-            "instances_free": one.max_per_gpu,
+            "instances_free": free,
             "instances_total": one.max_per_gpu,
             "memory_gib": one.frame_buffer.map(gib),
             "p2p": false,

@@ -39,6 +39,10 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "PROFILE")]
     gi: Option<String>,
 
+    /// Count what is free beside these GPU instances, as `place` takes them; may be repeated
+    #[arg(long, value_name = "PROFILE", conflicts_with = "gi")]
+    beside: Vec<String>,
+
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
@@ -95,7 +99,8 @@ pub(crate) struct LayoutsArgs {
 const LIST_HELP: &str = "\
 Examples:
   slicewise mig list a100-pcie-40gb                  profiles and their positions
-  slicewise mig list a100-pcie-40gb --gi 3g.20gb     compute instances of a 3g.20gb";
+  slicewise mig list a100-pcie-40gb --gi 3g.20gb     compute instances of a 3g.20gb
+  slicewise mig list a100-pcie-40gb --beside 4g.20gb what is free beside a 4g.20gb";
 
 const PLACE_HELP: &str = "\
 Examples:
@@ -124,7 +129,7 @@ pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Fai
     match command {
         MigCommand::List(arguments) => {
             let gpu = gpu(&catalogue, &arguments.gpu)?;
-            list::run(&arguments, gpu, catalogue.mig_source(&gpu.id))
+            list::run(&arguments, gpu, &catalogue)
         }
         MigCommand::Place(arguments) => {
             let gpu = gpu(&catalogue, &arguments.gpu)?;

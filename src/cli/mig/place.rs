@@ -308,6 +308,13 @@ fn notes(
             .collect();
         notes.push(format!("the same with named starts: -cgi {}", starts.join("; -cgi ")));
     }
+    let has = |card: &Card, slices: u32| {
+        card.made.iter().any(|made| profiles[made.at.0].compute_slices == slices)
+    };
+    if cards.iter().any(|card| has(card, 4) && has(card, 3)) {
+        // NVIDIA MIG User Guide, supported profiles.
+        notes.push("4g and 3g on one card need driver R510 or later".to_string());
+    }
     if cards.iter().flat_map(|card| &card.made).any(|made| !profiles[made.at.0].is_printed) {
         notes.push(format!("positions of {} are inferred, not printed for this board", gpu.id));
     }
@@ -438,14 +445,17 @@ impl Refused<'_> {
         match why {
             Why::Start((profile, start)) => {
                 let one = &profiles[profile];
-                format!("{} cannot start at {start}: its positions are {}", one.name, one.positions())
+                format!(
+                    "{} cannot start at {start}: its positions are {}",
+                    one.name,
+                    one.positions()
+                )
             }
             Why::Overlap(one, other) => format!("{} and {} overlap", place(one), place(other)),
             Why::Named => "they have a layout, but not with the starts that are named".to_string(),
-            Why::Maximum { profile, wanted, most } => format!(
-                "{wanted} x {} are too many: a card takes {most}",
-                profiles[profile].name
-            ),
+            Why::Maximum { profile, wanted, most } => {
+                format!("{wanted} x {} are too many: a card takes {most}", profiles[profile].name)
+            }
             Why::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
                 "they take {} compute slices but {needed} memory slices, and {there} {} and {slices}: {}",
                 geometry.compute_of(&counts),
@@ -456,9 +466,9 @@ impl Refused<'_> {
                 "they take {needed} compute slices, and {there} {slices}: {}",
                 self.each(|one| one.compute_slices)
             ),
-            Why::Cards(Obstacle::MediaEngines) => {
-                "they need more media engines than the card has: one instance can have the media extensions (+me)".to_string()
-            }
+            Why::Cards(Obstacle::MediaEngines) => format!(
+                "they need more media engines than {there}: one instance of a card can have the media extensions (+me)"
+            ),
             Why::Cards(_) => {
                 let used = profiles.iter().zip(&counts).filter(|(_, count)| **count > 0);
                 let used: Vec<String> = used.map(|(one, _)| one.to_string()).collect();
