@@ -68,11 +68,19 @@ fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
         title: scenario.title.clone(),
         hash: scenario.hash.clone(),
         seed: scenario.seed,
-        search: CapacitySearch { precision: arguments.precision / 100.0 },
+        search: search(arguments, scenario.pairs.iter().filter_map(|pair| pair.capacity)),
         replications: arguments.replications,
         systems,
         skipped: Vec::new(),
     }
+}
+
+/// The precision of the command line, else the finest that a file states, else half a percent.
+fn search(arguments: &CapacityArgs, stated: impl Iterator<Item = f64>) -> CapacitySearch {
+    const PRECISION: f64 = 0.005;
+    let stated = stated.min_by(f64::total_cmp);
+    let given = arguments.precision.map(|percent| percent / 100.0);
+    CapacitySearch { precision: given.or(stated).unwrap_or(PRECISION) }
 }
 
 /// Each point of a sweep, compared with each other.
@@ -97,7 +105,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
         title: sweep.title.clone(),
         hash: sweep.hash.clone(),
         seed: sweep.seed,
-        search: CapacitySearch { precision: arguments.precision / 100.0 },
+        search: search(arguments, std::iter::empty()),
         replications: arguments.replications,
         systems,
         skipped,

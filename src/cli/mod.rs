@@ -223,9 +223,10 @@ pub(crate) struct CapacityArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// How close the VALID and the INVALID rate are in the end, in percent of the rate
-    #[arg(long, value_name = "PERCENT", default_value = "0.5", value_parser = percent)]
-    precision: f64,
+    /// How close the VALID and the INVALID rate are in the end, in percent of the rate [default:
+    /// the finest of the files' [capacity], else 0.5]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    precision: Option<f64>,
 
     /// Searches per system, each with other random numbers, for an interval
     #[arg(long, value_name = "N", default_value = "3")]

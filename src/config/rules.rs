@@ -168,7 +168,8 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
             );
             let label = "CUDA would fail to allocate";
             let help = "nothing divides memory between processes: run fewer of them, smaller batches, or more cards";
-            problems.push(Diagnostic::at(&guest.spots.cards, title).label(label).help(help));
+            let diagnostic = Diagnostic::at(&guest.spots.cards, title).label(label).help(help);
+            problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
         }
     }
 }

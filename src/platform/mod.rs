@@ -177,25 +177,44 @@ pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -
     platform.outcome()
 }
 
-/// As [`simulate`], but gives up, with nothing, once a Server run has more queries over its bound
-/// than any run of its length may have: it will not be VALID, and an overloaded run is long.
-pub fn simulate_unless_lost(experiment: &Experiment) -> Option<Outcome> {
+/// What came of a run that need not be simulated to its end.
+#[derive(Clone, Debug)]
+pub enum Watched {
+    /// It was.
+    Whole(Outcome),
+    /// This VM had so many queries over its bound that it can only be INVALID.
+    Lost(VmId),
+}
+
+impl Watched {
+    /// What the run yielded, if it came to its end.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Watched::Whole(outcome) => Some(outcome),
+            Watched::Lost(_) => None,
+        }
+    }
+}
+
+/// As [`simulate`], but gives up once a Server run has more queries over its bound than any run of
+/// its length may have: it will not be VALID, and an overloaded run is long.
+pub fn simulate_unless_lost(experiment: &Experiment) -> Watched {
     /// How many events between two looks.
     const STRIDE: u64 = 20_000;
     let mut platform = Platform::new(experiment);
     let mut events = EventList::new();
     platform.start(&mut events);
     while engine::run(&mut platform, &mut events, STRIDE) == Ending::EventLimit {
-        let vms = platform.guests.iter().zip(&experiment.vms);
-        if vms.into_iter().any(|(guest, vm)| is_lost(vm, &guest.recorder)) {
-            return None;
+        let mut vms = platform.guests.iter().zip(&experiment.vms);
+        if let Some(lost) = vms.position(|(guest, vm)| is_lost(vm, &guest.recorder)) {
+            return Watched::Lost(VmId(lost as u16));
         }
     }
-    Some(platform.outcome())
+    Watched::Whole(platform.outcome())
 }
 
 /// Whether a Server run that has come so far can only be INVALID. It counts the queries that were
-/// late and those that wait beyond the bound, and takes the run for twice as long as it should be.
+/// late and those that wait beyond the bound, and allows as many as the longest run may have.
 fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
     let settings = &vm.load.settings;
     if vm.load.scenario != TestScenario::Server {
@@ -204,7 +223,12 @@ fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
     let rate = settings.target_qps;
     let expected =
         (rate * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
-    let allowed = (1.0 - settings.percentile / 100.0) * (2.0 * expected + 1000.0);
+    // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not.
+    let most = match vm.load.arrivals {
+        Arrivals::Bursty(_) => 2.0 * expected,
+        _ => expected + 8.0 * expected.sqrt(),
+    };
+    let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
     let mut late = recorder.over_latency() as f64;
     if !matches!(vm.load.arrivals, Arrivals::Bursty(_)) {
         // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).

@@ -4,6 +4,7 @@
 //! that two systems under comparison differ by the system alone. LoadGen's FindPeakPerformance mode
 //! searches the same way. It does not look for a second VALID range above the first INVALID one.
 
+use super::border::{CapacitySearch, Limit, limit_near};
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
@@ -15,22 +16,6 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// How to search.
-#[derive(Clone, Copy, Debug)]
-pub struct CapacitySearch {
-    /// The search ends when the VALID and the INVALID rate are this close, relative to the rate.
-    pub precision: f64,
-}
-
-/// Where a search ended.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Limit {
-    /// The highest VALID multiple of the rates asked for; 0 when none is.
-    pub factor: f64,
-    /// What failed just above it, by VM; empty when nothing does.
-    pub failed: Vec<String>,
-}
-
 /// The highest rate, in queries per second, at which the first VM's run is VALID with the rates of
 /// all Server VMs raised alike; to the search's precision and never above the truth by more than
 /// that; 0 when no rate is.
@@ -40,65 +25,21 @@ pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
 
 /// The highest multiple of the rates of all Server VMs at which every one of them is VALID.
 pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
-    assert!(search.precision > 0.0, "a precision of {}", search.precision);
-    let mut failed = Vec::new();
-    let mut valid_at = |factor: f64| {
-        let found = failures(&at_load(experiment, factor));
-        let valid = found.is_empty();
-        if !valid {
-            failed = found;
-        }
-        valid
-    };
-    // The given rate is usually near: widen from it by factors that grow, 1.05 to 103 and together
-    // to 10^9 either way.
-    const STEPS: i32 = 12;
-    let (mut valid, mut invalid) = (0.0, f64::INFINITY);
-    for step in 0..STEPS {
-        let wider = 1.0 + 0.05 * f64::from(1 << step);
-        let factor = match (valid > 0.0, invalid.is_finite()) {
-            (false, false) => 1.0,
-            (true, false) => valid * wider,
-            (false, true) => invalid / wider,
-            (true, true) => break,
-        };
-        if valid_at(factor) { valid = factor } else { invalid = factor }
-    }
-    if valid > 0.0 && invalid.is_finite() {
-        while invalid - valid > search.precision * valid {
-            let middle = (valid + invalid) / 2.0;
-            if valid_at(middle) { valid = middle } else { invalid = middle }
-        }
-    }
-    Limit { factor: valid, failed }
+    limit_near(experiment, search, None, &|_| {})
 }
 
 /// Which VMs a search raises: those that are asked at a rate and held to a bound.
-fn is_server(vm: &&VmSpec) -> bool {
+pub(super) fn is_server(vm: &&VmSpec) -> bool {
     vm.load.scenario == TestScenario::Server
 }
 
 /// The experiment with the rates of its Server VMs times `factor`.
-fn at_load(experiment: &Experiment, factor: f64) -> Experiment {
+pub(super) fn at_load(experiment: &Experiment, factor: f64) -> Experiment {
     let mut experiment = experiment.clone();
     for vm in experiment.vms.iter_mut().filter(|vm| is_server(&&**vm)) {
         vm.load.settings.target_qps *= factor;
     }
     experiment
-}
-
-/// The rules that Server VMs fail, each with the VM's group; none means VALID.
-fn failures(experiment: &Experiment) -> Vec<String> {
-    let Some(outcome) = simulate_unless_lost(experiment) else {
-        return vec!["over twice as many queries over the bound as are allowed".to_string()];
-    };
-    let vms = experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm));
-    let several = experiment.vms.len() > 1;
-    let told = vms.flat_map(|(vm, found)| {
-        let name = if several { format!("{}: ", vm.group) } else { String::new() };
-        found.failed_rules.iter().map(move |rule| format!("{name}{rule}"))
-    });
-    told.collect()
 }
 
 /// Something whose capacity is wanted.
@@ -211,22 +152,38 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
 /// Searches the capacity of every system, in parallel, and its latencies on the way there.
 pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResults {
     let jobs: Vec<(usize, u32)> = (0..plan.systems.len())
-        .flat_map(|system| (0..plan.replications).map(move |replication| (system, replication)))
+        .flat_map(|system| (1..plan.replications).map(move |replication| (system, replication)))
         .collect();
-    let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + plan.systems.len() as u64);
+    let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + 2 * plan.systems.len() as u64);
     let step = |name: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
-    let found: Vec<Limit> = jobs
+    let search = |system: usize, replication: u32, near: Option<f64>| {
+        let System { name, experiment, .. } = &plan.systems[system];
+        let experiment = Experiment { replication, ..experiment.clone() };
+        let tell = |rate: f64| {
+            let doing = format!("{name}: {rate:.0} per second");
+            progress(done.load(Ordering::Relaxed), all, &doing);
+        };
+        let limit = limit_near(&experiment, plan.search, near, &tell);
+        step(name);
+        limit
+    };
+    let systems: Vec<usize> = (0..plan.systems.len()).collect();
+    let first: Vec<Limit> =
+        systems.par_iter().with_max_len(1).map(|&system| search(system, 0, None)).collect();
+    // Other random numbers move the border little: the next searches begin where the first ended.
+    let others: Vec<Limit> = jobs
         .par_iter()
         .with_max_len(1)
-        .map(|&(system, replication)| {
-            let System { name, experiment, .. } = &plan.systems[system];
-            let experiment = Experiment { replication, ..experiment.clone() };
-            let limit = limit(&experiment, plan.search);
-            step(name);
-            limit
+        .map(|&(system, replication)| search(system, replication, Some(first[system].factor)))
+        .collect();
+    let mut others = others.into_iter();
+    let limits: Vec<Vec<Limit>> = first
+        .into_iter()
+        .map(|first| {
+            let rest = others.by_ref().take(plan.replications as usize - 1);
+            std::iter::once(first).chain(rest).collect()
         })
         .collect();
-    let limits: Vec<&[Limit]> = found.chunks(plan.replications as usize).collect();
     let asked: Vec<f64> =
         plan.systems.iter().map(|system| asked_per_s(&system.experiment)).collect();
     let curves: Vec<Vec<LoadPoint>> = plan
@@ -234,7 +191,7 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
-            let curve = curve(&system.experiment, asked[index], limits[index][0].factor);
+            let curve = curve(&system.experiment, asked[index], &limits[index][0]);
             step(&system.name);
             curve
         })
@@ -265,7 +222,9 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
             server_vms: servers().count(),
             cards: cards.len(),
             capacity_per_s: student_95(&rates).expect("at least one replication"),
-            ratio_to_bare_metal: ratios.and_then(|ratios| student_95(&ratios)),
+            ratio_to_bare_metal: ratios
+                .and_then(|ratios| student_95(&ratios))
+                .map(|ratio| ratio.of_searches(plan.search.precision)),
             limited_by: limits[index][0].failed.clone(),
             target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
             curve,
@@ -292,20 +251,28 @@ pub fn asked_per_s(experiment: &Experiment) -> f64 {
     experiment.vms.iter().filter(is_server).map(|vm| vm.load.settings.target_qps).sum()
 }
 
-/// Latencies on the way to the capacity and just beyond, at rates of three digits; a rate at which
-/// the run is given up has no point.
-fn curve(experiment: &Experiment, asked: f64, limit: f64) -> Vec<LoadPoint> {
+/// Latencies on the way to the capacity, at rates of three digits, and about it, where the search has
+/// been; a rate at which the run was given up has no point.
+fn curve(experiment: &Experiment, asked: f64, limit: &Limit) -> Vec<LoadPoint> {
     /// Parts of the capacity: dense where latency grows.
-    const LOADS: [f64; 9] = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95, 0.99, 1.02];
-    if limit <= 0.0 {
+    const LOADS: [f64; 7] = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95];
+    /// The search looks further, at rates that would leave the chart.
+    const BEYOND: f64 = 1.1;
+    if limit.factor <= 0.0 {
         return Vec::new();
     }
-    let found = LOADS.iter().filter_map(|load| {
-        let rate = three_digits(load * limit * asked);
+    let below = LOADS.iter().filter_map(|load| {
+        let rate = three_digits(load * limit.factor * asked);
         let experiment = at_load(experiment, rate / asked);
-        Some(load_point(rate, &experiment, &simulate_unless_lost(&experiment)?))
+        Some(load_point(rate, &experiment, &simulate_unless_lost(&experiment).outcome()?))
     });
-    found.collect()
+    let mut points: Vec<LoadPoint> = below.collect();
+    let last = points.last().map_or(0.0, |point| point.asked_per_s);
+    let near = limit.seen.iter().filter(|point| {
+        point.asked_per_s > last && point.asked_per_s < BEYOND * limit.factor * asked
+    });
+    points.extend(near);
+    points
 }
 
 /// The positive number to three digits.
@@ -314,7 +281,11 @@ fn three_digits(number: f64) -> f64 {
     (number / decade).round() * decade
 }
 
-fn load_point(asked_per_s: f64, experiment: &Experiment, outcome: &Outcome) -> LoadPoint {
+pub(super) fn load_point(
+    asked_per_s: f64,
+    experiment: &Experiment,
+    outcome: &Outcome,
+) -> LoadPoint {
     let mut point =
         LoadPoint { asked_per_s, latency_p50_ms: 0.0, latency_p99_ms: 0.0, valid: true };
     for (_, found) in experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm)) {

@@ -3,6 +3,7 @@
 //! It formats nothing and reads no file.
 
 mod baseline;
+mod border;
 mod calibrate;
 mod capacity;
 mod fits;
@@ -15,10 +16,11 @@ mod sweep;
 mod vms;
 
 pub use baseline::counterfactual;
+pub use border::{CapacitySearch, Limit};
 pub use calibrate::*;
 pub use capacity::{
-    CapacityPlan, CapacityResults, CapacitySearch, Limit, LoadPoint, System, SystemCapacity,
-    add_with_bare_metal, asked_per_s, capacities, capacity, limit,
+    CapacityPlan, CapacityResults, LoadPoint, System, SystemCapacity, add_with_bare_metal,
+    asked_per_s, capacities, capacity, limit,
 };
 pub use interval::{Interval, student_95};
 pub use results::*;

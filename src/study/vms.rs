@@ -4,12 +4,13 @@
 //! simulated: with the answer every VM is VALID, with one more not, or there is no room for it. It
 //! does not mix kinds, and does not move a VM from card to card.
 
+use super::border::too_late;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, sensitivity};
-use crate::platform::{Outcome, simulate, simulate_unless_lost};
-use crate::spec::{Experiment, GpuId, TestScenario};
+use crate::platform::{Outcome, Watched, simulate, simulate_unless_lost};
+use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -110,8 +111,8 @@ pub struct WayResult {
     pub cards_used: u32,
     /// Cards of the machine.
     pub cards: u32,
-    /// What the VMs have of a card: the vGPU type or GPU instance, with `vms`; nothing for cards of
-    /// their own.
+    /// What the VMs have of a card with `vms`: the vGPU type, the GPU instance, or that they are
+    /// processes; nothing for cards of their own.
     pub holding: Option<String>,
     /// The rate that one VM is asked at.
     pub asked_per_s: f64,
@@ -151,6 +152,8 @@ struct Probe {
     valid: bool,
     /// Nothing when the run was given up.
     seen: Option<Seen>,
+    /// The VM for which it was.
+    lost: Option<VmId>,
 }
 
 /// What the worst VM saw.
@@ -253,6 +256,9 @@ fn way(
         first.look_closely(vms + 1);
         others.iter_mut().for_each(|(_, search)| search.look_closely(vms + 1));
     }
+    for count in rearranged(index, make, vms + 2, placed) {
+        first.probe(count);
+    }
     let runs: Vec<&Search<'_>> =
         std::iter::once(&first).chain(others.iter().map(|(_, search)| search)).collect();
     let curve = curve(&runs);
@@ -317,9 +323,12 @@ impl Search<'_> {
         }
         (self.tell)(vms);
         let run = self.run(vms);
-        let seen = simulate_unless_lost(&run).map(|outcome| seen(&run, &outcome));
+        let (seen, lost) = match simulate_unless_lost(&run) {
+            Watched::Whole(outcome) => (Some(seen(&run, &outcome)), None),
+            Watched::Lost(vm) => (None, Some(vm)),
+        };
         let valid = seen.as_ref().is_some_and(|seen| seen.failed.is_empty());
-        self.probes.insert(vms, Probe { valid, seen });
+        self.probes.insert(vms, Probe { valid, seen, lost });
         valid
     }
 
@@ -330,7 +339,7 @@ impl Search<'_> {
         }
         let run = self.run(vms);
         let seen = Some(seen(&run, &simulate(&run)));
-        self.probes.insert(vms, Probe { valid: false, seen });
+        self.probes.insert(vms, Probe { valid: false, seen, lost: None });
     }
 
     fn run(&self, vms: u32) -> Experiment {
@@ -382,6 +391,16 @@ fn drawn(vms: u32, placed: u32) -> Vec<u32> {
     counts
 }
 
+/// The numbers from `from` on at which the cards are cut or shared in another way than with one VM
+/// less, as where a smaller vGPU type brings another time slice: there p99 may fall.
+fn rearranged(way: usize, make: MakeRun<'_>, from: u32, placed: u32) -> Vec<u32> {
+    let arrangement = |count| {
+        let run = make(way, count).ok()?;
+        run.cards.iter().map(|card| format!("{:?}", card.instances.first())).max()
+    };
+    (from..=placed).filter(|&count| arrangement(count) != arrangement(count - 1)).collect()
+}
+
 /// One point for each number of which every search that simulated it has figures.
 fn curve(runs: &[&Search<'_>]) -> Vec<VmPoint> {
     let points = runs[0].probes.iter().filter_map(|(&vms, first)| {
@@ -411,7 +430,11 @@ fn stopped(runs: &[&Search<'_>], vms: u32, placed: u32, beyond: TooMany) -> (Obs
     let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
     let text = match failing {
         Some((search, Probe { seen: Some(seen), .. })) => in_words(&search.run(vms + 1), seen),
-        _ => "far more queries over the bound than are allowed".to_string(),
+        Some((search, Probe { lost: Some(lost), .. })) => {
+            let vm = &search.run(vms + 1).vms[usize::from(lost.0)];
+            format!("{}: {}", vm.name, too_late(vm))
+        }
+        _ => String::new(),
     };
     (Obstacle::Latency, text)
 }
@@ -459,8 +482,9 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
     let Some(run) = run else { return result };
     let group = run.vms.iter().filter(|vm| vm.group == plan.group);
     let mut on_card: BTreeMap<GpuId, u32> = BTreeMap::new();
-    for share in group.clone().flat_map(|vm| &vm.gpus) {
-        *on_card.entry(share.card).or_default() += 1;
+    for vm in group.clone() {
+        let cards: BTreeSet<GpuId> = vm.gpus.iter().map(|share| share.card).collect();
+        cards.into_iter().for_each(|card| *on_card.entry(card).or_default() += 1);
     }
     let counts = |number: u32| if vms == 0 { 0 } else { number };
     result.vms_per_card = counts(on_card.values().copied().max().unwrap_or(0));
@@ -474,8 +498,17 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         result.target_latency_ms = vm.load.settings.target_latency.as_millis_f64();
         result.holding = vm.gpus.first().and_then(|share| {
             let card = &run.cards[usize::from(share.card.0)];
-            let profile = card.instances[usize::from(share.instance)].profile.clone();
-            share.vgpu_type.clone().or(profile)
+            let instance = &card.instances[usize::from(share.instance)];
+            let process = match instance.sharing {
+                InstanceSharing::Processes(_) => Some("a CUDA process"),
+                InstanceSharing::Mps => Some("an MPS client"),
+                _ => None,
+            };
+            let process = process.map(|what| match &instance.profile {
+                Some(profile) => format!("{what} in {profile}"),
+                None => what.to_string(),
+            });
+            share.vgpu_type.clone().or(process).or(instance.profile.clone())
         });
     }
     result
@@ -490,6 +523,13 @@ fn notes(ways: &[WayResult]) -> Vec<String> {
             notes.push(format!(
                 "{}: {} VMs are INVALID and {} are VALID, so the number is no clean border",
                 way.name, hole.vms, way.vms
+            ));
+        }
+        let again = way.curve.iter().find(|point| point.valid && point.vms > way.vms + 1);
+        if let Some(again) = again {
+            notes.push(format!(
+                "{}: {} VMs are VALID again, since from there on the cards are shared in another way; {} is the last number up to which all are",
+                way.name, again.vms, way.vms
             ));
         }
         let left = way.cards - way.cards_used;

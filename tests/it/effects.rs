@@ -5,7 +5,7 @@ use crate::support::{fact, queue};
 use slicewise::config::{self, Catalogue, LoadOptions};
 use slicewise::engine::RandomStreams;
 use slicewise::loadgen::LoadGen;
-use slicewise::platform::{simulate, simulate_unless_lost, simulate_with};
+use slicewise::platform::{Watched, simulate, simulate_unless_lost, simulate_with};
 use slicewise::spec::*;
 use slicewise::study::{self, CapacityPlan, CapacitySearch, Origin, Side};
 use slicewise::units::{Bytes, Share, SimDuration, SimTime};
@@ -120,8 +120,9 @@ fn a_run_is_given_up_only_when_it_is_lost() {
         experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(40);
         let full = &simulate(&experiment).vms[0];
         match simulate_unless_lost(&experiment) {
-            Some(outcome) => assert_eq!(outcome.vms[0].failed_rules, full.failed_rules),
-            None => {
+            Watched::Whole(outcome) => assert_eq!(outcome.vms[0].failed_rules, full.failed_rules),
+            Watched::Lost(vm) => {
+                assert_eq!(vm, VmId(0));
                 assert!(!full.failed_rules.is_empty(), "{load} of capacity is VALID");
                 given_up.push(load);
             }
@@ -154,7 +155,9 @@ fn capacities_stand_side_by_side_with_bare_metal() {
     let names: Vec<_> = found.iter().map(|system| system.name.as_str()).collect();
     assert_eq!(names, ["queue", "queue, bare metal"]);
     let ratio = found[0].ratio_to_bare_metal.unwrap();
-    assert_eq!((ratio.mean, ratio.half_width), (1.0, Some(0.0)));
+    // Every replication has a ratio of 1; what is left is the precision of two searches.
+    assert_eq!(ratio.mean, 1.0);
+    assert!((ratio.half_width.unwrap() - 0.007_764).abs() < 1e-6, "{ratio:?}");
     assert!(found[1].ratio_to_bare_metal.is_none());
     let capacity = found[0].capacity_per_s;
     assert!(capacity.half_width.unwrap() > 0.0, "seeds differ");
