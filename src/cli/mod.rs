@@ -83,7 +83,7 @@ enum When {
 enum Command {
     /// Simulate a scenario: table on the terminal; JSON, CSV and charts in a folder
     #[command(after_help = RUN_HELP)]
-    Run(RunArgs),
+    Run(RunOnceArgs),
     /// Simulate every point of a file's [sweep]: curves, and one CSV and JSON Lines
     #[command(after_help = SWEEP_HELP)]
     Sweep(SweepArgs),
@@ -204,6 +204,19 @@ impl RunArgs {
             false => Ok(()),
         }
     }
+}
+
+/// What `slicewise run` takes beside that.
+#[derive(Args, Debug)]
+pub(crate) struct RunOnceArgs {
+    #[command(flatten)]
+    run: RunArgs,
+
+    /// Runs of each side with other random numbers, for intervals; the first is what tables show
+    /// [default: 3]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    replications: Option<u32>,
 }
 
 /// What `slicewise sweep` takes.

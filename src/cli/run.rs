@@ -2,19 +2,29 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::{Failure, RunArgs, SweepArgs, check, output, progress, sweep};
+use super::{Failure, RunOnceArgs, SweepArgs, check, output, progress, sweep};
 use crate::config::Task;
 use crate::report::{self, Folder, table};
 use crate::study::{self, Results, Side};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
 
+/// Runs of each side unless the command line says how many: the least that give an interval worth
+/// the name.
+const REPLICATIONS: u32 = 3;
+
 /// Runs the command.
-pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let RunOnceArgs { run: arguments, replications } = arguments;
     let scenario = match arguments.load(configs)? {
         Task::Run(scenario) => scenario,
         // Whoever runs a sweep means its points.
         Task::Sweep(file) => {
+            if let Some(count) = replications {
+                let why = "how often the points of a sweep are run stands in its file";
+                let help = format!("write replications = {count} under [sweep]");
+                return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
+            }
             return sweep::run_file(&file, &SweepArgs { run: arguments, fresh: false });
         }
     };
@@ -25,9 +35,11 @@ pub(super) fn run(arguments: RunArgs, configs: Option<&Path>) -> Result<(), Fail
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     }
 
+    let count = replications.unwrap_or(REPLICATIONS);
     let progress = progress::Progress::new(arguments.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(arguments.threads, || study::run(&scenario, &show))?;
+    let results =
+        with_threads(arguments.threads, || study::run_replicated(&scenario, count, &show))?;
     progress.clear();
 
     let files = report::files(&results)?;

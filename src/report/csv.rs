@@ -3,7 +3,7 @@
 //! It leaves out what is a list of its own: stages, cards, comparisons and facts are in JSON only.
 
 use super::{File, Format};
-use crate::study::{Results, RunResult, Side, VmResult};
+use crate::study::{Interval, Results, RunResult, Side, VmResult};
 
 /// The format's entry in the table.
 pub(super) const FORMAT: Format = Format {
@@ -61,6 +61,7 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String
     row.text("standing_latency", standing(vm.standing.latency));
     fits(&mut row, vm);
     published(&mut row, vm);
+    uncertainty(&mut row, vm);
     row.whole("seed", results.seed);
     row.text("scenario_hash", &results.scenario_hash);
     row.0
@@ -91,6 +92,31 @@ fn published(row: &mut Row, vm: &VmResult) {
         row.number(&format!("error_latency_{name}_percent"), error(name));
     }
     row.text("published_source", published.map_or("", |p| &p.source));
+}
+
+/// How sure the figures of a VM are; empty cells where that was not asked.
+fn uncertainty(row: &mut Row, vm: &VmResult) {
+    let found = &vm.uncertainty;
+    for name in ["p50", "p90", "p95", "p97", "p99", "p999"] {
+        let beyond = found.samples_beyond.get(name).copied();
+        row.number(&format!("samples_beyond_{name}"), beyond.map(|count| count as f64));
+    }
+    let all = found.replications.as_ref();
+    row.number("replications", all.map(|all| f64::from(all.count)));
+    row.number("replications_valid", all.map(|all| f64::from(all.valid)));
+    let mut interval = |name: &str, unit: &str, interval: Option<Interval>| {
+        row.number(&format!("{name}_mean_{unit}"), interval.map(|one| one.mean));
+        row.number(&format!("{name}_half_width_{unit}"), interval.and_then(|one| one.half_width));
+    };
+    interval("completed", "per_s", all.map(|all| all.completed_per_s));
+    for name in LATENCIES {
+        let latency = all.and_then(|all| all.latency_ms.get(name).copied());
+        interval(&format!("latency_{name}"), "ms", latency);
+    }
+    row.number("load", found.more_work.map(|more| more.load));
+    row.number("more_work_percent", found.more_work.map(|more| more.work_percent));
+    row.number("more_work_p99_percent", found.more_work.map(|more| more.p99_percent));
+    row.number("elasticity_p99", found.more_work.map(|more| more.elasticity));
 }
 
 fn standing(origin: crate::study::Origin) -> &'static str {

@@ -192,6 +192,7 @@ fn empty() -> Results {
         title: String::new(),
         runs: Vec::new(),
         comparisons: Vec::new(),
+        paired_ratios: Vec::new(),
         notes: Vec::new(),
         leans_on: Vec::new(),
     }
@@ -236,6 +237,7 @@ fn run(
             source: "MLPerf Inference v1.1, closed, Dell".to_string(),
         }),
         fits: None,
+        uncertainty: uncertainty(server, per_s * rate, &latency(bent)),
     };
     let twin = ["batch_max 69 (64)".to_string(), "input from device (host)".to_string()];
     RunResult {
@@ -250,6 +252,27 @@ fn run(
         gpus: (0..3)
             .map(|id| GpuResult { id, model: "a100-pcie-40gb".to_string(), busy_share: 0.93 })
             .collect(),
+    }
+}
+
+/// Three replications, half a percent about the figures.
+fn uncertainty(server: bool, per_s: f64, latency_ms: &LatencyMs) -> Uncertainty {
+    let about = |mean: f64| Interval { mean, half_width: Some(mean * 0.005) };
+    Uncertainty {
+        samples_beyond: BTreeMap::from([("p99", 47_231), ("p999", 4_723)]),
+        replications: Some(Replicated {
+            count: 3,
+            valid: 3,
+            completed_per_s: about(per_s),
+            latency_ms: NAMES.map(|name| (name, about(latency_ms.get(name).unwrap()))).into(),
+        }),
+        more_work: server.then(|| MoreWork {
+            work_percent: 1.0,
+            load: 0.97,
+            latency_p99_ms: latency_ms.p99 * 1.03,
+            p99_percent: 3.0,
+            elasticity: 2.97,
+        }),
     }
 }
 
@@ -270,6 +293,7 @@ fn comparison(bare: &Row, simulated: f64, published: f64) -> Comparison {
         virtual_per_s: per_s * simulated,
         baseline_per_s: *per_s,
         capacity_ratio: simulated,
+        capacity_ratio_replicated: Some(Interval { mean: simulated, half_width: Some(0.0011) }),
         precision: if *scenario == "server" { 0.01 } else { 0.0 },
         published_ratio: Some(published),
     }

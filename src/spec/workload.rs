@@ -162,6 +162,12 @@ impl WorkTable {
         &self.0
     }
 
+    /// The table with every time multiplied by `factor`, above 0.
+    pub fn scaled(&self, factor: f64) -> Self {
+        let floor = SimDuration::from_nanos(1);
+        Self(self.0.iter().map(|&(size, time)| (size, time.scale(factor).max(floor))).collect())
+    }
+
     /// Time of a batch of `batch` samples, in nanoseconds: linear between points, proportional to
     /// the batch below the first point and beyond the last.
     pub fn at(&self, batch: u32) -> f64 {

@@ -13,6 +13,7 @@ mod results;
 mod sensitivity;
 mod summary;
 mod sweep;
+mod uncertainty;
 mod vms;
 
 pub use baseline::counterfactual;
@@ -25,6 +26,7 @@ pub use capacity::{
 pub use interval::{Interval, student_95};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
+pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use vms::{MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms};
 
 use crate::platform::{Outcome, simulate};
@@ -36,8 +38,17 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// How far a study has come, for a progress bar: pieces of work done and in all, and what is done.
 pub type Progress<'a> = &'a (dyn Fn(u64, u64, &str) + Sync);
 
-/// Simulates every run of a scenario, in parallel. Results do not depend on the number of threads.
+/// Simulates every run of a scenario once, in parallel. Results do not depend on the number of
+/// threads.
 pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
+    run_replicated(scenario, 1, progress)
+}
+
+/// As [`run`], each run so many times with other random numbers: how far they move its figures
+/// stands beside those of the first.
+pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress<'_>) -> Results {
+    assert!(replications > 0, "nothing is run");
+    let pieces_of = |pair| pieces_of(pair, replications);
     let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
     let (done, all) = (AtomicU64::new(0), pieces.len() as u64);
     let findings: Vec<Finding> = pieces
@@ -50,40 +61,45 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
         .collect();
     let mut findings = findings.into_iter();
     let mut runs = Vec::new();
-    let mut comparisons = Vec::new();
+    let (mut comparisons, mut ratios) = (Vec::new(), Vec::new());
     for pair in &scenario.pairs {
         let found: Vec<Finding> = findings.by_ref().take(pieces_of(pair).len()).collect();
-        summary::summarise(pair, found, &mut runs, &mut comparisons);
+        ratios.extend(summary::summarise(pair, found, &mut runs, &mut comparisons));
     }
-    summary::results(scenario, runs, comparisons)
+    summary::results(scenario, runs, comparisons, ratios)
 }
 
 /// One independent piece of a study.
 enum Piece<'a> {
-    /// One run of a pair.
-    Run(&'a Pair, &'a PlannedRun, Side),
+    /// One run of a pair, and its replication.
+    Run(&'a Pair, &'a PlannedRun, Side, u32),
     /// The virtual run under another choice.
     Other(&'a Pair, Box<Alternative>),
     /// One side under every fit of its workloads.
     Fits(&'a Pair, Box<Experiment>, Side),
-    /// The best rate of one side of a pair, both sides with the virtual run's settings.
-    Best(&'a Pair, Box<Experiment>, f64),
+    /// The best rate of both sides of a pair, with the virtual run's settings, for each of so many
+    /// replications.
+    Best(&'a Pair, Box<Experiment>, f64, u32),
 }
 
 /// What a piece found.
 enum Finding {
-    Outcome(Box<Outcome>),
+    /// What a run yielded, and in replication 0 what more work would do to each VM's p99.
+    Outcome(Side, Box<Outcome>, Vec<Option<MoreWork>>),
     Other(AlternativeResult),
     Fits(Side, fits::Ratios),
-    /// Samples per second.
-    Best(f64),
+    /// Samples per second, one for each replication.
+    Best(Vec<f64>),
 }
 
 /// The pieces of a pair: its runs, then the best of either side.
-fn pieces_of(pair: &Pair) -> Vec<Piece<'_>> {
-    let mut pieces = vec![Piece::Run(pair, &pair.virtual_run, Side::Virtual)];
-    if let Some(Baseline { run, .. }) = &pair.baseline {
-        pieces.push(Piece::Run(pair, run, Side::Baseline));
+fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    for replication in 0..replications {
+        pieces.push(Piece::Run(pair, &pair.virtual_run, Side::Virtual, replication));
+        if let Some(Baseline { run, .. }) = &pair.baseline {
+            pieces.push(Piece::Run(pair, run, Side::Baseline, replication));
+        }
     }
     let others = sensitivity::alternatives(&pair.virtual_run.experiment);
     pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
@@ -96,8 +112,8 @@ fn pieces_of(pair: &Pair) -> Vec<Piece<'_>> {
     if let Some(precision) = pair.capacity {
         let virtual_side = pair.virtual_run.experiment.clone();
         let bare = counterfactual(&virtual_side);
-        pieces.push(Piece::Best(pair, Box::new(virtual_side), precision));
-        pieces.push(Piece::Best(pair, Box::new(bare), precision));
+        pieces.push(Piece::Best(pair, Box::new(virtual_side), precision, replications));
+        pieces.push(Piece::Best(pair, Box::new(bare), precision, replications));
     }
     pieces
 }
@@ -105,21 +121,29 @@ fn pieces_of(pair: &Pair) -> Vec<Piece<'_>> {
 impl Piece<'_> {
     fn simulate(&self) -> Finding {
         match self {
-            Piece::Run(_, run, _) => Finding::Outcome(Box::new(simulate(&run.experiment))),
+            Piece::Run(_, run, side, replication) => {
+                let experiment = Experiment { replication: *replication, ..run.experiment.clone() };
+                let outcome = simulate(&experiment);
+                let more_work = match replication {
+                    0 => uncertainty::more_work(&experiment, &outcome),
+                    _ => Vec::new(),
+                };
+                Finding::Outcome(*side, Box::new(outcome), more_work)
+            }
             Piece::Other(_, other) => {
                 Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
             }
             Piece::Fits(_, experiment, side) => Finding::Fits(*side, fits::ratios(experiment)),
-            Piece::Best(_, experiment, precision) => {
-                Finding::Best(best_rate(experiment, *precision))
+            Piece::Best(_, experiment, precision, replications) => {
+                Finding::Best(best_rates(experiment, *precision, *replications))
             }
         }
     }
 
     fn label(&self) -> String {
         match self {
-            Piece::Run(pair, _, Side::Virtual) => pair.name.clone(),
-            Piece::Run(pair, _, Side::Baseline) => format!("{} (baseline)", pair.name),
+            Piece::Run(pair, _, Side::Virtual, _) => pair.name.clone(),
+            Piece::Run(pair, _, Side::Baseline, _) => format!("{} (baseline)", pair.name),
             Piece::Other(pair, other) => format!("{} ({})", pair.name, other.option),
             Piece::Fits(pair, ..) => format!("{} (other fits)", pair.name),
             Piece::Best(pair, ..) => format!("{} (capacity)", pair.name),
@@ -127,13 +151,22 @@ impl Piece<'_> {
     }
 }
 
-/// The best an experiment's first VM can do: its highest VALID rate, or its Offline rate.
-fn best_rate(experiment: &Experiment, precision: f64) -> f64 {
+/// The best an experiment's first VM can do in each replication: its highest VALID rate, or its
+/// Offline rate.
+fn best_rates(experiment: &Experiment, precision: f64, replications: u32) -> Vec<f64> {
     let vm = &experiment.vms[0];
-    match vm.load.scenario {
-        TestScenario::Server => capacity(experiment, CapacitySearch { precision }),
-        _ => summary::completed_per_s(vm, &simulate(experiment).vms[0].recorder),
-    }
+    let mut near = None;
+    let rates = (0..replications).map(|replication| {
+        let experiment = Experiment { replication, ..experiment.clone() };
+        if vm.load.scenario != TestScenario::Server {
+            return summary::completed_per_s(vm, &simulate(&experiment).vms[0].recorder);
+        }
+        let search = CapacitySearch { precision };
+        let factor = border::limit_near(&experiment, search, near, &|_| {}).factor;
+        near = Some(factor);
+        factor * vm.load.settings.target_qps
+    });
+    rates.collect()
 }
 
 /// The word of a kind of baseline in the result document.

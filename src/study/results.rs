@@ -3,6 +3,8 @@
 //! The shape is a contract (`schema_version`): keys may join, none changes its meaning. Units stand
 //! in the keys. Nothing here is formatted for people.
 
+use super::interval::Interval;
+use super::uncertainty::{PairedRatio, Uncertainty};
 use crate::spec::Standing;
 use serde::{Deserialize, Serialize};
 
@@ -28,6 +30,8 @@ pub struct Results {
     pub runs: Vec<RunResult>,
     /// Every pair whose capacity was compared.
     pub comparisons: Vec<Comparison>,
+    /// Each VM of a run beside its counterfactual, which draws the same random numbers.
+    pub paired_ratios: Vec<PairedRatio>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the result leans on, each once.
@@ -129,6 +133,8 @@ pub struct VmResult {
     pub published: Option<PublishedResult>,
     /// What the other fits of the workload would give; nothing where it keeps none.
     pub fits: Option<FitSpread>,
+    /// How sure the figures are.
+    pub uncertainty: Uncertainty,
 }
 
 /// The least and the greatest of each figure among the fits nearly as good, the best included.
@@ -258,6 +264,9 @@ pub struct Comparison {
     pub baseline_per_s: f64,
     /// Their ratio: the prediction.
     pub capacity_ratio: f64,
+    /// Mean of the ratio over replications with its 95 % interval, each replication with the same
+    /// random numbers on both sides; nothing where there is one.
+    pub capacity_ratio_replicated: Option<Interval>,
     /// Relative precision of the search; 0 for Offline rates, which need none.
     pub precision: f64,
     /// Published virtual over published bare rate; for Server these were chosen, not measured.

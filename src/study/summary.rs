@@ -3,9 +3,10 @@
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
 use super::{
-    AlternativeResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs, Origin,
-    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, VerdictResult,
-    VmResult, kind_word, sensitivity,
+    AlternativeResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs,
+    MoreWork, Origin, PairedRatio, PublishedResult, Results, RunResult, SCHEMA_VERSION, Side,
+    StageMean, Tool, Uncertainty, VerdictResult, VmResult, kind_word, sensitivity, student_95,
+    uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
@@ -18,47 +19,40 @@ use crate::units::SimDuration;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
-/// Adds the runs and the comparison of one pair. `found` holds what its pieces found, in order.
+/// Adds the runs and the comparison of one pair; the answer is its ratios to bare metal. `found`
+/// holds what its pieces found, in order.
 pub(super) fn summarise(
     pair: &Pair,
     found: Vec<Finding>,
     runs: &mut Vec<RunResult>,
     comparisons: &mut Vec<Comparison>,
-) {
-    let mut outcomes = Vec::new();
+) -> Vec<PairedRatio> {
+    let mut own = Outcomes::default();
+    let mut bare = Outcomes::default();
     let (mut best, mut others, mut fits) = (Vec::new(), Vec::new(), Vec::new());
     for finding in found {
         match finding {
-            Finding::Outcome(outcome) => outcomes.push(outcome),
+            Finding::Outcome(side, outcome, more_work) => {
+                let outcomes = if side == Side::Virtual { &mut own } else { &mut bare };
+                outcomes.all.push(outcome);
+                outcomes.more_work.extend(more_work);
+            }
             Finding::Other(other) => others.push(other),
             Finding::Fits(side, ratios) => fits.push((side, ratios)),
-            Finding::Best(rate) => best.push(rate),
+            Finding::Best(rates) => best.push(rates),
         }
     }
-    let mut outcomes = outcomes.into_iter();
-    let mut add = |run: &PlannedRun, side, kind: Option<&BaselineKind>| {
-        let outcome = outcomes.next().expect("one outcome per run");
-        runs.push(run_result(&pair.name, run, side, kind, &outcome));
-    };
-    add(&pair.virtual_run, Side::Virtual, None);
+    let mut run = run_result(&pair.name, &pair.virtual_run, (Side::Virtual, None), &own);
+    run.alternatives = others;
+    run.vms[0].capacity_qps =
+        best.first().map(|rates| rates[0]).filter(|_| run.vms[0].scenario == "server");
+    runs.push(run);
     if let Some(baseline) = &pair.baseline {
-        add(&baseline.run, Side::Baseline, Some(&baseline.kind));
+        let side = (Side::Baseline, Some(&baseline.kind));
+        runs.push(run_result(&pair.name, &baseline.run, side, &bare));
     }
-    if let [virtual_per_s, baseline_per_s] = best[..] {
-        let scenario = pair.virtual_run.experiment.vms[0].load.scenario;
-        comparisons.push(Comparison {
-            name: pair.name.clone(),
-            scenario: scenario.word(),
-            virtual_per_s,
-            baseline_per_s,
-            capacity_ratio: if baseline_per_s > 0.0 { virtual_per_s / baseline_per_s } else { 0.0 },
-            precision: if scenario == TestScenario::Server {
-                pair.capacity.unwrap_or(0.0)
-            } else {
-                0.0
-            },
-            published_ratio: published_ratio(pair),
-        });
+    if let [own, bare] = &best[..] {
+        comparisons.push(comparison(pair, own, bare));
     }
     for (side, ratios) in &fits {
         let of_side = runs.iter_mut().filter(|run| run.name == pair.name && run.side == *side);
@@ -66,12 +60,54 @@ pub(super) fn summarise(
             vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
         }
     }
-    let runs_of_pair =
-        runs.iter_mut().filter(|run| run.name == pair.name && run.side == Side::Virtual);
-    for run in runs_of_pair {
-        run.alternatives = std::mem::take(&mut others);
-        run.vms[0].capacity_qps = best.first().copied().filter(|_| run.vms[0].scenario == "server");
+    paired_ratios(pair, &own, &bare)
+}
+
+/// What the runs of one side yielded.
+#[derive(Default)]
+struct Outcomes {
+    /// One for each replication.
+    all: Vec<Box<Outcome>>,
+    /// One for each VM, in replication 0.
+    more_work: Vec<Option<MoreWork>>,
+}
+
+impl Outcomes {
+    fn borrowed(&self) -> Vec<&Outcome> {
+        self.all.iter().map(|outcome| &**outcome).collect()
     }
+}
+
+/// Both sides at their best, `own` and `bare` by replication.
+fn comparison(pair: &Pair, own: &[f64], bare: &[f64]) -> Comparison {
+    let scenario = pair.virtual_run.experiment.vms[0].load.scenario;
+    let searched = scenario == TestScenario::Server;
+    let ratio = |own: f64, bare: f64| if bare > 0.0 { own / bare } else { 0.0 };
+    let ratios: Vec<f64> = own.iter().zip(bare).map(|(own, bare)| ratio(*own, *bare)).collect();
+    Comparison {
+        name: pair.name.clone(),
+        scenario: scenario.word(),
+        virtual_per_s: own[0],
+        baseline_per_s: bare[0],
+        capacity_ratio: ratios[0],
+        capacity_ratio_replicated: student_95(&ratios)
+            .filter(|mean| mean.half_width.is_some())
+            .map(|mean| mean.of_searches(pair.capacity.filter(|_| searched).unwrap_or(0.0))),
+        precision: pair.capacity.filter(|_| searched).unwrap_or(0.0),
+        published_ratio: published_ratio(pair),
+    }
+}
+
+/// Each VM beside its counterfactual; nothing beside a twin, whose settings are its own.
+fn paired_ratios(pair: &Pair, own: &Outcomes, bare: &Outcomes) -> Vec<PairedRatio> {
+    let kind = pair.baseline.as_ref().map(|baseline| &baseline.kind);
+    if kind != Some(&BaselineKind::Counterfactual) {
+        return Vec::new();
+    }
+    let vms = pair.virtual_run.experiment.vms.iter().enumerate();
+    let (own, bare) = (own.borrowed(), bare.borrowed());
+    vms.filter_map(|(index, vm)| uncertainty::paired(&pair.name, (vm, index), (&own, &bare)))
+        .collect()
 }
 
 /// The document of a whole scenario.
@@ -79,6 +115,7 @@ pub(super) fn results(
     scenario: &Scenario,
     runs: Vec<RunResult>,
     comparisons: Vec<Comparison>,
+    paired_ratios: Vec<PairedRatio>,
 ) -> Results {
     let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
     let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
@@ -102,6 +139,7 @@ pub(super) fn results(
         notes,
         runs,
         comparisons,
+        paired_ratios,
         leans_on,
     }
 }
@@ -129,15 +167,19 @@ pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
 fn run_result(
     name: &str,
     run: &PlannedRun,
-    side: Side,
-    kind: Option<&BaselineKind>,
-    outcome: &Outcome,
+    (side, kind): (Side, Option<&BaselineKind>),
+    outcomes: &Outcomes,
 ) -> RunResult {
     let experiment = &run.experiment;
+    let outcome = &outcomes.all[0];
+    let all = outcomes.borrowed();
     let vms = experiment.vms.iter().zip(&outcome.vms).enumerate().map(|(index, (vm, of_vm))| {
         // Published figures are those of the first VM.
         let published = run.published.as_ref().filter(|_| index == 0);
-        vm_result(experiment, vm, of_vm, published)
+        let mut result = vm_result(experiment, vm, of_vm, published);
+        result.uncertainty.replications = uncertainty::replicated(vm, index, &all);
+        result.uncertainty.more_work = outcomes.more_work.get(index).copied().flatten();
+        result
     });
     let gpus = experiment.cards.iter().zip(&outcome.gpu_busy).enumerate();
     RunResult {
@@ -201,6 +243,10 @@ fn vm_result(
         standing: standing(experiment, vm, published),
         published: published.map(|published| compared(published, rate, &latency_ms)),
         fits: None,
+        uncertainty: Uncertainty {
+            samples_beyond: uncertainty::samples_beyond(recorder.latencies()),
+            ..Uncertainty::default()
+        },
     }
 }
 
@@ -288,6 +334,7 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
             }
         }
     }
+    notes.extend(steep(runs));
     for comparison in comparisons {
         let sides =
             [("virtual", comparison.virtual_per_s), ("bare-metal", comparison.baseline_per_s)];
@@ -296,6 +343,29 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Runs whose p99 says little by itself: from this elasticity on small errors of the work are large
+/// ones of p99.
+fn steep(runs: &[RunResult]) -> Option<String> {
+    const ELASTICITY_HIGH: f64 = 5.0;
+    let vms = runs.iter().flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
+    let steep = vms.filter_map(|(run, vm)| {
+        let more = vm.uncertainty.more_work.filter(|more| more.elasticity >= ELASTICITY_HIGH)?;
+        let name = if run.vms.len() > 1 {
+            format!("{} / {}", run.name, vm.name)
+        } else {
+            run.name.clone()
+        };
+        Some(format!("{name} on {} {:+.0} %", run.platform, more.p99_percent))
+    });
+    let steep: Vec<String> = steep.collect();
+    (!steep.is_empty()).then(|| {
+        format!(
+            "1 % more work moves p99 by more than 5 %, so trust the rate (`slicewise capacity`) and not the latency: {}",
+            steep.join(", ")
+        )
+    })
 }
 
 /// Each number once, by standing and place.

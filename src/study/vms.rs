@@ -8,7 +8,7 @@ use super::border::too_late;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
-use super::{Progress, sensitivity};
+use super::{Progress, sensitivity, uncertainty};
 use crate::platform::{Outcome, Watched, simulate, simulate_unless_lost};
 use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use rayon::prelude::*;
@@ -103,6 +103,9 @@ pub struct WayResult {
     pub vms_by_replication: Vec<u32>,
     /// The same in replication 0 under the other rule for idle turns; nothing where that is settled.
     pub vms_other_idle: Option<u32>,
+    /// Whether every VM is still VALID with `vms` and one percent more GPU work, in replication 0;
+    /// nothing for none.
+    pub valid_with_more_work: Option<bool>,
     /// The most VMs with which there is a place for all, whatever their latency.
     pub vms_placed: u32,
     /// VMs of the group on the card that has most of them, with `vms`.
@@ -273,6 +276,7 @@ fn way(
         vms,
         vms_by_replication: by_replication,
         vms_other_idle,
+        valid_with_more_work: (vms > 0).then(|| first.bears_more_work(vms)),
         vms_placed: placed,
         stopped_by,
         stopped,
@@ -330,6 +334,14 @@ impl Search<'_> {
         let valid = seen.as_ref().is_some_and(|seen| seen.failed.is_empty());
         self.probes.insert(vms, Probe { valid, seen, lost });
         valid
+    }
+
+    /// Whether so many are VALID with a little more work, too.
+    fn bears_more_work(&self, vms: u32) -> bool {
+        let run = uncertainty::with_more_work(&self.run(vms));
+        simulate_unless_lost(&run)
+            .outcome()
+            .is_some_and(|outcome| seen(&run, &outcome).failed.is_empty())
     }
 
     /// Simulates a run to its end that was given up.
@@ -467,6 +479,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         vms: 0,
         vms_by_replication: Vec::new(),
         vms_other_idle: None,
+        valid_with_more_work: None,
         vms_placed: 0,
         vms_per_card: 0,
         cards_used: 0,
@@ -530,6 +543,14 @@ fn notes(ways: &[WayResult]) -> Vec<String> {
             notes.push(format!(
                 "{}: {} VMs are VALID again, since from there on the cards are shared in another way; {} is the last number up to which all are",
                 way.name, again.vms, way.vms
+            ));
+        }
+        if way.valid_with_more_work == Some(false) {
+            notes.push(format!(
+                "{}: with 1 % more GPU work {} VMs are INVALID; count on {}",
+                way.name,
+                way.vms,
+                way.vms - 1
             ));
         }
         let left = way.cards - way.cards_used;

@@ -20,4 +20,5 @@ mod support;
 mod sweep;
 mod theory;
 mod twins;
+mod uncertainty;
 mod vms;

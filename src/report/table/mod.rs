@@ -8,6 +8,7 @@ mod capacity;
 mod grid;
 mod runs;
 mod sweep;
+mod uncertainty;
 mod vms;
 
 pub use calibration::render_calibration;
@@ -40,7 +41,9 @@ pub fn render(results: &Results) -> String {
     if published {
         blocks.push(LEGEND.to_string());
     }
-    blocks.extend([fits(results), comparisons(results), twins(results), assumptions(results)]);
+    blocks.extend([fits(results), comparisons(results)]);
+    blocks.push(uncertainty::uncertainty(results));
+    blocks.extend([twins(results), assumptions(results)]);
     blocks.extend([failed(results), notes(&results.notes)]);
     blocks.push(footer(results));
     blocks.retain(|block| !block.is_empty());
@@ -72,17 +75,25 @@ fn comparisons(results: &Results) -> String {
     if results.comparisons.is_empty() {
         return String::new();
     }
-    use Column::{Number, Text};
+    use Column::{Attached, Number, Text};
     let published = results.comparisons.iter().any(|c| c.published_ratio.is_some());
     let mut columns = vec![("capacity", Text), ("virtual /s", Number), ("bare metal /s", Number)];
     columns.extend([("ratio simulated", Number), ("search to", Number)]);
     if published {
         columns.insert(4, ("ratio published", Number));
     }
+    let several = results.comparisons.iter().any(|c| c.capacity_ratio_replicated.is_some());
+    if several {
+        columns.insert(4, ("±", Attached));
+    }
     let mut grid = Grid::new(&columns);
     for c in &results.comparisons {
         let mut cells = vec![c.name.clone(), rate(c.virtual_per_s), rate(c.baseline_per_s)];
         cells.push(ratio(c.capacity_ratio));
+        if several {
+            let half = c.capacity_ratio_replicated.and_then(|all| all.half_width);
+            cells.push(half.map_or(String::new(), |half| format!("{half:.4}")));
+        }
         if published {
             cells.push(c.published_ratio.map_or("-".to_string(), ratio));
         }

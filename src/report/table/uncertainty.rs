@@ -1,0 +1,116 @@
+//! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
+//! its counterfactual.
+
+use super::super::number::{latency, plain, wrap};
+use super::WIDTH;
+use super::grid::{Column, Grid};
+use super::runs;
+use crate::study::{Interval, Results, RunResult, VmResult};
+
+/// The block; empty where no run has latencies of its own.
+pub(super) fn uncertainty(results: &Results) -> String {
+    [vms(results), ratios(results)].concat()
+}
+
+/// The VMs whose latencies mean something: in an Offline run they are completion times.
+fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
+    let runs = results.runs.iter();
+    let vms = runs.flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
+    vms.filter(|(_, vm)| vm.scenario != "offline")
+}
+
+fn vms(results: &Results) -> String {
+    use Column::{Attached, Number, Text};
+    let (mut several, mut more, mut any) = (None, false, false);
+    for (_, vm) in lines(results) {
+        any = true;
+        several = several.or(vm.uncertainty.replications.as_ref().map(|found| found.count));
+        more |= vm.uncertainty.more_work.is_some();
+    }
+    if !any {
+        return String::new();
+    }
+    let mut columns = vec![("uncertainty", Text), ("platform", Text)];
+    if several.is_some() {
+        columns.extend([("p50 ms", Number), ("±", Attached), ("p99 ms", Number), ("±", Attached)]);
+    }
+    columns.extend([("beyond p99", Number), ("beyond p99.9", Number)]);
+    if more {
+        columns.extend([("busy", Number), ("1 % more work", Number)]);
+    }
+    let mut grid = Grid::new(&columns);
+    for (run, vm) in lines(results) {
+        let found = &vm.uncertainty;
+        let mut cells = vec![runs::vm_name(run, vm), run.platform.clone()];
+        if several.is_some() {
+            for name in ["p50", "p99"] {
+                let all = found.replications.as_ref();
+                cells.extend(mean_and_half(all.and_then(|all| all.latency_ms.get(name))));
+            }
+        }
+        for name in ["p99", "p999"] {
+            cells.push(found.samples_beyond.get(name).map_or("-".to_string(), u64::to_string));
+        }
+        if more {
+            let load = |load: f64| format!("{} %", plain((load * 100.0).round()));
+            cells.push(found.more_work.map_or("-".to_string(), |more| load(more.load)));
+            let told = |percent: f64| format!("p99 {percent:+.1} %");
+            cells.push(found.more_work.map_or("-".to_string(), |more| told(more.p99_percent)));
+        }
+        grid.line(cells);
+    }
+    let said = match several {
+        Some(count) => format!(
+            "Mean of {count} runs with other random numbers, ± half the 95 % interval (Student); the tables above show the first. \"beyond\": samples beyond a percentile."
+        ),
+        None => "\"beyond\": samples beyond a percentile. --replications says how far other random numbers move a figure.".to_string(),
+    };
+    let said = match more {
+        true => format!(
+            "{said} busy: part of the run in which the VM's busiest card worked; from 90 % on, and on cards shared in turns, the run is done once more with 1 % more GPU work."
+        ),
+        false => said,
+    };
+    grid.finish() + &wrap(&said, WIDTH, "") + "\n"
+}
+
+/// A mean and half its interval, as cells.
+fn mean_and_half(interval: Option<&Interval>) -> [String; 2] {
+    let half = interval.and_then(|interval| interval.half_width);
+    [
+        interval.map_or("-".to_string(), |interval| latency(interval.mean)),
+        half.map_or(String::new(), latency),
+    ]
+}
+
+/// Each VM over its counterfactual.
+fn ratios(results: &Results) -> String {
+    use Column::{Attached, Number, Text};
+    let shown = results.paired_ratios.iter();
+    let shown: Vec<_> = shown.filter(|pair| !pair.latency.is_empty()).collect();
+    if shown.is_empty() {
+        return String::new();
+    }
+    let heads = ["samples/s", "p50", "p90", "p99"];
+    let mut columns = vec![("over bare metal", Text)];
+    columns.extend(heads.iter().flat_map(|head| [(*head, Number), ("±", Attached)]));
+    let mut grid = Grid::new(&columns);
+    for pair in shown {
+        let several = results.paired_ratios.iter().filter(|other| other.name == pair.name).count();
+        let name = match several {
+            1 => pair.name.clone(),
+            _ => format!("{} / {}", pair.name, pair.vm),
+        };
+        let mut cells = vec![name];
+        let figures = heads[1..].iter().map(|name| pair.latency.get(name));
+        for interval in std::iter::once(Some(&pair.completed_per_s)).chain(figures) {
+            let half = interval.and_then(|interval| interval.half_width);
+            cells.push(interval.map_or("-".to_string(), |one| format!("{:.3}", one.mean)));
+            cells.push(half.map_or(String::new(), |half| format!("{half:.3}")));
+        }
+        grid.line(cells);
+    }
+    let said =
+        "Virtual over bare metal at the same rate and with the same random numbers, pair by pair.";
+    format!("\n{}{said}\n", grid.finish())
+}

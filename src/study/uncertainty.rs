@@ -1,0 +1,193 @@
+//! How sure the figures of a run are: queries beyond its percentiles, replications with other random
+//! numbers, and what one percent more work does to p99 where a card has no time left.
+//!
+//! What nobody knows about the model itself, an idle turn or a switch, is in `sensitivity`.
+
+use super::interval::{Interval, student_95};
+use super::summary::{completed_per_s, latency_ms};
+use crate::platform::{Outcome, simulate};
+use crate::queueing::stats::LatencyHistogram;
+use crate::spec::{Experiment, TestScenario, VmSpec};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// Work is raised by so much to see what p99 does, in percent.
+const MORE_WORK_PERCENT: f64 = 1.0;
+
+/// From this busy share of a card on p99 hangs on every percent of work.
+const LOAD_HIGH: f64 = 0.9;
+
+/// The percentiles by name.
+const PERCENTILES: [(&str, f64); 6] =
+    [("p50", 0.50), ("p90", 0.90), ("p95", 0.95), ("p97", 0.97), ("p99", 0.99), ("p999", 0.999)];
+
+/// The latencies of the document by name.
+const LATENCIES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+
+/// How sure the figures of a VM are.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Uncertainty {
+    /// Samples that lie beyond each percentile; a percentile with few is itself a matter of luck.
+    pub samples_beyond: BTreeMap<&'static str, u64>,
+    /// The same run with other random numbers; nothing where it was run once.
+    pub replications: Option<Replicated>,
+    /// The same run with one percent more work; nothing where every card has time to spare.
+    pub more_work: Option<MoreWork>,
+}
+
+/// Means over replications with their 95 % intervals, by Student's t; the figures beside them are
+/// those of replication 0.
+#[derive(Clone, Debug, Serialize)]
+pub struct Replicated {
+    /// How many.
+    pub count: u32,
+    /// How many of them are VALID.
+    pub valid: u32,
+    /// Completed samples per second.
+    pub completed_per_s: Interval,
+    /// Latencies in milliseconds, by the names of the document.
+    pub latency_ms: BTreeMap<&'static str, Interval>,
+}
+
+/// What more work does to p99, with the same random numbers.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct MoreWork {
+    /// GPU work of every batch was raised by so much, in percent.
+    pub work_percent: f64,
+    /// The load: the busy share of the busiest of the VM's cards, 0 to 1.
+    pub load: f64,
+    /// p99 then, in milliseconds.
+    pub latency_p99_ms: f64,
+    /// By how much it is higher, in percent.
+    pub p99_percent: f64,
+    /// The elasticity of p99: d ln p99 / d ln work.
+    pub elasticity: f64,
+}
+
+/// A run beside its counterfactual on bare metal, replication by replication.
+#[derive(Clone, Debug, Serialize)]
+pub struct PairedRatio {
+    /// The pair's name.
+    pub name: String,
+    /// The VM's name.
+    pub vm: String,
+    /// Virtual over bare metal: completed samples per second.
+    pub completed_per_s: Interval,
+    /// Virtual over bare metal: latencies, by the names of the document.
+    pub latency: BTreeMap<&'static str, Interval>,
+}
+
+/// The samples beyond each percentile.
+pub(super) fn samples_beyond(latencies: &LatencyHistogram) -> BTreeMap<&'static str, u64> {
+    let count = latencies.count();
+    let beyond = |quantile: f64| count - ((count as f64 * quantile).ceil() as u64).min(count);
+    PERCENTILES.iter().map(|&(name, quantile)| (name, beyond(quantile))).collect()
+}
+
+/// p99 of each VM with more work; nothing for VMs that are not asked at a rate, and nothing at all
+/// below [`LOAD_HIGH`] unless cards are shared in turns, which can be full while a card is not.
+pub(super) fn more_work(experiment: &Experiment, outcome: &Outcome) -> Vec<Option<MoreWork>> {
+    let load = |vm: &VmSpec| {
+        let cards = vm.gpus.iter().map(|share| outcome.gpu_busy[usize::from(share.card.0)]);
+        cards.fold(0.0, f64::max)
+    };
+    let in_turns = |vm: &VmSpec| {
+        vm.gpus.iter().any(|share| {
+            let card = &experiment.cards[usize::from(share.card.0)];
+            card.instances[usize::from(share.instance)].sharing.turns().is_some()
+        })
+    };
+    let is_wanted = |vm: &VmSpec| {
+        vm.load.scenario == TestScenario::Server && (load(vm) >= LOAD_HIGH || in_turns(vm))
+    };
+    if !experiment.vms.iter().any(is_wanted) {
+        return vec![None; experiment.vms.len()];
+    }
+    let more = simulate(&with_more_work(experiment));
+    let vms = experiment.vms.iter().zip(&outcome.vms).zip(&more.vms);
+    let found = vms.map(|((vm, before), after)| {
+        let p99 =
+            |outcome: &crate::platform::VmOutcome| latency_ms(outcome.recorder.latencies()).p99;
+        let (before, after) = (p99(before), p99(after));
+        is_wanted(vm).then(|| MoreWork {
+            work_percent: MORE_WORK_PERCENT,
+            load: load(vm),
+            latency_p99_ms: after,
+            p99_percent: (after / before - 1.0) * 100.0,
+            elasticity: (after / before).ln() / (1.0 + MORE_WORK_PERCENT / 100.0).ln(),
+        })
+    });
+    found.collect()
+}
+
+/// The experiment with [`MORE_WORK_PERCENT`] more GPU work in every batch.
+pub(super) fn with_more_work(experiment: &Experiment) -> Experiment {
+    let mut more = experiment.clone();
+    for service in more.vms.iter_mut().flat_map(|vm| vm.workload.service.values_mut()) {
+        service.work.value = service.work.value.scaled(1.0 + MORE_WORK_PERCENT / 100.0);
+    }
+    more
+}
+
+/// The means of a VM over outcomes of the same run with other random numbers.
+pub(super) fn replicated(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Option<Replicated> {
+    if outcomes.len() < 2 {
+        return None;
+    }
+    let figures = Figures::of(vm, index, outcomes);
+    let valid = outcomes.iter().filter(|outcome| outcome.vms[index].failed_rules.is_empty());
+    Some(Replicated {
+        count: outcomes.len() as u32,
+        valid: valid.count() as u32,
+        completed_per_s: student_95(&figures.rates)?,
+        latency_ms: figures.each(|values| student_95(values)),
+    })
+}
+
+/// The ratios of a VM to its counterfactual, outcome by outcome.
+pub(super) fn paired(
+    name: &str,
+    (vm, index): (&VmSpec, usize),
+    sides: (&[&Outcome], &[&Outcome]),
+) -> Option<PairedRatio> {
+    let (own, bare) = (Figures::of(vm, index, sides.0), Figures::of(vm, index, sides.1));
+    let ratios = |own: &[f64], bare: &[f64]| {
+        let ratios = own.iter().zip(bare).map(|(own, bare)| own / bare);
+        student_95(&ratios.filter(|ratio| ratio.is_finite()).collect::<Vec<_>>())
+    };
+    let latency = LATENCIES.iter().filter_map(|&name| {
+        Some((name, ratios(own.latencies.get(name)?, bare.latencies.get(name)?)?))
+    });
+    Some(PairedRatio {
+        name: name.to_string(),
+        vm: vm.name.clone(),
+        completed_per_s: ratios(&own.rates, &bare.rates)?,
+        latency: latency.collect(),
+    })
+}
+
+/// The figures of a VM, one value per outcome.
+struct Figures {
+    rates: Vec<f64>,
+    latencies: BTreeMap<&'static str, Vec<f64>>,
+}
+
+impl Figures {
+    fn of(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Self {
+        let mut found = Self { rates: Vec::new(), latencies: BTreeMap::new() };
+        for recorder in outcomes.iter().map(|outcome| &outcome.vms[index].recorder) {
+            found.rates.push(completed_per_s(vm, recorder));
+            let latency = latency_ms(recorder.latencies());
+            for name in LATENCIES {
+                let value = latency.get(name).expect("a name of the document");
+                found.latencies.entry(name).or_default().push(value);
+            }
+        }
+        found
+    }
+
+    fn each<T>(&self, figure: impl Fn(&[f64]) -> Option<T>) -> BTreeMap<&'static str, T> {
+        let latencies = self.latencies.iter();
+        latencies.filter_map(|(&name, values)| Some((name, figure(values)?))).collect()
+    }
+}

@@ -1,0 +1,87 @@
+//! How sure results say they are: samples beyond a percentile, replications, what one percent more
+//! work does.
+
+use crate::support::queue;
+use slicewise::spec::*;
+use slicewise::study::{self, Results};
+use slicewise::units::SimDuration;
+
+/// Runs an experiment beside its counterfactual, so many times.
+fn run(experiment: Experiment, replications: u32) -> Results {
+    let planned = |experiment| PlannedRun { experiment, published: None };
+    let bare = planned(study::counterfactual(&experiment));
+    let kind = BaselineKind::Counterfactual;
+    let pair = Pair {
+        name: "queue".to_string(),
+        virtual_run: planned(experiment),
+        baseline: Some(Baseline { kind, run: bare }),
+        capacity: None,
+    };
+    let scenario = Scenario {
+        name: "test".to_string(),
+        title: "Test".to_string(),
+        hash: String::new(),
+        seed: 1,
+        pairs: vec![pair],
+    };
+    study::run_replicated(&scenario, replications, &|_, _, _| {})
+}
+
+/// M/M/1: the time in the system is exponential with mean S / (1 - rho), so p99 is in proportion to
+/// it (Kleinrock 1975, section 3.2). At rho 0.92 one percent more work makes it 1.01 x 0.08 / 0.0708
+/// = 1.141 times as long: an elasticity of ln 1.141 / ln 1.01 = 13.3. The two runs draw the same
+/// numbers; what is left is the noise of a long tail.
+#[test]
+fn one_percent_more_work_moves_p99_as_theory_says() {
+    let work = SimDuration::from_millis(5);
+    let busy = run(queue(1, 184.0, work, SizeDistribution::Exponential, 4000), 1);
+    let vm = &busy.runs[0].vms[0];
+    let more = vm.uncertainty.more_work.expect("a load of 0.92 is above 0.9");
+    assert!((more.load - 0.92).abs() < 0.01, "{}", more.load);
+    assert!((more.elasticity - 13.3).abs() < 2.5, "{}", more.elasticity);
+    let percent = (more.latency_p99_ms / vm.latency_ms.p99 - 1.0) * 100.0;
+    assert_eq!(more.p99_percent, percent);
+    let note = busy.notes.iter().any(|note| note.contains("1 % more work moves p99"));
+    assert!(note, "{:?}", busy.notes);
+    let idle = run(queue(1, 100.0, work, SizeDistribution::Exponential, 100), 1);
+    assert!(idle.runs[0].vms[0].uncertainty.more_work.is_none());
+}
+
+/// Of 1000 samples 10 lie beyond p99 and 1 beyond p99.9, and a note says that these are few.
+#[test]
+fn a_percentile_says_how_many_samples_lie_beyond() {
+    let mut experiment = queue(1, 100.0, SimDuration::from_millis(1), SizeDistribution::Fixed, 1);
+    experiment.vms[0].load.scenario = TestScenario::SingleStream;
+    experiment.vms[0].load.settings.min_query_count = 1000;
+    experiment.vms[0].load.settings.min_duration = SimDuration::from_millis(1);
+    let results = run(experiment, 1);
+    let vm = &results.runs[0].vms[0];
+    assert_eq!(vm.samples, 1000);
+    let beyond = |name| vm.uncertainty.samples_beyond[name];
+    assert_eq!([beyond("p50"), beyond("p90"), beyond("p99"), beyond("p999")], [500, 100, 10, 1]);
+    assert!(
+        results.notes.iter().any(|note| note.contains("only 10 of 1000")),
+        "{:?}",
+        results.notes
+    );
+}
+
+/// What is printed is replication 0, the interval is about the mean of all, and a platform without
+/// costs is its own counterfactual in every one of them.
+#[test]
+fn replications_stand_beside_the_first_run() {
+    let work = SimDuration::from_millis(5);
+    let experiment = || queue(1, 120.0, work, SizeDistribution::Exponential, 60);
+    let (one, three) = (run(experiment(), 1), run(experiment(), 3));
+    let (alone, first) = (&one.runs[0].vms[0], &three.runs[0].vms[0]);
+    assert_eq!(alone.latency_ms, first.latency_ms);
+    assert!(alone.uncertainty.replications.is_none());
+    let all = first.uncertainty.replications.as_ref().unwrap();
+    assert_eq!((all.count, all.valid), (3, 3));
+    let p99 = all.latency_ms["p99"];
+    assert!(p99.half_width.unwrap() > 0.0 && p99.mean != first.latency_ms.p99);
+    let ratio = &three.paired_ratios[0];
+    assert_eq!((ratio.latency["p99"].mean, ratio.latency["p99"].half_width), (1.0, Some(0.0)));
+    assert_eq!(ratio.completed_per_s.half_width, Some(0.0));
+    assert_eq!(one.paired_ratios[0].latency["p99"].half_width, None);
+}
