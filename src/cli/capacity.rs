@@ -56,10 +56,12 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
 
 /// Each pair of a scenario: the virtual run, and the same on bare metal.
 fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
-    let mut systems = Vec::new();
+    let (mut systems, mut gaps) = (Vec::new(), Vec::new());
     for pair in &scenario.pairs {
         let experiment = &pair.virtual_run.experiment;
-        if study::asked_per_s(experiment) > 0.0 {
+        if let Some(gap) = study::add_gap(&mut systems, pair) {
+            gaps.push(gap);
+        } else if study::asked_per_s(experiment) > 0.0 {
             study::add_with_bare_metal(&mut systems, &pair.name, experiment);
         }
     }
@@ -71,6 +73,7 @@ fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
         search: search(arguments, scenario.pairs.iter().filter_map(|pair| pair.capacity)),
         replications: arguments.replications,
         systems,
+        gaps,
         skipped: Vec::new(),
     }
 }
@@ -96,7 +99,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
             }
             let experiment = points.experiment(index);
             if study::asked_per_s(&experiment) > 0.0 {
-                systems.push(System { name, experiment, bare_metal: None });
+                systems.push(System { name, experiment, bare_metal: None, with_curve: true });
             }
         }
     });
@@ -108,6 +111,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
         search: search(arguments, std::iter::empty()),
         replications: arguments.replications,
         systems,
+        gaps: Vec::new(),
         skipped,
     }
 }

@@ -14,6 +14,11 @@ pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
         File::new("table.txt", table::render_capacity(results)),
     ];
     files.extend(plot::draw(charts::capacity_figures(results))?);
+    if let Some(figure) = charts::gap_figure(results) {
+        files.push(File::new("gap.csv", gaps(results)?));
+        files.push(File::new("gap-latency.csv", gap_latencies(results)?));
+        files.extend(plot::draw(vec![("gap", figure)])?);
+    }
     Ok(files)
 }
 
@@ -54,6 +59,65 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
             system.target_latency_ms.to_string(),
             harmless(&system.limited_by.join("; ")),
         ])?;
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+/// One row per factor of each published ratio.
+fn gaps(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
+    let mut writer = writer();
+    writer.write_record(["pair", "figure", "what", "value", "half_width"])?;
+    for gap in &results.gaps {
+        let exact = |mean| Interval { mean, half_width: None };
+        let mut rows = vec![
+            ("virtual_per_s", "published", exact(gap.virtual_per_s)),
+            ("baseline_per_s", "published", exact(gap.baseline_per_s)),
+            ("published_ratio", "published", exact(gap.published_ratio)),
+            ("virtual_load", "submitted over simulated capacity", gap.virtual_load),
+            ("baseline_load", "submitted over simulated capacity", gap.baseline_load),
+            ("hypervisor", "", gap.hypervisor),
+            ("settings", "", gap.settings),
+        ];
+        let steps = gap.settings_in_detail.iter();
+        rows.extend(steps.map(|step| ("setting", step.setting.as_str(), step.factor)));
+        rows.extend([("chosen_rate", "", gap.chosen_rate), ("rest", "", exact(gap.rest))]);
+        for (figure, what, value) in rows {
+            writer.write_record([
+                harmless(&gap.name),
+                figure.to_string(),
+                harmless(what),
+                value.mean.to_string(),
+                value.half_width.map_or(String::new(), |half| half.to_string()),
+            ])?;
+        }
+    }
+    writer.into_inner().map_err(|error| error.into_error().into())
+}
+
+/// One row per pair, rate and system.
+fn gap_latencies(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
+    let mut writer = writer();
+    writer.write_record([
+        "pair",
+        "asked_per_s",
+        "system",
+        "latency_p50_ms",
+        "latency_p90_ms",
+        "latency_p99_ms",
+        "valid",
+    ])?;
+    for gap in &results.gaps {
+        for found in &gap.latencies {
+            writer.write_record([
+                harmless(&gap.name),
+                found.asked_per_s.to_string(),
+                found.system.to_string(),
+                found.latency_p50_ms.to_string(),
+                found.latency_p90_ms.to_string(),
+                found.latency_p99_ms.to_string(),
+                found.valid.to_string(),
+            ])?;
+        }
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }

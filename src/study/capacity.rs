@@ -5,6 +5,7 @@
 //! searches the same way. It does not look for a second VALID range above the first INVALID one.
 
 use super::border::{CapacitySearch, Limit, limit_near};
+use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
@@ -51,6 +52,8 @@ pub struct System {
     pub experiment: Experiment,
     /// The system it is compared with: its counterfactual on bare metal, by place in the plan.
     pub bare_metal: Option<usize>,
+    /// Whether its latencies on the way there are wanted.
+    pub with_curve: bool,
 }
 
 /// What is wanted.
@@ -70,6 +73,8 @@ pub struct CapacityPlan {
     pub replications: u32,
     /// The systems, side by side.
     pub systems: Vec<System>,
+    /// The published ratios to explain with them.
+    pub gaps: Vec<GapPlan>,
     /// What cannot be simulated, and why.
     pub skipped: Vec<String>,
 }
@@ -95,6 +100,8 @@ pub struct CapacityResults {
     pub replications: u32,
     /// One entry per system.
     pub systems: Vec<SystemCapacity>,
+    /// How published ratios of Server rates come about.
+    pub gaps: Vec<Gap>,
     /// What could not be simulated, and why.
     pub skipped: Vec<String>,
     /// The fitted and assumed numbers the results lean on, each once.
@@ -140,13 +147,15 @@ pub struct LoadPoint {
 pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
     let other = sensitivity::other_idle(experiment);
     let bare_metal = Some(systems.len() + 1 + usize::from(other.is_some()));
-    systems.push(System { name: name.to_string(), experiment: experiment.clone(), bare_metal });
+    let with_curve = true;
+    let own = experiment.clone();
+    systems.push(System { name: name.to_string(), experiment: own, bare_metal, with_curve });
     if let Some(other) = other {
         let name = format!("{name}, {}", other.option);
-        systems.push(System { name, experiment: other.experiment, bare_metal });
+        systems.push(System { name, experiment: other.experiment, bare_metal, with_curve });
     }
     let (name, experiment) = (format!("{name}, bare metal"), counterfactual(experiment));
-    systems.push(System { name, experiment, bare_metal: None });
+    systems.push(System { name, experiment, bare_metal: None, with_curve });
 }
 
 /// Searches the capacity of every system, in parallel, and its latencies on the way there.
@@ -191,7 +200,10 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
-            let curve = curve(&system.experiment, asked[index], &limits[index][0]);
+            let curve = match system.with_curve {
+                true => curve(&system.experiment, asked[index], &limits[index][0]),
+                false => Vec::new(),
+            };
             step(&system.name);
             curve
         })
@@ -231,7 +243,11 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         });
     }
     put_in_order(&mut leans_on);
+    let rates: Vec<Vec<f64>> = (0..plan.systems.len()).map(rates_of).collect();
+    let explain = |gap| gap::explain(gap, &plan.systems, &rates, plan.search.precision);
+    let gaps = plan.gaps.par_iter().map(explain).collect();
     CapacityResults {
+        gaps,
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
         seed: plan.seed,

@@ -7,6 +7,7 @@ mod border;
 mod calibrate;
 mod capacity;
 mod fits;
+mod gap;
 mod interval;
 mod notes;
 mod results;
@@ -23,6 +24,7 @@ pub use capacity::{
     CapacityPlan, CapacityResults, LoadPoint, System, SystemCapacity, add_with_bare_metal,
     asked_per_s, capacities, capacity, limit,
 };
+pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};

@@ -149,6 +149,7 @@ fn capacities_stand_side_by_side_with_bare_metal() {
         search: CapacitySearch { precision: 0.01 },
         replications: 3,
         systems,
+        gaps: Vec::new(),
         skipped: Vec::new(),
     };
     let found = study::capacities(&plan, &|_, _, _| {}).systems;

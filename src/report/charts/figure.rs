@@ -148,6 +148,11 @@ impl Figure {
 
     /// Adds a simulated figure: a dot.
     pub(super) fn dot(&mut self, at: (f64, f64)) {
-        self.marks.push(Mark::Dot { at, radius: 6.5, hollow: false, colour: colour::BLUE });
+        self.dot_of(at, colour::BLUE);
+    }
+
+    /// Adds a dot of a colour.
+    pub(super) fn dot_of(&mut self, at: (f64, f64), colour: Colour) {
+        self.marks.push(Mark::Dot { at, radius: 6.5, hollow: false, colour });
     }
 }

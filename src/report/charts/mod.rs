@@ -4,6 +4,7 @@
 
 mod capacity;
 pub(super) mod figure;
+mod gap;
 mod latency;
 mod panel;
 mod ratio;
@@ -12,6 +13,7 @@ mod sweep;
 mod vms;
 
 pub(super) use capacity::figures as capacity_figures;
+pub(super) use gap::draw as gap_figure;
 pub(super) use sweep::figures as sweep_figures;
 pub(super) use vms::figures as vm_figures;
 

@@ -2,7 +2,7 @@
 
 use super::super::number::{rate, wrap};
 use super::grid::{Column, Grid};
-use super::{WIDTH, footer_of};
+use super::{WIDTH, footer_of, gap};
 use crate::study::{CapacityResults, Interval};
 
 /// The whole text.
@@ -52,6 +52,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         wrap(&said, WIDTH, "") + "\n",
         limits(results),
     ];
+    blocks.extend(gap::gaps(results));
     let skipped =
         results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), WIDTH, "  ") + "\n");
     blocks.push(skipped.collect());

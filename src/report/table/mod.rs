@@ -5,6 +5,7 @@
 
 mod calibration;
 mod capacity;
+mod gap;
 mod grid;
 mod runs;
 mod sweep;

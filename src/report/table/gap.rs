@@ -1,0 +1,95 @@
+//! Why published ratios are what they are: the factors, the settings one by one, and the latencies of
+//! both sides at the same rates.
+
+use super::super::number::{latency, rate, wrap};
+use super::WIDTH;
+use super::grid::{Column, Grid};
+use crate::study::{CapacityResults, Interval};
+
+/// The blocks; none where nothing published is to be explained.
+pub(super) fn gaps(results: &CapacityResults) -> Vec<String> {
+    if results.gaps.is_empty() {
+        return Vec::new();
+    }
+    vec![factors(results), steps(results), same_rate(results)]
+}
+
+/// The published ratio as a product.
+fn factors(results: &CapacityResults) -> String {
+    use Column::{Attached, Number, Text};
+    let several = results.replications > 1;
+    let mut columns = vec![("published", Text), ("ratio", Number)];
+    for head in ["= hypervisor", "x settings", "x chosen rate"] {
+        columns.push((head, Number));
+        columns.extend(several.then_some(("±", Attached)));
+    }
+    columns.extend([("x rest", Number), ("VM load", Number), ("bare load", Number)]);
+    let mut grid = Grid::new(&columns);
+    for gap in &results.gaps {
+        let mut cells = vec![gap.name.clone(), three(gap.published_ratio)];
+        for factor in [gap.hypervisor, gap.settings, gap.chosen_rate] {
+            cells.push(three(factor.mean));
+            cells.extend(several.then(|| half(factor)));
+        }
+        cells.push(three(gap.rest));
+        cells.extend([three(gap.virtual_load.mean), three(gap.baseline_load.mean)]);
+        grid.line(cells);
+    }
+    grid.finish() + &wrap(SAID, WIDTH, "") + "\n"
+}
+
+/// What the factors are.
+const SAID: &str = "ratio: published rate of the VM over that of bare metal, a product. hypervisor: capacity of the VM over bare metal with the same settings. settings: \
+bare metal with the VM's settings over bare metal with its own. chosen rate: the load at which the VM was \
+submitted over that of bare metal, each of its own simulated capacity. rest: published over submitted \
+rates.";
+
+/// The settings one by one, one line per pair.
+fn steps(results: &CapacityResults) -> String {
+    let lines = results.gaps.iter().map(|gap| {
+        let steps = gap.settings_in_detail.iter();
+        let steps: Vec<_> =
+            steps.map(|step| format!("{}: {}", step.setting, three(step.factor.mean))).collect();
+        let steps = if steps.is_empty() { "the same".to_string() } else { steps.join("; ") };
+        let line = format!("settings of {} (VM -> bare metal): {steps}", gap.name);
+        wrap(&line, WIDTH, "  ") + "\n"
+    });
+    lines.collect()
+}
+
+/// Latencies at both submitted rates.
+fn same_rate(results: &CapacityResults) -> String {
+    use Column::{Number, Text};
+    let columns = [
+        ("at the same rate", Text),
+        ("asked /s", Number),
+        ("system", Text),
+        ("p50 ms", Number),
+        ("p90 ms", Number),
+        ("p99 ms", Number),
+        ("verdict", Text),
+    ];
+    let mut grid = Grid::new(&columns);
+    for (index, gap) in results.gaps.iter().enumerate() {
+        if index > 0 {
+            grid.gap();
+        }
+        for found in &gap.latencies {
+            let latencies = [found.latency_p50_ms, found.latency_p90_ms, found.latency_p99_ms];
+            let mut cells = vec![gap.name.clone(), rate(found.asked_per_s)];
+            cells.push(found.system.to_string());
+            cells.extend(latencies.map(latency));
+            cells.push(if found.valid { "VALID" } else { "INVALID" }.to_string());
+            grid.line(cells);
+        }
+    }
+    grid.finish()
+}
+
+fn three(ratio: f64) -> String {
+    format!("{ratio:.3}")
+}
+
+fn half(interval: Interval) -> String {
+    interval.half_width.map_or(String::new(), |half| format!("{half:.4}"))
+}
