@@ -61,7 +61,9 @@ pub(super) fn run(arguments: &ImportArgs, configs: Option<&Path>) -> Result<(), 
     let gpu = super::gpu(&catalogue, &arguments.gpu)?;
     let entries = read_foreign(&arguments.path, |text| {
         let entries = kubernetes::read(text)?;
-        let faults: Vec<Fault> = entries.iter().flat_map(|entry| misfits(entry, gpu)).collect();
+        let only = arguments.config.as_deref();
+        let faults = entries.iter().flat_map(|entry| misfits(entry, gpu, only));
+        let faults: Vec<Fault> = faults.collect();
         if faults.is_empty() { Ok(entries) } else { Err(faults) }
     })?;
     for entry in &entries {
@@ -129,11 +131,13 @@ fn wanted(rule: &MigRule) -> Vec<layouts::Wanted<'_>> {
     rule.instances.iter().map(|one| (one.profile.as_str(), one.count)).collect()
 }
 
-/// What in a configuration cannot be on this GPU.
-fn misfits(entry: &Entry, gpu: &GpuSpec) -> Vec<Fault> {
+/// What in a configuration, or in the layout called `only`, cannot be on this GPU.
+fn misfits(entry: &Entry, gpu: &GpuSpec, only: Option<&str>) -> Vec<Fault> {
     match &entry.configuration {
         Configuration::MigParted(file) => {
-            let rules = file.configs.iter().flat_map(|config| rules_for(config, gpu));
+            let asked = |config: &&MigConfig| only.is_none_or(|name| name == config.name);
+            let configs = file.configs.iter().filter(asked);
+            let rules = configs.flat_map(|config| rules_for(config, gpu));
             rules.filter_map(|rule| misfit(rule, gpu)).collect()
         }
         Configuration::DevicePlugin(plugin) => {
