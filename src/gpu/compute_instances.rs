@@ -22,9 +22,12 @@ pub struct ComputeProfile {
     pub is_default: bool,
 }
 
-/// Id, compute slices, most, by the compute slices of the GPU instance (NVIDIA/go-nvml,
-/// pkg/nvml/mock/gpus/a100.go; ids are NVML's).
-const DIVISIONS: [(u32, &[(u32, u32, u32)]); 5] = [
+/// Id, compute slices, most.
+type Kind = (u32, u32, u32);
+
+/// By the compute slices of the GPU instance (NVIDIA/go-nvml, pkg/nvml/mock/gpus/a100.go; ids are
+/// NVML's).
+const DIVISIONS: [(u32, &[Kind]); 5] = [
     (1, &[(0, 1, 1)]),
     (2, &[(0, 1, 2), (1, 2, 1)]),
     (3, &[(0, 1, 3), (1, 2, 1), (2, 3, 1)]),

@@ -182,7 +182,10 @@ pub(super) fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failu
 mod tests {
     use super::*;
 
-    fn read(words: &[&str]) -> Result<Vec<(String, Option<u32>, Vec<u32>)>, String> {
+    /// Profile, start, compute instances inside.
+    type Read = (String, Option<u32>, Vec<u32>);
+
+    fn read(words: &[&str]) -> Result<Vec<Read>, String> {
         let Ok(catalogue) = Catalogue::load(None) else { panic!("the catalogue is faulty") };
         let gpu = catalogue.gpu("a100-pcie-40gb").unwrap();
         let words: Vec<String> = words.iter().map(|word| word.to_string()).collect();
@@ -199,7 +202,7 @@ mod tests {
         }
     }
 
-    fn plain(names: &[&str]) -> Vec<(String, Option<u32>, Vec<u32>)> {
+    fn plain(names: &[&str]) -> Vec<Read> {
         names.iter().map(|name| (name.to_string(), None, Vec::new())).collect()
     }
 
