@@ -187,7 +187,14 @@ fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
     });
     let Some(kind) = open else { return place(machine, guests).is_some() };
     let candidates = kind.candidates(&machine.gpu.spec);
-    let last = candidates.len().saturating_sub(1);
+    // When none fits, what is said is said of the one of which a card takes most.
+    let most = |candidate: &Holding| match candidate {
+        Holding::Sliced(vgpu) => vgpu.max_per_gpu,
+        Holding::Instance(profile, _) => profile.max_per_gpu,
+        _ => 1,
+    };
+    let last = candidates.iter().enumerate().max_by_key(|(_, candidate)| most(candidate));
+    let last = last.map_or(0, |(index, _)| index);
     for (index, candidate) in candidates.into_iter().enumerate() {
         let mut tried = guests.to_vec();
         let alike = tried.iter_mut().filter(|guest| guest.holding == Holding::Largest(kind));

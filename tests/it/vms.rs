@@ -133,6 +133,7 @@ fn placement_and_host_stop_what_latency_does_not() {
         ("vgpu = { type = \"A100-10C\" }", 1, 4, 4, Obstacle::Placement),
         ("vgpu = { type = \"A100-10C\" }", 2, 8, 4, Obstacle::Placement),
         ("vgpu = { type = \"A100-1-5C\" }", 1, 7, 7, Obstacle::Placement),
+        ("vgpu = { type = \"largest-mig\" }", 1, 7, 7, Obstacle::Placement),
         ("vgpu = { type = \"A100-4C\" }", 8, 32, 10, Obstacle::Host),
     ] {
         let found = search(&scenario(of_card, cards, ""));
