@@ -1,12 +1,14 @@
 //! What guests have of the cards: whole ones, time-sliced vGPUs, GPU instances; and what is said
 //! when they do not fit.
 //!
-//! Where they go is decided in `gpu::placement`; here are only words for it.
+//! Where they go is decided in `gpu::placement`, and in `gpu::fit` for what has seats on a card or in a
+//! GPU instance (`seats`); here are only words for it.
 
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
 use super::machine::Machine;
 use super::processes::{self, Process};
+use super::seats;
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
@@ -213,6 +215,9 @@ pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
     if guests.iter().any(Guest::is_process) {
         return processes::place(machine, cards(machine), guests);
     }
+    if seats::are_needed(machine, guests) {
+        return seats::place(machine, guests);
+    }
     cards(machine).place(machine.sharing.assignment, &claims(machine, guests))
 }
 
@@ -237,6 +242,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
     let mut places = place(machine, guests).unwrap_or_default().into_iter();
     let mut shares = Vec::new();
     let mut shared = BTreeMap::new();
+    let slots = seats::slots(guests, places.as_slice());
     for guest in guests {
         let places = places.by_ref().take(guest.cards as usize);
         let own = places.map(|place| GpuShare {
@@ -245,7 +251,15 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
                 Holding::Process(process) => *shared
                     .entry((place.card, place.start))
                     .or_insert_with(|| shared_instance(&mut cards[place.card], machine, process)),
-                holding => instance_on(&mut cards[place.card], machine, holding),
+                Holding::Instance(profile, Some(vgpu)) if vgpu.shares_instance() => {
+                    *shared.entry((place.card, place.start)).or_insert_with(|| {
+                        instance_in_turns(&mut cards[place.card], machine, profile, vgpu)
+                    })
+                }
+                holding => {
+                    let slots = slots.get(&place.card).copied();
+                    instance_on(&mut cards[place.card], machine, holding, slots)
+                }
             },
             vgpu_type: guest.holding.vgpu_type(),
             sm_limit: match &guest.holding {
@@ -261,14 +275,20 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
     (cards, shares)
 }
 
-/// The instance of a card that the holding is, or joins.
-fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16 {
+/// The instance of a card that the holding is, or joins; time-sliced vGPUs take turns in so many
+/// slots.
+fn instance_on(
+    card: &mut CardSpec,
+    machine: &Machine,
+    holding: &Holding,
+    slots: Option<u32>,
+) -> u16 {
     let instance = match holding {
         Holding::Instance(profile, _) => gpu_instance(&card.gpu, profile),
         Holding::Sliced(_) if !card.instances.is_empty() => return 0,
         // A vGPU that has the card to itself takes no turns.
         Holding::Sliced(vgpu) => InstanceSpec {
-            sharing: match vgpu.max_per_gpu {
+            sharing: match slots.unwrap_or(vgpu.max_per_gpu) {
                 1 => InstanceSharing::Alone,
                 most => InstanceSharing::Vgpus(machine.sharing.slicing(&card.gpu, most)),
             },
@@ -277,6 +297,19 @@ fn instance_on(card: &mut CardSpec, machine: &Machine, holding: &Holding) -> u16
         Holding::Whole | Holding::Largest(_) | Holding::Process(_) => InstanceSpec::whole(),
     };
     card.instances.push(instance);
+    card.instances.len() as u16 - 1
+}
+
+/// A GPU instance that vGPUs of one type share in turns.
+fn instance_in_turns(
+    card: &mut CardSpec,
+    machine: &Machine,
+    profile: &MigProfile,
+    vgpu: &VgpuType,
+) -> u16 {
+    let slicing = machine.sharing.slicing(&card.gpu, vgpu.max_per_instance);
+    let sharing = InstanceSharing::Vgpus(slicing);
+    card.instances.push(InstanceSpec { sharing, ..gpu_instance(&card.gpu, profile) });
     card.instances.len() as u16 - 1
 }
 
@@ -314,6 +347,8 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     let guest = placed.last().expect("somebody does not fit");
     let (title, reason) = if guest.is_process() {
         processes::obstacle(machine, placed)
+    } else if seats::are_needed(machine, placed) {
+        seats::obstacle(machine, placed)
     } else {
         let claims = claims(machine, placed);
         let obstacle = cards(machine).obstacle(&claims);
@@ -403,7 +438,8 @@ fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<Str
             }
             let mixed = claims.iter().any(|claim| *claim != claims[0]);
             (kind(&claims[0]) == 1 && mixed).then(|| {
-                "all time-sliced vGPUs of a card have the same frame buffer; mixed-size mode is not modelled yet".to_string()
+                "in equal-size mode all time-sliced vGPUs of a card have the same frame buffer"
+                    .to_string()
             })
         }
         Obstacle::Maximum { .. } => None,

@@ -31,6 +31,7 @@ mod published;
 mod reader;
 mod rules;
 mod schema;
+mod seats;
 mod set_arguments;
 mod settings;
 mod sharing;

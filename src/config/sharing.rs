@@ -8,10 +8,12 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::gpu::POLICIES;
+use crate::gpu::fit::SizeMode;
 use crate::gpu::placement::Assignment;
 use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
 use crate::spec::{
-    GpuSpec, IdleRule, InstanceSharing, Overshoot, SlicePolicy, TimeSlicing, TurnOrder,
+    GpuSpec, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy, TimeSlicing, TurnOrder,
+    VgpuType,
 };
 use crate::units::{Share, SimDuration};
 
@@ -31,6 +33,9 @@ pub(super) const IDLE_RULES: [(&str, IdleRule); 4] = [
 
 pub(super) const ASSIGNMENTS: [(&str, Assignment); 2] =
     [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
+
+pub(super) const VGPU_MODES: [(&str, SizeMode); 2] =
+    [("equal-size", SizeMode::Equal), ("mixed-size", SizeMode::Mixed)];
 
 /// The slices of `nvidia-smi compute-policy --set-timeslice`, nothing for the GPU's own. NVIDIA
 /// publishes no times: 2, 10 and 30 ms are assumed, after a course of Red Hat's that names them.
@@ -55,6 +60,8 @@ const NOT_BEST_EFFORT: [&str; 7] =
 #[derive(Clone, Debug)]
 pub(super) struct Sharing {
     pub(super) assignment: Assignment,
+    /// Whether cards may hold vGPUs of several sizes.
+    pub(super) vgpu_mode: SizeMode,
     pub(super) policy: SlicePolicy,
     /// Length of a turn; nothing for the vGPU type's default.
     pub(super) slice: Option<SimDuration>,
@@ -72,6 +79,8 @@ pub(super) struct Sharing {
     compute_timeslice: Option<SimDuration>,
     /// Where the idle rule stands, if the file has one.
     idle_spot: Option<Spot>,
+    /// Where the mode of vGPUs stands, if the file has one.
+    vgpu_mode_spot: Option<Spot>,
     /// Where the keys stand that only processes have, and those that only vGPUs have.
     process_spots: Vec<(&'static str, Spot)>,
     vgpu_spots: Vec<(&'static str, Spot)>,
@@ -81,6 +90,7 @@ impl Default for Sharing {
     fn default() -> Self {
         Self {
             assignment: Assignment::default(),
+            vgpu_mode: SizeMode::Equal,
             policy: SlicePolicy::BestEffort,
             slice: None,
             hardware_slice: None,
@@ -92,6 +102,7 @@ impl Default for Sharing {
             replicas: None,
             compute_timeslice: None,
             idle_spot: None,
+            vgpu_mode_spot: None,
             process_spots: Vec::new(),
             vgpu_spots: Vec::new(),
         }
@@ -107,6 +118,10 @@ impl Sharing {
             &mut sharing.assignment,
             assignment.and_then(|value| value.choice("assignment", &ASSIGNMENTS)),
         );
+        if let Some(value) = table.get("vgpu_mode") {
+            set(&mut sharing.vgpu_mode, value.choice("vGPU mode", &VGPU_MODES));
+            sharing.vgpu_mode_spot = Some(value.spot());
+        }
         let known = match table.get("registry") {
             Some(value) => {
                 refuse_beside_registry(&mut table);
@@ -159,8 +174,10 @@ impl Sharing {
         }
     }
 
-    /// The rule that needs to know the GPU: polling at no cost would never pass time.
+    /// The rules that need to know the GPU.
     pub(super) fn check(&self, gpu: &GpuSpec, problems: &Problems) {
+        self.check_vgpu_mode(gpu, problems);
+        // Polling at no cost would never pass time.
         let cost = self.switch_cost.unwrap_or(gpu.switch_cost.value.value);
         if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
             && cost == SimDuration::ZERO
@@ -192,6 +209,25 @@ impl Sharing {
             let title = format!("`sharing.{key}` has no meaning without vGPUs");
             let help = "drop the key: processes take turns by the hardware's ring";
             problems.push(Diagnostic::at(spot, title).help(help));
+        }
+    }
+
+    /// Mixed-size mode needs a GPU that has it, and a policy other than fixed share.
+    fn check_vgpu_mode(&self, gpu: &GpuSpec, problems: &Problems) {
+        let Some(spot) = self.vgpu_mode_spot.as_ref().filter(|_| self.vgpu_mode == SizeMode::Mixed)
+        else {
+            return;
+        };
+        let has_mode = |vgpu: &VgpuType| vgpu.mixed_size != MixedSize::Unsupported;
+        if !gpu.vgpu_types.is_empty() && !gpu.vgpu_types.iter().any(has_mode) {
+            let title = format!("GPU {} has no mixed-size mode", gpu.id);
+            problems.push(Diagnostic::at(spot, title).allowed("equal-size"));
+        } else if self.policy == SlicePolicy::FixedShare {
+            let title = "mixed-size mode does not support fixed share";
+            let diagnostic = Diagnostic::at(spot, title);
+            let diagnostic = diagnostic.allowed("policy = \"best-effort\" or \"equal-share\"");
+            let source = "NVIDIA AI Enterprise User Guide v5.0, mixed-size mode";
+            problems.push(diagnostic.note("source", source));
         }
     }
 

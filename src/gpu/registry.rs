@@ -26,6 +26,9 @@ pub const AVERAGING_FACTOR: RangeInclusive<u32> = 1..=60;
 /// The averaging factor when none is set.
 pub const AVERAGING_FACTOR_DEFAULT: u32 = 33;
 
+/// The bit of plain slices: without it turns go by weight.
+pub const PLAIN_SLICES: u32 = 1 << 3;
+
 /// What a word says.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RegistryWord {
@@ -37,6 +40,8 @@ pub struct RegistryWord {
     pub order: Option<TurnOrder>,
     /// The length of a turn.
     pub slice: WordSlice,
+    /// Whether turns go by weight (bit 3 clear) or are plain slices; alike while all weights are.
+    pub is_weighted: bool,
     /// Fields that were out of range.
     pub clamped: Vec<Clamped>,
     /// What a reader may get wrong: one sentence each.
@@ -114,6 +119,7 @@ pub fn decode(word: u32) -> Option<RegistryWord> {
         policy: SlicePolicy::BestEffort,
         order: None,
         slice: WordSlice::Hardware,
+        is_weighted: false,
         clamped: Vec::new(),
         notes: Vec::new(),
     };
@@ -125,6 +131,7 @@ pub fn decode(word: u32) -> Option<RegistryWord> {
         }
         return Some(found);
     }
+    found.is_weighted = word & PLAIN_SLICES == 0;
     found.policy = match bits(7, 4) {
         0 => SlicePolicy::EqualShare,
         1 => SlicePolicy::FixedShare,

@@ -2,7 +2,9 @@
 //!
 //! What is uncertain about a figure is said where the figure is made.
 
-use crate::spec::{Experiment, InstanceSharing};
+use crate::spec::{Experiment, GpuId, InstanceSharing, SlicePolicy, VgpuType};
+use crate::units::Bytes;
+use std::collections::BTreeMap;
 
 /// What a reader must know about the ways of sharing in an experiment; each sentence once.
 pub(super) fn of_sharing(experiment: &Experiment) -> Vec<String> {
@@ -32,5 +34,26 @@ pub(super) fn of_sharing(experiment: &Experiment) -> Vec<String> {
             }
         }
     }
+    if is_mixed_size(experiment) {
+        add("a card in mixed-size mode: what the default slice of such a card is, is not documented; without `slice` or `frequency` it is that of the type on it of which such a card takes most".to_string());
+    }
     notes
+}
+
+/// Whether vGPUs of several frame buffers take turns on a card by the software's slices.
+fn is_mixed_size(experiment: &Experiment) -> bool {
+    let mut seen: BTreeMap<GpuId, Bytes> = BTreeMap::new();
+    experiment.vms.iter().flat_map(|vm| &vm.gpus).any(|share| {
+        let card = &experiment.cards[usize::from(share.card.0)];
+        let InstanceSharing::Vgpus(slicing) = card.instances[usize::from(share.instance)].sharing
+        else {
+            return false;
+        };
+        let named = |vgpu: &&VgpuType| Some(&vgpu.name) == share.vgpu_type.as_ref();
+        let Some(vgpu) = card.gpu.vgpu_types.iter().find(named) else { return false };
+        let first = *seen.entry(share.card).or_insert(vgpu.frame_buffer);
+        slicing.policy != SlicePolicy::BestEffort
+            && vgpu.is_time_sliced()
+            && first != vgpu.frame_buffer
+    })
 }

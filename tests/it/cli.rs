@@ -11,7 +11,7 @@ fn slicewise(arguments: &[&str]) -> Command {
 }
 
 #[track_caller]
-fn check(arguments: &[&str], code: i32) -> (String, String) {
+pub(crate) fn check(arguments: &[&str], code: i32) -> (String, String) {
     let Output { status, stdout, stderr } = slicewise(arguments).output().unwrap();
     let (stdout, stderr) = (String::from_utf8(stdout).unwrap(), String::from_utf8(stderr).unwrap());
     assert_eq!(status.code(), Some(code), "{arguments:?}\n{stdout}\n{stderr}");

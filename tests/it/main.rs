@@ -21,4 +21,5 @@ mod sweep;
 mod theory;
 mod twins;
 mod uncertainty;
+mod vgpu;
 mod vms;

@@ -9,7 +9,7 @@ use slicewise::spec::{Experiment, IdleRule, InstanceSharing, Pair, SlicePolicy, 
 use slicewise::study::counterfactual;
 
 /// A bare workload: 10 ms per sample on the whole GPU, no launch, no CPU work, no copies.
-const STEADY: &str = r#"
+pub(crate) const STEADY: &str = r#"
 name = "ten milliseconds"
 usual_preset = "mlperf-bert"
 target_latency = { value = "1 s", source = "made up for a test", standing = "assumed" }

@@ -115,7 +115,9 @@ impl<'a> Card<'a> {
 
     fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
-        for &(vm, VgpuPlace { kind, start }) in &self.vgpus {
+        let mut vgpus = self.vgpus.clone();
+        vgpus.sort_by_key(|(_, place)| place.start);
+        for (vm, VgpuPlace { kind, start }) in vgpus {
             let of = self.of(kind);
             let size = match self.mode {
                 CardMode::Instances => {
@@ -155,6 +157,7 @@ impl<'a> Card<'a> {
         let vms: Vec<u32> = vgpus.iter().map(|(vm, _)| *vm).collect();
         let of = self.of(kind);
         let mut starts: Vec<u32> = vgpus.iter().filter_map(|(_, place)| place.start).collect();
+        starts.sort_unstable();
         starts.dedup();
         let shown: Vec<String> = starts.iter().map(u32::to_string).collect();
         let (many, shown) = (if shown.len() == 1 { "" } else { "s" }, shown.join(", "));

@@ -7,8 +7,7 @@ use super::request::{CARDS_MAX, Group, gpu_and_cards, groups};
 use super::{Failure, gpu_with_types, setup};
 use crate::cli::output;
 use crate::config::{Catalogue, quoted};
-use crate::gpu::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode};
-use crate::gpu::nearest::Wish;
+use crate::gpu::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode, Wish};
 use crate::gpu::placement::Assignment;
 use crate::report::{Column, Grid};
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
@@ -161,7 +160,7 @@ fn candidates(gpu: &GpuSpec, cards: usize, vms: u32, need: Bytes) -> Vec<Candida
             wanted[kind] = vms;
             let need = Fit::new(gpu, SizeMode::Equal, wanted).need();
             let per_card = gpu.vgpu_types[kind].max_per_gpu;
-            Candidate { kind, per_card, cards_needed: need.sliced + need.backed }
+            Candidate { kind, per_card, cards_needed: need.cards() }
         })
         .collect();
     let size = |one: &Candidate| gpu.vgpu_types[one.kind].frame_buffer;
@@ -223,7 +222,7 @@ impl Question<'_> {
         let mode = match self.mode {
             Some(Mode::Equal) => SizeMode::Equal,
             Some(Mode::Mixed) => SizeMode::Mixed,
-            None if total(&equal) <= self.cards => SizeMode::Equal,
+            None if equal.cards() <= self.cards => SizeMode::Equal,
             None => SizeMode::Mixed,
         };
         let answer = self.fit(mode).on(self.cards, self.assignment);
@@ -308,14 +307,14 @@ impl Question<'_> {
                 if count == 1 { "1 card".to_string() } else { format!("{count} cards") }
             };
             match need.doubt {
-                None => format!("needs {}", cards(total(need))),
+                None => format!("needs {}", cards(need.cards())),
                 Some(Doubt::NotPublished) => {
                     format!(
                         "{} are enough; fewer may be: placement ids are not published",
-                        cards(total(need))
+                        cards(need.cards())
                     )
                 }
-                Some(Doubt::GaveUp) => format!("{} are enough; fewer may be", cards(total(need))),
+                Some(Doubt::GaveUp) => format!("{} are enough; fewer may be", cards(need.cards())),
             }
         };
         let unsupported = self.kinds().into_iter().all(|kind| {
@@ -451,7 +450,7 @@ impl Question<'_> {
             let (kind, smaller) = (&self.of(kind).name, &self.of(smaller).name);
             nearest.push(format!("all of them with {smaller} instead of {kind}"));
         }
-        let need = total(&self.fit(mode).need());
+        let need = self.fit(mode).need().cards();
         if need <= CARDS_MAX as usize {
             nearest.push(format!("all of them on {need} cards"));
         }
@@ -468,9 +467,9 @@ impl Question<'_> {
     ) -> Value {
         let need = |need: &Need| {
             json!({
-                "cards_needed": total(need),
+                "cards_needed": need.cards(),
                 "is_proven": need.doubt.is_none(),
-                "fits": total(need) <= self.cards,
+                "fits": need.cards() <= self.cards,
             })
         };
         let name = |kind: usize| self.of(kind).name.as_str();
@@ -540,8 +539,4 @@ impl Question<'_> {
             "nearest": nearest,
         })
     }
-}
-
-fn total(need: &Need) -> usize {
-    need.sliced + need.backed
 }

@@ -35,9 +35,28 @@ pub(crate) struct EncodeArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=30))]
     slice: Option<u32>,
 
+    /// Plain slices instead of the weighted scheduler (bit 3); no difference while weights are alike
+    #[arg(long)]
+    plain_slices: bool,
+
+    /// Only the GPU at this PCI address, such as 0000:3b:00.0 [default: all GPUs of the host]
+    #[arg(long, value_name = "ADDRESS", value_parser = pci_address)]
+    device: Option<String>,
+
     /// Print JSON instead of text
     #[arg(long)]
     json: bool,
+}
+
+/// A PCI address: domain, bus, device and function, in hexadecimal digits.
+fn pci_address(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split([':', '.']).collect();
+    let widths: Vec<usize> = parts.iter().map(|part| part.len()).collect();
+    let hex = |part: &&str| part.chars().all(|digit| digit.is_ascii_hexdigit());
+    let is_address = matches!(widths[..], [4 | 8, 2, 2, 1])
+        && parts.iter().all(hex)
+        && text.matches(':').count() == 2;
+    if is_address { Ok(text.to_string()) } else { Err("allowed: as in 0000:3b:00.0".to_string()) }
 }
 
 /// Examples for `encode --help`.
@@ -61,7 +80,7 @@ pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
     let set = arguments.frequency.is_some() || arguments.averaging_factor.is_some();
     let (order, slice) = match (policy, arguments.non_strict) {
         (SlicePolicy::BestEffort, non_strict) => {
-            if set || non_strict {
+            if set || non_strict || arguments.plain_slices {
                 return Err(Failure::Usage(
                     "best effort has the hardware's slice and order, which no registry word sets"
                         .to_string(),
@@ -86,23 +105,65 @@ pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
             (Some(TurnOrder::RoundRobin { averaging_factor }), slice)
         }
     };
-    let word = registry::encode(policy, order, slice);
+    let plain = if arguments.plain_slices { registry::PLAIN_SLICES } else { 0 };
+    let word = registry::encode(policy, order, slice) | plain;
     let word = registry::decode(word).expect("what was encoded can be decoded");
+    let commands = commands(&word, arguments.device.as_deref());
     if arguments.json {
-        return output::data(&format!("{:#}\n", document(&word)));
+        let mut document = document(&word);
+        document["commands"] = commands
+            .iter()
+            .map(|(place, command)| json!({ "on": place, "command": command }))
+            .collect();
+        return output::data(&format!("{document:#}\n"));
     }
-    output::data(&(text(&word) + &commands(word.word)))
+    let lines = commands.iter().map(|(place, command)| format!("{place}:\n  {command}\n"));
+    output::data(&format!("{}\n{}{}", text(&word), lines.collect::<String>(), at_once(&word)))
 }
 
 /// How the word is set on a host; it takes a reboot (NVIDIA vGPU user guide, chapter on scheduling).
-fn commands(word: u32) -> String {
+fn commands(word: &RegistryWord, device: Option<&str>) -> Vec<(String, String)> {
+    let (gpus, setting) = match device {
+        None => ("all its GPUs", format!("NVreg_RegistryDwords=\"RmPVMRL={:#010X}\"", word.word)),
+        Some(address) => (
+            "this GPU",
+            format!("NVreg_RegistryDwordsPerDevice=\"pci={address};RmPVMRL={:#010X}\"", word.word),
+        ),
+    };
+    let quoted = setting.replace('"', "");
+    vec![
+        (
+            format!("on an ESXi host, for {gpus}, then reboot"),
+            format!("esxcli system module parameters set -m nvidia -p \"{quoted}\""),
+        ),
+        (
+            format!("on a Linux KVM host, for {gpus}, in /etc/modprobe.d/nvidia.conf, then reboot"),
+            format!("options nvidia {setting}"),
+        ),
+    ]
+}
+
+/// The same without a reboot, in NVML's numbers; what the options are called differs by release.
+fn at_once(word: &RegistryWord) -> String {
+    let number = match word.policy {
+        SlicePolicy::BestEffort => 1,
+        SlicePolicy::EqualShare => 2,
+        SlicePolicy::FixedShare => 3,
+    };
+    let mut values = vec![format!("policy {number} ({})", policy_name(word.policy))];
+    if let Some(TurnOrder::RoundRobin { averaging_factor }) = word.order {
+        values.push(format!("averaging factor {averaging_factor}"));
+    }
+    match word.slice {
+        WordSlice::Hertz(hertz) => values.push(format!("frequency {hertz} Hz")),
+        WordSlice::Millis(millis) => values.push(format!("time slice {millis} ms")),
+        WordSlice::Hardware | WordSlice::Default => {}
+    }
     format!(
-        "
-on an ESXi host, for all its GPUs, then reboot:
-  esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwords=RmPVMRL={word:#010X}\"
-on a Linux KVM host, in /etc/modprobe.d/nvidia.conf, then reboot:
-  options nvidia NVreg_RegistryDwords=\"RmPVMRL={word:#010X}\"
-"
+        "at once, until the driver is loaded anew (its -h lists the options of your release):
+  nvidia-smi vgpu set-scheduler-state    with {}
+",
+        values.join(", ")
     )
 }
 
@@ -141,6 +202,9 @@ fn text(word: &RegistryWord) -> String {
         }
     }
     lines.push(("slice", slice_in_words(word)));
+    if word.order.is_some() && !word.is_weighted {
+        lines.push(("weights", "off: plain slices".to_string()));
+    }
     let mut text = format!("RmPVMRL {:#010X}\n", word.word);
     for (name, value) in lines {
         text.push_str(&format!("  {name:16}  {value}\n"));
@@ -200,6 +264,7 @@ fn document(word: &RegistryWord) -> Value {
         "slice_ms": slice_ms.map(|slice| slice.as_millis_f64()),
         "frequency_hz": hertz,
         "slice_default_ms": default_ms,
+        "weighted": word.order.map(|_| word.is_weighted),
         "notes": notes(word),
     })
 }
@@ -248,6 +313,33 @@ mod tests {
         let clamped = "note: slice 32 ms is out of range: 30 ms is used\n";
         assert!(explained(0x0020_0003).ends_with(clamped));
         assert!(explained(0x0018_0011).contains("note: before vGPU release 15"));
+        // Bit 3, by the driver's header: plain slices.
+        assert!(explained(0x0103_F009).contains("weights           off"));
+        assert!(!explained(0x0103_F001).contains("weights"));
+    }
+
+    #[test]
+    fn commands_set_the_word_for_all_gpus_or_for_one() {
+        let word = registry::decode(0x0103_F001).unwrap();
+        let lines = |device| -> Vec<String> {
+            commands(&word, device).into_iter().map(|(_, command)| command).collect()
+        };
+        // The two forms of the vGPU user guide.
+        assert_eq!(
+            lines(None)[0],
+            "esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwords=RmPVMRL=0x0103F001\""
+        );
+        assert_eq!(
+            lines(Some("0000:3b:00.0"))[0],
+            "esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwordsPerDevice=pci=0000:3b:00.0;RmPVMRL=0x0103F001\""
+        );
+        assert!(
+            at_once(&word).contains("policy 2 (equal-share), averaging factor 1, frequency 63 Hz")
+        );
+        assert_eq!(pci_address("0000:3b:00.0"), Ok("0000:3b:00.0".to_string()));
+        for wrong in ["3b:00.0", "0000:3b:00", "0000:3g:00.0", "0000.3b.00.0", "", ":::."] {
+            assert!(pci_address(wrong).is_err(), "{wrong}");
+        }
     }
 
     #[test]

@@ -88,6 +88,11 @@ fn unknown_type(gpu: &GpuSpec, name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Catalogue;
+    use std::sync::LazyLock;
+
+    static CATALOGUE: LazyLock<Catalogue> =
+        LazyLock::new(|| Catalogue::load(None).unwrap_or_else(|error| panic!("{error}")));
 
     #[test]
     fn counts_stand_before_or_after_a_name() {
@@ -102,5 +107,26 @@ mod tests {
         assert_eq!(gpu_and_cards("a30x2", &["a30"]), ("a30".to_string(), Some(2)));
         assert_eq!(gpu_and_cards("a30", &["a30"]), ("a30".to_string(), None));
         assert_eq!(counted("x"), (None, "x"));
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::test_runner::Config {
+            cases: 300, failure_persistence: None, ..Default::default()
+        })]
+
+        #[test]
+        fn any_words_are_read_or_refused(
+            words in proptest::collection::vec("\\PC{0,12}|[0-9]{0,12}[xX*×](A30-4C|a30-8c)?", 0..6),
+        ) {
+            let gpu = CATALOGUE.gpu("a30").expect("a GPU of the catalogue");
+            match groups(gpu, &words) {
+                Ok(groups) => {
+                    let vms: u32 = groups.iter().map(|group| group.count).sum();
+                    assert!(vms <= VMS_MAX && groups.len() == words.len());
+                }
+                Err(Failure::Usage(message)) => assert!(message.contains("allowed: "), "{message}"),
+                Err(_) => panic!("a word is no file"),
+            }
+        }
     }
 }

@@ -89,7 +89,10 @@ pub(super) fn vms_in_order(cards: &[Card<'_>], assignment: Assignment) -> Vec<u3
     let of_card = |card: &Card<'_>| {
         let mut vgpus = card.vgpus.clone();
         let size = |kind: usize| card.gpu.vgpu_types[kind].frame_buffer;
-        vgpus.sort_by_key(|(vm, place)| (std::cmp::Reverse(size(place.kind)), *vm));
+        // The driver makes GPU instances in the order of the plan.
+        if card.mode != CardMode::Instances {
+            vgpus.sort_by_key(|(vm, place)| (std::cmp::Reverse(size(place.kind)), *vm));
+        }
         vgpus.into_iter().map(|(vm, _)| vm).collect::<Vec<_>>()
     };
     let all: Vec<Vec<u32>> = cards.iter().map(of_card).collect();

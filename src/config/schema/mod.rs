@@ -16,7 +16,9 @@ use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
     PROCESSES, QUERIES_MAX, STREAMS_MAX, TIMEOUTS_FROM,
 };
-use super::sharing::{ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX};
+use super::sharing::{
+    ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
+};
 use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
@@ -111,6 +113,11 @@ fn sharing() -> Shape {
             "assignment",
             word_of(&ASSIGNMENTS).with("default", ASSIGNMENTS[0].0),
             "Which card a vGPU goes to.",
+        )
+        .key(
+            "vgpu_mode",
+            word_of(&VGPU_MODES).with("default", VGPU_MODES[0].0),
+            "vGPUs of one size on a card, or of several.",
         )
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It proposes; whether a proposal is any use is for whoever asked to say.
 
-use super::fit::{Fit, SizeMode};
+use super::{Fit, SizeMode};
 use crate::spec::GpuSpec;
 
 /// Proposals that are tried before a coarser way is taken.
@@ -25,13 +25,14 @@ impl Wish<'_> {
     /// How many of each type to leave out so that the others fit: as few as possible, of the later
     /// types first. Where that takes too many tries, what finds no room in order of the types.
     pub fn fewest_dropped(&self) -> Vec<u32> {
+        let mut fit = Fit::new(self.gpu, self.mode, self.wanted.clone());
         let mut tries = 0;
         for dropped in 1..=self.wanted.iter().sum() {
             let mut found = None;
             let mut out = vec![0; self.wanted.len()];
             self.each_drop(self.wanted.len(), dropped, &mut out, &mut |out| {
                 tries += 1;
-                if tries <= TRIES_MAX && found.is_none() && self.fits_without(out) {
+                if tries <= TRIES_MAX && found.is_none() && self.fits_without(&mut fit, out) {
                     found = Some(out.to_vec());
                 }
                 found.is_some() || tries > TRIES_MAX
@@ -43,7 +44,7 @@ impl Wish<'_> {
                 break;
             }
         }
-        self.in_order()
+        self.in_order(&mut fit)
     }
 
     /// Calls `with` for each way to leave out `dropped` of the first `kinds` types, later types
@@ -69,13 +70,13 @@ impl Wish<'_> {
     }
 
     /// As many of each type as fit beside the types before it.
-    fn in_order(&self) -> Vec<u32> {
+    fn in_order(&self, fit: &mut Fit<'_>) -> Vec<u32> {
         let mut out = self.wanted.clone();
         for kind in 0..out.len() {
-            let fits = |dropped: u32| {
+            let mut fits = |dropped: u32| {
                 let mut tried = out.clone();
                 tried[kind] = dropped;
-                self.fits_without(&tried)
+                self.fits_without(fit, &tried)
             };
             // Fewer of a type always fit where more do: halve the interval.
             let (mut too_few, mut enough) = (None, self.wanted[kind]);
@@ -93,14 +94,9 @@ impl Wish<'_> {
         out
     }
 
-    fn fits_without(&self, dropped: &[u32]) -> bool {
-        let left = self.wanted.iter().zip(dropped).map(|(want, less)| want - less).collect();
-        self.fits(left)
-    }
-
-    fn fits(&self, wanted: Vec<u32>) -> bool {
-        let need = Fit::new(self.gpu, self.mode, wanted).need();
-        need.sliced + need.backed <= self.cards
+    fn fits_without(&self, fit: &mut Fit<'_>, dropped: &[u32]) -> bool {
+        let left = self.wanted.iter().zip(dropped).map(|(want, less)| want - less);
+        fit.surely_fits(&left.collect::<Vec<_>>(), self.cards)
     }
 
     /// A type and a smaller one of its kind in its place so that all fit: the largest type that
@@ -119,7 +115,8 @@ impl Wish<'_> {
             let helps = |&other: &usize| {
                 let mut wanted = self.wanted.clone();
                 wanted[other] += std::mem::take(&mut wanted[kind]);
-                self.fits(wanted)
+                let mut fit = Fit::new(self.gpu, self.mode, wanted.clone());
+                fit.surely_fits(&wanted, self.cards)
             };
             smaller.into_iter().find(helps).map(|other| (kind, other))
         })

@@ -1,21 +1,24 @@
 //! The fewest cards that hold a set of vGPUs, given what one card may hold at most.
 //!
 //! An exact search with bounds, and with a limit on its steps: where it gives up it says so. What a
-//! card may hold is decided in `fit`.
+//! card may hold is decided in `sliced` and `backed`.
 
 use std::collections::BTreeSet;
 
-/// Steps of one search, after which it gives up: some seconds.
-const STEPS_MAX: u32 = 100_000;
+/// Choices that one search looks at before it gives up: some seconds.
+const STEPS_MAX: usize = 1_000_000;
+/// The same for a search of which there are many.
+const STEPS_SOON: usize = 30_000;
 
 /// How many of each kind a card may hold: each choice is a richest one, none part of another.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(super) struct Cover {
     choices: Vec<Vec<u32>>,
     /// What a kind weighs when the search decides which kind to place first.
     sizes: Vec<u64>,
     bounds: Vec<Bound>,
-    steps: u32,
+    /// How many choices may still be looked at.
+    steps: usize,
     /// Cards and what was left to place on them, without success.
     vain: BTreeSet<(usize, Vec<u32>)>,
 }
@@ -40,9 +43,10 @@ struct Bound {
 }
 
 impl Cover {
-    /// A search over these choices.
-    pub(super) fn new(choices: Vec<Vec<u32>>, sizes: Vec<u64>) -> Self {
-        let bounds = bounds(&choices, &sizes);
+    /// A search over these choices. Further weights by which no card holds more than its fullest
+    /// choice make it shorter.
+    pub(super) fn new(choices: Vec<Vec<u32>>, sizes: Vec<u64>, weights: Vec<Vec<u64>>) -> Self {
+        let bounds = bounds(&choices, &sizes, weights);
         Self { choices, sizes, bounds, steps: 0, vain: BTreeSet::new() }
     }
 
@@ -58,7 +62,13 @@ impl Cover {
 
     /// Choices for at most so many cards that together hold what is wanted.
     pub(super) fn cover(&mut self, wanted: &[u32], cards: usize) -> Covered {
-        self.steps = 0;
+        self.steps = STEPS_MAX;
+        self.choose(wanted, cards)
+    }
+
+    /// The same, given up soon.
+    pub(super) fn cover_soon(&mut self, wanted: &[u32], cards: usize) -> Covered {
+        self.steps = STEPS_SOON;
         self.choose(wanted, cards)
     }
 
@@ -73,10 +83,10 @@ impl Cover {
         if self.least(wanted) > cards || self.vain.contains(&state) {
             return Covered::Not;
         }
-        self.steps += 1;
-        if self.steps > STEPS_MAX {
+        let Some(steps) = self.steps.checked_sub(self.choices.len()) else {
             return Covered::GaveUp;
-        }
+        };
+        self.steps = steps;
         for (rest, index) in self.next(wanted, largest) {
             match self.choose(&rest, cards - 1) {
                 Covered::By(mut chosen) => {
@@ -114,7 +124,7 @@ impl Cover {
 
 /// Bounds by size, by the part of a card that each kind takes at least, and by the number of every
 /// group of kinds.
-fn bounds(choices: &[Vec<u32>], sizes: &[u64]) -> Vec<Bound> {
+fn bounds(choices: &[Vec<u32>], sizes: &[u64], weights: Vec<Vec<u64>>) -> Vec<Bound> {
     /// Divisible by every maximum up to 16.
     const WHOLE: u64 = 720_720;
     /// More kinds have too many groups.
@@ -124,6 +134,7 @@ fn bounds(choices: &[Vec<u32>], sizes: &[u64]) -> Vec<Bound> {
     let part = |kind: usize| WHOLE / u64::from(most(kind).max(1));
     let mut all = vec![sizes.to_vec(), (0..kinds).map(part).collect()];
     let groups = if kinds <= GROUPED_MAX { 1..1_usize << kinds } else { 0..0 };
+    all.extend(weights);
     all.extend(groups.map(|group| (0..kinds).map(|kind| (group >> kind & 1) as u64).collect()));
     all.extend((0..kinds).map(|one| (0..kinds).map(|kind| u64::from(kind == one)).collect()));
     let bound = |weights: Vec<u64>| {
@@ -166,7 +177,7 @@ mod tests {
                 for c in 0..7 {
                     let wanted = [a, b, c];
                     for cards in 0..4 {
-                        let mut search = Cover::new(choices.clone(), vec![20, 12, 7]);
+                        let mut search = Cover::new(choices.clone(), vec![20, 12, 7], Vec::new());
                         let found = search.cover(&wanted, cards);
                         let expected = by_force(&choices, &wanted, cards);
                         assert_eq!(found != Covered::Not, expected, "{wanted:?} on {cards}");
