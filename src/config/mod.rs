@@ -23,6 +23,8 @@ mod gpus;
 mod guest;
 mod keypath;
 mod machine;
+mod measured_log;
+mod measured_run;
 mod measurements;
 mod plan;
 mod points;

@@ -146,7 +146,7 @@ pub(super) fn results(plan: &CalibrationPlan, fitted: Fitted) -> CalibrationResu
 
 fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
     let mut free = 0;
-    let of = |parameter: &super::Parameter| {
+    let of = |parameter: &super::FitParameter| {
         let (name, unit, held) = (parameter.knob.name(), parameter.knob.unit(), parameter.is_held);
         if held {
             let value = parameter.start;

@@ -12,7 +12,7 @@ mod search;
 mod times;
 
 pub use document::{CalibrationResults, FigureFit, ParameterResult, RunFit};
-pub use parameters::{Knob, Parameter, Proposal, Wish, with_parameters};
+pub use parameters::{FitParameter, Knob, Proposal, Wish, with_parameters};
 pub use problem::{Matrix, fit_subset, run_figures};
 pub use search::{Candidate, Problem, Quantity, Region, search};
 
@@ -37,7 +37,7 @@ pub struct CalibrationPlan {
     /// The server preset it usually runs under.
     pub usual_preset: String,
     /// What can be turned, and how far.
-    pub parameters: Vec<Parameter>,
+    pub parameters: Vec<FitParameter>,
     /// Batches measured alone on the GPU, in rising order of size.
     pub times: Vec<BatchTime>,
     /// Runs of an inference server.

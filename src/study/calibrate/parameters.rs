@@ -56,7 +56,7 @@ impl Knob {
 
 /// A number with its range.
 #[derive(Clone, PartialEq, Debug)]
-pub struct Parameter {
+pub struct FitParameter {
     /// Which.
     pub knob: Knob,
     /// The least value that is tried.
@@ -73,7 +73,7 @@ pub struct Parameter {
 pub fn with_parameters(
     workload: &Workload,
     gpu: &str,
-    parameters: &[Parameter],
+    parameters: &[FitParameter],
     values: &[f64],
 ) -> Workload {
     let mut workload = workload.clone();
@@ -150,7 +150,7 @@ pub struct Proposal<'a> {
 impl Proposal<'_> {
     /// The parameters: every number that the runs can say something about is free, the others are
     /// held at their start.
-    pub fn parameters(&self) -> Vec<Parameter> {
+    pub fn parameters(&self) -> Vec<FitParameter> {
         let fitted = || self.runs.iter().filter(|run| run.is_fitted);
         let of = |run: &MeasuredRun| {
             let vm = &run.experiment.vms[0];
@@ -159,15 +159,7 @@ impl Proposal<'_> {
         let served = fitted().any(|run| of(run).0 != TestScenario::Offline);
         let queued = fitted().any(|run| of(run).0 == TestScenario::Server);
         let has_min = fitted().any(|run| run.observed.iter().any(|seen| seen.figure == "min"));
-        let overlaps = |run: &&MeasuredRun| {
-            let server = of(run).1;
-            server.gpu_sharing == GpuSharing::Shared && server.streams > 1
-        };
-        let sliced = |run: &&MeasuredRun| {
-            let cards = &run.experiment.cards;
-            cards.iter().any(|card| card.instances.iter().any(|part| part.share < Share::WHOLE))
-        };
-        let told_phi: Vec<_> = fitted().filter(|run| overlaps(run) || sliced(run)).collect();
+        let told_phi: Vec<_> = fitted().filter(|run| tells_phi(run)).collect();
         let work_at = self.work_at.clone().unwrap_or_else(|| self.batches());
         let largest = work_at.last().map_or(1.0, |&batch| self.work_start(batch));
         let served_batch = fitted()
@@ -216,7 +208,14 @@ impl Proposal<'_> {
         all
     }
 
-    fn parameter(&self, knob: Knob, low: f64, high: f64, start: f64, is_told: bool) -> Parameter {
+    fn parameter(
+        &self,
+        knob: Knob,
+        low: f64,
+        high: f64,
+        start: f64,
+        is_told: bool,
+    ) -> FitParameter {
         let name = knob.name();
         let plain = name.split('[').next().unwrap_or(&name);
         let wish = self.wishes.get(plain).copied().unwrap_or_default();
@@ -225,7 +224,7 @@ impl Proposal<'_> {
         let asked = wish.low.is_some() || wish.high.is_some();
         let is_held = wish.hold.is_some() || !(is_told || asked);
         let start = if is_held { start } else { start.clamp(low, high) };
-        Parameter { knob, low, high, start, is_held }
+        FitParameter { knob, low, high, start, is_held }
     }
 
     /// The batch sizes of the measurements.
@@ -262,6 +261,14 @@ impl Proposal<'_> {
         });
         per_sample.fold(f64::INFINITY, f64::min).clamp(1e-3, 1e6) * f64::from(batch)
     }
+}
+
+/// Whether a run has two batches on one GPU, or a slice of one: only then phi matters.
+pub(super) fn tells_phi(run: &MeasuredRun) -> bool {
+    let server = &run.experiment.vms[0].server;
+    let overlaps = server.gpu_sharing == GpuSharing::Shared && server.streams > 1;
+    let mut parts = run.experiment.cards.iter().flat_map(|card| &card.instances);
+    overlaps || parts.any(|part| part.share < Share::WHOLE)
 }
 
 /// The batch size that a run tells most about.

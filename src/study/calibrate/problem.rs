@@ -154,7 +154,8 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
     let full = predictions(plan, &tried[best].values, QUERIES_FINAL);
     let place = near.iter().position(|&index| index == best).unwrap_or(0);
     let fits = near.into_iter().map(|index| tried[index].clone()).collect();
-    let notes = not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified);
+    let mut notes = not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified);
+    notes.extend(untold(plan));
     let fitted =
         Fitted { best: place, fits, identified: Some(identified), notes, full: Some(full) };
     document::results(plan, fitted)
@@ -183,6 +184,30 @@ fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<
         .iter()
         .flat_map(|run| predicted(run, &run_figures(&run.experiment, &workload, queries_max)));
     times.chain(runs).collect()
+}
+
+/// One sentence for each number that is held because no run says anything about it.
+fn untold(plan: &CalibrationPlan) -> Vec<String> {
+    let is_held = |knob: fn(&Knob) -> bool| {
+        plan.parameters.iter().any(|parameter| parameter.is_held && knob(&parameter.knob))
+    };
+    let mut notes = Vec::new();
+    let mut say = |is_untold: bool, text: &str| {
+        if is_untold {
+            notes.push(text.to_string());
+        }
+    };
+    let fitted = || plan.runs.iter().filter(|run| run.is_fitted);
+    say(
+        is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(super::parameters::tells_phi),
+        "phi is not identified: no fitted run has two batches on one GPU, or a slice of one",
+    );
+    let has_min = fitted().any(|run| run.observed.iter().any(|seen| seen.figure == "min"));
+    say(
+        is_held(|knob| matches!(knob, Knob::CpuLaunch)) && !has_min,
+        "cpu_launch is not identified: no fitted run says its minimum latency",
+    );
+    notes
 }
 
 /// One sentence for each number that the runs leave open.
