@@ -17,6 +17,7 @@ mod output;
 mod progress;
 mod run;
 mod sweep;
+mod validate;
 mod vgpu;
 mod vms;
 
@@ -94,6 +95,9 @@ enum Command {
     /// Make a workload file of measurements: batch times, and runs of an inference server
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
+    /// Simulate measured runs at their own settings, and say how far off the model is
+    #[command(after_help = validate::HELP)]
+    Validate(validate::ValidateArgs),
     /// Look for mistakes in a scenario without simulating it; tell every value and who says it
     #[command(after_help = check::HELP)]
     Check(check::CheckArgs),
@@ -385,6 +389,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Capacity(arguments) => capacity::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
+        Command::Validate(arguments) => validate::run(&arguments, configs),
         Command::List => catalogue::list(configs),
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command, configs),

@@ -32,6 +32,11 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
     let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
+    let tops = file.has("tensor_int8_tops").then(|| {
+        fact(&mut file, &sources, "tensor_int8_tops", |value| {
+            value.number(|tops| tops > 0.0 && tops <= 1e6, "above 0, at most 1000000 (10^12 per s)")
+        })
+    });
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
@@ -62,6 +67,10 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         memory: memory?,
         memory_bandwidth: memory_bandwidth?,
         pcie_bandwidth: pcie_bandwidth?,
+        tensor_int8_tops: match tops {
+            Some(tops) => Some(tops?),
+            None => None,
+        },
         power_cap_w: power_cap_w?,
         power_knee: match power_knee {
             Some(knee) => Some(knee?),

@@ -23,6 +23,7 @@ mod gpus;
 mod guest;
 mod keypath;
 mod machine;
+mod measured;
 mod measured_log;
 mod measured_run;
 mod measurements;
@@ -51,6 +52,7 @@ pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;
 pub use explain::{Explained, Explanation, Section};
 pub use foreign::read_foreign;
+pub use measured::validation;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 

@@ -7,6 +7,7 @@ pub mod device_plugin;
 pub mod kubernetes;
 pub mod latency_csv;
 pub mod loadgen_log;
+pub mod measured_csv;
 pub mod mig_parted;
 pub mod perf_analyzer;
 pub mod trtexec;

@@ -83,6 +83,11 @@ impl Rows {
         self.rows.len()
     }
 
+    /// The place of a row.
+    pub(super) fn span(&self, row: usize) -> Range<usize> {
+        self.rows[row].span.clone()
+    }
+
     /// One cell; a fault where the row is too short.
     pub(super) fn cell(&self, row: usize, column: usize) -> Result<Cell<'_>, Fault> {
         let name = self.head[column].0.trim();

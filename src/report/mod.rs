@@ -17,6 +17,7 @@ mod number;
 mod partial;
 mod plot;
 mod sweep;
+mod validation;
 mod vms;
 mod workload_file;
 
@@ -29,6 +30,9 @@ pub use json::document;
 pub use partial::Partial;
 pub use sweep::{document as sweep_document, files as sweep_files};
 pub(crate) use table::{Column, Grid};
+pub use validation::{
+    document as validation_document, files as validation_files, page as validation_page,
+};
 pub use vms::{document as vm_document, files as vm_files};
 pub use workload_file::workload_file;
 

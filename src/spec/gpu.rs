@@ -21,6 +21,8 @@ pub struct GpuSpec {
     pub memory_bandwidth: Fact<Bandwidth>,
     /// Bandwidth of large copies between host and device, one direction; both run at once.
     pub pcie_bandwidth: Fact<Bandwidth>,
+    /// Peak rate of dense 8-bit integer tensor operations, in 10^12 per second, where it is stated.
+    pub tensor_int8_tops: Option<Fact<f64>>,
     /// Board power limit, in watts.
     pub power_cap_w: Fact<f64>,
     /// The busy share of the SMs at which the card reaches that limit at full clock: beyond it the

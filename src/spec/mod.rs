@@ -7,6 +7,7 @@ mod fact;
 mod gpu;
 mod host;
 mod load;
+mod measured;
 mod scenario;
 mod server;
 mod sharing;
@@ -19,6 +20,7 @@ pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
+pub use measured::{MeasuredRun, MeasuredSettings};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,

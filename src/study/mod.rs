@@ -15,6 +15,7 @@ mod sensitivity;
 mod summary;
 mod sweep;
 mod uncertainty;
+mod validate;
 mod vms;
 
 pub use baseline::counterfactual;
@@ -29,6 +30,10 @@ pub use interval::{Interval, student_95};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
+pub use validate::{
+    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
+    ValidationResults, fingerprint, validate,
+};
 pub use vms::{MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms};
 
 use crate::platform::{Outcome, simulate};

@@ -22,5 +22,6 @@ mod sweep;
 mod theory;
 mod twins;
 mod uncertainty;
+mod validation;
 mod vgpu;
 mod vms;

@@ -35,6 +35,7 @@ pub(crate) fn queue(
         memory_bandwidth: fact(Bandwidth::new(1e12)),
         pcie_bandwidth: fact(Bandwidth::new(24e9)),
         power_cap_w: fact(250.0),
+        tensor_int8_tops: None,
         power_knee: None,
         vgpu_types: Vec::new(),
         mig_profiles: Vec::new(),

@@ -10,11 +10,14 @@ mod grid;
 mod runs;
 mod sweep;
 mod uncertainty;
+mod validation;
 mod vms;
 
 pub use calibration::render_calibration;
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
+pub use validation::render_validation;
+pub(in crate::report) use validation::{groups, misses};
 pub use vms::render_vms;
 
 use super::number::{latency, plain, rate, ratio, wrap};

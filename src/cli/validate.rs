@@ -1,0 +1,105 @@
+//! `slicewise validate`: measured runs against the model, row by row.
+//!
+//! It neither simulates nor formats; it says who does what, and in which order.
+
+use super::run::{default_folder, with_threads};
+use super::{Failure, output, progress};
+use crate::config::{Catalogue, validation};
+use crate::report::{self, Folder, table};
+use crate::study;
+use clap::Args;
+use std::path::{Path, PathBuf};
+
+/// Below the options.
+pub(super) const HELP: &str = "\
+Examples:
+  slicewise validate                                   the 650 runs that come with the program
+  slicewise validate --data mine.csv --json | jq .summary
+  slicewise validate --page docs/validation.md         makes the page of the documentation";
+
+/// What `slicewise validate` takes.
+#[derive(Args, Debug)]
+pub(crate) struct ValidateArgs {
+    /// Measured runs, as docs/validation.md describes them [default: MLPerf Inference v1.1, Dell and
+    /// NVIDIA, 650 runs]
+    #[arg(long, value_name = "FILE.csv")]
+    data: Option<PathBuf>,
+
+    /// Most queries of a prediction; a run with more is cut short
+    #[arg(long, value_name = "N", default_value = "2000000")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
+    queries: u64,
+
+    /// Most queries of a simulation that looks for a factor on GPU speed
+    #[arg(long, value_name = "N", default_value = "100000")]
+    #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
+    fit_queries: u64,
+
+    /// Where the results go [default: output/validation]; made anew by each run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Write into the output folder even if others keep files there; theirs stay
+    #[arg(long)]
+    force: bool,
+
+    /// Also write the page of the documentation, with its chart beside it
+    #[arg(long, value_name = "FILE.md")]
+    page: Option<PathBuf>,
+
+    /// Print the document (JSON) instead of the tables
+    #[arg(long)]
+    json: bool,
+
+    /// No progress and no messages; the tables are data and still printed
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Threads to simulate with [default: one per core]; results do not depend on it
+    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    let (queries, fit_queries) = (arguments.queries, arguments.fit_queries);
+    let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
+    let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
+    let folder = Folder::open(&out, arguments.force)?;
+    let say = |line: String| {
+        if !arguments.quiet {
+            output::message(&line)
+        }
+    };
+    say(format!("validation: {} measured runs", input.rows.len()));
+
+    let progress = progress::Progress::timed(arguments.quiet);
+    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let results = with_threads(arguments.threads, || study::validate(&input, &show))?;
+    progress.clear();
+
+    let files = report::validation_files(&results)?;
+    folder.write(&files)?;
+    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    if let Some(page) = &arguments.page {
+        let figure = page.with_extension("svg");
+        let name = figure.file_name().map(|name| name.to_string_lossy().into_owned());
+        let text = report::validation_page(
+            &results,
+            &study::fingerprint(&input),
+            &name.unwrap_or_default(),
+        );
+        report::write_file(page, text.as_bytes())?;
+        if let Some(chart) = files.iter().find(|file| file.name == "p99.svg") {
+            report::write_file(&figure, &chart.bytes)?;
+        }
+    }
+    match arguments.json {
+        true => output::data(&report::validation_document(&results)?)?,
+        false => output::data(&table::paint(&table::render_validation(&results)))?,
+    }
+    Ok(())
+}

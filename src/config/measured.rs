@@ -1,0 +1,81 @@
+//! Measured runs and what of the catalogue they need, for a validation.
+//!
+//! How rows are read is in `formats::measured_csv`; what they say is asked in `study::validate`.
+
+use super::catalogue::Catalogue;
+use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::{LoadError, source};
+use crate::engine::fnv1a;
+use crate::formats::measured_csv;
+use crate::spec::{Hypervisor, MeasuredRun};
+use crate::study::Validation;
+use std::collections::BTreeSet;
+use std::path::Path;
+use std::sync::Arc;
+
+/// The measured runs that come with the program: MLPerf Inference v1.1, Dell and NVIDIA.
+const PUBLISHED: &str = include_str!("../../tests/published/mlperf_inference_v1.1.csv");
+
+/// No file of measured runs is longer: 64 MiB.
+const BYTES_MAX: u64 = 64 << 20;
+
+/// The benchmarks whose harness is known in the Server scenario; each is a workload.
+const BENCHMARKS: [&str; 4] = ["bert-99", "bert-99.9", "ssd-resnet34", "resnet50"];
+
+/// What to validate: the rows of `data`, or those that come with the program.
+pub fn validation(
+    data: Option<&Path>,
+    catalogue: &Catalogue,
+    queries: u64,
+    fit_queries: u64,
+) -> Result<Validation, LoadError> {
+    let problems = Problems::default();
+    let file = match data {
+        Some(path) => source::read_up_to(path, BYTES_MAX, &problems).map_err(LoadError::World)?,
+        None => Some(Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))),
+    };
+    let rows = file.and_then(|file| match measured_csv::read(&file.text) {
+        Ok(rows) => Some((rows, file)),
+        Err(faults) => {
+            let found = faults.into_iter().map(|fault| Diagnostic::of_fault(&file, fault));
+            found.for_each(|diagnostic| problems.push(diagnostic));
+            None
+        }
+    });
+    let Some((rows, file)) = rows else {
+        return Err(LoadError::Invalid(problems.into_error().expect("faults were reported")));
+    };
+    let gpus = catalogue.gpus().map(|gpu| {
+        let name = gpu.name.to_lowercase();
+        (name.strip_prefix("nvidia ").unwrap_or(&name).to_string(), gpu.clone())
+    });
+    let workloads = BENCHMARKS
+        .iter()
+        .filter_map(|&id| Some((id.to_string(), catalogue.workloads.get(id)?.spec.clone())));
+    let platform = |id: &str| -> Hypervisor {
+        catalogue.hypervisors.get(id).expect("the catalogue has both platforms").clone()
+    };
+    let hash = hash(&rows, &file.text, catalogue);
+    Ok(Validation {
+        rows,
+        gpus: gpus.collect(),
+        workloads: workloads.collect(),
+        hypervisor: platform("vsphere-7.0u2"),
+        bare_metal: platform("bare-metal"),
+        queries,
+        fit_queries,
+        hash,
+    })
+}
+
+/// A hash of the rows and of the entries of the catalogue that they use.
+fn hash(rows: &[MeasuredRun], text: &str, catalogue: &Catalogue) -> String {
+    let gpus: BTreeSet<String> = rows.iter().map(|run| format!("gpus/{}", run.gpu_id())).collect();
+    let workloads = BENCHMARKS.iter().map(|id| format!("workloads/{id}"));
+    let platforms = ["vsphere-7.0u2", "bare-metal"].map(|id| format!("hypervisors/{id}"));
+    let mut bytes = text.as_bytes().to_vec();
+    for entry in gpus.into_iter().chain(workloads).chain(platforms) {
+        bytes.extend_from_slice(catalogue.show(&entry).unwrap_or_default().as_bytes());
+    }
+    format!("{:016x}", fnv1a(&bytes))
+}

@@ -1,0 +1,220 @@
+//! Measured runs, one a row: MLPerf figures and harness settings, by the names of the columns.
+//!
+//! `docs/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
+//! durations milliseconds. What a run means for a model is not asked here.
+
+use super::rows::{Cell, Rows};
+use super::{FAULTS_MAX, Fault};
+use crate::spec::{MeasuredRun, MeasuredSettings, TestScenario};
+use crate::units::{Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// The columns of latencies with their names in the result document.
+const LATENCIES: [(&str, &str); 9] = [
+    ("min_ns", "min"),
+    ("mean_ns", "mean"),
+    ("p50_ns", "p50"),
+    ("p90_ns", "p90"),
+    ("p95_ns", "p95"),
+    ("p97_ns", "p97"),
+    ("p99_ns", "p99"),
+    ("p999_ns", "p999"),
+    ("max_ns", "max"),
+];
+
+/// Columns that no row can do without.
+const NEEDED: [&str; 5] =
+    ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
+
+/// The scenarios of LoadGen that are read.
+const SCENARIOS: [(&str, TestScenario); 3] = [
+    ("Server", TestScenario::Server),
+    ("Offline", TestScenario::Offline),
+    ("SingleStream", TestScenario::SingleStream),
+];
+
+/// Reads every row, or says all that is wrong.
+pub fn read(text: &str) -> Result<Vec<MeasuredRun>, Vec<Fault>> {
+    let rows = Rows::read(text)?;
+    let missing: Vec<&str> =
+        NEEDED.into_iter().filter(|name| rows.column(&[name]).is_none()).collect();
+    if !missing.is_empty() {
+        let title = format!("the head has no column `{}`", missing.join("`, `"));
+        let help = "docs/validation.md lists the columns";
+        return Err(vec![Fault::at(rows.head_span(), title).help(help)]);
+    }
+    let (mut runs, mut faults) = (Vec::new(), Vec::new());
+    for index in 0..rows.len() {
+        let mut row = Reading { rows: &rows, index, faults: &mut faults };
+        let run = row.run(text);
+        runs.extend(run);
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
+    }
+    if runs.is_empty() && faults.is_empty() {
+        faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
+    }
+    if faults.is_empty() { Ok(runs) } else { Err(faults) }
+}
+
+/// One row under way; what is wrong in it is collected.
+struct Reading<'r> {
+    rows: &'r Rows,
+    index: usize,
+    faults: &'r mut Vec<Fault>,
+}
+
+impl<'r> Reading<'r> {
+    /// The cell of a column, unless there is no such column or it is empty.
+    fn cell(&self, column: &str) -> Option<Cell<'r>> {
+        let cell = self.rows.cell(self.index, self.rows.column(&[column])?).ok()?;
+        (!cell.text.is_empty()).then_some(cell)
+    }
+
+    fn text(&self, column: &str) -> String {
+        self.cell(column).map_or(String::new(), |cell| cell.text.to_string())
+    }
+
+    fn number(&mut self, column: &str, keeps: fn(f64) -> bool, allowed: &str) -> Option<f64> {
+        let found = self.cell(column)?.number(keeps, allowed);
+        found.map_err(|fault| self.faults.push(fault)).ok()
+    }
+
+    fn rate(&mut self, column: &str) -> Option<f64> {
+        let keeps = |rate: f64| rate > 0.0 && rate <= 1e9;
+        self.number(column, keeps, "above 0, at most 1000000000 samples per second")
+    }
+
+    fn count(&mut self, column: &str, most: f64) -> Option<u32> {
+        let keeps = |count: f64| count >= 1.0 && count.fract() == 0.0 && count <= 1e6;
+        let count = self.number(column, keeps, "a whole number from 1")?;
+        if count > most {
+            let cell = self.cell(column)?;
+            let title = format!("`{column}` is \"{count}\"");
+            self.faults.push(Fault::at(cell.span, title).allowed(format!("at most {most}")));
+            return None;
+        }
+        Some(count as u32)
+    }
+
+    /// A span in a unit of `nanos` nanoseconds; logs write 0 where there is none.
+    fn span(&mut self, column: &str, nanos: f64) -> Option<SimDuration> {
+        let keeps = |value: f64| (0.0..=1e15).contains(&value);
+        let value =
+            self.number(column, keeps, "a time from 0, in the unit of the column's name")?;
+        (value > 0.0).then(|| SimDuration::from_nanos_f64(value * nanos))
+    }
+
+    fn flag(&self, column: &str) -> bool {
+        self.cell(column).is_some_and(|cell| matches!(cell.text, "1" | "True" | "true"))
+    }
+
+    fn run(&mut self, text: &str) -> Option<MeasuredRun> {
+        let needed: Vec<Option<Cell<'r>>> = NEEDED.map(|column| self.cell(column)).into();
+        let place = self.rows.span(self.index);
+        for (column, cell) in NEEDED.iter().zip(&needed) {
+            if cell.is_none() {
+                self.faults.push(Fault::at(place.clone(), format!("the row has no `{column}`")));
+            }
+        }
+        let gpus = self.count("accelerators_per_node", 64.0);
+        let word = needed[4].clone()?;
+        let scenario = SCENARIOS.iter().find(|(name, _)| *name == word.text);
+        if scenario.is_none() {
+            let title =
+                format!("`scenario` is \"{}\"", word.text.chars().take(40).collect::<String>());
+            let known = SCENARIOS.map(|(name, _)| name).join(", ");
+            self.faults.push(Fault::at(word.span.clone(), title).allowed(known));
+        }
+        let latency = self.latencies();
+        let settings = self.settings();
+        Some(MeasuredRun {
+            line: text[..place.start].matches('\n').count() as u64 + 1,
+            submitter: self.text("submitter"),
+            system: self.text("system"),
+            accelerator: self.text("accelerator_model"),
+            gpus: gpus?,
+            virtualized: self.flag("virtualized"),
+            hetero: self.flag("hetero_multi_use"),
+            harness: self.text("harness"),
+            benchmark: self.text("benchmark"),
+            scenario: scenario?.1,
+            samples_per_s: self.rate("samples_per_second"),
+            scheduled_per_s: self.rate("scheduled_samples_per_second"),
+            completed_per_s: self.rate("completed_samples_per_second"),
+            target_qps: self.rate("target_qps"),
+            target_latency: self.span("target_latency_ns", 1.0),
+            latency,
+            min_duration: self.span("min_duration_ms", 1e6),
+            settings,
+        })
+    }
+
+    /// Every latency; a mean that overflowed in the log is none.
+    fn latencies(&mut self) -> BTreeMap<&'static str, SimDuration> {
+        let wrapped = self.flag("mean_wrapped");
+        let mut found = BTreeMap::new();
+        for (column, name) in LATENCIES {
+            if name == "mean" && wrapped {
+                continue;
+            }
+            if let Some(span) = self.span(column, 1.0) {
+                found.insert(name, span);
+            }
+        }
+        let percentiles = ["min", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+        let rising: Vec<_> = percentiles.iter().filter_map(|name| found.get(name)).collect();
+        if rising.windows(2).any(|pair| pair[0] > pair[1]) {
+            let place = self.rows.span(self.index);
+            let title = "the latencies of the row do not rise from min over the percentiles to max";
+            self.faults.push(Fault::at(place, title));
+        }
+        if let Some(span) = self.span("singlestream_p90_ns", 1.0) {
+            found.insert("p90", span);
+        }
+        found
+    }
+
+    fn settings(&mut self) -> MeasuredSettings {
+        let share = |kept: f64| kept > 0.0 && kept <= 1.0;
+        let kept = self.number("soft_drop", share, "above 0, at most 1");
+        MeasuredSettings {
+            batch: self.count("gpu_batch_size", 1e6),
+            copy_streams: self.count("gpu_copy_streams", 1024.0),
+            streams: self.count("gpu_inference_streams", 1024.0),
+            instances: self.count("instance_group_count", 1024.0),
+            timeout: self.span("deque_timeout_usec", 1e3),
+            queue_delay: self.span("max_queue_delay_usec", 1e3),
+            soft_drop: kept.and_then(Share::new),
+            precision: self.text("precision"),
+            start_from_device: self.flag("start_from_device"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HEAD: &str = "system,accelerator_model,accelerators_per_node,benchmark,scenario,p50_ns,p99_ns,target_qps,mean_ns,mean_wrapped,soft_drop\n";
+
+    #[test]
+    fn a_row_is_read_by_the_names_of_its_columns() {
+        let text = format!("{HEAD}s,NVIDIA A30,2,bert-99,Server,1000,2000,5.5,7,1,0.993\n");
+        let runs = read(&text).unwrap();
+        assert_eq!((runs[0].line, runs[0].gpus, runs[0].target_qps), (2, 2, Some(5.5)));
+        assert_eq!(runs[0].latency["p99"], SimDuration::from_nanos(2000));
+        assert!(!runs[0].latency.contains_key("mean"), "an overflowed mean is none");
+        assert_eq!(runs[0].settings.soft_drop, Share::new(0.993));
+    }
+
+    #[test]
+    fn every_bad_cell_of_a_file_is_told() {
+        let text = format!("{HEAD}s,A30,0,bert-99,Servr,2000,1000,-1,,,2\n,A30,1,b,Server,,,,,,\n");
+        let faults = read(&text).unwrap_err();
+        let titles: Vec<&str> = faults.iter().map(|fault| fault.title.as_str()).collect();
+        assert_eq!(titles.len(), 5, "{titles:#?}");
+        assert!(titles[1].contains("Servr") && titles[2].contains("do not rise"), "{titles:#?}");
+    }
+}

@@ -1,0 +1,102 @@
+//! The scatter of a validation: simulated against measured p99, one sign a Server row.
+//!
+//! The line is where both are equal; the band about it is 10 % wide either way. What lies beyond the
+//! axis stands at its edge.
+
+use super::figure::{Colour, Figure, Lean, Mark, Sign, colour, size};
+use super::scale::Scale;
+use crate::study::{JudgedRow, ValidationResults};
+
+/// What rows are told apart by: a name, its benchmark and harness, and how it is drawn.
+const KINDS: [(&str, &str, &str, Sign, Colour); 6] = [
+    ("BERT", "bert", "TRT", Sign::Circle, colour::BLUE),
+    ("BERT, Triton", "bert", "Triton", Sign::Square, colour::SKY),
+    ("SSD-ResNet34", "ssd-resnet34", "TRT", Sign::Triangle, colour::VERMILION),
+    ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Sign::Diamond, colour::ORANGE),
+    ("ResNet-50", "resnet50", "TRT", Sign::Circle, colour::GREEN),
+    ("ResNet-50, Triton", "resnet50", "Triton", Sign::Square, colour::PURPLE),
+];
+
+const FRAME: ((f64, f64), (f64, f64)) = ((120.0, 840.0), (150.0, 850.0));
+
+/// The chart; none without a Server row.
+pub(in crate::report) fn figures(results: &ValidationResults) -> Vec<(String, Figure)> {
+    let points: Vec<(&JudgedRow, f64, f64)> = results
+        .rows
+        .iter()
+        .filter_map(|row| {
+            let predicted = *row.predicted.as_ref()?.latency_ms.get("p99")?;
+            let measured = *row.published.latency_ms.get("p99")?;
+            Some((row, measured, predicted))
+        })
+        .collect();
+    // An overloaded prediction is beyond any axis: it stands at the upper edge.
+    let measured = points.iter().map(|&(_, measured, _)| measured);
+    let (low, high) =
+        measured.fold((f64::INFINITY, 0.0_f64), |(low, high), end| (low.min(end), high.max(end)));
+    if points.is_empty() || low >= high {
+        return Vec::new();
+    }
+    vec![("p99".to_string(), chart(&points, (low / 1.5, high * 3.0)))]
+}
+
+fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
+    let below = "p99 latency in ms; each run predicted without its own machine's latencies";
+    let mut figure = Figure::new(950.0, "Server runs: simulated against measured", below);
+    let ((left, right), (top, bottom)) = FRAME;
+    let across = Scale::logarithmic(low, high, (left, right));
+    let up = Scale::logarithmic(low, high, (bottom, top));
+    let place = |x: f64, y: f64| (across.place(x), up.place(y));
+    let within = |value: f64| value.clamp(low, high);
+    figure.marks.push(Mark::Area {
+        points: vec![
+            place(low, low),
+            place(low, low * 1.1),
+            place(high / 1.1, high),
+            place(high, high),
+            place(high, high / 1.1),
+            place(low * 1.1, low),
+        ],
+        colour: colour::BLUE,
+    });
+    for tick in across.ticks(7) {
+        figure.line(&[(across.place(tick), top), (across.place(tick), bottom)], 1.0, colour::RULE);
+        figure.line(&[(left, up.place(tick)), (right, up.place(tick))], 1.0, colour::RULE);
+        let text = super::super::number::plain(tick);
+        figure.label(
+            (across.place(tick), bottom + 24.0),
+            &text,
+            size::TEXT,
+            Lean::Middle,
+            colour::QUIET,
+        );
+        figure.label((left - 12.0, up.place(tick)), &text, size::TEXT, Lean::Left, colour::QUIET);
+    }
+    figure.line(&[place(low, low), place(high, high)], 2.0, colour::QUIET);
+    figure.label(
+        (across.middle(), bottom + 62.0),
+        "measured, ms",
+        size::TEXT,
+        Lean::Middle,
+        colour::INK,
+    );
+    figure.label((left - 70.0, top - 26.0), "simulated, ms", size::TEXT, Lean::Right, colour::INK);
+    for (index, (name, benchmark, harness, sign, tint)) in KINDS.into_iter().enumerate() {
+        let of_kind = points
+            .iter()
+            .filter(|(row, ..)| row.benchmark.starts_with(benchmark) && row.harness == harness);
+        let mut count = 0;
+        for &(_, measured, predicted) in of_kind {
+            let at = place(measured, within(predicted));
+            figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow: true, colour: tint });
+            count += 1;
+        }
+        let at = (right + 50.0, top + 30.0 + 38.0 * index as f64);
+        figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow: true, colour: tint });
+        let text = format!("{name} ({count})");
+        figure.label((at.0 + 20.0, at.1), &text, size::TEXT, Lean::Right, colour::INK);
+    }
+    let at = (right + 50.0, top + 30.0 + 38.0 * KINDS.len() as f64);
+    figure.label((at.0 - 12.0, at.1), "band: within 10 %", size::TEXT, Lean::Right, colour::QUIET);
+    figure
+}

@@ -1,0 +1,142 @@
+//! The tables of a validation: the groups, then the Server rows, then what was not predicted.
+//!
+//! Rows of other scenarios are in the documents; here their groups stand for them.
+
+use super::super::number::{latency, percent, wrap};
+use super::WIDTH;
+use super::grid::{Column, Grid};
+use crate::study::{Group, JudgedRow, ValidationResults};
+
+/// The whole text.
+pub fn render_validation(results: &ValidationResults) -> String {
+    let said = format!(
+        "Every row is predicted from other machines (its twins left out too); a Server row from its own \
+         system's Offline rate besides. Predictions have at most {} queries, the search for a factor on GPU \
+         speed {}. Load error: the factor on GPU speed that makes the predicted p99 the measured one, minus \
+         1. Shape error: p90 and p99 once p50 is matched. Raw errors where 1 % of work moves p99 by less \
+         than 5 %.",
+        results.queries_max, results.fit_queries_max
+    );
+    let mut blocks = vec![
+        "Measured runs against the model\n".to_string(),
+        groups(&results.summary),
+        wrap(&said, WIDTH, "") + "\n",
+        server_rows(&results.rows),
+        skipped(&results.rows),
+    ];
+    blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
+    blocks.retain(|block| !block.is_empty());
+    blocks.join("\n")
+}
+
+/// A part as a percentage of one decimal, or a dash.
+fn part(value: Option<f64>) -> String {
+    value.map_or("-".to_string(), |value| format!("{:.1}", value * 100.0))
+}
+
+/// One line a group.
+pub(in crate::report) fn groups(groups: &[Group]) -> String {
+    use Column::{Attached, Number, Text};
+    let mut grid = Grid::new(&[
+        ("errors, %", Text),
+        ("rows", Number),
+        ("skipped", Number),
+        ("load median", Number),
+        ("p90", Attached),
+        ("other GPUs only", Number),
+        ("p90", Attached),
+        ("shape p90", Number),
+        ("p99", Attached),
+        ("raw p50", Number),
+        ("p99", Attached),
+        ("inside", Number),
+        ("short", Number),
+    ]);
+    for group in groups {
+        grid.line(vec![
+            group.group.clone(),
+            group.rows.to_string(),
+            group.skipped.to_string(),
+            part(group.load_error.map(|error| error.median)),
+            part(group.load_error.map(|error| error.p90)),
+            part(group.load_error_gpu_left_out.map(|error| error.median)),
+            part(group.load_error_gpu_left_out.map(|error| error.p90)),
+            part(group.shape_error.map(|error| error.p90)),
+            part(group.shape_error.map(|error| error.p99)),
+            part(group.raw_error_p50),
+            part(group.raw_error_p99),
+            part(group.inside_interval),
+            group.capacity_short.to_string(),
+        ]);
+    }
+    grid.finish()
+}
+
+/// One line a Server row.
+fn server_rows(rows: &[JudgedRow]) -> String {
+    use Column::{Attached, Number, Text};
+    let mut grid = Grid::new(&[
+        ("Server run", Text),
+        ("benchmark", Text),
+        ("p99 ms", Number),
+        ("simulated", Number),
+        ("load %", Number),
+        ("shape p90", Number),
+        ("p99", Attached),
+        ("elasticity", Number),
+        ("marks", Text),
+    ]);
+    let signed = |value: Option<f64>| value.map_or("-".to_string(), |x| percent(x * 100.0));
+    for row in rows {
+        let Some(predicted) = row.predicted.as_ref().filter(|_| row.scenario == "server") else {
+            continue;
+        };
+        let p99 = |figures: &crate::study::Rates| {
+            figures.latency_ms.get("p99").map_or("-".to_string(), |&ms| latency(ms))
+        };
+        grid.line(vec![
+            row.system.clone(),
+            row.benchmark.clone(),
+            p99(&row.published),
+            p99(predicted),
+            signed(row.load_error),
+            signed(row.shape_error.map(|error| error.p90)),
+            signed(row.shape_error.map(|error| error.p99)),
+            row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}")),
+            row.marks.join(", "),
+        ]);
+    }
+    grid.finish()
+}
+
+/// The Server rows that are furthest off, one line each.
+pub(in crate::report) fn misses(rows: &[JudgedRow]) -> String {
+    const LINES: usize = 20;
+    let mut off: Vec<&JudgedRow> =
+        rows.iter().filter(|row| row.scenario == "server" && row.predicted.is_some()).collect();
+    let size = |row: &JudgedRow| row.load_error.map_or(f64::INFINITY, f64::abs);
+    off.sort_by(|a, b| size(b).total_cmp(&size(a)));
+    off.truncate(LINES);
+    let off: Vec<JudgedRow> = off.into_iter().cloned().collect();
+    server_rows(&off)
+}
+
+/// Rows without prediction, by their reason.
+fn skipped(rows: &[JudgedRow]) -> String {
+    let mut reasons: Vec<(&str, Vec<&JudgedRow>)> = Vec::new();
+    for row in rows {
+        let Some(reason) = &row.skipped else { continue };
+        match reasons.iter_mut().find(|(known, _)| known == reason) {
+            Some((_, of_it)) => of_it.push(row),
+            None => reasons.push((reason, vec![row])),
+        }
+    }
+    let lines = reasons.iter().map(|(reason, rows)| {
+        let mut benchmarks: Vec<&str> = rows.iter().map(|row| row.benchmark.as_str()).collect();
+        benchmarks.sort_unstable();
+        benchmarks.dedup();
+        let line = format!("skipped, {} rows ({}): {reason}", rows.len(), benchmarks.join(", "));
+        wrap(&line, WIDTH, "  ") + "\n"
+    });
+    lines.collect()
+}

@@ -1,0 +1,152 @@
+//! A run that somebody measured: the settings of its harness and what its log said.
+//!
+//! It judges nothing; `study::validate` turns it into an experiment and compares.
+
+use super::TestScenario;
+use crate::units::{Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// One measured run. Where a file leaves a cell empty, there is nothing.
+#[derive(Clone, PartialEq, Debug)]
+pub struct MeasuredRun {
+    /// The line of its file, from 1.
+    pub line: u64,
+    /// Who measured.
+    pub submitter: String,
+    /// The name of the system, unique with submitter, benchmark, scenario and `hetero`.
+    pub system: String,
+    /// The GPU's name as the vendor writes it, with a MIG profile in parentheses.
+    pub accelerator: String,
+    /// GPUs (or GPU instances) of the system, at least 1.
+    pub gpus: u32,
+    /// Whether it ran in a virtual machine.
+    pub virtualized: bool,
+    /// A GPU instance that was measured while its neighbours ran other benchmarks.
+    pub hetero: bool,
+    /// `TRT` or `Triton`.
+    pub harness: String,
+    /// The benchmark, such as `bert-99.9`.
+    pub benchmark: String,
+    /// LoadGen's scenario.
+    pub scenario: TestScenario,
+    /// Samples per second: of Offline.
+    pub samples_per_s: Option<f64>,
+    /// Scheduled samples per second: of Server.
+    pub scheduled_per_s: Option<f64>,
+    /// Completed samples per second: of Server.
+    pub completed_per_s: Option<f64>,
+    /// The rate that was asked for.
+    pub target_qps: Option<f64>,
+    /// The bound on latency.
+    pub target_latency: Option<SimDuration>,
+    /// Latencies by their names in the result document: `min`, `mean`, `p50` ... `max`.
+    pub latency: BTreeMap<&'static str, SimDuration>,
+    /// How long queries were made, at least.
+    pub min_duration: Option<SimDuration>,
+    /// How its harness was set.
+    pub settings: MeasuredSettings,
+}
+
+/// The settings of a harness that decide what happens to a query.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct MeasuredSettings {
+    /// Most samples in a batch.
+    pub batch: Option<u32>,
+    /// Batches in flight per GPU, where the harness has slots.
+    pub copy_streams: Option<u32>,
+    /// Inference streams per GPU.
+    pub streams: Option<u32>,
+    /// Triton's instances per GPU.
+    pub instances: Option<u32>,
+    /// The longest wait for a full batch.
+    pub timeout: Option<SimDuration>,
+    /// Triton's longest wait of the oldest query.
+    pub queue_delay: Option<SimDuration>,
+    /// The share of samples that is not set aside to the end of the run.
+    pub soft_drop: Option<Share>,
+    /// `int8`, `fp16`.
+    pub precision: String,
+    /// Inputs lie on the device already.
+    pub start_from_device: bool,
+}
+
+impl MeasuredRun {
+    /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
+    pub fn name(&self) -> String {
+        let scenario = match self.scenario {
+            TestScenario::Server => "Server",
+            TestScenario::Offline => "Offline",
+            _ => "SingleStream",
+        };
+        let hetero = if self.hetero { " HeteroMultiUse" } else { "" };
+        format!("{} {} {scenario}{hetero}", self.system, self.benchmark)
+    }
+
+    /// The machine: its twins under another harness, at another power limit, with another number of
+    /// the same GPUs or in a virtual machine share the name.
+    pub fn machine(&self) -> String {
+        let mut name = self.system.replace("_vA100", "_A100");
+        for ending in ["_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
+            name = name.strip_suffix(ending).unwrap_or(&name).to_string();
+        }
+        let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
+        let name = digits.strip_suffix('x').filter(|_| digits.len() < name.len()).unwrap_or(&name);
+        format!("{} {}", self.submitter, name.to_lowercase())
+    }
+
+    /// Whether the card's power was limited below its usual limit.
+    pub fn is_power_limited(&self) -> bool {
+        self.system.contains("MaxQ")
+    }
+
+    /// The accelerator without MIG profile, in lower case without the vendor: `a100-pcie-80gb`.
+    pub fn gpu_id(&self) -> String {
+        let name = self.accelerator.split('(').next().unwrap_or_default().trim().to_lowercase();
+        name.strip_prefix("nvidia ").unwrap_or(&name).to_string()
+    }
+
+    /// The MIG profile that was measured, such as `1g.10gb`.
+    pub fn mig_profile(&self) -> Option<&str> {
+        let inside = self.accelerator.split_once('(')?.1;
+        inside.split_whitespace().next()?.split_once('x').map(|(_, profile)| profile)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn twins_of_a_machine_share_its_name() {
+        let run = |system: &str| MeasuredRun {
+            line: 2,
+            submitter: "Dell".to_string(),
+            system: system.to_string(),
+            accelerator: "NVIDIA A30 (1x1g.6gb MIG)".to_string(),
+            gpus: 1,
+            virtualized: false,
+            hetero: false,
+            harness: "TRT".to_string(),
+            benchmark: "bert-99".to_string(),
+            scenario: TestScenario::Server,
+            samples_per_s: None,
+            scheduled_per_s: None,
+            completed_per_s: None,
+            target_qps: None,
+            target_latency: None,
+            latency: BTreeMap::new(),
+            min_duration: None,
+            settings: MeasuredSettings::default(),
+        };
+        for system in [
+            "R7525_A100-PCIE-40GBx3_TRT",
+            "R7525_vA100-PCIE-40GBx3_TRT",
+            "R7525_A100-PCIE-40GBx3_TRT_MaxQ",
+            "R7525_A100-PCIE-40GBx1_TRT_Triton",
+        ] {
+            assert_eq!(run(system).machine(), "Dell r7525_a100-pcie-40gb");
+        }
+        assert_eq!(run("x").gpu_id(), "a30");
+        assert_eq!(run("x").mig_profile(), Some("1g.6gb"));
+    }
+}

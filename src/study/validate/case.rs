@@ -1,0 +1,246 @@
+//! From a measured Server run to an experiment: its harness, its cards, its load.
+//!
+//! Numbers of the service time are given to it; where they come from is said in `fit`.
+
+use super::Validation;
+use crate::spec::{
+    Arrivals, CardSpec, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec, LoadSpec,
+    MeasuredRun, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, Standing, TestScenario,
+    TestSettings, VmSpec, WorkTable, Workload,
+};
+use crate::units::{Bytes, Share, SimDuration, SimTime};
+use std::collections::BTreeMap;
+
+/// A Server run that can be simulated.
+pub(super) struct Case<'v> {
+    /// Its row.
+    pub(super) index: usize,
+    pub(super) run: &'v MeasuredRun,
+    pub(super) input: &'v Validation,
+    /// The harness it ran under.
+    pub(super) preset: &'static str,
+    workload: &'v Workload,
+    gpu: &'v GpuSpec,
+    /// GPU time of one sample in an Offline batch of its own system, in milliseconds.
+    sample_ms: f64,
+    /// Samples in that batch.
+    offline_batch: f64,
+}
+
+/// The numbers of a service time that a fit chooses; work at full batches follows from Offline.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Numbers {
+    /// GPU time per batch that no larger GPU shortens, in milliseconds.
+    pub(super) launch_ms: f64,
+    /// How much work varies from batch to batch.
+    pub(super) spread: f64,
+    /// The part of the work that fills any share of the GPU.
+    pub(super) phi: f64,
+    /// Whether batches run to their end one after the other, or all advance.
+    pub(super) in_order: bool,
+}
+
+/// Every Server row that can be simulated.
+pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
+    let server = |(_, run): &(usize, &MeasuredRun)| run.scenario == TestScenario::Server;
+    let rows = input.rows.iter().enumerate().filter(server);
+    rows.filter_map(|(index, run)| case(input, index, run)).collect()
+}
+
+fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRun) -> Option<Case<'v>> {
+    let offline = input.offline(run)?;
+    let (workload, gpu) = (input.workload(run)?, input.gpu(run)?);
+    let preset = preset(run, workload)?;
+    let complete = run.target_qps.is_some()
+        && run.settings.batch.is_some()
+        && ["p50", "p90", "p99"].iter().all(|name| run.latency.contains_key(name));
+    let rate = offline.samples_per_s? / f64::from(offline.gpus);
+    let offline_batch = f64::from(offline.settings.batch?);
+    complete.then_some(Case {
+        index,
+        run,
+        input,
+        preset,
+        workload,
+        gpu,
+        sample_ms: 1e3 / rate,
+        offline_batch,
+    })
+}
+
+/// Why a Server row cannot be simulated.
+pub(super) fn reason(input: &Validation, run: &MeasuredRun) -> String {
+    let Some(workload) = input.workload(run) else {
+        return "the behaviour of its harness in the Server scenario is not documented".to_string();
+    };
+    if input.gpu(run).is_none() {
+        return format!("the catalogue does not know the GPU {}", run.accelerator);
+    }
+    if input.offline(run).is_none() {
+        return "its system has no Offline run to take the speed of its GPUs from".to_string();
+    }
+    match preset(run, workload) {
+        None => format!("no model of its harness: {}", run.harness),
+        Some(_) => "its row lacks a rate, a batch size or p50, p90 or p99".to_string(),
+    }
+}
+
+/// The harness: NVIDIA's own for the workload, or Triton.
+fn preset(run: &MeasuredRun, workload: &Workload) -> Option<&'static str> {
+    let usual = match workload.id.starts_with("bert") {
+        true => "mlperf-bert",
+        false => "mlperf-lwis",
+    };
+    match run.harness.as_str() {
+        "TRT" | "" => Some(usual),
+        "Triton" => Some("triton"),
+        _ => None,
+    }
+}
+
+impl Case<'_> {
+    /// The group whose numbers are fitted together: benchmark and harness.
+    pub(super) fn group(&self) -> (String, &'static str) {
+        (self.run.benchmark.clone(), self.preset)
+    }
+
+    /// The rate it was asked for.
+    pub(super) fn rate(&self) -> f64 {
+        self.run.target_qps.expect("a case has a rate")
+    }
+
+    /// The run with `numbers`, work `kappa` times what Offline says, a rate `load` times its own, and
+    /// as long as it was, but with at most about `queries` queries.
+    pub(super) fn experiment(
+        &self,
+        numbers: &Numbers,
+        kappa: f64,
+        load: f64,
+        queries: u64,
+    ) -> Experiment {
+        let mut workload = self.workload.clone();
+        let service = self.service(numbers, kappa);
+        workload.service = BTreeMap::from([(self.gpu.id.clone(), service)]);
+        let cards = (0..self.run.gpus).map(|_| CardSpec::whole(self.gpu.clone())).collect();
+        let share = |card: u32| GpuShare {
+            card: GpuId(card as u16),
+            instance: 0,
+            vgpu_type: None,
+            sm_limit: Share::WHOLE,
+        };
+        let vm = VmSpec {
+            name: "system".to_string(),
+            group: "system".to_string(),
+            vcpus: VCPUS,
+            gpus: (0..self.run.gpus).map(share).collect(),
+            workload,
+            server: self.server(numbers.in_order),
+            load: LoadSpec {
+                scenario: TestScenario::Server,
+                arrivals: Arrivals::Poisson,
+                settings: self.settings(load, queries),
+            },
+            power_on: SimTime::ZERO,
+            power_off: None,
+        };
+        Experiment {
+            name: self.run.name(),
+            seed: 0,
+            replication: 0,
+            hypervisor: self.input.platform(self.run),
+            host: HostSpec {
+                id: "measured".to_string(),
+                name: self.run.system.clone(),
+                logical_processors: plain(VCPUS),
+                memory: plain(Bytes::from_mib(1 << 20)),
+            },
+            cards,
+            vms: vec![vm],
+        }
+    }
+
+    /// The service time: an Offline batch takes what it took, of which `launch_ms` is no work.
+    fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
+        let work = self.sample_ms - numbers.launch_ms / self.offline_batch;
+        let at = |batch: u32| millis(kappa * work * f64::from(batch));
+        let batch = self.run.settings.batch.unwrap_or(1).max(2);
+        ServiceTime {
+            launch: plain(millis(numbers.launch_ms)),
+            host_floor: plain(SimDuration::ZERO),
+            phi: plain(PhiTable::constant(share(numbers.phi))),
+            spread: plain(share(numbers.spread)),
+            work: plain(
+                WorkTable::new(vec![(1, at(1)), (batch, at(batch))])
+                    .expect("work rises with batch"),
+            ),
+            boost: plain(1.0),
+            alternatives: Vec::new(),
+        }
+    }
+
+    fn server(&self, in_order: bool) -> ServerSpec {
+        let preset = PRESETS.iter().find(|preset| preset.name == self.preset);
+        let mut server = (preset.expect("the preset is known").make)();
+        let settings = &self.run.settings;
+        server.batch_max = settings.batch.unwrap_or(server.batch_max);
+        server.start_from_device = settings.start_from_device && self.preset != "mlperf-bert";
+        if in_order {
+            server.gpu_sharing = GpuSharing::InOrder;
+        }
+        match self.preset {
+            "triton" => {
+                let instances = settings.instances.or(settings.streams).unwrap_or(server.streams);
+                (server.streams, server.slots) = (instances, instances);
+                server.timeout = settings.queue_delay;
+            }
+            "mlperf-bert" => {
+                server.streams = settings.streams.unwrap_or(server.streams);
+                server.slots = server.streams;
+                // Triton rows carry the setting too and drop nothing.
+                server.soft_drop = settings.soft_drop.unwrap_or(Share::WHOLE);
+            }
+            _ => {
+                server.streams = settings.streams.unwrap_or(server.streams);
+                server.slots = settings.copy_streams.unwrap_or(server.slots).max(server.streams);
+                server.timeout = settings.timeout.or(server.timeout);
+            }
+        }
+        server
+    }
+
+    fn settings(&self, load: f64, queries: u64) -> TestSettings {
+        let rate = self.rate() * load;
+        let whole = self.run.min_duration.unwrap_or(SimDuration::from_secs(600));
+        let capped = SimDuration::from_secs_f64(queries as f64 / rate);
+        TestSettings {
+            target_qps: rate,
+            target_latency: self.run.target_latency.unwrap_or(self.workload.target_latency.value),
+            percentile: 99.0,
+            min_duration: whole.min(capped),
+            min_query_count: 1,
+            round: Round::ALL[0],
+        }
+    }
+}
+
+/// Logical processors of a system whose own are not in the rows: more than its batches ever need.
+const VCPUS: u32 = 64;
+
+fn millis(ms: f64) -> SimDuration {
+    SimDuration::from_nanos_f64(ms * 1e6)
+}
+
+fn share(part: f64) -> Share {
+    Share::new(part).expect("a fit's numbers are shares")
+}
+
+/// A number of this run alone, which no report shows.
+fn plain<T>(value: T) -> Fact<T> {
+    Fact {
+        value,
+        source: "fitted by the validation".to_string(),
+        standing: Standing::Fitted,
+        fitted_on: Vec::new(),
+        residual: None,
+    }
+}

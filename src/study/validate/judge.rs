@@ -1,0 +1,128 @@
+//! One Server row: predicted by what other machines say, and how far off that is.
+//!
+//! The measures are those of queueing near saturation, where latency itself is a poor yardstick: by
+//! how much GPU speed would have to differ (load error), and whether the distribution has the right
+//! shape once the middle is right (shape error).
+
+use super::Validation;
+use super::case::Numbers;
+use super::curve::{Figures, figures};
+use super::fit::Fit;
+use super::report::{FittedNumbers, JudgedRow, Rates, ShapeError};
+use crate::platform::simulate;
+use crate::units::SimDuration;
+
+/// Half the width of a 90 % interval of a normal law, in standard deviations.
+const NINETY_PERCENT: f64 = 1.645;
+
+/// A row without prediction, and why.
+pub(super) fn skipped(input: &Validation, row: usize, reason: &str) -> JudgedRow {
+    let mut judged = JudgedRow::new(&input.rows[row]);
+    judged.skipped = Some(reason.to_string());
+    judged
+}
+
+/// Predicts a row and compares.
+pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow {
+    let index = fit.rows().position(|at| at == row).expect("the fit has the row");
+    let case = fit.cases[index];
+    let machine = case.run.machine();
+    let others = part(fit, |at| fit.cases[at].run.machine() != machine);
+    if others.is_empty() {
+        return skipped(input, row, "no other machine ran this benchmark under this harness");
+    }
+    let choice = fit.choose(&others);
+    let Some(kappa) = fit.gpu_factor(&others, choice.candidate, index) else {
+        return skipped(input, row, "no other machine's latency could be met by any GPU speed");
+    };
+    let numbers = fit.candidates[choice.candidate];
+    let (predicted, completed) = figures(case, &numbers, kappa, input.queries);
+    let steeper = figures(case, &numbers, kappa * 1.01, input.queries).0;
+
+    let mut judged = JudgedRow::new(case.run);
+    let measured = |name: &str| case.run.latency[name].as_millis_f64();
+    judged.load_error = fit.factor(index, choice.candidate).map(|factor| kappa / factor - 1.0);
+    judged.load_error_gpu_left_out = gpu_left_out(fit, index);
+    judged.shape_error = shape(fit, index, choice.candidate);
+    judged.elasticity = Some((steeper["p99"] / predicted["p99"]).ln() / 1.01_f64.ln());
+    judged.raw_error_p50 = Some(predicted["p50"] / measured("p50") - 1.0);
+    judged.raw_error_p99 = Some(predicted["p99"] / measured("p99") - 1.0);
+    judged.p99_interval_ms = Some(interval(fit, &others, &choice.nearly, index, &predicted));
+    judged.numbers = Some(FittedNumbers {
+        launch_ms: numbers.launch_ms,
+        spread: numbers.spread,
+        phi: numbers.phi,
+        in_order: numbers.in_order,
+        work_factor: kappa,
+    });
+    judged.fitted_on = others.iter().map(|&at| fit.cases[at].run.name()).collect();
+    judged.fitted_on.extend(input.offline(case.run).map(|run| run.name()));
+    if completed < 0.98 * case.rate() {
+        judged.marks.push("overload".to_string());
+    }
+    judged.capacity_short = Some(is_short(input, fit, index, &numbers, kappa, &predicted));
+    judged.predicted = Some(Rates { completed_per_s: Some(completed), latency_ms: predicted });
+    judged
+}
+
+/// The cases of a fit that keep a rule.
+fn part(fit: &Fit<'_>, keeps: impl Fn(usize) -> bool) -> Vec<usize> {
+    (0..fit.cases.len()).filter(|&at| keeps(at)).collect()
+}
+
+/// The load error when nothing of the same GPU model was used but the system's own Offline run.
+fn gpu_left_out(fit: &Fit<'_>, index: usize) -> Option<f64> {
+    let gpu = fit.cases[index].run.gpu_id();
+    let others = part(fit, |at| fit.cases[at].run.gpu_id() != gpu);
+    if others.is_empty() {
+        return None;
+    }
+    let candidate = fit.choose(&others).candidate;
+    Some(fit.gpu_factor(&others, candidate, index)? / fit.factor(index, candidate)? - 1.0)
+}
+
+/// p90 and p99 once the factor on work makes p50 the measured one.
+fn shape(fit: &Fit<'_>, index: usize, candidate: usize) -> Option<ShapeError> {
+    let curve = fit.curve(index, candidate);
+    let measured = |name: &str| fit.cases[index].run.latency[name].as_millis_f64();
+    let factor = curve.factor("p50", measured("p50"))?;
+    let error = |name: &str| curve.at(name, factor) / measured(name) - 1.0;
+    Some(ShapeError { p90: error("p90"), p99: error("p99") })
+}
+
+/// p99 over all fits nearly as good, each within 90 % of the scatter of machines about their GPU.
+fn interval(
+    fit: &Fit<'_>,
+    others: &[usize],
+    nearly: &[usize],
+    index: usize,
+    predicted: &Figures,
+) -> (f64, f64) {
+    let ends = nearly.iter().flat_map(|&candidate| {
+        let kappa = fit.gpu_factor(others, candidate, index).unwrap_or(1.0);
+        let width = (NINETY_PERCENT * fit.scatter(others, candidate)).exp();
+        let curve = fit.curve(index, candidate);
+        [kappa / width, kappa * width].map(|kappa| curve.at("p99", kappa))
+    });
+    let p99 = predicted["p99"];
+    ends.fold((p99, p99), |(low, high), end| (low.min(end), high.max(end)))
+}
+
+/// Whether the predicted capacity is more than 2 % below the rate that was submitted.
+fn is_short(
+    input: &Validation,
+    fit: &Fit<'_>,
+    index: usize,
+    numbers: &Numbers,
+    kappa: f64,
+    predicted: &Figures,
+) -> bool {
+    let case = fit.cases[index];
+    let experiment = case.experiment(numbers, kappa, 0.98, input.queries);
+    let bound = experiment.vms[0].load.settings.target_latency;
+    if SimDuration::from_nanos_f64(predicted["p99"] * 1e6) <= bound {
+        return false;
+    }
+    let outcome = simulate(&experiment);
+    outcome.vms[0].recorder.latencies().quantile(0.99).is_some_and(|p99| p99 > bound)
+}

@@ -1,0 +1,111 @@
+//! Validation: measured runs, simulated at their own settings and rates, and how far off that is.
+//!
+//! What is fitted is fitted on other machines: the row's own machine (its twins under another harness,
+//! power limit or hypervisor included) is left out, and in a second figure every machine with the
+//! same GPU. A Server row may use its own system's Offline rate, never its own latencies. Rows that
+//! cannot be simulated keep their place, with the reason.
+
+mod case;
+mod curve;
+mod fit;
+mod judge;
+mod rate;
+mod report;
+mod service;
+
+pub use report::{
+    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
+    ValidationResults,
+};
+
+use super::Progress;
+use crate::engine::fnv1a;
+use crate::spec::{GpuSpec, Hypervisor, MeasuredRun, TestScenario, Workload};
+use fit::Fit;
+use rayon::prelude::*;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Validates: every row in the order of the file. Results do not depend on the number of threads.
+pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults {
+    let cases = case::cases(input);
+    let fits = fit::groups(&cases);
+    let work: u64 = fits.iter().map(|fit| fit.work()).sum::<u64>() + cases.len() as u64;
+    let done = AtomicU64::new(0);
+    let step = |what: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, work, what);
+    let fits: Vec<Fit<'_>> =
+        fits.into_iter().map(|fit| fit.measure(input.fit_queries, &step)).collect();
+    let fitted: BTreeMap<usize, &Fit<'_>> =
+        fits.iter().flat_map(|fit| fit.rows().map(move |row| (row, fit))).collect();
+    let rows = input.rows.par_iter().enumerate().map(|(index, run)| {
+        let row = match (run.scenario, fitted.get(&index)) {
+            (TestScenario::Server, Some(fit)) => {
+                let judged = judge::server(input, fit, index);
+                step(&run.system);
+                judged
+            }
+            (TestScenario::Server, None) => judge::skipped(input, index, &case::reason(input, run)),
+            _ => rate::judge(input, index),
+        };
+        report::marked(row, run)
+    });
+    let rows: Vec<JudgedRow> = rows.collect();
+    report::results(input, rows, service::services(input, &fits))
+}
+
+/// A hash of what the model says of the rows: of a few hundred queries of every Server row, with
+/// numbers of no fit. It changes when the rows, the catalogue or the model do.
+pub fn fingerprint(input: &Validation) -> String {
+    const QUERIES: u64 = 500;
+    let mut text = input.hash.clone();
+    for case in case::cases(input) {
+        let numbers = fit::candidates(case.preset, &case.run.benchmark)[0];
+        let (figures, _) = curve::figures(&case, &numbers, 1.0, QUERIES);
+        text += &format!(" {:?}", figures);
+    }
+    format!("{:016x}", fnv1a(text.as_bytes()))
+}
+
+impl Validation {
+    /// The GPU of a run; nothing for one that the catalogue does not know.
+    fn gpu(&self, run: &MeasuredRun) -> Option<&GpuSpec> {
+        self.gpus.get(&run.gpu_id())
+    }
+
+    /// The Offline run of the same system.
+    fn offline(&self, run: &MeasuredRun) -> Option<&MeasuredRun> {
+        self.rows.iter().find(|other| {
+            other.scenario == TestScenario::Offline
+                && other.benchmark == run.benchmark
+                && (&other.system, &other.submitter) == (&run.system, &run.submitter)
+                && other.hetero == run.hetero
+                && other.samples_per_s.is_some()
+        })
+    }
+
+    /// The platform of a run. Its cost to the GPU is in the system's own Offline rate already.
+    fn platform(&self, run: &MeasuredRun) -> Hypervisor {
+        let mut platform = match run.virtualized {
+            true => self.hypervisor.clone(),
+            false => self.bare_metal.clone(),
+        };
+        platform.gpu_speed.value = 1.0;
+        platform
+    }
+
+    fn workload(&self, run: &MeasuredRun) -> Option<&Workload> {
+        self.workloads.get(&run.benchmark)
+    }
+}
+
+/// The median of figures; nothing without any.
+fn median(mut figures: Vec<f64>) -> Option<f64> {
+    quantile(&mut figures, 0.5)
+}
+
+/// A quantile of figures, the nearest from above; nothing without any.
+fn quantile(figures: &mut [f64], quantile: f64) -> Option<f64> {
+    figures.sort_by(f64::total_cmp);
+    let index = (quantile * figures.len() as f64).ceil() as usize;
+    figures.get(index.max(1) - 1).copied()
+}

@@ -1,0 +1,372 @@
+//! What a validation takes and yields: the shape of its document.
+//!
+//! The shape is a contract: keys may join, none changes its meaning.
+
+use super::{median, quantile};
+use crate::spec::{GpuSpec, Hypervisor, MeasuredRun, TestScenario, Workload};
+use crate::study::{SCHEMA_VERSION, Tool};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What to validate, and with what.
+#[derive(Clone, Debug)]
+pub struct Validation {
+    /// The measured runs, in the order of their file.
+    pub rows: Vec<MeasuredRun>,
+    /// GPUs by the name rows use, in lower case.
+    pub gpus: BTreeMap<String, GpuSpec>,
+    /// Workloads whose harness is known in the Server scenario, by benchmark.
+    pub workloads: BTreeMap<String, Workload>,
+    /// The platform of virtualised rows.
+    pub hypervisor: Hypervisor,
+    /// The platform of all others.
+    pub bare_metal: Hypervisor,
+    /// Most queries of a prediction.
+    pub queries: u64,
+    /// Most queries of a simulation that looks for a factor on work.
+    pub fit_queries: u64,
+    /// Hash of the rows and of the catalogue, 16 hexadecimal digits.
+    pub hash: String,
+}
+
+/// Every row judged, and what they say together.
+#[derive(Clone, Debug, Serialize)]
+pub struct ValidationResults {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// Hash of the rows and of the catalogue.
+    pub input_hash: String,
+    /// Most queries of a prediction.
+    pub queries_max: u64,
+    /// Most queries of a simulation that looks for a factor on work.
+    pub fit_queries_max: u64,
+    /// The rows, in the order of their file.
+    pub rows: Vec<JudgedRow>,
+    /// Groups of rows.
+    pub summary: Vec<Group>,
+    /// What all rows of a benchmark's own harness say of a GPU: the numbers of a workload file.
+    pub services: Vec<FittedService>,
+}
+
+/// The service time of a benchmark on a GPU, fitted on every row, none left out.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct FittedService {
+    /// The benchmark.
+    pub benchmark: String,
+    /// The GPU, by the catalogue's name.
+    pub gpu: String,
+    /// Launch, spread, phi and the factor on work.
+    pub numbers: FittedNumbers,
+    /// Samples in a Server batch of these rows, the median.
+    pub server_batch: u32,
+    /// Samples in an Offline batch of these rows, the median.
+    pub offline_batch: u32,
+    /// GPU time of a sample in an Offline batch, launch included; the median over the rows.
+    pub offline_sample_ms: f64,
+    /// p90 of SingleStream, where a row has it.
+    pub single_p90_ms: Option<f64>,
+    /// The part of a batch of one that fills any share of the GPU, by its MIG slice.
+    pub phi_of_one: Option<f64>,
+    /// The same of a full batch.
+    pub phi_of_full: Option<f64>,
+    /// The scatter of the rows' factors on work about their GPU's, relative.
+    pub residual: f64,
+    /// The rows.
+    pub fitted_on: Vec<String>,
+}
+
+/// A row, predicted and compared. Errors are relative: 0.02 is 2 %.
+#[derive(Clone, Debug, Serialize)]
+pub struct JudgedRow {
+    /// The line of the file.
+    pub line: u64,
+    /// The system.
+    pub system: String,
+    /// Who measured.
+    pub submitter: String,
+    /// The benchmark.
+    pub benchmark: String,
+    /// LoadGen's scenario.
+    pub scenario: &'static str,
+    /// The harness.
+    pub harness: String,
+    /// The GPU, with its MIG profile.
+    pub gpu: String,
+    /// What the model says; nothing for a row that is skipped.
+    pub predicted: Option<Rates>,
+    /// What was measured.
+    pub published: Rates,
+    /// The factor on GPU speed that makes the predicted p99 the measured one, minus 1; of Offline and
+    /// SingleStream rows the error of the speed itself. Nothing of the row's own machine was used but,
+    /// for Server, its Offline rate.
+    pub load_error: Option<f64>,
+    /// The same with nothing of any machine with the same GPU.
+    pub load_error_gpu_left_out: Option<f64>,
+    /// Server: p90 and p99 once p50 is matched.
+    pub shape_error: Option<ShapeError>,
+    /// Server: by how many percent p99 moves when work does by one.
+    pub elasticity: Option<f64>,
+    /// Server: predicted p50 over the measured one, minus 1.
+    pub raw_error_p50: Option<f64>,
+    /// Server: predicted p99 over the measured one, minus 1.
+    pub raw_error_p99: Option<f64>,
+    /// Server: p99 by all fits nearly as good, and by the scatter of machines of one GPU (90 %).
+    pub p99_interval_ms: Option<(f64, f64)>,
+    /// Server: the predicted capacity is more than 2 % below the rate that was submitted.
+    pub capacity_short: Option<bool>,
+    /// Server: the numbers in use.
+    pub numbers: Option<FittedNumbers>,
+    /// The rows the prediction was fitted on.
+    pub fitted_on: Vec<String>,
+    /// What to know about the row.
+    pub marks: Vec<String>,
+    /// Why there is no prediction.
+    pub skipped: Option<String>,
+}
+
+/// Rate and latency of a run.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Rates {
+    /// Samples per second: completed (Server), or samples over makespan (Offline).
+    pub completed_per_s: Option<f64>,
+    /// Latencies by name: `min`, `mean`, `p50` ... `max`.
+    pub latency_ms: BTreeMap<&'static str, f64>,
+}
+
+/// Errors of the shape of a distribution.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct ShapeError {
+    /// Of p90.
+    pub p90: f64,
+    /// Of p99.
+    pub p99: f64,
+}
+
+/// The numbers of the service time that a prediction used.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct FittedNumbers {
+    /// GPU time per batch that no larger GPU shortens.
+    pub launch_ms: f64,
+    /// How much work varies from batch to batch.
+    pub spread: f64,
+    /// The part of the work that fills any share of the GPU.
+    pub phi: f64,
+    /// Whether batches run to their end one after the other, or all advance.
+    pub in_order: bool,
+    /// Work per sample over that of the system's Offline batches.
+    pub work_factor: f64,
+}
+
+/// What a group of rows says together; errors without sign.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Group {
+    /// Its name.
+    pub group: String,
+    /// Rows in it that were predicted; one run under two names counts once.
+    pub rows: usize,
+    /// Rows that could not be.
+    pub skipped: usize,
+    /// Of GPU speed.
+    pub load_error: Option<LoadErrors>,
+    /// The same, the GPU model left out.
+    pub load_error_gpu_left_out: Option<LoadErrors>,
+    /// Median over the rows.
+    pub shape_error: Option<ShapeError>,
+    /// Median of the error of p50 where elasticity is below 5.
+    pub raw_error_p50: Option<f64>,
+    /// Median of the error of p99 where elasticity is below 5.
+    pub raw_error_p99: Option<f64>,
+    /// Part of the measured p99 inside the stated interval.
+    pub inside_interval: Option<f64>,
+    /// Rows whose predicted capacity is more than 2 % below the submitted rate.
+    pub capacity_short: usize,
+}
+
+/// Errors of many rows, without sign.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct LoadErrors {
+    /// Half of the rows are no further off.
+    pub median: f64,
+    /// Nine in ten are no further off.
+    pub p90: f64,
+}
+
+impl JudgedRow {
+    /// A row about which nothing is said yet.
+    pub(super) fn new(run: &MeasuredRun) -> Self {
+        let milliseconds = run.latency.iter().map(|(&name, span)| (name, span.as_millis_f64()));
+        let published = Rates {
+            completed_per_s: run.completed_per_s.or(run.samples_per_s),
+            latency_ms: milliseconds.collect(),
+        };
+        Self {
+            line: run.line,
+            system: run.system.clone(),
+            submitter: run.submitter.clone(),
+            benchmark: run.benchmark.clone(),
+            scenario: run.scenario.word(),
+            harness: run.harness.clone(),
+            gpu: run.accelerator.clone(),
+            predicted: None,
+            published,
+            load_error: None,
+            load_error_gpu_left_out: None,
+            shape_error: None,
+            elasticity: None,
+            raw_error_p50: None,
+            raw_error_p99: None,
+            p99_interval_ms: None,
+            capacity_short: None,
+            numbers: None,
+            fitted_on: Vec::new(),
+            marks: Vec::new(),
+            skipped: None,
+        }
+    }
+}
+
+/// The row with what its figures and settings say by themselves.
+pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRun) -> JudgedRow {
+    let server = run.scenario == TestScenario::Server;
+    let milliseconds = |name: &str| run.latency.get(name).map(|span| span.as_millis_f64());
+    let stalls = match (milliseconds("p90"), milliseconds("p99")) {
+        // No queue that is far from full has such a tail.
+        (Some(p90), Some(p99)) => server && p99 > 1.8 * p90,
+        _ => false,
+    };
+    let dropped = run.settings.soft_drop.is_some_and(|kept| kept.get() < 1.0);
+    let marks = [
+        ("host stalls", stalls),
+        ("soft drop", server && dropped && run.harness != "Triton"),
+        ("power limited", run.is_power_limited()),
+        ("virtualised", run.virtualized),
+        ("busy neighbours: clock fitted", run.hetero),
+    ];
+    row.marks.extend(marks.iter().filter(|(_, is)| *is).map(|(mark, _)| mark.to_string()));
+    row
+}
+
+/// The document: rows of one run under two names marked, and groups.
+pub(super) fn results(
+    input: &Validation,
+    mut rows: Vec<JudgedRow>,
+    services: Vec<FittedService>,
+) -> ValidationResults {
+    for index in 1..rows.len() {
+        let (before, row) = (&rows[..index], &rows[index]);
+        let same = |other: &&JudgedRow| {
+            other.benchmark != row.benchmark
+                && other.benchmark.split("-9").next() == row.benchmark.split("-9").next()
+                && (&other.system, &other.submitter) == (&row.system, &row.submitter)
+                && (other.scenario, &other.gpu) == (row.scenario, &row.gpu)
+                && other.published == row.published
+                && other.marks.contains(&"busy neighbours: clock fitted".to_string())
+                    == row.marks.contains(&"busy neighbours: clock fitted".to_string())
+        };
+        let twin = before.iter().find(same).map(|other| other.benchmark.clone());
+        if let Some(twin) = twin {
+            rows[index].marks.push(format!("same run as {twin}"));
+        }
+    }
+    let summary = groups(&rows);
+    ValidationResults {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        input_hash: input.hash.clone(),
+        queries_max: input.queries,
+        fit_queries_max: input.fit_queries,
+        rows,
+        summary,
+        services,
+    }
+}
+
+/// Whether a row belongs to a group.
+type Belongs = fn(&JudgedRow) -> bool;
+
+/// The groups of the summary.
+const GROUPS: [(&str, Belongs); 13] = [
+    ("Server, BERT harness", |row| is(row, "server", "bert", "TRT")),
+    ("Server, LWIS ssd-resnet34", |row| is(row, "server", "ssd-resnet34", "TRT")),
+    ("Server, BERT harness and LWIS ssd-resnet34", |row| {
+        is(row, "server", "bert", "TRT") || is(row, "server", "ssd-resnet34", "TRT")
+    }),
+    ("Server, LWIS resnet50", |row| is(row, "server", "resnet50", "TRT")),
+    ("Server, LWIS", |row| {
+        is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT")
+    }),
+    ("Server, LWIS without host stalls", |row| {
+        !row.marks.iter().any(|mark| mark == "host stalls")
+            && (is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT"))
+    }),
+    ("Server, Triton BERT", |row| is(row, "server", "bert", "Triton")),
+    ("Server, Triton", |row| {
+        ["bert", "ssd-resnet34", "resnet50"]
+            .iter()
+            .any(|benchmark| is(row, "server", benchmark, "Triton"))
+    }),
+    ("Server", |row| row.scenario == "server"),
+    ("Offline, whole GPUs", |row| row.scenario == "offline" && !row.gpu.contains("MIG")),
+    ("Offline, MIG slice beside busy neighbours", |row| {
+        row.scenario == "offline"
+            && row.marks.iter().any(|mark| mark.starts_with("busy neighbours"))
+    }),
+    ("SingleStream", |row| row.scenario == "singlestream"),
+    ("all", |_| true),
+];
+
+fn is(row: &JudgedRow, scenario: &str, benchmark: &str, harness: &str) -> bool {
+    row.scenario == scenario && row.benchmark.starts_with(benchmark) && row.harness == harness
+}
+
+fn groups(rows: &[JudgedRow]) -> Vec<Group> {
+    GROUPS
+        .iter()
+        .map(|(name, belongs)| {
+            let once =
+                |row: &&JudgedRow| !row.marks.iter().any(|mark| mark.starts_with("same run"));
+            let part: Vec<&JudgedRow> =
+                rows.iter().filter(|row| belongs(row)).filter(once).collect();
+            group(name, &part)
+        })
+        .collect()
+}
+
+fn group(name: &str, rows: &[&JudgedRow]) -> Group {
+    let gentle = |row: &&&JudgedRow| row.elasticity.is_some_and(|elasticity| elasticity < 5.0);
+    let of = |figure: &dyn Fn(&JudgedRow) -> Option<f64>| -> Vec<f64> {
+        rows.iter().filter_map(|row| figure(row)).map(f64::abs).collect()
+    };
+    let errors = |mut figures: Vec<f64>| {
+        Some(LoadErrors { median: median(figures.clone())?, p90: quantile(&mut figures, 0.9)? })
+    };
+    let gentle_median = |figure: fn(&JudgedRow) -> Option<f64>| {
+        median(rows.iter().filter(gentle).filter_map(|row| figure(row)).map(f64::abs).collect())
+    };
+    let shape = |figure: fn(ShapeError) -> f64| median(of(&|row| row.shape_error.map(figure)));
+    let inside: Vec<bool> = rows
+        .iter()
+        .filter_map(|row| {
+            let (low, high) = row.p99_interval_ms?;
+            Some((low..=high).contains(row.published.latency_ms.get("p99")?))
+        })
+        .collect();
+    Group {
+        group: name.to_string(),
+        rows: rows.iter().filter(|row| row.skipped.is_none()).count(),
+        skipped: rows.iter().filter(|row| row.skipped.is_some()).count(),
+        load_error: errors(of(&|row| row.load_error)),
+        load_error_gpu_left_out: errors(of(&|row| row.load_error_gpu_left_out)),
+        shape_error: match (shape(|error| error.p90), shape(|error| error.p99)) {
+            (Some(p90), Some(p99)) => Some(ShapeError { p90, p99 }),
+            _ => None,
+        },
+        raw_error_p50: gentle_median(|row| row.raw_error_p50),
+        raw_error_p99: gentle_median(|row| row.raw_error_p99),
+        inside_interval: (!inside.is_empty())
+            .then(|| inside.iter().filter(|&&is| is).count() as f64 / inside.len() as f64),
+        capacity_short: rows.iter().filter(|row| row.capacity_short == Some(true)).count(),
+    }
+}
