@@ -7,7 +7,7 @@ use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::{LoadError, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
-use crate::spec::{Hypervisor, MeasuredRun};
+use crate::spec::{Hypervisor, MeasuredRow};
 use crate::study::Validation;
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -69,7 +69,7 @@ pub fn validation(
 }
 
 /// A hash of the rows and of the entries of the catalogue that they use.
-fn hash(rows: &[MeasuredRun], text: &str, catalogue: &Catalogue) -> String {
+fn hash(rows: &[MeasuredRow], text: &str, catalogue: &Catalogue) -> String {
     let gpus: BTreeSet<String> = rows.iter().map(|run| format!("gpus/{}", run.gpu_id())).collect();
     let workloads = BENCHMARKS.iter().map(|id| format!("workloads/{id}"));
     let platforms = ["vsphere-7.0u2", "bare-metal"].map(|id| format!("hypervisors/{id}"));

@@ -5,7 +5,7 @@
 
 use super::rows::{Cell, Rows};
 use super::{FAULTS_MAX, Fault};
-use crate::spec::{MeasuredRun, MeasuredSettings, TestScenario};
+use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeMap;
 
@@ -34,7 +34,7 @@ const SCENARIOS: [(&str, TestScenario); 3] = [
 ];
 
 /// Reads every row, or says all that is wrong.
-pub fn read(text: &str) -> Result<Vec<MeasuredRun>, Vec<Fault>> {
+pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
     let rows = Rows::read(text)?;
     let missing: Vec<&str> =
         NEEDED.into_iter().filter(|name| rows.column(&[name]).is_none()).collect();
@@ -110,7 +110,7 @@ impl<'r> Reading<'r> {
         self.cell(column).is_some_and(|cell| matches!(cell.text, "1" | "True" | "true"))
     }
 
-    fn run(&mut self, text: &str) -> Option<MeasuredRun> {
+    fn run(&mut self, text: &str) -> Option<MeasuredRow> {
         let needed: Vec<Option<Cell<'r>>> = NEEDED.map(|column| self.cell(column)).into();
         let place = self.rows.span(self.index);
         for (column, cell) in NEEDED.iter().zip(&needed) {
@@ -129,7 +129,7 @@ impl<'r> Reading<'r> {
         }
         let latency = self.latencies();
         let settings = self.settings();
-        Some(MeasuredRun {
+        Some(MeasuredRow {
             line: text[..place.start].matches('\n').count() as u64 + 1,
             submitter: self.text("submitter"),
             system: self.text("system"),

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 /// One measured run. Where a file leaves a cell empty, there is nothing.
 #[derive(Clone, PartialEq, Debug)]
-pub struct MeasuredRun {
+pub struct MeasuredRow {
     /// The line of its file, from 1.
     pub line: u64,
     /// Who measured.
@@ -70,7 +70,7 @@ pub struct MeasuredSettings {
     pub start_from_device: bool,
 }
 
-impl MeasuredRun {
+impl MeasuredRow {
     /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
     pub fn name(&self) -> String {
         let scenario = match self.scenario {
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn twins_of_a_machine_share_its_name() {
-        let run = |system: &str| MeasuredRun {
+        let run = |system: &str| MeasuredRow {
             line: 2,
             submitter: "Dell".to_string(),
             system: system.to_string(),

@@ -20,7 +20,7 @@ pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
-pub use measured::{MeasuredRun, MeasuredSettings};
+pub use measured::{MeasuredRow, MeasuredSettings};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,

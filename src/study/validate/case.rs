@@ -5,7 +5,7 @@
 use super::Validation;
 use crate::spec::{
     Arrivals, CardSpec, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec, LoadSpec,
-    MeasuredRun, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, Standing, TestScenario,
+    MeasuredRow, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, Standing, TestScenario,
     TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
@@ -15,7 +15,7 @@ use std::collections::BTreeMap;
 pub(super) struct Case<'v> {
     /// Its row.
     pub(super) index: usize,
-    pub(super) run: &'v MeasuredRun,
+    pub(super) run: &'v MeasuredRow,
     pub(super) input: &'v Validation,
     /// The harness it ran under.
     pub(super) preset: &'static str,
@@ -42,12 +42,12 @@ pub(super) struct Numbers {
 
 /// Every Server row that can be simulated.
 pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
-    let server = |(_, run): &(usize, &MeasuredRun)| run.scenario == TestScenario::Server;
+    let server = |(_, run): &(usize, &MeasuredRow)| run.scenario == TestScenario::Server;
     let rows = input.rows.iter().enumerate().filter(server);
     rows.filter_map(|(index, run)| case(input, index, run)).collect()
 }
 
-fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRun) -> Option<Case<'v>> {
+fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option<Case<'v>> {
     let offline = input.offline(run)?;
     let (workload, gpu) = (input.workload(run)?, input.gpu(run)?);
     let preset = preset(run, workload)?;
@@ -69,7 +69,7 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRun) -> Option
 }
 
 /// Why a Server row cannot be simulated.
-pub(super) fn reason(input: &Validation, run: &MeasuredRun) -> String {
+pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
     let Some(workload) = input.workload(run) else {
         return "the behaviour of its harness in the Server scenario is not documented".to_string();
     };
@@ -86,7 +86,7 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRun) -> String {
 }
 
 /// The harness: NVIDIA's own for the workload, or Triton.
-fn preset(run: &MeasuredRun, workload: &Workload) -> Option<&'static str> {
+fn preset(run: &MeasuredRow, workload: &Workload) -> Option<&'static str> {
     let usual = match workload.id.starts_with("bert") {
         true => "mlperf-bert",
         false => "mlperf-lwis",

@@ -20,7 +20,7 @@ pub use report::{
 
 use super::Progress;
 use crate::engine::fnv1a;
-use crate::spec::{GpuSpec, Hypervisor, MeasuredRun, TestScenario, Workload};
+use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
 use fit::Fit;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
@@ -68,12 +68,12 @@ pub fn fingerprint(input: &Validation) -> String {
 
 impl Validation {
     /// The GPU of a run; nothing for one that the catalogue does not know.
-    fn gpu(&self, run: &MeasuredRun) -> Option<&GpuSpec> {
+    fn gpu(&self, run: &MeasuredRow) -> Option<&GpuSpec> {
         self.gpus.get(&run.gpu_id())
     }
 
     /// The Offline run of the same system.
-    fn offline(&self, run: &MeasuredRun) -> Option<&MeasuredRun> {
+    fn offline(&self, run: &MeasuredRow) -> Option<&MeasuredRow> {
         self.rows.iter().find(|other| {
             other.scenario == TestScenario::Offline
                 && other.benchmark == run.benchmark
@@ -84,7 +84,7 @@ impl Validation {
     }
 
     /// The platform of a run. Its cost to the GPU is in the system's own Offline rate already.
-    fn platform(&self, run: &MeasuredRun) -> Hypervisor {
+    fn platform(&self, run: &MeasuredRow) -> Hypervisor {
         let mut platform = match run.virtualized {
             true => self.hypervisor.clone(),
             false => self.bare_metal.clone(),
@@ -93,7 +93,7 @@ impl Validation {
         platform
     }
 
-    fn workload(&self, run: &MeasuredRun) -> Option<&Workload> {
+    fn workload(&self, run: &MeasuredRow) -> Option<&Workload> {
         self.workloads.get(&run.benchmark)
     }
 }

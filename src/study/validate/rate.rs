@@ -8,7 +8,7 @@
 use super::report::{JudgedRow, Rates};
 use super::{Validation, median};
 use crate::gpu::PowerCap;
-use crate::spec::{GpuSpec, MeasuredRun, TestScenario};
+use crate::spec::{GpuSpec, MeasuredRow, TestScenario};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Predicts an Offline or SingleStream row and compares.
@@ -20,13 +20,13 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
         return judged;
     };
     let machine = run.machine();
-    let left_in = |other: &MeasuredRun| other.machine() != machine;
+    let left_in = |other: &MeasuredRow| other.machine() != machine;
     let found = match run.hetero {
         true => beside_neighbours(input, run),
         false => of_same_gpu(input, run, &left_in),
     };
     let gpu_id = run.gpu_id();
-    let without_gpu = of_gpu_model(input, run, &|other: &MeasuredRun| other.gpu_id() != gpu_id);
+    let without_gpu = of_gpu_model(input, run, &|other: &MeasuredRow| other.gpu_id() != gpu_id);
     let found = found.or_else(|| {
         judged.marks.push("gpu model".to_string());
         of_gpu_model(input, run, &left_in)
@@ -54,7 +54,7 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
 }
 
 /// The figure of a row: Offline samples per second and GPU, or the SingleStream p90 in milliseconds.
-pub(super) fn figure(run: &MeasuredRun) -> Option<f64> {
+pub(super) fn figure(run: &MeasuredRow) -> Option<f64> {
     match run.scenario {
         TestScenario::Offline => Some(run.samples_per_s? / f64::from(run.gpus)),
         _ => Some(run.latency.get("p90")?.as_millis_f64()),
@@ -64,15 +64,15 @@ pub(super) fn figure(run: &MeasuredRun) -> Option<f64> {
 type Found = Option<(f64, Vec<String>)>;
 
 /// Which rows a prediction may use.
-type LeftIn<'a> = &'a dyn Fn(&MeasuredRun) -> bool;
+type LeftIn<'a> = &'a dyn Fn(&MeasuredRow) -> bool;
 
 /// The rows of the same benchmark and scenario that may be used and keep a rule.
 fn rows<'v>(
     input: &'v Validation,
-    run: &'v MeasuredRun,
+    run: &'v MeasuredRow,
     left_in: LeftIn<'v>,
-    keeps: impl Fn(&MeasuredRun) -> bool + 'v,
-) -> impl Iterator<Item = &'v MeasuredRun> {
+    keeps: impl Fn(&MeasuredRow) -> bool + 'v,
+) -> impl Iterator<Item = &'v MeasuredRow> {
     input.rows.iter().filter(move |other| {
         other.benchmark == run.benchmark
             && other.scenario == run.scenario
@@ -84,13 +84,13 @@ fn rows<'v>(
 
 /// The median over machines of the same GPU, as much of it and as much power; the same harness if
 /// there is one.
-fn of_same_gpu(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> Found {
-    let same = |other: &MeasuredRun| {
+fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Found {
+    let same = |other: &MeasuredRow| {
         other.accelerator.eq_ignore_ascii_case(&run.accelerator)
             && other.is_power_limited() == run.is_power_limited()
     };
-    let all: Vec<&MeasuredRun> = rows(input, run, left_in, same).collect();
-    let harness: Vec<&MeasuredRun> =
+    let all: Vec<&MeasuredRow> = rows(input, run, left_in, same).collect();
+    let harness: Vec<&MeasuredRow> =
         all.iter().copied().filter(|other| other.harness == run.harness).collect();
     let used = if harness.is_empty() { all } else { harness };
     let value = median(used.iter().filter_map(|other| figure(other)).collect())?;
@@ -98,7 +98,7 @@ fn of_same_gpu(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> Fo
 }
 
 /// A slice beside busy neighbours: as fast as alone, at the clock that the card's power leaves it.
-fn beside_neighbours(input: &Validation, run: &MeasuredRun) -> Found {
+fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     let alone = input.rows.iter().find(|other| {
         !other.hetero
             && (&other.benchmark, other.scenario) == (&run.benchmark, run.scenario)
@@ -120,12 +120,12 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRun) -> Found {
 }
 
 /// The model of the GPU: what other GPUs do of the benchmark, by their speed.
-fn of_gpu_model(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> Found {
+fn of_gpu_model(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Found {
     let own = input.gpu(run)?;
     let own_speed = speed(own)?;
     let part = part_of_gpu(own, run);
-    let whole = |other: &MeasuredRun| other.mig_profile().is_none() && !other.is_power_limited();
-    let used: Vec<&MeasuredRun> = rows(input, run, left_in, whole).collect();
+    let whole = |other: &MeasuredRow| other.mig_profile().is_none() && !other.is_power_limited();
+    let used: Vec<&MeasuredRow> = rows(input, run, left_in, whole).collect();
     let gpus: BTreeSet<String> = used.iter().map(|other| other.gpu_id()).collect();
     let phi = match run.scenario {
         TestScenario::Offline => 1.0,
@@ -154,12 +154,12 @@ fn of_gpu_model(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> F
 
 /// The part of a batch of one that fills the GPU, from what a slice of an allowed GPU makes of it:
 /// `phi = (m - 1) / (1 / s - 1)` for a slice `s` on which it takes `m` times as long.
-fn phi_of_one(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> Option<f64> {
-    let slices: Vec<&MeasuredRun> =
+fn phi_of_one(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Option<f64> {
+    let slices: Vec<&MeasuredRow> =
         rows(input, run, left_in, |other| other.mig_profile().is_some()).collect();
     let phis = slices.iter().filter_map(|slice| {
         let gpu = input.gpu(slice)?;
-        let same = |other: &MeasuredRun| {
+        let same = |other: &MeasuredRow| {
             other.mig_profile().is_none()
                 && other.gpu_id() == slice.gpu_id()
                 && other.harness == slice.harness
@@ -172,7 +172,7 @@ fn phi_of_one(input: &Validation, run: &MeasuredRun, left_in: LeftIn<'_>) -> Opt
 }
 
 /// The part of the GPU's SMs that a run had.
-pub(super) fn part_of_gpu(gpu: &GpuSpec, run: &MeasuredRun) -> f64 {
+pub(super) fn part_of_gpu(gpu: &GpuSpec, run: &MeasuredRow) -> f64 {
     let sms =
         run.mig_profile().and_then(|name| gpu.mig_profile(name)).and_then(|profile| profile.sms);
     sms.map_or(1.0, |sms| f64::from(sms) / f64::from(gpu.sms.value))

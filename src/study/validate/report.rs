@@ -3,7 +3,7 @@
 //! The shape is a contract: keys may join, none changes its meaning.
 
 use super::{median, quantile};
-use crate::spec::{GpuSpec, Hypervisor, MeasuredRun, TestScenario, Workload};
+use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub struct Validation {
     /// The measured runs, in the order of their file.
-    pub rows: Vec<MeasuredRun>,
+    pub rows: Vec<MeasuredRow>,
     /// GPUs by the name rows use, in lower case.
     pub gpus: BTreeMap<String, GpuSpec>,
     /// Workloads whose harness is known in the Server scenario, by benchmark.
@@ -195,7 +195,7 @@ pub struct LoadErrors {
 
 impl JudgedRow {
     /// A row about which nothing is said yet.
-    pub(super) fn new(run: &MeasuredRun) -> Self {
+    pub(super) fn new(run: &MeasuredRow) -> Self {
         let milliseconds = run.latency.iter().map(|(&name, span)| (name, span.as_millis_f64()));
         let published = Rates {
             completed_per_s: run.completed_per_s.or(run.samples_per_s),
@@ -228,7 +228,7 @@ impl JudgedRow {
 }
 
 /// The row with what its figures and settings say by themselves.
-pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRun) -> JudgedRow {
+pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRow) -> JudgedRow {
     let server = run.scenario == TestScenario::Server;
     let milliseconds = |name: &str| run.latency.get(name).map(|span| span.as_millis_f64());
     let stalls = match (milliseconds("p90"), milliseconds("p99")) {

@@ -7,7 +7,7 @@ use super::fit::Fit;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
-use crate::spec::{MeasuredRun, TestScenario};
+use crate::spec::{MeasuredRow, TestScenario};
 use std::collections::BTreeSet;
 
 /// Every GPU of every fit under a benchmark's own harness.
@@ -47,7 +47,7 @@ fn service(
     residual: f64,
 ) -> Option<FittedService> {
     let benchmark = &cases.first()?.run.benchmark;
-    let rows = |scenario: TestScenario, is_slice: bool| -> Vec<&MeasuredRun> {
+    let rows = |scenario: TestScenario, is_slice: bool| -> Vec<&MeasuredRow> {
         let of_it = input.rows.iter().filter(|run| {
             (&run.benchmark, run.scenario) == (benchmark, scenario)
                 && run.gpu_id() == gpu
@@ -59,15 +59,15 @@ fn service(
         of_it.collect()
     };
     let middle =
-        |runs: &[&MeasuredRun]| median(runs.iter().filter_map(|run| figure(run)).collect());
-    let batch = |runs: Vec<&MeasuredRun>| {
+        |runs: &[&MeasuredRow]| median(runs.iter().filter_map(|run| figure(run)).collect());
+    let batch = |runs: Vec<&MeasuredRow>| {
         let batches = runs.iter().filter_map(|run| run.settings.batch);
         median(batches.map(f64::from).collect()).map(|batch| batch as u32)
     };
     let offline = rows(TestScenario::Offline, false);
     let single = middle(&rows(TestScenario::SingleStream, false));
     // `m = (1 - phi) + phi / s`: how many times as long a batch takes on the slice `s`.
-    let phi = |times: f64, slice: &MeasuredRun| {
+    let phi = |times: f64, slice: &MeasuredRow| {
         let part = part_of_gpu(input.gpu(slice)?, slice);
         Some(((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.0))
     };
