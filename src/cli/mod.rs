@@ -250,8 +250,8 @@ pub(crate) struct CapacityArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     replications: u32,
 
-    /// Instead of the rate: how many VMs of a [[vm]] fit, each at its own rate, before one misses
-    /// its bound or the next has no place; name the [[vm]] where there are several
+    /// Instead of the rate: how many VMs of a `[[vm]]` fit, each at its own rate, before one misses
+    /// its bound or the next has no place; name the `[[vm]]` where there are several
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
     #[arg(default_missing_value = "", conflicts_with = "precision")]
     vms: Option<String>,

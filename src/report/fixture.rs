@@ -266,7 +266,7 @@ fn uncertainty(server: bool, per_s: f64, latency_ms: &LatencyMs) -> Uncertainty 
             completed_per_s: about(per_s),
             latency_ms: NAMES.map(|name| (name, about(latency_ms.get(name).unwrap()))).into(),
         }),
-        more_work: server.then(|| MoreWork {
+        more_work: server.then_some(MoreWork {
             work_percent: 1.0,
             load: 0.97,
             latency_p99_ms: latency_ms.p99 * 1.03,

@@ -34,7 +34,7 @@ pub(super) fn summarise(
         match finding {
             Finding::Outcome(side, outcome, more_work) => {
                 let outcomes = if side == Side::Virtual { &mut own } else { &mut bare };
-                outcomes.all.push(outcome);
+                outcomes.all.push(*outcome);
                 outcomes.more_work.extend(more_work);
             }
             Finding::Other(other) => others.push(other),
@@ -67,14 +67,14 @@ pub(super) fn summarise(
 #[derive(Default)]
 struct Outcomes {
     /// One for each replication.
-    all: Vec<Box<Outcome>>,
+    all: Vec<Outcome>,
     /// One for each VM, in replication 0.
     more_work: Vec<Option<MoreWork>>,
 }
 
 impl Outcomes {
     fn borrowed(&self) -> Vec<&Outcome> {
-        self.all.iter().map(|outcome| &**outcome).collect()
+        self.all.iter().collect()
     }
 }
 

@@ -140,7 +140,7 @@ pub(super) fn replicated(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Op
         count: outcomes.len() as u32,
         valid: valid.count() as u32,
         completed_per_s: student_95(&figures.rates)?,
-        latency_ms: figures.each(|values| student_95(values)),
+        latency_ms: figures.each(student_95),
     })
 }
 
