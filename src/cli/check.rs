@@ -5,6 +5,7 @@
 use super::{Failure, explanation, output};
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::{Scenario, Sweep};
+use crate::study;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -59,7 +60,11 @@ pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), F
     let task = config::load_task(&arguments.path, &options)?;
     tell_error_rows(&task);
     match task {
-        Task::Run(scenario) => output::data(&format!("ok: {}\n", summary(&scenario))),
+        Task::Run(scenario) => {
+            scenario.warnings.iter().for_each(|warning| output::message(warning));
+            study::replayed(&scenario).iter().for_each(|trace| output::message(trace));
+            output::data(&format!("ok: {}\n", summary(&scenario)))
+        }
         Task::Sweep(file) => output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep()))),
     }
 }

@@ -32,6 +32,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     // Before the work: nobody likes to hear after it that the folder was wrong.
     let folder = Folder::open(&out, arguments.force)?;
     if !arguments.quiet {
+        scenario.warnings.iter().for_each(|warning| output::message(warning));
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     }
 

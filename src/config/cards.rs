@@ -12,11 +12,13 @@ use super::seats;
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
-    CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile, VgpuType,
+    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile,
+    VgpuType,
 };
 use crate::study;
 use crate::units::{Bytes, Share};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What a guest has of each of its cards.
 #[derive(Clone, PartialEq, Debug)]
@@ -167,16 +169,23 @@ impl Holding {
 pub(super) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
     let copies = guests.iter().flat_map(|guest| match guest.copies {
         None => vec![guest.clone()],
-        Some(copies) => (1..=copies).map(|number| numbered(guest, number)).collect(),
+        Some(copies) => (1..=copies).map(|number| numbered(guest, number, copies)).collect(),
     });
     let mut all: Vec<Guest> = copies.collect();
     choose_largest(machine, &mut all);
     all
 }
 
-fn numbered(guest: &Guest, number: u32) -> Guest {
+fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
     let mut copy = Guest { copies: None, ..guest.clone() };
     copy.vm.name = format!("{}-{number}", guest.vm.name);
+    if let Arrivals::Trace(trace) = &guest.vm.load.arrivals {
+        let part = super::trace::deal(trace, number, copies);
+        let settings = &mut copy.vm.load.settings;
+        settings.target_qps *= part.rate() / trace.rate();
+        settings.min_query_count = part.arrivals.len() as u64;
+        copy.vm.load.arrivals = Arrivals::Trace(Arc::new(part));
+    }
     copy
 }
 

@@ -76,6 +76,7 @@ pub struct Diagnostic {
     label: String,
     notes: Vec<(&'static str, String)>,
     form: bool,
+    warning: bool,
     obstacle: Option<Obstacle>,
 }
 
@@ -115,7 +116,7 @@ impl Diagnostic {
 
     fn new(place: Place, title: impl Into<String>) -> Self {
         let (title, label, notes) = (title.into(), String::new(), Vec::new());
-        Self { title, place, label, notes, form: false, obstacle: None }
+        Self { title, place, label, notes, form: false, warning: false, obstacle: None }
     }
 
     /// Marks what another VM of the kind can run into: which of the machine's limits it is.
@@ -196,7 +197,8 @@ impl Diagnostic {
     }
 
     fn group(&self) -> Group<'_> {
-        Group::with_title(Level::ERROR.primary_title(self.title.as_str()))
+        let level = if self.warning { Level::WARNING } else { Level::ERROR };
+        Group::with_title(level.primary_title(self.title.as_str()))
     }
 
     /// The first line of the place, so that a long file costs nothing to quote from.
@@ -239,6 +241,8 @@ pub(super) struct Problems {
     pub(super) answers: Answers,
     kept: RefCell<Vec<Diagnostic>>,
     beyond: Cell<usize>,
+    /// What is doubtful and no reason to stop.
+    warnings: RefCell<Vec<Diagnostic>>,
 }
 
 /// So many are kept to be put in order; a file of nothing but errors is not worth more.
@@ -254,6 +258,20 @@ impl Problems {
         } else if !kept.contains(&diagnostic) {
             kept.push(diagnostic);
         }
+    }
+
+    /// Adds what is doubtful and no reason to stop, unless the very same is there already.
+    pub(super) fn warn(&self, diagnostic: Diagnostic) {
+        let warning = Diagnostic { warning: true, ..diagnostic };
+        let mut warnings = self.warnings.borrow_mut();
+        if warnings.len() < SHOWN_MAX && !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
+    }
+
+    /// What is doubtful, as people read it.
+    pub(super) fn warnings(&self) -> Vec<String> {
+        self.warnings.borrow().iter().map(|warning| warning.render(false)).collect()
     }
 
     /// Whether there is any.

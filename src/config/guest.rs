@@ -10,10 +10,14 @@ use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
 use super::processes;
 use super::reader::Reader;
-use super::settings::{RATES, load_defaults, read_load, read_server};
+use super::settings::{
+    MULTISTREAM_SAMPLES, RATES, load_defaults, read_load, read_round, read_server,
+};
 use super::suggest::{nearest, quoted};
 use super::value::Value;
-use crate::spec::{GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec, Workload};
+use crate::spec::{
+    Arrivals, GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec, Workload,
+};
 use crate::units::{Bytes, SimDuration, SimTime};
 
 /// Most vCPUs that any hypervisor gives a VM.
@@ -25,10 +29,11 @@ pub(super) const COPIES_MAX: u32 = 64;
 pub(super) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
 
 /// The scenarios a file can ask for.
-pub(super) const SCENARIOS: [(&str, TestScenario); 4] = [
+pub(super) const SCENARIOS: [(&str, TestScenario); 5] = [
     ("server", TestScenario::Server),
     ("offline", TestScenario::Offline),
     ("singlestream", TestScenario::SingleStream),
+    ("multistream", TestScenario::MultiStream { samples: MULTISTREAM_SAMPLES }),
     ("closed-loop", TestScenario::ClosedLoop { clients: 1, think_time: SimDuration::ZERO }),
 ];
 
@@ -366,17 +371,21 @@ pub(super) fn load(
     let bound = workload
         .map_or(SimDuration::from_millis(100), |workload| workload.spec.target_latency.value);
     // With an unknown scenario the keys are still looked at, by the rules of the one that has all.
-    let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound);
+    let round = read_round(&mut table);
+    let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound, round);
     if let Some(scenario) = scenario {
         table.silent("*", || Said::default(format!("of the {} scenario", scenario.word())));
     }
     if let Some(Workload { id, target_latency, .. }) = workload.map(|workload| &workload.spec) {
         table.silent("target_latency", || Said::fact("workload", id, target_latency));
     }
+    let says_rate = super::conf::apply(&mut table, &mut load);
     let needs_rate = scenario
         .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
     let total = table.get("total_qps");
-    if needs_rate && total.is_none() {
+    // A trace has a rate of its own.
+    let replays = table.get("arrivals").is_some_and(|value| value.is_table());
+    if needs_rate && total.is_none() && !replays && !says_rate {
         table.need(
             "target_qps",
             "say how many queries (Offline: samples) per second, such as target_qps = 3600",
@@ -388,13 +397,20 @@ pub(super) fn load(
     read_load(&mut table, &mut load);
     let spot = table.spot_of(if total.is_some() { "total_qps" } else { "target_qps" });
     if let Some(total) = total {
-        if table.has("target_qps") || !needs_rate {
+        if table.has("target_qps") || !needs_rate || replays {
             let title = "`total_qps` stands beside `target_qps`, or where no rate is asked for";
             table.report(super::Diagnostic::at(&spot, title).help("drop one of them"));
         }
         table.stands_for("target_qps", &total);
         let rate = total.number(|rate| rate > 0.0 && rate <= 1e9, RATES);
         load.settings.target_qps = rate.unwrap_or(1.0) / f64::from(copies);
+    }
+    if let Arrivals::Trace(trace) = &load.arrivals {
+        let samples = trace.arrivals.len();
+        if samples < copies as usize {
+            let title = format!("{samples} samples of the trace are too few for {copies} VMs");
+            table.report(super::Diagnostic::at(&table.spot_of("arrivals"), title));
+        }
     }
     table.finish();
     (scenario.map(|_| load), spot)

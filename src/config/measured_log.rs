@@ -56,7 +56,7 @@ impl Log {
             }
         };
         let bound = context.workload.spec.target_latency.value;
-        let mut load = super::settings::load_defaults(scenario, bound);
+        let mut load = super::settings::load_defaults(scenario, bound, None);
         let settings = &mut load.settings;
         let above = |placed: &Option<Placed<f64>>| {
             placed.as_ref().map(|placed| placed.value).filter(|&value| value > 0.0)

@@ -13,6 +13,7 @@ mod answers;
 mod calibration;
 mod cards;
 mod catalogue;
+mod conf;
 mod counts;
 mod diagnostic;
 mod entries;
@@ -41,6 +42,7 @@ mod sharing;
 mod source;
 mod sweep;
 mod sweep_file;
+mod trace;
 mod value;
 mod vgpus;
 
@@ -57,7 +59,7 @@ pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;
-use crate::spec::{Experiment, Scenario};
+use crate::spec::{Arrivals, Experiment, Scenario};
 use crate::suggest;
 use diagnostic::{Problems, SourceFile};
 use plan::Plan;
@@ -199,6 +201,7 @@ fn scenario_of(
     if plans.is_empty() {
         no_scenario(path, &problems);
     }
+    let warnings = problems.warnings();
     if let Some(all) = problems.into_error() {
         return Err(LoadError::Invalid(all));
     }
@@ -217,6 +220,7 @@ fn scenario_of(
         name,
         hash: hash(files, &used, &options.catalogue),
         seed: options.seed.or(seed).unwrap_or(0),
+        warnings,
         pairs,
     };
     sow(&mut scenario);
@@ -306,6 +310,11 @@ fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, String)> {
     used.insert(("hypervisors", experiment.hypervisor.id.clone()));
     used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
     used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
+    // No file of the catalogue, but as much a part of the input.
+    used.extend(experiment.vms.iter().filter_map(|vm| match &vm.load.arrivals {
+        Arrivals::Trace(trace) => Some(("traces", format!("{:016x}", trace.hash))),
+        _ => None,
+    }));
     used
 }
 

@@ -231,7 +231,9 @@ fn queries_are_countable(guest: &Guest, problems: &Problems) {
     let (factor, what) = match guest.vm.load.scenario {
         TestScenario::Server => (1.0, "queries"),
         TestScenario::Offline => (1.1, "samples"),
-        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => return,
+        TestScenario::SingleStream
+        | TestScenario::MultiStream { .. }
+        | TestScenario::ClosedLoop { .. } => return,
     };
     let queries = factor * settings.target_qps * seconds;
     if queries > QUERIES_MAX as f64 {

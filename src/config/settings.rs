@@ -4,16 +4,22 @@
 
 use super::answers::Said;
 use super::reader::Reader;
+use super::value::Value;
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
     ServerSpec, TestScenario, TimeoutFrom,
 };
 use crate::units::{Share, SimDuration};
+use std::sync::Arc;
 
 /// Most samples in a batch.
 pub(super) const BATCH_MAX: u32 = 1_000_000;
 /// Most clients of a closed loop.
 pub(super) const CLIENTS_MAX: u32 = 100_000;
+/// Samples of a MultiStream query where nothing else is said (mlperf.conf, from v2.0 on).
+pub(super) const MULTISTREAM_SAMPLES: u32 = 8;
+/// Most samples of a MultiStream query.
+pub(super) const SAMPLES_PER_QUERY_MAX: u32 = 100_000;
 /// Most streams or slots per GPU.
 pub(super) const STREAMS_MAX: u32 = 1024;
 /// No test is longer than a day.
@@ -123,16 +129,72 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     let value =
         table.get("min_query_count").and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
     set(&mut settings.min_query_count, value);
-    let value = table.get("round").and_then(|value| {
-        value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
-    });
-    set(&mut settings.round, value);
+    set(&mut settings.round, read_round(table));
     read_clients(table, &mut load.scenario);
-    let arrivals = read_arrivals(table, load.arrivals);
-    set(&mut load.arrivals, arrivals);
+    read_samples(table, load);
+    if let Some(given) = table.get("arrivals").filter(|value| value.is_table()) {
+        read_trace(table, &given, load);
+    } else {
+        let arrivals = read_arrivals(table, load.arrivals.clone());
+        set(&mut load.arrivals, arrivals);
+    }
     if load.scenario != TestScenario::Server {
         refuse_server_keys(table, load.scenario);
     }
+}
+
+/// `round`, if it is there.
+pub(super) fn read_round(table: &mut Reader<'_>) -> Option<Round> {
+    let value = table.get("round")?;
+    value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
+}
+
+/// `samples_per_query`, and whether the round has MultiStream at all.
+fn read_samples(table: &mut Reader<'_>, load: &mut LoadSpec) {
+    let given = table.get("samples_per_query");
+    let scenario = load.scenario;
+    let TestScenario::MultiStream { samples } = &mut load.scenario else {
+        if let Some(value) = given {
+            let title = format!("has no meaning in the {} scenario", scenario.word());
+            let help = "drop the key, or write scenario = \"multistream\"";
+            value.report(value.wrong(title).help(help));
+        }
+        return;
+    };
+    let most = SAMPLES_PER_QUERY_MAX;
+    set(samples, given.and_then(|value| value.count(1..=most, " samples")));
+    if !load.settings.round.early_stopping {
+        let (round, first) = (load.settings.round.name, Round::first_with_multistream().name);
+        let title = format!("MultiStream of round {round} is not modelled");
+        let diagnostic = super::Diagnostic::at(&table.spot_of("round"), title);
+        let why =
+            "up to v1.1 a query came every fixed interval, whether the last was answered or not";
+        table.report(
+            diagnostic.note("reason", why).help(format!("write round = \"{first}\" or later")),
+        );
+    }
+}
+
+/// `arrivals = { trace = "requests.csv" }`: its own rate and length stand in the place of LoadGen's.
+fn read_trace(table: &mut Reader<'_>, given: &Value<'_>, load: &mut LoadSpec) {
+    for key in ["target_qps", "min_duration", "min_query_count", "bursts"] {
+        if let Some(value) = table.get(key) {
+            let help = match key {
+                "target_qps" => "drop the key, or play it faster: scale = 2",
+                "bursts" => "drop the key",
+                _ => "drop the key, or replay a part: length = \"10 min\"",
+            };
+            value.report(value.wrong("stands beside a trace, which has its own").help(help));
+        }
+    }
+    if load.scenario != TestScenario::Server {
+        return; // Told with the other keys of a server.
+    }
+    let Some(replayed) = given.table().and_then(super::trace::read) else { return };
+    load.settings.target_qps = replayed.rate;
+    load.settings.min_duration = SimDuration::ZERO;
+    load.settings.min_query_count = replayed.trace.arrivals.len() as u64;
+    load.arrivals = Arrivals::Trace(Arc::new(replayed.trace));
 }
 
 /// Reads the keys of a closed loop, which no other scenario has.
@@ -168,15 +230,16 @@ pub(super) const PROCESSES: [(&str, Process); 3] =
 fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
     let process = table.get("arrivals").map(|value| value.choice("arrival process", &PROCESSES));
     let given = table.get("bursts");
-    let process = match (process, before) {
+    let process = match (process, &before) {
         (Some(process), _) => process?,
         (None, Arrivals::Poisson) => Process::Poisson,
         (None, Arrivals::Constant) => Process::Constant,
         (None, Arrivals::Bursty(_)) => Process::Bursty,
+        (None, Arrivals::Trace(_)) => return None,
     };
     match (process, given, before) {
         (Process::Bursty, Some(given), _) => bursts(given.table()?).map(Arrivals::Bursty),
-        (Process::Bursty, None, Arrivals::Bursty(_)) => Some(before),
+        (Process::Bursty, None, Arrivals::Bursty(bursts)) => Some(Arrivals::Bursty(bursts)),
         (Process::Bursty, None, _) => {
             let help =
                 "say how they burst: bursts = { peak = 4, share = \"10 %\", length = \"2 s\" }";
@@ -218,11 +281,22 @@ fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
     Some(Bursts { peak: peak?, share: share?, length: length?, in_step: in_step? })
 }
 
-/// What the keys mean when the file is silent, by LoadGen's rules for the scenario.
-pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration) -> LoadSpec {
+/// What the keys mean when the file is silent, by LoadGen's rules for the scenario and the round: with
+/// early stopping SingleStream and MultiStream need no more queries than an estimate takes.
+pub(super) fn load_defaults(
+    scenario: TestScenario,
+    target_latency: SimDuration,
+    round: Option<Round>,
+) -> LoadSpec {
+    let round = round.unwrap_or(match scenario {
+        TestScenario::MultiStream { .. } => Round::first_with_multistream(),
+        _ => Round::ALL[0],
+    });
     let (percentile, min_query_count) = match scenario {
         TestScenario::Server => (99.0, 270_336),
         TestScenario::Offline => (99.0, 1),
+        TestScenario::MultiStream { .. } => (99.0, 662),
+        TestScenario::SingleStream if round.early_stopping => (90.0, 64),
         TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => (90.0, 1024),
     };
     let settings = crate::spec::TestSettings {
@@ -231,16 +305,16 @@ pub(super) fn load_defaults(scenario: TestScenario, target_latency: SimDuration)
         percentile,
         min_duration: SimDuration::from_secs(600),
         min_query_count,
-        round: Round::ALL[0],
+        round,
     };
     LoadSpec { scenario, arrivals: Arrivals::Poisson, settings }
 }
 
 /// A key that would be ignored in silence misleads whoever wrote it.
 fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
-    let of_loops = ["clients", "think_time"];
+    let of_others = ["clients", "think_time", "samples_per_query"];
     let unused: Vec<_> =
-        unused_keys(scenario).iter().filter(|key| !of_loops.contains(key)).collect();
+        unused_keys(scenario).iter().filter(|key| !of_others.contains(key)).collect();
     for key in unused.iter().filter(|key| table.has(key)) {
         let title = format!("`{key}` has no meaning in the {} scenario", scenario.word());
         table.report(super::Diagnostic::at(&table.spot_of(key), title).help("drop the key"));
@@ -250,12 +324,31 @@ fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
 /// The keys of a load that mean nothing in its scenario.
 pub(super) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
     match scenario {
-        TestScenario::Server => &["clients", "think_time"],
-        TestScenario::ClosedLoop { .. } => &["target_qps", "target_latency", "arrivals", "bursts"],
-        TestScenario::SingleStream => {
+        TestScenario::Server => &["clients", "think_time", "samples_per_query"],
+        TestScenario::ClosedLoop { .. } => {
+            &["target_qps", "target_latency", "arrivals", "bursts", "samples_per_query"]
+        }
+        TestScenario::MultiStream { .. } => {
             &["target_qps", "target_latency", "arrivals", "bursts", "clients", "think_time"]
         }
-        _ => &["target_latency", "percentile", "arrivals", "bursts", "clients", "think_time"],
+        TestScenario::SingleStream => &[
+            "target_qps",
+            "target_latency",
+            "arrivals",
+            "bursts",
+            "clients",
+            "think_time",
+            "samples_per_query",
+        ],
+        TestScenario::Offline => &[
+            "target_latency",
+            "percentile",
+            "arrivals",
+            "bursts",
+            "clients",
+            "think_time",
+            "samples_per_query",
+        ],
     }
 }
 
@@ -296,18 +389,19 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("min_duration", settings.min_duration.to_string()),
         ("min_query_count", settings.min_query_count.to_string()),
         ("round", settings.round.name.to_string()),
+        ("samples_per_query", load.scenario.samples_per_query().to_string()),
         ("clients", clients.to_string()),
         ("think_time", think_time.to_string()),
         ("arrivals", load.arrivals.word().to_string()),
-        ("bursts", bursts_in_words(load.arrivals)),
+        ("bursts", bursts_in_words(&load.arrivals)),
     ]
 }
 
-fn bursts_in_words(arrivals: Arrivals) -> String {
+fn bursts_in_words(arrivals: &Arrivals) -> String {
     let Arrivals::Bursty(Bursts { peak, share, length, in_step }) = arrivals else {
         return "none".to_string();
     };
-    let step = if in_step { ", in step" } else { "" };
+    let step = if *in_step { ", in step" } else { "" };
     format!("{peak} x for {length}, {share} of the time{step}")
 }
 

@@ -9,7 +9,9 @@ pub mod latency_csv;
 pub mod loadgen_log;
 pub mod measured_csv;
 pub mod mig_parted;
+pub mod mlperf_conf;
 pub mod perf_analyzer;
+pub mod request_trace;
 pub mod trtexec;
 
 mod rows;

@@ -121,30 +121,35 @@ impl Cell<'_> {
     }
 }
 
-/// The cells of a record with their places; a row with quotes has the whole row as place of each.
+/// The cells of a record with their places.
 fn row(text: &str, record: &csv::StringRecord) -> Row {
+    let (spans, whole) = cell_spans(text, record);
+    let cells = record.iter().map(str::to_string).zip(spans).collect();
+    Row { cells, span: whole }
+}
+
+/// The places of a record's cells, and of the whole; with quotes in it the whole is the place of each.
+pub(super) fn cell_spans(
+    text: &str,
+    record: &csv::StringRecord,
+) -> (Vec<Range<usize>>, Range<usize>) {
     let start = record.position().map_or(0, |at| at.byte() as usize).min(text.len());
     // The reader's position may be that of line ends and comments before the record.
     let start = first_line_of_data(text, start);
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
     let line = text[start..end].trim_end_matches('\r');
     let whole = start..start + line.len();
-    let quoted = line.contains('"');
+    if line.contains('"') {
+        return (vec![whole.clone(); record.len()], whole);
+    }
     let mut at = start;
-    let cells = record.iter().map(|cell| {
+    let cells = line.split(',').map(|cell| {
         let blank = cell.len() - cell.trim_start().len();
-        let span = match quoted {
-            true => whole.clone(),
-            false => {
-                let from = (at + blank).min(whole.end);
-                from..(from + cell.trim().len()).min(whole.end)
-            }
-        };
+        let from = (at + blank).min(whole.end);
         at += cell.len() + 1;
-        (cell.to_string(), span)
+        from..(from + cell.trim().len()).min(whole.end)
     });
-    let cells = cells.collect();
-    Row { cells, span: whole }
+    (cells.collect(), whole)
 }
 
 fn first_line_of_data(text: &str, mut at: usize) -> usize {

@@ -4,15 +4,17 @@
 //! none is an event. It measures nothing: latencies are the recorder's.
 
 mod arrivals;
+pub mod early_stopping;
 mod sizes;
 mod verdict;
 
 pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
-pub use verdict::{Observed, failed_rules};
+pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 
 use crate::engine::{RandomStreams, Stream};
-use crate::spec::{TestScenario, VmSpec};
+use crate::spec::{Arrivals, TestScenario, VmSpec};
 use crate::units::{SimDuration, SimTime};
+use arrivals::Replay;
 use rand_distr::{Distribution, Exp1};
 use sizes::Sizes;
 
@@ -39,7 +41,8 @@ pub struct LoadGen {
     /// One would have been due too late, so there is none any more.
     is_over: bool,
     min_duration: SimDuration,
-    min_query_count: u64,
+    /// So many samples are made at least.
+    samples_min: u64,
     made: u64,
     /// Due time of the query made last.
     newest_due: SimTime,
@@ -49,6 +52,11 @@ pub struct LoadGen {
 enum Source {
     /// A gap after the newest.
     Scheduled(Box<dyn ArrivalProcess>),
+    /// As recorded.
+    Replay(Replay),
+    /// A query of so many samples at once, and the next when all of them are answered; `open` are
+    /// not yet.
+    Queries { samples: u64, open: u64 },
     /// All samples are due at the start, and come in this order; unsorted ones need no list.
     AtOnce { samples: u64, sizes: Option<Vec<f32>> },
     /// Each of these clients thinks, asks, waits for the answer, and thinks again.
@@ -63,8 +71,14 @@ impl LoadGen {
         let mut sizes =
             Sizes::new(vm.workload.sizes.value, streams.stream(&format!("sizes/{}", vm.name)));
         let source = match load.scenario {
-            TestScenario::Server => {
-                Source::Scheduled(arrivals::process(load, streams, schedule, &vm.name))
+            TestScenario::Server => match &load.arrivals {
+                Arrivals::Trace(trace) => {
+                    Source::Replay(Replay::new(trace.clone(), settings.target_qps))
+                }
+                _ => Source::Scheduled(arrivals::process(load, streams, schedule, &vm.name)),
+            },
+            TestScenario::MultiStream { samples } => {
+                Source::Queries { samples: u64::from(samples), open: 0 }
             }
             TestScenario::Offline => {
                 let samples = offline_samples(
@@ -96,7 +110,7 @@ impl LoadGen {
             stop: vm.power_off.unwrap_or(SimTime::from_nanos(u64::MAX)),
             is_over: false,
             min_duration: settings.min_duration,
-            min_query_count: settings.min_query_count,
+            samples_min: settings.min_query_count * u64::from(load.scenario.samples_per_query()),
             made: 0,
             newest_due: vm.power_on,
         }
@@ -109,19 +123,47 @@ impl LoadGen {
         let (due, size) = match &mut self.source {
             Source::Scheduled(_) if self.made == 0 => (self.start, None),
             Source::Scheduled(arrivals) if wants_more => (self.newest_due + arrivals.gap(), None),
+            Source::Replay(replay) => {
+                let (at, size) = replay.arrival()?;
+                (self.start + at, size)
+            }
+            Source::Queries { samples, open } if self.made < *samples => {
+                *open += 1;
+                (self.start, None)
+            }
             Source::AtOnce { samples, sizes } if self.made < *samples => {
                 (self.start, sizes.as_ref().map(|sizes| sizes[self.made as usize]))
             }
             Source::Clients { count, think } if self.made < *count => {
                 (self.start + think.draw(), None)
             }
-            Source::Scheduled(_) | Source::AtOnce { .. } | Source::Clients { .. } => return None,
+            _ => return None,
         };
         self.make(due, size)
     }
 
-    /// The query that a completion at `now` brings about, if any: the client asks again.
-    pub fn completed(&mut self, now: SimTime) -> Option<Query> {
+    /// So many samples were answered at `now`: those that are asked for next go to `ask`.
+    pub fn completed(&mut self, now: SimTime, answers: usize, mut ask: impl FnMut(Query)) {
+        match &mut self.source {
+            Source::Scheduled(_) | Source::Replay(_) | Source::AtOnce { .. } => {}
+            Source::Clients { .. } => {
+                for _ in 0..answers {
+                    let Some(query) = self.client_asks(now) else { return };
+                    ask(query);
+                }
+            }
+            Source::Queries { samples, open } => {
+                let samples = *samples;
+                *open = open.saturating_sub(answers as u64);
+                if *open == 0 && self.wants_more(now) {
+                    self.next_query(now, samples, ask);
+                }
+            }
+        }
+    }
+
+    /// The client who got an answer at `now` thinks, and asks again.
+    fn client_asks(&mut self, now: SimTime) -> Option<Query> {
         let wants_more = self.wants_more(now);
         let Source::Clients { think, .. } = &mut self.source else { return None };
         if !wants_more {
@@ -131,7 +173,19 @@ impl LoadGen {
         self.make(due, None)
     }
 
-    /// Queries made so far.
+    /// All samples of the next query at once; none where not all may be made.
+    fn next_query(&mut self, now: SimTime, samples: u64, mut ask: impl FnMut(Query)) {
+        self.is_over |= self.made + samples > QUERY_LIMIT;
+        for _ in 0..samples {
+            let Some(query) = self.make(now, None) else { return };
+            if let Source::Queries { open, .. } = &mut self.source {
+                *open += 1;
+            }
+            ask(query);
+        }
+    }
+
+    /// Samples made so far.
     pub fn made_count(&self) -> u64 {
         self.made
     }
@@ -139,7 +193,7 @@ impl LoadGen {
     /// LoadGen's rule for making another query: the newest is due within the duration, or too few
     /// exist.
     fn wants_more(&self, newest: SimTime) -> bool {
-        newest <= self.start + self.min_duration || self.made < self.min_query_count
+        newest <= self.start + self.min_duration || self.made < self.samples_min
     }
 
     /// A query due at `due`, unless that is too late or there are too many.

@@ -1,15 +1,18 @@
 //! LoadGen's verdict: VALID, or the rules that a run failed.
 //!
-//! Rules as of round v1.1 (mlcommons/inference, `loadgen/results.cc`). It counts nothing itself.
+//! Rules of mlcommons/inference, `loadgen/results.cc`; from round v2.0 on with early stopping. It
+//! counts nothing itself.
 
+use super::early_stopping::{discards, passes, queries_needed};
+use crate::queueing::stats::LatencyHistogram;
 use crate::spec::{LoadSpec, TestScenario};
 use crate::units::SimDuration;
 
 /// What of a run the verdict looks at.
 #[derive(Clone, Copy, Debug)]
-pub struct Observed {
-    /// Queries completed.
-    pub queries: u64,
+pub struct Observed<'a> {
+    /// Latencies of its queries (of samples, where a query is one).
+    pub latencies: &'a LatencyHistogram,
     /// Queries whose latency exceeds the bound.
     pub over_latency: u64,
     /// From the start of the load to the last query's due time.
@@ -18,18 +21,87 @@ pub struct Observed {
     pub taken: SimDuration,
 }
 
-/// The rules that the run failed, in LoadGen's order; none means VALID.
-pub fn failed_rules(load: &LoadSpec, observed: Observed) -> Vec<String> {
+/// LoadGen's verdict on a run.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct Verdict {
+    /// The rules that the run failed, in LoadGen's order; none means VALID.
+    pub failed: Vec<FailedRule>,
+    /// What early stopping says; nothing before round v2.0, and where the scenario has none.
+    pub early_stopping: Option<EarlyStopping>,
+}
+
+/// A rule of LoadGen.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// The percentile keeps the bound.
+    Latency,
+    /// The run is long enough.
+    MinDuration,
+    /// There are enough queries.
+    MinQueries,
+    /// There are enough queries to be sure.
+    EarlyStopping,
+}
+
+impl Rule {
+    /// Its name in documents.
+    pub fn name(self) -> &'static str {
+        match self {
+            Rule::Latency => "latency",
+            Rule::MinDuration => "min_duration",
+            Rule::MinQueries => "min_queries",
+            Rule::EarlyStopping => "early_stopping",
+        }
+    }
+}
+
+/// A rule that a run failed, and by how much.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailedRule {
+    /// Which.
+    pub rule: Rule,
+    /// In words.
+    pub reason: String,
+}
+
+/// What early stopping says of a run.
+#[derive(Clone, PartialEq, Debug)]
+pub struct EarlyStopping {
+    /// Whether there are enough queries to be sure.
+    pub satisfied: bool,
+    /// Server: so many further queries within the bound would be needed; 0 when it is satisfied.
+    pub queries_missing: u64,
+    /// SingleStream and MultiStream: what is reported instead of the percentile.
+    pub estimates: Vec<Estimate>,
+}
+
+/// A percentile that is not exceeded by more than its share, with 99 % confidence.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Estimate {
+    /// In percent.
+    pub percentile: f64,
+    /// Least number of queries for an estimate.
+    pub queries_min: u64,
+    /// How many of the highest latencies it leaves out, and its value; nothing with too few queries.
+    pub found: Option<(u64, SimDuration)>,
+}
+
+/// Judges a run.
+pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
     let settings = &load.settings;
-    let mut failed = Vec::new();
-    let late = observed.over_latency as f64 / observed.queries.max(1) as f64;
-    if load.scenario == TestScenario::Server && late > 1.0 - settings.percentile / 100.0 {
+    let queries = observed.latencies.count();
+    let mut verdict =
+        Verdict { early_stopping: early_stopping(load, &observed), ..Verdict::default() };
+    let mut fail = |rule, reason| verdict.failed.push(FailedRule { rule, reason });
+    let share = settings.percentile / 100.0;
+    // LoadGen looks at the latency of rank `n p`, counted from 0, of the sorted ones.
+    let within = queries - observed.over_latency;
+    if load.scenario == TestScenario::Server && within <= (queries as f64 * share) as u64 {
+        let late = observed.over_latency as f64 / queries.max(1) as f64;
         let bound = settings.target_latency;
-        failed.push(format!(
-            "{:.2} % of queries over {bound} ({} % allowed)",
-            late * 100.0,
-            round_percent(100.0 - settings.percentile)
-        ));
+        let allowed = round_percent(100.0 - settings.percentile);
+        let late = late * 100.0;
+        fail(Rule::Latency, format!("{late:.2} % of queries over {bound} ({allowed} % allowed)"));
     }
     // Server is judged by its schedule, the others by what they took.
     let duration = match load.scenario {
@@ -37,13 +109,63 @@ pub fn failed_rules(load: &LoadSpec, observed: Observed) -> Vec<String> {
         _ => observed.taken,
     };
     if duration < settings.min_duration {
-        failed.push(format!("ran {} of {} at least", rounded(duration), settings.min_duration));
+        let reason = format!("ran {} of {} at least", rounded(duration), settings.min_duration);
+        fail(Rule::MinDuration, reason);
     }
-    if observed.queries < settings.min_query_count {
-        failed
-            .push(format!("{} of {} queries at least", observed.queries, settings.min_query_count));
+    if queries < settings.min_query_count {
+        let reason = format!("{queries} of {} queries at least", settings.min_query_count);
+        fail(Rule::MinQueries, reason);
     }
-    failed
+    if let Some(found) = verdict.early_stopping.as_ref().filter(|found| !found.satisfied) {
+        let reason = match found.estimates.first() {
+            Some(estimate) => format!(
+                "early stopping not satisfied: {queries} of {} queries at least",
+                estimate.queries_min
+            ),
+            None => format!(
+                "early stopping not satisfied: {} of {queries} queries over {}, {} more within it needed",
+                observed.over_latency, settings.target_latency, found.queries_missing
+            ),
+        };
+        verdict.failed.push(FailedRule { rule: Rule::EarlyStopping, reason });
+    }
+    verdict
+}
+
+fn early_stopping(load: &LoadSpec, observed: &Observed<'_>) -> Option<EarlyStopping> {
+    if !load.settings.round.early_stopping {
+        return None;
+    }
+    let (queries, late) = (observed.latencies.count(), observed.over_latency);
+    let percentile = load.settings.percentile;
+    match load.scenario {
+        TestScenario::Server => {
+            let allowed = 1.0 - percentile / 100.0;
+            let satisfied = passes(queries, late, allowed);
+            let missing = if satisfied { 0 } else { queries_needed(late, allowed) - queries };
+            Some(EarlyStopping { satisfied, queries_missing: missing, estimates: Vec::new() })
+        }
+        TestScenario::SingleStream | TestScenario::MultiStream { .. } => {
+            let mut estimates = vec![estimate(observed.latencies, percentile)];
+            if load.scenario == TestScenario::SingleStream && percentile != 99.0 {
+                // From this one MultiStream may be inferred.
+                estimates.push(estimate(observed.latencies, 99.0));
+            }
+            let satisfied = estimates[0].found.is_some();
+            Some(EarlyStopping { satisfied, queries_missing: 0, estimates })
+        }
+        TestScenario::Offline | TestScenario::ClosedLoop { .. } => None,
+    }
+}
+
+fn estimate(latencies: &LatencyHistogram, percentile: f64) -> Estimate {
+    let (queries, allowed) = (latencies.count(), 1.0 - percentile / 100.0);
+    let found = discards(queries, allowed).and_then(|discarded| {
+        // The middle of a rank, so that rounding cannot reach its neighbours.
+        let rank = (queries - discarded) as f64 - 0.5;
+        Some((discarded, latencies.quantile(rank / queries as f64)?))
+    });
+    Estimate { percentile, queries_min: queries_needed(1, allowed), found }
 }
 
 /// A span to whole milliseconds, for reading.

@@ -125,7 +125,10 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
             vm.load.settings.percentile,
         ),
         vcpus: Timed::new(Gate::new(vm.vcpus as usize)),
-        recorder: Recorder::new(vm.load.settings.target_latency),
+        recorder: Recorder::new(
+            vm.load.settings.target_latency,
+            vm.load.scenario.samples_per_query(),
+        ),
         service: streams.stream(&format!("service/{}", vm.name)),
         is_closing: false,
     }

@@ -10,7 +10,7 @@ mod route;
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, OwnerId};
 use crate::host::{Batcher, Permit, SoftDrop};
-use crate::loadgen::{LoadGen, Observed, Query, failed_rules};
+use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
 use crate::spec::{Arrivals, Experiment, GpuId, TestScenario, VmId, VmSpec};
@@ -157,8 +157,10 @@ pub struct Outcome {
 pub struct VmOutcome {
     /// Its latencies and stages.
     pub recorder: Recorder,
-    /// The rules of LoadGen that it failed; none means VALID.
+    /// The rules of LoadGen that it failed, in words; none means VALID.
     pub failed_rules: Vec<String>,
+    /// LoadGen's whole verdict.
+    pub verdict: Verdict,
 }
 
 /// Simulates `experiment` to the end of its load.
@@ -230,7 +232,7 @@ fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
     };
     let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
     let mut late = recorder.over_latency() as f64;
-    if !matches!(vm.load.arrivals, Arrivals::Bursty(_)) {
+    if matches!(vm.load.arrivals, Arrivals::Poisson | Arrivals::Constant) {
         // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
         let elapsed = recorder.last_completion().saturating_since(vm.power_on);
         let due = rate * (elapsed.as_secs_f64() - settings.target_latency.as_secs_f64());
@@ -294,12 +296,14 @@ impl Platform<'_> {
                 "every query completes once"
             );
             let observed = Observed {
-                queries: recorder.latencies().count(),
+                latencies: recorder.query_latencies(),
                 over_latency: recorder.over_latency(),
                 scheduled: recorder.last_due().saturating_since(vm.power_on),
                 taken: recorder.last_completion().saturating_since(vm.power_on),
             };
-            VmOutcome { failed_rules: failed_rules(&vm.load, observed), recorder }
+            let verdict = verdict(&vm.load, observed);
+            let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
+            VmOutcome { recorder, failed_rules, verdict }
         });
         Outcome { vms: vms.collect(), gpu_busy }
     }

@@ -235,11 +235,9 @@ impl Platform<'_> {
         let queries = std::mem::take(&mut batch.queries);
         let (vm, guest) = (batch.vm, &mut self.guests[usize::from(batch.vm.0)]);
         guest.recorder.complete(&queries, now);
-        for _ in &queries {
-            // In a closed loop every answer goes to a client, who asks again.
-            let Some(query) = guest.loadgen.completed(now) else { break };
-            guest.batcher.station.feed(query);
-        }
+        // In a closed loop every answer goes to a client, who asks again.
+        let batcher = &mut guest.batcher.station;
+        guest.loadgen.completed(now, queries.len(), |query| batcher.feed(query));
         guest.batcher.arm(StationId::Batcher(vm), events);
         self.free_batches.push(id);
         self.power_off_if_drained(now, vm, events);

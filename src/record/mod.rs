@@ -49,6 +49,8 @@ impl Stage {
 pub struct Recorder {
     bound: SimDuration,
     latencies: LatencyHistogram,
+    /// Of queries with several samples; nothing where a query is a sample.
+    queries: Option<PerQuery>,
     over_latency: u64,
     batches: u64,
     last_due: SimTime,
@@ -59,11 +61,38 @@ pub struct Recorder {
     log: Option<Vec<(SimTime, SimDuration)>>,
 }
 
+/// Latencies of queries that come one after the other, each with so many samples.
+#[derive(Clone, Debug)]
+struct PerQuery {
+    samples: u64,
+    /// Samples of the present query that are answered.
+    answered: u64,
+    latencies: LatencyHistogram,
+}
+
+impl PerQuery {
+    /// So many samples of a query due at `due` are answered at `now`.
+    fn complete(&mut self, samples: usize, due: SimTime, now: SimTime) {
+        self.answered += samples as u64;
+        if self.answered >= self.samples {
+            self.answered = 0;
+            self.latencies.record(now - due);
+        }
+    }
+}
+
 impl Recorder {
-    /// A recorder that counts latencies beyond `bound`.
-    pub fn new(bound: SimDuration) -> Self {
+    /// A recorder that counts latencies beyond `bound`, of queries of so many samples: one, unless
+    /// the next query comes after the last one's answer.
+    pub fn new(bound: SimDuration, samples_per_query: u32) -> Self {
+        let queries = (samples_per_query > 1).then(|| PerQuery {
+            samples: u64::from(samples_per_query),
+            answered: 0,
+            latencies: LatencyHistogram::new(),
+        });
         Self {
             bound,
+            queries,
             latencies: LatencyHistogram::new(),
             over_latency: 0,
             batches: 0,
@@ -104,9 +133,17 @@ impl Recorder {
             }
         }
         self.last_completion = now;
+        if let (Some(of_queries), Some(first)) = (&mut self.queries, queries.first()) {
+            of_queries.complete(queries.len(), first.due, now);
+        }
     }
 
-    /// All latencies.
+    /// Latencies of queries: of all their samples, from the due time to the last answer.
+    pub fn query_latencies(&self) -> &LatencyHistogram {
+        self.queries.as_ref().map_or(&self.latencies, |queries| &queries.latencies)
+    }
+
+    /// Latencies of all samples.
     pub fn latencies(&self) -> &LatencyHistogram {
         &self.latencies
     }

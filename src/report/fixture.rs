@@ -223,6 +223,14 @@ fn run(
         target_latency_ms: if workload.starts_with("bert") { 130.0 } else { 100.0 },
         stages_ms: vec![StageMean { stage: "batcher", mean_ms: 31.5 }],
         batch_mean: 61.5,
+        load: LoadResult {
+            round: "v1.1",
+            schedule_seed: 10_051_496_985_653_635_065,
+            samples_per_query: 1,
+            percentile: 99.0,
+            min_duration_ms: 600_000.0,
+            min_query_count: if server { 270_336 } else { 1 },
+        },
         verdict: verdict(
             !(*scenario == "server" && bent[6] > 100.0 && *workload == "ssd-resnet34"),
         ),
@@ -282,7 +290,13 @@ fn latency([min, mean, p50, p90, p95, p97, p99, p999, max]: [f64; 9]) -> Latency
 
 fn verdict(valid: bool) -> VerdictResult {
     let rule = "latency: p99 is over the bound".to_string();
-    VerdictResult { valid, failed_rules: if valid { Vec::new() } else { vec![rule] } }
+    VerdictResult {
+        valid,
+        failed_rules: if valid { Vec::new() } else { vec![rule] },
+        failed: if valid { Vec::new() } else { vec!["latency"] },
+        early_stopping: None,
+        estimates: Vec::new(),
+    }
 }
 
 fn comparison(bare: &Row, simulated: f64, published: f64) -> Comparison {

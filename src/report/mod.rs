@@ -13,6 +13,7 @@ mod csv;
 mod fixture;
 mod folder;
 mod json;
+mod loadgen_summary;
 mod number;
 mod partial;
 mod plot;
@@ -63,7 +64,8 @@ impl File {
 }
 
 /// Every format. A new one is one file in this folder and one line here.
-pub const FORMATS: &[Format] = &[json::FORMAT, csv::FORMAT, table::FORMAT, plot::FORMAT];
+pub const FORMATS: &[Format] =
+    &[json::FORMAT, csv::FORMAT, table::FORMAT, loadgen_summary::FORMAT, plot::FORMAT];
 
 /// Every file of the report, made in memory: nothing is written unless all could be made.
 pub fn files(results: &Results) -> anyhow::Result<Vec<File>> {
@@ -82,7 +84,10 @@ mod tests {
     fn the_same_results_give_the_same_bytes() {
         let (first, second) =
             (files(&fixture::pairs()).unwrap(), files(&fixture::pairs()).unwrap());
-        let names: Vec<_> = first.iter().map(|file| file.name.as_str()).collect();
+        let names = first.iter().map(|file| file.name.as_str());
+        let (summaries, names): (Vec<_>, Vec<_>) =
+            names.partition(|name| name.starts_with("simulated_log_summary-"));
+        assert_eq!(summaries.len(), fixture::pairs().runs.len());
         assert_eq!(
             names,
             [

@@ -3,6 +3,8 @@
 //! Words and rules are LoadGen's; the schedule itself is made in `loadgen`.
 
 use crate::units::{Share, SimDuration};
+use std::fmt;
+use std::sync::Arc;
 
 /// MLPerf LoadGen's test scenarios.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,6 +15,12 @@ pub enum TestScenario {
     Offline,
     /// The next query when the last one is done; latency.
     SingleStream,
+    /// As SingleStream, with several samples in a query, which is done when its last sample is
+    /// (LoadGen from round v2.0 on).
+    MultiStream {
+        /// Samples of a query, at least 1.
+        samples: u32,
+    },
     /// Beyond LoadGen: clients that ask, wait for the answer, think, and ask again.
     ClosedLoop {
         /// How many, at least 1.
@@ -24,7 +32,8 @@ pub enum TestScenario {
 
 impl TestScenario {
     /// The words files use.
-    pub const WORDS: [&'static str; 4] = ["server", "offline", "singlestream", "closed-loop"];
+    pub const WORDS: [&'static str; 5] =
+        ["server", "offline", "singlestream", "multistream", "closed-loop"];
 
     /// The word files and reports use.
     pub fn word(self) -> &'static str {
@@ -32,13 +41,22 @@ impl TestScenario {
             TestScenario::Server => 0,
             TestScenario::Offline => 1,
             TestScenario::SingleStream => 2,
-            TestScenario::ClosedLoop { .. } => 3,
+            TestScenario::MultiStream { .. } => 3,
+            TestScenario::ClosedLoop { .. } => 4,
         }]
+    }
+
+    /// Samples in a query that is not the whole load.
+    pub fn samples_per_query(self) -> u32 {
+        match self {
+            TestScenario::MultiStream { samples } => samples,
+            _ => 1,
+        }
     }
 }
 
 /// What arrives at a server.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub enum Arrivals {
     /// LoadGen's Server schedule, bit for bit.
     Poisson,
@@ -46,6 +64,46 @@ pub enum Arrivals {
     Constant,
     /// Poisson with bursts: a two-state Markov-modulated Poisson process.
     Bursty(Bursts),
+    /// Those of a recorded trace, played so fast that `target_qps` is their mean rate.
+    Trace(Arc<Trace>),
+}
+
+/// Recorded arrivals, checked: at least one, in order of time, the first at zero.
+#[derive(Clone, PartialEq)]
+pub struct Trace {
+    /// The file's name.
+    pub name: String,
+    /// One entry for each sample.
+    pub arrivals: Vec<TraceArrival>,
+    /// Rows of the file that are not replayed: how many, and why.
+    pub dropped: Vec<(u64, String)>,
+    /// A hash of the arrivals and the name.
+    pub hash: u64,
+}
+
+/// The arrival of a sample.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TraceArrival {
+    /// After the first.
+    pub at: SimDuration,
+    /// Its work relative to the mean; zero where the trace does not say it.
+    pub size: f32,
+}
+
+impl Trace {
+    /// The mean rate at which it was recorded, in samples per second: (n - 1) / time of the last;
+    /// 1 where all come at once.
+    pub fn rate(&self) -> f64 {
+        let last = self.arrivals.last().map_or(0.0, |arrival| arrival.at.as_secs_f64());
+        if last > 0.0 { (self.arrivals.len() as f64 - 1.0) / last } else { 1.0 }
+    }
+}
+
+/// Short: an experiment is known by what it prints as.
+impl fmt::Debug for Trace {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Trace({}, {} samples, {:016x})", self.name, self.arrivals.len(), self.hash)
+    }
 }
 
 /// The bursts of an arrival process.
@@ -63,35 +121,62 @@ pub struct Bursts {
 
 impl Arrivals {
     /// Every arrival process: the word files use, and one line about it.
-    pub const WORDS: [(&'static str, &'static str); 3] = [
+    pub const WORDS: [(&'static str, &'static str); 4] = [
         ("poisson", "LoadGen's Server schedule: exponential gaps, its own generator"),
         ("constant", "equal gaps of 1 / target_qps"),
         ("bursty", "Poisson at two rates: bursts and the time between them are exponential"),
+        ("trace", "those of a recorded trace: { trace = \"requests.csv\" }"),
     ];
 
     /// The word files and reports use.
-    pub fn word(self) -> &'static str {
+    pub fn word(&self) -> &'static str {
         let index = match self {
             Arrivals::Poisson => 0,
             Arrivals::Constant => 1,
             Arrivals::Bursty(_) => 2,
+            Arrivals::Trace(_) => 3,
         };
         Self::WORDS[index].0
     }
 }
 
-/// An MLPerf Inference round and its LoadGen seed.
+/// An MLPerf Inference round: its LoadGen seed and its rules.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Round {
     /// Name, such as `v1.1`.
     pub name: &'static str,
     /// `schedule_rng_seed`, published before each round.
     pub schedule_seed: u64,
+    /// Whether a run must also satisfy early stopping, and MultiStream waits for the last query: both
+    /// came with v2.0.
+    pub early_stopping: bool,
 }
 
 impl Round {
-    /// The rounds known. Seeds from `mlperf.conf` of each round (mlcommons/inference).
-    pub const ALL: [Round; 1] = [Round { name: "v1.1", schedule_seed: 10_051_496_985_653_635_065 }];
+    /// The rounds known. Seeds from `mlperf.conf` and the submission checker of each round
+    /// (mlcommons/inference).
+    pub const ALL: [Round; 11] = [
+        Round { early_stopping: false, ..Round::of("v1.1", 10_051_496_985_653_635_065) },
+        Round::of("v2.0", 12_662_793_979_680_847_247),
+        Round::of("v2.1", 299_063_814_864_929_621),
+        Round::of("v3.0", 12_134_888_396_634_371_638),
+        Round::of("v3.1", 811_580_660_758_947_900),
+        Round::of("v4.0", 7_575_108_116_881_280_410),
+        Round::of("v4.1", 14_962_580_496_156_340_209),
+        Round::of("v5.0", 9_933_818_062_894_767_841),
+        Round::of("v5.1", 18_209_322_760_996_052_031),
+        Round::of("v6.0", 3_936_089_224_930_324_775),
+        Round::of("v6.1", 16_159_082_839_903_944_936),
+    ];
+
+    const fn of(name: &'static str, schedule_seed: u64) -> Self {
+        Round { name, schedule_seed, early_stopping: true }
+    }
+
+    /// The first round with MultiStream as it is here.
+    pub fn first_with_multistream() -> Self {
+        Self::ALL[1]
+    }
 }
 
 /// LoadGen's settings of one test.

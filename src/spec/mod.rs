@@ -19,7 +19,9 @@ mod workload;
 pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
-pub use load::{Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings};
+pub use load::{
+    Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings, Trace, TraceArrival,
+};
 pub use measured::{MeasuredRow, MeasuredSettings};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{

@@ -17,6 +17,8 @@ pub struct Scenario {
     pub hash: String,
     /// The seed of every run.
     pub seed: u64,
+    /// What in the input is doubtful and no reason to stop, as people read it.
+    pub warnings: Vec<String>,
     /// The runs, each with its baseline; at least one.
     pub pairs: Vec<Pair>,
 }

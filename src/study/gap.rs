@@ -136,7 +136,7 @@ const SETTINGS: [Setting; 9] = [
         "arrivals",
         |vm| vm.load.arrivals.word().to_string(),
         |vm, from| {
-            vm.load.arrivals = from.load.arrivals;
+            vm.load.arrivals = from.load.arrivals.clone();
         },
     ),
     (

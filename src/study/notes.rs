@@ -1,13 +1,57 @@
-//! What sharing between processes means beyond its figures: whole sentences for every report.
+//! What sharing between processes, and a recorded load, mean beyond their figures: whole sentences for
+//! every report.
 //!
 //! What is uncertain about a figure is said where the figure is made.
 
-use crate::spec::{Experiment, GpuId, InstanceSharing, SlicePolicy, VgpuType};
+use crate::spec::{
+    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, Trace, VgpuType,
+};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
+/// What a scenario replays of recorded traces, and what it leaves out; each sentence once.
+pub fn replayed(scenario: &Scenario) -> Vec<String> {
+    let experiments = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
+    experiments.flat_map(of_traces).collect()
+}
+
+fn of_traces(experiment: &Experiment) -> Vec<String> {
+    let mut notes = Vec::new();
+    for vm in &experiment.vms {
+        let Arrivals::Trace(trace) = &vm.load.arrivals else { continue };
+        let note = of_trace(trace, vm.load.settings.target_qps);
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
+    }
+    notes
+}
+
+/// What a reader must know about an experiment; each sentence once.
+pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
+    let mut notes = of_sharing(experiment);
+    notes.extend(of_traces(experiment));
+    notes
+}
+
+/// How much of a trace is replayed, how fast, and what was left out.
+fn of_trace(trace: &Trace, rate: f64) -> String {
+    let count = trace.arrivals.len();
+    let speed = (rate / trace.rate() * 1e6).round() / 1e6;
+    let left_out: Vec<String> =
+        trace.dropped.iter().map(|(rows, reason)| format!("{rows} {reason}")).collect();
+    let left_out = match left_out.is_empty() {
+        true => "no row of it is left out".to_string(),
+        false => format!("rows left out: {}", left_out.join(", ")),
+    };
+    format!(
+        "arrivals are {count} samples of {} at {speed} times their rate; {left_out}",
+        trace.name
+    )
+}
+
 /// What a reader must know about the ways of sharing in an experiment; each sentence once.
-pub(super) fn of_sharing(experiment: &Experiment) -> Vec<String> {
+fn of_sharing(experiment: &Experiment) -> Vec<String> {
     let mut notes: Vec<String> = Vec::new();
     let mut add = |note: String| {
         if !notes.contains(&note) {

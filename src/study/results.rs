@@ -101,7 +101,7 @@ pub struct VmResult {
     pub name: String,
     /// The workload's catalogue name.
     pub workload: String,
-    /// `server`, `offline`, `singlestream` or `closed-loop`.
+    /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`.
     pub scenario: &'static str,
     /// Virtual CPUs.
     pub vcpus: u32,
@@ -125,6 +125,8 @@ pub struct VmResult {
     pub stages_ms: Vec<StageMean>,
     /// Mean samples per batch.
     pub batch_mean: f64,
+    /// LoadGen's settings of the test.
+    pub load: LoadResult,
     /// LoadGen's verdict.
     pub verdict: VerdictResult,
     /// What the rate and the latencies are: given, fitted or predicted.
@@ -204,6 +206,42 @@ pub struct VerdictResult {
     pub valid: bool,
     /// The rules it failed.
     pub failed_rules: Vec<String>,
+    /// Their names: `latency`, `min_duration`, `min_queries`, `early_stopping`.
+    pub failed: Vec<&'static str>,
+    /// Whether early stopping is satisfied; nothing before round v2.0, and where there is none.
+    pub early_stopping: Option<bool>,
+    /// What early stopping puts in the place of percentiles (SingleStream, MultiStream).
+    pub estimates: Vec<EstimateResult>,
+}
+
+/// LoadGen's settings of a test.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LoadResult {
+    /// The MLPerf round whose rules hold.
+    pub round: &'static str,
+    /// Its seed of arrivals; used with seed 0, by the first VM.
+    pub schedule_seed: u64,
+    /// Samples of a query; Offline: 1, though its one query has all.
+    pub samples_per_query: u64,
+    /// The percentile that is judged or reported, in percent.
+    pub percentile: f64,
+    /// Least duration in milliseconds.
+    pub min_duration_ms: f64,
+    /// Least number of queries.
+    pub min_query_count: u64,
+}
+
+/// A percentile with 99 % confidence.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct EstimateResult {
+    /// In percent.
+    pub percentile: f64,
+    /// Least number of queries for an estimate.
+    pub queries_min: u64,
+    /// So many of the highest latencies are left out; nothing with too few queries.
+    pub discarded: Option<u64>,
+    /// The estimate, in milliseconds; nothing with too few queries.
+    pub latency_ms: Option<f64>,
 }
 
 /// What a figure is.

@@ -3,10 +3,10 @@
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
 use super::{
-    AlternativeResult, Comparison, FactUse, FigureStanding, Finding, GpuResult, LatencyMs,
-    MoreWork, Origin, PairedRatio, PublishedResult, Results, RunResult, SCHEMA_VERSION, Side,
-    StageMean, Tool, Uncertainty, VerdictResult, VmResult, kind_word, sensitivity, student_95,
-    uncertainty,
+    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
+    LatencyMs, LoadResult, MoreWork, Origin, PairedRatio, PublishedResult, Results, RunResult,
+    SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty, VerdictResult, VmResult, kind_word,
+    sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
@@ -124,7 +124,7 @@ pub(super) fn results(
     let mut notes = doubts(&runs, &comparisons);
     for experiment in virtual_runs.chain(baselines) {
         add_facts(experiment, &mut leans_on);
-        notes.extend(super::notes::of_sharing(experiment));
+        notes.extend(super::notes::of_experiment(experiment));
     }
     put_in_order(&mut leans_on);
     let mut told = BTreeSet::new();
@@ -212,16 +212,17 @@ fn vm_result(
 ) -> VmResult {
     let recorder = &outcome.recorder;
     let (load, count) = (&vm.load, recorder.latencies().count());
+    let queries = recorder.query_latencies();
     let last_due = recorder.last_due().saturating_since(vm.power_on).as_secs_f64();
     let rate = completed_per_s(vm, recorder);
-    let latency_ms = latency_ms(recorder.latencies());
+    let latency_ms = latency_ms(queries);
     VmResult {
         name: vm.name.clone(),
         workload: vm.workload.id.clone(),
         scenario: load.scenario.word(),
         vcpus: vm.vcpus,
         target_qps: load.settings.target_qps,
-        queries: if load.scenario == TestScenario::Offline { 1 } else { count },
+        queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
         scheduled_per_s: (load.scenario == TestScenario::Server && last_due > 0.0)
             .then(|| (count - 1) as f64 / last_due),
@@ -236,17 +237,40 @@ fn vm_result(
             })
             .to_vec(),
         batch_mean: count as f64 / recorder.batches().max(1) as f64,
-        verdict: VerdictResult {
-            valid: outcome.failed_rules.is_empty(),
-            failed_rules: outcome.failed_rules.clone(),
+        load: LoadResult {
+            round: load.settings.round.name,
+            schedule_seed: load.settings.round.schedule_seed,
+            samples_per_query: u64::from(load.scenario.samples_per_query()),
+            percentile: load.settings.percentile,
+            min_duration_ms: load.settings.min_duration.as_millis_f64(),
+            min_query_count: load.settings.min_query_count,
         },
+        verdict: verdict(outcome),
         standing: standing(experiment, vm, published),
         published: published.map(|published| compared(published, rate, &latency_ms)),
         fits: None,
         uncertainty: Uncertainty {
-            samples_beyond: uncertainty::samples_beyond(recorder.latencies()),
+            samples_beyond: uncertainty::samples_beyond(queries),
             ..Uncertainty::default()
         },
+    }
+}
+
+fn verdict(outcome: &VmOutcome) -> VerdictResult {
+    let early_stopping = outcome.verdict.early_stopping.as_ref();
+    let estimates = early_stopping.iter().flat_map(|found| &found.estimates);
+    let estimates = estimates.map(|estimate| EstimateResult {
+        percentile: estimate.percentile,
+        queries_min: estimate.queries_min,
+        discarded: estimate.found.map(|(discarded, _)| discarded),
+        latency_ms: estimate.found.map(|(_, latency)| latency.as_millis_f64()),
+    });
+    VerdictResult {
+        valid: outcome.failed_rules.is_empty(),
+        failed_rules: outcome.failed_rules.clone(),
+        failed: outcome.verdict.failed.iter().map(|failed| failed.rule.name()).collect(),
+        early_stopping: early_stopping.map(|found| found.satisfied),
+        estimates: estimates.collect(),
     }
 }
 
@@ -325,11 +349,11 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
     let mut notes = Vec::new();
     for run in runs {
         for vm in &run.vms {
-            let beyond = vm.samples as f64 * 0.01;
+            let beyond = vm.queries as f64 * 0.01;
             if vm.scenario != "offline" && beyond < BEYOND {
                 notes.push(format!(
                     "{}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
-                    run.name, vm.samples
+                    run.name, vm.queries
                 ));
             }
         }

@@ -164,7 +164,7 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
     if experiment.replication == 0 {
         add_facts(&experiment, &mut facts);
     }
-    let notes = super::notes::of_sharing(&experiment);
+    let notes = super::notes::of_experiment(&experiment);
     Ok(Found { seed: experiment.seed, run, facts, notes })
 }
 
@@ -220,14 +220,15 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
 fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
     let (first, _) = members[0];
     let mut latencies = LatencyHistogram::new();
-    let (mut batches, mut completed, mut worst) = (0, 0.0, 0.0_f64);
+    let (mut samples, mut batches, mut completed, mut worst) = (0, 0, 0.0, 0.0_f64);
     let mut failed_rules = BTreeSet::new();
     for (vm, outcome) in members {
         let recorder = &outcome.recorder;
-        latencies.merge(recorder.latencies());
+        latencies.merge(recorder.query_latencies());
+        samples += recorder.latencies().count();
         batches += recorder.batches();
         completed += completed_per_s(vm, recorder);
-        worst = worst.max(latency_ms(recorder.latencies()).p99);
+        worst = worst.max(latency_ms(recorder.query_latencies()).p99);
         failed_rules.extend(outcome.failed_rules.iter().cloned());
     }
     let scenario = first.load.scenario;
@@ -240,12 +241,12 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         vms: members.len() as u32,
         asked_per_s: asks.then_some(asked),
         completed_per_s: completed,
-        samples: latencies.count(),
+        samples,
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
         latency_p99_other_idle_ms: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
-        batch_mean: latencies.count() as f64 / batches.max(1) as f64,
+        batch_mean: samples as f64 / batches.max(1) as f64,
         valid: failed_rules.is_empty(),
         failed_rules: failed_rules.into_iter().collect(),
     }

@@ -7,7 +7,7 @@
 use crate::support::cases;
 use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
-use slicewise::formats::{kubernetes, latency_csv, loadgen_log};
+use slicewise::formats::{kubernetes, latency_csv, loadgen_log, mlperf_conf, request_trace};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,10 +15,15 @@ use std::path::{Path, PathBuf};
 type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-const FORMATS: [(&str, Reader); 4] = [
+const FORMATS: [(&str, Reader); 6] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("loadgen-log", |path| read_foreign(path, loadgen_log::read).map(|_| ())),
+    ("request-trace", |path| {
+        let columns = request_trace::Columns::default();
+        read_foreign(path, |text| request_trace::read(text, &columns)).map(|_| ())
+    }),
+    ("mlperf-conf", |path| read_foreign(path, mlperf_conf::read).map(|_| ())),
     ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
 ];
 

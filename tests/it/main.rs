@@ -11,6 +11,7 @@ mod foreign;
 mod kubernetes;
 mod laws;
 mod loadgen_logs;
+mod loads;
 mod mig;
 mod mps;
 mod processes;

@@ -25,6 +25,7 @@ fn run(experiment: Experiment, replications: u32) -> Results {
         title: "Test".to_string(),
         hash: String::new(),
         seed: 1,
+        warnings: Vec::new(),
         pairs: vec![pair],
     };
     study::run_replicated(&scenario, replications, &|_, _, _| {})

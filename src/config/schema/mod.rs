@@ -6,6 +6,7 @@
 
 mod shape;
 
+use super::conf::FILES_MAX as CONF_FILES_MAX;
 use super::entries::CARDS_MAX;
 use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
 use super::machine::BARE_METAL;
@@ -14,12 +15,13 @@ use super::processes::MODES;
 use super::published::LATENCIES;
 use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
-    PROCESSES, QUERIES_MAX, STREAMS_MAX, TIMEOUTS_FROM,
+    PROCESSES, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX, TIMEOUTS_FROM,
 };
 use super::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
 };
 use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
+use super::trace::SIZE_COLUMNS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round};
@@ -182,11 +184,22 @@ fn server() -> Shape {
 
 fn load() -> Shape {
     let of = |words: &[&str], then: Value| json!({ "if": { "required": ["scenario"], "properties": { "scenario": { "enum": words } } }, "then": then });
-    let rate = [json!({ "required": ["target_qps"] }), json!({ "required": ["total_qps"] })];
+    let replays =
+        json!({ "properties": { "arrivals": { "type": "object" } }, "required": ["arrivals"] });
+    let rate = [
+        json!({ "required": ["target_qps"] }),
+        json!({ "required": ["total_qps"] }),
+        json!({ "required": ["conf"] }),
+        replays,
+    ];
+    let conf = either([text(), list(text(), CONF_FILES_MAX)]);
     twin_load()
         .need("scenario", word_of(&SCENARIOS), "The MLPerf scenario, or clients in a closed loop.")
         .key("total_qps", rate_per_s(), "What all `count` VMs are asked together per second.")
+        .key("conf", conf, "LoadGen's mlperf.conf and user.conf: what is not said here is theirs.")
+        .key("model", text(), "The model as those files name it.")
         .rule(of(&["server", "offline"], json!({ "anyOf": rate })))
+        .rule(json!({ "dependentRequired": { "conf": ["model"] } }))
         .rule(of(&["closed-loop"], json!({ "required": ["clients"] })))
 }
 
@@ -199,6 +212,18 @@ fn twin_load() -> Shape {
         .need("share", quantity::<Share>(), "Part of the time that is burst.")
         .need("length", quantity::<SimDuration>(), "Mean length of a burst.")
         .key("in_step", flag().with("default", false), "All VMs that say so burst together.");
+    let size = either([text(), list(text(), SIZE_COLUMNS_MAX)]);
+    let scale = number().with("minimum", 1e-6).with("maximum", 1e6);
+    let trace = table()
+        .need("trace", text(), "A CSV file of requests, from the folder of this file.")
+        .key("scale", scale, "How much faster it is played; default: 1.")
+        .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
+        .key("length", quantity::<SimDuration>(), "Time of the trace that is played; default: all.")
+        .key("vm", text(), "Only rows of this VM.")
+        .key("model", text(), "Only rows of this model.")
+        .key("time_column", text(), "The column of times, where it is not a known one.")
+        .key("size_column", size, "Columns whose sum is a request's work.");
+    let arrivals = either([word_of(&PROCESSES), trace]);
     table()
         .key("target_qps", rate_per_s(), "Queries per second; Offline: samples.")
         .key("target_latency", quantity::<SimDuration>(), "Bound; default: the workload's.")
@@ -216,10 +241,11 @@ fn twin_load() -> Shape {
         )
         .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: how many ask and wait.")
         .key("think_time", quantity::<SimDuration>(), "closed-loop: mean time before asking again.")
+        .key("samples_per_query", whole(1..=SAMPLES_PER_QUERY_MAX), "multistream; default: 8.")
         .key(
             "arrivals",
-            word_of(&PROCESSES).with("default", "poisson"),
-            "Server: the arrival process.",
+            arrivals.with("default", "poisson"),
+            "Server: the arrival process, or a trace.",
         )
         .key("bursts", bursts, "How bursty arrivals burst.")
 }

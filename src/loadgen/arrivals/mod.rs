@@ -5,10 +5,12 @@
 mod bursty;
 mod constant;
 mod poisson;
+mod replay;
 
 pub use bursty::Bursty;
 pub use constant::Constant;
 pub use poisson::Poisson;
+pub(super) use replay::Replay;
 
 use crate::engine::RandomStreams;
 use crate::spec::{Arrivals, LoadSpec};
@@ -30,7 +32,9 @@ pub(super) fn process(
 ) -> Box<dyn ArrivalProcess> {
     let rate = load.settings.target_qps;
     let name = format!("arrivals/{vm}");
-    match load.arrivals {
+    match &load.arrivals {
+        // A trace is no process: it says when, not how long after the last.
+        Arrivals::Trace(_) => unreachable!("traces are replayed"),
         Arrivals::Constant => Box::new(Constant::new(rate)),
         Arrivals::Poisson => {
             Box::new(Poisson::new(rate, schedule.unwrap_or_else(|| streams.seed_of(&name))))
@@ -38,7 +42,7 @@ pub(super) fn process(
         Arrivals::Bursty(bursts) => {
             // VMs in step share the stream that makes the bursts, never the one of the arrivals.
             let phases = if bursts.in_step { "bursts".to_string() } else { format!("bursts/{vm}") };
-            Box::new(Bursty::new(rate, bursts, streams.stream(&name), streams.stream(&phases)))
+            Box::new(Bursty::new(rate, *bursts, streams.stream(&name), streams.stream(&phases)))
         }
     }
 }

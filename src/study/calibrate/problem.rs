@@ -113,7 +113,9 @@ fn tells(scenario: TestScenario, figure: &str) -> bool {
         // The rate of a Server run is put in, and Offline latencies are the rate once more.
         TestScenario::Server => figure != "completed_per_s" && FITTED_FIGURES.contains(&figure),
         TestScenario::Offline => figure == "completed_per_s",
-        TestScenario::SingleStream => matches!(figure, "p50" | "p90"),
+        TestScenario::SingleStream | TestScenario::MultiStream { .. } => {
+            matches!(figure, "p50" | "p90")
+        }
         TestScenario::ClosedLoop { .. } => {
             matches!(figure, "completed_per_s" | "p50" | "p90" | "p99")
         }

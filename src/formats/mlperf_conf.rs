@@ -1,0 +1,214 @@
+//! LoadGen's `mlperf.conf` and `user.conf`: lines of `model.scenario.key = value`, times in
+//! milliseconds, `*` for any model or scenario.
+//!
+//! What a key means for a run is not decided here. Source: mlcommons/inference, `TestSettings::
+//! FromConfig` in `loadgen/test_settings_internal.cc`.
+
+use super::{FAULTS_MAX, Fault, Placed};
+use crate::suggest::{nearest, quoted};
+
+/// Every key of LoadGen, v0.5 to v6.0.
+pub const KEYS: [&str; 37] = [
+    "target_qps",
+    "target_latency",
+    "target_latency_percentile",
+    "target_duration",
+    "min_duration",
+    "max_duration",
+    "min_query_count",
+    "max_query_count",
+    "samples_per_query",
+    "max_async_queries",
+    "coalesce_queries",
+    "performance_sample_count_override",
+    "performance_sample_count",
+    "sample_concatenate_permutation",
+    "qsl_rng_seed",
+    "sample_index_rng_seed",
+    "schedule_rng_seed",
+    "test05",
+    "test05_qsl_rng_seed",
+    "test05_sample_index_rng_seed",
+    "test05_schedule_rng_seed",
+    "accuracy_log_rng_seed",
+    "accuracy_log_probability",
+    "accuracy_log_sampling_target",
+    "print_timestamps",
+    "performance_issue_unique",
+    "performance_issue_same",
+    "performance_issue_same_index",
+    "use_token_latencies",
+    "ttft_latency",
+    "tpot_latency",
+    "infer_token_latencies",
+    "token_latency_scaling_factor",
+    "use_grouped_qsl",
+    "constant_gen",
+    "server_num_issue_query_threads",
+    "mode",
+];
+
+/// The scenarios a key may be for.
+const SCENARIOS: [&str; 5] = ["SingleStream", "MultiStream", "Server", "Offline", "*"];
+
+/// A file of settings.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct MlperfConf {
+    /// Its lines, in their order.
+    entries: Vec<Entry>,
+    /// Lines that LoadGen passes over in silence: keys and scenarios it does not know.
+    pub unknown: Vec<Fault>,
+}
+
+#[derive(Clone, PartialEq, Debug)]
+struct Entry {
+    model: String,
+    scenario: String,
+    key: String,
+    value: Placed<String>,
+}
+
+impl MlperfConf {
+    /// What the file says of a key: for this model and scenario, else for any model, else for any
+    /// scenario, else for both, as LoadGen looks it up. Of two such lines the later counts.
+    pub fn get(&self, model: &str, scenario: &str, key: &str) -> Option<&Placed<String>> {
+        let tried = [(model, scenario), ("*", scenario), (model, "*"), ("*", "*")];
+        tried.into_iter().find_map(|(model, scenario)| {
+            let mut of_key = self.entries.iter().rev().filter(|entry| entry.key == key);
+            let found = of_key.find(|entry| entry.model == model && entry.scenario == scenario);
+            found.map(|entry| &entry.value)
+        })
+    }
+
+    /// The models that lines name, each once.
+    pub fn models(&self) -> Vec<&str> {
+        let mut models: Vec<&str> = self
+            .entries
+            .iter()
+            .map(|entry| entry.model.as_str())
+            .filter(|name| *name != "*")
+            .collect();
+        models.sort_unstable();
+        models.dedup();
+        models
+    }
+}
+
+/// Reads a file, or says all that LoadGen would stop at.
+pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
+    let (mut conf, mut faults, mut at) = (MlperfConf::default(), Vec::new(), 0);
+    for whole in text.split_inclusive('\n') {
+        let line = whole.split('#').next().unwrap_or_default();
+        let start = at + line.len() - line.trim_start().len();
+        at += whole.len();
+        let line = line.trim();
+        if line.is_empty() {
+            continue;
+        }
+        match entry(line, start, &mut conf.unknown) {
+            Ok(entry) => conf.entries.push(entry),
+            Err(fault) => faults.push(fault),
+        }
+        if faults.len() >= FAULTS_MAX {
+            break;
+        }
+    }
+    conf.unknown.truncate(FAULTS_MAX);
+    if faults.is_empty() { Ok(conf) } else { Err(faults) }
+}
+
+/// One line that is not blank; `start` is its place.
+fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fault> {
+    let form = "model.scenario.key = value, such as bert.Server.target_qps = 7800";
+    let whole = start..start + line.len();
+    let Some((path, value)) = line.split_once('=') else {
+        let title = format!("no `=` in {}", quoted(line));
+        return Err(Fault::at(whole, title).allowed(form));
+    };
+    let value_at = start + line.len() - value.trim_start().len();
+    let (path, value) = (path.trim_end(), value.trim());
+    let value_span = value_at..value_at + value.len();
+    let before_value = &line[..line.len() - value.len()];
+    let apart = line[path.len()..].starts_with(char::is_whitespace)
+        && before_value.ends_with(char::is_whitespace);
+    if !apart {
+        let fault = Fault::at(whole, "LoadGen wants a blank on both sides of `=`");
+        let shown = if line.len() < 100 { (path, value) } else { ("key", "value") };
+        return Err(fault.help(format!("write `{} = {}`", shown.0, shown.1)));
+    }
+    let parts: Vec<&str> = path.rsplitn(3, '.').collect();
+    let [key, scenario, model] = parts[..] else {
+        let fault = Fault::at(start..start + path.len(), format!("{} is no key", quoted(path)));
+        return Err(fault.allowed(form));
+    };
+    let (scenario_at, key_at) = (start + model.len() + 1, start + path.len() - key.len());
+    if !SCENARIOS.contains(&scenario) {
+        let title = format!("unknown scenario {}: LoadGen passes the line over", quoted(scenario));
+        let fault = Fault::at(scenario_at..scenario_at + scenario.len(), title);
+        let fault = fault.allowed(SCENARIOS.join(", "));
+        unknown.push(fault.did_you_mean(nearest(scenario, SCENARIOS)));
+    } else if !KEYS.contains(&key) {
+        let title = format!("unknown key {}: LoadGen passes the line over", quoted(key));
+        let fault = Fault::at(key_at..key_at + key.len(), title);
+        unknown.push(fault.did_you_mean(nearest(key, KEYS)));
+    }
+    if number(value).is_none() {
+        let title = format!("{} is no number", quoted(value));
+        let allowed = "a whole number, hexadecimal with 0x, or a decimal; times in milliseconds";
+        return Err(Fault::at(value_span, title).allowed(allowed));
+    }
+    Ok(Entry {
+        model: model.to_string(),
+        scenario: scenario.to_string(),
+        key: key.to_string(),
+        value: Placed { value: value.to_string(), span: value_span },
+    })
+}
+
+/// A value as a number; seeds lose digits, see [`seed`].
+pub fn number(value: &str) -> Option<f64> {
+    if let Some(whole) = seed(value) {
+        return Some(whole as f64);
+    }
+    value.parse::<f64>().ok().filter(|number| number.is_finite())
+}
+
+/// A value as a whole number of 64 bits.
+pub fn seed(value: &str) -> Option<u64> {
+    match value.strip_prefix("0x") {
+        Some(digits) => u64::from_str_radix(digits, 16).ok(),
+        None => value.parse().ok(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_particular_line_counts() {
+        let text = "*.Server.target_latency = 10\n*.*.min_duration = 600000 # ten minutes\n\
+                    bert.Server.target_latency = 130\nbert.*.min_duration = 1000\n";
+        let conf = read(text).unwrap();
+        let found =
+            |model, scenario, key| conf.get(model, scenario, key).map(|found| found.value.as_str());
+        assert_eq!(found("bert", "Server", "target_latency"), Some("130"));
+        assert_eq!(found("rnnt", "Server", "target_latency"), Some("10"));
+        assert_eq!(found("bert", "Offline", "min_duration"), Some("1000"));
+        assert_eq!(found("rnnt", "Offline", "min_duration"), Some("600000"));
+        assert_eq!(found("rnnt", "Offline", "target_qps"), None);
+        assert_eq!(conf.models(), ["bert"]);
+    }
+
+    #[test]
+    fn unknown_keys_are_told_and_passed_over() {
+        let conf =
+            read("bert-99.9.Server.taget_qps = 1.5\nbert.Sever.target_qps = 0x10\n").unwrap();
+        let told: Vec<_> = conf.unknown.iter().map(|fault| fault.help.as_str()).collect();
+        assert_eq!(told, ["did you mean \"target_qps\"?", "did you mean \"Server\"?"]);
+        assert_eq!(
+            conf.get("bert", "Sever", "target_qps").map(|found| seed(&found.value)),
+            Some(Some(16))
+        );
+    }
+}
