@@ -9,8 +9,8 @@ use super::foreign::{parsed, text_of};
 use super::reader::Reader;
 use super::settings::{DURATION_MAX, QUERIES_MAX, SAMPLES_PER_QUERY_MAX};
 use super::value::Value;
-use crate::formats::Fault;
 use crate::formats::mlperf_conf::{self, MlperfConf, number, seed};
+use crate::formats::{Fault, Placed};
 use crate::spec::{LoadSpec, Round, TestScenario};
 use crate::units::SimDuration;
 use std::sync::Arc;
@@ -119,27 +119,28 @@ impl Lookup<'_> {
         let queries = self.whole("min_query_count", 0..=QUERIES_MAX);
         settings.min_query_count = queries.map_or(settings.min_query_count, |count| count.max(1));
         if let Some((_, value)) = self.find("schedule_rng_seed") {
-            let round =
-                Round::ALL.into_iter().find(|round| Some(round.schedule_seed) == seed(value.0));
+            let round = Round::ALL
+                .into_iter()
+                .find(|round| Some(round.schedule_seed) == seed(&value.value));
             settings.round = round.unwrap_or(settings.round);
         }
         // A faulty one is told already.
         has_rate && self.find("target_qps").is_some()
     }
 
-    /// The text of a key's value with its place, and the file it stands in.
-    fn find(&self, key: &str) -> Option<(&Arc<SourceFile>, (&str, std::ops::Range<usize>))> {
-        self.files.iter().rev().find_map(|(file, conf)| {
-            let found = conf.get(self.model, self.scenario, key)?;
-            Some((file, (found.value.as_str(), found.span.clone())))
-        })
+    /// A key's value, with the file it stands in.
+    fn find(&self, key: &str) -> Option<(&Arc<SourceFile>, &Placed<String>)> {
+        self.files
+            .iter()
+            .rev()
+            .find_map(|(file, conf)| Some((file, conf.get(self.model, self.scenario, key)?)))
     }
 
     fn number(&self, key: &str, keeps: impl Fn(f64) -> bool, allowed: &str) -> Option<f64> {
-        let (file, (text, span)) = self.find(key)?;
-        let found = number(text).filter(|found| keeps(*found));
+        let (file, Placed { value, span }) = self.find(key)?;
+        let found = number(value).filter(|found| keeps(*found));
         if found.is_none() {
-            let fault = Fault::at(span, format!("`{key}` is {text}")).allowed(allowed);
+            let fault = Fault::at(span.clone(), format!("`{key}` is {value}")).allowed(allowed);
             self.problems.push(Diagnostic::of_fault(file, fault));
         }
         found

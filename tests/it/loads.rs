@@ -127,8 +127,10 @@ fn scenario(text: &str) -> Scenario {
     load(&path, &options).unwrap_or_else(|error| panic!("{error}"))
 }
 
-/// Arrivals in milliseconds with their sizes, and what was dropped.
-fn replayed(vm: &VmSpec) -> (Vec<(f64, f32)>, Vec<(u64, String)>) {
+/// Due time in milliseconds and size of every arrival; rows dropped, and why.
+type Replayed = (Vec<(f64, f32)>, Vec<(u64, String)>);
+
+fn replayed(vm: &VmSpec) -> Replayed {
     let Arrivals::Trace(trace) = &vm.load.arrivals else { panic!("{:?}", vm.load.arrivals) };
     let arrivals = trace.arrivals.iter();
     (
