@@ -5,8 +5,9 @@
 /// Longer words than this are not typing errors of anything.
 const WORD_MAX: usize = 80;
 
-/// The candidate nearest to `word`: at most two typing errors away (and no more than half the
-/// word), or, for long names, with a Jaro-Winkler similarity above 0.85.
+/// The candidate nearest to `word`: one that starts with it, if it has three letters or more; else
+/// at most two typing errors away (and no more than half the word), or, for long names, with a
+/// Jaro-Winkler similarity above 0.85.
 pub fn nearest<S: AsRef<str>>(
     word: &str,
     candidates: impl IntoIterator<Item = S>,
@@ -20,8 +21,9 @@ pub fn nearest<S: AsRef<str>>(
         let candidate = candidate.to_lowercase();
         let errors = strsim::osa_distance(&word, &candidate);
         let alike = strsim::jaro_winkler(&word, &candidate);
-        let near = errors <= errors_max || (word.len() >= 8 && alike > 0.85);
-        near.then_some((errors, (-alike * 1e6) as i64))
+        let starts = word.chars().count() >= 3 && candidate.starts_with(&word);
+        let near = starts || errors <= errors_max || (word.len() >= 8 && alike > 0.85);
+        near.then_some((!starts, errors, (-alike * 1e6) as i64))
     };
     let ranked = candidates.into_iter().filter_map(|candidate| {
         let candidate = candidate.as_ref();
@@ -47,6 +49,11 @@ mod tests {
         assert_eq!(nearest("bret-99", known).as_deref(), Some("bert-99"));
         assert_eq!(nearest("BERT-99.9", known).as_deref(), Some("bert-99.9"));
         assert_eq!(nearest("ssd-resnet-34-large", known).as_deref(), Some("ssd-resnet34"));
+        assert_eq!(nearest("ssd", known).as_deref(), Some("ssd-resnet34"));
+        assert_eq!(
+            nearest("a100", ["a10", "a30", "a100-sxm-80gb"]).as_deref(),
+            Some("a100-sxm-80gb")
+        );
         assert_eq!(nearest("gpt", known), None);
         assert_eq!(nearest("x", ["y"]), None);
     }

@@ -122,7 +122,7 @@ fn layout_of(
     })?;
     let all = wanted.iter().flat_map(|&(name, count)| (0..count).map(move |_| name));
     let rules = vec![MigRule::of(None, &all.collect::<Vec<_>>())];
-    Ok(file(vec![MigConfig { name: arguments.name.clone(), span: 0..0, rules }]))
+    file(vec![MigConfig { name: arguments.name.clone(), span: 0..0, rules }])
 }
 
 /// `3g.20gb`, or `2x1g.5gb`.
@@ -139,13 +139,15 @@ fn counted(text: &str) -> Result<layouts::Wanted<'_>, Failure> {
 }
 
 /// A file with these layouts and, as usual, one without MIG.
-fn file(configs: Vec<MigConfig>) -> MigConfigs {
-    let disabled = MigConfig {
-        name: "all-disabled".to_string(),
-        span: 0..0,
-        rules: vec![MigRule::disabled()],
-    };
-    MigConfigs { configs: std::iter::once(disabled).chain(configs).collect() }
+fn file(configs: Vec<MigConfig>) -> Result<MigConfigs, Failure> {
+    const DISABLED: &str = "all-disabled";
+    if configs.iter().any(|config| config.name == DISABLED || config.name.is_empty()) {
+        let help = "give it another name: \"all-disabled\" is the layout without MIG";
+        return Err(Failure::Usage(format!("a layout cannot have this name\n  = help: {help}")));
+    }
+    let disabled =
+        MigConfig { name: DISABLED.to_string(), span: 0..0, rules: vec![MigRule::disabled()] };
+    Ok(MigConfigs { configs: std::iter::once(disabled).chain(configs).collect() })
 }
 
 /// A layout for each run of a scenario, named like it.
@@ -162,7 +164,7 @@ fn layouts_of(scenario: &Scenario) -> Result<MigConfigs, Failure> {
             quoted(&scenario.name)
         )));
     }
-    Ok(file(configs))
+    file(configs)
 }
 
 /// The cards of a run: those that are cut alike are one rule.

@@ -43,8 +43,9 @@ pub(crate) struct ValidateArgs {
     #[arg(long)]
     force: bool,
 
-    /// Also write the page of the documentation, with its chart beside it
-    #[arg(long, value_name = "FILE.md")]
+    /// Also write the page of the documentation, about the runs that come with the program, with its
+    /// chart beside it
+    #[arg(long, value_name = "FILE.md", conflicts_with = "data")]
     page: Option<PathBuf>,
 
     /// Print the document (JSON) instead of the tables

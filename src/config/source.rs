@@ -111,7 +111,7 @@ pub(super) fn read_up_to(
             refuse(
                 Some((line, column)),
                 "the file is not UTF-8 text".to_string(),
-                "a TOML file".to_string(),
+                "UTF-8 text".to_string(),
             )
         }
     }

@@ -88,7 +88,7 @@ impl<'r> Reading<'r> {
 
     fn count(&mut self, column: &str, most: f64) -> Option<u32> {
         let keeps = |count: f64| count >= 1.0 && count.fract() == 0.0 && count <= 1e6;
-        let count = self.number(column, keeps, "a whole number from 1")?;
+        let count = self.number(column, keeps, "a whole number, 1 to 1000000")?;
         if count > most {
             let cell = self.cell(column)?;
             let title = format!("`{column}` is \"{count}\"");
@@ -101,8 +101,11 @@ impl<'r> Reading<'r> {
     /// A span in a unit of `nanos` nanoseconds; logs write 0 where there is none.
     fn span(&mut self, column: &str, nanos: f64) -> Option<SimDuration> {
         let keeps = |value: f64| (0.0..=1e15).contains(&value);
-        let value =
-            self.number(column, keeps, "a time from 0, in the unit of the column's name")?;
+        let value = self.number(
+            column,
+            keeps,
+            "a time, 0 to 1000000000000000 in the unit of the column's name",
+        )?;
         (value > 0.0).then(|| SimDuration::from_nanos_f64(value * nanos))
     }
 

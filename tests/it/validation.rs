@@ -114,7 +114,10 @@ fn workloads_reproduce_the_offline_rates_they_were_fitted_on() {
                 .filter_map(|run| Some(run.samples_per_s? / f64::from(run.gpus)))
                 .collect();
             rates.sort_by(f64::total_cmp);
-            let Some(median) = rates.get(rates.len().saturating_sub(1) / 2) else { continue };
+            if rates.is_empty() {
+                continue;
+            }
+            let median = (rates[(rates.len() - 1) / 2] + rates[rates.len() / 2]) / 2.0;
             let (batch, _) = *service.work.value.points().last().unwrap();
             let time = service.launch.value.as_secs_f64() + service.work.value.at(batch) / 1e9;
             let error = f64::from(batch) / time / median - 1.0;

@@ -1,7 +1,7 @@
 //! The scatter of a validation: simulated against measured p99, one sign a Server row.
 //!
 //! The line is where both are equal; the band about it is 10 % wide either way. What lies beyond the
-//! axis stands at its edge.
+//! axis stands filled at its edge.
 
 use super::figure::{Colour, Figure, Lean, Mark, Sign, colour, size};
 use super::scale::Scale;
@@ -88,7 +88,8 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         let mut count = 0;
         for &(_, measured, predicted) in of_kind {
             let at = place(measured, within(predicted));
-            figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow: true, colour: tint });
+            let hollow = predicted <= high;
+            figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow, colour: tint });
             count += 1;
         }
         let at = (right + 50.0, top + 30.0 + 38.0 * index as f64);
@@ -98,5 +99,7 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
     }
     let at = (right + 50.0, top + 30.0 + 38.0 * KINDS.len() as f64);
     figure.label((at.0 - 12.0, at.1), "band: within 10 %", size::TEXT, Lean::Right, colour::QUIET);
+    let at = (at.0 - 12.0, at.1 + 38.0);
+    figure.label(at, "filled: beyond the axis", size::TEXT, Lean::Right, colour::QUIET);
     figure
 }
