@@ -94,6 +94,14 @@ impl MeasuredRow {
         format!("{} {}", self.submitter, name.to_lowercase())
     }
 
+    /// Whether a Server run has a tail that no queue makes: p99 far above p90. Something on the host
+    /// stopped it now and then; its p99 says nothing of the GPU.
+    pub fn has_host_stalls(&self) -> bool {
+        let ms = |name: &str| self.latency.get(name).map(|span| span.as_millis_f64());
+        let tail = ms("p90").zip(ms("p99"));
+        self.scenario == TestScenario::Server && tail.is_some_and(|(p90, p99)| p99 > 1.8 * p90)
+    }
+
     /// Whether the card's power was limited below its usual limit.
     pub fn is_power_limited(&self) -> bool {
         self.system.contains("MaxQ")

@@ -65,9 +65,9 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow
     judged
 }
 
-/// The cases of a fit that keep a rule.
+/// The cases of a fit that keep a rule, but for those that a host disturbed.
 fn part(fit: &Fit<'_>, keeps: impl Fn(usize) -> bool) -> Vec<usize> {
-    (0..fit.cases.len()).filter(|&at| keeps(at)).collect()
+    fit.undisturbed().filter(|&at| keeps(at)).collect()
 }
 
 /// The load error when nothing of the same GPU model was used but the system's own Offline run.

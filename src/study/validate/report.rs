@@ -230,15 +230,9 @@ impl JudgedRow {
 /// The row with what its figures and settings say by themselves.
 pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRow) -> JudgedRow {
     let server = run.scenario == TestScenario::Server;
-    let milliseconds = |name: &str| run.latency.get(name).map(|span| span.as_millis_f64());
-    let stalls = match (milliseconds("p90"), milliseconds("p99")) {
-        // No queue that is far from full has such a tail.
-        (Some(p90), Some(p99)) => server && p99 > 1.8 * p90,
-        _ => false,
-    };
     let dropped = run.settings.soft_drop.is_some_and(|kept| kept.get() < 1.0);
     let marks = [
-        ("host stalls", stalls),
+        ("host stalls", run.has_host_stalls()),
         ("soft drop", server && dropped && run.harness != "Triton"),
         ("power limited", run.is_power_limited()),
         ("virtualised", run.virtualized),

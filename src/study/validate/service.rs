@@ -17,7 +17,7 @@ pub(super) fn services(input: &Validation, fits: &[Fit<'_>]) -> Vec<FittedServic
 }
 
 fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
-    let all: Vec<usize> = (0..fit.cases.len()).collect();
+    let all: Vec<usize> = fit.undisturbed().collect();
     // A workload file goes with the presets, under which LWIS's batches all advance.
     let candidate = fit.choose_among(&all, |numbers| !numbers.in_order).candidate;
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
