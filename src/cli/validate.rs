@@ -81,7 +81,8 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let results = with_threads(arguments.threads, || study::validate(&input, &show))?;
     progress.clear();
 
-    let files = report::validation_files(&results)?;
+    let workloads = study::fitted_workloads(&input, &results.services);
+    let files = report::validation_files(&results, &workloads)?;
     folder.write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));

@@ -21,6 +21,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// By how much the work of a batch differs between machines with one GPU, once their own Offline rates
+/// are allowed for, where a calibration has more than one machine: its relative standard deviation.
+const MACHINES_DIFFER: f64 = 0.02;
+
+/// Where that is from.
+const DIFFER: &str = "slicewise validate: of the Server rows of MLPerf Inference v1.1, the factor on work that meets p99 is 1 to 4 % off from machine to machine by benchmark";
+
 /// So many queries of a run are simulated for each candidate, unless the file says otherwise.
 const QUERIES: u64 = 500_000;
 
@@ -102,6 +109,7 @@ fn read(
     top.finish();
     measurements::check(&measured, problems);
     let enqueue_ms = measured.enqueue_ms();
+    let machines = measured.fitted_machines();
     let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
     let runs: Vec<_> = runs.into_iter().map(|read| read.run).collect();
     if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
@@ -115,6 +123,15 @@ fn read(
         let source = "trtexec: median time to put a batch into the GPU's queue";
         service.host_floor = fact(SimDuration::from_nanos_f64(ms * 1e6), source);
         service.host_floor.standing = Standing::Measured;
+    }
+    let service = workload.service.get_mut(&gpu.id).expect("it was put there");
+    match wishes.machines {
+        Some(differ) if differ == Share::NONE => service.machines = None,
+        Some(differ) => service.machines = Some(fact(differ, STATED)),
+        None if machines > 1 && service.machines.is_none() => {
+            service.machines = Some(fact(Share::new(MACHINES_DIFFER).expect("a share"), DIFFER));
+        }
+        None => {}
     }
     let proposal = Proposal {
         workload: &workload,
@@ -243,6 +260,7 @@ fn unknown_service() -> ServiceTime {
         spread: fact(Share::NONE, "assumed: batches of one size are alike"),
         work: fact(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
         boost: super::entries::no_boost(),
+        machines: None,
         alternatives: Vec::new(),
     }
 }
@@ -269,6 +287,7 @@ struct Fit {
     work_at: Option<Vec<u32>>,
     phi_at: Option<Vec<u32>>,
     queries: Option<u64>,
+    machines: Option<Share>,
 }
 
 /// Reads `[fit]`.
@@ -307,6 +326,9 @@ fn fit(mut table: Reader<'_>, problems: &Problems) -> Fit {
         fit.work_at = work.get("at").and_then(|value| batches(&value));
         work.finish();
     }
+    fit.machines = table.get("machines").and_then(|value| {
+        value.bounded(|differ: &Share| differ.get() <= 0.2, "0 to 20 %, between machines")
+    });
     let most = 1000..=50_000_000;
     fit.queries = table.get("queries").and_then(|value| value.whole(most, " queries"));
     table.finish();

@@ -70,6 +70,7 @@ pub(super) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
         .need("virtual_gpus", "write true or false: whether guests see GPUs through vGPU types");
     let virtual_gpus = virtual_gpus.and_then(|value| value.flag());
     let gpu_speed = fact(&mut file, &sources, "gpu_speed", speed);
+    let range = file.get("gpu_speed_range").map(|value| speed_range(&value, gpu_speed.as_ref()));
     let submission_latency =
         fact(&mut file, &sources, "submission_latency", |value| value.quantity());
     let cpu_speed = fact(&mut file, &sources, "cpu_speed", speed);
@@ -79,9 +80,26 @@ pub(super) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
         name: name?,
         virtual_gpus: virtual_gpus?,
         gpu_speed: gpu_speed?,
+        gpu_speed_range: range.map_or(Some(None), |range| range.map(Some))?,
         submission_latency: submission_latency?,
         cpu_speed: cpu_speed?,
     })
+}
+
+/// `gpu_speed_range = [0.989, 1.001]`: about the speed itself, and kept relative to it.
+fn speed_range(value: &Value<'_>, speed: Option<&Fact<f64>>) -> Option<[f64; 2]> {
+    let items = value.items(2)?;
+    let ends: Vec<f64> = items.iter().filter_map(self::speed).collect();
+    let speed = speed?.value;
+    match ends[..] {
+        [low, high] if low <= speed && speed <= high => Some([low / speed, high / speed]),
+        _ if ends.len() < items.len() => None,
+        _ => {
+            let diagnostic = value.wrong("is no interval about `gpu_speed`");
+            value.report(diagnostic.allowed("[least, greatest], with gpu_speed between them"));
+            None
+        }
+    }
 }
 
 /// Reads `workloads/<id>.toml`.
@@ -145,6 +163,9 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         true => fact(&mut table, sources, "boost", boost),
         false => Some(no_boost()),
     };
+    let machines = table
+        .has("machines")
+        .then(|| fact(&mut table, sources, "machines", |value| value.quantity::<Share>()));
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
@@ -154,6 +175,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         spread: spread?,
         work: work?,
         boost: boost?,
+        machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
 }

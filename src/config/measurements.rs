@@ -12,7 +12,7 @@ use super::reader::Reader;
 use crate::formats::{latency_csv, perf_analyzer, trtexec};
 use crate::spec::TestScenario;
 use crate::study::{BatchTime, MeasuredRun};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Most runs, and most files of batch times.
@@ -76,6 +76,12 @@ impl Measurements {
         }
         found.set_speeds();
         Ok((!context.problems.any()).then_some(found))
+    }
+
+    /// How many machines the runs in the fit are from, those named.
+    pub(super) fn fitted_machines(&self) -> usize {
+        let fitted = self.runs.iter().filter(|read| read.run.is_fitted);
+        fitted.filter_map(|read| read.system.as_ref()).collect::<BTreeSet<_>>().len()
     }
 
     /// Machines with the same GPU differ by a percent or two, as their Offline rates show. The first

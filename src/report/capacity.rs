@@ -39,6 +39,8 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         "cards",
         "capacity_per_s",
         "capacity_half_width_per_s",
+        "capacity_low_per_s",
+        "capacity_high_per_s",
         "share_of_bare_metal",
         "share_half_width",
         "target_latency_ms",
@@ -48,12 +50,16 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         let half =
             |interval: Interval| interval.half_width.map_or(String::new(), |x| x.to_string());
         let ratio = system.ratio_to_bare_metal;
+        let between = system.capacity_per_s_between_inputs;
+        let end = |end: usize| between.map_or(String::new(), |ends| ends[end].to_string());
         writer.write_record([
             harmless(&system.name),
             system.server_vms.to_string(),
             system.cards.to_string(),
             system.capacity_per_s.mean.to_string(),
             half(system.capacity_per_s),
+            end(0),
+            end(1),
             ratio.map_or(String::new(), |ratio| ratio.mean.to_string()),
             ratio.map_or(String::new(), half),
             system.target_latency_ms.to_string(),

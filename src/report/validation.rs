@@ -2,17 +2,29 @@
 //! tables, the scatter, and the page of the documentation.
 
 use super::csv::harmless;
-use super::{File, charts, plot, table};
+use super::{File, charts, plot, table, workload_file};
+use crate::spec::Workload;
 use crate::study::{JudgedRow, ValidationResults};
 
 /// Every file, made in memory. The same results give the same bytes.
-pub fn files(results: &ValidationResults) -> anyhow::Result<Vec<File>> {
+pub fn files(
+    results: &ValidationResults,
+    workloads: &[(Workload, &str)],
+) -> anyhow::Result<Vec<File>> {
     let mut files = vec![
         File::new("validation.json", document(results)?),
         File::new("validation.csv", rows(results)?),
         File::new("table.txt", table::render_validation(results)),
     ];
     files.extend(plot::draw(charts::validation_figures(results))?);
+    files.extend(workloads.iter().map(|(workload, preset)| {
+        let made = format!(
+            "{}: service times made by `slicewise validate` ({} {}), input {}",
+            workload.name, results.tool.name, results.tool.version, results.input_hash
+        );
+        let text = workload_file::workload_file(workload, preset, &[made]);
+        File::new(&format!("{}.toml", workload.id), text)
+    }));
     Ok(files)
 }
 

@@ -9,14 +9,14 @@ use std::fmt::Write;
 
 /// The file of `workload`; `remarks` become comments at its head.
 pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]) -> String {
-    let mut file = String::new();
+    let mut file = Writer::default();
     for line in remarks {
-        line_to(&mut file, &format!("# {}", line.replace('\n', " ")));
+        file.line(&format!("# {}", line.replace('\n', " ")));
     }
     let w = workload;
-    line_to(&mut file, &format!("name = {}", quoted(&w.name)));
-    line_to(&mut file, &format!("usual_preset = {}", quoted(usual_preset)));
-    fact(&mut file, "target_latency", &w.target_latency, |time| time_text(*time));
+    file.line(&format!("name = {}", quoted(&w.name)));
+    file.line(&format!("usual_preset = {}", quoted(usual_preset)));
+    file.inline("target_latency", &w.target_latency, |time| time_text(*time));
     let sizes = match w.sizes.value {
         SizeDistribution::LogNormal { sigma } => {
             format!("distribution = \"lognormal\", sigma = {sigma}")
@@ -24,77 +24,171 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
         SizeDistribution::Fixed => "distribution = \"fixed\"".to_string(),
         SizeDistribution::Exponential => "distribution = \"exponential\"".to_string(),
     };
-    line_to(&mut file, &format!("sizes = {{ {sizes}, {} }}", passport(&w.sizes)));
-    fact(&mut file, "weights", &w.weights, |bytes| bytes_text(*bytes));
-    fact(&mut file, "workspace_per_sample", &w.workspace_per_sample, |bytes| bytes_text(*bytes));
-    fact(&mut file, "input_per_sample", &w.input_per_sample, |bytes| bytes_text(*bytes));
-    fact(&mut file, "output_per_sample", &w.output_per_sample, |bytes| bytes_text(*bytes));
-    file.push_str("\n[cpu]\n");
+    let passport = file.passport(&w.sizes);
+    file.line(&format!("sizes = {{ {sizes}, {passport} }}"));
+    file.inline("weights", &w.weights, |bytes| bytes_text(*bytes));
+    file.inline("workspace_per_sample", &w.workspace_per_sample, |bytes| bytes_text(*bytes));
+    file.inline("input_per_sample", &w.input_per_sample, |bytes| bytes_text(*bytes));
+    file.inline("output_per_sample", &w.output_per_sample, |bytes| bytes_text(*bytes));
+    file.table("cpu");
     for (key, time) in [
         ("launch_per_batch", &w.cpu.launch_per_batch),
         ("launch_per_sample", &w.cpu.launch_per_sample),
         ("finish_per_batch", &w.cpu.finish_per_batch),
         ("finish_per_sample", &w.cpu.finish_per_sample),
     ] {
-        fact(&mut file, key, time, |time| time_text(*time));
+        file.fact(key, time, |time| time_text(*time));
     }
     for (gpu, service) in &w.service {
         service_time(&mut file, gpu, service);
     }
-    file
+    file.finish()
 }
 
-fn service_time(file: &mut String, gpu: &str, service: &ServiceTime) {
-    line_to(file, &format!("\n[service.{gpu}]"));
-    fact(file, "launch", &service.launch, |time| time_text(*time));
-    fact(file, "host_floor", &service.host_floor, |time| time_text(*time));
-    fact(file, "phi", &service.phi, phi_text);
-    fact(file, "spread", &service.spread, |share| share_text(*share));
-    fact(file, "work", &service.work, work_text);
+fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
+    file.table(&format!("service.{gpu}"));
+    file.fact("launch", &service.launch, |time| time_text(*time));
+    file.fact("host_floor", &service.host_floor, |time| time_text(*time));
+    file.fact("phi", &service.phi, phi_text);
+    file.fact("spread", &service.spread, |share| share_text(*share));
+    file.fact("work", &service.work, work_text);
     if service.boost.value != 1.0 {
-        fact(file, "boost", &service.boost, |boost| number_text(*boost));
+        file.fact("boost", &service.boost, |boost| number_text(*boost));
+    }
+    if let Some(machines) = &service.machines {
+        file.fact("machines", machines, |share| share_text(*share));
     }
     for other in &service.alternatives {
-        alternative(file, gpu, other);
+        file.after_table(&alternative(gpu, other));
     }
 }
 
-fn alternative(file: &mut String, gpu: &str, other: &ServiceAlternative) {
-    line_to(file, &format!("\n[[service.{gpu}.alternative]]"));
-    line_to(file, &format!("residual = {}", other.residual));
-    let cpu = time_text(other.cpu_launch_per_batch);
-    line_to(file, &format!("cpu_launch_per_batch = {cpu}"));
-    line_to(file, &format!("launch = {}", time_text(other.launch)));
-    line_to(file, &format!("host_floor = {}", time_text(other.host_floor)));
-    line_to(file, &format!("phi = {}", phi_text(&other.phi)));
-    line_to(file, &format!("spread = {}", share_text(other.spread)));
-    line_to(file, &format!("work = {}", work_text(&other.work)));
-    if other.boost != 1.0 {
-        line_to(file, &format!("boost = {}", number_text(other.boost)));
+/// A file in the making.
+#[derive(Default)]
+struct Writer {
+    text: String,
+    /// The table under way, with the tables of its own facts, which TOML wants after its plain keys.
+    table: Option<(String, String)>,
+    /// Sources that are too long for a line, with the keys they are cited by.
+    sources: Vec<(String, String)>,
+}
+
+impl Writer {
+    fn line(&mut self, line: &str) {
+        self.text.push_str(line);
+        self.text.push('\n');
     }
-}
 
-fn fact<T>(file: &mut String, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
-    line_to(file, &format!("{key} = {{ value = {}, {} }}", text(&fact.value), passport(fact)));
-}
+    /// Starts a table.
+    fn table(&mut self, name: &str) {
+        self.end_table();
+        self.line(&format!("\n[{name}]"));
+        self.table = Some((name.to_string(), String::new()));
+    }
 
-/// Source, standing, and for a fitted number what it was fitted on.
-fn passport<T>(fact: &Fact<T>) -> String {
-    let mut text = format!(
-        "source = {}, standing = \"{}\"",
-        quoted(&words(&fact.source)),
-        fact.standing.word()
-    );
-    if fact.standing == Standing::Fitted {
-        if !fact.fitted_on.is_empty() {
-            let rows: Vec<_> = fact.fitted_on.iter().map(|row| quoted(row)).collect();
-            let _ = write!(text, ", fitted_on = [{}]", rows.join(", "));
+    fn end_table(&mut self) {
+        let (_, rest) = self.table.take().unwrap_or_default();
+        self.text.push_str(&rest);
+    }
+
+    fn after_table(&mut self, text: &str) {
+        let (_, rest) = self.table.as_mut().expect("a table is under way");
+        rest.push_str(text);
+    }
+
+    /// A fact on one line.
+    fn inline<T>(&mut self, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
+        let passport = self.passport(fact);
+        self.line(&format!("{key} = {{ value = {}, {passport} }}", text(&fact.value)));
+    }
+
+    /// A fact of the table under way: on one line, or as a table of its own if it was fitted on rows.
+    fn fact<T>(&mut self, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
+        if fact.standing != Standing::Fitted || fact.fitted_on.is_empty() {
+            return self.inline(key, fact, text);
         }
+        let source = self.source(&fact.source);
+        let (name, _) = self.table.clone().expect("a table is under way");
+        let mut lines = format!("\n[{name}.{key}]\nvalue = {}\n", text(&fact.value));
+        let _ = writeln!(lines, "source = {source}\nstanding = \"{}\"", fact.standing.word());
         if let Some(residual) = fact.residual {
-            let _ = write!(text, ", residual = {}", residual.min(1.0));
+            let _ = writeln!(lines, "residual = {}", residual.min(1.0));
         }
+        let rows: Vec<_> =
+            fact.fitted_on.iter().map(|row| format!("    {},\n", quoted(row))).collect();
+        let _ = writeln!(lines, "fitted_on = [\n{}]", rows.concat());
+        self.after_table(&lines);
     }
-    text
+
+    /// Source, standing, and for a fitted number what it was fitted on.
+    fn passport<T>(&mut self, fact: &Fact<T>) -> String {
+        let source = self.source(&fact.source);
+        let mut text = format!("source = {source}, standing = \"{}\"", fact.standing.word());
+        if fact.standing == Standing::Fitted {
+            if !fact.fitted_on.is_empty() {
+                let rows: Vec<_> = fact.fitted_on.iter().map(|row| quoted(row)).collect();
+                let _ = write!(text, ", fitted_on = [{}]", rows.join(", "));
+            }
+            if let Some(residual) = fact.residual {
+                let _ = write!(text, ", residual = {}", residual.min(1.0));
+            }
+        }
+        text
+    }
+
+    /// A source, or the key that a long one is cited by: its first word.
+    fn source(&mut self, source: &str) -> String {
+        const SHORT: usize = 50;
+        let text = words(source);
+        if text.chars().count() <= SHORT {
+            return quoted(&text);
+        }
+        if let Some((key, _)) = self.sources.iter().find(|(_, known)| *known == text) {
+            return quoted(key);
+        }
+        let mut all = text.split_whitespace().filter(|word| *word != "slicewise");
+        let first = all.next().unwrap_or("source").to_lowercase();
+        let first: String = first.chars().filter(char::is_ascii_alphanumeric).collect();
+        let taken = |key: &str| self.sources.iter().any(|(known, _)| known == key);
+        let first = if first.is_empty() { "source".to_string() } else { first };
+        let mut key = first.clone();
+        for number in 2.. {
+            if !taken(&key) {
+                break;
+            }
+            key = format!("{first}-{number}");
+        }
+        self.sources.push((key.clone(), text));
+        quoted(&key)
+    }
+
+    fn finish(mut self) -> String {
+        self.end_table();
+        if !self.sources.is_empty() {
+            self.line("\n[sources]");
+            for (key, text) in std::mem::take(&mut self.sources) {
+                self.line(&format!("{key} = {}", quoted(&text)));
+            }
+        }
+        self.text
+    }
+}
+
+fn alternative(gpu: &str, other: &ServiceAlternative) -> String {
+    let mut lines = format!("\n[[service.{gpu}.alternative]]\nresidual = {}\n", other.residual);
+    let mut key = |key: &str, value: String| {
+        let _ = writeln!(lines, "{key} = {value}");
+    };
+    key("cpu_launch_per_batch", time_text(other.cpu_launch_per_batch));
+    key("launch", time_text(other.launch));
+    key("host_floor", time_text(other.host_floor));
+    key("phi", phi_text(&other.phi));
+    key("spread", share_text(other.spread));
+    key("work", work_text(&other.work));
+    if other.boost != 1.0 {
+        key("boost", number_text(other.boost));
+    }
+    lines
 }
 
 /// A source of one word would be taken for a key of `[sources]`.
@@ -132,14 +226,13 @@ fn time_text(time: SimDuration) -> String {
 }
 
 fn bytes_text(bytes: Bytes) -> String {
-    format!("\"{} B\"", bytes.get())
+    const MIB: u64 = 1 << 20;
+    match bytes.get() {
+        whole if whole > 0 && whole % MIB == 0 => format!("\"{} MiB\"", whole / MIB),
+        bytes => format!("\"{bytes} B\""),
+    }
 }
 
 fn quoted(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
-}
-
-fn line_to(file: &mut String, line: &str) {
-    file.push_str(line);
-    file.push('\n');
 }

@@ -29,6 +29,9 @@ pub struct Hypervisor {
     pub virtual_gpus: bool,
     /// GPU throughput relative to bare metal; a batch's work is divided by it. Above 0.
     pub gpu_speed: Fact<f64>,
+    /// The least and the greatest of what `gpu_speed` was taken from, over it; nothing where there is
+    /// no more than one.
+    pub gpu_speed_range: Option<[f64; 2]>,
     /// Delay of one submission to the GPU; it occupies nothing.
     pub submission_latency: Fact<SimDuration>,
     /// CPU speed relative to bare metal; CPU work is divided by it. Above 0.

@@ -88,6 +88,9 @@ pub struct ServiceTime {
     /// How much faster the GPU's clock is after a rest than under this work without pause, at least
     /// 1: 1 where the work does not reach the card's power limit.
     pub boost: Fact<f64>,
+    /// By how much the work differs between machines with this GPU: its relative standard deviation.
+    /// Nothing where that is not known. Results carry what it would give as an interval.
+    pub machines: Option<Fact<Share>>,
     /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
     /// would give as an interval. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,

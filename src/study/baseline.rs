@@ -27,6 +27,7 @@ fn without_costs(hypervisor: &Hypervisor) -> Hypervisor {
     bare.name = "Bare metal".to_string();
     bare.virtual_gpus = false;
     bare.gpu_speed.value = 1.0;
+    bare.gpu_speed_range = None;
     bare.submission_latency.value = SimDuration::ZERO;
     bare.cpu_speed.value = 1.0;
     bare

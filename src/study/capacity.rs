@@ -9,7 +9,7 @@ use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
-use super::{Progress, counterfactual, sensitivity};
+use super::{Progress, counterfactual, fits, sensitivity};
 use crate::platform::{Outcome, simulate_unless_lost};
 use crate::spec::{Experiment, TestScenario, VmSpec};
 use rayon::prelude::*;
@@ -119,6 +119,9 @@ pub struct SystemCapacity {
     pub cards: usize,
     /// Highest VALID rate of all Server VMs together, queries per second, over the replications.
     pub capacity_per_s: Interval,
+    /// The least and the greatest of that rate over the inputs that measurements leave open, replication
+    /// 0; nothing where the inputs say nothing of them.
+    pub capacity_per_s_between_inputs: Option<[f64; 2]>,
     /// That rate over the one of the counterfactual on bare metal; nothing where there is none.
     pub ratio_to_bare_metal: Option<Interval>,
     /// What fails just above it, in replication 0.
@@ -163,7 +166,7 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
     let jobs: Vec<(usize, u32)> = (0..plan.systems.len())
         .flat_map(|system| (1..plan.replications).map(move |replication| (system, replication)))
         .collect();
-    let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + 2 * plan.systems.len() as u64);
+    let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + 3 * plan.systems.len() as u64);
     let step = |name: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
     let search = |system: usize, replication: u32, near: Option<f64>| {
         let System { name, experiment, .. } = &plan.systems[system];
@@ -191,6 +194,16 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         .map(|first| {
             let rest = others.by_ref().take(plan.replications as usize - 1);
             std::iter::once(first).chain(rest).collect()
+        })
+        .collect();
+    let between: Vec<Option<[f64; 2]>> = plan
+        .systems
+        .par_iter()
+        .enumerate()
+        .map(|(index, system)| {
+            let found = between_inputs(system, plan.search, &limits[index][0]);
+            step(&system.name);
+            found
         })
         .collect();
     let asked: Vec<f64> =
@@ -234,6 +247,8 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
             server_vms: servers().count(),
             cards: cards.len(),
             capacity_per_s: student_95(&rates).expect("at least one replication"),
+            capacity_per_s_between_inputs: between[index]
+                .map(|ends| ends.map(|x| x * asked[index])),
             ratio_to_bare_metal: ratios
                 .and_then(|ratios| student_95(&ratios))
                 .map(|ratio| ratio.of_searches(plan.search.precision)),
@@ -260,6 +275,21 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         skipped: plan.skipped.clone(),
         leans_on,
     }
+}
+
+/// The ends of the limit over the variants of a system's inputs, its own included.
+fn between_inputs(system: &System, search: CapacitySearch, own: &Limit) -> Option<[f64; 2]> {
+    let variants = fits::variants(&system.experiment);
+    if variants.is_empty() || own.factor <= 0.0 {
+        return None;
+    }
+    let near = Some(own.factor);
+    let factors: Vec<f64> = variants
+        .par_iter()
+        .map(|variant| limit_near(variant, search, near, &|_| {}).factor)
+        .collect();
+    let ends = [own.factor, own.factor];
+    Some(factors.into_iter().fold(ends, |[low, high], factor| [low.min(factor), high.max(factor)]))
 }
 
 /// The rate that an experiment's Server VMs are asked at, together.

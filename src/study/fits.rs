@@ -1,8 +1,9 @@
-//! What the other fits of a workload would give: the spread that a fit leaves in every figure.
+//! What the inputs leave open: what other fits and other machines would give.
 //!
-//! A workload made by calibration keeps sets of numbers that fit its measurements nearly as well.
-//! Each is run, cut short, beside the best, cut as short; the ratios widen the figures of the whole
-//! run. How the sets were found is the affair of `calibrate`.
+//! A workload made by calibration keeps sets of numbers that fit its measurements nearly as well, and
+//! says by how much machines with one GPU differ; a platform says how far the runs it was taken from
+//! lie apart. Each variant is run, cut short, beside the best, cut as short; the ratios widen the
+//! figures of the whole run. How the numbers were found is the affair of `calibrate` and `validate`.
 
 use super::results::{FitSpread, LatencyMs};
 use super::summary;
@@ -26,9 +27,45 @@ pub(super) struct VmRatios {
     latency: Vec<(&'static str, [f64; 2])>,
 }
 
-/// Whether any workload of the experiment keeps other fits.
+/// Half the width of a 90 % interval of a normal law, in standard deviations.
+pub(super) const NINETY_PERCENT: f64 = 1.645;
+
+/// Whether the inputs of the experiment leave anything open.
 pub(super) fn has_others(experiment: &Experiment) -> bool {
-    !others(experiment).is_empty()
+    !others(experiment).is_empty() || swayed(experiment, 1.0).is_some()
+}
+
+/// The experiment under every other fit of its workloads, one at a time, and on machines slower and
+/// faster than nine in ten.
+pub(super) fn variants(experiment: &Experiment) -> Vec<Experiment> {
+    let fits = others(experiment).into_iter().map(|(workload, gpu, set)| {
+        let mut other = experiment.clone();
+        for vm in other.vms.iter_mut().filter(|vm| vm.workload.id == workload) {
+            vm.workload = vm.workload.with_alternative(&gpu, set);
+        }
+        other
+    });
+    fits.chain([1.0, -1.0].into_iter().filter_map(|slower| swayed(experiment, slower))).collect()
+}
+
+/// The experiment on a slower machine and platform (`slower` is 1) or a faster one (-1): work at the
+/// edge of 90 % of the machines, the platform at that of what it was taken from. Nothing where
+/// neither is known.
+pub(super) fn swayed(experiment: &Experiment, slower: f64) -> Option<Experiment> {
+    let mut other = experiment.clone();
+    let range = other.hypervisor.gpu_speed_range;
+    if let Some([low, high]) = range {
+        other.hypervisor.gpu_speed.value *= if slower > 0.0 { low } else { high };
+    }
+    let mut is_swayed = range.is_some();
+    for service in other.vms.iter_mut().flat_map(|vm| vm.workload.service.values_mut()) {
+        if let Some(machines) = &service.machines {
+            let factor = (slower * NINETY_PERCENT * machines.value.get()).exp();
+            service.work.value = service.work.value.scaled(factor);
+            is_swayed = true;
+        }
+    }
+    is_swayed.then_some(other)
 }
 
 /// Every other set in use: workload, GPU and its place in the list.
@@ -44,7 +81,7 @@ fn others(experiment: &Experiment) -> BTreeSet<(String, String, usize)> {
     sets
 }
 
-/// Runs the best fit and every other one.
+/// Runs the best fit and every variant.
 pub(super) fn ratios(experiment: &Experiment) -> Ratios {
     let short = cut(experiment);
     let best = figures(&short);
@@ -56,11 +93,7 @@ pub(super) fn ratios(experiment: &Experiment) -> Ratios {
             latency: LatencyMs::NAMES.map(|name| (name, [1.0; 2])).to_vec(),
         })
         .collect();
-    for (workload, gpu, set) in others(experiment) {
-        let mut other = short.clone();
-        for vm in other.vms.iter_mut().filter(|vm| vm.workload.id == workload) {
-            vm.workload = vm.workload.with_alternative(&gpu, set);
-        }
+    for other in variants(&short) {
         let found = figures(&other);
         for (vm, (found, best)) in ratios.iter_mut().zip(found.iter().zip(&best)) {
             vm.sets += 1;

@@ -31,6 +31,7 @@ pub use notes::replayed;
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
+pub use validate::fitted_workloads;
 pub use validate::{
     FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
     ValidationResults, fingerprint, validate,

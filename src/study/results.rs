@@ -133,16 +133,17 @@ pub struct VmResult {
     pub standing: FigureStanding,
     /// The published figures beside them.
     pub published: Option<PublishedResult>,
-    /// What the other fits of the workload would give; nothing where it keeps none.
+    /// What other fits and other machines would give; nothing where the inputs say nothing of them.
     pub fits: Option<FitSpread>,
     /// How sure the figures are.
     pub uncertainty: Uncertainty,
 }
 
-/// The least and the greatest of each figure among the fits nearly as good, the best included.
+/// The least and the greatest of each figure among the inputs that measurements leave open: fits nearly
+/// as good, and machines and platforms slower and faster than nine in ten.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitSpread {
-    /// How many sets of fitted numbers were run.
+    /// How many sets of inputs were run.
     pub sets: usize,
     /// Completed per second.
     pub completed_per_s: [f64; 2],

@@ -439,6 +439,9 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             if service.boost.value != 1.0 {
                 add(list, &place, "boost", &service.boost);
             }
+            if let Some(machines) = &service.machines {
+                add(list, &place, "machines", machines);
+            }
         }
     }
 }

@@ -91,6 +91,7 @@ pub(crate) fn queue(
             name: "Bare metal".to_string(),
             virtual_gpus: false,
             gpu_speed: fact(1.0),
+            gpu_speed_range: None,
             submission_latency: fact(SimDuration::ZERO),
             cpu_speed: fact(1.0),
         },
@@ -115,6 +116,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
         boost: fact(1.0),
+        machines: None,
         alternatives: Vec::new(),
     };
     Workload {

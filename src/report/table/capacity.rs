@@ -16,6 +16,11 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         columns.push((head, Number));
         columns.extend(with_interval.then_some(("±", Attached)));
     }
+    let with_inputs =
+        results.systems.iter().any(|system| system.capacity_per_s_between_inputs.is_some());
+    if with_inputs {
+        columns.extend([("from", Number), ("to", Number)]);
+    }
     let mut grid = Grid::new(&columns);
     for system in &results.systems {
         let found = system.capacity_per_s;
@@ -34,6 +39,10 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         cells.push(ratio.map_or("-".to_string(), |ratio| share(ratio.mean)));
         let half_ratio = || ratio.map_or(String::new(), |ratio| half(ratio, share));
         cells.extend(with_interval.then(half_ratio));
+        if with_inputs {
+            let ends = system.capacity_per_s_between_inputs;
+            cells.extend([0, 1].map(|end| ends.map_or("-".to_string(), |ends| rate(ends[end]))));
+        }
         grid.line(cells);
     }
     let said = format!(
@@ -46,6 +55,10 @@ pub fn render_capacity(results: &CapacityResults) -> String {
             ),
         }
     );
+    let said = match with_inputs {
+        true => format!("{said} {BETWEEN}"),
+        false => said,
+    };
     let mut blocks = vec![
         format!("{}\n", results.title),
         grid.finish(),
@@ -61,6 +74,10 @@ pub fn render_capacity(results: &CapacityResults) -> String {
     blocks.retain(|block| !block.is_empty());
     blocks.join("\n")
 }
+
+/// What the columns of the inputs mean.
+const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, and on machines and \
+platforms slower and faster than nine in ten.";
 
 fn share(ratio: f64) -> String {
     format!("{ratio:.3}")

@@ -124,7 +124,7 @@ shows the platform factor put in.";
 const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with settings \
 of its own, and need not be the highest possible; published Offline rates were measured.";
 
-/// What other fits of the workloads, nearly as good, would give.
+/// What other fits of the workloads and other machines would give.
 fn fits(results: &Results) -> String {
     let mut text = String::new();
     for run in &results.runs {
@@ -152,7 +152,7 @@ fn fits(results: &Results) -> String {
         return text;
     }
     format!(
-        "Fits nearly as good: what other numbers that fit the same measurements would give\n{text}"
+        "Inputs: what machines slower and faster than nine in ten, and other fits nearly as good, would give\n{text}"
     )
 }
 

@@ -11,7 +11,7 @@ use super::{
 };
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
-use crate::study::{LatencyMs, Progress, summary};
+use crate::study::{LatencyMs, Progress, fits, summary};
 use crate::units::SimDuration;
 
 /// So many queries of a run are simulated for the figures of the best fit.
@@ -158,8 +158,9 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
     let fits = near.into_iter().map(|index| tried[index].clone()).collect();
     let mut notes = not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified);
     notes.extend(untold(plan));
-    let fitted =
-        Fitted { best: place, fits, identified: Some(identified), notes, full: Some(full) };
+    let swayed = [1.0, -1.0].map(|slower| swayed(plan, &tried[best].values, slower)).to_vec();
+    let identified = Some(identified);
+    let fitted = Fitted { best: place, fits, swayed, identified, notes, full: Some(full) };
     document::results(plan, fitted)
 }
 
@@ -186,6 +187,26 @@ fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<
         .iter()
         .flat_map(|run| predicted(run, &run_figures(&run.experiment, &workload, queries_max)));
     times.chain(runs).collect()
+}
+
+/// What the runs that are only checked would show on slower (1) or faster (-1) machines and platforms;
+/// not a number for everything else, and where nothing is known of machines and platforms.
+fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Candidate {
+    let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
+    let of_run = |run: &MeasuredRun| {
+        let mut experiment = run.experiment.clone();
+        experiment.vms[0].workload = workload.clone();
+        match fits::swayed(&experiment, slower).filter(|_| !run.is_fitted) {
+            Some(other) => {
+                let workload = other.vms[0].workload.clone();
+                predicted(run, &run_figures(&other, &workload, plan.queries_max))
+            }
+            None => vec![f64::NAN; run.observed.len()],
+        }
+    };
+    let times = plan.times.iter().map(|_| f64::NAN);
+    let predicted = times.chain(plan.runs.iter().flat_map(of_run)).collect();
+    Candidate { values: values.to_vec(), predicted }
 }
 
 /// One sentence for each number that is held because no run says anything about it.

@@ -85,7 +85,8 @@ pub(super) fn calibrate(plan: &CalibrationPlan) -> CalibrationResults {
     notes.push(
         "phi is not identified: no run has two batches on one GPU, or a slice of one".to_string(),
     );
-    document::results(plan, Fitted { best: 0, fits, identified: None, notes, full: None })
+    let swayed = Vec::new();
+    document::results(plan, Fitted { best: 0, fits, swayed, identified: None, notes, full: None })
 }
 
 /// Work of a batch: what is left of its measured time, or of the line's.

@@ -174,6 +174,7 @@ impl Case<'_> {
                     .expect("work rises with batch"),
             ),
             boost: plain(1.0),
+            machines: None,
             alternatives: Vec::new(),
         }
     }

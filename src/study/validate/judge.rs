@@ -10,10 +10,8 @@ use super::curve::{Figures, figures};
 use super::fit::Fit;
 use super::report::{FittedNumbers, JudgedRow, Rates, ShapeError};
 use crate::platform::simulate;
+use crate::study::fits::NINETY_PERCENT;
 use crate::units::SimDuration;
-
-/// Half the width of a 90 % interval of a normal law, in standard deviations.
-const NINETY_PERCENT: f64 = 1.645;
 
 /// A row without prediction, and why.
 pub(super) fn skipped(input: &Validation, row: usize, reason: &str) -> JudgedRow {

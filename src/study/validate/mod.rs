@@ -18,6 +18,8 @@ pub use report::{
     ValidationResults,
 };
 
+pub use service::fitted_workloads;
+
 use super::Progress;
 use crate::engine::fnv1a;
 use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
@@ -90,6 +92,7 @@ impl Validation {
             false => self.bare_metal.clone(),
         };
         platform.gpu_speed.value = 1.0;
+        platform.gpu_speed_range = None;
         platform
     }
 

@@ -73,8 +73,14 @@ pub struct FittedService {
     pub phi_of_full: Option<f64>,
     /// The scatter of the rows' factors on work about their GPU's, relative.
     pub residual: f64,
-    /// The rows.
+    /// The same over all GPUs, of rows at their usual power limit.
+    pub machines: f64,
+    /// The Server and Offline rows.
     pub fitted_on: Vec<String>,
+    /// The SingleStream rows.
+    pub single_on: Vec<String>,
+    /// The rows of MIG slices.
+    pub slices_on: Vec<String>,
 }
 
 /// A row, predicted and compared. Errors are relative: 0.02 is 2 %.

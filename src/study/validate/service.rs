@@ -1,13 +1,17 @@
-//! What all rows together say of a benchmark on a GPU: the numbers of a workload file.
+//! What all rows together say of a benchmark on a GPU: the numbers of a workload file, and the file's
+//! workload.
 //!
-//! Nothing is left out here; how well such numbers predict is what the rest of the validation says.
+//! No machine is left out here; how well such numbers predict is what the rest of the validation says.
 
 use super::case::Case;
 use super::fit::Fit;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
-use crate::spec::{MeasuredRow, TestScenario};
+use crate::spec::{
+    Fact, MeasuredRow, PhiTable, ServiceTime, Standing, TestScenario, WorkTable, Workload,
+};
+use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 
 /// Every GPU of every fit under a benchmark's own harness.
@@ -20,6 +24,9 @@ fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
     let all: Vec<usize> = fit.undisturbed().collect();
     // A workload file goes with the presets, under which LWIS's batches all advance.
     let candidate = fit.choose_among(&all, |numbers| !numbers.in_order).candidate;
+    let usual: Vec<usize> =
+        all.iter().copied().filter(|&at| !fit.cases[at].run.is_power_limited()).collect();
+    let machines = fit.scatter(&usual, candidate);
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
     let of_gpu = |gpu: String| {
         let of_it: Vec<usize> =
@@ -34,9 +41,16 @@ fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
             work_factor,
         };
         let cases: Vec<&Case<'_>> = of_it.iter().map(|&at| fit.cases[at]).collect();
-        service(input, &gpu, &cases, numbers, fit.scatter(&of_it, candidate))
+        let scatter = Scatter { own: fit.scatter(&of_it, candidate), machines };
+        service(input, &gpu, &cases, numbers, scatter)
     };
     gpus.into_iter().filter_map(of_gpu).collect()
+}
+
+/// How much factors on work scatter about their GPU's: on this GPU, and on all.
+struct Scatter {
+    own: f64,
+    machines: f64,
 }
 
 fn service(
@@ -44,7 +58,7 @@ fn service(
     gpu: &str,
     cases: &[&Case<'_>],
     numbers: FittedNumbers,
-    residual: f64,
+    scatter: Scatter,
 ) -> Option<FittedService> {
     let benchmark = &cases.first()?.run.benchmark;
     let rows = |scenario: TestScenario, is_slice: bool| -> Vec<&MeasuredRow> {
@@ -65,7 +79,8 @@ fn service(
         median(batches.map(f64::from).collect()).map(|batch| batch as u32)
     };
     let offline = rows(TestScenario::Offline, false);
-    let single = middle(&rows(TestScenario::SingleStream, false));
+    let single_rows = rows(TestScenario::SingleStream, false);
+    let single = middle(&single_rows);
     // `m = (1 - phi) + phi / s`: how many times as long a batch takes on the slice `s`.
     let phi = |times: f64, slice: &MeasuredRow| {
         let part = part_of_gpu(input.gpu(slice)?, slice);
@@ -78,6 +93,10 @@ fn service(
     let phi_of_full = slice_of_full
         .first()
         .and_then(|slice| phi(middle(&offline)? / middle(&slice_of_full)?, slice));
+    let names =
+        |runs: &[&MeasuredRow]| -> Vec<String> { runs.iter().map(|run| run.name()).collect() };
+    let mut slices_on = names(&slice_of_one);
+    slices_on.extend(names(&slice_of_full));
     let mut fitted_on: Vec<String> = cases.iter().map(|case| case.run.name()).collect();
     fitted_on.extend(offline.iter().map(|run| run.name()));
     Some(FittedService {
@@ -90,7 +109,169 @@ fn service(
         single_p90_ms: single,
         phi_of_one,
         phi_of_full,
-        residual,
+        residual: scatter.own,
+        machines: scatter.machines,
         fitted_on,
+        single_on: names(&single_rows),
+        slices_on,
     })
+}
+
+/// The workloads of the validation with the service times that were found, where the catalogue has
+/// none of another origin, and with how much machines differ; each with the preset it usually runs
+/// under.
+pub fn fitted_workloads(
+    input: &Validation,
+    services: &[FittedService],
+) -> Vec<(Workload, &'static str)> {
+    let with_services = |workload: &Workload| {
+        let mut workload = workload.clone();
+        let own = services.iter().filter(|found| found.benchmark == workload.id);
+        let mut is_new = false;
+        for found in own.collect::<Vec<_>>() {
+            let known = workload.service.get(&found.gpu);
+            if known.is_none_or(|known| known.work.source.contains(SOURCE)) {
+                let service = service_time(&workload, found, services);
+                workload.service.insert(found.gpu.clone(), service);
+            } else if let Some(known) = workload.service.get_mut(&found.gpu) {
+                let server = found.fitted_on.iter().filter(|row| row.ends_with("Server"));
+                known.machines = Some(machines(found, server.cloned().collect()));
+            }
+            is_new = true;
+        }
+        let preset = if workload.id.starts_with("bert") { "mlperf-bert" } else { "mlperf-lwis" };
+        is_new.then_some((workload, preset))
+    };
+    input.workloads.values().filter_map(with_services).collect()
+}
+
+/// How numbers of a validation are known again.
+const SOURCE: &str = "slicewise validate";
+
+/// The service time that the rows of a GPU say.
+fn service_time(
+    workload: &Workload,
+    found: &FittedService,
+    services: &[FittedService],
+) -> ServiceTime {
+    let numbers = found.numbers;
+    let server_batch = found.server_batch.max(2);
+    let per_sample = found.offline_sample_ms - numbers.launch_ms / f64::from(found.offline_batch);
+    let served = numbers.work_factor * per_sample;
+    // BERT works on tokens: a batch of one is a small one. Images share what a batch costs once.
+    let cpu = workload.cpu.launch_per_batch.value.as_millis_f64();
+    let alone = match found.single_p90_ms.filter(|_| !workload.id.starts_with("bert")) {
+        Some(single) => (single - numbers.launch_ms - cpu).max(served),
+        None => served,
+    };
+    let full = (served * f64::from(server_batch)).max(alone);
+    let mut work = vec![(1, millis(alone)), (server_batch, millis(full))];
+    if found.offline_batch > server_batch {
+        let offline = per_sample * f64::from(found.offline_batch);
+        work.push((found.offline_batch, millis(offline.max(full))));
+    }
+    let of = |scenario: &str| -> Vec<String> {
+        found.fitted_on.iter().filter(|row| row.ends_with(scenario)).cloned().collect()
+    };
+    let (server, mut all) = (of("Server"), found.fitted_on.clone());
+    if !workload.id.starts_with("bert") {
+        all.extend(found.single_on.iter().cloned());
+    }
+    let fitted = |on: &[String]| (on.to_vec(), Some((found.residual * 1e3).round() / 1e3));
+    let source = format!(
+        "{SOURCE}: every row of this benchmark and GPU under its own harness, fitted together; Offline rates are medians"
+    );
+    let fact = |on: &[String]| passport(source.clone(), fitted(on));
+    let none = || assumed("assumed: these rows do not tell it from launch and work");
+    ServiceTime {
+        launch: fact(&server).of(millis(numbers.launch_ms)),
+        host_floor: none().of(SimDuration::ZERO),
+        phi: phi(found, services, &server),
+        spread: match numbers.spread {
+            0.0 => none().of(Share::NONE),
+            spread => fact(&server).of(share(spread)),
+        },
+        work: fact(&all).of(WorkTable::new(work).expect("work rises with batch")),
+        boost: assumed("assumed: no rows tell a clock that follows the load").of(1.0),
+        machines: Some(machines(found, server)),
+        alternatives: Vec::new(),
+    }
+}
+
+/// By how much machines differ, from the rows of the benchmark on any GPU.
+fn machines(found: &FittedService, server: Vec<String>) -> Fact<Share> {
+    let source = format!(
+        "{SOURCE}: scatter of the factor on work that meets p99 about the GPU's, over the benchmark's rows on all GPUs at their usual power limit"
+    );
+    passport(source, (server, None)).of(share((found.machines * 1e3).round() / 1e3))
+}
+
+/// Phi of a batch of one and of a full one from MIG slices, of the GPU or, without, of another; and
+/// of a Server batch where overlapping batches tell it.
+fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> Fact<PhiTable> {
+    let has_slices =
+        |other: &&FittedService| other.phi_of_one.is_some() && other.phi_of_full.is_some();
+    let family = |benchmark: &str| benchmark.split('.').next().map(str::to_string);
+    let near = services.iter().filter(|other| family(&other.benchmark) == family(&found.benchmark));
+    let sliced = Some(found)
+        .into_iter()
+        .chain(near.clone().filter(|other| other.gpu == found.gpu))
+        .chain(near)
+        .find(has_slices);
+    let told = Some(share(found.numbers.phi)).filter(|phi| *phi < Share::WHOLE);
+    let batch = found.server_batch.max(2);
+    let Some((sliced, one, full)) =
+        sliced.and_then(|other| Some((other, other.phi_of_one?, other.phi_of_full?)))
+    else {
+        let phi = told.unwrap_or(Share::WHOLE);
+        return assumed("assumed: no row on a slice tells it").of(PhiTable::constant(phi));
+    };
+    let round = |phi: f64| share((phi * 1e3).round() / 1e3);
+    let mut points = vec![(1, round(one))];
+    match told.filter(|_| found.offline_batch > batch) {
+        Some(told) => points.extend([(batch, told), (found.offline_batch, round(full))]),
+        None => points.push((batch, round(full))),
+    }
+    let mut on = sliced.slices_on.clone();
+    if told.is_some() {
+        on.extend_from_slice(server);
+    }
+    let source = format!(
+        "{SOURCE}: one MIG slice over the whole GPU, SingleStream p90 and Offline rate, phi = (m - 1) / (1 / s - 1) for a slice s on which a batch takes m times as long{}",
+        if told.is_some() { "; of a Server batch by how its rows overlap" } else { "" }
+    );
+    passport(source, (on, None)).of(PhiTable::new(points).expect("batches rise"))
+}
+
+/// A fact without its value.
+struct Passport {
+    source: String,
+    standing: Standing,
+    fitted_on: Vec<String>,
+    residual: Option<f64>,
+}
+
+impl Passport {
+    fn of<T>(self, value: T) -> Fact<T> {
+        let Self { source, standing, fitted_on, residual } = self;
+        Fact { value, source, standing, fitted_on, residual }
+    }
+}
+
+fn passport(source: String, (fitted_on, residual): (Vec<String>, Option<f64>)) -> Passport {
+    Passport { source, standing: Standing::Fitted, fitted_on, residual }
+}
+
+fn assumed(source: &str) -> Passport {
+    let source = source.to_string();
+    Passport { source, standing: Standing::Assumed, fitted_on: Vec::new(), residual: None }
+}
+
+/// To a microsecond: more than these rows know.
+fn millis(ms: f64) -> SimDuration {
+    SimDuration::from_nanos(((ms * 1e3).round().max(1.0) * 1e3) as u64)
+}
+
+fn share(part: f64) -> Share {
+    Share::new(part.clamp(0.0, 1.0)).expect("it is clamped")
 }
