@@ -326,9 +326,7 @@ fn fit(mut table: Reader<'_>, problems: &Problems) -> Fit {
         fit.work_at = work.get("at").and_then(|value| batches(&value));
         work.finish();
     }
-    fit.machines = table.get("machines").and_then(|value| {
-        value.bounded(|differ: &Share| differ.get() <= 0.2, "0 to 20 %, between machines")
-    });
+    fit.machines = table.get("machines").and_then(|value| super::entries::machines(&value));
     let most = 1000..=50_000_000;
     fit.queries = table.get("queries").and_then(|value| value.whole(most, " queries"));
     table.finish();

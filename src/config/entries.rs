@@ -165,7 +165,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     };
     let machines = table
         .has("machines")
-        .then(|| fact(&mut table, sources, "machines", |value| value.quantity::<Share>()));
+        .then(|| fact(&mut table, sources, "machines", machines));
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
@@ -178,6 +178,11 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
+}
+
+/// By how much work differs between machines with one GPU.
+pub(super) fn machines(value: &Value<'_>) -> Option<Share> {
+    value.bounded(|differ: &Share| differ.get() <= 0.2, "0 to 20 %, between machines")
 }
 
 fn boost(value: &Value<'_>) -> Option<f64> {

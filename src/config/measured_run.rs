@@ -152,7 +152,9 @@ impl Parts<'_> {
             vms: vec![vm],
         };
         let (source, observed) = (source?, observed?);
-        Some(MeasuredRun { row, source, experiment, observed, is_fitted: !check? })
+        // Machines are told apart once all runs are read.
+        let machine = 0;
+        Some(MeasuredRun { row, source, experiment, observed, machine, is_fitted: !check? })
     }
 }
 

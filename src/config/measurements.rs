@@ -97,18 +97,31 @@ impl Measurements {
                 offline.push((system.clone(), rate));
             }
         }
+        let mut named: Vec<&String> = Vec::new();
+        for system in self.runs.iter().filter_map(|read| read.system.as_ref()) {
+            if !named.contains(&system) {
+                named.push(system);
+            }
+        }
+        let place = |system: Option<&String>| {
+            system.and_then(|system| named.iter().position(|name| *name == system)).unwrap_or(0)
+        };
+        let places: Vec<usize> = self.runs.iter().map(|read| place(read.system.as_ref())).collect();
+        let numbers: Vec<usize> = offline.iter().map(|(name, _)| place(Some(name))).collect();
+        self.runs.iter_mut().zip(places).for_each(|(read, place)| read.run.machine = place);
         let Some((_, reference)) = offline.first().cloned() else { return };
         for read in &mut self.runs {
             let own = offline.iter().find(|(name, _)| Some(name) == read.system.as_ref());
             let speed = own.map_or(1.0, |(_, rate)| rate / reference);
             read.run.experiment.hypervisor.gpu_speed.value *= speed;
         }
-        let others = offline.iter().skip(1);
-        self.notes.extend(others.map(|(name, rate)| {
+        let others = offline.iter().zip(numbers).skip(1);
+        self.notes.extend(others.map(|((name, rate), number)| {
             let (percent, first) = ((rate / reference - 1.0) * 100.0, &offline[0].0);
             let how = if percent < 0.0 { "slower" } else { "faster" };
             format!(
-                "{name} is taken to be {:.2} % {how} than {first}, by their Offline rates",
+                "{name}, machine[{}], is taken to be {:.2} % {how} than {first}, by their Offline rates; under Server load it may differ from that as machines do",
+                number + 1,
                 percent.abs()
             )
         }));

@@ -51,6 +51,83 @@ fn one_percent_more_work_moves_p99_as_theory_says() {
     assert!(idle.runs[0].vms[0].uncertainty.more_work.is_none());
 }
 
+/// A workload whose machines differ by 2 %, on a platform taken from runs at 0.98 to 1.01 of its speed:
+/// work is multiplied by exp(1.645 x 0.02) / 0.98 = 1.0545 at one end and by exp(-0.0329) / 1.01 =
+/// 0.9580 at the other. Alone, one query at a time and of one size, its latency goes alike.
+#[test]
+fn what_machines_and_platforms_leave_open_is_an_interval() {
+    let work = SimDuration::from_millis(5);
+    let mut experiment = queue(1, 100.0, work, SizeDistribution::Fixed, 20);
+    experiment.vms[0].load.scenario = TestScenario::SingleStream;
+    experiment.vms[0].load.settings.min_query_count = 200;
+    experiment.vms[0].load.settings.min_duration = SimDuration::from_millis(1);
+    assert!(run(experiment.clone(), 1).runs[0].vms[0].fits.is_none());
+    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    service.machines = Some(Fact {
+        value: slicewise::units::Share::new(0.02).unwrap(),
+        source: "a test".to_string(),
+        standing: Standing::Assumed,
+        fitted_on: Vec::new(),
+        residual: None,
+    });
+    experiment.hypervisor.gpu_speed_range = Some([0.98, 1.01]);
+    let results = run(experiment.clone(), 1);
+    let fits = results.runs[0].vms[0].fits.as_ref().expect("two machines beside its own");
+    assert_eq!(fits.sets, 3);
+    let [low, high] = fits.latency_ms["p99"];
+    assert!(
+        (low / 5.0 - 0.9580).abs() < 2e-3 && (high / 5.0 - 1.0545).abs() < 2e-3,
+        "{low} {high}"
+    );
+    // Bare metal has no platform to doubt: exp(0.0329) = 1.0334 and its inverse.
+    let bare = results.runs[1].vms[0].fits.as_ref().expect("machines differ there too");
+    let [low, high] = bare.latency_ms["p99"];
+    assert!(
+        (low / 5.0 - 0.9676).abs() < 2e-3 && (high / 5.0 - 1.0334).abs() < 2e-3,
+        "{low} {high}"
+    );
+}
+
+/// The capacity of a queue whose every time goes with work, the bound too long to matter to more than
+/// a percent: so it goes with speed, by the same 1.0334 and its inverse.
+#[test]
+fn a_capacity_says_what_slower_machines_would_do() {
+    let mut experiment = queue(1, 100.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 600);
+    experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(400);
+    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    service.machines = Some(Fact {
+        value: slicewise::units::Share::new(0.02).unwrap(),
+        source: "a test".to_string(),
+        standing: Standing::Assumed,
+        fitted_on: Vec::new(),
+        residual: None,
+    });
+    let system = study::System {
+        name: "queue".to_string(),
+        experiment,
+        bare_metal: None,
+        with_curve: false,
+    };
+    let plan = CapacityPlan {
+        name: "test".to_string(),
+        title: "Test".to_string(),
+        hash: String::new(),
+        seed: 1,
+        search: CapacitySearch { precision: 0.002 },
+        replications: 1,
+        systems: vec![system],
+        gaps: Vec::new(),
+        skipped: Vec::new(),
+    };
+    let found = &study::capacities(&plan, &|_, _, _| {}).systems[0];
+    let [low, high] = found.capacity_per_s_between_inputs.expect("machines differ");
+    let mean = found.capacity_per_s.mean;
+    assert!(
+        (low / mean - 0.9676).abs() < 0.01 && (high / mean - 1.0334).abs() < 0.01,
+        "{low} {mean} {high}"
+    );
+}
+
 /// Of 1000 samples 10 lie beyond p99 and 1 beyond p99.9, and a note says that these are few.
 #[test]
 fn a_percentile_says_how_many_samples_lie_beyond() {

@@ -13,7 +13,7 @@ mod times;
 
 pub use document::{CalibrationResults, FigureFit, ParameterResult, RunFit};
 pub use parameters::{FitParameter, Knob, Proposal, Wish, with_parameters};
-pub use problem::{Matrix, fit_subset, run_figures};
+pub use problem::run_figures;
 pub use search::{Candidate, Problem, Quantity, Region, search};
 
 use super::Progress;
@@ -74,6 +74,9 @@ pub struct MeasuredRun {
     pub experiment: Experiment,
     /// What was measured.
     pub observed: Vec<Observed>,
+    /// The machine it was made on, by its place among those named: 0 for the first, whose numbers are
+    /// fitted, and where none is named.
+    pub machine: usize,
     /// Whether the fit sees it; otherwise it is only compared with the prediction.
     pub is_fitted: bool,
 }

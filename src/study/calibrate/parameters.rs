@@ -5,7 +5,7 @@
 use super::{BatchTime, MeasuredRun};
 use crate::spec::{GpuSharing, PhiTable, SizeDistribution, TestScenario, WorkTable, Workload};
 use crate::units::{Share, SimDuration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// One number of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -24,6 +24,8 @@ pub enum Knob {
     Phi(u32),
     /// Work of a batch of this size, in milliseconds.
     Work(u32),
+    /// The speed of this machine under Server load, over what its Offline rate says of it.
+    Machine(usize),
 }
 
 impl Knob {
@@ -37,20 +39,21 @@ impl Knob {
             Knob::Boost => "boost".to_string(),
             Knob::Phi(batch) => format!("phi[{batch}]"),
             Knob::Work(batch) => format!("work[{batch}]"),
+            Knob::Machine(machine) => format!("machine[{}]", machine + 1),
         }
     }
 
     /// The unit of its value; empty for a ratio.
     pub fn unit(self) -> &'static str {
         match self {
-            Knob::Spread | Knob::Boost | Knob::Phi(_) => "",
+            Knob::Spread | Knob::Boost | Knob::Phi(_) | Knob::Machine(_) => "",
             _ => "ms",
         }
     }
 
     /// Whether its range is one of factors, not of differences.
     pub(super) fn is_factor(self) -> bool {
-        matches!(self, Knob::Work(_))
+        matches!(self, Knob::Work(_) | Knob::Machine(_))
     }
 }
 
@@ -95,6 +98,8 @@ pub fn with_parameters(
             Knob::Boost => service.boost.value = value.clamp(1.0, 2.0),
             Knob::Phi(batch) => drop(phi.insert(batch, share(value))),
             Knob::Work(batch) => drop(work.insert(batch, ms(value))),
+            // A machine's, not the workload's.
+            Knob::Machine(_) => {}
         }
     }
     if !phi.is_empty() {
@@ -204,6 +209,13 @@ impl Proposal<'_> {
         for batch in work_at {
             let start = self.work_start(batch);
             all.push(self.parameter(Knob::Work(batch), start / 2.0, start * 2.0, start, true));
+        }
+        if service.machines.is_some() {
+            let served = fitted().filter(|run| of(run).0 == TestScenario::Server);
+            let others: BTreeSet<usize> =
+                served.map(|run| run.machine).filter(|at| *at > 0).collect();
+            let speeds = others.into_iter().map(Knob::Machine);
+            all.extend(speeds.map(|knob| self.parameter(knob, 0.9, 1.1, 1.0, true)));
         }
         all
     }

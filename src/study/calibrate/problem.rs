@@ -1,13 +1,14 @@
 //! From measured runs to a problem for the search: what a candidate predicts is simulated.
 //!
-//! [`Matrix`] and [`fit_subset`] keep the two apart, so that each run is simulated once for each
-//! candidate and then any choice of runs can be fitted.
+//! Machines with one GPU differ: beside the first, each may do its Server work a little faster or slower
+//! than its Offline rate says, by as much as such machines do. Otherwise one percent of speed, which
+//! moves latency near saturation by ten, would be taken for a property of the model.
 
 use super::document::{self, Fitted};
-use super::search::{Number, Problem, Quantity, residuals, search};
+use super::search::{Number, Problem, Quantity, search};
 use super::{
-    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, Knob, MeasuredRun, Region,
-    noise_of, with_parameters,
+    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, FitParameter, Knob,
+    MeasuredRun, Region, noise_of, with_parameters,
 };
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
@@ -61,55 +62,22 @@ pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> R
     }
 }
 
-/// Every candidate's figures for every run: `figures[candidate][run]`.
-#[derive(Clone, Debug)]
-pub struct Matrix {
-    /// One row per candidate, one entry per run.
-    pub figures: Vec<Vec<RunFigures>>,
-}
-
-/// The best candidate on some of the runs and all that fit them nearly as well, best first;
-/// `numbers` is how many numbers the candidates differ in.
-pub fn fit_subset(
-    matrix: &Matrix,
-    runs: &[MeasuredRun],
-    subset: &[usize],
-    numbers: usize,
-) -> Vec<usize> {
-    let chosen: Vec<&MeasuredRun> = subset.iter().map(|&run| &runs[run]).collect();
-    let quantities: Vec<Quantity> = chosen.iter().flat_map(|run| quantities(run, true)).collect();
-    let objective = |candidate: &Vec<RunFigures>| {
-        let predicted: Vec<f64> =
-            subset.iter().flat_map(|&run| predicted(&runs[run], &candidate[run])).collect();
-        let left = residuals(&quantities, &predicted, |quantity| quantity.is_fitted);
-        (left.iter().map(|x| x * x).sum::<f64>(), left.len())
-    };
-    let all: Vec<(f64, usize)> = matrix.figures.iter().map(objective).collect();
-    let Some(best) = (0..all.len()).min_by(|&a, &b| all[a].0.total_cmp(&all[b].0)) else {
-        return Vec::new();
-    };
-    let freedom = all[best].1.saturating_sub(numbers).max(1) as f64;
-    let allowance = (all[best].0 / freedom).max(1.0) * super::search::chi_squared_95(numbers);
-    let mut near: Vec<usize> =
-        (0..all.len()).filter(|&index| all[index].0 <= all[best].0 + allowance).collect();
-    near.sort_by(|&a, &b| all[a].0.total_cmp(&all[b].0));
-    near
-}
-
 /// What was seen of a run, for the search.
 fn quantities(run: &MeasuredRun, is_fitted: bool) -> Vec<Quantity> {
     let scenario = run.experiment.vms[0].load.scenario;
     let of = |seen: &super::Observed| Quantity {
         observed: seen.value,
         sigma: noise_of(&seen.figure),
-        is_fitted: is_fitted && tells(scenario, &seen.figure),
+        is_fitted: is_fitted && tells(scenario, &seen.figure, run.machine),
     };
     run.observed.iter().map(of).collect()
 }
 
-/// Whether a figure of this scenario tells a fit something of its own.
-fn tells(scenario: TestScenario, figure: &str) -> bool {
+/// Whether a figure of this scenario tells a fit something of its own. A minimum shows CPU time, which
+/// is that of the machine: only the first machine's is fitted.
+fn tells(scenario: TestScenario, figure: &str, machine: usize) -> bool {
     match scenario {
+        _ if figure == "min" && machine > 0 => false,
         // The rate of a Server run is put in, and Offline latencies are the rate once more.
         TestScenario::Server => figure != "completed_per_s" && FITTED_FIGURES.contains(&figure),
         TestScenario::Offline => figure == "completed_per_s",
@@ -142,6 +110,13 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
         .map(|time| Quantity { observed: time.ms, sigma: noise_of("batch"), is_fitted: true })
         .collect();
     quantities_of_all.extend(plan.runs.iter().flat_map(|run| quantities(run, run.is_fitted)));
+    let differ = machines(plan);
+    quantities_of_all.extend(free.iter().filter(|parameter| is_machine(parameter.knob)).map(
+        |_| {
+            // What is known of another machine before its run is seen.
+            Quantity { observed: 1.0, sigma: differ, is_fitted: true }
+        },
+    ));
     let predict = |values: &[f64]| predictions(plan, values, plan.queries_max);
     let expected = 9 * (free.len() as u64 + 4) + 2 * free.len() as u64 + 17;
     let show = |done: u64| progress(done.min(expected), expected, "candidates simulated");
@@ -182,19 +157,58 @@ fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<
         let whole = service.launch.value.as_nanos_f64() + work;
         whole.max(service.host_floor.value.as_nanos_f64()) / 1e6
     });
-    let runs = plan
-        .runs
-        .iter()
-        .flat_map(|run| predicted(run, &run_figures(&run.experiment, &workload, queries_max)));
-    times.chain(runs).collect()
+    let speeds = machine_speeds(plan, values);
+    let runs = plan.runs.iter().flat_map(|run| {
+        let experiment = at_speed(run, &speeds);
+        predicted(run, &run_figures(&experiment, &workload, queries_max))
+    });
+    let freed = speeds.iter().filter(|(_, is_free, _)| *is_free).map(|(_, _, speed)| *speed);
+    times.chain(runs).chain(freed).collect()
+}
+
+/// The standard deviation of work between machines.
+fn machines(plan: &CalibrationPlan) -> f64 {
+    let machines = plan.workload.service[&plan.gpu].machines.as_ref();
+    machines.map_or(0.0, |machines| machines.value.get())
+}
+
+fn is_machine(knob: Knob) -> bool {
+    matches!(knob, Knob::Machine(_))
+}
+
+/// For each machine that has a number: which, whether it is free, and its speed.
+fn machine_speeds(plan: &CalibrationPlan, values: &[f64]) -> Vec<(usize, bool, f64)> {
+    let mut values = values.iter();
+    let of = |parameter: &FitParameter| {
+        let value = match parameter.is_held {
+            true => parameter.start,
+            false => *values.next().expect("one value for each free parameter"),
+        };
+        match parameter.knob {
+            Knob::Machine(machine) => Some((machine, !parameter.is_held, value)),
+            _ => None,
+        }
+    };
+    plan.parameters.iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
+}
+
+/// The run with its machine's speed under Server load over what its Offline rate says.
+fn at_speed(run: &MeasuredRun, speeds: &[(usize, bool, f64)]) -> Experiment {
+    let mut experiment = run.experiment.clone();
+    let own = speeds.iter().find(|(machine, ..)| *machine == run.machine);
+    if let (Some((_, _, speed)), TestScenario::Server) = (own, experiment.vms[0].load.scenario) {
+        experiment.hypervisor.gpu_speed.value *= speed;
+    }
+    experiment
 }
 
 /// What the runs that are only checked would show on slower (1) or faster (-1) machines and platforms;
 /// not a number for everything else, and where nothing is known of machines and platforms.
 fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Candidate {
     let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
+    let speeds = machine_speeds(plan, values);
     let of_run = |run: &MeasuredRun| {
-        let mut experiment = run.experiment.clone();
+        let mut experiment = at_speed(run, &speeds);
         experiment.vms[0].workload = workload.clone();
         match fits::swayed(&experiment, slower).filter(|_| !run.is_fitted) {
             Some(other) => {

@@ -91,6 +91,10 @@ const STEP: f64 = 0.04;
 const DAMPINGS: [f64; 4] = [0.0, 0.1, 1.0, 10.0];
 /// A round that gains less than this part of the objective is the last.
 const GAIN_MIN: f64 = 0.01;
+/// So often the search goes on from a candidate of the region that turns out better.
+const DESCENTS_MAX: usize = 4;
+/// A candidate of the region that gains less than this part of the objective is no better.
+const PROBE_GAIN_MIN: f64 = 0.03;
 /// Candidates on and in the region, beside those along its axes.
 const PROBES: u32 = 16;
 
@@ -99,26 +103,17 @@ pub fn search(problem: &Problem<'_>) -> Region {
     let mut search = Search { problem, tried: Vec::new() };
     let start = problem.numbers.iter().map(|number| number.to_scaled(number.start)).collect();
     search.try_all(vec![start]);
-    let mut best = 0;
-    let mut slopes = None;
-    for _ in 0..ROUNDS_MAX {
-        let around = search.slopes(best);
-        let steps = DAMPINGS.iter().filter_map(|&damping| search.step(best, &around, damping));
-        let steps: Vec<_> = steps.collect();
-        slopes = Some((best, around));
-        search.try_all(steps);
+    let mut slopes = search.descend();
+    for _ in 0..DESCENTS_MAX {
+        let before = search.best();
+        search.probe_region(before, &slopes);
         let found = search.best();
-        let (before, after) = (search.objective(best), search.objective(found));
-        if found == best {
+        // Slopes from noisy differences can end in a side valley: the probes look about.
+        if search.objective(found) > search.objective(before) * (1.0 - PROBE_GAIN_MIN) {
             break;
         }
-        best = found;
-        if after > before * (1.0 - GAIN_MIN) {
-            break;
-        }
+        slopes = search.descend();
     }
-    let (centre, slopes) = slopes.expect("there is at least one round");
-    search.probe_region(centre, best, &slopes);
     search.finish(&slopes)
 }
 
@@ -167,6 +162,28 @@ impl Search<'_> {
     fn best(&self) -> usize {
         let all = 0..self.tried.len();
         all.min_by(|&a, &b| self.pulled(a).total_cmp(&self.pulled(b))).expect("one was tried")
+    }
+
+    /// Goes downhill from the best so far until it no longer gains; the last slopes.
+    fn descend(&mut self) -> Slopes {
+        let mut best = self.best();
+        let mut slopes = Slopes::new();
+        for _ in 0..ROUNDS_MAX {
+            slopes = self.slopes(best);
+            let steps: Vec<_> =
+                DAMPINGS.iter().filter_map(|&damping| self.step(best, &slopes, damping)).collect();
+            self.try_all(steps);
+            let found = self.best();
+            let (before, after) = (self.objective(best), self.objective(found));
+            if found == best {
+                break;
+            }
+            best = found;
+            if after > before * (1.0 - GAIN_MIN) {
+                break;
+            }
+        }
+        slopes
     }
 
     fn scaled(&self, index: usize) -> Vec<f64> {
@@ -247,7 +264,7 @@ impl Search<'_> {
     }
 
     /// Tries candidates on the edge of the region that the slopes describe, and inside it.
-    fn probe_region(&mut self, _centre: usize, best: usize, slopes: &Slopes) {
+    fn probe_region(&mut self, best: usize, slopes: &Slopes) {
         let size = self.problem.numbers.len();
         let Some(lower) = cholesky(&self.curvature(slopes, 0.0)) else { return };
         let Some(axes) = cholesky(&inverse(&lower)) else { return };
