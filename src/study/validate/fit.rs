@@ -153,13 +153,7 @@ impl Fit<'_> {
         const MOST: f64 = 0.3;
         let errors = train.iter().filter_map(|&case| {
             let factor = self.factor(case, candidate)?;
-            let machine = self.cases[case].run.machine();
-            let others: Vec<usize> = train
-                .iter()
-                .copied()
-                .filter(|&other| self.cases[other].run.machine() != machine)
-                .collect();
-            let gpu = self.gpu_factor(&others, candidate, case)?;
+            let gpu = self.gpu_factor(&self.beside(train, case), candidate, case)?;
             let curve = self.curve(case, candidate);
             let shape: f64 = ["p50", "p90"]
                 .iter()
@@ -192,13 +186,21 @@ impl Fit<'_> {
         Some(((machines * middle + all) / (machines + 1.0)).exp())
     }
 
-    /// The standard deviation of the logarithm of the factors of `train` about their GPUs'.
+    /// The cases of `train` on other machines than that of `case`.
+    fn beside(&self, train: &[usize], case: usize) -> Vec<usize> {
+        let machine = self.cases[case].run.machine();
+        let others = train.iter().copied();
+        others.filter(|&other| self.cases[other].run.machine() != machine).collect()
+    }
+
+    /// The standard deviation of the logarithm of the factors of `train` about what the machines
+    /// beside each say.
     pub(super) fn scatter(&self, train: &[usize], candidate: usize) -> f64 {
         let squares: Vec<f64> = train
             .iter()
             .filter_map(|&case| {
                 let factor = self.factor(case, candidate)?;
-                let gpu = self.gpu_factor(train, candidate, case)?;
+                let gpu = self.gpu_factor(&self.beside(train, case), candidate, case)?;
                 Some((factor / gpu).ln().powi(2))
             })
             .collect();
