@@ -163,9 +163,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         true => fact(&mut table, sources, "boost", boost),
         false => Some(no_boost()),
     };
-    let machines = table
-        .has("machines")
-        .then(|| fact(&mut table, sources, "machines", machines));
+    let machines = table.has("machines").then(|| fact(&mut table, sources, "machines", machines));
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
