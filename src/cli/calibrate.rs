@@ -15,6 +15,9 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     let plan = plan(arguments, configs)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&plan.name));
     let folder = Folder::open(&out, arguments.force)?;
+    if let Some(path) = &arguments.workload {
+        report::can_write(path)?;
+    }
     let say = |line: String| {
         if !arguments.quiet {
             output::message(&line)

@@ -69,6 +69,9 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
     let folder = Folder::open(&out, arguments.force)?;
+    if let Some(path) = &arguments.page {
+        report::can_write(path)?;
+    }
     let say = |line: String| {
         if !arguments.quiet {
             output::message(&line)

@@ -8,6 +8,7 @@ use super::{FAULTS_MAX, Fault};
 use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 /// The columns of latencies with their names in the result document.
 const LATENCIES: [(&str, &str); 9] = [
@@ -26,6 +27,32 @@ const LATENCIES: [(&str, &str); 9] = [
 const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
+/// Columns that a row may do without, beside those of latencies.
+const OPTIONAL: [&str; 22] = [
+    "submitter",
+    "virtualized",
+    "hetero_multi_use",
+    "harness",
+    "samples_per_second",
+    "scheduled_samples_per_second",
+    "completed_samples_per_second",
+    "target_qps",
+    "target_latency_ns",
+    "min_duration_ms",
+    "mean_wrapped",
+    "singlestream_p90_ns",
+    "gpu_batch_size",
+    "gpu_copy_streams",
+    "gpu_inference_streams",
+    "instance_group_count",
+    "deque_timeout_usec",
+    "max_queue_delay_usec",
+    "soft_drop",
+    "precision",
+    "start_from_device",
+    "mig",
+];
+
 /// The scenarios of LoadGen that are read.
 const SCENARIOS: [(&str, TestScenario); 3] = [
     ("Server", TestScenario::Server),
@@ -43,7 +70,7 @@ pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
         let help = "docs/validation.md lists the columns";
         return Err(vec![Fault::at(rows.head_span(), title).help(help)]);
     }
-    let (mut runs, mut faults) = (Vec::new(), Vec::new());
+    let (mut runs, mut faults) = (Vec::new(), misspelt(&rows));
     for index in 0..rows.len() {
         let mut row = Reading { rows: &rows, index, faults: &mut faults };
         let run = row.run(text);
@@ -56,6 +83,27 @@ pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
         faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
     }
     if faults.is_empty() { Ok(runs) } else { Err(faults) }
+}
+
+/// Other columns are passed over, but one that is nearly the name of a column that is not there was
+/// meant to be it.
+fn misspelt(rows: &Rows) -> Vec<Fault> {
+    let latencies = LATENCIES.map(|(column, _)| column);
+    let known = || NEEDED.iter().chain(&OPTIONAL).chain(&latencies).copied();
+    let of = |(name, span): (&str, Range<usize>)| {
+        let name = name.to_lowercase();
+        if known().any(|known| known == name) {
+            return None;
+        }
+        let missing = known().filter(|known| rows.column(&[known]).is_none());
+        let near = missing
+            .map(|known| (strsim::osa_distance(&name, known), known))
+            .filter(|(distance, _)| *distance <= 2)
+            .min()?;
+        let title = format!("unknown column `{name}`");
+        Some(Fault::at(span, title).did_you_mean(Some(near.1.to_string())))
+    };
+    rows.head().filter_map(of).collect()
 }
 
 /// One row under way; what is wrong in it is collected.
@@ -210,6 +258,18 @@ mod tests {
         assert_eq!(runs[0].latency["p99"], SimDuration::from_nanos(2000));
         assert!(!runs[0].latency.contains_key("mean"), "an overflowed mean is none");
         assert_eq!(runs[0].settings.soft_drop, Share::new(0.993));
+    }
+
+    #[test]
+    fn a_column_that_is_nearly_one_or_stands_twice_is_told() {
+        let head = HEAD.replace("p99_ns", "p99_ms").replace("target_qps", "target_qps,Notes");
+        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,,7,1,0.9\n"));
+        let faults = faults.unwrap_err();
+        assert_eq!(faults.len(), 1, "{faults:#?}");
+        assert!(faults[0].title.contains("`p99_ms`"), "{faults:#?}");
+        let head = HEAD.replace("mean_ns", "P50_ns");
+        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,7,1,0.9\n"));
+        assert!(faults.unwrap_err()[0].title.contains("twice"));
     }
 
     #[test]

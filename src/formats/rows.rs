@@ -58,7 +58,30 @@ impl Rows {
             let help = "the first line names the columns";
             return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
         };
-        Ok(Rows { head: head.cells, rows: rows.collect() })
+        let rows = Rows { head: head.cells, rows: rows.collect() };
+        let repeated = rows.repeated();
+        if repeated.is_empty() { Ok(rows) } else { Err(repeated) }
+    }
+
+    /// One fault for each column whose name stood in the head before: which one counts is not known.
+    fn repeated(&self) -> Vec<Fault> {
+        let mut faults = Vec::new();
+        for (index, (name, span)) in self.head.iter().enumerate() {
+            let name = name.trim();
+            let before = self.head[..index].iter();
+            if !name.is_empty()
+                && before.clone().any(|(other, _)| other.trim().eq_ignore_ascii_case(name))
+            {
+                let title = format!("the head names the column `{name}` twice");
+                faults.push(Fault::at(span.clone(), title).help("rename one, or drop it"));
+            }
+        }
+        faults
+    }
+
+    /// The columns of the head with their places.
+    pub(super) fn head(&self) -> impl Iterator<Item = (&str, Range<usize>)> {
+        self.head.iter().map(|(name, span)| (name.trim(), span.clone()))
     }
 
     /// The place of the head.

@@ -172,6 +172,19 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     written.with_context(cannot)
 }
 
+/// Whether [`write_file`] could write there, before the work whose result it is: missing folders are
+/// made, nothing else stays.
+pub fn can_write(path: &Path) -> anyhow::Result<()> {
+    let cannot = || format!("cannot write {}", path.display());
+    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+    let parent = parent.unwrap_or(Path::new("."));
+    fs::create_dir_all(parent).with_context(cannot)?;
+    anyhow::ensure!(!path.is_dir(), "{}: it is a folder", cannot());
+    let name = path.file_name().with_context(cannot)?.to_string_lossy();
+    let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
+    fs::write(&temporary, []).and_then(|()| fs::remove_file(&temporary)).with_context(cannot)
+}
+
 /// Makes a new folder of the files and the marker that lists them.
 fn fill(folder: &Path, files: &[File]) -> io::Result<()> {
     if folder.exists() {

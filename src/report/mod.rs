@@ -26,7 +26,7 @@ pub use calibration::{
     catalogue_file, document as calibration_document, files as calibration_files,
 };
 pub use capacity::{document as capacity_document, files as capacity_files};
-pub use folder::{Folder, FolderError, write_file};
+pub use folder::{Folder, FolderError, can_write, write_file};
 pub use json::document;
 pub use partial::Partial;
 pub use sweep::{document as sweep_document, files as sweep_files};

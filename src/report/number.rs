@@ -77,6 +77,11 @@ pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
+/// `1 VM`, `2 VMs`.
+pub(super) fn vms(count: u32) -> String {
+    if count == 1 { "1 VM".to_string() } else { format!("{count} VMs") }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

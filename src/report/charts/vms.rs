@@ -3,7 +3,7 @@
 //!
 //! It chooses what is drawn; `panel` draws it.
 
-use super::super::number::{clip, plain};
+use super::super::number::{clip, plain, vms};
 use super::figure::Figure;
 use super::panel::{self, Along, Panel, Place, Series};
 use super::sweep::{bound_name, time};
@@ -37,7 +37,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&WayResult]) -> Figure {
     counts.sort_unstable();
     counts.dedup();
     let series = drawn.iter().map(|way| Series {
-        name: format!("{}, {} VMs", way.name, way.vms),
+        name: format!("{}, {}", way.name, vms(way.vms)),
         places: way.curve.iter().map(|point| Some(place(&counts, way, point))).collect(),
     });
     let panel = Panel {

@@ -1,6 +1,6 @@
 //! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
 
-use super::super::number::{plain, wrap};
+use super::super::number::{plain, vms, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, notes};
@@ -90,7 +90,7 @@ fn said(results: &VmResults) -> String {
 /// What stands against one more, one line per way.
 fn stops(results: &VmResults) -> String {
     let lines = results.ways.iter().map(|way| {
-        let line = format!("{}: with {} VMs, {}", way.name, way.vms + 1, way.stopped);
+        let line = format!("{}: with {}, {}", way.name, vms(way.vms + 1), way.stopped);
         wrap(&line, WIDTH, "  ") + "\n"
     });
     lines.collect()
