@@ -15,7 +15,7 @@ use crate::spec::{
     CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
     Workload,
 };
-use crate::study::{CalibrationPlan, Proposal, Wish};
+use crate::study::{CalibrationPlan, Knob, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -109,7 +109,7 @@ fn read(
     top.finish();
     measurements::check(&measured, problems);
     let enqueue_ms = measured.enqueue_ms();
-    let machines = measured.fitted_machines();
+    let (machines, named) = (measured.fitted_machines(), measured.machines());
     let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
     let runs: Vec<_> = runs.into_iter().map(|read| read.run).collect();
     if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
@@ -144,6 +144,15 @@ fn read(
         wishes: wishes.of,
     };
     let parameters = proposal.parameters();
+    let speeds = parameters.iter().filter_map(|parameter| match parameter.knob {
+        Knob::Machine(at) => Some(format!(
+            "{} is {}: its speed under Server load over what its Offline rate says, 1 if it has none",
+            parameter.knob.name(),
+            named[at]
+        )),
+        _ => None,
+    });
+    let speeds: Vec<String> = speeds.collect();
     let mut all = vec![("calibration.toml".to_string(), file.clone())];
     all.extend(files);
     let mut used = BTreeSet::from([("gpus", gpu.id.clone())]);
@@ -160,7 +169,7 @@ fn read(
         times,
         runs,
         queries_max: wishes.queries.unwrap_or(QUERIES),
-        notes: notes(&workload).into_iter().chain(of_machines).collect(),
+        notes: notes(&workload).into_iter().chain(of_machines).chain(speeds).collect(),
         workload,
     }))
 }

@@ -85,46 +85,58 @@ impl Measurements {
     }
 
     /// Machines with the same GPU differ by a percent or two, as their Offline rates show. The first
-    /// named machine is the one whose numbers are fitted; work of the others goes as much faster.
+    /// named machine of a run in the fit is the one whose numbers are fitted; work of the others goes as
+    /// much faster. Runs that are only compared say nothing of speeds.
     fn set_speeds(&mut self) {
-        let mut offline: Vec<(String, f64)> = Vec::new();
-        for read in &self.runs {
-            let Some(system) = &read.system else { continue };
+        let named = self.machines();
+        let place = |read: &ReadRun| {
+            let at = named.iter().position(|name| Some(name) == read.system.as_ref());
+            at.unwrap_or(0)
+        };
+        let mut offline: BTreeMap<usize, f64> = BTreeMap::new();
+        for read in self.runs.iter().filter(|read| read.run.is_fitted && read.system.is_some()) {
             let is_offline = scenario(&read.run) == TestScenario::Offline;
             let rate = rate(&read.run).filter(|(_, part)| is_offline && *part == 1.0);
-            let known = offline.iter().any(|(name, _)| name == system);
-            if let Some((rate, _)) = rate.filter(|_| !known) {
-                offline.push((system.clone(), rate));
+            if let Some((rate, _)) = rate {
+                // What the platform costs is in the rate, and is allowed for again below.
+                let platform = read.run.experiment.hypervisor.gpu_speed.value;
+                offline.entry(place(read)).or_insert(rate / platform);
             }
         }
-        let mut named: Vec<&String> = Vec::new();
-        for system in self.runs.iter().filter_map(|read| read.system.as_ref()) {
-            if !named.contains(&system) {
-                named.push(system);
-            }
-        }
-        let place = |system: Option<&String>| {
-            system.and_then(|system| named.iter().position(|name| *name == system)).unwrap_or(0)
-        };
-        let places: Vec<usize> = self.runs.iter().map(|read| place(read.system.as_ref())).collect();
-        let numbers: Vec<usize> = offline.iter().map(|(name, _)| place(Some(name))).collect();
-        self.runs.iter_mut().zip(places).for_each(|(read, place)| read.run.machine = place);
-        let Some((_, reference)) = offline.first().cloned() else { return };
+        let first = offline.first_key_value().map(|(at, rate)| (*at, *rate));
         for read in &mut self.runs {
-            let own = offline.iter().find(|(name, _)| Some(name) == read.system.as_ref());
-            let speed = own.map_or(1.0, |(_, rate)| rate / reference);
-            read.run.experiment.hypervisor.gpu_speed.value *= speed;
+            let at = named.iter().position(|name| Some(name) == read.system.as_ref());
+            read.run.machine = at.unwrap_or(0);
+            let own = at.and_then(|at| offline.get(&at));
+            if let (Some(own), Some((_, reference))) = (own, first) {
+                read.run.experiment.hypervisor.gpu_speed.value *= own / reference;
+            }
         }
-        let others = offline.iter().zip(numbers).skip(1);
-        self.notes.extend(others.map(|((name, rate), number)| {
-            let (percent, first) = ((rate / reference - 1.0) * 100.0, &offline[0].0);
+        let Some((reference_at, reference)) = first else { return };
+        let others = offline.iter().filter(|(at, _)| **at != reference_at);
+        self.notes.extend(others.map(|(at, rate)| {
+            let (percent, name) = ((rate / reference - 1.0) * 100.0, &named[*at]);
             let how = if percent < 0.0 { "slower" } else { "faster" };
             format!(
-                "{name}, machine[{}], is taken to be {:.2} % {how} than {first}, by their Offline rates; under Server load it may differ from that as machines do",
-                number + 1,
-                percent.abs()
+                "{name} is taken to be {:.2} % {how} than {}, by their Offline rates",
+                percent.abs(),
+                named[reference_at]
             )
         }));
+    }
+
+    /// The machines by name: those of runs in the fit first, in the order of the file.
+    pub(super) fn machines(&self) -> Vec<String> {
+        let mut named: Vec<String> = Vec::new();
+        for is_fitted in [true, false] {
+            let of_kind = self.runs.iter().filter(|read| read.run.is_fitted == is_fitted);
+            for system in of_kind.filter_map(|read| read.system.as_ref()) {
+                if !named.contains(system) {
+                    named.push(system.clone());
+                }
+            }
+        }
+        named
     }
 
     /// One `[[times]]`: `csv = "times.csv"`.

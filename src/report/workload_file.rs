@@ -11,7 +11,7 @@ use std::fmt::Write;
 pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]) -> String {
     let mut file = Writer::default();
     for line in remarks {
-        file.line(&format!("# {}", line.replace('\n', " ")));
+        file.line(&format!("# {}", line.replace(char::is_control, " ")));
     }
     let w = workload;
     file.line(&format!("name = {}", quoted(&w.name)));
@@ -46,7 +46,7 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
 }
 
 fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
-    file.table(&format!("service.{gpu}"));
+    file.table(&format!("service.{}", key(gpu)));
     file.fact("launch", &service.launch, |time| time_text(*time));
     file.fact("host_floor", &service.host_floor, |time| time_text(*time));
     file.fact("phi", &service.phi, phi_text);
@@ -175,20 +175,27 @@ impl Writer {
 }
 
 fn alternative(gpu: &str, other: &ServiceAlternative) -> String {
-    let mut lines = format!("\n[[service.{gpu}.alternative]]\nresidual = {}\n", other.residual);
-    let mut key = |key: &str, value: String| {
+    let mut lines =
+        format!("\n[[service.{}.alternative]]\nresidual = {}\n", key(gpu), other.residual);
+    let mut line = |key: &str, value: String| {
         let _ = writeln!(lines, "{key} = {value}");
     };
-    key("cpu_launch_per_batch", time_text(other.cpu_launch_per_batch));
-    key("launch", time_text(other.launch));
-    key("host_floor", time_text(other.host_floor));
-    key("phi", phi_text(&other.phi));
-    key("spread", share_text(other.spread));
-    key("work", work_text(&other.work));
+    line("cpu_launch_per_batch", time_text(other.cpu_launch_per_batch));
+    line("launch", time_text(other.launch));
+    line("host_floor", time_text(other.host_floor));
+    line("phi", phi_text(&other.phi));
+    line("spread", share_text(other.spread));
+    line("work", work_text(&other.work));
     if other.boost != 1.0 {
-        key("boost", number_text(other.boost));
+        line("boost", number_text(other.boost));
     }
     lines
+}
+
+/// A key of TOML: bare where its characters allow, else quoted.
+fn key(text: &str) -> String {
+    let is_bare = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+    if !text.is_empty() && text.chars().all(is_bare) { text.to_string() } else { quoted(text) }
 }
 
 /// A source of one word would be taken for a key of `[sources]`.

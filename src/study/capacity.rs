@@ -119,8 +119,8 @@ pub struct SystemCapacity {
     pub cards: usize,
     /// Highest VALID rate of all Server VMs together, queries per second, over the replications.
     pub capacity_per_s: Interval,
-    /// The least and the greatest of that rate over the inputs that measurements leave open, replication
-    /// 0; nothing where the inputs say nothing of them.
+    /// The least and the greatest of that rate over the inputs that measurements leave open, as far from
+    /// it as in replication 0; nothing where the inputs say nothing of them.
     pub capacity_per_s_between_inputs: Option<[f64; 2]>,
     /// That rate over the one of the counterfactual on bare metal; nothing where there is none.
     pub ratio_to_bare_metal: Option<Interval>,
@@ -237,6 +237,7 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
                 .filter(|ratio| ratio.is_finite())
                 .collect::<Vec<_>>()
         });
+        let capacity_per_s = student_95(&rates).expect("at least one replication");
         let vms = &system.experiment.vms;
         let cards: BTreeSet<_> =
             vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
@@ -246,9 +247,9 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
             name: system.name.clone(),
             server_vms: servers().count(),
             cards: cards.len(),
-            capacity_per_s: student_95(&rates).expect("at least one replication"),
+            capacity_per_s,
             capacity_per_s_between_inputs: between[index]
-                .map(|ends| ends.map(|x| x * asked[index])),
+                .map(|ends| ends.map(|part| part * capacity_per_s.mean)),
             ratio_to_bare_metal: ratios
                 .and_then(|ratios| student_95(&ratios))
                 .map(|ratio| ratio.of_searches(plan.search.precision)),
@@ -277,7 +278,7 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
     }
 }
 
-/// The ends of the limit over the variants of a system's inputs, its own included.
+/// The ends of the limit over the variants of a system's inputs, its own included, over its own.
 fn between_inputs(system: &System, search: CapacitySearch, own: &Limit) -> Option<[f64; 2]> {
     let variants = fits::variants(&system.experiment);
     if variants.is_empty() || own.factor <= 0.0 {
@@ -288,8 +289,8 @@ fn between_inputs(system: &System, search: CapacitySearch, own: &Limit) -> Optio
         .par_iter()
         .map(|variant| limit_near(variant, search, near, &|_| {}).factor)
         .collect();
-    let ends = [own.factor, own.factor];
-    Some(factors.into_iter().fold(ends, |[low, high], factor| [low.min(factor), high.max(factor)]))
+    let parts = factors.into_iter().map(|factor| factor / own.factor);
+    Some(parts.fold([1.0, 1.0], |[low, high], part| [low.min(part), high.max(part)]))
 }
 
 /// The rate that an experiment's Server VMs are asked at, together.

@@ -140,7 +140,7 @@ pub struct VmResult {
 }
 
 /// The least and the greatest of each figure among the inputs that measurements leave open: fits nearly
-/// as good, and machines and platforms slower and faster than nine in ten.
+/// as good, and the slowest and fastest of nine machines and platforms in ten.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitSpread {
     /// How many sets of inputs were run.

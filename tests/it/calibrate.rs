@@ -185,6 +185,50 @@ fn a_machine_slower_than_its_offline_rate_says_does_not_bend_the_fit() {
     assert!(seen.low > 0.97 * seen.simulated && seen.high < 1.03 * seen.simulated, "{seen:?}");
 }
 
+/// A run that is only compared stands first: the machine of the runs in the fit is the first all the
+/// same, and machines that do not differ have no speeds of their own.
+#[test]
+fn machines_are_numbered_by_the_runs_in_the_fit() {
+    let run = |system: &str, check: bool| {
+        format!(
+            "[[run]]\nsource = \"a test\"\nsystem = \"{system}\"\ncheck = {check}\nserver = {{ batch_max = 8 }}\nload = {{ scenario = \"server\", target_qps = 100 }}\nmeasured = {{ latency = {{ min = \"4 ms\", p50 = \"5 ms\" }} }}\n"
+        )
+    };
+    let runs = run("a VM", true) + &run("first", false) + &run("second", false);
+    let plan = |fit: &str| {
+        let head = "name = \"copy\"\nbase = \"bert-99\"\ngpu = \"a100-pcie-40gb\"\n";
+        let plan = calibration_of(format!("{head}[fit]\n{fit}\n{runs}"), &options());
+        plan.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let speeds = |plan: &CalibrationPlan| -> Vec<String> {
+        let knobs = plan.parameters.iter().map(|parameter| parameter.knob);
+        knobs.filter(|knob| matches!(knob, Knob::Machine(_))).map(Knob::name).collect()
+    };
+    let by_scatter = plan("");
+    let machines: Vec<usize> = by_scatter.runs.iter().map(|run| run.machine).collect();
+    assert_eq!((machines, speeds(&by_scatter)), (vec![2, 0, 1], vec!["machine[2]".to_string()]));
+    assert!(by_scatter.notes.iter().any(|note| note.starts_with("machine[2] is second")));
+    let alike = plan("machines = \"0 %\"");
+    assert_eq!(
+        (speeds(&alike), alike.workload.service["a100-pcie-40gb"].machines.is_none()),
+        (vec![], true)
+    );
+    // As a base that says so would have it.
+    let mut workload = by_scatter.workload.clone();
+    workload.service.get_mut("a100-pcie-40gb").unwrap().machines = Some(fact(Share::NONE));
+    let proposal = Proposal {
+        workload: &workload,
+        gpu: "a100-pcie-40gb",
+        has_base: true,
+        times: &[],
+        runs: &by_scatter.runs,
+        work_at: None,
+        phi_at: None,
+        wishes: Default::default(),
+    };
+    assert!(proposal.parameters().iter().all(|one| !matches!(one.knob, Knob::Machine(_))));
+}
+
 /// CPU time is the machine's: a minimum of the second machine, twice as long, changes nothing.
 #[test]
 fn a_minimum_of_another_machine_is_not_fitted() {
@@ -199,6 +243,20 @@ fn a_minimum_of_another_machine_is_not_fitted() {
         value(&fitted(&plan), "cpu_launch")
     };
     assert_eq!(with_min(1.0), with_min(2.0));
+}
+
+/// A place that cannot be written is told before anything is simulated, and nothing is written.
+#[test]
+fn a_workload_file_that_cannot_be_written_is_told_first() {
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, out) = (folder.path().join("times.csv"), folder.path().join("out"));
+    fs::write(&csv, "batch,latency_ms\n1,0.75\n4,1.5\n").unwrap();
+    let [csv, place, out] =
+        [&csv, folder.path(), &out].map(|path: &Path| path.to_str().unwrap().to_string());
+    let arguments = ["calibrate", "--csv", &csv, "--gpu", "a30", "--name", "m", "-o", &place];
+    let (_, error) = crate::cli::check(&[&arguments[..], &["--out", &out]].concat(), 1);
+    assert!(error.contains("it is a folder"), "{error}");
+    assert!(!Path::new(&out).exists());
 }
 
 /// One Offline run says how long launch and work are together, and nothing about each.

@@ -88,6 +88,33 @@ fn what_machines_and_platforms_leave_open_is_an_interval() {
     );
 }
 
+/// At a load of 0.97 machines 8.6 % slower (1.645 x 5 %) have no time left: their queue grows all the
+/// time, and the end of the interval is that of the whole run, not of one cut short.
+#[test]
+fn an_interval_that_reaches_overload_is_of_the_whole_run() {
+    let work = SimDuration::from_micros(500);
+    let mut experiment = queue(1, 1940.0, work, SizeDistribution::Fixed, 400);
+    let service = |experiment: &mut Experiment, factor: f64| {
+        let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+        service.work.value = service.work.value.scaled(factor);
+        service.machines = Some(Fact {
+            value: slicewise::units::Share::new(0.05).unwrap(),
+            source: "a test".to_string(),
+            standing: Standing::Assumed,
+            fitted_on: Vec::new(),
+            residual: None,
+        });
+    };
+    let mut slower = experiment.clone();
+    service(&mut experiment, 1.0);
+    service(&mut slower, (1.645_f64 * 0.05).exp());
+    let results = run(experiment, 1);
+    let [_, high] = results.runs[0].vms[0].fits.as_ref().unwrap().latency_ms["p99"];
+    let whole = run(slower, 1).runs[0].vms[0].latency_ms.p99;
+    // 1940 x 0.5 ms x 1.086 is a load of 1.053: after 400 s the queue is 20 s long.
+    assert!(whole > 15_000.0 && (high / whole - 1.0).abs() < 1e-6, "{high} of {whole} ms");
+}
+
 /// The capacity of a queue whose every time goes with work, the bound too long to matter to more than
 /// a percent: so it goes with speed, by the same 1.0334 and its inverse.
 #[test]

@@ -222,6 +222,9 @@ impl Reading<'_> {
             facts.add(&format!("service.{gpu}.phi"), &service.phi);
             facts.add(&format!("service.{gpu}.spread"), &service.spread);
             facts.add(&format!("service.{gpu}.work"), &service.work);
+            if let Some(machines) = &service.machines {
+                facts.add(&format!("service.{gpu}.machines"), machines);
+            }
         }
         facts.section
     }

@@ -76,8 +76,8 @@ pub fn render_capacity(results: &CapacityResults) -> String {
 }
 
 /// What the columns of the inputs mean.
-const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, and on machines and \
-platforms slower and faster than nine in ten.";
+const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, and on the slowest \
+and fastest of nine machines and platforms in ten.";
 
 fn share(ratio: f64) -> String {
     format!("{ratio:.3}")

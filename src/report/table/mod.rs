@@ -137,12 +137,12 @@ fn fits(results: &Results) -> String {
                     (low, high) => format!("{low} to {high}"),
                 };
             let of = |figure: &str| match fits.latency_ms.get(figure) {
-                Some(ends) => format!("{figure} {}", span(*ends, latency)),
+                Some(ends) => format!("{figure} {}", span(*ends, with_unit)),
                 None => String::new(),
             };
             let figures = match vm.scenario {
                 "offline" => format!("{} /s", span(fits.completed_per_s, rate)),
-                _ => format!("{}, {}, {} ms", of("p50"), of("p90"), of("p99")),
+                _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
             };
             let line = format!("{name}: {figures}");
             text.push_str(&format!("  {}\n", wrap(&line, WIDTH, "    ")));
@@ -152,8 +152,14 @@ fn fits(results: &Results) -> String {
         return text;
     }
     format!(
-        "Inputs: what machines slower and faster than nine in ten, and other fits nearly as good, would give\n{text}"
+        "Inputs: what the slowest and fastest of nine machines in ten, and other fits nearly as good, would give\n{text}"
     )
+}
+
+/// A latency with its unit.
+fn with_unit(ms: f64) -> String {
+    let text = latency(ms);
+    if text.contains(' ') { text } else { format!("{text} ms") }
 }
 
 /// What the published bare-metal runs did differently.

@@ -105,7 +105,7 @@ pub(super) struct Fitted {
     /// The best and all nearly as good.
     pub(super) fits: Vec<Candidate>,
     /// The best on slower and faster machines: predictions of the runs that are only checked.
-    pub(super) swayed: Vec<Candidate>,
+    pub(super) swayed: Vec<Vec<f64>>,
     /// Per free parameter, where it was asked.
     pub(super) identified: Option<Vec<bool>>,
     pub(super) notes: Vec<String>,
@@ -184,7 +184,8 @@ fn runs(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<RunFit> {
         next += 1;
         // Runs cut short are a little off; their ratios are not.
         let of = |fit: &Candidate| full[index] * fit.predicted[index] / best[index];
-        let values = fitted.fits.iter().chain(&fitted.swayed).map(of);
+        let swayed = fitted.swayed.iter().map(|swayed| swayed[index]);
+        let values = fitted.fits.iter().map(of).chain(swayed);
         let (low, high) = values.fold((full[index], full[index]), |(low, high), value| {
             if value.is_finite() { (low.min(value), high.max(value)) } else { (low, high) }
         });

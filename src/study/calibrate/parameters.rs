@@ -163,7 +163,7 @@ impl Proposal<'_> {
         };
         let served = fitted().any(|run| of(run).0 != TestScenario::Offline);
         let queued = fitted().any(|run| of(run).0 == TestScenario::Server);
-        let has_min = fitted().any(|run| run.observed.iter().any(|seen| seen.figure == "min"));
+        let has_min = fitted().any(tells_cpu);
         let told_phi: Vec<_> = fitted().filter(|run| tells_phi(run)).collect();
         let work_at = self.work_at.clone().unwrap_or_else(|| self.batches());
         let largest = work_at.last().map_or(1.0, |&batch| self.work_start(batch));
@@ -210,7 +210,7 @@ impl Proposal<'_> {
             let start = self.work_start(batch);
             all.push(self.parameter(Knob::Work(batch), start / 2.0, start * 2.0, start, true));
         }
-        if service.machines.is_some() {
+        if service.machines.as_ref().is_some_and(|machines| machines.value > Share::NONE) {
             let served = fitted().filter(|run| of(run).0 == TestScenario::Server);
             let others: BTreeSet<usize> =
                 served.map(|run| run.machine).filter(|at| *at > 0).collect();
@@ -281,6 +281,11 @@ pub(super) fn tells_phi(run: &MeasuredRun) -> bool {
     let overlaps = server.gpu_sharing == GpuSharing::Shared && server.streams > 1;
     let mut parts = run.experiment.cards.iter().flat_map(|card| &card.instances);
     overlaps || parts.any(|part| part.share < Share::WHOLE)
+}
+
+/// Whether a run tells CPU time: it says its minimum, and it is the first machine's.
+pub(super) fn tells_cpu(run: &MeasuredRun) -> bool {
+    run.machine == 0 && run.observed.iter().any(|seen| seen.figure == "min")
 }
 
 /// The batch size that a run tells most about.

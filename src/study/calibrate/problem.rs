@@ -131,7 +131,8 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
     let full = predictions(plan, &tried[best].values, QUERIES_FINAL);
     let place = near.iter().position(|&index| index == best).unwrap_or(0);
     let fits = near.into_iter().map(|index| tried[index].clone()).collect();
-    let mut notes = not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified);
+    let mut notes = too_short(plan, &tried[best].predicted, &full);
+    notes.extend(not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified));
     notes.extend(untold(plan));
     let swayed = [1.0, -1.0].map(|slower| swayed(plan, &tried[best].values, slower)).to_vec();
     let identified = Some(identified);
@@ -204,7 +205,7 @@ fn at_speed(run: &MeasuredRun, speeds: &[(usize, bool, f64)]) -> Experiment {
 
 /// What the runs that are only checked would show on slower (1) or faster (-1) machines and platforms;
 /// not a number for everything else, and where nothing is known of machines and platforms.
-fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Candidate {
+fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Vec<f64> {
     let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
     let speeds = machine_speeds(plan, values);
     let of_run = |run: &MeasuredRun| {
@@ -213,14 +214,13 @@ fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Candidate {
         match fits::swayed(&experiment, slower).filter(|_| !run.is_fitted) {
             Some(other) => {
                 let workload = other.vms[0].workload.clone();
-                predicted(run, &run_figures(&other, &workload, plan.queries_max))
+                predicted(run, &run_figures(&other, &workload, QUERIES_FINAL))
             }
             None => vec![f64::NAN; run.observed.len()],
         }
     };
     let times = plan.times.iter().map(|_| f64::NAN);
-    let predicted = times.chain(plan.runs.iter().flat_map(of_run)).collect();
-    Candidate { values: values.to_vec(), predicted }
+    times.chain(plan.runs.iter().flat_map(of_run)).collect()
 }
 
 /// One sentence for each number that is held because no run says anything about it.
@@ -239,12 +239,27 @@ fn untold(plan: &CalibrationPlan) -> Vec<String> {
         is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(super::parameters::tells_phi),
         "phi is not identified: no fitted run has two batches on one GPU, or a slice of one",
     );
-    let has_min = fitted().any(|run| run.observed.iter().any(|seen| seen.figure == "min"));
     say(
-        is_held(|knob| matches!(knob, Knob::CpuLaunch)) && !has_min,
-        "cpu_launch is not identified: no fitted run says its minimum latency",
+        is_held(|knob| matches!(knob, Knob::CpuLaunch))
+            && !fitted().any(super::parameters::tells_cpu),
+        "cpu_launch is not identified: no fitted run of the first machine says its minimum latency",
     );
     notes
+}
+
+/// A sentence where runs cut short while searching told another rate than whole ones.
+fn too_short(plan: &CalibrationPlan, short: &[f64], whole: &[f64]) -> Vec<String> {
+    const OFF: f64 = 0.02;
+    let figures = plan.runs.iter().flat_map(|run| run.observed.iter().map(|seen| &seen.figure));
+    let pairs = short.iter().zip(whole).skip(plan.times.len());
+    let is_off = figures.zip(pairs).any(|(figure, (short, whole))| {
+        figure == "completed_per_s" && (short / whole - 1.0).abs() > OFF
+    });
+    let text = format!(
+        "while searching a run of at most {} queries had a rate more than 2 % off that of the whole run: raise queries in [fit]",
+        plan.queries_max
+    );
+    is_off.then_some(text).into_iter().collect()
 }
 
 /// One sentence for each number that the runs leave open.

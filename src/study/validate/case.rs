@@ -161,7 +161,7 @@ impl Case<'_> {
 
     /// The service time: an Offline batch takes what it took, of which `launch_ms` is no work.
     fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
-        let work = self.sample_ms - numbers.launch_ms / self.offline_batch;
+        let work = work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch);
         let at = |batch: u32| millis(kappa * work * f64::from(batch));
         let batch = self.run.settings.batch.unwrap_or(1).max(2);
         ServiceTime {
@@ -226,6 +226,12 @@ impl Case<'_> {
 
 /// Logical processors of a system whose own are not in the rows: more than its batches ever need.
 const VCPUS: u32 = 64;
+
+/// Work of a sample: what an Offline batch takes less its launch, a twentieth at least, for small
+/// batches may take less than the launch that other rows have.
+pub(super) fn work_of_sample(sample_ms: f64, launch_ms: f64, offline_batch: f64) -> f64 {
+    (sample_ms - launch_ms / offline_batch).max(0.05 * sample_ms)
+}
 
 fn millis(ms: f64) -> SimDuration {
     SimDuration::from_nanos_f64(ms * 1e6)

@@ -194,8 +194,10 @@ impl Fit<'_> {
     }
 
     /// The standard deviation of the logarithm of the factors of `train` about what the machines
-    /// beside each say.
-    pub(super) fn scatter(&self, train: &[usize], candidate: usize) -> f64 {
+    /// beside each say; nothing with too few of them.
+    pub(super) fn scatter(&self, train: &[usize], candidate: usize) -> Option<f64> {
+        /// Fewer differences say nothing of how machines scatter.
+        const LEAST: usize = 3;
         let squares: Vec<f64> = train
             .iter()
             .filter_map(|&case| {
@@ -204,6 +206,7 @@ impl Fit<'_> {
                 Some((factor / gpu).ln().powi(2))
             })
             .collect();
-        (squares.iter().sum::<f64>() / squares.len().max(1) as f64).sqrt()
+        let count = squares.len();
+        (count >= LEAST).then(|| (squares.iter().sum::<f64>() / count as f64).sqrt())
     }
 }

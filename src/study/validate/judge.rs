@@ -45,7 +45,7 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow
     judged.elasticity = Some((steeper["p99"] / predicted["p99"]).ln() / 1.01_f64.ln());
     judged.raw_error_p50 = Some(predicted["p50"] / measured("p50") - 1.0);
     judged.raw_error_p99 = Some(predicted["p99"] / measured("p99") - 1.0);
-    judged.p99_interval_ms = Some(interval(fit, &others, &choice.nearly, index, &predicted));
+    judged.p99_interval_ms = interval(fit, &others, &choice.nearly, index, &predicted);
     judged.numbers = Some(FittedNumbers {
         launch_ms: numbers.launch_ms,
         spread: numbers.spread,
@@ -88,22 +88,26 @@ fn shape(fit: &Fit<'_>, index: usize, candidate: usize) -> Option<ShapeError> {
     Some(ShapeError { p90: error("p90"), p99: error("p99") })
 }
 
-/// p99 over all fits nearly as good, each within 90 % of the scatter of machines about their GPU.
+/// p99 over all fits nearly as good, each within 90 % of the scatter of machines about what others
+/// say; nothing where too few say how they scatter.
 fn interval(
     fit: &Fit<'_>,
     others: &[usize],
     nearly: &[usize],
     index: usize,
     predicted: &Figures,
-) -> (f64, f64) {
-    let ends = nearly.iter().flat_map(|&candidate| {
-        let kappa = fit.gpu_factor(others, candidate, index).unwrap_or(1.0);
-        let width = (NINETY_PERCENT * fit.scatter(others, candidate)).exp();
-        let curve = fit.curve(index, candidate);
-        [kappa / width, kappa * width].map(|kappa| curve.at("p99", kappa))
-    });
+) -> Option<(f64, f64)> {
     let p99 = predicted["p99"];
-    ends.fold((p99, p99), |(low, high), end| (low.min(end), high.max(end)))
+    let mut ends = (p99, p99);
+    for &candidate in nearly {
+        let kappa = fit.gpu_factor(others, candidate, index).unwrap_or(1.0);
+        let width = (NINETY_PERCENT * fit.scatter(others, candidate)?).exp();
+        let curve = fit.curve(index, candidate);
+        for end in [kappa / width, kappa * width].map(|kappa| curve.at("p99", kappa)) {
+            ends = (ends.0.min(end), ends.1.max(end));
+        }
+    }
+    Some(ends)
 }
 
 /// Whether the predicted capacity is more than 2 % below the rate that was submitted.

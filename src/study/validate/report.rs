@@ -73,8 +73,10 @@ pub struct FittedService {
     pub phi_of_full: Option<f64>,
     /// The scatter of the rows' factors on work about their GPU's, relative.
     pub residual: f64,
-    /// The same over all GPUs, of rows at their usual power limit.
-    pub machines: f64,
+    /// The same over all GPUs, of bare-metal rows at their usual power limit; nothing with too few.
+    pub machines: Option<f64>,
+    /// Those rows.
+    pub machines_on: Vec<String>,
     /// The Server and Offline rows.
     pub fitted_on: Vec<String>,
     /// The SingleStream rows.

@@ -3,7 +3,7 @@
 //!
 //! No machine is left out here; how well such numbers predict is what the rest of the validation says.
 
-use super::case::Case;
+use super::case::{Case, work_of_sample};
 use super::fit::Fit;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
@@ -24,9 +24,14 @@ fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
     let all: Vec<usize> = fit.undisturbed().collect();
     // A workload file goes with the presets, under which LWIS's batches all advance.
     let candidate = fit.choose_among(&all, |numbers| !numbers.in_order).candidate;
-    let usual: Vec<usize> =
-        all.iter().copied().filter(|&at| !fit.cases[at].run.is_power_limited()).collect();
-    let machines = fit.scatter(&usual, candidate);
+    // Bare metal alone: a VM is what such numbers are to predict.
+    let usual: Vec<usize> = all
+        .iter()
+        .copied()
+        .filter(|&at| !fit.cases[at].run.is_power_limited() && !fit.cases[at].run.virtualized)
+        .collect();
+    let machines = fit.scatter(&usual, candidate).map(|scatter| scatter.min(MACHINES_MAX));
+    let machines_on: Vec<String> = usual.iter().map(|&at| fit.cases[at].run.name()).collect();
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
     let of_gpu = |gpu: String| {
         let of_it: Vec<usize> =
@@ -41,7 +46,8 @@ fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
             work_factor,
         };
         let cases: Vec<&Case<'_>> = of_it.iter().map(|&at| fit.cases[at]).collect();
-        let scatter = Scatter { own: fit.scatter(&of_it, candidate), machines };
+        let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
+        let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
         service(input, &gpu, &cases, numbers, scatter)
     };
     gpus.into_iter().filter_map(of_gpu).collect()
@@ -50,8 +56,12 @@ fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
 /// How much factors on work scatter about their GPU's: on this GPU, and on all.
 struct Scatter {
     own: f64,
-    machines: f64,
+    machines: Option<f64>,
+    machines_on: Vec<String>,
 }
+
+/// The catalogue takes no more; a scatter beyond says that the rows have little in common.
+const MACHINES_MAX: f64 = 0.2;
 
 fn service(
     input: &Validation,
@@ -111,6 +121,7 @@ fn service(
         phi_of_full,
         residual: scatter.own,
         machines: scatter.machines,
+        machines_on: scatter.machines_on,
         fitted_on,
         single_on: names(&single_rows),
         slices_on,
@@ -134,8 +145,7 @@ pub fn fitted_workloads(
                 let service = service_time(&workload, found, services);
                 workload.service.insert(found.gpu.clone(), service);
             } else if let Some(known) = workload.service.get_mut(&found.gpu) {
-                let server = found.fitted_on.iter().filter(|row| row.ends_with("Server"));
-                known.machines = Some(machines(found, server.cloned().collect()));
+                known.machines = machines(found).or(known.machines.take());
             }
             is_new = true;
         }
@@ -156,7 +166,8 @@ fn service_time(
 ) -> ServiceTime {
     let numbers = found.numbers;
     let server_batch = found.server_batch.max(2);
-    let per_sample = found.offline_sample_ms - numbers.launch_ms / f64::from(found.offline_batch);
+    let per_sample =
+        work_of_sample(found.offline_sample_ms, numbers.launch_ms, f64::from(found.offline_batch));
     let served = numbers.work_factor * per_sample;
     // BERT works on tokens: a batch of one is a small one. Images share what a batch costs once.
     let cpu = workload.cpu.launch_per_batch.value.as_millis_f64();
@@ -193,17 +204,19 @@ fn service_time(
         },
         work: fact(&all).of(WorkTable::new(work).expect("work rises with batch")),
         boost: assumed("assumed: no rows tell a clock that follows the load").of(1.0),
-        machines: Some(machines(found, server)),
+        machines: machines(found),
         alternatives: Vec::new(),
     }
 }
 
-/// By how much machines differ, from the rows of the benchmark on any GPU.
-fn machines(found: &FittedService, server: Vec<String>) -> Fact<Share> {
+/// By how much machines differ, from the rows of the benchmark on any GPU; nothing where there are too
+/// few.
+fn machines(found: &FittedService) -> Option<Fact<Share>> {
     let source = format!(
-        "{SOURCE}: scatter of the factor on work that meets p99 about the GPU's, over the benchmark's rows on all GPUs at their usual power limit"
+        "{SOURCE}: scatter of the factor on work that meets p99 about what other machines say, over the benchmark's bare-metal rows on all GPUs at their usual power limit"
     );
-    passport(source, (server, None)).of(share((found.machines * 1e3).round() / 1e3))
+    let differ = (found.machines? * 1e3).round() / 1e3;
+    Some(passport(source, (found.machines_on.clone(), None)).of(share(differ)))
 }
 
 /// Phi of a batch of one and of a full one from MIG slices, of the GPU or, without, of another; and
