@@ -147,7 +147,7 @@ impl Fit<'_> {
 
     /// How badly a candidate predicts the cases, each from the machines beside its own: the mean over
     /// them of the distance between the case's factor and its GPU's, and of the errors of p50 and p90
-    /// once p99 is matched. One row counts for [`MOST`] at most, for some show what no model has.
+    /// once p99 is matched. One row counts for 0.3 at most, for some show what no model has.
     fn misfit(&self, train: &[usize], candidate: usize) -> f64 {
         /// A stall of the host moves a row by more than this; how much more says nothing.
         const MOST: f64 = 0.3;
