@@ -134,6 +134,9 @@ fn fits(results: &Results) -> String {
             let span =
                 |[low, high]: [f64; 2], write: fn(f64) -> String| match (write(low), write(high)) {
                     (low, high) if low == high => low,
+                    (low, high) if low.ends_with(" ms") && high.ends_with(" ms") => {
+                        format!("{} to {high}", low.trim_end_matches(" ms"))
+                    }
                     (low, high) => format!("{low} to {high}"),
                 };
             let of = |figure: &str| match fits.latency_ms.get(figure) {
