@@ -19,7 +19,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         report::can_write(path)?;
     }
     let say = |line: String| {
-        if !arguments.quiet {
+        if !arguments.manner.quiet {
             output::message(&line)
         }
     };
@@ -32,9 +32,9 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         plan.seed
     ));
 
-    let progress = progress::Progress::timed(arguments.quiet);
+    let progress = progress::Progress::timed(arguments.manner.quiet);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(arguments.threads, || study::calibrate(&plan, &show))?;
+    let results = with_threads(arguments.manner.threads, || study::calibrate(&plan, &show))?;
     progress.clear();
 
     let files = report::calibration_files(&results)?;
@@ -46,7 +46,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         say(format!("wrote {}", path.display()));
     }
     say(String::new());
-    match arguments.json {
+    match arguments.manner.json {
         true => output::data(&report::calibration_document(&results)?),
         false => output::data(&table::paint(&table::render_calibration(&results))),
     }

@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
     let folder = Folder::open(&out, settings.force)?;
     let say = |line: String| {
-        if !settings.quiet {
+        if !settings.manner.quiet {
             output::message(&line)
         }
     };
@@ -36,14 +36,14 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
 
     let progress = progress::Progress::timed(settings.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(settings.threads, || study::capacities(&plan, &show))?;
+    let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show))?;
     progress.clear();
 
     let files = report::capacity_files(&results)?;
     folder.write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    match settings.json {
+    match settings.manner.json {
         true => output::data(&report::capacity_document(&results)?)?,
         false => output::data(&table::paint(&table::render_capacity(&results)))?,
     }

@@ -140,6 +140,23 @@ enum Command {
     },
 }
 
+/// How a command that simulates goes about it and says what it found.
+#[derive(Args, Debug)]
+pub(crate) struct Manner {
+    /// Print the result document (JSON) instead of the table
+    #[arg(long)]
+    json: bool,
+
+    /// No progress and no messages; the table is data and still printed
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Threads to simulate with [default: one per core]; results do not depend on it
+    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    threads: Option<u16>,
+}
+
 /// What `slicewise run` takes.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
@@ -162,26 +179,16 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Print the result document (JSON) instead of the table
-    #[arg(long)]
-    json: bool,
-
     /// Exit with 4 when a run is INVALID (capacity: when no rate is VALID); results are written
     #[arg(long)]
     fail_on_invalid: bool,
-
-    /// No progress and no messages; the table is data and still printed
-    #[arg(long, short)]
-    quiet: bool,
 
     /// Whether to show progress; `auto` does where standard error is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: progress::ShowProgress,
 
-    /// Threads to simulate with [default: one per core]; results do not depend on it
-    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 impl RunArgs {
@@ -198,7 +205,7 @@ impl RunArgs {
 
     /// Whether no progress is to be shown.
     fn hides_progress(&self) -> bool {
-        self.quiet || self.progress == progress::ShowProgress::Never
+        self.manner.quiet || self.progress == progress::ShowProgress::Never
     }
 
     /// The end of a command whose results say so often INVALID.
@@ -295,18 +302,8 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Print the result document (JSON) instead of the table
-    #[arg(long)]
-    json: bool,
-
-    /// No progress and no messages; the table is data and still printed
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Threads to simulate with [default: one per core]; results do not depend on it
-    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 const CALIBRATE_HELP: &str = "\

@@ -31,7 +31,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
     // Before the work: nobody likes to hear after it that the folder was wrong.
     let folder = Folder::open(&out, arguments.force)?;
-    if !arguments.quiet {
+    if !arguments.manner.quiet {
         scenario.warnings.iter().for_each(|warning| output::message(warning));
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     }
@@ -40,16 +40,16 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     let progress = progress::Progress::new(arguments.hides_progress());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results =
-        with_threads(arguments.threads, || study::run_replicated(&scenario, count, &show))?;
+        with_threads(arguments.manner.threads, || study::run_replicated(&scenario, count, &show))?;
     progress.clear();
 
     let files = report::files(&results)?;
     folder.write(&files)?;
-    if !arguments.quiet {
+    if !arguments.manner.quiet {
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         output::message(&format!("wrote {}: {}\n", out.display(), names.join(" ")));
     }
-    print(&results, arguments.json)?;
+    print(&results, arguments.manner.json)?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
     arguments.judge(invalid, runs.count())

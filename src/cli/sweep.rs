@@ -28,7 +28,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     let folder = Folder::open(&out, settings.force)?;
     let partial = Partial::open(&folder, arguments.fresh)?;
     let say = |line: String| {
-        if !settings.quiet {
+        if !settings.manner.quiet {
             output::message(&line)
         }
     };
@@ -40,7 +40,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     partial.remove();
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    match settings.json {
+    match settings.manner.json {
         true => output::data(&report::sweep_document(&results)?)?,
         false => output::data(&table::paint(&table::render_sweep(&results)))?,
     }
@@ -73,7 +73,7 @@ fn simulate(
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = file.with_points(|points| {
         let experiment = |index| points.experiment(index);
-        with_threads(arguments.run.threads, || {
+        with_threads(arguments.run.manner.threads, || {
             study::sweep(file.sweep(), &experiment, &memory, &show)
         })
     })??;

@@ -3,7 +3,7 @@
 //! It neither simulates nor formats; it says who does what, and in which order.
 
 use super::run::{default_folder, with_threads};
-use super::{Failure, output, progress};
+use super::{Failure, Manner, output, progress};
 use crate::config::{Catalogue, validation};
 use crate::report::{self, Folder, table};
 use crate::study;
@@ -48,18 +48,8 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "FILE.md", conflicts_with = "data")]
     page: Option<PathBuf>,
 
-    /// Print the document (JSON) instead of the tables
-    #[arg(long)]
-    json: bool,
-
-    /// No progress and no messages; the tables are data and still printed
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Threads to simulate with [default: one per core]; results do not depend on it
-    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 /// Runs the command.
@@ -73,15 +63,15 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         report::can_write(path)?;
     }
     let say = |line: String| {
-        if !arguments.quiet {
+        if !arguments.manner.quiet {
             output::message(&line)
         }
     };
     say(format!("validation: {} measured runs", input.rows.len()));
 
-    let progress = progress::Progress::timed(arguments.quiet);
+    let progress = progress::Progress::timed(arguments.manner.quiet);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(arguments.threads, || study::validate(&input, &show))?;
+    let results = with_threads(arguments.manner.threads, || study::validate(&input, &show))?;
     progress.clear();
 
     let workloads = study::fitted_workloads(&input, &results.services);
@@ -102,7 +92,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
             report::write_file(&figure, &chart.bytes)?;
         }
     }
-    match arguments.json {
+    match arguments.manner.json {
         true => output::data(&report::validation_document(&results)?)?,
         false => output::data(&table::paint(&table::render_validation(&results)))?,
     }

@@ -23,7 +23,7 @@ pub(super) fn run(
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
     let folder = Folder::open(&out, settings.force)?;
     let say = |line: String| {
-        if !settings.quiet {
+        if !settings.manner.quiet {
             output::message(&line)
         }
     };
@@ -48,7 +48,7 @@ pub(super) fn run(
             plan.seed
         ));
         let make = |way, count| ways.experiment(way, count);
-        with_threads(settings.threads, || study::most_vms(&plan, &make, &show))
+        with_threads(settings.manner.threads, || study::most_vms(&plan, &make, &show))
     })??;
     progress.clear();
 
@@ -56,7 +56,7 @@ pub(super) fn run(
     folder.write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    match settings.json {
+    match settings.manner.json {
         true => output::data(&report::vm_document(&results)?)?,
         false => output::data(&table::paint(&table::render_vms(&results)))?,
     }

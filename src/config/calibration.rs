@@ -26,7 +26,7 @@ use std::sync::Arc;
 const MACHINES_DIFFER: f64 = 0.02;
 
 /// Where that is from.
-const DIFFER: &str = "slicewise validate: of the Server rows of MLPerf Inference v1.1, the factor on work that meets p99 scatters by 1.6 to 2.7 % from machine to machine for BERT and SSD-ResNet34";
+const DIFFER: &str = "slicewise validate: of the Server rows of MLPerf Inference v1.1, the factor on work that meets p99 scatters by 1.7 to 2.7 % from machine to machine for BERT and SSD-ResNet34";
 
 /// So many queries of a run are simulated for each candidate, unless the file says otherwise.
 const QUERIES: u64 = 500_000;
@@ -109,7 +109,7 @@ fn read(
     top.finish();
     measurements::check(&measured, problems);
     let enqueue_ms = measured.enqueue_ms();
-    let (machines, named) = (measured.fitted_machines(), measured.machines());
+    let named = measured.machines();
     let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
     let runs: Vec<_> = runs.into_iter().map(|read| read.run).collect();
     if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
@@ -121,15 +121,19 @@ fn read(
     if let Some(ms) = enqueue_ms.filter(|_| !has_base) {
         let service = workload.service.get_mut(&gpu.id).expect("it was put there");
         let source = "trtexec: median time to put a batch into the GPU's queue";
-        service.host_floor = fact(SimDuration::from_nanos_f64(ms * 1e6), source);
+        service.host_floor = Fact::assumed(SimDuration::from_nanos_f64(ms * 1e6), source);
         service.host_floor.standing = Standing::Measured;
     }
     let service = workload.service.get_mut(&gpu.id).expect("it was put there");
     match wishes.machines {
         Some(differ) if differ == Share::NONE => service.machines = None,
-        Some(differ) => service.machines = Some(fact(differ, STATED)),
-        None if machines > 1 && service.machines.is_none() => {
-            service.machines = Some(fact(Share::new(MACHINES_DIFFER).expect("a share"), DIFFER));
+        Some(differ) => service.machines = Some(Fact::assumed(differ, STATED)),
+        // Those of runs in the fit are named first.
+        None if runs.iter().any(|run| run.is_fitted && run.machine > 0)
+            && service.machines.is_none() =>
+        {
+            service.machines =
+                Some(Fact::assumed(Share::new(MACHINES_DIFFER).expect("a share"), DIFFER));
         }
         None => {}
     }
@@ -212,7 +216,7 @@ fn frame(top: &mut Reader<'_>, base: Option<&WorkloadFile>, id: &str) -> Option<
     if let Some(mut sizes) = table.table("sizes") {
         let law = super::entries::sizes(&mut sizes);
         sizes.finish();
-        spec.sizes = fact(law?, STATED);
+        spec.sizes = Fact::assumed(law?, STATED);
     }
     table.finish();
     Some(file)
@@ -221,27 +225,22 @@ fn frame(top: &mut Reader<'_>, base: Option<&WorkloadFile>, id: &str) -> Option<
 /// Sets a fact to what the file states.
 fn stated<T: Quantity>(table: &mut Reader<'_>, key: &str, slot: &mut Fact<T>) {
     if let Some(value) = table.get(key).and_then(|value| value.quantity::<T>()) {
-        *slot = fact(value, STATED);
+        *slot = Fact::assumed(value, STATED);
     }
 }
 
 const STATED: &str = "assumed: as the calibration file states";
 const NOT_STATED: &str = "assumed: not stated in the calibration";
 
-fn fact<T>(value: T, source: &str) -> Fact<T> {
-    let (source, fitted_on) = (source.to_string(), Vec::new());
-    Fact { value, source, standing: Standing::Assumed, fitted_on, residual: None }
-}
-
 /// A model of which nothing is stated: no memory, no copies, no CPU work.
 fn undescribed(id: &str) -> WorkloadFile {
-    let bytes = || fact(Bytes::ZERO, NOT_STATED);
-    let none = || fact(SimDuration::ZERO, NOT_STATED);
+    let bytes = || Fact::assumed(Bytes::ZERO, NOT_STATED);
+    let none = || Fact::assumed(SimDuration::ZERO, NOT_STATED);
     let spec = Workload {
         id: id.to_string(),
         name: id.to_string(),
-        target_latency: fact(SimDuration::from_millis(100), NOT_STATED),
-        sizes: fact(SizeDistribution::Fixed, NOT_STATED),
+        target_latency: Fact::assumed(SimDuration::from_millis(100), NOT_STATED),
+        sizes: Fact::assumed(SizeDistribution::Fixed, NOT_STATED),
         weights: bytes(),
         workspace_per_sample: bytes(),
         input_per_sample: bytes(),
@@ -259,15 +258,15 @@ fn undescribed(id: &str) -> WorkloadFile {
 
 /// The service time that a fit starts without.
 fn unknown_service() -> ServiceTime {
-    let none = || fact(SimDuration::ZERO, "assumed: not identified by what was measured");
+    let none = || Fact::assumed(SimDuration::ZERO, "assumed: not identified by what was measured");
     let share = Share::WHOLE;
     let one = vec![(1, SimDuration::from_millis(1))];
     ServiceTime {
         launch: none(),
         host_floor: none(),
-        phi: fact(PhiTable::constant(share), "assumed: batches fill the GPU"),
-        spread: fact(Share::NONE, "assumed: batches of one size are alike"),
-        work: fact(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
+        phi: Fact::assumed(PhiTable::constant(share), "assumed: batches fill the GPU"),
+        spread: Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
+        work: Fact::assumed(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
         boost: super::entries::no_boost(),
         machines: None,
         alternatives: Vec::new(),

@@ -8,7 +8,7 @@ use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
     CpuWork, Fact, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
-    SizeDistribution, Standing, WorkTable, Workload,
+    SizeDistribution, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 
@@ -189,13 +189,7 @@ fn boost(value: &Value<'_>) -> Option<f64> {
 
 /// The boost of work that does not reach the power limit.
 pub(super) fn no_boost() -> Fact<f64> {
-    Fact {
-        value: 1.0,
-        source: "assumed: this work does not reach the card's power limit".to_string(),
-        standing: Standing::Assumed,
-        fitted_on: Vec::new(),
-        residual: None,
-    }
+    Fact::assumed(1.0, "assumed: this work does not reach the card's power limit")
 }
 
 /// Most sets of fitted numbers beside the best.

@@ -12,7 +12,7 @@ use super::reader::Reader;
 use crate::formats::{latency_csv, perf_analyzer, trtexec};
 use crate::spec::TestScenario;
 use crate::study::{BatchTime, MeasuredRun};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Most runs, and most files of batch times.
@@ -78,36 +78,26 @@ impl Measurements {
         Ok((!context.problems.any()).then_some(found))
     }
 
-    /// How many machines the runs in the fit are from, those named.
-    pub(super) fn fitted_machines(&self) -> usize {
-        let fitted = self.runs.iter().filter(|read| read.run.is_fitted);
-        fitted.filter_map(|read| read.system.as_ref()).collect::<BTreeSet<_>>().len()
-    }
-
     /// Machines with the same GPU differ by a percent or two, as their Offline rates show. The first
     /// named machine of a run in the fit is the one whose numbers are fitted; work of the others goes as
     /// much faster. Runs that are only compared say nothing of speeds.
     fn set_speeds(&mut self) {
         let named = self.machines();
-        let place = |read: &ReadRun| {
-            let at = named.iter().position(|name| Some(name) == read.system.as_ref());
-            at.unwrap_or(0)
-        };
         let mut offline: BTreeMap<usize, f64> = BTreeMap::new();
-        for read in self.runs.iter().filter(|read| read.run.is_fitted && read.system.is_some()) {
-            let is_offline = scenario(&read.run) == TestScenario::Offline;
-            let rate = rate(&read.run).filter(|(_, part)| is_offline && *part == 1.0);
-            if let Some((rate, _)) = rate {
+        for ReadRun { run, system, .. } in &mut self.runs {
+            let Some(system) = system else { continue };
+            let at = named.iter().position(|name| name == system);
+            run.machine = at.expect("every named machine is in the list");
+            let is_offline = scenario(run) == TestScenario::Offline && run.is_fitted;
+            if let Some((rate, _)) = rate(run).filter(|(_, part)| is_offline && *part == 1.0) {
                 // What the platform costs is in the rate, and is allowed for again below.
-                let platform = read.run.experiment.hypervisor.gpu_speed.value;
-                offline.entry(place(read)).or_insert(rate / platform);
+                let platform = run.experiment.hypervisor.gpu_speed.value;
+                offline.entry(run.machine).or_insert(rate / platform);
             }
         }
         let first = offline.first_key_value().map(|(at, rate)| (*at, *rate));
-        for read in &mut self.runs {
-            let at = named.iter().position(|name| Some(name) == read.system.as_ref());
-            read.run.machine = at.unwrap_or(0);
-            let own = at.and_then(|at| offline.get(&at));
+        for read in self.runs.iter_mut().filter(|read| read.system.is_some()) {
+            let own = offline.get(&read.run.machine);
             if let (Some(own), Some((_, reference))) = (own, first) {
                 read.run.experiment.hypervisor.gpu_speed.value *= own / reference;
             }

@@ -44,7 +44,8 @@ impl Packing<'_> {
         if !self.may_fit(wanted, cards) || self.vain.contains(&state) {
             return None;
         }
-        for (rest, index) in self.choices(wanted, largest) {
+        let weigh = |rest: &[u32]| self.geometry.memory_of(rest);
+        for (rest, index) in after_choices(&self.distinct, wanted, largest, weigh) {
             if let Some(mut chosen) = self.choose(&rest, cards - 1) {
                 chosen.insert(0, index);
                 return Some(chosen);
@@ -52,26 +53,6 @@ impl Packing<'_> {
         }
         self.vain.insert(state);
         None
-    }
-
-    /// What is left to place after each choice for one card, the fullest card first. A choice that
-    /// leaves no less of anything than another does is no choice.
-    fn choices(&self, wanted: &[u32], largest: usize) -> Vec<(Vec<u32>, usize)> {
-        let with_it = (0..self.distinct.len()).filter(|&index| self.distinct[index][largest] > 0);
-        let after = |index: usize| -> Vec<u32> {
-            let layout = self.distinct[index].iter();
-            wanted.iter().zip(layout).map(|(want, has)| want.saturating_sub(*has)).collect()
-        };
-        let mut all: Vec<_> = with_it.map(|index| (after(index), index)).collect();
-        all.sort_by_key(|(rest, index)| (self.geometry.memory_of(rest), *index));
-        let mut kept: Vec<(Vec<u32>, usize)> = Vec::new();
-        for (rest, index) in all {
-            let beaten = |better: &Vec<u32>| better.iter().zip(&rest).all(|(a, b)| a <= b);
-            if !kept.iter().any(|(better, _)| beaten(better)) {
-                kept.push((rest, index));
-            }
-        }
-        kept
     }
 
     /// Bounds that hold for any layouts: slices, media engines, instances of each profile.
@@ -83,4 +64,30 @@ impl Packing<'_> {
             && geometry.has_media(wanted, cards)
             && counts.all(|(profile, &count)| count <= profile.max_per_gpu * cards)
     }
+}
+
+/// What is left of `wanted` after each choice for one card that has some of the kind `largest`, with
+/// the choice's index; what weighs least first. A choice that leaves no less of anything than another
+/// does is no choice.
+pub(super) fn after_choices<W: Ord>(
+    choices: &[Vec<u32>],
+    wanted: &[u32],
+    largest: usize,
+    weigh: impl Fn(&[u32]) -> W,
+) -> Vec<(Vec<u32>, usize)> {
+    let after = |index: usize| -> Vec<u32> {
+        let pairs = wanted.iter().zip(&choices[index]);
+        pairs.map(|(want, has)| want.saturating_sub(*has)).collect()
+    };
+    let with_it = (0..choices.len()).filter(|&index| choices[index][largest] > 0);
+    let mut all: Vec<_> = with_it.map(|index| (after(index), index)).collect();
+    all.sort_by_key(|(rest, index)| (weigh(rest), *index));
+    let mut kept: Vec<(Vec<u32>, usize)> = Vec::new();
+    for (rest, index) in all {
+        let beaten = |better: &Vec<u32>| better.iter().zip(&rest).all(|(a, b)| a <= b);
+        if !kept.iter().any(|(better, _)| beaten(better)) {
+            kept.push((rest, index));
+        }
+    }
+    kept
 }

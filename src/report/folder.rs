@@ -159,30 +159,33 @@ impl Folder {
 /// Writes a single file where the user wants it, through a temporary one beside it; missing folders
 /// are made.
 pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(cannot)?;
-    let name = path.file_name().with_context(cannot)?.to_string_lossy();
-    let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
-    let written = fs::write(&temporary, bytes).and_then(|()| fs::rename(&temporary, path));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // Ours, named by our process id.
-    }
-    written.with_context(cannot)
+    through_temporary(path, bytes, |temporary| fs::rename(temporary, path))
 }
 
 /// Whether [`write_file`] could write there, before the work whose result it is: missing folders are
 /// made, nothing else stays.
 pub fn can_write(path: &Path) -> anyhow::Result<()> {
+    anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
+    through_temporary(path, &[], |temporary| fs::remove_file(temporary))
+}
+
+/// Writes a temporary file beside `path`, and ends with it.
+fn through_temporary(
+    path: &Path,
+    bytes: &[u8],
+    end: impl Fn(&Path) -> io::Result<()>,
+) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
     let parent = parent.unwrap_or(Path::new("."));
     fs::create_dir_all(parent).with_context(cannot)?;
-    anyhow::ensure!(!path.is_dir(), "{}: it is a folder", cannot());
     let name = path.file_name().with_context(cannot)?.to_string_lossy();
     let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
-    fs::write(&temporary, []).and_then(|()| fs::remove_file(&temporary)).with_context(cannot)
+    let written = fs::write(&temporary, bytes).and_then(|()| end(&temporary));
+    if written.is_err() {
+        let _ = fs::remove_file(&temporary); // Ours, named by our process id.
+    }
+    written.with_context(cannot)
 }
 
 /// Makes a new folder of the files and the marker that lists them.

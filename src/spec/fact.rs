@@ -52,3 +52,17 @@ pub struct Fact<T> {
     /// relative errors of their figures, where a fit said it.
     pub residual: Option<f64>,
 }
+
+impl<T> Fact<T> {
+    /// A number for want of a publication; `source` says why this one.
+    pub fn assumed(value: T, source: impl Into<String>) -> Self {
+        let (source, standing) = (source.into(), Standing::Assumed);
+        Self { value, source, standing, fitted_on: Vec::new(), residual: None }
+    }
+
+    /// A number fitted on these runs, with nothing said of how far they are off.
+    pub fn fitted(value: T, source: impl Into<String>, fitted_on: &[String]) -> Self {
+        let (source, standing) = (source.into(), Standing::Fitted);
+        Self { value, source, standing, fitted_on: fitted_on.to_vec(), residual: None }
+    }
+}

@@ -95,8 +95,7 @@ fn others(experiment: &Experiment) -> BTreeSet<(String, String, usize)> {
 
 /// Runs the best fit and every variant.
 pub(super) fn ratios(experiment: &Experiment) -> Ratios {
-    let short = cut(experiment);
-    let best = figures(&short);
+    let best = figures(&cut(experiment));
     let mut ratios: Ratios = best
         .iter()
         .map(|_| VmRatios {
@@ -107,8 +106,8 @@ pub(super) fn ratios(experiment: &Experiment) -> Ratios {
         .collect();
     // A queue that grows all the time is as long as its run: such a variant is run whole.
     let mut whole: Option<Vec<(f64, LatencyMs)>> = None;
-    for (cut_short, variant) in variants(&short).iter().zip(variants(experiment)) {
-        let mut found = figures(cut_short);
+    for variant in variants(experiment) {
+        let mut found = figures(&cut(&variant));
         let mut beside = &best;
         let grows = found.iter().zip(&best).any(|(found, best)| found.1.p99 > GROWN * best.1.p99);
         if grows {
@@ -158,7 +157,7 @@ fn figures(experiment: &Experiment) -> Vec<(f64, LatencyMs)> {
 }
 
 /// The experiment with runs no longer than a ratio needs.
-pub(super) fn cut(experiment: &Experiment) -> Experiment {
+fn cut(experiment: &Experiment) -> Experiment {
     let mut experiment = experiment.clone();
     let longest = experiment.vms.iter().filter_map(|vm| match vm.load.scenario {
         TestScenario::Server | TestScenario::Offline => {

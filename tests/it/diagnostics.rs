@@ -5,7 +5,7 @@
 //! its message stands in `<case>.txt`. A case whose name starts with `catalogue-` is a catalogue
 //! folder. Inputs too long or too odd to keep as files are made here.
 
-use crate::support::{cases, examples};
+use crate::support::{cases, examples, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadError, LoadOptions, SweepFile, Task, load, load_task};
 use slicewise::spec::{BaselineKind, Scenario};
@@ -32,7 +32,6 @@ fn message(path: &Path) -> String {
 
 #[test]
 fn every_bad_input_gets_its_message() {
-    let update = std::env::var_os("UPDATE").is_some();
     let entries = fs::read_dir("tests/bad").unwrap().map(|entry| entry.unwrap().path());
     let mut cases: Vec<PathBuf> =
         entries.filter(|path| path.extension().is_none_or(|kind| kind != "txt")).collect();
@@ -40,17 +39,10 @@ fn every_bad_input_gets_its_message() {
     cases.retain(|path| !path.ends_with("formats") && !path.ends_with("foreign"));
     cases.sort();
     assert!(cases.len() > 40, "only {} cases", cases.len());
-    let mut wrong = Vec::new();
-    for case in cases {
-        let (found, file) = (message(&case), case.with_extension("txt"));
-        let expected = fs::read_to_string(&file).unwrap_or_default();
-        if update {
-            fs::write(&file, &found).unwrap();
-        } else if found != expected {
-            wrong.push(format!("{}\n--- expected\n{expected}--- found\n{found}", case.display()));
-        }
-    }
-    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    hold_messages(cases.into_iter().map(|case| {
+        let found = message(&case);
+        (case.clone(), case.with_extension("txt"), found)
+    }));
 }
 
 #[test]

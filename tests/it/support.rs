@@ -5,16 +5,12 @@ use proptest::test_runner::{Config as ProptestConfig, RngSeed};
 use slicewise::spec::*;
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
+use std::fs;
+use std::path::PathBuf;
 
 /// A number made up for a test.
 pub(crate) fn fact<T>(value: T) -> Fact<T> {
-    Fact {
-        value,
-        source: "made up for a test".to_string(),
-        standing: Standing::Assumed,
-        fitted_on: Vec::new(),
-        residual: None,
-    }
+    Fact::assumed(value, "made up for a test")
 }
 
 /// One guest alone with `gpus` cards: batches of one, in order, no staging, one after the other.
@@ -149,10 +145,26 @@ pub(crate) fn cases(count: u32) -> ProptestConfig {
     }
 }
 
+/// Holds each case's message to the file beside it; `UPDATE=1` rewrites the files.
+#[track_caller]
+pub(crate) fn hold_messages(cases: impl IntoIterator<Item = (PathBuf, PathBuf, String)>) {
+    let update = std::env::var_os("UPDATE").is_some();
+    let mut wrong = Vec::new();
+    for (case, file, found) in cases {
+        let expected = fs::read_to_string(&file).unwrap_or_default();
+        if update {
+            fs::write(&file, &found).unwrap();
+        } else if found != expected {
+            wrong.push(format!("{}\n--- expected\n{expected}--- found\n{found}", case.display()));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 /// The scenarios that the documents show.
 pub(crate) fn examples() -> Vec<String> {
     let documents = ["docs/scenario-files.md", "README.md"];
-    let text = documents.map(|file| std::fs::read_to_string(file).unwrap()).join("\n");
+    let text = documents.map(|file| fs::read_to_string(file).unwrap()).join("\n");
     let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let scenarios: Vec<_> =
         blocks.filter(|block| block.contains("[[vm]]")).map(str::to_string).collect();

@@ -1,11 +1,11 @@
 //! How sure results say they are: samples beyond a percentile, replications, what one percent more
 //! work does; and the published ratio of two rates taken apart.
 
-use crate::support::queue;
+use crate::support::{fact, queue};
 use slicewise::config::{self, Catalogue, LoadOptions};
 use slicewise::spec::*;
 use slicewise::study::{self, CapacityPlan, CapacitySearch, Results};
-use slicewise::units::{SimDuration, SimTime};
+use slicewise::units::{Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -63,13 +63,7 @@ fn what_machines_and_platforms_leave_open_is_an_interval() {
     experiment.vms[0].load.settings.min_duration = SimDuration::from_millis(1);
     assert!(run(experiment.clone(), 1).runs[0].vms[0].fits.is_none());
     let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
-    service.machines = Some(Fact {
-        value: slicewise::units::Share::new(0.02).unwrap(),
-        source: "a test".to_string(),
-        standing: Standing::Assumed,
-        fitted_on: Vec::new(),
-        residual: None,
-    });
+    service.machines = Some(fact(Share::new(0.02).unwrap()));
     experiment.hypervisor.gpu_speed_range = Some([0.98, 1.01]);
     let results = run(experiment.clone(), 1);
     let fits = results.runs[0].vms[0].fits.as_ref().expect("two machines beside its own");
@@ -97,13 +91,7 @@ fn an_interval_that_reaches_overload_is_of_the_whole_run() {
     let service = |experiment: &mut Experiment, factor: f64| {
         let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
         service.work.value = service.work.value.scaled(factor);
-        service.machines = Some(Fact {
-            value: slicewise::units::Share::new(0.05).unwrap(),
-            source: "a test".to_string(),
-            standing: Standing::Assumed,
-            fitted_on: Vec::new(),
-            residual: None,
-        });
+        service.machines = Some(fact(Share::new(0.05).unwrap()));
     };
     let mut slower = experiment.clone();
     service(&mut experiment, 1.0);
@@ -122,13 +110,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
     let mut experiment = queue(1, 100.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 600);
     experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(400);
     let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
-    service.machines = Some(Fact {
-        value: slicewise::units::Share::new(0.02).unwrap(),
-        source: "a test".to_string(),
-        standing: Standing::Assumed,
-        fitted_on: Vec::new(),
-        residual: None,
-    });
+    service.machines = Some(fact(Share::new(0.02).unwrap()));
     let system = study::System {
         name: "queue".to_string(),
         experiment,

@@ -3,6 +3,7 @@
 //! An exact search with bounds, and with a limit on its steps: where it gives up it says so. What a
 //! card may hold is decided in `sliced` and `backed`.
 
+use crate::gpu::packing::after_choices;
 use std::collections::BTreeSet;
 
 /// Choices that one search looks at before it gives up: some seconds.
@@ -87,7 +88,8 @@ impl Cover {
             return Covered::GaveUp;
         };
         self.steps = steps;
-        for (rest, index) in self.next(wanted, largest) {
+        let weigh = |rest: &[u32]| weigh(&self.sizes, rest);
+        for (rest, index) in after_choices(&self.choices, wanted, largest, weigh) {
             match self.choose(&rest, cards - 1) {
                 Covered::By(mut chosen) => {
                     chosen.insert(0, self.choices[index].clone());
@@ -99,26 +101,6 @@ impl Cover {
         }
         self.vain.insert(state);
         Covered::Not
-    }
-
-    /// What is left after each choice, the fullest card first. A choice that leaves no less of
-    /// anything than another does is no choice.
-    fn next(&self, wanted: &[u32], largest: usize) -> Vec<(Vec<u32>, usize)> {
-        let with_it = (0..self.choices.len()).filter(|&index| self.choices[index][largest] > 0);
-        let after = |index: usize| -> Vec<u32> {
-            let choice = self.choices[index].iter();
-            wanted.iter().zip(choice).map(|(want, has)| want.saturating_sub(*has)).collect()
-        };
-        let mut all: Vec<_> = with_it.map(|index| (after(index), index)).collect();
-        all.sort_by_key(|(rest, index)| (weigh(&self.sizes, rest), *index));
-        let mut kept: Vec<(Vec<u32>, usize)> = Vec::new();
-        for (rest, index) in all {
-            let beaten = |better: &Vec<u32>| better.iter().zip(&rest).all(|(a, b)| a <= b);
-            if !kept.iter().any(|(better, _)| beaten(better)) {
-                kept.push((rest, index));
-            }
-        }
-        kept
     }
 }
 

@@ -72,6 +72,18 @@ pub struct FitParameter {
     pub is_held: bool,
 }
 
+/// Every parameter with its value: `values` are those of the parameters that are not held, in order.
+pub(super) fn valued<'p>(
+    parameters: &'p [FitParameter],
+    values: &'p [f64],
+) -> impl Iterator<Item = (&'p FitParameter, f64)> {
+    let mut values = values.iter();
+    parameters.iter().map(move |parameter| match parameter.is_held {
+        true => (parameter, parameter.start),
+        false => (parameter, *values.next().expect("one value for each free parameter")),
+    })
+}
+
 /// The workload with these numbers on `gpu`: `values` of the parameters that are not held, in order.
 pub fn with_parameters(
     workload: &Workload,
@@ -80,16 +92,11 @@ pub fn with_parameters(
     values: &[f64],
 ) -> Workload {
     let mut workload = workload.clone();
-    let mut values = values.iter();
     let service = workload.service.get_mut(gpu).expect("the workload has this GPU");
     let ms = |value: f64| SimDuration::from_nanos_f64(value.max(0.0) * 1e6);
     let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
     let (mut phi, mut work) = (BTreeMap::new(), BTreeMap::new());
-    for parameter in parameters {
-        let value = match parameter.is_held {
-            true => parameter.start,
-            false => *values.next().expect("one value for each free parameter"),
-        };
+    for (parameter, value) in valued(parameters, values) {
         match parameter.knob {
             Knob::Launch => service.launch.value = ms(value),
             Knob::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
@@ -214,6 +221,7 @@ impl Proposal<'_> {
             let served = fitted().filter(|run| of(run).0 == TestScenario::Server);
             let others: BTreeSet<usize> =
                 served.map(|run| run.machine).filter(|at| *at > 0).collect();
+            // A tenth either way is far more than machines of one GPU are apart.
             let speeds = others.into_iter().map(Knob::Machine);
             all.extend(speeds.map(|knob| self.parameter(knob, 0.9, 1.1, 1.0, true)));
         }

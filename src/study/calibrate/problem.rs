@@ -5,15 +5,17 @@
 //! moves latency near saturation by ten, would be taken for a property of the model.
 
 use super::document::{self, Fitted};
+use super::parameters::{tells_cpu, tells_phi, valued};
 use super::search::{Number, Problem, Quantity, search};
 use super::{
-    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, FitParameter, Knob,
-    MeasuredRun, Region, noise_of, with_parameters,
+    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, Knob, MeasuredRun, Region,
+    noise_of, with_parameters,
 };
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
 use crate::study::{LatencyMs, Progress, fits, summary};
 use crate::units::SimDuration;
+use std::collections::BTreeMap;
 
 /// So many queries of a run are simulated for the figures of the best fit.
 const QUERIES_FINAL: u64 = 5_000_000;
@@ -110,13 +112,11 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
         .map(|time| Quantity { observed: time.ms, sigma: noise_of("batch"), is_fitted: true })
         .collect();
     quantities_of_all.extend(plan.runs.iter().flat_map(|run| quantities(run, run.is_fitted)));
-    let differ = machines(plan);
-    quantities_of_all.extend(free.iter().filter(|parameter| is_machine(parameter.knob)).map(
-        |_| {
-            // What is known of another machine before its run is seen.
-            Quantity { observed: 1.0, sigma: differ, is_fitted: true }
-        },
-    ));
+    // What is known of another machine before its run is seen.
+    let differ = plan.workload.service[&plan.gpu].machines.as_ref();
+    let sigma = differ.map_or(0.0, |machines| machines.value.get());
+    let speeds = plan.parameters.iter().filter_map(|parameter| machine(parameter.knob));
+    quantities_of_all.extend(speeds.map(|_| Quantity { observed: 1.0, sigma, is_fitted: true }));
     let predict = |values: &[f64]| predictions(plan, values, plan.queries_max);
     let expected = 9 * (free.len() as u64 + 4) + 2 * free.len() as u64 + 17;
     let show = |done: u64| progress(done.min(expected), expected, "candidates simulated");
@@ -163,41 +163,28 @@ fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<
         let experiment = at_speed(run, &speeds);
         predicted(run, &run_figures(&experiment, &workload, queries_max))
     });
-    let freed = speeds.iter().filter(|(_, is_free, _)| *is_free).map(|(_, _, speed)| *speed);
-    times.chain(runs).chain(freed).collect()
+    times.chain(runs).chain(speeds.values().copied()).collect()
 }
 
-/// The standard deviation of work between machines.
-fn machines(plan: &CalibrationPlan) -> f64 {
-    let machines = plan.workload.service[&plan.gpu].machines.as_ref();
-    machines.map_or(0.0, |machines| machines.value.get())
+/// The machine whose speed a number is.
+fn machine(knob: Knob) -> Option<usize> {
+    match knob {
+        Knob::Machine(machine) => Some(machine),
+        _ => None,
+    }
 }
 
-fn is_machine(knob: Knob) -> bool {
-    matches!(knob, Knob::Machine(_))
-}
-
-/// For each machine that has a number: which, whether it is free, and its speed.
-fn machine_speeds(plan: &CalibrationPlan, values: &[f64]) -> Vec<(usize, bool, f64)> {
-    let mut values = values.iter();
-    let of = |parameter: &FitParameter| {
-        let value = match parameter.is_held {
-            true => parameter.start,
-            false => *values.next().expect("one value for each free parameter"),
-        };
-        match parameter.knob {
-            Knob::Machine(machine) => Some((machine, !parameter.is_held, value)),
-            _ => None,
-        }
-    };
-    plan.parameters.iter().map(of).collect::<Vec<_>>().into_iter().flatten().collect()
+/// The speed of each machine that has a number for it.
+fn machine_speeds(plan: &CalibrationPlan, values: &[f64]) -> BTreeMap<usize, f64> {
+    let all = valued(&plan.parameters, values);
+    all.filter_map(|(parameter, value)| Some((machine(parameter.knob)?, value))).collect()
 }
 
 /// The run with its machine's speed under Server load over what its Offline rate says.
-fn at_speed(run: &MeasuredRun, speeds: &[(usize, bool, f64)]) -> Experiment {
+fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
     let mut experiment = run.experiment.clone();
-    let own = speeds.iter().find(|(machine, ..)| *machine == run.machine);
-    if let (Some((_, _, speed)), TestScenario::Server) = (own, experiment.vms[0].load.scenario) {
+    let own = speeds.get(&run.machine);
+    if let (Some(speed), TestScenario::Server) = (own, experiment.vms[0].load.scenario) {
         experiment.hypervisor.gpu_speed.value *= speed;
     }
     experiment
@@ -236,12 +223,11 @@ fn untold(plan: &CalibrationPlan) -> Vec<String> {
     };
     let fitted = || plan.runs.iter().filter(|run| run.is_fitted);
     say(
-        is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(super::parameters::tells_phi),
+        is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(tells_phi),
         "phi is not identified: no fitted run has two batches on one GPU, or a slice of one",
     );
     say(
-        is_held(|knob| matches!(knob, Knob::CpuLaunch))
-            && !fitted().any(super::parameters::tells_cpu),
+        is_held(|knob| matches!(knob, Knob::CpuLaunch)) && !fitted().any(tells_cpu),
         "cpu_launch is not identified: no fitted run of the first machine says its minimum latency",
     );
     notes

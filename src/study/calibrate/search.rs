@@ -105,15 +105,13 @@ pub fn search(problem: &Problem<'_>) -> Region {
     search.try_all(vec![start]);
     let mut slopes = search.descend();
     for _ in 0..DESCENTS_MAX {
-        let before = search.best();
-        search.probe_region(before, &slopes);
-        let found = search.best();
         // Slopes from noisy differences can end in a side valley: the probes look about.
-        if search.objective(found) > search.objective(before) * (1.0 - PROBE_GAIN_MIN) {
-            break;
+        if !search.probe_region(&slopes) {
+            return search.finish(&slopes);
         }
         slopes = search.descend();
     }
+    search.probe_region(&slopes);
     search.finish(&slopes)
 }
 
@@ -263,11 +261,13 @@ impl Search<'_> {
         self.mean_square(best) * chi_squared_95(self.problem.numbers.len())
     }
 
-    /// Tries candidates on the edge of the region that the slopes describe, and inside it.
-    fn probe_region(&mut self, best: usize, slopes: &Slopes) {
+    /// Tries candidates on the edge of the region that the slopes describe, and inside it; whether one
+    /// of them is better than the best so far.
+    fn probe_region(&mut self, slopes: &Slopes) -> bool {
+        let best = self.best();
         let size = self.problem.numbers.len();
-        let Some(lower) = cholesky(&self.curvature(slopes, 0.0)) else { return };
-        let Some(axes) = cholesky(&inverse(&lower)) else { return };
+        let Some(lower) = cholesky(&self.curvature(slopes, 0.0)) else { return false };
+        let Some(axes) = cholesky(&inverse(&lower)) else { return false };
         let radius = self.allowance(best).sqrt();
         let mut directions = Vec::new();
         for axis in 0..size {
@@ -292,6 +292,7 @@ impl Search<'_> {
         });
         let points: Vec<_> = points.collect();
         self.try_all(points);
+        self.objective(self.best()) <= self.objective(best) * (1.0 - PROBE_GAIN_MIN)
     }
 
     fn finish(self, slopes: &Slopes) -> Region {

@@ -5,8 +5,8 @@
 use super::Validation;
 use crate::spec::{
     Arrivals, CardSpec, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec, LoadSpec,
-    MeasuredRow, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, Standing, TestScenario,
-    TestSettings, VmSpec, WorkTable, Workload,
+    MeasuredRow, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, TestScenario, TestSettings,
+    VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -87,15 +87,16 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
 
 /// The harness: NVIDIA's own for the workload, or Triton.
 fn preset(run: &MeasuredRow, workload: &Workload) -> Option<&'static str> {
-    let usual = match workload.id.starts_with("bert") {
-        true => "mlperf-bert",
-        false => "mlperf-lwis",
-    };
     match run.harness.as_str() {
-        "TRT" | "" => Some(usual),
+        "TRT" | "" => Some(usual_preset(workload)),
         "Triton" => Some("triton"),
         _ => None,
     }
+}
+
+/// NVIDIA's own harness for a workload.
+pub(super) fn usual_preset(workload: &Workload) -> &'static str {
+    if workload.id.starts_with("bert") { "mlperf-bert" } else { "mlperf-lwis" }
 }
 
 impl Case<'_> {
@@ -243,11 +244,5 @@ fn share(part: f64) -> Share {
 
 /// A number of this run alone, which no report shows.
 fn plain<T>(value: T) -> Fact<T> {
-    Fact {
-        value,
-        source: "fitted by the validation".to_string(),
-        standing: Standing::Fitted,
-        fitted_on: Vec::new(),
-        residual: None,
-    }
+    Fact::fitted(value, "fitted by the validation", &[])
 }

@@ -3,14 +3,12 @@
 //!
 //! No machine is left out here; how well such numbers predict is what the rest of the validation says.
 
-use super::case::{Case, work_of_sample};
+use super::case::{Case, usual_preset, work_of_sample};
 use super::fit::Fit;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
-use crate::spec::{
-    Fact, MeasuredRow, PhiTable, ServiceTime, Standing, TestScenario, WorkTable, Workload,
-};
+use crate::spec::{Fact, MeasuredRow, PhiTable, ServiceTime, TestScenario, WorkTable, Workload};
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 
@@ -149,8 +147,10 @@ pub fn fitted_workloads(
             }
             is_new = true;
         }
-        let preset = if workload.id.starts_with("bert") { "mlperf-bert" } else { "mlperf-lwis" };
-        is_new.then_some((workload, preset))
+        is_new.then(|| {
+            let preset = usual_preset(&workload);
+            (workload, preset)
+        })
     };
     input.workloads.values().filter_map(with_services).collect()
 }
@@ -188,22 +188,25 @@ fn service_time(
     if !workload.id.starts_with("bert") {
         all.extend(found.single_on.iter().cloned());
     }
-    let fitted = |on: &[String]| (on.to_vec(), Some((found.residual * 1e3).round() / 1e3));
     let source = format!(
         "{SOURCE}: every row of this benchmark and GPU under its own harness, fitted together; Offline rates are medians"
     );
-    let fact = |on: &[String]| passport(source.clone(), fitted(on));
-    let none = || assumed("assumed: these rows do not tell it from launch and work");
+    let residual = Some((found.residual * 1e3).round() / 1e3);
+    let work = WorkTable::new(work).expect("work rises with batch");
+    let untold = "assumed: these rows do not tell it from launch and work";
     ServiceTime {
-        launch: fact(&server).of(millis(numbers.launch_ms)),
-        host_floor: none().of(SimDuration::ZERO),
+        launch: Fact {
+            residual,
+            ..Fact::fitted(millis(numbers.launch_ms), source.as_str(), &server)
+        },
+        host_floor: Fact::assumed(SimDuration::ZERO, untold),
         phi: phi(found, services, &server),
         spread: match numbers.spread {
-            0.0 => none().of(Share::NONE),
-            spread => fact(&server).of(share(spread)),
+            0.0 => Fact::assumed(Share::NONE, untold),
+            spread => Fact { residual, ..Fact::fitted(share(spread), source.as_str(), &server) },
         },
-        work: fact(&all).of(WorkTable::new(work).expect("work rises with batch")),
-        boost: assumed("assumed: no rows tell a clock that follows the load").of(1.0),
+        work: Fact { residual, ..Fact::fitted(work, source.as_str(), &all) },
+        boost: Fact::assumed(1.0, "assumed: no rows tell a clock that follows the load"),
         machines: machines(found),
         alternatives: Vec::new(),
     }
@@ -216,7 +219,7 @@ fn machines(found: &FittedService) -> Option<Fact<Share>> {
         "{SOURCE}: scatter of the factor on work that meets p99 about what other machines say, over the benchmark's bare-metal rows on all GPUs at their usual power limit"
     );
     let differ = (found.machines? * 1e3).round() / 1e3;
-    Some(passport(source, (found.machines_on.clone(), None)).of(share(differ)))
+    Some(Fact::fitted(share(differ), source, &found.machines_on))
 }
 
 /// Phi of a batch of one and of a full one from MIG slices, of the GPU or, without, of another; and
@@ -237,7 +240,7 @@ fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> 
         sliced.and_then(|other| Some((other, other.phi_of_one?, other.phi_of_full?)))
     else {
         let phi = told.unwrap_or(Share::WHOLE);
-        return assumed("assumed: no row on a slice tells it").of(PhiTable::constant(phi));
+        return Fact::assumed(PhiTable::constant(phi), "assumed: no row on a slice tells it");
     };
     let round = |phi: f64| share((phi * 1e3).round() / 1e3);
     let mut points = vec![(1, round(one))];
@@ -253,31 +256,7 @@ fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> 
         "{SOURCE}: one MIG slice over the whole GPU, SingleStream p90 and Offline rate, phi = (m - 1) / (1 / s - 1) for a slice s on which a batch takes m times as long{}",
         if told.is_some() { "; of a Server batch by how its rows overlap" } else { "" }
     );
-    passport(source, (on, None)).of(PhiTable::new(points).expect("batches rise"))
-}
-
-/// A fact without its value.
-struct Passport {
-    source: String,
-    standing: Standing,
-    fitted_on: Vec<String>,
-    residual: Option<f64>,
-}
-
-impl Passport {
-    fn of<T>(self, value: T) -> Fact<T> {
-        let Self { source, standing, fitted_on, residual } = self;
-        Fact { value, source, standing, fitted_on, residual }
-    }
-}
-
-fn passport(source: String, (fitted_on, residual): (Vec<String>, Option<f64>)) -> Passport {
-    Passport { source, standing: Standing::Fitted, fitted_on, residual }
-}
-
-fn assumed(source: &str) -> Passport {
-    let source = source.to_string();
-    Passport { source, standing: Standing::Assumed, fitted_on: Vec::new(), residual: None }
+    Fact::fitted(PhiTable::new(points).expect("batches rise"), source, &on)
 }
 
 /// To a microsecond: more than these rows know.
