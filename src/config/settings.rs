@@ -31,8 +31,11 @@ pub(super) const BATCH_RULES: [(&str, BatchRule); 2] =
     [("available", BatchRule::Available), ("full", BatchRule::Full)];
 pub(super) const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
     [("wait-start", TimeoutFrom::WaitStart), ("oldest", TimeoutFrom::Oldest)];
-pub(super) const DISPATCHES: [(&str, Dispatch); 2] =
-    [("longest-idle", Dispatch::LongestIdle), ("round-robin", Dispatch::RoundRobin)];
+pub(super) const DISPATCHES: [(&str, Dispatch); 3] = [
+    (Dispatch::LongestIdle.word(), Dispatch::LongestIdle),
+    (Dispatch::RoundRobin.word(), Dispatch::RoundRobin),
+    (Dispatch::RandomGpu.word(), Dispatch::RandomGpu),
+];
 pub(super) const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
     [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
 pub(super) const GPU_SHARINGS: [(&str, GpuSharing); 2] =

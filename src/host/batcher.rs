@@ -4,10 +4,12 @@
 //! ahead to the query that will fill its batch. Its jobs are permits (a free worker, a free slot);
 //! its law is *permits in = permits out*. It does not know what becomes of a batch.
 
+use crate::engine::Stream;
 use crate::loadgen::Query;
 use crate::queueing::Station;
 use crate::spec::{BatchRule, Dispatch, ServerSpec, TimeoutFrom};
 use crate::units::{SimDuration, SimTime};
+use rand::RngExt;
 use std::collections::VecDeque;
 
 /// Leave to form one batch: a free worker or slot of one of the guest's GPUs.
@@ -48,17 +50,25 @@ pub struct Batcher {
 #[derive(Debug)]
 enum Idle {
     LongestFirst(VecDeque<Permit>),
-    RoundRobin { by_gpu: Vec<VecDeque<Permit>>, next: usize },
+    ByGpu { permits: Vec<VecDeque<Permit>>, next: NextGpu },
+}
+
+/// Which GPU comes next, of those with a permit.
+#[derive(Debug)]
+enum NextGpu {
+    InTurn(usize),
+    AtRandom(Box<Stream>),
 }
 
 impl Batcher {
-    /// The batcher of a guest with `gpus` GPUs; permits are submitted to it afterwards.
-    pub fn new(server: &ServerSpec, gpus: usize) -> Self {
+    /// The batcher of a guest with `gpus` GPUs; permits are submitted to it afterwards. `chance` is
+    /// drawn from where dispatch is random.
+    pub fn new(server: &ServerSpec, gpus: usize, chance: Stream) -> Self {
+        let by_gpu = |next| Idle::ByGpu { permits: vec![VecDeque::new(); gpus], next };
         let idle = match server.dispatch {
             Dispatch::LongestIdle => Idle::LongestFirst(VecDeque::new()),
-            Dispatch::RoundRobin => {
-                Idle::RoundRobin { by_gpu: vec![VecDeque::new(); gpus], next: 0 }
-            }
+            Dispatch::RoundRobin => by_gpu(NextGpu::InTurn(0)),
+            Dispatch::RandomGpu => by_gpu(NextGpu::AtRandom(Box::new(chance))),
         };
         Self {
             batch_max: server.batch_max as usize,
@@ -133,18 +143,33 @@ impl Batcher {
     fn select(&mut self, now: SimTime) {
         let permit = match &mut self.idle {
             Idle::LongestFirst(permits) => permits.pop_front(),
-            Idle::RoundRobin { by_gpu, next } => {
-                let gpus = by_gpu.len();
-                let free = (0..gpus)
-                    .map(|step| (*next + step) % gpus)
-                    .find(|&gpu| !by_gpu[gpu].is_empty());
-                free.and_then(|gpu| {
-                    *next = (gpu + 1) % gpus;
-                    by_gpu[gpu].pop_front()
-                })
+            Idle::ByGpu { permits, next } => {
+                next.of(permits).and_then(|gpu| permits[gpu].pop_front())
             }
         };
         self.selected = permit.map(|permit| (permit, now));
+    }
+}
+
+impl NextGpu {
+    /// The next GPU with a permit; nothing if there is none.
+    fn of(&mut self, permits: &[VecDeque<Permit>]) -> Option<usize> {
+        let has_one = |gpu: &usize| !permits[*gpu].is_empty();
+        match self {
+            Self::InTurn(next) => {
+                let gpus = permits.len();
+                let gpu = (0..gpus).map(|step| (*next + step) % gpus).find(has_one)?;
+                *next = (gpu + 1) % gpus;
+                Some(gpu)
+            }
+            Self::AtRandom(chance) => {
+                let free = (0..permits.len()).filter(has_one);
+                let count = free.clone().count();
+                (count > 0)
+                    .then(|| chance.random_range(0..count))
+                    .and_then(|at| free.clone().nth(at))
+            }
+        }
     }
 }
 
@@ -155,7 +180,7 @@ impl Station for Batcher {
     fn submit(&mut self, now: SimTime, permit: Permit) {
         match &mut self.idle {
             Idle::LongestFirst(permits) => permits.push_back(permit),
-            Idle::RoundRobin { by_gpu, .. } => by_gpu[usize::from(permit.gpu)].push_back(permit),
+            Idle::ByGpu { permits, .. } => permits[usize::from(permit.gpu)].push_back(permit),
         }
         if self.selected.is_none() {
             self.select(now);
@@ -183,6 +208,7 @@ impl Station for Batcher {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::engine::RandomStreams;
     use crate::spec::PRESETS;
 
     const MS: u64 = 1_000_000;
@@ -195,7 +221,8 @@ mod tests {
         dues: &[u64],
     ) -> Batcher {
         let server = ServerSpec { batch_max, ..(PRESETS[preset].make)() };
-        let mut batcher = Batcher::new(&server, usize::from(gpus));
+        let chance = RandomStreams::new(0, 0).stream("dispatch");
+        let mut batcher = Batcher::new(&server, usize::from(gpus), chance);
         for &due in dues {
             batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0 });
         }
@@ -232,6 +259,30 @@ mod tests {
     fn lwis_waits_for_a_full_batch_and_takes_the_gpus_in_turn() {
         let dues = [0, 1, 2, 3, 4, 5];
         assert_eq!(batches(batcher(1, 2, 3, 4, &dues)), [(1, 0, 2), (3, 1, 2), (5, 2, 2)]);
+    }
+
+    #[test]
+    fn gpus_are_drawn_by_lot_among_those_with_a_permit() {
+        let server =
+            ServerSpec { batch_max: 1, dispatch: Dispatch::RandomGpu, ..(PRESETS[1].make)() };
+        let chance = RandomStreams::new(0, 0).stream("dispatch");
+        let mut batcher = Batcher::new(&server, 3, chance);
+        (0..600).for_each(|_| {
+            batcher.feed(Query { due: SimTime::ZERO, size: 1.0 });
+        });
+        batcher.close();
+        // One permit on GPU 0, plenty on the others: 0 once at most, 1 and 2 about as often.
+        for worker in 0..300 {
+            (1..3).for_each(|gpu| batcher.submit(SimTime::ZERO, Permit { gpu, worker }));
+        }
+        batcher.submit(SimTime::ZERO, Permit { gpu: 0, worker: 0 });
+        let first: Vec<u16> = batches(batcher).iter().take(400).map(|batch| batch.1).collect();
+        let of = |gpu: u16| first.iter().filter(|&&other| other == gpu).count();
+        assert_eq!(of(0), 1, "its one permit is drawn within 400 draws of thirds, and only once");
+        // Binomial(399, 1/2): standard deviation 10; five of them.
+        assert!(of(1).abs_diff(of(2)) < 100, "{} and {}", of(1), of(2));
+        let runs = first.windows(2).filter(|pair| pair[0] != pair[1]).count();
+        assert!((150..250).contains(&runs), "by lot, not in turn: {runs} changes of 399");
     }
 
     #[test]

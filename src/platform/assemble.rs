@@ -118,7 +118,11 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
         loadgen: LoadGen::new(vm, &streams, schedule),
-        batcher: Timed::new(Batcher::new(&vm.server, vm.gpus.len())),
+        batcher: Timed::new(Batcher::new(
+            &vm.server,
+            vm.gpus.len(),
+            streams.stream(&format!("dispatch/{}", vm.name)),
+        )),
         soft_drop: SoftDrop::new(
             vm.server.soft_drop,
             vm.server.batch_max,

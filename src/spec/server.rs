@@ -30,6 +30,19 @@ pub enum Dispatch {
     LongestIdle,
     /// The GPUs in turn, skipping those without a free slot.
     RoundRobin,
+    /// Any GPU with a free slot, each as likely: one thread per GPU, all after the same queue.
+    RandomGpu,
+}
+
+impl Dispatch {
+    /// Its word in scenario files and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::LongestIdle => "longest-idle",
+            Self::RoundRobin => "round-robin",
+            Self::RandomGpu => "random-gpu",
+        }
+    }
 }
 
 /// When the permit that a batch was formed with can form the next one.

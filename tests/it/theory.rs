@@ -98,6 +98,18 @@ fn sharing_a_gpu_without_limit_is_m_g_1_processor_sharing() {
     check("M/D/1-PS", &experiment, 5.0 / 0.4);
 }
 
+/// GPUs drawn by lot split a Poisson process into Poisson processes: each GPU is an M/D/1-PS of its
+/// own, S / (1 - rho), however many there are. In turn or by least load it would be less.
+#[test]
+fn gpus_drawn_by_lot_do_not_help_each_other() {
+    let mut experiment =
+        queue(3, 360.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 3000);
+    let server = &mut experiment.vms[0].server;
+    (server.slots, server.streams, server.gpu_sharing) = (64, 64, GpuSharing::Shared);
+    (server.batch_max, server.dispatch) = (1, Dispatch::RandomGpu);
+    check("3 x M/D/1-PS", &experiment, 5.0 / 0.4);
+}
+
 /// Full batches of B on plenty of GPUs: a query waits for (B - 1) / 2 gaps on average, and is then
 /// served at once: (B - 1) / (2 lambda) + S.
 #[test]
