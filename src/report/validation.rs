@@ -33,7 +33,9 @@ pub fn files(
 pub fn page(results: &ValidationResults, fingerprint: &str, figure: &str) -> String {
     let groups = table::groups(&results.summary);
     let misses = table::misses(&results.rows);
+    let recovery = results.services.first().map_or(0.0, |found| found.numbers.recovery);
     PAGE.replace("{fingerprint}", fingerprint)
+        .replace("{recovery}", &format!("{:.0} %", 100.0 * recovery))
         .replace("{queries}", &results.queries_max.to_string())
         .replace("{fit_queries}", &results.fit_queries_max.to_string())
         .replace("{figure}", figure)

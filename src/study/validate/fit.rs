@@ -6,7 +6,8 @@
 
 use super::case::{Case, Numbers};
 use super::curve::Curve;
-use super::median;
+use super::{median, rate};
+use crate::spec::MeasuredRow;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -22,6 +23,20 @@ pub(super) struct Fit<'v> {
     pub(super) candidates: Vec<Numbers>,
     /// By case and candidate.
     curves: Vec<Vec<Curve>>,
+    /// By case and candidate, the logarithm of the factor on work at which p99 is the measured one.
+    factors: Vec<Vec<Option<f64>>>,
+}
+
+/// What a prediction may learn from.
+#[derive(Clone)]
+pub(super) struct Known {
+    /// The cases.
+    cases: Vec<usize>,
+    /// By case of the fit, how much slower its machine is under Offline than others with its GPU: the
+    /// logarithm of the ratio of rates, 0 for one that is faster.
+    slower: Vec<f64>,
+    /// See [`super::learnt`].
+    recovery: f64,
 }
 
 /// What a part of the rows says.
@@ -36,24 +51,38 @@ pub(super) struct Choice {
 ///
 /// LWIS and Triton put several batches on a GPU. What `launch_ms` and `1 - phi` take of a batch hides
 /// behind the others there, so that a GPU does more the more batches it holds: without, ResNet-50's
-/// p99 is twice as far off, for its batches of a hundred leave much of a GPU unfilled.
+/// p99 is twice as far off, for its batches of a hundred leave much of a GPU unfilled; and its batches
+/// of 55 to 256 do not cost in proportion to their size.
 pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
-    let (launches, spreads, phis): (&[f64], &[f64], &[f64]) = match (benchmark, preset) {
-        ("resnet50", "triton") => (&[0.4, 0.8], &[0.04], &[0.75, 0.85, 0.92, 1.0]),
-        ("resnet50", _) => (&[0.2], &[0.04], &[0.8, 0.85, 0.9]),
-        ("ssd-resnet34", "triton") => (&[0.3, 1.0], &[0.06], &[0.85, 0.92, 1.0]),
+    type Grid = (&'static [f64], &'static [f64], &'static [f64]);
+    let (launches, spreads, phis): Grid = match (benchmark, preset) {
+        ("resnet50", "triton") => (&[0.05, 0.4], &[0.04], &[0.65, 0.75, 0.85, 1.0]),
+        ("resnet50", _) => (&[0.05, 0.2], &[0.04], &[0.8, 0.85, 0.9, 1.0]),
+        ("ssd-resnet34", "triton") => (&[0.05, 0.3], &[0.06], &[0.85, 0.92, 1.0]),
         ("ssd-resnet34", _) => (&[0.3], &[0.03, 0.06], &[0.92, 1.0]),
         (_, "triton") => (&[1.0, 1.4, 1.8], &[0.0], &[0.92, 1.0]),
         // Batches in order never meet: nothing tells phi.
         _ => (&[1.0, 1.4, 1.8, 2.4], &[0.0], &[1.0]),
     };
+    let fixed: &[f64] = match (benchmark, preset) {
+        ("resnet50", "mlperf-lwis") => &[0.0, 8.0],
+        _ => &[0.0],
+    };
     let orders: &[bool] = if preset == "mlperf-lwis" { &[false, true] } else { &[false] };
     let mut all = Vec::new();
     for &launch_ms in launches {
         for &spread in spreads {
-            for &phi in phis {
-                let told = orders.iter().filter(|&&in_order| phi == 1.0 || !in_order);
-                all.extend(told.map(|&in_order| Numbers { launch_ms, spread, phi, in_order }));
+            for &fixed_samples in fixed {
+                for &phi in phis {
+                    let told = orders.iter().filter(|&&in_order| phi == 1.0 || !in_order);
+                    all.extend(told.map(|&in_order| Numbers {
+                        launch_ms,
+                        spread,
+                        fixed_samples,
+                        phi,
+                        in_order,
+                    }));
+                }
             }
         }
     }
@@ -91,12 +120,46 @@ impl<'v> Cases<'v> {
         };
         let curves: Vec<Curve> = pairs.par_iter().map(trace).collect();
         let mut curves = curves.into_iter();
-        let curves = self
+        let curves: Vec<Vec<Curve>> = self
             .cases
             .iter()
             .map(|_| curves.by_ref().take(self.candidates.len()).collect())
             .collect();
-        Fit { cases: self.cases, candidates: self.candidates, curves }
+        let of_case = |(case, curves): (&&Case<'_>, &Vec<Curve>)| -> Vec<Option<f64>> {
+            let wanted = case.run.latency["p99"].as_millis_f64();
+            curves.iter().map(|curve| curve.factor("p99", wanted).map(f64::ln)).collect()
+        };
+        let factors = self.cases.iter().zip(&curves).map(of_case).collect();
+        Fit { cases: self.cases, candidates: self.candidates, curves, factors }
+    }
+}
+
+impl Known {
+    /// The same with another recovery.
+    pub(super) fn with_recovery(&self, recovery: f64) -> Self {
+        Self { recovery, ..self.clone() }
+    }
+
+    /// What is known of the cases that keep a rule.
+    pub(super) fn only(&self, keeps: impl Fn(usize) -> bool) -> Self {
+        let cases = self.cases.iter().copied().filter(|&case| keeps(case));
+        Self { cases: cases.collect(), ..self.clone() }
+    }
+
+    /// The cases.
+    pub(super) fn cases(&self) -> &[usize] {
+        &self.cases
+    }
+
+    /// Whether one of the machines is slower than others by more than they all differ.
+    pub(super) fn has_slow_machines(&self) -> bool {
+        const SLOW: f64 = -0.05;
+        self.cases.iter().any(|&case| self.slower[case] < SLOW)
+    }
+
+    /// The part of a machine's slowness that its Server runs do not show.
+    pub(super) fn recovery(&self) -> f64 {
+        self.recovery
     }
 }
 
@@ -106,9 +169,25 @@ impl Fit<'_> {
         self.cases.iter().map(|case| case.index)
     }
 
-    /// The cases that can be learnt from: whose host did not stall.
-    pub(super) fn undisturbed(&self) -> impl Iterator<Item = usize> {
-        (0..self.cases.len()).filter(|&at| !self.cases[at].run.has_host_stalls())
+    /// What may be learnt from rows that keep a rule. A case whose host stalled says nothing.
+    pub(super) fn known(
+        &self,
+        keeps: &(dyn Fn(&MeasuredRow) -> bool + Sync),
+        recovery: f64,
+    ) -> Known {
+        let told = |&at: &usize| {
+            let run = self.cases[at].run;
+            keeps(run) && !run.has_host_stalls()
+        };
+        let slower = |case: &Case<'_>| {
+            let usual = rate::usual(case.input, case.run, keeps)?;
+            Some((case.offline_rate() / usual).ln().min(0.0))
+        };
+        Known {
+            cases: (0..self.cases.len()).filter(told).collect(),
+            slower: self.cases.iter().map(|case| slower(case).unwrap_or(0.0)).collect(),
+            recovery,
+        }
     }
 
     /// The curve of a case with a candidate.
@@ -118,23 +197,22 @@ impl Fit<'_> {
 
     /// The factor on work at which a case's p99 is the measured one.
     pub(super) fn factor(&self, case: usize, candidate: usize) -> Option<f64> {
-        let wanted = self.cases[case].run.latency["p99"].as_millis_f64();
-        self.curves[case][candidate].factor("p99", wanted)
+        self.factors[case][candidate].map(f64::exp)
     }
 
-    /// What the cases of `train` say: the candidate under which one factor per GPU explains p99, and
+    /// What the known cases say: the candidate under which one factor per GPU explains p99, and
     /// p50 and p90 follow.
-    pub(super) fn choose(&self, train: &[usize]) -> Choice {
-        self.choose_among(train, |_| true)
+    pub(super) fn choose(&self, known: &Known) -> Choice {
+        self.choose_among(known, |_| true)
     }
 
     /// As [`Fit::choose`], among the candidates that keep a rule.
-    pub(super) fn choose_among(&self, train: &[usize], keeps: impl Fn(&Numbers) -> bool) -> Choice {
+    pub(super) fn choose_among(&self, known: &Known, keeps: impl Fn(&Numbers) -> bool) -> Choice {
         /// A candidate whose misfit is larger by no more than this fits nearly as well: published
         /// figures of one GPU differ by 1 to 8 %.
         const NEARLY: f64 = 1.15;
         let misfit = |(candidate, numbers)| match keeps(numbers) {
-            true => self.misfit(train, candidate),
+            true => self.misfit(known, candidate),
             false => f64::INFINITY,
         };
         let misfits: Vec<f64> = self.candidates.iter().enumerate().map(misfit).collect();
@@ -145,24 +223,33 @@ impl Fit<'_> {
         Choice { candidate: best, nearly: (0..misfits.len()).filter(nearly).collect() }
     }
 
+    /// How badly the best candidate predicts the known cases, summed over them.
+    pub(super) fn least_misfit(&self, known: &Known) -> f64 {
+        let misfits = (0..self.candidates.len()).map(|at| self.misfit(known, at));
+        let least = misfits.min_by(f64::total_cmp).filter(|misfit| misfit.is_finite());
+        known.cases.len() as f64 * least.unwrap_or(0.0)
+    }
+
     /// How badly a candidate predicts the cases, each from the machines beside its own: the mean over
-    /// them of the distance between the case's factor and its GPU's, and of the errors of p50 and p90
-    /// once p99 is matched. One row counts for 0.3 at most, for some show what no model has.
-    fn misfit(&self, train: &[usize], candidate: usize) -> f64 {
+    /// them of the distance between the case's factor and its GPU's, and of the error of p50 and p90
+    /// once p99 is matched, which counts as much. One row counts for 0.3 at most, for some show what no
+    /// model has.
+    fn misfit(&self, known: &Known, candidate: usize) -> f64 {
         /// A stall of the host moves a row by more than this; how much more says nothing.
         const MOST: f64 = 0.3;
-        let errors = train.iter().filter_map(|&case| {
-            let factor = self.factor(case, candidate)?;
-            let gpu = self.gpu_factor(&self.beside(train, case), candidate, case)?;
+        let errors = known.cases.iter().filter_map(|&case| {
+            // No GPU speed gives such a p99.
+            let Some(factor) = self.factors[case][candidate] else { return Some(MOST) };
+            let distance = factor - self.beside(known, candidate, case)?;
             let curve = self.curve(case, candidate);
             let shape: f64 = ["p50", "p90"]
                 .iter()
                 .map(|name| {
                     let measured = self.cases[case].run.latency[*name].as_millis_f64();
-                    (curve.at(name, factor) / measured).ln().abs()
+                    (curve.at(name, factor.exp()) / measured).ln().abs()
                 })
                 .sum();
-            Some((2.0 * (factor / gpu).ln().abs() + 0.5 * shape).min(MOST))
+            Some((distance.abs() + 0.5 * shape).min(MOST))
         });
         let errors: Vec<f64> = errors.collect();
         match errors.len() {
@@ -171,39 +258,59 @@ impl Fit<'_> {
         }
     }
 
-    /// The factor on work that the cases of `train` give for the GPU of `case`: the mean (of
-    /// logarithms) over its machines, drawn to that of all GPUs as by one machine more.
-    pub(super) fn gpu_factor(&self, train: &[usize], candidate: usize, case: usize) -> Option<f64> {
-        let gpu = self.cases[case].run.gpu_id();
-        let logs = |same: &dyn Fn(usize) -> bool| -> Vec<f64> {
-            let part = train.iter().copied().filter(|&other| same(other));
-            part.filter_map(|other| Some(self.factor(other, candidate)?.ln())).collect()
-        };
-        let all = median(logs(&|_| true))?;
-        let same = logs(&|other| self.cases[other].run.gpu_id() == gpu);
-        let Some(middle) = median(same.clone()) else { return Some(all.exp()) };
-        let machines = same.len() as f64;
-        Some(((machines * middle + all) / (machines + 1.0)).exp())
+    /// The factor on work that the known cases give for a case: the median (of logarithms) over the
+    /// machines with its GPU, drawn to that of all GPUs as by one machine more; and what a slow
+    /// machine recovers.
+    pub(super) fn predict(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
+        let usual = self.usual(known, candidate, case, |_| true)?;
+        Some((usual + known.recovery * known.slower[case]).exp())
     }
 
-    /// The cases of `train` on other machines than that of `case`.
-    fn beside(&self, train: &[usize], case: usize) -> Vec<usize> {
+    /// The factor on work on a machine with the GPU of a case that is as fast as others.
+    pub(super) fn gpu_factor(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
+        self.usual(known, candidate, case, |_| true).map(f64::exp)
+    }
+
+    /// The logarithm of the factor of a case by the machines beside its own.
+    fn beside(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
         let machine = self.cases[case].run.machine();
-        let others = train.iter().copied();
-        others.filter(|&other| self.cases[other].run.machine() != machine).collect()
+        let usual =
+            self.usual(known, candidate, case, |other| self.cases[other].run.machine() != machine)?;
+        Some(usual + known.recovery * known.slower[case])
     }
 
-    /// The standard deviation of the logarithm of the factors of `train` about what the machines
-    /// beside each say; nothing with too few of them.
-    pub(super) fn scatter(&self, train: &[usize], candidate: usize) -> Option<f64> {
+    fn usual(
+        &self,
+        known: &Known,
+        candidate: usize,
+        case: usize,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Option<f64> {
+        let gpu = self.cases[case].run.gpu_id();
+        let told = known.cases.iter().filter(|&&other| keeps(other)).filter_map(|&other| {
+            let factor = self.factors[other][candidate]?;
+            Some((other, factor - known.recovery * known.slower[other]))
+        });
+        let told: Vec<(usize, f64)> = told.collect();
+        let all = median(told.iter().map(|told| told.1).collect())?;
+        let same = told.iter().filter(|(other, _)| self.cases[*other].run.gpu_id() == gpu);
+        let same: Vec<f64> = same.map(|told| told.1).collect();
+        let machines = same.len() as f64;
+        let Some(middle) = median(same) else { return Some(all) };
+        Some((machines * middle + all) / (machines + 1.0))
+    }
+
+    /// The standard deviation of the logarithm of the factors of the known cases, about what the
+    /// machines beside each say; nothing with too few of them.
+    pub(super) fn scatter(&self, known: &Known, candidate: usize) -> Option<f64> {
         /// Fewer differences say nothing of how machines scatter.
         const LEAST: usize = 3;
-        let squares: Vec<f64> = train
+        let squares: Vec<f64> = known
+            .cases
             .iter()
             .filter_map(|&case| {
-                let factor = self.factor(case, candidate)?;
-                let gpu = self.gpu_factor(&self.beside(train, case), candidate, case)?;
-                Some((factor / gpu).ln().powi(2))
+                let factor = self.factors[case][candidate]?;
+                Some((factor - self.beside(known, candidate, case)?).powi(2))
             })
             .collect();
         let count = squares.len();

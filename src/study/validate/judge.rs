@@ -4,11 +4,12 @@
 //! how much GPU speed would have to differ (load error), and whether the distribution has the right
 //! shape once the middle is right (shape error).
 
-use super::Validation;
 use super::case::Numbers;
 use super::curve::{Figures, figures};
-use super::fit::Fit;
+use super::fit::{Fit, Known};
+use super::learnt::Learnt;
 use super::report::{FittedNumbers, JudgedRow, Rates, ShapeError};
+use super::{Validation, rate};
 use crate::platform::simulate;
 use crate::study::fits::NINETY_PERCENT;
 use crate::units::SimDuration;
@@ -21,16 +22,15 @@ pub(super) fn skipped(input: &Validation, row: usize, reason: &str) -> JudgedRow
 }
 
 /// Predicts a row and compares.
-pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow {
+pub(super) fn server(input: &Validation, fit: &Fit<'_>, learnt: &Learnt, row: usize) -> JudgedRow {
     let index = fit.rows().position(|at| at == row).expect("the fit has the row");
     let case = fit.cases[index];
-    let machine = case.run.machine();
-    let others = part(fit, |at| fit.cases[at].run.machine() != machine);
-    if others.is_empty() {
+    let others = learnt.without_machine(fit, case.run);
+    if others.cases().is_empty() {
         return skipped(input, row, "no other machine ran this benchmark under this harness");
     }
     let choice = fit.choose(&others);
-    let Some(kappa) = fit.gpu_factor(&others, choice.candidate, index) else {
+    let Some(kappa) = fit.predict(&others, choice.candidate, index) else {
         return skipped(input, row, "no other machine's latency could be met by any GPU speed");
     };
     let numbers = fit.candidates[choice.candidate];
@@ -40,7 +40,7 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow
     let mut judged = JudgedRow::new(case.run);
     let measured = |name: &str| case.run.latency[name].as_millis_f64();
     judged.load_error = fit.factor(index, choice.candidate).map(|factor| kappa / factor - 1.0);
-    judged.load_error_gpu_left_out = gpu_left_out(fit, index);
+    judged.load_error_gpu_left_out = gpu_left_out(fit, learnt, index);
     judged.shape_error = shape(fit, index, choice.candidate);
     judged.elasticity = Some((steeper["p99"] / predicted["p99"]).ln() / 1.01_f64.ln());
     judged.raw_error_p50 = Some(predicted["p50"] / measured("p50") - 1.0);
@@ -49,11 +49,14 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow
     judged.numbers = Some(FittedNumbers {
         launch_ms: numbers.launch_ms,
         spread: numbers.spread,
+        fixed_samples: numbers.fixed_samples,
         phi: numbers.phi,
         in_order: numbers.in_order,
         work_factor: kappa,
+        recovery: others.recovery(),
     });
-    judged.fitted_on = others.iter().map(|&at| fit.cases[at].run.name()).collect();
+    judged.fitted_on = others.cases().iter().map(|&at| fit.cases[at].run.name()).collect();
+    judged.fitted_on.extend(rate::usual_rows(input, case.run).map(|run| run.name()));
     judged.fitted_on.extend(input.offline(case.run).map(|run| run.name()));
     if completed < 0.98 * case.rate() {
         judged.marks.push("overload".to_string());
@@ -63,20 +66,14 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, row: usize) -> JudgedRow
     judged
 }
 
-/// The cases of a fit that keep a rule, but for those that a host disturbed.
-fn part(fit: &Fit<'_>, keeps: impl Fn(usize) -> bool) -> Vec<usize> {
-    fit.undisturbed().filter(|&at| keeps(at)).collect()
-}
-
 /// The load error when nothing of the same GPU model was used but the system's own Offline run.
-fn gpu_left_out(fit: &Fit<'_>, index: usize) -> Option<f64> {
-    let gpu = fit.cases[index].run.gpu_id();
-    let others = part(fit, |at| fit.cases[at].run.gpu_id() != gpu);
-    if others.is_empty() {
+fn gpu_left_out(fit: &Fit<'_>, learnt: &Learnt, index: usize) -> Option<f64> {
+    let others = learnt.without_gpu(fit, fit.cases[index].run);
+    if others.cases().is_empty() {
         return None;
     }
     let candidate = fit.choose(&others).candidate;
-    Some(fit.gpu_factor(&others, candidate, index)? / fit.factor(index, candidate)? - 1.0)
+    Some(fit.predict(&others, candidate, index)? / fit.factor(index, candidate)? - 1.0)
 }
 
 /// p90 and p99 once the factor on work makes p50 the measured one.
@@ -92,7 +89,7 @@ fn shape(fit: &Fit<'_>, index: usize, candidate: usize) -> Option<ShapeError> {
 /// say; nothing where too few say how they scatter.
 fn interval(
     fit: &Fit<'_>,
-    others: &[usize],
+    others: &Known,
     nearly: &[usize],
     index: usize,
     predicted: &Figures,
@@ -100,7 +97,7 @@ fn interval(
     let p99 = predicted["p99"];
     let mut ends = (p99, p99);
     for &candidate in nearly {
-        let kappa = fit.gpu_factor(others, candidate, index).unwrap_or(1.0);
+        let kappa = fit.predict(others, candidate, index).unwrap_or(1.0);
         let width = (NINETY_PERCENT * fit.scatter(others, candidate)?).exp();
         let curve = fit.curve(index, candidate);
         for end in [kappa / width, kappa * width].map(|kappa| curve.at("p99", kappa)) {

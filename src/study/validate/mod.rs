@@ -9,6 +9,7 @@ mod case;
 mod curve;
 mod fit;
 mod judge;
+mod learnt;
 mod rate;
 mod report;
 mod service;
@@ -24,6 +25,7 @@ use super::Progress;
 use crate::engine::fnv1a;
 use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
 use fit::Fit;
+use learnt::Learnt;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -39,10 +41,11 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
         fits.into_iter().map(|fit| fit.measure(input.fit_queries, &step)).collect();
     let fitted: BTreeMap<usize, &Fit<'_>> =
         fits.iter().flat_map(|fit| fit.rows().map(move |row| (row, fit))).collect();
+    let learnt = Learnt::new(&fits);
     let rows = input.rows.par_iter().enumerate().map(|(index, run)| {
         let row = match (run.scenario, fitted.get(&index)) {
             (TestScenario::Server, Some(fit)) => {
-                let judged = judge::server(input, fit, index);
+                let judged = judge::server(input, fit, &learnt, index);
                 step(&run.system);
                 judged
             }
@@ -52,7 +55,7 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
         report::marked(row, run)
     });
     let rows: Vec<JudgedRow> = rows.collect();
-    report::results(input, rows, service::services(input, &fits))
+    report::results(input, rows, service::services(input, &fits, &learnt))
 }
 
 /// A hash of what the model says of the rows: of a few hundred queries of every Server row, with

@@ -97,6 +97,29 @@ fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Fo
     Some((value, used.iter().map(|other| other.name()).collect()))
 }
 
+/// The Offline rate that other machines with the GPU of a Server row reach at their usual power limit,
+/// the median over them, whatever their harness.
+pub(super) fn usual(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Option<f64> {
+    let rows = usual_rows(input, run).filter(|other| left_in(other));
+    median(rows.filter_map(figure).collect())
+}
+
+/// The Offline rows of other machines with the GPU of a Server row, at their usual power limit.
+pub(super) fn usual_rows<'v>(
+    input: &'v Validation,
+    run: &'v MeasuredRow,
+) -> impl Iterator<Item = &'v MeasuredRow> {
+    let machine = run.machine();
+    input.rows.iter().filter(move |other| {
+        other.scenario == TestScenario::Offline
+            && other.benchmark == run.benchmark
+            && other.accelerator.eq_ignore_ascii_case(&run.accelerator)
+            && !other.hetero
+            && !other.is_power_limited()
+            && other.machine() != machine
+    })
+}
+
 /// A slice beside busy neighbours: as fast as alone, at the clock that the card's power leaves it.
 fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     let alone = input.rows.iter().find(|other| {

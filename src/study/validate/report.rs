@@ -159,12 +159,17 @@ pub struct FittedNumbers {
     pub launch_ms: f64,
     /// How much work varies from batch to batch.
     pub spread: f64,
+    /// Work of a batch that does not depend on its size, in samples.
+    pub fixed_samples: f64,
     /// The part of the work that fills any share of the GPU.
     pub phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub in_order: bool,
     /// Work per sample over that of the system's Offline batches.
     pub work_factor: f64,
+    /// The part of a machine's slowness under Offline, beside others with its GPU, that its Server runs
+    /// do not show; in the factor on work already.
+    pub recovery: f64,
 }
 
 /// What a group of rows says together; errors without sign.
@@ -289,7 +294,7 @@ pub(super) fn results(
 type Belongs = fn(&JudgedRow) -> bool;
 
 /// The groups of the summary.
-const GROUPS: [(&str, Belongs); 13] = [
+const GROUPS: [(&str, Belongs); 14] = [
     ("Server, BERT harness", |row| is(row, "server", "bert", "TRT")),
     ("Server, LWIS ssd-resnet34", |row| is(row, "server", "ssd-resnet34", "TRT")),
     ("Server, BERT harness and LWIS ssd-resnet34", |row| {
@@ -300,7 +305,7 @@ const GROUPS: [(&str, Belongs); 13] = [
         is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT")
     }),
     ("Server, LWIS without host stalls", |row| {
-        !row.marks.iter().any(|mark| mark == "host stalls")
+        !has_stalls(row)
             && (is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT"))
     }),
     ("Server, Triton BERT", |row| is(row, "server", "bert", "Triton")),
@@ -310,6 +315,7 @@ const GROUPS: [(&str, Belongs); 13] = [
             .any(|benchmark| is(row, "server", benchmark, "Triton"))
     }),
     ("Server", |row| row.scenario == "server"),
+    ("Server without host stalls", |row| row.scenario == "server" && !has_stalls(row)),
     ("Offline, whole GPUs", |row| row.scenario == "offline" && !row.gpu.contains("MIG")),
     ("Offline, MIG slice beside busy neighbours", |row| {
         row.scenario == "offline"
@@ -318,6 +324,10 @@ const GROUPS: [(&str, Belongs); 13] = [
     ("SingleStream", |row| row.scenario == "singlestream"),
     ("all", |_| true),
 ];
+
+fn has_stalls(row: &JudgedRow) -> bool {
+    row.marks.iter().any(|mark| mark == "host stalls")
+}
 
 fn is(row: &JudgedRow, scenario: &str, benchmark: &str, harness: &str) -> bool {
     row.scenario == scenario && row.benchmark.starts_with(benchmark) && row.harness == harness

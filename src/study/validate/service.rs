@@ -5,6 +5,7 @@
 
 use super::case::{Case, usual_preset, work_of_sample};
 use super::fit::Fit;
+use super::learnt::Learnt;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
@@ -13,37 +14,42 @@ use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 
 /// Every GPU of every fit under a benchmark's own harness.
-pub(super) fn services(input: &Validation, fits: &[Fit<'_>]) -> Vec<FittedService> {
+pub(super) fn services(
+    input: &Validation,
+    fits: &[Fit<'_>],
+    learnt: &Learnt,
+) -> Vec<FittedService> {
     let own = fits.iter().filter(|fit| fit.cases.iter().all(|case| case.preset != "triton"));
-    own.flat_map(|fit| of_fit(input, fit)).collect()
+    own.flat_map(|fit| of_fit(input, fit, learnt)).collect()
 }
 
-fn of_fit(input: &Validation, fit: &Fit<'_>) -> Vec<FittedService> {
-    let all: Vec<usize> = fit.undisturbed().collect();
+fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedService> {
+    let all = learnt.of_all(fit);
     // A workload file goes with the presets, under which LWIS's batches all advance.
     let candidate = fit.choose_among(&all, |numbers| !numbers.in_order).candidate;
     // Bare metal alone: a VM is what such numbers are to predict.
-    let usual: Vec<usize> = all
-        .iter()
-        .copied()
-        .filter(|&at| !fit.cases[at].run.is_power_limited() && !fit.cases[at].run.virtualized)
-        .collect();
+    let usual = all.only(|at| {
+        let run = fit.cases[at].run;
+        !run.is_power_limited() && !run.virtualized
+    });
     let machines = fit.scatter(&usual, candidate).map(|scatter| scatter.min(MACHINES_MAX));
-    let machines_on: Vec<String> = usual.iter().map(|&at| fit.cases[at].run.name()).collect();
+    let machines_on: Vec<String> =
+        usual.cases().iter().map(|&at| fit.cases[at].run.name()).collect();
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
     let of_gpu = |gpu: String| {
-        let of_it: Vec<usize> =
-            all.iter().copied().filter(|&at| fit.cases[at].run.gpu_id() == gpu).collect();
-        let work_factor = fit.gpu_factor(&all, candidate, *of_it.first()?)?;
+        let of_it = all.only(|at| fit.cases[at].run.gpu_id() == gpu);
+        let work_factor = fit.gpu_factor(&all, candidate, *of_it.cases().first()?)?;
         let numbers = fit.candidates[candidate];
         let numbers = FittedNumbers {
             launch_ms: numbers.launch_ms,
             spread: numbers.spread,
+            fixed_samples: numbers.fixed_samples,
             phi: numbers.phi,
             in_order: numbers.in_order,
             work_factor,
+            recovery: all.recovery(),
         };
-        let cases: Vec<&Case<'_>> = of_it.iter().map(|&at| fit.cases[at]).collect();
+        let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
         let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
         let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
         service(input, &gpu, &cases, numbers, scatter)
@@ -175,7 +181,7 @@ fn service_time(
         Some(single) => (single - numbers.launch_ms - cpu).max(served),
         None => served,
     };
-    let full = (served * f64::from(server_batch)).max(alone);
+    let full = (served * (f64::from(server_batch) + numbers.fixed_samples)).max(alone);
     let mut work = vec![(1, millis(alone)), (server_batch, millis(full))];
     if found.offline_batch > server_batch {
         let offline = per_sample * f64::from(found.offline_batch);
