@@ -169,6 +169,8 @@ fn point_run(index: usize, replication: u64, groups: &[&str]) -> PointRun {
             latency_ms: LatencyMs { p50: 9.7 * height, p99, ..LatencyMs::default() },
             latency_p99_worst_vm_ms: p99 * 1.1,
             latency_p99_other_idle_ms: None,
+            latency_p99_inputs_ms: None,
+            latency_p99_more_work_ms: None,
             target_latency_ms: 130.0,
             batch_mean: 8.25,
             valid: p99 < 300.0,

@@ -103,6 +103,14 @@ fn figures(row: &mut Row, run: Option<&PointRun>, group: Option<&GroupResult>) {
     add("latency_p99_other_idle_ms", &|group| {
         group.latency_p99_other_idle_ms.map_or(Cell::Nothing, Cell::Number)
     });
+    for (end, name) in ["low", "high"].into_iter().enumerate() {
+        add(&format!("latency_p99_inputs_{name}_ms"), &|group| {
+            group.latency_p99_inputs_ms.map_or(Cell::Nothing, |ends| Cell::Number(ends[end]))
+        });
+    }
+    add("latency_p99_more_work_ms", &|group| {
+        group.latency_p99_more_work_ms.map_or(Cell::Nothing, Cell::Number)
+    });
     add("target_latency_ms", &|group| Cell::Number(group.target_latency_ms));
     add("batch_mean_samples", &|group| Cell::Number(group.batch_mean));
     add("gpu_busy_share", &|_| run.map_or(Cell::Nothing, |run| Cell::Number(run.gpu_busy_share)));

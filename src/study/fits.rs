@@ -30,6 +30,14 @@ pub(super) struct VmRatios {
     latency: Vec<(&'static str, [f64; 2])>,
 }
 
+impl VmRatios {
+    /// p99 over that of the best fit, the least and the greatest.
+    pub(super) fn p99(&self) -> [f64; 2] {
+        let p99 = self.latency.iter().find(|(name, _)| *name == "p99");
+        p99.expect("a latency of the document").1
+    }
+}
+
 /// Half the width of a 90 % interval of a normal law, in standard deviations.
 pub(super) const NINETY_PERCENT: f64 = 1.645;
 

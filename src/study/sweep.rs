@@ -6,8 +6,8 @@
 use super::Progress;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, LatencyMs, SCHEMA_VERSION, Tool};
-use super::sensitivity;
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
+use super::{fits, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
@@ -86,6 +86,13 @@ pub struct GroupResult {
     /// 99th percentile under the other rule for idle turns, in milliseconds; nothing where no card
     /// is shared by equal or fixed share.
     pub latency_p99_other_idle_ms: Option<f64>,
+    /// 99th percentile by other fits of the workloads and on the slowest and fastest of nine machines
+    /// in ten, the least and the greatest, in milliseconds; in replication 0, where inputs leave
+    /// anything open.
+    pub latency_p99_inputs_ms: Option<[f64; 2]>,
+    /// 99th percentile with one percent more work, in milliseconds; in replication 0, where a card has
+    /// little time left or is shared in turns.
+    pub latency_p99_more_work_ms: Option<f64>,
     /// LoadGen's bound.
     pub target_latency_ms: f64,
     /// Mean samples per batch.
@@ -149,7 +156,11 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
     let run = match (memory.recall)(&key) {
         Some(run) => run,
         None => {
-            let mut run = point_run(&experiment, &simulate(&experiment));
+            let outcome = simulate(&experiment);
+            let mut run = point_run(&experiment, &outcome);
+            if experiment.replication == 0 {
+                lean(&experiment, &outcome, &mut run);
+            }
             if let Some(other) = sensitivity::other_idle(&experiment) {
                 let other = point_run(&other.experiment, &simulate(&other.experiment));
                 for (group, other) in run.groups.iter_mut().zip(other.groups) {
@@ -166,6 +177,30 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
     }
     let notes = super::notes::of_experiment(&experiment);
     Ok(Found { seed: experiment.seed, run, facts, notes })
+}
+
+/// How far p99 leans on what the inputs leave open, and on every percent of work.
+fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
+    let groups: Vec<String> = run.groups.iter().map(|group| group.group.clone()).collect();
+    let members = |name: &str| {
+        let vms = experiment.vms.iter().enumerate();
+        vms.filter(|(_, vm)| vm.group == name).map(|(index, _)| index).collect::<Vec<_>>()
+    };
+    if fits::has_others(experiment) {
+        let ratios = fits::ratios(experiment);
+        for (group, name) in run.groups.iter_mut().zip(&groups) {
+            let ends = members(name).into_iter().map(|vm| ratios[vm].p99());
+            let ends = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+            let p99 = group.latency_ms.p99;
+            group.latency_p99_inputs_ms = ends.map(|ends| ends.map(|ratio| ratio * p99));
+        }
+    }
+    if let Some(more) = uncertainty::outcome_of_more_work(experiment, outcome) {
+        let more = point_run(experiment, &more);
+        for (group, more) in run.groups.iter_mut().zip(more.groups) {
+            group.latency_p99_more_work_ms = Some(more.latency_ms.p99);
+        }
+    }
 }
 
 fn results(sweep: &Sweep, found: Vec<Found>) -> SweepResults {
@@ -245,6 +280,8 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
         latency_p99_other_idle_ms: None,
+        latency_p99_inputs_ms: None,
+        latency_p99_more_work_ms: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
         batch_mean: samples as f64 / batches.max(1) as f64,
         valid: failed_rules.is_empty(),
@@ -270,6 +307,23 @@ fn notes(points: &[PointResult]) -> Vec<String> {
         let high = ratios.iter().copied().fold(0.0, f64::max);
         notes.push(format!(
             "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
+        ));
+    }
+    let ends = groups.iter().filter_map(|group| {
+        let p99 = group.latency_ms.p99;
+        group.latency_p99_inputs_ms.map(|ends| ends.map(|end| end / p99))
+    });
+    if let Some([low, high]) = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]) {
+        notes.push(format!(
+            "machines with one GPU differ, and other fits of a workload are nearly as good: for nine machines in ten p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
+        ));
+    }
+    let more = groups.iter().filter_map(|group| {
+        Some((group.latency_p99_more_work_ms? / group.latency_ms.p99 - 1.0) * 100.0)
+    });
+    if let Some(most) = more.reduce(f64::max) {
+        notes.push(format!(
+            "1 % more work makes p99 up to {most:.0} % longer (column `latency_p99_more_work_ms`, rows at a load from 90 % on or shared in turns)"
         ));
     }
     if few > 0 {

@@ -87,37 +87,47 @@ pub(super) fn samples_beyond(latencies: &LatencyHistogram) -> BTreeMap<&'static 
 /// p99 of each VM with more work; nothing for VMs that are not asked at a rate, and nothing at all
 /// below [`LOAD_HIGH`] unless cards are shared in turns, which can be full while a card is not.
 pub(super) fn more_work(experiment: &Experiment, outcome: &Outcome) -> Vec<Option<MoreWork>> {
-    let load = |vm: &VmSpec| {
-        let cards = vm.gpus.iter().map(|share| outcome.gpu_busy[usize::from(share.card.0)]);
-        cards.fold(0.0, f64::max)
-    };
-    let in_turns = |vm: &VmSpec| {
-        vm.gpus.iter().any(|share| {
-            let card = &experiment.cards[usize::from(share.card.0)];
-            card.instances[usize::from(share.instance)].sharing.turns().is_some()
-        })
-    };
-    let is_wanted = |vm: &VmSpec| {
-        vm.load.scenario == TestScenario::Server && (load(vm) >= LOAD_HIGH || in_turns(vm))
-    };
-    if !experiment.vms.iter().any(is_wanted) {
+    let Some(more) = outcome_of_more_work(experiment, outcome) else {
         return vec![None; experiment.vms.len()];
-    }
-    let more = simulate(&with_more_work(experiment));
+    };
     let vms = experiment.vms.iter().zip(&outcome.vms).zip(&more.vms);
     let found = vms.map(|((vm, before), after)| {
         let p99 =
             |outcome: &crate::platform::VmOutcome| latency_ms(outcome.recorder.latencies()).p99;
         let (before, after) = (p99(before), p99(after));
-        is_wanted(vm).then(|| MoreWork {
+        leans_on_work(experiment, outcome, vm).then(|| MoreWork {
             work_percent: MORE_WORK_PERCENT,
-            load: load(vm),
+            load: load(outcome, vm),
             latency_p99_ms: after,
             p99_percent: (after / before - 1.0) * 100.0,
             elasticity: (after / before).ln() / (1.0 + MORE_WORK_PERCENT / 100.0).ln(),
         })
     });
     found.collect()
+}
+
+/// The run with more work; nothing where no VM's p99 hangs on it.
+pub(super) fn outcome_of_more_work(experiment: &Experiment, outcome: &Outcome) -> Option<Outcome> {
+    let leans = experiment.vms.iter().any(|vm| leans_on_work(experiment, outcome, vm));
+    leans.then(|| simulate(&with_more_work(experiment)))
+}
+
+/// Whether a VM's p99 hangs on every percent of work: it is asked at a rate, and its card has no time
+/// left or is shared in turns.
+fn leans_on_work(experiment: &Experiment, outcome: &Outcome, vm: &VmSpec) -> bool {
+    let in_turns = || {
+        vm.gpus.iter().any(|share| {
+            let card = &experiment.cards[usize::from(share.card.0)];
+            card.instances[usize::from(share.instance)].sharing.turns().is_some()
+        })
+    };
+    vm.load.scenario == TestScenario::Server && (load(outcome, vm) >= LOAD_HIGH || in_turns())
+}
+
+/// The busy share of the busiest of a VM's cards.
+fn load(outcome: &Outcome, vm: &VmSpec) -> f64 {
+    let cards = vm.gpus.iter().map(|share| outcome.gpu_busy[usize::from(share.card.0)]);
+    cards.fold(0.0, f64::max)
 }
 
 /// The experiment with [`MORE_WORK_PERCENT`] more GPU work in every batch.

@@ -8,7 +8,7 @@ use super::border::too_late;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
-use super::{Progress, sensitivity, uncertainty};
+use super::{Progress, fits, sensitivity, uncertainty};
 use crate::platform::{Outcome, Watched, simulate, simulate_unless_lost};
 use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use rayon::prelude::*;
@@ -103,6 +103,9 @@ pub struct WayResult {
     pub vms_by_replication: Vec<u32>,
     /// The same in replication 0 under the other rule for idle turns; nothing where that is settled.
     pub vms_other_idle: Option<u32>,
+    /// The fewest and the most in replication 0 by other fits of the workloads and on the slowest and
+    /// fastest of nine machines in ten; nothing where the inputs leave nothing open.
+    pub vms_inputs: Option<[u32; 2]>,
     /// Whether every VM is still VALID with `vms` and one percent more GPU work, in replication 0;
     /// nothing for none.
     pub valid_with_more_work: Option<bool>,
@@ -174,9 +177,20 @@ struct Search<'s> {
     way: usize,
     make: MakeRun<'s>,
     tell: &'s (dyn Fn(u32) + Sync),
-    other_idle: bool,
+    under: Under,
     replication: u32,
     probes: BTreeMap<u32, Probe>,
+}
+
+/// What is otherwise in a search.
+#[derive(Clone, Copy)]
+enum Under {
+    /// Nothing.
+    AsItIs,
+    /// The rule for idle turns.
+    OtherIdle,
+    /// The inputs: the variant of this index.
+    OtherInputs(usize),
 }
 
 /// Searches every way, in parallel.
@@ -226,21 +240,21 @@ fn way(
     tell: &(dyn Fn(u32) + Sync),
 ) -> (WayResult, Vec<FactUse>) {
     let (placed, beyond) = places(index, make);
-    let search = |replication, other_idle| Search {
+    let search = |replication, under| Search {
         way: index,
         make,
         tell,
-        other_idle,
+        under,
         replication,
         probes: BTreeMap::new(),
     };
-    let mut first = search(0, false);
+    let mut first = search(0, Under::AsItIs);
     let answer = first.bisect(placed);
     let mut others: Vec<(u32, Search<'_>)> = (1..plan.replications)
         .into_par_iter()
         .with_max_len(1)
         .map(|replication| {
-            let mut search = search(replication, false);
+            let mut search = search(replication, Under::AsItIs);
             (search.from(answer, placed), search)
         })
         .collect();
@@ -249,7 +263,15 @@ fn way(
     let vms = by_replication.iter().copied().min().unwrap_or(0);
     let shared = make(index, answer.max(1));
     let open = shared.as_ref().is_ok_and(|run| sensitivity::other_idle(run).is_some());
-    let vms_other_idle = open.then(|| search(0, true).from(answer, placed));
+    let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, placed));
+    let variants = shared.as_ref().map_or(0, |run| fits::variants(run).len());
+    let by_variant: Vec<u32> = (0..variants)
+        .into_par_iter()
+        .with_max_len(1)
+        .map(|variant| search(0, Under::OtherInputs(variant)).from(answer, placed))
+        .collect();
+    let ends = by_variant.iter().map(|&found| [found.min(answer), found.max(answer)]);
+    let vms_inputs = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
 
     for count in drawn(vms, placed) {
         first.probe(count);
@@ -276,6 +298,7 @@ fn way(
         vms,
         vms_by_replication: by_replication,
         vms_other_idle,
+        vms_inputs,
         valid_with_more_work: (vms > 0).then(|| first.bears_more_work(vms)),
         vms_placed: placed,
         stopped_by,
@@ -356,9 +379,12 @@ impl Search<'_> {
 
     fn run(&self, vms: u32) -> Experiment {
         let run = (self.make)(self.way, vms).expect("so many VMs have a place");
-        let run = match self.other_idle {
-            true => sensitivity::other_idle(&run).map_or(run, |other| other.experiment),
-            false => run,
+        let run = match self.under {
+            Under::AsItIs => run,
+            Under::OtherIdle => sensitivity::other_idle(&run).map_or(run, |other| other.experiment),
+            Under::OtherInputs(variant) => {
+                fits::variants(&run).into_iter().nth(variant).unwrap_or(run)
+            }
         };
         Experiment { replication: self.replication, ..run }
     }
@@ -479,6 +505,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         vms: 0,
         vms_by_replication: Vec::new(),
         vms_other_idle: None,
+        vms_inputs: None,
         valid_with_more_work: None,
         vms_placed: 0,
         vms_per_card: 0,

@@ -184,3 +184,28 @@ fn a_file_is_run_by_the_command_that_fits_it() {
     assert!(command.output().unwrap().status.success());
     assert!(place.path("output/grid/sweep.jsonl").exists());
 }
+
+/// What machines with one GPU differ by is told in the first replication of each point, about its own
+/// p99: BERT-99 on the A100-PCIE-40GB knows it.
+#[test]
+fn a_point_says_what_other_machines_would_give() {
+    let place = Place::new(GRID);
+    place.sweep(&["--out", "results"], 0);
+    let mut reader = csv::Reader::from_path(place.path("results").join("sweep.csv")).unwrap();
+    let head = reader.headers().unwrap().clone();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert_eq!(rows.len(), 16, "2 x 2 points, 2 replications, 2 groups");
+    for row in rows {
+        let cell = |name: &str| row[head.iter().position(|head| head == name).unwrap()].parse();
+        let p99: f64 = cell("latency_p99_ms").unwrap();
+        let (low, high): (Result<f64, _>, Result<f64, _>) =
+            (cell("latency_p99_inputs_low_ms"), cell("latency_p99_inputs_high_ms"));
+        if cell("replication") == Ok(0.0) {
+            let (low, high) = (low.unwrap(), high.unwrap());
+            assert!(low <= p99 && p99 <= high && low < high, "{low} {p99} {high}");
+            assert!(high < 1.5 * p99, "{high} beside {p99}");
+        } else {
+            assert!(low.is_err() && high.is_err(), "once a point");
+        }
+    }
+}

@@ -20,9 +20,11 @@ fn ways(results: &VmResults) -> String {
     use Column::{Number, Text};
     let several = results.replications > 1;
     let open = results.ways.iter().any(|way| way.vms_other_idle.is_some());
+    let inputs = results.ways.iter().any(|way| way.vms_inputs.is_some());
     let mut columns = vec![("way of sharing", Text), ("VMs", Number)];
     columns.extend(several.then_some(("seeds", Number)));
     columns.extend(open.then_some(("other idle", Number)));
+    columns.extend(inputs.then_some(("inputs", Number)));
     columns.extend([("per GPU", Number), ("GPUs", Number), ("placed", Number), ("each has", Text)]);
     columns.extend([("p99 ms", Number), ("stopped by", Text)]);
     let mut grid = Grid::new(&columns);
@@ -31,6 +33,8 @@ fn ways(results: &VmResults) -> String {
         cells.extend(several.then(|| range(&way.vms_by_replication)));
         let other = || way.vms_other_idle.map_or("-".to_string(), |vms| vms.to_string());
         cells.extend(open.then(other));
+        let ends = || way.vms_inputs.map_or("-".to_string(), |ends| range(&ends));
+        cells.extend(inputs.then(ends));
         cells.push(way.vms_per_card.to_string());
         cells.push(format!("{} of {}", way.cards_used, way.cards));
         cells.push(way.vms_placed.to_string());
@@ -79,8 +83,14 @@ fn said(results: &VmResults) -> String {
             format!(" in each of {count} runs with other random numbers (seeds: each by itself)")
         }
     };
+    let inputs = match results.ways.iter().any(|way| way.vms_inputs.is_some()) {
+        true => {
+            " \"inputs\": by other fits nearly as good, and on the slowest and fastest of nine machines in ten."
+        }
+        false => "",
+    };
     let text = format!(
-        "The most VMs like {}, each asked {}, with which every VM is VALID{seeds}; one more is not, or has no place. \"placed\" is how many have a place whatever their latency; p99 is the worst VM's.",
+        "The most VMs like {}, each asked {}, with which every VM is VALID{seeds}; one more is not, or has no place. \"placed\" is how many have a place whatever their latency; p99 is the worst VM's.{inputs}",
         results.group,
         rates.join(" or "),
     );
