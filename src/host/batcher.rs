@@ -42,7 +42,8 @@ pub struct Batcher {
     /// Nothing more will be fed ahead of time.
     closed: bool,
     idle: Idle,
-    /// The permit the next batch is formed with, and since when the batcher waits with it.
+    /// The permit the next batch is formed with, and since when the batcher waits with it. Where
+    /// dispatch is random it stands for any: lots are drawn when the batch is formed.
     selected: Option<(Permit, SimTime)>,
 }
 
@@ -143,11 +144,25 @@ impl Batcher {
     fn select(&mut self, now: SimTime) {
         let permit = match &mut self.idle {
             Idle::LongestFirst(permits) => permits.pop_front(),
+            Idle::ByGpu { permits, next: NextGpu::AtRandom(_) } => {
+                permits.iter_mut().find_map(VecDeque::pop_front)
+            }
             Idle::ByGpu { permits, next } => {
                 next.of(permits).and_then(|gpu| permits[gpu].pop_front())
             }
         };
         self.selected = permit.map(|permit| (permit, now));
+    }
+
+    /// The permit that the batch is formed with.
+    fn take_permit(&mut self) -> Permit {
+        let (permit, _) = self.selected.take().expect("a batch is formed with a permit");
+        let Idle::ByGpu { permits, next: next @ NextGpu::AtRandom(_) } = &mut self.idle else {
+            return permit;
+        };
+        permits[usize::from(permit.gpu)].push_front(permit);
+        let gpu = next.of(permits).expect("one was just put back");
+        permits[gpu].pop_front().expect("it has one")
     }
 }
 
@@ -163,11 +178,9 @@ impl NextGpu {
                 Some(gpu)
             }
             Self::AtRandom(chance) => {
-                let free = (0..permits.len()).filter(has_one);
+                let mut free = (0..permits.len()).filter(has_one);
                 let count = free.clone().count();
-                (count > 0)
-                    .then(|| chance.random_range(0..count))
-                    .and_then(|at| free.clone().nth(at))
+                if count == 0 { None } else { free.nth(chance.random_range(0..count)) }
             }
         }
     }
@@ -199,7 +212,7 @@ impl Station for Batcher {
         let due =
             self.stock.iter().take(self.batch_max).take_while(|query| query.due <= now).count();
         let queries = self.stock.drain(..due).collect();
-        let (permit, _) = self.selected.take().expect("a batch is formed with a permit");
+        let permit = self.take_permit();
         done.push(FormedBatch { permit, queries });
         self.select(now);
     }
@@ -283,6 +296,32 @@ mod tests {
         assert!(of(1).abs_diff(of(2)) < 100, "{} and {}", of(1), of(2));
         let runs = first.windows(2).filter(|pair| pair[0] != pair[1]).count();
         assert!((150..250).contains(&runs), "by lot, not in turn: {runs} changes of 399");
+    }
+
+    /// Lots are drawn when the batch is full, not when the batcher starts to wait: the GPU of the batch
+    /// before may have a permit again by then.
+    #[test]
+    fn a_gpu_whose_permit_returns_while_a_batch_fills_takes_part() {
+        let server =
+            ServerSpec { batch_max: 1, dispatch: Dispatch::RandomGpu, ..(PRESETS[1].make)() };
+        let chance = RandomStreams::new(0, 0).stream("dispatch");
+        let mut batcher = Batcher::new(&server, 2, chance);
+        const BATCHES: u64 = 400;
+        (0..BATCHES).for_each(|due| {
+            batcher.feed(Query { due: SimTime::from_nanos(10 * due), size: 1.0 });
+        });
+        batcher.close();
+        (0..2).for_each(|gpu| batcher.submit(SimTime::ZERO, Permit { gpu, worker: 0 }));
+        let (mut gpus, mut done) = (Vec::new(), Vec::new());
+        while let Some(now) = batcher.next_change() {
+            batcher.advance(now, &mut done);
+            let permit = done.pop().expect("a change forms a batch").permit;
+            gpus.push(permit.gpu);
+            batcher.submit(now + SimDuration::from_nanos(1), permit);
+        }
+        let again = gpus.windows(2).filter(|pair| pair[0] == pair[1]).count();
+        // Binomial(399, 1/2): standard deviation 10; five of them.
+        assert!((150..250).contains(&again), "{again} of 399 to the GPU of the batch before");
     }
 
     #[test]

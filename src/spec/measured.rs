@@ -86,6 +86,10 @@ impl MeasuredRow {
     /// the same GPUs or in a virtual machine share the name.
     pub fn machine(&self) -> String {
         let mut name = self.system.replace("_vA100", "_A100");
+        // Submitted in both divisions of MLPerf, with the same runs.
+        for division in ["_edge_", "_datacenter_"] {
+            name = name.replace(division, "_");
+        }
         for ending in ["_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
             name = name.strip_suffix(ending).unwrap_or(&name).to_string();
         }
@@ -151,6 +155,7 @@ mod tests {
             "R7525_vA100-PCIE-40GBx3_TRT",
             "R7525_A100-PCIE-40GBx3_TRT_MaxQ",
             "R7525_A100-PCIE-40GBx1_TRT_Triton",
+            "R7525_edge_A100-PCIE-40GBx1_TRT",
         ] {
             assert_eq!(run(system).machine(), "Dell r7525_a100-pcie-40gb");
         }

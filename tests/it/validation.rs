@@ -99,8 +99,6 @@ fn nothing_is_learnt_from_a_host_that_stalled() {
     }
 }
 
-/// A GPU without any row of its own, Offline within 10 % in the median,
-/// SingleStream within 20 %.
 /// Two machines' Offline runs a fifth slower, their Server runs as they were: what the one shows helps
 /// to predict the other, and the most that is learnt is half. Without such machines nothing is.
 #[test]
@@ -159,6 +157,8 @@ fn triton_draws_gpus_by_lot() {
     }
 }
 
+/// A GPU without any row of its own, Offline within 10 % in the median,
+/// SingleStream within 20 %.
 #[test]
 fn a_gpu_without_rows_is_predicted_by_its_data_sheet() {
     let results = validated(|row| row.contains(",Offline,") || row.contains(",SingleStream,"));

@@ -45,7 +45,7 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, learnt: &Learnt, row: us
     judged.elasticity = Some((steeper["p99"] / predicted["p99"]).ln() / 1.01_f64.ln());
     judged.raw_error_p50 = Some(predicted["p50"] / measured("p50") - 1.0);
     judged.raw_error_p99 = Some(predicted["p99"] / measured("p99") - 1.0);
-    judged.p99_interval_ms = interval(fit, &others, &choice.nearly, index, &predicted);
+    judged.p99_interval_ms = interval(input, fit, &others, &choice.nearly, index, &predicted);
     judged.numbers = Some(FittedNumbers {
         launch_ms: numbers.launch_ms,
         spread: numbers.spread,
@@ -88,19 +88,21 @@ fn shape(fit: &Fit<'_>, index: usize, candidate: usize) -> Option<ShapeError> {
 /// p99 over all fits nearly as good, each within 90 % of the scatter of machines about what others
 /// say; nothing where too few say how they scatter.
 fn interval(
+    input: &Validation,
     fit: &Fit<'_>,
     others: &Known,
     nearly: &[usize],
     index: usize,
     predicted: &Figures,
 ) -> Option<(f64, f64)> {
+    let case = fit.cases[index];
     let p99 = predicted["p99"];
     let mut ends = (p99, p99);
     for &candidate in nearly {
         let kappa = fit.predict(others, candidate, index).unwrap_or(1.0);
         let width = (NINETY_PERCENT * fit.scatter(others, candidate)?).exp();
-        let curve = fit.curve(index, candidate);
-        for end in [kappa / width, kappa * width].map(|kappa| curve.at("p99", kappa)) {
+        for kappa in [kappa / width, kappa * width] {
+            let end = figures(case, &fit.candidates[candidate], kappa, input.fit_queries).0["p99"];
             ends = (ends.0.min(end), ends.1.max(end));
         }
     }

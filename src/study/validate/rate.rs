@@ -98,7 +98,7 @@ fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Fo
 }
 
 /// The Offline rate that other machines with the GPU of a Server row reach at their usual power limit,
-/// the median over them, whatever their harness.
+/// the median over their rows, whatever the harness.
 pub(super) fn usual(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Option<f64> {
     let rows = usual_rows(input, run).filter(|other| left_in(other));
     median(rows.filter_map(figure).collect())
@@ -113,7 +113,8 @@ pub(super) fn usual_rows<'v>(
     input.rows.iter().filter(move |other| {
         other.scenario == TestScenario::Offline
             && other.benchmark == run.benchmark
-            && other.accelerator.eq_ignore_ascii_case(&run.accelerator)
+            && other.gpu_id() == run.gpu_id()
+            && other.mig_profile() == run.mig_profile()
             && !other.hetero
             && !other.is_power_limited()
             && other.machine() != machine
