@@ -274,16 +274,22 @@ mod tests {
         assert_eq!(batches(batcher(1, 2, 3, 4, &dues)), [(1, 0, 2), (3, 1, 2), (5, 2, 2)]);
     }
 
-    #[test]
-    fn gpus_are_drawn_by_lot_among_those_with_a_permit() {
+    /// Batches of one to GPUs by lot, one query every `gap` nanoseconds; no permits yet.
+    fn by_lot(gpus: usize, queries: u64, gap: u64) -> Batcher {
         let server =
             ServerSpec { batch_max: 1, dispatch: Dispatch::RandomGpu, ..(PRESETS[1].make)() };
         let chance = RandomStreams::new(0, 0).stream("dispatch");
-        let mut batcher = Batcher::new(&server, 3, chance);
-        (0..600).for_each(|_| {
-            batcher.feed(Query { due: SimTime::ZERO, size: 1.0 });
-        });
+        let mut batcher = Batcher::new(&server, gpus, chance);
+        for query in 0..queries {
+            batcher.feed(Query { due: SimTime::from_nanos(query * gap), size: 1.0 });
+        }
         batcher.close();
+        batcher
+    }
+
+    #[test]
+    fn gpus_are_drawn_by_lot_among_those_with_a_permit() {
+        let mut batcher = by_lot(3, 600, 0);
         // One permit on GPU 0, plenty on the others: 0 once at most, 1 and 2 about as often.
         for worker in 0..300 {
             (1..3).for_each(|gpu| batcher.submit(SimTime::ZERO, Permit { gpu, worker }));
@@ -302,15 +308,7 @@ mod tests {
     /// before may have a permit again by then.
     #[test]
     fn a_gpu_whose_permit_returns_while_a_batch_fills_takes_part() {
-        let server =
-            ServerSpec { batch_max: 1, dispatch: Dispatch::RandomGpu, ..(PRESETS[1].make)() };
-        let chance = RandomStreams::new(0, 0).stream("dispatch");
-        let mut batcher = Batcher::new(&server, 2, chance);
-        const BATCHES: u64 = 400;
-        (0..BATCHES).for_each(|due| {
-            batcher.feed(Query { due: SimTime::from_nanos(10 * due), size: 1.0 });
-        });
-        batcher.close();
+        let mut batcher = by_lot(2, 400, 10);
         (0..2).for_each(|gpu| batcher.submit(SimTime::ZERO, Permit { gpu, worker: 0 }));
         let (mut gpus, mut done) = (Vec::new(), Vec::new());
         while let Some(now) = batcher.next_change() {

@@ -38,6 +38,12 @@ impl VmRatios {
     }
 }
 
+/// The least interval that holds all of them; nothing for none.
+pub(super) fn hull(mut all: impl Iterator<Item = [f64; 2]>) -> Option<[f64; 2]> {
+    let first = all.next()?;
+    Some(all.fold(first, |ends, other| [ends[0].min(other[0]), ends[1].max(other[1])]))
+}
+
 /// Half the width of a 90 % interval of a normal law, in standard deviations.
 pub(super) const NINETY_PERCENT: f64 = 1.645;
 

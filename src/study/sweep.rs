@@ -181,16 +181,12 @@ fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
 
 /// How far p99 leans on what the inputs leave open, and on every percent of work.
 fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
-    let groups: Vec<String> = run.groups.iter().map(|group| group.group.clone()).collect();
-    let members = |name: &str| {
-        let vms = experiment.vms.iter().enumerate();
-        vms.filter(|(_, vm)| vm.group == name).map(|(index, _)| index).collect::<Vec<_>>()
-    };
     if fits::has_others(experiment) {
         let ratios = fits::ratios(experiment);
-        for (group, name) in run.groups.iter_mut().zip(&groups) {
-            let ends = members(name).into_iter().map(|vm| ratios[vm].p99());
-            let ends = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+        for group in &mut run.groups {
+            let vms = experiment.vms.iter().zip(&ratios);
+            let members = vms.filter(|(vm, _)| vm.group == group.group);
+            let ends = fits::hull(members.map(|(_, ratios)| ratios.p99()));
             let p99 = group.latency_ms.p99;
             group.latency_p99_inputs_ms = ends.map(|ends| ends.map(|ratio| ratio * p99));
         }
@@ -313,7 +309,7 @@ fn notes(points: &[PointResult]) -> Vec<String> {
         let p99 = group.latency_ms.p99;
         group.latency_p99_inputs_ms.map(|ends| ends.map(|end| end / p99))
     });
-    if let Some([low, high]) = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]) {
+    if let Some([low, high]) = fits::hull(ends) {
         notes.push(format!(
             "machines with one GPU differ, and other fits of a workload are nearly as good: for nine machines in ten p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
         ));

@@ -270,8 +270,9 @@ fn way(
         .with_max_len(1)
         .map(|variant| search(0, Under::OtherInputs(variant)).from(answer, placed))
         .collect();
-    let ends = by_variant.iter().map(|&found| [found.min(answer), found.max(answer)]);
-    let vms_inputs = ends.reduce(|a, b| [a[0].min(b[0]), a[1].max(b[1])]);
+    let least = by_variant.iter().copied().min();
+    let most = by_variant.iter().copied().max();
+    let vms_inputs = least.zip(most).map(|(least, most)| [least.min(answer), most.max(answer)]);
 
     for count in drawn(vms, placed) {
         first.probe(count);

@@ -91,22 +91,24 @@ fn log_normal_work_is_m_g_1() {
 /// the law of the work (Kleinrock, Queueing Systems II, section 4.4).
 #[test]
 fn sharing_a_gpu_without_limit_is_m_g_1_processor_sharing() {
-    let mut experiment =
-        queue(1, 120.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 6000);
+    check("M/D/1-PS", &shared_without_limit(1, 120.0, 6000), 5.0 / 0.4);
+}
+
+/// Work of 5 ms, as many batches on a GPU as come.
+fn shared_without_limit(gpus: u16, rate: f64, seconds: u64) -> Experiment {
+    let work = SimDuration::from_millis(5);
+    let mut experiment = queue(gpus, rate, work, SizeDistribution::Fixed, seconds);
     let server = &mut experiment.vms[0].server;
     (server.slots, server.streams, server.gpu_sharing) = (64, 64, GpuSharing::Shared);
-    check("M/D/1-PS", &experiment, 5.0 / 0.4);
+    experiment
 }
 
 /// GPUs drawn by lot split a Poisson process into Poisson processes: each GPU is an M/D/1-PS of its
 /// own, S / (1 - rho), however many there are. In turn or by least load it would be less.
 #[test]
 fn gpus_drawn_by_lot_do_not_help_each_other() {
-    let mut experiment =
-        queue(3, 360.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 3000);
-    let server = &mut experiment.vms[0].server;
-    (server.slots, server.streams, server.gpu_sharing) = (64, 64, GpuSharing::Shared);
-    (server.batch_max, server.dispatch) = (1, Dispatch::RandomGpu);
+    let mut experiment = shared_without_limit(3, 360.0, 3000);
+    experiment.vms[0].server.dispatch = Dispatch::RandomGpu;
     check("3 x M/D/1-PS", &experiment, 5.0 / 0.4);
 }
 

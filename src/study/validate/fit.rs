@@ -259,8 +259,8 @@ impl Fit<'_> {
     }
 
     /// The factor on work that the known cases give for a case: the median (of logarithms) over the
-    /// machines with its GPU, drawn to that of all GPUs as by one machine more; and what a slow
-    /// machine recovers.
+    /// cases with its GPU, drawn to that of all GPUs as by one case more; and what a slow machine
+    /// recovers.
     pub(super) fn predict(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
         let usual = self.usual(known, candidate, case, |_| true)?;
         Some((usual + known.recovery * known.slower[case]).exp())
@@ -295,9 +295,9 @@ impl Fit<'_> {
         let all = median(told.iter().map(|told| told.1).collect())?;
         let same = told.iter().filter(|(other, _)| self.cases[*other].run.gpu_id() == gpu);
         let same: Vec<f64> = same.map(|told| told.1).collect();
-        let machines = same.len() as f64;
+        let cases = same.len() as f64;
         let Some(middle) = median(same) else { return Some(all) };
-        Some((machines * middle + all) / (machines + 1.0))
+        Some((cases * middle + all) / (cases + 1.0))
     }
 
     /// The standard deviation of the logarithm of the factors of the known cases, about what the

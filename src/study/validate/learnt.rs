@@ -37,7 +37,6 @@ impl Learnt {
             };
             names.into_par_iter().map(without).collect()
         };
-
         Self {
             without_machine: by(MeasuredRow::machine),
             without_gpu: by(MeasuredRow::gpu_id),
