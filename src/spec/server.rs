@@ -117,7 +117,7 @@ pub struct Preset {
 }
 
 /// The presets known.
-pub const PRESETS: [Preset; 3] = [
+pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "mlperf-bert",
         about: "NVIDIA's BERT harness: one queue, whatever waits at once, one batch staged behind each stream",
@@ -159,10 +159,10 @@ pub const PRESETS: [Preset; 3] = [
         },
     },
     Preset {
-        name: "triton",
-        about: "NVIDIA Triton: a full batch, or the oldest query at its maximum delay; GPUs in turn, free instances pull",
+        name: "mlperf-triton",
+        about: "Triton as the MLPerf harness sets it: a full batch, or the oldest query at its maximum delay; GPUs in turn",
         make: || ServerSpec {
-            preset: "triton".to_string(),
+            preset: "mlperf-triton".to_string(),
             batch_max: 64,
             streams: 2,
             slots: 2,
@@ -178,4 +178,36 @@ pub const PRESETS: [Preset; 3] = [
             soft_drop: Share::WHOLE,
         },
     },
+    Preset {
+        name: "triton",
+        about: "NVIDIA Triton with dynamic_batching {}: whatever waits at once, up to the maximum; a free instance pulls",
+        make: triton,
+    },
+    Preset {
+        name: "triton-no-batching",
+        about: "NVIDIA Triton, a model without dynamic_batching: every query alone, to a free instance",
+        make: || ServerSpec { preset: "triton-no-batching".to_string(), batch_max: 1, ..triton() },
+    },
 ];
+
+/// Triton's own defaults for a model with `dynamic_batching {}` (user guide, "Model configuration"
+/// and "Batchers"): a delay of 0, one instance per GPU, one queue for all of them, responses as they
+/// come. `max_batch_size` has no useful default there: a scenario should say it.
+fn triton() -> ServerSpec {
+    ServerSpec {
+        preset: "triton".to_string(),
+        batch_max: 64,
+        streams: 1,
+        slots: 1,
+        batch_rule: BatchRule::Available,
+        timeout: None,
+        timeout_from: TimeoutFrom::Oldest,
+        dispatch: Dispatch::LongestIdle,
+        permit_return: PermitReturn::AtCompletion,
+        gpu_sharing: GpuSharing::Shared,
+        completion: Completion::Any,
+        sort_samples: false,
+        start_from_device: false,
+        soft_drop: Share::WHOLE,
+    }
+}

@@ -231,11 +231,11 @@ fn soft_drop_sets_its_share_aside_and_keeps_the_rest_fast() {
 /// Full batches of two, one every 2 ms, for four GPUs in turn that need 6 ms: no two ever meet on
 /// a GPU, though each has a second instance. The first query of a batch waits 1 ms for the second.
 #[test]
-fn triton_takes_the_gpus_in_turn_and_waits_for_full_batches() {
+fn mlperf_triton_takes_the_gpus_in_turn_and_waits_for_full_batches() {
     let mut experiment = queue(4, 1000.0, SimDuration::from_millis(3), SizeDistribution::Fixed, 1);
     let vm = &mut experiment.vms[0];
     vm.load.arrivals = Arrivals::Constant;
-    let triton = PRESETS.iter().find(|preset| preset.name == "triton").unwrap();
+    let triton = PRESETS.iter().find(|preset| preset.name == "mlperf-triton").unwrap();
     vm.server = ServerSpec { batch_max: 2, ..(triton.make)() };
     let outcome = simulate(&experiment);
     let latencies = outcome.vms[0].recorder.latencies();

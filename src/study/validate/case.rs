@@ -91,7 +91,7 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
 fn preset(run: &MeasuredRow, workload: &Workload) -> Option<&'static str> {
     match run.harness.as_str() {
         "TRT" | "" => Some(usual_preset(workload)),
-        "Triton" => Some("triton"),
+        "Triton" => Some("mlperf-triton"),
         _ => None,
     }
 }
@@ -197,7 +197,7 @@ impl Case<'_> {
             server.gpu_sharing = GpuSharing::InOrder;
         }
         match self.preset {
-            "triton" => {
+            "mlperf-triton" => {
                 let instances = settings.instances.or(settings.streams).unwrap_or(server.streams);
                 (server.streams, server.slots) = (instances, instances);
                 server.timeout = settings.queue_delay;

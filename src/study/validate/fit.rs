@@ -56,11 +56,11 @@ pub(super) struct Choice {
 pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
     type Grid = (&'static [f64], &'static [f64], &'static [f64]);
     let (launches, spreads, phis): Grid = match (benchmark, preset) {
-        ("resnet50", "triton") => (&[0.05, 0.4], &[0.04], &[0.65, 0.75, 0.85, 1.0]),
+        ("resnet50", "mlperf-triton") => (&[0.05, 0.4], &[0.04], &[0.65, 0.75, 0.85, 1.0]),
         ("resnet50", _) => (&[0.05, 0.2], &[0.04], &[0.8, 0.85, 0.9, 1.0]),
-        ("ssd-resnet34", "triton") => (&[0.05, 0.3], &[0.06], &[0.85, 0.92, 1.0]),
+        ("ssd-resnet34", "mlperf-triton") => (&[0.05, 0.3], &[0.06], &[0.85, 0.92, 1.0]),
         ("ssd-resnet34", _) => (&[0.3], &[0.03, 0.06], &[0.92, 1.0]),
-        (_, "triton") => (&[1.0, 1.4, 1.8], &[0.0], &[0.92, 1.0]),
+        (_, "mlperf-triton") => (&[1.0, 1.4, 1.8], &[0.0], &[0.92, 1.0]),
         // Batches in order never meet: nothing tells phi.
         _ => (&[1.0, 1.4, 1.8, 2.4], &[0.0], &[1.0]),
     };

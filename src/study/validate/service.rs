@@ -19,7 +19,7 @@ pub(super) fn services(
     fits: &[Fit<'_>],
     learnt: &Learnt,
 ) -> Vec<FittedService> {
-    let own = fits.iter().filter(|fit| fit.cases.iter().all(|case| case.preset != "triton"));
+    let own = fits.iter().filter(|fit| fit.cases.iter().all(|case| case.preset != "mlperf-triton"));
     own.flat_map(|fit| of_fit(input, fit, learnt)).collect()
 }
 
