@@ -2,14 +2,16 @@
 //!
 //! An entry is printed as its file says it, comments and sources included; nothing is interpreted.
 
-use super::{Failure, output};
-use crate::config::Catalogue;
+use super::{Failure, good_catalogue, output};
+use crate::config::CatalogueEntry;
+use serde_json::{Value, json};
 use std::path::Path;
 
 /// Below the help of `slicewise list`.
 pub(super) const LIST_HELP: &str = "\
 Examples:
   slicewise list | grep workload
+  slicewise list --json | jq -r '.[] | select(.kind == \"gpu\") | .id'
   slicewise list --configs my-configs      with files of your own";
 
 /// Below the help of `slicewise show`.
@@ -20,10 +22,33 @@ Examples:
   slicewise show bert-99 > my-configs/workloads/my-bert.toml      to start from";
 
 /// Runs `slicewise list`.
-pub(super) fn list(configs: Option<&Path>) -> Result<(), Failure> {
+pub(super) fn list(json: bool, configs: Option<&Path>) -> Result<(), Failure> {
+    let entries = good_catalogue(configs)?.list();
+    output::data(&match json {
+        true => format!("{:#}\n", document(&entries)),
+        false => table(&entries),
+    })
+}
+
+fn document(entries: &[CatalogueEntry]) -> Value {
+    let entry = |entry: &CatalogueEntry| {
+        json!({
+            "kind": entry.kind,
+            "id": entry.id,
+            "name": entry.name,
+            "origin": entry.origin.to_string(),
+            "left_out": entry.left_out,
+        })
+    };
+    entries.iter().map(entry).collect()
+}
+
+fn table(entries: &[CatalogueEntry]) -> String {
     let mut lines = vec![["KIND", "ID", "NAME", "ORIGIN"].map(str::to_string)];
-    for entry in Catalogue::load(configs)?.list() {
-        lines.push([entry.kind.to_string(), entry.id, entry.name, entry.origin.to_string()]);
+    for entry in entries {
+        let name = if entry.left_out { "left out: it has mistakes" } else { &entry.name };
+        let origin = entry.origin.to_string();
+        lines.push([entry.kind.to_string(), entry.id.clone(), name.to_string(), origin]);
     }
     let width =
         |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
@@ -33,12 +58,12 @@ pub(super) fn list(configs: Option<&Path>) -> Result<(), Failure> {
         let [a, b, c] = widths;
         text.push_str(&format!("{kind:a$}  {id:b$}  {name:c$}  {origin}\n"));
     }
-    output::data(&text)
+    text
 }
 
 /// Runs `slicewise show`.
 pub(super) fn show(id: &str, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = good_catalogue(configs)?;
     match catalogue.show(id) {
         Some(text) => output::data(&format!("{}\n", text.trim_end())),
         None => Err(Failure::Usage(unknown(id, &catalogue.ids()))),

@@ -108,7 +108,7 @@ fn layout_of(
     gpu: &str,
     configs: Option<&Path>,
 ) -> Result<MigConfigs, Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = super::good_catalogue(configs)?;
     let gpu = super::gpu(&catalogue, gpu)?;
     let wanted: Vec<layouts::Wanted<'_>> =
         arguments.what.iter().map(|text| counted(text)).collect::<Result<_, _>>()?;

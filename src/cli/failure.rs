@@ -26,8 +26,8 @@ pub enum Failure {
         /// Of how many.
         all: usize,
     },
-    /// What was asked for does not fit on the cards; the answer is on standard output.
-    NoFit,
+    /// A question is answered with no; the answer is on standard output.
+    AnsweredNo,
     /// The world failed: a file cannot be read, a disk is full.
     World(anyhow::Error),
     /// Whoever read our standard output has read enough, like `head`.
@@ -42,7 +42,7 @@ impl Failure {
             Failure::World(_) => ExitCode::from(1),
             Failure::Invalid(_) | Failure::Usage(_) => ExitCode::from(2),
             Failure::Points { .. } => ExitCode::from(3),
-            Failure::NoFit | Failure::NotValid { .. } => ExitCode::from(4),
+            Failure::AnsweredNo | Failure::NotValid { .. } => ExitCode::from(4),
         }
     }
 
@@ -64,7 +64,7 @@ impl Failure {
                 tell_error(&format!("{invalid} of {all} INVALID"))
             }
             Failure::World(error) => tell_error(&format!("{error:#}")),
-            Failure::NoFit | Failure::OutputClosed => {}
+            Failure::AnsweredNo | Failure::OutputClosed => {}
         }
     }
 }

@@ -4,7 +4,7 @@
 //! It changes no file: the scenario is data on standard output, to be edited.
 
 use super::{Failure, layouts, output};
-use crate::config::{Catalogue, quoted, read_foreign};
+use crate::config::{quoted, read_foreign};
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Method};
 use crate::formats::kubernetes::{self, Configuration, Entry};
@@ -57,7 +57,7 @@ Examples:
 
 /// Runs the command.
 pub(super) fn run(arguments: &ImportArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = super::good_catalogue(configs)?;
     let gpu = super::gpu(&catalogue, &arguments.gpu)?;
     let entries = read_foreign(&arguments.path, |text| {
         let entries = kubernetes::read(text)?;

@@ -1,10 +1,9 @@
-//! `slicewise completions`, `slicewise man` and `--version`: what the program says about itself.
+//! `slicewise man` and `--version`: what the program says about itself.
 //!
 //! All of it is made of the command line's own description; nothing is told twice.
 
 use super::{Failure, output};
 use clap::Command;
-use clap_complete::Shell;
 
 /// What `--version` prints.
 pub(super) const VERSION: &str = concat!(
@@ -14,18 +13,6 @@ pub(super) const VERSION: &str = concat!(
     "\nlicence: ",
     env!("CARGO_PKG_LICENSE"),
 );
-
-/// Below the help of `slicewise completions`.
-pub(super) const COMPLETIONS_HELP: &str = "\
-To install them:
-  bash        slicewise completions bash > ~/.local/share/bash-completion/completions/slicewise
-  zsh         slicewise completions zsh > \"${fpath[1]}/_slicewise\"
-  fish        slicewise completions fish > ~/.config/fish/completions/slicewise.fish
-  powershell  slicewise completions powershell >> $PROFILE
-  elvish      slicewise completions elvish >> ~/.config/elvish/rc.elv
-
-For the shell at hand alone:
-  source <(slicewise completions bash)";
 
 /// Below the help of `slicewise man`.
 pub(super) const MAN_HELP: &str = "\
@@ -37,13 +24,6 @@ To install the pages:
   cd ~/.local/share/man/man1
   slicewise man > slicewise.1
   slicewise man run > slicewise-run.1";
-
-/// Prints the completions.
-pub(super) fn completions(shell: Shell, mut program: Command) -> Result<(), Failure> {
-    let mut text = Vec::new();
-    clap_complete::generate(shell, &mut program, "slicewise", &mut text);
-    output::data(&String::from_utf8_lossy(&text))
-}
 
 /// Prints the page of a command.
 pub(super) fn page(words: &[String], mut program: Command) -> Result<(), Failure> {
@@ -59,11 +39,47 @@ pub(super) fn page(words: &[String], mut program: Command) -> Result<(), Failure
         command = found.ok_or_else(|| unknown(word, &words[..index], &known()))?;
     }
     let name = command.get_bin_name().unwrap_or(command.get_name()).replace(' ', "-");
-    let mut text = Vec::new();
-    let page = clap_mangen::Man::new(command).title(name);
+    let below = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+    let page = clap_mangen::Man::new(command.after_help(None)).title(name);
     let page = page.source(concat!("slicewise ", env!("CARGO_PKG_VERSION")));
+    let mut text = Vec::new();
     page.render(&mut text).map_err(anyhow::Error::from)?;
-    output::data(&String::from_utf8_lossy(&text))
+    let text = String::from_utf8_lossy(&text);
+    // Where manual pages have them: behind the options, before the version.
+    let at = text.find(".SH VERSION").unwrap_or(text.len());
+    output::data(&format!("{}{}{}", &text[..at], sections(&below), &text[at..]))
+}
+
+/// What stands below a help, as sections of a page under the names that manual pages use.
+fn sections(help: &str) -> String {
+    let (mut notes, mut examples, mut exit_status) = (Vec::new(), Vec::new(), Vec::new());
+    let mut current = &mut notes;
+    for line in help.lines() {
+        match line {
+            "Examples:" => current = &mut examples,
+            "Exit codes:" => current = &mut exit_status,
+            _ => {
+                let is_heading = line.ends_with(':') && !line.starts_with(' ');
+                current = if is_heading { &mut notes } else { current };
+                current.push(line);
+            }
+        }
+    }
+    let all = [("EXIT STATUS", exit_status), ("NOTES", notes), ("EXAMPLES", examples)];
+    let filled = all.iter().filter(|(_, lines)| lines.iter().any(|line| !line.is_empty()));
+    filled.map(|(name, lines)| format!(".SH {name}\n.nf\n{}.fi\n", verbatim(lines))).collect()
+}
+
+/// Lines that roff prints as they stand.
+fn verbatim(lines: &[&str]) -> String {
+    let line = |line: &&str| {
+        let text = line.replace('\\', "\\e").replace('-', "\\-");
+        let guard = if text.starts_with(['.', '\'']) { "\\&" } else { "" };
+        format!("{guard}{text}\n")
+    };
+    let empty = |line: &&&str| line.is_empty();
+    let end = lines.len() - lines.iter().rev().take_while(empty).count();
+    lines[..end].iter().skip_while(empty).map(line).collect()
 }
 
 fn unknown(word: &str, above: &[String], known: &[String]) -> Failure {

@@ -6,6 +6,7 @@ mod calibrate;
 mod capacity;
 mod catalogue;
 mod check;
+mod completions;
 mod explanation;
 mod export;
 mod failure;
@@ -69,8 +70,8 @@ Exit codes:
   1    the world failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
-  4    the answer is no, and on standard output: VMs do not fit on the cards; with
-       --fail-on-invalid, a run is INVALID or no rate is VALID
+  4    the answer is no, and on standard output: VMs do not fit on the cards, GPU instances
+       have no layout; with --fail-on-invalid, a run is INVALID or no rate is VALID
   130  interrupted; what was in the output folder before is still there";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -103,7 +104,11 @@ enum Command {
     Check(check::CheckArgs),
     /// List the catalogue: GPUs, hosts, hypervisors, workloads
     #[command(after_help = catalogue::LIST_HELP)]
-    List,
+    List {
+        /// Print JSON instead of the table
+        #[arg(long)]
+        json: bool,
+    },
     /// Print one entry of the catalogue, with the source of every number
     #[command(after_help = catalogue::SHOW_HELP)]
     Show {
@@ -126,7 +131,7 @@ enum Command {
     #[command(subcommand)]
     Export(export::ExportCommand),
     /// Print the completions for a shell
-    #[command(after_help = manual::COMPLETIONS_HELP)]
+    #[command(after_help = completions::HELP)]
     Completions {
         /// The shell
         shell: clap_complete::Shell,
@@ -387,29 +392,57 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
         Command::Validate(arguments) => validate::run(&arguments, configs),
-        Command::List => catalogue::list(configs),
+        Command::List { json } => catalogue::list(json, configs),
         Command::Show { id } => catalogue::show(&id, configs),
         Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Schema => output::data(&format!("{:#}\n", config::schema())),
         Command::Mig(command) => mig::run(command, configs),
         Command::Import(arguments) => import::run(&arguments, configs),
         Command::Export(command) => export::run(&command, configs),
-        Command::Completions { shell } => manual::completions(shell, Cli::command()),
+        Command::Completions { shell } => completions::print(shell, Cli::command(), configs),
         Command::Man { command } => manual::page(&command, Cli::command()),
     }
 }
 
+/// The catalogue for a command that asks for one entry or a list: mistakes in the files of a folder
+/// are told, and the files left out.
+fn good_catalogue(configs: Option<&Path>) -> Result<Catalogue, Failure> {
+    let (catalogue, mistakes) = Catalogue::load_good(configs)?;
+    if !mistakes.is_empty() {
+        Failure::Invalid(mistakes).print();
+        output::message("warning: files of the catalogue with mistakes are left out");
+    }
+    Ok(catalogue)
+}
+
 /// The GPU of the catalogue that the command line names.
 fn gpu<'c>(catalogue: &'c Catalogue, id: &str) -> Result<&'c GpuSpec, Failure> {
-    catalogue.gpu(id).ok_or_else(|| {
-        let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
-        let near = config::nearest(id, &known);
-        let near = near.map(|near| format!("\n  = help: did you mean \"{near}\"?"));
-        Failure::Usage(format!(
-            "unknown GPU {}\n  = allowed: {}{}",
-            config::quoted(id),
-            known.join(", "),
-            near.unwrap_or_default()
-        ))
-    })
+    gpu_that(catalogue, id, |_| true, "")
+}
+
+/// The same, if it is one of some kind; `lacks` says what the others have not.
+fn gpu_that<'c>(
+    catalogue: &'c Catalogue,
+    id: &str,
+    is_it: impl Fn(&GpuSpec) -> bool,
+    lacks: &str,
+) -> Result<&'c GpuSpec, Failure> {
+    let found = catalogue.gpu(id).or_else(|| catalogue.gpu(&id.to_lowercase()));
+    if let Some(gpu) = found.filter(|gpu| is_it(gpu)) {
+        return Ok(gpu);
+    }
+    let shown = config::quoted(id);
+    if catalogue.is_left_out("gpus", id) {
+        return Err(Failure::Usage(format!("the file of GPU {shown} has mistakes, told above")));
+    }
+    let title = match found {
+        Some(gpu) => format!("{lacks} of {}", gpu.id),
+        None => format!("unknown GPU {shown}"),
+    };
+    let known = catalogue.gpus().filter(|gpu| is_it(gpu)).map(|gpu| gpu.id.as_str());
+    let known: Vec<&str> = known.collect();
+    let near = config::nearest(id, &known).filter(|_| found.is_none());
+    let near = near.map(|near| format!("\n  = help: did you mean \"{near}\"?"));
+    let allowed = known.join(", ");
+    Err(Failure::Usage(format!("{title}\n  = allowed: {allowed}{}", near.unwrap_or_default())))
 }

@@ -11,6 +11,7 @@ use super::measurements::{self, Measurements};
 use super::reader::Reader;
 use super::value::{Quantity, Value};
 use super::{LoadError, LoadOptions, hash, source};
+use crate::formats::recognise;
 use crate::spec::{
     CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
     Workload,
@@ -80,6 +81,9 @@ fn read(
     problems: &Problems,
 ) -> anyhow::Result<Option<CalibrationPlan>> {
     let Some(tree) = source::parse(file, problems) else { return Ok(None) };
+    if !source::is_of_kind(file, &tree, recognise::CALIBRATION, problems) {
+        return Ok(None);
+    }
     let catalogue = &options.catalogue;
     let mut top = Reader::new(file, &tree, problems);
     let name = top.need("name", "name the workload to make, such as name = \"my-model\"");

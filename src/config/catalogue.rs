@@ -13,7 +13,7 @@ use super::source;
 use super::suggest::nearest;
 use crate::spec::{GpuSpec, Hypervisor};
 use include_dir::{Dir, include_dir};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -34,6 +34,8 @@ pub struct Catalogue {
     pub(super) hosts: BTreeMap<String, HostFile>,
     pub(super) hypervisors: BTreeMap<String, Hypervisor>,
     pub(super) workloads: BTreeMap<String, WorkloadFile>,
+    /// Files with mistakes, by folder and id: they have no entry, nor has a built-in one of the name.
+    left_out: BTreeSet<(&'static str, String)>,
 }
 
 /// One entry of the catalogue, for a list.
@@ -43,10 +45,12 @@ pub struct CatalogueEntry {
     pub kind: &'static str,
     /// The name scenario files use.
     pub id: String,
-    /// The vendor's name, one line.
+    /// The vendor's name, one line; empty where the entry is left out.
     pub name: String,
     /// Where the file came from.
     pub origin: Origin,
+    /// Whether the file has mistakes, so that nothing can use it.
+    pub left_out: bool,
 }
 
 /// Where a catalogue file came from.
@@ -76,14 +80,36 @@ struct CatalogueFile {
 impl Catalogue {
     /// The embedded catalogue, with the files of a folder (if any) replacing or joining its own.
     /// The folder may hold subfolders `gpus`, `workloads`, `hosts` and `hypervisors`.
+    /// One mistake in any of them is an error.
     pub fn load(folder: Option<&Path>) -> Result<Catalogue, LoadError> {
-        let problems = Problems::default();
-        let mut files = embedded();
-        if let Some(folder) = folder {
-            join(&mut files, folder, &problems)?;
+        match Self::load_good(folder)? {
+            (catalogue, mistakes) if mistakes.is_empty() => Ok(catalogue),
+            (_, mistakes) => Err(LoadError::Invalid(mistakes)),
         }
-        let catalogue = Self::read(files, &problems);
-        problems.into_error().map_or(Ok(catalogue), |all| Err(LoadError::Invalid(all)))
+    }
+
+    /// The same, but files with mistakes are left out and the mistakes told: whoever asks for one entry
+    /// need not mend all the others first. An error only where the folder itself cannot be read.
+    pub fn load_good(folder: Option<&Path>) -> Result<(Catalogue, Vec<Diagnostic>), LoadError> {
+        let problems = Problems::default();
+        let mut catalogue = Self {
+            files: embedded(),
+            gpus: BTreeMap::new(),
+            hosts: BTreeMap::new(),
+            hypervisors: BTreeMap::new(),
+            workloads: BTreeMap::new(),
+            left_out: BTreeSet::new(),
+        };
+        if let Some(folder) = folder {
+            catalogue.join(folder, &problems)?;
+        }
+        catalogue.read(&problems);
+        Ok((catalogue, problems.into_error().unwrap_or_default()))
+    }
+
+    /// Whether an entry of this name is there in none but a file with mistakes; `folder` is `gpus`, say.
+    pub fn is_left_out(&self, folder: &str, id: &str) -> bool {
+        self.left_out.iter().any(|(of, is)| *of == folder && is == id)
     }
 
     /// Every entry, by kind and id.
@@ -97,12 +123,12 @@ impl Catalogue {
                     "host" => self.hosts.get(id).map(|host| &host.spec.name),
                     _ => self.hypervisors.get(id).map(|hypervisor| &hypervisor.name),
                 };
-                let name = name.cloned().unwrap_or_default();
                 all.push(CatalogueEntry {
                     kind,
                     id: id.clone(),
-                    name,
+                    name: name.cloned().unwrap_or_default(),
                     origin: file.origin.clone(),
+                    left_out: self.is_left_out(folder, id),
                 });
             }
         }
@@ -159,38 +185,32 @@ impl Catalogue {
         }
     }
 
-    fn read(files: BTreeMap<(&'static str, String), CatalogueFile>, problems: &Problems) -> Self {
-        let mut all = Self {
-            files: BTreeMap::new(),
-            gpus: BTreeMap::new(),
-            hosts: BTreeMap::new(),
-            hypervisors: BTreeMap::new(),
-            workloads: BTreeMap::new(),
-        };
-        for ((folder, id), file) in &files {
-            let Some(tree) = source::parse(&file.source, problems) else { continue };
-            let reader = Reader::new(&file.source, &tree, problems);
-            let key = id.clone();
-            match *folder {
-                "gpus" => drop(gpus::gpu(id, reader).map(|gpu| all.gpus.insert(key, gpu))),
-                "workloads" => drop(
-                    entries::workload(id, reader)
-                        .map(|workload| all.workloads.insert(key, workload)),
-                ),
-                "hosts" => drop(entries::host(id, reader).map(|host| all.hosts.insert(key, host))),
-                _ => drop(
-                    entries::hypervisor(id, reader)
-                        .map(|platform| all.hypervisors.insert(key, platform)),
-                ),
+    /// Reads every file; one with a mistake has no entry.
+    fn read(&mut self, problems: &Problems) {
+        for ((folder, id), file) in &self.files {
+            let own = Problems::default();
+            if let Some(tree) = source::parse(&file.source, &own) {
+                let reader = Reader::new(&file.source, &tree, &own);
+                match *folder {
+                    "gpus" => put(&mut self.gpus, id, gpus::gpu(id, reader), &own),
+                    "workloads" => {
+                        put(&mut self.workloads, id, entries::workload(id, reader), &own)
+                    }
+                    "hosts" => put(&mut self.hosts, id, entries::host(id, reader), &own),
+                    _ => put(&mut self.hypervisors, id, entries::hypervisor(id, reader), &own),
+                }
             }
+            if own.any() {
+                self.left_out.insert((folder, id.clone()));
+            }
+            problems.take_over(own);
         }
-        all.files = files;
-        all.check_gpu_names(problems);
-        all
+        self.check_gpu_names(problems);
     }
 
     /// Every GPU that a host or a workload names must have a file, if only a faulty one.
-    fn check_gpu_names(&self, problems: &Problems) {
+    fn check_gpu_names(&mut self, problems: &Problems) {
+        let mut without_gpu = Vec::new();
         let known: Vec<&str> = self
             .files
             .keys()
@@ -210,7 +230,53 @@ impl Catalogue {
             let diagnostic =
                 Diagnostic::at(&spot, format!("unknown GPU \"{gpu}\"")).allowed(known.join(", "));
             problems.push(diagnostic.did_you_mean(nearest(gpu, &known)));
+            without_gpu.push((folder, id.clone()));
         }
+        for (folder, id) in without_gpu {
+            match folder {
+                "hosts" => drop(self.hosts.remove(&id)),
+                _ => drop(self.workloads.remove(&id)),
+            }
+            self.left_out.insert((folder, id));
+        }
+    }
+
+    /// Puts the files of a folder over the ones there are.
+    fn join(&mut self, folder: &Path, problems: &Problems) -> Result<(), LoadError> {
+        source::files_of(folder, problems).map_err(LoadError::World)?;
+        let subfolders = KINDS.into_iter().map(|(_, kind)| (kind, folder.join(kind)));
+        let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
+        if subfolders.is_empty() {
+            let shown = folder.display().to_string();
+            let title = "the catalogue folder has no subfolder that is known";
+            let allowed = KINDS.map(|(_, kind)| format!("{kind}/")).join(", ");
+            problems.push(Diagnostic::about(&shown, None, title).allowed(allowed));
+        }
+        for (kind, path) in subfolders {
+            for path in source::files_of(&path, problems).map_err(LoadError::World)? {
+                let id = path.file_stem().map(|stem| stem.to_string_lossy().to_string());
+                let key = (kind, id.unwrap_or_default());
+                match source::read(&path, problems).map_err(LoadError::World)? {
+                    Some(source) => {
+                        let origin = Origin::Folder(source.path.clone());
+                        self.files.insert(key, CatalogueFile { source, origin });
+                    }
+                    // No text: the built-in entry of the name must not stand in for it.
+                    None => {
+                        self.files.remove(&key);
+                        self.left_out.insert(key);
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Puts an entry where it belongs, unless its file has mistakes.
+fn put<T>(entries: &mut BTreeMap<String, T>, id: &str, entry: Option<T>, mistakes: &Problems) {
+    if let Some(entry) = entry.filter(|_| !mistakes.any()) {
+        entries.insert(id.to_string(), entry);
     }
 }
 
@@ -226,35 +292,6 @@ fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
         }
     }
     files
-}
-
-/// Puts the files of a folder over the ones there are.
-fn join(
-    files: &mut BTreeMap<(&'static str, String), CatalogueFile>,
-    folder: &Path,
-    problems: &Problems,
-) -> Result<(), LoadError> {
-    source::files_of(folder, problems).map_err(LoadError::World)?;
-    let subfolders = KINDS.into_iter().map(|(_, kind)| (kind, folder.join(kind)));
-    let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
-    if subfolders.is_empty() {
-        let shown = folder.display().to_string();
-        let title = "the catalogue folder has no subfolder that is known";
-        let allowed = KINDS.map(|(_, kind)| format!("{kind}/")).join(", ");
-        problems.push(Diagnostic::about(&shown, None, title).allowed(allowed));
-    }
-    for (kind, path) in subfolders {
-        for path in source::files_of(&path, problems).map_err(LoadError::World)? {
-            let Some(source) = source::read(&path, problems).map_err(LoadError::World)? else {
-                continue;
-            };
-            let id =
-                path.file_stem().map(|stem| stem.to_string_lossy().to_string()).unwrap_or_default();
-            let origin = Origin::Folder(source.path.clone());
-            files.insert((kind, id), CatalogueFile { source, origin });
-        }
-    }
-    Ok(())
 }
 
 #[cfg(test)]

@@ -274,6 +274,13 @@ impl Problems {
         self.warnings.borrow().iter().map(|warning| warning.render(false)).collect()
     }
 
+    /// Adds what another collection holds.
+    pub(super) fn take_over(&self, other: Problems) {
+        other.kept.into_inner().into_iter().for_each(|diagnostic| self.push(diagnostic));
+        self.beyond.set(self.beyond.get() + other.beyond.get());
+        other.warnings.into_inner().into_iter().for_each(|warning| self.warn(warning));
+    }
+
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         !self.kept.borrow().is_empty()

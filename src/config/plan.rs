@@ -15,6 +15,7 @@ use super::reader::Reader;
 use super::settings::{differences, read_load, read_server};
 use super::value::Value;
 use super::{rules, source};
+use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
 };
@@ -48,6 +49,9 @@ pub(super) fn read(
         let spot = Spot { file: file.clone(), span: 0..0 };
         let help = "a scenario needs at least `host` and one [[vm]] with `workload` and [vm.load]";
         problems.push(Diagnostic::at(&spot, "the file is empty").help(help));
+        return None;
+    }
+    if !source::is_of_kind(file, &tree, recognise::SCENARIO, problems) {
         return None;
     }
     Some(read_tree(file, &tree, stem, catalogue, problems))

@@ -4,6 +4,7 @@
 
 use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
 use super::set_arguments;
+use crate::formats::recognise;
 use anyhow::{Context, anyhow};
 use std::fs;
 use std::io::Read;
@@ -119,7 +120,12 @@ pub(super) fn read_up_to(
 
 /// The tree of a file with its settings applied, or nothing with all of its syntax errors reported.
 pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Option<DeTable<'a>> {
-    let (tree, errors) = DeTable::parse_recoverable(&file.text[..file.own_end()]);
+    let text = &file.text[..file.own_end()];
+    let (tree, errors) = DeTable::parse_recoverable(text);
+    if let Some(kind) = recognise::not_toml(text).filter(|_| !errors.is_empty()) {
+        problems.push(wrong_kind(file, kind));
+        return None;
+    }
     for error in errors.iter().take(SHOWN_MAX) {
         let span = error.span().unwrap_or(0..0);
         let title = match error.message() {
@@ -137,6 +143,26 @@ pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Optio
     let mut tree = errors.is_empty().then(|| tree.into_inner())?;
     set_arguments::apply(file, &mut tree, problems);
     Some(tree)
+}
+
+/// Whether the file is a scenario by its keys: told, with the command that takes it, where it is another
+/// TOML file of ours.
+pub(super) fn is_of_kind(
+    file: &Arc<SourceFile>,
+    tree: &DeTable<'_>,
+    wanted: recognise::Kind,
+    problems: &Problems,
+) -> bool {
+    let keys: Vec<&str> = tree.keys().map(|key| key.get_ref().as_ref()).collect();
+    let kind = recognise::by_keys(&keys);
+    let other = kind.filter(|kind| *kind != wanted);
+    other.into_iter().for_each(|kind| problems.push(wrong_kind(file, kind)));
+    other.is_none()
+}
+
+fn wrong_kind(file: &Arc<SourceFile>, kind: recognise::Kind) -> Diagnostic {
+    let spot = Spot { file: file.clone(), span: 0..0 };
+    Diagnostic::at(&spot, format!("the file is {}", kind.what)).of_form().help(kind.next)
 }
 
 /// `cannot read X: no such file`.

@@ -3,10 +3,10 @@
 //!
 //! What a configuration says is read in `mig_parted` and `device_plugin`.
 
-use super::Fault;
 use super::device_plugin::{self, DevicePlugin};
 use super::mig_parted::{self, MigConfigs};
 use super::yaml::{Faults, Node, Value, documents, outer_span, quoted};
+use super::{Fault, recognise};
 use std::ops::Range;
 
 /// A configuration of one format.
@@ -29,6 +29,27 @@ pub struct Entry {
 
 /// Reads every configuration of a file, in order; at least one.
 pub fn read(text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
+    read_as_node(text).map_err(|faults| match recognise::not_toml(text) {
+        Some(kind) if ![recognise::NODE, recognise::YAML, recognise::JSON].contains(&kind) => {
+            vec![Fault::at(0..0, format!("the file is {}", kind.what)).help(kind.next)]
+        }
+        None if is_toml(text) => {
+            let title = "the file is TOML, and a configuration of a Kubernetes node is YAML";
+            vec![
+                Fault::at(0..0, title)
+                    .help("a scenario goes to `slicewise run`, or to `slicewise export`"),
+            ]
+        }
+        _ => faults,
+    })
+}
+
+/// Whether a text is TOML with anything in it.
+fn is_toml(text: &str) -> bool {
+    text.parse::<toml::Table>().is_ok_and(|table| !table.is_empty())
+}
+
+fn read_as_node(text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
     let (mut found, mut faults) = (Vec::new(), Vec::new());
     for document in documents(text)? {
         let read = match is_object(&document) {

@@ -51,7 +51,98 @@ fn completions_and_manual_know_the_commands() {
         assert!(stdout.contains("capacity") && stderr.is_empty(), "{shell}");
     }
     let (stdout, _) = check(&["man"], 0);
-    assert!(stdout.contains(".TH slicewise") && stdout.contains("Exit codes"), "{stdout}");
+    assert!(stdout.contains(".TH slicewise"), "{stdout}");
+    // Section names of man-pages(7), in its order: exit status, then notes, then examples.
+    let (stdout, _) = check(&["man", "vgpu", "fit"], 0);
+    let at = |name: &str| stdout.find(&format!(".SH {name}\n")).unwrap_or_else(|| panic!("{name}"));
+    assert!(at("OPTIONS") < at("EXIT STATUS") && at("EXIT STATUS") < at("EXAMPLES"), "{stdout}");
+    assert!(!stdout.contains("EXTRA"), "{stdout}");
+}
+
+/// Names of the catalogue are completed, those of a folder too; policies and vGPU types as well.
+#[test]
+fn completions_know_the_names() {
+    let folder = tempfile::tempdir().unwrap();
+    let hosts = folder.path().join("hosts");
+    std::fs::create_dir(&hosts).unwrap();
+    let host = std::fs::read_to_string("configs/hosts/dell-r7525.toml").unwrap();
+    std::fs::write(hosts.join("my-own-host.toml"), host).unwrap();
+    let configs = folder.path().to_str().unwrap();
+    for shell in ["bash", "zsh", "fish"] {
+        let (stdout, _) = check(&["completions", shell, "--configs", configs], 0);
+        for name in ["a100-pcie-40gb", "ssd-resnet34", "equal-share", "A100-10C", "3g.20gb"] {
+            assert!(stdout.contains(name), "{shell}: {name}");
+        }
+        assert!(stdout.contains("my-own-host"), "{shell}");
+    }
+}
+
+/// One bad file of a catalogue folder is told and left out; what does not use it is answered. A built-in
+/// entry of its name does not stand in for it.
+#[test]
+fn a_bad_catalogue_file_stops_only_who_needs_it() {
+    let folder = tempfile::tempdir().unwrap();
+    for (path, text) in [
+        ("gpus/odd.toml", "name = 1\n"),
+        ("gpus/a30.toml", "not toml"),
+        ("workloads/worse.toml", "\u{0}\u{1}"),
+        ("hosts/mine.toml", "name = \"mine\"\ngpus = { model = \"none-such\", count = 1 }\n"),
+    ] {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    std::fs::write(folder.path().join("workloads/bytes.toml"), [0xff, 0xfe]).unwrap();
+    let with = |arguments: &[&str], code| {
+        let all = [arguments, &["--configs", folder.path().to_str().unwrap()]].concat();
+        check(&all, code)
+    };
+    let (list, told) = with(&["list"], 0);
+    assert!(list.contains("a100-pcie-40gb") && list.contains("left out"), "{list}");
+    assert!(told.contains("odd.toml") && told.contains("bytes.toml"), "{told}");
+    let (document, _) = with(&["list", "--json"], 0);
+    let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+    let a30 = document.as_array().unwrap().iter().find(|entry| entry["id"] == "a30").unwrap();
+    assert_eq!((&a30["left_out"], &a30["kind"]), (&true.into(), &"gpu".into()));
+    with(&["show", "bert-99"], 0);
+    with(&["vgpu", "fit", "a100-pcie-40gb", "A100-10C"], 0);
+    with(&["mig", "place", "a100-pcie-40gb", "1g.5gb"], 0);
+    for arguments in [&["vgpu", "list", "a30"][..], &["mig", "list", "a30"]] {
+        let (_, told) = with(arguments, 2);
+        assert!(told.contains("has mistakes"), "{told}");
+    }
+    // A run says all that is wrong with the files it was given.
+    with(&["check", "scenarios/vcpu-knee.toml"], 2);
+}
+
+/// A file that belongs to another command is named for what it is, with the command that takes it.
+#[test]
+fn a_wrong_kind_of_file_is_told_with_the_right_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let calibration = std::fs::read_to_string("scenarios/calibration/bert-99.toml").unwrap();
+    let workload = std::fs::read_to_string("configs/workloads/bert-99.toml").unwrap();
+    let scenario = std::fs::read_to_string("scenarios/vcpu-knee.toml").unwrap();
+    for (command, text, what) in [
+        ("run", "{\"schema_version\": 1}", "a result document of slicewise"),
+        ("sweep", "[{\"startMs\": 1, \"latencyMs\": 2}]", "`slicewise calibrate` takes it"),
+        ("capacity", "batch,latency_ms\n1,2\n", "slicewise calibrate --csv"),
+        ("check", "version: v1\nmig-configs:\n  a: []\n", "slicewise import FILE"),
+        ("run", &calibration, "slicewise calibrate FILE"),
+        ("check", &workload, "DIR/workloads"),
+        ("calibrate", &scenario, "slicewise run FILE"),
+        ("calibrate", &workload, "DIR/workloads"),
+        ("calibrate", "batch,latency_ms\n1,2\n", "slicewise calibrate --csv"),
+    ] {
+        let path = folder.path().join("file.toml");
+        std::fs::write(&path, text).unwrap();
+        let (stdout, told) = check(&[command, path.to_str().unwrap()], 2);
+        assert!(stdout.is_empty() && told.contains(what), "{command}: {told}");
+        assert_eq!(told.matches("error: ").count(), 1, "one answer, not one a line: {told}");
+    }
+    let path = folder.path().join("scenario.yaml");
+    std::fs::write(&path, scenario).unwrap();
+    let (_, told) = check(&["import", path.to_str().unwrap(), "--gpu", "a30"], 2);
+    assert!(told.contains("the file is TOML"), "{told}");
 }
 
 /// Every command, `vgpu fit` as two words.

@@ -37,6 +37,14 @@ fn refused(arguments: &[&str], why: &str) {
     assert!(stderr.contains(why), "{arguments:?}\n{stderr}");
 }
 
+/// A question that is answered no: on standard output, exit code 4.
+#[track_caller]
+fn no(arguments: &[&str], why: &str) {
+    let (code, stdout, stderr) = mig(arguments);
+    assert_eq!((code, stderr.as_str()), (4, ""), "{arguments:?}\n{stdout}");
+    assert!(stdout.contains(why), "{arguments:?}\n{stdout}");
+}
+
 /// Name, id, most, positions, as `nvidia-smi mig -lgip` and `-lgipp` print them.
 type Row = (&'static str, u32, u32, &'static str);
 
@@ -273,7 +281,9 @@ fn what_is_free_beside_others_is_counted_as_listed() {
     assert_eq!([&beside[0], &beside[3], &beside[4]], ["4/7", "2/3", "1/2"]);
     let beside = free(&["a100-pcie-40gb", "--beside", "3g.20gb@0"]);
     assert_eq!(beside[0], "3/7");
-    refused(&["list", "a30", "--beside", "5x1g.6gb"], "no layout of a30 holds");
+    no(&["list", "a30", "--beside", "5x1g.6gb"], "no layout of a30 holds");
+    no(&["list", "a30", "--beside", "5x1g.6gb"], "`slicewise mig place a30 5x1g.6gb` says why");
+    no(&["list", "a30", "--beside", "5x1g.6gb", "--json"], "\"fits\": false");
     refused(&["list", "a30", "--beside", "1g.5gb"], "is no GPU instance profile of a30");
 }
 
@@ -326,25 +336,25 @@ fn an_order_that_gets_stuck_is_told_with_one_that_does_not() {
 }
 
 #[test]
-fn what_has_no_layout_is_refused_with_reason_and_nearest() {
+fn what_has_no_layout_is_answered_with_reason_and_nearest() {
     let users = ["place", "a100-pcie-40gb", "4x1g.10gb", "3x1g.5gb"];
-    refused(
+    no(
         &users,
         "they take 7 compute slices but 11 memory slices, and the card has 7 and 8: 4 x 2 (1g.10gb), 3 x 1 (1g.5gb)",
     );
-    refused(&users, "nearest: 3 x 1g.10gb, 2 x 1g.5gb");
-    refused(&users, "2 GPUs hold all of it: --gpus 2");
+    no(&users, "nearest: 3 x 1g.10gb, 2 x 1g.5gb");
+    no(&users, "2 GPUs hold all of it: --gpus 2");
     good(&[&users[..], &["--gpus", "2"]].concat());
-    refused(&["place", "a100-pcie-40gb", "8x1g.5gb"], "8 x 1g.5gb are too many: a card takes 7");
-    refused(&["place", "a100-pcie-40gb", "3g.20gb@0", "2g.10gb@2"], "overlap");
-    refused(&["place", "a100-pcie-40gb", "3g.20gb@2"], "its positions are {0,4}:4");
-    refused(&["place", "a100-pcie-40gb", "2x1g.5gb+me"], "too many: a card takes 1");
-    refused(&["place", "a30", "1g.6gb+me", "2g.12gb+me"], "media engines");
-    refused(&["place", "rtx-pro-6000-blackwell", "1g.24gb+me.all", "1g.24gb"], "media engines");
+    no(&["place", "a100-pcie-40gb", "8x1g.5gb"], "8 x 1g.5gb are too many: a card takes 7");
+    no(&["place", "a100-pcie-40gb", "3g.20gb@0", "2g.10gb@2"], "overlap");
+    no(&["place", "a100-pcie-40gb", "3g.20gb@2"], "its positions are {0,4}:4");
+    no(&["place", "a100-pcie-40gb", "2x1g.5gb+me"], "too many: a card takes 1");
+    no(&["place", "a30", "1g.6gb+me", "2g.12gb+me"], "media engines");
+    no(&["place", "rtx-pro-6000-blackwell", "1g.24gb+me.all", "1g.24gb"], "media engines");
     good(&["place", "rtx-pro-6000-blackwell", "1g.24gb+me.all", "3x1g.24gb-me"]);
     let (code, stdout, _) = mig(&[&users[..], &["--json"]].concat());
     let document: Value = serde_json::from_str(&stdout).unwrap();
-    assert_eq!((code, &document["fits"]), (2, &false.into()));
+    assert_eq!((code, &document["fits"]), (4, &false.into()));
     assert_eq!(document["gpus_enough"], 2);
 }
 
@@ -383,5 +393,5 @@ fn bad_questions_are_refused_at_once() {
     let rtx: Vec<&str> = rtx.iter().map(String::as_str).collect();
     let (code, ..) =
         mig(&[&["place", "rtx-pro-6000-blackwell", "--gpus", "16"], &rtx[..]].concat());
-    assert!(code == 0 || code == 2);
+    assert!(code == 0 || code == 2 || code == 4);
 }

@@ -543,7 +543,6 @@ fn wrong_questions_are_refused_with_what_is_allowed() {
         (&["fit", "a100-pcie-40gbx65", "A100-10C"], "allowed: 1 to 64 cards"),
         (&["fit", "a100-pcie-40gbx2", "--cards=2", "A100-10C"], "so does --cards"),
         (&["fit", "a100-pcie-40gb", "--cards=0", "A100-10C"], "1..=64"),
-        (&["fit", "a100-pcie-40gb", "--vms=2", "--frame-buffer=41 GiB"], "allowed: up to 40 GiB"),
         (&["fit", "a100-pcie-40gb", "--vms=2", "--frame-buffer=8"], "has no unit"),
         (&["fit", "a100-pcie-40gb", "--vms=2"], "--frame-buffer"),
         (&["fit", "a100-pcie-40gb"], "TYPE"),
@@ -557,6 +556,10 @@ fn wrong_questions_are_refused_with_what_is_allowed() {
         let (stdout, stderr) = crate::cli::check(&arguments, 2);
         assert!(stdout.is_empty() && stderr.contains(why), "{arguments:?}\n{stderr}");
     }
+    // Understood, and answered no.
+    let larger = ["vgpu", "fit", "a100-pcie-40gb", "--vms=2", "--frame-buffer=41 GiB"];
+    let (stdout, stderr) = crate::cli::check(&larger, 4);
+    assert!(stdout.contains("nearest: up to 40 GiB") && stderr.is_empty(), "{stdout}{stderr}");
 }
 
 #[test]

@@ -36,7 +36,9 @@ pub(super) fn run(
             false => compute_text(gi, &kinds),
         });
     }
-    let taken = taken(&arguments.beside, gpu, catalogue)?;
+    let Some(taken) = taken(&arguments.beside, gpu, catalogue)? else {
+        return no_layout(arguments, gpu);
+    };
     let rows = rows(gpu, &rest(&geometry, &taken).room);
     let source = catalogue.mig_source(&gpu.id);
     output::data(&match arguments.json {
@@ -45,20 +47,30 @@ pub(super) fn run(
     })
 }
 
-/// Where the instances lie that are there already.
+/// Where the instances lie that are there already; nothing where no layout has them.
 fn taken(
     words: &[String],
     gpu: &GpuSpec,
     catalogue: &Catalogue,
-) -> Result<Vec<Positioned>, Failure> {
+) -> Result<Option<Vec<Positioned>>, Failure> {
     let wishes: Vec<_> = asked(words, gpu, catalogue)?.iter().map(|one| one.wish).collect();
-    match cut(&Geometry::new(&gpu.mig_profiles), &wishes, 1) {
-        Cut::Made { cards, .. } => Ok(cards.into_iter().flatten().map(|made| made.at).collect()),
-        Cut::Refused(_) => Err(Failure::Usage(format!(
-            "no layout of {} holds what --beside names\n  = help: `slicewise mig place` says why",
-            gpu.id
-        ))),
-    }
+    Ok(match cut(&Geometry::new(&gpu.mig_profiles), &wishes, 1) {
+        Cut::Made { cards, .. } => Some(cards.into_iter().flatten().map(|made| made.at).collect()),
+        Cut::Refused(_) => None,
+    })
+}
+
+/// The answer no: what `--beside` names cannot be there.
+fn no_layout(arguments: &ListArgs, gpu: &GpuSpec) -> Result<(), Failure> {
+    let (id, beside) = (&gpu.id, &arguments.beside);
+    output::data(&match arguments.json {
+        true => format!("{:#}\n", json!({ "gpu": id, "beside": beside, "fits": false })),
+        false => format!(
+            "no layout of {id} holds what --beside names\n\nhelp: `slicewise mig place {id} {}` says why\n",
+            beside.join(" ")
+        ),
+    })?;
+    Err(Failure::AnsweredNo)
 }
 
 /// A profile, and how many of it are free.

@@ -10,7 +10,7 @@ mod list;
 mod place;
 
 use super::Failure;
-use crate::config::{Catalogue, nearest, quoted};
+use crate::config::Catalogue;
 use crate::spec::GpuSpec;
 use clap::{Args, Subcommand};
 use std::path::Path;
@@ -100,7 +100,12 @@ const LIST_HELP: &str = "\
 Examples:
   slicewise mig list a100-pcie-40gb                  profiles and their positions
   slicewise mig list a100-pcie-40gb --gi 3g.20gb     compute instances of a 3g.20gb
-  slicewise mig list a100-pcie-40gb --beside 4g.20gb what is free beside a 4g.20gb";
+  slicewise mig list a100-pcie-40gb --beside 4g.20gb what is free beside a 4g.20gb
+
+Exit codes:
+  0  printed
+  2  wrong usage
+  4  what --beside names is in no layout of the GPU";
 
 const PLACE_HELP: &str = "\
 Examples:
@@ -116,7 +121,8 @@ that does not is looked for, and last a layout with named starts: what is refuse
 
 Exit codes:
   0  there is a layout
-  2  there is none, or the question cannot be understood";
+  2  wrong usage
+  4  there is none; the answer says why";
 
 const LAYOUTS_HELP: &str = "\
 Examples:
@@ -125,7 +131,7 @@ Examples:
 
 /// Runs the command.
 pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = super::good_catalogue(configs)?;
     match command {
         MigCommand::List(arguments) => {
             let gpu = gpu(&catalogue, &arguments.gpu)?;
@@ -143,17 +149,8 @@ pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Fai
 
 /// The GPU of this name, if it can be cut.
 fn gpu<'a>(catalogue: &'a Catalogue, id: &str) -> Result<&'a GpuSpec, Failure> {
-    let with_mig = catalogue.gpus().filter(|gpu| !gpu.mig_profiles.is_empty());
-    let ids: Vec<&str> = with_mig.map(|gpu| gpu.id.as_str()).collect();
-    let found = catalogue.gpu(&id.to_lowercase());
-    if let Some(gpu) = found.filter(|gpu| !gpu.mig_profiles.is_empty()) {
-        return Ok(gpu);
-    }
-    let title = match found {
-        Some(_) => format!("the catalogue has no GPU instance profiles of {id}"),
-        None => format!("the catalogue has no GPU {}", quoted(id)),
-    };
-    Err(usage(title, &ids.join(", "), nearest(id, &ids)))
+    let is_cut = |gpu: &GpuSpec| !gpu.mig_profiles.is_empty();
+    super::gpu_that(catalogue, id, is_cut, "the catalogue has no GPU instance profiles")
 }
 
 /// A mistake on the command line: what, what is allowed, what was perhaps meant.

@@ -48,10 +48,11 @@ pub(super) fn run(
         }
         Cut::Refused(refusal) => {
             let words = Refused { gpu, geometry: &geometry, asked: &asked, arguments };
-            if arguments.json {
-                output::data(&format!("{:#}\n", words.document(&refusal)))?;
-            }
-            Err(Failure::Usage(words.text(&refusal)))
+            output::data(&match arguments.json {
+                true => format!("{:#}\n", words.document(&refusal)),
+                false => words.text(&refusal),
+            })?;
+            Err(Failure::AnsweredNo)
         }
     }
 }
@@ -411,13 +412,13 @@ struct Refused<'a> {
 impl Refused<'_> {
     fn text(&self, refusal: &Refusal) -> String {
         let mut text = format!(
-            "{}\n  = reason: {}\n  = nearest: {}",
+            "{}\n\nbecause: {}\nnearest: {}\n",
             self.title(),
             self.reason(refusal.why),
             self.nearest(refusal)
         );
         if let Some(cards) = refusal.cards_enough {
-            text.push_str(&format!("\n  = help: {cards} GPUs hold all of it: --gpus {cards}"));
+            text.push_str(&format!("help: {cards} GPUs hold all of it: --gpus {cards}\n"));
         }
         text
     }

@@ -4,9 +4,9 @@
 
 use super::draw::Card;
 use super::request::{CARDS_MAX, Group, gpu_and_cards, groups};
-use super::{Failure, gpu_with_types, setup};
+use super::{Failure, good_catalogue, gpu_with_types, setup};
 use crate::cli::output;
-use crate::config::{Catalogue, quoted};
+use crate::config::quoted;
 use crate::gpu::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode, Wish};
 use crate::gpu::placement::Assignment;
 use crate::report::{Column, Grid};
@@ -88,7 +88,7 @@ struct Question<'a> {
 
 /// Runs the command.
 pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = good_catalogue(configs)?;
     let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
     let (name, counted) = gpu_and_cards(&arguments.gpu, &known);
     let gpu = gpu_with_types(&catalogue, &name)?;
@@ -120,8 +120,18 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
     let candidates = candidates(gpu, cards, vms, frame_buffer);
     if candidates.is_empty() {
         let largest = gpu.vgpu_types.iter().map(usable(gpu)).max().unwrap_or(Bytes::ZERO);
-        let title = format!("no vGPU type of {} has {frame_buffer} of frame buffer", gpu.id);
-        return Err(Failure::Usage(format!("{title}\n  = allowed: up to {largest}")));
+        let why = format!("no vGPU type of {} has {frame_buffer} of frame buffer", gpu.id);
+        output::data(&match arguments.json {
+            true => format!(
+                "{:#}\n",
+                json!({ "gpu": gpu.id, "cards": cards, "vms": vms, "fit": false, "why": [why] })
+            ),
+            false => format!(
+                "{vms} VMs on {cards} x {}: no\n\nbecause: {why}\nnearest: up to {largest}\n",
+                gpu.id
+            ),
+        })?;
+        return Err(Failure::AnsweredNo);
     }
     let chosen = candidates.iter().find(|one| one.cards_needed <= cards).unwrap_or_else(|| {
         candidates.iter().min_by_key(|one| one.cards_needed).expect("there are some")
@@ -255,7 +265,7 @@ impl Question<'_> {
             text.push_str(&lines);
             output::data(&text)?;
         }
-        if cards.is_empty() { Err(Failure::NoFit) } else { Ok(()) }
+        if cards.is_empty() { Err(Failure::AnsweredNo) } else { Ok(()) }
     }
 
     fn fit(&self, mode: SizeMode) -> Fit<'_> {

@@ -2,9 +2,8 @@
 //!
 //! What the tables do not print is said to be not published; nothing is filled in.
 
-use super::{Failure, gpu_with_types};
+use super::{Failure, good_catalogue, gpu_with_types};
 use crate::cli::output;
-use crate::config::Catalogue;
 use crate::gpu::registry::default_slice;
 use crate::report::{Column, Grid};
 use crate::spec::{GpuSpec, MixedSize, TurnOrder, VgpuType};
@@ -13,9 +12,9 @@ use std::path::Path;
 
 /// Runs the command.
 pub(super) fn run(name: &str, json: bool, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = Catalogue::load(configs)?;
+    let catalogue = good_catalogue(configs)?;
     let gpu = gpu_with_types(&catalogue, name)?;
-    let (source, notes) = catalogue.about_vgpu_types(name);
+    let (source, notes) = catalogue.about_vgpu_types(&gpu.id);
     if json {
         return output::data(&format!("{:#}\n", document(gpu, source, notes)));
     }

@@ -9,8 +9,8 @@ mod registry;
 mod request;
 mod setup;
 
-use super::Failure;
-use crate::config::{Catalogue, nearest, quoted};
+use super::{Failure, good_catalogue};
+use crate::config::Catalogue;
 use crate::spec::GpuSpec;
 use clap::Subcommand;
 use std::path::Path;
@@ -60,13 +60,7 @@ pub(super) fn run(command: VgpuCommand, configs: Option<&Path>) -> Result<(), Fa
 
 /// The GPU of this name, with vGPU types.
 fn gpu_with_types<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a GpuSpec, Failure> {
-    let Some(gpu) = catalogue.gpu(name) else {
-        let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
-        let help = nearest(name, &known)
-            .map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
-        let title = format!("unknown GPU {}", quoted(name));
-        return Err(Failure::Usage(format!("{title}\n  = allowed: {}{help}", known.join(", "))));
-    };
+    let gpu = super::gpu(catalogue, name)?;
     if gpu.vgpu_types.is_empty() {
         let title = format!("no vGPU types of {} are published", gpu.id);
         return Err(Failure::Usage(format!(
