@@ -14,6 +14,7 @@ use super::settings::{
     MULTISTREAM_SAMPLES, RATES, load_defaults, read_load, read_round, read_server,
 };
 use super::suggest::{nearest, quoted};
+use super::triton::{self, FromFile};
 use super::value::Value;
 use crate::spec::{
     Arrivals, GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec, Workload,
@@ -98,7 +99,8 @@ pub(super) fn read(
     let workload =
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
-    let (server, [batch_spot, streams_spot]) = server(&mut table, workload);
+    let held = gpus.as_ref().map(|(cards, _)| *cards);
+    let (server, [batch_spot, streams_spot]) = server(&mut table, workload, held);
     let (load, rate_spot) = load(&mut table, workload, copies.flatten().unwrap_or(1));
     let spots = Spots {
         name: table.spot_of("name"),
@@ -322,30 +324,57 @@ fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
     Some((on, off))
 }
 
-/// The server's settings: the preset's, then what `[vm.server]` says; and where batch and streams are set.
+/// The server's settings: the preset's, or those of a model's `config.pbtxt`, then what `[vm.server]`
+/// says; and where batch and streams are set. `cards` is how many GPUs it has, where that is known.
 pub(super) fn server(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
+    cards: Option<u32>,
 ) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
-    let make =
-        |name: &str| PRESETS.iter().find(|preset| preset.name == name).unwrap_or(&PRESETS[0]).make;
     if let Some(workload) = workload {
         table.silent("server.preset", || Said::new("workload", &workload.spec.id));
     }
     let Some(mut table) = table.table("server") else {
         table.silent("server.*", || Said::new("preset", usual));
-        return (make(usual)(), [table.spot(), table.spot()]);
+        return (preset_of(usual), [table.spot(), table.spot()]);
     };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
-    let preset = table.get("preset").and_then(|value| value.choice("preset", &presets));
-    let preset = preset.unwrap_or(usual);
-    table.silent("*", || Said::new("preset", preset));
-    let mut server = make(preset)();
+    let preset = table.get("preset");
+    let preset = preset.map(|value| (value.choice("preset", &presets).unwrap_or(usual), value));
+    let mut server = match table.get("triton_config") {
+        Some(given) => {
+            let from = triton::read(&given, cards);
+            let from =
+                from.unwrap_or_else(|| FromFile { server: preset_of("triton"), said: Vec::new() });
+            if let Some((named, value)) = preset.filter(|(named, _)| *named != from.server.preset) {
+                let found = value.wrong(format!("is \"{named}\" beside `triton_config`"));
+                let help = "drop it: the file says whether there is dynamic batching";
+                value.report(found.allowed(from.server.preset.as_str()).help(help));
+            }
+            table.silent("preset", || Said::default("of a config.pbtxt like this one"));
+            table.silent("*", || Said::new("preset", &from.server.preset));
+            for (key, said) in from.said {
+                table.silent(key, || said);
+            }
+            from.server
+        }
+        None => {
+            let preset = preset.map_or(usual, |(preset, _)| preset);
+            table.silent("*", || Said::new("preset", preset));
+            preset_of(preset)
+        }
+    };
     read_server(&mut table, &mut server);
     let spots = server_spots(&table);
     table.finish();
     (server, spots)
+}
+
+/// The settings of a preset; of the first, where there is none of this name.
+fn preset_of(name: &str) -> ServerSpec {
+    let found = PRESETS.iter().find(|preset| preset.name == name);
+    (found.unwrap_or(&PRESETS[0]).make)()
 }
 
 /// Where rules about the batch, and about the streams, point to.

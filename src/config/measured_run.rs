@@ -51,7 +51,7 @@ pub(super) fn run(
         None => context.catalogue.hypervisors.get(BARE_METAL),
     };
     let check = table.get("check").map_or(Some(false), |value| value.flag());
-    let (server, _) = guest::server(&mut table, Some(&context.workload));
+    let (server, _) = guest::server(&mut table, Some(&context.workload), cards);
     let (load, observed, spot) = match &log {
         Some((log, value)) => {
             for key in ["load", "measured"].iter().filter(|key| table.has(key)) {

@@ -32,6 +32,7 @@ mod plan;
 mod points;
 mod processes;
 mod published;
+mod queues;
 mod reader;
 mod rules;
 mod schema;
@@ -43,6 +44,7 @@ mod source;
 mod sweep;
 mod sweep_file;
 mod trace;
+mod triton;
 mod value;
 mod vgpus;
 

@@ -9,7 +9,7 @@ use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
 use crate::spec::{PermitReturn, TestScenario};
-use crate::study::Obstacle;
+use crate::study::{self, Obstacle};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
@@ -25,6 +25,8 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     for guest in guests {
         service_time_is_known(machine, guest, problems);
         streams_are_fed(guest, problems);
+        batches_fill_in_time(guest, problems);
+        rejections_have_a_load(guest, problems);
         batches_fit(machine, guest, problems);
         queries_are_countable(guest, problems);
     }
@@ -115,6 +117,29 @@ fn streams_are_fed(guest: &Guest, problems: &Problems) {
             format!("{slots} slots leave {} of {streams} streams without work", streams - slots);
         let diagnostic = Diagnostic::at(&guest.spots.streams, title);
         problems.push(diagnostic.allowed("at least as many slots as streams"));
+    }
+}
+
+/// Who waits for a full batch without limit may wait beyond the bound: doubtful, not wrong.
+fn batches_fill_in_time(guest: &Guest, problems: &Problems) {
+    let Some(title) = study::slow_filling(&guest.vm) else { return };
+    let diagnostic = Diagnostic::at(&guest.spots.batch_max, title);
+    let help = "set a `timeout`, a smaller batch_max, or batch_rule = \"available\"; preset = \"triton\" is Triton by its own defaults";
+    problems.warn(diagnostic.help(help));
+}
+
+/// What a client does whose query is rejected, and a query that loses a sample, nothing documents.
+fn rejections_have_a_load(guest: &Guest, problems: &Problems) {
+    let scenario = guest.vm.load.scenario;
+    if guest.vm.server.queues.reject() && scenario != TestScenario::Server {
+        let title = format!("a server that rejects queries in the {} scenario", scenario.word());
+        let diagnostic = Diagnostic::at(&guest.spots.batch_max, title);
+        let help = "drop max_queue_size and the timeout, or write timeout_action = \"delay\", or scenario = \"server\"";
+        problems.push(
+            diagnostic
+                .note("reason", "what a client does after a rejection is not modelled")
+                .help(help),
+        );
     }
 }
 

@@ -40,8 +40,11 @@ pub(super) const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
     [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
 pub(super) const GPU_SHARINGS: [(&str, GpuSharing); 2] =
     [("in-order", GpuSharing::InOrder), ("shared", GpuSharing::Shared)];
-pub(super) const COMPLETIONS: [(&str, Completion); 2] =
-    [("any", Completion::Any), ("issue-order", Completion::IssueOrder)];
+pub(super) const COMPLETIONS: [(&str, Completion); 3] = [
+    ("any", Completion::Any),
+    ("issue-order", Completion::IssueOrder),
+    ("preserve-ordering", Completion::PreserveOrdering),
+];
 
 /// Reads the keys of `[vm.server]` over the settings of its preset. Faulty ones leave the default.
 /// A harness with one worker to each stream keeps one to each when only the streams are set.
@@ -107,6 +110,7 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     let some = |kept: &Share| *kept > Share::NONE;
     let kept = table.get("soft_drop").and_then(|value| value.bounded(some, "above 0, at most 1"));
     set(&mut server.soft_drop, kept);
+    super::queues::read(table, server);
 }
 
 /// The rates a file may ask for.
@@ -372,7 +376,7 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         TestScenario::ClosedLoop { clients, think_time } => (clients, think_time),
         _ => (0, SimDuration::ZERO),
     };
-    vec![
+    let mut words = vec![
         ("batch_max", server.batch_max.to_string()),
         ("streams", server.streams.to_string()),
         ("slots", server.slots.to_string()),
@@ -397,7 +401,10 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("think_time", think_time.to_string()),
         ("arrivals", load.arrivals.word().to_string()),
         ("bursts", bursts_in_words(&load.arrivals)),
-    ]
+    ];
+    let place = words.iter().position(|(key, _)| *key == "timeout").unwrap_or(0);
+    drop(words.splice(place..place, super::queues::words(server)));
+    words
 }
 
 fn bursts_in_words(arrivals: &Arrivals) -> String {

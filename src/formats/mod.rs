@@ -13,9 +13,11 @@ pub mod mlperf_conf;
 pub mod perf_analyzer;
 pub mod recognise;
 pub mod request_trace;
+pub mod triton_config;
 pub mod trtexec;
 
 mod rows;
+mod text_format;
 mod yaml;
 
 use std::ops::Range;

@@ -3,7 +3,11 @@
 //! Queries are fed ahead of their due times, so that no arrival needs an event: the batcher looks
 //! ahead to the query that will fill its batch. Its jobs are permits (a free worker, a free slot);
 //! its law is *permits in = permits out*. It does not know what becomes of a batch.
+//!
+//! Where queries have priorities or may be rejected, they wait in [`Waiting`], and each arrival is a
+//! change: who is in a batch then depends on when the others came.
 
+use super::waiting::Waiting;
 use crate::engine::Stream;
 use crate::loadgen::Query;
 use crate::queueing::Station;
@@ -37,8 +41,18 @@ pub struct Batcher {
     rule: BatchRule,
     timeout: Option<SimDuration>,
     timeout_from: TimeoutFrom,
-    /// Queries by due time, past and future.
+    /// How long the oldest may wait for a preferred size; zero: not at all.
+    queue_delay: SimDuration,
+    /// Sizes that go as soon as they can be formed, ascending; at least one.
+    preferred: Vec<usize>,
+    /// Queries by due time, past and future; where there are policies, only the future.
     stock: VecDeque<Query>,
+    /// Where there are policies: those that have arrived.
+    waiting: Option<Waiting>,
+    /// Those that were rejected and not yet told.
+    rejected: Vec<Query>,
+    /// When it was last called.
+    clock: SimTime,
     /// Nothing more will be fed ahead of time.
     closed: bool,
     idle: Idle,
@@ -76,7 +90,12 @@ impl Batcher {
             rule: server.batch_rule,
             timeout: server.timeout,
             timeout_from: server.timeout_from,
+            queue_delay: server.max_queue_delay,
+            preferred: preferred(server),
             stock: VecDeque::new(),
+            waiting: (!server.queues.is_plain()).then(|| Waiting::new(&server.queues)),
+            rejected: Vec::new(),
+            clock: SimTime::ZERO,
             closed: false,
             idle,
             selected: None,
@@ -101,12 +120,20 @@ impl Batcher {
 
     /// Whether it must be fed, or closed, before it is asked for its next change.
     pub fn is_hungry(&self) -> bool {
-        !self.closed && self.stock.len() < self.batch_max
+        // With policies each arrival is a change, so the next is enough.
+        let ahead = if self.waiting.is_some() { 1 } else { self.batch_max };
+        !self.closed && self.stock.len() < ahead
+    }
+
+    /// The queries that were rejected since this was last asked.
+    pub fn take_rejected(&mut self) -> Vec<Query> {
+        std::mem::take(&mut self.rejected)
     }
 
     /// Whether nothing waits and nothing more will come ahead of time.
     pub fn is_drained(&self) -> bool {
-        self.closed && self.stock.is_empty()
+        let nobody_waits = self.waiting.as_ref().is_none_or(|waiting| waiting.len() == 0);
+        self.closed && self.stock.is_empty() && nobody_waits
     }
 
     /// When the batch that the selected permit waits for is formed.
@@ -115,7 +142,11 @@ impl Batcher {
         let first = self.stock.front()?.due;
         assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
         let at = match self.rule {
-            BatchRule::Available => first,
+            BatchRule::Available => {
+                let least = self.stock.get(self.preferred[0] - 1).map(|query| query.due);
+                let delayed = first + self.queue_delay;
+                least.map_or(delayed, |least| least.min(delayed))
+            }
             BatchRule::Full => {
                 match (self.stock.get(self.batch_max - 1), self.deadline(first, since)) {
                     (Some(filling), Some(deadline)) => filling.due.min(deadline),
@@ -126,6 +157,74 @@ impl Batcher {
             }
         };
         Some(at.max(since))
+    }
+
+    /// As [`Batcher::formed_at`], of those that have arrived: the next arrival may change it.
+    fn formed_of(&self, waiting: &Waiting) -> Option<SimTime> {
+        let (_, since) = self.selected?;
+        if waiting.len() == 0 {
+            return None;
+        }
+        let goes_now = waiting.len() >= self.preferred[0] || self.queue_delay == SimDuration::ZERO;
+        let at = match goes_now {
+            true => since,
+            // Fewer than any preferred size wait, so all of them are looked at.
+            false => waiting.oldest_of(waiting.len())? + self.queue_delay,
+        };
+        Some(at.max(since))
+    }
+
+    /// How many of `count` that wait go at `now`, the oldest of whom arrived at `oldest`.
+    ///
+    /// Triton's rule (`DynamicBatchScheduler::GetDynamicBatch`): a preferred size, the largest that
+    /// can be formed; all up to the maximum once the oldest has waited for the whole delay, or where
+    /// there is none and no preferred size can be formed.
+    fn going(&self, count: usize, oldest: SimTime, now: SimTime) -> usize {
+        let all = count.min(self.batch_max);
+        let is_late = self.queue_delay > SimDuration::ZERO && oldest + self.queue_delay <= now;
+        let preferred = self.preferred.iter().rev().find(|&&size| size <= all);
+        match preferred {
+            Some(&size) if !is_late => size,
+            _ => all,
+        }
+    }
+
+    /// The next change where policies hold: an arrival, a rejection or a batch.
+    fn next_of(&self, waiting: &Waiting) -> Option<SimTime> {
+        let arrival = self.stock.front().map(|query| query.due);
+        let changes = [arrival, waiting.next_rejection(), self.formed_of(waiting)];
+        changes.into_iter().flatten().min().map(|at| at.max(self.clock))
+    }
+
+    /// Lets arrive who is due, and go who waited too long. At one instant arrivals come first.
+    fn admit(&mut self, now: SimTime) {
+        let Some(waiting) = &mut self.waiting else { return };
+        while let Some(query) = self.stock.front().filter(|query| query.due <= now).copied() {
+            self.stock.pop_front();
+            waiting.expire(query.due, &mut self.rejected);
+            self.rejected.extend(waiting.arrive(query));
+        }
+        waiting.expire(now, &mut self.rejected);
+    }
+
+    /// Takes the queries of the batch that is formed at `now`, if one is.
+    fn form(&mut self, now: SimTime) -> Option<Vec<Query>> {
+        self.admit(now);
+        if let Some(waiting) = &self.waiting {
+            self.formed_of(waiting).filter(|&at| at <= now)?;
+            let (count, all) = (waiting.len(), waiting.len().min(self.batch_max));
+            let count = self.going(count, waiting.oldest_of(all)?, now);
+            return self.waiting.as_mut().map(|waiting| waiting.take(count));
+        }
+        self.formed_at().filter(|&at| at <= now)?;
+        let first = self.stock.front()?.due;
+        let due = self.stock.iter().take(self.batch_max);
+        let due = due.take_while(|query| query.due <= now).count();
+        let count = match self.rule {
+            BatchRule::Available => self.going(due, first, now),
+            BatchRule::Full => due,
+        };
+        Some(self.stock.drain(..count).collect())
     }
 
     /// When waiting ends with fewer than a full batch, `first` being due first.
@@ -166,6 +265,14 @@ impl Batcher {
     }
 }
 
+/// The sizes that go at once: those of the settings, else the maximum alone.
+fn preferred(server: &ServerSpec) -> Vec<usize> {
+    match server.preferred.is_empty() {
+        true => vec![server.batch_max as usize],
+        false => server.preferred.iter().map(|&size| size as usize).collect(),
+    }
+}
+
 impl NextGpu {
     /// The next GPU with a permit; nothing if there is none.
     fn of(&mut self, permits: &[VecDeque<Permit>]) -> Option<usize> {
@@ -191,6 +298,7 @@ impl Station for Batcher {
     type Done = FormedBatch;
 
     fn submit(&mut self, now: SimTime, permit: Permit) {
+        self.clock = now;
         match &mut self.idle {
             Idle::LongestFirst(permits) => permits.push_back(permit),
             Idle::ByGpu { permits, .. } => permits[usize::from(permit.gpu)].push_back(permit),
@@ -201,17 +309,16 @@ impl Station for Batcher {
     }
 
     fn next_change(&self) -> Option<SimTime> {
-        self.formed_at()
+        match &self.waiting {
+            Some(waiting) => self.next_of(waiting),
+            None => self.formed_at(),
+        }
     }
 
     /// Forms at most one batch: the stock may have to be fed before the next.
     fn advance(&mut self, now: SimTime, done: &mut Vec<FormedBatch>) {
-        if self.formed_at().is_none_or(|at| at > now) {
-            return;
-        }
-        let due =
-            self.stock.iter().take(self.batch_max).take_while(|query| query.due <= now).count();
-        let queries = self.stock.drain(..due).collect();
+        self.clock = now;
+        let Some(queries) = self.form(now) else { return };
         let permit = self.take_permit();
         done.push(FormedBatch { permit, queries });
         self.select(now);
@@ -222,7 +329,8 @@ impl Station for Batcher {
 mod tests {
     use super::*;
     use crate::engine::RandomStreams;
-    use crate::spec::PRESETS;
+    use crate::spec::{PRESETS, QueuePolicy, Queues, TimeoutAction};
+    use proptest::prelude::*;
 
     const MS: u64 = 1_000_000;
 
@@ -237,7 +345,7 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, usize::from(gpus), chance);
         for &due in dues {
-            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0 });
+            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level: 0 });
         }
         batcher.close();
         for worker in 0..permits_per_gpu {
@@ -281,7 +389,7 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, gpus, chance);
         for query in 0..queries {
-            batcher.feed(Query { due: SimTime::from_nanos(query * gap), size: 1.0 });
+            batcher.feed(Query { due: SimTime::from_nanos(query * gap), size: 1.0, level: 0 });
         }
         batcher.close();
         batcher
@@ -334,5 +442,252 @@ mod tests {
         let mut batcher = batcher(1, 8, 1, 1, &[40 * MS]);
         batcher.timeout_from = TimeoutFrom::Oldest;
         assert_eq!(batches(batcher), [(70 * MS, 0, 1)]);
+    }
+
+    /// Triton's settings: the product's preset with this maximum, these preferred sizes and this delay.
+    fn triton(batch_max: u32, preferred: &[u32], delay: u64) -> ServerSpec {
+        let preset = PRESETS.iter().find(|preset| preset.name == "triton").unwrap();
+        ServerSpec {
+            batch_max,
+            preferred: preferred.to_vec(),
+            max_queue_delay: SimDuration::from_nanos(delay),
+            ..(preset.make)()
+        }
+    }
+
+    /// A closed batcher that is fed these due times and levels, with one permit from `since` on.
+    fn fed(server: &ServerSpec, dues: &[(u64, u8)]) -> Batcher {
+        let mut batcher = Batcher::new(server, 1, RandomStreams::new(0, 0).stream("dispatch"));
+        for &(due, level) in dues {
+            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level });
+        }
+        batcher.close();
+        batcher
+    }
+
+    /// Runs a batcher whose permit comes at `since` and back `busy` after each batch: the time and the
+    /// due times of each batch, and the due times of those that were rejected.
+    fn served(mut batcher: Batcher, since: u64, busy: u64) -> (Vec<(u64, Vec<u64>)>, Vec<u64>) {
+        let (mut log, mut rejected, mut done) = (Vec::new(), Vec::new(), Vec::new());
+        let mut permit = Some((SimTime::from_nanos(since), Permit { gpu: 0, worker: 0 }));
+        loop {
+            let change = batcher.next_change();
+            // At one instant a batcher's own change goes before what comes back to it.
+            let comes = permit.filter(|(at, _)| change.is_none_or(|change| *at < change));
+            if let Some((at, back)) = comes {
+                permit = None;
+                batcher.submit(at, back);
+                continue;
+            }
+            let Some(now) = change else { break };
+            batcher.advance(now, &mut done);
+            let nanos = |query: &Query| query.due.as_nanos();
+            rejected.extend(batcher.take_rejected().iter().map(nanos));
+            if let Some(batch) = done.pop() {
+                log.push((now.as_nanos(), batch.queries.iter().map(nanos).collect()));
+                permit = Some((now + SimDuration::from_nanos(busy), batch.permit));
+            }
+        }
+        assert!(batcher.is_drained(), "a permit that keeps coming back leaves nobody behind");
+        (log, rejected)
+    }
+
+    /// The sizes of the batches that a permit at 100 and then every 10 makes of so many that wait.
+    fn sizes_of(server: &ServerSpec, waiting: u64) -> Vec<usize> {
+        let dues: Vec<_> = (0..waiting).map(|due| (due, 0)).collect();
+        let (log, _) = served(fed(server, &dues), 100, 10);
+        log.iter().map(|(_, batch)| batch.len()).collect()
+    }
+
+    #[test]
+    fn the_largest_preferred_size_that_can_be_formed_goes() {
+        // Of 7 that wait 4 go, then 3: no preferred size is left.
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 0), 7), [4, 3]);
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 0), 8), [8]);
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 0), 20), [8, 8, 4]);
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 0), 3), [3]);
+        // Without preferred sizes all go, up to the maximum.
+        assert_eq!(sizes_of(&triton(16, &[], 0), 7), [7]);
+        assert_eq!(sizes_of(&triton(4, &[], 0), 7), [4, 3]);
+    }
+
+    #[test]
+    fn a_delay_waits_for_a_preferred_size_and_then_lets_all_go() {
+        let times = |server: &ServerSpec, dues: &[u64]| {
+            let dues: Vec<_> = dues.iter().map(|&due| (due, 0)).collect();
+            let (log, _) = served(fed(server, &dues), 0, 1);
+            log.into_iter().map(|(at, batch)| (at, batch.len())).collect::<Vec<_>>()
+        };
+        // The fourth comes in time: a preferred size goes at once, 8 is not waited for.
+        assert_eq!(times(&triton(16, &[4, 8], 100), &[0, 10, 20, 30]), [(30, 4)]);
+        // Three wait for the delay of the oldest.
+        assert_eq!(times(&triton(16, &[4, 8], 100), &[0, 10, 20]), [(100, 3)]);
+        // Without preferred sizes the maximum is waited for.
+        assert_eq!(times(&triton(3, &[], 100), &[5, 10, 20, 30]), [(20, 3), (130, 1)]);
+    }
+
+    #[test]
+    fn once_the_oldest_waited_for_the_whole_delay_all_go_preferred_or_not() {
+        // Seven wait when the permit comes at 200; the oldest has waited for more than 100.
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 100), 7), [7]);
+        assert_eq!(sizes_of(&triton(16, &[4, 8], 101), 7), [4, 3]);
+    }
+
+    fn with_policies(mut server: ServerSpec, levels: &[QueuePolicy]) -> ServerSpec {
+        server.queues = Queues { levels: levels.to_vec(), ..Queues::default() };
+        server
+    }
+
+    #[test]
+    fn a_full_queue_rejects_as_a_query_arrives() {
+        let policy = QueuePolicy { max_queue_size: Some(2), ..QueuePolicy::default() };
+        let server = with_policies(triton(1, &[], 0), &[policy]);
+        // 0 is taken at once; 1 and 2 wait, 3 is one too many; at 10 the first goes, so 11 has a place.
+        let dues = [(0, 0), (1, 0), (2, 0), (3, 0), (11, 0)];
+        let (log, rejected) = served(fed(&server, &dues), 0, 10);
+        assert_eq!(rejected, [3]);
+        assert_eq!(log, [(0, vec![0]), (10, vec![1]), (20, vec![2]), (30, vec![11])]);
+    }
+
+    #[test]
+    fn a_timeout_rejects_or_puts_behind() {
+        let timeout = Some(SimDuration::from_nanos(10));
+        let reject = QueuePolicy { timeout, ..QueuePolicy::default() };
+        // A batch at the very end of the time still takes its query: 0 is due to 10.
+        let dues = [(0, 0), (1, 0), (9, 0)];
+        let (log, rejected) =
+            served(fed(&with_policies(triton(1, &[], 0), &[reject]), &dues), 10, 5);
+        assert_eq!((log, rejected), (vec![(10, vec![0]), (15, vec![9])], vec![1]));
+        let delay = QueuePolicy { timeout_action: TimeoutAction::Delay, ..reject };
+        let (log, rejected) =
+            served(fed(&with_policies(triton(1, &[], 0), &[delay]), &dues), 10, 5);
+        assert_eq!(log, [(10, vec![0]), (15, vec![9]), (20, vec![1])]);
+        assert!(rejected.is_empty());
+    }
+
+    #[test]
+    fn the_urgent_go_first_whoever_came_before() {
+        let server = with_policies(triton(2, &[], 0), &[QueuePolicy::default(); 2]);
+        let dues = [(0, 1), (1, 1), (2, 0), (3, 1), (4, 0)];
+        let (log, _) = served(fed(&server, &dues), 10, 10);
+        assert_eq!(log, [(10, vec![2, 4]), (20, vec![0, 1]), (30, vec![3])]);
+    }
+
+    /// Triton's rule told again, one query at a time and nothing looked ahead: at every instant arrive
+    /// those who are due, then go those who waited too long, then a free instance takes what
+    /// `GetDynamicBatch` would.
+    fn twin(
+        server: &ServerSpec,
+        dues: &[(u64, u8)],
+        since: u64,
+        busy: u64,
+    ) -> (Vec<(u64, Vec<u64>)>, Vec<u64>) {
+        let delay = server.max_queue_delay.as_nanos();
+        let preferred = match server.preferred.is_empty() {
+            true => vec![server.batch_max],
+            false => server.preferred.clone(),
+        };
+        let (mut waiting, mut behind) = (Vec::<(u64, u8)>::new(), Vec::<(u64, u8)>::new());
+        let (mut log, mut rejected, mut free_at) = (Vec::new(), Vec::new(), since);
+        let mut now = 0;
+        while log.iter().map(|(_, batch): &(u64, Vec<u64>)| batch.len()).sum::<usize>()
+            + rejected.len()
+            < dues.len()
+        {
+            let arriving = dues.iter().filter(|(due, _)| *due == now);
+            let policy = |level: u8| server.queues.levels[usize::from(level)];
+            let over = |&(due, level): &(u64, u8), now: u64| {
+                policy(level).timeout.is_some_and(|timeout| due + timeout.as_nanos() < now)
+            };
+            let (late, in_time): (Vec<_>, Vec<_>) =
+                waiting.drain(..).partition(|query| over(query, now));
+            waiting = in_time;
+            for query in late {
+                match policy(query.1).timeout_action {
+                    TimeoutAction::Reject => rejected.push(query.0),
+                    TimeoutAction::Delay => behind.push(query),
+                }
+            }
+            for &(due, level) in arriving {
+                let there = waiting.iter().chain(&behind).filter(|other| other.1 == level).count();
+                match policy(level).max_queue_size {
+                    Some(most) if there >= most as usize => rejected.push(due),
+                    _ => waiting.push((due, level)),
+                }
+            }
+            let mut order = Vec::new();
+            for level in 0..server.queues.levels.len() as u8 {
+                order.extend(waiting.iter().filter(|query| query.1 == level).copied());
+                order.extend(behind.iter().filter(|query| query.1 == level).copied());
+            }
+            if now >= free_at && !order.is_empty() {
+                let (mut pending, mut best) = (0, 0);
+                for _ in &order {
+                    if pending == server.batch_max {
+                        break;
+                    }
+                    pending += 1;
+                    if preferred.contains(&pending) {
+                        best = pending;
+                    }
+                }
+                let oldest = order[..pending as usize].iter().map(|query| query.0).min().unwrap();
+                let exceeded = delay > 0 && now >= oldest + delay;
+                let going = match (best, exceeded) {
+                    (best, false) if best > 0 => best,
+                    (_, true) => pending,
+                    _ if delay == 0 => pending,
+                    _ => 0,
+                };
+                if going > 0 {
+                    let batch = &order[..going as usize];
+                    waiting.retain(|query| !batch.contains(query));
+                    behind.retain(|query| !batch.contains(query));
+                    log.push((now, batch.iter().map(|query| query.0).collect()));
+                    free_at = now + busy;
+                }
+            }
+            now += 1;
+        }
+        (log, rejected)
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 2000, failure_persistence: None,
+            rng_seed: proptest::test_runner::RngSeed::Fixed(1), ..ProptestConfig::default()
+        })]
+
+        /// Due times are all different, so that a query is known by its own.
+        #[test]
+        fn batches_are_those_of_the_slow_twin(
+            gaps in proptest::collection::vec((1..30_u64, 0..3_u8), 1..40),
+            batch_max in 1..9_u32,
+            preferred in proptest::collection::btree_set(1..9_u32, 0..4),
+            delay in prop_oneof![Just(0), 1..60_u64],
+            levels in proptest::collection::vec(
+                (prop::option::of(1..80_u64), any::<bool>(), prop::option::of(1..6_u32)), 1..4),
+            since in 0..100_u64,
+            busy in 1..60_u64,
+        ) {
+            let preferred: Vec<u32> = preferred.into_iter().filter(|&size| size <= batch_max).collect();
+            let mut server = triton(batch_max, &preferred, delay);
+            server.queues.levels = levels.iter().map(|&(timeout, delays, max_queue_size)| QueuePolicy {
+                timeout: timeout.map(SimDuration::from_nanos),
+                timeout_action: if delays { TimeoutAction::Delay } else { TimeoutAction::Reject },
+                max_queue_size,
+            }).collect();
+            let mut due = 0;
+            let dues: Vec<(u64, u8)> = gaps.iter().map(|&(gap, level)| {
+                due += gap;
+                (due, level % levels.len() as u8)
+            }).collect();
+            let (log, mut rejected) = served(fed(&server, &dues), since, busy);
+            let (slow_log, mut slow_rejected) = twin(&server, &dues, since, busy);
+            prop_assert_eq!(log, slow_log);
+            rejected.sort_unstable();
+            slow_rejected.sort_unstable();
+            prop_assert_eq!(rejected, slow_rejected);
+        }
     }
 }

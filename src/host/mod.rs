@@ -4,6 +4,7 @@
 
 mod batcher;
 mod soft_drop;
+mod waiting;
 
 pub use batcher::{Batcher, FormedBatch, Permit};
 pub use soft_drop::SoftDrop;

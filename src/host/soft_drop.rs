@@ -71,7 +71,7 @@ mod tests {
     use crate::units::SimTime;
 
     fn batch(size: f32, count: u64) -> Vec<Query> {
-        (0..count).map(|due| Query { due: SimTime::from_nanos(due), size }).collect()
+        (0..count).map(|due| Query { due: SimTime::from_nanos(due), size, level: 0 }).collect()
     }
 
     #[test]

@@ -12,9 +12,10 @@ pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
 pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 
 use crate::engine::{RandomStreams, Stream};
-use crate::spec::{Arrivals, TestScenario, VmSpec};
-use crate::units::{SimDuration, SimTime};
+use crate::spec::{Arrivals, Queues, TestScenario, VmSpec};
+use crate::units::{Share, SimDuration, SimTime};
 use arrivals::Replay;
+use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use sizes::Sizes;
 
@@ -25,6 +26,8 @@ pub struct Query {
     pub due: SimTime,
     /// Its work relative to the mean, above 0.
     pub size: f32,
+    /// Its priority level at the server, counted from 0, the most urgent.
+    pub level: u8,
 }
 
 /// No run makes more queries than this, whatever its settings: the bound on time and memory.
@@ -34,6 +37,7 @@ pub const QUERY_LIMIT: u64 = 50_000_000;
 pub struct LoadGen {
     source: Source,
     sizes: Sizes,
+    levels: Levels,
     /// Queries are due from here on.
     start: SimTime,
     /// None is due from here on.
@@ -106,6 +110,7 @@ impl LoadGen {
         Self {
             source,
             sizes,
+            levels: Levels::new(&vm.server.queues, streams.stream(&format!("levels/{}", vm.name))),
             start: vm.power_on,
             stop: vm.power_off.unwrap_or(SimTime::from_nanos(u64::MAX)),
             is_over: false,
@@ -204,7 +209,34 @@ impl LoadGen {
         }
         self.made += 1;
         self.newest_due = due;
-        Some(Query { due, size: size.unwrap_or_else(|| self.sizes.draw()) })
+        let size = size.unwrap_or_else(|| self.sizes.draw());
+        Some(Query { due, size, level: self.levels.draw() })
+    }
+}
+
+/// Which priority level each query asks for.
+struct Levels {
+    default: u8,
+    /// The part of all queries up to each level; empty where all ask for the default.
+    sums: Vec<f64>,
+    stream: Stream,
+}
+
+impl Levels {
+    fn new(queues: &Queues, stream: Stream) -> Self {
+        let mut sum = 0.0;
+        let add = |share: &Share| {
+            sum += share.get();
+            sum
+        };
+        let sums = queues.shares.iter().map(add).collect();
+        Self { default: queues.default_level, sums, stream }
+    }
+
+    fn draw(&mut self) -> u8 {
+        let Some(last) = self.sums.len().checked_sub(1) else { return self.default };
+        let drawn = self.stream.random::<f64>() * self.sums[last];
+        self.sums.iter().position(|&sum| drawn < sum).unwrap_or(last) as u8
     }
 }
 

@@ -15,10 +15,24 @@ pub struct Observed<'a> {
     pub latencies: &'a LatencyHistogram,
     /// Queries whose latency exceeds the bound.
     pub over_latency: u64,
+    /// Queries that the server rejected: they kept no bound, so they count as over it.
+    pub rejected: u64,
     /// From the start of the load to the last query's due time.
     pub scheduled: SimDuration,
     /// From the start of the load to the last completion.
     pub taken: SimDuration,
+}
+
+impl Observed<'_> {
+    /// All queries, answered or not.
+    fn asked(&self) -> u64 {
+        self.latencies.count() + self.rejected
+    }
+
+    /// Those that did not keep the bound.
+    fn late(&self) -> u64 {
+        self.over_latency + self.rejected
+    }
 }
 
 /// LoadGen's verdict on a run.
@@ -89,19 +103,21 @@ pub struct Estimate {
 /// Judges a run.
 pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
     let settings = &load.settings;
-    let queries = observed.latencies.count();
+    let queries = observed.asked();
     let mut verdict =
         Verdict { early_stopping: early_stopping(load, &observed), ..Verdict::default() };
     let mut fail = |rule, reason| verdict.failed.push(FailedRule { rule, reason });
     let share = settings.percentile / 100.0;
     // LoadGen looks at the latency of rank `n p`, counted from 0, of the sorted ones.
-    let within = queries - observed.over_latency;
+    let within = queries - observed.late();
     if load.scenario == TestScenario::Server && within <= (queries as f64 * share) as u64 {
-        let late = observed.over_latency as f64 / queries.max(1) as f64;
+        let late = observed.late() as f64 / queries.max(1) as f64;
         let bound = settings.target_latency;
         let allowed = round_percent(100.0 - settings.percentile);
         let late = late * 100.0;
-        fail(Rule::Latency, format!("{late:.2} % of queries over {bound} ({allowed} % allowed)"));
+        let rejected = if observed.rejected > 0 { " or rejected" } else { "" };
+        let reason = format!("{late:.2} % of queries over {bound}{rejected} ({allowed} % allowed)");
+        fail(Rule::Latency, reason);
     }
     // Server is judged by its schedule, the others by what they took.
     let duration = match load.scenario {
@@ -124,7 +140,9 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
             ),
             None => format!(
                 "early stopping not satisfied: {} of {queries} queries over {}, {} more within it needed",
-                observed.over_latency, settings.target_latency, found.queries_missing
+                observed.late(),
+                settings.target_latency,
+                found.queries_missing
             ),
         };
         verdict.failed.push(FailedRule { rule: Rule::EarlyStopping, reason });
@@ -136,7 +154,7 @@ fn early_stopping(load: &LoadSpec, observed: &Observed<'_>) -> Option<EarlyStopp
     if !load.settings.round.early_stopping {
         return None;
     }
-    let (queries, late) = (observed.latencies.count(), observed.over_latency);
+    let (queries, late) = (observed.asked(), observed.late());
     let percentile = load.settings.percentile;
     match load.scenario {
         TestScenario::Server => {

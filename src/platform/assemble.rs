@@ -132,7 +132,8 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
         recorder: Recorder::new(
             vm.load.settings.target_latency,
             vm.load.scenario.samples_per_query(),
-        ),
+        )
+        .with_levels(vm.server.queues.levels.len()),
         service: streams.stream(&format!("service/{}", vm.name)),
         is_closing: false,
     }

@@ -231,13 +231,13 @@ fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
         _ => expected + 8.0 * expected.sqrt(),
     };
     let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
-    let mut late = recorder.over_latency() as f64;
+    let mut late = (recorder.over_latency() + recorder.rejected()) as f64;
     if matches!(vm.load.arrivals, Arrivals::Poisson | Arrivals::Constant) {
         // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
         let elapsed = recorder.last_completion().saturating_since(vm.power_on);
         let due = rate * (elapsed.as_secs_f64() - settings.target_latency.as_secs_f64());
         let due = due - 8.0 * due.max(0.0).sqrt();
-        late += (due - recorder.latencies().count() as f64).max(0.0);
+        late += (due - recorder.answered() as f64).max(0.0);
     }
     late > allowed
 }
@@ -278,7 +278,7 @@ impl Platform<'_> {
     /// Powers a closing VM off when all that was asked is answered.
     fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList<Event>) {
         let guest = &self.guests[usize::from(vm.0)];
-        if guest.is_closing && guest.recorder.latencies().count() == guest.loadgen.made_count() {
+        if guest.is_closing && guest.recorder.answered() == guest.loadgen.made_count() {
             self.set_running(now, vm, false, events);
         }
     }
@@ -291,13 +291,14 @@ impl Platform<'_> {
         let vms = self.guests.into_iter().zip(&self.experiment.vms).map(|(guest, vm)| {
             let recorder = guest.recorder;
             assert_eq!(
-                recorder.latencies().count(),
+                recorder.answered(),
                 guest.loadgen.made_count(),
-                "every query completes once"
+                "every query completes or is rejected, once"
             );
             let observed = Observed {
                 latencies: recorder.query_latencies(),
                 over_latency: recorder.over_latency(),
+                rejected: recorder.rejected(),
                 scheduled: recorder.last_due().saturating_since(vm.power_on),
                 taken: recorder.last_completion().saturating_since(vm.power_on),
             };

@@ -154,12 +154,18 @@ impl Platform<'_> {
                 slot.copy_out.arm(StationId::CopyOut(card), events);
             }
             Stage::Order => {
-                if spec.server.completion == Completion::Any {
-                    return self.enter(now, id, Stage::Finish, events);
-                }
-                let order = &mut self.guest_gpus[gpu].order;
+                let queue = match spec.server.completion {
+                    Completion::Any => return self.enter(now, id, Stage::Finish, events),
+                    Completion::IssueOrder => batch.guest_gpu,
+                    Completion::PreserveOrdering => self.first_gpu[vm],
+                };
+                let order = &mut self.guest_gpus[usize::from(queue)].order;
                 order.station.submit(now, (id, batch.number));
-                order.arm(StationId::Order(batch.guest_gpu), events);
+                order.arm(StationId::Order(queue), events);
+                if spec.server.completion == Completion::PreserveOrdering {
+                    // The instance is free: its responses wait for older ones by themselves.
+                    self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
+                }
             }
         }
     }
@@ -170,9 +176,11 @@ impl Platform<'_> {
         let guest = &mut self.guests[usize::from(vm.0)];
         if guest.batcher.answers(stamp) {
             guest.batcher.station.advance(now, &mut formed);
+            guest.recorder.reject(&guest.batcher.station.take_rejected());
             self.feed(vm);
             self.set_aside(vm, &mut formed);
             self.guests[usize::from(vm.0)].batcher.arm(StationId::Batcher(vm), events);
+            self.power_off_if_drained(now, vm, events);
         }
         for batch in formed {
             self.guests[usize::from(vm.0)].recorder.formed(&batch.queries, now);
@@ -230,7 +238,11 @@ impl Platform<'_> {
     /// The end of the way: latencies are recorded, the permit returns, a closed loop asks again.
     fn complete(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
         self.stamp(now, id, Stage::Finish);
-        self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
+        let vm = self.batches[id.0 as usize].vm;
+        let server = &self.experiment.vms[usize::from(vm.0)].server;
+        if server.completion != Completion::PreserveOrdering {
+            self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
+        }
         let batch = &mut self.batches[id.0 as usize];
         let queries = std::mem::take(&mut batch.queries);
         let (vm, guest) = (batch.vm, &mut self.guests[usize::from(batch.vm.0)]);
@@ -279,7 +291,12 @@ impl Platform<'_> {
         let turn = if own_stream { permit.worker } else { gpu.next_stream };
         gpu.next_stream = (gpu.next_stream + 1) % gpu.stream_count;
         let stream = gpu.first_stream + turn % gpu.stream_count;
-        let number = gpu.order.station.take_number();
+        let first = self.first_gpu[usize::from(vm.0)];
+        let queue = match server.completion {
+            Completion::PreserveOrdering => first,
+            Completion::Any | Completion::IssueOrder => guest_gpu,
+        };
+        let number = self.guest_gpus[usize::from(queue)].order.station.take_number();
         let size_sum = queries.iter().map(|query| f64::from(query.size)).sum();
         let luck = Exp1.sample(&mut self.guests[usize::from(vm.0)].service);
         let stage = Stage::Batcher;

@@ -52,6 +52,9 @@ pub struct Recorder {
     /// Of queries with several samples; nothing where a query is a sample.
     queries: Option<PerQuery>,
     over_latency: u64,
+    rejected: u64,
+    /// Of each priority level; empty where there is one.
+    levels: Vec<LevelRecord>,
     batches: u64,
     last_due: SimTime,
     last_completion: SimTime,
@@ -59,6 +62,15 @@ pub struct Recorder {
     stage_sums: [u128; Stage::ALL.len()],
     /// Every latency in order of completion, where a test asks for them.
     log: Option<Vec<(SimTime, SimDuration)>>,
+}
+
+/// What the queries of one priority level saw.
+#[derive(Clone, Debug)]
+pub struct LevelRecord {
+    /// Latencies of those that were answered.
+    pub latencies: LatencyHistogram,
+    /// How many were rejected.
+    pub rejected: u64,
 }
 
 /// Latencies of queries that come one after the other, each with so many samples.
@@ -95,11 +107,33 @@ impl Recorder {
             queries,
             latencies: LatencyHistogram::new(),
             over_latency: 0,
+            rejected: 0,
+            levels: Vec::new(),
             batches: 0,
             last_due: SimTime::ZERO,
             last_completion: SimTime::ZERO,
             stage_sums: [0; Stage::ALL.len()],
             log: None,
+        }
+    }
+
+    /// Records the latencies of each of `levels` priority levels besides, if there are several.
+    pub fn with_levels(mut self, levels: usize) -> Self {
+        if levels > 1 {
+            let none = LevelRecord { latencies: LatencyHistogram::new(), rejected: 0 };
+            self.levels = vec![none; levels];
+        }
+        self
+    }
+
+    /// These queries were rejected: they have no latency, and kept no bound.
+    pub fn reject(&mut self, queries: &[Query]) {
+        self.rejected += queries.len() as u64;
+        for query in queries {
+            self.last_due = self.last_due.max(query.due);
+            if let Some(level) = self.levels.get_mut(usize::from(query.level)) {
+                level.rejected += 1;
+            }
         }
     }
 
@@ -126,6 +160,9 @@ impl Recorder {
         for query in queries {
             let latency = now - query.due;
             self.latencies.record(latency);
+            if let Some(level) = self.levels.get_mut(usize::from(query.level)) {
+                level.latencies.record(latency);
+            }
             self.over_latency += u64::from(latency > self.bound);
             self.last_due = self.last_due.max(query.due);
             if let Some(log) = &mut self.log {
@@ -153,12 +190,27 @@ impl Recorder {
         self.over_latency
     }
 
+    /// How many queries were rejected.
+    pub fn rejected(&self) -> u64 {
+        self.rejected
+    }
+
+    /// How many samples were answered or rejected.
+    pub fn answered(&self) -> u64 {
+        self.latencies.count() + self.rejected
+    }
+
+    /// What each priority level saw, the most urgent first; empty where there is one.
+    pub fn levels(&self) -> &[LevelRecord] {
+        &self.levels
+    }
+
     /// How many batches were formed.
     pub fn batches(&self) -> u64 {
         self.batches
     }
 
-    /// The latest due time of a completed query.
+    /// The latest due time of a query that was answered or rejected.
     pub fn last_due(&self) -> SimTime {
         self.last_due
     }

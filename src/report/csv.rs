@@ -47,6 +47,7 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String
     row.number("target_qps", Some(vm.target_qps));
     row.whole("queries", vm.queries);
     row.whole("samples", vm.samples);
+    row.text("rejected", &vm.rejected.map_or(String::new(), |count| count.to_string()));
     row.number("scheduled_per_s", vm.scheduled_per_s);
     row.number("completed_per_s", Some(vm.completed_per_s));
     row.number("capacity_qps", vm.capacity_qps);

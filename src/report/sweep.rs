@@ -94,6 +94,7 @@ fn figures(row: &mut Row, run: Option<&PointRun>, group: Option<&GroupResult>) {
     add("asked_per_s", &|group| group.asked_per_s.map_or(Cell::Nothing, Cell::Number));
     add("completed_per_s", &|group| Cell::Number(group.completed_per_s));
     add("samples", &|group| Cell::Whole(group.samples));
+    add("rejected", &|group| Cell::Whole(group.rejected));
     for name in ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"] {
         add(&format!("latency_{name}_ms"), &|group| {
             group.latency_ms.get(name).map_or(Cell::Nothing, Cell::Number)

@@ -8,6 +8,7 @@ mod gpu;
 mod host;
 mod load;
 mod measured;
+mod queue_policy;
 mod scenario;
 mod server;
 mod sharing;
@@ -23,6 +24,7 @@ pub use load::{
     Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings, Trace, TraceArrival,
 };
 pub use measured::{MeasuredRow, MeasuredSettings};
+pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,

@@ -3,12 +3,14 @@
 //! What the knobs do is in `host`; which values a harness uses was read off its configuration
 //! (MLPerf Inference results v1.1, NVIDIA and Dell code).
 
+use super::queue_policy::Queues;
 use crate::units::{Share, SimDuration};
 
 /// When waiting queries become a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BatchRule {
-    /// Whatever waits, at once, up to the maximum.
+    /// What waits, at once: the largest preferred size that can be formed, else all up to the
+    /// maximum; where there is a queue delay, fewer than the least preferred size wait that long.
     Available,
     /// A full batch; a smaller one only at the timeout.
     Full,
@@ -68,8 +70,11 @@ pub enum GpuSharing {
 pub enum Completion {
     /// As they end.
     Any,
-    /// As they were issued: an early one waits for older ones.
+    /// As they were issued on their GPU: an early one waits for older ones.
     IssueOrder,
+    /// As they were issued, whatever the GPU (Triton's `preserve_ordering`); who waits for older
+    /// ones has left its instance.
+    PreserveOrdering,
 }
 
 /// An inference server's settings. Counts are at least 1.
@@ -89,6 +94,13 @@ pub struct ServerSpec {
     pub timeout: Option<SimDuration>,
     /// What the timeout counts from.
     pub timeout_from: TimeoutFrom,
+    /// Under [`BatchRule::Available`]: how long the oldest query may wait for more; zero: not at all.
+    pub max_queue_delay: SimDuration,
+    /// Under [`BatchRule::Available`]: sizes of batches that go as soon as they can be formed,
+    /// ascending, none beyond `batch_max`; none: `batch_max` alone.
+    pub preferred: Vec<u32>,
+    /// How queries wait.
+    pub queues: Queues,
     /// Who gets the next batch.
     pub dispatch: Dispatch,
     /// When a permit returns.
@@ -103,6 +115,16 @@ pub struct ServerSpec {
     pub start_from_device: bool,
     /// The part of all samples that is not set aside to the end of the run; all, usually.
     pub soft_drop: Share,
+}
+
+impl ServerSpec {
+    /// The expected wait, at `rate` queries per second, of the first query of a batch that is to be
+    /// full and may wait for it without limit: (B - 1) / rate. Nothing under other rules.
+    pub fn wait_for_a_full_batch(&self, rate: f64) -> Option<SimDuration> {
+        let waits = self.batch_rule == BatchRule::Full && self.timeout.is_none();
+        // A rate may be so low that the wait is no number: more than thirty years are enough.
+        waits.then(|| SimDuration::from_secs_f64((f64::from(self.batch_max - 1) / rate).min(1e9)))
+    }
 }
 
 /// A named set of server settings.
@@ -129,6 +151,9 @@ pub const PRESETS: [Preset; 5] = [
             batch_rule: BatchRule::Available,
             timeout: None,
             timeout_from: TimeoutFrom::WaitStart,
+            max_queue_delay: SimDuration::ZERO,
+            preferred: Vec::new(),
+            queues: Queues::default(),
             dispatch: Dispatch::LongestIdle,
             permit_return: PermitReturn::AtStart,
             gpu_sharing: GpuSharing::InOrder,
@@ -149,6 +174,9 @@ pub const PRESETS: [Preset; 5] = [
             batch_rule: BatchRule::Full,
             timeout: Some(SimDuration::from_millis(30)),
             timeout_from: TimeoutFrom::WaitStart,
+            max_queue_delay: SimDuration::ZERO,
+            preferred: Vec::new(),
+            queues: Queues::default(),
             dispatch: Dispatch::RoundRobin,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
@@ -169,6 +197,9 @@ pub const PRESETS: [Preset; 5] = [
             batch_rule: BatchRule::Full,
             timeout: None,
             timeout_from: TimeoutFrom::Oldest,
+            max_queue_delay: SimDuration::ZERO,
+            preferred: Vec::new(),
+            queues: Queues::default(),
             dispatch: Dispatch::RoundRobin,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
@@ -202,6 +233,9 @@ fn triton() -> ServerSpec {
         batch_rule: BatchRule::Available,
         timeout: None,
         timeout_from: TimeoutFrom::Oldest,
+        max_queue_delay: SimDuration::ZERO,
+        preferred: Vec::new(),
+        queues: Queues::default(),
         dispatch: Dispatch::LongestIdle,
         permit_return: PermitReturn::AtCompletion,
         gpu_sharing: GpuSharing::Shared,

@@ -27,7 +27,7 @@ pub use capacity::{
 };
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
-pub use notes::replayed;
+pub use notes::{replayed, slow_filling};
 pub use results::*;
 pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};

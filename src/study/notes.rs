@@ -3,10 +3,12 @@
 //!
 //! What is uncertain about a figure is said where the figure is made.
 
+use super::results::RunResult;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, Trace, VgpuType,
+    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, TestScenario, Trace,
+    VgpuType, VmSpec,
 };
-use crate::units::Bytes;
+use crate::units::{Bytes, SimDuration};
 use std::collections::BTreeMap;
 
 /// What a scenario replays of recorded traces, and what it leaves out; each sentence once.
@@ -31,7 +33,69 @@ fn of_traces(experiment: &Experiment) -> Vec<String> {
 pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     let mut notes = of_sharing(experiment);
     notes.extend(of_traces(experiment));
+    for vm in &experiment.vms {
+        let of_vm = |title: String| format!("{}: {title}", vm.name);
+        notes.extend(slow_filling(vm).map(of_vm));
+    }
     notes
+}
+
+/// That a server waits for full batches without limit, and what for, where the first query of a batch
+/// is expected to wait beyond the bound: B - 1 further queries at rate r take (B - 1) / r.
+pub fn slow_filling(vm: &VmSpec) -> Option<String> {
+    let settings = &vm.load.settings;
+    let wait = vm.server.wait_for_a_full_batch(settings.target_qps)?;
+    let bound = settings.target_latency;
+    let is_slow = vm.load.scenario == TestScenario::Server && wait > bound;
+    is_slow.then(|| {
+        format!(
+            "the server waits for a full batch of {} without timeout: at {} queries per second the first of a batch waits {} on average, beyond the bound of {bound}",
+            vm.server.batch_max,
+            significant(settings.target_qps),
+            in_round_numbers(wait),
+        )
+    })
+}
+
+/// Who was rejected, and what each priority level saw.
+pub(super) fn of_queues(runs: &[RunResult]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for run in runs {
+        for vm in &run.vms {
+            let name = format!("{} on {}, {}", run.name, run.platform, vm.name);
+            if let Some(rejected) = vm.rejected.filter(|&rejected| rejected > 0) {
+                let all = vm.queries + rejected;
+                let percent = 100.0 * rejected as f64 / all as f64;
+                notes.push(format!(
+                    "{name}: the server rejected {rejected} of {all} queries ({percent:.2} %); they count as late, and latencies are those of the others"
+                ));
+            }
+            for level in &vm.priority_levels {
+                let rejected = match level.rejected {
+                    0 => String::new(),
+                    rejected => format!(", {rejected} rejected"),
+                };
+                let of = &level.latency_ms;
+                notes.push(format!(
+                    "{name}, priority level {}: {} queries{rejected}, p50 {:.2} ms, p99 {:.2} ms",
+                    level.level, level.queries, of.p50, of.p99
+                ));
+            }
+        }
+    }
+    notes
+}
+
+/// A rate to four digits.
+fn significant(rate: f64) -> f64 {
+    let scale = 10_f64.powi(3 - rate.log10().floor() as i32);
+    if scale.is_finite() && scale > 0.0 { (rate * scale).round() / scale } else { rate }
+}
+
+/// A span to a tenth of a millisecond, or to a second where it is long.
+fn in_round_numbers(span: SimDuration) -> SimDuration {
+    let step = if span < SimDuration::from_secs(100) { 100_000 } else { 1_000_000_000 };
+    SimDuration::from_nanos(span.as_nanos() / step * step)
 }
 
 /// How much of a trace is replayed, how fast, and what was left out.

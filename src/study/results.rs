@@ -111,6 +111,13 @@ pub struct VmResult {
     pub queries: u64,
     /// Samples completed.
     pub samples: u64,
+    /// Queries that the server rejected: they have no latency and count as late; nothing where its
+    /// settings reject none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rejected: Option<u64>,
+    /// What each priority level saw, the most urgent first; empty where there is one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub priority_levels: Vec<LevelResult>,
     /// (n - 1) / last due time; nothing where arrivals are not scheduled.
     pub scheduled_per_s: Option<f64>,
     /// (n - 1) / last completion; Offline: samples / makespan.
@@ -137,6 +144,19 @@ pub struct VmResult {
     pub fits: Option<FitSpread>,
     /// How sure the figures are.
     pub uncertainty: Uncertainty,
+}
+
+/// What the queries of one priority level saw.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct LevelResult {
+    /// From 1, the most urgent.
+    pub level: usize,
+    /// Queries completed.
+    pub queries: u64,
+    /// Queries rejected.
+    pub rejected: u64,
+    /// Latencies in milliseconds; 0 where none was completed.
+    pub latency_ms: LatencyMs,
 }
 
 /// The least and the greatest of each figure among the inputs that measurements leave open: fits nearly

@@ -4,9 +4,9 @@
 
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
-    LatencyMs, LoadResult, MoreWork, Origin, PairedRatio, PublishedResult, Results, RunResult,
-    SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty, VerdictResult, VmResult, kind_word,
-    sensitivity, student_95, uncertainty,
+    LatencyMs, LevelResult, LoadResult, MoreWork, Origin, PairedRatio, PublishedResult, Results,
+    RunResult, SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty, VerdictResult, VmResult,
+    kind_word, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
@@ -122,6 +122,7 @@ pub(super) fn results(
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let mut leans_on = Vec::new();
     let mut notes = doubts(&runs, &comparisons);
+    notes.extend(super::notes::of_queues(&runs));
     for experiment in virtual_runs.chain(baselines) {
         add_facts(experiment, &mut leans_on);
         notes.extend(super::notes::of_experiment(experiment));
@@ -224,8 +225,10 @@ fn vm_result(
         target_qps: load.settings.target_qps,
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
+        rejected: vm.server.queues.reject().then(|| recorder.rejected()),
+        priority_levels: levels(recorder),
         scheduled_per_s: (load.scenario == TestScenario::Server && last_due > 0.0)
-            .then(|| (count - 1) as f64 / last_due),
+            .then(|| (recorder.answered() - 1) as f64 / last_due),
         completed_per_s: rate,
         capacity_qps: None,
         latency_ms,
@@ -254,6 +257,17 @@ fn vm_result(
             ..Uncertainty::default()
         },
     }
+}
+
+fn levels(recorder: &Recorder) -> Vec<LevelResult> {
+    let levels = recorder.levels().iter().enumerate();
+    let levels = levels.map(|(index, level)| LevelResult {
+        level: index + 1,
+        queries: level.latencies.count(),
+        rejected: level.rejected,
+        latency_ms: latency_ms(&level.latencies),
+    });
+    levels.collect()
 }
 
 fn verdict(outcome: &VmOutcome) -> VerdictResult {

@@ -79,6 +79,9 @@ pub struct GroupResult {
     pub completed_per_s: f64,
     /// Samples completed by all VMs.
     pub samples: u64,
+    /// Queries that their servers rejected.
+    #[serde(default)]
+    pub rejected: u64,
     /// Latencies of all VMs' samples.
     pub latency_ms: LatencyMs,
     /// p99 of the VM that has the highest.
@@ -252,11 +255,13 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
     let (first, _) = members[0];
     let mut latencies = LatencyHistogram::new();
     let (mut samples, mut batches, mut completed, mut worst) = (0, 0, 0.0, 0.0_f64);
+    let mut rejected = 0;
     let mut failed_rules = BTreeSet::new();
     for (vm, outcome) in members {
         let recorder = &outcome.recorder;
         latencies.merge(recorder.query_latencies());
         samples += recorder.latencies().count();
+        rejected += recorder.rejected();
         batches += recorder.batches();
         completed += completed_per_s(vm, recorder);
         worst = worst.max(latency_ms(recorder.query_latencies()).p99);
@@ -273,6 +278,7 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         asked_per_s: asks.then_some(asked),
         completed_per_s: completed,
         samples,
+        rejected,
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
         latency_p99_other_idle_ms: None,

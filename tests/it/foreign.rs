@@ -7,7 +7,9 @@
 use crate::support::{cases, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
-use slicewise::formats::{kubernetes, latency_csv, loadgen_log, mlperf_conf, request_trace};
+use slicewise::formats::{
+    kubernetes, latency_csv, loadgen_log, mlperf_conf, request_trace, triton_config,
+};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -15,7 +17,7 @@ use std::path::{Path, PathBuf};
 type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-const FORMATS: [(&str, Reader); 6] = [
+const FORMATS: [(&str, Reader); 7] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("loadgen-log", |path| read_foreign(path, loadgen_log::read).map(|_| ())),
@@ -24,6 +26,7 @@ const FORMATS: [(&str, Reader); 6] = [
         read_foreign(path, |text| request_trace::read(text, &columns)).map(|_| ())
     }),
     ("mlperf-conf", |path| read_foreign(path, mlperf_conf::read).map(|_| ())),
+    ("triton-config", |path| read_foreign(path, triton_config::read).map(|_| ())),
     ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
 ];
 
@@ -71,9 +74,23 @@ fn never_panics(bytes: &[u8], read: Reader) {
 
 #[test]
 fn two_mebibytes_of_anything_end_soon() {
-    for filler in
-        ["=", ":", ",", "\n", "\"", "a : 1\n", ":::MLLOG {\n", "1,\n", "{", "- ", "\u{feff}"]
-    {
+    for filler in [
+        "=",
+        ":",
+        ",",
+        "\n",
+        "\"",
+        "a : 1\n",
+        ":::MLLOG {\n",
+        "1,\n",
+        "{",
+        "- ",
+        "a{",
+        "a:[",
+        "a:1 ",
+        "a:'\\",
+        "\u{feff}",
+    ] {
         for (_, read) in FORMATS {
             never_panics(filler.repeat((2 << 20) / filler.len()).as_bytes(), read);
         }

@@ -21,6 +21,7 @@ mod slicing;
 mod support;
 mod sweep;
 mod theory;
+mod triton;
 mod twins;
 mod uncertainty;
 mod validation;

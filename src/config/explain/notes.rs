@@ -7,6 +7,7 @@ use super::{Explained, Section};
 use crate::config::answers::{Answer, Said};
 use crate::config::catalogue::Catalogue;
 use crate::config::diagnostic::{SourceFile, Spot};
+use crate::config::queues::OF_QUEUES;
 use crate::config::set_arguments;
 use crate::config::settings::{unused_keys, words};
 use crate::spec::{Fact, LoadSpec, ServerSpec};
@@ -56,6 +57,13 @@ impl Notes<'_> {
         };
         let unused = unused_keys(load.scenario);
         let used = words(server, load).into_iter().filter(|(key, _)| !unused.contains(key));
+        // What only Triton's queues have is told of those that have it, and where a file says it.
+        let stands = |key: &str| {
+            let path = format!("{above}server.{key}");
+            self.stands(&path) || self.stands(&format!("baseline.{path}"))
+        };
+        let used =
+            used.filter(|(key, value)| value != "none" || !OF_QUEUES.contains(key) || stands(key));
         let named = used.map(|(key, value)| match asked(format!("{above}load.{key}")) {
             true => (format!("load.{key}"), value),
             false => (format!("server.{key}"), value),

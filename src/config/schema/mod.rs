@@ -13,6 +13,7 @@ use super::machine::BARE_METAL;
 use super::plan::VMS_MAX;
 use super::processes::MODES;
 use super::published::LATENCIES;
+use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
 use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
     PROCESSES, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX, TIMEOUTS_FROM,
@@ -22,6 +23,7 @@ use super::sharing::{
 };
 use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
 use super::trace::SIZE_COLUMNS_MAX;
+use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round};
@@ -148,7 +150,15 @@ fn vm() -> Shape {
         .key("power_on", quantity::<SimDuration>().with("default", "0 s"), "When its load starts.")
         .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
         .need("workload", text().such_as(["bert-99"]), "A workload of the catalogue.")
-        .key("server", server().key("preset", presets, preset), "The guest's inference server.")
+        .key(
+            "server",
+            server().key("preset", presets, preset).key(
+                "triton_config",
+                text().such_as(["config.pbtxt"]),
+                "A model's config.pbtxt: what is not said here is its.",
+            ),
+            "The guest's inference server.",
+        )
         .need("load", load(), "Who asks, and when.")
 }
 
@@ -180,6 +190,44 @@ fn server() -> Shape {
         .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
         .key("soft_drop", quantity::<Share>(), "The part not set aside to the end of the run.")
         .key("start_from_device", flag(), "Inputs lie on the GPU: nothing is copied in.")
+        .key(
+            "max_queue_delay",
+            quantity::<SimDuration>(),
+            "How long the oldest query may wait for a fuller batch.",
+        )
+        .key(
+            "preferred_batch_size",
+            list(whole(1..=BATCH_MAX), PREFERRED_MAX),
+            "Sizes that go as soon as they can be formed; default: batch_max.",
+        )
+        .key("queue_policy", queue_policy(), "How queries wait, at every priority level.")
+        .key("priority_levels", whole(1..=LEVELS_MAX), "How many priority levels there are.")
+        .key(
+            "priority_queue_policy",
+            list(
+                queue_policy().need("level", whole(1..=LEVELS_MAX), "Whose, 1 the most urgent."),
+                LEVELS_MAX as usize,
+            ),
+            "How the queries of single priority levels wait.",
+        )
+        .key(
+            "default_priority_level",
+            whole(1..=LEVELS_MAX),
+            "The level of queries that ask for none.",
+        )
+        .key(
+            "priority_shares",
+            list(quantity::<Share>(), LEVELS_MAX as usize),
+            "The part of all queries in each level, 100 % in all.",
+        )
+}
+
+/// Triton's ModelQueuePolicy.
+fn queue_policy() -> Shape {
+    table()
+        .key("timeout", quantity::<SimDuration>(), "The longest wait in the queue.")
+        .key("timeout_action", word_of(&TIMEOUT_ACTIONS), "What happens then; default: reject.")
+        .key("max_queue_size", whole(1..=u32::MAX), "Most queries that wait; more are rejected.")
 }
 
 fn load() -> Shape {

@@ -77,13 +77,22 @@ pub(super) fn plain_runs(results: &Results) -> String {
     use Column::{Number, Text};
     let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
     columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
-    columns.extend([("p99 ms", Number), ("verdict", Text)]);
+    columns.push(("p99 ms", Number));
+    // Only where a server may reject queries.
+    let rejects = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.rejected.is_some());
+    if rejects {
+        columns.push(("rejected", Number));
+    }
+    columns.push(("verdict", Text));
     let mut grid = Grid::new(&columns);
     for run in &results.runs {
         for vm in &run.vms {
             let mut cells = vec![vm_name(run, vm), place(run), asked(vm), rate(vm.completed_per_s)];
             cells
                 .extend(PERCENTILES.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
+            if rejects {
+                cells.push(vm.rejected.map_or("-".to_string(), |count| count.to_string()));
+            }
             cells.push(verdict(vm));
             grid.line(cells);
         }

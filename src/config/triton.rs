@@ -1,0 +1,142 @@
+//! `server = { triton_config = "config.pbtxt" }`: a model's own configuration as the settings of a
+//! server, under whatever keys stand beside it.
+//!
+//! The file's format is in `formats::triton_config`.
+
+use super::answers::Said;
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::foreign::{parsed, text_of};
+use super::value::Value;
+use crate::formats::triton_config::{self, DynamicBatching, Policy, TritonConfig};
+use crate::formats::{Fault, Placed};
+use crate::spec::{Completion, PRESETS, QueuePolicy, Queues, ServerSpec, TimeoutAction};
+use crate::units::SimDuration;
+use std::ops::Range;
+use std::sync::Arc;
+
+/// The settings that a file says, and where it says each.
+pub(super) struct FromFile {
+    pub(super) server: ServerSpec,
+    pub(super) said: Vec<(&'static str, Said)>,
+}
+
+/// Reads the file that `given` names; `cards` is how many GPUs the VM has, where that is known.
+pub(super) fn read(given: &Value<'_>, cards: Option<u32>) -> Option<FromFile> {
+    let path = super::trace::beside(&given.file.path, given.text()?);
+    let file = match text_of(&path, given.problems) {
+        Ok(file) => file?,
+        Err(error) => {
+            given.report(Diagnostic::at(&given.spot(), format!("{error:#}")));
+            return None;
+        }
+    };
+    let config = parsed(&file, triton_config::read, given.problems)?;
+    gpus_are_all(&file, &config, cards, given.problems);
+    for fault in &config.passed_over {
+        given.problems.warn(Diagnostic::of_fault(&file, fault.clone()));
+    }
+    Some(settings(&file, config, given.problems))
+}
+
+/// The file may name GPUs: those of the VM, all of them.
+fn gpus_are_all(
+    file: &Arc<SourceFile>,
+    config: &TritonConfig,
+    cards: Option<u32>,
+    problems: &Problems,
+) {
+    let (Some(named), Some(cards)) = (&config.gpus, cards) else { return };
+    if named.value != u64::from(cards) {
+        let title = format!("`gpus` names {}, the VM has {cards}", named.value);
+        let help = "name every GPU of the VM, or none for all";
+        problems.push(Diagnostic::of_fault(file, Fault::at(named.span.clone(), title).help(help)));
+    }
+}
+
+fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -> FromFile {
+    let name = if config.dynamic_batching.is_some() { "triton" } else { "triton-no-batching" };
+    let preset = PRESETS.iter().find(|preset| preset.name == name).expect("the presets have it");
+    let mut from = FromFile { server: (preset.make)(), said: Vec::new() };
+    let place = |span: &Range<usize>| {
+        let spot = Spot { file: file.clone(), span: span.clone() };
+        let (path, line, column) = spot.line_and_column();
+        Said::new("file", format!("{path}:{line}:{column}"))
+    };
+    let server = &mut from.server;
+    // Without dynamic batching a query is a batch of its own, whatever the model would take.
+    let size = config.max_batch_size.as_ref();
+    if config.dynamic_batching.is_some() {
+        server.batch_max = size.map_or(0, |size| size.value).max(1) as u32;
+        if let Some(size) = size {
+            from.said.push(("batch_max", place(&size.span)));
+        }
+        if let (None, Some(batching)) = (size, &config.dynamic_batching) {
+            let title = "no `max_batch_size` beside `dynamic_batching`: Triton takes 0, every query goes alone";
+            let fault = Fault::at(batching.span.clone(), title);
+            let help = "write max_batch_size, or batch_max beside `triton_config`, as backends that complete a configuration would (4 by default)";
+            problems.warn(Diagnostic::of_fault(file, fault.help(help)));
+        }
+    }
+    if let Some(instances) = &config.instances {
+        (server.streams, server.slots) = (instances.value as u32, instances.value as u32);
+        from.said.extend(["streams", "slots"].map(|key| (key, place(&instances.span))));
+    }
+    if let Some(batching) = config.dynamic_batching {
+        let said = batched(server, &batching.value);
+        from.said.extend(said.into_iter().map(|(key, span)| (key, place(&span))));
+    }
+    from
+}
+
+/// What `dynamic_batching` says; and where it says each.
+fn batched(
+    server: &mut ServerSpec,
+    batching: &DynamicBatching,
+) -> Vec<(&'static str, Range<usize>)> {
+    let mut said = Vec::new();
+    if let Some(delay) = &batching.queue_delay {
+        server.max_queue_delay = SimDuration::from_micros(delay.value);
+        said.push(("max_queue_delay", delay.span.clone()));
+    }
+    if let Some(first) = batching.preferred.first() {
+        let mut sizes: Vec<u32> = batching.preferred.iter().map(|size| size.value as u32).collect();
+        sizes.sort_unstable();
+        sizes.dedup();
+        server.preferred = sizes;
+        said.push(("preferred_batch_size", first.span.clone()));
+    }
+    if let Some(Placed { value: true, span }) = &batching.preserve_ordering {
+        server.completion = Completion::PreserveOrdering;
+        said.push(("completion", span.clone()));
+    }
+    let levels = batching.priority_levels.as_ref().map_or(0, |levels| levels.value);
+    let default = batching.default_policy.as_ref();
+    let usual = default.map_or(QueuePolicy::default(), |policy| policy_of(&policy.value));
+    let mut queues = Queues { levels: vec![usual; levels.max(1) as usize], ..Queues::default() };
+    said.extend(default.map(|policy| ("queue_policy", policy.span.clone())));
+    if levels > 0 {
+        for own in &batching.policies {
+            let (level, policy) = own.value;
+            queues.levels[(level - 1) as usize] = policy_of(&policy);
+            said.push(("priority_queue_policy", own.span.clone()));
+        }
+        let level = batching.default_priority_level.as_ref();
+        queues.default_level = level.map_or(0, |level| level.value - 1) as u8;
+        said.extend(level.map(|level| ("default_priority_level", level.span.clone())));
+        let levels = batching.priority_levels.as_ref();
+        said.extend(levels.map(|levels| ("priority_levels", levels.span.clone())));
+    }
+    server.queues = queues;
+    said
+}
+
+fn policy_of(policy: &Policy) -> QueuePolicy {
+    let timeout = (policy.timeout > 0).then(|| SimDuration::from_micros(policy.timeout));
+    let action = if policy.delays { TimeoutAction::Delay } else { TimeoutAction::Reject };
+    QueuePolicy {
+        timeout,
+        // Without a timeout the action has no meaning, and two equal policies are to be equal.
+        timeout_action: if timeout.is_some() { action } else { TimeoutAction::default() },
+        max_queue_size: (policy.max_queue_size > 0).then_some(policy.max_queue_size as u32),
+    }
+}

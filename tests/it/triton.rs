@@ -1,0 +1,272 @@
+//! Triton's server as users write it: what the presets, the queue keys and a `config.pbtxt` do to a
+//! run, against queueing theory and small cases by hand.
+//!
+//! The rule that forms a batch is held to a slow twin beside it, in `host::batcher`.
+
+use crate::support::{fact, queue};
+use slicewise::config::{Catalogue, LoadOptions, explain, load};
+use slicewise::loadgen::Rule;
+use slicewise::platform::{Outcome, simulate, simulate_with};
+use slicewise::record::Recorder;
+use slicewise::spec::*;
+use slicewise::units::{Share, SimDuration};
+use std::fs;
+use std::path::Path;
+
+fn preset(name: &str) -> ServerSpec {
+    (PRESETS.iter().find(|preset| preset.name == name).unwrap().make)()
+}
+
+/// One GPU that needs 5 ms for a batch, whatever its size.
+fn batches_of_5_ms(rate: f64, seconds: u64, server: ServerSpec) -> Experiment {
+    let work = SimDuration::from_millis(5);
+    let mut experiment = queue(1, rate, work, SizeDistribution::Fixed, seconds);
+    let vm = &mut experiment.vms[0];
+    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    service.work = fact(WorkTable::new(vec![(1, work), (64, work)]).unwrap());
+    vm.server = server;
+    experiment
+}
+
+/// A figure of ten replications and its standard error.
+fn replicated(experiment: &Experiment, figure: impl Fn(&Outcome) -> f64) -> (f64, f64) {
+    let figures: Vec<f64> = (0..10)
+        .map(|replication| {
+            let mut experiment = experiment.clone();
+            experiment.replication = replication;
+            figure(&simulate(&experiment))
+        })
+        .collect();
+    let mean = figures.iter().sum::<f64>() / 10.0;
+    let variance = figures.iter().map(|figure| (figure - mean).powi(2)).sum::<f64>() / 9.0;
+    (mean, (variance / 10.0).sqrt())
+}
+
+/// Within five standard errors, which are themselves within 2 % of the figure.
+#[track_caller]
+fn holds(experiment: &Experiment, expected: f64, figure: impl Fn(&Outcome) -> f64) {
+    let (mean, error) = replicated(experiment, figure);
+    assert!(error < 0.02 * expected, "{mean} +- {error} says nothing of {expected}");
+    assert!((mean - expected).abs() < 5.0 * error, "{mean} +- {error}, expected {expected}");
+}
+
+fn mean_ms(outcome: &Outcome) -> f64 {
+    outcome.vms[0].recorder.latencies().mean().unwrap().as_millis_f64()
+}
+
+/// M/D/1: S + rho S / (2 (1 - rho)); S = 5 ms, rho = 0.7: 10.8333 ms. One instance that takes one
+/// query at a time, whether the model has no dynamic batching or a maximum of 1.
+#[test]
+fn one_instance_and_batches_of_one_are_m_d_1() {
+    for server in [preset("triton-no-batching"), ServerSpec { batch_max: 1, ..preset("triton") }] {
+        let experiment = batches_of_5_ms(140.0, 2000, server);
+        holds(&experiment, 5.0 + 0.7 * 5.0 / 0.6, mean_ms);
+    }
+}
+
+/// Bulk service without delay, batches of any size in D = 5 ms, m = lambda D = 2 queries meanwhile.
+/// All that came during a batch make the next, and a query that finds the server idle goes alone: so
+/// sizes are max(1, Poisson(m)), their mean m + exp(-m) = 2.1353, and of them m wait D / 2 on average
+/// and exp(-m) nothing. Latency D + D / 2 x 2 / 2.1353 = 7.3416 ms.
+#[test]
+fn what_waits_goes_at_once_as_bulk_service() {
+    let experiment = batches_of_5_ms(400.0, 1000, preset("triton"));
+    let mean = 2.0 + (-2.0_f64).exp();
+    holds(&experiment, 5.0 + 2.5 * 2.0 / mean, mean_ms);
+    holds(&experiment, mean, |outcome| {
+        let recorder = &outcome.vms[0].recorder;
+        recorder.latencies().count() as f64 / recorder.batches() as f64
+    });
+}
+
+/// Two priority levels, batches of one (Cobham 1954): W1 = W0 / (1 - rho1), W2 = W1 / (1 - rho), with
+/// W0 = rho S / 2. S = 5 ms, rho = 0.8, a quarter of it urgent: W0 = 2, W1 = 2.5, W2 = 12.5 ms.
+#[test]
+fn the_urgent_wait_as_long_as_cobham_says() {
+    let quarter = Share::new(0.25).unwrap();
+    let queues = Queues {
+        levels: vec![QueuePolicy::default(); 2],
+        default_level: 0,
+        shares: vec![quarter, Share::new(0.75).unwrap()],
+    };
+    let server = ServerSpec { queues, ..preset("triton-no-batching") };
+    let experiment = batches_of_5_ms(160.0, 1500, server);
+    for (level, expected) in [(0, 7.5), (1, 17.5)] {
+        holds(&experiment, expected, |outcome| {
+            outcome.vms[0].recorder.levels()[level].latencies.mean().unwrap().as_millis_f64()
+        });
+    }
+}
+
+/// M/M/1/K: with K places in all, one of them at work, the share (1 - rho) rho^K / (1 - rho^(K + 1)) is
+/// rejected. rho = 0.8, K = 4: 0.2 x 0.4096 / 0.67232 = 12.185 %. Rejected queries keep no bound, so
+/// with a bound that nobody else misses the run is INVALID by them alone.
+#[test]
+fn a_full_queue_rejects_as_often_as_m_m_1_k() {
+    let policy = QueuePolicy { max_queue_size: Some(3), ..QueuePolicy::default() };
+    let work = SimDuration::from_millis(5);
+    let mut experiment = queue(1, 160.0, work, SizeDistribution::Exponential, 1000);
+    let vm = &mut experiment.vms[0];
+    vm.server = ServerSpec {
+        queues: Queues { levels: vec![policy], ..Queues::default() },
+        ..preset("triton-no-batching")
+    };
+    vm.load.settings.target_latency = SimDuration::from_secs(10);
+    holds(&experiment, 0.2 * 0.8_f64.powi(4) / (1.0 - 0.8_f64.powi(5)), |outcome| {
+        let recorder = &outcome.vms[0].recorder;
+        assert_eq!(recorder.over_latency(), 0);
+        recorder.rejected() as f64 / recorder.answered() as f64
+    });
+    let outcome = simulate(&experiment);
+    let failed = &outcome.vms[0].verdict.failed;
+    assert!(failed.iter().any(|failed| failed.rule == Rule::Latency), "{failed:?}");
+    assert!(failed[0].reason.contains("or rejected"), "{failed:?}");
+}
+
+/// Two GPUs, batches of one in 5 ms each for the light and much more for the heavy: responses in the
+/// order of issue over both GPUs, though instances go on meanwhile.
+#[test]
+fn preserve_ordering_holds_over_all_gpus_and_keeps_no_instance() {
+    let work = SimDuration::from_millis(5);
+    let mut experiment = queue(2, 250.0, work, SizeDistribution::Exponential, 20);
+    experiment.vms[0].server = preset("triton-no-batching");
+    let any = simulate(&experiment);
+    experiment.vms[0].server.completion = Completion::PreserveOrdering;
+    let outcome = simulate_with(&experiment, Recorder::keep_log);
+    let log = outcome.vms[0].recorder.log().unwrap();
+    assert!(log.windows(2).all(|pair| pair[0].0 <= pair[1].0), "responses are in order of arrival");
+    // Instances are as busy as without: the last completion is that of the same work.
+    assert_eq!(outcome.gpu_busy.len(), any.gpu_busy.len());
+    let end = |outcome: &Outcome| outcome.vms[0].recorder.last_completion();
+    assert_eq!(end(&outcome), end(&any));
+}
+
+/// A scenario of one VM on a whole A100 with this server and load.
+fn scenario(folder: &Path, server: &str, load: &str) -> std::path::PathBuf {
+    let text = format!(
+        "host = \"dell-r7525\"\ngpus = {{ model = \"a100-pcie-40gb\", count = 1 }}\n\n[[vm]]\nworkload = \"bert-99\"\nserver = {server}\nload = {load}\n"
+    );
+    let path = folder.join("case.toml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+const LOAD: &str =
+    "{ scenario = \"server\", target_qps = 20, min_duration = \"10 s\", min_query_count = 100 }";
+
+fn options() -> LoadOptions {
+    LoadOptions::new(Catalogue::load(None).unwrap())
+}
+
+fn server_of(path: &Path) -> ServerSpec {
+    let scenario = load(path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    scenario.pairs[0].virtual_run.experiment.vms[0].server.clone()
+}
+
+#[test]
+fn a_config_pbtxt_says_the_settings_and_keys_beside_it_override_them() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy("tests/formats/triton-config/resnet50.pbtxt", folder.path().join("config.pbtxt"))
+        .unwrap();
+    let server = server_of(&scenario(folder.path(), "{ triton_config = \"config.pbtxt\" }", LOAD));
+    let policy = QueuePolicy {
+        timeout: Some(SimDuration::from_millis(50)),
+        timeout_action: TimeoutAction::Reject,
+        max_queue_size: Some(200),
+    };
+    let expected = ServerSpec {
+        batch_max: 16,
+        streams: 2,
+        slots: 2,
+        preferred: vec![4, 8],
+        max_queue_delay: SimDuration::from_micros(100),
+        queues: Queues { levels: vec![policy], ..Queues::default() },
+        ..preset("triton")
+    };
+    assert_eq!(server, expected);
+    let beside = "{ triton_config = \"config.pbtxt\", streams = 1, max_queue_delay = \"2 ms\" }";
+    let path = scenario(folder.path(), beside, LOAD);
+    let delay = SimDuration::from_millis(2);
+    assert_eq!(
+        server_of(&path),
+        ServerSpec { streams: 1, slots: 1, max_queue_delay: delay, ..expected }
+    );
+    // Who says a value is said: the file with its line, or the key beside it.
+    let (_, all) = explain(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    let values: Vec<_> =
+        all.iter().flat_map(|one| &one.sections).flat_map(|section| &section.values).collect();
+    let place = |key: &str| {
+        let found = values.iter().find(|value| value.key == key);
+        found
+            .unwrap_or_else(|| panic!("no {key}"))
+            .origin
+            .place
+            .rsplit('/')
+            .next()
+            .unwrap()
+            .to_string()
+    };
+    assert_eq!(place("server.batch_max"), "config.pbtxt:4:17");
+    assert_eq!(place("server.preferred_batch_size"), "config.pbtxt:22:27");
+    assert!(place("server.queue_policy").starts_with("config.pbtxt:24"));
+    assert!(place("server.max_queue_delay").starts_with("case.toml"));
+}
+
+#[test]
+fn a_model_without_dynamic_batching_serves_every_query_alone() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::copy("tests/formats/triton-config/no-batching.pbtxt", folder.path().join("config.pbtxt"))
+        .unwrap();
+    let server = server_of(&scenario(folder.path(), "{ triton_config = \"config.pbtxt\" }", LOAD));
+    assert_eq!(server, ServerSpec { streams: 4, slots: 4, ..preset("triton-no-batching") });
+    fs::copy("tests/formats/triton-config/priorities.pbtxt", folder.path().join("config.pbtxt"))
+        .unwrap();
+    let server = server_of(&scenario(
+        folder.path(),
+        "{ triton_config = \"config.pbtxt\", priority_shares = [\"10 %\", \"40 %\", \"50 %\"] }",
+        LOAD,
+    ));
+    assert_eq!((server.batch_max, server.completion), (32, Completion::PreserveOrdering));
+    assert_eq!((server.queues.levels.len(), server.queues.default_level), (3, 1));
+    assert_eq!(server.queues.levels[2].max_queue_size, Some(10));
+    assert_eq!(server.queues.shares.len(), 3);
+}
+
+/// The harness waits for a full batch for ever: 63 further queries at 20 per second take 3.15 s, beyond
+/// the bound of 130 ms. The product waits for nobody, and its p99 is near that of BERT's own harness.
+#[test]
+fn a_full_batch_that_fills_too_slowly_is_told_and_the_product_has_no_such_wait() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = scenario(folder.path(), "{ preset = \"mlperf-triton\" }", LOAD);
+    let read = load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(
+        read.warnings.iter().any(|one| one.contains("first of a batch waits 3")),
+        "{:?}",
+        read.warnings
+    );
+    let results = slicewise::study::run(&read, &|_, _, _| {});
+    assert!(results.notes.iter().any(|note| note.contains("waits for a full batch of 64")));
+    let path = scenario(folder.path(), "{ preset = \"triton\", batch_max = 8 }", LOAD);
+    let read = load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+    assert!(read.warnings.is_empty(), "{:?}", read.warnings);
+    let results = slicewise::study::run(&read, &|_, _, _| {});
+    let p50 = results.runs[0].vms[0].latency_ms.p50;
+    assert!(p50 < 6.0, "{p50} ms at 20 queries per second");
+}
+
+/// Any rate below what the GPU can is VALID for a server that waits for nobody, so a search finds the
+/// highest from below; the harness's rule made every low rate INVALID.
+#[test]
+fn a_user_s_own_server_keeps_its_bound_at_any_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    for rate in [1, 20, 200, 900] {
+        let load_of = format!(
+            "{{ scenario = \"server\", target_qps = {rate}, min_duration = \"20 s\", min_query_count = 20 }}"
+        );
+        let path = scenario(folder.path(), "{ preset = \"triton\", batch_max = 8 }", &load_of);
+        let read = load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
+        let results = slicewise::study::run(&read, &|_, _, _| {});
+        let vm = &results.runs[0].vms[0];
+        assert!(vm.verdict.valid, "{rate}/s: {:?}", vm.verdict.failed_rules);
+    }
+}
