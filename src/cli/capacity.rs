@@ -34,9 +34,10 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
-    let progress = progress::Progress::timed(settings.hides_progress());
+    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show))?;
+    let stop = || progress.is_over();
+    let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show, &stop))?;
     progress.clear();
 
     let files = report::capacity_files(&results)?;

@@ -26,6 +26,7 @@ pub use failure::Failure;
 
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::GpuSpec;
+use crate::units::SimDuration;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use std::path::{Path, PathBuf};
 
@@ -262,6 +263,11 @@ pub(crate) struct CapacityArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     replications: u32,
 
+    /// End every search after so long, such as "2 min", with what is known then; another run may come
+    /// further, so the answer is not reproducible
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    time_limit: Option<SimDuration>,
+
     /// Instead of the rate: how many VMs of a `[[vm]]` fit, each at its own rate, before one misses
     /// its bound or the next has no place; name the `[[vm]]` where there are several
     #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
@@ -329,10 +335,21 @@ fn percent(text: &str) -> Result<f64, String> {
     }
 }
 
+/// A time of the command line: a number and a unit, above 0.
+fn span(text: &str) -> Result<SimDuration, String> {
+    match text.parse::<SimDuration>() {
+        Ok(span) if span > SimDuration::ZERO => Ok(span),
+        _ => {
+            Err("allowed: a time above 0 with its unit, such as \"90 s\" or \"5 min\"".to_string())
+        }
+    }
+}
+
 const CAPACITY_HELP: &str = "\
 Examples:
   slicewise capacity my-vm.toml                      the highest rate, beside bare metal
   slicewise capacity my-vm.toml --precision 0.1 --replications 5
+  slicewise capacity my-vm.toml --time-limit 120s    what is known then, if it takes longer
   slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
   slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
                                                      the same for each line of a sweep, side by side

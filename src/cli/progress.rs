@@ -1,8 +1,14 @@
-//! The progress bar: on standard error, and only where that is a terminal.
+//! Progress, on standard error: a bar where that is a terminal; of a search elsewhere a line now and
+//! then, the rarer the longer it takes.
 //!
-//! It measures nothing; the study says how far it is.
+//! It measures nothing but time; the study says how far it is.
 
+use super::output;
+use crate::units::SimDuration;
 use indicatif::{ProgressBar, ProgressStyle};
+use std::io::IsTerminal;
+use std::sync::Mutex;
+use std::time::{Duration, Instant};
 
 /// Whether to show progress.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -43,5 +49,62 @@ impl Progress {
     /// Takes the bar off the screen.
     pub(super) fn clear(self) {
         self.0.finish_and_clear();
+    }
+}
+
+/// The progress of a search, which nobody knows the length of, and its time limit.
+pub(super) struct Search {
+    bar: Progress,
+    started: Instant,
+    limit: Option<Duration>,
+    /// What is going on and when to say so, where nobody sees a bar.
+    plain: Option<Mutex<Plain>>,
+}
+
+struct Plain {
+    doing: String,
+    next: Duration,
+}
+
+impl Search {
+    /// So long nothing need be said.
+    const QUIET: Duration = Duration::from_secs(5);
+
+    pub(super) fn new(hidden: bool, limit: Option<SimDuration>) -> Self {
+        let is_plain = !hidden && !std::io::stderr().is_terminal();
+        let plain = Plain { doing: String::new(), next: Self::QUIET };
+        Self {
+            bar: Progress::timed(hidden),
+            started: Instant::now(),
+            limit: limit.map(|limit| Duration::from_nanos(limit.as_nanos())),
+            plain: is_plain.then(|| Mutex::new(plain)),
+        }
+    }
+
+    /// Shows that `done` of `all` searches are done, and what is going on.
+    pub(super) fn set(&self, done: u64, all: u64, doing: &str) {
+        self.bar.set(done, all, doing);
+        if let Some(plain) = &self.plain {
+            let mut plain = plain.lock().expect("no thread panics in it");
+            plain.doing = format!("{doing} ({done} of {all} done)");
+        }
+    }
+
+    /// Whether the time is up; asked all the while, so it also says what is going on.
+    pub(super) fn is_over(&self) -> bool {
+        let elapsed = self.started.elapsed();
+        if let Some(plain) = &self.plain {
+            let mut plain = plain.lock().expect("no thread panics in it");
+            if elapsed >= plain.next {
+                plain.next *= 2;
+                output::message(&format!("after {} s: {}", elapsed.as_secs(), plain.doing));
+            }
+        }
+        self.limit.is_some_and(|limit| elapsed >= limit)
+    }
+
+    /// Takes the bar off the screen.
+    pub(super) fn clear(self) {
+        self.bar.clear();
     }
 }

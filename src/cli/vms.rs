@@ -28,8 +28,9 @@ pub(super) fn run(
         }
     };
 
-    let progress = progress::Progress::timed(settings.hides_progress());
+    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let stop = || progress.is_over();
     let results = file.with_ways(|ways| {
         let plan = VmPlan {
             name: file.name.clone(),
@@ -48,7 +49,7 @@ pub(super) fn run(
             plan.seed
         ));
         let make = |way, count| ways.experiment(way, count);
-        with_threads(settings.manner.threads, || study::most_vms(&plan, &make, &show))
+        with_threads(settings.manner.threads, || study::most_vms(&plan, &make, &show, &stop))
     })??;
     progress.clear();
 

@@ -6,6 +6,9 @@
 
 mod assemble;
 mod route;
+mod watch;
+
+pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, OwnerId};
@@ -13,7 +16,7 @@ use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{Arrivals, Experiment, GpuId, TestScenario, VmId, VmSpec};
+use crate::spec::{Experiment, GpuId, VmId, VmSpec};
 use crate::units::SimTime;
 
 /// What can happen.
@@ -179,69 +182,6 @@ pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -
     platform.outcome()
 }
 
-/// What came of a run that need not be simulated to its end.
-#[derive(Clone, Debug)]
-pub enum Watched {
-    /// It was.
-    Whole(Outcome),
-    /// This VM had so many queries over its bound that it can only be INVALID.
-    Lost(VmId),
-}
-
-impl Watched {
-    /// What the run yielded, if it came to its end.
-    pub fn outcome(self) -> Option<Outcome> {
-        match self {
-            Watched::Whole(outcome) => Some(outcome),
-            Watched::Lost(_) => None,
-        }
-    }
-}
-
-/// As [`simulate`], but gives up once a Server run has more queries over its bound than any run of
-/// its length may have: it will not be VALID, and an overloaded run is long.
-pub fn simulate_unless_lost(experiment: &Experiment) -> Watched {
-    /// How many events between two looks.
-    const STRIDE: u64 = 20_000;
-    let mut platform = Platform::new(experiment);
-    let mut events = EventList::new();
-    platform.start(&mut events);
-    while engine::run(&mut platform, &mut events, STRIDE) == Ending::EventLimit {
-        let mut vms = platform.guests.iter().zip(&experiment.vms);
-        if let Some(lost) = vms.position(|(guest, vm)| is_lost(vm, &guest.recorder)) {
-            return Watched::Lost(VmId(lost as u16));
-        }
-    }
-    Watched::Whole(platform.outcome())
-}
-
-/// Whether a Server run that has come so far can only be INVALID. It counts the queries that were
-/// late and those that wait beyond the bound, and allows as many as the longest run may have.
-fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
-    let settings = &vm.load.settings;
-    if vm.load.scenario != TestScenario::Server {
-        return false;
-    }
-    let rate = settings.target_qps;
-    let expected =
-        (rate * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
-    // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not.
-    let most = match vm.load.arrivals {
-        Arrivals::Bursty(_) => 2.0 * expected,
-        _ => expected + 8.0 * expected.sqrt(),
-    };
-    let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
-    let mut late = (recorder.over_latency() + recorder.rejected()) as f64;
-    if matches!(vm.load.arrivals, Arrivals::Poisson | Arrivals::Constant) {
-        // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
-        let elapsed = recorder.last_completion().saturating_since(vm.power_on);
-        let due = rate * (elapsed.as_secs_f64() - settings.target_latency.as_secs_f64());
-        let due = due - 8.0 * due.max(0.0).sqrt();
-        late += (due - recorder.answered() as f64).max(0.0);
-    }
-    late > allowed
-}
-
 impl Model for Platform<'_> {
     type Event = Event;
 
@@ -288,25 +228,37 @@ impl Platform<'_> {
         let end = end.unwrap_or(SimTime::ZERO);
         let gpu_busy =
             self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
-        let vms = self.guests.into_iter().zip(&self.experiment.vms).map(|(guest, vm)| {
-            let recorder = guest.recorder;
-            assert_eq!(
-                recorder.answered(),
-                guest.loadgen.made_count(),
-                "every query completes or is rejected, once"
-            );
-            let observed = Observed {
-                latencies: recorder.query_latencies(),
-                over_latency: recorder.over_latency(),
-                rejected: recorder.rejected(),
-                scheduled: recorder.last_due().saturating_since(vm.power_on),
-                taken: recorder.last_completion().saturating_since(vm.power_on),
-            };
-            let verdict = verdict(&vm.load, observed);
-            let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
-            VmOutcome { recorder, failed_rules, verdict }
-        });
+        let vms = self.guests.into_iter().zip(&self.experiment.vms);
+        let vms = vms.map(|(guest, vm)| guest.outcome(vm));
         Outcome { vms: vms.collect(), gpu_busy }
+    }
+}
+
+impl Guest {
+    /// Whether all that it asks was asked and answered.
+    fn is_served(&self) -> bool {
+        let answered = self.recorder.answered();
+        self.batcher.station.is_drained() && answered == self.loadgen.made_count()
+    }
+
+    /// What its load saw, once all of it is answered.
+    fn outcome(self, vm: &VmSpec) -> VmOutcome {
+        let recorder = self.recorder;
+        assert_eq!(
+            recorder.answered(),
+            self.loadgen.made_count(),
+            "every query completes or is rejected, once"
+        );
+        let observed = Observed {
+            latencies: recorder.query_latencies(),
+            over_latency: recorder.over_latency(),
+            rejected: recorder.rejected(),
+            scheduled: recorder.last_due().saturating_since(vm.power_on),
+            taken: recorder.last_completion().saturating_since(vm.power_on),
+        };
+        let verdict = verdict(&vm.load, observed);
+        let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
+        VmOutcome { recorder, failed_rules, verdict }
     }
 }
 

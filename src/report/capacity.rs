@@ -3,7 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, charts, plot, table};
-use crate::study::{CapacityResults, Interval};
+use crate::study::{CapacityResults, Ended, Interval};
 
 /// Every file, made in memory. The same results give the same bytes.
 pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
@@ -27,6 +27,15 @@ pub fn document(results: &CapacityResults) -> anyhow::Result<String> {
     Ok(serde_json::to_string_pretty(results)? + "\n")
 }
 
+/// The word for how a search ended, as the document has it.
+pub(super) fn word(ended: Ended) -> &'static str {
+    match ended {
+        Ended::Complete => "complete",
+        Ended::Work => "work",
+        Ended::Stopped => "stopped",
+    }
+}
+
 fn writer() -> csv::Writer<Vec<u8>> {
     csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new())
 }
@@ -45,12 +54,18 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         "share_half_width",
         "target_latency_ms",
         "limited_by",
+        "lowest_valid_per_s",
+        "is_open",
+        "looked_from_per_s",
+        "looked_to_per_s",
+        "ended",
     ])?;
     for system in &results.systems {
         let half =
             |interval: Interval| interval.half_width.map_or(String::new(), |x| x.to_string());
         let ratio = system.ratio_to_bare_metal;
         let between = system.capacity_per_s_between_inputs;
+        let looked = system.looked.as_ref();
         let end = |end: usize| between.map_or(String::new(), |ends| ends[end].to_string());
         writer.write_record([
             harmless(&system.name),
@@ -64,6 +79,11 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
             ratio.map_or(String::new(), half),
             system.target_latency_ms.to_string(),
             harmless(&system.limited_by.join("; ")),
+            system.lowest_valid_per_s.map_or(String::new(), |rate| rate.to_string()),
+            system.is_open.to_string(),
+            looked.map_or(String::new(), |looked| looked.lowest.rate_per_s.to_string()),
+            looked.map_or(String::new(), |looked| looked.highest.rate_per_s.to_string()),
+            word(system.ended).to_string(),
         ])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())

@@ -8,6 +8,9 @@ use crate::study::Origin;
 pub(super) fn rate(per_s: f64) -> String {
     match per_s.abs() {
         x if !x.is_finite() => "-".to_string(),
+        x if x > 0.0 && x < 0.1 => {
+            format!("{per_s:.2e}").parse::<f64>().unwrap_or(per_s).to_string()
+        }
         x if x < 100.0 => format!("{per_s:.2}"),
         x if x < 100_000.0 => format!("{per_s:.1}"),
         _ => format!("{per_s:.0}"),

@@ -3,7 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, charts, plot, table};
-use crate::study::{Obstacle, VmResults};
+use crate::study::{Obstacle, VmResults, ranges};
 
 /// Every file, made in memory. The same results give the same bytes.
 pub fn files(results: &VmResults) -> anyhow::Result<Vec<File>> {
@@ -59,6 +59,9 @@ fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
         "stopped_by",
         "stopped",
         "assumes",
+        "invalid_below",
+        "looked_at",
+        "ended",
     ])?;
     for way in &results.ways {
         let by = || way.vms_by_replication.iter().copied();
@@ -81,6 +84,9 @@ fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
             word(way.stopped_by).to_string(),
             harmless(&way.stopped),
             harmless(way.assumes.as_deref().unwrap_or_default()),
+            ranges(&way.invalid_below),
+            ranges(&way.looked_at),
+            super::capacity::word(way.ended).to_string(),
         ])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())

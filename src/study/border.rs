@@ -1,12 +1,16 @@
-//! The border of VALID: the highest multiple of an experiment's rates at which every Server VM is.
+//! The border of VALID: the highest rate at which every Server VM of an experiment is.
 //!
-//! Short runs come first, since they tell cheaply where the border is about; the answer is always a
-//! bracket of two runs of full length, the lower VALID and the upper not. It does not look for a
-//! second VALID range above the first INVALID rate.
+//! Nothing is taken for granted of the rates in between: where full batches, timeouts or counts make
+//! low rates INVALID, VALID rates are an interval, or several. So short runs look at all rates first;
+//! the answer is a bracket of two runs of full length, the lower VALID and the upper not. What is not
+//! searched is a second border within one step of the grid.
 
-use super::capacity::{LoadPoint, asked_per_s, at_load, is_server, load_point};
-use crate::platform::{Watched, simulate_unless_lost};
-use crate::spec::{Arrivals, Experiment, VmSpec};
+use super::capacity::LoadPoint;
+use super::probe::{Length, Look, Prober, Says};
+use super::scan::{Region, Scan};
+use crate::platform::Meter;
+use crate::spec::Experiment;
+use serde::Serialize;
 
 /// How to search.
 #[derive(Clone, Copy, Debug)]
@@ -15,204 +19,424 @@ pub struct CapacitySearch {
     pub precision: f64,
 }
 
+/// Who hears of a search and may end it.
+#[derive(Clone, Copy)]
+pub struct Watch<'a> {
+    /// Hears each rate that is tried, of all Server VMs together, per second.
+    pub tell: &'a (dyn Fn(f64) + Sync),
+    /// Whether the search shall end with what it knows.
+    pub stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl Watch<'_> {
+    /// Nobody.
+    pub const NOBODY: Watch<'static> = Watch { tell: &|_| {}, stop: &|| false };
+}
+
+/// How a search came to its end.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Ended {
+    /// It knows the answer.
+    Complete,
+    /// It had simulated as much as one search may.
+    Work,
+    /// It was told to stop.
+    Stopped,
+}
+
+/// One end of the rates that were looked at.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct RangeEnd {
+    /// The rate of all Server VMs together, per second.
+    pub rate_per_s: f64,
+    /// What fails there, and why where that is plain; nothing where it is VALID.
+    pub failed: Vec<String>,
+}
+
+/// What a search looked at.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Looked {
+    /// The lowest rate.
+    pub lowest: RangeEnd,
+    /// The highest rate.
+    pub highest: RangeEnd,
+    /// How many rates, by short runs.
+    pub runs_short: u32,
+    /// How many runs of full length.
+    pub runs_full: u32,
+    /// What the cards can do for long, of all Server VMs together, per second: to some 5 %.
+    pub saturation_per_s: f64,
+    /// Where no rate is VALID: the rate with the fewest late queries.
+    pub nearest: Option<RangeEnd>,
+    /// Further VALID ranges below that of the answer, by short runs.
+    pub also_valid_per_s: Vec<[f64; 2]>,
+}
+
 /// Where a search ended.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Limit {
-    /// The highest VALID multiple of the rates asked for; 0 when none is.
-    pub factor: f64,
+    /// The highest VALID rate of all Server VMs together, per second; 0 when none is.
+    pub rate: f64,
+    /// The lowest rate from which on all up to `rate` are VALID; nothing where low rates are, too.
+    pub lowest: Option<f64>,
     /// What failed just above it, by VM; empty when nothing does.
     pub failed: Vec<String>,
+    /// Whether every rate up to the highest that was looked at is VALID, so that `rate` is no border.
+    pub is_open: bool,
+    /// Whether `rate` was VALID in a run of full length; short runs alone say so in a search that was
+    /// ended.
+    pub is_confirmed: bool,
+    /// How the search came to its end.
+    pub ended: Ended,
+    /// What was looked at; nothing for a search that began where another had ended.
+    pub looked: Option<Looked>,
     /// What the runs of full length saw that were not given up, in the order of their rates.
     pub seen: Vec<LoadPoint>,
 }
 
-/// Queries of the slowest Server VM in the first, shortest runs; each later stage has so many times
-/// as many, as long as a run of full length is several times longer still.
-const FIRST_QUERIES: f64 = 2_500.0;
-const STAGE_GROWTH: f64 = 8.0;
+/// Events and answered samples of one search at most: some minutes.
+pub(super) const WORK_MOST: u64 = 2_000_000_000;
+
+/// As long as a run of full length is several times longer still, a longer short one pays.
 const FULL_OVER_STAGE: f64 = 4.0;
 
-/// A first step away from the given rate.
-const FIRST_STEP: f64 = 0.05;
+/// A step away from a rate is at most this part of it: a step of the grid.
+const REACH: f64 = 0.19;
 
-/// Steps grow up to this factor: together with those before it to some 10^9 either way.
-const STEP_MAX: f64 = 103.0;
+/// The lower border need not be known more finely.
+const LOWER_PRECISION: f64 = 0.01;
 
-/// The highest multiple of the rates of all Server VMs at which every one of them is VALID; `near`
-/// is where it is thought to be, and `tell` hears each rate that is tried.
+/// So far from where a border is thought to be it is looked for at full length.
+const NEAR: f64 = 0.3;
+
+/// The highest VALID rate of an experiment; `near` is where it is thought to be.
 pub(super) fn limit_near(
     experiment: &Experiment,
     search: CapacitySearch,
     near: Option<f64>,
-    tell: &(dyn Fn(f64) + Sync),
+    watch: Watch<'_>,
 ) -> Limit {
     assert!(search.precision > 0.0, "a precision of {}", search.precision);
-    let asked = asked_per_s(experiment);
-    let (near, step) = match near.filter(|near| *near > 0.0) {
-        Some(near) => (near, search.precision),
-        None => about(experiment, search, &|factor| tell(factor * asked)),
-    };
-    let mut limit = Limit { factor: 0.0, failed: Vec::new(), seen: Vec::new() };
-    let (valid, _) = border((near, step), search.precision, &mut |factor| {
-        tell(factor * asked);
-        let experiment = at_load(experiment, factor);
-        let outcome = simulate_unless_lost(&experiment);
-        if let Watched::Whole(outcome) = &outcome {
-            limit.seen.push(load_point(factor * asked, &experiment, outcome));
-        }
-        let found = failures(&experiment, &outcome);
-        let valid = found.is_empty();
-        if !valid {
-            limit.failed = found;
-        }
-        valid
-    });
-    limit.factor = valid;
+    let mut prober = Prober::new(experiment, Meter::new(WORK_MOST, watch.stop), watch.tell);
+    let mut limit = near
+        .filter(|near| *near > 0.0)
+        .and_then(|near| close_by(&mut prober, near, search.precision))
+        .unwrap_or_else(|| everywhere(&mut prober, search.precision));
+    limit.seen = std::mem::take(&mut prober.seen);
     limit.seen.sort_by(|one, two| one.asked_per_s.total_cmp(&two.asked_per_s));
     limit
 }
 
-/// Where the border is by runs that are short, and the step to look about it; the given rate where
-/// short runs would say nothing.
-fn about(experiment: &Experiment, search: CapacitySearch, tell: &dyn Fn(f64)) -> (f64, f64) {
-    let (mut near, mut step) = (1.0, FIRST_STEP);
-    if !shortens(experiment) {
-        return (near, step);
-    }
-    let mut queries = FIRST_QUERIES;
-    // The first stage costs next to nothing, and the given rate may be far from where the border is.
-    loop {
-        // What so few queries can tell apart: the relative noise of their number.
-        let precision = search.precision.max(queries.sqrt().recip());
-        let (valid, invalid) = border((near, step), precision, &mut |factor| {
-            tell(factor);
-            let experiment = shortened(&at_load(experiment, factor), queries);
-            failures(&experiment, &simulate_unless_lost(&experiment)).is_empty()
-        });
-        // No rate is VALID, or every one is: longer runs shall say so themselves.
-        if valid == 0.0 || invalid.is_infinite() {
-            return (near, step);
-        }
-        (near, step) = (valid, precision);
-        queries *= STAGE_GROWTH;
-        if fewest_queries(&at_load(experiment, near)) < FULL_OVER_STAGE * queries {
-            return (near, step);
-        }
-    }
-}
-
-/// The highest VALID factor known and the lowest that is not, `precision` apart or closer: from
-/// `near` by steps that grow, then by halves. 0 and infinity where there is none.
-fn border(
-    (near, step): (f64, f64),
-    precision: f64,
-    valid_at: &mut impl FnMut(f64) -> bool,
-) -> (f64, f64) {
-    let (mut valid, mut invalid) = (0.0, f64::INFINITY);
-    let mut wider = 1.0;
-    while wider <= STEP_MAX {
-        let factor = match (valid > 0.0, invalid.is_finite()) {
-            (false, false) => near,
-            (true, false) => valid * wider,
-            (false, true) => invalid / wider,
-            (true, true) => break,
-        };
-        if valid_at(factor) {
-            valid = factor
-        } else {
-            invalid = factor
-        }
-        // A hair less than the step, so that a bracket of one step is narrow enough.
-        wider = if wider == 1.0 { 1.0 + 0.99 * step } else { 1.0 + 2.0 * (wider - 1.0) };
-    }
-    if valid > 0.0 && invalid.is_finite() {
-        while invalid - valid > precision * valid {
-            let middle = (valid + invalid) / 2.0;
-            if valid_at(middle) { valid = middle } else { invalid = middle }
-        }
-    }
-    (valid, invalid)
-}
-
-/// Whether a short run is like a long one: nothing happens at a time of its own.
-fn shortens(experiment: &Experiment) -> bool {
-    experiment.vms.iter().all(|vm| {
-        let steady = !matches!(vm.load.arrivals, Arrivals::Bursty(_));
-        steady && vm.power_on == crate::units::SimTime::ZERO && vm.power_off.is_none()
+/// The border where it is thought to be, by runs of full length; nothing when it is elsewhere.
+fn close_by(prober: &mut Prober<'_>, near: f64, precision: f64) -> Option<Limit> {
+    let bounds = [near * (1.0 - NEAR), near * (1.0 + NEAR)];
+    let start = Start { near, step: precision, bounds };
+    let found = bracket(prober, start, precision, Side::Upper, Length::Full);
+    let rate = found.valid?;
+    (found.invalid.is_some() || prober.is_spent()).then(|| Limit {
+        rate,
+        is_confirmed: true,
+        ended: ended(prober),
+        failed: std::mem::take(&mut prober.failed),
+        ..Limit::none()
     })
 }
 
-/// Queries of the Server VM that has fewest.
-fn fewest_queries(experiment: &Experiment) -> f64 {
-    let queries = experiment.vms.iter().filter(is_server).map(|vm| {
-        let settings = &vm.load.settings;
-        let due = settings.target_qps * settings.min_duration.as_secs_f64();
-        due.max(settings.min_query_count as f64)
-    });
-    queries.fold(f64::INFINITY, f64::min)
-}
-
-/// The experiment cut so that the Server VM with fewest queries has `queries`.
-fn shortened(experiment: &Experiment, queries: f64) -> Experiment {
-    let part = (queries / fewest_queries(experiment)).min(1.0);
-    let mut experiment = experiment.clone();
-    for settings in experiment.vms.iter_mut().map(|vm| &mut vm.load.settings) {
-        settings.min_duration = settings.min_duration.scale(part);
-        settings.min_query_count = ((settings.min_query_count as f64 * part) as u64).max(1);
+/// The border, from a look at all rates.
+fn everywhere(prober: &mut Prober<'_>, precision: f64) -> Limit {
+    let mut limit = Limit::none();
+    if prober.find_saturation().is_none() {
+        return Limit { ended: ended(prober), ..limit };
     }
-    experiment
-}
-
-/// The rules that Server VMs fail, each with the VM's group; none means VALID.
-fn failures(experiment: &Experiment, watched: &Watched) -> Vec<String> {
-    let several = experiment.vms.len() > 1;
-    let name = |vm: &VmSpec| if several { format!("{}: ", vm.group) } else { String::new() };
-    let outcome = match watched {
-        Watched::Whole(outcome) => outcome,
-        Watched::Lost(lost) => {
-            let vm = &experiment.vms[usize::from(lost.0)];
-            return vec![format!("{}{}", name(vm), too_late(vm))];
+    let mut scan = prober.scan();
+    let (mut tried, mut is_widened) = (Vec::new(), false);
+    loop {
+        let open = scan.regions().into_iter().find(|region| !tried.contains(&key(&scan, *region)));
+        let Some(region) = open else {
+            // Nothing yet: perhaps where queries hardly ever meet.
+            if is_widened || prober.is_spent() {
+                break;
+            }
+            is_widened = true;
+            prober.scan_further_down(&mut scan);
+            continue;
+        };
+        tried.push(key(&scan, region));
+        let found = upper(prober, &scan, region, precision);
+        let by_scan = scan.valid_in(region).next_back();
+        if let Some(rate) = found.valid {
+            limit = Limit { rate, is_confirmed: true, ..limit };
+            limit.is_open = found.invalid.is_none() && !prober.is_spent();
+            if !limit.is_open {
+                limit.failed = std::mem::take(&mut prober.failed);
+            }
+            limit.lowest = lower(prober, &scan, region, rate, precision);
+            break;
         }
-    };
-    let vms = experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm));
-    let told = vms.flat_map(|(vm, found)| {
-        let name = name(vm);
-        found.failed_rules.iter().map(move |rule| format!("{name}{rule}"))
-    });
-    told.collect()
+        if prober.is_spent() {
+            limit.rate = by_scan.unwrap_or(0.0);
+            break;
+        }
+    }
+    if limit.rate == 0.0 {
+        limit.failed = scan.nearest().map_or(Vec::new(), |look| look.failed.clone());
+    }
+    limit.ended = ended(prober);
+    limit.looked = looked(prober, &scan, &limit);
+    limit
 }
 
-/// What is known of a run that was given up.
-pub(super) fn too_late(vm: &VmSpec) -> String {
-    let settings = &vm.load.settings;
-    // Without the last digits that a difference of decimals leaves.
-    let allowed = ((100.0 - settings.percentile) * 1e6).round() / 1e6;
-    let bound = settings.target_latency;
-    format!("latency: more than {allowed} % of the queries are over the bound of {bound}")
+/// A region is known by its rates: places in a scan move when it goes further down.
+fn key(scan: &Scan, region: Region) -> [u64; 2] {
+    [region.first, region.last].map(|index| scan.looks[index].rate.to_bits())
+}
+
+/// The upper border of a region; no VALID rate where longer runs find none.
+fn upper(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f64) -> Bracket {
+    let mut near = match scan.valid_in(region).next_back() {
+        Some(rate) => rate,
+        None => match most_valid(prober, scan, region) {
+            Some(rate) => rate,
+            None => return Bracket::default(),
+        },
+    };
+    let next = scan
+        .looks
+        .iter()
+        .find(|look| look.rate > near)
+        .map_or(REACH, |look| look.rate / near - 1.0);
+    let bounds = [scan.looks[region.first].rate / (1.0 + REACH), f64::INFINITY];
+    let bounds = [bounds[0], scan.looks[scan.looks.len() - 1].rate.max(near) * (1.0 + REACH)];
+    let mut step = next.max(precision);
+    let mut stage = 1;
+    while is_worth(prober, near, stage) {
+        let start = Start { near, step, bounds };
+        let fine = precision.max(prober.noise(near, stage));
+        let found = bracket(prober, start, fine, Side::Upper, Length::Short(stage));
+        match found.valid {
+            Some(rate) => (near, step) = (rate, fine),
+            None => return Bracket::default(),
+        }
+        stage += 1;
+    }
+    bracket(prober, Start { near, step, bounds }, precision, Side::Upper, Length::Full)
+}
+
+/// Whether short runs of this stage are much shorter than those of full length.
+fn is_worth(prober: &Prober<'_>, rate: f64, stage: u32) -> bool {
+    FULL_OVER_STAGE * prober.part(rate, stage) <= 1.0
+}
+
+/// In a region that is nearly VALID: a rate between those of the grid that is VALID, or nearest to it.
+fn most_valid(prober: &mut Prober<'_>, scan: &Scan, region: Region) -> Option<f64> {
+    /// Beyond so many times the late queries that are allowed, longer runs will not find it VALID.
+    const HOPELESS: f64 = 1.3;
+    let mut best: Option<Look> = None;
+    for rate in Prober::between(scan, region).into_iter().rev() {
+        let look = prober.look(rate, 1)?;
+        if look.says == Says::Valid {
+            return Some(rate);
+        }
+        if look.says == Says::Doubtful && best.as_ref().is_none_or(|best| look.late < best.late) {
+            best = Some(look);
+        }
+    }
+    best.filter(|look| look.late < HOPELESS).map(|look| look.rate)
+}
+
+/// The lower border of the region whose upper one is `rate`; nothing where the scan begins with it.
+fn lower(
+    prober: &mut Prober<'_>,
+    scan: &Scan,
+    region: Region,
+    rate: f64,
+    precision: f64,
+) -> Option<f64> {
+    if region.first == 0 {
+        return None;
+    }
+    let mut near = scan.valid_in(region).next().map_or(rate, |first| first.min(rate));
+    let bounds = [scan.looks[region.first - 1].rate, rate];
+    let mut step = REACH;
+    let fine = precision.max(LOWER_PRECISION);
+    let mut stage = 1;
+    while is_worth(prober, near, stage) && prober.noise(near, stage - 1) > fine {
+        let at = fine.max(prober.noise(near, stage));
+        let start = Start { near, step, bounds };
+        let found = bracket(prober, start, at, Side::Lower, Length::Short(stage));
+        (near, step) = (found.valid?, at);
+        stage += 1;
+    }
+    if !prober.ends_in_time(near, Length::Full) {
+        return Some(near);
+    }
+    // What fails below is not what fails above.
+    let failed = std::mem::take(&mut prober.failed);
+    let found = bracket(prober, Start { near, step, bounds }, fine, Side::Lower, Length::Full);
+    prober.failed = failed;
+    Some(found.valid.unwrap_or(rate))
+}
+
+/// What was looked at, for people.
+fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<Looked> {
+    let end = |look: &Look| RangeEnd { rate_per_s: look.rate, failed: look.failed.clone() };
+    let (lowest, highest) = (scan.looks.first()?, scan.looks.last()?);
+    let below = limit.lowest.unwrap_or(0.0);
+    let also = scan.regions().into_iter().rev().filter_map(|region| {
+        let (first, last) = (scan.valid_in(region).next()?, scan.valid_in(region).next_back()?);
+        (last < below).then_some([first, last])
+    });
+    Some(Looked {
+        lowest: end(lowest),
+        highest: end(highest),
+        runs_short: prober.runs_short,
+        runs_full: prober.runs_full,
+        saturation_per_s: prober.saturation,
+        nearest: (limit.rate == 0.0).then(|| scan.nearest().map(end)).flatten(),
+        also_valid_per_s: also.collect(),
+    })
+}
+
+fn ended(prober: &Prober<'_>) -> Ended {
+    match prober.is_spent() {
+        false => Ended::Complete,
+        true if prober.is_used_up() => Ended::Work,
+        true => Ended::Stopped,
+    }
+}
+
+impl Limit {
+    /// No rate is VALID.
+    fn none() -> Self {
+        Self {
+            rate: 0.0,
+            lowest: None,
+            failed: Vec::new(),
+            is_open: false,
+            is_confirmed: false,
+            ended: Ended::Complete,
+            looked: None,
+            seen: Vec::new(),
+        }
+    }
+}
+
+/// Which border of a region is searched: beyond the upper one higher rates are INVALID, beyond the
+/// lower one lower rates.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Side {
+    Upper,
+    Lower,
+}
+
+impl Side {
+    /// A rate further out than this one.
+    fn outward(self, rate: f64, times: f64) -> f64 {
+        if self == Side::Upper { rate * times } else { rate / times }
+    }
+
+    /// A rate further in.
+    fn inward(self, rate: f64, times: f64) -> f64 {
+        if self == Side::Upper { rate / times } else { rate * times }
+    }
+}
+
+/// Where to begin: a rate, the first step away from it, and the rates beyond which nothing is tried.
+#[derive(Clone, Copy, Debug)]
+struct Start {
+    near: f64,
+    step: f64,
+    bounds: [f64; 2],
+}
+
+/// The VALID rate and the INVALID one beyond it that were found.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+struct Bracket {
+    valid: Option<f64>,
+    invalid: Option<f64>,
+}
+
+/// A VALID rate and an INVALID one beyond it, `precision` apart or closer: from `start` by steps that
+/// grow, then by halves. As far as it came, where no more may be simulated.
+fn bracket(
+    prober: &mut Prober<'_>,
+    start: Start,
+    precision: f64,
+    side: Side,
+    length: Length,
+) -> Bracket {
+    narrow(start, precision, side, &mut |rate| prober.is_valid(rate, length))
+}
+
+fn narrow(
+    start: Start,
+    precision: f64,
+    side: Side,
+    valid_at: &mut impl FnMut(f64) -> Option<bool>,
+) -> Bracket {
+    let mut found = Bracket::default();
+    let [low, high] = start.bounds;
+    let mut wider = 1.0;
+    loop {
+        let rate = match (found.valid, found.invalid) {
+            (None, None) => start.near,
+            (Some(valid), None) => side.outward(valid, wider),
+            (None, Some(invalid)) => side.inward(invalid, wider),
+            (Some(valid), Some(invalid)) if (invalid - valid).abs() > precision * valid => {
+                (valid + invalid) / 2.0
+            }
+            _ => return found,
+        };
+        if !(low..=high).contains(&rate) {
+            return found;
+        }
+        match valid_at(rate) {
+            Some(true) => found.valid = Some(rate),
+            Some(false) => found.invalid = Some(rate),
+            None => return found,
+        }
+        // A hair less than the step, so that a bracket of one step is narrow enough; never further
+        // than the grid, or it could pass over what is VALID.
+        let step = if wider == 1.0 { 0.99 * start.step } else { 2.0 * (wider - 1.0) };
+        wider = 1.0 + step.min(REACH);
+    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    /// A border at 0.37 is found from anywhere, to the precision, below it and never above; close by
-    /// in two or three tries.
+    /// A border at 0.37 is found from anywhere within reach, to the precision, on its own side and
+    /// never beyond; close by in two or three tries.
     #[test]
     fn a_border_is_found_from_near_and_far() {
-        for (near, step, most) in
-            [(1.0, 0.05, 14), (0.37, 0.005, 2), (0.372, 0.005, 4), (300.0, 0.05, 20)]
-        {
+        for (side, near, step, most) in [
+            (Side::Upper, 1.0, 0.05, 20),
+            (Side::Upper, 0.37, 0.005, 2),
+            (Side::Upper, 0.372, 0.005, 4),
+            (Side::Lower, 0.1, 0.05, 20),
+            (Side::Lower, 0.37, 0.005, 2),
+        ] {
             let mut tries = 0;
-            let (valid, invalid) = border((near, step), 0.005, &mut |factor| {
+            let start = Start { near, step, bounds: [1e-3, 1e3] };
+            let found = narrow(start, 0.005, side, &mut |rate| {
                 tries += 1;
-                factor <= 0.37
+                Some(if side == Side::Upper { rate <= 0.37 } else { rate >= 0.37 })
             });
-            assert!(valid <= 0.37 && invalid > 0.37 && invalid - valid <= 0.005 * valid, "{valid}");
+            let (valid, invalid) = (found.valid.unwrap(), found.invalid.unwrap());
+            let inside = if side == Side::Upper {
+                valid <= 0.37 && invalid > 0.37
+            } else {
+                valid >= 0.37 && invalid < 0.37
+            };
+            assert!(inside && (invalid - valid).abs() <= 0.005 * valid, "{valid} {invalid}");
             assert!(tries <= most, "{tries} tries from {near}");
         }
-        let (valid, invalid) = border((1.0, 0.05), 0.01, &mut |_| false);
-        assert!(valid == 0.0 && invalid < 1e-6);
-        let (valid, invalid) = border((1.0, 0.05), 0.01, &mut |_| true);
-        assert!(valid > 1e6 && invalid.is_infinite());
+        let start = Start { near: 1.0, step: 0.05, bounds: [0.5, 2.0] };
+        let none = narrow(start, 0.01, Side::Upper, &mut |_| Some(false));
+        assert!(none.valid.is_none() && none.invalid.unwrap() < 0.7);
+        let all = narrow(start, 0.01, Side::Upper, &mut |_| Some(true));
+        assert!(all.invalid.is_none() && all.valid.unwrap() > 1.6);
     }
 }

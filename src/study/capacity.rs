@@ -1,16 +1,16 @@
-//! Capacity: the highest Server rate that stays VALID, by bisection, and latency on the way there.
+//! Capacity: the highest Server rate that stays VALID, and latency on the way there.
 //!
 //! Every rate replays the same random numbers (LoadGen's schedule is the same up to time scale), so
 //! that two systems under comparison differ by the system alone. LoadGen's FindPeakPerformance mode
-//! searches the same way. It does not look for a second VALID range above the first INVALID one.
+//! does so too. How a border is found is in `border`.
 
-use super::border::{CapacitySearch, Limit, limit_near};
+use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
-use super::{Progress, counterfactual, fits, sensitivity};
-use crate::platform::{Outcome, simulate_unless_lost};
+use super::{Progress, counterfactual, fits, said, sensitivity};
+use crate::platform::{Meter, Outcome, simulate_metered};
 use crate::spec::{Experiment, TestScenario, VmSpec};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -21,12 +21,14 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// all Server VMs raised alike; to the search's precision and never above the truth by more than
 /// that; 0 when no rate is.
 pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
-    limit(experiment, search).factor * experiment.vms[0].load.settings.target_qps
+    let share = experiment.vms[0].load.settings.target_qps / asked_per_s(experiment);
+    limit(experiment, search).rate * share
 }
 
-/// The highest multiple of the rates of all Server VMs at which every one of them is VALID.
+/// The highest rate of all Server VMs together at which every one of them is VALID, their rates
+/// raised alike.
 pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
-    limit_near(experiment, search, None, &|_| {})
+    limit_near(experiment, search, None, Watch::NOBODY)
 }
 
 /// Which VMs a search raises: those that are asked at a rate and held to a bound.
@@ -34,11 +36,14 @@ pub(super) fn is_server(vm: &&VmSpec) -> bool {
     vm.load.scenario == TestScenario::Server
 }
 
-/// The experiment with the rates of its Server VMs times `factor`.
-pub(super) fn at_load(experiment: &Experiment, factor: f64) -> Experiment {
+/// The experiment with its Server VMs asked `rate` per second together, each its part of it.
+pub(super) fn at_rate(experiment: &Experiment, rate: f64) -> Experiment {
+    let asked = asked_per_s(experiment);
     let mut experiment = experiment.clone();
     for vm in experiment.vms.iter_mut().filter(|vm| is_server(&&**vm)) {
-        vm.load.settings.target_qps *= factor;
+        // One VM alone is asked that very rate, whatever the file states.
+        let settings = &mut vm.load.settings;
+        settings.target_qps = rate * (settings.target_qps / asked);
     }
     experiment
 }
@@ -48,7 +53,7 @@ pub(super) fn at_load(experiment: &Experiment, factor: f64) -> Experiment {
 pub struct System {
     /// What tells it from the others.
     pub name: String,
-    /// Its run; the rates of its Server VMs are where the search starts.
+    /// Its run; the rates of its Server VMs say only what part each has.
     pub experiment: Experiment,
     /// The system it is compared with: its counterfactual on bare metal, by place in the plan.
     pub bare_metal: Option<usize>,
@@ -128,6 +133,20 @@ pub struct SystemCapacity {
     pub limited_by: Vec<String>,
     /// The strictest bound of its Server VMs, in milliseconds.
     pub target_latency_ms: f64,
+    /// The lowest rate from which on all up to the capacity are VALID, replication 0; nothing where
+    /// low rates are VALID, too.
+    pub lowest_valid_per_s: Option<f64>,
+    /// Whether every rate up to the highest that was looked at is VALID: then the capacity is that
+    /// rate, and no border.
+    pub is_open: bool,
+    /// Whether a run of full length was VALID at it in every replication.
+    pub is_confirmed: bool,
+    /// How the searches came to their end; of several the one that is furthest from complete.
+    pub ended: Ended,
+    /// What was looked at, replication 0.
+    pub looked: Option<Looked>,
+    /// All that in words.
+    pub said: Vec<String>,
     /// Latency on the way there, replication 0.
     pub curve: Vec<LoadPoint>,
 }
@@ -162,7 +181,12 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
 }
 
 /// Searches the capacity of every system, in parallel, and its latencies on the way there.
-pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResults {
+/// A search that `stop` ends early says what it knew.
+pub fn capacities(
+    plan: &CapacityPlan,
+    progress: Progress<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> CapacityResults {
     let jobs: Vec<(usize, u32)> = (0..plan.systems.len())
         .flat_map(|system| (1..plan.replications).map(move |replication| (system, replication)))
         .collect();
@@ -172,10 +196,10 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         let System { name, experiment, .. } = &plan.systems[system];
         let experiment = Experiment { replication, ..experiment.clone() };
         let tell = |rate: f64| {
-            let doing = format!("{name}: {rate:.0} per second");
+            let doing = format!("{name}: {rate:.3} per second");
             progress(done.load(Ordering::Relaxed), all, &doing);
         };
-        let limit = limit_near(&experiment, plan.search, near, &tell);
+        let limit = limit_near(&experiment, plan.search, near, Watch { tell: &tell, stop });
         step(name);
         limit
     };
@@ -186,7 +210,7 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
     let others: Vec<Limit> = jobs
         .par_iter()
         .with_max_len(1)
-        .map(|&(system, replication)| search(system, replication, Some(first[system].factor)))
+        .map(|&(system, replication)| search(system, replication, Some(first[system].rate)))
         .collect();
     let mut others = others.into_iter();
     let limits: Vec<Vec<Limit>> = first
@@ -201,30 +225,27 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
-            let found = between_inputs(system, plan.search, &limits[index][0]);
+            let found = between_inputs(system, plan.search, &limits[index][0], stop);
             step(&system.name);
             found
         })
         .collect();
-    let asked: Vec<f64> =
-        plan.systems.iter().map(|system| asked_per_s(&system.experiment)).collect();
     let curves: Vec<Vec<LoadPoint>> = plan
         .systems
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
             let curve = match system.with_curve {
-                true => curve(&system.experiment, asked[index], &limits[index][0]),
-                false => Vec::new(),
+                true if !stop() => curve(&system.experiment, &limits[index][0], stop),
+                _ => Vec::new(),
             };
             step(&system.name);
             curve
         })
         .collect();
 
-    let rates_of = |system: usize| -> Vec<f64> {
-        limits[system].iter().map(|limit| limit.factor * asked[system]).collect()
-    };
+    let rates_of =
+        |system: usize| -> Vec<f64> { limits[system].iter().map(|limit| limit.rate).collect() };
     let mut leans_on = Vec::new();
     let mut systems = Vec::new();
     for (index, (system, curve)) in plan.systems.iter().zip(curves).enumerate() {
@@ -255,6 +276,12 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
                 .map(|ratio| ratio.of_searches(plan.search.precision)),
             limited_by: limits[index][0].failed.clone(),
             target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
+            lowest_valid_per_s: limits[index][0].lowest,
+            is_open: limits[index].iter().any(|limit| limit.is_open),
+            is_confirmed: limits[index].iter().all(|limit| limit.is_confirmed),
+            ended: limits[index].iter().map(|limit| limit.ended).max().unwrap_or(Ended::Complete),
+            looked: limits[index][0].looked.clone(),
+            said: said::of_all(&system.experiment, &limits[index]),
             curve,
         });
     }
@@ -279,17 +306,21 @@ pub fn capacities(plan: &CapacityPlan, progress: Progress<'_>) -> CapacityResult
 }
 
 /// The ends of the limit over the variants of a system's inputs, its own included, over its own.
-fn between_inputs(system: &System, search: CapacitySearch, own: &Limit) -> Option<[f64; 2]> {
+fn between_inputs(
+    system: &System,
+    search: CapacitySearch,
+    own: &Limit,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<[f64; 2]> {
     let variants = fits::variants(&system.experiment);
-    if variants.is_empty() || own.factor <= 0.0 {
+    if variants.is_empty() || own.rate <= 0.0 || own.is_open || stop() {
         return None;
     }
-    let near = Some(own.factor);
-    let factors: Vec<f64> = variants
-        .par_iter()
-        .map(|variant| limit_near(variant, search, near, &|_| {}).factor)
-        .collect();
-    let parts = factors.into_iter().map(|factor| factor / own.factor);
+    let near = Some(own.rate);
+    let watch = Watch { stop, ..Watch::NOBODY };
+    let rates: Vec<f64> =
+        variants.par_iter().map(|variant| limit_near(variant, search, near, watch).rate).collect();
+    let parts = rates.into_iter().map(|rate| rate / own.rate);
     Some(parts.fold([1.0, 1.0], |[low, high], part| [low.min(part), high.max(part)]))
 }
 
@@ -300,24 +331,30 @@ pub fn asked_per_s(experiment: &Experiment) -> f64 {
 
 /// Latencies on the way to the capacity, at rates of three digits, and about it, where the search has
 /// been; a rate at which the run was given up has no point.
-fn curve(experiment: &Experiment, asked: f64, limit: &Limit) -> Vec<LoadPoint> {
+fn curve(
+    experiment: &Experiment,
+    limit: &Limit,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Vec<LoadPoint> {
     /// Parts of the capacity: dense where latency grows.
     const LOADS: [f64; 7] = [0.1, 0.3, 0.5, 0.7, 0.8, 0.9, 0.95];
     /// The search looks further, at rates that would leave the chart.
     const BEYOND: f64 = 1.1;
-    if limit.factor <= 0.0 {
+    if limit.rate <= 0.0 {
         return Vec::new();
     }
     let below = LOADS.iter().filter_map(|load| {
-        let rate = three_digits(load * limit.factor * asked);
-        let experiment = at_load(experiment, rate / asked);
-        Some(load_point(rate, &experiment, &simulate_unless_lost(&experiment).outcome()?))
+        let rate = three_digits(load * limit.rate);
+        let experiment = at_rate(experiment, rate);
+        let mut meter = Meter::new(u64::MAX, stop);
+        Some(load_point(rate, &experiment, &simulate_metered(&experiment, &mut meter).outcome()?))
     });
     let mut points: Vec<LoadPoint> = below.collect();
     let last = points.last().map_or(0.0, |point| point.asked_per_s);
-    let near = limit.seen.iter().filter(|point| {
-        point.asked_per_s > last && point.asked_per_s < BEYOND * limit.factor * asked
-    });
+    let near = limit
+        .seen
+        .iter()
+        .filter(|point| point.asked_per_s > last && point.asked_per_s < BEYOND * limit.rate);
     points.extend(near);
     points
 }

@@ -6,7 +6,7 @@
 //! ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. What a rate was chosen for, it does
 //! not know.
 
-use super::capacity::{LoadPoint, System, at_load, load_point};
+use super::capacity::{LoadPoint, System, at_rate, load_point};
 use super::interval::{Interval, student_95};
 use super::{counterfactual, summary};
 use crate::platform::simulate;
@@ -276,8 +276,7 @@ fn mean(values: &[f64]) -> Interval {
 
 /// A run to its end: a rate that was submitted may be more than another system bears.
 fn latency(system: &'static str, experiment: &Experiment, rate: f64) -> GapLatency {
-    let asked = experiment.vms[0].load.settings.target_qps;
-    let experiment = at_load(experiment, rate / asked);
+    let experiment = at_rate(experiment, rate);
     let outcome = simulate(&experiment);
     let LoadPoint { latency_p50_ms, latency_p99_ms, valid, .. } =
         load_point(rate, &experiment, &outcome);

@@ -10,7 +10,10 @@ mod fits;
 mod gap;
 mod interval;
 mod notes;
+mod probe;
 mod results;
+mod said;
+mod scan;
 mod sensitivity;
 mod summary;
 mod sweep;
@@ -19,7 +22,7 @@ mod validate;
 mod vms;
 
 pub use baseline::counterfactual;
-pub use border::{CapacitySearch, Limit};
+pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
 pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, LoadPoint, System, SystemCapacity, add_with_bare_metal,
@@ -36,7 +39,9 @@ pub use validate::{
     FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
     ValidationResults, fingerprint, validate,
 };
-pub use vms::{MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms};
+pub use vms::{
+    MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,
+};
 
 use crate::platform::{Outcome, simulate};
 use crate::spec::{Baseline, BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};
@@ -171,9 +176,9 @@ fn best_rates(experiment: &Experiment, precision: f64, replications: u32) -> Vec
             return summary::completed_per_s(vm, &simulate(&experiment).vms[0].recorder);
         }
         let search = CapacitySearch { precision };
-        let factor = border::limit_near(&experiment, search, near, &|_| {}).factor;
-        near = Some(factor);
-        factor * vm.load.settings.target_qps
+        let rate = border::limit_near(&experiment, search, near, Watch::NOBODY).rate;
+        near = Some(rate);
+        rate * vm.load.settings.target_qps / asked_per_s(&experiment)
     });
     rates.collect()
 }

@@ -1,15 +1,17 @@
 //! How many VMs of a kind the machine takes before one misses its bound or the next has no place.
 //!
-//! Each VM is asked at its own fixed rate. The number is found by bisection and both neighbours are
-//! simulated: with the answer every VM is VALID, with one more not, or there is no room for it. It
-//! does not mix kinds, and does not move a VM from card to card.
+//! Each VM is asked at its own fixed rate. Every number that has a place is looked at, by short runs
+//! where runs are long, since more VMs may be VALID where fewer are not: a smaller vGPU type can bring
+//! a shorter slice. The answer and its neighbour are simulated at full length. It does not mix kinds,
+//! and does not move a VM from card to card.
 
-use super::border::too_late;
+use super::border::{Ended, WORK_MOST};
 use super::interval::{Interval, student_95};
+use super::probe::{Prober, Says, too_late};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, fits, sensitivity, uncertainty};
-use crate::platform::{Outcome, Watched, simulate, simulate_unless_lost};
+use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
 use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -97,8 +99,15 @@ pub struct VmResults {
 pub struct WayResult {
     /// What tells it from the others.
     pub name: String,
-    /// The most VMs with which every VM is VALID in every replication; 0 when one alone is not.
+    /// The most VMs with which every VM is VALID in every replication; 0 when no number is.
     pub vms: u32,
+    /// The numbers below it that are INVALID, in replication 0, by short runs where nothing longer says
+    /// more.
+    pub invalid_below: Vec<u32>,
+    /// The numbers of VMs that were looked at.
+    pub looked_at: Vec<u32>,
+    /// How the search came to its end.
+    pub ended: Ended,
     /// The same for each replication by itself.
     pub vms_by_replication: Vec<u32>,
     /// The same in replication 0 under the other rule for idle turns; nothing where that is settled.
@@ -109,7 +118,8 @@ pub struct WayResult {
     /// Whether every VM is still VALID with `vms` and one percent more GPU work, in replication 0;
     /// nothing for none.
     pub valid_with_more_work: Option<bool>,
-    /// The most VMs with which there is a place for all, whatever their latency.
+    /// The most VMs with which there is a place for all, whatever their latency: of the numbers up to
+    /// one that has none, or beyond that where a larger one has.
     pub vms_placed: u32,
     /// VMs of the group on the card that has most of them, with `vms`.
     pub vms_per_card: u32,
@@ -177,6 +187,7 @@ struct Search<'s> {
     way: usize,
     make: MakeRun<'s>,
     tell: &'s (dyn Fn(u32) + Sync),
+    meter: Meter<'s>,
     under: Under,
     replication: u32,
     probes: BTreeMap<u32, Probe>,
@@ -193,8 +204,13 @@ enum Under {
     OtherInputs(usize),
 }
 
-/// Searches every way, in parallel.
-pub fn most_vms(plan: &VmPlan, make: MakeRun<'_>, progress: Progress<'_>) -> VmResults {
+/// Searches every way, in parallel. A search that `stop` ends early says what it knew.
+pub fn most_vms(
+    plan: &VmPlan,
+    make: MakeRun<'_>,
+    progress: Progress<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> VmResults {
     let (done, all) = (AtomicU64::new(0), plan.ways.len() as u64);
     let found: Vec<(WayResult, Vec<FactUse>)> = plan
         .ways
@@ -206,7 +222,7 @@ pub fn most_vms(plan: &VmPlan, make: MakeRun<'_>, progress: Progress<'_>) -> VmR
                 let doing = format!("{name}: {vms} VMs");
                 progress(done.load(Ordering::Relaxed), all, &doing);
             };
-            let found = way(plan, index, make, &tell);
+            let found = way(plan, index, make, (&tell, stop));
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
             found
         })
@@ -233,62 +249,78 @@ pub fn most_vms(plan: &VmPlan, make: MakeRun<'_>, progress: Progress<'_>) -> VmR
     }
 }
 
+/// Who hears of a search, and who may end it.
+type Watch<'a> = (&'a (dyn Fn(u32) + Sync), &'a (dyn Fn() -> bool + Sync));
+
 fn way(
     plan: &VmPlan,
     index: usize,
     make: MakeRun<'_>,
-    tell: &(dyn Fn(u32) + Sync),
+    (tell, stop): Watch<'_>,
 ) -> (WayResult, Vec<FactUse>) {
-    let (placed, beyond) = places(index, make);
+    let Places { counts, beyond } = places(index, make);
     let search = |replication, under| Search {
         way: index,
         make,
         tell,
+        meter: Meter::new(WORK_MOST, stop),
         under,
         replication,
         probes: BTreeMap::new(),
     };
     let mut first = search(0, Under::AsItIs);
-    let answer = first.bisect(placed);
+    let looks = first.scan(&counts);
+    let answer = first.highest(&counts, &looks);
     let mut others: Vec<(u32, Search<'_>)> = (1..plan.replications)
         .into_par_iter()
         .with_max_len(1)
         .map(|replication| {
             let mut search = search(replication, Under::AsItIs);
-            (search.from(answer, placed), search)
+            (search.from(answer, &counts, &looks), search)
         })
         .collect();
     let by_replication: Vec<u32> =
         [answer].into_iter().chain(others.iter().map(|(vms, _)| *vms)).collect();
-    let vms = by_replication.iter().copied().min().unwrap_or(0);
+    // In every replication at once: the least of their answers, or fewer where that fails in one.
+    let least = by_replication.iter().copied().min().unwrap_or(0);
+    let mut fewer = counts.iter().rev().copied().filter(|&count| count <= least);
+    let vms = fewer.find(|&count| {
+        first.probe(count) && others.iter_mut().all(|(_, search)| search.probe(count))
+    });
+    let vms = vms.unwrap_or(0);
     let shared = make(index, answer.max(1));
     let open = shared.as_ref().is_ok_and(|run| sensitivity::other_idle(run).is_some());
-    let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, placed));
+    let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, &counts, &looks));
     let variants = shared.as_ref().map_or(0, |run| fits::variants(run).len());
     let by_variant: Vec<u32> = (0..variants)
         .into_par_iter()
         .with_max_len(1)
-        .map(|variant| search(0, Under::OtherInputs(variant)).from(answer, placed))
+        .map(|variant| search(0, Under::OtherInputs(variant)).from(answer, &counts, &looks))
         .collect();
     let least = by_variant.iter().copied().min();
     let most = by_variant.iter().copied().max();
     let vms_inputs = least.zip(most).map(|(least, most)| [least.min(answer), most.max(answer)]);
 
-    for count in drawn(vms, placed) {
+    for count in drawn(vms, &counts) {
         first.probe(count);
     }
+    let next = counts.iter().copied().find(|&count| count > vms);
     // One more than fits is worth its figures, unless it is far beyond all bounds.
-    if vms > 0 && vms < placed {
-        first.look_closely(vms + 1);
-        others.iter_mut().for_each(|(_, search)| search.look_closely(vms + 1));
+    if let Some(next) = next.filter(|_| vms > 0) {
+        first.look_closely(next);
+        others.iter_mut().for_each(|(_, search)| search.look_closely(next));
     }
-    for count in rearranged(index, make, vms + 2, placed) {
-        first.probe(count);
-    }
+    let ended = first.ended();
+    let invalid_below = first.invalid_below(vms, &looks);
     let runs: Vec<&Search<'_>> =
         std::iter::once(&first).chain(others.iter().map(|(_, search)| search)).collect();
     let curve = curve(&runs);
-    let (stopped_by, stopped) = stopped(&runs, vms, placed, beyond);
+    let (stopped_by, stopped) = match next {
+        Some(next) => {
+            (Obstacle::Latency, both_ends(&counts, &looks, stopped(&runs, next, &looks), vms))
+        }
+        None => (beyond.obstacle, beyond.text),
+    };
     let run = make(index, vms.max(1)).ok();
     let mut facts = Vec::new();
     if let Some(run) = &run {
@@ -297,11 +329,15 @@ fn way(
     let result = described(plan, index, run.as_ref(), vms);
     let result = WayResult {
         vms,
+        invalid_below,
+        looked_at: counts.clone(),
+        ended,
         vms_by_replication: by_replication,
         vms_other_idle,
         vms_inputs,
-        valid_with_more_work: (vms > 0).then(|| first.bears_more_work(vms)),
-        vms_placed: placed,
+        valid_with_more_work: (vms > 0 && ended == Ended::Complete)
+            .then(|| first.bears_more_work(vms)),
+        vms_placed: counts.last().copied().unwrap_or(0),
         stopped_by,
         stopped,
         curve,
@@ -310,38 +346,98 @@ fn way(
     (result, facts)
 }
 
-/// The most VMs that have a place, and what stands against one more.
-fn places(way: usize, make: MakeRun<'_>) -> (u32, TooMany) {
-    let mut placed = 0;
-    loop {
-        match make(way, placed + 1) {
-            Ok(_) => placed += 1,
-            Err(why) => return (placed, why),
-        }
-    }
+/// The numbers of VMs that have a place, rising, and what stands against one more than the most.
+struct Places {
+    counts: Vec<u32>,
+    beyond: TooMany,
 }
 
+/// Tries every number, also beyond one that has no place: a larger one may be cut in another way.
+/// The host and slicewise's own limit end it, for they only grow tighter.
+fn places(way: usize, make: MakeRun<'_>) -> Places {
+    /// So many numbers in a row without a place are enough.
+    const IN_VAIN: u32 = 8;
+    let mut counts = Vec::new();
+    let mut beyond = None;
+    let mut in_vain = 0;
+    for count in 1.. {
+        match make(way, count) {
+            Ok(_) => {
+                counts.push(count);
+                (beyond, in_vain) = (None, 0);
+            }
+            Err(why) => {
+                let is_last = matches!(why.obstacle, Obstacle::Host | Obstacle::Limit);
+                beyond.get_or_insert(why);
+                in_vain += 1;
+                if is_last || in_vain == IN_VAIN {
+                    break;
+                }
+            }
+        }
+    }
+    Places { counts, beyond: beyond.expect("the search ended at an obstacle") }
+}
+
+/// What a short look at a number of VMs says.
+#[derive(Clone, Debug)]
+struct CountLook {
+    says: Says,
+    failed: Vec<String>,
+}
+
+type Looks = BTreeMap<u32, CountLook>;
+
 impl Search<'_> {
-    /// The most VMs that are VALID, of those that have a place.
-    fn bisect(&mut self, placed: u32) -> u32 {
-        let (mut valid, mut invalid) = (0, placed + 1);
-        while invalid - valid > 1 {
-            let middle = valid + (invalid - valid) / 2;
-            if self.probe(middle) { valid = middle } else { invalid = middle }
+    /// Looks at every number by short runs; as many as may be simulated, the largest first.
+    fn scan(&mut self, counts: &[u32]) -> Looks {
+        let mut looks = Looks::new();
+        for &count in counts.iter().rev() {
+            (self.tell)(count);
+            let run = self.run(count);
+            let Some(look) = Prober::look_as_asked(&run, &mut self.meter) else { break };
+            looks.insert(count, CountLook { says: look.says, failed: look.failed });
+        }
+        looks
+    }
+
+    /// The highest number that is VALID at full length, of those that a short look does not rule out;
+    /// where it rules out all, of those next to the least bad.
+    fn highest(&mut self, counts: &[u32], looks: &Looks) -> u32 {
+        let may_be = |count: &u32| looks.get(count).is_none_or(|look| look.says != Says::Invalid);
+        let found = counts.iter().rev().copied().filter(may_be).find(|&count| self.probe(count));
+        self.climb(found.unwrap_or(0), counts)
+    }
+
+    /// Further up from a number that is VALID, while the next is.
+    fn climb(&mut self, from: u32, counts: &[u32]) -> u32 {
+        let mut valid = from;
+        for &count in counts.iter().filter(|&&count| count > from) {
+            if !self.probe(count) {
+                break;
+            }
+            valid = count;
         }
         valid
     }
 
-    /// The same, where it is probably about `near`.
-    fn from(&mut self, near: u32, placed: u32) -> u32 {
-        let mut valid = near;
-        while valid > 0 && !self.probe(valid) {
-            valid -= 1;
+    /// The same, where it is probably about `near`: up from there, else down to the next that is VALID.
+    /// Where cards are shared by another rule nothing that is known helps, nor where none was VALID.
+    fn from(&mut self, near: u32, counts: &[u32], looks: &Looks) -> u32 {
+        if near == 0 || matches!(self.under, Under::OtherIdle) {
+            let looks = self.scan(counts);
+            return self.highest(counts, &looks);
         }
-        while valid >= near && valid < placed && self.probe(valid + 1) {
-            valid += 1;
+        if self.probe(near) {
+            return self.climb(near, counts);
         }
-        valid
+        // A number that was plainly INVALID stays so with other random numbers.
+        let is_known = matches!(self.under, Under::AsItIs);
+        let may_be = |count: &u32| {
+            !is_known || looks.get(count).is_none_or(|look| look.says != Says::Invalid)
+        };
+        let below = counts.iter().rev().copied().filter(|&count| count < near);
+        below.filter(may_be).find(|&count| self.probe(count)).unwrap_or(0)
     }
 
     /// Whether every VM is VALID with so many.
@@ -351,13 +447,32 @@ impl Search<'_> {
         }
         (self.tell)(vms);
         let run = self.run(vms);
-        let (seen, lost) = match simulate_unless_lost(&run) {
+        let (seen, lost) = match simulate_metered(&run, &mut self.meter) {
             Watched::Whole(outcome) => (Some(seen(&run, &outcome)), None),
             Watched::Lost(vm) => (None, Some(vm)),
+            // It is not known, and no answer.
+            Watched::Stopped => return false,
         };
         let valid = seen.as_ref().is_some_and(|seen| seen.failed.is_empty());
         self.probes.insert(vms, Probe { valid, seen, lost });
         valid
+    }
+
+    fn ended(&self) -> Ended {
+        match self.meter.is_spent() {
+            false => Ended::Complete,
+            true if self.meter.is_used_up() => Ended::Work,
+            true => Ended::Stopped,
+        }
+    }
+
+    /// The numbers below the answer that are INVALID.
+    fn invalid_below(&self, vms: u32, looks: &Looks) -> Vec<u32> {
+        let invalid = looks.iter().filter(|&(&count, look)| {
+            let known = self.probes.get(&count).map(|probe| !probe.valid);
+            count < vms && known.unwrap_or(look.says == Says::Invalid)
+        });
+        invalid.map(|(&count, _)| count).collect()
     }
 
     /// Whether so many are VALID with a little more work, too.
@@ -370,7 +485,10 @@ impl Search<'_> {
 
     /// Simulates a run to its end that was given up.
     fn look_closely(&mut self, vms: u32) {
-        if self.probe(vms) || self.probes[&vms].seen.is_some() {
+        if self.meter.is_spent() {
+            return;
+        }
+        if self.probe(vms) || self.probes.get(&vms).is_none_or(|probe| probe.seen.is_some()) {
             return;
         }
         let run = self.run(vms);
@@ -420,24 +538,15 @@ fn seen(run: &Experiment, outcome: &Outcome) -> Seen {
     seen
 }
 
-/// Which numbers a chart shows: all up to one more than fit, a dozen at most.
-fn drawn(vms: u32, placed: u32) -> Vec<u32> {
-    const POINTS: u32 = 12;
-    let last = (vms + 1).min(placed);
-    let step = last.div_ceil(POINTS).max(1);
-    let mut counts: Vec<u32> = (1..=last).rev().step_by(step as usize).collect();
-    counts.extend([1, vms].into_iter().filter(|count| (1..=last).contains(count)));
-    counts
-}
-
-/// The numbers from `from` on at which the cards are cut or shared in another way than with one VM
-/// less, as where a smaller vGPU type brings another time slice: there p99 may fall.
-fn rearranged(way: usize, make: MakeRun<'_>, from: u32, placed: u32) -> Vec<u32> {
-    let arrangement = |count| {
-        let run = make(way, count).ok()?;
-        run.cards.iter().map(|card| format!("{:?}", card.instances.first())).max()
-    };
-    (from..=placed).filter(|&count| arrangement(count) != arrangement(count - 1)).collect()
+/// Which numbers a chart shows: those up to one more than fit, a dozen at most.
+fn drawn(vms: u32, counts: &[u32]) -> Vec<u32> {
+    const POINTS: usize = 12;
+    let up_to = counts.iter().position(|&count| count > vms).map_or(counts.len(), |next| next + 1);
+    let counts = &counts[..up_to];
+    let step = counts.len().div_ceil(POINTS).max(1);
+    let mut drawn: Vec<u32> = counts.iter().rev().step_by(step).copied().collect();
+    drawn.extend(counts.iter().filter(|&&count| count == 1 || count == vms));
+    drawn
 }
 
 /// One point for each number of which every search that simulated it has figures.
@@ -459,23 +568,29 @@ fn curve(runs: &[&Search<'_>]) -> Vec<VmPoint> {
     points.collect()
 }
 
-/// What stands against one more than `vms`.
-fn stopped(runs: &[&Search<'_>], vms: u32, placed: u32, beyond: TooMany) -> (Obstacle, String) {
-    if vms >= placed {
-        return (beyond.obstacle, beyond.text);
+/// Where no number is VALID: what stands against the most VMs beside what stands against the fewest.
+fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32) -> String {
+    let most = counts.last().filter(|_| vms == 0 && counts.len() > 1);
+    let told = most.and_then(|most| Some((most, looks.get(most)?)));
+    match told {
+        Some((most, look)) => format!("{stopped}; with {most} VMs, {}", look.failed.join("; ")),
+        None => stopped,
     }
+}
+
+/// What stands against `next` VMs, the next number that has a place.
+fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String {
     // The first replication in which it fails tells how.
-    let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&(vms + 1))?)));
+    let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&next)?)));
     let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
-    let text = match failing {
-        Some((search, Probe { seen: Some(seen), .. })) => in_words(&search.run(vms + 1), seen),
+    match failing {
+        Some((search, Probe { seen: Some(seen), .. })) => in_words(&search.run(next), seen),
         Some((search, Probe { lost: Some(lost), .. })) => {
-            let vm = &search.run(vms + 1).vms[usize::from(lost.0)];
+            let vm = &search.run(next).vms[usize::from(lost.0)];
             format!("{}: {}", vm.name, too_late(vm))
         }
-        _ => String::new(),
-    };
-    (Obstacle::Latency, text)
+        _ => looks.get(&next).map_or(String::new(), |look| look.failed.join("; ")),
+    }
 }
 
 /// Which VM misses what, and by how much.
@@ -504,6 +619,9 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
     let mut result = WayResult {
         name: plan.ways[index].clone(),
         vms: 0,
+        invalid_below: Vec::new(),
+        looked_at: Vec::new(),
+        ended: Ended::Complete,
         vms_by_replication: Vec::new(),
         vms_other_idle: None,
         vms_inputs: None,
@@ -559,19 +677,20 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
 fn notes(ways: &[WayResult]) -> Vec<String> {
     let mut notes = Vec::new();
     for way in ways {
-        let hole = way.curve.iter().find(|point| !point.valid && point.vms <= way.vms);
-        if let Some(hole) = hole {
+        if !way.invalid_below.is_empty() {
             notes.push(format!(
-                "{}: {} VMs are INVALID and {} are VALID, so the number is no clean border",
-                way.name, hole.vms, way.vms
+                "{}: {} VMs are VALID, but fewer are not ({}): the cards are shared in another way with them, or their own queue fills too slowly",
+                way.name,
+                way.vms,
+                ranges(&way.invalid_below)
             ));
         }
-        let again = way.curve.iter().find(|point| point.valid && point.vms > way.vms + 1);
-        if let Some(again) = again {
-            notes.push(format!(
-                "{}: {} VMs are VALID again, since from there on the cards are shared in another way; {} is the last number up to which all are",
-                way.name, again.vms, way.vms
-            ));
+        if way.ended != Ended::Complete {
+            let why = match way.ended {
+                Ended::Work => "it had simulated as much as one search may",
+                _ => "it was told to stop, so that another run may say otherwise",
+            };
+            notes.push(format!("{}: the search ended early, for {why}; {} is what it knew to be VALID, and more may be", way.name, way.vms));
         }
         if way.valid_with_more_work == Some(false) {
             notes.push(format!(
@@ -590,4 +709,21 @@ fn notes(ways: &[WayResult]) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Rising numbers in few words: `1 to 3, 6`.
+pub fn ranges(numbers: &[u32]) -> String {
+    let mut runs: Vec<[u32; 2]> = Vec::new();
+    for &number in numbers {
+        match runs.last_mut() {
+            Some([_, last]) if *last + 1 == number => *last = number,
+            _ => runs.push([number, number]),
+        }
+    }
+    let runs = runs.iter().map(|[first, last]| match last - first {
+        0 => first.to_string(),
+        1 => format!("{first}, {last}"),
+        _ => format!("{first} to {last}"),
+    });
+    runs.collect::<Vec<_>>().join(", ")
 }

@@ -126,6 +126,7 @@ fn a_run_is_given_up_only_when_it_is_lost() {
                 assert!(!full.failed_rules.is_empty(), "{load} of capacity is VALID");
                 given_up.push(load);
             }
+            Watched::Stopped => unreachable!("nobody stops it"),
         }
     }
     // 40 ms are 35 of waiting, whose mean is 5 ms rho / (2 (1 - rho)) and whose tail is nearly
@@ -152,7 +153,7 @@ fn capacities_stand_side_by_side_with_bare_metal() {
         gaps: Vec::new(),
         skipped: Vec::new(),
     };
-    let found = study::capacities(&plan, &|_, _, _| {}).systems;
+    let found = study::capacities(&plan, &|_, _, _| {}, &|| false).systems;
     let names: Vec<_> = found.iter().map(|system| system.name.as_str()).collect();
     assert_eq!(names, ["queue", "queue, bare metal"]);
     let ratio = found[0].ratio_to_bare_metal.unwrap();

@@ -16,6 +16,7 @@ mod mig;
 mod mps;
 mod processes;
 mod schema;
+mod searches;
 mod shared_cards;
 mod slicing;
 mod support;

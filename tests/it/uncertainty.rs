@@ -128,7 +128,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         gaps: Vec::new(),
         skipped: Vec::new(),
     };
-    let found = &study::capacities(&plan, &|_, _, _| {}).systems[0];
+    let found = &study::capacities(&plan, &|_, _, _| {}, &|| false).systems[0];
     let [low, high] = found.capacity_per_s_between_inputs.expect("machines differ");
     let mean = found.capacity_per_s.mean;
     assert!(
@@ -176,9 +176,10 @@ fn replications_stand_beside_the_first_run() {
     assert_eq!(one.paired_ratios[0].latency["p99"].half_width, None);
 }
 
-/// The page docs/why-94-percent.md by its own scenarios, cut to half a minute. Noise: runs of so many
-/// queries end within half a percent of those of ten minutes (three seeds of the long search move a
-/// factor by 0.1 to 0.2 %), so one percent tells a wrong page from luck.
+/// The page docs/why-94-percent.md by its own scenarios, cut to a minute (half a minute leaves
+/// SSD-ResNet34 1.4 % off, 70 000 queries). Noise: runs of so many queries end within half a percent
+/// of those of ten minutes (three seeds of the long search move a factor by 0.1 to 0.2 %), so one
+/// percent tells a wrong page from luck.
 #[test]
 fn the_published_ratios_are_taken_apart_as_the_page_says() {
     const NOISE: f64 = 0.01;
@@ -197,7 +198,7 @@ fn the_published_ratios_are_taken_apart_as_the_page_says() {
         let twin = pair.baseline.as_mut().map(|baseline| &mut baseline.run.experiment);
         for experiment in [&mut pair.virtual_run.experiment].into_iter().chain(twin) {
             let settings = &mut experiment.vms[0].load.settings;
-            settings.min_duration = SimDuration::from_secs(30);
+            settings.min_duration = SimDuration::from_secs(60);
             settings.min_query_count = 1000;
             assert_eq!(experiment.vms[0].power_on, SimTime::ZERO);
         }
@@ -215,7 +216,7 @@ fn the_published_ratios_are_taken_apart_as_the_page_says() {
         gaps,
         skipped: Vec::new(),
     };
-    let found = study::capacities(&plan, &|_, _, _| {}).gaps;
+    let found = study::capacities(&plan, &|_, _, _| {}, &|| false).gaps;
     assert_eq!(found.len(), 3);
     for gap in found {
         let page = |figure: &str| {

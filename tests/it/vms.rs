@@ -53,7 +53,7 @@ fn search(text: &str) -> VmResults {
         ways: file.with_ways(|ways| ways.names()).unwrap(),
     };
     let found = file.with_ways(|ways| {
-        most_vms(&plan, &|way, count| ways.experiment(way, count), &|_, _, _| {})
+        most_vms(&plan, &|way, count| ways.experiment(way, count), &|_, _, _| {}, &|| false)
     });
     found.unwrap()
 }
@@ -91,7 +91,7 @@ fn the_answer_is_valid_and_one_more_is_not() {
         (_, 65..) => Err(TooMany { obstacle: Obstacle::Limit, text: "64".to_string() }),
         _ => Ok(run(count)),
     };
-    let found = most_vms(&plan(&["bound", "placement"]), &make, &|_, _, _| {}).ways;
+    let found = most_vms(&plan(&["bound", "placement"]), &make, &|_, _, _| {}, &|| false).ways;
     let valid = |count| simulate(&run(count)).vms[0].failed_rules.is_empty();
     let [bound, placement] = &found[..] else { panic!("two ways") };
     assert!((7..9).contains(&bound.vms), "{}", bound.vms);
@@ -127,7 +127,7 @@ fn machines_that_differ_take_fewer_or_more() {
             _ => Ok(run),
         }
     };
-    let way = &most_vms(&plan(&["one"]), &make, &|_, _, _| {}).ways[0];
+    let way = &most_vms(&plan(&["one"]), &make, &|_, _, _| {}, &|| false).ways[0];
     let [low, high] = way.vms_inputs.unwrap();
     assert!((7..9).contains(&way.vms), "{}", way.vms);
     assert!((5..7).contains(&low) && (9..12).contains(&high), "{low} to {high}");
@@ -144,7 +144,7 @@ fn none_fits_where_one_alone_misses_its_bound() {
             _ => Ok(run),
         }
     };
-    let way = &most_vms(&plan(&["one"]), &make, &|_, _, _| {}).ways[0];
+    let way = &most_vms(&plan(&["one"]), &make, &|_, _, _| {}, &|| false).ways[0];
     assert_eq!((way.vms, way.vms_per_card, way.stopped_by), (0, 0, Obstacle::Latency));
 }
 

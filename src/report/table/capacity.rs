@@ -3,7 +3,7 @@
 use super::super::number::{rate, wrap};
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, gap};
-use crate::study::{CapacityResults, Interval};
+use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
 pub fn render_capacity(results: &CapacityResults) -> String {
@@ -32,7 +32,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
             system.name.clone(),
             system.server_vms.to_string(),
             system.cards.to_string(),
-            rate(found.mean),
+            self::found(system),
         ];
         cells.extend(with_interval.then(|| half(found, rate)));
         cells.push(rate(found.mean / system.server_vms.max(1) as f64));
@@ -83,19 +83,21 @@ fn share(ratio: f64) -> String {
     format!("{ratio:.3}")
 }
 
-/// What fails just above the capacity, one line per system.
+/// From where to where each system is VALID, and what was looked at.
 fn limits(results: &CapacityResults) -> String {
-    let lines = results.systems.iter().map(|system| {
-        let line = match (system.limited_by.is_empty(), system.capacity_per_s.mean > 0.0) {
-            (true, _) => format!("{}: VALID at every rate that was tried", system.name),
-            (false, true) => {
-                format!("{}: just above, {}", system.name, system.limited_by.join("; "))
-            }
-            (false, false) => {
-                format!("{}: no rate is VALID: {}", system.name, system.limited_by.join("; "))
-            }
-        };
-        wrap(&line, WIDTH, "  ") + "\n"
+    let lines = results.systems.iter().flat_map(|system| {
+        let lines = system.said.iter().map(|said| format!("{}: {said}", system.name));
+        lines.map(|line| wrap(&line, WIDTH, "  ") + "\n").collect::<Vec<_>>()
     });
     lines.collect()
+}
+
+/// The rate, marked where it is no border or not confirmed.
+fn found(system: &SystemCapacity) -> String {
+    let written = rate(system.capacity_per_s.mean);
+    match (system.is_open, system.is_confirmed || system.capacity_per_s.mean == 0.0) {
+        (true, _) => format!("≥ {written}"),
+        (false, true) => written,
+        (false, false) => format!("~ {written}"),
+    }
 }

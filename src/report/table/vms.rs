@@ -4,7 +4,7 @@ use super::super::number::{plain, vms, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, notes};
-use crate::study::{VmResults, WayResult};
+use crate::study::{VmResults, WayResult, ranges};
 
 /// The whole text.
 pub fn render_vms(results: &VmResults) -> String {
@@ -97,10 +97,28 @@ fn said(results: &VmResults) -> String {
     wrap(&text, WIDTH, "") + "\n"
 }
 
-/// What stands against one more, one line per way.
+/// What was looked at and what stands against one more, one line per way.
 fn stops(results: &VmResults) -> String {
     let lines = results.ways.iter().map(|way| {
-        let line = format!("{}: with {}, {}", way.name, vms(way.vms + 1), way.stopped);
+        let next = way.looked_at.iter().copied().find(|&count| count > way.vms);
+        let looked = match way.looked_at.len() {
+            0 => String::new(),
+            _ => format!(" (looked at {})", ranges(&way.looked_at)),
+        };
+        let line = match (way.vms, next) {
+            (0, Some(next)) => format!(
+                "{}: no number of VMs is VALID{looked}: with {}, {}",
+                way.name,
+                vms(next),
+                way.stopped
+            ),
+            (_, next) => format!(
+                "{}: with {}, {}{looked}",
+                way.name,
+                vms(next.unwrap_or(way.vms_placed + 1)),
+                way.stopped
+            ),
+        };
         wrap(&line, WIDTH, "  ") + "\n"
     });
     lines.collect()

@@ -1,0 +1,155 @@
+//! Runs that are watched: given up once they are lost, ended once the Server VMs are served, counted.
+//!
+//! Nothing here changes what happens in a run; it only decides how much of it is simulated.
+
+use super::{Event, Outcome, Platform, VmOutcome};
+use crate::engine::{self, Ending, EventList};
+use crate::record::Recorder;
+use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
+
+/// How much may still be simulated, in events and answered samples together; and who may say stop.
+#[derive(Clone)]
+pub struct Meter<'a> {
+    left: u64,
+    stop: &'a (dyn Fn() -> bool + Sync),
+}
+
+impl<'a> Meter<'a> {
+    /// `most` events and samples; `stop` is asked now and then and ends everything when it says so.
+    pub fn new(most: u64, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
+        Self { left: most, stop }
+    }
+
+    /// Takes over what a copy of it has left.
+    pub fn follow(&mut self, copy: &Meter<'_>) {
+        self.left = copy.left;
+    }
+
+    /// Whether nothing more may be simulated.
+    pub fn is_spent(&self) -> bool {
+        self.left == 0 || (self.stop)()
+    }
+
+    /// Whether it is spent by work, not by whoever says stop.
+    pub fn is_used_up(&self) -> bool {
+        self.left == 0
+    }
+}
+
+/// What came of a run that need not be simulated to its end.
+#[derive(Clone, Debug)]
+pub enum Watched {
+    /// It was.
+    Whole(Outcome),
+    /// This VM had so many queries over its bound that it can only be INVALID.
+    Lost(VmId),
+    /// The meter was spent before either was known.
+    Stopped,
+}
+
+impl Watched {
+    /// What the run yielded, if it came to its end.
+    pub fn outcome(self) -> Option<Outcome> {
+        match self {
+            Watched::Whole(outcome) => Some(outcome),
+            Watched::Lost(_) | Watched::Stopped => None,
+        }
+    }
+}
+
+/// As [`simulate`](super::simulate), but gives up once a Server run has more queries over its bound
+/// than any run of its length may have: it will not be VALID, and an overloaded run is long.
+pub fn simulate_unless_lost(experiment: &Experiment) -> Watched {
+    simulate_metered(experiment, &mut Meter::new(u64::MAX, &|| false))
+}
+
+/// As [`simulate_unless_lost`], as far as `meter` allows; what is simulated is taken off it.
+pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watched {
+    /// How many events between two looks.
+    const STRIDE: u64 = 20_000;
+    let mut watched = Run::of(experiment);
+    while watched.go(STRIDE, meter) == Ending::EventLimit {
+        let mut vms = watched.platform.guests.iter().zip(&experiment.vms);
+        if let Some(lost) = vms.position(|(guest, vm)| is_lost(vm, &guest.recorder)) {
+            return Watched::Lost(VmId(lost as u16));
+        }
+        if meter.is_spent() {
+            return Watched::Stopped;
+        }
+    }
+    Watched::Whole(watched.platform.outcome())
+}
+
+/// Simulates until every query of every Server VM is answered, whatever the others still have to do:
+/// one entry for each VM, those that are not under Server load nothing. Nothing at all when `meter`
+/// was spent before.
+pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Option<VmOutcome>>> {
+    /// How many events between two looks: short runs have few.
+    const STRIDE: u64 = 1_000;
+    let mut watched = Run::of(experiment);
+    let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
+    while watched.go(STRIDE, meter) == Ending::EventLimit {
+        let mut vms = watched.platform.guests.iter().zip(&experiment.vms);
+        if vms.all(|(guest, vm)| !is_server(vm) || guest.is_served()) {
+            break;
+        }
+        if meter.is_spent() {
+            return None;
+        }
+    }
+    let vms = watched.platform.guests.into_iter().zip(&experiment.vms);
+    Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm))).collect())
+}
+
+/// A run that goes on by strides.
+struct Run<'a> {
+    platform: Platform<'a>,
+    events: EventList<Event>,
+    /// Samples answered at the last look.
+    answered: u64,
+}
+
+impl<'a> Run<'a> {
+    fn of(experiment: &'a Experiment) -> Self {
+        let mut platform = Platform::new(experiment);
+        let mut events = EventList::new();
+        platform.start(&mut events);
+        Self { platform, events, answered: 0 }
+    }
+
+    fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Ending {
+        let ending = engine::run(&mut self.platform, &mut self.events, stride);
+        let answers = self.platform.guests.iter().map(|guest| guest.recorder.answered());
+        let answered: u64 = answers.sum();
+        meter.left = meter.left.saturating_sub(stride + answered - self.answered);
+        self.answered = answered;
+        ending
+    }
+}
+
+/// Whether a Server run that has come so far can only be INVALID. It counts the queries that were
+/// late and those that wait beyond the bound, and allows as many as the longest run may have.
+fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
+    let settings = &vm.load.settings;
+    if vm.load.scenario != TestScenario::Server {
+        return false;
+    }
+    let rate = settings.target_qps;
+    let expected =
+        (rate * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
+    // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not.
+    let most = match vm.load.arrivals {
+        Arrivals::Bursty(_) => 2.0 * expected,
+        _ => expected + 8.0 * expected.sqrt(),
+    };
+    let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
+    let mut late = (recorder.over_latency() + recorder.rejected()) as f64;
+    if matches!(vm.load.arrivals, Arrivals::Poisson | Arrivals::Constant) {
+        // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
+        let elapsed = recorder.last_completion().saturating_since(vm.power_on);
+        let due = rate * (elapsed.as_secs_f64() - settings.target_latency.as_secs_f64());
+        let due = due - 8.0 * due.max(0.0).sqrt();
+        late += (due - recorder.answered() as f64).max(0.0);
+    }
+    late > allowed
+}

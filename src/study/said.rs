@@ -1,0 +1,157 @@
+//! A capacity in words: from where to where rates are VALID, what was looked at, and what to change.
+//!
+//! It decides nothing; every sentence is made from what a search kept.
+
+use super::border::{Ended, Limit, Looked, RangeEnd};
+use super::capacity::is_server;
+use crate::spec::{BatchRule, Experiment, VmSpec};
+
+/// What a reader must know of the borders that were found, one for each replication, in sentences
+/// without a full stop.
+pub(super) fn of_all(experiment: &Experiment, limits: &[Limit]) -> Vec<String> {
+    let [first, others @ ..] = limits else { return Vec::new() };
+    let mut said = about(experiment, first);
+    if first.ended == Ended::Complete {
+        said.extend(others.iter().find_map(early));
+    }
+    let without = others.iter().filter(|other| other.rate == 0.0).count();
+    if first.rate > 0.0 && without > 0 {
+        said.push(format!(
+            "in {without} of {} searches with other random numbers no rate is VALID: the VALID rates are too few to count on",
+            others.len()
+        ));
+    }
+    said
+}
+
+fn about(experiment: &Experiment, limit: &Limit) -> Vec<String> {
+    let mut said = Vec::new();
+    if let Some(looked) = &limit.looked {
+        said.push(range(limit, looked));
+        let also = looked.also_valid_per_s.iter().map(|[low, high]| {
+            format!("VALID by short runs also from {}/s to {}/s", digits(*low), digits(*high))
+        });
+        said.extend(also);
+        let is_above = limit.rate > 1.1 * looked.saturation_per_s;
+        said.extend((limit.is_open || is_above).then(|| too_short(experiment, limit, looked)));
+        said.extend(advice(experiment, limit));
+    } else if limit.rate > 0.0 && limit.is_open {
+        said.push(format!("VALID at every rate that was tried, up to {}/s", digits(limit.rate)));
+    }
+    said.extend(early(limit));
+    said
+}
+
+/// From where to where, and what stands at both ends.
+fn range(limit: &Limit, looked: &Looked) -> String {
+    let (low, high) = (&looked.lowest, &looked.highest);
+    let rates = looked.runs_short + looked.runs_full;
+    let tried = format!(
+        "looked at {rates} rates from {}/s to {}/s",
+        digits(low.rate_per_s),
+        digits(high.rate_per_s.max(limit.rate))
+    );
+    let at = |end: &RangeEnd| format!("at {}/s {}", digits(end.rate_per_s), end.failed.join("; "));
+    let above = match limit.failed.is_empty() {
+        true => String::new(),
+        false => format!("; just above, {}", limit.failed.join("; ")),
+    };
+    if limit.rate == 0.0 {
+        let nearest = looked.nearest.as_ref().filter(|near| near != &low && near != &high);
+        let nearest =
+            nearest.map_or(String::new(), |near| format!("; nearest to VALID, {}", at(near)));
+        let ends: Vec<String> =
+            [low, high].into_iter().filter(|end| !end.failed.is_empty()).map(at).collect();
+        return format!("no rate is VALID; {tried}: {}{nearest}", ends.join("; "));
+    }
+    if limit.is_open {
+        return format!("VALID at every rate that was tried, so this is no border; {tried}");
+    }
+    match limit.lowest {
+        Some(lowest) => format!(
+            "VALID from {}/s to {}/s; {tried}: {}{above}",
+            digits(lowest),
+            digits(limit.rate),
+            at(low)
+        ),
+        None => format!("{tried}, VALID from the lowest on{above}"),
+    }
+}
+
+/// Why a rate above what the cards can do is VALID.
+fn too_short(experiment: &Experiment, limit: &Limit, looked: &Looked) -> String {
+    let asked = super::capacity::asked_per_s(experiment);
+    let longest = experiment.vms.iter().filter(is_server).max_by(|one, other| {
+        let part = |vm: &VmSpec| vm.load.settings.target_latency;
+        part(one).cmp(&part(other))
+    });
+    let vm = longest.expect("a capacity has a Server VM");
+    let settings = &vm.load.settings;
+    let own = limit.rate * settings.target_qps / asked;
+    let made = (own * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
+    format!(
+        "the cards do about {}/s for long, but a run of {} queries is over before too many of them wait beyond the bound of {}: give it a min_duration (now {}) of several times the bound, or a shorter bound",
+        digits(looked.saturation_per_s),
+        digits(made),
+        settings.target_latency,
+        settings.min_duration
+    )
+}
+
+/// What to change where low rates wait for full batches.
+fn advice(experiment: &Experiment, limit: &Limit) -> Option<String> {
+    let fails_low = limit.rate == 0.0 || limit.lowest.is_some();
+    let waits = experiment.vms.iter().filter(is_server).find(|vm| {
+        let bound = vm.load.settings.target_latency;
+        let long = vm.server.timeout.is_none_or(|timeout| timeout >= bound);
+        vm.server.batch_rule == BatchRule::Full && vm.server.batch_max > 1 && long
+    })?;
+    let text = format!(
+        "its server waits for full batches of {}: with `server.timeout` well below the bound of {} low rates would be VALID, too",
+        waits.server.batch_max, waits.load.settings.target_latency
+    );
+    fails_low.then_some(text)
+}
+
+/// That a search ended before it knew.
+fn early(limit: &Limit) -> Option<String> {
+    let known = match (limit.rate > 0.0, limit.is_confirmed) {
+        (false, _) => "no VALID rate was known yet, which does not mean that there is none",
+        (true, true) => "the rate is VALID, but a higher one may be, too",
+        (true, false) => "the rate is VALID by short runs only",
+    };
+    match limit.ended {
+        Ended::Complete => None,
+        Ended::Work => Some(format!(
+            "the search ended early: it had simulated as much as one search may (2 billion events and samples); {known}; shorter runs would let it finish (min_duration, min_query_count)"
+        )),
+        Ended::Stopped => Some(format!(
+            "the search was stopped by its time limit; {known}; another run may come further, so this answer is not reproducible"
+        )),
+    }
+}
+
+/// A number to four digits, without the noise of binary fractions.
+pub(super) fn digits(number: f64) -> f64 {
+    if number <= 0.0 || !number.is_finite() {
+        return number;
+    }
+    format!("{number:.3e}").parse().expect("a number is written as one")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_in_sentences_have_four_digits() {
+        for (number, shown) in [
+            (97.040_134, "97.04"),
+            (52_723.41, "52720"),
+            (1.134_1e-6, "0.000001134"),
+            (0.1 + 0.2, "0.3"),
+        ] {
+            assert_eq!(digits(number).to_string(), shown);
+        }
+    }
+}
