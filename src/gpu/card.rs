@@ -113,6 +113,14 @@ impl<T> Card<T> {
         }
     }
 
+    /// So many batches of an owner wait for its streams, launched already: each is to start at the
+    /// instant at which another batch of its owner ends, so the owner keeps its turn.
+    pub fn set_queued(&mut self, owner: OwnerId, queued: usize) {
+        if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
+            turns.set_queued(usize::from(owner.slot), queued);
+        }
+    }
+
     /// Powers an owner on or off, which its neighbours in the same instance may notice.
     pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
         if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {

@@ -1,15 +1,19 @@
 //! `Turns`: owners of one instance take turns on it, one at a time, each with the whole instance.
 //!
 //! ```text
-//!  | switch | slot 0: a slice | switch | slot 1: a slice | switch | ...
+//!  | switch | slot 0: a slice | switch | slot 1: a slice, overshoot | switch | ...
 //! ```
 //! An owner's pool lives in time of its own, which passes only in the owner's turns: a batch is
 //! stopped by the end of a turn without knowing. While nobody has work nothing is an event: idle
-//! turns are caught up with when work arrives. An owner alone with work on a work-conserving
-//! instance has one turn without end.
+//! turns are caught up with when work arrives. Slices of an owner that nobody else waits behind
+//! follow one another without events.
+//!
+//! At a slice's end, if another owner is offered a turn, the holder's work runs on by the overshoot
+//! and then the engine passes; if none is, the holder's next slice begins, whatever went before.
+//! All that happens at an instant (power, then work) is known to a slice that starts or ends at it.
 
 use super::policy::policy;
-use super::run_list::RunList;
+use super::run_list::{Entry, RunList};
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, IdleRule, Overshoot, TimeSlicing, TurnOrder};
@@ -25,24 +29,31 @@ pub struct TurnsJob<T> {
 }
 
 /// What was given to one owner, after the driver's own counters.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
 pub struct Counters {
-    /// Turns it had.
+    /// Slices it began.
     pub turns: u64,
     /// Time in its turns, with work or not.
     pub scheduled: SimDuration,
     /// Time in its turns with work.
     pub run: SimDuration,
+    /// Overshoot that no shorter slice has repaid. Part of `run`.
+    pub unpaid: SimDuration,
+    /// Time it was powered on, up to the last instant at which it had work.
+    pub present: SimDuration,
+    /// What the policy promises it of that time. Both are counted only where turns overshoot:
+    /// elsewhere no owner is given what is another's.
+    pub promised: SimDuration,
 }
 
-/// One turn that is over.
+/// One turn that is over, or one slice of it that nobody waited behind.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TurnRecord {
     /// Whose it was.
     pub slot: usize,
     /// When it started, after the switch.
     pub start: SimTime,
-    /// The slice it was granted; nothing for a turn without end.
+    /// The slice it was granted; nothing for slices in a row that nobody waited behind.
     pub slice: Option<SimDuration>,
     /// When it ended, before the next switch.
     pub end: SimTime,
@@ -59,6 +70,8 @@ pub struct Turns<T> {
     turn: Option<Turn>,
     /// The window of the cap: its length and the end of the present one.
     window: Option<(SimDuration, SimTime)>,
+    /// Up to when what the policy promises was counted.
+    promised_to: SimTime,
     /// Every turn that is over, where a test asks for them.
     log: Option<Vec<TurnRecord>>,
 }
@@ -68,22 +81,28 @@ struct Owner<T> {
     pool: Pool<T>,
     /// The pool's own time: how long it has been given the engine.
     clock: SimTime,
+    /// Batches that are launched and wait for another of its batches to end.
+    queued: usize,
     /// Overshoot not repaid yet, in nanoseconds.
     debt: f64,
     /// Time used of the present window.
     used: SimDuration,
+    /// Time powered on, and what the policy promises of it, in nanoseconds.
+    present: f64,
+    promised: f64,
     counters: Counters,
 }
 
 #[derive(Clone, Copy, Debug)]
 struct Turn {
     slot: usize,
-    /// When it starts: later than now while the engine is being passed on.
+    /// When its slice starts: later than now while the engine is being passed on.
     start: SimTime,
-    /// What it was granted.
-    slice: Option<SimDuration>,
-    /// When it ends at the latest; nothing while nobody else wants the engine.
-    end: Option<SimTime>,
+    /// When the slice ends, and its length; nothing while nobody else wants the engine: then slices
+    /// follow one another from `start` on, all of them with work or all without.
+    slice: Option<(SimDuration, SimTime)>,
+    /// The slice is over and work runs on.
+    overshoots: bool,
     /// Up to when the owner's clock was moved.
     synced: SimTime,
 }
@@ -109,8 +128,11 @@ impl<T> Turns<T> {
         let owner = |&sharing: &GpuSharing| Owner {
             pool: Pool::new(share, sharing),
             clock: SimTime::ZERO,
+            queued: 0,
             debt: 0.0,
             used: SimDuration::ZERO,
+            present: 0.0,
+            promised: 0.0,
             counters: Counters::default(),
         };
         let mut turns = Self {
@@ -120,6 +142,7 @@ impl<T> Turns<T> {
             last: None,
             turn: None,
             window: window.map(|length| (length, SimTime::ZERO + length)),
+            promised_to: SimTime::ZERO,
             log: None,
         };
         turns.grant(SimTime::ZERO);
@@ -143,42 +166,66 @@ impl<T> Turns<T> {
 
     /// What each owner was given up to `now`.
     pub fn counters(&mut self, now: SimTime) -> Vec<Counters> {
-        self.catch_up(now);
-        self.sync(now);
-        self.owners.iter().map(|owner| owner.counters).collect()
+        self.pass(now);
+        let nanos = SimDuration::from_nanos_f64;
+        let counters = |owner: &Owner<T>| Counters { unpaid: nanos(owner.debt), ..owner.counters };
+        self.owners.iter().map(counters).collect()
+    }
+
+    /// So many batches of an owner are launched and wait for another of its batches to end, each to
+    /// start at that instant: as long as there are any, the owner does not run dry.
+    pub fn set_queued(&mut self, slot: usize, queued: usize) {
+        self.owners[slot].queued = queued;
     }
 
     /// Powers an owner on or off. One that goes off has no work left.
     pub fn set_running(&mut self, now: SimTime, slot: usize, is_running: bool) {
         assert!(is_running || self.owners[slot].pool.is_empty(), "owner {slot} goes off with work");
-        self.catch_up(now);
+        self.pass(now);
+        if !self.run_list.policy().follows_power() {
+            return self.run_list.update(slot, |entry| entry.is_running = is_running);
+        }
         let joins_at = self.run_list.least_scheduled();
         self.run_list.update(slot, |entry| {
             entry.is_running = is_running;
-            entry.scheduled = entry.scheduled.max(joins_at);
+            if is_running {
+                entry.scheduled = entry.scheduled.max(joins_at);
+            }
         });
+        self.count_spent();
         match self.turn {
-            Some(turn) if turn.slot == slot && !is_running => self.end_turn(now.max(turn.start)),
+            None => self.grant(now),
+            Some(turn) if turn.slot == slot && now <= turn.start => self.decide_anew(now),
+            Some(turn) if turn.slot == slot && !is_running => self.end_turn(now),
             Some(turn) if self.another_is_offered(turn.slot) => self.limit_turn(now),
             Some(_) => {}
-            None => self.grant(now),
         }
     }
 
     /// The card's clock changes, and with it the speed of all work.
     pub fn set_clock(&mut self, now: SimTime, clock: f64) {
-        self.catch_up(now);
-        self.sync(now);
+        self.pass(now);
         self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
     }
 
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
-        self.owners.iter().any(|owner| !owner.pool.is_empty())
+        self.run_list.entries().iter().any(|entry| entry.has_work)
     }
 
     fn idle_rule(&self) -> Option<IdleRule> {
         self.run_list.policy().idle_rule()
+    }
+
+    fn works(&self, slot: usize) -> bool {
+        self.run_list.entries()[slot].has_work
+    }
+
+    /// Everything up to `now` is accounted for.
+    fn pass(&mut self, now: SimTime) {
+        self.catch_up(now);
+        self.sync(now);
+        self.count_promises(now);
     }
 
     /// Moves the holder's clock to `now`.
@@ -187,28 +234,56 @@ impl<T> Turns<T> {
         if now <= turn.synced {
             return;
         }
-        let span = now - turn.synced;
+        let (slot, span) = (turn.slot, now - turn.synced);
         turn.synced = now;
-        if let Some(owner) = self.owners.get_mut(turn.slot) {
+        // Of a turn that reaches into a new window, that part counts there.
+        let opened = self.open_window(now);
+        let works = self.works(slot);
+        self.run_list.update(slot, |entry| entry.scheduled += span);
+        if let Some(owner) = self.owners.get_mut(slot) {
             owner.clock = owner.clock + span;
-            owner.used += span;
+            owner.used += opened.map_or(span, |opened| span.min(now - opened));
             owner.counters.scheduled += span;
-            if !owner.pool.is_empty() {
+            if works {
                 owner.counters.run += span;
+            }
+        }
+        self.count_spent();
+    }
+
+    /// Adds up what the policy promises each owner: the documented share of one that always has work.
+    fn count_promises(&mut self, now: SimTime) {
+        if self.slicing.overshoot == Overshoot::None || now <= self.promised_to {
+            return;
+        }
+        let span = (now - self.promised_to).as_nanos_f64();
+        self.promised_to = now;
+        let (policy, entries) = (self.run_list.policy(), self.run_list.entries());
+        let keeps_shares = policy.idle_rule().is_some();
+        let takes_part = |entry: &Entry| {
+            if keeps_shares { entry.is_running } else { entry.has_work }
+        };
+        let taking_part = entries.iter().filter(|entry| takes_part(entry)).count();
+        let shares = if keeps_shares { policy.shares(taking_part) } else { taking_part };
+        for (owner, entry) in self.owners.iter_mut().zip(entries) {
+            if entry.is_running {
+                owner.present += span;
+            }
+            if takes_part(entry) {
+                owner.promised += span / shares as f64;
+            }
+            if entry.has_work {
+                owner.counters.present = SimDuration::from_nanos_f64(owner.present);
+                owner.counters.promised = SimDuration::from_nanos_f64(owner.promised);
             }
         }
     }
 
-    /// Ends idle turns that are over by `now`: while nobody has work they are no events.
+    /// Ends idle turns that were over before `now`: while nobody has work they are no events.
     fn catch_up(&mut self, now: SimTime) {
-        // A turn that found nothing to do is over only after its instant: what comes then is seen.
-        let is_over = |turn: Turn| {
-            let end = turn.end?;
-            let polled = turn.slice == Some(SimDuration::ZERO);
-            (end < now || (end == now && !polled)).then_some(end)
-        };
         while !self.has_work()
-            && let Some(end) = self.turn.and_then(is_over)
+            && let Some((_, end)) = self.turn.and_then(|turn| turn.slice)
+            && end < now
         {
             self.sync(end);
             self.end_turn(end);
@@ -217,29 +292,28 @@ impl<T> Turns<T> {
 
     /// The present turn is over at `now`; the engine passes on.
     fn end_turn(&mut self, now: SimTime) {
+        self.limit_turn(now);
         let turn = self.turn.take().expect("a turn that ends");
-        let held = now.saturating_since(turn.start);
+        let (slice, end) = turn.slice.expect("a turn that is limited");
         self.last = Some(turn.slot);
-        let spent = self.window.is_some()
-            && self.owners.get(turn.slot).is_some_and(|owner| owner.used >= self.allowance());
         if let Some(owner) = self.owners.get_mut(turn.slot) {
             owner.counters.turns += 1;
-            let over = turn.slice.map_or(0.0, |slice| held.as_nanos_f64() - slice.as_nanos_f64());
-            owner.debt += over.max(0.0);
+            owner.debt += now.saturating_since(end).as_nanos_f64();
         }
-        self.run_list.update(turn.slot, |entry| {
-            entry.scheduled += held;
-            entry.is_spent |= spent;
-        });
-        if let Some(log) = &mut self.log {
-            log.push(TurnRecord {
-                slot: turn.slot,
-                start: turn.start,
-                slice: turn.slice,
-                end: now,
-            });
-        }
+        self.keep_record(turn.slot, turn.start, Some(slice), now);
         self.grant(now);
+    }
+
+    fn keep_record(
+        &mut self,
+        slot: usize,
+        start: SimTime,
+        slice: Option<SimDuration>,
+        end: SimTime,
+    ) {
+        if let Some(log) = &mut self.log {
+            log.push(TurnRecord { slot, start, slice, end });
+        }
     }
 
     /// Gives the free engine to whoever is next, if anyone.
@@ -249,17 +323,40 @@ impl<T> Turns<T> {
         let passes = self.last.is_some_and(|last| last != slot);
         let start = if passes { now + self.slicing.switch_cost } else { now };
         self.open_window(start);
-        let works = self.run_list.entries()[slot].has_work;
-        let slice = match self.idle_rule() {
+        let ends = self.window.is_some() || self.another_is_offered(slot);
+        let slice = ends.then(|| self.slice_from(slot, start));
+        self.turn = Some(Turn { slot, start, slice, overshoots: false, synced: start });
+    }
+
+    /// The slice of `slot` from `start` on, with its end. What is known now decides.
+    fn slice_from(&mut self, slot: usize, start: SimTime) -> (SimDuration, SimTime) {
+        let (rule, works) = (self.idle_rule(), self.works(slot));
+        let is_offered = self.run_list.policy().offers_turn(&self.run_list.entries()[slot]);
+        let slice = match rule {
+            // Powered off while the engine was on its way, or polled in vain.
+            _ if !is_offered => SimDuration::ZERO,
             Some(IdleRule::Polled) if !works => SimDuration::ZERO,
-            Some(IdleRule::SkippedAndCapped { .. }) => self.slice_within_cap(slot, start),
+            Some(IdleRule::SkippedAndCapped { .. }) => {
+                self.slice_after_repayment(slot).min(self.left_of_cap(slot, start))
+            }
             _ if works => self.slice_after_repayment(slot),
             _ => self.slicing.slice,
         };
-        let ends = self.window.is_some() || self.another_is_offered(slot);
-        let slice = ends.then_some(slice);
-        self.turn =
-            Some(Turn { slot, start, slice, end: slice.map(|slice| start + slice), synced: start });
+        (slice, start + slice)
+    }
+
+    /// The holder's turn has not begun, and power or work changed what it is to be.
+    fn decide_anew(&mut self, now: SimTime) {
+        let Some(turn) = self.turn else { return };
+        let is_offered = self.run_list.policy().offers_turn(&self.run_list.entries()[turn.slot]);
+        if !is_offered && self.last.is_none() {
+            // Nobody passed it the engine, so nothing need pass it on.
+            self.turn = None;
+            return self.grant(now);
+        }
+        let ends = turn.slice.is_some() || !is_offered || self.another_is_offered(turn.slot);
+        let slice = ends.then(|| self.slice_from(turn.slot, turn.start));
+        self.turn = Some(Turn { slice, ..turn });
     }
 
     fn another_is_offered(&self, slot: usize) -> bool {
@@ -271,49 +368,96 @@ impl<T> Turns<T> {
             .any(|(other, entry)| other != slot && policy.offers_turn(entry))
     }
 
-    /// A turn without end ends with the slice that runs at `now`.
+    /// Slices that follow one another end with the one that runs at `now`.
     fn limit_turn(&mut self, now: SimTime) {
-        if let Some(turn) = &mut self.turn
-            && turn.end.is_none()
-        {
-            let slice = self.slicing.slice;
-            let begun =
-                now.saturating_since(turn.start).as_nanos().div_ceil(slice.as_nanos()).max(1);
-            turn.slice = Some(slice * begun);
-            turn.end = Some(turn.start + slice * begun);
+        let Some(turn) = self.turn.filter(|turn| turn.slice.is_none()) else { return };
+        let works = self.works(turn.slot);
+        if self.idle_rule() == Some(IdleRule::Polled) && !works {
+            // It looked for work all the time, and found none.
+            let slice = Some((SimDuration::ZERO, now));
+            self.turn = Some(Turn { start: now, slice, ..turn });
+            return;
         }
+        let (mut start, mut begun) = (turn.start, 0);
+        let slice = loop {
+            if !works || !self.owes(turn.slot) {
+                let whole = self.slicing.slice;
+                let span = now.saturating_since(start).as_nanos();
+                let before = span.div_ceil(whole.as_nanos()).saturating_sub(1);
+                (start, begun) = (start + whole * before, begun + before);
+                break whole;
+            }
+            let slice = self.slice_after_repayment(turn.slot);
+            if start + slice >= now {
+                break slice;
+            }
+            (start, begun) = (start + slice, begun + 1);
+        };
+        if start > turn.start {
+            self.keep_record(turn.slot, turn.start, None, start);
+        }
+        if let Some(owner) = self.owners.get_mut(turn.slot) {
+            owner.counters.turns += begun;
+        }
+        self.turn = Some(Turn { start, slice: Some((slice, start + slice)), ..turn });
+    }
+
+    /// Whether slices of `slot` are shortened: adaptive round robin, which best effort has not.
+    fn owes(&self, slot: usize) -> bool {
+        let adaptive = matches!(self.slicing.order, TurnOrder::RoundRobin { .. });
+        let owes = self.owners.get(slot).is_some_and(|owner| owner.debt > 0.0);
+        adaptive && self.idle_rule().is_some() && self.slicing.slice_floor < Share::WHOLE && owes
     }
 
     /// Adaptive round robin: a part of the debt shortens this slice.
     fn slice_after_repayment(&mut self, slot: usize) -> SimDuration {
-        let slice = self.slicing.slice.as_nanos_f64();
-        let TurnOrder::RoundRobin { averaging_factor } = self.slicing.order else {
-            return self.slicing.slice;
-        };
+        let whole = self.slicing.slice;
+        let TurnOrder::RoundRobin { averaging_factor } = self.slicing.order else { return whole };
+        if !self.owes(slot) {
+            return whole;
+        }
+        let most = whole.as_nanos_f64() * (1.0 - self.slicing.slice_floor.get());
         let owner = &mut self.owners[slot];
-        let most = slice * (1.0 - self.slicing.slice_floor.get());
         let repaid = (owner.debt / f64::from(averaging_factor)).min(most);
         owner.debt -= repaid;
-        SimDuration::from_nanos_f64(slice - repaid)
+        // What is left of less than a nanosecond would be repaid for ever.
+        if owner.debt < 1.0 {
+            owner.debt = 0.0;
+        }
+        SimDuration::from_nanos_f64(whole.as_nanos_f64() - repaid)
     }
 
-    /// No more than what is left of the owner's share of the window that `start` lies in.
-    fn slice_within_cap(&self, slot: usize, start: SimTime) -> SimDuration {
+    /// What is left of the owner's share of the window that `start` lies in.
+    fn left_of_cap(&self, slot: usize, start: SimTime) -> SimDuration {
         let (_, end) = self.window.expect("a cap has a window");
         let left = self.allowance().as_nanos().saturating_sub(self.owners[slot].used.as_nanos());
-        self.slicing.slice.min(SimDuration::from_nanos(left)).min(end - start)
+        SimDuration::from_nanos(left).min(end - start)
     }
 
-    /// Starts a new window of the cap once the present one is over.
-    fn open_window(&mut self, now: SimTime) {
-        let Some((length, end)) = &mut self.window else { return };
+    /// Starts a new window of the cap once the present one is over; when that one began.
+    fn open_window(&mut self, now: SimTime) -> Option<SimTime> {
+        let (length, end) = self.window.as_mut()?;
         if now < *end {
+            return None;
+        }
+        let opened = *end + *length * ((now - *end).as_nanos() / length.as_nanos());
+        *end = opened + *length;
+        self.owners.iter_mut().for_each(|owner| owner.used = SimDuration::ZERO);
+        self.count_spent();
+        Some(opened)
+    }
+
+    /// Under a cap: notes who has had its share of the present window.
+    fn count_spent(&mut self) {
+        if self.window.is_none() {
             return;
         }
-        *end = *end + *length * ((now - *end).as_nanos() / length.as_nanos() + 1);
-        for slot in 0..self.owners.len() {
-            self.owners[slot].used = SimDuration::ZERO;
-            self.run_list.update(slot, |entry| entry.is_spent = false);
+        let allowance = self.allowance();
+        for (slot, owner) in self.owners.iter().enumerate() {
+            let is_spent = owner.used >= allowance;
+            if self.run_list.entries()[slot].is_spent != is_spent {
+                self.run_list.update(slot, |entry| entry.is_spent = is_spent);
+            }
         }
     }
 
@@ -333,16 +477,73 @@ impl<T> Turns<T> {
         Some(turn.synced + (owner.pool.next_change()? - owner.clock))
     }
 
-    /// When the present turn ends if its owner keeps having work.
-    fn latest_end(&self) -> Option<SimTime> {
+    /// When the slice ends, or the overshoot that follows it; the end of the running batch is a
+    /// change of its own.
+    fn turn_end(&self) -> Option<SimTime> {
         let turn = self.turn?;
-        let works = self.run_list.entries()[turn.slot].has_work;
-        let end = turn.end?;
-        Some(match self.slicing.overshoot {
-            Overshoot::Constant(over) if works => end + over,
-            Overshoot::Batch if works => end.max(self.completion().expect("work that ends")),
-            _ => end,
-        })
+        let (_, end) = turn.slice?;
+        match self.slicing.overshoot {
+            _ if !turn.overshoots => Some(end),
+            Overshoot::Constant(over) => Some(end + over),
+            Overshoot::Batch | Overshoot::None => None,
+        }
+    }
+
+    /// The holder is idle and gets work at `now`: before its turn, or while it lasts.
+    fn wake_holder(&mut self, now: SimTime, slot: usize) {
+        let Some(turn) = self.turn else { return };
+        if now > turn.start && turn.slice.is_none() {
+            match self.idle_rule() {
+                // It looks for work at every instant, and finds it at this one.
+                Some(IdleRule::Polled) => self.turn = Some(Turn { start: now, ..turn }),
+                _ => self.limit_turn(now),
+            }
+        }
+        self.run_list.update(slot, |entry| entry.has_work = true);
+        if now <= turn.start {
+            self.decide_anew(now);
+        }
+    }
+
+    /// What comes of a turn at `now`, when a batch of its holder is done or its slice is over.
+    fn step_turn(&mut self, now: SimTime, done: &mut Vec<T>) {
+        let (before, is_over) = (done.len(), self.turn_end().is_some_and(|end| now >= end));
+        let Some(turn) = self.turn else { return };
+        let mut works = false;
+        if let Some(owner) = self.owners.get_mut(turn.slot) {
+            owner.pool.advance(owner.clock, done);
+            works = !owner.pool.is_empty() || owner.queued > 0;
+        }
+        let batch_ended = done.len() > before;
+        let keeps_rest = matches!(self.idle_rule(), Some(IdleRule::Burned | IdleRule::RestBurned));
+        if !works {
+            self.limit_turn(now);
+            self.run_list.update(turn.slot, |entry| entry.has_work = false);
+        }
+        let by_batch = self.slicing.overshoot == Overshoot::Batch;
+        let ends = match () {
+            () if turn.overshoots => is_over || !works || (by_batch && batch_ended),
+            () if is_over => {
+                let runs_on = match self.slicing.overshoot {
+                    Overshoot::None => false,
+                    Overshoot::Batch => works && !batch_ended,
+                    Overshoot::Constant(_) => works,
+                };
+                !(runs_on && self.must_pass(turn.slot))
+            }
+            () => !works && !keeps_rest,
+        };
+        if ends {
+            self.end_turn(now);
+        } else if is_over && let Some(turn) = &mut self.turn {
+            turn.overshoots = true;
+        }
+    }
+
+    /// Whether the engine is another's, or the cap's, at the end of the holder's slice.
+    fn must_pass(&self, slot: usize) -> bool {
+        let keeps = self.run_list.policy().offers_turn(&self.run_list.entries()[slot]);
+        !keeps || self.another_is_offered(slot)
     }
 }
 
@@ -351,23 +552,23 @@ impl<T> Station for Turns<T> {
     type Done = T;
 
     fn submit(&mut self, now: SimTime, TurnsJob { slot, job }: TurnsJob<T>) {
-        self.catch_up(now);
-        self.sync(now);
+        self.pass(now);
         let owner = &mut self.owners[slot];
         owner.pool.submit(owner.clock, job);
-        self.run_list.update(slot, |entry| entry.has_work = true);
-        match &mut self.turn {
-            None => self.grant(now),
-            // Polling was about to find nothing, and finds work.
-            Some(turn) if turn.slot == slot && turn.slice == Some(SimDuration::ZERO) => {
-                turn.slice = Some(self.slicing.slice);
-                turn.end = Some(turn.start + self.slicing.slice);
-            }
+        if self.works(slot) {
+            return;
+        }
+        match self.turn {
+            Some(turn) if turn.slot == slot => self.wake_holder(now, slot),
             Some(turn) => {
-                let holder = turn.slot;
-                if self.another_is_offered(holder) {
+                self.run_list.update(slot, |entry| entry.has_work = true);
+                if self.another_is_offered(turn.slot) {
                     self.limit_turn(now);
                 }
+            }
+            None => {
+                self.run_list.update(slot, |entry| entry.has_work = true);
+                self.grant(now);
             }
         }
     }
@@ -379,31 +580,17 @@ impl<T> Station for Turns<T> {
         match (self.turn, self.window) {
             (None, Some((_, window_end))) => Some(window_end),
             (None, None) => unreachable!("an engine that is free while there is work"),
-            (Some(_), _) => self.completion().into_iter().chain(self.latest_end()).min(),
+            (Some(_), _) => self.completion().into_iter().chain(self.turn_end()).min(),
         }
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
         while let Some(at) = self.next_change().filter(|&at| at <= now) {
-            let Some(turn) = self.turn else {
-                self.grant(at);
-                continue;
-            };
-            let latest_end = self.latest_end();
             self.sync(at);
-            let mut is_dry = true;
-            if let Some(owner) = self.owners.get_mut(turn.slot) {
-                owner.pool.advance(owner.clock, done);
-                is_dry = owner.pool.is_empty();
-                self.run_list.update(turn.slot, |entry| entry.has_work = !is_dry);
-            }
-            let keeps_rest =
-                matches!(self.idle_rule(), Some(IdleRule::Burned | IdleRule::RestBurned));
-            let past_end = turn.end.is_some_and(|end| at >= end);
-            if latest_end.is_some_and(|end| at >= end) || (is_dry && (past_end || !keeps_rest)) {
-                self.end_turn(at);
-            } else if is_dry {
-                self.limit_turn(at);
+            self.count_promises(at);
+            match self.turn {
+                Some(_) => self.step_turn(at, done),
+                None => self.grant(at),
             }
         }
     }

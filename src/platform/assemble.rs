@@ -63,6 +63,7 @@ impl<'a> Platform<'a> {
             first_stream,
             stream_count,
             next_stream: 0,
+            queued: 0,
             order,
         });
     }

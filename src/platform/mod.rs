@@ -119,6 +119,8 @@ struct GuestGpu {
     first_stream: u16,
     stream_count: u16,
     next_stream: u16,
+    /// Batches at the gates of its streams: launched, and not on the card yet.
+    queued: usize,
     order: Timed<Sequencer<BatchId>>,
 }
 

@@ -123,6 +123,9 @@ impl Platform<'_> {
                 slot.copy_in.arm(StationId::CopyIn(card), events);
             }
             Stage::Stream => {
+                let guest_gpu = &mut self.guest_gpus[gpu];
+                guest_gpu.queued += 1;
+                slot.card.station.set_queued(guest_gpu.owner, guest_gpu.queued);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.submit(now, id);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -137,7 +140,10 @@ impl Platform<'_> {
                     batch.size_sum,
                     batch.luck,
                 );
-                let owner = self.guest_gpus[gpu].owner;
+                let guest_gpu = &mut self.guest_gpus[gpu];
+                let owner = guest_gpu.owner;
+                guest_gpu.queued -= 1;
+                slot.card.station.set_queued(owner, guest_gpu.queued);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);

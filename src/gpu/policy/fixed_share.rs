@@ -22,6 +22,10 @@ impl TimeSlicePolicy for FixedShare {
         self.slots
     }
 
+    fn follows_power(&self) -> bool {
+        false
+    }
+
     fn offers_turn(&self, entry: &Entry) -> bool {
         offered_under(self.idle, entry)
     }

@@ -64,6 +64,11 @@ pub trait TimeSlicePolicy: std::fmt::Debug {
         running
     }
 
+    /// Whether powering a vGPU on or off changes whose turn it is.
+    fn follows_power(&self) -> bool {
+        true
+    }
+
     /// What an idle turn becomes; nothing where idle owners have none.
     fn idle_rule(&self) -> Option<IdleRule>;
 }
