@@ -2,19 +2,21 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CalibrateArgs, Failure, output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
-use crate::report::{self, Folder, table};
+use crate::report::{self, Folder, Maker, table};
 use crate::study::{self, CalibrationPlan};
 use anyhow::Context;
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs the command.
 pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let plan = plan(arguments, configs)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&plan.name));
-    let folder = Folder::open(&out, arguments.force)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Calibrate, arguments.force)?);
     if let Some(path) = &arguments.workload {
         report::can_write(path)?;
     }
@@ -33,6 +35,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     ));
 
     let progress = progress::Progress::timed(arguments.manner.quiet);
+    let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = with_threads(arguments.manner.threads, || study::calibrate(&plan, &show))?;
     progress.clear();

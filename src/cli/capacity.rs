@@ -2,13 +2,15 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, output, progress};
 use crate::config::{SweepFile, Task};
-use crate::report::{self, Folder, table};
+use crate::report::{self, Folder, Maker, table};
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs the command.
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
@@ -26,7 +28,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     }
     let folder_name = format!("{}-capacity", plan.name);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
-    let folder = Folder::open(&out, settings.force)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Capacity, settings.force)?);
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
@@ -35,6 +37,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
     let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let _watch = Watch::over_all(&folder, progress.bar());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let stop = || progress.is_over();
     let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show, &stop))?;
@@ -97,6 +100,9 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
             if let Some(error) = &point.error {
                 skipped.push(format!("{name}: {error}"));
                 continue;
+            }
+            if point.not_applicable.is_some() {
+                continue; // The file says that there is no such system.
             }
             let experiment = points.experiment(index);
             if study::asked_per_s(&experiment) > 0.0 {

@@ -73,6 +73,9 @@ pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), F
 fn tell_error_rows(task: &Task) {
     let Task::Sweep(file) = task else { return };
     let points = file.sweep().points.iter();
+    for (point, why) in points.clone().filter_map(|p| Some((p, p.not_applicable.as_ref()?))) {
+        output::message(&format!("n/a: {}: {why}", file.sweep().label(point)));
+    }
     for (point, error) in points.filter_map(|point| Some((point, point.error.as_ref()?))) {
         output::message(&format!("error row: {}: {error}", file.sweep().label(point)));
     }
@@ -86,9 +89,14 @@ pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
         1 => ", 1 of them an error".to_string(),
         _ => format!(", {failed} of them errors"),
     };
-    let runs = (sweep.points.len() - failed) * sweep.replications as usize;
+    let none = match sweep.not_applicable() {
+        0 => String::new(),
+        none => format!(", {none} of them not applicable"),
+    };
+    let simulated = sweep.points.iter().filter(|point| point.is_simulated()).count();
+    let runs = simulated * sweep.replications as usize;
     let points = count(sweep.points.len(), "point");
-    format!("{}: {points}{errors}, {}", sweep.name, count(runs, "run"))
+    format!("{}: {points}{none}{errors}, {}", sweep.name, count(runs, "run"))
 }
 
 /// What a scenario asks for, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.

@@ -11,6 +11,7 @@ mod explanation;
 mod export;
 mod failure;
 mod import;
+mod interrupt;
 mod layouts;
 mod manual;
 mod mig;
@@ -382,8 +383,8 @@ Examples:
 
 const SWEEP_HELP: &str = "\
 An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
-output/.slicewise-partial-<scenario>, and count as long as their point, the seed and the version of
-slicewise are the same.
+the output folder, in .slicewise-partial, and count as long as their point, the seed and the version
+of slicewise are the same. Once all are done the results take its place.
 
 Examples:
   slicewise sweep scenarios/vcpu-knee.toml
@@ -391,8 +392,9 @@ Examples:
   slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
 
 Exit codes:
-  0  every point was simulated
-  3  some points could not be: their rows say why; the others are there";
+  0  every point was simulated, but for those that the file declares not applicable
+  3  some points could not be: their rows say why; the others are there
+  130, 143  interrupted; what is finished is kept";
 
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<(), Failure> {
@@ -401,6 +403,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         When::Always => anstream::ColorChoice::Always.write_global(),
         When::Never => anstream::ColorChoice::Never.write_global(),
     }
+    interrupt::handle();
     let configs = cli.configs.as_deref();
     match cli.command {
         Command::Run(arguments) => run::run(arguments, configs),

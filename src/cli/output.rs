@@ -4,12 +4,21 @@
 
 use super::Failure;
 use anyhow::Context;
-use std::io::{ErrorKind, Write};
+use std::io::{ErrorKind, Read, Write};
 
 /// Writes data to standard output, without colours where they would not show.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout();
     match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
+        other => Ok(other.context("cannot write to standard output")?),
+    }
+}
+
+/// Copies data to standard output.
+pub(super) fn copy(mut data: impl Read) -> Result<(), Failure> {
+    let mut stdout = anstream::stdout();
+    match std::io::copy(&mut data, &mut stdout).and_then(|_| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
         other => Ok(other.context("cannot write to standard output")?),
     }

@@ -20,6 +20,7 @@ pub(crate) enum ShowProgress {
 }
 
 /// A bar that shows nothing when `hidden`, or when nobody watches.
+#[derive(Clone)]
 pub(super) struct Progress(ProgressBar);
 
 impl Progress {
@@ -67,6 +68,11 @@ struct Plain {
 }
 
 impl Search {
+    /// What shows it.
+    pub(super) fn bar(&self) -> &Progress {
+        &self.bar
+    }
+
     /// So long nothing need be said.
     const QUIET: Duration = Duration::from_secs(5);
 

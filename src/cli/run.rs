@@ -2,12 +2,14 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::{Failure, RunOnceArgs, SweepArgs, check, output, progress, sweep};
 use crate::config::Task;
-use crate::report::{self, Folder, table};
+use crate::report::{self, Folder, Maker, table};
 use crate::study::{self, Results, Side};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Runs of each side unless the command line says how many: the least that give an interval worth
 /// the name.
@@ -30,7 +32,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
     // Before the work: nobody likes to hear after it that the folder was wrong.
-    let folder = Folder::open(&out, arguments.force)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Run, arguments.force)?);
     if !arguments.manner.quiet {
         scenario.warnings.iter().for_each(|warning| output::message(warning));
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
@@ -38,6 +40,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
 
     let count = replications.unwrap_or(REPLICATIONS);
     let progress = progress::Progress::new(arguments.hides_progress());
+    let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results =
         with_threads(arguments.manner.threads, || study::run_replicated(&scenario, count, &show))?;

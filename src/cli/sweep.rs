@@ -2,12 +2,15 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, SweepArgs, check, output, progress};
 use crate::config::{SweepFile, Task};
-use crate::report::{self, Folder, Partial, table};
-use crate::study::{self, Memory, PointRun, SweepResults};
+use crate::report::{Folder, Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
+use crate::study::{self, SweepResults};
+use anyhow::Context;
 use std::path::Path;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Runs the command.
@@ -25,8 +28,8 @@ pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), F
 pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Failure> {
     let (sweep, settings) = (file.sweep(), &arguments.run);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&sweep.name));
-    let folder = Folder::open(&out, settings.force)?;
-    let partial = Partial::open(&folder, arguments.fresh)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Sweep, settings.force)?);
+    let partial = Arc::new(Partial::open(&folder, arguments.fresh)?);
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
@@ -34,56 +37,91 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     };
     say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
 
-    let results = simulate(file, &partial, arguments, &say)?;
-    let files = report::sweep_files(&results)?;
-    folder.write(&files)?;
+    let mut files = SweepFiles::begin(&folder, sweep)?;
+    let (results, _watch) = simulate(file, (&folder, &partial), &mut files, arguments)?;
+    let names = files.finish(&results)?;
+    folder.commit()?;
     partial.remove();
-    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    match settings.manner.json {
-        true => output::data(&report::sweep_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_sweep(&results)))?,
+    match results.taken_over {
+        0 => {}
+        taken => {
+            let all: usize = results.points.iter().map(|point| point.runs).sum();
+            say(format!("took over {taken} of {all} runs from an interrupted sweep"));
+        }
     }
-    let is_invalid = |run: &PointRun| run.groups.iter().any(|group| !group.valid);
-    let invalid = results.points.iter().filter(|point| point.runs.iter().any(is_invalid)).count();
+    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    if settings.manner.json {
+        let path = folder.path().join(SWEEP_DOCUMENT);
+        let document = std::fs::File::open(&path);
+        output::copy(document.with_context(|| format!("cannot read {}", path.display()))?)?;
+    } else {
+        output::data(&table::paint(&table::render_sweep(&results)))?;
+    }
     match results.failed() {
-        0 => settings.judge(invalid, results.points.len()),
+        0 => settings.judge(results.invalid(), results.points.len()),
         failed => Err(Failure::Points { failed, all: results.points.len() }),
     }
 }
 
-/// Simulates what is not known yet.
+/// Simulates what is not known yet, and adds the rows to the files.
 fn simulate(
     file: &SweepFile,
-    partial: &Partial,
+    (folder, partial): (&Arc<Folder>, &Arc<Partial>),
+    files: &mut SweepFiles<'_>,
     arguments: &SweepArgs,
-    say: &(impl Fn(String) + Sync),
-) -> Result<SweepResults, Failure> {
-    let progress = progress::Progress::timed(arguments.run.hides_progress());
-    let taken = AtomicU64::new(0);
-    let recall = |key: &str| {
-        let found = partial.recall(key);
-        if found.is_some() {
-            taken.fetch_add(1, Ordering::Relaxed);
-        }
-        found
+) -> Result<(SweepResults, Watch), Failure> {
+    let (progress, done) = (progress::Progress::timed(arguments.run.hides_progress()), Done::new());
+    let (told, runs) = (done.clone(), Arc::clone(partial));
+    let once = file.sweep().replications == 1;
+    let watch = Watch::over(folder, &progress, move || told.in_words(once, &runs));
+    let show = |finished, all, doing: &str| {
+        done.set(finished, all);
+        progress.set(finished, all, doing);
     };
-    let keep = |key: &str, run: &PointRun| partial.keep(key, run);
-    let memory = Memory { recall: &recall, keep: &keep };
-    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let mut each = |row: study::PointRow<'_>| files.add(&row);
     let results = file.with_points(|points| {
         let experiment = |index| points.experiment(index);
+        let memory: &Partial = partial;
         with_threads(arguments.run.manner.threads, || {
-            study::sweep(file.sweep(), &experiment, &memory, &show)
+            study::sweep(file.sweep(), &experiment, memory, &show, &mut each)
         })
-    })??;
+    });
     progress.clear();
-    match taken.into_inner() {
-        0 => {}
-        taken => {
-            let all = results.points.iter().map(|point| point.runs.len()).sum::<usize>();
-            say(format!("took over {taken} of {all} runs from an interrupted sweep"));
+    let results = results.and_then(|results| Ok(results?));
+    if results.is_err() && partial.count() > 0 {
+        output::message(&done.in_words(once, partial));
+    }
+    Ok((results?, watch))
+}
+
+/// How many runs are finished, of how many.
+#[derive(Clone)]
+struct Done(Arc<[AtomicU64; 2]>);
+
+impl Done {
+    fn new() -> Self {
+        Self(Arc::new([AtomicU64::new(0), AtomicU64::new(0)]))
+    }
+
+    fn set(&self, done: u64, all: u64) {
+        self.0[0].fetch_max(done, Ordering::Relaxed);
+        self.0[1].store(all, Ordering::Relaxed);
+    }
+
+    /// What is kept of an unfinished sweep; a file of nothing is not.
+    fn in_words(&self, once: bool, partial: &Partial) -> String {
+        let [done, all] = [0, 1].map(|index| self.0[index].load(Ordering::Relaxed));
+        if partial.count() == 0 {
+            partial.remove();
+            return "nothing was finished yet, and nothing is kept".to_string();
+        }
+        let what = if once { "points" } else { "runs" };
+        match all {
+            0 => format!("what was finished before is kept in {}", partial.path().display()),
+            all => format!(
+                "{done} of {all} {what} are kept in {}; start the same command again to go on",
+                partial.path().display()
+            ),
         }
     }
-    Ok(results)
 }

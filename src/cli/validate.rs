@@ -2,13 +2,15 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, Manner, output, progress};
 use crate::config::{Catalogue, validation};
-use crate::report::{self, Folder, table};
+use crate::report::{self, Folder, Maker, table};
 use crate::study;
 use clap::Args;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 /// Below the options.
 pub(super) const HELP: &str = "\
@@ -58,7 +60,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let (queries, fit_queries) = (arguments.queries, arguments.fit_queries);
     let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
-    let folder = Folder::open(&out, arguments.force)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Validate, arguments.force)?);
     if let Some(path) = &arguments.page {
         report::can_write(path)?;
     }
@@ -70,6 +72,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     say(format!("validation: {} measured runs", input.rows.len()));
 
     let progress = progress::Progress::timed(arguments.manner.quiet);
+    let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = with_threads(arguments.manner.threads, || study::validate(&input, &show))?;
     progress.clear();

@@ -2,12 +2,14 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, output, progress};
 use crate::config::CountFile;
-use crate::report::{self, Folder, table};
+use crate::report::{self, Folder, Maker, table};
 use crate::study::{self, VmPlan};
 use std::path::Path;
+use std::sync::Arc;
 
 /// Runs the command; `group` is the name of the `[[vm]]` to count, empty for the only one.
 pub(super) fn run(
@@ -21,7 +23,7 @@ pub(super) fn run(
     let file = CountFile::load(&settings.path, &options, group)?;
     let folder_name = format!("{}-vms", file.name);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
-    let folder = Folder::open(&out, settings.force)?;
+    let folder = Arc::new(Folder::open(&out, Maker::Vms, settings.force)?);
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
@@ -29,6 +31,7 @@ pub(super) fn run(
     };
 
     let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let _watch = Watch::over_all(&folder, progress.bar());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let stop = || progress.is_over();
     let results = file.with_ways(|ways| {

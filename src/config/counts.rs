@@ -145,7 +145,7 @@ impl CountFile {
         let count = KeyPath::parse(&format!("vm[{index}].count")).expect("this is a path");
         let mut table = match tree.contains_key("sweep") {
             true => SweepTable::read(Reader::new(file, tree, problems).table("sweep")?)?,
-            false => SweepTable { axes: Vec::new(), lines: Vec::new(), replications: 1 },
+            false => SweepTable::nothing(file),
         };
         leave_out_count(&mut table, index, &group, file, problems);
         let mut base = tree.clone();

@@ -17,6 +17,7 @@ mod conf;
 mod counts;
 mod diagnostic;
 mod entries;
+mod exclusion;
 mod explain;
 mod facts;
 mod foreign;

@@ -92,7 +92,12 @@ impl Points<'_> {
     }
 
     /// The point as the sweep's plan names it.
-    pub(super) fn describe(&self, point: usize, error: Option<String>) -> SweepPoint {
+    pub(super) fn describe(
+        &self,
+        point: usize,
+        error: Option<String>,
+        not_applicable: Option<String>,
+    ) -> SweepPoint {
         let choice = self.choice(point);
         let axes = self.table.axes.iter().zip(&choice.values);
         let values: Vec<_> = axes.map(|(axis, value)| axis.values[*value].clone()).collect();
@@ -103,7 +108,14 @@ impl Points<'_> {
                 (ParameterValue { text, number: None }, 0)
             }
         };
-        SweepPoint { line, x, values, error }
+        SweepPoint { line, x, values, error, not_applicable }
+    }
+
+    /// The declaration that a point is none, by its index.
+    pub(super) fn exclusion(&self, point: usize) -> Option<usize> {
+        let Choice { line, values } = self.choice(point);
+        let table = &self.table;
+        table.exclusions.iter().position(|one| one.means(line, &table.axes, &values))
     }
 
     /// Names of the lines of the charts.

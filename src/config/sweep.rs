@@ -2,25 +2,29 @@
 //!
 //! It says what is written there; what a value does to the file is found out in `points`.
 
-use super::diagnostic::{Diagnostic, Spot};
+use super::diagnostic::{Diagnostic, SourceFile, Spot};
+use super::exclusion::{self, Exclusion};
 use super::keypath::KeyPath;
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::ParameterValue;
 use crate::units::SimDuration;
+use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr;
+use std::sync::Arc;
 use toml::de::DeValue;
 
-/// Most points of a sweep, and most values of an axis.
-pub(super) const POINTS_MAX: usize = 10_000;
+/// Most VMs in all points of a sweep: each is read and checked before anything runs. No single
+/// dimension has a bound of its own, but it can be no larger than this.
+pub(super) const POINTS_MAX: usize = 100_000;
 
-/// Most runs of one point.
-pub(super) const REPLICATIONS_MAX: u32 = 100;
+/// Most VMs in all runs of a sweep: each is a row on disk or a part of one.
+pub(super) const RUNS_MAX: usize = 1_000_000;
 
 /// The keys of `[sweep]` that are no paths.
-const KEYS: [&str; 3] = ["x", "line", "replications"];
+const KEYS: [&str; 4] = ["x", "line", "not_applicable", "replications"];
 
 /// The table.
 #[derive(Debug)]
@@ -29,7 +33,11 @@ pub(super) struct SweepTable<'a> {
     pub(super) axes: Vec<Axis<'a>>,
     /// `[[sweep.line]]`.
     pub(super) lines: Vec<Line<'a>>,
+    /// `[[sweep.not_applicable]]`.
+    pub(super) exclusions: Vec<Exclusion>,
     pub(super) replications: u32,
+    /// Where the table stands.
+    pub(super) spot: Spot,
 }
 
 /// A key and its values; `with` sets others in step.
@@ -69,22 +77,36 @@ impl<'a> SweepTable<'a> {
     /// Reads the table; what is wrong is reported.
     pub(super) fn read(mut table: Reader<'a>) -> Option<Self> {
         let replications = table.get("replications");
-        let replications = replications.map(|value| value.count(1..=REPLICATIONS_MAX, " runs"));
+        let replications = replications.map(|value| value.count(1..=RUNS_MAX as u32, " runs"));
         let x = table.get("x").map(|value| Axis::read_long(&value));
         let lines = table.get("line").map_or(Some(Vec::new()), |value| read_lines(&value));
+        let excluded = table.get("not_applicable").map(|value| exclusion::read(&value));
         let short = short_axes(&mut table, "");
         let spot = table.spot();
         let mut axes = Vec::new();
         for axis in x.into_iter().chain(short) {
             axes.push(axis?);
         }
-        let found = Self { axes, lines: lines?, replications: replications.unwrap_or(Some(1))? };
+        let lines = lines?;
+        let exclusions = match excluded {
+            Some(written) => exclusion::resolve(written?, &axes, &lines)?,
+            None => Vec::new(),
+        };
+        let replications = replications.unwrap_or(Some(1))?;
+        let found = Self { axes, lines, exclusions, replications, spot: spot.clone() };
         if found.axes.is_empty() && found.lines.is_empty() {
             let diagnostic = Diagnostic::at(&spot, "`sweep` names nothing that varies");
             table.report(diagnostic.help("write for example vm.vcpus = [1, 2, 4, 8]"));
             return None;
         }
-        found.is_not_too_large(&table, &spot).then_some(found)
+        found.is_not_too_large(&table).then_some(found)
+    }
+
+    /// A table in which nothing varies.
+    pub(super) fn nothing(file: &Arc<SourceFile>) -> Self {
+        let spot = Spot { file: file.clone(), span: 0..0 };
+        let (axes, lines, exclusions) = (Vec::new(), Vec::new(), Vec::new());
+        Self { axes, lines, exclusions, replications: 1, spot }
     }
 
     /// How many points there are.
@@ -93,17 +115,37 @@ impl<'a> SweepTable<'a> {
         axes.fold(self.lines.len().max(1), usize::saturating_mul)
     }
 
-    fn is_not_too_large(&self, table: &Reader<'_>, spot: &Spot) -> bool {
-        let (points, runs) =
-            (self.points(), self.points().saturating_mul(self.replications as usize));
-        let title = match (points > POINTS_MAX, runs > 10 * POINTS_MAX) {
-            (true, _) => format!("the sweep has {points} points"),
-            (_, true) => format!("the sweep has {runs} runs"),
-            _ => return true,
+    /// What is wrong with the size of a sweep that has so many VMs in its points; nothing if it is
+    /// none too large. The products count, since work, memory and disk go with them.
+    pub(super) fn too_large(&self, vms: usize) -> Option<Diagnostic> {
+        let points = self.points();
+        let runs = vms.saturating_mul(self.replications as usize);
+        let of = match self.replications {
+            1 => format!("{points} points"),
+            count => format!("{points} points x {count} replications"),
         };
-        let allowed = format!("at most {POINTS_MAX} points, and {} runs", 10 * POINTS_MAX);
-        table.report(Diagnostic::at(spot, title).allowed(allowed));
-        false
+        let (title, most) = match (vms > POINTS_MAX, runs > RUNS_MAX) {
+            (true, _) => {
+                (format!("the sweep has at least {vms} VMs in its {points} points"), POINTS_MAX)
+            }
+            (_, true) => {
+                (format!("the sweep has at least {runs} VMs in its runs ({of})"), RUNS_MAX)
+            }
+            _ => return None,
+        };
+        let what = if vms > POINTS_MAX { "points x VMs" } else { "points x replications x VMs" };
+        let help = "list fewer values, take fewer replications, or write several files of a part of the grid each";
+        Some(
+            Diagnostic::at(&self.spot, title)
+                .allowed(format!("at most {most} ({what})"))
+                .help(help),
+        )
+    }
+
+    fn is_not_too_large(&self, table: &Reader<'_>) -> bool {
+        // A point has one VM at the least.
+        let fault = self.too_large(self.points());
+        fault.map(|fault| table.report(fault)).is_none()
     }
 }
 
@@ -156,9 +198,9 @@ impl<'a> Axis<'a> {
         let path = read_path(&key, &spot, values)?;
         let items = values.items(POINTS_MAX)?;
         let (values, unit) = parameter_values(&items);
-        for (index, item) in items.iter().enumerate() {
-            let text = &values[index].text;
-            if values[..index].iter().any(|other| other.text == *text) {
+        let mut seen = BTreeSet::new();
+        for (item, ParameterValue { text, .. }) in items.iter().zip(&values) {
+            if !seen.insert(text) {
                 let diagnostic = item.wrong(format!("has {text} twice"));
                 item.report(diagnostic.help("each value makes one point"));
                 return None;
@@ -200,9 +242,10 @@ fn read_lines<'a>(value: &Value<'a>) -> Option<Vec<Line<'a>>> {
     let items = value.items(POINTS_MAX)?;
     let count = items.len();
     let mut lines: Vec<Line<'a>> = Vec::new();
+    let mut names = BTreeSet::new();
     for line in items.iter().filter_map(read_line) {
         let (name, line) = line;
-        if lines.iter().any(|other| other.name == line.name) {
+        if !names.insert(line.name.clone()) {
             let title = format!("two lines are named {}", quoted(&line.name));
             name.report(Diagnostic::at(&name.spot(), title));
         }
@@ -254,29 +297,37 @@ fn read_path(text: &str, spot: &Range<usize>, value: &Value<'_>) -> Option<KeyPa
     }
 }
 
-/// The values of an axis, as numbers where all of them are; and the unit of quantities.
-fn parameter_values(items: &[Value<'_>]) -> (Vec<ParameterValue>, Option<&'static str>) {
-    let text = |item: &Value<'_>| match item.value {
+/// A value as people read it.
+pub(super) fn in_words(item: &Value<'_>) -> String {
+    match item.value {
         DeValue::String(text) => text.to_string(),
         _ => item.file.text[item.span.clone()].to_string(),
-    };
-    let bare = |item: &Value<'_>| match item.value {
-        DeValue::Integer(_) | DeValue::Float(_) => {
-            text(item).replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite())
+    }
+}
+
+/// A value as a number, in the unit of the values of an axis: milliseconds, or none.
+pub(super) fn as_number(item: &Value<'_>, unit: Option<&str>) -> Option<f64> {
+    match (unit, item.value) {
+        (None, DeValue::Integer(_) | DeValue::Float(_)) => {
+            in_words(item).replace('_', "").parse::<f64>().ok().filter(|number| number.is_finite())
+        }
+        (Some(_), DeValue::String(text)) => {
+            SimDuration::from_str(text).ok().map(SimDuration::as_millis_f64)
         }
         _ => None,
-    };
-    let millis = |item: &Value<'_>| {
-        SimDuration::from_str(item.value.as_str()?).ok().map(SimDuration::as_millis_f64)
-    };
-    let all = |number: &dyn Fn(&Value<'_>) -> Option<f64>| items.iter().map(number).collect();
-    let (numbers, unit): (Option<Vec<f64>>, _) = match all(&bare) {
+    }
+}
+
+/// The values of an axis, as numbers where all of them are; and the unit of quantities.
+fn parameter_values(items: &[Value<'_>]) -> (Vec<ParameterValue>, Option<&'static str>) {
+    let all = |unit| items.iter().map(|item| as_number(item, unit)).collect::<Option<Vec<f64>>>();
+    let (numbers, unit) = match all(None) {
         Some(numbers) => (Some(numbers), None),
-        None => (all(&millis), Some("ms")),
+        None => (all(Some("ms")), Some("ms")),
     };
     let unit = unit.filter(|_| numbers.is_some());
     let values = items.iter().enumerate().map(|(index, item)| ParameterValue {
-        text: text(item),
+        text: in_words(item),
         number: numbers.as_ref().map(|numbers| numbers[index]),
     });
     (values.collect(), unit)

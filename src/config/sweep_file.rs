@@ -4,12 +4,13 @@
 //! be simulated. A point that breaks a rule among others that keep it is a result: an error row.
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::exclusion::Exclusion;
 use super::explain::Explanation;
 use super::points::Points;
 use super::reader::Reader;
 use super::sweep::SweepTable;
 use super::{Catalogue, LoadError, LoadOptions, hash, set_arguments, source, used_entries};
-use crate::spec::{Experiment, Sweep};
+use crate::spec::{Experiment, Sweep, SweepPoint};
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
@@ -61,7 +62,7 @@ impl SweepFile {
 
     /// Every value of the first point that can be simulated, and who says it.
     pub fn explain(&self) -> Option<Explanation> {
-        let first = self.sweep.points.iter().position(|point| point.error.is_none())?;
+        let first = self.sweep.points.iter().position(SweepPoint::is_simulated)?;
         self.with_points(|points| points.0.explain(first))
     }
 
@@ -108,12 +109,15 @@ impl SweepFile {
         let mut sweep = nothing(self.sweep.name.clone());
         let mut used = BTreeSet::new();
         let (all, of_form) = (Problems::default(), Problems::default());
-        let mut seed = None;
+        let mut declared = vec![Declared::default(); points.table.exclusions.len()];
+        let (mut seed, mut vms) = (None, 0);
         for index in 0..points.table.points() {
+            let excluded = points.exclusion(index);
             let error = match points.experiment(index) {
                 Ok(experiment) => {
                     used.extend(used_entries(&experiment));
                     seed.get_or_insert(experiment.seed);
+                    vms += experiment.vms.len();
                     None
                 }
                 Err(found) => {
@@ -122,15 +126,38 @@ impl SweepFile {
                         if fault.is_of_form() {
                             of_form.push(fault.clone());
                         }
-                        all.push(fault);
+                        // With one point that can be simulated nobody asks for these.
+                        if seed.is_none() && excluded.is_none() {
+                            all.push(fault);
+                        }
                     }
                     Some(error)
                 }
             };
-            sweep.points.push(points.describe(index, error));
+            if let Some(fault) = points.table.too_large(vms) {
+                return Err(vec![fault]);
+            }
+            let Some(excluded) = excluded else {
+                sweep.points.push(points.describe(index, error, None));
+                continue;
+            };
+            declared[excluded].add(error.is_none().then_some(index));
+            let reason = points.table.exclusions[excluded].reason.clone();
+            sweep.points.push(points.describe(index, None, Some(reason)));
         }
-        let hopeless = sweep.points.iter().all(|point| point.error.is_some());
-        if let Some(faults) = (if hopeless { all } else { of_form }).into_error() {
+        sweep.lines = points.lines();
+        sweep.parameters = points.parameters();
+        for (exclusion, declared) in points.table.exclusions.iter().zip(&declared) {
+            declared.refuse_wrong(exclusion, &sweep, &of_form);
+        }
+        let hopeless = !sweep.points.iter().any(SweepPoint::is_simulated);
+        if hopeless && !all.any() {
+            let title = "every point of the sweep is declared not applicable";
+            of_form.push(
+                Diagnostic::at(&points.table.spot, title).help("nothing is left to simulate"),
+            );
+        }
+        if let Some(faults) = (if hopeless && all.any() { all } else { of_form }).into_error() {
             return Err(faults);
         }
         let file_name = format!("{}.toml", self.sweep.name);
@@ -139,9 +166,7 @@ impl SweepFile {
             hash: hash(&[(file_name, self.file.clone())], &used, &self.catalogue),
             seed: seed.unwrap_or(0),
             replications: points.table.replications,
-            parameters: points.parameters(),
             x_label: points.x_label(),
-            lines: points.lines(),
             ..sweep
         })
     }
@@ -156,6 +181,43 @@ impl SweepPoints<'_> {
     /// The experiment of a point that can be simulated, replication 0.
     pub fn experiment(&self, point: usize) -> Experiment {
         self.0.experiment(point).expect("points without error were checked")
+    }
+}
+
+/// What became of the points that a declaration means.
+#[derive(Clone, Default)]
+struct Declared {
+    points: usize,
+    /// Points that can be simulated after all, and the first of them.
+    possible: usize,
+    first: usize,
+}
+
+impl Declared {
+    fn add(&mut self, possible: Option<usize>) {
+        self.points += 1;
+        if let Some(point) = possible {
+            self.first = if self.possible == 0 { point } else { self.first };
+            self.possible += 1;
+        }
+    }
+
+    /// A declaration must hide no result, and mean something.
+    fn refuse_wrong(&self, exclusion: &Exclusion, sweep: &Sweep, problems: &Problems) {
+        if self.points == 0 {
+            let title = "`sweep.not_applicable` means no point that an earlier one does not";
+            problems.push(Diagnostic::at(&exclusion.spot, title).help("drop it"));
+        }
+        if self.possible > 0 {
+            let label = sweep.label(&sweep.points[self.first]);
+            let more = match self.possible - 1 {
+                0 => String::new(),
+                more => format!(" (and {more} more)"),
+            };
+            let title = format!("{label} is declared not applicable and can be simulated{more}");
+            let help = "narrow `when`, or drop the declaration: it must not hide a result";
+            problems.push(Diagnostic::at(&exclusion.spot, title).help(help));
+        }
     }
 }
 

@@ -81,7 +81,28 @@ pub(crate) fn pairs() -> Results {
 /// One to eight VMs shared in two ways, three replications; eight MIG slices there are not.
 pub(crate) fn sweep() -> SweepResults {
     let counts = ["1", "2", "4", "8"].map(|text| (text, text.parse().ok()));
-    grid("One to eight VMs on one A100", &["best effort", "MIG slices"], &counts, &["vm"])
+    let mut results =
+        grid("One to eight VMs on one A100", &["best effort", "MIG slices"], &counts, &["vm"]);
+    let why = "MIG cannot hold four on such a card";
+    results.sweep.points[6].not_applicable = Some(why.to_string());
+    results.points[6] =
+        PointSummary { error: None, runs: 0, total_per_s: None, groups: Vec::new() };
+    results
+}
+
+/// The rows of a sweep made here.
+pub(crate) fn sweep_rows(sweep: &Sweep, groups: &[&str], each: &mut dyn FnMut(PointRow<'_>)) {
+    for (index, point) in sweep.points.iter().enumerate() {
+        let error = point.error.as_deref();
+        if !point.is_simulated() {
+            each(PointRow { index, point, seed: 42, run: None, error });
+            continue;
+        }
+        for replication in 0..3 {
+            let run = point_run(index, u64::from(replication), groups);
+            each(PointRow { index, point, seed: 42, run: Some((replication, &run)), error });
+        }
+    }
 }
 
 /// Two groups, more lines than are drawn, names longer than there is room for.
@@ -118,26 +139,31 @@ fn grid(
         x: value(x),
         values: vec![value(x)],
         error: None,
+        not_applicable: None,
     };
     let mut points: Vec<SweepPoint> =
         (0..lines.len()).flat_map(|line| along.iter().map(move |x| point(line, x))).collect();
     let last = points.last_mut().unwrap();
     last.error = Some("8 VMs of type A100-4-20C do not fit: 2 do".to_string());
-    let results = points.iter().enumerate().map(|(index, point)| PointResult {
-        line: point.line,
-        x: point.x.clone(),
-        values: point.values.clone(),
-        seed: 42,
-        runs: match point.error {
-            None => (0..3).map(|k| point_run(index, k, groups)).collect(),
-            Some(_) => Vec::new(),
-        },
-        error: point.error.clone(),
+    let summaries = points.iter().enumerate().map(|(index, point)| match &point.error {
+        Some(error) => {
+            let error = Some(error.clone());
+            PointSummary { error, runs: 0, total_per_s: None, groups: Vec::new() }
+        }
+        None => summary(index, groups),
     });
+    let head = |name: &&str| GroupHead {
+        name: name.to_string(),
+        has_latencies: true,
+        bound_ms: Some(130.0),
+    };
     SweepResults {
         schema_version: SCHEMA_VERSION,
         tool: Tool { name: "slicewise", version: "0.0.0" },
-        points: results.collect(),
+        groups: groups.iter().map(head).collect(),
+        workloads: ["bert-99".to_string()].into(),
+        points: summaries.collect(),
+        taken_over: 0,
         notes: Vec::new(),
         leans_on: vec![fact("workloads/bert-99 phi", "0.87", Standing::Fitted)],
         sweep: Sweep {
@@ -154,7 +180,28 @@ fn grid(
     }
 }
 
-fn point_run(index: usize, replication: u64, groups: &[&str]) -> PointRun {
+/// What three replications of a point are summed up to.
+fn summary(index: usize, groups: &[&str]) -> PointSummary {
+    let runs = [0, 1, 2].map(|replication| point_run(index, replication, groups));
+    let interval = |figure: &dyn Fn(&PointRun) -> f64| student_95(&runs.each_ref().map(figure));
+    let group = |group: usize| GroupSummary {
+        group,
+        vms: runs[0].groups[group].vms,
+        valid: runs.iter().filter(|run| run.groups[group].valid).count(),
+        completed_per_s: interval(&|run| run.groups[group].completed_per_s).unwrap(),
+        p50_ms: interval(&|run| run.groups[group].latency_ms.p50).unwrap(),
+        p99_ms: interval(&|run| run.groups[group].latency_ms.p99).unwrap(),
+    };
+    let total = |run: &PointRun| run.groups.iter().map(|group| group.completed_per_s).sum();
+    PointSummary {
+        error: None,
+        runs: runs.len(),
+        total_per_s: interval(&total),
+        groups: (0..groups.len()).map(group).collect(),
+    }
+}
+
+pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> PointRun {
     let group = |(number, name): (usize, &&str)| {
         let height = 1.0 + index as f64 + number as f64 + 0.1 * replication as f64;
         let p99 = 20.0 * height * height;

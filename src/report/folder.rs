@@ -1,25 +1,28 @@
-//! `Folder`: the output folder, made anew by each run, never half-written, never somebody else's.
+//! `Folder`: the output folder of one command, made anew by each run, never half-written, never
+//! somebody else's.
 //!
 //! It deletes only files it can prove to be its own: a marker in the folder lists what an earlier
-//! run wrote. What else lies there stays. It does not know what is in the files.
+//! run wrote, a list in the folder under construction what a killed one began. What else lies there
+//! stays. One process at a time works on a folder; the lock is the system's and ends with the process.
 
 use super::File;
-use anyhow::Context;
+use super::partial;
+use super::staging::{Staging, WORK};
+use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
+use std::fs::{self, TryLockError};
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
-use std::{fs, io};
+use std::sync::{Mutex, MutexGuard};
 
 /// The file that says a folder is ours and lists what we wrote into it.
-const MARKER: &str = ".slicewise";
+pub(super) const MARKER: &str = ".slicewise";
 
 /// Its first line; a file of that name that starts otherwise is none of ours.
 const HEAD: &str = "Made by slicewise, and made anew by each run. It wrote:";
 
-/// Folders under construction are called this, then the target's name and the process id.
-const TEMPORARY: &str = ".slicewise-tmp-";
-
-/// What a sweep has finished so far is kept in a file called this, then the target's name.
-const PARTIAL: &str = ".slicewise-partial-";
+/// What begins the line that names the command. No file of ours has a blank in its name.
+const COMMAND: &str = "by slicewise ";
 
 /// Why no results could be written.
 #[derive(Debug)]
@@ -36,118 +39,217 @@ impl<E: Into<anyhow::Error>> From<E> for FolderError {
     }
 }
 
-/// A place for results that was found fit to be written.
+/// A command with an output folder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Maker {
+    /// `slicewise run`.
+    Run,
+    /// `slicewise sweep`.
+    Sweep,
+    /// `slicewise capacity`.
+    Capacity,
+    /// `slicewise capacity --vms`.
+    Vms,
+    /// `slicewise validate`.
+    Validate,
+    /// `slicewise calibrate`.
+    Calibrate,
+}
+
+impl Maker {
+    /// The command as it is typed.
+    fn word(self) -> &'static str {
+        match self {
+            Maker::Run => "run",
+            Maker::Sweep => "sweep",
+            Maker::Capacity => "capacity",
+            Maker::Vms => "capacity --vms",
+            Maker::Validate => "validate",
+            Maker::Calibrate => "calibrate",
+        }
+    }
+
+    /// Files that it writes whatever the scenario: where others keep files of these names, that is
+    /// said before the work.
+    fn usual(self) -> &'static [&'static str] {
+        match self {
+            Maker::Run => &["table.txt", "result.json", "summary.csv", "latency.svg"],
+            Maker::Sweep => &["table.txt", "sweep.csv", "sweep.jsonl", "sweep.json"],
+            Maker::Capacity => &["table.txt", "capacity.json", "capacity.csv", "curve.csv"],
+            Maker::Vms => &["table.txt", "vms.json", "vms.csv", "curve.csv"],
+            Maker::Validate => &["table.txt", "validation.json", "validation.csv"],
+            Maker::Calibrate => &["table.txt", "calibration.json", "calibration.csv"],
+        }
+    }
+}
+
+/// A place for results that was found fit to be written, and is locked.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
-    /// What an earlier run wrote there.
-    ours: BTreeSet<String>,
-    /// Whether it is to be kept as a folder, because not all of it is ours.
-    shared: bool,
+    maker: Maker,
+    /// Locked as long as it is open; nothing where folders cannot be opened or locked.
+    _lock: Option<fs::File>,
+    /// Folders that were made for it, the outermost first.
+    made: Vec<PathBuf>,
+    /// The files under construction; nothing once they are in place, or given up.
+    staging: Mutex<Option<Staging>>,
+}
+
+/// What a marker says.
+#[derive(Default)]
+pub(super) struct Marker {
+    /// The files it lists, itself included; only plain names count.
+    pub(super) files: BTreeSet<String>,
+    /// The command that wrote them.
+    command: Option<String>,
 }
 
 impl Folder {
-    /// Looks at the place and refuses one that holds files not written by slicewise, unless forced.
-    /// Changes nothing.
-    pub fn open(path: &Path, force: bool) -> Result<Self, FolderError> {
-        let cannot_read = || format!("cannot read {}", path.display());
-        let entries = match fs::read_dir(path) {
-            Ok(entries) => entries.collect::<Result<Vec<_>, _>>().with_context(cannot_read)?,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => Vec::new(),
-            Err(error) if error.kind() == io::ErrorKind::NotADirectory => {
-                return Err(FolderError::Refused(format!(
-                    "{} is a file, not a folder",
-                    path.display()
-                )));
-            }
-            Err(error) => return Err(anyhow::Error::from(error).context(cannot_read()).into()),
-        };
+    /// Takes the place for a command: makes it where it is missing, and refuses one at which another
+    /// process is at work, one that holds files not written by slicewise, and one with the results
+    /// of another command; the last two unless forced. That files can be written there is tried.
+    pub fn open(path: &Path, maker: Maker, force: bool) -> Result<Self, FolderError> {
+        if path.symlink_metadata().is_ok() && !path.is_dir() {
+            let why = format!("{} is a file, not a folder", path.display());
+            return Err(FolderError::Refused(why));
+        }
+        let (made, lock) = make_and_lock(path)?;
+        let staging = Mutex::new(None);
+        let folder = Self { path: path.to_path_buf(), maker, _lock: lock, made, staging };
+        Staging::clear_up(path)?;
+        folder.refuse_foreign(force)?;
+        let staging = Staging::begin(path);
+        let staging = staging.with_context(|| format!("cannot write into {}", path.display()))?;
+        *folder.staging() = Some(staging);
+        Ok(folder)
+    }
+
+    /// Refuses what is not ours to write into.
+    fn refuse_foreign(&self, force: bool) -> Result<(), FolderError> {
+        let shown = self.path.display();
+        let cannot_read = || format!("cannot read {shown}");
+        let entries = fs::read_dir(&self.path).with_context(cannot_read)?;
+        let entries = entries.collect::<Result<Vec<_>, _>>().with_context(cannot_read)?;
         let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
-        // An unfinished sweep makes a folder nobody's.
-        let names: BTreeSet<_> = names.filter(|name| !name.starts_with(PARTIAL)).collect();
-        let ours =
-            if names.contains(MARKER) { read_marker(&path.join(MARKER))? } else { BTreeSet::new() };
-        if !names.is_empty() && ours.is_empty() && !force {
+        let mut names: BTreeSet<_> = names.collect();
+        let is_kept = names.contains(partial::NAME) && partial::is_ours(&self.partial());
+        if is_kept {
+            names.remove(partial::NAME);
+        }
+        let marker = read_marker(&self.path.join(MARKER))?;
+        if !names.is_empty() && marker.files.is_empty() && !force {
             return Err(FolderError::Refused(format!(
-                "{} is not empty and was not made by slicewise; choose another folder, or write into it with --force",
-                path.display()
+                "{shown} is not empty and was not made by slicewise; choose another folder, or write into it with --force"
             )));
         }
-        // The real place: renaming over a symbolic link would replace the link.
-        let (there, path) = match fs::canonicalize(path) {
-            Ok(real) => (true, real),
-            Err(_) => (false, path.to_path_buf()),
-        };
-        // A folder somebody made or stands in is kept, and only written into.
-        let stood_in = std::env::current_dir().is_ok_and(|here| here.starts_with(&path));
-        let foreign = names.is_empty() || names.iter().any(|name| !ours.contains(name));
-        let shared = there && (foreign || stood_in);
-        Ok(Self { path, ours, shared })
+        // Files of ours that somebody deleted or put a folder in the place of are no obstacle here.
+        let in_the_way = |name: &&&str| names.contains(**name) && !marker.files.contains(**name);
+        if let Some(name) = self.maker.usual().iter().find(in_the_way) {
+            return Err(FolderError::Refused(format!(
+                "{shown} holds a file {name} that slicewise did not write; move it away, or choose another folder with --out"
+            )));
+        }
+        let way_out = format!(
+            "choose another folder, such as --out {shown}-{}, or replace them with --force",
+            self.maker.word().replace(" --", "-")
+        );
+        match &marker.command {
+            Some(command) if command != self.maker.word() && !force => {
+                let what = format!("{shown} holds the results of `slicewise {command}`");
+                Err(FolderError::Refused(format!("{what}; {way_out}")))
+            }
+            _ if is_kept && self.maker != Maker::Sweep && !force => {
+                let what = format!("{shown} holds the finished runs of an interrupted sweep");
+                Err(FolderError::Refused(format!("{what}; finish it, or {way_out}")))
+            }
+            _ => Ok(()),
+        }
     }
 
     /// Writes the files: all of them, or on failure none, and what was there before stays.
     pub fn write(&self, files: &[File]) -> Result<(), FolderError> {
-        let parent = self.parent();
-        fs::create_dir_all(parent).with_context(|| format!("cannot make {}", parent.display()))?;
-        let name =
-            self.path.file_name().context("the output folder has no name")?.to_string_lossy();
-        let place = self.place();
-        remove_leftovers(place, &format!("{TEMPORARY}{name}-"));
-        let temporary = place.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
-        let written = fill(&temporary, files).and_then(|()| {
-            if self.shared { self.replace_files(&temporary, files) } else { self.swap(&temporary) }
+        let all = files.iter().try_for_each(|file| {
+            let cannot = || format!("cannot write {}", self.path.join(&file.name).display());
+            let mut writer = self.create(&file.name)?;
+            writer.write_all(&file.bytes).and_then(|()| writer.flush()).with_context(cannot)
         });
-        if temporary.exists() {
-            let _ = fs::remove_dir_all(&temporary); // Ours, named by our process id.
+        if let Err(error) = all {
+            self.clear(&mut self.staging());
+            return Err(error.into());
         }
-        written.with_context(|| format!("cannot write {}", self.path.display()))?;
+        self.commit()
+    }
+
+    /// Begins a file of the results; none is in the folder before [`Folder::commit`].
+    pub fn create(&self, name: &str) -> anyhow::Result<BufWriter<fs::File>> {
+        let cannot = || format!("cannot write {}", self.path.join(name).display());
+        let mut staging = self.staging();
+        let staging = staging.as_mut().context("the results are in place already")?;
+        Ok(BufWriter::new(staging.create(name).with_context(cannot)?))
+    }
+
+    /// A file that was begun and ended, to be read again.
+    pub(super) fn read_back(&self, name: &str) -> anyhow::Result<fs::File> {
+        let staging = self.staging();
+        let staging = staging.as_ref().context("the results are in place already")?;
+        Ok(staging.read(name)?)
+    }
+
+    /// Puts the finished files in the place of the earlier ones.
+    pub fn commit(&self) -> Result<(), FolderError> {
+        let mut staging = self.staging();
+        let finished = staging.take().context("the results are in place already")?;
+        let mut marker = format!("{HEAD}\n{COMMAND}{}\n", self.maker.word());
+        finished.names().for_each(|name| marker.push_str(&format!("{name}\n")));
+        let cannot = || format!("cannot write {}", self.path.display());
+        finished.seal(&marker).with_context(cannot)?;
+        let ours = read_marker(&self.path.join(MARKER))?.files;
+        let is_foreign = |name: &&String| {
+            let place = self.path.join(name).symlink_metadata();
+            place.is_ok_and(|place| place.is_dir() || !ours.contains(*name))
+        };
+        let foreign = finished.names().find(is_foreign).cloned();
+        if let Some(name) = foreign {
+            let aside = finished.set_aside(&self.path).with_context(cannot)?;
+            return Err(FolderError::Refused(format!(
+                "{} holds a file {name} that slicewise did not write, and it stays; the results are in {}",
+                self.path.display(),
+                aside.display()
+            )));
+        }
+        finished.put_in_place(&self.path).with_context(cannot)?;
         Ok(())
     }
 
-    /// Puts the finished folder in the place of the old one, which holds nothing but ours.
-    fn swap(&self, finished: &Path) -> io::Result<()> {
-        if !self.path.exists() {
-            return fs::rename(finished, &self.path);
-        }
-        let old = PathBuf::from(format!("{}-old", finished.display()));
-        fs::rename(&self.path, &old)?;
-        if let Err(error) = fs::rename(finished, &self.path) {
-            fs::rename(&old, &self.path)?;
-            return Err(error);
-        }
-        for name in &self.ours {
-            let _ = fs::remove_file(old.join(name));
-        }
-        // Not recursive: should a file have come in meanwhile, it stays, in the old folder.
-        fs::remove_dir(&old)
+    /// Ends the work without results, in the middle of it and for good: what is under construction
+    /// goes, and nobody will put it in place after this. Waits while files are being put in place;
+    /// false if they are.
+    pub fn give_up(&self) -> bool {
+        let mut staging = self.staging();
+        let in_time = staging.is_some();
+        self.clear(&mut staging);
+        std::mem::forget(staging); // The process ends; whoever waits for it must wait on.
+        in_time
     }
 
-    /// Puts the finished files one by one into a folder where others keep theirs.
-    fn replace_files(&self, finished: &Path, files: &[File]) -> io::Result<()> {
-        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).chain([MARKER]).collect();
-        for name in &names {
-            fs::rename(finished.join(name), self.path.join(name))?;
+    /// Removes what is under construction, and the folders that were made for nothing.
+    fn clear(&self, staging: &mut Option<Staging>) {
+        if let Some(staging) = staging.take() {
+            staging.discard();
         }
-        for stale in self.ours.iter().filter(|name| !names.contains(&name.as_str())) {
-            let _ = fs::remove_file(self.path.join(stale));
+        for folder in self.made.iter().rev() {
+            let _ = fs::remove_dir(folder); // Not recursive: one that holds something stays.
         }
-        fs::remove_dir(finished)
+    }
+
+    fn staging(&self) -> MutexGuard<'_, Option<Staging>> {
+        self.staging.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
     /// Where a sweep keeps what it has finished, until the results can be written.
     pub fn partial(&self) -> PathBuf {
-        let name = self.path.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
-        self.place().join(format!("{PARTIAL}{name}"))
-    }
-
-    /// Where files under construction are: beside the folder, or within one that is kept.
-    fn place(&self) -> &Path {
-        if self.shared { self.path.as_path() } else { self.parent() }
-    }
-
-    fn parent(&self) -> &Path {
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        parent.unwrap_or(Path::new("."))
+        self.path.join(partial::NAME)
     }
 
     /// Where the results go.
@@ -156,78 +258,91 @@ impl Folder {
     }
 }
 
-/// Writes a single file where the user wants it, through a temporary one beside it; missing folders
-/// are made.
-pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
-    through_temporary(path, bytes, |temporary| fs::rename(temporary, path))
-}
-
-/// Whether [`write_file`] could write there, before the work whose result it is: missing folders are
-/// made, nothing else stays.
-pub fn can_write(path: &Path) -> anyhow::Result<()> {
-    anyhow::ensure!(!path.is_dir(), "cannot write {}: it is a folder", path.display());
-    through_temporary(path, &[], |temporary| fs::remove_file(temporary))
-}
-
-/// Writes a temporary file beside `path`, and ends with it.
-fn through_temporary(
-    path: &Path,
-    bytes: &[u8],
-    end: impl Fn(&Path) -> io::Result<()>,
-) -> anyhow::Result<()> {
-    let cannot = || format!("cannot write {}", path.display());
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-    let parent = parent.unwrap_or(Path::new("."));
-    fs::create_dir_all(parent).with_context(cannot)?;
-    let name = path.file_name().with_context(cannot)?.to_string_lossy();
-    let temporary = parent.join(format!("{TEMPORARY}{name}-{}", std::process::id()));
-    let written = fs::write(&temporary, bytes).and_then(|()| end(&temporary));
-    if written.is_err() {
-        let _ = fs::remove_file(&temporary); // Ours, named by our process id.
+impl Drop for Folder {
+    fn drop(&mut self) {
+        let mut staging = self.staging.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        self.clear(&mut staging);
     }
-    written.with_context(cannot)
 }
 
-/// Makes a new folder of the files and the marker that lists them.
-fn fill(folder: &Path, files: &[File]) -> io::Result<()> {
-    if folder.exists() {
-        fs::remove_dir_all(folder)?; // Left by a run that was killed and had our process id.
-    }
-    fs::create_dir(folder)?;
-    let mut marker = format!("{HEAD}\n");
-    for file in files {
-        fs::write(folder.join(&file.name), &file.bytes)?;
-        marker.push_str(&format!("{}\n", file.name));
-    }
-    fs::write(folder.join(MARKER), marker)
-}
-
-/// Removes what killed runs left under construction: only names of ours, and only after an hour,
-/// for another run may be writing right now.
-fn remove_leftovers(place: &Path, prefix: &str) {
-    for entry in fs::read_dir(place).into_iter().flatten().flatten() {
-        let name = entry.file_name().to_string_lossy().into_owned();
-        let process = name.strip_prefix(prefix).unwrap_or_default();
-        let process = process.strip_suffix("-old").unwrap_or(process);
-        let ours = !process.is_empty() && process.bytes().all(|byte| byte.is_ascii_digit());
-        let age =
-            entry.metadata().and_then(|data| data.modified()).ok().and_then(|at| at.elapsed().ok());
-        if ours && age.is_some_and(|age| age.as_secs() > 3600) {
-            let _ = fs::remove_dir_all(entry.path());
+/// Makes a folder and those above it, and locks it. What was made is named, the outermost first.
+fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), FolderError> {
+    // Another process may remove the empty folder that it made, between our steps.
+    for _ in 0..100 {
+        let mut made: Vec<PathBuf> =
+            path.ancestors().take_while(|folder| is_missing(folder)).map(PathBuf::from).collect();
+        made.reverse();
+        match fs::create_dir_all(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !made.is_empty() => continue,
+            other => other.with_context(|| format!("cannot make {}", path.display()))?,
+        }
+        let lock = match fs::File::open(path) {
+            Ok(folder) => Some(folder),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(_) => None,
+        };
+        match lock.as_ref().map_or(Ok(()), fs::File::try_lock) {
+            Err(TryLockError::WouldBlock) => {
+                let why = format!(
+                    "another slicewise is at work on {}; wait for it, or choose another folder with --out",
+                    path.display()
+                );
+                return Err(FolderError::Refused(why));
+            }
+            // Where files cannot be locked at all, nobody is protected and nobody is stopped.
+            Ok(()) | Err(TryLockError::Error(_)) => {}
+        }
+        if lock.as_ref().is_none_or(|lock| same_file(lock, path)) {
+            return Ok((made, lock));
         }
     }
+    Err(anyhow!("cannot make {}: others remove it", path.display()).into())
 }
 
-/// The files a marker lists, itself included; only plain names count.
-fn read_marker(path: &Path) -> Result<BTreeSet<String>, FolderError> {
-    let text =
-        fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
-    if text.lines().next() != Some(HEAD) {
-        return Ok(BTreeSet::new());
+fn is_missing(folder: &Path) -> bool {
+    !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err()
+}
+
+/// Whether an open file is what stands at a path now.
+#[cfg(unix)]
+pub(super) fn same_file(file: &fs::File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+    let id = |data: fs::Metadata| (data.dev(), data.ino());
+    match (file.metadata(), fs::metadata(path)) {
+        (Ok(file), Ok(there)) => id(file) == id(there),
+        _ => false,
     }
-    let plain =
-        |name: &&str| !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
-    Ok(text.lines().skip(1).filter(plain).map(str::to_string).chain([MARKER.to_string()]).collect())
+}
+
+/// Whether an open file is what stands at a path now.
+#[cfg(not(unix))]
+pub(super) fn same_file(_: &fs::File, path: &Path) -> bool {
+    path.exists()
+}
+
+/// What the marker at a path says; nothing where there is none, or none of ours.
+pub(super) fn read_marker(path: &Path) -> anyhow::Result<Marker> {
+    if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
+        return Ok(Marker::default());
+    }
+    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let text = String::from_utf8_lossy(&bytes);
+    if text.lines().next() != Some(HEAD) {
+        return Ok(Marker::default());
+    }
+    let command = text.lines().nth(1).and_then(|line| line.strip_prefix(COMMAND));
+    let names = text.lines().skip(1 + usize::from(command.is_some()));
+    let files = names.filter(|name| is_plain(name)).map(str::to_string);
+    Ok(Marker {
+        files: files.chain([MARKER.to_string()]).collect(),
+        command: command.map(str::to_string),
+    })
+}
+
+/// Whether a name is one of a file in the folder itself, and none that slicewise works with.
+pub(super) fn is_plain(name: &str) -> bool {
+    let plain = !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
+    plain && !name.starts_with(WORK) && name != partial::NAME
 }
 
 #[cfg(test)]
@@ -236,6 +351,18 @@ mod tests {
 
     fn files(names: &[&str]) -> Vec<File> {
         names.iter().map(|name| File::new(name, *name)).collect()
+    }
+
+    fn open(path: &Path) -> Result<Folder, FolderError> {
+        Folder::open(path, Maker::Run, false)
+    }
+
+    #[track_caller]
+    fn refused(found: Result<Folder, FolderError>, why: &str) {
+        match found {
+            Err(FolderError::Refused(text)) => assert!(text.contains(why), "{text}"),
+            other => panic!("{other:?}"),
+        }
     }
 
     fn listing(path: &Path) -> Vec<String> {
@@ -251,9 +378,9 @@ mod tests {
     fn a_second_run_replaces_the_first_and_leaves_nothing_behind() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("output/six");
-        Folder::open(&out, false).unwrap().write(&files(&["a", "b"])).unwrap();
+        open(&out).unwrap().write(&files(&["a", "b"])).unwrap();
         assert_eq!(listing(&out), [".slicewise", "a", "b"]);
-        Folder::open(&out, false).unwrap().write(&files(&["b", "c"])).unwrap();
+        open(&out).unwrap().write(&files(&["b", "c"])).unwrap();
         assert_eq!(listing(&out), [".slicewise", "b", "c"]);
         assert_eq!(listing(&root.path().join("output")), ["six"]);
     }
@@ -262,35 +389,95 @@ mod tests {
     fn a_foreign_folder_is_refused_and_with_force_only_added_to() {
         let root = tempfile::tempdir().unwrap();
         fs::write(root.path().join("thesis.txt"), "years of work").unwrap();
-        let refused = Folder::open(root.path(), false).unwrap_err();
-        assert!(matches!(refused, FolderError::Refused(why) if why.contains("--force")));
-        Folder::open(root.path(), true).unwrap().write(&files(&["a", "b"])).unwrap();
+        refused(open(root.path()), "--force");
+        let forced = || Folder::open(root.path(), Maker::Run, true);
+        forced().unwrap().write(&files(&["a", "b"])).unwrap();
         assert_eq!(listing(root.path()), [".slicewise", "a", "b", "thesis.txt"]);
-        Folder::open(root.path(), false).unwrap().write(&files(&["b"])).unwrap();
+        open(root.path()).unwrap().write(&files(&["b"])).unwrap();
         assert_eq!(listing(root.path()), [".slicewise", "b", "thesis.txt"]);
-        let inside = Folder::open(&root.path().join("thesis.txt"), true).unwrap_err();
-        assert!(matches!(inside, FolderError::Refused(why) if why.contains("is a file")));
+        refused(open(&root.path().join("thesis.txt")), "is a file");
     }
 
     #[test]
-    fn what_a_user_adds_to_our_folder_stays() {
+    fn a_file_of_somebody_else_is_never_replaced_even_by_force() {
+        let root = tempfile::tempdir().unwrap();
+        let forced = || Folder::open(root.path(), Maker::Run, true);
+        fs::write(root.path().join("table.txt"), "mine").unwrap();
+        refused(forced(), "holds a file table.txt that slicewise did not write");
+        fs::rename(root.path().join("table.txt"), root.path().join("odd.svg")).unwrap();
+        // A name that nobody could know before: the results are kept where nothing is in the way.
+        let folder = forced().unwrap();
+        let Err(FolderError::Refused(why)) = folder.write(&files(&["a", "odd.svg"])) else {
+            panic!()
+        };
+        assert!(why.contains("odd.svg") && why.contains("slicewise-results"), "{why}");
+        assert_eq!(fs::read_to_string(root.path().join("odd.svg")).unwrap(), "mine");
+        drop(folder);
+        let aside = root.path().join("slicewise-results");
+        assert_eq!(listing(&aside), [".slicewise", "a", "odd.svg"]);
+        assert_eq!(listing(root.path()), ["odd.svg", "slicewise-results"]);
+    }
+
+    #[test]
+    fn what_a_user_adds_to_our_folder_stays_whenever_it_comes() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("six");
-        Folder::open(&out, false).unwrap().write(&files(&["a"])).unwrap();
+        open(&out).unwrap().write(&files(&["a"])).unwrap();
         fs::write(out.join("remarks.txt"), "mine").unwrap();
-        Folder::open(&out, false).unwrap().write(&files(&["b"])).unwrap();
-        assert_eq!(listing(&out), [".slicewise", "b", "remarks.txt"]);
+        let folder = open(&out).unwrap();
+        fs::write(out.join("more.txt"), "mine").unwrap();
+        folder.write(&files(&["b"])).unwrap();
+        assert_eq!(listing(&out), [".slicewise", "b", "more.txt", "remarks.txt"]);
     }
 
     #[test]
     fn a_failed_write_keeps_the_old_results() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("six");
-        Folder::open(&out, false).unwrap().write(&files(&["a"])).unwrap();
-        let folder = Folder::open(&out, false).unwrap();
+        open(&out).unwrap().write(&files(&["a"])).unwrap();
+        let folder = open(&out).unwrap();
         assert!(folder.write(&files(&["b", "no/such/folder"])).is_err());
         assert_eq!(listing(&out), [".slicewise", "a"]);
         assert_eq!(listing(root.path()), ["six"]);
+    }
+
+    #[test]
+    fn a_folder_made_for_nothing_goes_again() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("output/deep/six");
+        drop(open(&out).unwrap());
+        assert!(listing(root.path()).is_empty());
+        let folder = open(&out).unwrap();
+        assert!(folder.give_up());
+        std::mem::forget(folder); // The process would end here.
+        assert!(listing(root.path()).is_empty());
+    }
+
+    #[test]
+    fn one_process_works_on_a_folder_at_a_time() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("six");
+        let first = open(&out).unwrap();
+        refused(open(&out), "another slicewise is at work on");
+        refused(open(&root.path().join("./six")), "another slicewise is at work on");
+        first.write(&files(&["a"])).unwrap();
+        drop(first);
+        open(&out).unwrap();
+    }
+
+    #[test]
+    fn a_command_does_not_replace_what_another_made() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("six");
+        open(&out).unwrap().write(&files(&["a"])).unwrap();
+        let sweep = |force| Folder::open(&out, Maker::Sweep, force);
+        refused(
+            sweep(false),
+            "holds the results of `slicewise run`; choose another folder, such as --out",
+        );
+        sweep(true).unwrap().write(&files(&["b"])).unwrap();
+        assert_eq!(listing(&out), [".slicewise", "b"]);
+        refused(open(&out), "holds the results of `slicewise sweep`");
     }
 
     #[test]
@@ -298,9 +485,105 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let marker = root.path().join(MARKER);
         fs::write(&marker, format!("{HEAD}\n../victim\n/etc/passwd\nfine\n\n")).unwrap();
-        let ours = Folder::open(root.path(), false).unwrap().ours;
+        let ours = read_marker(&marker).unwrap().files;
         assert_eq!(ours.into_iter().collect::<Vec<_>>(), [MARKER, "fine"]);
         fs::write(&marker, "years of work\n").unwrap();
-        assert!(matches!(Folder::open(root.path(), false), Err(FolderError::Refused(_))));
+        refused(open(root.path()), "was not made by slicewise");
+    }
+
+    /// At whatever step a process is killed, the next one finds the old results or the new, and
+    /// leaves nothing of the kill.
+    #[test]
+    fn a_kill_at_any_step_leaves_old_or_new_results() {
+        let root = tempfile::tempdir().unwrap();
+        let killed = |name: &str, steps: &dyn Fn(&Folder)| {
+            let out = root.path().join(name);
+            open(&out).unwrap().write(&files(&["a", "b"])).unwrap();
+            let folder = open(&out).unwrap();
+            steps(&folder);
+            // What a killed process does not do: clean up behind itself.
+            if let Some(lock) = &folder._lock {
+                lock.unlock().unwrap();
+            }
+            std::mem::forget(folder);
+            drop(open(&out).unwrap());
+            listing(&out)
+        };
+        let write = |folder: &Folder| {
+            for name in ["b", "c"] {
+                folder.create(name).unwrap().write_all(b"new").unwrap();
+            }
+        };
+        let (old, new) = ([".slicewise", "a", "b"], [".slicewise", "b", "c"]);
+        assert_eq!(killed("begun", &|_| {}), old);
+        assert_eq!(killed("half", &write), old);
+        let seal = |folder: &Folder| {
+            write(folder);
+            let marker = format!("{HEAD}\n{COMMAND}run\nb\nc\n");
+            folder.staging().as_ref().unwrap().seal(&marker).unwrap();
+        };
+        assert_eq!(killed("sealed", &seal), new);
+        let moved = |folder: &Folder| {
+            seal(folder);
+            fs::remove_file(folder.path.join("a")).unwrap();
+            fs::rename(folder.path.join(WORK).join("b"), folder.path.join("b")).unwrap();
+        };
+        assert_eq!(killed("moved", &moved), new);
+        assert_eq!(fs::read_to_string(root.path().join("moved/b")).unwrap(), "new");
+    }
+
+    #[test]
+    fn a_folder_of_the_name_of_ours_is_left_alone() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("six");
+        let theirs = out.join(WORK);
+        fs::create_dir_all(&theirs).unwrap();
+        fs::write(theirs.join("thesis.txt"), "years of work").unwrap();
+        refused(open(&out), "was not made by slicewise");
+        Folder::open(&out, Maker::Run, true).unwrap().write(&files(&["a"])).unwrap();
+        open(&out).unwrap().write(&files(&["b"])).unwrap();
+        assert_eq!(listing(&out), [".slicewise", WORK, "b"]);
+        assert_eq!(listing(&theirs), ["thesis.txt"]);
+        // What came into a folder of ours that a kill left stays as well.
+        let killed = open(&out).unwrap();
+        let work = out.join(format!("{WORK}-1"));
+        fs::write(work.join("notes.txt"), "mine").unwrap();
+        killed.create("c").unwrap();
+        if let Some(lock) = &killed._lock {
+            lock.unlock().unwrap();
+        }
+        std::mem::forget(killed);
+        open(&out).unwrap().write(&files(&["d"])).unwrap();
+        assert_eq!(listing(&work), ["notes.txt"]);
+        assert_eq!(listing(&out), [".slicewise", WORK, ".slicewise-work-1", "d"]);
+    }
+
+    #[cfg(unix)]
+    #[test]
+    fn planted_links_are_not_followed() {
+        use std::os::unix::fs::symlink;
+        let root = tempfile::tempdir().unwrap();
+        let (out, victim) = (root.path().join("six"), root.path().join("victim"));
+        fs::create_dir(&victim).unwrap();
+        fs::write(victim.join("a"), "years of work").unwrap();
+        fs::create_dir(&out).unwrap();
+        symlink(&victim, out.join(WORK)).unwrap();
+        symlink(victim.join("a"), out.join("a")).unwrap();
+        let forced = || Folder::open(&out, Maker::Run, true).unwrap();
+        assert!(matches!(forced().write(&files(&["a"])), Err(FolderError::Refused(_))));
+        forced().write(&files(&["b"])).unwrap();
+        // A link in the place of a file of ours is replaced, and what it leads to stays.
+        fs::remove_file(out.join("b")).unwrap();
+        symlink(victim.join("a"), out.join("b")).unwrap();
+        forced().write(&files(&["b"])).unwrap();
+        assert_eq!(fs::read_to_string(victim.join("a")).unwrap(), "years of work");
+        assert_eq!(listing(&victim), ["a"]);
+        assert!(!out.join("b").is_symlink());
+        // A marker that is a link says nothing.
+        let (other, marker) = (root.path().join("other"), out.join(MARKER));
+        fs::create_dir(&other).unwrap();
+        fs::write(other.join("b"), "mine").unwrap();
+        symlink(&marker, other.join(MARKER)).unwrap();
+        refused(open(&other), "was not made by slicewise");
     }
 }

@@ -17,6 +17,8 @@ mod loadgen_summary;
 mod number;
 mod partial;
 mod plot;
+mod single;
+mod staging;
 mod sweep;
 mod validation;
 mod vms;
@@ -26,10 +28,11 @@ pub use calibration::{
     catalogue_file, document as calibration_document, files as calibration_files,
 };
 pub use capacity::{document as capacity_document, files as capacity_files};
-pub use folder::{Folder, FolderError, can_write, write_file};
+pub use folder::{Folder, FolderError, Maker};
 pub use json::document;
 pub use partial::Partial;
-pub use sweep::{document as sweep_document, files as sweep_files};
+pub use single::{can_write, write_file};
+pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
 pub(crate) use table::{Column, Grid};
 pub use validation::{
     document as validation_document, files as validation_files, page as validation_page,

@@ -41,17 +41,29 @@ fn files(results: &Results) -> Result<Vec<File>> {
 
 /// Two files for each figure, by its name.
 pub(super) fn draw<N: AsRef<str>>(figures: Vec<(N, Figure)>) -> Result<Vec<File>> {
+    let mut files = Vec::new();
+    draw_each(figures, |file| {
+        files.push(file);
+        Ok(())
+    })?;
+    Ok(files)
+}
+
+/// The same, each file handed on before the next is made.
+pub(super) fn draw_each<N: AsRef<str>>(
+    figures: impl IntoIterator<Item = (N, Figure)>,
+    mut keep: impl FnMut(File) -> Result<()>,
+) -> Result<()> {
     for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
         register_font(FAMILY, style, bytes)
             .map_err(|_| anyhow!("the built-in font cannot be read"))?;
     }
-    let mut files = Vec::new();
     for (name, figure) in figures {
         let name = name.as_ref();
-        files.push(File::new(&format!("{name}.svg"), svg(&figure)?));
-        files.push(File::new(&format!("{name}.png"), png(&figure)?));
+        keep(File::new(&format!("{name}.svg"), svg(&figure)?))?;
+        keep(File::new(&format!("{name}.png"), png(&figure)?))?;
     }
-    Ok(files)
+    Ok(())
 }
 
 fn svg(figure: &Figure) -> Result<String> {
@@ -235,11 +247,11 @@ mod tests {
             }
             assert!(super::super::files(&results).is_ok());
             let mut sweep = fixture::sweep();
-            for run in sweep.points.iter_mut().flat_map(|point| &mut point.runs) {
-                run.groups[0].latency_ms.p99 = value;
-                run.groups[0].completed_per_s = value;
+            for group in sweep.points.iter_mut().flat_map(|point| &mut point.groups) {
+                group.p99_ms.mean = value;
+                group.completed_per_s.mean = value;
             }
-            assert!(super::super::sweep_files(&sweep).is_ok());
+            assert!(draw_each(charts::sweep_figures(&sweep), |_| Ok(())).is_ok());
         }
     }
 
@@ -249,7 +261,7 @@ mod tests {
         let pairs = charts::figures(&fixture::pairs());
         let pairs = pairs.into_iter().map(|(name, figure)| (name.to_string(), figure));
         let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
-        let sweeps = sweeps.iter().flat_map(charts::sweep_figures);
+        let sweeps = sweeps.iter().flat_map(|sweep| charts::sweep_figures(sweep));
         {
             for (name, figure) in pairs.chain(sweeps) {
                 let labels = figure.marks.iter().filter_map(|mark| match mark {

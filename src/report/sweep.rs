@@ -1,30 +1,84 @@
 //! The files of a sweep: `sweep.csv` and `sweep.jsonl` with one row per point, replication and group
 //! of VMs; `sweep.json`, the same rows with all that must be known about them; table and charts.
 //!
-//! The columns are the same everywhere. A point that could not be simulated is a row with an error.
+//! The columns are the same everywhere. A point that could not be simulated is a row with an error,
+//! one that cannot exist by design a row that says so. Rows are written as they come, never held.
 
 use super::csv::harmless;
-use super::{File, charts, plot, table};
-use crate::study::{GroupResult, PointResult, PointRun, SweepResults};
+use super::folder::Folder;
+use super::{charts, plot, table};
+use crate::spec::Sweep;
+use crate::study::{GroupResult, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool};
+use anyhow::Context;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
+use std::fs;
+use std::io::{BufRead, BufReader, BufWriter, Write};
 
-/// Every file, made in memory. The same results give the same bytes.
-pub fn files(results: &SweepResults) -> anyhow::Result<Vec<File>> {
-    let rows = rows(results);
-    let mut files = vec![
-        File::new("sweep.csv", csv_text(&rows)?),
-        File::new("sweep.jsonl", json_lines(&rows)?),
-        File::new("sweep.json", document_of(results, &rows)?),
-        File::new("table.txt", table::render_sweep(results)),
-    ];
-    files.extend(plot::draw(charts::sweep_figures(results))?);
-    Ok(files)
+/// The document with all rows.
+pub const DOCUMENT: &str = "sweep.json";
+
+const LINES: &str = "sweep.jsonl";
+const TABLE: &str = "sweep.csv";
+
+/// The files of a sweep under construction.
+pub struct SweepFiles<'f> {
+    folder: &'f Folder,
+    sweep: &'f Sweep,
+    csv: csv::Writer<BufWriter<fs::File>>,
+    lines: BufWriter<fs::File>,
+    has_head: bool,
 }
 
-/// The rows and all that must be known about them as one JSON document.
-pub fn document(results: &SweepResults) -> anyhow::Result<String> {
-    document_of(results, &rows(results))
+impl<'f> SweepFiles<'f> {
+    /// Begins the files of rows.
+    pub fn begin(folder: &'f Folder, sweep: &'f Sweep) -> anyhow::Result<Self> {
+        let csv = folder.create(TABLE)?;
+        let csv = csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(csv);
+        let lines = folder.create(LINES)?;
+        Ok(Self { folder, sweep, csv, lines, has_head: false })
+    }
+
+    /// Adds what a run of a point gave: a row for each group of VMs.
+    pub fn add(&mut self, found: &PointRow<'_>) -> anyhow::Result<()> {
+        match found.run {
+            None => self.write(row(self.sweep, found, None)),
+            Some((_, run)) => run
+                .groups
+                .iter()
+                .try_for_each(|group| self.write(row(self.sweep, found, Some(group)))),
+        }
+    }
+
+    fn write(&mut self, row: Row) -> anyhow::Result<()> {
+        let cannot = || format!("cannot write into {}", self.folder.path().display());
+        if !self.has_head {
+            self.csv.write_record(row.0.iter().map(|(column, _)| column)).with_context(cannot)?;
+            self.has_head = true;
+        }
+        self.csv.write_record(row.0.iter().map(|(_, cell)| csv_cell(cell))).with_context(cannot)?;
+        serde_json::to_writer(&mut self.lines, &row).with_context(cannot)?;
+        self.lines.write_all(b"\n").with_context(cannot)
+    }
+
+    /// Writes the files that need all rows. Their names, in the order in which they are told.
+    pub fn finish(self, results: &SweepResults) -> anyhow::Result<Vec<String>> {
+        let Self { folder, mut csv, mut lines, .. } = self;
+        let cannot = || format!("cannot write into {}", folder.path().display());
+        csv.flush().and_then(|()| lines.flush()).with_context(cannot)?;
+        drop((csv, lines));
+        let mut names = [TABLE, LINES, DOCUMENT].map(str::to_string).to_vec();
+        let rows = BufReader::new(folder.read_back(LINES)?);
+        write_document(results, rows, folder.create(DOCUMENT)?).with_context(cannot)?;
+        let mut keep = |name: &str, bytes: &[u8]| {
+            names.push(name.to_string());
+            let mut file = folder.create(name)?;
+            file.write_all(bytes).and_then(|()| file.flush()).with_context(cannot)
+        };
+        keep("table.txt", table::render_sweep(results).as_bytes())?;
+        plot::draw_each(charts::sweep_figures(results), |file| keep(&file.name, &file.bytes))?;
+        Ok(names)
+    }
 }
 
 /// What stands in a cell.
@@ -40,31 +94,12 @@ enum Cell {
 /// Cells with the names of their columns; every row has the same names.
 struct Row(Vec<(String, Cell)>);
 
-fn rows(results: &SweepResults) -> Vec<Row> {
-    let mut rows = Vec::new();
-    for (index, point) in results.points.iter().enumerate() {
-        if point.runs.is_empty() {
-            rows.push(row(results, (index, point), None, None));
-        }
-        for (replication, run) in point.runs.iter().enumerate() {
-            for group in &run.groups {
-                rows.push(row(results, (index, point), Some((replication, run)), Some(group)));
-            }
-        }
-    }
-    rows
-}
-
-fn row(
-    results: &SweepResults,
-    (index, point): (usize, &PointResult),
-    run: Option<(usize, &PointRun)>,
-    group: Option<&GroupResult>,
-) -> Row {
+fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row {
+    let (point, run) = (found.point, found.run);
     let mut row = Row(Vec::new());
-    row.add("point", Cell::Whole(index as u64));
-    row.add("line", Cell::Text(results.sweep.lines[point.line].clone()));
-    for (parameter, value) in results.sweep.parameters.iter().zip(&point.values) {
+    row.add("point", Cell::Whole(found.index as u64));
+    row.add("line", Cell::Text(sweep.lines[point.line].clone()));
+    for (parameter, value) in sweep.parameters.iter().zip(&point.values) {
         if parameter.key == "seed" {
             continue; // It has its column below.
         }
@@ -72,13 +107,15 @@ fn row(
         let cell = value.number.map_or_else(|| Cell::Text(value.text.clone()), Cell::Number);
         row.add(&format!("{}{unit}", parameter.key), cell);
     }
-    row.add("replication", run.map_or(Cell::Nothing, |(number, _)| Cell::Whole(number as u64)));
-    row.add("seed", Cell::Whole(point.seed));
+    row.add("replication", run.map_or(Cell::Nothing, |(number, _)| Cell::Whole(number.into())));
+    row.add("seed", Cell::Whole(found.seed));
     figures(&mut row, run.map(|(_, run)| run), group);
-    row.add("error", point.error.clone().map_or(Cell::Nothing, Cell::Text));
-    row.add("schema_version", Cell::Whole(u64::from(results.schema_version)));
-    row.add("tool", Cell::Text(format!("{} {}", results.tool.name, results.tool.version)));
-    row.add("scenario_hash", Cell::Text(results.sweep.hash.clone()));
+    let told = |text: Option<&str>| text.map_or(Cell::Nothing, |text| Cell::Text(text.to_string()));
+    row.add("error", told(found.error));
+    row.add("not_applicable", told(point.not_applicable.as_deref()));
+    row.add("schema_version", Cell::Whole(u64::from(SCHEMA_VERSION)));
+    row.add("tool", Cell::Text(format!("{} {}", Tool::THIS.name, Tool::THIS.version)));
+    row.add("scenario_hash", Cell::Text(sweep.hash.clone()));
     row
 }
 
@@ -156,34 +193,19 @@ fn csv_cell(cell: &Cell) -> String {
     }
 }
 
-fn csv_text(rows: &[Row]) -> anyhow::Result<Vec<u8>> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    if let Some(first) = rows.first() {
-        writer.write_record(first.0.iter().map(|(column, _)| column))?;
-    }
-    for row in rows {
-        writer.write_record(row.0.iter().map(|(_, cell)| csv_cell(cell)))?;
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
-}
-
-fn json_lines(rows: &[Row]) -> anyhow::Result<String> {
-    let mut text = String::new();
-    for row in rows {
-        text.push_str(&serde_json::to_string(row)?);
-        text.push('\n');
-    }
-    Ok(text)
-}
-
-fn document_of(results: &SweepResults, rows: &[Row]) -> anyhow::Result<String> {
+/// The document: all that must be known, and the rows last, their columns in the order of the other
+/// files; they are copied from the lines.
+fn write_document(
+    results: &SweepResults,
+    rows: impl BufRead,
+    mut document: impl Write,
+) -> anyhow::Result<()> {
     let sweep = &results.sweep;
     let parameters = sweep.parameters.iter();
     let parameters: Vec<_> = parameters
         .map(|parameter| json!({ "key": parameter.key, "unit": parameter.unit }))
         .collect();
-    let document = json!({
+    let head = json!({
         "schema_version": results.schema_version,
         "tool": results.tool,
         "seed": sweep.seed,
@@ -194,37 +216,61 @@ fn document_of(results: &SweepResults, rows: &[Row]) -> anyhow::Result<String> {
         "parameters": parameters,
         "lines": sweep.lines,
         "failed_points": results.failed(),
+        "not_applicable_points": sweep.not_applicable(),
         "notes": results.notes,
         "leans_on": results.leans_on,
     });
-    // The rows last, and their columns in the order of the other files.
-    let head = serde_json::to_string_pretty(&document)?;
+    let head = serde_json::to_string_pretty(&head)?;
     let head = head.trim_end().trim_end_matches('}').trim_end();
-    let lines: Vec<String> = rows.iter().map(serde_json::to_string).collect::<Result<_, _>>()?;
-    Ok(format!("{head},\n  \"rows\": [\n    {}\n  ]\n}}\n", lines.join(",\n    ")))
+    write!(document, "{head},\n  \"rows\": [")?;
+    let mut between = "\n    ";
+    for row in rows.split(b'\n') {
+        document.write_all(between.as_bytes())?;
+        document.write_all(&row?)?;
+        between = ",\n    ";
+    }
+    document.write_all(b"\n  ]\n}\n")?;
+    Ok(document.flush()?)
 }
 
 #[cfg(test)]
 mod tests {
     use super::super::fixture;
+    use super::super::folder::Maker;
     use super::*;
     use serde_json::Value;
+    use std::collections::BTreeMap;
+
+    /// The files of the fixture's sweep by name, and their names as they are told.
+    fn files() -> (BTreeMap<String, Vec<u8>>, Vec<String>) {
+        let root = tempfile::tempdir().unwrap();
+        let folder = Folder::open(&root.path().join("out"), Maker::Sweep, false).unwrap();
+        let results = fixture::sweep();
+        let mut files = SweepFiles::begin(&folder, &results.sweep).unwrap();
+        fixture::sweep_rows(&results.sweep, &["vm"], &mut |row| files.add(&row).unwrap());
+        let names = files.finish(&results).unwrap();
+        folder.commit().unwrap();
+        let read = |name: &String| (name.clone(), fs::read(folder.path().join(name)).unwrap());
+        (names.iter().map(read).collect(), names)
+    }
 
     #[test]
     fn csv_and_json_say_the_same() {
-        let results = fixture::sweep();
-        let rows = rows(&results);
-        let bytes = csv_text(&rows).unwrap();
-        let mut reader = csv::Reader::from_reader(bytes.as_slice());
+        let (files, _) = files();
+        let mut reader = csv::Reader::from_reader(files["sweep.csv"].as_slice());
         let head = reader.headers().unwrap().clone();
         let records: Vec<_> = reader.records().collect::<Result<_, _>>().unwrap();
-        let lines = json_lines(&rows).unwrap();
+        let lines = std::str::from_utf8(&files["sweep.jsonl"]).unwrap();
         let lines: Vec<Value> = lines.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
-        let document: Value = serde_json::from_str(&document(&results).unwrap()).unwrap();
+        let document: Value = serde_json::from_slice(&files["sweep.json"]).unwrap();
         assert_eq!(document["rows"].as_array().unwrap(), &lines);
-        assert_eq!(document["failed_points"], 1);
-        // Two lines of four points, three replications each, and one that could not be.
-        assert_eq!((records.len(), lines.len()), (7 * 3 + 1, 7 * 3 + 1));
+        assert_eq!(
+            (&document["failed_points"], &document["not_applicable_points"]),
+            (&1.into(), &1.into())
+        );
+        // Two lines of four points, three replications each, but for one that could not be and one
+        // that is none.
+        assert_eq!((records.len(), lines.len()), (6 * 3 + 2, 6 * 3 + 2));
         for (record, line) in records.iter().zip(&lines) {
             assert_eq!(head.len(), line.as_object().unwrap().len());
             for (column, cell) in head.iter().zip(record) {
@@ -243,14 +289,15 @@ mod tests {
         let failed = lines.iter().find(|line| !line["error"].is_null()).unwrap();
         assert_eq!((&failed["line"], &failed["vm.count"]), (&"MIG slices".into(), &8.0.into()));
         assert!(failed["latency_p99_ms"].is_null());
+        let none = lines.iter().find(|line| !line["not_applicable"].is_null()).unwrap();
+        assert_eq!((&none["vm.count"], &none["error"]), (&4.0.into(), &Value::Null));
     }
 
     #[test]
     fn every_file_is_made_and_the_same_again() {
-        let (one, two) = (files(&fixture::sweep()).unwrap(), files(&fixture::sweep()).unwrap());
-        let names: Vec<_> = one.iter().map(|file| file.name.as_str()).collect();
+        let (one, two) = (files(), files());
         assert_eq!(
-            names,
+            one.1,
             [
                 "sweep.csv",
                 "sweep.jsonl",
@@ -262,6 +309,6 @@ mod tests {
                 "throughput.png"
             ]
         );
-        assert!(one.iter().zip(&two).all(|(one, two)| one.bytes == two.bytes));
+        assert!(one == two);
     }
 }

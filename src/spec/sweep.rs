@@ -45,6 +45,15 @@ pub struct SweepPoint {
     pub values: Vec<ParameterValue>,
     /// Why it cannot be simulated; nothing when it can.
     pub error: Option<String>,
+    /// Why it cannot exist by design, as the file declares; it is no error then.
+    pub not_applicable: Option<String>,
+}
+
+impl SweepPoint {
+    /// Whether it is to be simulated.
+    pub fn is_simulated(&self) -> bool {
+        self.error.is_none() && self.not_applicable.is_none()
+    }
 }
 
 /// What a key is set to.
@@ -57,6 +66,11 @@ pub struct ParameterValue {
 }
 
 impl Sweep {
+    /// Points that are declared to be none.
+    pub fn not_applicable(&self) -> usize {
+        self.points.iter().filter(|point| point.not_applicable.is_some()).count()
+    }
+
     /// A point in words, for messages: `equal share, vm.count 8`.
     pub fn label(&self, point: &SweepPoint) -> String {
         let line = &self.lines[point.line];

@@ -4,6 +4,7 @@
 
 mod baseline;
 mod border;
+mod bug;
 mod calibrate;
 mod capacity;
 mod fits;
@@ -32,7 +33,10 @@ pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, slow_filling};
 pub use results::*;
-pub use sweep::{GroupResult, Memory, PointResult, PointRun, SweepResults, point_key, sweep};
+pub use sweep::{
+    Each, GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary,
+    SweepResults, point_key, sweep,
+};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::fitted_workloads;
 pub use validate::{

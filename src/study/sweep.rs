@@ -1,23 +1,26 @@
 //! A sweep: the points of a grid, each run once per replication, in parallel, results in grid order.
 //!
-//! What was found before comes in, and what is found goes out, through two callbacks: how it is kept
-//! is not this module's affair. A point that cannot be simulated is an error in the results.
+//! A finished run goes to a memory that is not this module's affair, and comes back from it when the
+//! results are put together, one at a time: here is only what many runs have in common, and the few
+//! figures of each that charts draw. A point that cannot be simulated is an error in the results, and
+//! so is one that meets a bug of ours.
 
-use super::Progress;
+use super::bug::caught;
 use super::interval::{Interval, student_95};
 use super::results::{FactUse, LatencyMs, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
-use super::{fits, sensitivity, uncertainty};
+use super::{Progress, fits, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
-use crate::spec::{Experiment, ParameterValue, Sweep, TestScenario, VmSpec};
+use crate::spec::{Experiment, Sweep, SweepPoint, TestScenario, VmSpec};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Everything a sweep found out.
+/// What a sweep found out, but for the figures of each run: those were handed out one by one.
 #[derive(Clone, Debug)]
 pub struct SweepResults {
     /// What was asked.
@@ -26,29 +29,73 @@ pub struct SweepResults {
     pub schema_version: u32,
     /// What made the results.
     pub tool: Tool,
+    /// The groups of VMs, in the order in which they appear.
+    pub groups: Vec<GroupHead>,
+    /// The workloads of all groups.
+    pub workloads: BTreeSet<String>,
     /// The points, in the order of [`Sweep::points`].
-    pub points: Vec<PointResult>,
+    pub points: Vec<PointSummary>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the results lean on, each once.
     pub leans_on: Vec<FactUse>,
+    /// Runs that were known before.
+    pub taken_over: usize,
 }
 
-/// One point.
+/// What the points have in common in one group of VMs.
 #[derive(Clone, PartialEq, Debug)]
-pub struct PointResult {
-    /// Index into [`Sweep::lines`].
-    pub line: usize,
-    /// Its place along the charts.
-    pub x: ParameterValue,
-    /// Its value of each parameter.
-    pub values: Vec<ParameterValue>,
+pub struct GroupHead {
+    /// Its name.
+    pub name: String,
+    /// Whether its latencies are times of single queries at any point; those of Offline are not.
+    pub has_latencies: bool,
+    /// LoadGen's bound in milliseconds, where it is under Server load.
+    pub bound_ms: Option<f64>,
+}
+
+/// One point in the few figures that charts and tables show.
+#[derive(Clone, PartialEq, Debug)]
+pub struct PointSummary {
+    /// Why there are none.
+    pub error: Option<String>,
+    /// Replications.
+    pub runs: usize,
+    /// Completed samples per second of all groups.
+    pub total_per_s: Option<Interval>,
+    /// Its groups; none if it was not simulated.
+    pub groups: Vec<GroupSummary>,
+}
+
+/// A group of VMs at one point, over the replications.
+#[derive(Clone, PartialEq, Debug)]
+pub struct GroupSummary {
+    /// Index into [`SweepResults::groups`].
+    pub group: usize,
+    /// How many VMs.
+    pub vms: u32,
+    /// In how many replications every VM is VALID.
+    pub valid: usize,
+    /// Completed samples per second.
+    pub completed_per_s: Interval,
+    /// Median latency.
+    pub p50_ms: Interval,
+    /// 99th percentile.
+    pub p99_ms: Interval,
+}
+
+/// What becomes rows of the results: one run of a point, or why there is none.
+pub struct PointRow<'r> {
+    /// Index into [`Sweep::points`].
+    pub index: usize,
+    /// The point.
+    pub point: &'r SweepPoint,
     /// The seed of its runs.
     pub seed: u64,
-    /// One entry per replication; none if it cannot be simulated.
-    pub runs: Vec<PointRun>,
-    /// Why it cannot be simulated.
-    pub error: Option<String>,
+    /// The replication and what it gave.
+    pub run: Option<(u32, &'r PointRun)>,
+    /// Why the point could not be simulated.
+    pub error: Option<&'r str>,
 }
 
 /// One replication of a point.
@@ -106,80 +153,113 @@ pub struct GroupResult {
     pub failed_rules: Vec<String>,
 }
 
-/// What is known from an earlier try, and where to put what is found now.
-pub struct Memory<'m> {
-    /// The run kept under this key.
-    pub recall: &'m (dyn Fn(&str) -> Option<PointRun> + Sync),
+/// Takes a row of the results.
+pub type Each<'a> = &'a mut (dyn FnMut(PointRow<'_>) -> anyhow::Result<()> + Send);
+
+/// Where finished runs are kept, those of earlier tries among them.
+pub trait Memory: Sync {
+    /// Whether the run of this key is there.
+    fn has(&self, key: u64) -> bool;
     /// Keeps a run under its key; an error ends the sweep.
-    pub keep: &'m (dyn Fn(&str, &PointRun) -> anyhow::Result<()> + Sync),
+    fn keep(&self, key: u64, run: &PointRun) -> anyhow::Result<()>;
+    /// The run that is kept under this key.
+    fn recall(&self, key: u64) -> anyhow::Result<PointRun>;
 }
 
-/// The key of a run: a hash of everything that decides its result, 16 hexadecimal digits.
-pub fn point_key(experiment: &Experiment) -> String {
+/// The key of a run: a hash of everything that decides its result.
+pub fn point_key(experiment: &Experiment) -> u64 {
     let content = format!("{} {SCHEMA_VERSION} {experiment:?}", Tool::THIS.version);
-    format!("{:016x}", fnv1a(content.as_bytes()))
+    fnv1a(content.as_bytes())
 }
 
-/// Simulates every point of a sweep that can be; `experiment` makes them, replication 0.
+/// Simulates every point of a sweep that can be; `experiment` makes them, replication 0. Then `each`
+/// is given the rows of the results, in grid order.
 pub fn sweep(
     sweep: &Sweep,
     experiment: &(dyn Fn(usize) -> Experiment + Sync),
-    memory: &Memory<'_>,
+    memory: &dyn Memory,
     progress: Progress<'_>,
+    each: Each<'_>,
 ) -> anyhow::Result<SweepResults> {
-    let points = sweep.points.iter().enumerate().filter(|(_, point)| point.error.is_none());
+    let points = sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
     let jobs: Vec<(usize, u32)> = points
         .flat_map(|(index, _)| (0..sweep.replications).map(move |replication| (index, replication)))
         .collect();
     let (done, all) = (AtomicU64::new(0), jobs.len() as u64);
-    let found: Vec<Found> = jobs
+    let (taken_over, common) = (AtomicU64::new(0), Mutex::new(Common::default()));
+    let runs: Vec<Result<Known, String>> = jobs
         .par_iter()
         .with_max_len(1)
         .map(|&(index, replication)| {
-            let found = find(Experiment { replication, ..experiment(index) }, memory)?;
+            let found = caught(|| {
+                let experiment = Experiment { replication, ..experiment(index) };
+                let key = point_key(&experiment);
+                let run = (!memory.has(key)).then(|| simulated(&experiment));
+                common.lock().unwrap_or_else(|poisoned| poisoned.into_inner()).add(&experiment);
+                (Known { key, seed: experiment.seed }, run)
+            });
+            let known = match found {
+                Ok((known, Some(run))) => memory.keep(known.key, &run).map(|()| Ok(known)),
+                Ok((known, None)) => {
+                    taken_over.fetch_add(1, Ordering::Relaxed);
+                    Ok(Ok(known))
+                }
+                Err(bug) => Ok(Err(bug)),
+            };
             let label = sweep.label(&sweep.points[index]);
             progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, &label);
-            Ok(found)
+            known
         })
         .collect::<anyhow::Result<_>>()?;
-    Ok(results(sweep, found))
-}
-
-/// One run of a point and what it leans on.
-struct Found {
-    seed: u64,
-    run: PointRun,
-    /// Nothing but in replication 0.
-    facts: Vec<FactUse>,
-    notes: Vec<String>,
-}
-
-fn find(experiment: Experiment, memory: &Memory<'_>) -> anyhow::Result<Found> {
-    let key = point_key(&experiment);
-    let run = match (memory.recall)(&key) {
-        Some(run) => run,
-        None => {
-            let outcome = simulate(&experiment);
-            let mut run = point_run(&experiment, &outcome);
-            if experiment.replication == 0 {
-                lean(&experiment, &outcome, &mut run);
-            }
-            if let Some(other) = sensitivity::other_idle(&experiment) {
-                let other = point_run(&other.experiment, &simulate(&other.experiment));
-                for (group, other) in run.groups.iter_mut().zip(other.groups) {
-                    group.latency_p99_other_idle_ms = Some(other.latency_ms.p99);
-                }
-            }
-            (memory.keep)(&key, &run)?;
-            run
-        }
-    };
-    let mut facts = Vec::new();
-    if experiment.replication == 0 {
-        add_facts(&experiment, &mut facts);
+    let common = common.into_inner().unwrap_or_else(|poisoned| poisoned.into_inner());
+    let mut gathered = Gathered::default();
+    let mut runs = runs.chunks(sweep.replications.max(1) as usize);
+    for (index, point) in sweep.points.iter().enumerate() {
+        let runs = if point.is_simulated() { runs.next().unwrap_or_default() } else { &[] };
+        gathered.add_point(sweep, (index, point), runs, memory, &mut *each)?;
     }
-    let notes = super::notes::of_experiment(&experiment);
-    Ok(Found { seed: experiment.seed, run, facts, notes })
+    Ok(gathered.results(sweep, common, taken_over.into_inner() as usize))
+}
+
+/// A run that the memory has.
+struct Known {
+    key: u64,
+    seed: u64,
+}
+
+/// What runs have in common, each thing once.
+#[derive(Default)]
+struct Common {
+    leans_on: BTreeSet<FactUse>,
+    told: BTreeSet<String>,
+}
+
+impl Common {
+    fn add(&mut self, experiment: &Experiment) {
+        if experiment.replication == 0 {
+            let mut facts = Vec::new();
+            add_facts(experiment, &mut facts);
+            self.leans_on.extend(facts);
+        }
+        self.told.extend(super::notes::of_experiment(experiment));
+    }
+}
+
+/// Simulates one run of a point.
+fn simulated(experiment: &Experiment) -> PointRun {
+    let outcome = simulate(experiment);
+    let mut run = point_run(experiment, &outcome);
+    if experiment.replication == 0 {
+        lean(experiment, &outcome, &mut run);
+    }
+    if let Some(other) = sensitivity::other_idle(experiment) {
+        let other = point_run(&other.experiment, &simulate(&other.experiment));
+        for (group, other) in run.groups.iter_mut().zip(other.groups) {
+            group.latency_p99_other_idle_ms = Some(other.latency_ms.p99);
+        }
+    }
+    assert!(run.is_finite(), "a figure of the results is no number");
+    run
 }
 
 /// How far p99 leans on what the inputs leave open, and on every percent of work.
@@ -199,36 +279,6 @@ fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
         for (group, more) in run.groups.iter_mut().zip(more.groups) {
             group.latency_p99_more_work_ms = Some(more.latency_ms.p99);
         }
-    }
-}
-
-fn results(sweep: &Sweep, found: Vec<Found>) -> SweepResults {
-    let mut found = found.into_iter();
-    let mut leans_on: BTreeSet<FactUse> = BTreeSet::new();
-    let mut told: BTreeSet<String> = BTreeSet::new();
-    let points = sweep.points.iter().map(|point| {
-        let count = if point.error.is_none() { sweep.replications as usize } else { 0 };
-        let mut seed = sweep.seed;
-        let runs = found.by_ref().take(count).map(|found| {
-            leans_on.extend(found.facts);
-            told.extend(found.notes);
-            seed = found.seed;
-            found.run
-        });
-        let runs: Vec<_> = runs.collect();
-        let (line, x, values) = (point.line, point.x.clone(), point.values.clone());
-        PointResult { line, x, values, seed, runs, error: point.error.clone() }
-    });
-    let points: Vec<_> = points.collect();
-    let mut leans_on: Vec<_> = leans_on.into_iter().collect();
-    put_in_order(&mut leans_on);
-    SweepResults {
-        sweep: sweep.clone(),
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        notes: notes(&points).into_iter().chain(told).collect(),
-        points,
-        leans_on,
     }
 }
 
@@ -291,85 +341,241 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
     }
 }
 
-/// What a reader must know before believing a figure.
-fn notes(points: &[PointResult]) -> Vec<String> {
-    const BEYOND: f64 = 100.0;
-    let runs = points.iter().flat_map(|point| &point.runs);
-    let groups: Vec<_> = runs.flat_map(|run| &run.groups).collect();
-    let few = |group: &&&GroupResult| {
-        group.scenario != "offline" && (group.samples as f64) * 0.01 < BEYOND
-    };
-    let (few, all) = (groups.iter().filter(few).count(), groups.len());
-    let mut notes = Vec::new();
-    let ratio =
-        |group: &&GroupResult| Some(group.latency_p99_other_idle_ms? / group.latency_ms.p99);
-    let ratios: Vec<f64> = groups.iter().filter_map(ratio).collect();
-    if !ratios.is_empty() {
-        let low = ratios.iter().copied().fold(f64::INFINITY, f64::min);
-        let high = ratios.iter().copied().fold(0.0, f64::max);
-        notes.push(format!(
-            "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
-        ));
+/// What is gathered of the rows on their way out.
+#[derive(Default)]
+struct Gathered {
+    groups: Vec<GroupHead>,
+    workloads: BTreeSet<String>,
+    points: Vec<PointSummary>,
+    tally: Tally,
+}
+
+/// What notes are made of.
+#[derive(Default)]
+struct Tally {
+    rows: usize,
+    /// Rows with few samples beyond p99.
+    few: usize,
+    /// Least and greatest ratio of p99 under the other idle rule.
+    other_idle: Option<[f64; 2]>,
+    /// The same by other inputs.
+    inputs: Option<[f64; 2]>,
+    /// How many percent longer p99 becomes by 1 % more work, at most.
+    more_work: Option<f64>,
+}
+
+/// So many samples must lie beyond a percentile to make it certain.
+const BEYOND: f64 = 100.0;
+
+impl Gathered {
+    /// Hands out the rows of a point.
+    fn add_point(
+        &mut self,
+        sweep: &Sweep,
+        (index, point): (usize, &SweepPoint),
+        runs: &[Result<Known, String>],
+        memory: &dyn Memory,
+        each: Each<'_>,
+    ) -> anyhow::Result<()> {
+        let seed = runs.iter().flatten().map(|known| known.seed).next().unwrap_or(sweep.seed);
+        // One bug is the error of its point: fewer replications would pass for as many.
+        let bug = runs.iter().find_map(|run| run.as_ref().err());
+        let error = point.error.as_ref().or(bug);
+        let mut found = Replications::default();
+        if error.is_some() || runs.is_empty() {
+            let error = error.map(String::as_str);
+            each(PointRow { index, point, seed, run: None, error })?;
+        } else {
+            for (replication, known) in (0..).zip(runs.iter().flatten()) {
+                let run = memory.recall(known.key)?;
+                each(PointRow { index, point, seed, run: Some((replication, &run)), error: None })?;
+                self.add_run(&run);
+                found.add(&run, &self.groups);
+            }
+        }
+        self.points.push(found.summary(error.cloned()));
+        Ok(())
     }
-    let ends = groups.iter().filter_map(|group| {
+
+    fn add_run(&mut self, run: &PointRun) {
+        for group in &run.groups {
+            self.tally.add(group);
+            if !self.workloads.contains(&group.workload) {
+                self.workloads.insert(group.workload.clone());
+            }
+            let known = self.groups.iter().position(|known| known.name == group.group);
+            let at = known.unwrap_or_else(|| {
+                let name = group.group.clone();
+                self.groups.push(GroupHead { name, has_latencies: false, bound_ms: None });
+                self.groups.len() - 1
+            });
+            let head = &mut self.groups[at];
+            head.has_latencies |= group.scenario != "offline";
+            if group.scenario == "server" {
+                head.bound_ms.get_or_insert(group.target_latency_ms);
+            }
+        }
+    }
+
+    fn results(self, sweep: &Sweep, common: Common, taken_over: usize) -> SweepResults {
+        let mut leans_on: Vec<_> = common.leans_on.into_iter().collect();
+        put_in_order(&mut leans_on);
+        SweepResults {
+            sweep: sweep.clone(),
+            schema_version: SCHEMA_VERSION,
+            tool: Tool::THIS,
+            groups: self.groups,
+            workloads: self.workloads,
+            points: self.points,
+            notes: self.tally.notes().into_iter().chain(common.told).collect(),
+            leans_on,
+            taken_over,
+        }
+    }
+}
+
+/// A few figures of each replication of a point.
+#[derive(Default)]
+struct Replications {
+    runs: usize,
+    total_per_s: Vec<f64>,
+    groups: BTreeMap<usize, GroupFigures>,
+}
+
+#[derive(Default)]
+struct GroupFigures {
+    vms: u32,
+    valid: usize,
+    /// Rate, p50 and p99 of each replication.
+    figures: [Vec<f64>; 3],
+}
+
+impl Replications {
+    fn add(&mut self, run: &PointRun, heads: &[GroupHead]) {
+        self.runs += 1;
+        self.total_per_s.push(run.groups.iter().map(|group| group.completed_per_s).sum());
+        for group in &run.groups {
+            let index = heads.iter().position(|head| head.name == group.group);
+            let found = self.groups.entry(index.expect("it was added")).or_default();
+            found.vms = group.vms;
+            found.valid += usize::from(group.valid);
+            let figures = [group.completed_per_s, group.latency_ms.p50, group.latency_ms.p99];
+            for (all, figure) in found.figures.iter_mut().zip(figures) {
+                all.push(figure);
+            }
+        }
+    }
+
+    fn summary(self, error: Option<String>) -> PointSummary {
+        let groups = self.groups.into_iter().filter_map(|(group, found)| {
+            let [rate, p50, p99] = found.figures.map(|all| student_95(&all));
+            let (vms, valid) = (found.vms, found.valid);
+            let (completed_per_s, p50_ms, p99_ms) = (rate?, p50?, p99?);
+            Some(GroupSummary { group, vms, valid, completed_per_s, p50_ms, p99_ms })
+        });
+        let (runs, total_per_s) = (self.runs, student_95(&self.total_per_s));
+        PointSummary { error, runs, total_per_s, groups: groups.collect() }
+    }
+}
+
+/// Widens an interval to hold another.
+fn widen(ends: &mut Option<[f64; 2]>, other: [f64; 2]) {
+    *ends = fits::hull(ends.iter().copied().chain([other]));
+}
+
+impl Tally {
+    fn add(&mut self, group: &GroupResult) {
         let p99 = group.latency_ms.p99;
-        group.latency_p99_inputs_ms.map(|ends| ends.map(|end| end / p99))
-    });
-    if let Some([low, high]) = fits::hull(ends) {
-        notes.push(format!(
-            "machines with one GPU differ, and other fits of a workload are nearly as good: for nine machines in ten p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
-        ));
+        self.rows += 1;
+        let is_few = group.scenario != "offline" && (group.samples as f64) * 0.01 < BEYOND;
+        self.few += usize::from(is_few);
+        if p99 <= 0.0 {
+            return; // Nothing was asked: there are no ratios.
+        }
+        if let Some(other) = group.latency_p99_other_idle_ms {
+            widen(&mut self.other_idle, [other / p99; 2]);
+        }
+        if let Some(ends) = group.latency_p99_inputs_ms {
+            widen(&mut self.inputs, ends.map(|end| end / p99));
+        }
+        if let Some(more) = group.latency_p99_more_work_ms {
+            let percent = (more / p99 - 1.0) * 100.0;
+            self.more_work = Some(self.more_work.map_or(percent, |most| most.max(percent)));
+        }
     }
-    let more = groups.iter().filter_map(|group| {
-        Some((group.latency_p99_more_work_ms? / group.latency_ms.p99 - 1.0) * 100.0)
-    });
-    if let Some(most) = more.reduce(f64::max) {
-        notes.push(format!(
-            "1 % more work makes p99 up to {most:.0} % longer (column `latency_p99_more_work_ms`, rows at a load from 90 % on or shared in turns)"
-        ));
+
+    /// What a reader must know before believing a figure.
+    fn notes(&self) -> Vec<String> {
+        let (few, all) = (self.few, self.rows);
+        let mut notes = Vec::new();
+        if let Some([low, high]) = self.other_idle {
+            notes.push(format!(
+                "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
+            ));
+        }
+        if let Some([low, high]) = self.inputs {
+            notes.push(format!(
+                "machines with one GPU differ, and other fits of a workload are nearly as good: for nine machines in ten p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
+            ));
+        }
+        if let Some(most) = self.more_work {
+            notes.push(format!(
+                "1 % more work makes p99 up to {most:.0} % longer (column `latency_p99_more_work_ms`, rows at a load from 90 % on or shared in turns)"
+            ));
+        }
+        if few > 0 {
+            notes.push(format!(
+                "in {few} of {all} rows fewer than {BEYOND} samples lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps"
+            ));
+        }
+        notes
     }
-    if few > 0 {
-        notes.push(format!(
-            "in {few} of {all} rows fewer than {BEYOND} samples lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps"
-        ));
+}
+
+impl PointRun {
+    /// Whether every figure is a number.
+    fn is_finite(&self) -> bool {
+        let of_group = |group: &GroupResult| {
+            let optional = [
+                group.asked_per_s,
+                group.latency_p99_other_idle_ms,
+                group.latency_p99_more_work_ms,
+            ];
+            let certain = [
+                group.completed_per_s,
+                group.latency_p99_worst_vm_ms,
+                group.target_latency_ms,
+                group.batch_mean,
+            ];
+            let latencies = LatencyMs::NAMES.iter().filter_map(|name| group.latency_ms.get(name));
+            let inputs = group.latency_p99_inputs_ms.into_iter().flatten();
+            let all = optional.into_iter().flatten().chain(certain).chain(latencies).chain(inputs);
+            all.into_iter().all(f64::is_finite)
+        };
+        self.gpu_busy_share.is_finite() && self.groups.iter().all(of_group)
     }
-    notes
 }
 
 impl SweepResults {
-    /// Points that could not be simulated.
+    /// Points that could not be simulated, those declared so left out.
     pub fn failed(&self) -> usize {
         self.points.iter().filter(|point| point.error.is_some()).count()
     }
 
-    /// Names of all groups, in the order in which they appear.
-    pub fn groups(&self) -> Vec<&str> {
-        let mut names: Vec<&str> = Vec::new();
-        for run in self.points.iter().flat_map(|point| &point.runs) {
-            for group in &run.groups {
-                if !names.contains(&group.group.as_str()) {
-                    names.push(&group.group);
-                }
-            }
-        }
-        names
+    /// Points of which some VM is INVALID in some replication.
+    pub fn invalid(&self) -> usize {
+        self.points.iter().filter(|point| !point.is_valid()).count()
     }
 }
 
-impl PointResult {
-    /// A group's entry in each replication.
-    pub fn group<'r>(&'r self, name: &'r str) -> impl Iterator<Item = &'r GroupResult> {
-        self.runs.iter().flat_map(|run| &run.groups).filter(move |group| group.group == name)
+impl PointSummary {
+    /// A group's figures, by its index.
+    pub fn group(&self, index: usize) -> Option<&GroupSummary> {
+        self.groups.iter().find(|group| group.group == index)
     }
 
-    /// A figure of a group over the replications; nothing if the point has no such group.
-    pub fn interval(&self, group: &str, figure: impl Fn(&GroupResult) -> f64) -> Option<Interval> {
-        student_95(&self.group(group).map(figure).collect::<Vec<_>>())
-    }
-
-    /// Completed samples per second of all groups over the replications.
-    pub fn total_per_s(&self) -> Option<Interval> {
-        let total = |run: &PointRun| run.groups.iter().map(|group| group.completed_per_s).sum();
-        student_95(&self.runs.iter().map(total).collect::<Vec<f64>>())
+    /// Whether every VM is VALID in every replication.
+    pub fn is_valid(&self) -> bool {
+        self.groups.iter().all(|group| group.valid == self.runs)
     }
 }

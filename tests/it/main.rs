@@ -8,6 +8,7 @@ mod diagnostics;
 mod effects;
 mod explain;
 mod foreign;
+mod interruptions;
 mod kubernetes;
 mod laws;
 mod loadgen_logs;

@@ -82,12 +82,12 @@ fn an_interrupted_sweep_repeats_nothing_and_gives_the_same_bytes() {
     let place = Place::new(GRID);
     place.sweep(&["--out", "whole"], 0);
     let whole = bytes(&place.path("whole"));
-    let partial = place.path(".slicewise-partial-out");
+    let partial = place.path("out/.slicewise-partial");
     let kept = kept_lines(&place);
-    assert_eq!(kept.iter().filter(|byte| **byte == b'\n').count(), 8);
+    assert_eq!(kept.iter().filter(|byte| **byte == b'\n').count(), 9);
     // In the middle of the sixth line; at the end of the third; nothing at all; all.
     let ends: Vec<usize> = (0..kept.len()).filter(|at| kept[*at] == b'\n').collect();
-    for (cut, known) in [(ends[5] - 40, 5), (ends[2] + 1, 3), (0, 0), (kept.len(), 8)] {
+    for (cut, known) in [(ends[6] - 40, 5), (ends[3] + 1, 3), (0, 0), (kept.len(), 8)] {
         fs::write(&partial, &kept[..cut]).unwrap();
         let (_, stderr) = place.sweep(&["--out", "out"], 0);
         let told = stderr.contains(&format!("took over {known} of 8 runs"));
@@ -107,19 +107,107 @@ fn an_interrupted_sweep_repeats_nothing_and_gives_the_same_bytes() {
 /// The lines of a partial file with all eight runs, made through the library.
 fn kept_lines(place: &Place) -> Vec<u8> {
     use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
-    use slicewise::report::{Folder, Partial};
-    use slicewise::study::{Memory, PointRun, sweep};
+    use slicewise::report::{Folder, Maker, Partial};
+    use slicewise::study::sweep;
     let options = LoadOptions::new(Catalogue::load(None).unwrap());
     let Ok(Task::Sweep(file)) = load_task(&place.path("grid.toml"), &options) else { panic!() };
-    let folder = Folder::open(&place.path("out"), false).unwrap();
+    let folder = Folder::open(&place.path("out"), Maker::Sweep, false).unwrap();
     let partial = Partial::open(&folder, false).unwrap();
-    let recall = |_: &str| None;
-    let keep = |key: &str, run: &PointRun| partial.keep(key, run);
-    let memory = Memory { recall: &recall, keep: &keep };
     file.with_points(|points| {
-        sweep(file.sweep(), &|index| points.experiment(index), &memory, &|_, _, _| {}).unwrap();
+        let experiment = |index| points.experiment(index);
+        let mut each = |_: slicewise::study::PointRow<'_>| Ok(());
+        sweep(file.sweep(), &experiment, &partial, &|_, _, _| {}, &mut each).unwrap();
     });
     fs::read(folder.partial()).unwrap()
+}
+
+/// A bug of ours, here a panic where a point is made, is an error row that says what to report; the
+/// other points are there, and the bug is tried again the next time.
+#[test]
+fn a_point_that_meets_a_bug_is_an_error_row_and_not_the_end() {
+    use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
+    use slicewise::report::{Folder, Maker, Partial, SweepFiles};
+    use slicewise::study::sweep;
+    let place = Place::new(GRID);
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let Ok(Task::Sweep(file)) = load_task(&place.path("grid.toml"), &options) else { panic!() };
+    let folder = Folder::open(&place.path("out"), Maker::Sweep, false).unwrap();
+    let partial = Partial::open(&folder, false).unwrap();
+    let mut files = SweepFiles::begin(&folder, file.sweep()).unwrap();
+    let results = file.with_points(|points| {
+        let experiment = |index| {
+            assert!(index != 2, "a station\nhas lost a job");
+            points.experiment(index)
+        };
+        let mut each = |row: slicewise::study::PointRow<'_>| files.add(&row);
+        sweep(file.sweep(), &experiment, &partial, &|_, _, _| {}, &mut each).unwrap()
+    });
+    let names = files.finish(&results).unwrap();
+    folder.commit().unwrap();
+    assert!(names.contains(&"sweep.csv".to_string()));
+    assert_eq!((results.failed(), results.points.len(), partial.count()), (1, 4, 6));
+    let error = results.points[2].error.as_ref().unwrap();
+    assert!(error.starts_with("a bug in slicewise, not a mistake of yours: a station has lost a job, at tests/it/sweep.rs:"), "{error}");
+    assert!(error.contains("please report this line with the scenario file"), "{error}");
+    let rows = fs::read_to_string(place.path("out/sweep.jsonl")).unwrap();
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    assert_eq!(
+        rows.len(),
+        3 * 4 + 1,
+        "three points of two replications and two groups, and one error"
+    );
+    let failed = rows.iter().find(|row| row["point"] == 2).unwrap();
+    assert_eq!(failed["error"], error.as_str());
+    assert!(fs::read_to_string(place.path("out/table.txt")).unwrap().contains("ERROR"));
+}
+
+/// MIG cannot hold more than seven: declared, the points are n/a and the sweep ends with 0.
+#[test]
+fn points_that_cannot_exist_are_declared_and_are_no_errors() {
+    let scenario = r#"
+host = "dell-r7525"
+hypervisor = "vsphere-7.0u2"
+gpus = { model = "a100-pcie-40gb", count = 1 }
+vm = [{ vcpus = 8, vgpu = { type = "largest" }, workload = "bert-99", load = { scenario = "server", target_qps = 20, min_duration = "1 s", min_query_count = 5 } }]
+[sweep]
+x = { key = "vm.count", values = [7, 8, 9] }
+line = [{ name = "turns" }, { name = "MIG", set = { "vm.vgpu.type" = "largest-mig" } }]
+"#;
+    let declared = r#"
+[[sweep.not_applicable]]
+line = "MIG"
+when = { vm.count = WHEN }
+reason = "seven instances are the most"
+"#;
+    let place = Place::new(scenario);
+    let (_, told) = place.sweep(&[], 3);
+    assert!(told.contains("2 of 6 points could not be simulated"), "{told}");
+    for when in ["{ above = 7 }", "[8, 9]", "{ above = 7, below = 7 }"] {
+        let place = Place::new(&(scenario.to_string() + &declared.replace("WHEN", when)));
+        let (table, told) = place.sweep(&[], 0);
+        assert!(told.contains("6 points, 2 of them not applicable, 4 runs"), "{told}");
+        assert_eq!(table.matches(" n/a\n").count(), 2, "{table}");
+        assert!(
+            table.contains("n/a: MIG, vm.count 8 and 1 more: seven instances are the most"),
+            "{table}"
+        );
+        let rows = fs::read_to_string(place.path("output/grid/sweep.jsonl")).unwrap();
+        let rows: Vec<serde_json::Value> =
+            rows.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+        let none: Vec<_> = rows.iter().filter(|row| !row["not_applicable"].is_null()).collect();
+        assert!(none.iter().all(|row| row["error"].is_null() && row["latency_p99_ms"].is_null()));
+        assert_eq!((none.len(), rows.len()), (2, 6));
+        let chart = fs::read_to_string(place.path("output/grid/latency.svg")).unwrap();
+        assert!(!chart.contains("error"), "charts leave them out");
+    }
+    // What can be simulated must not be hidden.
+    let place = Place::new(&(scenario.to_string() + &declared.replace("WHEN", "[7, 8]")));
+    let (_, told) = place.sweep(&[], 2);
+    assert!(
+        told.contains("MIG, vm.count 7 is declared not applicable and can be simulated"),
+        "{told}"
+    );
 }
 
 #[test]

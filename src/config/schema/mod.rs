@@ -21,7 +21,7 @@ use super::settings::{
 use super::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
 };
-use super::sweep::{POINTS_MAX, REPLICATIONS_MAX};
+use super::sweep::{POINTS_MAX, RUNS_MAX};
 use super::trace::SIZE_COLUMNS_MAX;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
@@ -352,10 +352,22 @@ fn sweep() -> Shape {
         .need("name", text(), "As charts and tables call the line.")
         .key("set", table_of(anything()), "Paths, each with the value to set.")
         .key("unset", list(text(), POINTS_MAX), "Paths of keys to leave out.");
+    let lines = either([text(), list(text(), POINTS_MAX)]);
+    let when =
+        "Keys of axes, each with the values that are meant, or { above = 7 }, or { below = 2 }.";
+    let none = table()
+        .key("line", lines, "A written line, or several; default: every line.")
+        .key("when", table_of(anything()), when)
+        .need("reason", text(), "Why these points cannot exist.");
     table()
         .key("x", x, "The first axis: charts are drawn against it.")
         .key("line", list(line, POINTS_MAX), "Lines written out, each with keys of its own.")
-        .key("replications", whole(1..=REPLICATIONS_MAX).with("default", 1), "Runs of each point.")
+        .key(
+            "not_applicable",
+            list(none, POINTS_MAX),
+            "Points that cannot exist by design; they are n/a and no errors.",
+        )
+        .key("replications", whole(1..=RUNS_MAX as u32).with("default", 1), "Runs of each point.")
         .with("additionalProperties", axes)
 }
 

@@ -6,24 +6,26 @@
 use super::super::number::{clip, plain};
 use super::figure::Figure;
 use super::panel::{self, Along, Panel, Place, Series};
-use crate::study::{GroupResult, Interval, PointResult, SweepResults};
+use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 
 /// More lines than this are not told apart.
 const LINES_MAX: usize = 12;
 
-/// The charts, by file name; none where there is nothing to show.
-pub(in crate::report) fn figures(results: &SweepResults) -> Vec<(String, Figure)> {
-    let groups = results.groups();
-    let mut figures = Vec::new();
-    for (index, group) in groups.iter().enumerate() {
-        let name = match groups.len() {
+/// More planes than this are no chart.
+const PANELS_MAX: usize = 8;
+
+/// The charts, by file name, each drawn when it is wanted; none where there is nothing to show.
+pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item = (String, Figure)> {
+    let names: Vec<&str> = results.groups.iter().map(|group| group.name.as_str()).collect();
+    let latencies = (0..names.len()).filter_map(move |index| {
+        let name = match names.len() {
             1 => "latency".to_string(),
-            _ => file_name("latency", group, &groups[..index]),
+            _ => file_name("latency", names[index], &names[..index]),
         };
-        figures.extend(latency(results, group, groups.len() > 1).map(|figure| (name, figure)));
-    }
-    figures.extend(throughput(results, &groups).map(|figure| ("throughput".to_string(), figure)));
-    figures
+        Some((name, latency(results, index)?))
+    });
+    let throughput = std::iter::once_with(|| throughput(results)).flatten();
+    latencies.chain(throughput.map(|figure| ("throughput".to_string(), figure)))
 }
 
 /// A name fit for a file, told apart from those of earlier groups.
@@ -38,87 +40,82 @@ fn file_name(kind: &str, group: &str, earlier: &[&str]) -> String {
 }
 
 /// p99 above p50 of one group; nothing for Offline, whose latencies are times within one huge query.
-fn latency(results: &SweepResults, group: &str, several: bool) -> Option<Figure> {
-    let of_group = || results.points.iter().flat_map(|point| point.group(group));
-    of_group().find(|found| found.scenario != "offline")?;
-    let bound = of_group().find(|found| found.scenario == "server");
-    let bound = bound.map(|found| (found.target_latency_ms, bound_name(found.target_latency_ms)));
-    let series = |figure: fn(&GroupResult) -> f64| {
-        all_series(results, |point| Some((point.interval(group, figure)?, is_valid(point, group))))
+fn latency(results: &SweepResults, index: usize) -> Option<Figure> {
+    let group = &results.groups[index];
+    if !group.has_latencies {
+        return None;
+    }
+    let series = |figure: fn(&GroupSummary) -> Interval| {
+        all_series(results, |point| {
+            let found = point.group(index)?;
+            Some((figure(found), found.valid == point.runs))
+        })
     };
     let panels = [
         Panel {
             head: "p99 latency".to_string(),
-            series: series(|found| found.latency_ms.p99),
-            bound,
+            series: series(|found| found.p99_ms),
+            bound: group.bound_ms.map(|bound| (bound, bound_name(bound))),
             write: time,
         },
         Panel {
             head: "p50 latency".to_string(),
-            series: series(|found| found.latency_ms.p50),
+            series: series(|found| found.p50_ms),
             bound: None,
             write: time,
         },
     ];
-    let of = if several { format!("Latency of {group}") } else { "Latency".to_string() };
-    Some(panel::draw(&title(&of, results), &below(results), &along(results), &panels))
+    let several = results.groups.len() > 1;
+    let of = if several { format!("Latency of {}", group.name) } else { "Latency".to_string() };
+    Some(panel::draw(&title(&of, results), &below(results, None), &along(results), &panels))
 }
 
 /// Samples per second: of all VMs together where they do the same work, else group by group.
-fn throughput(results: &SweepResults, groups: &[&str]) -> Option<Figure> {
-    let runs = results.points.iter().flat_map(|point| &point.runs);
-    let mut workloads: Vec<&str> =
-        runs.flat_map(|run| &run.groups).map(|group| group.workload.as_str()).collect();
-    workloads.sort_unstable();
-    workloads.dedup();
+fn throughput(results: &SweepResults) -> Option<Figure> {
     let panel = |head: String, series| Panel { head, series, bound: None, write: rate };
-    let panels: Vec<Panel> = match workloads[..] {
-        [] => return None,
-        [_] => {
-            let total = all_series(results, |point| {
-                let valid = groups.iter().all(|group| is_valid(point, group));
-                Some((point.total_per_s()?, valid))
-            });
+    let mut left_out = None;
+    let panels: Vec<Panel> = match results.workloads.len() {
+        0 => return None,
+        1 => {
+            let total = all_series(results, |point| Some((point.total_per_s?, point.is_valid())));
             vec![panel("samples per second, all VMs".to_string(), total)]
         }
         _ => {
-            let of = |group: &&str| {
+            let all = results.groups.len();
+            left_out = (all > PANELS_MAX).then(|| format!("{PANELS_MAX} of {all} groups"));
+            let of = |(index, group): (usize, &crate::study::GroupHead)| {
                 let series = all_series(results, |point| {
-                    let found = point.interval(group, |found| found.completed_per_s)?;
-                    Some((found, is_valid(point, group)))
+                    let found = point.group(index)?;
+                    Some((found.completed_per_s, found.valid == point.runs))
                 });
-                panel(format!("samples per second of {group}"), series)
+                panel(format!("samples per second of {}", group.name), series)
             };
-            groups.iter().map(of).collect()
+            results.groups.iter().enumerate().take(PANELS_MAX).map(of).collect()
         }
     };
-    Some(panel::draw(&title("Throughput", results), &below(results), &along(results), &panels))
+    let below = below(results, left_out);
+    Some(panel::draw(&title("Throughput", results), &below, &along(results), &panels))
 }
 
-/// A series for each line, of one figure of its points.
+/// A series for each line, of one figure of its points; a gap where there is none.
 fn all_series(
     results: &SweepResults,
-    figure: impl Fn(&PointResult) -> Option<(Interval, bool)>,
+    figure: impl Fn(&PointSummary) -> Option<(Interval, bool)>,
 ) -> Vec<Series> {
-    let per_line = results.points.len() / results.sweep.lines.len().max(1);
-    let lines = results.sweep.lines.iter().enumerate().take(LINES_MAX);
-    let series = lines.map(|(line, name)| {
-        let points = results.points.iter().filter(|point| point.line == line);
-        let places = points.enumerate().map(|(index, point)| {
+    let per_line = (results.points.len() / results.sweep.lines.len().max(1)).max(1);
+    let lines = results.sweep.lines.iter().zip(results.points.chunks(per_line)).take(LINES_MAX);
+    let series = lines.map(|(name, points)| {
+        let places = points.iter().enumerate().map(|(index, point)| {
             let (value, valid) = figure(point)?;
-            Some(Place { index: index % per_line.max(1), value, valid, marked: false })
+            Some(Place { index, value, valid, marked: false })
         });
         Series { name: name.clone(), places: places.collect() }
     });
     series.collect()
 }
 
-fn is_valid(point: &PointResult, group: &str) -> bool {
-    point.group(group).all(|found| found.valid)
-}
-
 fn along(results: &SweepResults) -> Along {
-    let points = results.points.iter().filter(|point| point.line == 0);
+    let points = results.sweep.points.iter().filter(|point| point.line == 0);
     let values: Vec<_> = points.map(|point| point.x.clone()).collect();
     let named = results.sweep.lines.iter().any(|line| !line.is_empty());
     Along::new(results.sweep.x_label.clone(), values, named)
@@ -132,8 +129,8 @@ fn title(what: &str, results: &SweepResults) -> String {
 }
 
 /// The quieter line below the title.
-fn below(results: &SweepResults) -> String {
-    let mut notes = Vec::new();
+fn below(results: &SweepResults, left_out: Option<String>) -> String {
+    let mut notes = Vec::from_iter(left_out);
     if results.sweep.replications > 1 {
         notes.push(format!("95 % intervals of {} runs", results.sweep.replications));
     }

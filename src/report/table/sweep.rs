@@ -5,10 +5,15 @@
 use super::super::number::{latency, rate, wrap};
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, notes};
-use crate::study::{Interval, PointResult, SweepResults};
+use crate::spec::SweepPoint;
+use crate::study::{Interval, PointSummary, SweepResults};
+use std::collections::BTreeMap;
 
 /// So many errors are told; the rest is counted.
 const ERRORS_MAX: usize = 10;
+
+/// So many lines are read by nobody; the rest is counted.
+const LINES_MAX: usize = 1000;
 
 /// The whole text.
 pub fn render_sweep(results: &SweepResults) -> String {
@@ -21,7 +26,7 @@ pub fn render_sweep(results: &SweepResults) -> String {
         );
         blocks.push(format!("{text}\n"));
     }
-    blocks.extend([errors(results), notes(&results.notes)]);
+    blocks.extend([errors(results), not_applicable(results), notes(&results.notes)]);
     let made = (sweep.seed, sweep.name.as_str(), sweep.hash.as_str());
     blocks.push(footer_of(&results.leans_on, "sweep.json", made, &results.tool));
     blocks.retain(|block| !block.is_empty());
@@ -29,24 +34,21 @@ pub fn render_sweep(results: &SweepResults) -> String {
 }
 
 /// Which columns a sweep needs.
-struct Shape<'r> {
+struct Shape {
     with_line: bool,
     with_group: bool,
     with_interval: bool,
-    groups: Vec<&'r str>,
 }
 
 fn points(results: &SweepResults) -> String {
     use Column::{Attached, Number, Text};
     let sweep = &results.sweep;
-    let groups = results.groups();
     let shape = Shape {
         with_line: sweep.lines.len() > 1,
-        with_group: groups.len() > 1,
+        with_group: results.groups.len() > 1,
         with_interval: sweep.replications > 1,
-        groups,
     };
-    let numbers = results.points.iter().all(|point| point.x.number.is_some());
+    let numbers = sweep.points.iter().all(|point| point.x.number.is_some());
     let x = sweep.parameters.first().map_or("line", |parameter| parameter.key.as_str());
     let mut columns = vec![(x, if numbers { Number } else { Text })];
     columns.extend(shape.with_line.then_some(("line", Text)));
@@ -58,24 +60,41 @@ fn points(results: &SweepResults) -> String {
     }
     columns.push(("verdict", Text));
     let mut grid = Grid::new(&columns);
-    for (index, point) in results.points.iter().enumerate() {
-        if index > 0 && results.points[index - 1].line != point.line {
+    let mut lines = 0;
+    let mut shown = 0;
+    for (index, (point, found)) in sweep.points.iter().zip(&results.points).enumerate() {
+        lines += found.groups.len().max(1);
+        if lines > LINES_MAX && index > 0 {
+            break;
+        }
+        if index > 0 && sweep.points[index - 1].line != point.line {
             grid.gap();
         }
-        lines_of(&mut grid, &shape, &sweep.lines[point.line], point);
+        lines_of(&mut grid, &shape, results, (point, found));
+        shown += 1;
     }
-    grid.finish()
+    let mut text = grid.finish();
+    if shown < results.points.len() {
+        let (rest, all) = (results.points.len() - shown, results.points.len());
+        text.push_str(&format!("and {rest} more of {all} points, in sweep.csv\n"));
+    }
+    text
 }
 
 /// The lines of a point.
-fn lines_of(grid: &mut Grid, shape: &Shape<'_>, line: &str, point: &PointResult) {
+fn lines_of(
+    grid: &mut Grid,
+    shape: &Shape,
+    results: &SweepResults,
+    (point, found): (&SweepPoint, &PointSummary),
+) {
     let start = |group: &str| {
         let mut cells = vec![point.x.text.clone()];
-        cells.extend(shape.with_line.then(|| line.to_string()));
+        cells.extend(shape.with_line.then(|| results.sweep.lines[point.line].clone()));
         cells.extend(shape.with_group.then(|| group.to_string()));
         cells
     };
-    if point.runs.is_empty() {
+    if found.groups.is_empty() {
         let mut cells = start("");
         let figures = if shape.with_interval { 6 } else { 3 };
         cells.extend(vec!["-".to_string(); 1]);
@@ -83,41 +102,36 @@ fn lines_of(grid: &mut Grid, shape: &Shape<'_>, line: &str, point: &PointResult)
             let figure = !shape.with_interval || cell % 2 == 0;
             if figure { "-".to_string() } else { String::new() }
         }));
-        cells.push("ERROR".to_string());
+        let declared = point.not_applicable.is_some();
+        cells.push(if declared { "n/a" } else { "ERROR" }.to_string());
         grid.line(cells);
     }
-    for group in &shape.groups {
-        let Some(first) = point.group(group).next() else { continue };
-        let mut cells = start(group);
-        cells.push(first.vms.to_string());
-        let mut add = |interval: Option<Interval>, write: fn(f64) -> String| {
-            cells.push(interval.map_or("-".to_string(), |interval| write(interval.mean)));
+    for group in &found.groups {
+        let mut cells = start(&results.groups[group.group].name);
+        cells.push(group.vms.to_string());
+        let mut add = |interval: Interval, write: fn(f64) -> String| {
+            cells.push(write(interval.mean));
             if shape.with_interval {
-                cells.push(interval.and_then(|i| i.half_width).map_or(String::new(), write));
+                cells.push(interval.half_width.map_or(String::new(), write));
             }
         };
-        add(point.interval(group, |found| found.completed_per_s), rate);
-        add(point.interval(group, |found| found.latency_ms.p50), latency);
-        add(point.interval(group, |found| found.latency_ms.p99), latency);
-        cells.push(verdict(point, group));
+        add(group.completed_per_s, rate);
+        add(group.p50_ms, latency);
+        add(group.p99_ms, latency);
+        cells.push(match (group.valid, found.runs) {
+            (0, _) => "INVALID".to_string(),
+            (valid, all) if valid == all => "VALID".to_string(),
+            (valid, all) => format!("{} of {all} INVALID", all - valid),
+        });
         grid.line(cells);
-    }
-}
-
-/// `VALID`, `INVALID`, or how many replications are `2 of 5 INVALID`.
-fn verdict(point: &PointResult, group: &str) -> String {
-    let valid = point.group(group).filter(|found| found.valid).count();
-    match (valid, point.runs.len()) {
-        (0, _) => "INVALID".to_string(),
-        (valid, all) if valid == all => "VALID".to_string(),
-        (valid, all) => format!("{} of {all} INVALID", all - valid),
     }
 }
 
 /// Why points are errors, one line each.
 fn errors(results: &SweepResults) -> String {
-    let points = results.sweep.points.iter();
-    let failed: Vec<_> = points.filter_map(|point| Some((point, point.error.as_ref()?))).collect();
+    let points = results.sweep.points.iter().zip(&results.points);
+    let failed = points.filter_map(|(point, found)| Some((point, found.error.as_ref()?)));
+    let failed: Vec<_> = failed.collect();
     let mut text = String::new();
     for (point, error) in failed.iter().take(ERRORS_MAX) {
         let line = format!("ERROR: {}: {error}", results.sweep.label(point));
@@ -126,6 +140,27 @@ fn errors(results: &SweepResults) -> String {
     }
     if failed.len() > ERRORS_MAX {
         text.push_str(&format!("and {} more errors, in sweep.csv\n", failed.len() - ERRORS_MAX));
+    }
+    text
+}
+
+/// Why points are none by design: each reason once, with how many it is of.
+fn not_applicable(results: &SweepResults) -> String {
+    let mut reasons: BTreeMap<&str, Vec<&SweepPoint>> = BTreeMap::new();
+    for point in &results.sweep.points {
+        if let Some(reason) = &point.not_applicable {
+            reasons.entry(reason).or_default().push(point);
+        }
+    }
+    let mut text = String::new();
+    for (reason, points) in reasons {
+        let first = results.sweep.label(points[0]);
+        let which = match points.len() {
+            1 => first,
+            count => format!("{first} and {} more", count - 1),
+        };
+        text.push_str(&wrap(&format!("n/a: {which}: {reason}"), WIDTH, "  "));
+        text.push('\n');
     }
     text
 }
