@@ -1,8 +1,7 @@
 //! Ctrl-C and SIGTERM: the process ends at once, tidied up, and says what is kept.
 //!
 //! A process that is the first of a container has no default handlers, so that it would not end at
-//! all; any other ends by the signal itself, as shells expect. A signal that was ignored when we were
-//! started, as in the background of a script, stays so.
+//! all; any other ends by the signal itself, as shells expect.
 
 use super::progress::Progress;
 use crate::report::Folder;
@@ -56,10 +55,8 @@ impl Drop for Watch {
 pub(super) fn handle() {
     use signal_hook::consts::{SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
-    let ignored = ignored();
-    let wanted = [SIGINT, SIGTERM].into_iter().filter(|signal| (ignored >> (signal - 1)) & 1 == 0);
     // Where no handler can be had, signals do what they do by default.
-    let Ok(mut signals) = Signals::new(wanted) else { return };
+    let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             let words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take();
@@ -73,15 +70,6 @@ pub(super) fn handle() {
         }
     };
     let _ = std::thread::Builder::new().name("signals".to_string()).spawn(wait);
-}
-
-/// The signals that we were told to ignore, a bit for each from the first on; none where that cannot
-/// be learnt.
-#[cfg(unix)]
-fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
-    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 
 /// Handles the signals from here on.

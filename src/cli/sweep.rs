@@ -39,8 +39,15 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
 
     let mut files = SweepFiles::begin(&folder, sweep)?;
     let (results, _watch) = simulate(file, (&folder, &partial), &mut files, arguments)?;
-    let names = files.finish(&results)?;
-    folder.commit()?;
+    let written = files.finish(&results).map_err(Failure::World);
+    let names = written.and_then(|names| folder.commit().map(|()| names).map_err(Failure::from));
+    if names.is_err() {
+        let path = partial.path().display();
+        output::message(&format!(
+            "all runs are kept in {path}; start the same command again to write the results"
+        ));
+    }
+    let names = names?;
     partial.remove();
     match results.taken_over {
         0 => {}

@@ -30,12 +30,10 @@ pub(super) struct Exclusion {
     conditions: Vec<(String, Vec<bool>)>,
 }
 
-/// Reads the declarations; what is wrong with their form is reported.
-pub(super) fn read<'a>(value: &Value<'a>) -> Option<Vec<Written<'a>>> {
-    let items = value.items(POINTS_MAX)?;
-    let count = items.len();
-    let written: Vec<_> = items.iter().filter_map(read_one).collect();
-    (written.len() == count).then_some(written)
+/// Reads the declarations; what is wrong with their form is reported, and leaves nothing of one.
+pub(super) fn read<'a>(value: &Value<'a>) -> Vec<Option<Written<'a>>> {
+    let items = value.items(POINTS_MAX);
+    items.map_or(vec![None], |items| items.iter().map(read_one).collect())
 }
 
 fn read_one<'a>(item: &Value<'a>) -> Option<Written<'a>> {
@@ -85,13 +83,13 @@ fn is_bound(table: &toml::de::DeTable<'_>) -> bool {
 
 /// Finds the lines and values that are meant; what is none of the sweep's is reported.
 pub(super) fn resolve(
-    written: Vec<Written<'_>>,
+    written: Vec<Option<Written<'_>>>,
     axes: &[Axis<'_>],
     lines: &[Line<'_>],
 ) -> Option<Vec<Exclusion>> {
     let count = written.len();
     let names: Vec<&str> = lines.iter().map(|line| line.name.as_str()).collect();
-    let resolved = written.into_iter().filter_map(|written| {
+    let resolved = written.into_iter().flatten().filter_map(|written| {
         let lines = written.lines.iter().map(|value| {
             let name = value.text()?;
             let index = names.iter().position(|known| *known == name);

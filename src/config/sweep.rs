@@ -89,7 +89,7 @@ impl<'a> SweepTable<'a> {
         }
         let lines = lines?;
         let exclusions = match excluded {
-            Some(written) => exclusion::resolve(written?, &axes, &lines)?,
+            Some(written) => exclusion::resolve(written, &axes, &lines)?,
             None => Vec::new(),
         };
         let replications = replications.unwrap_or(Some(1))?;

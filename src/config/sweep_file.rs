@@ -151,7 +151,7 @@ impl SweepFile {
             declared.refuse_wrong(exclusion, &sweep, &of_form);
         }
         let hopeless = !sweep.points.iter().any(SweepPoint::is_simulated);
-        if hopeless && !all.any() {
+        if hopeless && !all.any() && !of_form.any() {
             let title = "every point of the sweep is declared not applicable";
             of_form.push(
                 Diagnostic::at(&points.table.spot, title).help("nothing is left to simulate"),

@@ -261,7 +261,7 @@ mod tests {
         let pairs = charts::figures(&fixture::pairs());
         let pairs = pairs.into_iter().map(|(name, figure)| (name.to_string(), figure));
         let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
-        let sweeps = sweeps.iter().flat_map(|sweep| charts::sweep_figures(sweep));
+        let sweeps = sweeps.iter().flat_map(charts::sweep_figures);
         {
             for (name, figure) in pairs.chain(sweeps) {
                 let labels = figure.marks.iter().filter_map(|mark| match mark {
