@@ -65,7 +65,14 @@ fn range(limit: &Limit, looked: &Looked) -> String {
         return format!("no rate is VALID; {tried}: {}{nearest}", ends.join("; "));
     }
     if limit.is_open {
-        return format!("VALID at every rate that was tried, so this is no border; {tried}");
+        return match limit.lowest {
+            None => format!("VALID at every rate that was tried, so this is no border; {tried}"),
+            Some(lowest) => format!(
+                "VALID from {}/s on at every rate that was tried, so the highest is no border; {tried}: {}",
+                digits(lowest),
+                at(low)
+            ),
+        };
     }
     match limit.lowest {
         Some(lowest) => format!(
