@@ -4,7 +4,7 @@
 
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
-use super::{CapacityArgs, Failure, output, progress};
+use super::{CapacityArgs, Failure, announce, output, progress};
 use crate::config::{SweepFile, Task};
 use crate::report::{self, Folder, Maker, table};
 use crate::spec::Scenario;
@@ -36,6 +36,11 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
+    if !settings.manner.quiet {
+        let systems = plan.systems.iter().map(|system| &system.experiment);
+        let planned = study::planned_searches(systems, plan.replications);
+        announce::amount(&planned, settings.manner.threads);
+    }
     let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
     let _watch = Watch::over_all(&folder, progress.bar());
     let show = |done, all, doing: &str| progress.set(done, all, doing);

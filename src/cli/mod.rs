@@ -2,6 +2,7 @@
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
+mod announce;
 mod calibrate;
 mod capacity;
 mod catalogue;

@@ -3,7 +3,7 @@
 //! It neither simulates nor formats; it says who does what, and in which order.
 
 use super::interrupt::Watch;
-use super::{Failure, RunOnceArgs, SweepArgs, check, output, progress, sweep};
+use super::{Failure, RunOnceArgs, SweepArgs, announce, check, output, progress, sweep};
 use crate::config::Task;
 use crate::report::{self, Folder, Maker, table};
 use crate::study::{self, Results, Side};
@@ -39,6 +39,9 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     }
 
     let count = replications.unwrap_or(REPLICATIONS);
+    if !arguments.manner.quiet {
+        announce::amount(&study::planned(&scenario, count), arguments.manner.threads);
+    }
     let progress = progress::Progress::new(arguments.hides_progress());
     let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);

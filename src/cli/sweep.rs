@@ -4,10 +4,10 @@
 
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
-use super::{Failure, SweepArgs, check, output, progress};
+use super::{Failure, SweepArgs, announce, check, output, progress};
 use crate::config::{SweepFile, Task};
 use crate::report::{Folder, Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
-use crate::study::{self, SweepResults};
+use crate::study::{self, Memory, SweepResults};
 use anyhow::Context;
 use std::path::Path;
 use std::sync::Arc;
@@ -37,6 +37,9 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     };
     say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
 
+    if !settings.manner.quiet {
+        announce::amount(&planned(file, &partial), settings.manner.threads);
+    }
     let mut files = SweepFiles::begin(&folder, sweep)?;
     let (results, _watch) = simulate(file, (&folder, &partial), &mut files, arguments)?;
     let written = files.finish(&results).map_err(Failure::World);
@@ -68,6 +71,24 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         0 => settings.judge(results.invalid(), results.points.len()),
         failed => Err(Failure::Points { failed, all: results.points.len() }),
     }
+}
+
+/// What is to be simulated, told by a few points spread over the grid; those that an interrupted try
+/// has done are left out.
+fn planned(file: &SweepFile, partial: &Partial) -> Vec<study::Planned> {
+    const LOOKED_INTO: usize = 8;
+    let sweep = file.sweep();
+    let points = sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
+    let points: Vec<usize> = points.map(|(index, _)| index).collect();
+    let step = points.len().div_ceil(LOOKED_INTO).max(1);
+    let some: Vec<_> = file.with_points(|all| {
+        points.iter().step_by(step).map(|&index| all.experiment(index)).collect()
+    });
+    let each = points.len() as f64 / some.len().max(1) as f64;
+    let to_do = some.into_iter().filter(|one| !partial.has(study::point_key(one)));
+    let mut planned = study::planned_points(to_do, sweep.replications);
+    planned.iter_mut().for_each(|one| one.times *= each);
+    planned
 }
 
 /// Simulates what is not known yet, and adds the rows to the files.

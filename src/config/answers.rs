@@ -33,8 +33,8 @@ pub(super) enum Form {
 /// Who says a value.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Said {
-    /// `flag`, `environment`, `set`, `file`, `preset`, `workload`, `host`, `gpu`, `hypervisor`,
-    /// `default`: the stronger before the weaker.
+    /// `flag`, `environment`, `set`, `file`, `conf`, `round`, `preset`, `workload`, `host`, `gpu`,
+    /// `hypervisor`, `default`: the stronger before the weaker.
     pub by: &'static str,
     /// Where, or why, in words: `my-vm.toml:12:9`, `mlperf-bert`.
     pub place: String,

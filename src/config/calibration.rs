@@ -197,6 +197,10 @@ fn id_of(value: &Value<'_>) -> Option<String> {
 /// `[workload]` over the base, or over what is assumed of a model that nobody described.
 fn frame(top: &mut Reader<'_>, base: Option<&WorkloadFile>, id: &str) -> Option<WorkloadFile> {
     let mut file = base.cloned().unwrap_or_else(|| undescribed(id));
+    if file.spec.id != id {
+        // Measured on a benchmark's base, it is a model of its own.
+        file.spec.benchmark = None;
+    }
     file.spec.id = id.to_string();
     if base.is_none() {
         file.spec.name = id.to_string();
@@ -243,6 +247,7 @@ fn undescribed(id: &str) -> WorkloadFile {
     let spec = Workload {
         id: id.to_string(),
         name: id.to_string(),
+        benchmark: None,
         target_latency: Fact::assumed(SimDuration::from_millis(100), NOT_STATED),
         sizes: Fact::assumed(SizeDistribution::Fixed, NOT_STATED),
         weights: bytes(),

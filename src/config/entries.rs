@@ -4,6 +4,7 @@
 
 use super::facts::{Sources, fact, fact_table, name, need_table, sources};
 use super::reader::Reader;
+use super::rounds;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
@@ -110,6 +111,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let preset = preset.and_then(|value| {
         value.choice("preset", &PRESETS.map(|preset| (preset.name, preset.name)))
     });
+    let benchmark = file.get("benchmark").and_then(|value| rounds::benchmark(&value));
     let target_latency = fact(&mut file, &sources, "target_latency", some_time);
     let sizes = fact_table(&mut file, &sources, "sizes", sizes);
     let weights = fact(&mut file, &sources, "weights", |value| value.quantity());
@@ -128,6 +130,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let spec = Workload {
         id: id.to_string(),
         name: name?,
+        benchmark,
         target_latency: target_latency?,
         sizes: sizes?,
         weights: weights?,

@@ -11,13 +11,13 @@ use super::machine::{Machine, find};
 use super::processes;
 use super::reader::Reader;
 use super::settings::{
-    MULTISTREAM_SAMPLES, RATES, load_defaults, read_load, read_round, read_server,
+    MULTISTREAM_SAMPLES, RATES, load_defaults, read_load, read_round, read_rules, read_server,
 };
 use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
 use crate::spec::{
-    Arrivals, GpuSpec, LoadSpec, PRESETS, ServerSpec, TestScenario, VmSpec, Workload,
+    Arrivals, GpuSpec, LoadSpec, PRESETS, Rules, ServerSpec, TestScenario, VmSpec, Workload,
 };
 use crate::units::{Bytes, SimDuration, SimTime};
 
@@ -101,7 +101,7 @@ pub(super) fn read(
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
     let held = gpus.as_ref().map(|(cards, _)| *cards);
     let (server, [batch_spot, streams_spot]) = server(&mut table, workload, held);
-    let (load, rate_spot) = load(&mut table, workload, copies.flatten().unwrap_or(1));
+    let (load, rate_spot) = load(&mut table, workload, copies.flatten().unwrap_or(1), None);
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
@@ -383,11 +383,32 @@ pub(super) fn server_spots(table: &Reader<'_>) -> [Spot; 2] {
     [table.spot_of("batch_max"), table.spot_of(streams)]
 }
 
-/// The load; and where its rate is set.
+/// `rules`, else the `usual` ones, else MLPerf's wherever something of MLPerf is named.
+fn rules_of(
+    table: &mut Reader<'_>,
+    workload: Option<&WorkloadFile>,
+    usual: Option<Rules>,
+) -> Rules {
+    let benchmark = workload.and_then(|workload| workload.spec.benchmark.as_deref());
+    let (rules, why) = match (benchmark, table.has("conf"), table.has("round")) {
+        (Some(name), _, _) => (Rules::Mlperf, format!("the workload is MLPerf's {name}")),
+        (_, true, _) => (Rules::Mlperf, "conf is named".to_string()),
+        (_, _, true) => (Rules::Mlperf, "a round is named".to_string()),
+        // Of a workload that is unknown, all keys are right.
+        _ if workload.is_none() => (Rules::Mlperf, "built in".to_string()),
+        _ => (Rules::None, "the workload is no MLPerf benchmark".to_string()),
+    };
+    table.silent("rules", || Said::default(why));
+    read_rules(table).or(usual).unwrap_or(rules)
+}
+
+/// The load; and where its rate is set. The rules are the `usual` ones unless it says others; without
+/// any it depends on what it names.
 pub(super) fn load(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
     copies: u32,
+    usual: Option<Rules>,
 ) -> (Option<LoadSpec>, Spot) {
     let header = table.spot();
     let help = "write [vm.load] with scenario = \"server\" and target_qps";
@@ -397,18 +418,27 @@ pub(super) fn load(
     let known = SCENARIOS.map(|(word, _)| word).join(", ");
     let scenario = table.need("scenario", &format!("name the MLPerf scenario: {known}"));
     let scenario = scenario.and_then(|value| value.choice("scenario", &SCENARIOS));
-    let bound = workload
-        .map_or(SimDuration::from_millis(100), |workload| workload.spec.target_latency.value);
-    // With an unknown scenario the keys are still looked at, by the rules of the one that has all.
+    let benchmark = workload.and_then(|workload| workload.spec.benchmark.as_deref());
     let round = read_round(&mut table);
-    let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound, round);
+    let rules = rules_of(&mut table, workload, usual);
+    // LoadGen's own bound is below files of LoadGen's.
+    let is_of_loadgen = rules == Rules::Mlperf && table.has("conf");
+    let of_workload = workload.filter(|_| !is_of_loadgen).map(|workload| &workload.spec);
+    let bound =
+        of_workload.map_or(SimDuration::from_millis(100), |workload| workload.target_latency.value);
+    // With an unknown scenario the keys are still looked at, by the rules of the one that has all.
+    let mut load = load_defaults(scenario.unwrap_or(TestScenario::Server), bound, rules, round);
     if let Some(scenario) = scenario {
-        table.silent("*", || Said::default(format!("of the {} scenario", scenario.word())));
+        let of_loadgen =
+            rules == Rules::Mlperf && !matches!(scenario, TestScenario::ClosedLoop { .. });
+        let whose = if of_loadgen { "LoadGen's own, " } else { "" };
+        table.silent("*", || Said::default(format!("{whose}of the {} scenario", scenario.word())));
     }
-    if let Some(Workload { id, target_latency, .. }) = workload.map(|workload| &workload.spec) {
+    if let Some(Workload { id, target_latency, .. }) = of_workload {
         table.silent("target_latency", || Said::fact("workload", id, target_latency));
     }
-    let says_rate = super::conf::apply(&mut table, &mut load);
+    let found = super::conf::lookup(&mut table, &load, benchmark, round);
+    let says_rate = found.as_ref().is_some_and(|found| found.fill(&table, &mut load));
     let needs_rate = scenario
         .is_some_and(|scenario| matches!(scenario, TestScenario::Server | TestScenario::Offline));
     let total = table.get("total_qps");
@@ -424,6 +454,9 @@ pub(super) fn load(
         table.need("clients", "say how many clients ask and wait, such as clients = 8");
     }
     read_load(&mut table, &mut load);
+    if let Some(found) = &found {
+        super::unmodelled::check(found, &table, &load);
+    }
     let spot = table.spot_of(if total.is_some() { "total_qps" } else { "target_qps" });
     if let Some(total) = total {
         if table.has("target_qps") || !needs_rate || replays {

@@ -9,7 +9,7 @@ use super::published::LATENCIES;
 use super::value::Value;
 use crate::formats::Placed;
 use crate::formats::loadgen_log::{self, LoadgenLog, LogScenario};
-use crate::spec::{LoadSpec, TestScenario};
+use crate::spec::{LoadSpec, Rules, TestScenario};
 use crate::study::Observed;
 use crate::units::SimDuration;
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Log {
             }
         };
         let bound = context.workload.spec.target_latency.value;
-        let mut load = super::settings::load_defaults(scenario, bound, None);
+        let mut load = super::settings::load_defaults(scenario, bound, Rules::Mlperf, None);
         let settings = &mut load.settings;
         let above = |placed: &Option<Placed<f64>>| {
             placed.as_ref().map(|placed| placed.value).filter(|&value| value > 0.0)
@@ -76,7 +76,9 @@ impl Log {
             placed.as_ref().map(|placed| placed.value).filter(|span| *span > SimDuration::ZERO)
         };
         settings.target_latency = some(&log.target_latency).unwrap_or(settings.target_latency);
-        settings.min_duration = some(&log.min_duration).unwrap_or(settings.min_duration);
+        // MLPerf's where the log does not say it.
+        let usual = SimDuration::from_secs(600);
+        settings.min_duration = some(&log.min_duration).unwrap_or(usual);
         let day = SimDuration::from_secs(86_400);
         settings.min_duration = settings.min_duration.min(day);
         let count = log.min_query_count.as_ref().map_or(1, |placed| placed.value);

@@ -13,7 +13,7 @@ use super::reader::Reader;
 use super::value::Value;
 use crate::spec::{
     CardSpec, Experiment, Fact, GpuId, GpuShare, HostSpec, Hypervisor, InstanceSharing,
-    InstanceSpec, LoadSpec, ServerSpec, Standing, VmSpec,
+    InstanceSpec, LoadSpec, Rules, ServerSpec, Standing, VmSpec,
 };
 use crate::study::{MeasuredRun, Observed};
 use crate::units::{Bytes, Share, SimTime};
@@ -62,7 +62,8 @@ pub(super) fn run(
             (log.load(context), Some(log.observed(context.problems)), value.spot())
         }
         None => {
-            let (load, _) = guest::load(&mut table, Some(&context.workload), 1);
+            let (load, _) =
+                guest::load(&mut table, Some(&context.workload), 1, Some(Rules::Mlperf));
             let help =
                 "write measured = { completed_per_s = ..., latency = { p50 = \"...\" } }, or log";
             let measured = table.need("measured", help);

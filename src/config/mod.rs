@@ -35,6 +35,7 @@ mod processes;
 mod published;
 mod queues;
 mod reader;
+mod rounds;
 mod rules;
 mod schema;
 mod seats;
@@ -46,6 +47,7 @@ mod sweep;
 mod sweep_file;
 mod trace;
 mod triton;
+mod unmodelled;
 mod value;
 mod vgpus;
 

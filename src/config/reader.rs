@@ -105,6 +105,11 @@ impl<'a> Reader<'a> {
         Spot { file: self.file.clone(), span: self.span.clone() }
     }
 
+    /// Where problems go.
+    pub(super) fn problems(&self) -> &'a Problems {
+        self.problems
+    }
+
     /// Reports a diagnostic.
     pub(super) fn report(&self, diagnostic: Diagnostic) {
         self.problems.push(diagnostic);

@@ -8,7 +8,7 @@ use super::guest::Guest;
 use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
-use crate::spec::{PermitReturn, TestScenario};
+use crate::spec::{PermitReturn, Rules, TestScenario};
 use crate::study::{self, Obstacle};
 use crate::units::Bytes;
 use std::collections::BTreeMap;
@@ -29,6 +29,7 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         rejections_have_a_load(guest, problems);
         batches_fit(machine, guest, problems);
         queries_are_countable(guest, problems);
+        counts_are_reachable(guest, problems);
     }
 }
 
@@ -266,12 +267,60 @@ fn queries_are_countable(guest: &Guest, problems: &Problems) {
             "{} per second for {} make {queries:.0} {what}",
             settings.target_qps, settings.min_duration
         );
-        let most = QUERIES_MAX as f64 / seconds / factor;
+        let most = QUERIES_MAX as f64 / factor;
+        let (rate, span) = (most / seconds, (most / settings.target_qps).floor());
         let allowed = format!(
-            "at most {QUERIES_MAX} {what}: {most:.1} per second for {}",
+            "at most {QUERIES_MAX} {what}: {rate:.1} per second for {}",
             settings.min_duration
         );
-        problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed));
+        let diagnostic = Diagnostic::at(&guest.spots.rate, title).allowed(allowed);
+        problems.push(diagnostic.help(format!(
+            "write min_duration = \"{}\", or less: latencies are known from a hundredth of these {what} (`slicewise validate` makes two million of any row){}",
+            in_words(span.max(1.0), most / settings.target_qps),
+            without_rules(guest)
+        )));
+    }
+}
+
+/// A whole number of seconds, or of microseconds where a second is too long.
+fn in_words(whole: f64, most: f64) -> String {
+    if most >= 1.0 { format!("{whole} s") } else { format!("{} us", (most * 1e6).floor().max(1.0)) }
+}
+
+/// Counts that no run reaches.
+fn counts_are_reachable(guest: &Guest, problems: &Problems) {
+    let load = &guest.vm.load;
+    let settings = &load.settings;
+    let per_query = u64::from(load.scenario.samples_per_query());
+    let samples = settings.min_query_count.saturating_mul(per_query);
+    if samples <= QUERIES_MAX {
+        return;
+    }
+    let title = match (settings.queries_beyond, per_query) {
+        (Some(beyond), _) => {
+            format!("{beyond} queries beyond the {}th percentile", settings.percentile)
+        }
+        (None, each) => format!("{} queries of {each} samples", settings.min_query_count),
+    };
+    let title = format!("{title} make {samples} samples");
+    let help = match (settings.queries_beyond, settings.rules) {
+        (Some(_), _) => {
+            let most =
+                QUERIES_MAX as f64 / per_query as f64 * (100.0 - settings.percentile) / 100.0;
+            let most = most.floor();
+            format!("write queries_beyond_percentile = {most} or less, or a lower percentile")
+        }
+        (None, _) => format!("write min_query_count = {} or less", QUERIES_MAX / per_query),
+    };
+    let allowed = format!("at most {QUERIES_MAX} samples");
+    problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed).help(help));
+}
+
+/// Under MLPerf's rules there is another way out.
+fn without_rules(guest: &Guest) -> &'static str {
+    match guest.vm.load.settings.rules {
+        Rules::Mlperf => "; rules = \"none\" asks for 60 s unless the file says more",
+        Rules::None => "",
     }
 }
 

@@ -7,7 +7,7 @@ use super::reader::Reader;
 use super::value::Value;
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
-    ServerSpec, TestScenario, TimeoutFrom,
+    Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
 };
 use crate::units::{Share, SimDuration};
 use std::sync::Arc;
@@ -26,6 +26,10 @@ pub(super) const STREAMS_MAX: u32 = 1024;
 pub(super) const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
 /// No test asks for more queries, nor makes more samples.
 pub(super) const QUERIES_MAX: u64 = 50_000_000;
+
+/// Queries beyond the percentile where MLPerf's rules do not hold and the file does not say: of a
+/// hundred the number itself is known to a tenth.
+pub(super) const QUERIES_BEYOND: u64 = 100;
 
 pub(super) const BATCH_RULES: [(&str, BatchRule); 2] =
     [("available", BatchRule::Available), ("full", BatchRule::Full)];
@@ -135,8 +139,13 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     set(&mut settings.min_duration, value);
     let value =
         table.get("min_query_count").and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
+    let stated = value.is_some();
+    if stated {
+        settings.queries_beyond = None;
+    }
     set(&mut settings.min_query_count, value);
     set(&mut settings.round, read_round(table));
+    read_beyond(table, load, stated);
     read_clients(table, &mut load.scenario);
     read_samples(table, load);
     if let Some(given) = table.get("arrivals").filter(|value| value.is_table()) {
@@ -147,6 +156,42 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     }
     if load.scenario != TestScenario::Server {
         refuse_server_keys(table, load.scenario);
+    }
+}
+
+/// `rules`, if they are there.
+pub(super) fn read_rules(table: &mut Reader<'_>) -> Option<Rules> {
+    table.get("rules")?.choice("rules", &Rules::WORDS)
+}
+
+/// `rules` and `queries_beyond_percentile`: without MLPerf's rules so many queries are made that this
+/// number lies beyond the percentile. A `min_query_count` that is `stated` stands in its place, or
+/// beside it.
+fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
+    let settings = &mut load.settings;
+    if let Some(rules) = read_rules(table) {
+        if rules != settings.rules && rules == Rules::None && !stated {
+            settings.queries_beyond = Some(QUERIES_BEYOND);
+        }
+        settings.rules = rules;
+    }
+    let given = table.get("queries_beyond_percentile");
+    if let Some(value) = given.as_ref().filter(|_| settings.rules == Rules::Mlperf) {
+        let title = "has no meaning under MLPerf's rules, which have counts of their own";
+        value.report(value.wrong(title).help("drop the key, or write rules = \"none\""));
+        return;
+    }
+    let value = given.and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
+    settings.queries_beyond = value.or(settings.queries_beyond);
+    let Some(beyond) = settings.queries_beyond.filter(|_| settings.rules == Rules::None) else {
+        settings.queries_beyond = None;
+        return;
+    };
+    let least = if stated { settings.min_query_count } else { 1 };
+    settings.min_query_count = least.max(queries_for(beyond, settings.percentile));
+    if !stated {
+        let why = format!("{beyond} beyond the {}th percentile", settings.percentile);
+        table.silent("min_query_count", || Said::default(why));
     }
 }
 
@@ -200,6 +245,7 @@ fn read_trace(table: &mut Reader<'_>, given: &Value<'_>, load: &mut LoadSpec) {
     let Some(replayed) = given.table().and_then(super::trace::read) else { return };
     load.settings.target_qps = replayed.rate;
     load.settings.min_duration = SimDuration::ZERO;
+    load.settings.queries_beyond = None;
     load.settings.min_query_count = replayed.trace.arrivals.len() as u64;
     load.arrivals = Arrivals::Trace(Arc::new(replayed.trace));
 }
@@ -288,30 +334,38 @@ fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
     Some(Bursts { peak: peak?, share: share?, length: length?, in_step: in_step? })
 }
 
-/// What the keys mean when the file is silent, by LoadGen's rules for the scenario and the round: with
-/// early stopping SingleStream and MultiStream need no more queries than an estimate takes.
+/// What the keys mean when nobody says anything: neither the file, nor LoadGen's files, nor the
+/// round's. Under MLPerf's rules LoadGen's own defaults (mlcommons/inference, `loadgen/test_settings.h`);
+/// a closed loop, which it has not, is as long as its runs.
 pub(super) fn load_defaults(
     scenario: TestScenario,
     target_latency: SimDuration,
+    rules: Rules,
     round: Option<Round>,
 ) -> LoadSpec {
     let round = round.unwrap_or(match scenario {
         TestScenario::MultiStream { .. } => Round::first_with_multistream(),
         _ => Round::ALL[0],
     });
-    let (percentile, min_query_count) = match scenario {
-        TestScenario::Server => (99.0, 270_336),
-        TestScenario::Offline => (99.0, 1),
-        TestScenario::MultiStream { .. } => (99.0, 662),
-        TestScenario::SingleStream if round.early_stopping => (90.0, 64),
-        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => (90.0, 1024),
+    let percentile = match scenario {
+        TestScenario::Server | TestScenario::Offline | TestScenario::MultiStream { .. } => 99.0,
+        TestScenario::SingleStream | TestScenario::ClosedLoop { .. } => 90.0,
+    };
+    let has_percentile = scenario != TestScenario::Offline;
+    let is_loop = matches!(scenario, TestScenario::ClosedLoop { .. });
+    let (seconds, min_query_count, queries_beyond) = match rules {
+        Rules::Mlperf if is_loop => (600, 1024, None),
+        Rules::Mlperf => (10, 100, None),
+        Rules::None => (60, 1, has_percentile.then_some(QUERIES_BEYOND)),
     };
     let settings = crate::spec::TestSettings {
         target_qps: 1.0,
         target_latency,
         percentile,
-        min_duration: SimDuration::from_secs(600),
+        min_duration: SimDuration::from_secs(seconds),
         min_query_count,
+        queries_beyond,
+        rules,
         round,
     };
     LoadSpec { scenario, arrivals: Arrivals::Poisson, settings }
@@ -350,6 +404,7 @@ pub(super) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
         TestScenario::Offline => &[
             "target_latency",
             "percentile",
+            "queries_beyond_percentile",
             "arrivals",
             "bursts",
             "clients",
@@ -401,7 +456,11 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("think_time", think_time.to_string()),
         ("arrivals", load.arrivals.word().to_string()),
         ("bursts", bursts_in_words(&load.arrivals)),
+        ("rules", settings.rules.word().to_string()),
     ];
+    if let Some(beyond) = settings.queries_beyond {
+        words.push(("queries_beyond_percentile", beyond.to_string()));
+    }
     let place = words.iter().position(|(key, _)| *key == "timeout").unwrap_or(0);
     drop(words.splice(place..place, super::queues::words(server)));
     words

@@ -80,6 +80,20 @@ impl MlperfConf {
         })
     }
 
+    /// Every value, in the order of the lines.
+    pub fn values(&self) -> impl Iterator<Item = &Placed<String>> {
+        self.entries.iter().map(|entry| &entry.value)
+    }
+
+    /// Whether a line names this model for this key and scenario, or for any scenario.
+    pub fn names(&self, model: &str, scenario: &str, key: &str) -> bool {
+        self.entries.iter().any(|entry| {
+            entry.model == model
+                && entry.key == key
+                && (entry.scenario == scenario || entry.scenario == "*")
+        })
+    }
+
     /// The models that lines name, each once.
     pub fn models(&self) -> Vec<&str> {
         let mut models: Vec<&str> = self

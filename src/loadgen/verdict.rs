@@ -1,11 +1,11 @@
 //! LoadGen's verdict: VALID, or the rules that a run failed.
 //!
-//! Rules of mlcommons/inference, `loadgen/results.cc`; from round v2.0 on with early stopping. It
-//! counts nothing itself.
+//! Rules of mlcommons/inference, `loadgen/results.cc`; from round v2.0 on with early stopping. Without
+//! MLPerf's rules the bound alone decides. It counts nothing itself.
 
 use super::early_stopping::{discards, passes, queries_needed};
 use crate::queueing::stats::LatencyHistogram;
-use crate::spec::{LoadSpec, TestScenario};
+use crate::spec::{LoadSpec, Rules, TestScenario};
 use crate::units::SimDuration;
 
 /// What of a run the verdict looks at.
@@ -40,7 +40,8 @@ impl Observed<'_> {
 pub struct Verdict {
     /// The rules that the run failed, in LoadGen's order; none means VALID.
     pub failed: Vec<FailedRule>,
-    /// What early stopping says; nothing before round v2.0, and where the scenario has none.
+    /// What early stopping says; nothing before round v2.0, without MLPerf's rules, and where the
+    /// scenario has none.
     pub early_stopping: Option<EarlyStopping>,
 }
 
@@ -119,6 +120,9 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
         let reason = format!("{late:.2} % of queries over {bound}{rejected} ({allowed} % allowed)");
         fail(Rule::Latency, reason);
     }
+    if settings.rules == Rules::None {
+        return verdict;
+    }
     // Server is judged by its schedule, the others by what they took.
     let duration = match load.scenario {
         TestScenario::Server => observed.scheduled,
@@ -151,7 +155,7 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
 }
 
 fn early_stopping(load: &LoadSpec, observed: &Observed<'_>) -> Option<EarlyStopping> {
-    if !load.settings.round.early_stopping {
+    if !load.settings.early_stopping() {
         return None;
     }
     let (queries, late) = (observed.asked(), observed.late());

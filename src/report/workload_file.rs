@@ -16,6 +16,9 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     let w = workload;
     file.line(&format!("name = {}", quoted(&w.name)));
     file.line(&format!("usual_preset = {}", quoted(usual_preset)));
+    if let Some(benchmark) = &w.benchmark {
+        file.line(&format!("benchmark = {}", quoted(benchmark)));
+    }
     file.inline("target_latency", &w.target_latency, |time| time_text(*time));
     let sizes = match w.sizes.value {
         SizeDistribution::LogNormal { sigma } => {

@@ -148,7 +148,7 @@ pub struct Round {
     /// `schedule_rng_seed`, published before each round.
     pub schedule_seed: u64,
     /// Whether a run must also satisfy early stopping, and MultiStream waits for the last query: both
-    /// came with v2.0.
+    /// came with v2.0. Bounds and counts are in the round's file, see `config::rounds`.
     pub early_stopping: bool,
 }
 
@@ -179,6 +179,34 @@ impl Round {
     }
 }
 
+/// Whose rules say how long a run must be and whether it counts.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rules {
+    /// Those of an MLPerf round: its counts, durations and early stopping.
+    Mlperf,
+    /// Nobody's: so long as the file says, enough queries beyond the percentile to know it, and the
+    /// verdict is whether the percentile keeps the bound.
+    None,
+}
+
+impl Rules {
+    /// The words files use.
+    pub const WORDS: [(&'static str, Rules); 2] =
+        [("mlperf", Rules::Mlperf), ("none", Rules::None)];
+
+    /// The word files and reports use.
+    pub fn word(self) -> &'static str {
+        Self::WORDS[usize::from(self == Rules::None)].0
+    }
+}
+
+/// How many queries are needed for `beyond` of them to lie beyond a percentile, in percent.
+pub fn queries_for(beyond: u64, percentile: f64) -> u64 {
+    // 100 - 99.9 is a little off 0.1: a millionth of a query does not ask for another.
+    let needed = beyond as f64 * 100.0 / (100.0 - percentile);
+    (needed - 1e-6).ceil().max(1.0) as u64
+}
+
 /// LoadGen's settings of one test.
 #[derive(Clone, PartialEq, Debug)]
 pub struct TestSettings {
@@ -192,8 +220,19 @@ pub struct TestSettings {
     pub min_duration: SimDuration,
     /// At least this many queries are made.
     pub min_query_count: u64,
-    /// The round, for seeds and verdict.
+    /// Where `min_query_count` is so many that this number lies beyond the percentile: that number.
+    pub queries_beyond: Option<u64>,
+    /// Whose rules hold.
+    pub rules: Rules,
+    /// The round, for seeds and, under MLPerf's rules, the verdict.
     pub round: Round,
+}
+
+impl TestSettings {
+    /// Whether a run must also satisfy early stopping.
+    pub fn early_stopping(&self) -> bool {
+        self.rules == Rules::Mlperf && self.round.early_stopping
+    }
 }
 
 /// The load of one VM.

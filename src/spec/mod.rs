@@ -21,7 +21,8 @@ pub use fact::{Fact, Standing};
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
-    Arrivals, Bursts, LoadSpec, Round, TestScenario, TestSettings, Trace, TraceArrival,
+    Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
+    queries_for,
 };
 pub use measured::{MeasuredRow, MeasuredSettings};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};

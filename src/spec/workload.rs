@@ -14,6 +14,8 @@ pub struct Workload {
     pub id: String,
     /// The long name.
     pub name: String,
+    /// Which MLPerf benchmark it is, in the words of `mlperf.conf`; nothing where it is none.
+    pub benchmark: Option<String>,
     /// LoadGen's Server latency bound for it.
     pub target_latency: Fact<SimDuration>,
     /// How much work a query is, relative to the mean.

@@ -171,7 +171,7 @@ fn figures(experiment: &Experiment) -> Vec<(f64, LatencyMs)> {
 }
 
 /// The experiment with runs no longer than a ratio needs.
-fn cut(experiment: &Experiment) -> Experiment {
+pub(super) fn cut(experiment: &Experiment) -> Experiment {
     let mut experiment = experiment.clone();
     let longest = experiment.vms.iter().filter_map(|vm| match vm.load.scenario {
         TestScenario::Server | TestScenario::Offline => {

@@ -2,6 +2,7 @@
 //!
 //! It formats nothing and reads no file.
 
+mod amount;
 mod baseline;
 mod border;
 mod bug;
@@ -22,6 +23,10 @@ mod uncertainty;
 mod validate;
 mod vms;
 
+pub use amount::{
+    Foreseen, Planned, foresee, has_rate, long_by_counts, planned, planned_points,
+    planned_searches, queries_at_least,
+};
 pub use baseline::counterfactual;
 pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
 pub use calibrate::*;

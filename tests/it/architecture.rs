@@ -153,6 +153,11 @@ fn the_catalogue_embeds_every_file_of_configs() {
         catalogue.list().into_iter().map(|entry| format!("{}s/{}", entry.kind, entry.id)).collect();
     let mut files = Vec::new();
     for folder in fs::read_dir("configs").unwrap().map(|folder| folder.unwrap().path()) {
+        // Rounds are no entries of the catalogue: each is named in `config::rounds`.
+        if folder.ends_with("rounds") {
+            assert_eq!(fs::read_dir(&folder).unwrap().count(), slicewise::spec::Round::ALL.len());
+            continue;
+        }
         for file in fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()) {
             let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().to_string();
             files.push(format!("{}/{}", name(&folder), name(&file)));

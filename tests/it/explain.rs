@@ -75,8 +75,10 @@ fn every_value_names_who_says_it() {
         ("vm front/server.slots", "3", "set", "--set vm.server.slots=3"),
         ("vm front/load.target_qps", "100", "file", "case.toml:15:14"),
         // The bound of MLPerf's BERT Server.
-        ("vm front/load.target_latency", "130 ms", "workload", "bert-99"),
-        ("vm front/load.percentile", "99", "default", "of the server scenario"),
+        ("vm front/load.target_latency", "130 ms", "round", "v1.1"),
+        ("vm front/load.percentile", "99", "round", "v1.1"),
+        ("vm front/load.round", "v1.1", "default", "LoadGen's own, of the server scenario"),
+        ("vm front/load.rules", "mlperf", "default", "the workload is MLPerf's bert"),
         ("vm vm-2/name", "vm-2", "default", "by its number"),
         ("vm vm-2/count", "2", "file", "case.toml:18:9"),
         ("vm vm-2/server.slots", "2", "set", "--set vm[1].server.slots=2"),

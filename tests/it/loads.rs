@@ -236,7 +236,7 @@ fn loadgens_own_files_give_what_the_scenario_does_not_say() {
 fn keys_that_loadgen_passes_over_are_warned_of() {
     let folder = tempfile::tempdir().unwrap();
     let conf = folder.path().join("user.conf");
-    fs::write(&conf, "bert.Server.target_qps = 10\nbert.Server.target_latncy = 50\n").unwrap();
+    fs::write(&conf, "bert.Server.target_qps = 10\nbert.Server.target_latncy = 50\n*.Server.target_latency = 50\n*.Server.min_duration = 1000\n").unwrap();
     let text = format!(
         "host = \"dell-r7525\"\n[[vm]]\nworkload = \"bert-99\"\nload = {{ scenario = \"server\", conf = \"{}\", model = \"bert\" }}\n",
         conf.display()

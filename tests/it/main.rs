@@ -16,6 +16,7 @@ mod loads;
 mod mig;
 mod mps;
 mod processes;
+mod rules;
 mod schema;
 mod searches;
 mod shared_cards;

@@ -163,6 +163,7 @@ fn defaults_are_what_silence_means() {
         format!("host = \"dell-r7525\"\n{VM}mig.profile = \"1g.5gb\"\n"),
         format!("host = \"dell-r7525\"\n{VM}process.sharing = \"time-slicing\"\n"),
         format!("host = \"dell-r7525\"\n{bursty}"),
+        format!("host = \"dell-r7525\"\n{}", VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[sweep]\nvm.vcpus = [1, 2]\n"),
     ];

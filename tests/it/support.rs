@@ -72,6 +72,8 @@ pub(crate) fn queue(
                 percentile: 99.0,
                 min_duration: SimDuration::from_secs(seconds),
                 min_query_count: 1,
+                queries_beyond: None,
+                rules: Rules::Mlperf,
                 round: Round::ALL[0],
             },
         },
@@ -118,6 +120,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
     Workload {
         id: "test".to_string(),
         name: "Test".to_string(),
+        benchmark: None,
         target_latency: fact(SimDuration::from_millis(100)),
         sizes: fact(sizes),
         weights: fact(Bytes::ZERO),

@@ -16,7 +16,7 @@ use super::published::LATENCIES;
 use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
 use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
-    PROCESSES, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX, TIMEOUTS_FROM,
+    PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX, TIMEOUTS_FROM,
 };
 use super::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
@@ -26,7 +26,7 @@ use super::trace::SIZE_COLUMNS_MAX;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
-use crate::spec::{PRESETS, Round};
+use crate::spec::{PRESETS, Round, Rules};
 use crate::units::{Bytes, Share, SimDuration};
 use serde_json::{Map, Value, json};
 use shape::{
@@ -278,10 +278,24 @@ fn twin_load() -> Shape {
         .key("percentile", percentile, "Which percentile must keep the bound, in percent.")
         .key(
             "min_duration",
-            quantity::<SimDuration>().with("default", "600 s"),
-            "Queries are made at least this long.",
+            quantity::<SimDuration>(),
+            "Queries are made at least this long; default: the round's, 60 s without rules.",
         )
-        .key("min_query_count", whole(1..=QUERIES_MAX), "At least so many queries are made.")
+        .key(
+            "min_query_count",
+            whole(1..=QUERIES_MAX),
+            "At least so many queries are made; default: the round's, or by the percentile.",
+        )
+        .key(
+            "rules",
+            word_of(&Rules::WORDS),
+            "MLPerf's rules or none; default: MLPerf's where a benchmark, conf or round is named.",
+        )
+        .key(
+            "queries_beyond_percentile",
+            whole(1..=QUERIES_MAX).with("default", QUERIES_BEYOND),
+            "rules = \"none\": so many queries lie beyond the percentile.",
+        )
         .key(
             "round",
             rounds.with("default", Round::ALL[0].name),

@@ -5,7 +5,7 @@
 use super::Validation;
 use crate::spec::{
     Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec,
-    LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, ServerSpec, ServiceTime, TestScenario,
+    LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules, ServerSpec, ServiceTime, TestScenario,
     TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
@@ -234,6 +234,8 @@ impl Case<'_> {
             percentile: 99.0,
             min_duration: whole.min(capped),
             min_query_count: 1,
+            queries_beyond: None,
+            rules: Rules::Mlperf,
             round: Round::ALL[0],
         }
     }

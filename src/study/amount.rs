@@ -1,0 +1,184 @@
+//! How much a study will simulate: so that it can be told, and its time be estimated, before it
+//! starts.
+//!
+//! A short piece of a run shows how many queries it makes and how long it will last; whoever has a clock times
+//! it. Nothing of the results comes from here.
+
+use super::{Piece, fits, pieces_of};
+use crate::platform::simulate;
+use crate::spec::{Arrivals, Experiment, Rules, Scenario, TestScenario};
+use crate::units::SimDuration;
+
+/// A run, and how often one like it is simulated.
+#[derive(Clone, Debug)]
+pub struct Planned {
+    /// The run.
+    pub experiment: Experiment,
+    /// How often; parts of a run count as parts.
+    pub times: f64,
+}
+
+/// What a piece of a run showed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Foreseen {
+    /// Samples of the whole run, all VMs together.
+    pub queries: f64,
+    /// How long its longest load lasts, simulated.
+    pub simulated_s: f64,
+    /// The part that was simulated to see it, 1 for the whole run.
+    pub part: f64,
+}
+
+/// Looks of a search for a capacity: a handful until a VALID and an INVALID rate are known, and the
+/// eight halvings from a factor of two to half a percent.
+const LOOKS: f64 = 12.0;
+
+/// What `run` will simulate.
+pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
+    let mut all = Vec::new();
+    for pair in &scenario.pairs {
+        for piece in pieces_of(pair, replications) {
+            let (experiment, times) = match piece {
+                Piece::Run(_, run, _, _) => (run.experiment.clone(), 1.0),
+                Piece::Other(_, other) => (other.experiment.clone(), 1.0),
+                Piece::Fits(_, experiment, _) => {
+                    let times = fits::variants(&experiment).len() as f64 + 1.0;
+                    (fits::cut(&experiment), times)
+                }
+                Piece::Best(_, experiment, _, count) => (*experiment, LOOKS * f64::from(count)),
+            };
+            add(&mut all, experiment, times);
+        }
+    }
+    all
+}
+
+/// What the points of a sweep will simulate.
+pub fn planned_points(
+    experiments: impl Iterator<Item = Experiment>,
+    replications: u32,
+) -> Vec<Planned> {
+    let mut all = Vec::new();
+    for experiment in experiments {
+        let others = super::sensitivity::other_idle(&experiment).is_some();
+        let times = f64::from(replications) * if others { 2.0 } else { 1.0 };
+        if fits::has_others(&experiment) {
+            let times = fits::variants(&experiment).len() as f64 + 1.0;
+            add(&mut all, fits::cut(&experiment), times);
+        }
+        add(&mut all, experiment, times);
+    }
+    all
+}
+
+/// What the searches of these systems will simulate, if capacity is not far from the rate that is
+/// asked.
+pub fn planned_searches<'e>(
+    experiments: impl Iterator<Item = &'e Experiment>,
+    replications: u32,
+) -> Vec<Planned> {
+    let mut all = Vec::new();
+    for experiment in experiments {
+        add(&mut all, experiment.clone(), LOOKS * f64::from(replications));
+    }
+    all
+}
+
+/// Runs alike are one, simulated more often.
+fn add(all: &mut Vec<Planned>, experiment: Experiment, times: f64) {
+    let alike = |one: &&mut Planned| {
+        one.experiment.name == experiment.name
+            && one.experiment.vms.len() == experiment.vms.len()
+            && one.experiment.hypervisor.id == experiment.hypervisor.id
+            && loads(&one.experiment) == loads(&experiment)
+    };
+    match all.iter_mut().find(alike) {
+        Some(one) => one.times += times,
+        None => all.push(Planned { experiment, times }),
+    }
+}
+
+fn loads(experiment: &Experiment) -> Vec<&crate::spec::LoadSpec> {
+    experiment.vms.iter().map(|vm| &vm.load).collect()
+}
+
+/// Whether queries of this scenario come at a rate, or are as many as it says.
+pub fn has_rate(scenario: TestScenario) -> bool {
+    matches!(scenario, TestScenario::Server | TestScenario::Offline)
+}
+
+/// The least that a run will make, known without simulating any of it.
+pub fn queries_at_least(experiment: &Experiment) -> f64 {
+    let of = |vm: &crate::spec::VmSpec| {
+        let settings = &vm.load.settings;
+        let asked = match has_rate(vm.load.scenario) {
+            true => settings.target_qps * settings.min_duration.as_secs_f64(),
+            false => 0.0,
+        };
+        let samples = f64::from(vm.load.scenario.samples_per_query());
+        asked.max(settings.min_query_count as f64 * samples)
+    };
+    experiment.vms.iter().map(of).sum()
+}
+
+/// Simulates the first `part` of a run (above 0, at most 1), and says what the whole will be.
+pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
+    let outcome = simulate(&shortened(experiment, part));
+    let made: u64 = outcome.vms.iter().map(|vm| vm.recorder.latencies().count()).sum();
+    let ends = experiment.vms.iter().zip(&outcome.vms).map(|(vm, of)| {
+        let settings = &vm.load.settings;
+        let taken = of.recorder.last_completion().saturating_since(vm.power_on).as_secs_f64();
+        let least = settings.min_duration.as_secs_f64();
+        match vm.load.scenario {
+            TestScenario::Server => {
+                let all = settings.min_query_count as f64 / settings.target_qps;
+                least.max(all)
+            }
+            _ => least.max(taken / part),
+        }
+    });
+    let simulated_s = ends.fold(0.0, f64::max);
+    Foreseen { queries: made as f64 / part, simulated_s, part }
+}
+
+/// The first part of a run.
+fn shortened(experiment: &Experiment, part: f64) -> Experiment {
+    let mut experiment = experiment.clone();
+    for vm in &mut experiment.vms {
+        let settings = &mut vm.load.settings;
+        settings.min_duration = settings.min_duration.scale(part);
+        settings.min_query_count = ((settings.min_query_count as f64 * part) as u64).max(1);
+        if let Arrivals::Trace(trace) = &vm.load.arrivals {
+            // A recorded load has no settings to shorten: the VM goes.
+            let span = trace.arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
+            let faster = settings.target_qps / trace.rate();
+            let span = SimDuration::from_secs_f64(span / faster * part);
+            let off = vm.power_on + span.max(SimDuration::from_nanos(1));
+            vm.power_off = Some(vm.power_off.map_or(off, |before| before.min(off)));
+        }
+    }
+    experiment
+}
+
+/// VMs whose run is long because MLPerf asks for more queries than the duration gives at this rate:
+/// in words, with the way out.
+pub fn long_by_counts(experiment: &Experiment) -> Option<String> {
+    let by_count = |vm: &&crate::spec::VmSpec| {
+        let settings = &vm.load.settings;
+        let seconds = settings.min_query_count as f64 / settings.target_qps;
+        vm.load.scenario == TestScenario::Server
+            && !matches!(vm.load.arrivals, Arrivals::Trace(_))
+            && seconds > 2.0 * settings.min_duration.as_secs_f64()
+    };
+    let vm = experiment.vms.iter().find(by_count)?;
+    let settings = &vm.load.settings;
+    let why = match (settings.rules, settings.queries_beyond) {
+        (Rules::Mlperf, _) => "rules = \"none\" or a smaller min_query_count makes it shorter",
+        (Rules::None, Some(_)) => "a smaller queries_beyond_percentile makes it shorter",
+        (Rules::None, None) => "a smaller min_query_count makes it shorter",
+    };
+    Some(format!(
+        "{}: {} queries at {} per second go on beyond min_duration {}; {why}",
+        vm.group, settings.min_query_count, settings.target_qps, settings.min_duration
+    ))
+}
