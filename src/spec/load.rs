@@ -229,9 +229,14 @@ pub struct TestSettings {
 }
 
 impl TestSettings {
+    /// Whether MLPerf's rules hold.
+    pub fn is_of_mlperf(&self) -> bool {
+        self.rules == Rules::Mlperf
+    }
+
     /// Whether a run must also satisfy early stopping.
     pub fn early_stopping(&self) -> bool {
-        self.rules == Rules::Mlperf && self.round.early_stopping
+        self.is_of_mlperf() && self.round.early_stopping
     }
 }
 

@@ -37,6 +37,7 @@ pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
         let of_vm = |title: String| format!("{}: {title}", vm.name);
         notes.extend(slow_filling(vm).map(of_vm));
     }
+    notes.extend(of_rules(experiment));
     notes
 }
 
@@ -53,6 +54,21 @@ pub fn slow_filling(vm: &VmSpec) -> Option<String> {
             vm.server.batch_max,
             significant(settings.target_qps),
             in_round_numbers(wait),
+        )
+    })
+}
+
+/// What VALID means of VMs that are not held to MLPerf's rules.
+fn of_rules(experiment: &Experiment) -> Option<String> {
+    let is_judged =
+        |vm: &&VmSpec| vm.load.scenario == TestScenario::Server && !vm.load.settings.is_of_mlperf();
+    let mut groups: Vec<&str> =
+        experiment.vms.iter().filter(is_judged).map(|vm| vm.group.as_str()).collect();
+    groups.dedup();
+    (!groups.is_empty()).then(|| {
+        format!(
+            "{}: not under MLPerf's rules; VALID says that the percentile keeps the bound, and no more",
+            groups.join(", ")
         )
     })
 }

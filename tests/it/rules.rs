@@ -216,6 +216,17 @@ fn without_rules_the_queries_follow_from_the_percentile() {
 }
 
 #[test]
+fn results_say_what_valid_means_without_rules() {
+    let notes = |lines: &str| {
+        let lines = format!("{SERVER}\nmin_duration = \"1 s\"\nmin_query_count = 10\n{lines}");
+        study::run(&scenario("bert-99", &lines), &|_, _, _| {}).notes
+    };
+    let says =
+        |notes: Vec<String>| notes.iter().any(|note| note.contains("not under MLPerf's rules"));
+    assert!(says(notes("rules = \"none\"")) && !says(notes("")));
+}
+
+#[test]
 fn without_rules_neither_length_nor_count_nor_early_stopping_fails_a_run() {
     let mut experiment = queue(1, 100.0, SimDuration::from_millis(2), SizeDistribution::Fixed, 1);
     let vm = &mut experiment.vms[0];
