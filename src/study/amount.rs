@@ -29,9 +29,9 @@ pub struct Foreseen {
     pub part: f64,
 }
 
-/// Looks of a search for a capacity: a handful until a VALID and an INVALID rate are known, and the
-/// eight halvings from a factor of two to half a percent.
-const LOOKS: f64 = 12.0;
+/// What a search for a capacity simulates, in runs of full length: one that is VALID, one above it
+/// that is given up, and short ones before them that make about one together.
+const LOOKS: f64 = 3.0;
 
 /// What `run` will simulate.
 pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
