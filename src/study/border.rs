@@ -65,7 +65,8 @@ pub struct Looked {
     pub runs_short: u32,
     /// How many runs of full length.
     pub runs_full: u32,
-    /// What the cards can do for long, of all Server VMs together, per second: to some 5 %.
+    /// What the cards can do for long, of all Server VMs together, per second: up to 15 % too much, since
+    /// a system counts as overloaded when it falls behind by that part of a run.
     pub saturation_per_s: f64,
     /// Where no rate is VALID: the rate with the fewest late queries.
     pub nearest: Option<RangeEnd>,
