@@ -11,7 +11,7 @@ use super::foreign::{parsed, text_of};
 use super::reader::Reader;
 use super::rounds::{self, RoundFile};
 use super::settings::{DURATION_MAX, QUERIES_MAX, SAMPLES_PER_QUERY_MAX};
-use super::value::Value;
+use super::value::{PERCENTILES, Value, of_fraction};
 use crate::formats::mlperf_conf::{self, MlperfConf, number, seed};
 use crate::formats::{Fault, Placed};
 use crate::spec::{LoadSpec, Round, Rules, TestScenario};
@@ -138,9 +138,9 @@ impl Lookup<'_> {
             self.set(table, key, &mut settings.target_latency, bound);
         }
         if load.scenario != TestScenario::Offline {
-            let inside = |percent: f64| percent > 0.0 && percent < 100.0;
+            let inside = |percent: f64| (1.0..100.0).contains(&percent);
             let key = "target_latency_percentile";
-            let found = self.number(key, inside, "above 0 and below 100 %");
+            let found = self.number(key, inside, PERCENTILES);
             self.set(table, ("percentile", key), &mut settings.percentile, found);
         }
         if let TestScenario::MultiStream { samples } = &mut load.scenario {

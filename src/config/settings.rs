@@ -111,8 +111,9 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
         &mut server.start_from_device,
         table.get("start_from_device").and_then(|value| value.flag()),
     );
-    let some = |kept: &Share| *kept > Share::NONE;
-    let kept = table.get("soft_drop").and_then(|value| value.bounded(some, "above 0, at most 1"));
+    // What is written as a percentage without being one would drop nearly everything.
+    let most = |kept: &Share| kept.get() >= 0.01;
+    let kept = table.get("soft_drop").and_then(|value| value.bounded(most, "1 % to 100 %"));
     set(&mut server.soft_drop, kept);
     super::queues::read(table, server);
 }
@@ -130,9 +131,7 @@ pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     let value =
         table.get("target_latency").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));
     set(&mut settings.target_latency, value);
-    let inside = |percent: f64| percent > 0.0 && percent < 100.0;
-    let value =
-        table.get("percentile").and_then(|value| value.number(inside, "above 0 and below 100 %"));
+    let value = table.get("percentile").and_then(|value| value.percentile());
     set(&mut settings.percentile, value);
     let value =
         table.get("min_duration").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));

@@ -144,7 +144,12 @@ impl<'a> Value<'a> {
                 let diagnostic = self.wrong("is not in quotes").of_form();
                 self.report(diagnostic.help(format!("write \"{written}\"")))
             }
-            Err(error) => self.report(self.not_a_quantity::<T>(&written, &error)),
+            Err(error) => {
+                // A bare 50 where a share belongs: 50 %.
+                let percent = Some(format!("{written} {}", T::UNIT));
+                let percent = percent.filter(|percent| T::BARE && T::from_str(percent).is_ok());
+                self.report(self.not_a_quantity::<T>(&written, &error).did_you_mean(percent));
+            }
         }
         None
     }
@@ -159,7 +164,42 @@ impl<'a> Value<'a> {
         if keeps(&quantity) {
             return Some(quantity);
         }
-        self.report(self.wrong(format!("is {quantity}")).label("out of range").allowed(allowed));
+        let diagnostic =
+            self.wrong(format!("is {quantity}")).label("out of range").allowed(allowed);
+        self.report(diagnostic.did_you_mean(self.in_another_unit(keeps)));
+        None
+    }
+
+    /// The same number in a unit in which it would keep the rule: the usual unit if it does, else the
+    /// first that does.
+    fn in_another_unit<T: Quantity>(&self, keeps: impl Fn(&T) -> bool) -> Option<String> {
+        let written = match self.value {
+            DeValue::String(text) => text.trim().to_string(),
+            DeValue::Integer(integer) => integer.to_string(),
+            DeValue::Float(float) => float.to_string(),
+            _ => return None,
+        };
+        let digits = written.trim_end_matches(|c: char| !c.is_ascii_digit());
+        let number: f64 = digits.parse().ok().filter(|number| *number > 0.0)?;
+        let units = std::iter::once(T::UNIT).chain(T::UNITS.iter().map(|(unit, _)| *unit));
+        let mut others = units.map(|unit| format!("{digits} {unit}"));
+        let bare = number.to_string();
+        let keeps = |text: &String| T::from_str(text).is_ok_and(|quantity| keeps(&quantity));
+        others.find(keeps).or_else(|| Some(bare).filter(|bare| T::BARE && keeps(bare)))
+    }
+
+    /// A percentage, 1 to below 100: a fraction is a slip that would turn a bound round.
+    pub(super) fn percentile(&self) -> Option<f64> {
+        let found = self.number(|_| true, PERCENTILES)?;
+        if (1.0..100.0).contains(&found) {
+            return Some(found);
+        }
+        let diagnostic = self.wrong(format!("is {found}")).label("out of range");
+        let diagnostic = diagnostic.allowed(PERCENTILES);
+        self.report(match of_fraction(found) {
+            Some(percent) => diagnostic.help(percent),
+            None => diagnostic,
+        });
         None
     }
 
@@ -250,6 +290,15 @@ impl<'a> Value<'a> {
         let diagnostic = self.wrong(format!("is {}", article(self.value.type_str()))).of_form();
         self.report(diagnostic.label(format!("expected {what}")));
     }
+}
+
+/// The percentiles that a bound may hold for.
+pub(super) const PERCENTILES: &str = "1 to below 100, in percent";
+
+/// What to do about a fraction where a percentage belongs: 99 for 0.99.
+pub(super) fn of_fraction(found: f64) -> Option<String> {
+    let percent = (found * 1e8).round() / 1e6;
+    (found > 0.0 && (1.0..100.0).contains(&percent)).then(|| format!("did you mean {percent}?"))
 }
 
 /// A quantity that files write with its unit.

@@ -253,7 +253,7 @@ fn load() -> Shape {
 
 /// The settings of a load; a twin has them too.
 fn twin_load() -> Shape {
-    let percentile = number().with("exclusiveMinimum", 0).with("exclusiveMaximum", 100);
+    let percentile = number().with("minimum", 1).with("exclusiveMaximum", 100);
     let rounds = word(Round::ALL.map(|round| round.name));
     let bursts = table()
         .need("peak", number().with("minimum", 1), "Rate in a burst over the mean rate.")
