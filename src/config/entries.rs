@@ -2,7 +2,7 @@
 //!
 //! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
 
-use super::facts::{Sources, fact, fact_table, name, need_table, sources};
+use super::facts::{Sources, fact, fact_in_range, fact_table, name, need_table, sources};
 use super::reader::Reader;
 use super::rounds;
 use super::suggest::quoted;
@@ -144,8 +144,9 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
 }
 
 fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
+    let first = time_in_range(&mut table, sources, "launch_per_batch");
     let mut time = |key| fact(&mut table, sources, key, |value| value.quantity());
-    let launch = (time("launch_per_batch"), time("launch_per_sample"));
+    let launch = (first, time("launch_per_sample"));
     let finish = (time("finish_per_batch"), time("finish_per_sample"));
     table.finish();
     Some(CpuWork {
@@ -157,10 +158,11 @@ fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
 }
 
 fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
-    let launch = fact(&mut table, sources, "launch", |value| value.quantity());
-    let host_floor = fact(&mut table, sources, "host_floor", |value| value.quantity());
-    let phi = fact(&mut table, sources, "phi", phi_table);
-    let spread = fact(&mut table, sources, "spread", |value| value.quantity::<Share>());
+    let launch = time_in_range(&mut table, sources, "launch");
+    let host_floor = time_in_range(&mut table, sources, "host_floor");
+    let phi = fact_in_range(&mut table, sources, "phi", phi_table, PhiTable::is_below);
+    let share = |value: &Value<'_>| value.quantity::<Share>();
+    let spread = fact_in_range(&mut table, sources, "spread", share, |a, b| a <= b);
     let work = fact(&mut table, sources, "work", work_table);
     let boost = match table.has("boost") {
         true => fact(&mut table, sources, "boost", boost),
@@ -179,6 +181,15 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
+}
+
+/// A time that nothing may have measured.
+fn time_in_range(
+    table: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+) -> Option<Fact<SimDuration>> {
+    fact_in_range(table, sources, key, |value| value.quantity(), |a, b| a <= b)
 }
 
 /// By how much work differs between machines with one GPU.

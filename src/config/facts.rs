@@ -19,12 +19,52 @@ pub(super) fn fact<T>(
     key: &str,
     read: impl Fn(&Value<'_>) -> Option<T>,
 ) -> Option<Fact<T>> {
-    fact_table(file, sources, key, |table| {
-        let value = table
-            .need("value", "a fact is { value = ..., source = \"...\", standing = \"...\" }")?;
-        read(&value)
-    })
+    fact_table(file, sources, key, |table| read(&table.need("value", FORM)?))
 }
+
+/// What a fact looks like.
+const FORM: &str = "a fact is { value = ..., source = \"...\", standing = \"...\" }";
+
+/// A fact that may say what else its value could be: `range = [low, high]`. `rises` says whether
+/// nothing of the first value lies above the second.
+pub(super) fn fact_in_range<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+    rises: impl Fn(&T, &T) -> bool,
+) -> Option<Fact<T>> {
+    // The range is read beside the value, and put into the fact once that is whole.
+    let fact = fact_table(file, sources, key, |table| {
+        let value = table.need("value", FORM).and_then(|value| read(&value));
+        let range = table.get("range").map(|given| {
+            let items = given.items(2)?;
+            let ends: Vec<T> = items.iter().filter_map(&read).collect();
+            let within = |low: &T, high: &T| match &value {
+                Some(value) => rises(low, value) && rises(value, high),
+                None => true,
+            };
+            match <[T; 2]>::try_from(ends) {
+                Ok([low, high]) if within(&low, &high) => Some([low, high]),
+                Ok(_) => {
+                    given.report(given.wrong("is no range about `value`").allowed(OF_RANGES));
+                    None
+                }
+                Err(ends) if ends.len() == items.len() => {
+                    given.report(given.wrong("has one end").allowed(OF_RANGES));
+                    None
+                }
+                Err(_) => None,
+            }
+        });
+        Some((value?, range.map_or(Some(None), |range| range.map(Some))?))
+    })?;
+    let Fact { value: (value, range), source, standing, fitted_on, residual, .. } = fact;
+    Some(Fact { value, source, standing, fitted_on, residual, range })
+}
+
+/// What a range looks like.
+const OF_RANGES: &str = "[least, greatest], with the value between them";
 
 /// A fact whose value is spread over keys of its own.
 pub(super) fn fact_table<T>(
@@ -48,6 +88,7 @@ pub(super) fn fact_table<T>(
         standing: standing?,
         fitted_on: fitted_on?,
         residual: residual?,
+        range: None,
     })
 }
 

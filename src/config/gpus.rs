@@ -96,7 +96,14 @@ fn fact_list<T: Default>(
         return fact_table(file, sources, key, read);
     }
     let (value, source, fitted_on) = (T::default(), String::new(), Vec::new());
-    Some(Fact { value, source, standing: Standing::Documented, fitted_on, residual: None })
+    Some(Fact {
+        value,
+        source,
+        standing: Standing::Documented,
+        fitted_on,
+        residual: None,
+        range: None,
+    })
 }
 
 /// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`.

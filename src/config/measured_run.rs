@@ -81,13 +81,16 @@ pub(super) fn run(
         Some(row) => row.map(str::to_string),
         None => Some(log.map_or_else(|| format!("run {number}"), |(log, _)| log.name)),
     };
-    let parts = Parts { row, source, cards, mig, vcpus, hypervisor, check, server, load, observed };
-    Ok(parts.run(context).map(|run| ReadRun { run, spot, system }))
+    let parts = Parts { row, source, cards, mig, vcpus, hypervisor, server, load, observed };
+    let is_fitted = check == Some(false);
+    Ok(parts.run(context).map(|run| ReadRun { run, is_fitted, spot, system }))
 }
 
 /// A run with where its figures stand, and the machine it was made on, if the file names one.
 pub(super) struct ReadRun {
     pub(super) run: MeasuredRun,
+    /// Whether the fit may see it; otherwise it is only compared.
+    pub(super) is_fitted: bool,
     pub(super) spot: Spot,
     pub(super) system: Option<String>,
 }
@@ -100,7 +103,6 @@ struct Parts<'c> {
     mig: Option<Option<(String, Share)>>,
     vcpus: Option<u32>,
     hypervisor: Option<&'c Hypervisor>,
-    check: Option<bool>,
     server: ServerSpec,
     load: Option<LoadSpec>,
     observed: Option<Vec<Observed>>,
@@ -108,8 +110,7 @@ struct Parts<'c> {
 
 impl Parts<'_> {
     fn run(self, context: &Context<'_>) -> Option<MeasuredRun> {
-        let Parts { row, source, cards, mig, vcpus, hypervisor, check, server, load, observed } =
-            self;
+        let Parts { row, source, cards, mig, vcpus, hypervisor, server, load, observed } = self;
         let share = match mig {
             Some(share) => Some(share?),
             None => None,
@@ -155,7 +156,7 @@ impl Parts<'_> {
         let (source, observed) = (source?, observed?);
         // Machines are told apart once all runs are read.
         let machine = 0;
-        Some(MeasuredRun { row, source, experiment, observed, machine, is_fitted: !check? })
+        Some(MeasuredRun { row, source, experiment, observed, machine })
     }
 }
 
@@ -164,7 +165,7 @@ fn host() -> HostSpec {
     fn assumed<T>(value: T) -> Fact<T> {
         let source = "assumed: the measured machine had enough".to_string();
         let (standing, fitted_on) = (Standing::Assumed, Vec::new());
-        Fact { value, source, standing, fitted_on, residual: None }
+        Fact { value, source, standing, fitted_on, residual: None, range: None }
     }
     HostSpec {
         id: "measured".to_string(),

@@ -217,6 +217,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             latency_ms: LatencyMs { p50: 9.7 * height, p99, ..LatencyMs::default() },
             latency_p99_worst_vm_ms: p99 * 1.1,
             latency_p99_other_idle_ms: None,
+            completed_per_s_inputs: None,
             latency_p99_inputs_ms: None,
             latency_p99_more_work_ms: None,
             target_latency_ms: 130.0,
@@ -229,6 +230,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
         gpu_busy_share: 0.75,
         assumes: None,
         groups: groups.iter().enumerate().map(group).collect(),
+        open: Vec::new(),
     }
 }
 
@@ -303,6 +305,7 @@ fn run(
     RunResult {
         assumes: None,
         alternatives: Vec::new(),
+        open: Vec::new(),
         name: format!("{workload}-{scenario}"),
         side: if *virtual_side { Side::Virtual } else { Side::Baseline },
         platform: if *virtual_side { "vsphere-7.0u2" } else { "bare-metal" }.to_string(),

@@ -142,6 +142,11 @@ fn figures(row: &mut Row, run: Option<&PointRun>, group: Option<&GroupResult>) {
         group.latency_p99_other_idle_ms.map_or(Cell::Nothing, Cell::Number)
     });
     for (end, name) in ["low", "high"].into_iter().enumerate() {
+        add(&format!("completed_per_s_inputs_{name}"), &|group| {
+            group.completed_per_s_inputs.map_or(Cell::Nothing, |ends| Cell::Number(ends[end]))
+        });
+    }
+    for (end, name) in ["low", "high"].into_iter().enumerate() {
         add(&format!("latency_p99_inputs_{name}_ms"), &|group| {
             group.latency_p99_inputs_ms.map_or(Cell::Nothing, |ends| Cell::Number(ends[end]))
         });

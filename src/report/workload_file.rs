@@ -102,7 +102,9 @@ impl Writer {
     /// A fact on one line.
     fn inline<T>(&mut self, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
         let passport = self.passport(fact);
-        self.line(&format!("{key} = {{ value = {}, {passport} }}", text(&fact.value)));
+        let range =
+            range_text(fact, &text).map_or(String::new(), |range| format!("range = {range}, "));
+        self.line(&format!("{key} = {{ value = {}, {range}{passport} }}", text(&fact.value)));
     }
 
     /// A fact of the table under way: on one line, or as a table of its own if it was fitted on rows.
@@ -113,6 +115,9 @@ impl Writer {
         let source = self.source(&fact.source);
         let (name, _) = self.table.clone().expect("a table is under way");
         let mut lines = format!("\n[{name}.{key}]\nvalue = {}\n", text(&fact.value));
+        if let Some(range) = range_text(fact, &text) {
+            let _ = writeln!(lines, "range = {range}");
+        }
         let _ = writeln!(lines, "source = {source}\nstanding = \"{}\"", fact.standing.word());
         if let Some(residual) = fact.residual {
             let _ = writeln!(lines, "residual = {}", residual.min(1.0));
@@ -175,6 +180,11 @@ impl Writer {
         }
         self.text
     }
+}
+
+/// The range of a fact that states one.
+fn range_text<T>(fact: &Fact<T>, text: &impl Fn(&T) -> String) -> Option<String> {
+    fact.range.as_ref().map(|[low, high]| format!("[{}, {}]", text(low), text(high)))
 }
 
 fn alternative(gpu: &str, other: &ServiceAlternative) -> String {

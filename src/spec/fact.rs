@@ -51,18 +51,21 @@ pub struct Fact<T> {
     /// For a fitted number, how far those runs are still off with it: root mean square of the
     /// relative errors of their figures, where a fit said it.
     pub residual: Option<f64>,
+    /// What it may be as well, from and to: what nothing measured leaves open. Nothing where the file
+    /// states none.
+    pub range: Option<[T; 2]>,
 }
 
 impl<T> Fact<T> {
     /// A number for want of a publication; `source` says why this one.
     pub fn assumed(value: T, source: impl Into<String>) -> Self {
         let (source, standing) = (source.into(), Standing::Assumed);
-        Self { value, source, standing, fitted_on: Vec::new(), residual: None }
+        Self { value, source, standing, fitted_on: Vec::new(), residual: None, range: None }
     }
 
     /// A number fitted on these runs, with nothing said of how far they are off.
     pub fn fitted(value: T, source: impl Into<String>, fitted_on: &[String]) -> Self {
         let (source, standing) = (source.into(), Standing::Fitted);
-        Self { value, source, standing, fitted_on: fitted_on.to_vec(), residual: None }
+        Self { value, source, standing, fitted_on: fitted_on.to_vec(), residual: None, range: None }
     }
 }

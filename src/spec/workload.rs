@@ -2,7 +2,7 @@
 //!
 //! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
 
-use super::Fact;
+use super::{Fact, Standing};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -80,7 +80,8 @@ pub struct ServiceTime {
     pub launch: Fact<SimDuration>,
     /// CPU launch time: no batch takes less.
     pub host_floor: Fact<SimDuration>,
-    /// The part of the work that fills any share of the GPU it is given, by batch size.
+    /// The part of the work that fills any share of the GPU it is given, by batch size. Where nothing
+    /// measured it, results take in its whole range, [`ServiceTime::phi_range`].
     pub phi: Fact<PhiTable>,
     /// How much work varies from batch to batch: it is multiplied by `1 - spread + spread x`, where
     /// x is exponential with mean 1 and drawn per batch. 0 for none.
@@ -96,6 +97,16 @@ pub struct ServiceTime {
     /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
     /// would give as an interval. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,
+}
+
+impl ServiceTime {
+    /// What phi may be as well: the range that its file states, all of 0 to 1 where nothing measured
+    /// it, nothing where something did.
+    pub fn phi_range(&self) -> Option<[PhiTable; 2]> {
+        let whole = || [Share::NONE, Share::WHOLE].map(PhiTable::constant);
+        let unmeasured = self.phi.standing == Standing::Assumed;
+        self.phi.range.clone().or_else(|| unmeasured.then(whole))
+    }
 }
 
 /// Another set of fitted numbers, complete.
@@ -224,6 +235,14 @@ impl PhiTable {
         }
         let (low, high) = (f64::from(self.0[after - 1].0), f64::from(self.0[after].0));
         phi(after - 1) + (phi(after) - phi(after - 1)) * (f64::from(batch) - low) / (high - low)
+    }
+}
+
+impl PhiTable {
+    /// Whether it is nowhere above another.
+    pub fn is_below(&self, other: &PhiTable) -> bool {
+        let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);
+        sizes.into_iter().all(|size| self.at(size) <= other.at(size) + 1e-12)
     }
 }
 

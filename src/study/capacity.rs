@@ -7,6 +7,7 @@
 use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
+use super::open::{self, Line, OpenEnd};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
 use super::{Progress, counterfactual, fits, said, sensitivity};
@@ -107,6 +108,8 @@ pub struct CapacityResults {
     pub systems: Vec<SystemCapacity>,
     /// How published ratios of Server rates come about.
     pub gaps: Vec<Gap>,
+    /// What a reader must know before believing a figure; whole sentences.
+    pub notes: Vec<String>,
     /// What could not be simulated, and why.
     pub skipped: Vec<String>,
     /// The fitted and assumed numbers the results lean on, each once.
@@ -220,7 +223,7 @@ pub fn capacities(
             std::iter::once(first).chain(rest).collect()
         })
         .collect();
-    let between: Vec<Option<[f64; 2]>> = plan
+    let between: Vec<Between> = plan
         .systems
         .par_iter()
         .enumerate()
@@ -270,6 +273,7 @@ pub fn capacities(
             cards: cards.len(),
             capacity_per_s,
             capacity_per_s_between_inputs: between[index]
+                .ends
                 .map(|ends| ends.map(|part| part * capacity_per_s.mean)),
             ratio_to_bare_metal: ratios
                 .and_then(|ratios| student_95(&ratios))
@@ -286,6 +290,7 @@ pub fn capacities(
         });
     }
     put_in_order(&mut leans_on);
+    let notes = of_open_inputs(&systems, &between);
     let rates: Vec<Vec<f64>> = (0..plan.systems.len()).map(rates_of).collect();
     let explain = |gap| gap::explain(gap, &plan.systems, &rates, plan.search.precision);
     let gaps = plan.gaps.par_iter().map(explain).collect();
@@ -300,28 +305,55 @@ pub fn capacities(
         precision: plan.search.precision,
         replications: plan.replications,
         systems,
+        notes,
         skipped: plan.skipped.clone(),
         leans_on,
     }
 }
 
-/// The ends of the limit over the variants of a system's inputs, its own included, over its own.
+/// What the inputs leave open of a system's limit, over the limit itself.
+struct Between {
+    /// The least and the greatest; nothing where the inputs leave nothing open.
+    ends: Option<[f64; 2]>,
+    /// With inputs that nothing measured at the ends of their ranges.
+    open: Vec<(OpenEnd, f64)>,
+}
+
+/// The limits of the variants of a system's inputs.
 fn between_inputs(
     system: &System,
     search: CapacitySearch,
     own: &Limit,
     stop: &(dyn Fn() -> bool + Sync),
-) -> Option<[f64; 2]> {
+) -> Between {
     let variants = fits::variants(&system.experiment);
     if variants.is_empty() || own.rate <= 0.0 || own.is_open || stop() {
-        return None;
+        return Between { ends: None, open: Vec::new() };
     }
     let near = Some(own.rate);
     let watch = Watch { stop, ..Watch::NOBODY };
-    let rates: Vec<f64> =
-        variants.par_iter().map(|variant| limit_near(variant, search, near, watch).rate).collect();
-    let parts = rates.into_iter().map(|rate| rate / own.rate);
-    Some(parts.fold([1.0, 1.0], |[low, high], part| [low.min(part), high.max(part)]))
+    let parts: Vec<f64> = variants
+        .par_iter()
+        .map(|variant| limit_near(&variant.experiment, search, near, watch).rate / own.rate)
+        .collect();
+    let ends = parts
+        .iter()
+        .fold([1.0, 1.0], |[low, high]: [f64; 2], part| [low.min(*part), high.max(*part)]);
+    let open = variants.into_iter().zip(parts).filter_map(|(variant, part)| match variant.other {
+        fits::Other::Open(end) => Some((end, part)),
+        _ => None,
+    });
+    Between { ends: Some(ends), open: open.collect() }
+}
+
+/// What open inputs do to the capacities: by card, so that systems of several sizes can be compared.
+fn of_open_inputs(systems: &[SystemCapacity], between: &[Between]) -> Vec<String> {
+    let lines = systems.iter().zip(between).map(|(system, between)| {
+        let own = system.capacity_per_s.mean / system.cards.max(1) as f64;
+        let at = between.open.iter().map(|(end, part)| (end.clone(), part * own));
+        Line { name: system.name.clone(), own, at: at.collect() }
+    });
+    open::told(&[lines.collect()], "queries per second and card")
 }
 
 /// The rate that an experiment's Server VMs are asked at, together.

@@ -2,12 +2,13 @@
 //!
 //! A workload made by calibration keeps sets of numbers that fit its measurements nearly as well, and
 //! says by how much machines with one GPU differ; a platform says how far the runs it was taken from
-//! lie apart. Each variant is run, cut short, beside the best, cut as short; the ratios widen the
+//! lie apart; and what nothing measured lies somewhere in its range (`open`). Each variant is run, cut short, beside the best, cut as short; the ratios widen the
 //! figures of the whole run. How the numbers were found is the affair of `calibrate` and `validate`.
 
+use super::open::{self, OpenEnd};
 use super::results::{FitSpread, LatencyMs};
 use super::summary;
-use crate::platform::simulate;
+use crate::platform::{Outcome, simulate};
 use crate::spec::{Experiment, TestScenario};
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
@@ -18,8 +19,14 @@ const QUERIES: u64 = 400_000;
 /// From so many times the best p99 on a variant may have a queue that grows.
 const GROWN: f64 = 1.25;
 
-/// For each VM the least and the greatest figure over that of the best fit.
-pub(super) type Ratios = Vec<VmRatios>;
+/// For each VM the least and the greatest figure over that of the best fit, and what the open inputs
+/// have to do with it.
+pub(super) struct Ratios {
+    /// One for each VM.
+    pub(super) vms: Vec<VmRatios>,
+    /// What each VM would do at each end of each open input: rate and p99 over those of the best fit.
+    pub(super) open: Vec<(OpenEnd, Vec<[f64; 2]>)>,
+}
 
 /// How far other fits go, relative to the best.
 #[derive(Clone, Debug)]
@@ -36,6 +43,33 @@ impl VmRatios {
         let p99 = self.latency.iter().find(|(name, _)| *name == "p99");
         p99.expect("a latency of the document").1
     }
+
+    /// The rate over that of the best fit, the least and the greatest.
+    pub(super) fn rate(&self) -> [f64; 2] {
+        self.rate
+    }
+}
+
+/// What is otherwise in a variant.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(super) enum Other {
+    /// Another set of the fitted numbers: workload, GPU, its place in the list.
+    Fit(String, String, usize),
+    /// Slower machines and platforms, or faster ones.
+    Machines {
+        /// Which.
+        slower: bool,
+    },
+    /// An input that nothing measured, at an end of its range.
+    Open(OpenEnd),
+}
+
+/// An experiment whose inputs could as well be true.
+pub(super) struct Variant {
+    /// What is otherwise.
+    pub(super) other: Other,
+    /// The experiment.
+    pub(super) experiment: Experiment,
 }
 
 /// The least interval that holds all of them; nothing for none.
@@ -49,20 +83,29 @@ pub(super) const NINETY_PERCENT: f64 = 1.645;
 
 /// Whether the inputs of the experiment leave anything open.
 pub(super) fn has_others(experiment: &Experiment) -> bool {
-    !others(experiment).is_empty() || swayed(experiment, 1.0).is_some()
+    !others(experiment).is_empty()
+        || swayed(experiment, 1.0).is_some()
+        || !open::at_ends(experiment).is_empty()
 }
 
-/// The experiment under every other fit of its workloads, one at a time, and on the slowest and the
-/// fastest of nine machines in ten.
-pub(super) fn variants(experiment: &Experiment) -> Vec<Experiment> {
+/// The experiment under every other fit of its workloads, at either end of every input that nothing
+/// measured, one at a time, and on the slowest and the fastest of nine machines in ten.
+pub(super) fn variants(experiment: &Experiment) -> Vec<Variant> {
     let fits = others(experiment).into_iter().map(|(workload, gpu, set)| {
         let mut other = experiment.clone();
         for vm in other.vms.iter_mut().filter(|vm| vm.workload.id == workload) {
             vm.workload = vm.workload.with_alternative(&gpu, set);
         }
-        other
+        Variant { other: Other::Fit(workload, gpu, set), experiment: other }
     });
-    fits.chain([1.0, -1.0].into_iter().filter_map(|slower| swayed(experiment, slower))).collect()
+    let ends = open::at_ends(experiment)
+        .into_iter()
+        .map(|(end, experiment)| Variant { other: Other::Open(end), experiment });
+    let machines = [true, false].into_iter().filter_map(|slower| {
+        let experiment = swayed(experiment, if slower { 1.0 } else { -1.0 })?;
+        Some(Variant { other: Other::Machines { slower }, experiment })
+    });
+    fits.chain(ends).chain(machines).collect()
 }
 
 /// The experiment on a slower machine and platform (`slower` is 1) or a faster one (-1): work at the
@@ -107,10 +150,12 @@ fn others(experiment: &Experiment) -> BTreeSet<(String, String, usize)> {
     sets
 }
 
-/// Runs the best fit and every variant.
-pub(super) fn ratios(experiment: &Experiment) -> Ratios {
-    let best = figures(&cut(experiment));
-    let mut ratios: Ratios = best
+/// Runs the best fit and every variant. `outcome` is that of the best fit, where it is at hand.
+pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Ratios {
+    let short = cut(experiment);
+    let own = outcome.filter(|_| length(&short) == length(experiment));
+    let best = own.map_or_else(|| figures(&short), |outcome| figures_of(experiment, outcome));
+    let mut vms: Vec<VmRatios> = best
         .iter()
         .map(|_| VmRatios {
             sets: 0,
@@ -118,17 +163,18 @@ pub(super) fn ratios(experiment: &Experiment) -> Ratios {
             latency: LatencyMs::NAMES.map(|name| (name, [1.0; 2])).to_vec(),
         })
         .collect();
+    let mut open = Vec::new();
     // A queue that grows all the time is as long as its run: such a variant is run whole.
     let mut whole: Option<Vec<(f64, LatencyMs)>> = None;
     for variant in variants(experiment) {
-        let mut found = figures(&cut(&variant));
+        let mut found = figures(&cut(&variant.experiment));
         let mut beside = &best;
         let grows = found.iter().zip(&best).any(|(found, best)| found.1.p99 > GROWN * best.1.p99);
         if grows {
-            found = figures(&variant);
+            found = figures(&variant.experiment);
             beside = whole.get_or_insert_with(|| figures(experiment));
         }
-        for (vm, (found, best)) in ratios.iter_mut().zip(found.iter().zip(beside)) {
+        for (vm, (found, best)) in vms.iter_mut().zip(found.iter().zip(beside)) {
             vm.sets += 1;
             widen(&mut vm.rate, found.0 / best.0);
             for (name, ends) in &mut vm.latency {
@@ -136,8 +182,13 @@ pub(super) fn ratios(experiment: &Experiment) -> Ratios {
                 widen(ends, of(&found.1) / of(&best.1));
             }
         }
+        if let Other::Open(end) = variant.other {
+            let pairs = found.iter().zip(beside);
+            let ratios = pairs.map(|(of, best)| [of.0 / best.0, of.1.p99 / best.1.p99]);
+            open.push((end, ratios.collect()));
+        }
     }
-    ratios
+    Ratios { vms, open }
 }
 
 /// The figures of the whole run with what other fits make of them.
@@ -160,8 +211,17 @@ fn widen(ends: &mut [f64; 2], ratio: f64) {
     }
 }
 
+/// What decides how long a run is.
+fn length(experiment: &Experiment) -> Vec<(SimDuration, u64)> {
+    let settings = experiment.vms.iter().map(|vm| &vm.load.settings);
+    settings.map(|settings| (settings.min_duration, settings.min_query_count)).collect()
+}
+
 fn figures(experiment: &Experiment) -> Vec<(f64, LatencyMs)> {
-    let outcome = simulate(experiment);
+    figures_of(experiment, &simulate(experiment))
+}
+
+fn figures_of(experiment: &Experiment, outcome: &Outcome) -> Vec<(f64, LatencyMs)> {
     let vms = experiment.vms.iter().zip(&outcome.vms);
     vms.map(|(vm, of)| {
         let rate = summary::completed_per_s(vm, &of.recorder);

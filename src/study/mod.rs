@@ -12,6 +12,7 @@ mod fits;
 mod gap;
 mod interval;
 mod notes;
+mod open;
 mod probe;
 mod results;
 mod said;
@@ -37,6 +38,7 @@ pub use capacity::{
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, slow_filling};
+pub use open::{OpenEnd, OpenInput};
 pub use results::*;
 pub use sweep::{
     Each, GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary,
@@ -156,7 +158,9 @@ impl Piece<'_> {
             Piece::Other(_, other) => {
                 Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
             }
-            Piece::Fits(_, experiment, side) => Finding::Fits(*side, fits::ratios(experiment)),
+            Piece::Fits(_, experiment, side) => {
+                Finding::Fits(*side, fits::ratios(experiment, None))
+            }
             Piece::Best(_, experiment, precision, replications) => {
                 Finding::Best(best_rates(experiment, *precision, *replications))
             }

@@ -4,6 +4,7 @@
 //! in the keys. Nothing here is formatted for people.
 
 use super::interval::Interval;
+use super::open::OpenEnd;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use crate::spec::Standing;
 use serde::{Deserialize, Serialize};
@@ -79,6 +80,8 @@ pub struct RunResult {
     pub assumes: Option<String>,
     /// The same run under other choices of what is not documented.
     pub alternatives: Vec<AlternativeResult>,
+    /// What the run would yield at the ends of inputs that nothing measured.
+    pub open: Vec<OpenFigures>,
     /// One entry per VM.
     pub vms: Vec<VmResult>,
     /// One entry per card.
@@ -159,8 +162,21 @@ pub struct LevelResult {
     pub latency_ms: LatencyMs,
 }
 
+/// What a run would yield with an input that nothing measured at an end of its range.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OpenFigures {
+    /// The input and the end.
+    #[serde(flatten)]
+    pub end: OpenEnd,
+    /// Samples per second of all VMs.
+    pub completed_per_s: f64,
+    /// p99 of the VM that has the highest, in milliseconds.
+    pub latency_p99_worst_vm_ms: f64,
+}
+
 /// The least and the greatest of each figure among the inputs that measurements leave open: fits nearly
-/// as good, and the slowest and fastest of nine machines and platforms in ten.
+/// as good, inputs that nothing measured at the ends of their ranges, and the slowest and fastest of nine
+/// machines and platforms in ten.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitSpread {
     /// How many sets of inputs were run.

@@ -2,11 +2,12 @@
 //!
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
+use super::open::{self, Line, OpenEnd};
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
-    LatencyMs, LevelResult, LoadResult, MoreWork, Origin, PairedRatio, PublishedResult, Results,
-    RunResult, SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty, VerdictResult, VmResult,
-    kind_word, sensitivity, student_95, uncertainty,
+    LatencyMs, LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio,
+    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty,
+    VerdictResult, VmResult, kind_word, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
@@ -56,11 +57,83 @@ pub(super) fn summarise(
     }
     for (side, ratios) in &fits {
         let of_side = runs.iter_mut().filter(|run| run.name == pair.name && run.side == *side);
-        for (vm, ratios) in of_side.flat_map(|run| &mut run.vms).zip(ratios) {
-            vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
+        for run in of_side {
+            for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
+                vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
+            }
+            let figures = run.vms.iter().map(|vm| (vm.completed_per_s, vm.latency_ms.p99));
+            run.open = of_ends(&figures.collect::<Vec<_>>(), &ratios.open);
         }
     }
     paired_ratios(pair, &own, &bare)
+}
+
+/// What a run would yield at the ends of its open inputs: samples per second of all VMs, and the p99 of
+/// the VM that has the highest.
+/// `figures` are those of each VM as it is.
+pub(super) fn of_ends(
+    figures: &[(f64, f64)],
+    open: &[(OpenEnd, Vec<[f64; 2]>)],
+) -> Vec<OpenFigures> {
+    let of = |(end, ratios): &(OpenEnd, Vec<[f64; 2]>)| {
+        let vms = || figures.iter().zip(ratios);
+        OpenFigures {
+            end: end.clone(),
+            completed_per_s: vms().map(|((own, _), [rate, _])| own * rate).sum(),
+            latency_p99_worst_vm_ms: vms()
+                .map(|((_, own), [_, p99])| own * p99)
+                .fold(0.0, f64::max),
+        }
+    };
+    open.iter().map(of).collect()
+}
+
+/// What open inputs do to the runs of a scenario: how far they widen each, and which comparisons they
+/// turn round, of runs under the same kind of load asked at the same rate.
+fn of_open_inputs(runs: &[RunResult]) -> Vec<String> {
+    let mut notes = Vec::new();
+    let mut alike: BTreeMap<(&str, String), Vec<&RunResult>> = BTreeMap::new();
+    for run in runs {
+        let kind = run.vms[0].scenario;
+        let asked = match answers_at_a_rate(kind) {
+            true => format!("{:?}", run.vms.iter().map(|vm| vm.target_qps).collect::<Vec<_>>()),
+            false => String::new(),
+        };
+        alike.entry((kind, asked)).or_default().push(run);
+    }
+    for ((kind, _), runs) in alike {
+        let by_latency = answers_at_a_rate(kind);
+        let name = |run: &RunResult| match run.side {
+            Side::Virtual => run.name.clone(),
+            Side::Baseline => format!("{} (baseline)", run.name),
+        };
+        let lines = runs.iter().map(|run| {
+            let rate = run.vms.iter().map(|vm| vm.completed_per_s).sum();
+            let p99 = run.vms.iter().map(|vm| vm.latency_ms.p99).fold(0.0, f64::max);
+            let of = |open: &OpenFigures| match by_latency {
+                true => open.latency_p99_worst_vm_ms,
+                false => open.completed_per_s,
+            };
+            Line {
+                name: name(run),
+                own: if by_latency { p99 } else { rate },
+                at: run.open.iter().map(|open| (open.end.clone(), of(open))).collect(),
+            }
+        });
+        let lines: Vec<Line> = lines.collect();
+        notes.extend(open::told(&[lines], figure_word(by_latency)));
+    }
+    notes
+}
+
+/// Whether a load is asked at a rate, so that only its latency shows how well it is served.
+pub(super) fn answers_at_a_rate(scenario: &str) -> bool {
+    scenario == "server"
+}
+
+/// What lines are compared by.
+pub(super) fn figure_word(by_latency: bool) -> &'static str {
+    if by_latency { "p99 (ms)" } else { "samples per second" }
 }
 
 /// What the runs of one side yielded.
@@ -123,6 +196,7 @@ pub(super) fn results(
     let mut leans_on = Vec::new();
     let mut notes = doubts(&runs, &comparisons);
     notes.extend(super::notes::of_queues(&runs));
+    notes.extend(of_open_inputs(&runs));
     for experiment in virtual_runs.chain(baselines) {
         add_facts(experiment, &mut leans_on);
         notes.extend(super::notes::of_experiment(experiment));
@@ -194,6 +268,7 @@ fn run_result(
         },
         assumes: sensitivity::assumed(experiment),
         alternatives: Vec::new(),
+        open: Vec::new(),
         vms: vms.collect(),
         gpus: gpus
             .map(|(id, (card, &busy_share))| GpuResult {

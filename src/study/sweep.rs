@@ -7,8 +7,9 @@
 
 use super::bug::caught;
 use super::interval::{Interval, student_95};
-use super::results::{FactUse, LatencyMs, SCHEMA_VERSION, Tool};
-use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
+use super::open::{self, Line};
+use super::results::{FactUse, LatencyMs, OpenFigures, SCHEMA_VERSION, Tool};
+use super::summary::{self, add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, fits, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
@@ -107,6 +108,9 @@ pub struct PointRun {
     pub assumes: Option<String>,
     /// One entry per group of VMs, in the order of the scenario.
     pub groups: Vec<GroupResult>,
+    /// What the run would yield at the ends of inputs that nothing measured; in replication 0.
+    #[serde(default)]
+    pub open: Vec<OpenFigures>,
 }
 
 /// What the loads of a group of VMs saw, all taken together.
@@ -136,9 +140,12 @@ pub struct GroupResult {
     /// 99th percentile under the other rule for idle turns, in milliseconds; nothing where no card
     /// is shared by equal or fixed share.
     pub latency_p99_other_idle_ms: Option<f64>,
-    /// 99th percentile by other fits of the workloads and on the slowest and fastest of nine machines
-    /// in ten, the least and the greatest, in milliseconds; in replication 0, where inputs leave
-    /// anything open.
+    /// Completed samples per second over the same inputs as the next field.
+    #[serde(default)]
+    pub completed_per_s_inputs: Option<[f64; 2]>,
+    /// 99th percentile by other fits of the workloads, at the ends of inputs that nothing measured, and
+    /// on the slowest and fastest of nine machines in ten, the least and the greatest, in milliseconds;
+    /// in replication 0, where inputs leave anything open.
     pub latency_p99_inputs_ms: Option<[f64; 2]>,
     /// 99th percentile with one percent more work, in milliseconds; in replication 0, where a card has
     /// little time left or is shared in turns.
@@ -265,14 +272,24 @@ fn simulated(experiment: &Experiment) -> PointRun {
 /// How far p99 leans on what the inputs leave open, and on every percent of work.
 fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
     if fits::has_others(experiment) {
-        let ratios = fits::ratios(experiment);
+        let ratios = fits::ratios(experiment, Some(outcome));
         for group in &mut run.groups {
-            let vms = experiment.vms.iter().zip(&ratios);
+            let vms = experiment.vms.iter().zip(&ratios.vms);
             let members = vms.filter(|(vm, _)| vm.group == group.group);
-            let ends = fits::hull(members.map(|(_, ratios)| ratios.p99()));
-            let p99 = group.latency_ms.p99;
-            group.latency_p99_inputs_ms = ends.map(|ends| ends.map(|ratio| ratio * p99));
+            let members: Vec<_> = members.map(|(_, ratios)| ratios).collect();
+            let of = |ends: Option<[f64; 2]>, figure: f64| {
+                ends.map(|ends| ends.map(|ratio| ratio * figure))
+            };
+            let p99 = fits::hull(members.iter().map(|ratios| ratios.p99()));
+            let rate = fits::hull(members.iter().map(|ratios| ratios.rate()));
+            group.latency_p99_inputs_ms = of(p99, group.latency_ms.p99);
+            group.completed_per_s_inputs = of(rate, group.completed_per_s);
         }
+        let vms = experiment.vms.iter().zip(&outcome.vms).map(|(vm, found)| {
+            let recorder = &found.recorder;
+            (completed_per_s(vm, recorder), latency_ms(recorder.query_latencies()).p99)
+        });
+        run.open = summary::of_ends(&vms.collect::<Vec<_>>(), &ratios.open);
     }
     if let Some(more) = uncertainty::outcome_of_more_work(experiment, outcome) {
         let more = point_run(experiment, &more);
@@ -298,6 +315,7 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
         gpu_busy_share: busy / used.len().max(1) as f64,
         assumes: sensitivity::assumed(experiment),
         groups: groups.iter().map(|(name, members)| group_result(name, members)).collect(),
+        open: Vec::new(),
     }
 }
 
@@ -332,6 +350,7 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
         latency_p99_other_idle_ms: None,
+        completed_per_s_inputs: None,
         latency_p99_inputs_ms: None,
         latency_p99_more_work_ms: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
@@ -348,7 +367,12 @@ struct Gathered {
     workloads: BTreeSet<String>,
     points: Vec<PointSummary>,
     tally: Tally,
+    /// Rows that can be compared, by whether latency compares them and by what they have in common.
+    alike: BTreeMap<(bool, String), Vec<Line>>,
 }
+
+/// So many rows of one kind are compared with each other.
+const COMPARED_MAX: usize = 1000;
 
 /// What notes are made of.
 #[derive(Default)]
@@ -389,12 +413,52 @@ impl Gathered {
             for (replication, known) in (0..).zip(runs.iter().flatten()) {
                 let run = memory.recall(known.key)?;
                 each(PointRow { index, point, seed, run: Some((replication, &run)), error: None })?;
+                if replication == 0 {
+                    self.add_line(sweep, point, &run);
+                }
                 self.add_run(&run);
                 found.add(&run, &self.groups);
             }
         }
         self.points.push(found.summary(error.cloned()));
         Ok(())
+    }
+
+    /// Keeps what open inputs do to a row. Rows with one place along the charts on different lines are
+    /// compared, all rows where there is one line; those under load at a rate where it is the same.
+    fn add_line(&mut self, sweep: &Sweep, point: &SweepPoint, run: &PointRun) {
+        let groups = &run.groups;
+        let by_latency = groups.iter().any(|group| summary::answers_at_a_rate(&group.scenario));
+        let asked: Vec<_> = groups.iter().map(|group| group.asked_per_s).collect();
+        let asked = if by_latency { format!("{asked:?}") } else { String::new() };
+        let place = if sweep.lines.len() > 1 { &point.x.text[..] } else { "" };
+        let lines = self.alike.entry((by_latency, format!("{place} {asked}"))).or_default();
+        if lines.len() >= COMPARED_MAX {
+            return;
+        }
+        let p99 = groups.iter().map(|group| group.latency_p99_worst_vm_ms).fold(0.0, f64::max);
+        let rate = groups.iter().map(|group| group.completed_per_s).sum();
+        let of = |open: &OpenFigures| match by_latency {
+            true => open.latency_p99_worst_vm_ms,
+            false => open.completed_per_s,
+        };
+        lines.push(Line {
+            name: sweep.label(point),
+            own: if by_latency { p99 } else { rate },
+            at: run.open.iter().map(|open| (open.end.clone(), of(open))).collect(),
+        });
+    }
+
+    /// What open inputs do to the rows.
+    fn of_open_inputs(&mut self) -> Vec<String> {
+        let mut kinds: BTreeMap<bool, Vec<Vec<Line>>> = BTreeMap::new();
+        for ((by_latency, _), lines) in std::mem::take(&mut self.alike) {
+            kinds.entry(by_latency).or_default().push(lines);
+        }
+        let told = kinds
+            .iter()
+            .flat_map(|(&by_latency, alike)| open::told(alike, summary::figure_word(by_latency)));
+        told.collect()
     }
 
     fn add_run(&mut self, run: &PointRun) {
@@ -417,7 +481,8 @@ impl Gathered {
         }
     }
 
-    fn results(self, sweep: &Sweep, common: Common, taken_over: usize) -> SweepResults {
+    fn results(mut self, sweep: &Sweep, common: Common, taken_over: usize) -> SweepResults {
+        let open = self.of_open_inputs();
         let mut leans_on: Vec<_> = common.leans_on.into_iter().collect();
         put_in_order(&mut leans_on);
         SweepResults {
@@ -427,7 +492,7 @@ impl Gathered {
             groups: self.groups,
             workloads: self.workloads,
             points: self.points,
-            notes: self.tally.notes().into_iter().chain(common.told).collect(),
+            notes: open.into_iter().chain(self.tally.notes()).chain(common.told).collect(),
             leans_on,
             taken_over,
         }
@@ -515,7 +580,7 @@ impl Tally {
         }
         if let Some([low, high]) = self.inputs {
             notes.push(format!(
-                "machines with one GPU differ, and other fits of a workload are nearly as good: for nine machines in ten p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
+                "machines with one GPU differ, other fits of a workload are nearly as good, and what nothing measured has a range: p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
             ));
         }
         if let Some(most) = self.more_work {
@@ -548,7 +613,8 @@ impl PointRun {
                 group.batch_mean,
             ];
             let latencies = LatencyMs::NAMES.iter().filter_map(|name| group.latency_ms.get(name));
-            let inputs = group.latency_p99_inputs_ms.into_iter().flatten();
+            let inputs = [group.latency_p99_inputs_ms, group.completed_per_s_inputs];
+            let inputs = inputs.into_iter().flatten().flatten();
             let all = optional.into_iter().flatten().chain(certain).chain(latencies).chain(inputs);
             all.into_iter().all(f64::is_finite)
         };

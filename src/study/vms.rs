@@ -7,6 +7,7 @@
 
 use super::border::{Ended, WORK_MOST};
 use super::interval::{Interval, student_95};
+use super::open::{self, Line};
 use super::probe::{Prober, Says, too_late};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
@@ -194,14 +195,14 @@ struct Search<'s> {
 }
 
 /// What is otherwise in a search.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 enum Under {
     /// Nothing.
     AsItIs,
     /// The rule for idle turns.
     OtherIdle,
-    /// The inputs: the variant of this index.
-    OtherInputs(usize),
+    /// The inputs: this variant, as far as it acts.
+    OtherInputs(fits::Other),
 }
 
 /// Searches every way, in parallel. A search that `stop` ends early says what it knew.
@@ -212,7 +213,7 @@ pub fn most_vms(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> VmResults {
     let (done, all) = (AtomicU64::new(0), plan.ways.len() as u64);
-    let found: Vec<(WayResult, Vec<FactUse>)> = plan
+    let found: Vec<(WayResult, Vec<FactUse>, Line)> = plan
         .ways
         .par_iter()
         .enumerate()
@@ -228,10 +229,11 @@ pub fn most_vms(
         })
         .collect();
     let mut leans_on = Vec::new();
-    let mut ways = Vec::new();
-    for (way, facts) in found {
+    let (mut ways, mut lines) = (Vec::new(), Vec::new());
+    for (way, facts, line) in found {
         leans_on.extend(facts);
         ways.push(way);
+        lines.push(line);
     }
     put_in_order(&mut leans_on);
     VmResults {
@@ -243,7 +245,7 @@ pub fn most_vms(
         title: plan.title.clone(),
         group: plan.group.clone(),
         replications: plan.replications,
-        notes: notes(&ways),
+        notes: open::told(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
         ways,
         leans_on,
     }
@@ -257,7 +259,7 @@ fn way(
     index: usize,
     make: MakeRun<'_>,
     (tell, stop): Watch<'_>,
-) -> (WayResult, Vec<FactUse>) {
+) -> (WayResult, Vec<FactUse>, Line) {
     let Places { counts, beyond } = places(index, make);
     let search = |replication, under| Search {
         way: index,
@@ -291,12 +293,22 @@ fn way(
     let shared = make(index, answer.max(1));
     let open = shared.as_ref().is_ok_and(|run| sensitivity::other_idle(run).is_some());
     let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, &counts, &looks));
-    let variants = shared.as_ref().map_or(0, |run| fits::variants(run).len());
-    let by_variant: Vec<u32> = (0..variants)
-        .into_par_iter()
+    // An input may act only once there are neighbours.
+    let most = make(index, counts.last().copied().unwrap_or(1));
+    let runs = [shared.as_ref().ok(), most.as_ref().ok()].into_iter().flatten();
+    let variants: BTreeSet<fits::Other> =
+        runs.flat_map(fits::variants).map(|variant| variant.other).collect();
+    let variants: Vec<fits::Other> = variants.into_iter().collect();
+    let by_variant: Vec<u32> = variants
+        .par_iter()
         .with_max_len(1)
-        .map(|variant| search(0, Under::OtherInputs(variant)).from(answer, &counts, &looks))
+        .map(|other| search(0, Under::OtherInputs(other.clone())).from(answer, &counts, &looks))
         .collect();
+    let open = variants.iter().zip(&by_variant).filter_map(|(other, vms)| match other {
+        fits::Other::Open(end) => Some((end.clone(), f64::from(*vms))),
+        _ => None,
+    });
+    let line = Line { name: plan.ways[index].clone(), own: f64::from(answer), at: open.collect() };
     let least = by_variant.iter().copied().min();
     let most = by_variant.iter().copied().max();
     let vms_inputs = least.zip(most).map(|(least, most)| [least.min(answer), most.max(answer)]);
@@ -343,7 +355,7 @@ fn way(
         curve,
         ..result
     };
-    (result, facts)
+    (result, facts, line)
 }
 
 /// The numbers of VMs that have a place, rising, and what stands against one more than the most.
@@ -498,11 +510,14 @@ impl Search<'_> {
 
     fn run(&self, vms: u32) -> Experiment {
         let run = (self.make)(self.way, vms).expect("so many VMs have a place");
-        let run = match self.under {
+        let run = match &self.under {
             Under::AsItIs => run,
             Under::OtherIdle => sensitivity::other_idle(&run).map_or(run, |other| other.experiment),
-            Under::OtherInputs(variant) => {
-                fits::variants(&run).into_iter().nth(variant).unwrap_or(run)
+            Under::OtherInputs(other) => {
+                let mut variants = fits::variants(&run).into_iter();
+                variants
+                    .find(|variant| variant.other == *other)
+                    .map_or(run, |variant| variant.experiment)
             }
         };
         Experiment { replication: self.replication, ..run }

@@ -15,6 +15,7 @@ mod loadgen_logs;
 mod loads;
 mod mig;
 mod mps;
+mod open;
 mod processes;
 mod rules;
 mod schema;

@@ -2,7 +2,7 @@
 
 use super::super::number::{rate, wrap};
 use super::grid::{Column, Grid};
-use super::{WIDTH, footer_of, gap};
+use super::{WIDTH, footer_of, gap, notes};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
@@ -64,6 +64,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         grid.finish(),
         wrap(&said, WIDTH, "") + "\n",
         limits(results),
+        notes(&results.notes),
     ];
     blocks.extend(gap::gaps(results));
     let skipped =
@@ -76,8 +77,8 @@ pub fn render_capacity(results: &CapacityResults) -> String {
 }
 
 /// What the columns of the inputs mean.
-const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, and on the slowest \
-and fastest of nine machines and platforms in ten.";
+const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, with inputs that nothing \
+measured at the ends of their ranges, and on the slowest and fastest of nine machines and platforms in ten.";
 
 fn share(ratio: f64) -> String {
     format!("{ratio:.3}")

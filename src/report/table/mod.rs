@@ -155,7 +155,7 @@ fn fits(results: &Results) -> String {
         return text;
     }
     format!(
-        "Inputs: what the slowest and fastest of nine machines in ten, and other fits nearly as good, would give\n{text}"
+        "Inputs: what the slowest and fastest of nine machines in ten, other fits nearly as good, and what nothing\nmeasured at the ends of its range, would give\n{text}"
     )
 }
 

@@ -85,7 +85,7 @@ fn said(results: &VmResults) -> String {
     };
     let inputs = match results.ways.iter().any(|way| way.vms_inputs.is_some()) {
         true => {
-            " \"inputs\": by other fits nearly as good, and on the slowest and fastest of nine machines in ten."
+            " \"inputs\": by other fits nearly as good, with inputs that nothing measured at the ends of their ranges, and on the slowest and fastest of nine machines in ten."
         }
         false => "",
     };

@@ -1,0 +1,359 @@
+//! Inputs that nothing measured: which of them act in an experiment, how far each may go, and the
+//! comparisons of a result that they turn round.
+//!
+//! A fact says its range itself; phi that is only assumed may be anything from 0 to 1, and the cost of a
+//! switch between vGPUs lies in the interval of the GPU's file. One input is moved at a time.
+
+use crate::spec::{
+    Experiment, Fact, GpuShare, GpuSharing, InstanceSharing, Standing, VmSpec, Workload,
+};
+use crate::units::Share;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeSet;
+use std::fmt::Display;
+
+/// An input that nothing measured.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct OpenInput {
+    /// What it is, such as `phi of my-model on a100-pcie-40gb`.
+    pub name: String,
+    /// What is the matter with it: `was not measured`.
+    pub why: String,
+    /// The value that results rest on, as files write it.
+    pub assumed: String,
+    /// The ends of its range.
+    pub ends: [String; 2],
+    /// How to measure it: half a sentence.
+    pub how: String,
+}
+
+/// An end of the range of an input.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
+pub struct OpenEnd {
+    /// The input.
+    pub input: OpenInput,
+    /// 0 for the least, 1 for the greatest.
+    pub end: usize,
+}
+
+const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
+const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
+const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
+const SWITCHES: &str =
+    "time two busy vGPUs on one card beside one, and write switch_cost in [sharing]";
+
+/// The experiment at each end of each open input that acts in it, one at a time. An end that is the
+/// assumed value itself is left out.
+pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
+    let mut found = Vec::new();
+    for (workload, gpu) in services(experiment) {
+        of_service(experiment, &workload, &gpu, &mut found);
+    }
+    for workload in experiment.vms.iter().map(|vm| &vm.workload.id).collect::<BTreeSet<_>>() {
+        of_cpu(experiment, workload, &mut found);
+    }
+    of_switches(experiment, &mut found);
+    found
+}
+
+/// Every workload with each GPU that it runs on.
+fn services(experiment: &Experiment) -> BTreeSet<(String, String)> {
+    let uses = uses(experiment);
+    uses.map(|(vm, share)| (vm.workload.id.clone(), gpu_of(experiment, share).to_string()))
+        .collect()
+}
+
+fn uses(experiment: &Experiment) -> impl Iterator<Item = (&VmSpec, &GpuShare)> {
+    experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(move |share| (vm, share)))
+}
+
+fn gpu_of<'e>(experiment: &'e Experiment, share: &GpuShare) -> &'e str {
+    &experiment.cards[usize::from(share.card.0)].gpu.id
+}
+
+type Found = Vec<(OpenEnd, Experiment)>;
+
+fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Found) {
+    let vm = experiment.vms.iter().find(|vm| vm.workload.id == workload);
+    let service = &vm.expect("the workload is in use").workload.service[gpu];
+    let name = |what: &str| format!("{what} of {workload} on {gpu}");
+    let acts = uses(experiment).any(|(vm, share)| {
+        vm.workload.id == workload
+            && gpu_of(experiment, share) == gpu
+            && phi_acts(experiment, vm, share)
+    });
+    if let Some(range) = service.phi_range().filter(|_| acts) {
+        let fact = Fact { range: Some(range), ..service.phi.clone() };
+        add(found, name("phi"), ON_A_SLICE, &fact, |value| {
+            with(experiment, workload, |workload| {
+                workload.service.get_mut(gpu).expect("it is in use").phi.value = value.clone();
+            })
+        });
+    }
+    add(found, name("launch"), BATCHES, &service.launch, |value| {
+        with(experiment, workload, |workload| {
+            workload.service.get_mut(gpu).expect("it is in use").launch.value = *value;
+        })
+    });
+    add(found, name("host_floor"), BATCHES, &service.host_floor, |value| {
+        with(experiment, workload, |workload| {
+            workload.service.get_mut(gpu).expect("it is in use").host_floor.value = *value;
+        })
+    });
+    add(found, name("spread"), A_QUEUE, &service.spread, |value| {
+        with(experiment, workload, |workload| {
+            workload.service.get_mut(gpu).expect("it is in use").spread.value = *value;
+        })
+    });
+}
+
+fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
+    let vm = experiment.vms.iter().find(|vm| vm.workload.id == workload);
+    let launch = &vm.expect("the workload is in use").workload.cpu.launch_per_batch;
+    add(found, format!("cpu.launch_per_batch of {workload}"), A_QUEUE, launch, |value| {
+        with(experiment, workload, |workload| workload.cpu.launch_per_batch.value = *value)
+    });
+}
+
+/// The catalogue's cost of a switch has an interval; a scenario's own cost is its own affair.
+fn of_switches(experiment: &Experiment, found: &mut Found) {
+    let mut gpus = BTreeSet::new();
+    for card in &experiment.cards {
+        let cost = &card.gpu.switch_cost;
+        let mut turns = card.instances.iter().filter_map(|instance| instance.sharing.turns());
+        let is_shared = turns.any(|turns| turns.switch_cost == cost.value.value);
+        if !is_shared || cost.standing == Standing::Documented || !gpus.insert(&card.gpu.id) {
+            continue;
+        }
+        let range = Some([cost.value.low, cost.value.high]);
+        let standing = cost.standing;
+        let fact = Fact { range, standing, ..Fact::assumed(cost.value.value, "") };
+        let name = format!("switch_cost of {}", card.gpu.id);
+        add(found, name, SWITCHES, &fact, |value| {
+            let mut other = experiment.clone();
+            let cards = other.cards.iter_mut().filter(|other| other.gpu.id == card.gpu.id);
+            let instances = cards.flat_map(|card| &mut card.instances);
+            instances
+                .filter_map(|instance| instance.sharing.turns_mut())
+                .filter(|turns| turns.switch_cost == cost.value.value)
+                .for_each(|turns| turns.switch_cost = *value);
+            other
+        });
+    }
+}
+
+/// Whether phi acts where a VM runs: on a part of a GPU, or where batches may run at once. One batch at
+/// a time on the whole GPU takes as long whatever phi is.
+fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
+    let card = &experiment.cards[usize::from(share.card.0)];
+    let instance = &card.instances[usize::from(share.instance)];
+    let beside = || {
+        let place = (share.card, share.instance);
+        uses(experiment).filter(|(_, other)| (other.card, other.instance) == place).count() > 1
+    };
+    instance.share < Share::WHOLE
+        || share.sm_limit < Share::WHOLE
+        || (vm.server.gpu_sharing == GpuSharing::Shared && vm.server.streams > 1)
+        || (instance.sharing == InstanceSharing::Mps && beside())
+}
+
+fn with(experiment: &Experiment, id: &str, change: impl Fn(&mut Workload)) -> Experiment {
+    let mut other = experiment.clone();
+    let vms = other.vms.iter_mut().filter(|vm| vm.workload.id == id);
+    vms.for_each(|vm| change(&mut vm.workload));
+    other
+}
+
+fn add<T: Clone + PartialEq + Display>(
+    found: &mut Found,
+    name: String,
+    how: &str,
+    fact: &Fact<T>,
+    make: impl Fn(&T) -> Experiment,
+) {
+    let Some(range) = &fact.range else { return };
+    let input = OpenInput {
+        name,
+        why: match fact.standing {
+            Standing::Assumed => "was not measured",
+            _ => "is known to a band only",
+        }
+        .to_string(),
+        assumed: fact.value.to_string(),
+        ends: range.clone().map(|end| end.to_string()),
+        how: how.to_string(),
+    };
+    for (end, value) in range.iter().enumerate().filter(|(_, value)| **value != fact.value) {
+        found.push((OpenEnd { input: input.clone(), end }, make(value)));
+    }
+}
+
+/// A figure of a line of a result, as it is and at the ends of open inputs.
+#[derive(Clone, Debug)]
+pub(super) struct Line {
+    /// The line's name.
+    pub(super) name: String,
+    /// The figure.
+    pub(super) own: f64,
+    /// What it is at an end; lines on which an input does not act have none.
+    pub(super) at: Vec<(OpenEnd, f64)>,
+}
+
+/// Differences of less than this part are no ranking: searches and short runs are not sharper.
+const NO_DIFFERENCE: f64 = 0.01;
+
+/// What a result says of its open inputs: which comparisons they turn round, and how much those that do
+/// not widen it. Lines of one set are comparable; `figure` says what is compared, with its unit.
+pub(super) fn told(sets: &[Vec<Line>], figure: &str) -> Vec<String> {
+    let lines = || sets.iter().flatten();
+    let inputs: BTreeSet<&OpenInput> =
+        lines().flat_map(|line| &line.at).map(|(end, _)| &end.input).collect();
+    let of = |input: &OpenInput| {
+        reversal(sets, input, figure).or_else(|| widened(lines(), input, figure))
+    };
+    inputs.into_iter().filter_map(of).collect()
+}
+
+/// A sentence about an open input that turns the ranking of two lines round: of all such pairs the one
+/// that it moves most against each other.
+fn reversal(sets: &[Vec<Line>], input: &OpenInput, figure: &str) -> Option<String> {
+    let acts = |line: &Line| line.at.iter().any(|(end, _)| end.input == *input);
+    let (mut worst, mut count) = (None, 0);
+    for lines in sets {
+        for (index, a) in lines.iter().enumerate() {
+            for b in &lines[index + 1..] {
+                let (of_a, of_b) = (a.over(input), b.over(input));
+                if !(acts(a) || acts(b)) || !turns_round(&of_a, &of_b) {
+                    continue;
+                }
+                count += 1;
+                let ratio = |at: usize| (of_a[at] / of_b[at]).max(1e-9).ln();
+                let swing = (ratio(2) - ratio(0)).abs();
+                if worst.is_none_or(|(most, _, _)| swing > most) {
+                    worst = Some((swing, (a, of_a), (b, of_b)));
+                }
+            }
+        }
+    }
+    let (_, (one, of_one), (other, of_other)) = worst?;
+    let [low, high] = &input.ends;
+    let more = match count {
+        1 => String::new(),
+        2 => " (and turns one more pair round)".to_string(),
+        count => format!(" (and turns {} more pairs round)", count - 1),
+    };
+    let at =
+        |end: usize| format!("{} and {}", four_digits(of_one[end]), four_digits(of_other[end]));
+    Some(format!(
+        "{} {}: {} is assumed, {low} to {high} is possible. It decides whether \"{}\" or \"{}\" is better{more}: {figure} are {} at {low}, {} as assumed, {} at {high}. To measure it, {}",
+        input.name,
+        input.why,
+        input.assumed,
+        one.name,
+        other.name,
+        at(0),
+        at(1),
+        at(2),
+        input.how
+    ))
+}
+
+/// Whether one of two is ahead at one end, or as assumed, and behind at another.
+fn turns_round(a: &[f64; 3], b: &[f64; 3]) -> bool {
+    let ahead = |a: f64, b: f64| a > b * (1.0 + NO_DIFFERENCE);
+    let mut pairs = a.iter().zip(b);
+    pairs.clone().any(|(a, b)| ahead(*a, *b)) && pairs.any(|(a, b)| ahead(*b, *a))
+}
+
+impl Line {
+    /// The figure at the least of an input, as assumed, and at the greatest.
+    fn over(&self, input: &OpenInput) -> [f64; 3] {
+        let at = |end: usize| {
+            let found = self.at.iter().find(|(at, _)| at.input == *input && at.end == end);
+            found.map_or(self.own, |(_, figure)| *figure)
+        };
+        [at(0), self.own, at(1)]
+    }
+}
+
+/// Four digits that matter.
+fn four_digits(value: f64) -> f64 {
+    if value == 0.0 || !value.is_finite() {
+        return value;
+    }
+    let digits = 10_f64.powf(3.0 - value.abs().log10().floor());
+    (value * digits).round() / digits
+}
+
+/// A sentence about an open input that moves the figure of a line by a tenth or more: of all lines the
+/// one that it moves most.
+fn widened<'l>(
+    lines: impl Iterator<Item = &'l Line>,
+    input: &OpenInput,
+    figure: &str,
+) -> Option<String> {
+    const TENTH: f64 = 0.1;
+    let moved = lines.filter_map(|line| {
+        let over = line.over(input);
+        let [least, most] = [over[0].min(over[1]).min(over[2]), over[0].max(over[1]).max(over[2])];
+        (most > least * (1.0 + TENTH)).then_some((line, least, most))
+    });
+    let by = |&(_, least, most): &(&Line, f64, f64)| most / least.max(1e-9);
+    let (line, least, most) = moved.max_by(|a, b| by(a).total_cmp(&by(b)))?;
+    let [low, high] = &input.ends;
+    Some(format!(
+        "{} {}: {} is assumed, {low} to {high} is possible. That alone puts {figure} of \"{}\" anywhere from {} to {} ({} as assumed). To measure it, {}",
+        input.name,
+        input.why,
+        input.assumed,
+        line.name,
+        four_digits(least),
+        four_digits(most),
+        four_digits(line.own),
+        input.how
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn input() -> OpenInput {
+        let ends = ["0".to_string(), "1".to_string()];
+        let (name, how) = ("phi of m on g".to_string(), "measure it".to_string());
+        let why = "was not measured".to_string();
+        OpenInput { name, why, assumed: "0.9".to_string(), ends, how }
+    }
+
+    fn line(name: &str, own: f64, ends: Option<[f64; 2]>) -> Line {
+        let at = |end: usize, figure: f64| (OpenEnd { input: input(), end }, figure);
+        let at = ends.map_or(Vec::new(), |[low, high]| vec![at(0, low), at(1, high)]);
+        Line { name: name.to_string(), own, at }
+    }
+
+    fn told_of(lines: Vec<Line>) -> Vec<String> {
+        told(&[lines], "samples per second")
+    }
+
+    #[test]
+    fn a_ranking_that_an_end_turns_round_is_told_with_both_ends() {
+        let slices = |ends| line("slices", 520.0, Some(ends));
+        let told = told_of(vec![slices([2730.0, 390.0]), line("whole", 640.0, None)]);
+        assert_eq!(told.len(), 1);
+        let figures = "2730 and 640 at 0, 520 and 640 as assumed, 390 and 640 at 1";
+        assert!(told[0].contains(figures) && told[0].contains("decides"), "{told:?}");
+        // Behind at both ends: no ranking turns, and the width is told.
+        let told = told_of(vec![slices([600.0, 390.0]), line("whole", 640.0, None)]);
+        let width = "from 390 to 600 (520 as assumed)";
+        assert!(told[0].contains(width) && !told[0].contains("decides"), "{told:?}");
+        assert!(told_of(vec![slices([521.0, 519.0])]).is_empty());
+    }
+
+    /// Assumed it is behind, at one end ahead; at the other end there is nothing to move.
+    #[test]
+    fn an_end_against_the_assumed_value_is_a_reversal_too() {
+        let end = OpenEnd { input: input(), end: 0 };
+        let slices = Line { name: "slices".to_string(), own: 390.0, at: vec![(end, 900.0)] };
+        assert!(told_of(vec![slices, line("whole", 640.0, None)])[0].contains("decides"));
+    }
+}
