@@ -7,36 +7,48 @@ use super::run::{default_folder, with_threads};
 use super::{CalibrateArgs, Failure, output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
 use crate::report::{self, Folder, Maker, table};
+use crate::spec::Workload;
 use crate::study::{self, CalibrationPlan};
 use anyhow::Context;
+use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let plan = plan(arguments, configs)?;
+    let existing = match &arguments.workload {
+        Some(path) => {
+            report::can_write(path)?;
+            existing(path, &plan.gpu, arguments.force)?
+        }
+        None => None,
+    };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&plan.name));
     let folder = Arc::new(Folder::open(&out, Maker::Calibrate, arguments.force)?);
-    if let Some(path) = &arguments.workload {
-        report::can_write(path)?;
-    }
     let say = |line: String| {
         if !arguments.manner.quiet {
             output::message(&line)
         }
     };
-    let runs = plan.runs.len();
     say(format!(
-        "{}: {} batch sizes, {runs} runs, {} numbers, seed {}",
+        "{}: {} batch sizes, {} runs to fit, {} to compare, {} numbers, seed {}",
         plan.name,
         plan.times.len(),
+        plan.runs.len(),
+        plan.checks.len(),
         plan.parameters.iter().filter(|parameter| !parameter.is_held).count(),
         plan.seed
     ));
 
     let progress = progress::Progress::timed(arguments.manner.quiet);
     let _watch = Watch::over_all(&folder, &progress);
-    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let spoken = Spoken::new(arguments.manner.quiet);
+    let show = |done, all, doing: &str| {
+        progress.set(done, all, doing);
+        spoken.set(done, all, doing);
+    };
     let results = with_threads(arguments.manner.threads, || study::calibrate(&plan, &show))?;
     progress.clear();
 
@@ -45,8 +57,26 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}", out.display(), names.join(" ")));
     if let Some(path) = &arguments.workload {
-        report::write_file(path, report::catalogue_file(&results).as_bytes())?;
-        say(format!("wrote {}", path.display()));
+        let (text, told) = match &existing {
+            Some(Existing { workload, usual_preset, comments }) => {
+                report::added_to_catalogue_file(&results, (workload, usual_preset), comments)
+            }
+            None => (report::catalogue_file(&results), Vec::new()),
+        };
+        report::write_file(path, text.as_bytes())?;
+        let others = existing.iter().flat_map(|file| file.workload.service.keys());
+        let others: Vec<&str> =
+            others.filter(|gpu| **gpu != results.gpu).map(String::as_str).collect();
+        say(match others.is_empty() {
+            true => format!("wrote {}", path.display()),
+            false => {
+                format!("added {} to {}, beside {}", results.gpu, path.display(), others.join(", "))
+            }
+        });
+        told.iter().for_each(|line| say(format!("note: {line}")));
+    }
+    for alarm in &results.alarms {
+        output::message(&format!("\u{1b}[1;33mwarning\u{1b}[0m: {alarm}"));
     }
     say(String::new());
     match arguments.manner.json {
@@ -55,14 +85,107 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     }
 }
 
+/// A workload file that stands where the new one goes.
+struct Existing {
+    workload: Workload,
+    usual_preset: String,
+    /// The comments at its head.
+    comments: Vec<String>,
+}
+
+/// What stands at `path` already. Numbers of the same GPU, and a file that is no workload, are replaced
+/// with `--force` only.
+fn existing(path: &Path, gpu: &str, force: bool) -> Result<Option<Existing>, Failure> {
+    let shown = path.display();
+    let found = match config::existing_workload(path) {
+        Ok(found) => found,
+        Err(_) if force => None,
+        Err(config::LoadError::World(error)) => return Err(Failure::World(error)),
+        Err(config::LoadError::Invalid(_)) => {
+            return Err(Failure::Usage(format!(
+                "{shown} is there and is no workload that can be added to; name another file, or add --force to replace it"
+            )));
+        }
+    };
+    let Some((workload, usual_preset)) = found else { return Ok(None) };
+    if workload.service.contains_key(gpu) && !force {
+        return Err(Failure::Usage(format!(
+            "{shown} has numbers of {gpu} already; name another file, or add --force to replace them (those of other GPUs stay)"
+        )));
+    }
+    let text = std::fs::read_to_string(path).context("the file was read before")?;
+    let head = text.lines().take_while(|line| line.starts_with('#'));
+    let comments = head.map(|line| line.trim_start_matches('#').trim().to_string()).collect();
+    Ok(Some(Existing { workload, usual_preset, comments }))
+}
+
+/// How far a long fit has come, in lines, where no terminal shows the bar.
+struct Spoken {
+    hidden: bool,
+    last: Mutex<Instant>,
+}
+
+impl Spoken {
+    /// A line at most so often.
+    const EVERY: Duration = Duration::from_secs(5);
+
+    fn new(quiet: bool) -> Self {
+        let hidden = quiet || std::io::stderr().is_terminal();
+        Self { hidden, last: Mutex::new(Instant::now()) }
+    }
+
+    fn set(&self, done: u64, all: u64, doing: &str) {
+        if self.hidden {
+            return;
+        }
+        let Ok(mut last) = self.last.try_lock() else { return };
+        if last.elapsed() >= Self::EVERY {
+            *last = Instant::now();
+            output::message(&format!("{done} of about {all} {doing}"));
+        }
+    }
+}
+
+/// A file that is no calibration file beside the flags that only batch times take.
+fn wrong_kind(path: &Path, arguments: &CalibrateArgs) -> Option<String> {
+    let with_flags = !arguments.csv.is_empty()
+        || arguments.gpu.is_some()
+        || arguments.name.is_some()
+        || arguments.base.is_some();
+    let shown = path.display();
+    let is =
+        |kind: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(kind));
+    if is("csv") {
+        return Some(format!(
+            "{shown} is a table, no calibration file: slicewise calibrate --csv {shown} --gpu GPU --name NAME"
+        ));
+    }
+    if is("json") {
+        return Some(format!(
+            "{shown} is JSON, no calibration file, and does not say which batch it timed: write one with\n  name = \"my-model\"\n  gpu = \"{}\"\n  [[times]]\n  trtexec = \"{shown}\"\n  batch = N",
+            arguments.gpu.as_deref().unwrap_or("a100-pcie-40gb"),
+        ));
+    }
+    with_flags.then(|| {
+        format!(
+            "--csv, --gpu, --name and --base stand for a calibration file: drop them, or {shown}, which says it all itself"
+        )
+    })
+}
+
 /// What the file asks for, or the flags.
 fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<CalibrationPlan, Failure> {
     let options =
         LoadOptions { seed: arguments.seed, ..LoadOptions::new(Catalogue::load(configs)?) };
     if let Some(path) = &arguments.path {
+        if let Some(why) = wrong_kind(path, arguments) {
+            return Err(Failure::Usage(why));
+        }
         return Ok(config::load_calibration(path, &options)?);
     }
-    let (Some(gpu), Some(name)) = (&arguments.gpu, &arguments.name) else {
+    let (Some(gpu), Some(name), false) =
+        (&arguments.gpu, &arguments.name, arguments.csv.is_empty())
+    else {
         let why = "name a calibration file, or --csv with --gpu and --name";
         return Err(Failure::Usage(why.to_string()));
     };

@@ -284,22 +284,23 @@ pub(crate) struct CalibrateArgs {
     path: Option<PathBuf>,
 
     /// Batch times instead of a file: columns batch and latency_ms; may be given several times
-    #[arg(long, value_name = "FILE", conflicts_with = "path")]
+    #[arg(long, value_name = "FILE")]
     csv: Vec<PathBuf>,
 
     /// The GPU that was measured, as `list` names it
-    #[arg(long, value_name = "GPU", conflicts_with = "path")]
+    #[arg(long, value_name = "GPU")]
     gpu: Option<String>,
 
     /// The name of the workload to make
-    #[arg(long, value_name = "NAME", conflicts_with = "path")]
+    #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
     /// A workload of the catalogue that says what was not measured
-    #[arg(long, value_name = "WORKLOAD", conflicts_with = "path")]
+    #[arg(long, value_name = "WORKLOAD")]
     base: Option<String>,
 
-    /// Write the workload here as well, such as my-configs/workloads/my-model.toml
+    /// Write the workload here as well, such as my-configs/workloads/my-model.toml; a workload file that
+    /// is there keeps its other GPUs
     #[arg(long = "workload", short = 'o', value_name = "FILE")]
     workload: Option<PathBuf>,
 
@@ -307,7 +308,8 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay
+    /// Write into the output folder even if others keep files there; theirs stay. With -o, replace what the
+    /// file says of this GPU
     #[arg(long)]
     force: bool,
 

@@ -7,6 +7,7 @@ use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::entries::WorkloadFile;
 use super::machine::find;
+use super::measured_run::ReadRun;
 use super::measurements::{self, Measurements};
 use super::reader::Reader;
 use super::value::{Quantity, Value};
@@ -16,7 +17,7 @@ use crate::spec::{
     CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
     Workload,
 };
-use crate::study::{CalibrationPlan, Knob, Proposal, Wish};
+use crate::study::{BatchTime, CalibrationPlan, FitParameter, Knob, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -51,6 +52,25 @@ pub fn calibration_of(text: String, options: &LoadOptions) -> Result<Calibration
     let file = Arc::new(SourceFile::new("the command line", text));
     let plan = read(&file, PathBuf::new(), options, &problems).map_err(LoadError::World)?;
     finished(plan, problems)
+}
+
+/// The workload that a file of the catalogue's form holds, with its usual preset; nothing where there is
+/// no such file.
+pub fn existing_workload(path: &Path) -> Result<Option<(Workload, String)>, LoadError> {
+    if !path.exists() {
+        return Ok(None);
+    }
+    let problems = Problems::default();
+    let file = source::read(path, &problems).map_err(LoadError::World)?;
+    let id = path.file_stem().map(|stem| stem.to_string_lossy().to_string()).unwrap_or_default();
+    let found = file.and_then(|file| {
+        let tree = source::parse(&file, &problems)?;
+        super::entries::workload(&id, Reader::new(&file, &tree, &problems))
+    });
+    match (found, problems.into_error()) {
+        (Some(found), None) => Ok(Some((found.spec, found.usual_preset))),
+        (_, all) => Err(LoadError::Invalid(all.unwrap_or_default())),
+    }
 }
 
 fn finished(
@@ -115,9 +135,16 @@ fn read(
     let enqueue_ms = measured.enqueue_ms();
     let named = measured.machines();
     let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
-    let runs: Vec<_> = runs.into_iter().map(|read| read.run).collect();
-    if !runs.iter().any(|run| run.is_fitted) && times.is_empty() {
-        let help = "write [[times]] with batch times, or [[run]] with a measured run";
+    let (fitted, checks): (Vec<_>, Vec<_>) = runs.into_iter().partition(|read| read.is_fitted);
+    let own = |runs: Vec<ReadRun>| runs.into_iter().map(|read| read.run).collect::<Vec<_>>();
+    let (runs, checks) = (own(fitted), own(checks));
+    if runs.is_empty() && times.is_empty() {
+        let help = match checks.is_empty() {
+            true => "write [[times]] with batch times, or [[run]] with a measured run",
+            false => {
+                "runs with check = true are only compared: write [[times]], or a [[run]] to fit"
+            }
+        };
         problems.push(Diagnostic::at(&spot, "nothing was measured").help(help));
     }
     let Some(name) = name.filter(|_| !problems.any()) else { return Ok(None) };
@@ -133,9 +160,7 @@ fn read(
         Some(differ) if differ == Share::NONE => service.machines = None,
         Some(differ) => service.machines = Some(Fact::assumed(differ, STATED)),
         // Those of runs in the fit are named first.
-        None if runs.iter().any(|run| run.is_fitted && run.machine > 0)
-            && service.machines.is_none() =>
-        {
+        None if runs.iter().any(|run| run.machine > 0) && service.machines.is_none() => {
             service.machines =
                 Some(Fact::assumed(Share::new(MACHINES_DIFFER).expect("a share"), DIFFER));
         }
@@ -149,9 +174,20 @@ fn read(
         runs: &runs,
         work_at: wishes.work_at,
         phi_at: wishes.phi_at,
-        wishes: wishes.of,
+        wishes: wishes.of.clone(),
     };
     let parameters = proposal.parameters();
+    let tells_phi = parameters.iter().any(|one| matches!(one.knob, Knob::Phi(_)) && !one.is_held);
+    let service = workload.service.get_mut(&gpu.id).expect("it was put there");
+    if !tells_phi {
+        service.phi = phi_of_nobody(&service.phi, &parameters, wishes.phi);
+    }
+    if let Some(spread) = scatter(&times) {
+        service.spread.range = Some([
+            Share::NONE,
+            if spread < service.spread.value { service.spread.value } else { spread },
+        ]);
+    }
     let speeds = parameters.iter().filter_map(|parameter| match parameter.knob {
         Knob::Machine(at) => Some(format!(
             "{} is {}: its speed under Server load over what its Offline rate says, 1 if it has none",
@@ -176,10 +212,52 @@ fn read(
         parameters,
         times,
         runs,
+        checks,
         queries_max: wishes.queries.unwrap_or(QUERIES),
         notes: notes(&workload).into_iter().chain(of_machines).chain(speeds).collect(),
         workload,
     }))
+}
+
+/// phi of a model of which no run tells it: as stated, as its base has it, or assumed; and what it may be
+/// as well, which is anything where nobody says.
+fn phi_of_nobody(
+    base: &Fact<PhiTable>,
+    parameters: &[FitParameter],
+    stated: Option<Wish>,
+) -> Fact<PhiTable> {
+    let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
+    let held = parameters.iter().filter_map(|parameter| match parameter.knob {
+        Knob::Phi(batch) => Some((batch, share(parameter.start))),
+        _ => None,
+    });
+    let value = PhiTable::new(held.collect()).unwrap_or_else(|_| base.value.clone());
+    let wish = stated.unwrap_or_default();
+    let source = match wish.hold {
+        Some(_) => STATED.to_string(),
+        None if base.source == BATCHES_FILL => {
+            "assumed: no run on a slice or with two batches at once was measured".to_string()
+        }
+        None => format!(
+            "assumed: as the base has it, not measured of this model; there: {}",
+            base.source
+        ),
+    };
+    let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
+    let range = ends.map(|end| PhiTable::constant(share(end)));
+    let is_about = range[0].is_below(&value) && value.is_below(&range[1]);
+    let whole = [Share::NONE, Share::WHOLE].map(PhiTable::constant);
+    Fact { range: Some(if is_about { range } else { whole }), ..Fact::assumed(value, source) }
+}
+
+/// The spread that repeated times of a batch would show if all of their scatter were the model's: from
+/// `(p90 - p50) / p50` of `1 - s + s x`, x exponential, whose quantiles are ln 2 and ln 10. Nothing where
+/// no batch was timed often enough.
+fn scatter(times: &[BatchTime]) -> Option<Share> {
+    let (middle, tail) = (std::f64::consts::LN_2, std::f64::consts::LN_10);
+    let spread = |variation: f64| variation / (tail - middle + variation * (1.0 - middle));
+    let found = times.iter().filter_map(|time| time.variation).map(spread);
+    Share::new(found.reduce(f64::max)?.clamp(0.0, 1.0))
 }
 
 /// A name that can be a file's: letters, digits, `-`, `_` and `.`.
@@ -237,6 +315,8 @@ fn stated<T: Quantity>(table: &mut Reader<'_>, key: &str, slot: &mut Fact<T>) {
     }
 }
 
+/// Why phi is what it is before anything is known.
+const BATCHES_FILL: &str = "assumed: batches fill the GPU";
 const STATED: &str = "assumed: as the calibration file states";
 const NOT_STATED: &str = "assumed: not stated in the calibration";
 
@@ -273,7 +353,7 @@ fn unknown_service() -> ServiceTime {
     ServiceTime {
         launch: none(),
         host_floor: none(),
-        phi: Fact::assumed(PhiTable::constant(share), "assumed: batches fill the GPU"),
+        phi: Fact::assumed(PhiTable::constant(share), BATCHES_FILL),
         spread: Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
         work: Fact::assumed(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
         boost: super::entries::no_boost(),
@@ -303,6 +383,8 @@ struct Fit {
     of: BTreeMap<String, Wish>,
     work_at: Option<Vec<u32>>,
     phi_at: Option<Vec<u32>>,
+    /// What is asked of phi.
+    phi: Option<Wish>,
     queries: Option<u64>,
     machines: Option<Share>,
 }
@@ -335,6 +417,7 @@ fn fit(mut table: Reader<'_>, problems: &Problems) -> Fit {
             fit.of.insert(key.to_string(), found);
             if key == "phi" {
                 fit.phi_at = wish.get("at").and_then(|value| batches(&value));
+                fit.phi = Some(found);
             }
             wish.finish();
         }

@@ -84,11 +84,11 @@ impl Measurements {
     fn set_speeds(&mut self) {
         let named = self.machines();
         let mut offline: BTreeMap<usize, f64> = BTreeMap::new();
-        for ReadRun { run, system, .. } in &mut self.runs {
+        for ReadRun { run, system, is_fitted, .. } in &mut self.runs {
             let Some(system) = system else { continue };
             let at = named.iter().position(|name| name == system);
             run.machine = at.expect("every named machine is in the list");
-            let is_offline = scenario(run) == TestScenario::Offline && run.is_fitted;
+            let is_offline = scenario(run) == TestScenario::Offline && *is_fitted;
             if let Some((rate, _)) = rate(run).filter(|(_, part)| is_offline && *part == 1.0) {
                 // What the platform costs is in the rate, and is allowed for again below.
                 let platform = run.experiment.hypervisor.gpu_speed.value;
@@ -119,7 +119,7 @@ impl Measurements {
     pub(super) fn machines(&self) -> Vec<String> {
         let mut named: Vec<String> = Vec::new();
         for is_fitted in [true, false] {
-            let of_kind = self.runs.iter().filter(|read| read.run.is_fitted == is_fitted);
+            let of_kind = self.runs.iter().filter(|read| read.is_fitted == is_fitted);
             for system in of_kind.filter_map(|read| read.system.as_ref()) {
                 if !named.contains(system) {
                     named.push(system.clone());
@@ -164,19 +164,24 @@ impl Measurements {
         let problems = context.problems;
         let size = size.flatten();
         let rows = match *kind {
-            "csv" => parsed(&file, latency_csv::read, problems).map(|rows| {
-                rows.into_iter().map(|row| (row.batch, row.ms, row.span)).collect::<Vec<_>>()
+            "csv" => parsed(&file, latency_csv::read, problems).map(|found| {
+                self.notes.push(as_understood(&name, &found));
+                self.notes.extend(passed_over(&name, &found.passed_over));
+                let rows = found.rows.into_iter();
+                rows.map(|row| (row.batch, row.ms, row.span)).collect::<Vec<_>>()
             }),
             "trtexec" => parsed(&file, trtexec::read, problems).and_then(|all| {
                 let size = size?;
                 self.enqueued.extend(all.iter().filter_map(|one| one.enqueue_ms));
                 Some(all.iter().map(|one| (size, one.compute_ms, 0..1)).collect())
             }),
-            _ => parsed(&file, perf_analyzer::read, problems).and_then(|levels| {
+            _ => parsed(&file, perf_analyzer::read, problems).and_then(|found| {
                 let size = size?;
-                alone(&levels, &file, problems).map(|level| {
-                    vec![(size, level.compute_ms.unwrap_or(level.p50_ms), level.span.clone())]
-                })
+                self.notes.extend(passed_over(&name, &found.passed_over));
+                let level = alone(&found.levels, &file, problems)?;
+                let compute = gpu_time(level, size, &file, problems)?;
+                self.notes.extend(of_levels(&name, size, &compute, found.levels.len()));
+                Some(vec![(size, compute.ms, level.span.clone())])
             }),
         };
         for (batch, ms, span) in rows.into_iter().flatten() {
@@ -264,6 +269,101 @@ fn alone<'l>(
         problems.push(Diagnostic::at(&Spot { file: file.clone(), span }, title).help(help));
     }
     found
+}
+
+/// The time that the server computed one request alone: the client's latency, with network and queue in
+/// it, is no GPU time. The client's figures must be those of such a batch.
+fn gpu_time(
+    level: &perf_analyzer::Level,
+    batch: u32,
+    file: &Arc<SourceFile>,
+    problems: &Problems,
+) -> Option<perf_analyzer::Compute> {
+    /// One request at a time answers a batch in each latency; a mean beside a median may be so far off.
+    const APART: f64 = 1.5;
+    let wrong = |title: String, help: String| {
+        let spot = Spot { file: file.clone(), span: level.span.clone() };
+        problems.push(Diagnostic::at(&spot, title).help(help));
+    };
+    let found = level.inferences_per_s * level.p50_ms / 1e3;
+    let ratio = found / f64::from(batch);
+    if !(1.0 / APART..=APART).contains(&ratio) {
+        wrong(
+            format!(
+                "`batch` is {batch}, but {} inferences/s one request at a time, each {} ms, are batches of {}",
+                rounded(level.inferences_per_s),
+                rounded(level.p50_ms),
+                rounded(found)
+            ),
+            "write the -b that the file was measured with; perf_analyzer writes microseconds, and counts samples as inferences".to_string(),
+        );
+        return None;
+    }
+    if level.compute.is_none() {
+        wrong(
+            format!(
+                "the file has no time of the server, so {} ms is the client's, with network and queue in it",
+                rounded(level.p50_ms)
+            ),
+            "GPU time is in `Server Compute Infer`: measure a Triton server, which keeps statistics, or time the model with trtexec".to_string(),
+        );
+    }
+    level.compute
+}
+
+/// How batch times were understood, by the largest batch: whoever named the column wrongly sees it.
+fn as_understood(name: &str, found: &latency_csv::BatchTimes) -> String {
+    /// A batch that takes less, or a sample more, is rather a unit than a time.
+    const PLAUSIBLE_MS: [f64; 2] = [0.02, 1000.0];
+    let largest = found.rows.iter().max_by_key(|row| row.batch).expect("a file has rows");
+    let (batch, ms) = (largest.batch, largest.ms);
+    let per_sample = ms / f64::from(batch);
+    let other = match () {
+        () if per_sample > PLAUSIBLE_MS[1] && found.unit != "microseconds" => {
+            Some(("microseconds", "us"))
+        }
+        () if ms < PLAUSIBLE_MS[0] && found.unit != "milliseconds" => Some(("milliseconds", "ms")),
+        () if ms < PLAUSIBLE_MS[0] => Some(("seconds", "s")),
+        () => None,
+    };
+    let doubt = other.map_or(String::new(), |(unit, suffix)| {
+        format!("; WARNING: that is hardly the time of a batch; if these are {unit}, name the column latency_{suffix}")
+    });
+    format!(
+        "{name} is read in {}, by its column `{}`: a batch of {batch} takes {} ms, {} samples/s{doubt}",
+        found.unit,
+        found.column,
+        rounded(ms),
+        rounded(1e3 / per_sample)
+    )
+}
+
+/// Columns of a file that say nothing here.
+fn passed_over(name: &str, columns: &[String]) -> Option<String> {
+    const SHOWN: usize = 8;
+    let shown: Vec<&str> = columns.iter().take(SHOWN).map(String::as_str).collect();
+    let more = if columns.len() > SHOWN { ", ..." } else { "" };
+    let text = format!("{name}: columns passed over: {}{more}", shown.join(", "));
+    (!columns.is_empty()).then_some(text)
+}
+
+/// What of a file of perf_analyzer was taken, and what was not.
+fn of_levels(name: &str, batch: u32, compute: &perf_analyzer::Compute, rows: usize) -> Vec<String> {
+    let (column, with) = match compute.with_copies {
+        true => ("Server Compute", ", in which handling of inputs and outputs is, as before 2020"),
+        false => ("Server Compute Infer", ""),
+    };
+    let mut notes = vec![format!(
+        "{name}: a batch of {batch} takes {} ms on the GPU, by `{column}` of the row of one request at a time{with}",
+        rounded(compute.ms)
+    )];
+    if rows > 1 {
+        notes.push(format!(
+            "{name}: {} rows of more than one request at a time are passed over: they say how a server queues, not how long a batch takes",
+            rows - 1
+        ));
+    }
+    notes
 }
 
 fn scenario(run: &MeasuredRun) -> TestScenario {

@@ -53,7 +53,7 @@ mod vgpus;
 
 pub use crate::suggest::{nearest, quoted};
 pub use answers::Said;
-pub use calibration::{calibration_of, load_calibration};
+pub use calibration::{calibration_of, existing_workload, load_calibration};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;

@@ -3,7 +3,7 @@
 //! `docs/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
 //! durations milliseconds. What a run means for a model is not asked here.
 
-use super::rows::{Cell, Rows};
+use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
 use crate::units::{Share, SimDuration};
@@ -95,12 +95,23 @@ fn misspelt(rows: &Rows) -> Vec<Fault> {
         if known().any(|known| known == name) {
             return None;
         }
-        let missing = known().filter(|known| rows.column(&[known]).is_none());
+        let missing = known().filter(|known| rows.column(&[*known]).is_none());
+        let title = format!("unknown column `{name}`");
+        // The same in another unit: p99_ms, min_duration_sec.
+        let (base, unit) = time_column(&name);
+        let in_unit = |known: &&str| {
+            let (other, has_unit) = time_column(known);
+            unit.is_some() && has_unit.is_some() && other == base
+        };
+        if let Some(known) = missing.clone().find(in_unit) {
+            let unit = time_column(known).1.map_or("", |(unit, _)| unit);
+            let help = format!("write it in {unit}, as `{known}`");
+            return Some(Fault::at(span, title).help(help));
+        }
         let near = missing
             .map(|known| (strsim::osa_distance(&name, known), known))
             .filter(|(distance, _)| *distance <= 2)
             .min()?;
-        let title = format!("unknown column `{name}`");
         Some(Fault::at(span, title).did_you_mean(Some(near.1.to_string())))
     };
     rows.head().filter_map(of).collect()
@@ -124,7 +135,7 @@ impl<'r> Reading<'r> {
         self.cell(column).map_or(String::new(), |cell| cell.text.to_string())
     }
 
-    fn number(&mut self, column: &str, keeps: fn(f64) -> bool, allowed: &str) -> Option<f64> {
+    fn number(&mut self, column: &str, keeps: impl Fn(f64) -> bool, allowed: &str) -> Option<f64> {
         let found = self.cell(column)?.number(keeps, allowed);
         found.map_err(|fault| self.faults.push(fault)).ok()
     }
@@ -147,13 +158,13 @@ impl<'r> Reading<'r> {
     }
 
     /// A span in a unit of `nanos` nanoseconds; logs write 0 where there is none.
+    /// Nothing that was measured took less than a microsecond, so such a number is in another unit.
     fn span(&mut self, column: &str, nanos: f64) -> Option<SimDuration> {
-        let keeps = |value: f64| (0.0..=1e15).contains(&value);
-        let value = self.number(
-            column,
-            keeps,
-            "a time, 0 to 1000000000000000 in the unit of the column's name",
-        )?;
+        let in_unit = move |value: f64| {
+            (0.0..=1e15).contains(&value) && (value == 0.0 || value * nanos >= 1e3)
+        };
+        let allowed = "0, or from 1 us on, to 1000000000000000 in the unit of the column's name";
+        let value = self.number(column, in_unit, allowed)?;
         (value > 0.0).then(|| SimDuration::from_nanos_f64(value * nanos))
     }
 
@@ -252,7 +263,7 @@ mod tests {
 
     #[test]
     fn a_row_is_read_by_the_names_of_its_columns() {
-        let text = format!("{HEAD}s,NVIDIA A30,2,bert-99,Server,1000,2000,5.5,7,1,0.993\n");
+        let text = format!("{HEAD}s,NVIDIA A30,2,bert-99,Server,1000,2000,5.5,7000,1,0.993\n");
         let runs = read(&text).unwrap();
         assert_eq!((runs[0].line, runs[0].gpus, runs[0].target_qps), (2, 2, Some(5.5)));
         assert_eq!(runs[0].latency["p99"], SimDuration::from_nanos(2000));
@@ -263,12 +274,12 @@ mod tests {
     #[test]
     fn a_column_that_is_nearly_one_or_stands_twice_is_told() {
         let head = HEAD.replace("p99_ns", "p99_ms").replace("target_qps", "target_qps,Notes");
-        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,,7,1,0.9\n"));
+        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,,7000,1,0.9\n"));
         let faults = faults.unwrap_err();
         assert_eq!(faults.len(), 1, "{faults:#?}");
         assert!(faults[0].title.contains("`p99_ms`"), "{faults:#?}");
         let head = HEAD.replace("mean_ns", "P50_ns");
-        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,7,1,0.9\n"));
+        let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,7000,1,0.9\n"));
         assert!(faults.unwrap_err()[0].title.contains("twice"));
     }
 

@@ -1,11 +1,27 @@
-//! The CSV of `perf_analyzer -f FILE`: one row for each concurrency, times in microseconds, rows in
-//! the order of throughput.
+//! The CSV of `perf_analyzer -f FILE`, and of `perf_client` before it: one row for each concurrency, times
+//! in microseconds, rows in the order of throughput.
 //!
-//! The file does not say how large a request's batch was.
+//! | since | times of the server |
+//! |---|---|
+//! | 2019 (perf_client) | `Server Compute`: inputs, inference and outputs together |
+//! | 2020 | `Server Compute Input`, `Server Compute Infer`, `Server Compute Output` |
+//!
+//! Without a server that keeps statistics none of them is there, and all times are the client's. The file
+//! does not say how large a request's batch was.
 
 use super::rows::Rows;
 use super::{FAULTS_MAX, Fault};
+use std::collections::BTreeMap;
 use std::ops::Range;
+
+/// A file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Levels {
+    /// Its rows, each of another concurrency.
+    pub levels: Vec<Level>,
+    /// Columns that perf_analyzer is not known to write, as written.
+    pub passed_over: Vec<String>,
+}
 
 /// One row.
 #[derive(Clone, PartialEq, Debug)]
@@ -14,16 +30,57 @@ pub struct Level {
     pub concurrency: u32,
     /// Requests' samples answered per second.
     pub inferences_per_s: f64,
-    /// Mean time on the GPU, in milliseconds; nothing where the server did not say.
-    pub compute_ms: Option<f64>,
-    /// Median of the latency, in milliseconds.
+    /// Mean time on the GPU; nothing where the server did not say.
+    pub compute: Option<Compute>,
+    /// Median of the client's latency, in milliseconds.
     pub p50_ms: f64,
     /// The place of the row's concurrency.
     pub span: Range<usize>,
 }
 
+/// The mean time that a server computed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Compute {
+    /// In milliseconds.
+    pub ms: f64,
+    /// Whether it takes in the handling of inputs and outputs, as the oldest files have it.
+    pub with_copies: bool,
+}
+
+/// The columns that perf_analyzer writes, beside those of percentiles.
+const COLUMNS: [&str; 28] = [
+    "Concurrency",
+    "Request Rate",
+    "Inferences/Second",
+    "Response Throughput",
+    "Client Send",
+    "Network+Server Send/Recv",
+    "Server Queue",
+    "Server Compute",
+    "Server Compute Input",
+    "Server Compute Infer",
+    "Server Compute Output",
+    "Server Cache Hit",
+    "Server Cache Miss",
+    "Client Recv",
+    "Avg latency",
+    "request/response",
+    "response wait",
+    "Avg HTTP time",
+    "Avg gRPC time",
+    "Avg GPU Utilization",
+    "Avg GPU Power Usage",
+    "Max GPU Memory Usage",
+    "Total GPU Memory",
+    "Avg First Token Latency",
+    "Avg Token-to-Token Latency",
+    "Delayed Requests",
+    "request_count",
+    "Request Count",
+];
+
 /// Reads every row, or says all that is wrong.
-pub fn read(text: &str) -> Result<Vec<Level>, Vec<Fault>> {
+pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
     let rows = Rows::read(text)?;
     let needed = ["Concurrency", "Inferences/Second", "p50 latency"];
     let columns = needed.map(|name| rows.column(&[name]));
@@ -35,9 +92,12 @@ pub fn read(text: &str) -> Result<Vec<Level>, Vec<Fault>> {
         let fault = Fault::at(rows.head_span(), title);
         return Err(vec![fault.help("measure with --concurrency-range, such as 1:8")]);
     }
+    let passed_over = unknown(&rows)?;
     let columns = columns.map(|column| column.expect("every one is there"));
-    let compute = rows.column(&["Server Compute Infer"]);
+    let compute = rows.column(&["Server Compute Infer"]).map(|column| (column, false));
+    let compute = compute.or(rows.column(&["Server Compute"]).map(|column| (column, true)));
     let (mut levels, mut faults) = (Vec::new(), Vec::new());
+    let mut lines: BTreeMap<u32, usize> = BTreeMap::new();
     for index in 0..rows.len() {
         let cell = |column: usize| rows.cell(index, column);
         let whole = |number: f64| (1.0..=1e6).contains(&number) && number.fract() == 0.0;
@@ -52,15 +112,19 @@ pub fn read(text: &str) -> Result<Vec<Level>, Vec<Fault>> {
         };
         let p50 = micros(columns[2]);
         // A server that tells no compute time has 0 there, or nothing.
-        let compute = compute.and_then(|column| micros(column).ok());
+        let compute = compute.and_then(|(column, with_copies)| {
+            Some(Compute { ms: micros(column).ok()? / 1e3, with_copies })
+        });
         match (concurrency, rate, p50) {
-            (Ok(concurrency), Ok(inferences_per_s), Ok(p50)) => levels.push(Level {
-                concurrency: concurrency as u32,
-                inferences_per_s,
-                compute_ms: compute.map(|micros| micros / 1e3),
-                p50_ms: p50 / 1e3,
-                span,
-            }),
+            (Ok(concurrency), Ok(inferences_per_s), Ok(p50)) => {
+                let concurrency = concurrency as u32;
+                let line = text[..span.start].matches('\n').count() + 1;
+                if let Some(first) = lines.insert(concurrency, line) {
+                    faults.push(repeated(span.clone(), concurrency, first));
+                }
+                let p50_ms = p50 / 1e3;
+                levels.push(Level { concurrency, inferences_per_s, compute, p50_ms, span });
+            }
             (concurrency, rate, p50) => {
                 faults.extend([concurrency.err(), rate.err(), p50.err()].into_iter().flatten());
             }
@@ -72,7 +136,38 @@ pub fn read(text: &str) -> Result<Vec<Level>, Vec<Fault>> {
     if levels.is_empty() && faults.is_empty() {
         faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
     }
-    if faults.is_empty() { Ok(levels) } else { Err(faults) }
+    if faults.is_empty() { Ok(Levels { levels, passed_over }) } else { Err(faults) }
+}
+
+/// perf_analyzer writes one row for each concurrency: two are two runs, and one of them something else.
+fn repeated(span: Range<usize>, concurrency: u32, first: usize) -> Fault {
+    let title = format!("a concurrency of {concurrency} stands in line {first} already");
+    Fault::at(span, title).help(
+        "a file holds one run of one batch size: split it, and give each part its own [[times]] with its batch",
+    )
+}
+
+/// The columns that are not perf_analyzer's; a fault for one that says that rows differ in their batch.
+fn unknown(rows: &Rows) -> Result<Vec<String>, Vec<Fault>> {
+    let is_percentile = |name: &str| {
+        let digits = name.strip_prefix('p').and_then(|rest| rest.strip_suffix(" latency"));
+        digits.is_some_and(|digits| digits.parse::<f64>().is_ok())
+    };
+    let known = |name: &str| COLUMNS.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let others =
+        rows.head().filter(|(name, _)| !name.is_empty() && !known(name) && !is_percentile(name));
+    let (mut passed_over, mut faults) = (Vec::new(), Vec::new());
+    for (name, span) in others {
+        if name.to_lowercase().contains("batch") {
+            let title =
+                format!("`{name}` is no column of perf_analyzer, whose files hold one batch size");
+            let help = "split the file by it, and give each part its own [[times]] with its batch";
+            faults.push(Fault::at(span, title).help(help));
+        } else {
+            passed_over.push(name.to_string());
+        }
+    }
+    if faults.is_empty() { Ok(passed_over) } else { Err(faults) }
 }
 
 #[cfg(test)]
@@ -82,12 +177,37 @@ mod tests {
     #[test]
     fn rows_are_read_in_any_order() {
         let text = "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute Input,Server Compute Infer,Server Compute Output,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency\n4,1600,5,90,1400,20,600,10,1,2400,2600,2700,3000\n1,900,5,90,30,20,600,10,1,1050,1100,1150,1300\n";
-        let levels = read(text).unwrap();
-        assert_eq!((levels[1].concurrency, levels[1].compute_ms), (1, Some(0.6)));
+        let levels = read(text).unwrap().levels;
+        let compute = Compute { ms: 0.6, with_copies: false };
+        assert_eq!((levels[1].concurrency, levels[1].compute), (1, Some(compute)));
         assert_eq!((levels[0].inferences_per_s, levels[0].p50_ms), (1600.0, 2.4));
         let faults = read(&text.replace("1050", "-1")).unwrap_err();
         assert_eq!(&text.replace("1050", "-1")[faults[0].span.clone()], "-1");
         let rates = text.replace("Concurrency", "Request Rate");
         assert!(read(&rates).unwrap_err()[0].title.contains("but `Request Rate`"));
+    }
+
+    /// perf_client of 2019 tells one time of the server, and a server without statistics none.
+    #[test]
+    fn the_time_of_the_server_is_found_under_both_of_its_names() {
+        let text = "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute,Client Recv,p50 latency\n1,160.8,68,1291,38,4801,7,6212\n";
+        let level = read(text).unwrap().levels.remove(0);
+        assert_eq!(level.compute, Some(Compute { ms: 4.801, with_copies: true }));
+        let text = "Concurrency,Inferences/Second,Client Send,Client Recv,p50 latency\n1,160.8,68,7,6212\n";
+        assert_eq!(read(text).unwrap().levels[0].compute, None);
+    }
+
+    #[test]
+    fn rows_of_several_runs_are_refused_and_foreign_columns_told() {
+        let text = "Concurrency,Inferences/Second,Note,p50 latency\n1,160,a,6212\n2,200,a,9000\n1,300,a,9000\n";
+        let faults = read(text).unwrap_err();
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].title.contains("line 2"), "{}", faults[0].title);
+        let whole = text.replace("1,300", "3,300");
+        assert_eq!(read(&whole).unwrap().passed_over, ["Note"]);
+        let batches = whole.replace("Note", "Batch size");
+        assert!(read(&batches).unwrap_err()[0].title.contains("one batch size"));
+        let twice = whole.replace("Note", "p50 latency");
+        assert!(read(&twice).unwrap_err()[0].title.contains("twice"));
     }
 }

@@ -9,7 +9,7 @@
 //!
 //! Which rows are replayed, and how fast, is not decided here.
 
-use super::rows::cell_spans;
+use super::rows::{cell_spans, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::suggest::{nearest, quoted};
 use std::collections::BTreeMap;
@@ -138,20 +138,29 @@ impl Head {
             None => any(&TIMES).ok_or_else(|| {
                 let title = "the head has no column of times";
                 let allowed = "arrival_s, TIMESTAMP (Azure), Timestamp (BurstGPT)";
+                // `timestamp_ms` is a known column in another unit, and no misspelt one.
+                let in_unit = names.iter().find_map(|name| {
+                    let (base, unit) = time_column(name);
+                    let is_time = ["arrival", "timestamp", "time"].contains(&&base[..]);
+                    Some((name, unit.filter(|_| is_time)?.0))
+                });
                 let near = names.iter().find_map(|name| nearest(name, TIMES));
                 let help = match near {
+                    _ if in_unit.is_some() => {
+                        let (name, unit) = in_unit.expect("it was looked at");
+                        format!("time_column = {} reads it, in {unit}", quoted(name))
+                    }
                     Some(near) => format!("did you mean \"{near}\"?"),
                     None => format!("name it: time_column = \"...\"; there are {}", shown(&names)),
                 };
                 Fault::at(span.clone(), title).allowed(allowed).help(help)
             })?,
         };
-        let units = [("_ms", 1e6), ("_us", 1e3), ("_ns", 1.0)];
-        let unit = units.iter().find(|(end, _)| names[time].to_lowercase().ends_with(end));
+        let unit = time_column(names[time]).1;
         let size: Result<Vec<usize>, Fault> = columns.size.iter().map(|name| need(name)).collect();
         Ok(Head {
             time,
-            nanos: unit.map_or(1e9, |(_, nanos)| *nanos),
+            nanos: unit.map_or(1e9, |(_, ms)| ms * 1e6),
             vm: find("vm"),
             model: find("model"),
             batch: find("batch"),

@@ -130,6 +130,35 @@ impl Rows {
     }
 }
 
+/// A unit of time as people write it behind the name of a column, with its worth in milliseconds.
+const TIME_UNITS: [(&str, &[&str], f64); 5] = [
+    ("nanoseconds", &["ns", "nsec", "nanosecond", "nanoseconds"], 1e-6),
+    (
+        "microseconds",
+        &["us", "usec", "usecs", "µs", "μs", "micros", "microsecond", "microseconds"],
+        1e-3,
+    ),
+    ("milliseconds", &["ms", "msec", "msecs", "millis", "millisecond", "milliseconds"], 1.0),
+    ("seconds", &["s", "sec", "secs", "second", "seconds"], 1e3),
+    ("minutes", &["min", "mins", "minutes"], 6e4),
+];
+
+/// The name of a column without its unit of time, in small letters, words parted by `_`; and the unit in
+/// words with its worth in milliseconds, where it names one: `Latency (us)`, `time_s`, `ms`.
+pub(super) fn time_column(name: &str) -> (String, Option<(&'static str, f64)>) {
+    let lower = name.trim().to_lowercase();
+    let words: Vec<&str> = lower
+        .split(|c: char| !(c.is_alphanumeric() || c == 'µ' || c == 'μ'))
+        .filter(|word| !word.is_empty())
+        .collect();
+    let unit = words.last().and_then(|last| {
+        let of = TIME_UNITS.iter().find(|(_, names, _)| names.contains(last));
+        of.map(|(unit, _, ms)| (*unit, *ms))
+    });
+    let base = &words[..words.len() - usize::from(unit.is_some())];
+    (base.join("_"), unit)
+}
+
 impl Cell<'_> {
     /// A finite number that keeps a rule; `allowed` says which.
     pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Result<f64, Fault> {

@@ -25,7 +25,8 @@ mod vms;
 mod workload_file;
 
 pub use calibration::{
-    catalogue_file, document as calibration_document, files as calibration_files,
+    added_to_catalogue_file, catalogue_file, document as calibration_document,
+    files as calibration_files,
 };
 pub use capacity::{document as capacity_document, files as capacity_files};
 pub use folder::{Folder, FolderError, Maker};

@@ -61,6 +61,9 @@ fn batch_times_become_a_workload_that_takes_as_long() {
     }
     assert_eq!(service.launch.standing, Standing::Fitted);
     assert_eq!(service.launch.fitted_on.len(), 3);
+    // Whole-GPU times say nothing of phi: it may be anything, and the file says so.
+    let whole = [Share::NONE, Share::WHOLE].map(PhiTable::constant);
+    assert_eq!((service.phi.standing, &service.phi.range), (Standing::Assumed, &Some(whole)));
     // A launch with an interval has other fits, and a run says what they would give.
     assert_eq!(service.alternatives.len(), 2);
     let results = run(&read, &|_, _, _| {});
@@ -95,7 +98,6 @@ fn measured(rate: f64, scenario: TestScenario) -> MeasuredRun {
         experiment,
         observed: names.iter().map(seen).collect(),
         machine: 0,
-        is_fitted: true,
     }
 }
 
@@ -118,6 +120,7 @@ fn plan(runs: Vec<MeasuredRun>) -> CalibrationPlan {
         ],
         times: Vec::new(),
         runs,
+        checks: Vec::new(),
         queries_max: 1_000_000,
         notes: Vec::new(),
     }
@@ -143,25 +146,16 @@ fn the_fit_finds_the_numbers_that_made_the_runs() {
 /// that, one unit for 2 %, the sharp percentiles of a Server run leave next to nothing.
 #[test]
 fn a_machine_slower_than_its_offline_rate_says_does_not_bend_the_fit() {
-    let machine = |mut run: MeasuredRun, machine: usize, check: bool| {
-        (run.machine, run.is_fitted) = (machine, !check);
-        run
-    };
     let mut slow = known(1400.0, TestScenario::Server);
     slow.hypervisor.gpu_speed.value = 0.97;
-    let mut other = machine(measured(1400.0, TestScenario::Server), 1, false);
+    let mut other = MeasuredRun { machine: 1, ..measured(1400.0, TestScenario::Server) };
     let figures = run_figures(&slow, &slow.vms[0].workload, 1_000_000);
     for seen in &mut other.observed {
         seen.value = figures.get(&seen.figure).unwrap();
     }
     let server = |rate| measured(rate, TestScenario::Server);
-    let runs = vec![
-        server(900.0),
-        measured(1700.0, TestScenario::Offline),
-        other,
-        machine(server(1500.0), 0, true),
-    ];
-    let mut plan = plan(runs);
+    let runs = vec![server(900.0), measured(1700.0, TestScenario::Offline), other];
+    let mut plan = CalibrationPlan { checks: vec![server(1500.0)], ..plan(runs) };
     let service = plan.workload.service.get_mut("test-gpu").unwrap();
     service.machines = Some(fact(Share::new(0.02).unwrap()));
     plan.parameters.push(parameter(Knob::Machine(1), [0.9, 1.0, 1.1]));
@@ -199,8 +193,9 @@ fn machines_are_numbered_by_the_runs_in_the_fit() {
         knobs.filter(|knob| matches!(knob, Knob::Machine(_))).map(Knob::name).collect()
     };
     let by_scatter = plan("");
-    let machines: Vec<usize> = by_scatter.runs.iter().map(|run| run.machine).collect();
-    assert_eq!((machines, speeds(&by_scatter)), (vec![2, 0, 1], vec!["machine[2]".to_string()]));
+    let all = by_scatter.runs.iter().chain(&by_scatter.checks);
+    let machines: Vec<usize> = all.map(|run| run.machine).collect();
+    assert_eq!((machines, speeds(&by_scatter)), (vec![0, 1, 2], vec!["machine[2]".to_string()]));
     assert!(by_scatter.notes.iter().any(|note| note.starts_with("machine[2] is second")));
     let alike = plan("machines = \"0 %\"");
     assert_eq!(
@@ -239,6 +234,215 @@ fn a_minimum_of_another_machine_is_not_fitted() {
     };
     assert_eq!(with_min(1.0, 1), with_min(2.0, 1));
     assert!(with_min(2.0, 0) > with_min(1.0, 0) + 0.5);
+}
+
+/// The file without the lines that name the calibration: its title and its hash.
+fn numbers(results: &CalibrationResults) -> String {
+    let file = report::catalogue_file(results);
+    file.lines().filter(|line| !line.starts_with('#')).collect::<Vec<_>>().join("\n")
+}
+
+proptest! {
+    #![proptest_config(cases(6))]
+
+    /// Whatever the runs that are only compared say, and however many there are: the numbers written are
+    /// the same to the byte, whether batch times are fitted or runs.
+    #[test]
+    fn runs_that_are_only_compared_never_touch_the_fit(
+        rates in proptest::collection::vec(100.0..3000.0_f64, 0..3),
+        factor in 0.01..100.0_f64,
+        with_runs in any::<bool>(),
+    ) {
+        let runs = vec![measured(900.0, TestScenario::Server), measured(1700.0, TestScenario::Offline)];
+        let mut alone = plan(runs);
+        if !with_runs {
+            let time = |batch: u32, ms: f64| BatchTime {
+                batch, ms, count: 1, variation: None, source: "a test".to_string(),
+            };
+            alone.runs = Vec::new();
+            alone.times = vec![time(1, 1.5), time(4, 3.1), time(16, 9.0)];
+        }
+        let check = |(index, rate): (usize, &f64)| {
+            let mut run = measured(*rate, TestScenario::Server);
+            run.observed.iter_mut().for_each(|seen| seen.value *= factor);
+            run.machine = index;
+            run
+        };
+        let checks = rates.iter().enumerate().map(check).collect();
+        let beside = CalibrationPlan { checks, ..alone.clone() };
+        let (alone, beside) = (fitted(&alone), fitted(&beside));
+        prop_assert_eq!(numbers(&alone), numbers(&beside));
+        prop_assert_eq!(alone.alarms, beside.alarms);
+        prop_assert_eq!(alone.residual, beside.residual);
+    }
+}
+
+/// Writes files into a new folder and reads its calibration.
+fn read_of(files: &[(&str, &str)]) -> (tempfile::TempDir, Result<CalibrationPlan, LoadError>) {
+    let folder = tempfile::tempdir().unwrap();
+    for (name, text) in files {
+        fs::write(folder.path().join(name), text).unwrap();
+    }
+    let plan = load_calibration(&folder.path().join(files[0].0), &options());
+    (folder, plan)
+}
+
+/// A LoadGen summary of 666 queries per second at 10 ms, far beyond what the batch times below can do.
+const OVERLOADED: &str = "================================================\nMLPerf Results Summary\n================================================\nSUT name : SUT\nScenario : Server\nMode     : Performance\nScheduled samples per second : 666.66\nResult is : INVALID\n\n================================================\nAdditional Stats\n================================================\nCompleted samples per second    : 666\n\nMin latency (ns)                : 10011203\nMax latency (ns)                : 24560917\nMean latency (ns)               : 10751228\n50.00 percentile latency (ns)   : 10532956\n90.00 percentile latency (ns)   : 11468163\n95.00 percentile latency (ns)   : 11934767\n97.00 percentile latency (ns)   : 12281803\n99.00 percentile latency (ns)   : 13032638\n99.90 percentile latency (ns)   : 14451148\n";
+
+/// With nothing but batch times to fit, the table passes through every one of them, whatever a compared
+/// run says and whatever the base's times are: times ten times longer as well.
+#[test]
+fn batch_times_are_met_exactly_beside_a_compared_run() {
+    for factor in [1.0, 10.0] {
+        let times = [(1, 0.9), (2, 1.0), (4, 1.25), (8, 1.9)]
+            .map(|(batch, ms)| format!("{batch},{}\n", ms * factor));
+        let (_folder, plan) = read_of(&[
+            (
+                "c.toml",
+                "name = \"m\"\ngpu = \"a100-pcie-40gb\"\nbase = \"resnet50\"\n[[times]]\ncsv = \"times.csv\"\n[[run]]\nrow = \"r\"\nlog = \"summary.txt\"\ngpus = 1\ncheck = true\nserver = { preset = \"mlperf-lwis\", batch_max = 1 }\n",
+            ),
+            ("times.csv", &format!("batch,latency_ms\n{}", times.concat())),
+            ("summary.txt", OVERLOADED),
+        ]);
+        let results = fitted(&plan.unwrap_or_else(|error| panic!("{error}")));
+        let fitted: Vec<_> = results.runs.iter().filter(|run| run.fitted).collect();
+        assert_eq!((fitted.len(), results.alarms.len()), (4, 0));
+        for run in fitted {
+            assert!(run.figures[0].error_percent.abs() < 1e-4, "{run:?}");
+        }
+        let checked = results.runs.last().unwrap();
+        assert!(!checked.fitted && checked.figures.iter().all(|figure| figure.simulated > 0.0));
+        // What the base says of phi is kept, as something that nobody measured of this model.
+        let phi = &results.workload.service["a100-pcie-40gb"].phi;
+        assert_eq!((phi.value.points().len(), phi.standing), (3, Standing::Assumed));
+    }
+}
+
+/// A published file of perf_client, 2019: its GPU time is `Server Compute`, 4.801 ms, and not the 6.212 ms
+/// that the client saw with network and queue.
+#[test]
+fn gpu_time_of_a_client_of_2019_is_that_of_the_server() {
+    let head = "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute,Client Recv,p50 latency,p90 latency,p95 latency,p99 latency";
+    let (_folder, plan) = read_of(&[
+        (
+            "c.toml",
+            "name = \"m\"\ngpu = \"a100-pcie-40gb\"\n[[times]]\nperf_analyzer = \"perf.csv\"\nbatch = 1\n",
+        ),
+        (
+            "perf.csv",
+            &format!(
+                "{head}\n1,160.8,68,1291,38,4801,7,6212,6289,6328,7407\n3,207.8,70,1211,8346,4786,8,14379,14457,14536,15853\n"
+            ),
+        ),
+    ]);
+    let plan = plan.unwrap_or_else(|error| panic!("{error}"));
+    assert_eq!(plan.times[0].ms, 4.801);
+    let notes = plan.notes.join("\n");
+    assert!(notes.contains("by `Server Compute`") && notes.contains("before 2020"), "{notes}");
+}
+
+/// Microseconds under the name of milliseconds: what was understood is told, with what to write.
+#[test]
+fn batch_times_are_told_as_they_were_understood() {
+    let note = |csv: &str| {
+        let (_folder, plan) = read_of(&[
+            ("c.toml", "name = \"m\"\ngpu = \"a30\"\n[[times]]\ncsv = \"times.csv\"\n"),
+            ("times.csv", csv),
+        ]);
+        plan.unwrap_or_else(|error| panic!("{error}")).notes.join("\n")
+    };
+    let slip = note("batch,latency_ms\n1,2250\n8,8123\n");
+    assert!(
+        slip.contains(
+            "milliseconds, by its column `latency_ms`: a batch of 8 takes 8123 ms, 0.9849 samples/s"
+        ),
+        "{slip}"
+    );
+    assert!(slip.contains("if these are microseconds, name the column latency_us"), "{slip}");
+    let right = note("batch,latency_us,gpu\n1,2250,0\n8,8123,0\n");
+    assert!(right.contains("microseconds") && right.contains("takes 8.123 ms"), "{right}");
+    assert!(right.contains("columns passed over: gpu") && !right.contains("WARNING"), "{right}");
+    assert!(note("batch,ms\n1,0.004\n8,0.015\n").contains("if these are seconds"));
+}
+
+/// Runs that twice the start value cannot explain end at the range, far off, and say so first.
+#[test]
+fn a_fit_at_the_end_of_its_range_or_far_off_is_a_loud_warning() {
+    let runs = vec![measured(900.0, TestScenario::Server), measured(1700.0, TestScenario::Offline)];
+    let mut plan = plan(runs);
+    plan.parameters =
+        vec![parameter(Knob::Launch, [0.0, 0.3, 0.5]), parameter(Knob::Work(16), [2.0, 3.0, 4.0])];
+    let results = fitted(&plan);
+    assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] ends at the end")));
+    assert!(results.alarms.iter().any(|alarm| alarm.contains("% off on")), "{:?}", results.alarms);
+    let table = report::table::render_calibration(&results);
+    assert!(table.lines().nth(2).unwrap().starts_with("WARNING: "), "{table}");
+    assert!(report::catalogue_file(&results).contains("# WARNING: test-gpu: work[16]"));
+}
+
+/// Numbers of a second GPU join the file; those of the same GPU are replaced with --force only, and a file
+/// that is no workload is left alone.
+#[test]
+fn a_workload_file_keeps_its_other_gpus() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    fs::write(path("times.csv"), "batch,latency_ms\n1,0.75\n4,1.5\n8,2.5\n").unwrap();
+    fs::write(path("slow.csv"), "batch,latency_ms\n1,1.75\n4,3.5\n8,5.5\n").unwrap();
+    let [times, slow, out, file] = ["times.csv", "slow.csv", "out", "m.toml"].map(path);
+    let calibrate = |csv: &str, gpu: &str, more: &[&str], code: i32| {
+        let of =
+            ["calibrate", "--csv", csv, "--gpu", gpu, "--name", "m", "-o", &file, "--out", &out];
+        crate::cli::check(&[&of[..], more].concat(), code).1
+    };
+    calibrate(&times, "a30", &[], 0);
+    let first = fs::read_to_string(&file).unwrap();
+    let said = calibrate(&slow, "a100-pcie-40gb", &[], 0);
+    assert!(said.contains("added a100-pcie-40gb to") && said.contains("beside a30"), "{said}");
+    let both = fs::read_to_string(&file).unwrap();
+    let service = |text: &str, gpu: &str| -> String {
+        let start = text.find(&format!("[service.{gpu}]")).unwrap();
+        text[start..].split("\n\n").next().unwrap().to_string()
+    };
+    assert_eq!(service(&first, "a30"), service(&both, "a30"));
+    assert!(both.contains("[service.a100-pcie-40gb.work]"));
+    let refused = calibrate(&times, "a100-pcie-40gb", &[], 2);
+    assert!(refused.contains("has numbers of a100-pcie-40gb already"), "{refused}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), both);
+    calibrate(&times, "a100-pcie-40gb", &["--force"], 0);
+    let replaced = fs::read_to_string(&file).unwrap();
+    assert!(replaced != both && service(&replaced, "a30") == service(&both, "a30"));
+    fs::write(&file, "host = \"dell-r7525\"\n").unwrap();
+    let refused = calibrate(&times, "a30", &[], 2);
+    assert!(refused.contains("no workload"), "{refused}");
+    assert_eq!(fs::read_to_string(&file).unwrap(), "host = \"dell-r7525\"\n");
+    // A reader of the whole folder finds both GPUs.
+    let workloads = folder.path().join("configs/workloads");
+    fs::create_dir_all(&workloads).unwrap();
+    fs::write(workloads.join("m.toml"), replaced).unwrap();
+    let catalogue = Catalogue::load(Some(&folder.path().join("configs")));
+    assert!(catalogue.is_ok(), "{}", catalogue.err().unwrap());
+}
+
+/// A file of another kind, with flags or without: one message, and the command that takes it.
+#[test]
+fn a_wrong_kind_of_file_names_the_right_command() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    let (json, csv, out) = (path("times-1.json"), path("times.csv"), path("out"));
+    fs::write(&json, "[\n{\"startEnqMs\": 0, \"endEnqMs\": 0.1, \"h2dMs\": 0.1, \"computeMs\": 2.0, \"d2hMs\": 0.1, \"latencyMs\": 2.2}\n]\n").unwrap();
+    fs::write(&csv, "batch,latency_ms\n1,2\n").unwrap();
+    let said = |arguments: &[&str]| {
+        crate::cli::check(&[&["calibrate", "--out", &out], arguments].concat(), 2).1
+    };
+    for arguments in [&[&json[..]][..], &[&json, "--gpu", "a30", "--name", "m"]] {
+        let message = said(arguments);
+        assert!(message.contains("trtexec = ") && message.contains("batch = N"), "{message}");
+    }
+    let message = said(&["--csv", &json, "--gpu", "a30", "--name", "m"]);
+    assert!(message.contains("the file is JSON") && message.lines().count() < 12, "{message}");
+    let message = said(&[&csv]);
+    assert!(message.contains("slicewise calibrate --csv"), "{message}");
 }
 
 /// A place that cannot be written is told before anything is simulated, and nothing is written.
@@ -287,8 +491,7 @@ fn the_shipped_calibrations_are_read() {
         let path = format!("scenarios/calibration/{name}.toml");
         let plan = load_calibration(Path::new(&path), &options())
             .unwrap_or_else(|error| panic!("{error}"));
-        assert_eq!((plan.name.as_str(), plan.runs.len()), (name, 5));
-        assert_eq!(plan.runs.iter().filter(|run| run.is_fitted).count(), 4);
+        assert_eq!((plan.name.as_str(), plan.runs.len(), plan.checks.len()), (name, 4, 1));
         // The second machine goes as its Offline rate does: within 2 % of the first.
         let speed = plan.runs[2].experiment.hypervisor.gpu_speed.value;
         assert!(speed > 1.0 && speed < 1.02, "{speed}");

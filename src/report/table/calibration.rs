@@ -18,6 +18,7 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
     );
     let blocks = [
         format!("{}\n", results.title),
+        alarms(results),
         runs(results),
         wrap(&said, WIDTH, "") + "\n" + &wrap(&residual, WIDTH, "") + "\n",
         parameters(results),
@@ -33,6 +34,12 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
     ];
     let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
     blocks.join("\n")
+}
+
+/// Why the numbers are not to be trusted, before anything else.
+fn alarms(results: &CalibrationResults) -> String {
+    let lines = results.alarms.iter();
+    lines.map(|alarm| wrap(&format!("WARNING: {alarm}"), WIDTH, "  ") + "\n").collect()
 }
 
 fn runs(results: &CalibrationResults) -> String {

@@ -4,7 +4,7 @@
 //! The workload in it is what a catalogue file says; `report` writes it.
 
 use super::search::Candidate;
-use super::{CalibrationPlan, noise_of, with_parameters};
+use super::{CalibrationPlan, MeasuredRun, noise_of, with_parameters};
 use crate::spec::{Fact, ServiceAlternative, Standing, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
@@ -39,6 +39,8 @@ pub struct CalibrationResults {
     pub parameters: Vec<ParameterResult>,
     /// Every batch size and run, and how far it is off.
     pub runs: Vec<RunFit>,
+    /// Why the numbers are not to be trusted as they are; whole sentences, none where they are.
+    pub alarms: Vec<String>,
     /// What a reader must know; whole sentences.
     pub notes: Vec<String>,
     /// The workload with the numbers and their alternatives.
@@ -104,18 +106,38 @@ pub(super) struct Fitted {
     pub(super) best: usize,
     /// The best and all nearly as good.
     pub(super) fits: Vec<Candidate>,
-    /// The best on slower and faster machines: predictions of the runs that are only checked.
-    pub(super) swayed: Vec<Vec<f64>>,
     /// Per free parameter, where it was asked.
     pub(super) identified: Option<Vec<bool>>,
     pub(super) notes: Vec<String>,
+    /// Why the fit is not to be trusted.
+    pub(super) alarms: Vec<String>,
     /// The best fit's predictions from runs of full length.
     pub(super) full: Option<Vec<f64>>,
 }
 
-/// The document.
-pub(super) fn results(plan: &CalibrationPlan, fitted: Fitted) -> CalibrationResults {
-    let runs = runs(plan, &fitted);
+/// What a finished fit predicts of a figure that it never saw.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Checked {
+    /// By the best fit.
+    pub(super) value: f64,
+    /// The least and the greatest by the others, and on other machines.
+    pub(super) ends: [f64; 2],
+}
+
+/// From so far off on a fitted figure a fit is not to be trusted, in percent.
+const FAR_OFF: f64 = 20.0;
+
+/// From such a root mean square of errors on it is not, either.
+const RESIDUAL_MAX: f64 = 0.10;
+
+/// The document; `checked` are the figures of the runs that are only compared, in order.
+pub(super) fn results(
+    plan: &CalibrationPlan,
+    fitted: Fitted,
+    checked: Vec<Checked>,
+) -> CalibrationResults {
+    let mut runs = runs(plan, &fitted);
+    let of_checks = compared(&plan.checks, checked);
     let errors: Vec<f64> = runs
         .iter()
         .filter(|run| run.fitted)
@@ -125,6 +147,9 @@ pub(super) fn results(plan: &CalibrationPlan, fitted: Fitted) -> CalibrationResu
         .collect();
     let squares: f64 = errors.iter().map(|error| error * error).sum();
     let residual = (squares / errors.len().max(1) as f64).sqrt();
+    let mut alarms = fitted.alarms.clone();
+    alarms.extend(far_off(&runs, residual));
+    runs.extend(of_checks);
     let mut notes = plan.notes.clone();
     notes.extend(fitted.notes.iter().cloned());
     CalibrationResults {
@@ -140,6 +165,7 @@ pub(super) fn results(plan: &CalibrationPlan, fitted: Fitted) -> CalibrationResu
         fits: fitted.fits.len(),
         parameters: parameters(plan, &fitted),
         runs,
+        alarms,
         notes,
         workload: workload(plan, &fitted, residual),
         usual_preset: plan.usual_preset.clone(),
@@ -175,6 +201,24 @@ fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
     plan.parameters.iter().map(of).collect()
 }
 
+/// Where a fit leaves figures far off that it saw.
+fn far_off(runs: &[RunFit], residual: f64) -> Option<String> {
+    let figures = runs.iter().flat_map(|run| run.figures.iter().map(move |figure| (run, figure)));
+    let counting = figures.filter(|(_, figure)| noise_of(&figure.figure) <= 0.04);
+    let error = |figure: &FigureFit| figure.error_percent.abs();
+    let (run, worst) = counting.max_by(|(_, a), (_, b)| error(a).total_cmp(&error(b)))?;
+    (error(worst) >= FAR_OFF || residual >= RESIDUAL_MAX).then(|| {
+        format!(
+            "the best fit is still {:+.0} % off on {} of {}, {:.0} % on average: these measurements do not belong to one model, so no number of this fit is to be trusted; look for a wrong unit, batch size, number of GPUs or server setting",
+            worst.error_percent,
+            worst.figure,
+            run.row,
+            residual * 100.0
+        )
+    })
+}
+
+/// Batch times and runs that the fit saw.
 fn runs(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<RunFit> {
     let best = &fitted.fits[fitted.best].predicted;
     let full = fitted.full.as_ref().unwrap_or(best);
@@ -184,19 +228,11 @@ fn runs(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<RunFit> {
         next += 1;
         // Runs cut short are a little off; their ratios are not.
         let of = |fit: &Candidate| full[index] * fit.predicted[index] / best[index];
-        let swayed = fitted.swayed.iter().map(|swayed| swayed[index]);
-        let values = fitted.fits.iter().map(of).chain(swayed);
-        let (low, high) = values.fold((full[index], full[index]), |(low, high), value| {
-            if value.is_finite() { (low.min(value), high.max(value)) } else { (low, high) }
-        });
-        FigureFit {
-            figure: name.to_string(),
-            observed,
-            simulated: full[index],
-            error_percent: (full[index] / observed - 1.0) * 100.0,
-            low,
-            high,
-        }
+        let (low, high) =
+            fitted.fits.iter().map(of).fold((full[index], full[index]), |(low, high), value| {
+                if value.is_finite() { (low.min(value), high.max(value)) } else { (low, high) }
+            });
+        figure_fit(name, observed, full[index], [low, high])
     };
     let times: Vec<_> = plan
         .times
@@ -211,10 +247,38 @@ fn runs(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<RunFit> {
     let runs = plan.runs.iter().map(|run| RunFit {
         row: run.row.clone(),
         source: run.source.clone(),
-        fitted: run.is_fitted,
+        fitted: true,
         figures: run.observed.iter().map(|seen| figure(&seen.figure, seen.value)).collect(),
     });
     times.into_iter().chain(runs).collect()
+}
+
+/// The runs that the fit did not see.
+fn compared(checks: &[MeasuredRun], checked: Vec<Checked>) -> Vec<RunFit> {
+    let mut checked = checked.into_iter();
+    let runs = checks.iter().map(|run| RunFit {
+        row: run.row.clone(),
+        source: run.source.clone(),
+        fitted: false,
+        figures: run
+            .observed
+            .iter()
+            .zip(checked.by_ref())
+            .map(|(seen, found)| figure_fit(&seen.figure, seen.value, found.value, found.ends))
+            .collect(),
+    });
+    runs.collect()
+}
+
+fn figure_fit(name: &str, observed: f64, simulated: f64, [low, high]: [f64; 2]) -> FigureFit {
+    FigureFit {
+        figure: name.to_string(),
+        observed,
+        simulated,
+        error_percent: (simulated / observed - 1.0) * 100.0,
+        low,
+        high,
+    }
 }
 
 /// The workload of the best fit, its facts marked, and the extremes of the other fits.
@@ -223,7 +287,7 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
         |fit: &Candidate| with_parameters(&plan.workload, &plan.gpu, &plan.parameters, &fit.values);
     let mut workload = with(&fitted.fits[fitted.best]);
     let mut sources: Vec<&str> = plan.times.iter().map(|time| time.source.as_str()).collect();
-    let seen = || plan.runs.iter().filter(|run| run.is_fitted);
+    let seen = || plan.runs.iter();
     sources.extend(seen().map(|run| run.source.as_str()));
     sources.sort_unstable();
     sources.dedup();
@@ -306,9 +370,7 @@ fn alternative(workload: &Workload, plan: &CalibrationPlan, fit: &Candidate) -> 
 fn residual_of(plan: &CalibrationPlan, fit: &Candidate) -> f64 {
     let times = plan.times.iter().map(|time| (time.ms, true));
     let runs = plan.runs.iter().flat_map(|run| {
-        run.observed
-            .iter()
-            .map(|seen| (seen.value, run.is_fitted && noise_of(&seen.figure) <= 0.04))
+        run.observed.iter().map(|seen| (seen.value, noise_of(&seen.figure) <= 0.04))
     });
     let errors: Vec<f64> = times
         .chain(runs)

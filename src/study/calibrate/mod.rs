@@ -5,6 +5,7 @@
 //! (`times`); runs of an inference server are simulated for every candidate (`problem`, `search`).
 
 mod algebra;
+mod check;
 mod document;
 mod parameters;
 mod problem;
@@ -40,8 +41,10 @@ pub struct CalibrationPlan {
     pub parameters: Vec<FitParameter>,
     /// Batches measured alone on the GPU, in rising order of size.
     pub times: Vec<BatchTime>,
-    /// Runs of an inference server.
+    /// Runs of an inference server that the fit sees.
     pub runs: Vec<MeasuredRun>,
+    /// Runs that are only compared with what the fit predicts. The fit is never handed them.
+    pub checks: Vec<MeasuredRun>,
     /// Most queries simulated of a run while searching.
     pub queries_max: u64,
     /// What the reader of the input had to say: whole sentences.
@@ -77,8 +80,6 @@ pub struct MeasuredRun {
     /// The machine it was made on, by its place among those named: 0 for the first, whose numbers are
     /// fitted, and where none is named.
     pub machine: usize,
-    /// Whether the fit sees it; otherwise it is only compared with the prediction.
-    pub is_fitted: bool,
 }
 
 /// One measured figure.
@@ -107,8 +108,37 @@ pub const FITTED_FIGURES: [&str; 6] = ["completed_per_s", "min", "p50", "p90", "
 
 /// Fits the plan. The same plan gives the same result, on any number of threads.
 pub fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> CalibrationResults {
-    if plan.runs.is_empty() {
-        return times::calibrate(plan);
+    // A part of its own, so that nothing of the runs that are only compared can reach it.
+    let seen = Seen {
+        gpu: &plan.gpu,
+        workload: &plan.workload,
+        parameters: &plan.parameters,
+        times: &plan.times,
+        runs: &plan.runs,
+        queries_max: plan.queries_max,
+    };
+    let fitted = match plan.runs.is_empty() {
+        true => times::fit(&seen),
+        false => problem::fit(&seen, progress),
+    };
+    let checked = check::predictions(&seen, &fitted, &plan.checks, progress);
+    document::results(plan, fitted, checked)
+}
+
+/// What a fit may see of a plan.
+#[derive(Clone, Copy)]
+struct Seen<'p> {
+    gpu: &'p str,
+    workload: &'p Workload,
+    parameters: &'p [FitParameter],
+    times: &'p [BatchTime],
+    runs: &'p [MeasuredRun],
+    queries_max: u64,
+}
+
+impl Seen<'_> {
+    /// The workload with the numbers of a candidate.
+    fn workload_with(&self, values: &[f64]) -> Workload {
+        with_parameters(self.workload, self.gpu, self.parameters, values)
     }
-    problem::calibrate(plan, progress)
 }

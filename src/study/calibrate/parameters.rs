@@ -51,6 +51,18 @@ impl Knob {
         }
     }
 
+    /// What it lies within by nature, whatever range a fit gives it.
+    pub(super) fn limits(self) -> (f64, f64) {
+        match self {
+            Knob::Launch | Knob::CpuLaunch | Knob::HostFloor | Knob::Work(_) => {
+                (0.0, f64::INFINITY)
+            }
+            Knob::Spread | Knob::Phi(_) => (0.0, 1.0),
+            Knob::Boost => (1.0, f64::INFINITY),
+            Knob::Machine(_) => (0.0, f64::INFINITY),
+        }
+    }
+
     /// Whether its range is one of factors, not of differences.
     pub(super) fn is_factor(self) -> bool {
         matches!(self, Knob::Work(_) | Knob::Machine(_))
@@ -163,7 +175,7 @@ impl Proposal<'_> {
     /// The parameters: every number that the runs can say something about is free, the others are
     /// held at their start.
     pub fn parameters(&self) -> Vec<FitParameter> {
-        let fitted = || self.runs.iter().filter(|run| run.is_fitted);
+        let fitted = || self.runs.iter();
         let of = |run: &MeasuredRun| {
             let vm = &run.experiment.vms[0];
             (vm.load.scenario, vm.server.clone())
@@ -180,11 +192,15 @@ impl Proposal<'_> {
             .fold(0.0, f64::max);
         let scale = if served_batch > 0.0 { served_batch } else { largest };
         let service = &self.workload.service[self.gpu];
+        // Of what was measured alone on the GPU the base knows nothing.
         let start = |value: SimDuration, other: f64| {
             if self.has_base { value.as_millis_f64() } else { other }
         };
         let affine = super::times::affine(self.times);
-        let launch = start(service.launch.value, affine.map_or(0.02 * scale, |line| line.launch));
+        let launch = match affine {
+            Some(line) if self.times.len() > 1 || !self.has_base => line.launch,
+            _ => start(service.launch.value, 0.02 * scale),
+        };
         let cpu = start(self.workload.cpu.launch_per_batch.value, 0.0);
         let floor = service.host_floor.value.as_millis_f64();
         let fixed = self.workload.sizes.value == SizeDistribution::Fixed;
@@ -195,7 +211,7 @@ impl Proposal<'_> {
                 0.0,
                 (0.25 * scale).max(2.0 * launch),
                 launch,
-                served || self.times.len() > 1,
+                served || self.times.len() > 1 || self.runs.is_empty(),
             ),
             self.parameter(Knob::CpuLaunch, 0.0, (0.25 * scale).max(2.0 * cpu), cpu, has_min),
             self.parameter(Knob::HostFloor, 0.0, scale, floor, false),
@@ -207,7 +223,14 @@ impl Proposal<'_> {
         let phi_at = self.phi_at.clone().unwrap_or_else(|| {
             let batches = told_phi.iter().map(|run| batch_of(run)).collect();
             let told = merged(batches);
-            if told.is_empty() { vec![1] } else { told }
+            match (told.is_empty(), self.has_base) {
+                (false, _) => told,
+                // What nothing measured stays as the base has it.
+                (true, true) => {
+                    service.phi.value.points().iter().map(|(batch, _)| *batch).collect()
+                }
+                (true, false) => vec![1],
+            }
         });
         for batch in phi_at {
             let start = if self.has_base { service.phi.value.at(batch) } else { 0.9 };
@@ -241,7 +264,9 @@ impl Proposal<'_> {
         let wish = self.wishes.get(plain).copied().unwrap_or_default();
         let (low, high) = (wish.low.unwrap_or(low), wish.high.unwrap_or(high));
         let start = wish.hold.or(wish.start).unwrap_or(start);
-        let asked = wish.low.is_some() || wish.high.is_some();
+        // A range of a phi that no run tells is what it may be, and nothing to search.
+        let is_open = matches!(knob, Knob::Phi(_)) && !is_told;
+        let asked = (wish.low.is_some() || wish.high.is_some()) && !is_open;
         let is_held = wish.hold.is_some() || !(is_told || asked);
         let start = if is_held { start } else { start.clamp(low, high) };
         FitParameter { knob, low, high, start, is_held }
@@ -250,13 +275,14 @@ impl Proposal<'_> {
     /// The batch sizes of the measurements.
     fn batches(&self) -> Vec<u32> {
         let times = self.times.iter().map(|time| time.batch);
-        let runs = self.runs.iter().filter(|run| run.is_fitted).map(batch_of);
+        let runs = self.runs.iter().map(batch_of);
         merged(times.chain(runs).collect())
     }
 
-    /// Work of a batch before any fit: the base's, or from a batch time, or from an Offline rate.
+    /// Work of a batch before any fit: from batch times, or the base's, or from an Offline rate.
     fn work_start(&self, batch: u32) -> f64 {
-        if self.has_base {
+        let is_timed = self.times.iter().any(|time| time.batch == batch);
+        if self.has_base && !is_timed {
             return self.workload.service[self.gpu].work.value.at(batch) / 1e6;
         }
         if let Some(line) = super::times::affine(self.times) {

@@ -4,21 +4,19 @@
 //! than its Offline rate says, by as much as such machines do. Otherwise one percent of speed, which
 //! moves latency near saturation by ten, would be taken for a property of the model.
 
-use super::document::{self, Fitted};
+use super::document::Fitted;
 use super::parameters::{tells_cpu, tells_phi, valued};
 use super::search::{Number, Problem, Quantity, search};
-use super::{
-    CalibrationPlan, CalibrationResults, Candidate, FITTED_FIGURES, Knob, MeasuredRun, Region,
-    noise_of, with_parameters,
-};
+use super::{Candidate, FITTED_FIGURES, FitParameter, Knob, MeasuredRun, Region, Seen, noise_of};
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
-use crate::study::{LatencyMs, Progress, fits, summary};
+use crate::study::{LatencyMs, Progress, summary};
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// So many queries of a run are simulated for the figures of the best fit.
-const QUERIES_FINAL: u64 = 5_000_000;
+pub(super) const QUERIES_FINAL: u64 = 5_000_000;
 
 /// Rate and latencies of one run.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -65,12 +63,12 @@ pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> R
 }
 
 /// What was seen of a run, for the search.
-fn quantities(run: &MeasuredRun, is_fitted: bool) -> Vec<Quantity> {
+fn quantities(run: &MeasuredRun) -> Vec<Quantity> {
     let scenario = run.experiment.vms[0].load.scenario;
     let of = |seen: &super::Observed| Quantity {
         observed: seen.value,
         sigma: noise_of(&seen.figure),
-        is_fitted: is_fitted && tells(scenario, &seen.figure, run.machine),
+        is_fitted: tells(scenario, &seen.figure, run.machine),
     };
     run.observed.iter().map(of).collect()
 }
@@ -92,13 +90,13 @@ fn tells(scenario: TestScenario, figure: &str, machine: usize) -> bool {
     }
 }
 
-fn predicted(run: &MeasuredRun, figures: &RunFigures) -> Vec<f64> {
+pub(super) fn predicted(run: &MeasuredRun, figures: &RunFigures) -> Vec<f64> {
     let of = |seen: &super::Observed| figures.get(&seen.figure).unwrap_or(0.0);
     run.observed.iter().map(of).collect()
 }
 
 /// Fits a plan that has runs.
-pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> CalibrationResults {
+pub(super) fn fit(plan: &Seen<'_>, progress: Progress<'_>) -> Fitted {
     let free: Vec<_> = plan.parameters.iter().filter(|parameter| !parameter.is_held).collect();
     let numbers = free.iter().map(|parameter| Number {
         low: parameter.low,
@@ -111,21 +109,22 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
         .iter()
         .map(|time| Quantity { observed: time.ms, sigma: noise_of("batch"), is_fitted: true })
         .collect();
-    quantities_of_all.extend(plan.runs.iter().flat_map(|run| quantities(run, run.is_fitted)));
+    quantities_of_all.extend(plan.runs.iter().flat_map(quantities));
     // What is known of another machine before its run is seen.
-    let differ = plan.workload.service[&plan.gpu].machines.as_ref();
+    let differ = plan.workload.service[plan.gpu].machines.as_ref();
     let sigma = differ.map_or(0.0, |machines| machines.value.get());
     let speeds = plan.parameters.iter().filter_map(|parameter| machine(parameter.knob));
     quantities_of_all.extend(speeds.map(|_| Quantity { observed: 1.0, sigma, is_fitted: true }));
-    let predict = |values: &[f64]| predictions(plan, values, plan.queries_max);
     let expected = 9 * (free.len() as u64 + 4) + 2 * free.len() as u64 + 17;
-    let show = |done: u64| progress(done.min(expected), expected, "candidates simulated");
-    let problem = Problem {
-        numbers: numbers.collect(),
-        quantities: quantities_of_all,
-        predict: &predict,
-        progress: &show,
+    let tried = AtomicU64::new(0);
+    let predict = |values: &[f64]| {
+        let predicted = predictions(plan, values, plan.queries_max);
+        let done = tried.fetch_add(1, Ordering::Relaxed) + 1;
+        progress(done.min(expected), expected, "candidates simulated");
+        predicted
     };
+    let problem =
+        Problem { numbers: numbers.collect(), quantities: quantities_of_all, predict: &predict };
     let region = if problem.numbers.is_empty() { held(&predict) } else { search(&problem) };
     let Region { tried, best, near, identified } = region;
     let full = predictions(plan, &tried[best].values, QUERIES_FINAL);
@@ -134,10 +133,34 @@ pub(super) fn calibrate(plan: &CalibrationPlan, progress: Progress<'_>) -> Calib
     let mut notes = too_short(plan, &tried[best].predicted, &full);
     notes.extend(not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified));
     notes.extend(untold(plan));
-    let swayed = [1.0, -1.0].map(|slower| swayed(plan, &tried[best].values, slower)).to_vec();
+    let alarms = at_the_border(&free, &tried[best].values);
     let identified = Some(identified);
-    let fitted = Fitted { best: place, fits, swayed, identified, notes, full: Some(full) };
-    document::results(plan, fitted)
+    Fitted { best: place, fits, identified, notes, alarms, full: Some(full) }
+}
+
+/// One sentence for each number that ends at an end of its range that nothing but the range sets: what
+/// fits best may lie beyond. No time is below 0, and phi and shares lie between 0 and 1 by nature.
+fn at_the_border(free: &[&FitParameter], values: &[f64]) -> Vec<String> {
+    /// So near, in parts of the range.
+    const NEAR: f64 = 0.005;
+    let ends = free.iter().zip(values).filter_map(|(parameter, &value)| {
+        let (low, high) = (parameter.low, parameter.high);
+        let (least, most) = parameter.knob.limits();
+        let near = NEAR * (high - low);
+        let end = match () {
+            () if value - low <= near && low > least => low,
+            () if high - value <= near && high < most => high,
+            () => return None,
+        };
+        let (name, unit) = (parameter.knob.name(), parameter.knob.unit());
+        let plain = name.split('[').next().unwrap_or(&name);
+        let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        Some(format!(
+            "{name} ends at the end of its range, {}{unit}: what fits best may lie beyond, so no number of this fit is to be trusted; give {plain} a wider range in [fit], or look for a wrong unit, batch size or number of GPUs",
+            (end * 1e4).round() / 1e4
+        ))
+    });
+    ends.collect()
 }
 
 /// The region of a plan that holds every number: the start alone.
@@ -147,9 +170,9 @@ fn held(predict: &dyn Fn(&[f64]) -> Vec<f64>) -> Region {
 }
 
 /// What a candidate predicts of everything seen: batch times, then the figures of each run.
-fn predictions(plan: &CalibrationPlan, values: &[f64], queries_max: u64) -> Vec<f64> {
-    let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
-    let service = &workload.service[&plan.gpu];
+fn predictions(plan: &Seen<'_>, values: &[f64], queries_max: u64) -> Vec<f64> {
+    let workload = plan.workload_with(values);
+    let service = &workload.service[plan.gpu];
     let times = plan.times.iter().map(|time| {
         let spread = service.spread.value.get();
         // The median of an exponential draw of mean 1 is ln 2.
@@ -175,13 +198,13 @@ fn machine(knob: Knob) -> Option<usize> {
 }
 
 /// The speed of each machine that has a number for it.
-fn machine_speeds(plan: &CalibrationPlan, values: &[f64]) -> BTreeMap<usize, f64> {
-    let all = valued(&plan.parameters, values);
+pub(super) fn machine_speeds(plan: &Seen<'_>, values: &[f64]) -> BTreeMap<usize, f64> {
+    let all = valued(plan.parameters, values);
     all.filter_map(|(parameter, value)| Some((machine(parameter.knob)?, value))).collect()
 }
 
 /// The run with its machine's speed under Server load over what its Offline rate says.
-fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
+pub(super) fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
     let mut experiment = run.experiment.clone();
     let own = speeds.get(&run.machine);
     if let (Some(speed), TestScenario::Server) = (own, experiment.vms[0].load.scenario) {
@@ -190,28 +213,8 @@ fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
     experiment
 }
 
-/// What the runs that are only checked would show on slower (1) or faster (-1) machines and platforms;
-/// not a number for everything else, and where nothing is known of machines and platforms.
-fn swayed(plan: &CalibrationPlan, values: &[f64], slower: f64) -> Vec<f64> {
-    let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, values);
-    let speeds = machine_speeds(plan, values);
-    let of_run = |run: &MeasuredRun| {
-        let mut experiment = at_speed(run, &speeds);
-        experiment.vms[0].workload = workload.clone();
-        match fits::swayed(&experiment, slower).filter(|_| !run.is_fitted) {
-            Some(other) => {
-                let workload = other.vms[0].workload.clone();
-                predicted(run, &run_figures(&other, &workload, QUERIES_FINAL))
-            }
-            None => vec![f64::NAN; run.observed.len()],
-        }
-    };
-    let times = plan.times.iter().map(|_| f64::NAN);
-    times.chain(plan.runs.iter().flat_map(of_run)).collect()
-}
-
 /// One sentence for each number that is held because no run says anything about it.
-fn untold(plan: &CalibrationPlan) -> Vec<String> {
+fn untold(plan: &Seen<'_>) -> Vec<String> {
     let is_held = |knob: fn(&Knob) -> bool| {
         plan.parameters.iter().any(|parameter| parameter.is_held && knob(&parameter.knob))
     };
@@ -221,7 +224,7 @@ fn untold(plan: &CalibrationPlan) -> Vec<String> {
             notes.push(text.to_string());
         }
     };
-    let fitted = || plan.runs.iter().filter(|run| run.is_fitted);
+    let fitted = || plan.runs.iter();
     say(
         is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(tells_phi),
         "phi is not identified: no fitted run has two batches on one GPU, or a slice of one",
@@ -234,7 +237,7 @@ fn untold(plan: &CalibrationPlan) -> Vec<String> {
 }
 
 /// A sentence where runs cut short while searching told another rate than whole ones.
-fn too_short(plan: &CalibrationPlan, short: &[f64], whole: &[f64]) -> Vec<String> {
+fn too_short(plan: &Seen<'_>, short: &[f64], whole: &[f64]) -> Vec<String> {
     const OFF: f64 = 0.02;
     let figures = plan.runs.iter().flat_map(|run| run.observed.iter().map(|seen| &seen.figure));
     let pairs = short.iter().zip(whole).skip(plan.times.len());

@@ -18,8 +18,6 @@ pub struct Problem<'a> {
     pub quantities: Vec<Quantity>,
     /// What would be seen with these values, in the order of `quantities`.
     pub predict: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
-    /// Told how many predictions have been made.
-    pub progress: &'a (dyn Fn(u64) + Sync),
 }
 
 /// A number with its range.
@@ -137,7 +135,6 @@ impl Search<'_> {
             })
             .collect();
         self.tried.extend(found);
-        (self.problem.progress)(self.tried.len() as u64);
     }
 
     /// (ln predicted - ln observed) / sigma of the fitted quantities.
@@ -402,7 +399,6 @@ mod tests {
             ],
             quantities: xs.iter().map(|x| seen(3.0 * x.powf(1.5))).collect(),
             predict: &|values| xs.iter().map(|x| values[0] * x.powf(values[1])).collect(),
-            progress: &|_| {},
         };
         let region = search(&problem);
         let best = &region.tried[region.best].values;
@@ -418,7 +414,6 @@ mod tests {
             numbers: vec![number(0.0, 10.0, 2.0), number(0.0, 10.0, 2.0)],
             quantities: vec![seen(6.0), seen(6.0)],
             predict: &|values| vec![values[0] + values[1]; 2],
-            progress: &|_| {},
         };
         let region = search(&problem);
         assert_eq!(region.identified, [false, false]);

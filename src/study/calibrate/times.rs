@@ -2,8 +2,8 @@
 //!
 //! Weighted least squares in closed form; no run is simulated.
 
-use super::document::{self, Fitted};
-use super::{BatchTime, CalibrationPlan, CalibrationResults, Candidate, Knob, with_parameters};
+use super::document::Fitted;
+use super::{BatchTime, Candidate, Knob, Seen};
 use crate::study::interval::t_975;
 
 /// The straight line `launch + per_sample x batch` through batch times, every time weighted by its
@@ -42,13 +42,13 @@ pub(super) fn affine(times: &[BatchTime]) -> Option<Line> {
 }
 
 /// The workload whose batches take exactly the measured times, and those with the launch at either
-/// end of its interval.
-pub(super) fn calibrate(plan: &CalibrationPlan) -> CalibrationResults {
-    let line = affine(&plan.times).expect("a plan without runs has times");
+/// end of its interval: of all that it may be, where fewer than three sizes say nothing of it.
+pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
+    let line = affine(plan.times).expect("a plan without runs has times");
     let values = |launch: f64| -> Vec<f64> {
         let free = plan.parameters.iter().filter(|parameter| !parameter.is_held);
         let value = free.map(|parameter| match parameter.knob {
-            Knob::Work(batch) => work_at(&plan.times, batch, launch, line.per_sample),
+            Knob::Work(batch) => work_at(plan.times, batch, launch, line.per_sample),
             Knob::Launch => launch,
             _ => parameter.start,
         });
@@ -58,16 +58,18 @@ pub(super) fn calibrate(plan: &CalibrationPlan) -> CalibrationResults {
     let held = held.filter(|parameter| parameter.is_held).map(|parameter| parameter.start);
     let best = held.unwrap_or(line.launch);
     let shortest = plan.times.iter().map(|time| time.ms).fold(f64::INFINITY, f64::min);
-    let ends = line
-        .half_width
-        .filter(|_| held.is_none())
-        .map(|half| [(best - half).max(0.0), (best + half).min(0.999 * shortest)]);
-    let launches = [best].into_iter().chain(ends.into_iter().flatten());
+    let most = 0.999 * shortest;
+    let ends = match line.half_width {
+        Some(half) => [(best - half).max(0.0), (best + half).min(most)],
+        None => [0.0, most],
+    };
+    let ends = held.is_none().then_some(ends);
+    let launches = [best].into_iter().chain(ends.into_iter().flatten().filter(|end| *end != best));
     let fits: Vec<Candidate> = launches
         .map(|launch| {
             let values = values(launch);
-            let workload = with_parameters(&plan.workload, &plan.gpu, &plan.parameters, &values);
-            let service = &workload.service[&plan.gpu];
+            let workload = plan.workload_with(&values);
+            let service = &workload.service[plan.gpu];
             let predicted = plan.times.iter().map(|time| {
                 let work = service.work.value.at(time.batch);
                 ((service.launch.value.as_nanos_f64() + work) / 1e6)
@@ -78,15 +80,19 @@ pub(super) fn calibrate(plan: &CalibrationPlan) -> CalibrationResults {
         .collect();
     let mut notes = Vec::new();
     match plan.times.len() {
-        1 => notes.push("launch is not identified: only one batch size was measured, so it is 0 and all of the time is work".to_string()),
-        2 => notes.push("launch has no interval: it goes through two batch sizes exactly; measure a third".to_string()),
+        1 => notes.push("launch is not identified: only one batch size was measured, so it is taken to be 0 and all of the time to be work; predictions take in any launch up to the whole time".to_string()),
+        2 => notes.push("launch is not identified: a straight line goes through two batch sizes whatever they take; predictions take in any launch up to the shorter time; measure a third size".to_string()),
         _ => {}
     }
     notes.push(
-        "phi is not identified: no run has two batches on one GPU, or a slice of one".to_string(),
+        "phi is not identified: no run has two batches on one GPU, or a slice of one; predictions of slices and of batches at once take in its whole range".to_string(),
     );
-    let swayed = Vec::new();
-    document::results(plan, Fitted { best: 0, fits, swayed, identified: None, notes, full: None })
+    let identified = plan.parameters.iter().filter(|parameter| !parameter.is_held);
+    let identified = identified
+        .map(|parameter| parameter.knob != Knob::Launch || line.half_width.is_some())
+        .collect();
+    let (identified, alarms) = (Some(identified), Vec::new());
+    Fitted { best: 0, fits, identified, notes, alarms, full: None }
 }
 
 /// Work of a batch: what is left of its measured time, or of the line's.
