@@ -6,6 +6,7 @@ use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CalibrateArgs, Failure, output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
+use crate::formats::recognise;
 use crate::report::{self, Folder, Maker, table};
 use crate::spec::Workload;
 use crate::study::{self, CalibrationPlan};
@@ -146,25 +147,22 @@ impl Spoken {
     }
 }
 
-/// A file that is no calibration file beside the flags that only batch times take.
+/// A file that is longer is not looked at: 64 MiB.
+const LOOKED_AT_MAX: u64 = 64 << 20;
+
+/// Why a path beside flags, or of a file of another program, is no calibration file.
 fn wrong_kind(path: &Path, arguments: &CalibrateArgs) -> Option<String> {
     let with_flags = !arguments.csv.is_empty()
         || arguments.gpu.is_some()
         || arguments.name.is_some()
         || arguments.base.is_some();
     let shown = path.display();
-    let is =
-        |kind: &str| path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case(kind));
-    if is("csv") {
-        return Some(format!(
-            "{shown} is a table, no calibration file: slicewise calibrate --csv {shown} --gpu GPU --name NAME"
-        ));
-    }
-    if is("json") {
-        return Some(format!(
-            "{shown} is JSON, no calibration file, and does not say which batch it timed: write one with\n  name = \"my-model\"\n  gpu = \"{}\"\n  [[times]]\n  trtexec = \"{shown}\"\n  batch = N",
-            arguments.gpu.as_deref().unwrap_or("a100-pcie-40gb"),
-        ));
+    // What cannot be read is told by whoever reads it.
+    let is_small =
+        std::fs::metadata(path).is_ok_and(|of| of.is_file() && of.len() <= LOOKED_AT_MAX);
+    let kind = (with_flags && is_small).then(|| std::fs::read_to_string(path).ok()).flatten();
+    if let Some(kind) = kind.as_deref().and_then(recognise::not_toml) {
+        return Some(format!("{shown} is {}: {}", kind.what, kind.next));
     }
     with_flags.then(|| {
         format!(
