@@ -134,7 +134,7 @@ fn read(
     measurements::check(&measured, problems);
     let enqueue_ms = measured.enqueue_ms();
     let named = measured.machines();
-    let Measurements { times, runs, files, hypervisors, notes: of_machines, .. } = measured;
+    let Measurements { times, runs, files, hypervisors, notes: of_machines, alarms, .. } = measured;
     let (fitted, checks): (Vec<_>, Vec<_>) = runs.into_iter().partition(|read| read.is_fitted);
     let own = |runs: Vec<ReadRun>| runs.into_iter().map(|read| read.run).collect::<Vec<_>>();
     let (runs, checks) = (own(fitted), own(checks));
@@ -214,6 +214,7 @@ fn read(
         runs,
         checks,
         queries_max: wishes.queries.unwrap_or(QUERIES),
+        alarms,
         notes: notes(&workload).into_iter().chain(of_machines).chain(speeds).collect(),
         workload,
     }))

@@ -37,6 +37,8 @@ pub(super) struct Measurements {
     pub(super) runs: Vec<ReadRun>,
     /// What the numbers of another machine are taken to mean: whole sentences.
     pub(super) notes: Vec<String>,
+    /// What of the figures is hardly right: whole sentences.
+    pub(super) alarms: Vec<String>,
     /// The foreign files by name.
     pub(super) files: Vec<(String, Arc<SourceFile>)>,
     /// The hypervisors in use.
@@ -55,6 +57,7 @@ impl Measurements {
             enqueued: Vec::new(),
             runs: Vec::new(),
             notes: Vec::new(),
+            alarms: Vec::new(),
             files: Vec::new(),
             hypervisors: Vec::new(),
         };
@@ -166,6 +169,7 @@ impl Measurements {
         let rows = match *kind {
             "csv" => parsed(&file, latency_csv::read, problems).map(|found| {
                 self.notes.push(as_understood(&name, &found));
+                self.alarms.extend(in_doubt(&name, &found));
                 self.notes.extend(passed_over(&name, &found.passed_over));
                 let rows = found.rows.into_iter();
                 rows.map(|row| (row.batch, row.ms, row.span)).collect::<Vec<_>>()
@@ -313,29 +317,42 @@ fn gpu_time(
 
 /// How batch times were understood, by the largest batch: whoever named the column wrongly sees it.
 fn as_understood(name: &str, found: &latency_csv::BatchTimes) -> String {
-    /// A batch that takes less, or a sample more, is rather a unit than a time.
-    const PLAUSIBLE_MS: [f64; 2] = [0.02, 1000.0];
-    let largest = found.rows.iter().max_by_key(|row| row.batch).expect("a file has rows");
-    let (batch, ms) = (largest.batch, largest.ms);
-    let per_sample = ms / f64::from(batch);
-    let other = match () {
-        () if per_sample > PLAUSIBLE_MS[1] && found.unit != "microseconds" => {
-            Some(("microseconds", "us"))
-        }
-        () if ms < PLAUSIBLE_MS[0] && found.unit != "milliseconds" => Some(("milliseconds", "ms")),
-        () if ms < PLAUSIBLE_MS[0] => Some(("seconds", "s")),
-        () => None,
-    };
-    let doubt = other.map_or(String::new(), |(unit, suffix)| {
-        format!("; WARNING: that is hardly the time of a batch; if these are {unit}, name the column latency_{suffix}")
-    });
+    let (batch, ms) = largest(found);
     format!(
-        "{name} is read in {}, by its column `{}`: a batch of {batch} takes {} ms, {} samples/s{doubt}",
+        "{name} is read in {}, by its column `{}`: a batch of {batch} takes {} ms, {} samples/s",
+        found.unit,
+        found.column,
+        rounded(ms),
+        rounded(1e3 * f64::from(batch) / ms)
+    )
+}
+
+fn largest(found: &latency_csv::BatchTimes) -> (u32, f64) {
+    let largest = found.rows.iter().max_by_key(|row| row.batch).expect("a file has rows");
+    (largest.batch, largest.ms)
+}
+
+/// A sentence where times are rather those of another unit: of 200 ms a sample few models of a server are,
+/// and no batch takes less than 20 us.
+fn in_doubt(name: &str, found: &latency_csv::BatchTimes) -> Option<String> {
+    const SAMPLE_MS: f64 = 200.0;
+    const BATCH_MS: f64 = 0.02;
+    let (batch, ms) = largest(found);
+    let per_sample = ms / f64::from(batch);
+    let (unit, suffix) = match () {
+        () if per_sample > SAMPLE_MS && found.unit == "milliseconds" => ("microseconds", "us"),
+        () if per_sample > SAMPLE_MS && found.unit != "microseconds" => ("milliseconds", "ms"),
+        () if ms < BATCH_MS && found.unit == "milliseconds" => ("seconds", "s"),
+        () if ms < BATCH_MS => ("milliseconds", "ms"),
+        () => return None,
+    };
+    Some(format!(
+        "{name}, read in {} by its column `{}`: a batch of {batch} takes {} ms, {} samples/s, which is hardly right; if these are {unit}, name the column latency_{suffix}",
         found.unit,
         found.column,
         rounded(ms),
         rounded(1e3 / per_sample)
-    )
+    ))
 }
 
 /// Columns of a file that say nothing here.

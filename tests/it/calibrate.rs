@@ -122,6 +122,7 @@ fn plan(runs: Vec<MeasuredRun>) -> CalibrationPlan {
         runs,
         checks: Vec::new(),
         queries_max: 1_000_000,
+        alarms: Vec::new(),
         notes: Vec::new(),
     }
 }
@@ -345,25 +346,23 @@ fn gpu_time_of_a_client_of_2019_is_that_of_the_server() {
 /// Microseconds under the name of milliseconds: what was understood is told, with what to write.
 #[test]
 fn batch_times_are_told_as_they_were_understood() {
-    let note = |csv: &str| {
+    let told = |csv: &str| {
         let (_folder, plan) = read_of(&[
             ("c.toml", "name = \"m\"\ngpu = \"a30\"\n[[times]]\ncsv = \"times.csv\"\n"),
             ("times.csv", csv),
         ]);
-        plan.unwrap_or_else(|error| panic!("{error}")).notes.join("\n")
+        let plan = plan.unwrap_or_else(|error| panic!("{error}"));
+        (plan.notes.join("\n"), fitted(&plan).alarms.join("\n"))
     };
-    let slip = note("batch,latency_ms\n1,2250\n8,8123\n");
-    assert!(
-        slip.contains(
-            "milliseconds, by its column `latency_ms`: a batch of 8 takes 8123 ms, 0.9849 samples/s"
-        ),
-        "{slip}"
-    );
-    assert!(slip.contains("if these are microseconds, name the column latency_us"), "{slip}");
-    let right = note("batch,latency_us,gpu\n1,2250,0\n8,8123,0\n");
-    assert!(right.contains("microseconds") && right.contains("takes 8.123 ms"), "{right}");
-    assert!(right.contains("columns passed over: gpu") && !right.contains("WARNING"), "{right}");
-    assert!(note("batch,ms\n1,0.004\n8,0.015\n").contains("if these are seconds"));
+    let (note, alarm) = told("batch,latency_ms\n1,2250\n8,8123\n");
+    let read =
+        "milliseconds, by its column `latency_ms`: a batch of 8 takes 8123 ms, 0.9849 samples/s";
+    assert!(note.contains(read), "{note}");
+    assert!(alarm.contains("if these are microseconds, name the column latency_us"), "{alarm}");
+    let (note, alarm) = told("batch,latency_us,gpu\n1,2250,0\n8,8123,0\n");
+    assert!(note.contains("microseconds") && note.contains("takes 8.123 ms"), "{note}");
+    assert!(note.contains("columns passed over: gpu") && alarm.is_empty(), "{note} {alarm}");
+    assert!(told("batch,ms\n1,0.004\n8,0.015\n").1.contains("if these are seconds"));
 }
 
 /// Runs that twice the start value cannot explain end at the range, far off, and say so first.

@@ -147,10 +147,12 @@ pub(super) fn results(
         .collect();
     let squares: f64 = errors.iter().map(|error| error * error).sum();
     let residual = (squares / errors.len().max(1) as f64).sqrt();
-    let mut alarms = fitted.alarms.clone();
+    let mut alarms = plan.alarms.clone();
+    alarms.extend(fitted.alarms.iter().cloned());
     alarms.extend(far_off(&runs, residual));
-    runs.extend(of_checks);
     let mut notes = plan.notes.clone();
+    notes.extend(of_checks.iter().filter_map(missed));
+    runs.extend(of_checks);
     notes.extend(fitted.notes.iter().cloned());
     CalibrationResults {
         schema_version: SCHEMA_VERSION,
@@ -214,6 +216,19 @@ fn far_off(runs: &[RunFit], residual: f64) -> Option<String> {
             worst.figure,
             run.row,
             residual * 100.0
+        )
+    })
+}
+
+/// A sentence about a compared run that is nothing like what the fit predicts.
+fn missed(run: &RunFit) -> Option<String> {
+    let counting = run.figures.iter().filter(|figure| noise_of(&figure.figure) <= 0.04);
+    let error = |figure: &&FigureFit| figure.error_percent.abs();
+    let worst = counting.max_by(|a, b| error(a).total_cmp(&error(b)))?;
+    (error(&worst) >= FAR_OFF).then(|| {
+        format!(
+            "{} was only compared, and the prediction of its {} is {:+.0} % off",
+            run.row, worst.figure, worst.error_percent
         )
     })
 }

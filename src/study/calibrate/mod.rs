@@ -47,6 +47,8 @@ pub struct CalibrationPlan {
     pub checks: Vec<MeasuredRun>,
     /// Most queries simulated of a run while searching.
     pub queries_max: u64,
+    /// What of the input is hardly right: whole sentences.
+    pub alarms: Vec<String>,
     /// What the reader of the input had to say: whole sentences.
     pub notes: Vec<String>,
 }
