@@ -257,7 +257,7 @@ fn the_number_of_vms_takes_in_what_phi_may_be() {
         replications: 1,
         ways: vec!["half".to_string(), "whole".to_string()],
     };
-    let found = most_vms(&plan, &make, &|_, _, _| {});
+    let found = most_vms(&plan, &make, &|_, _, _| {}, &|| false);
     assert_eq!((found.ways[0].vms, found.ways[0].vms_inputs), (0, Some([0, 1])));
     assert_eq!((found.ways[1].vms, found.ways[1].vms_inputs), (1, None));
     assert!(
@@ -292,7 +292,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
         gaps: Vec::new(),
         skipped: Vec::new(),
     };
-    let found = study::capacities(&plan, &|_, _, _| {});
+    let found = study::capacities(&plan, &|_, _, _| {}, &|| false);
     assert!(found.notes[0].contains("decides whether \"half\" or \"whole\""), "{:?}", found.notes);
     assert!(found.systems[1].capacity_per_s_between_inputs.is_none());
     // The variant is what its phi says: at phi 1 half a GPU takes 10 ms.
