@@ -224,7 +224,12 @@ impl Lookup<'_> {
         let text = &line.value.value;
         let found = number(text).filter(|found| keeps(*found));
         if found.is_none() {
-            self.problems.push(line.wrong(format!("`{key}` is {text}")).allowed(allowed));
+            let diagnostic = line.wrong(format!("`{key}` is {text}")).allowed(allowed);
+            let percent = number(text).filter(|_| allowed == PERCENTILES).and_then(of_fraction);
+            self.problems.push(match percent {
+                Some(percent) => diagnostic.help(percent),
+                None => diagnostic,
+            });
         }
         found
     }
