@@ -8,16 +8,17 @@ use crate::support::{cases, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
 use slicewise::formats::{
-    kubernetes, latency_csv, loadgen_log, mlperf_conf, request_trace, triton_config,
+    kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, perf_analyzer, request_trace,
+    triton_config, trtexec,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Reads a text as a file of one format.
-type Reader = fn(&Path) -> Result<(), LoadError>;
+pub(crate) type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-const FORMATS: [(&str, Reader); 7] = [
+pub(crate) const FORMATS: [(&str, Reader); 10] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("loadgen-log", |path| read_foreign(path, loadgen_log::read).map(|_| ())),
@@ -28,6 +29,9 @@ const FORMATS: [(&str, Reader); 7] = [
     ("mlperf-conf", |path| read_foreign(path, mlperf_conf::read).map(|_| ())),
     ("triton-config", |path| read_foreign(path, triton_config::read).map(|_| ())),
     ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
+    ("measured-csv", |path| read_foreign(path, measured_csv::read).map(|_| ())),
+    ("perf-analyzer", |path| read_foreign(path, perf_analyzer::read).map(|_| ())),
+    ("trtexec", |path| read_foreign(path, trtexec::read).map(|_| ())),
 ];
 
 fn files(folder: &str) -> Vec<PathBuf> {

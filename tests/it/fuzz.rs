@@ -1,0 +1,249 @@
+//! Every reader of text against inputs gone wrong: none may panic, hang or answer with a flood.
+//!
+//! `SLICEWISE_FUZZ=10000000 cargo test --test it fuzz -- --nocapture` tries so many in all and says
+//! how many each reader got; without it a few thousand are tried. A failure names the number of the
+//! input: `SLICEWISE_FUZZ_FROM=NUMBER SLICEWISE_FUZZ=1` repeats it alone. Overflow of arithmetic panics
+//! in this profile, and so does every assertion.
+
+use crate::dice::{Dice, spoilt};
+use crate::foreign::FORMATS;
+use crate::support::examples;
+use slicewise::config::{
+    Catalogue, CountFile, LoadError, LoadOptions, explain, load_calibration, load_task, nearest,
+    quoted,
+};
+use slicewise::units::{Bandwidth, Bytes, Share, SimDuration};
+use std::collections::BTreeMap;
+use std::fs;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+/// How many inputs all readers get together when nothing else is said.
+const INPUTS: u64 = 6_000;
+/// No input keeps a reader busy for longer. A test by the clock, but of a hang only: readers take
+/// microseconds.
+const HANG: Duration = Duration::from_secs(10);
+/// No answer is longer: fifty messages fill any terminal.
+const MESSAGE_MAX: usize = 200_000;
+
+/// A reader, by the name of what it reads, and texts to start from.
+struct Parser {
+    name: String,
+    seeds: Vec<Vec<u8>>,
+    read: Box<dyn Fn(&[u8])>,
+}
+
+/// Every file of a folder and of the folders in it, of any kind.
+fn files_below(folder: &str) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
+    let paths = entries.map(|entry| entry.unwrap().path());
+    let mut files: Vec<PathBuf> = paths
+        .flat_map(|path| match path.is_dir() {
+            true => files_below(path.to_str().unwrap()),
+            false => vec![path],
+        })
+        .collect();
+    files.sort();
+    files
+}
+
+/// Texts of these folders whose names end so.
+fn texts(folders: &[&str], ends: &[&str]) -> Vec<Vec<u8>> {
+    let files = folders.iter().flat_map(|folder| files_below(folder));
+    let wanted = files.filter(|file| {
+        let name = file.to_string_lossy();
+        !name.ends_with(".message") && ends.iter().any(|end| name.ends_with(end))
+    });
+    let texts = wanted.map(|file| fs::read(file).unwrap()).filter(|text| text.len() < 20_000);
+    texts.collect()
+}
+
+/// An answer, which must be a value or a message of some length.
+fn ends<T>(answer: Result<T, LoadError>) {
+    if let Err(error) = answer {
+        let message = error.to_string();
+        assert!(!message.is_empty() && message.len() < MESSAGE_MAX, "{} bytes", message.len());
+        let raw = |letter: char| letter.is_control() && letter != '\n';
+        assert!(!message.contains(raw), "a control character in {message:?}");
+    }
+}
+
+/// Every reader. The formats of other programs come from their table, keys of scenarios from the
+/// seeds, which the documents and the good files keep complete.
+fn parsers(folder: &Path) -> Vec<Parser> {
+    let mut parsers = Vec::new();
+    let mut add = |name: &str, seeds: Vec<Vec<u8>>, read: Box<dyn Fn(&[u8])>| {
+        assert!(!seeds.is_empty(), "nothing to start from for {name}");
+        parsers.push(Parser { name: name.to_string(), seeds, read });
+    };
+    // A place of its own for every reader: they are told by a path.
+    let place = |name: &str| folder.join(name);
+    for (name, read) in FORMATS {
+        let good = format!("tests/formats/{name}");
+        let bad = format!("tests/bad/formats/{name}");
+        let seeds = texts(&[&good, &bad], &[""]);
+        let path = place(name);
+        add(
+            name,
+            seeds,
+            Box::new(move |bytes| {
+                fs::write(&path, bytes).unwrap();
+                ends(read(&path));
+            }),
+        );
+    }
+    // Scenarios that name files name these.
+    for kind in ["request-trace", "mlperf-conf"] {
+        fs::create_dir_all(folder.join("formats").join(kind)).unwrap();
+        for file in files_below(&format!("tests/formats/{kind}")) {
+            let name = file.file_name().unwrap();
+            fs::copy(&file, folder.join("formats").join(kind).join(name)).unwrap();
+        }
+    }
+    let scenarios_at = folder.join("scenarios");
+    fs::create_dir_all(&scenarios_at).unwrap();
+    let catalogue = Catalogue::load(None).unwrap();
+    let mut scenarios = texts(&["scenarios", "tests/good", "tests/bad"], &[".toml"]);
+    scenarios.extend(examples().into_iter().map(String::into_bytes));
+    let options = LoadOptions::new(catalogue.clone());
+    let (path, chosen) = (scenarios_at.join("scenario.toml"), options.clone());
+    add(
+        "scenario",
+        scenarios.clone(),
+        Box::new(move |bytes| {
+            fs::write(&path, bytes).unwrap();
+            ends(load_task(&path, &chosen));
+        }),
+    );
+    let (path, chosen) = (scenarios_at.join("explained.toml"), options.clone());
+    add(
+        "scenario, explained",
+        scenarios.clone(),
+        Box::new(move |bytes| {
+            fs::write(&path, bytes).unwrap();
+            ends(explain(&path, &chosen));
+        }),
+    );
+    let (path, chosen) = (scenarios_at.join("counted.toml"), options.clone());
+    add(
+        "scenario, VMs counted",
+        scenarios,
+        Box::new(move |bytes| {
+            fs::write(&path, bytes).unwrap();
+            ends(CountFile::load(&path, &chosen, None));
+        }),
+    );
+    let (path, chosen) = (scenarios_at.join("set.toml"), options.clone());
+    fs::write(&path, fs::read("tests/good/sharing.toml").unwrap()).unwrap();
+    let set =
+        ["vm.vcpus=8", "vm[0].server={ batch_max = 8 }", "sharing.slice=\"2 ms\"", "title='a'"];
+    add(
+        "--set",
+        set.iter().map(|set| set.as_bytes().to_vec()).collect(),
+        Box::new(move |bytes| {
+            let set = vec![String::from_utf8_lossy(bytes).into_owned()];
+            ends(load_task(&path, &LoadOptions { set, ..chosen.clone() }));
+        }),
+    );
+    let (path, chosen) = (place("calibration.toml"), options);
+    for file in files_below("tests/bad-calibration") {
+        fs::copy(&file, folder.join(file.file_name().unwrap())).unwrap();
+    }
+    add(
+        "calibration",
+        texts(&["scenarios/calibration", "tests/bad-calibration"], &[".toml"]),
+        Box::new(move |bytes| {
+            fs::write(&path, bytes).unwrap();
+            ends(load_calibration(&path, &chosen));
+        }),
+    );
+    for kind in ["gpus", "hosts", "hypervisors", "workloads"] {
+        let below = format!("configs/{kind}");
+        let configs = folder.join(format!("configs-{kind}"));
+        fs::create_dir_all(configs.join(kind)).unwrap();
+        let file = configs.join(kind).join("own.toml");
+        add(
+            &format!("catalogue, {kind}"),
+            texts(&[&below, "tests/bad"], &[".toml"]),
+            Box::new(move |bytes| {
+                fs::write(&file, bytes).unwrap();
+                ends(Catalogue::load(Some(&configs)));
+            }),
+        );
+    }
+    let quantities = ["2.5 ms", "1e3s", "40 GiB", "24 GB/s", "44 %", "0.44", "10min", "1_000us"];
+    add(
+        "quantities",
+        quantities.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        Box::new(|bytes| {
+            let text = String::from_utf8_lossy(bytes);
+            let shown = [
+                text.parse::<SimDuration>().map(|span| span.to_string()),
+                text.parse::<Bytes>().map(|bytes| bytes.to_string()),
+                text.parse::<Bandwidth>().map(|speed| speed.to_string()),
+                text.parse::<Share>().map(|share| share.to_string()),
+            ];
+            assert!(shown.iter().flatten().all(|shown| !shown.contains("NaN")));
+            let _ = nearest(&text, ["a100-pcie-40gb", "bert-99"]);
+            assert!(quoted(&text).len() < 1_000);
+        }),
+    );
+    parsers
+}
+
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.replace('_', "").parse().ok()
+}
+
+#[test]
+fn fuzz_no_input_stops_a_reader() {
+    let folder = tempfile::tempdir().unwrap();
+    let parsers = parsers(folder.path());
+    let (inputs, first) =
+        (number("SLICEWISE_FUZZ").unwrap_or(INPUTS), number("SLICEWISE_FUZZ_FROM").unwrap_or(0));
+    let mut tried: BTreeMap<&str, (u64, Duration)> = BTreeMap::new();
+    let mut wrong = Vec::new();
+    for input in first..first + inputs {
+        let parser = &parsers[(input % parsers.len() as u64) as usize];
+        let bytes = spoilt(&mut Dice::of(1, input), &parser.seeds);
+        let start = Instant::now();
+        let outcome = catch_unwind(AssertUnwindSafe(|| (parser.read)(&bytes)));
+        let taken = start.elapsed();
+        let row = tried.entry(&parser.name).or_default();
+        *row = (row.0 + 1, row.1.max(taken));
+        let text = String::from_utf8_lossy(&bytes);
+        if let Err(panic) = outcome {
+            let why = panic.downcast_ref::<String>().map_or("", String::as_str);
+            wrong.push(format!("input {input} ({}): {why}\n{text:?}", parser.name));
+        } else if taken > HANG {
+            wrong.push(format!("input {input} ({}) took {taken:?}\n{text:?}", parser.name));
+        }
+        if wrong.len() >= 20 {
+            break;
+        }
+    }
+    for (name, (inputs, longest)) in &tried {
+        println!("{inputs:>9} inputs  {longest:>10.1?} at most  {name}");
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+/// A format without a row in the table would be read by nobody's tests.
+#[test]
+fn every_foreign_format_is_in_the_table() {
+    // One module reads what is told apart by its content.
+    const OF_SEVERAL: [(&str, [&str; 2]); 1] = [("kubernetes", ["mig-parted", "device-plugin"])];
+    let text = fs::read_to_string("src/formats/mod.rs").unwrap();
+    let modules = text.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';'));
+    for module in modules {
+        let several = OF_SEVERAL.iter().find(|(name, _)| *name == module);
+        let names = several.map_or(vec![module.replace('_', "-")], |(_, names)| {
+            names.map(str::to_string).to_vec()
+        });
+        for name in names {
+            let known = FORMATS.iter().any(|(format, _)| *format == name);
+            assert!(known, "formats::{module} has no row `{name}` in tests/it/foreign.rs");
+        }
+    }
+}
