@@ -58,7 +58,7 @@
 //! | 3 | [`loadgen`], [`host`], [`gpu`], [`record`] | its parts |
 //! | 2 | [`spec`] | the nouns: an [`Experiment`](spec::Experiment) is all that one run needs |
 //! | 1 | [`engine`], [`queueing`] | events, chance, stations; no word about GPUs |
-//! | 0 | [`units`] | quantities |
+//! | 0 | [`units`], [`shown`], [`suggest`] | quantities; text fit to be shown; "did you mean" |
 
 pub mod cli;
 pub mod config;
@@ -71,6 +71,7 @@ pub mod platform;
 pub mod queueing;
 pub mod record;
 pub mod report;
+pub mod shown;
 pub mod spec;
 pub mod study;
 pub mod suggest;

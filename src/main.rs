@@ -2,12 +2,15 @@
 //!
 //! All of it is in the library's `cli`; here are only the error and the exit code.
 
-use clap::Parser;
-use slicewise::cli::{self, Cli};
+use slicewise::cli;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    match cli::run(Cli::parse()) {
+    let command = match cli::command_line() {
+        Ok(command) => command,
+        Err(code) => return code,
+    };
+    match cli::run(command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print();

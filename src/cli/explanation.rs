@@ -4,6 +4,7 @@
 
 use super::{Failure, output};
 use crate::config::{Explained, Explanation, Said, Section};
+use crate::shown::{in_json, shown};
 use std::path::Path;
 
 /// Longer values are cut in the text; JSON has them whole.
@@ -21,7 +22,7 @@ pub(super) fn print(
     }
     if json {
         let text = serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?;
-        return output::data(&(text + "\n"));
+        return output::data(&(in_json(text) + "\n"));
     }
     let texts: Vec<String> = all.iter().map(text).collect();
     output::data(&texts.join("\n"))
@@ -44,9 +45,9 @@ fn text(explanation: &Explanation) -> String {
     let values = || explanation.sections.iter().flat_map(|section| &section.values);
     let key_width = values().map(|one| one.key.chars().count()).max().unwrap_or(0);
     let value_width = values().map(|one| cut(&one.value).chars().count()).max().unwrap_or(0);
-    let mut text = format!("{}\n", explanation.name);
+    let mut text = format!("{}\n", shown(&explanation.name));
     for section in &explanation.sections {
-        text.push_str(&format!("\n{}\n", section.title));
+        text.push_str(&format!("\n{}\n", shown(&section.title)));
         for one in &section.values {
             let (value, origin) = (cut(&one.value), words(&one.origin));
             let line = format!("  {:key_width$}  {value:value_width$}  {origin}", one.key);
@@ -57,16 +58,11 @@ fn text(explanation: &Explanation) -> String {
 }
 
 fn cut(value: &str) -> String {
-    let value: String = value.chars().flat_map(escaped).collect();
+    let value = shown(value);
     match value.chars().count() > VALUE_WIDTH {
         true => value.chars().take(VALUE_WIDTH - 3).chain("...".chars()).collect(),
-        false => value,
+        false => value.into_owned(),
     }
-}
-
-/// Text of a file that cannot drive a terminal.
-fn escaped(c: char) -> Vec<char> {
-    if c.is_control() { c.escape_debug().collect() } else { vec![c] }
 }
 
 /// `preset mlperf-bert`, `my-vm.toml:12:9`, `workload bert-99, fitted: MLPerf ...`.
@@ -83,6 +79,5 @@ fn words(said: &Said) -> String {
         format!(": {}", source.strip_prefix(&repeated).unwrap_or(source))
     });
     let source = source.unwrap_or_default();
-    let text = format!("{place}{known}{source}");
-    text.chars().flat_map(escaped).collect()
+    shown(&format!("{place}{known}{source}")).into_owned()
 }

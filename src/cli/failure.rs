@@ -4,6 +4,7 @@
 
 use crate::config::{Diagnostic, LoadError};
 use crate::report::FolderError;
+use crate::shown::{painted, shown_lines};
 use std::process::ExitCode;
 
 /// Why a command failed.
@@ -70,13 +71,13 @@ impl Failure {
 }
 
 fn tell_error(message: &str) {
-    tell(&format!("\u{1b}[1;31merror\u{1b}[0m: {message}"));
+    tell(&format!("\u{1b}[1;31merror\u{1b}[0m: {}", shown_lines(message)));
 }
 
 /// A line on standard error, colours only where they show; nobody is left to tell if it is closed.
 fn tell(line: &str) {
     use std::io::Write;
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", painted(line));
 }
 
 impl From<LoadError> for Failure {

@@ -399,6 +399,18 @@ Exit codes:
   3  some points could not be: their rows say why; the others are there
   130, 143  interrupted; what is finished is kept";
 
+/// What the command line says; else the exit code, help or the mistake having been told. A mistake
+/// repeats what was typed, which may be anything.
+pub fn command_line() -> Result<Cli, std::process::ExitCode> {
+    Cli::try_parse().map_err(|error| {
+        match error.use_stderr() {
+            true => output::message(error.render().ansi().to_string().trim_end()),
+            false => drop(error.print()),
+        }
+        u8::try_from(error.exit_code()).unwrap_or(2).into()
+    })
+}
+
 /// Does what the command line says.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.color {

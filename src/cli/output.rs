@@ -1,15 +1,17 @@
 //! Standard output and standard error, for all commands.
 //!
-//! Nothing else in the program prints.
+//! Nothing else in the program prints, but for errors (`failure`). Whatever a text from outside slipped
+//! into what is printed, only colours pass.
 
 use super::Failure;
+use crate::shown::painted;
 use anyhow::Context;
 use std::io::{ErrorKind, Read, Write};
 
 /// Writes data to standard output, without colours where they would not show.
 pub(super) fn data(text: &str) -> Result<(), Failure> {
     let mut stdout = anstream::stdout();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout.write_all(painted(text).as_bytes()).and_then(|()| stdout.flush()) {
         Err(error) if error.kind() == ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
         other => Ok(other.context("cannot write to standard output")?),
     }
@@ -26,5 +28,5 @@ pub(super) fn copy(mut data: impl Read) -> Result<(), Failure> {
 
 /// Writes a message to standard error; one that cannot be shown is not worth failing for.
 pub(super) fn message(line: &str) {
-    let _ = writeln!(anstream::stderr(), "{line}");
+    let _ = writeln!(anstream::stderr(), "{}", painted(line));
 }

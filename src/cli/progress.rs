@@ -3,6 +3,7 @@
 //!
 //! It measures nothing but time; the study says how far it is.
 
+use crate::shown::shown;
 use super::output;
 use crate::units::SimDuration;
 use indicatif::{ProgressBar, ProgressStyle};
@@ -44,7 +45,7 @@ impl Progress {
     pub(super) fn set(&self, done: u64, all: u64, doing: &str) {
         self.0.set_length(all);
         self.0.set_position(done);
-        self.0.set_message(doing.to_string());
+        self.0.set_message(shown(doing).into_owned());
     }
 
     /// Takes the bar off the screen.

@@ -4,6 +4,7 @@
 
 use super::answers::Answers;
 use crate::formats::Fault;
+use crate::shown::{shown, shown_lines};
 use crate::study::Obstacle;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
@@ -179,30 +180,58 @@ impl Diagnostic {
     /// The message as people read it, without a line feed at the end.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
+        let (title, path) = (shown_lines(&self.title), shown(self.path()));
+        let label = shown(&self.label);
+        let quoted = match &self.place {
+            Place::Spot(spot) => Some(Quoted::of(spot)),
+            _ => None,
+        };
         let group = match &self.place {
-            Place::Spot(spot) => self.group().element(self.snippet(spot)),
-            Place::Path(path, place) => {
-                let origin = Origin::path(path.as_str());
+            Place::Spot(_) => {
+                let quoted = quoted.as_ref().expect("a place in a text is quoted");
+                self.group(&title).element(quoted.snippet(&path, &label))
+            }
+            Place::Path(_, place) => {
+                let origin = Origin::path(&*path);
                 let origin = match place {
                     Some((line, column)) => origin.line(*line).char_column(*column),
                     None => origin,
                 };
-                self.group().element(origin)
+                self.group(&title).element(origin)
             }
-            Place::Nowhere => self.group(),
+            Place::Nowhere => self.group(&title),
         };
-        let notes =
-            self.notes.iter().map(|(name, text)| Level::NOTE.with_name(*name).message(text));
+        let notes = self.notes.iter().map(|(name, text)| (*name, shown_lines(text)));
+        let notes: Vec<_> = notes.collect();
+        let notes = notes.iter().map(|(name, text)| Level::NOTE.with_name(*name).message(&**text));
         renderer.render(&[group.elements(notes)])
     }
 
-    fn group(&self) -> Group<'_> {
+    fn group<'a>(&self, title: &'a str) -> Group<'a> {
         let level = if self.warning { Level::WARNING } else { Level::ERROR };
-        Group::with_title(level.primary_title(self.title.as_str()))
+        Group::with_title(level.primary_title(title))
     }
 
+    /// The path of the file, empty where there is none.
+    fn path(&self) -> &str {
+        match &self.place {
+            Place::Spot(spot) => &spot.file.path,
+            Place::Path(path, _) => path,
+            Place::Nowhere => "",
+        }
+    }
+}
+
+/// A line as it may be shown, and where the place is in it.
+struct Quoted {
+    line: String,
+    number: usize,
+    marked: Range<usize>,
+}
+
+impl Quoted {
     /// The first line of the place, so that a long file costs nothing to quote from.
-    fn snippet<'a>(&'a self, spot: &'a Spot) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+    fn of(spot: &Spot) -> Self {
         let text = &spot.file.text;
         let start = floor_char(text, spot.span.start);
         let line_start = text[..start].rfind('\n').map_or(0, |at| at + 1);
@@ -212,13 +241,28 @@ impl Diagnostic {
         let end = floor_char(text, spot.span.end).clamp(start, line_end);
         let line = text[line_start..line_end].trim_end_matches('\r');
         let clip = |at: usize| (at - line_start).min(line.len());
-        let annotation = AnnotationKind::Primary.span(clip(start)..clip(end));
-        let annotation =
-            if self.label.is_empty() { annotation } else { annotation.label(self.label.as_str()) };
-        Snippet::source(line)
-            .path(spot.file.path.as_str())
-            .line_start(text[..line_start].matches('\n').count() + 1)
-            .annotation(annotation)
+        // Tabs are the renderer's business: it knows how wide they are.
+        let escaped = |part: &str| {
+            let parts: Vec<_> = part.split('\t').map(shown).collect();
+            parts.join("\t")
+        };
+        let mut shown_line = escaped(&line[..clip(start)]);
+        let from = shown_line.len();
+        shown_line.push_str(&escaped(&line[clip(start)..clip(end)]));
+        let marked = from..shown_line.len();
+        shown_line.push_str(&escaped(&line[clip(end)..]));
+        let number = text[..line_start].matches('\n').count() + 1;
+        Self { line: shown_line, number, marked }
+    }
+
+    fn snippet<'a>(
+        &'a self,
+        path: &'a str,
+        label: &'a str,
+    ) -> Snippet<'a, annotate_snippets::Annotation<'a>> {
+        let annotation = AnnotationKind::Primary.span(self.marked.clone());
+        let annotation = if label.is_empty() { annotation } else { annotation.label(label) };
+        Snippet::source(&*self.line).path(path).line_start(self.number).annotation(annotation)
     }
 }
 

@@ -3,6 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, table, workload_file};
+use crate::shown::in_json;
 use crate::spec::Workload;
 use crate::study::CalibrationResults;
 use std::fmt::Display;
@@ -86,7 +87,7 @@ fn remarks(results: &CalibrationResults) -> Vec<String> {
 
 /// The results as one JSON document.
 pub fn document(results: &CalibrationResults) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(results)? + "\n")
+    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
 }
 
 fn figures(results: &CalibrationResults) -> anyhow::Result<Vec<u8>> {

@@ -3,6 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, charts, plot, table};
+use crate::shown::in_json;
 use crate::study::{CapacityResults, Ended, Interval};
 
 /// Every file, made in memory. The same results give the same bytes.
@@ -24,7 +25,7 @@ pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
 
 /// The results as one JSON document.
 pub fn document(results: &CapacityResults) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(results)? + "\n")
+    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
 }
 
 /// The word for how a search ended, as the document has it.

@@ -3,6 +3,7 @@
 //! It leaves out what is a list of its own: stages, cards, comparisons and facts are in JSON only.
 
 use super::{File, Format};
+use crate::shown::shown;
 use crate::study::{Interval, Results, RunResult, Side, VmResult};
 
 /// The format's entry in the table.
@@ -129,10 +130,11 @@ fn standing(origin: crate::study::Origin) -> &'static str {
     }
 }
 
-/// A text that no spreadsheet takes for a formula.
+/// A text that no spreadsheet takes for a formula and no terminal for a command.
 pub(super) fn harmless(text: &str) -> String {
     let formula = text.starts_with(['=', '+', '-', '@', '\t', '\r']);
-    if formula { format!("'{text}") } else { text.to_string() }
+    let text = shown(text);
+    if formula { format!("'{text}") } else { text.into_owned() }
 }
 
 /// Cells with the names of their columns.

@@ -3,6 +3,7 @@
 //! It adds, drops and renames nothing.
 
 use super::{File, Format};
+use crate::shown::in_json;
 use crate::study::Results;
 
 /// The format's entry in the table.
@@ -18,7 +19,7 @@ fn file(results: &Results) -> anyhow::Result<File> {
 
 /// The document as indented JSON, its last line ended. Figures that are no number become `null`.
 pub fn document(results: &Results) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(results)? + "\n")
+    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@
 //! only where LoadGen has its scenario.
 
 use super::{File, Format};
+use crate::shown::{file_part, shown_lines};
 use crate::study::{Results, RunResult, Side, Tool, VmResult};
 use std::fmt::Write;
 
@@ -32,7 +33,7 @@ fn name(run: &RunResult, runs: usize) -> String {
     };
     match runs {
         1 => "simulated_log_summary.txt".to_string(),
-        _ => format!("simulated_log_summary-{}-{side}.txt", run.name),
+        _ => format!("simulated_log_summary-{}-{side}.txt", file_part(&run.name)),
     }
 }
 
@@ -74,7 +75,7 @@ fn head(text: &mut String, title: &str) {
 }
 
 fn line(text: &mut String, line: &str) {
-    writeln!(text, "{line}").expect("a text takes every line");
+    writeln!(text, "{}", shown_lines(line)).expect("a text takes every line");
 }
 
 /// The figure that is the result of the scenario.

@@ -2,6 +2,7 @@
 //!
 //! It does not round what goes into JSON or CSV; those carry the full figure.
 
+use crate::shown::shown;
 use crate::study::Origin;
 
 /// A rate per second with about five digits: `97.31`, `7800.6`, `764556`.
@@ -56,25 +57,26 @@ pub(super) fn mark(origin: Origin) -> &'static str {
     }
 }
 
-/// A text of at most `count` characters, the rest told by an ellipsis.
+/// A text of at most `count` characters as it may be shown, the rest told by an ellipsis.
 pub(super) fn clip(text: &str, count: usize) -> String {
+    let text = &*shown(text);
     if text.chars().count() <= count {
         return text.to_string();
     }
     text.chars().take(count - 1).chain(['…']).collect()
 }
 
-/// Breaks a text at spaces so that no line passes `width` characters, later lines indented.
+/// Breaks a text as it may be shown at spaces so that no line passes `width` characters, later lines indented.
 pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace() {
+    for word in text.split_whitespace().map(shown) {
         let line = lines.last_mut().expect("there is always a line");
         let start = line.is_empty() || *line == indent;
         if !start && line.chars().count() + 1 + word.chars().count() > width {
             lines.push(format!("{indent}{word}"));
         } else {
             line.push_str(if start { "" } else { " " });
-            line.push_str(word);
+            line.push_str(&word);
         }
     }
     lines.join("\n")

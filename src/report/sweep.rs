@@ -5,6 +5,7 @@
 //! one that cannot exist by design a row that says so. Rows are written as they come, never held.
 
 use super::csv::harmless;
+use crate::shown::in_json;
 use super::folder::Folder;
 use super::{charts, plot, table};
 use crate::spec::Sweep;
@@ -57,7 +58,8 @@ impl<'f> SweepFiles<'f> {
             self.has_head = true;
         }
         self.csv.write_record(row.0.iter().map(|(_, cell)| csv_cell(cell))).with_context(cannot)?;
-        serde_json::to_writer(&mut self.lines, &row).with_context(cannot)?;
+        let line = in_json(serde_json::to_string(&row).with_context(cannot)?);
+        self.lines.write_all(line.as_bytes()).with_context(cannot)?;
         self.lines.write_all(b"\n").with_context(cannot)
     }
 
@@ -225,7 +227,7 @@ fn write_document(
         "notes": results.notes,
         "leans_on": results.leans_on,
     });
-    let head = serde_json::to_string_pretty(&head)?;
+    let head = in_json(serde_json::to_string_pretty(&head)?);
     let head = head.trim_end().trim_end_matches('}').trim_end();
     write!(document, "{head},\n  \"rows\": [")?;
     let mut between = "\n    ";

@@ -3,6 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, charts, plot, table, workload_file};
+use crate::shown::in_json;
 use crate::spec::Workload;
 use crate::study::{JudgedRow, ValidationResults};
 
@@ -48,7 +49,7 @@ const PAGE: &str = include_str!("validation.md");
 
 /// The results as one JSON document.
 pub fn document(results: &ValidationResults) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(results)? + "\n")
+    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
 }
 
 fn rows(results: &ValidationResults) -> anyhow::Result<Vec<u8>> {

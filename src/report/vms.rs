@@ -3,6 +3,7 @@
 
 use super::csv::harmless;
 use super::{File, charts, plot, table};
+use crate::shown::in_json;
 use crate::study::{Obstacle, VmResults, ranges};
 
 /// Every file, made in memory. The same results give the same bytes.
@@ -19,7 +20,7 @@ pub fn files(results: &VmResults) -> anyhow::Result<Vec<File>> {
 
 /// The results as one JSON document.
 pub fn document(results: &VmResults) -> anyhow::Result<String> {
-    Ok(serde_json::to_string_pretty(results)? + "\n")
+    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
 }
 
 /// The word of an obstacle, as the document has it.

@@ -2,6 +2,7 @@
 //!
 //! The catalogue reads it back; nothing is added, and nothing is left out but comments.
 
+use crate::shown::{is_harmful, shown};
 use crate::spec::{Fact, ServiceAlternative, ServiceTime, SizeDistribution, Standing, Workload};
 use crate::spec::{PhiTable, WorkTable};
 use crate::units::{Bytes, Share, SimDuration};
@@ -11,7 +12,7 @@ use std::fmt::Write;
 pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]) -> String {
     let mut file = Writer::default();
     for line in remarks {
-        file.line(&format!("# {}", line.replace(char::is_control, " ")));
+        file.line(&format!("# {}", shown(line)));
     }
     let w = workload;
     file.line(&format!("name = {}", quoted(&w.name)));
@@ -254,5 +255,14 @@ fn bytes_text(bytes: Bytes) -> String {
 }
 
 fn quoted(text: &str) -> String {
-    toml::Value::String(text.to_string()).to_string()
+    if !text.contains(is_harmful) {
+        return toml::Value::String(text.to_string()).to_string();
+    }
+    // What TOML would leave raw in a string, or only has in the long form of one.
+    let letters = text.chars().map(|letter| match letter {
+        '"' | '\\' => format!("\\{letter}"),
+        letter if is_harmful(letter) => format!("\\U{:08X}", letter as u32),
+        letter => letter.to_string(),
+    });
+    format!("\"{}\"", letters.collect::<String>())
 }

@@ -4,8 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Modules by floor, and the modules of the same floor that each may use besides.
-const FLOORS: [(&str, u8, &[&str]); 16] = [
+const FLOORS: [(&str, u8, &[&str]); 17] = [
     ("units", 0, &[]),
+    ("shown", 0, &[]),
     ("suggest", 0, &[]),
     ("engine", 1, &[]),
     ("queueing", 1, &["engine"]),

@@ -7,6 +7,7 @@ mod conformance;
 mod diagnostics;
 mod dice;
 mod effects;
+mod escapes;
 mod explain;
 mod foreign;
 mod fuzz;

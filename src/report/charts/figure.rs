@@ -119,7 +119,7 @@ impl Figure {
     ) -> &mut Label {
         self.marks.push(Mark::Text(Label {
             at,
-            text: text.to_string(),
+            text: crate::shown::shown(text).into_owned(),
             size,
             bold: false,
             lean,

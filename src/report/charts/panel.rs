@@ -5,6 +5,7 @@
 use super::super::number::{clip, plain, wrap};
 use super::figure::{Colour, Figure, Lean, Mark, Sign, colour, size};
 use super::scale::Scale;
+use crate::shown::shown;
 use crate::spec::ParameterValue;
 use crate::study::Interval;
 
@@ -250,6 +251,7 @@ fn line(
 
 /// A name in at most three lines of text.
 fn name_rows(name: &str) -> Vec<String> {
+    let name = &*shown(name);
     let fits = name.chars().count() <= LETTERS;
     let parts: Vec<&str> = if fits { vec![name] } else { name.split_inclusive(", ").collect() };
     let text: Vec<String> = parts.iter().map(|part| wrap(part, LETTERS, "")).collect();

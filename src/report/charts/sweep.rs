@@ -6,6 +6,7 @@
 use super::super::number::{clip, plain};
 use super::figure::Figure;
 use super::panel::{self, Along, Panel, Place, Series};
+use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 
 /// More lines than this are not told apart.
@@ -30,13 +31,10 @@ pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item =
 
 /// A name fit for a file, told apart from those of earlier groups.
 fn file_name(kind: &str, group: &str, earlier: &[&str]) -> String {
-    let fit = |name: &str| -> String {
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };
-        name.chars().map(plain).collect()
-    };
-    let twins = earlier.iter().filter(|other| fit(other) == fit(group)).count();
-    let suffix = if twins > 0 { format!("-{}", twins + 1) } else { String::new() };
-    format!("{kind}-{}{suffix}", fit(group))
+    let twins = earlier.iter().filter(|other| file_part(other) == file_part(group)).count();
+    // No part has a dot, so that a twin's name is no other group's.
+    let suffix = if twins > 0 { format!(".{}", twins + 1) } else { String::new() };
+    format!("{kind}-{}{suffix}", file_part(group))
 }
 
 /// p99 above p50 of one group; nothing for Offline, whose latencies are times within one huge query.

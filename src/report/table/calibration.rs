@@ -4,6 +4,7 @@
 use super::super::number::{latency, percent, plain, rate, wrap};
 use super::grid::{Column, Grid};
 use super::{WIDTH, notes};
+use crate::shown::{shown, shown_lines};
 use crate::study::{CalibrationResults, FigureFit, ParameterResult};
 
 /// The whole text.
@@ -17,7 +18,8 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
         plain(results.residual * 100.0)
     );
     let blocks = [
-        format!("{}\n", results.title),
+        format!("{}
+", shown(&results.title)),
         alarms(results),
         runs(results),
         wrap(&said, WIDTH, "") + "\n" + &wrap(&residual, WIDTH, "") + "\n",
@@ -33,7 +35,7 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
         ),
     ];
     let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// Why the numbers are not to be trusted, before anything else.

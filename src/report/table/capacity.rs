@@ -2,6 +2,7 @@
 
 use super::super::number::{rate, wrap};
 use super::grid::{Column, Grid};
+use crate::shown::{shown, shown_lines};
 use super::{WIDTH, footer_of, gap, notes};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
@@ -60,7 +61,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         false => said,
     };
     let mut blocks = vec![
-        format!("{}\n", results.title),
+        format!("{}\n", shown(&results.title)),
         grid.finish(),
         wrap(&said, WIDTH, "") + "\n",
         limits(results),
@@ -73,7 +74,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
     let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
     blocks.push(footer_of(&results.leans_on, "capacity.json", made, &results.tool));
     blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// What the columns of the inputs mean.

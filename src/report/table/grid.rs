@@ -2,6 +2,7 @@
 //!
 //! It knows nothing of results; what stands in the cells is its callers' affair.
 
+use crate::shown::shown;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 /// Which way a column's cells lean, and how far it stands off its left neighbour.
@@ -32,10 +33,10 @@ impl Grid {
         Self { table, columns: columns.iter().map(|(_, column)| *column).collect() }
     }
 
-    /// Adds a line of cells, one per column.
+    /// Adds a line of cells, one per column, as they may be shown.
     pub(crate) fn line(&mut self, cells: Vec<String>) {
         assert_eq!(cells.len(), self.columns.len(), "a line has one cell per column");
-        self.table.add_row(cells);
+        self.table.add_row(cells.iter().map(|cell| shown(cell)));
     }
 
     /// Adds an empty line.

@@ -22,6 +22,7 @@ pub use vms::render_vms;
 
 use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};
+use crate::shown::{shown, shown_lines};
 use crate::spec::Standing;
 use crate::study::{FactUse, Results, Tool};
 pub(crate) use grid::{Column, Grid};
@@ -41,7 +42,7 @@ pub fn render(results: &Results) -> String {
     let published = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.published.is_some());
     let table =
         if published { runs::against_published(results) } else { runs::plain_runs(results) };
-    let mut blocks = vec![format!("{}\n", results.title), table];
+    let mut blocks = vec![format!("{}\n", shown(&results.title)), table];
     if published {
         blocks.push(LEGEND.to_string());
     }
@@ -51,7 +52,7 @@ pub fn render(results: &Results) -> String {
     blocks.extend([failed(results), notes(&results.notes)]);
     blocks.push(footer(results));
     blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// What the letters of the table mean.

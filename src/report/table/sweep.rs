@@ -5,6 +5,7 @@
 use super::super::number::{latency, rate, wrap};
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, notes};
+use crate::shown::{shown, shown_lines};
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
 use std::collections::BTreeMap;
@@ -18,7 +19,7 @@ const LINES_MAX: usize = 1000;
 /// The whole text.
 pub fn render_sweep(results: &SweepResults) -> String {
     let sweep = &results.sweep;
-    let mut blocks = vec![format!("{}\n", sweep.title), points(results)];
+    let mut blocks = vec![format!("{}\n", shown(&sweep.title)), points(results)];
     if sweep.replications > 1 {
         let text = format!(
             "Means of {} replications; ± is half the 95 % confidence interval (Student).",
@@ -30,7 +31,7 @@ pub fn render_sweep(results: &SweepResults) -> String {
     let made = (sweep.seed, sweep.name.as_str(), sweep.hash.as_str());
     blocks.push(footer_of(&results.leans_on, "sweep.json", made, &results.tool));
     blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// Which columns a sweep needs.

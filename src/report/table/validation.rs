@@ -5,6 +5,7 @@
 use super::super::number::{latency, percent, wrap};
 use super::WIDTH;
 use super::grid::{Column, Grid};
+use crate::shown::shown_lines;
 use crate::study::{Group, JudgedRow, ValidationResults};
 
 /// The whole text.
@@ -26,7 +27,7 @@ pub fn render_validation(results: &ValidationResults) -> String {
     ];
     blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
     blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// A part as a percentage of one decimal, or a dash.

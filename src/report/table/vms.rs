@@ -4,16 +4,17 @@ use super::super::number::{plain, vms, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
 use super::{WIDTH, footer_of, notes};
+use crate::shown::{shown, shown_lines};
 use crate::study::{VmResults, WayResult, ranges};
 
 /// The whole text.
 pub fn render_vms(results: &VmResults) -> String {
-    let mut blocks = vec![format!("{}\n", results.title), ways(results), said(results)];
+    let mut blocks = vec![format!("{}\n", shown(&results.title)), ways(results), said(results)];
     blocks.extend([stops(results), notes(&results.notes)]);
     let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
     blocks.push(footer_of(&results.leans_on, "vms.json", made, &results.tool));
     blocks.retain(|block| !block.is_empty());
-    blocks.join("\n")
+    shown_lines(&blocks.join("\n")).into_owned()
 }
 
 fn ways(results: &VmResults) -> String {
