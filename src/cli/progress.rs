@@ -3,8 +3,8 @@
 //!
 //! It measures nothing but time; the study says how far it is.
 
-use crate::shown::shown;
 use super::output;
+use crate::shown::shown;
 use crate::units::SimDuration;
 use indicatif::{ProgressBar, ProgressStyle};
 use std::io::IsTerminal;

@@ -348,8 +348,13 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     if place(machine, guests).is_some() {
         return;
     }
-    let first = (1..=guests.len()).find(|&count| place(machine, &guests[..count]).is_none());
-    let first = &guests[first.expect("not all fit") - 1];
+    // Whoever fits beside more fits beside fewer.
+    let mut fitting = most(guests.len() - 1, |count| fits(machine, &guests[..count]));
+    // A short search may have given up where the long one finds a place.
+    while fitting + 1 < guests.len() && place(machine, &guests[..=fitting]).is_some() {
+        fitting += 1;
+    }
+    let first = &guests[fitting];
     // Copies stand at one place of the file: all of them are counted.
     let last = guests.iter().rposition(|guest| guest.spots.cards == first.spots.cards);
     let placed = &guests[..=last.expect("it is one of them")];
@@ -369,7 +374,7 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         None => diagnostic,
     };
     let diagnostic =
-        diagnostic.allowed(nearest(machine, guests)).of_limit(study::Obstacle::Placement);
+        diagnostic.allowed(nearest(machine, guests, fitting)).of_limit(study::Obstacle::Placement);
     let source = match guest.holding.kind() {
         None => "",
         Some(Kind::Sliced) => &machine.gpu.vgpu_source,
@@ -465,23 +470,46 @@ fn slices(profiles: &[MigProfile], claims: &[Claim], of: impl Fn(&MigProfile) ->
     used.collect::<Vec<_>>().join(", ")
 }
 
-/// The nearest set of VMs that can be placed.
-fn nearest(machine: &Machine, guests: &[Guest]) -> String {
+/// Sets of VMs that are tried for a message: help may not cost more than the answer.
+const TRIES_MAX: usize = 64;
+
+/// Whether there is a place for all guests, as far as a short search tells.
+fn fits(machine: &Machine, guests: &[Guest]) -> bool {
+    if !guests.iter().any(Guest::is_process) && seats::are_needed(machine, guests) {
+        return seats::surely_fit(machine, guests);
+    }
+    place(machine, guests).is_some()
+}
+
+/// The most of 0 to `all` that keep a rule which fewer keep where more do; 0 where none does.
+fn most(all: usize, keeps: impl Fn(usize) -> bool) -> usize {
+    let (mut good, mut bad) = (0, all + 1);
+    while good + 1 < bad {
+        let middle = good + (bad - good) / 2;
+        if keeps(middle) {
+            good = middle;
+        } else {
+            bad = middle;
+        }
+    }
+    good
+}
+
+/// The nearest set of VMs that can be placed, the first `fitting` being one.
+fn nearest(machine: &Machine, guests: &[Guest], fitting: usize) -> String {
     if let [guest] = guests {
-        let fits =
-            |count: &u32| place(machine, &[Guest { cards: *count, ..guest.clone() }]).is_some();
-        return match (1..guest.cards).rev().find(fits) {
-            Some(most) => format!("1 to {most}"),
-            None if guest.is_process() => "fewer replicas".to_string(),
-            None => "none of this kind".to_string(),
+        let keeps = |count: usize| fits(machine, &[Guest { cards: count as u32, ..guest.clone() }]);
+        return match most(guest.cards as usize - 1, keeps) {
+            0 if guest.is_process() => "fewer replicas".to_string(),
+            0 => "none of this kind".to_string(),
+            most => format!("1 to {most}"),
         };
     }
-    let dropped = fewest_to_drop(machine, guests);
-    let alike = guests
-        .iter()
-        .all(|guest| (&guest.holding, guest.cards) == (&guests[0].holding, guests[0].cards));
+    if guests.iter().all(|guest| are_alike(guest, &guests[0])) {
+        return format!("at most {fitting} such VMs");
+    }
+    let dropped = fewest_to_drop(guests, are_alike, |kept| fits(machine, kept));
     match &dropped[..] {
-        dropped if alike => format!("at most {} such VMs", guests.len() - dropped.len()),
         [one] => format!("all VMs but {}", quoted(&guests[*one].vm.name)),
         [one, two] => {
             let names = [one, two].map(|&index| quoted(&guests[index].vm.name));
@@ -491,27 +519,117 @@ fn nearest(machine: &Machine, guests: &[Guest]) -> String {
     }
 }
 
-/// The VMs without which the others can be placed: one or two where that is enough, the later ones
-/// first; else all that find no place when they come in order.
-fn fewest_to_drop(machine: &Machine, guests: &[Guest]) -> Vec<usize> {
-    let fits_without = |dropped: &[usize]| {
+/// Whether two guests want the same of the cards.
+fn are_alike(one: &Guest, two: &Guest) -> bool {
+    (&one.holding, one.cards) == (&two.holding, two.cards)
+}
+
+/// The VMs without which the others can be placed: one or two where that is enough and found soon, the
+/// later ones first; else all that find no place when they come in order. Neighbours that are alike
+/// make one try of many.
+fn fewest_to_drop<G: Clone>(
+    guests: &[G],
+    are_alike: impl Fn(&G, &G) -> bool,
+    fits: impl Fn(&[G]) -> bool,
+) -> Vec<usize> {
+    let without = |dropped: &[usize]| -> Vec<G> {
         let kept = (0..guests.len()).filter(|index| !dropped.contains(index));
-        let kept: Vec<Guest> = kept.map(|index| guests[index].clone()).collect();
-        place(machine, &kept).is_some()
+        kept.map(|index| guests[index].clone()).collect()
     };
-    let later_first = || (0..guests.len()).rev();
-    let ones = later_first().map(|one| vec![one]);
-    let twos = later_first().flat_map(|one| (0..one).rev().map(move |two| vec![two, one]));
-    if let Some(found) = ones.chain(twos).find(|dropped| fits_without(dropped)) {
+    // Without one of a row the rest is the same whichever it is: its last stands for all, and the one
+    // before for a second.
+    let is_last =
+        |index: usize| guests.get(index + 1).is_none_or(|next| !are_alike(&guests[index], next));
+    let lasts: Vec<usize> = (0..guests.len()).rev().filter(|&index| is_last(index)).collect();
+    let ones = lasts.iter().map(|&one| vec![one]);
+    let twos = lasts.iter().enumerate().flat_map(|(at, &one)| {
+        let beside = (one > 0 && !is_last(one - 1)).then(|| one - 1);
+        let others = lasts[at + 1..].iter().copied();
+        beside.into_iter().chain(others).map(move |two| vec![one, two])
+    });
+    let mut tries = ones.chain(twos).take(TRIES_MAX);
+    if let Some(found) = tries.find(|dropped| fits(&without(dropped))) {
         return found;
     }
-    let (mut kept, mut dropped) = (Vec::new(), Vec::new());
-    for (index, guest) in guests.iter().enumerate() {
-        kept.push(guest.clone());
-        if place(machine, &kept).is_none() {
-            kept.pop();
-            dropped.push(index);
-        }
+    let (mut kept, mut dropped): (Vec<G>, Vec<usize>) = (Vec::new(), Vec::new());
+    let mut start = 0;
+    for &last in lasts.iter().rev() {
+        let row = &guests[start..=last];
+        let room = most(row.len(), |count| fits(&[&kept[..], &row[..count]].concat()));
+        kept.extend_from_slice(&row[..room]);
+        dropped.extend(start + room..=last);
+        start = last + 1;
     }
     dropped
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_most_that_keep_a_rule_are_found_in_few_tries() {
+        for all in 0..70 {
+            for limit in 0..=all {
+                let tries = std::cell::Cell::new(0);
+                let found = most(all, |count| {
+                    tries.set(tries.get() + 1);
+                    count <= limit
+                });
+                assert_eq!(found, limit);
+                assert!(tries.get() <= 7, "{} tries for {all}", tries.get());
+            }
+        }
+    }
+
+    /// Help costs by the kinds of VMs, not by the third power of their number.
+    #[test]
+    fn what_to_drop_is_found_in_few_tries() {
+        // Sizes of guests on one card of 40: alike, in rows, and each different.
+        let alternating: Vec<u32> = (0..64).map(|guest| 5 + guest % 2).collect();
+        let different: Vec<u32> = (1..=64).collect();
+        let rows = [vec![10; 5], vec![20; 3]].concat();
+        for (guests, room, most_tries) in [
+            (vec![10; 64], 40, 9),
+            (rows, 40, 16),
+            (alternating.clone(), 40, 64 + 2 * 64),
+            (different, 40, 64 + 2 * 64),
+            (alternating, 350, 2),
+        ] {
+            let tries = std::cell::Cell::new(0);
+            let fits = |kept: &[u32]| {
+                tries.set(tries.get() + 1);
+                kept.iter().sum::<u32>() <= room
+            };
+            let dropped = fewest_to_drop(&guests, |one, two| one == two, fits);
+            let kept = (0..guests.len()).filter(|index| !dropped.contains(index));
+            let kept: u32 = kept.map(|index| guests[index]).sum();
+            assert!(kept <= room && (kept > 0 || guests[0] > room), "{dropped:?}");
+            assert!(tries.get() <= most_tries, "{} tries for {guests:?}", tries.get());
+        }
+    }
+
+    /// One or two that are enough are found as a look at all pairs finds them, the later ones first.
+    #[test]
+    fn one_or_two_are_the_same_as_by_trying_all() {
+        for seed in 0..500_u32 {
+            let guests: Vec<u32> = (0..6).map(|at| 1 + (seed >> (at / 2 * 3)) % 8).collect();
+            let room = guests.iter().sum::<u32>().saturating_sub(1 + seed % 9);
+            let fits = |kept: &[u32]| kept.iter().sum::<u32>() <= room;
+            let without = |dropped: &[usize]| -> u32 {
+                let kept = guests.iter().enumerate().filter(|(at, _)| !dropped.contains(at));
+                kept.map(|(_, size)| size).sum()
+            };
+            let ones = (0..6).rev().map(|one| vec![one]);
+            let twos = (0..6).rev().flat_map(|one| (0..one).rev().map(move |two| vec![one, two]));
+            let slow = ones.chain(twos).find(|dropped| without(dropped) <= room);
+            if let Some(slow) = slow {
+                assert_eq!(
+                    fewest_to_drop(&guests, |one, two| one == two, fits),
+                    slow,
+                    "{guests:?}"
+                );
+            }
+        }
+    }
 }

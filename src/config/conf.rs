@@ -10,7 +10,7 @@ use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::foreign::{parsed, text_of};
 use super::reader::Reader;
 use super::rounds::{self, RoundFile};
-use super::settings::{DURATION_MAX, QUERIES_MAX, SAMPLES_PER_QUERY_MAX};
+use super::settings::{DURATION_MAX, QUERIES_MAX, RATES, SAMPLES_PER_QUERY_MAX, is_rate};
 use super::value::{PERCENTILES, Value, of_fraction};
 use crate::formats::mlperf_conf::{self, MlperfConf, number, seed};
 use crate::formats::{Fault, Placed};
@@ -128,8 +128,7 @@ impl Lookup<'_> {
         let settings = &mut load.settings;
         let has_rate = matches!(load.scenario, TestScenario::Server | TestScenario::Offline);
         if has_rate {
-            let rate = |rate: f64| rate > 0.0 && rate <= 1e9;
-            let found = self.number("target_qps", rate, "above 0, at most 1e9");
+            let found = self.number("target_qps", is_rate, RATES);
             self.set(table, ("target_qps", "target_qps"), &mut settings.target_qps, found);
         }
         if load.scenario == TestScenario::Server {

@@ -325,6 +325,11 @@ impl Problems {
         other.warnings.into_inner().into_iter().for_each(|warning| self.warn(warning));
     }
 
+    /// Whether no more would be shown.
+    pub(super) fn are_enough(&self) -> bool {
+        self.kept.borrow().len() > SHOWN_MAX
+    }
+
     /// Whether there is any.
     pub(super) fn any(&self) -> bool {
         !self.kept.borrow().is_empty()

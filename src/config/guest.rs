@@ -11,7 +11,8 @@ use super::machine::{Machine, find};
 use super::processes;
 use super::reader::Reader;
 use super::settings::{
-    MULTISTREAM_SAMPLES, RATES, load_defaults, read_load, read_round, read_rules, read_server,
+    MULTISTREAM_SAMPLES, RATES, is_rate, load_defaults, read_load, read_round, read_rules,
+    read_server,
 };
 use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
@@ -464,14 +465,16 @@ pub(super) fn load(
             table.report(super::Diagnostic::at(&spot, title).help("drop one of them"));
         }
         table.stands_for("target_qps", &total);
-        let rate = total.number(|rate| rate > 0.0 && rate <= 1e9, RATES);
+        let rate = total.number(is_rate, RATES);
         load.settings.target_qps = rate.unwrap_or(1.0) / f64::from(copies);
     }
     if let Arrivals::Trace(trace) = &load.arrivals {
         let samples = trace.arrivals.len();
-        if samples < copies as usize {
+        if !super::trace::can_deal(trace, copies) {
             let title = format!("{samples} samples of the trace are too few for {copies} VMs");
-            table.report(super::Diagnostic::at(&table.spot_of("arrivals"), title));
+            let diagnostic = super::Diagnostic::at(&table.spot_of("arrivals"), title);
+            let allowed = "samples at two instants or more for each VM: they are dealt in turn";
+            table.report(diagnostic.allowed(allowed));
         }
     }
     table.finish();

@@ -66,7 +66,7 @@ impl Log {
             TestScenario::Offline => above(&log.samples_per_s).or(above(&log.target_qps)),
             _ => Some(1.0),
         };
-        let Some(rate) = rate.filter(|rate| *rate <= 1e9) else {
+        let Some(rate) = rate.filter(|rate| super::settings::is_rate(*rate)) else {
             let title = "the log does not say at which rate it ran".to_string();
             self.wrong(placed.span.clone(), title, "write load and measured", context.problems);
             return None;

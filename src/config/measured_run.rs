@@ -196,7 +196,7 @@ fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<(String, Share)> {
 /// `{ completed_per_s = 7871, latency = { p50 = "71.3 ms" } }`; percentiles must rise.
 fn figures(mut table: Reader<'_>) -> Option<Vec<Observed>> {
     let rate = table.get("completed_per_s").map(|value| {
-        value.number(|rate| rate > 0.0 && rate <= 1e9, "above 0, in samples per second")
+        value.number(super::settings::is_rate, "0.000001 to 1000000000 samples per second")
     });
     let latency = table.get("latency");
     let spot = table.spot();

@@ -64,6 +64,7 @@ pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;
+use crate::shown::shown_lines;
 use crate::spec::{Arrivals, Experiment, Scenario};
 use crate::suggest;
 use diagnostic::{Problems, SourceFile};
@@ -107,7 +108,7 @@ pub enum LoadError {
 impl fmt::Display for LoadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            LoadError::World(error) => write!(f, "{error:#}"),
+            LoadError::World(error) => f.write_str(&shown_lines(&format!("{error:#}"))),
             LoadError::Invalid(all) => {
                 let all: Vec<_> = all.iter().map(|diagnostic| diagnostic.render(false)).collect();
                 f.write_str(&all.join("\n\n"))

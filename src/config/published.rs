@@ -38,7 +38,7 @@ fn published(mut table: Reader<'_>) -> Option<Published> {
     let source = source.and_then(|value| value.text().map(str::to_string));
     let rate = table.get("completed_per_s");
     let rate = rate.map(|value| {
-        value.number(|rate| rate > 0.0 && rate <= 1e9, "above 0, in samples per second")
+        value.number(super::settings::is_rate, "0.000001 to 1000000000 samples per second")
     });
     let latency = table.table("latency").map(latencies);
     table.finish();

@@ -8,9 +8,9 @@ use super::guest::Guest;
 use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
-use crate::spec::{PermitReturn, Rules, TestScenario};
+use crate::spec::{Arrivals, PermitReturn, Rules, TestScenario};
 use crate::study::{self, Obstacle};
-use crate::units::Bytes;
+use crate::units::{Bytes, SimDuration};
 use std::collections::BTreeMap;
 
 /// Holds the guests of one run against each other and against the machine.
@@ -30,7 +30,10 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         batches_fit(machine, guest, problems);
         queries_are_countable(guest, problems);
         counts_are_reachable(guest, problems);
+        time_is_bounded(machine, guest, problems);
+        bursts_are_countable(guest, problems);
     }
+    all_samples_are_countable(guests, problems);
 }
 
 fn names_are_unique(guests: &[Guest], problems: &Problems) {
@@ -321,6 +324,158 @@ fn without_rules(guest: &Guest) -> &'static str {
     match guest.vm.load.settings.rules {
         Rules::Mlperf => "; rules = \"none\" asks for 60 s unless the file says more",
         Rules::None => "",
+    }
+}
+
+/// Samples of all VMs of one run: those that wait lie in memory.
+const SAMPLES_OF_ALL_MAX: f64 = 2.0 * QUERIES_MAX as f64;
+
+/// No run lasts longer in simulated time, in seconds: 366 days, as a trace. The clock reaches 584 years:
+/// no exponential draw of 53 bits is more than 36.8 means (-ln 2^-53), so that no luck of the arrivals
+/// leads past its end, nor does work that a share of the SMs or of the turns makes a hundred times longer.
+const SIMULATED_MAX: f64 = 366.0 * 86_400.0;
+const YEAR: f64 = 365.25 * 86_400.0;
+
+/// How many samples a guest's load makes, and how long their arrivals alone take, in seconds; of
+/// loads that wait for answers those that are made in any case.
+fn demand(guest: &Guest) -> (f64, f64) {
+    let (load, settings) = (&guest.vm.load, &guest.vm.load.settings);
+    let (seconds, least) = (settings.min_duration.as_secs_f64(), settings.min_query_count as f64);
+    let rate = settings.target_qps;
+    match (load.scenario, &load.arrivals) {
+        (TestScenario::Server, Arrivals::Trace(trace)) => {
+            let last = trace.arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
+            (trace.arrivals.len() as f64, last * trace.rate() / rate)
+        }
+        (TestScenario::Server, _) => {
+            let queries = least.max(rate * seconds);
+            (queries, queries / rate)
+        }
+        (TestScenario::Offline, _) => (least.max(1.1 * rate * seconds), 0.0),
+        (TestScenario::SingleStream, _) => (least, 0.0),
+        (TestScenario::MultiStream { samples }, _) => (least * f64::from(samples), 0.0),
+        (TestScenario::ClosedLoop { clients, think_time }, _) => {
+            (least, least / f64::from(clients) * think_time.as_secs_f64())
+        }
+    }
+}
+
+fn years(seconds: f64) -> String {
+    match seconds / YEAR {
+        years if years < 1e4 => format!("{years:.1} years"),
+        years => format!("{years:.1e} years"),
+    }
+}
+
+/// Arrivals, thinking and the work itself end before the clock does.
+fn time_is_bounded(machine: &Machine, guest: &Guest, problems: &Problems) {
+    let settings = &guest.vm.load.settings;
+    let (samples, arrivals) = demand(guest);
+    let allowed = "at most 366 days of simulated time".to_string();
+    if arrivals > SIMULATED_MAX {
+        let (queries, rate) = (settings.min_query_count, settings.target_qps);
+        let (title, allowed) = match guest.vm.load.scenario {
+            TestScenario::ClosedLoop { clients, think_time } => (
+                format!(
+                    "{queries} queries of {clients} clients who think for {think_time} take {}",
+                    years(arrivals)
+                ),
+                allowed,
+            ),
+            _ => (
+                format!("{queries} queries at {rate} per second take {}", years(arrivals)),
+                format!(
+                    "{allowed}: at least {:.1e} per second, or at most {:.0} queries",
+                    samples / SIMULATED_MAX,
+                    (SIMULATED_MAX * rate).floor()
+                ),
+            ),
+        };
+        let help = "ask for fewer queries: min_query_count = 1000";
+        problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed).help(help));
+        return;
+    }
+    let Some(alone) = time_alone(machine, guest) else { return };
+    if samples * alone > SIMULATED_MAX {
+        let title = format!(
+            "{samples:.0} samples of {} each take {} of work",
+            if alone < YEAR { SimDuration::from_secs_f64(alone).to_string() } else { years(alone) },
+            years(samples * alone)
+        );
+        let help = "ask for fewer queries (min_query_count, min_duration), or mind the times of the workload";
+        problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed).help(help));
+    }
+}
+
+/// What a batch of one takes by itself, in seconds; nothing where its service time is not known.
+fn time_alone(machine: &Machine, guest: &Guest) -> Option<f64> {
+    let (workload, platform) = (&guest.vm.workload, &machine.hypervisor);
+    let service = workload.service.get(&machine.gpu.spec.id)?;
+    let cpu = &workload.cpu;
+    let on_cpu = [
+        &cpu.launch_per_batch,
+        &cpu.launch_per_sample,
+        &cpu.finish_per_batch,
+        &cpu.finish_per_sample,
+    ];
+    let on_cpu: f64 = on_cpu.iter().map(|fact| fact.value.as_secs_f64()).sum();
+    let on_gpu = service.work.value.at(1) * 1e-9 + service.launch.value.as_secs_f64();
+    let copied = workload.input_per_sample.value + workload.output_per_sample.value;
+    let copies = copied.get() as f64 / machine.gpu.spec.pcie_bandwidth.value.get();
+    let host =
+        service.host_floor.value.as_secs_f64() + platform.submission_latency.value.as_secs_f64();
+    Some(on_cpu / platform.cpu_speed.value + on_gpu / platform.gpu_speed.value + copies + host)
+}
+
+/// Phases of bursts are drawn one by one, whether queries come in them or not.
+fn bursts_are_countable(guest: &Guest, problems: &Problems) {
+    let Arrivals::Bursty(bursts) = &guest.vm.load.arrivals else { return };
+    if guest.vm.load.scenario != TestScenario::Server {
+        return;
+    }
+    let settings = &guest.vm.load.settings;
+    let (share, length) = (bursts.share.get(), bursts.length.as_secs_f64());
+    let cycle = length / share;
+    let lasts = settings.min_duration.as_secs_f64().max(demand(guest).1);
+    let (title, allowed) = if cycle > SIMULATED_MAX {
+        let title = format!(
+            "bursts of {} in {} of the time come every {}",
+            bursts.length,
+            bursts.share,
+            years(cycle)
+        );
+        (title, "at least one in 366 days".to_string())
+    } else if lasts / cycle > QUERIES_MAX as f64 {
+        let title = format!(
+            "bursts of {} in {} of {:.0} s are {:.0}",
+            bursts.length,
+            bursts.share,
+            lasts,
+            lasts / cycle
+        );
+        (title, format!("at most {QUERIES_MAX} bursts: longer ones, or fewer queries"))
+    } else {
+        return;
+    };
+    problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed));
+}
+
+/// The product counts: many VMs with many queries each are too much though neither is.
+fn all_samples_are_countable(guests: &[Guest], problems: &Problems) {
+    let all: f64 = guests.iter().map(|guest| demand(guest).0).sum();
+    let Some(most) = guests.iter().max_by(|one, two| demand(one).0.total_cmp(&demand(two).0))
+    else {
+        return;
+    };
+    // One that makes too many by itself is told already.
+    let by_itself = demand(most).0 > QUERIES_MAX as f64;
+    if all > SAMPLES_OF_ALL_MAX && !by_itself {
+        let title = format!("the {} VMs together make {all:.0} samples", guests.len());
+        let diagnostic = Diagnostic::at(&most.spots.rate, title);
+        let allowed = format!("at most {SAMPLES_OF_ALL_MAX:.0} samples in one run");
+        let help = "ask for fewer (min_duration, min_query_count), or for fewer VMs: a part of the load says the same";
+        let diagnostic = diagnostic.of_limit(Obstacle::Limit);
+        problems.push(diagnostic.allowed(allowed).help(help));
     }
 }
 

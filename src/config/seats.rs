@@ -45,7 +45,24 @@ pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
     Some(each.map(&mut next).collect())
 }
 
+/// Whether a short search finds a place for all of them.
+pub(super) fn surely_fit(machine: &Machine, guests: &[Guest]) -> bool {
+    let left = (machine.cards as usize).checked_sub(wholes(guests));
+    left.is_some_and(|left| {
+        let wanted = wanted(machine, guests);
+        let mut fit = Fit::new(&machine.gpu.spec, machine.sharing.vgpu_mode, wanted.clone());
+        fit.surely_fits(&wanted, left)
+    })
+}
+
 fn answer(machine: &Machine, guests: &[Guest], cards: usize) -> Answer {
+    let wanted = wanted(machine, guests);
+    let mode = machine.sharing.vgpu_mode;
+    Fit::new(&machine.gpu.spec, mode, wanted).on(cards, machine.sharing.assignment)
+}
+
+/// How many of each type of the GPU.
+fn wanted(machine: &Machine, guests: &[Guest]) -> Vec<u32> {
     let gpu = &machine.gpu.spec;
     let mut wanted = vec![0; gpu.vgpu_types.len()];
     for guest in guests {
@@ -53,7 +70,7 @@ fn answer(machine: &Machine, guests: &[Guest], cards: usize) -> Answer {
             wanted[kind] += guest.cards;
         }
     }
-    Fit::new(gpu, machine.sharing.vgpu_mode, wanted).on(cards, machine.sharing.assignment)
+    wanted
 }
 
 fn wholes(guests: &[Guest]) -> usize {

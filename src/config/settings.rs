@@ -118,14 +118,18 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     super::queues::read(table, server);
 }
 
-/// The rates a file may ask for.
-pub(super) const RATES: &str = "above 0, at most 1000000000 queries per second";
+/// The rates a file may ask for, in words. One query in 11.6 days is no load.
+pub(super) const RATES: &str = "0.000001 to 1000000000 queries per second";
+
+/// Whether a file may ask for this rate.
+pub(super) fn is_rate(per_s: f64) -> bool {
+    (1e-6..=1e9).contains(&per_s)
+}
 
 /// Reads the keys of `[vm.load]` over the defaults of its scenario. Faulty ones leave the default.
 pub(super) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     let settings = &mut load.settings;
-    let rate = |value: f64| value > 0.0 && value <= 1e9;
-    let value = table.get("target_qps").and_then(|value| value.number(rate, RATES));
+    let value = table.get("target_qps").and_then(|value| value.number(is_rate, RATES));
     set(&mut settings.target_qps, value);
     let bound = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
     let value =

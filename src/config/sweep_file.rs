@@ -112,6 +112,10 @@ impl SweepFile {
         let mut declared = vec![Declared::default(); points.table.exclusions.len()];
         let (mut seed, mut vms) = (None, 0);
         for index in 0..points.table.points() {
+            // These refuse the file, whatever the other points say: enough are known to show.
+            if of_form.are_enough() {
+                break;
+            }
             let excluded = points.exclusion(index);
             let error = match points.experiment(index) {
                 Ok(experiment) => {

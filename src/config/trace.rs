@@ -7,6 +7,7 @@
 use super::diagnostic::Diagnostic;
 use super::foreign::{parsed, text_of};
 use super::reader::Reader;
+use super::settings::{RATES, is_rate};
 use super::value::Value;
 use crate::engine::fnv1a;
 use crate::formats::request_trace::{self, Columns, Request, RequestTrace};
@@ -194,7 +195,47 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
         std::iter::repeat_n(arrival, request.batch as usize)
     });
     let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    Some(of(name, arrivals.collect(), dropped))
+    let trace = of(name, arrivals.collect(), dropped);
+    has_a_rate(&trace, choice, named).then_some(trace)
+}
+
+/// A trace is played at a rate, which one request does not have, nor several at one instant.
+fn has_a_rate(trace: &Trace, choice: &Choice, named: &Value<'_>) -> bool {
+    let samples = trace.arrivals.len();
+    let what = match (samples, can_deal(trace, 1)) {
+        (1, _) => "leaves one sample, whose rate is not defined".to_string(),
+        (_, false) => format!("leaves {samples} samples at one instant, whose rate is not defined"),
+        _ => {
+            let rate = trace.rate() * choice.scale;
+            if !is_rate(rate) && rate > 1.0 {
+                let diagnostic = named.wrong(format!("is played at {rate:.0} samples per second"));
+                let help = "play it slower, or mind the unit of its times";
+                named.report(diagnostic.allowed(RATES).help(help));
+                return false;
+            }
+            return true;
+        }
+    };
+    let told: Vec<String> =
+        trace.dropped.iter().map(|(rows, reason)| format!("{rows} {reason}")).collect();
+    let diagnostic = named.wrong(what);
+    let diagnostic = match told.is_empty() {
+        true => diagnostic,
+        false => diagnostic.note("left out", told.join(", ")),
+    };
+    let help = "take a part with two requests at different times, or say a rate: target_qps = 10";
+    named.report(diagnostic.help(help));
+    false
+}
+
+/// Whether each of so many parts, dealt in turn, has samples at two instants: then it has a rate.
+pub(super) fn can_deal(trace: &Trace, copies: u32) -> bool {
+    let (all, copies) = (trace.arrivals.len(), copies as usize);
+    all > copies
+        && (0..copies).all(|first| {
+            let last = first + (all - 1 - first) / copies * copies;
+            trace.arrivals[last].at > trace.arrivals[first].at
+        })
 }
 
 fn of(name: String, arrivals: Vec<TraceArrival>, dropped: Vec<(u64, String)>) -> Trace {

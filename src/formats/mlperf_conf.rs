@@ -108,6 +108,9 @@ impl MlperfConf {
     }
 }
 
+/// No file has more settings: LoadGen's own has about a hundred.
+const ENTRIES_MAX: usize = 100_000;
+
 /// Reads a file, or says all that LoadGen would stop at.
 pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
     let (mut conf, mut faults, mut at) = (MlperfConf::default(), Vec::new(), 0);
@@ -119,6 +122,11 @@ pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
         if line.is_empty() {
             continue;
         }
+        if conf.entries.len() == ENTRIES_MAX {
+            let title = format!("the file has more than {ENTRIES_MAX} settings");
+            faults.push(Fault::at(start..start + 1, title).allowed("a file of LoadGen's settings"));
+            break;
+        }
         match entry(line, start, &mut conf.unknown) {
             Ok(entry) => conf.entries.push(entry),
             Err(fault) => faults.push(fault),
@@ -127,7 +135,6 @@ pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
             break;
         }
     }
-    conf.unknown.truncate(FAULTS_MAX);
     if faults.is_empty() { Ok(conf) } else { Err(faults) }
 }
 
@@ -156,12 +163,13 @@ fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fa
         return Err(fault.allowed(form));
     };
     let (scenario_at, key_at) = (start + model.len() + 1, start + path.len() - key.len());
-    if !SCENARIOS.contains(&scenario) {
+    // More are not shown: looking for what each may mean would cost more than all else.
+    if !SCENARIOS.contains(&scenario) && unknown.len() < FAULTS_MAX {
         let title = format!("unknown scenario {}: LoadGen passes the line over", quoted(scenario));
         let fault = Fault::at(scenario_at..scenario_at + scenario.len(), title);
         let fault = fault.allowed(SCENARIOS.join(", "));
         unknown.push(fault.did_you_mean(nearest(scenario, SCENARIOS)));
-    } else if !KEYS.contains(&key) {
+    } else if !KEYS.contains(&key) && unknown.len() < FAULTS_MAX {
         let title = format!("unknown key {}: LoadGen passes the line over", quoted(key));
         let fault = Fault::at(key_at..key_at + key.len(), title);
         unknown.push(fault.did_you_mean(nearest(key, KEYS)));

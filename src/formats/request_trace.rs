@@ -9,7 +9,7 @@
 //!
 //! Which rows are replayed, and how fast, is not decided here.
 
-use super::rows::{cell_spans, time_column};
+use super::rows::{cell_spans, not_too_wide, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::suggest::{nearest, quoted};
 use std::collections::BTreeMap;
@@ -77,6 +77,7 @@ struct Head {
 
 /// Reads every row, or says what is wrong.
 pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
+    not_too_wide(text).map_err(|fault| vec![fault])?;
     let mut reader = csv::ReaderBuilder::new()
         .has_headers(false)
         .flexible(true)

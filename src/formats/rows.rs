@@ -7,6 +7,10 @@ use std::ops::Range;
 
 /// No file has more rows: a million measurements tell nothing that ten thousand do not.
 const ROWS_MAX: usize = 1_000_000;
+/// No row has more cells.
+pub(super) const COLUMNS_MAX: usize = 1_000;
+/// No file has more cells in all: each is kept with its place, some hundred bytes.
+const CELLS_MAX: usize = 4_000_000;
 
 /// A file with a head and rows.
 pub(super) struct Rows {
@@ -31,17 +35,21 @@ pub(super) struct Cell<'r> {
 impl Rows {
     /// Reads the whole text. Blank lines and lines that start with `#` are passed over.
     pub(super) fn read(text: &str) -> Result<Rows, Vec<Fault>> {
+        not_too_wide(text).map_err(|fault| vec![fault])?;
         let mut reader = csv::ReaderBuilder::new()
             .has_headers(false)
             .flexible(true)
             .comment(Some(b'#'))
             .trim(csv::Trim::None)
             .from_reader(text.as_bytes());
-        let mut rows = Vec::new();
+        let (mut rows, mut cells) = (Vec::new(), 0);
         let mut record = csv::StringRecord::new();
         loop {
             match reader.read_record(&mut record) {
-                Ok(true) => rows.push(row(text, &record)),
+                Ok(true) => {
+                    cells += record.len();
+                    rows.push(row(text, &record));
+                }
                 Ok(false) => break,
                 Err(error) => {
                     return Err(vec![Fault::at(0..0, format!("not a CSV file: {error}"))]);
@@ -51,6 +59,12 @@ impl Rows {
                 let at = rows[ROWS_MAX].span.clone();
                 let title = format!("the file has more than {ROWS_MAX} rows");
                 return Err(vec![Fault::at(at, title)]);
+            }
+            if cells > CELLS_MAX {
+                let at = rows[rows.len() - 1].span.clone();
+                let title = format!("the file has more than {CELLS_MAX} cells");
+                let help = "keep fewer rows, for example with `head -n`, or fewer columns";
+                return Err(vec![Fault::at(at, title).help(help)]);
             }
         }
         let mut rows = rows.into_iter();
@@ -173,6 +187,46 @@ impl Cell<'_> {
     }
 }
 
+/// Refuses a text one of whose records has too many cells, before any of them is kept. It reads quotes
+/// as the CSV reader does: a cell that starts with one goes on to the next that is not doubled.
+pub(super) fn not_too_wide(text: &str) -> Result<(), Fault> {
+    #[derive(PartialEq)]
+    enum At {
+        Start,
+        Cell,
+        Quoted,
+        Closing,
+    }
+    let (mut at, mut cells, mut start) = (At::Start, 1, 0);
+    for (index, byte) in text.bytes().enumerate() {
+        at = match (at, byte) {
+            (At::Quoted, b'"') => At::Closing,
+            (At::Quoted, _) | (At::Closing, b'"') => At::Quoted,
+            (_, b',') => {
+                cells += 1;
+                At::Start
+            }
+            (_, b'\n' | b'\r') => {
+                (cells, start) = (1, index + 1);
+                At::Start
+            }
+            (At::Start, b'"') => At::Quoted,
+            _ => At::Cell,
+        };
+        if cells > COLUMNS_MAX {
+            let title = format!("a row has more than {COLUMNS_MAX} columns");
+            let end = floor_char(text, (start + 40).min(index));
+            return Err(Fault::at(start..end, title).help("keep the columns that are named"));
+        }
+    }
+    Ok(())
+}
+
+/// The last character boundary at or before `at`.
+fn floor_char(text: &str, at: usize) -> usize {
+    (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
+}
+
 /// The cells of a record with their places.
 fn row(text: &str, record: &csv::StringRecord) -> Row {
     let (spans, whole) = cell_spans(text, record);
@@ -214,4 +268,54 @@ fn first_line_of_data(text: &str, mut at: usize) -> usize {
         at += line.len();
     }
     at.min(text.len())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_of_very_many_columns_is_refused_before_they_are_kept() {
+        let wide = ",".repeat(COLUMNS_MAX);
+        for text in [wide.clone(), format!("a,b\n1,\"x\ny\"{wide}\n"), format!("a\n\"\"\"\"{wide}")]
+        {
+            let Err(faults) = Rows::read(&text) else { panic!("accepted") };
+            assert_eq!(faults[0].title, "a row has more than 1000 columns");
+            assert!(text.get(faults[0].span.clone()).is_some());
+        }
+        let quoted = format!("a,b\n1,\"{wide}\"\n");
+        assert!(Rows::read(&quoted).is_ok(), "commas within quotes are no columns");
+        assert!(Rows::read(&",".repeat(COLUMNS_MAX - 1)).is_ok());
+    }
+
+    #[test]
+    fn cells_are_counted_over_all_rows() {
+        let row = format!("{}\n", ",".repeat(COLUMNS_MAX - 1));
+        let Err(faults) = Rows::read(&row.repeat(CELLS_MAX / COLUMNS_MAX + 1)) else {
+            panic!("accepted")
+        };
+        assert_eq!(faults[0].title, "the file has more than 4000000 cells");
+    }
+
+    /// Whatever the text is, no record of the CSV reader has more cells than were counted.
+    #[test]
+    fn quotes_are_read_as_the_csv_reader_reads_them() {
+        let letters = [",", "\"", "\n", "\r\n", "a", "\"\"", "#"];
+        let mut word = 1_u64;
+        for _ in 0..20_000 {
+            let text: String = (0..12)
+                .map(|_| {
+                    word = word.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+                    letters[(word >> 33) as usize % letters.len()]
+                })
+                .collect();
+            let wide = text.replace('a', &"a,".repeat(300));
+            let mut reader = csv::ReaderBuilder::new()
+                .has_headers(false)
+                .flexible(true)
+                .from_reader(wide.as_bytes());
+            let widest = reader.records().map(|record| record.unwrap().len()).max().unwrap_or(0);
+            assert_eq!(not_too_wide(&wide).is_err(), widest > COLUMNS_MAX, "{text:?}: {widest}");
+        }
+    }
 }

@@ -5,7 +5,9 @@
 //! the same without `endToEndMs`. The file does not say how large the batch was.
 
 use super::{FAULTS_MAX, Fault};
-use serde_json::Value;
+use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+use serde_json::value::RawValue;
+use std::fmt;
 
 /// The times of one inference, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -25,8 +27,8 @@ const INFERENCES_MAX: usize = 1_000_000;
 
 /// Reads every inference, or says what is wrong.
 pub fn read(text: &str) -> Result<Vec<Inference>, Vec<Fault>> {
-    let all: Vec<Value> = match serde_json::from_str(text) {
-        Ok(all) => all,
+    let all = match serde_json::from_str(text) {
+        Ok(Items(all)) => all,
         Err(error) => {
             let at = offset(text, error.line(), error.column());
             let reason = error.to_string();
@@ -39,19 +41,14 @@ pub fn read(text: &str) -> Result<Vec<Inference>, Vec<Fault>> {
     if all.is_empty() {
         return Err(vec![Fault::at(0..text.len().min(1), "the file holds no inference")]);
     }
-    if all.len() > INFERENCES_MAX {
-        let title = format!("the file holds {} inferences", all.len());
-        let fault = Fault::at(0..1, title).allowed(format!("at most {INFERENCES_MAX}"));
-        return Err(vec![fault]);
-    }
-    let (mut found, mut faults, mut at) = (Vec::new(), Vec::new(), 0);
-    for value in &all {
-        let start = text[at..].find('{').map_or(text.len(), |next| at + next);
-        let end = text[start..].find('}').map_or(text.len(), |next| start + next + 1);
-        at = end;
-        match inference(value) {
+    let (mut found, mut faults) = (Vec::new(), Vec::new());
+    for item in all {
+        match inference(item) {
             Ok(inference) => found.push(inference),
             Err(fault) => {
+                // An item is a part of the text.
+                let start = item.get().as_ptr() as usize - text.as_ptr() as usize;
+                let end = start + item.get().len();
                 let line = text[start..end].find('\n').map_or(end, |next| start + next);
                 faults.push(Fault { span: start..line, ..fault });
             }
@@ -63,16 +60,78 @@ pub fn read(text: &str) -> Result<Vec<Inference>, Vec<Fault>> {
     if faults.is_empty() { Ok(found) } else { Err(faults) }
 }
 
-fn inference(value: &Value) -> Result<Inference, Fault> {
-    let Value::Object(object) = value else {
+/// The items of the file's array as they are written, counted while they are read.
+struct Items<'t>(Vec<&'t RawValue>);
+
+impl<'t> Deserialize<'t> for Items<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_seq(ItemsVisitor)
+    }
+}
+
+struct ItemsVisitor;
+
+impl<'t> Visitor<'t> for ItemsVisitor {
+    type Value = Items<'t>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a sequence")
+    }
+
+    fn visit_seq<A: SeqAccess<'t>>(self, mut items: A) -> Result<Items<'t>, A::Error> {
+        let mut all = Vec::new();
+        while let Some(item) = items.next_element::<&RawValue>()? {
+            if all.len() == INFERENCES_MAX {
+                let most = format!("more than {INFERENCES_MAX} inferences");
+                return Err(A::Error::custom(most));
+            }
+            all.push(item);
+        }
+        Ok(Items(all))
+    }
+}
+
+/// What an object has of [`COUNTING`], however many keys it has.
+struct Object<'t>([Option<&'t RawValue>; COUNTING.len()]);
+
+impl<'t> Deserialize<'t> for Object<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(ObjectVisitor)
+    }
+}
+
+struct ObjectVisitor;
+
+impl<'t> Visitor<'t> for ObjectVisitor {
+    type Value = Object<'t>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut entries: A) -> Result<Object<'t>, A::Error> {
+        let mut found = [None; COUNTING.len()];
+        while let Some(key) = entries.next_key::<String>()? {
+            match COUNTING.iter().position(|known| *known == key) {
+                Some(index) => found[index] = Some(entries.next_value()?),
+                None => drop(entries.next_value::<IgnoredAny>()?),
+            }
+        }
+        Ok(Object(found))
+    }
+}
+
+fn inference(item: &RawValue) -> Result<Inference, Fault> {
+    let Ok(Object(found)) = serde_json::from_str(item.get()) else {
         return Err(Fault::at(0..0, "no object of an inference").allowed(KEYS));
     };
-    let number = |key: &str| match object.get(key) {
+    let of = |key: &str| found[COUNTING.iter().position(|known| *known == key)?];
+    let number = |key: &str| match of(key).map(RawValue::get) {
         None => Ok(None),
-        Some(value) => match value.as_f64().filter(|ms| (0.0..=1e7).contains(ms)) {
+        Some(value) => match value.parse().ok().filter(|ms| (0.0..=1e7).contains(ms)) {
             Some(ms) => Ok(Some(ms)),
             None => {
-                let shown: String = value.to_string().chars().take(40).collect();
+                let shown: String = value.chars().take(40).collect();
                 let title = format!("`{key}` is {shown}");
                 Err(Fault::at(0..0, title).allowed("0 to 10000000 ms"))
             }
@@ -99,6 +158,10 @@ fn inference(value: &Value) -> Result<Inference, Fault> {
         enqueue_ms: enqueue,
     })
 }
+
+/// The keys that count, one by one.
+const COUNTING: [&str; 7] =
+    ["computeMs", "h2dMs", "inMs", "d2hMs", "outMs", "startEnqMs", "endEnqMs"];
 
 /// The keys that count.
 const KEYS: &str = "computeMs, with h2dMs and d2hMs, or inMs and outMs";
@@ -138,5 +201,18 @@ mod tests {
         assert!(read("[]").is_err() && read("{}").is_err() && read("").is_err());
         let profile = "[{ \"count\" : 100 }, { \"name\" : \"conv1\", \"timeMs\" : 3.2 }]";
         assert!(read(profile).unwrap_err()[0].title.contains("no `computeMs`"));
+    }
+
+    #[test]
+    fn inferences_are_counted_while_they_are_read() {
+        let text = format!("[{}1]", "1,".repeat(INFERENCES_MAX + 1));
+        let faults = read(&text).unwrap_err();
+        assert!(faults[0].title.ends_with("more than 1000000 inferences"), "{}", faults[0].title);
+        // Keys that do not count, and lists of any length, are passed over unkept.
+        let keys: String = (0..100_000).map(|key| format!("\"k{key}\": [1, 2, {{}}], ")).collect();
+        let found = read(&format!("[{{{keys}\"computeMs\": 1.5}}]")).unwrap();
+        assert_eq!(found[0].compute_ms, 1.5);
+        let nested = format!("[{{\"computeMs\": {}}}]", "[".repeat(100_000));
+        assert!(read(&nested).is_err());
     }
 }

@@ -5,9 +5,9 @@
 //! one that cannot exist by design a row that says so. Rows are written as they come, never held.
 
 use super::csv::harmless;
-use crate::shown::in_json;
 use super::folder::Folder;
 use super::{charts, plot, table};
+use crate::shown::in_json;
 use crate::spec::Sweep;
 use crate::study::{GroupResult, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool};
 use anyhow::Context;

@@ -68,7 +68,7 @@ pub enum Arrivals {
     Trace(Arc<Trace>),
 }
 
-/// Recorded arrivals, checked: at least one, in order of time, the first at zero.
+/// Recorded arrivals, checked: in order of time, at two instants or more.
 #[derive(Clone, PartialEq)]
 pub struct Trace {
     /// The file's name.
@@ -91,8 +91,7 @@ pub struct TraceArrival {
 }
 
 impl Trace {
-    /// The mean rate at which it was recorded, in samples per second: (n - 1) / time of the last;
-    /// 1 where all come at once.
+    /// The mean rate at which it was recorded, in samples per second: (n - 1) / time of the last.
     pub fn rate(&self) -> f64 {
         let last = self.arrivals.last().map_or(0.0, |arrival| arrival.at.as_secs_f64());
         if last > 0.0 { (self.arrivals.len() as f64 - 1.0) / last } else { 1.0 }

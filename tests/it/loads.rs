@@ -162,15 +162,17 @@ fn sizes_of_tokens_are_relative_to_their_mean_and_rows_without_any_are_counted()
 
 #[test]
 fn burstgpt_columns_are_found_by_name_failures_dropped_and_rows_sorted() {
-    let model = vm(
-        "scenario = \"server\"\narrivals = { trace = \"SAMPLES/request-trace/burstgpt-1.csv\", model = \"GPT-4\" }",
-    );
-    let (arrivals, dropped) = replayed(&model);
-    // The trace begins at 5 s, whoever was asked; at 118 s GPT-4 was.
-    assert_eq!(arrivals, [(113_000.0, 0.0)]);
-    let expected =
-        [(1, "failed: no response tokens".to_string()), (2, "of other models".to_string())];
-    assert_eq!(dropped, expected);
+    let of = |choice: &str| {
+        let trace = format!("trace = \"SAMPLES/request-trace/burstgpt-1.csv\"{choice}");
+        replayed(&vm(&format!("scenario = \"server\"\narrivals = {{ {trace} }}")))
+    };
+    // The trace begins at 5 s, whoever was asked; at 118 s GPT-4 was, and failed at 120 s.
+    let (arrivals, dropped) = of("");
+    assert_eq!(arrivals, [(0.0, 0.0), (40_000.0, 0.0), (113_000.0, 0.0)]);
+    assert_eq!(dropped, [(1, "failed: no response tokens".to_string())]);
+    let (arrivals, dropped) = of(", model = \"ChatGPT\"");
+    assert_eq!(arrivals, [(0.0, 0.0), (40_000.0, 0.0)]);
+    assert_eq!(dropped, [(2, "of other models".to_string())]);
     let text = fs::read_to_string("tests/formats/request-trace/burstgpt-3.csv").unwrap();
     let file = request_trace::read(&text, &Columns::default()).unwrap();
     assert!(file.was_sorted);

@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: theory, twins, laws, and what users meet.
 
 mod architecture;
+mod at_random;
 mod calibrate;
 mod cli;
 mod conformance;

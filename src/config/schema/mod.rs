@@ -313,7 +313,7 @@ fn twin_load() -> Shape {
 }
 
 fn rate_per_s() -> Shape {
-    number().with("exclusiveMinimum", 0).with("maximum", 1_000_000_000)
+    number().with("minimum", 1e-6).with("maximum", 1_000_000_000)
 }
 
 fn baseline() -> Shape {

@@ -41,6 +41,9 @@ const KEYS: [(&str, Field); 26] = [
     ("early_stopping_latency_ms", Field::EarlyStoppingLatency(99)),
 ];
 
+/// No event is longer: LoadGen's have a few hundred bytes.
+const EVENT_MAX: usize = 1 << 20;
+
 /// Reads a detailed log.
 pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> LoadgenLog {
     let mut log = LoadgenLog::default();
@@ -55,6 +58,11 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> LoadgenLog {
         let start = start + before.len() + PREFIX.len();
         let json = json.trim_end();
         last = start..start + 1;
+        if json.len() > EVENT_MAX {
+            faults
+                .push(Fault::at(last.clone(), "an event of more than 1 MiB is none of LoadGen's"));
+            continue;
+        }
         let event: Value = match serde_json::from_str(json) {
             Ok(event) => event,
             Err(error) => {

@@ -166,7 +166,7 @@ impl<'a> Fit<'a> {
 
     /// Whether it is certain that so many of each type, none of them more than at first, fit on so
     /// many cards. The search is short.
-    fn surely_fits(&mut self, wanted: &[u32], cards: usize) -> bool {
+    pub fn surely_fits(&mut self, wanted: &[u32], cards: usize) -> bool {
         let backed = (0..=cards).find(|&cards| self.backed.covers(wanted, cards));
         backed.is_some_and(|backed| self.sliced.covers(wanted, cards - backed))
     }

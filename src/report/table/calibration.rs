@@ -18,8 +18,11 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
         plain(results.residual * 100.0)
     );
     let blocks = [
-        format!("{}
-", shown(&results.title)),
+        format!(
+            "{}
+",
+            shown(&results.title)
+        ),
         alarms(results),
         runs(results),
         wrap(&said, WIDTH, "") + "\n" + &wrap(&residual, WIDTH, "") + "\n",

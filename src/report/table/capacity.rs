@@ -2,8 +2,8 @@
 
 use super::super::number::{rate, wrap};
 use super::grid::{Column, Grid};
-use crate::shown::{shown, shown_lines};
 use super::{WIDTH, footer_of, gap, notes};
+use crate::shown::{shown, shown_lines};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
