@@ -101,6 +101,8 @@ struct Turn {
     /// When the slice ends, and its length; nothing while nobody else wants the engine: then slices
     /// follow one another from `start` on, all of them with work or all without.
     slice: Option<(SimDuration, SimTime)>,
+    /// What its owner owed before a part of it shortened this slice, in nanoseconds.
+    owed: f64,
     /// The slice is over and work runs on.
     overshoots: bool,
     /// Up to when the owner's clock was moved.
@@ -195,7 +197,7 @@ impl<T> Turns<T> {
         self.count_spent();
         match self.turn {
             None => self.grant(now),
-            Some(turn) if turn.slot == slot && now <= turn.start => self.decide_anew(now),
+            Some(turn) if now <= turn.start => self.decide_anew(now),
             Some(turn) if turn.slot == slot && !is_running => self.end_turn(now),
             Some(turn) if self.another_is_offered(turn.slot) => self.limit_turn(now),
             Some(_) => {}
@@ -298,7 +300,10 @@ impl<T> Turns<T> {
         self.last = Some(turn.slot);
         if let Some(owner) = self.owners.get_mut(turn.slot) {
             owner.counters.turns += 1;
-            owner.debt += now.saturating_since(end).as_nanos_f64();
+            // The order of least run time makes up for what ran past a slice, and nothing is owed.
+            if let TurnOrder::RoundRobin { .. } = self.slicing.order {
+                owner.debt += now.saturating_since(end).as_nanos_f64();
+            }
         }
         self.keep_record(turn.slot, turn.start, Some(slice), now);
         self.grant(now);
@@ -324,8 +329,9 @@ impl<T> Turns<T> {
         let start = if passes { now + self.slicing.switch_cost } else { now };
         self.open_window(start);
         let ends = self.window.is_some() || self.another_is_offered(slot);
+        let owed = self.owners.get(slot).map_or(0.0, |owner| owner.debt);
         let slice = ends.then(|| self.slice_from(slot, start));
-        self.turn = Some(Turn { slot, start, slice, overshoots: false, synced: start });
+        self.turn = Some(Turn { slot, start, slice, owed, overshoots: false, synced: start });
     }
 
     /// The slice of `slot` from `start` on, with its end. What is known now decides.
@@ -353,6 +359,9 @@ impl<T> Turns<T> {
             // Nobody passed it the engine, so nothing need pass it on.
             self.turn = None;
             return self.grant(now);
+        }
+        if let Some(owner) = self.owners.get_mut(turn.slot) {
+            owner.debt = turn.owed;
         }
         let ends = turn.slice.is_some() || !is_offered || self.another_is_offered(turn.slot);
         let slice = ends.then(|| self.slice_from(turn.slot, turn.start));
@@ -404,9 +413,8 @@ impl<T> Turns<T> {
 
     /// Whether slices of `slot` are shortened: adaptive round robin, which best effort has not.
     fn owes(&self, slot: usize) -> bool {
-        let adaptive = matches!(self.slicing.order, TurnOrder::RoundRobin { .. });
         let owes = self.owners.get(slot).is_some_and(|owner| owner.debt > 0.0);
-        adaptive && self.idle_rule().is_some() && self.slicing.slice_floor < Share::WHOLE && owes
+        self.idle_rule().is_some() && self.slicing.slice_floor < Share::WHOLE && owes
     }
 
     /// Adaptive round robin: a part of the debt shortens this slice.
