@@ -4,7 +4,7 @@
 //! MPS one with several side by side; MIG is several instances. Instances know nothing of one
 //! another; what they share is the card's power, and with it its clock.
 
-use super::{Client, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
+use super::{Client, Counters, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
 use crate::spec::{GpuSharing, InstanceSharing, InstanceSpec};
@@ -118,6 +118,14 @@ impl<T> Card<T> {
     pub fn set_queued(&mut self, owner: OwnerId, queued: usize) {
         if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
             turns.set_queued(usize::from(owner.slot), queued);
+        }
+    }
+
+    /// What an owner was given of its instance up to `now`; nothing where there are no turns.
+    pub fn counters(&mut self, now: SimTime, owner: OwnerId) -> Option<Counters> {
+        match &mut self.instances[usize::from(owner.instance)].use_of {
+            Use::Sliced(turns) => Some(turns.counters(now)[usize::from(owner.slot)]),
+            Use::Owned { .. } | Use::Overlapped(_) => None,
         }
     }
 

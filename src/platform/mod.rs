@@ -17,7 +17,7 @@ use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
 use crate::spec::{Experiment, GpuId, VmId, VmSpec};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]
@@ -155,6 +155,26 @@ pub struct Outcome {
     pub vms: Vec<VmOutcome>,
     /// Part of the run in which each card worked, 0 to 1.
     pub gpu_busy: Vec<f64>,
+    /// What each owner had of an instance on which turns overshoot.
+    pub turns: Vec<TurnShare>,
+}
+
+/// What an owner had of an instance shared in turns, as parts of the time in which it was powered on,
+/// up to its last work.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct TurnShare {
+    /// Whose it was.
+    pub vm: VmId,
+    /// The card.
+    pub card: GpuId,
+    /// The instance: index into the card's list.
+    pub instance: u16,
+    /// In its turns, with work.
+    pub had: f64,
+    /// What the policy promises an owner that always has work.
+    pub promised: f64,
+    /// Past the ends of its slices, and not repaid by shorter ones. Part of `had`.
+    pub unpaid: f64,
 }
 
 /// What a VM's load saw.
@@ -230,9 +250,33 @@ impl Platform<'_> {
         let end = end.unwrap_or(SimTime::ZERO);
         let gpu_busy =
             self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
+        let turns = self.turn_shares(end);
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm));
-        Outcome { vms: vms.collect(), gpu_busy }
+        Outcome { vms: vms.collect(), gpu_busy, turns }
+    }
+
+    /// What owners had where turns overshoot.
+    fn turn_shares(&mut self, end: SimTime) -> Vec<TurnShare> {
+        let vms = self.experiment.vms.iter().enumerate();
+        let vms = vms.flat_map(|(vm, spec)| spec.gpus.iter().map(move |_| VmId(vm as u16)));
+        let mut shares = Vec::new();
+        for (vm, gpu) in vms.zip(&self.guest_gpus) {
+            let card = &mut self.slots[usize::from(gpu.card.0)].card.station;
+            let Some(counters) = card.counters(end, gpu.owner) else { continue };
+            let of = |span: SimDuration| span.as_secs_f64() / counters.present.as_secs_f64();
+            if counters.present > SimDuration::ZERO {
+                shares.push(TurnShare {
+                    vm,
+                    card: gpu.card,
+                    instance: gpu.owner.instance,
+                    had: of(counters.run),
+                    promised: of(counters.promised),
+                    unpaid: of(counters.unpaid),
+                });
+            }
+        }
+        shares
     }
 }
 

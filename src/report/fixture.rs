@@ -231,6 +231,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
         assumes: None,
         groups: groups.iter().enumerate().map(group).collect(),
         open: Vec::new(),
+        over_shares: Vec::new(),
     }
 }
 
@@ -315,6 +316,7 @@ fn run(
         gpus: (0..3)
             .map(|id| GpuResult { id, model: "a100-pcie-40gb".to_string(), busy_share: 0.93 })
             .collect(),
+        over_shares: Vec::new(),
     }
 }
 

@@ -13,6 +13,7 @@ mod gap;
 mod interval;
 mod notes;
 mod open;
+mod over_shares;
 mod probe;
 mod results;
 mod said;
@@ -39,6 +40,7 @@ pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, slow_filling};
 pub use open::{OpenEnd, OpenInput};
+pub use over_shares::OverShare;
 pub use results::*;
 pub use sweep::{
     Each, GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary,

@@ -3,6 +3,7 @@
 //! The shape is a contract (`schema_version`): keys may join, none changes its meaning. Units stand
 //! in the keys. Nothing here is formatted for people.
 
+use super::OverShare;
 use super::interval::Interval;
 use super::open::OpenEnd;
 use super::uncertainty::{PairedRatio, Uncertainty};
@@ -86,6 +87,9 @@ pub struct RunResult {
     pub vms: Vec<VmResult>,
     /// One entry per card.
     pub gpus: Vec<GpuResult>,
+    /// The VMs that had more of a card than its policy promises; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub over_shares: Vec<OverShare>,
 }
 
 /// A run under another choice of what is not documented.

@@ -277,6 +277,7 @@ fn run_result(
                 busy_share,
             })
             .collect(),
+        over_shares: super::over_shares::over_shares(experiment, outcome),
     }
 }
 
@@ -447,6 +448,8 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
             }
         }
     }
+    let over = runs.iter().flat_map(|run| run.over_shares.iter().map(move |over| (run, over)));
+    notes.extend(over.map(|(run, over)| format!("{}: {}", run.name, over.note())));
     notes.extend(steep(runs));
     for comparison in comparisons {
         let sides =

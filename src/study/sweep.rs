@@ -8,6 +8,7 @@
 use super::bug::caught;
 use super::interval::{Interval, student_95};
 use super::open::{self, Line};
+use super::over_shares::{OverShare, over_shares};
 use super::results::{FactUse, LatencyMs, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary::{self, add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, fits, sensitivity, uncertainty};
@@ -111,6 +112,9 @@ pub struct PointRun {
     /// What the run would yield at the ends of inputs that nothing measured; in replication 0.
     #[serde(default)]
     pub open: Vec<OpenFigures>,
+    /// The VMs that had more of a card than its policy promises; left out where there are none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub over_shares: Vec<OverShare>,
 }
 
 /// What the loads of a group of VMs saw, all taken together.
@@ -316,6 +320,7 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
         assumes: sensitivity::assumed(experiment),
         groups: groups.iter().map(|(name, members)| group_result(name, members)).collect(),
         open: Vec::new(),
+        over_shares: over_shares(experiment, outcome),
     }
 }
 
@@ -386,6 +391,9 @@ struct Tally {
     inputs: Option<[f64; 2]>,
     /// How many percent longer p99 becomes by 1 % more work, at most.
     more_work: Option<f64>,
+    /// How often VMs had more than their policy promises, and the worst of them.
+    over_shares: usize,
+    worst_share: Option<OverShare>,
 }
 
 /// So many samples must lie beyond a percentile to make it certain.
@@ -462,6 +470,7 @@ impl Gathered {
     }
 
     fn add_run(&mut self, run: &PointRun) {
+        run.over_shares.iter().for_each(|over| self.tally.add_over_share(over));
         for group in &run.groups {
             self.tally.add(group);
             if !self.workloads.contains(&group.workload) {
@@ -569,10 +578,24 @@ impl Tally {
         }
     }
 
+    fn add_over_share(&mut self, over: &OverShare) {
+        self.over_shares += 1;
+        if self.worst_share.as_ref().is_none_or(|worst| over.excess() > worst.excess()) {
+            self.worst_share = Some(over.clone());
+        }
+    }
+
     /// What a reader must know before believing a figure.
     fn notes(&self) -> Vec<String> {
         let (few, all) = (self.few, self.rows);
         let mut notes = Vec::new();
+        if let Some(worst) = &self.worst_share {
+            notes.push(format!(
+                "VMs had more of a card than its policy promises {} times; the worst: {}",
+                self.over_shares,
+                worst.note()
+            ));
+        }
         if let Some([low, high]) = self.other_idle {
             notes.push(format!(
                 "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"

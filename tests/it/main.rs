@@ -30,6 +30,8 @@ mod support;
 mod sweep;
 mod theory;
 mod triton;
+mod turn_twin;
+mod turns;
 mod twins;
 mod uncertainty;
 mod validation;

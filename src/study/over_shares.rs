@@ -1,0 +1,88 @@
+//! Which VMs had more of a card than its policy promises, because their turns run past the slices.
+//!
+//! It judges time given, not latency: a VM that had its share may still wait long.
+
+use crate::gpu::POLICIES;
+use crate::platform::{Outcome, TurnShare};
+use crate::spec::{Experiment, InstanceSharing, Overshoot, TimeSlicing};
+use serde::{Deserialize, Serialize};
+
+/// A VM that had more of a card than the policy promises. Parts of the time in which the VM was
+/// powered on, up to its last work, 0 to 1.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct OverShare {
+    /// The VM's name.
+    pub vm: String,
+    /// The card.
+    pub gpu: u16,
+    /// How turns are taken there, as a scenario file would write it.
+    pub sharing: String,
+    /// What it had.
+    pub had_share: f64,
+    /// What the policy promises a VM that always has work.
+    pub promised_share: f64,
+    /// What of `had_share` lay past the ends of its slices and was not repaid by shorter ones.
+    pub unpaid_share: f64,
+}
+
+/// Whole per cent, as they are shown: what does not show there is no news.
+fn percent(share: f64) -> u32 {
+    (share * 100.0).round() as u32
+}
+
+/// Who had more than promised in a run.
+pub(super) fn over_shares(experiment: &Experiment, outcome: &Outcome) -> Vec<OverShare> {
+    let over = outcome
+        .turns
+        .iter()
+        .filter(|share| percent(share.had) > percent(share.promised) && percent(share.unpaid) > 0);
+    over.filter_map(|share| of_vm(experiment, share)).collect()
+}
+
+fn of_vm(experiment: &Experiment, share: &TurnShare) -> Option<OverShare> {
+    let card = &experiment.cards[usize::from(share.card.0)];
+    let sharing = card.instances[usize::from(share.instance)].sharing;
+    Some(OverShare {
+        vm: experiment.vms[usize::from(share.vm.0)].name.clone(),
+        gpu: share.card.0,
+        sharing: words(&sharing, sharing.turns()?),
+        had_share: share.had,
+        promised_share: share.promised,
+        unpaid_share: share.unpaid,
+    })
+}
+
+fn words(sharing: &InstanceSharing, slicing: &TimeSlicing) -> String {
+    let policy = match sharing {
+        InstanceSharing::Processes(_) => "process = \"time-slicing\"".to_string(),
+        _ => {
+            let named = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
+            format!("policy = \"{}\"", named.expect("every policy has a name").name)
+        }
+    };
+    match slicing.overshoot {
+        Overshoot::None => policy,
+        Overshoot::Batch => format!("{policy} with overshoot = \"batch\""),
+        Overshoot::Constant(span) => format!("{policy} with overshoot = \"{span}\""),
+    }
+}
+
+impl OverShare {
+    /// The sentence for reports.
+    pub(super) fn note(&self) -> String {
+        format!(
+            "{} had {} % of card {}, where {} promises it {} %: its turns ran past their slices for {} % of the time, which no shorter slice repaid",
+            self.vm,
+            percent(self.had_share),
+            self.gpu,
+            self.sharing,
+            percent(self.promised_share),
+            percent(self.unpaid_share),
+        )
+    }
+
+    /// How far above the promise.
+    pub(super) fn excess(&self) -> f64 {
+        self.had_share - self.promised_share
+    }
+}
