@@ -526,8 +526,9 @@ fn fast(system: &System) -> Told {
         turns.set_running(SimTime::ZERO, slot, *is_on);
     }
     let gates = |owner: &OwnerSpec| vec![(false, VecDeque::new()); owner.streams];
-    let mut gates: Vec<Vec<(bool, VecDeque<(Batch, u64)>)>> =
-        system.owners.iter().map(gates).collect();
+    // By owner and stream: whether it is busy, and what is frozen behind it.
+    type Gate = (bool, VecDeque<(Batch, u64)>);
+    let mut gates: Vec<Vec<Gate>> = system.owners.iter().map(gates).collect();
     let queued = |gates: &[(bool, VecDeque<_>)]| gates.iter().map(|gate| gate.1.len()).sum();
     // phi 0: batches that share do not slow each other, so that all times are whole.
     let submit = |turns: &mut Turns<Batch>, now, (batch, work): (Batch, u64)| {
