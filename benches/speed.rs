@@ -86,7 +86,7 @@ fn bert_server() -> Experiment {
     let options = LoadOptions::new(catalogue);
     let scenario = load(Path::new(path), &options).expect("the scenario is right");
     let pair = scenario.pairs.into_iter().next().expect("a file makes a pair");
-    pair.baseline.expect("the scenario has a twin").run.experiment
+    pair.twin().expect("the scenario has a twin").experiment.clone()
 }
 
 /// M/D/1 on the same machine: one GPU, batches of one, nothing but [`WORK`] on the way.

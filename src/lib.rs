@@ -21,7 +21,7 @@
 //! ```
 //! use slicewise::config::{Catalogue, LoadOptions, load};
 //! use slicewise::platform::simulate;
-//! use slicewise::study::counterfactual;
+//! use slicewise::study::same_cards;
 //! use slicewise::units::SimDuration;
 //! use std::path::Path;
 //!
@@ -33,7 +33,7 @@
 //! let mut in_a_vm = scenario.pairs[0].virtual_run.experiment.clone();
 //! in_a_vm.vms[0].load.settings.min_duration = SimDuration::from_secs(10);
 //! in_a_vm.vms[0].load.settings.min_query_count = 1;
-//! let bare = counterfactual(&in_a_vm);
+//! let bare = same_cards(&in_a_vm);
 //!
 //! let (virtual_run, bare_run) = (simulate(&in_a_vm), simulate(&bare));
 //! let (vm, metal) = (&virtual_run.vms[0], &bare_run.vms[0]);

@@ -101,8 +101,8 @@ pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
 
 /// What a scenario asks for, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.
 pub(super) fn summary(scenario: &Scenario) -> String {
-    let runs = scenario.pairs.iter().map(|pair| 1 + usize::from(pair.baseline.is_some())).sum();
-    let pairs = scenario.pairs.iter().filter(|pair| pair.baseline.is_some()).count();
+    let runs = scenario.pairs.iter().map(|pair| 1 + pair.baselines.len()).sum();
+    let pairs = scenario.pairs.iter().filter(|pair| !pair.baselines.is_empty()).count();
     let mut text = format!("{}: ", scenario.name);
     if pairs > 0 {
         text.push_str(&format!("{}, ", count(pairs, "pair")));

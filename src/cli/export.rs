@@ -201,7 +201,9 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
                 method = match instance.sharing {
                     InstanceSharing::Processes(_) => Some(Method::TimeSlicing),
                     InstanceSharing::Mps => Some(Method::Mps),
-                    InstanceSharing::Alone | InstanceSharing::Vgpus(_) => continue,
+                    InstanceSharing::Alone
+                    | InstanceSharing::Models
+                    | InstanceSharing::Vgpus(_) => continue,
                 };
                 let name = match &instance.profile {
                     Some(profile) => format!("nvidia.com/mig-{profile}"),

@@ -152,6 +152,7 @@ impl Parts<'_> {
             host: host(),
             cards: vec![card; cards as usize],
             vms: vec![vm],
+            pools: Vec::new(),
         };
         let (source, observed) = (source?, observed?);
         // Machines are told apart once all runs are read.

@@ -65,7 +65,7 @@ pub use sweep_file::{SweepFile, SweepPoints};
 
 use crate::engine::fnv1a;
 use crate::shown::shown_lines;
-use crate::spec::{Arrivals, Experiment, Scenario};
+use crate::spec::{Arrivals, Experiment, Pair, Scenario};
 use crate::suggest;
 use diagnostic::{Problems, SourceFile};
 use plan::Plan;
@@ -216,11 +216,8 @@ fn scenario_of(
         if path.is_dir() { None } else { plans.iter().find_map(|plan| plan.title.clone()) }
     });
     let pairs: Vec<_> = plans.into_iter().flat_map(|plan| plan.pairs).collect();
-    let runs = pairs.iter().flat_map(|pair| {
-        let baseline = pair.baseline.as_ref().map(|baseline| &baseline.run.experiment);
-        [Some(&pair.virtual_run.experiment), baseline].into_iter().flatten()
-    });
-    let used = runs.flat_map(used_entries).collect();
+    let runs = pairs.iter().flat_map(Pair::runs);
+    let used = runs.flat_map(|run| used_entries(&run.experiment)).collect();
     let mut scenario = Scenario {
         title: title.unwrap_or_else(|| name.clone()),
         name,
@@ -301,11 +298,8 @@ fn name_of(path: &Path) -> String {
 
 /// Gives every run the scenario's seed.
 fn sow(scenario: &mut Scenario) {
-    for pair in &mut scenario.pairs {
-        pair.virtual_run.experiment.seed = scenario.seed;
-        if let Some(baseline) = &mut pair.baseline {
-            baseline.run.experiment.seed = scenario.seed;
-        }
+    for run in scenario.pairs.iter_mut().flat_map(Pair::runs_mut) {
+        run.experiment.seed = scenario.seed;
     }
 }
 

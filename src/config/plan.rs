@@ -1,4 +1,4 @@
-//! From one scenario file to its pairs: the run, its baseline, what was published, not a sweep.
+//! From one scenario file to its pairs: the run, its baselines, what was published, not a sweep.
 //!
 //! Seeds and the order of files are the business of `config::load`.
 
@@ -23,6 +23,9 @@ use crate::study;
 use crate::units::Share;
 use std::sync::Arc;
 use toml::de::DeTable;
+
+/// The word for both counterfactuals.
+const BOTH: &str = "counterfactual";
 
 /// Most VMs in a file.
 pub(super) const VMS_MAX: usize = 64;
@@ -204,11 +207,11 @@ impl Context<'_> {
                 .take()
                 .map(|figures| Published { scenario, ..figures }),
         };
-        let mut baseline = self.baseline(stem, &guests, baseline);
+        let mut baselines = self.baselines(stem, &guests, baseline);
         if let Some((figures, spot)) = published.baseline.take() {
-            match &mut baseline {
-                Some(baseline) if baseline.kind != BaselineKind::Counterfactual => {
-                    baseline.run.published = Some(Published { scenario, ..figures });
+            match &mut baselines[..] {
+                [Baseline { kind: BaselineKind::Twin { .. }, run }] => {
+                    run.published = Some(Published { scenario, ..figures });
                 }
                 _ => {
                     let title = "`published.baseline` needs a twin";
@@ -217,28 +220,43 @@ impl Context<'_> {
                 }
             }
         }
-        vec![Pair { name: stem.to_string(), virtual_run, baseline, capacity }]
+        vec![Pair { name: stem.to_string(), virtual_run, baselines, capacity }]
     }
 
-    /// The other side: the counterfactual unless the file says otherwise; none for bare metal.
-    fn baseline(&self, stem: &str, guests: &[Guest], value: Option<Value<'_>>) -> Option<Baseline> {
-        const KINDS: [(&str, &str); 3] =
-            [("none", "none"), ("counterfactual", "counterfactual"), ("twin", "twin")];
+    /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
+    /// bare metal.
+    fn baselines(&self, stem: &str, guests: &[Guest], value: Option<Value<'_>>) -> Vec<Baseline> {
         let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
-        let Some(value) = value else {
-            if !bare_already {
-                return self.counterfactual(stem, guests);
+        match value {
+            Some(value) => self.baselines_said(stem, guests, &value).unwrap_or_default(),
+            None if !bare_already => self.counterfactuals(stem, guests, BOTH),
+            None => {
+                let said = || Said::default("on bare metal already");
+                self.problems.answers.silent(|| "baseline".to_string(), said);
+                Vec::new()
             }
-            let said = || Said::default("on bare metal already");
-            self.problems.answers.silent(|| "baseline".to_string(), said);
-            return None;
-        };
+        }
+    }
+
+    fn baselines_said(
+        &self,
+        stem: &str,
+        guests: &[Guest],
+        value: &Value<'_>,
+    ) -> Option<Vec<Baseline>> {
+        const KINDS: [(&str, &str); 5] = [
+            ("none", "none"),
+            (BOTH, BOTH),
+            ("same-cards", "same-cards"),
+            ("whole-cards", "whole-cards"),
+            ("twin", "twin"),
+        ];
         let table = if value.is_text() { None } else { Some(value.table()?) };
         let (kind, table) = match table {
             None => (value.choice("kind of baseline", &KINDS)?, None),
             Some(mut table) => {
                 let kind =
-                    table.need("kind", "name the kind of baseline: counterfactual, twin, none");
+                    table.need("kind", "name the kind of baseline: counterfactual, same-cards, whole-cards, twin, none");
                 let kind = kind.and_then(|value| value.choice("kind of baseline", &KINDS));
                 let overrides = table.table("vm");
                 if kind.is_some_and(|kind| kind != "twin") && overrides.is_some() {
@@ -251,25 +269,35 @@ impl Context<'_> {
                 (kind?, overrides)
             }
         };
+        let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
         match kind {
             "none" => None,
-            "twin" => self.twin(stem, guests, &value, table),
-            _ if bare_already => {
+            "twin" => Some(vec![self.twin(stem, guests, value, table)?]),
+            // What is shared on bare metal can stand beside the same that is not.
+            _ if bare_already && !is_shared(guests) => {
                 let diagnostic = value.wrong("is the run itself: it is on bare metal already");
                 value.report(diagnostic.allowed("none, twin"));
                 None
             }
-            _ => self.counterfactual(stem, guests),
+            kind => Some(self.counterfactuals(stem, guests, kind)),
         }
     }
 
-    /// The same guests, load and draws; cards owned whole; no hypervisor.
-    fn counterfactual(&self, stem: &str, guests: &[Guest]) -> Option<Baseline> {
-        let hypervisor = self.machine.bare(self.catalogue)?.hypervisor;
+    /// The same guests, load and draws without hypervisor: on the same cards, with whole cards, or
+    /// both.
+    fn counterfactuals(&self, stem: &str, guests: &[Guest], kind: &str) -> Vec<Baseline> {
+        let Some(machine) = self.machine.bare(self.catalogue) else { return Vec::new() };
         let virtual_run = experiment(stem, self.machine, guests);
-        let experiment = Experiment { hypervisor, ..study::counterfactual(&virtual_run) };
-        let run = PlannedRun { experiment, published: None };
-        Some(Baseline { kind: BaselineKind::Counterfactual, run })
+        let runs = match kind {
+            "same-cards" => vec![(BaselineKind::SameCards, study::same_cards(&virtual_run))],
+            "whole-cards" => vec![(BaselineKind::WholeCards, study::whole_cards(&virtual_run))],
+            _ => study::counterfactuals(&virtual_run),
+        };
+        let baselines = runs.into_iter().map(|(kind, run)| {
+            let experiment = Experiment { hypervisor: machine.hypervisor.clone(), ..run };
+            Baseline { kind, run: PlannedRun { experiment, published: None } }
+        });
+        baselines.collect()
     }
 
     /// The one guest with settings of its own, on all of the bare machine's processors.
@@ -303,6 +331,11 @@ impl Context<'_> {
     }
 }
 
+/// Whether guests have less of the machine than all of its cards for one of them.
+fn is_shared(guests: &[Guest]) -> bool {
+    vm_count(guests) > 1 || guests.iter().any(|guest| guest.holding != Holding::Whole)
+}
+
 /// Reads `vm.server` and `vm.load` of a twin over the settings of the virtual run.
 fn override_settings(table: &mut Reader<'_>, twin: &mut Guest) {
     if let Some(mut server) = table.table("server") {
@@ -331,6 +364,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hypervisor: machine.hypervisor.clone(),
         host: machine.host.clone(),
         vms: vms.collect(),
+        pools: Vec::new(),
         cards,
     }
 }

@@ -8,7 +8,7 @@ use super::guest::Guest;
 use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
-use crate::spec::{Arrivals, PermitReturn, Rules, TestScenario};
+use crate::spec::{Arrivals, Footprint, Rules, TestScenario};
 use crate::study::{self, Obstacle};
 use crate::units::{Bytes, SimDuration};
 use std::collections::BTreeMap;
@@ -147,31 +147,6 @@ fn rejections_have_a_load(guest: &Guest, problems: &Problems) {
     }
 }
 
-/// GPU memory of one process with all its batches.
-struct Footprint {
-    streams: u64,
-    staged: u32,
-    copied: Bytes,
-    per_sample: Bytes,
-    need: Bytes,
-}
-
-impl Footprint {
-    fn of(guest: &Guest) -> Self {
-        let (workload, server) = (&guest.vm.workload, &guest.vm.server);
-        let staged = match server.permit_return {
-            PermitReturn::AtStart => server.slots,
-            PermitReturn::AtCompletion => server.slots.saturating_sub(server.streams),
-        };
-        let streams = u64::from(server.streams);
-        let copied = workload.input_per_sample.value + workload.output_per_sample.value;
-        let per_sample =
-            workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
-        let need = workload.weights.value + per_sample * u64::from(server.batch_max);
-        Self { streams, staged, copied, per_sample, need }
-    }
-}
-
 /// Processes have no frame buffer of their own: their footprints together must fit what they share,
 /// or CUDA fails to allocate in whichever comes last.
 fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Problems) {
@@ -184,7 +159,7 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
         let gpu = &machine.gpu.spec;
         let limit = process.memory(gpu);
         let before = *taken.entry((place.card, place.start)).or_default();
-        let after = before + Footprint::of(guest).need * u64::from(guest.cards);
+        let after = before + Footprint::of(&guest.vm).need * u64::from(guest.cards);
         taken.insert((place.card, place.start), after);
         // One that is too large by itself is told so elsewhere.
         let alone = before == Bytes::ZERO && guest.cards == 1;
@@ -208,7 +183,7 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
 /// stream's execution context.
 fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
-    let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(guest);
+    let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(&guest.vm);
     let card = &machine.gpu.spec;
     let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
     if need <= limit {

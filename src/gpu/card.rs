@@ -144,7 +144,9 @@ impl<T> Use<T> {
             InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => {
                 Use::Sliced(Box::new(Turns::new(&sharings(), spec.share, slicing)))
             }
-            InstanceSharing::Mps => Use::Overlapped(Mps::new(owners, spec.share)),
+            InstanceSharing::Mps | InstanceSharing::Models => {
+                Use::Overlapped(Mps::new(owners, spec.share))
+            }
             InstanceSharing::Alone => {
                 assert!(owners.len() <= 1, "{} owners of what is not shared", owners.len());
                 let sharing = sharings().first().copied().unwrap_or(GpuSharing::InOrder);

@@ -329,7 +329,7 @@ impl Station for Batcher {
 mod tests {
     use super::*;
     use crate::engine::RandomStreams;
-    use crate::spec::{PRESETS, QueuePolicy, Queues, TimeoutAction};
+    use crate::spec::{PRESETS, QueuePolicy, Queues, TimeoutAction, VmId};
     use proptest::prelude::*;
 
     const MS: u64 = 1_000_000;
@@ -345,7 +345,7 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, usize::from(gpus), chance);
         for &due in dues {
-            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level: 0 });
+            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level: 0, vm: VmId(0) });
         }
         batcher.close();
         for worker in 0..permits_per_gpu {
@@ -389,7 +389,12 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, gpus, chance);
         for query in 0..queries {
-            batcher.feed(Query { due: SimTime::from_nanos(query * gap), size: 1.0, level: 0 });
+            batcher.feed(Query {
+                due: SimTime::from_nanos(query * gap),
+                size: 1.0,
+                level: 0,
+                vm: VmId(0),
+            });
         }
         batcher.close();
         batcher
@@ -459,7 +464,7 @@ mod tests {
     fn fed(server: &ServerSpec, dues: &[(u64, u8)]) -> Batcher {
         let mut batcher = Batcher::new(server, 1, RandomStreams::new(0, 0).stream("dispatch"));
         for &(due, level) in dues {
-            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level });
+            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level, vm: VmId(0) });
         }
         batcher.close();
         batcher

@@ -68,10 +68,13 @@ impl SoftDrop {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::VmId;
     use crate::units::SimTime;
 
     fn batch(size: f32, count: u64) -> Vec<Query> {
-        (0..count).map(|due| Query { due: SimTime::from_nanos(due), size, level: 0 }).collect()
+        (0..count)
+            .map(|due| Query { due: SimTime::from_nanos(due), size, level: 0, vm: VmId(0) })
+            .collect()
     }
 
     #[test]

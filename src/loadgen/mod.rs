@@ -12,7 +12,7 @@ pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
 pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 
 use crate::engine::{RandomStreams, Stream};
-use crate::spec::{Arrivals, Queues, TestScenario, VmSpec};
+use crate::spec::{Arrivals, Queues, TestScenario, VmId, VmSpec};
 use crate::units::{Share, SimDuration, SimTime};
 use arrivals::Replay;
 use rand::RngExt;
@@ -28,6 +28,8 @@ pub struct Query {
     pub size: f32,
     /// Its priority level at the server, counted from 0, the most urgent.
     pub level: u8,
+    /// The VM that asks; a load generator knows no other and says 0.
+    pub vm: VmId,
 }
 
 /// No run makes more queries than this, whatever its settings: the bound on time and memory.
@@ -210,7 +212,7 @@ impl LoadGen {
         self.made += 1;
         self.newest_due = due;
         let size = size.unwrap_or_else(|| self.sizes.draw());
-        Some(Query { due, size, level: self.levels.draw() })
+        Some(Query { due, size, level: self.levels.draw(), vm: VmId(0) })
     }
 }
 

@@ -2,14 +2,19 @@
 //!
 //! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
 
-use super::{Event, Guest, GuestGpu, Operation, Platform, Slot, StationId, Timed};
+use super::pool::Pool;
+use super::{
+    Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
+};
 use crate::engine::{EventList, RandomStreams};
 use crate::gpu::{Card, Client, CopyEngine, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
-use crate::spec::{CardSpec, Experiment, GpuId, GpuSpec, InstanceSpec, VmId, VmSpec};
+use crate::spec::{
+    CardSpec, Experiment, GpuId, GpuSpec, InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
+};
 use crate::units::SimTime;
 
 impl<'a> Platform<'a> {
@@ -18,8 +23,9 @@ impl<'a> Platform<'a> {
         let mut platform = Self {
             experiment,
             guests: Vec::new(),
-            guest_gpus: Vec::new(),
-            first_gpu: Vec::new(),
+            pools: Vec::new(),
+            servers: Vec::new(),
+            server_gpus: Vec::new(),
             processors: Timed::new(ProcessorSharing::new(experiment.host.logical_processors.value)),
             submission: Timed::new(Fifo::delay()),
             streams: Vec::new(),
@@ -33,16 +39,22 @@ impl<'a> Platform<'a> {
         };
         let mut cards: Vec<Vec<(InstanceSpec, Vec<Client>)>> =
             experiment.cards.iter().map(whole).collect();
-        for (index, vm) in experiment.vms.iter().enumerate() {
-            platform.first_gpu.push(platform.guest_gpus.len() as u16);
-            platform.guests.push(guest(experiment, index, vm));
-            for share in &vm.gpus {
-                let (_, owners) =
-                    &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
-                let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
-                owners.push(Client { sharing: vm.server.gpu_sharing, limit: share.sm_limit });
-                platform.add_guest_gpu(vm, share.card, owner);
+        let guests = experiment.vms.iter().enumerate();
+        platform.guests = guests.map(|(index, vm)| guest(experiment, index, vm)).collect();
+        for pool in experiment.server_pools() {
+            let vm = &experiment.vms[usize::from(pool.vms[0].0)];
+            let first_server = platform.servers.len() as u16;
+            for server in &pool.servers {
+                platform.add_server(&pool, server, first_server);
+                for share in &server.gpus {
+                    let (_, owners) =
+                        &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
+                    let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
+                    owners.push(Client { sharing: vm.server.gpu_sharing, limit: share.sm_limit });
+                    platform.add_server_gpu(vm, share.card, owner);
+                }
             }
+            platform.pools.push(Pool::new(&pool, experiment));
         }
         let slots = experiment.cards.iter().zip(&cards);
         let slots = slots.enumerate().map(|(index, (card, instances))| {
@@ -52,12 +64,35 @@ impl<'a> Platform<'a> {
         platform
     }
 
-    fn add_guest_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId) {
+    /// A server of a pool, whose first is `first_server`; its GPUs are added next.
+    fn add_server(&mut self, pool: &ServerPool, server: &PooledServer, first_server: u16) {
+        let experiment = self.experiment;
+        let streams = RandomStreams::new(experiment.seed, experiment.replication);
+        let vm = &experiment.vms[usize::from(pool.vms[0].0)];
+        let of_pool = pool.vms.iter().map(|vm| &experiment.vms[usize::from(vm.0)].load.settings);
+        let percentile = of_pool.map(|settings| settings.percentile).fold(0.0, f64::max);
+        self.servers.push(Server {
+            pool: self.pools.len() as u16,
+            first_of_pool: first_server,
+            vm: pool.vms[0],
+            first_gpu: self.server_gpus.len() as u16,
+            batcher: Timed::new(Batcher::new(
+                &vm.server,
+                server.gpus.len(),
+                streams.stream(&format!("dispatch/{}", server.name)),
+            )),
+            soft_drop: SoftDrop::new(vm.server.soft_drop, vm.server.batch_max, percentile),
+            vcpus: Timed::new(Gate::new(server.processors as usize)),
+            service: streams.stream(&format!("service/{}", server.name)),
+        });
+    }
+
+    fn add_server_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId) {
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
         let order = Timed::new(Sequencer::new());
-        self.guest_gpus.push(GuestGpu {
+        self.server_gpus.push(ServerGpu {
             card,
             owner,
             first_stream,
@@ -70,19 +105,22 @@ impl<'a> Platform<'a> {
 
     /// Hands out the permits and wakes the batchers for the first time.
     pub(super) fn start(&mut self, events: &mut EventList<Event>) {
-        for (index, vm) in self.experiment.vms.iter().enumerate() {
-            let id = VmId(index as u16);
-            self.schedule_power(id, vm, events);
-            for worker in 0..vm.server.slots as u16 {
-                for gpu in 0..vm.gpus.len() as u16 {
-                    self.guests[index]
-                        .batcher
-                        .station
-                        .submit(SimTime::ZERO, Permit { gpu, worker });
+        if self.has_own_servers() {
+            for (index, vm) in self.experiment.vms.iter().enumerate() {
+                self.schedule_power(VmId(index as u16), vm, events);
+            }
+        }
+        for index in 0..self.servers.len() {
+            let id = ServerId(index as u16);
+            let gpus = self.gpus_of(id).len() as u16;
+            let server = &mut self.servers[index];
+            for worker in 0..self.experiment.vms[usize::from(server.vm.0)].server.slots as u16 {
+                for gpu in 0..gpus {
+                    server.batcher.station.submit(SimTime::ZERO, Permit { gpu, worker });
                 }
             }
             self.feed(id);
-            self.guests[index].batcher.arm(StationId::Batcher(id), events);
+            self.servers[index].batcher.arm(StationId::Batcher(id), events);
         }
     }
 
@@ -96,16 +134,21 @@ impl<'a> Platform<'a> {
         }
     }
 
-    /// Keeps the batcher of `vm` stocked with the future, until there is none.
-    pub(super) fn feed(&mut self, vm: VmId) {
+    /// Keeps the batcher of a server stocked with the future, until there is none; the others of its
+    /// pool get theirs on the way. Those have enough to look ahead to, so that nothing they said
+    /// changes.
+    pub(super) fn feed(&mut self, id: ServerId) {
         const BLOCK: usize = 1024;
-        let guest = &mut self.guests[usize::from(vm.0)];
-        while guest.batcher.station.is_hungry() {
+        let Server { pool, first_of_pool, .. } = self.servers[usize::from(id.0)];
+        let (pool, first) = (&mut self.pools[usize::from(pool)], usize::from(first_of_pool));
+        while self.servers[usize::from(id.0)].batcher.station.is_hungry() {
             for _ in 0..BLOCK {
-                match guest.loadgen.next_scheduled() {
-                    Some(query) => guest.batcher.station.feed(query),
-                    None => return guest.batcher.station.close(),
-                }
+                let Some((server, query)) = pool.next(&mut self.guests) else {
+                    let of_pool =
+                        self.servers.iter_mut().filter(|one| one.first_of_pool == first_of_pool);
+                    return of_pool.for_each(|server| server.batcher.station.close());
+                };
+                self.servers[first + server].batcher.station.feed(query);
             }
         }
     }
@@ -119,23 +162,11 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
         loadgen: LoadGen::new(vm, &streams, schedule),
-        batcher: Timed::new(Batcher::new(
-            &vm.server,
-            vm.gpus.len(),
-            streams.stream(&format!("dispatch/{}", vm.name)),
-        )),
-        soft_drop: SoftDrop::new(
-            vm.server.soft_drop,
-            vm.server.batch_max,
-            vm.load.settings.percentile,
-        ),
-        vcpus: Timed::new(Gate::new(vm.vcpus as usize)),
         recorder: Recorder::new(
             vm.load.settings.target_latency,
             vm.load.scenario.samples_per_query(),
         )
         .with_levels(vm.server.queues.levels.len()),
-        service: streams.stream(&format!("service/{}", vm.name)),
         is_closing: false,
     }
 }

@@ -5,6 +5,7 @@
 //! file, a report or another run.
 
 mod assemble;
+mod pool;
 mod route;
 mod watch;
 
@@ -18,6 +19,7 @@ use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
 use crate::spec::{Experiment, GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
+use pool::Pool;
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]
@@ -45,10 +47,10 @@ pub enum Operation {
 /// A station of the platform. The order is the order of the path, and decides ties in time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum StationId {
-    /// A guest's batcher.
-    Batcher(VmId),
-    /// The gate in front of a guest's vCPUs.
-    Vcpus(VmId),
+    /// A server's batcher.
+    Batcher(ServerId),
+    /// The gate in front of a server's vCPUs.
+    Vcpus(ServerId),
     /// The host's logical processors.
     Processors,
     /// The delay of submissions.
@@ -61,9 +63,13 @@ pub enum StationId {
     Card(GpuId),
     /// Device to host, per card.
     CopyOut(GpuId),
-    /// The release of one guest GPU's batches in issue order.
+    /// The release of a server's batches on one GPU, in issue order.
     Order(u16),
 }
+
+/// An inference server: that of a guest, by [`VmId`], where each has its own.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ServerId(u16);
 
 /// A batch under way: index into the platform's list of batches.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -72,14 +78,15 @@ struct BatchId(u32);
 /// A batch on its way.
 #[derive(Debug)]
 struct Batch {
-    vm: VmId,
+    server: ServerId,
     permit: Permit,
-    /// The guest GPU it runs on: index into `Platform::guest_gpus`.
-    guest_gpu: u16,
+    /// The server's GPU it runs on: index into `Platform::server_gpus`.
+    server_gpu: u16,
     /// Its inference stream: index into `Platform::streams`.
     stream: u16,
-    /// Its number in the order of issue on its guest GPU.
+    /// Its number in the order of issue on its server's GPU.
     number: u64,
+    /// Those of one guest in a row.
     queries: Vec<Query>,
     size_sum: f64,
     /// Its draw of the service time, exponential with mean 1.
@@ -97,22 +104,34 @@ struct Timed<S> {
     wake: Option<SimTime>,
 }
 
-/// A guest.
+/// A guest, as its load and what it sees.
 struct Guest {
     loadgen: LoadGen,
-    batcher: Timed<Batcher>,
-    /// Sets queries aside, where the harness does so; nothing once they are served.
-    soft_drop: Option<SoftDrop>,
-    vcpus: Timed<Gate<BatchId>>,
     recorder: Recorder,
-    /// Draws the luck of its batches.
-    service: Stream,
     /// It is to be powered off once nothing is left to answer.
     is_closing: bool,
 }
 
-/// What a guest has of a card.
-struct GuestGpu {
+/// An inference server: a guest's own, or one that answers the guests of a pool.
+struct Server {
+    /// Whose queries it answers: index into `Platform::pools`.
+    pool: u16,
+    /// The first server of that pool.
+    first_of_pool: u16,
+    /// A guest of the pool; all have its workload and server settings.
+    vm: VmId,
+    /// Its first GPU in `Platform::server_gpus`; the next server's come after its last.
+    first_gpu: u16,
+    batcher: Timed<Batcher>,
+    /// Sets queries aside, where the harness does so; nothing once they are served.
+    soft_drop: Option<SoftDrop>,
+    vcpus: Timed<Gate<BatchId>>,
+    /// Draws the luck of its batches.
+    service: Stream,
+}
+
+/// What a server has of a card.
+struct ServerGpu {
     card: GpuId,
     owner: OwnerId,
     /// Its streams in `Platform::streams`: first and number.
@@ -135,9 +154,11 @@ struct Slot {
 pub struct Platform<'a> {
     experiment: &'a Experiment,
     guests: Vec<Guest>,
-    /// The GPUs of all guests; those of one guest in a row, from `first_gpu[vm]`.
-    guest_gpus: Vec<GuestGpu>,
-    first_gpu: Vec<u16>,
+    pools: Vec<Pool>,
+    /// Those of a pool in a row; one for each guest where each has its own.
+    servers: Vec<Server>,
+    /// The GPUs of all servers; those of one server in a row.
+    server_gpus: Vec<ServerGpu>,
     processors: Timed<ProcessorSharing<BatchId>>,
     submission: Timed<Fifo<BatchId>>,
     streams: Vec<Timed<Gate<BatchId>>>,
@@ -228,13 +249,37 @@ impl Platform<'_> {
         is_running: bool,
         events: &mut EventList<Event>,
     ) {
-        let first = usize::from(self.first_gpu[usize::from(vm.0)]);
-        let count = self.experiment.vms[usize::from(vm.0)].gpus.len();
-        for gpu in &self.guest_gpus[first..first + count] {
+        for gpu in &self.server_gpus[self.gpus_of(ServerId(vm.0))] {
             let card = &mut self.slots[usize::from(gpu.card.0)].card;
             card.station.set_running(now, gpu.owner, is_running);
             card.arm(StationId::Card(gpu.card), events);
         }
+    }
+
+    /// Whether each guest has a server of its own, which is powered on and off with it. Those of a
+    /// pool are always on.
+    fn has_own_servers(&self) -> bool {
+        self.experiment.pools.is_empty()
+    }
+
+    /// The GPUs of a server, as indices into `server_gpus`.
+    fn gpus_of(&self, server: ServerId) -> std::ops::Range<usize> {
+        let place = usize::from(server.0);
+        let first_of = |server: &Server| usize::from(server.first_gpu);
+        first_of(&self.servers[place])
+            ..self.servers.get(place + 1).map_or(self.server_gpus.len(), first_of)
+    }
+
+    /// Whether all that a guest asks was asked and answered: of a pool, all that its guests ask was
+    /// asked, and that guest's is answered.
+    fn is_served(&self, vm: VmId) -> bool {
+        let guest = &self.guests[usize::from(vm.0)];
+        let mut servers = self.servers.iter().filter(|server| match self.has_own_servers() {
+            true => server.vm == vm,
+            false => self.pools[usize::from(server.pool)].answers(vm),
+        });
+        servers.all(|server| server.batcher.station.is_drained())
+            && guest.recorder.answered() == guest.loadgen.made_count()
     }
 
     /// Powers a closing VM off when all that was asked is answered.
@@ -261,7 +306,8 @@ impl Platform<'_> {
         let vms = self.experiment.vms.iter().enumerate();
         let vms = vms.flat_map(|(vm, spec)| spec.gpus.iter().map(move |_| VmId(vm as u16)));
         let mut shares = Vec::new();
-        for (vm, gpu) in vms.zip(&self.guest_gpus) {
+        // Only guests with servers of their own take turns; then the GPUs stand in the guests' order.
+        for (vm, gpu) in vms.zip(&self.server_gpus) {
             let card = &mut self.slots[usize::from(gpu.card.0)].card.station;
             let Some(counters) = card.counters(end, gpu.owner) else { continue };
             let of = |span: SimDuration| span.as_secs_f64() / counters.present.as_secs_f64();
@@ -281,12 +327,6 @@ impl Platform<'_> {
 }
 
 impl Guest {
-    /// Whether all that it asks was asked and answered.
-    fn is_served(&self) -> bool {
-        let answered = self.recorder.answered();
-        self.batcher.station.is_drained() && answered == self.loadgen.made_count()
-    }
-
     /// What its load saw, once all of it is answered.
     fn outcome(self, vm: &VmSpec) -> VmOutcome {
         let recorder = self.recorder;

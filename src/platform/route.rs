@@ -7,29 +7,31 @@
 //! [`Platform::enter`] brings a batch to the station of a stage, [`Platform::wake`] takes batches
 //! out of a station and sends them on. A stage that costs a batch nothing is passed without event.
 
-use super::{Batch, BatchId, Event, Platform, StationId, Timed};
+use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
 use crate::gpu::{CardJob, PoolJob, demand};
 use crate::host::FormedBatch;
+use crate::loadgen::Query;
 use crate::queueing::Station;
 use crate::record::Stage;
-use crate::spec::{Completion, PermitReturn, VmId};
+use crate::spec::{Completion, PermitReturn, VmSpec};
 use crate::units::{Bytes, SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
 type Events = EventList<Event>;
 
-impl Platform<'_> {
+impl<'a> Platform<'a> {
     /// A station said that it would change now: whatever comes out of it goes on its way.
     pub(super) fn wake(&mut self, now: SimTime, id: StationId, stamp: u32, events: &mut Events) {
-        if let StationId::Batcher(vm) = id {
-            return self.form(now, vm, stamp, events);
+        if let StationId::Batcher(server) = id {
+            return self.form(now, server, stamp, events);
         }
         let mut done = std::mem::take(&mut self.done);
         match id {
             StationId::Batcher(_) => unreachable!("answered above"),
-            StationId::Vcpus(vm) => {
-                leave(&mut self.guests[usize::from(vm.0)].vcpus, now, id, stamp, &mut done, events);
+            StationId::Vcpus(server) => {
+                let server = &mut self.servers[usize::from(server.0)];
+                leave(&mut server.vcpus, now, id, stamp, &mut done, events);
                 done.drain(..).for_each(|batch| self.compute(now, batch, events));
             }
             StationId::Processors => {
@@ -75,7 +77,7 @@ impl Platform<'_> {
             }
             StationId::Order(gpu) => {
                 leave(
-                    &mut self.guest_gpus[usize::from(gpu)].order,
+                    &mut self.server_gpus[usize::from(gpu)].order,
                     now,
                     id,
                     stamp,
@@ -92,9 +94,9 @@ impl Platform<'_> {
     fn enter(&mut self, now: SimTime, id: BatchId, stage: Stage, events: &mut Events) {
         self.stamp(now, id, stage);
         let batch = &self.batches[id.0 as usize];
-        let (vm, gpu) = (usize::from(batch.vm.0), usize::from(batch.guest_gpu));
-        let (spec, samples) = (&self.experiment.vms[vm], batch.queries.len() as u64);
-        let card = self.guest_gpus[gpu].card;
+        let (server, gpu) = (batch.server, usize::from(batch.server_gpu));
+        let (spec, samples) = (self.spec(server), batch.queries.len() as u64);
+        let card = self.server_gpus[gpu].card;
         let slot = &mut self.slots[usize::from(card.0)];
         match stage {
             Stage::Batcher => unreachable!("a batch leaves the batcher as it is made"),
@@ -102,9 +104,9 @@ impl Platform<'_> {
                 if self.cpu_work(id) == SimDuration::ZERO {
                     return self.computed(now, id, events);
                 }
-                let vcpus = &mut self.guests[vm].vcpus;
+                let vcpus = &mut self.servers[usize::from(server.0)].vcpus;
                 vcpus.station.submit(now, id);
-                vcpus.arm(StationId::Vcpus(batch.vm), events);
+                vcpus.arm(StationId::Vcpus(server), events);
             }
             Stage::Submission => {
                 let latency = self.experiment.hypervisor.submission_latency.value;
@@ -123,9 +125,9 @@ impl Platform<'_> {
                 slot.copy_in.arm(StationId::CopyIn(card), events);
             }
             Stage::Stream => {
-                let guest_gpu = &mut self.guest_gpus[gpu];
-                guest_gpu.queued += 1;
-                slot.card.station.set_queued(guest_gpu.owner, guest_gpu.queued);
+                let server_gpu = &mut self.server_gpus[gpu];
+                server_gpu.queued += 1;
+                slot.card.station.set_queued(server_gpu.owner, server_gpu.queued);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.submit(now, id);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -140,10 +142,10 @@ impl Platform<'_> {
                     batch.size_sum,
                     batch.luck,
                 );
-                let guest_gpu = &mut self.guest_gpus[gpu];
-                let owner = guest_gpu.owner;
-                guest_gpu.queued -= 1;
-                slot.card.station.set_queued(owner, guest_gpu.queued);
+                let server_gpu = &mut self.server_gpus[gpu];
+                let owner = server_gpu.owner;
+                server_gpu.queued -= 1;
+                slot.card.station.set_queued(owner, server_gpu.queued);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);
@@ -162,10 +164,10 @@ impl Platform<'_> {
             Stage::Order => {
                 let queue = match spec.server.completion {
                     Completion::Any => return self.enter(now, id, Stage::Finish, events),
-                    Completion::IssueOrder => batch.guest_gpu,
-                    Completion::PreserveOrdering => self.first_gpu[vm],
+                    Completion::IssueOrder => gpu as u16,
+                    Completion::PreserveOrdering => self.servers[usize::from(server.0)].first_gpu,
                 };
-                let order = &mut self.guest_gpus[usize::from(queue)].order;
+                let order = &mut self.server_gpus[usize::from(queue)].order;
                 order.station.submit(now, (id, batch.number));
                 order.arm(StationId::Order(queue), events);
                 if spec.server.completion == Completion::PreserveOrdering {
@@ -177,32 +179,54 @@ impl Platform<'_> {
     }
 
     /// Queries and a permit have met: the batch is final and sets out.
-    fn form(&mut self, now: SimTime, vm: VmId, stamp: u32, events: &mut Events) {
+    fn form(&mut self, now: SimTime, id: ServerId, stamp: u32, events: &mut Events) {
         let mut formed = Vec::new();
-        let guest = &mut self.guests[usize::from(vm.0)];
-        if guest.batcher.answers(stamp) {
-            guest.batcher.station.advance(now, &mut formed);
-            guest.recorder.reject(&guest.batcher.station.take_rejected());
-            self.feed(vm);
-            self.set_aside(vm, &mut formed);
-            self.guests[usize::from(vm.0)].batcher.arm(StationId::Batcher(vm), events);
-            self.power_off_if_drained(now, vm, events);
+        let server = &mut self.servers[usize::from(id.0)];
+        if server.batcher.answers(stamp) {
+            server.batcher.station.advance(now, &mut formed);
+            let (vm, rejected) = (server.vm, server.batcher.station.take_rejected());
+            self.reject(rejected);
+            self.feed(id);
+            self.set_aside(id, &mut formed);
+            self.servers[usize::from(id.0)].batcher.arm(StationId::Batcher(id), events);
+            if self.has_own_servers() {
+                self.power_off_if_drained(now, vm, events);
+            }
         }
-        for batch in formed {
-            self.guests[usize::from(vm.0)].recorder.formed(&batch.queries, now);
-            let id = self.add_batch(now, vm, batch);
-            self.enter(now, id, Stage::Launch, events);
+        for mut batch in formed {
+            // Of several guests: each has its own in a row.
+            batch.queries.sort_by_key(|query| query.vm);
+            for own in by_guest(&batch.queries) {
+                let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
+                recorder.formed(own, batch.queries.len(), now);
+            }
+            let batch = self.add_batch(now, id, batch);
+            self.enter(now, batch, Stage::Launch, events);
         }
     }
 
+    /// Tells each guest which of its queries were rejected.
+    fn reject(&mut self, mut rejected: Vec<Query>) {
+        rejected.sort_by_key(|query| query.vm);
+        for own in by_guest(&rejected) {
+            self.guests[usize::from(own[0].vm.0)].recorder.reject(own);
+        }
+    }
+
+    /// The workload and the settings of a server.
+    fn spec(&self, server: ServerId) -> &'a VmSpec {
+        let vm = self.servers[usize::from(server.0)].vm;
+        &self.experiment.vms[usize::from(vm.0)]
+    }
+
     /// Sets queries of heavy batches aside, and brings them back when no others are left.
-    fn set_aside(&mut self, vm: VmId, formed: &mut [FormedBatch]) {
-        let guest = &mut self.guests[usize::from(vm.0)];
-        let Some(soft_drop) = &mut guest.soft_drop else { return };
+    fn set_aside(&mut self, server: ServerId, formed: &mut [FormedBatch]) {
+        let server = &mut self.servers[usize::from(server.0)];
+        let Some(soft_drop) = &mut server.soft_drop else { return };
         formed.iter_mut().for_each(|batch| soft_drop.screen(&mut batch.queries));
-        if guest.batcher.station.is_drained() {
-            soft_drop.take_aside().into_iter().for_each(|query| guest.batcher.station.feed(query));
-            guest.soft_drop = None;
+        if server.batcher.station.is_drained() {
+            soft_drop.take_aside().into_iter().for_each(|query| server.batcher.station.feed(query));
+            server.soft_drop = None;
         }
     }
 
@@ -216,7 +240,7 @@ impl Platform<'_> {
     /// CPU work before the GPU or after it.
     fn cpu_work(&self, id: BatchId) -> SimDuration {
         let batch = &self.batches[id.0 as usize];
-        let cpu = &self.experiment.vms[usize::from(batch.vm.0)].workload.cpu;
+        let cpu = &self.spec(batch.server).workload.cpu;
         let (per_batch, per_sample) = match batch.stage {
             Stage::Launch => (cpu.launch_per_batch.value, cpu.launch_per_sample.value),
             _ => (cpu.finish_per_batch.value, cpu.finish_per_sample.value),
@@ -227,10 +251,10 @@ impl Platform<'_> {
 
     /// The vCPU is free again.
     fn release_vcpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        let vm = self.batches[id.0 as usize].vm;
-        let vcpus = &mut self.guests[usize::from(vm.0)].vcpus;
+        let server = self.batches[id.0 as usize].server;
+        let vcpus = &mut self.servers[usize::from(server.0)].vcpus;
         vcpus.station.give_back(now);
-        vcpus.arm(StationId::Vcpus(vm), events);
+        vcpus.arm(StationId::Vcpus(server), events);
     }
 
     /// CPU work is done: the batch goes on or is complete.
@@ -244,21 +268,27 @@ impl Platform<'_> {
     /// The end of the way: latencies are recorded, the permit returns, a closed loop asks again.
     fn complete(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
         self.stamp(now, id, Stage::Finish);
-        let vm = self.batches[id.0 as usize].vm;
-        let server = &self.experiment.vms[usize::from(vm.0)].server;
-        if server.completion != Completion::PreserveOrdering {
+        let server = self.batches[id.0 as usize].server;
+        if self.spec(server).server.completion != Completion::PreserveOrdering {
             self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
         }
         let batch = &mut self.batches[id.0 as usize];
         let queries = std::mem::take(&mut batch.queries);
-        let (vm, guest) = (batch.vm, &mut self.guests[usize::from(batch.vm.0)]);
-        guest.recorder.complete(&queries, now);
-        // In a closed loop every answer goes to a client, who asks again.
-        let batcher = &mut guest.batcher.station;
-        guest.loadgen.completed(now, queries.len(), |query| batcher.feed(query));
-        guest.batcher.arm(StationId::Batcher(vm), events);
+        let id_of_server = batch.server;
+        let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
+        for own in by_guest(&queries) {
+            let vm = own[0].vm;
+            let guest = &mut self.guests[usize::from(vm.0)];
+            guest.recorder.complete(own, now);
+            // In a closed loop every answer goes to a client, who asks the same server again.
+            let ask = |query| batcher.station.feed(Query { vm, ..query });
+            guest.loadgen.completed(now, own.len(), ask);
+        }
+        batcher.arm(StationId::Batcher(id_of_server), events);
         self.free_batches.push(id);
-        self.power_off_if_drained(now, vm, events);
+        if self.has_own_servers() {
+            self.power_off_if_drained(now, queries[0].vm, events);
+        }
     }
 
     fn give_back_permit(
@@ -268,48 +298,50 @@ impl Platform<'_> {
         when: PermitReturn,
         events: &mut Events,
     ) {
-        let Batch { vm, permit, .. } = self.batches[id.0 as usize];
-        if self.experiment.vms[usize::from(vm.0)].server.permit_return == when {
-            let batcher = &mut self.guests[usize::from(vm.0)].batcher;
+        let Batch { server, permit, .. } = self.batches[id.0 as usize];
+        if self.spec(server).server.permit_return == when {
+            let batcher = &mut self.servers[usize::from(server.0)].batcher;
             batcher.station.submit(now, permit);
-            batcher.arm(StationId::Batcher(vm), events);
+            batcher.arm(StationId::Batcher(server), events);
         }
     }
 
     /// Closes the books of the batch's stage and opens those of the next.
     fn stamp(&mut self, now: SimTime, id: BatchId, next: Stage) {
         let batch = &mut self.batches[id.0 as usize];
-        let recorder = &mut self.guests[usize::from(batch.vm.0)].recorder;
         if batch.stage != Stage::Batcher {
-            recorder.stage(batch.stage, batch.queries.len(), now - batch.entered);
+            for own in by_guest(&batch.queries) {
+                let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
+                recorder.stage(batch.stage, own.len(), now - batch.entered);
+            }
         }
         (batch.stage, batch.entered) = (next, now);
     }
 
-    fn add_batch(&mut self, now: SimTime, vm: VmId, formed: FormedBatch) -> BatchId {
+    fn add_batch(&mut self, now: SimTime, id: ServerId, formed: FormedBatch) -> BatchId {
         let FormedBatch { permit, queries } = formed;
-        let server = &self.experiment.vms[usize::from(vm.0)].server;
-        let guest_gpu = self.first_gpu[usize::from(vm.0)] + permit.gpu;
-        let gpu = &mut self.guest_gpus[usize::from(guest_gpu)];
+        let of_server = &self.servers[usize::from(id.0)];
+        let server = &self.experiment.vms[usize::from(of_server.vm.0)].server;
+        let server_gpu = of_server.first_gpu + permit.gpu;
+        let gpu = &mut self.server_gpus[usize::from(server_gpu)];
         // A worker has a stream of its own; mere slots take the streams in turn.
         let own_stream =
             server.permit_return == PermitReturn::AtStart || server.slots == server.streams;
         let turn = if own_stream { permit.worker } else { gpu.next_stream };
         gpu.next_stream = (gpu.next_stream + 1) % gpu.stream_count;
         let stream = gpu.first_stream + turn % gpu.stream_count;
-        let first = self.first_gpu[usize::from(vm.0)];
         let queue = match server.completion {
-            Completion::PreserveOrdering => first,
-            Completion::Any | Completion::IssueOrder => guest_gpu,
+            Completion::PreserveOrdering => of_server.first_gpu,
+            Completion::Any | Completion::IssueOrder => server_gpu,
         };
-        let number = self.guest_gpus[usize::from(queue)].order.station.take_number();
+        let number = self.server_gpus[usize::from(queue)].order.station.take_number();
         let size_sum = queries.iter().map(|query| f64::from(query.size)).sum();
-        let luck = Exp1.sample(&mut self.guests[usize::from(vm.0)].service);
+        let luck = Exp1.sample(&mut self.servers[usize::from(id.0)].service);
         let stage = Stage::Batcher;
         let batch = Batch {
-            vm,
+            server: id,
             permit,
-            guest_gpu,
+            server_gpu,
             stream,
             number,
             queries,
@@ -329,6 +361,11 @@ impl Platform<'_> {
             }
         }
     }
+}
+
+/// The queries of each guest of a batch.
+fn by_guest(queries: &[Query]) -> impl Iterator<Item = &[Query]> {
+    queries.chunk_by(|one, next| one.vm == next.vm)
 }
 
 /// Takes out of a station what has finished, unless the wake-up is out of date.

@@ -89,8 +89,9 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
     let mut watched = Run::of(experiment);
     let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
     while watched.go(STRIDE, meter) == Ending::EventLimit {
-        let mut vms = watched.platform.guests.iter().zip(&experiment.vms);
-        if vms.all(|(guest, vm)| !is_server(vm) || guest.is_served()) {
+        let is_served = |index: usize| watched.platform.is_served(VmId(index as u16));
+        let mut vms = experiment.vms.iter().enumerate();
+        if vms.all(|(index, vm)| !is_server(vm) || is_served(index)) {
             break;
         }
         if meter.is_spent() {

@@ -55,7 +55,7 @@ pub struct Recorder {
     rejected: u64,
     /// Of each priority level; empty where there is one.
     levels: Vec<LevelRecord>,
-    batches: u64,
+    batches: f64,
     last_due: SimTime,
     last_completion: SimTime,
     /// Time of all samples in each stage, in nanoseconds.
@@ -109,7 +109,7 @@ impl Recorder {
             over_latency: 0,
             rejected: 0,
             levels: Vec::new(),
-            batches: 0,
+            batches: 0.0,
             last_due: SimTime::ZERO,
             last_completion: SimTime::ZERO,
             stage_sums: [0; Stage::ALL.len()],
@@ -147,9 +147,9 @@ impl Recorder {
         self.stage_sums[stage as usize] += samples as u128 * u128::from(span.as_nanos());
     }
 
-    /// A batch was formed of `queries` at `now`.
-    pub fn formed(&mut self, queries: &[Query], now: SimTime) {
-        self.batches += 1;
+    /// A batch of `of` samples was formed at `now`, these `queries` among them.
+    pub fn formed(&mut self, queries: &[Query], of: usize, now: SimTime) {
+        self.batches += queries.len() as f64 / of as f64;
         let waited: u128 =
             queries.iter().map(|query| u128::from((now - query.due).as_nanos())).sum();
         self.stage_sums[Stage::Batcher as usize] += waited;
@@ -205,8 +205,8 @@ impl Recorder {
         &self.levels
     }
 
-    /// How many batches were formed.
-    pub fn batches(&self) -> u64 {
+    /// How many batches were formed; of one with queries of others only its part.
+    pub fn batches(&self) -> f64 {
         self.batches
     }
 

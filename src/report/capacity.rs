@@ -60,11 +60,13 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         "looked_from_per_s",
         "looked_to_per_s",
         "ended",
+        "share_of_whole_cards",
+        "share_of_whole_cards_half_width",
     ])?;
     for system in &results.systems {
         let half =
             |interval: Interval| interval.half_width.map_or(String::new(), |x| x.to_string());
-        let ratio = system.ratio_to_bare_metal;
+        let (ratio, whole) = (system.ratio_to_bare_metal, system.ratio_to_whole_cards);
         let between = system.capacity_per_s_between_inputs;
         let looked = system.looked.as_ref();
         let end = |end: usize| between.map_or(String::new(), |ends| ends[end].to_string());
@@ -85,6 +87,8 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
             looked.map_or(String::new(), |looked| looked.lowest.rate_per_s.to_string()),
             looked.map_or(String::new(), |looked| looked.highest.rate_per_s.to_string()),
             word(system.ended).to_string(),
+            whole.map_or(String::new(), |ratio| ratio.mean.to_string()),
+            whole.map_or(String::new(), half),
         ])?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())

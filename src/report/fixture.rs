@@ -266,6 +266,7 @@ fn run(
         workload: workload.to_string(),
         scenario,
         vcpus: if *virtual_side { 24 } else { 128 },
+        cards: vec![0, 1, 2],
         target_qps: per_s.round(),
         queries: if server { 4_723_166 } else { 1 },
         samples: 4_723_166,
@@ -313,6 +314,7 @@ fn run(
         baseline_kind: (!virtual_side).then_some("twin"),
         differs: if *virtual_side { Vec::new() } else { twin.to_vec() },
         vms: vec![vm],
+        servers: Vec::new(),
         gpus: (0..3)
             .map(|id| GpuResult { id, model: "a100-pcie-40gb".to_string(), busy_share: 0.93 })
             .collect(),
@@ -361,6 +363,7 @@ fn comparison(bare: &Row, simulated: f64, published: f64) -> Comparison {
     Comparison {
         name: format!("{workload}-{scenario}"),
         scenario,
+        baseline_kind: "same-cards",
         virtual_per_s: per_s * simulated,
         baseline_per_s: *per_s,
         capacity_ratio: simulated,

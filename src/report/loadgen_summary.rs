@@ -25,11 +25,13 @@ fn files(results: &Results) -> Vec<File> {
     results.runs.iter().filter_map(of_run).collect()
 }
 
-/// `simulated_log_summary.txt`, or with the run and its side where there are several.
+/// `simulated_log_summary.txt`, or with the run and its side where there are several; of bare metal the
+/// kind, but for a twin.
 fn name(run: &RunResult, runs: usize) -> String {
-    let side = match run.side {
-        Side::Virtual => "virtual",
-        Side::Baseline => "baseline",
+    let side = match (run.side, run.baseline_kind) {
+        (Side::Virtual, _) => "virtual",
+        (Side::Baseline, None | Some("twin")) => "baseline",
+        (Side::Baseline, Some(kind)) => kind,
     };
     match runs {
         1 => "simulated_log_summary.txt".to_string(),

@@ -4,10 +4,12 @@
 //! be; whoever builds them in code keeps the promises stated at the fields.
 
 mod fact;
+mod footprint;
 mod gpu;
 mod host;
 mod load;
 mod measured;
+mod pool;
 mod queue_policy;
 mod scenario;
 mod server;
@@ -18,6 +20,7 @@ mod vgpu;
 mod workload;
 
 pub use fact::{Fact, Standing};
+pub use footprint::Footprint;
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
@@ -25,6 +28,7 @@ pub use load::{
     queries_for,
 };
 pub use measured::{MeasuredRow, MeasuredSettings};
+pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
@@ -68,6 +72,9 @@ pub struct Experiment {
     pub cards: Vec<CardSpec>,
     /// The guests, by [`VmId`]; on bare metal the one operating system.
     pub vms: Vec<VmSpec>,
+    /// Servers that answer several guests together; empty where each guest has one of its own, else
+    /// every guest is in one pool.
+    pub pools: Vec<ServerPool>,
 }
 
 /// A guest: an inference server under load.

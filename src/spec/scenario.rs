@@ -26,13 +26,13 @@ pub struct Scenario {
 /// A run and what it is compared with.
 #[derive(Clone, Debug)]
 pub struct Pair {
-    /// The name of both runs, such as `bert-99.9-server`.
+    /// The name of all its runs, such as `bert-99.9-server`.
     pub name: String,
     /// The run in question.
     pub virtual_run: PlannedRun,
-    /// What it stands beside; nothing when the file says so.
-    pub baseline: Option<Baseline>,
-    /// Search the highest VALID rate of both sides to this relative precision (Server), or compare
+    /// What it stands beside, each of another kind; none when the file says so.
+    pub baselines: Vec<Baseline>,
+    /// Search the highest VALID rate of it and of bare metal to this relative precision (Server), or compare
     /// their rates (Offline); always with identical settings.
     pub capacity: Option<f64>,
 }
@@ -55,17 +55,60 @@ pub struct Baseline {
     pub run: PlannedRun,
 }
 
-/// The two notions of bare metal, never mixed in one table without saying so.
+/// The notions of bare metal, never mixed in one table without saying so. The first two are
+/// counterfactuals: the same load, draws and settings, without hypervisor.
 #[derive(Clone, PartialEq, Debug)]
 pub enum BaselineKind {
-    /// The same load, draws, settings and cards, without hypervisor.
-    Counterfactual,
+    /// As many cards as the guests have: their loads merged, and split over one server per card.
+    SameCards,
+    /// A whole card for each that a guest has a part of: each guest as if it were alone.
+    WholeCards,
     /// A published bare-metal run with settings of its own; what differs, as `batch_max 69 (64)`:
     /// the twin's value, then the virtual run's.
     Twin {
         /// One entry for each setting that differs.
         differs: Vec<String>,
     },
+}
+
+impl Pair {
+    /// The published run that it stands beside, if it does.
+    pub fn twin(&self) -> Option<&PlannedRun> {
+        let mut baselines = self.baselines.iter();
+        let twin = baselines.find(|one| matches!(one.kind, BaselineKind::Twin { .. }))?;
+        Some(&twin.run)
+    }
+
+    /// Every run, its own first.
+    pub fn runs(&self) -> impl Iterator<Item = &PlannedRun> {
+        std::iter::once(&self.virtual_run).chain(self.baselines.iter().map(|one| &one.run))
+    }
+
+    /// As [`Pair::runs`], to change them.
+    pub fn runs_mut(&mut self) -> impl Iterator<Item = &mut PlannedRun> {
+        let baselines = self.baselines.iter_mut().map(|one| &mut one.run);
+        std::iter::once(&mut self.virtual_run).chain(baselines)
+    }
+}
+
+impl BaselineKind {
+    /// What it is, as people read it.
+    pub fn in_words(&self) -> &'static str {
+        match self {
+            BaselineKind::SameCards => "same cards",
+            BaselineKind::WholeCards => "whole cards",
+            BaselineKind::Twin { .. } => "twin",
+        }
+    }
+
+    /// Its word in scenario files and documents.
+    pub fn word(&self) -> &'static str {
+        match self {
+            BaselineKind::SameCards => "same-cards",
+            BaselineKind::WholeCards => "whole-cards",
+            BaselineKind::Twin { .. } => "twin",
+        }
+    }
 }
 
 /// A published result.

@@ -14,6 +14,9 @@ pub enum InstanceSharing {
     /// CUDA processes in turns: one at a time has all of it, by the hardware's ring; their memory
     /// is not divided.
     Processes(TimeSlicing),
+    /// Models side by side in one process, each on streams of its own: the batches that run divide
+    /// the SMs among them.
+    Models,
     /// CUDA processes side by side under MPS: the batches that run divide the SMs among them, each
     /// client within its limit. Memory bandwidth is not divided, and a fatal fault of one client
     /// ends them all.
@@ -25,7 +28,7 @@ impl InstanceSharing {
     pub fn turns(&self) -> Option<&TimeSlicing> {
         match self {
             InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => Some(slicing),
-            InstanceSharing::Alone | InstanceSharing::Mps => None,
+            InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Mps => None,
         }
     }
 
@@ -33,7 +36,7 @@ impl InstanceSharing {
     pub fn turns_mut(&mut self) -> Option<&mut TimeSlicing> {
         match self {
             InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => Some(slicing),
-            InstanceSharing::Alone | InstanceSharing::Mps => None,
+            InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Mps => None,
         }
     }
 }

@@ -45,7 +45,7 @@ pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
                     let times = fits::variants(&experiment).len() as f64 + 1.0;
                     (fits::cut(&experiment), times)
                 }
-                Piece::Best(_, experiment, _, count) => (*experiment, LOOKS * f64::from(count)),
+                Piece::Best(_, _, experiment, _, count) => (*experiment, LOOKS * f64::from(count)),
             };
             add(&mut all, experiment, times);
         }
@@ -90,6 +90,7 @@ fn add(all: &mut Vec<Planned>, experiment: Experiment, times: f64) {
         one.experiment.name == experiment.name
             && one.experiment.vms.len() == experiment.vms.len()
             && one.experiment.hypervisor.id == experiment.hypervisor.id
+            && one.experiment.cards.len() == experiment.cards.len()
             && loads(&one.experiment) == loads(&experiment)
     };
     match all.iter_mut().find(alike) {

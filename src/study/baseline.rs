@@ -1,22 +1,150 @@
-//! The counterfactual: the same load, draws, settings and cards, owned whole, with no hypervisor.
+//! The counterfactuals: the same load, draws and settings with no hypervisor, on as many cards as the
+//! guests have, or with a whole card for each part of one.
 //!
-//! It is not the twin, a published bare-metal run with settings of its own; a scenario states that.
+//! The first says what the hypervisor and sharing cost, the second what a guest loses to not being
+//! alone. Neither is the twin, a published bare-metal run with settings of its own; a scenario states
+//! that.
 
-use crate::spec::{CardSpec, Experiment, GpuId, GpuShare, Hypervisor};
-use crate::units::{Share, SimDuration};
+use crate::spec::{
+    BaselineKind, CardSpec, Experiment, Footprint, GpuId, GpuShare, Hypervisor, InstanceSharing,
+    InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
+};
+use crate::units::{Bytes, Share, SimDuration};
+use std::collections::BTreeSet;
+
+/// Both counterfactuals, that on the same cards first; one where they are the same run.
+pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment)> {
+    let (same, whole) = (same_cards(experiment), whole_cards(experiment));
+    // One guest that has a card to itself wherever it has one.
+    let coincide = same.pools.is_empty() && same.cards.len() == whole.cards.len();
+    let mut both = vec![(BaselineKind::SameCards, same)];
+    if !coincide {
+        both.push((BaselineKind::WholeCards, whole));
+    }
+    both
+}
 
 /// The same experiment without hypervisor: for each vGPU, GPU instance or card that a guest had of
 /// the cards, a whole card of its own. Every random stream draws the same numbers.
-pub fn counterfactual(experiment: &Experiment) -> Experiment {
-    let mut bare = experiment.clone();
-    bare.hypervisor = without_costs(&experiment.hypervisor);
-    bare.cards.clear();
+pub fn whole_cards(experiment: &Experiment) -> Experiment {
+    let mut bare = without_platform(experiment);
     for share in bare.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
         let gpu = &experiment.cards[usize::from(share.card.0)].gpu;
         let card = GpuId(bare.cards.len() as u16);
         bare.cards.push(CardSpec::whole(gpu.clone()));
-        *share = GpuShare { card, instance: 0, vgpu_type: None, sm_limit: Share::WHOLE };
+        *share = whole(card);
     }
+    bare
+}
+
+/// The same experiment without hypervisor on the cards that its guests have, none of them cut.
+///
+/// Guests with one workload and the same server settings become one load: each keeps its own
+/// arrivals, sizes and bound, and what they ask is merged in order of time and dealt in turn to one
+/// server per card. Guests whose servers span several cards get servers that span as many. A server
+/// has the settings of its guests, once, and an equal part of their vCPUs. Different workloads or
+/// settings share a card as models of one process: batches side by side, on streams. Where not all of
+/// them fit a card, each stays on the cards that its guests had.
+pub fn same_cards(experiment: &Experiment) -> Experiment {
+    let mut bare = without_platform(experiment);
+    let used = cards_of(&experiment.vms, 0..experiment.vms.len());
+    bare.cards = used
+        .iter()
+        .map(|card| CardSpec::whole(experiment.cards[usize::from(card.0)].gpu.clone()))
+        .collect();
+    // Cards that nobody uses are gone, so the others have new numbers.
+    let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
+    if let [vm] = &mut bare.vms[..] {
+        vm.gpus = used.iter().map(|card| whole(place(card))).collect();
+        return bare;
+    }
+    let kinds = kinds(&experiment.vms);
+    let together = fit_together(experiment, &kinds);
+    for kind in &kinds {
+        let own = cards_of(&experiment.vms, kind.iter().copied());
+        let cards: Vec<GpuId> = if together { &used } else { &own }.iter().map(place).collect();
+        let span = kind.iter().map(|&vm| cards_of(&experiment.vms, vm..=vm).len()).max();
+        let servers = servers(experiment, kind, &cards, span.unwrap_or(1));
+        for &vm in kind {
+            bare.vms[vm].gpus = servers.iter().flat_map(|server| server.gpus.clone()).collect();
+        }
+        let vms = kind.iter().map(|&vm| VmId(vm as u16)).collect();
+        bare.pools.push(ServerPool { vms, servers });
+    }
+    for (index, card) in bare.cards.iter_mut().enumerate() {
+        let servers = bare.pools.iter().flat_map(|pool| &pool.servers).flat_map(|one| &one.gpus);
+        if servers.filter(|share| usize::from(share.card.0) == index).count() > 1 {
+            let sharing = InstanceSharing::Models;
+            card.instances = vec![InstanceSpec { sharing, ..InstanceSpec::whole() }];
+        }
+    }
+    bare
+}
+
+/// The cards of some guests, in order.
+fn cards_of(vms: &[VmSpec], some: impl IntoIterator<Item = usize>) -> BTreeSet<GpuId> {
+    some.into_iter().flat_map(|vm| &vms[vm].gpus).map(|share| share.card).collect()
+}
+
+/// Guests that one server can answer together: one workload, the same settings.
+fn kinds(vms: &[VmSpec]) -> Vec<Vec<usize>> {
+    let mut kinds: Vec<Vec<usize>> = Vec::new();
+    for (index, vm) in vms.iter().enumerate() {
+        let alike = |kind: &&mut Vec<usize>| {
+            let first = &vms[kind[0]];
+            first.workload.id == vm.workload.id && first.server == vm.server
+        };
+        match kinds.iter_mut().find(alike) {
+            Some(kind) => kind.push(index),
+            None => kinds.push(vec![index]),
+        }
+    }
+    kinds
+}
+
+/// Whether a server of each kind fits every card beside the others.
+fn fit_together(experiment: &Experiment, kinds: &[Vec<usize>]) -> bool {
+    let needs = kinds.iter().map(|kind| Footprint::of(&experiment.vms[kind[0]]).need);
+    let need = needs.fold(Bytes::ZERO, |sum, need| sum + need);
+    experiment.cards.iter().all(|card| need <= card.gpu.memory.value)
+}
+
+/// The servers of a kind on these cards, each on `span` of them; the last on what is left. They divide
+/// the vCPUs of the guests, rounded up, and none has more than the host.
+fn servers(
+    experiment: &Experiment,
+    kind: &[usize],
+    cards: &[GpuId],
+    span: usize,
+) -> Vec<PooledServer> {
+    // Guests that found no place have no cards: an error was reported, and this is never run.
+    let span = span.max(1);
+    let count = cards.len().div_ceil(span).max(1) as u32;
+    let vcpus: u32 = kind.iter().map(|&vm| experiment.vms[vm].vcpus).sum();
+    let most = experiment.host.logical_processors.value;
+    let servers = cards.chunks(span).enumerate().map(|(index, cards)| PooledServer {
+        name: match kind.get(index) {
+            // The luck of its batches is that of a guest's, where there is one.
+            Some(&vm) => experiment.vms[vm].name.clone(),
+            None => format!("{}/{index}", experiment.vms[kind[0]].name),
+        },
+        processors: vcpus.div_ceil(count).min(most),
+        gpus: cards.iter().map(|&card| whole(card)).collect(),
+    });
+    servers.collect()
+}
+
+/// All of a card.
+fn whole(card: GpuId) -> GpuShare {
+    GpuShare { card, instance: 0, vgpu_type: None, sm_limit: Share::WHOLE }
+}
+
+/// The experiment without hypervisor, its cards still to come.
+fn without_platform(experiment: &Experiment) -> Experiment {
+    let mut bare = experiment.clone();
+    bare.hypervisor = without_costs(&experiment.hypervisor);
+    bare.cards.clear();
+    bare.pools.clear();
     bare
 }
 

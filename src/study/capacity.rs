@@ -10,7 +10,7 @@ use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
-use super::{Progress, counterfactual, fits, said, sensitivity};
+use super::{Progress, counterfactuals, fits, said, sensitivity};
 use crate::platform::{Meter, Outcome, simulate_metered};
 use crate::spec::{Experiment, TestScenario, VmSpec};
 use rayon::prelude::*;
@@ -56,8 +56,10 @@ pub struct System {
     pub name: String,
     /// Its run; the rates of its Server VMs say only what part each has.
     pub experiment: Experiment,
-    /// The system it is compared with: its counterfactual on bare metal, by place in the plan.
+    /// The system it is compared with: bare metal on the same cards, by place in the plan.
     pub bare_metal: Option<usize>,
+    /// Bare metal with whole cards for each VM, by place in the plan; nothing where it is the same.
+    pub whole_cards: Option<usize>,
     /// Whether its latencies on the way there are wanted.
     pub with_curve: bool,
 }
@@ -130,8 +132,11 @@ pub struct SystemCapacity {
     /// The least and the greatest of that rate over the inputs that measurements leave open, as far from
     /// it as in replication 0; nothing where the inputs say nothing of them.
     pub capacity_per_s_between_inputs: Option<[f64; 2]>,
-    /// That rate over the one of the counterfactual on bare metal; nothing where there is none.
+    /// That rate over the one of bare metal on the same cards; nothing where there is none.
     pub ratio_to_bare_metal: Option<Interval>,
+    /// That rate over the one of bare metal with whole cards for each VM; nothing where there is none,
+    /// or where it is the same.
+    pub ratio_to_whole_cards: Option<Interval>,
     /// What fails just above it, in replication 0.
     pub limited_by: Vec<String>,
     /// The strictest bound of its Server VMs, in milliseconds.
@@ -168,19 +173,25 @@ pub struct LoadPoint {
 }
 
 /// Adds an experiment, the same under the other rule for idle turns where that is open, and its
-/// counterfactual on bare metal.
+/// counterfactuals on bare metal.
 pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
     let other = sensitivity::other_idle(experiment);
-    let bare_metal = Some(systems.len() + 1 + usize::from(other.is_some()));
+    let bare = counterfactuals(experiment);
+    let first_bare = systems.len() + 1 + usize::from(other.is_some());
+    let (bare_metal, whole_cards) = (Some(first_bare), (bare.len() > 1).then_some(first_bare + 1));
     let with_curve = true;
-    let own = experiment.clone();
-    systems.push(System { name: name.to_string(), experiment: own, bare_metal, with_curve });
+    let mut add = |name, experiment, bare_metal, whole_cards| {
+        systems.push(System { name, experiment, bare_metal, whole_cards, with_curve });
+    };
+    add(name.to_string(), experiment.clone(), bare_metal, whole_cards);
     if let Some(other) = other {
-        let name = format!("{name}, {}", other.option);
-        systems.push(System { name, experiment: other.experiment, bare_metal, with_curve });
+        add(format!("{name}, {}", other.option), other.experiment, bare_metal, whole_cards);
     }
-    let (name, experiment) = (format!("{name}, bare metal"), counterfactual(experiment));
-    systems.push(System { name, experiment, bare_metal: None, with_curve });
+    for (kind, experiment) in bare {
+        let kind =
+            if whole_cards.is_some() { format!(", {}", kind.in_words()) } else { String::new() };
+        add(format!("{name}, bare metal{kind}"), experiment, None, None);
+    }
 }
 
 /// Searches the capacity of every system, in parallel, and its latencies on the way there.
@@ -254,13 +265,12 @@ pub fn capacities(
     for (index, (system, curve)) in plan.systems.iter().zip(curves).enumerate() {
         add_facts(&system.experiment, &mut leans_on);
         let rates = rates_of(index);
-        let ratios = system.bare_metal.map(|bare| {
-            let pairs = rates.iter().zip(rates_of(bare));
-            pairs
-                .map(|(rate, bare)| rate / bare)
-                .filter(|ratio| ratio.is_finite())
-                .collect::<Vec<_>>()
-        });
+        let ratio_to = |bare: Option<usize>| {
+            let pairs = rates.iter().zip(rates_of(bare?));
+            let ratios = pairs.map(|(rate, bare)| rate / bare);
+            let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+            Some(student_95(&ratios)?.of_searches(plan.search.precision))
+        };
         let capacity_per_s = student_95(&rates).expect("at least one replication");
         let vms = &system.experiment.vms;
         let cards: BTreeSet<_> =
@@ -275,9 +285,8 @@ pub fn capacities(
             capacity_per_s_between_inputs: between[index]
                 .ends
                 .map(|ends| ends.map(|part| part * capacity_per_s.mean)),
-            ratio_to_bare_metal: ratios
-                .and_then(|ratios| student_95(&ratios))
-                .map(|ratio| ratio.of_searches(plan.search.precision)),
+            ratio_to_bare_metal: ratio_to(system.bare_metal),
+            ratio_to_whole_cards: ratio_to(system.whole_cards),
             limited_by: limits[index][0].failed.clone(),
             target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
             lowest_valid_per_s: limits[index][0].lowest,

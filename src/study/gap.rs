@@ -8,9 +8,9 @@
 
 use super::capacity::{LoadPoint, System, at_rate, load_point};
 use super::interval::{Interval, student_95};
-use super::{counterfactual, summary};
+use super::{summary, whole_cards};
 use crate::platform::simulate;
-use crate::spec::{Baseline, BaselineKind, Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};
+use crate::spec::{Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};
 use serde::Serialize;
 
 /// A published pair whose ratio is to be explained; systems are places in the plan.
@@ -165,8 +165,7 @@ fn inputs(vm: &VmSpec) -> &'static str {
 /// published as Server runs, the other a twin.
 pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
     let own = &pair.virtual_run;
-    let baseline = pair.baseline.as_ref();
-    let Baseline { kind: BaselineKind::Twin { .. }, run: twin } = baseline? else { return None };
+    let twin = pair.twin()?;
     let published =
         (own.published.as_ref()?.completed_per_s?, twin.published.as_ref()?.completed_per_s?);
     let [vm] = &own.experiment.vms[..] else { return None };
@@ -174,12 +173,18 @@ pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
         return None;
     }
     let mut add = |name: String, experiment: &Experiment, bare_metal, with_curve| {
-        systems.push(System { name, experiment: experiment.clone(), bare_metal, with_curve });
+        systems.push(System {
+            name,
+            experiment: experiment.clone(),
+            bare_metal,
+            whole_cards: None,
+            with_curve,
+        });
         systems.len() - 1
     };
     let name = &pair.name;
     let virtual_run = add(name.clone(), &own.experiment, None, true);
-    let mut bare = counterfactual(&own.experiment);
+    let mut bare = whole_cards(&own.experiment);
     let bare_metal = add(format!("{name}, bare metal"), &bare, None, true);
     let mut steps = Vec::new();
     let own_settings = &twin.experiment.vms[0];
@@ -196,7 +201,7 @@ pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
             differs
         })
         .collect();
-    let mut bare = counterfactual(&own.experiment);
+    let mut bare = whole_cards(&own.experiment);
     for (index, (setting, read, take)) in differing.iter().enumerate() {
         let before = read(&bare.vms[0]);
         take(&mut bare.vms[0], own_settings);

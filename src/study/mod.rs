@@ -29,7 +29,7 @@ pub use amount::{
     Foreseen, Planned, foresee, has_rate, long_by_counts, planned, planned_points,
     planned_searches, queries_at_least,
 };
-pub use baseline::counterfactual;
+pub use baseline::{counterfactuals, same_cards, whole_cards};
 pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
 pub use calibrate::*;
 pub use capacity::{
@@ -57,7 +57,7 @@ pub use vms::{
 };
 
 use crate::platform::{Outcome, simulate};
-use crate::spec::{Baseline, BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};
+use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, Scenario, TestScenario};
 use rayon::prelude::*;
 use sensitivity::Alternative;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -98,49 +98,48 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
 
 /// One independent piece of a study.
 enum Piece<'a> {
-    /// One run of a pair, and its replication.
-    Run(&'a Pair, &'a PlannedRun, Side, u32),
+    /// One run of a pair, its place among them, and its replication.
+    Run(&'a Pair, &'a PlannedRun, usize, u32),
     /// The virtual run under another choice.
     Other(&'a Pair, Box<Alternative>),
-    /// One side under every fit of its workloads.
-    Fits(&'a Pair, Box<Experiment>, Side),
-    /// The best rate of both sides of a pair, with the virtual run's settings, for each of so many
-    /// replications.
-    Best(&'a Pair, Box<Experiment>, f64, u32),
+    /// A run, by its place, under every fit of its workloads.
+    Fits(&'a Pair, Box<Experiment>, usize),
+    /// The best rate of the virtual run, or with its settings on bare metal of a kind, for each of so
+    /// many replications.
+    Best(&'a Pair, Option<BaselineKind>, Box<Experiment>, f64, u32),
 }
 
 /// What a piece found.
 enum Finding {
-    /// What a run yielded, and in replication 0 what more work would do to each VM's p99.
-    Outcome(Side, Box<Outcome>, Vec<Option<MoreWork>>),
+    /// What a run yielded, by its place, and in replication 0 what more work would do to each VM's p99.
+    Outcome(usize, Box<Outcome>, Vec<Option<MoreWork>>),
     Other(AlternativeResult),
-    Fits(Side, fits::Ratios),
-    /// Samples per second, one for each replication.
-    Best(Vec<f64>),
+    Fits(usize, fits::Ratios),
+    /// Samples per second, one for each replication; of the virtual run, or of bare metal of a kind.
+    Best(Option<BaselineKind>, Vec<f64>),
 }
 
-/// The pieces of a pair: its runs, then the best of either side.
+/// The pieces of a pair: its runs, then the best of it and of bare metal.
 fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
     for replication in 0..replications {
-        pieces.push(Piece::Run(pair, &pair.virtual_run, Side::Virtual, replication));
-        if let Some(Baseline { run, .. }) = &pair.baseline {
-            pieces.push(Piece::Run(pair, run, Side::Baseline, replication));
-        }
+        let runs = pair.runs().enumerate();
+        pieces.extend(runs.map(|(place, run)| Piece::Run(pair, run, place, replication)));
     }
     let others = sensitivity::alternatives(&pair.virtual_run.experiment);
     pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
-    let baseline = pair.baseline.as_ref().map(|baseline| (&baseline.run, Side::Baseline));
-    for (run, side) in [Some((&pair.virtual_run, Side::Virtual)), baseline].into_iter().flatten() {
+    for (place, run) in pair.runs().enumerate() {
         if fits::has_others(&run.experiment) {
-            pieces.push(Piece::Fits(pair, Box::new(run.experiment.clone()), side));
+            pieces.push(Piece::Fits(pair, Box::new(run.experiment.clone()), place));
         }
     }
     if let Some(precision) = pair.capacity {
-        let virtual_side = pair.virtual_run.experiment.clone();
-        let bare = counterfactual(&virtual_side);
-        pieces.push(Piece::Best(pair, Box::new(virtual_side), precision, replications));
-        pieces.push(Piece::Best(pair, Box::new(bare), precision, replications));
+        let own = pair.virtual_run.experiment.clone();
+        let bare = counterfactuals(&own).into_iter().map(|(kind, bare)| (Some(kind), bare));
+        let sides = std::iter::once((None, own.clone())).chain(bare);
+        pieces.extend(sides.map(|(kind, experiment)| {
+            Piece::Best(pair, kind, Box::new(experiment), precision, replications)
+        }));
     }
     pieces
 }
@@ -148,31 +147,31 @@ fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
 impl Piece<'_> {
     fn simulate(&self) -> Finding {
         match self {
-            Piece::Run(_, run, side, replication) => {
+            Piece::Run(_, run, place, replication) => {
                 let experiment = Experiment { replication: *replication, ..run.experiment.clone() };
                 let outcome = simulate(&experiment);
                 let more_work = match replication {
                     0 => uncertainty::more_work(&experiment, &outcome),
                     _ => Vec::new(),
                 };
-                Finding::Outcome(*side, Box::new(outcome), more_work)
+                Finding::Outcome(*place, Box::new(outcome), more_work)
             }
             Piece::Other(_, other) => {
                 Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
             }
-            Piece::Fits(_, experiment, side) => {
-                Finding::Fits(*side, fits::ratios(experiment, None))
+            Piece::Fits(_, experiment, place) => {
+                Finding::Fits(*place, fits::ratios(experiment, None))
             }
-            Piece::Best(_, experiment, precision, replications) => {
-                Finding::Best(best_rates(experiment, *precision, *replications))
+            Piece::Best(_, kind, experiment, precision, replications) => {
+                Finding::Best(kind.clone(), best_rates(experiment, *precision, *replications))
             }
         }
     }
 
     fn label(&self) -> String {
         match self {
-            Piece::Run(pair, _, Side::Virtual, _) => pair.name.clone(),
-            Piece::Run(pair, _, Side::Baseline, _) => format!("{} (baseline)", pair.name),
+            Piece::Run(pair, _, 0, _) => pair.name.clone(),
+            Piece::Run(pair, ..) => format!("{} (baseline)", pair.name),
             Piece::Other(pair, other) => format!("{} ({})", pair.name, other.option),
             Piece::Fits(pair, ..) => format!("{} (other fits)", pair.name),
             Piece::Best(pair, ..) => format!("{} (capacity)", pair.name),
@@ -196,12 +195,4 @@ fn best_rates(experiment: &Experiment, precision: f64, replications: u32) -> Vec
         rate * vm.load.settings.target_qps / asked_per_s(&experiment)
     });
     rates.collect()
-}
-
-/// The word of a kind of baseline in the result document.
-fn kind_word(kind: &BaselineKind) -> &'static str {
-    match kind {
-        BaselineKind::Counterfactual => "counterfactual",
-        BaselineKind::Twin { .. } => "twin",
-    }
 }

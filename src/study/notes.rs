@@ -32,6 +32,7 @@ fn of_traces(experiment: &Experiment) -> Vec<String> {
 /// What a reader must know about an experiment; each sentence once.
 pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     let mut notes = of_sharing(experiment);
+    notes.extend(of_pools(experiment));
     notes.extend(of_traces(experiment));
     for vm in &experiment.vms {
         let of_vm = |title: String| format!("{}: {title}", vm.name);
@@ -114,6 +115,42 @@ fn in_round_numbers(span: SimDuration) -> SimDuration {
     SimDuration::from_nanos(span.as_nanos() / step * step)
 }
 
+/// Who answers on bare metal with the cards that the VMs had; nothing for any other experiment.
+fn of_pools(experiment: &Experiment) -> Option<String> {
+    if experiment.pools.is_empty() {
+        return None;
+    }
+    let of_pool = experiment.pools.iter().map(|pool| {
+        let workload = &experiment.vms[usize::from(pool.vms[0].0)].workload.id;
+        let (vms, servers) = (pool.vms.len(), pool.servers.len());
+        let first = &pool.servers[0];
+        let on = match first.gpus.len() {
+            1 => "a card".to_string(),
+            cards => format!("{cards} cards"),
+        };
+        format!(
+            "{workload} of {vms} VM{} by {servers} server{} with {on} and {} processors each",
+            if vms == 1 { "" } else { "s" },
+            if servers == 1 { "" } else { "s" },
+            first.processors
+        )
+    });
+    let of_pool: Vec<String> = of_pool.collect();
+    let cards = experiment.cards.len();
+    let apart = match experiment
+        .pools
+        .iter()
+        .all(|pool| pool.servers.iter().map(|server| server.gpus.len()).sum::<usize>() == cards)
+    {
+        true => "",
+        false => "; not all of them fit one card together, so each stays on the cards of its VMs",
+    };
+    Some(format!(
+        "bare metal on the same cards ({cards}): the VMs' queries are merged and dealt in turn to servers with the VMs' own settings, {}{apart}",
+        of_pool.join(", ")
+    ))
+}
+
 /// How much of a trace is replayed, how fast, and what was left out.
 fn of_trace(trace: &Trace, rate: f64) -> String {
     let count = trace.arrivals.len();
@@ -141,7 +178,7 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
     for card in &experiment.cards {
         for instance in &card.instances {
             match instance.sharing {
-                InstanceSharing::Alone | InstanceSharing::Vgpus(_) => {}
+                InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Vgpus(_) => {}
                 InstanceSharing::Mps => add(
                     "MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth is not divided either, and how clients slow each other there is not modelled".to_string(),
                 ),

@@ -28,11 +28,11 @@ pub struct Results {
     pub scenario: String,
     /// The scenario's title.
     pub title: String,
-    /// Every run: per pair first the virtual side, then the baseline.
+    /// Every run: per pair first the virtual side, then its baselines.
     pub runs: Vec<RunResult>,
     /// Every pair whose capacity was compared.
     pub comparisons: Vec<Comparison>,
-    /// Each VM of a run beside its counterfactual, which draws the same random numbers.
+    /// Each VM of a run beside its counterfactuals, which draw the same random numbers.
     pub paired_ratios: Vec<PairedRatio>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
@@ -73,7 +73,7 @@ pub struct RunResult {
     pub side: Side,
     /// The hypervisor's catalogue name.
     pub platform: String,
-    /// For a baseline, `counterfactual` or `twin`.
+    /// For a baseline, `same-cards`, `whole-cards` or `twin`.
     pub baseline_kind: Option<&'static str>,
     /// For a twin, the settings in which it differs from the virtual run.
     pub differs: Vec<String>,
@@ -85,6 +85,8 @@ pub struct RunResult {
     pub open: Vec<OpenFigures>,
     /// One entry per VM.
     pub vms: Vec<VmResult>,
+    /// The servers, where they answer several VMs together; none where each VM has its own.
+    pub servers: Vec<ServerResult>,
     /// One entry per card.
     pub gpus: Vec<GpuResult>,
     /// The VMs that had more of a card than its policy promises; left out where there are none.
@@ -112,6 +114,8 @@ pub struct VmResult {
     pub scenario: &'static str,
     /// Virtual CPUs.
     pub vcpus: u32,
+    /// The cards that answer it, by id.
+    pub cards: Vec<u16>,
     /// The rate asked for.
     pub target_qps: f64,
     /// Queries completed.
@@ -330,6 +334,17 @@ pub struct GpuResult {
     pub busy_share: f64,
 }
 
+/// A server that answers the queries of several VMs, merged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ServerResult {
+    /// Their names.
+    pub vms: Vec<String>,
+    /// Its cards, by id.
+    pub cards: Vec<u16>,
+    /// Processors it has.
+    pub processors: u32,
+}
+
 /// Both sides at their best.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
@@ -337,6 +352,8 @@ pub struct Comparison {
     pub name: String,
     /// The scenario of the runs.
     pub scenario: &'static str,
+    /// Which bare metal: `same-cards` or `whole-cards`; the first alone where they are the same run.
+    pub baseline_kind: &'static str,
     /// Highest VALID rate, or Offline rate, of the virtual side.
     pub virtual_per_s: f64,
     /// The same of bare metal with identical settings.

@@ -55,7 +55,8 @@ fn slicings(experiment: &Experiment) -> impl Iterator<Item = (&CardSpec, TimeSli
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
     let instances = experiment.cards.iter().flat_map(|card| &card.instances);
     let mut sharing = instances.map(|instance| instance.sharing);
-    let sharing = sharing.find(|sharing| *sharing != InstanceSharing::Alone)?;
+    let alone = [InstanceSharing::Alone, InstanceSharing::Models];
+    let sharing = sharing.find(|sharing| !alone.contains(sharing))?;
     let slicing = match sharing {
         InstanceSharing::Vgpus(slicing) => slicing,
         InstanceSharing::Processes(TimeSlicing { slice, switch_cost, .. }) => {
@@ -63,7 +64,7 @@ pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
                 "process = \"time-slicing\", slice = \"{slice}\", switch_cost = \"{switch_cost}\""
             ));
         }
-        InstanceSharing::Mps | InstanceSharing::Alone => {
+        InstanceSharing::Mps | InstanceSharing::Models | InstanceSharing::Alone => {
             return Some("process = \"mps\", running batches divide the SMs".to_string());
         }
     };

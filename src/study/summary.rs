@@ -6,15 +6,15 @@ use super::open::{self, Line, OpenEnd};
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
     LatencyMs, LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio,
-    PublishedResult, Results, RunResult, SCHEMA_VERSION, Side, StageMean, Tool, Uncertainty,
-    VerdictResult, VmResult, kind_word, sensitivity, student_95, uncertainty,
+    PublishedResult, Results, RunResult, SCHEMA_VERSION, ServerResult, Side, StageMean, Tool,
+    Uncertainty, VerdictResult, VmResult, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
-    BaselineKind, Experiment, Fact, Pair, PlannedRun, Published, Scenario, Standing, TestScenario,
-    VmSpec,
+    BaselineKind, Experiment, Fact, GpuShare, Pair, PlannedRun, Published, Scenario, Standing,
+    TestScenario, VmId, VmSpec,
 };
 use crate::units::SimDuration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -28,44 +28,43 @@ pub(super) fn summarise(
     runs: &mut Vec<RunResult>,
     comparisons: &mut Vec<Comparison>,
 ) -> Vec<PairedRatio> {
-    let mut own = Outcomes::default();
-    let mut bare = Outcomes::default();
+    let mut outcomes: Vec<Outcomes> = pair.runs().map(|_| Outcomes::default()).collect();
     let (mut best, mut others, mut fits) = (Vec::new(), Vec::new(), Vec::new());
     for finding in found {
         match finding {
-            Finding::Outcome(side, outcome, more_work) => {
-                let outcomes = if side == Side::Virtual { &mut own } else { &mut bare };
-                outcomes.all.push(*outcome);
-                outcomes.more_work.extend(more_work);
+            Finding::Outcome(place, outcome, more_work) => {
+                outcomes[place].all.push(*outcome);
+                outcomes[place].more_work.extend(more_work);
             }
             Finding::Other(other) => others.push(other),
-            Finding::Fits(side, ratios) => fits.push((side, ratios)),
-            Finding::Best(rates) => best.push(rates),
+            Finding::Fits(place, ratios) => fits.push((place, ratios)),
+            Finding::Best(kind, rates) => best.push((kind, rates)),
         }
     }
-    let mut run = run_result(&pair.name, &pair.virtual_run, (Side::Virtual, None), &own);
-    run.alternatives = others;
-    run.vms[0].capacity_qps =
-        best.first().map(|rates| rates[0]).filter(|_| run.vms[0].scenario == "server");
-    runs.push(run);
-    if let Some(baseline) = &pair.baseline {
-        let side = (Side::Baseline, Some(&baseline.kind));
-        runs.push(run_result(&pair.name, &baseline.run, side, &bare));
+    let first = runs.len();
+    let kinds = pair.baselines.iter().map(|baseline| (Side::Baseline, Some(&baseline.kind)));
+    let sides = std::iter::once((Side::Virtual, None)).chain(kinds);
+    for ((run, side), outcomes) in pair.runs().zip(sides).zip(&outcomes) {
+        runs.push(run_result(&pair.name, run, side, outcomes));
     }
-    if let [own, bare] = &best[..] {
-        comparisons.push(comparison(pair, own, bare));
+    runs[first].alternatives = others;
+    let is_server = runs[first].vms[0].scenario == "server";
+    runs[first].vms[0].capacity_qps = best.first().map(|(_, rates)| rates[0]).filter(|_| is_server);
+    if let Some(((_, own), bare)) = best.split_first() {
+        comparisons.extend(
+            bare.iter()
+                .filter_map(|(kind, bare)| Some(comparison(pair, own, (kind.as_ref()?, bare)))),
+        );
     }
-    for (side, ratios) in &fits {
-        let of_side = runs.iter_mut().filter(|run| run.name == pair.name && run.side == *side);
-        for run in of_side {
-            for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
-                vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
-            }
-            let figures = run.vms.iter().map(|vm| (vm.completed_per_s, vm.latency_ms.p99));
-            run.open = of_ends(&figures.collect::<Vec<_>>(), &ratios.open);
+    for (place, ratios) in &fits {
+        let run = &mut runs[first + place];
+        for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
+            vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
         }
+        let figures = run.vms.iter().map(|vm| (vm.completed_per_s, vm.latency_ms.p99));
+        run.open = of_ends(&figures.collect::<Vec<_>>(), &ratios.open);
     }
-    paired_ratios(pair, &own, &bare)
+    paired_ratios(pair, &outcomes)
 }
 
 /// What a run would yield at the ends of its open inputs: samples per second of all VMs, and the p99 of
@@ -105,7 +104,11 @@ fn of_open_inputs(runs: &[RunResult]) -> Vec<String> {
         let by_latency = answers_at_a_rate(kind);
         let name = |run: &RunResult| match run.side {
             Side::Virtual => run.name.clone(),
-            Side::Baseline => format!("{} (baseline)", run.name),
+            Side::Baseline => {
+                let kind =
+                    run.baseline_kind.map_or("baseline".to_string(), |kind| kind.replace('-', " "));
+                format!("{} ({kind})", run.name)
+            }
         };
         let lines = runs.iter().map(|run| {
             let rate = run.vms.iter().map(|vm| vm.completed_per_s).sum();
@@ -136,7 +139,7 @@ pub(super) fn figure_word(by_latency: bool) -> &'static str {
     if by_latency { "p99 (ms)" } else { "samples per second" }
 }
 
-/// What the runs of one side yielded.
+/// What one run yielded.
 #[derive(Default)]
 struct Outcomes {
     /// One for each replication.
@@ -151,8 +154,8 @@ impl Outcomes {
     }
 }
 
-/// Both sides at their best, `own` and `bare` by replication.
-fn comparison(pair: &Pair, own: &[f64], bare: &[f64]) -> Comparison {
+/// The virtual run and bare metal of a kind at their best, by replication.
+fn comparison(pair: &Pair, own: &[f64], (kind, bare): (&BaselineKind, &[f64])) -> Comparison {
     let scenario = pair.virtual_run.experiment.vms[0].load.scenario;
     let searched = scenario == TestScenario::Server;
     let ratio = |own: f64, bare: f64| if bare > 0.0 { own / bare } else { 0.0 };
@@ -160,6 +163,7 @@ fn comparison(pair: &Pair, own: &[f64], bare: &[f64]) -> Comparison {
     Comparison {
         name: pair.name.clone(),
         scenario: scenario.word(),
+        baseline_kind: kind.word(),
         virtual_per_s: own[0],
         baseline_per_s: bare[0],
         capacity_ratio: ratios[0],
@@ -171,16 +175,23 @@ fn comparison(pair: &Pair, own: &[f64], bare: &[f64]) -> Comparison {
     }
 }
 
-/// Each VM beside its counterfactual; nothing beside a twin, whose settings are its own.
-fn paired_ratios(pair: &Pair, own: &Outcomes, bare: &Outcomes) -> Vec<PairedRatio> {
-    let kind = pair.baseline.as_ref().map(|baseline| &baseline.kind);
-    if kind != Some(&BaselineKind::Counterfactual) {
-        return Vec::new();
+/// Each VM beside its counterfactuals; nothing beside a twin, whose settings are its own. `outcomes`
+/// are those of the pair's runs.
+fn paired_ratios(pair: &Pair, outcomes: &[Outcomes]) -> Vec<PairedRatio> {
+    let Some((own, bare)) = outcomes.split_first() else { return Vec::new() };
+    let own = own.borrowed();
+    let mut ratios = Vec::new();
+    for (baseline, bare) in pair.baselines.iter().zip(bare) {
+        if matches!(baseline.kind, BaselineKind::Twin { .. }) {
+            continue;
+        }
+        let (names, bare) = ((&*pair.name, baseline.kind.word()), bare.borrowed());
+        let vms = pair.virtual_run.experiment.vms.iter().enumerate();
+        ratios.extend(
+            vms.filter_map(|(index, vm)| uncertainty::paired(names, (vm, index), (&own, &bare))),
+        );
     }
-    let vms = pair.virtual_run.experiment.vms.iter().enumerate();
-    let (own, bare) = (own.borrowed(), bare.borrowed());
-    vms.filter_map(|(index, vm)| uncertainty::paired(&pair.name, (vm, index), (&own, &bare)))
-        .collect()
+    ratios
 }
 
 /// The document of a whole scenario.
@@ -190,9 +201,9 @@ pub(super) fn results(
     comparisons: Vec<Comparison>,
     paired_ratios: Vec<PairedRatio>,
 ) -> Results {
-    let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
-    let baselines = scenario.pairs.iter().filter_map(|pair| pair.baseline.as_ref());
+    let baselines = scenario.pairs.iter().flat_map(|pair| &pair.baselines);
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
+    let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
     let mut leans_on = Vec::new();
     let mut notes = doubts(&runs, &comparisons);
     notes.extend(super::notes::of_queues(&runs));
@@ -228,6 +239,12 @@ pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult 
     }
 }
 
+/// Mean samples of the batches that a VM's queries were in.
+fn batch_mean(recorder: &Recorder) -> f64 {
+    let batches = recorder.batches();
+    if batches > 0.0 { recorder.latencies().count() as f64 / batches } else { 0.0 }
+}
+
 /// Completed samples per second as LoadGen defines them.
 pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
     let samples = recorder.latencies().count() as f64;
@@ -261,7 +278,7 @@ fn run_result(
         name: name.to_string(),
         side,
         platform: experiment.hypervisor.id.clone(),
-        baseline_kind: kind.map(kind_word),
+        baseline_kind: kind.map(BaselineKind::word),
         differs: match kind {
             Some(BaselineKind::Twin { differs }) => differs.clone(),
             _ => Vec::new(),
@@ -270,6 +287,7 @@ fn run_result(
         alternatives: Vec::new(),
         open: Vec::new(),
         vms: vms.collect(),
+        servers: servers(experiment),
         gpus: gpus
             .map(|(id, (card, &busy_share))| GpuResult {
                 id: id as u16,
@@ -279,6 +297,26 @@ fn run_result(
             .collect(),
         over_shares: super::over_shares::over_shares(experiment, outcome),
     }
+}
+
+/// The servers of the experiment's pools.
+fn servers(experiment: &Experiment) -> Vec<ServerResult> {
+    let mut servers = Vec::new();
+    for pool in &experiment.pools {
+        let name = |vm: &VmId| experiment.vms[usize::from(vm.0)].name.clone();
+        servers.extend(pool.servers.iter().map(|server| ServerResult {
+            vms: pool.vms.iter().map(name).collect(),
+            cards: cards(&server.gpus),
+            processors: server.processors,
+        }));
+    }
+    servers
+}
+
+/// The cards that are had a part of, each once.
+fn cards(shares: &[GpuShare]) -> Vec<u16> {
+    let cards: BTreeSet<u16> = shares.iter().map(|share| share.card.0).collect();
+    cards.into_iter().collect()
 }
 
 fn vm_result(
@@ -298,6 +336,7 @@ fn vm_result(
         workload: vm.workload.id.clone(),
         scenario: load.scenario.word(),
         vcpus: vm.vcpus,
+        cards: cards(&vm.gpus),
         target_qps: load.settings.target_qps,
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
@@ -315,7 +354,7 @@ fn vm_result(
                 mean_ms: recorder.stage_mean(stage) / 1e6,
             })
             .to_vec(),
-        batch_mean: count as f64 / recorder.batches().max(1) as f64,
+        batch_mean: batch_mean(recorder),
         load: LoadResult {
             round: load.settings.round.name,
             schedule_seed: load.settings.round.schedule_seed,
@@ -429,7 +468,7 @@ fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>)
 
 fn published_ratio(pair: &Pair) -> Option<f64> {
     let virtual_rate = pair.virtual_run.published.as_ref()?.completed_per_s?;
-    let bare = pair.baseline.as_ref()?.run.published.as_ref()?.completed_per_s?;
+    let bare = pair.twin()?.published.as_ref()?.completed_per_s?;
     Some(virtual_rate / bare)
 }
 

@@ -327,7 +327,7 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
 fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
     let (first, _) = members[0];
     let mut latencies = LatencyHistogram::new();
-    let (mut samples, mut batches, mut completed, mut worst) = (0, 0, 0.0, 0.0_f64);
+    let (mut samples, mut batches, mut completed, mut worst) = (0, 0.0, 0.0, 0.0_f64);
     let mut rejected = 0;
     let mut failed_rules = BTreeSet::new();
     for (vm, outcome) in members {
@@ -359,7 +359,7 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
         latency_p99_inputs_ms: None,
         latency_p99_more_work_ms: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
-        batch_mean: samples as f64 / batches.max(1) as f64,
+        batch_mean: if batches > 0.0 { samples as f64 / batches } else { 0.0 },
         valid: failed_rules.is_empty(),
         failed_rules: failed_rules.into_iter().collect(),
     }

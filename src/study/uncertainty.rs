@@ -69,6 +69,8 @@ pub struct MoreWork {
 pub struct PairedRatio {
     /// The pair's name.
     pub name: String,
+    /// Which bare metal: `same-cards` or `whole-cards`.
+    pub baseline_kind: &'static str,
     /// The VM's name.
     pub vm: String,
     /// Virtual over bare metal: completed samples per second.
@@ -154,9 +156,9 @@ pub(super) fn replicated(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Op
     })
 }
 
-/// The ratios of a VM to its counterfactual, outcome by outcome.
+/// The ratios of a VM to its counterfactual of a kind, outcome by outcome.
 pub(super) fn paired(
-    name: &str,
+    (name, baseline_kind): (&str, &'static str),
     (vm, index): (&VmSpec, usize),
     sides: (&[&Outcome], &[&Outcome]),
 ) -> Option<PairedRatio> {
@@ -170,6 +172,7 @@ pub(super) fn paired(
     });
     Some(PairedRatio {
         name: name.to_string(),
+        baseline_kind,
         vm: vm.name.clone(),
         completed_per_s: ratios(&own.rates, &bare.rates)?,
         latency: latency.collect(),

@@ -311,9 +311,8 @@ fn cut(experiment: &mut Experiment) -> bool {
 fn run(mut scenario: Scenario) -> Came {
     let mut is_cut = false;
     for pair in &mut scenario.pairs {
-        is_cut |= cut(&mut pair.virtual_run.experiment);
-        if let Some(baseline) = &mut pair.baseline {
-            is_cut |= cut(&mut baseline.run.experiment);
+        for run in pair.runs_mut() {
+            is_cut |= cut(&mut run.experiment);
         }
         // A search runs many times.
         pair.capacity = pair.capacity.filter(|_| !is_cut).map(|precision| precision.max(0.2));

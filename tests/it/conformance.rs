@@ -17,7 +17,7 @@ fn pair(name: &str) -> [(Experiment, Published); 2] {
     let path = format!("scenarios/vsphere-mlperf-v1.1/{name}.toml");
     let scenario = config::load(Path::new(&path), &LoadOptions::new(catalogue)).unwrap();
     let pair = scenario.pairs.into_iter().next().unwrap();
-    let baseline = pair.baseline.unwrap().run;
+    let baseline = pair.twin().unwrap().clone();
     [pair.virtual_run, baseline].map(|run| (run.experiment, run.published.unwrap()))
 }
 

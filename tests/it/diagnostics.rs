@@ -8,7 +8,7 @@
 use crate::support::{cases, examples, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadError, LoadOptions, SweepFile, Task, load, load_task};
-use slicewise::spec::{BaselineKind, Scenario};
+use slicewise::spec::{Baseline, BaselineKind, Scenario};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -54,18 +54,19 @@ fn the_published_pairs_are_read() {
     assert_eq!(scenario.name, "vsphere-mlperf-v1.1");
     assert_eq!(scenario.pairs.len(), 6);
     for pair in &scenario.pairs {
-        let baseline = pair.baseline.as_ref().unwrap();
-        assert!(matches!(&baseline.kind, BaselineKind::Twin { .. }), "{}", pair.name);
-        assert!(pair.virtual_run.published.is_some() && baseline.run.published.is_some());
+        let [Baseline { kind: BaselineKind::Twin { .. }, run: twin }] = &pair.baselines[..] else {
+            panic!("{} has no twin", pair.name)
+        };
+        assert!(pair.virtual_run.published.is_some() && twin.published.is_some());
         assert_eq!(pair.capacity, Some(0.001));
         assert_eq!(pair.virtual_run.experiment.vms[0].vcpus, 24);
-        assert_eq!(baseline.run.experiment.vms[0].vcpus, 128);
+        assert_eq!(twin.experiment.vms[0].vcpus, 128);
     }
     let differs = |scenario: &Scenario, name: &str| {
         let pair = scenario.pairs.iter().find(|pair| pair.name == name).unwrap();
-        match &pair.baseline.as_ref().unwrap().kind {
+        match &pair.baselines[0].kind {
             BaselineKind::Twin { differs } => differs.clone(),
-            BaselineKind::Counterfactual => panic!("no twin"),
+            other => panic!("{other:?} is no twin"),
         }
     };
     assert_eq!(
@@ -250,11 +251,11 @@ fn silence_means_the_defaults_of_mlperf_and_the_catalogue() {
         (settings.target_latency.to_string(), settings.min_duration.to_string()),
         ("100 ms".into(), "600 s".into())
     );
-    assert!(scenario.pairs[0].baseline.is_none(), "bare metal beside bare metal says nothing");
+    assert!(scenario.pairs[0].baselines.is_empty(), "bare metal beside bare metal says nothing");
 }
 
 #[test]
-fn a_virtual_run_stands_beside_its_counterfactual() {
+fn a_virtual_run_stands_beside_both_counterfactuals() {
     let folder = tempfile::tempdir().unwrap();
     let vm = |name: &str| {
         format!(
@@ -272,17 +273,17 @@ fn a_virtual_run_stands_beside_its_counterfactual() {
     let cards: Vec<u16> =
         experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(|gpu| gpu.card.0)).collect();
     assert_eq!(cards, [0, 1]);
-    let baseline = pair.baseline.as_ref().unwrap();
-    assert_eq!(baseline.kind, BaselineKind::Counterfactual);
-    assert_eq!(baseline.run.experiment.hypervisor.id, "bare-metal");
-    assert!(
-        baseline
-            .run
-            .experiment
-            .vms
-            .iter()
-            .all(|vm| vm.vcpus == 8 && vm.gpus[0].vgpu_type.is_none())
-    );
+    let [same, whole] = &pair.baselines[..] else { panic!("two kinds of bare metal") };
+    assert_eq!([&same.kind, &whole.kind], [&BaselineKind::SameCards, &BaselineKind::WholeCards]);
+    for baseline in [same, whole] {
+        let experiment = &baseline.run.experiment;
+        assert_eq!(experiment.hypervisor.id, "bare-metal");
+        assert_eq!(experiment.cards.len(), 2);
+        assert!(experiment.vms.iter().all(|vm| vm.gpus[0].vgpu_type.is_none()));
+    }
+    // Two VMs with a card each: together on two servers, or apart as before.
+    assert_eq!(same.run.experiment.pools[0].servers.len(), 2);
+    assert!(whole.run.experiment.pools.is_empty());
 }
 
 #[test]

@@ -71,7 +71,7 @@ fn a_lone_query_takes_the_sum_of_its_stages() {
     assert_eq!(latency(&experiment), all);
     experiment.vms[0].server.start_from_device = true;
     assert_eq!(latency(&experiment), all - us(1000));
-    let bare = study::counterfactual(&experiment);
+    let bare = study::same_cards(&experiment);
     assert_eq!(latency(&bare), us(110 + 200 + 4000 + 250 + 35));
 }
 

@@ -84,8 +84,8 @@ fn every_value_names_who_says_it() {
         ("vm vm-2/server.slots", "2", "set", "--set vm[1].server.slots=2"),
         ("vm vm-2/load.target_qps", "150", "file", "case.toml:22:43"),
         ("vm vm-2/load.target_latency", "40 ms", "file", "case.toml:22:65"),
-        ("baseline/kind", "counterfactual", "default", "built in"),
-        ("baseline/hypervisor", "bare-metal", "default", "what a counterfactual is"),
+        ("baseline/kind", "same-cards, whole-cards", "default", "built in"),
+        ("baseline/hypervisor", "bare-metal", "default", "what bare metal is"),
     ] {
         assert_eq!(find(key), (value.to_string(), by, place.to_string()), "{key}");
     }

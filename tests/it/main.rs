@@ -2,6 +2,7 @@
 
 mod architecture;
 mod at_random;
+mod bare_metal;
 mod calibrate;
 mod cli;
 mod conformance;

@@ -28,7 +28,7 @@ fn run(experiment: Experiment) -> Results {
     let pair = Pair {
         name: "alone".to_string(),
         virtual_run: PlannedRun { experiment, published: None },
-        baseline: None,
+        baselines: Vec::new(),
         capacity: None,
     };
     let scenario = Scenario {
@@ -279,7 +279,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
         service.work.value = WorkTable::new(vec![(1, scaled)]).unwrap();
         set_phi(&mut experiment, 0.1, None);
         let name = name.to_string();
-        study::System { name, experiment, bare_metal: None, with_curve: false }
+        study::System { name, experiment, bare_metal: None, whole_cards: None, with_curve: false }
     };
     let plan = CapacityPlan {
         name: "test".to_string(),

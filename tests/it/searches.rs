@@ -49,6 +49,7 @@ fn said(experiment: &Experiment) -> SystemCapacity {
         name: "system".to_string(),
         experiment: experiment.clone(),
         bare_metal: None,
+        whole_cards: None,
         with_curve: false,
     };
     let plan = CapacityPlan {
@@ -216,8 +217,13 @@ fn a_duration_that_takes_too_many_queries_is_the_reason() {
     experiment.vms[0].load.settings.target_latency = millis(40);
     let stop = std::sync::atomic::AtomicU64::new(0);
     // Full runs of 50 million queries are not what is tested: the search is ended once it has looked.
-    let system =
-        System { name: "system".to_string(), experiment, bare_metal: None, with_curve: false };
+    let system = System {
+        name: "system".to_string(),
+        experiment,
+        bare_metal: None,
+        whole_cards: None,
+        with_curve: false,
+    };
     let plan = CapacityPlan {
         name: "test".to_string(),
         title: "Test".to_string(),

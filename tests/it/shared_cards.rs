@@ -6,7 +6,7 @@ use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::platform::{Outcome, simulate, simulate_with};
 use slicewise::record::Recorder;
 use slicewise::spec::{Experiment, IdleRule, InstanceSharing, Pair, SlicePolicy, TurnOrder};
-use slicewise::study::counterfactual;
+use slicewise::study::whole_cards;
 
 /// A bare workload: 10 ms per sample on the whole GPU, no launch, no CPU work, no copies.
 pub(crate) const STEADY: &str = r#"
@@ -200,15 +200,15 @@ fn a_vm_on_a_slice_does_not_see_its_neighbours() {
 }
 
 #[test]
-fn the_counterfactual_gives_everyone_whole_cards() {
+fn the_second_counterfactual_gives_everyone_whole_cards() {
     let pair = pair(&busy("A100-10C", 3, 5, ""));
-    let bare = &pair.baseline.as_ref().unwrap().run.experiment;
+    let bare = &pair.baselines[1].run.experiment;
     assert_eq!(bare.cards.len(), 3);
     assert!(bare.cards.iter().all(|card| card.instances[0].sharing == InstanceSharing::Alone));
     let cards: Vec<u16> = bare.vms.iter().map(|vm| vm.gpus[0].card.0).collect();
     assert_eq!(cards, [0, 1, 2]);
     check_shares(bare, &[1.0; 3]);
-    let again = counterfactual(&experiment(&busy("A100-2-10C", 2, 5, "")));
+    let again = whole_cards(&experiment(&busy("A100-2-10C", 2, 5, "")));
     check_shares(&again, &[1.0; 2]);
 }
 

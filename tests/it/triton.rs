@@ -75,7 +75,7 @@ fn what_waits_goes_at_once_as_bulk_service() {
     holds(&experiment, 5.0 + 2.5 * 2.0 / mean, mean_ms);
     holds(&experiment, mean, |outcome| {
         let recorder = &outcome.vms[0].recorder;
-        recorder.latencies().count() as f64 / recorder.batches() as f64
+        recorder.latencies().count() as f64 / recorder.batches()
     });
 }
 

@@ -12,12 +12,12 @@ use std::path::Path;
 /// Runs an experiment beside its counterfactual, so many times.
 fn run(experiment: Experiment, replications: u32) -> Results {
     let planned = |experiment| PlannedRun { experiment, published: None };
-    let bare = planned(study::counterfactual(&experiment));
-    let kind = BaselineKind::Counterfactual;
+    let bare = planned(study::same_cards(&experiment));
+    let kind = BaselineKind::SameCards;
     let pair = Pair {
         name: "queue".to_string(),
         virtual_run: planned(experiment),
-        baseline: Some(Baseline { kind, run: bare }),
+        baselines: vec![Baseline { kind, run: bare }],
         capacity: None,
     };
     let scenario = Scenario {
@@ -115,6 +115,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         name: "queue".to_string(),
         experiment,
         bare_metal: None,
+        whole_cards: None,
         with_curve: false,
     };
     let plan = CapacityPlan {
@@ -195,8 +196,7 @@ fn the_published_ratios_are_taken_apart_as_the_page_says() {
     let mut scenario = config::load(Path::new("scenarios/why-94-percent"), &options).unwrap();
     let (mut systems, mut gaps) = (Vec::new(), Vec::new());
     for pair in &mut scenario.pairs {
-        let twin = pair.baseline.as_mut().map(|baseline| &mut baseline.run.experiment);
-        for experiment in [&mut pair.virtual_run.experiment].into_iter().chain(twin) {
+        for experiment in pair.runs_mut().map(|run| &mut run.experiment) {
             let settings = &mut experiment.vms[0].load.settings;
             settings.min_duration = SimDuration::from_secs(60);
             settings.min_query_count = 1000;

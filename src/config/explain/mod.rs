@@ -12,7 +12,7 @@ use super::diagnostic::SourceFile;
 use super::guest::{Guest, HOLDINGS};
 use super::machine::Machine;
 use super::sharing;
-use crate::spec::{Baseline, BaselineKind, Experiment, Pair, Workload};
+use crate::spec::{Baseline, Experiment, Pair, Workload};
 use notes::{Facts, Notes};
 use serde::Serialize;
 use std::sync::Arc;
@@ -84,7 +84,7 @@ impl Reading<'_> {
             sections.push(self.vm(guest, &notes(of_vms.next().unwrap_or(&[]))));
         }
         sections.extend(self.workloads());
-        sections.push(self.baseline(self.pair.baseline.as_ref(), &file));
+        sections.push(self.baseline(&self.pair.baselines, &file));
         Explanation { name: self.pair.name.clone(), sections }
     }
 
@@ -229,17 +229,15 @@ impl Reading<'_> {
         facts.section
     }
 
-    fn baseline(&self, baseline: Option<&Baseline>, notes: &Notes<'_>) -> Section {
-        let kind = match baseline.map(|baseline| &baseline.kind) {
-            None => "none",
-            Some(BaselineKind::Counterfactual) => "counterfactual",
-            Some(BaselineKind::Twin { .. }) => "twin",
-        };
+    fn baseline(&self, baselines: &[Baseline], notes: &Notes<'_>) -> Section {
+        let kinds: Vec<&str> = baselines.iter().map(|baseline| baseline.kind.word()).collect();
+        let kind = if kinds.is_empty() { "none".to_string() } else { kinds.join(", ") };
         let mut section = Section::new("baseline");
         let path = if notes.stands("baseline.kind") { "baseline.kind" } else { "baseline" };
-        section.say("kind", kind, notes.said(path));
-        let Some(baseline) = baseline else { return section };
-        let by_kind = || Said::default(format!("what a {kind} is"));
+        section.say("kind", &kind, notes.said(path));
+        let Some(baseline) = baselines.first() else { return section };
+        let what = if kind == "twin" { "a twin" } else { "bare metal" };
+        let by_kind = || Said::default(format!("what {what} is"));
         let experiment = &baseline.run.experiment;
         section.say("hypervisor", &experiment.hypervisor.id, by_kind());
         let Some(vm) = experiment.vms.first().filter(|_| kind == "twin") else { return section };

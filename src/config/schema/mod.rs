@@ -71,7 +71,7 @@ fn scenario() -> Shape {
         )
         .key("sharing", sharing(), "How the vGPUs of one card take turns.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
-        .key("baseline", baseline(), "What the run is compared with; default: counterfactual.")
+        .key("baseline", baseline(), "What the run is compared with; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to stand beside.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
@@ -317,14 +317,14 @@ fn rate_per_s() -> Shape {
 }
 
 fn baseline() -> Shape {
-    let kinds = || word(["none", "counterfactual", "twin"]);
+    let kinds = || word(["none", "counterfactual", "same-cards", "whole-cards", "twin"]);
     let twin = table().key("server", server(), "What differs from [vm.server].").key(
         "load",
         twin_load(),
         "What differs from [vm.load].",
     );
     let long = table()
-        .need("kind", kinds(), "none, the counterfactual, or a twin with settings of its own.")
+        .need("kind", kinds(), "none; bare metal on the same cards, with whole cards, or both (counterfactual); or a twin with settings of its own.")
         .key("vm", twin, "The twin's own settings.");
     either([kinds(), long])
 }

@@ -4,6 +4,7 @@
 //! and a line at 1, where the VM is as fast as the bare machine. The figures stand beside the points.
 
 use super::super::number::{clip, ratio};
+use super::super::table::compared;
 use super::figure::{Colour, Figure, Lean, colour, size};
 use super::scale::Scale;
 use crate::study::{Comparison, Results};
@@ -18,7 +19,11 @@ const NAME: usize = 34;
 
 /// The chart; nothing where nothing was compared.
 pub(super) fn draw(results: &Results) -> Option<Figure> {
-    let rows = &results.comparisons;
+    let named = results
+        .comparisons
+        .iter()
+        .map(|row| Comparison { name: compared(results, row), ..row.clone() });
+    let rows = &named.collect::<Vec<_>>()[..];
     if rows.is_empty() {
         return None;
     }

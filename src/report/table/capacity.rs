@@ -11,9 +11,13 @@ pub fn render_capacity(results: &CapacityResults) -> String {
     use Column::{Attached, Number, Text};
     let mut columns = vec![("system", Text), ("VMs", Number), ("cards", Number)];
     let with_interval = results.replications > 1;
-    for (head, with_interval) in
-        [("capacity /s", with_interval), ("per VM", false), ("of bare metal", with_interval)]
-    {
+    let two_kinds = results.systems.iter().any(|system| system.ratio_to_whole_cards.is_some());
+    let mut heads = vec![("capacity /s", with_interval), ("per VM", false)];
+    match two_kinds {
+        true => heads.extend([("of same cards", with_interval), ("of whole cards", with_interval)]),
+        false => heads.push(("of bare metal", with_interval)),
+    }
+    for (head, with_interval) in heads {
         columns.push((head, Number));
         columns.extend(with_interval.then_some(("±", Attached)));
     }
@@ -28,7 +32,6 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         let half = |interval: Interval, write: fn(f64) -> String| {
             interval.half_width.map_or(String::new(), write)
         };
-        let ratio = system.ratio_to_bare_metal;
         let mut cells = vec![
             system.name.clone(),
             system.server_vms.to_string(),
@@ -37,9 +40,12 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         ];
         cells.extend(with_interval.then(|| half(found, rate)));
         cells.push(rate(found.mean / system.server_vms.max(1) as f64));
-        cells.push(ratio.map_or("-".to_string(), |ratio| share(ratio.mean)));
-        let half_ratio = || ratio.map_or(String::new(), |ratio| half(ratio, share));
-        cells.extend(with_interval.then(half_ratio));
+        let whole_cards = two_kinds.then_some(system.ratio_to_whole_cards);
+        for ratio in std::iter::once(system.ratio_to_bare_metal).chain(whole_cards) {
+            cells.push(ratio.map_or("-".to_string(), |ratio| share(ratio.mean)));
+            let half_ratio = || ratio.map_or(String::new(), |ratio| half(ratio, share));
+            cells.extend(with_interval.then(half_ratio));
+        }
         if with_inputs {
             let ends = system.capacity_per_s_between_inputs;
             cells.extend([0, 1].map(|end| ends.map_or("-".to_string(), |ends| rate(ends[end]))));
@@ -58,6 +64,10 @@ pub fn render_capacity(results: &CapacityResults) -> String {
     );
     let said = match with_inputs {
         true => format!("{said} {BETWEEN}"),
+        false => said,
+    };
+    let said = match two_kinds {
+        true => format!("{said} {KINDS}"),
         false => said,
     };
     let mut blocks = vec![
@@ -80,6 +90,10 @@ pub fn render_capacity(results: &CapacityResults) -> String {
 /// What the columns of the inputs mean.
 const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, with inputs that nothing \
 measured at the ends of their ranges, and on the slowest and fastest of nine machines and platforms in ten.";
+
+/// What the two kinds of bare metal are.
+const KINDS: &str = "Bare metal, same cards: as many cards as the VMs have, the load of all VMs on \
+one server per card. Whole cards: a card to itself for each part of one that a VM has.";
 
 fn share(ratio: f64) -> String {
     format!("{ratio:.3}")

@@ -24,7 +24,7 @@ use super::number::{latency, plain, rate, ratio, wrap};
 use super::{File, Format};
 use crate::shown::{shown, shown_lines};
 use crate::spec::Standing;
-use crate::study::{FactUse, Results, Tool};
+use crate::study::{Comparison, FactUse, Results, Tool};
 pub(crate) use grid::{Column, Grid};
 
 /// The format's entry in the table.
@@ -93,7 +93,7 @@ fn comparisons(results: &Results) -> String {
     }
     let mut grid = Grid::new(&columns);
     for c in &results.comparisons {
-        let mut cells = vec![c.name.clone(), rate(c.virtual_per_s), rate(c.baseline_per_s)];
+        let mut cells = vec![compared(results, c), rate(c.virtual_per_s), rate(c.baseline_per_s)];
         cells.push(ratio(c.capacity_ratio));
         if several {
             let half = c.capacity_ratio_replicated.and_then(|all| all.half_width);
@@ -114,6 +114,15 @@ fn comparisons(results: &Results) -> String {
         text.push('\n');
     }
     text
+}
+
+/// The name of a comparison, with the kind of bare metal where there are several.
+pub(in crate::report) fn compared(results: &Results, comparison: &Comparison) -> String {
+    let same = results.comparisons.iter().filter(|other| other.name == comparison.name);
+    match same.count() {
+        1 => comparison.name.clone(),
+        _ => format!("{}, {}", comparison.name, comparison.baseline_kind.replace('-', " ")),
+    }
 }
 
 /// How the capacity was found.

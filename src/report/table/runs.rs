@@ -108,7 +108,7 @@ pub(super) fn vm_name(run: &RunResult, vm: &VmResult) -> String {
 /// The platform, and for a baseline what kind of baseline it is.
 pub(super) fn place(run: &RunResult) -> String {
     match (run.side, run.baseline_kind) {
-        (Side::Baseline, Some(kind)) => format!("{} ({kind})", run.platform),
+        (Side::Baseline, Some(kind)) => format!("{} ({})", run.platform, kind.replace('-', " ")),
         (Side::Baseline, None) => format!("{} (baseline)", run.platform),
         (Side::Virtual, _) => run.platform.clone(),
     }

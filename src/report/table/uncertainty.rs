@@ -1,5 +1,5 @@
 //! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
-//! its counterfactual.
+//! its counterfactuals.
 
 use super::super::number::{latency, plain, wrap};
 use super::WIDTH;
@@ -11,6 +11,11 @@ use crate::study::{Interval, Results, RunResult, VmResult};
 pub(super) fn uncertainty(results: &Results) -> String {
     [vms(results), ratios(results)].concat()
 }
+
+/// What the two kinds of bare metal are.
+const SAME_CARDS: &str =
+    " Same cards: as many cards as the VMs have, the load of all VMs on one server per card.";
+const WHOLE_CARDS: &str = " Whole cards: a card to itself for each part of one that a VM has.";
 
 /// The VMs whose latencies mean something: in an Offline run they are completion times.
 fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
@@ -83,7 +88,7 @@ fn mean_and_half(interval: Option<&Interval>) -> [String; 2] {
     ]
 }
 
-/// Each VM over its counterfactual.
+/// Each VM over its counterfactuals.
 fn ratios(results: &Results) -> String {
     use Column::{Attached, Number, Text};
     let shown = results.paired_ratios.iter();
@@ -92,16 +97,19 @@ fn ratios(results: &Results) -> String {
         return String::new();
     }
     let heads = ["samples/s", "p50", "p90", "p99"];
-    let mut columns = vec![("over bare metal", Text)];
+    let mut columns = vec![("over bare metal", Text), ("with", Text)];
     columns.extend(heads.iter().flat_map(|head| [(*head, Number), ("±", Attached)]));
     let mut grid = Grid::new(&columns);
     for pair in shown {
-        let several = results.paired_ratios.iter().filter(|other| other.name == pair.name).count();
+        let several = results
+            .paired_ratios
+            .iter()
+            .any(|other| other.name == pair.name && other.vm != pair.vm);
         let name = match several {
-            1 => pair.name.clone(),
-            _ => format!("{} / {}", pair.name, pair.vm),
+            false => pair.name.clone(),
+            true => format!("{} / {}", pair.name, pair.vm),
         };
-        let mut cells = vec![name];
+        let mut cells = vec![name, pair.baseline_kind.replace('-', " ")];
         let figures = heads[1..].iter().map(|name| pair.latency.get(name));
         for interval in std::iter::once(Some(&pair.completed_per_s)).chain(figures) {
             let half = interval.and_then(|interval| interval.half_width);
@@ -110,7 +118,15 @@ fn ratios(results: &Results) -> String {
         }
         grid.line(cells);
     }
-    let said =
-        "Virtual over bare metal at the same rate and with the same random numbers, pair by pair.";
-    format!("\n{}{said}\n", grid.finish())
+    let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
+    let mut said =
+        "Virtual over bare metal at the same rate and with the same random numbers, pair by pair."
+            .to_string();
+    if any("same-cards") {
+        said.push_str(SAME_CARDS);
+    }
+    if any("whole-cards") {
+        said.push_str(WHOLE_CARDS);
+    }
+    format!("\n{}{}\n", grid.finish(), wrap(&said, WIDTH, ""))
 }

@@ -164,6 +164,7 @@ impl Case<'_> {
             },
             cards,
             vms: vec![vm],
+            pools: Vec::new(),
         }
     }
 
