@@ -36,13 +36,13 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
+    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let _watch = Watch::over_all(&folder, progress.bar());
     if !settings.manner.quiet {
         let systems = plan.systems.iter().map(|system| &system.experiment);
         let planned = study::planned_searches(systems, plan.replications);
         announce::amount(&planned, settings.manner.threads);
     }
-    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
-    let _watch = Watch::over_all(&folder, progress.bar());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let stop = || progress.is_over();
     let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show, &stop))?;

@@ -39,11 +39,11 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     }
 
     let count = replications.unwrap_or(REPLICATIONS);
+    let progress = progress::Progress::new(arguments.hides_progress());
+    let _watch = Watch::over_all(&folder, &progress);
     if !arguments.manner.quiet {
         announce::amount(&study::planned(&scenario, count), arguments.manner.threads);
     }
-    let progress = progress::Progress::new(arguments.hides_progress());
-    let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results =
         with_threads(arguments.manner.threads, || study::run_replicated(&scenario, count, &show))?;

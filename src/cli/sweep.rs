@@ -38,6 +38,8 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
 
     if !settings.manner.quiet {
+        // Until the runs begin and have a watch that knows what is kept of them.
+        let _watch = Watch::over_all(&folder, &progress::Progress::new(settings.hides_progress()));
         announce::amount(&planned(file, &partial), settings.manner.threads);
     }
     let mut files = SweepFiles::begin(&folder, sweep)?;
