@@ -82,7 +82,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     say(String::new());
     match arguments.manner.json {
         true => output::data(&report::calibration_document(&results)?),
-        false => output::data(&table::paint(&table::render_calibration(&results))),
+        false => output::data(&table::paint(&table::render_calibration(&results, output::width()))),
     }
 }
 

@@ -54,7 +54,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     match settings.manner.json {
         true => output::data(&report::capacity_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_capacity(&results)))?,
+        false => output::data(&table::paint(&table::render_capacity(&results, output::width())))?,
     }
     let invalid = results.systems.iter().filter(|system| system.capacity_per_s.mean == 0.0).count();
     match results.skipped.len() {

@@ -4,7 +4,7 @@
 
 use super::{Failure, output};
 use crate::config::{Explained, Explanation, Said, Section};
-use crate::shown::{in_json, shown};
+use crate::shown::shown;
 use std::path::Path;
 
 /// Longer values are cut in the text; JSON has them whole.
@@ -21,8 +21,7 @@ pub(super) fn print(
         one.sections.splice(0..0, configs.map(command_line));
     }
     if json {
-        let text = serde_json::to_string_pretty(&all).map_err(anyhow::Error::from)?;
-        return output::data(&(in_json(text) + "\n"));
+        return output::data(&crate::report::written_document(&all)?);
     }
     let texts: Vec<String> = all.iter().map(text).collect();
     output::data(&texts.join("\n"))

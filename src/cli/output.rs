@@ -4,6 +4,7 @@
 //! into what is printed, only colours pass.
 
 use super::Failure;
+use crate::report::Width;
 use crate::shown::painted;
 use anyhow::Context;
 use std::io::{ErrorKind, Read, Write};
@@ -29,4 +30,38 @@ pub(super) fn copy(mut data: impl Read) -> Result<(), Failure> {
 /// Writes a message to standard error; one that cannot be shown is not worth failing for.
 pub(super) fn message(line: &str) {
     let _ = writeln!(anstream::stderr(), "{}", painted(line));
+}
+
+/// The text with its prose no wider than the terminal: lines that are too long break at blanks, later
+/// parts indented. Drawings stay, and so do command lines, which are copied.
+pub(super) fn fitted(text: &str) -> String {
+    const COMMANDS: [&str; 6] = ["esxcli", "nvidia-smi", "sudo", "virsh", "echo", "#"];
+    let Some(columns) = columns() else { return text.to_string() };
+    let is_drawn = |line: &str| line.contains(['│', '─', '░', '┼', '|']);
+    let is_command = |line: &str| COMMANDS.iter().any(|word| line.trim_start().starts_with(word));
+    let lines = text.split_inclusive('\n').map(|line| {
+        if line.trim_end().chars().count() <= columns || is_drawn(line) || is_command(line) {
+            return line.to_string();
+        }
+        let indent = " ".repeat(line.len() - line.trim_start().len());
+        let room = columns.max(30) - indent.len().min(20);
+        let wrapped = crate::report::wrap(line.trim(), room, "    ");
+        wrapped.lines().map(|part| format!("{indent}{part}\n")).collect()
+    });
+    lines.collect()
+}
+
+/// How wide a text for standard output may be: `COLUMNS` where it is set, else the terminal's; what goes
+/// elsewhere is as wide as in files.
+pub(super) fn width() -> Width {
+    columns().map_or(Width::FILE, Width::columns)
+}
+
+/// The columns that there are; nothing where nobody counts them.
+pub(super) fn columns() -> Option<usize> {
+    let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
+    let of_terminal = || {
+        terminal_size::terminal_size_of(std::io::stdout()).map(|(width, _)| usize::from(width.0))
+    };
+    said.filter(|columns| *columns > 0).or_else(of_terminal)
 }

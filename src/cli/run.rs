@@ -65,7 +65,7 @@ fn print(results: &Results, json: bool) -> Result<(), Failure> {
     if json {
         return output::data(&report::document(results)?);
     }
-    output::data(&table::paint(&table::render(results)))
+    output::data(&table::paint(&table::render(results, output::width())))
 }
 
 /// Does the work with so many threads, or one per core.

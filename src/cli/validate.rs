@@ -97,7 +97,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     }
     match arguments.manner.json {
         true => output::data(&report::validation_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_validation(&results)))?,
+        false => output::data(&table::paint(&table::render_validation(&results, output::width())))?,
     }
     Ok(())
 }

@@ -62,7 +62,7 @@ pub(super) fn run(
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     match settings.manner.json {
         true => output::data(&report::vm_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_vms(&results)))?,
+        false => output::data(&table::paint(&table::render_vms(&results, output::width())))?,
     }
     let invalid = results.ways.iter().filter(|way| way.vms == 0).count();
     settings.judge(invalid, results.ways.len())

@@ -2,8 +2,7 @@
 //! CSV, and the table.
 
 use super::csv::harmless;
-use super::{File, table, workload_file};
-use crate::shown::in_json;
+use super::{File, table, workload_file, written};
 use crate::spec::Workload;
 use crate::study::CalibrationResults;
 use std::fmt::Display;
@@ -14,7 +13,7 @@ pub fn files(results: &CalibrationResults) -> anyhow::Result<Vec<File>> {
         File::new(&format!("{}.toml", results.name), catalogue_file(results)),
         File::new("calibration.json", document(results)?),
         File::new("calibration.csv", figures(results)?),
-        File::new("table.txt", table::render_calibration(results)),
+        File::new("table.txt", table::render_calibration(results, table::Width::FILE)),
     ])
 }
 
@@ -87,7 +86,7 @@ fn remarks(results: &CalibrationResults) -> Vec<String> {
 
 /// The results as one JSON document.
 pub fn document(results: &CalibrationResults) -> anyhow::Result<String> {
-    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
+    written::document(results)
 }
 
 fn figures(results: &CalibrationResults) -> anyhow::Result<Vec<u8>> {
@@ -112,11 +111,11 @@ fn figures(results: &CalibrationResults) -> anyhow::Result<Vec<u8>> {
                 run.fitted.to_string(),
                 figure.figure.clone(),
                 unit.to_string(),
-                figure.observed.to_string(),
-                figure.simulated.to_string(),
-                figure.error_percent.to_string(),
-                figure.low.to_string(),
-                figure.high.to_string(),
+                written::figure(figure.observed),
+                written::figure(figure.simulated),
+                written::figure(figure.error_percent),
+                written::figure(figure.low),
+                written::figure(figure.high),
             ])?;
         }
     }

@@ -2,8 +2,7 @@
 //! `curve.csv` with one row per system and rate, the table and the chart.
 
 use super::csv::harmless;
-use super::{File, charts, plot, table};
-use crate::shown::in_json;
+use super::{File, charts, plot, table, written};
 use crate::study::{CapacityResults, Ended, Interval};
 
 /// Every file, made in memory. The same results give the same bytes.
@@ -12,7 +11,7 @@ pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
         File::new("capacity.json", document(results)?),
         File::new("capacity.csv", systems(results)?),
         File::new("curve.csv", curve(results)?),
-        File::new("table.txt", table::render_capacity(results)),
+        File::new("table.txt", table::render_capacity(results, table::Width::FILE)),
     ];
     files.extend(plot::draw(charts::capacity_figures(results))?);
     if let Some(figure) = charts::gap_figure(results) {
@@ -25,7 +24,7 @@ pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
 
 /// The results as one JSON document.
 pub fn document(results: &CapacityResults) -> anyhow::Result<String> {
-    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
+    written::document(results)
 }
 
 /// The word for how a search ended, as the document has it.
@@ -64,30 +63,29 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         "share_of_whole_cards_half_width",
     ])?;
     for system in &results.systems {
-        let half =
-            |interval: Interval| interval.half_width.map_or(String::new(), |x| x.to_string());
+        let half = |interval: Interval| interval.half_width.map_or(String::new(), written::figure);
         let (ratio, whole) = (system.ratio_to_bare_metal, system.ratio_to_whole_cards);
         let between = system.capacity_per_s_between_inputs;
         let looked = system.looked.as_ref();
-        let end = |end: usize| between.map_or(String::new(), |ends| ends[end].to_string());
+        let end = |end: usize| between.map_or(String::new(), |ends| written::figure(ends[end]));
         writer.write_record([
             harmless(&system.name),
             system.server_vms.to_string(),
             system.cards.to_string(),
-            system.capacity_per_s.mean.to_string(),
+            written::figure(system.capacity_per_s.mean),
             half(system.capacity_per_s),
             end(0),
             end(1),
-            ratio.map_or(String::new(), |ratio| ratio.mean.to_string()),
+            ratio.map_or(String::new(), |ratio| written::figure(ratio.mean)),
             ratio.map_or(String::new(), half),
-            system.target_latency_ms.to_string(),
+            written::figure(system.target_latency_ms),
             harmless(&system.limited_by.join("; ")),
-            system.lowest_valid_per_s.map_or(String::new(), |rate| rate.to_string()),
+            system.lowest_valid_per_s.map_or(String::new(), written::figure),
             system.is_open.to_string(),
-            looked.map_or(String::new(), |looked| looked.lowest.rate_per_s.to_string()),
-            looked.map_or(String::new(), |looked| looked.highest.rate_per_s.to_string()),
+            looked.map_or(String::new(), |looked| written::figure(looked.lowest.rate_per_s)),
+            looked.map_or(String::new(), |looked| written::figure(looked.highest.rate_per_s)),
             word(system.ended).to_string(),
-            whole.map_or(String::new(), |ratio| ratio.mean.to_string()),
+            whole.map_or(String::new(), |ratio| written::figure(ratio.mean)),
             whole.map_or(String::new(), half),
         ])?;
     }
@@ -117,8 +115,8 @@ fn gaps(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
                 harmless(&gap.name),
                 figure.to_string(),
                 harmless(what),
-                value.mean.to_string(),
-                value.half_width.map_or(String::new(), |half| half.to_string()),
+                written::figure(value.mean),
+                value.half_width.map_or(String::new(), written::figure),
             ])?;
         }
     }
@@ -141,11 +139,11 @@ fn gap_latencies(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         for found in &gap.latencies {
             writer.write_record([
                 harmless(&gap.name),
-                found.asked_per_s.to_string(),
+                written::figure(found.asked_per_s),
                 found.system.to_string(),
-                found.latency_p50_ms.to_string(),
-                found.latency_p90_ms.to_string(),
-                found.latency_p99_ms.to_string(),
+                written::figure(found.latency_p50_ms),
+                written::figure(found.latency_p90_ms),
+                written::figure(found.latency_p99_ms),
                 found.valid.to_string(),
             ])?;
         }
@@ -160,9 +158,9 @@ fn curve(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         for point in &system.curve {
             writer.write_record([
                 harmless(&system.name),
-                point.asked_per_s.to_string(),
-                point.latency_p50_ms.to_string(),
-                point.latency_p99_ms.to_string(),
+                written::figure(point.asked_per_s),
+                written::figure(point.latency_p50_ms),
+                written::figure(point.latency_p99_ms),
                 point.valid.to_string(),
             ])?;
         }

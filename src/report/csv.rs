@@ -2,7 +2,7 @@
 //!
 //! It leaves out what is a list of its own: stages, cards, comparisons and facts are in JSON only.
 
-use super::{File, Format};
+use super::{File, Format, written};
 use crate::shown::shown;
 use crate::study::{Interval, Results, RunResult, Side, VmResult};
 
@@ -148,9 +148,7 @@ impl Row {
 
     /// A figure with all its digits; an empty cell where there is none.
     fn number(&mut self, column: &str, value: Option<f64>) {
-        let cell = value
-            .filter(|value| value.is_finite())
-            .map_or(String::new(), |value| value.to_string());
+        let cell = value.filter(|value| value.is_finite()).map_or(String::new(), written::figure);
         self.0.push((column.to_string(), cell));
     }
 
@@ -180,7 +178,8 @@ mod tests {
         assert_eq!(cell(0, "run"), "'=cmd, \"quoted\"");
         assert_eq!(cell(2, "platform"), "vsphere-7.0u2");
         let p99: f64 = cell(2, "latency_p99_ms").parse().unwrap();
-        assert_eq!(p99, results.runs[2].vms[0].latency_ms.p99);
+        let simulated = results.runs[2].vms[0].latency_ms.p99;
+        assert!((p99 / simulated - 1.0).abs() < 5e-12, "{p99} to 12 digits, {simulated}");
         assert_eq!(cell(2, "published_latency_p99_ms"), "99.737");
         assert_eq!(cell(0, "scheduled_per_s"), "", "Offline arrivals are not scheduled");
     }

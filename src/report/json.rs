@@ -2,8 +2,7 @@
 //!
 //! It adds, drops and renames nothing.
 
-use super::{File, Format};
-use crate::shown::in_json;
+use super::{File, Format, written};
 use crate::study::Results;
 
 /// The format's entry in the table.
@@ -19,7 +18,7 @@ fn file(results: &Results) -> anyhow::Result<File> {
 
 /// The document as indented JSON, its last line ended. Figures that are no number become `null`.
 pub fn document(results: &Results) -> anyhow::Result<String> {
-    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
+    written::document(results)
 }
 
 #[cfg(test)]

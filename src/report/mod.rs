@@ -23,6 +23,7 @@ mod sweep;
 mod validation;
 mod vms;
 mod workload_file;
+mod written;
 
 pub use calibration::{
     added_to_catalogue_file, catalogue_file, document as calibration_document,
@@ -31,15 +32,17 @@ pub use calibration::{
 pub use capacity::{document as capacity_document, files as capacity_files};
 pub use folder::{Folder, FolderError, Maker};
 pub use json::document;
+pub(crate) use number::wrap;
 pub use partial::Partial;
 pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
-pub(crate) use table::{Column, Grid};
+pub(crate) use table::{Column, Grid, Width};
 pub use validation::{
     document as validation_document, files as validation_files, page as validation_page,
 };
 pub use vms::{document as vm_document, files as vm_files};
 pub use workload_file::workload_file;
+pub(crate) use written::document as written_document;
 
 use crate::study::Results;
 

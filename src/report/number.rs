@@ -1,6 +1,6 @@
 //! Numbers as people read them: one rule for each kind of figure, used by tables and charts alike.
 //!
-//! It does not round what goes into JSON or CSV; those carry the full figure.
+//! What goes into JSON and CSV is written by `written`.
 
 use crate::shown::shown;
 use crate::study::Origin;
@@ -25,6 +25,26 @@ pub(super) fn latency(ms: f64) -> String {
         x if x < 10.0 => format!("{ms:.2}"),
         x if x < 10_000.0 => format!("{ms:.1}"),
         _ => format!("{:.1} s", ms / 1000.0),
+    }
+}
+
+/// A latency given in milliseconds, with its unit: `43.6 ms`, `66.6 s`.
+pub(super) fn with_unit(ms: f64) -> String {
+    let text = latency(ms);
+    // Seconds carry theirs, and what is no number has none.
+    if text.contains(' ') || !ms.is_finite() { text } else { format!("{text} ms") }
+}
+
+/// From one figure to another, each written by `write`: a unit that both have stands once, behind the
+/// second, and figures that read alike are one.
+pub(super) fn span([low, high]: [f64; 2], write: impl Fn(f64) -> String) -> String {
+    let (low, high) = (write(low), write(high));
+    if low == high {
+        return low;
+    }
+    match (low.split_once(' '), high.split_once(' ')) {
+        (Some((number, unit)), Some((_, other))) if unit == other => format!("{number} to {high}"),
+        _ => format!("{low} to {high}"),
     }
 }
 
@@ -67,7 +87,7 @@ pub(super) fn clip(text: &str, count: usize) -> String {
 }
 
 /// Breaks a text as it may be shown at spaces so that no line passes `width` characters, later lines indented.
-pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace().map(shown) {
         let line = lines.last_mut().expect("there is always a line");
@@ -82,6 +102,21 @@ pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
+/// Breaks what [`wrap`] could not: words longer than a line, later parts indented.
+pub(super) fn broken(text: &str, width: usize, indent: &str) -> String {
+    let room = width.saturating_sub(indent.chars().count()).max(1);
+    let mut lines = Vec::new();
+    for line in text.split('\n') {
+        let letters: Vec<char> = line.chars().collect();
+        let (first, rest) = letters.split_at(letters.len().min(width));
+        lines.push(first.iter().collect::<String>());
+        lines.extend(
+            rest.chunks(room).map(|part| indent.chars().chain(part.iter().copied()).collect()),
+        );
+    }
+    lines.join("\n")
+}
+
 /// `1 VM`, `2 VMs`.
 pub(super) fn vms(count: u32) -> String {
     if count == 1 { "1 VM".to_string() } else { format!("{count} VMs") }
@@ -90,6 +125,7 @@ pub(super) fn vms(count: u32) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     #[test]
     fn figures_keep_the_digits_people_need() {
@@ -100,6 +136,43 @@ mod tests {
         );
         assert_eq!([percent(1.24), percent(-0.04), percent(f64::NAN)], ["+1.2", "0.0", "-"]);
         assert_eq!([plain(24.0), plain(0.5), plain(1.33333)], ["24", "0.5", "1.333"]);
+    }
+
+    #[test]
+    fn a_unit_that_both_ends_have_stands_once() {
+        let latency = |ends| span(ends, with_unit);
+        assert_eq!(latency([43.6, 66_600.0]), "43.6 ms to 66.6 s");
+        assert_eq!(latency([43.6, 66.6]), "43.6 to 66.6 ms");
+        assert_eq!(latency([43_600.0, 66_600.0]), "43.6 to 66.6 s");
+        assert_eq!(latency([43.61, 43.62]), "43.6 ms");
+        assert_eq!(span([900.0, 1000.0], rate), "900.0 to 1000.0");
+    }
+
+    proptest! {
+        /// Whatever the two latencies: every unit follows a number, none follows another, the last
+        /// word is one, and the ends read back as what they are.
+        #[test]
+        fn no_span_has_two_units_on_one_number(low in 0.0_f64..1e8, more in 0.0_f64..1e8) {
+            let text = span([low, low + more], with_unit);
+            let words: Vec<&str> = text.split(' ').collect();
+            let is_unit = |word: &str| ["ms", "s"].contains(&word);
+            prop_assert!(is_unit(words[words.len() - 1]), "{}", text);
+            for pair in words.windows(2) {
+                let number = pair[0].parse::<f64>().is_ok();
+                prop_assert!(!is_unit(pair[1]) || number, "{}", text);
+            }
+            // In milliseconds, the second unit standing for both where there is one.
+            let ms = |number: &str, unit: &str| {
+                number.parse::<f64>().unwrap() * if unit == "s" { 1000.0 } else { 1.0 }
+            };
+            let (first, last) = (words[0], words[words.len() - 1]);
+            let unit_of_first = if is_unit(words[1]) { words[1] } else { last };
+            let ends = [(ms(first, unit_of_first), low), (ms(words[words.len() - 2], last), low + more)];
+            for (read, value) in ends {
+                // 0.01 ms below 10 ms, 0.1 below 10 s, 0.1 s from there: half of that, or 0.5 %.
+                prop_assert!((read - value).abs() <= 0.0051 + 0.0051 * value, "{} for {}", text, value);
+            }
+        }
     }
 
     #[test]

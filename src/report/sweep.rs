@@ -6,8 +6,7 @@
 
 use super::csv::harmless;
 use super::folder::Folder;
-use super::{charts, plot, table};
-use crate::shown::in_json;
+use super::{charts, plot, table, written};
 use crate::spec::Sweep;
 use crate::study::{GroupResult, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool};
 use anyhow::Context;
@@ -58,8 +57,7 @@ impl<'f> SweepFiles<'f> {
             self.has_head = true;
         }
         self.csv.write_record(row.0.iter().map(|(_, cell)| csv_cell(cell))).with_context(cannot)?;
-        let line = in_json(serde_json::to_string(&row).with_context(cannot)?);
-        self.lines.write_all(line.as_bytes()).with_context(cannot)?;
+        self.lines.write_all(written::line(&row)?.as_bytes()).with_context(cannot)?;
         self.lines.write_all(b"\n").with_context(cannot)
     }
 
@@ -77,7 +75,7 @@ impl<'f> SweepFiles<'f> {
             let mut file = folder.create(name)?;
             file.write_all(bytes).and_then(|()| file.flush()).with_context(cannot)
         };
-        keep("table.txt", table::render_sweep(results).as_bytes())?;
+        keep("table.txt", table::render_sweep(results, table::Width::FILE).as_bytes())?;
         plot::draw_each(charts::sweep_figures(results), |file| keep(&file.name, &file.bytes))?;
         Ok(names)
     }
@@ -193,7 +191,7 @@ impl Serialize for Row {
 fn csv_cell(cell: &Cell) -> String {
     match cell {
         Cell::Text(text) => harmless(text),
-        Cell::Number(number) if number.is_finite() => number.to_string(),
+        Cell::Number(number) if number.is_finite() => written::figure(*number),
         Cell::Whole(number) => number.to_string(),
         Cell::Flag(flag) => flag.to_string(),
         Cell::Number(_) | Cell::Nothing => String::new(),
@@ -227,7 +225,7 @@ fn write_document(
         "notes": results.notes,
         "leans_on": results.leans_on,
     });
-    let head = in_json(serde_json::to_string_pretty(&head)?);
+    let head = written::document(&head)?;
     let head = head.trim_end().trim_end_matches('}').trim_end();
     write!(document, "{head},\n  \"rows\": [")?;
     let mut between = "\n    ";
@@ -294,10 +292,10 @@ mod tests {
             }
         }
         let failed = lines.iter().find(|line| !line["error"].is_null()).unwrap();
-        assert_eq!((&failed["line"], &failed["vm.count"]), (&"MIG slices".into(), &8.0.into()));
+        assert_eq!((&failed["line"], &failed["vm.count"]), (&"MIG slices".into(), &8.into()));
         assert!(failed["latency_p99_ms"].is_null());
         let none = lines.iter().find(|line| !line["not_applicable"].is_null()).unwrap();
-        assert_eq!((&none["vm.count"], &none["error"]), (&4.0.into(), &Value::Null));
+        assert_eq!((&none["vm.count"], &none["error"]), (&4.into(), &Value::Null));
     }
 
     #[test]

@@ -2,8 +2,7 @@
 //! tables, the scatter, and the page of the documentation.
 
 use super::csv::harmless;
-use super::{File, charts, plot, table, workload_file};
-use crate::shown::in_json;
+use super::{File, charts, plot, table, workload_file, written};
 use crate::spec::Workload;
 use crate::study::{JudgedRow, ValidationResults};
 
@@ -15,7 +14,7 @@ pub fn files(
     let mut files = vec![
         File::new("validation.json", document(results)?),
         File::new("validation.csv", rows(results)?),
-        File::new("table.txt", table::render_validation(results)),
+        File::new("table.txt", table::render_validation(results, table::Width::FILE)),
     ];
     files.extend(plot::draw(charts::validation_figures(results))?);
     files.extend(workloads.iter().map(|(workload, preset)| {
@@ -32,7 +31,7 @@ pub fn files(
 /// The page of the documentation, for results with this fingerprint; the chart lies beside it under
 /// the name `figure`.
 pub fn page(results: &ValidationResults, fingerprint: &str, figure: &str) -> String {
-    let groups = table::groups(&results.summary);
+    let groups = table::groups(&results.summary, table::Width::FILE);
     let misses = table::misses(&results.rows);
     let recovery = results.services.first().map_or(0.0, |found| found.numbers.recovery);
     PAGE.replace("{fingerprint}", fingerprint)
@@ -49,7 +48,7 @@ const PAGE: &str = include_str!("validation.md");
 
 /// The results as one JSON document.
 pub fn document(results: &ValidationResults) -> anyhow::Result<String> {
-    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
+    written::document(results)
 }
 
 fn rows(results: &ValidationResults) -> anyhow::Result<Vec<u8>> {
@@ -69,7 +68,7 @@ fn rows(results: &ValidationResults) -> anyhow::Result<Vec<u8>> {
 
 /// The cells of a row, each with the name of its column; every row has the same names.
 fn cells(row: &JudgedRow) -> Vec<(&'static str, String)> {
-    let number = |value: Option<f64>| value.map_or(String::new(), |value| value.to_string());
+    let number = |value: Option<f64>| value.map_or(String::new(), written::figure);
     let predicted = row.predicted.as_ref();
     let latency = |name: &str| number(predicted.and_then(|of| of.latency_ms.get(name).copied()));
     let published = |name: &str| number(row.published.latency_ms.get(name).copied());

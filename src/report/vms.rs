@@ -2,8 +2,7 @@
 //! sharing, `curve.csv` with one row per way and number, the table and the chart.
 
 use super::csv::harmless;
-use super::{File, charts, plot, table};
-use crate::shown::in_json;
+use super::{File, charts, plot, table, written};
 use crate::study::{Obstacle, VmResults, ranges};
 
 /// Every file, made in memory. The same results give the same bytes.
@@ -12,7 +11,7 @@ pub fn files(results: &VmResults) -> anyhow::Result<Vec<File>> {
         File::new("vms.json", document(results)?),
         File::new("vms.csv", ways(results)?),
         File::new("curve.csv", curve(results)?),
-        File::new("table.txt", table::render_vms(results)),
+        File::new("table.txt", table::render_vms(results, table::Width::FILE)),
     ];
     files.extend(plot::draw(charts::vm_figures(results))?);
     Ok(files)
@@ -20,7 +19,7 @@ pub fn files(results: &VmResults) -> anyhow::Result<Vec<File>> {
 
 /// The results as one JSON document.
 pub fn document(results: &VmResults) -> anyhow::Result<String> {
-    Ok(in_json(serde_json::to_string_pretty(results)?) + "\n")
+    written::document(results)
 }
 
 /// The word of an obstacle, as the document has it.
@@ -80,8 +79,8 @@ fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
             way.cards_used.to_string(),
             way.cards.to_string(),
             harmless(way.holding.as_deref().unwrap_or_default()),
-            way.asked_per_s.to_string(),
-            way.target_latency_ms.to_string(),
+            written::figure(way.asked_per_s),
+            written::figure(way.target_latency_ms),
             word(way.stopped_by).to_string(),
             harmless(&way.stopped),
             harmless(way.assumes.as_deref().unwrap_or_default()),
@@ -111,11 +110,11 @@ fn curve(results: &VmResults) -> anyhow::Result<Vec<u8>> {
             writer.write_record([
                 harmless(&way.name),
                 point.vms.to_string(),
-                point.latency_p50_ms.to_string(),
-                point.latency_p99_ms.mean.to_string(),
-                half.map_or(String::new(), |half| half.to_string()),
+                written::figure(point.latency_p50_ms),
+                written::figure(point.latency_p99_ms.mean),
+                half.map_or(String::new(), written::figure),
                 harmless(&point.worst_vm),
-                point.completed_per_s.to_string(),
+                written::figure(point.completed_per_s),
                 point.valid.to_string(),
             ])?;
         }

@@ -22,16 +22,20 @@ const LABEL: usize = 9;
 /// Foreground colours by instance, readable on light and dark: blue, green, magenta, cyan, yellow, red.
 const COLOURS: [u8; 6] = [34, 32, 35, 36, 33, 31];
 
-/// The picture of one card. `inside` are the compute slices of the compute instances of each
+/// The picture of one card, on so many columns of text. `inside` are the compute slices of the compute instances of each
 /// instance of the layout, none for the default.
 pub(in crate::cli) fn card(
     geometry: &Geometry<'_>,
     layout: &[Positioned],
     inside: &[Vec<u32>],
     rest: &Rest,
+    columns: usize,
 ) -> String {
-    // A column's inner width, so that twelve of them stay within 80 characters.
-    let width = if geometry.memory_slices > 8 { 4 } else { 7 };
+    // A column's inner width, so that twelve of them stay within 80 characters; less where there are
+    // fewer, down to one that still holds a number.
+    let most = if geometry.memory_slices > 8 { 4 } else { 7 };
+    let room = columns.saturating_sub(LABEL + 1) / geometry.memory_slices.max(1) as usize;
+    let width = room.saturating_sub(1).clamp(2, most);
     let column = |slice: u32| slice as usize * (width + 1);
     let span = |from: u32, size: u32| (column(from), column(from + size));
     let step = geometry.memory_slices / geometry.compute_slices.max(1);
@@ -51,7 +55,11 @@ pub(in crate::cli) fn card(
         memory.push(Cell { from, to, text, colour, is_stranded: false });
         let (first, slices) = geometry.compute_span(at);
         let (from, to) = compute_span(first, slices);
-        let text = profile.sms.map_or(format!("{slices}"), |sms| format!("{sms} SMs"));
+        let text = match profile.sms {
+            Some(sms) if format!("{sms} SMs").len() < to - from => format!("{sms} SMs"),
+            Some(sms) if sms.to_string().len() < to - from => sms.to_string(),
+            _ => format!("{slices}"),
+        };
         compute.push(Cell { from, to, text, colour, is_stranded: false });
         let mut first = first;
         for &slices in inside.get(index).into_iter().flatten() {
@@ -177,7 +185,7 @@ mod tests {
         let index = |name: &str| gpu.mig_profiles.iter().position(|one| one.name == name).unwrap();
         let layout: Vec<Positioned> =
             layout.iter().map(|&(name, start)| (index(name), start)).collect();
-        let picture = card(&geometry, &layout, inside, &rest(&geometry, &layout));
+        let picture = card(&geometry, &layout, inside, &rest(&geometry, &layout), 80);
         format!("\n{}", anstream::adapter::strip_str(&picture))
     }
 

@@ -32,7 +32,7 @@ pub(super) fn run(
     let found = Found::of(&geometry, &among);
     output::data(&match arguments.json {
         true => format!("{:#}\n", document(gpu, &geometry, &found, arguments)),
-        false => text(gpu, &geometry, &found, arguments),
+        false => output::fitted(&text(gpu, &geometry, &found, arguments)),
     })
 }
 

@@ -10,6 +10,7 @@ use crate::config::Catalogue;
 use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, name};
 use crate::gpu::cutting::{Cut, cut, rest};
 use crate::gpu::layout::{Geometry, Positioned};
+use crate::report::{Column, Grid};
 use crate::spec::{GpuSpec, MigProfile};
 use crate::units::Bytes;
 use serde_json::{Value, json};
@@ -43,7 +44,7 @@ pub(super) fn run(
     let source = catalogue.mig_source(&gpu.id);
     output::data(&match arguments.json {
         true => format!("{:#}\n", document(gpu, &rows, source)),
-        false => text(gpu, &rows, source),
+        false => output::fitted(&text(gpu, &rows, source)),
     })
 }
 
@@ -93,10 +94,43 @@ pub(super) fn gib(bytes: Bytes) -> f64 {
     bytes.get() as f64 / BYTES_PER_GIB
 }
 
-fn text(gpu: &GpuSpec, rows: &[Row<'_>], source: &str) -> String {
+/// The profiles without the frame of nvidia-smi, which has 81 columns.
+fn narrow(rows: &[Row<'_>]) -> String {
+    use Column::{Number, Text};
+    let mut grid = Grid::new(&[
+        ("Name", Text),
+        ("ID", Number),
+        ("Free/Total", Number),
+        ("GiB", Number),
+        ("SM", Number),
+        ("CE", Number),
+        ("DEC", Number),
+        ("ENC", Number),
+        ("JPEG", Number),
+        ("OFA", Number),
+    ]);
+    for (one, free) in rows {
+        let media = one.media;
+        grid.line(vec![
+            one.name.clone(),
+            one.id.to_string(),
+            format!("{free}/{}", one.max_per_gpu),
+            one.frame_buffer.map_or("-".to_string(), |fb| format!("{:.2}", gib(fb))),
+            shown(one.sms),
+            one.copy_engines.to_string(),
+            shown(media.decoders),
+            shown(media.encoders),
+            shown(media.jpeg),
+            shown(media.ofa),
+        ]);
+    }
+    grid.finish(output::width())
+}
+
+/// The profiles in the shape in which nvidia-smi prints them.
+fn framed(rows: &[Row<'_>]) -> String {
     let rule = format!("+{}+\n", "-".repeat(79));
-    let mut text = format!("{}\n{rule}", gpu.name);
-    text.push_str(&format!("| {:<78}|\n", "GPU instance profiles:"));
+    let mut text = format!("{rule}| {:<78}|\n", "GPU instance profiles:");
     text.push_str(
         "| GPU   Name               ID    Instances   Memory     P2P    SM    DEC   ENC  |\n",
     );
@@ -126,6 +160,14 @@ fn text(gpu: &GpuSpec, rows: &[Row<'_>], source: &str) -> String {
             shown(media.ofa)
         ));
     }
+    text
+}
+
+fn text(gpu: &GpuSpec, rows: &[Row<'_>], source: &str) -> String {
+    const FRAME: usize = 81;
+    let is_narrow = output::columns().is_some_and(|columns| columns < FRAME);
+    let table = if is_narrow { narrow(rows) } else { framed(rows) };
+    let mut text = format!("{}\n{table}", gpu.name);
     for (one, _) in rows {
         let word = if one.starts.len() == 1 { "Placement :" } else { "Placements:" };
         let inferred = if one.is_printed { "" } else { "  (inferred)" };

@@ -43,7 +43,7 @@ pub(super) fn run(
             let cards = cards_of(&geometry, cards, way, &asked);
             output::data(&match arguments.json {
                 true => format!("{:#}\n", document(gpu, &geometry, &cards, way, &stuck, &asked)),
-                false => text(gpu, &geometry, &cards, way, &stuck, &asked),
+                false => output::fitted(&text(gpu, &geometry, &cards, way, &stuck, &asked)),
             })
         }
         Cut::Refused(refusal) => {
@@ -209,7 +209,13 @@ fn text(
         }
         let names = card.made.iter().map(|made| profiles[made.at.0].name.as_str());
         text.push_str(&format!("\nGPU {}: {}\n", card.index, listed(names)));
-        text.push_str(&draw::card(geometry, &card.layout(), &card.inside, &card.rest));
+        text.push_str(&draw::card(
+            geometry,
+            &card.layout(),
+            &card.inside,
+            &card.rest,
+            crate::cli::output::columns().unwrap_or(80),
+        ));
         text.push_str(&left_in_words(gpu, geometry, card));
     }
     text.push_str("\ncommands\n");

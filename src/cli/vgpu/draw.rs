@@ -7,8 +7,14 @@ use crate::gpu::layout::{Geometry, Positioned};
 use crate::gpu::mixed_size::{Ids, free_ids};
 use crate::spec::{GpuSpec, VgpuType};
 
-/// Columns of a bar between its ends.
+/// Columns of a bar between its ends, where there are as many.
 const WIDTH: u32 = 72;
+
+/// Columns of a bar on a terminal with so many: it has two blanks before it, and the last number of
+/// its scale, with a unit, behind it.
+fn width_on(columns: Option<usize>) -> u32 {
+    columns.map_or(WIDTH, |columns| (columns as u32).saturating_sub(11).clamp(16, WIDTH))
+}
 
 /// A card whose vGPUs have the numbers of their VMs.
 #[derive(Clone, Debug)]
@@ -66,8 +72,9 @@ impl<'a> Card<'a> {
             return text;
         }
         let blocks = self.blocks();
-        text.push_str(&bar(self.end(), &blocks, |block| self.label(block)));
-        text.push_str(&scale(self.end(), &blocks));
+        let width = width_on(crate::cli::output::columns());
+        text.push_str(&bar((self.end(), width), &blocks, |block| self.label(block)));
+        text.push_str(&scale((self.end(), width), &blocks));
         for (kind, vms) in self.by_kind() {
             text.push_str(&self.line(kind, &vms));
         }
@@ -262,13 +269,14 @@ fn region(gpu: &GpuSpec) -> u32 {
     ends.max().unwrap_or(1)
 }
 
-fn column(at: u32, end: u32) -> usize {
-    (u64::from(at.min(end)) * u64::from(WIDTH) / u64::from(end)) as usize
+/// Where a place is on a bar that ends at `end`, so many columns wide.
+fn column(at: u32, (end, width): (u32, u32)) -> usize {
+    (u64::from(at.min(end)) * u64::from(width) / u64::from(end)) as usize
 }
 
 /// `│1 A100-10C │2 A100-10C │░░░░│`: as much of a label as there is room for.
-fn bar(end: u32, blocks: &[Block], label: impl Fn(&Block) -> [String; 2]) -> String {
-    let mut cells = vec!['░'; WIDTH as usize + 1];
+fn bar(end: (u32, u32), blocks: &[Block], label: impl Fn(&Block) -> [String; 2]) -> String {
+    let mut cells = vec!['░'; end.1 as usize + 1];
     for block in blocks {
         let (from, to) = (column(block.start, end), column(block.end, end));
         (cells[from], cells[to]) = ('│', '│');
@@ -282,13 +290,13 @@ fn bar(end: u32, blocks: &[Block], label: impl Fn(&Block) -> [String; 2]) -> Str
             *cell = letter;
         }
     }
-    (cells[0], cells[WIDTH as usize]) = ('│', '│');
+    (cells[0], cells[end.1 as usize]) = ('│', '│');
     format!("  {}\n", cells.into_iter().collect::<String>())
 }
 
 /// The starts of the blocks and the ends of gaps, under the bar; frame buffer in GiB where that is
 /// what the bar shows. Numbers that would touch are left out.
-fn scale(end: u32, blocks: &[Block]) -> String {
+fn scale((end, width): (u32, u32), blocks: &[Block]) -> String {
     let is_memory = end > 1024;
     let mut marks: Vec<u32> = blocks.iter().flat_map(|block| [block.start, block.end]).collect();
     marks.extend([0, end]);
@@ -302,7 +310,7 @@ fn scale(end: u32, blocks: &[Block]) -> String {
         } else {
             mark.to_string()
         };
-        let at = column(mark, end);
+        let at = column(mark, (end, width));
         let length = line.chars().count();
         if line.is_empty() || at > length {
             line.push_str(&" ".repeat(at - length));

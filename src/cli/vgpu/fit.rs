@@ -217,7 +217,7 @@ fn candidate_table(
     format!(
         "types of {} with at least {need} for each of {vms} VMs:\n\n{}\n",
         gpu.id,
-        grid.finish()
+        grid.finish(crate::cli::output::width())
     )
 }
 
@@ -263,7 +263,7 @@ impl Question<'_> {
             let lines: String = lines.collect();
             text.push_str(if lines.is_empty() { "" } else { "\n" });
             text.push_str(&lines);
-            output::data(&text)?;
+            output::data(&output::fitted(&text))?;
         }
         if cards.is_empty() { Err(Failure::AnsweredNo) } else { Ok(()) }
     }

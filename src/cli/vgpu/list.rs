@@ -18,7 +18,7 @@ pub(super) fn run(name: &str, json: bool, configs: Option<&Path>) -> Result<(), 
     if json {
         return output::data(&format!("{:#}\n", document(gpu, source, notes)));
     }
-    output::data(&text(gpu, source, notes))
+    output::data(&output::fitted(&text(gpu, source, notes)))
 }
 
 fn text(gpu: &GpuSpec, source: &str, notes: &[String]) -> String {
@@ -64,7 +64,7 @@ fn sliced_table(types: &[&VgpuType]) -> String {
             share(vgpu),
         ]);
     }
-    grid.finish()
+    grid.finish(crate::cli::output::width())
 }
 
 fn backed_table(gpu: &GpuSpec, types: &[&VgpuType], shared: bool) -> String {
@@ -99,7 +99,7 @@ fn backed_table(gpu: &GpuSpec, types: &[&VgpuType], shared: bool) -> String {
         }
         grid.line(cells);
     }
-    grid.finish()
+    grid.finish(crate::cli::output::width())
 }
 
 /// The placement ids as `nvidia-smi` writes positions, or why there are none.

@@ -3,12 +3,12 @@
 
 use super::super::number::{latency, percent, plain, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{WIDTH, notes};
-use crate::shown::{shown, shown_lines};
+use super::{Width, notes};
+use crate::shown::shown_lines;
 use crate::study::{CalibrationResults, FigureFit, ParameterResult};
 
 /// The whole text.
-pub fn render_calibration(results: &CalibrationResults) -> String {
+pub fn render_calibration(results: &CalibrationResults, width: Width) -> String {
     let said = format!(
         "err %: simulated over measured, minus 1. From, to: what the {} sets of numbers give that fit nearly as well (95 % region of the fit). A run that is checked was not fitted.",
         results.fits
@@ -18,36 +18,32 @@ pub fn render_calibration(results: &CalibrationResults) -> String {
         plain(results.residual * 100.0)
     );
     let blocks = [
-        format!(
-            "{}
-",
-            shown(&results.title)
-        ),
-        alarms(results),
-        runs(results),
-        wrap(&said, WIDTH, "") + "\n" + &wrap(&residual, WIDTH, "") + "\n",
-        parameters(results),
-        notes(&results.notes),
-        format!(
-            "seed {}, calibration {} {}, {} {}\n",
+        width.lines(&results.title),
+        alarms(results, width),
+        runs(results, width),
+        wrap(&said, width.text, "") + "\n" + &wrap(&residual, width.text, "") + "\n",
+        parameters(results, width),
+        notes(&results.notes, width),
+        width.lines(&format!(
+            "seed {}, calibration {} {}, {} {}",
             results.seed,
             results.name,
             results.calibration_hash,
             results.tool.name,
             results.tool.version
-        ),
+        )),
     ];
     let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
     shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// Why the numbers are not to be trusted, before anything else.
-fn alarms(results: &CalibrationResults) -> String {
+fn alarms(results: &CalibrationResults, width: Width) -> String {
     let lines = results.alarms.iter();
-    lines.map(|alarm| wrap(&format!("WARNING: {alarm}"), WIDTH, "  ") + "\n").collect()
+    lines.map(|alarm| wrap(&format!("WARNING: {alarm}"), width.text, "  ") + "\n").collect()
 }
 
-fn runs(results: &CalibrationResults) -> String {
+fn runs(results: &CalibrationResults, width: Width) -> String {
     use Column::{Number, Text};
     let mut grid = Grid::new(&[
         ("run", Text),
@@ -77,7 +73,7 @@ fn runs(results: &CalibrationResults) -> String {
             ]);
         }
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 fn name(figure: &FigureFit) -> String {
@@ -97,7 +93,7 @@ fn written(figure: &FigureFit, value: f64) -> String {
     }
 }
 
-fn parameters(results: &CalibrationResults) -> String {
+fn parameters(results: &CalibrationResults, width: Width) -> String {
     use Column::{Number, Text};
     let mut grid = Grid::new(&[
         ("number", Text),
@@ -118,7 +114,7 @@ fn parameters(results: &CalibrationResults) -> String {
             how(parameter).to_string(),
         ]);
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 fn how(parameter: &ParameterResult) -> &'static str {

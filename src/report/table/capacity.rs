@@ -1,13 +1,13 @@
 //! The table of a capacity search: one line per system, and what limits it.
 
-use super::super::number::{rate, wrap};
+use super::super::number::{plain, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{WIDTH, footer_of, gap, notes};
-use crate::shown::{shown, shown_lines};
+use super::{Width, footer_of, gap, notes};
+use crate::shown::shown_lines;
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
-pub fn render_capacity(results: &CapacityResults) -> String {
+pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut columns = vec![("system", Text), ("VMs", Number), ("cards", Number)];
     let with_interval = results.replications > 1;
@@ -54,7 +54,7 @@ pub fn render_capacity(results: &CapacityResults) -> String {
     }
     let said = format!(
         "The highest rate of all Server VMs together that is VALID, to {} %{}.",
-        results.precision * 100.0,
+        plain(results.precision * 100.0),
         match results.replications {
             1 => String::new(),
             count => format!(
@@ -71,18 +71,18 @@ pub fn render_capacity(results: &CapacityResults) -> String {
         false => said,
     };
     let mut blocks = vec![
-        format!("{}\n", shown(&results.title)),
-        grid.finish(),
-        wrap(&said, WIDTH, "") + "\n",
-        limits(results),
-        notes(&results.notes),
+        width.lines(&results.title),
+        grid.finish(width),
+        wrap(&said, width.text, "") + "\n",
+        limits(results, width),
+        notes(&results.notes, width),
     ];
-    blocks.extend(gap::gaps(results));
+    blocks.extend(gap::gaps(results, width));
     let skipped =
-        results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), WIDTH, "  ") + "\n");
+        results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), width.text, "  ") + "\n");
     blocks.push(skipped.collect());
     let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "capacity.json", made, &results.tool));
+    blocks.push(footer_of(&results.leans_on, "capacity.json", made, (&results.tool, width)));
     blocks.retain(|block| !block.is_empty());
     shown_lines(&blocks.join("\n")).into_owned()
 }
@@ -100,10 +100,10 @@ fn share(ratio: f64) -> String {
 }
 
 /// From where to where each system is VALID, and what was looked at.
-fn limits(results: &CapacityResults) -> String {
+fn limits(results: &CapacityResults, width: Width) -> String {
     let lines = results.systems.iter().flat_map(|system| {
         let lines = system.said.iter().map(|said| format!("{}: {said}", system.name));
-        lines.map(|line| wrap(&line, WIDTH, "  ") + "\n").collect::<Vec<_>>()
+        lines.map(|line| wrap(&line, width.text, "  ") + "\n").collect::<Vec<_>>()
     });
     lines.collect()
 }

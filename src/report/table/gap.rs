@@ -2,20 +2,20 @@
 //! both sides at the same rates.
 
 use super::super::number::{latency, rate, wrap};
-use super::WIDTH;
+use super::Width;
 use super::grid::{Column, Grid};
 use crate::study::{CapacityResults, Interval};
 
 /// The blocks; none where nothing published is to be explained.
-pub(super) fn gaps(results: &CapacityResults) -> Vec<String> {
+pub(super) fn gaps(results: &CapacityResults, width: Width) -> Vec<String> {
     if results.gaps.is_empty() {
         return Vec::new();
     }
-    vec![factors(results), steps(results), same_rate(results)]
+    vec![factors(results, width), steps(results, width), same_rate(results, width)]
 }
 
 /// The published ratio as a product.
-fn factors(results: &CapacityResults) -> String {
+fn factors(results: &CapacityResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let several = results.replications > 1;
     let mut columns = vec![("published", Text), ("ratio", Number)];
@@ -35,7 +35,7 @@ fn factors(results: &CapacityResults) -> String {
         cells.extend([three(gap.virtual_load.mean), three(gap.baseline_load.mean)]);
         grid.line(cells);
     }
-    grid.finish() + &wrap(SAID, WIDTH, "") + "\n"
+    grid.finish(width) + &wrap(SAID, width.text, "") + "\n"
 }
 
 /// What the factors are.
@@ -45,20 +45,20 @@ submitted over that of bare metal, each of its own simulated capacity. rest: pub
 rates.";
 
 /// The settings one by one, one line per pair.
-fn steps(results: &CapacityResults) -> String {
+fn steps(results: &CapacityResults, width: Width) -> String {
     let lines = results.gaps.iter().map(|gap| {
         let steps = gap.settings_in_detail.iter();
         let steps: Vec<_> =
             steps.map(|step| format!("{}: {}", step.setting, three(step.factor.mean))).collect();
         let steps = if steps.is_empty() { "the same".to_string() } else { steps.join("; ") };
         let line = format!("settings of {} (VM -> bare metal): {steps}", gap.name);
-        wrap(&line, WIDTH, "  ") + "\n"
+        wrap(&line, width.text, "  ") + "\n"
     });
     lines.collect()
 }
 
 /// Latencies at both submitted rates.
-fn same_rate(results: &CapacityResults) -> String {
+fn same_rate(results: &CapacityResults, width: Width) -> String {
     use Column::{Number, Text};
     let columns = [
         ("at the same rate", Text),
@@ -83,7 +83,7 @@ fn same_rate(results: &CapacityResults) -> String {
             grid.line(cells);
         }
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 fn three(ratio: f64) -> String {

@@ -20,9 +20,9 @@ pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, misses};
 pub use vms::render_vms;
 
-use super::number::{latency, plain, rate, ratio, wrap};
+use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};
 use super::{File, Format};
-use crate::shown::{shown, shown_lines};
+use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Results, Tool};
 pub(crate) use grid::{Column, Grid};
@@ -31,35 +31,59 @@ pub(crate) use grid::{Column, Grid};
 pub(super) const FORMAT: Format = Format {
     name: "table",
     about: "what the terminal shows",
-    files: |results| Ok(vec![File::new("table.txt", render(results))]),
+    files: |results| Ok(vec![File::new("table.txt", render(results, Width::FILE))]),
 };
 
-/// Most characters in a line of running text.
-const WIDTH: usize = 104;
+/// How wide a text may be.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Width {
+    /// Most characters in a line of running text.
+    text: usize,
+    /// Most characters in a line of a table.
+    table: usize,
+}
+
+impl Width {
+    /// For files: running text as wide as is read well, tables as wide as they are.
+    pub const FILE: Self = Self { text: 104, table: usize::MAX };
+
+    /// For a terminal of so many columns; fewer than 30 are not told apart.
+    pub fn columns(columns: usize) -> Self {
+        let columns = columns.max(30);
+        Self { text: columns.min(Self::FILE.text), table: columns }
+    }
+
+    /// A paragraph, its last line ended.
+    pub(crate) fn lines(self, text: &str) -> String {
+        broken(&wrap(text, self.text, ""), self.text, "") + "\n"
+    }
+}
 
 /// The whole text.
-pub fn render(results: &Results) -> String {
+pub fn render(results: &Results, width: Width) -> String {
     let published = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.published.is_some());
-    let table =
-        if published { runs::against_published(results) } else { runs::plain_runs(results) };
-    let mut blocks = vec![format!("{}\n", shown(&results.title)), table];
+    let table = if published {
+        runs::against_published(results, width)
+    } else {
+        runs::plain_runs(results, width)
+    };
+    let mut blocks = vec![width.lines(&results.title), table];
     if published {
-        blocks.push(LEGEND.to_string());
+        blocks.push(width.lines(LEGEND));
     }
-    blocks.extend([fits(results), comparisons(results)]);
-    blocks.push(uncertainty::uncertainty(results));
-    blocks.extend([twins(results), assumptions(results)]);
-    blocks.extend([failed(results), notes(&results.notes)]);
-    blocks.push(footer(results));
+    blocks.extend([fits(results, width), comparisons(results, width)]);
+    blocks.push(uncertainty::uncertainty(results, width));
+    blocks.extend([twins(results, width), assumptions(results, width)]);
+    blocks.extend([failed(results, width), notes(&results.notes, width)]);
+    blocks.push(footer(results, width));
     blocks.retain(|block| !block.is_empty());
     shown_lines(&blocks.join("\n")).into_owned()
 }
 
 /// What the letters of the table mean.
-const LEGEND: &str = "\
-err %: simulated over published, minus 1. g given: a rate put in; f fitted: a number in use was fitted
-on this row; p predicted: none was. Offline latencies are completion times within one huge query.
-";
+const LEGEND: &str = "err %: simulated over published, minus 1. g given: a rate put in; f fitted: a \
+number in use was fitted on this row; p predicted: none was. Offline latencies are completion times within \
+one huge query.";
 
 /// The text with its verdicts in colour.
 pub fn paint(text: &str) -> String {
@@ -76,7 +100,7 @@ pub fn paint(text: &str) -> String {
 }
 
 /// Both sides at their best, one line per pair.
-fn comparisons(results: &Results) -> String {
+fn comparisons(results: &Results, width: Width) -> String {
     if results.comparisons.is_empty() {
         return String::new();
     }
@@ -106,11 +130,11 @@ fn comparisons(results: &Results) -> String {
         cells.push(if exact { String::new() } else { format!("{} %", plain(c.precision * 100.0)) });
         grid.line(cells);
     }
-    let mut text = grid.finish();
-    text.push_str(&wrap(CAPACITY, WIDTH, ""));
+    let mut text = grid.finish(width);
+    text.push_str(&wrap(CAPACITY, width.text, ""));
     text.push('\n');
     if published {
-        text.push_str(&wrap(CHOSEN, WIDTH, ""));
+        text.push_str(&wrap(CHOSEN, width.text, ""));
         text.push('\n');
     }
     text
@@ -135,20 +159,12 @@ const CHOSEN: &str = "Published Server rates were chosen by the submitters, each
 of its own, and need not be the highest possible; published Offline rates were measured.";
 
 /// What other fits of the workloads and other machines would give.
-fn fits(results: &Results) -> String {
+fn fits(results: &Results, width: Width) -> String {
     let mut text = String::new();
     for run in &results.runs {
         for vm in &run.vms {
             let Some(fits) = &vm.fits else { continue };
             let name = format!("{} on {}", runs::vm_name(run, vm), runs::place(run));
-            let span =
-                |[low, high]: [f64; 2], write: fn(f64) -> String| match (write(low), write(high)) {
-                    (low, high) if low == high => low,
-                    (low, high) if low.ends_with(" ms") && high.ends_with(" ms") => {
-                        format!("{} to {high}", low.trim_end_matches(" ms"))
-                    }
-                    (low, high) => format!("{low} to {high}"),
-                };
             let of = |figure: &str| match fits.latency_ms.get(figure) {
                 Some(ends) => format!("{figure} {}", span(*ends, with_unit)),
                 None => String::new(),
@@ -158,91 +174,83 @@ fn fits(results: &Results) -> String {
                 _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
             };
             let line = format!("{name}: {figures}");
-            text.push_str(&format!("  {}\n", wrap(&line, WIDTH, "    ")));
+            text.push_str(&format!("  {}\n", wrap(&line, width.text - 2, "    ")));
         }
     }
     if text.is_empty() {
         return text;
     }
-    format!(
-        "Inputs: what the slowest and fastest of nine machines in ten, other fits nearly as good, and what nothing\nmeasured at the ends of its range, would give\n{text}"
-    )
-}
-
-/// A latency with its unit.
-fn with_unit(ms: f64) -> String {
-    let text = latency(ms);
-    if text.contains(' ') { text } else { format!("{text} ms") }
+    let head = "Inputs: what the slowest and fastest of nine machines in ten, other fits nearly as good, and what nothing measured at the ends of its range, would give";
+    width.lines(head) + &text
 }
 
 /// What the published bare-metal runs did differently.
-fn twins(results: &Results) -> String {
+fn twins(results: &Results, width: Width) -> String {
     let mut text = String::new();
     for run in results.runs.iter().filter(|run| !run.differs.is_empty()) {
         text.push_str("  ");
-        text.push_str(&wrap(&format!("{}: {}", run.name, run.differs.join(", ")), WIDTH, "    "));
+        let line = format!("{}: {}", run.name, run.differs.join(", "));
+        text.push_str(&wrap(&line, width.text - 2, "    "));
         text.push('\n');
     }
     if text.is_empty() {
         return text;
     }
-    format!(
-        "Twins: what the published bare-metal run did differently (in brackets: the virtual run)\n{text}"
-    )
+    let head =
+        "Twins: what the published bare-metal run did differently (in brackets: the virtual run)";
+    width.lines(head) + &text
 }
 
 /// What runs on shared cards assume of time slicing, and what other choices give.
-fn assumptions(results: &Results) -> String {
+fn assumptions(results: &Results, width: Width) -> String {
     let p99 = |values: &[f64]| {
-        let (low, high) = values
+        let ends = values
             .iter()
-            .fold((f64::INFINITY, 0.0_f64), |(low, high), &ms| (low.min(ms), high.max(ms)));
-        let (low, high) = (latency(low), latency(high));
-        if low == high { format!("{low} ms") } else { format!("{low} to {high} ms") }
+            .fold([f64::INFINITY, 0.0_f64], |[low, high], &ms| [low.min(ms), high.max(ms)]);
+        span(ends, with_unit)
     };
     let mut text = String::new();
     for run in &results.runs {
         let Some(assumes) = &run.assumes else { continue };
         let own: Vec<f64> = run.vms.iter().map(|vm| vm.latency_ms.p99).collect();
         let line = format!("{}: {assumes}: p99 {}", run.name, p99(&own));
-        text.push_str(&format!("  {}\n", wrap(&line, WIDTH, "    ")));
+        text.push_str(&format!("  {}\n", wrap(&line, width.text - 2, "    ")));
         for other in &run.alternatives {
             let line = format!("{}: p99 {}", other.option, p99(&other.latency_p99_ms));
-            text.push_str(&format!("    {line}\n"));
+            text.push_str(&format!("    {}\n", wrap(&line, width.text - 4, "      ")));
         }
     }
     if text.is_empty() {
         return text;
     }
-    format!(
-        "Sharing: what is assumed where nothing is documented, and what else it could be\n{text}"
-    )
+    let head = "Sharing: what is assumed where nothing is documented, and what else it could be";
+    width.lines(head) + &text
 }
 
 /// Why runs are INVALID, one line each.
-fn failed(results: &Results) -> String {
+fn failed(results: &Results, width: Width) -> String {
     let mut text = String::new();
     for run in &results.runs {
         for vm in run.vms.iter().filter(|vm| !vm.verdict.valid) {
             let rules = vm.verdict.failed_rules.join("; ");
             let name = runs::vm_name(run, vm);
             let line = format!("INVALID: {name} on {}: {rules}", runs::place(run));
-            text.push_str(&wrap(&line, WIDTH, "  "));
+            text.push_str(&wrap(&line, width.text, "  "));
             text.push('\n');
         }
     }
     text
 }
 
-fn notes(notes: &[String]) -> String {
-    let lines = notes.iter().map(|note| wrap(&format!("note: {note}"), WIDTH, "  ") + "\n");
+fn notes(notes: &[String], width: Width) -> String {
+    let lines = notes.iter().map(|note| wrap(&format!("note: {note}"), width.text, "  ") + "\n");
     lines.collect()
 }
 
 /// What the figures lean on and what makes them again.
-fn footer(results: &Results) -> String {
+fn footer(results: &Results, width: Width) -> String {
     let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    footer_of(&results.leans_on, "result.json", made, &results.tool)
+    footer_of(&results.leans_on, "result.json", made, (&results.tool, width))
 }
 
 /// The footer of any results: `made` is seed, name and hash of what was asked.
@@ -250,17 +258,16 @@ fn footer_of(
     leans_on: &[FactUse],
     document: &str,
     (seed, name, hash): (u64, &str, &str),
-    tool: &Tool,
+    (tool, width): (&Tool, Width),
 ) -> String {
     let count = |standing| leans_on.iter().filter(|fact| fact.standing == standing).count();
-    format!(
-        "Leans on {} fitted and {} assumed numbers, listed in {document}.\n\
-         seed {seed}, scenario {name} {hash}, {} {}\n",
+    let leans = format!(
+        "Leans on {} fitted and {} assumed numbers, listed in {document}.",
         count(Standing::Fitted),
         count(Standing::Assumed),
-        tool.name,
-        tool.version,
-    )
+    );
+    let made = format!("seed {seed}, scenario {name} {hash}, {} {}", tool.name, tool.version);
+    width.lines(&leans) + &width.lines(&made)
 }
 
 #[cfg(test)]
@@ -281,12 +288,12 @@ mod tests {
 
     #[test]
     fn pairs_stand_beside_what_was_published() {
-        check("report-pairs.txt", &render(&fixture::pairs()));
+        check("report-pairs.txt", &render(&fixture::pairs(), Width::FILE));
     }
 
     #[test]
     fn a_sweep_has_one_line_per_point_and_group() {
-        check("report-sweep.txt", &render_sweep(&fixture::sweep()));
+        check("report-sweep.txt", &render_sweep(&fixture::sweep(), Width::FILE));
     }
 
     #[test]
@@ -301,14 +308,28 @@ mod tests {
         for comparison in &mut results.comparisons {
             comparison.published_ratio = None;
         }
-        let text = render(&results);
+        let text = render(&results, Width::FILE);
         assert!(!text.contains("published  ") && !text.contains("err %"), "{text}");
         assert!(text.contains("bert-99-server / vm-1"), "{text}");
     }
 
     #[test]
+    fn no_line_is_wider_than_a_narrow_terminal() {
+        for columns in [40, 60, 80, 100] {
+            let width = Width::columns(columns);
+            for text in [render(&fixture::pairs(), width), render_sweep(&fixture::sweep(), width)] {
+                for line in text.lines() {
+                    assert!(line.chars().count() <= columns, "{columns} columns: {line:?}");
+                }
+            }
+        }
+    }
+
+    #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for text in [render(&fixture::pairs()), render_sweep(&fixture::sweep())] {
+        for text in
+            [render(&fixture::pairs(), Width::FILE), render_sweep(&fixture::sweep(), Width::FILE)]
+        {
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 120, "{widest} characters in a line of\n{text}");
         }

@@ -3,6 +3,7 @@
 //! What the verdicts and ratios mean is told below the tables, not here.
 
 use super::super::number::{latency, mark, percent, rate};
+use super::Width;
 use super::grid::{Column, Grid};
 use crate::study::{PublishedResult, Results, RunResult, Side, VmResult};
 
@@ -10,7 +11,7 @@ use crate::study::{PublishedResult, Results, RunResult, Side, VmResult};
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
 
 /// Two lines per VM: what was published, and below it what the simulation says.
-pub(super) fn against_published(results: &Results) -> String {
+pub(super) fn against_published(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut grid = Grid::new(&[
         ("run", Text),
@@ -34,7 +35,7 @@ pub(super) fn against_published(results: &Results) -> String {
             grid.line(predicted_line(run, vm));
         }
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
@@ -73,7 +74,7 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
 }
 
 /// One line per VM, for runs without anything published.
-pub(super) fn plain_runs(results: &Results) -> String {
+pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     use Column::{Number, Text};
     let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
     columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
@@ -97,7 +98,7 @@ pub(super) fn plain_runs(results: &Results) -> String {
             grid.line(cells);
         }
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 /// The run's name, with the VM's where there are several.

@@ -4,8 +4,8 @@
 
 use super::super::number::{latency, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{WIDTH, footer_of, notes};
-use crate::shown::{shown, shown_lines};
+use super::{Width, footer_of, notes};
+use crate::shown::shown_lines;
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
 use std::collections::BTreeMap;
@@ -17,19 +17,23 @@ const ERRORS_MAX: usize = 10;
 const LINES_MAX: usize = 1000;
 
 /// The whole text.
-pub fn render_sweep(results: &SweepResults) -> String {
+pub fn render_sweep(results: &SweepResults, width: Width) -> String {
     let sweep = &results.sweep;
-    let mut blocks = vec![format!("{}\n", shown(&sweep.title)), points(results)];
+    let mut blocks = vec![width.lines(&sweep.title), points(results, width)];
     if sweep.replications > 1 {
         let text = format!(
             "Means of {} replications; ± is half the 95 % confidence interval (Student).",
             sweep.replications
         );
-        blocks.push(format!("{text}\n"));
+        blocks.push(width.lines(&text));
     }
-    blocks.extend([errors(results), not_applicable(results), notes(&results.notes)]);
+    blocks.extend([
+        errors(results, width),
+        not_applicable(results, width),
+        notes(&results.notes, width),
+    ]);
     let made = (sweep.seed, sweep.name.as_str(), sweep.hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "sweep.json", made, &results.tool));
+    blocks.push(footer_of(&results.leans_on, "sweep.json", made, (&results.tool, width)));
     blocks.retain(|block| !block.is_empty());
     shown_lines(&blocks.join("\n")).into_owned()
 }
@@ -41,7 +45,7 @@ struct Shape {
     with_interval: bool,
 }
 
-fn points(results: &SweepResults) -> String {
+fn points(results: &SweepResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let sweep = &results.sweep;
     let shape = Shape {
@@ -74,10 +78,10 @@ fn points(results: &SweepResults) -> String {
         lines_of(&mut grid, &shape, results, (point, found));
         shown += 1;
     }
-    let mut text = grid.finish();
+    let mut text = grid.finish(width);
     if shown < results.points.len() {
         let (rest, all) = (results.points.len() - shown, results.points.len());
-        text.push_str(&format!("and {rest} more of {all} points, in sweep.csv\n"));
+        text.push_str(&width.lines(&format!("and {rest} more of {all} points, in sweep.csv")));
     }
     text
 }
@@ -129,14 +133,14 @@ fn lines_of(
 }
 
 /// Why points are errors, one line each.
-fn errors(results: &SweepResults) -> String {
+fn errors(results: &SweepResults, width: Width) -> String {
     let points = results.sweep.points.iter().zip(&results.points);
     let failed = points.filter_map(|(point, found)| Some((point, found.error.as_ref()?)));
     let failed: Vec<_> = failed.collect();
     let mut text = String::new();
     for (point, error) in failed.iter().take(ERRORS_MAX) {
         let line = format!("ERROR: {}: {error}", results.sweep.label(point));
-        text.push_str(&wrap(&line, WIDTH, "  "));
+        text.push_str(&wrap(&line, width.text, "  "));
         text.push('\n');
     }
     if failed.len() > ERRORS_MAX {
@@ -146,7 +150,7 @@ fn errors(results: &SweepResults) -> String {
 }
 
 /// Why points are none by design: each reason once, with how many it is of.
-fn not_applicable(results: &SweepResults) -> String {
+fn not_applicable(results: &SweepResults, width: Width) -> String {
     let mut reasons: BTreeMap<&str, Vec<&SweepPoint>> = BTreeMap::new();
     for point in &results.sweep.points {
         if let Some(reason) = &point.not_applicable {
@@ -160,7 +164,7 @@ fn not_applicable(results: &SweepResults) -> String {
             1 => first,
             count => format!("{first} and {} more", count - 1),
         };
-        text.push_str(&wrap(&format!("n/a: {which}: {reason}"), WIDTH, "  "));
+        text.push_str(&wrap(&format!("n/a: {which}: {reason}"), width.text, "  "));
         text.push('\n');
     }
     text

@@ -2,14 +2,14 @@
 //! its counterfactuals.
 
 use super::super::number::{latency, plain, wrap};
-use super::WIDTH;
+use super::Width;
 use super::grid::{Column, Grid};
 use super::runs;
 use crate::study::{Interval, Results, RunResult, VmResult};
 
 /// The block; empty where no run has latencies of its own.
-pub(super) fn uncertainty(results: &Results) -> String {
-    [vms(results), ratios(results)].concat()
+pub(super) fn uncertainty(results: &Results, width: Width) -> String {
+    [vms(results, width), ratios(results, width)].concat()
 }
 
 /// What the two kinds of bare metal are.
@@ -24,7 +24,7 @@ fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
     vms.filter(|(_, vm)| vm.scenario != "offline")
 }
 
-fn vms(results: &Results) -> String {
+fn vms(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let (mut several, mut more, mut any) = (None, false, false);
     for (_, vm) in lines(results) {
@@ -76,7 +76,7 @@ fn vms(results: &Results) -> String {
         ),
         false => said,
     };
-    grid.finish() + &wrap(&said, WIDTH, "") + "\n"
+    grid.finish(width) + &wrap(&said, width.text, "") + "\n"
 }
 
 /// A mean and half its interval, as cells.
@@ -89,7 +89,7 @@ fn mean_and_half(interval: Option<&Interval>) -> [String; 2] {
 }
 
 /// Each VM over its counterfactuals.
-fn ratios(results: &Results) -> String {
+fn ratios(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let shown = results.paired_ratios.iter();
     let shown: Vec<_> = shown.filter(|pair| !pair.latency.is_empty()).collect();
@@ -128,5 +128,5 @@ fn ratios(results: &Results) -> String {
     if any("whole-cards") {
         said.push_str(WHOLE_CARDS);
     }
-    format!("\n{}{}\n", grid.finish(), wrap(&said, WIDTH, ""))
+    format!("\n{}{}\n", grid.finish(width), wrap(&said, width.text, ""))
 }

@@ -3,13 +3,13 @@
 //! Rows of other scenarios are in the documents; here their groups stand for them.
 
 use super::super::number::{latency, percent, wrap};
-use super::WIDTH;
+use super::Width;
 use super::grid::{Column, Grid};
 use crate::shown::shown_lines;
 use crate::study::{Group, JudgedRow, ValidationResults};
 
 /// The whole text.
-pub fn render_validation(results: &ValidationResults) -> String {
+pub fn render_validation(results: &ValidationResults, width: Width) -> String {
     let said = format!(
         "Every row is predicted from other machines (its twins left out too); a Server row from its own \
          system's Offline rate besides. Predictions have at most {} queries, the search for a factor on GPU \
@@ -20,10 +20,10 @@ pub fn render_validation(results: &ValidationResults) -> String {
     );
     let mut blocks = vec![
         "Measured runs against the model\n".to_string(),
-        groups(&results.summary),
-        wrap(&said, WIDTH, "") + "\n",
-        server_rows(&results.rows),
-        skipped(&results.rows),
+        groups(&results.summary, width),
+        wrap(&said, width.text, "") + "\n",
+        server_rows(&results.rows, width),
+        skipped(&results.rows, width),
     ];
     blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
     blocks.retain(|block| !block.is_empty());
@@ -36,7 +36,7 @@ fn part(value: Option<f64>) -> String {
 }
 
 /// One line a group.
-pub(in crate::report) fn groups(groups: &[Group]) -> String {
+pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut grid = Grid::new(&[
         ("errors, %", Text),
@@ -70,11 +70,11 @@ pub(in crate::report) fn groups(groups: &[Group]) -> String {
             group.capacity_short.to_string(),
         ]);
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 /// One line a Server row.
-fn server_rows(rows: &[JudgedRow]) -> String {
+fn server_rows(rows: &[JudgedRow], width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut grid = Grid::new(&[
         ("Server run", Text),
@@ -107,7 +107,7 @@ fn server_rows(rows: &[JudgedRow]) -> String {
             row.marks.join(", "),
         ]);
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 /// The Server rows that are furthest off, one line each.
@@ -119,11 +119,11 @@ pub(in crate::report) fn misses(rows: &[JudgedRow]) -> String {
     off.sort_by(|a, b| size(b).total_cmp(&size(a)));
     off.truncate(LINES);
     let off: Vec<JudgedRow> = off.into_iter().cloned().collect();
-    server_rows(&off)
+    server_rows(&off, Width::FILE)
 }
 
 /// Rows without prediction, by their reason.
-fn skipped(rows: &[JudgedRow]) -> String {
+fn skipped(rows: &[JudgedRow], width: Width) -> String {
     let mut reasons: Vec<(&str, Vec<&JudgedRow>)> = Vec::new();
     for row in rows {
         let Some(reason) = &row.skipped else { continue };
@@ -137,7 +137,7 @@ fn skipped(rows: &[JudgedRow]) -> String {
         benchmarks.sort_unstable();
         benchmarks.dedup();
         let line = format!("skipped, {} rows ({}): {reason}", rows.len(), benchmarks.join(", "));
-        wrap(&line, WIDTH, "  ") + "\n"
+        wrap(&line, width.text, "  ") + "\n"
     });
     lines.collect()
 }

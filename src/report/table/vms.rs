@@ -3,21 +3,21 @@
 use super::super::number::{plain, vms, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
-use super::{WIDTH, footer_of, notes};
-use crate::shown::{shown, shown_lines};
+use super::{Width, footer_of, notes};
+use crate::shown::shown_lines;
 use crate::study::{VmResults, WayResult, ranges};
 
 /// The whole text.
-pub fn render_vms(results: &VmResults) -> String {
-    let mut blocks = vec![format!("{}\n", shown(&results.title)), ways(results), said(results)];
-    blocks.extend([stops(results), notes(&results.notes)]);
+pub fn render_vms(results: &VmResults, width: Width) -> String {
+    let mut blocks = vec![width.lines(&results.title), ways(results, width), said(results, width)];
+    blocks.extend([stops(results, width), notes(&results.notes, width)]);
     let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "vms.json", made, &results.tool));
+    blocks.push(footer_of(&results.leans_on, "vms.json", made, (&results.tool, width)));
     blocks.retain(|block| !block.is_empty());
     shown_lines(&blocks.join("\n")).into_owned()
 }
 
-fn ways(results: &VmResults) -> String {
+fn ways(results: &VmResults, width: Width) -> String {
     use Column::{Number, Text};
     let several = results.replications > 1;
     let open = results.ways.iter().any(|way| way.vms_other_idle.is_some());
@@ -44,7 +44,7 @@ fn ways(results: &VmResults) -> String {
         cells.push(word(way.stopped_by).to_string());
         grid.line(cells);
     }
-    grid.finish()
+    grid.finish(width)
 }
 
 /// `8`, or `7-8` where seeds differ.
@@ -59,11 +59,11 @@ fn range(vms: &[u32]) -> String {
 /// The p99 of the worst VM with as many as fit.
 fn p99(way: &WayResult) -> String {
     let point = way.curve.iter().find(|point| point.vms == way.vms);
-    point.map_or("-".to_string(), |point| super::latency(point.latency_p99_ms.mean))
+    point.map_or("-".to_string(), |point| super::super::number::latency(point.latency_p99_ms.mean))
 }
 
 /// What the numbers are.
-fn said(results: &VmResults) -> String {
+fn said(results: &VmResults, width: Width) -> String {
     let mut rates: Vec<String> = results
         .ways
         .iter()
@@ -95,11 +95,11 @@ fn said(results: &VmResults) -> String {
         results.group,
         rates.join(" or "),
     );
-    wrap(&text, WIDTH, "") + "\n"
+    wrap(&text, width.text, "") + "\n"
 }
 
 /// What was looked at and what stands against one more, one line per way.
-fn stops(results: &VmResults) -> String {
+fn stops(results: &VmResults, width: Width) -> String {
     let lines = results.ways.iter().map(|way| {
         let next = way.looked_at.iter().copied().find(|&count| count > way.vms);
         let looked = match way.looked_at.len() {
@@ -120,7 +120,7 @@ fn stops(results: &VmResults) -> String {
                 way.stopped
             ),
         };
-        wrap(&line, WIDTH, "  ") + "\n"
+        wrap(&line, width.text, "  ") + "\n"
     });
     lines.collect()
 }
