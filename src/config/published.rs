@@ -55,7 +55,10 @@ fn published(mut table: Reader<'_>) -> Option<Published> {
 pub(super) fn latencies(mut table: Reader<'_>) -> Vec<(String, SimDuration)> {
     let given = LATENCIES.map(|name| (name, table.get(name)));
     table.finish();
-    let given =
-        given.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?.quantity()?)));
+    // Errors are in percent of it.
+    let above = |span: &SimDuration| *span > SimDuration::ZERO;
+    let given = given
+        .into_iter()
+        .filter_map(|(name, value)| Some((name.to_string(), value?.bounded(above, "above 0")?)));
     given.collect()
 }

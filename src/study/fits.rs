@@ -184,7 +184,7 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
         }
         if let Other::Open(end) = variant.other {
             let pairs = found.iter().zip(beside);
-            let ratios = pairs.map(|(of, best)| [of.0 / best.0, of.1.p99 / best.1.p99]);
+            let ratios = pairs.map(|(of, best)| [over(of.0, best.0), over(of.1.p99, best.1.p99)]);
             open.push((end, ratios.collect()));
         }
     }
@@ -203,6 +203,11 @@ pub(super) fn spread(ratios: &VmRatios, completed_per_s: f64, latency_ms: &Laten
         completed_per_s: of(completed_per_s, ratios.rate),
         latency_ms: latency.collect(),
     }
+}
+
+/// A figure over another; 1 where that is nothing, as the rate of a single query is.
+fn over(figure: f64, best: f64) -> f64 {
+    Some(figure / best).filter(|ratio| ratio.is_finite()).unwrap_or(1.0)
 }
 
 fn widen(ends: &mut [f64; 2], ratio: f64) {

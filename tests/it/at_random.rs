@@ -404,6 +404,9 @@ fn at_random_whatever_check_passes_runs() {
         if wrong.len() >= 20 {
             break;
         }
+        if (case + 1).is_multiple_of(1000) {
+            println!("{} cases: {came:?}, {} wrong", case + 1 - first, wrong.len());
+        }
     }
     println!("{came:?}, {:?} at most (case {})", longest.0, longest.1);
     assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));

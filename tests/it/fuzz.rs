@@ -223,6 +223,9 @@ fn fuzz_no_input_stops_a_reader() {
         if wrong.len() >= 20 {
             break;
         }
+        if (input + 1).is_multiple_of(100_000) {
+            println!("{} inputs, {} wrong", input + 1 - first, wrong.len());
+        }
     }
     for (name, (inputs, longest)) in &tried {
         println!("{inputs:>9} inputs  {longest:>10.1?} at most  {name}");
