@@ -20,12 +20,12 @@ const LOOKED_INTO: usize = 8;
 /// A piece that takes as long tells the pace.
 const PIECE_S: f64 = 0.04;
 
-/// Tells what these runs are, on so many threads or one per core.
-pub(super) fn amount(planned: &[Planned], threads: Option<u16>) {
+/// Tells what these runs are, on so many threads or one per core; whether it was worth telling.
+pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
     let least: f64 =
         planned.iter().map(|one| study::queries_at_least(&one.experiment) * one.times).sum();
     if least < QUERIES_FEW && !planned.iter().any(has_long_loop) {
-        return;
+        return false;
     }
     let step = planned.len().div_ceil(LOOKED_INTO).max(1);
     let (mut queries, mut wall_s, mut longest_s, mut looked_at) = (0.0, 0.0, 0.0_f64, 0.0);
@@ -42,7 +42,7 @@ pub(super) fn amount(planned: &[Planned], threads: Option<u16>) {
     let threads = threads.map_or(cores, usize::from).max(1) as f64;
     let wall_s = wall_s * all / threads.min(runs);
     if wall_s < WORTH_S {
-        return;
+        return false;
     }
     output::message(&format!(
         "simulates about {} queries in {runs:.0} runs, the longest {} of simulated time; expect {}",
@@ -53,6 +53,7 @@ pub(super) fn amount(planned: &[Planned], threads: Option<u16>) {
     if let Some(why) = planned.iter().find_map(|one| study::long_by_counts(&one.experiment)) {
         output::message(&why);
     }
+    true
 }
 
 /// Whether a load without a rate may make many queries.

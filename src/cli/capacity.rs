@@ -41,7 +41,9 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     if !settings.manner.quiet {
         let systems = plan.systems.iter().map(|system| &system.experiment);
         let planned = study::planned_searches(systems, plan.replications);
-        announce::amount(&planned, settings.manner.threads);
+        if announce::amount(&planned, settings.manner.threads) {
+            say("this is at the rates of the file: a search goes to the border, where runs of the same length have more queries".to_string());
+        }
     }
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let stop = || progress.is_over();
