@@ -45,6 +45,11 @@ load = {{ scenario = "server", {load} }}
 
 /// What the command says of one system.
 fn said(experiment: &Experiment) -> SystemCapacity {
+    said_until(experiment, &|| false)
+}
+
+/// The same, ended as soon as `stop` says so.
+fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> SystemCapacity {
     let system = System {
         name: "system".to_string(),
         experiment: experiment.clone(),
@@ -63,7 +68,7 @@ fn said(experiment: &Experiment) -> SystemCapacity {
         gaps: Vec::new(),
         skipped: Vec::new(),
     };
-    study::capacities(&plan, &|_, _, _| {}, &|| false).systems.remove(0)
+    study::capacities(&plan, &|_, _, _| {}, stop).systems.remove(0)
 }
 
 /// Whether every Server VM is VALID at full length with the rates times `factor`.
@@ -217,26 +222,8 @@ fn a_duration_that_takes_too_many_queries_is_the_reason() {
     experiment.vms[0].load.settings.target_latency = millis(40);
     let stop = std::sync::atomic::AtomicU64::new(0);
     // Full runs of 50 million queries are not what is tested: the search is ended once it has looked.
-    let system = System {
-        name: "system".to_string(),
-        experiment,
-        bare_metal: None,
-        whole_cards: None,
-        with_curve: false,
-    };
-    let plan = CapacityPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
-        search: SEARCH,
-        replications: 1,
-        systems: vec![system],
-        gaps: Vec::new(),
-        skipped: Vec::new(),
-    };
     let stopped = || stop.fetch_add(1, std::sync::atomic::Ordering::Relaxed) > 3_000;
-    let system = study::capacities(&plan, &|_, _, _| {}, &stopped).systems.remove(0);
+    let system = said_until(&experiment, &stopped);
     assert!((450.0..590.0).contains(&system.capacity_per_s.mean), "{:?}", system.capacity_per_s);
     assert_eq!((system.ended, system.is_confirmed), (Ended::Stopped, false));
     let looked = system.looked.unwrap();
