@@ -7,13 +7,13 @@ use super::run::{default_folder, with_threads};
 use super::{CalibrateArgs, Failure, output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
 use crate::formats::recognise;
-use crate::report::{self, Folder, Maker, table};
+use crate::report::{self, Maker, table};
 use crate::spec::Workload;
 use crate::study::{self, CalibrationPlan};
 use anyhow::Context;
 use std::io::IsTerminal;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Runs the command.
@@ -27,7 +27,8 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         None => None,
     };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&plan.name));
-    let folder = Arc::new(Folder::open(&out, Maker::Calibrate, arguments.force)?);
+    let progress = progress::Progress::timed(arguments.manner.quiet);
+    let watch = Watch::open(&out, Maker::Calibrate, arguments.force, &progress)?;
     let say = |line: String| {
         if !arguments.manner.quiet {
             output::message(&line)
@@ -43,8 +44,6 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         plan.seed
     ));
 
-    let progress = progress::Progress::timed(arguments.manner.quiet);
-    let _watch = Watch::over_all(&folder, &progress);
     let spoken = Spoken::new(arguments.manner.quiet);
     let show = |done, all, doing: &str| {
         progress.set(done, all, doing);
@@ -54,7 +53,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
     progress.clear();
 
     let files = report::calibration_files(&results)?;
-    folder.write(&files)?;
+    watch.folder().write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}", out.display(), names.join(" ")));
     if let Some(path) = &arguments.workload {

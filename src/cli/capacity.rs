@@ -6,11 +6,10 @@ use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, announce, output, progress};
 use crate::config::{SweepFile, Task};
-use crate::report::{self, Folder, Maker, table};
+use crate::report::{self, Maker, table};
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Runs the command.
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
@@ -28,7 +27,8 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     }
     let folder_name = format!("{}-capacity", plan.name);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
-    let folder = Arc::new(Folder::open(&out, Maker::Capacity, settings.force)?);
+    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let watch = Watch::open(&out, Maker::Capacity, settings.force, progress.bar())?;
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
@@ -36,8 +36,6 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
 
-    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
-    let _watch = Watch::over_all(&folder, progress.bar());
     if !settings.manner.quiet {
         let systems = plan.systems.iter().map(|system| &system.experiment);
         let planned = study::planned_searches(systems, plan.replications);
@@ -51,7 +49,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     progress.clear();
 
     let files = report::capacity_files(&results)?;
-    folder.write(&files)?;
+    watch.folder().write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     match settings.manner.json {

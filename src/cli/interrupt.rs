@@ -4,49 +4,69 @@
 //! all; any other ends by the signal itself, as shells expect.
 
 use super::progress::Progress;
-use crate::report::Folder;
-use std::sync::{Arc, Mutex, PoisonError};
+use crate::report::{Folder, FolderError, Maker};
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// What is to be done and said on the way out.
 type LastWords = Box<dyn FnOnce() -> String + Send>;
 
 static LAST_WORDS: Mutex<Option<LastWords>> = Mutex::new(None);
 
-/// As long as it lives, an interruption tidies up a folder and says what `kept` says.
-pub(super) struct Watch;
+fn last_words() -> MutexGuard<'static, Option<LastWords>> {
+    LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A folder that is worked on: as long as this lives, an interruption tidies it up and says what is
+/// kept.
+pub(super) struct Watch(Arc<Folder>);
 
 impl Watch {
-    /// Watches over the work on a folder.
-    pub(super) fn over(
-        folder: &Arc<Folder>,
+    /// Opens the folder for work of which nothing is kept.
+    pub(super) fn open(
+        path: &Path,
+        maker: Maker,
+        force: bool,
         progress: &Progress,
-        kept: impl FnOnce() -> String + Send + 'static,
-    ) -> Self {
-        let (folder, progress) = (folder.clone(), progress.clone());
-        let words = move || {
-            progress.clear();
-            let words = kept();
-            match folder.give_up() {
-                true => words,
-                false => format!("the results are in {}", folder.path().display()),
-            }
-        };
-        *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner) = Some(Box::new(words));
-        Self
+    ) -> Result<Self, FolderError> {
+        let shown = path.display().to_string();
+        let kept = move || format!("nothing was written; {shown} is as it was before");
+        Ok(Self::open_with(path, maker, force, progress, |_| Ok(((), kept)))?.0)
     }
 
-    /// Watches over work of which nothing is kept.
-    pub(super) fn over_all(folder: &Arc<Folder>, progress: &Progress) -> Self {
-        let path = folder.path().display().to_string();
-        Self::over(folder, progress, move || {
-            format!("nothing was written; {path} is as it was before")
-        })
+    /// Opens the folder and begins in it, which also gives the words that say what is kept. A signal
+    /// waits for both: there is no time at which something is there and nobody tidies it up.
+    pub(super) fn open_with<T, Kept: FnOnce() -> String + Send + 'static>(
+        path: &Path,
+        maker: Maker,
+        force: bool,
+        progress: &Progress,
+        begin: impl FnOnce(&Folder) -> Result<(T, Kept), FolderError>,
+    ) -> Result<(Self, T), FolderError> {
+        let mut last_words = last_words();
+        let folder = Arc::new(Folder::open(path, maker, force)?);
+        let (begun, kept) = begin(&folder)?;
+        let (progress, given_up) = (progress.clone(), folder.clone());
+        *last_words = Some(Box::new(move || {
+            progress.clear();
+            let words = kept();
+            match given_up.give_up() {
+                true => words,
+                false => format!("the results are in {}", given_up.path().display()),
+            }
+        }));
+        Ok((Self(folder), begun))
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Folder {
+        &self.0
     }
 }
 
 impl Drop for Watch {
     fn drop(&mut self) {
-        *LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        *last_words() = None;
     }
 }
 
@@ -59,7 +79,7 @@ pub(super) fn handle() {
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
-            let words = LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner).take();
+            let words = last_words().take();
             if let Some(words) = words {
                 super::output::message(&format!("interrupted: {}", words()));
             }

@@ -5,11 +5,10 @@
 use super::interrupt::Watch;
 use super::{Failure, RunOnceArgs, SweepArgs, announce, check, output, progress, sweep};
 use crate::config::Task;
-use crate::report::{self, Folder, Maker, table};
+use crate::report::{self, Maker, table};
 use crate::study::{self, Results, Side};
 use anyhow::Context;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Runs of each side unless the command line says how many: the least that give an interval worth
 /// the name.
@@ -32,15 +31,14 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
     // Before the work: nobody likes to hear after it that the folder was wrong.
-    let folder = Arc::new(Folder::open(&out, Maker::Run, arguments.force)?);
+    let progress = progress::Progress::new(arguments.hides_progress());
+    let watch = Watch::open(&out, Maker::Run, arguments.force, &progress)?;
     if !arguments.manner.quiet {
         scenario.warnings.iter().for_each(|warning| output::message(warning));
         output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     }
 
     let count = replications.unwrap_or(REPLICATIONS);
-    let progress = progress::Progress::new(arguments.hides_progress());
-    let _watch = Watch::over_all(&folder, &progress);
     if !arguments.manner.quiet {
         announce::amount(&study::planned(&scenario, count), arguments.manner.threads);
     }
@@ -50,7 +48,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     progress.clear();
 
     let files = report::files(&results)?;
-    folder.write(&files)?;
+    watch.folder().write(&files)?;
     if !arguments.manner.quiet {
         let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         output::message(&format!("wrote {}: {}\n", out.display(), names.join(" ")));

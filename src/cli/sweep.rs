@@ -6,7 +6,7 @@ use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, SweepArgs, announce, check, output, progress};
 use crate::config::{SweepFile, Task};
-use crate::report::{Folder, Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
+use crate::report::{Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
 use crate::study::{self, Memory, SweepResults};
 use anyhow::Context;
 use std::path::Path;
@@ -28,8 +28,14 @@ pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), F
 pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Failure> {
     let (sweep, settings) = (file.sweep(), &arguments.run);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&sweep.name));
-    let folder = Arc::new(Folder::open(&out, Maker::Sweep, settings.force)?);
-    let partial = Arc::new(Partial::open(&folder, arguments.fresh)?);
+    let progress = progress::Progress::timed(settings.hides_progress());
+    let (done, once) = (Done::new(), sweep.replications == 1);
+    let (watch, partial) =
+        Watch::open_with(&out, Maker::Sweep, settings.force, &progress, |folder| {
+            let partial = Arc::new(Partial::open(folder, arguments.fresh)?);
+            let (told, runs) = (done.clone(), partial.clone());
+            Ok((partial, move || told.in_words(once, &runs)))
+        })?;
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
@@ -38,12 +44,20 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
 
     if !settings.manner.quiet {
-        // Until the runs begin and have a watch that knows what is kept of them.
-        let _watch = Watch::over_all(&folder, &progress::Progress::new(settings.hides_progress()));
         announce::amount(&planned(file, &partial), settings.manner.threads);
     }
-    let mut files = SweepFiles::begin(&folder, sweep)?;
-    let (results, _watch) = simulate(file, (&folder, &partial), &mut files, arguments)?;
+    let folder = watch.folder();
+    let mut files = SweepFiles::begin(folder, sweep)?;
+    let show = |finished, all, doing: &str| {
+        done.set(finished, all);
+        progress.set(finished, all, doing);
+    };
+    let results = simulate(file, &partial, &mut files, settings.manner.threads, &show);
+    progress.clear();
+    if results.is_err() && partial.count() > 0 {
+        output::message(&done.in_words(once, &partial));
+    }
+    let results = results?;
     let written = files.finish(&results).map_err(Failure::World);
     let names = written.and_then(|names| folder.commit().map(|()| names).map_err(Failure::from));
     if names.is_err() {
@@ -96,32 +110,17 @@ fn planned(file: &SweepFile, partial: &Partial) -> Vec<study::Planned> {
 /// Simulates what is not known yet, and adds the rows to the files.
 fn simulate(
     file: &SweepFile,
-    (folder, partial): (&Arc<Folder>, &Arc<Partial>),
+    partial: &Partial,
     files: &mut SweepFiles<'_>,
-    arguments: &SweepArgs,
-) -> Result<(SweepResults, Watch), Failure> {
-    let (progress, done) = (progress::Progress::timed(arguments.run.hides_progress()), Done::new());
-    let (told, runs) = (done.clone(), Arc::clone(partial));
-    let once = file.sweep().replications == 1;
-    let watch = Watch::over(folder, &progress, move || told.in_words(once, &runs));
-    let show = |finished, all, doing: &str| {
-        done.set(finished, all);
-        progress.set(finished, all, doing);
-    };
+    threads: Option<u16>,
+    show: study::Progress<'_>,
+) -> Result<SweepResults, Failure> {
     let mut each = |row: study::PointRow<'_>| files.add(&row);
     let results = file.with_points(|points| {
         let experiment = |index| points.experiment(index);
-        let memory: &Partial = partial;
-        with_threads(arguments.run.manner.threads, || {
-            study::sweep(file.sweep(), &experiment, memory, &show, &mut each)
-        })
+        with_threads(threads, || study::sweep(file.sweep(), &experiment, partial, show, &mut each))
     });
-    progress.clear();
-    let results = results.and_then(|results| Ok(results?));
-    if results.is_err() && partial.count() > 0 {
-        output::message(&done.in_words(once, partial));
-    }
-    Ok((results?, watch))
+    Ok(results??)
 }
 
 /// How many runs are finished, of how many.

@@ -6,11 +6,10 @@ use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, Manner, output, progress};
 use crate::config::{Catalogue, validation};
-use crate::report::{self, Folder, Maker, table};
+use crate::report::{self, Maker, table};
 use crate::study;
 use clap::Args;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Below the options.
 pub(super) const HELP: &str = "\
@@ -60,7 +59,8 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let (queries, fit_queries) = (arguments.queries, arguments.fit_queries);
     let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
-    let folder = Arc::new(Folder::open(&out, Maker::Validate, arguments.force)?);
+    let progress = progress::Progress::timed(arguments.manner.quiet);
+    let watch = Watch::open(&out, Maker::Validate, arguments.force, &progress)?;
     if let Some(path) = &arguments.page {
         report::can_write(path)?;
     }
@@ -71,15 +71,13 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     };
     say(format!("validation: {} measured runs", input.rows.len()));
 
-    let progress = progress::Progress::timed(arguments.manner.quiet);
-    let _watch = Watch::over_all(&folder, &progress);
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let results = with_threads(arguments.manner.threads, || study::validate(&input, &show))?;
     progress.clear();
 
     let workloads = study::fitted_workloads(&input, &results.services);
     let files = report::validation_files(&results, &workloads)?;
-    folder.write(&files)?;
+    watch.folder().write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     if let Some(page) = &arguments.page {

@@ -6,10 +6,9 @@ use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, output, progress};
 use crate::config::CountFile;
-use crate::report::{self, Folder, Maker, table};
+use crate::report::{self, Maker, table};
 use crate::study::{self, VmPlan};
 use std::path::Path;
-use std::sync::Arc;
 
 /// Runs the command; `group` is the name of the `[[vm]]` to count, empty for the only one.
 pub(super) fn run(
@@ -23,15 +22,14 @@ pub(super) fn run(
     let file = CountFile::load(&settings.path, &options, group)?;
     let folder_name = format!("{}-vms", file.name);
     let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
-    let folder = Arc::new(Folder::open(&out, Maker::Vms, settings.force)?);
+    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let watch = Watch::open(&out, Maker::Vms, settings.force, progress.bar())?;
     let say = |line: String| {
         if !settings.manner.quiet {
             output::message(&line)
         }
     };
 
-    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
-    let _watch = Watch::over_all(&folder, progress.bar());
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let stop = || progress.is_over();
     let results = file.with_ways(|ways| {
@@ -57,7 +55,7 @@ pub(super) fn run(
     progress.clear();
 
     let files = report::vm_files(&results)?;
-    folder.write(&files)?;
+    watch.folder().write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
     match settings.manner.json {

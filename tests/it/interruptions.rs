@@ -223,6 +223,28 @@ fn an_interrupted_run_leaves_nothing() {
     assert_eq!(place.names(), ["s.toml", "stderr"]);
 }
 
+/// From the first instant at which there is something to tidy up.
+#[cfg(unix)]
+#[test]
+fn an_interruption_as_early_as_may_be_leaves_nothing() {
+    let mut dice = Dice(5);
+    for round in 0..20 {
+        let command = ["run", "sweep", "capacity"][round % 3];
+        let text = long();
+        let text = if command == "sweep" { &text } else { text.split("[sweep]").next().unwrap() };
+        let place = Place::new(&text.replace("4000 s", "60000 s"));
+        let mut child = place.start(&[command, "s.toml", "--threads", "1"]);
+        let output = place.path("output");
+        assert!(wait_until(&mut child, || output.exists()), "{}", place.stderr());
+        std::thread::sleep(Duration::from_micros(dice.throw(2_000)));
+        signal("INT", child.id());
+        assert!(!child.wait().unwrap().success());
+        let told = place.stderr();
+        assert!(told.contains("interrupted: nothing"), "round {round}, {command}: {told}");
+        assert_eq!(place.names(), ["s.toml", "stderr"], "round {round}, {command}: {told}");
+    }
+}
+
 /// The first process of a container has no default handlers: without handlers of ours it would not
 /// end before the sweep does.
 #[cfg(target_os = "linux")]
