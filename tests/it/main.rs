@@ -24,6 +24,7 @@ mod open;
 mod processes;
 mod rules;
 mod schema;
+mod search_twin;
 mod searches;
 mod shared_cards;
 mod slicing;

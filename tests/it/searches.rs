@@ -11,9 +11,9 @@ use slicewise::study::{
 };
 use slicewise::units::{Share, SimDuration, SimTime};
 
-const SEARCH: CapacitySearch = CapacitySearch { precision: 0.01 };
+pub(crate) const SEARCH: CapacitySearch = CapacitySearch { precision: 0.01 };
 
-fn millis(span: u64) -> SimDuration {
+pub(crate) fn millis(span: u64) -> SimDuration {
     SimDuration::from_millis(span)
 }
 
@@ -72,7 +72,7 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
 }
 
 /// Whether every Server VM is VALID at full length with the rates times `factor`.
-fn is_valid(experiment: &Experiment, factor: f64) -> bool {
+pub(crate) fn is_valid(experiment: &Experiment, factor: f64) -> bool {
     let mut experiment = experiment.clone();
     for vm in &mut experiment.vms {
         if vm.load.scenario == TestScenario::Server {
