@@ -9,6 +9,7 @@ use crate::config::{SweepFile, Task};
 use crate::report::{self, Maker, table};
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Runs the command.
@@ -84,6 +85,7 @@ fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
         systems,
         gaps,
         skipped: Vec::new(),
+        notes: Vec::new(),
     }
 }
 
@@ -99,6 +101,7 @@ fn search(arguments: &CapacityArgs, stated: impl Iterator<Item = f64>) -> Capaci
 fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
     let sweep = file.sweep();
     let (mut systems, mut skipped) = (Vec::new(), Vec::new());
+    let mut left_out: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     file.with_points(|points| {
         for (index, point) in sweep.points.iter().enumerate() {
             let name = sweep.label(point);
@@ -106,8 +109,9 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
                 skipped.push(format!("{name}: {error}"));
                 continue;
             }
-            if point.not_applicable.is_some() {
-                continue; // The file says that there is no such system.
+            if let Some(reason) = &point.not_applicable {
+                left_out.entry(reason.as_str()).or_default().push(name);
+                continue;
             }
             let experiment = points.experiment(index);
             if study::asked_per_s(&experiment) > 0.0 {
@@ -121,6 +125,12 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
             }
         }
     });
+    // Each reason once.
+    let notes = left_out.into_iter().map(|(reason, names)| match &names[..] {
+        [one] => format!("n/a: {one}: {reason}"),
+        [first, rest @ ..] => format!("n/a: {first} and {} more: {reason}", rest.len()),
+        [] => unreachable!("a reason is noted with a name"),
+    });
     CapacityPlan {
         name: sweep.name.clone(),
         title: sweep.title.clone(),
@@ -131,5 +141,6 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
         systems,
         gaps: Vec::new(),
         skipped,
+        notes: notes.collect(),
     }
 }

@@ -309,7 +309,7 @@ fn ended(prober: &Prober<'_>) -> Ended {
 
 impl Limit {
     /// No rate is VALID.
-    fn none() -> Self {
+    pub(super) fn none() -> Self {
         Self {
             rate: 0.0,
             lowest: None,

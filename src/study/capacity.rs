@@ -10,13 +10,14 @@ use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
-use super::{Progress, counterfactuals, fits, said, sensitivity};
+use super::{Progress, bug, counterfactuals, fits, said, sensitivity};
 use crate::platform::{Meter, Outcome, simulate_metered};
 use crate::spec::{Experiment, TestScenario, VmSpec};
 use rayon::prelude::*;
 use serde::Serialize;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The highest rate, in queries per second, at which the first VM's run is VALID with the rates of
 /// all Server VMs raised alike; to the search's precision and never above the truth by more than
@@ -85,6 +86,8 @@ pub struct CapacityPlan {
     pub gaps: Vec<GapPlan>,
     /// What cannot be simulated, and why.
     pub skipped: Vec<String>,
+    /// What a reader must know before all else.
+    pub notes: Vec<String>,
 }
 
 /// Everything a capacity search found out.
@@ -206,6 +209,7 @@ pub fn capacities(
         .collect();
     let (done, all) = (AtomicU64::new(0), jobs.len() as u64 + 3 * plan.systems.len() as u64);
     let step = |name: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, name);
+    let bugs = Bugs::default();
     let search = |system: usize, replication: u32, near: Option<f64>| {
         let System { name, experiment, .. } = &plan.systems[system];
         let experiment = Experiment { replication, ..experiment.clone() };
@@ -213,9 +217,10 @@ pub fn capacities(
             let doing = format!("{name}: {rate:.3} per second");
             progress(done.load(Ordering::Relaxed), all, &doing);
         };
-        let limit = limit_near(&experiment, plan.search, near, Watch { tell: &tell, stop });
+        let watch = Watch { tell: &tell, stop };
+        let limit = bugs.caught(system, || limit_near(&experiment, plan.search, near, watch));
         step(name);
-        limit
+        limit.unwrap_or_else(Limit::none)
     };
     let systems: Vec<usize> = (0..plan.systems.len()).collect();
     let first: Vec<Limit> =
@@ -239,9 +244,10 @@ pub fn capacities(
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
-            let found = between_inputs(system, plan.search, &limits[index][0], stop);
+            let own = &limits[index][0];
+            let found = bugs.caught(index, || between_inputs(system, plan.search, own, stop));
             step(&system.name);
-            found
+            found.unwrap_or(Between { ends: None, open: Vec::new() })
         })
         .collect();
     let curves: Vec<Vec<LoadPoint>> = plan
@@ -250,11 +256,13 @@ pub fn capacities(
         .enumerate()
         .map(|(index, system)| {
             let curve = match system.with_curve {
-                true if !stop() => curve(&system.experiment, &limits[index][0], stop),
-                _ => Vec::new(),
+                true if !stop() => {
+                    bugs.caught(index, || curve(&system.experiment, &limits[index][0], stop))
+                }
+                _ => None,
             };
             step(&system.name);
-            curve
+            curve.unwrap_or_default()
         })
         .collect();
 
@@ -262,7 +270,11 @@ pub fn capacities(
         |system: usize| -> Vec<f64> { limits[system].iter().map(|limit| limit.rate).collect() };
     let mut leans_on = Vec::new();
     let mut systems = Vec::new();
+    let bugs = bugs.by_system();
     for (index, (system, curve)) in plan.systems.iter().zip(curves).enumerate() {
+        if bugs.contains_key(&index) {
+            continue;
+        }
         add_facts(&system.experiment, &mut leans_on);
         let rates = rates_of(index);
         let ratio_to = |bare: Option<usize>| {
@@ -299,10 +311,16 @@ pub fn capacities(
         });
     }
     put_in_order(&mut leans_on);
-    let notes = of_open_inputs(&systems, &between);
+    let known = between.iter().enumerate().filter(|(index, _)| !bugs.contains_key(index));
+    let known: Vec<&Between> = known.map(|(_, between)| between).collect();
+    let open = of_open_inputs(&systems, &known);
+    let notes = plan.notes.iter().cloned().chain(open).collect();
     let rates: Vec<Vec<f64>> = (0..plan.systems.len()).map(rates_of).collect();
     let explain = |gap| gap::explain(gap, &plan.systems, &rates, plan.search.precision);
-    let gaps = plan.gaps.par_iter().map(explain).collect();
+    let is_known = |gap: &&GapPlan| !gap.systems().any(|system| bugs.contains_key(&system));
+    let gaps = plan.gaps.par_iter().filter(is_known).map(explain).collect();
+    let broken = bugs.iter().map(|(&system, bug)| format!("{}: {bug}", plan.systems[system].name));
+    let skipped = plan.skipped.iter().cloned().chain(broken).collect();
     CapacityResults {
         gaps,
         schema_version: SCHEMA_VERSION,
@@ -315,8 +333,30 @@ pub fn capacities(
         replications: plan.replications,
         systems,
         notes,
-        skipped: plan.skipped.clone(),
+        skipped,
         leans_on,
+    }
+}
+
+/// What went wrong with us, by system: a bug in one is not the end of the others.
+#[derive(Default)]
+struct Bugs(Mutex<BTreeMap<usize, BTreeSet<String>>>);
+
+impl Bugs {
+    /// Does a piece of work on a system; nothing where it panics, which is noted.
+    fn caught<R>(&self, system: usize, work: impl FnOnce() -> R) -> Option<R> {
+        let note = |bug| self.lock().entry(system).or_default().insert(bug);
+        bug::caught(work).map_err(note).ok()
+    }
+
+    /// The first of each system, in the order of their words: threads end in any order.
+    fn by_system(&self) -> BTreeMap<usize, String> {
+        let all = self.lock();
+        all.iter().filter_map(|(system, bugs)| Some((*system, bugs.first()?.clone()))).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<usize, BTreeSet<String>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -356,7 +396,7 @@ fn between_inputs(
 }
 
 /// What open inputs do to the capacities: by card, so that systems of several sizes can be compared.
-fn of_open_inputs(systems: &[SystemCapacity], between: &[Between]) -> Vec<String> {
+fn of_open_inputs(systems: &[SystemCapacity], between: &[&Between]) -> Vec<String> {
     let lines = systems.iter().zip(between).map(|(system, between)| {
         let own = system.capacity_per_s.mean / system.cards.max(1) as f64;
         let at = between.open.iter().map(|(end, part)| (end.clone(), part * own));

@@ -30,6 +30,14 @@ pub struct GapPlan {
     published: (f64, f64),
 }
 
+impl GapPlan {
+    /// Every system it needs, by place in the plan.
+    pub(super) fn systems(&self) -> impl Iterator<Item = usize> {
+        let steps = self.steps.iter().map(|(_, system)| *system);
+        steps.chain([self.virtual_run, self.bare_metal])
+    }
+}
+
 /// How a published ratio of Server rates comes about.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gap {

@@ -152,6 +152,7 @@ fn capacities_stand_side_by_side_with_bare_metal() {
         systems,
         gaps: Vec::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     };
     let found = study::capacities(&plan, &|_, _, _| {}, &|| false).systems;
     let names: Vec<_> = found.iter().map(|system| system.name.as_str()).collect();

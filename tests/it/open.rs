@@ -291,6 +291,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
         systems: vec![system("half", 0.5), system("whole", 1.0)],
         gaps: Vec::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     };
     let found = study::capacities(&plan, &|_, _, _| {}, &|| false);
     assert!(found.notes[0].contains("decides whether \"half\" or \"whole\""), "{:?}", found.notes);

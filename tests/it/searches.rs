@@ -57,7 +57,12 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
         whole_cards: None,
         with_curve: false,
     };
-    let plan = CapacityPlan {
+    study::capacities(&plan(system), &|_, _, _| {}, stop).systems.remove(0)
+}
+
+/// The search for one system.
+fn plan(system: System) -> CapacityPlan {
+    CapacityPlan {
         name: "test".to_string(),
         title: "Test".to_string(),
         hash: String::new(),
@@ -67,8 +72,8 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
         systems: vec![system],
         gaps: Vec::new(),
         skipped: Vec::new(),
-    };
-    study::capacities(&plan, &|_, _, _| {}, stop).systems.remove(0)
+        notes: Vec::new(),
+    }
 }
 
 /// Whether every Server VM is VALID at full length with the rates times `factor`.
@@ -369,4 +374,29 @@ fn count_plan() -> VmPlan {
         replications: 2,
         ways: vec!["one".to_string()],
     }
+}
+
+/// A bug of ours in one system, here a VM on a card that does not exist, is a line of its own; the
+/// other systems are answered.
+#[test]
+fn a_bug_in_one_system_is_not_the_end_of_the_others() {
+    let good = queue(1, 20.0, millis(5), SizeDistribution::Fixed, 5);
+    let mut broken = good.clone();
+    broken.vms[0].gpus[0].card = GpuId(9);
+    let system = |name: &str, experiment, bare_metal| System {
+        name: name.to_string(),
+        experiment,
+        bare_metal,
+        whole_cards: None,
+        with_curve: true,
+    };
+    let mut plan = plan(system("before", good.clone(), None));
+    plan.systems.push(system("broken", broken, Some(0)));
+    plan.systems.push(system("after", good, Some(1)));
+    let found = study::capacities(&plan, &|_, _, _| {}, &|| false);
+    let names: Vec<&str> = found.systems.iter().map(|system| system.name.as_str()).collect();
+    assert_eq!(names, ["before", "after"]);
+    assert_eq!(found.systems[0].capacity_per_s, found.systems[1].capacity_per_s);
+    assert_eq!(found.systems[1].ratio_to_bare_metal, None);
+    assert!(found.skipped[0].starts_with("broken: a bug in slicewise"), "{:?}", found.skipped);
 }

@@ -128,6 +128,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         systems: vec![system],
         gaps: Vec::new(),
         skipped: Vec::new(),
+        notes: Vec::new(),
     };
     let found = &study::capacities(&plan, &|_, _, _| {}, &|| false).systems[0];
     let [low, high] = found.capacity_per_s_between_inputs.expect("machines differ");
@@ -215,6 +216,7 @@ fn the_published_ratios_are_taken_apart_as_the_page_says() {
         systems,
         gaps,
         skipped: Vec::new(),
+        notes: Vec::new(),
     };
     let found = study::capacities(&plan, &|_, _, _| {}, &|| false).gaps;
     assert_eq!(found.len(), 3);
