@@ -65,8 +65,8 @@ pub struct Looked {
     pub runs_short: u32,
     /// How many runs of full length.
     pub runs_full: u32,
-    /// What the cards can do for long, of all Server VMs together, per second: up to 15 % too much, since
-    /// a system counts as overloaded when it falls behind by that part of a run.
+    /// What the cards can do for long, of all Server VMs together, per second: what they did at the
+    /// lowest rate at which the system fell behind.
     pub saturation_per_s: f64,
     /// Where no rate is VALID: the rate with the fewest late queries.
     pub nearest: Option<RangeEnd>,
@@ -293,7 +293,7 @@ fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<Looked> {
         highest: end(highest),
         runs_short: prober.runs_short,
         runs_full: prober.runs_full,
-        saturation_per_s: prober.saturation,
+        saturation_per_s: prober.cards_do,
         nearest: (limit.rate == 0.0).then(|| scan.nearest().map(end)).flatten(),
         also_valid_per_s: also.collect(),
     })

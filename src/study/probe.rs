@@ -75,8 +75,11 @@ pub(super) struct Prober<'a> {
     pub(super) runs_full: u32,
     /// The lowest and the highest rate that was tried.
     pub(super) range: [f64; 2],
-    /// What the cards can do for long; infinite while that is not known.
+    /// The highest rate of the grid at which the system does not fall behind; infinite while that is
+    /// not known.
     pub(super) saturation: f64,
+    /// What the cards can do for long: what they did at the lowest rate at which they fell behind.
+    pub(super) cards_do: f64,
 }
 
 impl<'a> Prober<'a> {
@@ -96,6 +99,7 @@ impl<'a> Prober<'a> {
             runs_full: 0,
             range: [f64::INFINITY, 0.0],
             saturation: f64::INFINITY,
+            cards_do: f64::INFINITY,
         }
     }
 
@@ -297,15 +301,20 @@ impl<'a> Prober<'a> {
                     / span,
             )
         });
-        Some(behind.fold(0.0, f64::max) > BEHIND)
+        let behind = behind.fold(0.0, f64::max);
+        if behind <= BEHIND {
+            return Some(false);
+        }
+        self.cards_do = self.cards_do.min(rate / (1.0 + behind));
+        Some(true)
     }
 
     /// Why a VM fails its bound at a rate, where that is plain.
     fn why(&self, vm: &VmSpec, own: f64, rate: f64, found: &VmOutcome) -> Option<String> {
         let bound = vm.load.settings.target_latency;
         let fastest = found.recorder.latencies().min()?;
-        if rate >= 0.97 * self.saturation {
-            let most = digits(self.saturation);
+        if rate >= 0.97 * self.cards_do {
+            let most = digits(self.cards_do);
             return Some(format!("overload, for the cards do about {most}/s in all"));
         }
         let size = vm.server.batch_max;

@@ -48,7 +48,7 @@ fn missed(found: &Limit, every: &[(f64, bool)], saturation: f64) -> Option<[f64;
     let above: Vec<(f64, bool)> = above.copied().collect();
     let runs = above.chunk_by(|one, other| one.1 == other.1).filter(|run| run[0].1);
     let wide = runs.map(|run| (run[0].0, run[run.len() - 1].0, run.len()));
-    wide.filter(|(first, _, count)| *count >= if *first > saturation / 2.0 { FINE } else { COARSE })
+    wide.filter(|(first, _, count)| *count >= if *first > 0.6 * saturation { FINE } else { COARSE })
         .map(|(first, last, _)| [first, last])
         .next()
 }
