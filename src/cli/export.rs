@@ -8,7 +8,8 @@ use crate::config::{Catalogue, LoadOptions, Task, load_task, quoted};
 use crate::formats::device_plugin::{self, DevicePlugin, Method, Replicated, Replication};
 use crate::formats::kubernetes::write_config_map;
 use crate::formats::mig_parted::{self, MigConfig, MigConfigs, MigRule};
-use crate::spec::{Experiment, InstanceSharing, Scenario};
+use crate::spec::names::{At, Part, ProfileName, find_profile, requests};
+use crate::spec::{Experiment, GpuSpec, InstanceSharing, Scenario};
 use clap::{Args, Subcommand};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -110,8 +111,9 @@ fn layout_of(
 ) -> Result<MigConfigs, Failure> {
     let catalogue = super::good_catalogue(configs)?;
     let gpu = super::gpu(&catalogue, gpu)?;
+    let asked = wanted(gpu, &arguments.what)?;
     let wanted: Vec<layouts::Wanted<'_>> =
-        arguments.what.iter().map(|text| counted(text)).collect::<Result<_, _>>()?;
+        asked.iter().map(|(name, count)| (name.as_str(), *count)).collect();
     layouts::place(gpu, &wanted).map_err(|misfit| {
         let help = if misfit.help.is_empty() {
             String::new()
@@ -125,17 +127,41 @@ fn layout_of(
     file(vec![MigConfig { name: arguments.name.clone(), span: 0..0, rules }])
 }
 
-/// `3g.20gb`, or `2x1g.5gb`.
-fn counted(text: &str) -> Result<layouts::Wanted<'_>, Failure> {
+/// `3g.20gb`, or `2x1g.5gb`: names as mig-parted spells them, with how many.
+fn wanted(gpu: &GpuSpec, words: &[String]) -> Result<Vec<(String, u32)>, Failure> {
     const MOST: u32 = 64;
-    let Some((count, name)) = text.split_once(['x', 'X']) else { return Ok((text, 1)) };
-    match count.parse::<u32>() {
-        Ok(count) if (1..=MOST).contains(&count) => Ok((name, count)),
-        _ => Err(Failure::Usage(format!(
-            "{} asks for no number of instances\n  = allowed: 1 to {MOST}, such as 2x1g.5gb",
-            quoted(text)
-        ))),
-    }
+    let is_name = |name: &str| find_profile(&gpu.mig_profiles, name).is_some();
+    let read = requests(words, &is_name).map_err(|_| {
+        Failure::Usage("a profile is empty\n  = help: write one such as 1g.5gb".to_string())
+    })?;
+    let wanted = read.into_iter().map(|request| {
+        let text = quoted(&request.text);
+        // mig-parted counts behind a colon and knows no starts.
+        let count = match (request.at, request.count) {
+            (At::Anywhere, count) => count.unwrap_or(1),
+            (At::Colon(count), None) if !is_id(&request.name) => count,
+            _ => {
+                return Err(Failure::Usage(format!(
+                    "{text} names a start: mig-parted takes none\n  = help: leave it out; the driver chooses"
+                )));
+            }
+        };
+        if !(1..=MOST).contains(&count) {
+            return Err(Failure::Usage(format!(
+                "{text} asks for no number of instances\n  = allowed: 1 to {MOST}, such as 2x1g.5gb"
+            )));
+        }
+        let name = match find_profile(&gpu.mig_profiles, &request.name) {
+            Some(Part { profile, compute_slices: None }) => gpu.mig_profiles[profile].name.clone(),
+            _ => ProfileName::parse(&request.name).map_or(request.name, |name| name.to_string()),
+        };
+        Ok((name, count))
+    });
+    wanted.collect()
+}
+
+fn is_id(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A file with these layouts and, as usual, one without MIG.
@@ -206,7 +232,12 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
                     | InstanceSharing::Vgpus(_) => continue,
                 };
                 let name = match &instance.profile {
-                    Some(profile) => format!("nvidia.com/mig-{profile}"),
+                    Some(profile) => {
+                        let name = ProfileName::parse(profile);
+                        let plain = || format!("mig-{profile}");
+                        let resource = name.map_or_else(plain, |name| name.resource());
+                        format!("nvidia.com/{resource}")
+                    }
                     None => "nvidia.com/gpu".to_string(),
                 };
                 let pods = pods_on(experiment, card, index);

@@ -10,6 +10,7 @@ use crate::formats::device_plugin::{DevicePlugin, Method};
 use crate::formats::kubernetes::{self, Configuration, Entry};
 use crate::formats::mig_parted::{MigConfig, MigConfigs, MigRule};
 use crate::spec::GpuSpec;
+use crate::spec::names::ProfileName;
 use clap::Args;
 use serde_json::json;
 use std::path::{Path, PathBuf};
@@ -255,7 +256,10 @@ fn instances(arguments: &ImportArgs, gpu: &GpuSpec, config: &MigConfig) -> Resul
         let for_card =
             |rule: &&&MigRule| rule.devices.as_ref().is_none_or(|indices| indices.contains(&card));
         let instances = rules.iter().filter(for_card).flat_map(|rule| &rule.instances);
-        let instances = instances.map(|one| layouts::instances(&one.profile, one.count));
+        let instances = instances.filter_map(|one| {
+            let (profile, count) = layouts::instances(gpu, &one.profile, one.count)?;
+            Some((profile.name.as_str(), count))
+        });
         let mut instances: Vec<(&str, u32)> = instances.collect();
         let size = |name: &str| gpu.mig_profile(name).map_or(0, |profile| profile.memory_slices);
         instances.sort_by_key(|(profile, _)| std::cmp::Reverse(size(profile)));
@@ -315,10 +319,13 @@ fn pods(arguments: &ImportArgs, plugin: &DevicePlugin) -> Result<String, Failure
                 (10_000.0 / f64::from(replicas)).floor().max(100.0) / 100.0
             ),
         };
-        if let Some(profile) = resource.profile() {
+        let profile = resource
+            .profile()
+            .map(|name| ProfileName::parse(name).map_or(name.to_string(), |name| name.to_string()));
+        if let Some(profile) = &profile {
             has.push_str(&format!(", mig = \"{profile}\""));
         }
-        let name = resource.profile().unwrap_or("pod");
+        let name = profile.as_deref().unwrap_or("pod");
         text.push_str(&vms(arguments, name, count, &format!("process = {{ {has} }}")));
     }
     Ok(text)

@@ -4,7 +4,8 @@
 
 use crate::config::{nearest, quoted};
 use crate::gpu::placement::{Assignment, Cards, Claim, Obstacle};
-use crate::spec::GpuSpec;
+use crate::spec::names::find_profile;
+use crate::spec::{GpuSpec, MigProfile};
 
 /// So many of a profile.
 pub(super) type Wanted<'w> = (&'w str, u32);
@@ -30,13 +31,14 @@ pub(super) fn place(gpu: &GpuSpec, wanted: &[Wanted<'_>]) -> Result<Vec<String>,
     let profiles = &gpu.mig_profiles;
     let mut claims = Vec::new();
     for (at, &(name, count)) in wanted.iter().enumerate() {
-        let (instance, count) = instances(name, count);
-        let Some(profile) = profiles.iter().position(|profile| profile.name == instance) else {
+        let Some((instance, count)) = instances(gpu, name, count) else {
             return Err(unknown(gpu, at, name));
         };
+        let profile = gpu.mig_profiles.iter().position(|one| one.name == instance.name);
+        let profile = profile.expect("a profile of this GPU");
         let most = profiles[profile].max_per_gpu;
         if count > most {
-            let title = format!("{count} x {instance} are more than a card takes");
+            let title = format!("{count} x {} are more than a card takes", instance.name);
             let allowed = format!("at most {most} on {}", gpu.id);
             return Err(Misfit { at, title, allowed, help: String::new(), is_foreign: false });
         }
@@ -59,14 +61,17 @@ pub(super) fn place(gpu: &GpuSpec, wanted: &[Wanted<'_>]) -> Result<Vec<String>,
     Ok(placed.collect())
 }
 
-/// The GPU instances behind a name: `1c.3g.20gb` x 4 are two of `3g.20gb`.
-pub(super) fn instances(name: &str, count: u32) -> (&str, u32) {
-    let number = |text: &str, unit: &str| text.strip_suffix(unit)?.parse::<u32>().ok();
-    let compute = name.split_once('.').and_then(|(first, rest)| {
-        let in_each = number(rest.split('.').next()?, "g")? / number(first, "c")?.max(1);
-        Some((rest, count.div_ceil(in_each.max(1))))
-    });
-    compute.unwrap_or((name, count))
+/// The GPU instances behind a name: `1c.3g.20gb` x 4 are two of `3g.20gb`. Nothing where the GPU has
+/// no such profile.
+pub(super) fn instances<'g>(
+    gpu: &'g GpuSpec,
+    name: &str,
+    count: u32,
+) -> Option<(&'g MigProfile, u32)> {
+    let part = find_profile(&gpu.mig_profiles, name)?;
+    let profile = &gpu.mig_profiles[part.profile];
+    let in_each = part.compute_slices.map_or(1, |slices| profile.compute_slices / slices.max(1));
+    Some((profile, count.div_ceil(in_each.max(1))))
 }
 
 fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
@@ -130,8 +135,13 @@ mod tests {
         assert_eq!(placed[0], "3g.20gb 4-7");
         assert_eq!(placed.len(), 4);
         // Four compute instances of a third each: 3 in the first GPU instance, 1 in the second.
-        assert_eq!(instances("1c.3g.20gb", 4), ("3g.20gb", 2));
-        assert_eq!(instances("1g.5gb+me", 1), ("1g.5gb+me", 1));
+        let behind = |name: &str, count| {
+            let (profile, count) = instances(gpu, name, count).unwrap();
+            (profile.name.as_str(), count)
+        };
+        assert_eq!(behind("1c.3g.20gb", 4), ("3g.20gb", 2));
+        assert_eq!(behind("1g.5gb+me", 1), ("1g.5gb+me", 1));
+        assert_eq!(behind("1g.5gb.me", 1), ("1g.5gb+me", 1));
         let misfit = place(gpu, &[("1g.10gb", 4), ("1g.5gb", 3)]).unwrap_err();
         assert_eq!(misfit.title, "these GPU instances need 11 memory slices, a card has 8");
         let misfit = place(gpu, &[("1g.10g", 1)]).unwrap_err();

@@ -17,8 +17,10 @@ use super::settings::{
 use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
+use crate::spec::names::{find_profile, find_type};
 use crate::spec::{
-    Arrivals, GpuSpec, LoadSpec, PRESETS, Rules, ServerSpec, TestScenario, VmSpec, Workload,
+    Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VmSpec,
+    Workload,
 };
 use crate::units::{Bytes, SimDuration, SimTime};
 
@@ -215,7 +217,7 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdi
     if let Some((_, kind)) = largest.iter().find(|(known, _)| *known == word) {
         return Some((count?, largest_of(&name, *kind, gpu)?));
     }
-    let found = gpu.vgpu_types.iter().find(|vgpu| vgpu.name == word);
+    let found = find_type(gpu, word).map(|kind| &gpu.vgpu_types[kind]);
     if found.is_none() {
         let names = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
         not_offered(&name, "vGPU type", gpu, names.collect(), &machine.gpu.vgpu_source);
@@ -266,12 +268,27 @@ fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdin
     if word == "largest" {
         return Some((count, largest_of(&name, Kind::Instance, gpu)?));
     }
-    let found = gpu.mig_profile(word);
-    if found.is_none() {
+    let profile = profile_of(&name, machine)?.clone();
+    Some((count, published(&name, Holding::Instance(profile, None), gpu)?))
+}
+
+/// The GPU instance profile a value names; a compute instance is none.
+pub(super) fn profile_of<'m>(value: &Value<'_>, machine: &'m Machine) -> Option<&'m MigProfile> {
+    let gpu = &machine.gpu.spec;
+    let word = value.text()?;
+    let Some(part) = find_profile(&gpu.mig_profiles, word) else {
         let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
-        not_offered(&name, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
+        not_offered(value, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
+        return None;
+    };
+    let profile = &gpu.mig_profiles[part.profile];
+    if part.compute_slices.is_some_and(|slices| slices != profile.compute_slices) {
+        let diagnostic =
+            value.wrong("is a compute instance: a GPU instance is simulated as a whole");
+        value.report(diagnostic.help(format!("write \"{}\"", profile.name)));
+        return None;
     }
-    Some((count, published(&name, Holding::Instance(found?.clone(), None), gpu)?))
+    Some(profile)
 }
 
 /// The largest of a kind, if there is any.

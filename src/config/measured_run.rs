@@ -11,6 +11,7 @@ use super::measured_log::{RISING, falling, log_of};
 use super::published::latencies;
 use super::reader::Reader;
 use super::value::Value;
+use crate::spec::names::find_profile;
 use crate::spec::{
     CardSpec, Experiment, Fact, GpuId, GpuShare, HostSpec, Hypervisor, InstanceSharing,
     InstanceSpec, LoadSpec, Rules, ServerSpec, Standing, VmSpec,
@@ -179,11 +180,13 @@ fn host() -> HostSpec {
 /// `mig = "1g.10gb"`: the part of the GPU.
 fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<(String, Share)> {
     let word = value.text()?;
-    let Some(profile) = context.gpu.mig_profile(word) else {
+    let found = find_profile(&context.gpu.mig_profiles, word);
+    let Some(part) = found.filter(|part| part.compute_slices.is_none()) else {
         let known = context.gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
         value.unknown("GPU instance profile", word, known);
         return None;
     };
+    let profile = &context.gpu.mig_profiles[part.profile];
     let Some(sms) = profile.sms else {
         let diagnostic =
             value.wrong("has SMs that nobody printed: its part of the GPU is not known");
@@ -191,7 +194,7 @@ fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<(String, Share)> {
         return None;
     };
     let share = f64::from(sms) / f64::from(context.gpu.sms.value);
-    Some((word.to_string(), Share::new(share)?))
+    Some((profile.name.clone(), Share::new(share)?))
 }
 
 /// `{ completed_per_s = 7871, latency = { p50 = "71.3 ms" } }`; percentiles must rise.

@@ -8,7 +8,7 @@
 use super::cards::Holding;
 use super::diagnostic::{Diagnostic, Problems};
 use super::entries::CARDS_MAX;
-use super::guest::{Guest, not_offered, published};
+use super::guest::{Guest, profile_of, published};
 use super::machine::Machine;
 use super::reader::Reader;
 use super::value::Value;
@@ -135,14 +135,9 @@ fn limits(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<(Share, Option<B
 
 /// The GPU instance profile a value names.
 fn profile(value: &Value<'_>, machine: &Machine) -> Option<MigProfile> {
-    let (gpu, word) = (&machine.gpu.spec, value.text()?);
-    let found = gpu.mig_profile(word);
-    if found.is_none() {
-        let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
-        not_offered(value, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
-    }
-    published(value, Holding::Instance(found?.clone(), None), gpu)?;
-    found.cloned()
+    let found = profile_of(value, machine)?;
+    published(value, Holding::Instance(found.clone(), None), &machine.gpu.spec)?;
+    Some(found.clone())
 }
 
 /// What is shared by the processes of a group, and how many of them it takes.

@@ -424,13 +424,23 @@ fn overshoot(value: &Value<'_>) -> Option<Overshoot> {
 fn word_of(value: &Value<'_>) -> Option<RegistryWord> {
     let word = if value.is_text() {
         let text = value.text()?;
-        let word = registry::parse(text);
-        if word.is_none() {
-            let diagnostic =
-                value.wrong(format!("is {}, which is no word of 32 bits", quoted(text)));
-            value.report(diagnostic.allowed("\"0x0\" to \"0xFFFFFFFF\", such as \"0x0103F001\""));
+        match &registry::words(text)[..] {
+            [word] => *word,
+            [] => {
+                let diagnostic =
+                    value.wrong(format!("is {}, which is no word of 32 bits", quoted(text)));
+                let allowed = "\"0x0\" to \"0xFFFFFFFF\", such as \"0x0103F001\"";
+                value.report(diagnostic.allowed(allowed));
+                return None;
+            }
+            several => {
+                let words: Vec<String> =
+                    several.iter().map(|one| format!("\"{one:#010X}\"")).collect();
+                let diagnostic = value.wrong("names several registry words");
+                value.report(diagnostic.allowed(format!("one of {}", words.join(", "))));
+                return None;
+            }
         }
-        word?
     } else {
         value.count(0..=u32::MAX, "")?
     };

@@ -65,7 +65,8 @@ pub struct Replicated {
 }
 
 impl Replicated {
-    /// The GPU instance profile that the resource is, if it is one.
+    /// The GPU instance profile that the resource is, if it is one, as resources spell it: a dot for a
+    /// `+`.
     pub fn profile(&self) -> Option<&str> {
         let (_, name) = self.name.split_once('/').unwrap_or(("", &self.name));
         name.strip_prefix("mig-")

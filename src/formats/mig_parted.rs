@@ -5,6 +5,7 @@
 
 use super::Fault;
 use super::yaml::{Faults, Node, Value, quoted};
+use crate::spec::names::ProfileName;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -151,7 +152,9 @@ fn instances_of(value: &Value<'_>) -> Option<Vec<Instances>> {
         if !is_profile(&key.text) {
             let title = format!("{} is no GPU instance profile", crate::suggest::quoted(&key.text));
             let allowed = "slices and memory, such as \"1g.5gb\", \"1g.5gb+me\", \"1c.3g.20gb\"";
-            value.faults.push(Fault::at(key.span.clone(), title).allowed(allowed));
+            let meant = ProfileName::parse(&key.text);
+            let help = meant.map_or(String::new(), |name| format!("write \"{name}\""));
+            value.faults.push(Fault::at(key.span.clone(), title).allowed(allowed).help(help));
             return None;
         }
         Some(Instances { profile: key.text.clone(), count, span: key.span.clone() })
@@ -161,27 +164,9 @@ fn instances_of(value: &Value<'_>) -> Option<Vec<Instances>> {
     Some(instances.into_iter().filter(|instances| instances.count > 0).collect())
 }
 
-/// `[1c.]3g.20gb[+me]`.
+/// A profile as mig-parted spells it: `[1c.]3g.20gb[+me]`, in small letters and with nothing before it.
 fn is_profile(text: &str) -> bool {
-    let (name, attributes) =
-        text.split_once('+').map_or((text, None), |(name, rest)| (name, Some(rest)));
-    let number = |part: &str, unit: &str| {
-        let digits = part.strip_suffix(unit);
-        digits.is_some_and(|digits| {
-            (1..=4).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_digit())
-        })
-    };
-    let parts: Vec<&str> = name.split('.').collect();
-    let named = match parts[..] {
-        [gpu, memory] => number(gpu, "g") && number(memory, "gb"),
-        [compute, gpu, memory] => number(compute, "c") && number(gpu, "g") && number(memory, "gb"),
-        _ => false,
-    };
-    let plain = |text: &str| {
-        !text.is_empty()
-            && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-".contains(&byte))
-    };
-    named && attributes.is_none_or(plain)
+    ProfileName::parse(text).is_some_and(|name| name.to_string() == text)
 }
 
 impl MigRule {
@@ -262,10 +247,29 @@ mod tests {
 
     #[test]
     fn profiles_are_known_by_their_form() {
-        for good in ["1g.5gb", "1g.5gb+me", "7g.80gb", "1c.3g.20gb", "1g.12gb+me.all", "2g.35gb"] {
+        for good in [
+            "1g.5gb",
+            "1g.5gb+me",
+            "7g.80gb",
+            "1c.3g.20gb",
+            "1g.12gb+me.all",
+            "1g.24gb-me",
+            "2g.35gb",
+        ] {
             assert!(is_profile(good), "{good}");
         }
-        for bad in ["1g", "g.5gb", "1g.5", "1g.5gb+", "1.5gb", "3g.20GB", "1g.5gb.x", "", "+me"] {
+        for bad in [
+            "1g",
+            "g.5gb",
+            "1g.5",
+            "1g.5gb+",
+            "1.5gb",
+            "3g.20GB",
+            "1g.5gb.x",
+            "",
+            "+me",
+            "MIG 1g.5gb",
+        ] {
             assert!(!is_profile(bad), "{bad}");
         }
     }

@@ -102,11 +102,33 @@ pub fn default_slice(order: TurnOrder, max_per_gpu: u32) -> SimDuration {
     }
 }
 
-/// A word as people write it, `0x0103F001` or decimal; nothing when it is none of 32 bits.
-pub fn parse(text: &str) -> Option<u32> {
-    let text = text.trim();
-    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"));
-    let (digits, radix) = digits.map_or((text, 10), |digits| (digits, 16));
+/// The words in a text, each once: a bare one as people write it, `0x0103F001` or decimal, or those
+/// that stand behind `RmPVMRL=`, as in `NVreg_RegistryDwords="RmPVMRL=0x01"` and in whole lines of
+/// `esxcli` or of a file of `modprobe.d`. None where nothing is a word of 32 bits.
+pub fn words(text: &str) -> Vec<u32> {
+    const KEY: &str = "rmpvmrl";
+    let lower = text.to_ascii_lowercase();
+    let mut parts = lower.split(KEY);
+    let before = parts.next().unwrap_or_default();
+    let mut words: Vec<u32> = Vec::new();
+    let mut add = |word: Option<u32>| match word {
+        Some(word) if !words.contains(&word) => words.push(word),
+        _ => {}
+    };
+    if before.len() == lower.len() {
+        add(number(before.trim()));
+    }
+    for part in parts {
+        let value = part.trim_start().strip_prefix(['=', ':']).unwrap_or_default().trim_start();
+        let end = value.find(|letter: char| !letter.is_ascii_alphanumeric() && letter != '_');
+        add(number(&value[..end.unwrap_or(value.len())]));
+    }
+    words
+}
+
+/// `0x0103F001` or decimal.
+fn number(text: &str) -> Option<u32> {
+    let (digits, radix) = text.strip_prefix("0x").map_or((text, 10), |digits| (digits, 16));
     let plain = digits.chars().all(|digit| digit.is_digit(radix));
     plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
 }
@@ -271,6 +293,30 @@ mod tests {
             (0x0018_0011, 2.604_167),
         ] {
             assert_eq!(millis(word), expected, "{word:x}");
+        }
+    }
+
+    #[test]
+    fn words_are_found_where_hosts_keep_them() {
+        for text in [
+            "0x0103F001",
+            "0X0103f001",
+            "17035265",
+            "RmPVMRL=0x0103F001",
+            "rmpvmrl = 17035265",
+            "NVreg_RegistryDwords=\"RmPVMRL=0x0103F001\"",
+            "options nvidia NVreg_RegistryDwords=\"RMLogLevel=2;RmPVMRL=0x0103F001;\"",
+            "NVreg_RegistryDwordsPerDevice=\"pci=0000:3b:00.0;RmPVMRL=0x0103F001\"",
+            "esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwords=RmPVMRL=0x0103F001\"",
+            "RegistryDwords: \"RmPVMRL=0x0103F001\"",
+        ] {
+            assert_eq!(words(text), [0x0103_F001], "{text}");
+        }
+        assert_eq!(words("RmPVMRL=0x01"), [1]);
+        assert_eq!(words("pci=0000:3b:00.0;RmPVMRL=1;pci=0000:d8:00.0;RmPVMRL=0x11"), [1, 0x11]);
+        for text in ["", "0x", "0x0103F00G", "0x10103F001", "RmPVMRL", "RmPVMRL=", "RmFoo=1", "-1"]
+        {
+            assert!(words(text).is_empty(), "{text}");
         }
     }
 

@@ -9,6 +9,7 @@ mod gpu;
 mod host;
 mod load;
 mod measured;
+pub mod names;
 mod pool;
 mod queue_policy;
 mod scenario;

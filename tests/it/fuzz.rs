@@ -13,6 +13,8 @@ use slicewise::config::{
     quoted,
 };
 use slicewise::formats::recognise;
+use slicewise::gpu::registry;
+use slicewise::spec::names::{ProfileName, find_profile, find_type, requests};
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::collections::BTreeMap;
 use std::fs;
@@ -212,7 +214,54 @@ fn parsers(folder: &Path) -> Vec<Parser> {
             assert!(quoted(&text).len() < 1_000);
         }),
     );
+    let asked = [
+        "3 x 1g.5gb",
+        "9:4,14:0",
+        "MIG 1c.3g.20gb@4",
+        "1g.24gb-me",
+        "4xnvidia_a10-4q",
+        "grid_a100-3-20c",
+    ];
+    add(
+        "requests",
+        asked.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        Box::new(move |bytes| asks(&catalogue, &String::from_utf8_lossy(bytes))),
+    );
+    let words = ["0x0103F001", "options nvidia NVreg_RegistryDwords=\"RmPVMRL=0x01;A=2\"", "17"];
+    add(
+        "registry words",
+        words.iter().map(|text| text.as_bytes().to_vec()).collect(),
+        Box::new(|bytes| {
+            let words = registry::words(&String::from_utf8_lossy(bytes));
+            assert!(words.len() <= bytes.len());
+        }),
+    );
     parsers
+}
+
+/// Reads requests as every GPU's: what is found has a name that means the same.
+fn asks(catalogue: &Catalogue, text: &str) {
+    for gpu in catalogue.gpus() {
+        let part = |name: &str| find_profile(&gpu.mig_profiles, name);
+        let kind = |name: &str| find_type(gpu, name);
+        let words: Vec<&str> = text.lines().collect();
+        let Ok(all) = requests(&words, &|name| part(name).is_some() || kind(name).is_some()) else {
+            continue;
+        };
+        for one in all {
+            assert!(text.lines().any(|line| line.contains(one.name.split(' ').next().unwrap())));
+            if let Some(found) = part(&one.name) {
+                let name = &gpu.mig_profiles[found.profile].name;
+                assert_eq!(part(name).map(|again| again.profile), Some(found.profile), "{name}");
+            }
+            if let Some(found) = kind(&one.name) {
+                assert_eq!(kind(&gpu.vgpu_types[found].name), Some(found));
+            }
+            if let Some(name) = ProfileName::parse(&one.name) {
+                assert_eq!(ProfileName::parse(&name.to_string()), Some(name));
+            }
+        }
+    }
 }
 
 fn number(name: &str) -> Option<u64> {

@@ -20,6 +20,7 @@ mod loadgen_logs;
 mod loads;
 mod mig;
 mod mps;
+mod names;
 mod open;
 mod processes;
 mod rules;

@@ -1,13 +1,14 @@
-//! Reads what is asked for: profiles by name or id, counts, named starts, compute instances.
+//! What is asked for: profiles with counts, named starts, compute instances inside.
 //!
-//! Whether it can be had is not decided here.
+//! Words are read in `spec::names`; whether it can be had is not decided here.
 
 use super::{Failure, usage};
 use crate::config::{Catalogue, nearest, quoted};
 use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, fit};
 use crate::gpu::cutting::{CARDS_MAX, Wish};
 use crate::gpu::layout::Geometry;
-use crate::spec::GpuSpec;
+use crate::spec::names::{At, Request, RequestFault, find_profile, requests};
+use crate::spec::{GpuSpec, MigProfile};
 
 /// A GPU instance that is asked for.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -15,14 +16,6 @@ pub(super) struct Asked {
     pub(super) wish: Wish,
     /// The compute slices of each compute instance in it; none for the default, one that spans it.
     pub(super) inside: Vec<u32>,
-}
-
-/// One word: how many, of which profile, from which start, which part of it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-struct Word<'a> {
-    count: u32,
-    name: &'a str,
-    start: Option<u32>,
 }
 
 /// What words ask for, in order. Compute instances of one profile share a GPU instance as long as
@@ -36,45 +29,106 @@ pub(super) fn asked(
     let most = geometry.memory_slices * CARDS_MAX;
     let mut all: Vec<Asked> = Vec::new();
     let mut seen = 0;
-    for text in words.iter().flat_map(|word| word.split(',')) {
-        let word = word(text, gpu, most)?;
-        seen += u64::from(word.count);
+    for request in read(words, gpu)? {
+        let (profile, slices) = match find_profile(&gpu.mig_profiles, &request.name) {
+            Some(part) => (part.profile, part.compute_slices),
+            None => return Err(unknown(&request.name, gpu, catalogue)),
+        };
+        let gi = &gpu.mig_profiles[profile];
+        let Place { count, start } = place(&request, gi, most, geometry.memory_slices)?;
+        seen += u64::from(count);
         if seen > u64::from(most) {
             return Err(Failure::Usage(format!(
                 "{seen} instances or more are asked for: {CARDS_MAX} GPUs of {} have {most} memory slices in all",
                 gpu.id
             )));
         }
-        let (profile, slices) = profile(word.name, gpu, catalogue)?;
-        let gi = &gpu.mig_profiles[profile];
         let kinds = compute_profiles(&geometry, gi);
-        if let Some(slices) = slices.filter(|slices| fit(&kinds, gi.compute_slices, &[*slices])) {
-            if word.start.is_some() {
-                return Err(Failure::Usage(format!(
-                    "{} names a start: only GPU instances have one\n  = help: write {}@START",
-                    quoted(text),
-                    gi.name
-                )));
-            }
-            (0..word.count)
-                .for_each(|_| join(&mut all, profile, slices, gi.compute_slices, &kinds));
+        let wish = Wish { profile, start };
+        let Some(slices) = slices else {
+            all.extend((0..count).map(|_| Asked { wish, inside: Vec::new() }));
             continue;
-        }
-        if slices.is_some() {
+        };
+        if !fit(&kinds, gi.compute_slices, &[slices]) {
             let names: Vec<String> = kinds.iter().map(|one| name_of(gi, one)).collect();
             return Err(usage(
-                format!("{} is no compute instance of {}", quoted(word.name), gi.name),
+                format!("{} is no compute instance of {}", quoted(&request.name), gi.name),
                 &names.join(", "),
-                nearest(word.name, &names),
+                nearest(&request.name, &names),
             ));
         }
-        let wish = Wish { profile, start: word.start };
-        all.extend((0..word.count).map(|_| Asked { wish, inside: Vec::new() }));
+        if start.is_some() {
+            return Err(Failure::Usage(format!(
+                "{} names a start: only GPU instances have one\n  = help: write {}@START",
+                quoted(&request.text),
+                gi.name
+            )));
+        }
+        (0..count).for_each(|_| join(&mut all, profile, slices, gi.compute_slices, &kinds));
     }
     Ok(all)
 }
 
-fn name_of(gi: &crate::spec::MigProfile, kind: &ComputeProfile) -> String {
+/// The requests that words hold.
+fn read(words: &[String], gpu: &GpuSpec) -> Result<Vec<Request>, Failure> {
+    let is_name = |name: &str| find_profile(&gpu.mig_profiles, name).is_some();
+    requests(words, &is_name).map_err(|fault| {
+        Failure::Usage(match fault {
+            RequestFault::Empty => {
+                "a profile is empty\n  = help: write one such as 1g.5gb".to_string()
+            }
+            RequestFault::TooMany(count) => format!("{count} requests are too many"),
+        })
+    })
+}
+
+/// How many of a profile, and from which start.
+struct Place {
+    count: u32,
+    start: Option<u32>,
+}
+
+/// What a request says of count and start. Behind an id a colon names a start, as nvidia-smi has it.
+/// Behind a name it is a start to nvidia-smi and a count to mig-parted: what can only be one of them
+/// is that, and what can be both is asked for again.
+fn place(request: &Request, gi: &MigProfile, most: u32, slices: u32) -> Result<Place, Failure> {
+    let text = quoted(&request.text);
+    let start_of = |start: Option<u32>| match start.filter(|start| *start < slices) {
+        Some(start) => Ok(Some(start)),
+        None => {
+            let title = format!("{text} names no memory slice as start");
+            Err(usage(title, &format!("0 to {}", slices.saturating_sub(1)), None))
+        }
+    };
+    let is_start = |number: &u32| gi.starts.contains(number);
+    let (count, start) = match &request.at {
+        At::Anywhere => (request.count, None),
+        At::Named(start) => (request.count, start_of(start.parse().ok())?),
+        At::Colon(number) if is_id(&request.name) => (request.count, start_of(Some(*number))?),
+        At::Colon(0) => (request.count, start_of(Some(0))?),
+        At::Colon(number) if request.count.is_some() => (request.count, start_of(Some(*number))?),
+        At::Colon(number) if is_start(number) => {
+            return Err(Failure::Usage(format!(
+                "{text} could be a count or a start\n  = help: write {number}x{} for a count, {}@{number} for a start",
+                gi.name, gi.name
+            )));
+        }
+        At::Colon(number) => (Some(*number), None),
+    };
+    match count.unwrap_or(1) {
+        count if (1..=most).contains(&count) => Ok(Place { count, start }),
+        count => {
+            let title = format!("{text} asks for {count} instances");
+            Err(usage(title, &format!("counts from 1 to {most}"), None))
+        }
+    }
+}
+
+fn is_id(name: &str) -> bool {
+    name.bytes().all(|byte| byte.is_ascii_digit())
+}
+
+fn name_of(gi: &MigProfile, kind: &ComputeProfile) -> String {
     crate::gpu::compute_instances::name(gi, kind.compute_slices)
 }
 
@@ -90,73 +144,6 @@ fn join(all: &mut Vec<Asked>, profile: usize, slices: u32, of: u32, kinds: &[Com
             all.push(Asked { wish: Wish { profile, start: None }, inside: vec![slices] });
         }
     }
-}
-
-/// `3g.20gb`, `7x1g.5gb`, `1g.5gb:7`, `3g.20gb@4`, `19`.
-fn word<'a>(text: &'a str, gpu: &GpuSpec, most: u32) -> Result<Word<'a>, Failure> {
-    let text = text.trim();
-    if text.is_empty() {
-        return Err(Failure::Usage(
-            "a profile is empty\n  = help: write one such as 1g.5gb".to_string(),
-        ));
-    }
-    let (rest, start) = match text.split_once('@') {
-        Some((rest, start)) => {
-            let slices = Geometry::new(&gpu.mig_profiles).memory_slices;
-            let parsed = start.parse().ok().filter(|start| *start < slices);
-            if parsed.is_none() {
-                let title = format!("{} names no memory slice as start", quoted(text));
-                return Err(usage(title, &format!("0 to {}", slices.saturating_sub(1)), None));
-            }
-            (rest, parsed)
-        }
-        None => (text, None),
-    };
-    let front = rest.split_once(['x', 'X']).filter(|(count, _)| is_digits(count));
-    let back = rest.split_once(':').map(|(name, count)| (count, name));
-    if let Some((count, name)) = back.filter(|(_, name)| is_digits(name)) {
-        return Err(Failure::Usage(format!(
-            "{} could be a count or a start\n  = help: write {}x{name} for a count, {name}@{} for a start",
-            quoted(text),
-            quoted(count).trim_matches('"'),
-            quoted(count).trim_matches('"'),
-        )));
-    }
-    let (count, name) = front.or(back).unwrap_or(("1", rest));
-    let parsed = count.parse::<u32>().ok().filter(|count| (1..=most).contains(count));
-    let Some(count) = parsed else {
-        let title = format!("{} asks for {} instances", quoted(text), quoted(count));
-        return Err(usage(title, &format!("counts from 1 to {most}"), None));
-    };
-    Ok(Word { count, name: name.trim(), start })
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-/// The profile a name or id stands for, and the compute slices if it is a compute instance's.
-fn profile(
-    name: &str,
-    gpu: &GpuSpec,
-    catalogue: &Catalogue,
-) -> Result<(usize, Option<u32>), Failure> {
-    let position = |name: &str| gpu.mig_profiles.iter().position(|one| one.name == name);
-    if let Some(found) = position(name) {
-        return Ok((found, None));
-    }
-    if let Ok(id) = name.parse::<u32>()
-        && let Some(found) = gpu.mig_profiles.iter().position(|one| one.id == id)
-    {
-        return Ok((found, None));
-    }
-    let part = name
-        .split_once("c.")
-        .and_then(|(slices, gi)| Some((slices.parse::<u32>().ok()?, position(gi)?)));
-    if let Some((slices, found)) = part {
-        return Ok((found, Some(slices)));
-    }
-    Err(unknown(name, gpu, catalogue))
 }
 
 /// What is said about a profile that the GPU does not have.
@@ -210,10 +197,18 @@ mod tests {
     fn profiles_are_asked_for_by_name_count_and_id() {
         assert_eq!(read(&["3g.20gb", "1g.5gb"]), Ok(plain(&["3g.20gb", "1g.5gb"])));
         assert_eq!(read(&["2x1g.5gb"]), Ok(plain(&["1g.5gb", "1g.5gb"])));
-        assert_eq!(read(&["1g.5gb:2"]), Ok(plain(&["1g.5gb", "1g.5gb"])));
+        assert_eq!(read(&["1g.5gb:7"]), Ok(plain(&["1g.5gb"; 7])));
+        assert_eq!(read(&["MIG 3g.20gb", "MIG", "1G.5GB"]), Ok(plain(&["3g.20gb", "1g.5gb"])));
         assert_eq!(read(&["9,14,2x19"]), Ok(plain(&["3g.20gb", "2g.10gb", "1g.5gb", "1g.5gb"])));
         assert_eq!(read(&["1g.5gb+me"]), Ok(plain(&["1g.5gb+me"])));
-        assert_eq!(read(&["3g.20gb@4"]), Ok(vec![("3g.20gb".to_string(), Some(4), vec![])]));
+        let at = |name: &str, start| (name.to_string(), Some(start), Vec::new());
+        assert_eq!(read(&["3g.20gb@4"]), Ok(vec![at("3g.20gb", 4)]));
+        // As nvidia-smi takes starts, and as layouts are listed.
+        assert_eq!(read(&["9:4,14:0"]), Ok(vec![at("3g.20gb", 4), at("2g.10gb", 0)]));
+        assert_eq!(read(&["0:3g.20gb"]), Ok(vec![at("3g.20gb", 0)]));
+        assert_eq!(read(&["3g.20gb:0"]), Ok(vec![at("3g.20gb", 0)]));
+        // No 3g starts at 2: it is a count.
+        assert_eq!(read(&["3g.20gb:2"]), Ok(plain(&["3g.20gb", "3g.20gb"])));
     }
 
     #[test]
@@ -232,10 +227,12 @@ mod tests {
             ("1g.6gb", "did you mean \"1g.5gb\"?"),
             ("3g.40gb", "did you mean \"3g.20gb\"?"),
             ("0x1g.5gb", "counts from 1 to 128"),
-            ("1g.5gb:0", "counts from 1 to 128"),
             ("99999999999x1g.5gb", "counts from 1 to 128"),
-            ("1g.5gb:", "counts from 1 to 128"),
-            ("19:0", "could be a count or a start"),
+            ("1g.5gb:", "is no GPU instance profile"),
+            ("1g.5gb:2", "could be a count or a start"),
+            ("1g.5gb:2", "write 2x1g.5gb for a count, 1g.5gb@2 for a start"),
+            ("1g.5gb:200", "counts from 1 to 128"),
+            ("19:8", "allowed: 0 to 7"),
             ("3g.20gb@9", "allowed: 0 to 7"),
             ("3g.20gb@", "names no memory slice"),
             ("1c.3g.20gb@0", "only GPU instances have one"),

@@ -8,6 +8,7 @@ use crate::cli::output;
 use crate::config::Catalogue;
 use crate::gpu::layout::{Geometry, Positioned};
 use crate::spec::GpuSpec;
+use crate::spec::names::find_profile;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
@@ -19,8 +20,8 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let mut without = Vec::new();
     for name in &arguments.without {
-        match gpu.mig_profiles.iter().position(|one| one.name == *name) {
-            Some(index) => without.push(index),
+        match find_profile(&gpu.mig_profiles, name) {
+            Some(part) => without.push(part.profile),
             None => return Err(unknown(name, gpu, catalogue)),
         }
     }

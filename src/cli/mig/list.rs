@@ -11,6 +11,7 @@ use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, name};
 use crate::gpu::cutting::{Cut, cut, rest};
 use crate::gpu::layout::{Geometry, Positioned};
 use crate::report::{Column, Grid};
+use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
 use crate::units::Bytes;
 use serde_json::{Value, json};
@@ -25,12 +26,10 @@ pub(super) fn run(
 ) -> Result<(), Failure> {
     let geometry = Geometry::new(&gpu.mig_profiles);
     if let Some(name) = &arguments.gi {
-        let found = gpu.mig_profiles.iter().find(|one| one.name == *name);
-        let found = found.or_else(|| {
-            let id = name.parse::<u32>().ok()?;
-            gpu.mig_profiles.iter().find(|one| one.id == id)
-        });
-        let Some(gi) = found else { return Err(unknown(name, gpu, catalogue)) };
+        let Some(part) = find_profile(&gpu.mig_profiles, name) else {
+            return Err(unknown(name, gpu, catalogue));
+        };
+        let gi = &gpu.mig_profiles[part.profile];
         let kinds = compute_profiles(&geometry, gi);
         return output::data(&match arguments.json {
             true => format!("{:#}\n", compute_document(gpu, gi, &kinds)),

@@ -54,8 +54,8 @@ pub(crate) struct PlaceArgs {
     /// The GPU, as `slicewise list` names it
     gpu: String,
 
-    /// GPU instances in order of creation: 3g.20gb, 7x1g.5gb or 1g.5gb:7 for seven, 9 by its id,
-    /// 3g.20gb@4 to name the start, 1c.3g.20gb for a compute instance inside
+    /// GPU instances in order of creation: 3g.20gb, 7x1g.5gb for seven, 9 by its id, 3g.20gb@4 or 9:4
+    /// to name the start, 1c.3g.20gb for a compute instance inside; as nvidia-smi prints them too
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<String>,
 

@@ -34,7 +34,8 @@ pub(crate) struct FitArgs {
     /// The GPU, as `slicewise list` names it; a100-pcie-40gbx2 for two cards
     gpu: String,
 
-    /// vGPU types, one for each VM: A100-10C, or 4xA100-10C for four alike
+    /// vGPU types, one for each VM: A100-10C, or 4xA100-10C for four alike; as hosts print them too
+    /// (NVIDIA A100-10C, grid_a100-10c)
     #[arg(value_name = "TYPE", conflicts_with_all = ["vms", "frame_buffer"])]
     #[arg(required_unless_present = "vms")]
     types: Vec<String>,

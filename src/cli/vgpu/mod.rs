@@ -36,7 +36,7 @@ pub(crate) enum VgpuCommand {
     /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
     #[command(after_help = "Examples:\n  slicewise vgpu decode 0x0103F001")]
     Decode {
-        /// The word, such as 0x0103F001
+        /// The word, such as 0x0103F001, or a setting with it: NVreg_RegistryDwords="RmPVMRL=0x01"
         word: String,
 
         /// Print JSON instead of text

@@ -4,6 +4,7 @@
 //! How the bits are read and written is in `gpu::registry`; here it is only told.
 
 use crate::cli::{Failure, output};
+use crate::config::quoted;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{self, RegistryWord, WordSlice, default_slice};
 use crate::spec::{SlicePolicy, TurnOrder};
@@ -130,11 +131,11 @@ fn commands(word: &RegistryWord, device: Option<&str>) -> Vec<(String, String)> 
             format!("NVreg_RegistryDwordsPerDevice=\"pci={address};RmPVMRL={:#010X}\"", word.word),
         ),
     };
-    let quoted = setting.replace('"', "");
+    let bare = setting.replace('"', "");
     vec![
         (
             format!("on an ESXi host, for {gpus}, then reboot"),
-            format!("esxcli system module parameters set -m nvidia -p \"{quoted}\""),
+            format!("esxcli system module parameters set -m nvidia -p \"{bare}\""),
         ),
         (
             format!("on a Linux KVM host, for {gpus}, in /etc/modprobe.d/nvidia.conf, then reboot"),
@@ -169,12 +170,23 @@ fn at_once(word: &RegistryWord) -> String {
 
 /// Runs `slicewise vgpu decode`.
 pub(super) fn decode(word: &str, json: bool) -> Result<(), Failure> {
-    let parsed = registry::parse(word).ok_or_else(|| {
-        let shown: String = word.chars().take(40).flat_map(char::escape_debug).collect();
-        Failure::Usage(format!(
-            "\"{shown}\" is no registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as 0x0103F001"
-        ))
-    })?;
+    let words = registry::words(word);
+    let parsed = match &words[..] {
+        [parsed] => *parsed,
+        [] => {
+            return Err(Failure::Usage(format!(
+                "{} is no registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as 0x0103F001 or RmPVMRL=0x0103F001",
+                quoted(word)
+            )));
+        }
+        several => {
+            let shown: Vec<String> = several.iter().map(|one| format!("{one:#010X}")).collect();
+            return Err(Failure::Usage(format!(
+                "several registry words are named\n  = allowed: one of {}",
+                shown.join(", ")
+            )));
+        }
+    };
     let decoded = registry::decode(parsed).ok_or_else(|| {
         Failure::Usage(format!(
             "{parsed:#010X} names policy {} in bits 7:4, which does not exist\n  = allowed: 0 (equal share), 1 (fixed share)",

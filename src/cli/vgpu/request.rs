@@ -1,10 +1,11 @@
 //! What `slicewise vgpu fit` is asked: cards of a GPU, and how many VMs of which type.
 //!
-//! It reads words of the command line; whether the VMs fit is not asked here.
+//! Words are read in `spec::names`; whether the VMs fit is not asked here.
 
 use super::Failure;
 use crate::config::{nearest, quoted};
 use crate::spec::GpuSpec;
+use crate::spec::names::{At, Request, RequestFault, find_type, requests};
 
 /// Most cards of a request: those of a host.
 pub(super) const CARDS_MAX: u32 = 64;
@@ -22,26 +23,10 @@ pub(super) struct Group {
 
 /// `a100-pcie-40gb`, `a100-pcie-40gbx2` or `2xa100-pcie-40gb`: the name and the number of cards.
 pub(super) fn gpu_and_cards(text: &str, known: &[&str]) -> (String, Option<u32>) {
-    if known.contains(&text) {
-        return (text.to_string(), None);
-    }
-    let (count, name) = counted(text);
-    (name.to_string(), count)
-}
-
-/// `4xA100-10C`, `A100-10Cx4` or `A100-10C`. A count too large for the type is the largest.
-fn counted(text: &str) -> (Option<u32>, &str) {
-    let number = |digits: &str| {
-        let plain = !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| digits.parse().unwrap_or(u32::MAX))
-    };
-    let is_times = |c: char| matches!(c, 'x' | 'X' | '*' | '×');
-    let before = text.split_once(is_times).and_then(|(count, name)| Some((number(count)?, name)));
-    let after =
-        || text.rsplit_once(is_times).and_then(|(name, count)| Some((number(count)?, name)));
-    match before.or_else(after) {
-        Some((count, name)) => (Some(count), name.trim()),
-        None => (None, text),
+    let is_name = |name: &str| known.iter().any(|known| known.eq_ignore_ascii_case(name));
+    match requests(&[text], &is_name).as_deref() {
+        Ok([one]) if one.at == At::Anywhere => (one.name.clone(), one.count),
+        _ => (text.to_string(), None),
     }
 }
 
@@ -49,16 +34,25 @@ fn counted(text: &str) -> (Option<u32>, &str) {
 pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<Group>, Failure> {
     let mut wrong = Vec::new();
     let mut groups = Vec::new();
-    for word in words {
-        let (count, name) = counted(word);
-        let count = count.unwrap_or(1);
+    let requests = requests(words, &|name| find_type(gpu, name).is_some());
+    let requests = requests.map_err(|fault| {
+        Failure::Usage(match fault {
+            RequestFault::Empty => format!("a vGPU type is empty\n  = allowed: {}", names(gpu)),
+            RequestFault::TooMany(count) => {
+                format!("{count} groups of VMs are too many\n  = allowed: 1 to {VMS_MAX}")
+            }
+        })
+    })?;
+    for request in requests {
+        let count = request.count.unwrap_or(1);
         if count == 0 {
-            wrong.push(format!("{} are no VMs\n  = allowed: 1 to {VMS_MAX}", quoted(word)));
+            let text = quoted(&request.text);
+            wrong.push(format!("{text} are no VMs\n  = allowed: 1 to {VMS_MAX}"));
         }
-        let known = gpu.vgpu_types.iter().position(|vgpu| vgpu.name.eq_ignore_ascii_case(name));
-        match known {
-            Some(kind) => groups.push(Group { kind, count }),
-            None => wrong.push(unknown_type(gpu, name)),
+        match (find_type(gpu, &request.name), &request.at) {
+            (Some(kind), At::Anywhere) => groups.push(Group { kind, count }),
+            (Some(kind), at) => wrong.push(placed(&request, &gpu.vgpu_types[kind].name, at)),
+            (None, _) => wrong.push(unknown_type(gpu, &request.name)),
         }
         // A long list of mistakes tells no more than a short one.
         if wrong.len() == 10 {
@@ -73,16 +67,29 @@ pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<Group>, Fail
     if wrong.is_empty() { Ok(groups) } else { Err(Failure::Usage(wrong.join("\n\nerror: "))) }
 }
 
-fn unknown_type(gpu: &GpuSpec, name: &str) -> String {
+/// A type with a place, or with what could be one.
+fn placed(request: &Request, name: &str, at: &At) -> String {
+    let text = quoted(&request.text);
+    match at {
+        At::Colon(count) => format!(
+            "{text} could be a count or a placement id\n  = allowed: TYPE or COUNTxTYPE\n  = help: write {count}x{name} for a count; the driver chooses the ids"
+        ),
+        _ => format!(
+            "{text} names a placement id, which the driver chooses\n  = allowed: TYPE or COUNTxTYPE\n  = help: write {name}"
+        ),
+    }
+}
+
+fn names(gpu: &GpuSpec) -> String {
     let names: Vec<&str> = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str()).collect();
-    let help = nearest(name, &names)
+    names.join(", ")
+}
+
+fn unknown_type(gpu: &GpuSpec, name: &str) -> String {
+    let known = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
+    let help = nearest(name, known)
         .map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
-    format!(
-        "unknown vGPU type {} of {}\n  = allowed: {}{help}",
-        quoted(name),
-        gpu.id,
-        names.join(", ")
-    )
+    format!("unknown vGPU type {} of {}\n  = allowed: {}{help}", quoted(name), gpu.id, names(gpu))
 }
 
 #[cfg(test)]
@@ -95,18 +102,44 @@ mod tests {
         LazyLock::new(|| Catalogue::load(None).unwrap_or_else(|error| panic!("{error}")));
 
     #[test]
-    fn counts_stand_before_or_after_a_name() {
-        assert_eq!(counted("4xA100-10C"), (Some(4), "A100-10C"));
-        assert_eq!(counted("A100-10Cx4"), (Some(4), "A100-10C"));
-        assert_eq!(counted("4×A100-10C"), (Some(4), "A100-10C"));
-        assert_eq!(counted("A100-10C"), (None, "A100-10C"));
-        assert_eq!(counted("99999999999xT4-4C"), (Some(u32::MAX), "T4-4C"));
-        // Names of GPUs have an x of their own.
-        assert_eq!(counted("v100-sxm2-16gb"), (None, "v100-sxm2-16gb"));
-        assert_eq!(counted("rtx-pro-6000-blackwell"), (None, "rtx-pro-6000-blackwell"));
-        assert_eq!(gpu_and_cards("a30x2", &["a30"]), ("a30".to_string(), Some(2)));
-        assert_eq!(gpu_and_cards("a30", &["a30"]), ("a30".to_string(), None));
-        assert_eq!(counted("x"), (None, "x"));
+    fn a_number_of_cards_stands_before_or_behind_a_gpu() {
+        let read = |text: &str| {
+            let known = ["a30", "v100-sxm2-16gb", "rtx-pro-6000-blackwell"];
+            gpu_and_cards(text, &known)
+        };
+        for (text, name, cards) in [
+            ("a30x2", "a30", Some(2)),
+            ("2xa30", "a30", Some(2)),
+            ("a30", "a30", None),
+            // Names of GPUs have an x of their own.
+            ("v100-sxm2-16gb", "v100-sxm2-16gb", None),
+            ("rtx-pro-6000-blackwell", "rtx-pro-6000-blackwell", None),
+            ("rtx-6000-pro", "rtx-6000-pro", None),
+            ("NVIDIA A30", "NVIDIA A30", None),
+        ] {
+            assert_eq!(read(text), (name.to_string(), cards), "{text}");
+        }
+    }
+
+    #[test]
+    fn types_are_read_as_hosts_print_them() {
+        let gpu = CATALOGUE.gpu("a30").expect("a GPU of the catalogue");
+        for text in [
+            "A30-4C",
+            "a30-4c",
+            "NVIDIA A30-4C",
+            "GRID A30-4C",
+            "grid_a30-4c",
+            "nvidia_a30-4c",
+            "nvidia.com/GRID_A30-4C",
+        ] {
+            let found = groups(gpu, &[text.to_string()]).unwrap_or_else(|_| panic!("{text}"));
+            assert_eq!(gpu.vgpu_types[found[0].kind].name, "A30-4C", "{text}");
+        }
+        let words = ["3", "x", "A30-4C,", "NVIDIA", "A30-1-6C"].map(str::to_string);
+        let found = groups(gpu, &words).unwrap_or_else(|_| panic!("{words:?}"));
+        let counts: Vec<u32> = found.iter().map(|group| group.count).collect();
+        assert_eq!(counts, [3, 1]);
     }
 
     proptest::proptest! {
@@ -122,7 +155,7 @@ mod tests {
             match groups(gpu, &words) {
                 Ok(groups) => {
                     let vms: u32 = groups.iter().map(|group| group.count).sum();
-                    assert!(vms <= VMS_MAX && groups.len() == words.len());
+                    assert!(vms <= VMS_MAX);
                 }
                 Err(Failure::Usage(message)) => assert!(message.contains("allowed: "), "{message}"),
                 Err(_) => panic!("a word is no file"),

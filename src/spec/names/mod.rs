@@ -1,0 +1,14 @@
+//! The one parser of names and requests: GPU instances, compute instances, vGPU types, how many and
+//! where.
+//!
+//! It reads what nvidia-smi, mig-parted, Kubernetes, vSphere, KVM hosts and this program print.
+//! Command lines, scenario files, imports and exports all ask here. Whether a thing that is named can
+//! be had is `gpu`'s affair, and what is said of a wrong name is its asker's.
+
+mod profile;
+mod request;
+mod vgpu;
+
+pub use profile::{Part, ProfileName, find_profile};
+pub use request::{At, Request, RequestFault, requests};
+pub use vgpu::{Series, find_type, is_host_number};
