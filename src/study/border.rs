@@ -105,6 +105,9 @@ const FULL_OVER_STAGE: f64 = 4.0;
 /// A step away from a rate is at most this part of it: a step of the grid.
 const REACH: f64 = 0.19;
 
+/// The first step from a rate whose next neighbours in a scan four times as fine are INVALID.
+const FINEST_STEP: f64 = 0.01;
+
 /// The lower border need not be known more finely.
 const LOWER_PRECISION: f64 = 0.01;
 
@@ -164,7 +167,10 @@ fn everywhere(prober: &mut Prober<'_>, precision: f64) -> Limit {
             continue;
         };
         tried.push(key(&scan, region));
-        let found = upper(prober, &scan, region, precision);
+        let mut found = upper(prober, &scan, region, precision);
+        if found.valid.is_none() && !prober.is_spent() {
+            found = patiently(prober, &scan, region, precision);
+        }
         let by_scan = scan.valid_in(region).next_back();
         if let Some(rate) = found.valid {
             limit = Limit { rate, is_confirmed: true, ..limit };
@@ -227,6 +233,47 @@ fn upper(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f64) -
 /// Whether short runs of this stage are much shorter than those of full length.
 fn is_worth(prober: &Prober<'_>, rate: f64, stage: u32) -> bool {
     FULL_OVER_STAGE * prober.part(rate, stage) <= 1.0
+}
+
+/// The upper border of a region in which following one rate found nothing: all rates between those of
+/// the grid are looked at by longer and longer runs, until they are plainly INVALID or of full length.
+fn patiently(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f64) -> Bracket {
+    /// Late queries come in bursts, so that their number scatters more than that of single ones.
+    const DEVIATIONS: f64 = 6.0;
+    let mut rates = Prober::between(scan, region);
+    let highest = scan.looks[scan.looks.len() - 1].rate;
+    let mut stage = 1;
+    while rates.first().is_some_and(|rate| is_worth(prober, *rate, stage)) {
+        let mut left = Vec::new();
+        for rate in rates {
+            let most = 1.0 + DEVIATIONS * prober.late_noise(rate, stage);
+            match prober.look(rate, stage) {
+                Some(look) if look.says == Says::Valid || look.late < most => left.push(rate),
+                Some(_) => {}
+                None => return Bracket::default(),
+            }
+        }
+        rates = left;
+        stage += 1;
+    }
+    for near in rates.into_iter().rev() {
+        match prober.is_valid(near, Length::Full) {
+            Some(true) => {
+                let bounds = [near, highest.max(near) * (1.0 + REACH)];
+                let step = precision.max(FINEST_STEP);
+                return bracket(
+                    prober,
+                    Start { near, step, bounds },
+                    precision,
+                    Side::Upper,
+                    Length::Full,
+                );
+            }
+            Some(false) => {}
+            None => return Bracket::default(),
+        }
+    }
+    Bracket::default()
 }
 
 /// In a region that is nearly VALID: a rate between those of the grid that is VALID, or nearest to it.

@@ -239,12 +239,17 @@ pub fn capacities(
             std::iter::once(first).chain(rest).collect()
         })
         .collect();
+    // The first search that found a rate speaks for all; where none did, the first.
+    let shown = |system: usize| {
+        let found = limits[system].iter().find(|limit| limit.rate > 0.0);
+        found.unwrap_or(&limits[system][0])
+    };
     let between: Vec<Between> = plan
         .systems
         .par_iter()
         .enumerate()
         .map(|(index, system)| {
-            let own = &limits[index][0];
+            let own = shown(index);
             let found = bugs.caught(index, || between_inputs(system, plan.search, own, stop));
             step(&system.name);
             found.unwrap_or(Between { ends: None, open: Vec::new() })
@@ -257,7 +262,7 @@ pub fn capacities(
         .map(|(index, system)| {
             let curve = match system.with_curve {
                 true if !stop() => {
-                    bugs.caught(index, || curve(&system.experiment, &limits[index][0], stop))
+                    bugs.caught(index, || curve(&system.experiment, shown(index), stop))
                 }
                 _ => None,
             };
@@ -277,13 +282,17 @@ pub fn capacities(
         }
         add_facts(&system.experiment, &mut leans_on);
         let rates = rates_of(index);
+        // A search that finds no rate is told, and is no rate of 0 to take a mean with.
+        let found: Vec<f64> = rates.iter().copied().filter(|rate| *rate > 0.0).collect();
+        let known = if found.is_empty() { &rates } else { &found };
         let ratio_to = |bare: Option<usize>| {
             let pairs = rates.iter().zip(rates_of(bare?));
             let ratios = pairs.map(|(rate, bare)| rate / bare);
-            let ratios: Vec<f64> = ratios.filter(|ratio| ratio.is_finite()).collect();
+            let is_known = |ratio: &f64| ratio.is_finite() && (*ratio > 0.0 || found.is_empty());
+            let ratios: Vec<f64> = ratios.filter(is_known).collect();
             Some(student_95(&ratios)?.of_searches(plan.search.precision))
         };
-        let capacity_per_s = student_95(&rates).expect("at least one replication");
+        let capacity_per_s = student_95(known).expect("at least one replication");
         let vms = &system.experiment.vms;
         let cards: BTreeSet<_> =
             vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
@@ -299,13 +308,16 @@ pub fn capacities(
                 .map(|ends| ends.map(|part| part * capacity_per_s.mean)),
             ratio_to_bare_metal: ratio_to(system.bare_metal),
             ratio_to_whole_cards: ratio_to(system.whole_cards),
-            limited_by: limits[index][0].failed.clone(),
+            limited_by: shown(index).failed.clone(),
             target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
-            lowest_valid_per_s: limits[index][0].lowest,
+            lowest_valid_per_s: shown(index).lowest,
             is_open: limits[index].iter().any(|limit| limit.is_open),
-            is_confirmed: limits[index].iter().all(|limit| limit.is_confirmed),
+            is_confirmed: limits[index]
+                .iter()
+                .filter(|limit| limit.rate > 0.0 || found.is_empty())
+                .all(|limit| limit.is_confirmed),
             ended: limits[index].iter().map(|limit| limit.ended).max().unwrap_or(Ended::Complete),
-            looked: limits[index][0].looked.clone(),
+            looked: shown(index).looked.clone(),
             said: said::of_all(&system.experiment, &limits[index]),
             curve,
         });

@@ -259,6 +259,13 @@ impl<'a> Prober<'a> {
         fewest.fold(f64::INFINITY, f64::min).max(1.0).sqrt().recip()
     }
 
+    /// The relative noise of the number of queries that may be late in such a run, were they alone.
+    pub(super) fn late_noise(&self, rate: f64, stage: u32) -> f64 {
+        let allowed =
+            self.servers(rate).map(|(_, vm, _)| 1.0 - vm.load.settings.percentile / 100.0);
+        self.noise(rate, stage) / allowed.fold(1.0, f64::min).max(1e-9).sqrt()
+    }
+
     /// Whether the system is overloaded: it falls behind all the time.
     pub(super) fn is_overloaded(&mut self, rate: f64) -> Option<bool> {
         /// Behind by more than this part of the run.
@@ -283,10 +290,11 @@ impl<'a> Prober<'a> {
                 settings.min_query_count = ((settings.target_qps * span) as u64).max(1);
                 settings.min_duration = SimDuration::ZERO;
             } else {
-                // They load the cards for as long as the Server VMs may take.
-                settings.min_duration =
-                    settings.min_duration.min(SimDuration::from_secs_f64(4.0 * span));
+                // They load the cards for as long as the Server VMs may take, who do not wait for them.
+                let most = SimDuration::from_secs_f64(4.0 * span);
+                settings.min_duration = settings.min_duration.min(most);
                 settings.min_query_count = 1;
+                vm.power_off = Some(SimTime::ZERO + most);
             }
         }
         (self.tell)(rate);

@@ -9,16 +9,17 @@ use crate::spec::{BatchRule, Experiment, VmSpec};
 /// What a reader must know of the borders that were found, one for each replication, in sentences
 /// without a full stop.
 pub(super) fn of_all(experiment: &Experiment, limits: &[Limit]) -> Vec<String> {
-    let [first, others @ ..] = limits else { return Vec::new() };
-    let mut said = about(experiment, first);
-    if first.ended == Ended::Complete {
-        said.extend(others.iter().find_map(early));
+    let found = limits.iter().find(|limit| limit.rate > 0.0);
+    let Some(shown) = found.or(limits.first()) else { return Vec::new() };
+    let mut said = about(experiment, shown);
+    if shown.ended == Ended::Complete {
+        said.extend(limits.iter().find_map(early));
     }
-    let without = others.iter().filter(|other| other.rate == 0.0).count();
-    if first.rate > 0.0 && without > 0 {
+    let without = limits.iter().filter(|limit| limit.rate == 0.0).count();
+    if shown.rate > 0.0 && without > 0 {
         said.push(format!(
-            "in {without} of {} searches with other random numbers no rate is VALID: the VALID rates are too few to count on",
-            others.len()
+            "in {without} of {} searches, each with other random numbers, no rate is VALID, and the capacity is that of the others: the VALID rates are too few to count on",
+            limits.len()
         ));
     }
     said

@@ -15,6 +15,9 @@ const RATIO: f64 = 1.02;
 const FINE: usize = 4;
 const COARSE: usize = 10;
 
+/// Runs of the least are as short as looks; before those of the most come some that are shorter.
+const COUNTS: &[u64] = &[500, 500, 6_000];
+
 /// Every rate from the lowest to the highest, and whether it is VALID.
 fn every_rate(experiment: &Experiment, [low, high]: [f64; 2]) -> Vec<(f64, bool)> {
     let asked = study::asked_per_s(experiment);
@@ -26,20 +29,22 @@ fn every_rate(experiment: &Experiment, [low, high]: [f64; 2]) -> Vec<(f64, bool)
 /// A small random system: one VM, a rule for batches, a timeout or none, a bound.
 fn system() -> impl Strategy<Value = Experiment> {
     let server = (1..=12_u32, any::<bool>(), prop::option::of(1..150_u64), 1..=2_u32);
-    let load = (1..=9_u64, 8..120_u64, any::<bool>(), 1..4_u64);
-    (server, load).prop_map(|((batch, full, timeout, slots), (work, bound, poisson, seed))| {
-        let mut experiment = queue(1, 100.0, millis(work), SizeDistribution::Fixed, 5);
-        experiment.seed = seed;
-        let vm = &mut experiment.vms[0];
-        vm.server.batch_max = batch;
-        (vm.server.slots, vm.server.streams) = (slots, slots);
-        vm.server.batch_rule = if full { BatchRule::Full } else { BatchRule::Available };
-        vm.server.timeout = timeout.map(millis);
-        vm.load.arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Constant };
-        vm.load.settings.target_latency = millis(bound);
-        vm.load.settings.min_query_count = 500;
-        experiment
-    })
+    let load = (1..=9_u64, 8..120_u64, any::<bool>(), 1..4_u64, prop::sample::select(COUNTS));
+    (server, load).prop_map(
+        |((batch, full, timeout, slots), (work, bound, poisson, seed, count))| {
+            let mut experiment = queue(1, 100.0, millis(work), SizeDistribution::Fixed, 5);
+            experiment.seed = seed;
+            let vm = &mut experiment.vms[0];
+            vm.server.batch_max = batch;
+            (vm.server.slots, vm.server.streams) = (slots, slots);
+            vm.server.batch_rule = if full { BatchRule::Full } else { BatchRule::Available };
+            vm.server.timeout = timeout.map(millis);
+            vm.load.arrivals = if poisson { Arrivals::Poisson } else { Arrivals::Constant };
+            vm.load.settings.target_latency = millis(bound);
+            vm.load.settings.min_query_count = count;
+            experiment
+        },
+    )
 }
 
 /// VALID rates of the twin side by side, above what was found, that the search ought to have seen.

@@ -298,7 +298,7 @@ load = { scenario = "server", target_qps = 20, min_duration = "20 s", min_query_
 }
 
 /// All VMs take turns on one card.
-fn share_in_turns(experiment: &mut Experiment, policy: SlicePolicy) {
+pub(crate) fn share_in_turns(experiment: &mut Experiment, policy: SlicePolicy) {
     let turns = read(&format!(
         r#"
 title = "Turns"
@@ -399,4 +399,41 @@ fn a_bug_in_one_system_is_not_the_end_of_the_others() {
     assert_eq!(found.systems[0].capacity_per_s, found.systems[1].capacity_per_s);
     assert_eq!(found.systems[1].ratio_to_bare_metal, None);
     assert!(found.skipped[0].starts_with("broken: a bug in slicewise"), "{:?}", found.skipped);
+}
+
+/// Batches of 8 of 9 + b ms behind a timeout beyond the bound: VALID in a narrow range, near which no
+/// short run is sure. An oracle apart from this code (a heap and a loop) has 0.70 to 0.73 % of the
+/// queries late at 365 to 375/s under 52 ms, where 1 % is allowed, and at least 1.04 % under 50.5 ms.
+#[test]
+fn a_narrow_range_is_found_under_every_bound() {
+    let of = |bound: f64| {
+        let mut experiment = queue(1, 100.0, millis(10), SizeDistribution::Fixed, 60);
+        let vm = &mut experiment.vms[0];
+        for service in vm.workload.service.values_mut() {
+            let times = [1, 2, 4, 8].map(|batch| (batch, millis(9 + u64::from(batch))));
+            service.work = fact(WorkTable::new(times.to_vec()).unwrap());
+        }
+        vm.server.batch_max = 8;
+        vm.server.batch_rule = BatchRule::Full;
+        vm.server.timeout = Some(millis(200));
+        vm.server.timeout_from = TimeoutFrom::Oldest;
+        vm.load.settings.target_latency = SimDuration::from_secs_f64(bound / 1e3);
+        vm.load.settings.min_query_count = 10_000;
+        experiment
+    };
+    let found: Vec<f64> =
+        [51.5, 52.0, 52.2, 52.4, 53.0].map(|bound| study::limit(&of(bound), SEARCH).rate).into();
+    // A longer bound can only allow more; other random numbers than the oracle's, so a wide gate.
+    assert!(found.iter().all(|rate| (355.0..405.0).contains(rate)), "{found:?}");
+    // Of several searches one that finds nothing is no rate of 0 to take a mean with.
+    let mut several = plan(System {
+        name: "narrow".to_string(),
+        experiment: of(51.0),
+        bare_metal: None,
+        whole_cards: None,
+        with_curve: false,
+    });
+    several.replications = 6;
+    let system = study::capacities(&several, &|_, _, _| {}, &|| false).systems.remove(0);
+    assert!(system.capacity_per_s.mean > 340.0, "{system:?}");
 }
