@@ -75,7 +75,12 @@ fn platform(experiment: &Experiment) -> u64 {
 fn loadgen(experiment: &Experiment) -> LoadGen {
     let vm = &experiment.vms[0];
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
-    LoadGen::new(vm, &streams, Some(vm.load.settings.round.schedule_seed))
+    LoadGen::new(
+        vm,
+        vm.load.settings.min_duration,
+        &streams,
+        Some(vm.load.settings.round.schedule_seed),
+    )
 }
 
 /// The bare-metal BERT-99 Server run of the reference scenario: 4 723 166 queries.

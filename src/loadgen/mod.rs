@@ -70,9 +70,14 @@ enum Source {
 }
 
 impl LoadGen {
-    /// The load of `vm`. `schedule` is the seed of its arrivals, when it is not to come from the
-    /// VM's own stream: the round's, to replay a published schedule.
-    pub fn new(vm: &VmSpec, streams: &RandomStreams, schedule: Option<u64>) -> Self {
+    /// The load of `vm`, for `span` at least. `schedule` is the seed of its arrivals, when it is not to
+    /// come from the VM's own stream: the round's, to replay a published schedule.
+    pub fn new(
+        vm: &VmSpec,
+        span: SimDuration,
+        streams: &RandomStreams,
+        schedule: Option<u64>,
+    ) -> Self {
         let (load, settings) = (&vm.load, &vm.load.settings);
         let mut sizes =
             Sizes::new(vm.workload.sizes.value, streams.stream(&format!("sizes/{}", vm.name)));
@@ -87,11 +92,9 @@ impl LoadGen {
                 Source::Queries { samples: u64::from(samples), open: 0 }
             }
             TestScenario::Offline => {
-                let samples = offline_samples(
-                    settings.target_qps,
-                    settings.min_duration,
-                    settings.min_query_count,
-                );
+                let of =
+                    |span| offline_samples(settings.target_qps, span, settings.min_query_count);
+                let samples = of(span).min(QUERY_LIMIT).max(of(settings.min_duration));
                 // One call holds all samples: a guest that sorts its calls shows it here alone.
                 Source::AtOnce {
                     samples,
@@ -116,7 +119,7 @@ impl LoadGen {
             start: vm.power_on,
             stop: vm.power_off.unwrap_or(SimTime::from_nanos(u64::MAX)),
             is_over: false,
-            min_duration: settings.min_duration,
+            min_duration: span,
             samples_min: settings.min_query_count * u64::from(load.scenario.samples_per_query()),
             made: 0,
             newest_due: vm.power_on,

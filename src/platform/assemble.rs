@@ -15,7 +15,7 @@ use crate::record::Recorder;
 use crate::spec::{
     CardSpec, Experiment, GpuId, GpuSpec, InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
 };
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -39,8 +39,9 @@ impl<'a> Platform<'a> {
         };
         let mut cards: Vec<Vec<(InstanceSpec, Vec<Client>)>> =
             experiment.cards.iter().map(whole).collect();
-        let guests = experiment.vms.iter().enumerate();
-        platform.guests = guests.map(|(index, vm)| guest(experiment, index, vm)).collect();
+        let guests = experiment.vms.iter().zip(experiment.load_spans()).enumerate();
+        platform.guests =
+            guests.map(|(index, (vm, span))| guest(experiment, index, vm, span)).collect();
         for pool in experiment.server_pools() {
             let vm = &experiment.vms[usize::from(pool.vms[0].0)];
             let first_server = platform.servers.len() as u16;
@@ -154,14 +155,14 @@ impl<'a> Platform<'a> {
     }
 }
 
-fn guest(experiment: &Experiment, index: usize, vm: &VmSpec) -> Guest {
+fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
     // A second guest would see the very same arrivals, so only the first replays.
     let replays = experiment.seed == 0 && experiment.replication == 0 && index == 0;
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
-        loadgen: LoadGen::new(vm, &streams, schedule),
+        loadgen: LoadGen::new(vm, span, &streams, schedule),
         recorder: Recorder::new(
             vm.load.settings.target_latency,
             vm.load.scenario.samples_per_query(),

@@ -6,6 +6,7 @@ use super::{Event, Outcome, Platform, VmOutcome};
 use crate::engine::{self, Ending, EventList};
 use crate::record::Recorder;
 use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
+use crate::units::SimDuration;
 
 /// How much may still be simulated, in events and answered samples together; and who may say stop.
 #[derive(Clone)]
@@ -68,9 +69,11 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
     /// How many events between two looks.
     const STRIDE: u64 = 20_000;
     let mut watched = Run::of(experiment);
+    let spans = experiment.load_spans();
     while watched.go(STRIDE, meter) == Ending::EventLimit {
-        let mut vms = watched.platform.guests.iter().zip(&experiment.vms);
-        if let Some(lost) = vms.position(|(guest, vm)| is_lost(vm, &guest.recorder)) {
+        let mut vms = watched.platform.guests.iter().zip(&experiment.vms).zip(&spans);
+        let lost = vms.position(|((guest, vm), span)| is_lost(vm, *span, &guest.recorder));
+        if let Some(lost) = lost {
             return Watched::Lost(VmId(lost as u16));
         }
         if meter.is_spent() {
@@ -130,14 +133,13 @@ impl<'a> Run<'a> {
 
 /// Whether a Server run that has come so far can only be INVALID. It counts the queries that were
 /// late and those that wait beyond the bound, and allows as many as the longest run may have.
-fn is_lost(vm: &VmSpec, recorder: &Recorder) -> bool {
+fn is_lost(vm: &VmSpec, span: SimDuration, recorder: &Recorder) -> bool {
     let settings = &vm.load.settings;
     if vm.load.scenario != TestScenario::Server {
         return false;
     }
     let rate = settings.target_qps;
-    let expected =
-        (rate * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
+    let expected = (rate * span.as_secs_f64()).max(settings.min_query_count as f64);
     // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not.
     let most = match vm.load.arrivals {
         Arrivals::Bursty(_) => 2.0 * expected,

@@ -17,6 +17,7 @@ mod server;
 mod sharing;
 mod slicing;
 mod sweep;
+mod together;
 mod vgpu;
 mod workload;
 

@@ -110,26 +110,27 @@ pub fn has_rate(scenario: TestScenario) -> bool {
 
 /// The least that a run will make, known without simulating any of it.
 pub fn queries_at_least(experiment: &Experiment) -> f64 {
-    let of = |vm: &crate::spec::VmSpec| {
+    let of = |(vm, span): (&crate::spec::VmSpec, SimDuration)| {
         let settings = &vm.load.settings;
         let asked = match has_rate(vm.load.scenario) {
-            true => settings.target_qps * settings.min_duration.as_secs_f64(),
+            true => settings.target_qps * span.as_secs_f64(),
             false => 0.0,
         };
         let samples = f64::from(vm.load.scenario.samples_per_query());
         asked.max(settings.min_query_count as f64 * samples)
     };
-    experiment.vms.iter().map(of).sum()
+    experiment.vms.iter().zip(experiment.load_spans()).map(of).sum()
 }
 
 /// Simulates the first `part` of a run (above 0, at most 1), and says what the whole will be.
 pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
     let outcome = simulate(&shortened(experiment, part));
     let made: u64 = outcome.vms.iter().map(|vm| vm.recorder.latencies().count()).sum();
-    let ends = experiment.vms.iter().zip(&outcome.vms).map(|(vm, of)| {
+    let spans = experiment.load_spans();
+    let ends = experiment.vms.iter().zip(&outcome.vms).zip(spans).map(|((vm, of), span)| {
         let settings = &vm.load.settings;
         let taken = of.recorder.last_completion().saturating_since(vm.power_on).as_secs_f64();
-        let least = settings.min_duration.as_secs_f64();
+        let least = span.as_secs_f64();
         match vm.load.scenario {
             TestScenario::Server => {
                 let all = settings.min_query_count as f64 / settings.target_qps;

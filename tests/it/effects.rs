@@ -27,7 +27,8 @@ fn the_six_published_schedules_are_exact() {
         let mut experiment = queue(1, target_qps, work, SizeDistribution::Fixed, 600);
         let seed = Some(Round::ALL[0].schedule_seed);
         let schedule = |vm: &VmSpec| {
-            let mut loadgen = LoadGen::new(vm, &RandomStreams::new(0, 0), seed);
+            let mut loadgen =
+                LoadGen::new(vm, vm.load.settings.min_duration, &RandomStreams::new(0, 0), seed);
             std::iter::from_fn(move || loadgen.next_scheduled()).map(|query| query.due)
         };
         let vm = &mut experiment.vms[0];

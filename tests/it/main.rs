@@ -32,6 +32,7 @@ mod slicing;
 mod support;
 mod sweep;
 mod theory;
+mod together;
 mod triton;
 mod turn_twin;
 mod turns;

@@ -25,7 +25,7 @@ fn simulated(experiment: &Experiment) -> Vec<(u64, u64)> {
 fn queries(experiment: &Experiment) -> Vec<Query> {
     let vm = &experiment.vms[0];
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
-    let mut loadgen = LoadGen::new(vm, &streams, None);
+    let mut loadgen = LoadGen::new(vm, vm.load.settings.min_duration, &streams, None);
     std::iter::from_fn(|| loadgen.next_scheduled()).collect()
 }
 
