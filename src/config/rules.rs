@@ -26,6 +26,7 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         service_time_is_known(machine, guest, problems);
         streams_are_fed(guest, problems);
         batches_fill_in_time(guest, problems);
+        batches_were_measured(machine, guest, problems);
         rejections_have_a_load(guest, problems);
         batches_fit(machine, guest, problems);
         queries_are_countable(guest, problems);
@@ -130,6 +131,23 @@ fn batches_fill_in_time(guest: &Guest, problems: &Problems) {
     let diagnostic = Diagnostic::at(&guest.spots.batch_max, title);
     let help = "set a `timeout`, a smaller batch_max, or batch_rule = \"available\"; preset = \"triton\" is Triton by its own defaults";
     problems.warn(diagnostic.help(help));
+}
+
+/// Batches beyond what was measured have times that nobody knows: doubtful, not wrong.
+fn batches_were_measured(machine: &Machine, guest: &Guest, problems: &Problems) {
+    let (workload, gpu) = (&guest.vm.workload, &machine.gpu.spec.id);
+    let Some(service) = workload.service.get(gpu) else { return };
+    let known = service.work.value.points().last().map_or(1, |(batch, _)| *batch);
+    let most = guest.vm.server.batch_max;
+    if most > known {
+        let title = format!(
+            "batches of up to {most}, where times of \"{}\" on \"{gpu}\" are known up to {known}: beyond, the work is taken to grow with the batch",
+            workload.id
+        );
+        let diagnostic = Diagnostic::at(&guest.spots.batch_max, title);
+        let help = format!("write server.batch_max = {known} or less, or measure larger batches");
+        problems.warn(diagnostic.help(help));
+    }
 }
 
 /// What a client does whose query is rejected, and a query that loses a sample, nothing documents.

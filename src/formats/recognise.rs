@@ -45,7 +45,7 @@ kinds! {
     LOADGEN_CONF: "a configuration of LoadGen",
         "name it in a scenario's load: conf = [\"FILE\"], model = \"bert\"";
     TRITON: "a model configuration of Triton (config.pbtxt)",
-        "a scenario says the same in [vm.server]: batch_max, streams, timeout";
+        "a scenario reads it with server = { triton_config = \"config.pbtxt\" }";
     MARKUP: "HTML, SVG or XML", "name the scenario file, not its report or chart";
     SCENARIO: "a scenario", "`slicewise run FILE` simulates it";
     CALIBRATION: "a calibration file", "`slicewise calibrate FILE` makes a workload of it";

@@ -122,6 +122,14 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
         fail(Rule::Latency, reason);
     }
     if settings.rules == Rules::None {
+        // A percentile of fewer queries than lie on its far side once is none.
+        let needed = (100.0 / (100.0 - settings.percentile) - 1e-6).ceil() as u64;
+        if load.scenario == TestScenario::Server && queries < needed {
+            let percentile = settings.percentile;
+            let reason =
+                format!("{queries} of {needed} queries at least, for a percentile of {percentile}");
+            fail(Rule::MinQueries, reason);
+        }
         return verdict;
     }
     // Server is judged by its schedule, the others by what they took.

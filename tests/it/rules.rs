@@ -12,7 +12,7 @@ use slicewise::spec::{
     Round, Rules, Scenario, SizeDistribution, TestScenario, VmSpec, queries_for,
 };
 use slicewise::study;
-use slicewise::units::SimDuration;
+use slicewise::units::{SimDuration, SimTime};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -230,7 +230,7 @@ fn results_say_what_valid_means_without_rules() {
 fn without_rules_neither_length_nor_count_nor_early_stopping_fails_a_run() {
     let mut experiment = queue(1, 100.0, SimDuration::from_millis(2), SizeDistribution::Fixed, 1);
     let vm = &mut experiment.vms[0];
-    vm.power_off = Some(vm.power_on + SimDuration::from_secs(1));
+    vm.power_off = Some(vm.power_on + SimDuration::from_secs(2));
     let settings = &mut vm.load.settings;
     (settings.min_duration, settings.min_query_count) = (SimDuration::from_secs(600), 270_336);
     settings.round = Round::ALL[10];
@@ -242,6 +242,10 @@ fn without_rules_neither_length_nor_count_nor_early_stopping_fails_a_run() {
     assert_eq!(failed(&experiment), []);
     experiment.vms[0].load.settings.target_latency = SimDuration::from_micros(1999);
     assert_eq!(failed(&experiment), [Rule::Latency]);
+    // Of 50 queries or so none lies beyond the 99th percentile: that is no verdict.
+    experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(100);
+    experiment.vms[0].power_off = Some(SimTime::ZERO + SimDuration::from_millis(500));
+    assert_eq!(failed(&experiment), [Rule::MinQueries]);
 }
 
 proptest! {

@@ -101,10 +101,11 @@ fn all_series(
     figure: impl Fn(&PointSummary) -> Option<(Interval, bool)>,
 ) -> Vec<Series> {
     let per_line = (results.points.len() / results.sweep.lines.len().max(1)).max(1);
+    let order = in_order(results);
     let lines = results.sweep.lines.iter().zip(results.points.chunks(per_line)).take(LINES_MAX);
     let series = lines.map(|(name, points)| {
-        let places = points.iter().enumerate().map(|(index, point)| {
-            let (value, valid) = figure(point)?;
+        let places = order.iter().enumerate().map(|(index, at)| {
+            let (value, valid) = figure(points.get(*at)?)?;
             Some(Place { index, value, valid, marked: false })
         });
         Series { name: name.clone(), places: places.collect() }
@@ -112,9 +113,20 @@ fn all_series(
     series.collect()
 }
 
-fn along(results: &SweepResults) -> Along {
+/// The points of a line from left to right: numbers in rising order, whatever order the file has.
+fn in_order(results: &SweepResults) -> Vec<usize> {
     let points = results.sweep.points.iter().filter(|point| point.line == 0);
-    let values: Vec<_> = points.map(|point| point.x.clone()).collect();
+    let numbers: Vec<Option<f64>> = points.map(|point| point.x.number).collect();
+    let mut order: Vec<usize> = (0..numbers.len()).collect();
+    if let Some(numbers) = numbers.into_iter().collect::<Option<Vec<f64>>>() {
+        order.sort_by(|one, other| numbers[*one].total_cmp(&numbers[*other]));
+    }
+    order
+}
+
+fn along(results: &SweepResults) -> Along {
+    let points: Vec<_> = results.sweep.points.iter().filter(|point| point.line == 0).collect();
+    let values = in_order(results).into_iter().map(|at| points[at].x.clone()).collect();
     let named = results.sweep.lines.iter().any(|line| !line.is_empty());
     Along::new(results.sweep.x_label.clone(), values, named)
 }
