@@ -319,12 +319,18 @@ fn gpu_time(
 fn as_understood(name: &str, found: &latency_csv::BatchTimes) -> String {
     let (batch, ms) = largest(found);
     format!(
-        "{name} is read in {}, by its column `{}`: a batch of {batch} takes {} ms, {} samples/s",
+        "{name} is read in {}, by its column `{}`{}: a batch of {batch} takes {} ms, {} samples/s",
         found.unit,
         found.column,
+        written(found.written),
         rounded(ms),
         rounded(1e3 * f64::from(batch) / ms)
     )
+}
+
+/// How a table is written, behind a comma; nothing where it is written as usual.
+fn written(how: Option<&str>) -> String {
+    how.map_or(String::new(), |how| format!(" ({how})"))
 }
 
 fn largest(found: &latency_csv::BatchTimes) -> (u32, f64) {

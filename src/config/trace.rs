@@ -10,7 +10,7 @@ use super::reader::Reader;
 use super::settings::{RATES, is_rate};
 use super::value::Value;
 use crate::engine::fnv1a;
-use crate::formats::request_trace::{self, Columns, Request, RequestTrace};
+use crate::formats::request_trace::{self, Columns, Order, Request, RequestTrace, Unit};
 use crate::spec::{Trace, TraceArrival};
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
@@ -24,6 +24,10 @@ const SAMPLES_MAX: u64 = 5_000_000;
 const LENGTH_MAX: SimDuration = SimDuration::from_secs(366 * 86_400);
 /// Most columns that make a size.
 pub(super) const SIZE_COLUMNS_MAX: usize = 8;
+
+/// What may come first in dates such as 3/4/2025.
+pub(super) const DATE_ORDERS: [(&str, Order); 2] =
+    [("day-first", Order::DayFirst), ("month-first", Order::MonthFirst)];
 
 /// A trace with how much faster it is to be played.
 pub(super) struct Replayed {
@@ -44,7 +48,7 @@ struct Choice {
 
 /// Reads the table, and the file it names.
 pub(super) fn read(mut table: Reader<'_>) -> Option<Replayed> {
-    let named = table.need("trace", "name a CSV file of requests, such as trace = \"azure.csv\"");
+    let named = table.need("trace", "name a file of requests, such as trace = \"azure.csv\"");
     let choice = choice(&mut table);
     table.finish();
     let (named, choice) = (named?, choice?);
@@ -73,7 +77,10 @@ fn choice(table: &mut Reader<'_>) -> Option<Choice> {
         }
         Some(vec![value.text()?.to_string()])
     });
-    let columns = Columns { time: flat(time)?, size: size? };
+    let unit = table.get("time_unit").map(|value| value.choice("unit", &Unit::WORDS));
+    let order = table.get("date_order").map(|value| value.choice("order", &DATE_ORDERS));
+    let columns =
+        Columns { time: flat(time)?, size: size?, unit: flat(unit)?, order: flat(order)? };
     Some(Choice {
         columns,
         vm: flat(vm)?,
@@ -195,7 +202,7 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
         std::iter::repeat_n(arrival, request.batch as usize)
     });
     let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
-    let trace = of(name, arrivals.collect(), dropped);
+    let trace = of(name, file.understood.clone(), arrivals.collect(), dropped);
     has_a_rate(&trace, choice, named).then_some(trace)
 }
 
@@ -238,14 +245,19 @@ pub(super) fn can_deal(trace: &Trace, copies: u32) -> bool {
         })
 }
 
-fn of(name: String, arrivals: Vec<TraceArrival>, dropped: Vec<(u64, String)>) -> Trace {
+fn of(
+    name: String,
+    understood: String,
+    arrivals: Vec<TraceArrival>,
+    dropped: Vec<(u64, String)>,
+) -> Trace {
     let mut bytes = name.clone().into_bytes();
     for arrival in &arrivals {
         bytes.extend(arrival.at.as_nanos().to_le_bytes());
         bytes.extend(arrival.size.to_le_bytes());
     }
     let hash = fnv1a(&bytes);
-    Trace { name, arrivals, dropped, hash }
+    Trace { name, understood, arrivals, dropped, hash }
 }
 
 /// The index of a name that rows must have; nothing when none was asked for.
@@ -268,5 +280,6 @@ fn index_of(
 /// before VMs that are alike would.
 pub(super) fn deal(trace: &Trace, number: u32, copies: u32) -> Trace {
     let part = trace.arrivals.iter().skip(number as usize - 1).step_by(copies as usize);
-    of(trace.name.clone(), part.copied().collect(), trace.dropped.clone())
+    let dropped = trace.dropped.clone();
+    of(trace.name.clone(), trace.understood.clone(), part.copied().collect(), dropped)
 }

@@ -1,6 +1,7 @@
 //! `batch,latency_ms`: how long batches take on the GPU, one measurement a row, in any order.
 //!
-//! The column of times says its unit: `latency_us`, `time_s`, `GPU time (ms)`. Several rows of one batch
+//! The column of times says its unit: `latency_us`, `time_s`, `GPU time (ms)`. Columns are parted by commas,
+//! semicolons or tabs, and decimal commas are read where columns are not parted by them. Several rows of one batch
 //! size are repetitions. What they say about a model is not asked here.
 
 use super::rows::{Rows, time_column};
@@ -16,6 +17,8 @@ pub struct BatchTimes {
     pub column: String,
     /// The unit that its name says, in words.
     pub unit: &'static str,
+    /// How the table is written, where that is not with commas and decimal points.
+    pub written: Option<&'static str>,
     /// Columns that say nothing here, as written.
     pub passed_over: Vec<String>,
 }
@@ -96,6 +99,7 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
         rows: measured,
         column: names[time].clone(),
         unit,
+        written: rows.told(),
         passed_over: passed_over.map(|(_, name)| name.clone()).collect(),
     })
 }
@@ -198,7 +202,8 @@ mod tests {
             ("batch,throughput", "`latency_ms`"),
             ("Concurrency,Inferences/Second", "`batch`"),
         ] {
-            let faults = read(&format!("{head}\n1,2,3\n")).unwrap_err();
+            let row = vec!["1"; head.split(',').count()].join(",");
+            let faults = read(&format!("{head}\n{row}\n")).unwrap_err();
             assert!(faults[0].title.contains(told), "{head}: {}", faults[0].title);
         }
         assert!(read("[\n{\"computeMs\": 1}\n]").unwrap_err()[0].title.contains("JSON"));

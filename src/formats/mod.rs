@@ -16,6 +16,8 @@ pub mod request_trace;
 pub mod triton_config;
 pub mod trtexec;
 
+mod dates;
+mod dialect;
 mod rows;
 mod text_format;
 mod yaml;

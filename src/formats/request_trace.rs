@@ -1,18 +1,27 @@
 //! Recorded requests, one a row, by the names in the head: our own columns, the Azure LLM traces,
-//! BurstGPT, and any other file with a column of times.
+//! BurstGPT, and any other file with a column of times. JSON lines are read by their keys.
 //!
 //! | file | head |
 //! |---|---|
 //! | our own | `arrival_s`, then any of `vm`, `model`, `batch`, `service_ms`, `context_tokens`, `generated_tokens` |
 //! | Azure LLM inference traces 2023, 2024 | `TIMESTAMP,ContextTokens,GeneratedTokens` |
 //! | BurstGPT v1 to v3 | `Timestamp`, [`Session ID`, `Elapsed time`], `Model,Request tokens,Response tokens,Total tokens,Log Type` |
+//! | Mooncake, JSON lines | `timestamp` in milliseconds, `input_length`, `output_length`, `hash_ids` |
 //!
 //! Which rows are replayed, and how fast, is not decided here.
 
-use super::rows::{cell_spans, not_too_wide, time_column};
+use super::dates::{self, Day, Stamp};
+use super::dialect::Dialect;
+use super::rows::{COLUMNS_MAX, cell_spans, not_too_wide, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::suggest::{nearest, quoted};
+use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
+use serde_json::value::RawValue;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::Range;
+
+pub use super::dates::Order;
 
 /// No trace has more rows; a longer one is cut with a tool for it.
 pub const ROWS_MAX: usize = 2_000_000;
@@ -28,6 +37,40 @@ pub struct Columns {
     pub time: Option<String>,
     /// Columns whose sum is a request's work; none where it is not to be taken from the file.
     pub size: Vec<String>,
+    /// The unit of times that are numbers, where their column does not say it.
+    pub unit: Option<Unit>,
+    /// What comes first in dates such as 3/4/2025.
+    pub order: Option<Order>,
+}
+
+/// A unit of times.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[allow(missing_docs, reason = "the names say it")]
+pub enum Unit {
+    Seconds,
+    Milliseconds,
+    Microseconds,
+    Nanoseconds,
+}
+
+impl Unit {
+    /// Every unit by the word that files use.
+    pub const WORDS: [(&'static str, Unit); 4] = [
+        ("s", Unit::Seconds),
+        ("ms", Unit::Milliseconds),
+        ("us", Unit::Microseconds),
+        ("ns", Unit::Nanoseconds),
+    ];
+
+    /// In words, and its nanoseconds.
+    fn of(self) -> (&'static str, f64) {
+        match self {
+            Unit::Seconds => ("seconds", 1e9),
+            Unit::Milliseconds => ("milliseconds", 1e6),
+            Unit::Microseconds => ("microseconds", 1e3),
+            Unit::Nanoseconds => ("nanoseconds", 1.0),
+        }
+    }
 }
 
 /// One request.
@@ -58,6 +101,8 @@ pub struct RequestTrace {
     pub models: Vec<String>,
     /// Whether the rows had to be sorted.
     pub was_sorted: bool,
+    /// How its times were understood, such as "milliseconds by `timestamp_ms`".
+    pub understood: String,
 }
 
 /// Columns of times that are known, in seconds unless they hold dates.
@@ -66,43 +111,38 @@ const TIMES: [&str; 3] = ["arrival_s", "timestamp", "time_s"];
 /// Which column holds what: indices into the head.
 struct Head {
     time: usize,
-    /// Nanoseconds in a unit of the time column.
-    nanos: f64,
+    /// The time column's name, as written.
+    name: String,
+    /// The unit of times that are numbers: in words, its nanoseconds, and whether the file says it.
+    unit: (&'static str, f64, bool),
     vm: Option<usize>,
     model: Option<usize>,
     batch: Option<usize>,
     response: Option<usize>,
     size: Vec<usize>,
+    columns: usize,
 }
 
 /// Reads every row, or says what is wrong.
 pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
-    not_too_wide(text).map_err(|fault| vec![fault])?;
-    let mut reader = csv::ReaderBuilder::new()
-        .has_headers(false)
-        .flexible(true)
-        .comment(Some(b'#'))
-        .trim(csv::Trim::All)
-        .from_reader(text.as_bytes());
-    let mut record = csv::StringRecord::new();
-    let broken = |error: csv::Error| vec![Fault::at(0..0, format!("not a CSV file: {error}"))];
-    if !reader.read_record(&mut record).map_err(broken)? {
+    let mut table = Table::open(text)?;
+    let Some(names) = table.head()? else {
         let help = "the first line names the columns";
         return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
-    }
-    let head = Head::find(&record, text, columns).map_err(|fault| vec![fault])?;
-    let mut rows = Rows { head, names: Default::default(), requests: Vec::new() };
+    };
+    let head = Head::find(&names, &table, columns).map_err(|fault| vec![fault])?;
+    let mut rows = Rows::new(head, table.dialect, columns.order);
     let mut faults = Vec::new();
-    while reader.read_record(&mut record).map_err(broken)? {
+    while table.next()? {
         if rows.requests.len() == ROWS_MAX {
             let title = format!("the trace has more than {ROWS_MAX} rows");
             let help = "cut the file, for example with `head -n`";
-            return Err(vec![Fault::at(place(text, &record, None), title).help(help)]);
+            return Err(vec![Fault::at(table.place(None), title).help(help)]);
         }
-        match rows.request(&record) {
+        match rows.request(&table) {
             Ok(request) => rows.requests.push(request),
             Err((column, fault)) => {
-                faults.push(Fault { span: place(text, &record, column), ..fault });
+                faults.push(Fault { span: table.place(column), ..fault });
                 if faults.len() >= FAULTS_MAX {
                     break;
                 }
@@ -112,78 +152,300 @@ pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
     if rows.requests.is_empty() && faults.is_empty() {
         faults.push(Fault::at(0..0, "the trace has a head and no rows"));
     }
+    if faults.is_empty() {
+        faults.extend(rows.settle_dates());
+    }
     if !faults.is_empty() {
         return Err(faults);
     }
+    let understood = rows.understood(&table);
     let Rows { mut requests, names: [vms, models], .. } = rows;
     let was_sorted = !requests.is_sorted_by_key(|request| request.at);
     requests.sort_by_key(|request| request.at);
-    Ok(RequestTrace { requests, vms: in_order(vms), models: in_order(models), was_sorted })
+    let (vms, models) = (in_order(vms), in_order(models));
+    Ok(RequestTrace { requests, vms, models, was_sorted, understood })
+}
+
+/// The records of a file: of a table, or JSON lines by the keys of the first.
+struct Table<'t> {
+    text: &'t str,
+    dialect: Dialect,
+    source: Source<'t>,
+    record: csv::StringRecord,
+}
+
+enum Source<'t> {
+    Csv(Box<csv::Reader<&'t [u8]>>),
+    Json { keys: Vec<String>, rest: &'t str },
+}
+
+impl<'t> Table<'t> {
+    fn open(text: &'t str) -> Result<Self, Vec<Fault>> {
+        let data = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+        if data.starts_with('[') {
+            let help = "write one object a line: jq -c '.[]' FILE";
+            let title = "the file is one JSON list, not JSON lines";
+            return Err(vec![Fault::at(0..1, title).help(help)]);
+        }
+        let is_json = data.starts_with('{');
+        let dialect = if is_json { Dialect::of("") } else { Dialect::of(text) };
+        let source = if is_json {
+            Source::Json { keys: Vec::new(), rest: data }
+        } else {
+            not_too_wide(text, dialect.separator).map_err(|fault| vec![fault])?;
+            let mut reader = csv::ReaderBuilder::new();
+            let reader = reader
+                .delimiter(dialect.separator)
+                .has_headers(false)
+                .flexible(true)
+                .comment(Some(b'#'))
+                .trim(csv::Trim::All);
+            Source::Csv(Box::new(reader.from_reader(text.as_bytes())))
+        };
+        Ok(Self { text, dialect, source, record: csv::StringRecord::new() })
+    }
+
+    fn is_json(&self) -> bool {
+        matches!(self.source, Source::Json { .. })
+    }
+
+    /// The names of the columns; nothing where the file is empty.
+    fn head(&mut self) -> Result<Option<Vec<String>>, Vec<Fault>> {
+        if let Source::Json { keys, rest } = &mut self.source {
+            let line = rest.lines().next().unwrap_or_default();
+            let start = rest.as_ptr() as usize - self.text.as_ptr() as usize;
+            let object = object(line)
+                .map_err(|fault| vec![Fault { span: start..start + line.len(), ..fault }])?;
+            *keys = object.into_iter().map(|(key, _)| key).collect();
+            self.record.set_position(Some(position(start)));
+            return Ok(Some(keys.clone()));
+        }
+        let is_there = self.next()?;
+        Ok(is_there.then(|| self.record.iter().map(str::to_string).collect()))
+    }
+
+    /// Reads the next record; false at the end.
+    fn next(&mut self) -> Result<bool, Vec<Fault>> {
+        match &mut self.source {
+            Source::Csv(reader) => reader
+                .read_record(&mut self.record)
+                .map_err(|error| vec![Fault::at(0..0, format!("not a CSV file: {error}"))]),
+            Source::Json { keys, rest } => {
+                *rest = rest.trim_start();
+                if rest.is_empty() {
+                    return Ok(false);
+                }
+                let line = rest.lines().next().unwrap_or_default();
+                let start = rest.as_ptr() as usize - self.text.as_ptr() as usize;
+                let object = object(line)
+                    .map_err(|fault| vec![Fault { span: start..start + line.len(), ..fault }])?;
+                let mut record = csv::StringRecord::new();
+                for key in keys.iter() {
+                    let value = object.iter().rev().find(|(name, _)| name == key);
+                    record.push_field(&value.map_or(String::new(), |(_, value)| plain(value)));
+                }
+                record.set_position(Some(position(start)));
+                self.record = record;
+                *rest = &rest[line.len()..];
+                Ok(true)
+            }
+        }
+    }
+
+    /// The place of the record, or of its cell in a column; of JSON that of the line.
+    fn place(&self, column: Option<usize>) -> Range<usize> {
+        let (cells, whole) = cell_spans(self.text, &self.record, self.dialect.separator);
+        let column = column.filter(|_| !self.is_json());
+        column.and_then(|column| cells.get(column).cloned()).unwrap_or(whole)
+    }
+}
+
+fn position(byte: usize) -> csv::Position {
+    let mut position = csv::Position::new();
+    position.set_byte(byte as u64);
+    position
+}
+
+/// The members of a line's object, as they are written.
+fn object(line: &str) -> Result<Vec<(String, &RawValue)>, Fault> {
+    match serde_json::from_str(line) {
+        Ok(Members(members)) => Ok(members),
+        Err(error) => {
+            let reason = error.to_string();
+            let reason = reason.split(" at line ").next().unwrap_or_default();
+            let fault = Fault::at(0..0, format!("the line is no JSON object: {reason}"));
+            Err(fault.allowed("JSON lines: one object a line, each a request"))
+        }
+    }
+}
+
+struct Members<'t>(Vec<(String, &'t RawValue)>);
+
+impl<'t> Deserialize<'t> for Members<'t> {
+    fn deserialize<D: Deserializer<'t>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_map(MembersVisitor)
+    }
+}
+
+struct MembersVisitor;
+
+impl<'t> Visitor<'t> for MembersVisitor {
+    type Value = Members<'t>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'t>>(self, mut entries: A) -> Result<Members<'t>, A::Error> {
+        let mut members = Vec::new();
+        while let Some(member) = entries.next_entry::<String, &RawValue>()? {
+            if members.len() == COLUMNS_MAX {
+                return Err(A::Error::custom(format!("more than {COLUMNS_MAX} keys")));
+            }
+            members.push(member);
+        }
+        Ok(Members(members))
+    }
+}
+
+/// A JSON value as a cell: a string without its quotes, a number as it is; others say nothing.
+fn plain(value: &RawValue) -> String {
+    let text = value.get();
+    match text.as_bytes().first() {
+        Some(b'"') => serde_json::from_str(text).unwrap_or_default(),
+        Some(b'-' | b'0'..=b'9') => text.to_string(),
+        _ => String::new(),
+    }
 }
 
 impl Head {
-    fn find(record: &csv::StringRecord, text: &str, columns: &Columns) -> Result<Head, Fault> {
-        let names: Vec<&str> = record.iter().collect();
+    fn find(names: &[String], table: &Table<'_>, columns: &Columns) -> Result<Head, Fault> {
         let find = |wanted: &str| names.iter().position(|name| name.eq_ignore_ascii_case(wanted));
         let any = |wanted: &[&str]| wanted.iter().find_map(|name| find(name));
-        let span = place(text, record, None);
+        let span = table.place(None);
         let need = |wanted: &str| {
-            find(wanted).ok_or_else(|| {
+            let index = find(wanted).ok_or_else(|| {
                 let title = format!("the head has no column {}", quoted(wanted));
-                let fault = Fault::at(span.clone(), title).allowed(shown(&names));
-                fault.did_you_mean(nearest(wanted, &names))
-            })
+                let fault = Fault::at(span.clone(), title).allowed(shown(names));
+                fault.did_you_mean(nearest(wanted, names))
+            })?;
+            let again = names[index + 1..].iter().any(|name| name.eq_ignore_ascii_case(wanted));
+            if again {
+                let title = format!("the head names the column {} twice", quoted(wanted));
+                return Err(Fault::at(span.clone(), title).help("rename one, or drop it"));
+            }
+            Ok(index)
         };
         let time = match &columns.time {
             Some(name) => need(name)?,
-            None => any(&TIMES).ok_or_else(|| {
-                let title = "the head has no column of times";
-                let allowed = "arrival_s, TIMESTAMP (Azure), Timestamp (BurstGPT)";
-                // `timestamp_ms` is a known column in another unit, and no misspelt one.
-                let in_unit = names.iter().find_map(|name| {
-                    let (base, unit) = time_column(name);
-                    let is_time = ["arrival", "timestamp", "time"].contains(&&base[..]);
-                    Some((name, unit.filter(|_| is_time)?.0))
-                });
-                let near = names.iter().find_map(|name| nearest(name, TIMES));
-                let help = match near {
-                    _ if in_unit.is_some() => {
-                        let (name, unit) = in_unit.expect("it was looked at");
-                        format!("time_column = {} reads it, in {unit}", quoted(name))
-                    }
-                    Some(near) => format!("did you mean \"{near}\"?"),
-                    None => format!("name it: time_column = \"...\"; there are {}", shown(&names)),
-                };
-                Fault::at(span.clone(), title).allowed(allowed).help(help)
-            })?,
+            None => {
+                let known = any(&TIMES);
+                need(&names[known.ok_or_else(|| no_time(names, span.clone()))?])?
+            }
         };
-        let unit = time_column(names[time]).1;
         let size: Result<Vec<usize>, Fault> = columns.size.iter().map(|name| need(name)).collect();
+        let said = time_column(&names[time]).1.map(|(unit, ms)| (unit, ms * 1e6));
+        // Mooncake's traces, whose documentation says so.
+        let is_mooncake = table.is_json()
+            && any(&["input_length", "input_tokens"]).is_some()
+            && any(&["output_length", "output_tokens"]).is_some();
+        let known = said.or(is_mooncake.then(|| Unit::Milliseconds.of()));
+        let unit = match (known, columns.unit.map(Unit::of)) {
+            (Some(said), Some(asked)) if said.0 != asked.0 && !is_mooncake => {
+                let title = format!("`{}` says {}, and time_unit {}", names[time], said.0, asked.0);
+                return Err(Fault::at(span, title).help("drop time_unit, or rename the column"));
+            }
+            (known, asked) => asked.or(known),
+        };
+        let (word, nanos) = unit.unwrap_or(Unit::Seconds.of());
         Ok(Head {
             time,
-            nanos: unit.map_or(1e9, |(_, ms)| ms * 1e6),
+            name: names[time].clone(),
+            unit: (word, nanos, unit.is_some() || any(&["response tokens"]).is_some()),
             vm: find("vm"),
             model: find("model"),
             batch: find("batch"),
             response: find("response tokens"),
             size: size?,
+            columns: names.len(),
         })
     }
+}
+
+/// No column is known to hold times: which may.
+fn no_time(names: &[String], span: Range<usize>) -> Fault {
+    let title = "the head has no column of times";
+    let allowed = "arrival_s, TIMESTAMP (Azure), Timestamp (BurstGPT)";
+    // `timestamp_ms` and `timestamp [UTC]` are columns of times, and no misspelt ones.
+    let likely = names.iter().find_map(|name| {
+        const WORDS: [&str; 6] =
+            ["arrival", "timestamp", "time", "date", "datetime", "timegenerated"];
+        let (base, unit) = time_column(name);
+        let how = match unit {
+            Some((unit, _)) => format!(", in {unit}"),
+            None => ", as dates or seconds".to_string(),
+        };
+        base.split('_').any(|word| WORDS.contains(&word)).then_some((name, how))
+    });
+    let near = names.iter().find_map(|name| nearest(name, TIMES));
+    let help = match (likely, near) {
+        (Some((name, how)), _) => format!("time_column = {} reads it{how}", quoted(name)),
+        (None, Some(near)) => format!("did you mean \"{near}\"?"),
+        (None, None) => format!("name it: time_column = \"...\"; there are {}", shown(names)),
+    };
+    Fault::at(span, title).allowed(allowed).help(help)
 }
 
 /// The rows read so far.
 struct Rows {
     head: Head,
+    dialect: Dialect,
     /// VMs and models by name.
     names: [BTreeMap<String, u16>; 2],
     requests: Vec<Request>,
+    dates: Dates,
+}
+
+/// What the dates of the rows so far say together.
+struct Dates {
+    /// What comes first, where the scenario says it.
+    asked: Option<Order>,
+    /// The first of them: whether it says its zone.
+    has_zone: Option<bool>,
+    /// Rows whose date is two numbers and a year.
+    either: Vec<(usize, Stamp)>,
+    /// The first such date, and the place of the first row with another.
+    first: Option<(i64, i64, i64)>,
+    another: Option<Range<usize>>,
+    /// The first date that cannot begin with the day, and that cannot begin with the month.
+    month_first: Option<Range<usize>>,
+    day_first: Option<Range<usize>>,
 }
 
 /// A fault without place, and the column it is in.
 type BadCell = (Option<usize>, Fault);
 
 impl Rows {
-    fn request(&mut self, record: &csv::StringRecord) -> Result<Request, BadCell> {
+    fn new(head: Head, dialect: Dialect, asked: Option<Order>) -> Self {
+        let dates = Dates {
+            asked,
+            has_zone: None,
+            either: Vec::new(),
+            first: None,
+            another: None,
+            month_first: None,
+            day_first: None,
+        };
+        Self { head, dialect, names: Default::default(), requests: Vec::new(), dates }
+    }
+
+    fn request(&mut self, table: &Table<'_>) -> Result<Request, BadCell> {
+        let record = &table.record;
+        let excess = record.iter().skip(self.head.columns).any(|cell| !cell.is_empty());
+        if excess {
+            return Err((None, self.dialect.too_long(0..0, record.len(), self.head.columns)));
+        }
+        let dialect = self.dialect;
         let cell = |column: usize| {
             record.get(column).ok_or_else(|| {
                 let title = format!("the row has {} columns of {}", record.len(), column + 1);
@@ -192,18 +454,17 @@ impl Rows {
         };
         let number = |column: usize, most: f64, allowed: &str| {
             let text = cell(column)?;
-            let number = text.parse::<f64>().ok();
-            number.filter(|number| (0.0..=most).contains(number)).ok_or_else(|| {
+            let number = dialect.number(text);
+            let help = number.clone().err().unwrap_or_default();
+            number.ok().filter(|number| (0.0..=most).contains(number)).ok_or_else(|| {
                 let fault = Fault::at(0..0, format!("{} is no number here", quoted(text)));
-                (Some(column), fault.allowed(allowed))
+                (Some(column), fault.allowed(allowed).help(help))
             })
         };
-        let at = cell(self.head.time)?;
-        let at = instant(at, self.head.nanos).ok_or_else(|| {
-            let fault = Fault::at(0..0, format!("{} is no time", quoted(at)));
-            let allowed = "seconds such as 12.5, or a date such as 2023-11-16 18:15:46.6805900";
-            (Some(self.head.time), fault.allowed(allowed))
-        })?;
+        let text = cell(self.head.time)?;
+        let index = self.requests.len();
+        let at = self.head.instant(text, dialect, &mut self.dates, (index, table));
+        let at = at.map_err(|fault| (Some(self.head.time), fault))?;
         let batch = match self.head.batch {
             None => 1,
             Some(column) => {
@@ -243,55 +504,168 @@ impl Rows {
     }
 }
 
-/// Nanoseconds of a number of units, or of a date.
-fn instant(text: &str, nanos: f64) -> Option<i64> {
-    match text.parse::<f64>() {
-        Ok(number) => {
-            let number = number * nanos;
-            (number.abs() <= SECONDS_MAX * 1e9).then(|| number.round() as i64)
+impl Head {
+    /// Nanoseconds of a number of units, or of a date; of one whose order is not known yet, 0.
+    fn instant(
+        &self,
+        text: &str,
+        dialect: Dialect,
+        dates: &mut Dates,
+        (row, table): (usize, &Table<'_>),
+    ) -> Result<i64, Fault> {
+        let (word, nanos, is_said) = self.unit;
+        let number = dialect.number(text);
+        if let Ok(number) = number {
+            if table.is_json() && !is_said {
+                let title = format!("`{}` is a number without a unit", self.name);
+                let help = "say it: time_unit = \"ms\", or \"s\"";
+                return Err(Fault::at(0..0, title).help(help));
+            }
+            if (number * nanos).abs() <= SECONDS_MAX * 1e9 {
+                return Ok(whole_nanos(text, number, nanos));
+            }
+            let fault = Fault::at(0..0, format!("{} is no time in {word}", quoted(text)));
+            let most = format!("up to {} {word}", SECONDS_MAX * 1e9 / nanos);
+            return Err(fault.allowed(most).help(epoch_unit(number)));
         }
-        Err(_) => date(text),
+        if let Some(stamp) = dates::read(text) {
+            return dates.add(stamp, row, table, self.time);
+        }
+        let fault = Fault::at(0..0, format!("{} is no time", quoted(text)));
+        let allowed = format!(
+            "{word} such as 12.5, or a date with seconds, such as 2023-11-16 18:15:46.6805900 or 8/18/2025, 12:00:38 AM"
+        );
+        Err(fault.allowed(allowed).help(number.err().unwrap_or_default()))
     }
 }
 
-/// Nanoseconds since 1970 of `2023-11-16 18:15:46.6805900`, with `T`, `Z` or `+00:00` if they like.
-fn date(text: &str) -> Option<i64> {
-    let text = text.strip_suffix('Z').or_else(|| text.strip_suffix("+00:00")).unwrap_or(text);
-    let (day, time) = text.split_once([' ', 'T'])?;
-    let digits = |text: &str, length: usize| -> Option<i64> {
-        let plain = text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit());
-        plain.then(|| text.parse().ok()).flatten()
+/// A number of units in nanoseconds, to the nanosecond also where it counts from 1970: the whole units and
+/// the rest apart.
+fn whole_nanos(text: &str, number: f64, nanos: f64) -> i64 {
+    let (whole, rest) = text.split_once(['.', ',']).unwrap_or((text, ""));
+    let plain = rest.bytes().all(|byte| byte.is_ascii_digit()) && nanos.fract() == 0.0;
+    match whole.parse::<i64>().ok().filter(|_| plain) {
+        Some(units) => {
+            let rest = format!("0.{rest}0").parse::<f64>().unwrap_or(0.0) * nanos;
+            let rest = rest.round() as i64;
+            let sign = if text.starts_with('-') { -1 } else { 1 };
+            units.saturating_mul(nanos as i64).saturating_add(sign * rest)
+        }
+        None => (number * nanos).round() as i64,
+    }
+}
+
+/// What a number too large for its unit rather is: time since 1970 has 13 digits in milliseconds, 16 in
+/// microseconds, 19 in nanoseconds.
+fn epoch_unit(number: f64) -> String {
+    let unit = match number {
+        _ if (1e12..1e13).contains(&number) => "ms",
+        _ if (1e15..1e16).contains(&number) => "us",
+        _ if (1e18..1e19).contains(&number) => "ns",
+        _ => return "mind the unit of the times".to_string(),
     };
-    let mut day = day.split('-');
-    let (year, month, of_month) =
-        (digits(day.next()?, 4)?, digits(day.next()?, 2)?, digits(day.next()?, 2)?);
-    let (time, fraction) = time.split_once('.').unwrap_or((time, "0"));
-    let mut time = time.split(':');
-    let (hour, minute, second) =
-        (digits(time.next()?, 2)?, digits(time.next()?, 2)?, digits(time.next()?, 2)?);
-    let inside = (1970..=2200).contains(&year)
-        && (1..=12).contains(&month)
-        && (1..=31).contains(&of_month)
-        && (0..24).contains(&hour)
-        && (0..60).contains(&minute)
-        && (0..=60).contains(&second);
-    let all_digits = (1..=9).contains(&fraction.len());
-    if !inside || !all_digits || day.next().is_some() || time.next().is_some() {
-        return None;
-    }
-    let nanos = digits(fraction, fraction.len())? * 10_i64.pow(9 - fraction.len() as u32);
-    // Days since 1970 of a civil date: years begin in March, so that leap days are their last.
-    let (years, months) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
-    let days =
-        365 * years + years / 4 - years / 100 + years / 400 + (153 * months + 2) / 5 + of_month
-            - 719_469;
-    Some((((days * 24 + hour) * 60 + minute) * 60 + second) * 1_000_000_000 + nanos)
+    format!("as time since 1970 it is in another unit: time_unit = \"{unit}\"")
 }
 
-/// Where a record stands, or the cell of a column.
-fn place(text: &str, record: &csv::StringRecord, column: Option<usize>) -> std::ops::Range<usize> {
-    let (cells, whole) = cell_spans(text, record);
-    column.and_then(|column| cells.get(column).cloned()).unwrap_or(whole)
+impl Dates {
+    fn add(
+        &mut self,
+        stamp: Stamp,
+        row: usize,
+        table: &Table<'_>,
+        column: usize,
+    ) -> Result<i64, Fault> {
+        if *self.has_zone.get_or_insert(stamp.has_zone) != stamp.has_zone {
+            let (this, others) = if stamp.has_zone { ("a", "none") } else { ("no", "one") };
+            let title = format!("the time has {this} zone, and those before have {others}");
+            return Err(Fault::at(0..0, title).help("write all times with a zone, or all without"));
+        }
+        let Day::Either(first, second, year) = stamp.day else {
+            return Ok(stamp.nanos(Order::DayFirst).expect("the day is known"));
+        };
+        if let Some(order) = self.asked {
+            return stamp.nanos(order).ok_or_else(|| {
+                Fault::at(0..0, format!("{first}/{second}/{year} is no day by date_order"))
+            });
+        }
+        let place = || table.place(Some(column));
+        if *self.first.get_or_insert((first, second, year)) != (first, second, year) {
+            self.another.get_or_insert_with(place);
+        }
+        if stamp.nanos(Order::DayFirst).is_none() {
+            self.month_first.get_or_insert_with(place);
+        }
+        if stamp.nanos(Order::MonthFirst).is_none() {
+            self.day_first.get_or_insert_with(place);
+        }
+        self.either.push((row, stamp));
+        Ok(0)
+    }
+
+    /// What comes first in the dates, which one of them tells for all; nothing where it does not matter,
+    /// and a fault where it does and is not known.
+    fn order(&self) -> Result<Option<Order>, Fault> {
+        let Some((first, second, year)) = self.first else { return Ok(self.asked) };
+        match (&self.month_first, &self.day_first, &self.another) {
+            (Some(_), Some(day_first), _) => {
+                let title = "the day comes first here, and the month in other rows";
+                Err(Fault::at(day_first.clone(), title).help("write all dates alike"))
+            }
+            (Some(_), None, _) => Ok(Some(Order::MonthFirst)),
+            (None, Some(_), _) => Ok(Some(Order::DayFirst)),
+            (None, None, None) => Ok(None),
+            (None, None, Some(another)) => {
+                let title = format!(
+                    "whether day or month comes first is not known: the trace begins on {first}/{second}/{year}, and no row has a number above 12"
+                );
+                let help =
+                    "say it: date_order = \"month-first\" (8/18/2025) or \"day-first\" (18/8/2025)";
+                Err(Fault::at(another.clone(), title).help(help))
+            }
+        }
+    }
+}
+
+impl Rows {
+    /// Gives the rows their instants whose date waited for the others.
+    fn settle_dates(&mut self) -> Option<Fault> {
+        let order = match self.dates.order() {
+            Ok(order) => order.unwrap_or(Order::MonthFirst),
+            Err(fault) => return Some(fault),
+        };
+        for (row, stamp) in &self.dates.either {
+            // Where no row tells, all are of one day, and one of its readings is as good as the other.
+            let at = stamp.nanos(order).or(stamp.nanos(Order::DayFirst));
+            self.requests[*row].at = at.expect("one reading is a day");
+        }
+        None
+    }
+
+    /// How the times were understood.
+    fn understood(&self, table: &Table<'_>) -> String {
+        let name = &self.head.name;
+        let mut told = match (self.dates.has_zone, self.head.unit) {
+            (Some(_), _) => {
+                let order = match self.dates.order() {
+                    Ok(Some(Order::MonthFirst)) => ", the month first",
+                    Ok(Some(Order::DayFirst)) => ", the day first",
+                    _ => "",
+                };
+                format!("dates by `{name}`{order}")
+            }
+            (None, (word, _, true)) => format!("{word} by `{name}`"),
+            (None, (word, _, false)) => {
+                format!(
+                    "{word} by `{name}`, whose name says no unit: time_unit = \"ms\" if they are not"
+                )
+            }
+        };
+        if table.is_json() {
+            told.push_str(", JSON lines");
+        }
+        told.extend(self.dialect.told().iter().flat_map(|how| [", ", how]));
+        told
+    }
 }
 
 /// Names by their index.
@@ -303,7 +677,7 @@ fn in_order(names: BTreeMap<String, u16>) -> Vec<String> {
 }
 
 /// The names of a head for a message.
-fn shown(names: &[&str]) -> String {
+fn shown(names: &[String]) -> String {
     names.join(", ").chars().take(200).collect()
 }
 
@@ -311,17 +685,111 @@ fn shown(names: &[&str]) -> String {
 mod tests {
     use super::*;
 
+    fn at(text: &str) -> Vec<i64> {
+        let columns = Columns::default();
+        let trace = read(text, &columns).unwrap_or_else(|faults| panic!("{faults:?}"));
+        trace.requests.iter().map(|request| request.at / 1_000_000).collect()
+    }
+
+    fn told(text: &str, columns: &Columns) -> String {
+        let faults = read(text, columns).expect_err(text);
+        faults.iter().map(|fault| format!("{} {}\n", fault.title, fault.help)).collect()
+    }
+
+    /// The unit of the last resort is seconds, and that it is one is told.
     #[test]
-    fn dates_are_nanoseconds_since_1970() {
-        // `date -u -d "2023-11-16 18:15:46" +%s` gives 1700158546; 2000-03-01 is day 11017.
-        assert_eq!(date("2023-11-16 18:15:46.6805900"), Some(1_700_158_546_680_590_000));
-        assert_eq!(date("2024-05-10T00:00:00.009930+00:00"), date("2024-05-10 00:00:00.00993"));
-        assert_eq!(date("2000-03-01 00:00:00"), Some(11_017 * 86_400 * 1_000_000_000));
-        assert_eq!(date("1970-01-01 00:00:00"), Some(0));
-        for bad in
-            ["2023-13-16 00:00:00", "2023-11-16", "23-11-16 00:00:00", "2023-11-16 1:2:3", ""]
-        {
-            assert_eq!(date(bad), None, "{bad}");
+    fn the_unit_is_that_of_the_name_or_told() {
+        let of = |text: &str, unit: Option<Unit>| {
+            let columns = Columns { unit, ..Columns::default() };
+            let trace = read(text, &columns).unwrap();
+            (trace.requests[1].at, trace.understood)
+        };
+        let text = "timestamp,a\n0,1\n1500,1\n";
+        let (at, understood) = of(text, None);
+        assert!(
+            at == 1_500_000_000_000 && understood.contains("no unit: time_unit"),
+            "{understood}"
+        );
+        let (at, understood) = of(text, Some(Unit::Milliseconds));
+        assert_eq!((at, &understood[..]), (1_500_000_000, "milliseconds by `timestamp`"));
+        let said = "arrival_s;a\n0;1\n1,5;1\n";
+        let (at, understood) = of(said, None);
+        let how = "seconds by `arrival_s`, columns parted by semicolons, decimal commas";
+        assert_eq!((at, &understood[..]), (1_500_000_000, how));
+        let both = Columns { unit: Some(Unit::Milliseconds), ..Columns::default() };
+        assert!(
+            told("arrival_s\n0\n1\n", &both).contains("says seconds, and time_unit milliseconds")
+        );
+        // Time since 1970 in milliseconds.
+        let epoch = "timestamp\n1755475238941\n1755475239941\n";
+        assert!(told(epoch, &Columns::default()).contains("time_unit = \"ms\""));
+    }
+
+    #[test]
+    fn times_since_1970_are_known_to_the_nanosecond() {
+        for (text, nanos, at) in [
+            ("1755475238941", 1e6, 1_755_475_238_941_000_000),
+            ("1755475238.941250001", 1e9, 1_755_475_238_941_250_001),
+            ("1755475238,5", 1e9, 1_755_475_238_500_000_000),
+            ("-0.25", 1e9, -250_000_000),
+            ("-1.25", 1e9, -1_250_000_000),
+            ("1.5e3", 1e6, 1_500_000_000),
+            (".5", 1e9, 500_000_000),
+        ] {
+            let number = text.replace(',', ".").parse().unwrap();
+            assert_eq!(whole_nanos(text, number, nanos), at, "{text}");
         }
+    }
+
+    #[test]
+    fn json_lines_are_read_by_their_keys() {
+        let mooncake = "{\"timestamp\": 27482, \"input_length\": 6955, \"output_length\": 52, \"hash_ids\": [46, 47]}\n{\"timestamp\": 30535, \"input_length\": 6472, \"output_length\": 26, \"hash_ids\": []}\n";
+        assert_eq!(at(mooncake), [27_482, 30_535]);
+        let trace = read(mooncake, &Columns::default()).unwrap();
+        assert_eq!(trace.understood, "milliseconds by `timestamp`, JSON lines");
+        let dates = "{\"timestamp\": \"2025-08-18T00:00:38Z\"}\n\n{\"x\": 1, \"timestamp\": \"2025-08-18T00:00:40Z\"}";
+        assert_eq!(at(dates)[1] - at(dates)[0], 2_000);
+        let none = "{\"timestamp\": 1}\n{\"timestamp\": 2}\n";
+        assert!(told(none, &Columns::default()).contains("number without a unit"));
+        let seconds = Columns { unit: Some(Unit::Seconds), ..Columns::default() };
+        assert_eq!(read(none, &seconds).unwrap().requests[1].at, 2_000_000_000);
+        assert!(told("[{\"timestamp\": 1}]", &Columns::default()).contains("jq -c"));
+        assert!(told("{\"timestamp\": 1}\n{\"timestamp\"\n", &seconds).contains("no JSON object"));
+        let wide: String = (0..=COLUMNS_MAX).map(|key| format!("\"k{key}\": 1,")).collect();
+        let wide = format!("{{{wide}\"timestamp\": 1}}\n");
+        assert!(told(&wide, &seconds).contains("more than 1000 keys"));
+    }
+
+    /// One date above 12 tells for all; of one day nothing must be told; otherwise it is asked for.
+    #[test]
+    fn the_order_of_day_and_month_is_never_guessed() {
+        let of = |dates: [&str; 2], order| {
+            let [one, two] = dates.map(|date| format!("\"{date}, 12:00:00 AM\"\n"));
+            let columns = Columns { order, ..Columns::default() };
+            read(&format!("timestamp\n{one}{two}"), &columns)
+        };
+        let days = |dates, order| {
+            let trace = of(dates, order).unwrap_or_else(|faults| panic!("{faults:?}"));
+            let at = |row: usize| trace.requests[row].at / 1_000_000_000 / 86_400;
+            (at(1) - at(0), trace.understood)
+        };
+        let month = "dates by `timestamp`, the month first".to_string();
+        let day = "dates by `timestamp`, the day first".to_string();
+        assert_eq!(days(["3/4/2025", "3/13/2025"], None), (9, month.clone()));
+        assert_eq!(days(["3/4/2025", "13/4/2025"], None), (10, day.clone()));
+        assert_eq!(days(["3/4/2025", "3/4/2025"], None), (0, "dates by `timestamp`".to_string()));
+        assert_eq!(days(["3/4/2025", "3/5/2025"], Some(Order::MonthFirst)), (1, month));
+        assert_eq!(days(["3/4/2025", "3/5/2025"], Some(Order::DayFirst)), (30, day));
+        for (dates, told) in [
+            (["3/4/2025", "3/5/2025"], "date_order"),
+            (["13/4/2025", "4/13/2025"], "month in other rows"),
+        ] {
+            let faults = of(dates, None).unwrap_err();
+            let all = format!("{} {}", faults[0].title, faults[0].help);
+            assert!(all.contains(told), "{all}");
+        }
+        assert!(of(["3/4/2025", "3/13/2025"], Some(Order::DayFirst)).is_err());
+        let mixed = "timestamp\n2025-08-18T00:00:38Z\n2025-08-18 00:00:39\n";
+        assert!(told(mixed, &Columns::default()).contains("no zone, and those before have one"));
     }
 }

@@ -1,14 +1,18 @@
-//! The rows of a comma-separated file by the names in its head, each cell with its place.
+//! The rows of a table by the names in its head, each cell with its place.
 //!
-//! What a column means is said by the format that asks for it.
+//! How the table is written (separator, decimal mark) is in `dialect`; what a column means is said by
+//! the format that asks for it.
 
-use super::Fault;
+use super::dialect::Dialect;
+use super::{FAULTS_MAX, Fault};
 use std::ops::Range;
 
 /// No file has more rows: a million measurements tell nothing that ten thousand do not.
 const ROWS_MAX: usize = 1_000_000;
 /// No row has more cells.
 pub(super) const COLUMNS_MAX: usize = 1_000;
+/// Excel begins a file with it; it belongs to no name.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// No file has more cells in all: each is kept with its place, some hundred bytes.
 const CELLS_MAX: usize = 4_000_000;
 
@@ -16,6 +20,7 @@ const CELLS_MAX: usize = 4_000_000;
 pub(super) struct Rows {
     head: Vec<(String, Range<usize>)>,
     rows: Vec<Row>,
+    dialect: Dialect,
 }
 
 /// One row.
@@ -30,13 +35,16 @@ pub(super) struct Cell<'r> {
     pub(super) text: &'r str,
     pub(super) span: Range<usize>,
     pub(super) column: &'r str,
+    dialect: Dialect,
 }
 
 impl Rows {
     /// Reads the whole text. Blank lines and lines that start with `#` are passed over.
     pub(super) fn read(text: &str) -> Result<Rows, Vec<Fault>> {
-        not_too_wide(text).map_err(|fault| vec![fault])?;
+        let dialect = Dialect::of(text);
+        not_too_wide(text, dialect.separator).map_err(|fault| vec![fault])?;
         let mut reader = csv::ReaderBuilder::new()
+            .delimiter(dialect.separator)
             .has_headers(false)
             .flexible(true)
             .comment(Some(b'#'))
@@ -48,7 +56,7 @@ impl Rows {
             match reader.read_record(&mut record) {
                 Ok(true) => {
                     cells += record.len();
-                    rows.push(row(text, &record));
+                    rows.push(row(text, &record, dialect.separator));
                 }
                 Ok(false) => break,
                 Err(error) => {
@@ -72,9 +80,27 @@ impl Rows {
             let help = "the first line names the columns";
             return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
         };
-        let rows = Rows { head: head.cells, rows: rows.collect() };
-        let repeated = rows.repeated();
-        if repeated.is_empty() { Ok(rows) } else { Err(repeated) }
+        let rows = Rows { head: head.cells, rows: rows.collect(), dialect };
+        let faults = [rows.repeated(), rows.too_long()].concat();
+        if faults.is_empty() { Ok(rows) } else { Err(faults) }
+    }
+
+    /// One fault for each row with more cells than the head has names: a comma within a number or a date
+    /// moves every cell behind it. Empty cells at the end are passed over.
+    fn too_long(&self) -> Vec<Fault> {
+        let columns = self.head.len();
+        let long = self
+            .rows
+            .iter()
+            .filter(|row| row.cells.iter().skip(columns).any(|(cell, _)| !cell.trim().is_empty()));
+        long.take(FAULTS_MAX)
+            .map(|row| self.dialect.too_long(row.span.clone(), row.cells.len(), columns))
+            .collect()
+    }
+
+    /// How the table is written, where that is not with commas and decimal points.
+    pub(super) fn told(&self) -> Option<&'static str> {
+        self.dialect.told()
     }
 
     /// One fault for each column whose name stood in the head before: which one counts is not known.
@@ -130,7 +156,10 @@ impl Rows {
         let name = self.head[column].0.trim();
         let row = &self.rows[row];
         match row.cells.get(column) {
-            Some((text, span)) => Ok(Cell { text: text.trim(), span: span.clone(), column: name }),
+            Some((text, span)) => {
+                let (text, span) = (text.trim(), span.clone());
+                Ok(Cell { text, span, column: name, dialect: self.dialect })
+            }
             None => {
                 let title = format!("the row has {} columns and no `{name}`", row.cells.len());
                 Err(Fault::at(row.span.clone(), title))
@@ -176,20 +205,19 @@ pub(super) fn time_column(name: &str) -> (String, Option<(&'static str, f64)>) {
 impl Cell<'_> {
     /// A finite number that keeps a rule; `allowed` says which.
     pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Result<f64, Fault> {
-        match self.text.parse::<f64>() {
+        let shown: String = self.text.chars().take(40).collect();
+        let wrong = || Fault::at(self.span.clone(), format!("`{}` is \"{shown}\"", self.column));
+        match self.dialect.number(self.text) {
             Ok(number) if number.is_finite() && keeps(number) => Ok(number),
-            _ => {
-                let shown: String = self.text.chars().take(40).collect();
-                let title = format!("`{}` is \"{shown}\"", self.column);
-                Err(Fault::at(self.span.clone(), title).allowed(allowed))
-            }
+            Ok(_) => Err(wrong().allowed(allowed)),
+            Err(help) => Err(wrong().allowed(allowed).help(help)),
         }
     }
 }
 
 /// Refuses a text one of whose records has too many cells, before any of them is kept. It reads quotes
 /// as the CSV reader does: a cell that starts with one goes on to the next that is not doubled.
-pub(super) fn not_too_wide(text: &str) -> Result<(), Fault> {
+pub(super) fn not_too_wide(text: &str, separator: u8) -> Result<(), Fault> {
     #[derive(PartialEq)]
     enum At {
         Start,
@@ -202,7 +230,7 @@ pub(super) fn not_too_wide(text: &str) -> Result<(), Fault> {
         at = match (at, byte) {
             (At::Quoted, b'"') => At::Closing,
             (At::Quoted, _) | (At::Closing, b'"') => At::Quoted,
-            (_, b',') => {
+            (_, byte) if byte == separator => {
                 cells += 1;
                 At::Start
             }
@@ -228,8 +256,8 @@ fn floor_char(text: &str, at: usize) -> usize {
 }
 
 /// The cells of a record with their places.
-fn row(text: &str, record: &csv::StringRecord) -> Row {
-    let (spans, whole) = cell_spans(text, record);
+fn row(text: &str, record: &csv::StringRecord, separator: u8) -> Row {
+    let (spans, whole) = cell_spans(text, record, separator);
     let cells = record.iter().map(str::to_string).zip(spans).collect();
     Row { cells, span: whole }
 }
@@ -238,6 +266,7 @@ fn row(text: &str, record: &csv::StringRecord) -> Row {
 pub(super) fn cell_spans(
     text: &str,
     record: &csv::StringRecord,
+    separator: u8,
 ) -> (Vec<Range<usize>>, Range<usize>) {
     let start = record.position().map_or(0, |at| at.byte() as usize).min(text.len());
     // The reader's position may be that of line ends and comments before the record.
@@ -249,7 +278,7 @@ pub(super) fn cell_spans(
         return (vec![whole.clone(); record.len()], whole);
     }
     let mut at = start;
-    let cells = line.split(',').map(|cell| {
+    let cells = line.split(char::from(separator)).map(|cell| {
         let blank = cell.len() - cell.trim_start().len();
         let from = (at + blank).min(whole.end);
         at += cell.len() + 1;
@@ -259,6 +288,9 @@ pub(super) fn cell_spans(
 }
 
 fn first_line_of_data(text: &str, mut at: usize) -> usize {
+    if at == 0 && text.starts_with(BYTE_ORDER_MARK) {
+        at = BYTE_ORDER_MARK.len_utf8();
+    }
     while let Some(rest) = text.get(at..) {
         let line = rest.split_inclusive('\n').next().unwrap_or("");
         let passed = line.starts_with('#') || (line.trim_end().is_empty() && !line.is_empty());
@@ -297,6 +329,26 @@ mod tests {
         assert_eq!(faults[0].title, "the file has more than 4000000 cells");
     }
 
+    /// A comma within a number or a date moves what stands behind it; cells that are empty move nothing.
+    #[test]
+    fn a_row_longer_than_the_head_is_refused() {
+        let Err(faults) = Rows::read("batch,latency_ms\n1,0,75\n2,1\n4,1.5,,\n") else {
+            panic!("accepted")
+        };
+        assert_eq!(faults.len(), 1);
+        assert!(faults[0].title.contains("3 cells") && faults[0].help.contains("decimal comma"));
+    }
+
+    #[test]
+    fn the_place_of_a_name_is_behind_the_byte_order_mark() {
+        let text = "\u{feff}batch;ms\r\n1;2,5\r\n";
+        let rows = Rows::read(text).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let (name, span) = rows.head().next().unwrap();
+        assert_eq!((name, &text[span]), ("batch", "batch"));
+        let cell = rows.cell(0, 1).unwrap();
+        assert_eq!((&text[cell.span.clone()], cell.number(|_| true, "").unwrap()), ("2,5", 2.5));
+    }
+
     /// Whatever the text is, no record of the CSV reader has more cells than were counted.
     #[test]
     fn quotes_are_read_as_the_csv_reader_reads_them() {
@@ -315,7 +367,11 @@ mod tests {
                 .flexible(true)
                 .from_reader(wide.as_bytes());
             let widest = reader.records().map(|record| record.unwrap().len()).max().unwrap_or(0);
-            assert_eq!(not_too_wide(&wide).is_err(), widest > COLUMNS_MAX, "{text:?}: {widest}");
+            assert_eq!(
+                not_too_wide(&wide, b',').is_err(),
+                widest > COLUMNS_MAX,
+                "{text:?}: {widest}"
+            );
         }
     }
 }

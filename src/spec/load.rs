@@ -73,6 +73,8 @@ pub enum Arrivals {
 pub struct Trace {
     /// The file's name.
     pub name: String,
+    /// How its times were understood, such as "milliseconds by `timestamp_ms`".
+    pub understood: String,
     /// One entry for each sample.
     pub arrivals: Vec<TraceArrival>,
     /// Rows of the file that are not replayed: how many, and why.

@@ -161,9 +161,13 @@ fn of_trace(trace: &Trace, rate: f64) -> String {
         true => "no row of it is left out".to_string(),
         false => format!("rows left out: {}", left_out.join(", ")),
     };
+    // Four digits that matter: whoever mistook the unit of the times sees a rate that is none.
+    let recorded = trace.rate();
+    let digits = 10_f64.powf(3.0 - recorded.log10().floor());
+    let recorded = (recorded * digits).round() / digits;
     format!(
-        "arrivals are {count} samples of {} at {speed} times their rate; {left_out}",
-        trace.name
+        "arrivals are {count} samples of {} ({}; {recorded} per second as recorded) at {speed} times their rate; {left_out}",
+        trace.name, trace.understood
     )
 }
 

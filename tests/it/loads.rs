@@ -203,7 +203,9 @@ fn a_part_of_a_trace_is_played_faster() {
     let told = study::replayed(&scenario);
     assert_eq!(
         told,
-        ["arrivals are 4 samples of ours.csv at 2 times their rate; rows left out: 1 of other VMs"]
+        [
+            "arrivals are 4 samples of ours.csv (seconds by `arrival_s`; 60 per second as recorded) at 2 times their rate; rows left out: 1 of other VMs"
+        ]
     );
 }
 

@@ -22,7 +22,8 @@ use super::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
 };
 use super::sweep::{POINTS_MAX, RUNS_MAX};
-use super::trace::SIZE_COLUMNS_MAX;
+use super::trace::{DATE_ORDERS, SIZE_COLUMNS_MAX};
+use crate::formats::request_trace::Unit;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
@@ -263,13 +264,23 @@ fn twin_load() -> Shape {
     let size = either([text(), list(text(), SIZE_COLUMNS_MAX)]);
     let scale = number().with("minimum", 1e-6).with("maximum", 1e6);
     let trace = table()
-        .need("trace", text(), "A CSV file of requests, from the folder of this file.")
+        .need(
+            "trace",
+            text(),
+            "A file of requests (CSV, JSON lines), from the folder of this file.",
+        )
         .key("scale", scale, "How much faster it is played; default: 1.")
         .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
         .key("length", quantity::<SimDuration>(), "Time of the trace that is played; default: all.")
         .key("vm", text(), "Only rows of this VM.")
         .key("model", text(), "Only rows of this model.")
         .key("time_column", text(), "The column of times, where it is not a known one.")
+        .key(
+            "time_unit",
+            word_of(&Unit::WORDS),
+            "The unit of times that are numbers, where no name says it.",
+        )
+        .key("date_order", word_of(&DATE_ORDERS), "What comes first in dates such as 3/4/2025.")
         .key("size_column", size, "Columns whose sum is a request's work.");
     let arrivals = either([word_of(&PROCESSES), trace]);
     table()

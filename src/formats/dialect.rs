@@ -1,0 +1,166 @@
+//! How a table is written: what parts its cells, and which mark its numbers have.
+//!
+//! Spreadsheets of half the world write `1,5` and part cells by semicolons; copies out of a table have
+//! tabs. Both are found out from the text. Where a number may be two, it is refused.
+
+use super::Fault;
+use super::rows::BYTE_ORDER_MARK;
+use std::ops::Range;
+
+/// How a table is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Dialect {
+    /// What parts the cells: a comma, a semicolon or a tab.
+    pub(super) separator: u8,
+    mark: Mark,
+}
+
+/// What parts whole and fraction in the numbers of a table.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Mark {
+    Point,
+    Comma,
+    /// Every comma in a number may as well part thousands: `1,234`.
+    Unclear,
+}
+
+impl Dialect {
+    /// The dialect of a text: its head has most of the separator, a comma before others.
+    pub(super) fn of(text: &str) -> Dialect {
+        let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
+        let is_data = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let mut lines = text.lines().filter(is_data);
+        let head = lines.next().unwrap_or_default();
+        let count = |separator: u8| {
+            let unquoted = head.split('"').step_by(2);
+            unquoted.flat_map(str::bytes).filter(|byte| *byte == separator).count()
+        };
+        // The last of the largest counts.
+        let separator = *b"\t;,".iter().max_by_key(|separator| count(**separator)).expect("three");
+        if separator == b',' {
+            return Dialect { separator, mark: Mark::Point };
+        }
+        let mut mark = Mark::Point;
+        for cell in lines.flat_map(|line| line.split(char::from(separator))) {
+            let cell = cell.trim().trim_matches('"').trim();
+            match of_commas(cell) {
+                Some(true) if mark == Mark::Point => mark = Mark::Unclear,
+                Some(false) => return Dialect { separator, mark: Mark::Comma },
+                _ => {}
+            }
+        }
+        Dialect { separator, mark }
+    }
+
+    /// A number as this table writes it. Not one: what to do, or nothing where that is plain.
+    pub(super) fn number(self, text: &str) -> Result<f64, String> {
+        let parsed = |text: &str| text.parse::<f64>().map_err(|_| String::new());
+        match (self.mark, text.contains(','), text.contains('.')) {
+            (Mark::Comma, true, false) if text.matches(',').count() == 1 => {
+                parsed(&text.replace(',', "."))
+            }
+            (Mark::Comma, _, true) if text.bytes().any(|byte| byte.is_ascii_digit()) => Err(
+                "other numbers of the file have a decimal comma: write all of them so, and thousands without a mark"
+                    .to_string(),
+            ),
+            (Mark::Unclear, true, _) if of_commas(text).is_some() => Err(format!(
+                "that may be {} or {}: write a decimal point, and thousands without a mark",
+                text.replacen(',', ".", 1).replace(',', ""),
+                text.replace(',', "")
+            )),
+            (Mark::Point, true, _) if of_commas(text).is_some() => Err(
+                "in a table with commas between its columns write a decimal point, and thousands without a mark"
+                    .to_string(),
+            ),
+            _ => parsed(text),
+        }
+    }
+
+    /// In words, where it is not commas and decimal points.
+    pub(super) fn told(self) -> Option<&'static str> {
+        Some(match (self.separator, self.mark) {
+            (b';', Mark::Comma) => "columns parted by semicolons, decimal commas",
+            (b';', _) => "columns parted by semicolons",
+            (b'\t', Mark::Comma) => "columns parted by tabs, decimal commas",
+            (b'\t', _) => "columns parted by tabs",
+            _ => return None,
+        })
+    }
+
+    /// The fault of a row with more cells than the head has names.
+    pub(super) fn too_long(self, span: Range<usize>, cells: usize, columns: usize) -> Fault {
+        let title = format!("the row has {cells} cells, and the head names {columns} columns");
+        let help = match self.separator {
+            b',' => {
+                "a decimal comma, or a comma in a date or text, parts a cell in two: write decimal points and put text in quotes, or part columns by semicolons"
+            }
+            _ => "put a cell that holds the separator in quotes",
+        };
+        Fault::at(span, title).help(help)
+    }
+}
+
+/// Whether the commas of a number may part its thousands; nothing where it is no number with commas.
+fn of_commas(text: &str) -> Option<bool> {
+    let text = text.strip_prefix(['-', '+']).unwrap_or(text);
+    let is_digit = |byte: u8| byte.is_ascii_digit();
+    let ends_in_digits =
+        text.bytes().next().is_some_and(is_digit) && text.bytes().last().is_some_and(is_digit);
+    let of_number = |byte: u8| is_digit(byte) || b",.".contains(&byte);
+    if !text.contains(',') || !ends_in_digits || !text.bytes().all(of_number) {
+        return None;
+    }
+    let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
+    if fraction.contains(',') {
+        return Some(false); // 1.234,5
+    }
+    let mut groups = whole.split(',');
+    let first = groups.next().unwrap_or_default();
+    let starts = (1..=3).contains(&first.len()) && !first.starts_with('0');
+    Some(starts && groups.all(|group| group.len() == 3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn separator_and_mark_are_found_out() {
+        for (text, separator, mark) in [
+            ("batch,latency_ms\n1,0.75\n", b',', Mark::Point),
+            ("batch;latency_ms\n1;0,75\n", b';', Mark::Comma),
+            ("batch;latency_ms\n1;0.75\n", b';', Mark::Point),
+            ("\u{feff}# ours\r\n\r\nbatch\tlatency_ms\r\n1\t0,75\r\n", b'\t', Mark::Comma),
+            ("batch;ms\n1;1,234\n2;2,345\n", b';', Mark::Unclear),
+            ("batch;ms\n1;1,234\n2;12,5\n", b';', Mark::Comma),
+            ("batch;ms\n1;0,234\n", b';', Mark::Comma),
+            ("batch;ms\n1;\"0,234\"\n", b';', Mark::Comma),
+            ("\"a;b;c\",d\n", b',', Mark::Point),
+            ("one\n1\n", b',', Mark::Point),
+            ("", b',', Mark::Point),
+        ] {
+            assert_eq!(Dialect::of(text), Dialect { separator, mark }, "{text:?}");
+        }
+    }
+
+    /// Whatever number is written with a comma, it is read as the same with a point, or refused.
+    #[test]
+    fn numbers_are_read_by_the_mark_or_refused() {
+        let of = |mark: Mark, text: &str| Dialect { separator: b';', mark }.number(text);
+        assert_eq!(of(Mark::Comma, "0,75"), Ok(0.75));
+        assert_eq!(of(Mark::Comma, "-1,5e3"), Ok(-1500.0));
+        assert_eq!(of(Mark::Comma, "8"), Ok(8.0));
+        assert_eq!(of(Mark::Unclear, "8.5"), Ok(8.5));
+        for (mark, text, told) in [
+            (Mark::Comma, "1.234,5", "decimal comma"),
+            (Mark::Comma, "1.5", "decimal comma"),
+            (Mark::Comma, "1,234,567", ""),
+            (Mark::Unclear, "1,234", "1.234 or 1234"),
+            (Mark::Point, "1,5", "decimal point"),
+            (Mark::Point, "fast", ""),
+        ] {
+            let help = of(mark, text).expect_err(text);
+            assert!(help.contains(told) && told.is_empty() == help.is_empty(), "{text}: {help}");
+        }
+    }
+}
