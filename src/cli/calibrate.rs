@@ -152,6 +152,7 @@ const LOOKED_AT_MAX: u64 = 64 << 20;
 /// Why a path beside flags, or of a file of another program, is no calibration file.
 fn wrong_kind(path: &Path, arguments: &CalibrateArgs) -> Option<String> {
     let with_flags = !arguments.csv.is_empty()
+        || !arguments.trtexec.is_empty()
         || arguments.gpu.is_some()
         || arguments.name.is_some()
         || arguments.base.is_some();
@@ -165,7 +166,7 @@ fn wrong_kind(path: &Path, arguments: &CalibrateArgs) -> Option<String> {
     }
     with_flags.then(|| {
         format!(
-            "--csv, --gpu, --name and --base stand for a calibration file: drop them, or {shown}, which says it all itself"
+            "--csv, --trtexec, --gpu, --name and --base stand for a calibration file: drop them, or {shown}, which says it all itself"
         )
     })
 }
@@ -180,10 +181,9 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
         }
         return Ok(config::load_calibration(path, &options)?);
     }
-    let (Some(gpu), Some(name), false) =
-        (&arguments.gpu, &arguments.name, arguments.csv.is_empty())
-    else {
-        let why = "name a calibration file, or --csv with --gpu and --name";
+    let nothing = arguments.csv.is_empty() && arguments.trtexec.is_empty();
+    let (Some(gpu), Some(name), false) = (&arguments.gpu, &arguments.name, nothing) else {
+        let why = "name a calibration file, or --csv or --trtexec with --gpu and --name";
         return Err(Failure::Usage(why.to_string()));
     };
     let mut text = String::new();
@@ -201,5 +201,22 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
         let path = path.to_str().context("the path of --csv is not UTF-8 text")?;
         text.push_str(&format!("csv = {}\n", toml::Value::String(path.to_string())));
     }
+    for given in &arguments.trtexec {
+        let (batch, path) = batch_and_path(given)?;
+        let path = toml::Value::String(path.to_string());
+        text.push_str(&format!("[[times]]\ntrtexec = {path}\nbatch = {batch}\n"));
+    }
     Ok(config::calibration_of(text, &options)?)
+}
+
+/// `8=times-8.json`: trtexec does not say how many samples a batch had.
+fn batch_and_path(given: &str) -> Result<(u32, &str), Failure> {
+    let found =
+        given.split_once('=').and_then(|(batch, path)| Some((batch.trim().parse().ok()?, path)));
+    found.filter(|(batch, path)| (1..=1_000_000).contains(batch) && !path.is_empty()).ok_or_else(|| {
+        let file = given.rsplit('=').next().filter(|file| !file.is_empty()).unwrap_or("times.json");
+        Failure::Usage(format!(
+            "--trtexec {given}: write the samples of a batch before the file, which does not say them: --trtexec 8={file}"
+        ))
+    })
 }

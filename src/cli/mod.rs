@@ -287,6 +287,11 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "FILE")]
     csv: Vec<PathBuf>,
 
+    /// Times or a log of trtexec with the batch they are of, such as 8=times-8.json; may be given several
+    /// times
+    #[arg(long, value_name = "BATCH=FILE")]
+    trtexec: Vec<String>,
+
     /// The GPU that was measured, as `list` names it
     #[arg(long, value_name = "GPU")]
     gpu: Option<String>,
@@ -325,6 +330,7 @@ const CALIBRATE_HELP: &str = "\
 Examples:
   slicewise calibrate --csv times.csv --gpu a100-pcie-40gb --name my-model \\
       -o my-configs/workloads/my-model.toml
+  slicewise calibrate --trtexec 1=times-1.json --trtexec 8=times-8.json --gpu a30 --name my-model
   slicewise run my-vm.toml --configs my-configs    with workload = \"my-model\"
   slicewise calibrate my-model.toml                runs and batch times together
 

@@ -174,10 +174,12 @@ impl Measurements {
                 let rows = found.rows.into_iter();
                 rows.map(|row| (row.batch, row.ms, row.span)).collect::<Vec<_>>()
             }),
-            "trtexec" => parsed(&file, trtexec::read, problems).and_then(|all| {
-                let size = size?;
-                self.enqueued.extend(all.iter().filter_map(|one| one.enqueue_ms));
-                Some(all.iter().map(|one| (size, one.compute_ms, 0..1)).collect())
+            "trtexec" => parsed(&file, trtexec::read, problems).and_then(|found| {
+                let size = of_log(size?, &found, &file, problems)?;
+                self.enqueued.extend(found.inferences.iter().filter_map(|one| one.enqueue_ms));
+                self.alarms.extend(found.doubts.iter().map(|doubt| format!("{name}: {doubt}")));
+                self.notes.push(of_inferences(&name, size, &found));
+                Some(found.inferences.iter().map(|one| (size, one.compute_ms, 0..1)).collect())
             }),
             _ => parsed(&file, perf_analyzer::read, problems).and_then(|found| {
                 let size = size?;
@@ -368,6 +370,39 @@ fn passed_over(name: &str, columns: &[String]) -> Option<String> {
     let more = if columns.len() > SHOWN { ", ..." } else { "" };
     let text = format!("{name}: columns passed over: {}{more}", shown.join(", "));
     (!columns.is_empty()).then_some(text)
+}
+
+/// The batch that is said of a file of trtexec; a fault where its log says another.
+fn of_log(
+    batch: u32,
+    found: &trtexec::Times,
+    file: &Arc<SourceFile>,
+    problems: &Problems,
+) -> Option<u32> {
+    if let Some((said, span)) = found.batch.clone().filter(|(said, _)| *said != batch) {
+        let title = format!("the log is of batches of {said}, and `batch` is {batch}");
+        let spot = Spot { file: file.clone(), span };
+        problems.push(Diagnostic::at(&spot, title).help("write the batch that was measured"));
+        return None;
+    }
+    Some(batch)
+}
+
+/// How a file of trtexec was understood.
+fn of_inferences(name: &str, batch: u32, found: &trtexec::Times) -> String {
+    let mut ms: Vec<f64> = found.inferences.iter().map(|one| one.compute_ms).collect();
+    ms.sort_by(f64::total_cmp);
+    let median = (ms[(ms.len() - 1) / 2] + ms[ms.len() / 2]) / 2.0;
+    let how_many = match ms.len() {
+        1 => String::new(),
+        many => format!(" as the median of {many} inferences"),
+    };
+    format!(
+        "{name}: a batch of {batch} takes {} ms on the GPU{how_many}, {}: {} samples/s",
+        rounded(median),
+        found.read_by,
+        rounded(1e3 * f64::from(batch) / median)
+    )
 }
 
 /// What of a file of perf_analyzer was taken, and what was not.

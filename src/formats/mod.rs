@@ -20,6 +20,7 @@ mod dates;
 mod dialect;
 mod rows;
 mod text_format;
+mod trtexec_log;
 mod yaml;
 
 use std::ops::Range;

@@ -1,13 +1,29 @@
-//! `trtexec --exportTimes=FILE`: one JSON object for every inference, all times in milliseconds.
+//! What trtexec says of a model: `--exportTimes=FILE`, one JSON object for every inference, or its log with
+//! the summary at the end. All times are milliseconds.
 //!
-//! Three generations of its names are read, told apart by the keys that are there:
+//! Three generations of names of the JSON are read, told apart by the keys that are there:
 //! `startInMs ... inMs computeMs outMs`, then `startEnqMs ... h2dMs computeMs d2hMs endToEndMs`, then
-//! the same without `endToEndMs`. The file does not say how large the batch was.
+//! the same without `endToEndMs`. Where the durations are missing they are taken from start and end. The
+//! log is read in `trtexec_log`. Neither says how large a batch of explicit shapes was.
 
-use super::{FAULTS_MAX, Fault};
+use super::{FAULTS_MAX, Fault, trtexec_log};
 use serde::de::{Deserialize, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 use serde_json::value::RawValue;
 use std::fmt;
+use std::ops::Range;
+
+/// A file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Times {
+    /// Every inference; of a log one, the median.
+    pub inferences: Vec<Inference>,
+    /// What was read: "by `computeMs`".
+    pub read_by: &'static str,
+    /// Samples of a batch, where a log says it.
+    pub batch: Option<(u32, Range<usize>)>,
+    /// What of the file makes its times doubtful: whole sentences.
+    pub doubts: Vec<String>,
+}
 
 /// The times of one inference, in milliseconds.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -20,17 +36,28 @@ pub struct Inference {
     pub copy_out_ms: f64,
     /// On the CPU, to put it into the GPU's queue; nothing in the oldest generation.
     pub enqueue_ms: Option<f64>,
+    /// When it began and ended on the GPU, where the file says it.
+    pub on_gpu: Option<(f64, f64)>,
 }
 
 /// No file holds more inferences than this.
 const INFERENCES_MAX: usize = 1_000_000;
 
 /// Reads every inference, or says what is wrong.
-pub fn read(text: &str) -> Result<Vec<Inference>, Vec<Fault>> {
-    let all = match serde_json::from_str(text) {
+pub fn read(text: &str) -> Result<Times, Vec<Fault>> {
+    let data = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
+    if !data.is_empty() && !data.starts_with(['[', '{']) || trtexec_log::is_one(text) {
+        return trtexec_log::read(text);
+    }
+    read_json(text, data)
+}
+
+fn read_json(text: &str, data: &str) -> Result<Times, Vec<Fault>> {
+    let before = text.len() - data.len();
+    let all = match serde_json::from_str(data) {
         Ok(Items(all)) => all,
         Err(error) => {
-            let at = offset(text, error.line(), error.column());
+            let at = before + offset(data, error.line(), error.column());
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default().to_string();
             let title = format!("not what trtexec --exportTimes writes: {reason}");
@@ -57,7 +84,32 @@ pub fn read(text: &str) -> Result<Vec<Inference>, Vec<Fault>> {
             break;
         }
     }
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    let by_ends = found.iter().any(|(_, by_ends)| *by_ends);
+    let read_by = if by_ends { "by `startComputeMs` and `endComputeMs`" } else { "by `computeMs`" };
+    let inferences: Vec<Inference> = found.into_iter().map(|(inference, _)| inference).collect();
+    let doubts = overlap(&inferences).into_iter().collect();
+    Ok(Times { inferences, read_by, batch: None, doubts })
+}
+
+/// A sentence where inferences ran at once: each of them then shows the time of several.
+fn overlap(all: &[Inference]) -> Option<String> {
+    /// Stamps are floats of four bytes: ends and starts that meet may be so far off.
+    const MEET_MS: f64 = 0.01;
+    let spans = all.iter().filter_map(|one| one.on_gpu);
+    let pairs: Vec<_> = spans.clone().zip(spans.skip(1)).collect();
+    let over = |((start, end), (next, _)): &((f64, f64), (f64, f64))| {
+        *next >= *start && *next + MEET_MS + 1e-3 * (end - start) < *end
+    };
+    let at_once = pairs.iter().filter(|pair| over(pair)).count();
+    (2 * at_once > pairs.len()).then(|| {
+        format!(
+            "{at_once} of {} inferences begin on the GPU before the one before them ends, so several streams ran at once and each time is that of batches beside each other: measure with one stream (trtexec without --streams, or --streams=1)",
+            all.len()
+        )
+    })
 }
 
 /// The items of the file's array as they are written, counted while they are read.
@@ -121,7 +173,8 @@ impl<'t> Visitor<'t> for ObjectVisitor {
     }
 }
 
-fn inference(item: &RawValue) -> Result<Inference, Fault> {
+/// One inference, and whether its time is that from start to end.
+fn inference(item: &RawValue) -> Result<(Inference, bool), Fault> {
     let Ok(Object(found)) = serde_json::from_str(item.get()) else {
         return Err(Fault::at(0..0, "no object of an inference").allowed(KEYS));
     };
@@ -137,34 +190,62 @@ fn inference(item: &RawValue) -> Result<Inference, Fault> {
             }
         },
     };
-    let compute = number("computeMs")?.filter(|ms| *ms > 0.0);
+    let between = |start: &str, end: &str| match (number(start)?, number(end)?) {
+        (Some(first), Some(last)) if last < first => {
+            Err(Fault::at(0..0, format!("`{end}` is before `{start}`")))
+        }
+        (Some(first), Some(last)) => Ok(Some((first, last))),
+        _ => Ok(None),
+    };
+    let long = |span: Option<(f64, f64)>| span.map(|(start, end)| end - start);
+    let on_gpu = between("startComputeMs", "endComputeMs")?;
+    let written = number("computeMs")?;
+    let compute = written.or(long(on_gpu)).filter(|ms| *ms > 0.0);
     let Some(compute_ms) = compute else {
-        let title = "the inference has no `computeMs` above 0";
+        let title = "the inference has no time on the GPU above 0";
         return Err(Fault::at(0..0, title).allowed(KEYS));
     };
-    let copy_in = number("h2dMs")?.or(number("inMs")?);
-    let copy_out = number("d2hMs")?.or(number("outMs")?);
-    let enqueue = match (number("startEnqMs")?, number("endEnqMs")?) {
-        (Some(start), Some(end)) if end < start => {
-            return Err(Fault::at(0..0, "`endEnqMs` is before `startEnqMs`"));
+    let copy = |names: [&str; 2], ends: [[&str; 2]; 2]| {
+        for (name, [start, end]) in names.into_iter().zip(ends) {
+            if let Some(ms) = number(name)?.or(long(between(start, end)?)) {
+                return Ok(ms);
+            }
         }
-        (Some(start), Some(end)) => Some(end - start),
-        _ => None,
+        Ok(0.0)
     };
-    Ok(Inference {
-        compute_ms,
-        copy_in_ms: copy_in.unwrap_or(0.0),
-        copy_out_ms: copy_out.unwrap_or(0.0),
-        enqueue_ms: enqueue,
-    })
+    let copy_in_ms =
+        copy(["h2dMs", "inMs"], [["startH2dMs", "endH2dMs"], ["startInMs", "endInMs"]])?;
+    let copy_out_ms =
+        copy(["d2hMs", "outMs"], [["startD2hMs", "endD2hMs"], ["startOutMs", "endOutMs"]])?;
+    let enqueue_ms = long(between("startEnqMs", "endEnqMs")?);
+    let inference = Inference { compute_ms, copy_in_ms, copy_out_ms, enqueue_ms, on_gpu };
+    Ok((inference, written.is_none()))
 }
 
 /// The keys that count, one by one.
-const COUNTING: [&str; 7] =
-    ["computeMs", "h2dMs", "inMs", "d2hMs", "outMs", "startEnqMs", "endEnqMs"];
+const COUNTING: [&str; 17] = [
+    "computeMs",
+    "h2dMs",
+    "inMs",
+    "d2hMs",
+    "outMs",
+    "startEnqMs",
+    "endEnqMs",
+    "startComputeMs",
+    "endComputeMs",
+    "startH2dMs",
+    "endH2dMs",
+    "startInMs",
+    "endInMs",
+    "startD2hMs",
+    "endD2hMs",
+    "startOutMs",
+    "endOutMs",
+];
 
 /// The keys that count.
-const KEYS: &str = "computeMs, with h2dMs and d2hMs, or inMs and outMs";
+const KEYS: &str =
+    "computeMs, or startComputeMs and endComputeMs; copies as h2dMs and d2hMs, or inMs and outMs";
 
 /// The byte at a line and column, both from 1.
 fn offset(text: &str, line: usize, column: usize) -> usize {
@@ -185,7 +266,7 @@ mod tests {
         for (text, enqueue) in
             [(oldest, None), (middle, Some(0.25)), (present.as_str(), Some(0.25))]
         {
-            let found = read(text).unwrap()[0];
+            let found = read(text).unwrap().inferences[0];
             assert_eq!((found.compute_ms, found.copy_in_ms, found.copy_out_ms), (2.0, 0.1, 0.1));
             assert_eq!(found.enqueue_ms, enqueue);
         }
@@ -200,7 +281,42 @@ mod tests {
         assert!(read("[{\"computeMs\": 1.0}, ").unwrap_err()[0].title.contains("EOF"));
         assert!(read("[]").is_err() && read("{}").is_err() && read("").is_err());
         let profile = "[{ \"count\" : 100 }, { \"name\" : \"conv1\", \"timeMs\" : 3.2 }]";
-        assert!(read(profile).unwrap_err()[0].title.contains("no `computeMs`"));
+        assert!(read(profile).unwrap_err()[0].title.contains("no time on the GPU"));
+    }
+
+    /// A file that other tools made smaller: the durations are those between the stamps, in both
+    /// generations of names, and with a byte order mark.
+    #[test]
+    fn durations_are_taken_from_start_and_end() {
+        for text in [
+            r#"[{"startComputeMs":0.2,"endComputeMs":2.2,"startH2dMs":0.1,"endH2dMs":0.2,"startD2hMs":2.2,"endD2hMs":2.3}]"#,
+            "\u{feff}[{\"startComputeMs\":0.2,\"endComputeMs\":2.2,\"startInMs\":0.1,\"endInMs\":0.2,\"startOutMs\":2.2,\"endOutMs\":2.3}]",
+        ] {
+            let times = read(text).unwrap();
+            let one = times.inferences[0];
+            assert_eq!(times.read_by, "by `startComputeMs` and `endComputeMs`");
+            for (found, ms) in
+                [(one.compute_ms, 2.0), (one.copy_in_ms, 0.1), (one.copy_out_ms, 0.1)]
+            {
+                assert!((found - ms).abs() < 1e-9, "{one:?}");
+            }
+        }
+        let backwards = r#"[{"startComputeMs":3,"endComputeMs":2}]"#;
+        assert!(read(backwards).unwrap_err()[0].title.contains("before `startComputeMs`"));
+    }
+
+    /// Two streams: every inference begins before the one before it ends.
+    #[test]
+    fn inferences_at_once_are_told() {
+        let file = |step: f64| {
+            let all: Vec<String> = (0..20)
+                .map(|at| f64::from(at) * step)
+                .map(|at| format!(r#"{{"startComputeMs":{at},"endComputeMs":{}}}"#, at + 2.0))
+                .collect();
+            read(&format!("[{}]", all.join(","))).unwrap().doubts
+        };
+        assert!(file(1.0)[0].starts_with("19 of 20 inferences begin"), "{:?}", file(1.0));
+        assert!(file(2.0).is_empty() && file(2.5).is_empty());
     }
 
     #[test]
@@ -211,7 +327,7 @@ mod tests {
         // Keys that do not count, and lists of any length, are passed over unkept.
         let keys: String = (0..100_000).map(|key| format!("\"k{key}\": [1, 2, {{}}], ")).collect();
         let found = read(&format!("[{{{keys}\"computeMs\": 1.5}}]")).unwrap();
-        assert_eq!(found[0].compute_ms, 1.5);
+        assert_eq!(found.inferences[0].compute_ms, 1.5);
         let nested = format!("[{{\"computeMs\": {}}}]", "[".repeat(100_000));
         assert!(read(&nested).is_err());
     }

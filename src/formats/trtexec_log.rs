@@ -1,0 +1,252 @@
+//! The log of trtexec, as it stands on the screen: the summary at its end, and the settings before it.
+//!
+//! | since | GPU time |
+//! |---|---|
+//! | TensorRT 5 | `Average over 10 runs is 2.5 ms (host walltime is 2.6 ms, ...)` |
+//! | 6, 7 | a block `GPU Compute` with the line `median: 2.5 ms` |
+//! | 8 | `GPU Compute Time: min = 2.4 ms, max = 3 ms, mean = 2.5 ms, median = 2.5 ms, percentile(99%) = 2.9 ms` |
+//!
+//! The oldest has averages of the whole and no time of the GPU alone: it is refused. Source: TensorRT,
+//! `samples/common/sampleReporting.cpp` and logs in its issues.
+
+use super::Fault;
+use super::trtexec::{Inference, Times};
+use std::ops::Range;
+
+/// Whether a text is such a log.
+pub(super) fn is_one(text: &str) -> bool {
+    /// A stamp has twenty letters.
+    const STAMP_MAX: usize = 24;
+    // `[I]` or `[06/12/2022-22:34:00]`, which begin no JSON.
+    let stamp = text.trim_start().strip_prefix('[').and_then(|rest| rest.split_once(']'));
+    let is_stamped = stamp.is_some_and(|(stamp, _)| {
+        let is_mark = |byte: u8| byte.is_ascii_uppercase() || byte == b'/';
+        let of_stamp = |byte: u8| is_mark(byte) || byte.is_ascii_digit() || b"-:".contains(&byte);
+        stamp.len() <= STAMP_MAX && stamp.bytes().all(of_stamp) && stamp.bytes().any(is_mark)
+    });
+    let marks =
+        ["=== Performance summary ===", "RUNNING TensorRT.trtexec", "=== Inference Options ==="];
+    is_stamped || marks.iter().any(|mark| text.contains(mark))
+}
+
+/// A line without its stamp and level.
+struct Line<'t> {
+    text: &'t str,
+    span: Range<usize>,
+}
+
+fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
+    let mut at = 0;
+    text.split_inclusive('\n').map(move |whole| {
+        let start = at;
+        at += whole.len();
+        let line = whole.trim_end();
+        // [06/12/2022-22:34:00] [I] text
+        let mut rest = line.trim_start();
+        while let Some(behind) = rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+            rest = behind.1.trim_start();
+        }
+        let from = start + line.len() - rest.len();
+        Line { text: rest, span: from..start + line.len() }
+    })
+}
+
+/// Reads the summary, or says what is wrong.
+pub(super) fn read(text: &str) -> Result<Times, Vec<Fault>> {
+    let mut found = Summary::default();
+    let mut block = "";
+    for line in lines(text) {
+        if let Some((key, value)) = line.text.split_once(':') {
+            found.line(block, key.trim(), value.trim(), &line.span)?;
+            if value.trim().is_empty() {
+                block = "";
+            }
+        } else if !line.text.is_empty() {
+            block = line.text;
+        }
+        if line.text.starts_with("Average over ") || line.text.starts_with("Average on ") {
+            found.average.get_or_insert(line.span.clone());
+        }
+        if line.text.starts_with("* GPU compute time is unstable") {
+            found.doubts.push(format!(
+                "trtexec found its GPU times unstable ({}): lock the clocks, or measure longer",
+                line.text.rsplit(' ').next().unwrap_or_default().trim_end_matches('.')
+            ));
+        }
+        if line.text.starts_with("* Throughput may be bound by Enqueue Time") {
+            found.doubts.push(
+                "trtexec found the CPU too slow to keep the GPU busy: gaps between kernels are in its GPU time; measure with --useCudaGraph as well"
+                    .to_string(),
+            );
+        }
+    }
+    found.times(text)
+}
+
+/// What a log says, as far as it was read.
+#[derive(Default)]
+struct Summary {
+    compute_ms: Option<(f64, Range<usize>)>,
+    copy_in_ms: Option<f64>,
+    copy_out_ms: Option<f64>,
+    enqueue_ms: Option<f64>,
+    batch: Option<(u32, Range<usize>)>,
+    streams: Option<u32>,
+    average: Option<Range<usize>>,
+    doubts: Vec<String>,
+}
+
+impl Summary {
+    /// `key: value` within a block, a heading without colon.
+    fn line(
+        &mut self,
+        block: &str,
+        key: &str,
+        value: &str,
+        span: &Range<usize>,
+    ) -> Result<(), Vec<Fault>> {
+        let median = || {
+            if key == "median" {
+                return Some(value); // 6 and 7, in a block
+            }
+            value.split(", ").find_map(|part| part.trim().strip_prefix("median = "))
+        };
+        let of = if key == "median" { block } else { key };
+        let slot = match of {
+            "Batch" => {
+                // "Explicit" says nothing.
+                self.batch =
+                    value.parse().ok().map(|batch| (batch, span.clone())).or(self.batch.take());
+                return Ok(());
+            }
+            "Streams" | "Infer Streams" => {
+                self.streams = value.parse().ok().or(self.streams);
+                return Ok(());
+            }
+            "GPU Compute Time" | "GPU Compute" => 0,
+            "H2D Latency" => 1,
+            "D2H Latency" => 2,
+            "Enqueue Time" => 3,
+            _ => return Ok(()),
+        };
+        let Some(text) = median() else { return Ok(()) };
+        let digits = text.split_whitespace().next().unwrap_or_default();
+        let ms = digits.parse::<f64>().ok().filter(|ms| (0.0..=1e7).contains(ms));
+        let is_ms = text.split_whitespace().nth(1).is_none_or(|unit| unit == "ms");
+        let Some(ms) = ms.filter(|_| is_ms) else {
+            let shown: String = text.chars().take(40).collect();
+            let fault = Fault::at(span.clone(), format!("the median of `{of}` is \"{shown}\""));
+            return Err(vec![fault.allowed("0 to 10000000 ms")]);
+        };
+        match slot {
+            0 if self.compute_ms.is_some() => {
+                let title = "a second summary stands here";
+                let help = "keep the log of one run in a file: each has its own batch";
+                return Err(vec![Fault::at(span.clone(), title).help(help)]);
+            }
+            0 => self.compute_ms = Some((ms, span.clone())),
+            1 => self.copy_in_ms = Some(ms),
+            2 => self.copy_out_ms = Some(ms),
+            _ => self.enqueue_ms = Some(ms),
+        }
+        Ok(())
+    }
+
+    fn times(self, text: &str) -> Result<Times, Vec<Fault>> {
+        let compute = self.compute_ms.filter(|(ms, _)| *ms > 0.0);
+        let Some((compute_ms, _)) = compute else {
+            return Err(vec![match self.average {
+                Some(span) => {
+                    let title = "the log has averages, and no median of `GPU Compute Time`";
+                    let help = "they have host and copies in them, or the log was cut short: measure with trtexec of TensorRT 6 or later and keep the summary at its end, or use --exportTimes=FILE";
+                    Fault::at(span, title).help(help)
+                }
+                None => {
+                    let line = text.lines().next().unwrap_or_default();
+                    let title = match is_one(text) {
+                        true => "the log of trtexec has no summary with `GPU Compute Time`",
+                        false => "neither times that trtexec exported nor its log",
+                    };
+                    let help = "a run that failed has none; otherwise keep the log to its end, or use --exportTimes=FILE";
+                    Fault::at(0..line.len(), title).help(help)
+                }
+            }]);
+        };
+        let mut doubts = self.doubts;
+        if let Some(streams) = self.streams.filter(|streams| *streams > 1) {
+            doubts.insert(0, format!(
+                "{streams} streams ran at once, and each time is that of batches beside each other: measure with one stream (trtexec without --streams and --infStreams)"
+            ));
+        }
+        let inference = Inference {
+            compute_ms,
+            copy_in_ms: self.copy_in_ms.unwrap_or(0.0),
+            copy_out_ms: self.copy_out_ms.unwrap_or(0.0),
+            enqueue_ms: self.enqueue_ms,
+            on_gpu: None,
+        };
+        let read_by = "by the median of `GPU Compute Time` in its log";
+        Ok(Times { inferences: vec![inference], read_by, batch: self.batch, doubts })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::formats::trtexec;
+
+    const HEAD: &str = "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --loadEngine=m.plan\n[01/02/2024-10:00:00] [I] === Inference Options ===\n[01/02/2024-10:00:00] [I] Batch: Explicit\n[01/02/2024-10:00:00] [I] Streams: 1\n";
+    const SUMMARY: &str = "[01/02/2024-10:00:05] [I] \n[01/02/2024-10:00:05] [I] === Performance summary ===\n[01/02/2024-10:00:05] [I] Throughput: 400 qps\n[01/02/2024-10:00:05] [I] Latency: min = 2.6 ms, max = 3.1 ms, mean = 2.7 ms, median = 2.7 ms, percentile(90%) = 2.8 ms, percentile(99%) = 3 ms\n[01/02/2024-10:00:05] [I] Enqueue Time: min = 0.1 ms, max = 0.4 ms, mean = 0.2 ms, median = 0.2 ms, percentile(99%) = 0.3 ms\n[01/02/2024-10:00:05] [I] H2D Latency: min = 0.09 ms, max = 0.2 ms, mean = 0.1 ms, median = 0.1 ms, percentile(99%) = 0.2 ms\n[01/02/2024-10:00:05] [I] GPU Compute Time: min = 2.4 ms, max = 2.9 ms, mean = 2.52 ms, median = 2.5 ms, percentile(99%) = 2.8 ms\n[01/02/2024-10:00:05] [I] D2H Latency: min = 0.09 ms, max = 0.2 ms, mean = 0.1 ms, median = 0.1 ms, percentile(99%) = 0.2 ms\n[01/02/2024-10:00:05] [I] Total Host Walltime: 3.002 s\n[01/02/2024-10:00:05] [I] Total GPU Compute Time: 2.99 s\n";
+
+    fn log(text: &str) -> Times {
+        trtexec::read(text).unwrap_or_else(|faults| panic!("{faults:?}"))
+    }
+
+    #[test]
+    fn the_summary_of_today_is_read_with_stamps_and_without() {
+        let plain: String = lines(SUMMARY).map(|line| format!("{}\r\n", line.text)).collect();
+        for text in [format!("{HEAD}{SUMMARY}"), plain] {
+            let times = log(&text);
+            let one = times.inferences[0];
+            assert_eq!((one.compute_ms, one.copy_in_ms, one.copy_out_ms), (2.5, 0.1, 0.1));
+            assert_eq!((one.enqueue_ms, times.batch, times.doubts.len()), (Some(0.2), None, 0));
+        }
+    }
+
+    #[test]
+    fn blocks_of_7_are_read() {
+        let text = "[I] Host Latency\n[I] min: 2.64 ms (end to end 2.66 ms)\n[I] median: 2.66 ms (end to end 5 ms)\n[I] throughput: 0 qps\n[I] Enqueue Time\n[I] min: 0.5 ms\n[I] median: 0.94 ms\n[I] GPU Compute\n[I] min: 2.5 ms\n[I] max: 6.1 ms\n[I] median: 2.56 ms\n[I] percentile: 2.57 ms at 99%\n";
+        let times = log(text);
+        assert_eq!(
+            (times.inferences[0].compute_ms, times.inferences[0].enqueue_ms),
+            (2.56, Some(0.94))
+        );
+    }
+
+    #[test]
+    fn what_makes_the_times_doubtful_is_told() {
+        let text = format!(
+            "{}{SUMMARY}[W] * Throughput may be bound by Enqueue Time rather than GPU Compute and the GPU may be under-utilized.\n[W] * GPU compute time is unstable, with coefficient of variance = 2.1%.\n",
+            HEAD.replace("Streams: 1", "Streams: 2").replace("Batch: Explicit", "Batch: 8")
+        );
+        let times = log(&text);
+        assert_eq!(times.batch.map(|(batch, _)| batch), Some(8));
+        assert_eq!(times.doubts.len(), 3);
+        assert!(times.doubts[0].starts_with("2 streams") && times.doubts[2].contains("(2.1%)"));
+    }
+
+    #[test]
+    fn logs_without_a_summary_say_so() {
+        for (text, told) in [
+            (HEAD.to_string(), "no summary"),
+            ("Average over 10 runs is 2.5 ms (host walltime is 2.6 ms, 99% percentile time is 2.7).\n".to_string(), "averages"),
+            (format!("{HEAD}{SUMMARY}{SUMMARY}"), "second summary"),
+            (SUMMARY.replace("median = 2.5 ms", "median = inf ms"), "\"inf ms\""),
+            (SUMMARY.replace("median = 2.5 ms", "median = 2.5 us"), "\"2.5 us\""),
+            ("hello".to_string(), "neither"),
+        ] {
+            let faults = trtexec::read(&text).expect_err(&text);
+            assert!(faults[0].title.contains(told), "{told}: {}", faults[0].title);
+        }
+    }
+}
