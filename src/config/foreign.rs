@@ -3,9 +3,9 @@
 //! What a format looks like is in `formats`.
 
 use super::LoadError;
-use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile};
+use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
 use super::source;
-use crate::formats::Fault;
+use crate::formats::{Fault, recognise};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -39,10 +39,28 @@ pub(super) fn parsed<T>(
 ) -> Option<T> {
     match format(&file.text) {
         Ok(found) => Some(found),
+        Err(_) if of_tokens(file, problems) => None,
         Err(faults) => {
             let shown = faults.into_iter().take(SHOWN_MAX);
             shown.for_each(|fault| problems.push(Diagnostic::of_fault(file, fault)));
             None
         }
     }
+}
+
+/// Whether the file is a benchmark of a language model: told in the place of every fault that its figures
+/// are for a reader of others.
+fn of_tokens(file: &Arc<SourceFile>, problems: &Problems) -> bool {
+    let kind = recognise::of_tokens(&file.text);
+    if let Some(kind) = kind {
+        /// So much of the first line is shown.
+        const SHOWN_BYTES: usize = 60;
+        let line = file.text.lines().next().unwrap_or_default();
+        let end = (0..=SHOWN_BYTES.min(line.len())).rev().find(|&at| line.is_char_boundary(at));
+        let end = end.unwrap_or(0);
+        let spot = Spot { file: file.clone(), span: 0..end };
+        let title = format!("the file is {}", kind.what);
+        problems.push(Diagnostic::at(&spot, title).help(kind.next));
+    }
+    kind.is_some()
 }

@@ -3,7 +3,8 @@
 //! How rows are read is in `formats::measured_csv`; what they say is asked in `study::validate`.
 
 use super::catalogue::Catalogue;
-use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::diagnostic::{Problems, SourceFile};
+use super::foreign::parsed;
 use super::{LoadError, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
@@ -34,14 +35,8 @@ pub fn validation(
         Some(path) => source::read_up_to(path, BYTES_MAX, &problems).map_err(LoadError::World)?,
         None => Some(Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))),
     };
-    let rows = file.and_then(|file| match measured_csv::read(&file.text) {
-        Ok(rows) => Some((rows, file)),
-        Err(faults) => {
-            let found = faults.into_iter().map(|fault| Diagnostic::of_fault(&file, fault));
-            found.for_each(|diagnostic| problems.push(diagnostic));
-            None
-        }
-    });
+    let read = |file: &Arc<SourceFile>| parsed(file, measured_csv::read, &problems);
+    let rows = file.and_then(|file| Some((read(&file)?, file)));
     let Some((rows, file)) = rows else {
         return Err(LoadError::Invalid(problems.into_error().expect("faults were reported")));
     };

@@ -7,8 +7,8 @@ use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::foreign::{parsed, text_of};
 use super::published::LATENCIES;
 use super::value::Value;
-use crate::formats::Placed;
 use crate::formats::loadgen_log::{self, LoadgenLog, LogScenario};
+use crate::formats::{Placed, recognise};
 use crate::spec::{LoadSpec, Rules, TestScenario};
 use crate::study::Observed;
 use crate::units::SimDuration;
@@ -26,6 +26,13 @@ pub(super) struct Log {
 pub(super) fn log_of(value: &Value<'_>, context: &Context<'_>) -> anyhow::Result<Option<Log>> {
     let Some((name, file)) = foreign(value, context)? else { return Ok(None) };
     let Some(log) = parsed(&file, loadgen_log::read, context.problems) else { return Ok(None) };
+    if let Some(span) = recognise::token_line(&file.text) {
+        let spot = Spot { file, span };
+        let title = "the run is judged by its tokens";
+        let help = "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+        context.problems.push(Diagnostic::at(&spot, title).help(help));
+        return Ok(None);
+    }
     if log.is_simulated() {
         let diagnostic = value.wrong("is no measurement: slicewise wrote this log");
         value.report(diagnostic.help("calibrate on what a real system did"));

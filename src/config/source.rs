@@ -103,6 +103,12 @@ pub(super) fn read_up_to(
         let allowed = format!("at most {} MiB", bytes_max >> 20);
         return refuse(None, "the file is too long".to_string(), allowed);
     }
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        let title = "the file is UTF-16, as `>` of Windows PowerShell writes it";
+        let help = "save it as UTF-8: Get-Content FILE | Set-Content -Encoding utf8 NEW";
+        problems.push(Diagnostic::about(&shown, None, title).allowed("UTF-8 text").help(help));
+        return Ok(None);
+    }
     match String::from_utf8(bytes) {
         Ok(text) => Ok(Some(Arc::new(SourceFile::new(shown, text)))),
         Err(error) => {

@@ -3,6 +3,7 @@
 //!
 //! A guess by the look of a text; nothing is read into figures here, and nothing refused.
 
+use super::trtexec_log;
 use serde_json::Value;
 
 /// A kind of file, and where it belongs.
@@ -26,7 +27,21 @@ kinds! {
     RESULTS: "a result document of slicewise",
         "name the scenario file that it was made of; the document itself is for jq and notebooks";
     TRTEXEC: "times that trtexec exported",
-        "`slicewise calibrate` takes it: [[times]] with trtexec = \"FILE\" and batch = N in a calibration file";
+        "`slicewise calibrate` takes it: --trtexec BATCH=FILE with --gpu and --name, or [[times]] with trtexec = \"FILE\" and batch = N in a calibration file";
+    TRTEXEC_LOG: "a log of trtexec",
+        "`slicewise calibrate` takes it: --trtexec BATCH=FILE with --gpu and --name, or [[times]] with trtexec = \"FILE\" and batch = N in a calibration file";
+    VLLM: "a benchmark of vLLM",
+        "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    SGLANG: "a benchmark of SGLang",
+        "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    GENAI_PERF: "an export of GenAI-Perf or AIPerf",
+        "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    TOKENS: "a benchmark of a language model, by tokens",
+        "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    LOADGEN_TOKENS: "a log of a LoadGen run that is judged by its tokens",
+        "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    PERF_REQUESTS: "the profile export of perf_analyzer, request by request",
+        "write its CSV as well (perf_analyzer -f FILE): `slicewise calibrate` takes that";
     JSON: "JSON", "scenarios are TOML; `slicewise schema` prints their JSON Schema";
     PERF_ANALYZER: "a CSV of perf_analyzer",
         "`slicewise calibrate` takes it: [[times]] with perf_analyzer = \"FILE\" and batch = N in a calibration file";
@@ -35,6 +50,8 @@ kinds! {
         "`slicewise calibrate --csv FILE --gpu GPU --name NAME` makes a workload of it";
     OWN_CSV: "a CSV that slicewise wrote", "name the scenario file that it was made of";
     TRACE: "a CSV of recorded requests",
+        "name it in a scenario's load: arrivals = { trace = \"FILE\" }";
+    TRACE_LINES: "JSON lines of recorded requests",
         "name it in a scenario's load: arrivals = { trace = \"FILE\" }";
     CSV: "a CSV", "batch times go to `slicewise calibrate --csv FILE`, recorded requests into a load: arrivals = { trace = \"FILE\" }";
     NODE: "a configuration of a Kubernetes node",
@@ -63,6 +80,12 @@ kinds! {
 pub fn not_toml(text: &str) -> Option<Kind> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let first = text.lines().next()?;
+    if let Some(kind) = of_tokens(text) {
+        return Some(kind);
+    }
+    if trtexec_log::is_one(text) {
+        return Some(TRTEXEC_LOG);
+    }
     if text.starts_with('{') || text.starts_with('[') {
         return json(text);
     }
@@ -104,36 +127,100 @@ pub fn by_keys(keys: &[&str]) -> Option<Kind> {
         .map(|(kind, _)| kind)
 }
 
+/// The benchmark of a language model that a text is, as far as its words say: such files look like others
+/// that are read, and say what has no counterpart here.
+pub fn of_tokens(text: &str) -> Option<Kind> {
+    let text = text.trim_start_matches('\u{feff}').trim_start();
+    if text.contains("MLPerf Results Summary") || text.contains(":::MLLOG") {
+        return token_line(text).map(|_| LOADGEN_TOKENS);
+    }
+    if text.contains("Serving Benchmark Result") {
+        return Some(VLLM);
+    }
+    if !text.starts_with(['{', '[']) {
+        let head = text.lines().next()?.to_lowercase();
+        let metrics = head.starts_with("metric,") || head.starts_with("metric;");
+        let of_tokens = ["time to first token", "inter token latency", "output sequence length"];
+        let is_one = metrics && {
+            let lower = text.to_lowercase();
+            of_tokens.iter().any(|word| lower.contains(word))
+        };
+        return is_one.then_some(GENAI_PERF);
+    }
+    let document = document(text)?;
+    let Value::Object(members) = first_item(&document) else { return None };
+    let has = |key: &str| members.contains_key(key);
+    let any = |part: &str| members.keys().any(|key| key.contains(part));
+    let of_vllm = has("tokenizer_id")
+        || (has("avg_latency") && has("latencies") && has("percentiles"))
+        || (has("total_num_tokens") && has("tokens_per_second"));
+    let backend = members.get("backend").and_then(Value::as_str).unwrap_or_default();
+    Some(match () {
+        () if any("ttft") && backend.starts_with("sglang") => SGLANG,
+        () if of_vllm || (any("ttft") && has("num_prompts")) => VLLM,
+        () if has("time_to_first_token") || has("inter_token_latency") => GENAI_PERF,
+        () if has("output_token_throughput") || has("output_sequence_length") => GENAI_PERF,
+        () if any("ttft") || any("tpot") || any("tokens_per_sec") => TOKENS,
+        () => return None,
+    })
+}
+
+/// The place of the first line that a LoadGen log has only where tokens judge.
+pub fn token_line(text: &str) -> Option<std::ops::Range<usize>> {
+    const MARKS: [&str; 7] = [
+        "first token latency",
+        "First Token latency",
+        "Tokens per second",
+        "tokens per second",
+        "TTFT Early Stopping",
+        "\"result_first_token_",
+        "\"result_token_throughput\"",
+    ];
+    let at = MARKS.iter().filter_map(|mark| text.find(mark)).min()?;
+    let start = text[..at].rfind('\n').map_or(0, |before| before + 1);
+    let end = text[at..].find('\n').map_or(text.len(), |behind| at + behind);
+    Some(start..start + text[start..end].trim_end().len())
+}
+
+/// The JSON of a text, or the first of its JSON lines.
+fn document(text: &str) -> Option<Value> {
+    serde_json::from_str::<Value>(text).ok().or_else(|| {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty());
+        let first = serde_json::from_str(lines.next()?).ok()?;
+        let second = lines.next().map(serde_json::from_str::<Value>);
+        second.is_some_and(|second| second.is_ok()).then_some(first)
+    })
+}
+
+fn first_item(document: &Value) -> &Value {
+    match document {
+        Value::Array(items) => items.first().unwrap_or(document),
+        other => other,
+    }
+}
+
 fn json(text: &str) -> Option<Kind> {
     // A table's head in brackets is TOML; so is nothing that opens with a brace.
-    let lines = || text.lines().filter(|line| !line.trim().is_empty());
-    let value = serde_json::from_str::<Value>(text).ok().or_else(|| {
-        // JSON Lines: every line a document.
-        let mut documents = lines().map(serde_json::from_str::<Value>);
-        let first = documents.next()?.ok()?;
-        documents.next().is_some_and(|second| second.is_ok()).then_some(first)
-    });
-    let Some(value) = value else { return text.starts_with('{').then_some(JSON) };
-    let item = match &value {
-        Value::Array(items) => items.first().unwrap_or(&value),
-        other => other,
-    };
+    let Some(value) = document(text) else { return text.starts_with('{').then_some(JSON) };
+    let item = first_item(&value);
     let has = |key: &str| item.get(key).is_some();
     Some(match () {
         () if has("schema_version") || (has("point") && has("replication")) => RESULTS,
         () if has("latencyMs") || has("computeMs") || has("startComputeMs") => TRTEXEC,
+        () if has("experiments") && has("service_kind") => PERF_REQUESTS,
         () if has("mig-configs") || has("apiVersion") => NODE,
+        () if has("timestamp") || has("arrival_s") => TRACE_LINES,
         () => JSON,
     })
 }
 
-/// By the head of a table with commas or semicolons.
+/// By the head of a table with commas, semicolons or tabs.
 fn csv(head: &str) -> Option<Kind> {
-    if head.contains('=') || !head.contains([',', ';']) {
+    if head.contains('=') || !head.contains([',', ';', '\t']) {
         return None;
     }
     let names: Vec<String> = head
-        .split([',', ';'])
+        .split([',', ';', '\t'])
         .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
         .collect();
     let is_head = names.iter().all(|name| {
@@ -193,6 +280,16 @@ mod tests {
             ("{\"schema_version\": 1, \"runs\": []}", RESULTS),
             ("{\"point\": 0, \"replication\": 0}\n{\"point\": 1, \"replication\": 0}\n", RESULTS),
             ("[{\"startH2dMs\": 0, \"computeMs\": 1.5, \"latencyMs\": 2}]", TRTEXEC),
+            (
+                "{\"timestamp\": 1, \"input_length\": 5}\n{\"timestamp\": 2, \"input_length\": 5}\n",
+                TRACE_LINES,
+            ),
+            ("[01/02/2024-10:00:05] [I] === Performance summary ===\n", TRTEXEC_LOG),
+            (
+                "{\"experiments\": [], \"version\": \"\", \"service_kind\": \"triton\"}",
+                PERF_REQUESTS,
+            ),
+            ("batch\tlatency_ms\n1\t2,5\n", BATCH_TIMES),
             ("[1, 2]", JSON),
             ("{\"a\": 1", JSON),
             ("Concurrency,Inferences/Second,Client Send,p50 latency\n1,2,3,4\n", PERF_ANALYZER),
@@ -214,6 +311,47 @@ mod tests {
             ("<svg xmlns=\"x\">", MARKUP),
         ] {
             assert_eq!(not_toml(text), Some(kind), "{text}");
+        }
+    }
+
+    #[test]
+    fn benchmarks_of_language_models_are_known_by_their_words() {
+        for (text, kind) in [
+            (
+                "{\"date\": \"20250101\", \"backend\": \"vllm\", \"tokenizer_id\": \"m\", \"num_prompts\": 10, \"mean_ttft_ms\": 1.5}",
+                VLLM,
+            ),
+            ("{\"avg_latency\": 1.5, \"latencies\": [1.5], \"percentiles\": {\"50\": 1.5}}", VLLM),
+            (
+                "{\"elapsed_time\": 9, \"num_requests\": 9, \"total_num_tokens\": 99, \"requests_per_second\": 1, \"tokens_per_second\": 11}",
+                VLLM,
+            ),
+            ("============ Serving Benchmark Result ============\nSuccessful requests: 10\n", VLLM),
+            (
+                "{\"backend\": \"sglang\", \"mean_ttft_ms\": 1}\n{\"backend\": \"sglang\", \"mean_ttft_ms\": 2}\n",
+                SGLANG,
+            ),
+            (
+                "{\"request_latency\": {\"unit\": \"ms\"}, \"time_to_first_token\": {\"unit\": \"ms\"}}",
+                GENAI_PERF,
+            ),
+            ("Metric,avg,min,max,p99\nTime to first token (ms),1,1,1,1\n", GENAI_PERF),
+            ("[{\"model\": \"m\", \"ttft_s\": 0.1}]", TOKENS),
+            ("MLPerf Results Summary\nCompleted tokens per second: 100\n", LOADGEN_TOKENS),
+            (
+                ":::MLLOG {\"key\": \"result_first_token_99.00_percentile_latency_ns\", \"value\": 1}\n",
+                LOADGEN_TOKENS,
+            ),
+        ] {
+            assert_eq!((of_tokens(text), not_toml(text)), (Some(kind), Some(kind)), "{text}");
+        }
+        for text in [
+            "timestamp_ms,prompt_tokens,output_tokens\n0,1,2\n",
+            "{\"timestamp\": 1, \"input_length\": 5, \"output_length\": 1}\n",
+            "MLPerf Results Summary\nCompleted samples per second : 100\n",
+            "TIMESTAMP,ContextTokens,GeneratedTokens\n",
+        ] {
+            assert_eq!(of_tokens(text), None, "{text}");
         }
     }
 
