@@ -1,5 +1,5 @@
 //! One `[[run]]` of a calibration: an inference server's run with its settings and what was measured
-//! of it, written out or in a log.
+//! of it, written out, in a log, or in a file of perf_analyzer, whose rows are runs.
 //!
 //! Whether it agrees with the other measurements is asked in `measurements`.
 
@@ -7,6 +7,7 @@ use super::calibration::Context;
 use super::diagnostic::{Diagnostic, Spot};
 use super::guest;
 use super::machine::{BARE_METAL, find};
+use super::measured_levels::levels_of;
 use super::measured_log::{RISING, falling, log_of};
 use super::published::latencies;
 use super::reader::Reader;
@@ -21,16 +22,24 @@ use crate::units::{Bytes, Share, SimTime};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// One `[[run]]`, with the place of its figures.
+/// The runs of one `[[run]]`, with the places of their figures; what was understood joins the notes.
 pub(super) fn run(
     mut table: Reader<'_>,
     number: usize,
     context: &Context<'_>,
-) -> anyhow::Result<Option<ReadRun>> {
+    notes: &mut Vec<String>,
+) -> anyhow::Result<Vec<ReadRun>> {
     let log = match table.get("log") {
         Some(value) => match log_of(&value, context)? {
             Some(log) => Some((log, value)),
-            None => return Ok(None),
+            None => return Ok(Vec::new()),
+        },
+        None => None,
+    };
+    let levels = match table.get("perf_analyzer") {
+        Some(value) => match levels_of(&mut table, &value, context)? {
+            Some(levels) => Some(levels),
+            None => return Ok(Vec::new()),
         },
         None => None,
     };
@@ -38,6 +47,9 @@ pub(super) fn run(
     let source = match (&log, table.get("source")) {
         (_, Some(value)) => value.text().map(str::to_string),
         (Some((log, _)), None) => Some(format!("LoadGen log {}", log.name)),
+        (None, None) if levels.is_some() => {
+            levels.as_ref().map(|levels| format!("perf_analyzer {}", levels.name))
+        }
         (None, None) => {
             table.need("source", "say where it was measured or published");
             None
@@ -53,38 +65,67 @@ pub(super) fn run(
     };
     let check = table.get("check").map_or(Some(false), |value| value.flag());
     let (server, _) = guest::server(&mut table, Some(&context.workload), cards);
+    let of_file = levels.as_ref().map(|_| "perf_analyzer").or(log.as_ref().map(|_| "log"));
+    if let Some(file) = of_file {
+        let others = ["load", "measured", "log"].into_iter().filter(|key| *key != file);
+        for key in others.filter(|key| table.has(key)) {
+            let title = format!("`{key}` stands beside `{file}`, which says it");
+            table.report(Diagnostic::at(&table.spot_of(key), title).help("drop one of them"));
+        }
+        drop((table.get("load"), table.get("measured")));
+    }
+    let system = match system {
+        Some(None) => return Ok(Vec::new()),
+        Some(system) => system,
+        None => None,
+    };
+    let is_fitted = check == Some(false);
+    if let Some(levels) = levels {
+        table.finish();
+        let row = match row {
+            Some(None) => return Ok(Vec::new()),
+            Some(Some(row)) => row.to_string(),
+            None => levels.name.clone(),
+        };
+        notes.extend(levels.notes());
+        let runs = levels.rows.iter().filter_map(|level| {
+            let parts = Parts {
+                row: Some(format!("{row}, {} clients", level.concurrency)),
+                source: source.clone(),
+                cards,
+                mig: mig.clone(),
+                vcpus,
+                hypervisor,
+                server: server.clone(),
+                load: Some(levels.load(level, context)),
+                observed: Some(levels.observed(level, context.problems)),
+            };
+            let (system, spot) = (system.clone(), levels.spot(level));
+            parts.run(context).map(|run| ReadRun { run, is_fitted, spot, system })
+        });
+        return Ok(runs.collect());
+    }
     let (load, observed, spot) = match &log {
         Some((log, value)) => {
-            for key in ["load", "measured"].iter().filter(|key| table.has(key)) {
-                let title = format!("`{key}` stands beside `log`, which says it");
-                table.report(Diagnostic::at(&table.spot_of(key), title).help("drop one of them"));
-            }
-            drop((table.get("load"), table.get("measured")));
             (log.load(context), Some(log.observed(context.problems)), value.spot())
         }
         None => {
             let (load, _) =
                 guest::load(&mut table, Some(&context.workload), 1, Some(Rules::Mlperf));
-            let help =
-                "write measured = { completed_per_s = ..., latency = { p50 = \"...\" } }, or log";
+            let help = "write measured = { completed_per_s = ..., latency = { p50 = \"...\" } }, or log, or perf_analyzer";
             let measured = table.need("measured", help);
             let spot = table.spot_of("measured");
             (load, measured.and_then(|value| figures(value.table()?)), spot)
         }
     };
     table.finish();
-    let system = match system {
-        Some(None) => return Ok(None),
-        Some(system) => system,
-        None => None,
-    };
     let row = match row {
         Some(row) => row.map(str::to_string),
         None => Some(log.map_or_else(|| format!("run {number}"), |(log, _)| log.name)),
     };
     let parts = Parts { row, source, cards, mig, vcpus, hypervisor, server, load, observed };
-    let is_fitted = check == Some(false);
-    Ok(parts.run(context).map(|run| ReadRun { run, is_fitted, spot, system }))
+    let run = parts.run(context).map(|run| ReadRun { run, is_fitted, spot, system });
+    Ok(run.into_iter().collect())
 }
 
 /// A run with where its figures stand, and the machine it was made on, if the file names one.

@@ -72,7 +72,7 @@ impl Measurements {
         let items = top.get("run").map(|value| value.items(RUNS_MAX));
         for (index, item) in items.into_iter().flatten().flatten().enumerate() {
             let Some(table) = item.table() else { continue };
-            if let Some(read) = run(table, index + 1, context)? {
+            for read in run(table, index + 1, context, &mut found.notes)? {
                 found.hypervisors.push(read.run.experiment.hypervisor.id.clone());
                 found.runs.push(read);
             }
@@ -291,14 +291,14 @@ fn gpu_time(
         let spot = Spot { file: file.clone(), span: level.span.clone() };
         problems.push(Diagnostic::at(&spot, title).help(help));
     };
-    let found = level.inferences_per_s * level.p50_ms / 1e3;
+    let found = level.inferences_per_s * level.waits_ms() / 1e3;
     let ratio = found / f64::from(batch);
     if !(1.0 / APART..=APART).contains(&ratio) {
         wrong(
             format!(
                 "`batch` is {batch}, but {} inferences/s one request at a time, each {} ms, are batches of {}",
                 rounded(level.inferences_per_s),
-                rounded(level.p50_ms),
+                rounded(level.waits_ms()),
                 rounded(found)
             ),
             "write the -b that the file was measured with; perf_analyzer writes microseconds, and counts samples as inferences".to_string(),
@@ -309,7 +309,7 @@ fn gpu_time(
         wrong(
             format!(
                 "the file has no time of the server, so {} ms is the client's, with network and queue in it",
-                rounded(level.p50_ms)
+                rounded(level.waits_ms())
             ),
             "GPU time is in `Server Compute Infer`: measure a Triton server, which keeps statistics, or time the model with trtexec".to_string(),
         );
@@ -417,7 +417,7 @@ fn of_levels(name: &str, batch: u32, compute: &perf_analyzer::Compute, rows: usi
     )];
     if rows > 1 {
         notes.push(format!(
-            "{name}: {} rows of more than one request at a time are passed over: they say how a server queues, not how long a batch takes",
+            "{name}: {} rows of more than one request at a time are passed over: they say how a server queues, not how long a batch takes; a [[run]] with perf_analyzer = \"{name}\" and your server's settings compares or fits them",
             rows - 1
         ));
     }

@@ -26,6 +26,7 @@ mod guest;
 mod keypath;
 mod machine;
 mod measured;
+mod measured_levels;
 mod measured_log;
 mod measured_run;
 mod measurements;

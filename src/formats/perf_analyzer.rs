@@ -32,11 +32,51 @@ pub struct Level {
     pub inferences_per_s: f64,
     /// Mean time on the GPU; nothing where the server did not say.
     pub compute: Option<Compute>,
-    /// Median of the client's latency, in milliseconds.
-    pub p50_ms: f64,
+    /// Mean time of a request in the server and outside of it; nothing where the server did not say.
+    pub parts: Option<Parts>,
+    /// Percentiles of the client's latency in milliseconds, by the names of the result document.
+    pub latency: Vec<(&'static str, f64)>,
     /// The place of the row's concurrency.
     pub span: Range<usize>,
 }
+
+impl Level {
+    /// How long a client waits in the middle, in milliseconds: the median, or the mean by its parts.
+    pub fn waits_ms(&self) -> f64 {
+        let median = self.latency.iter().find(|(name, _)| *name == "p50").map(|(_, ms)| *ms);
+        let mean = self.parts.map(|parts| parts.server_ms + parts.outside_ms);
+        median.or(mean).expect("a file has one of them")
+    }
+}
+
+/// Where a request spends its time, on average.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Parts {
+    /// In the server: queue, inputs, inference, outputs; in milliseconds.
+    pub server_ms: f64,
+    /// With the client and on the way, in milliseconds.
+    pub outside_ms: f64,
+}
+
+/// The percentiles that a file may have.
+const PERCENTILES: [(&str, &str); 4] = [
+    ("p50 latency", "p50"),
+    ("p90 latency", "p90"),
+    ("p95 latency", "p95"),
+    ("p99 latency", "p99"),
+];
+
+/// What a request spends in the server, and what outside of it.
+const IN_SERVER: [&str; 7] = [
+    "Server Queue",
+    "Server Compute",
+    "Server Compute Input",
+    "Server Compute Infer",
+    "Server Compute Output",
+    "Server Cache Hit",
+    "Server Cache Miss",
+];
+const OUTSIDE: [&str; 3] = ["Client Send", "Network+Server Send/Recv", "Client Recv"];
 
 /// The mean time that a server computed.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -81,9 +121,16 @@ const COLUMNS: [&str; 28] = [
 
 /// Reads every row, or says all that is wrong.
 pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
+    if let Some(fault) = printed(text) {
+        return Err(vec![fault]);
+    }
     let rows = Rows::read(text)?;
+    let compute = rows.column(&["Server Compute Infer"]).map(|column| (column, false));
+    let compute = compute.or(rows.column(&["Server Compute"]).map(|column| (column, true)));
+    // The files of an ensemble's models have times of the server and no percentiles.
     let needed = ["Concurrency", "Inferences/Second", "p50 latency"];
-    let columns = needed.map(|name| rows.column(&[name]));
+    let needed = &needed[..if compute.is_some() { 2 } else { 3 }];
+    let columns: Vec<_> = needed.iter().map(|name| rows.column(&[name])).collect();
     if let Some(missing) = columns.iter().position(Option::is_none) {
         let mut title = format!("the head has no column `{}`", needed[missing]);
         if rows.column(&["Request Rate"]).is_some() {
@@ -93,9 +140,13 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
         return Err(vec![fault.help("measure with --concurrency-range, such as 1:8")]);
     }
     let passed_over = unknown(&rows)?;
-    let columns = columns.map(|column| column.expect("every one is there"));
-    let compute = rows.column(&["Server Compute Infer"]).map(|column| (column, false));
-    let compute = compute.or(rows.column(&["Server Compute"]).map(|column| (column, true)));
+    let columns: Vec<usize> = columns.into_iter().flatten().collect();
+    let all = |names: &[&str]| -> Vec<usize> {
+        names.iter().filter_map(|name| rows.column(&[name])).collect()
+    };
+    let (in_server, outside) = (all(&IN_SERVER), all(&OUTSIDE));
+    let percentiles: Vec<_> =
+        PERCENTILES.iter().filter_map(|(name, of)| Some((*of, rows.column(&[name])?))).collect();
     let (mut levels, mut faults) = (Vec::new(), Vec::new());
     let mut lines: BTreeMap<u32, usize> = BTreeMap::new();
     for index in 0..rows.len() {
@@ -110,23 +161,35 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
         let micros = |column: usize| {
             cell(column).and_then(|cell| cell.number(above, "above 0, in microseconds"))
         };
-        let p50 = micros(columns[2]);
+        let latency: Result<Vec<_>, Fault> =
+            percentiles.iter().map(|(of, column)| Ok((*of, micros(*column)? / 1e3))).collect();
         // A server that tells no compute time has 0 there, or nothing.
         let compute = compute.and_then(|(column, with_copies)| {
             Some(Compute { ms: micros(column).ok()? / 1e3, with_copies })
         });
-        match (concurrency, rate, p50) {
-            (Ok(concurrency), Ok(inferences_per_s), Ok(p50)) => {
+        let sum = |columns: &[usize]| -> Option<f64> {
+            let part = |column: &usize| cell(*column).ok()?.number(|us| us >= 0.0, "").ok();
+            columns.iter().map(part).sum()
+        };
+        let parts = compute.and_then(|_| {
+            Some(Parts { server_ms: sum(&in_server)? / 1e3, outside_ms: sum(&outside)? / 1e3 })
+        });
+        match (concurrency, rate, latency) {
+            (Ok(_), Ok(_), Ok(latency)) if latency.is_empty() && parts.is_none() => {
+                let title = "the row has neither times of the server nor percentiles";
+                faults.push(Fault::at(span, title).help("measure it anew, or drop the row"));
+            }
+            (Ok(concurrency), Ok(inferences_per_s), Ok(latency)) => {
                 let concurrency = concurrency as u32;
                 let line = text[..span.start].matches('\n').count() + 1;
                 if let Some(first) = lines.insert(concurrency, line) {
                     faults.push(repeated(span.clone(), concurrency, first));
                 }
-                let p50_ms = p50 / 1e3;
-                levels.push(Level { concurrency, inferences_per_s, compute, p50_ms, span });
+                levels.push(Level { concurrency, inferences_per_s, compute, parts, latency, span });
             }
-            (concurrency, rate, p50) => {
-                faults.extend([concurrency.err(), rate.err(), p50.err()].into_iter().flatten());
+            (concurrency, rate, latency) => {
+                let all = [concurrency.err(), rate.err(), latency.err()];
+                faults.extend(all.into_iter().flatten());
             }
         }
         if faults.len() >= FAULTS_MAX {
@@ -137,6 +200,17 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
         faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
     }
     if faults.is_empty() { Ok(Levels { levels, passed_over }) } else { Err(faults) }
+}
+
+/// What perf_analyzer prints, and not what it writes.
+fn printed(text: &str) -> Option<Fault> {
+    let start = ["*** Measurement Settings ***", "Request concurrency:"]
+        .iter()
+        .filter_map(|mark| text.find(mark))
+        .min()?;
+    let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
+    let title = "this is what perf_analyzer prints, not the table it writes";
+    Some(Fault::at(start..end, title).help("measure with -f FILE, and name that file"))
 }
 
 /// perf_analyzer writes one row for each concurrency: two are two runs, and one of them something else.
@@ -180,7 +254,11 @@ mod tests {
         let levels = read(text).unwrap().levels;
         let compute = Compute { ms: 0.6, with_copies: false };
         assert_eq!((levels[1].concurrency, levels[1].compute), (1, Some(compute)));
-        assert_eq!((levels[0].inferences_per_s, levels[0].p50_ms), (1600.0, 2.4));
+        assert_eq!((levels[0].inferences_per_s, levels[0].waits_ms()), (1600.0, 2.4));
+        // 1400 + 20 + 600 + 10 us in the server, 5 + 90 + 1 us outside.
+        let parts = levels[0].parts.unwrap();
+        assert!((parts.server_ms - 2.03).abs() < 1e-9 && (parts.outside_ms - 0.096).abs() < 1e-9);
+        assert_eq!(levels[0].latency.last(), Some(&("p99", 3.0)));
         let faults = read(&text.replace("1050", "-1")).unwrap_err();
         assert_eq!(&text.replace("1050", "-1")[faults[0].span.clone()], "-1");
         let rates = text.replace("Concurrency", "Request Rate");
@@ -194,7 +272,12 @@ mod tests {
         let level = read(text).unwrap().levels.remove(0);
         assert_eq!(level.compute, Some(Compute { ms: 4.801, with_copies: true }));
         let text = "Concurrency,Inferences/Second,Client Send,Client Recv,p50 latency\n1,160.8,68,7,6212\n";
-        assert_eq!(read(text).unwrap().levels[0].compute, None);
+        let level = read(text).unwrap().levels.remove(0);
+        assert_eq!((level.compute, level.parts), (None, None));
+        // A model of an ensemble: no percentiles.
+        let text = "Concurrency,Inferences/Second,Client Send,Network+Server Send/Recv,Server Queue,Server Compute,Client Recv\n1,1512,0,5,15,154,0\n";
+        let level = read(text).unwrap().levels.remove(0);
+        assert!((level.waits_ms() - 0.174).abs() < 1e-9);
     }
 
     #[test]

@@ -297,7 +297,10 @@ impl Proposal<'_> {
             };
             let cards = run.experiment.vms[0].gpus.len() as f64;
             match run.experiment.vms[0].load.scenario {
-                TestScenario::Offline => Some(1e3 * cards / observed("completed_per_s")?),
+                // As many clients as keep the GPU busy; with fewer it is too much, which a fit puts right.
+                TestScenario::Offline | TestScenario::ClosedLoop { .. } => {
+                    Some(1e3 * cards / observed("completed_per_s")?)
+                }
                 TestScenario::Server => {
                     // A Server run loads the GPU to some nine tenths.
                     Some(0.9 * 1e3 * cards / observed("completed_per_s")?)
