@@ -18,6 +18,7 @@ mod kubernetes;
 mod laws;
 mod loadgen_logs;
 mod loads;
+mod measurements;
 mod mig;
 mod mps;
 mod names;
