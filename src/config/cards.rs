@@ -7,6 +7,7 @@
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
 use super::machine::Machine;
+use super::pins;
 use super::processes::{self, Process};
 use super::seats;
 use super::suggest::quoted;
@@ -179,6 +180,7 @@ pub(super) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
 fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
     let mut copy = Guest { copies: None, ..guest.clone() };
     copy.vm.name = format!("{}-{number}", guest.vm.name);
+    copy.pins = guest.pins.as_ref().map(|pins| pins.of_copy(number, guest.cards));
     if let Arrivals::Trace(trace) = &guest.vm.load.arrivals {
         let part = super::trace::deal(trace, number, copies);
         let settings = &mut copy.vm.load.settings;
@@ -221,13 +223,17 @@ fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
 
 /// A place for every holding of every guest, in order; nothing when there is none for all.
 pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
+    if machine.only.is_none() && pins::are_there(guests) {
+        return pins::place(machine, guests);
+    }
     if guests.iter().any(Guest::is_process) {
         return processes::place(machine, cards(machine), guests);
     }
     if seats::are_needed(machine, guests) {
         return seats::place(machine, guests);
     }
-    cards(machine).place(machine.sharing.assignment, &claims(machine, guests))
+    let starts: Vec<Option<u32>> = guests.iter().flat_map(Guest::starts).collect();
+    cards(machine).place_at(machine.sharing.assignment, &claims(machine, guests), &starts)
 }
 
 fn cards(machine: &Machine) -> Cards<'_> {
@@ -348,6 +354,14 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     if place(machine, guests).is_some() {
         return;
     }
+    if pins::are_there(guests) {
+        return pins::check(machine, guests, problems);
+    }
+    check_card(machine, guests, problems);
+}
+
+/// The same, given that there is no placement and that no VM says where it is.
+pub(super) fn check_card(machine: &Machine, guests: &[Guest], problems: &Problems) {
     // Whoever fits beside more fits beside fewer.
     let mut fitting = most(guests.len() - 1, |count| fits(machine, &guests[..count]));
     // A short search may have given up where the long one finds a place.
@@ -395,6 +409,9 @@ fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstac
     match obstacle {
         Obstacle::Cards { .. } if placed.len() == 1 && guest.holding == Holding::Whole => {
             format!("{} GPUs are more than {host} has ({cards})", guest.cards)
+        }
+        Obstacle::Cards { needed } if machine.only.is_some() => {
+            format!("the VMs up to this one need {needed} cards, and all are on {cards}")
         }
         Obstacle::Cards { needed } => {
             format!("the VMs up to this one need {needed} cards, {host} has {cards}")
@@ -475,7 +492,8 @@ const TRIES_MAX: usize = 64;
 
 /// Whether there is a place for all guests, as far as a short search tells.
 fn fits(machine: &Machine, guests: &[Guest]) -> bool {
-    if !guests.iter().any(Guest::is_process) && seats::are_needed(machine, guests) {
+    let by_card = machine.only.is_none() && pins::are_there(guests);
+    if !by_card && !guests.iter().any(Guest::is_process) && seats::are_needed(machine, guests) {
         return seats::surely_fit(machine, guests);
     }
     place(machine, guests).is_some()

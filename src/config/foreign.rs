@@ -17,11 +17,26 @@ pub fn read_foreign<T>(
     path: &Path,
     format: impl Fn(&str) -> Result<T, Vec<Fault>>,
 ) -> Result<T, LoadError> {
+    let told = read_foreign_told(path, |text| Ok((format(text)?, Vec::new())));
+    told.map(|(found, _)| found)
+}
+
+/// The same of a format whose reader also says what is doubtful, or passed over by the program that
+/// the file is for: as people read it.
+pub fn read_foreign_told<T>(
+    path: &Path,
+    format: impl Fn(&str) -> Result<(T, Vec<Fault>), Vec<Fault>>,
+) -> Result<(T, Vec<String>), LoadError> {
     let problems = Problems::default();
     let found = text_of(path, &problems).map_err(LoadError::World)?;
-    let found = found.and_then(|file| parsed(&file, format, &problems));
+    let found = found.and_then(|file| {
+        let (found, doubts) = parsed(&file, format, &problems)?;
+        doubts.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(&file, fault)));
+        Some(found)
+    });
+    let warnings = problems.warnings();
     match (found, problems.into_error()) {
-        (Some(found), None) => Ok(found),
+        (Some(found), None) => Ok((found, warnings)),
         (_, all) => Err(LoadError::Invalid(all.unwrap_or_default())),
     }
 }

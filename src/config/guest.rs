@@ -8,6 +8,7 @@ use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
 use super::machine::{Machine, find};
+use super::pins::{self, Pins};
 use super::processes;
 use super::reader::Reader;
 use super::settings::{
@@ -51,6 +52,8 @@ pub(super) struct Guest {
     pub(super) cards: u32,
     /// What it has of each.
     pub(super) holding: Holding,
+    /// Which card each is on, where the file says it.
+    pub(super) pins: Option<Pins>,
     /// How many there are of this VM, numbered; nothing for one that keeps its name.
     pub(super) copies: Option<u32>,
     pub(super) spots: Spots,
@@ -70,6 +73,12 @@ pub(super) struct Spots {
 }
 
 impl Guest {
+    /// At which memory slice each of its GPU instances begins, where the file says it.
+    pub(super) fn starts(&self) -> Vec<Option<u32>> {
+        let none = || vec![None; self.cards as usize];
+        self.pins.as_ref().map_or_else(none, |pins| pins.starts(self.cards))
+    }
+
     /// Whether it shares its card with other processes.
     pub(super) fn is_process(&self) -> bool {
         matches!(self.holding, Holding::Process(_))
@@ -98,6 +107,7 @@ pub(super) fn read(
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
     let gpus = read_holding(&mut table, around);
+    let pins = read_pins(&mut table, around, gpus.as_ref(), copies.flatten().unwrap_or(1));
     let power = read_power(&mut table);
     let workload =
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
@@ -139,7 +149,28 @@ pub(super) fn read(
         Some(memory) => Some(memory?),
         None => None,
     };
-    Some(Guest { vm, memory, cards, holding, copies, spots })
+    Some(Guest { vm, memory, cards, holding, pins: pins?, copies, spots })
+}
+
+/// Which cards the GPUs of all copies are on, where the file says it.
+fn read_pins(
+    table: &mut Reader<'_>,
+    around: &Surroundings<'_>,
+    gpus: Option<&(u32, Holding)>,
+    copies: u32,
+) -> Option<Option<Pins>> {
+    let Some((cards, holding)) = gpus else {
+        // What is wrong with the GPUs was told; these keys are no strangers.
+        let _ = (table.get("card"), table.get("instance"));
+        return Some(None);
+    };
+    let profile = match holding {
+        Holding::Instance(_, Some(vgpu)) if vgpu.shares_instance() => None,
+        Holding::Instance(profile, _) => Some(profile),
+        Holding::Process(process) => process.within.as_ref(),
+        Holding::Whole | Holding::Sliced(_) | Holding::Largest(_) => None,
+    };
+    pins::read(table, cards * copies, around.machine, profile)
 }
 
 fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {

@@ -22,6 +22,8 @@ pub(super) struct Machine {
     pub(super) gpu: GpuFile,
     /// How many cards of that model.
     pub(super) cards: u32,
+    /// The card that this is about, of a machine with several.
+    pub(super) only: Option<u32>,
     pub(super) hypervisor: Hypervisor,
     /// How vGPUs of one card take turns.
     pub(super) sharing: Sharing,
@@ -64,6 +66,7 @@ impl Machine {
             host: host?.spec.clone(),
             gpu: gpu.clone(),
             cards,
+            only: None,
             hypervisor: hypervisor?.clone(),
         })
     }
@@ -74,9 +77,17 @@ impl Machine {
         Some(Machine { hypervisor, ..self.clone() })
     }
 
-    /// How many of which card: `3 x a100-pcie-40gb`.
+    /// The same machine with this one card.
+    pub(super) fn card(&self, card: u32) -> Machine {
+        Machine { cards: 1, only: Some(card), ..self.clone() }
+    }
+
+    /// How many of which card: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one among several.
     pub(super) fn cards_in_words(&self) -> String {
-        format!("{} x {}", self.cards, self.gpu.spec.id)
+        match self.only {
+            Some(card) => format!("GPU {card} ({})", self.gpu.spec.id),
+            None => format!("{} x {}", self.cards, self.gpu.spec.id),
+        }
     }
 }
 

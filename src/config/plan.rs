@@ -317,7 +317,7 @@ impl Context<'_> {
             return None;
         };
         let machine = self.machine.bare(self.catalogue)?;
-        let mut twin = Guest { holding: Holding::Whole, memory: None, ..guest.clone() };
+        let mut twin = Guest { holding: Holding::Whole, memory: None, pins: None, ..guest.clone() };
         twin.vm.vcpus = machine.host.logical_processors.value;
         if let Some(mut overrides) = overrides {
             override_settings(&mut overrides, &mut twin);

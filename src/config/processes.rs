@@ -144,6 +144,8 @@ fn profile(value: &Value<'_>, machine: &Machine) -> Option<MigProfile> {
 struct Shared<'g> {
     /// Indices of the guests.
     members: Vec<usize>,
+    /// The memory slice at which the GPU instance begins, where the file says it.
+    start: Option<u32>,
     process: &'g Process,
     /// Most replicas of each.
     replicas_max: u32,
@@ -187,18 +189,27 @@ fn groups<'g>(machine: &Machine, guests: &'g [Guest]) -> Vec<Shared<'g>> {
     let mut groups: Vec<Shared<'g>> = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let Holding::Process(process) = &guest.holding else { continue };
-        let same = |group: &&mut Shared<'_>| group.process.within == process.within;
+        let start = guest.starts().first().copied().flatten();
+        let same = |group: &&mut Shared<'_>| {
+            group.process.within == process.within && group.start == start
+        };
         match groups.iter_mut().find(same) {
             Some(group) => group.members.push(index),
             None => groups.push(Shared {
                 members: vec![index],
+                start,
                 process,
-                replicas_max: machine.sharing.replicas.unwrap_or(u32::MAX),
+                replicas_max: replicas_of(machine, process).unwrap_or(u32::MAX),
                 processes_max: processes_max(&machine.gpu.spec, process),
             }),
         }
     }
     groups
+}
+
+/// As how many what a process shares is advertised.
+fn replicas_of(machine: &Machine, process: &Process) -> Option<u32> {
+    machine.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
 }
 
 /// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
@@ -221,7 +232,8 @@ pub(super) fn place(machine: &Machine, cards: Cards<'_>, guests: &[Guest]) -> Op
     let mut places = place_shared(machine, cards, guests, &groups, &counts)?;
     if machine.sharing.assignment == Assignment::Spread {
         for group in 0..groups.len() {
-            while counts[group] < groups[group].members.len() {
+            // There is one instance at a given slice.
+            while groups[group].start.is_none() && counts[group] < groups[group].members.len() {
                 counts[group] += 1;
                 match place_shared(machine, cards, guests, &groups, &counts) {
                     Some(wider) => places = wider,
@@ -249,15 +261,18 @@ fn place_shared(
     let mut claims: Vec<Claim> = others
         .flat_map(|guest| std::iter::repeat_n(guest.holding.claim(gpu), guest.cards as usize))
         .collect();
+    let others = guests.iter().filter(|guest| !guest.is_process());
+    let mut starts: Vec<Option<u32>> = others.flat_map(Guest::starts).collect();
     let own = claims.len();
     for (group, &count) in groups.iter().zip(counts) {
+        starts.extend(std::iter::repeat_n(group.start, count));
         let claim = match &group.process.within {
             None => Claim::Whole,
             Some(profile) => Holding::Instance(profile.clone(), None).claim(gpu),
         };
         claims.extend(std::iter::repeat_n(claim, count));
     }
-    let places = cards.place(assignment, &claims)?;
+    let places = cards.place_at(assignment, &claims, &starts)?;
     let (own, shared) = places.split_at(own);
     let mut shared_by = vec![None; guests.len()];
     let mut first = 0;
@@ -288,7 +303,7 @@ pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<S
     let group = group.expect("the last one is a process");
     let (shared, most) = (group.process.shared(gpu), group.processes_max);
     let mut limits = Vec::new();
-    if let Some(replicas) = machine.sharing.replicas {
+    if let Some(replicas) = replicas_of(machine, group.process) {
         limits.push(format!("each is advertised as {replicas} replicas"));
     }
     match group.process.within {

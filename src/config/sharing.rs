@@ -74,7 +74,7 @@ pub(super) struct Sharing {
     pub(super) switch_cost: Option<SimDuration>,
     pub(super) slice_floor: Share,
     /// As how many replicas a card, or a GPU instance, is advertised to processes.
-    pub(super) replicas: Option<u32>,
+    pub(super) replicas: Replicas,
     /// Length of a process's turn by the compute policy; nothing for the GPU's.
     compute_timeslice: Option<SimDuration>,
     /// Where the idle rule stands, if the file has one.
@@ -85,6 +85,58 @@ pub(super) struct Sharing {
     process_spots: Vec<(&'static str, Spot)>,
     vgpu_spots: Vec<(&'static str, Spot)>,
 }
+
+/// As how many replicas what processes share is advertised: nothing for as many as come.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Replicas {
+    /// Of everything.
+    all: Option<u32>,
+    /// Of whole cards (`gpu`) and of GPU instances by profile, each with its place in the file.
+    each: Vec<(String, u32, Spot)>,
+}
+
+impl Replicas {
+    /// `10`, or `{ gpu = 8, "1g.5gb" = 2 }`.
+    fn read(value: &Value<'_>) -> Replicas {
+        let count = |value: &Value<'_>| value.count(1..=REPLICAS_MAX, SIMULATED);
+        if !value.is_table() {
+            return Replicas { all: count(value), each: Vec::new() };
+        }
+        let Some(mut table) = value.table() else { return Replicas::default() };
+        let entries = table.entries().into_iter();
+        let each = entries.filter_map(|(name, value)| Some((name, count(&value)?, value.spot())));
+        let each = each.collect();
+        table.finish();
+        Replicas { all: None, each }
+    }
+
+    /// Those of a GPU instance profile, or of whole cards.
+    pub(super) fn of(&self, profile: Option<&str>) -> Option<u32> {
+        let name = profile.unwrap_or(WHOLE);
+        let own = self.each.iter().find(|(known, _, _)| known == name);
+        own.map(|(_, count, _)| *count).or(self.all)
+    }
+
+    /// Reports names of what the GPU has not.
+    fn check(&self, gpu: &GpuSpec, problems: &Problems) {
+        for (name, _, spot) in &self.each {
+            if name == WHOLE || gpu.mig_profile(name).is_some() {
+                continue;
+            }
+            let profiles = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
+            let names: Vec<&str> = std::iter::once(WHOLE).chain(profiles).collect();
+            let title = format!("replicas of {}, which {} has not", quoted(name), gpu.id);
+            let diagnostic = Diagnostic::at(spot, title).allowed(names.join(", "));
+            problems.push(diagnostic.did_you_mean(super::nearest(name, names)));
+        }
+    }
+}
+
+/// What whole cards are called among the replicas.
+const WHOLE: &str = "gpu";
+
+/// The unit of replicas, with whose limit it is.
+const SIMULATED: &str = " replicas, the most that slicewise simulates";
 
 impl Default for Sharing {
     fn default() -> Self {
@@ -99,7 +151,7 @@ impl Default for Sharing {
             overshoot: Overshoot::None,
             switch_cost: None,
             slice_floor: Share::new(0.1).expect("a share"),
-            replicas: None,
+            replicas: Replicas::default(),
             compute_timeslice: None,
             idle_spot: None,
             vgpu_mode_spot: None,
@@ -177,6 +229,7 @@ impl Sharing {
     /// The rules that need to know the GPU.
     pub(super) fn check(&self, gpu: &GpuSpec, problems: &Problems) {
         self.check_vgpu_mode(gpu, problems);
+        self.replicas.check(gpu, problems);
         // Polling at no cost would never pass time.
         let cost = self.switch_cost.unwrap_or(gpu.switch_cost.value.value);
         if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
@@ -302,7 +355,7 @@ impl Sharing {
     /// Reads what only processes have.
     fn read_processes(&mut self, table: &mut Reader<'_>) {
         if let Some(value) = table.get("replicas") {
-            self.replicas = value.count(1..=REPLICAS_MAX, " replicas");
+            self.replicas = Replicas::read(&value);
             self.process_spots.push(("replicas", value.spot()));
         }
         if let Some(value) = table.get("compute_timeslice") {

@@ -112,6 +112,55 @@ impl Cards<'_> {
         self.first_fit(assignment, claims).or_else(|| self.exact(claims))
     }
 
+    /// The same on one card, where the first memory slice of some GPU instances is given; those
+    /// without go where the driver would put them, or anywhere else that works.
+    pub fn place_at(
+        &self,
+        assignment: Assignment,
+        claims: &[Claim],
+        starts: &[Option<u32>],
+    ) -> Option<Vec<Place>> {
+        if starts.iter().all(Option::is_none) {
+            return self.place(assignment, claims);
+        }
+        assert!(self.count == 1, "slices of {} cards", self.count);
+        let profile = |claim: &Claim| match *claim {
+            Claim::Instance { profile } => Some(profile),
+            _ => None,
+        };
+        let profiles: Vec<usize> = claims.iter().map(profile).collect::<Option<_>>()?;
+        // Those with a start first: they have no choice.
+        let mut order: Vec<usize> = (0..claims.len()).collect();
+        order.sort_by_key(|&index| starts[index].is_none());
+        let mut taken = Vec::new();
+        let wanted: Vec<_> = order.iter().map(|&index| (profiles[index], starts[index])).collect();
+        self.seat(&wanted, &mut taken).then(|| {
+            let mut places = vec![Place { card: 0, start: 0 }; claims.len()];
+            for (&index, (_, start)) in order.iter().zip(taken) {
+                places[index].start = start;
+            }
+            places
+        })
+    }
+
+    /// Adds the wanted instances to those that are there; whether all found a place.
+    fn seat(&self, wanted: &[(usize, Option<u32>)], taken: &mut Vec<Positioned>) -> bool {
+        let Some(&(profile, start)) = wanted.get(taken.len()) else { return true };
+        let geometry = self.geometry();
+        let free = geometry.free_starts(taken, profile);
+        let first = start.or_else(|| driver_start(&geometry, taken, profile));
+        let others = free.iter().copied().filter(|at| start.is_none() && Some(*at) != first);
+        let tries = first.into_iter().filter(|at| free.contains(at)).chain(others);
+        for at in tries.collect::<Vec<u32>>() {
+            taken.push((profile, at));
+            if self.seat(wanted, taken) {
+                return true;
+            }
+            taken.pop();
+        }
+        false
+    }
+
     /// What stands in the way of the last claim, given that all before it can be placed.
     pub fn obstacle(&self, claims: &[Claim]) -> Obstacle {
         let demand = Demand::of(claims, self.profiles.len());
@@ -326,6 +375,26 @@ mod tests {
         assert_eq!(place(1, &instances(&[G3, G4])), Some(vec![(0, 4), (0, 0)]));
         // The order that the driver refuses (1g, 1g, 2g, 3g) has a layout.
         assert!(place(1, &instances(&[G1, G1, G2, G3])).is_some());
+    }
+
+    #[test]
+    fn instances_lie_where_they_are_told_to() {
+        let profiles = a100();
+        let card = Cards { count: 1, profiles: &profiles };
+        let at = |list: &[(usize, Option<u32>)]| -> Option<Vec<u32>> {
+            let claims: Vec<Claim> =
+                list.iter().map(|&(profile, _)| Claim::Instance { profile }).collect();
+            let starts: Vec<Option<u32>> = list.iter().map(|&(_, start)| start).collect();
+            let places = card.place_at(Assignment::Consolidate, &claims, &starts)?;
+            Some(places.into_iter().map(|place| place.start).collect())
+        };
+        assert_eq!(at(&[(G3, Some(0)), (G1, None)]), Some(vec![0, 6]));
+        // By itself the first 1g goes to 6, the only place that is left for the second.
+        assert_eq!(at(&[(G1, None), (G1, Some(6)), (G3, Some(0))]), Some(vec![4, 6, 0]));
+        assert_eq!(at(&[(G1, None), (G2, None), (G4, Some(0))]), Some(vec![6, 4, 0]));
+        assert_eq!(at(&[(G3, Some(2))]), None);
+        assert_eq!(at(&[(G3, Some(4)), (G3, Some(4))]), None);
+        assert_eq!(at(&[(G3, Some(4)), (G4, None), (G1, None)]), None);
     }
 
     #[test]

@@ -108,7 +108,7 @@ fn sharing() -> Shape {
             "What repayment leaves of a slice at least.",
         )
         .key("hardware_slice", time(), "Length of a turn under best effort; default: the GPU's.")
-        .key("replicas", whole(1..=REPLICAS_MAX), "As how many a card is advertised to processes.")
+        .key("replicas", replicas(), "As how many a card is advertised to processes.")
         .key(
             "compute_timeslice",
             word_of(&COMPUTE_TIMESLICES).with("default", "default"),
@@ -124,6 +124,11 @@ fn sharing() -> Shape {
             word_of(&VGPU_MODES).with("default", VGPU_MODES[0].0),
             "vGPUs of one size on a card, or of several.",
         )
+}
+
+/// A number for all, or one for whole cards (`gpu`) and for GPU instances of each profile.
+fn replicas() -> Shape {
+    either([whole(1..=REPLICAS_MAX), table_of(whole(1..=REPLICAS_MAX))])
 }
 
 fn vm() -> Shape {
@@ -143,6 +148,8 @@ fn vm() -> Shape {
         .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
         .key("gpus", whole(1..=CARDS_MAX), "Whole cards; default on bare metal: all.")
         .key("mig", mig, "GPU instances on bare metal.")
+        .key("card", pins(true), "The card it is on, from 0; a list: each GPU of all copies.")
+        .key("instance", pins(false), "Where its GPU instance begins: a memory slice.")
         .key(
             "process",
             process(),
@@ -161,6 +168,12 @@ fn vm() -> Shape {
             "The guest's inference server.",
         )
         .need("load", load(), "Who asks, and when.")
+}
+
+/// One for all GPUs of a VM and its copies, or one for each.
+fn pins(card: bool) -> Shape {
+    let most = if card { CARDS_MAX - 1 } else { 63 };
+    either([whole(0..=most), list(whole(0..=most), 4096)])
 }
 
 fn process() -> Shape {
