@@ -115,11 +115,20 @@ const ENTRIES_MAX: usize = 100_000;
 pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
     let (mut conf, mut faults, mut at) = (MlperfConf::default(), Vec::new(), 0);
     for whole in text.split_inclusive('\n') {
-        let line = whole.split('#').next().unwrap_or_default();
-        let start = at + line.len() - line.trim_start().len();
+        let start = at + whole.len() - whole.trim_start().len();
         at += whole.len();
-        let line = line.trim();
+        let line = match without_comment(whole.trim(), start) {
+            Ok(line) => line,
+            Err(fault) => {
+                faults.push(fault);
+                continue;
+            }
+        };
         if line.is_empty() {
+            continue;
+        }
+        if let Some(fault) = without_value(line, start) {
+            conf.unknown.extend((conf.unknown.len() < FAULTS_MAX).then_some(fault));
             continue;
         }
         if conf.entries.len() == ENTRIES_MAX {
@@ -138,6 +147,36 @@ pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
     if faults.is_empty() { Ok(conf) } else { Err(faults) }
 }
 
+/// A line without its comment, which LoadGen knows by a `#` of its own that comes before a value.
+fn without_comment(line: &str, start: usize) -> Result<&str, Fault> {
+    let Some(at) = line.find('#') else { return Ok(line) };
+    let (before, comment) = (line[..at].trim_end(), &line[at..]);
+    let span = start + at..start + line.len();
+    if before.contains('=') {
+        let title = "LoadGen takes no comment behind a value, and then nothing of the file";
+        return Err(Fault::at(span, title).help("put the comment on a line of its own"));
+    }
+    let word = comment.split_whitespace().next().unwrap_or_default();
+    if before.is_empty() && word.len() > 1 && comment.len() > word.len() {
+        let title =
+            format!("LoadGen reads {} as a key, and then nothing of the file", quoted(word));
+        return Err(Fault::at(span, title).help("write a blank behind `#`"));
+    }
+    Ok(before)
+}
+
+/// What is said of a line that stops before its value, which LoadGen passes over.
+fn without_value(line: &str, start: usize) -> Option<Fault> {
+    let mut words = line.split_whitespace();
+    let is_short = match (words.next()?, words.next(), words.next()) {
+        (key, None, _) => !key.contains('='),
+        (_, Some("="), None) => true,
+        _ => false,
+    };
+    let title = "the line has no value: LoadGen passes it over";
+    is_short.then(|| Fault::at(start..start + line.len(), title))
+}
+
 /// One line that is not blank; `start` is its place.
 fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fault> {
     let form = "model.scenario.key = value, such as bert.Server.target_qps = 7800";
@@ -147,7 +186,7 @@ fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fa
         return Err(Fault::at(whole, title).allowed(form));
     };
     let value_at = start + line.len() - value.trim_start().len();
-    let (path, value) = (path.trim_end(), value.trim());
+    let (path, mut value) = (path.trim_end(), value.trim());
     let value_span = value_at..value_at + value.len();
     let before_value = &line[..line.len() - value.len()];
     let apart = line[path.len()..].starts_with(char::is_whitespace)
@@ -173,6 +212,13 @@ fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fa
         let title = format!("unknown key {}: LoadGen passes the line over", quoted(key));
         let fault = Fault::at(key_at..key_at + key.len(), title);
         unknown.push(fault.did_you_mean(nearest(key, KEYS)));
+    }
+    // Of several numbers the last one counts.
+    let words: Vec<&str> = value.split_whitespace().collect();
+    if words.len() > 1 && words.iter().all(|word| number(word).is_some()) {
+        value = words[words.len() - 1];
+        let title = format!("several values: LoadGen takes the last one, {value}");
+        unknown.extend((unknown.len() < FAULTS_MAX).then(|| Fault::at(value_span.clone(), title)));
     }
     if number(value).is_none() {
         let title = format!("{} is no number", quoted(value));
@@ -209,7 +255,7 @@ mod tests {
 
     #[test]
     fn the_most_particular_line_counts() {
-        let text = "*.Server.target_latency = 10\n*.*.min_duration = 600000 # ten minutes\n\
+        let text = "*.Server.target_latency = 10\n*.*.min_duration = 600000\n# ten minutes\n\
                     bert.Server.target_latency = 130\nbert.*.min_duration = 1000\n";
         let conf = read(text).unwrap();
         let found =
@@ -220,6 +266,19 @@ mod tests {
         assert_eq!(found("rnnt", "Offline", "min_duration"), Some("600000"));
         assert_eq!(found("rnnt", "Offline", "target_qps"), None);
         assert_eq!(conf.models(), ["bert"]);
+    }
+
+    /// As `TestSettings::FromConfig` takes a line apart, word by word.
+    #[test]
+    fn comments_and_values_are_taken_as_loadgen_takes_them() {
+        let titles = |text: &str| -> Vec<String> {
+            read(text).unwrap_err().into_iter().map(|fault| fault.title).collect()
+        };
+        assert!(titles("*.*.mode = 2 # only\n")[0].contains("no comment behind a value"));
+        assert!(titles("#a comment\n")[0].contains("reads \"#a\" as a key"));
+        let conf = read("# a = 1\n#word\n*.*.mode\n*.*.mode =\n*.*.mode = 1 2\n").unwrap();
+        let found = conf.get("bert", "Server", "mode").map(|found| found.value.as_str());
+        assert_eq!((found, conf.unknown.len()), (Some("2"), 3), "{:?}", conf.unknown);
     }
 
     #[test]
