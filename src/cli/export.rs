@@ -271,7 +271,6 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
             fail_requests_greater_than_one: Some(true),
             resources: shared.into_iter().map(resource).collect(),
         }),
-        warnings: Vec::new(),
     })
 }
 

@@ -6,6 +6,7 @@ use crate::config::{nearest, quoted};
 use crate::gpu::placement::{Assignment, Cards, Claim, Obstacle};
 use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
+use std::fmt;
 
 /// So many of a profile.
 pub(super) type Wanted<'w> = (&'w str, u32);
@@ -25,9 +26,31 @@ pub(super) struct Misfit {
     pub(super) is_foreign: bool,
 }
 
-/// The memory slices of each instance, `3g.20gb 4-7`, in the order asked for. Compute instances
-/// (`1c.3g.20gb`) stand for the GPU instances that hold them.
-pub(super) fn place(gpu: &GpuSpec, wanted: &[Wanted<'_>]) -> Result<Vec<String>, Misfit> {
+/// A GPU instance and where it lies.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) struct Placed<'g> {
+    pub(super) profile: &'g MigProfile,
+    /// Its first memory slice.
+    pub(super) start: u32,
+}
+
+impl fmt::Display for Placed<'_> {
+    /// Its memory slices: `3g.20gb 4-7`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Placed { profile, start } = self;
+        match profile.memory_slices {
+            1 => write!(f, "{} {start}", profile.name),
+            size => write!(f, "{} {start}-{}", profile.name, start + size - 1),
+        }
+    }
+}
+
+/// Where each instance lies, in the order asked for. Compute instances (`1c.3g.20gb`) stand for the
+/// GPU instances that hold them.
+pub(super) fn place<'g>(
+    gpu: &'g GpuSpec,
+    wanted: &[Wanted<'_>],
+) -> Result<Vec<Placed<'g>>, Misfit> {
     let profiles = &gpu.mig_profiles;
     let mut claims = Vec::new();
     for (at, &(name, count)) in wanted.iter().enumerate() {
@@ -49,13 +72,7 @@ pub(super) fn place(gpu: &GpuSpec, wanted: &[Wanted<'_>]) -> Result<Vec<String>,
         return Err(obstructed(gpu, &cards, &claims));
     };
     let placed = claims.iter().zip(places).map(|(claim, place)| match claim {
-        Claim::Instance { profile } => {
-            let (profile, last) = (&profiles[*profile], place.start);
-            match profile.memory_slices {
-                1 => format!("{} {last}", profile.name),
-                size => format!("{} {last}-{}", profile.name, last + size - 1),
-            }
-        }
+        Claim::Instance { profile } => Placed { profile: &profiles[*profile], start: place.start },
         _ => unreachable!("only GPU instances are asked for"),
     });
     Ok(placed.collect())
@@ -132,7 +149,7 @@ mod tests {
         let catalogue = Catalogue::load(None).unwrap();
         let gpu = catalogue.gpu("a100-pcie-40gb").unwrap();
         let placed = place(gpu, &[("3g.20gb", 1), ("2g.10gb", 1), ("1g.5gb", 2)]).unwrap();
-        assert_eq!(placed[0], "3g.20gb 4-7");
+        assert_eq!(placed[0].to_string(), "3g.20gb 4-7");
         assert_eq!(placed.len(), 4);
         // Four compute instances of a third each: 3 in the first GPU instance, 1 in the second.
         let behind = |name: &str, count| {

@@ -166,6 +166,18 @@ impl Catalogue {
         self.gpus.get(id).map_or("", |gpu| &gpu.mig_source)
     }
 
+    /// The workloads that have service times on a GPU, by id.
+    pub fn workloads_on(&self, gpu: &str) -> Vec<&str> {
+        let known = self.workloads.iter().filter(|(_, one)| one.spec.service.contains_key(gpu));
+        known.map(|(id, _)| id.as_str()).collect()
+    }
+
+    /// By which ids the boards of this GPU are known on the PCI bus, device then vendor; none where its
+    /// file does not say.
+    pub fn pci_ids(&self, id: &str) -> &[u32] {
+        self.gpus.get(id).map_or(&[], |gpu| &gpu.pci_ids)
+    }
+
     /// Where the vGPU types of this GPU are printed, and what to know about them.
     pub fn about_vgpu_types(&self, id: &str) -> (&str, &[String]) {
         self.gpus.get(id).map_or(("", &[]), |file| (&file.vgpu_source, &file.vgpu_notes))

@@ -8,6 +8,7 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use super::vgpus;
+use crate::formats::mig_parted;
 use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost};
 use crate::units::{Share, SimDuration};
 use std::ops::RangeInclusive;
@@ -22,12 +23,16 @@ pub(super) struct GpuFile {
     pub(super) vgpu_notes: Vec<String>,
     /// Where the GPU instance profiles are printed.
     pub(super) mig_source: String,
+    /// By which ids the boards of this model are known on the PCI bus, device then vendor; none where
+    /// the file does not say.
+    pub(super) pci_ids: Vec<u32>,
 }
 
 /// Reads `gpus/<id>.toml`.
 pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sources = sources(&mut file);
     let name = name(&mut file);
+    let pci_ids = file.has("pci_ids").then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
     let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
@@ -82,7 +87,28 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         time_slice_best_effort: time_slice_best_effort?,
     };
     let vgpu_notes = note.into_iter().chain(backed_note).collect();
-    Some(GpuFile { spec, vgpu_source, vgpu_notes, mig_source: profiles.source })
+    let pci_ids = match pci_ids {
+        Some(ids) => ids?.value,
+        None => Vec::new(),
+    };
+    Some(GpuFile { spec, vgpu_source, vgpu_notes, mig_source: profiles.source, pci_ids })
+}
+
+/// `["0x20B010DE"]`: device id, then vendor id.
+fn pci_ids(value: &Value<'_>) -> Option<Vec<u32>> {
+    let items = value.items(32)?;
+    let ids: Vec<u32> = items.iter().filter_map(pci_id).collect();
+    (ids.len() == items.len()).then_some(ids)
+}
+
+fn pci_id(value: &Value<'_>) -> Option<u32> {
+    let text = value.text()?;
+    let id = mig_parted::pci_id(text).filter(|_| text.len() == "0x20B010DE".len());
+    if id.is_none() {
+        let allowed = "eight hexadecimal digits, device then vendor, such as \"0x20B010DE\"";
+        value.report(value.wrong(format!("is {}", quoted(text))).allowed(allowed));
+    }
+    id
 }
 
 /// A fact that is a list, and an empty one when the file has none.

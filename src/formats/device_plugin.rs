@@ -15,8 +15,6 @@ pub struct DevicePlugin {
     pub mig_strategy: Option<&'static str>,
     /// How GPUs are shared; nothing for whole GPUs.
     pub sharing: Option<Replication>,
-    /// What the plugin itself would ignore, one line each.
-    pub warnings: Vec<String>,
 }
 
 /// How GPUs are shared.
@@ -73,8 +71,20 @@ impl Replicated {
     }
 }
 
-/// Most replicas: more than a GPU could ever serve.
-const REPLICAS_MAX: u32 = 1024;
+/// Most replicas that slicewise simulates. The plugin itself has no limit.
+pub const REPLICAS_MAX: u32 = 1024;
+
+/// Who passes over what it does not know, in words.
+const PLUGIN: &str = "the device plugin";
+
+/// Where keys belong that are often found elsewhere.
+const HOMES: [(&str, &str); 5] = [
+    ("renameByDefault", "sharing.timeSlicing"),
+    ("failRequestsGreaterThanOne", "sharing.timeSlicing"),
+    ("timeSlicing", "sharing"),
+    ("mps", "sharing"),
+    ("migStrategy", "flags"),
+];
 
 /// What stands beside `sharing` and says nothing about it.
 const FLAGS: [&str; 13] = [
@@ -93,58 +103,51 @@ const FLAGS: [&str; 13] = [
     "sharedDevicesAllocationPolicy",
 ];
 
-/// The line of a place, from 1.
-pub(super) type Line<'l> = &'l dyn Fn(Range<usize>) -> usize;
-
-/// Reads one document.
-pub(super) fn read(document: &Node, line: Line<'_>) -> Result<DevicePlugin, Vec<Fault>> {
+/// Reads one document: what it says, and what in it the plugin passes over.
+pub(super) fn read(document: &Node) -> Result<(DevicePlugin, Vec<Fault>), Vec<Fault>> {
     let faults = Faults::default();
-    let found = configuration(&Value::top(document, &faults), line);
+    let found = configuration(&Value::top(document, &faults));
     faults.finish(found)
 }
 
-fn configuration(document: &Value<'_>, line: Line<'_>) -> Option<DevicePlugin> {
-    let mut top = document.map()?;
-    let mut warnings = Vec::new();
-    let version = top.need("version", "write version: v1");
+fn configuration(document: &Value<'_>) -> Option<DevicePlugin> {
+    let mut top = document.map()?.in_any_case();
+    // Silence means v1, and so does an empty text.
+    let version = top.get("version").filter(|version| version.as_text() != Some(""));
     version.and_then(|version| version.word("version", &["v1"]));
     let mig_strategy = match top.get("flags") {
         None => None,
         Some(flags) => {
-            let mut flags = flags.map()?;
+            let mut flags = flags.map()?.in_any_case();
             let strategy = flags.get("migStrategy");
             FLAGS.iter().for_each(|flag| drop(flags.get(flag)));
-            flags.finish();
+            flags.finish_passing_over(PLUGIN, &HOMES);
             strategy.and_then(|value| value.word("migStrategy", &["none", "single", "mixed"]))
         }
     };
     let sharing = top.get("sharing");
     for other in ["resources", "imex"] {
-        if top.get(other).is_some() {
-            warnings.push(format!("`{other}` says nothing about sharing and is passed over"));
+        if let Some(value) = top.get(other) {
+            value.doubt("says nothing about sharing and is passed over");
         }
     }
-    top.finish();
+    top.finish_passing_over(PLUGIN, &HOMES);
     let sharing = match sharing {
         None => Some(None),
-        Some(sharing) => methods(&sharing, line, &mut warnings),
+        Some(sharing) => methods(&sharing),
     };
-    Some(DevicePlugin { mig_strategy, sharing: sharing?, warnings })
+    Some(DevicePlugin { mig_strategy, sharing: sharing? })
 }
 
 /// `timeSlicing` or `mps`; both at once exclude each other.
-fn methods(
-    value: &Value<'_>,
-    line: Line<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<Option<Replication>> {
-    let mut map = value.map()?;
+fn methods(value: &Value<'_>) -> Option<Option<Replication>> {
+    let mut map = value.map()?.in_any_case();
     let given = Method::WORDS.map(|(word, method)| map.get(word).map(|value| (method, value)));
-    map.finish();
+    map.finish_passing_over(PLUGIN, &HOMES);
     let given: Vec<(Method, Value<'_>)> = given.into_iter().flatten().collect();
     match &given[..] {
         [] => Some(None),
-        [(method, value)] => replication(*method, value, line, warnings).map(Some),
+        [(method, value)] => replication(*method, value).map(Some),
         [_, (_, second), ..] => {
             second.wrong(
                 "stands beside `timeSlicing`",
@@ -155,12 +158,7 @@ fn methods(
     }
 }
 
-fn replication(
-    method: Method,
-    value: &Value<'_>,
-    line: Line<'_>,
-    warnings: &mut Vec<String>,
-) -> Option<Replication> {
+fn replication(method: Method, value: &Value<'_>) -> Option<Replication> {
     let mut map = value.map()?;
     let flag = |value: Option<Value<'_>>| match value {
         None => Some(None),
@@ -170,9 +168,8 @@ fn replication(
     let fail = flag(map.get("failRequestsGreaterThanOne"));
     let help = "write resources: with a list of name and replicas";
     let resources = map.need("resources", help).and_then(|value| value.items());
-    map.finish();
-    let resources: Vec<Option<Replicated>> =
-        resources?.iter().map(|item| replicated(item, line, warnings)).collect();
+    map.finish_passing_over(PLUGIN, &HOMES);
+    let resources: Vec<Option<Replicated>> = resources?.iter().map(replicated).collect();
     Some(Replication {
         method,
         rename_by_default: rename?.unwrap_or(false),
@@ -181,20 +178,19 @@ fn replication(
     })
 }
 
-fn replicated(value: &Value<'_>, line: Line<'_>, warnings: &mut Vec<String>) -> Option<Replicated> {
+fn replicated(value: &Value<'_>) -> Option<Replicated> {
     let mut map = value.map()?;
     let name = map.need("name", "name the resource, such as nvidia.com/gpu");
     let name = name.and_then(|value| Some((value.text()?, value.node.span.clone(), value)));
     let replicas =
         map.need("replicas", "say as how many each GPU is advertised, such as replicas: 4");
-    let replicas = replicas.and_then(|value| value.count(2..=REPLICAS_MAX, " replicas"));
+    let replicas = replicas.and_then(|value| replicas_of(&value));
     for ignored in ["rename", "devices"] {
         if let Some(value) = map.get(ignored) {
-            let line = line(value.node.span.clone());
-            warnings.push(format!("line {line}: `{ignored}` is passed over, as the plugin does"));
+            value.doubt(format!("is passed over, as {PLUGIN} does"));
         }
     }
-    map.finish();
+    map.finish_passing_over(PLUGIN, &HOMES);
     let (name, span, at) = name?;
     let (vendor, resource) = name.split_once('/').unwrap_or(("nvidia.com", name));
     if vendor != "nvidia.com" || !(resource == "gpu" || resource.starts_with("mig-")) {
@@ -204,6 +200,17 @@ fn replicated(value: &Value<'_>, line: Line<'_>, warnings: &mut Vec<String>) -> 
         return None;
     }
     Some(Replicated { name: format!("{vendor}/{resource}"), span, replicas: replicas? })
+}
+
+/// At least 2, as the plugin wants it, and at most what a scenario can hold.
+fn replicas_of(value: &Value<'_>) -> Option<u32> {
+    let replicas = value.at_least(2, " replicas")?;
+    if replicas > REPLICAS_MAX {
+        value.doubt(format!(
+            "is {replicas}: {PLUGIN} offers them, slicewise simulates at most {REPLICAS_MAX}"
+        ));
+    }
+    Some(replicas)
 }
 
 /// Writes a configuration as the plugin reads it.

@@ -1,11 +1,14 @@
-//! Files that configure the GPUs of a Kubernetes node, by themselves or inside ConfigMaps, and which
-//! of the two formats each is.
+//! Files that configure the GPUs of a Kubernetes node: by themselves, inside ConfigMaps and lists of
+//! them, or inside the values of a helm chart; and which of the formats each is.
 //!
-//! What a configuration says is read in `mig_parted` and `device_plugin`.
+//! What a configuration says is read in `mig_parted`, `device_plugin` and `vgpu_configs`, what pods and
+//! claims ask for in `gpu_requests`.
 
 use super::device_plugin::{self, DevicePlugin};
+use super::gpu_requests::GpuRequests;
 use super::mig_parted::{self, MigConfigs};
-use super::yaml::{Faults, Node, Value, documents, outer_span, quoted};
+use super::vgpu_configs::{self, VgpuConfigs};
+use super::yaml::{Faults, Map, Node, Value, documents, outer_span, quoted};
 use super::{Fault, recognise};
 use std::ops::Range;
 
@@ -16,20 +19,42 @@ pub enum Configuration {
     MigParted(MigConfigs),
     /// How the device plugin shares GPUs.
     DevicePlugin(DevicePlugin),
+    /// Sets of vGPUs.
+    VgpuManager(VgpuConfigs),
+    /// What pods and claims ask for.
+    Requests(GpuRequests),
 }
 
 /// A configuration and where it was found.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Entry {
-    /// Its key under `data` of a ConfigMap; nothing for a document of its own.
+    /// Its key under `data` of a ConfigMap, or in the values of a chart; nothing for a document of
+    /// its own.
     pub key: Option<String>,
     /// What it says; places are those in the whole file.
     pub configuration: Configuration,
+    /// What in it is doubtful, or passed over by the program that it is for.
+    pub warnings: Vec<Fault>,
+}
+
+/// What a file holds.
+#[derive(Clone, PartialEq, Debug)]
+pub struct File {
+    /// The configurations, in order; at least one.
+    pub entries: Vec<Entry>,
+    /// What beside them was passed over.
+    pub warnings: Vec<Fault>,
 }
 
 /// Reads every configuration of a file, in order; at least one.
 pub fn read(text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
-    read_as_node(text).map_err(|faults| match recognise::not_toml(text) {
+    read_for(text, None).map(|file| file.entries)
+}
+
+/// The same, where only one is asked for: by its key, or by a layout in it. What is wrong with the
+/// others is then of no interest.
+pub fn read_for(text: &str, name: Option<&str>) -> Result<File, Vec<Fault>> {
+    read_as_node(text, name).map_err(|faults| match recognise::not_toml(text) {
         Some(kind) if ![recognise::NODE, recognise::YAML, recognise::JSON].contains(&kind) => {
             vec![Fault::at(0..0, format!("the file is {}", kind.what)).help(kind.next)]
         }
@@ -49,90 +74,265 @@ fn is_toml(text: &str) -> bool {
     text.parse::<toml::Table>().is_ok_and(|table| !table.is_empty())
 }
 
-fn read_as_node(text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
-    let (mut found, mut faults) = (Vec::new(), Vec::new());
-    for document in documents(text)? {
-        let read = match is_object(&document) {
-            true => read_object(text, &document),
-            false => {
-                let read = read_document(&document, &|at| line_of(text, at));
-                read.map(|configuration| vec![Entry { key: None, configuration }])
+/// What was found at one place: a configuration, or what is wrong with it.
+struct Found {
+    key: Option<String>,
+    read: Result<(Configuration, Vec<Fault>), Vec<Fault>>,
+}
+
+impl Found {
+    /// Whether it goes by this name: as its key, or as a layout in it.
+    fn is_called(&self, name: &str) -> bool {
+        let has_layout = || match &self.read {
+            Ok((Configuration::MigParted(file), _)) => {
+                file.configs.iter().any(|config| config.name == name)
             }
+            Ok((Configuration::VgpuManager(file), _)) => {
+                file.configs.iter().any(|config| config.name == name)
+            }
+            _ => false,
         };
+        self.key.as_deref() == Some(name) || has_layout()
+    }
+}
+
+fn read_as_node(text: &str, name: Option<&str>) -> Result<File, Vec<Fault>> {
+    let mut search = Search::default();
+    for document in documents(text)? {
+        if !search.document(text, &document) {
+            let read = read_document(&document);
+            search.found.push(Found { key: None, read });
+        }
+    }
+    let Search { mut found, mut warnings, keys, requests } = search;
+    if !requests.is_empty() {
+        let read = Ok((Configuration::Requests(requests), Vec::new()));
+        found.push(Found { key: None, read });
+    }
+    if name.is_some_and(|name| found.iter().any(|one| one.is_called(name))) {
+        found.retain(|one| one.is_called(name.expect("just seen")));
+    }
+    let (mut entries, mut faults) = (Vec::new(), Vec::new());
+    for Found { key, read } in found {
         match read {
-            Ok(entries) => found.extend(entries),
+            Ok((configuration, warnings)) => entries.push(Entry { key, configuration, warnings }),
             Err(all) => faults.extend(all),
         }
     }
-    if found.is_empty() && faults.is_empty() {
-        let title = "the file holds no configuration of mig-parted or of the device plugin";
-        let help = "a ConfigMap has them as text under `data`";
-        faults.push(Fault::at(0..0, title).help(help));
+    if entries.is_empty() && faults.is_empty() {
+        faults.push(nothing(&keys));
     }
-    if faults.is_empty() { Ok(found) } else { Err(faults) }
+    if !faults.is_empty() {
+        return Err(faults);
+    }
+    warnings.sort_by_key(|fault| fault.span.start);
+    Ok(File { entries, warnings })
 }
 
-/// Whether a document is an object of Kubernetes.
-fn is_object(document: &Node) -> bool {
-    let faults = Faults::default();
-    let map = Value::top(document, &faults).map();
-    map.is_some_and(|map| map.has("kind") || map.has("apiVersion"))
+/// What is said of a file without a configuration.
+fn nothing(keys: &[String]) -> Fault {
+    let title =
+        "the file holds no configuration of mig-parted, the device plugin or vgpu-device-manager";
+    let places = "a ConfigMap has them as text under `data`, helm values under `devicePlugin.config.data` or `migManager.config.data`";
+    let fault = Fault::at(0..0, title);
+    match keys {
+        [] => fault.help(places),
+        keys => fault.help(format!("{places}; here is {}", keys.join(", "))),
+    }
+}
+
+/// A search through a file for configurations.
+#[derive(Default)]
+struct Search {
+    found: Vec<Found>,
+    /// What was passed over.
+    warnings: Vec<Fault>,
+    /// The texts that were looked into in vain.
+    keys: Vec<String>,
+    /// What objects ask for that are no configuration.
+    requests: GpuRequests,
+}
+
+/// No text inside a text inside a text is looked into deeper: a HelmChart has values, which hold
+/// configurations.
+const TEXTS_MAX: usize = 3;
+
+impl Search {
+    /// Looks through a document; whether it is something else than a configuration of its own.
+    fn document(&mut self, text: &str, document: &Node) -> bool {
+        let faults = Faults::default();
+        let value = Value::top(document, &faults);
+        let Some(map) = value.is_map().then(|| value.map()).flatten() else { return false };
+        let is_object = map.has("kind") || map.has("apiVersion");
+        if !is_object && is_configuration(&map) {
+            return false;
+        }
+        if is_object && map.peek("kind").is_none_or(|kind| kind.as_text().is_none()) {
+            let fault = Fault::at(document.span.clone(), "missing value of `kind`");
+            let read = Err(vec![fault.help("write kind: ConfigMap")]);
+            self.found.push(Found { key: None, read });
+            return true;
+        }
+        self.map(text, &map, 0);
+        // A file that is nothing else may be misspelt: what lacks is then said.
+        is_object || !self.found.is_empty() || !self.keys.is_empty()
+    }
+
+    /// Looks through a map and what lies in it.
+    fn map(&mut self, text: &str, map: &Map<'_>, depth: usize) {
+        let kind = map.peek("kind").and_then(|kind| kind.as_text());
+        if kind == Some("ConfigMap") {
+            return self.config_map(text, map, depth);
+        }
+        if self.requests.add(map, &map.span()) {
+            return;
+        }
+        // What kubectl remembers of the last change is no second configuration.
+        for (key, value) in map.all().into_iter().filter(|(key, _)| key.text != "metadata") {
+            self.value(text, &key.text, &value, depth);
+        }
+    }
+
+    /// Looks through a value under a key.
+    fn value(&mut self, text: &str, key: &str, value: &Value<'_>, depth: usize) {
+        if value.is_list() {
+            for item in value.list().unwrap_or_default() {
+                self.value(text, key, &item, depth);
+            }
+        } else if value.is_map() {
+            let Some(map) = value.map() else { return };
+            match is_configuration(&map) {
+                true => {
+                    let read = read_document(value.node);
+                    self.found.push(Found { key: Some(key.to_string()), read });
+                }
+                false => self.map(text, &map, depth),
+            }
+        } else if let Some(inner) = value.as_text()
+            && depth < TEXTS_MAX
+            && inner.contains(['\n', '{'])
+        {
+            self.text(text, key, value.node, depth);
+        }
+    }
+
+    /// Looks into a text inside a file; whether it is anything of ours.
+    fn text(&mut self, text: &str, key: &str, node: &Node, depth: usize) -> bool {
+        let inner = node.text().expect("it is text");
+        let mut within = Search::default();
+        match documents(inner) {
+            Ok(documents) => {
+                for document in &documents {
+                    let faults = Faults::default();
+                    let value = Value::top(document, &faults);
+                    if value.is_map() || value.is_list() {
+                        within.value(inner, key, &value, depth + 1);
+                    }
+                }
+                if documents.len() > 1
+                    && within.found.iter().any(|one| one.key.as_deref() == Some(key))
+                {
+                    let fault = Fault::at(0..0, "a configuration is one document");
+                    within.found =
+                        vec![Found { key: Some(key.to_string()), read: Err(vec![fault]) }];
+                }
+            }
+            Err(faults) if looks_like_one(inner) => {
+                within.found.push(Found { key: Some(key.to_string()), read: Err(faults) });
+            }
+            Err(_) => {}
+        }
+        let is_ours = !within.found.is_empty();
+        let place = |at: &Range<usize>| outer_span(text, node.span.clone(), inner, at.clone());
+        self.found.extend(within.found.into_iter().map(|one| moved(one, &place)));
+        let warnings = within.warnings.into_iter();
+        self.warnings.extend(warnings.map(|fault| Fault { span: place(&fault.span), ..fault }));
+        self.keys.extend(within.keys);
+        is_ours
+    }
+
+    /// Looks into every text of a ConfigMap.
+    fn config_map(&mut self, text: &str, map: &Map<'_>, depth: usize) {
+        let faults = Faults::default();
+        let Some(data) = map.peek("data").filter(|data| !data.is_null()) else {
+            let fault = Fault::at(map.span(), "the ConfigMap has no `data`");
+            let read = Err(vec![fault.help("a ConfigMap has its configurations under `data`")]);
+            return self.found.push(Found { key: None, read });
+        };
+        let Some(entries) = Value { faults: &faults, ..data.clone() }.map() else {
+            let read = Err(faults.finish::<()>(None).unwrap_err());
+            return self.found.push(Found { key: None, read });
+        };
+        for (key, value) in entries.all() {
+            if value.text().is_none() {
+                let read = Err(faults.finish::<()>(None).unwrap_err());
+                self.found.push(Found { key: Some(key.text.clone()), read });
+            } else if !self.text(text, &key.text, value.node, depth) {
+                let shown = format!("data.{}", key.text);
+                let title = format!("`{shown}` is no configuration of a node's GPUs: passed over");
+                self.warnings.push(Fault::at(key.span.clone(), title));
+                self.keys.push(format!("`{shown}`, which is none"));
+            }
+        }
+    }
+}
+
+/// Whether a map is a configuration, if perhaps a misspelt one.
+fn is_configuration(map: &Map<'_>) -> bool {
+    let has = |key: &str, inside: [&'static str; 2]| {
+        let value = map.peek(key).filter(|value| value.is_map());
+        let within = value.and_then(|value| value.map());
+        within.is_some_and(|within| inside.iter().any(|key| within.has_like(key)))
+    };
+    let version = map.peek("version").and_then(|version| version.as_text());
+    map.has_like("mig-configs")
+        || map.has_like("vgpu-configs")
+        || version == Some("v1")
+        || has("sharing", ["timeSlicing", "mps"])
+        || has("flags", ["migStrategy", "failOnInitError"])
+}
+
+/// Whether a text that is not even YAML is meant as a configuration.
+fn looks_like_one(text: &str) -> bool {
+    ["mig-configs", "vgpu-configs", "timeSlicing", "migStrategy"]
+        .iter()
+        .any(|word| text.contains(word))
 }
 
 /// One document by its format, which its keys tell.
-fn read_document(
-    document: &Node,
-    line: device_plugin::Line<'_>,
-) -> Result<Configuration, Vec<Fault>> {
+fn read_document(document: &Node) -> Result<(Configuration, Vec<Fault>), Vec<Fault>> {
     let faults = Faults::default();
     let map = Value::top(document, &faults).map();
-    if map.is_some_and(|map| map.has_like("mig-configs")) {
-        return mig_parted::read(document).map(Configuration::MigParted);
+    // Three letters apart: the exact key decides before one that is like it.
+    let has = |key: &str| map.as_ref().is_some_and(|map| map.has(key));
+    let has_like = |key| map.as_ref().is_some_and(|map| map.has_like(key));
+    if has("vgpu-configs") || (has_like("vgpu-configs") && !has_like("mig-configs")) {
+        let read = vgpu_configs::read(document);
+        return read.map(|(file, warnings)| (Configuration::VgpuManager(file), warnings));
     }
-    device_plugin::read(document, line).map(Configuration::DevicePlugin)
+    if has_like("mig-configs") {
+        let read = mig_parted::read(document);
+        return read.map(|(file, warnings)| (Configuration::MigParted(file), warnings));
+    }
+    let read = device_plugin::read(document);
+    read.map(|(plugin, warnings)| (Configuration::DevicePlugin(plugin), warnings))
 }
 
-/// The configurations of a ConfigMap; none of any other object.
-fn read_object(text: &str, object: &Node) -> Result<Vec<Entry>, Vec<Fault>> {
-    let faults = Faults::default();
-    let data = data_of(&Value::top(object, &faults)).unwrap_or_default();
-    let mut found = Vec::new();
-    for (key, value) in data {
-        match read_value(text, value) {
-            Ok(configuration) => found.push(Entry { key: Some(key.to_string()), configuration }),
-            Err(all) => all.into_iter().for_each(|fault| faults.push(fault)),
+/// What was found in a text inside a file, its places those in the file.
+fn moved(mut found: Found, place: &dyn Fn(&Range<usize>) -> Range<usize>) -> Found {
+    let faults = match &mut found.read {
+        Ok((configuration, warnings)) => {
+            for span in spans(configuration) {
+                *span = place(span);
+            }
+            warnings
         }
+        Err(faults) => faults,
+    };
+    for fault in faults {
+        fault.span = place(&fault.span);
     }
-    faults.finish(Some(found))
-}
-
-/// The entries of a ConfigMap that are text; none of any other object.
-fn data_of<'n>(object: &Value<'n>) -> Option<Vec<(&'n str, &'n Node)>> {
-    let mut map = object.map()?;
-    let kind = map.need("kind", "write kind: ConfigMap")?.text()?;
-    if kind != "ConfigMap" {
-        return Some(Vec::new());
-    }
-    let data = map.need("data", "a ConfigMap has its configurations under `data`")?.map()?;
-    let texts = data.all().into_iter().filter(|(_, value)| value.text().is_some());
-    Some(texts.map(|(key, value)| (key.text.as_str(), value.node)).collect())
-}
-
-/// The configuration that a text inside the file is, its places those in the file.
-fn read_value(text: &str, node: &Node) -> Result<Configuration, Vec<Fault>> {
-    let inner = node.text().expect("data is text");
-    let place = |at: &Range<usize>| outer_span(text, node.span.clone(), inner, at.clone());
-    let documents = documents(inner);
-    let read = documents.and_then(|documents| match &documents[..] {
-        [document] => read_document(document, &|at| line_of(text, place(&at))),
-        _ => Err(vec![Fault::at(0..0, "a configuration is one document")]),
-    });
-    let moved = |fault: Fault| Fault { span: place(&fault.span), ..fault };
-    let mut found = read.map_err(|all| all.into_iter().map(moved).collect::<Vec<_>>())?;
-    for span in spans(&mut found) {
-        *span = place(span);
-    }
-    Ok(found)
+    found
 }
 
 /// Every place that a configuration remembers.
@@ -142,8 +342,23 @@ fn spans(configuration: &mut Configuration) -> Vec<&mut Range<usize>> {
             let mut all = Vec::new();
             for config in &mut file.configs {
                 all.push(&mut config.span);
-                let instances = config.rules.iter_mut().flat_map(|rule| &mut rule.instances);
-                all.extend(instances.map(|instances| &mut instances.span));
+                for rule in &mut config.rules {
+                    all.push(&mut rule.span);
+                    all.extend(rule.instances.iter_mut().map(|instances| &mut instances.span));
+                }
+            }
+            all
+        }
+        Configuration::Requests(requests) => {
+            let claims = requests.claims.iter_mut().map(|claim| &mut claim.span);
+            claims.chain(requests.containers.iter_mut().map(|one| &mut one.span)).collect()
+        }
+        Configuration::VgpuManager(file) => {
+            let mut all = Vec::new();
+            for config in &mut file.configs {
+                all.push(&mut config.span);
+                let vgpus = config.rules.iter_mut().flat_map(|rule| &mut rule.vgpus);
+                all.extend(vgpus.map(|vgpus| &mut vgpus.span));
             }
             all
         }
@@ -152,11 +367,6 @@ fn spans(configuration: &mut Configuration) -> Vec<&mut Range<usize>> {
             resources.map(|resource| &mut resource.span).collect()
         }
     }
-}
-
-/// The line of a place, from 1.
-fn line_of(text: &str, at: Range<usize>) -> usize {
-    text.get(..at.start).unwrap_or(text).matches('\n').count() + 1
 }
 
 /// Writes a ConfigMap of this name that holds a configuration, as text, under a key.
@@ -183,7 +393,7 @@ mod tests {
         assert_eq!(&FILE[faults[0].span.clone()], "1");
         assert_eq!(faults[0].span.start, FILE.len() - 2);
         let good = FILE.replace("replicas: 1", "replicas: 4");
-        let [Entry { key, configuration: Configuration::DevicePlugin(plugin) }] =
+        let [Entry { key, configuration: Configuration::DevicePlugin(plugin), .. }] =
             &read(&good).unwrap()[..]
         else {
             panic!("one configuration of the device plugin")

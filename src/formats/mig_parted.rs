@@ -30,6 +30,8 @@ pub struct MigConfig {
 /// What some GPUs of a node get.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MigRule {
+    /// Where it stands.
+    pub span: Range<usize>,
     /// PCI device ids of the models it is for, such as `0x233510DE`; none for all models.
     pub device_filter: Vec<String>,
     /// The GPUs by index; nothing for all of them.
@@ -57,7 +59,7 @@ const DEVICES_MAX: u32 = 255;
 const COUNT_MAX: u32 = 1000;
 
 /// Reads one document.
-pub(super) fn read(document: &Node) -> Result<MigConfigs, Vec<Fault>> {
+pub(super) fn read(document: &Node) -> Result<(MigConfigs, Vec<Fault>), Vec<Fault>> {
     let faults = Faults::default();
     let found = configs(&Value::top(document, &faults));
     faults.finish(found)
@@ -86,14 +88,7 @@ fn configs(document: &Value<'_>) -> Option<MigConfigs> {
 
 fn rule(value: &Value<'_>) -> Option<MigRule> {
     let mut map = value.map()?;
-    let device_filter = match map.get("device-filter") {
-        None => Some(Vec::new()),
-        Some(value) if value.is_list() => {
-            let ids: Vec<_> = value.items()?.iter().map(device_id).collect();
-            ids.into_iter().collect()
-        }
-        Some(value) => device_id(&value).map(|id| vec![id]),
-    };
+    let device_filter = device_filter_of(map.get("device-filter"));
     let devices = map.need("devices", "write devices: all, or a list of indices");
     let devices = devices.and_then(|value| devices_of(&value));
     let enabled = map.need("mig-enabled", "write mig-enabled: true or false");
@@ -108,6 +103,7 @@ fn rule(value: &Value<'_>) -> Option<MigRule> {
     }
     map.finish();
     Some(MigRule {
+        span: value.node.span.clone(),
         device_filter: device_filter?,
         devices: devices?,
         mig_enabled: enabled?,
@@ -115,13 +111,31 @@ fn rule(value: &Value<'_>) -> Option<MigRule> {
     })
 }
 
-/// `0x233510DE`: device and vendor of the PCI configuration space, in hexadecimal digits.
+/// The ids of a filter: one, or a list; an empty one is for all models.
+pub(super) fn device_filter_of(value: Option<Value<'_>>) -> Option<Vec<String>> {
+    match value {
+        None => Some(Vec::new()),
+        Some(value) if value.is_list() => {
+            let ids: Vec<_> = value.list()?.iter().map(device_id).collect();
+            ids.into_iter().collect()
+        }
+        Some(value) if value.as_text() == Some("") => Some(Vec::new()),
+        Some(value) => device_id(&value).map(|id| vec![id]),
+    }
+}
+
+/// The number that `0x233510DE` stands for: device and vendor of the PCI configuration space, in
+/// hexadecimal digits.
+pub fn pci_id(text: &str) -> Option<u32> {
+    let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let is_good = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    u32::from_str_radix(digits, 16).ok().filter(|_| is_good)
+}
+
+/// An id as it is written, if it is one.
 fn device_id(value: &Value<'_>) -> Option<String> {
     let text = value.as_text();
-    let digits = text.and_then(|text| text.strip_prefix("0x").or_else(|| text.strip_prefix("0X")));
-    let good = digits.is_some_and(|digits| {
-        (1..=8).contains(&digits.len()) && digits.bytes().all(|digit| digit.is_ascii_hexdigit())
-    });
+    let good = text.and_then(pci_id).is_some();
     if !good {
         value.wrong(
             "is no PCI device id",
@@ -131,7 +145,7 @@ fn device_id(value: &Value<'_>) -> Option<String> {
     text.filter(|_| good).map(str::to_string)
 }
 
-fn devices_of(value: &Value<'_>) -> Option<Option<Vec<u32>>> {
+pub(super) fn devices_of(value: &Value<'_>) -> Option<Option<Vec<u32>>> {
     if value.is_list() {
         let indices: Vec<_> =
             value.items()?.iter().map(|item| item.count(0..=DEVICES_MAX, "")).collect();
@@ -170,9 +184,20 @@ fn is_profile(text: &str) -> bool {
 }
 
 impl MigRule {
+    /// Whether it is for a model with these ids on the PCI bus.
+    pub fn is_for(&self, pci_ids: &[u32]) -> bool {
+        is_for(&self.device_filter, pci_ids)
+    }
+
+    /// Whether it is for the GPU of this index.
+    pub fn has_device(&self, index: u32) -> bool {
+        self.devices.as_ref().is_none_or(|indices| indices.contains(&index))
+    }
+
     /// Every GPU with MIG off.
     pub fn disabled() -> Self {
-        Self { device_filter: Vec::new(), devices: None, mig_enabled: false, instances: Vec::new() }
+        let (span, device_filter, instances) = (0..0, Vec::new(), Vec::new());
+        Self { span, device_filter, devices: None, mig_enabled: false, instances }
     }
 
     /// GPU instances on some GPUs, or on all.
@@ -187,13 +212,15 @@ impl MigRule {
             count,
             span: 0..0,
         });
-        Self {
-            device_filter: Vec::new(),
-            devices,
-            mig_enabled: true,
-            instances: instances.collect(),
-        }
+        let (span, device_filter) = (0..0, Vec::new());
+        Self { span, device_filter, devices, mig_enabled: true, instances: instances.collect() }
     }
+}
+
+/// Whether a filter is for a model with these ids on the PCI bus.
+pub(super) fn is_for(filter: &[String], pci_ids: &[u32]) -> bool {
+    let mut ids = filter.iter().filter_map(|id| pci_id(id));
+    filter.is_empty() || ids.any(|id| pci_ids.contains(&id))
 }
 
 /// Writes a file as mig-parted reads it, profiles in quotes.

@@ -4,6 +4,7 @@
 //! no file and knows no scenario; whoever asked for the file shows the faults in its text.
 
 pub mod device_plugin;
+pub mod gpu_requests;
 pub mod kubernetes;
 pub mod latency_csv;
 pub mod loadgen_log;
@@ -15,6 +16,7 @@ pub mod recognise;
 pub mod request_trace;
 pub mod triton_config;
 pub mod trtexec;
+pub mod vgpu_configs;
 
 mod dates;
 mod dialect;

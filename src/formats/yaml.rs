@@ -8,6 +8,7 @@ use crate::suggest::{nearest, quoted as quoted_for_people};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 use serde_saphyr::{Location, Spanned};
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::fmt;
 use std::ops::{Range, RangeInclusive};
 
@@ -67,6 +68,8 @@ pub(super) fn documents(text: &str) -> Result<Vec<Node>, Vec<Fault>> {
             max_replay_stack_depth: 8,
             max_alias_expansions_per_anchor: 1000,
         },
+        // As sigs.k8s.io/yaml has it: the last counts. Maps tell of it.
+        duplicate_keys: serde_saphyr::options::DuplicateKeyPolicy::PassThrough,
         with_snippet: false,
         strict_booleans: false,
     };
@@ -211,37 +214,51 @@ impl<'de> Visitor<'de> for KindVisitor {
     }
 }
 
-/// What is wrong in a file, collected: a reader goes on after a fault.
+/// What is wrong in a file, and what is doubtful, collected: a reader goes on after a fault.
 #[derive(Default)]
-pub(super) struct Faults(RefCell<Vec<Fault>>);
+pub(super) struct Faults {
+    faults: RefCell<Vec<Fault>>,
+    warnings: RefCell<Vec<Fault>>,
+}
 
 impl Faults {
     pub(super) fn push(&self, fault: Fault) {
-        let mut all = self.0.borrow_mut();
-        if all.len() < FAULTS_MAX && !all.contains(&fault) {
-            all.push(fault);
-        }
+        add(&mut self.faults.borrow_mut(), fault);
     }
 
-    /// What was read, if nothing was wrong.
-    pub(super) fn finish<T>(&self, found: Option<T>) -> Result<T, Vec<Fault>> {
-        let mut all = self.0.take();
-        all.sort_by_key(|fault| fault.span.start);
+    /// What the program that the file is for passes over, or what we cannot tell.
+    pub(super) fn warn(&self, fault: Fault) {
+        add(&mut self.warnings.borrow_mut(), fault);
+    }
+
+    /// What was read and what is doubtful in it, if nothing was wrong.
+    pub(super) fn finish<T>(&self, found: Option<T>) -> Result<(T, Vec<Fault>), Vec<Fault>> {
+        let (mut faults, mut warnings) = (self.faults.take(), self.warnings.take());
+        faults.sort_by_key(|fault| fault.span.start);
+        warnings.sort_by_key(|fault| fault.span.start);
         match found {
-            Some(found) if all.is_empty() => Ok(found),
-            _ => Err(all),
+            Some(found) if faults.is_empty() => Ok((found, warnings)),
+            _ => Err(faults),
         }
+    }
+}
+
+fn add(all: &mut Vec<Fault>, fault: Fault) {
+    if all.len() < FAULTS_MAX && !all.contains(&fault) {
+        all.push(fault);
     }
 }
 
 /// A map under inspection, with the path that leads to it. [`Map::finish`] reports keys that nobody
 /// asked for.
 pub(super) struct Map<'n> {
-    entries: &'n [(Key, Node)],
+    entries: Vec<&'n (Key, Node)>,
     span: Range<usize>,
     path: String,
     faults: &'n Faults,
     asked: Vec<&'static str>,
+    /// Whether capital and small letters of a key are one.
+    any_case: bool,
     /// Keys that a fault is about already.
     told: Vec<&'n str>,
 }
@@ -269,6 +286,12 @@ impl<'n> Value<'n> {
         self.faults.push(Fault::at(self.node.span.clone(), title).allowed(allowed));
     }
 
+    /// Says what is doubtful about the value and no reason to stop.
+    pub(super) fn doubt(&self, what: impl AsRef<str>) {
+        let title = format!("`{}` {}", self.path, what.as_ref());
+        self.faults.warn(Fault::at(self.node.span.clone(), title));
+    }
+
     pub(super) fn is_null(&self) -> bool {
         matches!(self.node.kind, Kind::Null)
     }
@@ -277,9 +300,21 @@ impl<'n> Value<'n> {
         matches!(self.node.kind, Kind::List(_))
     }
 
+    pub(super) fn is_map(&self) -> bool {
+        matches!(self.node.kind, Kind::Map(_))
+    }
+
     /// A string, if it is one; nothing is reported when it is not.
     pub(super) fn as_text(&self) -> Option<&'n str> {
         self.node.text()
+    }
+
+    /// A whole number from 0 on, if it is one; nothing is reported when it is not.
+    pub(super) fn as_whole(&self) -> Option<u64> {
+        match self.node.kind {
+            Kind::Whole(number) => u64::try_from(number).ok(),
+            _ => None,
+        }
     }
 
     /// A string.
@@ -316,6 +351,19 @@ impl<'n> Value<'n> {
         inside
     }
 
+    /// A whole number from `least` on.
+    pub(super) fn at_least(&self, least: u32, unit: &str) -> Option<u32> {
+        let Kind::Whole(number) = self.node.kind else {
+            self.expected("a whole number");
+            return None;
+        };
+        let inside = u32::try_from(number).ok().filter(|number| *number >= least);
+        if inside.is_none() {
+            self.wrong(format!("is {number}"), &format!("{least} or more{unit}"));
+        }
+        inside
+    }
+
     /// One of a few words.
     pub(super) fn word(&self, what: &str, words: &[&'static str]) -> Option<&'static str> {
         let word = self.text()?;
@@ -332,11 +380,12 @@ impl<'n> Value<'n> {
     pub(super) fn map(&self) -> Option<Map<'n>> {
         match &self.node.kind {
             Kind::Map(entries) => Some(Map {
-                entries,
+                entries: self.last_of_each(entries),
                 span: self.node.span.clone(),
                 path: self.path.clone(),
                 faults: self.faults,
                 asked: Vec::new(),
+                any_case: false,
                 told: Vec::new(),
             }),
             _ => {
@@ -346,16 +395,38 @@ impl<'n> Value<'n> {
         }
     }
 
+    /// Of entries with one key the last, which counts; the others are told.
+    fn last_of_each(&self, entries: &'n [(Key, Node)]) -> Vec<&'n (Key, Node)> {
+        let last: BTreeMap<&str, usize> =
+            entries.iter().enumerate().map(|(at, (key, _))| (key.text.as_str(), at)).collect();
+        let is_last = |(at, entry): (usize, &'n (Key, Node))| {
+            let key = &entry.0;
+            if last[key.text.as_str()] == at {
+                return Some(entry);
+            }
+            let title = format!("{} stands here twice", quoted_for_people(&key.text));
+            self.faults.warn(Fault::at(key.span.clone(), title).help("the last one counts"));
+            None
+        };
+        entries.iter().enumerate().filter_map(is_last).collect()
+    }
+
     /// The items of a list that has at least one.
     pub(super) fn items(&self) -> Option<Vec<Value<'n>>> {
-        let Kind::List(items) = &self.node.kind else {
-            self.expected("a list");
-            return None;
-        };
+        let items = self.list()?;
         if items.is_empty() {
             self.wrong("is an empty list", "at least one entry");
             return None;
         }
+        Some(items)
+    }
+
+    /// The items of a list that may be empty.
+    pub(super) fn list(&self) -> Option<Vec<Value<'n>>> {
+        let Kind::List(items) = &self.node.kind else {
+            self.expected("a list");
+            return None;
+        };
         let item = |(index, node): (usize, &'n Node)| Value {
             node,
             path: format!("{}[{index}]", self.path),
@@ -383,12 +454,24 @@ impl<'n> Map<'n> {
         self.entries.iter().any(|(known, _)| known.text == key)
     }
 
+    /// The same map, whose keys are read as Go's encoding/json reads those of a struct: in capital
+    /// or small letters.
+    pub(super) fn in_any_case(self) -> Self {
+        Self { any_case: true, ..self }
+    }
+
+    fn is(&self, key: &Key, name: &str) -> bool {
+        key.text == name || self.any_case && key.text.eq_ignore_ascii_case(name)
+    }
+
     /// The value of a key that is there and not null.
     pub(super) fn get(&mut self, key: &'static str) -> Option<Value<'n>> {
         if !self.asked.contains(&key) {
             self.asked.push(key);
         }
-        let (_, node) = self.entries.iter().find(|(known, _)| known.text == key)?;
+        let exact = self.entries.iter().find(|(known, _)| known.text == key);
+        let loose = || self.entries.iter().find(|(known, _)| self.is(known, key));
+        let (_, node) = exact.or_else(loose)?;
         Some(self.value(key, node)).filter(|value| !value.is_null())
     }
 
@@ -414,9 +497,24 @@ impl<'n> Map<'n> {
         value
     }
 
+    /// Where it stands.
+    pub(super) fn span(&self) -> Range<usize> {
+        self.span.clone()
+    }
+
+    /// The value of a key, whether or not the format has such a key.
+    pub(super) fn peek(&self, key: &str) -> Option<Value<'n>> {
+        let (_, node) = self.entries.iter().find(|(known, _)| known.text == key)?;
+        Some(self.value(key, node))
+    }
+
     /// Whether a key is there, or one that may be meant for it.
     pub(super) fn has_like(&self, key: &'static str) -> bool {
-        self.entries.iter().any(|(known, _)| nearest(&known.text, [key]).is_some())
+        // A beginning alone (`mig` for `mig-configs`) may be another's word.
+        let is_like = |known: &Key| {
+            known.text.len() + 2 >= key.len() && nearest(&known.text, [key]).is_some()
+        };
+        self.entries.iter().any(|(known, _)| is_like(known))
     }
 
     /// Every key with its value.
@@ -426,13 +524,33 @@ impl<'n> Map<'n> {
 
     /// Reports every key that was not asked for.
     pub(super) fn finish(self) {
+        self.strangers(|fault| self.faults.push(fault));
+    }
+
+    /// The same where the program that the file is for passes such keys over: `homes` says where a
+    /// key would have a meaning.
+    pub(super) fn finish_passing_over(self, who: &str, homes: &[(&str, &str)]) {
+        self.strangers(|fault| {
+            let home = homes.iter().find(|(key, _)| fault.title.contains(&format!("\"{key}\"")));
+            let title = format!("{}: {who} passes it over", fault.title);
+            let fault = Fault { title, ..fault };
+            self.faults.warn(match home {
+                Some((_, home)) => fault.help(format!("it belongs to `{home}`")),
+                None => fault,
+            });
+        });
+    }
+
+    /// Every key that was not asked for, as a fault.
+    fn strangers(&self, tell: impl Fn(Fault)) {
         let known = |key: &Key| {
-            self.asked.contains(&key.text.as_str()) || self.told.contains(&key.text.as_str())
+            self.asked.iter().any(|asked| self.is(key, asked))
+                || self.told.contains(&key.text.as_str())
         };
         for (key, _) in self.entries.iter().filter(|(key, _)| !known(key)) {
             let fault = Fault::at(key.span.clone(), self.unknown(key));
             let fault = fault.allowed(self.asked.join(", "));
-            self.faults.push(fault.did_you_mean(nearest(&key.text, &self.asked)));
+            tell(fault.did_you_mean(nearest(&key.text, &self.asked)));
         }
     }
 

@@ -24,15 +24,15 @@ fn without_places(mut configuration: Configuration) -> Configuration {
         Configuration::MigParted(file) => {
             for config in &mut file.configs {
                 config.span = 0..0;
+                config.rules.iter_mut().for_each(|rule| rule.span = 0..0);
                 let instances = config.rules.iter_mut().flat_map(|rule| &mut rule.instances);
                 instances.for_each(|one| one.span = 0..0);
             }
         }
+        Configuration::VgpuManager(_) | Configuration::Requests(_) => {}
         Configuration::DevicePlugin(plugin) => {
             let resources = plugin.sharing.iter_mut().flat_map(|sharing| &mut sharing.resources);
             resources.for_each(|one| one.span = 0..0);
-            // What the plugin ignores is not written.
-            plugin.warnings.clear();
         }
     }
     configuration
@@ -42,6 +42,7 @@ fn written(configuration: &Configuration) -> String {
     match configuration {
         Configuration::MigParted(file) => mig_parted::write(file),
         Configuration::DevicePlugin(plugin) => device_plugin::write(plugin),
+        Configuration::VgpuManager(_) | Configuration::Requests(_) => unreachable!("read only"),
     }
 }
 
@@ -67,8 +68,8 @@ fn every_sample_says_the_same_after_a_round_trip() {
             }
         }
     }
-    // Five files: two of mig-parted, five configurations of the plugin in three.
-    assert_eq!(read, 7);
+    // Eight files: five of mig-parted, five configurations of the plugin in three.
+    assert_eq!(read, 10);
 }
 
 #[test]
@@ -89,8 +90,10 @@ fn a_file_says_what_is_written_in_it() {
     let keys: Vec<_> = entries.iter().filter_map(|entry| entry.key.as_deref()).collect();
     assert_eq!(keys, ["whole", "a100-40gb", "json"]);
     let Configuration::DevicePlugin(plugin) = &entries[1].configuration else { panic!("a plugin") };
-    assert_eq!(plugin.warnings.len(), 2, "{:?}", plugin.warnings);
-    assert!(plugin.warnings[0].starts_with("line 21: `rename`"), "{:?}", plugin.warnings);
+    let warnings = &entries[1].warnings;
+    assert_eq!(warnings.len(), 2, "{warnings:?}");
+    assert!(warnings[0].title.contains("[1].rename` is passed over"), "{warnings:?}");
+    assert_eq!(&text[warnings[0].span.clone()], "nvidia.com/mig-tiny");
     assert_eq!(plugin.sharing.as_ref().unwrap().resources[1].profile(), Some("1g.5gb"));
 }
 
@@ -205,6 +208,7 @@ fn any_rule() -> impl Strategy<Value = MigRule> {
     let instances = prop::collection::btree_map(profile, 1..8u32, 0..4);
     (filter, devices, any::<bool>(), instances).prop_map(
         |(device_filter, devices, mig_enabled, instances)| MigRule {
+            span: 0..0,
             device_filter,
             devices,
             mig_enabled,
@@ -244,7 +248,7 @@ proptest! {
             fail_requests_greater_than_one: fail,
             resources: resources.into_iter().map(resource).collect(),
         });
-        let plugin = DevicePlugin { mig_strategy: strategy, sharing, warnings: Vec::new() };
+        let plugin = DevicePlugin { mig_strategy: strategy, sharing };
         check_round_trip(&Configuration::DevicePlugin(plugin));
     }
 }

@@ -13,6 +13,7 @@ mod escapes;
 mod explain;
 mod foreign;
 mod fuzz;
+mod imports;
 mod interruptions;
 mod kubernetes;
 mod laws;
