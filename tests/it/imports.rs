@@ -137,6 +137,10 @@ fn a_file_for_many_models_is_good_on_every_gpu() {
             std::fs::read_to_string(format!("tests/formats/mig-parted/{path}.yaml")).unwrap();
         for gpu in catalogue.gpus() {
             let list = imported(&file, &gpu.id, &[]);
+            // Without its ids a filter says nothing of a model: profiles decide as far as they can.
+            if catalogue.pci_ids(&gpu.id).is_empty() {
+                continue;
+            }
             let fits = |line: &&str| !line.contains("for other GPUs");
             let here: Vec<&str> =
                 list.lines().filter(fits).filter_map(|line| line.split("  ").next()).collect();

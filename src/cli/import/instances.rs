@@ -56,7 +56,7 @@ pub(super) fn scenario(
     if let [first, ..] = off[..] {
         let all: Vec<String> = off.iter().map(u32::to_string).collect();
         written.remark(&format!(
-            "GPU {} without MIG, and nothing is on them: a [[vm]] with gpus = 1 and card = {first} is",
+            "GPU {} without MIG, and nothing runs there: a [[vm]] with gpus = 1 and card = {first} would",
             all.join(", ")
         ));
     }
