@@ -4,6 +4,7 @@
 //! An answer is exact: what is refused has no layout at all. Owners of whole cards and time-sliced
 //! vGPUs are `placement`'s affair.
 
+use super::change::{Change, least_change};
 use super::creation::{driver_start, order_for};
 use super::layout::{Geometry, Positioned};
 use super::packing::pack;
@@ -72,8 +73,12 @@ pub enum Cut {
 pub struct Refusal {
     /// The reason.
     pub why: Why,
-    /// The largest part of the wishes that can be had: how many of each profile.
+    /// The largest part of the wishes that can be had: how many of each profile, what is there already
+    /// counted.
     pub nearest: Vec<u32>,
+    /// What has to change so that all can be had: instances that are there already made again elsewhere
+    /// or gone, or else other starts than those named. Of one card.
+    pub change: Option<Change>,
     /// How many cards would be enough, if no more than [`CARDS_MAX`].
     pub cards_enough: Option<u32>,
 }
@@ -87,6 +92,8 @@ pub enum Why {
     Overlap(Positioned, Positioned),
     /// The set has a layout, but not around the named starts.
     Named,
+    /// The set has a layout, but not beside what is there already.
+    Beside,
     /// More than cards take of one profile.
     Maximum {
         /// Index of the profile.
@@ -100,6 +107,42 @@ pub enum Why {
     Cards(Obstacle),
 }
 
+/// Cuts one card as asked, beside instances that are there already and keep their places. What is
+/// made are the others.
+pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]) -> Cut {
+    let named_only = |wish: &Wish| Some((wish.profile, wish.start?));
+    let named: Vec<Positioned> = wishes.iter().filter_map(named_only).collect();
+    let with: Vec<Wish> = there
+        .iter()
+        .map(|&(profile, start)| Wish { profile, start: Some(start) })
+        .chain(wishes.iter().copied())
+        .collect();
+    match cut(geometry, &with, 1) {
+        Cut::Made { mut cards, way, stuck } => {
+            cards[0].retain(|made| !there.contains(&made.at));
+            // What is there is no part of the order.
+            let stuck = stuck.map(|stuck| Stuck {
+                wish: stuck.wish - there.len(),
+                made: stuck.made[there.len()..].to_vec(),
+            });
+            Cut::Made { cards, way, stuck }
+        }
+        Cut::Refused(refusal) => {
+            let mut wanted = vec![0; geometry.profiles.len()];
+            wishes.iter().for_each(|wish| wanted[wish.profile] += 1);
+            let change = match fault_of(geometry, &named) {
+                Some(_) => None,
+                None => least_change(geometry, there, &wanted, &named, true),
+            };
+            let why = match refusal.why {
+                Why::Named | Why::Overlap(..) if change.is_some() => Why::Beside,
+                why => why,
+            };
+            Cut::Refused(Refusal { why, change, ..refusal })
+        }
+    }
+}
+
 /// Cuts `cards` cards as asked. Named starts are for one card.
 pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
     let mut wanted = vec![0; geometry.profiles.len()];
@@ -107,7 +150,7 @@ pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
     let named: Vec<Positioned> =
         wishes.iter().filter_map(|wish| Some((wish.profile, wish.start?))).collect();
     if let Some(why) = fault_of(geometry, &named) {
-        return Cut::Refused(refusal(geometry, &wanted, cards, why));
+        return Cut::Refused(refusal(geometry, &wanted, &named, cards, why));
     }
     let (made, stuck) = as_asked(geometry, wishes, cards as usize);
     if stuck.is_none() {
@@ -119,7 +162,7 @@ pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
     };
     let Some(layouts) = found else {
         let why = reason(geometry, &wanted, &named, cards);
-        return Cut::Refused(refusal(geometry, &wanted, cards, why));
+        return Cut::Refused(refusal(geometry, &wanted, &named, cards, why));
     };
     let mut way = Way::OtherOrder;
     let made = layouts.iter().map(|layout| {
@@ -228,14 +271,25 @@ fn reason(geometry: &Geometry<'_>, wanted: &[u32], named: &[Positioned], cards: 
     }
 }
 
-fn refusal(geometry: &Geometry<'_>, wanted: &[u32], cards: u32, why: Why) -> Refusal {
+fn refusal(
+    geometry: &Geometry<'_>,
+    wanted: &[u32],
+    named: &[Positioned],
+    cards: u32,
+    why: Why,
+) -> Refusal {
+    let mut free = wanted.to_vec();
+    named.iter().for_each(|at| free[at.0] -= 1);
+    let change = (cards == 1 && !named.is_empty())
+        .then(|| least_change(geometry, named, &free, &[], false))
+        .flatten();
     let nearest = match cards {
         1 => nearest_on_one(geometry, wanted),
         _ => nearest_on_several(geometry, wanted, cards),
     };
     let mut more = cards + 1..=CARDS_MAX;
     let cards_enough = more.find(|&cards| pack(geometry, wanted, cards as usize).is_some());
-    Refusal { why, nearest, cards_enough }
+    Refusal { why, nearest, change, cards_enough }
 }
 
 /// The most instances of those wanted that one card holds; of equals those with most memory.
@@ -475,6 +529,27 @@ mod tests {
                     prop_assert!(try_all(&geometry, &nearest, &mut empty));
                 }
             }
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(300))]
+
+        /// A no has a next step: fewer instances, or other places for them.
+        #[test]
+        fn what_is_nearest_differs_from_what_was_asked(
+            order in prop::collection::vec((1..6usize, prop::option::of(0..8u32)), 1..6),
+        ) {
+            let profiles = a100();
+            let geometry = Geometry::new(&profiles);
+            let wishes: Vec<Wish> =
+                order.iter().map(|&(profile, start)| Wish { profile, start }).collect();
+            let Cut::Refused(refusal) = cut(&geometry, &wishes, 1) else { return Ok(()) };
+            let mut wanted = vec![0; 6];
+            order.iter().for_each(|(profile, _)| wanted[*profile] += 1);
+            prop_assert!(refusal.nearest != wanted || refusal.change.is_some(), "{refusal:?}");
+            let moves = refusal.change.map_or(1, |change| change.moved.len() + change.gone.len());
+            prop_assert!(moves > 0);
         }
     }
 

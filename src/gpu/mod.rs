@@ -6,6 +6,7 @@
 //! registry word says is `registry`: pure functions beside the stations.
 
 mod card;
+pub mod change;
 pub mod compute_instances;
 mod copy_engine;
 mod cost;

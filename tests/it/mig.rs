@@ -358,6 +358,46 @@ fn what_has_no_layout_is_answered_with_reason_and_nearest() {
     assert_eq!(document["gpus_enough"], 2);
 }
 
+/// Case t48 (kubernetes-sigs/dra-driver-nvidia-gpu issue 933).
+#[test]
+fn what_must_move_or_go_is_said() {
+    let answer = |arguments: &[&str]| mig(&[&["place"], arguments].concat());
+    assert_eq!(
+        answer(&["h100-sxm-80gb", "3g.40gb", "--beside", "1g.10gb@0,1g.10gb@1,1g.10gb@5"]),
+        (
+            4,
+            "no layout of h100-sxm-80gb holds 3g.40gb beside 1g.10gb at 0, 1g.10gb at 1, 1g.10gb at 5\n\nbecause: they have a layout together, but not with what is there where it is\nnearest: delete 1g.10gb at 5 and make it again at 2 or 3; then 3g.40gb goes to 4\n".to_string(),
+            String::new()
+        )
+    );
+    assert_eq!(
+        answer(&["h100-sxm-80gb", "1g.10gb@0", "1g.10gb@1", "1g.10gb@5", "3g.40gb"]),
+        (
+            4,
+            "no layout of h100-sxm-80gb holds 3 x 1g.10gb, 3g.40gb\n\nbecause: they have a layout, but not with the starts that are named\nnearest: 1g.10gb at 2 or 3 instead of 5; then 3g.40gb goes to 4\nhelp: 2 GPUs hold all of it: --gpus 2\n".to_string(),
+            String::new()
+        )
+    );
+    no(&["place", "a100-pcie-40gb", "3g.20gb@2"], "nearest: 3g.20gb at 0 or 4 instead of 2\n");
+    no(
+        &["place", "a100-pcie-40gb", "3g.20gb@0", "2g.10gb@2"],
+        "nearest: 2g.10gb at 4 instead of 2\n",
+    );
+    let whole = ["place", "a100-pcie-40gb", "7g.40gb", "--beside", "1g.5gb@3", "--beside", "15:0"];
+    no(&whole, "nearest: delete 1g.5gb at 3, delete 1g.10gb at 0; then 7g.40gb goes to 0\n");
+    // Beside what is there only the new ones are made, and MIG is on already.
+    let text =
+        good(&["place", "a100-pcie-40gb", "3g.20gb", "--beside", "1g.5gb@0", "--beside", "19:1"]);
+    assert!(text.contains("GPU 0: 3g.20gb beside 1g.5gb at 0, 1g.5gb at 1\n"), "{text}");
+    assert!(text.contains("commands\n  nvidia-smi mig -i 0 -cgi 9 -C\n"), "{text}");
+    no(&["place", "a30", "1g.6gb", "--beside", "5x1g.6gb"], "what --beside names");
+    refused(&["place", "a30", "1g.6gb", "--beside", "1g.6gb", "--gpus", "2"], "--gpus");
+    let document = answer(&["a100-pcie-40gb", "2x3g.20gb", "--beside", "4g.20gb", "--json"]).1;
+    let document: Value = serde_json::from_str(&document).unwrap();
+    assert_eq!(document["change"]["deleted"][0]["profile"], "4g.20gb");
+    assert_eq!(document["change"]["placed"][1]["start"], 4);
+}
+
 #[test]
 fn bad_questions_are_refused_at_once() {
     let many = vec!["100x1g.5gb"; 3000];

@@ -37,7 +37,7 @@ pub(super) fn run(
         });
     }
     let Some(taken) = taken(&arguments.beside, gpu, catalogue)? else {
-        return no_layout(arguments, gpu);
+        return no_layout(&arguments.beside, arguments.json, gpu);
     };
     let rows = rows(gpu, &rest(&geometry, &taken).room);
     let source = catalogue.mig_source(&gpu.id);
@@ -48,7 +48,7 @@ pub(super) fn run(
 }
 
 /// Where the instances lie that are there already; nothing where no layout has them.
-fn taken(
+pub(super) fn taken(
     words: &[String],
     gpu: &GpuSpec,
     catalogue: &Catalogue,
@@ -61,9 +61,9 @@ fn taken(
 }
 
 /// The answer no: what `--beside` names cannot be there.
-fn no_layout(arguments: &ListArgs, gpu: &GpuSpec) -> Result<(), Failure> {
-    let (id, beside) = (&gpu.id, &arguments.beside);
-    output::data(&match arguments.json {
+pub(super) fn no_layout(beside: &[String], json: bool, gpu: &GpuSpec) -> Result<(), Failure> {
+    let id = &gpu.id;
+    output::data(&match json {
         true => format!("{:#}\n", json!({ "gpu": id, "beside": beside, "fits": false })),
         false => format!(
             "no layout of {id} holds what --beside names\n\nhelp: `slicewise mig place {id} {}` says why\n",

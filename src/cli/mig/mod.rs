@@ -59,6 +59,10 @@ pub(crate) struct PlaceArgs {
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<String>,
 
+    /// Beside these GPU instances, which are there already; may be repeated
+    #[arg(long, value_name = "PROFILE", conflicts_with = "gpus")]
+    beside: Vec<String>,
+
     /// How many GPUs of the kind there are
     #[arg(long, value_name = "N", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
@@ -115,6 +119,7 @@ Examples:
   slicewise mig place h100-sxm-80gb 3x3g.40gb --gpus 2
   slicewise mig place a100-pcie-40gb 3x1c.3g.20gb 4g.20gb
   slicewise mig place a100-pcie-40gb 3g.20gb@0 4g.20gb
+  slicewise mig place a100-pcie-40gb 3g.20gb --beside 1g.5gb@0 --beside 1g.5gb@5
 
 Instances are created in the order given, where the driver puts them. If that order gets stuck, one
 that does not is looked for, and last a layout with named starts: what is refused has no layout.

@@ -4,10 +4,11 @@
 //! Which layout it is, is decided in `gpu::cutting`.
 
 use super::ask::{Asked, asked};
-use super::list::gib;
+use super::list::{gib, no_layout, taken};
 use super::{Failure, PlaceArgs, draw};
 use crate::cli::output;
 use crate::config::Catalogue;
+use crate::gpu::change::{Change, Moved};
 use crate::gpu::compute_instances::{compute_profiles, name};
 use crate::gpu::cutting::{self, Cut, Made, Refusal, Rest, Stuck, Way, Why, rest};
 use crate::gpu::layout::{Geometry, Positioned};
@@ -21,6 +22,8 @@ struct Card {
     made: Vec<Made>,
     /// The compute slices of the compute instances in each; none for the default.
     inside: Vec<Vec<u32>>,
+    /// What was there already.
+    there: Vec<Positioned>,
     rest: Rest,
 }
 
@@ -38,16 +41,24 @@ pub(super) fn run(
             "a start is named, and there are several GPUs\n  = help: ask for one GPU at a time";
         return Err(Failure::Usage(why.to_string()));
     }
-    match cutting::cut(&geometry, &wishes, arguments.gpus) {
+    let Some(there) = taken(&arguments.beside, gpu, catalogue)? else {
+        return no_layout(&arguments.beside, arguments.json, gpu);
+    };
+    let cut = match there.is_empty() {
+        true => cutting::cut(&geometry, &wishes, arguments.gpus),
+        false => cutting::cut_beside(&geometry, &wishes, &there),
+    };
+    match cut {
         Cut::Made { cards, way, stuck } => {
-            let cards = cards_of(&geometry, cards, way, &asked);
+            let cards = cards_of(&geometry, cards, way, &asked, &there);
             output::data(&match arguments.json {
                 true => format!("{:#}\n", document(gpu, &geometry, &cards, way, &stuck, &asked)),
                 false => output::fitted(&text(gpu, &geometry, &cards, way, &stuck, &asked)),
             })
         }
         Cut::Refused(refusal) => {
-            let words = Refused { gpu, geometry: &geometry, asked: &asked, arguments };
+            let words =
+                Refused { gpu, geometry: &geometry, asked: &asked, there: &there, arguments };
             output::data(&match arguments.json {
                 true => format!("{:#}\n", words.document(&refusal)),
                 false => words.text(&refusal),
@@ -63,6 +74,7 @@ fn cards_of(
     cards: Vec<Vec<Made>>,
     way: Way,
     asked: &[Asked],
+    there: &[Positioned],
 ) -> Vec<Card> {
     let mut left: Vec<&Asked> = asked.iter().collect();
     let mut take = |made: &Made| {
@@ -77,16 +89,24 @@ fn cards_of(
         left.remove(index).inside.clone()
     };
     let cards = cards.into_iter().enumerate().map(|(index, made)| {
-        let layout: Vec<Positioned> = made.iter().map(|made| made.at).collect();
         let inside = made.iter().map(&mut take).collect();
-        Card { index, made, inside, rest: rest(geometry, &layout) }
+        let layout: Vec<Positioned> =
+            there.iter().copied().chain(made.iter().map(|made| made.at)).collect();
+        Card { index, made, inside, there: there.to_vec(), rest: rest(geometry, &layout) }
     });
     cards.collect()
 }
 
 impl Card {
+    /// Where all of them lie: those that were there, then those that are made.
     fn layout(&self) -> Vec<Positioned> {
-        self.made.iter().map(|made| made.at).collect()
+        self.there.iter().copied().chain(self.made.iter().map(|made| made.at)).collect()
+    }
+
+    /// The compute instances in each of these.
+    fn all_inside(&self) -> Vec<Vec<u32>> {
+        let there = self.there.iter().map(|_| Vec::new());
+        there.chain(self.inside.iter().cloned()).collect()
     }
 
     fn is_divided(&self) -> bool {
@@ -105,10 +125,11 @@ impl Card {
             })
             .collect();
         let default = if self.is_divided() { "" } else { " -C" };
-        let mut all = vec![
-            format!("nvidia-smi -i {gpu} -mig 1"),
-            format!("nvidia-smi mig -i {gpu} -cgi {}{default}", ids.join(",")),
-        ];
+        let mut all = Vec::new();
+        if self.there.is_empty() {
+            all.push(format!("nvidia-smi -i {gpu} -mig 1"));
+        }
+        all.push(format!("nvidia-smi mig -i {gpu} -cgi {}{default}", ids.join(",")));
         if self.is_divided() {
             for (made, inside) in self.made.iter().zip(&self.inside) {
                 let gi = &profiles[made.at.0];
@@ -141,7 +162,8 @@ impl Card {
     /// Slices and SMs in use, of all.
     fn usage(&self, gpu: &GpuSpec, geometry: &Geometry<'_>) -> Usage {
         let counts = geometry.counts(&self.layout());
-        let profiles = || self.made.iter().map(|made| &geometry.profiles[made.at.0]);
+        let layout = self.layout();
+        let profiles = || layout.iter().map(|at| &geometry.profiles[at.0]);
         let spanning = geometry
             .profiles
             .iter()
@@ -168,6 +190,11 @@ struct Usage {
     sms_with_mig: Option<u32>,
     sms_of_card: u32,
     memory_gib: Option<f64>,
+}
+
+/// `1g.5gb at 5`.
+fn at_in_words(profiles: &[MigProfile], (profile, start): Positioned) -> String {
+    format!("{} at {start}", profiles[profile].name)
 }
 
 /// `3g.20gb, 2 x 1g.5gb`, in the order given, neighbours alike counted.
@@ -208,11 +235,17 @@ fn text(
             continue;
         }
         let names = card.made.iter().map(|made| profiles[made.at.0].name.as_str());
-        text.push_str(&format!("\nGPU {}: {}\n", card.index, listed(names)));
+        let beside = card.there.iter().map(|at| at_in_words(profiles, *at));
+        let beside: Vec<String> = beside.collect();
+        let beside = match beside.is_empty() {
+            true => String::new(),
+            false => format!(" beside {}", beside.join(", ")),
+        };
+        text.push_str(&format!("\nGPU {}: {}{beside}\n", card.index, listed(names)));
         text.push_str(&draw::card(
             geometry,
             &card.layout(),
-            &card.inside,
+            &card.all_inside(),
             &card.rest,
             crate::cli::output::columns().unwrap_or(80),
         ));
@@ -412,6 +445,7 @@ struct Refused<'a> {
     gpu: &'a GpuSpec,
     geometry: &'a Geometry<'a>,
     asked: &'a [Asked],
+    there: &'a [Positioned],
     arguments: &'a PlaceArgs,
 }
 
@@ -423,7 +457,7 @@ impl Refused<'_> {
             self.reason(refusal.why),
             self.nearest(refusal)
         );
-        if let Some(cards) = refusal.cards_enough {
+        if let Some(cards) = refusal.cards_enough.filter(|_| self.there.is_empty()) {
             text.push_str(&format!("help: {cards} GPUs hold all of it: --gpus {cards}\n"));
         }
         text
@@ -436,13 +470,20 @@ impl Refused<'_> {
             1 => format!("no layout of {}", self.gpu.id),
             cards => format!("no layout of {cards} x {}", self.gpu.id),
         };
-        format!("{cards} holds {}", listed(names))
+        let beside: Vec<String> =
+            self.there.iter().map(|at| at_in_words(self.geometry.profiles, *at)).collect();
+        let beside = match beside.is_empty() {
+            true => String::new(),
+            false => format!(" beside {}", beside.join(", ")),
+        };
+        format!("{cards} holds {}{beside}", listed(names))
     }
 
     fn reason(&self, why: Why) -> String {
         let geometry = self.geometry;
         let profiles = geometry.profiles;
         let cards = self.arguments.gpus;
+        let they = if self.there.is_empty() { "they" } else { "with what is there they" };
         let there = if cards == 1 { "the card has" } else { "the cards have" };
         let place = |(profile, start): Positioned| {
             let one = &profiles[profile];
@@ -460,21 +501,24 @@ impl Refused<'_> {
             }
             Why::Overlap(one, other) => format!("{} and {} overlap", place(one), place(other)),
             Why::Named => "they have a layout, but not with the starts that are named".to_string(),
+            Why::Beside => {
+                "they have a layout together, but not with what is there where it is".to_string()
+            }
             Why::Maximum { profile, wanted, most } => {
                 format!("{wanted} x {} are too many: a card takes {most}", profiles[profile].name)
             }
             Why::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
-                "they take {} compute slices but {needed} memory slices, and {there} {} and {slices}: {}",
+                "{they} take {} compute slices but {needed} memory slices, and {there} {} and {slices}: {}",
                 geometry.compute_of(&counts),
                 geometry.compute_slices * cards,
                 self.each(|one| one.memory_slices)
             ),
             Why::Cards(Obstacle::ComputeSlices { needed, there: slices }) => format!(
-                "they take {needed} compute slices, and {there} {slices}: {}",
+                "{they} take {needed} compute slices, and {there} {slices}: {}",
                 self.each(|one| one.compute_slices)
             ),
             Why::Cards(Obstacle::MediaEngines) => format!(
-                "they need more media engines than {there}: one instance of a card can have the media extensions (+me)"
+                "{they} need more media engines than {there}: one instance of a card can have the media extensions (+me)"
             ),
             Why::Cards(_) => {
                 let used = profiles.iter().zip(&counts).filter(|(_, count)| **count > 0);
@@ -487,6 +531,7 @@ impl Refused<'_> {
     fn counts(&self) -> Vec<u32> {
         let mut counts = vec![0; self.geometry.profiles.len()];
         self.asked.iter().for_each(|one| counts[one.wish.profile] += 1);
+        self.there.iter().for_each(|at| counts[at.0] += 1);
         counts
     }
 
@@ -500,13 +545,55 @@ impl Refused<'_> {
     }
 
     fn nearest(&self, refusal: &Refusal) -> String {
+        if let Some(change) = &refusal.change {
+            return self.change(change);
+        }
         match refusal.nearest.iter().sum::<u32>() {
             0 => "none of it".to_string(),
             _ => set_in_words(self.geometry.profiles, &refusal.nearest),
         }
     }
 
+    /// `delete 1g.10gb at 5 and make it again at 2 or 3; then 3g.40gb goes to 4`.
+    fn change(&self, change: &Change) -> String {
+        let profiles = self.geometry.profiles;
+        let at = |at: &Positioned| at_in_words(profiles, *at);
+        let starts = |moved: &Moved| {
+            let starts: Vec<String> = moved.to.iter().map(u32::to_string).collect();
+            starts.join(" or ")
+        };
+        let is_there = !self.there.is_empty();
+        let gone = change.gone.iter().map(|gone| format!("delete {}", at(gone)));
+        let moved = change.moved.iter().map(|moved| match is_there {
+            true => format!("delete {} and make it again at {}", at(&moved.from), starts(moved)),
+            false => format!(
+                "{} at {} instead of {}",
+                profiles[moved.from.0].name,
+                starts(moved),
+                moved.from.1
+            ),
+        });
+        let steps: Vec<String> = gone.chain(moved).collect();
+        let placed = change.placed.iter();
+        let placed: Vec<String> =
+            placed.map(|&(one, start)| format!("{} goes to {start}", profiles[one].name)).collect();
+        let then = if placed.is_empty() { "" } else { "; then " };
+        format!("{}{then}{}", steps.join(", "), placed.join(", "))
+    }
+
     fn document(&self, refusal: &Refusal) -> Value {
+        let at = |&(one, start): &Positioned| json!({ "profile": self.geometry.profiles[one].name, "start": start });
+        let change = refusal.change.as_ref().map(|change| {
+            let moved = change.moved.iter().map(|moved| {
+                let name = &self.geometry.profiles[moved.from.0].name;
+                json!({ "profile": name, "start": moved.from.1, "starts_instead": moved.to })
+            });
+            json!({
+                "made_again": moved.collect::<Vec<_>>(),
+                "deleted": change.gone.iter().map(at).collect::<Vec<_>>(),
+                "placed": change.placed.iter().map(at).collect::<Vec<_>>(),
+            })
+        });
         let nearest = self.geometry.profiles.iter().zip(&refusal.nearest);
         let nearest = nearest.filter(|(_, count)| **count > 0);
         let nearest = nearest.map(|(one, count)| json!({ "profile": one.name, "count": count }));
@@ -514,6 +601,8 @@ impl Refused<'_> {
             "gpu": self.gpu.id,
             "fits": false,
             "reason": self.reason(refusal.why),
+            "beside": self.there.iter().map(at).collect::<Vec<_>>(),
+            "change": change,
             "nearest": nearest.collect::<Vec<_>>(),
             "gpus_enough": refusal.cards_enough,
         })
