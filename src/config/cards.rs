@@ -53,10 +53,13 @@ impl Kind {
         let types = gpu.vgpu_types.iter();
         let mut all: Vec<Holding> = match self {
             Kind::Sliced => types
-                .filter(|vgpu| vgpu.profile.is_none())
+                .filter(|vgpu| vgpu.profile.is_none() && vgpu.runs_cuda())
                 .map(|vgpu| Holding::Sliced(vgpu.clone()))
                 .collect(),
-            Kind::Backed => types.filter_map(|vgpu| Holding::backed(gpu, vgpu)).collect(),
+            Kind::Backed => types
+                .filter(|vgpu| vgpu.runs_cuda())
+                .filter_map(|vgpu| Holding::backed(gpu, vgpu))
+                .collect(),
             Kind::Instance => {
                 gpu.mig_profiles.iter().map(|one| Holding::Instance(one.clone(), None)).collect()
             }

@@ -7,7 +7,7 @@
 use super::LoadError;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::entries::{self, HostFile, WorkloadFile};
-use super::gpus::{self, GpuFile};
+use super::gpus::{self, DisputedMix, GpuFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
@@ -181,6 +181,11 @@ impl Catalogue {
     /// Where the vGPU types of this GPU are printed, and what to know about them.
     pub fn about_vgpu_types(&self, id: &str) -> (&str, &[String]) {
         self.gpus.get(id).map_or(("", &[]), |file| (&file.vgpu_source, &file.vgpu_notes))
+    }
+
+    /// Mixes of vGPUs on a card of this GPU about which the vendor's documents contradict each other.
+    pub fn disputed_mixes(&self, id: &str) -> &[DisputedMix] {
+        self.gpus.get(id).map_or(&[], |file| &file.disputed)
     }
 
     /// The text of a file by its folder and id.

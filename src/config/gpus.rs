@@ -13,19 +13,36 @@ use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost}
 use crate::units::{Share, SimDuration};
 use std::ops::RangeInclusive;
 
+/// The tables of time-sliced vGPU types: one for compute, then one for each further series.
+const SLICED: [&str; 4] = ["vgpu_types", "vgpu_types_q", "vgpu_types_b", "vgpu_types_a"];
+
 /// A GPU's file.
 #[derive(Clone, Debug)]
 pub(super) struct GpuFile {
     pub(super) spec: GpuSpec,
-    /// Where the vGPU types are printed.
+    /// Where the vGPU types are printed, one source after the other.
     pub(super) vgpu_source: String,
     /// What to know about the vGPU types: one sentence each.
     pub(super) vgpu_notes: Vec<String>,
+    /// Mixes of vGPUs that a document offers and the printed placement ids exclude.
+    pub(super) disputed: Vec<DisputedMix>,
     /// Where the GPU instance profiles are printed.
     pub(super) mig_source: String,
     /// By which ids the boards of this model are known on the PCI bus, device then vendor; none where
     /// the file does not say.
     pub(super) pci_ids: Vec<u32>,
+}
+
+/// A mix of vGPUs on one card that a document of the vendor offers, and that the placement ids of
+/// another exclude.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DisputedMix {
+    /// The mix as the document has it: names of types, and how many of each.
+    pub mix: Vec<(String, u32)>,
+    /// The document that offers it.
+    pub offered_by: String,
+    /// The document that prints the placement ids.
+    pub excluded_by: String,
 }
 
 /// Reads `gpus/<id>.toml`.
@@ -56,15 +73,23 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     });
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let profiles = fact_list(&mut file, &sources, "mig_profiles", |table| profiles(table, sms_max));
-    let types = fact_list(&mut file, &sources, "vgpu_types", vgpus::time_sliced);
+    let types = SLICED.map(|key| fact_list(&mut file, &sources, key, vgpus::time_sliced));
     let known = profiles.as_ref().map(|profiles| &profiles.value[..]);
     let backed =
         fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpus::backed(table, known));
+    let disputed = disputed(&mut file);
     file.finish();
-    let (types, backed, profiles) = (types?, backed?, profiles?);
-    let vgpu_source = [&types.source, &backed.source].into_iter().find(|text| !text.is_empty());
-    let vgpu_source = vgpu_source.cloned().unwrap_or_default();
-    let ((types, note), (backed, backed_note)) = (types.value, backed.value);
+    let types: Vec<_> = types.into_iter().chain([backed]).collect::<Option<_>>()?;
+    let profiles = profiles?;
+    let mut vgpu_sources: Vec<String> = Vec::new();
+    let (mut vgpu_types, mut vgpu_notes) = (Vec::new(), Vec::new());
+    for Fact { value: (types, note), source, .. } in types {
+        if !source.is_empty() && !vgpu_sources.contains(&source) {
+            vgpu_sources.push(source);
+        }
+        vgpu_types.extend(types);
+        vgpu_notes.extend(note);
+    }
     let spec = GpuSpec {
         id: id.to_string(),
         name: name?,
@@ -81,17 +106,19 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
             Some(knee) => Some(knee?),
             None => None,
         },
-        vgpu_types: types.into_iter().chain(backed).collect(),
+        vgpu_types,
         mig_profiles: profiles.value,
         switch_cost: switch_cost?,
         time_slice_best_effort: time_slice_best_effort?,
     };
-    let vgpu_notes = note.into_iter().chain(backed_note).collect();
+    let vgpu_source = vgpu_sources.join("; ");
+    let disputed = disputed?;
     let pci_ids = match pci_ids {
         Some(ids) => ids?.value,
         None => Vec::new(),
     };
-    Some(GpuFile { spec, vgpu_source, vgpu_notes, mig_source: profiles.source, pci_ids })
+    let mig_source = profiles.source;
+    Some(GpuFile { spec, vgpu_source, vgpu_notes, disputed, mig_source, pci_ids })
 }
 
 /// `["0x20B010DE"]`: device id, then vendor id.
@@ -130,6 +157,35 @@ fn fact_list<T: Default>(
         residual: None,
         range: None,
     })
+}
+
+/// `[[vgpu_disputed]]` with `mix = [{ name = "A10-4Q", count = 3 }, ...]`, `offered_by`, `excluded_by`.
+fn disputed(file: &mut Reader<'_>) -> Option<Vec<DisputedMix>> {
+    let Some(value) = file.get("vgpu_disputed") else { return Some(Vec::new()) };
+    let mixes = value.items(100)?.into_iter().map(|item| {
+        let mut table = item.table()?;
+        let mix = table.need("mix", "write the mix as [{ name = \"A10-4Q\", count = 3 }, ...]");
+        let mix = mix.and_then(|mix| {
+            let each = mix.items(100)?.into_iter().map(|item| {
+                let mut entry = item.table()?;
+                let name = entry.need("name", "write the vendor's name of the type");
+                let name = name.and_then(|name| Some(name.text()?.to_string()));
+                let count = entry.need("count", "write how many of it");
+                let count = count.and_then(|count| count.count(1..=64, " vGPUs"));
+                entry.finish();
+                Some((name?, count?))
+            });
+            each.collect::<Vec<_>>().into_iter().collect::<Option<Vec<_>>>()
+        });
+        let mut document = |key: &str| {
+            let text = table.need(key, "name the document");
+            text.and_then(|text| Some(text.text()?.to_string()))
+        };
+        let (offered_by, excluded_by) = (document("offered_by"), document("excluded_by"));
+        table.finish();
+        Some(DisputedMix { mix: mix?, offered_by: offered_by?, excluded_by: excluded_by? })
+    });
+    mixes.collect::<Vec<_>>().into_iter().collect()
 }
 
 /// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`.

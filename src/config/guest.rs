@@ -18,10 +18,10 @@ use super::settings::{
 use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
-use crate::spec::names::{find_profile, find_type};
+use crate::spec::names::{self, find_profile, find_type};
 use crate::spec::{
-    Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VmSpec,
-    Workload,
+    Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VgpuType,
+    VmSpec, Workload,
 };
 use crate::units::{Bytes, SimDuration, SimTime};
 
@@ -253,7 +253,31 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdi
         let names = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
         not_offered(&name, "vGPU type", gpu, names.collect(), &machine.gpu.vgpu_source);
     }
-    Some((count?, published(&name, Holding::of_type(gpu, found?), gpu)?))
+    let vgpu = found.filter(|vgpu| runs_cuda(&name, vgpu, machine))?;
+    Some((count?, published(&name, Holding::of_type(gpu, vgpu), gpu)?))
+}
+
+/// Whether a workload runs on a type: all of them need CUDA, which desktops and applications have not.
+fn runs_cuda(name: &Value<'_>, vgpu: &VgpuType, machine: &Machine) -> bool {
+    let Some(series) = vgpu.series().filter(|series| !series.runs_cuda()) else { return true };
+    let types = machine.gpu.spec.vgpu_types.iter();
+    let suited: Vec<&VgpuType> = types.filter(|other| other.runs_cuda()).collect();
+    let alike = suited.iter().find(|other| other.frame_buffer == vgpu.frame_buffer);
+    let title = format!("vGPU type {} runs no CUDA, which every workload needs", vgpu.name);
+    let label = format!("the {} series is for {}", series.letter(), series.about());
+    let names: Vec<&str> = suited.iter().map(|other| other.name.as_str()).collect();
+    let diagnostic = Diagnostic::at(&name.spot(), title).label(label).allowed(names.join(", "));
+    let diagnostic = match alike {
+        Some(alike) => diagnostic.help(format!(
+            "\"{}\" has the same frame buffer (licence {})",
+            alike.name,
+            alike.series().map_or("of its own", names::Series::licence)
+        )),
+        None => diagnostic,
+    };
+    let source = "NVIDIA Virtual GPU Software User Guide 17.6, section 1.3.2; NVIDIA AI Enterprise User Guide v5.0";
+    name.report(diagnostic.note("source", source));
+    false
 }
 
 /// The holding, unless a simulation of it lacks a figure that nobody has published.

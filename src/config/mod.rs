@@ -61,6 +61,7 @@ pub use counts::{CountFile, Ways};
 pub use diagnostic::Diagnostic;
 pub use explain::{Explained, Explanation, Section};
 pub use foreign::{read_foreign, read_foreign_told};
+pub use gpus::DisputedMix;
 pub use measured::validation;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};

@@ -20,7 +20,7 @@ pub enum Claim {
     Whole,
     /// A time-sliced vGPU.
     Sliced {
-        /// Its frame buffer: all vGPUs of a card have the same.
+        /// Its frame buffer: all vGPUs of a card have the same, whatever their series.
         frame_buffer: Bytes,
         /// How many of its type a card takes.
         most: u32,
@@ -100,7 +100,7 @@ pub struct Cards<'a> {
 enum Use {
     Free,
     Whole,
-    Sliced { frame_buffer: Bytes, owners: u32 },
+    Sliced { frame_buffer: Bytes, owners: u32, most: u32 },
     Cut(Vec<Positioned>),
 }
 
@@ -232,7 +232,8 @@ impl Cards<'_> {
         };
         let places = claims.iter().map(|claim| match *claim {
             Claim::Whole => Place { card: new_card(), start: 0 },
-            Claim::Sliced { frame_buffer, most } => {
+            Claim::Sliced { frame_buffer, .. } => {
+                let most = demand.sliced[&frame_buffer].1;
                 let card = open.entry(frame_buffer).or_insert((0, most));
                 if card.1 == most {
                     *card = (new_card(), 0);
@@ -267,9 +268,10 @@ impl Use {
         match (self, claim) {
             (Use::Free, Claim::Whole | Claim::Sliced { .. }) => Some(0),
             (
-                Use::Sliced { frame_buffer, owners },
-                Claim::Sliced { frame_buffer: wanted, most },
-            ) => (frame_buffer == wanted && owners < most).then_some(0),
+                // Of types that are alike in size a card takes no more than of any of them.
+                Use::Sliced { frame_buffer, owners, most },
+                Claim::Sliced { frame_buffer: wanted, most: own },
+            ) => (frame_buffer == wanted && owners < most.min(own)).then_some(0),
             (Use::Free, Claim::Instance { profile }) => driver_start(geometry, &[], *profile),
             (Use::Cut(taken), Claim::Instance { profile }) => {
                 driver_start(geometry, taken, *profile)
@@ -280,11 +282,14 @@ impl Use {
 
     fn take(&mut self, claim: &Claim, start: u32) {
         match (&mut *self, claim) {
-            (Use::Sliced { owners, .. }, _) => *owners += 1,
+            (Use::Sliced { owners, most, .. }, Claim::Sliced { most: own, .. }) => {
+                *owners += 1;
+                *most = (*most).min(*own);
+            }
             (Use::Cut(taken), Claim::Instance { profile }) => taken.push((*profile, start)),
             (_, Claim::Whole) => *self = Use::Whole,
-            (_, &Claim::Sliced { frame_buffer, .. }) => {
-                *self = Use::Sliced { frame_buffer, owners: 1 }
+            (_, &Claim::Sliced { frame_buffer, most }) => {
+                *self = Use::Sliced { frame_buffer, owners: 1, most }
             }
             (_, Claim::Instance { profile }) => *self = Use::Cut(vec![(*profile, start)]),
         }
@@ -324,7 +329,9 @@ impl Demand {
             match *claim {
                 Claim::Whole => demand.whole += 1,
                 Claim::Sliced { frame_buffer, most } => {
-                    demand.sliced.entry(frame_buffer).or_insert((0, most)).0 += 1;
+                    let (count, of_all) = demand.sliced.entry(frame_buffer).or_insert((0, most));
+                    *count += 1;
+                    *of_all = most.min(*of_all);
                 }
                 Claim::Instance { profile } => demand.instances[profile] += 1,
             }

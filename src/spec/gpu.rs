@@ -28,7 +28,7 @@ pub struct GpuSpec {
     /// The busy share of the SMs at which the card reaches that limit at full clock: beyond it the
     /// clock falls for all. Nothing where it is not known; then no instance feels another.
     pub power_knee: Option<Fact<Share>>,
-    /// The vGPU types the card offers for compute: the time-sliced ones, then the MIG-backed ones.
+    /// The vGPU types the card offers: the time-sliced ones, series by series, then the MIG-backed ones.
     pub vgpu_types: Vec<VgpuType>,
     /// The GPU instances it can be cut into; none for a card without MIG, or without a known table.
     pub mig_profiles: Vec<MigProfile>,

@@ -2,6 +2,7 @@
 //!
 //! What may stand beside what on a card is decided in `gpu::fit`; here are only the figures.
 
+use super::names::Series;
 use crate::units::{Bytes, Share};
 
 /// A vGPU type.
@@ -45,6 +46,16 @@ impl VgpuType {
     /// Whether it is time-sliced on a whole card, not backed by a GPU instance.
     pub fn is_time_sliced(&self) -> bool {
         self.profile.is_none()
+    }
+
+    /// Its series, by the letter of its name; nothing for a name of another form.
+    pub fn series(&self) -> Option<Series> {
+        Series::of(&self.name)
+    }
+
+    /// Whether a guest can run CUDA on it: not on the B and A series.
+    pub fn runs_cuda(&self) -> bool {
+        self.series().is_none_or(Series::runs_cuda)
     }
 
     /// Whether several of it share a GPU instance in turns.

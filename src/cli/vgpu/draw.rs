@@ -188,14 +188,21 @@ impl<'a> Card<'a> {
 
     /// What else the card would take, its vGPUs staying where they are.
     pub(super) fn room(&self) -> Vec<Room> {
-        let types = self.gpu.vgpu_types.iter().enumerate();
+        // Other series have the same room; their licences differ.
+        let is_here = |of: &VgpuType| {
+            let mut series = self.vgpus.iter().map(|(_, place)| self.of(place.kind).series());
+            series.any(|series| series == of.series())
+        };
+        let types = self.gpu.vgpu_types.iter().enumerate().filter(|(_, of)| is_here(of));
         let room = types.filter_map(|(kind, of)| {
             let at = match self.mode {
                 CardMode::Free => return None,
                 CardMode::EqualSize => {
                     let has = self.of(self.vgpus.first()?.1.kind);
                     let alike = of.is_time_sliced() && of.frame_buffer == has.frame_buffer;
-                    let count = of.max_per_gpu.saturating_sub(self.vgpus.len() as u32);
+                    let own = self.vgpus.iter().map(|(_, place)| self.of(place.kind).max_per_gpu);
+                    let most = own.chain([of.max_per_gpu]).min().unwrap_or(0);
+                    let count = most.saturating_sub(self.vgpus.len() as u32);
                     return (alike && count > 0).then(|| Room { kind, count, at: Vec::new() });
                 }
                 CardMode::MixedSize => {

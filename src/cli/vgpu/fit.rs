@@ -6,14 +6,16 @@ use super::draw::Card;
 use super::request::{CARDS_MAX, Group, gpu_and_cards, groups};
 use super::{Failure, good_catalogue, gpu_with_types, setup};
 use crate::cli::output;
-use crate::config::quoted;
+use crate::config::{DisputedMix, quoted};
 use crate::gpu::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode, Wish};
 use crate::gpu::placement::Assignment;
 use crate::report::{Column, Grid};
+use crate::spec::names::find_type;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use crate::units::Bytes;
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// Examples for `--help`.
@@ -81,6 +83,7 @@ enum Mode {
 /// A question with its GPU, and the answers in both modes.
 struct Question<'a> {
     gpu: &'a GpuSpec,
+    disputed: &'a [DisputedMix],
     cards: usize,
     groups: Vec<Group>,
     assignment: Assignment,
@@ -110,7 +113,8 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
         Policy::Spread => Assignment::Spread,
     };
     let (cards, mode) = (cards as usize, arguments.mode);
-    let question = |groups| Question { gpu, cards, groups, assignment, mode };
+    let disputed = catalogue.disputed_mixes(&gpu.id);
+    let question = |groups| Question { gpu, disputed, cards, groups, assignment, mode };
     let Some((vms, frame_buffer)) = arguments.vms.zip(arguments.frame_buffer) else {
         return question(groups(gpu, &arguments.types)?).answer(
             arguments.json,
@@ -164,7 +168,16 @@ fn usable(gpu: &GpuSpec) -> impl Fn(&VgpuType) -> Bytes {
 /// The types with enough frame buffer: those of which the VMs fit first, then most frame buffer.
 fn candidates(gpu: &GpuSpec, cards: usize, vms: u32, need: Bytes) -> Vec<Candidate> {
     let usable = usable(gpu);
-    let kinds = (0..gpu.vgpu_types.len()).filter(|&kind| usable(&gpu.vgpu_types[kind]) >= need);
+    let types = &gpu.vgpu_types;
+    // Of types alike in everything but the series the first: what differs is the licence.
+    let is_first = |kind: usize| {
+        let figures = |of: &VgpuType| {
+            (of.frame_buffer, of.max_per_gpu, of.mixed_size.clone(), of.profile.clone())
+        };
+        types[..kind].iter().all(|other| figures(other) != figures(&types[kind]))
+    };
+    let kinds = (0..types.len())
+        .filter(|&kind| types[kind].runs_cuda() && usable(&types[kind]) >= need && is_first(kind));
     let mut all: Vec<Candidate> = kinds
         .map(|kind| {
             let mut wanted = vec![0; gpu.vgpu_types.len()];
@@ -243,9 +256,11 @@ impl Question<'_> {
         };
         let why = if cards.is_empty() { self.why_not(mode, &answer) } else { Vec::new() };
         let nearest = if cards.is_empty() { self.nearest(mode) } else { Vec::new() };
+        let dispute = self.dispute().filter(|_| cards.is_empty() && mode == SizeMode::Mixed);
         if json {
-            let document =
+            let mut document =
                 self.document(&answer, (&equal, &mixed), &cards, (&why, &nearest), candidates);
+            document["dispute"] = dispute.map_or(Value::Null, Value::String);
             output::data(&format!("{document:#}\n"))?;
         } else {
             let mut text = before + &self.headline(&answer);
@@ -261,6 +276,7 @@ impl Question<'_> {
             }
             let lines = why.iter().map(|line| format!("because: {line}\n"));
             let lines = lines.chain(nearest.iter().map(|line| format!("nearest: {line}\n")));
+            let lines = lines.chain(dispute.iter().map(|line| format!("note: {line}\n")));
             let lines: String = lines.collect();
             text.push_str(if lines.is_empty() { "" } else { "\n" });
             text.push_str(&lines);
@@ -422,6 +438,45 @@ impl Question<'_> {
             why.push("the GPU instances have no layout on the printed positions".to_string());
         }
         why
+    }
+
+    /// What there is to say where a document of the vendor offers a mix that would hold all of this,
+    /// and the placement ids exclude it.
+    fn dispute(&self) -> Option<String> {
+        let by_size = |counts: &mut dyn Iterator<Item = (usize, u32)>| {
+            let mut sizes: BTreeMap<Bytes, u32> = BTreeMap::new();
+            counts.for_each(|(kind, count)| {
+                *sizes.entry(self.of(kind).frame_buffer).or_default() += count
+            });
+            sizes
+        };
+        let wanted = self.wanted();
+        let mut used = wanted.iter().copied().enumerate().filter(|(_, count)| *count > 0);
+        if used.clone().any(|(kind, _)| !self.of(kind).is_time_sliced()) {
+            return None;
+        }
+        let wanted = by_size(&mut used);
+        let holds = |disputed: &&DisputedMix| {
+            let kinds = disputed.mix.iter();
+            let mut kinds =
+                kinds.filter_map(|(name, count)| Some((find_type(self.gpu, name)?, *count)));
+            let offered = by_size(&mut kinds);
+            wanted.len() > 1
+                && wanted.iter().all(|(size, count)| {
+                    offered
+                        .get(size)
+                        .is_some_and(|most| *count as usize <= *most as usize * self.cards)
+                })
+        };
+        let found = self.disputed.iter().find(holds)?;
+        let mix: Vec<String> =
+            found.mix.iter().map(|(name, count)| format!("{count} x {name}")).collect();
+        Some(format!(
+            "two sources of NVIDIA contradict each other: {} offers {} on one card, {} prints the placement ids that exclude it; the ids decide until one of them is corrected",
+            found.offered_by,
+            mix.join(" and "),
+            found.excluded_by
+        ))
     }
 
     fn ids_in_words(&self) -> String {

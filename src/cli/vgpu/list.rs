@@ -6,6 +6,7 @@ use super::{Failure, good_catalogue, gpu_with_types};
 use crate::cli::output;
 use crate::gpu::registry::default_slice;
 use crate::report::{Column, Grid};
+use crate::spec::names::Series;
 use crate::spec::{GpuSpec, MixedSize, TurnOrder, VgpuType};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -25,12 +26,19 @@ fn text(gpu: &GpuSpec, source: &str, notes: &[String]) -> String {
     let mut text = format!("vGPU types of {} ({})\n", gpu.id, gpu.name);
     let sliced: Vec<_> = gpu.vgpu_types.iter().filter(|vgpu| vgpu.is_time_sliced()).collect();
     let backed: Vec<_> = gpu.vgpu_types.iter().filter(|vgpu| !vgpu.is_time_sliced()).collect();
-    if !sliced.is_empty() {
-        text.push_str("\ntime-sliced; per card: in equal-size mode, in mixed-size mode\n\n");
-        text.push_str(&sliced_table(&sliced));
+    for series in std::iter::once(None).chain(Series::ALL.map(Some)) {
+        let types: Vec<_> = sliced.iter().copied().filter(|one| one.series() == series).collect();
+        if !types.is_empty() {
+            let what = series.map_or(String::new(), in_words);
+            text.push_str(&format!(
+                "\ntime-sliced{what}; per card: in equal-size mode, in mixed-size mode\n\n"
+            ));
+            text.push_str(&sliced_table(&types));
+        }
     }
     if !backed.is_empty() {
-        text.push_str("\nMIG-backed: a GPU instance for each vGPU");
+        let series = backed[0].series().map_or(String::new(), in_words);
+        text.push_str(&format!("\nMIG-backed{series}; a GPU instance for each vGPU"));
         let shared = backed.iter().any(|vgpu| vgpu.shares_instance());
         text.push_str(if shared { ", or for several in turns\n\n" } else { "\n\n" });
         text.push_str(&backed_table(gpu, &backed, shared));
@@ -41,6 +49,13 @@ fn text(gpu: &GpuSpec, source: &str, notes: &[String]) -> String {
     }
     text.push_str(&format!("source: {source}\n"));
     text
+}
+
+/// `, Q series: workstations, licence RTX vWS`.
+fn in_words(series: Series) -> String {
+    let cuda = if series.runs_cuda() { "" } else { ", no CUDA" };
+    let (letter, about, licence) = (series.letter(), series.about(), series.licence());
+    format!(", {letter} series: {about}, licence {licence}{cuda}")
 }
 
 fn sliced_table(types: &[&VgpuType]) -> String {
@@ -141,6 +156,9 @@ fn document(gpu: &GpuSpec, source: &str, notes: &[String]) -> Value {
         json!({
             "name": vgpu.name,
             "kind": if vgpu.is_time_sliced() { "time-sliced" } else { "mig-backed" },
+            "series": vgpu.series().map(|series| series.letter()),
+            "licence": vgpu.series().map(Series::licence),
+            "runs_cuda": vgpu.runs_cuda(),
             "frame_buffer_mib": vgpu.frame_buffer.get() >> 20,
             "max_per_gpu": vgpu.max_per_gpu,
             "mixed_size": match vgpu.mixed_size {

@@ -109,6 +109,7 @@ impl Wish<'_> {
             let is_smaller = |other: usize| {
                 types[other].frame_buffer < types[kind].frame_buffer
                     && types[other].is_time_sliced() == types[kind].is_time_sliced()
+                    && types[other].series() == types[kind].series()
             };
             let mut smaller: Vec<usize> = (0..types.len()).filter(|&at| is_smaller(at)).collect();
             smaller.sort_by_key(|&other| std::cmp::Reverse(types[other].frame_buffer));

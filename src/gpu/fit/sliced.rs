@@ -91,6 +91,16 @@ impl<'a> Sliced<'a> {
             choice[index] = class.of.max_per_gpu.min(counts[index]).min(most);
             choices.insert(choice);
         }
+        for (one, other) in self.alike() {
+            // Types of one size and different maxima: no more in all than of any of them.
+            let all = self.classes[one].of.max_per_gpu.min(self.classes[other].of.max_per_gpu);
+            let all = all.min(most);
+            for first in 1..all.min(counts[one] + 1) {
+                let mut choice = vec![0; counts.len()];
+                (choice[one], choice[other]) = (first, (all - first).min(counts[other]));
+                choices.insert(choice);
+            }
+        }
         if self.mode == SizeMode::Mixed {
             choices.extend(mixed_size::richest(&self.ids(), &counts, most));
         }
@@ -157,14 +167,23 @@ impl<'a> Sliced<'a> {
         CardPlan { mode: CardMode::MixedSize, vgpus }
     }
 
-    /// Whether all have one frame buffer, and are no more than a card of equal-size vGPUs takes.
+    /// Whether all have one frame buffer, and are no more than a card of equal-size vGPUs takes of any
+    /// of them.
     fn is_equal_size(&self, counts: &[u32]) -> bool {
-        let mut used = self.classes.iter().zip(counts).filter(|(_, count)| **count > 0);
-        match (used.next(), used.next()) {
-            (Some((class, count)), None) => *count <= class.of.max_per_gpu,
-            (None, _) => true,
-            _ => false,
-        }
+        let used = self.classes.iter().zip(counts).filter(|(_, count)| **count > 0);
+        let used: Vec<(&VgpuType, u32)> = used.map(|(class, count)| (class.of, *count)).collect();
+        let all: u32 = used.iter().map(|(_, count)| count).sum();
+        used.iter()
+            .all(|(of, _)| of.frame_buffer == used[0].0.frame_buffer && all <= of.max_per_gpu)
+    }
+
+    /// Pairs of classes that have the same frame buffer, and differ in how many a card takes.
+    fn alike(&self) -> Vec<(usize, usize)> {
+        let size = |class: usize| self.classes[class].of.frame_buffer;
+        let after = |one: usize| {
+            (one + 1..self.classes.len()).filter(move |&other| size(one) == size(other))
+        };
+        (0..self.classes.len()).flat_map(|one| after(one).map(move |other| (one, other))).collect()
     }
 
     /// The placement ids of the classes; none where they are not printed.
