@@ -5,6 +5,50 @@
 /// Longer words than this are not typing errors of anything.
 const WORD_MAX: usize = 80;
 
+/// What people type for the words of this program's files, and how these begin.
+const TYPED: [(&str, &str); 21] = [
+    ("qps", "target_qps"),
+    ("rate", "target_qps"),
+    ("rps", "target_qps"),
+    ("esxi", "vsphere"),
+    ("esx", "vsphere"),
+    ("vmware", "vsphere"),
+    ("none", "bare-metal"),
+    ("baremetal", "bare-metal"),
+    ("cpus", "vcpus"),
+    ("cores", "vcpus"),
+    ("ram", "memory"),
+    ("latency", "target_latency"),
+    ("slo", "target_latency"),
+    ("batch_size", "batch_max"),
+    ("max_batch_size", "batch_max"),
+    ("batch", "batch_max"),
+    ("model", "workload"),
+    ("replicas", "count"),
+    ("profile", "type"),
+    ("name", "type"),
+    ("mig_profile", "mig"),
+];
+
+/// A word as it would begin in a file: `vsphere-8` for `esxi-8`.
+fn in_own_words(word: &str) -> Option<String> {
+    TYPED.iter().find_map(|(typed, own)| {
+        let rest = word.strip_prefix(typed)?;
+        let ends = rest.is_empty()
+            || rest.starts_with(|next: char| !next.is_ascii_alphabetic() && next != '_');
+        ends.then(|| format!("{own}{rest}"))
+    })
+}
+
+/// The candidate that is `own`, or begins as it does before any number.
+fn beginning<S: AsRef<str>>(own: &str, candidates: &[S]) -> Option<String> {
+    let letters = own.split(|next: char| next.is_ascii_digit()).next().unwrap_or(own);
+    let letters = letters.trim_end_matches(['-', ' ']);
+    let same = candidates.iter().find(|one| one.as_ref() == own);
+    let begins = || candidates.iter().find(|one| one.as_ref().to_lowercase().starts_with(letters));
+    same.or_else(begins).map(|one| one.as_ref().to_string())
+}
+
 /// The candidate nearest to `word`: one that starts with it, if it has three letters or more; else
 /// at most two typing errors away (and no more than half the word), or, for long names, with a
 /// Jaro-Winkler similarity above 0.85.
@@ -16,6 +60,10 @@ pub fn nearest<S: AsRef<str>>(
         return None;
     }
     let word = word.to_lowercase();
+    let candidates: Vec<S> = candidates.into_iter().collect();
+    if let Some(own) = in_own_words(&word).and_then(|own| beginning(&own, &candidates)) {
+        return Some(own);
+    }
     let errors_max = (word.chars().count() / 2).min(2);
     let rank = |candidate: &str| {
         let candidate = candidate.to_lowercase();
@@ -54,6 +102,12 @@ mod tests {
             nearest("a100", ["a10", "a30", "a100-sxm-80gb"]).as_deref(),
             Some("a100-sxm-80gb")
         );
+        let keys = ["scenario", "target_qps", "total_qps", "target_latency"];
+        assert_eq!(nearest("qps", keys).as_deref(), Some("target_qps"));
+        assert_eq!(nearest("latency", keys).as_deref(), Some("target_latency"));
+        let hypervisors = ["bare-metal", "vsphere-7.0u2", "vsphere-8.0"];
+        assert_eq!(nearest("esxi", hypervisors).as_deref(), Some("vsphere-7.0u2"));
+        assert_eq!(nearest("ESXi-8.0", hypervisors).as_deref(), Some("vsphere-8.0"));
         assert_eq!(nearest("gpt", known), None);
         assert_eq!(nearest("x", ["y"]), None);
     }

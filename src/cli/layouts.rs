@@ -2,7 +2,7 @@
 //!
 //! Where instances may lie is `gpu::placement`'s affair; here are names and words.
 
-use crate::config::{nearest, quoted};
+use crate::config::{nearest, profile_help, quoted};
 use crate::gpu::placement::{Assignment, Cards, Claim, Obstacle};
 use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
@@ -99,7 +99,8 @@ fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
         false => names.join(", "),
     };
     let near = nearest(name, names);
-    let help = near.map(|near| format!("did you mean \"{near}\"?")).unwrap_or_default();
+    let help = profile_help(gpu, name).or(near.map(|near| format!("did you mean \"{near}\"?")));
+    let help = help.unwrap_or_default();
     Misfit { at, title, allowed, help, is_foreign: true }
 }
 

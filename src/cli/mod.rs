@@ -480,10 +480,9 @@ fn gpu_that<'c>(
         Some(gpu) => format!("{lacks} of {}", gpu.id),
         None => format!("unknown GPU {shown}"),
     };
-    let known = catalogue.gpus().filter(|gpu| is_it(gpu)).map(|gpu| gpu.id.as_str());
-    let known: Vec<&str> = known.collect();
-    let near = config::nearest(id, &known).filter(|_| found.is_none());
-    let near = near.map(|near| format!("\n  = help: did you mean \"{near}\"?"));
-    let allowed = known.join(", ");
-    Err(Failure::Usage(format!("{title}\n  = allowed: {allowed}{}", near.unwrap_or_default())))
+    let known: Vec<&GpuSpec> = catalogue.gpus().filter(|gpu| is_it(gpu)).collect();
+    let help = catalogue.gpu_help(id, &known).filter(|_| found.is_none());
+    let help = help.map_or(String::new(), |help| format!("\n  = help: {help}"));
+    let allowed: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
+    Err(Failure::Usage(format!("{title}\n  = allowed: {}{help}", allowed.join(", "))))
 }

@@ -6,7 +6,7 @@
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::entries::WorkloadFile;
-use super::machine::find;
+use super::machine::{find, find_gpu};
 use super::measured_run::ReadRun;
 use super::measurements::{self, Measurements};
 use super::reader::Reader;
@@ -110,7 +110,7 @@ fn read(
     let name = name.and_then(|value| id_of(&value));
     let title = top.get("title").and_then(|value| value.text().map(str::to_string));
     let gpu = top.need("gpu", "name the GPU that was measured, such as gpu = \"a100-pcie-40gb\"");
-    let gpu = gpu.and_then(|value| find(&value, "GPU", &catalogue.gpus)).map(|gpu| &gpu.spec);
+    let gpu = gpu.and_then(|value| find_gpu(&value, catalogue)).map(|gpu| &gpu.spec);
     let base = top.get("base").map(|value| find(&value, "workload", &catalogue.workloads));
     let base_id = base.flatten().map(|base| base.spec.id.clone());
     let seed = top.get("seed").and_then(|value| value.whole(0..=u64::MAX, ""));

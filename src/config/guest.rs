@@ -18,6 +18,7 @@ use super::settings::{
 use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
+use super::words;
 use crate::spec::names::{self, find_profile, find_type};
 use crate::spec::{
     Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VgpuType,
@@ -250,8 +251,10 @@ fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdi
     }
     let found = find_type(gpu, word).map(|kind| &gpu.vgpu_types[kind]);
     if found.is_none() {
-        let names = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
-        not_offered(&name, "vGPU type", gpu, names.collect(), &machine.gpu.vgpu_source);
+        let types = gpu.vgpu_types.iter().filter(|vgpu| vgpu.runs_cuda());
+        let names = types.map(|vgpu| vgpu.name.as_str()).collect();
+        let help = words::type_help(gpu, word);
+        not_offered(&name, "vGPU type", gpu, names, &machine.gpu.vgpu_source, help);
     }
     let vgpu = found.filter(|vgpu| runs_cuda(&name, vgpu, machine))?;
     Some((count?, published(&name, Holding::of_type(gpu, vgpu), gpu)?))
@@ -333,7 +336,9 @@ pub(super) fn profile_of<'m>(value: &Value<'_>, machine: &'m Machine) -> Option<
     let word = value.text()?;
     let Some(part) = find_profile(&gpu.mig_profiles, word) else {
         let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
-        not_offered(value, "GPU instance profile", gpu, names.collect(), &machine.gpu.mig_source);
+        let help = words::profile_help(gpu, word);
+        let source = &machine.gpu.mig_source;
+        not_offered(value, "GPU instance profile", gpu, names.collect(), source, help);
         return None;
     };
     let profile = &gpu.mig_profiles[part.profile];
@@ -365,6 +370,7 @@ pub(super) fn not_offered(
     gpu: &GpuSpec,
     names: Vec<&str>,
     source: &str,
+    help: Option<String>,
 ) {
     let Some(word) = value.text() else { return };
     let title = format!("unknown {what} {}", quoted(word));
@@ -374,7 +380,10 @@ pub(super) fn not_offered(
         true => diagnostic.allowed(format!("none: the catalogue knows no {what}s of this GPU")),
         false => diagnostic.allowed(names.join(", ")).note("source", source),
     };
-    value.report(diagnostic.did_you_mean(nearest(word, &names)));
+    value.report(match help {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic.did_you_mean(nearest(word, &names)),
+    });
 }
 
 /// When the VM is powered on and, if ever, off.

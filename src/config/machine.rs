@@ -4,13 +4,14 @@
 
 use super::answers::Said;
 use super::catalogue::Catalogue;
-use super::diagnostic::Problems;
+use super::diagnostic::{Diagnostic, Problems};
 use super::entries::gpus_of;
 use super::gpus::GpuFile;
 use super::reader::Reader;
 use super::sharing::Sharing;
+use super::suggest::quoted;
 use super::value::Value;
-use crate::spec::{HostSpec, Hypervisor};
+use crate::spec::{GpuSpec, HostSpec, Hypervisor};
 
 /// The id of the hypervisor that is none.
 pub(super) const BARE_METAL: &str = "bare-metal";
@@ -45,8 +46,9 @@ impl Machine {
             None => catalogue.hypervisors.get(BARE_METAL),
         };
         let (gpu, cards) = match gpus {
-            Some(gpus) => gpus
-                .and_then(|(model, count)| Some((find(&model, "GPU", &catalogue.gpus)?, count)))?,
+            Some(gpus) => {
+                gpus.and_then(|(model, count)| Some((find_gpu(&model, catalogue)?, count)))?
+            }
             None => host.and_then(|host| Some((catalogue.gpus.get(&host.gpus.0)?, host.gpus.1)))?,
         };
         if let Some(host) = host {
@@ -101,6 +103,23 @@ pub(super) fn find<'c, T>(
     let found = known.get(word);
     if found.is_none() {
         value.unknown(what, word, known.keys());
+    }
+    found
+}
+
+/// The GPU a value names.
+pub(super) fn find_gpu<'c>(value: &Value<'_>, catalogue: &'c Catalogue) -> Option<&'c GpuFile> {
+    let word = value.text()?;
+    let found = catalogue.gpus.get(word);
+    if found.is_none() {
+        let known: Vec<&GpuSpec> = catalogue.gpus().collect();
+        let title = format!("unknown GPU {}", quoted(word));
+        let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
+        let diagnostic = Diagnostic::at(&value.spot(), title).of_form().allowed(ids.join(", "));
+        value.report(match catalogue.gpu_help(word, &known) {
+            Some(help) => diagnostic.help(help),
+            None => diagnostic,
+        });
     }
     found
 }

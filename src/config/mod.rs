@@ -52,6 +52,7 @@ mod triton;
 mod unmodelled;
 mod value;
 mod vgpus;
+mod words;
 
 pub use crate::suggest::{nearest, quoted};
 pub use answers::Said;
@@ -65,6 +66,7 @@ pub use gpus::DisputedMix;
 pub use measured::validation;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
+pub use words::{profile_help, type_help};
 
 use crate::engine::fnv1a;
 use crate::shown::shown_lines;

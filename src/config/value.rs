@@ -263,6 +263,8 @@ impl<'a> Value<'a> {
 
     fn not_a_quantity<T: Quantity>(&self, written: &str, error: &str) -> Diagnostic {
         let (what, units) = error.split_once("; allowed units: ").unwrap_or((error, ""));
+        let (units, meant) = units.split_once("; did you mean ").unwrap_or((units, ""));
+        let meant = meant.strip_prefix('"').and_then(|meant| meant.strip_suffix("\"?"));
         let label = match what {
             _ if units.is_empty() => "",
             "has no unit" => "needs a unit",
@@ -274,6 +276,9 @@ impl<'a> Value<'a> {
         } else {
             diagnostic.allowed(format!("units {units}"))
         };
+        if meant.is_some() {
+            return diagnostic.did_you_mean(meant.map(str::to_string));
+        }
         let bare =
             written.trim().parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
         if bare && !units.is_empty() {

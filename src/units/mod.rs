@@ -42,17 +42,97 @@ fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
         return Err(format!("has no unit; allowed units: {}", allowed()));
     }
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
-    let factor = factor
-        .ok_or_else(|| format!("has the unknown unit \"{unit}\"; allowed units: {}", allowed()))?;
+    let factor = factor.ok_or_else(|| {
+        let meant = unit_meant(unit, units);
+        let meant = meant.map(|meant| format!("; did you mean \"{} {meant}\"?", &text[..split]));
+        let allowed = allowed();
+        format!(
+            "has the unknown unit \"{unit}\"; allowed units: {allowed}{}",
+            meant.unwrap_or_default()
+        )
+    })?;
     if !number.is_finite() || number < 0.0 {
         return Err("is not a finite number of zero or more".to_string());
     }
     Ok(number * factor)
 }
 
+/// What people write for the units of files.
+const TYPED: [(&str, &[&str]); 17] = [
+    ("ns", &["nsec", "nsecs", "nanosecond", "nanoseconds"]),
+    ("us", &["µs", "μs", "usec", "usecs", "microsecond", "microseconds"]),
+    ("ms", &["msec", "msecs", "millis", "millisecond", "milliseconds"]),
+    ("s", &["sec", "secs", "second", "seconds"]),
+    ("min", &["mins", "minute", "minutes"]),
+    ("h", &["hr", "hrs", "hour", "hours"]),
+    ("B", &["byte", "bytes"]),
+    ("kB", &["k"]),
+    ("MB", &["m", "mbyte", "mbytes", "megabyte", "megabytes"]),
+    ("GB", &["g", "gbyte", "gbytes", "gigabyte", "gigabytes", "gig"]),
+    ("TB", &["t", "tbyte", "tbytes", "terabyte", "terabytes"]),
+    ("KiB", &["ki"]),
+    ("MiB", &["mi"]),
+    ("GiB", &["gi"]),
+    ("TiB", &["ti"]),
+    ("GB/s", &["gbps", "gbyte/s", "gb/sec"]),
+    ("%", &["percent", "pct", "per cent"]),
+];
+
+/// The unit that was meant by one that is not known; nothing for bits, which are no bytes.
+fn unit_meant<'u>(unit: &str, units: &[(&'u str, f64)]) -> Option<&'u str> {
+    let mut letters = unit.chars();
+    let is_bits =
+        matches!((letters.next(), letters.next()), (Some('K' | 'M' | 'G' | 'T'), Some('b')))
+            || unit.to_lowercase().contains("bit");
+    let small = unit.to_lowercase();
+    let is_it = |known: &str| {
+        let typed = TYPED.iter().find(|(of, _)| *of == known);
+        known.to_lowercase() == small
+            || typed.is_some_and(|(_, typed)| typed.contains(&small.as_str()))
+    };
+    let found = units.iter().map(|(known, _)| *known).find(|known| is_it(known));
+    found.filter(|_| !is_bits)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn units_that_people_type_are_told_in_the_files_own() {
+        let times = SimDuration::UNITS;
+        for (unit, meant) in [
+            ("msec", Some("ms")),
+            ("MS", Some("ms")),
+            ("Milliseconds", Some("ms")),
+            ("µs", Some("us")),
+            ("sec", Some("s")),
+            ("minutes", Some("min")),
+            ("m", None),
+            ("parsec", None),
+        ] {
+            assert_eq!(unit_meant(unit, &times), meant, "{unit}");
+        }
+        for (unit, meant) in [
+            ("gb", Some("GB")),
+            ("GIB", Some("GiB")),
+            ("Gi", Some("GiB")),
+            ("G", Some("GB")),
+            ("kb", Some("kB")),
+            // Bits.
+            ("Gb", None),
+            ("Gbit", None),
+        ] {
+            assert_eq!(unit_meant(unit, &Bytes::UNITS), meant, "{unit}");
+        }
+        assert_eq!(unit_meant("gb/s", &Bandwidth::UNITS), Some("GB/s"));
+        assert_eq!(unit_meant("Gb/s", &Bandwidth::UNITS), None);
+        assert_eq!(unit_meant("percent", &Share::UNITS), Some("%"));
+        assert_eq!(
+            "130 msec".parse::<SimDuration>().unwrap_err(),
+            "has the unknown unit \"msec\"; allowed units: ns, us, ms, s, min, h; did you mean \"130 ms\"?"
+        );
+    }
 
     #[test]
     fn a_quantity_is_a_number_and_a_unit() {

@@ -228,3 +228,57 @@ fn users_spellings_are_taken() {
         )
     );
 }
+
+/// What is typed in the place of another name, and the last line of the answer.
+#[test]
+fn a_name_in_the_place_of_another_is_told_from_a_slip() {
+    for (arguments, help) in [
+        (
+            &["vgpu", "fit", "A100-20C", "a100-pcie-40gb"][..],
+            "\"A100-20C\" is a vGPU type: write its GPU, a100-pcie-40gb",
+        ),
+        (&["vgpu", "list", "NVIDIA L40S"], "did you mean \"l40s\"?"),
+        (&["mig", "list", "NVIDIA A100-PCIE-40GB"], "did you mean \"a100-pcie-40gb\"?"),
+        (
+            &["mig", "list", "NVIDIA H100 80GB HBM3"],
+            "\"NVIDIA H100 80GB HBM3\" could be h100-pcie-80gb, h100-sxm-80gb",
+        ),
+        (
+            &["vgpu", "list", "a100"],
+            "\"a100\" could be a100-pcie-40gb, a100-pcie-80gb, a100-sxm-40gb, a100-sxm-80gb",
+        ),
+        (&["vgpu", "list", "a100-pcie-40g"], "did you mean \"a100-pcie-40gb\"?"),
+        (&["mig", "list", "3g.20gb"], "\"3g.20gb\" is a GPU instance profile: write its GPU"),
+        (
+            &["vgpu", "fit", "a10", "a10"],
+            "\"a10\" is the GPU: name one of its types, such as A10-24C",
+        ),
+        (
+            &["vgpu", "fit", "a100-pcie-40gb", "3g.20gb"],
+            "\"3g.20gb\" is a GPU instance profile: the vGPU type that has it is A100-3-20C",
+        ),
+        (
+            &["vgpu", "fit", "a100-pcie-40gb", "nvidia-474"],
+            "\"nvidia-474\" is the number of a type on one host, whose file mdev_supported_types/nvidia-474/name has its name",
+        ),
+        (
+            &["mig", "place", "a100-pcie-40gb", "A100-3-20C"],
+            "\"A100-3-20C\" is a vGPU type: its GPU instance profile is 3g.20gb",
+        ),
+        (
+            &["mig", "place", "a100-pcie-40gb", "A100-20C"],
+            "\"A100-20C\" is a time-sliced vGPU type, which has no GPU instance",
+        ),
+        (
+            &["export", "mig-parted", "--gpu", "a30", "A30-1-6C"],
+            "\"A30-1-6C\" is a vGPU type: its GPU instance profile is 1g.6gb",
+        ),
+    ] {
+        let (code, stdout, stderr) = slicewise(arguments);
+        assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}\n{stderr}");
+        assert!(stderr.ends_with(&format!("\n  = help: {help}\n")), "{arguments:?}\n{stderr}");
+    }
+    let need = ["vgpu", "fit", "a10", "--vms", "2", "--frame-buffer", "8 gb"];
+    let (code, _, stderr) = slicewise(&need);
+    assert!(code == 2 && stderr.contains("did you mean \"8 GB\"?"), "{stderr}");
+}

@@ -3,7 +3,7 @@
 //! Words are read in `spec::names`; whether it can be had is not decided here.
 
 use super::{Failure, usage};
-use crate::config::{Catalogue, nearest, quoted};
+use crate::config::{Catalogue, nearest, profile_help, quoted};
 use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, fit};
 use crate::gpu::cutting::{CARDS_MAX, Wish};
 use crate::gpu::layout::Geometry;
@@ -162,7 +162,12 @@ pub(super) fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failu
     let same = name.split_once('.').map(|(slices, _)| format!("{slices}."));
     let alike = same.and_then(|same| known.clone().find(|one| one.starts_with(&same)));
     let near = nearest(name, known).or(alike.map(str::to_string));
-    usage(title, &names.join(", "), near)
+    match profile_help(gpu, name) {
+        Some(help) => {
+            Failure::Usage(format!("{title}\n  = allowed: {}\n  = help: {help}", names.join(", ")))
+        }
+        None => usage(title, &names.join(", "), near),
+    }
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 //! Words are read in `spec::names`; whether the VMs fit is not asked here.
 
 use super::Failure;
-use crate::config::{nearest, quoted};
+use crate::config::{nearest, quoted, type_help};
 use crate::spec::GpuSpec;
 use crate::spec::names::{At, Request, RequestFault, find_type, requests};
 
@@ -87,8 +87,9 @@ fn names(gpu: &GpuSpec) -> String {
 
 fn unknown_type(gpu: &GpuSpec, name: &str) -> String {
     let known = gpu.vgpu_types.iter().map(|vgpu| vgpu.name.as_str());
-    let help = nearest(name, known)
-        .map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+    let near = || nearest(name, known).map(|near| format!("did you mean \"{near}\"?"));
+    let help = type_help(gpu, name).or_else(near);
+    let help = help.map_or(String::new(), |help| format!("\n  = help: {help}"));
     format!("unknown vGPU type {} of {}\n  = allowed: {}{help}", quoted(name), gpu.id, names(gpu))
 }
 

@@ -5,10 +5,12 @@
 //! Command lines, scenario files, imports and exports all ask here. Whether a thing that is named can
 //! be had is `gpu`'s affair, and what is said of a wrong name is its asker's.
 
+mod gpu;
 mod profile;
 mod request;
 mod vgpu;
 
+pub use gpu::{GpusMeant, gpus_meant};
 pub use profile::{Part, ProfileName, find_profile};
 pub use request::{At, Request, RequestFault, requests};
 pub use vgpu::{Series, find_type, is_host_number};

@@ -1,0 +1,87 @@
+//! Names of GPUs as nvidia-smi and people write them, and which of a catalogue they may mean.
+//!
+//! A name that leaves memory or form open means several boards; none of them is chosen.
+
+use std::collections::BTreeSet;
+
+/// Words that say nothing about which GPU it is.
+const EMPTY: [&str; 5] = ["nvidia", "tesla", "gpu", "card", "gb"];
+
+/// GPUs that a name may mean.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct GpusMeant<'g> {
+    /// Their ids.
+    pub ids: Vec<&'g str>,
+    /// Whether all words of the name are theirs, so that it is no slip.
+    pub is_whole: bool,
+}
+
+/// Which GPUs `text` may mean, `known` being ids with the vendor's names: `NVIDIA A100-SXM4-80GB` is
+/// one, `a100` all A100. None where its first word is no GPU's.
+pub fn gpus_meant<'g>(
+    known: impl IntoIterator<Item = (&'g str, &'g str)>,
+    text: &str,
+) -> GpusMeant<'g> {
+    let known: Vec<(&str, BTreeSet<String>)> =
+        known.into_iter().map(|(id, name)| (id, words(id).chain(words(name)).collect())).collect();
+    let asked: Vec<String> = words(text).collect();
+    let models: Vec<String> = known.iter().filter_map(|(id, _)| words(id).next()).collect();
+    // What no GPU is called, such as the kind of memory, tells none apart.
+    let is_known = |word: &&String| known.iter().any(|(_, words)| words.contains(*word));
+    let of_gpus: Vec<&String> = asked.iter().filter(is_known).collect();
+    if !of_gpus.first().is_some_and(|first| models.contains(first)) {
+        return GpusMeant { ids: Vec::new(), is_whole: false };
+    }
+    let has_all = |words: &BTreeSet<String>| of_gpus.iter().all(|word| words.contains(*word));
+    let ids: Vec<&str> =
+        known.iter().filter(|(_, words)| has_all(words)).map(|(id, _)| *id).collect();
+    let is_whole = !ids.is_empty() && of_gpus.len() == asked.len();
+    GpusMeant { ids, is_whole }
+}
+
+/// The words of a name in small letters: `a100`, `sxm`, `80gb`.
+fn words(name: &str) -> impl Iterator<Item = String> {
+    let small = name.to_ascii_lowercase();
+    let words: Vec<String> = small
+        .split(|letter: char| !letter.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty() && !EMPTY.contains(word))
+        // The generation of the socket follows from the GPU.
+        .map(|word| if word.starts_with("sxm") { "sxm".to_string() } else { word.to_string() })
+        .collect();
+    words.into_iter()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_of_nvidia_smi_is_one_gpu_and_a_short_one_several() {
+        let known = [
+            ("a10", "NVIDIA A10"),
+            ("a100-pcie-40gb", "NVIDIA A100-PCIE-40GB"),
+            ("a100-sxm-80gb", "NVIDIA A100-SXM-80GB"),
+            ("t4", "NVIDIA T4"),
+            ("v100-sxm2-16gb", "Tesla V100-SXM2-16GB"),
+            ("rtx-pro-6000-blackwell", "NVIDIA RTX PRO 6000 Blackwell Server Edition"),
+        ];
+        for (text, ids, is_whole) in [
+            ("NVIDIA A100-PCIE-40GB", &["a100-pcie-40gb"][..], true),
+            ("NVIDIA A100-SXM4-80GB", &["a100-sxm-80gb"], true),
+            ("a100", &["a100-pcie-40gb", "a100-sxm-80gb"], true),
+            ("A100 80GB HBM2e", &["a100-sxm-80gb"], false),
+            ("Tesla T4", &["t4"], true),
+            ("nvidia_a10", &["a10"], true),
+            ("Tesla V100-SXM2-16GB", &["v100-sxm2-16gb"], true),
+            ("NVIDIA RTX PRO 6000 Blackwell", &["rtx-pro-6000-blackwell"], true),
+            ("a100-pcie-40g", &["a100-pcie-40gb"], false),
+            ("a100-pcie-80gb", &[], false),
+            ("40gb", &[], false),
+            ("gtx-1080", &[], false),
+            ("", &[], false),
+        ] {
+            let meant = GpusMeant { ids: ids.to_vec(), is_whole };
+            assert_eq!(gpus_meant(known, text), meant, "{text}");
+        }
+    }
+}
