@@ -234,7 +234,10 @@ impl Catalogue {
             .filter(|(folder, _)| *folder == "gpus")
             .map(|(_, id)| id.as_str())
             .collect();
-        let named = self.hosts.iter().map(|(id, host)| ("hosts", id, &host.gpus.0));
+        let named = self
+            .hosts
+            .iter()
+            .flat_map(|(id, host)| host.gpus.iter().map(move |cards| ("hosts", id, &cards.model)));
         let measured = self.workloads.iter().flat_map(|(id, workload)| {
             workload.spec.service.keys().map(move |gpu| ("workloads", id, gpu))
         });
@@ -313,6 +316,7 @@ fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::answers::Answer;
     use super::*;
 
     #[test]
@@ -329,7 +333,33 @@ mod tests {
         assert_eq!(catalogue.show("bert-99"), catalogue.show("workloads/bert-99"));
         assert!(catalogue.show("gpus/bert-99").is_none());
         for host in catalogue.hosts.values() {
-            assert!(catalogue.gpus.contains_key(&host.gpus.0));
+            assert!(host.gpus.iter().all(|cards| catalogue.gpus.contains_key(&cards.model)));
+        }
+    }
+
+    #[test]
+    fn every_number_of_an_embedded_file_has_its_source_and_none_is_left_out() {
+        for ((folder, id), file) in embedded() {
+            let problems = Problems::default();
+            problems.answers.listen();
+            let tree = source::parse(&file.source, &problems).expect("it is TOML");
+            let reader = Reader::new(&file.source, &tree, &problems);
+            match folder {
+                "gpus" => drop(gpus::gpu(&id, reader)),
+                "workloads" => drop(entries::workload(&id, reader)),
+                "hosts" => drop(entries::host(&id, reader)),
+                _ => drop(entries::hypervisor(&id, reader)),
+            }
+            let without: Vec<_> = problems
+                .answers
+                .told()
+                .into_iter()
+                .filter_map(|answer| match answer {
+                    Answer::Silent(path, _) => Some(path),
+                    _ => None,
+                })
+                .collect();
+            assert!(without.is_empty(), "{folder}/{id}: {without:?}");
         }
     }
 }

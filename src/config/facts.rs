@@ -1,7 +1,9 @@
-//! A number with its passport, as catalogue files write it: value, source, standing.
+//! A number with its passport, as catalogue files write it: value, source, standing; or plainly, where it
+//! is the user's own.
 //!
 //! Which facts a file must have is said in `entries`.
 
+use super::answers::Said;
 use super::reader::Reader;
 use super::suggest::{nearest, quoted};
 use super::value::Value;
@@ -12,18 +14,42 @@ use std::collections::BTreeMap;
 /// The long sources of a file by their short keys.
 pub(super) type Sources = BTreeMap<String, String>;
 
-/// A fact: `{ value = ..., source = "...", standing = "..." }`.
+/// The source of a number of the user's own, where none is written.
+const OWN: &str = "yours";
+
+/// What every fact needs, in a message.
+const NEEDED: &str = "this fact must be there: a plain value if it is your own";
+
+/// What a fact looks like.
+const FORM: &str = "a fact is { value = ..., source = \"...\", standing = \"...\" }";
+
+/// A fact: a plain value, which is the user's own, or `{ value = ..., source = "...", standing = "..." }`.
 pub(super) fn fact<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
     read: impl Fn(&Value<'_>) -> Option<T>,
 ) -> Option<Fact<T>> {
-    fact_table(file, sources, key, |table| read(&table.need("value", FORM)?))
+    let table = |table: &mut Reader<'_>| read(&table.need("value", FORM)?);
+    spread_fact(file, sources, key, &read, table)
 }
 
-/// What a fact looks like.
-const FORM: &str = "a fact is { value = ..., source = \"...\", standing = \"...\" }";
+/// A fact that a file may leave out; `why` says what is assumed then.
+pub(super) fn fact_or<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+    (value, why): (T, &str),
+) -> Option<Fact<T>> {
+    match file.get(key) {
+        Some(_) => fact(file, sources, key, read),
+        None => {
+            file.silent(key, || Said::default(why));
+            Some(Fact::assumed(value, why))
+        }
+    }
+}
 
 /// A fact that may say what else its value could be: `range = [low, high]`. `rises` says whether
 /// nothing of the first value lies above the second.
@@ -35,7 +61,7 @@ pub(super) fn fact_in_range<T>(
     rises: impl Fn(&T, &T) -> bool,
 ) -> Option<Fact<T>> {
     // The range is read beside the value, and put into the fact once that is whole.
-    let fact = fact_table(file, sources, key, |table| {
+    let table = |table: &mut Reader<'_>| {
         let value = table.need("value", FORM).and_then(|value| read(&value));
         let range = table.get("range").map(|given| {
             let items = given.items(2)?;
@@ -58,27 +84,67 @@ pub(super) fn fact_in_range<T>(
             }
         });
         Some((value?, range.map_or(Some(None), |range| range.map(Some))?))
-    })?;
+    };
+    let fact = spread_fact(file, sources, key, |value| Some((read(value)?, None)), table)?;
     let Fact { value: (value, range), source, standing, fitted_on, residual, .. } = fact;
     Some(Fact { value, source, standing, fitted_on, residual, range })
+}
+
+/// The same for a fact that a file may leave out.
+pub(super) fn fact_in_range_or<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    (read, rises): (impl Fn(&Value<'_>) -> Option<T>, impl Fn(&T, &T) -> bool),
+    absent: Fact<T>,
+) -> Option<Fact<T>> {
+    match file.get(key) {
+        Some(_) => fact_in_range(file, sources, key, read, rises),
+        None => {
+            file.silent(key, || Said::default(&absent.source));
+            Some(absent)
+        }
+    }
 }
 
 /// What a range looks like.
 const OF_RANGES: &str = "[least, greatest], with the value between them";
 
-/// A fact whose value is spread over keys of its own.
-pub(super) fn fact_table<T>(
+/// A fact whose value may be spread over keys of its own, or stand there plainly: `plain` reads that.
+pub(super) fn spread_fact<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
-    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+    plain: impl Fn(&Value<'_>) -> Option<T>,
+    spread: impl Fn(&mut Reader<'_>) -> Option<T>,
 ) -> Option<Fact<T>> {
-    let mut table = file.need(key, "every fact of a catalogue file must be there")?.table()?;
-    let value = read(&mut table);
-    let source = table.need("source", "say where the number comes from, or why it is assumed");
-    let source = source.and_then(|value| source_of(&value, sources));
-    let standing = table.need("standing", "say how the number came to be known");
-    let standing = standing.and_then(|value| value.choice("standing", &Standing::ALL));
+    let given = file.need(key, NEEDED)?;
+    if !has_passport(&given) {
+        file.silent(key, || Said::new(OWN, ""));
+        return Some(Fact::yours(plain(&given)?));
+    }
+    let mut table = given.table()?;
+    let value = spread(&mut table);
+    let standing = match table.get("standing") {
+        Some(value) => value.choice("standing", &Standing::ALL),
+        None if table.has("source") => {
+            table.need("standing", "say how the number came to be known")?;
+            None
+        }
+        None => Some(Standing::Yours),
+    };
+    let is_own = standing == Some(Standing::Yours);
+    if is_own {
+        file.silent(key, || Said::new(OWN, ""));
+    }
+    let source = match table.get("source") {
+        None if is_own => Some(OWN.to_string()),
+        Some(value) => source_of(&value, sources),
+        None => {
+            table.need("source", "say where the number comes from, or why it is assumed")?;
+            None
+        }
+    };
     let fitted_on = fitted_on(&mut table, standing);
     let residual = residual(&mut table, standing);
     table.finish();
@@ -90,6 +156,13 @@ pub(super) fn fact_table<T>(
         residual: residual?,
         range: None,
     })
+}
+
+/// Whether a value is a fact with its passport, or at least with something that only such a one has.
+fn has_passport(value: &Value<'_>) -> bool {
+    const KEYS: [&str; 4] = ["value", "source", "standing", "range"];
+    let table = value.value.as_table();
+    table.is_some_and(|table| KEYS.iter().any(|key| table.contains_key(*key)))
 }
 
 /// How far the runs that a number was fitted on are off with it; other numbers have none.
@@ -110,7 +183,7 @@ fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<S
     let value = table.get("fitted_on");
     match (value, standing) {
         (None, _) => Some(Vec::new()),
-        (Some(value), Some(Standing::Documented | Standing::Measured | Standing::Assumed)) => {
+        (Some(value), Some(standing)) if standing != Standing::Fitted => {
             value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
             None
         }
@@ -123,7 +196,7 @@ fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<S
 /// A source: one word is a key of `[sources]`, anything longer is the source itself.
 fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
     let text = value.text()?;
-    if text.contains(' ') {
+    if text.contains(' ') || text == OWN {
         return Some(text.to_string());
     }
     let source = sources.get(text).cloned();

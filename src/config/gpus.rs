@@ -2,8 +2,9 @@
 //!
 //! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
 
+use super::answers::Said;
 use super::entries::above_zero;
-use super::facts::{Sources, fact, fact_table, name, sources};
+use super::facts::{Sources, fact, fact_or, name, sources, spread_fact};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
@@ -45,6 +46,18 @@ pub struct DisputedMix {
     pub excluded_by: String,
 }
 
+/// What is assumed of a GPU whose file says nothing.
+const SWITCH_COST: SwitchCost = SwitchCost {
+    value: SimDuration::from_micros(200),
+    low: SimDuration::from_micros(100),
+    high: SimDuration::from_micros(450),
+};
+const SWITCHES: &str = "assumed: between the 0.11 ms fitted on A100 (nebuly-ai/nos) and the 0.19 ms fitted on A30 (Colfax Research)";
+const HARDWARE_SLICE: (SimDuration, &str) = (
+    SimDuration::from_micros(1024),
+    "assumed: the default channel-group time slice of NVIDIA's open driver, 128 << 3 us",
+);
+
 /// Reads `gpus/<id>.toml`.
 pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sources = sources(&mut file);
@@ -67,16 +80,34 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
             value.bounded(|knee: &Share| *knee > Share::NONE, "above 0, at most 100 %")
         })
     });
-    let switch_cost = fact_table(&mut file, &sources, "switch_cost", switch_cost);
-    let time_slice_best_effort = fact(&mut file, &sources, "time_slice_best_effort", |value| {
+    let switch_cost = match file.get("switch_cost") {
+        Some(_) => spread_fact(&mut file, &sources, "switch_cost", plain_switch_cost, switch_cost),
+        None => {
+            file.silent("switch_cost", || Said::default(SWITCHES));
+            Some(Fact::assumed(SWITCH_COST, SWITCHES))
+        }
+    };
+    let some_time = |value: &Value<'_>| {
         value.bounded(|span: &SimDuration| *span > SimDuration::ZERO, "above 0")
-    });
+    };
+    let time_slice_best_effort =
+        fact_or(&mut file, &sources, "time_slice_best_effort", some_time, HARDWARE_SLICE);
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
-    let profiles = fact_list(&mut file, &sources, "mig_profiles", |table| profiles(table, sms_max));
-    let types = SLICED.map(|key| fact_list(&mut file, &sources, key, vgpus::time_sliced));
+    let own = |list: &Value<'_>| profiles_of(list, sms_max, Some(true));
+    let profiles =
+        fact_list(&mut file, &sources, "mig_profiles", (own, |table| profiles(table, sms_max)));
+    let types = SLICED.map(|key| {
+        let read = (vgpus::own_time_sliced, vgpus::time_sliced);
+        fact_list(&mut file, &sources, key, read)
+    });
     let known = profiles.as_ref().map(|profiles| &profiles.value[..]);
-    let backed =
-        fact_list(&mut file, &sources, "mig_vgpu_types", |table| vgpus::backed(table, known));
+    let own = |list: &Value<'_>| vgpus::own_backed(list, known);
+    let backed = fact_list(
+        &mut file,
+        &sources,
+        "mig_vgpu_types",
+        (own, |table| vgpus::backed(table, known)),
+    );
     let disputed = disputed(&mut file);
     file.finish();
     let types: Vec<_> = types.into_iter().chain([backed]).collect::<Option<_>>()?;
@@ -138,25 +169,23 @@ fn pci_id(value: &Value<'_>) -> Option<u32> {
     id
 }
 
-/// A fact that is a list, and an empty one when the file has none.
+/// A fact that is a list, plain or spread, and an empty one when the file has none.
 fn fact_list<T: Default>(
     file: &mut Reader<'_>,
     sources: &Sources,
     key: &str,
-    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+    (plain, spread): (impl Fn(&Value<'_>) -> Option<T>, impl Fn(&mut Reader<'_>) -> Option<T>),
 ) -> Option<Fact<T>> {
     if file.get(key).is_some() {
-        return fact_table(file, sources, key, read);
+        return spread_fact(file, sources, key, plain, spread);
     }
-    let (value, source, fitted_on) = (T::default(), String::new(), Vec::new());
-    Some(Fact {
-        value,
-        source,
-        standing: Standing::Documented,
-        fitted_on,
-        residual: None,
-        range: None,
-    })
+    Some(Fact { standing: Standing::Documented, ..Fact::assumed(T::default(), "") })
+}
+
+/// A plain cost leaves nothing open.
+fn plain_switch_cost(value: &Value<'_>) -> Option<SwitchCost> {
+    let value = value.quantity()?;
+    Some(SwitchCost { value, low: value, high: value })
 }
 
 /// `[[vgpu_disputed]]` with `mix = [{ name = "A10-4Q", count = 3 }, ...]`, `offered_by`, `excluded_by`.
@@ -212,7 +241,13 @@ fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
     let printed = table.need("placements", "say whether the positions are printed or inferred");
     let printed = printed
         .and_then(|value| value.choice("placements", &[("printed", true), ("inferred", false)]));
-    let profiles = list(table, |entry| {
+    let profiles = profiles_of(&list_in(table)?, sms_max, printed);
+    printed.and(profiles)
+}
+
+/// The profiles of a list, `printed` unless that is faulty.
+fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<Vec<MigProfile>> {
+    entries_of(list, |entry| {
         let name = entry.need("name", "write the vendor's name of the profile");
         let name = name.and_then(|value| value.text());
         let mut count = |key: &str, range: RangeInclusive<u32>, unit: &str| {
@@ -251,8 +286,7 @@ fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
             starts: starts?,
             is_printed: printed?,
         })
-    });
-    printed.and(profiles)
+    })
 }
 
 /// A figure that is left out where nobody has published it: nothing at all when it is faulty.
@@ -286,12 +320,17 @@ fn positions(value: &Value<'_>, memory_slices: u32) -> Option<Vec<u32>> {
     starts
 }
 
-/// The entries of `value`, each a table.
-pub(super) fn list<T>(
-    table: &mut Reader<'_>,
+/// The list that the key `value` has.
+pub(super) fn list_in<'a>(table: &mut Reader<'a>) -> Option<Value<'a>> {
+    table.need("value", "the list must be there")
+}
+
+/// The entries of a list, each a table.
+pub(super) fn entries_of<T>(
+    list: &Value<'_>,
     read: impl Fn(&mut Reader<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
-    let items = table.need("value", "the list must be there")?.items(100)?;
+    let items = list.items(100)?;
     let count = items.len();
     let entries = items.into_iter().filter_map(|item| {
         let mut entry = item.table()?;

@@ -4,14 +4,15 @@
 
 use super::answers::Said;
 use super::catalogue::Catalogue;
-use super::diagnostic::{Diagnostic, Problems};
-use super::entries::gpus_of;
+use super::diagnostic::{Diagnostic, Problems, Spot};
+use super::entries::{HostCards, HostFile, gpus_of, own_host};
 use super::gpus::GpuFile;
 use super::reader::Reader;
 use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{GpuSpec, HostSpec, Hypervisor};
+use std::collections::BTreeSet;
 
 /// The id of the hypervisor that is none.
 pub(super) const BARE_METAL: &str = "bare-metal";
@@ -25,6 +26,8 @@ pub(super) struct Machine {
     pub(super) cards: u32,
     /// The card that this is about, of a machine with several.
     pub(super) only: Option<u32>,
+    /// The same by where they are in the host; nothing in the model acts on it.
+    pub(super) groups: Vec<HostCards>,
     pub(super) hypervisor: Hypervisor,
     /// How vGPUs of one card take turns.
     pub(super) sharing: Sharing,
@@ -38,20 +41,22 @@ impl Machine {
         problems: &Problems,
     ) -> Option<Machine> {
         let sharing = file.table("sharing").map(Sharing::read).unwrap_or_default();
-        let host = file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\"");
-        let host = host.and_then(|value| find(&value, "host", &catalogue.hosts));
-        let gpus = file.get("gpus").map(|value| gpus_of(&value));
+        let host_value =
+            file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\", or write your own: host = { logical_processors = 64, memory = \"512 GB\" }");
+        let host = host_value.as_ref().and_then(|value| host_of(value, catalogue));
+        let gpus = file.get("gpus");
         let hypervisor = match file.get("hypervisor") {
             Some(value) => find(&value, "hypervisor", &catalogue.hypervisors),
             None => catalogue.hypervisors.get(BARE_METAL),
         };
-        let (gpu, cards) = match gpus {
-            Some(gpus) => {
-                gpus.and_then(|(model, count)| Some((find_gpu(&model, catalogue)?, count)))?
-            }
-            None => host.and_then(|host| Some((catalogue.gpus.get(&host.gpus.0)?, host.gpus.1)))?,
+        let cards = match &gpus {
+            Some(value) => gpus_of(value),
+            None => host_value.as_ref().zip(host.as_ref()).and_then(cards_of_host),
         };
-        if let Some(host) = host {
+        let spot = gpus.as_ref().or(host_value.as_ref()).map(Value::spot);
+        let groups = cards?;
+        let (gpu, cards) = one_model(&groups, &spot?, catalogue, problems)?;
+        if let Some(host) = host.as_ref().filter(|_| gpus.is_none()) {
             file.silent("gpus", || Said::new("host", &host.spec.id));
         }
         file.silent("hypervisor", || Said::default("none"));
@@ -65,10 +70,11 @@ impl Machine {
         sharing.check(&gpu.spec, problems);
         Some(Machine {
             sharing,
-            host: host?.spec.clone(),
+            host: host?.spec,
             gpu: gpu.clone(),
             cards,
             only: None,
+            groups,
             hypervisor: hypervisor?.clone(),
         })
     }
@@ -84,6 +90,26 @@ impl Machine {
         Machine { cards: 1, only: Some(card), ..self.clone() }
     }
 
+    /// The same with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
+    pub(super) fn cards_with_places(&self) -> String {
+        let is_placed =
+            |cards: &HostCards| cards.numa_node.is_some() || cards.nvlink_group.is_some();
+        if !self.groups.iter().any(is_placed) {
+            return self.cards_in_words();
+        }
+        let groups = self.groups.iter().map(|group| {
+            let numa = group.numa_node.map(|node| format!("NUMA node {node}"));
+            let nvlink = group.nvlink_group.map(|number| format!("NVLink group {number}"));
+            let places: Vec<String> = numa.into_iter().chain(nvlink).collect();
+            let places = match places.is_empty() {
+                true => String::new(),
+                false => format!(" ({})", places.join(", ")),
+            };
+            format!("{} x {}{places}", group.count, group.model)
+        });
+        groups.collect::<Vec<_>>().join(", ")
+    }
+
     /// How many of which card: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one among several.
     pub(super) fn cards_in_words(&self) -> String {
         match self.only {
@@ -91,6 +117,50 @@ impl Machine {
             None => format!("{} x {}", self.cards, self.gpu.spec.id),
         }
     }
+}
+
+/// `host = "dell-r7525"`, or a table with the facts of one.
+fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
+    match value.is_table() {
+        true => own_host(value.table()?),
+        false => find(value, "host", &catalogue.hosts).cloned(),
+    }
+}
+
+/// The cards that come with a host; one that a scenario describes may have none.
+fn cards_of_host((value, host): (&Value<'_>, &HostFile)) -> Option<Vec<HostCards>> {
+    if host.gpus.is_empty() {
+        let help = "write gpus = { model = \"a100-pcie-40gb\", count = 3 } in it or beside it";
+        value.report(value.wrong("has no GPUs").help(help));
+        return None;
+    }
+    Some(host.gpus.clone())
+}
+
+/// The one model that cards are of, and how many there are in all.
+fn one_model<'c>(
+    cards: &[HostCards],
+    spot: &Spot,
+    catalogue: &'c Catalogue,
+    problems: &Problems,
+) -> Option<(&'c GpuFile, u32)> {
+    for group in cards.iter().filter(|group| !catalogue.gpus.contains_key(&group.model)) {
+        problems.push(unknown_gpu(&group.spot, &group.model, catalogue));
+    }
+    let models: BTreeSet<&str> = cards.iter().map(|group| group.model.as_str()).collect();
+    if models.len() > 1 {
+        let found: Vec<String> =
+            cards.iter().map(|group| format!("{} x {}", group.count, group.model)).collect();
+        let title = format!("the cards are of several models: {}", found.join(", "));
+        let help = format!(
+            "a scenario simulates the cards of one: write gpus = {{ model = \"{}\", count = {} }}, and a file of its own for the others",
+            cards[0].model, cards[0].count
+        );
+        problems.push(Diagnostic::at(spot, title).allowed("cards of one model").help(help));
+        return None;
+    }
+    let count = cards.iter().map(|group| group.count).sum();
+    Some((catalogue.gpus.get(*models.first()?)?, count))
 }
 
 /// The catalogue entry a value names.
@@ -112,14 +182,19 @@ pub(super) fn find_gpu<'c>(value: &Value<'_>, catalogue: &'c Catalogue) -> Optio
     let word = value.text()?;
     let found = catalogue.gpus.get(word);
     if found.is_none() {
-        let known: Vec<&GpuSpec> = catalogue.gpus().collect();
-        let title = format!("unknown GPU {}", quoted(word));
-        let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
-        let diagnostic = Diagnostic::at(&value.spot(), title).of_form().allowed(ids.join(", "));
-        value.report(match catalogue.gpu_help(word, &known) {
-            Some(help) => diagnostic.help(help),
-            None => diagnostic,
-        });
+        value.report(unknown_gpu(&value.spot(), word, catalogue));
     }
     found
+}
+
+/// What to say of a GPU that the catalogue has not.
+fn unknown_gpu(spot: &Spot, word: &str, catalogue: &Catalogue) -> Diagnostic {
+    let known: Vec<&GpuSpec> = catalogue.gpus().collect();
+    let title = format!("unknown GPU {}", quoted(word));
+    let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
+    let diagnostic = Diagnostic::at(spot, title).of_form().allowed(ids.join(", "));
+    match catalogue.gpu_help(word, &known) {
+        Some(help) => diagnostic.help(help),
+        None => diagnostic,
+    }
 }

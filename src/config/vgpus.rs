@@ -3,7 +3,7 @@
 //! It looks at one table at a time; what fits beside what on a card is `gpu::fit`'s affair.
 
 use super::entries::above_zero;
-use super::gpus::list;
+use super::gpus::{entries_of, list_in};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
@@ -21,30 +21,48 @@ pub(super) fn time_sliced(table: &mut Reader<'_>) -> Option<Types> {
     let modes = [("supported", true), ("unsupported", false)];
     let has_mode = table.get("mixed_size").map(|value| value.choice("mixed-size mode", &modes));
     let has_mode = has_mode.unwrap_or(Some(true));
-    let types = list(table, |entry| {
+    let types = list_in(table).and_then(|list| time_sliced_of(&list, has_mode == Some(true)));
+    has_mode.and(with_note(table, types))
+}
+
+/// `vgpu_types = [{ name = "X1-8C", ... }]` in a file of the user's own.
+pub(super) fn own_time_sliced(list: &Value<'_>) -> Option<Types> {
+    Some((time_sliced_of(list, true)?, None))
+}
+
+fn time_sliced_of(list: &Value<'_>, has_mode: bool) -> Option<Vec<VgpuType>> {
+    entries_of(list, |entry| {
         let vgpu = common(entry);
         let mixed_size = match has_mode {
-            Some(true) => mixed_size(entry),
-            _ => Some(MixedSize::Unsupported),
+            true => mixed_size(entry),
+            false => Some(MixedSize::Unsupported),
         };
         Some(VgpuType { mixed_size: mixed_size?, ..vgpu? })
-    });
-    has_mode.and(with_note(table, types))
+    })
 }
 
 /// `value = [{ name = "A100-1-5C", frame_buffer = "5120 MiB", max_per_gpu = 7, profile = "1g.5gb" },
 /// ...]`, with `max_per_instance` where several share an instance. The `profiles` are not known when
 /// their own list is faulty.
 pub(super) fn backed(table: &mut Reader<'_>, profiles: Option<&[MigProfile]>) -> Option<Types> {
-    let types = list(table, |entry| {
+    let types = list_in(table).and_then(|list| backed_of(&list, profiles));
+    with_note(table, types)
+}
+
+/// `mig_vgpu_types = [{ name = "X1-1-5C", ... }]` in a file of the user's own.
+pub(super) fn own_backed(list: &Value<'_>, profiles: Option<&[MigProfile]>) -> Option<Types> {
+    Some((backed_of(list, profiles)?, None))
+}
+
+fn backed_of(list: &Value<'_>, profiles: Option<&[MigProfile]>) -> Option<Vec<VgpuType>> {
+    entries_of(list, |entry| {
         let vgpu = common(entry);
         let profile = entry.need("profile", "name the GPU instance profile it is backed by");
         let profile = profile.and_then(|value| profile_of(&value, profiles));
         let most = entry.get("max_per_instance");
         let most = most.map_or(Some(1), |value| value.count(1..=VGPUS_MAX, " vGPUs"));
         Some(VgpuType { profile: Some(profile?), max_per_instance: most?, ..vgpu? })
-    });
-    with_note(table, types)
+    })
 }
 
 fn with_note(table: &mut Reader<'_>, types: Option<Vec<VgpuType>>) -> Option<Types> {

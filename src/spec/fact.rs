@@ -16,15 +16,18 @@ pub enum Standing {
     Fitted,
     /// Assumed for want of a publication.
     Assumed,
+    /// Written by the user, of hardware or a model of their own.
+    Yours,
 }
 
 impl Standing {
     /// Every standing with the word files use.
-    pub const ALL: [(&'static str, Standing); 4] = [
+    pub const ALL: [(&'static str, Standing); 5] = [
         ("documented", Standing::Documented),
         ("measured", Standing::Measured),
         ("fitted", Standing::Fitted),
         ("assumed", Standing::Assumed),
+        ("yours", Standing::Yours),
     ];
 
     /// The word files and reports use.
@@ -61,6 +64,11 @@ impl<T> Fact<T> {
     pub fn assumed(value: T, source: impl Into<String>) -> Self {
         let (source, standing) = (source.into(), Standing::Assumed);
         Self { value, source, standing, fitted_on: Vec::new(), residual: None, range: None }
+    }
+
+    /// A number of the user's own.
+    pub fn yours(value: T) -> Self {
+        Self { standing: Standing::Yours, ..Self::assumed(value, "yours") }
     }
 
     /// A number fitted on these runs, with nothing said of how far they are off.

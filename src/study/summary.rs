@@ -529,7 +529,7 @@ pub(super) fn put_in_order(list: &mut Vec<FactUse>) {
     list.dedup();
 }
 
-/// The fitted and assumed numbers an experiment leans on.
+/// The fitted and assumed numbers an experiment leans on, and the user's own.
 pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
     let hypervisor = &experiment.hypervisor;
     if hypervisor.id != "bare-metal" {
@@ -538,8 +538,14 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "submission_latency", &hypervisor.submission_latency);
         add(list, &place, "cpu_speed", &hypervisor.cpu_speed);
     }
+    let host = &experiment.host;
+    let place = format!("hosts/{}", host.id);
+    add_own(list, &place, "logical_processors", &host.logical_processors);
+    add_own(list, &place, "memory", &host.memory);
     for card in &experiment.cards {
         let place = format!("gpus/{}", card.gpu.id);
+        add_own(list, &place, "sms", &card.gpu.sms);
+        add_own(list, &place, "memory", &card.gpu.memory);
         add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
         let cost = &card.gpu.switch_cost;
         let mut slicings = card.instances.iter().filter_map(|instance| instance.sharing.turns());
@@ -577,8 +583,15 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
     }
 }
 
+/// Adds a number if it is the user's own.
+fn add_own<T: Display>(list: &mut Vec<FactUse>, place: &str, key: &str, fact: &Fact<T>) {
+    if fact.standing == Standing::Yours {
+        add(list, place, key, fact);
+    }
+}
+
 fn add<T: Display>(list: &mut Vec<FactUse>, place: &str, key: &str, fact: &Fact<T>) {
-    if matches!(fact.standing, Standing::Fitted | Standing::Assumed) {
+    if matches!(fact.standing, Standing::Fitted | Standing::Assumed | Standing::Yours) {
         list.push(FactUse {
             fact: format!("{place} {key}"),
             value: fact.value.to_string(),

@@ -9,6 +9,7 @@ use super::answers::{Answer, Said};
 use super::cards::Holding;
 use super::catalogue::Catalogue;
 use super::diagnostic::SourceFile;
+use super::entries::OWN_HOST;
 use super::guest::{Guest, HOLDINGS};
 use super::machine::Machine;
 use super::sharing;
@@ -79,7 +80,7 @@ impl Reading<'_> {
         let mut of_vms = self.answers.split(|answer| *answer == Answer::Begins).skip(1);
         let mut sections = vec![self.scenario(&file)];
         sections.extend(self.sharing(&file));
-        sections.extend(self.hardware());
+        sections.extend(self.hardware(&file));
         for guest in self.guests {
             sections.push(self.vm(guest, &notes(of_vms.next().unwrap_or(&[]))));
         }
@@ -100,7 +101,7 @@ impl Reading<'_> {
         }
         section.add(notes, "", "seed", self.seed);
         section.add(notes, "", "host", &machine.host.id);
-        section.add(notes, "", "gpus", machine.cards_in_words());
+        section.add(notes, "", "gpus", machine.cards_with_places());
         section.add(notes, "", "hypervisor", &machine.hypervisor.id);
         if let Some(precision) = self.pair.capacity {
             let percent = (precision * 1e6).round() / 1e4;
@@ -123,12 +124,23 @@ impl Reading<'_> {
     }
 
     /// The facts of the catalogue about host, GPU and hypervisor.
-    fn hardware(&self) -> [Section; 3] {
+    fn hardware(&self, notes: &Notes<'_>) -> [Section; 3] {
         let experiment = self.experiment();
         let (host, gpu) = (&experiment.host, &self.machine.gpu.spec);
         let mut of_host = Facts::of(self.catalogue, "host", "hosts", &host.id);
-        of_host.add("logical_processors", &host.logical_processors);
-        of_host.add("memory", &host.memory);
+        if host.id == OWN_HOST {
+            let section = &mut of_host.section;
+            section.add(notes, "host.", "name", &host.name);
+            section.add(notes, "host.", "logical_processors", host.logical_processors.value);
+            section.add(notes, "host.", "memory", host.memory.value);
+            if notes.stands("host.gpus") {
+                section.add(notes, "host.", "gpus", self.machine.cards_with_places());
+            }
+            section.add_other_keys(notes, "host.");
+        } else {
+            of_host.add("logical_processors", &host.logical_processors);
+            of_host.add("memory", &host.memory);
+        }
         let mut of_gpu = Facts::of(self.catalogue, "gpu", "gpus", &gpu.id);
         of_gpu.add("sms", &gpu.sms);
         of_gpu.add("memory", &gpu.memory);

@@ -7,7 +7,7 @@
 mod shape;
 
 use super::conf::FILES_MAX as CONF_FILES_MAX;
-use super::entries::CARDS_MAX;
+use super::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
 use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
 use super::machine::BARE_METAL;
 use super::plan::VMS_MAX;
@@ -27,7 +27,7 @@ use crate::formats::request_trace::Unit;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
-use crate::spec::{PRESETS, Round, Rules};
+use crate::spec::{PRESETS, Round, Rules, Standing};
 use crate::units::{Bytes, Share, SimDuration};
 use serde_json::{Map, Value, json};
 use shape::{
@@ -54,17 +54,18 @@ pub fn schema() -> Value {
 }
 
 fn scenario() -> Shape {
-    let gpus = table()
-        .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
-        .need("count", whole(1..=CARDS_MAX), "How many cards.");
     let title = "One line for people; default: the file's name.";
     let seed = "Seed of every random stream; 0, the default, replays the arrivals of the round. --seed is stronger.";
     let gpus_about = "The host's cards; default: the host's own.";
     table()
         .key("title", text(), title)
         .key("seed", whole(0..=u64::MAX).with("default", 0), seed)
-        .need("host", text().such_as(["dell-r7525"]), "A host of the catalogue: `slicewise list`.")
-        .key("gpus", gpus, gpus_about)
+        .need(
+            "host",
+            either([text().such_as(["dell-r7525"]), own_host()]),
+            "A host of the catalogue (`slicewise list`), or the facts of your own.",
+        )
+        .key("gpus", gpus(), gpus_about)
         .key(
             "hypervisor",
             text().such_as(["vsphere-7.0u2"]).with("default", BARE_METAL),
@@ -76,6 +77,37 @@ fn scenario() -> Shape {
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to stand beside.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
+}
+
+/// `{ model = "a30", count = 2 }`, or a list of such tables.
+fn gpus() -> Shape {
+    let cards = table()
+        .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
+        .need("count", whole(1..=CARDS_MAX), "How many cards.")
+        .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
+        .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.");
+    either([cards.clone(), list(cards, CARD_GROUPS_MAX)])
+}
+
+/// A host that the file describes itself.
+fn own_host() -> Shape {
+    table()
+        .key("name", text(), "One line for people.")
+        .need("logical_processors", fact(whole(1..=4096_u32)), "Hardware threads of all sockets.")
+        .need("memory", fact(quantity::<Bytes>()), "Main memory.")
+        .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
+        .key("sources", table_of(text()), "Long sources by short keys.")
+}
+
+/// A number of the user's own, or one with its source and standing.
+fn fact(value: Shape) -> Shape {
+    let long = table()
+        .need("value", value.clone(), "The number.")
+        .key("source", text(), "Where it was published, or why it is assumed.")
+        .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
+        .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
+        .key("residual", quantity::<Share>(), "Of a fitted number: how far those runs are off.");
+    either([value, long])
 }
 
 fn sharing() -> Shape {

@@ -29,10 +29,9 @@ fn answers() -> Vec<Answer> {
                 .collect(),
             false => vec![&text],
         };
-        for text in blocks
-            .into_iter()
-            .filter(|text| text.contains("host = ") || text.contains("[[sweep.line]]"))
-        {
+        for text in blocks.into_iter().filter(|text| {
+            text.contains("host = ") || text.contains("[host]") || text.contains("[[sweep.line]]")
+        }) {
             let file = SourceFile::new(path.display().to_string(), text);
             let (file, problems) = (std::sync::Arc::new(file), Problems::default());
             problems.answers.listen();

@@ -261,11 +261,15 @@ fn footer_of(
     (tool, width): (&Tool, Width),
 ) -> String {
     let count = |standing| leans_on.iter().filter(|fact| fact.standing == standing).count();
-    let leans = format!(
-        "Leans on {} fitted and {} assumed numbers, listed in {document}.",
-        count(Standing::Fitted),
-        count(Standing::Assumed),
-    );
+    let (fitted, assumed) = (count(Standing::Fitted), count(Standing::Assumed));
+    let leans = match count(Standing::Yours) {
+        0 => {
+            format!("Leans on {fitted} fitted and {assumed} assumed numbers, listed in {document}.")
+        }
+        yours => format!(
+            "Leans on {fitted} fitted and {assumed} assumed numbers and {yours} of yours, listed in {document}."
+        ),
+    };
     let made = format!("seed {seed}, scenario {name} {hash}, {} {}", tool.name, tool.version);
     width.lines(&leans) + &width.lines(&made)
 }
