@@ -16,6 +16,7 @@ mod interrupt;
 mod layouts;
 mod manual;
 mod mig;
+mod new;
 mod output;
 mod progress;
 mod run;
@@ -63,6 +64,7 @@ Examples:
   slicewise check my-vm.toml --explain             every value in use, and who says it
   slicewise list                                   what the catalogue offers
   slicewise show a100-pcie-40gb                    one entry with its sources
+  slicewise new gpu -o my/gpus/my-gpu.toml         a beginning of a file of your own
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
   slicewise import config.yaml --gpu a100-pcie-40gb  which layouts of mig-parted can be placed
   slicewise vgpu decode 0x0103F001                 what a registry word of the host says
@@ -118,6 +120,9 @@ enum Command {
         /// The entry's name, as `list` prints it
         id: String,
     },
+    /// Write a commented beginning of a file of your own: host, GPU, workload, hypervisor, scenario
+    #[command(after_help = new::HELP)]
+    New(new::NewArgs),
     /// Tools for NVIDIA's vGPU software: types, what fits on which card, scheduler settings
     #[command(subcommand)]
     Vgpu(vgpu::VgpuCommand),
@@ -435,6 +440,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Validate(arguments) => validate::run(&arguments, configs),
         Command::List { json } => catalogue::list(json, configs),
         Command::Show { id } => catalogue::show(&id, configs),
+        Command::New(arguments) => new::run(&arguments),
         Command::Vgpu(command) => vgpu::run(command, configs),
         Command::Schema => output::data(&format!("{:#}\n", config::schema())),
         Command::Mig(command) => mig::run(command, configs),

@@ -23,6 +23,7 @@ mod measurements;
 mod mig;
 mod mps;
 mod names;
+mod new_files;
 mod open;
 mod processes;
 mod rules;

@@ -1,0 +1,99 @@
+//! `slicewise new`: a commented beginning of a file, to be filled in.
+//!
+//! The beginnings are files beside this one. Each is right as it stands, and so is each of the keys it shows behind
+//! a `#`: tests read them.
+
+use super::{Failure, output};
+use anyhow::Context;
+use clap::{Args, ValueEnum};
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::{Path, PathBuf};
+
+pub(super) const HELP: &str = "\
+A host, GPU, workload or hypervisor goes into the folder of its kind, and a scenario names it by the
+file's name:
+  slicewise new gpu -o my/gpus/my-gpu.toml
+  slicewise new workload -o my/workloads/my-model.toml
+  slicewise new scenario -o my-vm.toml
+  slicewise run my-vm.toml --configs my
+
+docs/own-hardware.md goes through all of them.
+
+Exit codes:
+  0  done
+  2  the file is there already";
+
+/// What `slicewise new` takes.
+#[derive(Args, Debug)]
+pub(super) struct NewArgs {
+    /// What to begin
+    kind: Kind,
+
+    /// Write it here instead of to standard output; folders are made, a file that is there is left alone
+    #[arg(long = "output", short = 'o', value_name = "FILE")]
+    output: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
+enum Kind {
+    /// A server and the GPUs in it
+    Host,
+    /// A GPU model
+    Gpu,
+    /// A model, and how long its batches take
+    Workload,
+    /// A hypervisor, as what it costs
+    Hypervisor,
+    /// VMs on a host, and who asks them
+    Scenario,
+}
+
+impl Kind {
+    fn text(self) -> &'static str {
+        match self {
+            Kind::Host => include_str!("host.toml"),
+            Kind::Gpu => include_str!("gpu.toml"),
+            Kind::Workload => include_str!("workload.toml"),
+            Kind::Hypervisor => include_str!("hypervisor.toml"),
+            Kind::Scenario => include_str!("scenario.toml"),
+        }
+    }
+
+    /// What to do next with a file that was written.
+    fn next(self) -> &'static str {
+        match self {
+            Kind::Scenario => "`slicewise check FILE` tells what is wrong with it",
+            _ => "a scenario names it by the file's name; `slicewise list --configs DIR` reads it",
+        }
+    }
+}
+
+/// Runs `slicewise new`.
+pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
+    let text = arguments.kind.text();
+    let Some(path) = &arguments.output else { return output::data(text) };
+    write_new(path, text)?;
+    output::message(&format!("wrote {}; {}", path.display(), arguments.kind.next()));
+    Ok(())
+}
+
+/// Writes a file that must not be there yet.
+fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
+    let shown = path.display();
+    if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
+        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+    }
+    match File::options().write(true).create_new(true).open(path) {
+        Ok(mut file) => {
+            file.write_all(text.as_bytes()).with_context(|| format!("cannot write {shown}"))?;
+            Ok(())
+        }
+        Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Usage(format!(
+            "{shown} is there already\n  = help: name another file, or move it away"
+        ))),
+        Err(error) => {
+            Err(anyhow::Error::new(error).context(format!("cannot write {shown}")).into())
+        }
+    }
+}
