@@ -1,12 +1,12 @@
-//! What sharing between processes, and a recorded load, mean beyond their figures: whole sentences for
-//! every report.
+//! What sharing between processes, a recorded load and an unmeasured hypervisor mean beyond their
+//! figures: whole sentences for every report.
 //!
 //! What is uncertain about a figure is said where the figure is made.
 
 use super::results::RunResult;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, TestScenario, Trace,
-    VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, Standing, TestScenario,
+    Trace, VgpuType, VmSpec,
 };
 use crate::units::{Bytes, SimDuration};
 use std::collections::BTreeMap;
@@ -39,7 +39,26 @@ pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
         notes.extend(slow_filling(vm).map(of_vm));
     }
     notes.extend(of_rules(experiment));
+    notes.extend(of_hypervisor(experiment));
     notes
+}
+
+/// That a hypervisor's GPU factor is a distribution, not measured of it.
+fn of_hypervisor(experiment: &Experiment) -> Option<String> {
+    let hypervisor = &experiment.hypervisor;
+    let [low, high] = hypervisor.gpu_speed_range?;
+    let speed = &hypervisor.gpu_speed;
+    let three_digits = |value: f64| (value * 1e3).round() / 1e3;
+    (speed.standing == Standing::Assumed).then(|| {
+        format!(
+            "the GPU throughput of {} over bare metal was not measured: {} is taken, and {} to {} in the intervals ({})",
+            hypervisor.id,
+            speed.value,
+            three_digits(low * speed.value),
+            three_digits(high * speed.value),
+            speed.source
+        )
+    })
 }
 
 /// That a server waits for full batches without limit, and what for, where the first query of a batch
