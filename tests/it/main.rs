@@ -4,6 +4,7 @@ mod architecture;
 mod at_random;
 mod bare_metal;
 mod calibrate;
+mod card_memory;
 mod cli;
 mod conformance;
 mod diagnostics;

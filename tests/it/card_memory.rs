@@ -1,0 +1,69 @@
+//! The catalogue against arithmetic: nothing on a card has more memory than the card.
+//!
+//! Where the figures are from is said in their files.
+
+use slicewise::config::Catalogue;
+use slicewise::gpu::layout::Geometry;
+use slicewise::spec::{GpuSpec, VgpuType};
+use slicewise::units::Bytes;
+
+fn catalogue() -> Catalogue {
+    Catalogue::load(None).unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// What a guest can use of a type: of one backed by a GPU instance no more than the instance has, whose
+/// name and type say more.
+fn usable(gpu: &GpuSpec, vgpu: &VgpuType) -> Bytes {
+    let profile = vgpu.profile.as_deref().and_then(|name| gpu.mig_profile(name));
+    let of_instance = profile.and_then(|profile| profile.frame_buffer);
+    of_instance.map_or(vgpu.frame_buffer, |instance| instance.min(vgpu.frame_buffer))
+}
+
+#[test]
+fn no_vgpu_type_and_no_card_full_of_one_exceeds_the_card() {
+    for gpu in catalogue().gpus() {
+        let memory = gpu.memory.value;
+        for vgpu in &gpu.vgpu_types {
+            assert!(vgpu.frame_buffer <= memory, "{}: {}", gpu.id, vgpu.name);
+            // An instance is counted once, however many types share it.
+            let instances = u64::from(vgpu.max_per_gpu / vgpu.max_per_instance);
+            let all = usable(gpu, vgpu).get() * instances;
+            assert!(all <= memory.get(), "{}: {instances} x {}", gpu.id, vgpu.name);
+        }
+    }
+}
+
+#[test]
+fn no_layout_of_gpu_instances_exceeds_the_card() {
+    for gpu in catalogue().gpus() {
+        let geometry = Geometry::new(&gpu.mig_profiles);
+        let plain = |profile: usize| !gpu.mig_profiles[profile].is_variant();
+        for layout in geometry.layouts(&plain) {
+            let of = |(profile, _): &(usize, u32)| gpu.mig_profiles[*profile].frame_buffer;
+            // Of a profile whose memory is not published nothing is known but that it is not all.
+            let known: u64 = layout.iter().filter_map(of).map(Bytes::get).sum();
+            assert!(known <= gpu.memory.value.get(), "{}: {layout:?}", gpu.id);
+        }
+        for profile in &gpu.mig_profiles {
+            let fits = profile.frame_buffer.is_none_or(|bytes| bytes <= gpu.memory.value);
+            assert!(fits, "{}: {}", gpu.id, profile.name);
+        }
+    }
+}
+
+/// The layout `all-balanced` that mig-parted's default file has for each of these boards.
+#[test]
+fn boards_of_the_default_file_have_its_balanced_layout() {
+    let balanced = [
+        ("gb200-186gb", ["1g.23gb", "2g.47gb", "3g.93gb"]),
+        ("b200-180gb", ["1g.23gb", "2g.45gb", "3g.90gb"]),
+        ("b300-288gb", ["1g.34gb", "2g.67gb", "3g.135gb"]),
+        ("gh200-144gb", ["1g.18gb", "2g.36gb", "3g.72gb"]),
+        ("h20-96gb", ["1g.12gb", "2g.24gb", "3g.48gb"]),
+        ("h800-pcie-80gb", ["1g.10gb", "2g.20gb", "3g.40gb"]),
+        ("a800-sxm-40gb", ["1g.5gb", "2g.10gb", "3g.20gb"]),
+    ];
+    for (gpu, [one, two, three]) in balanced {
+        super::cli::check(&["mig", "place", gpu, one, one, two, three], 0);
+    }
+}
