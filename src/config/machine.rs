@@ -90,7 +90,7 @@ impl Machine {
         Machine { cards: 1, only: Some(card), ..self.clone() }
     }
 
-    /// The same with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
+    /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(super) fn cards_with_places(&self) -> String {
         let is_placed =
             |cards: &HostCards| cards.numa_node.is_some() || cards.nvlink_group.is_some();
