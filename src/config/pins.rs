@@ -42,7 +42,9 @@ pub(super) fn read(
         return Some(None);
     };
     let last = machine.map_or(CARDS_MAX, |machine| machine.cards) - 1;
-    let cards = one_or_each(&card, gpus, |value| value.count(0..=last, ", the cards of the host"));
+    let cards = one_or_each(&card, gpus, |value| {
+        value.index(last, CARDS_MAX - 1, ", the cards of the host")
+    });
     let starts = match (instance, profile) {
         (None, _) => Some(Vec::new()),
         (Some(value), None) => {

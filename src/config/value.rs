@@ -83,6 +83,10 @@ impl<'a> Value<'a> {
     /// A whole number within a range; `unit` stands behind the range in the message.
     pub(super) fn whole(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
         self.took(|| Form::Whole(*range.start(), *range.end()));
+        self.whole_within(range, unit)
+    }
+
+    fn whole_within(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
         let Some(integer) = self.value.as_integer() else {
             self.expected("a whole number");
             return None;
@@ -102,6 +106,13 @@ impl<'a> Value<'a> {
     /// As [`Value::whole`], for ranges within 32 bits.
     pub(super) fn count(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
         let number = self.whole(u64::from(*range.start())..=u64::from(*range.end()), unit)?;
+        Some(u32::try_from(number).expect("the range lies within 32 bits"))
+    }
+
+    /// As [`Value::count`] from 0 to `last`, which the rest of the file says; any file may go to `most`.
+    pub(super) fn index(&self, last: u32, most: u32, unit: &str) -> Option<u32> {
+        self.took(|| Form::Whole(0, u64::from(most)));
+        let number = self.whole_within(0..=u64::from(last), unit)?;
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 

@@ -11,7 +11,6 @@ use crate::formats::device_plugin::{DevicePlugin, Replicated};
 use crate::formats::kubernetes::{Configuration, Entry};
 use crate::formats::mig_parted::{MigConfig, MigRule};
 use crate::spec::GpuSpec;
-use crate::spec::names::ProfileName;
 
 /// A node with GPUs of one model.
 pub(super) struct Node<'n> {
@@ -138,17 +137,7 @@ impl Node<'_> {
 
     /// Whether another GPU can have these, as far as known.
     fn is_of_another(&self, wanted: &[layouts::Wanted<'_>]) -> bool {
-        wanted.iter().any(|(name, _)| self.is_known_elsewhere(name))
-            || self.catalogue.gpus().any(|gpu| layouts::place(gpu, wanted).is_ok())
-    }
-
-    /// Whether a profile is one of a GPU that the catalogue has not.
-    fn is_known_elsewhere(&self, name: &str) -> bool {
-        let Some(name) = ProfileName::parse(name) else { return false };
-        let instance = name.gpu_instance.as_str();
-        let size = instance.split(['+', '-']).next().unwrap_or(instance);
-        OF_OTHERS.contains(&size)
-            && !self.catalogue.gpus().any(|gpu| gpu.mig_profile(instance).is_some())
+        self.catalogue.gpus().any(|gpu| layouts::place(gpu, wanted).is_ok())
     }
 
     /// Why this GPU has not all that a configuration of the plugin shares.
@@ -158,18 +147,6 @@ impl Node<'_> {
         profiles.find_map(|profile| Some(self.misfit(&[(profile, 1)])?.title))
     }
 }
-
-/// Sizes of GPU instances of GPUs that the catalogue has not, variants (`+me`) apart: B300 and GB300,
-/// GB200 as shipped and of early boards, GH200 with 144 GB. Sources: NVIDIA/mig-parted,
-/// deployments/systemd/config-default.yaml; NVIDIA/gpu-operator, its default ConfigMap of layouts and
-/// release notes of 25.10.0 (B300); NVIDIA's DGX Station playbooks (GB300).
-const OF_OTHERS: [&str; 28] = [
-    "1g.18gb", "2g.36gb", "1g.36gb", "3g.72gb", "4g.72gb", "7g.144gb", // GH200 144 GB
-    "1g.23gb", "1g.47gb", "2g.47gb", "3g.93gb", "4g.93gb", "7g.186gb", // GB200
-    "1g.24gb", "3g.95gb", "4g.95gb", "7g.189gb", // GB200, early boards
-    "1g.34gb", "1g.67gb", "2g.67gb", "3g.135gb", "4g.135gb", "7g.269gb", // B300
-    "1g.35gb", "1g.70gb", "2g.70gb", "3g.139gb", "4g.139gb", "7g.278gb", // GB300
-];
 
 pub(super) fn wanted(rule: &MigRule) -> Vec<layouts::Wanted<'_>> {
     rule.instances.iter().map(|one| (one.profile.as_str(), one.count)).collect()
