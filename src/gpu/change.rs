@@ -80,13 +80,16 @@ fn staying(
     named: &[Positioned],
     kept: &[u32],
 ) -> Vec<Positioned> {
-    let mut left = kept.to_vec();
-    let stays = there.iter().filter(|at| {
-        let is_there = layout.contains(at) && !named.contains(at) && left[at.0] > 0;
-        left[at.0] -= u32::from(is_there);
-        is_there
-    });
-    stays.copied().collect()
+    let (mut left, mut stays) = (kept.to_vec(), Vec::new());
+    for at in there {
+        // Two that were named at one place are two, and one of them stays.
+        let is_there = layout.contains(at) && !named.contains(at) && !stays.contains(at);
+        if is_there && left[at.0] > 0 {
+            left[at.0] -= 1;
+            stays.push(*at);
+        }
+    }
+    stays
 }
 
 fn change(
@@ -112,7 +115,12 @@ fn change(
     let (mut moved, mut gone) = (Vec::new(), Vec::new());
     let mut again = kept.to_vec();
     stays.iter().for_each(|at| again[at.0] -= 1);
-    for &from in there.iter().filter(|at| !stays.contains(at)) {
+    let mut staying = stays.to_vec();
+    for &from in there {
+        if let Some(index) = staying.iter().position(|at| *at == from) {
+            staying.remove(index);
+            continue;
+        }
         match free.iter().position(|at| at.0 == from.0) {
             Some(index) if again[from.0] > 0 => {
                 again[from.0] -= 1;
