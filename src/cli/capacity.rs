@@ -19,7 +19,12 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
         return super::vms::run(arguments, group, configs);
     }
     let plan = match settings.load(configs)? {
-        Task::Run(scenario) => of_scenario(&scenario, arguments),
+        Task::Run(scenario) => {
+            if !settings.manner.quiet {
+                scenario.warnings.iter().for_each(|warning| output::message(warning));
+            }
+            of_scenario(&scenario, arguments)
+        }
         Task::Sweep(file) => of_sweep(&file, arguments),
     };
     if plan.systems.is_empty() {

@@ -3,6 +3,7 @@
 //! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
 
 use super::answers::Said;
+use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::above_zero;
 use super::facts::{Sources, fact, fact_or, name, sources, spread_fact};
 use super::reader::Reader;
@@ -11,7 +12,7 @@ use super::value::Value;
 use super::vgpus;
 use crate::formats::mig_parted;
 use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost};
-use crate::units::{Share, SimDuration};
+use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
 
 /// The tables of time-sliced vGPU types: one for compute, then one for each further series.
@@ -109,6 +110,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         (own, |table| vgpus::backed(table, known)),
     );
     let disputed = disputed(&mut file);
+    let (spot, problems) = (file.spot_of("memory"), file.problems());
     file.finish();
     let types: Vec<_> = types.into_iter().chain([backed]).collect::<Option<_>>()?;
     let profiles = profiles?;
@@ -142,6 +144,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         switch_cost: switch_cost?,
         time_slice_best_effort: time_slice_best_effort?,
     };
+    memory_suffices(&spec, &spot, problems);
     let vgpu_source = vgpu_sources.join("; ");
     let disputed = disputed?;
     let pci_ids = match pci_ids {
@@ -150,6 +153,40 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     };
     let mig_source = profiles.source;
     Some(GpuFile { spec, vgpu_source, vgpu_notes, disputed, mig_source, pci_ids })
+}
+
+/// Nothing on a card has more memory than the card, and no two types have one name.
+fn memory_suffices(spec: &GpuSpec, spot: &Spot, problems: &Problems) {
+    let memory = spec.memory.value;
+    let wrong = |title: String, help: &str| {
+        let allowed = format!("at most {memory}, the memory of the card");
+        problems.push(Diagnostic::at(spot, title).allowed(allowed).help(help));
+    };
+    let profile = |name: &String| spec.mig_profile(name);
+    for (index, vgpu) in spec.vgpu_types.iter().enumerate() {
+        // Of a type backed by a GPU instance a guest has no more than the instance, once for all in it.
+        let of_instance = vgpu.profile.as_ref().and_then(profile);
+        let of_instance = of_instance.and_then(|profile| profile.frame_buffer);
+        let usable = of_instance.map_or(vgpu.frame_buffer, |own| own.min(vgpu.frame_buffer));
+        let places = u64::from(vgpu.max_per_gpu / vgpu.max_per_instance.max(1));
+        let all = Bytes::new(usable.get().saturating_mul(places));
+        if all > memory {
+            let title = format!("{places} x {} of {usable} take {all}", vgpu.name);
+            wrong(
+                title,
+                "correct `max_per_gpu` or `frame_buffer` of the type, or the card's memory",
+            );
+        }
+        if spec.vgpu_types[..index].iter().any(|other| other.name == vgpu.name) {
+            let title = format!("two vGPU types are named {}", vgpu.name);
+            problems.push(Diagnostic::at(spot, title).help("give each type one entry"));
+        }
+    }
+    for profile in &spec.mig_profiles {
+        let Some(own) = profile.frame_buffer.filter(|own| *own > memory) else { continue };
+        let title = format!("the GPU instance profile {} has {own}", profile.name);
+        wrong(title, "correct the `frame_buffer` of the profile, or the card's memory");
+    }
 }
 
 /// `["0x20B010DE"]`: device id, then vendor id.
@@ -227,7 +264,7 @@ fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
     if cost.low > cost.value || cost.value > cost.high {
         let title = format!("`switch_cost` of {} lies outside its interval", cost.value);
         table.report(
-            super::Diagnostic::at(&table.spot_of("value"), title)
+            Diagnostic::at(&table.spot_of("value"), title)
                 .allowed(format!("{} to {}", cost.low, cost.high)),
         );
         return None;

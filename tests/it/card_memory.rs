@@ -67,3 +67,25 @@ fn boards_of_the_default_file_have_its_balanced_layout() {
         super::cli::check(&["mig", "place", gpu, one, one, two, three], 0);
     }
 }
+
+/// What a file of one's own says is held to the same: every fault of it at once.
+#[test]
+fn an_own_gpu_with_more_memory_in_it_than_it_has_is_refused() {
+    let text = std::fs::read_to_string("configs/gpus/a100-pcie-40gb.toml").unwrap();
+    let wrong =
+        text.replace("\"20480 MiB\", max_per_gpu = 2, at", "\"20480 MiB\", max_per_gpu = 3, at");
+    let wrong =
+        wrong.replace("\"A100-5C\"", "\"A100-4C\"").replace("\"40192 MiB\"", "\"41192 MiB\"");
+    let configs = tempfile::tempdir().unwrap();
+    std::fs::create_dir(configs.path().join("gpus")).unwrap();
+    std::fs::write(configs.path().join("gpus/own.toml"), wrong).unwrap();
+    let told = Catalogue::load(Some(configs.path())).unwrap_err().to_string();
+    for part in [
+        "3 x A100-20C of 20 GiB take 60 GiB",
+        "two vGPU types are named A100-4C",
+        "the GPU instance profile 7g.40gb has",
+        "allowed: at most 40 GiB, the memory of the card",
+    ] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
