@@ -647,3 +647,30 @@ spec:
         accepted(&scenario);
     }
 }
+
+/// NVIDIA/mig-parted issue 227: a GB200 of production has 1g.23gb, 2g.47gb and 3g.93gb.
+#[test]
+fn boards_as_shipped_have_the_layouts_of_the_default_file() {
+    let balanced = "\"1g.23gb\": 2, \"2g.47gb\": 1, \"3g.93gb\": 1";
+    let text = [HEAD, &layout("all-1g.23gb", "\"1g.23gb\": 7"), &layout("all-balanced", balanced)];
+    let text = text.concat();
+    let list = imported(&text, "gb200-186gb", &[]);
+    for start in 0..7 {
+        assert!(line(&list, "all-1g.23gb").contains(&format!("1g.23gb {start}")), "{list}");
+    }
+    assert!(line(&list, "all-balanced").contains("2g.47gb 2-3, 3g.93gb 4-7"), "{list}");
+    assert!(
+        line(&imported(&text, "h100-pcie-80gb", &[]), "all-balanced").contains("for other GPUs")
+    );
+}
+
+/// Two documents of NVIDIA contradict each other here: the answer says so and names both.
+#[test]
+fn a_mix_that_a_document_offers_and_another_excludes_is_told() {
+    let text = "version: v1\nvgpu-configs:\n  mixed:\n  - devices: all\n    vgpu-devices: {A10-4Q: 3, A10-6Q: 2}\n";
+    let (code, told, _) = import(text, "a10", &[]);
+    assert_eq!(code, Some(4), "{told}");
+    for part in ["contradict each other", "cloud-native-docs", "the guide's placement ids"] {
+        assert!(told.contains(part), "{part} is not in\n{told}");
+    }
+}
