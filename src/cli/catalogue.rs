@@ -26,7 +26,7 @@ pub(super) fn list(json: bool, configs: Option<&Path>) -> Result<(), Failure> {
     let entries = good_catalogue(configs)?.list();
     output::data(&match json {
         true => format!("{:#}\n", document(&entries)),
-        false => table(&entries),
+        false => table(&entries, output::columns().unwrap_or(usize::MAX)),
     })
 }
 
@@ -43,7 +43,10 @@ fn document(entries: &[CatalogueEntry]) -> Value {
     entries.iter().map(entry).collect()
 }
 
-fn table(entries: &[CatalogueEntry]) -> String {
+/// The names are cut where there is no room for them; what they name is in the other columns.
+fn table(entries: &[CatalogueEntry], columns: usize) -> String {
+    /// A name is cut to no less.
+    const NAME: usize = 8;
     let mut lines = vec![["KIND", "ID", "NAME", "ORIGIN"].map(str::to_string)];
     for entry in entries {
         let name = if entry.left_out { "left out: it has mistakes" } else { &entry.name };
@@ -52,10 +55,15 @@ fn table(entries: &[CatalogueEntry]) -> String {
     }
     let width =
         |column: usize| lines.iter().map(|line| line[column].chars().count()).max().unwrap_or(0);
-    let widths = [width(0), width(1), width(2)];
+    let others = width(0) + width(1) + width(3) + 6;
+    let widths = [width(0), width(1), width(2).min(columns.saturating_sub(others).max(NAME))];
     let mut text = String::new();
     for [kind, id, name, origin] in &lines {
         let [a, b, c] = widths;
+        let name = match name.chars().count() > c {
+            true => name.chars().take(c - 1).chain(['…']).collect(),
+            false => name.clone(),
+        };
         text.push_str(&format!("{kind:a$}  {id:b$}  {name:c$}  {origin}\n"));
     }
     text
@@ -87,6 +95,16 @@ fn unknown(id: &str, ids: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config::Catalogue;
+
+    #[test]
+    fn a_narrow_list_cuts_names_alone() {
+        let entries = Catalogue::load(None).unwrap().list();
+        let narrow = table(&entries, 60);
+        assert!(narrow.lines().all(|line| line.chars().count() <= 60), "{narrow}");
+        assert!(entries.iter().all(|entry| narrow.contains(&entry.id)));
+        assert!(!table(&entries, usize::MAX).contains('…'));
+    }
 
     #[test]
     fn only_a_near_name_is_proposed() {
