@@ -66,24 +66,39 @@ pub(super) fn read(document: &Node) -> Result<(MigConfigs, Vec<Fault>), Vec<Faul
 }
 
 fn configs(document: &Value<'_>) -> Option<MigConfigs> {
+    let configs = named_lists(document, "mig-configs", "layout", rule)?;
+    let configs = configs.into_iter().map(|(name, span, rules)| MigConfig { name, span, rules });
+    Some(MigConfigs { configs: configs.collect() })
+}
+
+/// A name, its place, and what stands under it.
+pub(super) type Named<R> = (String, Range<usize>, Vec<R>);
+
+/// A document of version v1 with lists of rules under names, at least one; `what` each list is.
+pub(super) fn named_lists<R>(
+    document: &Value<'_>,
+    key: &'static str,
+    what: &str,
+    rule: impl Fn(&Value<'_>) -> Option<R>,
+) -> Option<Vec<Named<R>>> {
     let mut top = document.map()?;
     let version = top.need("version", "write version: v1");
     version.and_then(|version| version.word("version", &["v1"]));
-    let configs = top.need("mig-configs", "write mig-configs: with a layout under each name");
+    let lists = top.need(key, &format!("write {key}: with a {what} under each name"));
     top.finish();
-    let configs = configs?.map()?;
-    let configs = configs.all().into_iter().map(|(key, value)| {
-        let rules = value.items()?.iter().map(rule).collect::<Vec<_>>();
+    let lists = lists?.map()?;
+    let lists = lists.all().into_iter().map(|(name, value)| {
+        let rules = value.items()?.iter().map(&rule).collect::<Vec<_>>();
         let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(MigConfig { name: key.text.clone(), span: key.span.clone(), rules })
+        Some((name.text.clone(), name.span.clone(), rules))
     });
-    let configs: Vec<Option<MigConfig>> = configs.collect();
-    let configs: Vec<MigConfig> = configs.into_iter().collect::<Option<_>>()?;
-    if configs.is_empty() {
-        document.wrong("names no layout under `mig-configs`", "a name with a list of rules");
+    let lists: Vec<Option<Named<R>>> = lists.collect();
+    let lists: Vec<Named<R>> = lists.into_iter().collect::<Option<_>>()?;
+    if lists.is_empty() {
+        document.wrong(format!("names no {what} under `{key}`"), "a name with a list of rules");
         return None;
     }
-    Some(MigConfigs { configs })
+    Some(lists)
 }
 
 fn rule(value: &Value<'_>) -> Option<MigRule> {

@@ -5,7 +5,7 @@
 //! which takes no other keys.
 
 use super::Fault;
-use super::mig_parted::{device_filter_of, devices_of};
+use super::mig_parted::{device_filter_of, devices_of, named_lists};
 use super::yaml::{Faults, Node, Value};
 use crate::spec::names::Series;
 use std::ops::Range;
@@ -61,24 +61,9 @@ pub(super) fn read(document: &Node) -> Result<(VgpuConfigs, Vec<Fault>), Vec<Fau
 }
 
 fn configs(document: &Value<'_>) -> Option<VgpuConfigs> {
-    let mut top = document.map()?;
-    let version = top.need("version", "write version: v1");
-    version.and_then(|version| version.word("version", &["v1"]));
-    let configs = top.need("vgpu-configs", "write vgpu-configs: with a set under each name");
-    top.finish();
-    let configs = configs?.map()?;
-    let configs = configs.all().into_iter().map(|(key, value)| {
-        let rules = value.items()?.iter().map(rule).collect::<Vec<_>>();
-        let rules = rules.into_iter().collect::<Option<Vec<_>>>()?;
-        Some(VgpuConfig { name: key.text.clone(), span: key.span.clone(), rules })
-    });
-    let configs: Vec<Option<VgpuConfig>> = configs.collect();
-    let configs: Vec<VgpuConfig> = configs.into_iter().collect::<Option<_>>()?;
-    if configs.is_empty() {
-        document.wrong("names no set under `vgpu-configs`", "a name with a list of rules");
-        return None;
-    }
-    Some(VgpuConfigs { configs })
+    let configs = named_lists(document, "vgpu-configs", "set", rule)?;
+    let configs = configs.into_iter().map(|(name, span, rules)| VgpuConfig { name, span, rules });
+    Some(VgpuConfigs { configs: configs.collect() })
 }
 
 fn rule(value: &Value<'_>) -> Option<VgpuRule> {
