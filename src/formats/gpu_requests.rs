@@ -3,9 +3,12 @@
 //!
 //! It reads what is asked for; which pod lands where is the cluster's affair. Sources:
 //! kubernetes-sigs/dra-driver-nvidia-gpu and NVIDIA/k8s-dra-driver-gpu, api/nvidia.com/resource/v1beta1
-//! (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README (`gpumem` in MB, `gpucores` in per cent);
-//! NVIDIA/KAI-Scheduler, docs/gpu-sharing (`gpu-fraction`, `gpu-memory` in MiB).
+//! (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README and examples/nvidia (`gpumem` in MB,
+//! `gpumem-percentage`, `gpucores` in per cent, `vgpu-mode`); NVIDIA/KAI-Scheduler, docs/gpu-sharing
+//! (`gpu-fraction`, `gpu-memory` in MiB, `gpu-fraction-num-devices`); kubevirt/user-guide, host devices.
+//! Claims are read in `gpu_claims`.
 
+use super::Fault;
 use super::yaml::{Map, Value};
 use std::ops::Range;
 
@@ -27,8 +30,20 @@ pub struct Claim {
     pub span: Range<usize>,
     /// Whether every pod has a claim of its own.
     pub is_template: bool,
-    /// The GPU instance profile that it asks for; nothing for a whole GPU.
-    pub profile: Option<String>,
+    /// What it asks for, in order; at least one request.
+    pub requests: Vec<Request>,
+    /// Whether all of it is to come from one GPU (`matchAttribute` of the parent).
+    pub on_one_gpu: bool,
+}
+
+/// One request of a claim.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    /// Its name, by which containers take it alone.
+    pub name: String,
+    /// What it may be, best first: a GPU instance profile, or nothing for a whole GPU. Several under
+    /// `firstAvailable`.
+    pub devices: Vec<Option<String>>,
     /// How many devices.
     pub count: u32,
     /// How whoever has the claim shares it; nothing where the file leaves it to the driver.
@@ -76,24 +91,65 @@ pub enum Asks {
     Hami {
         /// GPUs of which it has a part.
         gpus: u32,
-        /// MB of memory of each.
-        memory_mb: Option<u64>,
+        /// How much memory of each.
+        memory: HamiMemory,
         /// Per cent of each GPU over time.
         cores: Option<u32>,
+        /// Whether the parts are GPU instances (`nvidia.com/vgpu-mode: mig`).
+        is_mig: bool,
     },
-    /// KAI: a share of a GPU's memory.
-    Fraction(f64),
-    /// KAI: so many MiB of a GPU's memory.
-    MemoryMib(u64),
-    /// A claim by name, and whether it is the name of a template.
-    Claim(String),
+    /// KAI: a share of the memory of so many GPUs.
+    Fraction {
+        /// The share, more than 0 and at most 1.
+        share: f64,
+        /// GPUs of which it has this share.
+        gpus: u32,
+    },
+    /// KAI: so many MiB of the memory of so many GPUs.
+    MemoryMib {
+        /// MiB of each.
+        mib: u64,
+        /// GPUs of which it has them.
+        gpus: u32,
+    },
+    /// A claim by its name, or one request of it.
+    Claim {
+        /// The claim or template.
+        name: String,
+        /// The request that it takes alone.
+        request: Option<String>,
+    },
+    /// KubeVirt: a device by the name that the cluster gave it, mostly a vGPU type.
+    Device(String),
+}
+
+/// Memory as HAMi has it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum HamiMemory {
+    /// All of it: what who names none has.
+    Whole,
+    /// `gpumem`.
+    Mb(u64),
+    /// `gpumem-percentage`.
+    PerCent(u32),
+}
+
+/// What is to be said of the objects of a file.
+#[derive(Default, Debug)]
+pub(super) struct Told {
+    /// What cannot be read.
+    pub(super) faults: Vec<Fault>,
+    /// What was passed over.
+    pub(super) warnings: Vec<Fault>,
 }
 
 const CLAIMS: [&str; 2] = ["ResourceClaim", "ResourceClaimTemplate"];
-const PODS: [&str; 6] = ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job"];
+/// Kinds that are pods or make pods, if perhaps without a GPU.
+const PODS: [&str; 7] =
+    ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
 
 /// Most pods of one object: more than a scenario holds, so that the reason is the scenario's.
-const PODS_MAX: u32 = 10_000;
+const PODS_MAX: u64 = 10_000;
 
 impl GpuRequests {
     /// Whether nothing asks for a GPU.
@@ -102,112 +158,48 @@ impl GpuRequests {
     }
 
     /// Adds what an object asks for; whether it is of a kind that may.
-    pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>) -> bool {
-        let kind = object.peek("kind").and_then(|kind| kind.as_text()).unwrap_or("");
+    ///
+    /// Workloads have many kinds, and operators add theirs (Notebook, RayCluster, PyTorchJob, JobSet):
+    /// whatever has a pod's `containers` somewhere inside is one, with as many pods as the `replicas`
+    /// and `parallelism` around them multiply to.
+    pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>, told: &mut Told) -> bool {
+        let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
-            self.claims.extend(claim(object, kind == CLAIMS[1], span));
+            self.claims.extend(super::gpu_claims::claim(object, kind == CLAIMS[1], span, told));
             return true;
         }
-        if PODS.contains(&kind) {
-            self.containers.extend(containers(object, kind, span).unwrap_or_default());
-            return true;
-        }
-        false
+        let name = text_at(object, &["metadata", "name"]).unwrap_or("pod");
+        let before = self.containers.len();
+        let mut pods = Pods { name, span, told, found: &mut self.containers };
+        pods.within(object, object, 1);
+        PODS.contains(&kind) || self.containers.len() > before
     }
 }
 
 /// The value at the end of a path of keys.
-fn at<'n>(map: &Map<'n>, path: &[&str]) -> Option<Value<'n>> {
+pub(super) fn at<'n>(map: &Map<'n>, path: &[&str]) -> Option<Value<'n>> {
     let (first, rest) = path.split_first()?;
     let value = map.peek(first)?;
     if rest.is_empty() { Some(value) } else { at(&inside(&value)?, rest) }
 }
 
-fn inside<'n>(value: &Value<'n>) -> Option<Map<'n>> {
+pub(super) fn inside<'n>(value: &Value<'n>) -> Option<Map<'n>> {
     value.is_map().then(|| value.map()).flatten()
 }
 
-fn text_at<'n>(map: &Map<'n>, path: &[&str]) -> Option<&'n str> {
+pub(super) fn text_at<'n>(map: &Map<'n>, path: &[&str]) -> Option<&'n str> {
     at(map, path)?.as_text()
 }
 
-fn items<'n>(map: &Map<'n>, path: &[&str]) -> Vec<Map<'n>> {
+pub(super) fn items<'n>(map: &Map<'n>, path: &[&str]) -> Vec<Map<'n>> {
     let list = at(map, path).filter(|value| value.is_list()).and_then(|value| value.list());
     list.unwrap_or_default().iter().filter_map(inside).collect()
 }
 
-/// A whole number, bare or in quotes, as resources write it.
-fn whole(value: &Value<'_>) -> Option<u64> {
-    value.as_whole().or_else(|| value.as_text()?.trim().parse().ok())
-}
-
-fn whole_at(map: &Map<'_>, path: &[&str]) -> Option<u64> {
-    whole(&at(map, path)?)
-}
-
-fn claim(object: &Map<'_>, is_template: bool, span: &Range<usize>) -> Option<Claim> {
-    let devices: &[&str] =
-        if is_template { &["spec", "spec", "devices"] } else { &["spec", "devices"] };
-    let devices = inside(&at(object, devices)?)?;
-    let request = items(&devices, &["requests"]).into_iter().next()?;
-    let exactly = at(&request, &["exactly"]).and_then(|value| inside(&value));
-    let request = exactly.unwrap_or(request);
-    let class = text_at(&request, &["deviceClassName"])?;
-    let profile = match class {
-        "gpu.nvidia.com" => None,
-        "mig.nvidia.com" => Some(items(&request, &["selectors"]).iter().find_map(profile_of)?),
-        _ => return None,
-    };
-    let parameters = items(&devices, &["config"])
-        .into_iter()
-        .find_map(|config| inside(&at(&config, &["opaque", "parameters"])?));
-    let sharing =
-        parameters.and_then(|parameters| sharing(&inside(&at(&parameters, &["sharing"])?)?));
-    Some(Claim {
-        name: text_at(object, &["metadata", "name"])?.to_string(),
-        span: span.clone(),
-        is_template,
-        profile,
-        count: whole_at(&request, &["count"]).unwrap_or(1).min(64) as u32,
-        sharing,
-    })
-}
-
-/// The profile in `device.attributes['gpu.nvidia.com'].profile == '1g.5gb'`.
-fn profile_of(selector: &Map<'_>) -> Option<String> {
-    let expression = text_at(selector, &["cel", "expression"])?;
-    let (_, rest) = expression.split_once(".profile")?;
-    let rest = rest.trim_start().strip_prefix("==")?.trim_start();
-    let quote = rest.chars().next().filter(|quote| ['\'', '"'].contains(quote))?;
-    rest[1..].split(quote).next().map(str::to_string)
-}
-
-fn sharing(sharing: &Map<'_>) -> Option<ClaimSharing> {
-    match text_at(sharing, &["strategy"])? {
-        "TimeSlicing" => {
-            let interval = text_at(sharing, &["timeSlicingConfig", "interval"]);
-            let words = ["default", "short", "medium", "long"];
-            let known = |word: &&&str| interval.is_some_and(|is| is.eq_ignore_ascii_case(word));
-            Some(ClaimSharing::TimeSlicing(words.iter().find(known).copied().unwrap_or(words[0])))
-        }
-        "MPS" => {
-            let config = at(sharing, &["mpsConfig"]).and_then(|value| inside(&value));
-            let threads = config.as_ref().and_then(|config| {
-                Some(whole_at(config, &["defaultActiveThreadPercentage"])?.min(100) as u32)
-            });
-            let memory = config
-                .as_ref()
-                .and_then(|config| mib(&at(config, &["defaultPinnedDeviceMemoryLimit"])?));
-            Some(ClaimSharing::Mps { threads, memory_mib: memory })
-        }
-        _ => None,
-    }
-}
-
-/// Whole MiB of a quantity of Kubernetes: `10Gi`, `2000Mi`, `10G`, bytes.
-fn mib(value: &Value<'_>) -> Option<u64> {
-    if let Some(bytes) = value.as_whole() {
-        return Some(bytes >> 20);
+/// A whole number as resources write it: a quantity of Kubernetes, so that `8k` is 8000.
+pub(super) fn quantity(value: &Value<'_>) -> Option<u64> {
+    if let Some(number) = value.as_whole() {
+        return Some(number);
     }
     let text = value.as_text()?.trim();
     let digits = text.bytes().take_while(u8::is_ascii_digit).count();
@@ -220,82 +212,180 @@ fn mib(value: &Value<'_>) -> Option<u64> {
         "Mi" => 1 << 20,
         "G" => 1_000_000_000,
         "Gi" => 1 << 30,
+        "T" => 1_000_000_000_000,
+        "Ti" => 1 << 40,
         _ => return None,
     };
-    Some(number.checked_mul(unit)? >> 20)
+    number.checked_mul(unit)
 }
 
-fn containers(object: &Map<'_>, kind: &str, span: &Range<usize>) -> Option<Vec<Container>> {
-    let is_pod = kind == "Pod";
-    let template = if is_pod { None } else { inside(&at(object, &["spec", "template"])?) };
-    let pod = template.as_ref().unwrap_or(object);
-    let name = text_at(object, &["metadata", "name"]).unwrap_or("pod");
-    let copies = match kind {
-        "Job" => whole_at(object, &["spec", "parallelism"]),
-        _ => whole_at(object, &["spec", "replicas"]),
-    };
-    let pods = copies.unwrap_or(1).min(u64::from(PODS_MAX)) as u32;
-    let all = items(pod, &["spec", "containers"]);
-    let claims: Vec<(&str, &str)> = items(pod, &["spec", "resourceClaims"])
-        .iter()
-        .filter_map(|claim| {
-            let of = text_at(claim, &["resourceClaimTemplateName"])
-                .or_else(|| text_at(claim, &["resourceClaimName"]))?;
-            Some((text_at(claim, &["name"])?, of))
-        })
-        .collect();
-    let annotation = |key| at(pod, &["metadata", "annotations", key]);
-    let found = all.iter().enumerate().flat_map(|(index, container)| {
-        let own = text_at(container, &["name"]).unwrap_or("container");
-        let name = if all.len() == 1 { name.to_string() } else { format!("{name} {own}") };
-        let mut asks = of_resources(container);
-        let used = items(container, &["resources", "claims"]);
-        let used = used.iter().filter_map(|claim| text_at(claim, &["name"]));
-        let named = used.filter_map(|used| claims.iter().find(|(name, _)| *name == used));
-        asks.extend(named.map(|(_, of)| Asks::Claim(of.to_string())));
-        // KAI's annotations are the pod's; its first container has the part.
-        if index == 0 && asks.is_empty() {
-            let fraction = annotation("gpu-fraction");
-            let fraction = fraction.and_then(|value| value.as_text()?.trim().parse::<f64>().ok());
-            let fraction = fraction.filter(|part| *part > 0.0 && *part <= 1.0);
-            asks.extend(fraction.map(Asks::Fraction));
-            let memory = annotation("gpu-memory").and_then(|value| whole(&value));
-            asks.extend(memory.filter(|mib| *mib > 0).map(Asks::MemoryMib));
-        }
-        let span = span.clone();
-        asks.into_iter().map(move |asks| Container {
-            name: name.clone(),
-            span: span.clone(),
-            pods,
-            asks,
-        })
-    });
-    Some(found.collect())
+pub(super) fn whole_at(map: &Map<'_>, path: &[&str]) -> Option<u64> {
+    quantity(&at(map, path)?)
 }
 
-/// What a container's limits ask for; requests where there are no limits.
-fn of_resources(container: &Map<'_>) -> Vec<Asks> {
-    let limits = ["limits", "requests"]
-        .into_iter()
-        .find_map(|key| inside(&at(container, &["resources", key])?));
-    let Some(limits) = limits else { return Vec::new() };
-    let whole_of = |key: &str| limits.peek(key).and_then(|value| whole(&value));
-    let gpus = whole_of("nvidia.com/gpu").map(|count| count.min(64) as u32);
-    let (memory_mb, cores) = (whole_of("nvidia.com/gpumem"), whole_of("nvidia.com/gpucores"));
-    if memory_mb.is_some() || cores.is_some() {
-        let cores = cores.map(|cores| cores.min(100) as u32);
-        return vec![Asks::Hami { gpus: gpus.unwrap_or(1), memory_mb, cores }];
-    }
-    let mut asks = Vec::new();
-    asks.extend(
-        gpus.filter(|count| *count > 0).map(|count| Asks::Devices { profile: None, count }),
-    );
-    for (key, value) in limits.all() {
-        let Some(profile) = key.text.strip_prefix("nvidia.com/mig-") else { continue };
-        let count = whole(&value).unwrap_or(0).min(64) as u32;
-        if count > 0 {
-            asks.push(Asks::Devices { profile: Some(profile.to_string()), count });
+/// A search for pods in one object.
+struct Pods<'a> {
+    name: &'a str,
+    span: &'a Range<usize>,
+    told: &'a mut Told,
+    found: &'a mut Vec<Container>,
+}
+
+impl Pods<'_> {
+    /// Looks for pods in a map; `owner` is the nearest map around it that has `metadata`.
+    fn within(&mut self, map: &Map<'_>, owner: &Map<'_>, pods: u64) {
+        let owner = if map.has("metadata") { map } else { owner };
+        let copies = ["replicas", "parallelism"].iter().find_map(|key| whole_at(map, &[key]));
+        let pods = pods.saturating_mul(copies.unwrap_or(1)).min(PODS_MAX);
+        if at(map, &["containers"]).is_some_and(|value| value.is_list()) {
+            return self.pod(map, owner, pods as u32);
+        }
+        if let Some(domain) = at(map, &["domain"]).and_then(|value| inside(&value)) {
+            return self.machine(&domain, pods as u32);
+        }
+        for (key, value) in map.all() {
+            // What kubectl remembers, and what the cluster says of its state, ask for nothing.
+            if ["metadata", "status"].contains(&key.text.as_str()) {
+                continue;
+            }
+            let maps = match value.is_list() {
+                true => value.list().unwrap_or_default().iter().filter_map(inside).collect(),
+                false => Vec::from_iter(inside(&value)),
+            };
+            maps.iter().for_each(|map| self.within(map, owner, pods));
         }
     }
-    asks
+
+    /// The GPUs of a virtual machine of KubeVirt.
+    fn machine(&mut self, domain: &Map<'_>, pods: u32) {
+        let lists = ["gpus", "hostDevices"].map(|key| items(domain, &["devices", key]));
+        for device in lists.into_iter().flatten() {
+            let Some(name) = text_at(&device, &["deviceName"]) else { continue };
+            let Some(short) = name.strip_prefix("nvidia.com/") else { continue };
+            self.push(self.name.to_string(), pods, Asks::Device(short.to_string()));
+        }
+    }
+
+    fn push(&mut self, name: String, pods: u32, asks: Asks) {
+        self.found.push(Container { name, span: self.span.clone(), pods, asks });
+    }
+
+    /// The containers of a pod, and what each asks for.
+    fn pod(&mut self, pod: &Map<'_>, owner: &Map<'_>, pods: u32) {
+        let all = items(pod, &["containers"]);
+        let claims: Vec<(&str, &str)> = items(pod, &["resourceClaims"])
+            .iter()
+            .filter_map(|claim| {
+                let of = text_at(claim, &["resourceClaimTemplateName"])
+                    .or_else(|| text_at(claim, &["resourceClaimName"]))?;
+                Some((text_at(claim, &["name"])?, of))
+            })
+            .collect();
+        let annotation = |key: &str| at(owner, &["metadata", "annotations", key]);
+        let is_mig = annotation("nvidia.com/vgpu-mode")
+            .is_some_and(|mode| mode.as_text().is_some_and(|mode| mode.trim() == "mig"));
+        // KAI's annotations are the pod's; one container has the part, the first if none is named.
+        let named = annotation("gpu-fraction-container-name");
+        let named = named.as_ref().and_then(|name| name.as_text());
+        for (index, container) in all.iter().enumerate() {
+            let own = text_at(container, &["name"]).unwrap_or("container");
+            let name = match all.len() {
+                1 => self.name.to_string(),
+                _ => format!("{} {own}", self.name),
+            };
+            let mut asks = self.of_resources(container, is_mig);
+            for used in items(container, &["resources", "claims"]) {
+                let used_name = text_at(&used, &["name"]);
+                let claim = claims.iter().find(|(name, _)| Some(*name) == used_name);
+                let request = text_at(&used, &["request"]).map(str::to_string);
+                asks.extend(claim.map(|(_, of)| Asks::Claim { name: of.to_string(), request }));
+            }
+            if asks.is_empty() && named.map_or(index == 0, |named| named == own) {
+                asks.extend(self.of_annotations(&annotation));
+            }
+            asks.into_iter().for_each(|asks| self.push(name.clone(), pods, asks));
+        }
+    }
+
+    /// KAI's parts.
+    fn of_annotations<'n>(&mut self, of: &dyn Fn(&str) -> Option<Value<'n>>) -> Option<Asks> {
+        let count = of("gpu-fraction-num-devices").and_then(|value| quantity(&value));
+        let gpus = count.map_or(1, |count| count.clamp(1, 64) as u32);
+        if let Some(value) = of("gpu-fraction") {
+            let share = value.as_text().and_then(|text| text.trim().parse::<f64>().ok());
+            let share = share.or_else(|| value.as_whole().map(|share| share as f64));
+            match share.filter(|share| *share > 0.0 && *share <= 1.0) {
+                Some(share) => return Some(Asks::Fraction { share, gpus }),
+                None => self.told.faults.push(
+                    Fault::at(value.node.span.clone(), "`gpu-fraction` is no share of a GPU's memory")
+                        .allowed("more than 0, at most 1, in quotes: \"0.5\"")
+                        .help("for several whole GPUs write nvidia.com/gpu under limits; for parts of several, gpu-fraction-num-devices"),
+                ),
+            }
+            return None;
+        }
+        let value = of("gpu-memory")?;
+        let plain = value.as_whole().or_else(|| value.as_text()?.trim().parse().ok());
+        match plain.filter(|mib| *mib > 0) {
+            Some(mib) => return Some(Asks::MemoryMib { mib, gpus }),
+            None => self.told.faults.push(
+                Fault::at(value.node.span.clone(), "`gpu-memory` is no number of MiB")
+                    .allowed("a whole number from 1 on, without a unit, in quotes: \"4000\""),
+            ),
+        }
+        None
+    }
+
+    /// What a container's limits ask for; requests where there are no limits.
+    fn of_resources(&mut self, container: &Map<'_>, is_mig: bool) -> Vec<Asks> {
+        let limits = ["limits", "requests"]
+            .into_iter()
+            .find_map(|key| inside(&at(container, &["resources", key])?));
+        let Some(limits) = limits else { return Vec::new() };
+        let mut asks = Vec::new();
+        let (mut gpus, mut memory, mut cores) = (None, None, None);
+        for (key, value) in limits.all() {
+            let Some(name) = key.text.strip_prefix("nvidia.com/") else { continue };
+            let Some(number) = quantity(&value) else {
+                let title = format!("`{}` is no whole number", key.text);
+                let fault = Fault::at(value.node.span.clone(), title);
+                self.told.faults.push(fault.allowed("a whole number, such as 1 or 8k"));
+                continue;
+            };
+            match name {
+                "gpumem" => memory = Some(HamiMemory::Mb(number)),
+                "gpumem-percentage" => memory = Some(HamiMemory::PerCent(number.min(100) as u32)),
+                "gpucores" => cores = Some(number.min(100) as u32),
+                // The name that a scheduler beside the plugin gives its GPUs.
+                "gpu" | "gpu.hami" => gpus = Some(number.min(64) as u32),
+                _ if name.ends_with(".shared") => {
+                    let title = format!("`{}` is a replica of a shared device", key.text);
+                    let help = "how many replicas share it stands in the device plugin's configuration: import that, it has a pod for each";
+                    self.told.faults.push(Fault::at(key.span.clone(), title).help(help));
+                }
+                _ if number == 0 => {}
+                _ => match name.strip_prefix("mig-") {
+                    Some(profile) => asks.push(Asks::Devices {
+                        profile: Some(profile.to_string()),
+                        count: number.min(64) as u32,
+                    }),
+                    None if name.contains('-') && !name.starts_with("gpu") => {
+                        let device = Asks::Device(name.to_string());
+                        asks.extend(std::iter::repeat_n(device, number.min(64) as usize));
+                    }
+                    None => {
+                        let title = format!("`{}` is passed over", key.text);
+                        self.told.warnings.push(Fault::at(key.span.clone(), title));
+                    }
+                },
+            }
+        }
+        if memory.is_some() || cores.is_some() {
+            let (gpus, memory) = (gpus.unwrap_or(1), memory.unwrap_or(HamiMemory::Whole));
+            asks.push(Asks::Hami { gpus, memory, cores, is_mig });
+        } else if let Some(count) = gpus.filter(|count| *count > 0) {
+            asks.push(Asks::Devices { profile: None, count });
+        }
+        asks
+    }
 }

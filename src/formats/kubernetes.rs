@@ -5,7 +5,7 @@
 //! claims ask for in `gpu_requests`.
 
 use super::device_plugin::{self, DevicePlugin};
-use super::gpu_requests::GpuRequests;
+use super::gpu_requests::{GpuRequests, Told};
 use super::mig_parted::{self, MigConfigs};
 use super::vgpu_configs::{self, VgpuConfigs};
 use super::yaml::{Faults, Map, Node, Value, documents, outer_span, quoted};
@@ -184,7 +184,14 @@ impl Search {
         if kind == Some("ConfigMap") {
             return self.config_map(text, map, depth);
         }
-        if self.requests.add(map, &map.span()) {
+        let mut told = Told::default();
+        let is_request = self.requests.add(map, &map.span(), &mut told);
+        self.warnings.append(&mut told.warnings);
+        if !told.faults.is_empty() {
+            self.found.push(Found { key: None, read: Err(told.faults) });
+            return;
+        }
+        if is_request {
             return;
         }
         // What kubectl remembers of the last change is no second configuration.

@@ -140,8 +140,25 @@ pub(super) fn device_filter_of(value: Option<Value<'_>>) -> Option<Vec<String>> 
 }
 
 /// The number that `0x233510DE` stands for: device and vendor of the PCI configuration space, in
-/// hexadecimal digits.
+/// hexadecimal digits. What may stand behind it, `0x233510DE:0x16C110DE`, is the board's subsystem
+/// (mig-parted issue 343): see [`subsystem`].
 pub fn pci_id(text: &str) -> Option<u32> {
+    let text = match text.split_once(':') {
+        Some((id, board)) => {
+            number(board)?;
+            id
+        }
+        None => text,
+    };
+    number(text)
+}
+
+/// The subsystem that a filter's id also asks for: two boards with one model's id differ by it.
+pub fn subsystem(text: &str) -> Option<&str> {
+    text.split_once(':').map(|(_, board)| board)
+}
+
+fn number(text: &str) -> Option<u32> {
     let digits = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
     let is_good = digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     u32::from_str_radix(digits, 16).ok().filter(|_| is_good)
@@ -154,7 +171,7 @@ fn device_id(value: &Value<'_>) -> Option<String> {
     if !good {
         value.wrong(
             "is no PCI device id",
-            "eight hexadecimal digits in quotes, such as \"0x233510DE\"",
+            "eight hexadecimal digits in quotes, such as \"0x233510DE\"; behind a colon a subsystem",
         );
     }
     text.filter(|_| good).map(str::to_string)

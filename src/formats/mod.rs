@@ -20,6 +20,7 @@ pub mod vgpu_configs;
 
 mod dates;
 mod dialect;
+mod gpu_claims;
 mod rows;
 mod text_format;
 mod trtexec_log;

@@ -18,10 +18,11 @@ use std::path::{Path, PathBuf};
 pub(crate) type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-pub(crate) const FORMATS: [(&str, Reader); 11] = [
+pub(crate) const FORMATS: [(&str, Reader); 12] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("vgpu-configs", |path| read_foreign(path, kubernetes::read).map(|_| ())),
+    ("gpu-requests", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("loadgen-log", |path| read_foreign(path, loadgen_log::read).map(|_| ())),
     ("request-trace", |path| {
         let columns = request_trace::Columns::default();

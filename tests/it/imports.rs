@@ -674,3 +674,181 @@ fn a_mix_that_a_document_offers_and_another_excludes_is_told() {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
 }
+
+/// A pod with these limits, as most cases below have it.
+fn pod(limits: &str, annotations: &str) -> String {
+    format!(
+        "apiVersion: v1\nkind: Pod\nmetadata: {{name: asks, annotations: {{{annotations}}}}}\nspec: {{containers: [{{name: main, resources: {{limits: {{{limits}}}}}}}]}}\n"
+    )
+}
+
+/// kubernetes-sigs/dra-driver-nvidia-gpu issue 897 and pull 156: one claim, three profiles, one GPU.
+/// Only the first request was read.
+#[test]
+fn every_request_of_a_claim_counts() {
+    let text = std::fs::read_to_string("tests/formats/gpu-requests/claims.yaml").unwrap();
+    let scenario = imported(&text, "h100-pcie-80gb", &[]);
+    for (name, has) in [
+        ("user main big", "mig = \"4g.40gb\"\ncard = 0"),
+        ("user main middle", "mig = \"2g.20gb\"\ncard = 0"),
+        ("user main small", "mig = \"1g.10gb\"\ncard = 0"),
+        // A request taken by its name is that device alone (demo gpu-test5), on a GPU of its own.
+        ("user main", "gpus = 1\ncard = 1"),
+        ("user side", "gpus = 1\ncard = 2"),
+    ] {
+        let group = format!("name = {name:?}\nvcpus = 2\n{has}\n");
+        assert!(scenario.contains(&group), "{group}\n{scenario}");
+    }
+    assert!(scenario.contains("count = 3 }"), "{scenario}");
+    // 4g and 3g fill an H100; what one GPU cannot hold is told.
+    let more = text.replace("'1g.10gb'", "'3g.40gb'");
+    let told = refused(&more, "h100-pcie-80gb", &[]);
+    assert!(told.contains("no h100-pcie-80gb holds 4g.40gb, 2g.20gb, 3g.40gb together"), "{told}");
+}
+
+/// openshift-docs pull 103484 (`firstAvailable`): the best that the GPU has. The claim was not seen.
+#[test]
+fn the_first_available_request_is_taken() {
+    let way = |profile: &str| {
+        format!(
+            "{{name: x, deviceClassName: mig.nvidia.com, selectors: [{{cel: {{expression: \"device.attributes['gpu.nvidia.com'].profile == '{profile}'\"}}}}]}}"
+        )
+    };
+    let text = format!(
+        "apiVersion: resource.k8s.io/v1\nkind: ResourceClaimTemplate\nmetadata: {{name: either}}\nspec: {{spec: {{devices: {{requests: [{{name: gpu, firstAvailable: [{}, {}]}}]}}}}}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: user}}\nspec:\n  resourceClaims: [{{name: g, resourceClaimTemplateName: either}}]\n  containers: [{{name: c, resources: {{claims: [{{name: g}}]}}}}]\n",
+        way("3g.40gb"),
+        way("3g.20gb")
+    );
+    let scenario = imported(&text, "a100-pcie-40gb", &[]);
+    assert!(
+        scenario.contains("mig = \"3g.20gb\"\n") && scenario.contains("# Of what"),
+        "{scenario}"
+    );
+    accepted(&scenario);
+}
+
+/// HAMi issues 1054 (`gpumem: 8k`: a quantity of Kubernetes), 1173 (who names no memory has all of it)
+/// and examples/nvidia/use_memory_fraction.yaml (`gpumem-percentage`): all were whole GPUs, or 1 %.
+#[test]
+fn hami_counts_memory_in_three_ways() {
+    // 8000 of 40960 MiB are 20 hundredths (19.53).
+    for (limits, hundredths) in [
+        ("nvidia.com/gpu: 1, nvidia.com/gpumem: 8k", 20),
+        ("nvidia.com/gpu: 1, nvidia.com/gpumem-percentage: 50, nvidia.com/gpucores: 30", 50),
+        ("nvidia.com/gpu.hami: \"1\", nvidia.com/gpumem: 8000", 20),
+    ] {
+        let scenario = imported(&pod(limits, ""), "a100-pcie-40gb", &[]);
+        assert!(scenario.contains(&format!("replicas = {hundredths} }}")), "{limits}\n{scenario}");
+        accepted(&scenario);
+    }
+    let all =
+        imported(&pod("nvidia.com/gpu: 1, nvidia.com/gpucores: 30", ""), "a100-pcie-40gb", &[]);
+    assert!(all.contains("gpus = 1\n") && !all.contains("process"), "{all}");
+    let told = refused(&pod("nvidia.com/gpumem: 20Gi", ""), "a100-pcie-40gb", &[]);
+    assert!(told.contains("gpumem counts MB, and this is 21474836480"), "{told}");
+}
+
+/// HAMi issue 1903 and examples/nvidia/dynamic_mig_example.yaml: 8000 MB are 2g.10gb of an A100 with
+/// 40 GB and 1g.10gb of one with 80 GB. It was a process in turns.
+#[test]
+fn hami_cuts_gpu_instances_where_it_is_told_to() {
+    let text = pod("nvidia.com/gpu: 2, nvidia.com/gpumem: 8000", "nvidia.com/vgpu-mode: mig");
+    for (gpu, profile) in [("a100-pcie-40gb", "2g.10gb"), ("a100-sxm-80gb", "1g.10gb")] {
+        let scenario = imported(&text, gpu, &[]);
+        let has = format!("mig = {{ profile = {profile:?}, count = 2 }}");
+        assert!(scenario.contains(&has) && !scenario.contains("process"), "{scenario}");
+        accepted(&scenario);
+    }
+}
+
+/// k8s-device-plugin issue 1150: a pod asks for a replica. It was no configuration of anything.
+#[test]
+fn a_replica_alone_says_where_the_number_of_them_is() {
+    for resource in ["nvidia.com/gpu.shared", "nvidia.com/mig-3g.40gb.shared"] {
+        let told = refused(&pod(&format!("{resource}: 1"), ""), "h100-pcie-80gb", &[]);
+        assert!(told.contains(&format!("`{resource}` is a replica of a shared device")), "{told}");
+        assert!(told.contains("the device plugin's configuration"), "{told}");
+    }
+}
+
+/// k8s-device-plugin issue 1078: a Notebook with ten 3g.40gb. Kinds of operators were not seen, and
+/// however many GPU instances a container asks for were put on one card.
+#[test]
+fn pods_are_found_in_objects_of_any_kind() {
+    let notebook = "apiVersion: kubeflow.org/v1\nkind: Notebook\nmetadata: {name: book}\nspec: {template: {spec: {containers: [{name: c, resources: {limits: {nvidia.com/mig-3g.40gb: '10'}}}]}}}\n";
+    let scenario = imported(notebook, "h100-sxm-80gb", &[]);
+    assert!(scenario.contains("gpus = { model = \"h100-sxm-80gb\", count = 5 }"), "{scenario}");
+    let cron = "apiVersion: batch/v1\nkind: CronJob\nmetadata: {name: nightly}\nspec: {jobTemplate: {spec: {parallelism: 3, template: {spec: {containers: [{name: c, resources: {limits: {nvidia.com/gpu: 1}}}]}}}}}\n";
+    let scenario = imported(cron, "a100-pcie-40gb", &[]);
+    assert!(scenario.contains("name = \"nightly\"\ncount = 3\n"), "{scenario}");
+    accepted(&scenario);
+}
+
+/// KAI-Scheduler issues 1521 (`gpu-fraction-num-devices`), 706 (`gpu-memory`) and 1520 (a size with a
+/// unit, the container by name): what KAI does not read was passed over in silence.
+#[test]
+fn parts_that_kai_does_not_read_are_told() {
+    let kai = |annotations: &str| pod("", annotations);
+    let (code, _, told) = import(
+        &kai("gpu-fraction: \"0.5\", gpu-fraction-num-devices: \"2\""),
+        "a100-pcie-40gb",
+        &[],
+    );
+    assert_eq!(code, Some(0));
+    assert!(told.contains("asks has parts of 2 GPUs"), "{told}");
+    let told = refused(&kai("gpu-memory: 4000Mi"), "a100-pcie-40gb", &[]);
+    assert!(told.contains("`gpu-memory` is no number of MiB"), "{told}");
+    let two = "apiVersion: v1\nkind: Pod\nmetadata: {name: two, annotations: {gpu-memory: \"2048\", gpu-fraction-container-name: b}}\nspec: {containers: [{name: a}, {name: b}]}\n";
+    let scenario = imported(two, "a100-pcie-40gb", &[]);
+    // 2048 of 40960 MiB.
+    assert!(
+        scenario.contains("name = \"two b\"") && scenario.contains("replicas = 5 }"),
+        "{scenario}"
+    );
+}
+
+/// kubevirt issue 11135: the vGPUs of virtual machines. It was no configuration of anything.
+#[test]
+fn virtual_machines_of_kubevirt_have_vgpus() {
+    let machine = |device: &str| {
+        format!(
+            "apiVersion: kubevirt.io/v1\nkind: VirtualMachine\nmetadata: {{name: desk}}\nspec: {{template: {{spec: {{domain: {{devices: {{gpus: [{{name: g, deviceName: {device}}}]}}}}}}}}}}\n"
+        )
+    };
+    let scenario = imported(&machine("nvidia.com/NVIDIA_A10-12Q"), "a10", &[]);
+    assert!(scenario.contains("vgpu = { type = \"A10-12Q\" }"), "{scenario}");
+    assert!(scenario.contains("hypervisor = \"kvm\""), "{scenario}");
+    let scenario = imported(&machine("nvidia.com/GA102GL_A10"), "a10", &[]);
+    assert!(scenario.contains("gpus = 1\n"), "{scenario}");
+    let told = refused(&machine("nvidia.com/GRID_P40-1Q"), "a10", &[]);
+    assert!(told.contains("is not offered by a10") && told.contains("vgpu list"), "{told}");
+}
+
+/// mig-parted issue 343: two boards with one model's id differ by their subsystem.
+#[test]
+fn a_filter_may_name_the_board_s_subsystem() {
+    let rule = |filter: &str, count: u32| {
+        format!(
+            "  - device-filter: {filter}\n    devices: all\n    mig-enabled: true\n    mig-devices: {{1g.10gb: {count}}}\n"
+        )
+    };
+    let text = [
+        HEAD,
+        "  boards:\n",
+        &rule("\"0x233010DE:0x16C110DE\"", 7),
+        &rule("[\"0x233010DE:0x16C210DE\", \"0x20B510DE\"]", 4),
+    ]
+    .concat();
+    let list = imported(&text, "h100-sxm-80gb", &[]);
+    for board in ["0x16C110DE", "0x16C210DE"] {
+        assert!(list.contains(&format!("all GPUs of subsystem {board}: ")), "{list}");
+    }
+    let (code, scenario, told) = import(&text, "h100-sxm-80gb", &["--config", "boards"]);
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        told.contains("go by the board's subsystem") && scenario.contains("count = 7"),
+        "{told}"
+    );
+    let list = imported(&text, "a100-pcie-80gb", &[]);
+    assert!(!list.contains("0x16C110DE"), "{list}");
+}

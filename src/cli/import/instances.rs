@@ -5,10 +5,10 @@
 
 use super::judge::wanted;
 use super::written::{VMS_MAX, Written};
-use super::{Failure, ImportArgs, Node};
+use super::{Failure, ImportArgs, Node, output};
 use crate::cli::layouts::{self, Placed};
 use crate::config::quoted;
-use crate::formats::mig_parted::{MigConfig, MigRule};
+use crate::formats::mig_parted::{MigConfig, MigRule, subsystem};
 use crate::gpu::compute_instances::compute_profiles;
 use crate::gpu::layout::Geometry;
 use crate::spec::names::ProfileName;
@@ -32,6 +32,14 @@ pub(super) fn scenario(
     config: &MigConfig,
 ) -> Result<String, Failure> {
     let rules = node.rules_of(config);
+    if let Some(board) =
+        rules.iter().flat_map(|rule| &rule.device_filter).find_map(|id| subsystem(id))
+    {
+        output::message(&format!(
+            "warning: rules go by the board's subsystem, {board} among them; slicewise knows models, and takes the first rule that is for {}",
+            node.gpu.id
+        ));
+    }
     let named = rules.iter().filter_map(|rule| rule.devices.as_ref()).flatten();
     let cards = named.map(|last| last + 1).max().unwrap_or(0).max(node.cards);
     let of_card = |card: u32| rules.iter().find(|rule| rule.has_device(card)).copied();

@@ -9,7 +9,7 @@ use crate::config::Catalogue;
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Replicated};
 use crate::formats::kubernetes::{Configuration, Entry};
-use crate::formats::mig_parted::{MigConfig, MigRule};
+use crate::formats::mig_parted::{MigConfig, MigRule, subsystem};
 use crate::spec::GpuSpec;
 
 /// A node with GPUs of one model.
@@ -199,6 +199,11 @@ pub(super) fn in_words(rule: &MigRule, gpu: &GpuSpec) -> String {
             let indices: Vec<String> = indices.iter().map(u32::to_string).collect();
             format!("GPU {}", indices.join(", "))
         }
+    };
+    let boards: Vec<&str> = rule.device_filter.iter().filter_map(|id| subsystem(id)).collect();
+    let devices = match boards.is_empty() {
+        true => devices,
+        false => format!("{devices} of subsystem {}", boards.join(", ")),
     };
     let placed = layouts::place(gpu, &wanted(rule)).unwrap_or_default();
     let placed: Vec<String> = placed.iter().map(ToString::to_string).collect();

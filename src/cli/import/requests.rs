@@ -6,9 +6,13 @@
 use super::written::{VMS_MAX, Written};
 use super::{Failure, ImportArgs, Node, output};
 use crate::config::quoted;
-use crate::formats::gpu_requests::{Asks, Claim, ClaimSharing, Container, GpuRequests};
+use crate::formats::gpu_requests::{
+    Asks, Claim, ClaimSharing, Container, GpuRequests, HamiMemory, Request,
+};
+use crate::gpu::fit::{Fit, SizeMode};
+use crate::gpu::placement::{Assignment, Cards, Claim as Claims};
 use crate::spec::MigProfile;
-use crate::spec::names::find_profile;
+use crate::spec::names::{find_profile, find_type};
 
 /// A group of VMs alike.
 struct Group {
@@ -23,14 +27,14 @@ pub(super) fn scenario(
     node: &Node<'_>,
     requests: &GpuRequests,
 ) -> Result<String, Failure> {
-    let claimed = requests.containers.iter().any(|one| matches!(one.asks, Asks::Claim(_)));
-    let parts = requests
-        .containers
-        .iter()
-        .any(|one| !matches!(one.asks, Asks::Claim(_) | Asks::Devices { .. }));
-    if claimed && parts {
+    let has = |is: fn(&Asks) -> bool| requests.containers.iter().any(|one| is(&one.asks));
+    let claimed = has(|asks| matches!(asks, Asks::Claim { .. }));
+    let machines = has(|asks| matches!(asks, Asks::Device(_)));
+    let parts =
+        has(|asks| !matches!(asks, Asks::Claim { .. } | Asks::Devices { .. } | Asks::Device(_)));
+    if [claimed, machines, parts].iter().filter(|is| **is).count() > 1 {
         return Err(Failure::Usage(
-            "claims stand beside parts of GPUs by HAMi or KAI, and one driver has a GPU\n  = help: import them one by one"
+            "claims, parts of GPUs by HAMi or KAI, and devices of virtual machines stand side by side, and one driver has a GPU\n  = help: import them one by one"
                 .to_string(),
         ));
     }
@@ -41,7 +45,11 @@ pub(super) fn scenario(
             names.join(", ")
         )));
     }
-    let plan = if claimed { by_claims(node, requests)? } else { by_parts(node, requests)? };
+    let plan = match (claimed, machines) {
+        (true, _) => by_claims(node, requests)?,
+        (_, true) => by_devices(node, requests)?,
+        _ => by_parts(node, requests)?,
+    };
     let all: u32 = plan.groups.iter().map(|group| group.count).sum();
     if all > VMS_MAX {
         return Err(Failure::Usage(format!(
@@ -51,6 +59,9 @@ pub(super) fn scenario(
     let title = format!("pods on {}", node.gpu.name);
     let mut written = Written::new(arguments, node, &title, plan.cards.max(node.cards));
     plan.remarks.iter().for_each(|line| written.remark(line));
+    if machines {
+        written.lines(&format!("hypervisor = \"{}\"\n", node.hypervisor()));
+    }
     if !plan.sharing.is_empty() {
         written.lines(&format!("\n[sharing]\n{}", plan.sharing));
     }
@@ -65,45 +76,158 @@ struct Plan {
     groups: Vec<Group>,
 }
 
-fn profile<'n>(node: &Node<'n>, name: &str) -> Result<&'n MigProfile, Failure> {
-    let part = find_profile(&node.gpu.mig_profiles, name);
-    part.and_then(|part| node.gpu.mig_profiles.get(part.profile)).ok_or_else(|| {
+/// The index of a profile of the GPU.
+fn profile(node: &Node<'_>, name: &str) -> Result<usize, Failure> {
+    find_profile(&node.gpu.mig_profiles, name).map(|part| part.profile).ok_or_else(|| {
         Failure::Usage(format!("{} is not offered by {}", quoted(name), node.gpu.id))
     })
 }
 
-/// Containers that share claims: each claim is a GPU, or a GPU instance, of its own.
+/// What a request gets on this GPU: the first of its alternatives that there is.
+fn device(node: &Node<'_>, request: &Request) -> Result<Option<usize>, Failure> {
+    let ways = request.devices.iter().map(|way| match way {
+        Some(name) => profile(node, name).map(Some),
+        None => Ok(None),
+    });
+    let mut ways: Vec<Result<Option<usize>, Failure>> = ways.collect();
+    let first = ways.iter().position(Result::is_ok).unwrap_or(0);
+    ways.swap_remove(first)
+}
+
+/// The card of each of these GPU instances, on as few cards as hold them.
+fn cards_of(node: &Node<'_>, profiles: &[usize]) -> Vec<u32> {
+    let claims = profiles.iter().map(|&profile| Claims::Instance { profile });
+    let claims: Vec<Claims> = claims.collect();
+    let place = |count| {
+        let cards = Cards { count, profiles: &node.gpu.mig_profiles };
+        cards.place(Assignment::Consolidate, &claims)
+    };
+    let places = (1..=profiles.len()).find_map(place).expect("a card each is enough");
+    places.into_iter().map(|place| place.card as u32).collect()
+}
+
+/// One device of a claim.
+struct Device<'c> {
+    request: &'c Request,
+    profile: Option<usize>,
+    cards: Vec<u32>,
+}
+
+/// The devices of a claim on cards of their own from `first` on: those that are to be on one GPU
+/// are, each other request has its own.
+fn devices_of<'c>(
+    node: &Node<'_>,
+    claim: &'c Claim,
+    first: u32,
+) -> Result<Vec<Device<'c>>, Failure> {
+    let mut devices = Vec::new();
+    for request in &claim.requests {
+        let profile = device(node, request)?;
+        let count = if profile.is_some() { request.count } else { 1 };
+        devices.extend((0..count).map(|_| Device { request, profile, cards: Vec::new() }));
+    }
+    let all: Option<Vec<usize>> = devices.iter().map(|device| device.profile).collect();
+    if let Some(all) = all.filter(|_| claim.on_one_gpu) {
+        let cards = cards_of(node, &all);
+        if cards.iter().any(|&card| card > 0) {
+            let names = all.iter().map(|&one| node.gpu.mig_profiles[one].name.as_str());
+            let names: Vec<&str> = names.collect();
+            return Err(Failure::Usage(format!(
+                "no {} holds {} together, which {} asks for\n  = help: `slicewise mig place {} {}` says why, and what is nearest",
+                node.gpu.id,
+                names.join(", "),
+                quoted(&claim.name),
+                node.gpu.id,
+                names.join(" ")
+            )));
+        }
+        devices.iter_mut().for_each(|device| device.cards = vec![first]);
+        return Ok(devices);
+    }
+    let mut next = first;
+    for request in &claim.requests {
+        let is_mine = |device: &&mut Device<'_>| std::ptr::eq(device.request, request);
+        let mut mine: Vec<&mut Device<'_>> = devices.iter_mut().filter(is_mine).collect();
+        let profiles: Option<Vec<usize>> = mine.iter().map(|device| device.profile).collect();
+        let taken = match profiles {
+            Some(profiles) => {
+                let cards = cards_of(node, &profiles);
+                for (device, card) in mine.iter_mut().zip(&cards) {
+                    device.cards = vec![next + card];
+                }
+                cards.iter().max().map_or(0, |last| last + 1)
+            }
+            None => {
+                mine[0].cards = (next..next + request.count).collect();
+                request.count
+            }
+        };
+        next += taken;
+    }
+    Ok(devices)
+}
+
+/// Containers that share claims: the devices of each claim are on GPUs of their own, and each device
+/// has the containers that use it, since a process of CUDA uses one GPU instance.
 fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
     let (mut groups, mut remarks, mut interval) = (Vec::new(), Vec::new(), None);
     let mut cards = 0;
     for claim in &requests.claims {
-        let mine = |one: &&Container| matches!(&one.asks, Asks::Claim(name) if *name == claim.name);
-        let users: Vec<&Container> = requests.containers.iter().filter(mine).collect();
-        // A template makes a claim for each pod; a claim is one for all.
-        let pods = users.first().map_or(0, |one| one.pods);
-        let times = if claim.is_template { pods } else { u32::from(!users.is_empty()) };
-        let sharers: u32 =
-            users.iter().map(|one| if claim.is_template { 1 } else { one.pods }).sum();
-        for time in 1..=times.min(VMS_MAX) {
-            for user in &users {
-                let each = if claim.is_template { 1 } else { user.pods };
-                let has = has_of(node, claim, sharers, cards)?;
-                let name = match times {
-                    1 => user.name.clone(),
-                    _ => format!("{} {time}", user.name),
-                };
-                groups.push(Group { name, count: each, has });
+        let mut users: Vec<(&Container, Option<&str>)> = Vec::new();
+        for one in &requests.containers {
+            match &one.asks {
+                Asks::Claim { name, request } if *name == claim.name => {
+                    users.push((one, request.as_deref()));
+                }
+                _ => {}
             }
-            cards += claim.count.max(1);
         }
-        if let Some(ClaimSharing::TimeSlicing(word)) = &claim.sharing {
-            if interval.is_some_and(|known| known != *word) {
-                return Err(Failure::Usage(
-                    "claims have time slices of different lengths, a scenario has one\n  = help: import them one by one"
-                        .to_string(),
-                ));
+        // A template makes a claim for each pod; a claim is one for all.
+        let pods = users.first().map_or(0, |(one, _)| one.pods);
+        let times = if claim.is_template { pods } else { u32::from(!users.is_empty()) };
+        for time in 1..=times.min(VMS_MAX) {
+            let devices = devices_of(node, claim, cards)?;
+            for (index, device) in devices.iter().enumerate() {
+                let name = &device.request.name;
+                let is_mine = |request: Option<&str>| request.is_none_or(|of| of == *name);
+                let mine = users.iter().filter(|(_, request)| is_mine(*request));
+                let each = |one: &Container| if claim.is_template { 1 } else { one.pods };
+                let sharers: u32 = mine.clone().map(|(one, _)| each(one)).sum();
+                for (user, request) in mine {
+                    let mut name = user.name.clone();
+                    if times > 1 {
+                        name.push_str(&format!(" {time}"));
+                    }
+                    if devices.len() > 1 && request.is_none() {
+                        name.push_str(&format!(" {}", device.request.name));
+                    }
+                    if device.request.count > 1 && device.profile.is_some() {
+                        name.push_str(&format!(" {index}"));
+                    }
+                    let has = has_of(node, device, sharers);
+                    groups.push(Group { name, count: each(user), has });
+                }
             }
-            interval = Some(*word);
+            let last = devices.iter().flat_map(|device| &device.cards).max();
+            cards = last.map_or(cards, |last| last + 1);
+        }
+        for request in &claim.requests {
+            if let Some(ClaimSharing::TimeSlicing(word)) = &request.sharing {
+                if interval.is_some_and(|known| known != *word) {
+                    return Err(Failure::Usage(
+                        "claims have time slices of different lengths, a scenario has one\n  = help: import them one by one"
+                            .to_string(),
+                    ));
+                }
+                interval = Some(*word);
+            }
+        }
+        if claim.requests.iter().any(|request| request.devices.len() > 1) {
+            remarks.push(format!(
+                "Of what {} would take, this is the first that {} has.",
+                quoted(&claim.name),
+                node.gpu.id
+            ));
         }
     }
     if groups.is_empty() {
@@ -121,22 +245,21 @@ fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
     Ok(Plan { cards, sharing, remarks, groups })
 }
 
-/// What each of `sharers` containers has of a claim on this card.
-fn has_of(node: &Node<'_>, claim: &Claim, sharers: u32, card: u32) -> Result<String, Failure> {
-    let within = claim.profile.as_deref().map(|name| profile(node, name)).transpose()?;
-    let mig = within.map_or(String::new(), |one| format!(", mig = {:?}", one.name));
+/// What each of `sharers` containers has of a device.
+fn has_of(node: &Node<'_>, device: &Device<'_>, sharers: u32) -> String {
+    let profile = device.profile.map(|index| &node.gpu.mig_profiles[index].name);
+    let cards: Vec<String> = device.cards.iter().map(u32::to_string).collect();
+    let card = match &cards[..] {
+        [one] => one.clone(),
+        several => format!("[{}]", several.join(", ")),
+    };
     if sharers < 2 {
-        let alone = match within {
-            Some(one) => format!("mig = {:?}", one.name),
-            None => format!("gpus = {}", claim.count.max(1)),
+        return match profile {
+            Some(name) => format!("mig = {name:?}\ncard = {card}"),
+            None => format!("gpus = {}\ncard = {card}", cards.len()),
         };
-        let on: Vec<String> = (card..card + claim.count.max(1)).map(|on| on.to_string()).collect();
-        return Ok(match within {
-            None if on.len() > 1 => format!("{alone}\ncard = [{}]", on.join(", ")),
-            _ => format!("{alone}\ncard = {card}"),
-        });
     }
-    let how = match &claim.sharing {
+    let how = match &device.request.sharing {
         // The driver's own choice is time slicing.
         None | Some(ClaimSharing::TimeSlicing(_)) => "sharing = \"time-slicing\"".to_string(),
         Some(ClaimSharing::Mps { threads, memory_mib }) => {
@@ -149,24 +272,86 @@ fn has_of(node: &Node<'_>, claim: &Claim, sharers: u32, card: u32) -> Result<Str
             )
         }
     };
-    Ok(format!("process = {{ {how}{mig} }}\ncard = {card}"))
+    let mig = profile.map_or(String::new(), |name| format!(", mig = {name:?}"));
+    // A process is on one GPU.
+    format!("process = {{ {how}{mig} }}\ncard = {}", cards[0])
+}
+
+/// Virtual machines of KubeVirt, and pods, with devices by name: vGPU types, or whole GPUs.
+fn by_devices(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
+    let gpu = node.gpu;
+    let (mut groups, mut whole) = (Vec::new(), 0);
+    let mut wanted = vec![0; gpu.vgpu_types.len()];
+    for one in &requests.containers {
+        let has = match &one.asks {
+            Asks::Device(name) => match find_type(gpu, name) {
+                Some(kind) => {
+                    wanted[kind] += one.pods;
+                    format!("vgpu = {{ type = {:?} }}", gpu.vgpu_types[kind].name)
+                }
+                None if looks_like_a_type(name) => {
+                    return Err(Failure::Usage(format!(
+                        "{} is not offered by {}\n  = help: `slicewise vgpu list {}` lists its types",
+                        quoted(name),
+                        gpu.id,
+                        gpu.id
+                    )));
+                }
+                None => {
+                    whole += one.pods;
+                    "gpus = 1".to_string()
+                }
+            },
+            Asks::Devices { profile: None, count } => {
+                whole += count * one.pods;
+                format!("gpus = {count}")
+            }
+            _ => continue,
+        };
+        groups.push(Group { name: one.name.clone(), count: one.pods, has });
+    }
+    let shared = Fit::new(gpu, SizeMode::Equal, wanted).need().cards() as u32;
+    let cards = (whole + shared).max(1);
+    Ok(Plan { cards, sharing: String::new(), remarks: Vec::new(), groups })
+}
+
+/// Whether a name ends as vGPU types do, `A10-12Q`: a size and the letter of a series.
+fn looks_like_a_type(name: &str) -> bool {
+    let end = name.rsplit('-').next().unwrap_or("");
+    let size = end.trim_end_matches(['A', 'B', 'C', 'Q']);
+    size.len() < end.len() && !size.is_empty() && size.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// A GPU's replicas are hundredths of its memory, so that parts are packed as schedulers do.
 const HUNDREDTHS: u32 = 100;
 
-/// Containers with parts of GPUs, or with whole ones.
+/// Containers with parts of GPUs, with GPU instances, or with whole GPUs.
 fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
     let total = node.gpu.memory.value.get() >> 20;
-    let of_memory = |mib: u64| (mib * u64::from(HUNDREDTHS)).div_ceil(total.max(1));
+    let of_memory = |mib: u64| mib.saturating_mul(u64::from(HUNDREDTHS)).div_ceil(total.max(1));
     let (mut groups, mut remarks, mut hundredths, mut whole) = (Vec::new(), Vec::new(), 0, 0);
+    let mut instances: Vec<usize> = Vec::new();
     let mut remark = |line: &str| {
         if !remarks.iter().any(|known: &String| known == line) {
             remarks.push(line.to_string());
         }
     };
+    let several = |name: &str, gpus: u32| {
+        if gpus > 1 {
+            output::message(&format!(
+                "warning: {name} has parts of {gpus} GPUs; slicewise simulates one process on one GPU"
+            ));
+        }
+    };
     for one in &requests.containers {
-        let part = match &one.asks {
+        let mut cut = |profile: usize, count: u32| {
+            let all = (count * one.pods).min(VMS_MAX) as usize;
+            instances.extend(std::iter::repeat_n(profile, all));
+            let name = &node.gpu.mig_profiles[profile].name;
+            let has = format!("mig = {{ profile = {name:?}, count = {count} }}");
+            groups.push(Group { name: one.name.clone(), count: one.pods, has });
+        };
+        let (part, gpus) = match &one.asks {
             Asks::Devices { profile: None, count } => {
                 whole += count * one.pods;
                 let has = format!("gpus = {count}");
@@ -174,47 +359,54 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
                 continue;
             }
             Asks::Devices { profile: Some(name), count } => {
-                whole += 1;
-                let name = &profile(node, name)?.name;
-                let has = format!("mig = {{ profile = {name:?}, count = {count} }}");
-                groups.push(Group { name: one.name.clone(), count: one.pods, has });
+                cut(profile(node, name)?, *count);
                 continue;
             }
-            Asks::Hami { gpus, memory_mb, cores } => {
-                if *gpus > 1 {
-                    output::message(&format!(
-                        "warning: {} has parts of {gpus} GPUs; slicewise simulates one process on one GPU",
-                        one.name
-                    ));
-                }
+            Asks::Hami { gpus, memory, is_mig: true, .. } => {
+                let chosen = smallest(node, memory).ok_or_else(|| too_much(node, one, total))?;
+                remark(
+                    "HAMi cuts a GPU as its table of layouts says; here it is the smallest profile with the memory asked for.",
+                );
+                cut(chosen, (*gpus).max(1));
+                continue;
+            }
+            Asks::Hami { gpus, memory, cores, is_mig: false } => {
                 remark(
                     "HAMi holds a pod to its MB of memory and to its per cent of the GPU over time (gpucores). slicewise",
                 );
                 remark(
                     "packs pods by the larger of both and has neither limit: a pod that is alone here has the whole GPU.",
                 );
-                let memory = memory_mb.map_or(0, of_memory);
-                memory.max(u64::from(cores.unwrap_or(0)))
+                let memory = match memory {
+                    HamiMemory::Whole => u64::from(HUNDREDTHS),
+                    HamiMemory::Mb(mb) => of_memory(*mb),
+                    HamiMemory::PerCent(part) => u64::from(*part),
+                };
+                (memory.max(u64::from(cores.unwrap_or(0))), *gpus)
             }
-            Asks::Fraction(part) => {
+            Asks::Fraction { share, gpus } => {
                 remark(
                     "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
                 );
-                (part * f64::from(HUNDREDTHS)).ceil() as u64
+                ((share * f64::from(HUNDREDTHS)).ceil() as u64, *gpus)
             }
-            Asks::MemoryMib(mib) => {
+            Asks::MemoryMib { mib, gpus } => {
                 remark(
                     "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
                 );
-                of_memory(*mib)
+                (of_memory(*mib), *gpus)
             }
-            Asks::Claim(_) => continue,
+            Asks::Claim { .. } | Asks::Device(_) => continue,
         };
+        several(&one.name, gpus);
         if part > u64::from(HUNDREDTHS) {
-            return Err(Failure::Usage(format!(
-                "{} asks for more memory than {} has\n  = allowed: up to {total} MiB",
-                one.name, node.gpu.id
-            )));
+            return Err(too_much(node, one, total));
+        }
+        if part == u64::from(HUNDREDTHS) {
+            whole += one.pods;
+            let has = "gpus = 1".to_string();
+            groups.push(Group { name: one.name.clone(), count: one.pods, has });
+            continue;
         }
         let part = (part as u32).max(1);
         hundredths += part * one.pods;
@@ -226,6 +418,45 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
     } else {
         String::new()
     };
-    let cards = whole + hundredths.div_ceil(HUNDREDTHS);
+    let cut = if instances.is_empty() {
+        0
+    } else {
+        cards_of(node, &instances).into_iter().max().map_or(0, |last| last + 1)
+    };
+    let cards = whole + cut + hundredths.div_ceil(HUNDREDTHS);
     Ok(Plan { cards: cards.max(1), sharing, remarks, groups })
+}
+
+/// The profile with least memory that has as much as HAMi is asked for. HAMi's table
+/// (`knownMigGeometries` of its chart) has neither media extensions nor a slice with double memory.
+fn smallest(node: &Node<'_>, memory: &HamiMemory) -> Option<usize> {
+    let all = node.gpu.memory.value.get() >> 20;
+    let need = match memory {
+        HamiMemory::Whole => all,
+        HamiMemory::Mb(mb) => *mb,
+        HamiMemory::PerCent(part) => all * u64::from(*part) / 100,
+    };
+    let has = |profile: &MigProfile| profile.frame_buffer.map_or(0, |memory| memory.get() >> 20);
+    let known = || node.gpu.mig_profiles.iter().filter(|one| !one.is_variant());
+    let is_usual = |one: &MigProfile| {
+        let alike = known().filter(|other| other.compute_slices == one.compute_slices);
+        !one.is_variant() && alike.map(|other| other.memory_slices).min() == Some(one.memory_slices)
+    };
+    let profiles = node.gpu.mig_profiles.iter().enumerate();
+    let enough = profiles.filter(|(_, one)| is_usual(one) && has(one) >= need);
+    enough.min_by_key(|(_, one)| (one.memory_slices, one.compute_slices)).map(|(index, _)| index)
+}
+
+fn too_much(node: &Node<'_>, one: &Container, total: u64) -> Failure {
+    let counted = match one.asks {
+        Asks::Hami { memory: HamiMemory::Mb(mb), .. } => {
+            format!(": gpumem counts MB, and this is {mb}")
+        }
+        Asks::MemoryMib { mib, .. } => format!(": gpu-memory counts MiB, and this is {mib}"),
+        _ => String::new(),
+    };
+    Failure::Usage(format!(
+        "{} asks for more memory than {} has{counted}\n  = allowed: up to {total} MiB",
+        one.name, node.gpu.id
+    ))
 }
