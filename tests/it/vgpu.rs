@@ -5,7 +5,9 @@
 
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
-use slicewise::gpu::fit::{Answer, CardMode, CardPlan, Fit, SizeMode, Wish};
+use slicewise::gpu::fit::{
+    Answer, Beside, CardMode, CardPlan, Fit, SizeMode, VgpuPlace, Wish, beside,
+};
 use slicewise::gpu::placement::Assignment;
 use slicewise::gpu::registry::default_slice;
 use slicewise::platform::simulate;
@@ -501,6 +503,91 @@ proptest! {
     }
 }
 
+/// What is on a card, for `by_force`.
+fn seats(there: &[VgpuPlace]) -> Vec<(usize, u32)> {
+    there.iter().map(|one| (one.kind, one.start.unwrap_or(u32::MAX))).collect()
+}
+
+proptest! {
+    #![proptest_config(crate::support::cases(60))]
+
+    /// Beside what a card has: yes exactly where trying every place says so; and where something must
+    /// move or go, the way that is named works, leaves the others where they are, and no smaller does.
+    #[test]
+    fn what_must_move_or_go_is_the_least(
+        there in prop::collection::vec(0_usize..6, 1..5),
+        wanted in prop::collection::vec(0_usize..6, 1..4),
+        places in prop::collection::vec(any::<prop::sample::Index>(), 4),
+        is_mixed in any::<bool>(),
+        id in prop::sample::select(vec!["a10", "a100-pcie-40gb", "a30"]),
+    ) {
+        let gpu = gpu(id);
+        let sliced = gpu.vgpu_types.iter().filter(|vgpu| vgpu.is_time_sliced()).count();
+        let mode = if is_mixed { SizeMode::Mixed } else { SizeMode::Equal };
+        // Those of the draw that are allowed one after the other are there.
+        let mut has: Vec<VgpuPlace> = Vec::new();
+        for (kind, place) in there.iter().map(|kind| kind % sliced).zip(&places) {
+            let start = match gpu.vgpu_types[kind].mixed_size.placements() {
+                Some((ids, _)) if is_mixed => Some(*place.get(ids)),
+                _ => None,
+            };
+            has.push(VgpuPlace { kind, start });
+            if !allowed(gpu, &seats(&has)) {
+                has.pop();
+            }
+        }
+        if is_mixed && has.iter().any(|one| one.start.is_none()) {
+            return Ok(());
+        }
+        let wanted: Vec<usize> = wanted.iter().map(|kind| kind % sliced).collect();
+        let works = |fixed: &[VgpuPlace], free: &[usize]| {
+            let mode = if fixed.is_empty() { SizeMode::Mixed } else { mode };
+            by_force(gpu, mode, &mut [seats(fixed)], free)
+        };
+        let pick = |subset: u32, is: bool| -> Vec<VgpuPlace> {
+            (0..has.len()).filter(|&at| (subset >> at & 1 == 1) == is).map(|at| has[at]).collect()
+        };
+        let kinds = |places: &[VgpuPlace]| places.iter().map(|one| one.kind).collect::<Vec<_>>();
+        let moves = |subset: u32| {
+            works(&pick(subset, false), &[kinds(&pick(subset, true)), wanted.clone()].concat())
+        };
+        let counted = |kinds: &[usize]| {
+            let mut counts = vec![0; gpu.vgpu_types.len()];
+            kinds.iter().for_each(|&kind| counts[kind] += 1);
+            counts
+        };
+        prop_assume!(!has.is_empty());
+        match beside(gpu, &has, &wanted, false) {
+            Beside::Fits(plan) => {
+                prop_assert!(moves(0));
+                check_plans(gpu, std::slice::from_ref(&plan), &counted(&[kinds(&has), wanted.clone()].concat()));
+                prop_assert!(has.iter().zip(&plan.vgpus).all(|(one, at)| one.start.is_none() || one == at));
+            }
+            Beside::Change(Some(room)) => {
+                prop_assert!(!moves(0));
+                let stays: Vec<usize> = (0..has.len()).filter(|at| !room.gone.contains(at)).collect();
+                let all = stays.iter().map(|&at| has[at].kind).chain(wanted.iter().copied());
+                check_plans(gpu, std::slice::from_ref(&room.plan), &counted(&all.collect::<Vec<_>>()));
+                for (at, place) in stays.iter().zip(&room.plan.vgpus) {
+                    let one = has[*at];
+                    prop_assert!(room.moved.contains(at) || one.start.is_none() || one == *place);
+                }
+                let smaller = |size: usize| (0..1_u32 << has.len()).filter(move |subset| (subset.count_ones() as usize) < size);
+                if room.gone.is_empty() {
+                    prop_assert!(smaller(room.moved.len()).all(|subset| !moves(subset)));
+                } else {
+                    prop_assert!((0..1_u32 << has.len()).all(|subset| !moves(subset)));
+                    let rid = |subset: u32| works(&[], &[kinds(&pick(subset, false)), wanted.clone()].concat());
+                    let stay = |subset: u32| works(&pick(subset, false), &wanted);
+                    prop_assert!(smaller(room.gone.len()).all(|subset| !rid(subset) && !stay(subset)));
+                }
+            }
+            Beside::Change(None) => prop_assert!(!works(&[], &wanted)),
+            other => prop_assert!(false, "{other:?}"),
+        }
+    }
+}
+
 // ---- scenarios
 
 /// Queries per second of each VM of a file on one A100-40 that also has a type of which four share a
@@ -625,6 +712,51 @@ fn a_no_says_why_and_what_would_do() {
 }
 
 #[test]
+fn vms_are_fitted_beside_those_that_are_there() {
+    let ask = |arguments: &[&str], code: i32| {
+        let arguments: Vec<&str> = ["vgpu", "fit"].iter().chain(arguments).copied().collect();
+        crate::cli::check(&arguments, code).0
+    };
+    let text = ask(&["a10", "A10-4C", "--beside=3xA10-4C"], 0);
+    for part in ["A10-4C beside 3 x A10-4C on a10: yes", "VMs 1 to 3 are there"] {
+        assert!(text.contains(part), "{part}\n{text}");
+    }
+    for (arguments, parts) in [
+        // 12 GB start at 0 or 12 (the guide's ids for 24 GB cards): one of the two must make room.
+        (
+            &["a10", "A10-12C", "--beside=A10-4C@0", "--beside=A10-4C@12"][..],
+            ["no placement ids are left", "power off A10-4C at 0; then A10-12C at 0, and again"],
+        ),
+        (
+            &["a10", "A10-6C", "--beside=3xA10-4C"],
+            ["the card is in equal-size mode", "set the card to mixed-size mode; then A10-6C"],
+        ),
+        (
+            &["a10", "A10-12C", "--beside=A10-6C@0", "--beside=A10-6C@6", "--beside=A10-6C@12"],
+            ["no placement ids are left", "without A10-6C at 12 (power it off, or move it"],
+        ),
+        (
+            &["a100-pcie-40gb", "A100-20C", "--beside=A100-1-5C"],
+            ["never share a card", "without A100-1-5C"],
+        ),
+        (
+            &["a100-pcie-40gb", "A100-3-20C", "--beside=A100-1-5C@0", "--beside=A100-1-5C@5"],
+            ["no layout of GPU instances", "power off A100-1-5C at 0; then A100-3-20C at 0"],
+        ),
+        (&["a10", "2xA10-24C", "--beside=A10-6C"], ["not even a card without", "nothing of what"]),
+    ] {
+        let text = ask(arguments, 4);
+        for part in parts {
+            assert!(text.contains(part), "{part}\n{text}");
+        }
+    }
+    let text = ask(&["a10", "A10-12C", "--beside=A10-4C@0", "--beside=A10-4C@12", "--json"], 4);
+    let document: serde_json::Value = serde_json::from_str(&text).unwrap();
+    assert_eq!(document["change"]["moved"][0]["at"], 0);
+    assert_eq!(document["change"]["gone"].as_array().unwrap().len(), 0);
+}
+
+#[test]
 fn vms_are_fitted_by_what_they_need() {
     let need = ["--cards=2", "--vms=9", "--frame-buffer=8 GB", "--json"];
     let arguments: Vec<&str> = ["vgpu", "fit", "a100-pcie-40gb"].into_iter().chain(need).collect();
@@ -652,6 +784,9 @@ fn wrong_questions_are_refused_with_what_is_allowed() {
         (&["fit", "a100-pcie-40gb", "--cards=0", "A100-10C"], "1..=64"),
         (&["fit", "a100-pcie-40gb", "--vms=2", "--frame-buffer=8"], "has no unit"),
         (&["fit", "a100-pcie-40gb", "--vms=2"], "--frame-buffer"),
+        (&["fit", "a10x2", "A10-4C", "--beside=A10-4C"], "ask card by card"),
+        (&["fit", "a10", "A10-4C", "--beside=A10-4D"], "did you mean \"A10-4"),
+        (&["fit", "a10", "A10-4C", "--beside=A10-4C@x"], "names no place"),
         (&["fit", "a100-pcie-40gb"], "TYPE"),
         (&["fit", "b200-180gb", "B200-1C"], "no vGPU types of b200-180gb are published"),
         (&["list", "b200-180gb"], "no vGPU types of b200-180gb are published"),

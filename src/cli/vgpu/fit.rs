@@ -3,7 +3,7 @@
 //! The answer is found in `gpu::fit`; here it is put into words, a drawing and command lines.
 
 use super::draw::Card;
-use super::request::{CARDS_MAX, Group, gpu_and_cards, groups};
+use super::request::{CARDS_MAX, Group, gpu_and_cards, groups, there};
 use super::{Failure, good_catalogue, gpu_with_types, setup};
 use crate::cli::output;
 use crate::config::{DisputedMix, quoted};
@@ -24,6 +24,7 @@ Examples:
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C
   slicewise vgpu fit a100-pcie-40gbx2 A100-20C 2xA100-10C 6xA100-4C --policy spread
   slicewise vgpu fit a100-pcie-40gb --cards 2 --vms 9 --frame-buffer \"8 GB\"
+  slicewise vgpu fit a10 A10-12C --beside A10-4C@0 --beside A10-4C@12
 
 Exit codes:
   0  they fit
@@ -54,6 +55,11 @@ pub(crate) struct FitArgs {
     /// The frame buffer each of the VMs needs at least, such as "8 GB"
     #[arg(long, value_name = "SIZE", requires = "vms")]
     frame_buffer: Option<Bytes>,
+
+    /// Beside these vGPUs, which the card has: COUNTxTYPE, or TYPE@ID with its placement id (of
+    /// mixed-size mode) or the first memory slice of its GPU instance; may be repeated
+    #[arg(long, value_name = "TYPE", conflicts_with_all = ["vms", "cards", "policy"])]
+    beside: Vec<String>,
 
     /// Which card a VM goes to: the first with room, or the one with the fewest VMs
     #[arg(long, value_name = "POLICY", default_value = "consolidate")]
@@ -113,6 +119,16 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
         Policy::Spread => Assignment::Spread,
     };
     let (cards, mode) = (cards as usize, arguments.mode);
+    if !arguments.beside.is_empty() {
+        if cards > 1 {
+            let title = "--beside says what one card has, and there are several";
+            return Err(Failure::Usage(format!("{title}\n  = help: ask card by card")));
+        }
+        let there = there(gpu, &arguments.beside)?;
+        let wanted = groups(gpu, &arguments.types)?;
+        let question = super::beside::Question::new(gpu, there, &wanted, mode == Some(Mode::Mixed));
+        return question.answer(arguments.json);
+    }
     let disputed = catalogue.disputed_mixes(&gpu.id);
     let question = |groups| Question { gpu, disputed, cards, groups, assignment, mode };
     let Some((vms, frame_buffer)) = arguments.vms.zip(arguments.frame_buffer) else {

@@ -2,6 +2,7 @@
 //!
 //! One file per command; what fits is found in `gpu::fit`, what a word says in `gpu::registry`.
 
+mod beside;
 mod draw;
 mod fit;
 mod list;

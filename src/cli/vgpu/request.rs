@@ -4,6 +4,7 @@
 
 use super::Failure;
 use crate::config::{nearest, quoted, type_help};
+use crate::gpu::fit::VgpuPlace;
 use crate::spec::GpuSpec;
 use crate::spec::names::{At, Request, RequestFault, find_type, requests};
 
@@ -65,6 +66,39 @@ pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<Group>, Fail
         wrong.push(format!("{vms} VMs are too many\n  = allowed: 1 to {VMS_MAX} ({cards})"));
     }
     if wrong.is_empty() { Ok(groups) } else { Err(Failure::Usage(wrong.join("\n\nerror: "))) }
+}
+
+/// vGPUs that a card has, `COUNTxTYPE` or `TYPE@ID`; all that is wrong with the words at once.
+pub(super) fn there(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuPlace>, Failure> {
+    let named = requests(words, &|name| find_type(gpu, name).is_some()).unwrap_or_default();
+    let plain: Vec<String> =
+        named.iter().filter(|one| !has_place(one)).map(|one| one.text.clone()).collect();
+    // What has no place is read as what is wanted is, with the same messages.
+    let groups =
+        if plain.is_empty() && !named.is_empty() { Vec::new() } else { groups(gpu, &plain)? };
+    let alike = |group: Group| {
+        std::iter::repeat_n(VgpuPlace { kind: group.kind, start: None }, group.count as usize)
+    };
+    let mut there: Vec<VgpuPlace> = groups.into_iter().flat_map(alike).collect();
+    let mut wrong = Vec::new();
+    for one in named.iter().filter(|one| has_place(one)) {
+        let At::Named(at) = &one.at else { continue };
+        match (find_type(gpu, &one.name), at.parse::<u32>()) {
+            (None, _) => wrong.push(unknown_type(gpu, &one.name)),
+            (Some(kind), Ok(at)) if one.count.unwrap_or(1) == 1 => {
+                there.push(VgpuPlace { kind, start: Some(at) });
+            }
+            _ => wrong.push(format!(
+                "{} names no place\n  = allowed: TYPE@ID, the placement id of one vGPU, or the first memory slice of its GPU instance",
+                quoted(&one.text)
+            )),
+        }
+    }
+    if wrong.is_empty() { Ok(there) } else { Err(Failure::Usage(wrong.join("\n\nerror: "))) }
+}
+
+fn has_place(request: &Request) -> bool {
+    matches!(request.at, At::Named(_))
 }
 
 /// A type with a place, or with what could be one.

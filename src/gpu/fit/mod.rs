@@ -6,10 +6,12 @@
 //! elsewhere.
 
 mod backed;
+mod beside;
 mod cover;
 mod nearest;
 mod sliced;
 
+pub use beside::{Beside, Room, beside};
 pub use nearest::Wish;
 
 use super::placement::Assignment;
