@@ -1,4 +1,5 @@
-//! Ctrl-C and SIGTERM: the process ends at once, tidied up, and says what is kept.
+//! Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): the process ends at once, tidied up, and says
+//! what is kept.
 //!
 //! A process that is the first of a container has no default handlers, so that it would not end at
 //! all; any other ends by the signal itself, as shells expect.
@@ -73,10 +74,13 @@ impl Drop for Watch {
 /// Handles the signals from here on.
 #[cfg(unix)]
 pub(super) fn handle() {
-    use signal_hook::consts::{SIGINT, SIGTERM};
+    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::iterator::Signals;
     // Where no handler can be had, signals do what they do by default.
     let Ok(mut signals) = Signals::new([SIGINT, SIGTERM]) else { return };
+    if heeds(SIGHUP) {
+        let _ = signals.add_signal(SIGHUP);
+    }
     let wait = move || {
         if let Some(signal) = signals.forever().next() {
             let words = last_words().take();
@@ -90,6 +94,16 @@ pub(super) fn handle() {
         }
     };
     let _ = std::thread::Builder::new().name("signals".to_string()).spawn(wait);
+}
+
+/// Whether a signal has not been ignored by whoever started us, as `nohup` ignores SIGHUP; false where the
+/// kernel does not say.
+#[cfg(unix)]
+fn heeds(signal: i32) -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let ignored = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    let ignored = ignored.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok());
+    ignored.is_some_and(|mask| mask & (1 << (signal - 1)) == 0)
 }
 
 /// Handles the signals from here on.

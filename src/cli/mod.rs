@@ -408,7 +408,7 @@ Examples:
 Exit codes:
   0  every point was simulated, but for those that the file declares not applicable
   3  some points could not be: their rows say why; the others are there
-  130, 143  interrupted; what is finished is kept";
+  129, 130, 143  interrupted; what is finished is kept";
 
 /// What the command line says; else the exit code, help or the mistake having been told. A mistake
 /// repeats what was typed, which may be anything.

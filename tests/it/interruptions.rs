@@ -190,7 +190,11 @@ fn a_sweep_killed_at_random_loses_nothing_and_leaves_nothing_behind() {
 #[test]
 fn an_interrupted_sweep_says_what_is_kept_and_where() {
     use std::os::unix::process::ExitStatusExt;
-    for (name, number) in [("INT", 2), ("TERM", 15)] {
+    for (name, number) in [("INT", 2), ("TERM", 15), ("HUP", 1)] {
+        if name == "HUP" && ignores_hangup() {
+            println!("skipped: whoever started the tests ignores SIGHUP, and so do its children");
+            continue;
+        }
         let place = Place::new(&long());
         let mut child = place.start(&["sweep", "s.toml", "--threads", "2"]);
         let out = place.path("output/s");
@@ -204,6 +208,33 @@ fn an_interrupted_sweep_says_what_is_kept_and_where() {
         assert!(told.contains("interrupted: ") && told.contains(expected), "{told}");
         assert!(count > 0 && bytes(&out).len() == 1, "only what is kept is there");
     }
+}
+
+/// Whether this process was started with SIGHUP ignored, as by `nohup`; so where the kernel does not say.
+#[cfg(unix)]
+fn ignores_hangup() -> bool {
+    let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.is_none_or(|mask| u64::from_str_radix(mask.trim(), 16).unwrap() & 1 == 1)
+}
+
+/// `nohup` means it: the end of the terminal ends nothing.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_under_nohup_outlives_its_terminal() {
+    let place = Place::new(&long());
+    let mut command = Command::new("nohup");
+    command.args([env!("CARGO_BIN_EXE_slicewise"), "sweep", "s.toml", "--threads", "2"]);
+    let told = fs::File::create(place.path("stderr")).unwrap();
+    command.current_dir(place.0.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(told);
+    let mut child = command.spawn().unwrap();
+    let out = place.path("output/s");
+    assert!(wait_until(&mut child, || kept(&out) > 0), "{}", place.stderr());
+    signal("HUP", child.id());
+    let before = kept(&out);
+    assert!(wait_until(&mut child, || kept(&out) > before), "{}", place.stderr());
+    signal("TERM", child.id());
+    child.wait().unwrap();
 }
 
 #[cfg(unix)]
