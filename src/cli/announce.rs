@@ -5,6 +5,7 @@
 
 use super::output;
 use crate::study::{self, Planned};
+use crate::units::counted;
 use std::time::Instant;
 
 /// From so many seconds on it is worth a line.
@@ -45,8 +46,9 @@ pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
         return false;
     }
     output::message(&format!(
-        "simulates about {} queries in {runs:.0} runs, the longest {} of simulated time; expect {}",
+        "simulates about {} queries in {}, the longest {} of simulated time; expect {}",
         rounded(queries * all),
+        counted(runs.round(), "run"),
         span(longest_s),
         span(wall_s)
     ));

@@ -5,10 +5,11 @@
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{CapacityArgs, Failure, announce, output, progress};
-use crate::config::{SweepFile, Task};
+use crate::config::{self, LoadOptions, SweepFile, Task};
 use crate::report::{self, Maker, table};
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
+use crate::units::counted;
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -18,7 +19,8 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     if let Some(group) = &arguments.vms {
         return super::vms::run(arguments, group, configs);
     }
-    let plan = match settings.load(configs)? {
+    let options = LoadOptions { rates_are_parts: true, ..settings.options(configs)? };
+    let plan = match config::load_task(&settings.path, &options)? {
         Task::Run(scenario) => {
             if !settings.manner.quiet {
                 scenario.warnings.iter().for_each(|warning| output::message(warning));
@@ -40,13 +42,13 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
             output::message(&line)
         }
     };
-    say(format!("{}: capacity of {} systems, seed {}", plan.name, plan.systems.len(), plan.seed));
+    let systems = counted(plan.systems.len(), "system");
+    say(format!("{}: capacity of {systems}, seed {}", plan.name, plan.seed));
 
     if !settings.manner.quiet {
-        let systems = plan.systems.iter().map(|system| &system.experiment);
-        let planned = study::planned_searches(systems, plan.replications);
+        let planned = study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
         if announce::amount(&planned, settings.manner.threads) {
-            say("this is at the rates of the file: a search goes to the border, where runs of the same length have more queries".to_string());
+            say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer".to_string());
         }
     }
     let show = |done, all, doing: &str| progress.set(done, all, doing);

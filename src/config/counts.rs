@@ -151,7 +151,8 @@ impl CountFile {
         let mut base = tree.clone();
         OF_ONE_RUN.iter().for_each(|key| drop(base.remove(*key)));
         let (catalogue, seed) = (&self.catalogue, self.seed_given);
-        let points = Arc::new(Points { file, stem, catalogue, base, table, seed });
+        let points = Points { file, stem, catalogue, base, table, seed, rates_are_parts: false };
+        let points = Arc::new(points);
         let ways = (0..points.table.points()).map(|point| Way {
             name: points.way(point).unwrap_or_else(|| stem.to_string()),
             points: points.clone(),

@@ -6,6 +6,7 @@ use super::answers::Answers;
 use crate::formats::Fault;
 use crate::shown::{shown, shown_lines};
 use crate::study::Obstacle;
+use crate::units::counted;
 use annotate_snippets::{AnnotationKind, Group, Level, Origin, Renderer, Snippet};
 use std::cell::{Cell, RefCell};
 use std::fmt;
@@ -287,12 +288,19 @@ pub(super) struct Problems {
     beyond: Cell<usize>,
     /// What is doubtful and no reason to stop.
     warnings: RefCell<Vec<Diagnostic>>,
+    /// Whether rates are read that only say what part of the load each VM has.
+    pub(super) rates_are_parts: bool,
 }
 
 /// So many are kept to be put in order; a file of nothing but errors is not worth more.
 const KEPT_MAX: usize = 1000;
 
 impl Problems {
+    /// None yet, of a reading that takes rates for parts or for themselves.
+    pub(super) fn of_rates(rates_are_parts: bool) -> Self {
+        Self { rates_are_parts, ..Self::default() }
+    }
+
     /// Adds a diagnostic unless the very same is there already, as the points of a series may
     /// break one rule at one place.
     pub(super) fn push(&self, diagnostic: Diagnostic) {
@@ -346,7 +354,8 @@ impl Problems {
         });
         if all.len() > SHOWN_MAX {
             let hidden = all.len() - SHOWN_MAX + self.beyond.get();
-            let title = format!("{hidden} more errors are not shown");
+            let are = if hidden == 1 { "is" } else { "are" };
+            let title = format!("{} {are} not shown", counted(hidden, "more error"));
             all.truncate(SHOWN_MAX);
             all.push(Diagnostic::new(Place::Nowhere, title));
         }

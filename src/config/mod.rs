@@ -92,12 +92,15 @@ pub struct LoadOptions {
     pub seed: Option<u64>,
     /// Keys to set in every file before it is read, as `vm.server.batch_max=8`; a later one wins.
     pub set: Vec<String>,
+    /// Whether the rates of Server loads only say what part of the load each VM has, as in a search for
+    /// the capacity: then no rate is too high or too low.
+    pub rates_are_parts: bool,
 }
 
 impl LoadOptions {
     /// Only a catalogue.
     pub fn new(catalogue: Catalogue) -> Self {
-        Self { catalogue, seed: None, set: Vec::new() }
+        Self { catalogue, seed: None, set: Vec::new(), rates_are_parts: false }
     }
 }
 
@@ -135,7 +138,7 @@ pub enum Task {
 
 /// Reads what a path asks for: a file with `[sweep]` is a sweep, everything else a scenario.
 pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
-    let problems = Problems::default();
+    let problems = Problems::of_rates(options.rates_are_parts);
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
     task_of(path, &files, options, problems)
 }

@@ -12,9 +12,10 @@ use super::guest::{self, Guest, Surroundings, server_spots};
 use super::machine::Machine;
 use super::published::Sides;
 use super::reader::Reader;
+use super::rules::{self, Rates};
 use super::settings::{differences, read_load, read_server};
+use super::source;
 use super::value::Value;
-use super::{rules, source};
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
@@ -84,7 +85,12 @@ pub(super) fn read_tree(
     let mut read = None;
     let pairs = match (machine, guests) {
         (Some(machine), Some(guests)) => {
-            let context = Context { machine: &machine, catalogue, problems };
+            // Beside published figures and their twin the rates are run as they stand, too.
+            let rates = match problems.rates_are_parts && baseline.is_none() && !published.any() {
+                true => Rates::Parts,
+                false => Rates::Asked,
+            };
+            let context = Context { machine: &machine, catalogue, rates, problems };
             let kept = problems.answers.are_kept().then(|| guests.clone());
             let pairs = context.pair(stem, guests, baseline, &mut published, capacity);
             read = kept.map(|guests| (machine, guests));
@@ -185,6 +191,7 @@ fn refuse_sweep(top: &mut Reader<'_>) {
 struct Context<'c> {
     machine: &'c Machine,
     catalogue: &'c Catalogue,
+    rates: Rates,
     problems: &'c Problems,
 }
 
@@ -198,7 +205,7 @@ impl Context<'_> {
         published: &mut Sides,
         capacity: Option<f64>,
     ) -> Vec<Pair> {
-        rules::check(self.machine, &guests, self.problems);
+        rules::check(self.machine, &guests, self.rates, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let virtual_run = PlannedRun {
             experiment: experiment(stem, self.machine, &guests),
@@ -323,7 +330,7 @@ impl Context<'_> {
             override_settings(&mut overrides, &mut twin);
             overrides.finish();
         }
-        rules::check(&machine, std::slice::from_ref(&twin), self.problems);
+        rules::check(&machine, std::slice::from_ref(&twin), self.rates, self.problems);
         let differs =
             differences((&twin.vm.server, &twin.vm.load), (&guest.vm.server, &guest.vm.load));
         let run = PlannedRun { experiment: experiment(stem, &machine, &[twin]), published: None };

@@ -25,6 +25,8 @@ pub(super) struct Points<'a> {
     pub(super) table: SweepTable<'a>,
     /// The seed, when it is not the file's to say.
     pub(super) seed: Option<u64>,
+    /// Whether rates only say what part of the load each VM has.
+    pub(super) rates_are_parts: bool,
 }
 
 /// Which line and which values a point has.
@@ -47,7 +49,7 @@ impl Points<'_> {
         point: usize,
         number: Option<(&KeyPath, u32)>,
     ) -> Result<Experiment, Vec<Diagnostic>> {
-        let problems = Problems::default();
+        let problems = Problems::of_rates(self.rates_are_parts);
         let plan = self.plan(point, number, &problems);
         if let Some(all) = problems.into_error() {
             return Err(all);
@@ -60,7 +62,7 @@ impl Points<'_> {
 
     /// Every value of a point, and who says it.
     pub(super) fn explain(&self, point: usize) -> Option<Explanation> {
-        let problems = Problems::default();
+        let problems = Problems::of_rates(self.rates_are_parts);
         problems.answers.listen();
         self.plan(point, None, &problems).explained
     }

@@ -19,6 +19,11 @@ pub(super) struct Sides {
 }
 
 impl Sides {
+    /// Whether any is stated.
+    pub(super) fn any(&self) -> bool {
+        self.virtual_run.is_some() || self.baseline.is_some()
+    }
+
     /// Reads the table, if the file has it.
     pub(super) fn read(top: &mut Reader<'_>) -> Sides {
         let Some(mut table) = top.table("published") else { return Sides::default() };

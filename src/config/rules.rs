@@ -10,11 +10,11 @@ use super::processes;
 use super::settings::QUERIES_MAX;
 use crate::spec::{Arrivals, Footprint, Rules, TestScenario};
 use crate::study::{self, Obstacle};
-use crate::units::{Bytes, SimDuration};
+use crate::units::{Bytes, SimDuration, counted};
 use std::collections::BTreeMap;
 
 /// Holds the guests of one run against each other and against the machine.
-pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
     let guests = &cards::expand(machine, guests);
     names_are_unique(guests, problems);
     vcpus_exist(machine, guests, problems);
@@ -29,12 +29,21 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         batches_were_measured(machine, guest, problems);
         rejections_have_a_load(guest, problems);
         batches_fit(machine, guest, problems);
-        queries_are_countable(guest, problems);
+        queries_are_countable(guest, rates, problems);
         counts_are_reachable(guest, problems);
-        time_is_bounded(machine, guest, problems);
-        bursts_are_countable(guest, problems);
+        time_is_bounded(machine, guest, rates, problems);
+        bursts_are_countable(guest, rates, problems);
     }
-    all_samples_are_countable(guests, problems);
+    all_samples_are_countable(guests, rates, problems);
+}
+
+/// What the rates of Server loads mean.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Rates {
+    /// They are asked for.
+    Asked,
+    /// They only say what part of the load each VM has: a search finds its own, and knows their limits.
+    Parts,
 }
 
 fn names_are_unique(guests: &[Guest], problems: &Problems) {
@@ -118,8 +127,12 @@ fn service_time_is_known(machine: &Machine, guest: &Guest, problems: &Problems) 
 fn streams_are_fed(guest: &Guest, problems: &Problems) {
     let (streams, slots) = (guest.vm.server.streams, guest.vm.server.slots);
     if slots < streams {
-        let title =
-            format!("{slots} slots leave {} of {streams} streams without work", streams - slots);
+        let title = format!(
+            "{} {} {} of {streams} streams without work",
+            counted(slots, "slot"),
+            if slots == 1 { "leaves" } else { "leave" },
+            streams - slots
+        );
         let diagnostic = Diagnostic::at(&guest.spots.streams, title);
         problems.push(diagnostic.allowed("at least as many slots as streams"));
     }
@@ -237,8 +250,9 @@ fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
         }
     };
     let sum = format!(
-        "weights {}, {streams} running batches x {} per sample, {} in flight x {} per sample copied ({})",
+        "weights {}, {} x {} per sample, {} in flight x {} per sample copied ({})",
         workload.weights.value,
+        counted(streams, "running batch"),
         workload.workspace_per_sample.value,
         streams + u64::from(staged),
         copied,
@@ -247,10 +261,11 @@ fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
     problems.push(diagnostic.note("memory", sum));
 }
 
-fn queries_are_countable(guest: &Guest, problems: &Problems) {
+fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
     let settings = &guest.vm.load.settings;
     let seconds = settings.min_duration.as_secs_f64();
     let (factor, what) = match guest.vm.load.scenario {
+        TestScenario::Server if rates == Rates::Parts => return,
         TestScenario::Server => (1.0, "queries"),
         TestScenario::Offline => (1.1, "samples"),
         TestScenario::SingleStream
@@ -331,7 +346,7 @@ const YEAR: f64 = 365.25 * 86_400.0;
 
 /// How many samples a guest's load makes, and how long their arrivals alone take, in seconds; of
 /// loads that wait for answers those that are made in any case.
-fn demand(guest: &Guest) -> (f64, f64) {
+fn demand(guest: &Guest, rates: Rates) -> (f64, f64) {
     let (load, settings) = (&guest.vm.load, &guest.vm.load.settings);
     let (seconds, least) = (settings.min_duration.as_secs_f64(), settings.min_query_count as f64);
     let rate = settings.target_qps;
@@ -340,6 +355,7 @@ fn demand(guest: &Guest) -> (f64, f64) {
             let last = trace.arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
             (trace.arrivals.len() as f64, last * trace.rate() / rate)
         }
+        (TestScenario::Server, _) if rates == Rates::Parts => (least, seconds),
         (TestScenario::Server, _) => {
             let queries = least.max(rate * seconds);
             (queries, queries / rate)
@@ -361,16 +377,17 @@ fn years(seconds: f64) -> String {
 }
 
 /// Arrivals, thinking and the work itself end before the clock does.
-fn time_is_bounded(machine: &Machine, guest: &Guest, problems: &Problems) {
+fn time_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Problems) {
     let settings = &guest.vm.load.settings;
-    let (samples, arrivals) = demand(guest);
+    let (samples, arrivals) = demand(guest, rates);
     let allowed = "at most 366 days of simulated time".to_string();
     if arrivals > SIMULATED_MAX {
         let (queries, rate) = (settings.min_query_count, settings.target_qps);
         let (title, allowed) = match guest.vm.load.scenario {
             TestScenario::ClosedLoop { clients, think_time } => (
                 format!(
-                    "{queries} queries of {clients} clients who think for {think_time} take {}",
+                    "{queries} queries of {}, {think_time} of thought between them, take {}",
+                    counted(clients, "client"),
                     years(arrivals)
                 ),
                 allowed,
@@ -421,7 +438,7 @@ fn time_alone(machine: &Machine, guest: &Guest) -> Option<f64> {
 }
 
 /// Phases of bursts are drawn one by one, whether queries come in them or not.
-fn bursts_are_countable(guest: &Guest, problems: &Problems) {
+fn bursts_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
     let Arrivals::Bursty(bursts) = &guest.vm.load.arrivals else { return };
     if guest.vm.load.scenario != TestScenario::Server {
         return;
@@ -429,7 +446,7 @@ fn bursts_are_countable(guest: &Guest, problems: &Problems) {
     let settings = &guest.vm.load.settings;
     let (share, length) = (bursts.share.get(), bursts.length.as_secs_f64());
     let cycle = length / share;
-    let lasts = settings.min_duration.as_secs_f64().max(demand(guest).1);
+    let lasts = settings.min_duration.as_secs_f64().max(demand(guest, rates).1);
     let (title, allowed) = if cycle > SIMULATED_MAX {
         let title = format!(
             "bursts of {} in {} of the time come every {}",
@@ -454,14 +471,14 @@ fn bursts_are_countable(guest: &Guest, problems: &Problems) {
 }
 
 /// The product counts: many VMs with many queries each are too much though neither is.
-fn all_samples_are_countable(guests: &[Guest], problems: &Problems) {
-    let all: f64 = guests.iter().map(|guest| demand(guest).0).sum();
-    let Some(most) = guests.iter().max_by(|one, two| demand(one).0.total_cmp(&demand(two).0))
-    else {
+fn all_samples_are_countable(guests: &[Guest], rates: Rates, problems: &Problems) {
+    let demand = |guest: &Guest| demand(guest, rates).0;
+    let all: f64 = guests.iter().map(demand).sum();
+    let Some(most) = guests.iter().max_by(|one, two| demand(one).total_cmp(&demand(two))) else {
         return;
     };
     // One that makes too many by itself is told already.
-    let by_itself = demand(most).0 > QUERIES_MAX as f64;
+    let by_itself = demand(most) > QUERIES_MAX as f64;
     if all > SAMPLES_OF_ALL_MAX && !by_itself {
         let title = format!("the {} VMs together make {all:.0} samples", guests.len());
         let diagnostic = Diagnostic::at(&most.spots.rate, title);

@@ -22,6 +22,7 @@ pub struct SweepFile {
     catalogue: Catalogue,
     /// The seed, when it is not the file's to say.
     seed: Option<u64>,
+    rates_are_parts: bool,
 }
 
 /// The points of a sweep, each made when it is wanted: thousands of experiments are much memory.
@@ -41,7 +42,8 @@ impl SweepFile {
             _ => return Ok(None),
         }
         let (file, catalogue, seed) = (file.clone(), options.catalogue.clone(), options.seed);
-        let mut found = Self { sweep: nothing(name.to_string()), file, catalogue, seed };
+        let (sweep, rates_are_parts) = (nothing(name.to_string()), options.rates_are_parts);
+        let mut found = Self { sweep, file, catalogue, seed, rates_are_parts };
         found.sweep = found.check()?;
         Ok(Some(found))
     }
@@ -83,7 +85,8 @@ impl SweepFile {
         let mut base = tree.clone();
         base.remove("sweep");
         let (file, stem, catalogue) = (&self.file, self.sweep.name.as_str(), &self.catalogue);
-        Some(Points { file, stem, catalogue, base, table, seed: self.seed })
+        let (seed, rates_are_parts) = (self.seed, self.rates_are_parts);
+        Some(Points { file, stem, catalogue, base, table, seed, rates_are_parts })
     }
 
     /// The plan of the sweep, every point tried; or all that is wrong with the file.

@@ -4,10 +4,16 @@
 //! A short piece of a run shows how many queries it makes and how long it will last; whoever has a clock times
 //! it. Nothing of the results comes from here.
 
+use super::border::CapacitySearch;
+use super::capacity::{System, asked_per_s, at_rate};
+use super::probe::Prober;
 use super::{Piece, fits, pieces_of};
-use crate::platform::simulate;
-use crate::spec::{Arrivals, Experiment, Rules, Scenario, TestScenario};
-use crate::units::SimDuration;
+use crate::gpu::demand;
+use crate::platform::{Meter, simulate};
+use crate::spec::{
+    Arrivals, CardSpec, Experiment, GpuShare, InstanceSpec, Rules, Scenario, TestScenario, VmSpec,
+};
+use crate::units::{Share, SimDuration};
 
 /// A run, and how often one like it is simulated.
 #[derive(Clone, Debug)]
@@ -32,6 +38,14 @@ pub struct Foreseen {
 /// What a search for a capacity simulates, in runs of full length: one that is VALID, one above it
 /// that is given up, and short ones before them that make about one together.
 const LOOKS: f64 = 3.0;
+
+/// So many short runs come before those of full length, where it is not known where the border is; and they
+/// leave this part of it open, which those of full length halve.
+const SHORT_RUNS: f64 = 50.0;
+const LEFT_OPEN: f64 = 0.044;
+
+/// Latencies on the way to the border, in runs at it: the sum of the parts of it that are looked at.
+const CURVE: f64 = 4.25;
 
 /// What `run` will simulate.
 pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
@@ -71,17 +85,57 @@ pub fn planned_points(
     all
 }
 
-/// What the searches of these systems will simulate, if capacity is not far from the rate that is
-/// asked.
+/// What the searches of these systems will simulate, each at about what its cards can do: what the file
+/// asks for says nothing of it.
 pub fn planned_searches<'e>(
-    experiments: impl Iterator<Item = &'e Experiment>,
+    systems: impl Iterator<Item = &'e System>,
+    search: CapacitySearch,
     replications: u32,
 ) -> Vec<Planned> {
     let mut all = Vec::new();
-    for experiment in experiments {
-        add(&mut all, experiment.clone(), LOOKS * f64::from(replications));
+    let full = LOOKS - 1.0 + (LEFT_OPEN / search.precision).log2().max(0.0);
+    for System { experiment, with_curve, .. } in systems {
+        let rate = cards_do(experiment);
+        let experiment = match rate > 0.0 {
+            true => at_rate(experiment, rate),
+            false => experiment.clone(),
+        };
+        // Where a bound is long, the short runs are as long as the full ones.
+        let nobody = Meter::new(0, &|| false);
+        let part = Prober::new(&experiment, nobody, &|_| {}).part(asked_per_s(&experiment), 0);
+        let first = full + (SHORT_RUNS * part).max(1.0);
+        let near = f64::from(replications - 1) + fits::variants(&experiment).len() as f64;
+        let curve = if *with_curve { CURVE } else { 0.0 };
+        add(&mut all, experiment, first + full * near + curve);
     }
     all
+}
+
+/// About what the cards can do for the Server VMs, per second: full batches one after the other.
+fn cards_do(experiment: &Experiment) -> f64 {
+    let servers = || experiment.vms.iter().filter(|vm| vm.load.scenario == TestScenario::Server);
+    let of_card = |(index, card): (usize, &CardSpec)| {
+        let of_instance = |(place, instance): (usize, &InstanceSpec)| {
+            let is_here = |share: &GpuShare| {
+                usize::from(share.card.0) == index && usize::from(share.instance) == place
+            };
+            let rates: Vec<f64> = servers()
+                .filter(|vm| vm.gpus.iter().any(is_here))
+                .filter_map(|vm| batches_do(vm, experiment, &card.gpu.id, instance.share))
+                .collect();
+            rates.iter().sum::<f64>() / rates.len().max(1) as f64
+        };
+        card.instances.iter().enumerate().map(of_instance).sum::<f64>()
+    };
+    experiment.cards.iter().enumerate().map(of_card).sum()
+}
+
+/// Samples per second of a VM's full batches, one after the other, alone on a share of a GPU.
+fn batches_do(vm: &VmSpec, experiment: &Experiment, gpu: &str, share: Share) -> Option<f64> {
+    let service = vm.workload.service.get(gpu)?;
+    let samples = vm.server.batch_max;
+    let batch = demand(service, &experiment.hypervisor, samples, f64::from(samples), 1.0);
+    Some(f64::from(samples) * 1e9 / batch.time(1, share))
 }
 
 /// Runs alike are one, simulated more often.

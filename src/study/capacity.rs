@@ -12,7 +12,7 @@ use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, latency_ms, put_in_order};
 use super::{Progress, bug, counterfactuals, fits, said, sensitivity};
 use crate::platform::{Meter, Outcome, simulate_metered};
-use crate::spec::{Experiment, TestScenario, VmSpec};
+use crate::spec::{BaselineKind, Experiment, GpuId, TestScenario, VmSpec};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -179,9 +179,17 @@ pub struct LoadPoint {
 /// counterfactuals on bare metal.
 pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
     let other = sensitivity::other_idle(experiment);
-    let bare = counterfactuals(experiment);
+    let mut bare = counterfactuals(experiment);
+    let of_two_kinds = bare.len() > 1;
+    // What is on bare metal already, with cards of its own, stands beside nothing.
+    bare.retain(|(_, other)| !is_same_run(experiment, other));
     let first_bare = systems.len() + 1 + usize::from(other.is_some());
-    let (bare_metal, whole_cards) = (Some(first_bare), (bare.len() > 1).then_some(first_bare + 1));
+    let place = |wanted| {
+        let place = bare.iter().position(|(kind, _)| *kind == wanted);
+        place.map(|place| first_bare + place)
+    };
+    let bare_metal = place(BaselineKind::SameCards);
+    let whole_cards = place(BaselineKind::WholeCards);
     let with_curve = true;
     let mut add = |name, experiment, bare_metal, whole_cards| {
         systems.push(System { name, experiment, bare_metal, whole_cards, with_curve });
@@ -191,10 +199,29 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
         add(format!("{name}, {}", other.option), other.experiment, bare_metal, whole_cards);
     }
     for (kind, experiment) in bare {
-        let kind =
-            if whole_cards.is_some() { format!(", {}", kind.in_words()) } else { String::new() };
+        let kind = if of_two_kinds { format!(", {}", kind.in_words()) } else { String::new() };
         add(format!("{name}, bare metal{kind}"), experiment, None, None);
     }
+}
+
+/// Whether a run and its counterfactual are one: both on bare metal, and alike in all that is simulated.
+fn is_same_run(experiment: &Experiment, other: &Experiment) -> bool {
+    // Cards in the order of their use: idle ones change nothing, nor does a number.
+    let parts = |of: &Experiment| {
+        let mut vms = of.vms.clone();
+        let mut used = Vec::new();
+        for share in vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
+            let known = used.iter().position(|card| *card == share.card);
+            let place = known.unwrap_or(used.len());
+            if known.is_none() {
+                used.push(share.card);
+            }
+            share.card = GpuId(place as u16);
+        }
+        let cards: Vec<_> = used.iter().map(|card| &of.cards[usize::from(card.0)]).collect();
+        format!("{:?}", (cards, vms, &of.pools))
+    };
+    experiment.hypervisor.id == other.hypervisor.id && parts(experiment) == parts(other)
 }
 
 /// Searches the capacity of every system, in parallel, and its latencies on the way there.

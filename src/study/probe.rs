@@ -266,7 +266,8 @@ impl<'a> Prober<'a> {
         self.noise(rate, stage) / allowed.fold(1.0, f64::min).max(1e-9).sqrt()
     }
 
-    /// Whether the system is overloaded: it falls behind all the time.
+    /// Whether the system is overloaded: it falls behind all the time, or rejects what it would fall
+    /// behind with.
     pub(super) fn is_overloaded(&mut self, rate: f64) -> Option<bool> {
         /// Behind by more than this part of the run.
         const BEHIND: f64 = 0.15;
@@ -301,6 +302,12 @@ impl<'a> Prober<'a> {
         self.runs_short += 1;
         let outcomes = serve(&experiment, &mut self.meter)?;
         let servers = experiment.vms.iter().zip(&outcomes);
+        // A queue that is cut short never grows: what cannot be done is turned away.
+        let rejected = servers.clone().filter_map(|(_, found)| {
+            let recorder = &found.as_ref()?.recorder;
+            Some(recorder.rejected() as f64 / recorder.answered().max(1) as f64)
+        });
+        let rejected = rejected.fold(0.0, f64::max);
         let behind = servers.filter_map(|(vm, found)| {
             let recorder = &found.as_ref()?.recorder;
             let lag = recorder.last_completion().saturating_since(recorder.last_due());
@@ -310,10 +317,10 @@ impl<'a> Prober<'a> {
             )
         });
         let behind = behind.fold(0.0, f64::max);
-        if behind <= BEHIND {
+        if behind <= BEHIND && rejected <= BEHIND {
             return Some(false);
         }
-        self.cards_do = self.cards_do.min(rate / (1.0 + behind));
+        self.cards_do = self.cards_do.min(rate * (1.0 - rejected) / (1.0 + behind));
         Some(true)
     }
 

@@ -2,7 +2,7 @@
 //!
 //! | type | in memory | written in files |
 //! |---|---|---|
-//! | [`SimTime`], [`SimDuration`] | whole nanoseconds | `"2ms"`, `"1.5 s"`, `"130ms"`, `"10min"` |
+//! | [`SimTime`], [`SimDuration`] | whole nanoseconds | `"2ms"`, `"1.5 s"`, `"130ms"`, `"10min"`, `"1.5 h"` |
 //! | [`Bytes`] | whole bytes | `"40 GB"`, `"40 GiB"`, `"3072 B"` |
 //! | [`Bandwidth`] | bytes per second | `"24 GB/s"` |
 //! | [`Share`] | 0 to 1 | `"44 %"`, or a bare ratio |
@@ -16,6 +16,22 @@ mod time;
 pub use bytes::{Bandwidth, Bytes};
 pub use share::Share;
 pub use time::{SimDuration, SimTime};
+
+/// How many of something, in words: `1 way`, `2 ways`, `0 queries`, `3 batch sizes`.
+pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
+    let count = count.to_string();
+    let vowel = |letter: char| "aeiou".contains(letter);
+    match noun {
+        _ if count == "1" => format!("1 {noun}"),
+        _ if noun.ends_with(['s', 'x', 'z']) || noun.ends_with("ch") || noun.ends_with("sh") => {
+            format!("{count} {noun}es")
+        }
+        _ => match noun.strip_suffix('y') {
+            Some(stem) if !stem.ends_with(vowel) => format!("{count} {stem}ies"),
+            _ => format!("{count} {noun}s"),
+        },
+    }
+}
 
 /// Splits `"2.5 ms"` into its number and the factor of its unit, and multiplies them.
 ///
@@ -97,6 +113,22 @@ fn unit_meant<'u>(unit: &str, units: &[(&'u str, f64)]) -> Option<&'u str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_counted_stands_in_its_number() {
+        let said = [
+            counted(1, "way"),
+            counted(2, "way"),
+            counted(0, "query"),
+            counted(1_u64, "batch"),
+            counted(12, "batch"),
+            counted(1.0, "batch size"),
+            counted(64_usize, "VM"),
+        ];
+        let expected =
+            ["1 way", "2 ways", "0 queries", "1 batch", "12 batches", "1 batch size", "64 VMs"];
+        assert_eq!(said, expected);
+    }
 
     #[test]
     fn units_that_people_type_are_told_in_the_files_own() {

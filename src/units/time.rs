@@ -169,13 +169,18 @@ impl FromStr for SimDuration {
     }
 }
 
+/// Nanoseconds of an hour.
+const HOUR: u64 = 3_600_000_000_000;
+
 impl fmt::Display for SimDuration {
-    /// The largest unit that keeps the number at one or above: `1.5 ms`, `600 s`.
+    /// The largest unit that keeps the number at one or above: `1.5 ms`, `600 s`; hours where they take no
+    /// more than two decimals: `1.5 h`. What is written reads back as the same span.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let (value, unit) = match self.0 {
             0..1_000 => (self.0 as f64, "ns"),
             1_000..1_000_000 => (self.0 as f64 / 1e3, "us"),
             1_000_000..1_000_000_000 => (self.0 as f64 / 1e6, "ms"),
+            HOUR.. if self.0.is_multiple_of(HOUR / 100) => (self.0 as f64 / HOUR as f64, "h"),
             _ => (self.0 as f64 / 1e9, "s"),
         };
         write!(f, "{value} {unit}")
@@ -201,10 +206,16 @@ mod tests {
             ("10min", 600_000_000_000, "600 s"),
             ("250 us", 250_000, "250 us"),
             ("0 ns", 0, "0 ns"),
+            ("3600 s", 3_600_000_000_000, "1 h"),
+            ("90min", 5_400_000_000_000, "1.5 h"),
+            ("3661 s", 3_661_000_000_000, "3661 s"),
+            ("1.01 h", 3_636_000_000_000, "1.01 h"),
+            ("24 h", 86_400_000_000_000, "24 h"),
         ] {
             let span: SimDuration = text.parse().unwrap();
             assert_eq!(span.as_nanos(), nanos);
             assert_eq!(span.to_string(), shown);
+            assert_eq!(shown.parse(), Ok(span));
         }
         assert!("2".parse::<SimDuration>().unwrap_err().contains("ms"));
         assert!("9999999999 h".parse::<SimDuration>().is_err());

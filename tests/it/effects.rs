@@ -141,6 +141,7 @@ fn a_run_is_given_up_only_when_it_is_lost() {
 fn capacities_stand_side_by_side_with_bare_metal() {
     let mut experiment = queue(1, 20.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 300);
     experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(40);
+    experiment.hypervisor.id = "free".to_string();
     let mut systems = Vec::new();
     study::add_with_bare_metal(&mut systems, "queue", &experiment);
     let plan = CapacityPlan {
@@ -169,6 +170,44 @@ fn capacities_stand_side_by_side_with_bare_metal() {
     assert!(curve.windows(2).all(|pair| pair[0].latency_p99_ms <= pair[1].latency_p99_ms));
     let below = curve.iter().filter(|point| point.valid).map(|point| point.asked_per_s);
     assert!((below.fold(0.0, f64::max) / capacity.mean - 1.0).abs() < 0.06);
+}
+
+/// A VM that has its card to itself on bare metal is its own counterfactual: it is searched once. Under a
+/// hypervisor, or beside others on the card, there is one.
+#[test]
+fn bare_metal_is_no_counterfactual_of_itself() {
+    let systems = |hypervisor: &str, vms: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("alone.toml");
+        let text = format!(
+            "host = \"dell-r7525\"\nhypervisor = \"{hypervisor}\"\n[[vm]]\nvcpus = 8\n{vms}\nworkload = \"resnet50\"\nserver = {{ batch_max = 8 }}\nload = {{ scenario = \"server\", target_qps = 1e6 }}\n"
+        );
+        std::fs::write(&path, text).unwrap();
+        // As a search reads it: 1e6 per second for 600 s are more than a run makes, and no run here.
+        let options = LoadOptions::new(Catalogue::load(None).unwrap());
+        assert!(config::load(&path, &options).is_err());
+        let options = LoadOptions { rates_are_parts: true, ..options };
+        let scenario = match config::load_task(&path, &options) {
+            Ok(config::Task::Run(scenario)) => scenario,
+            other => panic!("{other:?}"),
+        };
+        let mut systems = Vec::new();
+        let experiment = &scenario.pairs[0].virtual_run.experiment;
+        study::add_with_bare_metal(&mut systems, "own", experiment);
+        let names: Vec<String> = systems.iter().map(|system| system.name.clone()).collect();
+        (names, systems[0].bare_metal, systems[0].whole_cards)
+    };
+    let own = |more: &[&str]| {
+        let all = [&["own"], more].concat();
+        all.into_iter().map(str::to_string).collect::<Vec<_>>()
+    };
+    assert_eq!(systems("bare-metal", "gpus = 1"), (own(&[]), None, None));
+    assert_eq!(systems("passthrough", "gpus = 1"), (own(&["own, bare metal"]), Some(1), None));
+    let both = ["own, bare metal, same cards", "own, bare metal, whole cards"];
+    let shared = "count = 2\nprocess = { sharing = \"time-slicing\" }";
+    assert_eq!(systems("bare-metal", shared), (own(&both), Some(1), Some(2)));
+    // With a card each, bare metal already has whole cards; on the same cards their loads would be merged.
+    assert_eq!(systems("bare-metal", "count = 2\ngpus = 1"), (own(&both[..1]), Some(1), None));
 }
 
 /// The same file and seed give the same document on any number of threads; another seed another.

@@ -616,7 +616,7 @@ fn rates(sharing: &str, vms: &[(&str, u32)]) -> Vec<f64> {
     let path = folder.path().join("test.toml");
     std::fs::write(&path, text).unwrap();
     let catalogue = Catalogue::load(Some(&configs)).unwrap_or_else(|error| panic!("{error}"));
-    let scenario = load(&path, &LoadOptions { catalogue, seed: Some(1), set: Vec::new() });
+    let scenario = load(&path, &LoadOptions { seed: Some(1), ..LoadOptions::new(catalogue) });
     let mut scenario = scenario.unwrap_or_else(|error| panic!("{error}"));
     let experiment = scenario.pairs.remove(0).virtual_run.experiment;
     for instance in &experiment.cards[0].instances {
