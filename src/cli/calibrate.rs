@@ -10,6 +10,7 @@ use crate::formats::recognise;
 use crate::report::{self, Maker, table};
 use crate::spec::Workload;
 use crate::study::{self, CalibrationPlan};
+use crate::units::counted;
 use anyhow::Context;
 use std::io::IsTerminal;
 use std::path::Path;
@@ -35,12 +36,12 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         }
     };
     say(format!(
-        "{}: {} batch sizes, {} runs to fit, {} to compare, {} numbers, seed {}",
+        "{}: {}, {} to fit, {} to compare, {}, seed {}",
         plan.name,
-        plan.times.len(),
-        plan.runs.len(),
+        counted(plan.times.len(), "batch size"),
+        counted(plan.runs.len(), "run"),
         plan.checks.len(),
-        plan.parameters.iter().filter(|parameter| !parameter.is_held).count(),
+        counted(plan.parameters.iter().filter(|one| !one.is_held).count(), "number"),
         plan.seed
     ));
 

@@ -6,6 +6,7 @@ use super::{Failure, explanation, output};
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::{Scenario, Sweep};
 use crate::study;
+use crate::units::counted;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
@@ -95,21 +96,17 @@ pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
     };
     let simulated = sweep.points.iter().filter(|point| point.is_simulated()).count();
     let runs = simulated * sweep.replications as usize;
-    let points = count(sweep.points.len(), "point");
-    format!("{}: {points}{none}{errors}, {}", sweep.name, count(runs, "run"))
+    let points = counted(sweep.points.len(), "point");
+    format!("{}: {points}{none}{errors}, {}", sweep.name, counted(runs, "run"))
 }
 
 /// What a scenario asks for, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.
 pub(super) fn summary(scenario: &Scenario) -> String {
-    let runs = scenario.pairs.iter().map(|pair| 1 + pair.baselines.len()).sum();
+    let runs: usize = scenario.pairs.iter().map(|pair| 1 + pair.baselines.len()).sum();
     let pairs = scenario.pairs.iter().filter(|pair| !pair.baselines.is_empty()).count();
     let mut text = format!("{}: ", scenario.name);
     if pairs > 0 {
-        text.push_str(&format!("{}, ", count(pairs, "pair")));
+        text.push_str(&format!("{}, ", counted(pairs, "pair")));
     }
-    text + &count(runs, "run")
-}
-
-fn count(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+    text + &counted(runs, "run")
 }

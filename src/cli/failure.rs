@@ -5,6 +5,7 @@
 use crate::config::{Diagnostic, LoadError};
 use crate::report::FolderError;
 use crate::shown::{painted, shown_lines};
+use crate::units::counted;
 use std::process::ExitCode;
 
 /// Why a command failed.
@@ -59,7 +60,8 @@ impl Failure {
             }
             Failure::Usage(message) => tell_error(message),
             Failure::Points { failed, all } => {
-                tell_error(&format!("{failed} of {all} points could not be simulated"));
+                let all = counted(all, "point");
+                tell_error(&format!("{failed} of {all} could not be simulated"));
             }
             Failure::NotValid { invalid, all } => {
                 tell_error(&format!("{invalid} of {all} INVALID"))

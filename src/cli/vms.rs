@@ -8,6 +8,7 @@ use super::{CapacityArgs, Failure, output, progress};
 use crate::config::CountFile;
 use crate::report::{self, Maker, table};
 use crate::study::{self, VmPlan};
+use crate::units::counted;
 use std::path::Path;
 
 /// Runs the command; `group` is the name of the `[[vm]]` to count, empty for the only one.
@@ -43,10 +44,10 @@ pub(super) fn run(
             ways: ways.names(),
         };
         say(format!(
-            "{}: how many VMs like {} fit, {} ways of sharing, seed {}",
+            "{}: how many VMs like {} fit, {} of sharing, seed {}",
             plan.name,
             plan.group,
-            plan.ways.len(),
+            counted(plan.ways.len(), "way"),
             plan.seed
         ));
         let make = |way, count| ways.experiment(way, count);

@@ -17,7 +17,7 @@ use crate::spec::{
     VgpuType,
 };
 use crate::study;
-use crate::units::{Bytes, Share};
+use crate::units::{Bytes, Share, counted};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -414,21 +414,26 @@ fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstac
             format!("{} GPUs are more than {host} has ({cards})", guest.cards)
         }
         Obstacle::Cards { needed } if machine.only.is_some() => {
-            format!("the VMs up to this one need {needed} cards, and all are on {cards}")
+            format!(
+                "the VMs up to this one need {}, and all are on {cards}",
+                counted(needed, "card")
+            )
         }
         Obstacle::Cards { needed } => {
-            format!("the VMs up to this one need {needed} cards, {host} has {cards}")
+            format!("the VMs up to this one need {}, {host} has {cards}", counted(needed, "card"))
         }
         Obstacle::Maximum { wanted, most } => {
             let sliced = matches!(guest.holding, Holding::Sliced(_));
             format!("{wanted} x {name} are too many for {}: a card takes {most}", left(sliced))
         }
         Obstacle::MemorySlices { needed, there } => format!(
-            "the GPU instances up to this one need {needed} memory slices, {} has {there}",
+            "the GPU instances up to this one need {}, {} has {there}",
+            counted(needed, "memory slice"),
             left(false)
         ),
         Obstacle::ComputeSlices { needed, there } => format!(
-            "the GPU instances up to this one need {needed} compute slices, {} has {there}",
+            "the GPU instances up to this one need {}, {} has {there}",
+            counted(needed, "compute slice"),
             left(false)
         ),
         Obstacle::MediaEngines => format!(

@@ -29,6 +29,8 @@ pub(super) struct Lookup<'a> {
     pub(super) problems: &'a Problems,
     /// Whether somebody named files, or the round's is looked at alone.
     has_files: bool,
+    /// Whether all that were named could be read: what a faulty one says is not known.
+    are_read: bool,
 }
 
 /// One file, and what it calls the model.
@@ -72,10 +74,13 @@ pub(super) fn lookup<'a>(
         let from = From::Round(rounds::of(load.settings.round));
         layers.push(Layer { from, model: benchmark.unwrap_or("*").to_string() });
     }
+    let mut are_read = true;
     if let Some(given) = given {
-        layers.extend(files(&given, table).unwrap_or_default());
+        let found = files(&given, table);
+        are_read = found.as_ref().is_some_and(|(_, all)| *all);
+        layers.extend(found.map(|(layers, _)| layers).unwrap_or_default());
     }
-    Some(Lookup { layers, scenario, problems: table.problems(), has_files })
+    Some(Lookup { layers, scenario, problems: table.problems(), has_files, are_read })
 }
 
 /// What LoadGen calls a scenario.
@@ -89,21 +94,25 @@ fn word(scenario: TestScenario) -> Option<&'static str> {
     })
 }
 
-/// The files that are named, as far as they can be read.
-fn files(given: &Value<'_>, table: &mut Reader<'_>) -> Option<Vec<Layer>> {
+/// The files that are named, as far as they can be read, and whether all could.
+fn files(given: &Value<'_>, table: &mut Reader<'_>) -> Option<(Vec<Layer>, bool)> {
     let paths = if given.is_array() { given.items(FILES_MAX)? } else { vec![given.clone()] };
     let files: Vec<_> = paths.iter().filter_map(read).collect();
+    let are_read = files.len() == paths.len();
     let place = table.need("model", "name the model as the files do, such as model = \"bert\"")?;
     let model = place.text()?;
     let mut models: Vec<&str> = files.iter().flat_map(|(_, conf)| conf.models()).collect();
     models.sort_unstable();
     models.dedup();
     if !models.is_empty() && !models.contains(&model) {
+        if !are_read {
+            return None; // The faulty file may name it.
+        }
         place.unknown("model of these files", model, models);
         return None;
     }
     let layer = |(file, conf)| Layer { from: From::File(file, conf), model: model.to_string() };
-    Some(files.into_iter().map(layer).collect())
+    Some((files.into_iter().map(layer).collect(), are_read))
 }
 
 fn read(path: &Value<'_>) -> Option<(Arc<SourceFile>, MlperfConf)> {
@@ -158,8 +167,7 @@ impl Lookup<'_> {
         self.set(table, key, &mut settings.min_query_count, queries);
         self.set_round(table, &mut settings.round);
         // A faulty one is told already, and so are files that could not be read.
-        let are_read = self.layers.iter().any(|layer| matches!(layer.from, From::File(..)));
-        has_rate && self.has_files && (self.find("target_qps").is_some() || !are_read)
+        has_rate && self.has_files && (self.find("target_qps").is_some() || !self.are_read)
     }
 
     /// The bound of a Server run. A round's file has one for any model, which is that of none: a

@@ -18,7 +18,7 @@ use crate::spec::{
     InstanceSpec, LoadSpec, Rules, ServerSpec, Standing, VmSpec,
 };
 use crate::study::{MeasuredRun, Observed};
-use crate::units::{Bytes, Share, SimTime};
+use crate::units::{Bytes, Share, SimTime, counted};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -90,7 +90,7 @@ pub(super) fn run(
         notes.extend(levels.notes());
         let runs = levels.rows.iter().filter_map(|level| {
             let parts = Parts {
-                row: Some(format!("{row}, {} clients", level.concurrency)),
+                row: Some(format!("{row}, {}", counted(level.concurrency, "client"))),
                 source: source.clone(),
                 cards,
                 mig: mig.clone(),

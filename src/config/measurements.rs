@@ -12,6 +12,7 @@ use super::reader::Reader;
 use crate::formats::{latency_csv, perf_analyzer, trtexec};
 use crate::spec::TestScenario;
 use crate::study::{BatchTime, MeasuredRun};
+use crate::units::counted;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -195,9 +196,12 @@ impl Measurements {
             let entry = samples.entry(batch).or_insert_with(|| Samples {
                 ms: Vec::new(),
                 spot,
-                source: name.clone(),
+                sources: Vec::new(),
             });
             entry.ms.push(ms);
+            if !entry.sources.contains(&name) {
+                entry.sources.push(name.clone());
+            }
         }
         Ok(())
     }
@@ -220,6 +224,7 @@ impl Measurements {
         let mut before: Option<(u32, f64)> = None;
         for (batch, samples) in samples {
             let mut time = samples.median(batch);
+            self.alarms.extend(samples.contradicted(&time));
             if let Some((smaller, ms)) = before {
                 if time.ms < ms * (1.0 - FALL_MAX) {
                     let title = format!(
@@ -244,21 +249,59 @@ struct Samples {
     ms: Vec<f64>,
     /// Where the first stands.
     spot: Spot,
-    source: String,
+    /// The files they stand in.
+    sources: Vec<String>,
 }
+
+/// From so few no 90th percentile is taken.
+const FOR_P90: usize = 20;
+
+/// Timings of one batch that are so far apart, factor, are not of one thing. Under load a GPU's clock lies
+/// between its base and its boost clock, 1410 over 765 MHz or 1.84 of an A100; where it can be more, the
+/// clock was not held while they were measured, and a median between them is no time of any batch.
+const CONTRADICTED: f64 = 2.0;
 
 impl Samples {
     fn median(&self, batch: u32) -> BatchTime {
-        /// From so few no 90th percentile is taken.
-        const FOR_P90: usize = 20;
+        let ms = self.sorted();
+        let middle = (ms[(ms.len() - 1) / 2] + ms[ms.len() / 2]) / 2.0;
+        let variation = (ms.len() >= FOR_P90).then(|| at(&ms, 0.9) / middle - 1.0);
+        BatchTime { batch, ms: middle, count: ms.len(), variation, source: self.sources[0].clone() }
+    }
+
+    fn sorted(&self) -> Vec<f64> {
         let mut ms = self.ms.clone();
         ms.sort_by(f64::total_cmp);
-        let at = |part: f64| ms[((ms.len() - 1) as f64 * part).round() as usize];
-        let middle = (ms[(ms.len() - 1) / 2] + ms[ms.len() / 2]) / 2.0;
-        let variation = (ms.len() >= FOR_P90).then(|| at(0.9) / middle - 1.0);
-        let (count, source) = (ms.len(), self.source.clone());
-        BatchTime { batch, ms: middle, count, variation, source }
+        ms
     }
+
+    /// A sentence where the timings contradict one another. Of many the outermost say nothing: the first
+    /// inferences are slow.
+    fn contradicted(&self, time: &BatchTime) -> Option<String> {
+        let ms = self.sorted();
+        let (ends, which) = match ms.len() >= FOR_P90 {
+            true => ([at(&ms, 0.1), at(&ms, 0.9)], "from the 10th to the 90th percentile "),
+            false => ([ms[0], ms[ms.len() - 1]], ""),
+        };
+        let apart = ends[1] / ends[0];
+        (apart >= CONTRADICTED).then(|| {
+            format!(
+                "{}: {} timings of a batch of {} lie {which}between {} and {} ms, a factor of {:.1} apart; the fit meets their median, {} ms, and its residual does not show that they contradict one another: keep those of one clock, precision and input size, measured with nothing beside them",
+                self.sources.join(" and "),
+                ms.len(),
+                time.batch,
+                rounded(ends[0]),
+                rounded(ends[1]),
+                apart,
+                rounded(time.ms)
+            )
+        })
+    }
+}
+
+/// The value at a part of the sorted ones.
+fn at(sorted: &[f64], part: f64) -> f64 {
+    sorted[((sorted.len() - 1) as f64 * part).round() as usize]
 }
 
 /// The row of one request at a time: only there a latency is a batch's own.
@@ -417,8 +460,8 @@ fn of_levels(name: &str, batch: u32, compute: &perf_analyzer::Compute, rows: usi
     )];
     if rows > 1 {
         notes.push(format!(
-            "{name}: {} rows of more than one request at a time are passed over: they say how a server queues, not how long a batch takes; a [[run]] with perf_analyzer = \"{name}\" and your server's settings compares or fits them",
-            rows - 1
+            "{name}: {} of more than one request at a time passed over, for how a server queues is not how long a batch takes; a [[run]] with perf_analyzer = \"{name}\" and your server's settings compares or fits them",
+            counted(rows - 1, "row")
         ));
     }
     notes

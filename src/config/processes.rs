@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::value::Value;
 use crate::gpu::placement::{Assignment, Cards, Claim, Place};
 use crate::spec::{GpuSpec, InstanceSharing, MigProfile};
-use crate::units::{Bytes, Share};
+use crate::units::{Bytes, Share, counted};
 
 /// Most clients of one MPS server, GPUs since Volta (NVIDIA MIG User Guide, CUDA concurrency).
 const MPS_CLIENTS_MAX: u32 = 48;
@@ -304,13 +304,14 @@ pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<S
     let (shared, most) = (group.process.shared(gpu), group.processes_max);
     let mut limits = Vec::new();
     if let Some(replicas) = replicas_of(machine, group.process) {
-        limits.push(format!("each is advertised as {replicas} replicas"));
+        limits.push(format!("each is advertised as {}", counted(replicas, "replica")));
     }
     match group.process.within {
         _ if most == u32::MAX => {}
-        None => limits.push(format!("MPS has at most {most} clients on a GPU")),
+        None => limits.push(format!("MPS has at most {} on a GPU", counted(most, "client"))),
         Some(_) => limits.push(format!(
-            "MPS has at most {most} clients in this GPU instance: its share of the {MPS_CLIENTS_MAX} of a GPU, by compute slices (assumed)"
+            "MPS has at most {} in this GPU instance: its share of the {MPS_CLIENTS_MAX} of a GPU, by compute slices (assumed)",
+            counted(most, "client")
         )),
     }
     let reason = (!limits.is_empty()).then(|| limits.join("; "));

@@ -9,7 +9,7 @@ use super::settings::{BATCH_MAX, DURATION_MAX};
 use super::value::Value;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::spec::{BatchRule, QueuePolicy, ServerSpec, TimeoutAction, TimeoutFrom};
-use crate::units::{Share, SimDuration};
+use crate::units::{Share, SimDuration, counted};
 
 /// Most preferred batch sizes.
 pub(super) const PREFERRED_MAX: usize = 64;
@@ -125,7 +125,11 @@ fn shares(value: &Value<'_>, levels: usize) -> Option<Vec<Share>> {
     let shares = shares?;
     let sum: f64 = shares.iter().map(|share| share.get()).sum();
     if shares.len() != levels {
-        let diagnostic = value.wrong(format!("has {} shares for {levels} levels", shares.len()));
+        let diagnostic = value.wrong(format!(
+            "has {} for {}",
+            counted(shares.len(), "share"),
+            counted(levels, "level")
+        ));
         value.report(diagnostic.help("write one share for each level, the most urgent first"));
         return None;
     }

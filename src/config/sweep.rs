@@ -9,7 +9,7 @@ use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::ParameterValue;
-use crate::units::SimDuration;
+use crate::units::{SimDuration, counted};
 use std::collections::BTreeSet;
 use std::ops::Range;
 use std::str::FromStr;
@@ -121,13 +121,14 @@ impl<'a> SweepTable<'a> {
         let points = self.points();
         let runs = vms.saturating_mul(self.replications as usize);
         let of = match self.replications {
-            1 => format!("{points} points"),
-            count => format!("{points} points x {count} replications"),
+            1 => counted(points, "point"),
+            count => format!("{} x {count} replications", counted(points, "point")),
         };
         let (title, most) = match (vms > POINTS_MAX, runs > RUNS_MAX) {
-            (true, _) => {
-                (format!("the sweep has at least {vms} VMs in its {points} points"), POINTS_MAX)
-            }
+            (true, _) => (
+                format!("the sweep has at least {vms} VMs in its {}", counted(points, "point")),
+                POINTS_MAX,
+            ),
             (_, true) => {
                 (format!("the sweep has at least {runs} VMs in its runs ({of})"), RUNS_MAX)
             }

@@ -214,9 +214,13 @@ fn has_a_rate(trace: &Trace, choice: &Choice, named: &Value<'_>) -> bool {
         (_, false) => format!("leaves {samples} samples at one instant, whose rate is not defined"),
         _ => {
             let rate = trace.rate() * choice.scale;
-            if !is_rate(rate) && rate > 1.0 {
-                let diagnostic = named.wrong(format!("is played at {rate:.0} samples per second"));
-                let help = "play it slower, or mind the unit of its times";
+            if !is_rate(rate) {
+                let (shown, other) = match rate > 1.0 {
+                    true => (format!("{rate:.0}"), "slower"),
+                    false => (format!("{rate:.1e}"), "faster (scale)"),
+                };
+                let diagnostic = named.wrong(format!("is played at {shown} samples per second"));
+                let help = format!("play it {other}, or mind the unit of its times");
                 named.report(diagnostic.allowed(RATES).help(help));
                 return false;
             }

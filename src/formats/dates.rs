@@ -56,6 +56,20 @@ impl Stamp {
 
 /// Reads a date with its time of day.
 pub(super) fn read(text: &str) -> Option<Stamp> {
+    read_by(text, days)
+}
+
+/// Whether it would be a date, had the month so many days: `2023-02-31 00:00:00`.
+pub(super) fn names_no_day(text: &str) -> bool {
+    let within =
+        |_, month, day| ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(0);
+    read(text).is_none() && read_by(text, within).is_some()
+}
+
+/// Days since 1970 of year, month and day.
+type Days = fn(i64, i64, i64) -> Option<i64>;
+
+fn read_by(text: &str, days: Days) -> Option<Stamp> {
     // A comma parts where blank follows it; in a time it is the decimal mark.
     let words: Vec<&str> = text
         .split(|c: char| c.is_whitespace() || c == '@')
@@ -70,7 +84,7 @@ pub(super) fn read(text: &str) -> Option<Stamp> {
         None => ("", joined),
     };
     let before = [&words[..at], &[of_day][..usize::from(split.is_some())]].concat();
-    let day = day(&before)?;
+    let day = day(&before, days)?;
     let end = time.find(|c: char| !(c.is_ascii_digit() || ":.,".contains(c))).unwrap_or(time.len());
     let (clock, behind) = time.split_at(end);
     let mut behind: Vec<&str> = [behind]
@@ -92,7 +106,7 @@ pub(super) fn read(text: &str) -> Option<Stamp> {
 }
 
 /// The date before a time: its words, a weekday passed over.
-fn day(words: &[&str]) -> Option<Day> {
+fn day(words: &[&str], days: Days) -> Option<Day> {
     let skipped = words.first().is_some_and(|word| is_weekday(word));
     let text = words[usize::from(skipped)..].join(" ");
     let mark = text.chars().find(|c| "-/. ".contains(*c))?;
@@ -284,6 +298,21 @@ mod tests {
             "",
         ] {
             assert_eq!(nanos(bad), None, "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_day_that_is_not_in_the_calendar_is_told_from_what_is_no_date() {
+        for text in [
+            "2023-02-31 00:00:00",
+            "31.04.2025 0:00:00",
+            "Feb 30, 2024 00:00:00",
+            "2/30/2024 00:00:00",
+        ] {
+            assert!(nanos(text).is_none() && names_no_day(text), "{text}");
+        }
+        for text in ["2023-13-01 00:00:00", "2023-02-28 00:00:00", "2023-02-31", "12:00:38", "x"] {
+            assert!(!names_no_day(text), "{text}");
         }
     }
 

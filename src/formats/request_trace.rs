@@ -17,7 +17,7 @@ use super::{FAULTS_MAX, Fault};
 use crate::suggest::{nearest, quoted};
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::ops::Range;
 
@@ -130,6 +130,10 @@ pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
         let help = "the first line names the columns";
         return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
     };
+    if let Some(name) = repeated(&names) {
+        let title = format!("the head names the column {} twice", quoted(name));
+        return Err(vec![Fault::at(table.place(None), title).help("rename one, or drop it")]);
+    }
     let head = Head::find(&names, &table, columns).map_err(|fault| vec![fault])?;
     let mut rows = Rows::new(head, table.dialect, columns.order);
     let mut faults = Vec::new();
@@ -164,6 +168,13 @@ pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
     requests.sort_by_key(|request| request.at);
     let (vms, models) = (in_order(vms), in_order(models));
     Ok(RequestTrace { requests, vms, models, was_sorted, understood })
+}
+
+/// A name that stood in the head before: which of the two counts is not known.
+fn repeated(names: &[String]) -> Option<&str> {
+    let mut seen = BTreeSet::new();
+    let named = names.iter().filter(|name| !name.is_empty());
+    named.map(String::as_str).find(|name| !seen.insert(name.to_ascii_lowercase()))
 }
 
 /// The records of a file: of a table, or JSON lines by the keys of the first.
@@ -241,7 +252,12 @@ impl<'t> Table<'t> {
                     .map_err(|fault| vec![Fault { span: start..start + line.len(), ..fault }])?;
                 let mut record = csv::StringRecord::new();
                 for key in keys.iter() {
-                    let value = object.iter().rev().find(|(name, _)| name == key);
+                    let mut values = object.iter().filter(|(name, _)| name == key);
+                    let value = values.next();
+                    if values.next().is_some() {
+                        let title = format!("the line has the key {} twice", quoted(key));
+                        return Err(vec![Fault::at(start..start + line.len(), title)]);
+                    }
                     record.push_field(&value.map_or(String::new(), |(_, value)| plain(value)));
                 }
                 record.set_position(Some(position(start)));
@@ -324,17 +340,11 @@ impl Head {
         let any = |wanted: &[&str]| wanted.iter().find_map(|name| find(name));
         let span = table.place(None);
         let need = |wanted: &str| {
-            let index = find(wanted).ok_or_else(|| {
+            find(wanted).ok_or_else(|| {
                 let title = format!("the head has no column {}", quoted(wanted));
                 let fault = Fault::at(span.clone(), title).allowed(shown(names));
                 fault.did_you_mean(nearest(wanted, names))
-            })?;
-            let again = names[index + 1..].iter().any(|name| name.eq_ignore_ascii_case(wanted));
-            if again {
-                let title = format!("the head names the column {} twice", quoted(wanted));
-                return Err(Fault::at(span.clone(), title).help("rename one, or drop it"));
-            }
-            Ok(index)
+            })
         };
         let time = match &columns.time {
             Some(name) => need(name)?,
@@ -524,18 +534,40 @@ impl Head {
             if (number * nanos).abs() <= SECONDS_MAX * 1e9 {
                 return Ok(whole_nanos(text, number, nanos));
             }
-            let fault = Fault::at(0..0, format!("{} is no time in {word}", quoted(text)));
+            let title = format!("{} is out of range in {word}", quoted(text));
             let most = format!("up to {} {word}", SECONDS_MAX * 1e9 / nanos);
-            return Err(fault.allowed(most).help(epoch_unit(number)));
+            return Err(Fault::at(0..0, title).allowed(most).help(self.rather(number)));
         }
         if let Some(stamp) = dates::read(text) {
             return dates.add(stamp, row, table, self.time);
         }
-        let fault = Fault::at(0..0, format!("{} is no time", quoted(text)));
+        let title = match dates::names_no_day(text) {
+            true => format!("{} names a day that the calendar has not", quoted(text)),
+            false => format!("{} is no time", quoted(text)),
+        };
+        let fault = Fault::at(0..0, title);
         let allowed = format!(
             "{word} such as 12.5, or a date with seconds, such as 2023-11-16 18:15:46.6805900 or 8/18/2025, 12:00:38 AM"
         );
         Err(fault.allowed(allowed).help(number.err().unwrap_or_default()))
+    }
+
+    /// What a number too large for its unit rather is, and how to say so.
+    fn rather(&self, number: f64) -> String {
+        let Some((unit, digits)) = epoch_unit(number) else {
+            return "mind the unit of the times".to_string();
+        };
+        let (word, _) = unit.1.of();
+        let (base, said) = time_column(&self.name);
+        let how = match said {
+            // A name that says another unit stands in the way of the key.
+            Some(_) => {
+                let name = format!("{base}_{}", unit.0);
+                format!("rename the column, and write time_column = {}", quoted(&name))
+            }
+            None => format!("write time_unit = \"{}\"", unit.0),
+        };
+        format!("{digits} digits are rather {word} since 1970: {how}")
     }
 }
 
@@ -555,16 +587,16 @@ fn whole_nanos(text: &str, number: f64, nanos: f64) -> i64 {
     }
 }
 
-/// What a number too large for its unit rather is: time since 1970 has 13 digits in milliseconds, 16 in
-/// microseconds, 19 in nanoseconds.
-fn epoch_unit(number: f64) -> String {
-    let unit = match number {
-        _ if (1e12..1e13).contains(&number) => "ms",
-        _ if (1e15..1e16).contains(&number) => "us",
-        _ if (1e18..1e19).contains(&number) => "ns",
-        _ => return "mind the unit of the times".to_string(),
+/// The unit in which a number is rather a time since 1970, and its digits before the point: 13 in
+/// milliseconds, 16 in microseconds, 19 in nanoseconds (from 2001 to 2286).
+fn epoch_unit(number: f64) -> Option<((&'static str, Unit), u32)> {
+    let (index, digits) = match number {
+        _ if (1e12..1e13).contains(&number) => (1, 13),
+        _ if (1e15..1e16).contains(&number) => (2, 16),
+        _ if (1e18..1e19).contains(&number) => (3, 19),
+        _ => return None,
     };
-    format!("as time since 1970 it is in another unit: time_unit = \"{unit}\"")
+    Some((Unit::WORDS[index], digits))
 }
 
 impl Dates {

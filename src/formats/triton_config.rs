@@ -7,6 +7,7 @@
 use super::text_format::{self, Field, Message, Node};
 use super::{FAULTS_MAX, Fault, Placed};
 use crate::suggest::{nearest, quoted};
+use crate::units::counted;
 use std::ops::{Range, RangeInclusive};
 
 /// Most priority levels.
@@ -354,7 +355,7 @@ impl Look {
             let title = match each {
                 0 => "no instance takes queries".to_string(),
                 _ if uneven => "the groups give GPUs different numbers of instances".to_string(),
-                _ => format!("{each} instances on a GPU"),
+                _ => format!("{} on a GPU", counted(each, "instance")),
             };
             let fault = Fault::at(span, title);
             let allowed = format!(

@@ -18,12 +18,14 @@ pub(super) fn rate(per_s: f64) -> String {
     }
 }
 
-/// A latency given in milliseconds; from ten seconds on written in seconds, with the unit: `515.9 s`.
+/// A latency given in milliseconds; from ten seconds on written in seconds, with the unit: `515.9 s`, and
+/// from two hours on in hours.
 pub(super) fn latency(ms: f64) -> String {
     match ms.abs() {
         x if !x.is_finite() => "-".to_string(),
         x if x < 10.0 => format!("{ms:.2}"),
         x if x < 10_000.0 => format!("{ms:.1}"),
+        x if x >= 7.2e6 => format!("{} h", plain((ms / 3.6e4).round() / 100.0)),
         _ => format!("{:.1} s", ms / 1000.0),
     }
 }
@@ -117,11 +119,6 @@ pub(super) fn broken(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
-/// `1 VM`, `2 VMs`.
-pub(super) fn vms(count: u32) -> String {
-    if count == 1 { "1 VM".to_string() } else { format!("{count} VMs") }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,6 +131,7 @@ mod tests {
             [latency(3.84), latency(99.7375), latency(515_867.5)],
             ["3.84", "99.7", "515.9 s"]
         );
+        assert_eq!([latency(8.64e7), latency(7.5e6)], ["24 h", "2.08 h"]);
         assert_eq!([percent(1.24), percent(-0.04), percent(f64::NAN)], ["+1.2", "0.0", "-"]);
         assert_eq!([plain(24.0), plain(0.5), plain(1.33333)], ["24", "0.5", "1.333"]);
     }
@@ -155,7 +153,7 @@ mod tests {
         fn no_span_has_two_units_on_one_number(low in 0.0_f64..1e8, more in 0.0_f64..1e8) {
             let text = span([low, low + more], with_unit);
             let words: Vec<&str> = text.split(' ').collect();
-            let is_unit = |word: &str| ["ms", "s"].contains(&word);
+            let is_unit = |word: &str| ["ms", "s", "h"].contains(&word);
             prop_assert!(is_unit(words[words.len() - 1]), "{}", text);
             for pair in words.windows(2) {
                 let number = pair[0].parse::<f64>().is_ok();
@@ -163,7 +161,12 @@ mod tests {
             }
             // In milliseconds, the second unit standing for both where there is one.
             let ms = |number: &str, unit: &str| {
-                number.parse::<f64>().unwrap() * if unit == "s" { 1000.0 } else { 1.0 }
+                let worth = match unit {
+                    "h" => 3.6e6,
+                    "s" => 1e3,
+                    _ => 1.0,
+                };
+                number.parse::<f64>().unwrap() * worth
             };
             let (first, last) = (words[0], words[words.len() - 1]);
             let unit_of_first = if is_unit(words[1]) { words[1] } else { last };

@@ -16,6 +16,7 @@ use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
 use crate::spec::{Experiment, Sweep, SweepPoint, TestScenario, VmSpec};
+use crate::units::counted;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -591,8 +592,8 @@ impl Tally {
         let mut notes = Vec::new();
         if let Some(worst) = &self.worst_share {
             notes.push(format!(
-                "VMs had more of a card than its policy promises {} times; the worst: {}",
-                self.over_shares,
+                "VMs had more of a card than its policy promises {}; the worst: {}",
+                counted(self.over_shares, "time"),
                 worst.note()
             ));
         }

@@ -14,6 +14,7 @@ use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, fits, sensitivity, uncertainty};
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
 use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
+use crate::units::counted;
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -220,7 +221,7 @@ pub fn most_vms(
         .with_max_len(1)
         .map(|(index, name)| {
             let tell = |vms: u32| {
-                let doing = format!("{name}: {vms} VMs");
+                let doing = format!("{name}: {}", counted(vms, "VM"));
                 progress(done.load(Ordering::Relaxed), all, &doing);
             };
             let found = way(plan, index, make, (&tell, stop));
@@ -588,7 +589,9 @@ fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32) -> String
     let most = counts.last().filter(|_| vms == 0 && counts.len() > 1);
     let told = most.and_then(|most| Some((most, looks.get(most)?)));
     match told {
-        Some((most, look)) => format!("{stopped}; with {most} VMs, {}", look.failed.join("; ")),
+        Some((most, look)) => {
+            format!("{stopped}; with {}, {}", counted(most, "VM"), look.failed.join("; "))
+        }
         None => stopped,
     }
 }
@@ -611,7 +614,8 @@ fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String {
 /// Which VM misses what, and by how much.
 fn in_words(run: &Experiment, seen: &Seen) -> String {
     let vm = run.vms.iter().find(|vm| vm.name == seen.vm).expect("a VM of the run");
-    let bound = vm.load.settings.target_latency.as_millis_f64();
+    let target = vm.load.settings.target_latency;
+    let bound = target.as_millis_f64();
     let asked = vm.load.settings.target_qps;
     if seen.completed_per_s < 0.98 * asked {
         return format!(
@@ -622,11 +626,17 @@ fn in_words(run: &Experiment, seen: &Seen) -> String {
     if vm.load.settings.percentile == 99.0 && seen.p99 > bound {
         let over = (seen.p99 / bound - 1.0) * 100.0;
         return format!(
-            "{} has p99 {:.4} ms, {over:.2} % over the bound of {bound} ms",
-            seen.vm, seen.p99
+            "{} has p99 {}, {over:.2} % over the bound of {target}",
+            seen.vm,
+            in_time(seen.p99)
         );
     }
     format!("{}: {}", seen.vm, seen.failed.join("; "))
+}
+
+/// Milliseconds to a ten-thousandth of one, those of ten seconds and more in seconds.
+fn in_time(ms: f64) -> String {
+    if ms < 10_000.0 { format!("{ms:.4} ms") } else { format!("{:.2} s", ms / 1e3) }
 }
 
 /// What can be said of a way without simulating it.
@@ -694,9 +704,9 @@ fn notes(ways: &[WayResult]) -> Vec<String> {
     for way in ways {
         if !way.invalid_below.is_empty() {
             notes.push(format!(
-                "{}: {} VMs are VALID, but fewer are not ({}): the cards are shared in another way with them, or their own queue fills too slowly",
+                "{}: with {} all are VALID, with fewer not ({}): the cards are shared in another way with them, or their own queue fills too slowly",
                 way.name,
-                way.vms,
+                counted(way.vms, "VM"),
                 ranges(&way.invalid_below)
             ));
         }
@@ -709,9 +719,9 @@ fn notes(ways: &[WayResult]) -> Vec<String> {
         }
         if way.valid_with_more_work == Some(false) {
             notes.push(format!(
-                "{}: with 1 % more GPU work {} VMs are INVALID; count on {}",
+                "{}: with 1 % more GPU work {} would be INVALID; count on {}",
                 way.name,
-                way.vms,
+                counted(way.vms, "VM"),
                 way.vms - 1
             ));
         }

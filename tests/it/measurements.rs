@@ -153,7 +153,8 @@ fn unit_and_order_can_be_said() {
     let slashes = "timestamp\n3/4/2025 12:00:38 PM\n3/5/2025 12:00:38 PM\n";
     assert!(replayed(slashes, "").unwrap_err().contains("date_order = \"month-first\""));
     let days = |order: &str| {
-        let (at, _) = replayed(slashes, &format!(", date_order = \"{order}\"")).unwrap();
+        let (at, _) =
+            replayed(slashes, &format!(", scale = 10, date_order = \"{order}\"")).unwrap();
         at[1] / 86_400e3
     };
     assert_eq!((days("month-first"), days("day-first")), (1.0, 30.0));
@@ -373,4 +374,53 @@ fn a_table_of_a_european_spreadsheet_is_told_as_one() {
         told.contains("(columns parted by semicolons, decimal commas): a batch of 16"),
         "{told}"
     );
+}
+
+/// Timings of one batch size that are no two of one thing: a median between them is met exactly, so the
+/// residual says nothing, and a WARNING must. Of twenty and more the first, slow ones are none.
+#[test]
+fn timings_of_one_batch_that_contradict_one_another_are_told() {
+    let alarms = |rows: &str| {
+        let calibration = "name = \"m\"\ngpu = \"a100-pcie-40gb\"\nbase = \"resnet50\"\n[[times]]\ncsv = \"times.csv\"\n";
+        let files = [("c.toml", calibration), ("times.csv", &format!("batch,latency_ms\n{rows}"))];
+        fitted(&good(plan(&files))).alarms
+    };
+    let told = alarms("1,2\n8,5\n8,10\n");
+    let expected = "times.csv: 2 timings of a batch of 8 lie between 5 and 10 ms, a factor of 2.0 apart; the fit meets their median, 7.5 ms,";
+    assert!(told.iter().any(|alarm| alarm.starts_with(expected)), "{told:?}");
+    // 1.99 is not 2, and two sizes may lie as far apart as they like.
+    assert_eq!(alarms("1,2\n8,5\n8,9.95\n"), [""; 0]);
+    // One warm-up in forty, ten times as slow, lies beyond the 90th percentile; every fifth does not.
+    let many = |slow: usize| -> String {
+        (0..40).map(|row| format!("8,{}\n", if row % slow == 0 { 50 } else { 5 })).collect()
+    };
+    assert_eq!(alarms(&format!("1,2\n{}", many(40))), [""; 0]);
+    let told = alarms(&format!("1,2\n{}", many(5)));
+    assert!(
+        told[0].contains("from the 10th to the 90th percentile between 5 and 50 ms"),
+        "{told:?}"
+    );
+}
+
+/// What a number is rather, and what to write, in every place where a unit can stand.
+#[test]
+fn time_since_1970_in_another_unit_says_what_to_write() {
+    for (digits, unit, word) in [
+        ("941", "ms", "milliseconds"),
+        ("941000", "us", "microseconds"),
+        ("941000000", "ns", "nanoseconds"),
+    ] {
+        let at = format!("1755475238{digits}");
+        let told = replayed(&format!("timestamp\n{at}\n"), "").unwrap_err();
+        let expected = format!("\"{at}\" is out of range in seconds");
+        let help = format!("digits are rather {word} since 1970: write time_unit = \"{unit}\"");
+        assert!(told.contains(&expected) && told.contains(&help), "{told}");
+        let named = format!("arrival_s\n{at}\n");
+        let told = replayed(&named, "").unwrap_err();
+        let help = format!("rename the column, and write time_column = \"arrival_{unit}\"");
+        assert!(told.contains(&help), "{told}");
+        let more = format!("arrival_{unit}\n{at}\n{}\n", at.replace("5238", "5239"));
+        let (read, _) = replayed(&more, &format!(", time_column = \"arrival_{unit}\"")).unwrap();
+        assert_eq!(read, [0.0, 1000.0]);
+    }
 }

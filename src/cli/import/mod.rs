@@ -16,6 +16,7 @@ use crate::config::{quoted, read_foreign_told};
 use crate::formats::device_plugin::DevicePlugin;
 use crate::formats::kubernetes::{self, Configuration, Entry};
 use crate::formats::mig_parted::MigConfig;
+use crate::units::counted;
 use clap::Args;
 use judge::{Node, Verdict};
 use serde_json::json;
@@ -177,7 +178,9 @@ fn list(arguments: &ImportArgs, node: &Node<'_>, entries: &[Entry]) -> Result<()
         }
         Configuration::Requests(requests) => {
             let count = requests.containers.len();
-            let lines = vec![format!("{count} containers that ask for GPUs: import them alone")];
+            let those =
+                if count == 1 { "asks for GPUs: import it" } else { "ask for GPUs: import them" };
+            let lines = vec![format!("{} that {those} alone", counted(count, "container"))];
             vec![Row { name: "pods".to_string(), lines, fits: true }]
         }
         Configuration::DevicePlugin(plugin) => vec![plugin_row(key.as_deref(), plugin, node)],

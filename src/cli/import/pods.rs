@@ -8,7 +8,7 @@ use crate::formats::device_plugin::{DevicePlugin, Method, REPLICAS_MAX, Replicat
 use crate::gpu::placement::{Assignment, Cards, Claim};
 use crate::spec::MigProfile;
 use crate::spec::names::find_profile;
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 
 /// Most clients of one MPS server, and so most replicas under MPS (k8s-device-plugin,
 /// cmd/mps-control-daemon/mps/device.go; 16 where the compute capability is below 7.5).
@@ -119,7 +119,9 @@ pub(super) fn scenario(
     }
     let replicas = |one: &Replicated| one.replicas.min(REPLICAS_MAX);
     let title = match resources[..] {
-        [one] => format!("{} replicas of {} on {}", replicas(one), one.name, node.gpu.id),
+        [one] => {
+            format!("{} of {} on {}", counted(replicas(one), "replica"), one.name, node.gpu.id)
+        }
         _ => format!("replicas of {} resources on {}", resources.len(), node.gpu.id),
     };
     let mut written = Written::new(arguments, node, &title, cards);

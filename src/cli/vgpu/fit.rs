@@ -12,7 +12,7 @@ use crate::gpu::placement::Assignment;
 use crate::report::{Column, Grid};
 use crate::spec::names::find_type;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
-use crate::units::Bytes;
+use crate::units::{Bytes, counted};
 use clap::{Args, ValueEnum};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -100,9 +100,9 @@ struct Question<'a> {
 pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let catalogue = good_catalogue(configs)?;
     let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
-    let (name, counted) = gpu_and_cards(&arguments.gpu, &known);
+    let (name, said) = gpu_and_cards(&arguments.gpu, &known);
     let gpu = gpu_with_types(&catalogue, &name)?;
-    let cards = match (counted, arguments.cards) {
+    let cards = match (said, arguments.cards) {
         (Some(_), Some(_)) => {
             let title =
                 format!("{} says how many cards, and so does --cards", quoted(&arguments.gpu));
@@ -148,7 +148,8 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
                 json!({ "gpu": gpu.id, "cards": cards, "vms": vms, "fit": false, "why": [why] })
             ),
             false => format!(
-                "{vms} VMs on {cards} x {}: no\n\nbecause: {why}\nnearest: up to {largest}\n",
+                "{} on {cards} x {}: no\n\nbecause: {why}\nnearest: up to {largest}\n",
+                counted(vms, "VM"),
                 gpu.id
             ),
         })?;
@@ -327,10 +328,7 @@ impl Question<'_> {
     }
 
     fn headline(&self, answer: &Answer) -> String {
-        let vms = match self.wanted().iter().sum::<u32>() {
-            1 => "1 VM".to_string(),
-            count => format!("{count} VMs"),
-        };
+        let vms = counted(self.wanted().iter().sum::<u32>(), "VM");
         let verdict = match answer {
             Answer::Fit(_) => "yes",
             Answer::DoNotFit => "no",
@@ -346,9 +344,7 @@ impl Question<'_> {
             return String::new();
         }
         let line = |need: &Need| {
-            let cards = |count: usize| {
-                if count == 1 { "1 card".to_string() } else { format!("{count} cards") }
-            };
+            let cards = |count: usize| counted(count, "card");
             match need.doubt {
                 None => format!("needs {}", cards(need.cards())),
                 Some(Doubt::NotPublished) => {

@@ -8,6 +8,7 @@ use super::figure::Figure;
 use super::panel::{self, Along, Panel, Place, Series};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
+use crate::units::counted;
 
 /// More lines than this are not told apart.
 const LINES_MAX: usize = 12;
@@ -146,8 +147,7 @@ fn below(results: &SweepResults, left_out: Option<String>) -> String {
     }
     match results.failed() {
         0 => {}
-        1 => notes.push("1 point is an error".to_string()),
-        failed => notes.push(format!("{failed} points are errors")),
+        failed => notes.push(format!("{} in error", counted(failed, "point"))),
     }
     if results.sweep.lines.len() > LINES_MAX {
         notes.push(format!("{LINES_MAX} of {} lines", results.sweep.lines.len()));

@@ -3,12 +3,13 @@
 //!
 //! It chooses what is drawn; `panel` draws it.
 
-use super::super::number::{clip, plain, vms};
+use super::super::number::{clip, plain};
 use super::figure::Figure;
 use super::panel::{self, Along, Panel, Place, Series};
 use super::sweep::{bound_name, time};
 use crate::spec::ParameterValue;
 use crate::study::{VmResults, WayResult};
+use crate::units::counted;
 
 /// More lines than this are not told apart.
 const LINES_MAX: usize = 12;
@@ -37,7 +38,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&WayResult]) -> Figure {
     counts.sort_unstable();
     counts.dedup();
     let series = drawn.iter().map(|way| Series {
-        name: format!("{}, {}", way.name, vms(way.vms)),
+        name: format!("{}, {}", way.name, counted(way.vms, "VM")),
         places: way.curve.iter().map(|point| Some(place(&counts, way, point))).collect(),
     });
     let panel = Panel {

@@ -25,6 +25,7 @@ use super::{File, Format};
 use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Results, Tool};
+use crate::units::counted;
 pub(crate) use grid::{Column, Grid};
 
 /// The format's entry in the table.
@@ -261,14 +262,15 @@ fn footer_of(
     (tool, width): (&Tool, Width),
 ) -> String {
     let count = |standing| leans_on.iter().filter(|fact| fact.standing == standing).count();
-    let (fitted, assumed) = (count(Standing::Fitted), count(Standing::Assumed));
+    let fitted = count(Standing::Fitted);
+    let assumed = counted(count(Standing::Assumed), "assumed number");
     let leans = match count(Standing::Yours) {
-        0 => {
-            format!("Leans on {fitted} fitted and {assumed} assumed numbers, listed in {document}.")
+        0 => format!("Leans on {fitted} fitted and {assumed}, listed in {document}."),
+        yours => {
+            format!(
+                "Leans on {fitted} fitted and {assumed} and {yours} of yours, listed in {document}."
+            )
         }
-        yours => format!(
-            "Leans on {fitted} fitted and {assumed} assumed numbers and {yours} of yours, listed in {document}."
-        ),
     };
     let made = format!("seed {seed}, scenario {name} {hash}, {} {}", tool.name, tool.version);
     width.lines(&leans) + &width.lines(&made)

@@ -8,6 +8,7 @@ use super::{Width, footer_of, notes};
 use crate::shown::shown_lines;
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
+use crate::units::counted;
 use std::collections::BTreeMap;
 
 /// So many errors are told; the rest is counted.
@@ -144,7 +145,8 @@ fn errors(results: &SweepResults, width: Width) -> String {
         text.push('\n');
     }
     if failed.len() > ERRORS_MAX {
-        text.push_str(&format!("and {} more errors, in sweep.csv\n", failed.len() - ERRORS_MAX));
+        let more = counted(failed.len() - ERRORS_MAX, "more error");
+        text.push_str(&format!("and {more}, in sweep.csv\n"));
     }
     text
 }

@@ -1,11 +1,12 @@
 //! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
 
-use super::super::number::{plain, vms, wrap};
+use super::super::number::{plain, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
 use super::{Width, footer_of, notes};
 use crate::shown::shown_lines;
 use crate::study::{VmResults, WayResult, ranges};
+use crate::units::counted;
 
 /// The whole text.
 pub fn render_vms(results: &VmResults, width: Width) -> String {
@@ -110,13 +111,13 @@ fn stops(results: &VmResults, width: Width) -> String {
             (0, Some(next)) => format!(
                 "{}: no number of VMs is VALID{looked}: with {}, {}",
                 way.name,
-                vms(next),
+                counted(next, "VM"),
                 way.stopped
             ),
             (_, next) => format!(
                 "{}: with {}, {}{looked}",
                 way.name,
-                vms(next.unwrap_or(way.vms_placed + 1)),
+                counted(next.unwrap_or(way.vms_placed + 1), "VM"),
                 way.stopped
             ),
         };
