@@ -3,7 +3,7 @@
 //! An entry is printed as its file says it, comments and sources included; nothing is interpreted.
 
 use super::{Failure, good_catalogue, output};
-use crate::config::CatalogueEntry;
+use crate::config::{Catalogue, CatalogueEntry};
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -12,7 +12,11 @@ pub(super) const LIST_HELP: &str = "\
 Examples:
   slicewise list | grep workload
   slicewise list --json | jq -r '.[] | select(.kind == \"gpu\") | .id'
-  slicewise list --configs my-configs      with files of your own";
+  slicewise list --configs my-configs      with files of your own
+
+Exit codes:
+  0  printed
+  2  printed, and files of the folder have mistakes, which are told";
 
 /// Below the help of `slicewise show`.
 pub(super) const SHOW_HELP: &str = "\
@@ -23,11 +27,14 @@ Examples:
 
 /// Runs `slicewise list`.
 pub(super) fn list(json: bool, configs: Option<&Path>) -> Result<(), Failure> {
-    let entries = good_catalogue(configs)?.list();
+    let (catalogue, mistakes) = Catalogue::load_good(configs)?;
+    let entries = catalogue.list();
     output::data(&match json {
         true => format!("{:#}\n", document(&entries)),
         false => table(&entries, output::columns().unwrap_or(usize::MAX)),
-    })
+    })?;
+    // As `check`: what is wrong is told, and the exit code says so; the list is whole but for that.
+    if mistakes.is_empty() { Ok(()) } else { Err(Failure::Invalid(mistakes)) }
 }
 
 fn document(entries: &[CatalogueEntry]) -> Value {
@@ -95,7 +102,6 @@ fn unknown(id: &str, ids: &[String]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Catalogue;
 
     #[test]
     fn a_narrow_list_cuts_names_alone() {

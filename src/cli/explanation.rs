@@ -73,10 +73,12 @@ fn words(said: &Said) -> String {
         by => format!("{by} {}", said.place),
     };
     let known = said.standing.map(|standing| format!(", {standing}")).unwrap_or_default();
-    let source = said.source.as_ref().map(|source| {
-        let repeated = format!("{}: ", said.standing.unwrap_or_default());
-        format!(": {}", source.strip_prefix(&repeated).unwrap_or(source))
-    });
+    let source = said.source.as_ref().filter(|source| said.standing != Some(source.as_str())).map(
+        |source| {
+            let repeated = format!("{}: ", said.standing.unwrap_or_default());
+            format!(": {}", source.strip_prefix(&repeated).unwrap_or(source))
+        },
+    );
     let source = source.unwrap_or_default();
     shown(&format!("{place}{known}{source}")).into_owned()
 }

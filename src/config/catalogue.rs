@@ -11,18 +11,21 @@ use super::gpus::{self, DisputedMix, GpuFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
+use crate::formats::recognise;
 use crate::spec::{GpuSpec, Hypervisor};
+use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
-use std::path::Path;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// All of `configs/`. A change of a file rebuilds this; a new file needs a touch of this one.
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/configs");
 
 /// The kinds of entry: in the singular, and as the folder's name.
-const KINDS: [(&str, &str); 4] =
+pub(super) const KINDS: [(&str, &str); 4] =
     [("gpu", "gpus"), ("workload", "workloads"), ("host", "hosts"), ("hypervisor", "hypervisors")];
 
 /// Everything known about hardware, hypervisors and workloads.
@@ -264,6 +267,7 @@ impl Catalogue {
     /// Puts the files of a folder over the ones there are.
     fn join(&mut self, folder: &Path, problems: &Problems) -> Result<(), LoadError> {
         source::files_of(folder, problems).map_err(LoadError::World)?;
+        misplaced(folder, problems).map_err(LoadError::World)?;
         let subfolders = KINDS.into_iter().map(|(_, kind)| (kind, folder.join(kind)));
         let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
         if subfolders.is_empty() {
@@ -291,6 +295,78 @@ impl Catalogue {
         }
         Ok(())
     }
+}
+
+/// What is told of files that would be passed over: in a folder that is almost one of the catalogue's,
+/// beside the folders instead of in one, or without the ending of its kind.
+fn misplaced(folder: &Path, problems: &Problems) -> anyhow::Result<()> {
+    let wrong = |path: &Path, title: &str, place: String| {
+        let shown = path.display().to_string();
+        problems.push(Diagnostic::about(&shown, None, title).allowed(place));
+    };
+    let mut folders = Vec::new();
+    for (path, name) in visible(folder)? {
+        let kind = KINDS.into_iter().find(|(one, many)| name == *one || name == *many);
+        let near = kind
+            .map(|(_, many)| many.to_string())
+            .or_else(|| nearest(&name, KINDS.map(|(_, many)| many)));
+        match (path.is_dir(), near) {
+            (true, Some(near)) if near == name => folders.push(path),
+            (true, Some(near)) => {
+                wrong(
+                    &path,
+                    "nothing in this folder is read",
+                    format!("{}/", folder.join(near).display()),
+                );
+            }
+            (false, _) if name.ends_with(".toml") && is_entry(&path) => {
+                let title = "a file beside the folders of the catalogue is not read";
+                let places = KINDS.map(|(_, many)| format!("{many}/{name}")).join(", ");
+                wrong(&path, title, format!("{places} in {}", folder.display()));
+            }
+            _ => {}
+        }
+    }
+    for (path, name) in
+        folders.iter().map(|folder| visible(folder)).collect::<Result<Vec<_>, _>>()?.concat()
+    {
+        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
+        let is_meant = ending.as_deref().is_none_or(|ending| ["toml", "tml"].contains(&ending));
+        if is_meant && !name.ends_with(".toml") && path.is_file() && is_entry(&path) {
+            let right = path.with_extension("toml");
+            wrong(
+                &path,
+                "a file without the ending .toml is not read",
+                right.display().to_string(),
+            );
+        }
+    }
+    Ok(())
+}
+
+/// The files and folders in a folder that are not hidden, with their names.
+fn visible(folder: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
+    let cannot = || format!("cannot read {}", folder.display());
+    let mut found = Vec::new();
+    for entry in fs::read_dir(folder).with_context(cannot)? {
+        let entry = entry.with_context(cannot)?;
+        let name = entry.file_name().to_string_lossy().to_string();
+        if !name.starts_with('.') {
+            found.push((entry.path(), name));
+        }
+    }
+    found.sort();
+    Ok(found)
+}
+
+/// Whether a file is one of the catalogue by its keys.
+fn is_entry(path: &Path) -> bool {
+    let text = fs::read_to_string(path).unwrap_or_default();
+    let table = text.parse::<toml::Table>().unwrap_or_default();
+    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+    let of_catalogue =
+        [recognise::WORKLOAD, recognise::GPU, recognise::HOST, recognise::HYPERVISOR];
+    recognise::by_keys(&keys).is_some_and(|kind| of_catalogue.contains(&kind))
 }
 
 /// Puts an entry where it belongs, unless its file has mistakes.

@@ -5,7 +5,7 @@
 use super::answers::Said;
 use super::diagnostic::Spot;
 use super::facts::{
-    Sources, fact, fact_in_range_or, fact_or, name, need_table, sources, spread_fact,
+    Sources, fact, fact_in_range_or, fact_or, has_passport, name, need_table, sources, spread_fact,
 };
 use super::reader::Reader;
 use super::rounds;
@@ -142,8 +142,13 @@ pub(super) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
         .need("virtual_gpus", "write true or false: whether guests see GPUs through vGPU types");
     let virtual_gpus = virtual_gpus.and_then(|value| value.flag());
     let is_stated = file.has("gpu_speed");
-    let gpu_speed = fact_or(&mut file, &sources, "gpu_speed", speed, (GPU_SPEED, OF_PAIRS));
-    let range = match file.get("gpu_speed_range") {
+    let given = file.get("gpu_speed_range");
+    let gpu_speed = match given.as_ref().filter(|_| !is_stated) {
+        // A range alone says where the speed is: in the middle of it, on the scale of ratios.
+        Some(value) => middle_of(value).map(|speed| Fact::assumed(speed, OF_RANGE)),
+        None => fact_or(&mut file, &sources, "gpu_speed", speed, (GPU_SPEED, OF_PAIRS)),
+    };
+    let range = match given {
         Some(value) => Some(speed_range(&value, gpu_speed.as_ref())),
         None => (!is_stated).then_some(Some(GPU_SPEEDS.map(|end| end / GPU_SPEED))),
     };
@@ -173,6 +178,20 @@ const OF_PAIRS: &str = "assumed, for want of pairs of its own: a summary of 20 p
 /// What else is assumed of a hypervisor that says nothing.
 const SUBMISSION_LATENCY: SimDuration = SimDuration::from_micros(20);
 const CPU_SPEED: f64 = 0.97;
+
+/// What is said of a speed that a range alone gives.
+const OF_RANGE: &str = "assumed: the middle of `gpu_speed_range`";
+
+fn middle_of(value: &Value<'_>) -> Option<f64> {
+    let ends: Vec<f64> = value.items(2)?.iter().map(speed).collect::<Option<_>>()?;
+    match ends[..] {
+        [low, high] => Some((low * high).sqrt()),
+        _ => {
+            value.report(value.wrong("has one end").allowed("[least, greatest]"));
+            None
+        }
+    }
+}
 
 /// `gpu_speed_range = [0.989, 1.001]`: about the speed itself, and kept relative to it.
 fn speed_range(value: &Value<'_>, speed: Option<&Fact<f64>>) -> Option<[f64; 2]> {
@@ -215,6 +234,10 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let (input_per_sample, output_per_sample) =
         (bytes("input_per_sample"), bytes("output_per_sample"));
     let cpu = match file.get("cpu") {
+        Some(value) if has_passport(&value) => {
+            let none = |_: &Value<'_>| None;
+            spread_fact(&mut file, &sources, "cpu", none, cpu_times).map(alike)
+        }
         Some(value) => value.table().and_then(|table| cpu_work(table, &sources)),
         None => {
             file.silent("cpu", || Said::default(NOT_STATED));
@@ -257,6 +280,40 @@ fn no_cpu_work() -> CpuWork {
     }
 }
 
+/// `value = { launch_per_batch = "0.3 ms", ... }`: one source for all of it.
+fn cpu_times(table: &mut Reader<'_>) -> Option<[SimDuration; 4]> {
+    let value = table.need("value", "write the times: { launch_per_batch = \"0.3 ms\" }")?;
+    let mut times = value.table()?;
+    let keys = ["launch_per_batch", "launch_per_sample", "finish_per_batch", "finish_per_sample"];
+    let read = keys.map(|key| match times.get(key) {
+        Some(time) => time.quantity(),
+        None => Some(SimDuration::ZERO),
+    });
+    times.finish();
+    match read {
+        [Some(a), Some(b), Some(c), Some(d)] => Some([a, b, c, d]),
+        _ => None,
+    }
+}
+
+/// The times of a fact, each with its source.
+fn alike(times: Fact<[SimDuration; 4]>) -> CpuWork {
+    let of = |index: usize| Fact {
+        value: times.value[index],
+        source: times.source.clone(),
+        standing: times.standing,
+        fitted_on: times.fitted_on.clone(),
+        residual: times.residual,
+        range: None,
+    };
+    CpuWork {
+        launch_per_batch: of(0),
+        launch_per_sample: of(1),
+        finish_per_batch: of(2),
+        finish_per_sample: of(3),
+    }
+}
+
 fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
     let first = time_in_range(&mut table, sources, "launch_per_batch");
     let mut time = |key| {
@@ -288,11 +345,12 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     );
     let spread = fact_in_range_or(&mut table, sources, "spread", rule, absent);
     let work = fact(&mut table, sources, "work", work_table);
-    let boost = match table.has("boost") {
+    let boost = match table.get("boost").is_some() {
         true => fact(&mut table, sources, "boost", boost),
         false => Some(no_boost()),
     };
-    let machines = table.has("machines").then(|| fact(&mut table, sources, "machines", machines));
+    let machines =
+        table.get("machines").is_some().then(|| fact(&mut table, sources, "machines", machines));
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {

@@ -18,7 +18,20 @@ pub(super) type Sources = BTreeMap<String, String>;
 const OWN: &str = "yours";
 
 /// What every fact needs, in a message.
-const NEEDED: &str = "this fact must be there: a plain value if it is your own";
+const NEEDED: &str = "this fact must be there, a plain value if it is your own";
+
+/// How facts that must be there are written, with their units.
+const EXAMPLES: [(&str, &str); 9] = [
+    ("sms", "56"),
+    ("memory", "\"24 GiB\""),
+    ("memory_bandwidth", "\"933 GB/s\""),
+    ("pcie_bandwidth", "\"25 GB/s\""),
+    ("power_cap_w", "165, in watts"),
+    ("logical_processors", "128"),
+    ("target_latency", "\"50 ms\""),
+    ("weights", "\"400 MiB\""),
+    ("work", "{ 1 = \"2 ms\", 8 = \"9 ms\" }, times by batch size"),
+];
 
 /// What a fact looks like.
 const FORM: &str = "a fact is { value = ..., source = \"...\", standing = \"...\" }";
@@ -118,7 +131,11 @@ pub(super) fn spread_fact<T>(
     plain: impl Fn(&Value<'_>) -> Option<T>,
     spread: impl Fn(&mut Reader<'_>) -> Option<T>,
 ) -> Option<Fact<T>> {
-    let given = file.need(key, NEEDED)?;
+    let help = match EXAMPLES.iter().find(|(of, _)| *of == key) {
+        Some((_, example)) => format!("{NEEDED}: {key} = {example}"),
+        None => NEEDED.to_string(),
+    };
+    let given = file.need(key, &help)?;
     if !has_passport(&given) {
         file.silent(key, || Said::new(OWN, ""));
         return Some(Fact::yours(plain(&given)?));
@@ -128,7 +145,9 @@ pub(super) fn spread_fact<T>(
     let standing = match table.get("standing") {
         Some(value) => value.choice("standing", &Standing::ALL),
         None if table.has("source") => {
-            table.need("standing", "say how the number came to be known")?;
+            let words: Vec<&str> = Standing::ALL.iter().map(|(word, _)| *word).collect();
+            let help = format!("say how the number came to be known: {}", words.join(", "));
+            table.need("standing", &help)?;
             None
         }
         None => Some(Standing::Yours),
@@ -159,7 +178,7 @@ pub(super) fn spread_fact<T>(
 }
 
 /// Whether a value is a fact with its passport, or at least with something that only such a one has.
-fn has_passport(value: &Value<'_>) -> bool {
+pub(super) fn has_passport(value: &Value<'_>) -> bool {
     const KEYS: [&str; 4] = ["value", "source", "standing", "range"];
     let table = value.value.as_table();
     table.is_some_and(|table| KEYS.iter().any(|key| table.contains_key(*key)))

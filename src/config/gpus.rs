@@ -63,12 +63,13 @@ const HARDWARE_SLICE: (SimDuration, &str) = (
 pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sources = sources(&mut file);
     let name = name(&mut file);
-    let pci_ids = file.has("pci_ids").then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
+    let pci_ids =
+        file.get("pci_ids").is_some().then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
     let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
     let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
-    let tops = file.has("tensor_int8_tops").then(|| {
+    let tops = file.get("tensor_int8_tops").is_some().then(|| {
         fact(&mut file, &sources, "tensor_int8_tops", |value| {
             value.number(|tops| tops > 0.0 && tops <= 1e6, "above 0, at most 1000000 (10^12 per s)")
         })
@@ -76,7 +77,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
-    let power_knee = file.has("power_knee").then(|| {
+    let power_knee = file.get("power_knee").is_some().then(|| {
         fact(&mut file, &sources, "power_knee", |value| {
             value.bounded(|knee: &Share| *knee > Share::NONE, "above 0, at most 100 %")
         })
@@ -254,12 +255,16 @@ fn disputed(file: &mut Reader<'_>) -> Option<Vec<DisputedMix>> {
     mixes.collect::<Vec<_>>().into_iter().collect()
 }
 
-/// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`.
+/// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`; the ends may be left out.
 fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
-    let mut time = |key: &str, help: &str| table.need(key, help)?.quantity::<SimDuration>();
-    let value = time("value", "a switch cost is { value = ..., low = ..., high = ..., ... }");
-    let low = time("low", "write the low end of what the sources leave open");
-    let high = time("high", "write the high end of what the sources leave open");
+    let value = table.need("value", "a switch cost is { value = ..., low = ..., high = ..., ... }");
+    let value = value.and_then(|value| value.quantity::<SimDuration>());
+    // Without ends of its own nothing is left open.
+    let mut end = |key: &str| match table.get(key) {
+        Some(end) => end.quantity::<SimDuration>(),
+        None => value,
+    };
+    let (low, high) = (end("low"), end("high"));
     let cost = SwitchCost { value: value?, low: low?, high: high? };
     if cost.low > cost.value || cost.value > cost.high {
         let title = format!("`switch_cost` of {} lies outside its interval", cost.value);
@@ -284,7 +289,8 @@ fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
 
 /// The profiles of a list, `printed` unless that is faulty.
 fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<Vec<MigProfile>> {
-    entries_of(list, |entry| {
+    let mut ends: Vec<(Spot, String, u32)> = Vec::new();
+    let found = entries_of(list, |entry| {
         let name = entry.need("name", "write the vendor's name of the profile");
         let name = name.and_then(|value| value.text());
         let mut count = |key: &str, range: RangeInclusive<u32>, unit: &str| {
@@ -304,7 +310,12 @@ fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<
         let (decoders, encoders) = (engines("decoders"), engines("encoders"));
         let (jpeg, ofa) = (engines("jpeg"), engines("ofa"));
         let at = entry.need("at", "write its positions as nvidia-smi does: \"{0,4}:4\"");
-        let starts = at.and_then(|value| positions(&value, memory?));
+        let starts = at.as_ref().and_then(|value| positions(value, memory?));
+        if let (Some(at), Some(last), Some(memory)) =
+            (&at, starts.as_ref().and_then(|all| all.last()), memory)
+        {
+            ends.push((at.spot(), at.text().unwrap_or_default().to_string(), last + memory));
+        }
         Some(MigProfile {
             name: name?.to_string(),
             id: id?,
@@ -323,7 +334,26 @@ fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<
             starts: starts?,
             is_printed: printed?,
         })
-    })
+    })?;
+    let largest = found.iter().max_by_key(|one| (one.memory_slices, one.compute_slices))?;
+    // A profile that fills the card says how many slices there are; without one nothing is known.
+    if largest.starts == [0] && largest.max_per_gpu == 1 {
+        let (name, slices) = (&largest.name, largest.memory_slices);
+        let mut is_right = true;
+        for (spot, at, _) in ends.into_iter().filter(|(.., end)| *end > slices) {
+            let title = format!("{} reaches beyond the card", quoted(&at));
+            list.report(
+                Diagnostic::at(&spot, title)
+                    .allowed(format!("memory slices 0 to {}, which {name} takes", slices - 1))
+                    .help(
+                        "put right the starts or the size, or list the profile of the whole card",
+                    ),
+            );
+            is_right = false;
+        }
+        return is_right.then_some(found);
+    }
+    Some(found)
 }
 
 /// A figure that is left out where nobody has published it: nothing at all when it is faulty.
@@ -365,7 +395,7 @@ pub(super) fn list_in<'a>(table: &mut Reader<'a>) -> Option<Value<'a>> {
 /// The entries of a list, each a table.
 pub(super) fn entries_of<T>(
     list: &Value<'_>,
-    read: impl Fn(&mut Reader<'_>) -> Option<T>,
+    mut read: impl FnMut(&mut Reader<'_>) -> Option<T>,
 ) -> Option<Vec<T>> {
     let items = list.items(100)?;
     let count = items.len();

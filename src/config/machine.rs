@@ -10,7 +10,7 @@ use super::gpus::GpuFile;
 use super::reader::Reader;
 use super::sharing::Sharing;
 use super::suggest::quoted;
-use super::value::Value;
+use super::value::{Value, of_own};
 use crate::spec::{GpuSpec, HostSpec, Hypervisor};
 use std::collections::BTreeSet;
 
@@ -152,9 +152,15 @@ fn one_model<'c>(
         let found: Vec<String> =
             cards.iter().map(|group| format!("{} x {}", group.count, group.model)).collect();
         let title = format!("the cards are of several models: {}", found.join(", "));
+        let of = |model: &&str| {
+            let mine = cards.iter().filter(|group| group.model == **model);
+            let count: u32 = mine.map(|group| group.count).sum();
+            format!("gpus = {{ model = \"{model}\", count = {count} }}")
+        };
+        let files: Vec<String> = models.iter().map(of).collect();
         let help = format!(
-            "a scenario simulates the cards of one: write gpus = {{ model = \"{}\", count = {} }}, and a file of its own for the others",
-            cards[0].model, cards[0].count
+            "write a file for each model into one folder, with its VMs and the same host, and run the folder: {}; VMs on cards of different models meet at the host's logical processors only",
+            files.join(" in one, ") + " in another"
         );
         problems.push(Diagnostic::at(spot, title).allowed("cards of one model").help(help));
         return None;
@@ -193,8 +199,9 @@ fn unknown_gpu(spot: &Spot, word: &str, catalogue: &Catalogue) -> Diagnostic {
     let title = format!("unknown GPU {}", quoted(word));
     let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
     let diagnostic = Diagnostic::at(spot, title).of_form().allowed(ids.join(", "));
-    match catalogue.gpu_help(word, &known) {
+    let diagnostic = match catalogue.gpu_help(word, &known) {
         Some(help) => diagnostic.help(help),
         None => diagnostic,
-    }
+    };
+    diagnostic.help(of_own("gpus", word))
 }

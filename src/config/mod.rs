@@ -23,6 +23,7 @@ mod facts;
 mod foreign;
 mod gpus;
 mod guest;
+mod implausible;
 mod keypath;
 mod machine;
 mod measured;
@@ -215,10 +216,11 @@ fn scenario_of(
     if plans.is_empty() {
         no_scenario(path, &problems);
     }
-    let warnings = problems.warnings();
+    let mut warnings = problems.warnings();
     if let Some(all) = problems.into_error() {
         return Err(LoadError::Invalid(all));
     }
+    warnings.extend(implausible::times(&plans));
     let name = name_of(path);
     let title = title.or_else(|| {
         if path.is_dir() { None } else { plans.iter().find_map(|plan| plan.title.clone()) }

@@ -142,9 +142,15 @@ pub(super) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Optio
             message => message,
         };
         let message = title.replace('\n', "; ");
-        problems.push(
-            Diagnostic::at(&Spot { file: file.clone(), span }, message).label("not valid TOML"),
-        );
+        let quotes = ['“', '”', '„', '‘', '’', '«', '»'];
+        let start = text[..span.start.min(text.len())].rfind('\n').map_or(0, |at| at + 1);
+        let line = text[start..].lines().next().unwrap_or("");
+        let diagnostic =
+            Diagnostic::at(&Spot { file: file.clone(), span }, message).label("not valid TOML");
+        problems.push(match line.contains(quotes) {
+            true => diagnostic.help("the quotes are typographic; write straight ones: \"...\""),
+            false => diagnostic,
+        });
     }
     let mut tree = errors.is_empty().then(|| tree.into_inner())?;
     set_arguments::apply(file, &mut tree, problems);

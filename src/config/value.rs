@@ -3,6 +3,7 @@
 //! Which key it belongs to and what else stands beside it is the reader's affair.
 
 use super::answers::Form;
+use super::catalogue::KINDS;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::reader::Reader;
 use super::suggest::{nearest, quoted};
@@ -156,8 +157,10 @@ impl<'a> Value<'a> {
                 self.report(diagnostic.help(format!("write \"{written}\"")))
             }
             Err(error) => {
-                // A bare 50 where a share belongs: 50 %.
-                let percent = Some(format!("{written} {}", T::UNIT));
+                // A bare 50 where a share belongs: 50 %. A bare 1.4 is a share above one sooner than 1.4 %.
+                let just_above =
+                    written.parse().is_ok_and(|found: f64| (1.0..2.0).contains(&found));
+                let percent = Some(format!("{written} {}", T::UNIT)).filter(|_| !just_above);
                 let percent = percent.filter(|percent| T::BARE && T::from_str(percent).is_ok());
                 self.report(self.not_a_quantity::<T>(&written, &error).did_you_mean(percent));
             }
@@ -192,6 +195,10 @@ impl<'a> Value<'a> {
         };
         let digits = written.trim_end_matches(|c: char| !c.is_ascii_digit());
         let number: f64 = digits.parse().ok().filter(|number| *number > 0.0)?;
+        // 1.4 is a share above one sooner than 1.4 %; 80 is 80 %.
+        if T::BARE && digits == written && (1.0..2.0).contains(&number) {
+            return None;
+        }
         let units = std::iter::once(T::UNIT).chain(T::UNITS.iter().map(|(unit, _)| *unit));
         let mut others = units.map(|unit| format!("{digits} {unit}"));
         let bare = number.to_string();
@@ -236,7 +243,11 @@ impl<'a> Value<'a> {
         let title = format!("unknown {what} {}", quoted(word));
         let diagnostic = Diagnostic::at(&self.spot(), title).of_form();
         let allowed = if known.is_empty() { "none is known".to_string() } else { known.join(", ") };
-        self.report(diagnostic.allowed(allowed).did_you_mean(nearest(word, &known)));
+        let diagnostic = diagnostic.allowed(allowed).did_you_mean(nearest(word, &known));
+        self.report(match KINDS.iter().find(|(one, _)| *one == what) {
+            Some((_, folder)) => diagnostic.help(of_own(folder, word)),
+            None => diagnostic,
+        });
     }
 
     /// A table.
@@ -304,8 +315,31 @@ impl<'a> Value<'a> {
 
     fn expected(&self, what: &str) {
         let diagnostic = self.wrong(format!("is {}", article(self.value.type_str()))).of_form();
-        self.report(diagnostic.label(format!("expected {what}")));
+        let diagnostic = diagnostic.label(format!("expected {what}"));
+        let text = self
+            .value
+            .as_str()
+            .map(str::trim)
+            .filter(|_| ["a number", "a whole number", "true or false"].contains(&what));
+        let is_plain = |text: &&str| {
+            text.parse::<f64>().is_ok_and(f64::is_finite) || ["true", "false"].contains(text)
+        };
+        self.report(match text.filter(is_plain) {
+            Some(text) => diagnostic.help(format!("write {}, without quotes", cut(text))),
+            None => diagnostic,
+        });
     }
+}
+
+/// Where a file of the user's own belongs that a name is to stand for.
+pub(super) fn of_own(folder: &str, word: &str) -> String {
+    let name: String = word
+        .chars()
+        .filter(|letter| letter.is_ascii_alphanumeric() || "-._".contains(*letter))
+        .take(40)
+        .collect();
+    let name = if name.is_empty() { "NAME".to_string() } else { name };
+    format!("one of your own is the file DIR/{folder}/{name}.toml, read with --configs DIR")
 }
 
 /// The percentiles that a bound may hold for.

@@ -39,8 +39,7 @@ pub struct OpenEnd {
 const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
-const SWITCHES: &str =
-    "time two busy vGPUs on one card beside one, and write switch_cost in [sharing]";
+const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
 
 /// The experiment at each end of each open input that acts in it, one at a time. An end that is the
 /// assumed value itself is left out.

@@ -51,6 +51,12 @@ fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
         _ => split,
     };
     let (number, unit) = (text[..split].replace('_', ""), text[split..].trim());
+    if let Some(rest) =
+        unit.strip_prefix(',').filter(|rest| rest.starts_with(|c: char| c.is_ascii_digit()))
+    {
+        let rest = rest.trim_end();
+        return Err(format!("has a comma; write \"{number}.{rest}\" with a point"));
+    }
     let number: f64 = number.parse().map_err(|_| {
         format!("does not start with a number; write for example \"2 {}\"", units[0].0)
     })?;
@@ -60,6 +66,11 @@ fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
     let factor = units.iter().find(|(name, _)| *name == unit).map(|(_, factor)| *factor);
     let factor = factor.ok_or_else(|| {
         let meant = unit_meant(unit, units);
+        let bits = is_bits(unit) && units.iter().any(|(name, _)| name.ends_with("B/s"));
+        if let (true, Ok(bits)) = (bits, text[..split].parse::<f64>()) {
+            let bytes = &unit.replace("bit", "b").replace('b', "B").replace("ps", "/s");
+            return format!("is in bits; bytes are an eighth: write \"{} {bytes}\"", bits / 8.0);
+        }
         let meant = meant.map(|meant| format!("; did you mean \"{} {meant}\"?", &text[..split]));
         let allowed = allowed();
         format!(
@@ -96,10 +107,6 @@ const TYPED: [(&str, &[&str]); 17] = [
 
 /// The unit that was meant by one that is not known; nothing for bits, which are no bytes.
 fn unit_meant<'u>(unit: &str, units: &[(&'u str, f64)]) -> Option<&'u str> {
-    let mut letters = unit.chars();
-    let is_bits =
-        matches!((letters.next(), letters.next()), (Some('K' | 'M' | 'G' | 'T'), Some('b')))
-            || unit.to_lowercase().contains("bit");
     let small = unit.to_lowercase();
     let is_it = |known: &str| {
         let typed = TYPED.iter().find(|(of, _)| *of == known);
@@ -107,7 +114,14 @@ fn unit_meant<'u>(unit: &str, units: &[(&'u str, f64)]) -> Option<&'u str> {
             || typed.is_some_and(|(_, typed)| typed.contains(&small.as_str()))
     };
     let found = units.iter().map(|(known, _)| *known).find(|known| is_it(known));
-    found.filter(|_| !is_bits)
+    found.filter(|_| !is_bits(unit))
+}
+
+/// Whether a unit is one of bits: `Gb/s`, `Gbit/s`.
+fn is_bits(unit: &str) -> bool {
+    let mut letters = unit.chars();
+    matches!((letters.next(), letters.next()), (Some('K' | 'M' | 'G' | 'T'), Some('b')))
+        || unit.to_lowercase().contains("bit")
 }
 
 #[cfg(test)]

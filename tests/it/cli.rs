@@ -97,10 +97,10 @@ fn a_bad_catalogue_file_stops_only_who_needs_it() {
         let all = [arguments, &["--configs", folder.path().to_str().unwrap()]].concat();
         check(&all, code)
     };
-    let (list, told) = with(&["list"], 0);
+    let (list, told) = with(&["list"], 2);
     assert!(list.contains("a100-pcie-40gb") && list.contains("left out"), "{list}");
     assert!(told.contains("odd.toml") && told.contains("bytes.toml"), "{told}");
-    let (document, _) = with(&["list", "--json"], 0);
+    let (document, _) = with(&["list", "--json"], 2);
     let document: serde_json::Value = serde_json::from_str(&document).unwrap();
     let a30 = document.as_array().unwrap().iter().find(|entry| entry["id"] == "a30").unwrap();
     assert_eq!((&a30["left_out"], &a30["kind"]), (&true.into(), &"gpu".into()));

@@ -134,3 +134,116 @@ fn all_beginnings_together_are_one_run() {
         assert!(document.contains(name), "{name}");
     }
 }
+
+/// A folder of one's own with one file in it.
+fn folder_with(path: &str, text: &str) -> tempfile::TempDir {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(path);
+    fs::create_dir_all(folder.path().join("gpus")).unwrap();
+    fs::create_dir_all(path.parent().unwrap()).unwrap();
+    fs::write(path, text).unwrap();
+    folder
+}
+
+/// What `list` says of a file in a folder of one's own, and its exit code is that of `check`.
+fn told_of(path: &str, text: &str, code: i32) -> String {
+    let folder = folder_with(path, text);
+    check(&["list", "--configs", folder.path().to_str().unwrap()], code).1
+}
+
+#[test]
+fn a_file_that_would_not_be_found_is_told_with_its_place() {
+    let gpu = beginning("gpu");
+    for (path, part) in [
+        ("gpu/mine.toml", "gpus/"),
+        ("Gpus/mine.toml", "gpus/"),
+        ("mine.toml", "gpus/mine.toml"),
+        ("gpus/mine", "gpus/mine.toml"),
+        ("gpus/mine.TOML", "gpus/mine.toml"),
+    ] {
+        let told = told_of(path, &gpu, 2);
+        assert!(told.contains("read") && told.contains(part), "{path}\n{told}");
+    }
+    // What is no file of the catalogue may lie there.
+    for path in ["README.md", "gpus/README", "vm.toml", "notes/a.toml"] {
+        let text = if path == "vm.toml" { beginning("scenario") } else { "a = 1\n".to_string() };
+        assert_eq!(told_of(path, &text, 0), "", "{path}");
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for (path, right) in [("gpu/a.toml", Some("DIR/gpus/a.toml")), ("gpus/a.toml", None)] {
+        let path = folder.path().join(path);
+        let (_, told) = check(&["new", "gpu", "-o", path.to_str().unwrap()], 0);
+        assert_eq!(right.is_some(), told.contains("there it is not found"), "{told}");
+        assert!(right.is_none_or(|right| told.contains(right)), "{told}");
+    }
+}
+
+#[test]
+fn what_newcomers_write_is_answered_with_what_to_write() {
+    let gpu = beginning("gpu");
+    let with = |from: &str, to: &str| gpu.replace(from, to);
+    let profiles = |at: &str| {
+        format!(
+            "{gpu}mig_profiles = [{{ name = \"4g.24gb\", id = 0, compute = 4, memory = 4, copy_engines = 4, max_per_gpu = 1, at = \"{{0}}:4\" }}, {{ name = \"2g.12gb\", id = 5, compute = 2, memory = 2, copy_engines = 2, max_per_gpu = 2, at = \"{at}\" }}]\n"
+        )
+    };
+    for (text, part) in [
+        (with("sms = 56", "sms = \"56\""), "write 56, without quotes"),
+        (with("sms = 56\n", ""), "sms = 56"),
+        (with("power_cap_w = 165\n", ""), "165, in watts"),
+        (with("933 GB/s", "933,5 GB/s"), "write \"933.5 GB/s\" with a point"),
+        (with("933 GB/s", "800 Gb/s"), "write \"100 GB/s\""),
+        (with("\"24 GiB\"", "“24 GiB”"), "the quotes are typographic"),
+        (with("sms = 56", "sms = { value = 56, source = \"a sheet\" }"), "documented, measured"),
+        (with("sms = 56", "sms = 56\nknee = 1"), "power_knee"),
+        (with("sms = 56", "sms = 56\nfoo = 1"), "tensor_int8_tops"),
+        (profiles("{0,3}:2"), "\"{0,3}:2\" reaches beyond the card"),
+    ] {
+        let told = told_of("gpus/mine.toml", &text, 2);
+        assert!(told.contains(part), "{part}\n{told}");
+    }
+    assert_eq!(told_of("gpus/mine.toml", &profiles("{0,2}:2"), 0), "");
+    let form =
+        "switch_cost = { value = \"0.2 ms\", source = \"a paper\", standing = \"measured\" }\n";
+    assert_eq!(told_of("gpus/mine.toml", &format!("{gpu}{form}"), 0), "");
+    let workload = beginning("workload");
+    let cpu = "cpu = { value = { launch_per_batch = \"1 ms\" }, source = \"a paper\", standing = \"measured\" }\n[service.a30]";
+    assert_eq!(told_of("workloads/m.toml", &workload.replace("[service.a30]", cpu), 0), "");
+    let told = told_of("workloads/m.toml", &format!("{workload}phi = 1.4\n"), 2);
+    assert!(!told.contains("1.4 %"), "{told}");
+}
+
+#[test]
+fn names_that_nobody_knows_say_where_files_of_ones_own_belong() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vm.toml");
+    let text = beginning("scenario").replace("\"a30\"", "\"mine\"").replace("resnet50", "ours");
+    fs::write(&path, text).unwrap();
+    let (_, told) = check(&["check", path.to_str().unwrap()], 2);
+    assert!(told.contains("DIR/gpus/mine.toml, read with --configs DIR"), "{told}");
+}
+
+/// A slip of a unit is told where it makes times that can hardly be meant.
+#[test]
+fn implausible_times_are_told_by_check() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vm.toml");
+    let text = beginning("scenario").replace("\"resnet50\"", "\"m\"");
+    fs::write(&path, text).unwrap();
+    let workloads = folder.path().join("workloads");
+    fs::create_dir_all(&workloads).unwrap();
+    let said = |work: &str| {
+        let usual = "work = { 1 = \"2 ms\", 8 = \"9 ms\", 32 = \"34 ms\" }";
+        let workload = beginning("workload").replace(usual, work);
+        assert!(workload.contains(work));
+        fs::write(workloads.join("m.toml"), workload).unwrap();
+        let configs = folder.path().to_str().unwrap();
+        check(&["check", path.to_str().unwrap(), "--configs", configs], 0).1
+    };
+    let jump = said("work = { 1 = \"2 ms\", 8 = \"9 s\" }");
+    // 9 s / 8 over 2 ms / 1.
+    assert!(jump.contains("562 times as long") && jump.contains("is a unit wrong"), "{jump}");
+    let late = said("work = { 1 = \"2 s\", 8 = \"9 s\" }");
+    assert!(late.contains("no query can be in time"), "{late}");
+    assert!(!said("work = { 1 = \"2 ms\", 8 = \"9 ms\" }").contains("unit"));
+}

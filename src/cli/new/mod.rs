@@ -60,6 +60,21 @@ impl Kind {
         }
     }
 
+    /// Where a file must be to be found, if it is not there: in the folder of its kind, as .toml.
+    fn place(self, path: &Path) -> Option<String> {
+        let folder = match self {
+            Kind::Host => "hosts",
+            Kind::Gpu => "gpus",
+            Kind::Workload => "workloads",
+            Kind::Hypervisor => "hypervisors",
+            Kind::Scenario => return None,
+        };
+        let is_in = path.parent().and_then(Path::file_name).is_some_and(|name| name == folder);
+        let is_toml = path.extension().is_some_and(|ending| ending == "toml");
+        let name = path.file_stem().unwrap_or_default().to_string_lossy().to_string();
+        (!is_in || !is_toml).then(|| format!("DIR/{folder}/{name}.toml"))
+    }
+
     /// What to do next with a file that was written.
     fn next(self) -> &'static str {
         match self {
@@ -75,6 +90,11 @@ pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
     let Some(path) = &arguments.output else { return output::data(text) };
     write_new(path, text)?;
     output::message(&format!("wrote {}; {}", path.display(), arguments.kind.next()));
+    if let Some(right) = arguments.kind.place(path) {
+        output::message(&format!(
+            "warning: there it is not found: with --configs DIR it is read as {right}"
+        ));
+    }
     Ok(())
 }
 
