@@ -3,7 +3,9 @@
 //!
 //! Whether a file can be read at all is in `foreign` and `kubernetes`.
 
+use crate::dice::Dice;
 use slicewise::config::Catalogue;
+use slicewise::gpu::placement::{Assignment, Cards, Claim};
 use std::io::Write;
 use std::process::{Command, Stdio};
 
@@ -851,4 +853,127 @@ fn a_filter_may_name_the_board_s_subsystem() {
     );
     let list = imported(&text, "a100-pcie-80gb", &[]);
     assert!(!list.contains("0x16C110DE"), "{list}");
+}
+
+/// A scenario without its title, which names the file's configuration.
+fn body(scenario: &str) -> String {
+    scenario
+        .lines()
+        .filter(|line| !line.starts_with("title"))
+        .map(|line| format!("{line}\n"))
+        .collect()
+}
+
+/// What `export` makes of a scenario.
+fn exported(format: &str, scenario: &str) -> String {
+    let (_folder, path) = written(scenario);
+    let (code, out, err) = slicewise(&["export", format, &path], "");
+    assert_eq!(code, Some(0), "{err}\n{scenario}");
+    out
+}
+
+/// Profiles that lie on one card together, by chance: each draw that still fits stays.
+fn some_layout(dice: &mut Dice, gpu: &slicewise::spec::GpuSpec) -> Vec<usize> {
+    let mut chosen: Vec<usize> = Vec::new();
+    for _ in 0..8 {
+        chosen.push(dice.below(gpu.mig_profiles.len()));
+        let claims: Vec<Claim> =
+            chosen.iter().map(|&profile| Claim::Instance { profile }).collect();
+        let card = Cards { count: 1, profiles: &gpu.mig_profiles };
+        if card.place(Assignment::Consolidate, &claims).is_none() {
+            chosen.pop();
+        }
+    }
+    chosen.sort_unstable();
+    chosen
+}
+
+/// How many of each profile a card has: `"1g.5gb": 2, "3g.20gb": 1`.
+fn counted(names: &[&str]) -> String {
+    let mut counts = std::collections::BTreeMap::new();
+    names.iter().for_each(|name| *counts.entry(name).or_insert(0) += 1);
+    let each = counts.iter().map(|(name, count)| format!("\"{name}\": {count}"));
+    each.collect::<Vec<_>>().join(", ")
+}
+
+/// Whole nodes by chance: what is imported, exported and imported again is the same scenario. Layouts of
+/// instances, claims for such layouts, and replicas; of sets of vGPUs, which are not exported, every vGPU
+/// is there and the scenario is accepted.
+#[test]
+fn whole_nodes_by_chance_come_back_as_they_were() {
+    let catalogue = Catalogue::load(None).unwrap();
+    for case in 0..24 {
+        let mut dice = Dice::of(0x12, case);
+        let id = *dice.pick(&["a100-pcie-40gb", "a30"]);
+        let gpu = catalogue.gpu(id).unwrap();
+        let cards = 1 + dice.below(3);
+        let layouts: Vec<Vec<&str>> = (0..cards)
+            .map(|_| some_layout(&mut dice, gpu))
+            .map(|of| of.into_iter().map(|at| gpu.mig_profiles[at].name.as_str()).collect())
+            .collect();
+        let count = cards.to_string();
+
+        let mut text = format!("{HEAD}  node:\n");
+        for (card, names) in layouts.iter().enumerate() {
+            text.push_str(&format!(
+                "  - devices: [{card}]\n    mig-enabled: true\n    mig-devices: {{{}}}\n",
+                counted(names)
+            ));
+        }
+        let more = ["--config", "node", "--cards", count.as_str()];
+        let first = imported(&text, id, &more);
+        let again = exported("mig-parted", &first);
+        let list = imported(&again, id, &[]);
+        let name = list.lines().filter(|line| !line.starts_with(' ')).nth(1).unwrap();
+        let name = name.split("  ").next().unwrap();
+        let second = imported(&again, id, &["--config", name, "--cards", &count]);
+        assert_eq!(body(&first), body(&second), "{text}\n{again}");
+
+        // The same layouts as claims, one for each GPU.
+        let claims = layouts.iter().enumerate().map(|(card, names)| {
+            let request = |(at, name): (usize, &&str)| format!("{{name: r{at}, exactly: {{deviceClassName: mig.nvidia.com, selectors: [{{cel: {{expression: \"device.attributes['gpu.nvidia.com'].profile == '{name}'\"}}}}]}}}}");
+            let requests: Vec<String> = names.iter().enumerate().map(request).collect();
+            format!(
+                "apiVersion: resource.k8s.io/v1\nkind: ResourceClaim\nmetadata: {{name: c{card}}}\nspec: {{devices: {{requests: [{}], constraints: [{{matchAttribute: gpu.nvidia.com/parentUUID}}]}}}}\n---\napiVersion: v1\nkind: Pod\nmetadata: {{name: p{card}}}\nspec: {{resourceClaims: [{{name: g, resourceClaimName: c{card}}}], containers: [{{name: c, resources: {{claims: [{{name: g}}]}}}}]}}\n",
+                requests.join(", ")
+            )
+        });
+        let claims: Vec<String> = claims.collect();
+        let scenario = imported(&claims.join("---\n"), id, &[]);
+        let layout = exported("mig-parted", &scenario);
+        for names in &layouts {
+            for (name, of) in
+                names.iter().map(|name| (name, names.iter().filter(|is| *is == name).count()))
+            {
+                assert!(layout.contains(&format!("\"{name}\": {of}\n")), "{name} {of}\n{layout}");
+            }
+        }
+
+        let method = *dice.pick(&["timeSlicing", "mps"]);
+        let replicas = 2 + dice.below(9);
+        let text = format!(
+            "version: v1\nsharing:\n  {method}:\n    resources: [{{name: nvidia.com/gpu, replicas: {replicas}}}]\n"
+        );
+        let first = imported(&text, id, &["--cards", &count]);
+        let second = imported(&exported("device-plugin", &first), id, &["--cards", &count]);
+        assert_eq!(body(&first), body(&second), "{text}");
+
+        let kinds: Vec<_> = gpu
+            .vgpu_types
+            .iter()
+            .filter(|vgpu| vgpu.runs_cuda() && vgpu.is_time_sliced())
+            .collect();
+        let kind = dice.pick(&kinds);
+        let number = 1 + dice.below(kind.max_per_gpu as usize);
+        let text = format!(
+            "version: v1\nvgpu-configs:\n  set: [{{devices: all, vgpu-devices: {{{}: {number}}}}}]\n",
+            kind.name
+        );
+        let scenario = imported(&text, id, &["--config", "set", "--cards", &count]);
+        assert_eq!(scenario.matches("[[vm]]").count(), cards, "{scenario}");
+        if number > 1 {
+            assert!(scenario.contains(&format!("count = {number}\n")), "{scenario}");
+        }
+        accepted(&scenario);
+    }
 }
