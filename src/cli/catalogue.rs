@@ -23,7 +23,9 @@ pub(super) const SHOW_HELP: &str = "\
 Examples:
   slicewise show bert-99
   slicewise show gpus/a100-pcie-40gb
-  slicewise show bert-99 > my-configs/workloads/my-bert.toml      to start from";
+  slicewise show bert-99 > my-configs/workloads/my-bert.toml      to start from
+
+On a terminal long lines are broken; in a file they stay as they are.";
 
 /// Runs `slicewise list`.
 pub(super) fn list(json: bool, configs: Option<&Path>) -> Result<(), Failure> {
@@ -80,9 +82,32 @@ fn table(entries: &[CatalogueEntry], columns: usize) -> String {
 pub(super) fn show(id: &str, configs: Option<&Path>) -> Result<(), Failure> {
     let catalogue = good_catalogue(configs)?;
     match catalogue.show(id) {
-        Some(text) => output::data(&format!("{}\n", text.trim_end())),
+        Some(text) => {
+            let columns = output::columns().filter(|_| !output::goes_to_a_file());
+            output::data(&format!("{}\n", broken(text.trim_end(), columns.unwrap_or(usize::MAX))))
+        }
         None => Err(Failure::Usage(unknown(id, &catalogue.ids()))),
     }
+}
+
+/// The text with no line beyond so many columns: comments go on as comments, all else is indented.
+fn broken(text: &str, columns: usize) -> String {
+    let lines = text.lines().map(|line| {
+        if line.chars().count() <= columns {
+            return line.to_string();
+        }
+        let (sign, rest) = match line.strip_prefix('#') {
+            Some(rest) => ("# ", rest.trim_start()),
+            None => ("", line),
+        };
+        let parts = output::lines_of(rest, columns.saturating_sub(sign.len()).max(20));
+        let parts = parts.iter().map(|part| match sign {
+            "" => part.clone(),
+            _ => format!("{sign}{}", part.trim_start()),
+        });
+        parts.collect::<Vec<_>>().join("\n")
+    });
+    lines.collect::<Vec<_>>().join("\n")
 }
 
 /// What to say about an entry that is not there; the nearest name only if it is near.

@@ -23,7 +23,8 @@ pub(super) fn print(
     if json {
         return output::data(&crate::report::written_document(&all)?);
     }
-    let texts: Vec<String> = all.iter().map(text).collect();
+    let columns = output::columns().filter(|_| !output::goes_to_a_file()).unwrap_or(usize::MAX);
+    let texts: Vec<String> = all.iter().map(|one| text(one, columns)).collect();
     output::data(&texts.join("\n"))
 }
 
@@ -39,8 +40,9 @@ fn command_line(configs: &Path) -> Section {
     Section { title: "command line".to_string(), values: vec![Explained { key, value, origin }] }
 }
 
-/// One file: its name, then sections of key, value and origin.
-fn text(explanation: &Explanation) -> String {
+/// One file: its name, then sections of key, value and origin; the origin in lines of its own where there
+/// is no room beside.
+fn text(explanation: &Explanation, columns: usize) -> String {
     let values = || explanation.sections.iter().flat_map(|section| &section.values);
     let key_width = values().map(|one| one.key.chars().count()).max().unwrap_or(0);
     let value_width = values().map(|one| cut(&one.value).chars().count()).max().unwrap_or(0);
@@ -50,7 +52,23 @@ fn text(explanation: &Explanation) -> String {
         for one in &section.values {
             let (value, origin) = (cut(&one.value), words(&one.origin));
             let line = format!("  {:key_width$}  {value:value_width$}  {origin}", one.key);
-            text.push_str(&format!("{}\n", line.trim_end()));
+            if line.trim_end().chars().count() <= columns {
+                text.push_str(&format!("{}\n", line.trim_end()));
+                continue;
+            }
+            let beside = format!("  {:key_width$}  {value}", one.key);
+            let indent = " ".repeat((key_width + 4).min(columns / 2));
+            let room = columns.saturating_sub(indent.len()).max(20);
+            match beside.chars().count() <= columns {
+                true => text.push_str(&format!("{beside}\n")),
+                false => {
+                    text.push_str(&format!("  {}\n", one.key));
+                    let value = output::lines_of(&value, room);
+                    value.iter().for_each(|part| text.push_str(&format!("{indent}{part}\n")));
+                }
+            }
+            let origin = output::lines_of(&origin, room);
+            origin.iter().for_each(|part| text.push_str(&format!("{indent}{part}\n")));
         }
     }
     text

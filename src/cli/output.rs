@@ -4,7 +4,7 @@
 //! into what is printed, only colours pass.
 
 use super::Failure;
-use crate::report::Width;
+use crate::report::{Width, broken, wrap};
 use crate::shown::painted;
 use anyhow::Context;
 use std::io::{ErrorKind, Read, Write};
@@ -45,10 +45,29 @@ pub(super) fn fitted(text: &str) -> String {
         }
         let indent = " ".repeat(line.len() - line.trim_start().len());
         let room = columns.max(30) - indent.len().min(20);
-        let wrapped = crate::report::wrap(line.trim(), room, "    ");
-        wrapped.lines().map(|part| format!("{indent}{part}\n")).collect()
+        let wrapped = lines_of(line.trim(), room);
+        wrapped.iter().map(|part| format!("{indent}{part}\n")).collect()
     });
     lines.collect()
+}
+
+/// The words of a text in lines of so many letters, later ones indented; a longer word is broken.
+pub(super) fn lines_of(text: &str, room: usize) -> Vec<String> {
+    const INDENT: &str = "    ";
+    let text = broken(&wrap(text, room, INDENT), room, INDENT);
+    text.lines().map(str::to_string).collect()
+}
+
+/// Whether standard output is a file: what is written there is read by programs again, and stays as it is.
+pub(super) fn goes_to_a_file() -> bool {
+    #[cfg(unix)]
+    {
+        use std::os::fd::AsFd;
+        let stdout = std::io::stdout().as_fd().try_clone_to_owned().map(std::fs::File::from);
+        stdout.and_then(|file| file.metadata()).is_ok_and(|data| data.is_file())
+    }
+    #[cfg(not(unix))]
+    false
 }
 
 /// How wide a text for standard output may be: `COLUMNS` where it is set, else the terminal's; what goes

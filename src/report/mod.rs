@@ -32,7 +32,7 @@ pub use calibration::{
 pub use capacity::{document as capacity_document, files as capacity_files};
 pub use folder::{Folder, FolderError, Maker};
 pub use json::document;
-pub(crate) use number::wrap;
+pub(crate) use number::{broken, wrap};
 pub use partial::Partial;
 pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};

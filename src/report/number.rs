@@ -105,7 +105,7 @@ pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
 }
 
 /// Breaks what [`wrap`] could not: words longer than a line, later parts indented.
-pub(super) fn broken(text: &str, width: usize, indent: &str) -> String {
+pub(crate) fn broken(text: &str, width: usize, indent: &str) -> String {
     let room = width.saturating_sub(indent.chars().count()).max(1);
     let mut lines = Vec::new();
     for line in text.split('\n') {

@@ -75,6 +75,7 @@ fn svg(figure: &Figure) -> Result<String> {
 
 fn png(figure: &Figure) -> Result<Vec<u8>> {
     const SCALE: f64 = 2.0;
+    let figure = &in_our_letters(figure);
     let size = ((WIDTH * SCALE) as u32, (figure.height * SCALE) as u32);
     let mut pixels = vec![0; (size.0 * size.1 * 3) as usize];
     paint(
@@ -89,6 +90,66 @@ fn png(figure: &Figure) -> Result<Vec<u8>> {
     encoder.set_depth(png::BitDepth::Eight);
     encoder.write_header()?.write_image_data(&pixels)?;
     Ok(bytes)
+}
+
+/// The letters that the built-in font has, from one to another: Latin with accents of the West, Greek, some
+/// signs. A viewer of the SVG has others.
+const LETTERS: [(char, char); 20] = [
+    (' ', '~'),
+    ('\u{a0}', '\u{ff}'),
+    ('\u{391}', '\u{3a1}'),
+    ('\u{3a3}', '\u{3c9}'),
+    ('\u{2010}', '\u{2015}'),
+    ('\u{2018}', '\u{201e}'),
+    ('\u{2022}', '\u{2022}'),
+    ('\u{2026}', '\u{2026}'),
+    ('\u{2030}', '\u{2030}'),
+    ('\u{2032}', '\u{2033}'),
+    ('\u{20ac}', '\u{20ac}'),
+    ('\u{2153}', '\u{2153}'),
+    ('\u{2190}', '\u{2194}'),
+    ('\u{2212}', '\u{2212}'),
+    ('\u{2248}', '\u{2248}'),
+    ('\u{2260}', '\u{2260}'),
+    ('\u{2264}', '\u{2265}'),
+    ('\u{25c6}', '\u{25c7}'),
+    ('\u{25cb}', '\u{25cb}'),
+    ('\u{25cf}', '\u{25cf}'),
+];
+
+fn has(letter: char) -> bool {
+    LETTERS.iter().any(|(first, last)| (*first..=*last).contains(&letter))
+}
+
+/// The figure with a question mark for each letter that the font has not, which would be an empty box; a
+/// line at the bottom says so once. What only changes the letter before it, such as an accent of its own
+/// or what chooses the look of an emoji, goes without.
+fn in_our_letters(figure: &Figure) -> Figure {
+    /// The height of that line.
+    const ROW: f64 = 36.0;
+    let changes = |letter: &char| {
+        matches!(letter, '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}'
+            | '\u{1f3fb}'..='\u{1f3ff}')
+    };
+    let mut own = figure.clone();
+    let mut lacks = false;
+    for mark in &mut own.marks {
+        let Mark::Text(label) = mark else { continue };
+        if label.text.chars().all(has) {
+            continue;
+        }
+        let letters = label.text.chars().filter(|letter| !changes(letter));
+        label.text = letters.map(|letter| if has(letter) { letter } else { '?' }).collect();
+        lacks |= label.text.contains('?');
+    }
+    if lacks {
+        let text = "?: a letter that the font of this picture has not; the SVG has it".to_string();
+        let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Lean::Right);
+        let (size, colour) = (charts::figure::size::TEXT, charts::figure::colour::QUIET);
+        own.marks.push(Mark::Text(Label { at, text, size, bold: false, lean, colour }));
+        own.height += ROW;
+    }
+    own
 }
 
 /// Puts every mark onto the canvas, `scale` pixels for each of the figure's.
@@ -232,6 +293,51 @@ mod tests {
         };
         let half = label.size * 0.5;
         (left, y - half, left + f64::from(width), y + half)
+    }
+
+    /// What the tables of characters of both fonts say (`cmap`, format 4: ends, a blank, starts of ranges).
+    #[test]
+    fn the_letters_are_those_of_the_fonts() {
+        for font in [REGULAR, BOLD] {
+            let word = |at: usize| usize::from(u16::from_be_bytes([font[at], font[at + 1]]));
+            let long = |at: usize| word(at) << 16 | word(at + 2);
+            let table = (0..word(4)).map(|index| 12 + 16 * index);
+            let table = table.into_iter().find(|at| &font[*at..at + 4] == b"cmap").unwrap();
+            let table = long(table + 8);
+            let ranges = table + long(table + 8);
+            assert_eq!(word(ranges), 4);
+            let twice = word(ranges + 6);
+            let known: Vec<(u32, u32)> = (0..twice / 2)
+                .map(|index| (word(ranges + 16 + twice + 2 * index), word(ranges + 14 + 2 * index)))
+                .filter(|(first, _)| *first != 0xffff)
+                .map(|(first, last)| (first as u32, last as u32))
+                .collect();
+            let is_known = |letter: u32| known.iter().any(|(a, b)| (*a..=*b).contains(&letter));
+            for letter in (0..0x1_0000).filter_map(char::from_u32) {
+                assert_eq!(has(letter), is_known(letter as u32), "U+{:04X}", letter as u32);
+            }
+        }
+    }
+
+    /// Emoji, Hebrew and Chinese become question marks, told once, and all else stays.
+    #[test]
+    fn letters_that_the_font_has_not_are_told() {
+        let mut sweep = fixture::sweep();
+        sweep.sweep.title =
+            "Zürich \u{1f600}\u{fe0f}, \u{5d0}\u{5d1}, \u{6771}, e\u{301}".to_string();
+        let (_, figure) = charts::sweep_figures(&sweep).next().unwrap();
+        let own = in_our_letters(&figure);
+        let texts = own.marks.iter().filter_map(|mark| match mark {
+            Mark::Text(label) => Some(label.text.as_str()),
+            _ => None,
+        });
+        let texts: Vec<&str> = texts.collect();
+        assert!(texts.iter().any(|text| text.contains("Zürich ?, ??, ?, e")), "{texts:?}");
+        let told = texts.iter().filter(|text| text.contains("the font of this picture has not"));
+        assert_eq!((told.count(), own.height), (1, figure.height + 36.0));
+        assert!(svg(&figure).unwrap().contains('\u{1f600}'));
+        let plain = charts::sweep_figures(&fixture::sweep()).next().unwrap().1;
+        assert_eq!(in_our_letters(&plain).height, plain.height);
     }
 
     #[test]

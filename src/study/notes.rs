@@ -98,7 +98,7 @@ pub(super) fn of_queues(runs: &[RunResult]) -> Vec<String> {
     let mut notes = Vec::new();
     for run in runs {
         for vm in &run.vms {
-            let name = format!("{} on {}, {}", run.name, run.platform, vm.name);
+            let name = format!("{} on {}", run.name_of(&vm.name), run.place());
             if let Some(rejected) = vm.rejected.filter(|&rejected| rejected > 0) {
                 let all = vm.queries + rejected;
                 let percent = 100.0 * rejected as f64 / all as f64;

@@ -94,6 +94,24 @@ pub struct RunResult {
     pub over_shares: Vec<OverShare>,
 }
 
+impl RunResult {
+    /// The platform, and for a baseline what kind of baseline it is: what tells the runs of a pair apart.
+    pub fn place(&self) -> String {
+        match (self.side, self.baseline_kind) {
+            (Side::Baseline, Some(kind)) => {
+                format!("{} ({})", self.platform, kind.replace('-', " "))
+            }
+            (Side::Baseline, None) => format!("{} (baseline)", self.platform),
+            (Side::Virtual, _) => self.platform.clone(),
+        }
+    }
+
+    /// A VM of it among all that results speak of: `pair / vm`, or the pair where it has one VM.
+    pub fn name_of(&self, vm: &str) -> String {
+        if self.vms.len() > 1 { format!("{} / {vm}", self.name) } else { self.name.clone() }
+    }
+}
+
 /// A run under another choice of what is not documented.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlternativeResult {

@@ -481,14 +481,18 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
             let beyond = vm.queries as f64 * 0.01;
             if vm.scenario != "offline" && beyond < BEYOND {
                 notes.push(format!(
-                    "{}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
-                    run.name, vm.queries
+                    "{} on {}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
+                    run.name_of(&vm.name),
+                    run.place(),
+                    vm.queries
                 ));
             }
         }
     }
     let over = runs.iter().flat_map(|run| run.over_shares.iter().map(move |over| (run, over)));
-    notes.extend(over.map(|(run, over)| format!("{}: {}", run.name, over.note())));
+    notes.extend(
+        over.map(|(run, over)| format!("{} on {}: {}", run.name, run.place(), over.note())),
+    );
     notes.extend(steep(runs));
     for comparison in comparisons {
         let sides =
@@ -507,12 +511,8 @@ fn steep(runs: &[RunResult]) -> Option<String> {
     let vms = runs.iter().flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
     let steep = vms.filter_map(|(run, vm)| {
         let more = vm.uncertainty.more_work.filter(|more| more.elasticity >= ELASTICITY_HIGH)?;
-        let name = if run.vms.len() > 1 {
-            format!("{} / {}", run.name, vm.name)
-        } else {
-            run.name.clone()
-        };
-        Some(format!("{name} on {} {:+.0} %", run.platform, more.p99_percent))
+        let name = run.name_of(&vm.name);
+        Some(format!("{name} on {} {:+.0} %", run.place(), more.p99_percent))
     });
     let steep: Vec<String> = steep.collect();
     (!steep.is_empty()).then(|| {

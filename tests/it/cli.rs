@@ -375,3 +375,38 @@ fn a_reader_that_leaves_early_is_no_error() {
     let output = child.wait_with_output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
+
+/// Whatever is said on standard output fits 60 columns, but for lines that are one word too long or drawn
+/// to be copied: `show`, `check --explain`, a no and the notes of `mig place`, `vgpu`.
+#[test]
+fn no_line_is_beyond_sixty_columns() {
+    let scenario = "scenarios/curves/noisy-neighbour.toml";
+    let commands: [&[&str]; 12] = [
+        &["show", "bert-99"],
+        &["show", "gpus/a100-pcie-40gb"],
+        &["show", "vsphere-7.0u2"],
+        &["check", scenario],
+        &["check", scenario, "--explain"],
+        &["check", "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml", "--explain"],
+        &["mig", "place", "a100-pcie-40gb", "3g.20gb", "2g.10gb", "1g.5gb"],
+        &["mig", "place", "a100-pcie-40gb", "1g.5gb", "1g.5gb", "2g.10gb", "3g.20gb"],
+        &["mig", "place", "a100-pcie-40gb", "3g.20gb", "3g.20gb", "1g.5gb"],
+        &["mig", "place", "a100-pcie-40gb", "4g.20gb", "1g.5gb+me", "--beside", "1g.5gb:0"],
+        &["vgpu", "list", "a100-pcie-40gb"],
+        &["vgpu", "decode", "0x00180001"],
+    ];
+    for arguments in commands {
+        let told = slicewise(arguments).env("COLUMNS", "60").output().unwrap().stdout;
+        let told = String::from_utf8(told).unwrap();
+        let mut long = told.lines().filter(|line| line.chars().count() > 60);
+        assert!(!told.is_empty() && long.next().is_none(), "{arguments:?}\n{told}");
+    }
+    // To a file an entry goes as it is: it is a beginning of one's own.
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("bert.toml");
+    let file = std::fs::File::create(&path).unwrap();
+    let mut command = slicewise(&["show", "bert-99"]);
+    assert!(command.env("COLUMNS", "60").stdout(file).status().unwrap().success());
+    let whole = std::fs::read_to_string("configs/workloads/bert-99.toml").unwrap();
+    assert_eq!(std::fs::read_to_string(path).unwrap().trim_end(), whole.trim_end());
+}

@@ -65,10 +65,10 @@ pub(super) fn no_layout(beside: &[String], json: bool, gpu: &GpuSpec) -> Result<
     let id = &gpu.id;
     output::data(&match json {
         true => format!("{:#}\n", json!({ "gpu": id, "beside": beside, "fits": false })),
-        false => format!(
+        false => output::fitted(&format!(
             "no layout of {id} holds what --beside names\n\nhelp: `slicewise mig place {id} {}` says why\n",
             beside.join(" ")
-        ),
+        )),
     })?;
     Err(Failure::AnsweredNo)
 }

@@ -61,7 +61,7 @@ pub(super) fn run(
                 Refused { gpu, geometry: &geometry, asked: &asked, there: &there, arguments };
             output::data(&match arguments.json {
                 true => format!("{:#}\n", words.document(&refusal)),
-                false => words.text(&refusal),
+                false => output::fitted(&words.text(&refusal)),
             })?;
             Err(Failure::AnsweredNo)
         }

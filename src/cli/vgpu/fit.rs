@@ -147,11 +147,11 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
                 "{:#}\n",
                 json!({ "gpu": gpu.id, "cards": cards, "vms": vms, "fit": false, "why": [why] })
             ),
-            false => format!(
+            false => output::fitted(&format!(
                 "{} on {cards} x {}: no\n\nbecause: {why}\nnearest: up to {largest}\n",
                 counted(vms, "VM"),
                 gpu.id
-            ),
+            )),
         })?;
         return Err(Failure::AnsweredNo);
     }

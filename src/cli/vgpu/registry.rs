@@ -119,7 +119,8 @@ pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
         return output::data(&format!("{document:#}\n"));
     }
     let lines = commands.iter().map(|(place, command)| format!("{place}:\n  {command}\n"));
-    output::data(&format!("{}\n{}{}", text(&word), lines.collect::<String>(), at_once(&word)))
+    let text = format!("{}\n{}{}", text(&word), lines.collect::<String>(), at_once(&word));
+    output::data(&output::fitted(&text))
 }
 
 /// How the word is set on a host; it takes a reboot (NVIDIA vGPU user guide, chapter on scheduling).
@@ -196,7 +197,7 @@ pub(super) fn decode(word: &str, json: bool) -> Result<(), Failure> {
     if json {
         return output::data(&format!("{:#}\n", document(&decoded)));
     }
-    output::data(&text(&decoded))
+    output::data(&output::fitted(&text(&decoded)))
 }
 
 /// The word in lines of name and value, then notes.

@@ -68,9 +68,9 @@ fn chart(results: &CapacityResults, bound: f64, systems: &[&SystemCapacity]) -> 
     });
     let label = "queries per second, all Server VMs".to_string();
     let along = Along::new(label, values.collect(), true);
-    let mut below = clip(&results.title, 84);
+    let mut below = results.title.clone();
     if systems.len() > LINES_MAX {
-        below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 60), systems.len());
+        below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 200), systems.len());
     }
     panel::draw("Latency against rate", &below, &along, &panels)
 }

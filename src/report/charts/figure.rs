@@ -95,16 +95,42 @@ pub(in crate::report) struct Figure {
     pub(in crate::report) marks: Vec<Mark>,
 }
 
+/// So many letters of a title, and of the line below it, fit beside one another.
+pub(super) const TITLE_LETTERS: usize = 54;
+pub(super) const BELOW_LETTERS: usize = 88;
+
+/// From row to row of them.
+const TITLE_ROW: f64 = 40.0;
+const BELOW_ROW: f64 = 28.0;
+
+/// How much further down a head of so many rows reaches than one of a row each.
+pub(super) fn head_more(title: &[String], below: &[String]) -> f64 {
+    let more = |rows: &[String]| rows.len().saturating_sub(1) as f64;
+    TITLE_ROW * more(title) + BELOW_ROW * more(below)
+}
+
 /// Width of every figure.
 pub(in crate::report) const WIDTH: f64 = 1200.0;
 
 impl Figure {
     /// An empty chart with its title and a quieter line below it.
     pub(super) fn new(height: f64, title: &str, below: &str) -> Self {
+        Self::with_head(height, &[clip(title, TITLE_LETTERS)], &[clip(below, BELOW_LETTERS)])
+    }
+
+    /// The same with a title and a line below it of several rows, which reach down by [`head_more`].
+    pub(super) fn with_head(height: f64, title: &[String], below: &[String]) -> Self {
         let mut figure = Self { height, marks: Vec::new() };
-        figure.label((30.0, 36.0), &clip(title, 54), size::TITLE, Lean::Right, colour::INK).bold =
-            true;
-        figure.label((30.0, 74.0), &clip(below, 88), size::TEXT, Lean::Right, colour::QUIET);
+        let mut y = 36.0;
+        for row in title {
+            figure.label((30.0, y), row, size::TITLE, Lean::Right, colour::INK).bold = true;
+            y += TITLE_ROW;
+        }
+        y += 38.0 - TITLE_ROW;
+        for row in below {
+            figure.label((30.0, y), row, size::TEXT, Lean::Right, colour::QUIET);
+            y += BELOW_ROW;
+        }
         figure
     }
 

@@ -2,8 +2,10 @@
 //!
 //! It knows values and names, and nothing of what they mean.
 
-use super::super::number::{clip, plain, wrap};
-use super::figure::{Colour, Figure, Lean, Mark, Sign, colour, size};
+use super::super::number::{broken, clip, plain, wrap};
+use super::figure::{
+    BELOW_LETTERS, Colour, Figure, Lean, Mark, Sign, TITLE_LETTERS, WIDTH, colour, head_more, size,
+};
 use super::scale::Scale;
 use crate::shown::shown;
 use crate::spec::ParameterValue;
@@ -78,6 +80,11 @@ const PLANE: f64 = 400.0;
 const TEXT_LINE: f64 = 28.0;
 const AIR: f64 = 6.0;
 const LETTERS: usize = 21;
+/// Of the head of a plane, left of what tells what hollow signs are.
+const HEAD_LETTERS: usize = 52;
+/// Rows of a name, and of a word along the axis.
+const NAME_ROWS: usize = 4;
+const WORD_ROWS: usize = 6;
 
 /// A name at the right: where its line ends, its lines of text, its colour and sign.
 struct Name {
@@ -92,22 +99,24 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     let heights: Vec<f64> = panels.iter().map(height).collect();
     let words = along.rows().iter().map(Vec::len).max().unwrap_or(1) as f64;
     let all: f64 = heights.iter().sum::<f64>() + GAP * (panels.len() as f64 - 1.0);
-    let bottom = TOP + all;
+    let (title, below) = (rows(title, TITLE_LETTERS, 2), rows(below, BELOW_LETTERS, 3));
+    let first = TOP + head_more(&title, &below);
+    let bottom = first + all;
     let label = if along.label.is_empty() { 0.0 } else { TEXT_LINE };
-    let mut figure = Figure::new(bottom + 24.0 + TEXT_LINE * words + label, title, below);
+    let mut figure = Figure::with_head(bottom + 24.0 + TEXT_LINE * words + label, &title, &below);
     let mut places = panels.iter().flat_map(|panel| &panel.series).flat_map(|line| &line.places);
     if places.any(|place| place.is_some_and(|place| !place.valid)) {
-        let at = (along.right, TOP - 36.0);
+        let at = (WIDTH - 30.0, first - 36.0);
         figure.label(at, "hollow: INVALID", size::TEXT, Lean::Left, colour::QUIET);
     }
-    let mut top = TOP;
+    let mut top = first;
     for (panel, height) in panels.iter().zip(heights) {
         plane(&mut figure, panel, along, (top + height, top));
         top += height + GAP;
     }
     name_values(&mut figure, along, bottom);
     let at = ((LEFT + along.right) / 2.0, bottom + 28.0 + TEXT_LINE * words);
-    figure.label(at, &clip(&along.label, 50), size::TEXT, Lean::Middle, colour::INK);
+    figure.label(at, &clip(&along.label, 64), size::TEXT, Lean::Middle, colour::INK);
     figure
 }
 
@@ -144,7 +153,7 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
             figure.label(at, "none", size::TEXT, Lean::Middle, colour::QUIET);
         }
     }
-    let head = clip(&panel.head, 40);
+    let head = clip(&panel.head, HEAD_LETTERS);
     figure.label((30.0, top - 36.0), &head, size::HEAD, Lean::Right, colour::INK).bold = true;
     // A band may reach below zero, which a logarithmic axis does not have.
     let within = |value: f64| if value > 0.0 { y.place(value).clamp(top, bottom) } else { bottom };
@@ -249,14 +258,22 @@ fn line(
     Some(y)
 }
 
-/// A name in at most three lines of text.
+/// A name in a few lines of text.
 fn name_rows(name: &str) -> Vec<String> {
     let name = &*shown(name);
     let fits = name.chars().count() <= LETTERS;
     let parts: Vec<&str> = if fits { vec![name] } else { name.split_inclusive(", ").collect() };
-    let text: Vec<String> = parts.iter().map(|part| wrap(part, LETTERS, "")).collect();
-    let rows = text.iter().flat_map(|part| part.lines()).map(|row| clip(row, LETTERS));
-    cut(rows.filter(|row| !row.is_empty()).collect(), 3, LETTERS)
+    let all: Vec<String> =
+        parts.iter().flat_map(|part| rows(part, LETTERS, NAME_ROWS + 1)).collect();
+    cut(all, NAME_ROWS, LETTERS)
+}
+
+/// A text in at most `count` rows of so many letters, broken at blanks, and words that are longer where
+/// they must be.
+fn rows(text: &str, letters: usize, count: usize) -> Vec<String> {
+    let text = broken(&wrap(text, letters, ""), letters, "");
+    let all = text.lines().filter(|row| !row.is_empty()).map(str::to_string);
+    cut(all.collect(), count, letters)
 }
 
 /// At most `count` rows of text, the rest told by an ellipsis.
@@ -353,11 +370,8 @@ impl Along {
             let written = values.map(|value| value.number.filter(|_| !value.text.is_empty()));
             return written.map(|number| number.into_iter().map(plain).collect()).collect();
         }
-        let room = ((self.right - LEFT) / self.values.len() as f64 / 15.5) as usize;
-        let words = self.values.iter().map(|value| {
-            let rows = wrap(&value.text, room.max(4), "");
-            cut(rows.lines().map(|row| clip(row, room.max(4))).collect(), 3, room.max(4))
-        });
+        let room = ((self.right - LEFT) / self.values.len() as f64 / 14.5) as usize;
+        let words = self.values.iter().map(|value| rows(&value.text, room.max(4), WORD_ROWS));
         words.collect()
     }
 }

@@ -156,7 +156,8 @@ fn below(results: &SweepResults, left_out: Option<String>) -> String {
     if notes.is_empty() {
         return results.sweep.title.clone();
     }
-    let room = 84_usize.saturating_sub(notes.chars().count() + 3).max(10);
+    // Two rows and most of a third hold the title, and the notes come behind.
+    let room = 225_usize.saturating_sub(notes.chars().count() + 3).max(10);
     format!("{} ({notes})", clip(&results.sweep.title, room))
 }
 

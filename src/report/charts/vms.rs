@@ -51,9 +51,9 @@ fn chart(results: &VmResults, bound: f64, ways: &[&WayResult]) -> Figure {
         .iter()
         .map(|&count| ParameterValue { text: count.to_string(), number: Some(f64::from(count)) });
     let along = Along::new("VMs".to_string(), values.collect(), true);
-    let mut below = clip(&results.title, 84);
+    let mut below = results.title.clone();
     if ways.len() > LINES_MAX {
-        below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 60), ways.len());
+        below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 200), ways.len());
     }
     panel::draw("How many VMs fit", &below, &along, &[panel])
 }

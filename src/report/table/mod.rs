@@ -172,6 +172,10 @@ fn fits(results: &Results, width: Width) -> String {
             };
             let figures = match vm.scenario {
                 "offline" => format!("{} /s", span(fits.completed_per_s, rate)),
+                _ if vm.load.percentile > 99.0 && fits.latency_ms.contains_key("p999") => {
+                    let beyond = of("p999").replace("p999", "p99.9");
+                    format!("{}, {}, {}, {beyond}", of("p50"), of("p90"), of("p99"))
+                }
                 _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
             };
             let line = format!("{name}: {figures}");

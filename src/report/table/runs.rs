@@ -5,10 +5,18 @@
 use super::super::number::{latency, mark, percent, rate};
 use super::Width;
 use super::grid::{Column, Grid};
-use crate::study::{PublishedResult, Results, RunResult, Side, VmResult};
+use crate::study::{PublishedResult, Results, RunResult, VmResult};
 
-/// The percentiles that tables show; the documents hold them all.
+/// The percentiles that tables show, and one beyond them where a load is judged or reported by it; the
+/// documents hold them all.
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
+const BEYOND: &str = "p999";
+
+/// Whether a load's percentile lies beyond the 99th.
+pub(super) fn looks_beyond(results: &Results) -> bool {
+    let mut vms = results.runs.iter().flat_map(|run| &run.vms);
+    vms.any(|vm| vm.load.percentile > 99.0 && vm.scenario != "offline")
+}
 
 /// Two lines per VM: what was published, and below it what the simulation says.
 pub(super) fn against_published(results: &Results, width: Width) -> String {
@@ -79,6 +87,8 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
     columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
     columns.push(("p99 ms", Number));
+    let beyond = looks_beyond(results);
+    columns.extend(beyond.then_some(("p99.9 ms", Number)));
     // Only where a server may reject queries.
     let rejects = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.rejected.is_some());
     if rejects {
@@ -89,8 +99,8 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     for run in &results.runs {
         for vm in &run.vms {
             let mut cells = vec![vm_name(run, vm), place(run), asked(vm), rate(vm.completed_per_s)];
-            cells
-                .extend(PERCENTILES.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
+            let shown = PERCENTILES.into_iter().chain(beyond.then_some(BEYOND));
+            cells.extend(shown.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
             if rejects {
                 cells.push(vm.rejected.map_or("-".to_string(), |count| count.to_string()));
             }
@@ -103,16 +113,12 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
 
 /// The run's name, with the VM's where there are several.
 pub(super) fn vm_name(run: &RunResult, vm: &VmResult) -> String {
-    if run.vms.len() > 1 { format!("{} / {}", run.name, vm.name) } else { run.name.clone() }
+    run.name_of(&vm.name)
 }
 
 /// The platform, and for a baseline what kind of baseline it is.
 pub(super) fn place(run: &RunResult) -> String {
-    match (run.side, run.baseline_kind) {
-        (Side::Baseline, Some(kind)) => format!("{} ({})", run.platform, kind.replace('-', " ")),
-        (Side::Baseline, None) => format!("{} (baseline)", run.platform),
-        (Side::Virtual, _) => run.platform.clone(),
-    }
+    run.place()
 }
 
 fn verdict(vm: &VmResult) -> String {

@@ -26,6 +26,7 @@ fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
 
 fn vms(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
+    let beyond = runs::looks_beyond(results);
     let (mut several, mut more, mut any) = (None, false, false);
     for (_, vm) in lines(results) {
         any = true;
@@ -36,8 +37,15 @@ fn vms(results: &Results, width: Width) -> String {
         return String::new();
     }
     let mut columns = vec![("uncertainty", Text), ("platform", Text)];
+    // The two that say most: of a load that is judged beyond the 99th percentile the median is no news.
+    let shown = if beyond { ["p99", "p999"] } else { ["p50", "p99"] };
     if several.is_some() {
-        columns.extend([("p50 ms", Number), ("±", Attached), ("p99 ms", Number), ("±", Attached)]);
+        let head = |name| match name {
+            "p50" => "p50 ms",
+            "p99" => "p99 ms",
+            _ => "p99.9 ms",
+        };
+        columns.extend(shown.iter().flat_map(|name| [(head(*name), Number), ("±", Attached)]));
     }
     columns.extend([("beyond p99", Number), ("beyond p99.9", Number)]);
     if more {
@@ -46,9 +54,9 @@ fn vms(results: &Results, width: Width) -> String {
     let mut grid = Grid::new(&columns);
     for (run, vm) in lines(results) {
         let found = &vm.uncertainty;
-        let mut cells = vec![runs::vm_name(run, vm), run.platform.clone()];
+        let mut cells = vec![runs::vm_name(run, vm), runs::place(run)];
         if several.is_some() {
-            for name in ["p50", "p99"] {
+            for name in shown {
                 let all = found.replications.as_ref();
                 cells.extend(mean_and_half(all.and_then(|all| all.latency_ms.get(name))));
             }
