@@ -229,7 +229,8 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
                     InstanceSharing::Mps => Some(Method::Mps),
                     InstanceSharing::Alone
                     | InstanceSharing::Models
-                    | InstanceSharing::Vgpus(_) => continue,
+                    | InstanceSharing::Vgpus(_)
+                    | InstanceSharing::BestEffort(_) => continue,
                 };
                 let name = match &instance.profile {
                     Some(profile) => {

@@ -308,7 +308,7 @@ fn instance_on(
         Holding::Sliced(vgpu) => InstanceSpec {
             sharing: match slots.unwrap_or(vgpu.max_per_gpu) {
                 1 => InstanceSharing::Alone,
-                most => InstanceSharing::Vgpus(machine.sharing.slicing(&card.gpu, most)),
+                most => machine.sharing.of_vgpus(&card.gpu, most),
             },
             ..InstanceSpec::whole()
         },
@@ -325,8 +325,7 @@ fn instance_in_turns(
     profile: &MigProfile,
     vgpu: &VgpuType,
 ) -> u16 {
-    let slicing = machine.sharing.slicing(&card.gpu, vgpu.max_per_instance);
-    let sharing = InstanceSharing::Vgpus(slicing);
+    let sharing = machine.sharing.of_vgpus(&card.gpu, vgpu.max_per_instance);
     card.instances.push(InstanceSpec { sharing, ..gpu_instance(&card.gpu, profile) });
     card.instances.len() as u16 - 1
 }

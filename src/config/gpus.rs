@@ -5,13 +5,16 @@
 use super::answers::Said;
 use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::above_zero;
-use super::facts::{Sources, fact, fact_or, name, sources, spread_fact};
+use super::facts::{Sources, fact, fact_in_range_or, name, sources, spread_fact};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use super::vgpus;
 use crate::formats::mig_parted;
-use crate::spec::{Fact, GpuSpec, MediaEngines, MigProfile, Standing, SwitchCost};
+use crate::spec::{
+    Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing, SwitchCost,
+    SwitchTimes,
+};
 use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
 
@@ -54,10 +57,10 @@ const SWITCH_COST: SwitchCost = SwitchCost {
     high: SimDuration::from_micros(450),
 };
 const SWITCHES: &str = "assumed: between the 0.11 ms fitted on A100 (nebuly-ai/nos) and the 0.19 ms fitted on A30 (Colfax Research)";
-const HARDWARE_SLICE: (SimDuration, &str) = (
-    SimDuration::from_micros(1024),
-    "assumed: the default channel-group time slice of NVIDIA's open driver, 128 << 3 us",
-);
+const NOMINAL: &str = "assumed: the default channel-group time slice of NVIDIA's open driver, 128 << 3 us; an H200 was seen to take twice as long (slicewise measurement, H200, driver 580.159, 2026-11-26)";
+const NOMINAL_SLICE: SimDuration = SimDuration::from_micros(1024);
+const SEEN_SLICE: SimDuration = SimDuration::from_micros(2090);
+const PROCESS_TURNS: &str = "assumed: slices as in the driver or as an H200 takes them, switches in proportion: from an A100's (nebuly-ai/nos) to an A30's under vGPU (Colfax Research)";
 
 /// Reads `gpus/<id>.toml`.
 pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
@@ -92,8 +95,21 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let some_time = |value: &Value<'_>| {
         value.bounded(|span: &SimDuration| *span > SimDuration::ZERO, "above 0")
     };
-    let time_slice_best_effort =
-        fact_or(&mut file, &sources, "time_slice_best_effort", some_time, HARDWARE_SLICE);
+    let nominal = Fact::assumed(NOMINAL_SLICE, NOMINAL);
+    let time_slice_best_effort = fact_in_range_or(
+        &mut file,
+        &sources,
+        "time_slice_best_effort",
+        (some_time, |low: &SimDuration, high: &SimDuration| low <= high),
+        Fact { range: Some([NOMINAL_SLICE, SEEN_SLICE]), ..nominal },
+    );
+    let process_turns = fact_in_range_or(
+        &mut file,
+        &sources,
+        "process_turns",
+        (hardware_turns, |low: &HardwareTurns, high: &HardwareTurns| low.slice <= high.slice),
+        process_turns_assumed(),
+    );
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let own = |list: &Value<'_>| profiles_of(list, sms_max, Some(true));
     let profiles =
@@ -144,6 +160,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         mig_profiles: profiles.value,
         switch_cost: switch_cost?,
         time_slice_best_effort: time_slice_best_effort?,
+        process_turns: process_turns?,
     };
     memory_suffices(&spec, &spot, problems);
     let vgpu_source = vgpu_sources.join("; ");
@@ -218,6 +235,56 @@ fn fact_list<T: Default>(
         return spread_fact(file, sources, key, plain, spread);
     }
     Some(Fact { standing: Standing::Documented, ..Fact::assumed(T::default(), "") })
+}
+
+/// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice
+/// (A100), 0.1 ms to 0.23 of the longer slice (A30).
+fn process_turns_assumed() -> Fact<HardwareTurns> {
+    let turns = |slice, [dry, save, restore]: [u64; 3]| HardwareTurns {
+        slice,
+        renewal: slice,
+        switch: SwitchTimes {
+            dry: SimDuration::from_micros(dry),
+            save: SimDuration::from_micros(save),
+            restore: SimDuration::from_micros(restore),
+        },
+        overshoot: Overshoot::None,
+    };
+    let low = turns(NOMINAL_SLICE, [70, 14, 16]);
+    let high = turns(SEEN_SLICE, [336, 65, 79]);
+    let assumed = Fact::assumed(turns(NOMINAL_SLICE, [77, 15, 18]), PROCESS_TURNS);
+    Fact { range: Some([low, high]), ..assumed }
+}
+
+/// `{ slice = "2.089 ms", renewal = "2.098 ms", dry = "0.137 ms", save = "0.03 ms", restore = "0.03 ms" }`;
+/// without `renewal` later slices are as long, without `save` and `restore` a switch always takes `dry`.
+fn hardware_turns(value: &Value<'_>) -> Option<HardwareTurns> {
+    const MS: SimDuration = SimDuration::from_millis(1);
+    const HELP: &str = "turns are { slice = \"2.1 ms\", dry = \"0.14 ms\", save = \"0.03 ms\", restore = \"0.03 ms\" }";
+    let mut table = value.table()?;
+    let of_slice = |span: &SimDuration| (SimDuration::from_micros(100)..=MS * 30).contains(span);
+    let a_slice = |value: Value<'_>| value.bounded(of_slice, "0.1 ms to 30 ms");
+    let slice = table.need("slice", HELP).and_then(a_slice);
+    let renewal = table.get("renewal").map(a_slice);
+    let a_switch =
+        |value: Value<'_>| value.bounded(|span: &SimDuration| *span <= MS * 10, "0 to 10 ms");
+    let dry = table.need("dry", HELP).and_then(a_switch);
+    let mut part = |key: &str| table.get(key).map_or(Some(SimDuration::ZERO), a_switch);
+    let (save, restore) = (part("save"), part("restore"));
+    if let (Some(slice), Some(restore)) = (slice, restore)
+        && restore >= slice
+    {
+        let title = format!("`restore` of {restore} leaves nothing of a slice of {slice}");
+        table.report(Diagnostic::at(&table.spot_of("restore"), title).allowed("less than `slice`"));
+        return None;
+    }
+    table.finish();
+    Some(HardwareTurns {
+        slice: slice?,
+        renewal: renewal.map_or(slice, |renewal| renewal)?,
+        switch: SwitchTimes { dry: dry?, save: save?, restore: restore? },
+        overshoot: Overshoot::None,
+    })
 }
 
 /// A plain cost leaves nothing open.

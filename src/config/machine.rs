@@ -62,10 +62,10 @@ impl Machine {
         file.silent("hypervisor", || Said::default("none"));
         let of_gpu = &gpu.spec;
         file.silent("sharing.switch_cost", || Said::fact("gpu", &of_gpu.id, &of_gpu.switch_cost));
-        for key in ["sharing.hardware_slice", "sharing.compute_timeslice"] {
-            let slice = &of_gpu.time_slice_best_effort;
-            file.silent(key, || Said::fact("gpu", &of_gpu.id, slice));
-        }
+        let slice = &of_gpu.time_slice_best_effort;
+        file.silent("sharing.hardware_slice", || Said::fact("gpu", &of_gpu.id, slice));
+        let turns = &of_gpu.process_turns;
+        file.silent("sharing.compute_timeslice", || Said::fact("gpu", &of_gpu.id, turns));
         file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
         sharing.check(&gpu.spec, problems);
         Some(Machine {

@@ -64,9 +64,7 @@ impl Process {
     /// How its owners share an instance.
     pub(super) fn sharing(&self, machine: &Machine) -> InstanceSharing {
         match self.mode {
-            Mode::TimeSlicing => {
-                InstanceSharing::Processes(machine.sharing.turns_of_processes(&machine.gpu.spec))
-            }
+            Mode::TimeSlicing => machine.sharing.of_processes(&machine.gpu.spec),
             Mode::Mps => InstanceSharing::Mps,
         }
     }

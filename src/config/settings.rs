@@ -6,8 +6,8 @@ use super::answers::Said;
 use super::reader::Reader;
 use super::value::Value;
 use crate::spec::{
-    Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, LoadSpec, PermitReturn, Round,
-    Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
+    Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, Launches, LoadSpec,
+    PermitReturn, Round, Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
 };
 use crate::units::{Share, SimDuration};
 use std::sync::Arc;
@@ -42,6 +42,9 @@ pub(super) const DISPATCHES: [(&str, Dispatch); 3] = [
 ];
 pub(super) const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
     [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
+pub(super) const LAUNCHES: [(&str, Launches); 2] =
+    [(Launches::Graph.word(), Launches::Graph), (Launches::Kernels.word(), Launches::Kernels)];
+
 pub(super) const GPU_SHARINGS: [(&str, GpuSharing); 2] =
     [("in-order", GpuSharing::InOrder), ("shared", GpuSharing::Shared)];
 pub(super) const COMPLETIONS: [(&str, Completion); 3] = [
@@ -101,6 +104,10 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     set(
         &mut server.gpu_sharing,
         table.get("gpu_sharing").and_then(|value| value.choice("GPU sharing", &GPU_SHARINGS)),
+    );
+    set(
+        &mut server.launches,
+        table.get("launches").and_then(|value| value.choice("kind of launches", &LAUNCHES)),
     );
     set(
         &mut server.completion,
@@ -444,6 +451,7 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("dispatch", word(&DISPATCHES, server.dispatch)),
         ("permit_return", word(&PERMIT_RETURNS, server.permit_return)),
         ("gpu_sharing", word(&GPU_SHARINGS, server.gpu_sharing)),
+        ("launches", word(&LAUNCHES, server.launches)),
         ("completion", word(&COMPLETIONS, server.completion)),
         ("sort_samples", server.sort_samples.to_string()),
         ("start_from_device", server.start_from_device.to_string()),

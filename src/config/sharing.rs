@@ -7,13 +7,13 @@ use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
-use crate::gpu::POLICIES;
 use crate::gpu::fit::SizeMode;
 use crate::gpu::placement::Assignment;
 use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
+use crate::gpu::{BEST_EFFORT, POLICIES};
 use crate::spec::{
-    GpuSpec, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy, TimeSlicing, TurnOrder,
-    VgpuType,
+    GpuSpec, HardwareTurns, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy,
+    SwitchTimes, TimeSlicing, TurnOrder, VgpuType,
 };
 use crate::units::{Share, SimDuration};
 
@@ -71,7 +71,7 @@ pub(super) struct Sharing {
     pub(super) idle: IdleRule,
     pub(super) overshoot: Overshoot,
     /// Nothing for the GPU's.
-    pub(super) switch_cost: Option<SimDuration>,
+    pub(super) switch_cost: Option<SwitchTimes>,
     pub(super) slice_floor: Share,
     /// As how many replicas a card, or a GPU instance, is advertised to processes.
     pub(super) replicas: Replicas,
@@ -191,39 +191,51 @@ impl Sharing {
         sharing
     }
 
-    /// How the owners of a card take turns when its vGPU type has `slots_max` on a card.
-    pub(super) fn slicing(&self, gpu: &GpuSpec, slots_max: u32) -> TimeSlicing {
-        let software = TimeSlicing {
+    /// How the vGPUs of a card take turns when their type has `slots_max` on a card.
+    pub(super) fn of_vgpus(&self, gpu: &GpuSpec, slots_max: u32) -> InstanceSharing {
+        if self.policy == SlicePolicy::BestEffort {
+            return InstanceSharing::BestEffort(self.best_effort(gpu));
+        }
+        InstanceSharing::Vgpus(TimeSlicing {
             policy: self.policy,
             slots_max,
             slice: self.slice.unwrap_or_else(|| registry::default_slice(self.order, slots_max)),
             order: self.order,
             idle: self.idle,
             overshoot: self.overshoot,
-            switch_cost: self.switch_cost.unwrap_or(gpu.switch_cost.value.value),
+            switch_cost: self.cost(gpu),
             slice_floor: self.slice_floor,
-        };
-        if self.policy != SlicePolicy::BestEffort {
-            return software;
-        }
-        self.hardware_ring(gpu, software)
+        })
     }
 
-    /// How processes take turns: the hardware's ring, without a hypervisor's policy.
-    pub(super) fn turns_of_processes(&self, gpu: &GpuSpec) -> TimeSlicing {
-        let vgpus = Sharing { policy: SlicePolicy::BestEffort, ..self.clone() }.slicing(gpu, 1);
-        TimeSlicing { slice: self.compute_timeslice.unwrap_or(vgpus.slice), ..vgpus }
+    /// Time to pass the GPU to another vGPU.
+    fn cost(&self, gpu: &GpuSpec) -> SimDuration {
+        self.switch_cost.map_or(gpu.switch_cost.value.value, |times| times.whole())
     }
 
-    /// The hardware's ring knows neither idle turns nor repayment: no slice is ever shortened.
-    fn hardware_ring(&self, gpu: &GpuSpec, software: TimeSlicing) -> TimeSlicing {
-        TimeSlicing {
-            slice: self.hardware_slice.unwrap_or(gpu.time_slice_best_effort.value),
-            order: ROUND_ROBIN,
-            idle: IdleRule::Burned,
-            slice_floor: Share::WHOLE,
-            ..software
+    /// Best effort: the hardware's turns. Lengths and costs are what is published of vGPUs, where no
+    /// figure tells what a switch is made of: it takes the same whoever is stopped.
+    fn best_effort(&self, gpu: &GpuSpec) -> HardwareTurns {
+        let slice = self.hardware_slice.unwrap_or(gpu.time_slice_best_effort.value);
+        let published = SwitchTimes::always(gpu.switch_cost.value.value);
+        HardwareTurns {
+            slice,
+            renewal: slice,
+            switch: self.switch_cost.unwrap_or(published),
+            overshoot: self.overshoot,
         }
+    }
+
+    /// How processes take turns: the hardware's, without a hypervisor.
+    pub(super) fn of_processes(&self, gpu: &GpuSpec) -> InstanceSharing {
+        let measured = &gpu.process_turns.value;
+        let own = self.compute_timeslice.or(self.hardware_slice);
+        InstanceSharing::Processes(HardwareTurns {
+            slice: own.unwrap_or(measured.slice),
+            renewal: own.unwrap_or(measured.renewal),
+            switch: self.switch_cost.unwrap_or(measured.switch),
+            overshoot: self.overshoot,
+        })
     }
 
     /// The rules that need to know the GPU.
@@ -231,7 +243,7 @@ impl Sharing {
         self.check_vgpu_mode(gpu, problems);
         self.replicas.check(gpu, problems);
         // Polling at no cost would never pass time.
-        let cost = self.switch_cost.unwrap_or(gpu.switch_cost.value.value);
+        let cost = self.cost(gpu);
         if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
             && cost == SimDuration::ZERO
         {
@@ -341,9 +353,7 @@ impl Sharing {
             *slot = window;
         }
         set(&mut self.overshoot, table.get("overshoot").and_then(|value| overshoot(&value)));
-        let range = |span: &SimDuration| *span <= MS * 10;
-        self.switch_cost =
-            table.get("switch_cost").and_then(|value| value.bounded(range, "0 to 10 ms"));
+        self.switch_cost = table.get("switch_cost").and_then(|value| switch_times(&value));
         let range = |share: &Share| *share > Share::NONE;
         let floor = table.get("slice_floor");
         set(
@@ -411,50 +421,76 @@ impl Sharing {
     }
 }
 
-/// The turns in use as a file would write them; those of processes are the hardware's.
+/// The turns in use as a file would write them.
 pub(super) fn words(sharing: &InstanceSharing) -> Vec<(&'static str, String)> {
-    let Some(turns) = sharing.turns() else { return Vec::new() };
-    let slice = turns.slice.to_string();
-    let mut words = Vec::new();
-    let policy = POLICIES.iter().find(|entry| entry.policy == turns.policy);
-    match (sharing, turns.policy) {
-        (InstanceSharing::Processes(_), _) => words.push(("compute_timeslice", slice)),
-        (_, SlicePolicy::BestEffort) => words.push(("hardware_slice", slice)),
-        _ => {
-            words.push(("slice", slice));
-            let order = match turns.order {
-                TurnOrder::RoundRobin { averaging_factor } => {
-                    words.push(("averaging_factor", averaging_factor.to_string()));
-                    words.push(("slice_floor", turns.slice_floor.to_string()));
-                    ORDERS[0].0
-                }
-                TurnOrder::LeastRunTime => ORDERS[1].0,
-            };
-            words.push(("order", order.to_string()));
-            let same = |rule: &IdleRule| {
-                std::mem::discriminant(rule) == std::mem::discriminant(&turns.idle)
-            };
-            let idle = IDLE_RULES.iter().find(|(_, rule)| same(rule));
-            words.extend(idle.map(|(name, _)| ("idle", (*name).to_string())));
-            if let IdleRule::SkippedAndCapped { window } = turns.idle {
-                let round = "one round of turns".to_string();
-                words.push(("cap_window", window.map_or(round, |window| window.to_string())));
-            }
+    match (sharing.slicing(), sharing.ring()) {
+        (Some(turns), _) => software_words(turns),
+        (_, Some(turns)) => hardware_words(sharing, turns),
+        (None, None) => Vec::new(),
+    }
+}
+
+fn hardware_words(sharing: &InstanceSharing, turns: &HardwareTurns) -> Vec<(&'static str, String)> {
+    let mut words = match sharing {
+        InstanceSharing::BestEffort(_) => {
+            vec![("policy", BEST_EFFORT.to_string()), ("hardware_slice", turns.slice.to_string())]
         }
-    }
-    words.push((
-        "overshoot",
-        match turns.overshoot {
-            Overshoot::None => "none".to_string(),
-            Overshoot::Batch => "batch".to_string(),
-            Overshoot::Constant(span) => span.to_string(),
-        },
-    ));
-    words.push(("switch_cost", turns.switch_cost.to_string()));
-    if let (InstanceSharing::Vgpus(_), Some(policy)) = (sharing, policy) {
-        words.insert(0, ("policy", policy.name.to_string()));
-    }
+        _ => vec![("compute_timeslice", turns.slice.to_string())],
+    };
+    words.push(("overshoot", overshoot_word(turns.overshoot)));
+    words.push(("switch_cost", turns.switch.to_string()));
     words
+}
+
+fn software_words(turns: &TimeSlicing) -> Vec<(&'static str, String)> {
+    let policy = POLICIES.iter().find(|entry| entry.policy == turns.policy);
+    let mut words: Vec<_> =
+        policy.map(|entry| ("policy", entry.name.to_string())).into_iter().collect();
+    words.push(("slice", turns.slice.to_string()));
+    let order = match turns.order {
+        TurnOrder::RoundRobin { averaging_factor } => {
+            words.push(("averaging_factor", averaging_factor.to_string()));
+            words.push(("slice_floor", turns.slice_floor.to_string()));
+            ORDERS[0].0
+        }
+        TurnOrder::LeastRunTime => ORDERS[1].0,
+    };
+    words.push(("order", order.to_string()));
+    let same =
+        |rule: &IdleRule| std::mem::discriminant(rule) == std::mem::discriminant(&turns.idle);
+    let idle = IDLE_RULES.iter().find(|(_, rule)| same(rule));
+    words.extend(idle.map(|(name, _)| ("idle", (*name).to_string())));
+    if let IdleRule::SkippedAndCapped { window } = turns.idle {
+        let round = "one round of turns".to_string();
+        words.push(("cap_window", window.map_or(round, |window| window.to_string())));
+    }
+    words.push(("overshoot", overshoot_word(turns.overshoot)));
+    words.push(("switch_cost", turns.switch_cost.to_string()));
+    words
+}
+
+fn overshoot_word(overshoot: Overshoot) -> String {
+    match overshoot {
+        Overshoot::None => "none".to_string(),
+        Overshoot::Batch => "batch".to_string(),
+        Overshoot::Constant(span) => span.to_string(),
+    }
+}
+
+/// `"0.2 ms"`, or `{ dry = "0.14 ms", save = "0.03 ms", restore = "0.03 ms" }`.
+pub(super) fn switch_times(value: &Value<'_>) -> Option<SwitchTimes> {
+    let range = |span: &SimDuration| *span <= MS * 10;
+    if !value.is_table() {
+        return value.bounded(range, "0 to 10 ms").map(SwitchTimes::always);
+    }
+    let mut table = value.table()?;
+    let mut time = |key: &str| {
+        let help = "a switch is { dry = \"0.14 ms\", save = \"0.03 ms\", restore = \"0.03 ms\" }";
+        table.need(key, help)?.bounded(range, "0 to 10 ms")
+    };
+    let (dry, save, restore) = (time("dry"), time("save"), time("restore"));
+    table.finish();
+    Some(SwitchTimes { dry: dry?, save: save?, restore: restore? })
 }
 
 /// `"none"`, `"batch"`, or a time.

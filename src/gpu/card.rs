@@ -1,14 +1,18 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
-//! A whole GPU is one instance with one owner; time slicing is one instance with several in turns,
-//! MPS one with several side by side; MIG is several instances. Instances know nothing of one
+//! A whole GPU is one instance with one owner; time slicing is one instance with several in turns
+//! (the hypervisor's or the hardware's), MPS one with several side by side; MIG is several instances. Instances know nothing of one
 //! another; what they share is the card's power, and with it its clock.
 
-use super::{Client, Counters, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Turns, TurnsJob};
+use super::{
+    Client, Counters, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Ring, Turns, TurnsJob,
+};
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
 use crate::spec::{GpuSharing, InstanceSharing, InstanceSpec};
 use crate::units::SimTime;
+use rand::Rng;
+use rand::seq::SliceRandom;
 
 /// An owner on a card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -51,8 +55,10 @@ struct Instance<T> {
 enum Use<T> {
     /// By one owner, always.
     Owned { pool: Pool<T>, busy: TimeWeighted },
-    /// By owners in turns.
+    /// By owners in the hypervisor's turns.
     Sliced(Box<Turns<T>>),
+    /// By owners in the hardware's turns.
+    Ringed(Box<Ring<T>>),
     /// By owners side by side.
     Overlapped(Mps<T>),
 }
@@ -77,6 +83,19 @@ impl<T> Card<T> {
         self
     }
 
+    /// The card with the rings of its instances in an order drawn by lot: which one a driver has is
+    /// not known beforehand.
+    pub fn with_rings_by_lot(mut self, lot: &mut impl Rng) -> Self {
+        for instance in &mut self.instances {
+            if let Use::Ringed(ring) = &mut instance.use_of {
+                let mut order: Vec<usize> = (0..ring.owners()).collect();
+                order.shuffle(lot);
+                ring.set_order(order);
+            }
+        }
+        self
+    }
+
     /// Part of the card's SMs and of the time up to `now` that worked, 0 to 1.
     pub fn busy_share(&mut self, now: SimTime) -> f64 {
         let busy = |instance: &mut Instance<T>| match &mut instance.use_of {
@@ -84,6 +103,11 @@ impl<T> Card<T> {
             Use::Sliced(turns) => {
                 let run: f64 =
                     turns.counters(now).iter().map(|counters| counters.run.as_secs_f64()).sum();
+                instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
+            }
+            Use::Ringed(ring) => {
+                let counters = ring.counters(now);
+                let run: f64 = counters.iter().map(|counters| counters.run.as_secs_f64()).sum();
                 instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
             }
             Use::Overlapped(mps) => mps.mean_in_use(now),
@@ -108,16 +132,19 @@ impl<T> Card<T> {
             match &mut instance.use_of {
                 Use::Owned { pool, .. } => pool.set_clock(now, clock),
                 Use::Sliced(turns) => turns.set_clock(now, clock),
+                Use::Ringed(ring) => ring.set_clock(now, clock),
                 Use::Overlapped(mps) => mps.set_clock(now, clock),
             }
         }
     }
 
-    /// So many batches of an owner wait for its streams, launched already: each is to start at the
-    /// instant at which another batch of its owner ends, so the owner keeps its turn.
-    pub fn set_queued(&mut self, owner: OwnerId, queued: usize) {
-        if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
-            turns.set_queued(usize::from(owner.slot), queued);
+    /// So many batches of an owner wait for its streams from `now` on, launched already: each is to
+    /// start at the instant at which another batch of its owner ends, so the owner keeps its turn.
+    pub fn set_queued(&mut self, now: SimTime, owner: OwnerId, queued: usize) {
+        match &mut self.instances[usize::from(owner.instance)].use_of {
+            Use::Sliced(turns) => turns.set_queued(usize::from(owner.slot), queued),
+            Use::Ringed(ring) => ring.set_queued(now, usize::from(owner.slot), queued),
+            Use::Owned { .. } | Use::Overlapped(_) => {}
         }
     }
 
@@ -125,14 +152,18 @@ impl<T> Card<T> {
     pub fn counters(&mut self, now: SimTime, owner: OwnerId) -> Option<Counters> {
         match &mut self.instances[usize::from(owner.instance)].use_of {
             Use::Sliced(turns) => Some(turns.counters(now)[usize::from(owner.slot)]),
+            Use::Ringed(ring) => Some(ring.counters(now)[usize::from(owner.slot)]),
             Use::Owned { .. } | Use::Overlapped(_) => None,
         }
     }
 
     /// Powers an owner on or off, which its neighbours in the same instance may notice.
     pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
-        if let Use::Sliced(turns) = &mut self.instances[usize::from(owner.instance)].use_of {
-            turns.set_running(now, usize::from(owner.slot), is_running);
+        let slot = usize::from(owner.slot);
+        match &mut self.instances[usize::from(owner.instance)].use_of {
+            Use::Sliced(turns) => turns.set_running(now, slot, is_running),
+            Use::Ringed(ring) => ring.set_running(now, slot, is_running),
+            Use::Owned { .. } | Use::Overlapped(_) => {}
         }
     }
 }
@@ -141,8 +172,12 @@ impl<T> Use<T> {
     fn new(spec: &InstanceSpec, owners: &[Client]) -> Self {
         let sharings = || owners.iter().map(|owner| owner.sharing).collect::<Vec<GpuSharing>>();
         match spec.sharing {
-            InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => {
+            InstanceSharing::Vgpus(slicing) => {
                 Use::Sliced(Box::new(Turns::new(&sharings(), spec.share, slicing)))
+            }
+            InstanceSharing::BestEffort(turns) | InstanceSharing::Processes(turns) => {
+                let order: Vec<usize> = (0..owners.len()).collect();
+                Use::Ringed(Box::new(Ring::new(owners, spec.share, &turns, &order)))
             }
             InstanceSharing::Mps | InstanceSharing::Models => {
                 Use::Overlapped(Mps::new(owners, spec.share))
@@ -164,6 +199,7 @@ impl<T> Instance<T> {
         match &self.use_of {
             Use::Owned { pool, .. } => all_while(!pool.is_empty()),
             Use::Sliced(turns) => all_while(turns.has_work()),
+            Use::Ringed(ring) => all_while(ring.has_work()),
             Use::Overlapped(mps) => mps.in_use(),
         }
     }
@@ -178,6 +214,7 @@ impl<T> Station for Card<T> {
             Use::Sliced(turns) => {
                 turns.submit(now, TurnsJob { slot: usize::from(owner.slot), job })
             }
+            Use::Ringed(ring) => ring.submit(now, TurnsJob { slot: usize::from(owner.slot), job }),
             Use::Overlapped(mps) => {
                 mps.submit(now, MpsJob { client: usize::from(owner.slot), job });
             }
@@ -193,6 +230,7 @@ impl<T> Station for Card<T> {
         let next = |instance: &Instance<T>| match &instance.use_of {
             Use::Owned { pool, .. } => pool.next_change(),
             Use::Sliced(turns) => turns.next_change(),
+            Use::Ringed(ring) => ring.next_change(),
             Use::Overlapped(mps) => mps.next_change(),
         };
         let next = self.instances.iter().filter_map(next).min()?;
@@ -204,6 +242,7 @@ impl<T> Station for Card<T> {
         for instance in &mut self.instances {
             match &mut instance.use_of {
                 Use::Sliced(turns) => turns.advance(now, done),
+                Use::Ringed(ring) => ring.advance(now, done),
                 Use::Overlapped(mps) => mps.advance(now, done),
                 Use::Owned { pool, busy } => {
                     pool.advance(now, done);

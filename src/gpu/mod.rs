@@ -23,6 +23,7 @@ mod policy;
 mod pool;
 mod power;
 pub mod registry;
+mod ring;
 mod run_list;
 mod turns;
 
@@ -31,8 +32,9 @@ pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
-pub use policy::{POLICIES, PolicyEntry, TimeSlicePolicy};
+pub use policy::{BEST_EFFORT, POLICIES, PolicyEntry, TimeSlicePolicy};
 pub use pool::{Pool, PoolJob};
 pub use power::PowerCap;
+pub use ring::Ring;
 pub use run_list::Entry;
 pub use turns::{Counters, TurnRecord, Turns, TurnsJob};

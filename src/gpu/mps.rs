@@ -10,16 +10,18 @@
 
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
-use crate::spec::GpuSharing;
+use crate::spec::{GpuSharing, Launches};
 use crate::units::{Share, SimTime};
 
-/// A client: how its own batches use its part, and the limit of that part.
+/// A client, an owner among others: how its own batches use its part, and the limit of that part.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Client {
     /// How its batches use the GPU together.
     pub sharing: GpuSharing,
     /// Its active thread percentage: the most it may use of the instance's SMs, above 0.
     pub limit: Share,
+    /// What its batches are to the hardware's turns; without effect elsewhere.
+    pub launches: Launches,
 }
 
 /// A batch for one of the clients.

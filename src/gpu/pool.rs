@@ -55,6 +55,17 @@ impl<T> Pool<T> {
         self.running.is_empty()
     }
 
+    /// Whether a batch waits for another to end.
+    pub fn has_waiting(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    /// Whether a batch that runs began before `now`.
+    pub fn is_under_way(&self, now: SimTime) -> bool {
+        let has_progress = |batch: &Running<T>| batch.remaining < 1.0;
+        !self.running.is_empty() && (now > self.updated || self.running.iter().any(has_progress))
+    }
+
     /// How many batches run.
     pub fn running(&self) -> usize {
         self.running.len()

@@ -1,4 +1,5 @@
-//! `Turns`: owners of one instance take turns on it, one at a time, each with the whole instance.
+//! `Turns`: owners of one instance take the hypervisor's turns, one at a time, each with all of it:
+//! equal share and fixed share. Those of the hardware are in `ring`.
 //!
 //! ```text
 //!  | switch | slot 0: a slice | switch | slot 1: a slice, overshoot | switch | ...
@@ -13,7 +14,7 @@
 //! All that happens at an instant (power, then work) is known to a slice that starts or ends at it.
 
 use super::policy::policy;
-use super::run_list::{Entry, RunList};
+use super::run_list::RunList;
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, IdleRule, Overshoot, TimeSlicing, TurnOrder};
@@ -115,7 +116,7 @@ impl<T> Turns<T> {
     pub fn new(owners: &[GpuSharing], share: Share, slicing: TimeSlicing) -> Self {
         assert!(slicing.slice > SimDuration::ZERO, "a slice of no length");
         let run_list = RunList::new(owners.len(), slicing.order, policy(&slicing));
-        let polls = run_list.policy().idle_rule() == Some(IdleRule::Polled);
+        let polls = run_list.policy().idle_rule() == IdleRule::Polled;
         let passes_on =
             slicing.switch_cost > SimDuration::ZERO && slicing.order != TurnOrder::LeastRunTime;
         assert!(
@@ -124,7 +125,7 @@ impl<T> Turns<T> {
         );
         let round = (slicing.slice + slicing.switch_cost) * run_list.entries().len() as u64;
         let window = match run_list.policy().idle_rule() {
-            Some(IdleRule::SkippedAndCapped { window }) => Some(window.unwrap_or(round)),
+            IdleRule::SkippedAndCapped { window } => Some(window.unwrap_or(round)),
             _ => None,
         };
         let owner = |&sharing: &GpuSharing| Owner {
@@ -215,7 +216,7 @@ impl<T> Turns<T> {
         self.run_list.entries().iter().any(|entry| entry.has_work)
     }
 
-    fn idle_rule(&self) -> Option<IdleRule> {
+    fn idle_rule(&self) -> IdleRule {
         self.run_list.policy().idle_rule()
     }
 
@@ -261,17 +262,11 @@ impl<T> Turns<T> {
         let span = (now - self.promised_to).as_nanos_f64();
         self.promised_to = now;
         let (policy, entries) = (self.run_list.policy(), self.run_list.entries());
-        let keeps_shares = policy.idle_rule().is_some();
-        let takes_part = |entry: &Entry| {
-            if keeps_shares { entry.is_running } else { entry.has_work }
-        };
-        let taking_part = entries.iter().filter(|entry| takes_part(entry)).count();
-        let shares = if keeps_shares { policy.shares(taking_part) } else { taking_part };
+        let running = entries.iter().filter(|entry| entry.is_running).count();
+        let shares = policy.shares(running);
         for (owner, entry) in self.owners.iter_mut().zip(entries) {
             if entry.is_running {
                 owner.present += span;
-            }
-            if takes_part(entry) {
                 owner.promised += span / shares as f64;
             }
             if entry.has_work {
@@ -341,8 +336,8 @@ impl<T> Turns<T> {
         let slice = match rule {
             // Powered off while the engine was on its way, or polled in vain.
             _ if !is_offered => SimDuration::ZERO,
-            Some(IdleRule::Polled) if !works => SimDuration::ZERO,
-            Some(IdleRule::SkippedAndCapped { .. }) => {
+            IdleRule::Polled if !works => SimDuration::ZERO,
+            IdleRule::SkippedAndCapped { .. } => {
                 self.slice_after_repayment(slot).min(self.left_of_cap(slot, start))
             }
             _ if works => self.slice_after_repayment(slot),
@@ -381,7 +376,7 @@ impl<T> Turns<T> {
     fn limit_turn(&mut self, now: SimTime) {
         let Some(turn) = self.turn.filter(|turn| turn.slice.is_none()) else { return };
         let works = self.works(turn.slot);
-        if self.idle_rule() == Some(IdleRule::Polled) && !works {
+        if self.idle_rule() == IdleRule::Polled && !works {
             // It looked for work all the time, and found none.
             let slice = Some((SimDuration::ZERO, now));
             self.turn = Some(Turn { start: now, slice, ..turn });
@@ -411,10 +406,10 @@ impl<T> Turns<T> {
         self.turn = Some(Turn { start, slice: Some((slice, start + slice)), ..turn });
     }
 
-    /// Whether slices of `slot` are shortened: adaptive round robin, which best effort has not.
+    /// Whether slices of `slot` are shortened: adaptive round robin.
     fn owes(&self, slot: usize) -> bool {
         let owes = self.owners.get(slot).is_some_and(|owner| owner.debt > 0.0);
-        self.idle_rule().is_some() && self.slicing.slice_floor < Share::WHOLE && owes
+        self.slicing.slice_floor < Share::WHOLE && owes
     }
 
     /// Adaptive round robin: a part of the debt shortens this slice.
@@ -503,7 +498,7 @@ impl<T> Turns<T> {
         if now > turn.start && turn.slice.is_none() {
             match self.idle_rule() {
                 // It looks for work at every instant, and finds it at this one.
-                Some(IdleRule::Polled) => self.turn = Some(Turn { start: now, ..turn }),
+                IdleRule::Polled => self.turn = Some(Turn { start: now, ..turn }),
                 _ => self.limit_turn(now),
             }
         }
@@ -523,7 +518,7 @@ impl<T> Turns<T> {
             works = !owner.pool.is_empty() || owner.queued > 0;
         }
         let batch_ended = done.len() > before;
-        let keeps_rest = matches!(self.idle_rule(), Some(IdleRule::Burned | IdleRule::RestBurned));
+        let keeps_rest = matches!(self.idle_rule(), IdleRule::Burned | IdleRule::RestBurned);
         if !works {
             self.limit_turn(now);
             self.run_list.update(turn.slot, |entry| entry.has_work = false);

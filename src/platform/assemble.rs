@@ -6,7 +6,7 @@ use super::pool::Pool;
 use super::{
     Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
 };
-use crate::engine::{EventList, RandomStreams};
+use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
@@ -51,7 +51,11 @@ impl<'a> Platform<'a> {
                     let (_, owners) =
                         &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
                     let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
-                    owners.push(Client { sharing: vm.server.gpu_sharing, limit: share.sm_limit });
+                    owners.push(Client {
+                        sharing: vm.server.gpu_sharing,
+                        limit: share.sm_limit,
+                        launches: vm.server.launches,
+                    });
                     platform.add_server_gpu(vm, share.card, owner);
                 }
             }
@@ -59,7 +63,9 @@ impl<'a> Platform<'a> {
         }
         let slots = experiment.cards.iter().zip(&cards);
         let slots = slots.enumerate().map(|(index, (card, instances))| {
-            slot(&card.gpu, instances, boost(experiment, GpuId(index as u16)))
+            let ring = RandomStreams::new(experiment.seed, experiment.replication)
+                .stream(&format!("ring/{index}"));
+            slot(&card.gpu, instances, boost(experiment, GpuId(index as u16)), ring)
         });
         platform.slots = slots.collect();
         platform
@@ -180,9 +186,14 @@ fn boost(experiment: &Experiment, card: GpuId) -> f64 {
     boosts.reduce(f64::min).unwrap_or(1.0)
 }
 
-fn slot(card: &GpuSpec, instances: &[(InstanceSpec, Vec<Client>)], boost: f64) -> Slot {
+fn slot(
+    card: &GpuSpec,
+    instances: &[(InstanceSpec, Vec<Client>)],
+    boost: f64,
+    mut ring: Stream,
+) -> Slot {
     let power = card.power_knee.as_ref().map(|knee| PowerCap::new(knee.value));
-    let card_of = Card::new(instances, power);
+    let card_of = Card::new(instances, power).with_rings_by_lot(&mut ring);
     let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),

@@ -127,7 +127,7 @@ impl<'a> Platform<'a> {
             Stage::Stream => {
                 let server_gpu = &mut self.server_gpus[gpu];
                 server_gpu.queued += 1;
-                slot.card.station.set_queued(server_gpu.owner, server_gpu.queued);
+                slot.card.station.set_queued(now, server_gpu.owner, server_gpu.queued);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.submit(now, id);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -145,7 +145,7 @@ impl<'a> Platform<'a> {
                 let server_gpu = &mut self.server_gpus[gpu];
                 let owner = server_gpu.owner;
                 server_gpu.queued -= 1;
-                slot.card.station.set_queued(owner, server_gpu.queued);
+                slot.card.station.set_queued(now, owner, server_gpu.queued);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);

@@ -2,7 +2,7 @@
 //!
 //! How fast a workload runs on it is not here but with the workload that was measured.
 
-use super::{Fact, VgpuType};
+use super::{Fact, HardwareTurns, InstanceSharing, SwitchTimes, VgpuType};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::fmt;
 
@@ -34,8 +34,11 @@ pub struct GpuSpec {
     pub mig_profiles: Vec<MigProfile>,
     /// Time to pass the GPU from one vGPU to another.
     pub switch_cost: Fact<SwitchCost>,
-    /// The slice of best effort: the hardware's, which no setting of the hypervisor changes.
+    /// The slice of best effort: the hardware's, which no setting of the hypervisor changes. Its range
+    /// moves the cost of a switch as well: what is published are slices and costs in proportion.
     pub time_slice_best_effort: Fact<SimDuration>,
+    /// The turns of CUDA processes.
+    pub process_turns: Fact<HardwareTurns>,
 }
 
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.
@@ -117,6 +120,30 @@ pub struct SwitchCost {
 }
 
 impl GpuSpec {
+    /// Whether vGPUs that share an instance so pay this GPU's own cost of a switch.
+    pub fn switches(&self, sharing: &InstanceSharing) -> bool {
+        let cost = self.switch_cost.value.value;
+        match sharing {
+            InstanceSharing::Vgpus(slicing) => slicing.switch_cost == cost,
+            InstanceSharing::BestEffort(turns) => turns.switch == SwitchTimes::always(cost),
+            _ => false,
+        }
+    }
+
+    /// Whether vGPUs that share an instance so have this GPU's own slices.
+    pub fn slices(&self, sharing: &InstanceSharing) -> bool {
+        let own = self.time_slice_best_effort.value;
+        matches!(sharing, InstanceSharing::BestEffort(turns) if turns.slice == own)
+    }
+
+    /// Whether processes that share an instance so take this GPU's own turns.
+    pub fn turns_of_processes(&self, sharing: &InstanceSharing) -> bool {
+        let own = &self.process_turns.value;
+        let is_own =
+            |turns: &HardwareTurns| *own == HardwareTurns { overshoot: own.overshoot, ..*turns };
+        matches!(sharing, InstanceSharing::Processes(turns) if is_own(turns))
+    }
+
     /// The GPU instance profile of this name.
     pub fn mig_profile(&self, name: &str) -> Option<&MigProfile> {
         self.mig_profiles.iter().find(|profile| profile.name == name)

@@ -6,6 +6,7 @@
 mod fact;
 mod footprint;
 mod gpu;
+mod hardware_turns;
 mod host;
 mod load;
 mod measured;
@@ -24,6 +25,7 @@ mod workload;
 pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
+pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,

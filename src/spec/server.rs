@@ -1,8 +1,10 @@
 //! The inference server in the guest: every knob, and the presets that name published harnesses.
 //!
 //! What the knobs do is in `host`; which values a harness uses was read off its configuration
-//! (MLPerf Inference results v1.1, NVIDIA and Dell code).
+//! (MLPerf Inference results v1.1, NVIDIA and Dell code). `use_graphs` is true there for BERT and
+//! ResNet-50 under Server load, so a batch is one launch; SSD-ResNet34 has none.
 
+use super::Launches;
 use super::queue_policy::Queues;
 use crate::units::{Share, SimDuration};
 
@@ -107,6 +109,8 @@ pub struct ServerSpec {
     pub permit_return: PermitReturn,
     /// How batches use the GPU together.
     pub gpu_sharing: GpuSharing,
+    /// What a batch is to the hardware's turns.
+    pub launches: Launches,
     /// The order of completion.
     pub completion: Completion,
     /// Samples of one call are sorted by falling size (which only Offline's one call shows).
@@ -157,6 +161,7 @@ pub const PRESETS: [Preset; 5] = [
             dispatch: Dispatch::LongestIdle,
             permit_return: PermitReturn::AtStart,
             gpu_sharing: GpuSharing::InOrder,
+            launches: Launches::Graph,
             completion: Completion::Any,
             sort_samples: true,
             start_from_device: false,
@@ -180,6 +185,7 @@ pub const PRESETS: [Preset; 5] = [
             dispatch: Dispatch::RoundRobin,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
+            launches: Launches::Graph,
             completion: Completion::IssueOrder,
             sort_samples: false,
             start_from_device: false,
@@ -203,6 +209,7 @@ pub const PRESETS: [Preset; 5] = [
             dispatch: Dispatch::RoundRobin,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
+            launches: Launches::Graph,
             completion: Completion::Any,
             sort_samples: false,
             start_from_device: false,
@@ -223,7 +230,7 @@ pub const PRESETS: [Preset; 5] = [
 
 /// Triton's own defaults for a model with `dynamic_batching {}` (user guide, "Model configuration"
 /// and "Batchers"): a delay of 0, one instance per GPU, one queue for all of them, responses as they
-/// come. `max_batch_size` has no useful default there: a scenario should say it.
+/// come, no CUDA graphs (`optimization { cuda { graphs: true } }` asks for them). `max_batch_size` has no useful default there: a scenario should say it.
 fn triton() -> ServerSpec {
     ServerSpec {
         preset: "triton".to_string(),
@@ -239,6 +246,7 @@ fn triton() -> ServerSpec {
         dispatch: Dispatch::LongestIdle,
         permit_return: PermitReturn::AtCompletion,
         gpu_sharing: GpuSharing::Shared,
+        launches: Launches::Kernels,
         completion: Completion::Any,
         sort_samples: false,
         start_from_device: false,

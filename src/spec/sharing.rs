@@ -2,18 +2,21 @@
 //!
 //! Who they are is the experiment's affair; the turns themselves are in `slicing`.
 
-use super::TimeSlicing;
+use super::{HardwareTurns, Overshoot, TimeSlicing};
 
 /// How the owners of one instance share it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum InstanceSharing {
     /// It has one owner at most.
     Alone,
-    /// Time-sliced vGPUs: one at a time has all of it, by the hypervisor's policy.
+    /// Time-sliced vGPUs: one at a time has all of it, by the hypervisor's policy: equal share or
+    /// fixed share.
     Vgpus(TimeSlicing),
+    /// Time-sliced vGPUs under best effort: one at a time has all of it, by the hardware's ring.
+    BestEffort(HardwareTurns),
     /// CUDA processes in turns: one at a time has all of it, by the hardware's ring; their memory
     /// is not divided.
-    Processes(TimeSlicing),
+    Processes(HardwareTurns),
     /// Models side by side in one process, each on streams of its own: the batches that run divide
     /// the SMs among them.
     Models,
@@ -24,19 +27,46 @@ pub enum InstanceSharing {
 }
 
 impl InstanceSharing {
-    /// How the owners take turns, if they do.
-    pub fn turns(&self) -> Option<&TimeSlicing> {
+    /// Whether its owners take turns.
+    pub fn takes_turns(&self) -> bool {
+        self.slicing().is_some() || self.ring().is_some()
+    }
+
+    /// The hypervisor's turns, where it hands them out.
+    pub fn slicing(&self) -> Option<&TimeSlicing> {
         match self {
-            InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => Some(slicing),
-            InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Mps => None,
+            Self::Vgpus(slicing) => Some(slicing),
+            _ => None,
         }
     }
 
-    /// As [`InstanceSharing::turns`], to change them.
-    pub fn turns_mut(&mut self) -> Option<&mut TimeSlicing> {
+    /// As [`InstanceSharing::slicing`], to change them.
+    pub fn slicing_mut(&mut self) -> Option<&mut TimeSlicing> {
         match self {
-            InstanceSharing::Vgpus(slicing) | InstanceSharing::Processes(slicing) => Some(slicing),
-            InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Mps => None,
+            Self::Vgpus(slicing) => Some(slicing),
+            _ => None,
         }
+    }
+
+    /// The hardware's turns, where the GPU hands them out.
+    pub fn ring(&self) -> Option<&HardwareTurns> {
+        match self {
+            Self::BestEffort(turns) | Self::Processes(turns) => Some(turns),
+            _ => None,
+        }
+    }
+
+    /// As [`InstanceSharing::ring`], to change them.
+    pub fn ring_mut(&mut self) -> Option<&mut HardwareTurns> {
+        match self {
+            Self::BestEffort(turns) | Self::Processes(turns) => Some(turns),
+            _ => None,
+        }
+    }
+
+    /// What runs past a slice, where there are turns.
+    pub fn overshoot(&self) -> Option<Overshoot> {
+        let of_ring = self.ring().map(|turns| turns.overshoot);
+        self.slicing().map(|slicing| slicing.overshoot).or(of_ring)
     }
 }

@@ -5,8 +5,8 @@
 
 use super::results::RunResult;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, SlicePolicy, Standing, TestScenario,
-    Trace, VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, Standing, TestScenario, Trace,
+    VgpuType, VmSpec,
 };
 use crate::units::{Bytes, SimDuration};
 use std::collections::BTreeMap;
@@ -201,17 +201,20 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
     for card in &experiment.cards {
         for instance in &card.instances {
             match instance.sharing {
-                InstanceSharing::Alone | InstanceSharing::Models | InstanceSharing::Vgpus(_) => {}
+                InstanceSharing::Alone
+                | InstanceSharing::Models
+                | InstanceSharing::Vgpus(_)
+                | InstanceSharing::BestEffort(_) => {}
                 InstanceSharing::Mps => add(
                     "MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth is not divided either, and how clients slow each other there is not modelled".to_string(),
                 ),
-                InstanceSharing::Processes(slicing) => {
+                InstanceSharing::Processes(turns) => {
                     add("CUDA time slicing isolates neither memory nor errors: processes that allocate more than the GPU has fail, whoever asks last; every process has turns of its own, however many replicas its pod asked for".to_string());
-                    let own = card.gpu.time_slice_best_effort.value;
-                    if slicing.slice != own {
+                    let own = card.gpu.process_turns.value.slice;
+                    if turns.slice != own {
                         add(format!(
                             "a slice of {} is not the {own} of {}: NVIDIA publishes no times for its compute policies, short, medium and long are assumed",
-                            slicing.slice, card.gpu.id
+                            turns.slice, card.gpu.id
                         ));
                     }
                 }
@@ -229,15 +232,12 @@ fn is_mixed_size(experiment: &Experiment) -> bool {
     let mut seen: BTreeMap<GpuId, Bytes> = BTreeMap::new();
     experiment.vms.iter().flat_map(|vm| &vm.gpus).any(|share| {
         let card = &experiment.cards[usize::from(share.card.0)];
-        let InstanceSharing::Vgpus(slicing) = card.instances[usize::from(share.instance)].sharing
-        else {
+        let InstanceSharing::Vgpus(_) = card.instances[usize::from(share.instance)].sharing else {
             return false;
         };
         let named = |vgpu: &&VgpuType| Some(&vgpu.name) == share.vgpu_type.as_ref();
         let Some(vgpu) = card.gpu.vgpu_types.iter().find(named) else { return false };
         let first = *seen.entry(share.card).or_insert(vgpu.frame_buffer);
-        slicing.policy != SlicePolicy::BestEffort
-            && vgpu.is_time_sliced()
-            && first != vgpu.frame_buffer
+        vgpu.is_time_sliced() && first != vgpu.frame_buffer
     })
 }

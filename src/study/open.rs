@@ -1,11 +1,12 @@
 //! Inputs that nothing measured: which of them act in an experiment, how far each may go, and the
 //! comparisons of a result that they turn round.
 //!
-//! A fact says its range itself; phi that is only assumed may be anything from 0 to 1, and the cost of a
-//! switch between vGPUs lies in the interval of the GPU's file. One input is moved at a time.
+//! A fact says its range itself; phi that is only assumed may be anything from 0 to 1; slices and
+//! switches lie in the intervals of the GPU's file. One input is moved at a time.
 
 use crate::spec::{
-    Experiment, Fact, GpuShare, GpuSharing, InstanceSharing, Standing, VmSpec, Workload,
+    Experiment, Fact, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing, Standing,
+    SwitchTimes, VmSpec, Workload,
 };
 use crate::units::Share;
 use serde::{Deserialize, Serialize};
@@ -27,6 +28,13 @@ pub struct OpenInput {
     pub how: String,
 }
 
+impl OpenInput {
+    /// Whether it moves the length of slices.
+    pub(super) fn is_of_slices(&self) -> bool {
+        !self.name.starts_with("switch_cost")
+    }
+}
+
 /// An end of the range of an input.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct OpenEnd {
@@ -40,6 +48,8 @@ const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams,
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
+const SLICES: &str = "time a short query beside a busy vGPU, and write hardware_slice and switch_cost into the scenario's sharing";
+const TURNS: &str = "time two busy processes on one card beside one (probe/), and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
 
 /// The experiment at each end of each open input that acts in it, one at a time. An end that is the
 /// assumed value itself is left out.
@@ -51,7 +61,7 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     for workload in experiment.vms.iter().map(|vm| &vm.workload.id).collect::<BTreeSet<_>>() {
         of_cpu(experiment, workload, &mut found);
     }
-    of_switches(experiment, &mut found);
+    found.extend(of_turns(experiment));
     found
 }
 
@@ -114,30 +124,73 @@ fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
     });
 }
 
-/// The catalogue's cost of a switch has an interval; a scenario's own cost is its own affair.
-fn of_switches(experiment: &Experiment, found: &mut Found) {
+/// The catalogue's slices and costs of a switch have intervals; a scenario's own are its own affair.
+pub(super) fn of_turns(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
+    let mut found = Vec::new();
     let mut gpus = BTreeSet::new();
-    for card in &experiment.cards {
-        let cost = &card.gpu.switch_cost;
-        let mut turns = card.instances.iter().filter_map(|instance| instance.sharing.turns());
-        let is_shared = turns.any(|turns| turns.switch_cost == cost.value.value);
-        if !is_shared || cost.standing == Standing::Documented || !gpus.insert(&card.gpu.id) {
-            continue;
-        }
-        let range = Some([cost.value.low, cost.value.high]);
-        let standing = cost.standing;
-        let fact = Fact { range, standing, ..Fact::assumed(cost.value.value, "") };
-        let name = format!("switch_cost of {}", card.gpu.id);
-        add(found, name, SWITCHES, &fact, |value| {
-            let mut other = experiment.clone();
-            let cards = other.cards.iter_mut().filter(|other| other.gpu.id == card.gpu.id);
-            let instances = cards.flat_map(|card| &mut card.instances);
-            instances
-                .filter_map(|instance| instance.sharing.turns_mut())
-                .filter(|turns| turns.switch_cost == cost.value.value)
-                .for_each(|turns| turns.switch_cost = *value);
-            other
+    for card in experiment.cards.iter().filter(|card| gpus.insert(&card.gpu.id)) {
+        let gpu = &card.gpu;
+        let cost = &gpu.switch_cost;
+        let is_documented = cost.standing == Standing::Documented;
+        let range = (!is_documented).then_some([cost.value.low, cost.value.high]);
+        let costs = Fact { range, standing: cost.standing, ..Fact::assumed(cost.value.value, "") };
+        of_sharing(
+            experiment,
+            gpu,
+            ("switch_cost", SWITCHES),
+            &costs,
+            &mut found,
+            |sharing, cost| match sharing {
+                _ if !gpu.switches(sharing) => {}
+                InstanceSharing::BestEffort(turns) => turns.switch = SwitchTimes::always(*cost),
+                _ => sharing.slicing_mut().expect("vGPUs").switch_cost = *cost,
+            },
+        );
+        let (slice, name) = (&gpu.time_slice_best_effort, "time_slice_best_effort");
+        of_sharing(experiment, gpu, (name, SLICES), slice, &mut found, |sharing, slice| {
+            if gpu.slices(sharing) {
+                let turns = sharing.ring_mut().expect("best effort");
+                *turns = turns.with_slice(*slice);
+            }
         });
+        let (turns, name) = (&gpu.process_turns, "process_turns");
+        of_sharing(experiment, gpu, (name, TURNS), turns, &mut found, |sharing, other| {
+            if gpu.turns_of_processes(sharing) {
+                let turns = sharing.ring_mut().expect("processes");
+                *turns = HardwareTurns { overshoot: turns.overshoot, ..*other };
+            }
+        });
+    }
+    found
+}
+
+/// The ends of a fact about how cards of one model are shared, where `set` changes anything.
+fn of_sharing<T: Clone + PartialEq + Display>(
+    experiment: &Experiment,
+    gpu: &GpuSpec,
+    (name, how): (&str, &str),
+    fact: &Fact<T>,
+    found: &mut Found,
+    set: impl Fn(&mut InstanceSharing, &T),
+) {
+    let with = |value: &T| {
+        let mut other = experiment.clone();
+        let cards = other.cards.iter_mut().filter(|card| card.gpu.id == gpu.id);
+        let instances = cards.flat_map(|card| &mut card.instances);
+        instances.for_each(|instance| set(&mut instance.sharing, value));
+        other
+    };
+    let changes = |value: &T| {
+        let cards = experiment.cards.iter().filter(|card| card.gpu.id == gpu.id);
+        let mut sharings = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
+        sharings.any(|own| {
+            let mut other = own;
+            set(&mut other, value);
+            other != own
+        })
+    };
+    if fact.range.iter().flatten().any(changes) {
+        add(found, format!("{name} of {}", gpu.id), how, fact, with);
     }
 }
 

@@ -2,9 +2,9 @@
 //!
 //! It judges time given, not latency: a VM that had its share may still wait long.
 
-use crate::gpu::POLICIES;
+use crate::gpu::{BEST_EFFORT, POLICIES};
 use crate::platform::{Outcome, TurnShare};
-use crate::spec::{Experiment, InstanceSharing, Overshoot, TimeSlicing};
+use crate::spec::{Experiment, InstanceSharing, Overshoot};
 use serde::{Deserialize, Serialize};
 
 /// A VM that had more of a card than the policy promises. Parts of the time in which the VM was
@@ -45,26 +45,28 @@ fn of_vm(experiment: &Experiment, share: &TurnShare) -> Option<OverShare> {
     Some(OverShare {
         vm: experiment.vms[usize::from(share.vm.0)].name.clone(),
         gpu: share.card.0,
-        sharing: words(&sharing, sharing.turns()?),
+        sharing: words(&sharing)?,
         had_share: share.had,
         promised_share: share.promised,
         unpaid_share: share.unpaid,
     })
 }
 
-fn words(sharing: &InstanceSharing, slicing: &TimeSlicing) -> String {
+/// Nothing where there are no turns.
+fn words(sharing: &InstanceSharing) -> Option<String> {
     let policy = match sharing {
-        InstanceSharing::Processes(_) => "process = \"time-slicing\"".to_string(),
-        _ => {
+        InstanceSharing::BestEffort(_) => format!("policy = \"{BEST_EFFORT}\""),
+        InstanceSharing::Vgpus(slicing) => {
             let named = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
             format!("policy = \"{}\"", named.expect("every policy has a name").name)
         }
+        _ => "process = \"time-slicing\"".to_string(),
     };
-    match slicing.overshoot {
+    Some(match sharing.overshoot()? {
         Overshoot::None => policy,
         Overshoot::Batch => format!("{policy} with overshoot = \"batch\""),
         Overshoot::Constant(span) => format!("{policy} with overshoot = \"{span}\""),
-    }
+    })
 }
 
 impl OverShare {

@@ -243,8 +243,8 @@ impl<'a> Prober<'a> {
             spans = spans.max(span.max(cycles(vm)) * own / made);
         }
         let mut by_count = (first / fewest).min(FIRST_IN_ALL / all);
-        let instances = self.experiment.cards.iter().flat_map(|card| &card.instances);
-        if instances.map(|instance| instance.sharing.turns()).any(|turns| turns.is_some()) {
+        let mut instances = self.experiment.cards.iter().flat_map(|card| &card.instances);
+        if instances.any(|instance| instance.sharing.takes_turns()) {
             let spans = self.servers(rate).map(|(_, vm, own)| queries(vm, own) / own);
             by_count = by_count.min(IDLE_TURNS_S / spans.fold(1e-9, f64::max));
         }

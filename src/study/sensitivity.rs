@@ -3,7 +3,9 @@
 //! Two points move p99 by factors: what an idle turn becomes (equal and fixed share), and the cost
 //! of a switch. A result that leans on them says what it assumed and what the others would give.
 
-use crate::spec::{CardSpec, Experiment, IdleRule, InstanceSharing, SlicePolicy, TimeSlicing};
+use super::open;
+use crate::gpu::{BEST_EFFORT, POLICIES};
+use crate::spec::{Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TimeSlicing};
 
 /// An experiment under another choice.
 pub(super) struct Alternative {
@@ -17,24 +19,32 @@ pub(super) struct Alternative {
 /// shared in turns.
 pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
     let mut alternatives: Vec<_> = other_idle(experiment).into_iter().collect();
-    // An interval is stated for the catalogue's cost only; a scenario's own cost is its own affair.
-    if let Some((card, _)) = slicings(experiment)
-        .find(|(card, slicing)| slicing.switch_cost == card.gpu.switch_cost.value.value)
-    {
-        let interval = &card.gpu.switch_cost.value;
-        for cost in [interval.low, interval.high] {
-            let option = format!("switch_cost = \"{cost}\"");
-            alternatives.push(with(experiment, option, |slicing| slicing.switch_cost = cost));
-        }
-    }
+    // Intervals are stated for the catalogue's turns only; a scenario's own are its own affair.
+    let of_turns = open::of_turns(experiment).into_iter();
+    alternatives.extend(of_turns.map(|(end, experiment)| {
+        let option = match sharings(&experiment).find_map(|sharing| sharing.ring().copied()) {
+            Some(turns) if end.input.is_of_slices() => {
+                format!("hardware_slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
+            }
+            _ => format!("switch_cost = \"{}\"", end.input.ends[end.end]),
+        };
+        Alternative { option, experiment }
+    }));
     alternatives
+}
+
+/// `switch_cost = "0.2 ms"`, as a scenario file would write it.
+fn switch_word(switch: &SwitchTimes) -> String {
+    match *switch == SwitchTimes::always(switch.dry) {
+        true => format!("switch_cost = \"{switch}\""),
+        false => format!("switch_cost = {switch}"),
+    }
 }
 
 /// The run under the other rule for idle turns; nothing where no card is shared by equal or fixed
 /// share, the two that need one.
 pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
-    let (_, slicing) =
-        slicings(experiment).find(|(_, slicing)| slicing.policy != SlicePolicy::BestEffort)?;
+    let slicing = sharings(experiment).find_map(|sharing| sharing.slicing().copied())?;
     let other = match slicing.idle {
         IdleRule::Burned => IdleRule::RestBurned,
         _ => IdleRule::Burned,
@@ -43,48 +53,42 @@ pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
     Some(with(experiment, option, |slicing| slicing.idle = other))
 }
 
-/// Every card with an instance that its owners share in turns, and how.
-fn slicings(experiment: &Experiment) -> impl Iterator<Item = (&CardSpec, TimeSlicing)> {
-    experiment.cards.iter().flat_map(|card| {
-        let slicings = card.instances.iter().filter_map(|instance| instance.sharing.turns());
-        slicings.map(move |slicing| (card, *slicing))
-    })
+/// How instances are shared.
+fn sharings(experiment: &Experiment) -> impl Iterator<Item = &InstanceSharing> {
+    let instances = experiment.cards.iter().flat_map(|card| &card.instances);
+    instances.map(|instance| &instance.sharing)
 }
 
 /// What an experiment assumes, in words; nothing where no card is shared.
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
-    let instances = experiment.cards.iter().flat_map(|card| &card.instances);
-    let mut sharing = instances.map(|instance| instance.sharing);
     let alone = [InstanceSharing::Alone, InstanceSharing::Models];
-    let sharing = sharing.find(|sharing| !alone.contains(sharing))?;
-    let slicing = match sharing {
-        InstanceSharing::Vgpus(slicing) => slicing,
-        InstanceSharing::Processes(TimeSlicing { slice, switch_cost, .. }) => {
-            return Some(format!(
-                "process = \"time-slicing\", slice = \"{slice}\", switch_cost = \"{switch_cost}\""
-            ));
+    let of_ring = |turns: &HardwareTurns| {
+        format!("slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
+    };
+    Some(match sharings(experiment).find(|sharing| !alone.contains(sharing))? {
+        InstanceSharing::Vgpus(slicing) => {
+            let policy = POLICIES.iter().find(|entry| entry.policy == slicing.policy)?.name;
+            let (idle, slice, cost) = (idle_word(slicing.idle), slicing.slice, slicing.switch_cost);
+            format!(
+                "policy = \"{policy}\", idle = \"{idle}\", slice = \"{slice}\", switch_cost = \"{cost}\""
+            )
+        }
+        InstanceSharing::BestEffort(turns) => {
+            format!("policy = \"{BEST_EFFORT}\", {}", of_ring(turns))
+        }
+        InstanceSharing::Processes(turns) => {
+            format!("process = \"time-slicing\", {}", of_ring(turns))
         }
         InstanceSharing::Mps | InstanceSharing::Models | InstanceSharing::Alone => {
-            return Some("process = \"mps\", running batches divide the SMs".to_string());
+            "process = \"mps\", running batches divide the SMs".to_string()
         }
-    };
-    let (policy, idle) = match slicing.policy {
-        SlicePolicy::BestEffort => ("best-effort", String::new()),
-        SlicePolicy::EqualShare => {
-            ("equal-share", format!(", idle = \"{}\"", idle_word(slicing.idle)))
-        }
-        SlicePolicy::FixedShare => {
-            ("fixed-share", format!(", idle = \"{}\"", idle_word(slicing.idle)))
-        }
-    };
-    let (slice, cost) = (slicing.slice, slicing.switch_cost);
-    Some(format!("policy = \"{policy}\"{idle}, slice = \"{slice}\", switch_cost = \"{cost}\""))
+    })
 }
 
 fn with(experiment: &Experiment, option: String, change: impl Fn(&mut TimeSlicing)) -> Alternative {
     let mut experiment = experiment.clone();
     let instances = experiment.cards.iter_mut().flat_map(|card| &mut card.instances);
-    instances.filter_map(|instance| instance.sharing.turns_mut()).for_each(change);
+    instances.filter_map(|instance| instance.sharing.slicing_mut()).for_each(change);
     Alternative { option, experiment }
 }
 

@@ -13,8 +13,8 @@ use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
-    BaselineKind, Experiment, Fact, GpuShare, Pair, PlannedRun, Published, Scenario, Standing,
-    TestScenario, VmId, VmSpec,
+    BaselineKind, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, Pair, PlannedRun,
+    Published, Scenario, Standing, TestScenario, VmId, VmSpec,
 };
 use crate::units::SimDuration;
 use std::collections::{BTreeMap, BTreeSet};
@@ -548,9 +548,17 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add_own(list, &place, "memory", &card.gpu.memory);
         add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
         let cost = &card.gpu.switch_cost;
-        let mut slicings = card.instances.iter().filter_map(|instance| instance.sharing.turns());
-        if slicings.any(|slicing| slicing.switch_cost == cost.value.value) {
+        let in_use = |uses: fn(&GpuSpec, &InstanceSharing) -> bool| {
+            card.instances.iter().any(|instance| uses(&card.gpu, &instance.sharing))
+        };
+        if in_use(GpuSpec::switches) {
             add(list, &place, "switch_cost", cost);
+        }
+        if in_use(GpuSpec::slices) {
+            add(list, &place, "time_slice_best_effort", &card.gpu.time_slice_best_effort);
+        }
+        if in_use(GpuSpec::turns_of_processes) {
+            add(list, &place, "process_turns", &card.gpu.process_turns);
         }
     }
     for vm in &experiment.vms {

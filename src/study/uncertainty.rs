@@ -120,7 +120,7 @@ fn leans_on_work(experiment: &Experiment, outcome: &Outcome, vm: &VmSpec) -> boo
     let in_turns = || {
         vm.gpus.iter().any(|share| {
             let card = &experiment.cards[usize::from(share.card.0)];
-            card.instances[usize::from(share.instance)].sharing.turns().is_some()
+            card.instances[usize::from(share.instance)].sharing.takes_turns()
         })
     };
     vm.load.scenario == TestScenario::Server && (load(outcome, vm) >= LOAD_HIGH || in_turns())

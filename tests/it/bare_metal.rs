@@ -17,11 +17,9 @@ fn shared(on: &[u16], rate: f64, sizes: SizeDistribution, seconds: u64) -> Exper
     let mut experiment = queue(on.len() as u16, rate, SimDuration::from_millis(5), sizes, seconds);
     let vm = experiment.vms.remove(0);
     for card in &mut experiment.cards {
-        card.instances[0].sharing = InstanceSharing::Vgpus(TimeSlicing {
-            slice: SimDuration::from_millis(2),
-            switch_cost: SimDuration::ZERO,
-            overshoot: Overshoot::None,
-            ..crate::slicing::slicing(SlicePolicy::BestEffort)
+        card.instances[0].sharing = InstanceSharing::BestEffort(HardwareTurns {
+            switch: SwitchTimes::always(SimDuration::ZERO),
+            ..crate::slicing::hardware()
         });
     }
     for (card, &count) in on.iter().enumerate() {

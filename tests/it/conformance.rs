@@ -128,11 +128,10 @@ fn closed_loop(pods: u16, work_ms: f64, sharing: InstanceSharing, phi: f64, shar
 /// Best effort with the hardware's slice of 1.024 ms and the A100's switch of 0.11 ms, both from the
 /// catalogue's sources; c / T = 0.107.
 fn best_effort(switch_us: u64) -> InstanceSharing {
-    InstanceSharing::Vgpus(TimeSlicing {
-        slice: SimDuration::from_micros(1024),
-        switch_cost: SimDuration::from_micros(switch_us),
-        ..crate::slicing::slicing(SlicePolicy::BestEffort)
-    })
+    let slice = SimDuration::from_micros(1024);
+    let switch = SwitchTimes::always(SimDuration::from_micros(switch_us));
+    let turns = crate::slicing::hardware();
+    InstanceSharing::BestEffort(HardwareTurns { slice, renewal: slice, switch, ..turns })
 }
 
 /// nos, YOLOS-small on an A100 80GB PCIe, 1 to 7 pods in closed loop: mean seconds per inference.
@@ -191,6 +190,7 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
         let clients = limits.iter().map(|&limit| Client {
             sharing: GpuSharing::InOrder,
             limit: Share::new(limit).unwrap(),
+            launches: Launches::Graph,
         });
         let mut mps = Mps::new(&clients.collect::<Vec<_>>(), Share::WHOLE);
         let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * 1e6, phi };

@@ -6,7 +6,7 @@ use crate::support::cases;
 use proptest::prelude::*;
 use slicewise::gpu::{Client, Demand, Mps, MpsJob, PoolJob};
 use slicewise::queueing::Station;
-use slicewise::spec::GpuSharing;
+use slicewise::spec::{GpuSharing, Launches};
 use slicewise::units::{Share, SimDuration, SimTime};
 
 fn share(share: f64) -> Share {
@@ -14,7 +14,11 @@ fn share(share: f64) -> Share {
 }
 
 fn clients(limits: &[f64]) -> Vec<Client> {
-    let client = |&limit: &f64| Client { sharing: GpuSharing::Shared, limit: share(limit) };
+    let client = |&limit: &f64| Client {
+        sharing: GpuSharing::Shared,
+        limit: share(limit),
+        launches: Launches::Graph,
+    };
     limits.iter().map(client).collect()
 }
 

@@ -127,13 +127,13 @@ fn the_band_of_a_switch_is_in_the_interval() {
     other.name = "vm-2".to_string();
     experiment.vms.push(other);
     let own = experiment.cards[0].gpu.switch_cost.value;
-    let slicing = |cost: SimDuration| TimeSlicing {
-        switch_cost: cost,
-        ..crate::slicing::slicing(SlicePolicy::BestEffort)
+    let turns = |cost: SimDuration| HardwareTurns {
+        switch: SwitchTimes::always(cost),
+        ..crate::slicing::hardware()
     };
     let at = |cost: SimDuration| {
         let mut experiment = experiment.clone();
-        experiment.cards[0].instances[0].sharing = InstanceSharing::Vgpus(slicing(cost));
+        experiment.cards[0].instances[0].sharing = InstanceSharing::BestEffort(turns(cost));
         experiment
     };
     let p99 = |results: &Results| results.runs[0].vms[0].latency_ms.p99;

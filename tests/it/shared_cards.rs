@@ -134,25 +134,27 @@ fn switches_cost_what_the_catalogue_says() {
 fn settings_reach_the_card() {
     let with = |sharing: &str, vgpu: &str| {
         let experiment = experiment(&format!("[sharing]\n{sharing}\n{}", busy(vgpu, 1, 1, "")));
-        experiment.cards[0].instances[0].sharing.turns().copied()
+        experiment.cards[0].instances[0].sharing
     };
-    let slicing = with("policy = \"fixed-share\"", "A100-4C").unwrap();
+    let software = |sharing: &str, vgpu: &str| *with(sharing, vgpu).slicing().unwrap();
+    let slicing = software("policy = \"fixed-share\"", "A100-4C");
     assert_eq!((slicing.slots_max, slicing.slice.as_nanos()), (10, 1_041_667));
-    let slicing = with("policy = \"equal-share\"\norder = \"least-run-time\"", "A100-5C").unwrap();
+    let slicing = software("policy = \"equal-share\"\norder = \"least-run-time\"", "A100-5C");
     assert_eq!((slicing.order, slicing.slice.as_nanos()), (TurnOrder::LeastRunTime, 2_000_000));
-    let slicing = with("registry = \"0x0103F001\"", "A100-10C").unwrap();
+    let slicing = software("registry = \"0x0103F001\"", "A100-10C");
     assert_eq!(slicing.policy, SlicePolicy::EqualShare);
     assert_eq!(slicing.order, TurnOrder::RoundRobin { averaging_factor: 1 });
     assert_eq!(slicing.slice.as_nanos(), 15_873_016);
     let capped = "policy = \"fixed-share\"\nidle = \"skipped-and-capped\"\ncap_window = \"50 ms\"";
-    let IdleRule::SkippedAndCapped { window } = with(capped, "A100-10C").unwrap().idle else {
+    let IdleRule::SkippedAndCapped { window } = software(capped, "A100-10C").idle else {
         panic!("not capped")
     };
     assert_eq!(window.unwrap().as_millis_f64(), 50.0);
-    let slicing = with("", "A100-10C").unwrap();
-    assert_eq!((slicing.slice.as_nanos(), slicing.switch_cost.as_nanos()), (1_024_000, 110_000));
+    let sharing = with("", "A100-10C");
+    let turns = sharing.ring().unwrap();
+    assert_eq!((turns.slice.as_nanos(), turns.switch.whole().as_nanos()), (1_024_000, 110_000));
     // A vGPU that has the card to itself takes no turns, whatever the file says of them.
-    assert_eq!(with("policy = \"fixed-share\"", "A100-40C"), None);
+    assert!(!with("policy = \"fixed-share\"", "A100-40C").takes_turns());
 }
 
 #[test]

@@ -4,7 +4,7 @@ use crate::support::cases;
 use proptest::prelude::*;
 use rand::RngExt;
 use slicewise::engine::{RandomStreams, Stream};
-use slicewise::gpu::{Demand, PoolJob, TurnRecord, Turns, TurnsJob};
+use slicewise::gpu::{Client, Demand, PoolJob, Ring, TurnRecord, Turns, TurnsJob};
 use slicewise::queueing::Station;
 use slicewise::spec::*;
 use slicewise::units::{Share, SimDuration, SimTime};
@@ -25,6 +25,13 @@ pub(crate) fn slicing(policy: SlicePolicy) -> TimeSlicing {
     }
 }
 
+/// The hardware's turns: slices of 2 ms, switches of 0.22 ms whoever is stopped.
+pub(crate) fn hardware() -> HardwareTurns {
+    let slice = SimDuration::from_millis(2);
+    let switch = SwitchTimes::always(SimDuration::from_micros(220));
+    HardwareTurns { slice, renewal: slice, switch, overshoot: Overshoot::None }
+}
+
 /// A query for a VM: arrival and work in ns.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Arrival {
@@ -37,8 +44,19 @@ pub(crate) fn turns(owners: usize, slicing: TimeSlicing) -> Turns<usize> {
     Turns::new(&vec![GpuSharing::InOrder; owners], Share::WHOLE, slicing)
 }
 
+/// Owners in the order of their numbers.
+pub(crate) fn ring(owners: usize, turns: HardwareTurns) -> Ring<usize> {
+    let owner =
+        Client { sharing: GpuSharing::InOrder, limit: Share::WHOLE, launches: Launches::Graph };
+    let order: Vec<usize> = (0..owners).collect();
+    Ring::new(&vec![owner; owners], Share::WHOLE, &turns, &order)
+}
+
 /// Runs `arrivals` (in order) to their end: the instant each is done, and the turns.
-pub(crate) fn drive(turns: &mut Turns<usize>, arrivals: &[Arrival]) -> Vec<u64> {
+pub(crate) fn drive(
+    turns: &mut impl Station<Job = TurnsJob<usize>, Done = usize>,
+    arrivals: &[Arrival],
+) -> Vec<u64> {
     let mut ends = vec![0; arrivals.len()];
     let (mut next, mut done) = (0, Vec::new());
     loop {
@@ -273,11 +291,9 @@ fn one_query_per_turn_is_limited_cyclic_service() {
 #[test]
 fn exponential_work_is_indifferent_to_the_slice() {
     for slice_us in [300, 2_000, 50_000] {
-        let slicing = TimeSlicing {
-            slice: SimDuration::from_micros(slice_us),
-            switch_cost: SimDuration::ZERO,
-            ..slicing(SlicePolicy::BestEffort)
-        };
+        let slice = SimDuration::from_micros(slice_us);
+        let switch = SwitchTimes::always(SimDuration::ZERO);
+        let free = HardwareTurns { slice, renewal: slice, switch, ..hardware() };
         check("best effort", 12.5, |seed| {
             let arrivals = merged(
                 (0..4)
@@ -286,7 +302,7 @@ fn exponential_work_is_indifferent_to_the_slice() {
                     })
                     .collect(),
             );
-            let ends = drive(&mut turns(4, slicing), &arrivals);
+            let ends = drive(&mut ring(4, free), &arrivals);
             mean(
                 &arrivals
                     .iter()
@@ -311,7 +327,7 @@ fn backlogged(owners: usize, slicing: TimeSlicing, seconds: u64) -> Vec<TurnReco
 /// Everybody backlogged: a round is n (T + c), and each turn follows the last by a switch.
 #[test]
 fn backlogged_vms_take_turns_of_a_slice_and_a_switch() {
-    for policy in [SlicePolicy::BestEffort, SlicePolicy::EqualShare, SlicePolicy::FixedShare] {
+    for policy in [SlicePolicy::EqualShare, SlicePolicy::FixedShare] {
         for turn in backlogged(4, slicing(policy), 1).windows(5) {
             assert_eq!(turn[4].slot, turn[0].slot);
             assert_eq!(turn[4].start - turn[0].start, SimDuration::from_micros(4 * 2220));
@@ -348,7 +364,6 @@ fn shares_are_as_the_guide_works_them_out() {
         });
         close(share(SlicePolicy::FixedShare, 4, 2, 2, order), 0.25);
         close(share(SlicePolicy::EqualShare, 4, 2, 2, order), 0.5);
-        close(share(SlicePolicy::BestEffort, 4, 2, 1, order), 1.0);
         // A third VM that runs idle takes its third.
         close(share(SlicePolicy::EqualShare, 4, 3, 1, order), 1.0 / 3.0);
         close(share(SlicePolicy::EqualShare, 4, 3, 2, order), 1.0 / 3.0);
@@ -492,7 +507,7 @@ fn the_longest_wait_for_a_turn_is_everybody_elses_turns() {
 /// best effort.
 #[test]
 fn a_lone_or_idle_owner_costs_no_events() {
-    let mut best_effort = turns(8, slicing(SlicePolicy::BestEffort));
+    let mut best_effort = ring(8, hardware());
     assert_eq!(best_effort.next_change(), None);
     let demand = Demand::plain(SimDuration::from_secs(5));
     best_effort.submit(SimTime::ZERO, TurnsJob { slot: 3, job: PoolJob { tag: 0, demand } });
@@ -511,10 +526,9 @@ fn a_lone_or_idle_owner_costs_no_events() {
 /// and with a cap over every single round nearly as much as burned ones.
 #[test]
 fn the_idle_rule_moves_p99_by_a_factor_of_three() {
-    let p99 = |slicing: TimeSlicing| {
-        let arrivals =
-            merged((0..4).flat_map(|slot| poisson(slot, 30.0, 3000.0, 3, |_| 5.0)).collect());
-        let ends = drive(&mut turns(4, slicing), &arrivals);
+    let arrivals =
+        merged((0..4).flat_map(|slot| poisson(slot, 30.0, 3000.0, 3, |_| 5.0)).collect());
+    let p99_of = |ends: Vec<u64>| {
         let mut all: Vec<f64> = arrivals
             .iter()
             .zip(&ends)
@@ -523,6 +537,7 @@ fn the_idle_rule_moves_p99_by_a_factor_of_three() {
         all.sort_by(f64::total_cmp);
         all[(0.99 * all.len() as f64) as usize]
     };
+    let p99 = |slicing: TimeSlicing| p99_of(drive(&mut turns(4, slicing), &arrivals));
     let equal = |idle| p99(TimeSlicing { idle, ..slicing(SlicePolicy::EqualShare) });
     let capped = |window| equal(IdleRule::SkippedAndCapped { window });
     let (burned, rest) = (equal(IdleRule::Burned), equal(IdleRule::RestBurned));
@@ -532,10 +547,12 @@ fn the_idle_rule_moves_p99_by_a_factor_of_three() {
     assert!((rest / 54.0 - 1.0).abs() < 0.03, "rest burned {rest}");
     assert!((minute / 49.0 - 1.0).abs() < 0.03, "capped over a minute {minute}");
     assert!(round > 2.5 * minute, "capped over a round {round}");
-    // A cap that never binds is best effort, but for where a lone VM's slice was cut.
-    let free = p99(slicing(SlicePolicy::BestEffort));
+    // A cap that never binds is near best effort, whose turns the hardware hands out by rules of its
+    // own: who is next is fixed early, and a lone VM's slice lasts.
+    let free = p99_of(drive(&mut ring(4, hardware()), &arrivals));
+    println!("{free}");
     assert!(
-        (minute / free - 1.0).abs() < 1e-3,
+        (minute / free - 1.0).abs() < 0.05,
         "capped over a minute {minute}, best effort {free}"
     );
 }

@@ -41,6 +41,7 @@ pub(crate) fn queue(
             high: SimDuration::from_micros(450),
         }),
         time_slice_best_effort: fact(SimDuration::from_micros(1024)),
+        process_turns: fact(crate::slicing::hardware()),
     };
     let vm = VmSpec {
         name: "vm-1".to_string(),

@@ -4,8 +4,8 @@
 //! for the repayment): owners get slices in a fixed order (strict round robin), or the one with the
 //! least time so far is next (non-strict). Passing the engine to another owner costs a switch. Before
 //! a turn a part of what the owner owes shortens its slice; after it, what ran past the slice is
-//! owed. Best effort offers turns to those with work, equal share to those that run, fixed share to
-//! all slots there may be. What is not documented are the options of `TimeSlicing`.
+//! owed. Equal share offers turns to those that run, fixed share to
+//! all slots there may be. Best effort, whose turns the hardware hands out, is told in `ring_twin`. What is not documented are the options of `TimeSlicing`.
 
 use crate::slicing::exponential;
 use crate::support::cases;
@@ -278,12 +278,8 @@ impl<'a> Slow<'a> {
         self.script.is_on.get(slot).copied().unwrap_or(false)
     }
 
-    fn is_best_effort(&self) -> bool {
-        self.slicing.policy == SlicePolicy::BestEffort
-    }
-
     fn caps(&self) -> bool {
-        !self.is_best_effort() && matches!(self.slicing.idle, IdleRule::SkippedAndCapped { .. })
+        matches!(self.slicing.idle, IdleRule::SkippedAndCapped { .. })
     }
 
     /// Equal share recomputes shares over those that run; fixed share holds them.
@@ -298,9 +294,6 @@ impl<'a> Slow<'a> {
 
     fn is_offered(&self, slot: usize) -> bool {
         let work = self.has_work(slot);
-        if self.is_best_effort() {
-            return work;
-        }
         // The shares of equal share are of those that run, those of fixed share of all slots.
         if self.slicing.policy == SlicePolicy::EqualShare && !self.is_on(slot) {
             return false;
@@ -329,7 +322,7 @@ impl<'a> Slow<'a> {
     }
 
     fn polls(&self) -> bool {
-        !self.is_best_effort() && self.slicing.idle == IdleRule::Polled
+        self.slicing.idle == IdleRule::Polled
     }
 
     /// All that happens from outside by now: power first, then work.
@@ -417,7 +410,6 @@ impl<'a> Slow<'a> {
         let mut slice = whole;
         if let TurnOrder::RoundRobin { averaging_factor } = self.slicing.order
             && works
-            && !self.is_best_effort()
         {
             let most = whole as f64 * (1.0 - self.slicing.slice_floor.get());
             let repaid = (self.owed[slot] / f64::from(averaging_factor)).min(most);
@@ -439,8 +431,7 @@ impl<'a> Slow<'a> {
 
     fn turn(&mut self, slot: usize) {
         let end = self.now + self.slice(slot);
-        let keeps_rest = !self.is_best_effort()
-            && matches!(self.slicing.idle, IdleRule::Burned | IdleRule::RestBurned);
+        let keeps_rest = matches!(self.slicing.idle, IdleRule::Burned | IdleRule::RestBurned);
         let equal = self.slicing.policy == SlicePolicy::EqualShare;
         let was_on = self.is_on(slot);
         let Some(owner) = self.script.system.owners.get(slot) else {
@@ -591,8 +582,7 @@ fn one<T: Clone>(stream: &mut Stream, of: &[T]) -> T {
 
 fn any_system(seed: u64) -> System {
     let stream = &mut RandomStreams::new(seed, 0).stream("system");
-    let policy =
-        one(stream, &[SlicePolicy::BestEffort, SlicePolicy::EqualShare, SlicePolicy::FixedShare]);
+    let policy = one(stream, &[SlicePolicy::EqualShare, SlicePolicy::FixedShare]);
     let slice = stream.random_range(200_000..4_000_000u64);
     let over = stream.random_range(1..2 * slice);
     let owners = stream.random_range(1..=5usize);

@@ -115,7 +115,7 @@ impl Reading<'_> {
         let cards = self.experiment().cards.iter();
         let mut ways = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
         let mut section = Section::new("sharing");
-        let turns = ways.find(|way| way.turns().is_some());
+        let turns = ways.find(|way| way.takes_turns());
         for (key, value) in turns.iter().flat_map(sharing::words) {
             section.add(notes, "sharing.", key, value);
         }
@@ -150,6 +150,7 @@ impl Reading<'_> {
         gpu.power_knee.iter().for_each(|knee| of_gpu.add("power_knee", knee));
         of_gpu.add("switch_cost", &gpu.switch_cost);
         of_gpu.add("time_slice_best_effort", &gpu.time_slice_best_effort);
+        of_gpu.add("process_turns", &gpu.process_turns);
         let platform = &experiment.hypervisor;
         let mut of_platform = Facts::of(self.catalogue, "hypervisor", "hypervisors", &platform.id);
         of_platform.add("gpu_speed", &platform.gpu_speed);

@@ -15,8 +15,9 @@ use super::processes::MODES;
 use super::published::LATENCIES;
 use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
 use super::settings::{
-    BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, PERMIT_RETURNS,
-    PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX, TIMEOUTS_FROM,
+    BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES,
+    PERMIT_RETURNS, PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
+    TIMEOUTS_FROM,
 };
 use super::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
@@ -232,6 +233,11 @@ fn server() -> Shape {
         .key("dispatch", word_of(&DISPATCHES), "Who gets the next batch.")
         .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
         .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
+        .key(
+            "launches",
+            word_of(&LAUNCHES),
+            "What a batch is to the GPU: one CUDA graph, or kernels.",
+        )
         .key("completion", word_of(&COMPLETIONS), "The order in which batches are reported.")
         .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
         .key("soft_drop", quantity::<Share>(), "The part not set aside to the end of the run.")

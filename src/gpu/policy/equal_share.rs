@@ -20,7 +20,7 @@ impl TimeSlicePolicy for EqualShare {
         entry.is_running && offered_under(self.idle, entry)
     }
 
-    fn idle_rule(&self) -> Option<IdleRule> {
-        Some(self.idle)
+    fn idle_rule(&self) -> IdleRule {
+        self.idle
     }
 }

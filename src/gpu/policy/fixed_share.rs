@@ -30,7 +30,7 @@ impl TimeSlicePolicy for FixedShare {
         offered_under(self.idle, entry)
     }
 
-    fn idle_rule(&self) -> Option<IdleRule> {
-        Some(self.idle)
+    fn idle_rule(&self) -> IdleRule {
+        self.idle
     }
 }

@@ -1,9 +1,9 @@
-//! Time-slice policies: who is offered the next turn. One file each, one line in [`POLICIES`].
+//! Time-slice policies of the hypervisor: who is offered the next turn. One file each, one line in
+//! [`POLICIES`]. Under best effort the hardware hands out the turns (`ring`).
 //!
 //! The order among those who are offered a turn is the run list's, lengths and costs are the
 //! turns'. A policy sees one entry of the run list at a time and keeps no state.
 
-mod best_effort;
 mod equal_share;
 mod fixed_share;
 
@@ -37,8 +37,8 @@ use crate::spec::{IdleRule, SlicePolicy, TimeSlicing};
 ///         entry.has_work || (entry.is_running && entry.scheduled < self.reserve)
 ///     }
 ///
-///     fn idle_rule(&self) -> Option<IdleRule> {
-///         Some(IdleRule::Burned)
+///     fn idle_rule(&self) -> IdleRule {
+///         IdleRule::Burned
 ///     }
 /// }
 ///
@@ -69,9 +69,12 @@ pub trait TimeSlicePolicy: std::fmt::Debug {
         true
     }
 
-    /// What an idle turn becomes; nothing where idle owners have none.
-    fn idle_rule(&self) -> Option<IdleRule>;
+    /// What an idle turn becomes.
+    fn idle_rule(&self) -> IdleRule;
 }
+
+/// Makes a policy with the settings of a file.
+type Make = fn(&TimeSlicing) -> Box<dyn TimeSlicePolicy>;
 
 /// A policy by name.
 pub struct PolicyEntry {
@@ -81,40 +84,45 @@ pub struct PolicyEntry {
     pub about: &'static str,
     /// The policy as the specification names it.
     pub policy: SlicePolicy,
-    make: fn(&TimeSlicing) -> Box<dyn TimeSlicePolicy>,
+    /// Nothing where the hardware hands out the turns.
+    make: Option<Make>,
 }
+
+/// The name of the policy under which the hardware hands out the turns.
+pub const BEST_EFFORT: &str = "best-effort";
 
 /// The policies known.
 pub const POLICIES: &[PolicyEntry] = &[
     PolicyEntry {
-        name: "best-effort",
+        name: BEST_EFFORT,
         about: "vGPUs with work share the GPU alike; idle time goes to the others (the default)",
         policy: SlicePolicy::BestEffort,
-        make: |_| Box::new(best_effort::BestEffort),
+        make: None,
     },
     PolicyEntry {
         name: "equal-share",
         about: "every running vGPU has 1 / (running vGPUs), with work or not",
         policy: SlicePolicy::EqualShare,
-        make: |slicing| Box::new(equal_share::EqualShare { idle: slicing.idle }),
+        make: Some(|slicing| Box::new(equal_share::EqualShare { idle: slicing.idle })),
     },
     PolicyEntry {
         name: "fixed-share",
         about: "every vGPU has 1 / (most vGPUs of its type per GPU), however many run",
         policy: SlicePolicy::FixedShare,
-        make: |slicing| {
+        make: Some(|slicing| {
             Box::new(fixed_share::FixedShare {
                 slots: slicing.slots_max as usize,
                 idle: slicing.idle,
             })
-        },
+        }),
     },
 ];
 
-/// The policy that `slicing` names.
+/// The policy that `slicing` names, which is not best effort.
 pub(super) fn policy(slicing: &TimeSlicing) -> Box<dyn TimeSlicePolicy> {
     let entry = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
-    (entry.expect("every policy has an entry").make)(slicing)
+    let make = entry.expect("every policy has an entry").make;
+    make.expect("the hypervisor hands out no turns under best effort")(slicing)
 }
 
 /// What the idle rules mean for a slot that holds its share with work or not.

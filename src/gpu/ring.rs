@@ -1,0 +1,435 @@
+//! `Ring`: owners of one instance take the turns that the GPU's own run list hands out.
+//!
+//! ```text
+//!  | slice of 0 | save, dry | restore, 1 runs | dry | 2 runs ...
+//!               stop        selected                (0 was stopped within a launch, 1 ran dry)
+//! ```
+//! A launch is one kernel or one CUDA graph. The holder is *drained* when its running launch is the
+//! last it has made. Rules (`tests/measured/h200`), by what decides them here:
+//!
+//! - [`Ring::settle`]: a slice runs from the selection of its owner; restoring is part of it.
+//! - [`Ring::decide`]: a holder that is drained while another waits is committed. Its turn ends with
+//!   the running launch, or the slice, whatever it launches meanwhile; who is next is fixed.
+//! - [`Ring::launch`], [`Ring::slice_end`]: a lone holder's slices renew while launches lie behind the
+//!   running one. Drained, its slice runs out, and from then on a newcomer is let in at once; its next
+//!   launch starts a slice.
+//! - [`Ring::after`]: next is the first with work in a ring that is fixed, and unknown beforehand.
+//!
+//! A lone holder's slices are no events; nor is a selection, which is caught up with.
+
+use super::turns::Counters;
+use super::{Client, Pool, PoolJob, TurnsJob};
+use crate::queueing::Station;
+use crate::spec::{HardwareTurns, Launches, Overshoot};
+use crate::units::{Share, SimDuration, SimTime};
+
+/// The owners of one instance, in a ring.
+#[derive(Debug)]
+pub struct Ring<T> {
+    turns: HardwareTurns,
+    owners: Vec<Owner<T>>,
+    /// The slots in the order of the ring.
+    order: Vec<usize>,
+    /// How many owners have work.
+    working: usize,
+    turn: Option<Turn>,
+    /// The last instant at which anything happened; what follows from it is decided once it is over.
+    latest: SimTime,
+    /// Up to when what the policy promises was counted.
+    promised_to: SimTime,
+}
+
+#[derive(Debug)]
+struct Owner<T> {
+    pool: Pool<T>,
+    /// The pool's own time: how long it has been given the engine.
+    clock: SimTime,
+    launches: Launches,
+    /// Launches behind its streams, and those that left a stream and are about to be submitted.
+    queued: usize,
+    leaving: usize,
+    /// Launches made after its turn was committed: for the next one.
+    later: Vec<PoolJob<T>>,
+    has_work: bool,
+    is_running: bool,
+    /// It was stopped within a launch.
+    is_saved: bool,
+    /// Time powered on, and what it is promised of it, in nanoseconds.
+    present: f64,
+    promised: f64,
+    counters: Counters,
+}
+
+/// The turn of the holder, which it keeps while it is dry and alone.
+#[derive(Clone, Copy, Debug)]
+struct Turn {
+    slot: usize,
+    /// When it was, or will be, selected.
+    selected: SimTime,
+    /// What a selection sets off was done.
+    is_settled: bool,
+    /// When the first of its slices in a row began.
+    slices_from: SimTime,
+    /// When its last slice ends, once that is known: others wait, or it is drained.
+    end: Option<SimTime>,
+    /// Who is next, once that is fixed.
+    next: Option<usize>,
+    /// The slice is over and work runs on.
+    overshoots: bool,
+    /// Up to when the holder's clock was moved: its work runs from `selected` and the restoring on.
+    synced: SimTime,
+}
+
+impl<T> Owner<T> {
+    fn new(client: &Client, share: Share) -> Self {
+        Self {
+            pool: Pool::new(share, client.sharing),
+            clock: SimTime::ZERO,
+            launches: client.launches,
+            queued: 0,
+            leaving: 0,
+            later: Vec::new(),
+            has_work: false,
+            is_running: true,
+            is_saved: false,
+            present: 0.0,
+            promised: 0.0,
+            counters: Counters::default(),
+        }
+    }
+
+    fn launched(&self) -> bool {
+        !self.pool.is_empty() || self.queued + self.leaving > 0
+    }
+
+    /// Its running launch is the last that it has made.
+    fn is_drained(&self) -> bool {
+        self.launches == Launches::Graph
+            && !self.pool.is_empty()
+            && !self.pool.has_waiting()
+            && self.queued + self.leaving == 0
+    }
+}
+
+impl<T> Ring<T> {
+    /// Owners in slots 0, 1, ..., all running and without work, on `share` of a GPU; `order` holds
+    /// every slot once.
+    pub fn new(owners: &[Client], share: Share, turns: &HardwareTurns, order: &[usize]) -> Self {
+        assert!(turns.slice > turns.switch.restore, "a slice that ends before its owner runs");
+        assert!(turns.renewal > SimDuration::ZERO, "a slice of no length");
+        let mut ring = Self {
+            turns: *turns,
+            owners: owners.iter().map(|client| Owner::new(client, share)).collect(),
+            order: Vec::new(),
+            working: 0,
+            turn: None,
+            latest: SimTime::ZERO,
+            promised_to: SimTime::ZERO,
+        };
+        ring.set_order(order.to_vec());
+        ring
+    }
+
+    /// Sets the order of the ring.
+    pub fn set_order(&mut self, order: Vec<usize>) {
+        let mut slots = order.clone();
+        slots.sort_unstable();
+        assert!(slots.into_iter().eq(0..self.owners.len()), "{order:?} is not every slot once");
+        self.order = order;
+    }
+
+    /// How many owners there are.
+    pub fn owners(&self) -> usize {
+        self.owners.len()
+    }
+
+    /// What each owner was given up to `now`.
+    pub fn counters(&mut self, now: SimTime) -> Vec<Counters> {
+        self.pass(now);
+        self.owners.iter().map(|owner| owner.counters).collect()
+    }
+
+    /// Whether any owner has work.
+    pub fn has_work(&self) -> bool {
+        self.working > 0
+    }
+
+    /// So many launches of an owner lie behind its streams from `now` on. More than before: it has
+    /// launched. Fewer: one comes out, and is submitted at this instant.
+    pub fn set_queued(&mut self, now: SimTime, slot: usize, queued: usize) {
+        self.pass(now);
+        let before = std::mem::replace(&mut self.owners[slot].queued, queued);
+        if queued > before {
+            self.launch(now, slot);
+        } else {
+            self.owners[slot].leaving += before - queued;
+        }
+    }
+
+    /// Powers an owner on or off. One that goes off has no work left.
+    pub fn set_running(&mut self, now: SimTime, slot: usize, is_running: bool) {
+        assert!(is_running || !self.owners[slot].launched(), "owner {slot} goes off with work");
+        self.pass(now);
+        self.owners[slot].is_running = is_running;
+    }
+
+    /// The card's clock changes, and with it the speed of all work.
+    pub fn set_clock(&mut self, now: SimTime, clock: f64) {
+        self.pass(now);
+        self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
+    }
+
+    /// Everything up to `now` is accounted for. All that happens at an instant is known to what is
+    /// decided or selected at it.
+    fn pass(&mut self, now: SimTime) {
+        if now > self.latest {
+            self.decide(self.latest);
+            self.latest = now;
+        }
+        if self.turn.is_some_and(|turn| !turn.is_settled && turn.selected < now) {
+            self.settle();
+        }
+        self.count_promises(now);
+        let Some(turn) = &mut self.turn else { return };
+        let owner = &mut self.owners[turn.slot];
+        if now > turn.synced {
+            let span = now - turn.synced;
+            turn.synced = now;
+            if owner.has_work {
+                owner.clock = owner.clock + span;
+                owner.counters.run += span;
+            }
+        }
+    }
+
+    /// The holder is selected.
+    fn settle(&mut self) {
+        let Some(turn) = &mut self.turn else { return };
+        turn.is_settled = true;
+        let at = turn.selected;
+        self.decide(at);
+    }
+
+    /// Whether an owner other than the holder has work.
+    fn others_wait(&self, holder: usize) -> bool {
+        self.working > usize::from(self.owners[holder].has_work)
+    }
+
+    /// Who goes after `slot`: the next of the ring with work, `slot` itself the last.
+    fn after(&self, slot: usize) -> usize {
+        let place = self.order.iter().position(|&one| one == slot).expect("every slot has a place");
+        let ring = self.order[place + 1..].iter().chain(&self.order[..=place]);
+        *ring.into_iter().find(|&&one| self.owners[one].has_work).expect("somebody has work")
+    }
+
+    /// When the slice that runs at `now` ends, of slices in a row that began at `from`.
+    fn slice_end(&self, from: SimTime, now: SimTime) -> SimTime {
+        let first = from + self.turns.slice;
+        let renewals = now.saturating_since(first).as_nanos();
+        first + self.turns.renewal * renewals.div_ceil(self.turns.renewal.as_nanos())
+    }
+
+    /// What follows for the turn from who waits and what the holder has launched by `now`.
+    fn decide(&mut self, now: SimTime) {
+        let Some(turn) = self.turn.filter(|turn| turn.is_settled) else { return };
+        let holder = &self.owners[turn.slot];
+        if !holder.has_work || turn.next.is_some() {
+            return;
+        }
+        let (is_drained, others_wait) = (holder.is_drained(), self.others_wait(turn.slot));
+        if !is_drained && !others_wait {
+            return;
+        }
+        let end = turn.end.unwrap_or_else(|| self.slice_end(turn.slices_from, now));
+        let next = (is_drained && others_wait).then(|| self.after(turn.slot));
+        self.turn = Some(Turn { end: Some(end), next, ..turn });
+    }
+
+    /// An owner launches at `now`.
+    fn launch(&mut self, now: SimTime, slot: usize) {
+        let had_work = std::mem::replace(&mut self.owners[slot].has_work, true);
+        self.working += usize::from(!had_work);
+        let Some(turn) = self.turn else {
+            // The first of all has the engine for nothing.
+            self.turn = Some(Turn::new(slot, now, now));
+            return;
+        };
+        if turn.slot == slot {
+            let is_free = turn.is_settled && !self.others_wait(slot);
+            // Of a holder that was dry, or drained: the end of its last slice was known.
+            if is_free && (!had_work || turn.end.is_some()) {
+                self.turn = Some(Turn { slices_from: now, end: None, ..turn });
+            }
+            return;
+        }
+        if had_work || !turn.is_settled {
+            return;
+        }
+        if !self.owners[turn.slot].has_work {
+            return self.switch(now, slot, false);
+        }
+        let end = turn.end.unwrap_or_else(|| self.slice_end(turn.slices_from, now));
+        self.turn = Some(Turn { end: Some(end), ..turn });
+        if end <= now {
+            self.step_past_end(now);
+        }
+    }
+
+    /// When the slice that somebody waits behind ends, or what runs past it; the end of a batch is a
+    /// change of its own.
+    fn end(&self) -> Option<SimTime> {
+        let turn = self.turn.filter(|turn| self.others_wait(turn.slot))?;
+        let end = match turn.is_settled {
+            true => turn.end.expect("the end of a slice that somebody waits behind"),
+            false => turn.selected + self.turns.slice,
+        };
+        match self.turns.overshoot {
+            _ if !turn.overshoots => Some(end),
+            Overshoot::Constant(over) => Some(end + over),
+            Overshoot::Batch | Overshoot::None => None,
+        }
+    }
+
+    /// The slice is over, and the holder has work.
+    fn step_past_end(&mut self, now: SimTime) {
+        let Some(turn) = &mut self.turn else { return };
+        let runs = !self.owners[turn.slot].pool.is_empty();
+        if turn.overshoots || !runs || self.turns.overshoot == Overshoot::None {
+            return self.end_turn(now);
+        }
+        turn.overshoots = true;
+    }
+
+    /// The turn is over, and another's begins.
+    fn end_turn(&mut self, now: SimTime) {
+        let turn = self.turn.expect("a turn that ends");
+        let owner = &mut self.owners[turn.slot];
+        owner.is_saved = owner.pool.is_under_way(owner.clock);
+        if let Some(end) = turn.end.filter(|_| turn.overshoots) {
+            owner.counters.unpaid += now.saturating_since(end);
+        }
+        for job in owner.later.drain(..) {
+            owner.pool.submit(owner.clock, job);
+        }
+        let (is_saved, has_work) = (owner.is_saved, owner.launched());
+        self.set_work(turn.slot, has_work);
+        let next = turn.next.unwrap_or_else(|| self.after(turn.slot));
+        self.switch(now, next, is_saved);
+    }
+
+    fn set_work(&mut self, slot: usize, has_work: bool) {
+        let had_work = std::mem::replace(&mut self.owners[slot].has_work, has_work);
+        self.working = self.working + usize::from(has_work) - usize::from(had_work);
+    }
+
+    /// The engine passes to `slot`.
+    fn switch(&mut self, now: SimTime, slot: usize, saves: bool) {
+        let times = &self.turns.switch;
+        let when =
+            |applies: bool, span: SimDuration| if applies { span } else { SimDuration::ZERO };
+        let selected = now + times.dry + when(saves, times.save);
+        let restores = std::mem::take(&mut self.owners[slot].is_saved);
+        let runs = selected + when(restores, times.restore);
+        self.owners[slot].counters.turns += 1;
+        self.turn = Some(Turn { is_settled: false, ..Turn::new(slot, selected, runs) });
+    }
+
+    /// The holder's batches that are done come out, or its slice is over.
+    fn step(&mut self, now: SimTime, done: &mut Vec<T>) {
+        let is_over = self.end().is_some_and(|end| end <= now);
+        let Some(turn) = self.turn else { return };
+        let (owner, before) = (&mut self.owners[turn.slot], done.len());
+        owner.pool.advance(owner.clock, done);
+        let batch_ended = done.len() > before;
+        let works = match turn.next {
+            // Committed: what it launched since is for its next turn.
+            Some(_) => !owner.pool.is_empty(),
+            None => owner.launched(),
+        };
+        let ends_batch = turn.overshoots && self.turns.overshoot == Overshoot::Batch && batch_ended;
+        if !works {
+            if self.others_wait(turn.slot) {
+                return self.end_turn(now);
+            }
+            return self.set_work(turn.slot, false);
+        }
+        if ends_batch {
+            self.end_turn(now);
+        } else if is_over {
+            self.step_past_end(now);
+        }
+    }
+
+    /// When the holder's next batch ends, if it keeps the engine.
+    fn completion(&self) -> Option<SimTime> {
+        let turn = self.turn?;
+        let owner = &self.owners[turn.slot];
+        Some(turn.synced + (owner.pool.next_change()? - owner.clock))
+    }
+
+    /// Adds up what best effort promises: an equal part to each owner that has work.
+    fn count_promises(&mut self, now: SimTime) {
+        if self.turns.overshoot == Overshoot::None || now <= self.promised_to {
+            return;
+        }
+        let span = (now - self.promised_to).as_nanos_f64();
+        self.promised_to = now;
+        for owner in &mut self.owners {
+            owner.present += if owner.is_running { span } else { 0.0 };
+            if owner.has_work {
+                owner.promised += span / self.working as f64;
+                owner.counters.present = SimDuration::from_nanos_f64(owner.present);
+                owner.counters.promised = SimDuration::from_nanos_f64(owner.promised);
+            }
+        }
+    }
+}
+
+impl Turn {
+    /// A turn that is selected at `selected` and whose work runs from `runs` on.
+    fn new(slot: usize, selected: SimTime, runs: SimTime) -> Self {
+        Self {
+            slot,
+            selected,
+            is_settled: true,
+            slices_from: selected,
+            end: None,
+            next: None,
+            overshoots: false,
+            synced: runs,
+        }
+    }
+}
+
+impl<T> Station for Ring<T> {
+    type Job = TurnsJob<T>;
+    type Done = T;
+
+    fn submit(&mut self, now: SimTime, TurnsJob { slot, job }: TurnsJob<T>) {
+        self.pass(now);
+        match self.owners[slot].leaving {
+            0 => self.launch(now, slot),
+            _ => self.owners[slot].leaving -= 1,
+        }
+        let is_committed = |turn: Turn| turn.slot == slot && turn.next.is_some();
+        let owner = &mut self.owners[slot];
+        if self.turn.is_some_and(is_committed) {
+            return owner.later.push(job);
+        }
+        owner.pool.submit(owner.clock, job);
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        if !self.has_work() {
+            return None;
+        }
+        self.completion().into_iter().chain(self.end()).min()
+    }
+
+    fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
+        while let Some(at) = self.next_change().filter(|&at| at <= now) {
+            self.pass(at);
+            self.step(at, done);
+        }
+    }
+}

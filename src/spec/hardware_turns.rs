@@ -1,0 +1,111 @@
+//! The turns that the GPU's own run list hands out: between CUDA processes, and between vGPUs under
+//! best effort.
+//!
+//! Rules and numbers: slicewise measurement, H200, driver 580.159, 2026-11-26 (`tests/measured/h200`).
+//! The hypervisor's policies, equal and fixed share, are in `slicing`.
+
+use super::Overshoot;
+use crate::units::SimDuration;
+use std::fmt;
+
+/// What passing the GPU to another owner takes. Nobody runs meanwhile.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct SwitchTimes {
+    /// Always: the old owner is off, the new one is selected.
+    pub dry: SimDuration,
+    /// More, before the new owner is selected, where the old one is stopped within a launch.
+    pub save: SimDuration,
+    /// More, out of the new owner's slice, where it was stopped within a launch.
+    pub restore: SimDuration,
+}
+
+impl SwitchTimes {
+    /// A switch that takes the same whoever is stopped.
+    pub fn always(cost: SimDuration) -> Self {
+        Self { dry: cost, save: SimDuration::ZERO, restore: SimDuration::ZERO }
+    }
+
+    /// A switch between two owners that are both stopped within launches.
+    pub fn whole(&self) -> SimDuration {
+        self.dry + self.save + self.restore
+    }
+
+    /// All three times so many times as long.
+    pub fn scale(&self, factor: f64) -> Self {
+        Self {
+            dry: self.dry.scale(factor),
+            save: self.save.scale(factor),
+            restore: self.restore.scale(factor),
+        }
+    }
+}
+
+/// How long turns and switches of the hardware's ring are.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct HardwareTurns {
+    /// A slice, from the instant at which its owner is selected, or launches on a GPU that is its
+    /// own; above `switch.restore`.
+    pub slice: SimDuration,
+    /// Each further slice of an owner that nobody waits behind and that has launches behind the
+    /// running one; above 0.
+    pub renewal: SimDuration,
+    /// What a switch takes.
+    pub switch: SwitchTimes,
+    /// What runs past a slice that somebody waits behind. Measured: nothing.
+    pub overshoot: Overshoot,
+}
+
+/// What a batch is to the GPU's run list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Launches {
+    /// One launch: a CUDA graph. From its start its owner has nothing behind it.
+    Graph,
+    /// Many launches, made ahead: until it ends there are some behind the running one.
+    Kernels,
+}
+
+impl Launches {
+    /// Its word in scenario files and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Graph => "graph",
+            Self::Kernels => "kernels",
+        }
+    }
+}
+
+impl HardwareTurns {
+    /// The same with slices of `slice`, and switches in proportion: what is published of older chips
+    /// tells no more than the proportion.
+    pub fn with_slice(&self, slice: SimDuration) -> Self {
+        let factor = slice / self.slice;
+        Self {
+            slice,
+            renewal: self.renewal.scale(factor),
+            switch: self.switch.scale(factor),
+            ..*self
+        }
+    }
+}
+
+impl fmt::Display for SwitchTimes {
+    /// As a file may write it: `0.11 ms`, or `{ dry = "0.137 ms", save = "0.03 ms", ... }`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { dry, save, restore } = self;
+        if *self == Self::always(*dry) {
+            return write!(f, "{dry}");
+        }
+        write!(f, "{{ dry = \"{dry}\", save = \"{save}\", restore = \"{restore}\" }}")
+    }
+}
+
+impl fmt::Display for HardwareTurns {
+    /// As a file may write it: `{ slice = "2.089 ms", ..., restore = "0.03 ms" }`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { slice, renewal, switch: SwitchTimes { dry, save, restore }, .. } = self;
+        write!(
+            f,
+            "{{ slice = \"{slice}\", renewal = \"{renewal}\", dry = \"{dry}\", save = \"{save}\", restore = \"{restore}\" }}"
+        )
+    }
+}
