@@ -12,7 +12,7 @@ use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
 use crate::formats::recognise;
-use crate::spec::{GpuSpec, Hypervisor};
+use crate::spec::{GpuSpec, Hypervisor, Workload};
 use anyhow::Context;
 use include_dir::{Dir, include_dir};
 use std::collections::{BTreeMap, BTreeSet};
@@ -152,6 +152,11 @@ impl Catalogue {
     /// Every id, for suggestions.
     pub fn ids(&self) -> Vec<String> {
         self.list().into_iter().map(|entry| entry.id).collect()
+    }
+
+    /// A workload by its id.
+    pub fn workload(&self, id: &str) -> Option<&Workload> {
+        self.workloads.get(id).map(|file| &file.spec)
     }
 
     /// A GPU by its id, as scenario files name it.

@@ -49,7 +49,7 @@ const BATCHES: &str = "time batches of three sizes or more alone on the GPU (sli
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
 const SLICES: &str = "time a short query beside a busy vGPU, and write hardware_slice and switch_cost into the scenario's sharing";
-const TURNS: &str = "time two busy processes on one card beside one (probe/), and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
+const TURNS: &str = "time two busy processes on one card beside one, and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
 
 /// The experiment at each end of each open input that acts in it, one at a time. An end that is the
 /// assumed value itself is left out.

@@ -2,10 +2,11 @@
 //!
 //! Where the figures are from is said in their files.
 
-use slicewise::config::Catalogue;
+use slicewise::config::{Catalogue, validation};
 use slicewise::gpu::layout::Geometry;
 use slicewise::spec::{GpuSpec, VgpuType};
 use slicewise::units::Bytes;
+use std::path::Path;
 
 fn catalogue() -> Catalogue {
     Catalogue::load(None).unwrap_or_else(|error| panic!("{error}"))
@@ -88,4 +89,35 @@ fn an_own_gpu_with_more_memory_in_it_than_it_has_is_refused() {
     ] {
         assert!(told.contains(part), "{part} is not in\n{told}");
     }
+}
+
+/// Published runs did fit: weights, the workspace of every stream, and inputs and outputs of every batch
+/// in flight, with the settings of their harness, in the memory of the card or of the GPU instance.
+#[test]
+fn every_published_run_has_room() {
+    let catalogue = catalogue();
+    let mut held = 0;
+    for file in ["mlperf_inference_v1.1.csv", "mlperf_inference_v2.0_v3.0_nvidia.csv"] {
+        let file = Path::new("tests/published").join(file);
+        let input = validation(Some(&file), &catalogue, 1, 1).unwrap();
+        for run in &input.rows {
+            let settings = &run.settings;
+            let (Some(gpu), Some(workload), Some(batch)) =
+                (input.gpus.get(&run.gpu_id()), catalogue.workload(&run.benchmark), settings.batch)
+            else {
+                continue;
+            };
+            let streams = u64::from(settings.streams.or(settings.instances).unwrap_or(1));
+            let copies = streams.max(u64::from(settings.copy_streams.unwrap_or(1)));
+            let copied = workload.input_per_sample.value + workload.output_per_sample.value;
+            let of_sample = workload.workspace_per_sample.value * streams + copied * copies;
+            let need = workload.weights.value + of_sample * u64::from(batch);
+            let profile = run.mig_profile().and_then(|name| gpu.mig_profile(name));
+            let room = profile.map_or(gpu.memory.value, |profile| profile.frame_buffer.unwrap());
+            assert!(need <= room, "{}: {need} of {room}", run.name());
+            held += 1;
+        }
+    }
+    // BERT, ResNet-50 and SSD-ResNet34 in three scenarios under two harnesses.
+    assert!(held > 500, "{held} runs");
 }
