@@ -56,18 +56,25 @@ pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), F
     if arguments.explain {
         let (task, explained) = config::explain(&arguments.path, &options)?;
         tell_error_rows(&task);
+        tell_warnings(&task);
         return explanation::print(&explained, configs, arguments.json);
     }
     let task = config::load_task(&arguments.path, &options)?;
     tell_error_rows(&task);
+    tell_warnings(&task);
     match task {
         Task::Run(scenario) => {
-            scenario.warnings.iter().for_each(|warning| output::message(warning));
             study::replayed(&scenario).iter().for_each(|trace| output::message(trace));
             output::data(&format!("ok: {}\n", summary(&scenario)))
         }
         Task::Sweep(file) => output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep()))),
     }
+}
+
+/// Says what is doubtful and no mistake.
+fn tell_warnings(task: &Task) {
+    let Task::Run(scenario) = task else { return };
+    scenario.warnings.iter().for_each(|warning| output::message(warning));
 }
 
 /// Names the points of a sweep that cannot be simulated.

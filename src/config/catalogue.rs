@@ -210,6 +210,24 @@ impl Catalogue {
         }
     }
 
+    /// `my/hosts/my-host.toml:15`: where a key stands in a file of one's own; nothing where it is left out,
+    /// and of a built-in file.
+    pub(super) fn line(&self, folder: &'static str, id: &str, key: &str) -> Option<String> {
+        let file = self.files.get(&(folder, id.to_string()))?;
+        if file.origin == Origin::Embedded {
+            return None;
+        }
+        let tree = source::parse(&file.source, &Problems::default())?;
+        let mut tables = Some(&tree);
+        let mut span = None;
+        for part in key.split('.') {
+            let (name, value) = tables?.iter().find(|(name, _)| name.get_ref() == part)?;
+            (span, tables) = (Some(name.span()), value.get_ref().as_table());
+        }
+        let spot = Spot { file: file.source.clone(), span: span? };
+        Some(format!("{}:{}", file.origin, spot.line_and_column().1))
+    }
+
     /// Reads every file; one with a mistake has no entry.
     fn read(&mut self, problems: &Problems) {
         for ((folder, id), file) in &self.files {

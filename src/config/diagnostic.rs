@@ -278,6 +278,30 @@ fn floor_char(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
+/// What to say of errors that other cards would not make.
+#[derive(Clone, Debug)]
+pub(super) struct CardsHelp {
+    /// The model in use, where the others are of another one; nothing where they are only more.
+    pub(super) other_than: Option<String>,
+    /// Where the others are.
+    pub(super) help: String,
+}
+
+impl CardsHelp {
+    /// Whether a place lacks; or, of another model, memory does, or the first line or the words under the
+    /// caret name the one in use.
+    fn helps(&self, error: &Diagnostic) -> bool {
+        let Some(model) = &self.other_than else {
+            return error.obstacle == Some(Obstacle::Placement);
+        };
+        let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+        let has = |text: &str| text.split(|c| !is_part(c)).any(|word| word == model);
+        matches!(error.obstacle, Some(Obstacle::Placement | Obstacle::FrameBuffer))
+            || has(&error.title)
+            || has(&error.label)
+    }
+}
+
 /// Collects diagnostics. Readers of nested tables live at the same time and all report here, so it
 /// is written to through a shared reference.
 #[derive(Default, Debug)]
@@ -290,6 +314,7 @@ pub(super) struct Problems {
     warnings: RefCell<Vec<Diagnostic>>,
     /// Whether rates are read that only say what part of the load each VM has.
     pub(super) rates_are_parts: bool,
+    of_cards: RefCell<Option<CardsHelp>>,
 }
 
 /// So many are kept to be put in order; a file of nothing but errors is not worth more.
@@ -301,9 +326,18 @@ impl Problems {
         Self { rates_are_parts, ..Self::default() }
     }
 
+    /// From now on errors about cards have this help as well; at first, and with nothing, none has.
+    pub(super) fn help_about_cards(&self, help: Option<CardsHelp>) {
+        *self.of_cards.borrow_mut() = help;
+    }
+
     /// Adds a diagnostic unless the very same is there already, as the points of a series may
     /// break one rule at one place.
     pub(super) fn push(&self, diagnostic: Diagnostic) {
+        let diagnostic = match &*self.of_cards.borrow() {
+            Some(of_cards) if of_cards.helps(&diagnostic) => diagnostic.help(&*of_cards.help),
+            _ => diagnostic,
+        };
         let mut kept = self.kept.borrow_mut();
         if kept.len() >= KEPT_MAX {
             self.beyond.set(self.beyond.get() + 1);
@@ -328,6 +362,7 @@ impl Problems {
 
     /// Adds what another collection holds.
     pub(super) fn take_over(&self, other: Problems) {
+        self.help_about_cards(None);
         other.kept.into_inner().into_iter().for_each(|diagnostic| self.push(diagnostic));
         self.beyond.set(self.beyond.get() + other.beyond.get());
         other.warnings.into_inner().into_iter().for_each(|warning| self.warn(warning));

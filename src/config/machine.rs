@@ -4,7 +4,7 @@
 
 use super::answers::Said;
 use super::catalogue::Catalogue;
-use super::diagnostic::{Diagnostic, Problems, Spot};
+use super::diagnostic::{CardsHelp, Diagnostic, Problems, Spot};
 use super::entries::{HostCards, HostFile, gpus_of, own_host};
 use super::gpus::GpuFile;
 use super::reader::Reader;
@@ -12,7 +12,7 @@ use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::{Value, of_own};
 use crate::spec::{GpuSpec, HostSpec, Hypervisor};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The id of the hypervisor that is none.
 pub(super) const BARE_METAL: &str = "bare-metal";
@@ -40,6 +40,7 @@ impl Machine {
         catalogue: &Catalogue,
         problems: &Problems,
     ) -> Option<Machine> {
+        problems.help_about_cards(None);
         let sharing = file.table("sharing").map(Sharing::read).unwrap_or_default();
         let host_value =
             file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\", or write your own: host = { logical_processors = 64, memory = \"512 GB\" }");
@@ -56,8 +57,13 @@ impl Machine {
         let spot = gpus.as_ref().or(host_value.as_ref()).map(Value::spot);
         let groups = cards?;
         let (gpu, cards) = one_model(&groups, &spot?, catalogue, problems)?;
+        if let (Some(value), Some(host)) = (&gpus, &host) {
+            problems.help_about_cards(cards_instead(value, &groups, host));
+        }
         if let Some(host) = host.as_ref().filter(|_| gpus.is_none()) {
-            file.silent("gpus", || Said::new("host", &host.spec.id));
+            let id = &host.spec.id;
+            let place = || catalogue.line("hosts", id, "gpus").unwrap_or_else(|| id.clone());
+            file.silent("gpus", || Said::new("host", place()));
         }
         file.silent("hypervisor", || Said::default("none"));
         let of_gpu = &gpu.spec;
@@ -135,6 +141,36 @@ fn cards_of_host((value, host): (&Value<'_>, &HostFile)) -> Option<Vec<HostCards
         return None;
     }
     Some(host.gpus.clone())
+}
+
+/// The help for errors that the host's own cards would not make, where `gpus` of the file has put others,
+/// or fewer, in their place.
+fn cards_instead(gpus: &Value<'_>, groups: &[HostCards], host: &HostFile) -> Option<CardsHelp> {
+    let models = |groups: &[HostCards]| -> BTreeMap<String, u32> {
+        let mut models = BTreeMap::new();
+        groups
+            .iter()
+            .for_each(|group| *models.entry(group.model.clone()).or_default() += group.count);
+        models
+    };
+    let (own, used) = (models(&host.gpus), models(groups));
+    let (model, count) = used.first_key_value()?;
+    let has_more = own.get(model).is_some_and(|own| own > count);
+    if own.is_empty() || own.contains_key(model) && !has_more {
+        return None;
+    }
+    let words = |models: &BTreeMap<String, u32>| {
+        let cards = models.iter().map(|(model, count)| format!("{count} x {model}"));
+        cards.collect::<Vec<_>>().join(", ")
+    };
+    let help = format!(
+        "`gpus` of line {} ({}) is used instead of the cards that \"{}\" has ({}): drop it to have these",
+        gpus.spot().line_and_column().1,
+        words(&used),
+        host.spec.id,
+        words(&own)
+    );
+    Some(CardsHelp { other_than: (!has_more).then(|| model.clone()), help })
 }
 
 /// The one model that cards are of, and how many there are in all.

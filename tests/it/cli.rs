@@ -284,7 +284,7 @@ fn every_value_can_be_explained() {
     let output = command.env("SLICEWISE_CONFIGS", folder.path()).output().unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert!(text.contains("environment SLICEWISE_CONFIGS"), "{text}");
-    assert!(text.contains("dell-r7525.toml, documented: "), "{text}");
+    assert!(text.contains("dell-r7525.toml:4, documented: "), "{text}");
 }
 
 #[test]

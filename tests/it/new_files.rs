@@ -247,3 +247,85 @@ fn implausible_times_are_told_by_check() {
     assert!(late.contains("no query can be in time"), "{late}");
     assert!(!said("work = { 1 = \"2 ms\", 8 = \"9 ms\" }").contains("unit"));
 }
+
+/// Whoever names a host and forgets the beginning's `gpus` has these cards instead of the host's.
+#[test]
+fn a_gpus_line_left_beside_a_host_is_told_where_it_makes_errors() {
+    let folder = folder_with("hosts/mine.toml", &beginning("host").replace("\"a30\"", "\"a10\""));
+    let path = folder.path().join("vm.toml");
+    let beginning = beginning("scenario");
+    let inline = "{ logical_processors = 64, memory = \"512 GB\" }";
+    let (gpus, ours) = ("gpus = { model = \"a30\", count = 1 }", "\"A30-12C\"");
+    let said = |changes: &[(&str, &str)]| {
+        let text = changes.iter().fold(beginning.clone(), |text, (from, to)| {
+            assert!(text.contains(from), "{from}");
+            text.replace(from, to)
+        });
+        fs::write(&path, text).unwrap();
+        let configs = folder.path().to_str().unwrap();
+        check(&["check", path.to_str().unwrap(), "--configs", configs], 2).1
+    };
+    let line = beginning.lines().position(|line| line == gpus).unwrap() + 1;
+    let help = format!(
+        "`gpus` of line {line} (1 x a30) is used instead of the cards that \"mine\" has (2 x a10): drop it"
+    );
+    let host = (inline, "\"mine\"");
+    // A type of the host's cards; a workload without times on those; more VMs than they hold.
+    for change in
+        [(ours, "\"A10-12C\""), ("\"resnet50\"", "\"yolos-small\""), ("count = 2", "count = 3")]
+    {
+        let told = said(&[host, change]);
+        assert!(told.contains(&help), "{change:?}\n{told}");
+    }
+    // Not of errors that have nothing to do with cards, of cards that are the host's, or of none to drop to.
+    assert!(!said(&[host, ("vcpus = 8", "vcpus = 80")]).contains("is used instead"));
+    let own = (gpus, "gpus = { model = \"a10\", count = 2 }");
+    assert!(!said(&[host, own]).contains("is used instead"));
+    // Fewer of the same, where they do not suffice.
+    let fewer = (gpus, "gpus = { model = \"a10\", count = 1 }");
+    let types = (ours, "\"A10-12C\"");
+    let told = said(&[host, fewer, types, ("count = 2", "count = 3")]);
+    assert!(
+        told.contains("(1 x a10) is used instead of the cards that \"mine\" has (2 x a10)"),
+        "{told}"
+    );
+    assert!(!said(&[host, fewer]).contains("is used instead"));
+    assert!(!said(&[(ours, "\"A10-12C\"")]).contains("is used instead"));
+}
+
+/// What of a file of one's own is in use stands there with its line, and what is doubtful is told as well.
+#[test]
+fn explained_values_of_ones_own_files_have_a_line() {
+    let workload = beginning("workload");
+    let folder = folder_with("workloads/m.toml", &workload);
+    let host = beginning("host");
+    fs::create_dir_all(folder.path().join("hosts")).unwrap();
+    fs::write(folder.path().join("hosts/mine.toml"), &host).unwrap();
+    let path = folder.path().join("vm.toml");
+    let text = beginning("scenario")
+        .replace("{ logical_processors = 64, memory = \"512 GB\" }", "\"mine\"")
+        .replace("gpus = { model = \"a30\", count = 1 }\n", "")
+        .replace("\"resnet50\"", "\"m\"");
+    fs::write(&path, text).unwrap();
+    let arguments = ["check", path.to_str().unwrap(), "--explain", "--configs"];
+    let (told, warned) = check(&[&arguments[..], &[folder.path().to_str().unwrap()]].concat(), 0);
+    let has = |file: &str, text: &str, key: &str, start: &str| {
+        let line = text.lines().position(|line| line.starts_with(start)).unwrap() + 1;
+        let place = format!("{file}.toml:{line}");
+        let found = told.lines().any(|told| told.trim().starts_with(key) && told.contains(&place));
+        assert!(found, "{key} {place}\n{told}");
+    };
+    has("hosts/mine", &host, "gpus ", "gpus = ");
+    has("hosts/mine", &host, "logical_processors ", "logical_processors = ");
+    has("workloads/m", &workload, "weights ", "weights = ");
+    has("workloads/m", &workload, "service.a30.work ", "work = ");
+    // What is left out has none, and what is built in neither.
+    let launch = told.lines().find(|line| line.trim().starts_with("service.a30.launch ")).unwrap();
+    assert!(launch.contains("workloads/m.toml, assumed"), "{launch}");
+    assert!(told.contains("built-in gpus/a30, documented"), "{told}");
+    // Triton takes up to 64, the beginning's times end at 32.
+    assert!(
+        warned.contains("batches of up to 64") && warned.contains("known up to 32"),
+        "{warned}"
+    );
+}

@@ -126,26 +126,30 @@ impl Section {
 }
 
 /// The facts of one entry of the catalogue.
-pub(super) struct Facts {
+pub(super) struct Facts<'c> {
     pub(super) section: Section,
+    catalogue: &'c Catalogue,
     kind: &'static str,
-    place: String,
+    folder: &'static str,
+    id: String,
 }
 
-impl Facts {
+impl<'c> Facts<'c> {
     /// None yet.
     pub(super) fn of(
-        catalogue: &Catalogue,
+        catalogue: &'c Catalogue,
         kind: &'static str,
         folder: &'static str,
         id: &str,
     ) -> Self {
         let section = Section::new(format!("{kind} {id}"));
-        Self { section, kind, place: catalogue.place(folder, id) }
+        Self { section, catalogue, kind, folder, id: id.to_string() }
     }
 
-    /// Adds one.
+    /// Adds one; of a file of one's own it says the line.
     pub(super) fn add<T: Display>(&mut self, key: &str, fact: &Fact<T>) {
-        self.section.say(key, &fact.value, Said::fact(self.kind, &self.place, fact));
+        let line = self.catalogue.line(self.folder, &self.id, key);
+        let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
+        self.section.say(key, &fact.value, Said::fact(self.kind, &place, fact));
     }
 }
