@@ -337,6 +337,7 @@ fn undescribed(id: &str) -> WorkloadFile {
         output_per_sample: bytes(),
         cpu: CpuWork {
             launch_per_batch: none(),
+            queue_per_batch: none(),
             launch_per_sample: none(),
             finish_per_batch: none(),
             finish_per_sample: none(),
@@ -356,6 +357,7 @@ fn unknown_service() -> ServiceTime {
         launch: none(),
         host_floor: none(),
         phi: Fact::assumed(PhiTable::constant(share), BATCHES_FILL),
+        slice: None,
         spread: Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
         work: Fact::assumed(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
         boost: super::entries::no_boost(),

@@ -347,6 +347,7 @@ fn gpu_instance(gpu: &GpuSpec, profile: &MigProfile) -> InstanceSpec {
         profile: Some(profile.name.clone()),
         share: Share::new(f64::from(sms) / f64::from(gpu.sms.value))
             .expect("no more SMs than the card has"),
+        memory_share: gpu.memory_share(profile),
         sharing: InstanceSharing::Alone,
     }
 }

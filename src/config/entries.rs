@@ -5,7 +5,8 @@
 use super::answers::Said;
 use super::diagnostic::Spot;
 use super::facts::{
-    Sources, fact, fact_in_range_or, fact_or, has_passport, name, need_table, sources, spread_fact,
+    Sources, fact, fact_in_range, fact_in_range_or, fact_or, has_passport, name, need_table,
+    sources, spread_fact,
 };
 use super::reader::Reader;
 use super::rounds;
@@ -13,7 +14,7 @@ use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
     CpuWork, Fact, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
-    SizeDistribution, WorkTable, Workload,
+    SizeDistribution, SliceLaw, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration};
 
@@ -274,6 +275,7 @@ fn no_cpu_work() -> CpuWork {
     let none = || Fact::assumed(SimDuration::ZERO, NOT_STATED);
     CpuWork {
         launch_per_batch: none(),
+        queue_per_batch: none(),
         launch_per_sample: none(),
         finish_per_batch: none(),
         finish_per_sample: none(),
@@ -281,23 +283,29 @@ fn no_cpu_work() -> CpuWork {
 }
 
 /// `value = { launch_per_batch = "0.3 ms", ... }`: one source for all of it.
-fn cpu_times(table: &mut Reader<'_>) -> Option<[SimDuration; 4]> {
+fn cpu_times(table: &mut Reader<'_>) -> Option<[SimDuration; 5]> {
     let value = table.need("value", "write the times: { launch_per_batch = \"0.3 ms\" }")?;
     let mut times = value.table()?;
-    let keys = ["launch_per_batch", "launch_per_sample", "finish_per_batch", "finish_per_sample"];
+    let keys = [
+        "launch_per_batch",
+        "queue_per_batch",
+        "launch_per_sample",
+        "finish_per_batch",
+        "finish_per_sample",
+    ];
     let read = keys.map(|key| match times.get(key) {
         Some(time) => time.quantity(),
         None => Some(SimDuration::ZERO),
     });
     times.finish();
     match read {
-        [Some(a), Some(b), Some(c), Some(d)] => Some([a, b, c, d]),
+        [Some(a), Some(b), Some(c), Some(d), Some(e)] => Some([a, b, c, d, e]),
         _ => None,
     }
 }
 
 /// The times of a fact, each with its source.
-fn alike(times: Fact<[SimDuration; 4]>) -> CpuWork {
+fn alike(times: Fact<[SimDuration; 5]>) -> CpuWork {
     let of = |index: usize| Fact {
         value: times.value[index],
         source: times.source.clone(),
@@ -308,14 +316,16 @@ fn alike(times: Fact<[SimDuration; 4]>) -> CpuWork {
     };
     CpuWork {
         launch_per_batch: of(0),
-        launch_per_sample: of(1),
-        finish_per_batch: of(2),
-        finish_per_sample: of(3),
+        queue_per_batch: of(1),
+        launch_per_sample: of(2),
+        finish_per_batch: of(3),
+        finish_per_sample: of(4),
     }
 }
 
 fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
     let first = time_in_range(&mut table, sources, "launch_per_batch");
+    let queue = time_in_range(&mut table, sources, "queue_per_batch");
     let mut time = |key| {
         let absent = (SimDuration::ZERO, NOT_STATED);
         fact_or(&mut table, sources, key, |value| value.quantity(), absent)
@@ -325,6 +335,7 @@ fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
     table.finish();
     Some(CpuWork {
         launch_per_batch: launch.0?,
+        queue_per_batch: queue?,
         launch_per_sample: launch.1?,
         finish_per_batch: finish.0?,
         finish_per_sample: finish.1?,
@@ -344,6 +355,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
     );
     let spread = fact_in_range_or(&mut table, sources, "spread", rule, absent);
+    let slice = table.table("slice").map(|slice| slice_law(slice, sources));
     let work = fact(&mut table, sources, "work", work_table);
     let boost = match table.get("boost").is_some() {
         true => fact(&mut table, sources, "boost", boost),
@@ -358,11 +370,24 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         host_floor: host_floor?,
         phi: phi?,
         spread: spread?,
+        slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
         work: work?,
         boost: boost?,
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
+}
+
+/// `[service.<gpu>.slice]`: what a GPU instance makes of batches.
+fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
+    let weight_read = time_in_range(&mut table, sources, "weight_read");
+    let share = |value: &Value<'_>| value.quantity::<Share>();
+    let rises = |a: &Share, b: &Share| a <= b;
+    let phi = fact_in_range(&mut table, sources, "phi", share, rises);
+    let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
+    let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", (share, rises), absent);
+    table.finish();
+    Some(SliceLaw { weight_read: weight_read?, phi: phi?, bandwidth: bandwidth? })
 }
 
 /// A time that nothing may have measured, and that a file may leave out.

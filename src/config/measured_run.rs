@@ -179,6 +179,10 @@ impl Parts<'_> {
             Some((profile, share)) => CardSpec {
                 gpu: context.gpu.clone(),
                 instances: vec![InstanceSpec {
+                    memory_share: context
+                        .gpu
+                        .mig_profile(&profile)
+                        .map_or(Share::WHOLE, |profile| context.gpu.memory_share(profile)),
                     profile: Some(profile),
                     share,
                     sharing: InstanceSharing::Alone,

@@ -28,7 +28,7 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 22] = [
+const OPTIONAL: [&str; 23] = [
     "submitter",
     "virtualized",
     "hetero_multi_use",
@@ -51,6 +51,7 @@ const OPTIONAL: [&str; 22] = [
     "precision",
     "start_from_device",
     "mig",
+    "slices",
 ];
 
 /// The scenarios of LoadGen that are read.
@@ -191,7 +192,7 @@ impl<'r> Reading<'r> {
         }
         let latency = self.latencies();
         let settings = self.settings();
-        Some(MeasuredRow {
+        let mut run = MeasuredRow {
             line: text[..place.start].matches('\n').count() as u64 + 1,
             submitter: self.text("submitter"),
             system: self.text("system"),
@@ -210,7 +211,19 @@ impl<'r> Reading<'r> {
             latency,
             min_duration: self.span("min_duration_ms", 1e6),
             settings,
-        })
+        };
+        // Counted are cards; what is alike and works beside one another are their instances.
+        run.gpus *= run.instances_per_card();
+        let slices = self.count("slices", 4096.0).filter(|slices| *slices != run.gpus);
+        if let Some(slices) = slices.filter(|_| run.mig_profile().is_some()) {
+            let cell = self.cell("slices")?;
+            let title = format!(
+                "`slices` is {slices}, and the accelerators are {} GPU instances",
+                run.gpus
+            );
+            self.faults.push(Fault::at(cell.span, title));
+        }
+        Some(run)
     }
 
     /// Every latency; a mean that overflowed in the log is none.

@@ -3,10 +3,13 @@
 //! ```text
 //! t(n, s) = max(host_floor, launch + work ((1 - phi) + phi n / s))
 //! ```
+//! On a GPU instance where slices were measured ([`SliceLaw`]): the whole batch as that says, in the
+//! place of `launch + work (...)` for n = 1.
+//!
 //! `n` batches share `s` of the GPU. The part phi of the work fills any share it is given and
 //! stretches with contention; the rest is narrow (latency-bound kernels, gaps) and does not.
 
-use crate::spec::{Hypervisor, ServiceTime};
+use crate::spec::{Hypervisor, InstanceSpec, ServiceTime, SliceLaw};
 use crate::units::{Share, SimDuration};
 
 /// What one batch wants of a GPU. Fractions of a nanosecond are kept until a time results.
@@ -44,22 +47,55 @@ impl Demand {
 
 /// The demand of a batch of `samples` samples whose sizes sum to `size_sum`, on the GPU that
 /// `service` was measured on, under `hypervisor`. `luck` is the batch's draw from the exponential law
-/// of mean 1, for work that varies by more than its sizes.
+/// of mean 1, for work that varies by more than its sizes. It runs on `instance`.
 pub fn demand(
     service: &ServiceTime,
     hypervisor: &Hypervisor,
     samples: u32,
     size_sum: f64,
     luck: f64,
+    instance: &InstanceSpec,
 ) -> Demand {
     let mean_size = size_sum / f64::from(samples);
     let spread = service.spread.value.get();
-    Demand {
+    let whole = Demand {
         host_floor: service.host_floor.value.as_nanos_f64(),
         launch: service.launch.value.as_nanos_f64(),
         work: service.work.value.at(samples) * mean_size * (1.0 - spread + spread * luck)
             / hypervisor.gpu_speed.value,
         phi: service.phi.value.at(samples),
+    };
+    match &service.slice {
+        Some(law) if instance.profile.is_some() => {
+            let scaled = whole.work / service.work.value.at(samples);
+            let full = service.work.value.per_sample() * f64::from(samples) * scaled;
+            on_slice(whole, law, full.min(whole.work), instance, hypervisor.gpu_speed.value)
+        }
+        _ => whole,
+    }
+}
+
+/// The same batch on a GPU instance, `full` of its work in proportion to its size. What several batches
+/// make of one another there, phi says, of the instance as of the GPU.
+fn on_slice(
+    whole: Demand,
+    law: &SliceLaw,
+    full: f64,
+    instance: &InstanceSpec,
+    speed: f64,
+) -> Demand {
+    let (s, m) = (instance.share.get(), instance.memory_share.get());
+    let (phi, beta) = (law.phi.value.get(), law.bandwidth.value.get());
+    let stretched = (1.0 - phi) + phi * ((1.0 - beta) / s + beta / m);
+    let alone = whole.work - full + full * stretched;
+    let read = law.weight_read.value.as_nanos_f64() * (1.0 / m - 1.0) / speed;
+    // As `time` has it on s: work (1 - phi) + work phi n / s is alone ((1 - phi) + phi n).
+    let part = (1.0 - whole.phi) + whole.phi * s;
+    Demand {
+        launch: whole.launch + read,
+        work: alone * part,
+        phi: if part > 0.0 { whole.phi * s / part } else { 1.0 },
+        ..whole
     }
 }
 

@@ -13,7 +13,8 @@ use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
-    CardSpec, Experiment, GpuId, GpuSpec, InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
+    CardSpec, Experiment, GpuId, GpuSharing, GpuSpec, InstanceSharing, InstanceSpec, PermitReturn,
+    PooledServer, ServerPool, VmId, VmSpec,
 };
 use crate::units::{SimDuration, SimTime};
 
@@ -51,12 +52,23 @@ impl<'a> Platform<'a> {
                     let (_, owners) =
                         &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
                     let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
+                    let of_card = &experiment.cards[usize::from(share.card.0)];
+                    let law = vm.workload.service[&of_card.gpu.id].slice.as_ref();
+                    let spec = &of_card.instances[usize::from(share.instance)];
+                    // On a slice whose law is known, batches run one after the other: what each costs
+                    // whatever its size hides behind no other there.
+                    let is_slice = law.is_some()
+                        && spec.profile.is_some()
+                        && spec.sharing == InstanceSharing::Alone;
                     owners.push(Client {
-                        sharing: vm.server.gpu_sharing,
+                        sharing: if is_slice { GpuSharing::InOrder } else { vm.server.gpu_sharing },
                         limit: share.sm_limit,
                         launches: vm.server.launches,
                     });
-                    platform.add_server_gpu(vm, share.card, owner);
+                    let stages_after = is_slice
+                        && vm.server.streams == 1
+                        && vm.server.permit_return == PermitReturn::AtStart;
+                    platform.add_server_gpu(vm, share.card, owner, stages_after);
                 }
             }
             platform.pools.push(Pool::new(&pool, experiment));
@@ -94,7 +106,7 @@ impl<'a> Platform<'a> {
         });
     }
 
-    fn add_server_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId) {
+    fn add_server_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId, stages_after: bool) {
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
@@ -105,6 +117,7 @@ impl<'a> Platform<'a> {
             first_stream,
             stream_count,
             next_stream: 0,
+            stages_after,
             queued: 0,
             order,
         });

@@ -138,6 +138,8 @@ struct ServerGpu {
     first_stream: u16,
     stream_count: u16,
     next_stream: u16,
+    /// Its batches are launched only when the one before is complete.
+    stages_after: bool,
     /// Batches at the gates of its streams: launched, and not on the card yet.
     queued: usize,
     order: Timed<Sequencer<BatchId>>,

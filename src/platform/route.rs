@@ -54,11 +54,17 @@ impl<'a> Platform<'a> {
                     &mut done,
                     events,
                 );
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::Stream, events));
+                for batch in done.drain(..) {
+                    let stage = self.after_copy(batch);
+                    self.enter(now, batch, stage, events);
+                }
             }
             StationId::Stream(stream) => {
                 leave(&mut self.streams[usize::from(stream)], now, id, stamp, &mut done, events);
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::Gpu, events));
+                for batch in done.drain(..) {
+                    let stage = if self.stages_after(batch) { Stage::Launch } else { Stage::Gpu };
+                    self.enter(now, batch, stage, events);
+                }
             }
             StationId::Card(card) => {
                 leave(&mut self.slots[usize::from(card.0)].card, now, id, stamp, &mut done, events);
@@ -119,7 +125,7 @@ impl<'a> Platform<'a> {
             Stage::CopyIn => {
                 let bytes = spec.workload.input_per_sample.value * samples;
                 if spec.server.start_from_device || bytes == Bytes::ZERO {
-                    return self.enter(now, id, Stage::Stream, events);
+                    return self.enter(now, id, self.after_copy(id), events);
                 }
                 slot.copy_in.station.submit(now, (id, bytes));
                 slot.copy_in.arm(StationId::CopyIn(card), events);
@@ -135,15 +141,17 @@ impl<'a> Platform<'a> {
             Stage::Gpu => {
                 let service =
                     &spec.workload.service[&self.experiment.cards[usize::from(card.0)].gpu.id];
+                let server_gpu = &mut self.server_gpus[gpu];
+                let owner = server_gpu.owner;
+                let of_card = &self.experiment.cards[usize::from(card.0)];
                 let demand = demand(
                     service,
                     &self.experiment.hypervisor,
                     samples as u32,
                     batch.size_sum,
                     batch.luck,
+                    &of_card.instances[usize::from(owner.instance)],
                 );
-                let server_gpu = &mut self.server_gpus[gpu];
-                let owner = server_gpu.owner;
                 server_gpu.queued -= 1;
                 slot.card.station.set_queued(now, owner, server_gpu.queued);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
@@ -178,6 +186,17 @@ impl<'a> Platform<'a> {
         }
     }
 
+    /// Whether a batch is launched only when the one before it on its stream is complete: the only
+    /// stream of a GPU instance has no other batch to hide a launch behind.
+    fn stages_after(&self, id: BatchId) -> bool {
+        self.server_gpus[usize::from(self.batches[id.0 as usize].server_gpu)].stages_after
+    }
+
+    /// The stage that follows the copy of the inputs.
+    fn after_copy(&self, id: BatchId) -> Stage {
+        if self.stages_after(id) { Stage::Gpu } else { Stage::Stream }
+    }
+
     /// Queries and a permit have met: the batch is final and sets out.
     fn form(&mut self, now: SimTime, id: ServerId, stamp: u32, events: &mut Events) {
         let mut formed = Vec::new();
@@ -201,7 +220,8 @@ impl<'a> Platform<'a> {
                 recorder.formed(own, batch.queries.len(), now);
             }
             let batch = self.add_batch(now, id, batch);
-            self.enter(now, batch, Stage::Launch, events);
+            let stage = if self.stages_after(batch) { Stage::Stream } else { Stage::Launch };
+            self.enter(now, batch, stage, events);
         }
     }
 
@@ -240,9 +260,14 @@ impl<'a> Platform<'a> {
     /// CPU work before the GPU or after it.
     fn cpu_work(&self, id: BatchId) -> SimDuration {
         let batch = &self.batches[id.0 as usize];
-        let cpu = &self.spec(batch.server).workload.cpu;
+        let spec = self.spec(batch.server);
+        let cpu = &spec.workload.cpu;
+        let queue = match spec.load.scenario.has_queue() {
+            true => cpu.queue_per_batch.value,
+            false => SimDuration::ZERO,
+        };
         let (per_batch, per_sample) = match batch.stage {
-            Stage::Launch => (cpu.launch_per_batch.value, cpu.launch_per_sample.value),
+            Stage::Launch => (cpu.launch_per_batch.value + queue, cpu.launch_per_sample.value),
             _ => (cpu.finish_per_batch.value, cpu.finish_per_sample.value),
         };
         let work = per_batch + per_sample * batch.queries.len() as u64;

@@ -37,6 +37,7 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     file.table("cpu");
     for (key, time) in [
         ("launch_per_batch", &w.cpu.launch_per_batch),
+        ("queue_per_batch", &w.cpu.queue_per_batch),
         ("launch_per_sample", &w.cpu.launch_per_sample),
         ("finish_per_batch", &w.cpu.finish_per_batch),
         ("finish_per_sample", &w.cpu.finish_per_sample),
@@ -61,6 +62,12 @@ fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
     }
     if let Some(machines) = &service.machines {
         file.fact("machines", machines, |share| share_text(*share));
+    }
+    if let Some(law) = &service.slice {
+        file.table(&format!("service.{}.slice", key(gpu)));
+        file.fact("weight_read", &law.weight_read, |time| time_text(*time));
+        file.fact("phi", &law.phi, |share| share_text(*share));
+        file.fact("bandwidth", &law.bandwidth, |share| share_text(*share));
     }
     for other in &service.alternatives {
         file.after_table(&alternative(gpu, other));

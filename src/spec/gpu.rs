@@ -144,6 +144,13 @@ impl GpuSpec {
         matches!(sharing, InstanceSharing::Processes(turns) if is_own(turns))
     }
 
+    /// The part of the memory slices that a GPU instance has: all of them are those of the largest.
+    pub fn memory_share(&self, profile: &MigProfile) -> Share {
+        let slices = self.mig_profiles.iter().map(|profile| profile.memory_slices).max();
+        let all = slices.unwrap_or(profile.memory_slices).max(profile.memory_slices);
+        Share::new(f64::from(profile.memory_slices) / f64::from(all)).expect("a part of all")
+    }
+
     /// The GPU instance profile of this name.
     pub fn mig_profile(&self, name: &str) -> Option<&MigProfile> {
         self.mig_profiles.iter().find(|profile| profile.name == name)

@@ -46,6 +46,11 @@ impl TestScenario {
         }]
     }
 
+    /// Whether batches are formed from a queue: not where a client hands over one query at a time.
+    pub fn has_queue(self) -> bool {
+        !matches!(self, TestScenario::SingleStream | TestScenario::MultiStream { .. })
+    }
+
     /// Samples in a query that is not the whole load.
     pub fn samples_per_query(self) -> u32 {
         match self {

@@ -117,6 +117,14 @@ impl MeasuredRow {
         name.strip_prefix("nvidia ").unwrap_or(&name).to_string()
     }
 
+    /// How many GPU instances the name says one card was cut into: 4 of `NVIDIA A30 (4x1g.6gb MIG)`; 1
+    /// for a whole card.
+    pub fn instances_per_card(&self) -> u32 {
+        let inside = self.accelerator.split_once('(').map(|(_, inside)| inside);
+        let count = inside.and_then(|inside| inside.split_once('x')?.0.trim().parse().ok());
+        count.filter(|count| *count > 0).unwrap_or(1)
+    }
+
     /// The MIG profile that was measured, such as `1g.10gb`.
     pub fn mig_profile(&self) -> Option<&str> {
         let inside = self.accelerator.split_once('(')?.1;

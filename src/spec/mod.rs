@@ -44,8 +44,8 @@ pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use vgpu::{MixedSize, VgpuType};
 pub use workload::{
-    BOOST_WINDOW, CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, WorkTable,
-    Workload,
+    BOOST_WINDOW, CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw,
+    WorkTable, Workload,
 };
 
 use crate::units::{Share, SimTime};
@@ -120,6 +120,8 @@ pub struct InstanceSpec {
     pub profile: Option<String>,
     /// Its part of the GPU's SMs.
     pub share: Share,
+    /// Its part of the GPU's memory slices, and so of the bandwidth.
+    pub memory_share: Share,
     /// How its owners share it.
     pub sharing: InstanceSharing,
 }
@@ -141,7 +143,12 @@ pub struct GpuShare {
 impl InstanceSpec {
     /// All of a card, for one owner.
     pub fn whole() -> Self {
-        Self { profile: None, share: Share::WHOLE, sharing: InstanceSharing::Alone }
+        Self {
+            profile: None,
+            share: Share::WHOLE,
+            memory_share: Share::WHOLE,
+            sharing: InstanceSharing::Alone,
+        }
     }
 }
 

@@ -40,6 +40,9 @@ pub struct Workload {
 pub struct CpuWork {
     /// Before the GPU: gathering and launching, per batch.
     pub launch_per_batch: Fact<SimDuration>,
+    /// Before the GPU, per batch, and only where batches are formed from a queue: not in SingleStream
+    /// and MultiStream, where the client hands over one at a time.
+    pub queue_per_batch: Fact<SimDuration>,
     /// Before the GPU, per sample.
     pub launch_per_sample: Fact<SimDuration>,
     /// After the GPU: post-processing and reporting, per batch.
@@ -83,6 +86,8 @@ pub struct ServiceTime {
     /// The part of the work that fills any share of the GPU it is given, by batch size. Where nothing
     /// measured it, results take in its whole range, [`ServiceTime::phi_range`].
     pub phi: Fact<PhiTable>,
+    /// What a GPU instance makes of a batch, where runs on slices told it; without, phi says that too.
+    pub slice: Option<SliceLaw>,
     /// How much work varies from batch to batch: it is multiplied by `1 - spread + spread x`, where
     /// x is exponential with mean 1 and drawn per batch. 0 for none.
     pub spread: Fact<Share>,
@@ -97,6 +102,23 @@ pub struct ServiceTime {
     /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
     /// would give as an interval. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,
+}
+
+/// What a GPU instance with a part s of the SMs and a part m of the memory makes of a batch of b:
+///
+/// `launch + read (1 / m - 1) + rest(b) + b c ((1 - phi) + phi ((1 - beta) / s + beta / m))`
+///
+/// where `b c` is the work in proportion to the size, at the rate of the largest batch of the table, and
+/// `rest(b)` what the table has beside it. What a batch costs whatever its size is latency and does not
+/// stretch with the SMs; phi of a batch of one, which sharing has, would stretch the work instead.
+#[derive(Clone, PartialEq, Debug)]
+pub struct SliceLaw {
+    /// Time to read the weights once at the whole GPU's bandwidth; part of `launch` there.
+    pub weight_read: Fact<SimDuration>,
+    /// The part of the work that stretches.
+    pub phi: Fact<Share>,
+    /// Of that, the part (beta) that stretches with the memory and not with the SMs.
+    pub bandwidth: Fact<Share>,
 }
 
 impl ServiceTime {
@@ -176,6 +198,12 @@ impl WorkTable {
     /// The points, in rising order of batch size.
     pub fn points(&self) -> &[(u32, SimDuration)] {
         &self.0
+    }
+
+    /// Time of a sample in the largest batch, in nanoseconds.
+    pub fn per_sample(&self) -> f64 {
+        let (size, time) = self.0[self.0.len() - 1];
+        time.as_nanos_f64() / f64::from(size)
     }
 
     /// The table with every time multiplied by `factor`, above 0.

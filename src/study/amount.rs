@@ -13,7 +13,7 @@ use crate::platform::{Meter, simulate};
 use crate::spec::{
     Arrivals, CardSpec, Experiment, GpuShare, InstanceSpec, Rules, Scenario, TestScenario, VmSpec,
 };
-use crate::units::{Share, SimDuration};
+use crate::units::SimDuration;
 
 /// A run, and how often one like it is simulated.
 #[derive(Clone, Debug)]
@@ -121,7 +121,7 @@ fn cards_do(experiment: &Experiment) -> f64 {
             };
             let rates: Vec<f64> = servers()
                 .filter(|vm| vm.gpus.iter().any(is_here))
-                .filter_map(|vm| batches_do(vm, experiment, &card.gpu.id, instance.share))
+                .filter_map(|vm| batches_do(vm, experiment, &card.gpu.id, instance))
                 .collect();
             rates.iter().sum::<f64>() / rates.len().max(1) as f64
         };
@@ -131,11 +131,16 @@ fn cards_do(experiment: &Experiment) -> f64 {
 }
 
 /// Samples per second of a VM's full batches, one after the other, alone on a share of a GPU.
-fn batches_do(vm: &VmSpec, experiment: &Experiment, gpu: &str, share: Share) -> Option<f64> {
+fn batches_do(
+    vm: &VmSpec,
+    experiment: &Experiment,
+    gpu: &str,
+    instance: &InstanceSpec,
+) -> Option<f64> {
     let service = vm.workload.service.get(gpu)?;
     let samples = vm.server.batch_max;
-    let batch = demand(service, &experiment.hypervisor, samples, f64::from(samples), 1.0);
-    Some(f64::from(samples) * 1e9 / batch.time(1, share))
+    let batch = demand(service, &experiment.hypervisor, samples, f64::from(samples), 1.0, instance);
+    Some(f64::from(samples) * 1e9 / batch.time(1, instance.share))
 }
 
 /// Runs alike are one, simulated more often.

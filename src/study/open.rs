@@ -45,6 +45,7 @@ pub struct OpenEnd {
 }
 
 const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
+const ON_3G: &str = "time full batches on a 3g slice beside a 4g, whose parts of memory and SMs differ, and write it into the workload's file";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
@@ -99,6 +100,20 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             })
         });
     }
+    let on_slice = uses(experiment).any(|(vm, share)| {
+        let card = &experiment.cards[usize::from(share.card.0)];
+        vm.workload.id == workload
+            && card.gpu.id == gpu
+            && card.instances[usize::from(share.instance)].profile.is_some()
+    });
+    if let Some(law) = service.slice.as_ref().filter(|_| on_slice) {
+        add(found, name("slice.bandwidth"), ON_3G, &law.bandwidth, |value| {
+            with(experiment, workload, |workload| {
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                service.slice.as_mut().expect("it has one").bandwidth.value = *value;
+            })
+        });
+    }
     add(found, name("launch"), BATCHES, &service.launch, |value| {
         with(experiment, workload, |workload| {
             workload.service.get_mut(gpu).expect("it is in use").launch.value = *value;
@@ -121,6 +136,10 @@ fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
     let launch = &vm.expect("the workload is in use").workload.cpu.launch_per_batch;
     add(found, format!("cpu.launch_per_batch of {workload}"), A_QUEUE, launch, |value| {
         with(experiment, workload, |workload| workload.cpu.launch_per_batch.value = *value)
+    });
+    let queue = &vm.expect("the workload is in use").workload.cpu.queue_per_batch;
+    add(found, format!("cpu.queue_per_batch of {workload}"), A_QUEUE, queue, |value| {
+        with(experiment, workload, |workload| workload.cpu.queue_per_batch.value = *value)
     });
 }
 
@@ -203,9 +222,12 @@ fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
         let place = (share.card, share.instance);
         uses(experiment).filter(|(_, other)| (other.card, other.instance) == place).count() > 1
     };
-    instance.share < Share::WHOLE
+    // Where the law of slices is known, it says what a slice makes of a batch, and batches of one owner
+    // run one after the other.
+    let in_order = instance.profile.is_some() && vm.workload.service[&card.gpu.id].slice.is_some();
+    (instance.share < Share::WHOLE && !in_order)
         || share.sm_limit < Share::WHOLE
-        || (vm.server.gpu_sharing == GpuSharing::Shared && vm.server.streams > 1)
+        || (vm.server.gpu_sharing == GpuSharing::Shared && vm.server.streams > 1 && !in_order)
         || (instance.sharing == InstanceSharing::Mps && beside())
 }
 

@@ -569,6 +569,9 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "input_per_sample", &workload.input_per_sample);
         add(list, &place, "output_per_sample", &workload.output_per_sample);
         add(list, &place, "cpu.launch_per_batch", &workload.cpu.launch_per_batch);
+        if vm.load.scenario.has_queue() {
+            add(list, &place, "cpu.queue_per_batch", &workload.cpu.queue_per_batch);
+        }
         add(list, &place, "cpu.launch_per_sample", &workload.cpu.launch_per_sample);
         add(list, &place, "cpu.finish_per_batch", &workload.cpu.finish_per_batch);
         add(list, &place, "cpu.finish_per_sample", &workload.cpu.finish_per_sample);
@@ -579,6 +582,13 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             add(list, &place, "launch", &service.launch);
             add(list, &place, "host_floor", &service.host_floor);
             add(list, &place, "phi", &service.phi);
+            let card = &experiment.cards[usize::from(share.card.0)];
+            let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
+            if let Some(law) = service.slice.as_ref().filter(|_| is_slice) {
+                add(list, &place, "slice.weight_read", &law.weight_read);
+                add(list, &place, "slice.phi", &law.phi);
+                add(list, &place, "slice.bandwidth", &law.bandwidth);
+            }
             add(list, &place, "spread", &service.spread);
             add(list, &place, "work", &service.work);
             if service.boost.value != 1.0 {

@@ -34,6 +34,7 @@ mod schema;
 mod search_twin;
 mod searches;
 mod shared_cards;
+mod slices;
 mod slicing;
 mod support;
 mod sweep;

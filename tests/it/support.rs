@@ -113,6 +113,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         launch: none(),
         host_floor: none(),
         phi: fact(PhiTable::constant(Share::WHOLE)),
+        slice: None,
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
         boost: fact(1.0),
@@ -131,6 +132,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         output_per_sample: fact(Bytes::ZERO),
         cpu: CpuWork {
             launch_per_batch: none(),
+            queue_per_batch: none(),
             launch_per_sample: none(),
             finish_per_batch: none(),
             finish_per_sample: none(),

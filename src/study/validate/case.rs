@@ -5,8 +5,8 @@
 use super::Validation;
 use crate::spec::{
     Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec,
-    LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules, ServerSpec, ServiceTime, TestScenario,
-    TestSettings, VmSpec, WorkTable, Workload,
+    InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules,
+    ServerSpec, ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -129,10 +129,16 @@ impl Case<'_> {
         let mut workload = self.workload.clone();
         let service = self.service(numbers, kappa);
         workload.service = BTreeMap::from([(self.gpu.id.clone(), service)]);
-        let cards = (0..self.run.gpus).map(|_| CardSpec::whole(self.gpu.clone())).collect();
-        let share = |card: u32| GpuShare {
-            card: GpuId(card as u16),
-            instance: 0,
+        let per_card = self.run.instances_per_card();
+        let whole = CardSpec::whole(self.gpu.clone());
+        let card = match self.slice() {
+            Some(slice) => CardSpec { instances: vec![slice; per_card as usize], ..whole },
+            None => whole,
+        };
+        let cards = vec![card; self.run.gpus.div_ceil(per_card) as usize];
+        let share = |index: u32| GpuShare {
+            card: GpuId((index / per_card) as u16),
+            instance: (index % per_card) as u16,
             vgpu_type: None,
             sm_limit: Share::WHOLE,
         };
@@ -168,6 +174,25 @@ impl Case<'_> {
         }
     }
 
+    /// The GPU instance of a run on slices.
+    fn slice(&self) -> Option<InstanceSpec> {
+        let profile = self.gpu.mig_profile(self.run.mig_profile()?)?;
+        let sms = f64::from(profile.sms?) / f64::from(self.gpu.sms.value);
+        Some(InstanceSpec {
+            profile: Some(profile.name.clone()),
+            share: Share::new(sms)?,
+            memory_share: self.gpu.memory_share(profile),
+            sharing: InstanceSharing::Alone,
+        })
+    }
+
+    /// What of a batch on a slice its own Offline rate, which is a slice's, does not say.
+    fn slice_law(&self) -> Option<SliceLaw> {
+        let known = self.workload.service.get(&self.gpu.id)?.slice.clone()?;
+        let none = plain(Share::NONE);
+        Some(SliceLaw { phi: none.clone(), bandwidth: none, ..known })
+    }
+
     /// The service time: an Offline batch takes what it took, of which `launch_ms` is no work.
     fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
         let work = work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch);
@@ -178,6 +203,7 @@ impl Case<'_> {
             host_floor: plain(SimDuration::ZERO),
             phi: plain(PhiTable::constant(share(numbers.phi))),
             spread: plain(share(numbers.spread)),
+            slice: self.slice_law(),
             work: plain(
                 WorkTable::new(vec![(1, at(1)), (batch, at(batch))])
                     .expect("work rises with batch"),

@@ -9,7 +9,10 @@ use super::learnt::Learnt;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
-use crate::spec::{Fact, MeasuredRow, PhiTable, ServiceTime, TestScenario, WorkTable, Workload};
+use crate::spec::{
+    Fact, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw, TestScenario, WorkTable,
+    Workload,
+};
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 
@@ -146,7 +149,7 @@ pub fn fitted_workloads(
         for found in own.collect::<Vec<_>>() {
             let known = workload.service.get(&found.gpu);
             if known.is_none_or(|known| known.work.source.contains(SOURCE)) {
-                let service = service_time(&workload, found, services);
+                let service = service_time(input, &workload, found, services);
                 workload.service.insert(found.gpu.clone(), service);
             } else if let Some(known) = workload.service.get_mut(&found.gpu) {
                 known.machines = machines(found).or(known.machines.take());
@@ -166,6 +169,7 @@ const SOURCE: &str = "slicewise validate";
 
 /// The service time that the rows of a GPU say.
 fn service_time(
+    input: &Validation,
     workload: &Workload,
     found: &FittedService,
     services: &[FittedService],
@@ -175,10 +179,11 @@ fn service_time(
     let per_sample =
         work_of_sample(found.offline_sample_ms, numbers.launch_ms, f64::from(found.offline_batch));
     let served = numbers.work_factor * per_sample;
+    let (launch, served) = launch_and_sample(workload, found, served);
     // BERT works on tokens: a batch of one is a small one. Images share what a batch costs once.
     let cpu = workload.cpu.launch_per_batch.value.as_millis_f64();
     let alone = match found.single_p90_ms.filter(|_| !workload.id.starts_with("bert")) {
-        Some(single) => (single - numbers.launch_ms - cpu).max(served),
+        Some(single) => (single - launch - cpu).max(served),
         None => served,
     };
     let full = (served * (f64::from(server_batch) + numbers.fixed_samples)).max(alone);
@@ -199,14 +204,16 @@ fn service_time(
     );
     let residual = Some((found.residual * 1e3).round() / 1e3);
     let work = WorkTable::new(work).expect("work rises with batch");
+    let mut launch_on = server.clone();
+    if workload.id.starts_with("bert") {
+        launch_on.extend(found.single_on.iter().cloned());
+    }
     let untold = "assumed: these rows do not tell it from launch and work";
     ServiceTime {
-        launch: Fact {
-            residual,
-            ..Fact::fitted(millis(numbers.launch_ms), source.as_str(), &server)
-        },
+        launch: Fact { residual, ..Fact::fitted(millis(launch), source.as_str(), &launch_on) },
         host_floor: Fact::assumed(SimDuration::ZERO, untold),
         phi: phi(found, services, &server),
+        slice: slice_law(input, workload, found, services),
         spread: match numbers.spread {
             0.0 => Fact::assumed(Share::NONE, untold),
             spread => Fact { residual, ..Fact::fitted(share(spread), source.as_str(), &server) },
@@ -218,6 +225,56 @@ fn service_time(
     }
 }
 
+/// Launch and work of a sample, in milliseconds, that keep a full Server batch as it was fitted. Server
+/// rows tell the launch of BERT to a step of the grid only; its SingleStream rows tell it finely: their
+/// p90 is the launch and a sample of the 90th percentile of sizes.
+fn launch_and_sample(workload: &Workload, found: &FittedService, served: f64) -> (f64, f64) {
+    let (launch, batch) = (found.numbers.launch_ms, f64::from(found.server_batch.max(2)));
+    let long = match workload.sizes.value {
+        // Of the normal law the 90th percentile is 1.2816.
+        SizeDistribution::LogNormal { sigma } => (1.2816 * sigma - 0.5 * sigma * sigma).exp(),
+        _ => return (launch, served),
+    };
+    let Some(single) = found.single_p90_ms else { return (launch, served) };
+    // single = launch' + long served', and launch' + batch served' = launch + batch served.
+    let own = (single - long * (served + launch / batch)) / (1.0 - long / batch);
+    if own <= 0.0 {
+        return (launch, served);
+    }
+    (own, served + (launch - own) / batch)
+}
+
+/// What a GPU instance makes of batches, on a GPU that has some. Weights count as read once a batch
+/// where a batch of one is short of work for them: BERT's; a convolution's are small.
+fn slice_law(
+    input: &Validation,
+    workload: &Workload,
+    found: &FittedService,
+    services: &[FittedService],
+) -> Option<SliceLaw> {
+    let gpu = input.gpus.values().find(|gpu| gpu.id.eq_ignore_ascii_case(&found.gpu))?;
+    gpu.mig_profiles.first()?;
+    let sliced = sliced(found, services)?;
+    let full_on: Vec<String> =
+        sliced.slices_on.iter().filter(|row| row.ends_with("Offline")).cloned().collect();
+    let round = |phi: f64| share((phi * 1e3).round() / 1e3);
+    let read = match workload.id.starts_with("bert") {
+        true => gpu.memory_bandwidth.value.transfer_time(workload.weights.value),
+        false => SimDuration::ZERO,
+    };
+    let bandwidth =
+        Fact { range: Some([Share::NONE, share(0.5)]), ..Fact::assumed(share(0.2), OF_BANDWIDTH) };
+    Some(SliceLaw {
+        weight_read: Fact::assumed(millis_or_none(read.as_millis_f64()), OF_READS),
+        phi: Fact::fitted(round(sliced.phi_of_full?), OF_SLICES, &full_on),
+        bandwidth,
+    })
+}
+
+const OF_READS: &str = "assumed: the weights over the bandwidth of the memory, for BERT; convolutions' weights are small, and slices of MLPerf v1.1 show none";
+const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long";
+const OF_BANDWIDTH: &str = "assumed: between what 3g slices of MIGPerf want (0.4 to 0.9) and what limits of an H200 say (0.15 to 0.24); slices of MLPerf, whose parts of memory and SMs are alike, cannot tell";
+
 /// By how much machines differ, from the rows of the benchmark on any GPU; nothing where there are too
 /// few.
 fn machines(found: &FittedService) -> Option<Fact<Share>> {
@@ -228,18 +285,24 @@ fn machines(found: &FittedService) -> Option<Fact<Share>> {
     Some(Fact::fitted(share(differ), source, &found.machines_on))
 }
 
-/// Phi of a batch of one and of a full one from MIG slices, of the GPU or, without, of another; and
-/// of a Server batch where overlapping batches tell it.
-fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> Fact<PhiTable> {
+/// The service whose slices speak for another: its own, or of its benchmark's family on its GPU or on
+/// any.
+fn sliced<'s>(
+    found: &'s FittedService,
+    services: &'s [FittedService],
+) -> Option<&'s FittedService> {
     let has_slices =
         |other: &&FittedService| other.phi_of_one.is_some() && other.phi_of_full.is_some();
     let family = |benchmark: &str| benchmark.split('.').next().map(str::to_string);
     let near = services.iter().filter(|other| family(&other.benchmark) == family(&found.benchmark));
-    let sliced = Some(found)
-        .into_iter()
-        .chain(near.clone().filter(|other| other.gpu == found.gpu))
-        .chain(near)
-        .find(has_slices);
+    let near_on_gpu = near.clone().filter(|other| other.gpu == found.gpu);
+    Some(found).into_iter().chain(near_on_gpu).chain(near).find(has_slices)
+}
+
+/// Phi of a batch of one and of a full one from MIG slices, of the GPU or, without, of another; and
+/// of a Server batch where overlapping batches tell it.
+fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> Fact<PhiTable> {
+    let sliced = sliced(found, services);
     let told = Some(share(found.numbers.phi)).filter(|phi| *phi < Share::WHOLE);
     let batch = found.server_batch.max(2);
     let Some((sliced, one, full)) =
@@ -263,6 +326,11 @@ fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> 
         if told.is_some() { "; of a Server batch by how its rows overlap" } else { "" }
     );
     Fact::fitted(PhiTable::new(points).expect("batches rise"), source, &on)
+}
+
+/// To a microsecond, or none.
+fn millis_or_none(ms: f64) -> SimDuration {
+    SimDuration::from_nanos((ms * 1e3).round() as u64 * 1000)
 }
 
 /// To a microsecond: more than these rows know.
