@@ -521,6 +521,31 @@ fn a_lone_or_idle_owner_costs_no_events() {
     assert!(fixed.next_change().is_some());
 }
 
+/// A day of idle turns is counted, not walked through: a query after it ends as one that came as many
+/// whole rounds of four turns earlier, by as much later.
+#[test]
+fn a_day_of_idle_turns_takes_no_time() {
+    for policy in [SlicePolicy::EqualShare, SlicePolicy::FixedShare] {
+        for order in [TurnOrder::RoundRobin { averaging_factor: 33 }, TurnOrder::LeastRunTime] {
+            for idle in [IdleRule::Burned, IdleRule::Polled] {
+                if (order, idle) == (TurnOrder::LeastRunTime, IdleRule::Polled) {
+                    continue;
+                }
+                let slicing = TimeSlicing { idle, order, ..slicing(policy) };
+                let turn = if idle == IdleRule::Polled { 220_000 } else { 2_220_000 };
+                let end = |rounds: u64| {
+                    let later = 4 * turn * rounds;
+                    let arrivals = [(0, 2, 0.5e6), (50_000_123 + later, 1, 3e6)]
+                        .map(|(at, slot, work)| Arrival { at, slot, work });
+                    drive(&mut turns(4, slicing), &arrivals)[1] - later
+                };
+                // 10^10 rounds are a thousand days of turns; two are walked through.
+                assert_eq!(end(2), end(10_000_000_000), "{slicing:?}");
+            }
+        }
+    }
+}
+
 /// 4 VMs at 60 % load, 2 ms slices, c 0.22 ms, 5 ms queries: what an idle turn becomes moves p99 from
 /// 149 ms (burned) to 54 ms (rest burned); skipped turns with a cap over a long window give 49 ms,
 /// and with a cap over every single round nearly as much as burned ones.
