@@ -77,6 +77,8 @@ pub(super) struct Sharing {
     pub(super) replicas: Replicas,
     /// Length of a process's turn by the compute policy; nothing for the GPU's.
     compute_timeslice: Option<SimDuration>,
+    /// Where the cost of a switch stands, if the file has one.
+    switch_spot: Option<Spot>,
     /// Where the idle rule stands, if the file has one.
     idle_spot: Option<Spot>,
     /// Where the mode of vGPUs stands, if the file has one.
@@ -153,6 +155,7 @@ impl Default for Sharing {
             slice_floor: Share::new(0.1).expect("a share"),
             replicas: Replicas::default(),
             compute_timeslice: None,
+            switch_spot: None,
             idle_spot: None,
             vgpu_mode_spot: None,
             process_spots: Vec::new(),
@@ -242,6 +245,16 @@ impl Sharing {
     pub(super) fn check(&self, gpu: &GpuSpec, problems: &Problems) {
         self.check_vgpu_mode(gpu, problems);
         self.replicas.check(gpu, problems);
+        let own = self.compute_timeslice.or(self.hardware_slice);
+        let slice =
+            own.unwrap_or(gpu.time_slice_best_effort.value.min(gpu.process_turns.value.slice));
+        if let (Some(switch), Some(spot)) = (self.switch_cost, &self.switch_spot)
+            && switch.restore >= slice
+        {
+            let title =
+                format!("`restore` of {} leaves nothing of a slice of {slice}", switch.restore);
+            problems.push(Diagnostic::at(spot, title).allowed("less than a slice"));
+        }
         // Polling at no cost would never pass time.
         let cost = self.cost(gpu);
         if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
@@ -353,7 +366,10 @@ impl Sharing {
             *slot = window;
         }
         set(&mut self.overshoot, table.get("overshoot").and_then(|value| overshoot(&value)));
-        self.switch_cost = table.get("switch_cost").and_then(|value| switch_times(&value));
+        if let Some(value) = table.get("switch_cost") {
+            self.switch_cost = switch_times(&value);
+            self.switch_spot = Some(value.spot());
+        }
         let range = |share: &Share| *share > Share::NONE;
         let floor = table.get("slice_floor");
         set(
