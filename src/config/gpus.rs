@@ -93,7 +93,8 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         }
     };
     let some_time = |value: &Value<'_>| {
-        value.bounded(|span: &SimDuration| *span > SimDuration::ZERO, "above 0")
+        let range = SimDuration::from_micros(100)..=SimDuration::from_millis(30);
+        value.bounded(|span: &SimDuration| range.contains(span), "0.1 ms to 30 ms")
     };
     let nominal = Fact::assumed(NOMINAL_SLICE, NOMINAL);
     let time_slice_best_effort = fact_in_range_or(
@@ -107,7 +108,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         &mut file,
         &sources,
         "process_turns",
-        (hardware_turns, |low: &HardwareTurns, high: &HardwareTurns| low.slice <= high.slice),
+        (hardware_turns, HardwareTurns::is_within),
         process_turns_assumed(),
     );
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
@@ -272,10 +273,11 @@ fn hardware_turns(value: &Value<'_>) -> Option<HardwareTurns> {
     let mut part = |key: &str| table.get(key).map_or(Some(SimDuration::ZERO), a_switch);
     let (save, restore) = (part("save"), part("restore"));
     if let (Some(slice), Some(restore)) = (slice, restore)
-        && restore >= slice
+        && restore * 2 > slice
     {
-        let title = format!("`restore` of {restore} leaves nothing of a slice of {slice}");
-        table.report(Diagnostic::at(&table.spot_of("restore"), title).allowed("less than `slice`"));
+        let title = format!("`restore` of {restore} takes more than half of a slice of {slice}");
+        let diagnostic = Diagnostic::at(&table.spot_of("restore"), title);
+        table.report(diagnostic.allowed(format!("0 ns to {}", slice.scale(0.5))));
         return None;
     }
     table.finish();
@@ -287,9 +289,15 @@ fn hardware_turns(value: &Value<'_>) -> Option<HardwareTurns> {
     })
 }
 
+const SWITCHES_LAST: &str = "0 to 10 ms";
+
+fn is_switch(span: &SimDuration) -> bool {
+    *span <= SimDuration::from_millis(10)
+}
+
 /// A plain cost leaves nothing open.
 fn plain_switch_cost(value: &Value<'_>) -> Option<SwitchCost> {
-    let value = value.quantity()?;
+    let value = value.bounded(is_switch, SWITCHES_LAST)?;
     Some(SwitchCost { value, low: value, high: value })
 }
 
@@ -325,10 +333,10 @@ fn disputed(file: &mut Reader<'_>) -> Option<Vec<DisputedMix>> {
 /// `value = "0.11 ms"`, `low = "0.1 ms"`, `high = "0.45 ms"`; the ends may be left out.
 fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
     let value = table.need("value", "a switch cost is { value = ..., low = ..., high = ..., ... }");
-    let value = value.and_then(|value| value.quantity::<SimDuration>());
+    let value = value.and_then(|value| value.bounded(is_switch, SWITCHES_LAST));
     // Without ends of its own nothing is left open.
     let mut end = |key: &str| match table.get(key) {
-        Some(end) => end.quantity::<SimDuration>(),
+        Some(end) => end.bounded(is_switch, SWITCHES_LAST),
         None => value,
     };
     let (low, high) = (end("low"), end("high"));

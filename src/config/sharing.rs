@@ -79,6 +79,8 @@ pub(super) struct Sharing {
     compute_timeslice: Option<SimDuration>,
     /// Where the cost of a switch stands, if the file has one.
     switch_spot: Option<Spot>,
+    /// Whether it is written by its parts.
+    has_switch_parts: bool,
     /// Where the idle rule stands, if the file has one.
     idle_spot: Option<Spot>,
     /// Where the mode of vGPUs stands, if the file has one.
@@ -156,6 +158,7 @@ impl Default for Sharing {
             replicas: Replicas::default(),
             compute_timeslice: None,
             switch_spot: None,
+            has_switch_parts: false,
             idle_spot: None,
             vgpu_mode_spot: None,
             process_spots: Vec::new(),
@@ -249,11 +252,13 @@ impl Sharing {
         let slice =
             own.unwrap_or(gpu.time_slice_best_effort.value.min(gpu.process_turns.value.slice));
         if let (Some(switch), Some(spot)) = (self.switch_cost, &self.switch_spot)
-            && switch.restore >= slice
+            && switch.restore * 2 > slice
         {
-            let title =
-                format!("`restore` of {} leaves nothing of a slice of {slice}", switch.restore);
-            problems.push(Diagnostic::at(spot, title).allowed("less than a slice"));
+            let title = format!(
+                "`restore` of {} takes more than half of a slice of {slice}",
+                switch.restore
+            );
+            problems.push(Diagnostic::at(spot, title).allowed("at most half of a slice"));
         }
         // Polling at no cost would never pass time.
         let cost = self.cost(gpu);
@@ -369,6 +374,7 @@ impl Sharing {
         if let Some(value) = table.get("switch_cost") {
             self.switch_cost = switch_times(&value);
             self.switch_spot = Some(value.spot());
+            self.has_switch_parts = value.is_table();
         }
         let range = |share: &Share| *share > Share::NONE;
         let floor = table.get("slice_floor");
@@ -416,6 +422,11 @@ impl Sharing {
             return;
         }
         refuse("hardware_slice", "under equal and fixed share", "write `slice`");
+        if let Some(spot) = self.switch_spot.as_ref().filter(|_| self.has_switch_parts) {
+            let title = "the hypervisor's turns know one cost of a switch, not its parts";
+            let help = "write switch_cost = \"0.2 ms\", or policy = \"best-effort\"";
+            table.report(Diagnostic::at(spot, title).help(help));
+        }
         if self.order == TurnOrder::LeastRunTime {
             let (why, help) =
                 ("in the order of least run time", "drop the key: this order repays nothing");

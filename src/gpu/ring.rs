@@ -293,6 +293,8 @@ impl<T> Ring<T> {
     /// The slice is over, and the holder has work.
     fn step_past_end(&mut self, now: SimTime) {
         let Some(turn) = &mut self.turn else { return };
+        // What runs past a slice runs past it from the instant at which somebody is to have the turn.
+        turn.end = turn.end.map(|end| end.max(now));
         let runs = !self.owners[turn.slot].pool.is_empty();
         if turn.overshoots || !runs || self.turns.overshoot == Overshoot::None {
             return self.end_turn(now);

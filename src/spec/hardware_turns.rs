@@ -44,7 +44,7 @@ impl SwitchTimes {
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct HardwareTurns {
     /// A slice, from the instant at which its owner is selected, or launches on a GPU that is its
-    /// own; above `switch.restore`.
+    /// own; `switch.restore` takes half of it at most.
     pub slice: SimDuration,
     /// Each further slice of an owner that nobody waits behind and that has launches behind the
     /// running one; above 0.
@@ -75,6 +75,15 @@ impl Launches {
 }
 
 impl HardwareTurns {
+    /// Whether every time is at most that of `other`.
+    pub fn is_within(&self, other: &Self) -> bool {
+        let times = |turns: &Self| {
+            let SwitchTimes { dry, save, restore } = turns.switch;
+            [turns.slice, turns.renewal, dry, save, restore]
+        };
+        times(self).iter().zip(times(other)).all(|(own, other)| *own <= other)
+    }
+
     /// The same with slices of `slice`, and switches in proportion: what is published of older chips
     /// tells no more than the proportion.
     pub fn with_slice(&self, slice: SimDuration) -> Self {

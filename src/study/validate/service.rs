@@ -9,6 +9,7 @@ use super::learnt::Learnt;
 use super::rate::{figure, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
+use crate::gpu::PowerCap;
 use crate::spec::{
     Fact, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw, TestScenario, WorkTable,
     Workload,
@@ -264,15 +265,27 @@ fn slice_law(
     };
     let bandwidth =
         Fact { range: Some([Share::NONE, share(0.5)]), ..Fact::assumed(share(0.2), OF_BANDWIDTH) };
+    // A slice alone runs at the clock that the card has below its knee, and the simulation says so: the
+    // law is to be of the clock at which whole-GPU times were measured.
+    let slice = slices_first(input, sliced)?;
+    let part = part_of_gpu(input.gpu(slice)?, slice);
+    let faster = gpu.power_knee.as_ref().map_or(1.0, |knee| PowerCap::new(knee.value).clock(part));
+    let times = (1.0 + sliced.phi_of_full? * (1.0 / part - 1.0)) * faster;
+    let phi = ((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.0);
     Some(SliceLaw {
         weight_read: Fact::assumed(millis_or_none(read.as_millis_f64()), OF_READS),
-        phi: Fact::fitted(round(sliced.phi_of_full?), OF_SLICES, &full_on),
+        phi: Fact::fitted(round(phi), OF_SLICES, &full_on),
         bandwidth,
     })
 }
 
+/// The run on a slice that spoke for a service.
+fn slices_first<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&'v MeasuredRow> {
+    input.rows.iter().find(|run| sliced.slices_on.contains(&run.name()))
+}
+
 const OF_READS: &str = "assumed: the weights over the bandwidth of the memory, for BERT; convolutions' weights are small, and slices of MLPerf v1.1 show none";
-const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long";
+const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long, at the clock of the whole card (power_knee of the GPU)";
 const OF_BANDWIDTH: &str = "assumed: between what 3g slices of MIGPerf want (0.4 to 0.9) and what limits of an H200 say (0.15 to 0.24); slices of MLPerf, whose parts of memory and SMs are alike, cannot tell";
 
 /// By how much machines differ, from the rows of the benchmark on any GPU; nothing where there are too
