@@ -216,6 +216,12 @@ impl Reading<'_> {
         workloads.into_iter().map(|workload| self.workload(workload)).collect()
     }
 
+    /// Whether any card is cut into GPU instances, whose law then decides.
+    fn has_slices(&self) -> bool {
+        let instances = self.experiment().cards.iter().flat_map(|card| &card.instances);
+        instances.into_iter().any(|instance| instance.profile.is_some())
+    }
+
     fn workload(&self, workload: &Workload) -> Section {
         let mut facts = Facts::of(self.catalogue, "workload", "workloads", &workload.id);
         facts.add("target_latency", &workload.target_latency);
@@ -225,6 +231,7 @@ impl Reading<'_> {
         facts.add("input_per_sample", &workload.input_per_sample);
         facts.add("output_per_sample", &workload.output_per_sample);
         facts.add("cpu.launch_per_batch", &workload.cpu.launch_per_batch);
+        facts.add("cpu.queue_per_batch", &workload.cpu.queue_per_batch);
         facts.add("cpu.launch_per_sample", &workload.cpu.launch_per_sample);
         facts.add("cpu.finish_per_batch", &workload.cpu.finish_per_batch);
         facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);
@@ -233,6 +240,11 @@ impl Reading<'_> {
             facts.add(&format!("service.{gpu}.launch"), &service.launch);
             facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
             facts.add(&format!("service.{gpu}.phi"), &service.phi);
+            if let Some(law) = service.slice.as_ref().filter(|_| self.has_slices()) {
+                facts.add(&format!("service.{gpu}.slice.weight_read"), &law.weight_read);
+                facts.add(&format!("service.{gpu}.slice.phi"), &law.phi);
+                facts.add(&format!("service.{gpu}.slice.bandwidth"), &law.bandwidth);
+            }
             facts.add(&format!("service.{gpu}.spread"), &service.spread);
             facts.add(&format!("service.{gpu}.work"), &service.work);
             if let Some(machines) = &service.machines {
