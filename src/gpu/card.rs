@@ -100,16 +100,8 @@ impl<T> Card<T> {
     pub fn busy_share(&mut self, now: SimTime) -> f64 {
         let busy = |instance: &mut Instance<T>| match &mut instance.use_of {
             Use::Owned { busy, .. } => instance.share * busy.mean(now),
-            Use::Sliced(turns) => {
-                let run: f64 =
-                    turns.counters(now).iter().map(|counters| counters.run.as_secs_f64()).sum();
-                instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
-            }
-            Use::Ringed(ring) => {
-                let counters = ring.counters(now);
-                let run: f64 = counters.iter().map(|counters| counters.run.as_secs_f64()).sum();
-                instance.share * if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
-            }
+            Use::Sliced(turns) => instance.share * part_run(&turns.counters(now), now),
+            Use::Ringed(ring) => instance.share * part_run(&ring.counters(now), now),
             Use::Overlapped(mps) => mps.mean_in_use(now),
         };
         self.instances.iter_mut().map(busy).sum()
@@ -166,6 +158,12 @@ impl<T> Card<T> {
             Use::Owned { .. } | Use::Overlapped(_) => {}
         }
     }
+}
+
+/// The part of the time up to `now` in which owners in turns worked.
+fn part_run(counters: &[Counters], now: SimTime) -> f64 {
+    let run: f64 = counters.iter().map(|counters| counters.run.as_secs_f64()).sum();
+    if now == SimTime::ZERO { 0.0 } else { run / now.as_secs_f64() }
 }
 
 impl<T> Use<T> {

@@ -17,7 +17,7 @@
 //!
 //! A lone holder's slices are no events; nor is a selection, which is caught up with.
 
-use super::turns::Counters;
+use super::counters::{Counters, Promise};
 use super::{Client, Pool, PoolJob, TurnsJob};
 use crate::queueing::Station;
 use crate::spec::{HardwareTurns, Launches, Overshoot};
@@ -54,9 +54,7 @@ struct Owner<T> {
     is_running: bool,
     /// It was stopped within a launch.
     is_saved: bool,
-    /// Time powered on, and what it is promised of it, in nanoseconds.
-    present: f64,
-    promised: f64,
+    promise: Promise,
     counters: Counters,
 }
 
@@ -92,8 +90,7 @@ impl<T> Owner<T> {
             has_work: false,
             is_running: true,
             is_saved: false,
-            present: 0.0,
-            promised: 0.0,
+            promise: Promise::default(),
             counters: Counters::default(),
         }
     }
@@ -332,7 +329,6 @@ impl<T> Ring<T> {
         let selected = now + times.dry + when(saves, times.save);
         let restores = std::mem::take(&mut self.owners[slot].is_saved);
         let runs = selected + when(restores, times.restore);
-        self.owners[slot].counters.turns += 1;
         self.turn = Some(Turn { is_settled: false, ..Turn::new(slot, selected, runs) });
     }
 
@@ -377,11 +373,10 @@ impl<T> Ring<T> {
         let span = (now - self.promised_to).as_nanos_f64();
         self.promised_to = now;
         for owner in &mut self.owners {
-            owner.present += if owner.is_running { span } else { 0.0 };
+            let part = if owner.has_work { 1.0 / self.working as f64 } else { 0.0 };
+            owner.promise.add(span, owner.is_running, part);
             if owner.has_work {
-                owner.promised += span / self.working as f64;
-                owner.counters.present = SimDuration::from_nanos_f64(owner.present);
-                owner.counters.promised = SimDuration::from_nanos_f64(owner.promised);
+                owner.promise.tell(&mut owner.counters);
             }
         }
     }

@@ -13,6 +13,7 @@
 //! and then the engine passes; if none is, the holder's next slice begins, whatever went before.
 //! All that happens at an instant (power, then work) is known to a slice that starts or ends at it.
 
+use super::counters::{Counters, Promise};
 use super::policy::policy;
 use super::run_list::RunList;
 use super::{Pool, PoolJob};
@@ -27,24 +28,6 @@ pub struct TurnsJob<T> {
     pub slot: usize,
     /// What runs.
     pub job: PoolJob<T>,
-}
-
-/// What was given to one owner, after the driver's own counters.
-#[derive(Clone, Copy, PartialEq, Default, Debug)]
-pub struct Counters {
-    /// Slices it began.
-    pub turns: u64,
-    /// Time in its turns, with work or not.
-    pub scheduled: SimDuration,
-    /// Time in its turns with work.
-    pub run: SimDuration,
-    /// Overshoot that no shorter slice has repaid. Part of `run`.
-    pub unpaid: SimDuration,
-    /// Time it was powered on, up to the last instant at which it had work.
-    pub present: SimDuration,
-    /// What the policy promises it of that time. Both are counted only where turns overshoot:
-    /// elsewhere no owner is given what is another's.
-    pub promised: SimDuration,
 }
 
 /// One turn that is over, or one slice of it that nobody waited behind.
@@ -88,9 +71,7 @@ struct Owner<T> {
     debt: f64,
     /// Time used of the present window.
     used: SimDuration,
-    /// Time powered on, and what the policy promises of it, in nanoseconds.
-    present: f64,
-    promised: f64,
+    promise: Promise,
     counters: Counters,
 }
 
@@ -134,8 +115,7 @@ impl<T> Turns<T> {
             queued: 0,
             debt: 0.0,
             used: SimDuration::ZERO,
-            present: 0.0,
-            promised: 0.0,
+            promise: Promise::default(),
             counters: Counters::default(),
         };
         let mut turns = Self {
@@ -246,7 +226,6 @@ impl<T> Turns<T> {
         if let Some(owner) = self.owners.get_mut(slot) {
             owner.clock = owner.clock + span;
             owner.used += opened.map_or(span, |opened| span.min(now - opened));
-            owner.counters.scheduled += span;
             if works {
                 owner.counters.run += span;
             }
@@ -266,12 +245,10 @@ impl<T> Turns<T> {
         let shares = policy.shares(running);
         for (owner, entry) in self.owners.iter_mut().zip(entries) {
             if entry.is_running {
-                owner.present += span;
-                owner.promised += span / shares as f64;
+                owner.promise.add(span, true, 1.0 / shares as f64);
             }
             if entry.has_work {
-                owner.counters.present = SimDuration::from_nanos_f64(owner.present);
-                owner.counters.promised = SimDuration::from_nanos_f64(owner.promised);
+                owner.promise.tell(&mut owner.counters);
             }
         }
     }
@@ -338,8 +315,6 @@ impl<T> Turns<T> {
             self.run_list.update(slot, |entry| entry.scheduled += most * rounds);
             if let Some(owner) = self.owners.get_mut(slot) {
                 owner.clock = owner.clock + most * rounds;
-                owner.counters.scheduled += most * rounds;
-                owner.counters.turns += rounds;
             }
         }
         self.turn = Some(Turn {
@@ -358,7 +333,6 @@ impl<T> Turns<T> {
         let (slice, end) = turn.slice.expect("a turn that is limited");
         self.last = Some(turn.slot);
         if let Some(owner) = self.owners.get_mut(turn.slot) {
-            owner.counters.turns += 1;
             // The order of least run time makes up for what ran past a slice, and nothing is owed.
             if let TurnOrder::RoundRobin { .. } = self.slicing.order {
                 owner.debt += now.saturating_since(end).as_nanos_f64();
@@ -446,26 +420,23 @@ impl<T> Turns<T> {
             self.turn = Some(Turn { start: now, slice, ..turn });
             return;
         }
-        let (mut start, mut begun) = (turn.start, 0);
+        let mut start = turn.start;
         let slice = loop {
             if !works || !self.owes(turn.slot) {
                 let whole = self.slicing.slice;
                 let span = now.saturating_since(start).as_nanos();
                 let before = span.div_ceil(whole.as_nanos()).saturating_sub(1);
-                (start, begun) = (start + whole * before, begun + before);
+                start = start + whole * before;
                 break whole;
             }
             let slice = self.slice_after_repayment(turn.slot);
             if start + slice >= now {
                 break slice;
             }
-            (start, begun) = (start + slice, begun + 1);
+            start = start + slice;
         };
         if start > turn.start {
             self.keep_record(turn.slot, turn.start, None, start);
-        }
-        if let Some(owner) = self.owners.get_mut(turn.slot) {
-            owner.counters.turns += begun;
         }
         self.turn = Some(Turn { start, slice: Some((slice, start + slice)), ..turn });
     }

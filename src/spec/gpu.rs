@@ -121,7 +121,7 @@ pub struct SwitchCost {
 
 impl GpuSpec {
     /// Whether vGPUs that share an instance so pay this GPU's own cost of a switch.
-    pub fn switches(&self, sharing: &InstanceSharing) -> bool {
+    pub fn gives_switches(&self, sharing: &InstanceSharing) -> bool {
         let cost = self.switch_cost.value.value;
         match sharing {
             InstanceSharing::Vgpus(slicing) => slicing.switch_cost == cost,
@@ -131,13 +131,13 @@ impl GpuSpec {
     }
 
     /// Whether vGPUs that share an instance so have this GPU's own slices.
-    pub fn slices(&self, sharing: &InstanceSharing) -> bool {
+    pub fn gives_slices(&self, sharing: &InstanceSharing) -> bool {
         let own = self.time_slice_best_effort.value;
         matches!(sharing, InstanceSharing::BestEffort(turns) if turns.slice == own)
     }
 
     /// Whether processes that share an instance so take this GPU's own turns.
-    pub fn turns_of_processes(&self, sharing: &InstanceSharing) -> bool {
+    pub fn gives_process_turns(&self, sharing: &InstanceSharing) -> bool {
         let own = &self.process_turns.value;
         let is_own =
             |turns: &HardwareTurns| *own == HardwareTurns { overshoot: own.overshoot, ..*turns };

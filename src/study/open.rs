@@ -28,13 +28,6 @@ pub struct OpenInput {
     pub how: String,
 }
 
-impl OpenInput {
-    /// Whether it moves the length of slices.
-    pub(super) fn is_of_slices(&self) -> bool {
-        !self.name.starts_with("switch_cost")
-    }
-}
-
 /// An end of the range of an input.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct OpenEnd {
@@ -160,21 +153,21 @@ pub(super) fn of_turns(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
             &costs,
             &mut found,
             |sharing, cost| match sharing {
-                _ if !gpu.switches(sharing) => {}
+                _ if !gpu.gives_switches(sharing) => {}
                 InstanceSharing::BestEffort(turns) => turns.switch = SwitchTimes::always(*cost),
                 _ => sharing.slicing_mut().expect("vGPUs").switch_cost = *cost,
             },
         );
         let (slice, name) = (&gpu.time_slice_best_effort, "time_slice_best_effort");
         of_sharing(experiment, gpu, (name, SLICES), slice, &mut found, |sharing, slice| {
-            if gpu.slices(sharing) {
+            if gpu.gives_slices(sharing) {
                 let turns = sharing.ring_mut().expect("best effort");
                 *turns = turns.with_slice(*slice);
             }
         });
         let (turns, name) = (&gpu.process_turns, "process_turns");
         of_sharing(experiment, gpu, (name, TURNS), turns, &mut found, |sharing, other| {
-            if gpu.turns_of_processes(sharing) {
+            if gpu.gives_process_turns(sharing) {
                 let turns = sharing.ring_mut().expect("processes");
                 *turns = HardwareTurns { overshoot: turns.overshoot, ..*other };
             }

@@ -21,16 +21,24 @@ pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
     let mut alternatives: Vec<_> = other_idle(experiment).into_iter().collect();
     // Intervals are stated for the catalogue's turns only; a scenario's own are its own affair.
     let of_turns = open::of_turns(experiment).into_iter();
-    alternatives.extend(of_turns.map(|(end, experiment)| {
-        let option = match sharings(&experiment).find_map(|sharing| sharing.ring().copied()) {
-            Some(turns) if end.input.is_of_slices() => {
-                format!("hardware_slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
-            }
-            _ => format!("switch_cost = \"{}\"", end.input.ends[end.end]),
-        };
-        Alternative { option, experiment }
+    alternatives.extend(of_turns.filter_map(|(_, other)| {
+        let option = changed(experiment, &other)?;
+        Some(Alternative { option, experiment: other })
     }));
     alternatives
+}
+
+/// The turns that an experiment has and another has not, as a scenario file would write them.
+fn changed(experiment: &Experiment, other: &Experiment) -> Option<String> {
+    let mut pairs = sharings(experiment).zip(sharings(other));
+    let (own, other) = pairs.find(|(own, other)| own != other)?;
+    Some(match (own.ring(), other.ring(), other.slicing()) {
+        (Some(own), Some(turns), _) if own.slice != turns.slice => {
+            format!("hardware_slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
+        }
+        (_, Some(turns), _) => switch_word(&turns.switch),
+        (_, _, slicing) => switch_word(&SwitchTimes::always(slicing?.switch_cost)),
+    })
 }
 
 /// `switch_cost = "0.2 ms"`, as a scenario file would write it.

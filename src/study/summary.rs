@@ -551,13 +551,13 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         let in_use = |uses: fn(&GpuSpec, &InstanceSharing) -> bool| {
             card.instances.iter().any(|instance| uses(&card.gpu, &instance.sharing))
         };
-        if in_use(GpuSpec::switches) {
+        if in_use(GpuSpec::gives_switches) {
             add(list, &place, "switch_cost", cost);
         }
-        if in_use(GpuSpec::slices) {
+        if in_use(GpuSpec::gives_slices) {
             add(list, &place, "time_slice_best_effort", &card.gpu.time_slice_best_effort);
         }
-        if in_use(GpuSpec::turns_of_processes) {
+        if in_use(GpuSpec::gives_process_turns) {
             add(list, &place, "process_turns", &card.gpu.process_turns);
         }
     }

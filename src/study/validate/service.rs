@@ -267,7 +267,7 @@ fn slice_law(
         Fact { range: Some([Share::NONE, share(0.5)]), ..Fact::assumed(share(0.2), OF_BANDWIDTH) };
     // A slice alone runs at the clock that the card has below its knee, and the simulation says so: the
     // law is to be of the clock at which whole-GPU times were measured.
-    let slice = slices_first(input, sliced)?;
+    let slice = run_on_a_slice(input, sliced)?;
     let part = part_of_gpu(input.gpu(slice)?, slice);
     let faster = gpu.power_knee.as_ref().map_or(1.0, |knee| PowerCap::new(knee.value).clock(part));
     let times = (1.0 + sliced.phi_of_full? * (1.0 / part - 1.0)) * faster;
@@ -280,7 +280,7 @@ fn slice_law(
 }
 
 /// The run on a slice that spoke for a service.
-fn slices_first<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&'v MeasuredRow> {
+fn run_on_a_slice<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&'v MeasuredRow> {
     input.rows.iter().find(|run| sliced.slices_on.contains(&run.name()))
 }
 
