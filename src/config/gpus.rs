@@ -13,7 +13,7 @@ use super::vgpus;
 use crate::formats::mig_parted;
 use crate::spec::{
     Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing, SwitchCost,
-    SwitchTimes,
+    SwitchTimes, TurnsOf,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
@@ -250,6 +250,7 @@ fn process_turns_assumed() -> Fact<HardwareTurns> {
             restore: SimDuration::from_micros(restore),
         },
         overshoot: Overshoot::None,
+        of: TurnsOf::Process,
     };
     let low = turns(NOMINAL_SLICE, [70, 14, 16]);
     let high = turns(SEEN_SLICE, [336, 65, 79]);
@@ -286,6 +287,7 @@ fn hardware_turns(value: &Value<'_>) -> Option<HardwareTurns> {
         renewal: renewal.map_or(slice, |renewal| renewal)?,
         switch: SwitchTimes { dry: dry?, save: save?, restore: restore? },
         overshoot: Overshoot::None,
+        of: TurnsOf::Process,
     })
 }
 

@@ -374,4 +374,5 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         pools: Vec::new(),
         cards,
     }
+    .with_processes_in_turns()
 }

@@ -69,6 +69,8 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
         }
     }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
+    let allowed = " processes per GPU, the most that have a stream each";
+    count(table, "processes", server.streams, allowed, &mut server.processes);
     set(
         &mut server.batch_rule,
         table.get("batch_rule").and_then(|value| value.choice("batch rule", &BATCH_RULES)),
@@ -445,6 +447,7 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("batch_max", server.batch_max.to_string()),
         ("streams", server.streams.to_string()),
         ("slots", server.slots.to_string()),
+        ("processes", server.processes().to_string()),
         ("batch_rule", word(&BATCH_RULES, server.batch_rule)),
         ("timeout", server.timeout.map_or("none".to_string(), |span| span.to_string())),
         ("timeout_from", word(&TIMEOUTS_FROM, server.timeout_from)),

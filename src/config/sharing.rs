@@ -13,7 +13,7 @@ use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
 use crate::gpu::{BEST_EFFORT, POLICIES};
 use crate::spec::{
     GpuSpec, HardwareTurns, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy,
-    SwitchTimes, TimeSlicing, TurnOrder, VgpuType,
+    SwitchTimes, TimeSlicing, TurnOrder, TurnsOf, VgpuType,
 };
 use crate::units::{Share, SimDuration};
 
@@ -23,6 +23,9 @@ pub(super) const ORDERS: [(&str, TurnOrder); 2] =
     [("round-robin", ROUND_ROBIN), ("least-run-time", TurnOrder::LeastRunTime)];
 const ROUND_ROBIN: TurnOrder =
     TurnOrder::RoundRobin { averaging_factor: registry::AVERAGING_FACTOR_DEFAULT };
+
+pub(super) const TURNS_OF: [(&str, TurnsOf); 2] =
+    [(TurnsOf::Vm.word(), TurnsOf::Vm), (TurnsOf::Process.word(), TurnsOf::Process)];
 
 pub(super) const IDLE_RULES: [(&str, IdleRule); 4] = [
     ("burned", IdleRule::Burned),
@@ -68,6 +71,8 @@ pub(super) struct Sharing {
     /// Length of a turn under best effort; nothing for the GPU's.
     pub(super) hardware_slice: Option<SimDuration>,
     pub(super) order: TurnOrder,
+    /// Who has turns of its own under best effort.
+    pub(super) turns: TurnsOf,
     pub(super) idle: IdleRule,
     pub(super) overshoot: Overshoot,
     /// Nothing for the GPU's.
@@ -151,6 +156,7 @@ impl Default for Sharing {
             slice: None,
             hardware_slice: None,
             order: ROUND_ROBIN,
+            turns: TurnsOf::Vm,
             idle: IdleRule::Burned,
             overshoot: Overshoot::None,
             switch_cost: None,
@@ -229,6 +235,7 @@ impl Sharing {
             renewal: slice,
             switch: self.switch_cost.unwrap_or(published),
             overshoot: self.overshoot,
+            of: self.turns,
         }
     }
 
@@ -241,6 +248,7 @@ impl Sharing {
             renewal: own.unwrap_or(measured.renewal),
             switch: self.switch_cost.unwrap_or(measured.switch),
             overshoot: self.overshoot,
+            of: TurnsOf::Process,
         })
     }
 
@@ -360,6 +368,8 @@ impl Sharing {
         self.hardware_slice = table
             .get("hardware_slice")
             .and_then(|value| value.bounded(hardware, "0.1 ms to 30 ms"));
+        let turns = table.get("turns").and_then(|value| value.choice("owner of turns", &TURNS_OF));
+        set(&mut self.turns, turns);
         if let Some(value) = table.get("idle") {
             set(&mut self.idle, value.choice("idle rule", &IDLE_RULES));
             self.idle_spot = Some(value.spot());
@@ -399,7 +409,7 @@ impl Sharing {
                 value.report(diagnostic.help("drop one: both are the length of a turn"));
             }
         }
-        let of_vgpus = ["policy", "registry"].into_iter().filter(|key| table.has(key));
+        let of_vgpus = ["policy", "registry", "turns"].into_iter().filter(|key| table.has(key));
         self.vgpu_spots = of_vgpus.map(|key| (key, table.spot_of(key))).collect();
     }
 
@@ -422,6 +432,8 @@ impl Sharing {
             return;
         }
         refuse("hardware_slice", "under equal and fixed share", "write `slice`");
+        let help = "drop the key: the hypervisor schedules vGPUs, whatever processes are in them";
+        refuse("turns", "under equal and fixed share", help);
         if let Some(spot) = self.switch_spot.as_ref().filter(|_| self.has_switch_parts) {
             let title = "the hypervisor's turns know one cost of a switch, not its parts";
             let help = "write switch_cost = \"0.2 ms\", or policy = \"best-effort\"";
@@ -460,7 +472,11 @@ pub(super) fn words(sharing: &InstanceSharing) -> Vec<(&'static str, String)> {
 fn hardware_words(sharing: &InstanceSharing, turns: &HardwareTurns) -> Vec<(&'static str, String)> {
     let mut words = match sharing {
         InstanceSharing::BestEffort(_) => {
-            vec![("policy", BEST_EFFORT.to_string()), ("hardware_slice", turns.slice.to_string())]
+            vec![
+                ("policy", BEST_EFFORT.to_string()),
+                ("turns", turns.of.word().to_string()),
+                ("hardware_slice", turns.slice.to_string()),
+            ]
         }
         _ => vec![("compute_timeslice", turns.slice.to_string())],
     };

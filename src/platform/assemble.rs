@@ -60,15 +60,17 @@ impl<'a> Platform<'a> {
                     let is_slice = law.is_some()
                         && spec.profile.is_some()
                         && spec.sharing == InstanceSharing::Alone;
-                    owners.push(Client {
+                    let client = Client {
                         sharing: if is_slice { GpuSharing::InOrder } else { vm.server.gpu_sharing },
                         limit: share.sm_limit,
                         launches: vm.server.launches,
-                    });
+                    };
+                    let processes = spec.sharing.owners_of(vm.server.processes()) as usize;
+                    owners.extend(std::iter::repeat_n(client, processes));
                     let stages_after = is_slice
                         && vm.server.streams == 1
                         && vm.server.permit_return == PermitReturn::AtStart;
-                    platform.add_server_gpu(vm, share.card, owner, stages_after);
+                    platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
                 }
             }
             platform.pools.push(Pool::new(&pool, experiment));
@@ -106,7 +108,14 @@ impl<'a> Platform<'a> {
         });
     }
 
-    fn add_server_gpu(&mut self, vm: &VmSpec, card: GpuId, owner: OwnerId, stages_after: bool) {
+    /// What a server has of a card, on which it is so many owners, `owner` the first.
+    fn add_server_gpu(
+        &mut self,
+        vm: &VmSpec,
+        card: GpuId,
+        (owner, owners): (OwnerId, usize),
+        stages_after: bool,
+    ) {
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
@@ -118,7 +127,7 @@ impl<'a> Platform<'a> {
             stream_count,
             next_stream: 0,
             stages_after,
-            queued: 0,
+            queued: vec![0; owners],
             order,
         });
     }

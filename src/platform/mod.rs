@@ -133,6 +133,7 @@ struct Server {
 /// What a server has of a card.
 struct ServerGpu {
     card: GpuId,
+    /// Its first owner there: one for each process where processes own, else one for all.
     owner: OwnerId,
     /// Its streams in `Platform::streams`: first and number.
     first_stream: u16,
@@ -140,9 +141,29 @@ struct ServerGpu {
     next_stream: u16,
     /// Its batches are launched only when the one before is complete.
     stages_after: bool,
-    /// Batches at the gates of its streams: launched, and not on the card yet.
-    queued: usize,
+    /// Batches of each owner at the gates of its streams: launched, and not on the card yet.
+    queued: Vec<usize>,
     order: Timed<Sequencer<BatchId>>,
+}
+
+impl ServerGpu {
+    /// Its owners, in slots of the instance that follow each other.
+    fn owners(&self) -> impl Iterator<Item = OwnerId> {
+        let OwnerId { instance, slot } = self.owner;
+        (slot..).take(self.queued.len()).map(move |slot| OwnerId { instance, slot })
+    }
+
+    /// The place among them of the one that has a stream: streams are dealt in turn.
+    fn owner_of(&self, stream: u16) -> usize {
+        usize::from(stream - self.first_stream) % self.queued.len()
+    }
+
+    /// From `now` on so many batches of the owner in this place wait at the gates of its streams.
+    fn set_queued(&mut self, now: SimTime, place: usize, queued: usize, card: &mut Card<BatchId>) {
+        self.queued[place] = queued;
+        let owner = OwnerId { slot: self.owner.slot + place as u16, ..self.owner };
+        card.set_queued(now, owner, queued);
+    }
 }
 
 /// A card with its links.
@@ -253,7 +274,7 @@ impl Platform<'_> {
     ) {
         for gpu in &self.server_gpus[self.gpus_of(ServerId(vm.0))] {
             let card = &mut self.slots[usize::from(gpu.card.0)].card;
-            card.station.set_running(now, gpu.owner, is_running);
+            gpu.owners().for_each(|owner| card.station.set_running(now, owner, is_running));
             card.arm(StationId::Card(gpu.card), events);
         }
     }
@@ -311,18 +332,21 @@ impl Platform<'_> {
         // Only guests with servers of their own take turns; then the GPUs stand in the guests' order.
         for (vm, gpu) in vms.zip(&self.server_gpus) {
             let card = &mut self.slots[usize::from(gpu.card.0)].card.station;
-            let Some(counters) = card.counters(end, gpu.owner) else { continue };
-            let of = |span: SimDuration| span.as_secs_f64() / counters.present.as_secs_f64();
-            if counters.present > SimDuration::ZERO {
-                shares.push(TurnShare {
-                    vm,
-                    card: gpu.card,
-                    instance: gpu.owner.instance,
-                    had: of(counters.run),
-                    promised: of(counters.promised),
-                    unpaid: of(counters.unpaid),
-                });
+            let counters = gpu.owners().filter_map(|owner| card.counters(end, owner));
+            let mut present = counters.filter(|own| own.present > SimDuration::ZERO).peekable();
+            if present.peek().is_none() {
+                continue;
             }
+            let instance = gpu.owner.instance;
+            let (had, promised, unpaid) = (0.0, 0.0, 0.0);
+            let mut share = TurnShare { vm, card: gpu.card, instance, had, promised, unpaid };
+            for own in present {
+                let of = |span: SimDuration| span.as_secs_f64() / own.present.as_secs_f64();
+                share.had += of(own.run);
+                share.promised += of(own.promised);
+                share.unpaid += of(own.unpaid);
+            }
+            shares.push(share);
         }
         shares
     }

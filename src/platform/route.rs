@@ -9,7 +9,7 @@
 
 use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
-use crate::gpu::{CardJob, PoolJob, demand};
+use crate::gpu::{CardJob, OwnerId, PoolJob, demand};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
@@ -132,8 +132,9 @@ impl<'a> Platform<'a> {
             }
             Stage::Stream => {
                 let server_gpu = &mut self.server_gpus[gpu];
-                server_gpu.queued += 1;
-                slot.card.station.set_queued(now, server_gpu.owner, server_gpu.queued);
+                let place = server_gpu.owner_of(batch.stream);
+                let queued = server_gpu.queued[place] + 1;
+                server_gpu.set_queued(now, place, queued, &mut slot.card.station);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.submit(now, id);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -142,7 +143,9 @@ impl<'a> Platform<'a> {
                 let service =
                     &spec.workload.service[&self.experiment.cards[usize::from(card.0)].gpu.id];
                 let server_gpu = &mut self.server_gpus[gpu];
-                let owner = server_gpu.owner;
+                let place = server_gpu.owner_of(batch.stream);
+                let OwnerId { instance, slot: first } = server_gpu.owner;
+                let owner = OwnerId { instance, slot: first + place as u16 };
                 let of_card = &self.experiment.cards[usize::from(card.0)];
                 let demand = demand(
                     service,
@@ -152,8 +155,8 @@ impl<'a> Platform<'a> {
                     batch.luck,
                     &of_card.instances[usize::from(owner.instance)],
                 );
-                server_gpu.queued -= 1;
-                slot.card.station.set_queued(now, owner, server_gpu.queued);
+                let queued = server_gpu.queued[place] - 1;
+                server_gpu.set_queued(now, place, queued, &mut slot.card.station);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);

@@ -4,7 +4,7 @@
 use super::{PermitReturn, VmSpec};
 use crate::units::Bytes;
 
-/// GPU memory of one process with all its batches. A staged batch has no workspace, which belongs to
+/// GPU memory of one server with all its batches: each of its processes loads the weights. A staged batch has no workspace, which belongs to
 /// the stream's execution context.
 #[derive(Clone, Copy, Debug)]
 pub struct Footprint {
@@ -32,7 +32,8 @@ impl Footprint {
         let copied = workload.input_per_sample.value + workload.output_per_sample.value;
         let per_sample =
             workload.workspace_per_sample.value * streams + copied * (streams + u64::from(staged));
-        let need = workload.weights.value + per_sample * u64::from(server.batch_max);
+        let need = workload.weights.value * u64::from(server.processes())
+            + per_sample * u64::from(server.batch_max);
         Self { streams, staged, copied, per_sample, need }
     }
 }

@@ -139,8 +139,9 @@ impl GpuSpec {
     /// Whether processes that share an instance so take this GPU's own turns.
     pub fn gives_process_turns(&self, sharing: &InstanceSharing) -> bool {
         let own = &self.process_turns.value;
-        let is_own =
-            |turns: &HardwareTurns| *own == HardwareTurns { overshoot: own.overshoot, ..*turns };
+        let is_own = |turns: &HardwareTurns| {
+            *own == HardwareTurns { overshoot: own.overshoot, of: own.of, ..*turns }
+        };
         matches!(sharing, InstanceSharing::Processes(turns) if is_own(turns))
     }
 

@@ -53,6 +53,28 @@ pub struct HardwareTurns {
     pub switch: SwitchTimes,
     /// What runs past a slice that somebody waits behind. Measured: nothing.
     pub overshoot: Overshoot,
+    /// Who has turns of its own.
+    pub of: TurnsOf,
+}
+
+/// Who has turns of its own, where a VM's server is several processes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum TurnsOf {
+    /// A VM: its processes share its turns, as the streams of a process do.
+    Vm,
+    /// A process. Between processes that share a GPU it is so (measured); whether it is so between
+    /// the processes of several vGPUs is not published.
+    Process,
+}
+
+impl TurnsOf {
+    /// Its word in scenario files and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Vm => "vm",
+            Self::Process => "process",
+        }
+    }
 }
 
 /// What a batch is to the GPU's run list.

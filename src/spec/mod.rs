@@ -25,7 +25,7 @@ mod workload;
 pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
 pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
-pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes};
+pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
@@ -138,6 +138,22 @@ pub struct GpuShare {
     /// The part of the instance's SMs that an MPS client may use at most, above 0; the whole for
     /// every other owner.
     pub sm_limit: Share,
+}
+
+impl Experiment {
+    /// The experiment in which a server of several processes that has an instance to itself runs them
+    /// in the hardware's turns, as the GPU has them between processes.
+    pub fn with_processes_in_turns(mut self) -> Self {
+        for share in self.vms.iter().filter(|vm| vm.server.processes() > 1).flat_map(|vm| &vm.gpus)
+        {
+            let card = &mut self.cards[usize::from(share.card.0)];
+            let sharing = &mut card.instances[usize::from(share.instance)].sharing;
+            if matches!(sharing, InstanceSharing::Alone | InstanceSharing::Models) {
+                *sharing = InstanceSharing::Processes(card.gpu.process_turns.value);
+            }
+        }
+        self
+    }
 }
 
 impl InstanceSpec {

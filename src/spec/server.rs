@@ -90,6 +90,8 @@ pub struct ServerSpec {
     pub streams: u32,
     /// Permits per GPU to form a batch: workers, or slots in flight.
     pub slots: u32,
+    /// Operating-system processes that the streams of a GPU are dealt to in turn; `streams` at most.
+    pub processes: u32,
     /// When waiting queries become a batch.
     pub batch_rule: BatchRule,
     /// The longest wait for a full batch; nothing means no limit while queries keep coming.
@@ -122,6 +124,11 @@ pub struct ServerSpec {
 }
 
 impl ServerSpec {
+    /// Its processes on each of its GPUs: none is without a stream.
+    pub fn processes(&self) -> u32 {
+        self.processes.min(self.streams)
+    }
+
     /// The expected wait, at `rate` queries per second, of the first query of a batch that is to be
     /// full and may wait for it without limit: (B - 1) / rate. Nothing under other rules.
     pub fn wait_for_a_full_batch(&self, rate: f64) -> Option<SimDuration> {
@@ -152,6 +159,7 @@ pub const PRESETS: [Preset; 5] = [
             batch_max: 64,
             streams: 2,
             slots: 2,
+            processes: 1,
             batch_rule: BatchRule::Available,
             timeout: None,
             timeout_from: TimeoutFrom::WaitStart,
@@ -176,6 +184,7 @@ pub const PRESETS: [Preset; 5] = [
             batch_max: 8,
             streams: 2,
             slots: 4,
+            processes: 1,
             batch_rule: BatchRule::Full,
             timeout: Some(SimDuration::from_millis(30)),
             timeout_from: TimeoutFrom::WaitStart,
@@ -200,6 +209,7 @@ pub const PRESETS: [Preset; 5] = [
             batch_max: 64,
             streams: 2,
             slots: 2,
+            processes: 1,
             batch_rule: BatchRule::Full,
             timeout: None,
             timeout_from: TimeoutFrom::Oldest,
@@ -237,6 +247,7 @@ fn triton() -> ServerSpec {
         batch_max: 64,
         streams: 1,
         slots: 1,
+        processes: 1,
         batch_rule: BatchRule::Available,
         timeout: None,
         timeout_from: TimeoutFrom::Oldest,

@@ -2,7 +2,7 @@
 //!
 //! Who they are is the experiment's affair; the turns themselves are in `slicing`.
 
-use super::{HardwareTurns, Overshoot, TimeSlicing};
+use super::{HardwareTurns, Overshoot, TimeSlicing, TurnsOf};
 
 /// How the owners of one instance share it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -61,6 +61,16 @@ impl InstanceSharing {
         match self {
             Self::BestEffort(turns) | Self::Processes(turns) => Some(turns),
             _ => None,
+        }
+    }
+
+    /// As how many owners a server of so many processes comes: each on its own where processes take
+    /// turns or are clients of MPS, else all as one.
+    pub fn owners_of(&self, processes: u32) -> u32 {
+        match self {
+            Self::BestEffort(turns) if turns.of == TurnsOf::Vm => 1,
+            Self::BestEffort(_) | Self::Processes(_) | Self::Mps => processes,
+            Self::Alone | Self::Vgpus(_) | Self::Models => 1,
         }
     }
 

@@ -34,7 +34,7 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
         bare.cards.push(CardSpec::whole(gpu.clone()));
         *share = whole(card);
     }
-    bare
+    bare.with_processes_in_turns()
 }
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
@@ -56,7 +56,7 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
     if let [vm] = &mut bare.vms[..] {
         vm.gpus = used.iter().map(|card| whole(place(card))).collect();
-        return bare;
+        return bare.with_processes_in_turns();
     }
     let kinds = kinds(&experiment.vms);
     let together = fit_together(experiment, &kinds);
@@ -78,7 +78,7 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
             card.instances = vec![InstanceSpec { sharing, ..InstanceSpec::whole() }];
         }
     }
-    bare
+    bare.with_processes_in_turns()
 }
 
 /// The cards of some guests, in order.

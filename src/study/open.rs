@@ -169,7 +169,7 @@ pub(super) fn of_turns(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
         of_sharing(experiment, gpu, (name, TURNS), turns, &mut found, |sharing, other| {
             if gpu.gives_process_turns(sharing) {
                 let turns = sharing.ring_mut().expect("processes");
-                *turns = HardwareTurns { overshoot: turns.overshoot, ..*other };
+                *turns = HardwareTurns { overshoot: turns.overshoot, of: turns.of, ..*other };
             }
         });
     }

@@ -1,11 +1,13 @@
 //! What the undocumented points of time slicing do to a result: the same run under other choices.
 //!
-//! Two points move p99 by factors: what an idle turn becomes (equal and fixed share), and the cost
-//! of a switch. A result that leans on them says what it assumed and what the others would give.
+//! What moves p99 by factors: what an idle turn becomes (equal and fixed share), whether processes of
+//! a VM have turns of their own (best effort), and the cost of a switch. A result that leans on them says what it assumed and what the others would give.
 
 use super::open;
 use crate::gpu::{BEST_EFFORT, POLICIES};
-use crate::spec::{Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TimeSlicing};
+use crate::spec::{
+    Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TimeSlicing, TurnsOf, VmSpec,
+};
 
 /// An experiment under another choice.
 pub(super) struct Alternative {
@@ -19,6 +21,7 @@ pub(super) struct Alternative {
 /// shared in turns.
 pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
     let mut alternatives: Vec<_> = other_idle(experiment).into_iter().collect();
+    alternatives.extend(other_owners(experiment));
     // Intervals are stated for the catalogue's turns only; a scenario's own are its own affair.
     let of_turns = open::of_turns(experiment).into_iter();
     alternatives.extend(of_turns.filter_map(|(_, other)| {
@@ -59,6 +62,32 @@ pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
     };
     let option = format!("idle = \"{}\"", idle_word(other));
     Some(with(experiment, option, |slicing| slicing.idle = other))
+}
+
+/// The run in which processes of vGPUs under best effort have turns of their own, or, where they
+/// have, share those of their VM; nothing where no VM has several.
+fn other_owners(experiment: &Experiment) -> Option<Alternative> {
+    let is_open = |vm: &&VmSpec| {
+        vm.server.processes() > 1
+            && vm.gpus.iter().any(|share| {
+                let card = &experiment.cards[usize::from(share.card.0)];
+                let sharing = &card.instances[usize::from(share.instance)].sharing;
+                matches!(sharing, InstanceSharing::BestEffort(_))
+            })
+    };
+    experiment.vms.iter().find(is_open)?;
+    let mut other = experiment.clone();
+    let mut of = TurnsOf::Vm;
+    for instance in other.cards.iter_mut().flat_map(|card| &mut card.instances) {
+        if let InstanceSharing::BestEffort(turns) = &mut instance.sharing {
+            turns.of = match turns.of {
+                TurnsOf::Vm => TurnsOf::Process,
+                TurnsOf::Process => TurnsOf::Vm,
+            };
+            of = turns.of;
+        }
+    }
+    Some(Alternative { option: format!("turns = \"{}\"", of.word()), experiment: other })
 }
 
 /// How instances are shared.

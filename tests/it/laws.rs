@@ -141,11 +141,11 @@ proptest! {
 
     #[test]
     fn the_ring_keeps_the_contract(launches in 0..2usize, dry in 0..40u64, over in 0..3usize, jobs in jobs()) {
-        use slicewise::spec::{HardwareTurns, Overshoot, SwitchTimes};
+        use slicewise::spec::{HardwareTurns, Overshoot, SwitchTimes, TurnsOf};
         let nanos = SimDuration::from_nanos;
         let switch = SwitchTimes { dry: nanos(dry), save: nanos(7), restore: nanos(11) };
         let overshoot = [Overshoot::None, Overshoot::Batch, Overshoot::Constant(nanos(50))][over];
-        let turns = HardwareTurns { slice: nanos(300), renewal: nanos(310), switch, overshoot };
+        let turns = HardwareTurns { slice: nanos(300), renewal: nanos(310), switch, overshoot, of: TurnsOf::Process };
         let owner = Client { launches: [Launches::Graph, Launches::Kernels][launches], ..client(GpuSharing::InOrder, 1.0) };
         let ring = Ring::new(&[owner; 3], Share::WHOLE, &turns, &[2, 0, 1]);
         check_station(ring, &jobs, |tag, work| TurnsJob { slot: tag % 3, job: batch(tag, work, 1.0) })?;

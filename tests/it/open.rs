@@ -24,7 +24,7 @@ fn set_phi(experiment: &mut Experiment, phi: f64, range: Option<[f64; 2]>) {
 }
 
 /// An experiment alone, once.
-fn run(experiment: Experiment) -> Results {
+pub(crate) fn run(experiment: Experiment) -> Results {
     let pair = Pair {
         name: "alone".to_string(),
         virtual_run: PlannedRun { experiment, published: None },

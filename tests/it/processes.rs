@@ -3,9 +3,12 @@
 //!
 //! How MPS divides SMs is tested in `mps`, how turns work in `slicing`.
 
+use crate::open::run;
 use crate::shared_cards::{check_shares, experiment};
-use slicewise::spec::{Experiment, InstanceSharing};
-use slicewise::units::SimDuration;
+use slicewise::platform::{VmOutcome, simulate};
+use slicewise::spec::{Experiment, Footprint, InstanceSharing};
+use slicewise::study::counterfactuals;
+use slicewise::units::{Bytes, SimDuration};
 
 /// A VM of `name` that always has work of 10 ms per sample on the whole GPU; `has` is what it has of
 /// the cards.
@@ -101,4 +104,88 @@ fn compute_policies_set_the_slice() {
     assert_eq!(slice("compute_timeslice = \"default\""), SimDuration::from_micros(1024));
     assert_eq!(slice("compute_timeslice = \"long\""), SimDuration::from_millis(30));
     assert_eq!(slice("hardware_slice = \"2 ms\""), SimDuration::from_millis(2));
+}
+
+/// A VM as [`busy`], whose server is so many processes with a stream each.
+fn of_processes(name: &str, has: &str, processes: u32) -> String {
+    let server = format!("server = {{ batch_max = 1, processes = {processes} }}");
+    busy(name, has).replace("server = { batch_max = 1 }", &server)
+}
+
+const VGPU: &str = "vgpu = { type = \"A100-20C\" }";
+
+/// Beside a VM with one process a VM with two has half of the card if VMs take turns, and two thirds
+/// if processes do.
+#[test]
+fn turns_go_to_vms_or_to_their_processes() {
+    let vms = of_processes("a", VGPU, 2) + &busy("b", VGPU);
+    let with = |turns: &str| experiment(&format!("[sharing]\n{FREE}\nturns = \"{turns}\"\n{vms}"));
+    check_shares(&with("vm"), &[0.5, 0.5]);
+    check_shares(&with("process"), &[2.0 / 3.0, 1.0 / 3.0]);
+    let by_default = experiment(&format!("[sharing]\n{FREE}\n{vms}"));
+    check_shares(&by_default, &[0.5, 0.5]);
+}
+
+/// With one process in each VM both are the same turns: every latency is.
+#[test]
+fn turns_of_vms_with_one_process_are_those_of_their_processes() {
+    let with = |turns: &str| {
+        let text =
+            format!("[sharing]\nturns = \"{turns}\"\n{}{}", busy("a", VGPU), busy("b", VGPU));
+        let outcome = simulate(&experiment(&text));
+        let latencies = |vm: &VmOutcome| format!("{:?}", vm.recorder.latencies());
+        outcome.vms.iter().map(latencies).collect::<Vec<_>>()
+    };
+    assert_eq!(with("vm"), with("process"));
+}
+
+/// Alone on a card two processes take turns as well, in a VM as on bare metal: T / (T + c) of it,
+/// with the A100's T = 1.024 ms and c = 0.11 ms between processes. A batch of 10 ms spans slices, and
+/// each process always has one behind the running one.
+#[test]
+fn processes_of_one_server_take_turns_on_a_card_of_its_own() {
+    let alone = experiment(&of_processes("a", "gpus = 1", 2));
+    check_shares(&alone, &[1.024 / 1.134]);
+    for (_, bare) in counterfactuals(&alone) {
+        check_shares(&bare, &[1.024 / 1.134]);
+    }
+    check_shares(&experiment(&of_processes("a", "gpus = 1", 1)), &[1.0]);
+}
+
+/// Each process under MPS is a client with the limit of its own: two of a quarter have half.
+#[test]
+fn a_thread_limit_is_of_each_process() {
+    let quarter = "process = { sharing = \"mps\", active_threads = \"25 %\" }";
+    check_shares(&experiment(&of_processes("a", quarter, 2)), &[0.5]);
+}
+
+/// Results name the p99 under the other reading where, and only where, the two differ.
+#[test]
+fn results_give_p99_under_turns_of_vms_and_of_processes() {
+    let options = |processes: u32, turns: &str| {
+        let vms = of_processes("a", VGPU, processes) + &busy("b", VGPU);
+        let results = run(experiment(&format!("[sharing]\nturns = \"{turns}\"\n{vms}")));
+        let alternatives = results.runs[0].alternatives.iter();
+        let options = alternatives.map(|other| (other.option.clone(), other.latency_p99_ms[0]));
+        options.filter(|(option, _)| option.starts_with("turns")).collect::<Vec<_>>()
+    };
+    assert!(options(1, "vm").is_empty());
+    let (vm, process) = (options(2, "vm"), options(2, "process"));
+    assert_eq!(
+        (vm[0].0.as_str(), process[0].0.as_str()),
+        ("turns = \"process\"", "turns = \"vm\"")
+    );
+    // A third more of the card: the VM of two processes waits less by a fourth.
+    let ratio = vm[0].1 / process[0].1;
+    assert!((ratio - 0.75).abs() < 0.03, "{ratio}");
+}
+
+/// Every process loads the weights.
+#[test]
+fn every_process_has_its_own_weights() {
+    let need = |processes: u32| {
+        let experiment = experiment(&of_processes("a", VGPU, processes));
+        Footprint::of(&experiment.vms[0]).need
+    };
+    assert_eq!(need(2), need(1) + Bytes::new(1 << 20));
 }

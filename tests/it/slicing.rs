@@ -29,7 +29,7 @@ pub(crate) fn slicing(policy: SlicePolicy) -> TimeSlicing {
 pub(crate) fn hardware() -> HardwareTurns {
     let slice = SimDuration::from_millis(2);
     let switch = SwitchTimes::always(SimDuration::from_micros(220));
-    HardwareTurns { slice, renewal: slice, switch, overshoot: Overshoot::None }
+    HardwareTurns { slice, renewal: slice, switch, overshoot: Overshoot::None, of: TurnsOf::Vm }
 }
 
 /// A query for a VM: arrival and work in ns.

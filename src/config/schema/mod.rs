@@ -20,7 +20,7 @@ use super::settings::{
     TIMEOUTS_FROM,
 };
 use super::sharing::{
-    ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, VGPU_MODES,
+    ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, TURNS_OF, VGPU_MODES,
 };
 use super::sweep::{POINTS_MAX, RUNS_MAX};
 use super::trace::{DATE_ORDERS, SIZE_COLUMNS_MAX};
@@ -140,6 +140,11 @@ fn sharing() -> Shape {
             quantity::<Share>().with("default", "10 %"),
             "What repayment leaves of a slice at least.",
         )
+        .key(
+            "turns",
+            word_of(&TURNS_OF).with("default", TURNS_OF[0].0),
+            "Who has turns of its own under best effort, where a VM's server is several processes.",
+        )
         .key("hardware_slice", time(), "Length of a turn under best effort; default: the GPU's.")
         .key("replicas", replicas(), "As how many a card is advertised to processes.")
         .key(
@@ -227,6 +232,11 @@ fn server() -> Shape {
         .key("batch_max", whole(1..=BATCH_MAX), "Most samples in a batch.")
         .key("streams", whole(1..=STREAMS_MAX), "Batches a GPU works on at once.")
         .key("slots", whole(1..=STREAMS_MAX), "Permits per GPU to form a batch.")
+        .key(
+            "processes",
+            whole(1..=STREAMS_MAX),
+            "Operating-system processes that the streams of a GPU are dealt to; at most `streams`.",
+        )
         .key("batch_rule", word_of(&BATCH_RULES), "When waiting queries become a batch.")
         .key("timeout", timeout, "The longest wait for a full batch.")
         .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")

@@ -3,7 +3,7 @@
 use super::*;
 use slicewise::gpu::{Client, Demand, PoolJob, Ring, TurnsJob};
 use slicewise::queueing::Station;
-use slicewise::spec::{GpuSharing, HardwareTurns, Launches, Overshoot, SwitchTimes};
+use slicewise::spec::{GpuSharing, HardwareTurns, Launches, Overshoot, SwitchTimes, TurnsOf};
 use slicewise::units::{Share, SimDuration, SimTime};
 
 /// The engine for a system, its tags the process of a launch.
@@ -19,6 +19,7 @@ fn engine(system: &System) -> Ring<usize> {
         renewal: SimDuration::from_nanos(renewal),
         switch,
         overshoot: Overshoot::None,
+        of: TurnsOf::Process,
     };
     let client = |process: &Process| Client {
         sharing: GpuSharing::InOrder,
