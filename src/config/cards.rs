@@ -6,10 +6,11 @@
 
 use super::diagnostic::{Diagnostic, Problems};
 use super::guest::Guest;
-use super::machine::Machine;
+use super::machine::{Machine, Model};
 use super::pins;
 use super::processes::{self, Process};
 use super::seats;
+use super::sharing::Sharing;
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
@@ -176,14 +177,38 @@ pub(super) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
         Some(copies) => (1..=copies).map(|number| numbered(guest, number, copies)).collect(),
     });
     let mut all: Vec<Guest> = copies.collect();
-    choose_largest(machine, &mut all);
+    for (index, model) in machine.models.iter().enumerate() {
+        let is_open = |guest: &Guest| matches!(guest.holding, Holding::Largest(_));
+        let mut mine = on_model(machine, &all, index);
+        if mine.iter().any(is_open) {
+            choose_largest(model, &mut mine);
+            let there = all.iter_mut().filter(|guest| guest.models.contains(&index));
+            there.zip(mine).for_each(|(guest, found)| guest.holding = found.holding);
+        }
+    }
     all
+}
+
+/// The guests that have cards of a model, with what they have of them.
+fn on_model(machine: &Machine, guests: &[Guest], index: usize) -> Vec<Guest> {
+    let part = |guest: &Guest| {
+        let count = guest.models.iter().filter(|model| **model == index).count();
+        if count == guest.models.len() {
+            return Some(guest.clone());
+        }
+        let pins = guest.pins.as_ref().map(|pins| pins.on(&machine.models[index].numbers));
+        let models = vec![index; count];
+        (count > 0).then(|| Guest { cards: count as u32, models, pins, ..guest.clone() })
+    };
+    guests.iter().filter_map(part).collect()
 }
 
 fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
     let mut copy = Guest { copies: None, ..guest.clone() };
     copy.vm.name = format!("{}-{number}", guest.vm.name);
     copy.pins = guest.pins.as_ref().map(|pins| pins.of_copy(number, guest.cards));
+    let own = guest.models.chunks(guest.cards as usize).nth(number as usize - 1);
+    copy.models = own.expect("models of each copy").to_vec();
     if let Arrivals::Trace(trace) = &guest.vm.load.arrivals {
         let part = super::trace::deal(trace, number, copies);
         let settings = &mut copy.vm.load.settings;
@@ -196,13 +221,13 @@ fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
 
 /// Makes a type of each `largest`, all of a kind alike; the smallest when none leaves room for all.
 /// Whether all VMs fit.
-fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
+fn choose_largest(model: &Model, guests: &mut [Guest]) -> bool {
     let open = guests.iter().find_map(|guest| match guest.holding {
         Holding::Largest(kind) => Some(kind),
         _ => None,
     });
-    let Some(kind) = open else { return place(machine, guests).is_some() };
-    let candidates = kind.candidates(&machine.gpu.spec);
+    let Some(kind) = open else { return place_on(model, guests).is_some() };
+    let candidates = kind.candidates(&model.gpu.spec);
     // When none fits, what is said is said of the one of which a card takes most.
     let most = |candidate: &Holding| match candidate {
         Holding::Sliced(vgpu) => vgpu.max_per_gpu,
@@ -215,7 +240,7 @@ fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
         let mut tried = guests.to_vec();
         let alike = tried.iter_mut().filter(|guest| guest.holding == Holding::Largest(kind));
         alike.for_each(|guest| guest.holding = candidate.clone());
-        let fits = choose_largest(machine, &mut tried);
+        let fits = choose_largest(model, &mut tried);
         if fits || index == last {
             guests.clone_from_slice(&tried);
             return fits;
@@ -224,28 +249,43 @@ fn choose_largest(machine: &Machine, guests: &mut [Guest]) -> bool {
     false
 }
 
-/// A place for every holding of every guest, in order; nothing when there is none for all.
+/// A place for every holding of every guest, in order; nothing when there is none for all. What is on
+/// cards of one model is placed by itself: a VM is not moved from one model to another.
 pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
-    if machine.only.is_none() && pins::are_there(guests) {
-        return pins::place(machine, guests);
+    let mut on_models = Vec::new();
+    for (index, model) in machine.models.iter().enumerate() {
+        let places = place_on(model, &on_model(machine, guests, index))?.into_iter();
+        on_models.push(places.map(|place| {
+            let number = model.numbers[place.card];
+            Place { card: number as usize, ..place }
+        }));
+    }
+    let models = guests.iter().flat_map(|guest| &guest.models);
+    Some(models.map(|model| on_models[*model].next().expect("a place for each")).collect())
+}
+
+/// The same of cards of one model, which are counted from 0.
+pub(super) fn place_on(model: &Model, guests: &[Guest]) -> Option<Vec<Place>> {
+    if model.only.is_none() && pins::are_there(guests) {
+        return pins::place(model, guests);
     }
     if guests.iter().any(Guest::is_process) {
-        return processes::place(machine, cards(machine), guests);
+        return processes::place(model, cards(model), guests);
     }
-    if seats::are_needed(machine, guests) {
-        return seats::place(machine, guests);
+    if seats::are_needed(model, guests) {
+        return seats::place(model, guests);
     }
     let starts: Vec<Option<u32>> = guests.iter().flat_map(Guest::starts).collect();
-    cards(machine).place_at(machine.sharing.assignment, &claims(machine, guests), &starts)
+    cards(model).place_at(model.sharing.assignment, &claims(model, guests), &starts)
 }
 
-fn cards(machine: &Machine) -> Cards<'_> {
-    Cards { count: machine.cards as usize, profiles: &machine.gpu.spec.mig_profiles }
+fn cards(model: &Model) -> Cards<'_> {
+    Cards { count: model.cards() as usize, profiles: &model.gpu.spec.mig_profiles }
 }
 
-fn claims(machine: &Machine, guests: &[Guest]) -> Vec<Claim> {
+fn claims(model: &Model, guests: &[Guest]) -> Vec<Claim> {
     let of_guest = |guest: &Guest| {
-        let claim = guest.holding.claim(&machine.gpu.spec);
+        let claim = guest.holding.claim(&model.gpu.spec);
         std::iter::repeat_n(claim, guest.cards as usize)
     };
     guests.iter().flat_map(of_guest).collect()
@@ -253,9 +293,10 @@ fn claims(machine: &Machine, guests: &[Guest]) -> Vec<Claim> {
 
 /// The cards of the machine as these guests cut them, and what each guest has of them.
 pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<Vec<GpuShare>>) {
-    let gpu = &machine.gpu.spec;
-    let mut cards =
-        vec![CardSpec { gpu: gpu.clone(), instances: Vec::new() }; machine.cards as usize];
+    let gpus = (0..machine.cards()).map(|card| machine.gpu_of(card));
+    let uncut = |gpu: &GpuSpec| CardSpec { gpu: gpu.clone(), instances: Vec::new() };
+    let mut cards: Vec<CardSpec> = gpus.map(uncut).collect();
+    let sharing = &machine.sharing;
     // Without a placement an error was reported, and nothing of this is ever run.
     let mut places = place(machine, guests).unwrap_or_default().into_iter();
     let mut shares = Vec::new();
@@ -268,27 +309,27 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
             instance: match &guest.holding {
                 Holding::Process(process) => *shared
                     .entry((place.card, place.start))
-                    .or_insert_with(|| shared_instance(&mut cards[place.card], machine, process)),
+                    .or_insert_with(|| shared_instance(&mut cards[place.card], sharing, process)),
                 Holding::Instance(profile, Some(vgpu)) if vgpu.shares_instance() => {
                     *shared.entry((place.card, place.start)).or_insert_with(|| {
-                        instance_in_turns(&mut cards[place.card], machine, profile, vgpu)
+                        instance_in_turns(&mut cards[place.card], sharing, profile, vgpu)
                     })
                 }
                 holding => {
                     let slots = slots.get(&place.card).copied();
-                    instance_on(&mut cards[place.card], machine, holding, slots)
+                    instance_on(&mut cards[place.card], sharing, holding, slots)
                 }
             },
             vgpu_type: guest.holding.vgpu_type(),
             sm_limit: match &guest.holding {
-                Holding::Process(process) => process.sm_limit(gpu),
+                Holding::Process(process) => process.sm_limit(machine.gpu_of(place.card as u32)),
                 _ => Share::WHOLE,
             },
         });
         shares.push(own.collect());
     }
     for card in cards.iter_mut().filter(|card| card.instances.is_empty()) {
-        *card = CardSpec::whole(gpu.clone());
+        *card = CardSpec::whole(card.gpu.clone());
     }
     (cards, shares)
 }
@@ -297,7 +338,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
 /// slots.
 fn instance_on(
     card: &mut CardSpec,
-    machine: &Machine,
+    sharing: &Sharing,
     holding: &Holding,
     slots: Option<u32>,
 ) -> u16 {
@@ -308,7 +349,7 @@ fn instance_on(
         Holding::Sliced(vgpu) => InstanceSpec {
             sharing: match slots.unwrap_or(vgpu.max_per_gpu) {
                 1 => InstanceSharing::Alone,
-                most => machine.sharing.of_vgpus(&card.gpu, most),
+                most => sharing.of_vgpus(&card.gpu, most),
             },
             ..InstanceSpec::whole()
         },
@@ -321,22 +362,23 @@ fn instance_on(
 /// A GPU instance that vGPUs of one type share in turns.
 fn instance_in_turns(
     card: &mut CardSpec,
-    machine: &Machine,
+    sharing: &Sharing,
     profile: &MigProfile,
     vgpu: &VgpuType,
 ) -> u16 {
-    let sharing = machine.sharing.of_vgpus(&card.gpu, vgpu.max_per_instance);
-    card.instances.push(InstanceSpec { sharing, ..gpu_instance(&card.gpu, profile) });
+    let turns = sharing.of_vgpus(&card.gpu, vgpu.max_per_instance);
+    card.instances.push(InstanceSpec { sharing: turns, ..gpu_instance(&card.gpu, profile) });
     card.instances.len() as u16 - 1
 }
 
 /// A card, or a GPU instance on it, that processes share.
-fn shared_instance(card: &mut CardSpec, machine: &Machine, process: &Process) -> u16 {
+fn shared_instance(card: &mut CardSpec, sharing: &Sharing, process: &Process) -> u16 {
     let whole = match &process.within {
         Some(profile) => gpu_instance(&card.gpu, profile),
         None => InstanceSpec::whole(),
     };
-    card.instances.push(InstanceSpec { sharing: process.sharing(machine), ..whole });
+    let sharing = process.sharing(sharing, &card.gpu);
+    card.instances.push(InstanceSpec { sharing, ..whole });
     card.instances.len() as u16 - 1
 }
 
@@ -354,21 +396,24 @@ fn gpu_instance(gpu: &GpuSpec, profile: &MigProfile) -> InstanceSpec {
 
 /// Reports what stands in the way, when there is no placement for all guests.
 pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
-    if place(machine, guests).is_some() {
-        return;
+    for (index, model) in machine.models.iter().enumerate() {
+        let mine = on_model(machine, guests, index);
+        if place_on(model, &mine).is_some() {
+            continue;
+        }
+        match pins::are_there(&mine) {
+            true => pins::check(model, &mine, problems),
+            false => check_card(model, &mine, problems),
+        }
     }
-    if pins::are_there(guests) {
-        return pins::check(machine, guests, problems);
-    }
-    check_card(machine, guests, problems);
 }
 
 /// The same, given that there is no placement and that no VM says where it is.
-pub(super) fn check_card(machine: &Machine, guests: &[Guest], problems: &Problems) {
+pub(super) fn check_card(model: &Model, guests: &[Guest], problems: &Problems) {
     // Whoever fits beside more fits beside fewer.
-    let mut fitting = most(guests.len() - 1, |count| fits(machine, &guests[..count]));
+    let mut fitting = most(guests.len() - 1, |count| fits(model, &guests[..count]));
     // A short search may have given up where the long one finds a place.
-    while fitting + 1 < guests.len() && place(machine, &guests[..=fitting]).is_some() {
+    while fitting + 1 < guests.len() && place_on(model, &guests[..=fitting]).is_some() {
         fitting += 1;
     }
     let first = &guests[fitting];
@@ -377,13 +422,13 @@ pub(super) fn check_card(machine: &Machine, guests: &[Guest], problems: &Problem
     let placed = &guests[..=last.expect("it is one of them")];
     let guest = placed.last().expect("somebody does not fit");
     let (title, reason) = if guest.is_process() {
-        processes::obstacle(machine, placed)
-    } else if seats::are_needed(machine, placed) {
-        seats::obstacle(machine, placed)
+        processes::obstacle(model, placed)
+    } else if seats::are_needed(model, placed) {
+        seats::obstacle(model, placed)
     } else {
-        let claims = claims(machine, placed);
-        let obstacle = cards(machine).obstacle(&claims);
-        (title(machine, placed, &claims, obstacle), reason(machine, &claims, obstacle))
+        let claims = claims(model, placed);
+        let obstacle = cards(model).obstacle(&claims);
+        (title(model, placed, &claims, obstacle), reason(model, &claims, obstacle))
     };
     let diagnostic = Diagnostic::at(&guest.spots.cards, title);
     let diagnostic = match reason {
@@ -391,19 +436,19 @@ pub(super) fn check_card(machine: &Machine, guests: &[Guest], problems: &Problem
         None => diagnostic,
     };
     let diagnostic =
-        diagnostic.allowed(nearest(machine, guests, fitting)).of_limit(study::Obstacle::Placement);
+        diagnostic.allowed(nearest(model, guests, fitting)).of_limit(study::Obstacle::Placement);
     let source = match guest.holding.kind() {
         None => "",
-        Some(Kind::Sliced) => &machine.gpu.vgpu_source,
-        Some(_) => &machine.gpu.mig_source,
+        Some(Kind::Sliced) => &model.gpu.vgpu_source,
+        Some(_) => &model.gpu.mig_source,
     };
     problems.push(if source.is_empty() { diagnostic } else { diagnostic.note("source", source) });
 }
 
-fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstacle) -> String {
-    let (host, cards) = (&machine.host.id, machine.cards_in_words());
+fn title(model: &Model, placed: &[Guest], claims: &[Claim], obstacle: Obstacle) -> String {
+    let (host, cards) = (&model.host, model.cards_in_words());
     let guest = placed.last().expect("somebody does not fit");
-    let name = guest.holding.name(&machine.gpu.spec);
+    let name = guest.holding.name(&model.gpu.spec);
     let others = claims.iter().any(|claim| !matches!(claim, Claim::Instance { .. }));
     let left = |sliced: bool| match others && !sliced {
         true => format!("what is left of {cards}"),
@@ -413,7 +458,7 @@ fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstac
         Obstacle::Cards { .. } if placed.len() == 1 && guest.holding == Holding::Whole => {
             format!("{} GPUs are more than {host} has ({cards})", guest.cards)
         }
-        Obstacle::Cards { needed } if machine.only.is_some() => {
+        Obstacle::Cards { needed } if model.only.is_some() => {
             format!(
                 "the VMs up to this one need {}, and all are on {cards}",
                 counted(needed, "card")
@@ -447,8 +492,8 @@ fn title(machine: &Machine, placed: &[Guest], claims: &[Claim], obstacle: Obstac
 }
 
 /// The rule behind an obstacle, where the title does not say it.
-fn reason(machine: &Machine, claims: &[Claim], obstacle: Obstacle) -> Option<String> {
-    let profiles = &machine.gpu.spec.mig_profiles;
+fn reason(model: &Model, claims: &[Claim], obstacle: Obstacle) -> Option<String> {
+    let profiles = &model.gpu.spec.mig_profiles;
     match obstacle {
         Obstacle::Positions => {
             let is_used = |index: usize| claims.contains(&Claim::Instance { profile: index });
@@ -499,12 +544,12 @@ fn slices(profiles: &[MigProfile], claims: &[Claim], of: impl Fn(&MigProfile) ->
 const TRIES_MAX: usize = 64;
 
 /// Whether there is a place for all guests, as far as a short search tells.
-fn fits(machine: &Machine, guests: &[Guest]) -> bool {
-    let by_card = machine.only.is_none() && pins::are_there(guests);
-    if !by_card && !guests.iter().any(Guest::is_process) && seats::are_needed(machine, guests) {
-        return seats::surely_fit(machine, guests);
+fn fits(model: &Model, guests: &[Guest]) -> bool {
+    let by_card = model.only.is_none() && pins::are_there(guests);
+    if !by_card && !guests.iter().any(Guest::is_process) && seats::are_needed(model, guests) {
+        return seats::surely_fit(model, guests);
     }
-    place(machine, guests).is_some()
+    place_on(model, guests).is_some()
 }
 
 /// The most of 0 to `all` that keep a rule which fewer keep where more do; 0 where none does.
@@ -522,9 +567,9 @@ fn most(all: usize, keeps: impl Fn(usize) -> bool) -> usize {
 }
 
 /// The nearest set of VMs that can be placed, the first `fitting` being one.
-fn nearest(machine: &Machine, guests: &[Guest], fitting: usize) -> String {
+fn nearest(model: &Model, guests: &[Guest], fitting: usize) -> String {
     if let [guest] = guests {
-        let keeps = |count: usize| fits(machine, &[Guest { cards: count as u32, ..guest.clone() }]);
+        let keeps = |count: usize| fits(model, &[Guest { cards: count as u32, ..guest.clone() }]);
         return match most(guest.cards as usize - 1, keeps) {
             0 if guest.is_process() => "fewer replicas".to_string(),
             0 => "none of this kind".to_string(),
@@ -534,7 +579,7 @@ fn nearest(machine: &Machine, guests: &[Guest], fitting: usize) -> String {
     if guests.iter().all(|guest| are_alike(guest, &guests[0])) {
         return format!("at most {fitting} such VMs");
     }
-    let dropped = fewest_to_drop(guests, are_alike, |kept| fits(machine, kept));
+    let dropped = fewest_to_drop(guests, are_alike, |kept| fits(model, kept));
     match &dropped[..] {
         [one] => format!("all VMs but {}", quoted(&guests[*one].vm.name)),
         [one, two] => {

@@ -281,8 +281,8 @@ fn floor_char(text: &str, at: usize) -> usize {
 /// What to say of errors that other cards would not make.
 #[derive(Clone, Debug)]
 pub(super) struct CardsHelp {
-    /// The model in use, where the others are of another one; nothing where they are only more.
-    pub(super) other_than: Option<String>,
+    /// The models in use, where the others are of none of them; nothing where they are only more.
+    pub(super) other_than: Vec<String>,
     /// Where the others are.
     pub(super) help: String,
 }
@@ -291,11 +291,12 @@ impl CardsHelp {
     /// Whether a place lacks; or, of another model, memory does, or the first line or the words under the
     /// caret name the one in use.
     fn helps(&self, error: &Diagnostic) -> bool {
-        let Some(model) = &self.other_than else {
+        if self.other_than.is_empty() {
             return error.obstacle == Some(Obstacle::Placement);
-        };
+        }
         let is_part = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
-        let has = |text: &str| text.split(|c| !is_part(c)).any(|word| word == model);
+        let is_model = |word: &str| self.other_than.iter().any(|model| model == word);
+        let has = |text: &str| text.split(|c| !is_part(c)).any(is_model);
         matches!(error.obstacle, Some(Obstacle::Placement | Obstacle::FrameBuffer))
             || has(&error.title)
             || has(&error.label)

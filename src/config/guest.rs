@@ -5,9 +5,10 @@
 use super::answers::Said;
 use super::cards::{Holding, Kind};
 use super::catalogue::Catalogue;
+use super::choice::{Choice, Held};
 use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
-use super::machine::{Machine, find};
+use super::machine::{Machine, Model, find};
 use super::pins::{self, Pins};
 use super::processes;
 use super::reader::Reader;
@@ -53,6 +54,8 @@ pub(super) struct Guest {
     pub(super) cards: u32,
     /// What it has of each.
     pub(super) holding: Holding,
+    /// The model of each of its cards, by place in the machine, those of all copies one after the other.
+    pub(super) models: Vec<usize>,
     /// Which card each is on, where the file says it.
     pub(super) pins: Option<Pins>,
     /// How many there are of this VM, numbered; nothing for one that keeps its name.
@@ -107,15 +110,21 @@ pub(super) fn read(
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
-    let gpus = read_holding(&mut table, around);
-    let pins = read_pins(&mut table, around, gpus.as_ref(), copies.flatten().unwrap_or(1));
+    let choice = around.machine.map(|machine| Choice::read(&mut table, machine));
+    if choice.is_none() {
+        let _ = table.get("gpu");
+    }
+    let choice = choice.flatten();
+    let gpus = read_holding(&mut table, choice.as_ref());
+    let all_copies = copies.flatten().unwrap_or(1);
+    let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
     let power = read_power(&mut table);
     let workload =
         table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
     let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
-    let held = gpus.as_ref().map(|(cards, _)| *cards);
+    let held = gpus.as_ref().map(|held| held.cards);
     let (server, [batch_spot, streams_spot]) = server(&mut table, workload, held);
-    let (load, rate_spot) = load(&mut table, workload, copies.flatten().unwrap_or(1), None);
+    let (load, rate_spot) = load(&mut table, workload, all_copies, None);
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
@@ -126,8 +135,14 @@ pub(super) fn read(
         streams: streams_spot,
         rate: rate_spot,
     };
+    let models = match (&choice, &gpus, &pins) {
+        (Some(choice), Some(held), Some(pins)) => {
+            choice.settle(held, pins.as_ref(), all_copies, (&table, &spots.cards))
+        }
+        _ => None,
+    };
     table.finish();
-    let (cards, holding) = gpus?;
+    let Held { cards, holding, .. } = gpus?;
     let (power_on, power_off) = power?;
     let copies = match copies {
         Some(copies) => Some(copies?),
@@ -150,17 +165,17 @@ pub(super) fn read(
         Some(memory) => Some(memory?),
         None => None,
     };
-    Some(Guest { vm, memory, cards, holding, pins: pins?, copies, spots })
+    Some(Guest { vm, memory, cards, holding, models: models?, pins: pins?, copies, spots })
 }
 
 /// Which cards the GPUs of all copies are on, where the file says it.
 fn read_pins(
     table: &mut Reader<'_>,
     around: &Surroundings<'_>,
-    gpus: Option<&(u32, Holding)>,
+    gpus: Option<&Held>,
     copies: u32,
 ) -> Option<Option<Pins>> {
-    let Some((cards, holding)) = gpus else {
+    let Some(Held { cards, holding, .. }) = gpus else {
         // What is wrong with the GPUs was told; these keys are no strangers.
         let _ = (table.get("card"), table.get("instance"));
         return Some(None);
@@ -198,72 +213,82 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
 pub(super) const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
 
 /// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on bare metal
-/// without any of them all cards there are.
-fn read_holding(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<(u32, Holding)> {
+/// without any of them all cards there are. `choice` is of cards; without it nothing is known of them.
+fn read_holding(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     let given = HOLDINGS.map(|key| table.get(key).map(|value| (key, value)));
     let given: Vec<_> = given.into_iter().flatten().collect();
-    match (&given[..], around.machine) {
+    match (&given[..], choice) {
         ([(first, _), (second, value), ..], _) => {
             let diagnostic = value.wrong(format!("stands beside `{first}`"));
             let help = "drop one: vGPUs, whole cards passed through, GPU instances on bare metal, or processes that share a card";
             value.report(diagnostic.label(format!("`{first}` or `{second}`")).help(help));
             None
         }
-        ([("gpus", value)], _) => Some((value.count(1..=CARDS_MAX, " cards")?, Holding::Whole)),
-        ([("vgpu", value)], machine) => read_vgpu(value, machine),
-        ([("process", value)], machine) => processes::read(value, machine),
-        ([(_, value)], machine) => read_mig(value, machine),
+        ([("gpus", value)], choice) => {
+            let cards = value.count(1..=CARDS_MAX, " cards");
+            Some(choice?.whole(cards?))
+        }
+        ([("vgpu", value)], choice) => read_vgpu(value, choice),
+        ([("process", value)], choice) => processes::read(value, choice),
+        ([(_, value)], choice) => read_mig(value, choice),
         ([], None) => None,
-        ([], Some(machine)) if machine.hypervisor.virtual_gpus => {
+        ([], Some(choice)) if choice.machine.hypervisor.virtual_gpus => {
             let title = "the VM has no GPU";
-            let example =
-                machine.gpu.spec.vgpu_types.first().map_or("A100-40C", |vgpu| vgpu.name.as_str());
+            let example = choice.models().find_map(|model| model.gpu.spec.vgpu_types.first());
             let help = format!(
-                "write vgpu = {{ type = \"{example}\", count = 1 }}, or gpus = 1 for whole cards"
+                "write vgpu = {{ type = \"{}\", count = 1 }}, or gpus = 1 for whole cards",
+                example.map_or("A100-40C", |vgpu| vgpu.name.as_str())
             );
             table.report(Diagnostic::at(&table.spot(), title).help(help));
             None
         }
-        ([], Some(machine)) => {
+        ([], Some(choice)) => {
             table.silent("gpus", || Said::default("all cards there are"));
-            Some((machine.cards, Holding::Whole))
+            Some(choice.all())
         }
     }
 }
 
-fn read_vgpu(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
+fn read_vgpu(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     let mut table = value.table()?;
     let name = table.need("type", "name a vGPU type, such as type = \"A100-40C\"");
     let count = table.get("count").map_or(Some(1), |value| value.count(1..=CARDS_MAX, " vGPUs"));
     table.finish();
-    let (name, machine) = (name?, machine?);
+    let (name, choice) = (name?, choice?);
+    let machine = choice.machine;
     if !machine.hypervisor.virtual_gpus {
         let diagnostic =
             value.wrong(format!("needs a hypervisor; {} has no vGPUs", machine.hypervisor.id));
         value.report(diagnostic.help("write gpus = 1 for whole cards, or set `hypervisor`"));
         return None;
     }
-    let gpu = &machine.gpu.spec;
     let word = name.text()?;
     let largest = [("largest", Kind::Sliced), ("largest-mig", Kind::Backed)];
     if let Some((_, kind)) = largest.iter().find(|(known, _)| *known == word) {
-        return Some((count?, largest_of(&name, *kind, gpu)?));
+        return largest_of(&name, *kind, count, choice);
     }
-    let found = find_type(gpu, word).map(|kind| &gpu.vgpu_types[kind]);
-    if found.is_none() {
-        let types = gpu.vgpu_types.iter().filter(|vgpu| vgpu.runs_cuda());
+    let has = |gpu: &GpuSpec| find_type(gpu, word).is_some();
+    let Some(model) = choice.only(&name, has).ok()? else {
+        let types = choice.models().flat_map(|model| &model.gpu.spec.vgpu_types);
+        let types = types.filter(|vgpu| vgpu.runs_cuda());
         let names = types.map(|vgpu| vgpu.name.as_str()).collect();
-        let help = words::type_help(gpu, word);
-        not_offered(&name, "vGPU type", gpu, names, &machine.gpu.vgpu_source, help);
-    }
-    let vgpu = found.filter(|vgpu| runs_cuda(&name, vgpu, machine))?;
-    Some((count?, published(&name, Holding::of_type(gpu, vgpu), gpu)?))
+        let help = choice.models().find_map(|model| words::type_help(&model.gpu.spec, word));
+        let help = choice.elsewhere(has).or(help);
+        let source = |model: &Model| model.gpu.vgpu_source.clone();
+        not_offered(&name, "vGPU type", choice, names, source, help);
+        return None;
+    };
+    let gpu = &machine.models[model].gpu.spec;
+    let vgpu = find_type(gpu, word).map(|kind| &gpu.vgpu_types[kind]);
+    let vgpu = vgpu.filter(|vgpu| runs_cuda(&name, vgpu, gpu))?;
+    let holding = published(&name, Holding::of_type(gpu, vgpu), gpu)?;
+    Some(Held { cards: count?, holding, models: vec![model], has_all: false })
 }
 
 /// Whether a workload runs on a type: all of them need CUDA, which desktops and applications have not.
-fn runs_cuda(name: &Value<'_>, vgpu: &VgpuType, machine: &Machine) -> bool {
+fn runs_cuda(name: &Value<'_>, vgpu: &VgpuType, gpu: &GpuSpec) -> bool {
     let Some(series) = vgpu.series().filter(|series| !series.runs_cuda()) else { return true };
-    let types = machine.gpu.spec.vgpu_types.iter();
+    let types = gpu.vgpu_types.iter();
     let suited: Vec<&VgpuType> = types.filter(|other| other.runs_cuda()).collect();
     let alike = suited.iter().find(|other| other.frame_buffer == vgpu.frame_buffer);
     let title = format!("vGPU type {} runs no CUDA, which every workload needs", vgpu.name);
@@ -297,7 +322,7 @@ pub(super) fn published(name: &Value<'_>, holding: Holding, gpu: &GpuSpec) -> Op
 }
 
 /// `mig = "1g.5gb"`, or `mig = { profile = "1g.5gb", count = 2 }`.
-fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
+fn read_mig(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     let (name, count) = if value.is_table() {
         let mut table = value.table()?;
         let name = table.need("profile", "name a GPU instance profile, such as \"1g.5gb\"");
@@ -308,10 +333,11 @@ fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdin
     } else {
         (value.clone(), 1)
     };
-    let machine = machine?;
-    if machine.hypervisor.virtual_gpus {
+    let choice = choice?;
+    if choice.machine.hypervisor.virtual_gpus {
         let diagnostic = value.wrong("is for bare metal: a VM sees a GPU instance through a vGPU");
-        let types = machine.gpu.spec.vgpu_types.iter().filter(|vgpu| vgpu.profile.is_some());
+        let types = choice.models().flat_map(|model| &model.gpu.spec.vgpu_types);
+        let types = types.filter(|vgpu| vgpu.profile.is_some());
         let types: Vec<&str> = types.map(|vgpu| vgpu.name.as_str()).collect();
         let diagnostic = diagnostic.help("write vgpu with a MIG-backed type");
         value.report(if types.is_empty() {
@@ -321,26 +347,34 @@ fn read_mig(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holdin
         });
         return None;
     }
-    let gpu = &machine.gpu.spec;
     let word = name.text()?;
     if word == "largest" {
-        return Some((count, largest_of(&name, Kind::Instance, gpu)?));
+        return largest_of(&name, Kind::Instance, Some(count), choice);
     }
-    let profile = profile_of(&name, machine)?.clone();
-    Some((count, published(&name, Holding::Instance(profile, None), gpu)?))
+    let (model, profile) = profile_of(&name, choice)?;
+    let gpu = &choice.machine.models[model].gpu.spec;
+    let holding = published(&name, Holding::Instance(profile.clone(), None), gpu)?;
+    Some(Held { cards: count, holding, models: vec![model], has_all: false })
 }
 
-/// The GPU instance profile a value names; a compute instance is none.
-pub(super) fn profile_of<'m>(value: &Value<'_>, machine: &'m Machine) -> Option<&'m MigProfile> {
-    let gpu = &machine.gpu.spec;
+/// The GPU instance profile a value names, and the model that has it; a compute instance is none.
+pub(super) fn profile_of<'m>(
+    value: &Value<'_>,
+    choice: &Choice<'m>,
+) -> Option<(usize, &'m MigProfile)> {
     let word = value.text()?;
-    let Some(part) = find_profile(&gpu.mig_profiles, word) else {
-        let names = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
-        let help = words::profile_help(gpu, word);
-        let source = &machine.gpu.mig_source;
-        not_offered(value, "GPU instance profile", gpu, names.collect(), source, help);
+    let has = |gpu: &GpuSpec| find_profile(&gpu.mig_profiles, word).is_some();
+    let Some(model) = choice.only(value, has).ok()? else {
+        let profiles = choice.models().flat_map(|model| &model.gpu.spec.mig_profiles);
+        let names = profiles.map(|profile| profile.name.as_str()).collect();
+        let help = choice.models().find_map(|model| words::profile_help(&model.gpu.spec, word));
+        let help = choice.elsewhere(has).or(help);
+        let source = |model: &Model| model.gpu.mig_source.clone();
+        not_offered(value, "GPU instance profile", choice, names, source, help);
         return None;
     };
+    let gpu = &choice.machine.models[model].gpu.spec;
+    let part = find_profile(&gpu.mig_profiles, word)?;
     let profile = &gpu.mig_profiles[part.profile];
     if part.compute_slices.is_some_and(|slices| slices != profile.compute_slices) {
         let diagnostic =
@@ -348,37 +382,53 @@ pub(super) fn profile_of<'m>(value: &Value<'_>, machine: &'m Machine) -> Option<
         value.report(diagnostic.help(format!("write \"{}\"", profile.name)));
         return None;
     }
-    Some(profile)
+    Some((model, profile))
 }
 
 /// The largest of a kind, if there is any.
-fn largest_of(value: &Value<'_>, kind: Kind, gpu: &GpuSpec) -> Option<Holding> {
-    if kind.candidates(gpu).is_empty() {
-        let what = format!("has nothing to choose from on GPU \"{}\"", gpu.id);
-        value.report(
-            value.wrong(what).help("the catalogue knows none of this kind: write gpus = 1"),
-        );
+fn largest_of(
+    value: &Value<'_>,
+    kind: Kind,
+    count: Option<u32>,
+    choice: &Choice<'_>,
+) -> Option<Held> {
+    let has = |gpu: &GpuSpec| !kind.candidates(gpu).is_empty();
+    let Some(model) = choice.only(value, has).ok()? else {
+        let ids: Vec<String> =
+            choice.models().map(|model| format!("\"{}\"", model.gpu.spec.id)).collect();
+        let what = format!("has nothing to choose from on GPU {}", ids.join(", "));
+        let help = choice.elsewhere(has);
+        let none = || "the catalogue knows none of this kind: write gpus = 1".to_string();
+        value.report(value.wrong(what).help(help.unwrap_or_else(none)));
         return None;
-    }
-    Some(Holding::Largest(kind))
+    };
+    let holding = Holding::Largest(kind);
+    Some(Held { cards: count?, holding, models: vec![model], has_all: false })
 }
 
-/// Reports a type or profile that the GPU has not.
-pub(super) fn not_offered(
+/// Reports a type or profile that no GPU in question has.
+fn not_offered(
     value: &Value<'_>,
     what: &str,
-    gpu: &GpuSpec,
+    choice: &Choice<'_>,
     names: Vec<&str>,
-    source: &str,
+    source: impl Fn(&Model) -> String,
     help: Option<String>,
 ) {
     let Some(word) = value.text() else { return };
     let title = format!("unknown {what} {}", quoted(word));
-    let label = format!("not offered by GPU \"{}\"", gpu.id);
+    let ids: Vec<String> =
+        choice.models().map(|model| format!("\"{}\"", model.gpu.spec.id)).collect();
+    let label = format!("not offered by GPU {}", ids.join(" or "));
     let diagnostic = Diagnostic::at(&value.spot(), title).label(label);
     let diagnostic = match names.is_empty() {
         true => diagnostic.allowed(format!("none: the catalogue knows no {what}s of this GPU")),
-        false => diagnostic.allowed(names.join(", ")).note("source", source),
+        false => {
+            let mut sources: Vec<String> = choice.models().map(source).collect();
+            sources.retain(|source| !source.is_empty());
+            sources.dedup();
+            diagnostic.allowed(names.join(", ")).note("source", sources.join("; "))
+        }
     };
     value.report(match help {
         Some(help) => diagnostic.help(help),

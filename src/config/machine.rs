@@ -12,7 +12,7 @@ use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::{Value, of_own};
 use crate::spec::{GpuSpec, HostSpec, Hypervisor};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// The id of the hypervisor that is none.
 pub(super) const BARE_METAL: &str = "bare-metal";
@@ -21,14 +21,25 @@ pub(super) const BARE_METAL: &str = "bare-metal";
 #[derive(Clone, Debug)]
 pub(super) struct Machine {
     pub(super) host: HostSpec,
-    pub(super) gpu: GpuFile,
-    /// How many cards of that model.
-    pub(super) cards: u32,
-    /// The card that this is about, of a machine with several.
-    pub(super) only: Option<u32>,
-    /// The same by where they are in the host; nothing in the model acts on it.
+    /// Its cards by model, in the order in which the models come first.
+    pub(super) models: Vec<Model>,
+    /// The same by where they are in the host; nothing in the simulation acts on that.
     pub(super) groups: Vec<HostCards>,
     pub(super) hypervisor: Hypervisor,
+    /// How vGPUs of one card take turns.
+    pub(super) sharing: Sharing,
+}
+
+/// The cards of one model in a machine: what is placed on them is placed by itself.
+#[derive(Clone, Debug)]
+pub(super) struct Model {
+    pub(super) gpu: GpuFile,
+    /// Which cards of the machine they are, counted from 0.
+    pub(super) numbers: Vec<u32>,
+    /// The card that this is about, of a machine with several.
+    pub(super) only: Option<u32>,
+    /// The host's name, to be told.
+    pub(super) host: String,
     /// How vGPUs of one card take turns.
     pub(super) sharing: Sharing,
 }
@@ -54,9 +65,8 @@ impl Machine {
             Some(value) => gpus_of(value),
             None => host_value.as_ref().zip(host.as_ref()).and_then(cards_of_host),
         };
-        let spot = gpus.as_ref().or(host_value.as_ref()).map(Value::spot);
         let groups = cards?;
-        let (gpu, cards) = one_model(&groups, &spot?, catalogue, problems)?;
+        let models = models(&groups, catalogue, problems)?;
         if let (Some(value), Some(host)) = (&gpus, &host) {
             problems.help_about_cards(cards_instead(value, &groups, host));
         }
@@ -66,23 +76,24 @@ impl Machine {
             file.silent("gpus", || Said::new("host", place()));
         }
         file.silent("hypervisor", || Said::default("none"));
-        let of_gpu = &gpu.spec;
-        file.silent("sharing.switch_cost", || Said::fact("gpu", &of_gpu.id, &of_gpu.switch_cost));
-        let slice = &of_gpu.time_slice_best_effort;
-        file.silent("sharing.hardware_slice", || Said::fact("gpu", &of_gpu.id, slice));
-        let turns = &of_gpu.process_turns;
-        file.silent("sharing.compute_timeslice", || Said::fact("gpu", &of_gpu.id, turns));
+        // Of several models each says its own, and is asked where that is told.
+        for key in ["switch_cost", "hardware_slice", "compute_timeslice"] {
+            let said = said_by_gpu(&models[0].spec, key);
+            file.silent(&format!("sharing.{key}"), || said.expect("a fact of the GPU"));
+        }
         file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
-        sharing.check(&gpu.spec, problems);
-        Some(Machine {
-            sharing,
-            host: host?.spec,
+        let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
+        sharing.check(&specs, problems);
+        let host = host?.spec;
+        let of_model = |gpu: &GpuFile| Model {
             gpu: gpu.clone(),
-            cards,
+            numbers: numbers_of(&gpu.spec.id, &groups),
             only: None,
-            groups,
-            hypervisor: hypervisor?.clone(),
-        })
+            host: host.id.clone(),
+            sharing: sharing.on(&gpu.spec),
+        };
+        let models = models.into_iter().map(of_model).collect();
+        Some(Machine { models, sharing, host, groups, hypervisor: hypervisor?.clone() })
     }
 
     /// The same machine without hypervisor.
@@ -91,17 +102,33 @@ impl Machine {
         Some(Machine { hypervisor, ..self.clone() })
     }
 
-    /// The same machine with this one card.
-    pub(super) fn card(&self, card: u32) -> Machine {
-        Machine { cards: 1, only: Some(card), ..self.clone() }
+    /// How many cards there are, of all models.
+    pub(super) fn cards(&self) -> u32 {
+        self.models.iter().map(Model::cards).sum()
+    }
+
+    /// The place among the models of that of a card.
+    pub(super) fn model_of(&self, card: u32) -> usize {
+        let found = self.models.iter().position(|model| model.numbers.contains(&card));
+        found.expect("a card of the machine")
+    }
+
+    /// The GPU of a card.
+    pub(super) fn gpu_of(&self, card: u32) -> &GpuSpec {
+        &self.models[self.model_of(card)].gpu.spec
+    }
+
+    /// The names of the models, one after the other.
+    pub(super) fn ids(&self) -> Vec<&str> {
+        self.models.iter().map(|model| model.gpu.spec.id.as_str()).collect()
     }
 
     /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(super) fn cards_with_places(&self) -> String {
         let is_placed =
             |cards: &HostCards| cards.numa_node.is_some() || cards.nvlink_group.is_some();
-        if !self.groups.iter().any(is_placed) {
-            return self.cards_in_words();
+        if let ([model], false) = (&self.models[..], self.groups.iter().any(is_placed)) {
+            return model.cards_in_words();
         }
         let groups = self.groups.iter().map(|group| {
             let numa = group.numa_node.map(|node| format!("NUMA node {node}"));
@@ -115,14 +142,36 @@ impl Machine {
         });
         groups.collect::<Vec<_>>().join(", ")
     }
+}
+
+impl Model {
+    /// How many cards.
+    pub(super) fn cards(&self) -> u32 {
+        self.numbers.len() as u32
+    }
+
+    /// The same with this one card of the machine.
+    pub(super) fn card(&self, number: u32) -> Model {
+        Model { numbers: vec![number], only: Some(number), ..self.clone() }
+    }
 
     /// How many of which card: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one among several.
     pub(super) fn cards_in_words(&self) -> String {
         match self.only {
             Some(card) => format!("GPU {card} ({})", self.gpu.spec.id),
-            None => format!("{} x {}", self.cards, self.gpu.spec.id),
+            None => format!("{} x {}", self.cards(), self.gpu.spec.id),
         }
     }
+}
+
+/// Who says how turns are on a GPU where the scenario does not.
+pub(super) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<Said> {
+    Some(match key {
+        "switch_cost" => Said::fact("gpu", &gpu.id, &gpu.switch_cost),
+        "hardware_slice" => Said::fact("gpu", &gpu.id, &gpu.time_slice_best_effort),
+        "compute_timeslice" => Said::fact("gpu", &gpu.id, &gpu.process_turns),
+        _ => return None,
+    })
 }
 
 /// `host = "dell-r7525"`, or a table with the facts of one.
@@ -154,9 +203,8 @@ fn cards_instead(gpus: &Value<'_>, groups: &[HostCards], host: &HostFile) -> Opt
         models
     };
     let (own, used) = (models(&host.gpus), models(groups));
-    let (model, count) = used.first_key_value()?;
-    let has_more = own.get(model).is_some_and(|own| own > count);
-    if own.is_empty() || own.contains_key(model) && !has_more {
+    let has_more = used.iter().any(|(model, count)| own.get(model).is_some_and(|own| own > count));
+    if own.is_empty() || used.keys().any(|model| own.contains_key(model)) && !has_more {
         return None;
     }
     let words = |models: &BTreeMap<String, u32>| {
@@ -170,39 +218,34 @@ fn cards_instead(gpus: &Value<'_>, groups: &[HostCards], host: &HostFile) -> Opt
         host.spec.id,
         words(&own)
     );
-    Some(CardsHelp { other_than: (!has_more).then(|| model.clone()), help })
+    let other_than = if has_more { Vec::new() } else { used.into_keys().collect() };
+    Some(CardsHelp { other_than, help })
 }
 
-/// The one model that cards are of, and how many there are in all.
-fn one_model<'c>(
+/// The models that cards are of, in the order in which they come first.
+fn models<'c>(
     cards: &[HostCards],
-    spot: &Spot,
     catalogue: &'c Catalogue,
     problems: &Problems,
-) -> Option<(&'c GpuFile, u32)> {
+) -> Option<Vec<&'c GpuFile>> {
     for group in cards.iter().filter(|group| !catalogue.gpus.contains_key(&group.model)) {
         problems.push(unknown_gpu(&group.spot, &group.model, catalogue));
     }
-    let models: BTreeSet<&str> = cards.iter().map(|group| group.model.as_str()).collect();
-    if models.len() > 1 {
-        let found: Vec<String> =
-            cards.iter().map(|group| format!("{} x {}", group.count, group.model)).collect();
-        let title = format!("the cards are of several models: {}", found.join(", "));
-        let of = |model: &&str| {
-            let mine = cards.iter().filter(|group| group.model == **model);
-            let count: u32 = mine.map(|group| group.count).sum();
-            format!("gpus = {{ model = \"{model}\", count = {count} }}")
-        };
-        let files: Vec<String> = models.iter().map(of).collect();
-        let help = format!(
-            "write a file for each model into one folder, with its VMs and the same host, and run the folder: {}; VMs on cards of different models meet at the host's logical processors only",
-            files.join(" in one, ") + " in another"
-        );
-        problems.push(Diagnostic::at(spot, title).allowed("cards of one model").help(help));
-        return None;
+    let mut ids: Vec<&str> = Vec::new();
+    for group in cards.iter().filter(|group| group.count > 0) {
+        if !ids.contains(&group.model.as_str()) {
+            ids.push(&group.model);
+        }
     }
-    let count = cards.iter().map(|group| group.count).sum();
-    Some((catalogue.gpus.get(*models.first()?)?, count))
+    let found: Option<Vec<&GpuFile>> = ids.iter().map(|id| catalogue.gpus.get(*id)).collect();
+    found.filter(|found| !found.is_empty())
+}
+
+/// The numbers of the cards of a model: cards are counted as they are listed.
+fn numbers_of(id: &str, cards: &[HostCards]) -> Vec<u32> {
+    let models =
+        cards.iter().flat_map(|group| std::iter::repeat_n(&group.model, group.count as usize));
+    (0..).zip(models).filter(|(_, model)| *model == id).map(|(number, _)| number).collect()
 }
 
 /// The catalogue entry a value names.

@@ -13,6 +13,7 @@ mod answers;
 mod calibration;
 mod cards;
 mod catalogue;
+mod choice;
 mod conf;
 mod counts;
 mod diagnostic;

@@ -1,14 +1,14 @@
 //! `card` and `instance` of a `[[vm]]`: which card of the host its GPUs are on, and at which memory
 //! slice of it a GPU instance begins. Without them placement decides.
 //!
-//! Where one VM of a file says its card, all do: each card is then placed by itself, as a host with
-//! this one card would be.
+//! Where one VM on cards of a model says its card, all of them do: each card is then placed by itself, as
+//! a host with this one card would be.
 
 use super::cards;
 use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::CARDS_MAX;
 use super::guest::Guest;
-use super::machine::Machine;
+use super::machine::{Machine, Model};
 use super::reader::Reader;
 use super::value::Value;
 use crate::gpu::placement::Place;
@@ -41,9 +41,9 @@ pub(super) fn read(
         }
         return Some(None);
     };
-    let last = machine.map_or(CARDS_MAX, |machine| machine.cards) - 1;
-    let cards = one_or_each(&card, gpus, |value| {
-        value.index(last, CARDS_MAX - 1, ", the cards of the host")
+    let cards = one_or_each(&card, gpus, |value| match machine {
+        Some(machine) => card_of(value, machine),
+        None => value.index(CARDS_MAX - 1, CARDS_MAX - 1, ", the cards of the host"),
     });
     let starts = match (instance, profile) {
         (None, _) => Some(Vec::new()),
@@ -58,6 +58,21 @@ pub(super) fn read(
     Some(Some(Pins { cards: cards?, starts: starts?, spot: card.spot() }))
 }
 
+/// The cards that `card` names, each of them a card of the machine.
+pub(super) fn cards(value: &Value<'_>, machine: &Machine) -> Option<Vec<u32>> {
+    match value.is_array() {
+        true => value.items(PINS_MAX)?.iter().map(|value| card_of(value, machine)).collect(),
+        false => Some(vec![card_of(value, machine)?]),
+    }
+}
+
+fn card_of(value: &Value<'_>, machine: &Machine) -> Option<u32> {
+    value.index(machine.cards() - 1, CARDS_MAX - 1, ", the cards of the host")
+}
+
+/// Most entries of a list, one for each GPU of a VM and its copies.
+const PINS_MAX: usize = 4096;
+
 /// A number for all, or a list with one for each.
 fn one_or_each(
     value: &Value<'_>,
@@ -67,7 +82,7 @@ fn one_or_each(
     if !value.is_array() {
         return Some(vec![read(value)?; gpus as usize]);
     }
-    let items = value.items(4096)?;
+    let items = value.items(PINS_MAX)?;
     if items.len() != gpus as usize {
         let diagnostic = value.wrong(format!("has {} entries", items.len()));
         value.report(
@@ -107,12 +122,17 @@ impl Pins {
         (0..gpus as usize).map(|index| self.starts.get(index).copied()).collect()
     }
 
-    /// Those of its GPUs that are on one card.
-    fn on(&self, card: u32) -> Pins {
-        let mine = |index: &usize| self.cards[*index] == card;
+    /// Those of its GPUs that are on some of the cards.
+    pub(super) fn on(&self, cards: &[u32]) -> Pins {
+        let mine = |index: &usize| cards.contains(&self.cards[*index]);
         let starts = (0..self.starts.len()).filter(mine).map(|index| self.starts[index]);
-        let count = self.cards.iter().filter(|on| **on == card).count();
-        Pins { cards: vec![card; count], starts: starts.collect(), spot: self.spot.clone() }
+        let on = self.cards.iter().copied().filter(|card| cards.contains(card));
+        Pins { cards: on.collect(), starts: starts.collect(), spot: self.spot.clone() }
+    }
+
+    /// The card of each GPU.
+    pub(super) fn cards(&self) -> &[u32] {
+        &self.cards
     }
 }
 
@@ -122,16 +142,17 @@ pub(super) fn are_there(guests: &[Guest]) -> bool {
 }
 
 /// A place for every GPU of every guest, in order; nothing when there is none for all.
-pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
+pub(super) fn place(model: &Model, guests: &[Guest]) -> Option<Vec<Place>> {
     let mut places = Vec::new();
     let mut on_cards: Vec<std::vec::IntoIter<Place>> = Vec::new();
-    for card in 0..machine.cards {
-        on_cards.push(cards::place(&machine.card(card), &on_card(guests, card))?.into_iter());
+    for &card in &model.numbers {
+        on_cards.push(cards::place_on(&model.card(card), &on_card(guests, card))?.into_iter());
     }
     for guest in guests {
-        for &card in &guest.pins.as_ref()?.cards {
-            let place = on_cards.get_mut(card as usize)?.next().expect("a place for each");
-            places.push(Place { card: card as usize, ..place });
+        for card in &guest.pins.as_ref()?.cards {
+            let card = model.numbers.iter().position(|number| number == card)?;
+            let place = on_cards[card].next().expect("a place for each");
+            places.push(Place { card, ..place });
         }
     }
     Some(places)
@@ -140,7 +161,7 @@ pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
 /// The guests of one card, with what they have of it.
 fn on_card(guests: &[Guest], card: u32) -> Vec<Guest> {
     let part = |guest: &Guest| {
-        let pins = guest.pins.as_ref()?.on(card);
+        let pins = guest.pins.as_ref()?.on(&[card]);
         let gpus = pins.cards.len() as u32;
         (gpus > 0).then(|| Guest { cards: gpus, pins: Some(pins), ..guest.clone() })
     };
@@ -148,16 +169,16 @@ fn on_card(guests: &[Guest], card: u32) -> Vec<Guest> {
 }
 
 /// Reports VMs without a card beside others with one, and cards that cannot hold what is on them.
-pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
+pub(super) fn check(model: &Model, guests: &[Guest], problems: &Problems) {
     if let Some(guest) = guests.iter().find(|guest| guest.pins.is_none()) {
         let title = "this VM does not say its `card`, and others do";
         let help = "say the card of every VM, or of none";
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
         return;
     }
-    for card in 0..machine.cards {
-        let (one, mine) = (machine.card(card), on_card(guests, card));
-        if cards::place(&one, &mine).is_some() {
+    for &card in &model.numbers {
+        let (one, mine) = (model.card(card), on_card(guests, card));
+        if cards::place_on(&one, &mine).is_some() {
             continue;
         }
         let free = |guest: &Guest| {
@@ -165,11 +186,11 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
             Guest { pins, ..guest.clone() }
         };
         let free: Vec<Guest> = mine.iter().map(free).collect();
-        if cards::place(&one, &free).is_none() {
+        if cards::place_on(&one, &free).is_none() {
             cards::check_card(&one, &free, problems);
             continue;
         }
-        let fits = |count: &usize| cards::place(&one, &mine[..*count]).is_some();
+        let fits = |count: &usize| cards::place_on(&one, &mine[..*count]).is_some();
         let most = (0..mine.len()).rev().find(fits).unwrap_or(0);
         let title =
             format!("no room for this VM's GPU instances at their `instance` on GPU {card}");

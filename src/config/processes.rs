@@ -6,11 +6,13 @@
 //! in the order of the file, without a look at memory.
 
 use super::cards::Holding;
+use super::choice::{Choice, Held};
 use super::diagnostic::{Diagnostic, Problems};
 use super::entries::CARDS_MAX;
 use super::guest::{Guest, profile_of, published};
-use super::machine::Machine;
+use super::machine::{Machine, Model};
 use super::reader::Reader;
+use super::sharing::Sharing;
 use super::value::Value;
 use crate::gpu::placement::{Assignment, Cards, Claim, Place};
 use crate::spec::{GpuSpec, InstanceSharing, MigProfile};
@@ -61,10 +63,10 @@ impl Process {
         Share::new(whole / sms).expect("no more SMs than there are")
     }
 
-    /// How its owners share an instance.
-    pub(super) fn sharing(&self, machine: &Machine) -> InstanceSharing {
+    /// How its owners share an instance on such a card.
+    pub(super) fn sharing(&self, sharing: &Sharing, gpu: &GpuSpec) -> InstanceSharing {
         match self.mode {
-            Mode::TimeSlicing => machine.sharing.of_processes(&machine.gpu.spec),
+            Mode::TimeSlicing => sharing.of_processes(gpu),
             Mode::Mps => InstanceSharing::Mps,
         }
     }
@@ -80,12 +82,12 @@ impl Process {
 
 /// Reads `process = "mps"`, or `process = { sharing = "mps", count = 2, ... }`: processes of the VM,
 /// and what each of them has.
-pub(super) fn read(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32, Holding)> {
+pub(super) fn read(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     if value.is_text() {
         let mode = value.choice("way to share a GPU between processes", &MODES)?;
         let (within, memory_limit) = (None, None);
         let process = Process { mode, within, sm_limit: Share::WHOLE, memory_limit, replicas: 1 };
-        return Some((1, Holding::Process(process)));
+        return Some(Held { holding: Holding::Process(process), ..choice?.whole(1) });
     }
     let mut table = value.table()?;
     let help = "write sharing = \"time-slicing\" or \"mps\"";
@@ -96,15 +98,19 @@ pub(super) fn read(value: &Value<'_>, machine: Option<&Machine>) -> Option<(u32,
     let replicas = table.get("replicas");
     let replicas = replicas.map_or(Some(1), |value| value.count(1..=CARDS_MAX, " replicas"));
     let within = match table.get("mig") {
-        Some(value) => machine.and_then(|machine| profile(&value, machine)).map(Some),
+        Some(value) => choice.and_then(|choice| profile(&value, choice)).map(Some),
         None => Some(None),
     };
     let limits = limits(&mut table, mode);
     table.finish();
     let (sm_limit, memory_limit) = limits?;
-    let process =
-        Process { mode: mode?, within: within?, sm_limit, memory_limit, replicas: replicas? };
-    Some((count?, Holding::Process(process)))
+    let (model, within) = within?.unzip();
+    let process = Process { mode: mode?, within, sm_limit, memory_limit, replicas: replicas? };
+    let held = Held { holding: Holding::Process(process), ..choice?.whole(count?) };
+    Some(match model {
+        Some(model) => Held { models: vec![model], ..held },
+        None => held,
+    })
 }
 
 /// `active_threads = "50 %"`, `memory_limit = "10 GiB"`: MPS has them, time slicing has none.
@@ -131,11 +137,12 @@ fn limits(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<(Share, Option<B
     Some((threads?, memory))
 }
 
-/// The GPU instance profile a value names.
-fn profile(value: &Value<'_>, machine: &Machine) -> Option<MigProfile> {
-    let found = profile_of(value, machine)?;
-    published(value, Holding::Instance(found.clone(), None), &machine.gpu.spec)?;
-    Some(found.clone())
+/// The GPU instance profile a value names, and the model that has it.
+fn profile(value: &Value<'_>, choice: &Choice<'_>) -> Option<(usize, MigProfile)> {
+    let (model, found) = profile_of(value, choice)?;
+    let gpu = &choice.machine.models[model].gpu.spec;
+    published(value, Holding::Instance(found.clone(), None), gpu)?;
+    Some((model, found.clone()))
 }
 
 /// What is shared by the processes of a group, and how many of them it takes.
@@ -183,7 +190,7 @@ impl Shared<'_> {
 }
 
 /// The groups of processes: those on whole cards, and those on GPU instances of each profile.
-fn groups<'g>(machine: &Machine, guests: &'g [Guest]) -> Vec<Shared<'g>> {
+fn groups<'g>(model: &Model, guests: &'g [Guest]) -> Vec<Shared<'g>> {
     let mut groups: Vec<Shared<'g>> = Vec::new();
     for (index, guest) in guests.iter().enumerate() {
         let Holding::Process(process) = &guest.holding else { continue };
@@ -197,8 +204,8 @@ fn groups<'g>(machine: &Machine, guests: &'g [Guest]) -> Vec<Shared<'g>> {
                 members: vec![index],
                 start,
                 process,
-                replicas_max: replicas_of(machine, process).unwrap_or(u32::MAX),
-                processes_max: processes_max(&machine.gpu.spec, process),
+                replicas_max: replicas_of(model, process).unwrap_or(u32::MAX),
+                processes_max: processes_max(&model.gpu.spec, process),
             }),
         }
     }
@@ -206,8 +213,8 @@ fn groups<'g>(machine: &Machine, guests: &'g [Guest]) -> Vec<Shared<'g>> {
 }
 
 /// As how many what a process shares is advertised.
-fn replicas_of(machine: &Machine, process: &Process) -> Option<u32> {
-    machine.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
+fn replicas_of(model: &Model, process: &Process) -> Option<u32> {
+    model.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
 }
 
 /// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
@@ -223,17 +230,17 @@ fn processes_max(gpu: &GpuSpec, process: &Process) -> u32 {
 
 /// A place for every holding of every guest, in order, where some are processes; nothing when there
 /// is none for all.
-pub(super) fn place(machine: &Machine, cards: Cards<'_>, guests: &[Guest]) -> Option<Vec<Place>> {
-    let groups = groups(machine, guests);
+pub(super) fn place(model: &Model, cards: Cards<'_>, guests: &[Guest]) -> Option<Vec<Place>> {
+    let groups = groups(model, guests);
     let mut counts: Vec<usize> =
         groups.iter().map(|group| group.least(guests)).collect::<Option<_>>()?;
-    let mut places = place_shared(machine, cards, guests, &groups, &counts)?;
-    if machine.sharing.assignment == Assignment::Spread {
+    let mut places = place_shared(model, cards, guests, &groups, &counts)?;
+    if model.sharing.assignment == Assignment::Spread {
         for group in 0..groups.len() {
             // There is one instance at a given slice.
             while groups[group].start.is_none() && counts[group] < groups[group].members.len() {
                 counts[group] += 1;
-                match place_shared(machine, cards, guests, &groups, &counts) {
+                match place_shared(model, cards, guests, &groups, &counts) {
                     Some(wider) => places = wider,
                     None => {
                         counts[group] -= 1;
@@ -248,13 +255,13 @@ pub(super) fn place(machine: &Machine, cards: Cards<'_>, guests: &[Guest]) -> Op
 
 /// Places so many cards or GPU instances for each group, and everything else.
 fn place_shared(
-    machine: &Machine,
+    model: &Model,
     cards: Cards<'_>,
     guests: &[Guest],
     groups: &[Shared<'_>],
     counts: &[usize],
 ) -> Option<Vec<Place>> {
-    let (gpu, assignment) = (&machine.gpu.spec, machine.sharing.assignment);
+    let (gpu, assignment) = (&model.gpu.spec, model.sharing.assignment);
     let others = guests.iter().filter(|guest| !guest.is_process());
     let mut claims: Vec<Claim> = others
         .flat_map(|guest| std::iter::repeat_n(guest.holding.claim(gpu), guest.cards as usize))
@@ -293,15 +300,15 @@ fn place_shared(
 }
 
 /// Says why there is no place for all `guests`, of which the last is a process: title and reason.
-pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<String>) {
-    let gpu = &machine.gpu.spec;
+pub(super) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<String>) {
+    let gpu = &model.gpu.spec;
     let last = guests.len() - 1;
-    let groups = groups(machine, guests);
+    let groups = groups(model, guests);
     let group = groups.iter().find(|group| group.members.contains(&last));
     let group = group.expect("the last one is a process");
     let (shared, most) = (group.process.shared(gpu), group.processes_max);
     let mut limits = Vec::new();
-    if let Some(replicas) = replicas_of(machine, group.process) {
+    if let Some(replicas) = replicas_of(model, group.process) {
         limits.push(format!("each is advertised as {}", counted(replicas, "replica")));
     }
     match group.process.within {
@@ -318,9 +325,9 @@ pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<S
     };
     let need = format!("the processes up to this VM need {least} x {shared}");
     let title = match guests.iter().all(Guest::is_process) {
-        true => format!("{need}, more than {} can give", machine.cards_in_words()),
+        true => format!("{need}, more than {} can give", model.cards_in_words()),
         false => {
-            format!("{need} beside other VMs, more than {} can give", machine.cards_in_words())
+            format!("{need} beside other VMs, more than {} can give", model.cards_in_words())
         }
     };
     (title, reason)

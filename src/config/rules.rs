@@ -8,10 +8,10 @@ use super::guest::Guest;
 use super::machine::Machine;
 use super::processes;
 use super::settings::QUERIES_MAX;
-use crate::spec::{Arrivals, Footprint, Rules, TestScenario};
+use crate::spec::{Arrivals, Footprint, GpuSpec, Rules, TestScenario};
 use crate::study::{self, Obstacle};
 use crate::units::{Bytes, SimDuration, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Holds the guests of one run against each other and against the machine.
 pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
@@ -23,18 +23,30 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
     for guest in guests {
-        service_time_is_known(machine, guest, problems);
+        for gpu in gpus_of(machine, guest) {
+            service_time_is_known(machine, guest, gpu, problems);
+        }
         streams_are_fed(guest, problems);
         batches_fill_in_time(guest, problems);
-        batches_were_measured(machine, guest, problems);
+        for gpu in gpus_of(machine, guest) {
+            batches_were_measured(guest, gpu, problems);
+        }
         rejections_have_a_load(guest, problems);
-        batches_fit(machine, guest, problems);
+        for gpu in gpus_of(machine, guest) {
+            batches_fit(guest, gpu, problems);
+        }
         queries_are_countable(guest, rates, problems);
         counts_are_reachable(guest, problems);
         time_is_bounded(machine, guest, rates, problems);
         bursts_are_countable(guest, rates, problems);
     }
     all_samples_are_countable(guests, rates, problems);
+}
+
+/// The models of a guest's cards, each once.
+fn gpus_of<'m>(machine: &'m Machine, guest: &Guest) -> Vec<&'m GpuSpec> {
+    let models: BTreeSet<usize> = guest.models.iter().copied().collect();
+    models.into_iter().map(|model| &machine.models[model].gpu.spec).collect()
 }
 
 /// What the rates of Server loads mean.
@@ -105,22 +117,25 @@ fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
     }
 }
 
-fn service_time_is_known(machine: &Machine, guest: &Guest, problems: &Problems) {
+fn service_time_is_known(machine: &Machine, guest: &Guest, gpu: &GpuSpec, problems: &Problems) {
     let workload = &guest.vm.workload;
-    if !workload.service.contains_key(&machine.gpu.spec.id) {
-        let title = format!(
-            "no service time of workload \"{}\" on GPU \"{}\" is known",
-            workload.id, machine.gpu.spec.id
-        );
-        let known: Vec<&str> = workload.service.keys().map(String::as_str).collect();
-        let diagnostic = Diagnostic::at(&guest.spots.workload, title)
-            .allowed(format!("GPUs {}", known.join(", ")));
-        let help = format!(
-            "measure it and add [service.{}] to the workload's catalogue file",
-            machine.gpu.spec.id
-        );
-        problems.push(diagnostic.help(help));
+    if workload.service.contains_key(&gpu.id) {
+        return;
     }
+    let title =
+        format!("no service time of workload \"{}\" on GPU \"{}\" is known", workload.id, gpu.id);
+    let known: Vec<&str> = workload.service.keys().map(String::as_str).collect();
+    let diagnostic =
+        Diagnostic::at(&guest.spots.workload, title).allowed(format!("GPUs {}", known.join(", ")));
+    let help = format!("measure it and add [service.{}] to the workload's catalogue file", gpu.id);
+    let diagnostic = diagnostic.help(help);
+    let others = machine.ids().into_iter().find(|other| known.contains(other));
+    problems.push(match others {
+        Some(other) => {
+            diagnostic.help(format!("or put the VM on the host's other cards: gpu = \"{other}\""))
+        }
+        None => diagnostic,
+    });
 }
 
 /// A stream works on the batch of one slot.
@@ -147,8 +162,8 @@ fn batches_fill_in_time(guest: &Guest, problems: &Problems) {
 }
 
 /// Batches beyond what was measured have times that nobody knows: doubtful, not wrong.
-fn batches_were_measured(machine: &Machine, guest: &Guest, problems: &Problems) {
-    let (workload, gpu) = (&guest.vm.workload, &machine.gpu.spec.id);
+fn batches_were_measured(guest: &Guest, gpu: &GpuSpec, problems: &Problems) {
+    let (workload, gpu) = (&guest.vm.workload, &gpu.id);
     let Some(service) = workload.service.get(gpu) else { return };
     let known = service.work.value.points().last().map_or(1, |(batch, _)| *batch);
     let most = guest.vm.server.batch_max;
@@ -187,7 +202,7 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
     for guest in guests {
         let place = places.by_ref().take(guest.cards as usize).last();
         let (Holding::Process(process), Some(place)) = (&guest.holding, place) else { continue };
-        let gpu = &machine.gpu.spec;
+        let gpu = machine.gpu_of(place.card as u32);
         let limit = process.memory(gpu);
         let before = *taken.entry((place.card, place.start)).or_default();
         let after = before + Footprint::of(&guest.vm).need * u64::from(guest.cards);
@@ -212,10 +227,9 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
 /// Weights, the workspace of every running batch, and the inputs and outputs of every batch in
 /// flight must fit the card, its vGPU type or its GPU instance. A staged batch has no workspace: that belongs to the
 /// stream's execution context.
-fn batches_fit(machine: &Machine, guest: &Guest, problems: &Problems) {
+fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
     let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(&guest.vm);
-    let card = &machine.gpu.spec;
     let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
     if need <= limit {
         return;
@@ -417,10 +431,16 @@ fn time_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Pr
     }
 }
 
-/// What a batch of one takes by itself, in seconds; nothing where its service time is not known.
+/// What a batch of one takes by itself, in seconds, on the slowest of its GPUs; nothing where its
+/// service time is not known.
 fn time_alone(machine: &Machine, guest: &Guest) -> Option<f64> {
+    let on_each = gpus_of(machine, guest).into_iter().map(|gpu| time_on(machine, guest, gpu));
+    on_each.collect::<Option<Vec<f64>>>()?.into_iter().reduce(f64::max)
+}
+
+fn time_on(machine: &Machine, guest: &Guest, gpu: &GpuSpec) -> Option<f64> {
     let (workload, platform) = (&guest.vm.workload, &machine.hypervisor);
-    let service = workload.service.get(&machine.gpu.spec.id)?;
+    let service = workload.service.get(&gpu.id)?;
     let cpu = &workload.cpu;
     let on_cpu = [
         &cpu.launch_per_batch,
@@ -431,7 +451,7 @@ fn time_alone(machine: &Machine, guest: &Guest) -> Option<f64> {
     let on_cpu: f64 = on_cpu.iter().map(|fact| fact.value.as_secs_f64()).sum();
     let on_gpu = service.work.value.at(1) * 1e-9 + service.launch.value.as_secs_f64();
     let copied = workload.input_per_sample.value + workload.output_per_sample.value;
-    let copies = copied.get() as f64 / machine.gpu.spec.pcie_bandwidth.value.get();
+    let copies = copied.get() as f64 / gpu.pcie_bandwidth.value.get();
     let host =
         service.host_floor.value.as_secs_f64() + platform.submission_latency.value.as_secs_f64();
     Some(on_cpu / platform.cpu_speed.value + on_gpu / platform.gpu_speed.value + copies + host)

@@ -5,15 +5,15 @@
 
 use super::cards::Holding;
 use super::guest::Guest;
-use super::machine::Machine;
+use super::machine::Model;
 use crate::gpu::fit::{Answer, Fit, SizeMode};
 use crate::gpu::placement::Place;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use std::collections::{BTreeMap, VecDeque};
 
 /// Whether these guests are placed here: sizes may differ on a card, or an instance is shared.
-pub(super) fn are_needed(machine: &Machine, guests: &[Guest]) -> bool {
-    let is_mixed = machine.sharing.vgpu_mode == SizeMode::Mixed;
+pub(super) fn are_needed(model: &Model, guests: &[Guest]) -> bool {
+    let is_mixed = model.sharing.vgpu_mode == SizeMode::Mixed;
     guests.iter().any(|guest| match &guest.holding {
         Holding::Sliced(_) => is_mixed,
         Holding::Instance(_, Some(vgpu)) => vgpu.shares_instance(),
@@ -23,12 +23,12 @@ pub(super) fn are_needed(machine: &Machine, guests: &[Guest]) -> bool {
 
 /// A place for every holding of every guest, in order; nothing when there is none for all. Whole
 /// cards are the last ones.
-pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
-    let cards = machine.cards as usize;
+pub(super) fn place(model: &Model, guests: &[Guest]) -> Option<Vec<Place>> {
+    let cards = model.cards() as usize;
     let wholes = wholes(guests);
     let left = cards.checked_sub(wholes)?;
-    let gpu = &machine.gpu.spec;
-    let Answer::Fit(plans) = answer(machine, guests, left) else { return None };
+    let gpu = &model.gpu.spec;
+    let Answer::Fit(plans) = answer(model, guests, left) else { return None };
     let mut seats = vec![VecDeque::new(); gpu.vgpu_types.len()];
     for (card, plan) in plans.iter().enumerate() {
         for vgpu in &plan.vgpus {
@@ -46,24 +46,24 @@ pub(super) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
 }
 
 /// Whether a short search finds a place for all of them.
-pub(super) fn surely_fit(machine: &Machine, guests: &[Guest]) -> bool {
-    let left = (machine.cards as usize).checked_sub(wholes(guests));
+pub(super) fn surely_fit(model: &Model, guests: &[Guest]) -> bool {
+    let left = (model.cards() as usize).checked_sub(wholes(guests));
     left.is_some_and(|left| {
-        let wanted = wanted(machine, guests);
-        let mut fit = Fit::new(&machine.gpu.spec, machine.sharing.vgpu_mode, wanted.clone());
+        let wanted = wanted(model, guests);
+        let mut fit = Fit::new(&model.gpu.spec, model.sharing.vgpu_mode, wanted.clone());
         fit.surely_fits(&wanted, left)
     })
 }
 
-fn answer(machine: &Machine, guests: &[Guest], cards: usize) -> Answer {
-    let wanted = wanted(machine, guests);
-    let mode = machine.sharing.vgpu_mode;
-    Fit::new(&machine.gpu.spec, mode, wanted).on(cards, machine.sharing.assignment)
+fn answer(model: &Model, guests: &[Guest], cards: usize) -> Answer {
+    let wanted = wanted(model, guests);
+    let mode = model.sharing.vgpu_mode;
+    Fit::new(&model.gpu.spec, mode, wanted).on(cards, model.sharing.assignment)
 }
 
 /// How many of each type of the GPU.
-fn wanted(machine: &Machine, guests: &[Guest]) -> Vec<u32> {
-    let gpu = &machine.gpu.spec;
+fn wanted(model: &Model, guests: &[Guest]) -> Vec<u32> {
+    let gpu = &model.gpu.spec;
     let mut wanted = vec![0; gpu.vgpu_types.len()];
     for guest in guests {
         if let Some(kind) = kind_of(gpu, &guest.holding) {
@@ -110,9 +110,9 @@ pub(super) fn slots(guests: &[Guest], places: &[Place]) -> BTreeMap<usize, u32> 
 }
 
 /// Says why there is no place for all `guests`: title and reason.
-pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<String>) {
-    let cards = machine.cards_in_words();
-    let left = (machine.cards as usize).checked_sub(wholes(guests));
+pub(super) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<String>) {
+    let cards = model.cards_in_words();
+    let left = (model.cards() as usize).checked_sub(wholes(guests));
     let Some(left) = left else {
         return (format!("the VMs up to this one need more whole cards than {cards}"), None);
     };
@@ -128,7 +128,7 @@ pub(super) fn obstacle(machine: &Machine, guests: &[Guest]) -> (String, Option<S
         Some(format!("{} {{{}}}:{size}", vgpu.name, ids.join(",")))
     });
     let ids: Vec<String> = ids.collect();
-    match answer(machine, guests, left) {
+    match answer(model, guests, left) {
         Answer::NotPublished => {
             let hidden = types
                 .iter()

@@ -126,19 +126,37 @@ impl Replicas {
         own.map(|(_, count, _)| *count).or(self.all)
     }
 
-    /// Reports names of what the GPU has not.
-    fn check(&self, gpu: &GpuSpec, problems: &Problems) {
+    /// Reports names of what no GPU has.
+    fn check(&self, gpus: &[&GpuSpec], problems: &Problems) {
         for (name, _, spot) in &self.each {
-            if name == WHOLE || gpu.mig_profile(name).is_some() {
+            if name == WHOLE || gpus.iter().any(|gpu| gpu.mig_profile(name).is_some()) {
                 continue;
             }
-            let profiles = gpu.mig_profiles.iter().map(|profile| profile.name.as_str());
-            let names: Vec<&str> = std::iter::once(WHOLE).chain(profiles).collect();
-            let title = format!("replicas of {}, which {} has not", quoted(name), gpu.id);
+            let profiles = gpus.iter().flat_map(|gpu| &gpu.mig_profiles);
+            let mut names = vec![WHOLE];
+            for profile in profiles {
+                if !names.contains(&profile.name.as_str()) {
+                    names.push(&profile.name);
+                }
+            }
+            let title = match gpus {
+                [gpu] => format!("replicas of {}, which {} has not", quoted(name), gpu.id),
+                _ => format!("replicas of {}, which none of {} has", quoted(name), ids(gpus)),
+            };
             let diagnostic = Diagnostic::at(spot, title).allowed(names.join(", "));
             problems.push(diagnostic.did_you_mean(super::nearest(name, names)));
         }
     }
+}
+
+/// Whether a GPU has mixed-size mode, as far as is known: not where it has types and none of them has.
+fn has_mixed_size(gpu: &GpuSpec) -> bool {
+    let has_mode = |vgpu: &VgpuType| vgpu.mixed_size != MixedSize::Unsupported;
+    gpu.vgpu_types.is_empty() || gpu.vgpu_types.iter().any(has_mode)
+}
+
+fn ids(gpus: &[&GpuSpec]) -> String {
+    gpus.iter().map(|gpu| gpu.id.as_str()).collect::<Vec<_>>().join(", ")
 }
 
 /// What whole cards are called among the replicas.
@@ -252,10 +270,22 @@ impl Sharing {
         })
     }
 
-    /// The rules that need to know the GPU.
-    pub(super) fn check(&self, gpu: &GpuSpec, problems: &Problems) {
-        self.check_vgpu_mode(gpu, problems);
-        self.replicas.check(gpu, problems);
+    /// The rules that need to know the GPUs.
+    pub(super) fn check(&self, gpus: &[&GpuSpec], problems: &Problems) {
+        self.check_vgpu_mode(gpus, problems);
+        self.replicas.check(gpus, problems);
+        gpus.iter().for_each(|gpu| self.check_times(gpu, problems));
+    }
+
+    /// The same on cards of one of the GPUs: what has no mixed-size mode stays in the other.
+    pub(super) fn on(&self, gpu: &GpuSpec) -> Sharing {
+        match has_mixed_size(gpu) {
+            true => self.clone(),
+            false => Sharing { vgpu_mode: SizeMode::Equal, ..self.clone() },
+        }
+    }
+
+    fn check_times(&self, gpu: &GpuSpec, problems: &Problems) {
         let own = self.compute_timeslice.or(self.hardware_slice);
         let slice =
             own.unwrap_or(gpu.time_slice_best_effort.value.min(gpu.process_turns.value.slice));
@@ -304,14 +334,16 @@ impl Sharing {
     }
 
     /// Mixed-size mode needs a GPU that has it, and a policy other than fixed share.
-    fn check_vgpu_mode(&self, gpu: &GpuSpec, problems: &Problems) {
+    fn check_vgpu_mode(&self, gpus: &[&GpuSpec], problems: &Problems) {
         let Some(spot) = self.vgpu_mode_spot.as_ref().filter(|_| self.vgpu_mode == SizeMode::Mixed)
         else {
             return;
         };
-        let has_mode = |vgpu: &VgpuType| vgpu.mixed_size != MixedSize::Unsupported;
-        if !gpu.vgpu_types.is_empty() && !gpu.vgpu_types.iter().any(has_mode) {
-            let title = format!("GPU {} has no mixed-size mode", gpu.id);
+        if !gpus.iter().any(|gpu| has_mixed_size(gpu)) {
+            let title = match gpus {
+                [gpu] => format!("GPU {} has no mixed-size mode", gpu.id),
+                _ => format!("none of {} has a mixed-size mode", ids(gpus)),
+            };
             problems.push(Diagnostic::at(spot, title).allowed("equal-size"));
         } else if self.policy == SlicePolicy::FixedShare {
             let title = "mixed-size mode does not support fixed share";

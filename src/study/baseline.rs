@@ -39,9 +39,9 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
 ///
-/// Guests with one workload and the same server settings become one load: each keeps its own
-/// arrivals, sizes and bound, and what they ask is merged in order of time and dealt in turn to one
-/// server per card. Guests whose servers span several cards get servers that span as many. A server
+/// Guests with one workload, the same server settings and cards of the same models become one load: each
+/// keeps its own arrivals, sizes and bound, and what they ask is merged in order of time and dealt in turn
+/// to one server per card. Guests whose servers span several cards get servers that span as many. A server
 /// has the settings of its guests, once, and an equal part of their vCPUs. Different workloads or
 /// settings share a card as models of one process: batches side by side, on streams. Where not all of
 /// them fit a card, each stays on the cards that its guests had.
@@ -54,15 +54,23 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
         .collect();
     // Cards that nobody uses are gone, so the others have new numbers.
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
-    if let [vm] = &mut bare.vms[..] {
-        vm.gpus = used.iter().map(|card| whole(place(card))).collect();
+    if share_no_model(experiment) {
+        for (index, vm) in bare.vms.iter_mut().enumerate() {
+            let own = cards_of(&experiment.vms, [index]);
+            vm.gpus = own.iter().map(|card| whole(place(card))).collect();
+        }
         return bare.with_processes_in_turns();
     }
-    let kinds = kinds(&experiment.vms);
-    let together = fit_together(experiment, &kinds);
+    let kinds = kinds(experiment);
     for kind in &kinds {
         let own = cards_of(&experiment.vms, kind.iter().copied());
-        let cards: Vec<GpuId> = if together { &used } else { &own }.iter().map(place).collect();
+        let models = models_of(experiment, kind[0]);
+        let together = fit_together(experiment, &kinds, &models);
+        let alike = |card: &&GpuId| models.contains(model_of(experiment, card));
+        let cards: Vec<GpuId> = match together {
+            true => used.iter().filter(alike).map(place).collect(),
+            false => own.iter().map(place).collect(),
+        };
         let span = kind.iter().map(|&vm| cards_of(&experiment.vms, vm..=vm).len()).max();
         let servers = servers(experiment, kind, &cards, span.unwrap_or(1));
         for &vm in kind {
@@ -86,13 +94,18 @@ fn cards_of(vms: &[VmSpec], some: impl IntoIterator<Item = usize>) -> BTreeSet<G
     some.into_iter().flat_map(|vm| &vms[vm].gpus).map(|share| share.card).collect()
 }
 
-/// Guests that one server can answer together: one workload, the same settings.
-fn kinds(vms: &[VmSpec]) -> Vec<Vec<usize>> {
+/// Guests that one server can answer together: one workload, the same settings, and cards of the same
+/// models. What was asked of cards of one model is not answered by those of another.
+fn kinds(experiment: &Experiment) -> Vec<Vec<usize>> {
+    let vms = &experiment.vms;
     let mut kinds: Vec<Vec<usize>> = Vec::new();
     for (index, vm) in vms.iter().enumerate() {
+        let models = models_of(experiment, index);
         let alike = |kind: &&mut Vec<usize>| {
             let first = &vms[kind[0]];
-            first.workload.id == vm.workload.id && first.server == vm.server
+            first.workload.id == vm.workload.id
+                && first.server == vm.server
+                && models_of(experiment, kind[0]) == models
         };
         match kinds.iter_mut().find(alike) {
             Some(kind) => kind.push(index),
@@ -102,11 +115,36 @@ fn kinds(vms: &[VmSpec]) -> Vec<Vec<usize>> {
     kinds
 }
 
-/// Whether a server of each kind fits every card beside the others.
-fn fit_together(experiment: &Experiment, kinds: &[Vec<usize>]) -> bool {
-    let needs = kinds.iter().map(|kind| Footprint::of(&experiment.vms[kind[0]]).need);
-    let need = needs.fold(Bytes::ZERO, |sum, need| sum + need);
-    experiment.cards.iter().all(|card| need <= card.gpu.memory.value)
+/// The GPU model of a card.
+fn model_of<'e>(experiment: &'e Experiment, card: &GpuId) -> &'e str {
+    &experiment.cards[usize::from(card.0)].gpu.id
+}
+
+/// The models of a guest's cards.
+fn models_of(experiment: &Experiment, vm: usize) -> BTreeSet<&str> {
+    let shares = experiment.vms[vm].gpus.iter();
+    shares.map(|share| model_of(experiment, &share.card)).collect()
+}
+
+/// Whether no two guests have cards of one model: each then has its cards to itself.
+fn share_no_model(experiment: &Experiment) -> bool {
+    let mut taken = BTreeSet::new();
+    let mut guests = (0..experiment.vms.len()).map(|vm| models_of(experiment, vm));
+    guests.all(|models| models.into_iter().all(|model| taken.insert(model)))
+}
+
+/// Whether on cards of these models a server of each kind fits beside the others.
+fn fit_together(experiment: &Experiment, kinds: &[Vec<usize>], models: &BTreeSet<&str>) -> bool {
+    let cards = experiment.cards.iter().filter(|card| models.contains(&*card.gpu.id));
+    cards.into_iter().all(|card| {
+        let here = kinds.iter().filter(|kind| {
+            let models = models_of(experiment, kind[0]);
+            // Guests that found no place have no cards: an error was reported.
+            models.is_empty() || models.contains(&*card.gpu.id)
+        });
+        let needs = here.map(|kind| Footprint::of(&experiment.vms[kind[0]]).need);
+        needs.fold(Bytes::ZERO, |sum, need| sum + need) <= card.gpu.memory.value
+    })
 }
 
 /// The servers of a kind on these cards, each on `span` of them; the last on what is left. They divide

@@ -5,11 +5,11 @@
 
 use super::results::RunResult;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, Standing, TestScenario, Trace,
-    VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, ServerPool, Standing, TestScenario,
+    Trace, VgpuType, VmSpec,
 };
 use crate::units::{Bytes, SimDuration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What a scenario replays of recorded traces, and what it leaves out; each sentence once.
 pub fn replayed(scenario: &Scenario) -> Vec<String> {
@@ -139,6 +139,8 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
     if experiment.pools.is_empty() {
         return None;
     }
+    let gpus = || experiment.cards.iter().map(|card| card.gpu.id.as_str());
+    let has_several = gpus().collect::<BTreeSet<_>>().len() > 1;
     let of_pool = experiment.pools.iter().map(|pool| {
         let workload = &experiment.vms[usize::from(pool.vms[0].0)].workload.id;
         let (vms, servers) = (pool.vms.len(), pool.servers.len());
@@ -147,8 +149,12 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
             1 => "a card".to_string(),
             cards => format!("{cards} cards"),
         };
+        let models = match has_several {
+            true => format!(" of {}", models(experiment, pool).into_iter().collect::<Vec<_>>().join(" and ")),
+            false => String::new(),
+        };
         format!(
-            "{workload} of {vms} VM{} by {servers} server{} with {on} and {} processors each",
+            "{workload} of {vms} VM{} by {servers} server{} with {on}{models} and {} processors each",
             if vms == 1 { "" } else { "s" },
             if servers == 1 { "" } else { "s" },
             first.processors
@@ -156,11 +162,12 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
     });
     let of_pool: Vec<String> = of_pool.collect();
     let cards = experiment.cards.len();
-    let apart = match experiment
-        .pools
-        .iter()
-        .all(|pool| pool.servers.iter().map(|server| server.gpus.len()).sum::<usize>() == cards)
-    {
+    let has_all = |pool: &ServerPool| {
+        let models = models(experiment, pool);
+        let own = pool.servers.iter().map(|server| server.gpus.len()).sum::<usize>();
+        own == gpus().filter(|gpu| models.contains(gpu)).count()
+    };
+    let apart = match experiment.pools.iter().all(has_all) {
         true => "",
         false => "; not all of them fit one card together, so each stays on the cards of its VMs",
     };
@@ -168,6 +175,12 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
         "bare metal on the same cards ({cards}): the VMs' queries are merged and dealt in turn to servers with the VMs' own settings, {}{apart}",
         of_pool.join(", ")
     ))
+}
+
+/// The models of the cards of a pool.
+fn models<'e>(experiment: &'e Experiment, pool: &ServerPool) -> BTreeSet<&'e str> {
+    let shares = pool.servers.iter().flat_map(|server| &server.gpus);
+    shares.map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str()).collect()
 }
 
 /// How much of a trace is replayed, how fast, and what was left out.

@@ -87,6 +87,7 @@ impl Workshop {
                     made.insert(key.clone(), value.clone());
                 }
             }
+            mix(dice, &mut made);
             return made;
         }
         let bases = if dice.one_in(8) { &self.bad } else { &self.bases };
@@ -94,6 +95,7 @@ impl Workshop {
         for _ in 0..dice.below(4) {
             self.change(dice, shape, &mut table);
         }
+        mix(dice, &mut table);
         table
     }
 
@@ -193,6 +195,36 @@ impl Workshop {
                 Value::Table(table)
             }
             _ => Value::Integer(1),
+        }
+    }
+}
+
+/// One case in four has cards of several models, and VMs that say on which they are.
+fn mix(dice: &mut Dice, table: &mut Table) {
+    const MODELS: [&str; 4] = ["a100-pcie-40gb", "a30", "a10", "a100-pcie-80gb"];
+    if !dice.one_in(4) {
+        return;
+    }
+    let known = table.get("gpus").and_then(|gpus| gpus.get("model")).and_then(Value::as_str);
+    let known = known.unwrap_or(MODELS[0]).to_string();
+    let mut gpus = Vec::new();
+    for at in 0..2 + dice.below(3) {
+        let model = if at == 1 { known.clone() } else { (*dice.pick(&MODELS)).to_string() };
+        let count = Value::Integer(1 + dice.below(2) as i64);
+        let one = [("model".to_string(), Value::String(model)), ("count".to_string(), count)];
+        gpus.push(Value::Table(one.into_iter().collect()));
+    }
+    table.insert("gpus".to_string(), Value::Array(gpus));
+    let Some(Value::Array(vms)) = table.get_mut("vm") else { return };
+    for vm in vms.iter_mut().filter_map(Value::as_table_mut) {
+        match dice.below(4) {
+            0 => drop(vm.insert("gpu".to_string(), Value::String(known.clone()))),
+            1 => {
+                let model = (*dice.pick(&MODELS)).to_string();
+                vm.insert("gpu".to_string(), Value::String(model));
+            }
+            2 => drop(vm.insert("card".to_string(), Value::Integer(dice.below(5) as i64))),
+            _ => {}
         }
     }
 }

@@ -23,6 +23,7 @@ mod loadgen_logs;
 mod loads;
 mod measurements;
 mod mig;
+mod models;
 mod mps;
 mod names;
 mod new_files;

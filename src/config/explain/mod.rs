@@ -11,11 +11,12 @@ use super::catalogue::Catalogue;
 use super::diagnostic::SourceFile;
 use super::entries::OWN_HOST;
 use super::guest::{Guest, HOLDINGS};
-use super::machine::Machine;
+use super::machine::{self, Machine};
 use super::sharing;
-use crate::spec::{Baseline, Experiment, Pair, Workload};
+use crate::spec::{Baseline, Experiment, GpuSpec, Pair, Workload};
 use notes::{Facts, Notes};
 use serde::Serialize;
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Every value of one file.
@@ -79,7 +80,8 @@ impl Reading<'_> {
         // has paths of its own.
         let mut of_vms = self.answers.split(|answer| *answer == Answer::Begins).skip(1);
         let mut sections = vec![self.scenario(&file)];
-        sections.extend(self.sharing(&file));
+        let models = self.machine.models.iter();
+        sections.extend(models.filter_map(|model| self.sharing(&file, &model.gpu.spec)));
         sections.extend(self.hardware(&file));
         for guest in self.guests {
             sections.push(self.vm(guest, &notes(of_vms.next().unwrap_or(&[]))));
@@ -110,23 +112,35 @@ impl Reading<'_> {
         section
     }
 
-    /// How owners of a card take turns, where any do.
-    fn sharing(&self, notes: &Notes<'_>) -> Option<Section> {
-        let cards = self.experiment().cards.iter();
+    /// Whether the host has several GPU models.
+    fn has_several(&self) -> bool {
+        self.machine.models.len() > 1
+    }
+
+    /// How owners of a card of this model take turns, where any do.
+    fn sharing(&self, notes: &Notes<'_>, gpu: &GpuSpec) -> Option<Section> {
+        let cards = self.experiment().cards.iter().filter(|card| card.gpu.id == gpu.id);
         let mut ways = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
-        let mut section = Section::new("sharing");
+        let mut section = match self.has_several() {
+            true => Section::new(format!("sharing on {}", gpu.id)),
+            false => Section::new("sharing"),
+        };
         let turns = ways.find(|way| way.takes_turns());
         for (key, value) in turns.iter().flat_map(sharing::words) {
-            section.add(notes, "sharing.", key, value);
+            let path = format!("sharing.{key}");
+            match machine::said_by_gpu(gpu, key).filter(|_| !notes.stands(&path)) {
+                Some(said) => section.say(key, value, said),
+                None => section.add(notes, "sharing.", key, value),
+            }
         }
         section.add_other_keys(notes, "sharing.");
         (!section.values.is_empty()).then_some(section)
     }
 
     /// The facts of the catalogue about host, GPU and hypervisor.
-    fn hardware(&self, notes: &Notes<'_>) -> [Section; 3] {
+    fn hardware(&self, notes: &Notes<'_>) -> Vec<Section> {
         let experiment = self.experiment();
-        let (host, gpu) = (&experiment.host, &self.machine.gpu.spec);
+        let host = &experiment.host;
         let mut of_host = Facts::of(self.catalogue, "host", "hosts", &host.id);
         if host.id == OWN_HOST {
             let section = &mut of_host.section;
@@ -141,22 +155,27 @@ impl Reading<'_> {
             of_host.add("logical_processors", &host.logical_processors);
             of_host.add("memory", &host.memory);
         }
-        let mut of_gpu = Facts::of(self.catalogue, "gpu", "gpus", &gpu.id);
-        of_gpu.add("sms", &gpu.sms);
-        of_gpu.add("memory", &gpu.memory);
-        of_gpu.add("memory_bandwidth", &gpu.memory_bandwidth);
-        of_gpu.add("pcie_bandwidth", &gpu.pcie_bandwidth);
-        of_gpu.add("power_cap_w", &gpu.power_cap_w);
-        gpu.power_knee.iter().for_each(|knee| of_gpu.add("power_knee", knee));
-        of_gpu.add("switch_cost", &gpu.switch_cost);
-        of_gpu.add("time_slice_best_effort", &gpu.time_slice_best_effort);
-        of_gpu.add("process_turns", &gpu.process_turns);
         let platform = &experiment.hypervisor;
         let mut of_platform = Facts::of(self.catalogue, "hypervisor", "hypervisors", &platform.id);
         of_platform.add("gpu_speed", &platform.gpu_speed);
         of_platform.add("submission_latency", &platform.submission_latency);
         of_platform.add("cpu_speed", &platform.cpu_speed);
-        [of_host.section, of_gpu.section, of_platform.section]
+        let gpus = self.machine.models.iter().map(|model| self.gpu(&model.gpu.spec));
+        std::iter::once(of_host.section).chain(gpus).chain([of_platform.section]).collect()
+    }
+
+    fn gpu(&self, gpu: &GpuSpec) -> Section {
+        let mut facts = Facts::of(self.catalogue, "gpu", "gpus", &gpu.id);
+        facts.add("sms", &gpu.sms);
+        facts.add("memory", &gpu.memory);
+        facts.add("memory_bandwidth", &gpu.memory_bandwidth);
+        facts.add("pcie_bandwidth", &gpu.pcie_bandwidth);
+        facts.add("power_cap_w", &gpu.power_cap_w);
+        gpu.power_knee.iter().for_each(|knee| facts.add("power_knee", knee));
+        facts.add("switch_cost", &gpu.switch_cost);
+        facts.add("time_slice_best_effort", &gpu.time_slice_best_effort);
+        facts.add("process_turns", &gpu.process_turns);
+        facts.section
     }
 
     fn vm(&self, guest: &Guest, notes: &Notes<'_>) -> Section {
@@ -173,6 +192,9 @@ impl Reading<'_> {
         }
         let (key, holding) = self.holding(guest, notes);
         add(key, holding);
+        if self.has_several() {
+            add("gpu", self.models(guest).join(", "));
+        }
         add("power_on", vm.power_on.to_string());
         add("power_off", vm.power_off.map_or("never".to_string(), |off| off.to_string()));
         add("workload", vm.workload.id.clone());
@@ -189,7 +211,6 @@ impl Reading<'_> {
     fn holding(&self, guest: &Guest, notes: &Notes<'_>) -> (&'static str, String) {
         let stands = |key: &&&str| notes.stands(&format!("vm.{key}"));
         let key = HOLDINGS.iter().find(stands).copied().unwrap_or("gpus");
-        let gpu = &self.machine.gpu.spec;
         // `largest` became a type when all VMs were known.
         let found = self.experiment().vms.iter().find(|vm| vm.group == guest.vm.group);
         let chosen = found.and_then(|vm| {
@@ -198,11 +219,34 @@ impl Reading<'_> {
             let profile = card.instances[usize::from(share.instance)].profile.clone();
             share.vgpu_type.clone().or(profile)
         });
-        let name = match guest.holding {
-            Holding::Largest(_) => chosen.unwrap_or_else(|| "largest".to_string()),
-            _ => guest.holding.name(gpu).to_string(),
+        let one = |model: usize| guest.holding.name(&self.machine.models[model].gpu.spec);
+        let held = match guest.holding {
+            Holding::Largest(_) => {
+                let name = chosen.unwrap_or_else(|| "largest".to_string());
+                format!("{} x {name}", guest.cards)
+            }
+            _ => {
+                // Of several copies the first.
+                let own = guest.models.iter().take(guest.cards as usize);
+                let mut counts: Vec<(usize, u32)> = Vec::new();
+                for &model in own {
+                    match counts.iter_mut().find(|(known, _)| *known == model) {
+                        Some((_, count)) => *count += 1,
+                        None => counts.push((model, 1)),
+                    }
+                }
+                let counts =
+                    counts.into_iter().map(|(model, count)| format!("{count} x {}", one(model)));
+                counts.collect::<Vec<_>>().join(", ")
+            }
         };
-        (key, format!("{} x {name}", guest.cards))
+        (key, held)
+    }
+
+    /// The models of a VM's cards, those of all copies, each once.
+    fn models(&self, guest: &Guest) -> Vec<&str> {
+        let models: BTreeSet<usize> = guest.models.iter().copied().collect();
+        models.into_iter().map(|model| self.machine.models[model].gpu.spec.id.as_str()).collect()
     }
 
     /// The facts of the catalogue about every workload, on this GPU.
@@ -216,10 +260,22 @@ impl Reading<'_> {
         workloads.into_iter().map(|workload| self.workload(workload)).collect()
     }
 
-    /// Whether any card is cut into GPU instances, whose law then decides.
-    fn has_slices(&self) -> bool {
-        let instances = self.experiment().cards.iter().flat_map(|card| &card.instances);
-        instances.into_iter().any(|instance| instance.profile.is_some())
+    /// Whether any card of this model is cut into GPU instances, whose law then decides.
+    fn has_slices(&self, gpu: &str) -> bool {
+        let cards = self.experiment().cards.iter().filter(|card| card.gpu.id == gpu);
+        let mut instances = cards.flat_map(|card| &card.instances);
+        instances.any(|instance| instance.profile.is_some())
+    }
+
+    /// The models on which a workload runs.
+    fn gpus_of(&self, workload: &Workload) -> Vec<&str> {
+        let experiment = self.experiment();
+        let vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload.id);
+        let used: BTreeSet<&str> = vms
+            .flat_map(|vm| &vm.gpus)
+            .map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str())
+            .collect();
+        self.machine.ids().into_iter().filter(|gpu| used.contains(gpu)).collect()
     }
 
     fn workload(&self, workload: &Workload) -> Section {
@@ -235,12 +291,12 @@ impl Reading<'_> {
         facts.add("cpu.launch_per_sample", &workload.cpu.launch_per_sample);
         facts.add("cpu.finish_per_batch", &workload.cpu.finish_per_batch);
         facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);
-        let gpu = &self.machine.gpu.spec.id;
-        if let Some(service) = workload.service.get(gpu) {
+        for gpu in self.gpus_of(workload) {
+            let Some(service) = workload.service.get(gpu) else { continue };
             facts.add(&format!("service.{gpu}.launch"), &service.launch);
             facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
             facts.add(&format!("service.{gpu}.phi"), &service.phi);
-            if let Some(law) = service.slice.as_ref().filter(|_| self.has_slices()) {
+            if let Some(law) = service.slice.as_ref().filter(|_| self.has_slices(gpu)) {
                 facts.add(&format!("service.{gpu}.slice.weight_read"), &law.weight_read);
                 facts.add(&format!("service.{gpu}.slice.phi"), &law.phi);
                 facts.add(&format!("service.{gpu}.slice.bandwidth"), &law.bandwidth);

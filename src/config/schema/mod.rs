@@ -186,6 +186,11 @@ fn vm() -> Shape {
         .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
         .key("gpus", whole(1..=CARDS_MAX), "Whole cards; default on bare metal: all.")
         .key("mig", mig, "GPU instances on bare metal.")
+        .key(
+            "gpu",
+            text().such_as(["a100-pcie-40gb"]),
+            "The model of its GPUs, where the host has several that would do.",
+        )
         .key("card", pins(true), "The card it is on, from 0; a list: each GPU of all copies.")
         .key("instance", pins(false), "Where its GPU instance begins: a memory slice.")
         .key(

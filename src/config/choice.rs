@@ -1,0 +1,237 @@
+//! Which of a host's GPU models a VM is on: what its `gpu`, its `card` and the name of its vGPU type or
+//! GPU instance profile leave of them.
+//!
+//! Where several are left the file is refused: what a VM yields depends on it, and no host promises
+//! which model is taken. Which card of the model it is, is placement's affair.
+
+use super::answers::Said;
+use super::cards::Holding;
+use super::diagnostic::{Diagnostic, Spot};
+use super::machine::{Machine, Model};
+use super::pins::{self, Pins};
+use super::reader::Reader;
+use super::suggest::{nearest, quoted};
+use super::value::Value;
+use crate::spec::GpuSpec;
+use crate::study::Obstacle;
+use std::collections::BTreeSet;
+
+/// The models that a VM may be on.
+pub(super) struct Choice<'m> {
+    pub(super) machine: &'m Machine,
+    /// Their places in the machine.
+    left: Vec<usize>,
+    /// Whether `card` has named several, each of which must do.
+    are_pinned: bool,
+}
+
+/// What a VM has of the cards, and the models that offer it.
+pub(super) struct Held {
+    /// How many cards, vGPUs or GPU instances.
+    pub(super) cards: u32,
+    pub(super) holding: Holding,
+    /// By place in the machine.
+    pub(super) models: Vec<usize>,
+    /// Whether it has every card of these.
+    pub(super) has_all: bool,
+}
+
+impl<'m> Choice<'m> {
+    /// Reads `gpu`, and the models of the cards that `card` names.
+    pub(super) fn read(table: &mut Reader<'_>, machine: &'m Machine) -> Option<Choice<'m>> {
+        let said = table.get("gpu").map(|value| said(&value, machine));
+        let all = || (0..machine.models.len()).collect();
+        if let ([_], None | Some(Some(_))) = (&machine.models[..], said) {
+            return Some(Choice { machine, left: all(), are_pinned: false });
+        }
+        let pinned = match table.get("card") {
+            Some(value) => pins::cards(&value, machine),
+            None => None,
+        };
+        let models = |cards: Vec<u32>| -> BTreeSet<usize> {
+            cards.into_iter().map(|card| machine.model_of(card)).collect()
+        };
+        let pinned = pinned.map(models).unwrap_or_default();
+        let said = match said {
+            Some(said) => Some(said?),
+            None => None,
+        };
+        let left = match said {
+            Some(model) if pinned.iter().any(|other| *other != model) => {
+                refuse_other_cards(table, &machine.models[model]);
+                return None;
+            }
+            Some(model) => vec![model],
+            None if pinned.is_empty() => all(),
+            None => pinned.into_iter().collect(),
+        };
+        let are_pinned = left.len() > 1 && table.has("card");
+        Some(Choice { machine, left, are_pinned })
+    }
+
+    /// The models that are left.
+    pub(super) fn models(&self) -> impl Iterator<Item = &'m Model> {
+        self.left.iter().map(|model| &self.machine.models[*model])
+    }
+
+    /// Whole cards of any of them.
+    pub(super) fn whole(&self, cards: u32) -> Held {
+        Held { cards, holding: Holding::Whole, models: self.left.clone(), has_all: false }
+    }
+
+    /// Every card of them.
+    pub(super) fn all(&self) -> Held {
+        let cards = self.models().map(Model::cards).sum();
+        Held { has_all: true, ..self.whole(cards) }
+    }
+
+    /// The one model that has what a value names; nothing where none has, of which nobody was told yet,
+    /// or several, which is refused.
+    pub(super) fn only(
+        &self,
+        value: &Value<'_>,
+        has: impl Fn(&GpuSpec) -> bool,
+    ) -> Result<Option<usize>, Refused> {
+        let has = |model: &usize| has(&self.machine.models[*model].gpu.spec);
+        let found: Vec<usize> = self.left.iter().copied().filter(has).collect();
+        match found[..] {
+            [] => Ok(None),
+            _ if self.are_pinned => {
+                let models = self.ids(&self.left).join(", ");
+                let title = format!("`card` names cards of several models ({models})");
+                let help = "write a [[vm]] for the cards of each: only whole cards of one VM may be of several models";
+                value.report(Diagnostic::at(&value.spot(), title).help(help));
+                Err(Refused)
+            }
+            [one] => Ok(Some(one)),
+            _ => {
+                value.report(self.ambiguous(&value.spot(), &found));
+                Err(Refused)
+            }
+        }
+    }
+
+    /// What helps where the models that are left have not what another of the host's has.
+    pub(super) fn elsewhere(&self, has: impl Fn(&GpuSpec) -> bool) -> Option<String> {
+        let others = (0..self.machine.models.len()).filter(|model| !self.left.contains(model));
+        let other =
+            others.map(|model| &self.machine.models[model].gpu.spec).find(|gpu| has(gpu))?;
+        Some(format!(
+            "the host's {} has it: write gpu = \"{}\", or the number of such a card",
+            other.id, other.id
+        ))
+    }
+
+    /// The model of each GPU of a VM and its copies, those of all copies one after the other. `spot` is
+    /// where it says what it has.
+    pub(super) fn settle(
+        &self,
+        held: &Held,
+        pins: Option<&Pins>,
+        copies: u32,
+        (table, spot): (&Reader<'_>, &Spot),
+    ) -> Option<Vec<usize>> {
+        if let Some(pins) = pins {
+            table.silent("gpu", || Said::default("the cards that `card` names"));
+            return Some(pins.cards().iter().map(|card| self.machine.model_of(*card)).collect());
+        }
+        let of_one: Vec<usize> = match (held.has_all, &held.models[..]) {
+            (true, _) => {
+                table.silent("gpu", || Said::default("all cards there are"));
+                let cards = (0..self.machine.cards()).map(|card| self.machine.model_of(card));
+                cards.filter(|model| held.models.contains(model)).collect()
+            }
+            (false, [model]) => {
+                table.silent("gpu", || Said::default("the one of the host's that has this"));
+                vec![*model; held.cards as usize]
+            }
+            (false, several) => {
+                let model = self.large_enough(held, several, (table, spot))?;
+                vec![model; held.cards as usize]
+            }
+        };
+        Some(of_one.repeat(copies as usize))
+    }
+
+    /// The one of several models that has as many cards as the VM wants.
+    fn large_enough(
+        &self,
+        held: &Held,
+        several: &[usize],
+        (table, spot): (&Reader<'_>, &Spot),
+    ) -> Option<usize> {
+        let wanted = match held.holding {
+            Holding::Whole => held.cards,
+            _ => 1,
+        };
+        let has = |model: &usize| self.machine.models[*model].cards() >= wanted;
+        let found: Vec<usize> = several.iter().copied().filter(has).collect();
+        match found[..] {
+            [one] => {
+                table.silent("gpu", || Said::default("the one of which there are so many"));
+                Some(one)
+            }
+            [] => {
+                let there = self.models().map(Model::cards_in_words).collect::<Vec<_>>().join(", ");
+                let title = format!(
+                    "{wanted} cards of one model are more than {} has ({there})",
+                    self.machine.host.id
+                );
+                let help = "cards of several models are named one by one: card = [0, 1, ...]";
+                let diagnostic = Diagnostic::at(spot, title).of_limit(Obstacle::Placement);
+                table.report(diagnostic.help(help));
+                None
+            }
+            _ => {
+                table.report(self.ambiguous(spot, &found));
+                None
+            }
+        }
+    }
+
+    fn ambiguous(&self, spot: &Spot, models: &[usize]) -> Diagnostic {
+        let ids = self.ids(models);
+        let title = format!("this VM may be on any of several GPU models: {}", ids.join(", "));
+        let allowed: Vec<String> = ids.iter().map(|id| format!("gpu = \"{id}\"")).collect();
+        let cards = models.iter().map(|model| {
+            let model = &self.machine.models[*model];
+            let numbers: Vec<String> = model.numbers.iter().map(u32::to_string).collect();
+            format!("{} of {}", numbers.join(", "), model.gpu.spec.id)
+        });
+        let help = format!(
+            "name the model with `gpu`, or the cards with `card`: {}",
+            cards.collect::<Vec<_>>().join("; ")
+        );
+        Diagnostic::at(spot, title).allowed(allowed.join(", ")).help(help)
+    }
+
+    fn ids(&self, models: &[usize]) -> Vec<&'m str> {
+        models.iter().map(|model| self.machine.models[*model].gpu.spec.id.as_str()).collect()
+    }
+}
+
+/// It was told why.
+pub(super) struct Refused;
+
+/// The model that `gpu` names.
+fn said(value: &Value<'_>, machine: &Machine) -> Option<usize> {
+    let word = value.text()?;
+    let ids = machine.ids();
+    let found = ids.iter().position(|id| *id == word);
+    if found.is_none() {
+        let title = format!("{} is no GPU of the host", quoted(word));
+        let diagnostic = Diagnostic::at(&value.spot(), title).allowed(ids.join(", "));
+        value.report(diagnostic.did_you_mean(nearest(word, &ids)));
+    }
+    found
+}
+
+/// Says that `card` names others than cards of the model that `gpu` names.
+fn refuse_other_cards(table: &Reader<'_>, model: &Model) {
+    let id = &model.gpu.spec.id;
+    let title = format!("`card` names cards that are no {id}, and `gpu` does");
+    let numbers: Vec<String> = model.numbers.iter().map(u32::to_string).collect();
+    let diagnostic = Diagnostic::at(&table.spot_of("card"), title);
+    let diagnostic = diagnostic.allowed(format!("{} ({id})", numbers.join(", ")));
+    table.report(diagnostic.help("drop one of the two: `card` says the model as well"));
+}

@@ -1,0 +1,222 @@
+//! Cards of several GPU models in one host: which model a VM is on, and that what is on one model is as
+//! if the others were not there.
+//!
+//! What a file may not ask for is in `tests/bad/`: `cards-of-several-models`, `models-*`.
+
+use slicewise::config::{Catalogue, LoadOptions, load};
+use slicewise::platform::{simulate, simulate_with};
+use slicewise::record::Recorder;
+use slicewise::spec::{Experiment, InstanceSharing, Pair, SlicePolicy};
+use slicewise::study::{same_cards, whole_cards};
+use slicewise::units::{SimDuration, SimTime};
+use std::collections::BTreeMap;
+
+const A100: &str = "{ model = \"a100-pcie-40gb\", count = 2 }";
+const A30: &str = "{ model = \"a30\", count = 1 }";
+
+fn pair(text: &str) -> Pair {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.toml");
+    std::fs::write(&path, text).unwrap();
+    let catalogue = Catalogue::load(None).unwrap();
+    let scenario = load(&path, &LoadOptions { seed: Some(1), ..LoadOptions::new(catalogue) });
+    scenario.unwrap_or_else(|error| panic!("{text}\n{error}")).pairs.remove(0)
+}
+
+fn experiment(text: &str) -> Experiment {
+    pair(text).virtual_run.experiment
+}
+
+/// A file of these cards, with what stands above its VMs.
+fn file(gpus: &[&str], head: &str, vms: &[&str]) -> String {
+    let host = "host = { logical_processors = 128, memory = \"512 GB\" }\n";
+    let gpus = format!("gpus = [{}]\n", gpus.join(", "));
+    [host, &gpus, head].into_iter().chain(vms.iter().copied()).collect()
+}
+
+/// A VM that has this of the cards, asked 300 images a second.
+fn vm(name: &str, holding: &str) -> String {
+    let load =
+        "{ scenario = \"server\", target_qps = 300, rules = \"none\", min_duration = \"2 s\" }";
+    format!(
+        "\n[[vm]]\nname = \"{name}\"\nvcpus = 8\n{holding}\nworkload = \"resnet50\"\nserver.batch_max = 8\nload = {load}\n"
+    )
+}
+
+type Log = Vec<(SimTime, SimDuration)>;
+
+/// When each query of each VM was due, and what it took.
+fn logs(experiment: &Experiment) -> BTreeMap<String, Log> {
+    let outcome = simulate_with(experiment, Recorder::keep_log);
+    let names = experiment.vms.iter().map(|vm| vm.name.clone());
+    let logs = outcome.vms.iter().map(|vm| vm.recorder.log().unwrap().to_vec());
+    names.zip(logs).collect()
+}
+
+/// The model that each VM is on.
+fn models(experiment: &Experiment) -> Vec<(&str, &str)> {
+    let of = |share: &slicewise::spec::GpuShare| {
+        experiment.cards[usize::from(share.card.0)].gpu.id.as_str()
+    };
+    let vms = experiment.vms.iter();
+    vms.flat_map(|vm| vm.gpus.iter().map(move |share| (vm.name.as_str(), of(share)))).collect()
+}
+
+const VSPHERE: &str = "hypervisor = \"vsphere-7.0u2\"\n";
+const EQUAL: &str = "hypervisor = \"vsphere-7.0u2\"\nsharing = { policy = \"equal-share\" }\n";
+const BARE: &str = "";
+
+/// Independent cards do not disturb each other: every query of every VM takes, to the nanosecond, what it
+/// takes on a host that has the VM's model alone. Random streams are named after VMs; that of a ring, by
+/// which the hardware's turns begin, after its card, so that of each model those are compared that come
+/// first in the list and keep their numbers.
+#[test]
+fn models_do_not_disturb_each_other() {
+    let time_slicing = "process = \"time-slicing\"";
+    for (head, on_a100, on_a30) in [
+        (VSPHERE, "gpus = 1", "gpus = 1"),
+        (VSPHERE, "vgpu = { type = \"A100-10C\" }", "vgpu = { type = \"A30-6C\" }"),
+        (EQUAL, "vgpu = { type = \"A100-10C\" }", "vgpu = { type = \"A30-6C\" }"),
+        (EQUAL, "vgpu = { type = \"A100-10C\" }", "vgpu = { type = \"A30-1-6C\" }"),
+        (VSPHERE, "vgpu = { type = \"largest\" }", "vgpu = { type = \"largest-mig\" }"),
+        (BARE, "mig = \"3g.20gb\"", "process = \"mps\""),
+        (BARE, "process = \"mps\"", "mig = \"1g.6gb\""),
+        (BARE, time_slicing, "process = { sharing = \"time-slicing\", mig = \"2g.12gb\" }"),
+    ] {
+        let large = vm("large", &format!("gpu = \"a100-pcie-40gb\"\ncount = 2\n{on_a100}"));
+        let count = if on_a30 == "gpus = 1" { 1 } else { 2 };
+        let small = vm("small", &format!("gpu = \"a30\"\ncount = {count}\n{on_a30}"));
+        for (gpus, vms) in [([A100, A30], [&*large, &small]), ([A30, A100], [&*small, &large])] {
+            let both = experiment(&file(&gpus, head, &vms));
+            let first = experiment(&file(&gpus[..1], head, &vms[..1]));
+            assert_eq!(both.vms.len(), 2 + count);
+            type Change = fn(&Experiment) -> Experiment;
+            for change in [Experiment::clone as Change, same_cards, whole_cards] {
+                let (both, first) = (logs(&change(&both)), logs(&change(&first)));
+                assert!(first.values().all(|log| log.len() > 400), "{on_a100} {on_a30}");
+                for (name, log) in first {
+                    assert_eq!(both[&name], log, "{name} of {on_a100} and {on_a30}");
+                }
+            }
+        }
+    }
+}
+
+/// Where no turn is drawn by lot, those that come second agree as well: their cards' numbers mean nothing.
+#[test]
+fn the_number_of_a_card_means_nothing() {
+    let large = vm("large", "vgpu = { type = \"A100-10C\" }\ncount = 3");
+    let small = vm("small", "vgpu = { type = \"A30-1-6C\" }\ncount = 3");
+    let both = logs(&experiment(&file(&[A100, A30], EQUAL, &[&large, &small])));
+    let alone = logs(&experiment(&file(&[A30], EQUAL, &[&small])));
+    alone.into_iter().for_each(|(name, log)| assert_eq!(both[&name], log, "{name}"));
+}
+
+/// `gpu`, `card`, a vGPU type and a profile name the model alike; cards are counted as they are listed.
+#[test]
+fn a_vm_is_on_the_model_that_it_names() {
+    let one = "{ model = \"a100-pcie-40gb\" , count = 1 }";
+    for (head, holding, model, card) in [
+        (VSPHERE, "gpus = 1\ngpu = \"a30\"", "a30", 1),
+        (VSPHERE, "gpus = 1\ncard = 1", "a30", 1),
+        (VSPHERE, "gpus = 1\ncard = 2", "a100-pcie-40gb", 2),
+        (VSPHERE, "gpus = 2", "a100-pcie-40gb", 0),
+        (VSPHERE, "vgpu = { type = \"A30-6C\" }", "a30", 1),
+        (VSPHERE, "vgpu = { type = \"grid_a100-10c\" }", "a100-pcie-40gb", 0),
+        (VSPHERE, "vgpu = { type = \"nvidia_a30-1-6c\" }", "a30", 1),
+        (VSPHERE, "vgpu = { type = \"A100-10C\" }\ncard = 2", "a100-pcie-40gb", 2),
+        (BARE, "mig = \"2g.12gb\"", "a30", 1),
+        (BARE, "mig = { profile = \"7g.40gb\", count = 2 }", "a100-pcie-40gb", 0),
+        (BARE, "gpu = \"a30\"", "a30", 1),
+    ] {
+        let found = experiment(&file(&[one, A30, one], head, &[&vm("vm", holding)]));
+        let all = models(&found);
+        assert!(all.iter().all(|(_, found)| *found == model), "{holding}: {all:?}");
+        assert_eq!(found.vms[0].gpus[0].card.0, card, "{holding}");
+        assert_eq!(found.cards[1].gpu.id, "a30");
+    }
+}
+
+/// Copies and whole cards may be on cards of several models, where these are named.
+#[test]
+fn whole_cards_of_several_models_are_named_one_by_one() {
+    let copies = vm("vm", "gpus = 1\ncount = 3\ncard = [2, 0, 1]");
+    let found = experiment(&file(&[A100, A30], VSPHERE, &[&copies]));
+    let large = "a100-pcie-40gb";
+    assert_eq!(models(&found), [("vm-1", "a30"), ("vm-2", large), ("vm-3", large)]);
+    // One VM, and on bare metal by default all there are.
+    for holding in ["gpus = 3\ncard = [0, 1, 2]", ""] {
+        let found = experiment(&file(&[A100, A30], BARE, &[&vm("vm", holding)]));
+        assert_eq!(models(&found), [("vm", large), ("vm", large), ("vm", "a30")]);
+        let outcome = simulate(&found);
+        assert!(outcome.gpu_busy.iter().all(|busy| *busy > 0.0), "{:?}", outcome.gpu_busy);
+    }
+}
+
+/// A card is cut by the layouts of its own model, and shared by its own slice and cost of a switch.
+#[test]
+fn cards_are_cut_and_shared_as_their_model_is() {
+    let backed = vm("backed", "vgpu = { type = \"A30-1-6C\" }\ncount = 4");
+    let sliced = vm("sliced", "vgpu = { type = \"A100-10C\" }\ncount = 8");
+    let found = experiment(&file(&[A30, A100], EQUAL, &[&backed, &sliced]));
+    let profiles = |card: usize| -> Vec<Option<&str>> {
+        let instances = found.cards[card].instances.iter();
+        instances.map(|instance| instance.profile.as_deref()).collect()
+    };
+    assert_eq!(profiles(0), [Some("1g.6gb"); 4]);
+    assert_eq!((profiles(1), profiles(2)), (vec![None], vec![None]));
+    // 14 of the 56 SMs of an A30 each.
+    assert!(found.cards[0].instances.iter().all(|one| one.share.get() == 0.25));
+    let InstanceSharing::Vgpus(turns) = found.cards[1].instances[0].sharing else { panic!() };
+    assert_eq!(turns.policy, SlicePolicy::EqualShare);
+
+    let process =
+        |gpu: &str| vm(gpu, &format!("gpu = \"{gpu}\"\ncount = 2\nprocess = \"time-slicing\""));
+    let models = ["a100-pcie-40gb", "a30"].map(process);
+    let found = experiment(&file(&[A100, A30], BARE, &[&models[0], &models[1]]));
+    for card in [0, 2] {
+        let InstanceSharing::Processes(turns) = found.cards[card].instances[0].sharing else {
+            panic!("{:?}", found.cards[card])
+        };
+        assert_eq!(turns, found.cards[card].gpu.process_turns.value);
+    }
+}
+
+/// A model that is listed several times is the same as so many of it.
+#[test]
+fn one_model_listed_n_times_is_n_of_it() {
+    let one = "{ model = \"a100-pcie-40gb\", count = 1 }";
+    let three = "{ model = \"a100-pcie-40gb\", count = 3 }";
+    for (head, holding) in [
+        (BARE, ""),
+        (BARE, "mig = { profile = \"1g.5gb\", count = 9 }"),
+        (BARE, "process = \"mps\"\ncount = 4"),
+        (VSPHERE, "gpus = 3"),
+        (VSPHERE, "vgpu = { type = \"largest\" }\ncount = 7"),
+        (VSPHERE, "vgpu = { type = \"A100-20C\" }\ncount = 3\ncard = [2, 0, 2]"),
+    ] {
+        let of = |gpus: &[&str]| format!("{:?}", pair(&file(gpus, head, &[&vm("vm", holding)])));
+        assert_eq!(of(&[one, one, one]), of(&[three]), "{holding}");
+    }
+}
+
+/// Bare metal on the same cards answers on the model of each VM's own card: what A100s were asked is not
+/// dealt to an A30, be the VMs alike or not.
+#[test]
+fn bare_metal_is_that_of_the_model() {
+    let sliced = |name: &str, kind: &str, count: u32| {
+        vm(name, &format!("vgpu = {{ type = \"{kind}\" }}\ncount = {count}"))
+    };
+    let vms = [sliced("large", "A100-10C", 6), sliced("small", "A30-6C", 2)];
+    let own = experiment(&file(&[A100, A30], VSPHERE, &[&vms[0], &vms[1]]));
+    let bare = same_cards(&own);
+    let large: Vec<u16> = bare.vms[0].gpus.iter().map(|share| share.card.0).collect();
+    assert_eq!(large, [0, 1]);
+    assert_eq!(bare.vms[6].gpus.len(), 1);
+    assert_eq!(bare.vms[6].gpus[0].card.0, 2);
+    assert_eq!(bare.pools.len(), 2);
+    // One VM on each model: nothing is merged.
+    let vms = [sliced("large", "A100-10C", 1), sliced("small", "A30-6C", 1)];
+    let own = experiment(&file(&[A100, A30], VSPHERE, &[&vms[0], &vms[1]]));
+    assert!(same_cards(&own).pools.is_empty());
+}
