@@ -72,7 +72,10 @@ pub(super) fn run(command: &ExportCommand, configs: Option<&Path>) -> Result<(),
         ExportCommand::MigParted(arguments) => {
             let file = match &arguments.gpu {
                 Some(gpu) => layout_of(arguments, gpu, configs)?,
-                None => layouts_of(&scenario_of(&arguments.what, configs)?)?,
+                None => {
+                    let catalogue = Catalogue::load(configs)?;
+                    layouts_of(&scenario_of(&arguments.what, configs)?, &catalogue)?
+                }
             };
             (mig_parted::write(&file), &arguments.config_map, "config.yaml")
         }
@@ -177,9 +180,9 @@ fn file(configs: Vec<MigConfig>) -> Result<MigConfigs, Failure> {
 }
 
 /// A layout for each run of a scenario, named like it.
-fn layouts_of(scenario: &Scenario) -> Result<MigConfigs, Failure> {
+fn layouts_of(scenario: &Scenario, catalogue: &Catalogue) -> Result<MigConfigs, Failure> {
     let config = |pair: &crate::spec::Pair| {
-        let rules = rules_of(&pair.virtual_run.experiment);
+        let rules = rules_of(&pair.virtual_run.experiment, catalogue);
         MigConfig { name: pair.name.clone(), span: 0..0, rules }
     };
     let configs: Vec<MigConfig> = scenario.pairs.iter().map(config).collect();
@@ -193,24 +196,32 @@ fn layouts_of(scenario: &Scenario) -> Result<MigConfigs, Failure> {
     file(configs)
 }
 
-/// The cards of a run: those that are cut alike are one rule.
-fn rules_of(experiment: &Experiment) -> Vec<MigRule> {
-    let mut alike: Vec<(Vec<&str>, Vec<u32>)> = Vec::new();
+/// The cards of a run: those that are cut alike are one rule. Where they are of several models, each rule
+/// is for one of them, by its ids on the PCI bus; mig-parted counts the GPUs of a node over all models.
+fn rules_of(experiment: &Experiment, catalogue: &Catalogue) -> Vec<MigRule> {
+    let several = experiment.has_several_models();
+    let mut alike: Vec<(Option<&str>, Vec<&str>, Vec<u32>)> = Vec::new();
     for (index, card) in experiment.cards.iter().enumerate() {
         let mut profiles: Vec<&str> =
             card.instances.iter().filter_map(|instance| instance.profile.as_deref()).collect();
         profiles.sort_unstable();
-        match alike.iter_mut().find(|(known, _)| *known == profiles) {
-            Some((_, cards)) => cards.push(index as u32),
-            None => alike.push((profiles, vec![index as u32])),
+        let model = several.then_some(card.gpu.id.as_str());
+        let same = |(of, known, _): &&mut (Option<&str>, Vec<&str>, Vec<u32>)| {
+            *of == model && *known == profiles
+        };
+        match alike.iter_mut().find(same) {
+            Some((_, _, cards)) => cards.push(index as u32),
+            None => alike.push((model, profiles, vec![index as u32])),
         }
     }
     let all_alike = alike.len() == 1;
-    let rule = |(profiles, cards): (Vec<&str>, Vec<u32>)| {
+    let rule = |(model, profiles, cards): (Option<&str>, Vec<&str>, Vec<u32>)| {
         let devices = (!all_alike).then_some(cards);
+        let ids = model.map_or(&[][..], |model| catalogue.pci_ids(model));
+        let device_filter = ids.iter().map(|id| format!("0x{id:08X}")).collect();
         match profiles.is_empty() {
-            true => MigRule { devices, ..MigRule::disabled() },
-            false => MigRule::of(devices, &profiles),
+            true => MigRule { devices, device_filter, ..MigRule::disabled() },
+            false => MigRule { device_filter, ..MigRule::of(devices, &profiles) },
         }
     };
     alike.into_iter().map(rule).collect()
@@ -255,6 +266,12 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
             quoted(&scenario.name)
         )));
     };
+    let mixed = scenario.pairs.iter().any(|pair| pair.virtual_run.experiment.has_several_models());
+    if mixed && shared.iter().any(|(name, _)| name == "nvidia.com/gpu") {
+        output::message(
+            "note: the plugin advertises the GPUs of a node alike, whatever their model: the replicas are those of the card that needs most, and a pod says by a node selector or affinity at most which node it is on, not which card",
+        );
+    }
     if method == Method::Mps {
         output::message(
             "note: the plugin gives each MPS client 1 / replicas of threads and memory; the limits of the scenario are not in the file",

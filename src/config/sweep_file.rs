@@ -123,6 +123,7 @@ impl SweepFile {
             let error = match points.experiment(index) {
                 Ok(experiment) => {
                     used.extend(used_entries(&experiment));
+                    sweep.has_several_models |= experiment.has_several_models();
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -268,5 +269,6 @@ fn nothing(name: String) -> Sweep {
         x_label: String::new(),
         lines: Vec::new(),
         points: Vec::new(),
+        has_several_models: false,
     }
 }

@@ -42,7 +42,8 @@ fn writer() -> csv::Writer<Vec<u8>> {
 
 fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
     let mut writer = writer();
-    writer.write_record([
+    let models = results.has_several_models();
+    let heads = [
         "system",
         "server_vms",
         "cards",
@@ -61,14 +62,15 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
         "ended",
         "share_of_whole_cards",
         "share_of_whole_cards_half_width",
-    ])?;
+    ];
+    writer.write_record(heads.into_iter().chain(models.then_some("cards_by_model")))?;
     for system in &results.systems {
         let half = |interval: Interval| interval.half_width.map_or(String::new(), written::figure);
         let (ratio, whole) = (system.ratio_to_bare_metal, system.ratio_to_whole_cards);
         let between = system.capacity_per_s_between_inputs;
         let looked = system.looked.as_ref();
         let end = |end: usize| between.map_or(String::new(), |ends| written::figure(ends[end]));
-        writer.write_record([
+        let cells = [
             harmless(&system.name),
             system.server_vms.to_string(),
             system.cards.to_string(),
@@ -87,7 +89,9 @@ fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
             word(system.ended).to_string(),
             whole.map_or(String::new(), |ratio| written::figure(ratio.mean)),
             whole.map_or(String::new(), half),
-        ])?;
+        ];
+        let models = models.then(|| system.cards_in_words());
+        writer.write_record(cells.into_iter().chain(models))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }

@@ -45,6 +45,9 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String
     row.text("workload", &vm.workload);
     row.text("scenario", vm.scenario);
     row.whole("vcpus", u64::from(vm.vcpus));
+    if results.has_several_models() {
+        row.text("gpu_models", &run.models_of(vm).join("; "));
+    }
     row.number("target_qps", Some(vm.target_qps));
     row.whole("queries", vm.queries);
     row.whole("samples", vm.samples);

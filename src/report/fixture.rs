@@ -176,6 +176,7 @@ fn grid(
             x_label: "VMs".to_string(),
             lines: lines.iter().map(|line| line.to_string()).collect(),
             points,
+            has_several_models: false,
         },
     }
 }
@@ -186,6 +187,7 @@ fn summary(index: usize, groups: &[&str]) -> PointSummary {
     let interval = |figure: &dyn Fn(&PointRun) -> f64| student_95(&runs.each_ref().map(figure));
     let group = |group: usize| GroupSummary {
         group,
+        gpu_models: Vec::new(),
         vms: runs[0].groups[group].vms,
         valid: runs.iter().filter(|run| run.groups[group].valid).count(),
         completed_per_s: interval(&|run| run.groups[group].completed_per_s).unwrap(),
@@ -209,6 +211,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             group: name.to_string(),
             workload: "bert-99".to_string(),
             scenario: "server".to_string(),
+            gpu_models: Vec::new(),
             vms: 1 + index as u32 % 4,
             asked_per_s: Some(500.0 * height),
             completed_per_s: 480.0 * height,
@@ -267,6 +270,7 @@ fn run(
         scenario,
         vcpus: if *virtual_side { 24 } else { 128 },
         cards: vec![0, 1, 2],
+        gpu_models: Vec::new(),
         target_qps: per_s.round(),
         queries: if server { 4_723_166 } else { 1 },
         samples: 4_723_166,

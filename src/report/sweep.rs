@@ -109,6 +109,10 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
     }
     row.add("replication", run.map_or(Cell::Nothing, |(number, _)| Cell::Whole(number.into())));
     row.add("seed", Cell::Whole(found.seed));
+    if sweep.has_several_models {
+        let models = group.map(|group| Cell::Text(group.gpu_models.join("; ")));
+        row.add("gpu_models", models.unwrap_or(Cell::Nothing));
+    }
     figures(&mut row, run.map(|(_, run)| run), group);
     let told = |text: Option<&str>| text.map_or(Cell::Nothing, |text| Cell::Text(text.to_string()));
     row.add("error", told(found.error));

@@ -40,7 +40,8 @@ fn writer() -> csv::Writer<Vec<u8>> {
 
 fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
     let mut writer = writer();
-    writer.write_record([
+    let models = results.has_several_models();
+    let heads = [
         "way",
         "vms",
         "vms_least",
@@ -62,10 +63,11 @@ fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
         "invalid_below",
         "looked_at",
         "ended",
-    ])?;
+    ];
+    writer.write_record(heads.into_iter().chain(models.then_some("gpu_models")))?;
     for way in &results.ways {
         let by = || way.vms_by_replication.iter().copied();
-        writer.write_record([
+        let cells = [
             harmless(&way.name),
             way.vms.to_string(),
             by().min().unwrap_or(0).to_string(),
@@ -87,7 +89,9 @@ fn ways(results: &VmResults) -> anyhow::Result<Vec<u8>> {
             ranges(&way.invalid_below),
             ranges(&way.looked_at),
             super::capacity::word(way.ended).to_string(),
-        ])?;
+        ];
+        let models = models.then(|| way.gpu_models.join("; "));
+        writer.write_record(cells.into_iter().chain(models))?;
     }
     writer.into_inner().map_err(|error| error.into_error().into())
 }

@@ -141,6 +141,23 @@ pub struct GpuShare {
 }
 
 impl Experiment {
+    /// Whether its cards are of several GPU models.
+    pub fn has_several_models(&self) -> bool {
+        self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
+    }
+
+    /// The GPU models of what is had of cards, each once, in the order of the shares.
+    pub fn models_of<'e>(&'e self, shares: impl IntoIterator<Item = &'e GpuShare>) -> Vec<&'e str> {
+        let mut models: Vec<&str> = Vec::new();
+        for share in shares {
+            let model = self.cards[usize::from(share.card.0)].gpu.id.as_str();
+            if !models.contains(&model) {
+                models.push(model);
+            }
+        }
+        models
+    }
+
     /// The experiment in which a server of several processes that has an instance to itself runs them
     /// in the hardware's turns, as the GPU has them between processes.
     pub fn with_processes_in_turns(mut self) -> Self {

@@ -23,6 +23,8 @@ pub struct Sweep {
     pub lines: Vec<String>,
     /// The points: line after line, along x in each.
     pub points: Vec<SweepPoint>,
+    /// Whether at any point the host has cards of several models: then rows say which.
+    pub has_several_models: bool,
 }
 
 /// A key that varies.

@@ -130,6 +130,9 @@ pub struct SystemCapacity {
     pub server_vms: usize,
     /// Cards that its VMs use.
     pub cards: usize,
+    /// The same by GPU model; left out where the host's cards are of one.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub cards_by_model: BTreeMap<String, usize>,
     /// Highest VALID rate of all Server VMs together, queries per second, over the replications.
     pub capacity_per_s: Interval,
     /// The least and the greatest of that rate over the inputs that measurements leave open, as far from
@@ -160,6 +163,21 @@ pub struct SystemCapacity {
     pub said: Vec<String>,
     /// Latency on the way there, replication 0.
     pub curve: Vec<LoadPoint>,
+}
+
+impl CapacityResults {
+    /// Whether any host has cards of several models, so that systems say which they use.
+    pub fn has_several_models(&self) -> bool {
+        self.systems.iter().any(|system| !system.cards_by_model.is_empty())
+    }
+}
+
+impl SystemCapacity {
+    /// The cards it uses by model: `2 x a100-pcie-40gb, 1 x a30`.
+    pub fn cards_in_words(&self) -> String {
+        let cards = self.cards_by_model.iter().map(|(model, cards)| format!("{cards} x {model}"));
+        cards.collect::<Vec<_>>().join(", ")
+    }
 }
 
 /// Latency at one rate.
@@ -323,12 +341,20 @@ pub fn capacities(
         let vms = &system.experiment.vms;
         let cards: BTreeSet<_> =
             vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
+        let mut cards_by_model = BTreeMap::new();
+        if plan.systems.iter().any(|other| other.experiment.has_several_models()) {
+            for card in &cards {
+                let model = &system.experiment.cards[usize::from(card.0)].gpu.id;
+                *cards_by_model.entry(model.clone()).or_default() += 1;
+            }
+        }
         let servers = || vms.iter().filter(is_server);
         let bounds = servers().map(|vm| vm.load.settings.target_latency.as_millis_f64());
         systems.push(SystemCapacity {
             name: system.name.clone(),
             server_vms: servers().count(),
             cards: cards.len(),
+            cards_by_model,
             capacity_per_s,
             capacity_per_s_between_inputs: between[index]
                 .ends

@@ -64,6 +64,13 @@ pub enum Side {
     Baseline,
 }
 
+impl Results {
+    /// Whether any host has cards of several models, so that VMs say on which they are.
+    pub fn has_several_models(&self) -> bool {
+        self.runs.iter().flat_map(|run| &run.vms).any(|vm| !vm.gpu_models.is_empty())
+    }
+}
+
 /// One run.
 #[derive(Clone, Debug, Serialize)]
 pub struct RunResult {
@@ -106,6 +113,17 @@ impl RunResult {
         }
     }
 
+    /// The models of a VM's cards.
+    pub fn models_of(&self, vm: &VmResult) -> Vec<&str> {
+        let mut models: Vec<&str> = Vec::new();
+        for card in self.gpus.iter().filter(|card| vm.cards.contains(&card.id)) {
+            if !models.contains(&card.model.as_str()) {
+                models.push(&card.model);
+            }
+        }
+        models
+    }
+
     /// A VM of it among all that results speak of: `pair / vm`, or the pair where it has one VM.
     pub fn name_of(&self, vm: &str) -> String {
         if self.vms.len() > 1 { format!("{} / {vm}", self.name) } else { self.name.clone() }
@@ -134,6 +152,9 @@ pub struct VmResult {
     pub vcpus: u32,
     /// The cards that answer it, by id.
     pub cards: Vec<u16>,
+    /// The models of these cards; left out where all cards of the pair's host are of one model.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gpu_models: Vec<String>,
     /// The rate asked for.
     pub target_qps: f64,
     /// Queries completed.

@@ -45,7 +45,14 @@ pub(super) fn summarise(
     let kinds = pair.baselines.iter().map(|baseline| (Side::Baseline, Some(&baseline.kind)));
     let sides = std::iter::once((Side::Virtual, None)).chain(kinds);
     for ((run, side), outcomes) in pair.runs().zip(sides).zip(&outcomes) {
-        runs.push(run_result(&pair.name, run, side, outcomes));
+        let mut result = run_result(&pair.name, run, side, outcomes);
+        if pair.virtual_run.experiment.has_several_models() {
+            for (vm, of) in result.vms.iter_mut().zip(&run.experiment.vms) {
+                let models = run.experiment.models_of(&of.gpus);
+                vm.gpu_models = models.into_iter().map(str::to_string).collect();
+            }
+        }
+        runs.push(result);
     }
     runs[first].alternatives = others;
     let is_server = runs[first].vms[0].scenario == "server";
@@ -337,6 +344,7 @@ fn vm_result(
         scenario: load.scenario.word(),
         vcpus: vm.vcpus,
         cards: cards(&vm.gpus),
+        gpu_models: Vec::new(),
         target_qps: load.settings.target_qps,
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,

@@ -75,6 +75,8 @@ pub struct PointSummary {
 pub struct GroupSummary {
     /// Index into [`SweepResults::groups`].
     pub group: usize,
+    /// The GPU models of their cards.
+    pub gpu_models: Vec<String>,
     /// How many VMs.
     pub vms: u32,
     /// In how many replications every VM is VALID.
@@ -127,6 +129,9 @@ pub struct GroupResult {
     pub workload: String,
     /// The scenario's word.
     pub scenario: String,
+    /// The GPU models of their cards.
+    #[serde(default)]
+    pub gpu_models: Vec<String>,
     /// How many VMs.
     pub vms: u32,
     /// The rate asked for, of all VMs; nothing where the answers set the pace.
@@ -319,13 +324,20 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     PointRun {
         gpu_busy_share: busy / used.len().max(1) as f64,
         assumes: sensitivity::assumed(experiment),
-        groups: groups.iter().map(|(name, members)| group_result(name, members)).collect(),
+        groups: groups
+            .iter()
+            .map(|(name, members)| group_result(experiment, name, members))
+            .collect(),
         open: Vec::new(),
         over_shares: over_shares(experiment, outcome),
     }
 }
 
-fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
+fn group_result(
+    experiment: &Experiment,
+    name: &str,
+    members: &[(&VmSpec, &VmOutcome)],
+) -> GroupResult {
     let (first, _) = members[0];
     let mut latencies = LatencyHistogram::new();
     let (mut samples, mut batches, mut completed, mut worst) = (0, 0.0, 0.0, 0.0_f64);
@@ -343,11 +355,13 @@ fn group_result(name: &str, members: &[(&VmSpec, &VmOutcome)]) -> GroupResult {
     }
     let scenario = first.load.scenario;
     let asks = matches!(scenario, TestScenario::Server | TestScenario::Offline);
+    let models = experiment.models_of(members.iter().flat_map(|(vm, _)| &vm.gpus));
     let asked = members.iter().map(|(vm, _)| vm.load.settings.target_qps).sum();
     GroupResult {
         group: name.to_string(),
         workload: first.workload.id.clone(),
         scenario: scenario.word().to_string(),
+        gpu_models: models.into_iter().map(str::to_string).collect(),
         vms: members.len() as u32,
         asked_per_s: asks.then_some(asked),
         completed_per_s: completed,
@@ -519,6 +533,7 @@ struct Replications {
 
 #[derive(Default)]
 struct GroupFigures {
+    gpu_models: Vec<String>,
     vms: u32,
     valid: usize,
     /// Rate, p50 and p99 of each replication.
@@ -533,6 +548,7 @@ impl Replications {
             let index = heads.iter().position(|head| head.name == group.group);
             let found = self.groups.entry(index.expect("it was added")).or_default();
             found.vms = group.vms;
+            found.gpu_models.clone_from(&group.gpu_models);
             found.valid += usize::from(group.valid);
             let figures = [group.completed_per_s, group.latency_ms.p50, group.latency_ms.p99];
             for (all, figure) in found.figures.iter_mut().zip(figures) {
@@ -544,9 +560,9 @@ impl Replications {
     fn summary(self, error: Option<String>) -> PointSummary {
         let groups = self.groups.into_iter().filter_map(|(group, found)| {
             let [rate, p50, p99] = found.figures.map(|all| student_95(&all));
-            let (vms, valid) = (found.vms, found.valid);
+            let (gpu_models, vms, valid) = (found.gpu_models, found.vms, found.valid);
             let (completed_per_s, p50_ms, p99_ms) = (rate?, p50?, p99?);
-            Some(GroupSummary { group, vms, valid, completed_per_s, p50_ms, p99_ms })
+            Some(GroupSummary { group, gpu_models, vms, valid, completed_per_s, p50_ms, p99_ms })
         });
         let (runs, total_per_s) = (self.runs, student_95(&self.total_per_s));
         PointSummary { error, runs, total_per_s, groups: groups.collect() }

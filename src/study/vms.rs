@@ -13,7 +13,7 @@ use super::results::{FactUse, SCHEMA_VERSION, Tool};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
 use super::{Progress, fits, sensitivity, uncertainty};
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
-use crate::spec::{Experiment, GpuId, InstanceSharing, TestScenario, VmId};
+use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use crate::units::counted;
 use rayon::prelude::*;
 use serde::Serialize;
@@ -125,10 +125,13 @@ pub struct WayResult {
     pub vms_placed: u32,
     /// VMs of the group on the card that has most of them, with `vms`.
     pub vms_per_card: u32,
-    /// Cards that VMs use, with `vms`.
+    /// Cards that VMs use, with `vms`; where they are of several models, of those of the group's.
     pub cards_used: u32,
-    /// Cards of the machine.
+    /// Cards of the machine; where they are of several models, those of the group's.
     pub cards: u32,
+    /// The models of the group's cards; left out where the machine's are of one.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub gpu_models: Vec<String>,
     /// What the VMs have of a card with `vms`: the vGPU type, the GPU instance, or that they are
     /// processes; nothing for cards of their own.
     pub holding: Option<String>,
@@ -145,6 +148,13 @@ pub struct WayResult {
     /// The worst VM for each number that was simulated; the last is one more than fits, if it has a
     /// place.
     pub curve: Vec<VmPoint>,
+}
+
+impl VmResults {
+    /// Whether any machine has cards of several models, so that ways say which they use.
+    pub fn has_several_models(&self) -> bool {
+        self.ways.iter().any(|way| !way.gpu_models.is_empty())
+    }
 }
 
 /// The run with one number of VMs.
@@ -655,6 +665,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         vms_per_card: 0,
         cards_used: 0,
         cards: 0,
+        gpu_models: Vec::new(),
         holding: None,
         asked_per_s: 0.0,
         target_latency_ms: 0.0,
@@ -672,10 +683,16 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
     }
     let counts = |number: u32| if vms == 0 { 0 } else { number };
     result.vms_per_card = counts(on_card.values().copied().max().unwrap_or(0));
+    let models = run.models_of(group.clone().flat_map(|vm| &vm.gpus));
+    let is_alike = |card: &CardSpec| models.contains(&card.gpu.id.as_str());
     let used: BTreeSet<GpuId> =
         run.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
-    result.cards_used = counts(used.len() as u32);
-    result.cards = run.cards.len() as u32;
+    let used = used.iter().filter(|card| is_alike(&run.cards[usize::from(card.0)]));
+    result.cards_used = counts(used.count() as u32);
+    result.cards = run.cards.iter().filter(|card| is_alike(card)).count() as u32;
+    if run.has_several_models() {
+        result.gpu_models = models.iter().map(|model| (*model).to_string()).collect();
+    }
     result.assumes = sensitivity::assumed(run);
     if let Some(vm) = group.clone().next() {
         result.asked_per_s = vm.load.settings.target_qps;

@@ -37,6 +37,48 @@ fn imported(file: &str, gpu: &str, more: &[&str]) -> String {
     out
 }
 
+/// A host of several models is written with a rule for each, by ids on the PCI bus; each model's import
+/// takes its own and passes over the other.
+#[test]
+fn layouts_of_several_models_come_back_model_by_model() {
+    let vm = |mig: &str, count: u32| {
+        format!(
+            "[[vm]]\nvcpus = 4\ncount = {count}\nmig = \"{mig}\"\nworkload = \"bert-99\"\nload = {{ scenario = \"server\", target_qps = 30 }}\n"
+        )
+    };
+    let scenario = [
+        "host = { logical_processors = 64, memory = \"512 GB\" }\n",
+        "gpus = [{ model = \"a100-pcie-40gb\", count = 2 }, { model = \"a30\", count = 2 }]\n",
+        &vm("3g.20gb", 4),
+        &vm("1g.6gb", 3),
+    ]
+    .concat();
+    let (code, layouts, err) = slicewise(&["export", "mig-parted", "-"], &scenario);
+    assert_eq!(code, Some(0), "{err}");
+    for line in
+        ["device-filter: [\"0x20B710DE\"]", "devices: [0, 1]", "devices: [2]", "devices: [3]"]
+    {
+        assert!(layouts.contains(line), "{line} in {layouts}");
+    }
+    for (gpu, has) in [("a30", "GPU 2: 1g.6gb 0"), ("a100-pcie-40gb", "GPU 0, 1: 3g.20gb 4-7")] {
+        let out = imported(&layouts, gpu, &["--cards", "4"]);
+        assert!(out.contains(has), "{out}");
+    }
+    // The plugin has one number for all GPUs of a node.
+    let pods = [("a100-pcie-40gb", 4), ("a30", 2)].map(|(gpu, count)| {
+        vm("1g.6gb", count)
+            .replace("mig = \"1g.6gb\"", &format!("gpu = \"{gpu}\"\nprocess = \"mps\""))
+    });
+    let head = scenario.lines().take(2).collect::<Vec<_>>().join("\n");
+    let (code, plugin, told) =
+        slicewise(&["export", "device-plugin", "-"], &format!("{head}\n{}", pods.concat()));
+    assert_eq!(code, Some(0), "{told}");
+    assert!(
+        plugin.contains("replicas: 4") && told.contains("whatever their model"),
+        "{plugin}{told}"
+    );
+}
+
 /// The message of an import that is refused.
 fn refused(file: &str, gpu: &str, more: &[&str]) -> String {
     let (code, out, err) = import(file, gpu, more);

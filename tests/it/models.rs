@@ -3,24 +3,30 @@
 //!
 //! What a file may not ask for is in `tests/bad/`: `cards-of-several-models`, `models-*`.
 
+use crate::dice::Dice;
 use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::platform::{simulate, simulate_with};
 use slicewise::record::Recorder;
-use slicewise::spec::{Experiment, InstanceSharing, Pair, SlicePolicy};
-use slicewise::study::{same_cards, whole_cards};
+use slicewise::report;
+use slicewise::spec::{Experiment, InstanceSharing, Pair, Scenario, SlicePolicy};
+use slicewise::study::{self, same_cards, whole_cards};
 use slicewise::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 
 const A100: &str = "{ model = \"a100-pcie-40gb\", count = 2 }";
 const A30: &str = "{ model = \"a30\", count = 1 }";
 
-fn pair(text: &str) -> Pair {
+fn scenario(text: &str) -> Scenario {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("test.toml");
     std::fs::write(&path, text).unwrap();
     let catalogue = Catalogue::load(None).unwrap();
     let scenario = load(&path, &LoadOptions { seed: Some(1), ..LoadOptions::new(catalogue) });
-    scenario.unwrap_or_else(|error| panic!("{text}\n{error}")).pairs.remove(0)
+    scenario.unwrap_or_else(|error| panic!("{text}\n{error}"))
+}
+
+fn pair(text: &str) -> Pair {
+    scenario(text).pairs.remove(0)
 }
 
 fn experiment(text: &str) -> Experiment {
@@ -219,4 +225,68 @@ fn bare_metal_is_that_of_the_model() {
     let vms = [sliced("large", "A100-10C", 1), sliced("small", "A30-6C", 1)];
     let own = experiment(&file(&[A100, A30], VSPHERE, &[&vms[0], &vms[1]]));
     assert!(same_cards(&own).pools.is_empty());
+}
+
+/// Tables and documents say on which model a VM is where there are several, and nothing where there is one.
+#[test]
+fn results_say_the_model() {
+    let vms = [vm("large", "gpus = 2"), vm("small", "vgpu = { type = \"A30-6C\" }\ncount = 2")];
+    let of = |gpus: &[&str], vms: &[&str]| -> Vec<(String, String)> {
+        let results = study::run(&scenario(&file(gpus, VSPHERE, vms)), &|_, _, _| {});
+        let files = report::files(&results).unwrap().into_iter();
+        let texts = files.filter(|file| !file.name.ends_with(".png"));
+        texts.map(|file| (file.name, String::from_utf8(file.bytes).unwrap())).collect()
+    };
+    let text = |files: &[(String, String)], name: &str| {
+        files.iter().find(|(known, _)| known == name).unwrap().1.clone()
+    };
+    let both = of(&[A100, A30], &[&vms[0], &vms[1]]);
+    let document: serde_json::Value = serde_json::from_str(&text(&both, "result.json")).unwrap();
+    let runs = document["runs"].as_array().unwrap();
+    // The VMs, bare metal on the same cards and on whole ones.
+    assert_eq!(runs.len(), 3);
+    for vm in runs.iter().flat_map(|run| run["vms"].as_array().unwrap()) {
+        let model = if vm["name"] == "large" { "a100-pcie-40gb" } else { "a30" };
+        assert_eq!(vm["gpu_models"], serde_json::json!([model]), "{vm}");
+    }
+    let csv = text(&both, "summary.csv");
+    assert!(csv.lines().next().unwrap().contains(",vcpus,gpu_models,"), "{csv}");
+    assert!(csv.lines().nth(1).unwrap().contains(",8,a100-pcie-40gb,"), "{csv}");
+    let table = text(&both, "table.txt");
+    let line = |vm: &str| table.lines().find(|line| line.contains(vm)).unwrap().to_string();
+    assert!(line("/ large").contains(" a100-pcie-40gb ") && line("/ small-2").contains(" a30 "));
+    let one = of(&[A30], &[&vms[1]]);
+    assert!(one.iter().all(|(_, text)| !text.contains("gpu_models")));
+    let table = text(&one, "table.txt");
+    assert!(!table.lines().find(|line| line.starts_with("run ")).unwrap().contains("GPU"));
+}
+
+/// Whatever models a host lists in whatever order, a card has the number of its place in the list, and VMs
+/// pinned to cards are on them.
+#[test]
+fn cards_are_counted_as_they_are_listed() {
+    const MODELS: [&str; 4] = ["a100-pcie-40gb", "a30", "a10", "a100-sxm-80gb"];
+    for seed in 0..40 {
+        let dice = &mut Dice::of(7, seed);
+        let listed: Vec<(&str, usize)> =
+            (0..1 + dice.below(5)).map(|_| (*dice.pick(&MODELS), 1 + dice.below(3))).collect();
+        let gpus: Vec<String> = listed
+            .iter()
+            .map(|(model, count)| format!("{{ model = \"{model}\", count = {count} }}"))
+            .collect();
+        let gpus: Vec<&str> = gpus.iter().map(String::as_str).collect();
+        let cards: Vec<&str> =
+            listed.iter().flat_map(|(model, count)| std::iter::repeat_n(*model, *count)).collect();
+        // Every card has a VM, in any order.
+        let mut order: Vec<usize> = (0..cards.len()).collect();
+        (1..order.len()).for_each(|at| order.swap(at, dice.below(at + 1)));
+        let pins = format!("gpus = 1\ncount = {}\ncard = {order:?}", order.len());
+        let vm = vm("vm", &pins).replace("vcpus = 8", "vcpus = 2");
+        let found = experiment(&file(&gpus, VSPHERE, &[&vm]));
+        assert!(found.cards.iter().map(|card| &card.gpu.id).eq(&cards), "{gpus:?}");
+        for (vm, &card) in found.vms.iter().zip(&order) {
+            assert_eq!(usize::from(vm.gpus[0].card.0), card, "{gpus:?} {order:?}");
+            assert_eq!(found.models_of(&vm.gpus), [cards[card]]);
+        }
+    }
 }

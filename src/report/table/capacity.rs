@@ -10,6 +10,8 @@ use crate::study::{CapacityResults, Interval, SystemCapacity};
 pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut columns = vec![("system", Text), ("VMs", Number), ("cards", Number)];
+    let models = results.has_several_models();
+    columns.extend(models.then_some(("models", Text)));
     let with_interval = results.replications > 1;
     let two_kinds = results.systems.iter().any(|system| system.ratio_to_whole_cards.is_some());
     let mut heads = vec![("capacity /s", with_interval), ("per VM", false)];
@@ -32,12 +34,10 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         let half = |interval: Interval, write: fn(f64) -> String| {
             interval.half_width.map_or(String::new(), write)
         };
-        let mut cells = vec![
-            system.name.clone(),
-            system.server_vms.to_string(),
-            system.cards.to_string(),
-            self::found(system),
-        ];
+        let mut cells =
+            vec![system.name.clone(), system.server_vms.to_string(), system.cards.to_string()];
+        cells.extend(models.then(|| system.cards_in_words()));
+        cells.push(self::found(system));
         cells.extend(with_interval.then(|| half(found, rate)));
         cells.push(rate(found.mean / system.server_vms.max(1) as f64));
         let whole_cards = two_kinds.then_some(system.ratio_to_whole_cards);

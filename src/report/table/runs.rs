@@ -84,8 +84,16 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
 /// One line per VM, for runs without anything published.
 pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     use Column::{Number, Text};
-    let mut columns = vec![("run", Text), ("platform", Text), ("asked/s", Number)];
-    columns.extend([("samples/s", Number), ("p50 ms", Number), ("p90 ms", Number)]);
+    // Only where VMs may be on several models.
+    let models = results.has_several_models();
+    let mut columns = vec![("run", Text), ("platform", Text)];
+    columns.extend(models.then_some(("GPU", Text)));
+    columns.extend([
+        ("asked/s", Number),
+        ("samples/s", Number),
+        ("p50 ms", Number),
+        ("p90 ms", Number),
+    ]);
     columns.push(("p99 ms", Number));
     let beyond = looks_beyond(results);
     columns.extend(beyond.then_some(("p99.9 ms", Number)));
@@ -98,7 +106,9 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let mut grid = Grid::new(&columns);
     for run in &results.runs {
         for vm in &run.vms {
-            let mut cells = vec![vm_name(run, vm), place(run), asked(vm), rate(vm.completed_per_s)];
+            let mut cells = vec![vm_name(run, vm), place(run)];
+            cells.extend(models.then(|| run.models_of(vm).join(", ")));
+            cells.extend([asked(vm), rate(vm.completed_per_s)]);
             let shown = PERCENTILES.into_iter().chain(beyond.then_some(BEYOND));
             cells.extend(shown.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
             if rejects {

@@ -43,6 +43,7 @@ pub fn render_sweep(results: &SweepResults, width: Width) -> String {
 struct Shape {
     with_line: bool,
     with_group: bool,
+    with_models: bool,
     with_interval: bool,
 }
 
@@ -52,6 +53,7 @@ fn points(results: &SweepResults, width: Width) -> String {
     let shape = Shape {
         with_line: sweep.lines.len() > 1,
         with_group: results.groups.len() > 1,
+        with_models: sweep.has_several_models,
         with_interval: sweep.replications > 1,
     };
     let numbers = sweep.points.iter().all(|point| point.x.number.is_some());
@@ -59,6 +61,7 @@ fn points(results: &SweepResults, width: Width) -> String {
     let mut columns = vec![(x, if numbers { Number } else { Text })];
     columns.extend(shape.with_line.then_some(("line", Text)));
     columns.extend(shape.with_group.then_some(("group", Text)));
+    columns.extend(shape.with_models.then_some(("GPU", Text)));
     columns.push(("VMs", Number));
     for head in ["samples/s", "p50 ms", "p99 ms"] {
         columns.push((head, Number));
@@ -94,14 +97,15 @@ fn lines_of(
     results: &SweepResults,
     (point, found): (&SweepPoint, &PointSummary),
 ) {
-    let start = |group: &str| {
+    let start = |group: &str, models: &[String]| {
         let mut cells = vec![point.x.text.clone()];
         cells.extend(shape.with_line.then(|| results.sweep.lines[point.line].clone()));
         cells.extend(shape.with_group.then(|| group.to_string()));
+        cells.extend(shape.with_models.then(|| models.join(", ")));
         cells
     };
     if found.groups.is_empty() {
-        let mut cells = start("");
+        let mut cells = start("", &[]);
         let figures = if shape.with_interval { 6 } else { 3 };
         cells.extend(vec!["-".to_string(); 1]);
         cells.extend((0..figures).map(|cell| {
@@ -113,7 +117,7 @@ fn lines_of(
         grid.line(cells);
     }
     for group in &found.groups {
-        let mut cells = start(&results.groups[group.group].name);
+        let mut cells = start(&results.groups[group.group].name, &group.gpu_models);
         cells.push(group.vms.to_string());
         let mut add = |interval: Interval, write: fn(f64) -> String| {
             cells.push(write(interval.mean));

@@ -27,6 +27,8 @@ fn ways(results: &VmResults, width: Width) -> String {
     columns.extend(several.then_some(("seeds", Number)));
     columns.extend(open.then_some(("other idle", Number)));
     columns.extend(inputs.then_some(("inputs", Number)));
+    let models = results.has_several_models();
+    columns.extend(models.then_some(("GPU", Text)));
     columns.extend([("per GPU", Number), ("GPUs", Number), ("placed", Number), ("each has", Text)]);
     columns.extend([("p99 ms", Number), ("stopped by", Text)]);
     let mut grid = Grid::new(&columns);
@@ -37,6 +39,7 @@ fn ways(results: &VmResults, width: Width) -> String {
         cells.extend(open.then(other));
         let ends = || way.vms_inputs.map_or("-".to_string(), |ends| range(&ends));
         cells.extend(inputs.then(ends));
+        cells.extend(models.then(|| way.gpu_models.join(", ")));
         cells.push(way.vms_per_card.to_string());
         cells.push(format!("{} of {}", way.cards_used, way.cards));
         cells.push(way.vms_placed.to_string());
