@@ -6,11 +6,12 @@
 
 use super::answers::Said;
 use super::cards::Holding;
+use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Spot};
 use super::machine::{Machine, Model};
 use super::pins::{self, Pins};
 use super::reader::Reader;
-use super::suggest::{nearest, quoted};
+use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::GpuSpec;
 use crate::study::Obstacle;
@@ -38,8 +39,12 @@ pub(super) struct Held {
 
 impl<'m> Choice<'m> {
     /// Reads `gpu`, and the models of the cards that `card` names.
-    pub(super) fn read(table: &mut Reader<'_>, machine: &'m Machine) -> Option<Choice<'m>> {
-        let said = table.get("gpu").map(|value| said(&value, machine));
+    pub(super) fn read(
+        table: &mut Reader<'_>,
+        machine: &'m Machine,
+        catalogue: &Catalogue,
+    ) -> Option<Choice<'m>> {
+        let said = table.get("gpu").map(|value| said(&value, machine, catalogue));
         let all = || (0..machine.models.len()).collect();
         if let ([_], None | Some(Some(_))) = (&machine.models[..], said) {
             return Some(Choice { machine, left: all(), are_pinned: false });
@@ -214,14 +219,18 @@ impl<'m> Choice<'m> {
 pub(super) struct Refused;
 
 /// The model that `gpu` names.
-fn said(value: &Value<'_>, machine: &Machine) -> Option<usize> {
+fn said(value: &Value<'_>, machine: &Machine, catalogue: &Catalogue) -> Option<usize> {
     let word = value.text()?;
     let ids = machine.ids();
     let found = ids.iter().position(|id| *id == word);
     if found.is_none() {
         let title = format!("{} is no GPU of the host", quoted(word));
         let diagnostic = Diagnostic::at(&value.spot(), title).allowed(ids.join(", "));
-        value.report(diagnostic.did_you_mean(nearest(word, &ids)));
+        let known: Vec<&GpuSpec> = machine.models.iter().map(|model| &model.gpu.spec).collect();
+        // What is another GPU of the catalogue is no slip.
+        let help = catalogue.gpu_help(word, &known).filter(|_| catalogue.gpu(word).is_none());
+        let own = "`gpus` lists the host's cards".to_string();
+        value.report(diagnostic.help(help.unwrap_or(own)));
     }
     found
 }

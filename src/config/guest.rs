@@ -110,7 +110,7 @@ pub(super) fn read(
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
-    let choice = around.machine.map(|machine| Choice::read(&mut table, machine));
+    let choice = around.machine.map(|machine| Choice::read(&mut table, machine, around.catalogue));
     if choice.is_none() {
         let _ = table.get("gpu");
     }

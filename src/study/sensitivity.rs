@@ -34,14 +34,20 @@ pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
 /// The turns that an experiment has and another has not, as a scenario file would write them.
 fn changed(experiment: &Experiment, other: &Experiment) -> Option<String> {
     let mut pairs = sharings(experiment).zip(sharings(other));
-    let (own, other) = pairs.find(|(own, other)| own != other)?;
-    Some(match (own.ring(), other.ring(), other.slicing()) {
+    let ((gpu, own), (_, other)) = pairs.find(|((_, own), (_, other))| own != other)?;
+    let option = match (own.ring(), other.ring(), other.slicing()) {
         (Some(own), Some(turns), _) if own.slice != turns.slice => {
             format!("hardware_slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
         }
         (_, Some(turns), _) => switch_word(&turns.switch),
         (_, _, slicing) => switch_word(&SwitchTimes::always(slicing?.switch_cost)),
-    })
+    };
+    Some(on_model(experiment, option, gpu))
+}
+
+/// The same with the model that it is about, where cards are of several.
+fn on_model(experiment: &Experiment, words: String, gpu: &str) -> String {
+    if experiment.has_several_models() { format!("{words} on {gpu}") } else { words }
 }
 
 /// `switch_cost = "0.2 ms"`, as a scenario file would write it.
@@ -55,7 +61,7 @@ fn switch_word(switch: &SwitchTimes) -> String {
 /// The run under the other rule for idle turns; nothing where no card is shared by equal or fixed
 /// share, the two that need one.
 pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
-    let slicing = sharings(experiment).find_map(|sharing| sharing.slicing().copied())?;
+    let slicing = sharings(experiment).find_map(|(_, sharing)| sharing.slicing().copied())?;
     let other = match slicing.idle {
         IdleRule::Burned => IdleRule::RestBurned,
         _ => IdleRule::Burned,
@@ -90,19 +96,33 @@ fn other_owners(experiment: &Experiment) -> Option<Alternative> {
     Some(Alternative { option: format!("turns = \"{}\"", of.word()), experiment: other })
 }
 
-/// How instances are shared.
-fn sharings(experiment: &Experiment) -> impl Iterator<Item = &InstanceSharing> {
-    let instances = experiment.cards.iter().flat_map(|card| &card.instances);
-    instances.map(|instance| &instance.sharing)
+/// How instances are shared, with the model of their card.
+fn sharings(experiment: &Experiment) -> impl Iterator<Item = (&str, &InstanceSharing)> {
+    experiment.cards.iter().flat_map(|card| {
+        card.instances.iter().map(|instance| (card.gpu.id.as_str(), &instance.sharing))
+    })
 }
 
-/// What an experiment assumes, in words; nothing where no card is shared.
+/// What an experiment assumes, in words, of each model by itself; nothing where no card is shared.
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
     let alone = [InstanceSharing::Alone, InstanceSharing::Models];
+    let mut told: Vec<(&str, String)> = Vec::new();
+    for (gpu, sharing) in sharings(experiment).filter(|(_, sharing)| !alone.contains(sharing)) {
+        if told.iter().all(|(known, _)| *known != gpu) {
+            told.push((gpu, in_words(sharing)?));
+        }
+    }
+    let told = told.into_iter().map(|(gpu, words)| on_model(experiment, words, gpu));
+    let told: Vec<String> = told.collect();
+    (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// How an instance is shared, as a scenario file would write it.
+fn in_words(sharing: &InstanceSharing) -> Option<String> {
     let of_ring = |turns: &HardwareTurns| {
         format!("slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
     };
-    Some(match sharings(experiment).find(|sharing| !alone.contains(sharing))? {
+    Some(match sharing {
         InstanceSharing::Vgpus(slicing) => {
             let policy = POLICIES.iter().find(|entry| entry.policy == slicing.policy)?.name;
             let (idle, slice, cost) = (idle_word(slicing.idle), slicing.slice, slicing.switch_cost);

@@ -48,6 +48,39 @@ fn values(text: &str, set: &[&str], seed: Option<u64>) -> Vec<(String, Explained
     values.collect()
 }
 
+/// Where cards are of several models, each says its own turns, and each VM why it is on which.
+#[test]
+fn of_several_models_each_says_its_own() {
+    let text = fs::read_to_string("tests/good/models.toml").unwrap();
+    let text = text.replace("largest-mig", "A30-6C");
+    let values = values(&text, &[], None);
+    let find = |key: &str| {
+        let found = values.iter().find(|(known, _)| known == key);
+        let (_, one) = found.unwrap_or_else(|| panic!("no {key} in {values:#?}"));
+        let place = one.origin.place.rsplit('/').next().unwrap().to_string();
+        (one.value.clone(), one.origin.by, place)
+    };
+    let listed = "1 x a100-pcie-40gb, 1 x a30, 1 x a100-pcie-40gb";
+    for (key, value, by, place) in [
+        ("scenario/gpus", listed, "file", "case.toml:3:8"),
+        ("sharing on a100-pcie-40gb/switch_cost", "110 us", "gpu", "a100-pcie-40gb"),
+        ("sharing on a30/switch_cost", "190 us", "gpu", "a30"),
+        ("gpu a100-pcie-40gb/sms", "108", "gpu", "a100-pcie-40gb"),
+        ("gpu a30/sms", "56", "gpu", "a30"),
+        ("vm by-type/gpu", "a100-pcie-40gb", "default", "the one of the host's that has this"),
+        ("vm largest/gpu", "a30", "file", "case.toml:17:7"),
+        ("vm whole/gpus", "1 x a100-pcie-40gb", "file", "case.toml:27:8"),
+    ] {
+        assert_eq!(find(key), (value.to_string(), by, place.to_string()), "{key}");
+    }
+    let has = |key: &str| values.iter().any(|(known, _)| known == key);
+    // A workload's times on the models it runs on, and on no others.
+    assert!(has("workload bert-99/service.a100-pcie-40gb.work"));
+    assert!(!has("workload bert-99/service.a30.work"));
+    assert!(has("workload resnet50/service.a100-pcie-40gb.work"));
+    assert!(has("workload resnet50/service.a30.work"));
+}
+
 #[test]
 fn every_value_names_who_says_it() {
     let set = ["vm.front.vcpus=6", "vm.server.slots=3", "vm[1].server.slots=2"];

@@ -245,6 +245,13 @@ fn results_say_the_model() {
     let runs = document["runs"].as_array().unwrap();
     // The VMs, bare metal on the same cards and on whole ones.
     assert_eq!(runs.len(), 3);
+    let assumed = runs[0]["assumes"].as_str().unwrap();
+    assert!(assumed.starts_with("policy") && assumed.ends_with(" on a30"), "{assumed}");
+    let options = runs[0]["alternatives"].as_array().unwrap();
+    assert!(!options.is_empty(), "{}", runs[0]);
+    for option in options {
+        assert!(option["option"].as_str().unwrap().ends_with(" on a30"), "{option}");
+    }
     for vm in runs.iter().flat_map(|run| run["vms"].as_array().unwrap()) {
         let model = if vm["name"] == "large" { "a100-pcie-40gb" } else { "a30" };
         assert_eq!(vm["gpu_models"], serde_json::json!([model]), "{vm}");
