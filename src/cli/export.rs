@@ -237,7 +237,7 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
             for (index, instance) in of_card.instances.iter().enumerate() {
                 method = match instance.sharing {
                     InstanceSharing::Processes(_) => Some(Method::TimeSlicing),
-                    InstanceSharing::Mps => Some(Method::Mps),
+                    InstanceSharing::Mps(_) => Some(Method::Mps),
                     InstanceSharing::Alone
                     | InstanceSharing::Models
                     | InstanceSharing::Vgpus(_)

@@ -357,6 +357,7 @@ fn unknown_service() -> ServiceTime {
         launch: none(),
         host_floor: none(),
         phi: Fact::assumed(PhiTable::constant(share), BATCHES_FILL),
+        phi_limit: None,
         slice: None,
         spread: Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
         work: Fact::assumed(WorkTable::new(one).expect("one point is a table"), NOT_STATED),

@@ -349,6 +349,11 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     let phi = Fact::assumed(PhiTable::constant(Share::WHOLE), "assumed: batches fill the GPU");
     let (rule, absent) = ((phi_table, PhiTable::is_below), Fact { range: Some(any), ..phi });
     let phi = fact_in_range_or(&mut table, sources, "phi", rule, absent);
+    let of_limit = (phi_table, PhiTable::is_below);
+    let phi_limit = table
+        .get("phi_limit")
+        .is_some()
+        .then(|| fact_in_range(&mut table, sources, "phi_limit", of_limit.0, of_limit.1));
     let share = |value: &Value<'_>| value.quantity::<Share>();
     let (rule, absent) = (
         (share, |a: &Share, b: &Share| a <= b),
@@ -369,6 +374,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         launch: launch?,
         host_floor: host_floor?,
         phi: phi?,
+        phi_limit: phi_limit.map_or(Some(None), |phi| phi.map(Some))?,
         spread: spread?,
         slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
         work: work?,

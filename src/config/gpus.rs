@@ -5,7 +5,7 @@
 use super::answers::Said;
 use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::above_zero;
-use super::facts::{Sources, fact, fact_in_range_or, name, sources, spread_fact};
+use super::facts::{Sources, fact, fact_in_range_or, fact_or, name, sources, spread_fact};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
@@ -62,6 +62,13 @@ const NOMINAL_SLICE: SimDuration = SimDuration::from_micros(1024);
 const SEEN_SLICE: SimDuration = SimDuration::from_micros(2090);
 const PROCESS_TURNS: &str = "assumed: slices as in the driver or as an H200 takes them, switches in proportion: from an A100's (nebuly-ai/nos) to an A30's under vGPU (Colfax Research)";
 
+/// What is assumed of MPS where the file says nothing.
+const GRAPH_LAUNCH: SimDuration = SimDuration::from_micros(120);
+const MPS_GRAPH: &str =
+    "assumed: nothing, or as on an H200 (slicewise measurement, H200, driver 580.159, 2026-11-26)";
+const LIMIT_STEP: u32 = 2;
+const MPS_STEP: &str = "assumed: pairs of SMs, as on an H200 (slicewise measurement, H200, driver 580.159, 2026-11-26); that percentages round down is documented (NVIDIA, Multi-Process Service)";
+
 /// Reads `gpus/<id>.toml`.
 pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sources = sources(&mut file);
@@ -111,6 +118,20 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         (hardware_turns, HardwareTurns::is_within),
         process_turns_assumed(),
     );
+    let at_most = |low: &SimDuration, high: &SimDuration| low <= high;
+    let graph = Fact::assumed(GRAPH_LAUNCH, MPS_GRAPH);
+    let mps_graph_launch = fact_in_range_or(
+        &mut file,
+        &sources,
+        "mps_graph_launch",
+        (graph_launch, at_most),
+        Fact { range: Some([SimDuration::ZERO, GRAPH_LAUNCH]), ..graph },
+    );
+    let some_sms = |value: &Value<'_>| value.count(1..=64, " SMs");
+    let step = (LIMIT_STEP, MPS_STEP);
+    let mps_limit_step = fact_or(&mut file, &sources, "mps_limit_step", some_sms, step);
+    let mps_chunk =
+        file.get("mps_chunk").is_some().then(|| fact(&mut file, &sources, "mps_chunk", some_sms));
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let own = |list: &Value<'_>| profiles_of(list, sms_max, Some(true));
     let profiles =
@@ -162,6 +183,9 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         switch_cost: switch_cost?,
         time_slice_best_effort: time_slice_best_effort?,
         process_turns: process_turns?,
+        mps_graph_launch: mps_graph_launch?,
+        mps_limit_step: mps_limit_step?,
+        mps_chunk: mps_chunk.map_or(Some(None), |chunk| chunk.map(Some))?,
     };
     memory_suffices(&spec, &spot, problems);
     let vgpu_source = vgpu_sources.join("; ");
@@ -236,6 +260,10 @@ fn fact_list<T: Default>(
         return spread_fact(file, sources, key, plain, spread);
     }
     Some(Fact { standing: Standing::Documented, ..Fact::assumed(T::default(), "") })
+}
+
+fn graph_launch(value: &Value<'_>) -> Option<SimDuration> {
+    value.bounded(|span: &SimDuration| *span <= SimDuration::from_millis(10), "0 to 10 ms")
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

@@ -15,11 +15,14 @@ use super::reader::Reader;
 use super::sharing::Sharing;
 use super::value::Value;
 use crate::gpu::placement::{Assignment, Cards, Claim, Place};
-use crate::spec::{GpuSpec, InstanceSharing, MigProfile};
+use crate::spec::{GpuSpec, InstanceSharing, MigProfile, MpsSharing};
 use crate::units::{Bytes, Share, counted};
 
 /// Most clients of one MPS server, GPUs since Volta (NVIDIA MIG User Guide, CUDA concurrency).
 const MPS_CLIENTS_MAX: u32 = 48;
+
+/// Most chunks of SMs that any file may ask for.
+pub(super) const CHUNKS_MAX: u32 = 128;
 
 /// How processes share what they are on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +44,8 @@ pub(super) struct Process {
     pub(super) within: Option<MigProfile>,
     /// MPS: the active thread percentage.
     sm_limit: Share,
+    /// MPS: chunks of SMs of its own, under static partitioning.
+    sm_chunks: Option<u32>,
     /// MPS: the limit of pinned device memory.
     pub(super) memory_limit: Option<Bytes>,
     /// How many of the replicas that a card is advertised as the VM takes.
@@ -54,20 +59,56 @@ impl Process {
         self.within.as_ref().map_or(gpu.memory.value, published)
     }
 
-    /// The limit as whole SMs, which is what hardware can keep: rounded up, as MPS does.
-    pub(super) fn sm_limit(&self, gpu: &GpuSpec) -> Share {
+    /// The SMs of what is shared.
+    fn sms(&self, gpu: &GpuSpec) -> u32 {
         let published = |profile: &MigProfile| profile.sms.expect("refused when read");
-        let sms = f64::from(self.within.as_ref().map_or(gpu.sms.value, published));
-        // A part in a thousand of an SM is the noise of percentages, no SM.
-        let whole = (self.sm_limit.get() * sms - 1e-3).ceil().max(1.0);
-        Share::new(whole / sms).expect("no more SMs than there are")
+        self.within.as_ref().map_or(gpu.sms.value, published)
+    }
+
+    /// The SMs it may use at most: its partition, or the limit rounded down to what the GPU can keep, as
+    /// MPS does, once at least.
+    pub(super) fn sms_at_most(&self, gpu: &GpuSpec) -> u32 {
+        let (sms, step) = (self.sms(gpu), gpu.mps_limit_step.value);
+        match (self.sm_chunks, &gpu.mps_chunk) {
+            (Some(chunks), Some(chunk)) => (chunks * chunk.value).min(sms),
+            _ if self.sm_limit == Share::WHOLE => sms,
+            _ => {
+                // A hundredth of an SM is the noise of percentages with two digits, no SM.
+                let steps = (self.sm_limit.get() * f64::from(sms) + 0.01) / f64::from(step);
+                ((steps.floor() as u32).max(1) * step).min(sms)
+            }
+        }
+    }
+
+    /// The same as a part of what is shared.
+    pub(super) fn sm_limit(&self, gpu: &GpuSpec) -> Share {
+        let part = f64::from(self.sms_at_most(gpu)) / f64::from(self.sms(gpu));
+        Share::new(part).expect("no more SMs than there are")
+    }
+
+    /// Its SMs of those that are shared, where MPS keeps it to some of them, and the key that says so.
+    pub(super) fn sms_in_words(&self, gpu: &GpuSpec) -> Option<(&'static str, String)> {
+        let key = match self.sm_chunks {
+            Some(_) => "sm_chunks",
+            None if self.sm_limit < Share::WHOLE => "active_threads",
+            None => return None,
+        };
+        Some((key, format!("{} of {} SMs", self.sms_at_most(gpu), self.sms(gpu))))
+    }
+
+    /// Whether its SMs are its own.
+    pub(super) fn is_partitioned(&self) -> bool {
+        self.sm_chunks.is_some()
     }
 
     /// How its owners share an instance on such a card.
     pub(super) fn sharing(&self, sharing: &Sharing, gpu: &GpuSpec) -> InstanceSharing {
         match self.mode {
             Mode::TimeSlicing => sharing.of_processes(gpu),
-            Mode::Mps => InstanceSharing::Mps,
+            Mode::Mps => InstanceSharing::Mps(MpsSharing {
+                graph_launch: gpu.mps_graph_launch.value,
+                is_partitioned: self.is_partitioned(),
+            }),
         }
     }
 
@@ -85,8 +126,14 @@ impl Process {
 pub(super) fn read(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     if value.is_text() {
         let mode = value.choice("way to share a GPU between processes", &MODES)?;
-        let (within, memory_limit) = (None, None);
-        let process = Process { mode, within, sm_limit: Share::WHOLE, memory_limit, replicas: 1 };
+        let process = Process {
+            mode,
+            within: None,
+            sm_limit: Share::WHOLE,
+            sm_chunks: None,
+            memory_limit: None,
+            replicas: 1,
+        };
         return Some(Held { holding: Holding::Process(process), ..choice?.whole(1) });
     }
     let mut table = value.table()?;
@@ -101,16 +148,40 @@ pub(super) fn read(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Hel
         Some(value) => choice.and_then(|choice| profile(&value, choice)).map(Some),
         None => Some(None),
     };
+    let sm_chunks = chunks(&mut table, mode);
     let limits = limits(&mut table, mode);
     table.finish();
     let (sm_limit, memory_limit) = limits?;
     let (model, within) = within?.unzip();
-    let process = Process { mode: mode?, within, sm_limit, memory_limit, replicas: replicas? };
+    let (mode, sm_chunks, replicas) = (mode?, sm_chunks?, replicas?);
+    let process = Process { mode, within, sm_limit, sm_chunks, memory_limit, replicas };
     let held = Held { holding: Holding::Process(process), ..choice?.whole(count?) };
     Some(match model {
         Some(model) => Held { models: vec![model], ..held },
         None => held,
     })
+}
+
+/// `sm_chunks = 3`: a static partition of MPS, of SMs that no other client has.
+fn chunks(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<Option<u32>> {
+    let Some(value) = table.get("sm_chunks") else { return Some(None) };
+    let refuse = |title: &str, help: &str| {
+        value.report(value.wrong(title).help(help));
+        None
+    };
+    if mode == Some(Mode::TimeSlicing) {
+        let help = "drop the key, or write sharing = \"mps\": partitions are MPS's";
+        return refuse("has no meaning under time slicing", help);
+    }
+    if table.has("mig") {
+        let help = "drop mig or sm_chunks: static partitions are documented for whole GPUs";
+        return refuse("partitions a GPU instance", help);
+    }
+    if table.has("active_threads") {
+        let help = "drop one of them: a partition says what SMs a client has";
+        return refuse("stands beside active_threads", help);
+    }
+    value.count(1..=CHUNKS_MAX, " chunks of SMs").map(Some)
 }
 
 /// `active_threads = "50 %"`, `memory_limit = "10 GiB"`: MPS has them, time slicing has none.
@@ -156,16 +227,21 @@ struct Shared<'g> {
     replicas_max: u32,
     /// Most processes of each.
     processes_max: u32,
+    /// Chunks of SMs that each has for static partitions.
+    chunks: u32,
 }
 
 impl Shared<'_> {
     /// Which of `count` shared things each member is on; nothing when they are too few. A VM's
     /// processes stay together.
     fn seats(&self, guests: &[Guest], count: usize, assignment: Assignment) -> Option<Vec<usize>> {
-        let mut taken = vec![(0, 0); count];
+        let mut taken = vec![(0, 0, 0); count];
         let seat = |&member: &usize| {
             let guest = &guests[member];
             let Holding::Process(process) = &guest.holding else { unreachable!("a process") };
+            // One that is too large by itself is told so elsewhere.
+            let chunks = process.sm_chunks.filter(|chunks| *chunks <= self.chunks);
+            let chunks = chunks.unwrap_or(0) * guest.cards;
             let mut order: Vec<usize> = (0..count).collect();
             if assignment == Assignment::Spread {
                 order.sort_by_key(|&at| taken[at]);
@@ -173,10 +249,12 @@ impl Shared<'_> {
             let room = |at: &usize| {
                 taken[*at].0 + process.replicas <= self.replicas_max
                     && taken[*at].1 + guest.cards <= self.processes_max
+                    && taken[*at].2 + chunks <= self.chunks
             };
             let at = order.into_iter().find(room)?;
             taken[at].0 += process.replicas;
             taken[at].1 += guest.cards;
+            taken[at].2 += chunks;
             Some(at)
         };
         self.members.iter().map(seat).collect()
@@ -206,6 +284,7 @@ fn groups<'g>(model: &Model, guests: &'g [Guest]) -> Vec<Shared<'g>> {
                 process,
                 replicas_max: replicas_of(model, process).unwrap_or(u32::MAX),
                 processes_max: processes_max(&model.gpu.spec, process),
+                chunks: chunks_of(&model.gpu.spec),
             }),
         }
     }
@@ -215,6 +294,11 @@ fn groups<'g>(model: &Model, guests: &'g [Guest]) -> Vec<Shared<'g>> {
 /// As how many what a process shares is advertised.
 fn replicas_of(model: &Model, process: &Process) -> Option<u32> {
     model.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
+}
+
+/// Whole chunks of SMs that a card has for static partitions.
+fn chunks_of(gpu: &GpuSpec) -> u32 {
+    gpu.mps_chunk.as_ref().map_or(0, |chunk| gpu.sms.value / chunk.value)
 }
 
 /// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
@@ -319,6 +403,10 @@ pub(super) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<Strin
             counted(most, "client")
         )),
     }
+    if let Some(chunk) = gpu.mps_chunk.as_ref().filter(|_| group.process.is_partitioned()) {
+        let (chunks, sms) = (counted(chunks_of(gpu), "chunk"), chunk.value);
+        limits.push(format!("each has {chunks} of {sms} SMs for static partitions"));
+    }
     let reason = (!limits.is_empty()).then(|| limits.join("; "));
     let Some(least) = group.least(guests) else {
         return (format!("the processes of this VM do not fit on one {shared}"), reason);
@@ -347,9 +435,44 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
         let help = "share all GPUs of a host alike: Kubernetes' device plugin knows no other way";
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
     }
+    let partitioned =
+        |is: bool| modes(Mode::Mps).find(move |(_, process)| process.is_partitioned() == is);
+    if let (Some(_), Some((guest, _))) = (partitioned(true), partitioned(false)) {
+        let title = "this process has no partition of the SMs, and others have";
+        let help = "write sm_chunks for every process, or for none: under static partitioning MPS starts no client without one";
+        problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
+    }
+    for (guest, process) in &processes {
+        check_partition(machine, guest, process, problems);
+    }
     let in_turns = modes(Mode::TimeSlicing).next().is_some();
     machine.sharing.check_processes(
         (!processes.is_empty(), in_turns, guests.len() == processes.len()),
         problems,
     );
+}
+
+/// The rules of a static partition on the GPU that it is of.
+fn check_partition(machine: &Machine, guest: &Guest, process: &Process, problems: &Problems) {
+    let Some(chunks) = process.sm_chunks else { return };
+    let tell = |diagnostic: Diagnostic| problems.push(diagnostic);
+    let spot = &guest.spots.cards;
+    for gpu in guest.models.iter().take(1).map(|model| &machine.models[*model].gpu.spec) {
+        let Some(chunk) = &gpu.mps_chunk else {
+            let title = format!("{} has no static partitions of its SMs", gpu.id);
+            let help = "MPS has them on Ampere and newer: drop sm_chunks, or write active_threads, which is a limit";
+            return tell(Diagnostic::at(spot, title).help(help));
+        };
+        let most = chunks_of(gpu);
+        if chunks > most {
+            let title = format!("{chunks} chunks of SMs are more than {} has", gpu.id);
+            let allowed = format!("1 to {most} chunks of {} SMs", chunk.value);
+            tell(Diagnostic::at(spot, title).allowed(allowed));
+        }
+    }
+    if guest.vm.server.processes() > 1 {
+        let title = "a server of several processes has one partition of the SMs";
+        let help = "write count in process instead: each of these has a partition of its own";
+        tell(Diagnostic::at(spot, title).help(help));
+    }
 }

@@ -177,7 +177,7 @@ impl<T> Use<T> {
                 let order: Vec<usize> = (0..owners.len()).collect();
                 Use::Ringed(Box::new(Ring::new(owners, spec.share, &turns, &order)))
             }
-            InstanceSharing::Mps | InstanceSharing::Models => {
+            InstanceSharing::Mps(_) | InstanceSharing::Models => {
                 Use::Overlapped(Mps::new(owners, spec.share))
             }
             InstanceSharing::Alone => {

@@ -7,9 +7,17 @@
 //! place of `launch + work (...)` for n = 1.
 //!
 //! `n` batches share `s` of the GPU. The part phi of the work fills any share it is given and
-//! stretches with contention; the rest is narrow (latency-bound kernels, gaps) and does not.
+//! stretches with contention; the rest is narrow (latency-bound kernels, gaps) and does not. Under MPS a
+//! client's limit `l` of the SMs leaves memory bandwidth, L2 and power whole, so it has a phi of its own,
+//! and the longer of the two counts:
+//!
+//! ```text
+//! t = max(host_floor, launch + graph + work max(1 + phi (n / s - 1),
+//!                                               1 + phi_limit (1 / l - 1) + phi (k - 1) / l))
+//! ```
+//! with `k` batches of the client itself, and what MPS adds to the launch of a `graph`.
 
-use crate::spec::{Hypervisor, InstanceSpec, ServiceTime, SliceLaw};
+use crate::spec::{Hypervisor, InstanceSpec, Launches, ServiceTime, SliceLaw};
 use crate::units::{Share, SimDuration};
 
 /// What one batch wants of a GPU. Fractions of a nanosecond are kept until a time results.
@@ -23,6 +31,9 @@ pub struct Demand {
     pub work: f64,
     /// The part of the work that fills any share, 0 to 1.
     pub phi: f64,
+    /// The part of the work that stretches under a limit of SMs which leaves the rest of the GPU whole, 0
+    /// to 1. Without effect where there is no limit.
+    pub phi_limit: f64,
 }
 
 impl Demand {
@@ -30,8 +41,24 @@ impl Demand {
     /// `share` of the GPU.
     pub fn time(&self, contenders: usize, share: Share) -> f64 {
         // (1 - phi) + phi n / s, written so that one batch on the whole GPU is exactly 1.
-        let stretched = 1.0 + self.phi * (contenders as f64 / share.get() - 1.0);
-        self.host_floor.max(self.launch + self.work * stretched)
+        self.stretched(self.stretch(contenders, share))
+    }
+
+    /// As [`Demand::time`], of a client that may use a part `limit` of the GPU's SMs at most. A `share` of
+    /// the GPU is what its batches would have beside the others if they were all alike.
+    pub fn time_within(&self, contenders: usize, share: Share, limit: Share) -> f64 {
+        let within = 1.0
+            + self.phi_limit * (1.0 / limit.get() - 1.0)
+            + self.phi * (contenders as f64 - 1.0) / limit.get();
+        self.stretched(self.stretch(contenders, share).max(within))
+    }
+
+    fn stretch(&self, contenders: usize, share: Share) -> f64 {
+        1.0 + self.phi * (contenders as f64 / share.get() - 1.0)
+    }
+
+    fn stretched(&self, stretch: f64) -> f64 {
+        self.host_floor.max(self.launch + self.work * stretch)
     }
 
     /// The same demand on a clock `clock` times as fast: the work scales, launch and floor do not.
@@ -41,38 +68,49 @@ impl Demand {
 
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
-        Self { host_floor: 0.0, launch: 0.0, work: work.as_nanos_f64(), phi: 1.0 }
+        let work = work.as_nanos_f64();
+        Self { host_floor: 0.0, launch: 0.0, work, phi: 1.0, phi_limit: 1.0 }
     }
 }
 
 /// The demand of a batch of `samples` samples whose sizes sum to `size_sum`, on the GPU that
 /// `service` was measured on, under `hypervisor`. `luck` is the batch's draw from the exponential law
-/// of mean 1, for work that varies by more than its sizes. It runs on `instance`.
+/// of mean 1, for work that varies by more than its sizes. It runs on `instance`, as `launches`.
 pub fn demand(
     service: &ServiceTime,
     hypervisor: &Hypervisor,
     samples: u32,
     size_sum: f64,
     luck: f64,
-    instance: &InstanceSpec,
+    (instance, launches): (&InstanceSpec, Launches),
 ) -> Demand {
     let mean_size = size_sum / f64::from(samples);
     let spread = service.spread.value.get();
+    let graph = match (instance.sharing.mps(), launches) {
+        (Some(mps), Launches::Graph) => mps.graph_launch.as_nanos_f64(),
+        _ => 0.0,
+    };
     let whole = Demand {
         host_floor: service.host_floor.value.as_nanos_f64(),
-        launch: service.launch.value.as_nanos_f64(),
+        launch: service.launch.value.as_nanos_f64() + graph,
         work: service.work.value.at(samples) * mean_size * (1.0 - spread + spread * luck)
             / hypervisor.gpu_speed.value,
         phi: service.phi.value.at(samples),
+        phi_limit: service.phi_limit_at(samples),
     };
-    match &service.slice {
-        Some(law) if instance.profile.is_some() => {
+    if instance.profile.is_none() {
+        return whole;
+    }
+    let on_it = match &service.slice {
+        Some(law) => {
             let scaled = whole.work / service.work.value.at(samples);
             let full = service.work.value.per_sample() * f64::from(samples) * scaled;
             on_slice(whole, law, full.min(whole.work), instance, hypervisor.gpu_speed.value)
         }
-        _ => whole,
-    }
+        None => whole,
+    };
+    // A GPU instance has a part of everything: a limit within it was not measured.
+    Demand { phi_limit: on_it.phi, ..on_it }
 }
 
 /// The same batch on a GPU instance, `full` of its work in proportion to its size. What several batches
@@ -108,7 +146,7 @@ mod tests {
     /// 14 of 108 SMs takes 347 ms (nos, YOLOS-small: 164.0, 240.9, 319.8 and 342.4 ms measured).
     #[test]
     fn one_phi_explains_contention_and_slices() {
-        let batch = Demand { host_floor: 0.0, launch: 0.0, work: 87.96e6, phi: 0.44 };
+        let batch = Demand { phi: 0.44, ..Demand::plain(SimDuration::from_micros(87_960)) };
         let ms =
             |contenders, share| (batch.time(contenders, Share::new(share).unwrap()) / 1e6).round();
         assert_eq!([1, 3, 5, 7].map(|contenders| ms(contenders, 1.0)), [88.0, 165.0, 243.0, 320.0]);

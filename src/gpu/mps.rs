@@ -5,8 +5,10 @@
 //!  |  client 0: 2 batches   | client 1: 1 batch | client 2, at its limit |
 //! ```
 //! The SMs go to the batches that run, alike, but no client gets more than its limit: what one may
-//! not use, the others have (water filling). A client's pool sees its part as a share that changes;
-//! how its batches use that share is the pool's affair. Nothing here divides memory bandwidth.
+//! not use, the others have (water filling). A client's pool sees its part as a share that changes, and
+//! its limit; how its batches use them is the pool's affair. A client that has all its limit allows sees
+//! as its share what it would have if each of the others had as many SMs per batch, since memory
+//! bandwidth, L2 and power are everybody's whatever the limits.
 
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
@@ -18,7 +20,8 @@ use crate::units::{Share, SimTime};
 pub struct Client {
     /// How its batches use the GPU together.
     pub sharing: GpuSharing,
-    /// Its active thread percentage: the most it may use of the instance's SMs, above 0.
+    /// Its active thread percentage, or its partition: the most it may use of the instance's SMs, above
+    /// 0.
     pub limit: Share,
     /// What its batches are to the hardware's turns; without effect elsewhere.
     pub launches: Launches,
@@ -48,7 +51,12 @@ impl<T> Mps<T> {
     /// Clients 0, 1, ... on `share` of a GPU, none with work.
     pub fn new(clients: &[Client], share: Share) -> Self {
         assert!(clients.iter().all(|client| client.limit > Share::NONE), "a client without SMs");
-        let client = |client: &Client| (Pool::new(share, client.sharing), client.limit);
+        let client = |client: &Client| {
+            let pool = Pool::new(share, client.sharing);
+            let most = Share::new(client.limit.get() * share.get()).expect("a part of the share");
+            let is_limited = client.limit < Share::WHOLE;
+            (if is_limited { pool.with_limit(most) } else { pool }, client.limit)
+        };
         let clients = clients.iter().map(client).collect();
         Self { share: share.get(), clients, used: 0.0, since: SimTime::ZERO }
     }
@@ -69,11 +77,16 @@ impl<T> Mps<T> {
         self.clients.iter_mut().for_each(|(pool, _)| pool.set_clock(now, clock));
     }
 
-    /// Each client's part of the GPU.
-    fn parts(&self) -> Vec<f64> {
+    /// Each client's running batches and the most it may have of the GPU.
+    fn wants(&self) -> Vec<(usize, f64)> {
         let of_client =
             |(pool, limit): &(Pool<T>, Share)| (pool.running(), limit.get() * self.share);
-        divide(self.share, &self.clients.iter().map(of_client).collect::<Vec<_>>())
+        self.clients.iter().map(of_client).collect()
+    }
+
+    /// Each client's part of the GPU.
+    fn parts(&self) -> Vec<f64> {
+        divide(self.share, &self.wants())
     }
 
     /// Counts what was in use up to `now`, before something changes.
@@ -84,12 +97,29 @@ impl<T> Mps<T> {
 
     /// Tells each client with work its part, after the number of running batches changed.
     fn divide_anew(&mut self, now: SimTime) {
-        for (part, (pool, _)) in self.parts().into_iter().zip(&mut self.clients) {
-            if part > 0.0 {
-                pool.set_share(now, Share::new(part).expect("a part of the instance"));
+        let wants = self.wants();
+        let parts = divide(self.share, &wants);
+        for (client, (pool, _)) in self.clients.iter_mut().enumerate() {
+            if parts[client] > 0.0 {
+                let share = beside(self.share, &wants, &parts, client);
+                pool.set_share(now, Share::new(share).expect("a part of the instance"));
             }
         }
     }
+}
+
+/// What a client sees as its share: its part, and at its limit what it would have of the whole if each
+/// batch of the others had as much as its own, or what it has where that is less.
+fn beside(whole: f64, clients: &[(usize, f64)], parts: &[f64], client: usize) -> f64 {
+    let (running, limit) = clients[client];
+    if parts[client] < limit {
+        return parts[client];
+    }
+    let running = running as f64;
+    let own = parts[client] / running;
+    let others = (0..clients.len()).filter(|&other| other != client);
+    let contend = others.map(|other| (clients[other].0 as f64).min(parts[other] / own));
+    whole * (running / (running + contend.sum::<f64>()))
 }
 
 /// Divides `whole` among clients with so many running batches and such a limit each: alike for each
@@ -150,5 +180,23 @@ mod tests {
         // Limits below the whole leave a part of it idle; a client without work has nothing.
         assert_eq!(divide(1.0, &[(1, 0.25), (0, 0.5)]), [0.25, 0.0]);
         assert_eq!(divide(0.5, &[(0, 1.0)]), [0.0]);
+    }
+
+    #[test]
+    fn others_contend_whatever_the_limits() {
+        let seen = |whole: f64, clients: &[(usize, f64)]| -> Vec<f64> {
+            let parts = divide(whole, clients);
+            (0..clients.len()).map(|client| beside(whole, clients, &parts, client)).collect()
+        };
+        // Alone with any limit: the whole. Without limits, and with disjoint halves: alike.
+        assert_eq!(seen(1.0, &[(1, 0.25)]), [1.0]);
+        assert_eq!(seen(0.5, &[(2, 0.5), (2, 0.5)]), [0.25, 0.25]);
+        assert_eq!(seen(1.0, &[(1, 0.5), (1, 0.5)]), [0.5, 0.5]);
+        // Four with less than a quarter each: each is one of four.
+        assert_eq!(seen(1.0, &[(1, 0.2); 4]), [0.25; 4]);
+        // A limit of a fifth beside two without: one of three; they have two fifths.
+        assert_eq!(seen(1.0, &[(1, 1.0), (1, 0.2), (1, 1.0)]), [0.4, 1.0 / 3.0, 0.4]);
+        // A neighbour of an eighth is a quarter of a contender to a half.
+        assert_eq!(seen(1.0, &[(1, 0.5), (1, 0.125)])[0], 0.8);
     }
 }

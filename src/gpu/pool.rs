@@ -21,6 +21,8 @@ pub struct PoolJob<T> {
 #[derive(Debug)]
 pub struct Pool<T> {
     share: Share,
+    /// The most it may use of the GPU's SMs, for a client of MPS that has a limit.
+    limit: Option<Share>,
     sharing: GpuSharing,
     running: Vec<Running<T>>,
     waiting: VecDeque<PoolJob<T>>,
@@ -37,17 +39,42 @@ struct Running<T> {
     remaining: f64,
 }
 
+/// What the time of a batch depends on beside its demand.
+struct Rates {
+    contenders: usize,
+    share: Share,
+    limit: Option<Share>,
+    clock: f64,
+}
+
+impl Rates {
+    /// How long a whole batch takes, in nanoseconds.
+    fn time_of(&self, demand: &Demand) -> f64 {
+        let demand = demand.at_clock(self.clock);
+        match self.limit {
+            Some(limit) => demand.time_within(self.contenders, self.share, limit),
+            None => demand.time(self.contenders, self.share),
+        }
+    }
+}
+
 impl<T> Pool<T> {
     /// An empty pool on `share` of a GPU.
     pub fn new(share: Share, sharing: GpuSharing) -> Self {
         Self {
             share,
+            limit: None,
             sharing,
             clock: 1.0,
             running: Vec::new(),
             waiting: VecDeque::new(),
             updated: SimTime::ZERO,
         }
+    }
+
+    /// The pool of a client that may use a part `limit` of the GPU's SMs at most.
+    pub fn with_limit(self, limit: Share) -> Self {
+        Self { limit: Some(limit), ..self }
     }
 
     /// Whether no batch is inside.
@@ -88,16 +115,21 @@ impl<T> Pool<T> {
     /// When `running[index]` ends if nothing changes.
     fn end_of(&self, index: usize) -> SimTime {
         let batch = &self.running[index];
-        let whole = batch.job.demand.at_clock(self.clock).time(self.running.len(), self.share);
+        let whole = self.rates().time_of(&batch.job.demand);
         self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
+    }
+
+    fn rates(&self) -> Rates {
+        let contenders = self.running.len();
+        Rates { contenders, share: self.share, limit: self.limit, clock: self.clock }
     }
 
     /// Lets all running batches progress to `now` at the present rates.
     fn pass(&mut self, now: SimTime) {
         let span = (now - self.updated).as_nanos_f64();
-        let contenders = self.running.len();
+        let rates = self.rates();
         for batch in &mut self.running {
-            let whole = batch.job.demand.at_clock(self.clock).time(contenders, self.share);
+            let whole = rates.time_of(&batch.job.demand);
             let part = if whole > 0.0 { span / whole } else { 1.0 };
             batch.remaining = (batch.remaining - part).max(0.0);
         }

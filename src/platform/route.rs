@@ -153,7 +153,7 @@ impl<'a> Platform<'a> {
                     samples as u32,
                     batch.size_sum,
                     batch.luck,
-                    &of_card.instances[usize::from(owner.instance)],
+                    (&of_card.instances[usize::from(owner.instance)], spec.server.launches),
                 );
                 let queued = server_gpu.queued[place] - 1;
                 server_gpu.set_queued(now, place, queued, &mut slot.card.station);

@@ -55,6 +55,9 @@ fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
     file.fact("launch", &service.launch, |time| time_text(*time));
     file.fact("host_floor", &service.host_floor, |time| time_text(*time));
     file.fact("phi", &service.phi, phi_text);
+    if let Some(phi) = &service.phi_limit {
+        file.fact("phi_limit", phi, phi_text);
+    }
     file.fact("spread", &service.spread, |share| share_text(*share));
     file.fact("work", &service.work, work_text);
     if service.boost.value != 1.0 {

@@ -39,6 +39,12 @@ pub struct GpuSpec {
     pub time_slice_best_effort: Fact<SimDuration>,
     /// The turns of CUDA processes.
     pub process_turns: Fact<HardwareTurns>,
+    /// What MPS adds to the launch of a batch that is one CUDA graph, and to no single kernel.
+    pub mps_graph_launch: Fact<SimDuration>,
+    /// The SMs that limits of MPS clients come in: a percentage of threads rounds down to a multiple.
+    pub mps_limit_step: Fact<u32>,
+    /// The SMs of a chunk, which static partitions of MPS are made of; nothing where it has none.
+    pub mps_chunk: Option<Fact<u32>>,
 }
 
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.
@@ -134,6 +140,11 @@ impl GpuSpec {
     pub fn gives_slices(&self, sharing: &InstanceSharing) -> bool {
         let own = self.time_slice_best_effort.value;
         matches!(sharing, InstanceSharing::BestEffort(turns) if turns.slice == own)
+    }
+
+    /// Whether clients of MPS that share an instance so pay this GPU's own cost of a graph's launch.
+    pub fn gives_graph_launch(&self, sharing: &InstanceSharing) -> bool {
+        sharing.mps().is_some_and(|mps| mps.graph_launch == self.mps_graph_launch.value)
     }
 
     /// Whether processes that share an instance so take this GPU's own turns.

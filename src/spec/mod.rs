@@ -39,7 +39,7 @@ pub use server::{
     BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
     TimeoutFrom,
 };
-pub use sharing::InstanceSharing;
+pub use sharing::{InstanceSharing, MpsSharing};
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use vgpu::{MixedSize, VgpuType};
@@ -135,8 +135,8 @@ pub struct GpuShare {
     pub instance: u16,
     /// The vGPU type's name; nothing for a card that is passed through or on bare metal.
     pub vgpu_type: Option<String>,
-    /// The part of the instance's SMs that an MPS client may use at most, above 0; the whole for
-    /// every other owner.
+    /// The part of the instance's SMs that an MPS client may use at most, or has as its partition, above
+    /// 0; the whole for every other owner.
     pub sm_limit: Share,
 }
 

@@ -3,6 +3,7 @@
 //! Who they are is the experiment's affair; the turns themselves are in `slicing`.
 
 use super::{HardwareTurns, Overshoot, TimeSlicing, TurnsOf};
+use crate::units::SimDuration;
 
 /// How the owners of one instance share it.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -23,7 +24,16 @@ pub enum InstanceSharing {
     /// CUDA processes side by side under MPS: the batches that run divide the SMs among them, each
     /// client within its limit. Memory bandwidth is not divided, and a fatal fault of one client
     /// ends them all.
-    Mps,
+    Mps(MpsSharing),
+}
+
+/// What MPS adds, and whether it keeps its clients apart.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct MpsSharing {
+    /// Added to the launch of a batch that is one CUDA graph.
+    pub graph_launch: SimDuration,
+    /// Whether each client has SMs of its own (static partitions) instead of a limit.
+    pub is_partitioned: bool,
 }
 
 impl InstanceSharing {
@@ -69,8 +79,24 @@ impl InstanceSharing {
     pub fn owners_of(&self, processes: u32) -> u32 {
         match self {
             Self::BestEffort(turns) if turns.of == TurnsOf::Vm => 1,
-            Self::BestEffort(_) | Self::Processes(_) | Self::Mps => processes,
+            Self::BestEffort(_) | Self::Processes(_) | Self::Mps(_) => processes,
             Self::Alone | Self::Vgpus(_) | Self::Models => 1,
+        }
+    }
+
+    /// What MPS adds, where its clients are side by side.
+    pub fn mps(&self) -> Option<&MpsSharing> {
+        match self {
+            Self::Mps(mps) => Some(mps),
+            _ => None,
+        }
+    }
+
+    /// As [`InstanceSharing::mps`], to change it.
+    pub fn mps_mut(&mut self) -> Option<&mut MpsSharing> {
+        match self {
+            Self::Mps(mps) => Some(mps),
+            _ => None,
         }
     }
 

@@ -76,7 +76,8 @@ impl fmt::Display for SizeDistribution {
 }
 
 /// How long a batch takes on one GPU model:
-/// `max(host_floor, launch + work(b) ((1 - phi(b)) + phi(b) n / s))`.
+/// `max(host_floor, launch + work(b) ((1 - phi(b)) + phi(b) n / s))`. What an MPS client's limit of SMs
+/// makes of it, [`ServiceTime::phi_limit_at`] says.
 #[derive(Clone, Debug)]
 pub struct ServiceTime {
     /// GPU time per batch that nothing hides and no larger GPU shortens.
@@ -86,6 +87,9 @@ pub struct ServiceTime {
     /// The part of the work that fills any share of the GPU it is given, by batch size. Where nothing
     /// measured it, results take in its whole range, [`ServiceTime::phi_range`].
     pub phi: Fact<PhiTable>,
+    /// The part of the work that stretches under an MPS client's limit of SMs, by batch size, where that
+    /// was measured: a limit leaves memory bandwidth, L2 and power whole.
+    pub phi_limit: Option<Fact<PhiTable>>,
     /// What a GPU instance makes of a batch, where runs on slices told it; without, phi says that too.
     pub slice: Option<SliceLaw>,
     /// How much work varies from batch to batch: it is multiplied by `1 - spread + spread x`, where
@@ -128,6 +132,22 @@ impl ServiceTime {
         let whole = || [Share::NONE, Share::WHOLE].map(PhiTable::constant);
         let unmeasured = self.phi.standing == Standing::Assumed;
         self.phi.range.clone().or_else(|| unmeasured.then(whole))
+    }
+
+    /// The part of a batch's work that stretches under a limit of SMs: as measured, and between two sizes
+    /// the work that stretches lies on a straight line; else by the law of slices with all of the memory
+    /// (`b c phi (1 - beta)` of the work); else phi.
+    pub fn phi_limit_at(&self, batch: u32) -> f64 {
+        match (&self.phi_limit, &self.slice) {
+            (Some(measured), _) => measured.value.of_work_at(batch, &self.work.value),
+            (None, Some(law)) => {
+                let stretches = law.phi.value.get() * (1.0 - law.bandwidth.value.get());
+                let work = &self.work.value;
+                let proportional = work.per_sample() * f64::from(batch) / work.at(batch);
+                stretches * proportional.min(1.0)
+            }
+            (None, None) => self.phi.value.at(batch),
+        }
     }
 }
 
@@ -267,6 +287,20 @@ impl PhiTable {
 }
 
 impl PhiTable {
+    /// The phi of a batch of `batch` samples where, between two points, phi times `work` lies on a straight
+    /// line, 0 to 1.
+    pub fn of_work_at(&self, batch: u32, work: &WorkTable) -> f64 {
+        let after = self.0.partition_point(|&(size, _)| size < batch);
+        if after == 0 || after == self.0.len() {
+            return self.at(batch);
+        }
+        let stretches = |(size, phi): (u32, Share)| phi.get() * work.at(size);
+        let (low, high) = (self.0[after - 1], self.0[after]);
+        let part = f64::from(batch - low.0) / f64::from(high.0 - low.0);
+        let there = stretches(low) + (stretches(high) - stretches(low)) * part;
+        (there / work.at(batch)).clamp(0.0, 1.0)
+    }
+
     /// Whether it is nowhere above another.
     pub fn is_below(&self, other: &PhiTable) -> bool {
         let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);

@@ -139,7 +139,14 @@ fn batches_do(
 ) -> Option<f64> {
     let service = vm.workload.service.get(gpu)?;
     let samples = vm.server.batch_max;
-    let batch = demand(service, &experiment.hypervisor, samples, f64::from(samples), 1.0, instance);
+    let batch = demand(
+        service,
+        &experiment.hypervisor,
+        samples,
+        f64::from(samples),
+        1.0,
+        (instance, vm.server.launches),
+    );
     Some(f64::from(samples) * 1e9 / batch.time(1, instance.share))
 }
 

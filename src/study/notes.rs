@@ -5,10 +5,10 @@
 
 use super::results::RunResult;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, InstanceSharing, Scenario, ServerPool, Standing, TestScenario,
-    Trace, VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scenario, ServerPool, Standing,
+    TestScenario, Trace, VgpuType, VmSpec,
 };
-use crate::units::{Bytes, SimDuration};
+use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a scenario replays of recorded traces, and what it leaves out; each sentence once.
@@ -218,9 +218,14 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
                 | InstanceSharing::Models
                 | InstanceSharing::Vgpus(_)
                 | InstanceSharing::BestEffort(_) => {}
-                InstanceSharing::Mps => add(
-                    "MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth is not divided either, and how clients slow each other there is not modelled".to_string(),
-                ),
+                InstanceSharing::Mps(mps) => {
+                    add("MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth, L2 and power are not divided either, and how clients that are busy slow each other there is in phi only".to_string());
+                    if mps.is_partitioned {
+                        add("static partitions of MPS are modelled by their documentation, nothing was measured: SMs of a client's own, everything else shared as under limits, SMs beyond whole chunks idle".to_string());
+                    } else if has_limits_side_by_side(experiment) {
+                        add("limits do not keep MPS clients apart: of two with half the threads each, whose kernels fill their halves, 167 of 827 kernels took twice their time (slicewise measurement, H200, driver 580.159, 2026-11-26), and their rate was 18 % below what is simulated here; no interval takes that in".to_string());
+                    }
+                }
                 InstanceSharing::Processes(turns) => {
                     add("CUDA time slicing isolates neither memory nor errors: processes that allocate more than the GPU has fail, whoever asks last; every process has turns of its own, however many replicas its pod asked for".to_string());
                     let own = card.gpu.process_turns.value.slice;
@@ -238,6 +243,15 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
         add("a card in mixed-size mode: what the default slice of such a card is, is not documented; without `slice` or `frequency` it is that of the type on it of which such a card takes most".to_string());
     }
     notes
+}
+
+/// Whether clients of MPS with a limit have neighbours on their instance.
+fn has_limits_side_by_side(experiment: &Experiment) -> bool {
+    let shares = || experiment.vms.iter().flat_map(|vm| &vm.gpus);
+    shares().filter(|share| share.sm_limit < Share::WHOLE).any(|share| {
+        let here = |other: &&GpuShare| (other.card, other.instance) == (share.card, share.instance);
+        shares().filter(here).count() > 1
+    })
 }
 
 /// Whether vGPUs of several frame buffers take turns on a card by the software's slices.

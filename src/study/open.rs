@@ -5,8 +5,8 @@
 //! switches lie in the intervals of the GPU's file. One input is moved at a time.
 
 use crate::spec::{
-    Experiment, Fact, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing, Standing,
-    SwitchTimes, VmSpec, Workload,
+    Experiment, Fact, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing, Launches,
+    Standing, SwitchTimes, VmSpec, Workload,
 };
 use crate::units::Share;
 use serde::{Deserialize, Serialize};
@@ -39,6 +39,9 @@ pub struct OpenEnd {
 
 const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
 const ON_3G: &str = "time full batches on a 3g slice beside a 4g, whose parts of memory and SMs differ, and write it into the workload's file";
+const LIMITED: &str = "time batches alone under MPS with 12 to 75 % of the threads, and write phi_limit into the workload's file";
+const GRAPHS: &str =
+    "time a CUDA graph alone with and without MPS, and write mps_graph_launch into the GPU's file";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
@@ -99,7 +102,22 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             && card.gpu.id == gpu
             && card.instances[usize::from(share.instance)].profile.is_some()
     });
-    if let Some(law) = service.slice.as_ref().filter(|_| on_slice) {
+    let is_limited = uses(experiment).any(|(vm, share)| {
+        vm.workload.id == workload
+            && gpu_of(experiment, share) == gpu
+            && limit_acts(experiment, share)
+    });
+    if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
+        add(found, name("phi_limit"), LIMITED, phi, |value| {
+            with(experiment, workload, |workload| {
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                service.phi_limit.as_mut().expect("it has one").value = value.clone();
+            })
+        });
+    }
+    // Without phi of its own, the law of slices says what a limit makes of a batch.
+    let by_law = on_slice || (is_limited && service.phi_limit.is_none());
+    if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
         add(found, name("slice.bandwidth"), ON_3G, &law.bandwidth, |value| {
             with(experiment, workload, |workload| {
                 let service = workload.service.get_mut(gpu).expect("it is in use");
@@ -165,6 +183,15 @@ pub(super) fn of_turns(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
                 *turns = turns.with_slice(*slice);
             }
         });
+        let graph = |vm: &VmSpec| vm.server.launches == Launches::Graph;
+        if uses(experiment).any(|(vm, share)| gpu_of(experiment, share) == gpu.id && graph(vm)) {
+            let (launch, name) = (&gpu.mps_graph_launch, "mps_graph_launch");
+            of_sharing(experiment, gpu, (name, GRAPHS), launch, &mut found, |sharing, launch| {
+                if gpu.gives_graph_launch(sharing) {
+                    sharing.mps_mut().expect("MPS").graph_launch = *launch;
+                }
+            });
+        }
         let (turns, name) = (&gpu.process_turns, "process_turns");
         of_sharing(experiment, gpu, (name, TURNS), turns, &mut found, |sharing, other| {
             if gpu.gives_process_turns(sharing) {
@@ -206,6 +233,13 @@ fn of_sharing<T: Clone + PartialEq + Display>(
     }
 }
 
+/// Whether a limit of SMs acts on what a VM runs: MPS's, and not within a GPU instance.
+fn limit_acts(experiment: &Experiment, share: &GpuShare) -> bool {
+    let card = &experiment.cards[usize::from(share.card.0)];
+    let instance = &card.instances[usize::from(share.instance)];
+    instance.profile.is_none() && share.sm_limit < Share::WHOLE
+}
+
 /// Whether phi acts where a VM runs: on a part of a GPU, or where batches may run at once. One batch at
 /// a time on the whole GPU takes as long whatever phi is.
 fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
@@ -221,7 +255,7 @@ fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
     (instance.share < Share::WHOLE && !in_order)
         || share.sm_limit < Share::WHOLE
         || (vm.server.gpu_sharing == GpuSharing::Shared && vm.server.streams > 1 && !in_order)
-        || (instance.sharing == InstanceSharing::Mps && beside())
+        || (instance.sharing.mps().is_some() && beside())
 }
 
 fn with(experiment: &Experiment, id: &str, change: impl Fn(&mut Workload)) -> Experiment {

@@ -136,7 +136,7 @@ fn in_words(sharing: &InstanceSharing) -> Option<String> {
         InstanceSharing::Processes(turns) => {
             format!("process = \"time-slicing\", {}", of_ring(turns))
         }
-        InstanceSharing::Mps | InstanceSharing::Models | InstanceSharing::Alone => {
+        InstanceSharing::Mps(_) | InstanceSharing::Models | InstanceSharing::Alone => {
             "process = \"mps\", running batches divide the SMs".to_string()
         }
     })

@@ -16,7 +16,7 @@ use crate::spec::{
     BaselineKind, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, Pair, PlannedRun,
     Published, Scenario, Standing, TestScenario, VmId, VmSpec,
 };
-use crate::units::SimDuration;
+use crate::units::{Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -568,6 +568,12 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         if in_use(GpuSpec::gives_process_turns) {
             add(list, &place, "process_turns", &card.gpu.process_turns);
         }
+        if in_use(GpuSpec::gives_graph_launch) {
+            add(list, &place, "mps_graph_launch", &card.gpu.mps_graph_launch);
+        }
+        if in_use(|_, sharing| sharing.mps().is_some_and(|mps| !mps.is_partitioned)) {
+            add(list, &place, "mps_limit_step", &card.gpu.mps_limit_step);
+        }
     }
     for vm in &experiment.vms {
         let workload = &vm.workload;
@@ -592,7 +598,12 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             add(list, &place, "phi", &service.phi);
             let card = &experiment.cards[usize::from(share.card.0)];
             let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
-            if let Some(law) = service.slice.as_ref().filter(|_| is_slice) {
+            let is_limited = !is_slice && share.sm_limit < Share::WHOLE;
+            if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
+                add(list, &place, "phi_limit", phi);
+            }
+            let by_law = is_slice || (is_limited && service.phi_limit.is_none());
+            if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
                 add(list, &place, "slice.weight_read", &law.weight_read);
                 add(list, &place, "slice.phi", &law.phi);
                 add(list, &place, "slice.bandwidth", &law.bandwidth);

@@ -702,7 +702,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
             let instance = &card.instances[usize::from(share.instance)];
             let process = match instance.sharing {
                 InstanceSharing::Processes(_) => Some("a CUDA process"),
-                InstanceSharing::Mps => Some("an MPS client"),
+                InstanceSharing::Mps(_) => Some("an MPS client"),
                 _ => None,
             };
             let process = process.map(|what| match &instance.profile {

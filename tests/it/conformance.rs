@@ -150,8 +150,11 @@ fn contention_on_an_a100_is_as_nos_measured_it() {
         let simulated = closed_loop(pods, 88.15, best_effort(110), PHI, 1.0);
         check("time slicing", pods, simulated, published_ms);
     }
+    // PyTorch without CUDA graphs: MPS adds nothing to a launch.
+    let added = MpsSharing { graph_launch: SimDuration::ZERO, is_partitioned: false };
+    let mps = InstanceSharing::Mps(added);
     for (pods, published_ms) in [(1, 87.96), (3, 164.00), (5, 240.86), (7, 319.82)] {
-        let simulated = closed_loop(pods, 88.15, InstanceSharing::Mps, PHI, 1.0);
+        let simulated = closed_loop(pods, 88.15, mps, PHI, 1.0);
         check("MPS", pods, simulated, published_ms);
         // By hand: n pods on the whole GPU take 1 - phi + phi n times as long as one.
         let by_hand = 88.15 * (1.0 - PHI + PHI * f64::from(pods));
@@ -193,7 +196,7 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
             launches: Launches::Graph,
         });
         let mut mps = Mps::new(&clients.collect::<Vec<_>>(), Share::WHOLE);
-        let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * 1e6, phi };
+        let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * 1e6, phi, phi_limit: phi };
         for client in 0..limits.len() {
             mps.submit(SimTime::ZERO, MpsJob { client, job: PoolJob { tag: client, demand } });
         }
@@ -272,7 +275,7 @@ const BATCH_1: [(&str, [f64; 2], [f64; 2]); 6] = [
 /// Work and phi of a batch from its time on the whole of `sms` SMs and on 14 of them.
 fn fitted([whole, slice]: [f64; 2], sms: f64) -> Demand {
     let phi = ((slice / whole - 1.0) / (sms / 14.0 - 1.0)).clamp(0.0, 1.0);
-    Demand { host_floor: 0.0, launch: 0.0, work: whole, phi }
+    Demand { host_floor: 0.0, launch: 0.0, work: whole, phi, phi_limit: phi }
 }
 
 /// The same batch on a GPU of other SMs: the narrow part stays, the filling part goes with 1 / SMs.

@@ -74,7 +74,8 @@ fn jobs() -> impl Strategy<Value = Vec<(u64, u64)>> {
 }
 
 fn batch(tag: usize, work: u64, phi: f64) -> PoolJob<usize> {
-    PoolJob { tag, demand: Demand { host_floor: 50.0, launch: 10.0, work: work as f64, phi } }
+    let (host_floor, launch, phi_limit) = (50.0, 10.0, phi);
+    PoolJob { tag, demand: Demand { host_floor, launch, work: work as f64, phi, phi_limit } }
 }
 
 fn instance(share: Share) -> InstanceSpec {

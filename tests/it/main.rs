@@ -25,6 +25,7 @@ mod measurements;
 mod mig;
 mod models;
 mod mps;
+mod mps_h200;
 mod names;
 mod new_files;
 mod open;

@@ -26,7 +26,7 @@ fn clients(limits: &[f64]) -> Vec<Client> {
 type Arrival = (usize, u64, Demand);
 
 fn filling(work: u64, phi: f64) -> Demand {
-    Demand { phi, ..Demand::plain(SimDuration::from_nanos(work)) }
+    Demand { phi, phi_limit: phi, ..Demand::plain(SimDuration::from_nanos(work)) }
 }
 
 /// When each batch ends, in nanoseconds.
@@ -94,6 +94,24 @@ fn the_batches_of_a_client_share_its_limit() {
     assert_eq!(ends(&[0.5], &arrivals), [4000, 4000]);
 }
 
+/// Half of the work stretches by a limit, all of it by neighbours. With a quarter of the SMs alone
+/// 1000 (1 + 0.5 x 3); of four so 1000 x 4, as if they had no limits; of two the limit is longer.
+#[test]
+fn a_limit_and_neighbours_have_a_phi_each() {
+    let demand = Demand { phi_limit: 0.5, ..filling(1000, 1.0) };
+    let of = |clients: usize| -> Vec<u64> {
+        let arrivals: Vec<Arrival> = (0..clients).map(|client| (client, 0, demand)).collect();
+        ends(&[0.25; 4], &arrivals)
+    };
+    assert_eq!(of(1), [2500]);
+    assert_eq!(of(2), [2500; 2]);
+    assert_eq!(of(4), [4000; 4]);
+    // Two batches of one client within a quarter: 1 + 0.5 x 3 + 1 x (2 - 1) x 4.
+    assert_eq!(ends(&[0.25], &[(0, 0, demand), (0, 0, demand)]), [6500; 2]);
+    // Without a limit its phi is nothing.
+    assert_eq!(ends(&[1.0], &[(0, 0, demand)]), [1000]);
+}
+
 #[test]
 fn what_is_in_use_follows_the_limits() {
     let mut mps = Mps::new(&clients(&[0.25, 0.5]), Share::WHOLE);
@@ -131,9 +149,21 @@ fn slow_mps(whole: f64, limits: &[f64], arrivals: &[Arrival]) -> Vec<f64> {
         let parts = level_by_bisection(whole, &running, limits);
         let speed = |batch: usize| {
             let (client, _, demand) = arrivals[batch];
-            let sms = parts[client] / running[client] as f64;
-            let work = demand.work * ((1.0 - demand.phi) + demand.phi / sms);
-            1.0 / demand.host_floor.max(demand.launch + work)
+            let (phi, phi_limit) = (demand.phi, demand.phi_limit);
+            let own = parts[client] / running[client] as f64;
+            // Every batch that runs counts for one, or for the SMs it has over those of this one.
+            let count = |other: &usize| {
+                let sms = parts[*other] / running[*other] as f64;
+                running[*other] as f64 * (sms / own).min(1.0)
+            };
+            let busy = (0..running.len()).filter(|&other| running[other] > 0);
+            let contend: f64 = busy.map(|other| count(&other)).sum();
+            let beside = (1.0 - phi) + phi * contend / whole;
+            let limit = limits[client] * whole;
+            let others = running[client] as f64 - 1.0;
+            let within = (1.0 - phi_limit) + phi_limit / limit + phi * others / limit;
+            let stretch = if limits[client] < 1.0 { beside.max(within) } else { beside };
+            1.0 / demand.host_floor.max(demand.launch + demand.work * stretch)
         };
         let end = |&batch: &usize| now + left[batch].unwrap() / speed(batch);
         let first = inside.iter().map(end).fold(f64::INFINITY, f64::min);
@@ -167,12 +197,13 @@ proptest! {
     fn mps_agrees_with_its_slow_twin(
         whole in 0.2..=1.0f64,
         limits in prop::collection::vec(0.05..=1.0f64, 1..5),
-        batches in prop::collection::vec((0..4usize, 0..500_000u64, 1_000..200_000u64, 0.0..=1.0f64), 1..30),
+        batches in prop::collection::vec((0..4usize, 0..500_000u64, 1_000..200_000u64, 0.0..=1.0f64, 0.0..=1.0f64), 1..30),
     ) {
         let mut arrivals: Vec<Arrival> = batches
             .into_iter()
-            .map(|(client, at, work, phi)| {
-                let demand = Demand { launch: 100.0, host_floor: 5_000.0, ..filling(work, phi) };
+            .map(|(client, at, work, phi, phi_limit)| {
+                let demand = filling(work, phi);
+                let demand = Demand { launch: 100.0, host_floor: 5_000.0, phi_limit, ..demand };
                 (client % limits.len(), at, demand)
             })
             .collect();

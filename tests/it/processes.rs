@@ -13,8 +13,10 @@ use slicewise::units::{Bytes, SimDuration};
 /// A VM of `name` that always has work of 10 ms per sample on the whole GPU; `has` is what it has of
 /// the cards.
 fn busy(name: &str, has: &str) -> String {
+    // Under MPS a graph would take longer to launch.
+    let launches = if has.contains("mps") { "kernels" } else { "graph" };
     format!(
-        "\n[[vm]]\nname = \"{name}\"\nvcpus = 4\n{has}\nworkload = \"steady\"\nserver = {{ batch_max = 1 }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = 12\nmin_duration = \"20 s\"\nmin_query_count = 1\n"
+        "\n[[vm]]\nname = \"{name}\"\nvcpus = 4\n{has}\nworkload = \"steady\"\nserver = {{ batch_max = 1, launches = \"{launches}\" }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = 12\nmin_duration = \"20 s\"\nmin_query_count = 1\n"
     )
 }
 
@@ -57,15 +59,37 @@ fn mps_pays_for_no_switches() {
     check_shares(&all_busy("assignment = \"spread\"", &[MPS; 4]), &[0.25; 4]);
 }
 
-/// A quarter of 108 SMs is 27, whether the neighbour works or not; best effort gives a lone VM all.
+/// Half of 108 SMs is 54, whether the neighbour works or not; best effort gives a lone VM all. Limits
+/// round down to pairs of SMs.
 #[test]
 fn a_thread_limit_holds_with_and_without_neighbours() {
+    let half = "process = { sharing = \"mps\", active_threads = \"50 %\" }";
+    check_shares(&all_busy("", &[half]), &[0.5]);
+    check_shares(&all_busy("", &[half, half]), &[0.5, 0.5]);
+    // 25 % of 108 SMs are 27: 26 of them.
     let quarter = "process = { sharing = \"mps\", active_threads = \"25 %\" }";
-    check_shares(&all_busy("", &[quarter]), &[0.25]);
-    check_shares(&all_busy("", &[quarter, quarter, MPS]), &[0.25, 0.25, 0.5]);
-    // 15 % of 108 SMs are 16.2: rounded up to 17.
-    let limited = all_busy("", &["process = { sharing = \"mps\", active_threads = \"15 %\" }"]);
-    assert!((limited.vms[0].gpus[0].sm_limit.get() - 17.0 / 108.0).abs() < 1e-12);
+    let (limit, rest) = (26.0 / 108.0, 56.0 / 108.0);
+    check_shares(&all_busy("", &[quarter, quarter, MPS]), &[limit, limit, rest]);
+    // 15 % are 16.2, 100 % all of them, and 1 % a pair.
+    for (percent, sms) in [(15, 16.0), (100, 108.0), (1, 2.0)] {
+        let has = format!("process = {{ sharing = \"mps\", active_threads = \"{percent} %\" }}");
+        let limited = all_busy("", &[&has]);
+        assert!((limited.vms[0].gpus[0].sm_limit.get() - sms / 108.0).abs() < 1e-12);
+    }
+}
+
+/// An A100 has 27 chunks of 4 SMs. A partition is a client's own, busy or not, and the sum of them goes
+/// into the card: three of nine chunks each fill one, so a fourth has a card of its own.
+#[test]
+fn a_static_partition_is_a_part_of_the_card() {
+    let chunks = |count: u32| format!("process = {{ sharing = \"mps\", sm_chunks = {count} }}");
+    let (nine, three) = (chunks(9), chunks(3));
+    check_shares(&all_busy("", &[&nine]), &[36.0 / 108.0]);
+    check_shares(&all_busy("", &[&nine, &three]), &[36.0 / 108.0, 12.0 / 108.0]);
+    let vms: String = (0..4).map(|vm| busy(&format!("vm-{vm}"), &nine)).collect();
+    let experiment = crate::shared_cards::experiment_on(2, &vms);
+    let cards: Vec<u16> = experiment.vms.iter().map(|vm| vm.gpus[0].card.0).collect();
+    assert_eq!(cards, [0, 0, 0, 1]);
 }
 
 /// Two processes in a 3g.20gb (42 of 108 SMs) and one alone in a 2g.10gb (28).
@@ -108,8 +132,8 @@ fn compute_policies_set_the_slice() {
 
 /// A VM as [`busy`], whose server is so many processes with a stream each.
 fn of_processes(name: &str, has: &str, processes: u32) -> String {
-    let server = format!("server = {{ batch_max = 1, processes = {processes} }}");
-    busy(name, has).replace("server = { batch_max = 1 }", &server)
+    let server = format!("server = {{ batch_max = 1, processes = {processes},");
+    busy(name, has).replace("server = { batch_max = 1,", &server)
 }
 
 const VGPU: &str = "vgpu = { type = \"A100-20C\" }";
@@ -152,11 +176,11 @@ fn processes_of_one_server_take_turns_on_a_card_of_its_own() {
     check_shares(&experiment(&of_processes("a", "gpus = 1", 1)), &[1.0]);
 }
 
-/// Each process under MPS is a client with the limit of its own: two of a quarter have half.
+/// Each process under MPS is a client with the limit of its own: two of half the SMs have them all.
 #[test]
 fn a_thread_limit_is_of_each_process() {
-    let quarter = "process = { sharing = \"mps\", active_threads = \"25 %\" }";
-    check_shares(&experiment(&of_processes("a", quarter, 2)), &[0.5]);
+    let half = "process = { sharing = \"mps\", active_threads = \"50 %\" }";
+    check_shares(&experiment(&of_processes("a", half, 2)), &[1.0]);
 }
 
 /// Results name the p99 under the other reading where, and only where, the two differ.

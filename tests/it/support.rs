@@ -42,6 +42,9 @@ pub(crate) fn queue(
         }),
         time_slice_best_effort: fact(SimDuration::from_micros(1024)),
         process_turns: fact(crate::slicing::hardware()),
+        mps_graph_launch: fact(SimDuration::ZERO),
+        mps_limit_step: fact(2),
+        mps_chunk: None,
     };
     let vm = VmSpec {
         name: "vm-1".to_string(),
@@ -113,6 +116,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         launch: none(),
         host_floor: none(),
         phi: fact(PhiTable::constant(Share::WHOLE)),
+        phi_limit: None,
         slice: None,
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),

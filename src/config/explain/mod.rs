@@ -13,7 +13,8 @@ use super::entries::OWN_HOST;
 use super::guest::{Guest, HOLDINGS};
 use super::machine::{self, Machine};
 use super::sharing;
-use crate::spec::{Baseline, Experiment, GpuSpec, Pair, Workload};
+use crate::spec::{Baseline, Experiment, GpuSpec, Pair, ServiceTime, Workload};
+use crate::units::Share;
 use notes::{Facts, Notes};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -175,6 +176,11 @@ impl Reading<'_> {
         facts.add("switch_cost", &gpu.switch_cost);
         facts.add("time_slice_best_effort", &gpu.time_slice_best_effort);
         facts.add("process_turns", &gpu.process_turns);
+        if self.has_mps(&gpu.id) {
+            facts.add("mps_graph_launch", &gpu.mps_graph_launch);
+            facts.add("mps_limit_step", &gpu.mps_limit_step);
+            gpu.mps_chunk.iter().for_each(|chunk| facts.add("mps_chunk", chunk));
+        }
         facts.section
     }
 
@@ -194,6 +200,11 @@ impl Reading<'_> {
         add(key, holding);
         if self.has_several() {
             add("gpu", self.models(guest).join(", "));
+        }
+        if let (Holding::Process(process), Some(model)) = (&guest.holding, guest.models.first())
+            && let Some((key, sms)) = process.sms_in_words(&self.machine.models[*model].gpu.spec)
+        {
+            add(&format!("process.{key}"), sms);
         }
         add("power_on", vm.power_on.to_string());
         add("power_off", vm.power_off.map_or("never".to_string(), |off| off.to_string()));
@@ -278,6 +289,23 @@ impl Reading<'_> {
         self.machine.ids().into_iter().filter(|gpu| used.contains(gpu)).collect()
     }
 
+    /// Whether clients of MPS share any card of this model.
+    fn has_mps(&self, gpu: &str) -> bool {
+        let cards = self.experiment().cards.iter().filter(|card| card.gpu.id == gpu);
+        let mut instances = cards.flat_map(|card| &card.instances);
+        instances.any(|instance| instance.sharing.mps().is_some())
+    }
+
+    /// Whether a limit of SMs acts on a workload on this model.
+    fn is_limited(&self, workload: &Workload, gpu: &str) -> bool {
+        let of_it = self.experiment().vms.iter().filter(|vm| vm.workload.id == workload.id);
+        of_it.flat_map(|vm| &vm.gpus).any(|share| {
+            let card = &self.experiment().cards[usize::from(share.card.0)];
+            let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
+            card.gpu.id == gpu && !is_slice && share.sm_limit < Share::WHOLE
+        })
+    }
+
     fn workload(&self, workload: &Workload) -> Section {
         let mut facts = Facts::of(self.catalogue, "workload", "workloads", &workload.id);
         facts.add("target_latency", &workload.target_latency);
@@ -296,7 +324,18 @@ impl Reading<'_> {
             facts.add(&format!("service.{gpu}.launch"), &service.launch);
             facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
             facts.add(&format!("service.{gpu}.phi"), &service.phi);
-            if let Some(law) = service.slice.as_ref().filter(|_| self.has_slices(gpu)) {
+            if self.is_limited(workload, gpu) {
+                match &service.phi_limit {
+                    Some(phi) => facts.add(&format!("service.{gpu}.phi_limit"), phi),
+                    None => {
+                        let (phi, said) = not_measured(service);
+                        facts.section.say(&format!("service.{gpu}.phi_limit"), phi, said);
+                    }
+                }
+            }
+            let by_law = self.has_slices(gpu)
+                || (service.phi_limit.is_none() && self.is_limited(workload, gpu));
+            if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
                 facts.add(&format!("service.{gpu}.slice.weight_read"), &law.weight_read);
                 facts.add(&format!("service.{gpu}.slice.phi"), &law.phi);
                 facts.add(&format!("service.{gpu}.slice.bandwidth"), &law.bandwidth);
@@ -333,4 +372,21 @@ impl Reading<'_> {
         }
         section
     }
+}
+
+/// What a limit of SMs makes of a workload where nothing measured it, by batch size, and from what that
+/// follows.
+fn not_measured(service: &ServiceTime) -> (String, Said) {
+    let why = match service.slice {
+        Some(_) => {
+            "not measured: b c slice.phi (1 - slice.bandwidth) of the work, as on a slice with all of the memory"
+        }
+        None => "not measured: phi",
+    };
+    let sizes = service.work.value.points().iter().map(|&(size, _)| size);
+    let phi = sizes.map(|size| {
+        let phi = (service.phi_limit_at(size) * 1e3).round() / 1e3;
+        format!("{size}: {phi}")
+    });
+    (phi.collect::<Vec<_>>().join(", "), Said::default(why))
 }

@@ -11,7 +11,7 @@ use super::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
 use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
 use super::machine::BARE_METAL;
 use super::plan::VMS_MAX;
-use super::processes::MODES;
+use super::processes::{CHUNKS_MAX, MODES};
 use super::published::LATENCIES;
 use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
 use super::settings::{
@@ -226,6 +226,11 @@ fn process() -> Shape {
         .key("replicas", whole(1..=CARDS_MAX).with("default", 1), "How many replicas it takes.")
         .key("mig", text().such_as(["3g.20gb"]), "The GPU instance profile they share.")
         .key("active_threads", quantity::<Share>(), "MPS: the limit of SMs, 1 to 100 %.")
+        .key(
+            "sm_chunks",
+            whole(1..=CHUNKS_MAX),
+            "MPS: chunks of SMs of its own (static partitioning).",
+        )
         .key("memory_limit", quantity::<Bytes>(), "MPS: the limit of device memory.");
     either([word_of(&MODES), long])
 }

@@ -203,6 +203,7 @@ impl Case<'_> {
             host_floor: plain(SimDuration::ZERO),
             phi: plain(PhiTable::constant(share(numbers.phi))),
             spread: plain(share(numbers.spread)),
+            phi_limit: None,
             slice: self.slice_law(),
             work: plain(
                 WorkTable::new(vec![(1, at(1)), (batch, at(batch))])

@@ -214,6 +214,7 @@ fn service_time(
         launch: Fact { residual, ..Fact::fitted(millis(launch), source.as_str(), &launch_on) },
         host_floor: Fact::assumed(SimDuration::ZERO, untold),
         phi: phi(found, services, &server),
+        phi_limit: None,
         slice: slice_law(input, workload, found, services),
         spread: match numbers.spread {
             0.0 => Fact::assumed(Share::NONE, untold),
