@@ -402,7 +402,7 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
             continue;
         }
         match pins::are_there(&mine) {
-            true => pins::check(model, &mine, problems),
+            true => pins::check(model, &mine, machine.models.len() == 1, problems),
             false => check_card(model, &mine, problems),
         }
     }

@@ -95,7 +95,7 @@ fn host_spec(id: &str, file: &mut Reader<'_>) -> Option<HostSpec> {
 /// Most entries in a list of a host's cards.
 pub(super) const CARD_GROUPS_MAX: usize = 16;
 
-/// Reads `{ model = "a100-pcie-40gb", count = 3 }`, or a list of such tables.
+/// Reads `{ model = "a100-pcie-40gb", count = 3 }`, `"a30"` for one card, or a list of these.
 pub(super) fn gpus_of(value: &Value<'_>) -> Option<Vec<HostCards>> {
     if !value.is_array() {
         return Some(vec![cards_of(value)?]);
@@ -115,6 +115,10 @@ pub(super) fn gpus_of(value: &Value<'_>) -> Option<Vec<HostCards>> {
 }
 
 fn cards_of(value: &Value<'_>) -> Option<HostCards> {
+    if value.is_text() {
+        let (model, spot) = (value.text()?.to_string(), value.spot());
+        return Some(HostCards { model, spot, count: 1, numa_node: None, nvlink_group: None });
+    }
     let mut table = value.table()?;
     let model = table.need("model", "name a GPU of the catalogue");
     let model = model.and_then(|value| Some((value.text()?.to_string(), value.spot())));

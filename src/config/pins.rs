@@ -169,10 +169,15 @@ fn on_card(guests: &[Guest], card: u32) -> Vec<Guest> {
 }
 
 /// Reports VMs without a card beside others with one, and cards that cannot hold what is on them.
-pub(super) fn check(model: &Model, guests: &[Guest], problems: &Problems) {
+pub(super) fn check(model: &Model, guests: &[Guest], is_only: bool, problems: &Problems) {
     if let Some(guest) = guests.iter().find(|guest| guest.pins.is_none()) {
         let title = "this VM does not say its `card`, and others do";
-        let help = "say the card of every VM, or of none";
+        let help = match is_only {
+            true => "say the card of every VM, or of none".to_string(),
+            false => {
+                format!("say the card of every VM that is on {}, or of none", model.gpu.spec.id)
+            }
+        };
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
         return;
     }

@@ -12,6 +12,7 @@ use slicewise::spec::{Experiment, InstanceSharing, Pair, Scenario, SlicePolicy};
 use slicewise::study::{self, same_cards, whole_cards};
 use slicewise::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
+use std::process::Command;
 
 const A100: &str = "{ model = \"a100-pcie-40gb\", count = 2 }";
 const A30: &str = "{ model = \"a30\", count = 1 }";
@@ -193,6 +194,7 @@ fn cards_are_cut_and_shared_as_their_model_is() {
 fn one_model_listed_n_times_is_n_of_it() {
     let one = "{ model = \"a100-pcie-40gb\", count = 1 }";
     let three = "{ model = \"a100-pcie-40gb\", count = 3 }";
+    let named = "\"a100-pcie-40gb\"";
     for (head, holding) in [
         (BARE, ""),
         (BARE, "mig = { profile = \"1g.5gb\", count = 9 }"),
@@ -203,6 +205,7 @@ fn one_model_listed_n_times_is_n_of_it() {
     ] {
         let of = |gpus: &[&str]| format!("{:?}", pair(&file(gpus, head, &[&vm("vm", holding)])));
         assert_eq!(of(&[one, one, one]), of(&[three]), "{holding}");
+        assert_eq!(of(&[named, one, named]), of(&[three]), "{holding}");
     }
 }
 
@@ -296,4 +299,61 @@ fn cards_are_counted_as_they_are_listed() {
             assert_eq!(found.models_of(&vm.gpus), [cards[card]]);
         }
     }
+}
+
+/// The command on a file in a folder of its own, and what it wrote there.
+fn written(command: &[&str], text: &str, name: &str) -> String {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("test.toml"), text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_slicewise"))
+        .current_dir(folder.path())
+        .args(command)
+        .args(["test.toml", "--quiet", "--out", "out"])
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    std::fs::read_to_string(folder.path().join("out").join(name)).unwrap()
+}
+
+/// Sweeps, capacities and numbers of VMs say the model as runs do; an axis compares models.
+#[test]
+fn every_study_says_the_model() {
+    let whole = vm("vm", "gpus = 1").replace("2 s", "0.5 s");
+    let axis = "\n[sweep]\nvm.gpu = [\"a100-pcie-40gb\", \"a30\"]\n";
+    let rows = written(&["sweep"], &file(&[A100, A30], VSPHERE, &[&whole, axis]), "sweep.jsonl");
+    let rows: Vec<serde_json::Value> =
+        rows.lines().map(|row| serde_json::from_str(row).unwrap()).collect();
+    assert_eq!(rows.len(), 2);
+    for row in &rows {
+        assert_eq!(row["gpu_models"], row["vm.gpu"], "{row}");
+    }
+    // An A30 has 56 SMs, an A100 108.
+    let p99 = |row: &serde_json::Value| row["latency_p99_ms"].as_f64().unwrap();
+    assert!(p99(&rows[1]) > p99(&rows[0]), "{rows:?}");
+
+    let small = vm("small", "vgpu = { type = \"A30-12C\" }").replace("2 s", "0.5 s");
+    let both = file(&[A100, A30], VSPHERE, &[&whole.replace("gpus = 1", "gpus = 2"), &small]);
+    let quick = ["capacity", "--replications", "1", "--precision", "0.2"];
+    let found: serde_json::Value =
+        serde_json::from_str(&written(&quick, &both, "capacity.json")).unwrap();
+    let used = serde_json::json!({ "a100-pcie-40gb": 2, "a30": 1 });
+    assert!(found["systems"].as_array().unwrap().iter().all(|one| one["cards_by_model"] == used));
+
+    let count = ["capacity", "--vms=small", "--replications", "1"];
+    let found: serde_json::Value =
+        serde_json::from_str(&written(&count, &both, "vms.json")).unwrap();
+    let way = &found["ways"][0];
+    assert_eq!(way["gpu_models"], serde_json::json!(["a30"]));
+    // Of two A30-12C, both on the one A30; the A100s are not theirs.
+    assert_eq!((&way["vms_placed"], &way["cards"]), (&2.into(), &1.into()), "{way}");
+}
+
+/// A twin has whole cards of the VM's model.
+#[test]
+fn a_twin_is_on_the_model_of_its_vm() {
+    let sliced = vm("vm", "vgpu = { type = \"A30-6C\" }");
+    let text = file(&[A100, A30], &format!("{VSPHERE}baseline = \"twin\"\n"), &[&sliced]);
+    let twin = pair(&text).baselines.remove(0).run.experiment;
+    assert_eq!(models(&twin), [("vm", "a30")]);
+    assert_eq!(twin.vms[0].gpus[0].card.0, 2);
 }

@@ -80,14 +80,16 @@ fn scenario() -> Shape {
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
 }
 
-/// `{ model = "a30", count = 2 }`, or a list of such tables.
+/// `{ model = "a30", count = 2 }`, `"a30"` for one card, or a list of these.
 fn gpus() -> Shape {
     let cards = table()
         .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
         .need("count", whole(1..=CARDS_MAX), "How many cards.")
         .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
         .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.");
-    either([cards.clone(), list(cards, CARD_GROUPS_MAX)])
+    let one = text().such_as(["a30"]);
+    let each = either([cards.clone(), one.clone()]);
+    either([cards, one, list(each, CARD_GROUPS_MAX)])
 }
 
 /// A host that the file describes itself.
