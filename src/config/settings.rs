@@ -70,7 +70,11 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
     let allowed = " processes per GPU, the most that have a stream each";
-    count(table, "processes", server.streams, allowed, &mut server.processes);
+    let processes = table.get("processes");
+    set(
+        &mut server.processes,
+        processes.and_then(|value| value.count_within(1..=server.streams, STREAMS_MAX, allowed)),
+    );
     set(
         &mut server.batch_rule,
         table.get("batch_rule").and_then(|value| value.choice("batch rule", &BATCH_RULES)),

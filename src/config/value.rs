@@ -112,8 +112,19 @@ impl<'a> Value<'a> {
 
     /// As [`Value::count`] from 0 to `last`, which the rest of the file says; any file may go to `most`.
     pub(super) fn index(&self, last: u32, most: u32, unit: &str) -> Option<u32> {
-        self.took(|| Form::Whole(0, u64::from(most)));
-        let number = self.whole_within(0..=u64::from(last), unit)?;
+        self.count_within(0..=last, most, unit)
+    }
+
+    /// As [`Value::count`] up to an end that the rest of the file says; any file may go to `most`.
+    pub(super) fn count_within(
+        &self,
+        range: RangeInclusive<u32>,
+        most: u32,
+        unit: &str,
+    ) -> Option<u32> {
+        let (first, last) = (u64::from(*range.start()), u64::from(*range.end()));
+        self.took(|| Form::Whole(first, u64::from(most)));
+        let number = self.whole_within(first..=last, unit)?;
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 
