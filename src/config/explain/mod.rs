@@ -20,6 +20,10 @@ use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
+/// What a batch takes under MPS outside GPU instances, as `gpu::cost` has it.
+const UNDER_MPS: &str =
+    "launch + graph + work max(1 + phi (n / s - 1), 1 + phi_limit (1 / l - 1) + phi (k - 1) / l)";
+
 /// Every value of one file.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Explanation {
@@ -332,6 +336,12 @@ impl Reading<'_> {
                         facts.section.say(&format!("service.{gpu}.phi_limit"), phi, said);
                     }
                 }
+            }
+            if self.has_mps(gpu) {
+                let said = Said::default(
+                    "n / s of what contends, a client's limit l, k batches of its own",
+                );
+                facts.section.say(&format!("service.{gpu}, under MPS"), UNDER_MPS, said);
             }
             let by_law = self.has_slices(gpu)
                 || (service.phi_limit.is_none() && self.is_limited(workload, gpu));
