@@ -362,6 +362,7 @@ fn unknown_service() -> ServiceTime {
         spread: Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
         work: Fact::assumed(WorkTable::new(one).expect("one point is a table"), NOT_STATED),
         boost: super::entries::no_boost(),
+        watts_per_sm: None,
         machines: None,
         alternatives: Vec::new(),
     }

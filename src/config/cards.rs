@@ -293,9 +293,12 @@ fn claims(model: &Model, guests: &[Guest]) -> Vec<Claim> {
 
 /// The cards of the machine as these guests cut them, and what each guest has of them.
 pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<Vec<GpuShare>>) {
-    let gpus = (0..machine.cards()).map(|card| machine.gpu_of(card));
-    let uncut = |gpu: &GpuSpec| CardSpec { gpu: gpu.clone(), instances: Vec::new() };
-    let mut cards: Vec<CardSpec> = gpus.map(uncut).collect();
+    let uncut = |card: u32| CardSpec {
+        gpu: machine.gpu_of(card).clone(),
+        instances: Vec::new(),
+        power_limit: machine.power_limit_of(card),
+    };
+    let mut cards: Vec<CardSpec> = (0..machine.cards()).map(uncut).collect();
     let sharing = &machine.sharing;
     // Without a placement an error was reported, and nothing of this is ever run.
     let mut places = place(machine, guests).unwrap_or_default().into_iter();
@@ -329,7 +332,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
         shares.push(own.collect());
     }
     for card in cards.iter_mut().filter(|card| card.instances.is_empty()) {
-        *card = CardSpec::whole(card.gpu.clone());
+        *card = card.uncut();
     }
     (cards, shares)
 }

@@ -16,7 +16,7 @@ use crate::spec::{
     CpuWork, Fact, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
     SizeDistribution, SliceLaw, WorkTable, Workload,
 };
-use crate::units::{Bytes, Share, SimDuration};
+use crate::units::{Bytes, Power, Share, SimDuration};
 
 /// A host's file, or a host that a scenario describes itself.
 #[derive(Clone, Debug)]
@@ -38,6 +38,8 @@ pub(super) struct HostCards {
     pub(super) numa_node: Option<u32>,
     /// Cards of one group are joined by NVLink.
     pub(super) nvlink_group: Option<u32>,
+    /// The power limit that they are set to, with its place; nothing for the one they are shipped with.
+    pub(super) power_limit: Option<(Power, Spot)>,
 }
 
 /// A workload's file.
@@ -117,7 +119,14 @@ pub(super) fn gpus_of(value: &Value<'_>) -> Option<Vec<HostCards>> {
 fn cards_of(value: &Value<'_>) -> Option<HostCards> {
     if value.is_text() {
         let (model, spot) = (value.text()?.to_string(), value.spot());
-        return Some(HostCards { model, spot, count: 1, numa_node: None, nvlink_group: None });
+        return Some(HostCards {
+            model,
+            spot,
+            count: 1,
+            numa_node: None,
+            nvlink_group: None,
+            power_limit: None,
+        });
     }
     let mut table = value.table()?;
     let model = table.need("model", "name a GPU of the catalogue");
@@ -130,10 +139,18 @@ fn cards_of(value: &Value<'_>) -> Option<HostCards> {
     };
     let (numa_node, nvlink_group) =
         (number("numa_node", NUMA_NODE_MAX), number("nvlink_group", CARDS_MAX - 1));
+    let of_boards = |limit: &Power| (10.0..=10_000.0).contains(&limit.watts());
+    let power_limit = match table.get("power_limit") {
+        Some(value) => {
+            value.bounded(of_boards, "10 W to 10 kW").map(|limit| Some((limit, value.spot())))
+        }
+        None => Some(None),
+    };
     table.finish();
     let (model, spot) = model?;
     let (numa_node, nvlink_group) = (numa_node?, nvlink_group?);
-    Some(HostCards { model, spot, count: count?, numa_node, nvlink_group })
+    let power_limit = power_limit?;
+    Some(HostCards { model, spot, count: count?, numa_node, nvlink_group, power_limit })
 }
 
 /// The highest number of a NUMA node.
@@ -372,6 +389,12 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     };
     let machines =
         table.get("machines").is_some().then(|| fact(&mut table, sources, "machines", machines));
+    let watts = table.get("watts_per_sm").is_some().then(|| {
+        let read = |value: &Value<'_>| {
+            value.number(|watts| watts > 0.0 && watts <= 100.0, "above 0, at most 100 W per SM")
+        };
+        fact_in_range(&mut table, sources, "watts_per_sm", read, |a: &f64, b: &f64| a <= b)
+    });
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
@@ -383,6 +406,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
         work: work?,
         boost: boost?,
+        watts_per_sm: watts.map_or(Some(None), |watts| watts.map(Some))?,
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
@@ -393,7 +417,13 @@ fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
     let weight_read = time_in_range(&mut table, sources, "weight_read");
     let share = |value: &Value<'_>| value.quantity::<Share>();
     let rises = |a: &Share, b: &Share| a <= b;
-    let phi = fact_in_range(&mut table, sources, "phi", share, rises);
+    let stretch = |value: &Value<'_>| {
+        value.number(
+            |phi| (0.0..=1.2).contains(&phi),
+            "0 to 1.2: a little above 1 is less than the SMs say",
+        )
+    };
+    let phi = fact_in_range(&mut table, sources, "phi", stretch, |a: &f64, b: &f64| a <= b);
     let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
     let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", (share, rises), absent);
     table.finish();

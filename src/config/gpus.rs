@@ -87,11 +87,15 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
-    let power_knee = file.get("power_knee").is_some().then(|| {
-        fact(&mut file, &sources, "power_knee", |value| {
-            value.bounded(|knee: &Share| *knee > Share::NONE, "above 0, at most 100 %")
+    let below = power_cap_w.as_ref().map_or(1e5, |cap| cap.value);
+    let power_idle_w = file.get("power_idle_w").is_some().then(|| {
+        fact(&mut file, &sources, "power_idle_w", |value| {
+            let allowed = format!("above 0, below the limit of {below} W");
+            value.number(|watts| watts > 0.0 && watts < below, &allowed)
         })
     });
+    let is_told = power_idle_w.is_some() || file.has("voltage_floor");
+    let voltage_floor = is_told.then(|| voltage_floor(&mut file, &sources));
     let switch_cost = match file.get("switch_cost") {
         Some(_) => spread_fact(&mut file, &sources, "switch_cost", plain_switch_cost, switch_cost),
         None => {
@@ -174,10 +178,8 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
             None => None,
         },
         power_cap_w: power_cap_w?,
-        power_knee: match power_knee {
-            Some(knee) => Some(knee?),
-            None => None,
-        },
+        power_idle_w: power_idle_w.map_or(Some(None), |watts| watts.map(Some))?,
+        voltage_floor: voltage_floor.map_or(Some(None), |floor| floor.map(Some))?,
         vgpu_types,
         mig_profiles: profiles.value,
         switch_cost: switch_cost?,
@@ -264,6 +266,19 @@ fn fact_list<T: Default>(
 
 fn graph_launch(value: &Value<'_>) -> Option<SimDuration> {
     value.bounded(|span: &SimDuration| *span <= SimDuration::from_millis(10), "0 to 10 ms")
+}
+
+/// The floor of the voltage, of a GPU whose idle watts are known.
+fn voltage_floor(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<Share>> {
+    const AS_AMPERE: &str = "assumed: as fitted on A100 and A30";
+    let read = |value: &Value<'_>| {
+        value.bounded(|floor: &Share| floor.get() >= 0.3, "30 to 100 % of the highest clock")
+    };
+    let part = |percent: f64| Share::new(percent / 100.0).expect("a share");
+    let range = Some([part(70.0), part(85.0)]);
+    let absent = Fact { range, ..Fact::assumed(part(79.0), AS_AMPERE) };
+    let rises = |a: &Share, b: &Share| a <= b;
+    fact_in_range_or(file, sources, "voltage_floor", (read, rises), absent)
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

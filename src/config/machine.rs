@@ -12,6 +12,7 @@ use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::{Value, of_own};
 use crate::spec::{GpuSpec, HostSpec, Hypervisor};
+use crate::units::Power;
 use std::collections::BTreeMap;
 
 /// The id of the hypervisor that is none.
@@ -84,6 +85,7 @@ impl Machine {
         file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
         let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
         sharing.check(&specs, problems);
+        check_power_limits(&groups, &specs, problems);
         let host = host?.spec;
         let of_model = |gpu: &GpuFile| Model {
             gpu: gpu.clone(),
@@ -116,6 +118,17 @@ impl Machine {
     /// The GPU of a card.
     pub(super) fn gpu_of(&self, card: u32) -> &GpuSpec {
         &self.models[self.model_of(card)].gpu.spec
+    }
+
+    /// The power limit that a card is set to.
+    pub(super) fn power_limit_of(&self, card: u32) -> Option<Power> {
+        let mut limits = self.groups.iter().flat_map(|group| {
+            std::iter::repeat_n(
+                group.power_limit.as_ref().map(|(limit, _)| *limit),
+                group.count as usize,
+            )
+        });
+        limits.nth(card as usize).flatten()
     }
 
     /// The names of the models, one after the other.
@@ -190,6 +203,33 @@ fn cards_of_host((value, host): (&Value<'_>, &HostFile)) -> Option<Vec<HostCards
         return None;
     }
     Some(host.gpus.clone())
+}
+
+/// Reports power limits that say nothing: of GPUs whose clock under a limit is not known, or below what
+/// they draw when idle.
+fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Problems) {
+    for (model, limit, spot) in groups.iter().filter_map(|group| {
+        let (limit, spot) = group.power_limit.as_ref()?;
+        let model = models.iter().find(|model| model.id == group.model)?;
+        Some((model, limit.watts(), spot))
+    }) {
+        let Some(idle) = &model.power_idle_w else {
+            let title =
+                format!("what a power limit makes of the clock of {} is not known", model.id);
+            let help = "drop the key, or write power_idle_w into the GPU's file and watts_per_sm into the workload's";
+            problems.push(Diagnostic::at(spot, title).help(help));
+            continue;
+        };
+        if limit <= idle.value {
+            let title = format!(
+                "`power_limit` of {limit} W, where {} draws {} W when idle",
+                model.id, idle.value
+            );
+            let allowed =
+                format!("above {} W; shipped with {} W", idle.value, model.power_cap_w.value);
+            problems.push(Diagnostic::at(spot, title).allowed(allowed));
+        }
+    }
 }
 
 /// The help for errors that the host's own cards would not make, where `gpus` of the file has put others,

@@ -187,6 +187,7 @@ impl Parts<'_> {
                     share,
                     sharing: InstanceSharing::Alone,
                 }],
+                power_limit: None,
             },
             None => CardSpec::whole(context.gpu.clone()),
         };

@@ -7,7 +7,7 @@ use super::catalogue::KINDS;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::reader::Reader;
 use super::suggest::{nearest, quoted};
-use crate::units::{Bandwidth, Bytes, Share, SimDuration};
+use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -384,6 +384,12 @@ impl Quantity for Bytes {
     const WHAT: &'static str = "an amount of memory";
     const UNIT: &'static str = "GB";
     const UNITS: &'static [(&'static str, f64)] = &Bytes::UNITS;
+}
+
+impl Quantity for Power {
+    const WHAT: &'static str = "a power";
+    const UNIT: &'static str = "W";
+    const UNITS: &'static [(&'static str, f64)] = &Power::UNITS;
 }
 
 impl Quantity for Bandwidth {

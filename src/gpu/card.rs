@@ -36,9 +36,12 @@ pub struct CardJob<T> {
 #[derive(Debug)]
 pub struct Card<T> {
     instances: Vec<Instance<T>>,
+    /// The power limit, where what is busy decides the clock.
     power: Option<PowerCap>,
     /// What pauses leave of the power limit, where the work reaches it.
     headroom: Option<Headroom>,
+    /// The clock that the power limit leaves.
+    limited: f64,
     /// The clock in force, relative to the one demands were measured at.
     clock: f64,
 }
@@ -47,6 +50,8 @@ pub struct Card<T> {
 struct Instance<T> {
     /// Its part of the GPU, 0 to 1.
     share: f64,
+    /// [`Client::watts`] of each owner.
+    watts: Vec<f64>,
     use_of: Use<T>,
 }
 
@@ -69,12 +74,31 @@ impl<T> Card<T> {
     pub fn new(instances: &[(InstanceSpec, Vec<Client>)], power: Option<PowerCap>) -> Self {
         let instances = instances.iter().map(|(spec, owners)| Instance {
             share: spec.share.get(),
+            watts: owners.iter().map(|owner| owner.watts).collect(),
             use_of: Use::new(spec, owners),
         });
-        let instances = instances.collect();
-        let mut card = Self { instances, power, headroom: None, clock: 1.0 };
+        let mut card = Self {
+            instances: instances.collect(),
+            power,
+            headroom: None,
+            limited: 1.0,
+            clock: 1.0,
+        };
+        if let (Some(power), Some(watts)) = (power, card.constant_draw()) {
+            (card.limited, card.power) = (power.clock(watts), None);
+            card.set_clock(SimTime::ZERO, card.limited);
+        }
         card.follow_power(SimTime::ZERO);
         card
+    }
+
+    /// What the card draws beside its idle watts, at the highest clock, whenever it has work; nothing
+    /// where that varies: with what is busy of several instances, or under MPS, or with who has the turn.
+    fn constant_draw(&self) -> Option<f64> {
+        let [Instance { share, watts, use_of }] = &self.instances[..] else { return None };
+        let is_all = !matches!(use_of, Use::Overlapped(_));
+        let alike = watts.iter().all(|one| *one == watts[0]);
+        (is_all && alike).then(|| share * watts.first().copied().unwrap_or(0.0))
     }
 
     /// The card with a clock that rises after pauses.
@@ -112,10 +136,17 @@ impl<T> Card<T> {
         if self.power.is_none() && self.headroom.is_none() {
             return;
         }
-        let in_use = self.instances.iter().map(Instance::in_use).sum();
-        let limited = self.power.map_or(1.0, |power| power.clock(in_use));
-        let rested = self.headroom.as_mut().map_or(1.0, |room| room.clock(now, in_use));
-        let clock = limited * rested;
+        if let Some(power) = self.power {
+            self.limited = power.clock(self.instances.iter().map(Instance::draw).sum());
+        }
+        let rested = self
+            .headroom
+            .as_mut()
+            .map_or(1.0, |room| room.clock(now, self.instances.iter().map(Instance::in_use).sum()));
+        self.set_clock(now, self.limited * rested);
+    }
+
+    fn set_clock(&mut self, now: SimTime, clock: f64) {
         if clock == self.clock {
             return;
         }
@@ -199,6 +230,23 @@ impl<T> Instance<T> {
             Use::Sliced(turns) => all_while(turns.has_work()),
             Use::Ringed(ring) => all_while(ring.has_work()),
             Use::Overlapped(mps) => mps.in_use(),
+        }
+    }
+}
+
+impl<T> Instance<T> {
+    /// What it draws now beside the idle card, at the highest clock.
+    fn draw(&self) -> f64 {
+        let of = |owner: Option<usize>| {
+            self.share * owner.and_then(|slot| self.watts.get(slot)).copied().unwrap_or(0.0)
+        };
+        match &self.use_of {
+            Use::Owned { pool, .. } => of((!pool.is_empty()).then_some(0)),
+            Use::Sliced(turns) => of(turns.holder()),
+            Use::Ringed(ring) => of(ring.holder()),
+            Use::Overlapped(mps) => {
+                mps.parts().iter().zip(&self.watts).map(|(part, watts)| part * watts).sum()
+            }
         }
     }
 }

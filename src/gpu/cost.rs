@@ -123,7 +123,7 @@ fn on_slice(
     speed: f64,
 ) -> Demand {
     let (s, m) = (instance.share.get(), instance.memory_share.get());
-    let (phi, beta) = (law.phi.value.get(), law.bandwidth.value.get());
+    let (phi, beta) = (law.phi.value, law.bandwidth.value.get());
     let stretched = (1.0 - phi) + phi * ((1.0 - beta) / s + beta / m);
     let alone = whole.work - full + full * stretched;
     let read = law.weight_read.value.as_nanos_f64() * (1.0 / m - 1.0) / speed;

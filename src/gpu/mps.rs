@@ -25,6 +25,9 @@ pub struct Client {
     pub limit: Share,
     /// What its batches are to the hardware's turns; without effect elsewhere.
     pub launches: Launches,
+    /// What the whole GPU would draw beside its idle watts, busy with this owner's work at the highest
+    /// clock; 0 where that is not known.
+    pub watts: f64,
 }
 
 /// A batch for one of the clients.
@@ -85,7 +88,7 @@ impl<T> Mps<T> {
     }
 
     /// Each client's part of the GPU.
-    fn parts(&self) -> Vec<f64> {
+    pub(super) fn parts(&self) -> Vec<f64> {
         divide(self.share, &self.wants())
     }
 

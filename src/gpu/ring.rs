@@ -146,6 +146,11 @@ impl<T> Ring<T> {
         self.owners.iter().map(|owner| owner.counters).collect()
     }
 
+    /// Whose turn it is, or will be once the engine has passed on, if it has work.
+    pub fn holder(&self) -> Option<usize> {
+        self.turn.map(|turn| turn.slot).filter(|&slot| self.owners[slot].has_work)
+    }
+
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
         self.working > 0

@@ -191,6 +191,11 @@ impl<T> Turns<T> {
         self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
     }
 
+    /// Whose turn it is, if it has work.
+    pub fn holder(&self) -> Option<usize> {
+        self.turn.as_ref().map(|turn| turn.slot).filter(|&slot| self.works(slot))
+    }
+
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
         self.run_list.entries().iter().any(|entry| entry.has_work)

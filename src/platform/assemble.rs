@@ -13,10 +13,10 @@ use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
-    CardSpec, Experiment, GpuId, GpuSharing, GpuSpec, InstanceSharing, InstanceSpec, PermitReturn,
-    PooledServer, ServerPool, VmId, VmSpec,
+    CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
+    PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
-use crate::units::{SimDuration, SimTime};
+use crate::units::{Power, SimDuration, SimTime};
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -53,7 +53,8 @@ impl<'a> Platform<'a> {
                         &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
                     let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
                     let of_card = &experiment.cards[usize::from(share.card.0)];
-                    let law = vm.workload.service[&of_card.gpu.id].slice.as_ref();
+                    let service = &vm.workload.service[&of_card.gpu.id];
+                    let law = service.slice.as_ref();
                     let spec = &of_card.instances[usize::from(share.instance)];
                     // On a slice whose law is known, batches run one after the other: what each costs
                     // whatever its size hides behind no other there.
@@ -64,6 +65,7 @@ impl<'a> Platform<'a> {
                         sharing: if is_slice { GpuSharing::InOrder } else { vm.server.gpu_sharing },
                         limit: share.sm_limit,
                         launches: vm.server.launches,
+                        watts: service.watts(&of_card.gpu),
                     };
                     let processes = spec.sharing.owners_of(vm.server.processes()) as usize;
                     owners.extend(std::iter::repeat_n(client, processes));
@@ -71,15 +73,17 @@ impl<'a> Platform<'a> {
                         && vm.server.streams == 1
                         && vm.server.permit_return == PermitReturn::AtStart;
                     platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
+                    let reference = reference_clock(experiment, share.card);
+                    let added = platform.server_gpus.last_mut().expect("just added");
+                    added.usual_clock = usual_clock(of_card, service) / reference;
                 }
             }
             platform.pools.push(Pool::new(&pool, experiment));
         }
-        let slots = experiment.cards.iter().zip(&cards);
-        let slots = slots.enumerate().map(|(index, (card, instances))| {
+        let slots = cards.iter().enumerate().map(|(index, instances)| {
             let ring = RandomStreams::new(experiment.seed, experiment.replication)
                 .stream(&format!("ring/{index}"));
-            slot(&card.gpu, instances, boost(experiment, GpuId(index as u16)), ring)
+            slot(experiment, GpuId(index as u16), instances, ring)
         });
         platform.slots = slots.collect();
         platform
@@ -128,6 +132,7 @@ impl<'a> Platform<'a> {
             next_stream: 0,
             stages_after,
             queued: vec![0; owners],
+            usual_clock: 1.0,
             order,
         });
     }
@@ -208,14 +213,34 @@ fn boost(experiment: &Experiment, card: GpuId) -> f64 {
     boosts.reduce(f64::min).unwrap_or(1.0)
 }
 
+/// The clock at which times of a service on a whole card were measured: at the limit that the model is
+/// shipped with, over the highest.
+fn usual_clock(card: &CardSpec, service: &ServiceTime) -> f64 {
+    let cap = PowerCap::of(&card.gpu, card.gpu.power_cap_w.value);
+    cap.map_or(1.0, |cap| cap.clock(service.watts(&card.gpu)))
+}
+
+/// The clock that those of a card are told relative to, so that times of a card with one workload at
+/// its usual limit are those that were measured: the usual one of the first guest's.
+fn reference_clock(experiment: &Experiment, card: GpuId) -> f64 {
+    let spec = &experiment.cards[usize::from(card.0)];
+    let on_it = |vm: &&VmSpec| vm.gpus.iter().any(|share| share.card == card);
+    let first = experiment.vms.iter().find(on_it);
+    first.map_or(1.0, |vm| usual_clock(spec, &vm.workload.service[&spec.gpu.id]))
+}
+
 fn slot(
-    card: &GpuSpec,
+    experiment: &Experiment,
+    id: GpuId,
     instances: &[(InstanceSpec, Vec<Client>)],
-    boost: f64,
     mut ring: Stream,
 ) -> Slot {
-    let power = card.power_knee.as_ref().map(|knee| PowerCap::new(knee.value));
+    let CardSpec { gpu: card, power_limit, .. } = &experiment.cards[usize::from(id.0)];
+    let limit = power_limit.map_or(card.power_cap_w.value, Power::watts);
+    let power =
+        PowerCap::of(card, limit).map(|cap| cap.relative_to(reference_clock(experiment, id)));
     let card_of = Card::new(instances, power).with_rings_by_lot(&mut ring);
+    let boost = boost(experiment, id);
     let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };
     Slot {
         copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),

@@ -141,6 +141,8 @@ struct ServerGpu {
     next_stream: u16,
     /// Its batches are launched only when the one before is complete.
     stages_after: bool,
+    /// The clock at which its service times were measured, over the card's reference.
+    usual_clock: f64,
     /// Batches of each owner at the gates of its streams: launched, and not on the card yet.
     queued: Vec<usize>,
     order: Timed<Sequencer<BatchId>>,

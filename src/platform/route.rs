@@ -9,7 +9,7 @@
 
 use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
-use crate::gpu::{CardJob, OwnerId, PoolJob, demand};
+use crate::gpu::{CardJob, Demand, OwnerId, PoolJob, demand};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
@@ -155,6 +155,7 @@ impl<'a> Platform<'a> {
                     batch.luck,
                     (&of_card.instances[usize::from(owner.instance)], spec.server.launches),
                 );
+                let demand = Demand { work: demand.work * server_gpu.usual_clock, ..demand };
                 let queued = server_gpu.queued[place] - 1;
                 server_gpu.set_queued(now, place, queued, &mut slot.card.station);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });

@@ -63,13 +63,16 @@ fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
     if service.boost.value != 1.0 {
         file.fact("boost", &service.boost, |boost| number_text(*boost));
     }
+    if let Some(watts) = &service.watts_per_sm {
+        file.fact("watts_per_sm", watts, |watts| number_text(*watts));
+    }
     if let Some(machines) = &service.machines {
         file.fact("machines", machines, |share| share_text(*share));
     }
     if let Some(law) = &service.slice {
         file.table(&format!("service.{}.slice", key(gpu)));
         file.fact("weight_read", &law.weight_read, |time| time_text(*time));
-        file.fact("phi", &law.phi, |share| share_text(*share));
+        file.fact("phi", &law.phi, |phi| number_text(*phi));
         file.fact("bandwidth", &law.bandwidth, |share| share_text(*share));
     }
     for other in &service.alternatives {

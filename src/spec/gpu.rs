@@ -23,11 +23,14 @@ pub struct GpuSpec {
     pub pcie_bandwidth: Fact<Bandwidth>,
     /// Peak rate of dense 8-bit integer tensor operations, in 10^12 per second, where it is stated.
     pub tensor_int8_tops: Option<Fact<f64>>,
-    /// Board power limit, in watts.
+    /// Board power limit as shipped, in watts.
     pub power_cap_w: Fact<f64>,
-    /// The busy share of the SMs at which the card reaches that limit at full clock: beyond it the
-    /// clock falls for all. Nothing where it is not known; then no instance feels another.
-    pub power_knee: Option<Fact<Share>>,
+    /// What the board draws while nothing runs, in watts, below the limit. Nothing where it is not
+    /// known; then no limit lowers the clock, and no instance feels another.
+    pub power_idle_w: Option<Fact<f64>>,
+    /// The clock, over the highest, below which the voltage falls no more; known where
+    /// `power_idle_w` is.
+    pub voltage_floor: Option<Fact<Share>>,
     /// The vGPU types the card offers: the time-sliced ones, series by series, then the MIG-backed ones.
     pub vgpu_types: Vec<VgpuType>,
     /// The GPU instances it can be cut into; none for a card without MIG, or without a known table.

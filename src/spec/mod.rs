@@ -48,7 +48,7 @@ pub use workload::{
     WorkTable, Workload,
 };
 
-use crate::units::{Share, SimTime};
+use crate::units::{Power, Share, SimTime};
 
 /// A physical card of the experiment: index into [`Experiment::cards`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -111,6 +111,8 @@ pub struct CardSpec {
     pub gpu: GpuSpec,
     /// Its instances, by [`GpuShare::instance`]: one for a whole GPU, one per GPU instance with MIG.
     pub instances: Vec<InstanceSpec>,
+    /// The power limit it is set to; nothing for the one it is shipped with.
+    pub power_limit: Option<Power>,
 }
 
 /// A part of a card with owners of its own.
@@ -188,6 +190,11 @@ impl InstanceSpec {
 impl CardSpec {
     /// A card that nobody shares.
     pub fn whole(gpu: GpuSpec) -> Self {
-        Self { gpu, instances: vec![InstanceSpec::whole()] }
+        Self { gpu, instances: vec![InstanceSpec::whole()], power_limit: None }
+    }
+
+    /// The same card, not cut, for one owner.
+    pub fn uncut(&self) -> Self {
+        Self { power_limit: self.power_limit, ..Self::whole(self.gpu.clone()) }
     }
 }

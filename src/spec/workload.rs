@@ -2,7 +2,7 @@
 //!
 //! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
 
-use super::{Fact, Standing};
+use super::{Fact, GpuSpec, Standing};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -100,6 +100,9 @@ pub struct ServiceTime {
     /// How much faster the GPU's clock is after a rest than under this work without pause, at least
     /// 1: 1 where the work does not reach the card's power limit.
     pub boost: Fact<f64>,
+    /// What an SM that is busy with it draws at the highest clock, in watts, its part of the memory's
+    /// included. Nothing where it is not known: such work lowers no clock.
+    pub watts_per_sm: Option<Fact<f64>>,
     /// By how much the work differs between machines with this GPU: its relative standard deviation.
     /// Nothing where that is not known. Results carry what it would give as an interval.
     pub machines: Option<Fact<Share>>,
@@ -119,13 +122,21 @@ pub struct ServiceTime {
 pub struct SliceLaw {
     /// Time to read the weights once at the whole GPU's bandwidth; part of `launch` there.
     pub weight_read: Fact<SimDuration>,
-    /// The part of the work that stretches.
-    pub phi: Fact<Share>,
+    /// The part of the work that stretches, at one clock; a little more than 1 where a slice does less
+    /// than its SMs say.
+    pub phi: Fact<f64>,
     /// Of that, the part (beta) that stretches with the memory and not with the SMs.
     pub bandwidth: Fact<Share>,
 }
 
 impl ServiceTime {
+    /// What `gpu` draws beside its idle watts while all of it is busy with this at the highest clock; 0
+    /// where that is not known.
+    pub fn watts(&self, gpu: &GpuSpec) -> f64 {
+        let per_sm = self.watts_per_sm.as_ref().map_or(0.0, |watts| watts.value);
+        per_sm * f64::from(gpu.sms.value)
+    }
+
     /// What phi may be as well: the range that its file states, all of 0 to 1 where nothing measured
     /// it, nothing where something did.
     pub fn phi_range(&self) -> Option<[PhiTable; 2]> {
@@ -141,7 +152,7 @@ impl ServiceTime {
         match (&self.phi_limit, &self.slice) {
             (Some(measured), _) => measured.value.of_work_at(batch, &self.work.value),
             (None, Some(law)) => {
-                let stretches = law.phi.value.get() * (1.0 - law.bandwidth.value.get());
+                let stretches = law.phi.value * (1.0 - law.bandwidth.value.get());
                 let work = &self.work.value;
                 let proportional = work.per_sample() * f64::from(batch) / work.at(batch);
                 stretches * proportional.min(1.0)

@@ -6,7 +6,7 @@
 //! that.
 
 use crate::spec::{
-    BaselineKind, CardSpec, Experiment, Footprint, GpuId, GpuShare, Hypervisor, InstanceSharing,
+    BaselineKind, Experiment, Footprint, GpuId, GpuShare, Hypervisor, InstanceSharing,
     InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
 };
 use crate::units::{Bytes, Share, SimDuration};
@@ -29,9 +29,8 @@ pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment
 pub fn whole_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     for share in bare.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
-        let gpu = &experiment.cards[usize::from(share.card.0)].gpu;
         let card = GpuId(bare.cards.len() as u16);
-        bare.cards.push(CardSpec::whole(gpu.clone()));
+        bare.cards.push(experiment.cards[usize::from(share.card.0)].uncut());
         *share = whole(card);
     }
     bare.with_processes_in_turns()
@@ -48,10 +47,7 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 pub fn same_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     let used = cards_of(&experiment.vms, 0..experiment.vms.len());
-    bare.cards = used
-        .iter()
-        .map(|card| CardSpec::whole(experiment.cards[usize::from(card.0)].gpu.clone()))
-        .collect();
+    bare.cards = used.iter().map(|card| experiment.cards[usize::from(card.0)].uncut()).collect();
     // Cards that nobody uses are gone, so the others have new numbers.
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
     if share_no_model(experiment) {

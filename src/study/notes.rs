@@ -40,7 +40,29 @@ pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     }
     notes.extend(of_rules(experiment));
     notes.extend(of_hypervisor(experiment));
+    notes.extend(of_power(experiment));
     notes
+}
+
+/// Workloads of which nothing says what they draw, on cards whose clock the power limit lowers.
+fn of_power(experiment: &Experiment) -> Vec<String> {
+    let mut untold: BTreeSet<(&str, &str)> = BTreeSet::new();
+    for vm in &experiment.vms {
+        for share in &vm.gpus {
+            let card = &experiment.cards[usize::from(share.card.0)];
+            let is_shared = card.instances.len() > 1 || card.power_limit.is_some();
+            let service = &vm.workload.service[&card.gpu.id];
+            if is_shared && card.gpu.power_idle_w.is_some() && service.watts_per_sm.is_none() {
+                untold.insert((&vm.workload.id, &card.gpu.id));
+            }
+        }
+    }
+    let note = |(workload, gpu): (&str, &str)| {
+        format!(
+            "what {workload} draws on {gpu} is not known (`watts_per_sm`): it lowers no clock here, and no power limit slows it"
+        )
+    };
+    untold.into_iter().map(note).collect()
 }
 
 /// That a hypervisor's GPU factor is a distribution, not measured of it.

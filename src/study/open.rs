@@ -46,6 +46,7 @@ const BATCHES: &str = "time batches of three sizes or more alone on the GPU (sli
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
 const SLICES: &str = "time a short query beside a busy vGPU, and write hardware_slice and switch_cost into the scenario's sharing";
+const WATTS: &str = "read clocks.sm and power.draw of nvidia-smi while one slice and while all of them are busy, and write watts_per_sm into the workload's file";
 const TURNS: &str = "time two busy processes on one card beside one, and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
 
 /// The experiment at each end of each open input that acts in it, one at a time. An end that is the
@@ -122,6 +123,20 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             with(experiment, workload, |workload| {
                 let service = workload.service.get_mut(gpu).expect("it is in use");
                 service.slice.as_mut().expect("it has one").bandwidth.value = *value;
+            })
+        });
+    }
+    let is_limited = uses(experiment).any(|(vm, share)| {
+        let card = &experiment.cards[usize::from(share.card.0)];
+        vm.workload.id == workload
+            && card.gpu.id == gpu
+            && (card.instances.len() > 1 || card.power_limit.is_some())
+    });
+    if let Some(watts) = service.watts_per_sm.as_ref().filter(|_| is_limited) {
+        add(found, name("watts_per_sm"), WATTS, watts, |value| {
+            with(experiment, workload, |workload| {
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                service.watts_per_sm.as_mut().expect("it has them").value = *value;
             })
         });
     }

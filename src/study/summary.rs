@@ -13,8 +13,8 @@ use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
-    BaselineKind, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, Pair, PlannedRun,
-    Published, Scenario, Standing, TestScenario, VmId, VmSpec,
+    BaselineKind, CardSpec, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, InstanceSpec,
+    Pair, PlannedRun, Published, Scenario, Standing, TestScenario, VmId, VmSpec,
 };
 use crate::units::{Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
@@ -555,6 +555,10 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add_own(list, &place, "sms", &card.gpu.sms);
         add_own(list, &place, "memory", &card.gpu.memory);
         add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
+        if clock_varies(card) {
+            card.gpu.power_idle_w.iter().for_each(|fact| add(list, &place, "power_idle_w", fact));
+            card.gpu.voltage_floor.iter().for_each(|fact| add(list, &place, "voltage_floor", fact));
+        }
         let cost = &card.gpu.switch_cost;
         let in_use = |uses: fn(&GpuSpec, &InstanceSharing) -> bool| {
             card.instances.iter().any(|instance| uses(&card.gpu, &instance.sharing))
@@ -610,6 +614,9 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             }
             add(list, &place, "spread", &service.spread);
             add(list, &place, "work", &service.work);
+            if let Some(watts) = service.watts_per_sm.as_ref().filter(|_| clock_varies(card)) {
+                add(list, &place, "watts_per_sm", watts);
+            }
             if service.boost.value != 1.0 {
                 add(list, &place, "boost", &service.boost);
             }
@@ -618,6 +625,14 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             }
         }
     }
+}
+
+/// Whether the power limit decides anything: on a card that is cut, shared side by side, of several
+/// workloads, or set to a limit of its own.
+fn clock_varies(card: &CardSpec) -> bool {
+    let is_shared = |instance: &InstanceSpec| instance.sharing != InstanceSharing::Alone;
+    card.power_limit.is_some()
+        || card.instances.iter().any(|instance| instance.profile.is_some() || is_shared(instance))
 }
 
 /// Adds a number if it is the user's own.

@@ -5,15 +5,18 @@
 //! | [`SimTime`], [`SimDuration`] | whole nanoseconds | `"2ms"`, `"1.5 s"`, `"130ms"`, `"10min"`, `"1.5 h"` |
 //! | [`Bytes`] | whole bytes | `"40 GB"`, `"40 GiB"`, `"3072 B"` |
 //! | [`Bandwidth`] | bytes per second | `"24 GB/s"` |
+//! | [`Power`] | whole milliwatts | `"250 W"`, `"0.25 kW"` |
 //! | [`Share`] | 0 to 1 | `"44 %"`, or a bare ratio |
 //!
 //! It does not round silently: a parsed number keeps its value to the smallest unit above.
 
 mod bytes;
+mod power;
 mod share;
 mod time;
 
 pub use bytes::{Bandwidth, Bytes};
+pub use power::Power;
 pub use share::Share;
 pub use time::{SimDuration, SimTime};
 

@@ -194,6 +194,7 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
             sharing: GpuSharing::InOrder,
             limit: Share::new(limit).unwrap(),
             launches: Launches::Graph,
+            watts: 0.0,
         });
         let mut mps = Mps::new(&clients.collect::<Vec<_>>(), Share::WHOLE);
         let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * 1e6, phi, phi_limit: phi };

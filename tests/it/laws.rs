@@ -83,7 +83,7 @@ fn instance(share: Share) -> InstanceSpec {
 }
 
 fn client(sharing: GpuSharing, limit: f64) -> Client {
-    Client { sharing, limit: Share::new(limit).unwrap(), launches: Launches::Graph }
+    Client { sharing, limit: Share::new(limit).unwrap(), launches: Launches::Graph, watts: 1.0 }
 }
 
 proptest! {
@@ -117,7 +117,7 @@ proptest! {
     #[test]
     fn a_card_keeps_the_contract(phi in 0.0..=1.0f64, jobs in jobs()) {
         let slice = |sharing| (instance(Share::new(0.4).unwrap()), vec![client(sharing, 1.0)]);
-        let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)], Some(PowerCap::new(Share::new(0.5).unwrap())));
+        let card = Card::new(&[slice(GpuSharing::InOrder), slice(GpuSharing::Shared)], Some(PowerCap::new(0.5, 0.79)));
         check_station(card, &jobs, |tag, work| CardJob { owner: OwnerId { instance: tag as u16 % 2, slot: 0 }, job: batch(tag, work, phi) })?;
     }
 

@@ -29,6 +29,7 @@ mod mps_h200;
 mod names;
 mod new_files;
 mod open;
+mod power;
 mod processes;
 mod ring_twin;
 mod rules;

@@ -18,6 +18,7 @@ fn clients(limits: &[f64]) -> Vec<Client> {
         sharing: GpuSharing::Shared,
         limit: share(limit),
         launches: Launches::Graph,
+        watts: 0.0,
     };
     limits.iter().map(client).collect()
 }

@@ -195,7 +195,7 @@ fn what_newcomers_write_is_answered_with_what_to_write() {
         (with("933 GB/s", "800 Gb/s"), "write \"100 GB/s\""),
         (with("\"24 GiB\"", "“24 GiB”"), "the quotes are typographic"),
         (with("sms = 56", "sms = { value = 56, source = \"a sheet\" }"), "documented, measured"),
-        (with("sms = 56", "sms = 56\nknee = 1"), "power_knee"),
+        (with("sms = 56", "sms = 56\nknee = 1"), "power_idle_w"),
         (with("sms = 56", "sms = 56\nfoo = 1"), "tensor_int8_tops"),
         (profiles("{0,3}:2"), "\"{0,3}:2\" reaches beyond the card"),
     ] {

@@ -70,7 +70,7 @@ fn busy(vgpu: &str, count: u32, seconds: u32, extra: &str) -> String {
 }
 
 /// Queries per second of each VM from power-on to its last completion.
-fn rates(experiment: &Experiment, outcome: &Outcome) -> Vec<f64> {
+pub(crate) fn rates(experiment: &Experiment, outcome: &Outcome) -> Vec<f64> {
     let rate = |(vm, spec): (&slicewise::platform::VmOutcome, &slicewise::spec::VmSpec)| {
         let span = vm.recorder.last_completion() - spec.power_on;
         vm.recorder.latencies().count() as f64 / span.as_secs_f64()

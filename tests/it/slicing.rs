@@ -46,8 +46,12 @@ pub(crate) fn turns(owners: usize, slicing: TimeSlicing) -> Turns<usize> {
 
 /// Owners in the order of their numbers.
 pub(crate) fn ring(owners: usize, turns: HardwareTurns) -> Ring<usize> {
-    let owner =
-        Client { sharing: GpuSharing::InOrder, limit: Share::WHOLE, launches: Launches::Graph };
+    let owner = Client {
+        sharing: GpuSharing::InOrder,
+        limit: Share::WHOLE,
+        launches: Launches::Graph,
+        watts: 0.0,
+    };
     let order: Vec<usize> = (0..owners).collect();
     Ring::new(&vec![owner; owners], Share::WHOLE, &turns, &order)
 }

@@ -32,7 +32,8 @@ pub(crate) fn queue(
         pcie_bandwidth: fact(Bandwidth::new(24e9)),
         power_cap_w: fact(250.0),
         tensor_int8_tops: None,
-        power_knee: None,
+        power_idle_w: None,
+        voltage_floor: None,
         vgpu_types: Vec::new(),
         mig_profiles: Vec::new(),
         switch_cost: fact(SwitchCost {
@@ -121,6 +122,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         spread: fact(Share::NONE),
         work: fact(WorkTable::new(vec![(1, work)]).unwrap()),
         boost: fact(1.0),
+        watts_per_sm: None,
         machines: None,
         alternatives: Vec::new(),
     };

@@ -176,7 +176,8 @@ impl Reading<'_> {
         facts.add("memory_bandwidth", &gpu.memory_bandwidth);
         facts.add("pcie_bandwidth", &gpu.pcie_bandwidth);
         facts.add("power_cap_w", &gpu.power_cap_w);
-        gpu.power_knee.iter().for_each(|knee| facts.add("power_knee", knee));
+        gpu.power_idle_w.iter().for_each(|watts| facts.add("power_idle_w", watts));
+        gpu.voltage_floor.iter().for_each(|floor| facts.add("voltage_floor", floor));
         facts.add("switch_cost", &gpu.switch_cost);
         facts.add("time_slice_best_effort", &gpu.time_slice_best_effort);
         facts.add("process_turns", &gpu.process_turns);
@@ -352,6 +353,9 @@ impl Reading<'_> {
             }
             facts.add(&format!("service.{gpu}.spread"), &service.spread);
             facts.add(&format!("service.{gpu}.work"), &service.work);
+            if let Some(watts) = &service.watts_per_sm {
+                facts.add(&format!("service.{gpu}.watts_per_sm"), watts);
+            }
             if let Some(machines) = &service.machines {
                 facts.add(&format!("service.{gpu}.machines"), machines);
             }

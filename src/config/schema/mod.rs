@@ -29,7 +29,7 @@ use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round, Rules, Standing};
-use crate::units::{Bytes, Share, SimDuration};
+use crate::units::{Bytes, Power, Share, SimDuration};
 use serde_json::{Map, Value, json};
 use shape::{
     Shape, anything, either, flag, list, number, quantity, table, table_of, text, whole, word,
@@ -85,6 +85,11 @@ fn gpus() -> Shape {
     let cards = table()
         .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
         .need("count", whole(1..=CARDS_MAX), "How many cards.")
+        .key(
+            "power_limit",
+            quantity::<Power>(),
+            "The power limit they are set to; default: the GPU's.",
+        )
         .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
         .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.");
     let one = text().such_as(["a30"]);

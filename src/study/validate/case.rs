@@ -189,8 +189,7 @@ impl Case<'_> {
     /// What of a batch on a slice its own Offline rate, which is a slice's, does not say.
     fn slice_law(&self) -> Option<SliceLaw> {
         let known = self.workload.service.get(&self.gpu.id)?.slice.clone()?;
-        let none = plain(Share::NONE);
-        Some(SliceLaw { phi: none.clone(), bandwidth: none, ..known })
+        Some(SliceLaw { phi: plain(0.0), bandwidth: plain(Share::NONE), ..known })
     }
 
     /// The service time: an Offline batch takes what it took, of which `launch_ms` is no work.
@@ -210,6 +209,7 @@ impl Case<'_> {
                     .expect("work rises with batch"),
             ),
             boost: plain(1.0),
+            watts_per_sm: None,
             machines: None,
             alternatives: Vec::new(),
         }

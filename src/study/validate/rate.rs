@@ -121,6 +121,10 @@ pub(super) fn usual_rows<'v>(
     })
 }
 
+/// What busy neighbours draw whose benchmarks no row names: fitted on the A30's rows of v1.1 beside busy
+/// neighbours (2.9 to 3.5 does as well); those of the A100 are predicted with it.
+const NEIGHBOURS_WATTS_PER_SM: f64 = 3.1;
+
 /// A slice beside busy neighbours: as fast as alone, at the clock that the card's power leaves it.
 fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     let alone = input.rows.iter().find(|other| {
@@ -130,16 +134,20 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
             && other.harness == run.harness
     })?;
     let gpu = input.gpu(run)?;
-    let clock = gpu.power_knee.as_ref().map_or(1.0, |knee| {
-        let cap = PowerCap::new(knee.value);
-        cap.clock(1.0) / cap.clock(part_of_gpu(gpu, run))
+    let cap = PowerCap::of(gpu, gpu.power_cap_w.value);
+    let own = input.workload(run).and_then(|workload| workload.service.get(&gpu.id));
+    let clock = cap.zip(own).map_or(1.0, |(cap, service)| {
+        let part = part_of_gpu(gpu, run);
+        let others = (1.0 - part) * f64::from(gpu.sms.value) * NEIGHBOURS_WATTS_PER_SM;
+        cap.clock(part * service.watts(gpu) + others)
     });
     let value = match run.scenario {
         TestScenario::Offline => figure(alone)? * clock,
         _ => figure(alone)? / clock,
     };
     let mut fitted_on = vec![alone.name()];
-    fitted_on.extend(gpu.power_knee.iter().flat_map(|knee| knee.fitted_on.clone()));
+    let watts = own.and_then(|service| service.watts_per_sm.clone());
+    fitted_on.extend(watts.iter().flat_map(|watts| watts.fitted_on.clone()));
     Some((value, fitted_on))
 }
 

@@ -222,6 +222,7 @@ fn service_time(
         },
         work: Fact { residual, ..Fact::fitted(work, source.as_str(), &all) },
         boost: Fact::assumed(1.0, "assumed: no rows tell a clock that follows the load"),
+        watts_per_sm: workload.service.get(&found.gpu).and_then(|known| known.watts_per_sm.clone()),
         machines: machines(found),
         alternatives: Vec::new(),
     }
@@ -259,20 +260,22 @@ fn slice_law(
     let sliced = sliced(found, services)?;
     let full_on: Vec<String> =
         sliced.slices_on.iter().filter(|row| row.ends_with("Offline")).cloned().collect();
-    let round = |phi: f64| share((phi * 1e3).round() / 1e3);
+    let round = |phi: f64| (phi * 1e3).round() / 1e3;
     let read = match workload.id.starts_with("bert") {
         true => gpu.memory_bandwidth.value.transfer_time(workload.weights.value),
         false => SimDuration::ZERO,
     };
     let bandwidth =
         Fact { range: Some([Share::NONE, share(0.5)]), ..Fact::assumed(share(0.2), OF_BANDWIDTH) };
-    // A slice alone runs at the clock that the card has below its knee, and the simulation says so: the
-    // law is to be of the clock at which whole-GPU times were measured.
+    // A slice alone runs at the highest clock, the whole card at what its power limit leaves: the law is
+    // to be of one clock.
     let slice = run_on_a_slice(input, sliced)?;
-    let part = part_of_gpu(input.gpu(slice)?, slice);
-    let faster = gpu.power_knee.as_ref().map_or(1.0, |knee| PowerCap::new(knee.value).clock(part));
-    let times = (1.0 + sliced.phi_of_full? * (1.0 / part - 1.0)) * faster;
-    let phi = ((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.0);
+    let on = input.gpu(slice)?;
+    let part = part_of_gpu(on, slice);
+    let watts = workload.service.get(&on.id).map_or(0.0, |known| known.watts(on));
+    let whole = PowerCap::of(on, on.power_cap_w.value).map_or(1.0, |cap| cap.clock(watts));
+    let times = (1.0 + sliced.phi_of_full? * (1.0 / part - 1.0)) / whole;
+    let phi = ((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.2);
     Some(SliceLaw {
         weight_read: Fact::assumed(millis_or_none(read.as_millis_f64()), OF_READS),
         phi: Fact::fitted(round(phi), OF_SLICES, &full_on),
@@ -286,7 +289,7 @@ fn run_on_a_slice<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&
 }
 
 const OF_READS: &str = "assumed: the weights over the bandwidth of the memory, for BERT; convolutions' weights are small, and slices of MLPerf v1.1 show none";
-const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long, at the clock of the whole card (power_knee of the GPU)";
+const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long, at one clock: the whole card runs at what its power limit leaves of the highest, a slice alone at the highest";
 const OF_BANDWIDTH: &str = "assumed: between what 3g slices of MIGPerf want (0.4 to 0.9) and what limits of an H200 say (0.15 to 0.24); slices of MLPerf, whose parts of memory and SMs are alike, cannot tell";
 
 /// By how much machines differ, from the rows of the benchmark on any GPU; nothing where there are too

@@ -28,6 +28,7 @@ fn engine(system: &System) -> Ring<usize> {
             LaunchKind::One => Launches::Graph,
             LaunchKind::Many => Launches::Kernels,
         },
+        watts: 0.0,
     };
     let clients: Vec<_> = system.processes.iter().map(client).collect();
     Ring::new(&clients, Share::WHOLE, &turns, &system.ring)
