@@ -121,6 +121,8 @@ struct Head {
     response: Option<usize>,
     size: Vec<usize>,
     columns: usize,
+    /// Columns that are not read and nearly have the name of one that is not there, each with that name.
+    nearly: Vec<(String, String)>,
 }
 
 /// Reads every row, or says what is wrong.
@@ -376,10 +378,22 @@ impl Head {
             model: find("model"),
             batch: find("batch"),
             response: find("response tokens"),
+            nearly: nearly(names, time, &size.clone().unwrap_or_default()),
             size: size?,
             columns: names.len(),
         })
     }
+}
+
+/// Most columns of a trace say nothing here. One that is nearly the name of a column that is not there may
+/// have been meant to be it: its rows would count as of one VM, one model or one sample.
+fn nearly(names: &[String], time: usize, size: &[usize]) -> Vec<(String, String)> {
+    const OURS: [&str; 3] = ["vm", "model", "batch"];
+    let is_there = |ours: &str| names.iter().any(|name| name.eq_ignore_ascii_case(ours));
+    let missing: Vec<&str> = OURS.into_iter().filter(|ours| !is_there(ours)).collect();
+    let others = names.iter().enumerate().filter(|(at, _)| *at != time && !size.contains(at));
+    let near = |(_, name): (usize, &String)| Some((name.clone(), nearest(name, &missing)?));
+    others.filter_map(near).take(OURS.len()).collect()
 }
 
 /// No column is known to hold times: which may.
@@ -696,6 +710,9 @@ impl Rows {
             told.push_str(", JSON lines");
         }
         told.extend(self.dialect.told().iter().flat_map(|how| [", ", how]));
+        for (name, near) in &self.head.nearly {
+            told.push_str(&format!("; the column {} is ignored, \"{near}\" is read", quoted(name)));
+        }
         told
     }
 }
@@ -790,6 +807,24 @@ mod tests {
         let wide: String = (0..=COLUMNS_MAX).map(|key| format!("\"k{key}\": 1,")).collect();
         let wide = format!("{{{wide}\"timestamp\": 1}}\n");
         assert!(told(&wide, &seconds).contains("more than 1000 keys"));
+    }
+
+    /// Foreign columns say nothing, unless they are nearly ours.
+    #[test]
+    fn a_column_that_is_nearly_ours_is_told() {
+        let told = |head: &str| {
+            let trace = read(&format!("{head}\n0.5,1,a\n"), &Columns::default()).unwrap();
+            trace.understood
+        };
+        let known = "seconds by `arrival_s`";
+        assert_eq!(told("arrival_s,batch,vm"), known);
+        assert_eq!(told("arrival_s,Session ID,Log Type"), known);
+        assert_eq!(
+            told("arrival_s,batch_size,vms"),
+            format!(
+                "{known}; the column \"batch_size\" is ignored, \"batch\" is read; the column \"vms\" is ignored, \"vm\" is read"
+            )
+        );
     }
 
     /// One date above 12 tells for all; of one day nothing must be told; otherwise it is asked for.
