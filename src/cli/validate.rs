@@ -5,7 +5,7 @@
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, Manner, output, progress};
-use crate::config::{Catalogue, validation};
+use crate::config::{Catalogue, later_validation, validation};
 use crate::report::{self, Maker, table};
 use crate::study;
 use clap::Args;
@@ -44,8 +44,8 @@ pub(crate) struct ValidateArgs {
     #[arg(long)]
     force: bool,
 
-    /// Also write the page of the documentation, about the runs that come with the program, with its
-    /// chart beside it
+    /// Also write the page of the documentation, about all runs that come with the program (those of
+    /// MLPerf Inference v2.0 and v3.0, NVIDIA, besides), with its chart beside it
     #[arg(long, value_name = "FILE.md", conflicts_with = "data")]
     page: Option<PathBuf>,
 
@@ -58,6 +58,10 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let catalogue = Catalogue::load(configs)?;
     let (queries, fit_queries) = (arguments.queries, arguments.fit_queries);
     let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
+    let later = match &arguments.page {
+        Some(_) => Some(later_validation(&catalogue, queries, fit_queries)?),
+        None => None,
+    };
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
     let progress = progress::Progress::timed(arguments.manner.quiet);
     let watch = Watch::open(&out, Maker::Validate, arguments.force, &progress)?;
@@ -70,22 +74,32 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         }
     };
     say(format!("validation: {} measured runs", input.rows.len()));
+    input.warnings.iter().for_each(|warning| say(warning.clone()));
 
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results = with_threads(arguments.manner.threads, || study::validate(&input, &show))?;
+    let validated =
+        |input| with_threads(arguments.manner.threads, || study::validate(input, &show));
+    let results = validated(&input)?;
+    let later = match &later {
+        Some(later) => Some((later, validated(later)?)),
+        None => None,
+    };
     progress.clear();
 
     let workloads = study::fitted_workloads(&input, &results.services);
-    let files = report::validation_files(&results, &workloads)?;
+    let mut files = report::validation_files(&results, &workloads)?;
+    if let Some((_, later)) = &later {
+        files.extend(report::later_validation_files(later)?);
+    }
     watch.folder().write(&files)?;
     let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
     say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    if let Some(page) = &arguments.page {
+    if let Some((page, (later, later_results))) = arguments.page.as_ref().zip(later) {
         let figure = page.with_extension("svg");
         let name = figure.file_name().map(|name| name.to_string_lossy().into_owned());
         let text = report::validation_page(
-            &results,
-            &study::fingerprint(&input),
+            [&results, &later_results],
+            [&study::fingerprint(&input), &study::fingerprint(later)],
             &name.unwrap_or_default(),
         );
         report::write_file(page, text.as_bytes())?;

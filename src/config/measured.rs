@@ -3,7 +3,7 @@
 //! How rows are read is in `formats::measured_csv`; what they say is asked in `study::validate`.
 
 use super::catalogue::Catalogue;
-use super::diagnostic::{Problems, SourceFile};
+use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::foreign::parsed;
 use super::{LoadError, source};
 use crate::engine::fnv1a;
@@ -16,6 +16,9 @@ use std::sync::Arc;
 
 /// The measured runs that come with the program: MLPerf Inference v1.1, Dell and NVIDIA.
 const PUBLISHED: &str = include_str!("../../tests/published/mlperf_inference_v1.1.csv");
+
+/// Those of later rounds: v2.0 and v3.0, NVIDIA, with MIG slices under Server load.
+const LATER: &str = include_str!("../../tests/published/mlperf_inference_v2.0_v3.0_nvidia.csv");
 
 /// No file of measured runs is longer: 64 MiB.
 const BYTES_MAX: u64 = 64 << 20;
@@ -35,11 +38,35 @@ pub fn validation(
         Some(path) => source::read_up_to(path, BYTES_MAX, &problems).map_err(LoadError::World)?,
         None => Some(Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))),
     };
-    let read = |file: &Arc<SourceFile>| parsed(file, measured_csv::read, &problems);
-    let rows = file.and_then(|file| Some((read(&file)?, file)));
-    let Some((rows, file)) = rows else {
-        return Err(LoadError::Invalid(problems.into_error().expect("faults were reported")));
+    let Some(file) = file else { return Err(invalid(problems)) };
+    of_file(&file, problems, catalogue, queries, fit_queries)
+}
+
+/// The same of the later runs that come with the program.
+pub fn later_validation(
+    catalogue: &Catalogue,
+    queries: u64,
+    fit_queries: u64,
+) -> Result<Validation, LoadError> {
+    let file = Arc::new(SourceFile::new("mlperf_inference_v2.0_v3.0_nvidia.csv", LATER));
+    of_file(&file, Problems::default(), catalogue, queries, fit_queries)
+}
+
+fn invalid(problems: Problems) -> LoadError {
+    LoadError::Invalid(problems.into_error().expect("faults were reported"))
+}
+
+fn of_file(
+    file: &Arc<SourceFile>,
+    problems: Problems,
+    catalogue: &Catalogue,
+    queries: u64,
+    fit_queries: u64,
+) -> Result<Validation, LoadError> {
+    let Some((rows, ignored)) = parsed(file, measured_csv::read_told, &problems) else {
+        return Err(invalid(problems));
     };
+    ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(file, fault)));
     let gpus = catalogue.gpus().map(|gpu| {
         let name = gpu.name.to_lowercase();
         (name.strip_prefix("nvidia ").unwrap_or(&name).to_string(), gpu.clone())
@@ -60,6 +87,7 @@ pub fn validation(
         queries,
         fit_queries,
         hash,
+        warnings: problems.warnings(),
     })
 }
 

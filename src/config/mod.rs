@@ -65,7 +65,7 @@ pub use diagnostic::Diagnostic;
 pub use explain::{Explained, Explanation, Section};
 pub use foreign::{read_foreign, read_foreign_told};
 pub use gpus::DisputedMix;
-pub use measured::validation;
+pub use measured::{later_validation, validation};
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 pub use words::{profile_help, type_help};

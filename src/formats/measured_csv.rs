@@ -6,6 +6,7 @@
 use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
+use crate::suggest::{nearest, quoted};
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -39,6 +40,7 @@ const OPTIONAL: [&str; 23] = [
     "target_qps",
     "target_latency_ns",
     "min_duration_ms",
+    "min_query_count",
     "mean_wrapped",
     "singlestream_p90_ns",
     "gpu_batch_size",
@@ -50,8 +52,25 @@ const OPTIONAL: [&str; 23] = [
     "soft_drop",
     "precision",
     "start_from_device",
-    "mig",
     "slices",
+];
+
+/// Columns of MLPerf's result tables that are known and change no prediction.
+const UNUSED: [&str; 14] = [
+    "mig",
+    "round",
+    "source_path",
+    "samples_per_query",
+    "use_deque_limit",
+    "use_graphs",
+    "graphs_max_seqlen",
+    "server_num_issue_query_threads",
+    "preferred_batch_size",
+    "input_dtype",
+    "use_cuda_thread_per_device",
+    "numa_config",
+    "use_triton",
+    "power_limit_w",
 ];
 
 /// The scenarios of LoadGen that are read.
@@ -63,6 +82,11 @@ const SCENARIOS: [(&str, TestScenario); 3] = [
 
 /// Reads every row, or says all that is wrong.
 pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
+    read_told(text).map(|(runs, _)| runs)
+}
+
+/// The same, with the columns that are not read.
+pub fn read_told(text: &str) -> Result<(Vec<MeasuredRow>, Vec<Fault>), Vec<Fault>> {
     let rows = Rows::read(text)?;
     let missing: Vec<&str> =
         NEEDED.into_iter().filter(|name| rows.column(&[name]).is_none()).collect();
@@ -72,6 +96,7 @@ pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
         return Err(vec![Fault::at(rows.head_span(), title).help(help)]);
     }
     let (mut runs, mut faults) = (Vec::new(), misspelt(&rows));
+    let ignored = if faults.is_empty() { ignored(&rows) } else { Vec::new() };
     for index in 0..rows.len() {
         let mut row = Reading { rows: &rows, index, faults: &mut faults };
         let run = row.run(text);
@@ -83,7 +108,30 @@ pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
     if runs.is_empty() && faults.is_empty() {
         faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
     }
-    if faults.is_empty() { Ok(runs) } else { Err(faults) }
+    if faults.is_empty() { Ok((runs, ignored)) } else { Err(faults) }
+}
+
+/// One warning for each column that no rule knows. What is nearly the name of a column that is not
+/// there is refused before.
+fn ignored(rows: &Rows) -> Vec<Fault> {
+    let latencies = LATENCIES.map(|(column, _)| column);
+    let read = || NEEDED.iter().chain(&OPTIONAL).chain(&latencies).copied();
+    let told = |(name, span): (&str, Range<usize>)| {
+        let name = name.trim();
+        let is = |known: &str| known.eq_ignore_ascii_case(name);
+        if name.is_empty() || read().any(is) || UNUSED.iter().any(|unused| is(unused)) {
+            return None;
+        }
+        let title = format!("unknown column {}: it is ignored", quoted(name));
+        let help = match nearest(name, read()) {
+            Some(near) => {
+                format!("the nearest that is read is `{near}`; docs/validation.md lists all")
+            }
+            None => "docs/validation.md lists the columns that are read".to_string(),
+        };
+        Some(Fault::at(span, title).help(help))
+    };
+    rows.head().filter_map(told).take(FAULTS_MAX).collect()
 }
 
 /// Other columns are passed over, but one that is nearly the name of a column that is not there was
@@ -158,6 +206,13 @@ impl<'r> Reading<'r> {
         Some(count as u32)
     }
 
+    /// LoadGen's least number of queries.
+    fn queries(&mut self) -> Option<u64> {
+        let whole = |count: f64| count >= 1.0 && count.fract() == 0.0 && count <= 1e12;
+        let count = self.number("min_query_count", whole, "a whole number, 1 to 1000000000000")?;
+        Some(count as u64)
+    }
+
     /// A span in a unit of `nanos` nanoseconds; logs write 0 where there is none.
     /// Nothing that was measured took less than a microsecond, so such a number is in another unit.
     fn span(&mut self, column: &str, nanos: f64) -> Option<SimDuration> {
@@ -210,6 +265,7 @@ impl<'r> Reading<'r> {
             target_latency: self.span("target_latency_ns", 1.0),
             latency,
             min_duration: self.span("min_duration_ms", 1e6),
+            min_queries: self.queries(),
             settings,
         };
         // Counted are cards; what is alike and works beside one another are their instances.
@@ -294,6 +350,21 @@ mod tests {
         let head = HEAD.replace("mean_ns", "P50_ns");
         let faults = read(&format!("{head}s,A30,2,bert-99,Server,1000,2000,5.5,7000,1,0.9\n"));
         assert!(faults.unwrap_err()[0].title.contains("twice"));
+    }
+
+    #[test]
+    fn columns_that_are_not_read_are_told() {
+        let head = HEAD.replace("target_qps", "target_qps,Power draw,target_qps_asked,round");
+        let row = "s,A30,2,bert-99,Server,1000,2000,5.5,300,7,v1.1,7000,1,0.9\n";
+        let (runs, told) = read_told(&format!("{head}{row}")).unwrap();
+        assert_eq!((runs.len(), told.len()), (1, 2), "{told:#?}");
+        assert!(told[0].title.contains("\"Power draw\": it is ignored"), "{told:#?}");
+        assert!(told[1].help.contains("`target_qps`"), "{told:#?}");
+        // Those of MLPerf's own tables need no word.
+        for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
+            let text = std::fs::read_to_string(format!("tests/published/{file}.csv")).unwrap();
+            assert_eq!(read_told(&text).unwrap().1, []);
+        }
     }
 
     #[test]

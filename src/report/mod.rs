@@ -38,7 +38,8 @@ pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
 pub(crate) use table::{Column, Grid, Width};
 pub use validation::{
-    document as validation_document, files as validation_files, page as validation_page,
+    document as validation_document, files as validation_files,
+    later_files as later_validation_files, page as validation_page,
 };
 pub use vms::{document as vm_document, files as vm_files};
 pub use workload_file::workload_file;

@@ -28,19 +28,37 @@ pub fn files(
     Ok(files)
 }
 
-/// The page of the documentation, for results with this fingerprint; the chart lies beside it under
-/// the name `figure`.
-pub fn page(results: &ValidationResults, fingerprint: &str, figure: &str) -> String {
-    let groups = table::groups(&results.summary, table::Width::FILE);
-    let misses = table::misses(&results.rows);
+/// The files of the later runs beside those of the first.
+pub fn later_files(results: &ValidationResults) -> anyhow::Result<Vec<File>> {
+    Ok(vec![
+        File::new("later.json", document(results)?),
+        File::new("later.csv", rows(results)?),
+        File::new("later.txt", table::render_validation(results, table::Width::FILE)),
+    ])
+}
+
+/// The page of the documentation, for results with these fingerprints: of the runs of v1.1 and of
+/// later rounds. The chart lies beside it under the name `figure`.
+pub fn page(
+    [results, later]: [&ValidationResults; 2],
+    fingerprints: [&str; 2],
+    figure: &str,
+) -> String {
+    let groups = |of: &ValidationResults| {
+        let groups = table::groups(&of.summary, table::Width::FILE);
+        groups + "\n" + &table::intervals(&of.summary, table::Width::FILE)
+    };
     let recovery = results.services.first().map_or(0.0, |found| found.numbers.recovery);
-    PAGE.replace("{fingerprint}", fingerprint)
+    PAGE.replace("{fingerprint}", fingerprints[0])
+        .replace("{later_fingerprint}", fingerprints[1])
         .replace("{recovery}", &format!("{:.0} %", 100.0 * recovery))
         .replace("{queries}", &results.queries_max.to_string())
         .replace("{fit_queries}", &results.fit_queries_max.to_string())
         .replace("{figure}", figure)
-        .replace("{groups}", &groups)
-        .replace("{misses}", &misses)
+        .replace("{groups}", &groups(results))
+        .replace("{misses}", &table::misses(&results.rows))
+        .replace("{later_groups}", &groups(later))
+        .replace("{later_misses}", &table::misses(&later.rows))
 }
 
 /// The words of the page.
@@ -80,6 +98,7 @@ fn cells(row: &JudgedRow) -> Vec<(&'static str, String)> {
         ("scenario", row.scenario.to_string()),
         ("harness", harmless(&row.harness)),
         ("gpu", harmless(&row.gpu)),
+        ("gpus", row.gpus.to_string()),
         ("published_per_s", number(row.published.completed_per_s)),
         ("predicted_per_s", number(predicted.and_then(|of| of.completed_per_s))),
         ("published_p50_ms", published("p50")),
@@ -91,12 +110,16 @@ fn cells(row: &JudgedRow) -> Vec<(&'static str, String)> {
         ("predicted_p99_low_ms", number(row.p99_interval_ms.map(|(low, _)| low))),
         ("predicted_p99_high_ms", number(row.p99_interval_ms.map(|(_, high)| high))),
         ("load_error", number(row.load_error)),
+        ("load_error_beyond_noise", number(row.load_error_beyond_noise)),
         ("load_error_gpu_left_out", number(row.load_error_gpu_left_out)),
         ("shape_error_p90", number(row.shape_error.map(|error| error.p90))),
         ("shape_error_p99", number(row.shape_error.map(|error| error.p99))),
         ("elasticity", number(row.elasticity)),
         ("raw_error_p50", number(row.raw_error_p50)),
         ("raw_error_p99", number(row.raw_error_p99)),
+        ("raw_error_p99_beyond_noise", number(row.raw_error_p99_beyond_noise)),
+        ("published_p99_low_ms", number(row.p99_noise_ms.map(|(low, _)| low))),
+        ("published_p99_high_ms", number(row.p99_noise_ms.map(|(_, high)| high))),
         ("capacity_short", row.capacity_short.map_or(String::new(), |short| short.to_string())),
         ("launch_ms", number(row.numbers.map(|numbers| numbers.launch_ms))),
         ("spread", number(row.numbers.map(|numbers| numbers.spread))),

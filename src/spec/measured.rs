@@ -43,6 +43,8 @@ pub struct MeasuredRow {
     pub latency: BTreeMap<&'static str, SimDuration>,
     /// How long queries were made, at least.
     pub min_duration: Option<SimDuration>,
+    /// How many queries were made, at least.
+    pub min_queries: Option<u64>,
     /// How its harness was set.
     pub settings: MeasuredSettings,
 }
@@ -83,14 +85,14 @@ impl MeasuredRow {
     }
 
     /// The machine: its twins under another harness, at another power limit, with another number of
-    /// the same GPUs or in a virtual machine share the name.
+    /// the same GPUs, beside busy neighbours or in a virtual machine share the name.
     pub fn machine(&self) -> String {
         let mut name = self.system.replace("_vA100", "_A100");
         // Submitted in both divisions of MLPerf, with the same runs.
         for division in ["_edge_", "_datacenter_"] {
             name = name.replace(division, "_");
         }
-        for ending in ["_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
+        for ending in ["_HeteroMultiUse", "_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
             name = name.strip_suffix(ending).unwrap_or(&name).to_string();
         }
         let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
@@ -125,6 +127,15 @@ impl MeasuredRow {
         count.filter(|count| *count > 0).unwrap_or(1)
     }
 
+    /// The queries of a Server run, which goes on until both its least duration (ten minutes, if none is
+    /// stated) and its least number are reached; nothing without a rate.
+    pub fn queries(&self) -> Option<u64> {
+        let lasts = self.min_duration.unwrap_or(SimDuration::from_secs(600));
+        let rate = self.target_qps.filter(|_| self.scenario == TestScenario::Server)?;
+        let made = (rate * lasts.as_secs_f64()).round() as u64;
+        Some(made.max(self.min_queries.unwrap_or(1)))
+    }
+
     /// The MIG profile that was measured, such as `1g.10gb`.
     pub fn mig_profile(&self) -> Option<&str> {
         let inside = self.accelerator.split_once('(')?.1;
@@ -156,6 +167,7 @@ mod tests {
             target_latency: None,
             latency: BTreeMap::new(),
             min_duration: None,
+            min_queries: None,
             settings: MeasuredSettings::default(),
         };
         for system in [
@@ -164,9 +176,21 @@ mod tests {
             "R7525_A100-PCIE-40GBx3_TRT_MaxQ",
             "R7525_A100-PCIE-40GBx1_TRT_Triton",
             "R7525_edge_A100-PCIE-40GBx1_TRT",
+            "R7525_A100-PCIE-40GBx1_TRT_HeteroMultiUse",
         ] {
             assert_eq!(run(system).machine(), "Dell r7525_a100-pcie-40gb");
         }
+        // 270336 queries at 100 a second outlast ten minutes; 1000 a second make more in them.
+        let server = |rate: f64, least: Option<u64>| MeasuredRow {
+            target_qps: Some(rate),
+            min_duration: Some(SimDuration::from_secs(600)),
+            min_queries: least,
+            ..run("x")
+        };
+        assert_eq!(server(100.0, Some(270_336)).queries(), Some(270_336));
+        assert_eq!(server(1000.0, Some(270_336)).queries(), Some(600_000));
+        assert_eq!(server(100.0, None).queries(), Some(60_000));
+        assert_eq!(run("x").queries(), None, "no rate was asked for");
         assert_eq!(run("x").gpu_id(), "a30");
         assert_eq!(run("x").mig_profile(), Some("1g.6gb"));
     }

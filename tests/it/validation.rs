@@ -2,11 +2,12 @@
 //!
 //! How good the predictions are is on that page; here a part of the rows stands for all.
 
-use slicewise::config::{Catalogue, validation};
+use slicewise::config::{Catalogue, later_validation, validation};
 use slicewise::study::{ValidationResults, fingerprint, validate};
 use std::fs;
 use std::path::Path;
 
+const LATER: &str = "tests/published/mlperf_inference_v2.0_v3.0_nvidia.csv";
 const PUBLISHED: &str = "tests/published/mlperf_inference_v1.1.csv";
 
 /// The published rows that keep a rule, validated with few queries.
@@ -16,26 +17,38 @@ fn validated(keeps: impl Fn(&str) -> bool) -> ValidationResults {
 
 /// The published rows as a rule changes them.
 fn validated_as(change: impl Fn(&str) -> Option<String>) -> ValidationResults {
-    let text = fs::read_to_string(PUBLISHED).unwrap();
+    validated_of(PUBLISHED, 20_000, change)
+}
+
+/// Rows of a file as a rule changes them, with so many queries a prediction and half of that a fit.
+fn validated_of(
+    file: &str,
+    queries: u64,
+    change: impl Fn(&str) -> Option<String>,
+) -> ValidationResults {
+    let text = fs::read_to_string(file).unwrap();
     let (head, rows) = text.split_once('\n').unwrap();
     let kept: Vec<String> = rows.lines().filter_map(change).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
     fs::write(&file, format!("{head}\n{}\n", kept.join("\n"))).unwrap();
     let catalogue = Catalogue::load(None).unwrap();
-    let input = validation(Some(&file), &catalogue, 20_000, 10_000).unwrap();
+    let input = validation(Some(&file), &catalogue, queries, queries / 2).unwrap();
     validate(&input, &|_, _, _| {})
 }
 
 #[test]
 fn the_page_is_made_by_this_model() {
     let catalogue = Catalogue::load(None).unwrap();
-    let input = validation(None, &catalogue, 1000, 1000).unwrap();
+    let first = validation(None, &catalogue, 1000, 1000).unwrap();
+    let later = later_validation(&catalogue, 1000, 1000).unwrap();
     let page = fs::read_to_string("docs/validation.md").unwrap();
-    assert!(
-        page.contains(&fingerprint(&input)),
-        "docs/validation.md is stale: make it again by its own command"
-    );
+    for input in [first, later] {
+        assert!(
+            page.contains(&fingerprint(&input)),
+            "docs/validation.md is stale: make it again by its own command"
+        );
+    }
     assert!(Path::new("docs/validation.svg").exists());
 }
 
@@ -157,15 +170,95 @@ fn triton_draws_gpus_by_lot() {
     }
 }
 
+/// BERT under Server load on one slice, from the catalogue and the slice's own Offline rate: no Server row
+/// of a slice was learnt from, so every one is held out; and with nothing of the same GPU model at all.
+/// Asked: 4 % in the median and 9 nine in ten; 5 and 10. Found: 2.1 and 3.8; 2.5 and 7.4.
+#[test]
+fn bert_on_one_slice_is_predicted_from_whole_gpus() {
+    let results = validated_of(LATER, 100_000, |row| {
+        (row.contains("MIG_1x") && row.contains(",bert-99")).then(|| row.to_string())
+    });
+    let group = "Server, MIG slice (one), BERT";
+    let found = results.summary.iter().find(|other| other.group == group).unwrap();
+    let (own, other) = (found.load_error.unwrap(), found.load_error_gpu_left_out.unwrap());
+    assert_eq!((found.rows, found.skipped), (12, 0));
+    assert!(own.median <= 0.04 && own.p90 <= 0.09, "{own:?}");
+    assert!(other.median <= 0.05 && other.p90 <= 0.10, "{other:?}");
+    for row in results.rows.iter().filter(|row| row.scenario == "server") {
+        let taught = row.fitted_on.iter().any(|on| on.contains("MIG") && on.ends_with("Server"));
+        assert!(!taught, "{}: {:?}", row.system, row.fitted_on);
+        // What is beyond noise is no more than the error itself, and on its side.
+        let (error, beyond) = (row.load_error.unwrap(), row.load_error_beyond_noise.unwrap());
+        assert!(beyond.abs() <= error.abs() + 1e-9 && beyond * error >= 0.0, "{}", row.system);
+    }
+}
+
+/// The rows of slices teach whole GPUs nothing: with and without them every whole GPU is predicted alike.
+#[test]
+fn slices_and_whole_gpus_are_apart() {
+    let some = |row: &str| {
+        row.contains(",ssd-resnet34,")
+            && row.contains("A30")
+            && !row.contains("Triton")
+            && !row.contains("HeteroMultiUse")
+    };
+    let validated = |slices: bool| {
+        let keeps = move |row: &str| {
+            (some(row) && (slices || !row.contains("MIG"))).then(|| row.to_string())
+        };
+        // The whole GPUs of v2.0 with the slices of their round.
+        validated_of(LATER, 20_000, keeps).rows
+    };
+    let (with, without) = (validated(true), validated(false));
+    assert!(with.len() > without.len());
+    for row in &without {
+        let same =
+            with.iter().find(|other| other.system == row.system && other.scenario == row.scenario);
+        let same = same.unwrap();
+        assert_eq!(
+            (&same.predicted, &same.load_error, &same.fitted_on),
+            (&row.predicted, &row.load_error, &row.fitted_on)
+        );
+    }
+}
+
+/// A percentile of which fewer than ten queries lie beyond says nothing: a minute at ten queries a second
+/// has six beyond p99. The row is predicted, and its p99 counts in no error.
+#[test]
+fn a_percentile_of_few_queries_is_not_scored() {
+    let head = fs::read_to_string(PUBLISHED).unwrap().lines().next().unwrap().to_string();
+    let place = |name: &str| head.split(',').position(|other| other == name).unwrap();
+    let (duration, least) = (place("min_duration_ms"), place("min_query_count"));
+    let rate = place("target_qps");
+    let results = validated_as(|row| {
+        let some = row.contains(",ssd-resnet34,") && row.contains("A30") && !row.contains("MIG");
+        let mut cells: Vec<String> = row.split(',').map(str::to_string).collect();
+        if row.contains(",Server,") && row.contains("A30x8_TRT,") {
+            let seconds = 999.0 / cells[rate].parse::<f64>().unwrap();
+            cells[duration] = format!("{}", (seconds * 1e3).floor());
+            cells[least] = "1".to_string();
+        }
+        some.then(|| cells.join(","))
+    });
+    let row = results.rows.iter().find(|row| row.scenario == "server" && row.system == "A30x8_TRT");
+    let row = row.unwrap();
+    assert!(row.queries.unwrap() < 1000 && row.predicted.is_some(), "{row:#?}");
+    assert_eq!((row.load_error, row.raw_error_p99, row.p99_interval_ms), (None, None, None));
+    assert!(row.marks.iter().any(|mark| mark.starts_with("too few queries")));
+    let others =
+        results.rows.iter().filter(|row| row.scenario == "server" && row.system != "A30x8_TRT");
+    assert!(others.clone().count() > 1 && others.clone().any(|row| row.load_error.is_some()));
+}
+
 /// A GPU without any row of its own, Offline within 10 % in the median,
 /// SingleStream within 20 %.
 #[test]
 fn a_gpu_without_rows_is_predicted_by_its_data_sheet() {
     let results = validated(|row| row.contains(",Offline,") || row.contains(",SingleStream,"));
-    for (group, most) in [("Offline, whole GPUs", 0.10), ("SingleStream", 0.20)] {
+    for (group, most) in [("Offline, whole GPUs", 0.10), ("SingleStream, whole GPUs", 0.20)] {
         let found = results.summary.iter().find(|other| other.group == group).unwrap();
         let error = found.load_error_gpu_left_out.unwrap().median;
-        assert!(found.rows > 80 && error < most, "{group}: {error}");
+        assert!(found.rows > 60 && error < most, "{group}: {error} of {}", found.rows);
     }
     let slices = "Offline, MIG slice beside busy neighbours";
     let found = results.summary.iter().find(|other| other.group == slices).unwrap();

@@ -17,7 +17,7 @@ pub use calibration::render_calibration;
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
 pub use validation::render_validation;
-pub(in crate::report) use validation::{groups, misses};
+pub(in crate::report) use validation::{groups, intervals, misses};
 pub use vms::render_vms;
 
 use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};

@@ -15,12 +15,16 @@ pub fn render_validation(results: &ValidationResults, width: Width) -> String {
          system's Offline rate besides. Predictions have at most {} queries, the search for a factor on GPU \
          speed {}. Load error: the factor on GPU speed that makes the predicted p99 the measured one, minus \
          1. Shape error: p90 and p99 once p50 is matched. Raw errors where 1 % of work moves p99 by less \
-         than 5 %.",
+         than 5 %. Beyond noise: beyond what the measured p99 would scatter by if it were measured again \
+         (95 %). Inside: measured p99 within the stated 90 % interval; if that is honest, a part no \
+         likelier has the probability beside it. Width: ln(high / low); score: width and 20 times the \
+         logarithm of the distance of a miss, the mean.",
         results.queries_max, results.fit_queries_max
     );
     let mut blocks = vec![
         "Measured runs against the model\n".to_string(),
         groups(&results.summary, width),
+        intervals(&results.summary, width),
         wrap(&said, width.text, "") + "\n",
         server_rows(&results.rows, width),
         skipped(&results.rows, width),
@@ -50,7 +54,6 @@ pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
         ("p99", Attached),
         ("raw p50", Number),
         ("p99", Attached),
-        ("inside", Number),
         ("short", Number),
     ]);
     for group in groups {
@@ -66,8 +69,41 @@ pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
             part(group.shape_error.map(|error| error.p99)),
             part(group.raw_error_p50),
             part(group.raw_error_p99),
-            part(group.inside_interval),
             group.capacity_short.to_string(),
+        ]);
+    }
+    grid.finish(width)
+}
+
+/// One line a group of Server rows: errors beyond noise, and how good the intervals are.
+pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
+    use Column::{Attached, Number, Text};
+    let mut grid = Grid::new(&[
+        ("beyond noise, %; intervals", Text),
+        ("load median", Number),
+        ("p90", Attached),
+        ("raw p99 median", Number),
+        ("p90", Attached),
+        ("scored", Number),
+        ("inside", Number),
+        ("probability", Number),
+        ("width", Number),
+        ("score", Number),
+    ]);
+    let number = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
+    for group in groups.iter().filter(|group| group.intervals > 0) {
+        let (load, raw) = (group.load_error_beyond_noise, group.raw_error_p99_beyond_noise);
+        grid.line(vec![
+            group.group.clone(),
+            part(load.map(|error| error.median)),
+            part(load.map(|error| error.p90)),
+            part(raw.map(|error| error.median)),
+            part(raw.map(|error| error.p90)),
+            group.intervals.to_string(),
+            part(group.inside_interval),
+            group.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}")),
+            number(group.interval_width),
+            number(group.interval_score),
         ]);
     }
     grid.finish(width)

@@ -2,7 +2,7 @@
 //!
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
-use super::Validation;
+use super::{Validation, median};
 use crate::spec::{
     Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec,
     InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules,
@@ -40,6 +40,25 @@ pub(super) struct Numbers {
     pub(super) phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub(super) in_order: bool,
+    /// Whether each batch goes to a GPU drawn by lot, with twice as many in flight as a GPU has
+    /// instances (Triton).
+    pub(super) by_lot: bool,
+}
+
+/// How long a batch takes whatever its size, by the catalogue: that of a GPU model, or the median over
+/// those that keep a rule. It is latency of kernels and launches, which no slice stretches.
+pub(super) fn fixed_ms(
+    workload: &Workload,
+    batch: u32,
+    keeps: impl Fn(&str) -> bool,
+) -> Option<f64> {
+    let of = |service: &ServiceTime| {
+        let work = &service.work.value;
+        let rest = work.at(batch) - work.per_sample() * f64::from(batch);
+        service.launch.value.as_millis_f64() + rest.max(0.0) / 1e6
+    };
+    let kept = workload.service.iter().filter(|(gpu, _)| keeps(gpu));
+    median(kept.map(|(_, service)| of(service)).collect())
 }
 
 /// Every Server row that can be simulated.
@@ -105,6 +124,64 @@ impl Case<'_> {
     /// The group whose numbers are fitted together: benchmark and harness.
     pub(super) fn group(&self) -> (String, &'static str) {
         (self.run.benchmark.clone(), self.preset)
+    }
+
+    /// Whether its harness set heavy queries aside.
+    pub(super) fn sets_aside(&self) -> bool {
+        self.preset == "mlperf-bert"
+            && self.run.settings.soft_drop.is_some_and(|kept| kept < Share::WHOLE)
+    }
+
+    /// Whether it ran on GPU instances.
+    pub(super) fn is_slice(&self) -> bool {
+        self.run.mig_profile().is_some()
+    }
+
+    /// The numbers that the catalogue says of a run on slices, learnt on no Server row of a slice: the
+    /// fixed time of a batch on whole GPUs, of its own model or of all `others`. The rest of a batch is
+    /// what its own Offline run took.
+    pub(super) fn law(&self, others: bool, by_lot: bool) -> Option<Numbers> {
+        let own = self.workload.service.get(&self.gpu.id);
+        let others = others || own.is_none();
+        let batch = self.run.settings.batch.unwrap_or(1);
+        let launch_ms = fixed_ms(self.workload, batch, |gpu| (gpu != self.gpu.id) == others)?;
+        Some(Numbers {
+            launch_ms,
+            spread: own.map_or(0.0, |own| own.spread.value.get()),
+            fixed_samples: 0.0,
+            phi: 1.0,
+            in_order: true,
+            by_lot,
+        })
+    }
+
+    /// How long a full batch of a run on slices takes, CPU time and weights included, in milliseconds.
+    pub(super) fn full_batch_ms(&self, numbers: &Numbers) -> f64 {
+        let batch = f64::from(self.run.settings.batch.unwrap_or(1));
+        let read = self.slice_law().zip(self.slice()).map_or(0.0, |(law, slice)| {
+            law.weight_read.value.as_millis_f64() * (1.0 / slice.memory_share.get() - 1.0)
+        });
+        let cpu = &self.workload.cpu;
+        let queue = (cpu.queue_per_batch.value + cpu.launch_per_batch.value).as_millis_f64();
+        let work = work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch);
+        queue + numbers.launch_ms + read + batch * work
+    }
+
+    /// The runs that the law of a slice was fitted on.
+    pub(super) fn law_on(&self) -> Vec<String> {
+        let own = self.workload.service.get(&self.gpu.id);
+        let facts = own.map(|own| [own.launch.fitted_on.clone(), own.work.fitted_on.clone()]);
+        let cpu = &self.workload.cpu.queue_per_batch.fitted_on;
+        let mut on: Vec<String> =
+            facts.into_iter().flatten().flatten().chain(cpu.clone()).collect();
+        on.sort();
+        on.dedup();
+        on
+    }
+
+    /// How much the work of machines with one GPU differs, by the catalogue.
+    pub(super) fn machines(&self) -> Option<f64> {
+        Some(self.workload.service.get(&self.gpu.id)?.machines.as_ref()?.value.get())
     }
 
     /// The rate it was asked for.
@@ -229,10 +306,9 @@ impl Case<'_> {
                 let instances = settings.instances.or(settings.streams).unwrap_or(server.streams);
                 (server.streams, server.slots) = (instances, instances);
                 server.timeout = settings.queue_delay;
-                if self.run.benchmark == "ssd-resnet34" {
-                    // Its percentiles are those of GPUs drawn by lot, each with eight batches at most
-                    // where the settings say four instances: as if a thread per GPU filled the next
-                    // batch of an instance while the one before runs. Nothing documents it.
+                if numbers.by_lot {
+                    // As if a thread per GPU filled the next batch of an instance while the one before
+                    // runs. Nothing documents it.
                     server.dispatch = Dispatch::RandomGpu;
                     server.slots = 2 * instances;
                 }
@@ -254,13 +330,12 @@ impl Case<'_> {
 
     fn settings(&self, load: f64, queries: u64) -> TestSettings {
         let rate = self.rate() * load;
-        let whole = self.run.min_duration.unwrap_or(SimDuration::from_secs(600));
-        let capped = SimDuration::from_secs_f64(queries as f64 / rate);
+        let queries = queries.min(self.run.queries().expect("a case has a rate"));
         TestSettings {
             target_qps: rate,
             target_latency: self.run.target_latency.unwrap_or(self.workload.target_latency.value),
             percentile: 99.0,
-            min_duration: whole.min(capped),
+            min_duration: SimDuration::from_secs_f64(queries as f64 / rate),
             min_query_count: 1,
             queries_beyond: None,
             rules: Rules::Mlperf,

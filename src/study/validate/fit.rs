@@ -8,6 +8,7 @@ use super::case::{Case, Numbers};
 use super::curve::Curve;
 use super::{median, rate};
 use crate::spec::MeasuredRow;
+use crate::study::interval::t_95;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
@@ -69,6 +70,9 @@ pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
         _ => &[0.0],
     };
     let orders: &[bool] = if preset == "mlperf-lwis" { &[false, true] } else { &[false] };
+    // SSD-ResNet34's percentiles under Triton are those of GPUs drawn by lot, each with eight batches at
+    // most where the settings say four instances.
+    let by_lot = (benchmark, preset) == ("ssd-resnet34", "mlperf-triton");
     let mut all = Vec::new();
     for &launch_ms in launches {
         for &spread in spreads {
@@ -81,6 +85,7 @@ pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
                         fixed_samples,
                         phi,
                         in_order,
+                        by_lot,
                     }));
                 }
             }
@@ -89,10 +94,10 @@ pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
     all
 }
 
-/// The cases by group.
+/// The cases on whole GPUs by group. Slices teach them nothing, nor they slices: see `slices`.
 pub(super) fn groups<'v>(cases: &'v [Case<'v>]) -> Vec<Cases<'v>> {
     let mut groups: BTreeMap<(String, &str), Vec<&Case<'_>>> = BTreeMap::new();
-    for case in cases {
+    for case in cases.iter().filter(|case| !case.is_slice()) {
         groups.entry(case.group()).or_default().push(case);
     }
     let group = |((benchmark, preset), cases): ((String, &str), Vec<&'v Case<'v>>)| Cases {
@@ -303,17 +308,59 @@ impl Fit<'_> {
     /// The standard deviation of the logarithm of the factors of the known cases, about what the
     /// machines beside each say; nothing with too few of them.
     pub(super) fn scatter(&self, known: &Known, candidate: usize) -> Option<f64> {
-        /// Fewer differences say nothing of how machines scatter.
-        const LEAST: usize = 3;
-        let squares: Vec<f64> = known
-            .cases
-            .iter()
-            .filter_map(|&case| {
-                let factor = self.factors[case][candidate]?;
-                Some((factor - self.beside(known, candidate, case)?).powi(2))
-            })
-            .collect();
-        let count = squares.len();
-        (count >= LEAST).then(|| (squares.iter().sum::<f64>() / count as f64).sqrt())
+        let distances = self.distances(known, candidate, |_| true, false);
+        (distances.len() >= LEAST).then(|| root_mean_square(&distances))
     }
+
+    /// By how much 90 % of machines like that of a case differ at most from what the known cases say
+    /// of them, as a logarithm: by those that are like it, told as it is told. So a GPU of which no
+    /// machine is known has the scatter of GPUs, and a card at a lower power limit that of such cards.
+    pub(super) fn width(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
+        let run = self.cases[case].run;
+        let gpu = run.gpu_id();
+        let is_new = !known.cases.iter().any(|&other| self.cases[other].run.gpu_id() == gpu);
+        let alike = self.distances(
+            known,
+            candidate,
+            |other| self.cases[other].run.is_power_limited() == run.is_power_limited(),
+            is_new,
+        );
+        let all = || self.distances(known, candidate, |_| true, is_new);
+        let used = if alike.len() >= LEAST { alike } else { all() };
+        // Few say little, which Student's t knows.
+        (used.len() > 1).then(|| t_95(used.len()) * root_mean_square(&used))
+    }
+
+    /// How far the factors of known cases that keep a rule are from what the machines beside each say,
+    /// or those with other GPUs, as logarithms.
+    fn distances(
+        &self,
+        known: &Known,
+        candidate: usize,
+        keeps: impl Fn(usize) -> bool,
+        other_gpus: bool,
+    ) -> Vec<f64> {
+        let told = known.cases.iter().filter(|&&case| keeps(case)).filter_map(|&case| {
+            let factor = self.factors[case][candidate]?;
+            let said = match other_gpus {
+                false => self.beside(known, candidate, case)?,
+                true => {
+                    let gpu = self.cases[case].run.gpu_id();
+                    let others = |other: usize| self.cases[other].run.gpu_id() != gpu;
+                    let usual = self.usual(known, candidate, case, others)?;
+                    usual + known.recovery * known.slower[case]
+                }
+            };
+            Some(factor - said)
+        });
+        told.collect()
+    }
+}
+
+/// Fewer differences say nothing of how machines scatter.
+const LEAST: usize = 3;
+
+fn root_mean_square(distances: &[f64]) -> f64 {
+    let squares: f64 = distances.iter().map(|distance| distance * distance).sum();
+    (squares / distances.len() as f64).sqrt()
 }

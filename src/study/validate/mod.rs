@@ -2,7 +2,8 @@
 //!
 //! What is fitted is fitted on other machines: the row's own machine (its twins under another harness,
 //! power limit or hypervisor included) is left out, and in a second figure every machine with the
-//! same GPU. A Server row may use its own system's Offline rate, never its own latencies. Rows that
+//! same GPU. A Server row may use its own system's Offline rate, never its own latencies. Rows on MIG
+//! slices teach whole GPUs nothing: they are predicted by the law of a slice (`slices`). Rows that
 //! cannot be simulated keep their place, with the reason.
 
 mod case;
@@ -10,9 +11,12 @@ mod curve;
 mod fit;
 mod judge;
 mod learnt;
+mod noise;
 mod rate;
 mod report;
+mod score;
 mod service;
+mod slices;
 
 pub use report::{
     FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
@@ -34,7 +38,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults {
     let cases = case::cases(input);
     let fits = fit::groups(&cases);
-    let work: u64 = fits.iter().map(|fit| fit.work()).sum::<u64>() + cases.len() as u64;
+    let slices = cases.iter().filter(|case| case.is_slice()).count() as u64;
+    let work = fits.iter().map(|fit| fit.work()).sum::<u64>() + slices + cases.len() as u64;
     let done = AtomicU64::new(0);
     let step = |what: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, work, what);
     let fits: Vec<Fit<'_>> =
@@ -42,10 +47,18 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
     let fitted: BTreeMap<usize, &Fit<'_>> =
         fits.iter().flat_map(|fit| fit.rows().map(move |row| (row, fit))).collect();
     let learnt = Learnt::new(&fits);
+    let slices = slices::trace(&cases, input.fit_queries, &step);
+    let is_slice: BTreeMap<usize, bool> =
+        cases.iter().map(|case| (case.index, case.is_slice())).collect();
     let rows = input.rows.par_iter().enumerate().map(|(index, run)| {
         let row = match (run.scenario, fitted.get(&index)) {
             (TestScenario::Server, Some(fit)) => {
                 let judged = judge::server(input, fit, &learnt, index);
+                step(&run.system);
+                judged
+            }
+            (TestScenario::Server, None) if is_slice.get(&index) == Some(&true) => {
+                let judged = judge::slice(input, &slices, index);
                 step(&run.system);
                 judged
             }
@@ -64,7 +77,9 @@ pub fn fingerprint(input: &Validation) -> String {
     const QUERIES: u64 = 500;
     let mut text = input.hash.clone();
     for case in case::cases(input) {
-        let numbers = fit::candidates(case.preset, &case.run.benchmark)[0];
+        let of_law = case.law(false, false).filter(|_| case.is_slice());
+        let numbers =
+            of_law.unwrap_or_else(|| fit::candidates(case.preset, &case.run.benchmark)[0]);
         let (figures, _) = curve::figures(&case, &numbers, 1.0, QUERIES);
         text += &format!(" {:?}", figures);
     }

@@ -3,12 +3,14 @@
 //! An Offline rate is the speed of the GPUs and a SingleStream latency that of one batch of one:
 //! there is nothing to simulate. With other machines of the same GPU, it is their median. Without,
 //! speed goes with the geometric mean of peak tensor rate and memory bandwidth, with one efficiency
-//! per benchmark. Of a batch of one only the part phi scales, which the rows of MIG slices tell.
+//! per benchmark. Of a batch of one only the part phi scales, which the rows of MIG slices tell. A batch
+//! of one on a slice whose own Offline rate is known is the law of a slice.
 
+use super::case::{fixed_ms, work_of_sample};
 use super::report::{JudgedRow, Rates};
 use super::{Validation, median};
 use crate::gpu::PowerCap;
-use crate::spec::{GpuSpec, MeasuredRow, TestScenario};
+use crate::spec::{GpuSpec, MeasuredRow, SizeDistribution, TestScenario, Workload};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Predicts an Offline or SingleStream row and compares.
@@ -23,10 +25,11 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
     let left_in = |other: &MeasuredRow| other.machine() != machine;
     let found = match run.hetero {
         true => beside_neighbours(input, run),
-        false => of_same_gpu(input, run, &left_in),
+        false => single_on_slice(input, run, false).or_else(|| of_same_gpu(input, run, &left_in)),
     };
     let gpu_id = run.gpu_id();
-    let without_gpu = of_gpu_model(input, run, &|other: &MeasuredRow| other.gpu_id() != gpu_id);
+    let without_gpu = single_on_slice(input, run, true)
+        .or_else(|| of_gpu_model(input, run, &|other: &MeasuredRow| other.gpu_id() != gpu_id));
     let found = found.or_else(|| {
         judged.marks.push("gpu model".to_string());
         of_gpu_model(input, run, &left_in)
@@ -58,6 +61,36 @@ pub(super) fn figure(run: &MeasuredRow) -> Option<f64> {
     match run.scenario {
         TestScenario::Offline => Some(run.samples_per_s? / f64::from(run.gpus)),
         _ => Some(run.latency.get("p90")?.as_millis_f64()),
+    }
+}
+
+/// SingleStream's p90 on a slice by its law: the fixed time of a batch on whole GPUs (of the slice's model or
+/// of `others`), the weights read once over its part of the bandwidth, CPU time, and a sample of the 90th
+/// percentile of sizes at its own system's Offline rate.
+fn single_on_slice(input: &Validation, run: &MeasuredRow, others: bool) -> Found {
+    let profile = run.mig_profile().filter(|_| run.scenario == TestScenario::SingleStream)?;
+    let (workload, gpu) = (input.workload(run)?, input.gpu(run)?);
+    let service = workload.service.get(&gpu.id)?;
+    let fixed = fixed_ms(workload, 1, |other| (other != gpu.id) == others)?;
+    let memory = gpu.memory_share(gpu.mig_profile(profile)?).get();
+    let read = service.slice.as_ref()?.weight_read.value.as_millis_f64();
+    let offline = input.offline(run)?;
+    let batch = f64::from(offline.settings.batch?);
+    let sample = work_of_sample(1e3 / figure(offline)?, fixed, batch);
+    let cpu = &workload.cpu;
+    let cpu = cpu.launch_per_batch.value + cpu.launch_per_sample.value;
+    let value = fixed + cpu.as_millis_f64() + read / memory + long_sample(workload) * sample;
+    let mut fitted_on = service.launch.fitted_on.clone();
+    fitted_on.push(offline.name());
+    Some((value, fitted_on))
+}
+
+/// The 90th percentile of a sample's size.
+pub(super) fn long_sample(workload: &Workload) -> f64 {
+    match workload.sizes.value {
+        // Of the normal law the 90th percentile is 1.2816.
+        SizeDistribution::LogNormal { sigma } => (1.2816 * sigma - 0.5 * sigma * sigma).exp(),
+        _ => 1.0,
     }
 }
 

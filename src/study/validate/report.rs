@@ -2,7 +2,7 @@
 //!
 //! The shape is a contract: keys may join, none changes its meaning.
 
-use super::{median, quantile};
+use super::{median, quantile, score};
 use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
@@ -27,6 +27,8 @@ pub struct Validation {
     pub fit_queries: u64,
     /// Hash of the rows and of the catalogue, 16 hexadecimal digits.
     pub hash: String,
+    /// Columns of the file that are not read, as people read it.
+    pub warnings: Vec<String>,
 }
 
 /// Every row judged, and what they say together.
@@ -102,6 +104,8 @@ pub struct JudgedRow {
     pub harness: String,
     /// The GPU, with its MIG profile.
     pub gpu: String,
+    /// GPUs, or GPU instances.
+    pub gpus: u32,
     /// What the model says; nothing for a row that is skipped.
     pub predicted: Option<Rates>,
     /// What was measured.
@@ -114,13 +118,22 @@ pub struct JudgedRow {
     pub load_error_gpu_left_out: Option<f64>,
     /// Server: p90 and p99 once p50 is matched.
     pub shape_error: Option<ShapeError>,
+    /// Server: what of the load error no new run of the measurement would explain.
+    pub load_error_beyond_noise: Option<f64>,
+    /// Server: the queries it had at least, where it says a rate.
+    pub queries: Option<u64>,
     /// Server: by how many percent p99 moves when work does by one.
     pub elasticity: Option<f64>,
     /// Server: predicted p50 over the measured one, minus 1.
     pub raw_error_p50: Option<f64>,
     /// Server: predicted p99 over the measured one, minus 1.
     pub raw_error_p99: Option<f64>,
-    /// Server: p99 by all fits nearly as good, and by the scatter of machines of one GPU (90 %).
+    /// Server: the same beyond `p99_noise_ms`.
+    pub raw_error_p99_beyond_noise: Option<f64>,
+    /// Server: 95 % of what the measured p99 would be if the run were made again.
+    pub p99_noise_ms: Option<(f64, f64)>,
+    /// Server: the stated 90 % interval of the measured p99: all fits nearly as good, the scatter of
+    /// machines, what the inputs of a slice leave open, and the noise of the measurement.
     pub p99_interval_ms: Option<(f64, f64)>,
     /// Server: the predicted capacity is more than 2 % below the rate that was submitted.
     pub capacity_short: Option<bool>,
@@ -165,6 +178,8 @@ pub struct FittedNumbers {
     pub phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub in_order: bool,
+    /// Whether each batch goes to a GPU drawn by lot, with twice as many in flight.
+    pub by_lot: bool,
     /// Work per sample over that of the system's Offline batches.
     pub work_factor: f64,
     /// The part of a machine's slowness under Offline, beside others with its GPU, that its Server runs
@@ -191,8 +206,20 @@ pub struct Group {
     pub raw_error_p50: Option<f64>,
     /// Median of the error of p99 where elasticity is below 5.
     pub raw_error_p99: Option<f64>,
+    /// Of the load error, beyond the noise of the measured p99.
+    pub load_error_beyond_noise: Option<LoadErrors>,
+    /// The same of the raw error of p99, where elasticity is below 5.
+    pub raw_error_p99_beyond_noise: Option<LoadErrors>,
+    /// Rows with a stated interval.
+    pub intervals: usize,
     /// Part of the measured p99 inside the stated interval.
     pub inside_interval: Option<f64>,
+    /// The probability of a part that is no likelier, if 90 % were inside: an exact binomial test.
+    pub inside_probability: Option<f64>,
+    /// The mean width of the intervals, `ln(high / low)`.
+    pub interval_width: Option<f64>,
+    /// Their mean interval score: the width, and 20 times the logarithm of the distance of a miss.
+    pub interval_score: Option<f64>,
     /// Rows whose predicted capacity is more than 2 % below the submitted rate.
     pub capacity_short: usize,
 }
@@ -222,14 +249,19 @@ impl JudgedRow {
             scenario: run.scenario.word(),
             harness: run.harness.clone(),
             gpu: run.accelerator.clone(),
+            gpus: run.gpus,
             predicted: None,
             published,
             load_error: None,
             load_error_gpu_left_out: None,
             shape_error: None,
+            load_error_beyond_noise: None,
+            queries: run.queries(),
             elasticity: None,
             raw_error_p50: None,
             raw_error_p99: None,
+            raw_error_p99_beyond_noise: None,
+            p99_noise_ms: None,
             p99_interval_ms: None,
             capacity_short: None,
             numbers: None,
@@ -249,7 +281,8 @@ pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRow) -> JudgedRow {
         ("soft drop", server && dropped && run.harness != "Triton"),
         ("power limited", run.is_power_limited()),
         ("virtualised", run.virtualized),
-        ("busy neighbours: clock fitted", run.hetero),
+        ("busy neighbours: clock fitted", run.hetero && !server),
+        ("busy neighbours", run.hetero && server),
     ];
     row.marks.extend(marks.iter().filter(|(_, is)| *is).map(|(mark, _)| mark.to_string()));
     row
@@ -269,8 +302,7 @@ pub(super) fn results(
                 && (&other.system, &other.submitter) == (&row.system, &row.submitter)
                 && (other.scenario, &other.gpu) == (row.scenario, &row.gpu)
                 && other.published == row.published
-                && other.marks.contains(&"busy neighbours: clock fitted".to_string())
-                    == row.marks.contains(&"busy neighbours: clock fitted".to_string())
+                && is_beside_neighbours(other) == is_beside_neighbours(row)
         };
         let twin = before.iter().find(same).map(|other| other.benchmark.clone());
         if let Some(twin) = twin {
@@ -290,11 +322,14 @@ pub(super) fn results(
     }
 }
 
+/// A stated interval and the measured figure.
+type Stated = ((f64, f64), f64);
+
 /// Whether a row belongs to a group.
 type Belongs = fn(&JudgedRow) -> bool;
 
-/// The groups of the summary.
-const GROUPS: [(&str, Belongs); 14] = [
+/// The groups of the summary: whole GPUs and MIG slices apart.
+const GROUPS: [(&str, Belongs); 20] = [
     ("Server, BERT harness", |row| is(row, "server", "bert", "TRT")),
     ("Server, LWIS ssd-resnet34", |row| is(row, "server", "ssd-resnet34", "TRT")),
     ("Server, BERT harness and LWIS ssd-resnet34", |row| {
@@ -309,28 +344,51 @@ const GROUPS: [(&str, Belongs); 14] = [
             && (is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT"))
     }),
     ("Server, Triton BERT", |row| is(row, "server", "bert", "Triton")),
-    ("Server, Triton", |row| {
-        ["bert", "ssd-resnet34", "resnet50"]
-            .iter()
-            .any(|benchmark| is(row, "server", benchmark, "Triton"))
+    ("Server, Triton", |row| is(row, "server", "", "Triton")),
+    ("Server, whole GPUs", |row| row.scenario == "server" && !is_slice(row)),
+    ("Server, whole GPUs without host stalls", |row| {
+        row.scenario == "server" && !is_slice(row) && !has_stalls(row)
+    }),
+    ("Server, MIG slice (one), BERT", |row| {
+        row.scenario == "server" && is_one_slice(row) && row.benchmark.starts_with("bert")
+    }),
+    ("Server, MIG slice (one)", |row| row.scenario == "server" && is_one_slice(row)),
+    ("Server, MIG slices (many, one server)", |row| {
+        row.scenario == "server" && is_slice(row) && row.gpus > 1
     }),
     ("Server", |row| row.scenario == "server"),
-    ("Server without host stalls", |row| row.scenario == "server" && !has_stalls(row)),
-    ("Offline, whole GPUs", |row| row.scenario == "offline" && !row.gpu.contains("MIG")),
-    ("Offline, MIG slice beside busy neighbours", |row| {
-        row.scenario == "offline"
-            && row.marks.iter().any(|mark| mark.starts_with("busy neighbours"))
+    ("Offline, whole GPUs", |row| row.scenario == "offline" && !is_slice(row)),
+    ("Offline, MIG slice", |row| {
+        row.scenario == "offline" && is_slice(row) && !is_beside_neighbours(row)
     }),
-    ("SingleStream", |row| row.scenario == "singlestream"),
+    ("Offline, MIG slice beside busy neighbours", |row| {
+        row.scenario == "offline" && is_beside_neighbours(row)
+    }),
+    ("SingleStream, whole GPUs", |row| row.scenario == "singlestream" && !is_slice(row)),
+    ("SingleStream, MIG slice", |row| row.scenario == "singlestream" && is_slice(row)),
     ("all", |_| true),
 ];
+
+fn is_slice(row: &JudgedRow) -> bool {
+    row.gpu.contains("MIG")
+}
+
+fn is_one_slice(row: &JudgedRow) -> bool {
+    is_slice(row) && row.gpus == 1
+}
+
+fn is_beside_neighbours(row: &JudgedRow) -> bool {
+    row.marks.iter().any(|mark| mark.starts_with("busy neighbours"))
+}
 
 fn has_stalls(row: &JudgedRow) -> bool {
     row.marks.iter().any(|mark| mark == "host stalls")
 }
 
+/// On whole GPUs.
 fn is(row: &JudgedRow, scenario: &str, benchmark: &str, harness: &str) -> bool {
-    row.scenario == scenario && row.benchmark.starts_with(benchmark) && row.harness == harness
+    let of_it = row.scenario == scenario && row.benchmark.starts_with(benchmark);
+    of_it && row.harness == harness && !is_slice(row)
 }
 
 fn groups(rows: &[JudgedRow]) -> Vec<Group> {
@@ -343,6 +401,7 @@ fn groups(rows: &[JudgedRow]) -> Vec<Group> {
                 rows.iter().filter(|row| belongs(row)).filter(once).collect();
             group(name, &part)
         })
+        .filter(|group| group.rows + group.skipped > 0)
         .collect()
 }
 
@@ -354,17 +413,20 @@ fn group(name: &str, rows: &[&JudgedRow]) -> Group {
     let errors = |mut figures: Vec<f64>| {
         Some(LoadErrors { median: median(figures.clone())?, p90: quantile(&mut figures, 0.9)? })
     };
-    let gentle_median = |figure: fn(&JudgedRow) -> Option<f64>| {
-        median(rows.iter().filter(gentle).filter_map(|row| figure(row)).map(f64::abs).collect())
+    let gentle_errors = |figure: fn(&JudgedRow) -> Option<f64>| -> Vec<f64> {
+        rows.iter().filter(gentle).filter_map(|row| figure(row)).map(f64::abs).collect()
     };
+    let gentle_median = |figure: fn(&JudgedRow) -> Option<f64>| median(gentle_errors(figure));
     let shape = |figure: fn(ShapeError) -> f64| median(of(&|row| row.shape_error.map(figure)));
-    let inside: Vec<bool> = rows
+    let intervals = rows
         .iter()
-        .filter_map(|row| {
-            let (low, high) = row.p99_interval_ms?;
-            Some((low..=high).contains(row.published.latency_ms.get("p99")?))
-        })
-        .collect();
+        .filter_map(|row| Some((row.p99_interval_ms?, *row.published.latency_ms.get("p99")?)));
+    let intervals: Vec<Stated> = intervals.collect();
+    let inside = intervals.iter().filter(|((low, high), p99)| (low..=high).contains(&p99)).count();
+    let mean = |of: &dyn Fn(&Stated) -> f64| {
+        let sum: f64 = intervals.iter().map(of).sum();
+        (!intervals.is_empty()).then(|| sum / intervals.len() as f64)
+    };
     Group {
         group: name.to_string(),
         rows: rows.iter().filter(|row| row.skipped.is_none()).count(),
@@ -377,8 +439,13 @@ fn group(name: &str, rows: &[&JudgedRow]) -> Group {
         },
         raw_error_p50: gentle_median(|row| row.raw_error_p50),
         raw_error_p99: gentle_median(|row| row.raw_error_p99),
-        inside_interval: (!inside.is_empty())
-            .then(|| inside.iter().filter(|&&is| is).count() as f64 / inside.len() as f64),
+        load_error_beyond_noise: errors(of(&|row| row.load_error_beyond_noise)),
+        raw_error_p99_beyond_noise: errors(gentle_errors(|row| row.raw_error_p99_beyond_noise)),
+        intervals: intervals.len(),
+        inside_interval: mean(&|((low, high), p99)| f64::from((low..=high).contains(&p99))),
+        inside_probability: mean(&|_| score::binomial_two_sided(inside, intervals.len())),
+        interval_width: mean(&|((low, high), _)| (high / low).ln()),
+        interval_score: mean(&|&(ends, p99)| score::interval_score(ends, p99)),
         capacity_short: rows.iter().filter(|row| row.capacity_short == Some(true)).count(),
     }
 }

@@ -6,7 +6,7 @@
 use super::case::{Case, usual_preset, work_of_sample};
 use super::fit::Fit;
 use super::learnt::Learnt;
-use super::rate::{figure, part_of_gpu};
+use super::rate::{figure, long_sample, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
 use super::{Validation, median};
 use crate::gpu::PowerCap;
@@ -50,6 +50,7 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
             fixed_samples: numbers.fixed_samples,
             phi: numbers.phi,
             in_order: numbers.in_order,
+            by_lot: numbers.by_lot,
             work_factor,
             recovery: all.recovery(),
         };
@@ -233,11 +234,10 @@ fn service_time(
 /// p90 is the launch and a sample of the 90th percentile of sizes.
 fn launch_and_sample(workload: &Workload, found: &FittedService, served: f64) -> (f64, f64) {
     let (launch, batch) = (found.numbers.launch_ms, f64::from(found.server_batch.max(2)));
-    let long = match workload.sizes.value {
-        // Of the normal law the 90th percentile is 1.2816.
-        SizeDistribution::LogNormal { sigma } => (1.2816 * sigma - 0.5 * sigma * sigma).exp(),
-        _ => return (launch, served),
-    };
+    if !matches!(workload.sizes.value, SizeDistribution::LogNormal { .. }) {
+        return (launch, served);
+    }
+    let long = long_sample(workload);
     let Some(single) = found.single_p90_ms else { return (launch, served) };
     // single = launch' + long served', and launch' + batch served' = launch + batch served.
     let own = (single - long * (served + launch / batch)) / (1.0 - long / batch);
