@@ -183,11 +183,14 @@ fn service_time(
     let served = numbers.work_factor * per_sample;
     let (launch, served) = launch_and_sample(workload, found, served);
     // BERT works on tokens: a batch of one is a small one. Images share what a batch costs once.
-    let cpu = workload.cpu.launch_per_batch.value.as_millis_f64();
-    let alone = match found.single_p90_ms.filter(|_| !workload.id.starts_with("bert")) {
-        Some(single) => (single - launch - cpu).max(served),
-        None => served,
-    };
+    let alone = found.single_p90_ms.filter(|_| !workload.id.starts_with("bert"));
+    let alone = alone.and_then(|single| {
+        let fixed = launch + before_and_after(input, workload, found)?;
+        // Of the exponential law of mean 1 the 90th percentile is ln 10.
+        let long = 1.0 - numbers.spread + numbers.spread * 10.0_f64.ln();
+        Some((single - fixed) / long)
+    });
+    let alone = alone.map_or(served, |alone| alone.max(served));
     let full = (served * (f64::from(server_batch) + numbers.fixed_samples)).max(alone);
     let mut work = vec![(1, millis(alone)), (server_batch, millis(full))];
     if found.offline_batch > server_batch {
@@ -227,6 +230,19 @@ fn service_time(
         machines: machines(found),
         alternatives: Vec::new(),
     }
+}
+
+/// What a SingleStream query of one sample takes beside its batch on the GPU, in milliseconds: CPU work and
+/// copies.
+fn before_and_after(input: &Validation, workload: &Workload, found: &FittedService) -> Option<f64> {
+    let gpu = input.gpus.values().find(|gpu| gpu.id.eq_ignore_ascii_case(&found.gpu))?;
+    let cpu = &workload.cpu;
+    let of_cpu = cpu.launch_per_batch.value
+        + cpu.launch_per_sample.value
+        + cpu.finish_per_batch.value
+        + cpu.finish_per_sample.value;
+    let bytes = workload.input_per_sample.value + workload.output_per_sample.value;
+    Some((of_cpu + gpu.pcie_bandwidth.value.transfer_time(bytes)).as_millis_f64())
 }
 
 /// Launch and work of a sample, in milliseconds, that keep a full Server batch as it was fitted. Server
