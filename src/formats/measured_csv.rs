@@ -7,7 +7,7 @@ use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
 use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
 use crate::suggest::{nearest, quoted};
-use crate::units::{Share, SimDuration};
+use crate::units::{Power, Share, SimDuration};
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -29,7 +29,7 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 23] = [
+const OPTIONAL: [&str; 24] = [
     "submitter",
     "virtualized",
     "hetero_multi_use",
@@ -53,10 +53,11 @@ const OPTIONAL: [&str; 23] = [
     "precision",
     "start_from_device",
     "slices",
+    "power_limit_w",
 ];
 
 /// Columns of MLPerf's result tables that are known and change no prediction.
-const UNUSED: [&str; 14] = [
+const UNUSED: [&str; 13] = [
     "mig",
     "round",
     "source_path",
@@ -70,7 +71,6 @@ const UNUSED: [&str; 14] = [
     "use_cuda_thread_per_device",
     "numa_config",
     "use_triton",
-    "power_limit_w",
 ];
 
 /// The scenarios of LoadGen that are read.
@@ -310,6 +310,8 @@ impl<'r> Reading<'r> {
     fn settings(&mut self) -> MeasuredSettings {
         let share = |kept: f64| kept > 0.0 && kept <= 1.0;
         let kept = self.number("soft_drop", share, "above 0, at most 1");
+        let of_boards = |watts: f64| (10.0..=10_000.0).contains(&watts);
+        let watts = self.number("power_limit_w", of_boards, "10 to 10000 W");
         MeasuredSettings {
             batch: self.count("gpu_batch_size", 1e6),
             copy_streams: self.count("gpu_copy_streams", 1024.0),
@@ -320,6 +322,7 @@ impl<'r> Reading<'r> {
             soft_drop: kept.and_then(Share::new),
             precision: self.text("precision"),
             start_from_device: self.flag("start_from_device"),
+            power_limit: watts.map(Power::from_watts),
         }
     }
 }

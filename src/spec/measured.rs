@@ -3,7 +3,7 @@
 //! It judges nothing; `study::validate` turns it into an experiment and compares.
 
 use super::TestScenario;
-use crate::units::{Share, SimDuration};
+use crate::units::{Power, Share, SimDuration};
 use std::collections::BTreeMap;
 
 /// One measured run. Where a file leaves a cell empty, there is nothing.
@@ -70,6 +70,8 @@ pub struct MeasuredSettings {
     pub precision: String,
     /// Inputs lie on the device already.
     pub start_from_device: bool,
+    /// The power limit of each card during this run.
+    pub power_limit: Option<Power>,
 }
 
 impl MeasuredRow {

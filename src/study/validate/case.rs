@@ -3,6 +3,7 @@
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
 use super::{Validation, median};
+use crate::gpu::PowerCap;
 use crate::spec::{
     Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec,
     InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules,
@@ -84,9 +85,21 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
         preset,
         workload,
         gpu,
-        sample_ms: 1e3 / rate,
+        sample_ms: 1e3 / rate * slower(run, offline, gpu, workload),
         offline_batch,
     })
+}
+
+/// How much longer work takes at a run's power limit than at that of the Offline run of its system, where
+/// both name theirs and what the GPU makes of them is known; 1 elsewhere.
+fn slower(run: &MeasuredRow, offline: &MeasuredRow, gpu: &GpuSpec, workload: &Workload) -> f64 {
+    let clock = |of: &MeasuredRow| {
+        let limit = of.settings.power_limit.filter(|_| of.mig_profile().is_none())?.watts();
+        let idle = gpu.power_idle_w.as_ref()?.value;
+        let watts = workload.service.get(&gpu.id).map(|service| service.watts(gpu))?;
+        (limit > idle).then(|| PowerCap::of(gpu, limit))?.map(|cap| cap.clock(watts))
+    };
+    clock(offline).zip(clock(run)).map_or(1.0, |(offline, own)| offline / own)
 }
 
 /// Why a Server row cannot be simulated.
