@@ -99,8 +99,8 @@ fn of(errors: &[f64]) -> (f64, f64) {
     (at(0.5), at(0.9))
 }
 
-/// Asked: p99 at the published rate within 15 % in the median and 35 nine in ten (16 rows; found: 7.2
-/// and 14.5).
+/// Asked: p99 at the published rate within 15 % in the median and 35 nine in ten (16 rows; found: 5.4
+/// and 14.8).
 #[test]
 fn server_load_on_one_slice_is_told_at_the_published_rate() {
     let one_slice = |run: &MeasuredRow| {
@@ -114,10 +114,9 @@ fn server_load_on_one_slice_is_told_at_the_published_rate() {
     assert!(p99.0 <= 15.0 && p99.1 <= 35.0, "{p99:?}");
 }
 
-/// Asked: SingleStream within 12 % nine in ten. Slices hold it (8.1). Whole GPUs do not (18.6): XR12, an
-/// edge host
-/// (-50 %), and the A100-PCIE-40GB, whose numbers were fitted on two machines' Server runs, are
-/// beyond.
+/// Asked: SingleStream within 12 % nine in ten (found: 6.8 on slices, 11.1 on whole GPUs). Beyond are
+/// XR12, an edge host (ResNet-50 -50 %), and BERT on the A100-PCIE-40GB, whose launch is of two machines'
+/// Server runs (+15 to +19 %).
 #[test]
 fn single_streams_are_told_on_slices_and_whole_gpus() {
     let single = |slice: bool| {
@@ -125,12 +124,11 @@ fn single_streams_are_told_on_slices_and_whole_gpus() {
             run.scenario == TestScenario::SingleStream && run.mig_profile().is_some() == slice
         })
     };
-    // 12 % is what was asked; 20 holds what was reached.
-    for (slice, count, most) in [(true, 12, 12.0), (false, 36, 20.0)] {
+    for (slice, count) in [(true, 12), (false, 36)] {
         let runs = single(slice);
         let p90 = of(&errors(&runs, "p90", 0.9));
         println!("{} runs, slices {slice}: p90 {p90:.1?}", runs.len());
         assert_eq!(runs.len(), count);
-        assert!(p90.1 <= most, "slices {slice}: {p90:?}");
+        assert!(p90.1 <= 12.0, "slices {slice}: {p90:?}");
     }
 }
