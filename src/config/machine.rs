@@ -138,15 +138,18 @@ impl Machine {
 
     /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(super) fn cards_with_places(&self) -> String {
-        let is_placed =
-            |cards: &HostCards| cards.numa_node.is_some() || cards.nvlink_group.is_some();
+        let is_placed = |cards: &HostCards| {
+            cards.numa_node.is_some() || cards.nvlink_group.is_some() || cards.power_limit.is_some()
+        };
         if let ([model], false) = (&self.models[..], self.groups.iter().any(is_placed)) {
             return model.cards_in_words();
         }
         let groups = self.groups.iter().map(|group| {
             let numa = group.numa_node.map(|node| format!("NUMA node {node}"));
             let nvlink = group.nvlink_group.map(|number| format!("NVLink group {number}"));
-            let places: Vec<String> = numa.into_iter().chain(nvlink).collect();
+            let limit = group.power_limit.as_ref();
+            let limit = limit.map(|(limit, _)| format!("power limit {limit}"));
+            let places: Vec<String> = numa.into_iter().chain(nvlink).chain(limit).collect();
             let places = match places.is_empty() {
                 true => String::new(),
                 false => format!(" ({})", places.join(", ")),

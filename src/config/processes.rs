@@ -303,7 +303,7 @@ fn chunks_of(gpu: &GpuSpec) -> u32 {
 
 /// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
 /// that they are in proportion to its compute slices is assumed.
-fn processes_max(gpu: &GpuSpec, process: &Process) -> u32 {
+pub(super) fn processes_max(gpu: &GpuSpec, process: &Process) -> u32 {
     let all = gpu.mig_profiles.iter().map(|profile| profile.compute_slices).max().unwrap_or(1);
     match (process.mode, &process.within) {
         (Mode::TimeSlicing, _) => u32::MAX,

@@ -129,7 +129,9 @@ fn service_time_is_known(machine: &Machine, guest: &Guest, gpu: &GpuSpec, proble
         Diagnostic::at(&guest.spots.workload, title).allowed(format!("GPUs {}", known.join(", ")));
     let help = format!("measure it and add [service.{}] to the workload's catalogue file", gpu.id);
     let diagnostic = diagnostic.help(help);
-    let others = machine.ids().into_iter().find(|other| known.contains(other));
+    // What a VM has of a card by a profile's name is of one model.
+    let is_free = guest.holding.kind().is_none() && guest.cards == 1;
+    let others = machine.ids().into_iter().find(|other| is_free && known.contains(other));
     problems.push(match others {
         Some(other) => {
             diagnostic.help(format!("or put the VM on the host's other cards: gpu = \"{other}\""))
@@ -199,16 +201,35 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
     let Some(places) = cards::place(machine, guests) else { return };
     let mut places = places.into_iter();
     let mut taken: BTreeMap<(usize, u32), Bytes> = BTreeMap::new();
+    let mut clients_at: BTreeMap<(usize, u32), u64> = BTreeMap::new();
     for guest in guests {
         let place = places.by_ref().take(guest.cards as usize).last();
         let (Holding::Process(process), Some(place)) = (&guest.holding, place) else { continue };
         let gpu = machine.gpu_of(place.card as u32);
         let limit = process.memory(gpu);
+        let processes = guest.vm.server.processes();
+        let clients = clients_at.entry((place.card, place.start)).or_default();
+        *clients += u64::from(guest.cards * processes);
+        let most = u64::from(processes::processes_max(gpu, process));
+        if *clients > most && *clients - u64::from(guest.cards * processes) <= most && processes > 1
+        {
+            let title = format!(
+                "the servers up to this one are {clients} clients of MPS on {}",
+                process.shared(gpu)
+            );
+            let diagnostic = Diagnostic::at(&guest.spots.cards, title);
+            let diagnostic = diagnostic.allowed(format!("at most {}", counted(most, "client")));
+            problems.push(
+                diagnostic.help(
+                    "every process of a server is a client of its own: write fewer `processes`",
+                ),
+            );
+        }
         let before = *taken.entry((place.card, place.start)).or_default();
         let after = before + Footprint::of(&guest.vm).need * u64::from(guest.cards);
         taken.insert((place.card, place.start), after);
         // One that is too large by itself is told so elsewhere.
-        let alone = before == Bytes::ZERO && guest.cards == 1;
+        let alone = before == Bytes::ZERO && guest.cards == 1 && process.memory_limit.is_none();
         if after > limit && before <= limit && !alone {
             let title = format!(
                 "the processes up to this one need {} of GPU memory together, {} has {}",
@@ -231,6 +252,13 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
     let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(&guest.vm);
     let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
+    // A limit of memory is of each process, and so is what it needs.
+    let processes = u64::from(server.processes());
+    let has_limit =
+        matches!(&guest.holding, Holding::Process(process) if process.memory_limit.is_some());
+    let parts = if has_limit { processes } else { 1 };
+    let need = Bytes::new(need.get().div_ceil(parts));
+    let weights = workload.weights.value * (processes / parts);
     if need <= limit {
         return;
     }
@@ -240,10 +268,11 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
         gib(need),
         gib(limit)
     );
-    let room = limit.get().saturating_sub(workload.weights.value.get());
-    let fitting = room / per_sample.get().max(1);
+    let room = limit.get().saturating_sub(weights.get());
+    let fitting = room / (per_sample.get() / parts).max(1);
     let allowed = match fitting {
         0 => "no batch: weights and one sample alone do not fit".to_string(),
+        _ if parts > 1 => format!("batch_max 1 to {fitting} with these streams and processes"),
         fitting => format!("batch_max 1 to {fitting} with these streams and slots"),
     };
     let diagnostic =
@@ -263,8 +292,9 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
                 .note("fits", if names.is_empty() { none.to_string() } else { names.join(", ") })
         }
     };
+    let loaded = if processes > 1 { format!(" x {processes} processes") } else { String::new() };
     let sum = format!(
-        "weights {}, {} x {} per sample, {} in flight x {} per sample copied ({})",
+        "weights {}{loaded}, {} x {} per sample, {} in flight x {} per sample copied ({})",
         workload.weights.value,
         counted(streams, "running batch"),
         workload.workspace_per_sample.value,

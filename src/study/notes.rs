@@ -3,7 +3,7 @@
 //!
 //! What is uncertain about a figure is said where the figure is made.
 
-use super::results::RunResult;
+use super::results::{RunResult, VmResult};
 use crate::spec::{
     Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scenario, ServerPool, Standing,
     TestScenario, Trace, VgpuType, VmSpec,
@@ -113,6 +113,35 @@ fn of_rules(experiment: &Experiment) -> Option<String> {
             groups.join(", ")
         )
     })
+}
+
+/// That a closed loop went on where others had ended: its figures are in part those of a card that is
+/// its own.
+pub(super) fn of_ends(runs: &[RunResult]) -> Vec<String> {
+    let mut notes = Vec::new();
+    for run in runs {
+        let seconds = |vm: &VmResult| vm.queries as f64 / vm.completed_per_s;
+        let ended = run.vms.iter().filter(|vm| vm.completed_per_s > 0.0);
+        let Some(first) = ended.min_by(|one, other| seconds(one).total_cmp(&seconds(other))) else {
+            continue;
+        };
+        let went_on = run.vms.iter().filter(|vm| {
+            vm.scenario == "closed-loop"
+                && seconds(vm) > 1.1 * seconds(first)
+                && vm.cards.iter().any(|card| first.cards.contains(card))
+        });
+        for vm in went_on {
+            notes.push(format!(
+                "{} on {}: it had to go on for {:.0} s where {} had asked all after {:.0} s, so its figures are in part those of a card without that neighbour: write a longer min_duration for all, or a smaller min_query_count",
+                run.name_of(&vm.name),
+                run.place(),
+                seconds(vm),
+                first.name,
+                seconds(first),
+            ));
+        }
+    }
+    notes
 }
 
 /// Who was rejected, and what each priority level saw.

@@ -214,6 +214,7 @@ pub(super) fn results(
     let mut leans_on = Vec::new();
     let mut notes = doubts(&runs, &comparisons);
     notes.extend(super::notes::of_queues(&runs));
+    notes.extend(super::notes::of_ends(&runs));
     notes.extend(of_open_inputs(&runs));
     for experiment in virtual_runs.chain(baselines) {
         add_facts(experiment, &mut leans_on);

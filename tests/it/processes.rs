@@ -213,3 +213,20 @@ fn every_process_has_its_own_weights() {
     };
     assert_eq!(need(2), need(1) + Bytes::new(1 << 20));
 }
+
+/// A closed loop that must go on until it has its queries, where the other has ended, is told: 1000 of
+/// the slower one, of 10 ms each, outlast the other's 2 s.
+#[test]
+fn a_loop_that_goes_on_alone_is_told() {
+    let vm = |name: &str, queries: u32| {
+        busy(name, SLICED)
+            .replace("\"20 s\"", "\"2 s\"")
+            .replace("min_query_count = 1\n", &format!("min_query_count = {queries}\n"))
+    };
+    let notes = |queries: u32| {
+        let text = format!("[sharing]\n{FREE}\n{}{}", vm("a", 1), vm("b", queries));
+        run(experiment(&text)).notes.join("\n")
+    };
+    assert!(notes(1000).contains("it had to go on for"), "{}", notes(1000));
+    assert!(!notes(1).contains("it had to go on for"), "{}", notes(1));
+}
