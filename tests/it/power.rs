@@ -5,6 +5,7 @@
 //! Offline runs of whole A100 and A30; nothing of a busy slice was used.
 
 use crate::shared_cards::rates;
+use crate::support::median_and_nine_in_ten;
 use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::gpu::PowerCap;
 use slicewise::platform::simulate;
@@ -48,15 +49,9 @@ fn errors(found: Vec<(String, f64, f64)>) -> Vec<f64> {
     errors
 }
 
-/// The median, and the value that nine in ten do not exceed.
-fn of(errors: &[f64]) -> (f64, f64) {
-    let at = |q: f64| errors[((q * errors.len() as f64).ceil() as usize).max(1) - 1];
-    (at(0.5), at(0.9))
-}
-
 /// Runs of v1.1 at the limit that the card is shipped with. MaxQ and DGX Station name no limit there;
-/// XE8545 has modules of 500 W; DSS8440's ResNet-50 is bound by its host. Of the A30 the watts are those
-/// that A100 say (asked: within 4 %; 4.6 for ResNet-50 in the R7525).
+/// XE8545 has modules of 500 W; DSS8440's ResNet-50 is bound by its host. Watts are those
+/// of both models together; by A100 alone the A30 was told within 4 %, but for ResNet-50 in the R7525 (4.6).
 #[test]
 fn whole_gpus_run_at_the_clock_that_their_limit_leaves() {
     let catalogue = Catalogue::load(None).unwrap();
@@ -86,9 +81,10 @@ fn whole_gpus_run_at_the_clock_that_their_limit_leaves() {
     // Found in the trial that fitted them, with 111 rows, MaxQ among them: 1.3 and 3.4 %.
     for (kind, rows) in found {
         let (count, errors) = (rows.len(), errors(rows));
-        println!("{kind}: {count} rows, {:.1?}", of(&errors));
+        let (median, nine_in_ten) = median_and_nine_in_ten(&errors);
+        println!("{kind}: {count} rows, {median:.1} and {nine_in_ten:.1} %");
         assert!(count >= 20, "{kind}: {count} rows");
-        assert!(of(&errors).0 <= 2.5 && of(&errors).1 <= 5.0, "{kind}: {errors:.1?}");
+        assert!(median <= 2.5 && nine_in_ten <= 5.0, "{kind}: {errors:.1?}");
     }
 }
 
@@ -111,9 +107,10 @@ fn power_limits_that_runs_name_tell_their_rates() {
         found.push((format!("{} {benchmark} at {limit} W", row["system"]), told, measured));
     }
     let (count, errors) = (found.len(), errors(found));
-    println!("{count} rows: {:.1?}", of(&errors));
+    let (median, nine_in_ten) = median_and_nine_in_ten(&errors);
+    println!("{count} rows: {median:.1} and {nine_in_ten:.1} %");
     assert!(count >= 16, "{count} rows");
-    assert!(of(&errors).0 <= 3.0 && of(&errors).1 <= 7.0, "{errors:.1?}");
+    assert!(median <= 3.0 && nine_in_ten <= 7.0, "{errors:.1?}");
 }
 
 /// VMs alike with a GPU instance each, all asked as much as they can do.
@@ -162,7 +159,10 @@ fn busy_slices_lower_the_clock_of_each_other() {
         }
     }
     let errors = errors(found);
-    assert!(of(&errors).0 <= 2.5 && *errors.last().unwrap() <= 6.0, "{errors:.1?}");
+    assert!(
+        median_and_nine_in_ten(&errors).0 <= 2.5 && *errors.last().unwrap() <= 6.0,
+        "{errors:.1?}"
+    );
 }
 
 /// A limit of its own slows a card; the one it is shipped with changes nothing, to the digit.

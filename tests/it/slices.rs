@@ -3,6 +3,7 @@
 //!
 //! MLPerf Inference v1.1 and v2.0, NVIDIA. No Server row of a slice was learnt from.
 
+use crate::support::median_and_nine_in_ten;
 use slicewise::config::{Catalogue, LoadOptions, load, validation};
 use slicewise::platform::simulate;
 use slicewise::spec::{Experiment, MeasuredRow, TestScenario};
@@ -93,12 +94,6 @@ fn errors(runs: &[(MeasuredRow, String)], name: &str, quantile: f64) -> Vec<f64>
     errors
 }
 
-/// The median, and the value that nine in ten do not exceed.
-fn of(errors: &[f64]) -> (f64, f64) {
-    let at = |q: f64| errors[((q * errors.len() as f64).ceil() as usize).max(1) - 1];
-    (at(0.5), at(0.9))
-}
-
 /// Asked: p99 at the published rate within 15 % in the median and 35 nine in ten (16 rows; found: 5.4
 /// and 14.8).
 #[test]
@@ -108,8 +103,8 @@ fn server_load_on_one_slice_is_told_at_the_published_rate() {
     };
     let runs = runs("mlperf_inference_v2.0_v3.0_nvidia.csv", one_slice);
     assert_eq!(runs.len(), 16);
-    let p50 = of(&errors(&runs, "p50", 0.5));
-    let p99 = of(&errors(&runs, "p99", 0.99));
+    let p50 = median_and_nine_in_ten(&errors(&runs, "p50", 0.5));
+    let p99 = median_and_nine_in_ten(&errors(&runs, "p99", 0.99));
     println!("{} runs: p50 {p50:.1?}, p99 {p99:.1?}", runs.len());
     assert!(p99.0 <= 15.0 && p99.1 <= 35.0, "{p99:?}");
 }
@@ -126,7 +121,7 @@ fn single_streams_are_told_on_slices_and_whole_gpus() {
     };
     for (slice, count) in [(true, 12), (false, 36)] {
         let runs = single(slice);
-        let p90 = of(&errors(&runs, "p90", 0.9));
+        let p90 = median_and_nine_in_ten(&errors(&runs, "p90", 0.9));
         println!("{} runs, slices {slice}: p90 {p90:.1?}", runs.len());
         assert_eq!(runs.len(), count);
         assert!(p90.1 <= 12.0, "slices {slice}: {p90:?}");

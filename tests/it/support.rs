@@ -184,3 +184,9 @@ pub(crate) fn examples() -> Vec<String> {
     assert!(scenarios.len() >= 4);
     scenarios
 }
+
+/// Of errors in rising order the median, and the value that nine in ten do not exceed.
+pub(crate) fn median_and_nine_in_ten(errors: &[f64]) -> (f64, f64) {
+    let at = |q: f64| errors[((q * errors.len() as f64).ceil() as usize).max(1) - 1];
+    (at(0.5), at(0.9))
+}

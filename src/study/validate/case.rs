@@ -2,6 +2,7 @@
 //!
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
+use super::report::FittedNumbers;
 use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
@@ -44,6 +45,22 @@ pub(super) struct Numbers {
     /// Whether each batch goes to a GPU drawn by lot, with twice as many in flight as a GPU has
     /// instances (Triton).
     pub(super) by_lot: bool,
+}
+
+impl Numbers {
+    /// The same as results tell them, with what goes with a fit.
+    pub(super) fn fitted(&self, work_factor: f64, recovery: f64) -> FittedNumbers {
+        FittedNumbers {
+            launch_ms: self.launch_ms,
+            spread: self.spread,
+            fixed_samples: self.fixed_samples,
+            phi: self.phi,
+            in_order: self.in_order,
+            by_lot: self.by_lot,
+            work_factor,
+            recovery,
+        }
+    }
 }
 
 /// How long a batch takes whatever its size, by the catalogue: that of a GPU model, or the median over

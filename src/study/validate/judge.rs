@@ -9,7 +9,7 @@ use super::case::{Case, Numbers};
 use super::curve::{Curve, Figures, figures};
 use super::fit::{Fit, Known};
 use super::learnt::Learnt;
-use super::report::{FittedNumbers, JudgedRow, Rates, ShapeError};
+use super::report::{JudgedRow, Rates, ShapeError};
 use super::slices::Slice;
 use super::{Validation, noise, rate};
 use crate::platform::{simulate, simulate_with};
@@ -123,16 +123,7 @@ impl Basis<'_> {
         } else {
             judged.marks.push("too few queries for p99".to_string());
         }
-        judged.numbers = Some(FittedNumbers {
-            launch_ms: numbers.launch_ms,
-            spread: numbers.spread,
-            fixed_samples: numbers.fixed_samples,
-            phi: numbers.phi,
-            in_order: numbers.in_order,
-            by_lot: numbers.by_lot,
-            work_factor: *kappa,
-            recovery: *recovery,
-        });
+        judged.numbers = Some(numbers.fitted(*kappa, *recovery));
         if completed < 0.98 * case.rate() {
             judged.marks.push("overload".to_string());
         }

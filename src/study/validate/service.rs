@@ -43,17 +43,7 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
     let of_gpu = |gpu: String| {
         let of_it = all.only(|at| fit.cases[at].run.gpu_id() == gpu);
         let work_factor = fit.gpu_factor(&all, candidate, *of_it.cases().first()?)?;
-        let numbers = fit.candidates[candidate];
-        let numbers = FittedNumbers {
-            launch_ms: numbers.launch_ms,
-            spread: numbers.spread,
-            fixed_samples: numbers.fixed_samples,
-            phi: numbers.phi,
-            in_order: numbers.in_order,
-            by_lot: numbers.by_lot,
-            work_factor,
-            recovery: all.recovery(),
-        };
+        let numbers = fit.candidates[candidate].fitted(work_factor, all.recovery());
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
         let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
         let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
