@@ -297,6 +297,7 @@ pub(super) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
         gpu: machine.gpu_of(card).clone(),
         instances: Vec::new(),
         power_limit: machine.power_limit_of(card),
+        link: machine.link_of(card),
     };
     let mut cards: Vec<CardSpec> = (0..machine.cards()).map(uncut).collect();
     let sharing = &machine.sharing;

@@ -3,7 +3,7 @@
 //! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
 
 use super::answers::Said;
-use super::diagnostic::Spot;
+use super::diagnostic::{Diagnostic, Spot};
 use super::facts::{
     Sources, fact, fact_in_range, fact_in_range_or, fact_or, has_passport, name, need_table,
     sources, spread_fact,
@@ -13,10 +13,11 @@ use super::rounds;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, Fact, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative, ServiceTime,
-    SizeDistribution, SliceLaw, WorkTable, Workload,
+    CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative,
+    ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
 };
-use crate::units::{Bytes, Power, Share, SimDuration};
+use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
+use std::collections::BTreeMap;
 
 /// A host's file, or a host that a scenario describes itself.
 #[derive(Clone, Debug)]
@@ -27,7 +28,7 @@ pub(super) struct HostFile {
 }
 
 /// Cards of one model in a host, alike in where they are.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Debug)]
 pub(super) struct HostCards {
     /// The GPU's name in the catalogue.
     pub(super) model: String,
@@ -40,6 +41,8 @@ pub(super) struct HostCards {
     pub(super) nvlink_group: Option<u32>,
     /// The power limit that they are set to, with its place; nothing for the one they are shipped with.
     pub(super) power_limit: Option<(Power, Spot)>,
+    /// How each is attached to the host.
+    pub(super) link: HostLink,
 }
 
 /// A workload's file.
@@ -60,8 +63,9 @@ const OF_GPUS: &str =
 /// Reads `hosts/<id>.toml`.
 pub(super) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
     let name = name(&mut file);
-    let gpus = file.need("gpus", OF_GPUS).and_then(|value| gpus_of(&value));
-    let spec = host_spec(id, &mut file);
+    let sources = sources(&mut file);
+    let gpus = file.need("gpus", OF_GPUS).and_then(|value| gpus_of(&value, &sources));
+    let spec = host_spec(id, &sources, &mut file);
     file.finish();
     let spec = HostSpec { name: name?, ..spec? };
     Some(HostFile { spec, gpus: gpus? })
@@ -71,8 +75,9 @@ pub(super) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
 /// beside it.
 pub(super) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
     let name = table.get("name").map(|value| value.text().map(str::to_string));
-    let gpus = table.get("gpus").map(|value| gpus_of(&value));
-    let spec = host_spec(OWN_HOST, &mut table);
+    let sources = sources(&mut table);
+    let gpus = table.get("gpus").map(|value| gpus_of(&value, &sources));
+    let spec = host_spec(OWN_HOST, &sources, &mut table);
     table.finish();
     let name = name.unwrap_or_else(|| Some("a host of your own".to_string()));
     Some(HostFile {
@@ -85,11 +90,10 @@ pub(super) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
 pub(super) const OWN_HOST: &str = "own-host";
 
 /// Processors and memory; the name is not read here.
-fn host_spec(id: &str, file: &mut Reader<'_>) -> Option<HostSpec> {
-    let sources = sources(file);
+fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostSpec> {
     let logical_processors =
-        fact(file, &sources, "logical_processors", |value| value.count(1..=4096, ""));
-    let memory = fact(file, &sources, "memory", above_zero);
+        fact(file, sources, "logical_processors", |value| value.count(1..=4096, ""));
+    let memory = fact(file, sources, "memory", above_zero);
     let (id, name) = (id.to_string(), String::new());
     Some(HostSpec { id, name, logical_processors: logical_processors?, memory: memory? })
 }
@@ -97,14 +101,17 @@ fn host_spec(id: &str, file: &mut Reader<'_>) -> Option<HostSpec> {
 /// Most entries in a list of a host's cards.
 pub(super) const CARD_GROUPS_MAX: usize = 16;
 
-/// Reads `{ model = "a100-pcie-40gb", count = 3 }`, `"a30"` for one card, or a list of these.
-pub(super) fn gpus_of(value: &Value<'_>) -> Option<Vec<HostCards>> {
+/// Reads `{ model = "a100-pcie-40gb", count = 3 }`, `"a30"` for one card, or a list of these; `sources` are
+/// those of the file that describes the host.
+pub(super) fn gpus_of(value: &Value<'_>, sources: &Sources) -> Option<Vec<HostCards>> {
     if !value.is_array() {
-        return Some(vec![cards_of(value)?]);
+        return Some(vec![cards_of(value, sources)?]);
     }
     let items = value.items(CARD_GROUPS_MAX)?;
-    let cards: Vec<HostCards> = items.iter().filter_map(cards_of).collect();
-    if cards.len() < items.len() {
+    let read: Vec<_> = items.iter().map(|item| (item, cards_of(item, sources))).collect();
+    let alike = links_are_alike(&read);
+    let cards: Vec<HostCards> = read.into_iter().filter_map(|(_, cards)| cards).collect();
+    if cards.len() < items.len() || !alike {
         return None;
     }
     let all: u32 = cards.iter().map(|cards| cards.count).sum();
@@ -116,7 +123,25 @@ pub(super) fn gpus_of(value: &Value<'_>) -> Option<Vec<HostCards>> {
     Some(cards)
 }
 
-fn cards_of(value: &Value<'_>) -> Option<HostCards> {
+/// Whether entries behind one PCIe switch say one speed of its link; reports those that do not.
+fn links_are_alike(entries: &[(&Value<'_>, Option<HostCards>)]) -> bool {
+    let mut switches: BTreeMap<u32, Option<Bandwidth>> = BTreeMap::new();
+    let mut alike = true;
+    for (item, cards) in entries {
+        let Some(HostCards { link, .. }) = cards else { continue };
+        let Some(switch) = link.switch else { continue };
+        let own = link.bandwidth.as_ref().map(|fact| fact.value);
+        if *switches.entry(switch).or_insert(own) != own {
+            let title = format!("cards behind PCIe switch {switch} have links of different speed");
+            let help = "the link is the switch's, one for all of them: say the same pcie_bandwidth, or another pcie_switch";
+            item.report(Diagnostic::at(&item.spot(), title).help(help));
+            alike = false;
+        }
+    }
+    alike
+}
+
+fn cards_of(value: &Value<'_>, sources: &Sources) -> Option<HostCards> {
     if value.is_text() {
         let (model, spot) = (value.text()?.to_string(), value.spot());
         return Some(HostCards {
@@ -126,6 +151,7 @@ fn cards_of(value: &Value<'_>) -> Option<HostCards> {
             numa_node: None,
             nvlink_group: None,
             power_limit: None,
+            link: HostLink::default(),
         });
     }
     let mut table = value.table()?;
@@ -139,6 +165,15 @@ fn cards_of(value: &Value<'_>) -> Option<HostCards> {
     };
     let (numa_node, nvlink_group) =
         (number("numa_node", NUMA_NODE_MAX), number("nvlink_group", CARDS_MAX - 1));
+    let switch = number("pcie_switch", CARDS_MAX - 1);
+    let bandwidth = match table.has("pcie_bandwidth") {
+        true => {
+            let rises = |low: &Bandwidth, high: &Bandwidth| low.get() <= high.get();
+            let read = |value: &Value<'_>| value.quantity();
+            fact_in_range(&mut table, sources, "pcie_bandwidth", read, rises).map(Some)
+        }
+        false => Some(None),
+    };
     let of_boards = |limit: &Power| (10.0..=10_000.0).contains(&limit.watts());
     let power_limit = match table.get("power_limit") {
         Some(value) => {
@@ -150,7 +185,8 @@ fn cards_of(value: &Value<'_>) -> Option<HostCards> {
     let (model, spot) = model?;
     let (numa_node, nvlink_group) = (numa_node?, nvlink_group?);
     let power_limit = power_limit?;
-    Some(HostCards { model, spot, count: count?, numa_node, nvlink_group, power_limit })
+    let link = HostLink { switch: switch?, bandwidth: bandwidth? };
+    Some(HostCards { model, spot, count: count?, numa_node, nvlink_group, power_limit, link })
 }
 
 /// The highest number of a NUMA node.

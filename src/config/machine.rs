@@ -6,12 +6,13 @@ use super::answers::Said;
 use super::catalogue::Catalogue;
 use super::diagnostic::{CardsHelp, Diagnostic, Problems, Spot};
 use super::entries::{HostCards, HostFile, gpus_of, own_host};
+use super::facts::Sources;
 use super::gpus::GpuFile;
 use super::reader::Reader;
 use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::{Value, of_own};
-use crate::spec::{GpuSpec, HostSpec, Hypervisor};
+use crate::spec::{GpuSpec, HostLink, HostSpec, Hypervisor};
 use crate::units::Power;
 use std::collections::BTreeMap;
 
@@ -63,7 +64,7 @@ impl Machine {
             None => catalogue.hypervisors.get(BARE_METAL),
         };
         let cards = match &gpus {
-            Some(value) => gpus_of(value),
+            Some(value) => gpus_of(value, &Sources::new()),
             None => host_value.as_ref().zip(host.as_ref()).and_then(cards_of_host),
         };
         let groups = cards?;
@@ -131,6 +132,15 @@ impl Machine {
         limits.nth(card as usize).flatten()
     }
 
+    /// How a card is attached to the host.
+    pub(super) fn link_of(&self, card: u32) -> HostLink {
+        let mut links = self
+            .groups
+            .iter()
+            .flat_map(|group| std::iter::repeat_n(&group.link, group.count as usize));
+        links.nth(card as usize).cloned().unwrap_or_default()
+    }
+
     /// The names of the models, one after the other.
     pub(super) fn ids(&self) -> Vec<&str> {
         self.models.iter().map(|model| model.gpu.spec.id.as_str()).collect()
@@ -139,7 +149,10 @@ impl Machine {
     /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(super) fn cards_with_places(&self) -> String {
         let is_placed = |cards: &HostCards| {
-            cards.numa_node.is_some() || cards.nvlink_group.is_some() || cards.power_limit.is_some()
+            cards.numa_node.is_some()
+                || cards.nvlink_group.is_some()
+                || cards.power_limit.is_some()
+                || cards.link != HostLink::default()
         };
         if let ([model], false) = (&self.models[..], self.groups.iter().any(is_placed)) {
             return model.cards_in_words();
@@ -149,7 +162,11 @@ impl Machine {
             let nvlink = group.nvlink_group.map(|number| format!("NVLink group {number}"));
             let limit = group.power_limit.as_ref();
             let limit = limit.map(|(limit, _)| format!("power limit {limit}"));
-            let places: Vec<String> = numa.into_iter().chain(nvlink).chain(limit).collect();
+            let switch = group.link.switch.map(|number| format!("PCIe switch {number}"));
+            let link = group.link.bandwidth.as_ref();
+            let link = link.map(|fact| format!("link of {}", fact.value));
+            let places = numa.into_iter().chain(nvlink).chain(switch).chain(link).chain(limit);
+            let places: Vec<String> = places.collect();
             let places = match places.is_empty() {
                 true => String::new(),
                 false => format!(" ({})", places.join(", ")),

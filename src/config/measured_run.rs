@@ -14,7 +14,7 @@ use super::reader::Reader;
 use super::value::Value;
 use crate::spec::names::find_profile;
 use crate::spec::{
-    CardSpec, Experiment, Fact, GpuId, GpuShare, HostSpec, Hypervisor, InstanceSharing,
+    CardSpec, Experiment, Fact, GpuId, GpuShare, HostLink, HostSpec, Hypervisor, InstanceSharing,
     InstanceSpec, LoadSpec, Rules, ServerSpec, Standing, VmSpec,
 };
 use crate::study::{MeasuredRun, Observed};
@@ -188,6 +188,7 @@ impl Parts<'_> {
                     sharing: InstanceSharing::Alone,
                 }],
                 power_limit: None,
+                link: HostLink::default(),
             },
             None => CardSpec::whole(context.gpu.clone()),
         };

@@ -16,7 +16,7 @@ use crate::spec::{
     CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
     PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
-use crate::units::{Power, SimDuration, SimTime};
+use crate::units::{Bandwidth, Power, SimDuration, SimTime};
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -229,6 +229,18 @@ fn reference_clock(experiment: &Experiment, card: GpuId) -> f64 {
     first.map_or(1.0, |vm| usual_clock(spec, &vm.workload.service[&spec.gpu.id]))
 }
 
+/// Whose links a card's copies take, and what each carries: behind a PCIe switch the one link of the
+/// switch, as fast as that of its slowest card unless the host says it.
+fn link(experiment: &Experiment, id: GpuId) -> (GpuId, Bandwidth) {
+    let own = &experiment.cards[usize::from(id.0)];
+    let Some(switch) = own.link.switch else { return (id, own.link_bandwidth().value) };
+    let behind = |card: &&CardSpec| card.link.switch == Some(switch);
+    let first = experiment.cards.iter().position(|card| behind(&card)).expect("one itself");
+    let speeds = experiment.cards.iter().filter(behind).map(|card| card.link_bandwidth().value);
+    let slowest = speeds.reduce(|one, other| if other.get() < one.get() { other } else { one });
+    (GpuId(first as u16), slowest.expect("one itself"))
+}
+
 fn slot(
     experiment: &Experiment,
     id: GpuId,
@@ -242,9 +254,11 @@ fn slot(
     let card_of = Card::new(instances, power).with_rings_by_lot(&mut ring);
     let boost = boost(experiment, id);
     let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };
+    let (link, bandwidth) = link(experiment, id);
     Slot {
-        copy_in: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
+        link,
+        copy_in: Timed::new(CopyEngine::new(bandwidth)),
         card: Timed::new(station),
-        copy_out: Timed::new(CopyEngine::new(card.pcie_bandwidth.value)),
+        copy_out: Timed::new(CopyEngine::new(bandwidth)),
     }
 }

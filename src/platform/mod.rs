@@ -55,13 +55,13 @@ pub enum StationId {
     Processors,
     /// The delay of submissions.
     Submission,
-    /// Host to device, per card.
+    /// Host to device, per link: that of a card, or of the first behind a PCIe switch.
     CopyIn(GpuId),
     /// The gate of one inference stream.
     Stream(u16),
     /// A card.
     Card(GpuId),
-    /// Device to host, per card.
+    /// Device to host, per link.
     CopyOut(GpuId),
     /// The release of a server's batches on one GPU, in issue order.
     Order(u16),
@@ -170,6 +170,8 @@ impl ServerGpu {
 
 /// A card with its links.
 struct Slot {
+    /// Whose links its copies take: its own, or those of the first card behind its PCIe switch.
+    link: GpuId,
     copy_in: Timed<CopyEngine<BatchId>>,
     card: Timed<Card<BatchId>>,
     copy_out: Timed<CopyEngine<BatchId>>,

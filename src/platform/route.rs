@@ -103,6 +103,7 @@ impl<'a> Platform<'a> {
         let (server, gpu) = (batch.server, usize::from(batch.server_gpu));
         let (spec, samples) = (self.spec(server), batch.queries.len() as u64);
         let card = self.server_gpus[gpu].card;
+        let link = self.slots[usize::from(card.0)].link;
         let slot = &mut self.slots[usize::from(card.0)];
         match stage {
             Stage::Batcher => unreachable!("a batch leaves the batcher as it is made"),
@@ -127,8 +128,9 @@ impl<'a> Platform<'a> {
                 if spec.server.start_from_device || bytes == Bytes::ZERO {
                     return self.enter(now, id, self.after_copy(id), events);
                 }
-                slot.copy_in.station.submit(now, (id, bytes));
-                slot.copy_in.arm(StationId::CopyIn(card), events);
+                let copy_in = &mut self.slots[usize::from(link.0)].copy_in;
+                copy_in.station.submit(now, (id, bytes));
+                copy_in.arm(StationId::CopyIn(link), events);
             }
             Stage::Stream => {
                 let server_gpu = &mut self.server_gpus[gpu];
@@ -170,8 +172,9 @@ impl<'a> Platform<'a> {
                 if bytes == Bytes::ZERO {
                     return self.enter(now, id, Stage::Order, events);
                 }
-                slot.copy_out.station.submit(now, (id, bytes));
-                slot.copy_out.arm(StationId::CopyOut(card), events);
+                let copy_out = &mut self.slots[usize::from(link.0)].copy_out;
+                copy_out.station.submit(now, (id, bytes));
+                copy_out.arm(StationId::CopyOut(link), events);
             }
             Stage::Order => {
                 let queue = match spec.server.completion {

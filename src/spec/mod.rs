@@ -48,7 +48,7 @@ pub use workload::{
     WorkTable, Workload,
 };
 
-use crate::units::{Power, Share, SimTime};
+use crate::units::{Bandwidth, Power, Share, SimTime};
 
 /// A physical card of the experiment: index into [`Experiment::cards`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -113,6 +113,18 @@ pub struct CardSpec {
     pub instances: Vec<InstanceSpec>,
     /// The power limit it is set to; nothing for the one it is shipped with.
     pub power_limit: Option<Power>,
+    /// How it is attached to the host.
+    pub link: HostLink,
+}
+
+/// The way between a card and the host's memory.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct HostLink {
+    /// The PCIe switch that the card is behind: all cards behind one share its one link to the host. The
+    /// number is the host's own; nothing for a link of its own.
+    pub switch: Option<u32>,
+    /// What the link carries in each direction, where the host says it; nothing for what the GPU does.
+    pub bandwidth: Option<Fact<Bandwidth>>,
 }
 
 /// A part of a card with owners of its own.
@@ -190,11 +202,18 @@ impl InstanceSpec {
 impl CardSpec {
     /// A card that nobody shares.
     pub fn whole(gpu: GpuSpec) -> Self {
-        Self { gpu, instances: vec![InstanceSpec::whole()], power_limit: None }
+        let instances = vec![InstanceSpec::whole()];
+        Self { gpu, instances, power_limit: None, link: HostLink::default() }
     }
 
     /// The same card, not cut, for one owner.
     pub fn uncut(&self) -> Self {
-        Self { power_limit: self.power_limit, ..Self::whole(self.gpu.clone()) }
+        let link = self.link.clone();
+        Self { power_limit: self.power_limit, link, ..Self::whole(self.gpu.clone()) }
+    }
+
+    /// What its link carries in each direction.
+    pub fn link_bandwidth(&self) -> &Fact<Bandwidth> {
+        self.link.bandwidth.as_ref().unwrap_or(&self.gpu.pcie_bandwidth)
     }
 }

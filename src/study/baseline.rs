@@ -30,7 +30,9 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     for share in bare.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
         let card = GpuId(bare.cards.len() as u16);
-        bare.cards.push(experiment.cards[usize::from(share.card.0)].uncut());
+        let mut alone = experiment.cards[usize::from(share.card.0)].uncut();
+        alone.link.switch = None;
+        bare.cards.push(alone);
         *share = whole(card);
     }
     bare.with_processes_in_turns()

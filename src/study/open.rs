@@ -5,10 +5,10 @@
 //! switches lie in the intervals of the GPU's file. One input is moved at a time.
 
 use crate::spec::{
-    Experiment, Fact, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing, Launches,
-    Standing, SwitchTimes, VmSpec, Workload,
+    Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing,
+    Launches, Standing, SwitchTimes, VmSpec, Workload,
 };
-use crate::units::Share;
+use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::Display;
@@ -40,6 +40,7 @@ pub struct OpenEnd {
 const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
 const ON_3G: &str = "time full batches on a 3g slice beside a 4g, whose parts of memory and SMs differ, and write it into the workload's file";
 const LIMITED: &str = "time batches alone under MPS with 12 to 75 % of the threads, and write phi_limit into the workload's file";
+const COPIES: &str = "time copies to several cards behind one switch at once, and write pcie_bandwidth into the host's cards";
 const GRAPHS: &str =
     "time a CUDA graph alone with and without MPS, and write mps_graph_launch into the GPU's file";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
@@ -60,7 +61,32 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
         of_cpu(experiment, workload, &mut found);
     }
     found.extend(of_turns(experiment));
+    of_links(experiment, &mut found);
     found
+}
+
+/// What the host's links carry, where the host says it and copies take them.
+fn of_links(experiment: &Experiment, found: &mut Found) {
+    let copies = |(vm, share): (&VmSpec, &GpuShare)| {
+        let has_input = vm.workload.input_per_sample.value > Bytes::ZERO;
+        (has_input && !vm.server.start_from_device).then_some(share.card)
+    };
+    let in_use: BTreeSet<GpuId> = uses(experiment).filter_map(copies).collect();
+    let mut told: Vec<&Fact<Bandwidth>> = Vec::new();
+    for card in in_use {
+        let Some(link) = &experiment.cards[usize::from(card.0)].link.bandwidth else { continue };
+        if told.contains(&link) {
+            continue;
+        }
+        told.push(link);
+        let name = format!("pcie_bandwidth of {}", experiment.host.id);
+        add(found, name, COPIES, link, |speed| {
+            let mut other = experiment.clone();
+            let links = other.cards.iter_mut().filter_map(|card| card.link.bandwidth.as_mut());
+            links.filter(|own| *own == link).for_each(|own| own.value = *speed);
+            other
+        });
+    }
 }
 
 /// Every workload with each GPU that it runs on.

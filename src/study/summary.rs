@@ -555,7 +555,10 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         let place = format!("gpus/{}", card.gpu.id);
         add_own(list, &place, "sms", &card.gpu.sms);
         add_own(list, &place, "memory", &card.gpu.memory);
-        add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth);
+        match &card.link.bandwidth {
+            Some(link) => add_own(list, &format!("hosts/{}", host.id), "pcie_bandwidth", link),
+            None => add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth),
+        }
         if clock_varies(card) {
             card.gpu.power_idle_w.iter().for_each(|fact| add(list, &place, "power_idle_w", fact));
             card.gpu.voltage_floor.iter().for_each(|fact| add(list, &place, "voltage_floor", fact));

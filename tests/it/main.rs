@@ -15,6 +15,7 @@ mod explain;
 mod foreign;
 mod fuzz;
 mod h200;
+mod host_links;
 mod imports;
 mod interruptions;
 mod kubernetes;

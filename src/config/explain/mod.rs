@@ -13,8 +13,8 @@ use super::entries::OWN_HOST;
 use super::guest::{Guest, HOLDINGS};
 use super::machine::{self, Machine};
 use super::sharing;
-use crate::spec::{Baseline, Experiment, GpuSpec, Pair, ServiceTime, Workload};
-use crate::units::Share;
+use crate::spec::{Baseline, Experiment, Fact, GpuSpec, Pair, ServiceTime, Workload};
+use crate::units::{Bandwidth, Share};
 use notes::{Facts, Notes};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -159,6 +159,13 @@ impl Reading<'_> {
         } else {
             of_host.add("logical_processors", &host.logical_processors);
             of_host.add("memory", &host.memory);
+            let mut links: Vec<&Fact<Bandwidth>> = Vec::new();
+            for link in experiment.cards.iter().filter_map(|card| card.link.bandwidth.as_ref()) {
+                if !links.contains(&link) {
+                    links.push(link);
+                    of_host.add("pcie_bandwidth", link);
+                }
+            }
         }
         let platform = &experiment.hypervisor;
         let mut of_platform = Facts::of(self.catalogue, "hypervisor", "hypervisors", &platform.id);

@@ -29,7 +29,7 @@ use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
 use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round, Rules, Standing};
-use crate::units::{Bytes, Power, Share, SimDuration};
+use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use serde_json::{Map, Value, json};
 use shape::{
     Shape, anything, either, flag, list, number, quantity, table, table_of, text, whole, word,
@@ -91,7 +91,9 @@ fn gpus() -> Shape {
             "The power limit they are set to; default: the GPU's.",
         )
         .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
-        .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.");
+        .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.")
+        .key("pcie_switch", whole(0..=CARDS_MAX - 1), "Cards behind one PCIe switch share its one link to the host; default: each has its own.")
+        .key("pcie_bandwidth", ranged(quantity::<Bandwidth>()), "What the link to the host carries in each direction, that of the switch where they are behind one; default: the GPU's.");
     let one = text().such_as(["a30"]);
     let each = either([cards.clone(), one.clone()]);
     either([cards, one, list(each, CARD_GROUPS_MAX)])
@@ -109,13 +111,23 @@ fn own_host() -> Shape {
 
 /// A number of the user's own, or one with its source and standing.
 fn fact(value: Shape) -> Shape {
-    let long = table()
-        .need("value", value.clone(), "The number.")
+    either([value.clone(), passport(value)])
+}
+
+/// As [`fact`], where the number may say what else it could be.
+fn ranged(value: Shape) -> Shape {
+    let ends = list(value.clone(), 2);
+    let long = passport(value.clone());
+    either([value, long.key("range", ends, "The least and the greatest that it may be.")])
+}
+
+fn passport(value: Shape) -> Shape {
+    table()
+        .need("value", value, "The number.")
         .key("source", text(), "Where it was published, or why it is assumed.")
         .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
         .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
-        .key("residual", quantity::<Share>(), "Of a fitted number: how far those runs are off.");
-    either([value, long])
+        .key("residual", quantity::<Share>(), "Of a fitted number: how far those runs are off.")
 }
 
 fn sharing() -> Shape {
