@@ -31,6 +31,7 @@ mod names;
 mod new_files;
 mod open;
 mod power;
+mod probe;
 mod processes;
 mod ring_twin;
 mod rules;
