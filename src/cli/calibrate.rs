@@ -4,7 +4,7 @@
 
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
-use super::{CalibrateArgs, Failure, output, progress};
+use super::{CalibrateArgs, Failure, output, probed, progress};
 use crate::config::{self, Catalogue, LoadOptions};
 use crate::formats::recognise;
 use crate::report::{self, Maker, table};
@@ -19,6 +19,9 @@ use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    if let Some(path) = arguments.path.as_deref().filter(|path| probed::is_one(path)) {
+        return probed::run(path, arguments, configs);
+    }
     let plan = plan(arguments, configs)?;
     let existing = match &arguments.workload {
         Some(path) => {

@@ -18,6 +18,7 @@ mod manual;
 mod mig;
 mod new;
 mod output;
+mod probed;
 mod progress;
 mod run;
 mod sweep;
@@ -285,7 +286,7 @@ pub(crate) struct CapacityArgs {
 /// What `slicewise calibrate` takes.
 #[derive(Args, Debug)]
 pub(crate) struct CalibrateArgs {
-    /// A calibration file: what was measured, with which settings
+    /// A calibration file: what was measured, with which settings; or probe.json of the probe
     path: Option<PathBuf>,
 
     /// Batch times instead of a file: columns batch and latency_ms; may be given several times
@@ -310,7 +311,7 @@ pub(crate) struct CalibrateArgs {
     base: Option<String>,
 
     /// Write the workload here as well, such as my-configs/workloads/my-model.toml; a workload file that
-    /// is there keeps its other GPUs
+    /// is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
     #[arg(long = "workload", short = 'o', value_name = "FILE")]
     workload: Option<PathBuf>,
 
@@ -338,6 +339,7 @@ Examples:
   slicewise calibrate --trtexec 1=times-1.json --trtexec 8=times-8.json --gpu a30 --name my-model
   slicewise run my-vm.toml --configs my-configs    with workload = \"my-model\"
   slicewise calibrate my-model.toml                runs and batch times together
+  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads of the probe's
 
 times.csv has the columns batch and latency_ms, one measurement a row. What a calibration file
 says is in docs/calibrate.md.";

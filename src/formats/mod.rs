@@ -12,6 +12,7 @@ pub mod measured_csv;
 pub mod mig_parted;
 pub mod mlperf_conf;
 pub mod perf_analyzer;
+pub mod probe;
 pub mod recognise;
 pub mod request_trace;
 pub mod triton_config;

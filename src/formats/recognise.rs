@@ -3,7 +3,7 @@
 //!
 //! A guess by the look of a text; nothing is read into figures here, and nothing refused.
 
-use super::trtexec_log;
+use super::{probe, trtexec_log};
 use serde_json::Value;
 
 /// A kind of file, and where it belongs.
@@ -40,6 +40,8 @@ kinds! {
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
     LOADGEN_TOKENS: "a log of a LoadGen run that is judged by its tokens",
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
+    PROBE: "what the probe found on a GPU",
+        "`slicewise calibrate FILE -o my-configs` makes a GPU and workloads of it";
     PERF_REQUESTS: "the profile export of perf_analyzer, request by request",
         "write its CSV as well (perf_analyzer -f FILE): `slicewise calibrate` takes that";
     JSON: "JSON", "scenarios are TOML; `slicewise schema` prints their JSON Schema";
@@ -85,6 +87,9 @@ pub fn not_toml(text: &str) -> Option<Kind> {
     }
     if trtexec_log::is_one(text) {
         return Some(TRTEXEC_LOG);
+    }
+    if probe::is_one(text) {
+        return Some(PROBE);
     }
     if text.starts_with('{') || text.starts_with('[') {
         return json(text);
@@ -290,6 +295,7 @@ mod tests {
                 PERF_REQUESTS,
             ),
             ("batch\tlatency_ms\n1\t2,5\n", BATCH_TIMES),
+            ("{\n \"date\": \"2026\",\n \"format\": \"slicewise-probe 1\"\n}", PROBE),
             ("[1, 2]", JSON),
             ("{\"a\": 1", JSON),
             ("Concurrency,Inferences/Second,Client Send,p50 latency\n1,2,3,4\n", PERF_ANALYZER),

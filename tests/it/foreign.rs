@@ -8,8 +8,8 @@ use crate::support::{cases, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
 use slicewise::formats::{
-    kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, perf_analyzer, request_trace,
-    triton_config, trtexec,
+    kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, perf_analyzer, probe,
+    request_trace, triton_config, trtexec,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-pub(crate) const FORMATS: [(&str, Reader); 12] = [
+pub(crate) const FORMATS: [(&str, Reader); 13] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("vgpu-configs", |path| read_foreign(path, kubernetes::read).map(|_| ())),
@@ -33,6 +33,7 @@ pub(crate) const FORMATS: [(&str, Reader); 12] = [
     ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
     ("measured-csv", |path| read_foreign(path, measured_csv::read).map(|_| ())),
     ("perf-analyzer", |path| read_foreign(path, perf_analyzer::read).map(|_| ())),
+    ("probe", |path| read_foreign(path, probe::read).map(|_| ())),
     ("trtexec", |path| read_foreign(path, trtexec::read).map(|_| ())),
 ];
 
