@@ -38,6 +38,7 @@ mod rules;
 mod schema;
 mod search_twin;
 mod searches;
+mod servers_h200;
 mod shared_cards;
 mod slices;
 mod slicing;
