@@ -12,8 +12,8 @@ use super::value::Value;
 use super::vgpus;
 use crate::formats::mig_parted;
 use crate::spec::{
-    Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing, SwitchCost,
-    SwitchTimes, TurnsOf,
+    Architecture, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing,
+    SwitchCost, SwitchTimes, TurnsOf,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
@@ -75,6 +75,11 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let name = name(&mut file);
     let pci_ids =
         file.get("pci_ids").is_some().then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
+    let architecture = file.get("architecture").is_some().then(|| {
+        fact(&mut file, &sources, "architecture", |value| {
+            value.choice("architecture", &Architecture::ALL)
+        })
+    });
     let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
@@ -169,6 +174,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let spec = GpuSpec {
         id: id.to_string(),
         name: name?,
+        architecture: architecture.map_or(Some(None), |known| known.map(Some))?,
         sms: sms?,
         memory: memory?,
         memory_bandwidth: memory_bandwidth?,

@@ -13,6 +13,8 @@ pub struct GpuSpec {
     pub id: String,
     /// The vendor's name.
     pub name: String,
+    /// The generation, where it is stated: what one GPU of it makes of a batch says most of another.
+    pub architecture: Option<Fact<Architecture>>,
     /// Streaming multiprocessors of the whole card.
     pub sms: Fact<u32>,
     /// Device memory.
@@ -48,6 +50,32 @@ pub struct GpuSpec {
     pub mps_limit_step: Fact<u32>,
     /// The SMs of a chunk, which static partitions of MPS are made of; nothing where it has none.
     pub mps_chunk: Option<Fact<u32>>,
+}
+
+/// A generation of NVIDIA's GPUs.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+#[expect(missing_docs, reason = "the vendor's names")]
+pub enum Architecture {
+    Pascal,
+    Volta,
+    Turing,
+    Ampere,
+    AdaLovelace,
+    Hopper,
+    Blackwell,
+}
+
+impl Architecture {
+    /// All of them, as the vendor writes them.
+    pub const ALL: [(&str, Architecture); 7] = [
+        ("Pascal", Architecture::Pascal),
+        ("Volta", Architecture::Volta),
+        ("Turing", Architecture::Turing),
+        ("Ampere", Architecture::Ampere),
+        ("Ada Lovelace", Architecture::AdaLovelace),
+        ("Hopper", Architecture::Hopper),
+        ("Blackwell", Architecture::Blackwell),
+    ];
 }
 
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.

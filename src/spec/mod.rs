@@ -24,7 +24,7 @@ mod workload;
 
 pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
-pub use gpu::{GpuSpec, MediaEngines, MigProfile, SwitchCost};
+pub use gpu::{Architecture, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
