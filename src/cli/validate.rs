@@ -5,17 +5,21 @@
 use super::interrupt::Watch;
 use super::run::{default_folder, with_threads};
 use super::{Failure, Manner, output, progress};
-use crate::config::{Catalogue, later_validation, validation};
+use crate::config::{Catalogue, OwnRows, later_validation, validation};
 use crate::report::{self, Maker, table};
-use crate::study;
+use crate::study::{self, Train, Validation};
 use clap::Args;
 use std::path::{Path, PathBuf};
+
+/// What predictions learn from, by its words.
+const TRAIN: [(&str, Train); 3] = Train::ALL;
 
 /// Below the options.
 pub(super) const HELP: &str = "\
 Examples:
   slicewise validate                                   the 650 runs that come with the program
   slicewise validate --data mine.csv --json | jq .summary
+  slicewise validate --data mine.csv --train given     nothing but those rows teaches
   slicewise validate --page docs/validation.md         makes the page of the documentation";
 
 /// What `slicewise validate` takes.
@@ -25,6 +29,12 @@ pub(crate) struct ValidateArgs {
     /// NVIDIA, 650 runs]
     #[arg(long, value_name = "FILE.csv")]
     data: Option<PathBuf>,
+
+    /// What rows of --data are predicted from, their own machines aside: the runs that come with the
+    /// program (898, of MLPerf v1.1, v2.0 and v3.0), the rows given, or both
+    #[arg(long, value_name = "ROWS", requires = "data", default_value = "both")]
+    #[arg(value_parser = clap::builder::PossibleValuesParser::new(TRAIN.map(|(word, _)| word)))]
+    train: String,
 
     /// Most queries of a prediction; a run with more is cut short
     #[arg(long, value_name = "N", default_value = "2000000")]
@@ -57,11 +67,10 @@ pub(crate) struct ValidateArgs {
 pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let catalogue = Catalogue::load(configs)?;
     let (queries, fit_queries) = (arguments.queries, arguments.fit_queries);
-    let input = validation(arguments.data.as_deref(), &catalogue, queries, fit_queries)?;
-    let later = match &arguments.page {
-        Some(_) => Some(later_validation(&catalogue, queries, fit_queries)?),
-        None => None,
-    };
+    let train = TRAIN.iter().find(|(word, _)| *word == arguments.train).expect("clap allows these");
+    let own = arguments.data.as_deref().map(|data| OwnRows { data, train: train.1 });
+    let input = validation(own, &catalogue, queries, fit_queries)?;
+    let later = arguments.page.as_ref().map(|_| later_validation(&catalogue, queries, fit_queries));
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
     let progress = progress::Progress::timed(arguments.manner.quiet);
     let watch = Watch::open(&out, Maker::Validate, arguments.force, &progress)?;
@@ -73,7 +82,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
             output::message(&line)
         }
     };
-    say(format!("validation: {} measured runs", input.rows.len()));
+    say(format!("validation: {} measured runs{}", input.judged, taught_by(&input, own.is_some())));
     input.warnings.iter().for_each(|warning| say(warning.clone()));
 
     let show = |done, all, doing: &str| progress.set(done, all, doing);
@@ -86,7 +95,18 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     };
     progress.clear();
 
-    let workloads = study::fitted_workloads(&input, &results.services);
+    let mut services = results.services.clone();
+    if let Some((_, later)) = &later {
+        // Of a GPU with rows of both, v1.1 has more machines.
+        let is_new = |found: &&study::FittedService| {
+            let known = |other: &study::FittedService| {
+                (&other.benchmark, &other.gpu) == (&found.benchmark, &found.gpu)
+            };
+            !results.services.iter().any(known)
+        };
+        services.extend(later.services.iter().filter(is_new).cloned());
+    }
+    let workloads = study::fitted_workloads(&input, &services);
     let mut files = report::validation_files(&results, &workloads)?;
     if let Some((_, later)) = &later {
         files.extend(report::later_validation_files(later)?);
@@ -112,4 +132,19 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         false => output::data(&table::paint(&table::render_validation(&results, output::width())))?,
     }
     Ok(())
+}
+
+/// Which rows teach, where they are the user's own affair.
+fn taught_by(input: &Validation, has_own: bool) -> String {
+    let shipped = input.rows.len() - input.judged;
+    match (has_own, input.train) {
+        (false, _) => String::new(),
+        (true, Train::Shipped) => {
+            format!(", predicted from the {shipped} that come with the program")
+        }
+        (true, Train::Given) => ", predicted from one another (--train given)".to_string(),
+        (true, Train::Both) => format!(
+            ", predicted from one another and from the {shipped} that come with the program (--train both)"
+        ),
+    }
 }

@@ -425,12 +425,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
     };
     let machines =
         table.get("machines").is_some().then(|| fact(&mut table, sources, "machines", machines));
-    let watts = table.get("watts_per_sm").is_some().then(|| {
-        let read = |value: &Value<'_>| {
-            value.number(|watts| watts > 0.0 && watts <= 100.0, "above 0, at most 100 W per SM")
-        };
-        fact_in_range(&mut table, sources, "watts_per_sm", read, |a: &f64, b: &f64| a <= b)
-    });
+    let watts = watts(&mut table, sources, "watts_per_sm");
     let alternatives = alternatives(&mut table);
     table.finish();
     Some(ServiceTime {
@@ -442,14 +437,29 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
         work: work?,
         boost: boost?,
-        watts_per_sm: watts.map_or(Some(None), |watts| watts.map(Some))?,
+        watts_per_sm: watts?,
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
     })
 }
 
+/// Watts for each SM, which a file may leave out.
+fn watts(table: &mut Reader<'_>, sources: &Sources, key: &str) -> Option<Option<Fact<f64>>> {
+    if table.get(key).is_none() {
+        return Some(None);
+    }
+    let read = |value: &Value<'_>| {
+        value.number(|watts| watts > 0.0 && watts <= 100.0, "above 0, at most 100 W per SM")
+    };
+    fact_in_range(table, sources, key, read, |a: &f64, b: &f64| a <= b).map(Some)
+}
+
 /// `[service.<gpu>.slice]`: what a GPU instance makes of batches.
 fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
+    let launch = match table.get("launch") {
+        Some(_) => time_in_range(&mut table, sources, "launch").map(Some),
+        None => Some(None),
+    };
     let weight_read = time_in_range(&mut table, sources, "weight_read");
     let share = |value: &Value<'_>| value.quantity::<Share>();
     let rises = |a: &Share, b: &Share| a <= b;
@@ -462,8 +472,15 @@ fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
     let phi = fact_in_range(&mut table, sources, "phi", stretch, |a: &f64, b: &f64| a <= b);
     let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
     let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", (share, rises), absent);
+    let neighbour_watts_per_sm = watts(&mut table, sources, "neighbour_watts_per_sm");
     table.finish();
-    Some(SliceLaw { weight_read: weight_read?, phi: phi?, bandwidth: bandwidth? })
+    Some(SliceLaw {
+        launch: launch?,
+        weight_read: weight_read?,
+        phi: phi?,
+        bandwidth: bandwidth?,
+        neighbour_watts_per_sm: neighbour_watts_per_sm?,
+    })
 }
 
 /// A time that nothing may have measured, and that a file may leave out.

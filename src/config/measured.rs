@@ -5,12 +5,14 @@
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
 use super::foreign::parsed;
+use super::suggest::quoted;
 use super::{LoadError, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
+use crate::spec::names::submitted_gpu;
 use crate::spec::{Hypervisor, MeasuredRow};
-use crate::study::Validation;
-use std::collections::BTreeSet;
+use crate::study::{Train, Validation};
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -26,47 +28,103 @@ const BYTES_MAX: u64 = 64 << 20;
 /// The benchmarks whose harness is known in the Server scenario; each is a workload.
 const BENCHMARKS: [&str; 4] = ["bert-99", "bert-99.9", "ssd-resnet34", "resnet50"];
 
-/// What to validate: the rows of `data`, or those that come with the program.
-pub fn validation(
-    data: Option<&Path>,
-    catalogue: &Catalogue,
-    queries: u64,
-    fit_queries: u64,
-) -> Result<Validation, LoadError> {
-    let problems = Problems::default();
-    let file = match data {
-        Some(path) => source::read_up_to(path, BYTES_MAX, &problems).map_err(LoadError::World)?,
-        None => Some(Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))),
-    };
-    let Some(file) = file else { return Err(invalid(problems)) };
-    of_file(&file, problems, catalogue, queries, fit_queries)
+/// What a validation of a file of one's own reads, and what it learns from.
+#[derive(Clone, Copy, Debug)]
+pub struct OwnRows<'p> {
+    /// The file.
+    pub data: &'p Path,
+    /// The rows that teach.
+    pub train: Train,
 }
 
-/// The same of the later runs that come with the program.
-pub fn later_validation(
+/// What to validate: one's own rows, or those of MLPerf v1.1 that come with the program, which then teach
+/// one another.
+pub fn validation(
+    own: Option<OwnRows<'_>>,
     catalogue: &Catalogue,
     queries: u64,
     fit_queries: u64,
 ) -> Result<Validation, LoadError> {
-    let file = Arc::new(SourceFile::new("mlperf_inference_v2.0_v3.0_nvidia.csv", LATER));
-    of_file(&file, Problems::default(), catalogue, queries, fit_queries)
+    let limits = [queries, fit_queries];
+    let Some(OwnRows { data, train }) = own else {
+        return Ok(of_rows(shipped(&first()), PUBLISHED.to_string(), catalogue, limits));
+    };
+    let problems = Problems::default();
+    let file = source::read_up_to(data, BYTES_MAX, &problems).map_err(LoadError::World)?;
+    let Some(file) = file else { return Err(invalid(problems)) };
+    let Some((mut rows, ignored)) = parsed(&file, measured_csv::read_told, &problems) else {
+        return Err(invalid(problems));
+    };
+    ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(&file, fault)));
+    let judged = rows.len();
+    name_gpus(&mut rows, &file.path, catalogue, &problems);
+    // An Offline run among those that come with the program may be a given row's twin, whatever teaches.
+    rows.extend([first(), later()].iter().flat_map(shipped));
+    let text = format!("{}{train:?}{PUBLISHED}{LATER}", file.text);
+    let input = of_rows(rows, text, catalogue, limits);
+    Ok(Validation { judged, train, warnings: problems.warnings(), ..input })
+}
+
+/// The later runs that come with the program: MLPerf v2.0 and v3.0, which teach one another.
+pub fn later_validation(catalogue: &Catalogue, queries: u64, fit_queries: u64) -> Validation {
+    of_rows(shipped(&later()), LATER.to_string(), catalogue, [queries, fit_queries])
+}
+
+fn first() -> Arc<SourceFile> {
+    Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))
+}
+
+fn later() -> Arc<SourceFile> {
+    Arc::new(SourceFile::new("mlperf_inference_v2.0_v3.0_nvidia.csv", LATER))
 }
 
 fn invalid(problems: Problems) -> LoadError {
     LoadError::Invalid(problems.into_error().expect("faults were reported"))
 }
 
-fn of_file(
-    file: &Arc<SourceFile>,
-    problems: Problems,
+/// The rows of a file that comes with the program.
+fn shipped(file: &Arc<SourceFile>) -> Vec<MeasuredRow> {
+    measured_csv::read(&file.text).expect("a test reads the shipped rows")
+}
+
+/// Gives the GPUs of rows the vendor's name by which the catalogue has them. A name that it does not know,
+/// or that may be several, is left and told: its rows are skipped.
+fn name_gpus(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, problems: &Problems) {
+    let mut untold: BTreeMap<String, (usize, String)> = BTreeMap::new();
+    for run in rows {
+        let (name, slices) = match run.accelerator.split_once('(') {
+            Some((name, slices)) => (name.trim(), format!(" ({slices}")),
+            None => (run.accelerator.trim(), String::new()),
+        };
+        let known = catalogue.gpus().map(|gpu| (gpu.id.as_str(), gpu.name.as_str()));
+        match submitted_gpu(known, name) {
+            Ok(id) => {
+                let gpu = catalogue.gpu(id).expect("it is one of the catalogue's");
+                run.accelerator = format!("{}{slices}", gpu.name);
+            }
+            Err(meant) => {
+                let told = || match &meant[..] {
+                    [] => "`slicewise list gpus` names those the catalogue knows".to_string(),
+                    several => format!("it may be {}", several.join(", ")),
+                };
+                untold.entry(name.to_string()).or_insert_with(|| (0, told())).0 += 1;
+            }
+        }
+    }
+    for (name, (count, told)) in untold {
+        let rows =
+            if count == 1 { "its row is".to_string() } else { format!("its {count} rows are") };
+        let title = format!("no GPU of the catalogue is {}: {rows} skipped", quoted(&name));
+        problems.warn(Diagnostic::about(path, None, title).help(told));
+    }
+}
+
+fn of_rows(
+    rows: Vec<MeasuredRow>,
+    text: String,
     catalogue: &Catalogue,
-    queries: u64,
-    fit_queries: u64,
-) -> Result<Validation, LoadError> {
-    let Some((rows, ignored)) = parsed(file, measured_csv::read_told, &problems) else {
-        return Err(invalid(problems));
-    };
-    ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(file, fault)));
+    [queries, fit_queries]: [u64; 2],
+) -> Validation {
     let gpus = catalogue.gpus().map(|gpu| {
         let name = gpu.name.to_lowercase();
         (name.strip_prefix("nvidia ").unwrap_or(&name).to_string(), gpu.clone())
@@ -77,8 +135,10 @@ fn of_file(
     let platform = |id: &str| -> Hypervisor {
         catalogue.hypervisors.get(id).expect("the catalogue has both platforms").clone()
     };
-    let hash = hash(&rows, &file.text, catalogue);
-    Ok(Validation {
+    let hash = hash(&rows, &text, catalogue);
+    Validation {
+        judged: rows.len(),
+        train: Train::Both,
         rows,
         gpus: gpus.collect(),
         workloads: workloads.collect(),
@@ -87,8 +147,8 @@ fn of_file(
         queries,
         fit_queries,
         hash,
-        warnings: problems.warnings(),
-    })
+        warnings: Vec::new(),
+    }
 }
 
 /// A hash of the rows and of the entries of the catalogue that they use.

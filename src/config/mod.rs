@@ -66,7 +66,7 @@ pub use diagnostic::Diagnostic;
 pub use explain::{Explained, Explanation, Section};
 pub use foreign::{read_foreign, read_foreign_told};
 pub use gpus::DisputedMix;
-pub use measured::{later_validation, validation};
+pub use measured::{OwnRows, later_validation, validation};
 pub use probed::probed_gpu_file;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};

@@ -29,7 +29,8 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 24] = [
+const OPTIONAL: [&str; 25] = [
+    "round",
     "submitter",
     "virtualized",
     "hetero_multi_use",
@@ -57,9 +58,8 @@ const OPTIONAL: [&str; 24] = [
 ];
 
 /// Columns of MLPerf's result tables that are known and change no prediction.
-const UNUSED: [&str; 13] = [
+const UNUSED: [&str; 12] = [
     "mig",
-    "round",
     "source_path",
     "samples_per_query",
     "use_deque_limit",
@@ -249,6 +249,7 @@ impl<'r> Reading<'r> {
         let settings = self.settings();
         let mut run = MeasuredRow {
             line: text[..place.start].matches('\n').count() as u64 + 1,
+            round: self.text("round"),
             submitter: self.text("submitter"),
             system: self.text("system"),
             accelerator: self.text("accelerator_model"),

@@ -105,7 +105,9 @@ pub fn demand(
         Some(law) => {
             let scaled = whole.work / service.work.value.at(samples);
             let full = service.work.value.per_sample() * f64::from(samples) * scaled;
-            on_slice(whole, law, full.min(whole.work), instance, hypervisor.gpu_speed.value)
+            let launch = service.launch.value.as_nanos_f64();
+            let speed = hypervisor.gpu_speed.value;
+            on_slice((whole, launch), law, full.min(whole.work), instance, speed)
         }
         None => whole,
     };
@@ -113,10 +115,11 @@ pub fn demand(
     Demand { phi_limit: on_it.phi, ..on_it }
 }
 
-/// The same batch on a GPU instance, `full` of its work in proportion to its size. What several batches
+/// The same batch on a GPU instance, `full` of its work in proportion to its size; the launch of a batch
+/// on the whole GPU beside it, without what MPS adds. What several batches
 /// make of one another there, phi says, of the instance as of the GPU.
 fn on_slice(
-    whole: Demand,
+    (whole, on_whole): (Demand, f64),
     law: &SliceLaw,
     full: f64,
     instance: &InstanceSpec,
@@ -129,8 +132,10 @@ fn on_slice(
     let read = law.weight_read.value.as_nanos_f64() * (1.0 / m - 1.0) / speed;
     // As `time` has it on s: work (1 - phi) + work phi n / s is alone ((1 - phi) + phi n).
     let part = (1.0 - whole.phi) + whole.phi * s;
+    let graph = whole.launch - on_whole;
+    let launch = law.launch.as_ref().map_or(on_whole, |own| own.value.as_nanos_f64());
     Demand {
-        launch: whole.launch + read,
+        launch: launch + graph + read,
         work: alone * part,
         phi: if part > 0.0 { whole.phi * s / part } else { 1.0 },
         ..whole

@@ -71,9 +71,15 @@ fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
     }
     if let Some(law) = &service.slice {
         file.table(&format!("service.{}.slice", key(gpu)));
+        if let Some(launch) = &law.launch {
+            file.fact("launch", launch, |time| time_text(*time));
+        }
         file.fact("weight_read", &law.weight_read, |time| time_text(*time));
         file.fact("phi", &law.phi, |phi| number_text(*phi));
         file.fact("bandwidth", &law.bandwidth, |share| share_text(*share));
+        if let Some(watts) = &law.neighbour_watts_per_sm {
+            file.fact("neighbour_watts_per_sm", watts, |watts| number_text(*watts));
+        }
     }
     for other in &service.alternatives {
         file.after_table(&alternative(gpu, other));

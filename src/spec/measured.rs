@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 pub struct MeasuredRow {
     /// The line of its file, from 1.
     pub line: u64,
+    /// The round of MLPerf, such as `v3.0`; empty where none is stated.
+    pub round: String,
     /// Who measured.
     pub submitter: String,
     /// The name of the system, unique with submitter, benchmark, scenario and `hetero`.
@@ -153,6 +155,7 @@ mod tests {
     fn twins_of_a_machine_share_its_name() {
         let run = |system: &str| MeasuredRow {
             line: 2,
+            round: String::new(),
             submitter: "Dell".to_string(),
             system: system.to_string(),
             accelerator: "NVIDIA A30 (1x1g.6gb MIG)".to_string(),

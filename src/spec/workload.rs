@@ -120,6 +120,8 @@ pub struct ServiceTime {
 /// stretch with the SMs; phi of a batch of one, which sharing has, would stretch the work instead.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SliceLaw {
+    /// `launch`, where something is known of it on slices beside that of the whole GPU.
+    pub launch: Option<Fact<SimDuration>>,
     /// Time to read the weights once at the whole GPU's bandwidth; part of `launch` there.
     pub weight_read: Fact<SimDuration>,
     /// The part of the work that stretches, at one clock; a little more than 1 where a slice does less
@@ -127,6 +129,8 @@ pub struct SliceLaw {
     pub phi: Fact<f64>,
     /// Of that, the part (beta) that stretches with the memory and not with the SMs.
     pub bandwidth: Fact<Share>,
+    /// What busy neighbours draw for each SM at the highest clock whose workloads nobody names, in watts.
+    pub neighbour_watts_per_sm: Option<Fact<f64>>,
 }
 
 impl ServiceTime {

@@ -49,8 +49,8 @@ pub use sweep::{
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::fitted_workloads;
 pub use validate::{
-    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
-    ValidationResults, fingerprint, validate,
+    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
+    Validation, ValidationResults, fingerprint, validate,
 };
 pub use vms::{
     MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,

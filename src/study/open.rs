@@ -152,6 +152,16 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             })
         });
     }
+    let own_launch = service.slice.as_ref().and_then(|law| law.launch.as_ref());
+    if let Some(launch) = own_launch.filter(|_| on_slice) {
+        add(found, name("slice.launch"), BATCHES, launch, |value| {
+            with(experiment, workload, |workload| {
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                let law = service.slice.as_mut().expect("it has one");
+                law.launch.as_mut().expect("it has one").value = *value;
+            })
+        });
+    }
     let is_limited = uses(experiment).any(|(vm, share)| {
         let card = &experiment.cards[usize::from(share.card.0)];
         vm.workload.id == workload
@@ -190,9 +200,18 @@ fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
         with(experiment, workload, |workload| workload.cpu.launch_per_batch.value = *value)
     });
     let queue = &vm.expect("the workload is in use").workload.cpu.queue_per_batch;
-    add(found, format!("cpu.queue_per_batch of {workload}"), A_QUEUE, queue, |value| {
-        with(experiment, workload, |workload| workload.cpu.queue_per_batch.value = *value)
-    });
+    if in_series(experiment, workload) {
+        add(found, format!("cpu.queue_per_batch of {workload}"), A_QUEUE, queue, |value| {
+            with(experiment, workload, |workload| workload.cpu.queue_per_batch.value = *value)
+        });
+    }
+}
+
+/// Whether a workload is launched on one stream, so that CPU work of a batch is not hidden behind the batch
+/// before it.
+fn in_series(experiment: &Experiment, workload: &str) -> bool {
+    let mut vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload);
+    vms.any(|vm| vm.server.streams == 1)
 }
 
 /// The catalogue's slices and costs of a switch have intervals; a scenario's own are its own affair.

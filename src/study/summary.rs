@@ -612,6 +612,7 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
             }
             let by_law = is_slice || (is_limited && service.phi_limit.is_none());
             if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
+                law.launch.iter().for_each(|launch| add(list, &place, "slice.launch", launch));
                 add(list, &place, "slice.weight_read", &law.weight_read);
                 add(list, &place, "slice.phi", &law.phi);
                 add(list, &place, "slice.bandwidth", &law.bandwidth);

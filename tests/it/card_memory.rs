@@ -2,9 +2,10 @@
 //!
 //! Where the figures are from is said in their files.
 
-use slicewise::config::{Catalogue, validation};
+use slicewise::config::{Catalogue, OwnRows, validation};
 use slicewise::gpu::layout::Geometry;
 use slicewise::spec::{GpuSpec, VgpuType};
+use slicewise::study::Train;
 use slicewise::units::Bytes;
 use std::path::Path;
 
@@ -99,8 +100,10 @@ fn every_published_run_has_room() {
     let mut held = 0;
     for file in ["mlperf_inference_v1.1.csv", "mlperf_inference_v2.0_v3.0_nvidia.csv"] {
         let file = Path::new("tests/published").join(file);
-        let input = validation(Some(&file), &catalogue, 1, 1).unwrap();
-        for run in &input.rows {
+        let input =
+            validation(Some(OwnRows { data: &file, train: Train::Given }), &catalogue, 1, 1)
+                .unwrap();
+        for run in &input.rows[..input.judged] {
             let settings = &run.settings;
             let (Some(gpu), Some(workload), Some(batch)) =
                 (input.gpus.get(&run.gpu_id()), catalogue.workload(&run.benchmark), settings.batch)

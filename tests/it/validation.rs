@@ -2,8 +2,8 @@
 //!
 //! How good the predictions are is on that page; here a part of the rows stands for all.
 
-use slicewise::config::{Catalogue, later_validation, validation};
-use slicewise::study::{ValidationResults, fingerprint, validate};
+use slicewise::config::{Catalogue, OwnRows, later_validation, validation};
+use slicewise::study::{Train, ValidationResults, fingerprint, validate};
 use std::fs;
 use std::path::Path;
 
@@ -33,7 +33,13 @@ fn validated_of(
     let file = folder.path().join("rows.csv");
     fs::write(&file, format!("{head}\n{}\n", kept.join("\n"))).unwrap();
     let catalogue = Catalogue::load(None).unwrap();
-    let input = validation(Some(&file), &catalogue, queries, queries / 2).unwrap();
+    let input = validation(
+        Some(OwnRows { data: &file, train: Train::Given }),
+        &catalogue,
+        queries,
+        queries / 2,
+    )
+    .unwrap();
     validate(&input, &|_, _, _| {})
 }
 
@@ -41,7 +47,7 @@ fn validated_of(
 fn the_page_is_made_by_this_model() {
     let catalogue = Catalogue::load(None).unwrap();
     let first = validation(None, &catalogue, 1000, 1000).unwrap();
-    let later = later_validation(&catalogue, 1000, 1000).unwrap();
+    let later = later_validation(&catalogue, 1000, 1000);
     let page = fs::read_to_string("docs/validation.md").unwrap();
     for input in [first, later] {
         assert!(
@@ -307,4 +313,76 @@ fn workloads_reproduce_the_offline_rates_they_were_fitted_on() {
     }
     // Four benchmarks on A100 PCIe 40 and 80 GB, A100 SXM 80 GB, A30 and A10.
     assert_eq!(checked, 20);
+}
+
+/// An H100 is told by the other H100, not by A100s: PCIe by the SXM card's rows and the other way round.
+/// BERT's rows at their usual power limit within 8 % (asked 4 and 8; found 1.9 and 2.3). By A100s they were
+/// 10 to 14 % off.
+#[test]
+fn a_gpu_without_rows_of_its_own_is_told_by_its_generation() {
+    let results = validated_of(LATER, 100_000, |row| {
+        let some = ["H100-", "A100-PCIe-80GBx8_TRT,", "DGX-A100_A100-SXM-80GBx8_TRT,"];
+        (row.contains(",bert-99,")
+            && some.iter().any(|part| row.contains(part))
+            && !["MaxQ", "MIG"].iter().any(|part| row.contains(part)))
+        .then(|| row.to_string())
+    });
+    let servers = || results.rows.iter().filter(|row| row.scenario == "server");
+    assert_eq!(servers().filter(|row| row.gpu.contains("H100")).count(), 4);
+    for row in servers() {
+        let error = row.load_error.unwrap();
+        assert!(error.abs() < 0.08, "{} {error}", row.system);
+        // What is left out with a GPU model leaves its generation in.
+        let others = row.load_error_gpu_left_out.unwrap();
+        assert!(others.abs() < 0.08, "{} {others}", row.system);
+    }
+}
+
+/// Rows of one's own are predicted from those that come with the program, from one another, or from both,
+/// and a Server row finds its Offline run in either. Names of GPUs are as submitters write them.
+#[test]
+fn own_rows_learn_from_what_is_chosen() {
+    let text = fs::read_to_string(LATER).unwrap();
+    let (head, rows) = text.split_once('\n').unwrap();
+    let own = |row: &str| {
+        let other = row
+            .replace(",NVIDIA,", ",Else,")
+            .replace("NVIDIA H100-PCIe-80GB,", "NVIDIA H100 PCIe,");
+        other.replace("H100-PCIe-80GBx8_TRT", "box")
+    };
+    let of = |row: &&str| row.contains(",bert-99,") && row.contains("H100-PCIe-80GBx8_TRT,");
+    let given: Vec<String> = rows.lines().filter(of).map(own).collect();
+    assert_eq!(given.len(), 2, "Offline and Server");
+    let unknown = given[0].replace("NVIDIA H100 PCIe,", "NVIDIA X9,");
+    let nvidia = rows.lines().find(|row| of(row) && row.contains(",Server,")).unwrap();
+    let catalogue = Catalogue::load(None).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("rows.csv");
+    let validated = |rows: &[&str], train: Train| {
+        fs::write(&file, format!("{head}\n{}\n", rows.join("\n"))).unwrap();
+        let own = OwnRows { data: &file, train };
+        let input = validation(Some(own), &catalogue, 2000, 1000).unwrap();
+        (validate(&input, &|_, _, _| {}), input.warnings)
+    };
+    let both: Vec<&str> = given.iter().map(String::as_str).collect();
+    let of_h100 = |row: &slicewise::study::JudgedRow| {
+        row.fitted_on.iter().any(|on| on == "DGX-H100_H100-SXM-80GBx8_TRT bert-99 Server")
+    };
+    for train in [Train::Shipped, Train::Both] {
+        let (results, warnings) = validated(&[both[0], both[1], &unknown], train);
+        assert_eq!(results.rows.len(), 3, "the shipped rows are not judged");
+        let server = results.rows.iter().find(|row| row.scenario == "server").unwrap();
+        assert!(of_h100(server) && server.fitted_on.contains(&"box bert-99 Offline".to_string()));
+        assert!(warnings.iter().any(|told| told.contains("\"NVIDIA X9\"")), "{warnings:?}");
+    }
+    let (results, _) = validated(&both, Train::Given);
+    let server = results.rows.iter().find(|row| row.scenario == "server").unwrap();
+    assert!(server.skipped.as_ref().unwrap().starts_with("no other machine"), "{server:?}");
+    // Its Offline run comes with the program; its machine's other rows still teach it nothing.
+    let (results, _) = validated(&[nvidia], Train::Shipped);
+    let row = &results.rows[0];
+    assert!(of_h100(row) && row.predicted.is_some(), "{row:?}");
+    let same = |on: &&String| on.starts_with("H100-PCIe-80GBx8");
+    let of_its_own: Vec<_> = row.fitted_on.iter().filter(same).collect();
+    assert_eq!(of_its_own, ["H100-PCIe-80GBx8_TRT bert-99 Offline"]);
 }

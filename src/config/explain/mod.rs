@@ -354,6 +354,8 @@ impl Reading<'_> {
             let by_law = self.has_slices(gpu)
                 || (service.phi_limit.is_none() && self.is_limited(workload, gpu));
             if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
+                let own = format!("service.{gpu}.slice.launch");
+                law.launch.iter().for_each(|launch| facts.add(&own, launch));
                 facts.add(&format!("service.{gpu}.slice.weight_read"), &law.weight_read);
                 facts.add(&format!("service.{gpu}.slice.phi"), &law.phi);
                 facts.add(&format!("service.{gpu}.slice.bandwidth"), &law.bandwidth);

@@ -7,6 +7,34 @@ use std::collections::BTreeSet;
 /// Words that say nothing about which GPU it is.
 const EMPTY: [&str; 5] = ["nvidia", "tesla", "gpu", "card", "gb"];
 
+/// What submitters of MLPerf add to a GPU's name that tells no other model: a power limit or a cooler, and
+/// the kind of memory or socket.
+const ADDED: [&str; 10] =
+    ["500w", "400w", "300w", "cts", "maxq", "hbm2", "hbm2e", "hbm3", "tensor", "core"];
+
+/// Names that leave the memory open, with the board that submitters call so: the 40 GB A100 was there first
+/// (its sister is `A100-PCIe-80GB`; the system `A100-PCIex8` of v1.1 has the 40 GB board), and the data sheet
+/// of the H100 has the 80 GB one under SXM.
+const SHORT: [(&str, &str); 2] = [("a100-pcie", "a100-pcie-40gb"), ("h100-sxm", "h100-sxm-80gb")];
+
+/// The GPU that a submitter of MLPerf means by a name; where there is none, those that it may be.
+pub fn submitted_gpu<'g>(
+    known: impl IntoIterator<Item = (&'g str, &'g str)>,
+    text: &str,
+) -> Result<&'g str, Vec<&'g str>> {
+    let asked: Vec<String> = words(text).filter(|word| !ADDED.contains(&word.as_str())).collect();
+    let named = asked.join("-");
+    let short = SHORT.iter().find(|(name, _)| words(name).collect::<Vec<_>>().join("-") == named);
+    let meant = match short {
+        Some((_, id)) => gpus_meant(known, id),
+        None => gpus_meant(known, &named),
+    };
+    match &meant.ids[..] {
+        [only] if meant.is_whole => Ok(only),
+        _ => Err(meant.ids),
+    }
+}
+
 /// GPUs that a name may mean.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct GpusMeant<'g> {
@@ -82,6 +110,37 @@ mod tests {
         ] {
             let meant = GpusMeant { ids: ids.to_vec(), is_whole };
             assert_eq!(gpus_meant(known, text), meant, "{text}");
+        }
+    }
+
+    #[test]
+    fn submitters_names_are_one_gpu_or_told_with_those_they_may_be() {
+        let known = [
+            ("a100-pcie-40gb", "NVIDIA A100-PCIE-40GB"),
+            ("a100-pcie-80gb", "NVIDIA A100-PCIE-80GB"),
+            ("a100-sxm-40gb", "NVIDIA A100-SXM-40GB"),
+            ("a100-sxm-80gb", "NVIDIA A100-SXM-80GB"),
+            ("h100-nvl-94gb", "NVIDIA H100-NVL-94GB"),
+            ("h100-pcie-80gb", "NVIDIA H100-PCIE-80GB"),
+            ("h100-sxm-64gb", "NVIDIA H100-SXM-64GB"),
+            ("h100-sxm-80gb", "NVIDIA H100-SXM-80GB"),
+        ];
+        for (text, meant) in [
+            ("A100-SXM-80GB-500W", Ok("a100-sxm-80gb")),
+            ("NVIDIA A100-SXM-80GB CTS", Ok("a100-sxm-80gb")),
+            ("A100-SXM4-80GB", Ok("a100-sxm-80gb")),
+            ("A100-PCIe", Ok("a100-pcie-40gb")),
+            ("A100-PCIe-80GB", Ok("a100-pcie-80gb")),
+            ("A100-PCIE-80GB", Ok("a100-pcie-80gb")),
+            ("H100-SXM-80GB", Ok("h100-sxm-80gb")),
+            ("H100-SXM5", Ok("h100-sxm-80gb")),
+            ("NVIDIA H100 PCIe", Ok("h100-pcie-80gb")),
+            ("NVIDIA H100 NVL", Ok("h100-nvl-94gb")),
+            ("A100-SXM", Err(vec!["a100-sxm-40gb", "a100-sxm-80gb"])),
+            ("A100-SXM-96GB", Err(vec!["a100-sxm-40gb", "a100-sxm-80gb"])),
+            ("MI300X", Err(Vec::new())),
+        ] {
+            assert_eq!(submitted_gpu(known, text), meant, "{text}");
         }
     }
 }

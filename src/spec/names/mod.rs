@@ -10,7 +10,7 @@ mod profile;
 mod request;
 mod vgpu;
 
-pub use gpu::{GpusMeant, gpus_meant};
+pub use gpu::{GpusMeant, gpus_meant, submitted_gpu};
 pub use profile::{Part, ProfileName, find_profile};
 pub use request::{At, Request, RequestFault, requests};
 pub use vgpu::{Series, find_type, is_host_number};

@@ -6,17 +6,22 @@ use super::report::FittedNumbers;
 use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
-    Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HostSpec,
-    InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable, Round, Rules,
-    ServerSpec, ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable, Workload,
+    Architecture, Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing,
+    GpuSpec, HostSpec, InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable,
+    Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable,
+    Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A Server run that can be simulated.
 pub(super) struct Case<'v> {
     /// Its row.
     pub(super) index: usize,
+    /// Whether it is judged.
+    pub(super) is_judged: bool,
+    /// Whether others may learn from it.
+    pub(super) teaches: bool,
     pub(super) run: &'v MeasuredRow,
     pub(super) input: &'v Validation,
     /// The harness it ran under.
@@ -32,12 +37,10 @@ pub(super) struct Case<'v> {
 /// The numbers of a service time that a fit chooses; work at full batches follows from Offline.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Numbers {
-    /// GPU time per batch that no larger GPU shortens, in milliseconds.
-    pub(super) launch_ms: f64,
+    /// GPU time per batch that no larger GPU shortens.
+    pub(super) launch: Launch,
     /// How much work varies from batch to batch.
     pub(super) spread: f64,
-    /// Work of a batch that does not depend on its size, in samples: small batches fill a GPU badly.
-    pub(super) fixed_samples: f64,
     /// The part of the work that fills any share of the GPU.
     pub(super) phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
@@ -47,13 +50,21 @@ pub(super) struct Numbers {
     pub(super) by_lot: bool,
 }
 
+/// Where the launch of a batch comes from.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(super) enum Launch {
+    /// So many milliseconds.
+    Ms(f64),
+    /// What a batch of one takes beside its work, by the SingleStream runs of other GPU models.
+    OfSingleStream,
+}
+
 impl Numbers {
-    /// The same as results tell them, with what goes with a fit.
-    pub(super) fn fitted(&self, work_factor: f64, recovery: f64) -> FittedNumbers {
+    /// The same as results tell them, with what goes with a fit; the launch is that of a case.
+    pub(super) fn fitted(&self, launch_ms: f64, work_factor: f64, recovery: f64) -> FittedNumbers {
         FittedNumbers {
-            launch_ms: self.launch_ms,
+            launch_ms,
             spread: self.spread,
-            fixed_samples: self.fixed_samples,
             phi: self.phi,
             in_order: self.in_order,
             by_lot: self.by_lot,
@@ -79,11 +90,18 @@ pub(super) fn fixed_ms(
     median(kept.map(|(_, service)| of(service)).collect())
 }
 
-/// Every Server row that can be simulated.
+/// Every Server row that can be simulated, and is judged or teaches a row that is.
 pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
     let server = |(_, run): &(usize, &MeasuredRow)| run.scenario == TestScenario::Server;
     let rows = input.rows.iter().enumerate().filter(server);
-    rows.filter_map(|(index, run)| case(input, index, run)).collect()
+    let mut cases: Vec<Case<'_>> =
+        rows.filter_map(|(index, run)| case(input, index, run)).collect();
+    let whole = cases.iter().filter(|case| case.is_judged && !case.is_slice());
+    let judged: BTreeSet<_> = whole.map(Case::group).collect();
+    let has_use =
+        |case: &Case<'_>| case.teaches && !case.is_slice() && judged.contains(&case.group());
+    cases.retain(|case| case.is_judged || has_use(case));
+    cases
 }
 
 fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option<Case<'v>> {
@@ -97,6 +115,8 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
     let offline_batch = f64::from(offline.settings.batch?);
     complete.then_some(Case {
         index,
+        is_judged: index < input.judged,
+        teaches: input.teaches(index),
         run,
         input,
         preset,
@@ -125,7 +145,10 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
         return "the behaviour of its harness in the Server scenario is not documented".to_string();
     };
     if input.gpu(run).is_none() {
-        return format!("the catalogue does not know the GPU {}", run.accelerator);
+        return format!(
+            "the catalogue does not know the GPU {}: `slicewise list gpus` names those it does",
+            run.accelerator
+        );
     }
     if input.offline(run).is_none() {
         return "its system has no Offline run to take the speed of its GPUs from".to_string();
@@ -167,6 +190,11 @@ impl Case<'_> {
         self.run.mig_profile().is_some()
     }
 
+    /// The generation of its GPU.
+    pub(super) fn architecture(&self) -> Option<Architecture> {
+        self.gpu.architecture.as_ref().map(|known| known.value)
+    }
+
     /// The numbers that the catalogue says of a run on slices, learnt on no Server row of a slice: the
     /// fixed time of a batch on whole GPUs, of its own model or of all `others`. The rest of a batch is
     /// what its own Offline run took.
@@ -176,13 +204,23 @@ impl Case<'_> {
         let batch = self.run.settings.batch.unwrap_or(1);
         let launch_ms = fixed_ms(self.workload, batch, |gpu| (gpu != self.gpu.id) == others)?;
         Some(Numbers {
-            launch_ms,
+            launch: Launch::Ms(launch_ms),
             spread: own.map_or(0.0, |own| own.spread.value.get()),
-            fixed_samples: 0.0,
             phi: 1.0,
             in_order: true,
             by_lot,
         })
+    }
+
+    /// The launch of its batches, in milliseconds. Of its own GPU model nothing is used, whose
+    /// SingleStream run may be its own machine's.
+    pub(super) fn launch_ms(&self, numbers: &Numbers) -> f64 {
+        match numbers.launch {
+            Launch::Ms(ms) => ms,
+            Launch::OfSingleStream => {
+                fixed_ms(self.workload, 1, |gpu| gpu != self.gpu.id).unwrap_or(0.0)
+            }
+        }
     }
 
     /// How long a full batch of a run on slices takes, CPU time and weights included, in milliseconds.
@@ -193,8 +231,21 @@ impl Case<'_> {
         });
         let cpu = &self.workload.cpu;
         let queue = (cpu.queue_per_batch.value + cpu.launch_per_batch.value).as_millis_f64();
-        let work = work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch);
-        queue + numbers.launch_ms + read + batch * work
+        let launch_ms = self.launch_ms(numbers);
+        let work = work_of_sample(self.sample_ms, launch_ms, self.offline_batch);
+        queue + launch_ms + read + batch * work
+    }
+
+    /// How far the fixed time of a batch on a slice and the CPU time before it may be off, in milliseconds:
+    /// half of what their ranges hold.
+    pub(super) fn open_ms(&self) -> [f64; 2] {
+        let half = |fact: &Fact<SimDuration>| {
+            let ends = fact.range.map(|ends| ends.map(|end| end.as_millis_f64()));
+            ends.map_or(0.0, |[low, high]| (high - low) / 2.0)
+        };
+        let law = self.workload.service.get(&self.gpu.id).and_then(|own| own.slice.as_ref());
+        let launch = law.and_then(|law| law.launch.as_ref());
+        [launch.map_or(0.0, half), half(&self.workload.cpu.queue_per_batch)]
     }
 
     /// The runs that the law of a slice was fitted on.
@@ -296,16 +347,17 @@ impl Case<'_> {
     /// What of a batch on a slice its own Offline rate, which is a slice's, does not say.
     fn slice_law(&self) -> Option<SliceLaw> {
         let known = self.workload.service.get(&self.gpu.id)?.slice.clone()?;
-        Some(SliceLaw { phi: plain(0.0), bandwidth: plain(Share::NONE), ..known })
+        Some(SliceLaw { launch: None, phi: plain(0.0), bandwidth: plain(Share::NONE), ..known })
     }
 
-    /// The service time: an Offline batch takes what it took, of which `launch_ms` is no work.
+    /// The service time: an Offline batch takes what it took, of which the launch is no work.
     fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
-        let work = work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch);
-        let at = |batch: u32| millis(kappa * work * (f64::from(batch) + numbers.fixed_samples));
+        let launch_ms = self.launch_ms(numbers);
+        let work = work_of_sample(self.sample_ms, launch_ms, self.offline_batch);
+        let at = |batch: u32| millis(kappa * work * f64::from(batch));
         let batch = self.run.settings.batch.unwrap_or(1).max(2);
         ServiceTime {
-            launch: plain(millis(numbers.launch_ms)),
+            launch: plain(millis(launch_ms)),
             host_floor: plain(SimDuration::ZERO),
             phi: plain(PhiTable::constant(share(numbers.phi))),
             spread: plain(share(numbers.spread)),

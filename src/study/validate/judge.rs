@@ -123,7 +123,7 @@ impl Basis<'_> {
         } else {
             judged.marks.push("too few queries for p99".to_string());
         }
-        judged.numbers = Some(numbers.fitted(*kappa, *recovery));
+        judged.numbers = Some(numbers.fitted(case.launch_ms(numbers), *kappa, *recovery));
         if completed < 0.98 * case.rate() {
             judged.marks.push("overload".to_string());
         }

@@ -19,8 +19,8 @@ mod service;
 mod slices;
 
 pub use report::{
-    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Validation,
-    ValidationResults,
+    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
+    Validation, ValidationResults,
 };
 
 pub use service::fitted_workloads;
@@ -39,7 +39,8 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
     let cases = case::cases(input);
     let fits = fit::groups(&cases);
     let slices = cases.iter().filter(|case| case.is_slice()).count() as u64;
-    let work = fits.iter().map(|fit| fit.work()).sum::<u64>() + slices + cases.len() as u64;
+    let judged = cases.iter().filter(|case| case.is_judged).count() as u64;
+    let work = fits.iter().map(|fit| fit.work()).sum::<u64>() + slices + judged;
     let done = AtomicU64::new(0);
     let step = |what: &str| progress(done.fetch_add(1, Ordering::Relaxed) + 1, work, what);
     let fits: Vec<Fit<'_>> =
@@ -50,7 +51,8 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
     let slices = slices::trace(&cases, input.fit_queries, &step);
     let is_slice: BTreeMap<usize, bool> =
         cases.iter().map(|case| (case.index, case.is_slice())).collect();
-    let rows = input.rows.par_iter().enumerate().map(|(index, run)| {
+    let judged = input.rows[..input.judged].par_iter();
+    let rows = judged.enumerate().map(|(index, run)| {
         let row = match (run.scenario, fitted.get(&index)) {
             (TestScenario::Server, Some(fit)) => {
                 let judged = judge::server(input, fit, &learnt, index);
@@ -92,14 +94,32 @@ impl Validation {
         self.gpus.get(&run.gpu_id())
     }
 
-    /// The Offline run of the same system.
+    /// Whether a prediction may learn from the row of an index, where that is not of its own machine.
+    fn teaches(&self, index: usize) -> bool {
+        match self.train {
+            Train::Both => true,
+            Train::Given => index < self.judged,
+            Train::Shipped => index >= self.judged,
+        }
+    }
+
+    /// The rows that predictions may learn from.
+    fn teachers(&self) -> impl Iterator<Item = &MeasuredRow> {
+        self.rows.iter().enumerate().filter(|(index, _)| self.teaches(*index)).map(|(_, run)| run)
+    }
+
+    /// The Offline run of the same system, in the same round where both state theirs; also among rows
+    /// that teach nothing.
     fn offline(&self, run: &MeasuredRow) -> Option<&MeasuredRow> {
+        let is_of_round =
+            |round: &str| round == run.round || round.is_empty() || run.round.is_empty();
         self.rows.iter().find(|other| {
             other.scenario == TestScenario::Offline
                 && other.benchmark == run.benchmark
                 && (&other.system, &other.submitter) == (&run.system, &run.submitter)
                 && other.hetero == run.hetero
                 && other.samples_per_s.is_some()
+                && is_of_round(&other.round)
         })
     }
 

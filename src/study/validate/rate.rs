@@ -106,7 +106,7 @@ fn rows<'v>(
     left_in: LeftIn<'v>,
     keeps: impl Fn(&MeasuredRow) -> bool + 'v,
 ) -> impl Iterator<Item = &'v MeasuredRow> {
-    input.rows.iter().filter(move |other| {
+    input.teachers().filter(move |other| {
         other.benchmark == run.benchmark
             && other.scenario == run.scenario
             && !other.hetero
@@ -143,7 +143,7 @@ pub(super) fn usual_rows<'v>(
     run: &'v MeasuredRow,
 ) -> impl Iterator<Item = &'v MeasuredRow> {
     let machine = run.machine();
-    input.rows.iter().filter(move |other| {
+    input.teachers().filter(move |other| {
         other.scenario == TestScenario::Offline
             && other.benchmark == run.benchmark
             && other.gpu_id() == run.gpu_id()
@@ -153,10 +153,6 @@ pub(super) fn usual_rows<'v>(
             && other.machine() != machine
     })
 }
-
-/// What busy neighbours draw whose benchmarks no row names: fitted on the A30's rows of v1.1 beside busy
-/// neighbours (2.9 to 3.5 does as well); those of the A100 are predicted with it.
-const NEIGHBOURS_WATTS_PER_SM: f64 = 3.1;
 
 /// A slice beside busy neighbours: as fast as alone, at the clock that the card's power leaves it.
 fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
@@ -169,9 +165,12 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     let gpu = input.gpu(run)?;
     let cap = PowerCap::of(gpu, gpu.power_cap_w.value);
     let own = input.workload(run).and_then(|workload| workload.service.get(&gpu.id));
-    let clock = cap.zip(own).map_or(1.0, |(cap, service)| {
+    let neighbours =
+        own.and_then(|service| service.slice.as_ref()?.neighbour_watts_per_sm.as_ref());
+    let known = cap.zip(own).zip(neighbours);
+    let clock = known.map_or(1.0, |((cap, service), neighbours)| {
         let part = part_of_gpu(gpu, run);
-        let others = (1.0 - part) * f64::from(gpu.sms.value) * NEIGHBOURS_WATTS_PER_SM;
+        let others = (1.0 - part) * f64::from(gpu.sms.value) * neighbours.value;
         cap.clock(part * service.watts(gpu) + others)
     });
     let value = match run.scenario {

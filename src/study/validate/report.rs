@@ -11,8 +11,12 @@ use std::collections::BTreeMap;
 /// What to validate, and with what.
 #[derive(Clone, Debug)]
 pub struct Validation {
-    /// The measured runs, in the order of their file.
+    /// The measured runs: those that are judged, in the order of their file, and then others to learn from.
     pub rows: Vec<MeasuredRow>,
+    /// How many of them are judged.
+    pub judged: usize,
+    /// Which of them teach.
+    pub train: Train,
     /// GPUs by the name rows use, in lower case.
     pub gpus: BTreeMap<String, GpuSpec>,
     /// Workloads whose harness is known in the Server scenario, by benchmark.
@@ -29,6 +33,23 @@ pub struct Validation {
     pub hash: String,
     /// Columns of the file that are not read, as people read it.
     pub warnings: Vec<String>,
+}
+
+/// Which rows a prediction learns from, its own machine's never.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Train {
+    /// Those that come with the program and are not judged.
+    Shipped,
+    /// Those that are judged.
+    Given,
+    /// Both.
+    Both,
+}
+
+impl Train {
+    /// All of them by their words.
+    pub const ALL: [(&str, Train); 3] =
+        [("shipped", Train::Shipped), ("given", Train::Given), ("both", Train::Both)];
 }
 
 /// Every row judged, and what they say together.
@@ -172,8 +193,6 @@ pub struct FittedNumbers {
     pub launch_ms: f64,
     /// How much work varies from batch to batch.
     pub spread: f64,
-    /// Work of a batch that does not depend on its size, in samples.
-    pub fixed_samples: f64,
     /// The part of the work that fills any share of the GPU.
     pub phi: f64,
     /// Whether batches run to their end one after the other, or all advance.

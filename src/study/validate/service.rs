@@ -3,8 +3,8 @@
 //!
 //! No machine is left out here; how well such numbers predict is what the rest of the validation says.
 
-use super::case::{Case, usual_preset, work_of_sample};
-use super::fit::Fit;
+use super::case::{Case, Launch, usual_preset, work_of_sample};
+use super::fit::{self, Fit};
 use super::learnt::Learnt;
 use super::rate::{figure, long_sample, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
@@ -43,8 +43,10 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
     let of_gpu = |gpu: String| {
         let of_it = all.only(|at| fit.cases[at].run.gpu_id() == gpu);
         let work_factor = fit.gpu_factor(&all, candidate, *of_it.cases().first()?)?;
-        let numbers = fit.candidates[candidate].fitted(work_factor, all.recovery());
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
+        let numbers = &fit.candidates[candidate];
+        let launch_ms = cases.first()?.launch_ms(numbers);
+        let numbers = numbers.fitted(launch_ms, work_factor, all.recovery());
         let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
         let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
         service(input, &gpu, &cases, numbers, scatter)
@@ -71,7 +73,7 @@ fn service(
 ) -> Option<FittedService> {
     let benchmark = &cases.first()?.run.benchmark;
     let rows = |scenario: TestScenario, is_slice: bool| -> Vec<&MeasuredRow> {
-        let of_it = input.rows.iter().filter(|run| {
+        let of_it = input.teachers().filter(|run| {
             (&run.benchmark, run.scenario) == (benchmark, scenario)
                 && run.gpu_id() == gpu
                 && run.mig_profile().is_some() == is_slice
@@ -171,17 +173,18 @@ fn service_time(
     let per_sample =
         work_of_sample(found.offline_sample_ms, numbers.launch_ms, f64::from(found.offline_batch));
     let served = numbers.work_factor * per_sample;
-    let (launch, served) = launch_and_sample(workload, found, served);
-    // BERT works on tokens: a batch of one is a small one. Images share what a batch costs once.
-    let alone = found.single_p90_ms.filter(|_| !workload.id.starts_with("bert"));
+    let (launch, served) = launch_and_sample(input, workload, found, served);
+    let is_bert = workload.id.starts_with("bert");
+    let is_told = launch_is_told(workload);
+    // BERT works on tokens: a batch of one is a small one. Of images, what a batch costs once is its
+    // launch where SingleStream tells that, and is in its work elsewhere.
+    let alone = found.single_p90_ms.filter(|_| !is_bert && !is_told);
     let alone = alone.and_then(|single| {
         let fixed = launch + before_and_after(input, workload, found)?;
-        // Of the exponential law of mean 1 the 90th percentile is ln 10.
-        let long = 1.0 - numbers.spread + numbers.spread * 10.0_f64.ln();
-        Some((single - fixed) / long)
+        Some((single - fixed) / long_luck(&numbers))
     });
     let alone = alone.map_or(served, |alone| alone.max(served));
-    let full = (served * (f64::from(server_batch) + numbers.fixed_samples)).max(alone);
+    let full = (served * f64::from(server_batch)).max(alone);
     let mut work = vec![(1, millis(alone)), (server_batch, millis(full))];
     if found.offline_batch > server_batch {
         let offline = per_sample * f64::from(found.offline_batch);
@@ -191,7 +194,7 @@ fn service_time(
         found.fitted_on.iter().filter(|row| row.ends_with(scenario)).cloned().collect()
     };
     let (server, mut all) = (of("Server"), found.fitted_on.clone());
-    if !workload.id.starts_with("bert") {
+    if !is_bert && !is_told {
         all.extend(found.single_on.iter().cloned());
     }
     let source = format!(
@@ -199,17 +202,27 @@ fn service_time(
     );
     let residual = Some((found.residual * 1e3).round() / 1e3);
     let work = WorkTable::new(work).expect("work rises with batch");
-    let mut launch_on = server.clone();
-    if workload.id.starts_with("bert") {
-        launch_on.extend(found.single_on.iter().cloned());
-    }
+    // The launch, and all that a batch costs once.
+    let fixed = [launch, launch + (alone - per_sample).max(0.0)];
+    let launch = match (is_told, found.single_on.is_empty()) {
+        (true, true) => {
+            let ends = [0.8, 1.2].map(|part| millis(part * launch));
+            Fact { range: Some(ends), ..Fact::assumed(millis(launch), OF_OTHERS) }
+        }
+        (true, false) => Fact::fitted(millis(launch), OF_SINGLE, &found.single_on),
+        _ => {
+            let single_on = found.single_on.iter().filter(|_| is_bert);
+            let on: Vec<String> = server.iter().chain(single_on).cloned().collect();
+            Fact { residual, ..Fact::fitted(millis(launch), source.as_str(), &on) }
+        }
+    };
     let untold = "assumed: these rows do not tell it from launch and work";
     ServiceTime {
-        launch: Fact { residual, ..Fact::fitted(millis(launch), source.as_str(), &launch_on) },
+        launch,
         host_floor: Fact::assumed(SimDuration::ZERO, untold),
-        phi: phi(found, services, &server),
+        phi: if is_told { phi_of_work(found, services) } else { phi(found, services, &server) },
         phi_limit: None,
-        slice: slice_law(input, workload, found, services),
+        slice: slice_law(input, workload, found, services, fixed),
         spread: match numbers.spread {
             0.0 => Fact::assumed(Share::NONE, untold),
             spread => Fact { residual, ..Fact::fitted(share(spread), source.as_str(), &server) },
@@ -235,11 +248,39 @@ fn before_and_after(input: &Validation, workload: &Workload, found: &FittedServi
     Some((of_cpu + gpu.pcie_bandwidth.value.transfer_time(bytes)).as_millis_f64())
 }
 
-/// Launch and work of a sample, in milliseconds, that keep a full Server batch as it was fitted. Server
-/// rows tell the launch of BERT to a step of the grid only; its SingleStream rows tell it finely: their
-/// p90 is the launch and a sample of the 90th percentile of sizes.
-fn launch_and_sample(workload: &Workload, found: &FittedService, served: f64) -> (f64, f64) {
+/// Whether the launch of a workload's batches is what SingleStream says.
+fn launch_is_told(workload: &Workload) -> bool {
+    let candidates = fit::candidates(usual_preset(workload), &workload.id);
+    candidates.iter().all(|numbers| numbers.launch == Launch::OfSingleStream)
+}
+
+/// The 90th percentile of how long a batch's work takes: that of the exponential law of mean 1 is ln 10.
+fn long_luck(numbers: &FittedNumbers) -> f64 {
+    1.0 - numbers.spread + numbers.spread * 10.0_f64.ln()
+}
+
+const OF_SINGLE: &str = "slicewise validate: p90 of SingleStream less the CPU work, the copies and the work of one sample";
+const OF_OTHERS: &str = "assumed: no SingleStream run on this GPU is published; the median over GPUs that have one, whose launches differ by a fifth";
+
+/// Launch and work of a sample, in milliseconds. Where SingleStream tells the launch, it is what a query
+/// of one sample takes beside its work.
+///
+/// BERT's keep a full Server batch as it was fitted: Server rows tell its launch to a step of the grid
+/// only, SingleStream rows tell it finely. Their p90 is the launch and a sample of the 90th percentile of
+/// sizes.
+fn launch_and_sample(
+    input: &Validation,
+    workload: &Workload,
+    found: &FittedService,
+    served: f64,
+) -> (f64, f64) {
     let (launch, batch) = (found.numbers.launch_ms, f64::from(found.server_batch.max(2)));
+    if launch_is_told(workload) {
+        let told = found.single_p90_ms.zip(before_and_after(input, workload, found));
+        let told =
+            told.map(|(single, beside)| single - beside - long_luck(&found.numbers) * served);
+        return (told.filter(|told| *told > 0.0).unwrap_or(launch), served);
+    }
     if !matches!(workload.sizes.value, SizeDistribution::LogNormal { .. }) {
         return (launch, served);
     }
@@ -260,6 +301,7 @@ fn slice_law(
     workload: &Workload,
     found: &FittedService,
     services: &[FittedService],
+    [launch, once]: [f64; 2],
 ) -> Option<SliceLaw> {
     let gpu = input.gpus.values().find(|gpu| gpu.id.eq_ignore_ascii_case(&found.gpu))?;
     gpu.mig_profiles.first()?;
@@ -282,7 +324,19 @@ fn slice_law(
     let whole = PowerCap::of(on, on.power_cap_w.value).map_or(1.0, |cap| cap.clock(watts));
     let times = (1.0 + sliced.phi_of_full? * (1.0 / part - 1.0)) / whole;
     let phi = ((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.2);
+    // What it costs once scatters over five GPUs of Ampere: BERT's, which is latency of kernels, by 0.1 ms,
+    // a convolution's, which is the host's as well, by a fifth.
+    let open = if workload.id.starts_with("bert") { 0.1 } else { 0.2 * once };
+    let ends = [launch - open, launch + open].map(|end| millis_or_none(end.max(0.0)));
+    let launch = Fact::assumed(millis_or_none(launch), OF_LAUNCHES);
+    let neighbours =
+        Fact::fitted(3.1, OF_NEIGHBOURS, &["A30-MIG_1x1g.6gb_TRT HeteroMultiUse".to_string()]);
+    // Only where the clock of the GPU follows watts.
+    let neighbours =
+        gpu.power_idle_w.as_ref().map(|_| Fact { range: Some([2.9, 3.5]), ..neighbours });
     Some(SliceLaw {
+        launch: Some(Fact { range: Some(ends), ..launch }),
+        neighbour_watts_per_sm: neighbours,
         weight_read: Fact::assumed(millis_or_none(read.as_millis_f64()), OF_READS),
         phi: Fact::fitted(round(phi), OF_SLICES, &full_on),
         bandwidth,
@@ -294,6 +348,8 @@ fn run_on_a_slice<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&
     input.rows.iter().find(|run| sliced.slices_on.contains(&run.name()))
 }
 
+const OF_LAUNCHES: &str = "assumed: on a slice as on the whole GPU; the range is what batches cost once over five GPUs, 0.1 ms about it for BERT, a fifth of it for a convolution, whose launch is the host's as well";
+const OF_NEIGHBOURS: &str = "slicewise, fitted with the clock law of the GPUs on the A30's rows of MLPerf v1.1 beside busy neighbours, whose benchmarks no row names; the A100's rows are predicted with it";
 const OF_READS: &str = "assumed: the weights over the bandwidth of the memory, for BERT; convolutions' weights are small, and slices of MLPerf v1.1 show none";
 const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long, at one clock: the whole card runs at what its power limit leaves of the highest, a slice alone at the highest";
 const OF_BANDWIDTH: &str = "assumed: between what 3g slices of MIGPerf want (0.4 to 0.9) and what limits of an H200 say (0.15 to 0.24); slices of MLPerf, whose parts of memory and SMs are alike, cannot tell";
@@ -350,6 +406,24 @@ fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> 
     );
     Fact::fitted(PhiTable::new(points).expect("batches rise"), source, &on)
 }
+
+/// Phi of work that goes with the size of the batch, from the Offline rate of MIG slices, of the GPU or of
+/// another.
+fn phi_of_work(found: &FittedService, services: &[FittedService]) -> Fact<PhiTable> {
+    let told = sliced(found, services).and_then(|other| Some((other, other.phi_of_full?)));
+    let Some((sliced, full)) = told else {
+        return Fact::assumed(
+            PhiTable::constant(Share::WHOLE),
+            "assumed: no row on a slice tells it",
+        );
+    };
+    let on: Vec<String> =
+        sliced.slices_on.iter().filter(|row| row.ends_with("Offline")).cloned().collect();
+    let phi = PhiTable::constant(share((full * 1e3).round() / 1e3));
+    Fact::fitted(phi, OF_OFFLINE, &on)
+}
+
+const OF_OFFLINE: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long; what a batch costs whatever its size is its launch";
 
 /// To a microsecond, or none.
 fn millis_or_none(ms: f64) -> SimDuration {

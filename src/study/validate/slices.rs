@@ -40,9 +40,10 @@ pub(super) fn trace<'v>(
     traced.collect()
 }
 
-/// Whether there are several instances to deal batches to in a way that nothing documents.
+/// Whether batches are dealt in a way that nothing documents: which instance has the next one, and whether
+/// it is filled while the one before runs.
 fn is_dealt(case: &Case<'_>) -> bool {
-    case.run.gpus > 1 && case.preset == "mlperf-triton"
+    case.preset == "mlperf-triton"
 }
 
 impl Slice<'_> {
@@ -52,14 +53,13 @@ impl Slice<'_> {
     }
 
     /// p99 by what the inputs leave open, each taken for a part of a full batch's time: how much machines
-    /// differ, the fixed time of a batch and the CPU time around it. As independent errors they make one
-    /// factor on work, 90 % of it; p99 is simulated at both its ends, in either way to deal.
+    /// differ, the fixed time of a batch and the CPU time around it, by the ranges that the workload's file
+    /// states. As independent errors they make one factor on work, 90 % of it; p99 is simulated at both its
+    /// ends, in either way to deal.
     pub(super) fn interval(&self, queries: u64, predicted: &Figures) -> (f64, f64) {
         let case = self.case;
-        let is_bert = case.run.benchmark.starts_with("bert");
         let (numbers, _) = self.predicted();
-        let fixed = if is_bert { LAUNCH_MS } else { LAUNCH_PART * numbers.launch_ms };
-        let queue = if is_bert { (QUEUE_MS[1] - QUEUE_MS[0]) / 2.0 } else { 0.0 };
+        let [fixed, queue] = case.open_ms();
         let machines = NINETY_PERCENT * case.machines().unwrap_or(MACHINES_DIFFER);
         let open = INNER * fixed.hypot(queue) / case.full_batch_ms(numbers);
         let width = machines.hypot(open).exp();
@@ -73,16 +73,6 @@ impl Slice<'_> {
 
 /// Of an input that may be anything within two ends as likely, the inner 90 %.
 const INNER: f64 = 0.9;
-
-/// How far the fixed time of a BERT batch may be off: what it scatters by over five GPUs of Ampere.
-const LAUNCH_MS: f64 = 0.1;
-
-/// The same of convolutions, whose launch is the host's: what five GPUs scatter by.
-const LAUNCH_PART: f64 = 0.2;
-
-/// The CPU time of a BERT batch on a slice. Whole GPUs say 2.3 ms; slices of two GPUs would want 1.45 and
-/// 2.83, and work that falls with the batch explains them nearly as well: a third of a millisecond beyond.
-const QUEUE_MS: [f64; 2] = [1.1, 3.3];
 
 /// Of a workload that says nothing: what BERT and SSD-ResNet34 scatter by.
 const MACHINES_DIFFER: f64 = 0.02;
