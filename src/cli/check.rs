@@ -65,6 +65,7 @@ pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), F
     match task {
         Task::Run(scenario) => {
             study::replayed(&scenario).iter().for_each(|trace| output::message(trace));
+            study::scaled_times(&scenario).iter().for_each(|said| output::message(said));
             output::data(&format!("ok: {}\n", summary(&scenario)))
         }
         Task::Sweep(file) => output::data(&format!("ok: {}\n", summary_of_sweep(file.sweep()))),

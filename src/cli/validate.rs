@@ -70,7 +70,11 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let train = TRAIN.iter().find(|(word, _)| *word == arguments.train).expect("clap allows these");
     let own = arguments.data.as_deref().map(|data| OwnRows { data, train: train.1 });
     let input = validation(own, &catalogue, queries, fit_queries)?;
-    let later = arguments.page.as_ref().map(|_| later_validation(&catalogue, queries, fit_queries));
+    let shipped = match &arguments.data {
+        None => Some(later_validation(&catalogue, queries, fit_queries)),
+        Some(_) => None,
+    };
+    let later = shipped.as_ref().filter(|_| arguments.page.is_some());
     let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
     let progress = progress::Progress::timed(arguments.manner.quiet);
     let watch = Watch::open(&out, Maker::Validate, arguments.force, &progress)?;
@@ -88,8 +92,11 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let validated =
         |input| with_threads(arguments.manner.threads, || study::validate(input, &show));
-    let results = validated(&input)?;
-    let later = match &later {
+    let mut results = validated(&input)?;
+    if let Some(later) = &shipped {
+        results.scaling = study::scaling(&[&input, later]);
+    }
+    let later = match later {
         Some(later) => Some((later, validated(later)?)),
         None => None,
     };

@@ -329,6 +329,7 @@ fn undescribed(id: &str) -> WorkloadFile {
         id: id.to_string(),
         name: id.to_string(),
         benchmark: None,
+        precision: None,
         target_latency: Fact::assumed(SimDuration::from_millis(100), NOT_STATED),
         sizes: Fact::assumed(SizeDistribution::Fixed, NOT_STATED),
         weights: bytes(),
@@ -365,6 +366,7 @@ fn unknown_service() -> ServiceTime {
         watts_per_sm: None,
         machines: None,
         alternatives: Vec::new(),
+        scaled: None,
     }
 }
 

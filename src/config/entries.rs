@@ -13,8 +13,8 @@ use super::rounds;
 use super::suggest::quoted;
 use super::value::Value;
 use crate::spec::{
-    CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, ServiceAlternative,
-    ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
+    CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, Precision,
+    ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use std::collections::BTreeMap;
@@ -107,7 +107,8 @@ pub(super) fn gpus_of(value: &Value<'_>, sources: &Sources) -> Option<Vec<HostCa
     if !value.is_array() {
         return Some(vec![cards_of(value, sources)?]);
     }
-    let items = value.items(CARD_GROUPS_MAX)?;
+    const ALIKE: &str = "cards of one model go into one entry: { model = \"a30\", count = 17 }";
+    let items = value.items_or(CARD_GROUPS_MAX, Some(ALIKE))?;
     let read: Vec<_> = items.iter().map(|item| (item, cards_of(item, sources))).collect();
     let alike = links_are_alike(&read);
     let cards: Vec<HostCards> = read.into_iter().filter_map(|(_, cards)| cards).collect();
@@ -276,6 +277,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         value.choice("preset", &PRESETS.map(|preset| (preset.name, preset.name)))
     });
     let benchmark = file.get("benchmark").and_then(|value| rounds::benchmark(&value));
+    let precision = file.get("precision").map(|value| value.choice("precision", &Precision::ALL));
     let target_latency = fact(&mut file, &sources, "target_latency", some_time);
     let sizes = match file.get("sizes") {
         Some(_) => spread_fact(&mut file, &sources, "sizes", plain_sizes, sizes),
@@ -312,6 +314,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         id: id.to_string(),
         name: name?,
         benchmark,
+        precision: precision.map_or(Some(None), |precision| precision.map(Some))?,
         target_latency: target_latency?,
         sizes: sizes?,
         weights: weights?,
@@ -440,6 +443,7 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         watts_per_sm: watts?,
         machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
         alternatives: alternatives?,
+        scaled: None,
     })
 }
 

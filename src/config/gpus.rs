@@ -12,8 +12,8 @@ use super::value::Value;
 use super::vgpus;
 use crate::formats::mig_parted;
 use crate::spec::{
-    Architecture, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing,
-    SwitchCost, SwitchTimes, TurnsOf,
+    Architecture, ComputeCapability, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile,
+    Overshoot, Standing, SwitchCost, SwitchTimes, TurnsOf,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
@@ -84,9 +84,16 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
     let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
-    let tops = file.get("tensor_int8_tops").is_some().then(|| {
-        fact(&mut file, &sources, "tensor_int8_tops", |value| {
-            value.number(|tops| tops > 0.0 && tops <= 1e6, "above 0, at most 1000000 (10^12 per s)")
+    let capability = file
+        .get("compute_capability")
+        .is_some()
+        .then(|| fact(&mut file, &sources, "compute_capability", compute_capability));
+    let [tflops, tops] = ["tensor_fp16_tflops", "tensor_int8_tops"].map(|key| {
+        file.get(key).is_some().then(|| {
+            fact(&mut file, &sources, key, |value| {
+                let allowed = "above 0, at most 1000000 (10^12 per s)";
+                value.number(|rate| rate > 0.0 && rate <= 1e6, allowed)
+            })
         })
     });
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
@@ -97,6 +104,12 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         fact(&mut file, &sources, "power_idle_w", |value| {
             let allowed = format!("above 0, below the limit of {below} W");
             value.number(|watts| watts > 0.0 && watts < below, &allowed)
+        })
+    });
+    let power_limit_min_w = file.get("power_limit_min_w").is_some().then(|| {
+        fact(&mut file, &sources, "power_limit_min_w", |value| {
+            let allowed = format!("above 0, at most the limit of {below} W");
+            value.number(|watts| watts > 0.0 && watts <= below, &allowed)
         })
     });
     let is_told = power_idle_w.is_some() || file.has("voltage_floor");
@@ -179,11 +192,11 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         memory: memory?,
         memory_bandwidth: memory_bandwidth?,
         pcie_bandwidth: pcie_bandwidth?,
-        tensor_int8_tops: match tops {
-            Some(tops) => Some(tops?),
-            None => None,
-        },
+        compute_capability: capability.map_or(Some(None), |number| number.map(Some))?,
+        tensor_fp16_tflops: tflops.map_or(Some(None), |rate| rate.map(Some))?,
+        tensor_int8_tops: tops.map_or(Some(None), |rate| rate.map(Some))?,
         power_cap_w: power_cap_w?,
+        power_limit_min_w: power_limit_min_w.map_or(Some(None), |watts| watts.map(Some))?,
         power_idle_w: power_idle_w.map_or(Some(None), |watts| watts.map(Some))?,
         voltage_floor: voltage_floor.map_or(Some(None), |floor| floor.map(Some))?,
         vgpu_types,
@@ -238,6 +251,17 @@ fn memory_suffices(spec: &GpuSpec, spot: &Spot, problems: &Problems) {
         let title = format!("the GPU instance profile {} has {own}", profile.name);
         wrong(title, "correct the `frame_buffer` of the profile, or the card's memory");
     }
+}
+
+/// `"8.6"`: NVIDIA's number of the architecture.
+fn compute_capability(value: &Value<'_>) -> Option<ComputeCapability> {
+    let text = value.text()?;
+    let number = text.parse().ok();
+    if number.is_none() {
+        let allowed = "a number of NVIDIA's list of CUDA GPUs in quotes, such as \"8.6\"";
+        value.report(value.wrong(format!("is {}", quoted(text))).allowed(allowed));
+    }
+    number
 }
 
 /// `["0x20B010DE"]`: device id, then vendor id.

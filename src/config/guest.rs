@@ -12,6 +12,7 @@ use super::machine::{Machine, Model, find};
 use super::pins::{self, Pins};
 use super::processes;
 use super::reader::Reader;
+use super::scaled;
 use super::settings::{
     MULTISTREAM_SAMPLES, RATES, is_rate, load_defaults, read_load, read_round, read_rules,
     read_server,
@@ -26,6 +27,7 @@ use crate::spec::{
     VmSpec, Workload,
 };
 use crate::units::{Bytes, SimDuration, SimTime};
+use std::collections::BTreeSet;
 
 /// Most vCPUs that any hypervisor gives a VM.
 pub(super) const VCPUS_MAX: u32 = 4096;
@@ -141,6 +143,7 @@ pub(super) fn read(
         }
         _ => None,
     };
+    let scaled_from = table.get("scaled_from");
     table.finish();
     let Held { cards, holding, .. } = gpus?;
     let (power_on, power_off) = power?;
@@ -148,7 +151,12 @@ pub(super) fn read(
         Some(copies) => Some(copies?),
         None => None,
     };
-    let workload = workload?.spec.clone();
+    let mut workload = workload?.spec.clone();
+    if let (Some(value), Some(models), Some(machine)) = (&scaled_from, &models, around.machine) {
+        let models: BTreeSet<usize> = models.iter().copied().collect();
+        let gpus = models.iter().map(|model| &machine.models[*model].gpu.spec);
+        scaled::add(&mut workload, gpus, value, around.catalogue)?;
+    }
     let name = name?;
     let vm = VmSpec {
         group: name.clone(),
@@ -186,7 +194,8 @@ fn read_pins(
         Holding::Process(process) => process.within.as_ref(),
         Holding::Whole | Holding::Sliced(_) | Holding::Largest(_) => None,
     };
-    pins::read(table, cards * copies, around.machine, profile)
+    let is_whole = matches!(holding, Holding::Whole);
+    pins::read(table, cards * copies, around.machine, (profile, is_whole))
 }
 
 fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {

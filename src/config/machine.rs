@@ -248,6 +248,30 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
             let allowed =
                 format!("above {} W; shipped with {} W", idle.value, model.power_cap_w.value);
             problems.push(Diagnostic::at(spot, title).allowed(allowed));
+            continue;
+        }
+        let usual = model.power_cap_w.value;
+        match &model.power_limit_min_w {
+            Some(least) if limit < least.value => {
+                let title = format!(
+                    "`power_limit` of {limit} W, where {} takes {} W or more",
+                    model.id, least.value
+                );
+                let allowed = format!("{} W or more; shipped with {usual} W", least.value);
+                let diagnostic = Diagnostic::at(spot, title).allowed(allowed);
+                problems.push(diagnostic.note("source", least.source.clone()));
+            }
+            // No published run has a limit below 0.55 of the usual one.
+            None if limit < usual / 2.0 => {
+                let title = format!(
+                    "`power_limit` of {limit} W for {}, shipped with {usual} W: whether it takes so little is not known",
+                    model.id
+                );
+                let help =
+                    "`nvidia-smi -q -d POWER` shows the least and the most that a card takes";
+                problems.warn(Diagnostic::at(spot, title).help(help));
+            }
+            _ => {}
         }
     }
 }

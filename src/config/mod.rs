@@ -42,6 +42,7 @@ mod queues;
 mod reader;
 mod rounds;
 mod rules;
+mod scaled;
 mod schema;
 mod seats;
 mod set_arguments;

@@ -25,12 +25,12 @@ pub(super) struct Pins {
 }
 
 /// Reads the keys of a VM with so many GPUs, of all its copies together. A GPU instance has this
-/// profile.
+/// profile; a card that is whole has one owner.
 pub(super) fn read(
     table: &mut Reader<'_>,
     gpus: u32,
     machine: Option<&Machine>,
-    profile: Option<&MigProfile>,
+    (profile, is_whole): (Option<&MigProfile>, bool),
 ) -> Option<Option<Pins>> {
     let (card, instance) = (table.get("card"), table.get("instance"));
     let Some(card) = card else {
@@ -45,6 +45,7 @@ pub(super) fn read(
         Some(machine) => card_of(value, machine),
         None => value.index(CARDS_MAX - 1, CARDS_MAX - 1, ", the cards of the host"),
     });
+    let cards = cards.filter(|cards| !(is_whole && names_one_twice(&card, cards)));
     let starts = match (instance, profile) {
         (None, _) => Some(Vec::new()),
         (Some(value), None) => {
@@ -64,6 +65,19 @@ pub(super) fn cards(value: &Value<'_>, machine: &Machine) -> Option<Vec<u32>> {
         true => value.items(PINS_MAX)?.iter().map(|value| card_of(value, machine)).collect(),
         false => Some(vec![card_of(value, machine)?]),
     }
+}
+
+/// Reports a list that has a whole card more than once.
+fn names_one_twice(value: &Value<'_>, cards: &[u32]) -> bool {
+    let twice = cards.iter().enumerate().find(|(index, card)| cards[..*index].contains(card));
+    if let Some((_, card)) = twice.filter(|_| value.is_array()) {
+        let diagnostic = value.wrong(format!("names card {card} more than once"));
+        value.report(diagnostic.help(
+            "a whole card has one owner: name another for each, or share it with `process`, `vgpu` or `mig`",
+        ));
+        return true;
+    }
+    false
 }
 
 fn card_of(value: &Value<'_>, machine: &Machine) -> Option<u32> {

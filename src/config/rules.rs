@@ -129,6 +129,14 @@ fn service_time_is_known(machine: &Machine, guest: &Guest, gpu: &GpuSpec, proble
         Diagnostic::at(&guest.spots.workload, title).allowed(format!("GPUs {}", known.join(", ")));
     let help = format!("measure it and add [service.{}] to the workload's catalogue file", gpu.id);
     let diagnostic = diagnostic.help(help);
+    // Without a tensor rate nothing can be scaled, and there is nothing to offer.
+    let has_rate = gpu.tensor_fp16_tflops.is_some() || gpu.tensor_int8_tops.is_some();
+    let diagnostic = match has_rate {
+        true => diagnostic.help(
+            "or have those of the nearest GPU scaled, with an interval: scaled_from = \"auto\" in the [[vm]], or --set vm.scaled_from=auto",
+        ),
+        false => diagnostic,
+    };
     // What a VM has of a card by a profile's name is of one model.
     let is_free = guest.holding.kind().is_none() && guest.cards == 1;
     let others = machine.ids().into_iter().find(|other| is_free && known.contains(other));

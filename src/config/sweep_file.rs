@@ -124,6 +124,8 @@ impl SweepFile {
                 Ok(experiment) => {
                     used.extend(used_entries(&experiment));
                     sweep.has_several_models |= experiment.has_several_models();
+                    let mut of = experiment.vms.iter();
+                    sweep.has_scaled_times |= of.any(|vm| !experiment.scaled_of(vm).is_empty());
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -270,5 +272,6 @@ fn nothing(name: String) -> Sweep {
         lines: Vec::new(),
         points: Vec::new(),
         has_several_models: false,
+        has_scaled_times: false,
     }
 }

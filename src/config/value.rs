@@ -273,6 +273,11 @@ impl<'a> Value<'a> {
 
     /// The items of an array that has at least one and at most `most`.
     pub(super) fn items(&self, most: usize) -> Option<Vec<Value<'a>>> {
+        self.items_or(most, None)
+    }
+
+    /// The same; where there are more, `help` says what to write instead.
+    pub(super) fn items_or(&self, most: usize, help: Option<&str>) -> Option<Vec<Value<'a>>> {
         self.took(|| Form::Items);
         let Some(array) = self.value.as_array() else {
             self.expected("an array");
@@ -280,7 +285,11 @@ impl<'a> Value<'a> {
         };
         if array.is_empty() || array.len() > most {
             let diagnostic = self.wrong(format!("has {} entries", array.len()));
-            self.report(diagnostic.allowed(format!("1 to {most} entries")));
+            let diagnostic = diagnostic.allowed(format!("1 to {most} entries"));
+            self.report(match help.filter(|_| array.len() > most) {
+                Some(help) => diagnostic.help(help),
+                None => diagnostic,
+            });
             return None;
         }
         let (file, problems) = (self.file, self.problems);

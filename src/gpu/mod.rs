@@ -26,6 +26,7 @@ mod power;
 pub mod registry;
 mod ring;
 mod run_list;
+pub mod scaling;
 mod turns;
 
 pub use card::{Card, CardJob, OwnerId};

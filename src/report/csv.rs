@@ -48,6 +48,9 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Vec<(String, String
     if results.has_several_models() {
         row.text("gpu_models", &run.models_of(vm).join("; "));
     }
+    if !results.scaled.is_empty() {
+        row.text("scaled", &vm.scaled.join("; "));
+    }
     row.number("target_qps", Some(vm.target_qps));
     row.whole("queries", vm.queries);
     row.whole("samples", vm.samples);

@@ -164,6 +164,7 @@ fn grid(
         workloads: ["bert-99".to_string()].into(),
         points: summaries.collect(),
         taken_over: 0,
+        scaled: Vec::new(),
         notes: Vec::new(),
         leans_on: vec![fact("workloads/bert-99 phi", "0.87", Standing::Fitted)],
         sweep: Sweep {
@@ -177,6 +178,7 @@ fn grid(
             lines: lines.iter().map(|line| line.to_string()).collect(),
             points,
             has_several_models: false,
+            has_scaled_times: false,
         },
     }
 }
@@ -212,6 +214,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             workload: "bert-99".to_string(),
             scenario: "server".to_string(),
             gpu_models: Vec::new(),
+            scaled: Vec::new(),
             vms: 1 + index as u32 % 4,
             asked_per_s: Some(500.0 * height),
             completed_per_s: 480.0 * height,
@@ -249,6 +252,7 @@ fn empty() -> Results {
         runs: Vec::new(),
         comparisons: Vec::new(),
         paired_ratios: Vec::new(),
+        scaled: Vec::new(),
         notes: Vec::new(),
         leans_on: Vec::new(),
     }
@@ -271,6 +275,7 @@ fn run(
         vcpus: if *virtual_side { 24 } else { 128 },
         cards: vec![0, 1, 2],
         gpu_models: Vec::new(),
+        scaled: Vec::new(),
         target_qps: per_s.round(),
         queries: if server { 4_723_166 } else { 1 },
         samples: 4_723_166,

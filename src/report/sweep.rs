@@ -113,6 +113,10 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
         let models = group.map(|group| Cell::Text(group.gpu_models.join("; ")));
         row.add("gpu_models", models.unwrap_or(Cell::Nothing));
     }
+    if sweep.has_scaled_times {
+        let scaled = group.map(|group| Cell::Text(group.scaled.join("; ")));
+        row.add("scaled", scaled.unwrap_or(Cell::Nothing));
+    }
     figures(&mut row, run.map(|(_, run)| run), group);
     let told = |text: Option<&str>| text.map_or(Cell::Nothing, |text| Cell::Text(text.to_string()));
     row.add("error", told(found.error));
@@ -214,7 +218,7 @@ fn write_document(
     let parameters: Vec<_> = parameters
         .map(|parameter| json!({ "key": parameter.key, "unit": parameter.unit }))
         .collect();
-    let head = json!({
+    let mut head = json!({
         "schema_version": results.schema_version,
         "tool": results.tool,
         "seed": sweep.seed,
@@ -229,6 +233,9 @@ fn write_document(
         "notes": results.notes,
         "leans_on": results.leans_on,
     });
+    if !results.scaled.is_empty() {
+        head["scaled"] = json!(results.scaled);
+    }
     let head = written::document(&head)?;
     let head = head.trim_end().trim_end_matches('}').trim_end();
     write!(document, "{head},\n  \"rows\": [")?;

@@ -56,6 +56,7 @@ pub fn page(
         .replace("{fit_queries}", &results.fit_queries_max.to_string())
         .replace("{figure}", figure)
         .replace("{groups}", &groups(results))
+        .replace("{scaling}", &table::scaling(&results.scaling, table::Width::FILE))
         .replace("{misses}", &table::misses(&results.rows))
         .replace("{later_groups}", &groups(later))
         .replace("{later_misses}", &table::misses(&later.rows))

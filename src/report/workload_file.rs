@@ -20,6 +20,9 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     if let Some(benchmark) = &w.benchmark {
         file.line(&format!("benchmark = {}", quoted(benchmark)));
     }
+    if let Some(precision) = w.precision {
+        file.line(&format!("precision = {}", quoted(precision.word())));
+    }
     file.inline("target_latency", &w.target_latency, |time| time_text(*time));
     let sizes = match w.sizes.value {
         SizeDistribution::LogNormal { sigma } => {

@@ -5,6 +5,7 @@
 use super::{Fact, HardwareTurns, InstanceSharing, SwitchTimes, VgpuType};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::fmt;
+use std::str::FromStr;
 
 /// A GPU model. One catalogue file each, named by `id`.
 #[derive(Clone, Debug)]
@@ -23,10 +24,16 @@ pub struct GpuSpec {
     pub memory_bandwidth: Fact<Bandwidth>,
     /// Bandwidth of large copies between host and device, one direction; both run at once.
     pub pcie_bandwidth: Fact<Bandwidth>,
+    /// NVIDIA's number of the architecture, where it is stated.
+    pub compute_capability: Option<Fact<ComputeCapability>>,
+    /// Peak rate of dense FP16 tensor operations, in 10^12 per second, where it is stated.
+    pub tensor_fp16_tflops: Option<Fact<f64>>,
     /// Peak rate of dense 8-bit integer tensor operations, in 10^12 per second, where it is stated.
     pub tensor_int8_tops: Option<Fact<f64>>,
     /// Board power limit as shipped, in watts.
     pub power_cap_w: Fact<f64>,
+    /// The least power limit that the board takes, in watts, where nvidia-smi was seen to say it.
+    pub power_limit_min_w: Option<Fact<f64>>,
     /// What the board draws while nothing runs, in watts, below the limit. Nothing where it is not
     /// known; then no limit lowers the clock, and no instance feels another.
     pub power_idle_w: Option<Fact<f64>>,
@@ -76,6 +83,34 @@ impl Architecture {
         ("Hopper", Architecture::Hopper),
         ("Blackwell", Architecture::Blackwell),
     ];
+}
+
+/// NVIDIA's number of a GPU architecture: 8.6.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub struct ComputeCapability {
+    /// Before the dot.
+    pub major: u8,
+    /// Behind it.
+    pub minor: u8,
+}
+
+impl FromStr for ComputeCapability {
+    type Err = ();
+
+    fn from_str(text: &str) -> Result<Self, ()> {
+        let (major, minor) = text.split_once('.').ok_or(())?;
+        let part = |text: &str| match text.bytes().all(|byte| byte.is_ascii_digit()) {
+            true => text.parse().map_err(drop),
+            false => Err(()),
+        };
+        Ok(Self { major: part(major)?, minor: part(minor)? })
+    }
+}
+
+impl fmt::Display for ComputeCapability {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}.{}", self.major, self.minor)
+    }
 }
 
 /// A kind of GPU instance (MIG). Positions count in memory slices, from 0.

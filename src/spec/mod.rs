@@ -24,7 +24,7 @@ mod workload;
 
 pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
-pub use gpu::{Architecture, GpuSpec, MediaEngines, MigProfile, SwitchCost};
+pub use gpu::{Architecture, ComputeCapability, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use host::{HostSpec, Hypervisor};
 pub use load::{
@@ -44,8 +44,8 @@ pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use vgpu::{MixedSize, VgpuType};
 pub use workload::{
-    BOOST_WINDOW, CpuWork, PhiTable, ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw,
-    WorkTable, Workload,
+    BOOST_WINDOW, CpuWork, PhiTable, Precision, Scaled, ServiceAlternative, ServiceTime,
+    SizeDistribution, SliceLaw, WorkTable, Workload,
 };
 
 use crate::units::{Bandwidth, Power, Share, SimTime};
@@ -170,6 +170,16 @@ impl Experiment {
             }
         }
         models
+    }
+
+    /// Whose service times a VM has on which model where those are scaled: `l4 from a10`.
+    pub fn scaled_of(&self, vm: &VmSpec) -> Vec<String> {
+        let models = self.models_of(&vm.gpus).into_iter();
+        let scaled = models.filter_map(|gpu| {
+            let scaled = vm.workload.service.get(gpu)?.scaled.as_ref()?;
+            Some(format!("{gpu} from {}", scaled.from))
+        });
+        scaled.collect()
     }
 
     /// The experiment in which a server of several processes that has an instance to itself runs them

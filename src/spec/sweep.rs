@@ -25,6 +25,8 @@ pub struct Sweep {
     pub points: Vec<SweepPoint>,
     /// Whether at any point the host has cards of several models: then rows say which.
     pub has_several_models: bool,
+    /// Whether at any point service times are scaled from another GPU's: then rows say whose.
+    pub has_scaled_times: bool,
 }
 
 /// A key that varies.

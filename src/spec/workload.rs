@@ -16,6 +16,8 @@ pub struct Workload {
     pub name: String,
     /// Which MLPerf benchmark it is, in the words of `mlperf.conf`; nothing where it is none.
     pub benchmark: Option<String>,
+    /// What its matrices are multiplied in, where that is stated.
+    pub precision: Option<Precision>,
     /// LoadGen's Server latency bound for it.
     pub target_latency: Fact<SimDuration>,
     /// How much work a query is, relative to the mean.
@@ -33,6 +35,32 @@ pub struct Workload {
     pub cpu: CpuWork,
     /// How long batches take, by the GPU model they were measured on.
     pub service: BTreeMap<String, ServiceTime>,
+}
+
+/// What matrices are multiplied in. Other formats go with one of the two: from Ampere on their rates are in
+/// one proportion to that of FP16.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Precision {
+    /// 8-bit integers.
+    Int8,
+    /// 16-bit floating point.
+    Fp16,
+}
+
+impl Precision {
+    /// The words of files.
+    pub const ALL: [(&'static str, Precision); 2] =
+        [("int8", Precision::Int8), ("fp16", Precision::Fp16)];
+
+    /// The precision that a word means; nothing for any other.
+    pub fn of_word(word: &str) -> Option<Precision> {
+        Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, precision)| *precision)
+    }
+
+    /// The word of files.
+    pub fn word(self) -> &'static str {
+        if self == Precision::Int8 { "int8" } else { "fp16" }
+    }
 }
 
 /// CPU work around one batch: `per_batch + samples x per_sample`, on one vCPU.
@@ -109,6 +137,19 @@ pub struct ServiceTime {
     /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
     /// would give as an interval. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,
+    /// Whose numbers they are where this GPU has none of its own. Results say so, and carry the interval.
+    pub scaled: Option<Scaled>,
+}
+
+/// That the numbers of a service time are another GPU's, scaled.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Scaled {
+    /// The GPU that they were measured on.
+    pub from: String,
+    /// The time of a sample in a full batch over that on `from`; its range has nine GPUs in ten.
+    pub work: Fact<f64>,
+    /// By what: `int8 rate x 0.97, bandwidth x 0.5`.
+    pub by: String,
 }
 
 /// What a GPU instance with a part s of the SMs and a part m of the memory makes of a batch of b:

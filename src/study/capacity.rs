@@ -113,6 +113,10 @@ pub struct CapacityResults {
     pub systems: Vec<SystemCapacity>,
     /// How published ratios of Server rates come about.
     pub gaps: Vec<Gap>,
+    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// are the GPUs' own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<String>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// What could not be simulated, and why.
@@ -397,6 +401,7 @@ pub fn capacities(
         precision: plan.search.precision,
         replications: plan.replications,
         systems,
+        scaled: super::notes::scaled(plan.systems.iter().map(|system| &system.experiment)),
         notes,
         skipped,
         leans_on,

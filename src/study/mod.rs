@@ -38,7 +38,7 @@ pub use capacity::{
 };
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
-pub use notes::{replayed, slow_filling};
+pub use notes::{replayed, scaled_times, slow_filling};
 pub use open::{OpenEnd, OpenInput};
 pub use over_shares::OverShare;
 pub use results::*;
@@ -47,11 +47,11 @@ pub use sweep::{
     SweepResults, point_key, sweep,
 };
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
-pub use validate::fitted_workloads;
 pub use validate::{
     FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
     Validation, ValidationResults, fingerprint, validate,
 };
+pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};
 pub use vms::{
     MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,
 };

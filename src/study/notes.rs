@@ -5,7 +5,7 @@
 
 use super::results::{RunResult, VmResult};
 use crate::spec::{
-    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scenario, ServerPool, Standing,
+    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool, Standing,
     TestScenario, Trace, VgpuType, VmSpec,
 };
 use crate::units::{Bytes, Share, SimDuration};
@@ -42,6 +42,37 @@ pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     notes.extend(of_hypervisor(experiment));
     notes.extend(of_power(experiment));
     notes
+}
+
+/// Service times that are another GPU's, scaled: of each workload and GPU a sentence.
+pub(super) fn scaled<'e>(experiments: impl IntoIterator<Item = &'e Experiment>) -> Vec<String> {
+    let mut told = BTreeSet::new();
+    for experiment in experiments {
+        for vm in &experiment.vms {
+            for share in &vm.gpus {
+                let gpu = &experiment.cards[usize::from(share.card.0)].gpu.id;
+                if let Some(scaled) = &vm.workload.service[gpu].scaled {
+                    told.insert(of_scaled(&vm.workload.id, gpu, scaled));
+                }
+            }
+        }
+    }
+    told.into_iter().collect()
+}
+
+/// What a scenario's virtual runs have of service times that are another GPU's, scaled.
+pub fn scaled_times(scenario: &Scenario) -> Vec<String> {
+    scaled(scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment))
+}
+
+fn of_scaled(workload: &str, gpu: &str, scaled: &Scaled) -> String {
+    let work = scaled.work.value;
+    let ends = scaled.work.range.unwrap_or([work; 2]);
+    let [low, high] = ends.map(|end| (end / work - 1.0) * 100.0);
+    format!(
+        "service times of {workload} on {gpu} are scaled from {} by SM rate and bandwidth ({}): work x {work}, good to {low:.0} % / {high:+.0} % (nine GPUs in ten); every figure carries that as an interval",
+        scaled.from, scaled.by
+    )
 }
 
 /// Workloads of which nothing says what they draw, on cards whose clock the power limit lowers.

@@ -176,6 +176,15 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             })
         });
     }
+    if let Some(scaled) = &service.scaled {
+        let name = format!("work of {workload} on {gpu} over that on {}", scaled.from);
+        add(found, name, BATCHES, &scaled.work, |value| {
+            with(experiment, workload, |workload| {
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                service.work.value = service.work.value.scaled(value / scaled.work.value);
+            })
+        });
+    }
     add(found, name("launch"), BATCHES, &service.launch, |value| {
         with(experiment, workload, |workload| {
             workload.service.get_mut(gpu).expect("it is in use").launch.value = *value;

@@ -34,6 +34,10 @@ pub struct Results {
     pub comparisons: Vec<Comparison>,
     /// Each VM of a run beside its counterfactuals, which draw the same random numbers.
     pub paired_ratios: Vec<PairedRatio>,
+    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// are the GPUs' own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<String>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the result leans on, each once.
@@ -155,6 +159,9 @@ pub struct VmResult {
     /// The models of these cards; left out where all cards of the pair's host are of one model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpu_models: Vec<String>,
+    /// Whose service times it has on which model where those are scaled: `l4 from a10`.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<String>,
     /// The rate asked for.
     pub target_qps: f64,
     /// Queries completed.

@@ -212,6 +212,7 @@ pub(super) fn results(
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
     let mut leans_on = Vec::new();
+    let scaled = super::notes::scaled(virtual_runs.clone().chain(baselines.clone()));
     let mut notes = doubts(&runs, &comparisons);
     notes.extend(super::notes::of_queues(&runs));
     notes.extend(super::notes::of_ends(&runs));
@@ -230,6 +231,7 @@ pub(super) fn results(
         scenario_hash: scenario.hash.clone(),
         scenario: scenario.name.clone(),
         title: scenario.title.clone(),
+        scaled,
         notes,
         runs,
         comparisons,
@@ -346,6 +348,7 @@ fn vm_result(
         vcpus: vm.vcpus,
         cards: cards(&vm.gpus),
         gpu_models: Vec::new(),
+        scaled: experiment.scaled_of(vm),
         target_qps: load.settings.target_qps,
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
@@ -601,6 +604,9 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         for share in &vm.gpus {
             let model = &experiment.cards[usize::from(share.card.0)].gpu.id;
             let (place, service) = (format!("{place} on {model}"), &workload.service[model]);
+            if let Some(scaled) = &service.scaled {
+                add(list, &place, &format!("work over that on {}", scaled.from), &scaled.work);
+            }
             add(list, &place, "launch", &service.launch);
             add(list, &place, "host_floor", &service.host_floor);
             add(list, &place, "phi", &service.phi);

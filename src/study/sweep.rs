@@ -38,6 +38,9 @@ pub struct SweepResults {
     pub workloads: BTreeSet<String>,
     /// The points, in the order of [`Sweep::points`].
     pub points: Vec<PointSummary>,
+    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// are the GPUs' own.
+    pub scaled: Vec<String>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the results lean on, each once.
@@ -132,6 +135,9 @@ pub struct GroupResult {
     /// The GPU models of their cards.
     #[serde(default)]
     pub gpu_models: Vec<String>,
+    /// Whose service times they have on which model where those are scaled: `l4 from a10`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<String>,
     /// How many VMs.
     pub vms: u32,
     /// The rate asked for, of all VMs; nothing where the answers set the pace.
@@ -248,6 +254,7 @@ struct Known {
 #[derive(Default)]
 struct Common {
     leans_on: BTreeSet<FactUse>,
+    scaled: BTreeSet<String>,
     told: BTreeSet<String>,
 }
 
@@ -258,6 +265,7 @@ impl Common {
             add_facts(experiment, &mut facts);
             self.leans_on.extend(facts);
         }
+        self.scaled.extend(super::notes::scaled([experiment]));
         self.told.extend(super::notes::of_experiment(experiment));
     }
 }
@@ -362,6 +370,7 @@ fn group_result(
         workload: first.workload.id.clone(),
         scenario: scenario.word().to_string(),
         gpu_models: models.into_iter().map(str::to_string).collect(),
+        scaled: experiment.scaled_of(first),
         vms: members.len() as u32,
         asked_per_s: asks.then_some(asked),
         completed_per_s: completed,
@@ -516,6 +525,7 @@ impl Gathered {
             groups: self.groups,
             workloads: self.workloads,
             points: self.points,
+            scaled: common.scaled.into_iter().collect(),
             notes: open.into_iter().chain(self.tally.notes()).chain(common.told).collect(),
             leans_on,
             taken_over,

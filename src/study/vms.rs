@@ -90,6 +90,10 @@ pub struct VmResults {
     pub replications: u32,
     /// One entry per way of sharing.
     pub ways: Vec<WayResult>,
+    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// are the GPUs' own.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub scaled: Vec<String>,
     /// What a reader must know before believing a figure; whole sentences.
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the results lean on, each once.
@@ -224,7 +228,7 @@ pub fn most_vms(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> VmResults {
     let (done, all) = (AtomicU64::new(0), plan.ways.len() as u64);
-    let found: Vec<(WayResult, Vec<FactUse>, Line)> = plan
+    let found: Vec<Found> = plan
         .ways
         .par_iter()
         .enumerate()
@@ -241,8 +245,10 @@ pub fn most_vms(
         .collect();
     let mut leans_on = Vec::new();
     let (mut ways, mut lines) = (Vec::new(), Vec::new());
-    for (way, facts, line) in found {
+    let mut scaled = BTreeSet::new();
+    for (way, (facts, told), line) in found {
         leans_on.extend(facts);
+        scaled.extend(told);
         ways.push(way);
         lines.push(line);
     }
@@ -256,21 +262,20 @@ pub fn most_vms(
         title: plan.title.clone(),
         group: plan.group.clone(),
         replications: plan.replications,
+        scaled: scaled.into_iter().collect(),
         notes: open::told(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
         ways,
         leans_on,
     }
 }
 
+/// A way, what it leans on, what of its service times is scaled, and its line.
+type Found = (WayResult, (Vec<FactUse>, Vec<String>), Line);
+
 /// Who hears of a search, and who may end it.
 type Watch<'a> = (&'a (dyn Fn(u32) + Sync), &'a (dyn Fn() -> bool + Sync));
 
-fn way(
-    plan: &VmPlan,
-    index: usize,
-    make: MakeRun<'_>,
-    (tell, stop): Watch<'_>,
-) -> (WayResult, Vec<FactUse>, Line) {
+fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) -> Found {
     let Places { counts, beyond } = places(index, make);
     let search = |replication, under| Search {
         way: index,
@@ -349,6 +354,7 @@ fn way(
     if let Some(run) = &run {
         add_facts(run, &mut facts);
     }
+    let scaled = super::notes::scaled(&run);
     let result = described(plan, index, run.as_ref(), vms);
     let result = WayResult {
         vms,
@@ -366,7 +372,7 @@ fn way(
         curve,
         ..result
     };
-    (result, facts, line)
+    (result, (facts, scaled), line)
 }
 
 /// The numbers of VMs that have a place, rising, and what stands against one more than the most.

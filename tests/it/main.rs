@@ -35,6 +35,7 @@ mod probe;
 mod processes;
 mod ring_twin;
 mod rules;
+mod scaled;
 mod schema;
 mod search_twin;
 mod searches;

@@ -333,6 +333,13 @@ impl Reading<'_> {
         facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);
         for gpu in self.gpus_of(workload) {
             let Some(service) = workload.service.get(gpu) else { continue };
+            if let Some(scaled) = &service.scaled {
+                let [low, high] = scaled.work.range.unwrap_or([scaled.work.value; 2]);
+                let value = format!("x {} ({low} to {high})", scaled.work.value);
+                let said = Said::fact("workload", &workload.id, &scaled.work);
+                let key = format!("service.{gpu}, work over that on {}", scaled.from);
+                facts.section.say(&key, value, said);
+            }
             facts.add(&format!("service.{gpu}.launch"), &service.launch);
             facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
             facts.add(&format!("service.{gpu}.phi"), &service.phi);

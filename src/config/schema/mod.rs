@@ -221,6 +221,11 @@ fn vm() -> Shape {
         .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
         .need("workload", text().such_as(["bert-99"]), "A workload of the catalogue.")
         .key(
+            "scaled_from",
+            text().such_as(["auto"]),
+            "Whose service times are scaled where the GPU has none: auto for the nearest, or a GPU.",
+        )
+        .key(
             "server",
             server().key("preset", presets, preset).key(
                 "triton_config",

@@ -2,7 +2,7 @@
 
 use super::super::number::{plain, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, gap, notes};
+use super::{Width, footer_of, gap, notes, scaled};
 use crate::shown::shown_lines;
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
@@ -72,6 +72,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     };
     let mut blocks = vec![
         width.lines(&results.title),
+        scaled(&results.scaled, width),
         grid.finish(width),
         wrap(&said, width.text, "") + "\n",
         limits(results, width),

@@ -17,7 +17,7 @@ pub use calibration::render_calibration;
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
 pub use validation::render_validation;
-pub(in crate::report) use validation::{groups, intervals, misses};
+pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
 use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};
@@ -68,7 +68,7 @@ pub fn render(results: &Results, width: Width) -> String {
     } else {
         runs::plain_runs(results, width)
     };
-    let mut blocks = vec![width.lines(&results.title), table];
+    let mut blocks = vec![width.lines(&results.title), scaled(&results.scaled, width), table];
     if published {
         blocks.push(width.lines(LEGEND));
     }
@@ -250,6 +250,12 @@ fn failed(results: &Results, width: Width) -> String {
 fn notes(notes: &[String], width: Width) -> String {
     let lines = notes.iter().map(|note| wrap(&format!("note: {note}"), width.text, "  ") + "\n");
     lines.collect()
+}
+
+/// That service times are another GPU's, which stands at the head.
+fn scaled(sentences: &[String], width: Width) -> String {
+    let lines = sentences.iter().map(|said| wrap(&format!("Scaled: {said}."), width.text, "  "));
+    lines.map(|line| line + "\n").collect()
 }
 
 /// What the figures lean on and what makes them again.

@@ -4,7 +4,7 @@
 
 use super::super::number::{latency, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, notes};
+use super::{Width, footer_of, notes, scaled};
 use crate::shown::shown_lines;
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
@@ -20,7 +20,8 @@ const LINES_MAX: usize = 1000;
 /// The whole text.
 pub fn render_sweep(results: &SweepResults, width: Width) -> String {
     let sweep = &results.sweep;
-    let mut blocks = vec![width.lines(&sweep.title), points(results, width)];
+    let mut blocks = vec![width.lines(&sweep.title), scaled(&results.scaled, width)];
+    blocks.push(points(results, width));
     if sweep.replications > 1 {
         let text = format!(
             "Means of {} replications; ± is half the 95 % confidence interval (Student).",

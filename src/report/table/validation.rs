@@ -6,7 +6,8 @@ use super::super::number::{latency, percent, wrap};
 use super::Width;
 use super::grid::{Column, Grid};
 use crate::shown::shown_lines;
-use crate::study::{Group, JudgedRow, ValidationResults};
+use crate::study::{Group, JudgedRow, Scaling, ValidationResults};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole text.
 pub fn render_validation(results: &ValidationResults, width: Width) -> String {
@@ -27,6 +28,7 @@ pub fn render_validation(results: &ValidationResults, width: Width) -> String {
         intervals(&results.summary, width),
         wrap(&said, width.text, "") + "\n",
         server_rows(&results.rows, width),
+        scaling(&results.scaling, width),
         skipped(&results.rows, width),
     ];
     blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
@@ -107,6 +109,56 @@ pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
         ]);
     }
     grid.finish(width)
+}
+
+/// Each GPU told from the nearest other one, one line a GPU and kinship; and what that makes the intervals.
+pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
+    use Column::{Attached, Number, Text};
+    let benchmarks: BTreeSet<&str> =
+        scaling.rows.iter().map(|row| row.benchmark.as_str()).collect();
+    let mut columns =
+        vec![("GPU left out, Offline rate off by %", Text), ("told from", Text), ("by", Text)];
+    columns.extend(benchmarks.iter().map(|benchmark| (*benchmark, Number)));
+    let mut grid = Grid::new(&columns);
+    for spread in &scaling.spreads {
+        let mut gpus: BTreeMap<&str, (BTreeSet<&str>, BTreeMap<&str, f64>)> = BTreeMap::new();
+        for row in scaling.rows.iter().filter(|row| row.kinship == spread.kinship) {
+            let (from, errors) = gpus.entry(&row.gpu).or_default();
+            from.insert(&row.from);
+            errors.insert(&row.benchmark, row.error);
+        }
+        for (gpu, (from, errors)) in gpus {
+            let from: Vec<&str> = from.into_iter().collect();
+            let mut cells = vec![gpu.to_string(), from.join(", "), spread.kinship.to_string()];
+            cells.extend(benchmarks.iter().map(|benchmark| {
+                errors.get(benchmark).map_or("-".to_string(), |error| percent(error * 100.0))
+            }));
+            grid.line(cells);
+        }
+    }
+    let mut spreads = Grid::new(&[
+        ("scaled from another GPU", Text),
+        ("independent", Number),
+        ("rms %", Number),
+        ("nine in ten", Number),
+        ("carried: from", Number),
+        ("to", Attached),
+    ]);
+    for spread in &scaling.spreads {
+        let end = |sign: f64| percent(((sign * spread.in_use).exp() - 1.0) * 100.0);
+        spreads.line(vec![
+            spread.kinship.to_string(),
+            spread.independent.to_string(),
+            format!("{:.1}", 100.0 * spread.rms),
+            format!("{:.1}", 100.0 * spread.half_width),
+            end(-1.0),
+            end(1.0),
+        ]);
+    }
+    match scaling.rows.is_empty() {
+        true => String::new(),
+        false => grid.finish(width) + "\n" + &spreads.finish(width),
+    }
 }
 
 /// One line a Server row.

@@ -371,6 +371,7 @@ impl Case<'_> {
             watts_per_sm: None,
             machines: None,
             alternatives: Vec::new(),
+            scaled: None,
         }
     }
 

@@ -14,6 +14,7 @@ mod learnt;
 mod noise;
 mod rate;
 mod report;
+mod scaling;
 mod score;
 mod service;
 mod slices;
@@ -23,6 +24,7 @@ pub use report::{
     Validation, ValidationResults,
 };
 
+pub use scaling::{Scaling, ScalingRow, ScalingSpread, scaling};
 pub use service::fitted_workloads;
 
 use super::Progress;

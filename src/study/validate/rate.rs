@@ -2,16 +2,18 @@
 //!
 //! An Offline rate is the speed of the GPUs and a SingleStream latency that of one batch of one:
 //! there is nothing to simulate. With other machines of the same GPU, it is their median. Without,
-//! speed goes with the geometric mean of peak tensor rate and memory bandwidth, with one efficiency
-//! per benchmark. Of a batch of one only the part phi scales, which the rows of MIG slices tell. A batch
-//! of one on a slice whose own Offline rate is known is the law of a slice.
+//! it is that of the nearest other GPU, scaled as `gpu::scaling` scales service times: of a batch of one
+//! only the work and the reading of the weights. A batch of one on a slice whose own Offline rate is known
+//! is the law of a slice.
 
 use super::case::{fixed_ms, work_of_sample};
 use super::report::{JudgedRow, Rates};
 use super::{Validation, median};
 use crate::gpu::PowerCap;
-use crate::spec::{GpuSpec, MeasuredRow, SizeDistribution, TestScenario, Workload};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
+use crate::spec::{GpuSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload};
+use crate::units::Power;
+use std::collections::BTreeMap;
 
 /// Predicts an Offline or SingleStream row and compares.
 pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
@@ -183,56 +185,67 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     Some((value, fitted_on))
 }
 
-/// The model of the GPU: what other GPUs do of the benchmark, by their speed.
+/// The nearest other GPU's rate or latency, scaled as service times are where a GPU has none of its own.
 fn of_gpu_model(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Found {
-    let own = input.gpu(run)?;
-    let own_speed = speed(own)?;
-    let part = part_of_gpu(own, run);
     let whole = |other: &MeasuredRow| other.mig_profile().is_none() && !other.is_power_limited();
     let used: Vec<&MeasuredRow> = rows(input, run, left_in, whole).collect();
-    let gpus: BTreeSet<String> = used.iter().map(|other| other.gpu_id()).collect();
-    let phi = match run.scenario {
-        TestScenario::Offline => 1.0,
-        _ => phi_of_one(input, run, left_in)?,
-    };
-    let logs: Vec<f64> = gpus
+    let others = used.iter().filter_map(|other| input.gpu(other));
+    let precision = Precision::of_word(&run.settings.precision);
+    let here = place(input, run)?;
+    let from = scaling::nearest(&here, others, precision)?;
+    let of_it: Vec<&MeasuredRow> = used
         .iter()
-        .filter_map(|gpu| {
-            let of_it = used.iter().filter(|other| &other.gpu_id() == gpu);
-            let value = median(of_it.filter_map(|other| figure(other)).collect())?;
-            let slower = speed(input.gpus.get(gpu)?)? / (own_speed * part);
-            // The formula of the service time, with the other GPU for the whole.
-            let stretched = 1.0 + phi * (slower - 1.0);
-            Some(match run.scenario {
-                TestScenario::Offline => (value / stretched).ln(),
-                _ => (value * stretched).ln(),
-            })
+        .copied()
+        .filter(|other| input.gpu(other).is_some_and(|gpu| gpu.id == from.id))
+        .collect();
+    let value = median(of_it.iter().filter_map(|other| figure(other)).collect())?;
+    let service = input.workload(run).and_then(|workload| workload.service.get(&from.id));
+    let kind = WorkKind::of(precision, service);
+    let ratio = scaling::ratio(&Place::whole(from), &here, &kind)?;
+    let mut fitted_on: Vec<String> = of_it.iter().map(|other| other.name()).collect();
+    if run.scenario == TestScenario::Offline {
+        return Some((value / ratio.work, fitted_on));
+    }
+    // Of one sample only the work scales, and the reading of the weights; the rest is latency.
+    let offline: Vec<&MeasuredRow> = input
+        .rows
+        .iter()
+        .filter(|other| {
+            other.scenario == TestScenario::Offline
+                && other.benchmark == run.benchmark
+                && !other.hetero
+                && left_in(other)
+                && whole(other)
+                && input.gpu(other).is_some_and(|gpu| gpu.id == from.id)
         })
         .collect();
-    if logs.is_empty() {
-        return None;
-    }
-    let value = (logs.iter().sum::<f64>() / logs.len() as f64).exp();
-    Some((value, used.iter().map(|other| other.name()).collect()))
+    let sample = 1e3 / median(offline.iter().filter_map(|other| figure(other)).collect())?;
+    let long = input.workload(run).map_or(1.0, long_sample);
+    let law = service.and_then(|service| service.slice.as_ref());
+    let read = law.map_or(0.0, |law| law.weight_read.value.as_millis_f64());
+    fitted_on.extend(offline.iter().map(|other| other.name()));
+    let longer = long * sample * (ratio.work - 1.0) + read * (1.0 / ratio.bandwidth - 1.0);
+    Some((value + longer, fitted_on))
 }
 
-/// The part of a batch of one that fills the GPU, from what a slice of an allowed GPU makes of it:
-/// `phi = (m - 1) / (1 / s - 1)` for a slice `s` on which it takes `m` times as long.
-fn phi_of_one(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Option<f64> {
-    let slices: Vec<&MeasuredRow> =
-        rows(input, run, left_in, |other| other.mig_profile().is_some()).collect();
-    let phis = slices.iter().filter_map(|slice| {
-        let gpu = input.gpu(slice)?;
-        let same = |other: &MeasuredRow| {
-            other.mig_profile().is_none()
-                && other.gpu_id() == slice.gpu_id()
-                && other.harness == slice.harness
-        };
-        let whole = median(rows(input, run, left_in, same).filter_map(figure).collect())?;
-        let times = figure(slice)? / whole;
-        Some(((times - 1.0) / (1.0 / part_of_gpu(gpu, slice) - 1.0)).clamp(0.0, 1.0))
-    });
-    median(phis.collect())
+/// Where a run was: on what of which GPU, at which power limit, beside what.
+fn place<'v>(input: &'v Validation, run: &MeasuredRow) -> Option<Place<'v>> {
+    let gpu = input.gpu(run)?;
+    let whole = Place::whole(gpu);
+    let sms = part_of_gpu(gpu, run);
+    let profile = run.mig_profile().and_then(|name| gpu.mig_profile(name));
+    let services = input.workloads.values().flat_map(|workload| workload.service.values());
+    let mut laws = services.filter_map(|service| service.slice.as_ref());
+    let neighbours = laws.find_map(|law| law.neighbour_watts_per_sm.as_ref());
+    let neighbours = neighbours.map_or(WATTS_PER_SM, |watts| watts.value);
+    let beside = if run.hetero { (1.0 - sms) * neighbours } else { 0.0 };
+    Some(Place {
+        sms,
+        memory: profile.map_or(1.0, |profile| gpu.memory_share(profile).get()),
+        limit_w: run.settings.power_limit.map_or(whole.limit_w, Power::watts),
+        beside_w: beside * f64::from(gpu.sms.value),
+        ..whole
+    })
 }
 
 /// The part of the GPU's SMs that a run had.
@@ -240,11 +253,4 @@ pub(super) fn part_of_gpu(gpu: &GpuSpec, run: &MeasuredRow) -> f64 {
     let sms =
         run.mig_profile().and_then(|name| gpu.mig_profile(name)).and_then(|profile| profile.sms);
     sms.map_or(1.0, |sms| f64::from(sms) / f64::from(gpu.sms.value))
-}
-
-/// The speed of a GPU, for comparison with others: the geometric mean of its peak tensor rate and its
-/// memory bandwidth.
-fn speed(gpu: &GpuSpec) -> Option<f64> {
-    let tops = gpu.tensor_int8_tops.as_ref()?.value;
-    Some((tops * gpu.memory_bandwidth.value.get() / 1e9).sqrt())
 }

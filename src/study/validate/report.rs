@@ -2,6 +2,7 @@
 //!
 //! The shape is a contract: keys may join, none changes its meaning.
 
+use super::scaling::{Scaling, scaling};
 use super::{median, quantile, score};
 use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
@@ -71,6 +72,8 @@ pub struct ValidationResults {
     pub summary: Vec<Group>,
     /// What all rows of a benchmark's own harness say of a GPU: the numbers of a workload file.
     pub services: Vec<FittedService>,
+    /// How good times are that are scaled from another GPU's: each GPU left out in turn.
+    pub scaling: Scaling,
 }
 
 /// The service time of a benchmark on a GPU, fitted on every row, none left out.
@@ -338,6 +341,7 @@ pub(super) fn results(
         rows,
         summary,
         services,
+        scaling: scaling(&[input]),
     }
 }
 

@@ -232,6 +232,7 @@ fn service_time(
         watts_per_sm: workload.service.get(&found.gpu).and_then(|known| known.watts_per_sm.clone()),
         machines: machines(found),
         alternatives: Vec::new(),
+        scaled: None,
     }
 }
 
