@@ -3,6 +3,7 @@
 //! It neither simulates nor formats; it says who does what, and in which order.
 
 use super::interrupt::Watch;
+use super::measured::{self, As, Given, Measured};
 use super::run::{default_folder, with_threads};
 use super::{CalibrateArgs, Failure, output, probed, progress};
 use crate::config::{self, Catalogue, LoadOptions};
@@ -13,14 +14,16 @@ use crate::study::{self, CalibrationPlan};
 use crate::units::counted;
 use anyhow::Context;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// Runs the command.
 pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    if let Some(path) = arguments.path.as_deref().filter(|path| probed::is_one(path)) {
-        return probed::run(path, arguments, configs);
+    if let [only] = &arguments.files[..]
+        && probed::is_one(only)
+    {
+        return probed::run(only, arguments, configs);
     }
     let plan = plan(arguments, configs)?;
     let existing = match &arguments.workload {
@@ -150,67 +153,90 @@ impl Spoken {
     }
 }
 
-/// A file that is longer is not looked at: 64 MiB.
-const LOOKED_AT_MAX: u64 = 64 << 20;
+/// What the file asks for, or the files of measurements with the flags.
+fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<CalibrationPlan, Failure> {
+    let options =
+        LoadOptions { seed: arguments.seed, ..LoadOptions::new(Catalogue::load(configs)?) };
+    if let Some(path) = calibration_file(arguments)? {
+        return Ok(config::load_calibration(path, &options)?);
+    }
+    let mut files = Vec::new();
+    for path in &arguments.files {
+        files.push(Given::seen(path)?);
+    }
+    for path in &arguments.csv {
+        let path = path.to_str().context("the path of --csv is not UTF-8 text")?;
+        files.push(Given { path, batch: None, read_as: As::Csv });
+    }
+    for given in &arguments.trtexec {
+        let (batch, path) = batch_and_path(given)?;
+        files.push(Given { path, batch: Some(batch), read_as: As::Trtexec });
+    }
+    let Some(first) = files.first().map(|given| given.path) else {
+        let why = "name files of measurements with --gpu, or a calibration file";
+        return Err(Failure::Usage(why.to_string()));
+    };
+    let name = arguments.name.clone().unwrap_or_else(|| {
+        let made = arguments.workload.as_ref().and_then(|path| path.to_str());
+        measured::name_of(made.unwrap_or(first))
+    });
+    let mut workload = Vec::new();
+    workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
+    workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
+    let known = arguments.gpu.as_deref().map(|gpu| super::gpu(&options.catalogue, gpu));
+    let known = known.transpose()?;
+    let measured = Measured {
+        name: &name,
+        gpu: known.map_or("", |gpu| &gpu.id),
+        base: arguments.base.as_deref(),
+        files,
+        batch_max: arguments.batch_max,
+        gpus: arguments.gpus.unwrap_or(1),
+        workload,
+    };
+    let text = measured.calibration()?;
+    // What is no measurement at all is told first.
+    if known.is_none() {
+        return Err(Failure::Usage(format!(
+            "{first} does not say which GPU was measured\n  = help: name it with --gpu, such as --gpu a100-pcie-40gb; `slicewise list` has all"
+        )));
+    }
+    Ok(config::calibration_of(text, &options)?)
+}
 
-/// Why a path beside flags, or of a file of another program, is no calibration file.
-fn wrong_kind(path: &Path, arguments: &CalibrateArgs) -> Option<String> {
+/// The calibration file, where that is what is named: it says all itself.
+fn calibration_file(arguments: &CalibrateArgs) -> Result<Option<&Path>, Failure> {
+    let is_measured = |path: &Path| {
+        let text = path.to_str().and_then(measured::text_of);
+        let stated = path.to_str().is_some_and(|path| path.contains('='));
+        stated || text.is_some_and(|text| recognise::not_toml(&text).is_some())
+    };
+    // Another kind of file is told by whoever reads measurements.
+    let is_other = |path: &&PathBuf| {
+        let text = path.to_str().and_then(measured::text_of).unwrap_or_default();
+        let kind = measured::toml_kind(&text);
+        let is_toml = path.extension().is_some_and(|end| end == "toml") && !is_measured(path);
+        is_toml && kind.is_none_or(|kind| kind == recognise::CALIBRATION)
+    };
     let with_flags = !arguments.csv.is_empty()
         || !arguments.trtexec.is_empty()
         || arguments.gpu.is_some()
         || arguments.name.is_some()
-        || arguments.base.is_some();
-    let shown = path.display();
-    // What cannot be read is told by whoever reads it.
-    let is_small =
-        std::fs::metadata(path).is_ok_and(|of| of.is_file() && of.len() <= LOOKED_AT_MAX);
-    let kind = (with_flags && is_small).then(|| std::fs::read_to_string(path).ok()).flatten();
-    if let Some(kind) = kind.as_deref().and_then(recognise::not_toml) {
-        return Some(format!("{shown} is {}: {}", kind.what, kind.next));
+        || arguments.base.is_some()
+        || arguments.batch_max.is_some()
+        || arguments.gpus.is_some()
+        || arguments.bound.is_some()
+        || arguments.weights.is_some();
+    match &arguments.files[..] {
+        [only] if !with_flags && !is_measured(only) => Ok(Some(only)),
+        all => match all.iter().find(is_other) {
+            Some(path) => Err(Failure::Usage(format!(
+                "flags and files of measurements stand for a calibration file: drop them, or {}, which says it all itself",
+                path.display()
+            ))),
+            None => Ok(None),
+        },
     }
-    with_flags.then(|| {
-        format!(
-            "--csv, --trtexec, --gpu, --name and --base stand for a calibration file: drop them, or {shown}, which says it all itself"
-        )
-    })
-}
-
-/// What the file asks for, or the flags.
-fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<CalibrationPlan, Failure> {
-    let options =
-        LoadOptions { seed: arguments.seed, ..LoadOptions::new(Catalogue::load(configs)?) };
-    if let Some(path) = &arguments.path {
-        if let Some(why) = wrong_kind(path, arguments) {
-            return Err(Failure::Usage(why));
-        }
-        return Ok(config::load_calibration(path, &options)?);
-    }
-    let nothing = arguments.csv.is_empty() && arguments.trtexec.is_empty();
-    let (Some(gpu), Some(name), false) = (&arguments.gpu, &arguments.name, nothing) else {
-        let why = "name a calibration file, or --csv or --trtexec with --gpu and --name";
-        return Err(Failure::Usage(why.to_string()));
-    };
-    let mut text = String::new();
-    let mut say = |key: &str, value: &str| {
-        let value = toml::Value::String(value.to_string());
-        text.push_str(&format!("{key} = {value}\n"));
-    };
-    say("name", name);
-    say("gpu", gpu);
-    if let Some(base) = &arguments.base {
-        say("base", base);
-    }
-    for path in &arguments.csv {
-        text.push_str("[[times]]\n");
-        let path = path.to_str().context("the path of --csv is not UTF-8 text")?;
-        text.push_str(&format!("csv = {}\n", toml::Value::String(path.to_string())));
-    }
-    for given in &arguments.trtexec {
-        let (batch, path) = batch_and_path(given)?;
-        let path = toml::Value::String(path.to_string());
-        text.push_str(&format!("[[times]]\ntrtexec = {path}\nbatch = {batch}\n"));
-    }
-    Ok(config::calibration_of(text, &options)?)
 }
 
 /// `8=times-8.json`: trtexec does not say how many samples a batch had.

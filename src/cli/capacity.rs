@@ -128,6 +128,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
                     bare_metal: None,
                     whole_cards: None,
                     with_curve: true,
+                    with_inputs: true,
                 });
             }
         }

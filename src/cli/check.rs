@@ -20,6 +20,10 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 
+    /// Workload of every VM, as `run` takes it
+    #[arg(long, value_name = "WORKLOAD")]
+    workload: Option<String>,
+
     /// Seed of every random stream, as `run` takes it
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
@@ -51,7 +55,8 @@ Exit codes:
 
 /// Runs the command.
 pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let (set, seed) = (arguments.set.clone(), arguments.seed);
+    let workload = arguments.workload.as_deref();
+    let (set, seed) = (super::with_workload(&arguments.set, workload), arguments.seed);
     let options = LoadOptions { set, seed, ..LoadOptions::new(Catalogue::load(configs)?) };
     if arguments.explain {
         let (task, explained) = config::explain(&arguments.path, &options)?;

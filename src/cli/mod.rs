@@ -3,6 +3,7 @@
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
 mod announce;
+mod ask;
 mod calibrate;
 mod capacity;
 mod catalogue;
@@ -15,6 +16,7 @@ mod import;
 mod interrupt;
 mod layouts;
 mod manual;
+mod measured;
 mod mig;
 mod new;
 mod output;
@@ -54,12 +56,13 @@ pub struct Cli {
 
 const AFTER_HELP: &str = "\
 Examples:
+  slicewise ask --model times.csv --gpu \"H100 PCIe\" --vms 4 --rate 50 --bound \"50 ms\"   yes or no?
   slicewise run scenarios/vsphere-mlperf-v1.1      every scenario of a folder
   slicewise run my-vm.toml --seed 7 --out result   one file, another seed, another place
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
-  slicewise calibrate my-model.toml                measurements to a workload file
+  slicewise calibrate times.csv --gpu a30 -o my-model.toml   measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise check my-vm.toml                       only look for mistakes
   slicewise check my-vm.toml --explain             every value in use, and who says it
@@ -76,8 +79,9 @@ Exit codes:
   1    the world failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
-  4    the answer is no, and on standard output: VMs do not fit on the cards, GPU instances
-       have no layout; with --fail-on-invalid, a run is INVALID or no rate is VALID
+  4    the answer is no, and on standard output: VMs miss their bound (or it is not sure),
+       do not fit on the cards, GPU instances have no layout; with --fail-on-invalid, a run is
+       INVALID or no rate is VALID
   130  interrupted; what was in the output folder before is still there";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
@@ -99,6 +103,9 @@ enum Command {
     /// bare metal, or of every point of a sweep, side by side
     #[command(after_help = CAPACITY_HELP)]
     Capacity(CapacityArgs),
+    /// From a model and a GPU to an answer: do so many VMs keep their bound, by each way of sharing?
+    #[command(after_help = ask::HELP)]
+    Ask(ask::AskArgs),
     /// Make a workload file of measurements: batch times, and runs of an inference server
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
@@ -181,6 +188,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
 
+    /// Workload of every VM, instead of the file's: one of the catalogue, or a workload file such as
+    /// my-model.toml
+    #[arg(long, value_name = "WORKLOAD")]
+    workload: Option<String>,
+
     /// Where the results go [default: output/SCENARIO]; made anew by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
@@ -208,7 +220,7 @@ pub(crate) struct RunArgs {
 impl RunArgs {
     /// What the scenario is read with.
     fn options(&self, configs: Option<&Path>) -> Result<LoadOptions, Failure> {
-        let (seed, set) = (self.seed, self.set.clone());
+        let (seed, set) = (self.seed, with_workload(&self.set, self.workload.as_deref()));
         Ok(LoadOptions { seed, set, ..LoadOptions::new(Catalogue::load(configs)?) })
     }
 
@@ -286,10 +298,13 @@ pub(crate) struct CapacityArgs {
 /// What `slicewise calibrate` takes.
 #[derive(Args, Debug)]
 pub(crate) struct CalibrateArgs {
-    /// A calibration file: what was measured, with which settings; or probe.json of the probe
-    path: Option<PathBuf>,
+    /// Measurements, each known by its content: a CSV of batch and latency, times or a log of trtexec, a CSV
+    /// of perf_analyzer, logs of LoadGen; 8=FILE where a file does not say that its batch was 8. Or one
+    /// calibration file: what was measured, with which settings; or probe.json of the probe
+    #[arg(value_name = "FILE")]
+    files: Vec<PathBuf>,
 
-    /// Batch times instead of a file: columns batch and latency_ms; may be given several times
+    /// A table of batch times, whatever it looks like; may be given several times
     #[arg(long, value_name = "FILE")]
     csv: Vec<PathBuf>,
 
@@ -298,20 +313,37 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "BATCH=FILE")]
     trtexec: Vec<String>,
 
-    /// The GPU that was measured, as `list` names it
+    /// The GPU that was measured, as `list` or nvidia-smi names it
     #[arg(long, value_name = "GPU")]
     gpu: Option<String>,
 
-    /// The name of the workload to make
+    /// The name of the workload to make [default: that of the file of -o, else of the first file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
+
+    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer with several requests under
+    /// way, were measured with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch_max: Option<u32>,
+
+    /// GPUs of that server [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    gpus: Option<u32>,
+
+    /// The latency bound of the model, such as "50 ms" [default: the base's, else 100 ms]
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    bound: Option<SimDuration>,
+
+    /// What the model takes of the GPU's memory, such as "2 GB" [default: the base's, else nothing]
+    #[arg(long, value_name = "SIZE")]
+    weights: Option<String>,
 
     /// A workload of the catalogue that says what was not measured
     #[arg(long, value_name = "WORKLOAD")]
     base: Option<String>,
 
-    /// Write the workload here as well, such as my-configs/workloads/my-model.toml; a workload file that
-    /// is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
+    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and capacity; a
+    /// workload file that is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
     #[arg(long = "workload", short = 'o', value_name = "FILE")]
     workload: Option<PathBuf>,
 
@@ -334,15 +366,25 @@ pub(crate) struct CalibrateArgs {
 
 const CALIBRATE_HELP: &str = "\
 Examples:
-  slicewise calibrate --csv times.csv --gpu a100-pcie-40gb --name my-model \\
-      -o my-configs/workloads/my-model.toml
-  slicewise calibrate --trtexec 1=times-1.json --trtexec 8=times-8.json --gpu a30 --name my-model
-  slicewise run my-vm.toml --configs my-configs    with workload = \"my-model\"
-  slicewise calibrate my-model.toml                runs and batch times together
+  slicewise calibrate times.csv --gpu a100-pcie-40gb -o my-model.toml
+  slicewise calibrate trtexec-b1.log trtexec-b8.log --gpu \"NVIDIA A30\" -o my-model.toml
+  slicewise calibrate 1=times-1.json 8=times-8.json --gpu a30 -o my-model.toml
+  slicewise calibrate perf.csv --gpu l4 -o my-model.toml       of perf_analyzer -f perf.csv
+  slicewise calibrate 32=mlperf_log_summary.txt --gpu a30 -o my-model.toml
+  slicewise capacity my-vm.toml --workload my-model.toml       goes on with it
+  slicewise calibrate my-calibration.toml                      runs with their settings, and times
   slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads of the probe's
 
-times.csv has the columns batch and latency_ms, one measurement a row. What a calibration file
-says is in docs/calibrate.md.";
+A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
+measurement a row. `slicewise ask --model times.csv` goes from the file to an answer. What a
+calibration file says is in docs/calibrate.md.";
+
+/// The arguments of `--set` with `--workload` as the last, and so the strongest.
+fn with_workload(set: &[String], workload: Option<&str>) -> Vec<String> {
+    let workload = workload.map(|name| toml::Value::String(name.to_string()));
+    let last = workload.map(|name| format!("vm.workload={name}"));
+    set.iter().cloned().chain(last).collect()
+}
 
 /// A precision from 0.01 to 50 percent.
 fn percent(text: &str) -> Result<f64, String> {
@@ -437,6 +479,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Run(arguments) => run::run(arguments, configs),
         Command::Sweep(arguments) => sweep::run(&arguments, configs),
         Command::Capacity(arguments) => capacity::run(&arguments, configs),
+        Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
         Command::Validate(arguments) => validate::run(&arguments, configs),
@@ -476,7 +519,7 @@ fn gpu_that<'c>(
     is_it: impl Fn(&GpuSpec) -> bool,
     lacks: &str,
 ) -> Result<&'c GpuSpec, Failure> {
-    let found = catalogue.gpu(id).or_else(|| catalogue.gpu(&id.to_lowercase()));
+    let found = catalogue.gpu_named(id);
     if let Some(gpu) = found.filter(|gpu| is_it(gpu)) {
         return Ok(gpu);
     }
@@ -490,7 +533,11 @@ fn gpu_that<'c>(
     };
     let known: Vec<&GpuSpec> = catalogue.gpus().filter(|gpu| is_it(gpu)).collect();
     let help = catalogue.gpu_help(id, &known).filter(|_| found.is_none());
+    // What may mean several is answered with these alone.
+    let is_between = help.as_ref().is_some_and(|help| help.contains(" could be "));
+    let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
+    let allowed =
+        if is_between { String::new() } else { format!("\n  = allowed: {}", ids.join(", ")) };
     let help = help.map_or(String::new(), |help| format!("\n  = help: {help}"));
-    let allowed: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
-    Err(Failure::Usage(format!("{title}\n  = allowed: {}{help}", allowed.join(", "))))
+    Err(Failure::Usage(format!("{title}{allowed}{help}")))
 }

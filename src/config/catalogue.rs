@@ -11,6 +11,7 @@ use super::gpus::{self, DisputedMix, GpuFile};
 use super::reader::Reader;
 use super::source;
 use super::suggest::nearest;
+use super::workload_files;
 use crate::formats::recognise;
 use crate::spec::{GpuSpec, Hypervisor, Workload};
 use anyhow::Context;
@@ -39,6 +40,8 @@ pub struct Catalogue {
     pub(super) workloads: BTreeMap<String, WorkloadFile>,
     /// Files with mistakes, by folder and id: they have no entry, nor has a built-in one of the name.
     left_out: BTreeSet<(&'static str, String)>,
+    /// Workload files that are on no disk, by the path that scenarios name them by.
+    given: BTreeMap<String, Arc<SourceFile>>,
 }
 
 /// One entry of the catalogue, for a list.
@@ -102,12 +105,24 @@ impl Catalogue {
             hypervisors: BTreeMap::new(),
             workloads: BTreeMap::new(),
             left_out: BTreeSet::new(),
+            given: BTreeMap::new(),
         };
         if let Some(folder) = folder {
             catalogue.join(folder, &problems)?;
         }
         catalogue.read(&problems);
         Ok((catalogue, problems.into_error().unwrap_or_default()))
+    }
+
+    /// The same catalogue, in which a scenario's `workload = "PATH"` is this text, whatever the disk has.
+    pub fn with_workload_file(mut self, path: &str, text: String) -> Catalogue {
+        self.given.insert(path.to_string(), Arc::new(SourceFile::new(path, text)));
+        self
+    }
+
+    /// The text that was given for a path.
+    pub(super) fn given(&self, path: &str) -> Option<&Arc<SourceFile>> {
+        self.given.get(path)
     }
 
     /// Whether an entry of this name is there in none but a file with mistakes; `folder` is `gpus`, say.
@@ -159,6 +174,21 @@ impl Catalogue {
         self.workloads.get(id).map(|file| &file.spec)
     }
 
+    /// A hypervisor by its id, `bare-metal` among them.
+    pub fn hypervisor(&self, id: &str) -> Option<&Hypervisor> {
+        self.hypervisors.get(id)
+    }
+
+    /// Every hypervisor's id.
+    pub fn hypervisor_ids(&self) -> impl Iterator<Item = &str> {
+        self.hypervisors.keys().map(String::as_str)
+    }
+
+    /// Every workload's id.
+    pub fn workload_ids(&self) -> impl Iterator<Item = &str> {
+        self.workloads.keys().map(String::as_str)
+    }
+
     /// A GPU by its id, as scenario files name it.
     pub fn gpu(&self, id: &str) -> Option<&GpuSpec> {
         self.gpus.get(id).map(|gpu| &gpu.spec)
@@ -206,6 +236,7 @@ impl Catalogue {
     pub(super) fn place(&self, folder: &'static str, id: &str) -> String {
         match self.files.get(&(folder, id.to_string())).map(|file| &file.origin) {
             Some(Origin::Folder(path)) => path.clone(),
+            _ if workload_files::is_path(id) => id.to_string(),
             _ => format!("built-in {folder}/{id}"),
         }
     }
@@ -271,11 +302,7 @@ impl Catalogue {
             named.chain(measured).filter(|(_, _, gpu)| !known.contains(&gpu.as_str()))
         {
             let file = &self.files[&(folder, id.clone())].source;
-            let start = file.text.find(gpu.as_str()).unwrap_or(0);
-            let spot = Spot { file: file.clone(), span: start..start + gpu.len() };
-            let diagnostic =
-                Diagnostic::at(&spot, format!("unknown GPU \"{gpu}\"")).allowed(known.join(", "));
-            problems.push(diagnostic.did_you_mean(nearest(gpu, &known)));
+            problems.push(unknown_gpu_in(file, gpu, &known));
             without_gpu.push((folder, id.clone()));
         }
         for (folder, id) in without_gpu {
@@ -318,6 +345,15 @@ impl Catalogue {
         }
         Ok(())
     }
+}
+
+/// What is told of a GPU that a file names and nobody has.
+pub(super) fn unknown_gpu_in(file: &Arc<SourceFile>, gpu: &str, known: &[&str]) -> Diagnostic {
+    let start = file.text.find(gpu).unwrap_or(0);
+    let spot = Spot { file: file.clone(), span: start..start + gpu.len() };
+    let diagnostic =
+        Diagnostic::at(&spot, format!("unknown GPU \"{gpu}\"")).allowed(known.join(", "));
+    diagnostic.did_you_mean(nearest(gpu, known))
 }
 
 /// What is told of files that would be passed over: in a folder that is almost one of the catalogue's,

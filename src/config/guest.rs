@@ -8,7 +8,7 @@ use super::catalogue::Catalogue;
 use super::choice::{Choice, Held};
 use super::diagnostic::{Diagnostic, Spot};
 use super::entries::{CARDS_MAX, WorkloadFile};
-use super::machine::{Machine, Model, find};
+use super::machine::{Machine, Model};
 use super::pins::{self, Pins};
 use super::processes;
 use super::reader::Reader;
@@ -21,6 +21,7 @@ use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
 use super::words;
+use super::workload_files;
 use crate::spec::names::{self, find_profile, find_type};
 use crate::spec::{
     Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VgpuType,
@@ -121,9 +122,10 @@ pub(super) fn read(
     let all_copies = copies.flatten().unwrap_or(1);
     let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
     let power = read_power(&mut table);
-    let workload =
-        table.need("workload", "name a workload of the catalogue, such as workload = \"bert-99\"");
-    let workload = workload.and_then(|value| find(&value, "workload", &around.catalogue.workloads));
+    let help = "name a workload of the catalogue, such as workload = \"bert-99\", or a workload file: workload = \"my-model.toml\"";
+    let workload = table.need("workload", help);
+    let workload = workload.and_then(|value| workload_files::named(&value, around.catalogue));
+    let workload = workload.as_deref();
     let held = gpus.as_ref().map(|held| held.cards);
     let (server, [batch_spot, streams_spot]) = server(&mut table, workload, held);
     let (load, rate_spot) = load(&mut table, workload, all_copies, None);

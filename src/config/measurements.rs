@@ -9,6 +9,7 @@ use super::foreign::parsed;
 use super::measured_log::{foreign, rounded};
 use super::measured_run::{ReadRun, run};
 use super::reader::Reader;
+use super::value::Value;
 use crate::formats::{latency_csv, perf_analyzer, trtexec};
 use crate::spec::TestScenario;
 use crate::study::{BatchTime, MeasuredRun};
@@ -152,21 +153,28 @@ impl Measurements {
             table.finish();
             return Ok(());
         };
-        match (*kind, &batch) {
-            ("csv", Some(batch)) => {
-                let diagnostic = batch.wrong("stands beside `csv`, whose rows name their batch");
-                batch.report(diagnostic.help("drop the key"));
-            }
-            ("trtexec" | "perf_analyzer", None) => {
-                table.need("batch", "the file does not say how many samples a batch had");
-            }
-            _ => {}
+        if let ("csv", Some(batch)) = (*kind, &batch) {
+            let diagnostic = batch.wrong("stands beside `csv`, whose rows name their batch");
+            batch.report(diagnostic.help("drop the key"));
         }
         table.finish();
         let Some((name, file)) = foreign(value, context)? else { return Ok(()) };
         self.files.push((name.clone(), file.clone()));
         let problems = context.problems;
-        let size = size.flatten();
+        // A batch that is stated wrongly was told.
+        let (is_stated, stated) = (size.is_some(), size.flatten());
+        // What is stated, else what the file says, else its name; told where nothing does.
+        let batch_by = |said: Option<(u32, &'static str)>| match is_stated {
+            true => stated.map(|batch| (batch, "")),
+            false => {
+                let by_name = || Some((batch_of_name(&name)?, ", its batch by its name"));
+                let found = said.or_else(by_name);
+                if found.is_none() {
+                    value.report(without_batch(value, &name));
+                }
+                found
+            }
+        };
         let rows = match *kind {
             "csv" => parsed(&file, latency_csv::read, problems).map(|found| {
                 self.notes.push(as_understood(&name, &found));
@@ -176,18 +184,22 @@ impl Measurements {
                 rows.map(|row| (row.batch, row.ms, row.span)).collect::<Vec<_>>()
             }),
             "trtexec" => parsed(&file, trtexec::read, problems).and_then(|found| {
-                let size = of_log(size?, &found, &file, problems)?;
+                let of_log_itself =
+                    found.batch.as_ref().map(|(batch, _)| (*batch, ", its batch by the log"));
+                let (size, how) = batch_by(of_log_itself)?;
+                let size = of_log(size, &found, &file, problems)?;
                 self.enqueued.extend(found.inferences.iter().filter_map(|one| one.enqueue_ms));
                 self.alarms.extend(found.doubts.iter().map(|doubt| format!("{name}: {doubt}")));
-                self.notes.push(of_inferences(&name, size, &found));
+                self.notes.push(of_inferences(&name, (size, how), &found));
                 Some(found.inferences.iter().map(|one| (size, one.compute_ms, 0..1)).collect())
             }),
             _ => parsed(&file, perf_analyzer::read, problems).and_then(|found| {
-                let size = size?;
                 self.notes.extend(passed_over(&name, &found.passed_over));
                 let level = alone(&found.levels, &file, problems)?;
+                let by_rate = batch_of_level(level).map(|batch| (batch, ", its batch by its rate"));
+                let (size, how) = batch_by(by_rate)?;
                 let compute = gpu_time(level, size, &file, problems)?;
-                self.notes.extend(of_levels(&name, size, &compute, found.levels.len()));
+                self.notes.extend(of_levels(&name, (size, how), &compute, found.levels.len()));
                 Some(vec![(size, compute.ms, level.span.clone())])
             }),
         };
@@ -360,6 +372,53 @@ fn gpu_time(
     level.compute
 }
 
+/// The batch that a file's name states: `batch8`, `bs-8`, `b_8`; nothing where it states none, or two.
+fn batch_of_name(name: &str) -> Option<u32> {
+    const WORDS: [&str; 4] = ["batch", "batchsize", "bs", "b"];
+    let lower = name.to_lowercase();
+    let stem = lower.rsplit_once('.').map_or(lower.as_str(), |(stem, _)| stem);
+    let parts: Vec<&str> = stem.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    let number = |text: &str| text.parse::<u32>().ok().filter(|batch| (1..=4096).contains(batch));
+    let joined = parts.iter().filter_map(|part| {
+        let digits = part.find(|c: char| c.is_ascii_digit())?;
+        WORDS.contains(&&part[..digits]).then(|| number(&part[digits..]))?
+    });
+    let apart = parts.windows(2).filter_map(|pair| {
+        (WORDS.contains(&pair[0]) || pair[0] == "size").then(|| number(pair[1]))?
+    });
+    let mut found: Vec<u32> = joined.chain(apart).collect();
+    found.dedup();
+    match found[..] {
+        [batch] => Some(batch),
+        _ => None,
+    }
+}
+
+/// The batch that one request at a time was of, by its rate and latency: their product is the samples under
+/// way, but for the moments between two requests. Nothing where no whole number is near.
+fn batch_of_level(level: &perf_analyzer::Level) -> Option<u32> {
+    /// Whole numbers up to this one are further apart than twice what a measurement leaves open.
+    const TOLD_APART: u32 = 6;
+    const OPEN: f64 = 0.07;
+    let under_way = level.inferences_per_s * level.waits_ms() / 1e3;
+    let powers = (3..=10).map(|power| 1 << power);
+    (1..=TOLD_APART).chain(powers).find(|batch| (under_way / f64::from(*batch) - 1.0).abs() <= OPEN)
+}
+
+/// What is told of a file of which nobody says the batch.
+fn without_batch(value: &Value<'_>, name: &str) -> Diagnostic {
+    let numbers: Vec<&str> = name
+        .split(|c: char| !c.is_ascii_digit())
+        .filter(|digits| digits.parse().is_ok_and(|batch: u32| batch > 0))
+        .collect();
+    let example = if let [only] = numbers[..] { only } else { "8" };
+    let title = format!("{name} does not say how many samples a batch had");
+    let help = format!(
+        "write batch = {example} beside it, if it was {example}; on the command line {example}={name}"
+    );
+    Diagnostic::at(&value.spot(), title).help(help)
+}
+
 /// How batch times were understood, by the largest batch: whoever named the column wrongly sees it.
 fn as_understood(name: &str, found: &latency_csv::BatchTimes) -> String {
     let (batch, ms) = largest(found);
@@ -432,7 +491,7 @@ fn of_log(
 }
 
 /// How a file of trtexec was understood.
-fn of_inferences(name: &str, batch: u32, found: &trtexec::Times) -> String {
+fn of_inferences(name: &str, (batch, how): (u32, &str), found: &trtexec::Times) -> String {
     let mut ms: Vec<f64> = found.inferences.iter().map(|one| one.compute_ms).collect();
     ms.sort_by(f64::total_cmp);
     let median = (ms[(ms.len() - 1) / 2] + ms[ms.len() / 2]) / 2.0;
@@ -441,7 +500,7 @@ fn of_inferences(name: &str, batch: u32, found: &trtexec::Times) -> String {
         many => format!(" as the median of {many} inferences"),
     };
     format!(
-        "{name}: a batch of {batch} takes {} ms on the GPU{how_many}, {}: {} samples/s",
+        "{name}: a batch of {batch} takes {} ms on the GPU{how_many}, {}{how}: {} samples/s",
         rounded(median),
         found.read_by,
         rounded(1e3 * f64::from(batch) / median)
@@ -449,13 +508,18 @@ fn of_inferences(name: &str, batch: u32, found: &trtexec::Times) -> String {
 }
 
 /// What of a file of perf_analyzer was taken, and what was not.
-fn of_levels(name: &str, batch: u32, compute: &perf_analyzer::Compute, rows: usize) -> Vec<String> {
+fn of_levels(
+    name: &str,
+    (batch, how): (u32, &str),
+    compute: &perf_analyzer::Compute,
+    rows: usize,
+) -> Vec<String> {
     let (column, with) = match compute.with_copies {
         true => ("Server Compute", ", in which handling of inputs and outputs is, as before 2020"),
         false => ("Server Compute Infer", ""),
     };
     let mut notes = vec![format!(
-        "{name}: a batch of {batch} takes {} ms on the GPU, by `{column}` of the row of one request at a time{with}",
+        "{name}: a batch of {batch} takes {} ms on the GPU, by `{column}` of the row of one request at a time{with}{how}",
         rounded(compute.ms)
     )];
     if rows > 1 {
@@ -521,6 +585,51 @@ pub(super) fn check(measured: &Measurements, problems: &Problems) {
                 at.file.path
             );
             problems.push(Diagnostic::at(spot, title).help(help));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_states_a_batch_or_none() {
+        for (name, batch) in [
+            ("resnet50_batch8.json", Some(8)),
+            ("model-bs16-fp16.log", Some(16)),
+            ("model_b_4.json", Some(4)),
+            ("Batch-Size-32.csv", Some(32)),
+            ("batch8-batch8.json", Some(8)),
+            ("times-8.json", None),
+            ("bert-99.log", None),
+            ("b1-to-b8.log", None),
+            ("batch0.log", None),
+            ("a100-b2b.log", None),
+        ] {
+            assert_eq!(batch_of_name(name), batch, "{name}");
+        }
+    }
+
+    /// One request at a time of -b samples: rate times latency is -b, less what passes between requests.
+    #[test]
+    fn a_batch_is_told_by_rate_and_latency() {
+        let level = |rate: f64, ms: f64| perf_analyzer::Level {
+            concurrency: 1,
+            inferences_per_s: rate,
+            compute: None,
+            parts: None,
+            latency: vec![("p50", ms)],
+            span: 0..0,
+        };
+        for (rate, ms, batch) in [
+            (160.8, 6.212, Some(1)),
+            (900.0, 1.05, Some(1)),
+            (1220.0, 6.4, Some(8)),
+            (1512.0, 0.174, None),
+            (1000.0, 11.3, None),
+        ] {
+            assert_eq!(batch_of_level(&level(rate, ms)), batch, "{rate}/s, {ms} ms");
         }
     }
 }

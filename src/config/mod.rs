@@ -57,6 +57,7 @@ mod unmodelled;
 mod value;
 mod vgpus;
 mod words;
+mod workload_files;
 
 pub use crate::suggest::{nearest, quoted};
 pub use answers::Said;
@@ -72,6 +73,7 @@ pub use probed::probed_gpu_file;
 pub use schema::schema;
 pub use sweep_file::{SweepFile, SweepPoints};
 pub use words::{profile_help, type_help};
+pub use workload_files::workload_of_text;
 
 use crate::engine::fnv1a;
 use crate::shown::shown_lines;
@@ -145,6 +147,14 @@ pub enum Task {
 pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
     let problems = Problems::of_rates(options.rates_are_parts);
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
+    task_of(path, &files, options, problems)
+}
+
+/// What a text asks for that would stand in the file of this path: the same as the file, once it is written.
+pub fn task_of_text(path: &Path, text: &str, options: &LoadOptions) -> Result<Task, LoadError> {
+    let problems = Problems::of_rates(options.rates_are_parts);
+    let source = Arc::new(SourceFile::new(path.display().to_string(), text));
+    let files = [(format!("{}.toml", name_of(path)), set_arguments::join(source, &options.set))];
     task_of(path, &files, options, problems)
 }
 
@@ -324,7 +334,12 @@ fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, String)> {
     used.insert(("hypervisors", experiment.hypervisor.id.clone()));
     used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
     used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
-    // No file of the catalogue, but as much a part of the input.
+    // No files of the catalogue, but as much a part of the input.
+    let of_files = experiment.vms.iter().filter(|vm| workload_files::is_path(&vm.workload.id));
+    used.extend(of_files.map(|vm| {
+        let content = format!("{:?}", vm.workload);
+        ("workload-files", format!("{:016x}", fnv1a(content.as_bytes())))
+    }));
     used.extend(experiment.vms.iter().filter_map(|vm| match &vm.load.arrivals {
         Arrivals::Trace(trace) => Some(("traces", format!("{:016x}", trace.hash))),
         _ => None,

@@ -9,6 +9,19 @@ use crate::spec::GpuSpec;
 use crate::spec::names::{self, ProfileName, find_profile, find_type, gpus_meant};
 
 impl Catalogue {
+    /// The GPU that a word names: by its id, or as nvidia-smi and people call it where that means one alone.
+    pub fn gpu_named(&self, word: &str) -> Option<&GpuSpec> {
+        let by_id = self.gpu(word).or_else(|| self.gpu(&word.to_lowercase()));
+        by_id.or_else(|| {
+            let names = self.gpus().map(|gpu| (gpu.id.as_str(), gpu.name.as_str()));
+            let meant = gpus_meant(names, word);
+            match meant.ids[..] {
+                [only] if meant.is_whole && !self.is_left_out("gpus", word) => self.gpu(only),
+                _ => None,
+            }
+        })
+    }
+
     /// What helps against an unknown name of a GPU, `known` being those that would do.
     pub fn gpu_help(&self, word: &str, known: &[&GpuSpec]) -> Option<String> {
         let word_shown = quoted(word);

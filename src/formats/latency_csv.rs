@@ -1,6 +1,7 @@
 //! `batch,latency_ms`: how long batches take on the GPU, one measurement a row, in any order.
 //!
-//! The column of times says its unit: `latency_us`, `time_s`, `GPU time (ms)`. Columns are parted by commas,
+//! The column of times says its unit: `latency_us`, `time_s`, `GPU time (ms)`. Of several the GPU's is taken before
+//! others, a median before a mean; totals, percentiles and times of other things are passed over. Columns are parted by commas,
 //! semicolons or tabs, and decimal commas are read where columns are not parted by them. Several rows of one batch
 //! size are repetitions. What they say about a model is not asked here.
 
@@ -37,7 +38,7 @@ pub struct Measured {
 /// The columns a file may have, for messages.
 const COLUMNS: &str = "batch, and latency_ms (or latency_us, latency_s, time_ms, gpu_time_us, ...)";
 
-/// What a column of times of a batch is called, without its unit.
+/// What a column of times of a batch is called, without its unit, for those that lack one.
 const TIMES: [&str; 15] = [
     "",
     "latency",
@@ -56,17 +57,104 @@ const TIMES: [&str; 15] = [
     "inference_time",
 ];
 
+/// Words of columns that are times of something else than one batch, or not its usual one: of all batches,
+/// of a sample, of copies and queues, the ends of a distribution and its width.
+const OTHER_TIMES: [&str; 56] = [
+    "total",
+    "sum",
+    "all",
+    "wall",
+    "e2e",
+    "end",
+    "per",
+    "sample",
+    "image",
+    "img",
+    "token",
+    "queue",
+    "wait",
+    "copy",
+    "h2d",
+    "d2h",
+    "load",
+    "preprocess",
+    "postprocess",
+    "pre",
+    "post",
+    "enqueue",
+    "host",
+    "cpu",
+    "network",
+    "warmup",
+    "timestamp",
+    "start",
+    "stop",
+    "since",
+    "epoch",
+    "date",
+    "p75",
+    "p90",
+    "p95",
+    "p97",
+    "p98",
+    "p99",
+    "p999",
+    "q90",
+    "q95",
+    "q99",
+    "90",
+    "95",
+    "99",
+    "min",
+    "max",
+    "minimum",
+    "maximum",
+    "std",
+    "stdev",
+    "stddev",
+    "sd",
+    "var",
+    "error",
+    "ci",
+];
+
+/// Words that say that a time is the GPU's.
+const OF_GPU: [&str; 10] =
+    ["gpu", "compute", "cuda", "kernel", "device", "infer", "inference", "forward", "model", "net"];
+
+/// Words of the middle of several measurements, the better before the others.
+const MIDDLES: [&str; 9] =
+    ["median", "p50", "q50", "50", "med", "mean", "avg", "average", "mittel"];
+
+/// Names of the column of batch sizes, without blanks and marks.
+const BATCHES: [&str; 14] = [
+    "batch",
+    "batchsize",
+    "bs",
+    "b",
+    "batches",
+    "batchgröße",
+    "batchgroesse",
+    "taillebatch",
+    "samplesperbatch",
+    "n",
+    "samples",
+    "images",
+    "size",
+    "minibatch",
+];
+
 /// Reads every row, or says all that is wrong.
 pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
     if let Some(fault) = no_csv(text) {
         return Err(vec![fault]);
     }
     let rows = Rows::read(text)?;
-    let batch = rows.column(&["batch", "batch_size", "batch size", "batchsize"]);
+    let batch = batch(&rows);
     let (time, ms, unit) = time(&rows, batch.is_some())?;
-    let batch = batch.expect("it was asked for");
+    let of_batch = batch.expect("it was asked for");
     let (mut measured, mut faults) = (Vec::new(), Vec::new());
-    for (batch, time) in rows.cells(batch).zip(rows.cells(time)) {
+    for (batch, time) in rows.cells(of_batch).zip(rows.cells(time)) {
         let whole = |number: f64| (1.0..=1e6).contains(&number) && number.fract() == 0.0;
         let batch =
             batch.and_then(|cell| cell.number(whole, "a whole number, 1 to 1000000 samples"));
@@ -90,11 +178,10 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
         return Err(faults);
     }
     let names = rows.names();
-    let is_batch = |name: &String| time_column(name).0.replace('_', "").starts_with("batch");
     let passed_over = names
         .iter()
         .enumerate()
-        .filter(|(index, name)| *index != time && !is_batch(name) && !name.is_empty());
+        .filter(|(index, name)| ![time, of_batch].contains(index) && !name.is_empty());
     Ok(BatchTimes {
         rows: measured,
         column: names[time].clone(),
@@ -116,37 +203,102 @@ fn no_csv(text: &str) -> Option<Fault> {
     Some(Fault::at(start..end, title).allowed(COLUMNS).help(help))
 }
 
+/// Whether the head of a table may be that of batch times.
+pub(super) fn may_be_head(names: &[String]) -> bool {
+    let is_batch = |name: &String| BATCHES.contains(&joined(name).as_str());
+    names.iter().any(is_batch) && names.iter().any(|name| unit_of(name).is_some())
+}
+
+/// A name in small letters without what parts its words.
+fn joined(name: &str) -> String {
+    name.to_lowercase().chars().filter(|letter| letter.is_alphanumeric()).collect()
+}
+
+/// The column of batch sizes: the name that stands first among the known ones.
+fn batch(rows: &Rows) -> Option<usize> {
+    let names: Vec<String> = rows.names().iter().map(|name| joined(name)).collect();
+    BATCHES.iter().find_map(|known| names.iter().position(|name| name == known))
+}
+
+/// The words of a column's name, and its unit of time: behind the name, or within it where a word can be
+/// nothing else (`mean_ms_gpu`).
+fn unit_of(name: &str) -> Option<(Vec<String>, (&'static str, f64))> {
+    let words = |base: &str| base.split('_').map(str::to_string).collect::<Vec<_>>();
+    let (base, unit) = time_column(name);
+    if let Some(unit) = unit {
+        // `time_min` is the least time, not one in minutes.
+        return (unit.0 != "minutes").then(|| (words(&base), unit));
+    }
+    let all = words(&base);
+    let within = all
+        .iter()
+        .position(|word| ["ms", "us", "ns", "msec", "usec", "µs"].contains(&word.as_str()))?;
+    let (_, unit) = time_column(&all[within]);
+    let others = all.iter().enumerate().filter(|(at, _)| *at != within);
+    Some((others.map(|(_, word)| word.clone()).collect(), unit?))
+}
+
+/// How well a column of times suits: the GPU's before others, a median before a mean before what says
+/// neither; nothing for times of something else.
+fn suits(words: &[String]) -> Option<(bool, usize)> {
+    let has = |list: &[&str]| words.iter().any(|word| list.contains(&word.as_str()));
+    if has(&OTHER_TIMES) {
+        return None;
+    }
+    let middle = MIDDLES.iter().position(|middle| words.iter().any(|word| word == middle));
+    Some((!has(&OF_GPU), middle.unwrap_or(MIDDLES.len())))
+}
+
 /// The column of times, a unit of it in milliseconds, and the unit in words.
 fn time(rows: &Rows, has_batch: bool) -> Result<(usize, f64, &'static str), Vec<Fault>> {
-    let named: Vec<_> = rows.head().map(|(name, span)| (time_column(name), name, span)).collect();
-    let times = || {
-        let is_time = |base: &str| TIMES.contains(&base);
-        named.iter().enumerate().filter(move |(_, ((base, unit), ..))| {
-            is_time(base) && (unit.is_some() || !base.is_empty())
-        })
-    };
-    let found: Vec<_> = times()
-        .filter_map(|(index, ((_, unit), name, span))| Some((index, (*unit)?, *name, span.clone())))
-        .collect();
     let at_head = |title: String| Fault::at(rows.head_span(), title).allowed(COLUMNS);
+    if !has_batch {
+        return Err(vec![other_table(rows, at_head(missing(rows, "`batch`")))]);
+    }
+    let with_unit: Vec<_> = rows
+        .head()
+        .enumerate()
+        .filter_map(|(index, (name, span))| Some((index, name, span, unit_of(name)?)))
+        .collect();
+    let mut found: Vec<_> = with_unit
+        .iter()
+        .filter_map(|(index, name, span, (words, unit))| {
+            Some((suits(words)?, *index, *name, span, *unit))
+        })
+        .collect();
+    found.sort_by_key(|(rank, index, ..)| (*rank, *index));
     match &found[..] {
-        [(index, (unit, ms), ..)] if has_batch => Ok((*index, *ms, unit)),
-        [_, (_, _, second, span), ..] => {
-            let title = format!("`{}` and `{second}` are both times of a batch", found[0].2);
+        [(rank, _, first, ..), (other, _, second, span, _), ..] if rank == other => {
+            let title = format!("`{first}` and `{second}` are both times of a batch");
             let help = "keep the one that is GPU time alone";
-            Err(vec![Fault::at(span.clone(), title).help(help)])
+            Err(vec![Fault::at((*span).clone(), title).help(help)])
         }
-        [] if has_batch => {
-            if let Some((_, (_, name, span))) = times().next() {
+        [(_, index, _, _, (unit, ms)), ..] => Ok((*index, *ms, unit)),
+        [] => {
+            let bare = rows.head().find(|(name, _)| {
+                let (base, unit) = time_column(name);
+                unit.is_none() && !base.is_empty() && TIMES.contains(&base.as_str())
+            });
+            if let Some((name, span)) = bare {
                 let title = format!("the column `{name}` does not say its unit");
                 let help = format!("name it {name}_ms, {name}_us or {name}_s");
-                return Err(vec![Fault::at(span.clone(), title).help(help)]);
+                return Err(vec![Fault::at(span, title).help(help)]);
+            }
+            if let Some((_, name, span, (_, (unit, _)))) = with_unit.first() {
+                let title = format!("`{name}` is hardly the usual time of one batch on the GPU");
+                let short = TIME_ENDINGS.iter().find(|(known, _)| known == unit);
+                let ending = short.map_or("ms", |(_, ending)| ending);
+                let help = format!("if it is, name it latency_{ending}");
+                return Err(vec![Fault::at(span.clone(), title).allowed(COLUMNS).help(help)]);
             }
             Err(vec![at_head(missing(rows, "`latency_ms`"))])
         }
-        _ => Err(vec![other_table(rows, at_head(missing(rows, "`batch`")))]),
     }
 }
+
+/// Units in words, and as names of columns end.
+const TIME_ENDINGS: [(&str, &str); 4] =
+    [("nanoseconds", "ns"), ("microseconds", "us"), ("milliseconds", "ms"), ("seconds", "s")];
 
 fn missing(rows: &Rows, column: &str) -> String {
     let shown: String = rows.names().join(", ").chars().take(80).collect();
@@ -207,6 +359,39 @@ mod tests {
             assert!(faults[0].title.contains(told), "{head}: {}", faults[0].title);
         }
         assert!(read("[\n{\"computeMs\": 1}\n]").unwrap_err()[0].title.contains("JSON"));
+    }
+
+    /// Tables as people's own loops write them: which column is the batch, which its time.
+    #[test]
+    fn the_usual_time_of_a_batch_is_found_among_others() {
+        for (head, chosen, ms) in [
+            ("BS,fwd (ms),total_s", "fwd (ms)", 2.0),
+            ("Batchgröße,Zeit [ms]", "Zeit [ms]", 2.0),
+            ("batch size,mean_ms,std_ms,p50_ms,p99_ms,throughput", "p50_ms", 4.0),
+            ("n,avg_latency_us,max_latency_us", "avg_latency_us", 2e-3),
+            ("batch,latency_ms,gpu_time_ms", "gpu_time_ms", 3.0),
+            ("batch,time_min,time_ms_mean,time_max", "time_ms_mean", 3.0),
+            ("model,batch-size,latency ms", "latency ms", 3.0),
+        ] {
+            let row = (1..=head.split(',').count()).map(|at| at.to_string()).collect::<Vec<_>>();
+            let found = read(&format!("{head}\n{}\n", row.join(",")));
+            let found = found.unwrap_or_else(|faults| panic!("{head}: {faults:?}"));
+            assert_eq!(found.column, chosen, "{head}");
+            assert!((found.rows[0].ms / ms - 1.0).abs() < 1e-12, "{head}: {}", found.rows[0].ms);
+            let names: Vec<String> = head.split(',').map(str::to_string).collect();
+            assert!(may_be_head(&names), "{head}");
+        }
+        for (head, told) in [
+            ("batch,total_s", "hardly"),
+            ("batch,p99_ms", "hardly"),
+            ("batch,ms_per_image", "hardly"),
+            ("batch,mean_ms,avg_ms_2,mean_us", "are both times"),
+            ("size_kb,latency_ms", "`batch`"),
+        ] {
+            let row = vec!["1"; head.split(',').count()].join(",");
+            let faults = read(&format!("{head}\n{row}\n")).expect_err(head);
+            assert!(faults[0].title.contains(told), "{head}: {}", faults[0].title);
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //!
 //! A guess by the look of a text; nothing is read into figures here, and nothing refused.
 
-use super::{probe, trtexec_log};
+use super::{latency_csv, probe, trtexec_log};
 use serde_json::Value;
 
 /// A kind of file, and where it belongs.
@@ -27,9 +27,9 @@ kinds! {
     RESULTS: "a result document of slicewise",
         "name the scenario file that it was made of; the document itself is for jq and notebooks";
     TRTEXEC: "times that trtexec exported",
-        "`slicewise calibrate` takes it: --trtexec BATCH=FILE with --gpu and --name, or [[times]] with trtexec = \"FILE\" and batch = N in a calibration file";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, one BATCH=FILE for each batch size; `slicewise ask --model` takes it, too";
     TRTEXEC_LOG: "a log of trtexec",
-        "`slicewise calibrate` takes it: --trtexec BATCH=FILE with --gpu and --name, or [[times]] with trtexec = \"FILE\" and batch = N in a calibration file";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, one BATCH=FILE for each batch size; `slicewise ask --model` takes it, too";
     VLLM: "a benchmark of vLLM",
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
     SGLANG: "a benchmark of SGLang",
@@ -46,21 +46,21 @@ kinds! {
         "write its CSV as well (perf_analyzer -f FILE): `slicewise calibrate` takes that";
     JSON: "JSON", "scenarios are TOML; `slicewise schema` prints their JSON Schema";
     PERF_ANALYZER: "a CSV of perf_analyzer",
-        "`slicewise calibrate` takes it: [[times]] with perf_analyzer = \"FILE\" and batch = N in a calibration file";
+        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload of it; `slicewise ask --model` takes it, too";
     MEASURED: "a CSV of measured MLPerf runs", "`slicewise validate --data FILE` predicts each row";
     BATCH_TIMES: "a CSV of batch times",
-        "`slicewise calibrate --csv FILE --gpu GPU --name NAME` makes a workload of it";
+        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload of it; `slicewise ask --model` takes it, too";
     OWN_CSV: "a CSV that slicewise wrote", "name the scenario file that it was made of";
     TRACE: "a CSV of recorded requests",
         "name it in a scenario's load: arrivals = { trace = \"FILE\" }";
     TRACE_LINES: "JSON lines of recorded requests",
         "name it in a scenario's load: arrivals = { trace = \"FILE\" }";
-    CSV: "a CSV", "batch times go to `slicewise calibrate --csv FILE`, recorded requests into a load: arrivals = { trace = \"FILE\" }";
+    CSV: "a CSV", "batch times go to `slicewise calibrate FILE`, recorded requests into a load: arrivals = { trace = \"FILE\" }";
     NODE: "a configuration of a Kubernetes node",
         "`slicewise import FILE --gpu GPU` reads it";
     YAML: "YAML", "scenarios are TOML: `key = value`, [table], [[vm]]";
     LOADGEN_LOG: "a log of LoadGen",
-        "`slicewise calibrate` takes it: [[run]] with log = \"FILE\" in a calibration file";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, given the largest batch of the server; or [[run]] with log = \"FILE\" in a calibration file";
     LOADGEN_CONF: "a configuration of LoadGen",
         "name it in a scenario's load: conf = [\"FILE\"], model = \"bert\"";
     TRITON: "a model configuration of Triton (config.pbtxt)",
@@ -69,7 +69,7 @@ kinds! {
     SCENARIO: "a scenario", "`slicewise run FILE` simulates it";
     CALIBRATION: "a calibration file", "`slicewise calibrate FILE` makes a workload of it";
     WORKLOAD: "a workload of the catalogue",
-        "put it in DIR/workloads, name it in a scenario (workload = \"its file name\") and add --configs DIR";
+        "name it in a scenario (workload = \"FILE\"), or add --workload FILE to a command; in DIR/workloads it joins the catalogue of --configs DIR";
     GPU: "a GPU of the catalogue",
         "put it in DIR/gpus, name it in a scenario (gpus = { model = \"its file name\" }) and add --configs DIR";
     HOST: "a host of the catalogue",
@@ -226,10 +226,10 @@ fn csv(head: &str) -> Option<Kind> {
     }
     let names: Vec<String> = head
         .split([',', ';', '\t'])
-        .map(|name| name.trim().trim_matches('"').to_ascii_lowercase())
+        .map(|name| name.trim().trim_matches('"').to_lowercase())
         .collect();
     let is_head = names.iter().all(|name| {
-        let inside = |letter: char| letter.is_alphanumeric() || " _-./%()<>@".contains(letter);
+        let inside = |letter: char| letter.is_alphanumeric() || " _-+./%()[]<>@".contains(letter);
         name.chars().all(inside)
     });
     if !is_head {
@@ -241,7 +241,7 @@ fn csv(head: &str) -> Option<Kind> {
         () if has("concurrency") || has("request rate") => PERF_ANALYZER,
         () if has("benchmark") && has("scenario") => MEASURED,
         () if has("baseline_kind") || has("replication") || has("capacity_per_s") => OWN_CSV,
-        () if has("batch") || has("batch_size") => BATCH_TIMES,
+        () if has("batch") || has("batch_size") || latency_csv::may_be_head(&names) => BATCH_TIMES,
         () if any("arrival") || any("timestamp") || has("time") => TRACE,
         () => CSV,
     })

@@ -6,6 +6,9 @@
 //! | 6, 7 | a block `GPU Compute` with the line `median: 2.5 ms` |
 //! | 8 | `GPU Compute Time: min = 2.4 ms, max = 3 ms, mean = 2.5 ms, median = 2.5 ms, percentile(99%) = 2.9 ms` |
 //!
+//! The batch is said by `Batch: 8`, or by the shapes of the inputs as far as their first number can be nothing
+//! else.
+//!
 //! The oldest has averages of the whole and no time of the GPU alone: it is refused. Source: TensorRT,
 //! `samples/common/sampleReporting.cpp` and logs in its issues.
 
@@ -64,6 +67,8 @@ pub(super) fn read(text: &str) -> Result<Times, Vec<Fault>> {
         } else if !line.text.is_empty() {
             block = line.text;
         }
+        found.bindings.extend(shape_of_binding(line.text).map(|shape| (shape, line.span.clone())));
+        found.asked.extend(shapes_asked(line.text).map(|shape| (shape, line.span.clone())));
         if line.text.starts_with("Average over ") || line.text.starts_with("Average on ") {
             found.average.get_or_insert(line.span.clone());
         }
@@ -91,6 +96,9 @@ struct Summary {
     copy_out_ms: Option<f64>,
     enqueue_ms: Option<f64>,
     batch: Option<(u32, Range<usize>)>,
+    /// Shapes that the command line asks for, and those that trtexec bound to its inputs.
+    asked: Vec<(Vec<u32>, Range<usize>)>,
+    bindings: Vec<(Vec<u32>, Range<usize>)>,
     streams: Option<u32>,
     average: Option<Range<usize>>,
     doubts: Vec<String>,
@@ -186,14 +194,84 @@ impl Summary {
             on_gpu: None,
         };
         let read_by = "by the median of `GPU Compute Time` in its log";
-        Ok(Times { inferences: vec![inference], read_by, batch: self.batch, doubts })
+        let shapes = if self.asked.is_empty() { &self.bindings } else { &self.asked };
+        let batch = self.batch.or_else(|| batch_of(shapes));
+        Ok(Times { inferences: vec![inference], read_by, batch, doubts })
     }
+}
+
+/// `8x3x224x224`, every number above 0.
+fn shape(text: &str) -> Option<Vec<u32>> {
+    let numbers = text.split('x').map(|number| number.parse().ok().filter(|number| *number > 0));
+    numbers.collect()
+}
+
+/// The shapes of `--shapes=input:8x3x224x224,mask:8x1` on the command line that a log repeats, and of its
+/// line `Input inference shape: input=8x3x224x224`.
+fn shapes_asked(line: &str) -> impl Iterator<Item = Vec<u32>> {
+    let words = line.split_whitespace().filter_map(|word| word.strip_prefix("--shapes="));
+    let option = line.strip_prefix("Input inference shape");
+    let option = option.and_then(|rest| rest.split_once(':')).map(|(_, inputs)| inputs.trim());
+    let inputs = words.chain(option).flat_map(|list| list.split(','));
+    inputs.filter_map(|input| shape(input.trim_matches(['"', '\'']).rsplit([':', '=']).next()?))
+}
+
+/// The shape that an input was bound with: `Input binding for NAME with dimensions 8x3x224x224 is created.`,
+/// before TensorRT 10 `Created input binding for NAME with dimensions 8x3x224x224`.
+fn shape_of_binding(line: &str) -> Option<Vec<u32>> {
+    let is_input = ["Input binding for ", "Created input binding for "];
+    is_input.iter().find(|words| line.starts_with(**words))?;
+    let (_, dimensions) = line.rsplit_once(" with dimensions ")?;
+    shape(dimensions.split_whitespace().next()?.trim_end_matches('.'))
+}
+
+/// The first number of all shapes, where it is one and surely the batch: of images (four numbers) it is;
+/// of two or three it may be the length of a text, unless it is less than the one behind it.
+fn batch_of(shapes: &[(Vec<u32>, Range<usize>)]) -> Option<(u32, Range<usize>)> {
+    let (first, span) = shapes.first()?;
+    let batch = *first.first()?;
+    let is_batch = |shape: &Vec<u32>| {
+        shape.first() == Some(&batch)
+            && (shape.len() > 3 || shape.get(1).is_none_or(|next| batch <= *next))
+    };
+    let tells = |shape: &Vec<u32>| shape.len() > 1;
+    let is_sure = shapes.iter().all(|(shape, _)| is_batch(shape))
+        && shapes.iter().any(|(shape, _)| tells(shape));
+    is_sure.then(|| (batch, span.clone()))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::formats::trtexec;
+
+    /// The batch is the first number of the shapes where nothing else can be meant.
+    #[test]
+    fn a_batch_is_read_from_shapes_that_leave_no_doubt() {
+        let bound = "[I] Input binding for data with dimensions 16x3x224x224 is created.\n[I] Output binding for prob with dimensions 16x1000 is created.\n";
+        let before = "[I] Created input binding for data with dimensions 16x3x224x224\n";
+        for (lines, batch) in [
+            (bound, Some(16)),
+            (before, Some(16)),
+            (
+                "&&&& RUNNING TensorRT.trtexec # trtexec --loadEngine=m.plan --shapes=ids:8x384,mask:8x384\n",
+                Some(8),
+            ),
+            // 384 tokens of 8 texts, or 8 tokens of 384: nobody knows.
+            ("# trtexec --shapes=ids:384x8\n", None),
+            ("# trtexec --shapes=ids:8x384,mask:4x384\n", None),
+            ("# trtexec --shapes=x:8\n", None),
+            ("# trtexec --shapes=x:0x3x2x2\n", None),
+            ("", None),
+        ] {
+            let times = log(&format!("{lines}{SUMMARY}"));
+            assert_eq!(times.batch.map(|(batch, _)| batch), batch, "{lines}");
+        }
+        // What is said outright counts.
+        let said =
+            log(&format!("{}{before}{SUMMARY}", HEAD.replace("Batch: Explicit", "Batch: 4")));
+        assert_eq!(said.batch.map(|(batch, _)| batch), Some(4));
+    }
 
     const HEAD: &str = "&&&& RUNNING TensorRT.trtexec [TensorRT v8601] # trtexec --loadEngine=m.plan\n[01/02/2024-10:00:00] [I] === Inference Options ===\n[01/02/2024-10:00:00] [I] Batch: Explicit\n[01/02/2024-10:00:00] [I] Streams: 1\n";
     const SUMMARY: &str = "[01/02/2024-10:00:05] [I] \n[01/02/2024-10:00:05] [I] === Performance summary ===\n[01/02/2024-10:00:05] [I] Throughput: 400 qps\n[01/02/2024-10:00:05] [I] Latency: min = 2.6 ms, max = 3.1 ms, mean = 2.7 ms, median = 2.7 ms, percentile(90%) = 2.8 ms, percentile(99%) = 3 ms\n[01/02/2024-10:00:05] [I] Enqueue Time: min = 0.1 ms, max = 0.4 ms, mean = 0.2 ms, median = 0.2 ms, percentile(99%) = 0.3 ms\n[01/02/2024-10:00:05] [I] H2D Latency: min = 0.09 ms, max = 0.2 ms, mean = 0.1 ms, median = 0.1 ms, percentile(99%) = 0.2 ms\n[01/02/2024-10:00:05] [I] GPU Compute Time: min = 2.4 ms, max = 2.9 ms, mean = 2.52 ms, median = 2.5 ms, percentile(99%) = 2.8 ms\n[01/02/2024-10:00:05] [I] D2H Latency: min = 0.09 ms, max = 0.2 ms, mean = 0.1 ms, median = 0.1 ms, percentile(99%) = 0.2 ms\n[01/02/2024-10:00:05] [I] Total Host Walltime: 3.002 s\n[01/02/2024-10:00:05] [I] Total GPU Compute Time: 2.99 s\n";

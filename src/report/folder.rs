@@ -54,6 +54,8 @@ pub enum Maker {
     Validate,
     /// `slicewise calibrate`.
     Calibrate,
+    /// `slicewise ask`.
+    Ask,
 }
 
 impl Maker {
@@ -66,6 +68,7 @@ impl Maker {
             Maker::Vms => "capacity --vms",
             Maker::Validate => "validate",
             Maker::Calibrate => "calibrate",
+            Maker::Ask => "ask",
         }
     }
 
@@ -79,6 +82,7 @@ impl Maker {
             Maker::Vms => &["table.txt", "vms.json", "vms.csv", "curve.csv"],
             Maker::Validate => &["table.txt", "validation.json", "validation.csv"],
             Maker::Calibrate => &["table.txt", "calibration.json", "calibration.csv"],
+            Maker::Ask => &["table.txt", "answer.json"],
         }
     }
 }

@@ -5,6 +5,7 @@
 
 pub mod table;
 
+mod answer;
 mod calibration;
 mod capacity;
 mod charts;
@@ -25,6 +26,7 @@ mod vms;
 mod workload_file;
 mod written;
 
+pub use answer::{document as answer_document, files as answer_files};
 pub use calibration::{
     added_to_catalogue_file, catalogue_file, document as calibration_document,
     files as calibration_files,

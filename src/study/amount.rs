@@ -94,7 +94,7 @@ pub fn planned_searches<'e>(
 ) -> Vec<Planned> {
     let mut all = Vec::new();
     let full = LOOKS - 1.0 + (LEFT_OPEN / search.precision).log2().max(0.0);
-    for System { experiment, with_curve, .. } in systems {
+    for System { experiment, with_curve, with_inputs, .. } in systems {
         let rate = cards_do(experiment);
         let experiment = match rate > 0.0 {
             true => at_rate(experiment, rate),
@@ -104,7 +104,8 @@ pub fn planned_searches<'e>(
         let nobody = Meter::new(0, &|| false);
         let part = Prober::new(&experiment, nobody, &|_| {}).part(asked_per_s(&experiment), 0);
         let first = full + (SHORT_RUNS * part).max(1.0);
-        let near = f64::from(replications - 1) + fits::variants(&experiment).len() as f64;
+        let inputs = if *with_inputs { fits::variants(&experiment).len() } else { 0 };
+        let near = f64::from(replications - 1) + inputs as f64;
         let curve = if *with_curve { CURVE } else { 0.0 };
         add(&mut all, experiment, first + full * near + curve);
     }

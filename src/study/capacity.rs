@@ -63,6 +63,8 @@ pub struct System {
     pub whole_cards: Option<usize>,
     /// Whether its latencies on the way there are wanted.
     pub with_curve: bool,
+    /// Whether its capacity at the ends of what inputs leave open is wanted: some searches more.
+    pub with_inputs: bool,
 }
 
 /// What is wanted.
@@ -212,9 +214,9 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
     };
     let bare_metal = place(BaselineKind::SameCards);
     let whole_cards = place(BaselineKind::WholeCards);
-    let with_curve = true;
+    let (with_curve, with_inputs) = (true, true);
     let mut add = |name, experiment, bare_metal, whole_cards| {
-        systems.push(System { name, experiment, bare_metal, whole_cards, with_curve });
+        systems.push(System { name, experiment, bare_metal, whole_cards, with_curve, with_inputs });
     };
     add(name.to_string(), experiment.clone(), bare_metal, whole_cards);
     if let Some(other) = other {
@@ -446,7 +448,7 @@ fn between_inputs(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Between {
     let variants = fits::variants(&system.experiment);
-    if variants.is_empty() || own.rate <= 0.0 || own.is_open || stop() {
+    if !system.with_inputs || variants.is_empty() || own.rate <= 0.0 || own.is_open || stop() {
         return Between { ends: None, open: Vec::new() };
     }
     let near = Some(own.rate);

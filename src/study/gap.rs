@@ -187,6 +187,7 @@ pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
             bare_metal,
             whole_cards: None,
             with_curve,
+            with_inputs: true,
         });
         systems.len() - 1
     };

@@ -3,6 +3,7 @@
 //! It formats nothing and reads no file.
 
 mod amount;
+mod answer;
 mod baseline;
 mod border;
 mod bug;
@@ -28,6 +29,9 @@ mod vms;
 pub use amount::{
     Foreseen, Planned, foresee, has_rate, long_by_counts, planned, planned_points,
     planned_searches, queries_at_least,
+};
+pub use answer::{
+    Answer, Answered, DecidedBy, Findings, Question, Way, WayAnswer, WayFigures, answer,
 };
 pub use baseline::{counterfactuals, same_cards, whole_cards};
 pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};

@@ -434,14 +434,89 @@ fn a_wrong_kind_of_file_names_the_right_command() {
     let said = |arguments: &[&str]| {
         crate::cli::check(&[&["calibrate", "--out", &out], arguments].concat(), 2).1
     };
-    for arguments in [&[&json[..]][..], &[&json, "--gpu", "a30", "--name", "m"]] {
-        let message = said(arguments);
-        assert!(message.contains("trtexec = ") && message.contains("batch = N"), "{message}");
-    }
+    let message = said(&[&json]);
+    assert!(message.contains("which GPU was measured") && message.contains("--gpu"), "{message}");
+    let message = said(&[&json, "--gpu", "a30", "--name", "m"]);
+    assert!(
+        message.contains("how many samples") && message.contains("1=times-1.json"),
+        "{message}"
+    );
     let message = said(&["--csv", &json, "--gpu", "a30", "--name", "m"]);
     assert!(message.contains("the file is JSON") && message.lines().count() < 12, "{message}");
     let message = said(&[&csv]);
-    assert!(message.contains("slicewise calibrate --csv"), "{message}");
+    assert!(message.contains("which GPU was measured"), "{message}");
+    for (kind, file, told) in [
+        ("a scenario", "scenarios/vcpu-knee.toml", "slicewise run FILE"),
+        ("another program's", "tests/published/mlperf_inference_v1.1.csv", "slicewise validate"),
+        ("a calibration file", "scenarios/calibration/bert-99.toml", "says it all itself"),
+        ("nothing", "no-such-file.csv", "no such file"),
+    ] {
+        let code = if kind == "nothing" { 1 } else { 2 };
+        let arguments = ["calibrate", &csv, file, "--gpu", "a30", "--out", &out];
+        let (_, message) = crate::cli::check(&arguments, code);
+        assert!(message.contains(told), "{kind}: {message}");
+    }
+}
+
+/// Files of all programs in one command, each known by its content; what the workload is called follows from
+/// where it goes; and a scenario names it by its path.
+#[test]
+fn measurements_become_a_workload_that_a_scenario_names_by_its_path() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).to_str().unwrap().to_string();
+    fs::write(path("loop.csv"), "BS;Zeit (ms);p99_ms\n2;3,1;9\n16;6,1;9\n").unwrap();
+    let (made, out) = (path("my-model.toml"), path("out"));
+    let trtexec = "8=tests/formats/trtexec/log-10.txt";
+    let json = "1=tests/formats/trtexec/starts-and-ends.json";
+    let csv = path("loop.csv");
+    let arguments =
+        ["calibrate", &csv, trtexec, json, "--gpu", "NVIDIA A30", "-o", &made, "--out", &out];
+    let (table, _) = crate::cli::check(&arguments, 2);
+    assert!(table.is_empty(), "a batch of 8 that is faster than one of 2 is refused");
+    fs::write(path("loop.csv"), "BS;Zeit (ms);p99_ms\n2;2,2;9\n16;6,1;9\n").unwrap();
+    let (table, said) = crate::cli::check(&arguments, 0);
+    assert!(table.contains("my-model on a30") && said.contains("4 batch sizes"), "{table}{said}");
+
+    fs::write(
+        path("vm.toml"),
+        "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = 1 }\n[[vm]]\nworkload = \"my-model.toml\"\nserver = { batch_max = 16 }\nload = { scenario = \"server\", target_qps = 500, min_duration = \"5 s\", min_query_count = 1 }\n",
+    )
+    .unwrap();
+    let scenario = path("vm.toml");
+    let hash = |arguments: &[&str]| {
+        let (document, _) =
+            crate::cli::check(&[&["run", "--json", "--out", &path("run")], arguments].concat(), 0);
+        let document: serde_json::Value = serde_json::from_str(&document).unwrap();
+        assert!(
+            document["runs"][0]["vms"][0]["workload"].as_str().unwrap().ends_with("my-model.toml")
+        );
+        document["scenario_hash"].as_str().unwrap().to_string()
+    };
+    let first = hash(&[&scenario]);
+    assert_eq!(first, hash(&[&scenario]));
+    hash(&[&scenario, "--workload", &made]);
+    // What the file says is part of the input.
+    let text = fs::read_to_string(&made).unwrap();
+    fs::write(&made, text.replace("spread = { value = 0,", "spread = { value = 0.1,")).unwrap();
+    assert_ne!(first, hash(&[&scenario]));
+
+    for (workload, told) in [
+        ("nowhere.toml", "no such file"),
+        ("vm.toml", "the file is a scenario"),
+        ("loop.csv", "slicewise calibrate loop.csv"),
+        ("my-modle", "unknown workload"),
+    ] {
+        let text = fs::read_to_string(&scenario).unwrap();
+        let other = path("other.toml");
+        fs::write(&other, text.replace("my-model.toml", workload)).unwrap();
+        let (_, said) = crate::cli::check(&["check", &other], 2);
+        assert!(said.contains(told), "{workload}: {said}");
+    }
+    // A mistake in the workload is told in its file.
+    fs::write(&made, fs::read_to_string(&made).unwrap().replace("service.a30", "service.a31"))
+        .unwrap();
+    let (_, said) = crate::cli::check(&["check", &scenario], 2);
+    assert!(said.contains("unknown GPU") && said.contains("my-model.toml:"), "{said}");
 }
 
 /// A place that cannot be written is told before anything is simulated, and nothing is written.

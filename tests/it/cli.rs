@@ -18,6 +18,13 @@ pub(crate) fn check(arguments: &[&str], code: i32) -> (String, String) {
     (stdout, stderr)
 }
 
+/// Exit code, standard output and standard error, whatever they are.
+pub(crate) fn output(arguments: &[&str]) -> (i32, String, String) {
+    let Output { status, stdout, stderr } = slicewise(arguments).output().unwrap();
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (status.code().unwrap(), text(stdout), text(stderr))
+}
+
 #[test]
 fn help_tells_the_exit_codes() {
     let (stdout, stderr) = check(&["--help"], 0);
@@ -124,14 +131,14 @@ fn a_wrong_kind_of_file_is_told_with_the_right_command() {
     let scenario = std::fs::read_to_string("scenarios/vcpu-knee.toml").unwrap();
     for (command, text, what) in [
         ("run", "{\"schema_version\": 1}", "a result document of slicewise"),
-        ("sweep", "[{\"startMs\": 1, \"latencyMs\": 2}]", "`slicewise calibrate` takes it"),
-        ("capacity", "batch,latency_ms\n1,2\n", "slicewise calibrate --csv"),
+        ("sweep", "[{\"startMs\": 1, \"latencyMs\": 2}]", "slicewise calibrate BATCH=FILE"),
+        ("capacity", "batch,latency_ms\n1,2\n", "slicewise calibrate FILE --gpu"),
         ("check", "version: v1\nmig-configs:\n  a: []\n", "slicewise import FILE"),
         ("run", &calibration, "slicewise calibrate FILE"),
         ("check", &workload, "DIR/workloads"),
         ("calibrate", &scenario, "slicewise run FILE"),
         ("calibrate", &workload, "DIR/workloads"),
-        ("calibrate", "batch,latency_ms\n1,2\n", "slicewise calibrate --csv"),
+        ("calibrate", "batch,latency_ms\n1,2\n", "which GPU was measured"),
     ] {
         let path = folder.path().join("file.toml");
         std::fs::write(&path, text).unwrap();

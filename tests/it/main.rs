@@ -1,6 +1,7 @@
 //! The integration tests, in one binary: theory, twins, laws, and what users meet.
 
 mod architecture;
+mod ask;
 mod at_random;
 mod bare_metal;
 mod calibrate;

@@ -237,11 +237,9 @@ fn a_name_in_the_place_of_another_is_told_from_a_slip() {
             &["vgpu", "fit", "A100-20C", "a100-pcie-40gb"][..],
             "\"A100-20C\" is a vGPU type: write its GPU, a100-pcie-40gb",
         ),
-        (&["vgpu", "list", "NVIDIA L40S"], "did you mean \"l40s\"?"),
-        (&["mig", "list", "NVIDIA A100-PCIE-40GB"], "did you mean \"a100-pcie-40gb\"?"),
         (
-            &["mig", "list", "NVIDIA H100 80GB HBM3"],
-            "\"NVIDIA H100 80GB HBM3\" could be h100-pcie-80gb, h100-sxm-80gb",
+            &["mig", "list", "NVIDIA H100 80GB"],
+            "\"NVIDIA H100 80GB\" could be h100-pcie-80gb, h100-sxm-80gb",
         ),
         (
             &["vgpu", "list", "a100"],
@@ -277,6 +275,17 @@ fn a_name_in_the_place_of_another_is_told_from_a_slip() {
         let (code, stdout, stderr) = slicewise(arguments);
         assert_eq!((code, stdout.as_str()), (2, ""), "{arguments:?}\n{stderr}");
         assert!(stderr.ends_with(&format!("\n  = help: {help}\n")), "{arguments:?}\n{stderr}");
+    }
+    // What means one GPU alone, as nvidia-smi prints it, is that GPU.
+    for (arguments, id) in [
+        (&["vgpu", "list", "NVIDIA L40S"][..], "l40s"),
+        (&["mig", "list", "NVIDIA A100-PCIE-40GB"], "a100-pcie-40gb"),
+        (&["mig", "list", "NVIDIA H100 80GB HBM3"], "h100-sxm-80gb"),
+        (&["mig", "list", "H100 PCIe"], "h100-pcie-80gb"),
+    ] {
+        let own: Vec<&str> = arguments[..2].iter().copied().chain([id]).collect();
+        let (code, stdout, _) = slicewise(arguments);
+        assert_eq!((code, stdout), (0, slicewise(&own).1), "{arguments:?}");
     }
     let need = ["vgpu", "fit", "a10", "--vms", "2", "--frame-buffer", "8 gb"];
     let (code, _, stderr) = slicewise(&need);

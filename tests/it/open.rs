@@ -279,7 +279,14 @@ fn a_capacity_that_phi_turns_round_is_told() {
         service.work.value = WorkTable::new(vec![(1, scaled)]).unwrap();
         set_phi(&mut experiment, 0.1, None);
         let name = name.to_string();
-        study::System { name, experiment, bare_metal: None, whole_cards: None, with_curve: false }
+        study::System {
+            name,
+            experiment,
+            bare_metal: None,
+            whole_cards: None,
+            with_curve: false,
+            with_inputs: true,
+        }
     };
     let plan = CapacityPlan {
         name: "test".to_string(),

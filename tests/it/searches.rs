@@ -56,6 +56,7 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
         bare_metal: None,
         whole_cards: None,
         with_curve: false,
+        with_inputs: true,
     };
     study::capacities(&plan(system), &|_, _, _| {}, stop).systems.remove(0)
 }
@@ -389,6 +390,7 @@ fn a_bug_in_one_system_is_not_the_end_of_the_others() {
         bare_metal,
         whole_cards: None,
         with_curve: true,
+        with_inputs: true,
     };
     let mut plan = plan(system("before", good.clone(), None));
     plan.systems.push(system("broken", broken, Some(0)));
@@ -432,6 +434,7 @@ fn a_narrow_range_is_found_under_every_bound() {
         bare_metal: None,
         whole_cards: None,
         with_curve: false,
+        with_inputs: true,
     });
     several.replications = 6;
     let system = study::capacities(&several, &|_, _, _| {}, &|| false).systems.remove(0);

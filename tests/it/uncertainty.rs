@@ -118,6 +118,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         bare_metal: None,
         whole_cards: None,
         with_curve: false,
+        with_inputs: true,
     };
     let plan = CapacityPlan {
         name: "test".to_string(),

@@ -219,7 +219,11 @@ fn vm() -> Shape {
         )
         .key("power_on", quantity::<SimDuration>().with("default", "0 s"), "When its load starts.")
         .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
-        .need("workload", text().such_as(["bert-99"]), "A workload of the catalogue.")
+        .need(
+            "workload",
+            text().such_as(["bert-99"]),
+            "A workload of the catalogue, or the path of a workload file, which ends in .toml.",
+        )
         .key(
             "scaled_from",
             text().such_as(["auto"]),

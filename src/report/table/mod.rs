@@ -3,6 +3,7 @@
 //! It shows a choice of figures at reading precision; the documents hold everything. It is plain
 //! text: [`paint`] adds colour afterwards, so that widths are never counted wrong.
 
+mod answer;
 mod calibration;
 mod capacity;
 mod gap;
@@ -13,6 +14,7 @@ mod uncertainty;
 mod validation;
 mod vms;
 
+pub use answer::{answer_sentences, render_answer};
 pub use calibration::render_calibration;
 pub use capacity::render_capacity;
 pub use sweep::render_sweep;
@@ -95,6 +97,9 @@ pub fn paint(text: &str) -> String {
         colour(line, " INVALID", 31)
             .or_else(|| colour(line, " VALID", 32))
             .or_else(|| colour(line, " ERROR", 31))
+            .or_else(|| colour(line, "  yes", 32))
+            .or_else(|| colour(line, "  no", 31))
+            .or_else(|| colour(line, "  not sure", 33))
             .unwrap_or_else(|| line.to_string())
     });
     lines.map(|line| line + "\n").collect()

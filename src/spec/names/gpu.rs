@@ -52,7 +52,11 @@ pub fn gpus_meant<'g>(
 ) -> GpusMeant<'g> {
     let known: Vec<(&str, BTreeSet<String>)> =
         known.into_iter().map(|(id, name)| (id, words(id).chain(words(name)).collect())).collect();
-    let asked: Vec<String> = words(text).collect();
+    let mut asked: Vec<String> = words(text).collect();
+    // nvidia-smi calls the SXM board `NVIDIA H100 80GB HBM3`; that of PCIe has HBM2e.
+    if asked.iter().any(|word| word == "h100") {
+        asked.iter_mut().filter(|word| *word == "hbm3").for_each(|word| *word = "sxm".to_string());
+    }
     let models: Vec<String> = known.iter().filter_map(|(id, _)| words(id).next()).collect();
     // What no GPU is called, such as the kind of memory, tells none apart.
     let is_known = |word: &&String| known.iter().any(|(_, words)| words.contains(*word));
@@ -89,6 +93,8 @@ mod tests {
             ("a10", "NVIDIA A10"),
             ("a100-pcie-40gb", "NVIDIA A100-PCIE-40GB"),
             ("a100-sxm-80gb", "NVIDIA A100-SXM-80GB"),
+            ("h100-pcie-80gb", "NVIDIA H100-PCIE-80GB"),
+            ("h100-sxm-80gb", "NVIDIA H100-SXM-80GB"),
             ("t4", "NVIDIA T4"),
             ("v100-sxm2-16gb", "Tesla V100-SXM2-16GB"),
             ("rtx-pro-6000-blackwell", "NVIDIA RTX PRO 6000 Blackwell Server Edition"),
@@ -98,6 +104,8 @@ mod tests {
             ("NVIDIA A100-SXM4-80GB", &["a100-sxm-80gb"], true),
             ("a100", &["a100-pcie-40gb", "a100-sxm-80gb"], true),
             ("A100 80GB HBM2e", &["a100-sxm-80gb"], false),
+            ("NVIDIA H100 80GB HBM3", &["h100-sxm-80gb"], true),
+            ("H100 PCIe", &["h100-pcie-80gb"], true),
             ("Tesla T4", &["t4"], true),
             ("nvidia_a10", &["a10"], true),
             ("Tesla V100-SXM2-16GB", &["v100-sxm2-16gb"], true),

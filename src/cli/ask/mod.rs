@@ -1,0 +1,715 @@
+//! `slicewise ask`: from a model and a GPU to an answer, in one command.
+//!
+//! It puts the question into a scenario and does what `sweep` and `capacity` do with it: it neither simulates
+//! nor formats. How ways of sharing are called is in `ways`, how a scenario is written in `scenario`.
+
+mod scenario;
+mod ways;
+
+use super::interrupt::Watch;
+use super::measured::{self, Given, Measured};
+use super::run::{default_folder, with_threads};
+use super::{Failure, Manner, output, progress, span};
+use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
+use crate::formats::recognise;
+use crate::report::{self, Maker, table};
+use crate::spec::{Experiment, GpuSpec, Hypervisor, Workload};
+use crate::study::{
+    self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
+    PointRun, Question, SweepResults, System,
+};
+use crate::units::{SimDuration, counted};
+use clap::Args;
+use scenario::Asked;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use ways::{Place, Way};
+
+/// What `slicewise ask` takes.
+#[derive(Args, Debug)]
+pub(crate) struct AskArgs {
+    /// The model: a workload of the catalogue such as bert-99, a workload file (my-model.toml), or files of
+    /// measurements on the GPU: a CSV of batch and latency, times or a log of trtexec, a CSV of perf_analyzer,
+    /// logs of LoadGen; 8=FILE where a file does not say that its batch was 8
+    #[arg(long, short, value_name = "MODEL", num_args = 1.., required = true)]
+    model: Vec<PathBuf>,
+
+    /// The GPU, as `list` or nvidia-smi names it
+    #[arg(long, short, value_name = "GPU")]
+    gpu: String,
+
+    /// GPUs that the VMs share
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    gpus: u32,
+
+    /// VMs (or containers), all alike
+    #[arg(long, short = 'n', value_name = "N", default_value = "4")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    vms: u32,
+
+    /// Queries per second that each VM is asked [default: the question is how many it can do]
+    #[arg(long, short, value_name = "PER SECOND", value_parser = rate)]
+    rate: Option<f64>,
+
+    /// The latency that 99 % of the queries must keep, such as "50 ms" [default: the model's, else 100 ms]
+    #[arg(long, short, value_name = "TIME", value_parser = span)]
+    bound: Option<SimDuration>,
+
+    /// Ways of sharing: best-effort, equal-share, fixed-share (vGPUs), mig or mig:1g.10gb, mps or mps:25,
+    /// processes, whole; several with commas [default: those that the GPU has, side by side]
+    #[arg(long, short, value_name = "WAYS")]
+    sharing: Vec<String>,
+
+    /// The hypervisor, as `list` names it; none for containers and processes on bare metal
+    #[arg(long, value_name = "NAME", default_value = "vsphere-8.0")]
+    hypervisor: String,
+
+    /// vCPUs of each VM
+    #[arg(long, value_name = "N", default_value = "8")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    vcpus: u32,
+
+    /// The largest batch that the inference server makes [default: the largest measured that takes half the
+    /// bound at most, 64 at most]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    batch_max: Option<u32>,
+
+    /// What a measured model takes of the GPU's memory, such as "2 GB" [default: it always fits]
+    #[arg(long, value_name = "SIZE")]
+    weights: Option<String>,
+
+    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer, were measured with
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    measured_batch_max: Option<u32>,
+
+    /// GPUs of that server
+    #[arg(long, value_name = "N", default_value = "1")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    measured_gpus: u32,
+
+    /// How close the highest rates are found, in percent
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = super::percent)]
+    precision: f64,
+
+    /// Where the scenario, the model and the answer go [default: output/ask-MODEL]; made anew by each run
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// Write into the output folder even if others keep files there; theirs stay
+    #[arg(long)]
+    force: bool,
+
+    /// Seed of every random stream [default: 0]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    #[command(flatten)]
+    manner: Manner,
+}
+
+/// Below the help.
+pub(super) const HELP: &str = "\
+Examples:
+  slicewise ask --model times.csv --gpu \"NVIDIA H100 PCIe\" --vms 4 --rate 50 --bound \"50 ms\"
+  slicewise ask --model bert-99 --gpu a100-pcie-40gb --vms 7 --rate 100     a model of the catalogue
+  slicewise ask --model bert-99 --gpu a100-pcie-40gb --vms 7                how many per second?
+  slicewise ask --model trtexec-b1.log trtexec-b8.log --gpu a30 --vms 2 --rate 200
+  slicewise ask --model 1=one.json 8=eight.json --gpu l4 --vms 3 --rate 20  exported by trtexec
+  slicewise ask --model perf.csv --gpu a30 --vms 2 --rate 100               of perf_analyzer -f
+  slicewise ask --model 32=mlperf_log_summary.txt --gpu a30 --vms 2 --rate 100
+  slicewise ask --model times.csv --gpu a100-pcie-80gb --vms 7 --rate 20 --sharing mig:1g.10gb,mps
+  slicewise ask --model times.csv --gpu h200-sxm-141gb --rate 50 --hypervisor none    containers
+
+times.csv has a column of batch sizes and one of times with its unit, such as batch,latency_ms:
+times of a batch alone on the GPU. `slicewise list` has models and GPUs of the catalogue.
+
+Exit codes:
+  0  yes: every input leaves the bound kept; or, without --rate, some rate keeps it
+  2  a mistake on the command line or in a file
+  4  no, or not sure: inputs that nobody measured decide, and which these are is told";
+
+/// `50`, `50/s`, `0.5 qps`.
+fn rate(text: &str) -> Result<f64, String> {
+    let bare = text.trim().trim_end_matches("/s").trim_end_matches("qps").trim_end_matches("rps");
+    match bare.trim().parse::<f64>() {
+        Ok(rate) if (1e-6..=1e6).contains(&rate) => Ok(rate),
+        _ => Err("allowed: 0.000001 to 1000000 queries per second, such as 50".to_string()),
+    }
+}
+
+/// Runs the command.
+pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Failure> {
+    let catalogue = Catalogue::load(configs)?;
+    let hypervisor = hypervisor(&catalogue, &arguments.hypervisor)?;
+    let gpu = super::gpu(&catalogue, &arguments.gpu)?.clone();
+    let place =
+        Place { gpu: &gpu, gpus: arguments.gpus, vms: arguments.vms, hypervisor: &hypervisor };
+    let ways = match arguments.sharing.is_empty() {
+        true => place.usual(),
+        false => place.asked(&arguments.sharing)?,
+    };
+    let say = |line: &str| {
+        if !arguments.manner.quiet {
+            output::message(line)
+        }
+    };
+    let model = Model::of(arguments, &gpu, &catalogue, &say)?;
+    let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
+    let folder_name = format!("ask-{}", model.name);
+    let out = arguments.out.clone().unwrap_or_else(|| default_folder(&folder_name));
+    let progress = progress::Search::new(arguments.manner.quiet, None);
+    let watch = Watch::open(&out, Maker::Ask, arguments.force, progress.bar())?;
+
+    let catalogue = match &model.text {
+        Some(text) => catalogue.with_workload_file(&model.named, text.clone()),
+        None => catalogue,
+    };
+    let options = LoadOptions { rates_are_parts: true, ..LoadOptions::new(catalogue) };
+    let asker =
+        Asker { arguments, gpu: &gpu, model: &model, bound, ways: &ways, options, folder: &out };
+    let (batch_max, file) = asker.with_batch()?;
+    let stop = || progress.is_over();
+    let show = |done, all, doing: &str| progress.set(done, all, doing);
+    let threads = arguments.manner.threads;
+    let capacities = with_threads(threads, || asker.capacities(&file, &show, &stop))?;
+    let (rate, file) = match arguments.rate {
+        Some(rate) => (rate, file),
+        None => {
+            let rate = part_of_best(&capacities, &ways, arguments.vms);
+            (rate, asker.load(batch_max, rate)?)
+        }
+    };
+    let (results, runs) = with_threads(threads, || sweep(&file, &show))??;
+    progress.clear();
+
+    let question = Question {
+        model: model.name.clone(),
+        gpu: gpu.id.clone(),
+        gpus: arguments.gpus,
+        vms: arguments.vms,
+        rate_per_vm_per_s: rate,
+        rate_was_asked: arguments.rate.is_some(),
+        bound_ms: bound.as_millis_f64(),
+        model_is_trusted: model.is_trusted,
+    };
+    let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
+    let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
+    let mut answer = study::answer(question, described(&ways, &file), told, &found);
+    // What decides is told with its figures, and not again.
+    let deciders = answer.ways.iter().filter_map(|way| Some(&way.figures.as_ref()?.decided_by));
+    if deciders.flatten().any(|decider| decider.input.name.starts_with("phi of ")) {
+        answer.assumed.retain(|line| !line.starts_with(PHI));
+    }
+
+    let scenario_name = format!("{}-vms.toml", model.name);
+    let mut texts = vec![(scenario_name.clone(), asker.asked(batch_max, rate).text())];
+    texts.extend(model.text.clone().map(|text| (model.named.clone(), text)));
+    let files = report::answer_files(&answer, &texts)?;
+    watch.folder().write(&files)?;
+    match arguments.manner.json {
+        true => output::data(&report::answer_document(&answer)?)?,
+        false => output::data(&table::paint(&table::render_answer(&answer, output::width())))?,
+    }
+    let scenario = out.join(&scenario_name);
+    let scenario = scenario.display();
+    say(&format!(
+        "\nThe same as a scenario: {scenario} (slicewise sweep {scenario}; slicewise capacity {scenario})"
+    ));
+    match answer.answer {
+        Answered::Yes => Ok(()),
+        Answered::No | Answered::NotSure => Err(Failure::AnsweredNo),
+    }
+}
+
+/// The hypervisor that a word names.
+fn hypervisor(catalogue: &Catalogue, word: &str) -> Result<Hypervisor, Failure> {
+    let lower = word.to_lowercase();
+    let id = match lower.as_str() {
+        "none" | "bare" | "baremetal" | "kubernetes" | "k8s" => "bare-metal",
+        other => other,
+    };
+    catalogue.hypervisor(id).cloned().ok_or_else(|| {
+        let near = nearest(word, catalogue.hypervisor_ids());
+        let near =
+            near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+        let known: Vec<&str> = catalogue.hypervisor_ids().collect();
+        Failure::Usage(format!(
+            "unknown hypervisor {}\n  = allowed: none, {}{near}",
+            quoted(word),
+            known.join(", ")
+        ))
+    })
+}
+
+/// The model that is asked about.
+struct Model {
+    /// What people call it.
+    name: String,
+    /// What the scenario calls it.
+    named: String,
+    /// The workload file, where it is none of the catalogue.
+    text: Option<String>,
+    workload: Workload,
+    /// How it was measured, where it was for this question: whole sentences.
+    measured: Vec<String>,
+    /// What of that is hardly right.
+    alarms: Vec<String>,
+    /// Whether the measurements are those of one model.
+    is_trusted: bool,
+}
+
+impl Model {
+    fn of(
+        arguments: &AskArgs,
+        gpu: &GpuSpec,
+        catalogue: &Catalogue,
+        say: &dyn Fn(&str),
+    ) -> Result<Model, Failure> {
+        let found = match &arguments.model[..] {
+            [only] => match Self::known(only, catalogue)? {
+                Some(known) => known,
+                None => Self::measured(arguments, gpu, catalogue, say)?,
+            },
+            _ => Self::measured(arguments, gpu, catalogue, say)?,
+        };
+        if found.workload.service.contains_key(&gpu.id) {
+            return Ok(found);
+        }
+        let known: Vec<&str> = found.workload.service.keys().map(String::as_str).collect();
+        Err(Failure::Usage(format!(
+            "how long {} takes on {} is not known\n  = allowed: --gpu {}\n  = help: time it there, and name the file: --model times.csv --gpu {}",
+            found.name,
+            gpu.id,
+            known.join(", "),
+            gpu.id
+        )))
+    }
+
+    /// A workload of the catalogue, or a workload file.
+    fn known(given: &Path, catalogue: &Catalogue) -> Result<Option<Model>, Failure> {
+        let word = given.to_string_lossy().to_string();
+        let by_id = catalogue.workload(&word).or_else(|| catalogue.workload(&word.to_lowercase()));
+        if let Some(workload) = by_id {
+            let (name, workload) = (workload.id.clone(), workload.clone());
+            return Ok(Some(Self::as_it_is(name.clone(), name, None, workload)));
+        }
+        let text = measured::text_of(&word);
+        let is_workload = |text: &String| measured::toml_kind(text) == Some(recognise::WORKLOAD);
+        if let Some(text) = text.clone().filter(is_workload) {
+            let name = measured::name_of(&word);
+            let named = format!("{name}.toml");
+            // Read as the file that it is, so that mistakes are told in it.
+            config::workload_of_text(&word, &text, catalogue)?;
+            let workload = config::workload_of_text(&named, &text, catalogue)?;
+            return Ok(Some(Self::as_it_is(name, named, Some(text), workload)));
+        }
+        // `8=FILE` is looked at by whoever reads measurements.
+        if text.is_some() || given.exists() || word.contains('=') {
+            return Ok(None);
+        }
+        let ids: Vec<&str> = catalogue.workload_ids().collect();
+        let looks_like_path = word.contains(['/', '\\']) || given.extension().is_some();
+        let near = nearest(&word, &ids).filter(|_| !looks_like_path);
+        let near =
+            near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+        let what = if looks_like_path {
+            "no such file, and no model of the catalogue"
+        } else {
+            "unknown model, and no such file"
+        };
+        Err(Failure::Usage(format!(
+            "{what}: {}\n  = allowed: {}, a workload file, or files of measurements such as times.csv{near}",
+            quoted(&word),
+            ids.join(", ")
+        )))
+    }
+
+    /// One of which nothing is measured for this question.
+    fn as_it_is(name: String, named: String, text: Option<String>, workload: Workload) -> Model {
+        let (measured, alarms) = (Vec::new(), Vec::new());
+        Model { name, named, text, workload, measured, alarms, is_trusted: true }
+    }
+
+    /// A model made of measurements, as `calibrate` makes it.
+    fn measured(
+        arguments: &AskArgs,
+        gpu: &GpuSpec,
+        catalogue: &Catalogue,
+        say: &dyn Fn(&str),
+    ) -> Result<Model, Failure> {
+        let files = arguments.model.iter().map(|path| Given::seen(path));
+        let files = files.collect::<Result<Vec<_>, _>>()?;
+        for given in &files {
+            if let Err(error) = std::fs::metadata(given.path) {
+                let why = match error.kind() {
+                    std::io::ErrorKind::NotFound => "no such file".to_string(),
+                    _ => error.to_string(),
+                };
+                return Err(Failure::Usage(format!("cannot read {}: {why}", given.path)));
+            }
+        }
+        let name = measured::name_of(files[0].path);
+        let measured_in: Vec<String> =
+            files.iter().map(|given| measured::file_name(given.path)).collect();
+        let mut workload = Vec::new();
+        workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
+        workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
+        let measured = Measured {
+            name: &name,
+            gpu: &gpu.id,
+            base: None,
+            files,
+            batch_max: arguments.measured_batch_max,
+            gpus: arguments.measured_gpus,
+            workload,
+        };
+        let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
+        let plan = config::calibration_of(measured.calibration()?, &options)?;
+        let threads = arguments.manner.threads;
+        if !plan.runs.is_empty() {
+            say(&format!(
+                "fitting {} of an inference server: some seconds",
+                counted(plan.runs.len(), "run")
+            ));
+        }
+        let results = with_threads(threads, || study::calibrate(&plan, &|_, _, _| {}))?;
+        let text = report::catalogue_file(&results);
+        let named = format!("{name}.toml");
+        let workload = config::workload_of_text(&named, &text, catalogue)?;
+        let mut told = Vec::new();
+        if !plan.times.is_empty() {
+            let of_files = plan.notes.iter().filter(|note| is_of_a_file(note, &measured_in));
+            let of_files: Vec<&str> = of_files.map(String::as_str).collect();
+            told.push(format!("{name} was timed alone on {}: {}", gpu.id, of_files.join("; ")));
+        }
+        if !plan.runs.is_empty() {
+            told.push(format!(
+                "{name} was fitted on {} of a server with {} (--measured-gpus), {} % off on average",
+                counted(plan.runs.len(), "run"),
+                counted(arguments.measured_gpus, "GPU"),
+                (results.residual * 1000.0).round() / 10.0
+            ));
+        }
+        let unknown = |note: &&String| note.starts_with("launch is not identified");
+        told.extend(results.notes.iter().filter(unknown).cloned());
+        if plan.runs.is_empty() && plan.notes.iter().any(|note| note.contains(SEVERAL_REQUESTS)) {
+            told.push("rows of several requests at a time say how the server queues, and are not looked at: --measured-batch-max N, max_batch_size of the model, fits them as well".to_string());
+        }
+        let alarms = results.alarms.clone();
+        let is_trusted = alarms.iter().all(|alarm| plan.alarms.contains(alarm));
+        Ok(Model { name, named, text: Some(text), workload, measured: told, alarms, is_trusted })
+    }
+
+    /// The largest batch whose time is known, and the time of a batch alone.
+    fn largest_known(&self, gpu: &str) -> u32 {
+        let points = self.workload.service[gpu].work.value.points();
+        points.last().map_or(1, |(batch, _)| *batch)
+    }
+
+    fn batch_time(&self, gpu: &str, batch: u32) -> SimDuration {
+        let service = &self.workload.service[gpu];
+        SimDuration::from_nanos_f64(
+            service.launch.value.as_nanos_f64() + service.work.value.at(batch),
+        )
+    }
+}
+
+/// What the question is, to be written with one batch and rate or another.
+struct Asker<'a> {
+    arguments: &'a AskArgs,
+    gpu: &'a GpuSpec,
+    model: &'a Model,
+    bound: SimDuration,
+    ways: &'a [Way],
+    options: LoadOptions,
+    folder: &'a Path,
+}
+
+impl Asker<'_> {
+    fn asked(&self, batch_max: u32, rate: f64) -> Asked<'_> {
+        let arguments = self.arguments;
+        Asked {
+            title: format!(
+                "{} of {} at {rate}/s each on {} x {}, bound {}",
+                counted(arguments.vms, "VM"),
+                self.model.name,
+                arguments.gpus,
+                self.gpu.id,
+                self.bound
+            ),
+            workload: self.model.named.clone(),
+            gpu: &self.gpu.id,
+            gpus: arguments.gpus,
+            vms: arguments.vms,
+            vcpus: arguments.vcpus,
+            rate,
+            bound: self.bound,
+            batch_max,
+            seed: arguments.seed,
+            replications: 3,
+            ways: self.ways,
+        }
+    }
+
+    fn load(&self, batch_max: u32, rate: f64) -> Result<SweepFile, LoadError> {
+        let text = self.asked(batch_max, rate).text();
+        let path = self.folder.join(format!("{}-vms.toml", self.model.name));
+        match config::task_of_text(&path, &text, &self.options)? {
+            Task::Sweep(file) => Ok(*file),
+            Task::Run(_) => unreachable!("the text has a sweep"),
+        }
+    }
+
+    /// The scenario with the largest batch that leaves as many ways possible as any: what is asked for; else
+    /// what takes half the bound at most, so that another batch may go before a query's own.
+    fn with_batch(&self) -> Result<(u32, SweepFile), Failure> {
+        /// More than this no server makes by default.
+        const MOST: u32 = 64;
+        // A rate is put in later; what part of the whole each VM has is all that it says here.
+        let rate = self.arguments.rate.unwrap_or(1.0);
+        if let Some(batch) = self.arguments.batch_max {
+            return Ok((batch, self.load(batch, rate)?));
+        }
+        let gpu = self.gpu.id.as_str();
+        let known = self.model.largest_known(gpu).min(MOST);
+        let suits =
+            |batch: &u32| *batch == 1 || self.model.batch_time(gpu, *batch) * 2 <= self.bound;
+        let mut candidates: Vec<u32> =
+            (0..=6).map(|power| 1 << power).filter(|batch| *batch < known).collect();
+        candidates.push(known);
+        candidates.retain(suits);
+        let mut best: Option<(usize, u32, SweepFile)> = None;
+        let mut failed = None;
+        for batch in candidates.into_iter().rev() {
+            match self.load(batch, rate) {
+                Ok(file) => {
+                    let simulated =
+                        file.sweep().points.iter().filter(|point| point.is_simulated()).count();
+                    if best.as_ref().is_none_or(|(most, ..)| simulated > *most) {
+                        best = Some((simulated, batch, file));
+                    }
+                }
+                Err(error) => failed = Some(error),
+            }
+            if best.as_ref().is_some_and(|(most, ..)| *most == self.ways.len()) {
+                break;
+            }
+        }
+        match (best, failed) {
+            (Some((_, batch, file)), _) => Ok((batch, file)),
+            (None, Some(error)) => Err(error.into()),
+            (None, None) => unreachable!("a batch of one is always tried"),
+        }
+    }
+
+    /// The highest rates, as `capacity` searches them.
+    fn capacities(
+        &self,
+        file: &SweepFile,
+        show: study::Progress<'_>,
+        stop: &(dyn Fn() -> bool + Sync),
+    ) -> CapacityResults {
+        let sweep = file.sweep();
+        let systems = file.with_points(|points| {
+            let simulated =
+                sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
+            let system = |(index, point)| System {
+                name: sweep.label(point),
+                experiment: points.experiment(index),
+                bare_metal: None,
+                whole_cards: None,
+                with_curve: false,
+                with_inputs: !self.ways[index].is_reference,
+            };
+            simulated.map(system).collect()
+        });
+        let plan = CapacityPlan {
+            name: sweep.name.clone(),
+            title: sweep.title.clone(),
+            hash: sweep.hash.clone(),
+            seed: sweep.seed,
+            search: CapacitySearch { precision: self.arguments.precision / 100.0 },
+            replications: 1,
+            systems,
+            gaps: Vec::new(),
+            skipped: Vec::new(),
+            notes: Vec::new(),
+        };
+        study::capacities(&plan, show, stop)
+    }
+}
+
+/// The ways with what each VM has, as the scenario places it.
+fn described(ways: &[Way], file: &SweepFile) -> Vec<study::Way> {
+    let points = &file.sweep().points;
+    file.with_points(|made| {
+        let one = |(index, way): (usize, &Way)| {
+            let experiment = points[index].is_simulated().then(|| made.experiment(index));
+            study::Way {
+                name: way.name.clone(),
+                sharing: way.word.clone(),
+                each_has: experiment.as_ref().map_or(String::new(), each_has),
+                cards: experiment.as_ref().map_or(0, cards_used),
+                is_reference: way.is_reference,
+            }
+        };
+        ways.iter().enumerate().map(one).collect()
+    })
+}
+
+/// What the first VM has of the GPUs.
+fn each_has(experiment: &Experiment) -> String {
+    let Some(share) = experiment.vms.first().and_then(|vm| vm.gpus.first()) else {
+        return String::new();
+    };
+    let card = &experiment.cards[usize::from(share.card.0)];
+    let instance = &card.instances[usize::from(share.instance)];
+    let neighbours = experiment.vms.iter().flat_map(|vm| &vm.gpus);
+    let owners =
+        neighbours.filter(|one| one.card == share.card && one.instance == share.instance).count();
+    match (&share.vgpu_type, &instance.profile) {
+        (Some(kind), _) => kind.clone(),
+        (None, Some(profile)) => profile.clone(),
+        (None, None) if owners > 1 => format!("1 of {owners} processes"),
+        (None, None) => "a whole GPU".to_string(),
+    }
+}
+
+fn cards_used(experiment: &Experiment) -> usize {
+    let mut cards: Vec<u16> =
+        experiment.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card.0).collect();
+    cards.sort_unstable();
+    cards.dedup();
+    cards.len()
+}
+
+/// Three quarters of what the best way can do, to two digits: a load that leaves some room. Ways that only
+/// stand beside the others count where there is nothing else.
+fn part_of_best(capacities: &CapacityResults, ways: &[Way], vms: u32) -> f64 {
+    let rate_of = |wanted: bool| {
+        let systems = capacities.systems.iter().filter(|system| {
+            ways.iter().any(|way| way.name == system.name && way.is_reference != wanted)
+        });
+        systems.map(|system| system.capacity_per_s.mean).fold(0.0, f64::max)
+    };
+    let best = Some(rate_of(true)).filter(|rate| *rate > 0.0).unwrap_or_else(|| rate_of(false));
+    let part = 0.75 * best / f64::from(vms);
+    if part <= 0.0 {
+        return 1.0;
+    }
+    let digits = 10_f64.powf(part.log10().floor() - 1.0);
+    // Of a power of ten below 1 the quotient is exact as text.
+    let rounded = (part / digits).round() * digits;
+    format!("{rounded:.6}").parse().unwrap_or(rounded)
+}
+
+/// What the rows of a sweep are kept in: nothing outlives the answer.
+#[derive(Default)]
+struct Kept(Mutex<BTreeMap<u64, PointRun>>);
+
+impl Memory for Kept {
+    fn has(&self, _: u64) -> bool {
+        false
+    }
+
+    fn keep(&self, key: u64, run: &PointRun) -> anyhow::Result<()> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(key, run.clone());
+        Ok(())
+    }
+
+    fn recall(&self, key: u64) -> anyhow::Result<PointRun> {
+        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        all.get(&key).cloned().ok_or_else(|| anyhow::anyhow!("a run is missing"))
+    }
+}
+
+/// The results with the runs of each point.
+type Swept = (SweepResults, BTreeMap<usize, Vec<PointRun>>);
+
+/// Sweeps over the ways, as `sweep` does.
+fn sweep(file: &SweepFile, show: study::Progress<'_>) -> anyhow::Result<Swept> {
+    let mut runs: BTreeMap<usize, Vec<PointRun>> = BTreeMap::new();
+    let mut each = |row: PointRow<'_>| {
+        if let Some((_, run)) = row.run {
+            runs.entry(row.index).or_default().push(run.clone());
+        }
+        Ok(())
+    };
+    let results = file.with_points(|points| {
+        let experiment = |index| points.experiment(index);
+        study::sweep(file.sweep(), &experiment, &Kept::default(), show, &mut each)
+    })?;
+    Ok((results, runs))
+}
+
+/// What the notes of a calibration say of rows of perf_analyzer that it leaves out.
+const SEVERAL_REQUESTS: &str = "more than one request at a time passed over";
+
+/// How a sentence about phi begins.
+const PHI: &str = "phi";
+
+/// What is assumed, the most important first.
+fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<String> {
+    let (arguments, model, gpu) = (asker.arguments, asker.model, asker.gpu);
+    let service = &model.workload.service[&gpu.id];
+    let mut told = model.measured.clone();
+    let cut =
+        asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
+    if let Some([low, high]) = service.phi.range.as_ref().filter(|_| cut) {
+        told.push(format!(
+            "{PHI}, how much of a batch fills the whole GPU, was not measured of {}: {} is assumed, {low} to {high} is possible. MIG and MPS hang on it: a small phi loses nothing on a slice, phi of 1 all that is cut off. To know it, time the model once on a MIG slice or with two streams (docs/calibrate.md)",
+            model.name, service.phi.value
+        ));
+    }
+    let stated = if arguments.batch_max.is_some() { "" } else { " (--batch-max)" };
+    let batches = match batch_max {
+        1 if model.largest_known(&gpu.id) == 1 => {
+            "one query after the other, for larger batches were not timed".to_string()
+        }
+        1 => "one query after the other".to_string(),
+        most => format!("what waits goes at once, up to {most} in a batch"),
+    };
+    told.push(format!(
+        "each VM has Triton with one instance: {batches}{stated}; queries come at random (Poisson), one sample each"
+    ));
+    if hypervisor.id != "bare-metal" {
+        let speed = &hypervisor.gpu_speed;
+        let range = hypervisor.gpu_speed_range.map_or(String::new(), |[low, high]| {
+            let part = |ratio: f64| ratio * speed.value * 100.0;
+            format!(", {:.1} to {:.1} % possible", part(low), part(high))
+        });
+        told.push(format!(
+            "under {} the GPU does {:.1} % of its work on bare metal{range} (--hypervisor)",
+            hypervisor.id,
+            speed.value * 100.0
+        ));
+    }
+    let cpu = &model.workload.cpu;
+    let no_cpu = cpu.launch_per_batch.value == SimDuration::ZERO
+        && cpu.launch_per_sample.value == SimDuration::ZERO
+        && cpu.finish_per_sample.value == SimDuration::ZERO;
+    told.push(format!(
+        "{} vCPUs for each VM on a host that has enough{}",
+        arguments.vcpus,
+        if no_cpu { "; the model's own CPU work is not known and counts nothing" } else { "" }
+    ));
+    let bytes = model.workload.weights.value + model.workload.workspace_per_sample.value;
+    if bytes == crate::units::Bytes::ZERO {
+        told.push("what the model takes of the GPU's memory is not known, so it always fits (--weights \"2 GB\" for a model that is measured)".to_string());
+    }
+    if arguments.bound.is_none() {
+        told.push(format!(
+            "a bound of {}{} (--bound)",
+            asker.bound,
+            if model.text.is_none() { ", the model's" } else { "" }
+        ));
+    }
+    told
+}
+
+/// Whether a note is of one of these files.
+fn is_of_a_file(note: &str, files: &[String]) -> bool {
+    files.iter().any(|file| note.starts_with(file.as_str())) && !note.contains("passed over")
+}

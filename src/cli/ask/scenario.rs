@@ -1,0 +1,88 @@
+//! The question as a scenario: a sweep whose lines are the ways of sharing. It is all that is simulated.
+
+use super::ways::{Way, quote};
+use crate::units::SimDuration;
+
+/// What a scenario says.
+#[derive(Clone, Debug)]
+pub(super) struct Asked<'a> {
+    pub(super) title: String,
+    /// What `workload` is: an id, or the name of the file beside the scenario.
+    pub(super) workload: String,
+    pub(super) gpu: &'a str,
+    pub(super) gpus: u32,
+    pub(super) vms: u32,
+    pub(super) vcpus: u32,
+    pub(super) rate: f64,
+    pub(super) bound: SimDuration,
+    pub(super) batch_max: u32,
+    pub(super) seed: Option<u64>,
+    pub(super) replications: u32,
+    pub(super) ways: &'a [Way],
+}
+
+/// Logical processors of the host where the VMs need no more.
+const PROCESSORS: u32 = 64;
+
+/// How long a load lasts at least, and how many queries each VM is asked at least: p99 has fifty beyond it in
+/// each of three runs.
+const LASTS: &str = "10 s";
+const QUERIES: u32 = 5000;
+
+impl Asked<'_> {
+    /// The file.
+    pub(super) fn text(&self) -> String {
+        let processors = PROCESSORS.max(self.vms * self.vcpus);
+        let seed = self.seed.map_or(String::new(), |seed| format!("seed = {seed}\n"));
+        let head = format!(
+            "# {title}: made by `slicewise ask` (slicewise {version}).
+# `slicewise sweep FILE` and `slicewise capacity FILE` go on with it.
+title = {quoted}
+host = {{ logical_processors = {processors}, memory = \"1 TB\" }}
+gpus = {{ model = {gpu}, count = {gpus} }}
+{seed}
+[[vm]]
+name = \"vm\"
+count = {vms}
+vcpus = {vcpus}
+workload = {workload}
+# Triton: what waits goes at once, up to so many in a batch.
+server = {{ preset = \"triton\", batch_max = {batch} }}
+
+[vm.load]
+scenario = \"server\"
+rules = \"none\"
+target_qps = {rate}
+target_latency = {bound}
+min_duration = \"{LASTS}\"
+min_query_count = {QUERIES}
+
+# Every line is a way of sharing.
+[sweep]
+replications = {replications}
+",
+            title = self.title,
+            version = env!("CARGO_PKG_VERSION"),
+            quoted = quote(&self.title),
+            gpu = quote(self.gpu),
+            gpus = self.gpus,
+            vms = self.vms,
+            vcpus = self.vcpus,
+            workload = quote(&self.workload),
+            batch = self.batch_max,
+            rate = self.rate,
+            bound = quote(&self.bound.to_string()),
+            replications = self.replications,
+        );
+        let lines = self.ways.iter().map(|way| {
+            let set: Vec<String> =
+                way.set.iter().map(|(key, value)| format!("{} = {value}", quote(key))).collect();
+            format!(
+                "\n[[sweep.line]]\nname = {}\nset = {{ {} }}\n",
+                quote(&way.name),
+                set.join(", ")
+            )
+        });
+        head + &lines.collect::<String>()
+    }
+}

@@ -1,0 +1,225 @@
+//! Files of measurements that the command line names, of whatever program, as the text of a calibration
+//! file: what each is says its content.
+//!
+//! What is in them is read and judged in `config`.
+
+use super::Failure;
+use crate::config::quoted;
+use crate::formats::perf_analyzer;
+use crate::formats::recognise::{self, Kind};
+use anyhow::Context;
+use std::path::Path;
+
+/// A longer file is not looked at: 64 MiB.
+const LOOKED_AT_MAX: u64 = 64 << 20;
+
+/// What a file is read as.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum As {
+    /// What it looks like.
+    Seen,
+    /// A table of batch times, whatever it looks like.
+    Csv,
+    /// Of trtexec, whatever it looks like.
+    Trtexec,
+}
+
+/// A file as it was named.
+#[derive(Clone, Debug)]
+pub(super) struct Given<'g> {
+    pub(super) path: &'g str,
+    /// Samples of a batch, where the command line says it: `8=FILE`. Of a LoadGen log the largest.
+    pub(super) batch: Option<u32>,
+    pub(super) read_as: As,
+}
+
+/// What was measured, and what the command line says beside it.
+#[derive(Debug)]
+pub(super) struct Measured<'m> {
+    pub(super) name: &'m str,
+    pub(super) gpu: &'m str,
+    pub(super) base: Option<&'m str>,
+    pub(super) files: Vec<Given<'m>>,
+    /// The largest batch of the server that runs were measured with.
+    pub(super) batch_max: Option<u32>,
+    /// Its GPUs.
+    pub(super) gpus: u32,
+    /// Keys of `[workload]` with their values, as text.
+    pub(super) workload: Vec<(&'m str, String)>,
+}
+
+impl<'g> Given<'g> {
+    /// `times.csv`, or `8=times-8.json`.
+    pub(super) fn seen(given: &'g Path) -> Result<Self, Failure> {
+        let given = given.to_str().context("the name of a file is not UTF-8 text")?;
+        let read_as = As::Seen;
+        let stated = given.split_once('=').filter(|(batch, _)| {
+            !batch.trim().is_empty() && batch.trim().bytes().all(|byte| byte.is_ascii_digit())
+        });
+        let Some((batch, path)) = stated else {
+            return Ok(Self { path: given, batch: None, read_as });
+        };
+        match batch.trim().parse().ok().filter(|batch| (1..=1_000_000).contains(batch)) {
+            Some(batch) if !path.is_empty() => Ok(Self { path, batch: Some(batch), read_as }),
+            _ => Err(Failure::Usage(format!(
+                "{}: a batch of {} samples is none\n  = allowed: 1 to 1000000 samples, such as 8=times.json",
+                quoted(given),
+                batch.trim()
+            ))),
+        }
+    }
+}
+
+/// The text of a file, where it is one that is not too long; what cannot be read is told by whoever needs it.
+pub(super) fn text_of(path: &str) -> Option<String> {
+    let is_small =
+        std::fs::metadata(path).is_ok_and(|of| of.is_file() && of.len() <= LOOKED_AT_MAX);
+    is_small.then(|| std::fs::read_to_string(path).ok()).flatten()
+}
+
+/// Whether a file of this kind holds measurements that a calibration takes.
+pub(super) fn is_measurement(kind: Kind) -> bool {
+    let tables = [recognise::BATCH_TIMES, recognise::TRACE, recognise::CSV];
+    let others = [
+        recognise::TRTEXEC,
+        recognise::TRTEXEC_LOG,
+        recognise::PERF_ANALYZER,
+        recognise::LOADGEN_LOG,
+    ];
+    tables.contains(&kind) || others.contains(&kind)
+}
+
+impl Measured<'_> {
+    /// The calibration file that says it. A file that holds no measurements is refused with what it is.
+    pub(super) fn calibration(&self) -> Result<String, Failure> {
+        let mut text = String::new();
+        let mut say =
+            |key: &str, value: &str| text.push_str(&format!("{key} = {}\n", quote(value)));
+        say("name", self.name);
+        say("gpu", self.gpu);
+        if let Some(base) = self.base {
+            say("base", base);
+        }
+        if !self.workload.is_empty() {
+            text.push_str("[workload]\n");
+            for (key, value) in &self.workload {
+                text.push_str(&format!("{key} = {}\n", quote(value)));
+            }
+        }
+        let (mut parts, mut wrong) = (Vec::new(), Vec::new());
+        for given in &self.files {
+            match self.part(given) {
+                Ok(part) => parts.push(part),
+                Err(why) => wrong.push(why),
+            }
+        }
+        if !wrong.is_empty() {
+            return Err(Failure::Usage(wrong.join("\n\n")));
+        }
+        Ok(text + &parts.concat())
+    }
+
+    /// What one file is in a calibration file.
+    fn part(&self, given: &Given<'_>) -> Result<String, String> {
+        let path = quote(given.path);
+        let batch = given.batch.map_or(String::new(), |batch| format!("batch = {batch}\n"));
+        let shown = given.path;
+        let text = (given.read_as == As::Seen).then(|| text_of(shown)).flatten();
+        let kind = text.as_deref().and_then(recognise::not_toml);
+        let trtexec = || format!("[[times]]\ntrtexec = {path}\n{batch}");
+        let csv = || format!("[[times]]\ncsv = {path}\n{batch}");
+        Ok(match kind {
+            _ if given.read_as == As::Csv => csv(),
+            _ if given.read_as == As::Trtexec => trtexec(),
+            Some(kind) if [recognise::TRTEXEC, recognise::TRTEXEC_LOG].contains(&kind) => trtexec(),
+            Some(recognise::PERF_ANALYZER) => {
+                let times = format!("[[times]]\nperf_analyzer = {path}\n{batch}");
+                let several = text.as_deref().is_some_and(has_several_requests);
+                match self.batch_max.filter(|_| several && given.batch.is_none_or(|of| of == 1)) {
+                    Some(most) => {
+                        format!("{times}[[run]]\nperf_analyzer = {path}\n{}", self.server(most))
+                    }
+                    None => times,
+                }
+            }
+            Some(recognise::LOADGEN_LOG) => match given.batch.or(self.batch_max) {
+                Some(most) => format!("[[run]]\nlog = {path}\n{}", self.server(most)),
+                None => {
+                    return Err(format!(
+                        "{shown} is {}, which does not say how large the batches of the server were\n  = help: write the largest before it: 32={shown}, if it was 32",
+                        recognise::LOADGEN_LOG.what
+                    ));
+                }
+            },
+            Some(kind) if is_measurement(kind) => csv(),
+            Some(kind) => return Err(format!("{shown} is {}: {}", kind.what, kind.next)),
+            None => match toml_kind(text.as_deref().unwrap_or_default()) {
+                Some(kind) => {
+                    return Err(format!(
+                        "{shown} is {}, and no file of measurements: {}",
+                        kind.what, kind.next
+                    ));
+                }
+                // What is told of it is told by the reader of tables.
+                None => csv(),
+            },
+        })
+    }
+
+    /// The settings of a run's server.
+    fn server(&self, batch_max: u32) -> String {
+        format!(
+            "gpus = {}\nserver = {{ preset = \"triton\", batch_max = {batch_max} }}\n",
+            self.gpus
+        )
+    }
+}
+
+/// What a TOML file is by its keys.
+pub(super) fn toml_kind(text: &str) -> Option<Kind> {
+    let table = text.parse::<toml::Table>().ok()?;
+    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
+    recognise::by_keys(&keys)
+}
+
+/// Whether a file of perf_analyzer has rows of more than one request under way.
+fn has_several_requests(text: &str) -> bool {
+    perf_analyzer::read(text)
+        .is_ok_and(|found| found.levels.iter().any(|level| level.concurrency > 1))
+}
+
+fn quote(text: &str) -> String {
+    toml::Value::String(text.to_string()).to_string()
+}
+
+/// A name for a workload, made of that of a file: `times` of `runs/times.csv`.
+pub(super) fn name_of(path: &str) -> String {
+    let stem = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().to_string());
+    let fit = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = stem.unwrap_or_default().chars().map(fit).take(60).collect();
+    let name = name.trim_matches(['-', '.']).to_string();
+    if name.is_empty() { "my-model".to_string() } else { name }
+}
+
+/// The last part of a path.
+pub(super) fn file_name(path: &str) -> String {
+    let name = Path::new(path).file_name().map(|name| name.to_string_lossy().to_string());
+    name.unwrap_or_else(|| path.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_workload_is_called_as_its_file_can_be() {
+        for (path, name) in [
+            ("runs/times.csv", "times"),
+            ("my model (1).json", "my-model--1"),
+            ("../..", "my-model"),
+            (".hidden", "hidden"),
+        ] {
+            assert_eq!(name_of(path), name);
+        }
+    }
+}

@@ -1,0 +1,312 @@
+//! The answer to a question: one or two sentences, a line for each way of sharing, what decides and what
+//! is assumed.
+
+use super::super::number::{latency, plain, span, with_unit, wrap};
+use super::grid::{Column, Grid};
+use super::{Width, footer_of};
+use crate::shown::shown_lines;
+use crate::study::{Answer, Answered, DecidedBy, WayAnswer, WayFigures};
+use crate::units::counted;
+
+/// The whole text, but for where its files are.
+pub fn render_answer(answer: &Answer, width: Width) -> String {
+    let warnings = answer.warnings.iter();
+    let warnings = warnings.map(|line| wrap(&format!("WARNING: {line}"), width.text, "  ") + "\n");
+    let mut blocks = vec![warnings.collect()];
+    blocks.extend(answer_sentences(answer).iter().map(|line| width.lines(line)));
+    blocks.push(ways(answer, width));
+    blocks.push(beside(answer, width));
+    blocks.push(impossible(answer, width));
+    blocks.push(decided(answer, width));
+    blocks.push(assumed(answer, width));
+    blocks.push(footer(answer, width));
+    blocks.retain(|block| !block.is_empty());
+    shown_lines(&blocks.join("\n")).into_owned()
+}
+
+/// The answer in words: first what it is, then what of the other ways.
+pub fn answer_sentences(answer: &Answer) -> Vec<String> {
+    let question = &answer.question;
+    let vms = counted(question.vms, "VM");
+    let bound = format!("{} ms", plain(question.bound_ms));
+    let cards = answer.best.map_or(0, |at| answer.ways[at].cards).max(question.gpus as usize);
+    let gpus = format!("{cards} x {}", question.gpu);
+    let Some((way, of)) =
+        answer.best.and_then(|at| Some((&answer.ways[at], answer.ways[at].figures.as_ref()?)))
+    else {
+        return vec![format!("NO: {vms} have no place on {gpus}")];
+    };
+    let several = answer.ways.len() > 1;
+    let by = if several { format!(", by {}", way.name) } else { String::new() };
+    let each = if question.vms == 1 { "" } else { " each" };
+    let asked = format!("{}/s", plain(question.rate_per_vm_per_s));
+    let range = span(of.latency_p99_between_ms, latency);
+    let p99 = match range.contains(" to ") {
+        true => format!("{} ({range} possible)", with_unit(of.latency_p99_ms)),
+        false => with_unit(of.latency_p99_ms),
+    };
+    let first = match (question.rate_was_asked, answer.answer) {
+        (false, Answered::No) => format!(
+            "NO: at no rate do {vms} of {} on {gpus} keep p99 within {bound}",
+            question.model
+        ),
+        (false, _) => format!(
+            "UP TO {}{each}{by}: to there {vms} of {} on {gpus} keep p99 within {bound}{}",
+            highest(of),
+            question.model,
+            if question.model_is_trusted { "" } else { ", if the warning is not heeded" }
+        ),
+        (true, Answered::Yes) => format!(
+            "YES{by}: {vms} at {asked}{each} on {gpus} keep p99 at {p99}, bound {bound}; up to {}{each} would",
+            highest(of)
+        ),
+        (true, Answered::No) => format!(
+            "NO{}: {vms} at {asked}{each} on {gpus} have a p99 of {p99}, bound {bound}; {}",
+            if several { format!(", not even by {}", way.name) } else { String::new() },
+            match of.highest_per_vm_per_s > 0.0 {
+                true => format!("up to {}{each} would keep it", highest(of)),
+                false => "no rate would keep it".to_string(),
+            }
+        ),
+        (true, Answered::NotSure) => format!(
+            "NOT SURE{}: {vms} at {asked}{each} on {gpus} have a p99 of {} as assumed, and anything from {range} is possible, bound {bound}; up to {}{each} would keep it",
+            by.trim_start_matches(','),
+            with_unit(of.latency_p99_ms),
+            highest(of)
+        ),
+    };
+    let first = match question.vms {
+        1 => first
+            .replace("1 VM at", "one VM at")
+            .replace(" keep p99 at", " keeps p99 at")
+            .replace(" have a p99", " has a p99"),
+        _ => first,
+    };
+    std::iter::once(first).chain(others(answer)).collect()
+}
+
+/// What the other ways answer, in one sentence.
+fn others(answer: &Answer) -> Option<String> {
+    if !answer.question.rate_was_asked {
+        return None;
+    }
+    let of = |wanted: Answered| -> Vec<&str> {
+        let others = answer.ways.iter().enumerate().filter(|(at, _)| Some(*at) != answer.best);
+        let like =
+            others.filter(|(_, way)| way.figures.as_ref().is_some_and(|of| of.answer == wanted));
+        like.map(|(_, way)| way.name.as_str()).collect()
+    };
+    let parts = [(Answered::Yes, "yes"), (Answered::NotSure, "not sure"), (Answered::No, "no")];
+    let told: Vec<String> = parts
+        .iter()
+        .map(|(wanted, word)| (word, of(*wanted)))
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(word, names)| format!("{word} by {}", listed(&names)))
+        .collect();
+    (!told.is_empty()).then(|| format!("The others: {}", told.join("; ")))
+}
+
+/// A rate to three digits, which is more than a search to some percent knows: `63.9`, `312`, `1230`.
+fn rate(per_s: f64) -> String {
+    if per_s <= 0.0 || !per_s.is_finite() {
+        return "0".to_string();
+    }
+    let decimals = (2.0 - per_s.log10().floor()).max(0.0) as usize;
+    let digits = 10_f64.powf(per_s.log10().floor() - 2.0);
+    let text = format!("{:.decimals$}", (per_s / digits).round() * digits);
+    match text.contains('.') {
+        true => text.trim_end_matches('0').trim_end_matches('.').to_string(),
+        false => text,
+    }
+}
+
+/// `73/s (50 to 85)`.
+fn highest(of: &WayFigures) -> String {
+    let least = if of.highest_is_open { "at least " } else { "" };
+    let own = format!("{least}{}/s", rate(of.highest_per_vm_per_s));
+    match of.highest_per_vm_between_per_s.map(|ends| span(ends, rate)) {
+        Some(range) if range.contains(" to ") => format!("{own} ({range})"),
+        _ => own,
+    }
+}
+
+fn ways(answer: &Answer, width: Width) -> String {
+    use Column::{Number, Text};
+    let mut grid = Grid::new(&[
+        ("way of sharing", Text),
+        ("each has", Text),
+        ("GPUs", Number),
+        ("p50 ms", Number),
+        ("p99 ms", Number),
+        ("possible ms", Number),
+        ("GPU busy", Number),
+        ("highest /s per VM", Number),
+        ("possible /s", Number),
+        ("", Text),
+    ]);
+    let mut lines = 0;
+    for way in &answer.ways {
+        let Some(of) = &way.figures else { continue };
+        lines += 1;
+        let rates = of.highest_per_vm_between_per_s;
+        let name = if way.is_reference { format!("({})", way.name) } else { way.name.clone() };
+        grid.line(vec![
+            name,
+            way.each_has.clone(),
+            way.cards.to_string(),
+            latency(of.latency_p50_ms),
+            latency(of.latency_p99_ms),
+            span(of.latency_p99_between_ms, latency),
+            format!("{:.0} %", of.gpu_busy_share * 100.0),
+            match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
+                (false, _) => "none".to_string(),
+                (true, true) => format!("≥ {}", rate(of.highest_per_vm_per_s)),
+                (true, false) => rate(of.highest_per_vm_per_s),
+            },
+            rates.map_or("-".to_string(), |ends| span(ends, rate)),
+            match answer.question.rate_was_asked {
+                true => of.answer.word().to_string(),
+                false => String::new(),
+            },
+        ]);
+    }
+    if lines == 0 { String::new() } else { grid.finish(width) }
+}
+
+/// `one`, `one and another`, `one, another and a third`.
+fn listed(names: &[&str]) -> String {
+    match names {
+        [] => String::new(),
+        [only] => (*only).to_string(),
+        [first @ .., last] => format!("{} and {last}", first.join(", ")),
+    }
+}
+
+/// What the columns mean, and why some ways stand in brackets.
+fn beside(answer: &Answer, width: Width) -> String {
+    let question = &answer.question;
+    if answer.ways.iter().all(|way| way.figures.is_none()) {
+        return String::new();
+    }
+    let mut text = format!(
+        "p99 of the VM that has the highest; highest: the rate at which p99 still keeps {} ms, to {} %. Possible: with other random numbers, other fits of the measurements, other machines, and inputs that nothing measured at the ends of their ranges.",
+        plain(question.bound_ms),
+        plain(answer.precision * 100.0)
+    );
+    if !question.rate_was_asked {
+        text.push_str(&format!(
+            " No rate was asked for: latencies are at {}/s, about three quarters of the best way's highest.",
+            plain(question.rate_per_vm_per_s)
+        ));
+    }
+    let references: Vec<&WayAnswer> =
+        answer.ways.iter().filter(|way| way.is_reference && way.figures.is_some()).collect();
+    if !references.is_empty() {
+        text.push_str(
+            " In brackets, for comparison: more GPUs than asked for, or processes without VMs.",
+        );
+    }
+    wrap(&text, width.text, "") + "\n"
+}
+
+/// The ways that cannot be, each with its reason.
+fn impossible(answer: &Answer, width: Width) -> String {
+    let lines = answer.ways.iter().filter_map(|way| {
+        let why = way.error.as_ref()?;
+        Some(wrap(&format!("{} is not possible: {why}", way.name), width.text, "  ") + "\n")
+    });
+    lines.collect()
+}
+
+/// What decides where an answer is not sure: each input once, with the ways that it decides.
+fn decided(answer: &Answer, width: Width) -> String {
+    if !answer.question.rate_was_asked {
+        let lines = answer
+            .open
+            .iter()
+            .map(|line| wrap(&format!("not known: {line}"), width.text, "  ") + "\n");
+        return lines.collect();
+    }
+    let mut told: Vec<(&DecidedBy, Vec<String>)> = Vec::new();
+    let mut unexplained = Vec::new();
+    for way in &answer.ways {
+        let Some(of) = way.figures.as_ref().filter(|of| of.answer == Answered::NotSure) else {
+            continue;
+        };
+        if of.decided_by.is_empty() && answer.question.model_is_trusted {
+            unexplained.push(way.name.as_str());
+        }
+        for decider in &of.decided_by {
+            let [low, high] = decider.latency_p99_ms.map(with_unit);
+            let figures = format!(
+                "{} {low} at {}, {high} at {}",
+                way.name, decider.input.ends[0], decider.input.ends[1]
+            );
+            match told.iter_mut().find(|(known, _)| known.input == decider.input) {
+                Some((_, ways)) => ways.push(figures),
+                None => told.push((decider, vec![figures])),
+            }
+        }
+    }
+    let mut text: String = told
+        .iter()
+        .map(|(decider, ways)| {
+            let input = &decider.input;
+            let line = format!(
+                "not known: {} {}: {} is assumed, {} to {} is possible, and p99 is: {}. To measure it, {}",
+                input.name,
+                input.why,
+                input.assumed,
+                input.ends[0],
+                input.ends[1],
+                ways.join("; "),
+                input.how
+            );
+            wrap(&line, width.text, "  ") + "\n"
+        })
+        .collect();
+    if !unexplained.is_empty() {
+        let line = format!(
+            "not known: {}: the bound lies within what other fits of the measurements, other machines and other random numbers leave open, with no single input to blame",
+            listed(&unexplained)
+        );
+        text.push_str(&(wrap(&line, width.text, "  ") + "\n"));
+    }
+    text
+}
+
+fn assumed(answer: &Answer, width: Width) -> String {
+    let lines = answer
+        .assumed
+        .iter()
+        .map(|line| wrap(&format!("assumed: {line}"), width.text, "  ") + "\n");
+    lines.collect()
+}
+
+fn footer(answer: &Answer, width: Width) -> String {
+    footer_of(
+        &answer.leans_on,
+        "answer.json",
+        (answer.seed, "ask", &answer.scenario_hash),
+        (&answer.tool, width),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn rates_have_three_digits() {
+        for (per_s, text) in [
+            (63.904, "63.9"),
+            (312.21, "312"),
+            (1234.5, "1230"),
+            (7.0, "7"),
+            (0.012_34, "0.0123"),
+            (0.0, "0"),
+        ] {
+            assert_eq!(rate(per_s), text);
+        }
+    }
+}

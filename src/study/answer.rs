@@ -1,0 +1,395 @@
+//! The answer to one question: do so many VMs with a load keep their bound on these GPUs, by each way of
+//! sharing? Made of the rows of a sweep over the ways and of a search for their capacities.
+//!
+//! A way is sure where every input that nothing measured leaves it so; what decides is named.
+
+use super::open::OpenInput;
+use super::results::{FactUse, SCHEMA_VERSION, Tool};
+use super::{CapacityResults, OpenFigures, PointRun, SweepResults, student_95};
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// What is answered.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+pub enum Answered {
+    /// The bound is missed whatever the open inputs are.
+    #[serde(rename = "no")]
+    No,
+    /// The open inputs decide.
+    #[serde(rename = "not sure")]
+    NotSure,
+    /// The bound is kept whatever the open inputs are.
+    #[serde(rename = "yes")]
+    Yes,
+}
+
+impl Answered {
+    /// As a table has it.
+    pub fn word(self) -> &'static str {
+        match self {
+            Answered::No => "no",
+            Answered::NotSure => "not sure",
+            Answered::Yes => "yes",
+        }
+    }
+}
+
+/// What is asked.
+#[derive(Clone, Debug, Serialize)]
+pub struct Question {
+    /// The model, as the scenario names it.
+    pub model: String,
+    /// The GPU model.
+    pub gpu: String,
+    /// How many of them the VMs share.
+    pub gpus: u32,
+    /// How many VMs.
+    pub vms: u32,
+    /// Queries per second of each VM.
+    pub rate_per_vm_per_s: f64,
+    /// Whether that rate was asked for; otherwise it is a part of what the best way can do, and the question
+    /// is how much each VM can do.
+    pub rate_was_asked: bool,
+    /// The bound on the percentile, in milliseconds.
+    pub bound_ms: f64,
+    /// Whether the numbers of the model are those of its measurements: a fit that is none answers nothing.
+    pub model_is_trusted: bool,
+}
+
+/// A way of sharing that is looked at.
+#[derive(Clone, Debug)]
+pub struct Way {
+    /// Its name, which is that of its line in the sweep.
+    pub name: String,
+    /// How it is asked for.
+    pub sharing: String,
+    /// What each VM has of the GPUs; empty where it has no place.
+    pub each_has: String,
+    /// How many GPUs it uses.
+    pub cards: usize,
+    /// Whether it only stands beside the others: it needs more GPUs than there are, or has no VMs.
+    pub is_reference: bool,
+}
+
+/// One way of sharing, answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayAnswer {
+    /// Its name.
+    pub name: String,
+    /// How it is asked for.
+    pub sharing: String,
+    /// What each VM has of the GPUs.
+    pub each_has: String,
+    /// How many GPUs it uses.
+    pub cards: usize,
+    /// Whether it only stands beside the others.
+    pub is_reference: bool,
+    /// Why it cannot be; then there are no figures.
+    pub error: Option<String>,
+    /// The figures.
+    pub figures: Option<WayFigures>,
+}
+
+/// What one way of sharing gives.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayFigures {
+    /// The answer.
+    pub answer: Answered,
+    /// Median of all VMs, mean over the replications, in milliseconds.
+    pub latency_p50_ms: f64,
+    /// 99th percentile of the VM that has the highest, mean over the replications, in milliseconds.
+    pub latency_p99_ms: f64,
+    /// The same over random numbers, open inputs, other fits and other machines: the least and the greatest.
+    pub latency_p99_between_ms: [f64; 2],
+    /// Part of the run in which the GPUs in use worked.
+    pub gpu_busy_share: f64,
+    /// The highest rate of each VM that keeps the bound, queries per second; 0 where none does.
+    pub highest_per_vm_per_s: f64,
+    /// The same over the open inputs, where they leave anything open.
+    pub highest_per_vm_between_per_s: Option<[f64; 2]>,
+    /// Whether every rate that was looked at keeps it.
+    pub highest_is_open: bool,
+    /// The inputs that nothing measured and that decide, with 99th percentiles at their ends.
+    pub decided_by: Vec<DecidedBy>,
+}
+
+/// An input that nothing measured, at one end of which a way keeps the bound and at the other misses it.
+#[derive(Clone, Debug, Serialize)]
+pub struct DecidedBy {
+    /// The input.
+    #[serde(flatten)]
+    pub input: OpenInput,
+    /// 99th percentile at the ends of its range, in milliseconds.
+    pub latency_p99_ms: [f64; 2],
+}
+
+/// The whole answer.
+#[derive(Clone, Debug, Serialize)]
+pub struct Answer {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of the scenario that says the same.
+    pub scenario_hash: String,
+    /// What was asked.
+    pub question: Question,
+    /// The answer.
+    pub answer: Answered,
+    /// The way that it is about, by place; nothing where none could be simulated.
+    pub best: Option<usize>,
+    /// Relative distance of the highest rate that keeps the bound and the one above it that does not.
+    pub precision: f64,
+    /// Every way.
+    pub ways: Vec<WayAnswer>,
+    /// What of the measurements is hardly right: whole sentences, to be read before all else.
+    pub warnings: Vec<String>,
+    /// What is assumed, the most important first: whole sentences.
+    pub assumed: Vec<String>,
+    /// Which inputs that nothing measured move the highest rates, and how far: whole sentences.
+    pub open: Vec<String>,
+    /// What the sweep tells beside its figures: whole sentences.
+    pub notes: Vec<String>,
+    /// The fitted and assumed numbers the answer leans on, each once.
+    pub leans_on: Vec<FactUse>,
+}
+
+/// What an answer is made of.
+pub struct Findings<'f> {
+    /// The sweep over the ways, one point for each.
+    pub sweep: &'f SweepResults,
+    /// Its runs by point, in order of replication.
+    pub runs: &'f BTreeMap<usize, Vec<PointRun>>,
+    /// The capacities of the ways that can be simulated, under their names.
+    pub capacities: &'f CapacityResults,
+}
+
+/// Puts the answer together.
+pub fn answer(
+    question: Question,
+    ways: Vec<Way>,
+    (warnings, assumed): (Vec<String>, Vec<String>),
+    found: &Findings<'_>,
+) -> Answer {
+    let ways: Vec<WayAnswer> = ways
+        .into_iter()
+        .enumerate()
+        .map(|(index, way)| {
+            let point = found.sweep.points.get(index);
+            let runs = found.runs.get(&index).map_or(&[][..], Vec::as_slice);
+            let figures = figures(&question, &way.name, runs, found.capacities);
+            let error = figures.is_none().then(|| {
+                point
+                    .and_then(|point| point.error.clone())
+                    .unwrap_or_else(|| "not simulated".to_string())
+            });
+            let Way { name, sharing, each_has, cards, is_reference } = way;
+            WayAnswer { name, sharing, each_has, cards, is_reference, error, figures }
+        })
+        .collect();
+    let best = best(&ways);
+    let answer = best.and_then(|at| ways[at].figures.as_ref()).map_or(Answered::No, |of| {
+        match question.rate_was_asked {
+            true => of.answer,
+            false if !question.model_is_trusted => Answered::NotSure,
+            false if of.highest_per_vm_per_s > 0.0 => Answered::Yes,
+            false => Answered::No,
+        }
+    });
+    let mut leans_on = found.sweep.leans_on.clone();
+    leans_on.extend(found.capacities.leans_on.iter().cloned());
+    leans_on.sort();
+    leans_on.dedup();
+    Answer {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        seed: found.sweep.sweep.seed,
+        scenario_hash: found.sweep.sweep.hash.clone(),
+        question,
+        answer,
+        best,
+        precision: found.capacities.precision,
+        ways,
+        warnings,
+        assumed,
+        open: found.capacities.notes.clone(),
+        notes: found.sweep.notes.clone(),
+        leans_on,
+    }
+}
+
+/// The way that an answer is about: the surest yes, and of these the one that can do most at its worst;
+/// those that only stand beside the others where there is nothing else.
+fn best(ways: &[WayAnswer]) -> Option<usize> {
+    let rank = |way: &WayAnswer| {
+        let of = way.figures.as_ref()?;
+        let least = of.highest_per_vm_between_per_s.map_or(of.highest_per_vm_per_s, |ends| ends[0]);
+        Some((!way.is_reference, of.answer, least))
+    };
+    let ranked = ways.iter().enumerate().filter_map(|(index, way)| Some((rank(way)?, index)));
+    let order = |a: &(bool, Answered, f64), b: &(bool, Answered, f64)| {
+        (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2))
+    };
+    // Of equals the first.
+    ranked
+        .reduce(|best, next| if order(&next.0, &best.0).is_gt() { next } else { best })
+        .map(|(_, at)| at)
+}
+
+fn figures(
+    question: &Question,
+    name: &str,
+    runs: &[PointRun],
+    capacities: &CapacityResults,
+) -> Option<WayFigures> {
+    let group = |run: &PointRun| run.groups.first().cloned();
+    let first = runs.first()?;
+    let of_first = group(first)?;
+    let worst: Vec<f64> =
+        runs.iter().filter_map(|run| Some(group(run)?.latency_p99_worst_vm_ms)).collect();
+    let middles: Vec<f64> =
+        runs.iter().filter_map(|run| Some(group(run)?.latency_ms.p50)).collect();
+    let (p99, p50) = (student_95(&worst)?, student_95(&middles)?);
+    let half = p99.half_width.unwrap_or(0.0);
+    let mut between = [p99.mean - half, p99.mean + half];
+    let mut widen = |ratio: f64| {
+        between[0] = between[0].min(p99.mean * ratio);
+        between[1] = between[1].max(p99.mean * ratio);
+    };
+    let over = |part: f64, whole: f64| if whole > 0.0 { part / whole } else { 1.0 };
+    for ms in of_first.latency_p99_inputs_ms.into_iter().flatten() {
+        widen(over(ms, of_first.latency_ms.p99));
+    }
+    of_first
+        .latency_p99_other_idle_ms
+        .iter()
+        .for_each(|ms| widen(over(*ms, of_first.latency_ms.p99)));
+    for open in &first.open {
+        widen(over(open.latency_p99_worst_vm_ms, of_first.latency_p99_worst_vm_ms));
+    }
+    let bound = question.bound_ms;
+    let answer = match between {
+        _ if !question.model_is_trusted => Answered::NotSure,
+        [_, most] if most <= bound => Answered::Yes,
+        [least, _] if least > bound => Answered::No,
+        _ => Answered::NotSure,
+    };
+    let own = of_first.latency_p99_worst_vm_ms;
+    let busy: f64 = runs.iter().map(|run| run.gpu_busy_share).sum();
+    let system = capacities.systems.iter().find(|system| system.name == name);
+    let each = |rate: f64| rate / f64::from(question.vms);
+    Some(WayFigures {
+        answer,
+        latency_p50_ms: p50.mean,
+        latency_p99_ms: p99.mean,
+        latency_p99_between_ms: between,
+        gpu_busy_share: busy / runs.len() as f64,
+        highest_per_vm_per_s: system.map_or(0.0, |system| each(system.capacity_per_s.mean)),
+        highest_per_vm_between_per_s: system
+            .and_then(|system| system.capacity_per_s_between_inputs)
+            .map(|ends| ends.map(each)),
+        highest_is_open: system.is_some_and(|system| system.is_open),
+        decided_by: match answer {
+            Answered::NotSure => decided_by(&first.open, own, bound),
+            _ => Vec::new(),
+        },
+    })
+}
+
+/// The inputs of which one end, or the value that is assumed, keeps the bound and another does not.
+fn decided_by(open: &[OpenFigures], own: f64, bound: f64) -> Vec<DecidedBy> {
+    let mut inputs: Vec<&OpenInput> = Vec::new();
+    for figures in open {
+        if !inputs.contains(&&figures.end.input) {
+            inputs.push(&figures.end.input);
+        }
+    }
+    let decides = |input: &&OpenInput| {
+        let at = |end: usize| {
+            let found = open.iter().find(|one| one.end.input == **input && one.end.end == end);
+            found.map_or(own, |one| one.latency_p99_worst_vm_ms)
+        };
+        let ends = [at(0), at(1)];
+        let keeps: Vec<bool> = [ends[0], own, ends[1]].iter().map(|ms| *ms <= bound).collect();
+        (keeps.contains(&true) && keeps.contains(&false))
+            .then(|| DecidedBy { input: (*input).clone(), latency_p99_ms: ends })
+    };
+    let mut found: Vec<DecidedBy> = inputs.iter().filter_map(decides).collect();
+    // What moves it most stands first.
+    let swing = |of: &DecidedBy| (of.latency_p99_ms[1] / of.latency_p99_ms[0]).ln().abs();
+    found.sort_by(|a, b| swing(b).total_cmp(&swing(a)));
+    found
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::study::OpenEnd;
+
+    fn way(name: &str, is_reference: bool, answer: Answered, highest: f64) -> WayAnswer {
+        WayAnswer {
+            name: name.to_string(),
+            sharing: String::new(),
+            each_has: String::new(),
+            cards: 1,
+            is_reference,
+            error: None,
+            figures: Some(WayFigures {
+                answer,
+                latency_p50_ms: 1.0,
+                latency_p99_ms: 1.0,
+                latency_p99_between_ms: [1.0, 1.0],
+                gpu_busy_share: 0.5,
+                highest_per_vm_per_s: highest,
+                highest_per_vm_between_per_s: None,
+                highest_is_open: false,
+                decided_by: Vec::new(),
+            }),
+        }
+    }
+
+    #[test]
+    fn the_answer_is_about_the_surest_way_that_there_is() {
+        let ways = [
+            way("unsure", false, Answered::NotSure, 900.0),
+            way("low", false, Answered::Yes, 50.0),
+            way("high", false, Answered::Yes, 80.0),
+            way("beside", true, Answered::Yes, 1000.0),
+        ];
+        assert_eq!(best(&ways), Some(2));
+        assert_eq!(best(&ways[..1]), Some(0));
+        assert_eq!(best(&ways[3..]), Some(0));
+        assert_eq!(best(&[]), None);
+        let none = WayAnswer { figures: None, ..way("none", false, Answered::No, 0.0) };
+        assert_eq!(best(&[none]), None);
+    }
+
+    #[test]
+    fn an_input_decides_where_the_bound_lies_within_its_range() {
+        let input = |name: &str| OpenInput {
+            name: name.to_string(),
+            why: String::new(),
+            assumed: String::new(),
+            ends: [String::new(), String::new()],
+            how: String::new(),
+        };
+        let at = |name: &str, end: usize, ms: f64| OpenFigures {
+            end: OpenEnd { input: input(name), end },
+            completed_per_s: 1.0,
+            latency_p99_worst_vm_ms: ms,
+        };
+        let open = [
+            at("cost", 0, 55.0),
+            at("cost", 1, 70.0),
+            at("phi", 0, 6.0),
+            at("phi", 1, 74.0),
+            at("half", 1, 49.0),
+        ];
+        let found = decided_by(&open, 60.0, 50.0);
+        let names: Vec<(&str, [f64; 2])> =
+            found.iter().map(|of| (of.input.name.as_str(), of.latency_p99_ms)).collect();
+        assert_eq!(names, [("phi", [6.0, 74.0]), ("half", [60.0, 49.0])]);
+    }
+}
