@@ -144,6 +144,8 @@ pub struct Answer {
     pub precision: f64,
     /// Every way.
     pub ways: Vec<WayAnswer>,
+    /// Service times that are another GPU's, scaled: whole sentences; none where all are the GPU's own.
+    pub scaled: Vec<String>,
     /// What of the measurements is hardly right: whole sentences, to be read before all else.
     pub warnings: Vec<String>,
     /// What is assumed, the most important first: whole sentences.
@@ -212,6 +214,7 @@ pub fn answer(
         best,
         precision: found.capacities.precision,
         ways,
+        scaled: found.sweep.scaled.clone(),
         warnings,
         assumed,
         open: found.capacities.notes.clone(),

@@ -262,6 +262,26 @@ fn answers_do_not_depend_on_the_number_of_threads() {
     assert_eq!(of("1"), of("2"));
 }
 
+/// Times of another GPU are taken where that is asked for, labelled, and only there.
+#[test]
+fn times_of_another_gpu_are_scaled_where_that_is_asked_for() {
+    let folder = folder(&[("times.csv", TIMES)]);
+    let times = path(&folder, "times.csv");
+    let more = ["--vms", "2", "--rate", "5", "--bound", "500 ms", "--sharing", "best-effort"];
+    for arguments in [
+        &["--model", &times[..], "--measured-on", "NVIDIA A30", "--gpu", "l4"][..],
+        &["--model", "bert-99", "--scaled-from", "auto", "--gpu", "l4"],
+    ] {
+        let answer = asked(&folder, &[arguments, &more].concat(), 0);
+        assert!(answer["scaled"][0].as_str().unwrap().contains("l4"), "{}", answer["scaled"]);
+        let text = fs::read_to_string(scenario(&folder)).unwrap();
+        assert!(text.contains("scaled_from = "), "{text}");
+    }
+    // Its own times are no other's.
+    let own = ["--model", "bert-99", "--scaled-from", "auto", "--gpu", "a30"];
+    assert_eq!(asked(&folder, &[&own, &more[..]].concat(), 0)["scaled"], serde_json::json!([]));
+}
+
 /// Ways that cannot be stand beside those that can, with the reason; none that can is a no.
 #[test]
 fn a_way_without_place_says_why() {

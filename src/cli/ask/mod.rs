@@ -13,7 +13,7 @@ use super::{Failure, Manner, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::formats::recognise;
 use crate::report::{self, Maker, table};
-use crate::spec::{Experiment, GpuSpec, Hypervisor, Workload};
+use crate::spec::{Experiment, GpuSpec, Hypervisor, ServiceTime, Workload};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
     PointRun, Question, SweepResults, System,
@@ -89,6 +89,15 @@ pub(crate) struct AskArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     measured_gpus: u32,
 
+    /// The GPU that the files were measured on, where it is not --gpu: their times are scaled, with an interval
+    #[arg(long, value_name = "GPU", conflicts_with = "scaled_from")]
+    measured_on: Option<String>,
+
+    /// Whose times of a model are scaled for a GPU that has none, with an interval: auto for the nearest GPU's,
+    /// or a GPU [default: refused]
+    #[arg(long, value_name = "GPU")]
+    scaled_from: Option<String>,
+
     /// How close the highest rates are found, in percent
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = super::percent)]
     precision: f64,
@@ -121,6 +130,7 @@ Examples:
   slicewise ask --model 32=mlperf_log_summary.txt --gpu a30 --vms 2 --rate 100
   slicewise ask --model times.csv --gpu a100-pcie-80gb --vms 7 --rate 20 --sharing mig:1g.10gb,mps
   slicewise ask --model times.csv --gpu h200-sxm-141gb --rate 50 --hypervisor none    containers
+  slicewise ask --model times.csv --measured-on a30 --gpu l4 --vms 2 --rate 20        another GPU
 
 times.csv has a column of batch sizes and one of times with its unit, such as batch,latency_ms:
 times of a batch alone on the GPU. `slicewise list` has models and GPUs of the catalogue.
@@ -155,7 +165,8 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
             output::message(line)
         }
     };
-    let model = Model::of(arguments, &gpu, &catalogue, &say)?;
+    let scaled_from = scaled_from(arguments, &catalogue)?;
+    let model = Model::of(arguments, &gpu, (scaled_from.as_deref(), &catalogue), &say)?;
     let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
     let folder_name = format!("ask-{}", model.name);
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&folder_name));
@@ -223,6 +234,18 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     }
 }
 
+/// Whose times are scaled: `auto`, or a GPU by its id.
+fn scaled_from(arguments: &AskArgs, catalogue: &Catalogue) -> Result<Option<String>, Failure> {
+    let word = arguments.measured_on.as_ref().or(arguments.scaled_from.as_ref());
+    Ok(match word {
+        None => None,
+        Some(word) if word.eq_ignore_ascii_case("auto") && arguments.measured_on.is_none() => {
+            Some("auto".to_string())
+        }
+        Some(word) => Some(super::gpu(catalogue, word)?.id.clone()),
+    })
+}
+
 /// The hypervisor that a word names.
 fn hypervisor(catalogue: &Catalogue, word: &str) -> Result<Hypervisor, Failure> {
     let lower = word.to_lowercase();
@@ -258,32 +281,44 @@ struct Model {
     alarms: Vec<String>,
     /// Whether the measurements are those of one model.
     is_trusted: bool,
+    /// The GPU whose times say how large a batch should be: that of the question, or one whose are scaled.
+    timed_on: String,
+    /// Whose times are scaled, as a scenario says it.
+    scaled_from: Option<String>,
 }
 
 impl Model {
     fn of(
         arguments: &AskArgs,
         gpu: &GpuSpec,
-        catalogue: &Catalogue,
+        (scaled_from, catalogue): (Option<&str>, &Catalogue),
         say: &dyn Fn(&str),
     ) -> Result<Model, Failure> {
+        let on = match (&arguments.measured_on, scaled_from) {
+            (Some(_), Some(id)) => catalogue.gpu(id).unwrap_or(gpu),
+            _ => gpu,
+        };
         let found = match &arguments.model[..] {
             [only] => match Self::known(only, catalogue)? {
                 Some(known) => known,
-                None => Self::measured(arguments, gpu, catalogue, say)?,
+                None => Self::measured(arguments, on, catalogue, say)?,
             },
-            _ => Self::measured(arguments, gpu, catalogue, say)?,
+            _ => Self::measured(arguments, on, catalogue, say)?,
         };
-        if found.workload.service.contains_key(&gpu.id) {
-            return Ok(found);
-        }
         let known: Vec<&str> = found.workload.service.keys().map(String::as_str).collect();
+        let own = [Some(gpu.id.as_str()), scaled_from].into_iter().flatten();
+        let timed_on = own.clone().find(|id| known.contains(id));
+        // The nearest GPU's times are not far from any other's: they choose a batch, no figure.
+        let timed_on = timed_on.or(known.first().copied().filter(|_| scaled_from.is_some()));
+        if let Some(timed_on) = timed_on.map(str::to_string) {
+            let scaled_from = scaled_from.map(str::to_string);
+            return Ok(Model { timed_on, scaled_from, ..found });
+        }
         Err(Failure::Usage(format!(
-            "how long {} takes on {} is not known\n  = allowed: --gpu {}\n  = help: time it there, and name the file: --model times.csv --gpu {}",
+            "how long {} takes on {} is not known\n  = allowed: --gpu {}\n  = help: time it there, and name the file: --model times.csv; or take those of another GPU, scaled, with an interval: --scaled-from auto",
             found.name,
             gpu.id,
-            known.join(", "),
-            gpu.id
+            known.join(", ")
         )))
     }
 
@@ -329,7 +364,8 @@ impl Model {
     /// One of which nothing is measured for this question.
     fn as_it_is(name: String, named: String, text: Option<String>, workload: Workload) -> Model {
         let (measured, alarms) = (Vec::new(), Vec::new());
-        Model { name, named, text, workload, measured, alarms, is_trusted: true }
+        let (timed_on, scaled_from, is_trusted) = (String::new(), None, true);
+        Model { name, named, text, workload, measured, alarms, is_trusted, timed_on, scaled_from }
     }
 
     /// A model made of measurements, as `calibrate` makes it.
@@ -399,20 +435,25 @@ impl Model {
         }
         let alarms = results.alarms.clone();
         let is_trusted = alarms.iter().all(|alarm| plan.alarms.contains(alarm));
-        Ok(Model { name, named, text: Some(text), workload, measured: told, alarms, is_trusted })
+        let alone = Self::as_it_is(name, named, Some(text), workload);
+        Ok(Model { measured: told, alarms, is_trusted, ..alone })
     }
 
-    /// The largest batch whose time is known, and the time of a batch alone.
-    fn largest_known(&self, gpu: &str) -> u32 {
-        let points = self.workload.service[gpu].work.value.points();
-        points.last().map_or(1, |(batch, _)| *batch)
+    /// Its times on the GPU whose say how large a batch should be.
+    fn service(&self) -> &ServiceTime {
+        &self.workload.service[&self.timed_on]
     }
 
-    fn batch_time(&self, gpu: &str, batch: u32) -> SimDuration {
-        let service = &self.workload.service[gpu];
-        SimDuration::from_nanos_f64(
-            service.launch.value.as_nanos_f64() + service.work.value.at(batch),
-        )
+    /// The largest batch whose time is known.
+    fn largest_known(&self) -> u32 {
+        self.service().work.value.points().last().map_or(1, |(batch, _)| *batch)
+    }
+
+    /// The time of a batch alone.
+    fn batch_time(&self, batch: u32) -> SimDuration {
+        let service = self.service();
+        let nanos = service.launch.value.as_nanos_f64() + service.work.value.at(batch);
+        SimDuration::from_nanos_f64(nanos)
     }
 }
 
@@ -440,6 +481,7 @@ impl Asker<'_> {
                 self.bound
             ),
             workload: self.model.named.clone(),
+            scaled_from: self.model.scaled_from.as_deref(),
             gpu: &self.gpu.id,
             gpus: arguments.gpus,
             vms: arguments.vms,
@@ -472,10 +514,8 @@ impl Asker<'_> {
         if let Some(batch) = self.arguments.batch_max {
             return Ok((batch, self.load(batch, rate)?));
         }
-        let gpu = self.gpu.id.as_str();
-        let known = self.model.largest_known(gpu).min(MOST);
-        let suits =
-            |batch: &u32| *batch == 1 || self.model.batch_time(gpu, *batch) * 2 <= self.bound;
+        let known = self.model.largest_known().min(MOST);
+        let suits = |batch: &u32| *batch == 1 || self.model.batch_time(*batch) * 2 <= self.bound;
         let mut candidates: Vec<u32> =
             (0..=6).map(|power| 1 << power).filter(|batch| *batch < known).collect();
         candidates.push(known);
@@ -652,8 +692,8 @@ const PHI: &str = "phi";
 
 /// What is assumed, the most important first.
 fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<String> {
-    let (arguments, model, gpu) = (asker.arguments, asker.model, asker.gpu);
-    let service = &model.workload.service[&gpu.id];
+    let (arguments, model) = (asker.arguments, asker.model);
+    let service = model.service();
     let mut told = model.measured.clone();
     let cut =
         asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
@@ -665,7 +705,7 @@ fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<St
     }
     let stated = if arguments.batch_max.is_some() { "" } else { " (--batch-max)" };
     let batches = match batch_max {
-        1 if model.largest_known(&gpu.id) == 1 => {
+        1 if model.largest_known() == 1 => {
             "one query after the other, for larger batches were not timed".to_string()
         }
         1 => "one query after the other".to_string(),

@@ -9,6 +9,8 @@ pub(super) struct Asked<'a> {
     pub(super) title: String,
     /// What `workload` is: an id, or the name of the file beside the scenario.
     pub(super) workload: String,
+    /// Whose times are scaled, where the GPU has none.
+    pub(super) scaled_from: Option<&'a str>,
     pub(super) gpu: &'a str,
     pub(super) gpus: u32,
     pub(super) vms: u32,
@@ -46,7 +48,7 @@ name = \"vm\"
 count = {vms}
 vcpus = {vcpus}
 workload = {workload}
-# Triton: what waits goes at once, up to so many in a batch.
+{scaled}# Triton: what waits goes at once, up to so many in a batch.
 server = {{ preset = \"triton\", batch_max = {batch} }}
 
 [vm.load]
@@ -69,6 +71,9 @@ replications = {replications}
             vms = self.vms,
             vcpus = self.vcpus,
             workload = quote(&self.workload),
+            scaled = self
+                .scaled_from
+                .map_or(String::new(), |of| format!("scaled_from = {}\n", quote(of))),
             batch = self.batch_max,
             rate = self.rate,
             bound = quote(&self.bound.to_string()),

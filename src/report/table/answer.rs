@@ -3,7 +3,7 @@
 
 use super::super::number::{latency, plain, span, with_unit, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of};
+use super::{Width, footer_of, scaled};
 use crate::shown::shown_lines;
 use crate::study::{Answer, Answered, DecidedBy, WayAnswer, WayFigures};
 use crate::units::counted;
@@ -12,7 +12,7 @@ use crate::units::counted;
 pub fn render_answer(answer: &Answer, width: Width) -> String {
     let warnings = answer.warnings.iter();
     let warnings = warnings.map(|line| wrap(&format!("WARNING: {line}"), width.text, "  ") + "\n");
-    let mut blocks = vec![warnings.collect()];
+    let mut blocks = vec![warnings.collect(), scaled(&answer.scaled, width)];
     blocks.extend(answer_sentences(answer).iter().map(|line| width.lines(line)));
     blocks.push(ways(answer, width));
     blocks.push(beside(answer, width));
