@@ -342,10 +342,11 @@ def turns_of(cases, lines):
     for name, kind in kinds.items():
         same.setdefault(re.match(r"[a-z]+", name).group(), []).append(kind["save_restore_ms"])
     every = [mean(costs) for costs in same.values()]
-    part = [kind["restore_ms"] / kind["save_restore_ms"] for kind in kinds.values()
-            if kind.get("restore_ms") is not None and kind["save_restore_ms"] > 0]
+    # Of kinds of which both are known; by their sums, since little of little says nothing.
+    both = [kind for kind in kinds.values() if "restore_ms" in kind and kind["save_restore_ms"] > 0]
     told["save_restore_ms"] = {"value": mean(every), "low": max(0.0, min(every)), "high": max(every), "n": len(every)}
-    told["restore_part"] = mean(part) if part else 0.5
+    whole = sum(kind["save_restore_ms"] for kind in both)
+    told["restore_part"] = min(1.0, sum(kind["restore_ms"] for kind in both) / whole) if whole else 0.5
 
     points = [point for (case, _), line in lines.items() if case.startswith("behind")
               for point in lone_turns(line, slice_ms, dry)]

@@ -50,6 +50,8 @@ SIGNATURES = {
     "cuGetErrorName": [c_int, POINTER(c_char_p)],
 }
 
+OLDER = {"cuDevicePrimaryCtxSetFlags_v2": "cuDevicePrimaryCtxSetFlags"}
+
 
 class CudaError(Exception):
     pass
@@ -65,9 +67,9 @@ class Driver:
         except OSError as error:
             raise CudaError("no CUDA driver: %s cannot be loaded (%s)" % (path, error))
         for name, arguments in SIGNATURES.items():
-            try:
-                function = getattr(self.library, name)
-            except AttributeError:
+            # Drivers before 450 have the older name of one of them, with the same arguments.
+            function = getattr(self.library, name, None) or getattr(self.library, OLDER.get(name, name), None)
+            if function is None:
                 raise CudaError("the CUDA driver is too old: it has no %s" % name)
             function.argtypes, function.restype = arguments, c_int
             setattr(self, name, function if name == "cuEventQuery" else self.checked(name, function))

@@ -302,9 +302,12 @@ class Measurement:
         self.left(15)
         limit = min(limit, self.until - time.monotonic())
         command = [sys.executable, "-B", os.path.join(HERE, "batches.py"), "--limit", "%.0f" % max(5, limit - 5)]
-        done = subprocess.run(command + (["--model", model] if model else []), stdin=subprocess.DEVNULL,
-                              stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=max(10, limit),
-                              env=dict(os.environ, CUDA_MPS_PIPE_DIRECTORY=self.apart))
+        try:
+            done = subprocess.run(command + (["--model", model] if model else []), stdin=subprocess.DEVNULL,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE, timeout=max(10, limit),
+                                  env=dict(os.environ, CUDA_MPS_PIPE_DIRECTORY=self.apart))
+        except subprocess.TimeoutExpired:
+            raise RuntimeError("batches.py did not end within %.0f s" % limit)
         found = []
         for line in done.stdout.decode(errors="replace").splitlines():
             if line.startswith("{"):

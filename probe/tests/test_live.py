@@ -130,6 +130,21 @@ class Live(unittest.TestCase):
                 self.assertFalse(os.path.exists("/proc/%d" % int(pid)), "%s: %d is still there" % (told, int(pid)))
             shutil.rmtree(self.out)
 
+    @unittest.skipUnless(shutil.which("ps"), "no ps to find the probe's processes by")
+    def test_a_process_that_dies_costs_its_case_and_no_other(self):
+        child = self.begin("--quick")
+        deadline, own = time.monotonic() + 60, []
+        while len(own) < 2 and time.monotonic() < deadline:
+            found = subprocess.run(["ps", "-o", "pid=,args=", "--ppid", str(child.pid)], stdout=subprocess.PIPE).stdout
+            own = [int(line.split()[0]) for line in found.decode().splitlines() if "worker.py" in line]
+            time.sleep(0.02)
+        os.kill(own[-1], signal.SIGKILL)
+        told = child.communicate(timeout=120)[0].decode()
+        self.assertEqual(child.returncode, 0, told)
+        self.assertIn("left out", told)
+        cases = {row["case"] for row in self.rows("cases.csv")}
+        self.assertLessEqual({"f20", "o10_60", "hd"}, cases, told)
+
     def test_modes(self):
         code, told = self.run_probe("--quick", "--limit", "1", FAKE_MODE="2", FAKE_NAME="GRID H200-70C")
         self.assertEqual(code, 0, told)

@@ -42,7 +42,7 @@ pub(super) fn run(
     let catalogue = Catalogue::load(configs)?;
     let gpu = gpu_of(path, &found, arguments.gpu.as_deref(), &catalogue)?;
     let before = catalogue.show(&format!("gpus/{}", gpu.id)).unwrap_or_default();
-    let (text, replaced) = probed_gpu_file(before, &found);
+    let (text, replaced) = probed_gpu_file(before, &gpu.process_turns.value, &found);
     let mut files = Vec::new();
     if !replaced.is_empty() {
         files.push((PathBuf::from(format!("gpus/{}.toml", gpu.id)), text));
@@ -147,7 +147,7 @@ fn workload(
 /// What the catalogue says beside what was measured.
 fn rows(found: &ProbeFile, gpu: &GpuSpec) -> Vec<(&'static str, String, Option<Figure>)> {
     let (turns, own) = (&found.measured.turns, &gpu.process_turns.value);
-    let (switch, ms) = (&own.switch, |time: SimDuration| time.to_string());
+    let (switch, ms) = (&own.switch, |time: SimDuration| format!("{:.4} ms", time.as_millis_f64()));
     vec![
         ("slice", ms(own.slice), turns.slice_ms),
         ("renewal", ms(own.renewal), turns.renewal_ms),

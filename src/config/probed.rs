@@ -1,11 +1,17 @@
 //! A GPU's file with what the probe measured in the place of what the file said.
 
 use crate::formats::probe::{Figure, ProbeFile};
+use crate::spec::HardwareTurns;
 
-/// The text of a GPU's file with the facts that a probe found, and which they are: names of keys.
+/// The text of a GPU's file with the facts that a probe found, and which they are: names of keys. `own` are
+/// the turns that the text says.
 ///
 /// All else stays as it is written, comments too.
-pub fn probed_gpu_file(text: &str, found: &ProbeFile) -> (String, Vec<&'static str>) {
+pub fn probed_gpu_file(
+    text: &str,
+    own: &HardwareTurns,
+    found: &ProbeFile,
+) -> (String, Vec<&'static str>) {
     let mut lines: Vec<String> = text.lines().map(str::to_string).collect();
     let mut replaced = Vec::new();
     let source = format!(
@@ -19,7 +25,7 @@ pub fn probed_gpu_file(text: &str, found: &ProbeFile) -> (String, Vec<&'static s
         replace(&mut lines, key, fact);
         replaced.push(key);
     };
-    if let Some((value, range, note)) = turns(found) {
+    if let Some((value, range, note)) = turns(found, own) {
         put("process_turns", format!("{value}, range = [{}, {}]", range[0], range[1]), note);
     }
     let limits = found.measured.limits.as_ref().and_then(|limits| limits.step);
@@ -39,18 +45,23 @@ pub fn probed_gpu_file(text: &str, found: &ProbeFile) -> (String, Vec<&'static s
 }
 
 /// Turns as a GPU's file says them: the value, both ends, and what is not measured of them.
-fn turns(found: &ProbeFile) -> Option<(String, [String; 2], &'static str)> {
+///
+/// What is not stays as it was: save and restore as they are, a renewal in its proportion to the slice.
+fn turns(found: &ProbeFile, own: &HardwareTurns) -> Option<(String, [String; 2], &'static str)> {
     let turns = &found.measured.turns;
     let (slice, dry) = (turns.slice_ms?, turns.dry_ms?);
-    let part = turns.restore_part.unwrap_or(0.5);
-    let nothing = Figure { value: 0.0, low: 0.0, high: 0.0 };
-    let stopping = turns.save_restore_ms.unwrap_or(nothing);
-    let renewal = turns.renewal_ms.unwrap_or(slice);
+    let (save, restore) = (own.switch.save.as_millis_f64(), own.switch.restore.as_millis_f64());
+    let as_before = Figure { value: save + restore, low: save + restore, high: save + restore };
+    let (stopping, part) = match turns.save_restore_ms {
+        Some(stopping) => (stopping, turns.restore_part.unwrap_or(0.5)),
+        None => (as_before, if as_before.value > 0.0 { restore / as_before.value } else { 0.5 }),
+    };
+    let longer = own.renewal / own.slice;
     let note = match (turns.renewal_ms, turns.save_restore_ms) {
         (Some(_), Some(_)) => "",
-        (None, Some(_)) => "; renewal not measured: as the slice",
-        (Some(_), None) => "; save and restore not measured: none",
-        (None, None) => "; renewal, save and restore not measured: as the slice, and none",
+        (None, Some(_)) => "; renewal not measured: to the slice as before",
+        (Some(_), None) => "; save and restore not measured: as before",
+        (None, None) => "; renewal, save and restore not measured: as before",
     };
     let of = |end: fn(Figure) -> f64| {
         let ms = |figure: f64| format!("\"{figure:.4} ms\"");
@@ -58,7 +69,7 @@ fn turns(found: &ProbeFile) -> Option<(String, [String; 2], &'static str)> {
         format!(
             "{{ slice = {}, renewal = {}, dry = {}, save = {}, restore = {} }}",
             ms(end(slice)),
-            ms(end(renewal)),
+            ms(turns.renewal_ms.map_or(end(slice) * longer, end)),
             ms(end(dry)),
             ms(end(stopping) - restore),
             ms(restore)
@@ -120,10 +131,10 @@ mod tests {
         let mut texts = Vec::new();
         for gpu in catalogue.gpus() {
             let before = catalogue.show(&format!("gpus/{}", gpu.id)).unwrap();
-            let (text, replaced) = probed_gpu_file(before, &h200());
+            let (text, replaced) = probed_gpu_file(before, &gpu.process_turns.value, &h200());
             assert_eq!(replaced, ["process_turns", "mps_limit_step", "pcie_bandwidth"]);
             std::fs::write(folder.path().join(format!("gpus/{}.toml", gpu.id)), &text).unwrap();
-            texts.push((gpu.id.clone(), text));
+            texts.push((gpu.id.clone(), text, gpu.process_turns.value));
         }
         let own = Catalogue::load(Some(folder.path())).unwrap();
         for gpu in catalogue.gpus() {
@@ -132,6 +143,10 @@ mod tests {
             assert_eq!(turns.value.slice, SimDuration::from_nanos(2_089_500), "{}", gpu.id);
             let [low, high] = turns.range.unwrap();
             assert!(low.is_within(&turns.value) && turns.value.is_within(&high), "{}", gpu.id);
+            // The probe saw no renewal there: in the proportion of the catalogue's.
+            let before = &gpu.process_turns.value;
+            let longer = [turns.value, *before].map(|turns| turns.renewal / turns.slice);
+            assert!((longer[0] - longer[1]).abs() < 1e-4, "{}: {longer:?}", gpu.id);
             assert!(turns.source.contains("driver 580.159, 2026-11-26"), "{}", turns.source);
             let mut as_before = probed.clone();
             as_before.process_turns = gpu.process_turns.clone();
@@ -139,8 +154,8 @@ mod tests {
             as_before.pcie_bandwidth = gpu.pcie_bandwidth.clone();
             assert_eq!(format!("{as_before:?}"), format!("{gpu:?}"));
         }
-        for (id, text) in texts {
-            assert_eq!(probed_gpu_file(&text, &h200()).0, text, "{id}");
+        for (id, text, before) in texts {
+            assert_eq!(probed_gpu_file(&text, &before, &h200()).0, text, "{id}");
         }
     }
 
@@ -150,7 +165,9 @@ mod tests {
         found.measured.turns.dry_ms = None;
         found.measured.limits = None;
         found.measured.copies.clear();
-        let text = Catalogue::load(None).unwrap().show("gpus/a30").unwrap().to_string();
-        assert_eq!(probed_gpu_file(&text, &found), (text, Vec::new()));
+        let catalogue = Catalogue::load(None).unwrap();
+        let text = catalogue.show("gpus/a30").unwrap().to_string();
+        let own = &catalogue.gpu("a30").unwrap().process_turns.value;
+        assert_eq!(probed_gpu_file(&text, own, &found), (text, Vec::new()));
     }
 }
