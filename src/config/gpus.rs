@@ -5,7 +5,9 @@
 use super::answers::Said;
 use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::above_zero;
-use super::facts::{Sources, fact, fact_in_range_or, fact_or, name, sources, spread_fact};
+use super::facts::{
+    Sources, fact, fact_in_range, fact_in_range_or, fact_or, name, sources, spread_fact,
+};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
@@ -308,7 +310,11 @@ fn voltage_floor(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<Share>
     let range = Some([part(70.0), part(85.0)]);
     let absent = Fact { range, ..Fact::assumed(part(79.0), AS_AMPERE) };
     let rises = |a: &Share, b: &Share| a <= b;
-    fact_in_range_or(file, sources, "voltage_floor", (read, rises), absent)
+    // Idle watts of a GPU are known before its floor is: what is assumed then stands in one place, here.
+    match file.get("voltage_floor") {
+        Some(_) => fact_in_range(file, sources, "voltage_floor", read, rises),
+        None => Some(absent),
+    }
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

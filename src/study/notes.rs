@@ -50,8 +50,11 @@ pub(super) fn scaled<'e>(experiments: impl IntoIterator<Item = &'e Experiment>) 
     for experiment in experiments {
         for vm in &experiment.vms {
             for share in &vm.gpus {
-                let gpu = &experiment.cards[usize::from(share.card.0)].gpu.id;
-                if let Some(scaled) = &vm.workload.service[gpu].scaled {
+                // A system with a bug in it is told of by itself.
+                let Some(card) = experiment.cards.get(usize::from(share.card.0)) else { continue };
+                let gpu = &card.gpu.id;
+                let service = vm.workload.service.get(gpu);
+                if let Some(scaled) = service.and_then(|service| service.scaled.as_ref()) {
                     told.insert(of_scaled(&vm.workload.id, gpu, scaled));
                 }
             }

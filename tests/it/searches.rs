@@ -106,8 +106,8 @@ fn full_batches(batch: u32, rate: f64, bound: SimDuration) -> Experiment {
 }
 
 /// ResNet-50 with nothing said of the server: the same from 20/s and from 20 000/s, where it was 0.
-/// The highest rate is where a card of some 26 000 samples per second (published A100 Offline rates:
-/// 30 000 to 38 000 at 250 to 400 W, in batches larger than 15 ms allow) keeps 15 ms.
+/// The highest rate lies between that of batches of 8, the preset's, one after the other, each 361 us and
+/// 31 us a sample (13 100/s), and what work alone would allow (32 300/s).
 #[test]
 fn the_rate_in_the_file_does_not_change_what_a_card_can_do() {
     let of = |rate: f64| {
@@ -115,7 +115,7 @@ fn the_rate_in_the_file_does_not_change_what_a_card_can_do() {
         study::limit(&on_a_whole_card("resnet50", "", &load), SEARCH)
     };
     let found = of(20.0);
-    assert!((20_000.0..28_000.0).contains(&found.rate), "{}/s", found.rate);
+    assert!((13_100.0..32_300.0).contains(&found.rate), "{}/s", found.rate);
     for rate in [0.5, 3_000.0, 20_000.0, 900_000.0] {
         assert_eq!(of(rate), found, "from {rate}/s");
     }
