@@ -5,17 +5,15 @@
 use super::answers::Said;
 use super::diagnostic::{Diagnostic, Problems, Spot};
 use super::entries::above_zero;
-use super::facts::{
-    Sources, fact, fact_in_range, fact_in_range_or, fact_or, name, sources, spread_fact,
-};
+use super::facts::{Sources, fact, fact_in_range_or, fact_or, name, sources, spread_fact};
 use super::reader::Reader;
 use super::suggest::quoted;
 use super::value::Value;
 use super::vgpus;
 use crate::formats::mig_parted;
 use crate::spec::{
-    Architecture, ComputeCapability, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile,
-    Overshoot, Standing, SwitchCost, SwitchTimes, TurnsOf,
+    ComputeCapability, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing,
+    SwitchCost, SwitchTimes, TurnsOf,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::ops::RangeInclusive;
@@ -77,11 +75,6 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let name = name(&mut file);
     let pci_ids =
         file.get("pci_ids").is_some().then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
-    let architecture = file.get("architecture").is_some().then(|| {
-        fact(&mut file, &sources, "architecture", |value| {
-            value.choice("architecture", &Architecture::ALL)
-        })
-    });
     let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
@@ -189,7 +182,6 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let spec = GpuSpec {
         id: id.to_string(),
         name: name?,
-        architecture: architecture.map_or(Some(None), |known| known.map(Some))?,
         sms: sms?,
         memory: memory?,
         memory_bandwidth: memory_bandwidth?,
@@ -310,11 +302,7 @@ fn voltage_floor(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<Share>
     let range = Some([part(70.0), part(85.0)]);
     let absent = Fact { range, ..Fact::assumed(part(79.0), AS_AMPERE) };
     let rises = |a: &Share, b: &Share| a <= b;
-    // Idle watts of a GPU are known before its floor is: what is assumed then stands in one place, here.
-    match file.get("voltage_floor") {
-        Some(_) => fact_in_range(file, sources, "voltage_floor", read, rises),
-        None => Some(absent),
-    }
+    fact_in_range_or(file, sources, "voltage_floor", (read, rises), absent)
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

@@ -40,21 +40,21 @@ pub enum Kinship {
     /// One compute capability, and what power limits leave of both clocks is known.
     Clocked,
     /// One compute capability.
-    Architecture,
-    /// Another architecture, or none stated.
+    Capability,
+    /// Another, or none stated.
     Other,
 }
 
 impl Kinship {
     /// Every kinship, the nearest first.
-    pub const ALL: [Kinship; 3] = [Kinship::Clocked, Kinship::Architecture, Kinship::Other];
+    pub const ALL: [Kinship; 3] = [Kinship::Clocked, Kinship::Capability, Kinship::Other];
 
     /// In words.
     pub fn words(self) -> &'static str {
         match self {
-            Kinship::Clocked => "same architecture, clocks known",
-            Kinship::Architecture => "same architecture",
-            Kinship::Other => "another architecture",
+            Kinship::Clocked => "same compute capability, clocks known",
+            Kinship::Capability => "same compute capability",
+            Kinship::Other => "another compute capability",
         }
     }
 
@@ -64,7 +64,7 @@ impl Kinship {
     pub fn half_width(self) -> f64 {
         match self {
             Kinship::Clocked => 0.09,
-            Kinship::Architecture => 0.20,
+            Kinship::Capability => 0.20,
             Kinship::Other => 0.29,
         }
     }
@@ -187,7 +187,7 @@ fn kinship(one: &GpuSpec, other: &GpuSpec, clocks_are_known: bool) -> Kinship {
     let number = |gpu: &GpuSpec| gpu.compute_capability.as_ref().map(|number| number.value);
     match number(one).is_some() && number(one) == number(other) {
         true if clocks_are_known => Kinship::Clocked,
-        true => Kinship::Architecture,
+        true => Kinship::Capability,
         false => Kinship::Other,
     }
 }

@@ -14,8 +14,6 @@ pub struct GpuSpec {
     pub id: String,
     /// The vendor's name.
     pub name: String,
-    /// The generation, where it is stated: what one GPU of it makes of a batch says most of another.
-    pub architecture: Option<Fact<Architecture>>,
     /// Streaming multiprocessors of the whole card.
     pub sms: Fact<u32>,
     /// Device memory.
@@ -59,7 +57,7 @@ pub struct GpuSpec {
     pub mps_chunk: Option<Fact<u32>>,
 }
 
-/// A generation of NVIDIA's GPUs.
+/// A generation of NVIDIA's GPUs: what one of it makes of a batch says most of another.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[expect(missing_docs, reason = "the vendor's names")]
 pub enum Architecture {
@@ -72,19 +70,6 @@ pub enum Architecture {
     Blackwell,
 }
 
-impl Architecture {
-    /// All of them, as the vendor writes them.
-    pub const ALL: [(&str, Architecture); 7] = [
-        ("Pascal", Architecture::Pascal),
-        ("Volta", Architecture::Volta),
-        ("Turing", Architecture::Turing),
-        ("Ampere", Architecture::Ampere),
-        ("Ada Lovelace", Architecture::AdaLovelace),
-        ("Hopper", Architecture::Hopper),
-        ("Blackwell", Architecture::Blackwell),
-    ];
-}
-
 /// NVIDIA's number of a GPU architecture: 8.6.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ComputeCapability {
@@ -92,6 +77,23 @@ pub struct ComputeCapability {
     pub major: u8,
     /// Behind it.
     pub minor: u8,
+}
+
+impl ComputeCapability {
+    /// The generation, by the CUDA C++ Programming Guide, "Compute Capabilities"; nothing for a number that
+    /// it does not have.
+    pub fn architecture(self) -> Option<Architecture> {
+        Some(match (self.major, self.minor) {
+            (6, _) => Architecture::Pascal,
+            (7, 5) => Architecture::Turing,
+            (7, _) => Architecture::Volta,
+            (8, 9) => Architecture::AdaLovelace,
+            (8, _) => Architecture::Ampere,
+            (9, _) => Architecture::Hopper,
+            (10..=12, _) => Architecture::Blackwell,
+            _ => return None,
+        })
+    }
 }
 
 impl FromStr for ComputeCapability {

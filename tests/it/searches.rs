@@ -106,8 +106,9 @@ fn full_batches(batch: u32, rate: f64, bound: SimDuration) -> Experiment {
 }
 
 /// ResNet-50 with nothing said of the server: the same from 20/s and from 20 000/s, where it was 0.
-/// The highest rate lies between that of batches of 8, the preset's, one after the other, each 361 us and
-/// 31 us a sample (13 100/s), and what work alone would allow (32 300/s).
+/// Two batches of 8 at once, as the preset has them, take 361 us and the work of both, 16 times 31 us (the
+/// workload's file): 18 670 samples per second, and 15 ms of bound are no hindrance. Within 2 %: the
+/// search is 1 % sharp and work is drawn.
 #[test]
 fn the_rate_in_the_file_does_not_change_what_a_card_can_do() {
     let of = |rate: f64| {
@@ -115,7 +116,7 @@ fn the_rate_in_the_file_does_not_change_what_a_card_can_do() {
         study::limit(&on_a_whole_card("resnet50", "", &load), SEARCH)
     };
     let found = of(20.0);
-    assert!((13_100.0..32_300.0).contains(&found.rate), "{}/s", found.rate);
+    assert!((18_300.0..19_050.0).contains(&found.rate), "{}/s", found.rate);
     for rate in [0.5, 3_000.0, 20_000.0, 900_000.0] {
         assert_eq!(of(rate), found, "from {rate}/s");
     }

@@ -26,7 +26,6 @@ pub(crate) fn queue(
     let card = GpuSpec {
         id: "test-gpu".to_string(),
         name: "Test".to_string(),
-        architecture: None,
         sms: fact(108),
         memory: fact(Bytes::from_mib(40960)),
         memory_bandwidth: fact(Bandwidth::new(1e12)),

@@ -192,7 +192,7 @@ impl Case<'_> {
 
     /// The generation of its GPU.
     pub(super) fn architecture(&self) -> Option<Architecture> {
-        self.gpu.architecture.as_ref().map(|known| known.value)
+        self.gpu.compute_capability.as_ref()?.value.architecture()
     }
 
     /// The numbers that the catalogue says of a run on slices, learnt on no Server row of a slice: the

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// What leaving each GPU out shows.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Scaling {
-    /// By benchmark and GPU, told from the nearest GPU of its architecture and of another.
+    /// By benchmark and GPU, told from the nearest GPU of its compute capability and of another.
     pub rows: Vec<ScalingRow>,
     /// By how near the other GPU is.
     pub spreads: Vec<ScalingSpread>,
@@ -41,7 +41,7 @@ pub struct ScalingRow {
 pub struct ScalingSpread {
     /// How near the other GPU is.
     pub kinship: &'static str,
-    /// Errors that count as independent: one a GPU of the same architecture, one an architecture else.
+    /// Errors that count as independent: one a GPU of the same compute capability, one a capability else.
     pub independent: usize,
     /// Root mean square of the logarithms, each independent one the mean of its own.
     pub rms: f64,
@@ -156,7 +156,7 @@ fn told(
     Some((ratio.kinship, number(own.gpu)?, row))
 }
 
-/// Benchmarks of one GPU are not independent of each other, nor are GPUs of one architecture where it is
+/// Benchmarks of one GPU are not independent of each other, nor are GPUs of one capability where it is
 /// told from another.
 fn spread(
     kinship: Kinship,
