@@ -5,7 +5,7 @@ the GPU is passed through, 2 in a guest with a vGPU, 3 and 4 on a host whose GPU
 reference, "GRID Virtualization Enums"); `nvidia-smi -q` prints the same under "GPU Virtualization Mode".
 A CUDA device that is a MIG instance says so in its name ("... MIG 1g.5gb"), and nvmlDeviceGetMigMode tells
 whether the card is cut. Linux tells of a hypervisor in /proc/cpuinfo (flag `hypervisor`) and in
-/sys/class/dmi/id. No serial number, UUID or host name is read.
+/sys/class/dmi/id, lscpu by the processor's own CPUID leaf. No serial number, UUID or host name is read.
 """
 import ctypes
 import os
@@ -97,7 +97,17 @@ def asked_smi(bus):
         return {}
 
 
-def hypervisor(cpuinfo=None, vendor=None, product=None):
+def asked_lscpu():
+    """What lscpu prints, in English; empty where it is not there."""
+    try:
+        done = subprocess.run(["lscpu"], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, stdin=subprocess.DEVNULL,
+                              timeout=10, env=dict(os.environ, LC_ALL="C"))
+        return done.stdout.decode(errors="replace")
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+
+
+def hypervisor(cpuinfo=None, vendor=None, product=None, lscpu=None):
     """Which hypervisor Linux sees itself on: a name, or None on bare metal."""
     def read(path):
         try:
@@ -116,7 +126,11 @@ def hypervisor(cpuinfo=None, vendor=None, product=None):
     for word, name in known.items():
         if word in board and (flags is None or " hypervisor" in flags.group(1)):
             return name
-    return "unknown hypervisor" if flags and " hypervisor" in flags.group(1) else None
+    if not flags or " hypervisor" not in flags.group(1):
+        return None
+    # Small virtual machines (Firecracker, Cloud Hypervisor) have no board to name.
+    told = re.search(r"^\s*Hypervisor vendor:\s*(\S.*?)\s*$", asked_lscpu() if lscpu is None else lscpu, re.M)
+    return told.group(1) if told else "an unknown hypervisor"
 
 
 def of_device(cuda_name, told, guest_of):

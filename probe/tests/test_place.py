@@ -48,8 +48,12 @@ class Hypervisor(unittest.TestCase):
         for vendor, product, name in (("VMware, Inc.", "VMware7,1", "VMware"), ("QEMU", "Standard PC", "KVM (QEMU)"),
                                       ("Nutanix", "AHV", "Nutanix AHV"), ("Xen", "HVM domU", "Xen"),
                                       ("Microsoft Corporation", "Virtual Machine", "Hyper-V"),
-                                      ("Acme", "Cloud", "unknown hypervisor")):
-            self.assertEqual(place.hypervisor(GUEST, vendor, product), name)
+                                      ("Acme", "Cloud", "an unknown hypervisor")):
+            self.assertEqual(place.hypervisor(GUEST, vendor, product, lscpu=""), name)
+
+    def test_a_machine_without_a_board_is_asked_by_lscpu(self):
+        told = "Virtualization features:\n  Hypervisor vendor:      KVM\n  Virtualization type:    full\n"
+        self.assertEqual(place.hypervisor(GUEST, "", "", lscpu=told), "KVM")
 
     def test_bare_metal(self):
         self.assertIsNone(place.hypervisor(BARE, "Dell Inc.", "PowerEdge R7525"))

@@ -7,7 +7,7 @@ import sys
 import tempfile
 import unittest
 
-from . import PROBE, RECORDED
+from . import BLIND, MEASURED, PROBE, RECORDED
 import predict
 
 
@@ -87,6 +87,24 @@ class Replayed(unittest.TestCase):
             self.assertLessEqual(own["rates"]["mean_percent"], 0.4)
             self.assertLessEqual(own["mean"]["mean_percent"], 1.0)
             self.assertLessEqual(own["p90"]["mean_percent"], 1.0)
+
+
+class Blind(unittest.TestCase):
+    """The predictions that were sealed before an H100 and an H200 were measured, against what was measured:
+    docs/probe.md prints these figures."""
+
+    def test_the_score_of_what_was_sealed(self):
+        docs = os.path.join(os.path.dirname(PROBE), "docs")
+        with open(os.path.join(docs, "probe.md")) as file:
+            page = file.read()
+        for folder, sealed in BLIND.items():
+            with open(os.path.join(docs, "probe", sealed + ".json"), "rb") as file:
+                data = file.read()
+            told = predict.summary(predict.scored(json.loads(data.decode()), os.path.join(MEASURED, folder)))
+            cells = "%.1f %% | %.1f %% | %.1f %% | %d of %d | `%s`" % (
+                told["rates"]["mean_percent"], told["mean"]["mean_percent"], told["p90"]["mean_percent"],
+                told["inside"], told["of"], hashlib.sha256(data).hexdigest()[:12])
+            self.assertIn(cells, page)
 
 
 if __name__ == "__main__":
