@@ -147,6 +147,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let some_sms = |value: &Value<'_>| value.count(1..=64, " SMs");
     let step = (LIMIT_STEP, MPS_STEP);
     let mps_limit_step = fact_or(&mut file, &sources, "mps_limit_step", some_sms, step);
+    let mps_limit_min = fact_or(&mut file, &sources, "mps_limit_min", some_sms, step);
     let mps_chunk =
         file.get("mps_chunk").is_some().then(|| fact(&mut file, &sources, "mps_chunk", some_sms));
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
@@ -200,6 +201,7 @@ pub(super) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         process_turns: process_turns?,
         mps_graph_launch: mps_graph_launch?,
         mps_limit_step: mps_limit_step?,
+        mps_limit_min: mps_limit_min?,
         mps_chunk: mps_chunk.map_or(Some(None), |chunk| chunk.map(Some))?,
     };
     memory_suffices(&spec, &spot, problems);

@@ -66,7 +66,7 @@ impl Process {
     }
 
     /// The SMs it may use at most: its partition, or the limit rounded down to what the GPU can keep, as
-    /// MPS does, once at least.
+    /// MPS does, and no less than it leaves.
     pub(super) fn sms_at_most(&self, gpu: &GpuSpec) -> u32 {
         let (sms, step) = (self.sms(gpu), gpu.mps_limit_step.value);
         match (self.sm_chunks, &gpu.mps_chunk) {
@@ -75,7 +75,7 @@ impl Process {
             _ => {
                 // A hundredth of an SM is the noise of percentages with two digits, no SM.
                 let steps = (self.sm_limit.get() * f64::from(sms) + 0.01) / f64::from(step);
-                ((steps.floor() as u32).max(1) * step).min(sms)
+                (steps.floor() as u32 * step).clamp(gpu.mps_limit_min.value.min(sms), sms)
             }
         }
     }

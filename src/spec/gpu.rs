@@ -53,6 +53,8 @@ pub struct GpuSpec {
     pub mps_graph_launch: Fact<SimDuration>,
     /// The SMs that limits of MPS clients come in: a percentage of threads rounds down to a multiple.
     pub mps_limit_step: Fact<u32>,
+    /// The SMs that the least limit of an MPS client leaves.
+    pub mps_limit_min: Fact<u32>,
     /// The SMs of a chunk, which static partitions of MPS are made of; nothing where it has none.
     pub mps_chunk: Option<Fact<u32>>,
 }

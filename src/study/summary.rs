@@ -584,6 +584,7 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         }
         if in_use(|_, sharing| sharing.mps().is_some_and(|mps| !mps.is_partitioned)) {
             add(list, &place, "mps_limit_step", &card.gpu.mps_limit_step);
+            add(list, &place, "mps_limit_min", &card.gpu.mps_limit_min);
         }
     }
     for vm in &experiment.vms {

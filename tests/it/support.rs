@@ -48,6 +48,7 @@ pub(crate) fn queue(
         process_turns: fact(crate::slicing::hardware()),
         mps_graph_launch: fact(SimDuration::ZERO),
         mps_limit_step: fact(2),
+        mps_limit_min: fact(2),
         mps_chunk: None,
     };
     let vm = VmSpec {

@@ -191,6 +191,7 @@ impl Reading<'_> {
         if self.has_mps(&gpu.id) {
             facts.add("mps_graph_launch", &gpu.mps_graph_launch);
             facts.add("mps_limit_step", &gpu.mps_limit_step);
+            facts.add("mps_limit_min", &gpu.mps_limit_min);
             gpu.mps_chunk.iter().for_each(|chunk| facts.add("mps_chunk", chunk));
         }
         facts.section
