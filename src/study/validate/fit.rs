@@ -51,7 +51,7 @@ pub(super) struct Choice {
 /// The candidates of a harness: what its rows can tell apart.
 ///
 /// LWIS and Triton put several batches on a GPU. What the launch and `1 - phi` take of a batch hides
-/// behind the others there, so that a GPU does more the more batches it holds; in order nothing does.
+/// behind the others there, so that a GPU does more the more batches it holds.
 /// ResNet-50 under LWIS has the law of a slice: a launch that SingleStream tells, and work in proportion to
 /// the size. Its batches of a hundred fill a GPU, and rows of 55 to 256 samples want nothing else.
 pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
@@ -66,7 +66,6 @@ pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
         // Batches in order never meet: nothing tells phi.
         _ => (&[Ms(1.0), Ms(1.4), Ms(1.8), Ms(2.4)], &[0.0], &[1.0]),
     };
-    let orders: &[bool] = if preset == "mlperf-lwis" { &[false, true] } else { &[false] };
     // SSD-ResNet34's percentiles under Triton are those of GPUs drawn by lot, each with eight batches at
     // most where the settings say four instances.
     let by_lot = (benchmark, preset) == ("ssd-resnet34", "mlperf-triton");
@@ -74,8 +73,7 @@ pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
     for &launch in launches {
         for &spread in spreads {
             for &phi in phis {
-                let told = orders.iter().filter(|&&in_order| phi == 1.0 || !in_order);
-                all.extend(told.map(|&in_order| Numbers { launch, spread, phi, in_order, by_lot }));
+                all.push(Numbers { launch, spread, phi, in_order: false, by_lot });
             }
         }
     }
@@ -196,19 +194,11 @@ impl Fit<'_> {
     /// What the known cases say: the candidate under which one factor per GPU explains p99, and
     /// p50 and p90 follow.
     pub(super) fn choose(&self, known: &Known) -> Choice {
-        self.choose_among(known, |_| true)
-    }
-
-    /// As [`Fit::choose`], among the candidates that keep a rule.
-    pub(super) fn choose_among(&self, known: &Known, keeps: impl Fn(&Numbers) -> bool) -> Choice {
         /// A candidate whose misfit is larger by no more than this fits nearly as well: published
         /// figures of one GPU differ by 1 to 8 %.
         const NEARLY: f64 = 1.15;
-        let misfit = |(candidate, numbers)| match keeps(numbers) {
-            true => self.misfit(known, candidate),
-            false => f64::INFINITY,
-        };
-        let misfits: Vec<f64> = self.candidates.iter().enumerate().map(misfit).collect();
+        let candidates = 0..self.candidates.len();
+        let misfits: Vec<f64> = candidates.map(|at| self.misfit(known, at)).collect();
         let best = (0..misfits.len())
             .min_by(|&a, &b| misfits[a].total_cmp(&misfits[b]))
             .expect("there are candidates");

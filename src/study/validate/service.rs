@@ -29,8 +29,7 @@ pub(super) fn services(
 
 fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedService> {
     let all = learnt.of_all(fit);
-    // A workload file goes with the presets, under which LWIS's batches all advance.
-    let candidate = fit.choose_among(&all, |numbers| !numbers.in_order).candidate;
+    let candidate = fit.choose(&all).candidate;
     // Bare metal alone: a VM is what such numbers are to predict.
     let usual = all.only(|at| {
         let run = fit.cases[at].run;
