@@ -399,7 +399,11 @@ fn span(text: &str) -> Result<SimDuration, String> {
     match text.parse::<SimDuration>() {
         Ok(span) if span > SimDuration::ZERO => Ok(span),
         _ => {
-            Err("allowed: a time above 0 with its unit, such as \"90 s\" or \"5 min\"".to_string())
+            let comma =
+                if text.contains(',') { "; a point, no comma, before decimals" } else { "" };
+            Err(format!(
+                "allowed: a time above 0 with its unit, such as \"50 ms\", \"90 s\" or \"5 min\"{comma}"
+            ))
         }
     }
 }

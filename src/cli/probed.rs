@@ -33,9 +33,19 @@ pub(super) fn run(
     configs: Option<&Path>,
 ) -> Result<(), Failure> {
     let shown = path.display();
-    if !arguments.csv.is_empty() || !arguments.trtexec.is_empty() || arguments.name.is_some() {
+    let given = [
+        ("--csv", !arguments.csv.is_empty()),
+        ("--trtexec", !arguments.trtexec.is_empty()),
+        ("--name", arguments.name.is_some()),
+        ("--batch-max", arguments.batch_max.is_some()),
+        ("--gpus", arguments.gpus.is_some()),
+        ("--out", arguments.out.is_some()),
+    ];
+    let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect();
+    if !given.is_empty() {
         return Err(Failure::Usage(format!(
-            "{shown} says which GPU and which models were measured: drop --csv, --trtexec and --name, or run them without it"
+            "{} has no use beside {shown}, which says which GPU and which models were measured\n  = help: drop it; -o DIR says where the files go",
+            given.join(", ")
         )));
     }
     let found = read_foreign(path, probe::read)?;
@@ -87,10 +97,20 @@ fn gpu_of<'c>(
     named: Option<&str>,
     catalogue: &'c Catalogue,
 ) -> Result<&'c GpuSpec, Failure> {
-    if let Some(id) = named.or(found.catalogue.as_deref()) {
-        return super::gpu(catalogue, id);
-    }
     let id = found.gpu.pci_id.as_deref().and_then(hexadecimal);
+    if let Some(word) = named.or(found.catalogue.as_deref()) {
+        let gpu = super::gpu(catalogue, word)?;
+        let known = catalogue.pci_ids(&gpu.id);
+        if let Some(id) = id.filter(|id| !known.is_empty() && !known.contains(id)) {
+            return Err(Failure::Usage(format!(
+                "{} is of a {} (PCI id 0x{id:08X}), and {} is another card\n  = help: drop --gpu: the file says which it is",
+                path.display(),
+                found.gpu.name,
+                gpu.id
+            )));
+        }
+        return Ok(gpu);
+    }
     let has_id = |gpu: &&GpuSpec| id.is_some_and(|id| catalogue.pci_ids(&gpu.id).contains(&id));
     let all: Vec<&GpuSpec> = catalogue.gpus().filter(has_id).collect();
     match all[..] {
@@ -134,6 +154,16 @@ fn workload(
     );
     if let Some(base) = &arguments.base {
         text.push_str(&format!("base = {}\n", toml::Value::String(base.clone())));
+    }
+    let said = [
+        ("target_latency", arguments.bound.map(|bound| bound.to_string())),
+        ("weights", arguments.weights.clone()),
+    ];
+    let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
+    let said: Vec<String> =
+        said.map(|(key, value)| format!("{key} = {}", toml::Value::String(value))).collect();
+    if !said.is_empty() {
+        text.push_str(&format!("workload = {{ {} }}\n", said.join(", ")));
     }
     text.push_str(&format!("[[times]]\ncsv = {table}\n"));
     let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };

@@ -22,6 +22,14 @@ impl Catalogue {
         })
     }
 
+    /// Whether two GPUs may be one card under two names: a file of somebody's own has the PCI id of what it
+    /// was copied from, or none.
+    pub fn may_be_one(&self, one: &str, other: &str) -> bool {
+        let (ids, others) = (self.pci_ids(one), self.pci_ids(other));
+        let is_told = !ids.is_empty() && !others.is_empty();
+        one == other || !is_told || ids.iter().any(|id| others.contains(id))
+    }
+
     /// What helps against an unknown name of a GPU, `known` being those that would do.
     pub fn gpu_help(&self, word: &str, known: &[&GpuSpec]) -> Option<String> {
         let word_shown = quoted(word);

@@ -28,7 +28,9 @@ impl Dialect {
     /// The dialect of a text: its head has most of the separator, a comma before others.
     pub(super) fn of(text: &str) -> Dialect {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
-        let is_data = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let is_data = |line: &&str| {
+            !line.trim().is_empty() && !line.starts_with('#') && !is_separator_line(line)
+        };
         let mut lines = text.lines().filter(is_data);
         let head = lines.next().unwrap_or_default();
         let count = |separator: u8| {
@@ -98,6 +100,12 @@ impl Dialect {
         };
         Fault::at(span, title).help(help)
     }
+}
+
+/// Whether a line is the one by which Excel is told the separator: `sep=;`.
+pub(super) fn is_separator_line(line: &str) -> bool {
+    let line = line.trim_start_matches(BYTE_ORDER_MARK).trim().trim_matches('"');
+    line.len() <= 5 && line.to_ascii_lowercase().starts_with("sep=")
 }
 
 /// Whether the commas of a number may part its thousands; nothing where it is no number with commas.

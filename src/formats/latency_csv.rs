@@ -302,7 +302,11 @@ const TIME_ENDINGS: [(&str, &str); 4] =
 
 fn missing(rows: &Rows, column: &str) -> String {
     let shown: String = rows.names().join(", ").chars().take(80).collect();
-    format!("the head has no column {column}, but {shown}")
+    // One name above rows of several cells.
+    let is_title =
+        rows.names().iter().filter(|name| !name.is_empty()).count() == 1 && rows.len() > 1;
+    let title = if is_title { ": drop a title above the head, or begin it with #" } else { "" };
+    format!("the head has no column {column}, but {shown}{title}")
 }
 
 /// A table of another program gets the key that takes it.

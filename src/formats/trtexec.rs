@@ -21,6 +21,8 @@ pub struct Times {
     pub read_by: &'static str,
     /// Samples of a batch, where a log says it.
     pub batch: Option<(u32, Range<usize>)>,
+    /// The GPU, where a log says it: `NVIDIA L40S`.
+    pub device: Option<(String, Range<usize>)>,
     /// What of the file makes its times doubtful: whole sentences.
     pub doubts: Vec<String>,
 }
@@ -91,7 +93,7 @@ fn read_json(text: &str, data: &str) -> Result<Times, Vec<Fault>> {
     let read_by = if by_ends { "by `startComputeMs` and `endComputeMs`" } else { "by `computeMs`" };
     let inferences: Vec<Inference> = found.into_iter().map(|(inference, _)| inference).collect();
     let doubts = overlap(&inferences).into_iter().collect();
-    Ok(Times { inferences, read_by, batch: None, doubts })
+    Ok(Times { inferences, read_by, batch: None, device: None, doubts })
 }
 
 /// A sentence where inferences ran at once: each of them then shows the time of several.

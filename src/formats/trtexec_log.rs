@@ -100,6 +100,7 @@ struct Summary {
     asked: Vec<(Vec<u32>, Range<usize>)>,
     bindings: Vec<(Vec<u32>, Range<usize>)>,
     streams: Option<u32>,
+    device: Option<(String, Range<usize>)>,
     average: Option<Range<usize>>,
     doubts: Vec<String>,
 }
@@ -127,6 +128,10 @@ impl Summary {
                     value.parse().ok().map(|batch| (batch, span.clone())).or(self.batch.take());
                 return Ok(());
             }
+            "Selected Device" => {
+                self.device = Some((value.to_string(), span.clone()));
+                return Ok(());
+            }
             "Streams" | "Infer Streams" => {
                 self.streams = value.parse().ok().or(self.streams);
                 return Ok(());
@@ -140,11 +145,14 @@ impl Summary {
         let Some(text) = median() else { return Ok(()) };
         let digits = text.split_whitespace().next().unwrap_or_default();
         let ms = digits.parse::<f64>().ok().filter(|ms| (0.0..=1e7).contains(ms));
-        let is_ms = text.split_whitespace().nth(1).is_none_or(|unit| unit == "ms");
+        // A number without its unit may be cut.
+        let is_ms = text.split_whitespace().nth(1) == Some("ms");
         let Some(ms) = ms.filter(|_| is_ms) else {
             let shown: String = text.chars().take(40).collect();
             let fault = Fault::at(span.clone(), format!("the median of `{of}` is \"{shown}\""));
-            return Err(vec![fault.allowed("0 to 10000000 ms")]);
+            return Err(vec![
+                fault.allowed("0 to 10000000 ms, and the unit: a log that ends before it is cut"),
+            ]);
         };
         match slot {
             0 if self.compute_ms.is_some() => {
@@ -196,7 +204,8 @@ impl Summary {
         let read_by = "by the median of `GPU Compute Time` in its log";
         let shapes = if self.asked.is_empty() { &self.bindings } else { &self.asked };
         let batch = self.batch.or_else(|| batch_of(shapes));
-        Ok(Times { inferences: vec![inference], read_by, batch, doubts })
+        let device = self.device;
+        Ok(Times { inferences: vec![inference], read_by, batch, device, doubts })
     }
 }
 

@@ -33,7 +33,7 @@ impl Written {
         if !known.contains(&workload.as_str()) {
             remarks.extend(to_fill_in(&workload, &known, &node.gpu.id));
         }
-        let (host, gpu) = (&arguments.host, &arguments.gpu);
+        let (host, gpu) = (&arguments.host, &node.gpu.id);
         let text = format!(
             "title = {title:?}\nhost = \"{host}\"\ngpus = {{ model = \"{gpu}\", count = {cards} }}\n"
         );

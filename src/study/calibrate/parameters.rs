@@ -288,8 +288,16 @@ impl Proposal<'_> {
         if let Some(line) = super::times::affine(self.times) {
             let measured = self.times.iter().find(|time| time.batch == batch);
             let ms = measured.map_or(line.launch + line.per_sample * f64::from(batch), |t| t.ms);
-            return (ms - line.launch).max(1e-3);
+            let work = (ms - line.launch).max(1e-3);
+            // One size alone tells no slope: what runs say of larger batches is nearer.
+            let is_told = self.times.len() > 1 || is_timed || self.runs.is_empty();
+            return if is_told { work } else { work.min(self.work_of_runs(batch)) };
         }
+        self.work_of_runs(batch)
+    }
+
+    /// Work of a batch by the rates of the runs.
+    fn work_of_runs(&self, batch: u32) -> f64 {
         let per_sample = self.runs.iter().filter_map(|run| {
             let observed = |figure: &str| {
                 let found = run.observed.iter().find(|seen| seen.figure == figure);

@@ -155,8 +155,14 @@ fn at_the_border(free: &[&FitParameter], values: &[f64]) -> Vec<String> {
         let (name, unit) = (parameter.knob.name(), parameter.knob.unit());
         let plain = name.split('[').next().unwrap_or(&name);
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
+        let look = "look for a wrong unit, batch size or number of GPUs";
+        // The range of a work follows from the measurements.
+        let help = match parameter.knob {
+            Knob::Work(batch) => format!("time a batch of {batch} alone as well, or {look}"),
+            _ => format!("give {plain} a wider range in [fit], or {look}"),
+        };
         Some(format!(
-            "{name} ends at the end of its range, {}{unit}: what fits best may lie beyond, so no number of this fit is to be trusted; give {plain} a wider range in [fit], or look for a wrong unit, batch size or number of GPUs",
+            "{name} ends at the end of its range, {}{unit}: what fits best may lie beyond, so no number of this fit is to be trusted; {help}",
             (end * 1e4).round() / 1e4
         ))
     });
