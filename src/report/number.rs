@@ -50,6 +50,12 @@ pub(super) fn span([low, high]: [f64; 2], write: impl Fn(f64) -> String) -> Stri
     }
 }
 
+/// From one latency to another, in milliseconds; each with its unit where they have two: `20.4 ms to 98.2 s`.
+pub(super) fn latency_span(ends: [f64; 2]) -> String {
+    let [low, high] = ends.map(|ms| latency(ms).contains(' '));
+    if low == high { span(ends, latency) } else { span(ends, with_unit) }
+}
+
 /// A signed percentage without its sign of percent: `+1.2`, `-0.3`, `0.0`.
 pub(super) fn percent(value: f64) -> String {
     if !value.is_finite() {

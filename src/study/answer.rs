@@ -191,7 +191,7 @@ pub fn answer(
             WayAnswer { name, sharing, each_has, cards, is_reference, error, figures }
         })
         .collect();
-    let best = best(&ways);
+    let best = best(&question, &ways);
     let answer = best.and_then(|at| ways[at].figures.as_ref()).map_or(Answered::No, |of| {
         match question.rate_was_asked {
             true => of.answer,
@@ -223,18 +223,17 @@ pub fn answer(
     }
 }
 
-/// The way that an answer is about: the surest yes, and of these the one that can do most at its worst;
-/// those that only stand beside the others where there is nothing else.
-fn best(ways: &[WayAnswer]) -> Option<usize> {
+/// The way that an answer is about: the surest yes, and of these the one that is best at its worst: at the rate
+/// that was asked the lowest p99, without one the highest rate. None that only stands beside the others.
+fn best(question: &Question, ways: &[WayAnswer]) -> Option<usize> {
     let rank = |way: &WayAnswer| {
-        let of = way.figures.as_ref()?;
+        let of = way.figures.as_ref().filter(|_| !way.is_reference)?;
         let least = of.highest_per_vm_between_per_s.map_or(of.highest_per_vm_per_s, |ends| ends[0]);
-        Some((!way.is_reference, of.answer, least))
+        let good = if question.rate_was_asked { -of.latency_p99_between_ms[1] } else { least };
+        Some((of.answer, good))
     };
     let ranked = ways.iter().enumerate().filter_map(|(index, way)| Some((rank(way)?, index)));
-    let order = |a: &(bool, Answered, f64), b: &(bool, Answered, f64)| {
-        (a.0, a.1).cmp(&(b.0, b.1)).then(a.2.total_cmp(&b.2))
-    };
+    let order = |a: &(Answered, f64), b: &(Answered, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
     // Of equals the first.
     ranked
         .reduce(|best, next| if order(&next.0, &best.0).is_gt() { next } else { best })
@@ -295,9 +294,30 @@ fn figures(
             .map(|ends| ends.map(each)),
         highest_is_open: system.is_some_and(|system| system.is_open),
         decided_by: match answer {
-            Answered::NotSure => decided_by(&first.open, own, bound),
+            Answered::NotSure => {
+                let idle = of_first.latency_p99_other_idle_ms;
+                let idle = idle.map(|ms| own * over(ms, of_first.latency_ms.p99));
+                let mut found = decided_by(&first.open, own, bound);
+                found.extend(idle.and_then(|other| decided_by_idle_turns(own, other, bound)));
+                found
+            }
             _ => Vec::new(),
         },
+    })
+}
+
+/// What becomes of idle turns, where the rule that is assumed and the other one differ about the bound.
+fn decided_by_idle_turns(own: f64, other: f64, bound: f64) -> Option<DecidedBy> {
+    ((own <= bound) != (other <= bound)).then(|| DecidedBy {
+        input: OpenInput {
+            name: "what an idle turn becomes under equal and fixed share".to_string(),
+            why: "is not documented".to_string(),
+            assumed: "burned".to_string(),
+            ends: ["burned".to_string(), "rest-burned".to_string()],
+            how: "measure one busy VM beside idle ones, and write sharing.idle into the scenario"
+                .to_string(),
+        },
+        latency_p99_ms: [own, other],
     })
 }
 
@@ -361,12 +381,30 @@ mod tests {
             way("high", false, Answered::Yes, 80.0),
             way("beside", true, Answered::Yes, 1000.0),
         ];
-        assert_eq!(best(&ways), Some(2));
-        assert_eq!(best(&ways[..1]), Some(0));
-        assert_eq!(best(&ways[3..]), Some(0));
-        assert_eq!(best(&[]), None);
+        let question = |rate_was_asked| Question {
+            model: "m".to_string(),
+            gpu: "g".to_string(),
+            gpus: 1,
+            vms: 4,
+            rate_per_vm_per_s: 10.0,
+            rate_was_asked,
+            bound_ms: 50.0,
+            model_is_trusted: true,
+        };
+        let open = question(false);
+        assert_eq!(best(&open, &ways), Some(2));
+        assert_eq!(best(&open, &ways[..1]), Some(0));
+        // What needs more GPUs, or has no VMs, answers nothing.
+        assert_eq!(best(&open, &ways[3..]), None);
+        assert_eq!(best(&open, &[]), None);
+        // At a rate, the lowest p99 at its worst leads.
+        let mut at_a_rate = ways.to_vec();
+        if let Some(of) = &mut at_a_rate[2].figures {
+            of.latency_p99_between_ms = [0.5, 2.0];
+        }
+        assert_eq!(best(&question(true), &at_a_rate), Some(1));
         let none = WayAnswer { figures: None, ..way("none", false, Answered::No, 0.0) };
-        assert_eq!(best(&[none]), None);
+        assert_eq!(best(&open, &[none]), None);
     }
 
     #[test]

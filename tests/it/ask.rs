@@ -45,8 +45,18 @@ fn scenario(folder: &TempDir) -> PathBuf {
 fn a_question_of_measured_times_is_answered_yes_or_no() {
     let folder = folder(&[("times.csv", TIMES)]);
     let times = path(&folder, "times.csv");
-    let start =
-        ["--model", &times, "--gpu", "NVIDIA H100 PCIe", "--vms", "2", "--sharing", "whole"];
+    let start = [
+        "--model",
+        &times,
+        "--gpu",
+        "NVIDIA H100 PCIe",
+        "--gpus",
+        "2",
+        "--vms",
+        "2",
+        "--sharing",
+        "whole",
+    ];
     let of = |rate: &str, code| {
         let more = ["--rate", rate, "--bound", "50 ms"];
         asked(&folder, &[&start[..], &more].concat(), code)
@@ -188,7 +198,18 @@ fn everybody_is_answered_by_what_they_have() {
 fn a_log_of_loadgen_is_asked_with_the_batch_of_its_server() {
     let folder = folder(&[]);
     let log = "tests/formats/loadgen-log/server-v1.1.txt";
-    let more = ["--gpu", "a100-pcie-40gb", "--vms", "2", "--rate", "20", "--sharing", "whole"];
+    let more = [
+        "--gpu",
+        "a100-pcie-40gb",
+        "--gpus",
+        "2",
+        "--vms",
+        "2",
+        "--rate",
+        "20",
+        "--sharing",
+        "whole",
+    ];
     let out = path(&folder, "out");
     let all = [&["ask", "--out", &out, "--model", log], &more[..]].concat();
     let (_, said) = crate::cli::check(&all, 2);
@@ -279,7 +300,25 @@ fn times_of_another_gpu_are_scaled_where_that_is_asked_for() {
     }
     // Its own times are no other's.
     let own = ["--model", "bert-99", "--scaled-from", "auto", "--gpu", "a30"];
-    assert_eq!(asked(&folder, &[&own, &more[..]].concat(), 0)["scaled"], serde_json::json!([]));
+    let answer = asked(&folder, &[&own, &more[..]].concat(), 0);
+    assert_eq!(answer["scaled"], serde_json::json!([]));
+    assert!(answer["assumed"].to_string().contains("nothing is scaled"));
+}
+
+/// Two VMs have no place in one 7g, nor on one whole GPU: no, with the reason, and what would do in brackets.
+#[test]
+fn vms_that_fit_nowhere_are_a_no() {
+    let folder = folder(&[("times.csv", TIMES)]);
+    let times = path(&folder, "times.csv");
+    let start = ["--model", &times, "--gpu", "a100-pcie-40gb", "--vms", "2", "--rate", "5"];
+    for ways in ["mig:7g.40gb", "whole"] {
+        let answer = asked(&folder, &[&start[..], &["--sharing", ways]].concat(), 4);
+        assert_eq!((&answer["answer"], &answer["best"]), (&"no".into(), &serde_json::Value::Null));
+        assert_eq!(answer["said"][0], "NO: 2 VMs have no place on 1 x a100-pcie-40gb");
+        let table = fs::read_to_string(folder.path().join("out/table.txt")).unwrap();
+        assert!(table.contains("(a whole GPU each)"), "{table}");
+        assert_eq!(table.contains("MIG 7g.40gb is not possible"), ways != "whole", "{table}");
+    }
 }
 
 /// Ways that cannot be stand beside those that can, with the reason; none that can is a no.
@@ -294,6 +333,15 @@ fn a_way_without_place_says_why() {
     assert!(table.contains("MIG is not possible: "), "{table}");
 }
 
+/// As trtexec of TensorRT 10 prints it, cut to what is read.
+const LOG_OF_AN_L40S: &str = "\
+&&&& RUNNING TensorRT.trtexec [TensorRT v100300] # trtexec --loadEngine=m.plan --shapes=x:1x3x640x640
+[I] === Device Information ===
+[I] Selected Device: NVIDIA L40S
+[I] === Performance summary ===
+[I] GPU Compute Time: min = 3.05 ms, max = 3.2 ms, mean = 3.1 ms, median = 3.1 ms, percentile(99%) = 3.2 ms
+";
+
 /// Every mistake of the command line: one message that says what is allowed, and exit code 2.
 #[test]
 fn mistakes_say_what_would_be_right() {
@@ -301,7 +349,9 @@ fn mistakes_say_what_would_be_right() {
         ("times.csv", TIMES),
         ("broken.csv", "batch,latency\n1,2\n"),
         ("notes.txt", "hello\n"),
+        ("l40s.log", LOG_OF_AN_L40S),
     ]);
+    let l40s = path(&folder, "l40s.log");
     let file = |name: &str| path(&folder, name);
     let (times, broken, notes) = (file("times.csv"), file("broken.csv"), file("notes.txt"));
     let of = |model: &str, more: &[&str]| {
@@ -331,7 +381,10 @@ fn mistakes_say_what_would_be_right() {
         (&times, &["--bound", "0 ms"], "above 0"),
         (&times, &["--weights", "much"], "weights"),
         (&times, &["--weights", "90 GB", "--sharing", "whole"], "GB"),
-        (&times, &["--sharing", "mig:7g.40gb"], "at most 1 such VMs"),
+        (&times, &["--measured-gpus", "2"], "--measured-gpus has no use beside times"),
+        (&times, &["--scaled-from", "auto"], "--measured-on GPU says where"),
+        ("bert-99", &["--weights", "2 GB"], "--weights has no use beside bert-99"),
+        (&l40s, &["--gpu", "a30"], "measured on l40s, not on a30"),
     ] {
         let said = of(model, more);
         assert!(said.contains(told), "{model} {more:?}: {said}");

@@ -50,7 +50,7 @@ pub(crate) struct AskArgs {
     vms: u32,
 
     /// Queries per second that each VM is asked [default: the question is how many it can do]
-    #[arg(long, short, value_name = "PER SECOND", value_parser = rate)]
+    #[arg(long, short, value_name = "PER SECOND", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
     /// The latency that 99 % of the queries must keep, such as "50 ms" [default: the model's, else 100 ms]
@@ -85,9 +85,9 @@ pub(crate) struct AskArgs {
     measured_batch_max: Option<u32>,
 
     /// GPUs of that server
-    #[arg(long, value_name = "N", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
-    measured_gpus: u32,
+    /// [default: 1]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    measured_gpus: Option<u32>,
 
     /// The GPU that the files were measured on, where it is not --gpu: their times are scaled, with an interval
     #[arg(long, value_name = "GPU", conflicts_with = "scaled_from")]
@@ -160,6 +160,11 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         true => place.usual(),
         false => place.asked(&arguments.sharing)?,
     };
+    // Where nothing that is asked for has a place, a whole GPU each shows what would have one.
+    let mut with_whole = ways.clone();
+    if ways.iter().all(|way| way.word != "whole") {
+        with_whole.push(Way { is_reference: true, ..place.whole() });
+    }
     let say = |line: &str| {
         if !arguments.manner.quiet {
             output::message(line)
@@ -167,6 +172,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     };
     let scaled_from = scaled_from(arguments, &catalogue)?;
     let model = Model::of(arguments, &gpu, (scaled_from.as_deref(), &catalogue), &say)?;
+    refuse_idle(&model, arguments)?;
     let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
     let folder_name = format!("ask-{}", model.name);
     let out = arguments.out.clone().unwrap_or_else(|| default_folder(&folder_name));
@@ -178,9 +184,16 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         None => catalogue,
     };
     let options = LoadOptions { rates_are_parts: true, ..LoadOptions::new(catalogue) };
-    let asker =
+    let mut asker =
         Asker { arguments, gpu: &gpu, model: &model, bound, ways: &ways, options, folder: &out };
-    let (batch_max, file) = asker.with_batch()?;
+    let (batch_max, file) = match asker.with_batch() {
+        Ok(found) => found,
+        Err(nowhere) => {
+            asker.ways = &with_whole;
+            asker.with_batch().map_err(|_| nowhere)?
+        }
+    };
+    let ways = asker.ways;
     let stop = || progress.is_over();
     let show = |done, all, doing: &str| progress.set(done, all, doing);
     let threads = arguments.manner.threads;
@@ -188,7 +201,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     let (rate, file) = match arguments.rate {
         Some(rate) => (rate, file),
         None => {
-            let rate = part_of_best(&capacities, &ways, arguments.vms);
+            let rate = part_of_best(&capacities, ways, arguments.vms);
             (rate, asker.load(batch_max, rate)?)
         }
     };
@@ -207,7 +220,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     };
     let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
     let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
-    let mut answer = study::answer(question, described(&ways, &file), told, &found);
+    let mut answer = study::answer(question, described(ways, &file), told, &found);
     // What decides is told with its figures, and not again.
     let deciders = answer.ways.iter().filter_map(|way| Some(&way.figures.as_ref()?.decided_by));
     if deciders.flatten().any(|decider| decider.input.name.starts_with("phi of ")) {
@@ -223,15 +236,58 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         true => output::data(&report::answer_document(&answer)?)?,
         false => output::data(&table::paint(&table::render_answer(&answer, output::width())))?,
     }
-    let scenario = out.join(&scenario_name);
-    let scenario = scenario.display();
+    let scenario = out.join(&scenario_name).display().to_string();
+    let with = configs.map_or(String::new(), |configs| {
+        format!(" --configs {}", for_shell(&configs.display().to_string()))
+    });
+    let named = for_shell(&scenario);
     say(&format!(
-        "\nThe same as a scenario: {scenario} (slicewise sweep {scenario}; slicewise capacity {scenario})"
+        "\nThe same as a scenario: {scenario}\n  slicewise sweep {named}{with}\n  slicewise capacity {named}{with} --precision {} --replications 1\n  slicewise capacity {named}{with} --vms     how many VMs",
+        arguments.precision
     ));
     match answer.answer {
         Answered::Yes => Ok(()),
         Answered::No | Answered::NotSure => Err(Failure::AnsweredNo),
     }
+}
+
+/// A path as a shell takes it.
+fn for_shell(path: &str) -> String {
+    let is_plain = |c: char| c.is_alphanumeric() || "-_./:+,@%".contains(c);
+    match path.chars().all(is_plain) {
+        true => path.to_string(),
+        false => format!("'{}'", path.replace('\'', "'\\''")),
+    }
+}
+
+/// Refuses flags that say nothing about the model that is asked about.
+fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Failure> {
+    let served = [
+        ("--measured-batch-max", arguments.measured_batch_max.is_some()),
+        ("--measured-gpus", arguments.measured_gpus.is_some()),
+    ];
+    let (given, why, help): (Vec<_>, _, _) = match model.made_of {
+        MadeOf::Runs => return Ok(()),
+        MadeOf::Times => (
+            served.to_vec(),
+            "what was measured are batches alone, and no server under load",
+            "drop it; --batch-max is the largest batch of the server that is asked about",
+        ),
+        MadeOf::Nothing => (
+            [&served[..], &[("--weights", arguments.weights.is_some())]].concat(),
+            "it was not measured for this question: its numbers stand in its file",
+            "drop it, or copy the model into a file of yours (slicewise show NAME) and say it there",
+        ),
+    };
+    let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect();
+    if given.is_empty() {
+        return Ok(());
+    }
+    Err(Failure::Usage(format!(
+        "{} has no use beside {}: {why}\n  = help: {help}",
+        given.join(", "),
+        model.name
+    )))
 }
 
 /// Whose times are scaled: `auto`, or a GPU by its id.
@@ -266,6 +322,17 @@ fn hypervisor(catalogue: &Catalogue, word: &str) -> Result<Hypervisor, Failure> 
     })
 }
 
+/// What was measured of a model for this question.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum MadeOf {
+    /// It stands in a file of its own, or the catalogue.
+    Nothing,
+    /// Batches alone.
+    Times,
+    /// A server under load, and perhaps batches alone.
+    Runs,
+}
+
 /// The model that is asked about.
 struct Model {
     /// What people call it.
@@ -275,6 +342,7 @@ struct Model {
     /// The workload file, where it is none of the catalogue.
     text: Option<String>,
     workload: Workload,
+    made_of: MadeOf,
     /// How it was measured, where it was for this question: whole sentences.
     measured: Vec<String>,
     /// What of that is hardly right.
@@ -306,6 +374,12 @@ impl Model {
             _ => Self::measured(arguments, on, catalogue, say)?,
         };
         let known: Vec<&str> = found.workload.service.keys().map(String::as_str).collect();
+        if arguments.scaled_from.is_some() && found.made_of != MadeOf::Nothing {
+            return Err(Failure::Usage(format!(
+                "--scaled-from is of a model of the catalogue, and {} was measured\n  = help: --measured-on GPU says where, if it was not on --gpu",
+                found.name
+            )));
+        }
         let own = [Some(gpu.id.as_str()), scaled_from].into_iter().flatten();
         let timed_on = own.clone().find(|id| known.contains(id));
         // The nearest GPU's times are not far from any other's: they choose a batch, no figure.
@@ -365,7 +439,19 @@ impl Model {
     fn as_it_is(name: String, named: String, text: Option<String>, workload: Workload) -> Model {
         let (measured, alarms) = (Vec::new(), Vec::new());
         let (timed_on, scaled_from, is_trusted) = (String::new(), None, true);
-        Model { name, named, text, workload, measured, alarms, is_trusted, timed_on, scaled_from }
+        let made_of = MadeOf::Nothing;
+        Model {
+            name,
+            named,
+            text,
+            workload,
+            made_of,
+            measured,
+            alarms,
+            is_trusted,
+            timed_on,
+            scaled_from,
+        }
     }
 
     /// A model made of measurements, as `calibrate` makes it.
@@ -398,7 +484,7 @@ impl Model {
             base: None,
             files,
             batch_max: arguments.measured_batch_max,
-            gpus: arguments.measured_gpus,
+            gpus: arguments.measured_gpus.unwrap_or(1),
             workload,
         };
         let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
@@ -424,7 +510,7 @@ impl Model {
             told.push(format!(
                 "{name} was fitted on {} of a server with {} (--measured-gpus), {} % off on average",
                 counted(plan.runs.len(), "run"),
-                counted(arguments.measured_gpus, "GPU"),
+                counted(arguments.measured_gpus.unwrap_or(1), "GPU"),
                 (results.residual * 1000.0).round() / 10.0
             ));
         }
@@ -436,7 +522,8 @@ impl Model {
         let alarms = results.alarms.clone();
         let is_trusted = alarms.iter().all(|alarm| plan.alarms.contains(alarm));
         let alone = Self::as_it_is(name, named, Some(text), workload);
-        Ok(Model { measured: told, alarms, is_trusted, ..alone })
+        let made_of = if plan.runs.is_empty() { MadeOf::Times } else { MadeOf::Runs };
+        Ok(Model { measured: told, made_of, alarms, is_trusted, ..alone })
     }
 
     /// Its times on the GPU whose say how large a batch should be.
@@ -524,6 +611,8 @@ impl Asker<'_> {
         let mut failed = None;
         for batch in candidates.into_iter().rev() {
             match self.load(batch, rate) {
+                // By times that are scaled for this GPU.
+                Ok(file) if batch > 1 && self.time_on_it(&file, batch) * 2 > self.bound => {}
                 Ok(file) => {
                     let simulated =
                         file.sweep().points.iter().filter(|point| point.is_simulated()).count();
@@ -542,6 +631,18 @@ impl Asker<'_> {
             (None, Some(error)) => Err(error.into()),
             (None, None) => unreachable!("a batch of one is always tried"),
         }
+    }
+
+    /// The time of a batch alone on the GPU that is asked about.
+    fn time_on_it(&self, file: &SweepFile, batch: u32) -> SimDuration {
+        let place = file.sweep().points.iter().position(|point| point.is_simulated());
+        let Some(place) = place else { return SimDuration::ZERO };
+        file.with_points(|points| {
+            let experiment = points.experiment(place);
+            let service = &experiment.vms[0].workload.service[&self.gpu.id];
+            let work = service.work.value.at(batch);
+            SimDuration::from_nanos_f64(service.launch.value.as_nanos_f64() + work)
+        })
     }
 
     /// The highest rates, as `capacity` searches them.
@@ -695,6 +796,15 @@ fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<St
     let (arguments, model) = (asker.arguments, asker.model);
     let service = model.service();
     let mut told = model.measured.clone();
+    if arguments.scaled_from.is_some() && model.workload.service.contains_key(&asker.gpu.id) {
+        told.push(format!(
+            "{} has times of its own on {}: nothing is scaled, and --scaled-from says nothing",
+            model.name, asker.gpu.id
+        ));
+    }
+    if model.workload.name != model.name {
+        told.push(format!("{} is {}", model.name, model.workload.name));
+    }
     let cut =
         asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
     if let Some([low, high]) = service.phi.range.as_ref().filter(|_| cut) {
@@ -712,7 +822,7 @@ fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<St
         most => format!("what waits goes at once, up to {most} in a batch"),
     };
     told.push(format!(
-        "each VM has Triton with one instance: {batches}{stated}; queries come at random (Poisson), one sample each"
+        "each VM has Triton with one instance: {batches}{stated}; queries come at random (Poisson), one sample each; latencies are the server's, without a network"
     ));
     if hypervisor.id != "bare-metal" {
         let speed = &hypervisor.gpu_speed;

@@ -23,8 +23,10 @@ pub(super) struct Asked<'a> {
     pub(super) ways: &'a [Way],
 }
 
-/// Logical processors of the host where the VMs need no more.
-const PROCESSORS: u32 = 64;
+/// Logical processors of the host: enough for as many VMs as `ask` takes, where a host can have so many, so that
+/// `capacity --vms` is stopped by GPUs.
+const VMS_MOST: u32 = 64;
+const PROCESSORS_MOST: u32 = 4096;
 
 /// How long a load lasts at least, and how many queries each VM is asked at least: p99 has fifty beyond it in
 /// each of three runs.
@@ -34,11 +36,11 @@ const QUERIES: u32 = 5000;
 impl Asked<'_> {
     /// The file.
     pub(super) fn text(&self) -> String {
-        let processors = PROCESSORS.max(self.vms * self.vcpus);
+        let processors = (VMS_MOST * self.vcpus).min(PROCESSORS_MOST).max(self.vms * self.vcpus);
         let seed = self.seed.map_or(String::new(), |seed| format!("seed = {seed}\n"));
         let head = format!(
             "# {title}: made by `slicewise ask` (slicewise {version}).
-# `slicewise sweep FILE` and `slicewise capacity FILE` go on with it.
+# `slicewise sweep FILE`, `slicewise capacity FILE` and `slicewise capacity FILE --vms` go on with it.
 title = {quoted}
 host = {{ logical_processors = {processors}, memory = \"1 TB\" }}
 gpus = {{ model = {gpu}, count = {gpus} }}

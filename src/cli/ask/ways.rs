@@ -47,8 +47,7 @@ impl Place<'_> {
         let ways = known.filter_map(|word| self.way(word).ok());
         let with_vms = self.has_vgpus();
         ways.map(|way| {
-            let needs_more = way.word == "whole" && self.vms > self.gpus;
-            let is_reference = needs_more || (with_vms && is_of_processes(&way));
+            let is_reference = way.is_reference || (with_vms && is_of_processes(&way));
             Way { is_reference, ..way }
         })
         .collect()
@@ -81,8 +80,11 @@ impl Place<'_> {
             None => (lower.clone(), None),
         };
         // A type or profile by itself says its way.
-        if find_type(self.gpu, word).is_some() {
-            return self.vgpu("best-effort", Some(word));
+        if let Some(at) = find_type(self.gpu, word) {
+            return match &self.gpu.vgpu_types[at].profile {
+                Some(profile) => self.mig(Some(profile)),
+                None => self.vgpu("best-effort", Some(word)),
+            };
         }
         if find_profile(&self.gpu.mig_profiles, word).is_some() {
             return self.mig(Some(word));
@@ -178,13 +180,13 @@ impl Place<'_> {
         }
         let found = match profile {
             None => None,
-            Some(profile) => match find_profile(&gpu.mig_profiles, profile) {
+            Some(word) => match find_profile(&gpu.mig_profiles, self.profile_of(word)) {
                 Some(part) => Some(&gpu.mig_profiles[part.profile].name),
                 None => {
                     return Err(format!(
                         "{} has no GPU instance profile {}\n  = allowed: {}",
                         gpu.id,
-                        quoted(profile),
+                        quoted(word),
                         names()
                     ));
                 }
@@ -216,6 +218,12 @@ impl Place<'_> {
         Ok(Way { name, word, set, is_reference: false })
     }
 
+    /// The profile behind a MIG-backed vGPU type; else the word as it is.
+    fn profile_of<'w>(&'w self, word: &'w str) -> &'w str {
+        let kind = find_type(self.gpu, word).map(|at| &self.gpu.vgpu_types[at]);
+        kind.and_then(|kind| kind.profile.as_deref()).unwrap_or(word)
+    }
+
     fn mps(&self, limit: Option<&str>) -> Result<Way, String> {
         let Some(limit) = limit else {
             return Ok(self.process("MPS", "mps", "\"mps\"".to_string()));
@@ -239,7 +247,7 @@ impl Place<'_> {
         Way { name, word: word.to_string(), set, is_reference: false }
     }
 
-    fn whole(&self) -> Way {
+    pub(super) fn whole(&self) -> Way {
         let gpus = self.gpus.max(self.vms);
         let hypervisor = quote(&self.hypervisor.id);
         let set = vec![
@@ -248,7 +256,8 @@ impl Place<'_> {
             ("vm.gpus", "1".to_string()),
         ];
         let name = if self.vms == 1 { "a whole GPU" } else { "a whole GPU each" };
-        Way { name: name.to_string(), word: "whole".to_string(), set, is_reference: false }
+        let is_reference = self.vms > self.gpus;
+        Way { name: name.to_string(), word: "whole".to_string(), set, is_reference }
     }
 
     /// Where processes and GPU instances are: the hypervisor itself, where it passes cards through.

@@ -1,7 +1,7 @@
 //! The answer to a question: one or two sentences, a line for each way of sharing, what decides and what
 //! is assumed.
 
-use super::super::number::{latency, plain, span, with_unit, wrap};
+use super::super::number::{latency, latency_span, plain, span, with_unit, wrap};
 use super::grid::{Column, Grid};
 use super::{Width, footer_of, scaled};
 use crate::shown::shown_lines;
@@ -34,13 +34,14 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
     let Some((way, of)) =
         answer.best.and_then(|at| Some((&answer.ways[at], answer.ways[at].figures.as_ref()?)))
     else {
-        return vec![format!("NO: {vms} have no place on {gpus}")];
+        let have = if question.vms == 1 { "has" } else { "have" };
+        return vec![format!("NO: {vms} {have} no place on {gpus}")];
     };
     let several = answer.ways.len() > 1;
     let by = if several { format!(", by {}", way.name) } else { String::new() };
     let each = if question.vms == 1 { "" } else { " each" };
     let asked = format!("{}/s", plain(question.rate_per_vm_per_s));
-    let range = span(of.latency_p99_between_ms, latency);
+    let range = latency_span(of.latency_p99_between_ms);
     let p99 = match range.contains(" to ") {
         true => format!("{} ({range} possible)", with_unit(of.latency_p99_ms)),
         false => with_unit(of.latency_p99_ms),
@@ -67,6 +68,9 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
                 true => format!("up to {}{each} would keep it", highest(of)),
                 false => "no rate would keep it".to_string(),
             }
+        ),
+        (true, Answered::NotSure) if !question.model_is_trusted => format!(
+            "NOT SURE: the measurements do not fit one model (see the warning), so no figure below is to be relied on: {vms} at {asked}{each} on {gpus}{by} would have a p99 of {p99}, bound {bound}"
         ),
         (true, Answered::NotSure) => format!(
             "NOT SURE{}: {vms} at {asked}{each} on {gpus} have a p99 of {} as assumed, and anything from {range} is possible, bound {bound}; up to {}{each} would keep it",
@@ -156,7 +160,7 @@ fn ways(answer: &Answer, width: Width) -> String {
             way.cards.to_string(),
             latency(of.latency_p50_ms),
             latency(of.latency_p99_ms),
-            span(of.latency_p99_between_ms, latency),
+            latency_span(of.latency_p99_between_ms),
             format!("{:.0} %", of.gpu_busy_share * 100.0),
             match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
                 (false, _) => "none".to_string(),
@@ -189,7 +193,7 @@ fn beside(answer: &Answer, width: Width) -> String {
         return String::new();
     }
     let mut text = format!(
-        "p99 of the VM that has the highest; highest: the rate at which p99 still keeps {} ms, to {} %. Possible: with other random numbers, other fits of the measurements, other machines, and inputs that nothing measured at the ends of their ranges.",
+        "p99 is that of the slowest VM; highest /s per VM is the rate at which it still keeps {} ms, found to {} %. Possible: with other random numbers, other fits of the measurements, other machines, and inputs that nothing measured at the ends of their ranges.",
         plain(question.bound_ms),
         plain(answer.precision * 100.0)
     );
@@ -198,6 +202,14 @@ fn beside(answer: &Answer, width: Width) -> String {
             " No rate was asked for: latencies are at {}/s, about three quarters of the best way's highest.",
             plain(question.rate_per_vm_per_s)
         ));
+    }
+    let several =
+        answer.ways.iter().filter(|way| way.figures.is_some() && !way.is_reference).count();
+    if several > 1 {
+        text.push_str(match question.rate_was_asked {
+            true => " The answer names the surest way, of these the one with the lowest p99 at its worst.",
+            false => " The answer names the way with the highest rate at its worst.",
+        });
     }
     let references: Vec<&WayAnswer> =
         answer.ways.iter().filter(|way| way.is_reference && way.figures.is_some()).collect();
@@ -265,6 +277,9 @@ fn decided(answer: &Answer, width: Width) -> String {
             wrap(&line, width.text, "  ") + "\n"
         })
         .collect();
+    // What turns a comparison of two ways round.
+    let turns = answer.open.iter().filter(|line| line.contains(" decides whether "));
+    text.extend(turns.map(|line| wrap(&format!("not known: {line}"), width.text, "  ") + "\n"));
     if !unexplained.is_empty() {
         let line = format!(
             "not known: {}: the bound lies within what other fits of the measurements, other machines and other random numbers leave open, with no single input to blame",
