@@ -4,7 +4,8 @@
 //! t(n, s) = max(host_floor, launch + work ((1 - phi) + phi n / s))
 //! ```
 //! On a GPU instance where slices were measured ([`SliceLaw`]): the whole batch as that says, in the
-//! place of `launch + work (...)` for n = 1.
+//! place of `launch + work (...)` for n = 1. What a batch costs there whatever its size is `serial` where one
+//! owner has the instance: it hides behind no other, so that n batches at once take n times as long.
 //!
 //! `n` batches share `s` of the GPU. The part phi of the work fills any share it is given and
 //! stretches with contention; the rest is narrow (latency-bound kernels, gaps) and does not. Under MPS a
@@ -17,7 +18,7 @@
 //! ```
 //! with `k` batches of the client itself, and what MPS adds to the launch of a `graph`.
 
-use crate::spec::{Hypervisor, InstanceSpec, Launches, ServiceTime, SliceLaw};
+use crate::spec::{Hypervisor, InstanceSharing, InstanceSpec, Launches, ServiceTime, SliceLaw};
 use crate::units::{Share, SimDuration};
 
 /// What one batch wants of a GPU. Fractions of a nanosecond are kept until a time results.
@@ -27,6 +28,8 @@ pub struct Demand {
     pub host_floor: f64,
     /// GPU time that no share changes, in nanoseconds.
     pub launch: f64,
+    /// The same where no other batch hides it: of several at once each has its turn. In nanoseconds.
+    pub serial: f64,
     /// Time of the work alone on the whole GPU, in nanoseconds.
     pub work: f64,
     /// The part of the work that fills any share, 0 to 1.
@@ -41,7 +44,7 @@ impl Demand {
     /// `share` of the GPU.
     pub fn time(&self, contenders: usize, share: Share) -> f64 {
         // (1 - phi) + phi n / s, written so that one batch on the whole GPU is exactly 1.
-        self.stretched(self.stretch(contenders, share))
+        self.stretched(contenders, self.stretch(contenders, share))
     }
 
     /// As [`Demand::time`], of a client that may use a part `limit` of the GPU's SMs at most. A `share` of
@@ -50,18 +53,19 @@ impl Demand {
         let within = 1.0
             + self.phi_limit * (1.0 / limit.get() - 1.0)
             + self.phi * (contenders as f64 - 1.0) / limit.get();
-        self.stretched(self.stretch(contenders, share).max(within))
+        self.stretched(contenders, self.stretch(contenders, share).max(within))
     }
 
     fn stretch(&self, contenders: usize, share: Share) -> f64 {
         1.0 + self.phi * (contenders as f64 / share.get() - 1.0)
     }
 
-    fn stretched(&self, stretch: f64) -> f64 {
-        self.host_floor.max(self.launch + self.work * stretch)
+    fn stretched(&self, contenders: usize, stretch: f64) -> f64 {
+        let once = self.launch + self.serial * contenders as f64;
+        self.host_floor.max(once + self.work * stretch)
     }
 
-    /// The same demand on a clock `clock` times as fast: the work scales, launch and floor do not.
+    /// The same demand on a clock `clock` times as fast: the work scales, what a batch costs once does not.
     pub fn at_clock(&self, clock: f64) -> Self {
         Self { work: self.work / clock, ..*self }
     }
@@ -69,7 +73,7 @@ impl Demand {
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
         let work = work.as_nanos_f64();
-        Self { host_floor: 0.0, launch: 0.0, work, phi: 1.0, phi_limit: 1.0 }
+        Self { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi: 1.0, phi_limit: 1.0 }
     }
 }
 
@@ -93,6 +97,7 @@ pub fn demand(
     let whole = Demand {
         host_floor: service.host_floor.value.as_nanos_f64(),
         launch: service.launch.value.as_nanos_f64() + graph,
+        serial: 0.0,
         work: service.work.value.at(samples) * mean_size * (1.0 - spread + spread * luck)
             / hypervisor.gpu_speed.value,
         phi: service.phi.value.at(samples),
@@ -116,8 +121,7 @@ pub fn demand(
 }
 
 /// The same batch on a GPU instance, `full` of its work in proportion to its size; the launch of a batch
-/// on the whole GPU beside it, without what MPS adds. What several batches
-/// make of one another there, phi says, of the instance as of the GPU.
+/// on the whole GPU beside it, without what MPS adds.
 fn on_slice(
     (whole, on_whole): (Demand, f64),
     law: &SliceLaw,
@@ -129,15 +133,25 @@ fn on_slice(
     let (phi, beta) = (law.phi.value, law.bandwidth.value.get());
     let stretched = (1.0 - phi) + phi * ((1.0 - beta) / s + beta / m);
     let alone = whole.work - full + full * stretched;
+    // What batches side by side make of one another: for one owner the law holds, as if each had its part of
+    // the slice, and what a batch costs once hides nowhere; for several owners phi of the whole GPU says it.
+    let is_alone = instance.sharing == InstanceSharing::Alone;
+    let narrow = match is_alone {
+        true => (whole.work - full + full * (1.0 - phi)).clamp(0.0, alone),
+        false => alone * (1.0 - whole.phi),
+    };
     let read = law.weight_read.value.as_nanos_f64() * (1.0 / m - 1.0) / speed;
-    // As `time` has it on s: work (1 - phi) + work phi n / s is alone ((1 - phi) + phi n).
-    let part = (1.0 - whole.phi) + whole.phi * s;
+    // As `time` has it on s: work (1 - phi) + work phi n / s is narrow + (alone - narrow) n.
+    let filling = (alone - narrow) * s;
+    let work = narrow + filling;
     let graph = whole.launch - on_whole;
     let launch = law.launch.as_ref().map_or(on_whole, |own| own.value.as_nanos_f64());
+    let (hidden, serial) = if is_alone { (0.0, launch + read) } else { (launch + read, 0.0) };
     Demand {
-        launch: launch + graph + read,
-        work: alone * part,
-        phi: if part > 0.0 { whole.phi * s / part } else { 1.0 },
+        launch: graph + hidden,
+        serial,
+        work,
+        phi: if work > 0.0 { filling / work } else { 1.0 },
         ..whole
     }
 }
@@ -145,6 +159,7 @@ fn on_slice(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::spec::Fact;
 
     /// Published contention of one model on an A100, against the formula: one pod on a whole A100 takes 88.0 ms; with
     /// phi 0.44 three, five and seven contenders take 165, 243 and 320 ms under MPS, and a slice of
@@ -156,5 +171,32 @@ mod tests {
             |contenders, share| (batch.time(contenders, Share::new(share).unwrap()) / 1e6).round();
         assert_eq!([1, 3, 5, 7].map(|contenders| ms(contenders, 1.0)), [88.0, 165.0, 243.0, 320.0]);
         assert_eq!(ms(1, 14.0 / 108.0), 348.0);
+    }
+
+    /// Work of 7 ms on a seventh of the GPU is 49, and 1 ms comes once. Two batches of its one owner have half of
+    /// the slice each and no launch hides: twice 50. Of several owners (MPS) the launches overlap, and the whole
+    /// GPU's phi, here a half, says what they make of one another: 1 + 49 (1/2 + 2/2).
+    #[test]
+    fn batches_on_a_slice_share_all_of_it() {
+        let law = SliceLaw {
+            launch: None,
+            weight_read: Fact::assumed(SimDuration::ZERO, ""),
+            phi: Fact::assumed(1.0, ""),
+            bandwidth: Fact::assumed(Share::NONE, ""),
+            neighbour_watts_per_sm: None,
+        };
+        let part = Share::new(1.0 / 7.0).unwrap();
+        let ms = |contenders, sharing| {
+            let slice = InstanceSpec { profile: None, share: part, memory_share: part, sharing };
+            let whole = Demand { launch: 1.0, phi: 0.5, ..Demand::plain(SimDuration::ZERO) };
+            let whole = Demand { work: 7.0, ..whole };
+            on_slice((whole, 1.0), &law, 7.0, &slice, 1.0).time(contenders, part)
+        };
+        let near = |found: f64, expected: f64| assert!((found - expected).abs() < 1e-9, "{found}");
+        near(ms(1, InstanceSharing::Alone), 50.0);
+        near(ms(2, InstanceSharing::Alone), 100.0);
+        let models = InstanceSharing::Models;
+        near(ms(1, models), 50.0);
+        near(ms(2, models), 1.0 + 49.0 * 1.5);
     }
 }

@@ -197,7 +197,14 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
             watts: 0.0,
         });
         let mut mps = Mps::new(&clients.collect::<Vec<_>>(), Share::WHOLE);
-        let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * 1e6, phi, phi_limit: phi };
+        let demand = Demand {
+            host_floor: 0.0,
+            launch: 0.0,
+            serial: 0.0,
+            work: ms * 1e6,
+            phi,
+            phi_limit: phi,
+        };
         for client in 0..limits.len() {
             mps.submit(SimTime::ZERO, MpsJob { client, job: PoolJob { tag: client, demand } });
         }
@@ -276,7 +283,7 @@ const BATCH_1: [(&str, [f64; 2], [f64; 2]); 6] = [
 /// Work and phi of a batch from its time on the whole of `sms` SMs and on 14 of them.
 fn fitted([whole, slice]: [f64; 2], sms: f64) -> Demand {
     let phi = ((slice / whole - 1.0) / (sms / 14.0 - 1.0)).clamp(0.0, 1.0);
-    Demand { host_floor: 0.0, launch: 0.0, work: whole, phi, phi_limit: phi }
+    Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work: whole, phi, phi_limit: phi }
 }
 
 /// The same batch on a GPU of other SMs: the narrow part stays, the filling part goes with 1 / SMs.
@@ -312,7 +319,7 @@ fn phi_of_one_gpu_predicts_the_other() {
 
 /// SSD-ResNet34 under Triton, NVIDIA's four systems with batches of 8 and no queue delay: each GPU at
 /// the speed of its own Offline run, nothing fitted. GPUs are drawn by lot, four instances on each share
-/// it, with two batches in flight per instance. Submitters of one GPU differ by 2 % in speed, which
+/// it, each with a batch behind the running one. Submitters of one GPU differ by 2 % in speed, which
 /// moves these percentiles by 4.
 #[test]
 fn triton_by_lot_needs_nothing_but_the_offline_rate() {
@@ -345,8 +352,8 @@ fn triton_by_lot_needs_nothing_but_the_offline_rate() {
         service.work.value = WorkTable::new(vec![(1, work(1)), (8, work(8))]).unwrap();
         let server = &mut run.vms[0].server;
         (server.batch_max, server.batch_rule, server.timeout) = (8, BatchRule::Full, None);
-        (server.streams, server.slots, server.gpu_sharing) = (4, 8, GpuSharing::Shared);
-        (server.dispatch, server.permit_return) = (Dispatch::RandomGpu, PermitReturn::AtCompletion);
+        (server.streams, server.slots, server.gpu_sharing) = (4, 4, GpuSharing::Shared);
+        (server.dispatch, server.permit_return) = (Dispatch::RandomGpu, PermitReturn::AtStart);
         let outcome = simulate(&run);
         let latencies = outcome.vms[0].recorder.latencies();
         for (quantile, column) in [(0.90, "p90_ns"), (0.95, "p95_ns"), (0.99, "p99_ns")] {

@@ -73,8 +73,14 @@ pub(crate) fn drive(
             }
             (_, Some(arrival)) => {
                 let Arrival { slot, work, .. } = arrivals[next];
-                let demand =
-                    Demand { host_floor: 0.0, launch: 0.0, work, phi: 1.0, phi_limit: 1.0 };
+                let demand = Demand {
+                    host_floor: 0.0,
+                    launch: 0.0,
+                    serial: 0.0,
+                    work,
+                    phi: 1.0,
+                    phi_limit: 1.0,
+                };
                 turns.submit(arrival, TurnsJob { slot, job: PoolJob { tag: next, demand } });
                 next += 1;
             }
@@ -236,7 +242,14 @@ fn drive_until(turns: &mut Turns<usize>, arrivals: &[Arrival], until: u64) -> Ve
             done.drain(..).for_each(|index| ends[index] = now.as_nanos());
         } else {
             let Arrival { slot, work, .. } = arrivals[next];
-            let demand = Demand { host_floor: 0.0, launch: 0.0, work, phi: 1.0, phi_limit: 1.0 };
+            let demand = Demand {
+                host_floor: 0.0,
+                launch: 0.0,
+                serial: 0.0,
+                work,
+                phi: 1.0,
+                phi_limit: 1.0,
+            };
             turns.submit(now, TurnsJob { slot, job: PoolJob { tag: next, demand } });
             next += 1;
         }
@@ -435,7 +448,8 @@ fn slices_with_overshoot(averaging_factor: u32, over: u64) -> Vec<f64> {
 fn single_overshoot(mut turns: Turns<usize>, over: u64) -> Vec<f64> {
     let (mut slices, mut done) = (Vec::new(), Vec::new());
     let submit = |turns: &mut Turns<usize>, now, work| {
-        let demand = Demand { host_floor: 0.0, launch: 0.0, work, phi: 1.0, phi_limit: 1.0 };
+        let demand =
+            Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi: 1.0, phi_limit: 1.0 };
         turns.submit(now, TurnsJob { slot: 0, job: PoolJob { tag: 0, demand } });
     };
     submit(&mut turns, SimTime::ZERO, 2_083_333.0 + over as f64);
@@ -700,7 +714,14 @@ fn power_off_under_fixed_share_leaves_the_rotation_as_it_was() {
 }
 
 fn batch_of(slot: usize, tag: usize, ms: f64) -> TurnsJob<usize> {
-    let demand = Demand { host_floor: 0.0, launch: 0.0, work: ms * MS, phi: 1.0, phi_limit: 1.0 };
+    let demand = Demand {
+        host_floor: 0.0,
+        launch: 0.0,
+        serial: 0.0,
+        work: ms * MS,
+        phi: 1.0,
+        phi_limit: 1.0,
+    };
     TurnsJob { slot, job: PoolJob { tag, demand } }
 }
 

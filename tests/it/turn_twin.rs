@@ -523,8 +523,14 @@ fn fast(system: &System) -> Told {
     let queued = |gates: &[(bool, VecDeque<_>)]| gates.iter().map(|gate| gate.1.len()).sum();
     // phi 0: batches that share do not slow each other, so that all times are whole.
     let submit = |turns: &mut Turns<Batch>, now, (batch, work): (Batch, u64)| {
-        let demand =
-            Demand { host_floor: 0.0, launch: 0.0, work: work as f64, phi: 0.0, phi_limit: 1.0 };
+        let demand = Demand {
+            host_floor: 0.0,
+            launch: 0.0,
+            serial: 0.0,
+            work: work as f64,
+            phi: 0.0,
+            phi_limit: 1.0,
+        };
         turns.submit(now, TurnsJob { slot: batch.0, job: PoolJob { tag: batch, demand } });
     };
     let (mut ends, mut done, mut end) = (BTreeMap::new(), Vec::new(), SimTime::ZERO);
