@@ -339,6 +339,7 @@ fn undescribed(id: &str) -> WorkloadFile {
         cpu: CpuWork {
             launch_per_batch: none(),
             queue_per_batch: none(),
+            triton_per_batch: None,
             launch_per_sample: none(),
             finish_per_batch: none(),
             finish_per_sample: none(),

@@ -336,6 +336,7 @@ fn no_cpu_work() -> CpuWork {
     CpuWork {
         launch_per_batch: none(),
         queue_per_batch: none(),
+        triton_per_batch: None,
         launch_per_sample: none(),
         finish_per_batch: none(),
         finish_per_sample: none(),
@@ -377,6 +378,7 @@ fn alike(times: Fact<[SimDuration; 5]>) -> CpuWork {
     CpuWork {
         launch_per_batch: of(0),
         queue_per_batch: of(1),
+        triton_per_batch: None,
         launch_per_sample: of(2),
         finish_per_batch: of(3),
         finish_per_sample: of(4),
@@ -386,6 +388,8 @@ fn alike(times: Fact<[SimDuration; 5]>) -> CpuWork {
 fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
     let first = time_in_range(&mut table, sources, "launch_per_batch");
     let queue = time_in_range(&mut table, sources, "queue_per_batch");
+    let triton = table.get("triton_per_batch").is_some();
+    let triton = triton.then(|| time_in_range(&mut table, sources, "triton_per_batch"));
     let mut time = |key| {
         let absent = (SimDuration::ZERO, NOT_STATED);
         fact_or(&mut table, sources, key, |value| value.quantity(), absent)
@@ -396,6 +400,7 @@ fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
     Some(CpuWork {
         launch_per_batch: launch.0?,
         queue_per_batch: queue?,
+        triton_per_batch: triton.map_or(Some(None), |time| time.map(Some))?,
         launch_per_sample: launch.1?,
         finish_per_batch: finish.0?,
         finish_per_sample: finish.1?,

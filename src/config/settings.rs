@@ -104,6 +104,23 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
         table.get("dispatch").and_then(|value| value.choice("dispatch", &DISPATCHES)),
     );
     set(
+        &mut server.call_wake,
+        table.get("call_wake").and_then(|value| {
+            match value.is_text() && value.text() == Some("none") {
+                true => Some(None),
+                false => value
+                    .bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h, or \"none\"")
+                    .map(Some),
+            }
+        }),
+    );
+    set(
+        &mut server.call_time,
+        table.get("call_time").and_then(|value| {
+            value.bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h")
+        }),
+    );
+    set(
         &mut server.permit_return,
         table.get("permit_return").and_then(|value| value.choice("permit return", &PERMIT_RETURNS)),
     );
@@ -456,6 +473,8 @@ pub(super) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("timeout", server.timeout.map_or("none".to_string(), |span| span.to_string())),
         ("timeout_from", word(&TIMEOUTS_FROM, server.timeout_from)),
         ("dispatch", word(&DISPATCHES, server.dispatch)),
+        ("call_wake", server.call_wake.map_or("none".to_string(), |span| span.to_string())),
+        ("call_time", server.call_time.to_string()),
         ("permit_return", word(&PERMIT_RETURNS, server.permit_return)),
         ("gpu_sharing", word(&GPU_SHARINGS, server.gpu_sharing)),
         ("launches", word(&LAUNCHES, server.launches)),

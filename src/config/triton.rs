@@ -9,7 +9,9 @@ use super::foreign::{parsed, text_of};
 use super::value::Value;
 use crate::formats::triton_config::{self, DynamicBatching, Policy, TritonConfig};
 use crate::formats::{Fault, Placed};
-use crate::spec::{Completion, PRESETS, QueuePolicy, Queues, ServerSpec, TimeoutAction};
+use crate::spec::{
+    Completion, Launches, PRESETS, PermitReturn, QueuePolicy, Queues, ServerSpec, TimeoutAction,
+};
 use crate::units::SimDuration;
 use std::ops::Range;
 use std::sync::Arc;
@@ -81,11 +83,33 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
         (server.streams, server.slots) = (instances.value as u32, instances.value as u32);
         from.said.extend(["streams", "slots"].map(|key| (key, place(&instances.span))));
     }
+    let of_backend = backend(server, &config);
+    from.said.extend(of_backend.into_iter().map(|(key, span)| (key, place(&span))));
     if let Some(batching) = config.dynamic_batching {
         let said = batched(server, &batching.value);
         from.said.extend(said.into_iter().map(|(key, span)| (key, place(&span))));
     }
     from
+}
+
+/// When an instance takes its next batch; and where that is said. TensorRT's backend takes it when the
+/// running one has consumed its inputs (`enqueueV2(.., &inputConsumed)`), behind a CUDA graph at its end; under
+/// eager batching one more is formed ahead (tensorrt_backend, `instance_state.cc`). Other backends return from
+/// a batch when it is complete.
+fn backend(server: &mut ServerSpec, config: &TritonConfig) -> Vec<(&'static str, Range<usize>)> {
+    let mut said = Vec::new();
+    if let Some(Placed { value: true, span }) = &config.graphs {
+        server.launches = Launches::Graph;
+        said.push(("launches", span.clone()));
+    } else if let Some(span) = &config.tensorrt {
+        server.permit_return = PermitReturn::AtStart;
+        said.push(("permit_return", span.clone()));
+    }
+    if let Some(Placed { span, .. }) = &config.eager_batching {
+        server.slots = 2 * server.streams;
+        said.push(("slots", span.clone()));
+    }
+    said
 }
 
 /// What `dynamic_batching` says; and where it says each.

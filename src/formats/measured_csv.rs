@@ -29,7 +29,7 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 25] = [
+const OPTIONAL: [&str; 26] = [
     "round",
     "submitter",
     "virtualized",
@@ -53,17 +53,17 @@ const OPTIONAL: [&str; 25] = [
     "soft_drop",
     "precision",
     "start_from_device",
+    "use_graphs",
     "slices",
     "power_limit_w",
 ];
 
 /// Columns of MLPerf's result tables that are known and change no prediction.
-const UNUSED: [&str; 12] = [
+const UNUSED: [&str; 11] = [
     "mig",
     "source_path",
     "samples_per_query",
     "use_deque_limit",
-    "use_graphs",
     "graphs_max_seqlen",
     "server_num_issue_query_threads",
     "preferred_batch_size",
@@ -323,6 +323,7 @@ impl<'r> Reading<'r> {
             soft_drop: kept.and_then(Share::new),
             precision: self.text("precision"),
             start_from_device: self.flag("start_from_device"),
+            graphs: self.cell("use_graphs").map(|_| self.flag("use_graphs")),
             power_limit: watts.map(Power::from_watts),
         }
     }

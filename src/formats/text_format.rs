@@ -30,8 +30,8 @@ pub(crate) struct Field {
 pub(crate) enum Node {
     /// A number, `true`, or the word of an enumeration, as it is written.
     Word(String),
-    /// A string; what it says is nothing to any reader here.
-    Text,
+    /// A string, between its quotes as it is written.
+    Text(String),
     /// Fields in braces.
     Message(Message),
     /// Values in brackets.
@@ -196,6 +196,7 @@ impl Parser<'_> {
 
     /// One string, or several in a row that are one.
     fn strings(&mut self) -> Result<Node, Fault> {
+        let mut text = String::new();
         while let Some(&quote @ (b'"' | b'\'')) = self.bytes.get(self.at) {
             let start = self.at;
             self.at += 1;
@@ -213,9 +214,10 @@ impl Parser<'_> {
                     }
                 }
             }
+            text.push_str(&self.text[start + 1..self.at - 1]);
             self.skip_blanks();
         }
-        Ok(Node::Text)
+        Ok(Node::Text(text))
     }
 
     /// Passes blanks and comments.

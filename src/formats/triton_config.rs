@@ -30,6 +30,12 @@ pub struct TritonConfig {
     pub instances: Option<Placed<u64>>,
     /// How many GPUs it names; nothing: all there are.
     pub gpus: Option<Placed<u64>>,
+    /// Where it names TensorRT as its backend.
+    pub tensorrt: Option<Range<usize>>,
+    /// `optimization.cuda.graphs`.
+    pub graphs: Option<Placed<bool>>,
+    /// `optimization.eager_batching`, under TensorRT, and true.
+    pub eager_batching: Option<Placed<bool>>,
     /// What would change the behaviour and is passed over.
     pub passed_over: Vec<Fault>,
 }
@@ -176,7 +182,24 @@ impl Look {
         }
         self.groups(message, &mut config);
         self.told(message);
+        config.tensorrt = tensorrt(message);
+        self.optimization(message, &mut config);
         config
+    }
+
+    /// Graphs and eager batching. Only TensorRT's backend makes use of the second.
+    fn optimization(&mut self, message: &Message, config: &mut TritonConfig) {
+        let Some((_, below)) = self.message(message, "optimization") else { return };
+        if let Some((_, cuda)) = self.message(below, "cuda") {
+            config.graphs = self.flag(cuda, "graphs");
+        }
+        let eager = self.flag(below, "eager_batching").filter(|eager| eager.value);
+        if config.tensorrt.is_some() {
+            config.eager_batching = eager;
+        } else if let Some(eager) = eager {
+            let why = "eager batching is modelled of the backend `tensorrt` alone: a batch is formed when an instance is free";
+            self.passed_over.push(Fault::at(eager.span, why));
+        }
     }
 
     /// What changes the behaviour of a server and is not modelled.
@@ -191,11 +214,6 @@ impl Look {
                 "model_transaction_policy",
                 "decoupled",
                 "decoupled responses are not modelled: a query has one answer",
-            ),
-            (
-                "optimization",
-                "eager_batching",
-                "eager batching is not modelled: a batch is formed when an instance is free",
             ),
         ];
         for (outer, inner, why) in flags {
@@ -511,6 +529,15 @@ impl Look {
     }
 }
 
+/// Where a model says that TensorRT runs it.
+fn tensorrt(message: &Message) -> Option<Range<usize>> {
+    let said = |(name, word): (&str, &str)| {
+        let value = &last(message, name)?.value;
+        matches!(&value.value, Node::Text(text) if text == word).then(|| value.span.clone())
+    };
+    [("backend", "tensorrt"), ("platform", "tensorrt_plan")].into_iter().find_map(said)
+}
+
 /// The last field of a name.
 fn last<'m>(message: &'m Message, name: &str) -> Option<&'m Field> {
     message.fields.iter().rev().find(|field| field.name.value == name)
@@ -583,6 +610,20 @@ mod tests {
         assert_eq!(batching.policies[0].value, (1, own));
         assert!(batching.preserve_ordering.unwrap().value);
         assert_eq!(config.instances, None);
+    }
+
+    #[test]
+    fn graphs_and_eager_batching_are_read_under_tensorrt() {
+        let optimization = "optimization { cuda { graphs: true } eager_batching: true }";
+        for engine in ["backend: \"tensorrt\"", "platform: 'tensorrt' \"_plan\""] {
+            let config = read_well(&format!("{engine} {optimization}"));
+            assert!(config.tensorrt.is_some() && config.passed_over.is_empty());
+            let flags = [config.graphs, config.eager_batching];
+            assert!(flags.into_iter().all(|flag| flag.is_some_and(|flag| flag.value)));
+        }
+        let config = read_well(&format!("backend: \"onnxruntime\" {optimization}"));
+        assert_eq!((config.tensorrt, config.eager_batching), (None, None));
+        assert_eq!(config.passed_over.len(), 1);
     }
 
     #[test]

@@ -45,7 +45,7 @@ pub struct Batcher {
     queue_delay: SimDuration,
     /// Sizes that go as soon as they can be formed, ascending; at least one.
     preferred: Vec<usize>,
-    /// Queries by due time, past and future; where there are policies, only the future.
+    /// Queries by the time they are seen, past and future; where there are policies, only the future.
     stock: VecDeque<Query>,
     /// Where there are policies: those that have arrived.
     waiting: Option<Waiting>,
@@ -104,12 +104,12 @@ impl Batcher {
 
     /// Adds a query. Those due together are served in the order in which they were fed.
     pub fn feed(&mut self, query: Query) {
-        let in_order = self.stock.back().is_none_or(|last| last.due <= query.due);
+        let in_order = self.stock.back().is_none_or(|last| last.seen <= query.seen);
         if in_order {
             return self.stock.push_back(query);
         }
         // Only clients that think for a random time answer out of order.
-        let place = self.stock.partition_point(|other| other.due <= query.due);
+        let place = self.stock.partition_point(|other| other.seen <= query.seen);
         self.stock.insert(place, query);
     }
 
@@ -139,20 +139,20 @@ impl Batcher {
     /// When the batch that the selected permit waits for is formed.
     fn formed_at(&self) -> Option<SimTime> {
         let (_, since) = self.selected?;
-        let first = self.stock.front()?.due;
+        let first = self.stock.front()?.seen;
         assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
         let at = match self.rule {
             BatchRule::Available => {
-                let least = self.stock.get(self.preferred[0] - 1).map(|query| query.due);
+                let least = self.stock.get(self.preferred[0] - 1).map(|query| query.seen);
                 let delayed = first + self.queue_delay;
                 least.map_or(delayed, |least| least.min(delayed))
             }
             BatchRule::Full => {
                 match (self.stock.get(self.batch_max - 1), self.deadline(first, since)) {
-                    (Some(filling), Some(deadline)) => filling.due.min(deadline),
-                    (Some(filling), None) => filling.due,
+                    (Some(filling), Some(deadline)) => filling.seen.min(deadline),
+                    (Some(filling), None) => filling.seen,
                     (None, Some(deadline)) => deadline,
-                    (None, None) => self.stock.back().expect("the stock has a first query").due,
+                    (None, None) => self.stock.back().expect("the stock has a first query").seen,
                 }
             }
         };
@@ -191,7 +191,7 @@ impl Batcher {
 
     /// The next change where policies hold: an arrival, a rejection or a batch.
     fn next_of(&self, waiting: &Waiting) -> Option<SimTime> {
-        let arrival = self.stock.front().map(|query| query.due);
+        let arrival = self.stock.front().map(|query| query.seen);
         let changes = [arrival, waiting.next_rejection(), self.formed_of(waiting)];
         changes.into_iter().flatten().min().map(|at| at.max(self.clock))
     }
@@ -199,9 +199,9 @@ impl Batcher {
     /// Lets arrive who is due, and go who waited too long. At one instant arrivals come first.
     fn admit(&mut self, now: SimTime) {
         let Some(waiting) = &mut self.waiting else { return };
-        while let Some(query) = self.stock.front().filter(|query| query.due <= now).copied() {
+        while let Some(query) = self.stock.front().filter(|query| query.seen <= now).copied() {
             self.stock.pop_front();
-            waiting.expire(query.due, &mut self.rejected);
+            waiting.expire(query.seen, &mut self.rejected);
             self.rejected.extend(waiting.arrive(query));
         }
         waiting.expire(now, &mut self.rejected);
@@ -217,9 +217,9 @@ impl Batcher {
             return self.waiting.as_mut().map(|waiting| waiting.take(count));
         }
         self.formed_at().filter(|&at| at <= now)?;
-        let first = self.stock.front()?.due;
+        let first = self.stock.front()?.seen;
         let due = self.stock.iter().take(self.batch_max);
-        let due = due.take_while(|query| query.due <= now).count();
+        let due = due.take_while(|query| query.seen <= now).count();
         let count = match self.rule {
             BatchRule::Available => self.going(due, first, now),
             BatchRule::Full => due,
@@ -345,7 +345,13 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, usize::from(gpus), chance);
         for &due in dues {
-            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level: 0, vm: VmId(0) });
+            batcher.feed(Query {
+                due: SimTime::from_nanos(due),
+                seen: SimTime::from_nanos(due),
+                size: 1.0,
+                level: 0,
+                vm: VmId(0),
+            });
         }
         batcher.close();
         for worker in 0..permits_per_gpu {
@@ -391,6 +397,7 @@ mod tests {
         for query in 0..queries {
             batcher.feed(Query {
                 due: SimTime::from_nanos(query * gap),
+                seen: SimTime::from_nanos(query * gap),
                 size: 1.0,
                 level: 0,
                 vm: VmId(0),
@@ -464,7 +471,13 @@ mod tests {
     fn fed(server: &ServerSpec, dues: &[(u64, u8)]) -> Batcher {
         let mut batcher = Batcher::new(server, 1, RandomStreams::new(0, 0).stream("dispatch"));
         for &(due, level) in dues {
-            batcher.feed(Query { due: SimTime::from_nanos(due), size: 1.0, level, vm: VmId(0) });
+            batcher.feed(Query {
+                due: SimTime::from_nanos(due),
+                seen: SimTime::from_nanos(due),
+                size: 1.0,
+                level,
+                vm: VmId(0),
+            });
         }
         batcher.close();
         batcher

@@ -73,7 +73,13 @@ mod tests {
 
     fn batch(size: f32, count: u64) -> Vec<Query> {
         (0..count)
-            .map(|due| Query { due: SimTime::from_nanos(due), size, level: 0, vm: VmId(0) })
+            .map(|due| Query {
+                due: SimTime::from_nanos(due),
+                seen: SimTime::from_nanos(due),
+                size,
+                level: 0,
+                vm: VmId(0),
+            })
             .collect()
     }
 

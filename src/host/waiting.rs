@@ -33,7 +33,7 @@ impl Level {
     /// query may still go into a batch.
     fn front_is_over(&self, now: SimTime) -> bool {
         let over = self.policy.timeout.zip(self.in_time.front());
-        over.is_some_and(|(timeout, query)| query.due + timeout < now)
+        over.is_some_and(|(timeout, query)| query.seen + timeout < now)
     }
 }
 
@@ -61,7 +61,7 @@ impl Waiting {
             return Some(query);
         }
         // Clients that think for a random time may answer out of order.
-        let place = level.in_time.partition_point(|other| other.due <= query.due);
+        let place = level.in_time.partition_point(|other| other.seen <= query.seen);
         level.in_time.insert(place, query);
         self.count += 1;
         None
@@ -89,14 +89,14 @@ impl Waiting {
             self.levels.iter().filter(|level| level.policy.timeout_action == TimeoutAction::Reject);
         let over = rejecting.filter_map(|level| {
             let (timeout, query) = level.policy.timeout.zip(level.in_time.front())?;
-            Some(query.due + timeout + crate::units::SimDuration::from_nanos(1))
+            Some(query.seen + timeout + crate::units::SimDuration::from_nanos(1))
         });
         over.min()
     }
 
     /// The earliest arrival among the first `count` to go.
     pub(super) fn oldest_of(&self, count: usize) -> Option<SimTime> {
-        self.in_order().take(count).map(|query| query.due).min()
+        self.in_order().take(count).map(|query| query.seen).min()
     }
 
     /// Takes the first `count` to go.

@@ -24,6 +24,8 @@ use sizes::Sizes;
 pub struct Query {
     /// When it is scheduled to arrive: latency counts from here.
     pub due: SimTime,
+    /// When its server sees it: as it is due, unless whoever hands it over is late.
+    pub seen: SimTime,
     /// Its work relative to the mean, above 0.
     pub size: f32,
     /// Its priority level at the server, counted from 0, the most urgent.
@@ -215,7 +217,7 @@ impl LoadGen {
         self.made += 1;
         self.newest_due = due;
         let size = size.unwrap_or_else(|| self.sizes.draw());
-        Some(Query { due, size, level: self.levels.draw(), vm: VmId(0) })
+        Some(Query { due, seen: due, size, level: self.levels.draw(), vm: VmId(0) })
     }
 }
 

@@ -56,21 +56,27 @@ impl<'a> Platform<'a> {
                     let service = &vm.workload.service[&of_card.gpu.id];
                     let law = service.slice.as_ref();
                     let spec = &of_card.instances[usize::from(share.instance)];
-                    // On a slice whose law is known, batches run one after the other: what each costs
-                    // whatever its size hides behind no other there.
+                    // On a slice whose law is known, batches run one after the other, unless instances of
+                    // Triton share it: what each costs whatever its size hides behind no other there.
                     let is_slice = law.is_some()
                         && spec.profile.is_some()
                         && spec.sharing == InstanceSharing::Alone;
                     let client = Client {
-                        sharing: if is_slice { GpuSharing::InOrder } else { vm.server.gpu_sharing },
+                        sharing: match is_slice && !vm.server.shares_slices() {
+                            true => GpuSharing::InOrder,
+                            false => vm.server.gpu_sharing,
+                        },
                         limit: share.sm_limit,
                         launches: vm.server.launches,
                         watts: service.watts(&of_card.gpu),
                     };
                     let processes = spec.sharing.owners_of(vm.server.processes()) as usize;
                     owners.extend(std::iter::repeat_n(client, processes));
+                    // A Triton that is dealt its part in calls has the next batch ready beside the
+                    // running one.
                     let stages_after = is_slice
                         && vm.server.streams == 1
+                        && !experiment.is_dealt_in_calls(pool.vms[0])
                         && vm.server.permit_return == PermitReturn::AtStart;
                     platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
                     let reference = reference_clock(experiment, share.card);
@@ -108,6 +114,11 @@ impl<'a> Platform<'a> {
             )),
             soft_drop: SoftDrop::new(vm.server.soft_drop, vm.server.batch_max, percentile),
             vcpus: Timed::new(Gate::new(server.processors as usize)),
+            // Processes of one guest share what it has; servers of a pool have processors of their own.
+            processors: ServerId(match self.has_own_servers() {
+                true => first_server,
+                false => self.servers.len() as u16,
+            }),
             service: streams.stream(&format!("service/{}", server.name)),
         });
     }

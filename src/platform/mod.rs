@@ -126,6 +126,8 @@ struct Server {
     /// Sets queries aside, where the harness does so; nothing once they are served.
     soft_drop: Option<SoftDrop>,
     vcpus: Timed<Gate<BatchId>>,
+    /// Whose vCPUs it runs on: its own, or those of the first of a guest's servers.
+    processors: ServerId,
     /// Draws the luck of its batches.
     service: Stream,
 }
@@ -276,7 +278,11 @@ impl Platform<'_> {
         is_running: bool,
         events: &mut EventList<Event>,
     ) {
-        for gpu in &self.server_gpus[self.gpus_of(ServerId(vm.0))] {
+        let servers = self.servers.iter().enumerate().filter(|(_, server)| server.vm == vm);
+        let gpus = servers.flat_map(|(index, _)| self.gpus_of(ServerId(index as u16)));
+        let gpus: Vec<usize> = gpus.collect();
+        for gpu in gpus {
+            let gpu = &self.server_gpus[gpu];
             let card = &mut self.slots[usize::from(gpu.card.0)].card;
             gpu.owners().for_each(|owner| card.station.set_running(now, owner, is_running));
             card.arm(StationId::Card(gpu.card), events);

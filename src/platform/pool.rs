@@ -3,13 +3,56 @@
 //! Arrivals keep the due times that each guest's own load generator makes; nothing is drawn here.
 
 use super::Guest;
+use crate::engine::{RandomStreams, Stream};
 use crate::loadgen::Query;
 use crate::spec::{Experiment, ServerPool, TestScenario, VmId};
+use crate::units::{SimDuration, SimTime};
+use rand_distr::{Distribution, Exp1};
 
 /// The guests of a pool, and what each server of it was dealt.
 pub(super) struct Pool {
     askers: Vec<Asker>,
     servers: Vec<Dealt>,
+    /// Where queries are handed over in calls.
+    calls: Option<Calls>,
+}
+
+/// Queries handed over in calls: all that are due when whoever hands them over wakes, or has ended the
+/// call before.
+struct Calls {
+    /// How long after the first of a call is due who sleeps wakes.
+    wake: SimDuration,
+    /// How long a call takes in the mean.
+    takes: SimDuration,
+    /// Draws how long each takes.
+    chance: Stream,
+    /// Most samples that go to one server together.
+    piece: u32,
+    /// When the present call is made.
+    made: SimTime,
+    /// When it ends.
+    ends: SimTime,
+    /// The server of the present piece, and how many samples it has room for.
+    server: usize,
+    room: u32,
+}
+
+impl Calls {
+    /// Where a query goes of those that come in order, and when it is seen there.
+    fn place(&mut self, due: SimTime, servers: usize) -> (usize, SimTime) {
+        let is_first = due > self.made;
+        if is_first {
+            self.made = if due > self.ends { due + self.wake } else { self.ends };
+            let luck: f64 = Exp1.sample(&mut self.chance);
+            self.ends = self.made + self.takes.scale(luck);
+        }
+        if is_first || self.room == 0 {
+            self.server = (self.server + 1) % servers;
+            self.room = self.piece;
+        }
+        self.room -= 1;
+        (self.server, self.made)
+    }
 }
 
 /// A guest of a pool.
@@ -45,7 +88,22 @@ impl Pool {
         });
         let servers = pool.servers.iter();
         let servers = servers.map(|server| Dealt { samples: 0, gpus: server.gpus.len() as u64 });
-        Self { askers: askers.collect(), servers: servers.collect() }
+        let servers: Vec<Dealt> = servers.collect();
+        let settings = &experiment.vms[usize::from(pool.vms[0].0)].server;
+        let wake = settings.call_wake.filter(|_| experiment.is_dealt_in_calls(pool.vms[0]));
+        let streams = RandomStreams::new(experiment.seed, experiment.replication);
+        let calls = wake.map(|wake| Calls {
+            wake,
+            takes: settings.call_time,
+            chance: streams.stream(&format!("calls/{}", pool.servers[0].name)),
+            piece: settings.batch_max,
+            made: SimTime::ZERO,
+            ends: SimTime::ZERO,
+            // The first piece goes to the first server.
+            server: servers.len() - 1,
+            room: 0,
+        });
+        Self { askers: askers.collect(), servers, calls }
     }
 
     /// Whether it answers a guest.
@@ -65,6 +123,10 @@ impl Pool {
         let asker = waiting.min_by_key(|asker| (asker.head.map(|head| head.due), asker.taken))?;
         let query = Query { vm: asker.vm, ..asker.head.take()? };
         asker.taken += 1;
+        if let Some(calls) = &mut self.calls {
+            let (server, seen) = calls.place(query.due, self.servers.len());
+            return Some((server, Query { seen, ..query }));
+        }
         if asker.present.1 == 0 {
             asker.present = (least_loaded(&self.servers), asker.per_query);
         }
@@ -83,4 +145,31 @@ fn least_loaded(servers: &[Dealt]) -> usize {
         if (other.samples + 1) * one.gpus < (one.samples + 1) * other.gpus { next } else { best }
     });
     least.expect("a pool has a server")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Due every 10; whoever wakes 25 late finds three: two for one server, one for the next. The three
+    /// after them are another call, whose first piece begins a server of its own.
+    #[test]
+    fn a_call_is_dealt_in_pieces_each_to_the_next_server() {
+        let mut calls = Calls {
+            wake: SimDuration::from_nanos(25),
+            takes: SimDuration::ZERO,
+            chance: RandomStreams::new(0, 0).stream("calls"),
+            piece: 2,
+            made: SimTime::ZERO,
+            ends: SimTime::ZERO,
+            server: 2,
+            room: 0,
+        };
+        let dealt = (1..=6).map(|due| calls.place(SimTime::from_nanos(10 * due), 3));
+        let dealt: Vec<(usize, u64)> = dealt.map(|(to, at)| (to, at.as_nanos())).collect();
+        assert_eq!(dealt, [(0, 35), (0, 35), (1, 35), (2, 65), (2, 65), (0, 65)]);
+        // One that is busy until long after the next is due does not sleep.
+        calls.ends = SimTime::from_nanos(500);
+        assert_eq!(calls.place(SimTime::from_nanos(70), 3).1, SimTime::from_nanos(500));
+    }
 }

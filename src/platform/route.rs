@@ -14,7 +14,7 @@ use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
 use crate::record::Stage;
-use crate::spec::{Completion, PermitReturn, VmSpec};
+use crate::spec::{Completion, PermitReturn, ServedBy, VmSpec};
 use crate::units::{Bytes, SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
@@ -111,9 +111,10 @@ impl<'a> Platform<'a> {
                 if self.cpu_work(id) == SimDuration::ZERO {
                     return self.computed(now, id, events);
                 }
-                let vcpus = &mut self.servers[usize::from(server.0)].vcpus;
+                let processors = self.servers[usize::from(server.0)].processors;
+                let vcpus = &mut self.servers[usize::from(processors.0)].vcpus;
                 vcpus.station.submit(now, id);
-                vcpus.arm(StationId::Vcpus(server), events);
+                vcpus.arm(StationId::Vcpus(processors), events);
             }
             Stage::Submission => {
                 let latency = self.experiment.hypervisor.submission_latency.value;
@@ -269,12 +270,17 @@ impl<'a> Platform<'a> {
         let batch = &self.batches[id.0 as usize];
         let spec = self.spec(batch.server);
         let cpu = &spec.workload.cpu;
-        let queue = match spec.load.scenario.has_queue() {
-            true => cpu.queue_per_batch.value,
-            false => SimDuration::ZERO,
+        // What is in series on a slice's only stream is the law's, whoever formed the batch.
+        let served_by = match self.stages_after(id) {
+            true => ServedBy::Harness,
+            false => spec.server.served_by,
+        };
+        let before = match spec.load.scenario.has_queue() {
+            true => cpu.of_a_queue(served_by),
+            false => cpu.launch_per_batch.value,
         };
         let (per_batch, per_sample) = match batch.stage {
-            Stage::Launch => (cpu.launch_per_batch.value + queue, cpu.launch_per_sample.value),
+            Stage::Launch => (before, cpu.launch_per_sample.value),
             _ => (cpu.finish_per_batch.value, cpu.finish_per_sample.value),
         };
         let work = per_batch + per_sample * batch.queries.len() as u64;
@@ -284,9 +290,10 @@ impl<'a> Platform<'a> {
     /// The vCPU is free again.
     fn release_vcpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
         let server = self.batches[id.0 as usize].server;
-        let vcpus = &mut self.servers[usize::from(server.0)].vcpus;
+        let processors = self.servers[usize::from(server.0)].processors;
+        let vcpus = &mut self.servers[usize::from(processors.0)].vcpus;
         vcpus.station.give_back(now);
-        vcpus.arm(StationId::Vcpus(server), events);
+        vcpus.arm(StationId::Vcpus(processors), events);
     }
 
     /// CPU work is done: the batch goes on or is complete.

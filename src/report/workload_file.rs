@@ -38,6 +38,9 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     file.inline("input_per_sample", &w.input_per_sample, |bytes| bytes_text(*bytes));
     file.inline("output_per_sample", &w.output_per_sample, |bytes| bytes_text(*bytes));
     file.table("cpu");
+    if let Some(time) = &w.cpu.triton_per_batch {
+        file.fact("triton_per_batch", time, |time| time_text(*time));
+    }
     for (key, time) in [
         ("launch_per_batch", &w.cpu.launch_per_batch),
         ("queue_per_batch", &w.cpu.queue_per_batch),

@@ -72,6 +72,8 @@ pub struct MeasuredSettings {
     pub precision: String,
     /// Inputs lie on the device already.
     pub start_from_device: bool,
+    /// Whether batches are CUDA graphs.
+    pub graphs: Option<bool>,
     /// The power limit of each card during this run.
     pub power_limit: Option<Power>,
 }
@@ -102,6 +104,12 @@ impl MeasuredRow {
         let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
         let name = digits.strip_suffix('x').filter(|_| digits.len() < name.len()).unwrap_or(&name);
         format!("{} {}", self.submitter, name.to_lowercase())
+    }
+
+    /// Whether its Triton is older than its queue of formed batches (core repository, September 2021): the
+    /// rounds up to v1.1.
+    pub fn has_old_triton(&self) -> bool {
+        ["v0.5", "v0.7", "v1.0", "v1.1"].contains(&self.round.as_str())
     }
 
     /// Whether a Server run has a tail that no queue makes: p99 far above p90. Something on the host

@@ -36,8 +36,8 @@ pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use server::{
-    BatchRule, Completion, Dispatch, GpuSharing, PRESETS, PermitReturn, Preset, ServerSpec,
-    TimeoutFrom,
+    BatchRule, CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Completion, Dispatch, GpuSharing,
+    PRESETS, PermitReturn, Preset, ServedBy, ServerSpec, TimeoutFrom,
 };
 pub use sharing::{InstanceSharing, MpsSharing};
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};

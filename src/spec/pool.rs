@@ -1,7 +1,7 @@
 //! Servers that answer the queries of several guests together: what one operating system does with
 //! loads for which a hypervisor makes VMs.
 
-use super::{Experiment, GpuShare, VmId};
+use super::{Experiment, GpuShare, TestScenario, VmId, VmSpec};
 
 /// Guests of one workload and one set of server settings, and the servers that answer them. What
 /// the guests ask is merged in order of time and dealt to the servers.
@@ -30,14 +30,37 @@ impl Experiment {
         if !self.pools.is_empty() {
             return self.pools.clone();
         }
-        let alone = self.vms.iter().enumerate().map(|(index, vm)| ServerPool {
-            vms: vec![VmId(index as u16)],
-            servers: vec![PooledServer {
-                name: vm.name.clone(),
-                processors: vm.vcpus,
-                gpus: vm.gpus.clone(),
-            }],
-        });
-        alone.collect()
+        let vms = (0..self.vms.len() as u16).map(VmId);
+        vms.map(|vm| ServerPool { vms: vec![vm], servers: self.own_servers(vm) }).collect()
+    }
+
+    /// The servers of a guest that has its own: one for all of its cards or vGPUs; but a CUDA process sees
+    /// one GPU instance (NVIDIA MIG User Guide, "Device enumeration"), so one for each of those.
+    fn own_servers(&self, vm: VmId) -> Vec<PooledServer> {
+        let VmSpec { name, vcpus, gpus, .. } = &self.vms[usize::from(vm.0)];
+        let server =
+            |name: String, gpus: Vec<GpuShare>| PooledServer { name, processors: *vcpus, gpus };
+        if gpus.len() < 2 || !gpus.iter().all(|share| self.is_of_instance(share)) {
+            return vec![server(name.clone(), gpus.clone())];
+        }
+        let each = gpus.iter().enumerate();
+        each.map(|(place, share)| server(format!("{name}/{place}"), vec![share.clone()])).collect()
+    }
+
+    /// Whether a guest's queries are handed to servers of its own in calls: those of several GPU instances,
+    /// under a harness that makes calls. Server's schedule alone makes them; other scenarios ask as they
+    /// always do.
+    pub fn is_dealt_in_calls(&self, vm: VmId) -> bool {
+        let VmSpec { server, load, .. } = &self.vms[usize::from(vm.0)];
+        self.pools.is_empty()
+            && server.call_wake.is_some()
+            && load.scenario == TestScenario::Server
+            && self.own_servers(vm).len() > 1
+    }
+
+    /// Whether a share is of a GPU instance.
+    fn is_of_instance(&self, share: &GpuShare) -> bool {
+        let card = &self.cards[usize::from(share.card.0)];
+        card.instances[usize::from(share.instance)].profile.is_some()
     }
 }

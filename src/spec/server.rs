@@ -79,11 +79,22 @@ pub enum Completion {
     PreserveOrdering,
 }
 
+/// Whose code forms a server's batches and launches them. It comes with the preset.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ServedBy {
+    /// A benchmark's harness, or a program of its kind: streams of one engine.
+    Harness,
+    /// Triton: its instances have an engine each, and its batches CPU time of their own.
+    Triton,
+}
+
 /// An inference server's settings. Counts are at least 1.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ServerSpec {
     /// The preset it came from.
     pub preset: String,
+    /// Whose code it is.
+    pub served_by: ServedBy,
     /// Most samples in a batch.
     pub batch_max: u32,
     /// Inference streams per GPU: batches the GPU works on at once.
@@ -107,6 +118,11 @@ pub struct ServerSpec {
     pub queues: Queues,
     /// Who gets the next batch.
     pub dispatch: Dispatch,
+    /// Who hands queries over to several servers of one guest takes all that are due so long after the
+    /// first, in pieces of a batch, each piece to the next server; nothing where each query goes by itself.
+    pub call_wake: Option<SimDuration>,
+    /// How long a call keeps whoever makes it from the next, in the mean; it varies exponentially.
+    pub call_time: SimDuration,
     /// When a permit returns.
     pub permit_return: PermitReturn,
     /// How batches use the GPU together.
@@ -129,6 +145,14 @@ impl ServerSpec {
         self.processes.min(self.streams)
     }
 
+    /// Whether its batches advance side by side on a GPU instance too: several instances of Triton do.
+    /// Streams of one engine run there one after the other, by the rows of MLPerf.
+    pub fn shares_slices(&self) -> bool {
+        self.served_by == ServedBy::Triton
+            && self.streams > 1
+            && self.gpu_sharing == GpuSharing::Shared
+    }
+
     /// The expected wait, at `rate` queries per second, of the first query of a batch that is to be
     /// full and may wait for it without limit: (B - 1) / rate. Nothing under other rules.
     pub fn wait_for_a_full_batch(&self, rate: f64) -> Option<SimDuration> {
@@ -137,6 +161,19 @@ impl ServerSpec {
         waits.then(|| SimDuration::from_secs_f64((f64::from(self.batch_max - 1) / rate).min(1e9)))
     }
 }
+
+/// LoadGen's thread sleeps until a query is due and hands over all that are due when it wakes
+/// (`server_coalesce_queries` of the MLPerf harness for several GPU instances): 50 us of timer slack,
+/// Linux's default, and the wake itself. Inferred.
+pub const CALL_WAKE: SimDuration = SimDuration::from_micros(60);
+
+/// What [`CALL_WAKE`] may be: a host's wake takes 10 to 50 us beside a slack of 0 to 50 us.
+pub const CALL_WAKE_ENDS: [SimDuration; 2] =
+    [SimDuration::from_micros(30), SimDuration::from_micros(100)];
+
+/// What a call may take of its thread. A DGX A100 of MLPerf v2.0 wants nothing, a host with 32 slices on A30s
+/// 1.1 ms, fitted on three of its rows; why is not known.
+pub const CALL_TIME_ENDS: [SimDuration; 2] = [SimDuration::ZERO, SimDuration::from_micros(1100)];
 
 /// A named set of server settings.
 #[derive(Clone, Copy, Debug)]
@@ -156,6 +193,7 @@ pub const PRESETS: [Preset; 5] = [
         about: "NVIDIA's BERT harness: one queue, whatever waits at once, one batch staged behind each stream",
         make: || ServerSpec {
             preset: "mlperf-bert".to_string(),
+            served_by: ServedBy::Harness,
             batch_max: 64,
             streams: 2,
             slots: 2,
@@ -167,6 +205,8 @@ pub const PRESETS: [Preset; 5] = [
             preferred: Vec::new(),
             queues: Queues::default(),
             dispatch: Dispatch::LongestIdle,
+            call_wake: None,
+            call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtStart,
             gpu_sharing: GpuSharing::InOrder,
             launches: Launches::Graph,
@@ -181,6 +221,7 @@ pub const PRESETS: [Preset; 5] = [
         about: "NVIDIA's LWIS harness: full batches in turn over the GPUs, 4 slots each, completion in issue order",
         make: || ServerSpec {
             preset: "mlperf-lwis".to_string(),
+            served_by: ServedBy::Harness,
             batch_max: 8,
             streams: 2,
             slots: 4,
@@ -192,6 +233,8 @@ pub const PRESETS: [Preset; 5] = [
             preferred: Vec::new(),
             queues: Queues::default(),
             dispatch: Dispatch::RoundRobin,
+            call_wake: None,
+            call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
             launches: Launches::Graph,
@@ -203,12 +246,13 @@ pub const PRESETS: [Preset; 5] = [
     },
     Preset {
         name: "mlperf-triton",
-        about: "Triton as the MLPerf harness sets it: a full batch, or the oldest query at its maximum delay; GPUs in turn",
+        about: "Triton as the MLPerf harness sets it: a full batch, or the oldest query at its maximum delay; one instance per GPU, the one longest idle next",
         make: || ServerSpec {
             preset: "mlperf-triton".to_string(),
+            served_by: ServedBy::Triton,
             batch_max: 64,
-            streams: 2,
-            slots: 2,
+            streams: 1,
+            slots: 1,
             processes: 1,
             batch_rule: BatchRule::Full,
             timeout: None,
@@ -216,7 +260,9 @@ pub const PRESETS: [Preset; 5] = [
             max_queue_delay: SimDuration::ZERO,
             preferred: Vec::new(),
             queues: Queues::default(),
-            dispatch: Dispatch::RoundRobin,
+            dispatch: Dispatch::LongestIdle,
+            call_wake: Some(CALL_WAKE),
+            call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtCompletion,
             gpu_sharing: GpuSharing::Shared,
             launches: Launches::Graph,
@@ -244,6 +290,7 @@ pub const PRESETS: [Preset; 5] = [
 fn triton() -> ServerSpec {
     ServerSpec {
         preset: "triton".to_string(),
+        served_by: ServedBy::Triton,
         batch_max: 64,
         streams: 1,
         slots: 1,
@@ -255,6 +302,8 @@ fn triton() -> ServerSpec {
         preferred: Vec::new(),
         queues: Queues::default(),
         dispatch: Dispatch::LongestIdle,
+        call_wake: None,
+        call_time: SimDuration::ZERO,
         permit_return: PermitReturn::AtCompletion,
         gpu_sharing: GpuSharing::Shared,
         launches: Launches::Kernels,

@@ -2,7 +2,7 @@
 //!
 //! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
 
-use super::{Fact, GpuSpec, Standing};
+use super::{Fact, GpuSpec, ServedBy, Standing};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::BTreeMap;
 use std::fmt;
@@ -71,12 +71,24 @@ pub struct CpuWork {
     /// Before the GPU, per batch, and only where batches are formed from a queue: not in SingleStream
     /// and MultiStream, where the client hands over one at a time.
     pub queue_per_batch: Fact<SimDuration>,
+    /// Before the GPU, per batch that Triton forms: in the place of the two above, where it is known.
+    pub triton_per_batch: Option<Fact<SimDuration>>,
     /// Before the GPU, per sample.
     pub launch_per_sample: Fact<SimDuration>,
     /// After the GPU: post-processing and reporting, per batch.
     pub finish_per_batch: Fact<SimDuration>,
     /// After the GPU, per sample.
     pub finish_per_sample: Fact<SimDuration>,
+}
+
+impl CpuWork {
+    /// What a batch takes before the GPU, whatever its size, where batches are formed from a queue.
+    pub fn of_a_queue(&self, served_by: ServedBy) -> SimDuration {
+        match self.triton_per_batch.as_ref().filter(|_| served_by == ServedBy::Triton) {
+            Some(own) => own.value,
+            None => self.launch_per_batch.value + self.queue_per_batch.value,
+        }
+    }
 }
 
 /// The relative size of a query, mean 1.

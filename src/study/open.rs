@@ -5,8 +5,9 @@
 //! switches lie in the intervals of the GPU's file. One input is moved at a time.
 
 use crate::spec::{
-    Experiment, Fact, GpuId, GpuShare, GpuSharing, GpuSpec, HardwareTurns, InstanceSharing,
-    Launches, Standing, SwitchTimes, VmSpec, Workload,
+    CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
+    GpuSpec, HardwareTurns, InstanceSharing, Launches, ServedBy, ServerSpec, Standing, SwitchTimes,
+    VmId, VmSpec, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
@@ -43,6 +44,7 @@ const LIMITED: &str = "time batches alone under MPS with 12 to 75 % of the threa
 const COPIES: &str = "time copies to several cards behind one switch at once, and write pcie_bandwidth into the host's cards";
 const GRAPHS: &str =
     "time a CUDA graph alone with and without MPS, and write mps_graph_launch into the GPU's file";
+const CALLS: &str = "trace the thread that hands queries to the servers, and write call_wake and call_time into the scenario's server";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
@@ -62,7 +64,34 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     }
     found.extend(of_turns(experiment));
     of_links(experiment, &mut found);
+    of_calls(experiment, &mut found);
     found
+}
+
+/// How late whoever hands queries to several GPU instances is, where the scenario leaves it to the preset.
+fn of_calls(experiment: &Experiment, found: &mut Found) {
+    let vms = experiment.vms.iter().enumerate();
+    let dealt = vms.filter(|(index, _)| experiment.is_dealt_in_calls(VmId(*index as u16)));
+    for (index, vm) in dealt {
+        let name = |what: &str| format!("{what} of {}", vm.name);
+        let with = |change: &dyn Fn(&mut ServerSpec)| {
+            let mut other = experiment.clone();
+            change(&mut other.vms[index].server);
+            other
+        };
+        if vm.server.call_wake == Some(CALL_WAKE) {
+            let wake = Fact { range: Some(CALL_WAKE_ENDS), ..Fact::assumed(CALL_WAKE, "") };
+            add(found, name("call_wake"), CALLS, &wake, |wake| {
+                with(&|server| server.call_wake = Some(*wake))
+            });
+        }
+        if vm.server.call_time == CALL_TIME_ENDS[0] {
+            let time = Fact { range: Some(CALL_TIME_ENDS), ..Fact::assumed(CALL_TIME_ENDS[0], "") };
+            add(found, name("call_time"), CALLS, &time, |time| {
+                with(&|server| server.call_time = *time)
+            });
+        }
+    }
 }
 
 /// What the host's links carry, where the host says it and copies take them.
@@ -214,6 +243,16 @@ fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
             with(experiment, workload, |workload| workload.cpu.queue_per_batch.value = *value)
         });
     }
+    let mut vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload);
+    let by_triton = vms.find(|vm| vm.server.served_by == ServedBy::Triton);
+    let own = by_triton.and_then(|vm| vm.workload.cpu.triton_per_batch.as_ref());
+    if let Some(own) = own {
+        add(found, format!("cpu.triton_per_batch of {workload}"), A_QUEUE, own, |value| {
+            with(experiment, workload, |workload| {
+                workload.cpu.triton_per_batch.as_mut().expect("it has one").value = *value;
+            })
+        });
+    }
 }
 
 /// Whether a workload is launched on one stream, so that CPU work of a batch is not hidden behind the batch
@@ -318,8 +357,8 @@ fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
         let place = (share.card, share.instance);
         uses(experiment).filter(|(_, other)| (other.card, other.instance) == place).count() > 1
     };
-    // Where the law of slices is known, it says what a slice makes of a batch, and batches of one owner
-    // run one after the other.
+    // Where the law of slices is known, it says what a slice makes of a batch and batches of one owner of
+    // one another.
     let in_order = instance.profile.is_some() && vm.workload.service[&card.gpu.id].slice.is_some();
     (instance.share < Share::WHOLE && !in_order)
         || share.sm_limit < Share::WHOLE

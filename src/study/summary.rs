@@ -597,6 +597,12 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "cpu.launch_per_batch", &workload.cpu.launch_per_batch);
         if vm.load.scenario.has_queue() {
             add(list, &place, "cpu.queue_per_batch", &workload.cpu.queue_per_batch);
+            let triton = workload.cpu.triton_per_batch.as_ref();
+            if let Some(time) =
+                triton.filter(|_| vm.server.served_by == crate::spec::ServedBy::Triton)
+            {
+                add(list, &place, "cpu.triton_per_batch", time);
+            }
         }
         add(list, &place, "cpu.launch_per_sample", &workload.cpu.launch_per_sample);
         add(list, &place, "cpu.finish_per_batch", &workload.cpu.finish_per_batch);

@@ -270,10 +270,10 @@ fn soft_drop_sets_its_share_aside_and_keeps_the_rest_fast() {
     assert!(with < without, "{with} with soft drop, {without} without");
 }
 
-/// Full batches of two, one every 2 ms, for four GPUs in turn that need 6 ms: no two ever meet on
-/// a GPU, though each has a second instance. The first query of a batch waits 1 ms for the second.
+/// Full batches of two, one every 2 ms, for four GPUs that need 6 ms: the one longest idle has one free for
+/// 2 ms. The first query of a batch waits 1 ms for the second.
 #[test]
-fn mlperf_triton_takes_the_gpus_in_turn_and_waits_for_full_batches() {
+fn mlperf_triton_takes_the_gpu_longest_idle_and_waits_for_full_batches() {
     let mut experiment = queue(4, 1000.0, SimDuration::from_millis(3), SizeDistribution::Fixed, 1);
     let vm = &mut experiment.vms[0];
     vm.load.arrivals = Arrivals::Constant;

@@ -125,7 +125,9 @@ fn the_rate_in_the_file_does_not_change_what_a_card_can_do() {
 /// A server that waits for full batches of 8 for ever fails at low rates and at high ones. By hand:
 /// the first of 8 waits for 7 further arrivals, at r per second 7 / r on average; 1 % wait longer than
 /// a Gamma(7) quantile of 14.6 / r. Of all queries 1 in 8 is the first, so the share late is a mean
-/// over Gamma(1) to Gamma(7): 1 % of the mean tail at 120 ms or so is reached between 90 and 110/s.
+/// over Gamma(1) to Gamma(7): 1 % of the mean tail at 120 ms or so is reached between 90 and 110/s. Above, one
+/// instance behind a CUDA graph works on one batch at a time: 1.5 ms of CPU, 1.4 of launch and 8 samples of
+/// 0.27, so 8 in 5.1 ms are 1570/s at most.
 #[test]
 fn full_batches_without_timeout_are_valid_from_one_rate_to_another() {
     let server = "server = { preset = \"mlperf-triton\", batch_max = 8 }";
@@ -136,7 +138,7 @@ fn full_batches_without_timeout_are_valid_from_one_rate_to_another() {
     let system = said(&of(20.0));
     let (lowest, highest) = (system.lowest_valid_per_s.unwrap(), system.capacity_per_s.mean);
     assert!((80.0..120.0).contains(&lowest), "from {lowest}/s");
-    assert!((1_500.0..2_600.0).contains(&highest), "to {highest}/s");
+    assert!((1_200.0..1_570.0).contains(&highest), "to {highest}/s");
     let one = of(1.0);
     assert!(is_valid(&one, lowest) && is_valid(&one, highest));
     assert!(!is_valid(&one, 0.95 * lowest) && !is_valid(&one, 1.03 * highest));

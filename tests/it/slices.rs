@@ -35,7 +35,10 @@ fn runs(file: &str, keeps: impl Fn(&MeasuredRow) -> bool) -> Vec<(MeasuredRow, S
 fn experiment(run: &MeasuredRow, gpu: &str) -> Experiment {
     let (settings, preset) = (&run.settings, preset(run));
     let batch = settings.batch.unwrap();
-    let streams = settings.streams.or(settings.instances).unwrap_or(1);
+    let streams = match preset {
+        "mlperf-triton" => settings.instances.unwrap_or(1),
+        _ => settings.streams.unwrap_or(1),
+    };
     let mut server = format!("preset = \"{preset}\"\nbatch_max = {batch}\nstreams = {streams}\n");
     match preset {
         "mlperf-lwis" => {
@@ -46,6 +49,9 @@ fn experiment(run: &MeasuredRow, gpu: &str) -> Experiment {
             }
         }
         _ => server += &format!("slots = {streams}\n"),
+    }
+    if preset == "mlperf-triton" && settings.graphs == Some(false) {
+        server += "permit_return = \"at-start\"\n";
     }
     if settings.start_from_device && preset != "mlperf-bert" {
         server += "start_from_device = true\n";
@@ -61,9 +67,12 @@ fn experiment(run: &MeasuredRow, gpu: &str) -> Experiment {
         _ => "scenario = \"singlestream\"\nmin_duration = \"10 s\"\nmin_query_count = 1024\n"
             .to_string(),
     };
-    let holds = run.mig_profile().map_or(String::new(), |mig| format!("mig = \"{mig}\"\n"));
+    let cards = run.gpus.div_ceil(run.instances_per_card());
+    let holds = run.mig_profile().map_or(String::new(), |mig| {
+        format!("mig = {{ profile = \"{mig}\", count = {} }}\n", run.gpus)
+    });
     let text = format!(
-        "host = {{ logical_processors = 128, memory = \"1 TB\" }}\ngpus = {{ model = \"{gpu}\", count = 1 }}\n[[vm]]\nname = \"server\"\nvcpus = 64\nworkload = \"{}\"\n{holds}[vm.server]\n{server}[vm.load]\n{load_of}",
+        "host = {{ logical_processors = 128, memory = \"1 TB\" }}\ngpus = {{ model = \"{gpu}\", count = {cards} }}\n[[vm]]\nname = \"server\"\nvcpus = 64\nworkload = \"{}\"\n{holds}[vm.server]\n{server}[vm.load]\n{load_of}",
         run.benchmark
     );
     let folder = tempfile::tempdir().unwrap();
@@ -112,6 +121,22 @@ fn server_load_on_one_slice_is_told_at_the_published_rate() {
     let p99 = median_and_nine_in_ten(&errors(&runs, "p99", 0.99));
     println!("{} runs: p50 {p50:.1?}, p99 {p99:.1?}", runs.len());
     assert!(p99.0 <= 15.0 && p99.1 <= 35.0, "{p99:?}");
+}
+
+/// A server for each of 32 and 56 slices, which LoadGen's calls are dealt to in turn: p99 at the published
+/// rate within 20 % in the median, from a server for all of them 62 %. What is left: A30's BERT-99, whose
+/// percentiles are shorter than full batches of its own setting allow, its ResNet-50, whose host is late, and
+/// SSD-ResNet34 on both, which wants a tenth more work than its Offline run says.
+#[test]
+fn many_slices_are_servers_of_their_own() {
+    let many = |run: &MeasuredRow| {
+        run.scenario == TestScenario::Server && run.mig_profile().is_some() && run.gpus > 1
+    };
+    let runs = runs("mlperf_inference_v2.0_v3.0_nvidia.csv", many);
+    assert_eq!(runs.len(), 8);
+    let p99 = median_and_nine_in_ten(&errors(&runs, "p99", 0.99));
+    println!("{} runs: p99 {p99:.1?}", runs.len());
+    assert!(p99.0 <= 20.0, "{p99:?}");
 }
 
 /// Asked: SingleStream within 12 % nine in ten (found: 6.8 on slices, 11.1 on whole GPUs). Beyond are

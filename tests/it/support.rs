@@ -145,6 +145,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         cpu: CpuWork {
             launch_per_batch: none(),
             queue_per_batch: none(),
+            triton_per_batch: None,
             launch_per_sample: none(),
             finish_per_batch: none(),
             finish_per_sample: none(),

@@ -329,6 +329,9 @@ impl Reading<'_> {
         facts.add("output_per_sample", &workload.output_per_sample);
         facts.add("cpu.launch_per_batch", &workload.cpu.launch_per_batch);
         facts.add("cpu.queue_per_batch", &workload.cpu.queue_per_batch);
+        if let Some(time) = &workload.cpu.triton_per_batch {
+            facts.add("cpu.triton_per_batch", time);
+        }
         facts.add("cpu.launch_per_sample", &workload.cpu.launch_per_sample);
         facts.add("cpu.finish_per_batch", &workload.cpu.finish_per_batch);
         facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);

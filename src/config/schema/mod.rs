@@ -266,6 +266,7 @@ fn process() -> Shape {
 /// The settings of an inference server; a twin has them too.
 fn server() -> Shape {
     let timeout = either([word(["none"]), quantity::<SimDuration>()]);
+    let call_wake = timeout.clone();
     table()
         .key("batch_max", whole(1..=BATCH_MAX), "Most samples in a batch.")
         .key("streams", whole(1..=STREAMS_MAX), "Batches a GPU works on at once.")
@@ -279,6 +280,8 @@ fn server() -> Shape {
         .key("timeout", timeout, "The longest wait for a full batch.")
         .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")
         .key("dispatch", word_of(&DISPATCHES), "Who gets the next batch.")
+        .key("call_wake", call_wake, "On several GPU instances: queries due so long after the first are dealt together, in pieces of a batch.")
+        .key("call_time", quantity::<SimDuration>(), "How long such a call takes in the mean.")
         .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
         .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
         .key(
