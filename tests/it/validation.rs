@@ -153,12 +153,13 @@ fn a_bad_offline_run_is_seen_through_in_part() {
     }
 }
 
-/// SSD-ResNet34 under Triton: GPUs drawn by lot, twice as many batches on each as it has instances.
-/// What other machines say then predicts the upper percentiles within twice what submitters of one GPU
-/// differ by (2 %, which moves them by 4 at these rates). One GPU after the other, as the preset has
-/// it, p99 is up to 40 % off.
+/// SSD-ResNet34 under Triton as it was before its queue of formed batches: GPUs drawn by lot, a batch behind
+/// the running one of each instance. What other machines say then predicts the load within three times what
+/// submitters of one GPU differ by (2 %), and p99, which moves by twice that at these rates, within 12. p50 is
+/// up to a fifth too short, for lots only stand in for the clumps of its threads. With the instance longest
+/// idle next p99 would be a fifth of it.
 #[test]
-fn triton_draws_gpus_by_lot() {
+fn lots_stand_in_for_an_old_triton() {
     let full_batches = ["A100-PCIe-80GBx8", "A100-PCIex8", "DGX-"];
     let results = validated(|row| {
         row.contains("ssd-resnet34")
@@ -168,12 +169,31 @@ fn triton_draws_gpus_by_lot() {
     let server: Vec<_> = results.rows.iter().filter(|row| row.scenario == "server").collect();
     assert_eq!(server.len(), 4);
     for row in server {
-        let predicted = row.predicted.as_ref().unwrap();
-        for name in ["p90", "p95", "p99"] {
-            let error = predicted.latency_ms[name] / row.published.latency_ms[name] - 1.0;
-            assert!(error.abs() < 0.08, "{} {name}: {error}", row.system);
-        }
+        let (load, p99) = (row.load_error.unwrap(), row.raw_error_p99.unwrap());
+        assert!(load.abs() < 0.06 && p99.abs() < 0.12, "{}: {load}, {p99}", row.system);
+        assert!(row.numbers.as_ref().unwrap().by_lot);
     }
+}
+
+/// What the rows of Triton say of it, each from what its source says and its own Offline run, and no slice's
+/// Server row learnt from: 32 and 56 slices with a server each, and one slice with several instances. Every row
+/// has an answer. Nine in ten are not promised: see the page.
+#[test]
+fn slices_under_triton_are_predicted() {
+    let results = validated_of(LATER, 20_000, |row| {
+        (row.contains("Triton") && row.contains("MIG")).then(|| row.to_string())
+    });
+    let server = || results.rows.iter().filter(|row| row.scenario == "server");
+    assert_eq!(server().count(), 16);
+    assert!(server().all(|row| row.predicted.is_some() && row.p99_interval_ms.is_some()));
+    let median = |many: bool| {
+        let of = server().filter(|row| (row.gpus > 1) == many);
+        let mut errors: Vec<f64> = of.map(|row| row.raw_error_p99.unwrap().abs()).collect();
+        errors.sort_by(f64::total_cmp);
+        (errors[3] + errors[4]) / 2.0
+    };
+    // Asked: from 62 to about 20 % (found: 21), and 5.6 % of one slice not to be lost (found: 3).
+    assert!(median(true) < 0.25 && median(false) < 0.056, "{} {}", median(true), median(false));
 }
 
 /// BERT under Server load on one slice, from the catalogue and the slice's own Offline rate: no Server row

@@ -7,9 +7,9 @@ use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Architecture, Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HostSpec, InstanceSharing, InstanceSpec, LoadSpec, MeasuredRow, PRESETS, PhiTable,
-    Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable,
-    Workload,
+    GpuSpec, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec, MeasuredRow, PRESETS,
+    PermitReturn, PhiTable, Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario,
+    TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -45,9 +45,8 @@ pub(super) struct Numbers {
     pub(super) phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub(super) in_order: bool,
-    /// Whether each batch goes to a GPU drawn by lot, with twice as many in flight as a GPU has
-    /// instances (Triton).
-    pub(super) by_lot: bool,
+    /// Whether a launch hides behind no other batch: on a whole GPU it is then work like the rest.
+    pub(super) in_series: bool,
 }
 
 /// Where the launch of a batch comes from.
@@ -60,14 +59,19 @@ pub(super) enum Launch {
 }
 
 impl Numbers {
-    /// The same as results tell them, with what goes with a fit; the launch is that of a case.
-    pub(super) fn fitted(&self, launch_ms: f64, work_factor: f64, recovery: f64) -> FittedNumbers {
+    /// The same as results tell them, with what goes with a fit; launch and dispatch are those of a case.
+    pub(super) fn fitted(
+        &self,
+        (launch_ms, by_lot): (f64, bool),
+        work_factor: f64,
+        recovery: f64,
+    ) -> FittedNumbers {
         FittedNumbers {
             launch_ms,
             spread: self.spread,
             phi: self.phi,
             in_order: self.in_order,
-            by_lot: self.by_lot,
+            by_lot,
             work_factor,
             recovery,
         }
@@ -96,8 +100,9 @@ pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
     let rows = input.rows.iter().enumerate().filter(server);
     let mut cases: Vec<Case<'_>> =
         rows.filter_map(|(index, run)| case(input, index, run)).collect();
-    let whole = cases.iter().filter(|case| case.is_judged && !case.is_slice());
-    let judged: BTreeSet<_> = whole.map(Case::group).collect();
+    // Of slices under Triton the interval is told by whole GPUs under it.
+    let asks = |case: &&Case<'_>| case.is_judged && (!case.is_slice() || case.is_triton());
+    let judged: BTreeSet<_> = cases.iter().filter(asks).map(Case::group).collect();
     let has_use =
         |case: &Case<'_>| case.teaches && !case.is_slice() && judged.contains(&case.group());
     cases.retain(|case| case.is_judged || has_use(case));
@@ -198,7 +203,7 @@ impl Case<'_> {
     /// The numbers that the catalogue says of a run on slices, learnt on no Server row of a slice: the
     /// fixed time of a batch on whole GPUs, of its own model or of all `others`. The rest of a batch is
     /// what its own Offline run took.
-    pub(super) fn law(&self, others: bool, by_lot: bool) -> Option<Numbers> {
+    pub(super) fn law(&self, others: bool) -> Option<Numbers> {
         let own = self.workload.service.get(&self.gpu.id);
         let others = others || own.is_none();
         let batch = self.run.settings.batch.unwrap_or(1);
@@ -207,9 +212,29 @@ impl Case<'_> {
             launch: Launch::Ms(launch_ms),
             spread: own.map_or(0.0, |own| own.spread.value.get()),
             phi: 1.0,
-            in_order: true,
-            by_lot,
+            in_order: !self.has_instances(),
+            in_series: false,
         })
+    }
+
+    /// Whether several instances of Triton share each GPU, or each slice.
+    fn has_instances(&self) -> bool {
+        self.is_triton() && self.run.settings.instances.is_some_and(|instances| instances > 1)
+    }
+
+    /// Whether it ran under Triton.
+    pub(super) fn is_triton(&self) -> bool {
+        self.preset == "mlperf-triton"
+    }
+
+    /// Whether its harness dealt calls to several servers, one for each GPU instance.
+    pub(super) fn is_dealt_in_calls(&self) -> bool {
+        self.is_triton() && self.is_slice() && self.run.gpus > 1
+    }
+
+    /// Whether each batch goes to a GPU drawn by lot.
+    pub(super) fn is_by_lot(&self, numbers: &Numbers) -> bool {
+        self.server(numbers).dispatch == Dispatch::RandomGpu
     }
 
     /// The launch of its batches, in milliseconds. Of its own GPU model nothing is used, whose
@@ -344,20 +369,24 @@ impl Case<'_> {
         })
     }
 
-    /// What of a batch on a slice its own Offline rate, which is a slice's, does not say.
+    /// What of a batch on a slice its own Offline rate, which is a slice's, does not say. The work in proportion
+    /// fills it, so that several batches at once stretch.
     fn slice_law(&self) -> Option<SliceLaw> {
         let known = self.workload.service.get(&self.gpu.id)?.slice.clone()?;
-        Some(SliceLaw { launch: None, phi: plain(0.0), bandwidth: plain(Share::NONE), ..known })
+        Some(SliceLaw { launch: None, phi: plain(1.0), bandwidth: plain(Share::NONE), ..known })
     }
 
     /// The service time: an Offline batch takes what it took, of which the launch is no work.
     fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
         let launch_ms = self.launch_ms(numbers);
         let work = work_of_sample(self.sample_ms, launch_ms, self.offline_batch);
-        let at = |batch: u32| millis(kappa * work * f64::from(batch));
+        let (hidden, once) = if numbers.in_series { (0.0, launch_ms) } else { (launch_ms, 0.0) };
+        // What a slice's Offline run took is the work on the slice: of the whole GPU it would be its part.
+        let part = self.slice().map_or(1.0, |slice| slice.share.get());
+        let at = |batch: u32| millis(kappa * part * (once + work * f64::from(batch)));
         let batch = self.run.settings.batch.unwrap_or(1).max(2);
         ServiceTime {
-            launch: plain(millis(launch_ms)),
+            launch: plain(millis(hidden)),
             host_floor: plain(SimDuration::ZERO),
             phi: plain(PhiTable::constant(share(numbers.phi))),
             spread: plain(share(numbers.spread)),
@@ -385,17 +414,7 @@ impl Case<'_> {
             server.gpu_sharing = GpuSharing::InOrder;
         }
         match self.preset {
-            "mlperf-triton" => {
-                let instances = settings.instances.or(settings.streams).unwrap_or(server.streams);
-                (server.streams, server.slots) = (instances, instances);
-                server.timeout = settings.queue_delay;
-                if numbers.by_lot {
-                    // As if a thread per GPU filled the next batch of an instance while the one before
-                    // runs. Nothing documents it.
-                    server.dispatch = Dispatch::RandomGpu;
-                    server.slots = 2 * instances;
-                }
-            }
+            "mlperf-triton" => self.triton(&mut server),
             "mlperf-bert" => {
                 server.streams = settings.streams.unwrap_or(server.streams);
                 server.slots = server.streams;
@@ -409,6 +428,30 @@ impl Case<'_> {
             }
         }
         server
+    }
+
+    /// The settings of a Triton, by its sources: its harness asks for one instance on each GPU unless
+    /// told otherwise (streams are of other harnesses), and an instance is free again when its batch has
+    /// consumed its inputs, behind a CUDA graph at the end of that.
+    fn triton(&self, server: &mut ServerSpec) {
+        let settings = &self.run.settings;
+        let instances = settings.instances.unwrap_or(1);
+        (server.streams, server.slots) = (instances, instances);
+        server.timeout = settings.queue_delay;
+        if let Some(graphs) = settings.graphs {
+            (server.permit_return, server.launches) = match graphs {
+                true => (PermitReturn::AtCompletion, Launches::Graph),
+                false => (PermitReturn::AtStart, Launches::Kernels),
+            };
+        }
+        // Before it had a queue of formed batches its threads took them in clumps, so that some GPUs were
+        // deep in work while others idled; so do the batches of several instances behind graphs, for a
+        // reason that is not known. Lots stand in for both.
+        let pairs_up = instances > 1 && server.permit_return == PermitReturn::AtCompletion;
+        server.dispatch = match self.run.has_old_triton() || pairs_up {
+            true => Dispatch::RandomGpu,
+            false => Dispatch::LongestIdle,
+        };
     }
 
     fn settings(&self, load: f64, queries: u64) -> TestSettings {

@@ -4,6 +4,7 @@
 
 use super::case::{Case, Numbers};
 use crate::platform::simulate;
+use crate::spec::Experiment;
 use std::collections::BTreeMap;
 
 /// What one simulation says of latency, in milliseconds, by the names of the result document.
@@ -29,7 +30,12 @@ pub(super) fn figures(
     kappa: f64,
     queries: u64,
 ) -> (Figures, f64) {
-    let outcome = simulate(&case.experiment(numbers, kappa, 1.0, queries));
+    figures_of(&case.experiment(numbers, kappa, 1.0, queries))
+}
+
+/// The latencies of an experiment, and how many queries it completes a second.
+pub(super) fn figures_of(experiment: &Experiment) -> (Figures, f64) {
+    let outcome = simulate(experiment);
     let recorder = &outcome.vms[0].recorder;
     let latencies = recorder.latencies();
     let mut figures: Figures = QUANTILES

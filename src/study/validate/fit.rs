@@ -50,30 +50,28 @@ pub(super) struct Choice {
 
 /// The candidates of a harness: what its rows can tell apart.
 ///
-/// LWIS and Triton put several batches on a GPU. What the launch and `1 - phi` take of a batch hides
-/// behind the others there, so that a GPU does more the more batches it holds.
+/// LWIS puts several batches on a GPU. What the launch and `1 - phi` take of a batch hides behind the others
+/// there, so that a GPU does more the more batches it holds. Under Triton nothing is chosen: a launch that
+/// SingleStream tells, in series, and work in proportion to the size.
 /// ResNet-50 under LWIS has the law of a slice: a launch that SingleStream tells, and work in proportion to
 /// the size. Its batches of a hundred fill a GPU, and rows of 55 to 256 samples want nothing else.
 pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
     type Grid = (&'static [Launch], &'static [f64], &'static [f64]);
     use Launch::{Ms, OfSingleStream};
     let (launches, spreads, phis): Grid = match (benchmark, preset) {
-        ("resnet50", "mlperf-triton") => (&[Ms(0.05), Ms(0.4)], &[0.04], &[0.65, 0.75, 0.85, 1.0]),
+        ("resnet50" | "ssd-resnet34", "mlperf-triton") => (&[OfSingleStream], &[0.04], &[1.0]),
+        (_, "mlperf-triton") => (&[OfSingleStream], &[0.0], &[1.0]),
         ("resnet50", _) => (&[OfSingleStream], &[0.04], &[1.0]),
-        ("ssd-resnet34", "mlperf-triton") => (&[Ms(0.05), Ms(0.3)], &[0.06], &[0.85, 0.92, 1.0]),
         ("ssd-resnet34", _) => (&[Ms(0.3)], &[0.03, 0.06], &[0.92, 1.0]),
-        (_, "mlperf-triton") => (&[Ms(1.0), Ms(1.4), Ms(1.8)], &[0.0], &[0.92, 1.0]),
         // Batches in order never meet: nothing tells phi.
         _ => (&[Ms(1.0), Ms(1.4), Ms(1.8), Ms(2.4)], &[0.0], &[1.0]),
     };
-    // SSD-ResNet34's percentiles under Triton are those of GPUs drawn by lot, each with eight batches at
-    // most where the settings say four instances.
-    let by_lot = (benchmark, preset) == ("ssd-resnet34", "mlperf-triton");
+    let in_series = preset == "mlperf-triton";
     let mut all = Vec::new();
     for &launch in launches {
         for &spread in spreads {
             for &phi in phis {
-                all.push(Numbers { launch, spread, phi, in_order: false, by_lot });
+                all.push(Numbers { launch, spread, phi, in_order: false, in_series });
             }
         }
     }
@@ -295,6 +293,16 @@ impl Fit<'_> {
     pub(super) fn scatter(&self, known: &Known, candidate: usize) -> Option<f64> {
         let distances = self.distances(known, candidate, |_| true, false);
         (distances.len() >= LEAST).then(|| root_mean_square(&distances))
+    }
+
+    /// By how much 90 % of machines need another work than their own Offline run says, as a logarithm;
+    /// nothing with too few of them.
+    pub(super) fn departs(&self) -> Option<f64> {
+        let told = |(at, case): (usize, &&Case<'_>)| {
+            self.factors[at][0].filter(|_| case.teaches && !case.run.has_host_stalls())
+        };
+        let factors: Vec<f64> = self.cases.iter().enumerate().filter_map(told).collect();
+        (factors.len() >= LEAST).then(|| t_95(factors.len()) * root_mean_square(&factors))
     }
 
     /// By how much 90 % of machines like that of a case differ at most from what the known cases say

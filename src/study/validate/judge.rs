@@ -58,6 +58,7 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, learnt: &Learnt, row: us
 /// Predicts a row on slices by the law of a slice, and compares.
 pub(super) fn slice(
     input: &Validation,
+    fits: &[Fit<'_>],
     slices: &BTreeMap<usize, Slice<'_>>,
     row: usize,
 ) -> JudgedRow {
@@ -69,9 +70,11 @@ pub(super) fn slice(
         );
     };
     let case = slice.case;
-    let (numbers, curve) = slice.predicted();
+    let Slice { numbers, curve, .. } = slice;
     let basis = Basis { case, numbers: *numbers, kappa: 1.0, curve, recovery: 0.0 };
-    let interval = |predicted: &Figures| Some(slice.interval(input.queries, predicted));
+    let whole = fits.iter().find(|fit| fit.cases[0].group() == case.group());
+    let departs = whole.filter(|_| case.is_triton()).and_then(Fit::departs);
+    let interval = |predicted: &Figures| Some(slice.interval(input.queries, departs, predicted));
     let mut judged = basis.compared(input, interval);
     let other_gpus = slice.other_gpus.as_ref().filter(|_| judged.load_error.is_some());
     judged.load_error_gpu_left_out = other_gpus.and_then(|curve| {
@@ -123,7 +126,8 @@ impl Basis<'_> {
         } else {
             judged.marks.push("too few queries for p99".to_string());
         }
-        judged.numbers = Some(numbers.fitted(case.launch_ms(numbers), *kappa, *recovery));
+        let told = (case.launch_ms(numbers), case.is_by_lot(numbers));
+        judged.numbers = Some(numbers.fitted(told, *kappa, *recovery));
         if completed < 0.98 * case.rate() {
             judged.marks.push("overload".to_string());
         }

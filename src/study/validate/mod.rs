@@ -62,7 +62,7 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
                 judged
             }
             (TestScenario::Server, None) if is_slice.get(&index) == Some(&true) => {
-                let judged = judge::slice(input, &slices, index);
+                let judged = judge::slice(input, &fits, &slices, index);
                 step(&run.system);
                 judged
             }
@@ -81,7 +81,7 @@ pub fn fingerprint(input: &Validation) -> String {
     const QUERIES: u64 = 500;
     let mut text = input.hash.clone();
     for case in case::cases(input) {
-        let of_law = case.law(false, false).filter(|_| case.is_slice());
+        let of_law = case.law(false).filter(|_| case.is_slice());
         let numbers =
             of_law.unwrap_or_else(|| fit::candidates(case.preset, &case.run.benchmark)[0]);
         let (figures, _) = curve::figures(&case, &numbers, 1.0, QUERIES);

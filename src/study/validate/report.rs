@@ -200,7 +200,7 @@ pub struct FittedNumbers {
     pub phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub in_order: bool,
-    /// Whether each batch goes to a GPU drawn by lot, with twice as many in flight.
+    /// Whether each batch goes to a GPU drawn by lot.
     pub by_lot: bool,
     /// Work per sample over that of the system's Offline batches.
     pub work_factor: f64,
@@ -376,7 +376,7 @@ const GROUPS: [(&str, Belongs); 20] = [
         row.scenario == "server" && is_one_slice(row) && row.benchmark.starts_with("bert")
     }),
     ("Server, MIG slice (one)", |row| row.scenario == "server" && is_one_slice(row)),
-    ("Server, MIG slices (many, one server)", |row| {
+    ("Server, MIG slices (many, a server each)", |row| {
         row.scenario == "server" && is_slice(row) && row.gpus > 1
     }),
     ("Server", |row| row.scenario == "server"),

@@ -45,7 +45,7 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
         let numbers = &fit.candidates[candidate];
         let launch_ms = cases.first()?.launch_ms(numbers);
-        let numbers = numbers.fitted(launch_ms, work_factor, all.recovery());
+        let numbers = numbers.fitted((launch_ms, false), work_factor, all.recovery());
         let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
         let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
         service(input, &gpu, &cases, numbers, scatter)

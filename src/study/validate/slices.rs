@@ -2,21 +2,22 @@
 //!
 //! No latency of a slice under Server load was learnt from: the fixed time of a batch is that of whole
 //! GPUs, the serial CPU time of the harness too, and what a sample takes is what the row's own Offline
-//! run took. So every row is held out. How a server deals batches to many instances is not documented: in
-//! turn, which is predicted, or by lot with twice as many in flight, which the interval holds as well.
+//! run took. So every row is held out. Several slices have a server each, to which the harness deals its
+//! calls in turn; how late it is with them is not known, and the interval holds that as well.
 
 use super::case::{Case, Numbers};
-use super::curve::{Curve, Figures, figures};
+use super::curve::{Curve, Figures, figures, figures_of};
+use crate::spec::{CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS};
 use crate::study::fits::NINETY_PERCENT;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
-/// A row on slices, simulated with each way to deal batches.
+/// A row on slices.
 pub(super) struct Slice<'v> {
     pub(super) case: &'v Case<'v>,
-    /// In turn first.
-    ways: Vec<(Numbers, Curve)>,
-    /// In turn, with the fixed time of a batch on other GPU models.
+    pub(super) numbers: Numbers,
+    pub(super) curve: Curve,
+    /// With the fixed time of a batch on other GPU models.
     pub(super) other_gpus: Option<Curve>,
 }
 
@@ -29,45 +30,56 @@ pub(super) fn trace<'v>(
     let slices: Vec<&Case<'_>> = cases.iter().filter(|case| case.is_slice()).collect();
     let traced = slices.par_iter().filter_map(|&case| {
         let of = |numbers: Numbers| (numbers, Curve::trace(case, &numbers, queries));
-        let ways = if is_dealt(case) { &[false, true][..] } else { &[false] };
-        let ways: Vec<(Numbers, Curve)> =
-            ways.iter().filter_map(|&by_lot| case.law(false, by_lot)).map(of).collect();
-        let other_gpus = case.law(true, false).map(|numbers| of(numbers).1);
-        let slice = Slice { case, ways, other_gpus };
+        let own = case.law(false).map(of);
+        let other_gpus = case.law(true).map(|numbers| of(numbers).1);
         step(&case.run.system);
-        (!slice.ways.is_empty()).then_some((case.index, slice))
+        let (numbers, curve) = own?;
+        Some((case.index, Slice { case, numbers, curve, other_gpus }))
     });
     traced.collect()
 }
 
-/// Whether batches are dealt in a way that nothing documents: which instance has the next one, and whether
-/// it is filled while the one before runs.
-fn is_dealt(case: &Case<'_>) -> bool {
-    case.preset == "mlperf-triton"
-}
-
 impl Slice<'_> {
-    /// The numbers with what they say: batches dealt in turn, as the preset has it.
-    pub(super) fn predicted(&self) -> &(Numbers, Curve) {
-        &self.ways[0]
-    }
-
-    /// p99 by what the inputs leave open, each taken for a part of a full batch's time: how much machines
-    /// differ, the fixed time of a batch and the CPU time around it, by the ranges that the workload's file
-    /// states. As independent errors they make one factor on work, 90 % of it; p99 is simulated at both its
-    /// ends, in either way to deal.
-    pub(super) fn interval(&self, queries: u64, predicted: &Figures) -> (f64, f64) {
-        let case = self.case;
-        let (numbers, _) = self.predicted();
+    /// p99 by what the inputs leave open: a factor on work, and where calls are dealt how late they are, at
+    /// the ends of both.
+    ///
+    /// The factor is `departs`, by how much machines with whole GPUs under the same harness need another
+    /// work than their own Offline run says; without it, by how much machines differ. Half of what the
+    /// ranges of the fixed time of a batch and of the CPU time around it hold, in parts of a full batch, is
+    /// added as an independent error.
+    pub(super) fn interval(
+        &self,
+        queries: u64,
+        departs: Option<f64>,
+        predicted: &Figures,
+    ) -> (f64, f64) {
+        let Self { case, numbers, .. } = self;
         let [fixed, queue] = case.open_ms();
         let machines = NINETY_PERCENT * case.machines().unwrap_or(MACHINES_DIFFER);
+        let machines = departs.map_or(machines, |departs| departs.max(machines));
         let open = INNER * fixed.hypot(queue) / case.full_batch_ms(numbers);
         let width = machines.hypot(open).exp();
+        let works = [1.0 / width, width];
+        let ends: Vec<f64> = match case.is_dealt_in_calls() {
+            true => works.iter().flat_map(|&work| self.by_calls(work, queries)).collect(),
+            false => works.map(|work| figures(case, numbers, work, queries).0["p99"]).to_vec(),
+        };
         let p99 = predicted["p99"];
-        let ends = self.ways.iter().flat_map(|(numbers, _)| {
-            [1.0 / width, width].map(|kappa| figures(case, numbers, kappa, queries).0["p99"])
-        });
-        ends.fold((p99, p99), |(low, high), end| (low.min(end), high.max(end)))
+        ends.into_iter().fold((p99, p99), |(low, high), end| (low.min(end), high.max(end)))
+    }
+
+    /// p99 with each wake and time of a call that there may be.
+    fn by_calls(&self, work: f64, queries: u64) -> Vec<f64> {
+        let [early, late] = CALL_WAKE_ENDS;
+        let wakes = [early, CALL_WAKE, late];
+        let calls = wakes.iter().flat_map(|&wake| CALL_TIME_ENDS.map(|time| (wake, time)));
+        let of = |(wake, time)| {
+            let mut experiment = self.case.experiment(&self.numbers, work, 1.0, queries);
+            let server = &mut experiment.vms[0].server;
+            (server.call_wake, server.call_time) = (Some(wake), time);
+            figures_of(&experiment).0["p99"]
+        };
+        calls.map(of).collect()
     }
 }
 
