@@ -75,6 +75,8 @@ pub(super) enum Answer {
     Silent(String, Said),
     /// It begins with the next VM.
     Begins,
+    /// It begins with the next model of a VM.
+    BeginsModel,
 }
 
 /// What a reading did, in order; nothing while nobody listens.
@@ -114,6 +116,13 @@ impl Answers {
     pub(super) fn begins(&self) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             log.push(Answer::Begins);
+        }
+    }
+
+    /// The next model of a VM is read from here on.
+    pub(super) fn begins_model(&self) {
+        if let Some(log) = self.log.borrow_mut().as_mut() {
+            log.push(Answer::BeginsModel);
         }
     }
 

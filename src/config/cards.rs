@@ -14,8 +14,8 @@ use super::sharing::Sharing;
 use super::suggest::quoted;
 use crate::gpu::placement::{Cards, Claim, Obstacle, Place};
 use crate::spec::{
-    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, MigProfile,
-    VgpuType,
+    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, LoadSpec,
+    MigProfile, VgpuType, VmSpec,
 };
 use crate::study;
 use crate::units::{Bytes, Share, counted};
@@ -209,14 +209,25 @@ fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
     copy.pins = guest.pins.as_ref().map(|pins| pins.of_copy(number, guest.cards));
     let own = guest.models.chunks(guest.cards as usize).nth(number as usize - 1);
     copy.models = own.expect("models of each copy").to_vec();
-    if let Arrivals::Trace(trace) = &guest.vm.load.arrivals {
-        let part = super::trace::deal(trace, number, copies);
-        let settings = &mut copy.vm.load.settings;
-        settings.target_qps *= part.rate() / trace.rate();
-        settings.min_query_count = part.arrivals.len() as u64;
-        copy.vm.load.arrivals = Arrivals::Trace(Arc::new(part));
+    let others = copy.others.iter_mut().map(|other| {
+        other.vm.name = copy.vm.name.clone();
+        &mut other.vm
+    });
+    let others: Vec<&mut VmSpec> = others.collect();
+    for vm in std::iter::once(&mut copy.vm).chain(others) {
+        deal_trace(&mut vm.load, number, copies);
     }
     copy
+}
+
+/// A recorded load is dealt to copies.
+fn deal_trace(load: &mut LoadSpec, number: u32, copies: u32) {
+    let Arrivals::Trace(trace) = &load.arrivals else { return };
+    let part = super::trace::deal(trace, number, copies);
+    let settings = &mut load.settings;
+    settings.target_qps *= part.rate() / trace.rate();
+    settings.min_query_count = part.arrivals.len() as u64;
+    load.arrivals = Arrivals::Trace(Arc::new(part));
 }
 
 /// Makes a type of each `largest`, all of a kind alike; the smallest when none leaves room for all.

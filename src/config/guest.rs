@@ -13,6 +13,7 @@ use super::pins::{self, Pins};
 use super::processes;
 use super::reader::Reader;
 use super::scaled;
+use super::served;
 use super::settings::{
     MULTISTREAM_SAMPLES, RATES, is_rate, load_defaults, read_load, read_round, read_rules,
     read_server,
@@ -21,11 +22,10 @@ use super::suggest::{nearest, quoted};
 use super::triton::{self, FromFile};
 use super::value::Value;
 use super::words;
-use super::workload_files;
 use crate::spec::names::{self, find_profile, find_type};
 use crate::spec::{
-    Arrivals, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario, VgpuType,
-    VmSpec, Workload,
+    Arrivals, Footprint, GpuSpec, LoadSpec, MigProfile, PRESETS, Rules, ServerSpec, TestScenario,
+    VgpuType, VmSpec, Workload,
 };
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -64,6 +64,10 @@ pub(super) struct Guest {
     /// How many there are of this VM, numbered; nothing for one that keeps its name.
     pub(super) copies: Option<u32>,
     pub(super) spots: Spots,
+    /// The name of `vm` among the models of its server; nothing for the only one.
+    pub(super) model: Option<String>,
+    /// The further models of its server, of which `vm` is the first.
+    pub(super) others: Vec<Served>,
 }
 
 /// Where the settings stand that a rule may refuse; the VM itself for those that are defaults.
@@ -79,11 +83,40 @@ pub(super) struct Spots {
     pub(super) rate: Spot,
 }
 
+/// A further model of a guest's server, or what its guest's `vm` is to the first.
+#[derive(Clone, Debug)]
+pub(super) struct Served {
+    pub(super) name: String,
+    pub(super) vm: VmSpec,
+    pub(super) spots: Spots,
+}
+
 impl Guest {
     /// At which memory slice each of its GPU instances begins, where the file says it.
     pub(super) fn starts(&self) -> Vec<Option<u32>> {
         let none = || vec![None; self.cards as usize];
         self.pins.as_ref().map_or_else(none, |pins| pins.starts(self.cards))
+    }
+
+    /// The guest as each of its models: itself where there is one.
+    pub(super) fn by_model(&self) -> Vec<Guest> {
+        let Some(model) = &self.model else { return vec![self.clone()] };
+        let one = |vm: &VmSpec, model: &str, spots: &Spots| {
+            let name = |of: &str| format!("{of}/{model}");
+            let vm =
+                VmSpec { name: name(&self.vm.name), group: name(&self.vm.group), ..vm.clone() };
+            Guest { vm, spots: spots.clone(), model: None, others: Vec::new(), ..self.clone() }
+        };
+        let first = one(&self.vm, model, &self.spots);
+        let others = self.others.iter().map(|other| one(&other.vm, &other.name, &other.spots));
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// What its server needs of GPU memory on each of its GPUs, all models together.
+    pub(super) fn footprint(&self) -> Bytes {
+        let others = self.others.iter().map(|other| &other.vm);
+        let needs = std::iter::once(&self.vm).chain(others).map(|vm| Footprint::of(vm).need);
+        needs.fold(Bytes::ZERO, |sum, need| sum + need)
     }
 
     /// Whether it shares its card with other processes.
@@ -122,22 +155,17 @@ pub(super) fn read(
     let all_copies = copies.flatten().unwrap_or(1);
     let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
     let power = read_power(&mut table);
-    let help = "name a workload of the catalogue, such as workload = \"bert-99\", or a workload file: workload = \"my-model.toml\"";
-    let workload = table.need("workload", help);
-    let workload = workload.and_then(|value| workload_files::named(&value, around.catalogue));
-    let workload = workload.as_deref();
     let held = gpus.as_ref().map(|held| held.cards);
-    let (server, [batch_spot, streams_spot]) = server(&mut table, workload, held);
-    let (load, rate_spot) = load(&mut table, workload, all_copies, None);
+    let served = served::read(&mut table, around.catalogue, held, all_copies);
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
         memory: table.spot_of("memory"),
         cards: table.spot_of(HOLDINGS.into_iter().find(|key| table.has(key)).unwrap_or("gpus")),
-        workload: table.spot_of("workload"),
-        batch_max: batch_spot,
-        streams: streams_spot,
-        rate: rate_spot,
+        workload: table.spot(),
+        batch_max: table.spot(),
+        streams: table.spot(),
+        rate: table.spot(),
     };
     let models = match (&choice, &gpus, &pins) {
         (Some(choice), Some(held), Some(pins)) => {
@@ -153,29 +181,41 @@ pub(super) fn read(
         Some(copies) => Some(copies?),
         None => None,
     };
-    let mut workload = workload?.spec.clone();
+    let mut served = served?;
     if let (Some(value), Some(models), Some(machine)) = (&scaled_from, &models, around.machine) {
         let models: BTreeSet<usize> = models.iter().copied().collect();
-        let gpus = models.iter().map(|model| &machine.models[*model].gpu.spec);
-        scaled::add(&mut workload, gpus, value, around.catalogue)?;
+        for one in &mut served {
+            let gpus = models.iter().map(|model| &machine.models[*model].gpu.spec);
+            scaled::add(&mut one.workload, gpus, value, around.catalogue)?;
+        }
     }
-    let name = name?;
-    let vm = VmSpec {
-        group: name.clone(),
-        name,
-        vcpus: vcpus?,
-        gpus: Vec::new(),
-        workload,
-        server,
-        load: load?,
-        power_on,
-        power_off,
-    };
+    let (name, vcpus) = (name?, vcpus?);
+    let made = served.into_iter().map(|one| {
+        let vm = VmSpec {
+            group: name.clone(),
+            name: name.clone(),
+            vcpus,
+            gpus: Vec::new(),
+            workload: one.workload,
+            server: one.server,
+            load: one.load,
+            power_on,
+            power_off,
+            server_of: None,
+        };
+        let [workload, batch_max, streams, rate] = one.spots;
+        (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })
+    });
+    let mut made = made.collect::<Vec<_>>().into_iter();
+    let (model, vm, spots) = made.next().expect("at least one model");
+    let others = made.filter_map(|(name, vm, spots)| Some(Served { name: name?, vm, spots }));
+    let others = others.collect();
     let memory = match memory {
         Some(memory) => Some(memory?),
         None => None,
     };
-    Some(Guest { vm, memory, cards, holding, models: models?, pins: pins?, copies, spots })
+    let (models, pins) = (models?, pins?);
+    Some(Guest { vm, memory, cards, holding, models, pins, copies, spots, model, others })
 }
 
 /// Which cards the GPUs of all copies are on, where the file says it.

@@ -174,6 +174,7 @@ impl Parts<'_> {
             load: load?,
             power_on: SimTime::ZERO,
             power_off: None,
+            server_of: None,
         };
         let card = match share {
             Some((profile, share)) => CardSpec {

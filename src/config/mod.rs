@@ -45,6 +45,7 @@ mod rules;
 mod scaled;
 mod schema;
 mod seats;
+mod served;
 mod set_arguments;
 mod settings;
 mod sharing;

@@ -18,7 +18,7 @@ use super::source;
 use super::value::Value;
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmSpec,
+    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmId, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -157,11 +157,17 @@ fn read_capacity(top: &mut Reader<'_>) -> Option<f64> {
 /// A search for capacity and published figures speak of one VM.
 fn one_vm_only(top: &Reader<'_>, guests: Option<&[Guest]>) {
     let several = guests.is_some_and(|guests| vm_count(guests) > 1);
-    for key in ["published", "capacity"].iter().filter(|key| several && top.has(key)) {
-        let title = format!("`{key}` needs a scenario with one [[vm]]");
+    let models = guests.is_some_and(|guests| guests.iter().any(|one| one.model.is_some()));
+    for key in ["published", "capacity"].iter().filter(|key| top.has(key)) {
+        let (needs, others) = match (several, models) {
+            (true, _) => ("one [[vm]]", "VMs"),
+            (false, true) => ("a [[vm]] of one workload", "models"),
+            (false, false) => continue,
+        };
+        let title = format!("`{key}` needs a scenario with {needs}");
         top.report(
             Diagnostic::at(&top.spot_of(key), title)
-                .help(format!("drop [{key}], or the other VMs")),
+                .help(format!("drop [{key}], or the other {others}")),
         );
     }
 }
@@ -315,12 +321,13 @@ impl Context<'_> {
         value: &Value<'_>,
         overrides: Option<Reader<'_>>,
     ) -> Option<Baseline> {
-        let [guest @ Guest { copies: None | Some(1), .. }] = guests else {
-            value.report(
-                value
-                    .wrong("is a twin of several VMs")
-                    .help("write one [[vm]], or kind = \"counterfactual\""),
-            );
+        let [guest @ Guest { copies: None | Some(1), model: None, .. }] = guests else {
+            let (what, help) = match guests {
+                [Guest { model: Some(_), .. }] => ("models", "write a [[vm]] of one workload"),
+                _ => ("VMs", "write one [[vm]]"),
+            };
+            let found = value.wrong(format!("is a twin of several {what}"));
+            value.report(found.help(format!("{help}, or kind = \"counterfactual\"")));
             return None;
         };
         let machine = self.machine.bare(self.catalogue)?;
@@ -363,16 +370,24 @@ fn override_settings(table: &mut Reader<'_>, twin: &mut Guest) {
 fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
     let guests = cards::expand(machine, guests);
     let (cards, shares) = cards::deal(machine, &guests);
-    let vms = guests.into_iter().zip(shares).map(|(guest, gpus)| VmSpec { gpus, ..guest.vm });
+    let mut vms: Vec<VmSpec> = Vec::new();
+    for (guest, gpus) in guests.into_iter().zip(shares) {
+        let first = VmId(vms.len() as u16);
+        for (place, model) in guest.by_model().into_iter().enumerate() {
+            let server_of = (place > 0).then_some(first);
+            vms.push(VmSpec { gpus: gpus.clone(), server_of, ..model.vm });
+        }
+    }
     Experiment {
         name: name.to_string(),
         seed: 0,
         replication: 0,
         hypervisor: machine.hypervisor.clone(),
         host: machine.host.clone(),
-        vms: vms.collect(),
+        vms,
         pools: Vec::new(),
         cards,
     }
+    .with_models_side_by_side()
     .with_processes_in_turns()
 }

@@ -22,6 +22,12 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
     cards::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
+    for guest in guests.iter().filter(|guest| guest.model.is_some()) {
+        for gpu in gpus_of(machine, guest) {
+            models_fit(guest, gpu, problems);
+        }
+    }
+    let guests = &guests.iter().flat_map(Guest::by_model).collect::<Vec<Guest>>();
     for guest in guests {
         for gpu in gpus_of(machine, guest) {
             service_time_is_known(machine, guest, gpu, problems);
@@ -31,16 +37,21 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
         for gpu in gpus_of(machine, guest) {
             batches_were_measured(guest, gpu, problems);
         }
-        rejections_have_a_load(guest, problems);
         for gpu in gpus_of(machine, guest) {
             batches_fit(guest, gpu, problems);
         }
+        if guest.vm.load.is_silent() {
+            continue;
+        }
+        rejections_have_a_load(guest, problems);
         queries_are_countable(guest, rates, problems);
         counts_are_reachable(guest, problems);
         time_is_bounded(machine, guest, rates, problems);
         bursts_are_countable(guest, rates, problems);
     }
-    all_samples_are_countable(guests, rates, problems);
+    let is_asked = |guest: &&Guest| !guest.vm.load.is_silent();
+    let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
+    all_samples_are_countable(&asked, rates, problems);
 }
 
 /// The models of a guest's cards, each once.
@@ -234,7 +245,7 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
             );
         }
         let before = *taken.entry((place.card, place.start)).or_default();
-        let after = before + Footprint::of(&guest.vm).need * u64::from(guest.cards);
+        let after = before + guest.footprint() * u64::from(guest.cards);
         taken.insert((place.card, place.start), after);
         // One that is too large by itself is told so elsewhere.
         let alone = before == Bytes::ZERO && guest.cards == 1 && process.memory_limit.is_none();
@@ -311,6 +322,31 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
         workload.workspace_per_sample.standing.word(),
     );
     problems.push(diagnostic.note("memory", sum));
+}
+
+/// All models of a server have their weights and the workspace of their instances on its GPU, whether they
+/// are asked or not.
+fn models_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
+    let (need, limit) = (guest.footprint(), guest.holding.frame_buffer(card));
+    let models = guest.by_model();
+    let alone = |model: &Guest| Footprint::of(&model.vm).need;
+    // One that is too large by itself is told so elsewhere.
+    if need <= limit || models.iter().any(|model| alone(model) > limit) {
+        return;
+    }
+    let owner = guest.holding.in_words(card);
+    let title = format!(
+        "the {} models of the VM need {} of GPU memory together, {owner} has {}",
+        models.len(),
+        gib(need),
+        gib(limit)
+    );
+    let each: Vec<String> =
+        models.iter().map(|model| format!("{} {}", model.vm.name, gib(alone(model)))).collect();
+    let help = "write fewer `streams` or a smaller batch_max, or put a model into another [[vm]]";
+    let diagnostic = Diagnostic::at(&guest.spots.cards, title).label("do not fit");
+    let diagnostic = diagnostic.note("memory", each.join(", ")).help(help);
+    problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
 }
 
 fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {

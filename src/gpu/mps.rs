@@ -30,6 +30,18 @@ pub struct Client {
     pub watts: f64,
 }
 
+impl Client {
+    /// The owner that this one is together with another model of its process: batches of both run side by
+    /// side, and it draws what the hungrier does.
+    pub fn joins(&mut self, other: &Client) {
+        self.sharing = GpuSharing::Shared;
+        if other.launches == Launches::Kernels {
+            self.launches = Launches::Kernels;
+        }
+        self.watts = self.watts.max(other.watts);
+    }
+}
+
 /// A batch for one of the clients.
 #[derive(Clone, Copy, Debug)]
 pub struct MpsJob<T> {

@@ -17,6 +17,7 @@ use crate::spec::{
     PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Power, SimDuration, SimTime};
+use std::collections::BTreeMap;
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -43,12 +44,17 @@ impl<'a> Platform<'a> {
         let guests = experiment.vms.iter().zip(experiment.load_spans()).enumerate();
         platform.guests =
             guests.map(|(index, (vm, span))| guest(experiment, index, vm, span)).collect();
+        let own_servers = platform.has_own_servers();
+        // By process, server of the pool, and place among its GPUs: a VM may have a card several times.
+        let mut seats: BTreeMap<(VmId, usize, usize), (u16, u16)> = BTreeMap::new();
         for pool in experiment.server_pools() {
-            let vm = &experiment.vms[usize::from(pool.vms[0].0)];
+            let model = pool.models[0];
+            let vm = &experiment.vms[usize::from(model.0)];
+            let process = experiment.first_model(model);
             let first_server = platform.servers.len() as u16;
-            for server in &pool.servers {
+            for (server_place, server) in pool.servers.iter().enumerate() {
                 platform.add_server(&pool, server, first_server);
-                for share in &server.gpus {
+                for (place, share) in server.gpus.iter().enumerate() {
                     let (_, owners) =
                         &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
                     let owner = OwnerId { instance: share.instance, slot: owners.len() as u16 };
@@ -71,17 +77,28 @@ impl<'a> Platform<'a> {
                         watts: service.watts(&of_card.gpu),
                     };
                     let processes = spec.sharing.owners_of(vm.server.processes()) as usize;
-                    owners.extend(std::iter::repeat_n(client, processes));
+                    // Models of one server are one process, and that has the turns or is the client.
+                    let seat = (process, server_place, place);
+                    let is_one = own_servers && spec.sharing != InstanceSharing::Models;
+                    let seated = seats.get(&seat).copied().filter(|_| is_one);
+                    match seated {
+                        Some((_, slot)) => owners[usize::from(slot)].joins(&client),
+                        None => owners.extend(std::iter::repeat_n(client, processes)),
+                    }
+                    let owner = seated.map_or(owner, |(_, slot)| OwnerId { slot, ..owner });
                     // A Triton that is dealt its part in calls has the next batch ready beside the
                     // running one.
                     let stages_after = is_slice
                         && vm.server.streams == 1
-                        && !experiment.is_dealt_in_calls(pool.vms[0])
+                        && !experiment.is_dealt_in_calls(model)
                         && vm.server.permit_return == PermitReturn::AtStart;
                     platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
+                    let own_seat = platform.server_gpus.len() as u16 - 1;
+                    seats.entry(seat).or_insert((own_seat, owner.slot));
                     let reference = reference_clock(experiment, share.card);
                     let added = platform.server_gpus.last_mut().expect("just added");
                     added.usual_clock = usual_clock(of_card, service) / reference;
+                    added.seat = seated.map_or(own_seat, |(seat, _)| seat);
                 }
             }
             platform.pools.push(Pool::new(&pool, experiment));
@@ -99,13 +116,19 @@ impl<'a> Platform<'a> {
     fn add_server(&mut self, pool: &ServerPool, server: &PooledServer, first_server: u16) {
         let experiment = self.experiment;
         let streams = RandomStreams::new(experiment.seed, experiment.replication);
-        let vm = &experiment.vms[usize::from(pool.vms[0].0)];
+        let model = pool.models[0];
+        let vm = &experiment.vms[usize::from(model.0)];
+        let process = experiment.first_model(model);
+        let beside = |other: &Server| experiment.first_model(other.vm) == process;
+        // Models and processes of one guest share what it has; servers of a pool have processors of their
+        // own.
+        let first_beside = self.servers.iter().position(beside).filter(|_| self.has_own_servers());
         let of_pool = pool.vms.iter().map(|vm| &experiment.vms[usize::from(vm.0)].load.settings);
         let percentile = of_pool.map(|settings| settings.percentile).fold(0.0, f64::max);
         self.servers.push(Server {
             pool: self.pools.len() as u16,
             first_of_pool: first_server,
-            vm: pool.vms[0],
+            vm: model,
             first_gpu: self.server_gpus.len() as u16,
             batcher: Timed::new(Batcher::new(
                 &vm.server,
@@ -114,11 +137,7 @@ impl<'a> Platform<'a> {
             )),
             soft_drop: SoftDrop::new(vm.server.soft_drop, vm.server.batch_max, percentile),
             vcpus: Timed::new(Gate::new(server.processors as usize)),
-            // Processes of one guest share what it has; servers of a pool have processors of their own.
-            processors: ServerId(match self.has_own_servers() {
-                true => first_server,
-                false => self.servers.len() as u16,
-            }),
+            processors: ServerId(first_beside.unwrap_or(self.servers.len()) as u16),
             service: streams.stream(&format!("service/{}", server.name)),
         });
     }
@@ -138,6 +157,7 @@ impl<'a> Platform<'a> {
         self.server_gpus.push(ServerGpu {
             card,
             owner,
+            seat: self.server_gpus.len() as u16,
             first_stream,
             stream_count,
             next_stream: 0,
@@ -151,7 +171,8 @@ impl<'a> Platform<'a> {
     /// Hands out the permits and wakes the batchers for the first time.
     pub(super) fn start(&mut self, events: &mut EventList<Event>) {
         if self.has_own_servers() {
-            for (index, vm) in self.experiment.vms.iter().enumerate() {
+            let vms = self.experiment.vms.iter().enumerate();
+            for (index, vm) in vms.filter(|(_, vm)| vm.server_of.is_none()) {
                 self.schedule_power(VmId(index as u16), vm, events);
             }
         }
@@ -202,8 +223,9 @@ impl<'a> Platform<'a> {
 fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
-    // A second guest would see the very same arrivals, so only the first replays.
-    let replays = experiment.seed == 0 && experiment.replication == 0 && index == 0;
+    // A second guest would see the very same arrivals, so only the first that is asked replays.
+    let first = experiment.vms.iter().position(|vm| !vm.load.is_silent());
+    let replays = experiment.seed == 0 && experiment.replication == 0 && first == Some(index);
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
         loadgen: LoadGen::new(vm, span, &streams, schedule),

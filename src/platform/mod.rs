@@ -118,7 +118,7 @@ struct Server {
     pool: u16,
     /// The first server of that pool.
     first_of_pool: u16,
-    /// A guest of the pool; all have its workload and server settings.
+    /// A model of the pool; all have its workload and server settings.
     vm: VmId,
     /// Its first GPU in `Platform::server_gpus`; the next server's come after its last.
     first_gpu: u16,
@@ -126,7 +126,7 @@ struct Server {
     /// Sets queries aside, where the harness does so; nothing once they are served.
     soft_drop: Option<SoftDrop>,
     vcpus: Timed<Gate<BatchId>>,
-    /// Whose vCPUs it runs on: its own, or those of the first of a guest's servers.
+    /// Whose vCPUs it runs on: its own, or those of the first of a guest's servers, of its first model.
     processors: ServerId,
     /// Draws the luck of its batches.
     service: Stream,
@@ -137,6 +137,9 @@ struct ServerGpu {
     card: GpuId,
     /// Its first owner there: one for each process where processes own, else one for all.
     owner: OwnerId,
+    /// Whose `queued` counts its batches: its own, or that of another model that is the same owner.
+    /// Index into `Platform::server_gpus`.
+    seat: u16,
     /// Its streams in `Platform::streams`: first and number.
     first_stream: u16,
     stream_count: u16,
@@ -261,7 +264,9 @@ impl Model for Platform<'_> {
         match event {
             Event::Operation(Operation::PowerOn(vm)) => self.set_running(now, vm, true, events),
             Event::Operation(Operation::PowerOff(vm)) => {
-                self.guests[usize::from(vm.0)].is_closing = true;
+                for (index, guest) in self.guests.iter_mut().enumerate() {
+                    guest.is_closing |= self.experiment.first_model(VmId(index as u16)) == vm;
+                }
                 self.power_off_if_drained(now, vm, events);
             }
             Event::Wake { station, stamp } => self.wake(now, station, stamp, events),
@@ -270,7 +275,7 @@ impl Model for Platform<'_> {
 }
 
 impl Platform<'_> {
-    /// Powers a VM's vGPUs on or off.
+    /// Powers on or off the vGPUs of the VM whose first model this is.
     fn set_running(
         &mut self,
         now: SimTime,
@@ -278,9 +283,12 @@ impl Platform<'_> {
         is_running: bool,
         events: &mut EventList<Event>,
     ) {
-        let servers = self.servers.iter().enumerate().filter(|(_, server)| server.vm == vm);
+        let servers = self.servers.iter().enumerate();
+        let servers = servers.filter(|(_, server)| self.experiment.first_model(server.vm) == vm);
         let gpus = servers.flat_map(|(index, _)| self.gpus_of(ServerId(index as u16)));
-        let gpus: Vec<usize> = gpus.collect();
+        // Where models are one owner, it is powered once.
+        let gpus: Vec<usize> =
+            gpus.filter(|&gpu| usize::from(self.server_gpus[gpu].seat) == gpu).collect();
         for gpu in gpus {
             let gpu = &self.server_gpus[gpu];
             let card = &mut self.slots[usize::from(gpu.card.0)].card;
@@ -311,15 +319,21 @@ impl Platform<'_> {
             true => server.vm == vm,
             false => self.pools[usize::from(server.pool)].answers(vm),
         });
-        servers.all(|server| server.batcher.station.is_drained())
-            && guest.recorder.answered() == guest.loadgen.made_count()
+        servers.all(|server| server.batcher.station.is_drained()) && guest.is_answered()
     }
 
     /// Powers a closing VM off when all that was asked is answered.
     fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList<Event>) {
-        let guest = &self.guests[usize::from(vm.0)];
-        if guest.is_closing && guest.recorder.answered() == guest.loadgen.made_count() {
-            self.set_running(now, vm, false, events);
+        if !self.guests[usize::from(vm.0)].is_closing {
+            return;
+        }
+        let first = self.experiment.first_model(vm);
+        let mut guests = self.guests.iter().enumerate();
+        let is_drained = guests.all(|(index, guest)| {
+            self.experiment.first_model(VmId(index as u16)) != first || guest.is_answered()
+        });
+        if is_drained {
+            self.set_running(now, first, false, events);
         }
     }
 
@@ -336,11 +350,17 @@ impl Platform<'_> {
 
     /// What owners had where turns overshoot.
     fn turn_shares(&mut self, end: SimTime) -> Vec<TurnShare> {
-        let vms = self.experiment.vms.iter().enumerate();
-        let vms = vms.flat_map(|(vm, spec)| spec.gpus.iter().map(move |_| VmId(vm as u16)));
+        let vms = self.servers.iter().enumerate().flat_map(|(index, server)| {
+            self.gpus_of(ServerId(index as u16)).map(move |gpu| (server.vm, gpu))
+        });
         let mut shares = Vec::new();
-        // Only guests with servers of their own take turns; then the GPUs stand in the guests' order.
-        for (vm, gpu) in vms.zip(&self.server_gpus) {
+        // Only guests with servers of their own take turns; models that are one owner have them together.
+        let vms: Vec<(VmId, usize)> = vms.collect();
+        for (vm, index) in vms {
+            let gpu = &self.server_gpus[index];
+            if usize::from(gpu.seat) != index {
+                continue;
+            }
             let card = &mut self.slots[usize::from(gpu.card.0)].card.station;
             let counters = gpu.owners().filter_map(|owner| card.counters(end, owner));
             let mut present = counters.filter(|own| own.present > SimDuration::ZERO).peekable();
@@ -363,6 +383,11 @@ impl Platform<'_> {
 }
 
 impl Guest {
+    /// Whether all that it asked so far is answered.
+    fn is_answered(&self) -> bool {
+        self.recorder.answered() == self.loadgen.made_count()
+    }
+
     /// What its load saw, once all of it is answered.
     fn outcome(self, vm: &VmSpec) -> VmOutcome {
         let recorder = self.recorder;

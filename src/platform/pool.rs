@@ -89,8 +89,8 @@ impl Pool {
         let servers = pool.servers.iter();
         let servers = servers.map(|server| Dealt { samples: 0, gpus: server.gpus.len() as u64 });
         let servers: Vec<Dealt> = servers.collect();
-        let settings = &experiment.vms[usize::from(pool.vms[0].0)].server;
-        let wake = settings.call_wake.filter(|_| experiment.is_dealt_in_calls(pool.vms[0]));
+        let settings = &experiment.vms[usize::from(pool.models[0].0)].server;
+        let wake = settings.call_wake.filter(|_| experiment.is_dealt_in_calls(pool.models[0]));
         let streams = RandomStreams::new(experiment.seed, experiment.replication);
         let calls = wake.map(|wake| Calls {
             wake,

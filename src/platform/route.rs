@@ -134,10 +134,11 @@ impl<'a> Platform<'a> {
                 copy_in.arm(StationId::CopyIn(link), events);
             }
             Stage::Stream => {
-                let server_gpu = &mut self.server_gpus[gpu];
-                let place = server_gpu.owner_of(batch.stream);
-                let queued = server_gpu.queued[place] + 1;
-                server_gpu.set_queued(now, place, queued, &mut slot.card.station);
+                let place = self.server_gpus[gpu].owner_of(batch.stream);
+                let seat = usize::from(self.server_gpus[gpu].seat);
+                let seat = &mut self.server_gpus[seat];
+                let queued = seat.queued[place] + 1;
+                seat.set_queued(now, place, queued, &mut slot.card.station);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.submit(now, id);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -145,7 +146,7 @@ impl<'a> Platform<'a> {
             Stage::Gpu => {
                 let service =
                     &spec.workload.service[&self.experiment.cards[usize::from(card.0)].gpu.id];
-                let server_gpu = &mut self.server_gpus[gpu];
+                let server_gpu = &self.server_gpus[gpu];
                 let place = server_gpu.owner_of(batch.stream);
                 let OwnerId { instance, slot: first } = server_gpu.owner;
                 let owner = OwnerId { instance, slot: first + place as u16 };
@@ -159,8 +160,10 @@ impl<'a> Platform<'a> {
                     (&of_card.instances[usize::from(owner.instance)], spec.server.launches),
                 );
                 let demand = Demand { work: demand.work * server_gpu.usual_clock, ..demand };
-                let queued = server_gpu.queued[place] - 1;
-                server_gpu.set_queued(now, place, queued, &mut slot.card.station);
+                let seat = usize::from(server_gpu.seat);
+                let seat = &mut self.server_gpus[seat];
+                let queued = seat.queued[place] - 1;
+                seat.set_queued(now, place, queued, &mut slot.card.station);
                 slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
                 slot.card.arm(StationId::Card(card), events);
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);

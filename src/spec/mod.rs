@@ -14,6 +14,7 @@ pub mod names;
 mod pool;
 mod queue_policy;
 mod scenario;
+mod served;
 mod server;
 mod sharing;
 mod slicing;
@@ -81,7 +82,7 @@ pub struct Experiment {
     pub pools: Vec<ServerPool>,
 }
 
-/// A guest: an inference server under load.
+/// A guest: an inference server under load, or one of several models in a server.
 #[derive(Clone, Debug)]
 pub struct VmSpec {
     /// Name in reports, unique in its run.
@@ -102,6 +103,9 @@ pub struct VmSpec {
     pub power_on: SimTime,
     /// When its load stops; it is powered off once all that was asked is answered.
     pub power_off: Option<SimTime>,
+    /// Of a further model in a server: its first one, which comes before it. All models of a server are
+    /// one CUDA process: they have the same vCPUs and `gpus`, and are powered on and off together.
+    pub server_of: Option<VmId>,
 }
 
 /// A physical card and how it is cut.

@@ -7,13 +7,15 @@ use super::{Experiment, GpuShare, TestScenario, VmId, VmSpec};
 /// the guests ask is merged in order of time and dealt to the servers.
 #[derive(Clone, Debug)]
 pub struct ServerPool {
-    /// Whose queries they are; at least one, and all have the same workload and server settings.
+    /// What answers: models alike, with one workload and one set of server settings; at least one.
+    pub models: Vec<VmId>,
+    /// Whose queries they are; at least one.
     pub vms: Vec<VmId>,
     /// Who answers; at least one.
     pub servers: Vec<PooledServer>,
 }
 
-/// One server of a pool. Workload and settings are those of the pool's guests.
+/// One server of a pool. Workload and settings are those of the pool's models.
 #[derive(Clone, Debug)]
 pub struct PooledServer {
     /// The name of its random streams, unique in its run.
@@ -30,8 +32,13 @@ impl Experiment {
         if !self.pools.is_empty() {
             return self.pools.clone();
         }
-        let vms = (0..self.vms.len() as u16).map(VmId);
-        vms.map(|vm| ServerPool { vms: vec![vm], servers: self.own_servers(vm) }).collect()
+        let models = (0..self.vms.len() as u16).map(VmId).filter(|&vm| self.has_work(vm));
+        let alone = models.map(|vm| ServerPool {
+            models: vec![vm],
+            vms: vec![vm],
+            servers: self.own_servers(vm),
+        });
+        alone.collect()
     }
 
     /// The servers of a guest that has its own: one for all of its cards or vGPUs; but a CUDA process sees

@@ -28,14 +28,21 @@ pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment
 /// the cards, a whole card of its own. Every random stream draws the same numbers.
 pub fn whole_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
-    for share in bare.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
-        let card = GpuId(bare.cards.len() as u16);
-        let mut alone = experiment.cards[usize::from(share.card.0)].uncut();
-        alone.link.switch = None;
-        bare.cards.push(alone);
-        *share = whole(card);
+    for index in 0..bare.vms.len() {
+        if let Some(first) = bare.vms[index].server_of {
+            // The models of a server stay together.
+            bare.vms[index].gpus = bare.vms[usize::from(first.0)].gpus.clone();
+            continue;
+        }
+        for share in &mut bare.vms[index].gpus {
+            let card = GpuId(bare.cards.len() as u16);
+            let mut alone = experiment.cards[usize::from(share.card.0)].uncut();
+            alone.link.switch = None;
+            bare.cards.push(alone);
+            *share = whole(card);
+        }
     }
-    bare.with_processes_in_turns()
+    bare.with_models_side_by_side().with_processes_in_turns()
 }
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
@@ -44,7 +51,8 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 /// keeps its own arrivals, sizes and bound, and what they ask is merged in order of time and dealt in turn
 /// to one server per card. Guests whose servers span several cards get servers that span as many. A server
 /// has the settings of its guests, once, and an equal part of their vCPUs. Different workloads or
-/// settings share a card as models of one process: batches side by side, on streams. Where not all of
+/// settings share a card as models of one process: batches side by side, on streams; so do the models of
+/// one VM, each then with processors of its own. Where not all of
 /// them fit a card, each stays on the cards that its guests had.
 pub fn same_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
@@ -52,12 +60,12 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
     bare.cards = used.iter().map(|card| experiment.cards[usize::from(card.0)].uncut()).collect();
     // Cards that nobody uses are gone, so the others have new numbers.
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
+    for (index, vm) in bare.vms.iter_mut().enumerate() {
+        let own = cards_of(&experiment.vms, [index]);
+        vm.gpus = own.iter().map(|card| whole(place(card))).collect();
+    }
     if share_no_model(experiment) {
-        for (index, vm) in bare.vms.iter_mut().enumerate() {
-            let own = cards_of(&experiment.vms, [index]);
-            vm.gpus = own.iter().map(|card| whole(place(card))).collect();
-        }
-        return bare.with_processes_in_turns();
+        return bare.with_models_side_by_side().with_processes_in_turns();
     }
     let kinds = kinds(experiment);
     for kind in &kinds {
@@ -74,8 +82,8 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
         for &vm in kind {
             bare.vms[vm].gpus = servers.iter().flat_map(|server| server.gpus.clone()).collect();
         }
-        let vms = kind.iter().map(|&vm| VmId(vm as u16)).collect();
-        bare.pools.push(ServerPool { vms, servers });
+        let models: Vec<VmId> = kind.iter().map(|&vm| VmId(vm as u16)).collect();
+        bare.pools.push(ServerPool { vms: models.clone(), models, servers });
     }
     for (index, card) in bare.cards.iter_mut().enumerate() {
         let servers = bare.pools.iter().flat_map(|pool| &pool.servers).flat_map(|one| &one.gpus);
@@ -97,7 +105,9 @@ fn cards_of(vms: &[VmSpec], some: impl IntoIterator<Item = usize>) -> BTreeSet<G
 fn kinds(experiment: &Experiment) -> Vec<Vec<usize>> {
     let vms = &experiment.vms;
     let mut kinds: Vec<Vec<usize>> = Vec::new();
-    for (index, vm) in vms.iter().enumerate() {
+    let with_work =
+        vms.iter().enumerate().filter(|(index, _)| experiment.has_work(VmId(*index as u16)));
+    for (index, vm) in with_work {
         let models = models_of(experiment, index);
         let alike = |kind: &&mut Vec<usize>| {
             let first = &vms[kind[0]];
@@ -127,7 +137,8 @@ fn models_of(experiment: &Experiment, vm: usize) -> BTreeSet<&str> {
 /// Whether no two guests have cards of one model: each then has its cards to itself.
 fn share_no_model(experiment: &Experiment) -> bool {
     let mut taken = BTreeSet::new();
-    let mut guests = (0..experiment.vms.len()).map(|vm| models_of(experiment, vm));
+    let vms = (0..experiment.vms.len()).filter(|&vm| experiment.vms[vm].server_of.is_none());
+    let mut guests = vms.map(|vm| models_of(experiment, vm));
     guests.all(|models| models.into_iter().all(|model| taken.insert(model)))
 }
 

@@ -23,8 +23,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// all Server VMs raised alike; to the search's precision and never above the truth by more than
 /// that; 0 when no rate is.
 pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
-    let share = experiment.vms[0].load.settings.target_qps / asked_per_s(experiment);
-    limit(experiment, search).rate * share
+    let first = experiment.vms.iter().find(is_server);
+    let asked = first.map_or(0.0, |vm| vm.load.settings.target_qps);
+    limit(experiment, search).rate * asked / asked_per_s(experiment)
 }
 
 /// The highest rate of all Server VMs together at which every one of them is VALID, their rates

@@ -194,6 +194,7 @@ fn paired_ratios(pair: &Pair, outcomes: &[Outcomes]) -> Vec<PairedRatio> {
         }
         let (names, bare) = ((&*pair.name, baseline.kind.word()), bare.borrowed());
         let vms = pair.virtual_run.experiment.vms.iter().enumerate();
+        let vms = vms.filter(|(_, vm)| !vm.load.is_silent());
         ratios.extend(
             vms.filter_map(|(index, vm)| uncertainty::paired(names, (vm, index), (&own, &bare))),
         );
@@ -204,10 +205,12 @@ fn paired_ratios(pair: &Pair, outcomes: &[Outcomes]) -> Vec<PairedRatio> {
 /// The document of a whole scenario.
 pub(super) fn results(
     scenario: &Scenario,
-    runs: Vec<RunResult>,
+    mut runs: Vec<RunResult>,
     comparisons: Vec<Comparison>,
     paired_ratios: Vec<PairedRatio>,
 ) -> Results {
+    // Models that nobody asks stood in line with the others of the experiment until here.
+    runs.iter_mut().for_each(|run| run.vms.retain(|vm| vm.scenario != UNASKED));
     let baselines = scenario.pairs.iter().flat_map(|pair| &pair.baselines);
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
@@ -240,13 +243,14 @@ pub(super) fn results(
     }
 }
 
+/// The scenario of a model that nobody asks.
+const UNASKED: &str = "none";
+
 /// What a run under another choice gives.
 pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult {
     let p99 = |vm: &VmOutcome| latency_ms(vm.recorder.latencies()).p99;
-    AlternativeResult {
-        option: option.to_string(),
-        latency_p99_ms: outcome.vms.iter().map(p99).collect(),
-    }
+    let answered = outcome.vms.iter().filter(|vm| vm.recorder.answered() > 0);
+    AlternativeResult { option: option.to_string(), latency_p99_ms: answered.map(p99).collect() }
 }
 
 /// Mean samples of the batches that a VM's queries were in.
@@ -344,7 +348,7 @@ fn vm_result(
     VmResult {
         name: vm.name.clone(),
         workload: vm.workload.id.clone(),
-        scenario: load.scenario.word(),
+        scenario: if load.is_silent() { UNASKED } else { load.scenario.word() },
         vcpus: vm.vcpus,
         cards: cards(&vm.gpus),
         gpu_models: Vec::new(),

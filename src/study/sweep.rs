@@ -320,7 +320,8 @@ fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
 /// Groups in the order in which their first VMs stand.
 fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     let mut groups: Vec<(&str, Vec<(&VmSpec, &VmOutcome)>)> = Vec::new();
-    for (vm, found) in experiment.vms.iter().zip(&outcome.vms) {
+    let vms = experiment.vms.iter().zip(&outcome.vms);
+    for (vm, found) in vms.filter(|(vm, _)| !vm.load.is_silent()) {
         match groups.iter_mut().find(|(name, _)| *name == vm.group) {
             Some((_, members)) => members.push((vm, found)),
             None => groups.push((&vm.group, vec![(vm, found)])),

@@ -40,6 +40,7 @@ mod scaled;
 mod schema;
 mod search_twin;
 mod searches;
+mod served;
 mod servers_h200;
 mod shared_cards;
 mod slices;

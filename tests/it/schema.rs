@@ -156,6 +156,11 @@ fn defaults_are_what_silence_means() {
         "10 }",
         "10, arrivals = \"bursty\", bursts = { peak = 2, share = 0.1, length = \"2 s\" } }",
     );
+    // The same VM with its workload as one of its models.
+    let models = |vm: &str| {
+        let own = vm.replace("[[vm]]\nvcpus = 8\n", "");
+        format!("host = \"dell-r7525\"\n[[vm]]\nvcpus = 8\n[[vm.model]]\nname = \"a\"\n{own}")
+    };
     let vsphere = "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n";
     let bases = [
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n"),
@@ -165,6 +170,9 @@ fn defaults_are_what_silence_means() {
         format!("host = \"dell-r7525\"\n{bursty}"),
         format!("host = \"dell-r7525\"\n{}", VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),
+        models(VM),
+        models(&bursty),
+        models(&VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[sweep]\nvm.vcpus = [1, 2]\n"),
     ];
     let folder = tempfile::tempdir().unwrap();

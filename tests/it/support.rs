@@ -88,6 +88,7 @@ pub(crate) fn queue(
         },
         power_on: SimTime::ZERO,
         power_off: None,
+        server_of: None,
     };
     Experiment {
         name: "test".to_string(),

@@ -89,7 +89,11 @@ impl Reading<'_> {
         sections.extend(models.filter_map(|model| self.sharing(&file, &model.gpu.spec)));
         sections.extend(self.hardware(&file));
         for guest in self.guests {
-            sections.push(self.vm(guest, &notes(of_vms.next().unwrap_or(&[]))));
+            let of_vm = of_vms.next().unwrap_or(&[]);
+            sections.push(self.vm(guest, &notes(of_vm)));
+            let of_models = of_vm.split(|answer| *answer == Answer::BeginsModel).skip(1);
+            let models = guest.by_model().into_iter().filter(|_| guest.model.is_some());
+            sections.extend(models.zip(of_models).map(|(model, of)| served(&model, &notes(of))));
         }
         sections.extend(self.workloads());
         sections.push(self.baseline(&self.pair.baselines, &file));
@@ -221,11 +225,17 @@ impl Reading<'_> {
         }
         add("power_on", vm.power_on.to_string());
         add("power_off", vm.power_off.map_or("never".to_string(), |off| off.to_string()));
-        add("workload", vm.workload.id.clone());
-        add("server.preset", vm.server.preset.clone());
-        add("load.scenario", vm.load.scenario.word().to_string());
-        for (key, value) in notes.settings("vm.", &vm.server, &vm.load) {
-            add(&key, value);
+        if guest.model.is_some() {
+            let models: Vec<String> =
+                guest.by_model().into_iter().map(|model| model.vm.name).collect();
+            add("model", models.join(", "));
+        } else {
+            add("workload", vm.workload.id.clone());
+            add("server.preset", vm.server.preset.clone());
+            add("load.scenario", vm.load.scenario.word().to_string());
+            for (key, value) in notes.settings("vm.", &vm.server, &vm.load) {
+                add(&key, value);
+            }
         }
         section.add_other_keys(notes, "vm.");
         section
@@ -236,7 +246,8 @@ impl Reading<'_> {
         let stands = |key: &&&str| notes.stands(&format!("vm.{key}"));
         let key = HOLDINGS.iter().find(stands).copied().unwrap_or("gpus");
         // `largest` became a type when all VMs were known.
-        let found = self.experiment().vms.iter().find(|vm| vm.group == guest.vm.group);
+        let group = guest.by_model().swap_remove(0).vm.group;
+        let found = self.experiment().vms.iter().find(|vm| vm.group == group);
         let chosen = found.and_then(|vm| {
             let share = vm.gpus.first()?;
             let card = &self.experiment().cards[usize::from(share.card.0)];
@@ -406,6 +417,26 @@ impl Reading<'_> {
         }
         section
     }
+}
+
+/// One of several models of a VM.
+fn served(guest: &Guest, notes: &Notes<'_>) -> Section {
+    let vm = &guest.vm;
+    let above = "vm.model.";
+    let mut section = Section::new(format!("model {}", vm.name));
+    let mut add = |key: &str, value: String| section.add(notes, above, key, value);
+    add("workload", vm.workload.id.clone());
+    add("server.preset", vm.server.preset.clone());
+    let is_silent = vm.load.is_silent();
+    let asked = if is_silent { "none" } else { vm.load.scenario.word() };
+    add(if is_silent { "load" } else { "load.scenario" }, asked.to_string());
+    for (key, value) in notes.settings(above, &vm.server, &vm.load) {
+        if !(is_silent && key.starts_with("load.")) {
+            add(&key, value);
+        }
+    }
+    section.add_other_keys(notes, above);
+    section
 }
 
 /// What a limit of SMs makes of a workload where nothing measured it, by batch size, and from what that

@@ -14,6 +14,7 @@ use super::plan::VMS_MAX;
 use super::processes::{CHUNKS_MAX, MODES};
 use super::published::LATENCIES;
 use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
+use super::served::MODELS_MAX;
 use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES,
     PERMIT_RETURNS, PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
@@ -195,9 +196,7 @@ fn vm() -> Shape {
             .key("count", whole(1..=CARDS_MAX).with("default", 1), "How many.")
     };
     let mig = either([text().such_as(["1g.5gb", "largest"]), holding("profile", "1g.5gb")]);
-    let presets = word(PRESETS.map(|preset| preset.name));
-    let preset = "Settings of a published harness; default: the workload's usual one.";
-    table()
+    let vm = table()
         .key("name", text(), "Name in reports; default: vm-1, vm-2, ...")
         .key("count", whole(1..=COPIES_MAX), "So many alike, numbered, each with its own vGPUs.")
         .key("vcpus", whole(1..=VCPUS_MAX), "Virtual CPUs; default on bare metal: all of the host.")
@@ -219,15 +218,35 @@ fn vm() -> Shape {
         )
         .key("power_on", quantity::<SimDuration>().with("default", "0 s"), "When its load starts.")
         .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
-        .need(
-            "workload",
-            text().such_as(["bert-99"]),
-            "A workload of the catalogue, or the path of a workload file, which ends in .toml.",
-        )
         .key(
             "scaled_from",
             text().such_as(["auto"]),
             "Whose service times are scaled where the GPU has none: auto for the nearest, or a GPU.",
+        )
+        .key(
+            "model",
+            list(model(), MODELS_MAX),
+            "The models of its server, in the place of `workload`, `server` and `load`.",
+        );
+    served(vm)
+        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }] }))
+}
+
+/// One of several models of a server.
+fn model() -> Shape {
+    served(table().need("name", text(), "Its name among the models of the VM."))
+        .rule(json!({ "required": ["workload"] }))
+}
+
+/// What is served, by what server, and who asks.
+fn served(table: Shape) -> Shape {
+    let presets = word(PRESETS.map(|preset| preset.name));
+    let preset = "Settings of a published harness; default: the workload's usual one.";
+    table
+        .key(
+            "workload",
+            text().such_as(["bert-99"]),
+            "A workload of the catalogue, or the path of a workload file, which ends in .toml.",
         )
         .key(
             "server",
@@ -238,7 +257,7 @@ fn vm() -> Shape {
             ),
             "The guest's inference server.",
         )
-        .need("load", load(), "Who asks, and when.")
+        .key("load", load(), "Who asks, and when; one of several models may have none.")
 }
 
 /// One for all GPUs of a VM and its copies, or one for each.

@@ -339,6 +339,7 @@ impl Case<'_> {
             },
             power_on: SimTime::ZERO,
             power_off: None,
+            server_of: None,
         };
         Experiment {
             name: self.run.name(),
