@@ -29,6 +29,7 @@ use crate::spec::{
 };
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
+use std::path::Path;
 
 /// Most vCPUs that any hypervisor gives a VM.
 pub(super) const VCPUS_MAX: u32 = 4096;
@@ -115,7 +116,8 @@ impl Guest {
     /// What its server needs of GPU memory on each of its GPUs, all models together.
     pub(super) fn footprint(&self) -> Bytes {
         let others = self.others.iter().map(|other| &other.vm);
-        let needs = std::iter::once(&self.vm).chain(others).map(|vm| Footprint::of(vm).need);
+        let models = std::iter::once(&self.vm).chain(others).filter(|vm| !vm.is_ensemble());
+        let needs = models.map(|vm| Footprint::of(vm).need);
         needs.fold(Bytes::ZERO, |sum, need| sum + need)
     }
 
@@ -202,6 +204,7 @@ pub(super) fn read(
             power_on,
             power_off,
             server_of: None,
+            steps: one.steps,
         };
         let [workload, batch_max, streams, rate] = one.spots;
         (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })
@@ -513,21 +516,35 @@ pub(super) fn server(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
     cards: Option<u32>,
+    of_repository: Option<(&Value<'_>, &Path)>,
 ) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     if let Some(workload) = workload {
         table.silent("server.preset", || Said::new("workload", &workload.spec.id));
     }
+    let read_own = |(given, path)| triton::read_file(given, path, cards);
     let Some(mut table) = table.table("server") else {
+        if let Some(from) = of_repository.and_then(read_own) {
+            table.silent("server.*", || Said::new("preset", &from.server.preset));
+            for (key, said) in from.said {
+                table.silent(&format!("server.{key}"), || said);
+            }
+            return (from.server, [table.spot(), table.spot()]);
+        }
         table.silent("server.*", || Said::new("preset", usual));
         return (preset_of(usual), [table.spot(), table.spot()]);
     };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
     let preset = table.get("preset");
     let preset = preset.map(|value| (value.choice("preset", &presets).unwrap_or(usual), value));
-    let mut server = match table.get("triton_config") {
-        Some(given) => {
-            let from = triton::read(&given, cards);
+    let given = table.get("triton_config");
+    let from_file = match (&given, of_repository) {
+        (Some(given), _) => Some(triton::read(given, cards)),
+        (None, Some(own)) => Some(read_own(own)),
+        (None, None) => None,
+    };
+    let mut server = match from_file {
+        Some(from) => {
             let from =
                 from.unwrap_or_else(|| FromFile { server: preset_of("triton"), said: Vec::new() });
             if let Some((named, value)) = preset.filter(|(named, _)| *named != from.server.preset) {

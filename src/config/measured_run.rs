@@ -64,7 +64,7 @@ pub(super) fn run(
         None => context.catalogue.hypervisors.get(BARE_METAL),
     };
     let check = table.get("check").map_or(Some(false), |value| value.flag());
-    let (server, _) = guest::server(&mut table, Some(&context.workload), cards);
+    let (server, _) = guest::server(&mut table, Some(&context.workload), cards, None);
     let of_file = levels.as_ref().map(|_| "perf_analyzer").or(log.as_ref().map(|_| "log"));
     if let Some(file) = of_file {
         let others = ["load", "measured", "log"].into_iter().filter(|key| *key != file);
@@ -175,6 +175,7 @@ impl Parts<'_> {
             power_on: SimTime::ZERO,
             power_off: None,
             server_of: None,
+            steps: Vec::new(),
         };
         let card = match share {
             Some((profile, share)) => CardSpec {

@@ -18,7 +18,8 @@ use super::source;
 use super::value::Value;
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, TestScenario, VmId, VmSpec,
+    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, Step, TestScenario, VmId,
+    VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -375,7 +376,12 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         let first = VmId(vms.len() as u16);
         for (place, model) in guest.by_model().into_iter().enumerate() {
             let server_of = (place > 0).then_some(first);
-            vms.push(VmSpec { gpus: gpus.clone(), server_of, ..model.vm });
+            let steps = model.vm.steps.into_iter().map(|step| match step {
+                Step::Model(VmId(place)) => Step::Model(VmId(first.0 + place)),
+                step => step,
+            });
+            let steps = steps.collect();
+            vms.push(VmSpec { gpus: gpus.clone(), server_of, steps, ..model.vm });
         }
     }
     Experiment {

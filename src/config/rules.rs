@@ -27,8 +27,13 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
             models_fit(guest, gpu, problems);
         }
     }
+    guests.iter().for_each(|guest| steps_reject_no_clients(guest, problems));
     let guests = &guests.iter().flat_map(Guest::by_model).collect::<Vec<Guest>>();
     for guest in guests {
+        if guest.vm.is_ensemble() {
+            load_is_bounded(machine, guest, rates, problems);
+            continue;
+        }
         for gpu in gpus_of(machine, guest) {
             service_time_is_known(machine, guest, gpu, problems);
         }
@@ -44,14 +49,19 @@ pub(super) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
             continue;
         }
         rejections_have_a_load(guest, problems);
-        queries_are_countable(guest, rates, problems);
-        counts_are_reachable(guest, problems);
-        time_is_bounded(machine, guest, rates, problems);
-        bursts_are_countable(guest, rates, problems);
+        load_is_bounded(machine, guest, rates, problems);
     }
     let is_asked = |guest: &&Guest| !guest.vm.load.is_silent();
     let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
     all_samples_are_countable(&asked, rates, problems);
+}
+
+/// A load that ends, and is not too much.
+fn load_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Problems) {
+    queries_are_countable(guest, rates, problems);
+    counts_are_reachable(guest, problems);
+    time_is_bounded(machine, guest, rates, problems);
+    bursts_are_countable(guest, rates, problems);
 }
 
 /// The models of a guest's cards, each once.
@@ -214,6 +224,29 @@ fn rejections_have_a_load(guest: &Guest, problems: &Problems) {
     }
 }
 
+/// The same of an ensemble, of which any model may reject.
+fn steps_reject_no_clients(guest: &Guest, problems: &Problems) {
+    let models = guest.by_model();
+    for ensemble in models.iter().filter(|model| model.vm.is_ensemble()) {
+        let mut steps = ensemble.vm.step_models().map(|step| &models[usize::from(step.0)]);
+        let Some(model) = steps.find(|model| model.vm.server.queues.reject()) else { continue };
+        let scenario = ensemble.vm.load.scenario;
+        if scenario != TestScenario::Server {
+            let name = &model.vm.name;
+            let title =
+                format!("{name} rejects queries, {} asks in {}", ensemble.vm.name, scenario.word());
+            let help =
+                "drop max_queue_size and the timeout of that model, or write scenario = \"server\"";
+            let diagnostic = Diagnostic::at(&ensemble.spots.rate, title);
+            problems.push(
+                diagnostic
+                    .note("reason", "what a client does after a rejection is not modelled")
+                    .help(help),
+            );
+        }
+    }
+}
+
 /// Processes have no frame buffer of their own: their footprints together must fit what they share,
 /// or CUDA fails to allocate in whichever comes last.
 fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Problems) {
@@ -328,7 +361,8 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
 /// are asked or not.
 fn models_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
     let (need, limit) = (guest.footprint(), guest.holding.frame_buffer(card));
-    let models = guest.by_model();
+    let mut models = guest.by_model();
+    models.retain(|model| !model.vm.is_ensemble());
     let alone = |model: &Guest| Footprint::of(&model.vm).need;
     // One that is too large by itself is told so elsewhere.
     if need <= limit || models.iter().any(|model| alone(model) > limit) {

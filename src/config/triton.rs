@@ -8,12 +8,14 @@ use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::foreign::{parsed, text_of};
 use super::value::Value;
 use crate::formats::triton_config::{self, DynamicBatching, Policy, TritonConfig};
+use crate::formats::triton_ensemble;
 use crate::formats::{Fault, Placed};
 use crate::spec::{
     Completion, Launches, PRESETS, PermitReturn, QueuePolicy, Queues, ServerSpec, TimeoutAction,
 };
 use crate::units::SimDuration;
 use std::ops::Range;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 /// The settings that a file says, and where it says each.
@@ -25,13 +27,38 @@ pub(super) struct FromFile {
 /// Reads the file that `given` names; `cards` is how many GPUs the VM has, where that is known.
 pub(super) fn read(given: &Value<'_>, cards: Option<u32>) -> Option<FromFile> {
     let path = super::trace::beside(&given.file.path, given.text()?);
-    let file = match text_of(&path, given.problems) {
-        Ok(file) => file?,
+    read_file(given, &path, cards)
+}
+
+/// The file of a path that `given` leads to.
+fn file_of(given: &Value<'_>, path: &Path) -> Option<Arc<SourceFile>> {
+    match text_of(path, given.problems) {
+        Ok(file) => file,
         Err(error) => {
             given.report(Diagnostic::at(&given.spot(), format!("{error:#}")));
-            return None;
+            None
         }
-    };
+    }
+}
+
+/// The configuration of a model in the repository that `given` names.
+pub(super) fn path_in(repository: &Path, model: &str) -> PathBuf {
+    repository.join(model).join("config.pbtxt")
+}
+
+/// The models of an ensemble in a repository, in order, and where each is named.
+pub(super) fn ensemble(given: &Value<'_>, path: &Path) -> Option<Vec<(String, Spot)>> {
+    let file = file_of(given, path)?;
+    let models = parsed(&file, triton_ensemble::read, given.problems)?;
+    let placed = models
+        .into_iter()
+        .map(|model| (model.value, Spot { file: file.clone(), span: model.span }));
+    Some(placed.collect())
+}
+
+/// As [`read`], of the file of this path.
+pub(super) fn read_file(given: &Value<'_>, path: &Path, cards: Option<u32>) -> Option<FromFile> {
+    let file = file_of(given, path)?;
     let config = parsed(&file, triton_config::read, given.problems)?;
     gpus_are_all(&file, &config, cards, given.problems);
     for fault in &config.passed_over {

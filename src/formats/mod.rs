@@ -16,6 +16,7 @@ pub mod probe;
 pub mod recognise;
 pub mod request_trace;
 pub mod triton_config;
+pub mod triton_ensemble;
 pub mod trtexec;
 pub mod vgpu_configs;
 

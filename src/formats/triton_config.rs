@@ -71,7 +71,7 @@ pub struct Policy {
 }
 
 /// The fields of `ModelConfig`.
-const MODEL: [&str; 25] = [
+pub(super) const MODEL: [&str; 25] = [
     "name",
     "platform",
     "backend",
@@ -122,7 +122,10 @@ const GROUP: [&str; 9] = [
 ];
 const KINDS: [&str; 4] = ["KIND_AUTO", "KIND_GPU", "KIND_CPU", "KIND_MODEL"];
 /// Fields that may stand several times; of all others the second is a mistake.
-const REPEATED: [&str; 13] = [
+const REPEATED: [&str; 16] = [
+    "step",
+    "input_map",
+    "output_map",
     "input",
     "output",
     "batch_input",
@@ -141,7 +144,7 @@ const REPEATED: [&str; 13] = [
 /// Reads a configuration, or says what Triton would stop at and what cannot be simulated.
 pub fn read(text: &str) -> Result<TritonConfig, Vec<Fault>> {
     let message = text_format::read(text).map_err(|fault| vec![fault])?;
-    let mut look = Look { faults: Vec::new(), passed_over: Vec::new() };
+    let mut look = Look::default();
     let mut config = look.model(&message);
     look.faults.truncate(FAULTS_MAX);
     look.passed_over.truncate(FAULTS_MAX);
@@ -150,8 +153,9 @@ pub fn read(text: &str) -> Result<TritonConfig, Vec<Fault>> {
 }
 
 /// Reads fields and keeps what is wrong with them.
-struct Look {
-    faults: Vec<Fault>,
+#[derive(Default)]
+pub(super) struct Look {
+    pub(super) faults: Vec<Fault>,
     passed_over: Vec<Fault>,
 }
 
@@ -162,16 +166,21 @@ impl Look {
             max_batch_size: self.whole(message, "max_batch_size", 0..=BATCH_MAX),
             ..TritonConfig::default()
         };
-        for (name, why) in [
-            ("sequence_batching", "sequences of queries are not modelled"),
+        for (name, why, help) in [
+            (
+                "sequence_batching",
+                "sequences of queries are not modelled",
+                "give the settings by keys of [vm.server] instead",
+            ),
             (
                 "ensemble_scheduling",
-                "ensembles are not modelled: describe the model that takes the time",
+                "an ensemble has no settings of a server",
+                "name its models in [[vm.model]], itself in a [[vm.ensemble]], and their folder in `model_repository`",
             ),
         ] {
             if let Some(field) = last(message, name) {
                 let fault = Fault::at(field.name.span.clone(), format!("`{name}`: {why}"));
-                self.faults.push(fault.help("give the settings by keys of [vm.server] instead"));
+                self.faults.push(fault.help(help));
             }
         }
         let batch_max = config.max_batch_size.as_ref().map_or(0, |size| size.value);
@@ -392,7 +401,7 @@ impl Look {
 /// The fields of a message, one by one.
 impl Look {
     /// Reports fields that nobody knows, and those that stand twice.
-    fn names(&mut self, message: &Message, what: &str, known: &[&str]) {
+    pub(super) fn names(&mut self, message: &Message, what: &str, known: &[&str]) {
         let mut seen = std::collections::BTreeSet::new();
         for Field { name, .. } in &message.fields {
             if self.faults.len() >= FAULTS_MAX {
@@ -462,7 +471,7 @@ impl Look {
         found.map(|found| Placed { value: found, span: value.span.clone() })
     }
 
-    fn flag(&mut self, message: &Message, name: &str) -> Option<Placed<bool>> {
+    pub(super) fn flag(&mut self, message: &Message, name: &str) -> Option<Placed<bool>> {
         let value = self.single(message, name)?;
         let word = match &value.value {
             Node::Word(word) => word.as_str(),
@@ -497,7 +506,7 @@ impl Look {
         found.map(|found| Placed { value: found, span: value.span.clone() })
     }
 
-    fn message<'m>(
+    pub(super) fn message<'m>(
         &mut self,
         message: &'m Message,
         name: &str,
@@ -513,7 +522,7 @@ impl Look {
     }
 
     /// All messages of a field that may have several.
-    fn messages<'m>(
+    pub(super) fn messages<'m>(
         &mut self,
         message: &'m Message,
         name: &str,
@@ -539,7 +548,7 @@ fn tensorrt(message: &Message) -> Option<Range<usize>> {
 }
 
 /// The last field of a name.
-fn last<'m>(message: &'m Message, name: &str) -> Option<&'m Field> {
+pub(super) fn last<'m>(message: &'m Message, name: &str) -> Option<&'m Field> {
     message.fields.iter().rev().find(|field| field.name.value == name)
 }
 

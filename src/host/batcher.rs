@@ -55,6 +55,8 @@ pub struct Batcher {
     clock: SimTime,
     /// Nothing more will be fed ahead of time.
     closed: bool,
+    /// More will be fed when it leaves the step before.
+    is_fed: bool,
     idle: Idle,
     /// The permit the next batch is formed with, and since when the batcher waits with it. Where
     /// dispatch is random it stands for any: lots are drawn when the batch is formed.
@@ -97,6 +99,7 @@ impl Batcher {
             rejected: Vec::new(),
             clock: SimTime::ZERO,
             closed: false,
+            is_fed: false,
             idle,
             selected: None,
         }
@@ -118,6 +121,11 @@ impl Batcher {
         self.closed = true;
     }
 
+    /// Whether more will be fed that is not known ahead of time: a batch may wait for it.
+    pub fn expect(&mut self, more: bool) {
+        self.is_fed = more;
+    }
+
     /// Whether it must be fed, or closed, before it is asked for its next change.
     pub fn is_hungry(&self) -> bool {
         // With policies each arrival is a change, so the next is enough.
@@ -133,7 +141,7 @@ impl Batcher {
     /// Whether nothing waits and nothing more will come ahead of time.
     pub fn is_drained(&self) -> bool {
         let nobody_waits = self.waiting.as_ref().is_none_or(|waiting| waiting.len() == 0);
-        self.closed && self.stock.is_empty() && nobody_waits
+        self.closed && !self.is_fed && self.stock.is_empty() && nobody_waits
     }
 
     /// When the batch that the selected permit waits for is formed.
@@ -152,6 +160,7 @@ impl Batcher {
                     (Some(filling), Some(deadline)) => filling.seen.min(deadline),
                     (Some(filling), None) => filling.seen,
                     (None, Some(deadline)) => deadline,
+                    (None, None) if self.is_fed => return None,
                     (None, None) => self.stock.back().expect("the stock has a first query").seen,
                 }
             }
@@ -350,6 +359,7 @@ mod tests {
                 seen: SimTime::from_nanos(due),
                 size: 1.0,
                 level: 0,
+                step: 0,
                 vm: VmId(0),
             });
         }
@@ -400,6 +410,7 @@ mod tests {
                 seen: SimTime::from_nanos(query * gap),
                 size: 1.0,
                 level: 0,
+                step: 0,
                 vm: VmId(0),
             });
         }
@@ -476,6 +487,7 @@ mod tests {
                 seen: SimTime::from_nanos(due),
                 size: 1.0,
                 level,
+                step: 0,
                 vm: VmId(0),
             });
         }

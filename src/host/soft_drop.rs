@@ -78,6 +78,7 @@ mod tests {
                 seen: SimTime::from_nanos(due),
                 size,
                 level: 0,
+                step: 0,
                 vm: VmId(0),
             })
             .collect()

@@ -9,6 +9,7 @@ mod sizes;
 mod verdict;
 
 pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
+pub use sizes::Sizes;
 pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 
 use crate::engine::{RandomStreams, Stream};
@@ -17,7 +18,6 @@ use crate::units::{Share, SimDuration, SimTime};
 use arrivals::Replay;
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
-use sizes::Sizes;
 
 /// One query of one sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -30,8 +30,17 @@ pub struct Query {
     pub size: f32,
     /// Its priority level at the server, counted from 0, the most urgent.
     pub level: u8,
+    /// Of an ensemble's query: the step that it is at, counted from 0.
+    pub step: u8,
     /// The VM that asks; a load generator knows no other and says 0.
     pub vm: VmId,
+}
+
+impl Query {
+    /// When it came to the step that it is at: as it was due, of the first.
+    pub fn came(&self) -> SimTime {
+        if self.step == 0 { self.due } else { self.seen }
+    }
 }
 
 /// No run makes more queries than this, whatever its settings: the bound on time and memory.
@@ -217,7 +226,7 @@ impl LoadGen {
         self.made += 1;
         self.newest_due = due;
         let size = size.unwrap_or_else(|| self.sizes.draw());
-        Some(Query { due, seen: due, size, level: self.levels.draw(), vm: VmId(0) })
+        Some(Query { due, seen: due, size, level: self.levels.draw(), step: 0, vm: VmId(0) })
     }
 }
 

@@ -7,7 +7,7 @@ use crate::spec::SizeDistribution;
 use rand_distr::{Distribution, Exp1, LogNormal};
 
 /// Draws sizes one after the other.
-pub(super) struct Sizes {
+pub struct Sizes {
     law: Law,
     stream: Stream,
 }
@@ -20,7 +20,7 @@ enum Law {
 
 impl Sizes {
     /// Sizes of `distribution`, drawn from `stream`.
-    pub(super) fn new(distribution: SizeDistribution, stream: Stream) -> Self {
+    pub fn new(distribution: SizeDistribution, stream: Stream) -> Self {
         let law = match distribution {
             SizeDistribution::Fixed => Law::Fixed,
             SizeDistribution::Exponential => Law::Exponential,
@@ -34,7 +34,7 @@ impl Sizes {
     }
 
     /// The next size, above 0.
-    pub(super) fn draw(&mut self) -> f32 {
+    pub fn draw(&mut self) -> f32 {
         match &self.law {
             Law::Fixed => 1.0,
             Law::LogNormal(law) => law.sample(&mut self.stream),
@@ -46,7 +46,7 @@ impl Sizes {
     }
 
     /// The next `count` sizes, largest first.
-    pub(super) fn falling(&mut self, count: u64) -> Vec<f32> {
+    pub fn falling(&mut self, count: u64) -> Vec<f32> {
         let mut sizes: Vec<f32> = (0..count).map(|_| self.draw()).collect();
         sizes.sort_unstable_by(|a, b| b.total_cmp(a));
         sizes

@@ -3,6 +3,7 @@
 //! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
 
 use super::pool::Pool;
+use super::way::Way;
 use super::{
     Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
 };
@@ -32,6 +33,7 @@ impl<'a> Platform<'a> {
             submission: Timed::new(Fifo::delay()),
             streams: Vec::new(),
             slots: Vec::new(),
+            has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
             batches: Vec::new(),
             free_batches: Vec::new(),
             done: Vec::new(),
@@ -101,8 +103,9 @@ impl<'a> Platform<'a> {
                     added.seat = seated.map_or(own_seat, |(seat, _)| seat);
                 }
             }
-            platform.pools.push(Pool::new(&pool, experiment));
+            platform.pools.push(Pool::new(&pool, experiment, first_server));
         }
+        platform.lay_ways();
         let slots = cards.iter().enumerate().map(|(index, instances)| {
             let ring = RandomStreams::new(experiment.seed, experiment.replication)
                 .stream(&format!("ring/{index}"));
@@ -110,6 +113,27 @@ impl<'a> Platform<'a> {
         });
         platform.slots = slots.collect();
         platform
+    }
+
+    /// The steps of ensembles, once it is known who answers each model.
+    fn lay_ways(&mut self) {
+        let pools = self.experiment.server_pools();
+        let pool_of = |model: VmId| {
+            let place = pools.iter().position(|pool| pool.models.contains(&model));
+            place.expect("a model that is a step has a server") as u16
+        };
+        for (index, vm) in self.experiment.vms.iter().enumerate() {
+            if !vm.is_ensemble() {
+                continue;
+            }
+            let way = Way::new(self.experiment, VmId(index as u16), pool_of);
+            way.expected().for_each(|pool| self.pools[usize::from(pool)].expected += 1);
+            self.guests[index].way = way;
+        }
+        for server in &mut self.servers {
+            let expected = self.pools[usize::from(server.pool)].expected;
+            server.batcher.station.expect(expected > 0);
+        }
     }
 
     /// A server of a pool, whose first is `first_server`; its GPUs are added next.
@@ -233,8 +257,12 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
             vm.load.settings.target_latency,
             vm.load.scenario.samples_per_query(),
         )
-        .with_levels(vm.server.queues.levels.len()),
+        .with_levels(vm.server.queues.levels.len())
+        .with_steps(vm.steps.len()),
         is_closing: false,
+        is_over: false,
+        is_silent: vm.load.is_silent(),
+        way: Way::default(),
     }
 }
 

@@ -8,6 +8,7 @@ mod assemble;
 mod pool;
 mod route;
 mod watch;
+mod way;
 
 pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
@@ -20,6 +21,7 @@ use crate::record::{Recorder, Stage};
 use crate::spec::{Experiment, GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
 use pool::Pool;
+use way::Way;
 
 /// What can happen.
 #[derive(Clone, Copy, Debug)]
@@ -110,6 +112,12 @@ struct Guest {
     recorder: Recorder,
     /// It is to be powered off once nothing is left to answer.
     is_closing: bool,
+    /// All that it asks ahead of time was asked.
+    is_over: bool,
+    /// A model that nobody asks by itself: it records what passes through it.
+    is_silent: bool,
+    /// The steps of an ensemble; none for a model.
+    way: Way,
 }
 
 /// An inference server: a guest's own, or one that answers the guests of a pool.
@@ -195,6 +203,8 @@ pub struct Platform<'a> {
     submission: Timed<Fifo<BatchId>>,
     streams: Vec<Timed<Gate<BatchId>>>,
     slots: Vec<Slot>,
+    /// Whether any guest is an ensemble.
+    has_ensembles: bool,
     batches: Vec<Batch>,
     free_batches: Vec<BatchId>,
     /// Reused by every `advance`.
@@ -315,10 +325,8 @@ impl Platform<'_> {
     /// asked, and that guest's is answered.
     fn is_served(&self, vm: VmId) -> bool {
         let guest = &self.guests[usize::from(vm.0)];
-        let mut servers = self.servers.iter().filter(|server| match self.has_own_servers() {
-            true => server.vm == vm,
-            false => self.pools[usize::from(server.pool)].answers(vm),
-        });
+        let answers = |server: &&Server| self.pools[usize::from(server.pool)].answers(vm);
+        let mut servers = self.servers.iter().filter(answers);
         servers.all(|server| server.batcher.station.is_drained()) && guest.is_answered()
     }
 
@@ -383,18 +391,29 @@ impl Platform<'_> {
 }
 
 impl Guest {
+    /// A query of this guest as it comes to the model that is asked, or to the first of an ensemble.
+    fn set_out(&mut self, vm: VmId, query: Query) -> Query {
+        let mut query = Query { vm, ..query };
+        if !self.way.is_empty() {
+            self.way.go(0, &mut query, &mut self.recorder);
+        }
+        query
+    }
+
     /// Whether all that it asked so far is answered.
     fn is_answered(&self) -> bool {
-        self.recorder.answered() == self.loadgen.made_count()
+        self.is_silent || self.recorder.answered() == self.loadgen.made_count()
     }
 
     /// What its load saw, once all of it is answered.
     fn outcome(self, vm: &VmSpec) -> VmOutcome {
+        let is_answered = self.is_answered();
         let recorder = self.recorder;
-        assert_eq!(
+        assert!(
+            is_answered,
+            "every query completes or is rejected, once: {} of {}",
             recorder.answered(),
-            self.loadgen.made_count(),
-            "every query completes or is rejected, once"
+            self.loadgen.made_count()
         );
         let observed = Observed {
             latencies: recorder.query_latencies(),

@@ -11,6 +11,10 @@ use rand_distr::{Distribution, Exp1};
 
 /// The guests of a pool, and what each server of it was dealt.
 pub(super) struct Pool {
+    /// Its first server: index into `Platform::servers`.
+    pub(super) first_server: u16,
+    /// Ensembles' steps from which more will come than is known ahead of time.
+    pub(super) expected: usize,
     askers: Vec<Asker>,
     servers: Vec<Dealt>,
     /// Where queries are handed over in calls.
@@ -77,7 +81,7 @@ struct Dealt {
 }
 
 impl Pool {
-    pub(super) fn new(pool: &ServerPool, experiment: &Experiment) -> Self {
+    pub(super) fn new(pool: &ServerPool, experiment: &Experiment, first_server: u16) -> Self {
         let askers = pool.vms.iter().map(|&vm| {
             let scenario = experiment.vms[usize::from(vm.0)].load.scenario;
             let per_query = match scenario {
@@ -103,7 +107,8 @@ impl Pool {
             server: servers.len() - 1,
             room: 0,
         });
-        Self { askers: askers.collect(), servers, calls }
+        let askers = askers.collect();
+        Self { first_server, expected: 0, askers, servers, calls }
     }
 
     /// Whether it answers a guest.
@@ -111,20 +116,29 @@ impl Pool {
         self.askers.iter().any(|asker| asker.vm == vm)
     }
 
-    /// The next query in order of due time, and which of the pool's servers gets it; nothing when
+    /// Who gets a query that was not known ahead of time.
+    pub(super) fn deal(&mut self) -> usize {
+        let server = least_loaded(&self.servers);
+        self.servers[server].samples += 1;
+        server
+    }
+
+    /// The next query in the order in which servers see them, and which of the pool's servers gets it; nothing when
     /// none is known ahead of time. Of guests whose queries are due together the one goes first
     /// that was served least, so that calls of many samples, all due at once, advance side by side.
     pub(super) fn next(&mut self, guests: &mut [Guest]) -> Option<(usize, Query)> {
         for asker in self.askers.iter_mut().filter(|asker| asker.head.is_none() && !asker.is_over) {
-            asker.head = guests[usize::from(asker.vm.0)].loadgen.next_scheduled();
+            let guest = &mut guests[usize::from(asker.vm.0)];
+            asker.head = guest.loadgen.next_scheduled().map(|query| guest.set_out(asker.vm, query));
             asker.is_over = asker.head.is_none();
+            guest.is_over |= asker.is_over;
         }
         let waiting = self.askers.iter_mut().filter(|asker| asker.head.is_some());
-        let asker = waiting.min_by_key(|asker| (asker.head.map(|head| head.due), asker.taken))?;
-        let query = Query { vm: asker.vm, ..asker.head.take()? };
+        let asker = waiting.min_by_key(|asker| (asker.head.map(|head| head.seen), asker.taken))?;
+        let query = asker.head.take()?;
         asker.taken += 1;
         if let Some(calls) = &mut self.calls {
-            let (server, seen) = calls.place(query.due, self.servers.len());
+            let (server, seen) = calls.place(query.seen, self.servers.len());
             return Some((server, Query { seen, ..query }));
         }
         if asker.present.1 == 0 {

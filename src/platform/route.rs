@@ -13,8 +13,8 @@ use crate::gpu::{CardJob, Demand, OwnerId, PoolJob, demand};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
-use crate::record::Stage;
-use crate::spec::{Completion, PermitReturn, ServedBy, VmSpec};
+use crate::record::{Recorder, Stage};
+use crate::spec::{Completion, PermitReturn, ServedBy, VmId, VmSpec};
 use crate::units::{Bytes, SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
@@ -125,7 +125,7 @@ impl<'a> Platform<'a> {
                 self.submission.arm(StationId::Submission, events);
             }
             Stage::CopyIn => {
-                let bytes = spec.workload.input_per_sample.value * samples;
+                let bytes = spec.workload.input_per_sample.value * self.copied(id, stage);
                 if spec.server.start_from_device || bytes == Bytes::ZERO {
                     return self.enter(now, id, self.after_copy(id), events);
                 }
@@ -169,7 +169,7 @@ impl<'a> Platform<'a> {
                 self.give_back_permit(now, id, PermitReturn::AtStart, events);
             }
             Stage::CopyOut => {
-                let bytes = spec.workload.output_per_sample.value * samples;
+                let bytes = spec.workload.output_per_sample.value * self.copied(id, stage);
                 let stream = &mut self.streams[usize::from(batch.stream)];
                 stream.station.give_back(now);
                 stream.arm(StationId::Stream(batch.stream), events);
@@ -197,6 +197,22 @@ impl<'a> Platform<'a> {
         }
     }
 
+    /// The samples of a batch whose inputs or outputs are copied: all but those of ensembles whose step
+    /// before or after is a model on the same GPU, the only one of their server.
+    fn copied(&self, id: BatchId, stage: Stage) -> u64 {
+        let queries = &self.batches[id.0 as usize].queries;
+        if !self.has_ensembles {
+            return queries.len() as u64;
+        }
+        let stays = |query: &&Query| {
+            let step = usize::from(query.step);
+            let other = if stage == Stage::CopyIn { step.checked_sub(1) } else { Some(step + 1) };
+            let vm = usize::from(query.vm.0);
+            self.experiment.vms[vm].gpus.len() == 1 && self.guests[vm].way.is_model_at(other)
+        };
+        queries.iter().filter(|query| !stays(query)).count() as u64
+    }
+
     /// Whether a batch is launched only when the one before it on its stream is complete: the only
     /// stream of a GPU instance has no other batch to hide a launch behind.
     fn stages_after(&self, id: BatchId) -> bool {
@@ -215,7 +231,7 @@ impl<'a> Platform<'a> {
         if server.batcher.answers(stamp) {
             server.batcher.station.advance(now, &mut formed);
             let (vm, rejected) = (server.vm, server.batcher.station.take_rejected());
-            self.reject(rejected);
+            self.reject(id, rejected, events);
             self.feed(id);
             self.set_aside(id, &mut formed);
             self.servers[usize::from(id.0)].batcher.arm(StationId::Batcher(id), events);
@@ -225,10 +241,13 @@ impl<'a> Platform<'a> {
         }
         for mut batch in formed {
             // Of several guests: each has its own in a row.
-            batch.queries.sort_by_key(|query| query.vm);
+            batch.queries.sort_by_key(|query| (query.vm, query.step));
             for own in by_guest(&batch.queries) {
                 let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
                 recorder.formed(own, batch.queries.len(), now);
+            }
+            if let Some(recorder) = self.silent_recorder(id) {
+                recorder.formed(&passing(&batch.queries), batch.queries.len(), now);
             }
             let batch = self.add_batch(now, id, batch);
             let stage = if self.stages_after(batch) { Stage::Stream } else { Stage::Launch };
@@ -237,10 +256,84 @@ impl<'a> Platform<'a> {
     }
 
     /// Tells each guest which of its queries were rejected.
-    fn reject(&mut self, mut rejected: Vec<Query>) {
-        rejected.sort_by_key(|query| query.vm);
+    fn reject(&mut self, server: ServerId, mut rejected: Vec<Query>, events: &mut Events) {
+        if rejected.is_empty() {
+            return;
+        }
+        rejected.sort_by_key(|query| (query.vm, query.step));
+        if let Some(recorder) = self.silent_recorder(server) {
+            recorder.reject(&passing(&rejected));
+        }
         for own in by_guest(&rejected) {
-            self.guests[usize::from(own[0].vm.0)].recorder.reject(own);
+            let guest = &mut self.guests[usize::from(own[0].vm.0)];
+            guest.recorder.reject(own);
+            if !guest.way.is_empty() {
+                own.iter().for_each(|query| guest.way.reject(query));
+                self.end_steps(own[0].vm, events);
+            }
+        }
+    }
+
+    /// The recorder of a server's model where it records what passes through: nobody asks it by itself.
+    fn silent_recorder(&mut self, server: ServerId) -> Option<&mut Recorder> {
+        let vm = self.servers[usize::from(server.0)].vm;
+        let guest = &mut self.guests[usize::from(vm.0)];
+        guest.is_silent.then_some(&mut guest.recorder)
+    }
+
+    /// Queries of an ensemble have left a step: each goes to the next, or is answered.
+    fn go_on(&mut self, now: SimTime, own: &[Query], events: &mut Events) {
+        let vm = own[0].vm;
+        self.guests[usize::from(vm.0)].recorder.left_step(own, now);
+        let mut asked = Vec::new();
+        for query in own {
+            let guest = &mut self.guests[usize::from(vm.0)];
+            let mut query = Query { seen: now, ..*query };
+            let next = guest.way.go(usize::from(query.step) + 1, &mut query, &mut guest.recorder);
+            match next {
+                Some(pool) => self.send(pool, query, events),
+                None => {
+                    guest.recorder.complete(&[query], query.seen);
+                    guest.loadgen.completed(query.seen, 1, |query| asked.push(query));
+                }
+            }
+        }
+        for query in asked {
+            let guest = &mut self.guests[usize::from(vm.0)];
+            let mut query = Query { vm, ..query };
+            let first = guest.way.go(0, &mut query, &mut guest.recorder);
+            self.send(first.expect("an ensemble has a model"), query, events);
+        }
+        self.end_steps(vm, events);
+    }
+
+    /// A query comes to a pool that did not know of it.
+    fn send(&mut self, pool: u16, query: Query, events: &mut Events) {
+        let pool = &mut self.pools[usize::from(pool)];
+        let server = ServerId(pool.first_server + pool.deal() as u16);
+        let batcher = &mut self.servers[usize::from(server.0)].batcher;
+        batcher.station.feed(query);
+        batcher.arm(StationId::Batcher(server), events);
+    }
+
+    /// Tells batchers to which nothing more comes from an ensemble.
+    fn end_steps(&mut self, vm: VmId, events: &mut Events) {
+        let guest = &mut self.guests[usize::from(vm.0)];
+        if !guest.is_over {
+            return;
+        }
+        for index in guest.way.ended(guest.loadgen.made_count()) {
+            let pool = &mut self.pools[usize::from(index)];
+            pool.expected -= 1;
+            if pool.expected > 0 {
+                continue;
+            }
+            for (place, server) in self.servers.iter_mut().enumerate() {
+                if server.pool == index {
+                    server.batcher.station.expect(false);
+                    server.batcher.arm(StationId::Batcher(ServerId(place as u16)), events);
+                }
+            }
         }
     }
 
@@ -317,15 +410,23 @@ impl<'a> Platform<'a> {
         let batch = &mut self.batches[id.0 as usize];
         let queries = std::mem::take(&mut batch.queries);
         let id_of_server = batch.server;
-        let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
+        if let Some(recorder) = self.silent_recorder(id_of_server) {
+            recorder.complete(&passing(&queries), now);
+        }
         for own in by_guest(&queries) {
             let vm = own[0].vm;
             let guest = &mut self.guests[usize::from(vm.0)];
+            if !guest.way.is_empty() {
+                self.go_on(now, own, events);
+                continue;
+            }
+            let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
             guest.recorder.complete(own, now);
             // In a closed loop every answer goes to a client, who asks the same server again.
             let ask = |query| batcher.station.feed(Query { vm, ..query });
             guest.loadgen.completed(now, own.len(), ask);
         }
+        let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
         batcher.arm(StationId::Batcher(id_of_server), events);
         self.free_batches.push(id);
         if self.has_own_servers() {
@@ -355,6 +456,11 @@ impl<'a> Platform<'a> {
             for own in by_guest(&batch.queries) {
                 let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
                 recorder.stage(batch.stage, own.len(), now - batch.entered);
+            }
+            let model = self.servers[usize::from(batch.server.0)].vm;
+            let model = &mut self.guests[usize::from(model.0)];
+            if model.is_silent {
+                model.recorder.stage(batch.stage, batch.queries.len(), now - batch.entered);
             }
         }
         (batch.stage, batch.entered) = (next, now);
@@ -405,9 +511,14 @@ impl<'a> Platform<'a> {
     }
 }
 
-/// The queries of each guest of a batch.
+/// The queries of each guest of a batch, of an ensemble at each of its steps.
 fn by_guest(queries: &[Query]) -> impl Iterator<Item = &[Query]> {
-    queries.chunk_by(|one, next| one.vm == next.vm)
+    queries.chunk_by(|one, next| (one.vm, one.step) == (next.vm, next.step))
+}
+
+/// Queries of ensembles as the model sees them that they are at: due when they came there.
+fn passing(queries: &[Query]) -> Vec<Query> {
+    queries.iter().map(|query| Query { due: query.came(), step: 0, ..*query }).collect()
 }
 
 /// Takes out of a station what has finished, unless the wake-up is out of date.

@@ -56,6 +56,8 @@ pub struct Recorder {
     /// Of each priority level; empty where there is one.
     levels: Vec<LevelRecord>,
     batches: f64,
+    /// Of each step of an ensemble; none for a model.
+    steps: Vec<StepRecord>,
     last_due: SimTime,
     last_completion: SimTime,
     /// Time of all samples in each stage, in nanoseconds.
@@ -71,6 +73,33 @@ pub struct LevelRecord {
     pub latencies: LatencyHistogram,
     /// How many were rejected.
     pub rejected: u64,
+}
+
+/// What the queries of an ensemble saw in one of its steps.
+#[derive(Clone, Debug)]
+pub struct StepRecord {
+    /// From when each came to the step until it left it.
+    pub latencies: LatencyHistogram,
+    /// The time of all that left until their batches were formed, or a processor was free.
+    queued: u128,
+    batches: f64,
+}
+
+impl StepRecord {
+    fn new() -> Self {
+        Self { latencies: LatencyHistogram::new(), queued: 0, batches: 0.0 }
+    }
+
+    /// Mean time of a query in the queue, in nanoseconds.
+    pub fn queue_mean(&self) -> f64 {
+        self.queued as f64 / self.latencies.count().max(1) as f64
+    }
+
+    /// Mean queries of the ensemble in a batch of which they were all; of one with queries of others
+    /// only their part counts. Nothing where there are no batches.
+    pub fn batch_mean(&self) -> Option<f64> {
+        (self.batches > 0.0).then(|| self.latencies.count() as f64 / self.batches)
+    }
 }
 
 /// Latencies of queries that come one after the other, each with so many samples.
@@ -110,6 +139,7 @@ impl Recorder {
             rejected: 0,
             levels: Vec::new(),
             batches: 0.0,
+            steps: Vec::new(),
             last_due: SimTime::ZERO,
             last_completion: SimTime::ZERO,
             stage_sums: [0; Stage::ALL.len()],
@@ -124,6 +154,27 @@ impl Recorder {
             self.levels = vec![none; levels];
         }
         self
+    }
+
+    /// Records besides what queries see in each of `steps` steps.
+    pub fn with_steps(mut self, steps: usize) -> Self {
+        self.steps = vec![StepRecord::new(); steps];
+        self
+    }
+
+    /// A query waits so long for a processor in a step, and has it for so long; its stage is the launch.
+    pub fn on_processors(&mut self, step: usize, wait: SimDuration, time: SimDuration) {
+        let record = &mut self.steps[step];
+        record.queued += u128::from(wait.as_nanos());
+        record.latencies.record(wait + time);
+        self.stage(Stage::Launch, 1, wait + time);
+    }
+
+    /// These queries of an ensemble left the model of their step at `now`.
+    pub fn left_step(&mut self, queries: &[Query], now: SimTime) {
+        for query in queries {
+            self.steps[usize::from(query.step)].latencies.record(now - query.came());
+        }
     }
 
     /// These queries were rejected: they have no latency, and kept no bound.
@@ -149,10 +200,17 @@ impl Recorder {
 
     /// A batch of `of` samples was formed at `now`, these `queries` among them.
     pub fn formed(&mut self, queries: &[Query], of: usize, now: SimTime) {
-        self.batches += queries.len() as f64 / of as f64;
+        let batches = queries.len() as f64 / of as f64;
+        self.batches += batches;
         let waited: u128 =
-            queries.iter().map(|query| u128::from((now - query.due).as_nanos())).sum();
+            queries.iter().map(|query| u128::from((now - query.came()).as_nanos())).sum();
         self.stage_sums[Stage::Batcher as usize] += waited;
+        if let Some(step) =
+            queries.first().and_then(|query| self.steps.get_mut(usize::from(query.step)))
+        {
+            step.queued += waited;
+            step.batches += batches;
+        }
     }
 
     /// A batch of `queries` is complete at `now`.
@@ -169,7 +227,7 @@ impl Recorder {
                 log.push((query.due, latency));
             }
         }
-        self.last_completion = now;
+        self.last_completion = self.last_completion.max(now);
         if let (Some(of_queries), Some(first)) = (&mut self.queries, queries.first()) {
             of_queries.complete(queries.len(), first.due, now);
         }
@@ -203,6 +261,11 @@ impl Recorder {
     /// What each priority level saw, the most urgent first; empty where there is one.
     pub fn levels(&self) -> &[LevelRecord] {
         &self.levels
+    }
+
+    /// What each step of an ensemble saw; empty for a model.
+    pub fn steps(&self) -> &[StepRecord] {
+        &self.steps
     }
 
     /// How many batches were formed; of one with queries of others only its part.

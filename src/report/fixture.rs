@@ -276,6 +276,7 @@ fn run(
         cards: vec![0, 1, 2],
         gpu_models: Vec::new(),
         scaled: Vec::new(),
+        steps: Vec::new(),
         target_qps: per_s.round(),
         queries: if server { 4_723_166 } else { 1 },
         samples: 4_723_166,

@@ -36,6 +36,7 @@ pub use measured::{MeasuredRow, MeasuredSettings};
 pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
+pub use served::{CpuStep, Step};
 pub use server::{
     BatchRule, CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Completion, Dispatch, GpuSharing,
     PRESETS, PermitReturn, Preset, ServedBy, ServerSpec, TimeoutFrom,
@@ -106,6 +107,9 @@ pub struct VmSpec {
     /// Of a further model in a server: its first one, which comes before it. All models of a server are
     /// one CUDA process: they have the same vCPUs and `gpus`, and are powered on and off together.
     pub server_of: Option<VmId>,
+    /// Of an ensemble: what each of its queries goes through, one after the other; at least one is a model.
+    /// Then `workload` and `server` are those of the first model. Empty for a model.
+    pub steps: Vec<Step>,
 }
 
 /// A physical card and how it is cut.

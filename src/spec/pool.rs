@@ -9,7 +9,7 @@ use super::{Experiment, GpuShare, TestScenario, VmId, VmSpec};
 pub struct ServerPool {
     /// What answers: models alike, with one workload and one set of server settings; at least one.
     pub models: Vec<VmId>,
-    /// Whose queries they are; at least one.
+    /// Whose queries come to them first; nobody's where they are only later steps of ensembles.
     pub vms: Vec<VmId>,
     /// Who answers; at least one.
     pub servers: Vec<PooledServer>,
@@ -35,7 +35,7 @@ impl Experiment {
         let models = (0..self.vms.len() as u16).map(VmId).filter(|&vm| self.has_work(vm));
         let alone = models.map(|vm| ServerPool {
             models: vec![vm],
-            vms: vec![vm],
+            vms: self.askers_of(&[vm]),
             servers: self.own_servers(vm),
         });
         alone.collect()

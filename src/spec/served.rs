@@ -1,5 +1,8 @@
-//! Several models in one server: one process, in which each has a queue and instances of its own.
+//! Several models in one server: one process, in which each has a queue and instances of its own; and
+//! ensembles, chains of models whose answers are the next one's queries.
 //!
+//! A step of an ensemble is an ordinary query in the queue of that step's model, where it meets those of
+//! others; an ensemble has no queue and no instances (Triton Inference Server User Guide, "Ensemble Models").
 //! Without a rate limiter they do not know of each other: batches of different models run side by side on
 //! the GPU (Triton Inference Server User Guide, "Concurrent Model Execution").
 
@@ -8,6 +11,41 @@ use super::{
     VmId, VmSpec,
 };
 use crate::units::SimDuration;
+
+/// A step of an ensemble.
+#[derive(Clone, PartialEq, Debug)]
+pub enum Step {
+    /// A batch of a model of the same server.
+    Model(VmId),
+    /// Work on processors alone, such as decoding an image.
+    Cpu(CpuStep),
+}
+
+/// A step on processors: query by query, first come first served.
+#[derive(Clone, PartialEq, Debug)]
+pub struct CpuStep {
+    /// Its name in reports.
+    pub name: String,
+    /// Instances, each with a processor of its own beside the VM's vCPUs; at least 1.
+    pub count: u32,
+    /// What one query takes, above 0.
+    pub time: SimDuration,
+}
+
+impl VmSpec {
+    /// Whether it is a chain of models, and none itself.
+    pub fn is_ensemble(&self) -> bool {
+        !self.steps.is_empty()
+    }
+
+    /// The models of an ensemble's steps, in order.
+    pub fn step_models(&self) -> impl Iterator<Item = VmId> {
+        self.steps.iter().filter_map(|step| match step {
+            Step::Model(model) => Some(*model),
+            Step::Cpu(_) => None,
+        })
+    }
+}
 
 impl LoadSpec {
     /// The load of a model that nobody asks: a closed loop without clients.
@@ -39,9 +77,22 @@ impl Experiment {
         self.vms[usize::from(vm.0)].server_of.unwrap_or(vm)
     }
 
-    /// Whether a model has anything to do: one that has not only takes memory.
+    /// Whether it is a model with anything to do, its own load or a step: one without only takes memory.
     pub fn has_work(&self, vm: VmId) -> bool {
-        !self.vms[usize::from(vm.0)].load.is_silent()
+        let own = &self.vms[usize::from(vm.0)];
+        let is_step = || self.vms.iter().any(|other| other.step_models().any(|step| step == vm));
+        !own.is_ensemble() && (!own.load.is_silent() || is_step())
+    }
+
+    /// Whose queries come to these models first: their own, and those of ensembles that begin there.
+    pub fn askers_of(&self, models: &[VmId]) -> Vec<VmId> {
+        let begins = |vm: &VmSpec| vm.step_models().next();
+        let asks = |&(index, vm): &(usize, &VmSpec)| {
+            let first = begins(vm).unwrap_or(VmId(index as u16));
+            models.contains(&first) && !vm.load.is_silent()
+        };
+        let vms = self.vms.iter().enumerate().filter(asks);
+        vms.map(|(index, _)| VmId(index as u16)).collect()
     }
 
     /// The models with work of the server whose first model this is.

@@ -83,7 +83,7 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
             bare.vms[vm].gpus = servers.iter().flat_map(|server| server.gpus.clone()).collect();
         }
         let models: Vec<VmId> = kind.iter().map(|&vm| VmId(vm as u16)).collect();
-        bare.pools.push(ServerPool { vms: models.clone(), models, servers });
+        bare.pools.push(ServerPool { vms: experiment.askers_of(&models), models, servers });
     }
     for (index, card) in bare.cards.iter_mut().enumerate() {
         let servers = bare.pools.iter().flat_map(|pool| &pool.servers).flat_map(|one| &one.gpus);

@@ -227,8 +227,8 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
     let gpus = || experiment.cards.iter().map(|card| card.gpu.id.as_str());
     let has_several = gpus().collect::<BTreeSet<_>>().len() > 1;
     let of_pool = experiment.pools.iter().map(|pool| {
-        let workload = &experiment.vms[usize::from(pool.vms[0].0)].workload.id;
-        let (vms, servers) = (pool.vms.len(), pool.servers.len());
+        let workload = &experiment.vms[usize::from(pool.models[0].0)].workload.id;
+        let (vms, servers) = (pool.models.len(), pool.servers.len());
         let first = &pool.servers[0];
         let on = match first.gpus.len() {
             1 => "a card".to_string(),

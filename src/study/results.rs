@@ -148,9 +148,10 @@ pub struct AlternativeResult {
 pub struct VmResult {
     /// The VM's name.
     pub name: String,
-    /// The workload's catalogue name.
+    /// The workload's catalogue name; of an ensemble those of its steps, with ` > ` between them.
     pub workload: String,
-    /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`.
+    /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`; `step` for a model that only
+    /// ensembles ask: its figures are those of what passes through it, from when it comes there.
     pub scenario: &'static str,
     /// Virtual CPUs.
     pub vcpus: u32,
@@ -162,6 +163,9 @@ pub struct VmResult {
     /// Whose service times it has on which model where those are scaled: `l4 from a10`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
+    /// Of an ensemble: what its queries saw in each step; left out where there are none.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepResult>,
     /// The rate asked for.
     pub target_qps: f64,
     /// Queries completed.
@@ -201,6 +205,23 @@ pub struct VmResult {
     pub fits: Option<FitSpread>,
     /// How sure the figures are.
     pub uncertainty: Uncertainty,
+}
+
+/// What the queries of an ensemble saw in one step.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct StepResult {
+    /// The model's name, or that of the work on processors.
+    pub step: String,
+    /// Queries that went through.
+    pub queries: u64,
+    /// Mean time until the batch is formed or a processor is free, in milliseconds.
+    pub queue_mean_ms: f64,
+    /// Mean time from then until it leaves the step, in milliseconds.
+    pub run_mean_ms: f64,
+    /// Time from when a query comes to the step until it leaves it, in milliseconds.
+    pub latency_ms: LatencyMs,
+    /// Mean samples of the batches; nothing on processors.
+    pub batch_mean: Option<f64>,
 }
 
 /// What the queries of one priority level saw.

@@ -6,15 +6,15 @@ use super::open::{self, Line, OpenEnd};
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
     LatencyMs, LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio,
-    PublishedResult, Results, RunResult, SCHEMA_VERSION, ServerResult, Side, StageMean, Tool,
-    Uncertainty, VerdictResult, VmResult, sensitivity, student_95, uncertainty,
+    PublishedResult, Results, RunResult, SCHEMA_VERSION, ServerResult, Side, StageMean, StepResult,
+    Tool, Uncertainty, VerdictResult, VmResult, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
     BaselineKind, CardSpec, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, InstanceSpec,
-    Pair, PlannedRun, Published, Scenario, Standing, TestScenario, VmId, VmSpec,
+    Pair, PlannedRun, Published, Scenario, Standing, Step, TestScenario, VmId, VmSpec,
 };
 use crate::units::{Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
@@ -243,8 +243,9 @@ pub(super) fn results(
     }
 }
 
-/// The scenario of a model that nobody asks.
+/// The scenario of a model that nobody asks, and of one that only ensembles ask.
 const UNASKED: &str = "none";
+const STEP: &str = "step";
 
 /// What a run under another choice gives.
 pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult {
@@ -347,12 +348,17 @@ fn vm_result(
     let latency_ms = latency_ms(queries);
     VmResult {
         name: vm.name.clone(),
-        workload: vm.workload.id.clone(),
-        scenario: if load.is_silent() { UNASKED } else { load.scenario.word() },
+        workload: workloads(experiment, vm),
+        scenario: match (load.is_silent(), count) {
+            (true, 0) => UNASKED,
+            (true, _) => STEP,
+            (false, _) => load.scenario.word(),
+        },
         vcpus: vm.vcpus,
         cards: cards(&vm.gpus),
         gpu_models: Vec::new(),
         scaled: experiment.scaled_of(vm),
+        steps: steps(experiment, vm, recorder),
         target_qps: load.settings.target_qps,
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
@@ -370,7 +376,7 @@ fn vm_result(
                 mean_ms: recorder.stage_mean(stage) / 1e6,
             })
             .to_vec(),
-        batch_mean: batch_mean(recorder),
+        batch_mean: batch_mean(recorder) * vm.step_models().count().max(1) as f64,
         load: LoadResult {
             round: load.settings.round.name,
             schedule_seed: load.settings.round.schedule_seed,
@@ -388,6 +394,38 @@ fn vm_result(
             ..Uncertainty::default()
         },
     }
+}
+
+/// The workload of a model, or those of an ensemble's steps.
+fn workloads(experiment: &Experiment, vm: &VmSpec) -> String {
+    let of = |step: &Step| match step {
+        Step::Model(model) => experiment.vms[usize::from(model.0)].workload.id.clone(),
+        Step::Cpu(step) => step.name.clone(),
+    };
+    match vm.is_ensemble() {
+        true => vm.steps.iter().map(of).collect::<Vec<_>>().join(" > "),
+        false => vm.workload.id.clone(),
+    }
+}
+
+/// What queries of an ensemble saw in each step.
+fn steps(experiment: &Experiment, vm: &VmSpec, recorder: &Recorder) -> Vec<StepResult> {
+    let steps = vm.steps.iter().zip(recorder.steps()).map(|(step, found)| {
+        let name = match step {
+            Step::Model(model) => &experiment.vms[usize::from(model.0)].name,
+            Step::Cpu(step) => &step.name,
+        };
+        let (latency_ms, queue_mean_ms) = (latency_ms(&found.latencies), found.queue_mean() / 1e6);
+        StepResult {
+            step: name.clone(),
+            queries: found.latencies.count(),
+            queue_mean_ms,
+            run_mean_ms: latency_ms.mean - queue_mean_ms,
+            latency_ms,
+            batch_mean: found.batch_mean(),
+        }
+    });
+    steps.collect()
 }
 
 fn levels(recorder: &Recorder) -> Vec<LevelResult> {
@@ -495,7 +533,7 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
     for run in runs {
         for vm in &run.vms {
             let beyond = vm.queries as f64 * 0.01;
-            if vm.scenario != "offline" && beyond < BEYOND {
+            if !matches!(vm.scenario, "offline" | STEP) && beyond < BEYOND {
                 notes.push(format!(
                     "{} on {}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
                     run.name_of(&vm.name),

@@ -393,15 +393,19 @@ fn attempt(path: &Path, options: &LoadOptions) -> Came {
 fn folder() -> tempfile::TempDir {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir(folder.path().join("here")).unwrap();
-    for kind in fs::read_dir("tests/formats").unwrap().map(|kind| kind.unwrap().path()) {
-        let to = folder.path().join("formats").join(kind.file_name().unwrap());
-        fs::create_dir_all(&to).unwrap();
-        for entry in fs::read_dir(kind).unwrap() {
-            let file = entry.unwrap().path();
-            fs::copy(&file, to.join(file.file_name().unwrap())).unwrap();
+    copy(Path::new("tests/formats"), &folder.path().join("formats"));
+    folder
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).unwrap();
+    for entry in fs::read_dir(from).unwrap().map(|entry| entry.unwrap().path()) {
+        let there = to.join(entry.file_name().unwrap());
+        match entry.is_dir() {
+            true => copy(&entry, &there),
+            false => drop(fs::copy(&entry, there).unwrap()),
         }
     }
-    folder
 }
 
 fn told(name: &str) -> Option<u64> {

@@ -9,7 +9,7 @@ use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
 use slicewise::formats::{
     kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, perf_analyzer, probe,
-    request_trace, triton_config, trtexec,
+    request_trace, triton_config, triton_ensemble, trtexec,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-pub(crate) const FORMATS: [(&str, Reader); 13] = [
+pub(crate) const FORMATS: [(&str, Reader); 14] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("vgpu-configs", |path| read_foreign(path, kubernetes::read).map(|_| ())),
@@ -30,6 +30,7 @@ pub(crate) const FORMATS: [(&str, Reader); 13] = [
     }),
     ("mlperf-conf", |path| read_foreign(path, mlperf_conf::read).map(|_| ())),
     ("triton-config", |path| read_foreign(path, triton_config::read).map(|_| ())),
+    ("triton-ensemble", |path| read_foreign(path, triton_ensemble::read).map(|_| ())),
     ("latency-csv", |path| read_foreign(path, latency_csv::read).map(|_| ())),
     ("measured-csv", |path| read_foreign(path, measured_csv::read).map(|_| ())),
     ("perf-analyzer", |path| read_foreign(path, perf_analyzer::read).map(|_| ())),

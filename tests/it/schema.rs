@@ -161,6 +161,11 @@ fn defaults_are_what_silence_means() {
         let own = vm.replace("[[vm]]\nvcpus = 8\n", "");
         format!("host = \"dell-r7525\"\n[[vm]]\nvcpus = 8\n[[vm.model]]\nname = \"a\"\n{own}")
     };
+    let ensemble = |load: &str| {
+        let load = format!("load = {{ scenario = \"server\", target_latency = \"1 s\", {load} }}");
+        let models = models("workload = \"bert-99\"\nserver.batch_max = 4\n");
+        format!("{models}[[vm.ensemble]]\nname = \"e\"\nsteps = [\"a\"]\n{load}\n")
+    };
     let vsphere = "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n";
     let bases = [
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n"),
@@ -172,6 +177,10 @@ fn defaults_are_what_silence_means() {
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),
         models(VM),
         models(&bursty),
+        ensemble("target_qps = 10"),
+        ensemble(
+            "target_qps = 10, arrivals = \"bursty\", bursts = { peak = 2, share = 0.1, length = \"2 s\" }",
+        ),
         models(&VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[sweep]\nvm.vcpus = [1, 2]\n"),
     ];

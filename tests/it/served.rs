@@ -1,4 +1,4 @@
-//! Several models in one server: from the scenario's text to what each was answered.
+//! Several models in one server, and ensembles: from the scenario's text to what each was answered.
 //!
 //! What a file may not ask for is in `tests/bad/`, `served-*`.
 
@@ -6,12 +6,14 @@ use crate::support::{cases, queue};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::platform::{simulate, simulate_with};
-use slicewise::record::Recorder;
+use slicewise::record::{Recorder, Stage};
 use slicewise::spec::{
-    Experiment, GpuSharing, InstanceSharing, LoadSpec, PermitReturn, SizeDistribution, VmId,
+    Arrivals, BatchRule, CpuStep, Experiment, GpuSharing, InstanceSharing, LoadSpec, PermitReturn,
+    PhiTable, QueuePolicy, SizeDistribution, Step, TestScenario, TimeoutAction, VmId,
 };
 use slicewise::study::{same_cards, whole_cards};
-use slicewise::units::SimDuration;
+use slicewise::units::{Bytes, Share, SimDuration};
+use std::process::Command;
 
 type Log = Vec<(u64, u64)>;
 
@@ -213,4 +215,292 @@ fn a_vm_goes_off_with_its_last_answer() {
     for log in &logs(&experiment(&text))[..2] {
         assert!(log.iter().all(|(due, _)| *due < 2_000_000_000) && log.len() > 100);
     }
+}
+
+/// An ensemble of these models, which nobody asks by themselves, with the load and the name of the first.
+fn chain(models: Vec<Experiment>, steps: Vec<Step>) -> Experiment {
+    let mut models = models.into_iter();
+    let mut all = models.next().unwrap();
+    let ensemble = all.vms[0].clone();
+    for (place, other) in models.enumerate() {
+        all = with(all, other, &format!("model-{}", place + 1));
+    }
+    all.vms.iter_mut().for_each(|vm| vm.load = LoadSpec::silent());
+    let mut ensemble = ensemble;
+    ensemble.server_of = Some(VmId(0));
+    ensemble.steps = steps;
+    all.vms.push(ensemble);
+    all.with_models_side_by_side()
+}
+
+/// No batch is slower beside another.
+fn narrow(mut one: Experiment) -> Experiment {
+    for service in one.vms[0].workload.service.values_mut() {
+        service.phi.value = PhiTable::constant(Share::NONE);
+    }
+    one
+}
+
+/// When each query leaves a step of `servers` that take `time` each, first come first served, by when each
+/// comes: the one that is `servers` places before it must have left (Lindley's recursion; with equal times
+/// nobody overtakes).
+fn leave(came: &[u64], servers: usize, time: u64) -> Vec<u64> {
+    let mut left: Vec<u64> = Vec::new();
+    for (place, &came) in came.iter().enumerate() {
+        let free = place.checked_sub(servers).map_or(0, |before| left[before]);
+        left.push(came.max(free) + time);
+    }
+    left
+}
+
+proptest! {
+    #![proptest_config(cases(24))]
+
+    /// A chain of one model is the model alone, byte for byte.
+    #[test]
+    fn a_chain_of_one_is_the_model_alone(
+        micros in 200..3000_u64, load in 0.1..1.5_f64, streams in 1..4_u32, batch_max in 1..9_u32,
+        full in any::<bool>(), delay in 0..4_u64, sigma in prop::option::of(0.1..1.0_f64),
+        scenario in 0..4_usize, rejects in any::<bool>(),
+    ) {
+        let mut one = model(SimDuration::from_micros(micros), load * 1e6 / micros as f64, streams);
+        let vm = &mut one.vms[0];
+        vm.server.batch_max = batch_max;
+        vm.server.batch_rule = if full { BatchRule::Full } else { BatchRule::Available };
+        vm.server.timeout = (full && delay > 0).then(|| SimDuration::from_millis(delay));
+        vm.server.max_queue_delay = SimDuration::from_micros(if full { 0 } else { 500 * delay });
+        if let Some(sigma) = sigma {
+            vm.workload.sizes.value = SizeDistribution::LogNormal { sigma };
+        }
+        let think_time = SimDuration::from_micros(300);
+        vm.load.scenario = [
+            TestScenario::Server, TestScenario::Offline, TestScenario::SingleStream,
+            TestScenario::ClosedLoop { clients: 6, think_time },
+        ][scenario];
+        vm.load.settings.min_duration = SimDuration::from_secs(4);
+        if rejects && scenario == 0 && !full {
+            let most = QueuePolicy { max_queue_size: Some(5), ..QueuePolicy::default() };
+            vm.server.queues.levels = vec![most];
+        }
+        let ensemble = chain(vec![one.clone()], vec![Step::Model(VmId(0))]);
+        let (alone, beside) = (simulate(&one), simulate(&ensemble));
+        prop_assert_eq!(&logs(&ensemble)[1], &logs(&one)[0]);
+        let (alone, step, whole) =
+            (&alone.vms[0].recorder, &beside.vms[0].recorder, &beside.vms[1].recorder);
+        for (stage, _) in Stage::ALL {
+            prop_assert_eq!(alone.stage_mean(stage), whole.stage_mean(stage));
+            prop_assert_eq!(alone.stage_mean(stage), step.stage_mean(stage));
+        }
+        prop_assert_eq!((alone.batches(), alone.rejected()), (whole.batches(), whole.rejected()));
+        prop_assert_eq!(alone.batches(), step.batches());
+        prop_assert_eq!(alone.last_completion(), whole.last_completion());
+        let of_step = &whole.steps()[0];
+        prop_assert_eq!(of_step.latencies.count(), alone.latencies().count());
+        prop_assert_eq!(of_step.latencies.max(), alone.latencies().max());
+    }
+
+    /// With batches of one that nobody slows, steps are queues in a row: what leaves one comes to the next
+    /// at that instant, on processors as on the GPU.
+    #[test]
+    fn steps_are_queues_in_a_row(
+        rate in 50.0..900.0_f64, constant in any::<bool>(),
+        steps in prop::collection::vec((any::<bool>(), 100..4000_u64, 1..4_usize), 0..4),
+        model_at in 0..4_usize, of_model in (100..4000_u64, 1..4_u32),
+    ) {
+        // At least one is a model, and the first model has the load.
+        let mut steps: Vec<(bool, u64, usize)> = steps;
+        let place = model_at.min(steps.len());
+        steps.insert(place, (true, of_model.0, of_model.1 as usize));
+        let mut models = Vec::new();
+        let mut way = Vec::new();
+        for (index, &(is_model, micros, count)) in steps.iter().enumerate() {
+            let time = SimDuration::from_micros(micros);
+            if is_model {
+                way.push(Step::Model(VmId(models.len() as u16)));
+                models.push(narrow(model(time, rate, count as u32)));
+            } else {
+                let count = count as u32;
+                way.push(Step::Cpu(CpuStep { name: format!("cpu-{index}"), count, time }));
+            }
+        }
+        if constant {
+            models[0].vms[0].load.arrivals = Arrivals::Constant;
+        }
+        models[0].vms[0].load.settings.min_duration = SimDuration::from_secs(3);
+        let ensemble = chain(models, way);
+        let log = logs(&ensemble).pop().unwrap();
+        let mut dues: Vec<u64> = log.iter().map(|(due, _)| *due).collect();
+        dues.sort_unstable();
+        let mut left = dues.clone();
+        for (_, micros, count) in steps {
+            left = leave(&left, count, 1000 * micros);
+        }
+        let expected: Vec<(u64, u64)> =
+            dues.iter().zip(&left).map(|(due, left)| (*due, left - due)).collect();
+        let mut log = log;
+        log.sort_unstable();
+        prop_assert_eq!(log, expected);
+    }
+
+    /// Every query is answered or rejected once, whatever rules its steps have, and who else asks their
+    /// models; and bare metal has the same queries.
+    #[test]
+    fn every_query_comes_out_once(
+        rates in prop::array::uniform3(20.0..400.0_f64), micros in prop::array::uniform3(200..5000_u64),
+        full in prop::array::uniform3(any::<bool>()), batch in prop::array::uniform3(1..9_u32),
+        most in prop::option::of(1..6_u32), asked in any::<bool>(), twice in any::<bool>(),
+    ) {
+        let mut models: Vec<Experiment> = (0..3).map(|place| {
+            let mut one = model(SimDuration::from_micros(micros[place]), rates[place], 1);
+            let vm = &mut one.vms[0];
+            vm.server.batch_max = batch[place];
+            vm.server.batch_rule =
+                if full[place] { BatchRule::Full } else { BatchRule::Available };
+            vm.load.settings.min_duration = SimDuration::from_secs(2);
+            one
+        }).collect();
+        if let Some(most) = most {
+            let server = &mut models[1].vms[0].server;
+            server.batch_rule = BatchRule::Available;
+            let policy = QueuePolicy {
+                max_queue_size: Some(most),
+                timeout: Some(SimDuration::from_millis(3)),
+                timeout_action: TimeoutAction::Reject,
+            };
+            server.queues.levels = vec![policy];
+        }
+        let own = models[2].vms[0].load.clone();
+        let mut way = vec![Step::Model(VmId(0)), Step::Model(VmId(1)), Step::Model(VmId(2))];
+        if twice {
+            way.push(Step::Model(VmId(1)));
+        }
+        let mut all = chain(models, way);
+        if asked {
+            all.vms[2].load = own;
+        }
+        let outcome = simulate(&all);
+        let whole = &outcome.vms[3].recorder;
+        // So many that none can be missing: LoadGen makes them as long as they are due in time.
+        let queries = whole.answered();
+        prop_assert!(queries > 10 && whole.latencies().count() + whole.rejected() == queries);
+        if most.is_none() {
+            prop_assert_eq!(whole.rejected(), 0);
+            for (place, step) in whole.steps().iter().enumerate() {
+                prop_assert_eq!(step.latencies.count(), queries, "step {}", place);
+            }
+            let passed = outcome.vms[1].recorder.answered();
+            prop_assert_eq!(passed, queries * if twice { 2 } else { 1 });
+        }
+        for bare in [same_cards(&all), whole_cards(&all)] {
+            prop_assert_eq!(simulate(&bare).vms[3].recorder.answered(), queries);
+        }
+    }
+}
+
+/// Parts of the latency: what queries spend in stages, on processors too, is all of it.
+#[test]
+fn stages_of_an_ensemble_sum_to_its_latency() {
+    let ms = SimDuration::from_millis;
+    let cpu = |time| Step::Cpu(CpuStep { name: "cpu".to_string(), count: 2, time });
+    let way = vec![cpu(ms(1)), Step::Model(VmId(0)), cpu(ms(2)), Step::Model(VmId(1)), cpu(ms(1))];
+    let all = chain(vec![model(ms(2), 200.0, 2), model(ms(3), 200.0, 1)], way);
+    let outcome = simulate(&all);
+    let whole = &outcome.vms[2].recorder;
+    let stages: f64 = Stage::ALL.iter().map(|(stage, _)| whole.stage_mean(*stage)).sum();
+    let mean = whole.latencies().mean().unwrap().as_nanos() as f64;
+    assert!((stages - mean).abs() < 2.0, "{stages} of {mean} ns");
+    let steps: f64 =
+        whole.steps().iter().map(|step| step.latencies.mean().unwrap().as_nanos() as f64).sum();
+    assert!((steps - mean).abs() < 10.0, "{steps} of {mean} ns");
+}
+
+/// Tensors between two models on one GPU stay there: one copy in and one out for the whole way, another pair
+/// for work on processors between them.
+#[test]
+fn tensors_between_models_are_not_copied() {
+    let ms = SimDuration::from_millis;
+    // At 24 GB/s 24 MB take 1 ms; queries 50 ms apart find nobody on the link.
+    let one = || {
+        let mut one = model(ms(2), 20.0, 1);
+        let vm = &mut one.vms[0];
+        vm.load.arrivals = Arrivals::Constant;
+        vm.workload.input_per_sample.value = Bytes::new(24_000_000);
+        vm.workload.output_per_sample.value = Bytes::new(48_000_000);
+        one
+    };
+    let models = || [Step::Model(VmId(0)), Step::Model(VmId(1))];
+    let cpu = Step::Cpu(CpuStep { name: "crop".to_string(), count: 1, time: ms(1) });
+    let [first, last] = models();
+    for (way, copies) in [(models().to_vec(), 1.0), (vec![first, cpu, last], 2.0)] {
+        let outcome = simulate(&chain(vec![one(), one()], way));
+        let whole = &outcome.vms[2].recorder;
+        let spent = [Stage::CopyIn, Stage::CopyOut].map(|stage| whole.stage_mean(stage) / 1e6);
+        assert_eq!(spent, [copies, 2.0 * copies]);
+    }
+}
+
+const ENSEMBLE: &str = "
+[[vm.ensemble]]
+name = \"both\"
+steps = [{ name = \"decode\", time = \"1 ms\", count = 2 }, \"detect\", \"spare\"]
+load = { scenario = \"server\", target_qps = 50, target_latency = \"100 ms\", min_duration = \"5 s\" }
+";
+
+/// From the text to the document: the whole way, and each step with queue and run.
+#[test]
+fn an_ensemble_is_told_with_its_steps() {
+    let head = format!("{VISION}seed = 1\n[[vm]]\nname = \"v\"\nvcpus = 4\ngpus = 1\n");
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("test.toml");
+    std::fs::write(&path, format!("{head}{MODELS}{ENSEMBLE}")).unwrap();
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
+    let mut command = Command::new(env!("CARGO_BIN_EXE_slicewise"));
+    let out = folder.path().join("out");
+    let shown = command.args(["run".as_ref(), path.as_os_str(), "--out".as_ref(), out.as_os_str()]);
+    let shown = String::from_utf8(shown.output().unwrap().stdout).unwrap();
+    let line = |start: &str| shown.lines().find(|line| line.trim_start().starts_with(start));
+    for start in ["steps", "decode", "v/detect", "v/spare", "test / v/spare"] {
+        assert!(line(start).is_some(), "{start} in {shown}");
+    }
+    assert!(line("test / v/spare").unwrap().ends_with(" step"), "{shown}");
+    let results = slicewise::study::run(&scenario, &|_, _, _| {});
+    let run = serde_json::to_value(&results.runs[0]).unwrap();
+    let vms = run["vms"].as_array().unwrap();
+    let rows: Vec<(&str, &str)> = vms
+        .iter()
+        .map(|vm| (vm["name"].as_str().unwrap(), vm["scenario"].as_str().unwrap()))
+        .collect();
+    let expected = [
+        ("v/detect", "server"),
+        ("v/classify", "server"),
+        ("v/spare", "step"),
+        ("v/both", "server"),
+    ];
+    assert_eq!(rows, expected);
+    assert_eq!(vms[3]["workload"], "decode > ssd-resnet34 > resnet50");
+    let steps = vms[3]["steps"].as_array().unwrap();
+    let names: Vec<&str> = steps.iter().map(|step| step["step"].as_str().unwrap()).collect();
+    assert_eq!(names, ["decode", "v/detect", "v/spare"]);
+    let ms = |value: &serde_json::Value| value.as_f64().unwrap();
+    let parts: f64 =
+        steps.iter().map(|step| ms(&step["queue_mean_ms"]) + ms(&step["run_mean_ms"])).sum();
+    assert!((parts - ms(&vms[3]["latency_ms"]["mean"])).abs() < 1e-4);
+    assert_eq!(steps[2]["queries"], vms[2]["queries"]);
+}
+
+/// Triton's model repository: settings of models, keys beside them stronger, and the steps of an ensemble in
+/// the order of their tensors.
+#[test]
+fn a_model_repository_says_settings_and_steps() {
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let path = std::path::Path::new("tests/good/served-by-a-repository.toml");
+    let scenario = load(path, &options).unwrap_or_else(|error| panic!("{error}"));
+    let all = &scenario.pairs[0].virtual_run.experiment.vms;
+    let of = |index: usize| {
+        let server = &all[index].server;
+        (server.batch_max, server.streams, server.max_queue_delay.as_nanos())
+    };
+    assert_eq!([of(0), of(1)], [(4, 2, 2_000_000), (16, 1, 0)]);
+    assert_eq!(all[2].steps, [Step::Model(VmId(0)), Step::Model(VmId(1))]);
 }

@@ -89,6 +89,7 @@ pub(crate) fn queue(
         power_on: SimTime::ZERO,
         power_off: None,
         server_of: None,
+        steps: Vec::new(),
     };
     Experiment {
         name: "test".to_string(),

@@ -13,7 +13,7 @@ use super::entries::OWN_HOST;
 use super::guest::{Guest, HOLDINGS};
 use super::machine::{self, Machine};
 use super::sharing;
-use crate::spec::{Baseline, Experiment, Fact, GpuSpec, Pair, ServiceTime, Workload};
+use crate::spec::{Baseline, Experiment, Fact, GpuSpec, Pair, ServiceTime, Step, Workload};
 use crate::units::{Bandwidth, Share};
 use notes::{Facts, Notes};
 use serde::Serialize;
@@ -93,7 +93,9 @@ impl Reading<'_> {
             sections.push(self.vm(guest, &notes(of_vm)));
             let of_models = of_vm.split(|answer| *answer == Answer::BeginsModel).skip(1);
             let models = guest.by_model().into_iter().filter(|_| guest.model.is_some());
-            sections.extend(models.zip(of_models).map(|(model, of)| served(&model, &notes(of))));
+            let names: Vec<String> = guest.by_model().into_iter().map(|one| one.vm.name).collect();
+            let told = models.zip(of_models);
+            sections.extend(told.map(|(model, of)| served(&model, &names, &notes(of))));
         }
         sections.extend(self.workloads());
         sections.push(self.baseline(&self.pair.baselines, &file));
@@ -420,8 +422,11 @@ impl Reading<'_> {
 }
 
 /// One of several models of a VM.
-fn served(guest: &Guest, notes: &Notes<'_>) -> Section {
+fn served(guest: &Guest, names: &[String], notes: &Notes<'_>) -> Section {
     let vm = &guest.vm;
+    if vm.is_ensemble() {
+        return ensemble(guest, names, notes);
+    }
     let above = "vm.model.";
     let mut section = Section::new(format!("model {}", vm.name));
     let mut add = |key: &str, value: String| section.add(notes, above, key, value);
@@ -432,6 +437,27 @@ fn served(guest: &Guest, notes: &Notes<'_>) -> Section {
     add(if is_silent { "load" } else { "load.scenario" }, asked.to_string());
     for (key, value) in notes.settings(above, &vm.server, &vm.load) {
         if !(is_silent && key.starts_with("load.")) {
+            add(&key, value);
+        }
+    }
+    section.add_other_keys(notes, above);
+    section
+}
+
+/// A chain of a VM's models, which have these names.
+fn ensemble(guest: &Guest, names: &[String], notes: &Notes<'_>) -> Section {
+    let vm = &guest.vm;
+    let above = "vm.ensemble.";
+    let mut section = Section::new(format!("ensemble {}", vm.name));
+    let mut add = |key: &str, value: String| section.add(notes, above, key, value);
+    let steps = vm.steps.iter().map(|step| match step {
+        Step::Model(model) => names[usize::from(model.0)].clone(),
+        Step::Cpu(step) => format!("{} ({} x {})", step.name, step.count, step.time),
+    });
+    add("steps", steps.collect::<Vec<_>>().join(", "));
+    add("load.scenario", vm.load.scenario.word().to_string());
+    for (key, value) in notes.settings(above, &vm.server, &vm.load) {
+        if key.starts_with("load.") {
             add(&key, value);
         }
     }

@@ -14,7 +14,7 @@ use super::plan::VMS_MAX;
 use super::processes::{CHUNKS_MAX, MODES};
 use super::published::LATENCIES;
 use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
-use super::served::MODELS_MAX;
+use super::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
 use super::settings::{
     BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES,
     PERMIT_RETURNS, PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
@@ -227,6 +227,16 @@ fn vm() -> Shape {
             "model",
             list(model(), MODELS_MAX),
             "The models of its server, in the place of `workload`, `server` and `load`.",
+        )
+        .key(
+            "model_repository",
+            text().such_as(["models"]),
+            "Triton's model repository: NAME/config.pbtxt is what a model or ensemble does not say.",
+        )
+        .key(
+            "ensemble",
+            list(ensemble(), ENSEMBLES_MAX),
+            "Chains of these models: what one has answered, the next is asked.",
         );
     served(vm)
         .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }] }))
@@ -236,6 +246,27 @@ fn vm() -> Shape {
 fn model() -> Shape {
     served(table().need("name", text(), "Its name among the models of the VM."))
         .rule(json!({ "required": ["workload"] }))
+}
+
+/// A chain of models.
+fn ensemble() -> Shape {
+    let cpu = table()
+        .need("name", text(), "Its name in results.")
+        .need("time", quantity::<SimDuration>(), "What one query takes.")
+        .key(
+            "count",
+            whole(1..=CPU_INSTANCES_MAX),
+            "Instances, each with a processor of its own; default: 1.",
+        );
+    let step = either([text().such_as(["detect"]), cpu]);
+    table()
+        .need("name", text(), "Its name among the models of the VM.")
+        .key(
+            "steps",
+            list(step, STEPS_MAX),
+            "Models of the VM, and work on processors, in order; default: those of the repository.",
+        )
+        .need("load", load(), "Who asks, and when.")
 }
 
 /// What is served, by what server, and who asks.

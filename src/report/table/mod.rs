@@ -9,6 +9,7 @@ mod capacity;
 mod gap;
 mod grid;
 mod runs;
+mod steps;
 mod sweep;
 mod uncertainty;
 mod validation;
@@ -74,6 +75,7 @@ pub fn render(results: &Results, width: Width) -> String {
     if published {
         blocks.push(width.lines(LEGEND));
     }
+    blocks.push(steps::steps(results, width));
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);

@@ -340,6 +340,7 @@ impl Case<'_> {
             power_on: SimTime::ZERO,
             power_off: None,
             server_of: None,
+            steps: Vec::new(),
         };
         Experiment {
             name: self.run.name(),
