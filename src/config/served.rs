@@ -74,19 +74,13 @@ pub(super) fn read(
             value.report(value.wrong("stands beside `[[vm.model]]`").help(help));
         }
     }
-    if given.is_table() {
-        let help = "write [[vm.model]] with two brackets";
-        given.report(given.wrong("is a single table").help(help));
-        return None;
-    }
-    let items = given.items(MODELS_MAX)?;
+    let items = tables(&given, "model", MODELS_MAX)?;
     let count = items.len();
     let mut models: Vec<Model> = Vec::new();
     for item in items {
         item.problems.answers.begins_model();
         let Some(mut own) = item.table() else { continue };
-        let help = "name the model, as results will call it: name = \"detect\"";
-        let name = own.need("name", help).and_then(|value| value.text().map(str::to_string));
+        let name = name_in(&mut own, "the model", "detect");
         let spot = own.spot_of("name");
         let own_file = repository.as_ref().zip(name.as_ref());
         let own_file = own_file
@@ -120,6 +114,22 @@ pub(super) fn read(
         return None;
     }
     Some(models)
+}
+
+/// The tables of `[[vm.KEY]]`.
+fn tables<'v>(given: &Value<'v>, key: &str, most: usize) -> Option<Vec<Value<'v>>> {
+    if given.is_table() {
+        let help = format!("write [[vm.{key}]] with two brackets");
+        given.report(given.wrong("is a single table").help(help));
+        return None;
+    }
+    given.items(most)
+}
+
+/// What results will call a model or an ensemble.
+fn name_in(own: &mut Reader<'_>, what: &str, such_as: &str) -> Option<String> {
+    let help = format!("name {what}, as results will call it: name = \"{such_as}\"");
+    own.need("name", &help)?.text().map(str::to_string)
 }
 
 /// The model that a table says; of one of several the load may be missing.
@@ -157,20 +167,14 @@ fn read_ensembles(
     repository: Option<&(&Value<'_>, PathBuf)>,
 ) -> Option<Vec<Model>> {
     let Some(given) = table.get("ensemble") else { return Some(Vec::new()) };
-    if given.is_table() {
-        let help = "write [[vm.ensemble]] with two brackets";
-        given.report(given.wrong("is a single table").help(help));
-        return None;
-    }
-    let items = given.items(ENSEMBLES_MAX)?;
+    let items = tables(&given, "ensemble", ENSEMBLES_MAX)?;
     let count = items.len();
     let names: Vec<String> = items.iter().filter_map(name_of).collect();
     let mut ensembles: Vec<Model> = Vec::new();
     for item in items {
         item.problems.answers.begins_model();
         let Some(mut own) = item.table() else { continue };
-        let help = "name the ensemble, as results will call it: name = \"both\"";
-        let name = own.need("name", help).and_then(|value| value.text().map(str::to_string));
+        let name = name_in(&mut own, "the ensemble", "both");
         let of_file = repository.zip(name.as_ref()).filter(|_| !own.has("steps"));
         let steps = match of_file {
             Some(((value, folder), name)) => {

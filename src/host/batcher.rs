@@ -343,6 +343,12 @@ mod tests {
 
     const MS: u64 = 1_000_000;
 
+    /// A query that comes at `due`, in nanoseconds.
+    fn query(due: u64, level: u8) -> Query {
+        let due = SimTime::from_nanos(due);
+        Query { due, seen: due, size: 1.0, level, step: 0, vm: VmId(0) }
+    }
+
     fn batcher(
         preset: usize,
         batch_max: u32,
@@ -354,14 +360,7 @@ mod tests {
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, usize::from(gpus), chance);
         for &due in dues {
-            batcher.feed(Query {
-                due: SimTime::from_nanos(due),
-                seen: SimTime::from_nanos(due),
-                size: 1.0,
-                level: 0,
-                step: 0,
-                vm: VmId(0),
-            });
+            batcher.feed(query(due, 0));
         }
         batcher.close();
         for worker in 0..permits_per_gpu {
@@ -404,15 +403,8 @@ mod tests {
             ServerSpec { batch_max: 1, dispatch: Dispatch::RandomGpu, ..(PRESETS[1].make)() };
         let chance = RandomStreams::new(0, 0).stream("dispatch");
         let mut batcher = Batcher::new(&server, gpus, chance);
-        for query in 0..queries {
-            batcher.feed(Query {
-                due: SimTime::from_nanos(query * gap),
-                seen: SimTime::from_nanos(query * gap),
-                size: 1.0,
-                level: 0,
-                step: 0,
-                vm: VmId(0),
-            });
+        for place in 0..queries {
+            batcher.feed(query(place * gap, 0));
         }
         batcher.close();
         batcher
@@ -482,14 +474,7 @@ mod tests {
     fn fed(server: &ServerSpec, dues: &[(u64, u8)]) -> Batcher {
         let mut batcher = Batcher::new(server, 1, RandomStreams::new(0, 0).stream("dispatch"));
         for &(due, level) in dues {
-            batcher.feed(Query {
-                due: SimTime::from_nanos(due),
-                seen: SimTime::from_nanos(due),
-                size: 1.0,
-                level,
-                step: 0,
-                vm: VmId(0),
-            });
+            batcher.feed(query(due, level));
         }
         batcher.close();
         batcher

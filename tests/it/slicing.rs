@@ -56,6 +56,11 @@ pub(crate) fn ring(owners: usize, turns: HardwareTurns) -> Ring<usize> {
     Ring::new(&vec![owner; owners], Share::WHOLE, &turns, &order)
 }
 
+/// A batch of nothing but work, in nanoseconds.
+fn of_work(work: f64) -> Demand {
+    Demand { work, ..Demand::plain(SimDuration::ZERO) }
+}
+
 /// Runs `arrivals` (in order) to their end: the instant each is done, and the turns.
 pub(crate) fn drive(
     turns: &mut impl Station<Job = TurnsJob<usize>, Done = usize>,
@@ -73,14 +78,7 @@ pub(crate) fn drive(
             }
             (_, Some(arrival)) => {
                 let Arrival { slot, work, .. } = arrivals[next];
-                let demand = Demand {
-                    host_floor: 0.0,
-                    launch: 0.0,
-                    serial: 0.0,
-                    work,
-                    phi: 1.0,
-                    phi_limit: 1.0,
-                };
+                let demand = of_work(work);
                 turns.submit(arrival, TurnsJob { slot, job: PoolJob { tag: next, demand } });
                 next += 1;
             }
@@ -242,14 +240,7 @@ fn drive_until(turns: &mut Turns<usize>, arrivals: &[Arrival], until: u64) -> Ve
             done.drain(..).for_each(|index| ends[index] = now.as_nanos());
         } else {
             let Arrival { slot, work, .. } = arrivals[next];
-            let demand = Demand {
-                host_floor: 0.0,
-                launch: 0.0,
-                serial: 0.0,
-                work,
-                phi: 1.0,
-                phi_limit: 1.0,
-            };
+            let demand = of_work(work);
             turns.submit(now, TurnsJob { slot, job: PoolJob { tag: next, demand } });
             next += 1;
         }
@@ -448,8 +439,7 @@ fn slices_with_overshoot(averaging_factor: u32, over: u64) -> Vec<f64> {
 fn single_overshoot(mut turns: Turns<usize>, over: u64) -> Vec<f64> {
     let (mut slices, mut done) = (Vec::new(), Vec::new());
     let submit = |turns: &mut Turns<usize>, now, work| {
-        let demand =
-            Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi: 1.0, phi_limit: 1.0 };
+        let demand = of_work(work);
         turns.submit(now, TurnsJob { slot: 0, job: PoolJob { tag: 0, demand } });
     };
     submit(&mut turns, SimTime::ZERO, 2_083_333.0 + over as f64);
