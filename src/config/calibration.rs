@@ -220,20 +220,22 @@ fn read(
     }))
 }
 
-/// phi of a model of which no run tells it: as stated, as its base has it, or assumed; and what it may be
-/// as well, which is anything where nobody says.
+/// phi of a model of which no run tells it: as stated, as its base has it, or nothing yet, where the times of
+/// its batches say what it may be (`study::calibrate`); a range only where the file states one.
 fn phi_of_nobody(
     base: &Fact<PhiTable>,
     parameters: &[FitParameter],
     stated: Option<Wish>,
 ) -> Fact<PhiTable> {
     let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
+    let wish = stated.unwrap_or_default();
+    let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
+    let within = |phi: f64| if wish.hold.is_some() { phi } else { phi.clamp(ends[0], ends[1]) };
     let held = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Phi(batch) => Some((batch, share(parameter.start))),
+        Knob::Phi(batch) => Some((batch, share(within(parameter.start)))),
         _ => None,
     });
     let value = PhiTable::new(held.collect()).unwrap_or_else(|_| base.value.clone());
-    let wish = stated.unwrap_or_default();
     let source = match wish.hold {
         Some(_) => STATED.to_string(),
         None if base.source == BATCHES_FILL => {
@@ -244,11 +246,10 @@ fn phi_of_nobody(
             base.source
         ),
     };
-    let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
-    let range = ends.map(|end| PhiTable::constant(share(end)));
-    let is_about = range[0].is_below(&value) && value.is_below(&range[1]);
-    let whole = [Share::NONE, Share::WHOLE].map(PhiTable::constant);
-    Fact { range: Some(if is_about { range } else { whole }), ..Fact::assumed(value, source) }
+    let is_stated = wish.low.is_some() || wish.high.is_some();
+    let range = is_stated.then(|| ends.map(|end| PhiTable::constant(share(end))));
+    let is_about = |range: &[PhiTable; 2]| range[0].is_below(&value) && value.is_below(&range[1]);
+    Fact { range: range.filter(is_about), ..Fact::assumed(value, source) }
 }
 
 /// The spread that repeated times of a batch would show if all of their scatter were the model's: from

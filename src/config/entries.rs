@@ -410,9 +410,8 @@ fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
 fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
     let launch = time_in_range(&mut table, sources, "launch");
     let host_floor = time_in_range(&mut table, sources, "host_floor");
-    let any = [Share::NONE, Share::WHOLE].map(PhiTable::constant);
-    let phi = Fact::assumed(PhiTable::constant(Share::WHOLE), "assumed: batches fill the GPU");
-    let (rule, absent) = ((phi_table, PhiTable::is_below), Fact { range: Some(any), ..phi });
+    let absent = Fact::assumed(PhiTable::constant(Share::WHOLE), "assumed: batches fill the GPU");
+    let rule = (phi_table, PhiTable::is_below);
     let phi = fact_in_range_or(&mut table, sources, "phi", rule, absent);
     let of_limit = (phi_table, PhiTable::is_below);
     let phi_limit = table

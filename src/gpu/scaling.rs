@@ -252,7 +252,7 @@ pub fn scaled(workload: &Workload, from: &GpuSpec, to: &GpuSpec) -> Option<Servi
     let phi = law.phi(&own.phi.value);
     let [mut low, mut high] = band(&own.phi.value, &phi);
     if let Some([least, most]) = own.phi_range() {
-        (low, high) = (lower(&low, &least), upper(&high, &most));
+        (low, high) = (low.lower(&least), upper(&high, &most));
     }
     let as_filled = "the part that fills the GPU is as much longer as the work, a tenth is open";
     let slice = own.slice.as_ref().filter(|_| !to.mig_profiles.is_empty());
@@ -390,14 +390,9 @@ fn band(one: &PhiTable, other: &PhiTable) -> [PhiTable; 2] {
     const OPEN: f64 = 0.1;
     let by = |value: f64| (value * 1e3).round() / 1e3;
     [
-        changed(&lower(one, other), |_, phi| by(phi - OPEN)),
+        changed(&one.lower(other), |_, phi| by(phi - OPEN)),
         changed(&upper(one, other), |_, phi| by(phi + OPEN)),
     ]
-}
-
-/// The table that has the lower of two at every size.
-fn lower(one: &PhiTable, other: &PhiTable) -> PhiTable {
-    changed(&with_sizes_of(one, other), |size, phi| phi.min(other.at(size)))
 }
 
 /// The table that has the upper of two at every size.

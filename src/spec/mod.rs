@@ -8,6 +8,7 @@ mod footprint;
 mod gpu;
 mod hardware_turns;
 mod host;
+mod least_phi;
 mod load;
 mod measured;
 pub mod names;
@@ -28,6 +29,7 @@ pub use footprint::Footprint;
 pub use gpu::{Architecture, ComputeCapability, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use host::{HostSpec, Hypervisor};
+pub use least_phi::BESIDE_OVER_ONE;
 pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
     queries_for,

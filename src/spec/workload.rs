@@ -2,9 +2,9 @@
 //!
 //! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
 
-use super::{Fact, GpuSpec, ServedBy, Standing};
+use super::{Fact, GpuSpec, ServedBy};
 use crate::units::{Bytes, Share, SimDuration};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 /// A workload. One catalogue file each.
@@ -194,14 +194,6 @@ impl ServiceTime {
         per_sm * f64::from(gpu.sms.value)
     }
 
-    /// What phi may be as well: the range that its file states, all of 0 to 1 where nothing measured
-    /// it, nothing where something did.
-    pub fn phi_range(&self) -> Option<[PhiTable; 2]> {
-        let whole = || [Share::NONE, Share::WHOLE].map(PhiTable::constant);
-        let unmeasured = self.phi.standing == Standing::Assumed;
-        self.phi.range.clone().or_else(|| unmeasured.then(whole))
-    }
-
     /// The part of a batch's work that stretches under a limit of SMs: as measured, and between two sizes
     /// the work that stretches lies on a straight line; else by the law of slices with all of the memory
     /// (`b c phi (1 - beta)` of the work); else phi.
@@ -369,6 +361,15 @@ impl PhiTable {
         (there / work.at(batch)).clamp(0.0, 1.0)
     }
 
+    /// The table that has the lower of two at every size of either.
+    pub fn lower(&self, other: &PhiTable) -> PhiTable {
+        let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);
+        let sizes: BTreeSet<u32> = sizes.collect();
+        let least = |size: u32| Share::new(self.at(size).min(other.at(size)));
+        let points = sizes.into_iter().map(|size| (size, least(size).expect("one of two shares")));
+        PhiTable(points.collect())
+    }
+
     /// Whether it is nowhere above another.
     pub fn is_below(&self, other: &PhiTable) -> bool {
         let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);
@@ -382,8 +383,8 @@ impl fmt::Display for PhiTable {
             [(_, phi)] => write!(f, "{}", phi.get()),
             points => {
                 let points: Vec<String> =
-                    points.iter().map(|(batch, phi)| format!("{batch}: {}", phi.get())).collect();
-                write!(f, "{}", points.join(", "))
+                    points.iter().map(|(batch, phi)| format!("{batch} = {}", phi.get())).collect();
+                write!(f, "{{ {} }}", points.join(", "))
             }
         }
     }

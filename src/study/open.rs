@@ -1,18 +1,18 @@
 //! Inputs that nothing measured: which of them act in an experiment, how far each may go, and the
 //! comparisons of a result that they turn round.
 //!
-//! A fact says its range itself; phi that is only assumed may be anything from 0 to 1; slices and
-//! switches lie in the intervals of the GPU's file. One input is moved at a time.
+//! A fact says its range itself; phi that is only assumed may be anything that times of whole batches
+//! leave; slices and switches lie in the intervals of the GPU's file. One input is moved at a time.
 
 use crate::spec::{
     CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HardwareTurns, InstanceSharing, Launches, ServedBy, ServerSpec, Standing, SwitchTimes,
-    VmId, VmSpec, Workload,
+    GpuSpec, HardwareTurns, InstanceSharing, Launches, PhiTable, ServedBy, ServerSpec, Standing,
+    SwitchTimes, VmId, VmSpec, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
-use std::fmt::Display;
+use std::fmt::{self, Display, Formatter};
 
 /// An input that nothing measured.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
@@ -144,11 +144,29 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             && gpu_of(experiment, share) == gpu
             && phi_acts(experiment, vm, share)
     });
+    let is_limited = uses(experiment).any(|(vm, share)| {
+        vm.workload.id == workload
+            && gpu_of(experiment, share) == gpu
+            && limit_acts(experiment, share)
+    });
     if let Some(range) = service.phi_range().filter(|_| acts) {
-        let fact = Fact { range: Some(range), ..service.phi.clone() };
+        let (own, range) = (&service.phi, range.map(Brief));
+        // A limit leaves all else of the GPU whole: beside idle neighbours it may cost nothing.
+        let spares = is_limited && service.phi_limit.is_none() && service.slice.is_none();
+        let nothing = Fact::assumed(PhiTable::constant(Share::NONE), "the least of phi_limit");
+        let least = range[0].clone();
+        let fact = Fact {
+            range: Some(range),
+            standing: own.standing,
+            ..Fact::assumed(Brief(own.value.clone()), "")
+        };
         add(found, name("phi"), ON_A_SLICE, &fact, |value| {
             with(experiment, workload, |workload| {
-                workload.service.get_mut(gpu).expect("it is in use").phi.value = value.clone();
+                let service = workload.service.get_mut(gpu).expect("it is in use");
+                service.phi.value = value.0.clone();
+                if spares && *value == least {
+                    service.phi_limit = Some(nothing.clone());
+                }
             })
         });
     }
@@ -157,11 +175,6 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
         vm.workload.id == workload
             && card.gpu.id == gpu
             && card.instances[usize::from(share.instance)].profile.is_some()
-    });
-    let is_limited = uses(experiment).any(|(vm, share)| {
-        vm.workload.id == workload
-            && gpu_of(experiment, share) == gpu
-            && limit_acts(experiment, share)
     });
     if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
         add(found, name("phi_limit"), LIMITED, phi, |value| {
@@ -371,6 +384,22 @@ fn with(experiment: &Experiment, id: &str, change: impl Fn(&mut Workload)) -> Ex
     let vms = other.vms.iter_mut().filter(|vm| vm.workload.id == id);
     vms.for_each(|vm| change(&mut vm.workload));
     other
+}
+
+/// phi by batch size in a sentence: of many sizes the first and the last.
+#[derive(Clone, PartialEq)]
+struct Brief(PhiTable);
+
+impl Display for Brief {
+    fn fmt(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        match self.0.points() {
+            [first, _, .., last] if self.0.points().len() > 3 => {
+                let ((one, low), (all, high)) = (first, last);
+                write!(f, "{{ {one} = {}, ..., {all} = {} }}", low.get(), high.get())
+            }
+            _ => write!(f, "{}", self.0),
+        }
+    }
 }
 
 fn add<T: Clone + PartialEq + Display>(

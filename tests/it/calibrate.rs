@@ -38,8 +38,8 @@ fn batch_times_become_a_workload_that_takes_as_long() {
     );
     let plan = calibration_of(text, &options()).unwrap_or_else(|error| panic!("{error}"));
     let results = fitted(&plan);
-    assert!((value(&results, "launch") - 0.5).abs() < 1e-6);
-    assert!((value(&results, "work[16]") - 4.0).abs() < 1e-6);
+    // A batch of one was timed: all of a time is work, and phi says what of it a part of the GPU stretches.
+    assert_eq!((value(&results, "launch"), value(&results, "work[16]")), (0.0, 4.5));
 
     let workloads = folder.path().join("configs/workloads");
     fs::create_dir_all(&workloads).unwrap();
@@ -61,11 +61,45 @@ fn batch_times_become_a_workload_that_takes_as_long() {
     }
     assert_eq!(service.launch.standing, Standing::Fitted);
     assert_eq!(service.launch.fitted_on.len(), 3);
-    // Whole-GPU times say nothing of phi: it may be anything, and the file says so.
-    let whole = [Share::NONE, Share::WHOLE].map(PhiTable::constant);
-    assert_eq!((service.phi.standing, &service.phi.range), (Standing::Assumed, &Some(whole)));
-    // A launch with an interval has other fits, and a run says what they would give.
-    assert_eq!(service.alternatives.len(), 2);
+    // Whole-GPU times say of phi only that parts of a GPU are no faster than all of it: 0.25 of 0.75 ms over 1.08
+    // (a batch of 16 asks for (4.5 / 1.08 - 0.75) / 15 = 0.228 ms, less than 0.231), up to 1; in between is taken.
+    let [low, high] = service.phi.range.clone().unwrap();
+    assert_eq!((low.at(1), low.at(4), low.at(16)), (0.309, 0.618, 0.824));
+    assert_eq!((high, service.phi.value.at(1)), (PhiTable::constant(Share::WHOLE), 0.556));
+    assert_eq!((service.phi.standing, service.alternatives.len()), (Standing::Assumed, 0));
+}
+
+/// Without a batch of one the line through the times says what smaller batches take: 0.5 ms and 0.25 ms a sample,
+/// nearly. A launch with an interval has other fits, and a run says what they would give.
+#[test]
+fn without_a_batch_of_one_a_line_says_what_small_batches_take() {
+    let folder = tempfile::tempdir().unwrap();
+    let csv = folder.path().join("times.csv");
+    fs::write(&csv, "batch,latency_ms\n4,1.5\n8,2.52\n16,4.5\n").unwrap();
+    let text = format!(
+        "name = \"my-model\"\ngpu = \"a30\"\n[[times]]\ncsv = {:?}\n",
+        csv.to_str().unwrap()
+    );
+    let plan = calibration_of(text, &options()).unwrap_or_else(|error| panic!("{error}"));
+    let results = fitted(&plan);
+    assert!((value(&results, "launch") - 0.5).abs() < 0.03);
+    assert!((value(&results, "work[16]") - 4.0).abs() < 0.03);
+    // All but the launch is in proportion to the size.
+    let phi = &results.workload.service["a30"].phi;
+    assert!(phi.range.as_ref().unwrap()[0].at(4) > 0.9, "{:?}", phi.range);
+
+    let workloads = folder.path().join("configs/workloads");
+    fs::create_dir_all(&workloads).unwrap();
+    fs::write(workloads.join("my-model.toml"), report::catalogue_file(&results)).unwrap();
+    let scenario = folder.path().join("run.toml");
+    fs::write(
+        &scenario,
+        "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = 1 }\n[[vm]]\nworkload = \"my-model\"\nload = { scenario = \"server\", target_qps = 500, min_duration = \"5 s\", min_query_count = 1 }\n",
+    )
+    .unwrap();
+    let catalogue = Catalogue::load(Some(&folder.path().join("configs")))
+        .unwrap_or_else(|error| panic!("{error}"));
+    let read = slicewise::config::load(&scenario, &LoadOptions::new(catalogue)).unwrap();
     let results = run(&read, &|_, _, _| {});
     let fits = results.runs[0].vms[0].fits.as_ref().expect("the workload keeps other fits");
     let p99 = results.runs[0].vms[0].latency_ms.p99;

@@ -174,8 +174,9 @@ fn asked(
         Some(phi) => {
             let text = fs::read_to_string(folder.join("configs/workloads/my-model.toml")).unwrap();
             let stated = format!("phi = {{ value = {phi}, range = [{phi}, {phi}],");
-            let text = text.replace("phi = { value = 0.9, range = [0, 1],", &stated);
-            assert!(text.contains(&stated), "{text}");
+            let (before, own) = text.split_once("phi = {").expect("the file states phi");
+            let (_, after) = own.split_once("source").expect("with a source");
+            let text = format!("{before}{stated} source{after}");
             let configs = folder.join(format!("configs-{phi}"));
             fs::create_dir_all(configs.join("workloads")).unwrap();
             fs::write(configs.join("workloads/my-model.toml"), text).unwrap();
@@ -191,11 +192,11 @@ fn asked(
     (table, serde_json::from_str(&text).unwrap())
 }
 
-/// Seven 1g.5gb with a model of which whole-GPU times are known: phi 0.4, 0.9 and 1 give rates that
-/// differ by more than 2.5 times, and the interval stated without knowing phi holds them all; that the
-/// ranking of slices and whole cards hangs on it is said, with how to measure it.
+/// Seven 1g.5gb with a model of which whole-GPU times are known, so that phi of its batches of 8 is 0.763 at least:
+/// phi 0.8, 0.9 and 1 give rates that differ by more than a tenth, and the interval stated without knowing phi
+/// holds them all; how far it moves the rate is said, with how to measure it. The card as a whole is ahead anyhow.
 #[test]
-fn seven_slices_with_a_model_of_ones_own_say_that_phi_decides() {
+fn seven_slices_with_a_model_of_ones_own_say_how_far_phi_moves_them() {
     let folder = configs();
     let scenario = "host = \"dell-r7525\"\ngpus = { model = \"a100-pcie-40gb\", count = 1 }\n[[vm]]\nname = \"slice\"\ncount = 7\nmig = \"1g.5gb\"\nvcpus = 4\nworkload = \"my-model\"\nserver = { preset = \"mlperf-bert\", batch_max = 8, streams = 1 }\nload = { scenario = \"server\", target_qps = 100, target_latency = \"50 ms\", min_duration = \"5 s\", min_query_count = 1000 }\n";
     let command = ["capacity", "--replications", "1"];
@@ -206,19 +207,20 @@ fn seven_slices_with_a_model_of_ones_own_say_that_phi_decides() {
     let (table, found) = asked(folder.path(), &command, scenario, None);
     let ends = &found["systems"][0]["capacity_per_s_between_inputs"];
     let [low, high] = [0, 1].map(|end| ends[end].as_f64().unwrap());
-    let rates = [0.4, 0.9, 1.0].map(rate);
-    assert!(rates[0] > 2.0 * rates[2], "{rates:?}");
+    let rates = [0.8, 0.9, 1.0].map(rate);
+    assert!(rates[0] > 1.1 * rates[2], "{rates:?}");
     for rate in rates {
         assert!(low * 0.99 <= rate && rate <= high * 1.01, "{low} to {high}: {rates:?}");
     }
     let note = found["notes"][0].as_str().unwrap();
-    assert!(note.starts_with("phi of my-model on a100-pcie-40gb was not measured: 0.9 is assumed, 0 to 1 is possible. It decides whether"), "{note}");
+    assert!(note.starts_with("phi of my-model on a100-pcie-40gb was not measured: {"), "{note}");
+    assert!(note.contains("to 1 is possible. That alone puts"), "{note}");
     assert!(note.contains("MIG slice or with two streams"), "{note}");
     assert!(table.contains("note: phi of my-model"), "{table}");
 }
 
-/// Offline, a slice of 14 of 108 SMs does a batch of 8 in launch + work (1 + 6.714 phi): seven of them do
-/// 56 / (0.747 + 3.553) per ms, 13 020 per second, at phi 0 and 1988 at 1; the whole card 1860.
+/// Offline, a 2g of 28 of 108 SMs does a batch of 8 in 4.3 (1 + 2.857 phi) ms, phi 0.763 to 1: three of them do
+/// 1755 to 1447 per second, the whole card 1860; of batches of one, phi 0.342 to 1, 1265 to 648 and 833.
 #[test]
 fn a_sweep_tells_which_lines_an_open_input_turns_round() {
     let folder = configs();

@@ -4,7 +4,7 @@
 //! The workload in it is what a catalogue file says; `report` writes it.
 
 use super::search::Candidate;
-use super::{CalibrationPlan, MeasuredRun, noise_of, with_parameters};
+use super::{CalibrationPlan, Knob, MeasuredRun, noise_of, with_parameters};
 use crate::spec::{Fact, ServiceAlternative, Standing, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
@@ -347,10 +347,20 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     if is_free("work") {
         passport.mark(&mut service.work);
     }
+    let is_told = plan.parameters.iter().any(|parameter| matches!(parameter.knob, Knob::Phi(_)));
+    if !is_told && let Some(likely) = service.likely_phi() {
+        others.iter_mut().for_each(|other| other.phi = likely.clone());
+        service.phi.value = likely;
+        service.phi.source.push_str(MIDDLE);
+    }
+    service.phi.range = service.phi_range();
     service.alternatives.clear();
     service.alternatives.append(&mut others);
     workload
 }
+
+/// Why phi is what it is where only times of batches say something of it.
+const MIDDLE: &str = "; between the least that leaves parts of a GPU together no faster than all of it and 1, their geometric mean";
 
 struct Passport {
     source: String,

@@ -229,7 +229,9 @@ impl Proposal<'_> {
                 (true, true) => {
                     service.phi.value.points().iter().map(|(batch, _)| *batch).collect()
                 }
-                (true, false) => vec![1],
+                // Times of its batches say what it may be.
+                (true, false) if self.wishes.contains_key("phi") => vec![1],
+                (true, false) => Vec::new(),
             }
         });
         for batch in phi_at {

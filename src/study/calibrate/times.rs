@@ -1,4 +1,6 @@
-//! Batch times alone: launch is where the straight line through them starts, work is the rest.
+//! Batch times alone: what of a time is launch is not told by them, so work is all of it where a batch of one
+//! was timed; without one, launch is where the straight line through the times starts, which says what smaller
+//! batches take.
 //!
 //! Weighted least squares in closed form; no run is simulated.
 
@@ -56,10 +58,13 @@ pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
     };
     let held = plan.parameters.iter().find(|parameter| parameter.knob == Knob::Launch);
     let held = held.filter(|parameter| parameter.is_held).map(|parameter| parameter.start);
-    let best = held.unwrap_or(line.launch);
+    // With a batch of one every time is known, and what of it a part of the GPU stretches is phi's affair.
+    let starts_at_one = plan.times.len() > 1 && plan.times.iter().any(|time| time.batch == 1);
+    let best = held.unwrap_or(if starts_at_one { 0.0 } else { line.launch });
     let shortest = plan.times.iter().map(|time| time.ms).fold(f64::INFINITY, f64::min);
     let most = 0.999 * shortest;
     let ends = match line.half_width {
+        _ if starts_at_one => [0.0; 2],
         Some(half) => [(best - half).max(0.0), (best + half).min(most)],
         None => [0.0, most],
     };
@@ -81,15 +86,17 @@ pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
     let mut notes = Vec::new();
     match plan.times.len() {
         1 => notes.push("launch is not identified: only one batch size was measured, so it is taken to be 0 and all of the time to be work; predictions take in any launch up to the whole time".to_string()),
-        2 => notes.push("launch is not identified: a straight line goes through two batch sizes whatever they take; predictions take in any launch up to the shorter time; measure a third size".to_string()),
+        2 if !starts_at_one => notes.push("launch is not identified: a straight line goes through two batch sizes whatever they take; predictions take in any launch up to the shorter time; measure a third size".to_string()),
         _ => {}
     }
     notes.push(
-        "phi is not identified: no run has two batches on one GPU, or a slice of one; predictions of slices and of batches at once take in its whole range".to_string(),
+        "phi is not identified: no run has two batches on one GPU, or a slice of one; predictions of slices and of batches at once take in all that keeps parts of the GPU together from being faster than the whole".to_string(),
     );
     let identified = plan.parameters.iter().filter(|parameter| !parameter.is_held);
     let identified = identified
-        .map(|parameter| parameter.knob != Knob::Launch || line.half_width.is_some())
+        .map(|parameter| {
+            parameter.knob != Knob::Launch || starts_at_one || line.half_width.is_some()
+        })
         .collect();
     let (identified, alarms) = (Some(identified), Vec::new());
     Fitted { best: 0, fits, identified, notes, alarms, full: None }
