@@ -15,7 +15,7 @@ use super::{LoadError, LoadOptions, hash, source};
 use crate::formats::recognise;
 use crate::spec::{
     CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
-    Workload,
+    Workload, usual_energy_once,
 };
 use crate::study::{BatchTime, CalibrationPlan, FitParameter, Knob, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
@@ -337,6 +337,7 @@ fn undescribed(id: &str) -> WorkloadFile {
         workspace_per_sample: bytes(),
         input_per_sample: bytes(),
         output_per_sample: bytes(),
+        energy_once: usual_energy_once(),
         cpu: CpuWork {
             launch_per_batch: none(),
             queue_per_batch: none(),

@@ -15,6 +15,7 @@ use super::value::Value;
 use crate::spec::{
     CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, Precision,
     ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
+    usual_energy_once,
 };
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use std::collections::BTreeMap;
@@ -293,6 +294,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let workspace_per_sample = bytes("workspace_per_sample");
     let (input_per_sample, output_per_sample) =
         (bytes("input_per_sample"), bytes("output_per_sample"));
+    let energy_once = energy_once(&mut file, &sources);
     let cpu = match file.get("cpu") {
         Some(value) if has_passport(&value) => {
             let none = |_: &Value<'_>| None;
@@ -321,6 +323,7 @@ pub(super) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         workspace_per_sample: workspace_per_sample?,
         input_per_sample: input_per_sample?,
         output_per_sample: output_per_sample?,
+        energy_once: energy_once?,
         cpu: cpu?,
         service: service?,
     };
@@ -449,6 +452,15 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         alternatives: alternatives?,
         scaled: None,
     })
+}
+
+/// The energy of a batch whatever its size, in samples.
+fn energy_once(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<f64>> {
+    let read = |value: &Value<'_>| {
+        value.number(|once| (0.0..=100.0).contains(&once), "0 to 100, in samples of a full batch")
+    };
+    let rule = (read, |a: &f64, b: &f64| a <= b);
+    fact_in_range_or(file, sources, "energy_once", rule, usual_energy_once())
 }
 
 /// Watts for each SM, which a file may leave out.

@@ -42,7 +42,7 @@ pub struct Card<T> {
     headroom: Option<Headroom>,
     /// The clock that the power limit leaves.
     limited: f64,
-    /// The clock in force, relative to the one demands were measured at.
+    /// The clock in force, over the highest where power decides it, else over that of the demands.
     clock: f64,
 }
 
@@ -70,7 +70,8 @@ enum Use<T> {
 
 impl<T> Card<T> {
     /// A card cut into `instances`; for each, its owners: how their batches use what they get, and
-    /// their limit under MPS. Without `power` no instance feels another.
+    /// their limit under MPS. With `power` demands are told at the highest clock; without it no instance
+    /// feels another.
     pub fn new(instances: &[(InstanceSpec, Vec<Client>)], power: Option<PowerCap>) -> Self {
         let instances = instances.iter().map(|(spec, owners)| Instance {
             share: spec.share.get(),
@@ -84,21 +85,23 @@ impl<T> Card<T> {
             limited: 1.0,
             clock: 1.0,
         };
-        if let (Some(power), Some(watts)) = (power, card.constant_draw()) {
-            (card.limited, card.power) = (power.clock(watts), None);
-            card.set_clock(SimTime::ZERO, card.limited);
-        }
-        card.follow_power(SimTime::ZERO);
+        let most = |instance: &Instance<T>| {
+            instance.share * instance.watts.iter().copied().fold(0.0, f64::max)
+        };
+        let most = card.instances.iter().map(most).sum();
+        // Where all of it at work is below the limit, nothing needs to be followed.
+        card.power = power.filter(|power| !power.allows(most));
         card
     }
 
-    /// What the card draws beside its idle watts, at the highest clock, whenever it has work; nothing
-    /// where that varies: with what is busy of several instances, or under MPS, or with who has the turn.
-    fn constant_draw(&self) -> Option<f64> {
-        let [Instance { share, watts, use_of }] = &self.instances[..] else { return None };
-        let is_all = !matches!(use_of, Use::Overlapped(_));
-        let alike = watts.iter().all(|one| *one == watts[0]);
-        (is_all && alike).then(|| share * watts.first().copied().unwrap_or(0.0))
+    /// What it draws now beside the idle card, at the highest clock, in watts.
+    pub fn draw(&self) -> f64 {
+        self.instances.iter().map(Instance::draw).sum()
+    }
+
+    /// The clock in force, over the highest where power decides it.
+    pub fn clock(&self) -> f64 {
+        self.clock
     }
 
     /// The card with a clock that rises after pauses.
@@ -137,7 +140,7 @@ impl<T> Card<T> {
             return;
         }
         if let Some(power) = self.power {
-            self.limited = power.clock(self.instances.iter().map(Instance::draw).sum());
+            self.limited = power.clock(self.draw());
         }
         let rested = self
             .headroom
@@ -235,18 +238,19 @@ impl<T> Instance<T> {
 }
 
 impl<T> Instance<T> {
-    /// What it draws now beside the idle card, at the highest clock.
+    /// What it draws now beside the idle card, at the highest clock: the energy of its batches over their
+    /// times, and no more than its part of what full batches on all of the GPU draw.
     fn draw(&self) -> f64 {
-        let of = |owner: Option<usize>| {
-            self.share * owner.and_then(|slot| self.watts.get(slot)).copied().unwrap_or(0.0)
+        let up_to = |owner: usize, drawn: f64| {
+            drawn.min(self.share * self.watts.get(owner).copied().unwrap_or(0.0))
         };
+        let of_holder =
+            |holder: Option<usize>, drawn: f64| holder.map_or(0.0, |owner| up_to(owner, drawn));
         match &self.use_of {
-            Use::Owned { pool, .. } => of((!pool.is_empty()).then_some(0)),
-            Use::Sliced(turns) => of(turns.holder()),
-            Use::Ringed(ring) => of(ring.holder()),
-            Use::Overlapped(mps) => {
-                mps.parts().iter().zip(&self.watts).map(|(part, watts)| part * watts).sum()
-            }
+            Use::Owned { pool, .. } => up_to(0, pool.draw()),
+            Use::Sliced(turns) => of_holder(turns.holder(), turns.draw()),
+            Use::Ringed(ring) => of_holder(ring.holder(), ring.draw()),
+            Use::Overlapped(mps) => mps.draw(&self.watts),
         }
     }
 }

@@ -37,6 +37,9 @@ pub struct Demand {
     /// The part of the work that stretches under a limit of SMs which leaves the rest of the GPU whole, 0
     /// to 1. Without effect where there is no limit.
     pub phi_limit: f64,
+    /// What it takes beside the idle card at the highest clock, in watts times nanoseconds; 0 where that is
+    /// not known.
+    pub energy: f64,
 }
 
 impl Demand {
@@ -73,7 +76,8 @@ impl Demand {
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
         let work = work.as_nanos_f64();
-        Self { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi: 1.0, phi_limit: 1.0 }
+        let (phi, phi_limit) = (1.0, 1.0);
+        Self { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi, phi_limit, energy: 0.0 }
     }
 }
 
@@ -102,6 +106,7 @@ pub fn demand(
             / hypervisor.gpu_speed.value,
         phi: service.phi.value.at(samples),
         phi_limit: service.phi_limit_at(samples),
+        energy: 0.0,
     };
     if instance.profile.is_none() {
         return whole;

@@ -37,7 +37,7 @@ pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
 pub use policy::{BEST_EFFORT, POLICIES, PolicyEntry, TimeSlicePolicy};
 pub use pool::{Pool, PoolJob};
-pub use power::PowerCap;
+pub use power::{Draws, PowerCap};
 pub use ring::Ring;
 pub use run_list::Entry;
 pub use turns::{TurnRecord, Turns, TurnsJob};

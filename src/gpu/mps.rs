@@ -100,8 +100,17 @@ impl<T> Mps<T> {
     }
 
     /// Each client's part of the GPU.
-    pub(super) fn parts(&self) -> Vec<f64> {
+    fn parts(&self) -> Vec<f64> {
         divide(self.share, &self.wants())
+    }
+
+    /// What its batches draw beside the idle card at the highest clock, in watts: no client more than
+    /// its part of the GPU would, busy with what draws `watts` of the whole one.
+    pub(super) fn draw(&self, watts: &[f64]) -> f64 {
+        let of = |(((pool, _), part), watts): ((&(Pool<T>, Share), f64), &f64)| {
+            pool.draw().min(part * watts)
+        };
+        self.clients.iter().zip(self.parts()).zip(watts).map(of).sum()
     }
 
     /// Counts what was in use up to `now`, before something changes.

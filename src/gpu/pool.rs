@@ -119,6 +119,17 @@ impl<T> Pool<T> {
         self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
     }
 
+    /// What its batches draw beside the idle card at the highest clock, in watts: each its energy over its
+    /// time.
+    pub fn draw(&self) -> f64 {
+        let rates = Rates { clock: 1.0, ..self.rates() };
+        let of = |batch: &Running<T>| match batch.job.demand.energy {
+            0.0 => 0.0,
+            energy => energy / rates.time_of(&batch.job.demand),
+        };
+        self.running.iter().map(of).sum()
+    }
+
     fn rates(&self) -> Rates {
         let contenders = self.running.len();
         Rates { contenders, share: self.share, limit: self.limit, clock: self.clock }

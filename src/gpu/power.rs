@@ -1,11 +1,15 @@
-//! `PowerCap`: what the card's power limit does to its clock when much of it is busy.
+//! `PowerCap`: what the card's power limit does to its clock when much of it is busy; `Draws`: what batches
+//! draw.
 //!
 //! Power goes with busy SMs, what the work on them draws, frequency and voltage squared: `P = P_idle +
 //! D f V^2` for work that would draw D at the highest clock, f being the clock over the highest. Down
 //! to a floor v, voltage falls with frequency; below it only frequency falls. At the limit
 //! `f max(f, v)^2 = (P_limit - P_idle) / D`. It knows no temperature and no delay.
+//!
+//! A batch takes an energy, not a power: on fewer SMs or beside others it takes longer and draws less.
 
-use crate::spec::GpuSpec;
+use super::Demand;
+use crate::spec::{GpuSpec, ServiceTime, Workload};
 
 /// The power limit of a card.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -14,47 +18,124 @@ pub struct PowerCap {
     room: f64,
     /// The clock below which the voltage falls no more, over the highest.
     floor: f64,
-    /// Clocks are told relative to this one, itself relative to the highest.
-    reference: f64,
 }
 
 impl PowerCap {
     /// A limit that leaves `room` watts beside the idle card, with a voltage that falls down to the clock
-    /// `floor`, above 0; clocks relative to the highest.
+    /// `floor`, above 0.
     pub fn new(room: f64, floor: f64) -> Self {
         assert!(room > 0.0 && floor > 0.0 && floor <= 1.0, "{room} W beside an idle card, {floor}");
-        Self { room, floor, reference: 1.0 }
+        Self { room, floor }
     }
 
-    /// That of a GPU model set to `limit` watts, clocks relative to the highest. Nothing where what an
-    /// idle one draws is not known; the limit is above that.
+    /// That of a GPU model set to `limit` watts. Nothing where what an idle one draws is not known; the
+    /// limit is above that.
     pub fn of(gpu: &GpuSpec, limit: f64) -> Option<Self> {
         let idle = gpu.power_idle_w.as_ref()?.value;
         Some(Self::new(limit - idle, gpu.voltage_floor.as_ref()?.value.get()))
     }
 
-    /// The same, clocks relative to `reference`, itself relative to the highest.
-    pub fn relative_to(self, reference: f64) -> Self {
-        Self { reference, ..self }
+    /// Whether work that would draw `watts` beside the idle card at the highest clock runs at that clock.
+    pub fn allows(&self, watts: f64) -> bool {
+        watts <= self.room
     }
 
-    /// The clock while the work under way would draw `watts` beside the idle card at the highest clock.
+    /// The clock, over the highest, while the work under way would draw `watts` beside the idle card at the
+    /// highest.
     pub fn clock(&self, watts: f64) -> f64 {
-        if watts <= self.room {
-            return 1.0 / self.reference;
+        if self.allows(watts) {
+            return 1.0;
         }
         let part = self.room / watts;
         let clock = part.cbrt();
-        let clock = if clock >= self.floor { clock } else { part / (self.floor * self.floor) };
-        clock / self.reference
+        if clock >= self.floor { clock } else { part / (self.floor * self.floor) }
     }
+}
+
+/// What batches of a workload draw on a GPU model, and the clocks at which their times were measured: on a
+/// whole card at its usual limit.
+///
+/// A batch of b takes `e (b + once)` beside the idle card at the highest clock, whatever its share of the SMs. e
+/// follows from what the catalogue's watts say of a full batch, the largest of the table.
+#[derive(Clone, Debug)]
+pub struct Draws {
+    /// `e`, in watts times nanoseconds.
+    per_sample: f64,
+    /// What a batch takes whatever its size, in samples.
+    once: f64,
+    /// The clock of a full batch.
+    full: f64,
+    /// Clocks by batch size, from 1 on.
+    clocks: Vec<f64>,
+}
+
+impl Draws {
+    /// Those of batches of up to `batch_max` samples; nothing where watts or clocks are not known.
+    pub fn of(gpu: &GpuSpec, workload: &Workload, batch_max: u32) -> Option<Self> {
+        let service = &workload.service[&gpu.id];
+        let watts = service.watts(gpu);
+        let cap = PowerCap::of(gpu, gpu.power_cap_w.value).filter(|_| watts > 0.0)?;
+        let full = cap.clock(watts);
+        let (largest, _) = *service.work.value.points().last().expect("a table has points");
+        let once = workload.energy_once.value;
+        let whole = watts * time(service, largest, full);
+        let mut draws = Self {
+            per_sample: whole / (f64::from(largest) + once),
+            once,
+            full,
+            clocks: Vec::new(),
+        };
+        draws.clocks =
+            (1..=batch_max).map(|batch| draws.usual_clock(&cap, service, watts, batch)).collect();
+        Some(draws)
+    }
+
+    /// The clock at which a batch alone on a whole card takes what the table says. Power does not rise as the
+    /// clock falls, so there is one; below the voltage's range power tells no clock, and it is that of a
+    /// full batch or the lowest in the range.
+    fn usual_clock(&self, cap: &PowerCap, service: &ServiceTime, watts: f64, batch: u32) -> f64 {
+        let left = |clock: f64| {
+            let drawn = self.energy(f64::from(batch)) / time(service, batch, clock);
+            cap.clock(drawn.min(watts))
+        };
+        let (mut low, mut high) = (self.full, 1.0);
+        if left(low) <= low {
+            return low;
+        }
+        for _ in 0..50 {
+            let middle = f64::midpoint(low, high);
+            if left(middle) > middle { low = middle } else { high = middle }
+        }
+        high
+    }
+
+    fn energy(&self, size: f64) -> f64 {
+        self.per_sample * (size + self.once)
+    }
+
+    /// A demand of a batch of `samples` of the size `size_sum` together, told at the highest clock, with what it
+    /// draws. The law of a slice is told at one clock, that of full batches.
+    pub fn told(&self, demand: Demand, samples: u32, size_sum: f64, on_slice: bool) -> Demand {
+        let clock = match on_slice {
+            true => self.full,
+            false => self.clocks.get(samples as usize - 1).copied().unwrap_or(self.full),
+        };
+        Demand { work: demand.work * clock, energy: self.energy(size_sum), ..demand }
+    }
+}
+
+/// How long a batch alone takes at the highest clock, in nanoseconds, where the table tells its work at
+/// `clock`.
+fn time(service: &ServiceTime, batch: u32, clock: f64) -> f64 {
+    let launch = service.launch.value.as_nanos_f64();
+    service.host_floor.value.as_nanos_f64().max(launch + service.work.value.at(batch) * clock)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    const A30: PowerCap = PowerCap { room: 165.0 - 31.0, floor: 0.79, reference: 1.0 };
+    const A30: PowerCap = PowerCap { room: 165.0 - 31.0, floor: 0.79 };
 
     /// A30 with BERT, 4.29 W per SM: 240 W of 134 with all 56 busy, 0.558^(1/3) = 0.823; measured with
     /// four slices busy over one alone, MLPerf Inference v2.0, Triton: 0.801.

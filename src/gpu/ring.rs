@@ -151,6 +151,11 @@ impl<T> Ring<T> {
         self.turn.map(|turn| turn.slot).filter(|&slot| self.owners[slot].has_work)
     }
 
+    /// What the batches of whose turn it is draw beside the idle card at the highest clock, in watts.
+    pub fn draw(&self) -> f64 {
+        self.holder().map_or(0.0, |slot| self.owners[slot].pool.draw())
+    }
+
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
         self.working > 0

@@ -196,6 +196,11 @@ impl<T> Turns<T> {
         self.turn.as_ref().map(|turn| turn.slot).filter(|&slot| self.works(slot))
     }
 
+    /// What the batches of whose turn it is draw beside the idle card at the highest clock, in watts.
+    pub fn draw(&self) -> f64 {
+        self.holder().map_or(0.0, |slot| self.owners[slot].pool.draw())
+    }
+
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
         self.run_list.entries().iter().any(|entry| entry.has_work)

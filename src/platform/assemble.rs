@@ -8,14 +8,14 @@ use super::{
     Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
-use crate::gpu::{Card, Client, CopyEngine, Headroom, OwnerId, PowerCap};
+use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
     CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
-    PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
+    PooledServer, ServerPool, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Power, SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -97,9 +97,9 @@ impl<'a> Platform<'a> {
                     platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
                     let own_seat = platform.server_gpus.len() as u16 - 1;
                     seats.entry(seat).or_insert((own_seat, owner.slot));
-                    let reference = reference_clock(experiment, share.card);
                     let added = platform.server_gpus.last_mut().expect("just added");
-                    added.usual_clock = usual_clock(of_card, service) / reference;
+                    added.draws = power(of_card)
+                        .and_then(|_| Draws::of(&of_card.gpu, &vm.workload, vm.server.batch_max));
                     added.seat = seated.map_or(own_seat, |(seat, _)| seat);
                 }
             }
@@ -187,7 +187,7 @@ impl<'a> Platform<'a> {
             next_stream: 0,
             stages_after,
             queued: vec![0; owners],
-            usual_clock: 1.0,
+            draws: None,
             order,
         });
     }
@@ -274,20 +274,17 @@ fn boost(experiment: &Experiment, card: GpuId) -> f64 {
     boosts.reduce(f64::min).unwrap_or(1.0)
 }
 
-/// The clock at which times of a service on a whole card were measured: at the limit that the model is
-/// shipped with, over the highest.
-fn usual_clock(card: &CardSpec, service: &ServiceTime) -> f64 {
-    let cap = PowerCap::of(&card.gpu, card.gpu.power_cap_w.value);
-    cap.map_or(1.0, |cap| cap.clock(service.watts(&card.gpu)))
-}
-
-/// The clock that those of a card are told relative to, so that times of a card with one workload at
-/// its usual limit are those that were measured: the usual one of the first guest's.
-fn reference_clock(experiment: &Experiment, card: GpuId) -> f64 {
-    let spec = &experiment.cards[usize::from(card.0)];
-    let on_it = |vm: &&VmSpec| vm.gpus.iter().any(|share| share.card == card);
-    let first = experiment.vms.iter().find(on_it);
-    first.map_or(1.0, |vm| usual_clock(spec, &vm.workload.service[&spec.gpu.id]))
+/// The power limit of a card, where it makes clocks that differ from those at which times were measured: those
+/// of batches on a whole card at the limit that the model is shipped with. There nothing needs to be known.
+fn power(card: &CardSpec) -> Option<PowerCap> {
+    let usual = card.gpu.power_cap_w.value;
+    let limit = card.power_limit.map_or(usual, Power::watts);
+    let is_cut = |instance: &InstanceSpec| {
+        instance.profile.is_some()
+            || matches!(instance.sharing, InstanceSharing::Mps(_) | InstanceSharing::Models)
+    };
+    let acts = limit != usual || card.instances.iter().any(is_cut);
+    PowerCap::of(&card.gpu, limit).filter(|_| acts)
 }
 
 /// Whose links a card's copies take, and what each carries: behind a PCIe switch the one link of the
@@ -308,10 +305,7 @@ fn slot(
     instances: &[(InstanceSpec, Vec<Client>)],
     mut ring: Stream,
 ) -> Slot {
-    let CardSpec { gpu: card, power_limit, .. } = &experiment.cards[usize::from(id.0)];
-    let limit = power_limit.map_or(card.power_cap_w.value, Power::watts);
-    let power =
-        PowerCap::of(card, limit).map(|cap| cap.relative_to(reference_clock(experiment, id)));
+    let power = power(&experiment.cards[usize::from(id.0)]);
     let card_of = Card::new(instances, power).with_rings_by_lot(&mut ring);
     let boost = boost(experiment, id);
     let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };

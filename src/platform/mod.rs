@@ -13,7 +13,7 @@ mod way;
 pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
-use crate::gpu::{Card, CopyEngine, OwnerId};
+use crate::gpu::{Card, CopyEngine, Draws, OwnerId};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
@@ -154,8 +154,8 @@ struct ServerGpu {
     next_stream: u16,
     /// Its batches are launched only when the one before is complete.
     stages_after: bool,
-    /// The clock at which its service times were measured, over the card's reference.
-    usual_clock: f64,
+    /// What its batches draw, where power decides the card's clock.
+    draws: Option<Draws>,
     /// Batches of each owner at the gates of its streams: launched, and not on the card yet.
     queued: Vec<usize>,
     order: Timed<Sequencer<BatchId>>,

@@ -9,7 +9,7 @@
 
 use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
-use crate::gpu::{CardJob, Demand, OwnerId, PoolJob, demand};
+use crate::gpu::{CardJob, OwnerId, PoolJob, demand};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
@@ -151,15 +151,22 @@ impl<'a> Platform<'a> {
                 let OwnerId { instance, slot: first } = server_gpu.owner;
                 let owner = OwnerId { instance, slot: first + place as u16 };
                 let of_card = &self.experiment.cards[usize::from(card.0)];
+                let instance = &of_card.instances[usize::from(owner.instance)];
                 let demand = demand(
                     service,
                     &self.experiment.hypervisor,
                     samples as u32,
                     batch.size_sum,
                     batch.luck,
-                    (&of_card.instances[usize::from(owner.instance)], spec.server.launches),
+                    (instance, spec.server.launches),
                 );
-                let demand = Demand { work: demand.work * server_gpu.usual_clock, ..demand };
+                let demand = match &server_gpu.draws {
+                    Some(draws) => {
+                        let on_slice = instance.profile.is_some();
+                        draws.told(demand, samples as u32, batch.size_sum, on_slice)
+                    }
+                    None => demand,
+                };
                 let seat = usize::from(server_gpu.seat);
                 let seat = &mut self.server_gpus[seat];
                 let queued = seat.queued[place] - 1;

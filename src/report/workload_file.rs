@@ -37,6 +37,10 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     file.inline("workspace_per_sample", &w.workspace_per_sample, |bytes| bytes_text(*bytes));
     file.inline("input_per_sample", &w.input_per_sample, |bytes| bytes_text(*bytes));
     file.inline("output_per_sample", &w.output_per_sample, |bytes| bytes_text(*bytes));
+    // Without watts it acts nowhere.
+    if w.service.values().any(|service| service.watts_per_sm.is_some()) {
+        file.inline("energy_once", &w.energy_once, |once| number_text(*once));
+    }
     file.table("cpu");
     if let Some(time) = &w.cpu.triton_per_batch {
         file.fact("triton_per_batch", time, |time| time_text(*time));

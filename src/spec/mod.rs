@@ -49,7 +49,7 @@ pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
 pub use vgpu::{MixedSize, VgpuType};
 pub use workload::{
     BOOST_WINDOW, CpuWork, PhiTable, Precision, Scaled, ServiceAlternative, ServiceTime,
-    SizeDistribution, SliceLaw, WorkTable, Workload,
+    SizeDistribution, SliceLaw, WorkTable, Workload, usual_energy_once,
 };
 
 use crate::units::{Bandwidth, Power, Share, SimTime};

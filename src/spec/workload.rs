@@ -31,6 +31,8 @@ pub struct Workload {
     pub input_per_sample: Fact<Bytes>,
     /// Bytes copied back per sample.
     pub output_per_sample: Fact<Bytes>,
+    /// The energy that a batch takes whatever its size, over what a sample adds in a full one.
+    pub energy_once: Fact<f64>,
     /// CPU work around each batch.
     pub cpu: CpuWork,
     /// How long batches take, by the GPU model they were measured on.
@@ -230,6 +232,13 @@ pub struct ServiceAlternative {
     pub work: WorkTable,
     /// In place of [`ServiceTime::boost`].
     pub boost: f64,
+}
+
+/// [`Workload::energy_once`] of a workload that does not say it: about the middle of the two that were
+/// measured.
+pub fn usual_energy_once() -> Fact<f64> {
+    const AS_MEASURED: &str = "assumed: between what BERT-large (0.2) and ResNet-50 (0.45) showed on an H100 and an H200 (slicewise, watts by batch size)";
+    Fact { range: Some([0.0, 1.0]), ..Fact::assumed(0.3, AS_MEASURED) }
 }
 
 /// Over how long a card's power limit is kept on average. Assumed: fits of Server runs near their

@@ -652,14 +652,18 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         add(list, &place, "sizes", &workload.sizes);
         for share in &vm.gpus {
             let model = &experiment.cards[usize::from(share.card.0)].gpu.id;
-            let (place, service) = (format!("{place} on {model}"), &workload.service[model]);
+            let card = &experiment.cards[usize::from(share.card.0)];
+            let of_model = &workload.service[model];
+            if of_model.watts_per_sm.is_some() && clock_varies(card) {
+                add(list, &place, "energy_once", &workload.energy_once);
+            }
+            let (place, service) = (format!("{place} on {model}"), of_model);
             if let Some(scaled) = &service.scaled {
                 add(list, &place, &format!("work over that on {}", scaled.from), &scaled.work);
             }
             add(list, &place, "launch", &service.launch);
             add(list, &place, "host_floor", &service.host_floor);
             add(list, &place, "phi", &service.phi);
-            let card = &experiment.cards[usize::from(share.card.0)];
             let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
             let is_limited = !is_slice && share.sm_limit < Share::WHOLE;
             if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {

@@ -204,6 +204,7 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
             work: ms * 1e6,
             phi,
             phi_limit: phi,
+            energy: 0.0,
         };
         for client in 0..limits.len() {
             mps.submit(SimTime::ZERO, MpsJob { client, job: PoolJob { tag: client, demand } });
@@ -283,7 +284,15 @@ const BATCH_1: [(&str, [f64; 2], [f64; 2]); 6] = [
 /// Work and phi of a batch from its time on the whole of `sms` SMs and on 14 of them.
 fn fitted([whole, slice]: [f64; 2], sms: f64) -> Demand {
     let phi = ((slice / whole - 1.0) / (sms / 14.0 - 1.0)).clamp(0.0, 1.0);
-    Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work: whole, phi, phi_limit: phi }
+    Demand {
+        host_floor: 0.0,
+        launch: 0.0,
+        serial: 0.0,
+        work: whole,
+        phi,
+        phi_limit: phi,
+        energy: 0.0,
+    }
 }
 
 /// The same batch on a GPU of other SMs: the narrow part stays, the filling part goes with 1 / SMs.

@@ -75,9 +75,10 @@ fn jobs() -> impl Strategy<Value = Vec<(u64, u64)>> {
 
 fn batch(tag: usize, work: u64, phi: f64) -> PoolJob<usize> {
     let (host_floor, launch, phi_limit) = (50.0, 10.0, phi);
+    let (work, energy) = (work as f64, work as f64);
     PoolJob {
         tag,
-        demand: Demand { host_floor, launch, serial: 0.0, work: work as f64, phi, phi_limit },
+        demand: Demand { host_floor, launch, serial: 0.0, work, phi, phi_limit, energy },
     }
 }
 

@@ -711,6 +711,7 @@ fn batch_of(slot: usize, tag: usize, ms: f64) -> TurnsJob<usize> {
         work: ms * MS,
         phi: 1.0,
         phi_limit: 1.0,
+        energy: 0.0,
     };
     TurnsJob { slot, job: PoolJob { tag, demand } }
 }

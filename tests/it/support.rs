@@ -144,6 +144,7 @@ fn workload(work: SimDuration, sizes: SizeDistribution) -> Workload {
         workspace_per_sample: fact(Bytes::ZERO),
         input_per_sample: fact(Bytes::ZERO),
         output_per_sample: fact(Bytes::ZERO),
+        energy_once: fact(0.0),
         cpu: CpuWork {
             launch_per_batch: none(),
             queue_per_batch: none(),

@@ -530,6 +530,7 @@ fn fast(system: &System) -> Told {
             work: work as f64,
             phi: 0.0,
             phi_limit: 1.0,
+            energy: 0.0,
         };
         turns.submit(now, TurnsJob { slot: batch.0, job: PoolJob { tag: batch, demand } });
     };

@@ -223,7 +223,7 @@ proptest! {
         let ends = slow_sharing(&jobs, |n| (1.0 - phi) + phi * n as f64 / share);
         let mut station = Pool::new(Share::new(share).unwrap(), GpuSharing::Shared);
         let submit = |station: &mut Pool<usize>, now, tag, work: u64| {
-            let demand = Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work: work as f64, phi, phi_limit: 1.0 };
+            let demand = Demand { host_floor: 0.0, launch: 0.0, serial: 0.0, work: work as f64, phi, phi_limit: 1.0, energy: 0.0 };
             station.submit(now, PoolJob { tag, demand });
         };
         compare(&mut station, &jobs, submit, &ends)?;

@@ -340,6 +340,9 @@ impl Reading<'_> {
         facts.add("workspace_per_sample", &workload.workspace_per_sample);
         facts.add("input_per_sample", &workload.input_per_sample);
         facts.add("output_per_sample", &workload.output_per_sample);
+        if workload.service.values().any(|service| service.watts_per_sm.is_some()) {
+            facts.add("energy_once", &workload.energy_once);
+        }
         facts.add("cpu.launch_per_batch", &workload.cpu.launch_per_batch);
         facts.add("cpu.queue_per_batch", &workload.cpu.queue_per_batch);
         if let Some(time) = &workload.cpu.triton_per_batch {
