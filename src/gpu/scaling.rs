@@ -63,7 +63,7 @@ impl Kinship {
     /// prints them, and a test holds these to them).
     pub fn half_width(self) -> f64 {
         match self {
-            Kinship::Clocked => 0.09,
+            Kinship::Clocked => 0.095,
             Kinship::Capability => 0.20,
             Kinship::Other => 0.29,
         }

@@ -11,7 +11,7 @@ use crate::spec::{
     PermitReturn, PhiTable, Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario,
     TestSettings, VmSpec, WorkTable, Workload,
 };
-use crate::units::{Bytes, Share, SimDuration, SimTime};
+use crate::units::{Bytes, Power, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A Server run that can be simulated.
@@ -32,6 +32,9 @@ pub(super) struct Case<'v> {
     sample_ms: f64,
     /// Samples in that batch.
     offline_batch: f64,
+    /// Its power, where its limit is known, and batches run one after the other: where they overlap the GPU is
+    /// full all the while and draws what Offline does.
+    power: Option<Limited>,
 }
 
 /// The numbers of a service time that a fit chooses; work at full batches follows from Offline.
@@ -129,7 +132,20 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
         gpu,
         sample_ms: 1e3 / rate * slower(run, offline, gpu, workload),
         offline_batch,
+        power: limited(run, gpu, workload)
+            .filter(|_| preset != "mlperf-lwis" && run.settings.instances.is_none_or(|n| n < 2)),
     })
+}
+
+/// The power of a run on whole GPUs: at the limit that it names, or the usual one.
+fn limited(run: &MeasuredRow, gpu: &GpuSpec, workload: &Workload) -> Option<Limited> {
+    let usual = (!run.is_power_limited()).then_some(gpu.power_cap_w.value);
+    let limit = run.settings.power_limit.map(Power::watts).or(usual)?;
+    let watts = workload.service.get(&gpu.id)?.watts(gpu);
+    let idle = gpu.power_idle_w.as_ref()?.value;
+    let is_known = watts > 0.0 && limit > idle && run.mig_profile().is_none();
+    let cap = PowerCap::of(gpu, limit).filter(|_| is_known)?;
+    Some(Limited { cap, watts })
 }
 
 /// How much longer work takes at a run's power limit than at that of the Offline run of its system, where
@@ -142,6 +158,13 @@ fn slower(run: &MeasuredRow, offline: &MeasuredRow, gpu: &GpuSpec, workload: &Wo
         (limit > idle).then(|| PowerCap::of(gpu, limit))?.map(|cap| cap.clock(watts))
     };
     clock(offline).zip(clock(run)).map_or(1.0, |(offline, own)| offline / own)
+}
+
+/// Power of a Server run whose limit is known.
+struct Limited {
+    cap: PowerCap,
+    /// What full Offline batches draw at the highest clock.
+    watts: f64,
 }
 
 /// Why a Server row cannot be simulated.
@@ -288,6 +311,49 @@ impl Case<'_> {
     /// How much the work of machines with one GPU differs, by the catalogue.
     pub(super) fn machines(&self) -> Option<f64> {
         Some(self.workload.service.get(&self.gpu.id)?.machines.as_ref()?.value.get())
+    }
+
+    /// What its Server batches would need of Offline's work at one clock, where at their own they need a part
+    /// `kappa` of it.
+    ///
+    /// A batch takes an energy: what takes longer draws less, and runs at a higher clock than Offline does at the
+    /// same limit. Below the voltage's range time is energy over power, so that longer work costs nothing: many
+    /// factors then give the same, and this is nothing.
+    pub(super) fn at_one_clock(&self, numbers: &Numbers, kappa: f64) -> Option<f64> {
+        let Some(power) = &self.power else { return Some(kappa) };
+        let (mut low, mut high) = (kappa / 4.0, kappa * 4.0);
+        for _ in 0..50 {
+            let middle = f64::midpoint(low, high);
+            let at = self.at_own_clock_of(power, numbers, middle);
+            if at < kappa { low = middle } else { high = middle }
+        }
+        // By how much 5 % more work shows.
+        let shown = self.at_own_clock_of(power, numbers, 1.05 * high)
+            / self.at_own_clock_of(power, numbers, high);
+        let before = self.at_own_clock_of(power, numbers, high)
+            / self.at_own_clock_of(power, numbers, high / 1.05);
+        (shown.min(before) > 1.02).then_some(high)
+    }
+
+    /// The other way round: what they need at their own clock, where at one clock it is `kappa`.
+    pub(super) fn at_own_clock(&self, numbers: &Numbers, kappa: f64) -> f64 {
+        self.power.as_ref().map_or(kappa, |power| self.at_own_clock_of(power, numbers, kappa))
+    }
+
+    fn at_own_clock_of(&self, power: &Limited, numbers: &Numbers, kappa: f64) -> f64 {
+        let offline = power.cap.clock(power.watts);
+        let launch = self.launch_ms(numbers);
+        let sample = work_of_sample(self.sample_ms, launch, self.offline_batch) * offline;
+        let once = launch / f64::from(self.run.settings.batch.unwrap_or(1));
+        let drawn = power.watts * sample / (kappa * sample + once);
+        kappa * offline / power.cap.clock(drawn.min(power.watts))
+    }
+
+    /// What its power limit leaves of the Offline rate at the usual one, where both are known; else 1.
+    pub(super) fn of_its_limit(&self) -> f64 {
+        let Some(Limited { cap, watts }) = &self.power else { return 1.0 };
+        let usual = PowerCap::of(self.gpu, self.gpu.power_cap_w.value);
+        usual.map_or(1.0, |usual| cap.clock(*watts) / usual.clock(*watts))
     }
 
     /// The rate it was asked for.

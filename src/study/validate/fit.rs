@@ -26,6 +26,8 @@ pub(super) struct Fit<'v> {
     curves: Vec<Vec<Curve>>,
     /// By case and candidate, the logarithm of the factor on work at which p99 is the measured one.
     factors: Vec<Vec<Option<f64>>>,
+    /// The same at one clock for Server and Offline.
+    at_one_clock: Vec<Vec<Option<f64>>>,
 }
 
 /// What a prediction may learn from.
@@ -118,8 +120,15 @@ impl<'v> Cases<'v> {
             let wanted = case.run.latency["p99"].as_millis_f64();
             curves.iter().map(|curve| curve.factor("p99", wanted).map(f64::ln)).collect()
         };
-        let factors = self.cases.iter().zip(&curves).map(of_case).collect();
-        Fit { cases: self.cases, candidates: self.candidates, curves, factors }
+        let factors: Vec<Vec<Option<f64>>> = self.cases.iter().zip(&curves).map(of_case).collect();
+        let told = |(case, factors): (&&Case<'_>, &Vec<Option<f64>>)| -> Vec<Option<f64>> {
+            let of = |(numbers, factor): (&Numbers, &Option<f64>)| {
+                case.at_one_clock(numbers, factor.as_ref()?.exp()).map(f64::ln)
+            };
+            self.candidates.iter().zip(factors).map(of).collect()
+        };
+        let at_one_clock = self.cases.iter().zip(&factors).map(told).collect();
+        Fit { cases: self.cases, candidates: self.candidates, curves, factors, at_one_clock }
     }
 }
 
@@ -170,7 +179,7 @@ impl Fit<'_> {
         };
         let slower = |case: &Case<'_>| {
             let usual = rate::usual(case.input, case.run, keeps)?;
-            Some((case.offline_rate() / usual).ln().min(0.0))
+            Some((case.offline_rate() / (usual * case.of_its_limit())).ln().min(0.0))
         };
         Known {
             cases: (0..self.cases.len()).filter(told).collect(),
@@ -245,23 +254,36 @@ impl Fit<'_> {
     /// known, H100's BERT needs a factor 14 % above A100's, and the PCIe and the SXM card need the same
     /// within 5 %, so that other generations add nothing.
     pub(super) fn predict(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
-        let usual = self.usual(known, candidate, case, |_| true)?;
-        Some((usual + known.recovery * known.slower[case]).exp())
+        self.told(known, candidate, case, |_| true).map(f64::exp)
     }
 
     /// The factor on work on a machine with the GPU of a case that is as fast as others.
     pub(super) fn gpu_factor(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
-        self.usual(known, candidate, case, |_| true).map(f64::exp)
+        let usual = self.usual(known, candidate, case, |_| true)?;
+        Some(self.cases[case].at_own_clock(&self.candidates[candidate], usual.exp()))
+    }
+
+    /// The logarithm of the factor of a case by known cases that keep a rule.
+    fn told(
+        &self,
+        known: &Known,
+        candidate: usize,
+        case: usize,
+        keeps: impl Fn(usize) -> bool,
+    ) -> Option<f64> {
+        let usual = self.usual(known, candidate, case, keeps)?;
+        let numbers = &self.candidates[candidate];
+        let own = self.cases[case].at_own_clock(numbers, usual.exp()).ln();
+        Some(own + known.recovery * known.slower[case])
     }
 
     /// The logarithm of the factor of a case by the machines beside its own.
     fn beside(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
         let machine = self.cases[case].run.machine();
-        let usual =
-            self.usual(known, candidate, case, |other| self.cases[other].run.machine() != machine)?;
-        Some(usual + known.recovery * known.slower[case])
+        self.told(known, candidate, case, |other| self.cases[other].run.machine() != machine)
     }
 
+    /// The same at one clock, of a machine as fast as others.
     fn usual(
         &self,
         known: &Known,
@@ -271,7 +293,7 @@ impl Fit<'_> {
     ) -> Option<f64> {
         let gpu = self.cases[case].run.gpu_id();
         let told = known.cases.iter().filter(|&&other| keeps(other)).filter_map(|&other| {
-            let factor = self.factors[other][candidate]?;
+            let factor = self.at_one_clock[other][candidate]?;
             Some((other, factor - known.recovery * known.slower[other]))
         });
         let told: Vec<(usize, f64)> = told.collect();
@@ -340,8 +362,7 @@ impl Fit<'_> {
                 true => {
                     let gpu = self.cases[case].run.gpu_id();
                     let others = |other: usize| self.cases[other].run.gpu_id() != gpu;
-                    let usual = self.usual(known, candidate, case, others)?;
-                    usual + known.recovery * known.slower[case]
+                    self.told(known, candidate, case, others)?
                 }
             };
             Some(factor - said)

@@ -41,7 +41,9 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
     let of_gpu = |gpu: String| {
         let of_it = all.only(|at| fit.cases[at].run.gpu_id() == gpu);
-        let work_factor = fit.gpu_factor(&all, candidate, *of_it.cases().first()?)?;
+        let is_usual = |at: &&usize| !fit.cases[**at].run.is_power_limited();
+        let case = of_it.cases().iter().find(is_usual).or(of_it.cases().first())?;
+        let work_factor = fit.gpu_factor(&all, candidate, *case)?;
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
         let numbers = &fit.candidates[candidate];
         let launch_ms = cases.first()?.launch_ms(numbers);
