@@ -96,7 +96,8 @@ fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostS
         fact(file, sources, "logical_processors", |value| value.count(1..=4096, ""));
     let memory = fact(file, sources, "memory", above_zero);
     let (id, name) = (id.to_string(), String::new());
-    Some(HostSpec { id, name, logical_processors: logical_processors?, memory: memory? })
+    let (logical_processors, memory) = (logical_processors?, memory?);
+    Some(HostSpec { id, name, logical_processors, memory, stalls: None })
 }
 
 /// Most entries in a list of a host's cards.

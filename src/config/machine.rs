@@ -12,8 +12,8 @@ use super::reader::Reader;
 use super::sharing::Sharing;
 use super::suggest::quoted;
 use super::value::{Value, of_own};
-use crate::spec::{GpuSpec, HostLink, HostSpec, Hypervisor};
-use crate::units::Power;
+use crate::spec::{GpuSpec, HostLink, HostSpec, HostStalls, Hypervisor};
+use crate::units::{Power, SimDuration};
 use std::collections::BTreeMap;
 
 /// The id of the hypervisor that is none.
@@ -47,7 +47,7 @@ pub(super) struct Model {
 }
 
 impl Machine {
-    /// Reads `host`, `gpus`, `hypervisor` and `[sharing]`.
+    /// Reads `host`, `host_stalls`, `gpus`, `hypervisor` and `[sharing]`.
     pub(super) fn read(
         file: &mut Reader<'_>,
         catalogue: &Catalogue,
@@ -58,6 +58,7 @@ impl Machine {
         let host_value =
             file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\", or write your own: host = { logical_processors = 64, memory = \"512 GB\" }");
         let host = host_value.as_ref().and_then(|value| host_of(value, catalogue));
+        let stalls = file.table("host_stalls").map(stalls);
         let gpus = file.get("gpus");
         let hypervisor = match file.get("hypervisor") {
             Some(value) => find(&value, "hypervisor", &catalogue.hypervisors),
@@ -87,7 +88,8 @@ impl Machine {
         let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
         sharing.check(&specs, problems);
         check_power_limits(&groups, &specs, problems);
-        let host = host?.spec;
+        let stalls = stalls.map_or(Some(None), |stalls| stalls.map(Some));
+        let host = HostSpec { stalls: stalls?, ..host?.spec };
         let of_model = |gpu: &GpuFile| Model {
             gpu: gpu.clone(),
             numbers: numbers_of(&gpu.spec.id, &groups),
@@ -213,6 +215,19 @@ fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
         true => own_host(value.table()?),
         false => find(value, "host", &catalogue.hosts).cloned(),
     }
+}
+
+/// Reads `host_stalls = { per_second = 0.2, length = "30 ms" }`.
+fn stalls(mut table: Reader<'_>) -> Option<HostStalls> {
+    let often = table.need("per_second", "say how often the host stops");
+    let often = often.and_then(|value| {
+        value.number(|often: f64| (1e-6..=1e3).contains(&often), "0.000001 to 1000 per second")
+    });
+    let length = table.need("length", "say how long it stops, such as length = \"30 ms\"");
+    let in_bounds = |span: &SimDuration| (1_000..=60_000_000_000).contains(&span.as_nanos());
+    let length = length.and_then(|value| value.bounded(in_bounds, "1 us to 60 s"));
+    table.finish();
+    Some(HostStalls { per_s: often?, length: length? })
 }
 
 /// The cards that come with a host; one that a scenario describes may have none.

@@ -223,6 +223,7 @@ fn host() -> HostSpec {
         name: "the measured machine".to_string(),
         logical_processors: assumed(4096),
         memory: assumed(Bytes::from_mib(1 << 20)),
+        stalls: None,
     }
 }
 

@@ -1,10 +1,12 @@
-//! Floor 3: the guest's inference server: its batcher, as a station, and what it sets aside.
+//! Floor 3: the guest's inference server: its batcher, as a station, what it sets aside, and the stops of its host.
 //!
 //! vCPUs and streams are plain gates of `queueing`; the way of a batch is in `platform::route`.
 
 mod batcher;
 mod soft_drop;
+mod stalls;
 mod waiting;
 
 pub use batcher::{Batcher, FormedBatch, Permit};
 pub use soft_drop::SoftDrop;
+pub use stalls::Stalls;

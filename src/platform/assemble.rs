@@ -9,7 +9,7 @@ use super::{
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
-use crate::host::{Batcher, Permit, SoftDrop};
+use crate::host::{Batcher, Permit, SoftDrop, Stalls};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
@@ -31,6 +31,7 @@ impl<'a> Platform<'a> {
             server_gpus: Vec::new(),
             processors: Timed::new(ProcessorSharing::new(experiment.host.logical_processors.value)),
             submission: Timed::new(Fifo::delay()),
+            stalls: stalls(experiment).map(|stalls| (stalls, Timed::new(Fifo::delay()))),
             streams: Vec::new(),
             slots: Vec::new(),
             has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
@@ -242,6 +243,13 @@ impl<'a> Platform<'a> {
             }
         }
     }
+}
+
+/// The stops of the host. All who ask see the same.
+pub(super) fn stalls(experiment: &Experiment) -> Option<Stalls> {
+    let streams = RandomStreams::new(experiment.seed, experiment.replication);
+    let stalls = experiment.host.stalls.as_ref()?;
+    Some(Stalls::new(stalls, streams.stream("host-stalls")))
 }
 
 fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {

@@ -14,7 +14,7 @@ pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, Draws, OwnerId};
-use crate::host::{Batcher, Permit, SoftDrop};
+use crate::host::{Batcher, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
@@ -55,6 +55,8 @@ pub enum StationId {
     Vcpus(ServerId),
     /// The host's logical processors.
     Processors,
+    /// Where batches wait for the end of a stop of the host.
+    Stalled,
     /// The delay of submissions.
     Submission,
     /// Host to device, per link: that of a card, or of the first behind a PCIe switch.
@@ -201,6 +203,8 @@ pub struct Platform<'a> {
     server_gpus: Vec<ServerGpu>,
     processors: Timed<ProcessorSharing<BatchId>>,
     submission: Timed<Fifo<BatchId>>,
+    /// The stops of the host, and the batches that wait for the end of one.
+    stalls: Option<(Stalls, Timed<Fifo<BatchId>>)>,
     streams: Vec<Timed<Gate<BatchId>>>,
     slots: Vec<Slot>,
     /// Whether any guest is an ensemble.
@@ -435,12 +439,13 @@ impl StationId {
             StationId::Batcher(_) => 1,
             StationId::Vcpus(_) => 2,
             StationId::Processors => 3,
-            StationId::Submission => 4,
-            StationId::CopyIn(_) => 5,
-            StationId::Stream(_) => 6,
-            StationId::Card(_) => 7,
-            StationId::CopyOut(_) => 8,
-            StationId::Order(_) => 9,
+            StationId::Stalled => 4,
+            StationId::Submission => 5,
+            StationId::CopyIn(_) => 6,
+            StationId::Stream(_) => 7,
+            StationId::Card(_) => 8,
+            StationId::CopyOut(_) => 9,
+            StationId::Order(_) => 10,
         }
     }
 }

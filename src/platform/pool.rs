@@ -2,8 +2,9 @@
 //!
 //! Arrivals keep the due times that each guest's own load generator makes; nothing is drawn here.
 
-use super::Guest;
+use super::{Guest, assemble};
 use crate::engine::{RandomStreams, Stream};
+use crate::host::Stalls;
 use crate::loadgen::Query;
 use crate::spec::{Experiment, ServerPool, TestScenario, VmId};
 use crate::units::{SimDuration, SimTime};
@@ -19,6 +20,8 @@ pub(super) struct Pool {
     servers: Vec<Dealt>,
     /// Where queries are handed over in calls.
     calls: Option<Calls>,
+    /// The stops of the host, which sees what is due in one as it ends.
+    stalls: Option<Stalls>,
 }
 
 /// Queries handed over in calls: all that are due when whoever hands them over wakes, or has ended the
@@ -108,7 +111,8 @@ impl Pool {
             room: 0,
         });
         let askers = askers.collect();
-        Self { first_server, expected: 0, askers, servers, calls }
+        let stalls = assemble::stalls(experiment);
+        Self { first_server, expected: 0, askers, servers, calls, stalls }
     }
 
     /// Whether it answers a guest.
@@ -139,6 +143,7 @@ impl Pool {
         asker.taken += 1;
         if let Some(calls) = &mut self.calls {
             let (server, seen) = calls.place(query.seen, self.servers.len());
+            let seen = self.stalls.as_mut().map_or(seen, |stalls| stalls.over(seen));
             return Some((server, Query { seen, ..query }));
         }
         if asker.present.1 == 0 {
@@ -146,7 +151,8 @@ impl Pool {
         }
         asker.present.1 -= 1;
         self.servers[asker.present.0].samples += 1;
-        Some((asker.present.0, query))
+        let seen = self.stalls.as_mut().map_or(query.seen, |stalls| stalls.over(query.seen));
+        Some((asker.present.0, Query { seen, ..query }))
     }
 }
 

@@ -41,6 +41,11 @@ impl<'a> Platform<'a> {
                     self.computed(now, batch, events);
                 }
             }
+            StationId::Stalled => {
+                let (_, stalled) = self.stalls.as_mut().expect("who waits for its end stopped");
+                leave(stalled, now, id, stamp, &mut done, events);
+                done.drain(..).for_each(|batch| self.go_on_after_cpu(now, batch, events));
+            }
             StationId::Submission => {
                 leave(&mut self.submission, now, id, stamp, &mut done, events);
                 done.drain(..).for_each(|batch| self.enter(now, batch, Stage::CopyIn, events));
@@ -399,8 +404,21 @@ impl<'a> Platform<'a> {
         vcpus.arm(StationId::Vcpus(processors), events);
     }
 
-    /// CPU work is done: the batch goes on or is complete.
+    /// CPU work is done: the batch goes on, at once unless the host has stopped.
     fn computed(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
+        let Some((stalls, stalled)) = &mut self.stalls else {
+            return self.go_on_after_cpu(now, id, events);
+        };
+        let goes_on = stalls.over(now);
+        if goes_on == now {
+            return self.go_on_after_cpu(now, id, events);
+        }
+        stalled.station.submit(now, (id, goes_on - now));
+        stalled.arm(StationId::Stalled, events);
+    }
+
+    /// The batch goes to the GPU or is complete.
+    fn go_on_after_cpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
         match self.batches[id.0 as usize].stage {
             Stage::Launch => self.enter(now, id, Stage::Submission, events),
             _ => self.complete(now, id, events),

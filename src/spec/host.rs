@@ -16,6 +16,18 @@ pub struct HostSpec {
     pub logical_processors: Fact<u32>,
     /// Main memory.
     pub memory: Fact<Bytes>,
+    /// How it stops now and then; nothing where it never does.
+    pub stalls: Option<HostStalls>,
+}
+
+/// For a while nothing on the processors of a host goes on; GPUs and copies do.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct HostStalls {
+    /// How often, as the inverse of the mean gap from the end of one to the next, per second; above 0.
+    /// Gaps are exponential.
+    pub per_s: f64,
+    /// How long each lasts; above 0.
+    pub length: SimDuration,
 }
 
 /// What a platform costs, each cost named. `bare-metal` costs nothing.

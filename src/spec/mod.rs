@@ -28,7 +28,7 @@ pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
 pub use gpu::{Architecture, ComputeCapability, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
-pub use host::{HostSpec, Hypervisor};
+pub use host::{HostSpec, HostStalls, Hypervisor};
 pub use least_phi::BESIDE_OVER_ONE;
 pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,

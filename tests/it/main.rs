@@ -17,6 +17,7 @@ mod foreign;
 mod fuzz;
 mod h200;
 mod host_links;
+mod host_stalls;
 mod imports;
 mod interruptions;
 mod kubernetes;

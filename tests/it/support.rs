@@ -109,6 +109,7 @@ pub(crate) fn queue(
             name: "Test".to_string(),
             logical_processors: fact(128),
             memory: fact(Bytes::from_mib(1 << 20)),
+            stalls: None,
         },
         cards: vec![CardSpec::whole(card); usize::from(gpus)],
         vms: vec![vm],

@@ -114,6 +114,10 @@ impl Reading<'_> {
         }
         section.add(notes, "", "seed", self.seed);
         section.add(notes, "", "host", &machine.host.id);
+        if let Some(stalls) = &machine.host.stalls {
+            section.add(notes, "host_stalls.", "per_second", stalls.per_s);
+            section.add(notes, "host_stalls.", "length", stalls.length);
+        }
         section.add(notes, "", "gpus", machine.cards_with_places());
         section.add(notes, "", "hypervisor", &machine.hypervisor.id);
         if let Some(precision) = self.pair.capacity {

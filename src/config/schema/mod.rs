@@ -67,6 +67,7 @@ fn scenario() -> Shape {
             either([text().such_as(["dell-r7525"]), own_host()]),
             "A host of the catalogue (`slicewise list`), or the facts of your own.",
         )
+        .key("host_stalls", host_stalls(), "The host stops now and then; default: never.")
         .key("gpus", gpus(), gpus_about)
         .key(
             "hypervisor",
@@ -98,6 +99,15 @@ fn gpus() -> Shape {
     let one = text().such_as(["a30"]);
     let each = either([cards.clone(), one.clone()]);
     either([cards, one, list(each, CARD_GROUPS_MAX)])
+}
+
+/// `{ per_second = 0.2, length = "30 ms" }`.
+fn host_stalls() -> Shape {
+    table().need("per_second", number(), "How often, with exponential gaps between.").need(
+        "length",
+        quantity::<SimDuration>(),
+        "How long nothing on its processors goes on.",
+    )
 }
 
 /// A host that the file describes itself.

@@ -418,6 +418,7 @@ impl Case<'_> {
                 name: self.run.system.clone(),
                 logical_processors: plain(VCPUS),
                 memory: plain(Bytes::from_mib(1 << 20)),
+                stalls: None,
             },
             cards,
             vms: vec![vm],
