@@ -4,13 +4,14 @@
 
 use super::catalogue::Catalogue;
 use super::diagnostic::{Diagnostic, Problems, SourceFile};
+use super::entries::HostCards;
 use super::foreign::parsed;
-use super::suggest::quoted;
+use super::suggest::{nearest, quoted};
 use super::{LoadError, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
 use crate::spec::names::submitted_gpu;
-use crate::spec::{Hypervisor, MeasuredRow};
+use crate::spec::{HostLink, Hypervisor, MeasuredRow};
 use crate::study::{Train, Validation};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
@@ -58,6 +59,7 @@ pub fn validation(
     ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(&file, fault)));
     let judged = rows.len();
     name_gpus(&mut rows, &file.path, catalogue, &problems);
+    forget_hosts(&mut rows, &file.path, catalogue, &problems);
     // An Offline run among those that come with the program may be a given row's twin, whatever teaches.
     rows.extend([first(), later()].iter().flat_map(shipped));
     let text = format!("{}{train:?}{PUBLISHED}{LATER}", file.text);
@@ -119,6 +121,36 @@ fn name_gpus(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, proble
     }
 }
 
+/// Of hosts that the catalogue does not know the rows are judged as if they named none, and that is told.
+fn forget_hosts(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, problems: &Problems) {
+    let is_unknown = |host: &mut String| !catalogue.hosts.contains_key(host);
+    let unknown: BTreeSet<String> =
+        rows.iter_mut().filter_map(|run| run.host.take_if(is_unknown)).collect();
+    for host in unknown {
+        let title = format!(
+            "no host of the catalogue is {}: its cards are taken to have links of their own",
+            quoted(&host)
+        );
+        let help = match nearest(&host, catalogue.hosts.keys().map(String::as_str)) {
+            Some(near) => format!("the nearest is {near}; `slicewise list hosts` names all"),
+            None => "`slicewise list hosts` names those it knows".to_string(),
+        };
+        problems.warn(Diagnostic::about(path, None, title).help(help));
+    }
+}
+
+/// How the cards of the hosts that rows name are attached.
+fn links(rows: &[MeasuredRow], catalogue: &Catalogue) -> BTreeMap<String, Vec<HostLink>> {
+    let hosts = rows.iter().filter_map(|run| catalogue.hosts.get_key_value(run.host.as_ref()?));
+    let links = hosts.map(|(id, host)| {
+        let cards = host.gpus.iter();
+        let of_card =
+            |cards: &HostCards| std::iter::repeat_n(cards.link.clone(), cards.count as usize);
+        (id.clone(), cards.flat_map(of_card).collect())
+    });
+    links.collect()
+}
+
 fn of_rows(
     rows: Vec<MeasuredRow>,
     text: String,
@@ -136,12 +168,14 @@ fn of_rows(
         catalogue.hypervisors.get(id).expect("the catalogue has both platforms").clone()
     };
     let hash = hash(&rows, &text, catalogue);
+    let links = links(&rows, catalogue);
     Validation {
         judged: rows.len(),
         train: Train::Both,
         rows,
         gpus: gpus.collect(),
         workloads: workloads.collect(),
+        links,
         hypervisor: platform("vsphere-7.0u2"),
         bare_metal: platform("bare-metal"),
         queries,
@@ -156,8 +190,10 @@ fn hash(rows: &[MeasuredRow], text: &str, catalogue: &Catalogue) -> String {
     let gpus: BTreeSet<String> = rows.iter().map(|run| format!("gpus/{}", run.gpu_id())).collect();
     let workloads = BENCHMARKS.iter().map(|id| format!("workloads/{id}"));
     let platforms = ["vsphere-7.0u2", "bare-metal"].map(|id| format!("hypervisors/{id}"));
+    let hosts: BTreeSet<String> =
+        rows.iter().filter_map(|run| Some(format!("hosts/{}", run.host.as_ref()?))).collect();
     let mut bytes = text.as_bytes().to_vec();
-    for entry in gpus.into_iter().chain(workloads).chain(platforms) {
+    for entry in gpus.into_iter().chain(workloads).chain(platforms).chain(hosts) {
         bytes.extend_from_slice(catalogue.show(&entry).unwrap_or_default().as_bytes());
     }
     format!("{:016x}", fnv1a(&bytes))

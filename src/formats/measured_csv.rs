@@ -29,7 +29,7 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 26] = [
+const OPTIONAL: [&str; 27] = [
     "round",
     "submitter",
     "virtualized",
@@ -56,6 +56,7 @@ const OPTIONAL: [&str; 26] = [
     "use_graphs",
     "slices",
     "power_limit_w",
+    "host",
 ];
 
 /// Columns of MLPerf's result tables that are known and change no prediction.
@@ -253,6 +254,7 @@ impl<'r> Reading<'r> {
             submitter: self.text("submitter"),
             system: self.text("system"),
             accelerator: self.text("accelerator_model"),
+            host: Some(self.text("host")).filter(|host| !host.is_empty()),
             gpus: gpus?,
             virtualized: self.flag("virtualized"),
             hetero: self.flag("hetero_multi_use"),

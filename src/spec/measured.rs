@@ -19,6 +19,8 @@ pub struct MeasuredRow {
     pub system: String,
     /// The GPU's name as the vendor writes it, with a MIG profile in parentheses.
     pub accelerator: String,
+    /// The host, by its name in the catalogue; nothing where the file does not say.
+    pub host: Option<String>,
     /// GPUs (or GPU instances) of the system, at least 1.
     pub gpus: u32,
     /// Whether it ran in a virtual machine.
@@ -167,6 +169,7 @@ mod tests {
             submitter: "Dell".to_string(),
             system: system.to_string(),
             accelerator: "NVIDIA A30 (1x1g.6gb MIG)".to_string(),
+            host: None,
             gpus: 1,
             virtualized: false,
             hetero: false,

@@ -360,6 +360,27 @@ fn a_gpu_without_rows_of_its_own_is_told_by_its_generation() {
 
 /// Rows of one's own are predicted from those that come with the program, from one another, or from both,
 /// and a Server row finds its Offline run in either. Names of GPUs are as submitters write them.
+/// Its ten A100s lie behind four switches, each with one link of 12.4 GB/s: six of them get 27 500 images a second each
+/// and four do what others do. A host that the catalogue does not know is told, and its links are its cards'.
+#[test]
+fn links_of_a_host_hold_up_its_offline_run() {
+    let is_it = |row: &slicewise::study::JudgedRow| {
+        row.system == "DSS8440_A100-PCIE-80GBx10_TRT" && row.benchmark == "resnet50"
+    };
+    let keeps = |line: &str| line.contains(",resnet50,") && line.contains("A100-PCIE-80GB,");
+    let results = validated(keeps);
+    let row = results.rows.iter().find(|row| is_it(row) && row.scenario == "offline").unwrap();
+    assert!(row.load_error.unwrap().abs() < 0.01, "{:?}", row.load_error);
+    let server = results.rows.iter().find(|row| is_it(row) && row.scenario == "server").unwrap();
+    assert!(server.marks.iter().any(|mark| mark == "link to the host near full"));
+    let others = results.rows.iter().filter(|row| !row.system.starts_with("DSS8440"));
+    let taught = |row: &slicewise::study::JudgedRow| {
+        row.fitted_on.iter().any(|on| on.contains("DSS8440") && on.contains("Offline"))
+    };
+    assert!(!others.clone().any(taught), "a run that links held up teaches no speed of GPUs");
+    assert!(others.count() > 3);
+}
+
 #[test]
 fn own_rows_learn_from_what_is_chosen() {
     let text = fs::read_to_string(LATER).unwrap();

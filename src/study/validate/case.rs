@@ -3,18 +3,19 @@
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
 use super::report::FittedNumbers;
-use super::{Validation, median};
+use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Architecture, Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec, MeasuredRow, PRESETS,
-    PermitReturn, PhiTable, Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario,
+    GpuSpec, HostLink, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec, MeasuredRow,
+    PRESETS, PermitReturn, PhiTable, Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario,
     TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Power, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A Server run that can be simulated.
+#[derive(Clone)]
 pub(super) struct Case<'v> {
     /// Its row.
     pub(super) index: usize,
@@ -35,6 +36,8 @@ pub(super) struct Case<'v> {
     /// Its power, where its limit is known, and batches run one after the other: where they overlap the GPU is
     /// full all the while and draws what Offline does.
     power: Option<Limited>,
+    /// How each of its cards is attached to the host.
+    links: Vec<HostLink>,
 }
 
 /// The numbers of a service time that a fit chooses; work at full batches follows from Offline.
@@ -119,7 +122,7 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
     let complete = run.target_qps.is_some()
         && run.settings.batch.is_some()
         && ["p50", "p90", "p99"].iter().all(|name| run.latency.contains_key(name));
-    let rate = offline.samples_per_s? / f64::from(offline.gpus);
+    let rate = links::speed_of_system(input, run, offline)?;
     let offline_batch = f64::from(offline.settings.batch?);
     complete.then_some(Case {
         index,
@@ -134,6 +137,7 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
         offline_batch,
         power: limited(run, gpu, workload)
             .filter(|_| preset != "mlperf-lwis" && run.settings.instances.is_none_or(|n| n < 2)),
+        links: links::of_cards(input, run, run.gpus.div_ceil(run.instances_per_card()) as usize),
     })
 }
 
@@ -161,6 +165,7 @@ fn slower(run: &MeasuredRow, offline: &MeasuredRow, gpu: &GpuSpec, workload: &Wo
 }
 
 /// Power of a Server run whose limit is known.
+#[derive(Clone)]
 struct Limited {
     cap: PowerCap,
     /// What full Offline batches draw at the highest clock.
@@ -356,6 +361,26 @@ impl Case<'_> {
         usual.map_or(1.0, |usual| cap.clock(*watts) / usual.clock(*watts))
     }
 
+    /// The same with links to the host at the least and at the greatest of what they may carry; nothing
+    /// where that is not said.
+    pub(super) fn at_ends_of_links(&self) -> Vec<Self> {
+        let at = |end: usize| {
+            let mut links = self.links.clone();
+            let facts = links.iter_mut().filter_map(|link| link.bandwidth.as_mut());
+            let ranged = facts.filter_map(|fact| Some((fact.range?[end], fact)));
+            let moved = ranged.map(|(end, fact)| fact.value = end).count();
+            (moved > 0).then(|| Self { links, ..self.clone() })
+        };
+        [0, 1].into_iter().filter_map(at).collect()
+    }
+
+    /// Whether a link to the host may not carry what the run asks of it, so that its latencies tell nothing
+    /// of the GPUs.
+    pub(super) fn may_fill_a_link(&self) -> bool {
+        let each = self.rate() / f64::from(self.run.gpus);
+        links::may_be_full(self.input, self.run, each)
+    }
+
     /// The rate it was asked for.
     pub(super) fn rate(&self) -> f64 {
         self.run.target_qps.expect("a case has a rate")
@@ -384,7 +409,8 @@ impl Case<'_> {
             Some(slice) => CardSpec { instances: vec![slice; per_card as usize], ..whole },
             None => whole,
         };
-        let cards = vec![card; self.run.gpus.div_ceil(per_card) as usize];
+        let links = self.links.iter().cloned();
+        let cards = links.map(|link| CardSpec { link, ..card.clone() }).collect();
         let share = |index: u32| GpuShare {
             card: GpuId((index / per_card) as u16),
             instance: (index % per_card) as u16,

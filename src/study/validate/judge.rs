@@ -115,6 +115,10 @@ impl Basis<'_> {
             let p99 = measured("p99");
             let factor = curve.factor("p99", p99);
             judged.load_error = factor.map(|factor| kappa / factor - 1.0);
+            if case.may_fill_a_link() {
+                judged.marks.push("link to the host near full".to_string());
+                judged.load_error = None;
+            }
             judged.raw_error_p99 = Some(predicted["p99"] / p99 - 1.0);
             // The part of a short run that is set aside is not settled yet.
             let queries = if case.sets_aside() { input.queries } else { input.fit_queries };
@@ -192,6 +196,12 @@ fn interval(
     let case = fit.cases[index];
     let p99 = predicted["p99"];
     let mut ends = (p99, p99);
+    let own = fit.candidates[nearly[0]];
+    let kappa = fit.predict(others, nearly[0], index).unwrap_or(1.0);
+    for case in case.at_ends_of_links() {
+        let end = figures(&case, &own, kappa, input.queries).0["p99"];
+        ends = (ends.0.min(end), ends.1.max(end));
+    }
     for &candidate in nearly {
         let kappa = fit.predict(others, candidate, index).unwrap_or(1.0);
         let width = fit.width(others, candidate, index)?.exp();

@@ -11,6 +11,7 @@ mod curve;
 mod fit;
 mod judge;
 mod learnt;
+mod links;
 mod noise;
 mod rate;
 mod report;

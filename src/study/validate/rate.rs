@@ -8,7 +8,7 @@
 
 use super::case::{fixed_ms, work_of_sample};
 use super::report::{JudgedRow, Rates};
-use super::{Validation, median};
+use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
 use crate::spec::{GpuSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload};
@@ -45,8 +45,13 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
         TestScenario::Offline => predicted / measured - 1.0,
         _ => measured / predicted - 1.0,
     };
+    let of_links = |speed: f64| match run.scenario {
+        TestScenario::Offline => links::offline_rate(input, run, speed) / f64::from(run.gpus),
+        _ => speed,
+    };
+    let predicted = of_links(predicted);
     judged.load_error = Some(error(predicted));
-    judged.load_error_gpu_left_out = without_gpu.map(|(predicted, _)| error(predicted));
+    judged.load_error_gpu_left_out = without_gpu.map(|(predicted, _)| error(of_links(predicted)));
     judged.fitted_on = fitted_on;
     judged.predicted = Some(match run.scenario {
         TestScenario::Offline => Rates {
@@ -112,6 +117,7 @@ fn rows<'v>(
         other.benchmark == run.benchmark
             && other.scenario == run.scenario
             && !other.hetero
+            && !links::are_full(input, other)
             && left_in(other)
             && keeps(other)
     })
@@ -128,8 +134,24 @@ fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Fo
     let harness: Vec<&MeasuredRow> =
         all.iter().copied().filter(|other| other.harness == run.harness).collect();
     let used = if harness.is_empty() { all } else { harness };
-    let value = median(used.iter().filter_map(|other| figure(other)).collect())?;
-    Some((value, used.iter().map(|other| other.name()).collect()))
+    let mut figures: Vec<f64> = used.iter().filter_map(|other| figure(other)).collect();
+    let mut names: Vec<String> = used.iter().map(|other| other.name()).collect();
+    // An even number has no middle: of the two beside it the one goes that is nearer to what other GPU
+    // models say.
+    if !figures.is_empty()
+        && figures.len().is_multiple_of(2)
+        && let Some((told, on)) = of_gpu_model(input, run, &|other: &MeasuredRow| {
+            left_in(other) && other.gpu_id() != run.gpu_id()
+        })
+    {
+        figures.sort_by(f64::total_cmp);
+        let lower = figures.len() / 2 - 1;
+        let far = |figure: f64| (figure / told).ln().abs();
+        let nearer = if far(figures[lower]) < far(figures[lower + 1]) { lower } else { lower + 1 };
+        names.extend(on);
+        return Some((figures[nearer], names));
+    }
+    Some((median(figures)?, names))
 }
 
 /// The Offline rate that other machines with the GPU of a Server row reach at their usual power limit,
@@ -153,6 +175,7 @@ pub(super) fn usual_rows<'v>(
             && !other.hetero
             && !other.is_power_limited()
             && other.machine() != machine
+            && !links::are_full(input, other)
     })
 }
 
@@ -216,6 +239,7 @@ fn of_gpu_model(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> F
                 && !other.hetero
                 && left_in(other)
                 && whole(other)
+                && !links::are_full(input, other)
                 && input.gpu(other).is_some_and(|gpu| gpu.id == from.id)
         })
         .collect();

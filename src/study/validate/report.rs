@@ -4,7 +4,7 @@
 
 use super::scaling::{Scaling, scaling};
 use super::{median, quantile, score};
-use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
+use crate::spec::{GpuSpec, HostLink, Hypervisor, MeasuredRow, TestScenario, Workload};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +22,8 @@ pub struct Validation {
     pub gpus: BTreeMap<String, GpuSpec>,
     /// Workloads whose harness is known in the Server scenario, by benchmark.
     pub workloads: BTreeMap<String, Workload>,
+    /// How the cards of the hosts that rows name are attached, in the order of the hosts' files.
+    pub links: BTreeMap<String, Vec<HostLink>>,
     /// The platform of virtualised rows.
     pub hypervisor: Hypervisor,
     /// The platform of all others.

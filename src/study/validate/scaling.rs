@@ -3,7 +3,7 @@
 //!
 //! It is the code that scales service times; the intervals of `gpu::scaling` are what is found here.
 
-use super::{Validation, median, rate};
+use super::{Validation, links, median, rate};
 use crate::gpu::scaling::{self, Kinship, Place, WorkKind};
 use crate::spec::{ComputeCapability, GpuSpec, MeasuredRow, Precision, TestScenario};
 use crate::study::interval;
@@ -113,6 +113,7 @@ fn measured<'v>(inputs: &[&'v Validation], benchmark: &str) -> Vec<Measured<'v>>
                 && row.mig_profile().is_none()
                 && !row.is_power_limited()
                 && !row.hetero
+                && !links::are_full(input, row)
                 && row.harness != "Triton";
             let Some(gpu) = input.gpu(row).filter(|gpu| is_usual && is_of_its_word(row, gpu))
             else {

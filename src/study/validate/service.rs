@@ -8,7 +8,7 @@ use super::fit::{self, Fit};
 use super::learnt::Learnt;
 use super::rate::{figure, long_sample, part_of_gpu};
 use super::report::{FittedNumbers, FittedService};
-use super::{Validation, median};
+use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Fact, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw, TestScenario, WorkTable,
@@ -80,6 +80,7 @@ fn service(
                 && run.mig_profile().is_some() == is_slice
                 && !run.is_power_limited()
                 && !run.hetero
+                && !links::are_full(input, run)
                 && run.harness != "Triton"
         });
         of_it.collect()
