@@ -112,7 +112,20 @@ pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
     let has_use =
         |case: &Case<'_>| case.teaches && !case.is_slice() && judged.contains(&case.group());
     cases.retain(|case| case.is_judged || has_use(case));
+    forget_power(&mut cases);
     cases
+}
+
+/// Takes the clocks of Server batches as those of Offline for all rows of a group and a generation of which
+/// one ran at a limit that nobody names: it cannot be told at one clock, and the others would be compared with it.
+fn forget_power(cases: &mut [Case<'_>]) {
+    let of = |case: &Case<'_>| (case.group(), case.architecture().map(|known| known as u8));
+    let is_unknown =
+        |case: &&Case<'_>| case.run.is_power_limited() && case.run.settings.power_limit.is_none();
+    let unknown: BTreeSet<_> = cases.iter().filter(is_unknown).map(of).collect();
+    for case in cases.iter_mut().filter(|case| unknown.contains(&of(case))) {
+        case.power = None;
+    }
 }
 
 fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option<Case<'v>> {
