@@ -178,6 +178,9 @@ impl Measurements {
         let rows = match *kind {
             "csv" => parsed(&file, latency_csv::read, problems).map(|found| {
                 self.notes.push(as_understood(&name, &found));
+                self.notes.extend(found.title.iter().map(|title| {
+                    format!("{name}: the line \"{title}\" above the head is a title, passed over")
+                }));
                 self.alarms.extend(in_doubt(&name, &found));
                 self.notes.extend(passed_over(&name, &found.passed_over));
                 let rows = found.rows.into_iter();

@@ -70,6 +70,9 @@ fn toml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
     Ok(files)
 }
 
+/// What most files are that are not UTF-8, and how they become it.
+const AS_UTF_8: &str = "an accent or a sign such as µ in Windows-1252 or Latin-1, most often: save it as UTF-8 (Excel: \"CSV UTF-8\"), or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW";
+
 /// The text of a file, or nothing with a diagnostic when it cannot be a text of ours.
 pub(super) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Arc<SourceFile>>> {
     read_up_to(path, FILE_BYTES_MAX, problems)
@@ -115,11 +118,13 @@ pub(super) fn read_up_to(
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
             let column = good.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
-            refuse(
-                Some((line, column)),
-                "the file is not UTF-8 text".to_string(),
-                "UTF-8 text".to_string(),
-            )
+            let title = "the file is not UTF-8 text".to_string();
+            let diagnostic = Diagnostic::about(&shown, Some((line, column)), title);
+            let diagnostic = diagnostic.allowed("UTF-8 text");
+            // What has a zero byte is no text at all.
+            let is_text = !error.as_bytes().contains(&0);
+            problems.push(if is_text { diagnostic.help(AS_UTF_8) } else { diagnostic });
+            Ok(None)
         }
     }
 }

@@ -102,6 +102,39 @@ impl Dialect {
     }
 }
 
+/// Where the head of a table begins behind a line that is its title: one cell above a line of several names,
+/// below which stand numbers; 0 where there is none.
+pub(super) fn behind_title(text: &str) -> usize {
+    let mut starts = Vec::new();
+    let mut at = 0;
+    for line in text.split_inclusive('\n') {
+        let bare = line.trim_start_matches(BYTE_ORDER_MARK);
+        if !bare.trim().is_empty() && !bare.starts_with('#') && !is_separator_line(bare) {
+            starts.push((at, bare.trim()));
+        }
+        at += line.len();
+        if starts.len() == 3 {
+            break;
+        }
+    }
+    let [(_, title), (head, names), (_, row)] = starts[..] else { return 0 };
+    let parts = [',', ';', '\t'];
+    let of = parts.into_iter().max_by_key(|part| names.matches(*part).count()).expect("three");
+    let cells = |line: &str| -> Vec<String> {
+        let cells = line.split(of).map(|cell| cell.trim().trim_matches('"').trim().to_string());
+        cells.collect()
+    };
+    let is_number = |cell: &String| cell.starts_with(|letter: char| letter.is_ascii_digit());
+    let full = |cells: &[String]| cells.iter().filter(|cell| !cell.is_empty()).count();
+    let (above, head_cells, below) = (cells(title), cells(names), cells(row));
+    let is_title = full(&above) == 1
+        && !is_number(&above[0])
+        && full(&head_cells) > 1
+        && !head_cells.iter().any(is_number)
+        && below.iter().any(is_number);
+    if is_title { head } else { 0 }
+}
+
 /// Whether a line is the one by which Excel is told the separator: `sep=;`.
 pub(super) fn is_separator_line(line: &str) -> bool {
     let line = line.trim_start_matches(BYTE_ORDER_MARK).trim().trim_matches('"');

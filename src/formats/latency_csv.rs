@@ -20,6 +20,8 @@ pub struct BatchTimes {
     pub unit: &'static str,
     /// How the table is written, where that is not with commas and decimal points.
     pub written: Option<&'static str>,
+    /// The line above the head, which is passed over.
+    pub title: Option<String>,
     /// Columns that say nothing here, as written.
     pub passed_over: Vec<String>,
 }
@@ -149,7 +151,7 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
     if let Some(fault) = no_csv(text) {
         return Err(vec![fault]);
     }
-    let rows = Rows::read(text)?;
+    let rows = Rows::read_below_title(text)?;
     let batch = batch(&rows);
     let (time, ms, unit) = time(&rows, batch.is_some())?;
     let of_batch = batch.expect("it was asked for");
@@ -187,6 +189,7 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
         column: names[time].clone(),
         unit,
         written: rows.told(),
+        title: rows.title().map(str::to_string),
         passed_over: passed_over.map(|(_, name)| name.clone()).collect(),
     })
 }
@@ -331,6 +334,29 @@ mod tests {
         assert_eq!(plain, [(1, 1.5), (2, 2.5005)]);
         assert_eq!(&text[found.rows[1].span.clone()], "2500.5");
         assert_eq!((&found.column[..], found.unit), ("latency_us", "microseconds"));
+    }
+
+    /// A line of one cell above the head is a title, in any way of parting cells; two are none.
+    #[test]
+    fn a_title_above_the_head_is_passed_over() {
+        for text in [
+            "BERT on our A30\nbatch,latency_ms\n1,0.5\n8,2\n",
+            "\u{feff}\"BERT, fp16\";\n\nbatch;latency_ms\n1;0,5\n8;2\n",
+            "# ours\nRun of Monday,,\nbatch,latency_ms,note\n1,0.5,a\n8,2,b\n",
+        ] {
+            let found = read(text).unwrap_or_else(|faults| panic!("{text}: {faults:?}"));
+            let plain: Vec<_> = found.rows.iter().map(|row| (row.batch, row.ms)).collect();
+            assert_eq!(plain, [(1, 0.5), (8, 2.0)], "{text}");
+            assert_eq!(&text[found.rows[1].span.clone()], "2");
+            assert!(
+                ["BERT on our A30", "BERT, fp16", "Run of Monday"]
+                    .contains(&&found.title.unwrap()[..])
+            );
+        }
+        for text in ["A\nB\nbatch,latency_ms\n1,2\n", "batch\n1,2\n3,4\n"] {
+            assert!(read(text).is_err(), "{text}");
+        }
+        assert_eq!(read("batch,latency_ms\n1,2\n").unwrap().title, None);
     }
 
     /// Whatever the name, a unit in it counts; a name without one is refused, as are two columns.

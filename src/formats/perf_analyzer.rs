@@ -132,12 +132,15 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
     let needed = &needed[..if compute.is_some() { 2 } else { 3 }];
     let columns: Vec<_> = needed.iter().map(|name| rows.column(&[name])).collect();
     if let Some(missing) = columns.iter().position(Option::is_none) {
-        let mut title = format!("the head has no column `{}`", needed[missing]);
-        if rows.column(&["Request Rate"]).is_some() {
-            title.push_str(", but `Request Rate`");
-        }
-        let fault = Fault::at(rows.head_span(), title);
-        return Err(vec![fault.help("measure with --concurrency-range, such as 1:8")]);
+        let title = format!("the head has no column `{}`", needed[missing]);
+        let fault = |title| Fault::at(rows.head_span(), title);
+        const AGAIN: &str = "measure with --concurrency-range, such as 1:8";
+        return Err(vec![match rows.column(&["Request Rate"]) {
+            Some(rate) => {
+                fault(format!("{title}, but `Request Rate`")).help(of_rates(&rows, rate, AGAIN))
+            }
+            None => fault(title).help(AGAIN),
+        }]);
     }
     let passed_over = unknown(&rows)?;
     let columns: Vec<usize> = columns.into_iter().flatten().collect();
@@ -200,6 +203,27 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
         faults.push(Fault::at(rows.head_span(), "the file has a head and no rows"));
     }
     if faults.is_empty() { Ok(Levels { levels, passed_over }) } else { Err(faults) }
+}
+
+/// What becomes of rows of request rates: loads with their latencies, of which none is a batch alone. The last
+/// row as a run of a calibration file.
+fn of_rates(rows: &Rows, rate: usize, again: &str) -> String {
+    let number = |column: usize| {
+        let cell = rows.cell(rows.len().checked_sub(1)?, column).ok()?;
+        cell.number(|number| number > 0.0, "").ok()
+    };
+    let latencies = PERCENTILES.iter().filter_map(|(name, of)| {
+        Some(format!("{of} = \"{} ms\"", number(rows.column(&[name])?)? / 1e3))
+    });
+    let latencies: Vec<String> = latencies.collect();
+    let done = rows.column(&["Inferences/Second"]).and_then(number);
+    match (number(rate), done) {
+        (Some(asked), Some(done)) if !latencies.is_empty() => format!(
+            "{again}: a batch alone shows there; a rate is a load, and goes into a calibration file beside it: [[run]] with server = {{ preset = \"triton\", batch_max = N }}, load = {{ scenario = \"server\", target_qps = {asked}, arrivals = \"constant\" }} (poisson with --request-distribution poisson), measured = {{ completed_per_s = {done}, latency = {{ {} }} }}",
+            latencies.join(", ")
+        ),
+        _ => again.to_string(),
+    }
 }
 
 /// What perf_analyzer prints, and not what it writes.

@@ -3,7 +3,7 @@
 //! How the table is written (separator, decimal mark) is in `dialect`; what a column means is said by
 //! the format that asks for it.
 
-use super::dialect::{Dialect, is_separator_line};
+use super::dialect::{Dialect, behind_title, is_separator_line};
 use super::{FAULTS_MAX, Fault};
 use std::ops::Range;
 
@@ -21,6 +21,8 @@ pub(super) struct Rows {
     head: Vec<(String, Range<usize>)>,
     rows: Vec<Row>,
     dialect: Dialect,
+    /// The line above the head, where a title was allowed and is there.
+    title: Option<String>,
 }
 
 /// One row.
@@ -41,7 +43,17 @@ pub(super) struct Cell<'r> {
 impl Rows {
     /// Reads the whole text. Blank lines, rows of empty cells and lines that start with `#` are passed over.
     pub(super) fn read(text: &str) -> Result<Rows, Vec<Fault>> {
-        let dialect = Dialect::of(text);
+        Self::read_from(text, 0)
+    }
+
+    /// The same of a table that may have a title above its head.
+    pub(super) fn read_below_title(text: &str) -> Result<Rows, Vec<Fault>> {
+        Self::read_from(text, behind_title(text))
+    }
+
+    /// The same of a table whose head begins at `start`; what stands before is its title.
+    fn read_from(text: &str, start: usize) -> Result<Rows, Vec<Fault>> {
+        let dialect = Dialect::of(&text[start..]);
         not_too_wide(text, dialect.separator).map_err(|fault| vec![fault])?;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(dialect.separator)
@@ -57,7 +69,9 @@ impl Rows {
                 Ok(true) => {
                     cells += record.len();
                     // Spreadsheets end with rows of separators alone, and some begin with `sep=;`.
-                    let is_blank = record.iter().all(|cell| cell.trim().is_empty());
+                    let at = record.position().map_or(0, |at| at.byte() as usize).min(text.len());
+                    let is_above = first_line_of_data(text, at) < start;
+                    let is_blank = is_above || record.iter().all(|cell| cell.trim().is_empty());
                     let says_separator = rows.is_empty() && is_separator_line(&record[0]);
                     if !is_blank && !says_separator {
                         rows.push(row(text, &record, dialect.separator));
@@ -85,7 +99,10 @@ impl Rows {
             let help = "the first line names the columns";
             return Err(vec![Fault::at(0..0, "the file is empty").help(help)]);
         };
-        let rows = Rows { head: head.cells, rows: rows.collect(), dialect };
+        let above = text[..start].trim_start_matches(BYTE_ORDER_MARK);
+        let of_title = |line: &&str| !line.trim().is_empty() && !line.starts_with('#');
+        let title = above.lines().rfind(of_title).map(|line| line.trim().to_string());
+        let rows = Rows { head: head.cells, rows: rows.collect(), dialect, title };
         let faults = [rows.repeated(), rows.too_long()].concat();
         if faults.is_empty() { Ok(rows) } else { Err(faults) }
     }
@@ -101,6 +118,12 @@ impl Rows {
         long.take(FAULTS_MAX)
             .map(|row| self.dialect.too_long(row.span.clone(), row.cells.len(), columns))
             .collect()
+    }
+
+    /// The title above the head, without what parts cells.
+    pub(super) fn title(&self) -> Option<&str> {
+        let parts = |letter: char| letter.is_whitespace() || ",;\"".contains(letter);
+        self.title.as_deref().map(|title| title.trim_matches(parts))
     }
 
     /// How the table is written, where that is not with commas and decimal points.

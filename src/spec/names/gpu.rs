@@ -64,11 +64,26 @@ pub fn gpus_meant<'g>(
     if !of_gpus.first().is_some_and(|first| models.contains(first)) {
         return GpusMeant { ids: Vec::new(), is_whole: false };
     }
-    let has_all = |words: &BTreeSet<String>| of_gpus.iter().all(|word| words.contains(*word));
-    let ids: Vec<&str> =
-        known.iter().filter(|(_, words)| has_all(words)).map(|(id, _)| *id).collect();
-    let is_whole = !ids.is_empty() && of_gpus.len() == asked.len();
+    let among = |has: &dyn Fn(&BTreeSet<String>, &str) -> bool| -> Vec<&str> {
+        let all = known.iter().filter(|(_, words)| of_gpus.iter().all(|word| has(words, word)));
+        all.map(|(id, _)| *id).collect()
+    };
+    let ids = among(&|words, word| words.contains(word));
+    if ids.is_empty() {
+        // A GPU that comes with one memory alone is not called by it.
+        let has = |words: &BTreeSet<String>, word: &str| {
+            words.contains(word) || (is_memory(word) && !words.iter().any(|word| is_memory(word)))
+        };
+        return GpusMeant { ids: among(&has), is_whole: false };
+    }
+    let is_whole = of_gpus.len() == asked.len();
     GpusMeant { ids, is_whole }
+}
+
+/// `80gb`.
+fn is_memory(word: &str) -> bool {
+    let digits = word.strip_suffix("gb").unwrap_or_default();
+    !digits.is_empty() && digits.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The words of a name in small letters: `a100`, `sxm`, `80gb`.
@@ -112,6 +127,7 @@ mod tests {
             ("NVIDIA RTX PRO 6000 Blackwell", &["rtx-pro-6000-blackwell"], true),
             ("a100-pcie-40g", &["a100-pcie-40gb"], false),
             ("a100-pcie-80gb", &[], false),
+            ("NVIDIA T4 16GB", &["t4"], false),
             ("40gb", &[], false),
             ("gtx-1080", &[], false),
             ("", &[], false),
