@@ -120,6 +120,8 @@ pub(super) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
             value.bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h")
         }),
     );
+    let says_return = table.get("permit_return").is_some();
+    server.permit_is_open &= !says_return;
     set(
         &mut server.permit_return,
         table.get("permit_return").and_then(|value| value.choice("permit return", &PERMIT_RETURNS)),

@@ -125,6 +125,7 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
 /// a batch when it is complete.
 fn backend(server: &mut ServerSpec, config: &TritonConfig) -> Vec<(&'static str, Range<usize>)> {
     let mut said = Vec::new();
+    server.permit_is_open = false;
     if let Some(Placed { value: true, span }) = &config.graphs {
         server.launches = Launches::Graph;
         said.push(("launches", span.clone()));

@@ -125,6 +125,8 @@ pub struct ServerSpec {
     pub call_time: SimDuration,
     /// When a permit returns.
     pub permit_return: PermitReturn,
+    /// Whether nobody said that: of Triton it is the model's backend that decides. Results then take in both.
+    pub permit_is_open: bool,
     /// How batches use the GPU together.
     pub gpu_sharing: GpuSharing,
     /// What a batch is to the hardware's turns.
@@ -208,6 +210,7 @@ pub const PRESETS: [Preset; 5] = [
             call_wake: None,
             call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtStart,
+            permit_is_open: false,
             gpu_sharing: GpuSharing::InOrder,
             launches: Launches::Graph,
             completion: Completion::Any,
@@ -236,6 +239,7 @@ pub const PRESETS: [Preset; 5] = [
             call_wake: None,
             call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtCompletion,
+            permit_is_open: false,
             gpu_sharing: GpuSharing::Shared,
             launches: Launches::Graph,
             completion: Completion::IssueOrder,
@@ -264,6 +268,7 @@ pub const PRESETS: [Preset; 5] = [
             call_wake: Some(CALL_WAKE),
             call_time: SimDuration::ZERO,
             permit_return: PermitReturn::AtCompletion,
+            permit_is_open: false,
             gpu_sharing: GpuSharing::Shared,
             launches: Launches::Graph,
             completion: Completion::Any,
@@ -305,6 +310,7 @@ fn triton() -> ServerSpec {
         call_wake: None,
         call_time: SimDuration::ZERO,
         permit_return: PermitReturn::AtCompletion,
+        permit_is_open: true,
         gpu_sharing: GpuSharing::Shared,
         launches: Launches::Kernels,
         completion: Completion::Any,

@@ -6,8 +6,8 @@
 
 use crate::spec::{
     CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HardwareTurns, InstanceSharing, Launches, PhiTable, ServedBy, ServerSpec, Standing,
-    SwitchTimes, VmId, VmSpec, Workload,
+    GpuSpec, HardwareTurns, InstanceSharing, Launches, PermitReturn, PhiTable, ServedBy,
+    ServerSpec, Standing, SwitchTimes, TestScenario, VmId, VmSpec, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
@@ -48,6 +48,7 @@ const CALLS: &str = "trace the thread that hands queries to the servers, and wri
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
 const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
 const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
+const BACKENDS: &str = "look the backend up: TensorRT without CUDA graphs forms it as the running batch starts, others when that is complete; write permit_return into the scenario's server, or name its triton_config";
 const SLICES: &str = "time a short query beside a busy vGPU, and write hardware_slice and switch_cost into the scenario's sharing";
 const WATTS: &str = "read clocks.sm and power.draw of nvidia-smi while one slice and while all of them are busy, and write watts_per_sm into the workload's file";
 const TURNS: &str = "time two busy processes on one card beside one, and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
@@ -65,7 +66,32 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     found.extend(of_turns(experiment));
     of_links(experiment, &mut found);
     of_calls(experiment, &mut found);
+    found.extend(of_backends(experiment));
     found
+}
+
+/// When an instance of Triton forms its next batch, where the scenario leaves it to the model's backend.
+fn of_backends(experiment: &Experiment) -> Option<(OpenEnd, Experiment)> {
+    let is_open = |vm: &VmSpec| {
+        vm.server.permit_is_open
+            && vm.server.permit_return == PermitReturn::AtCompletion
+            && vm.load.scenario == TestScenario::Server
+    };
+    let mut other = experiment.clone();
+    let mut open: Vec<&mut VmSpec> = other.vms.iter_mut().filter(|vm| is_open(vm)).collect();
+    open.iter_mut().for_each(|vm| vm.server.permit_return = PermitReturn::AtStart);
+    if open.is_empty() {
+        return None;
+    }
+    let ends = ["at-completion", "at-start"].map(str::to_string);
+    let input = OpenInput {
+        name: "when Triton forms the next batch (permit_return)".to_string(),
+        why: "depends on the model's backend".to_string(),
+        assumed: ends[0].clone(),
+        ends,
+        how: BACKENDS.to_string(),
+    };
+    Some((OpenEnd { input, end: 1 }, other))
 }
 
 /// How late whoever hands queries to several GPU instances is, where the scenario leaves it to the preset.

@@ -70,6 +70,7 @@ pub(crate) fn queue(
             streams: 1,
             slots: 1,
             permit_return: PermitReturn::AtCompletion,
+            permit_is_open: false,
             ..(PRESETS[0].make)()
         },
         load: LoadSpec {

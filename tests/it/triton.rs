@@ -183,6 +183,7 @@ fn a_config_pbtxt_says_the_settings_and_keys_beside_it_override_them() {
         queues: Queues { levels: vec![policy], ..Queues::default() },
         // TensorRT without CUDA graphs.
         permit_return: PermitReturn::AtStart,
+        permit_is_open: false,
         ..preset("triton")
     };
     assert_eq!(server, expected);
@@ -242,7 +243,8 @@ fn a_model_without_dynamic_batching_serves_every_query_alone() {
     fs::copy("tests/formats/triton-config/no-batching.pbtxt", folder.path().join("config.pbtxt"))
         .unwrap();
     let server = server_of(&scenario(folder.path(), "{ triton_config = \"config.pbtxt\" }", LOAD));
-    assert_eq!(server, ServerSpec { streams: 4, slots: 4, ..preset("triton-no-batching") });
+    let of_file = ServerSpec { permit_is_open: false, ..preset("triton-no-batching") };
+    assert_eq!(server, ServerSpec { streams: 4, slots: 4, ..of_file });
     fs::copy("tests/formats/triton-config/priorities.pbtxt", folder.path().join("config.pbtxt"))
         .unwrap();
     let server = server_of(&scenario(
