@@ -183,6 +183,7 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
     let mut workload = Vec::new();
     workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
     workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
+    workload.extend(arguments.number_format.clone().map(|format| ("precision", format)));
     let known = arguments.gpu.as_deref().map(|gpu| super::gpu(&options.catalogue, gpu));
     let known = known.transpose()?;
     let measured = Measured {
@@ -226,7 +227,8 @@ fn calibration_file(arguments: &CalibrateArgs) -> Result<Option<&Path>, Failure>
         || arguments.batch_max.is_some()
         || arguments.gpus.is_some()
         || arguments.bound.is_some()
-        || arguments.weights.is_some();
+        || arguments.weights.is_some()
+        || arguments.number_format.is_some();
     match &arguments.files[..] {
         [only] if !with_flags && !is_measured(only) => Ok(Some(only)),
         all => match all.iter().find(is_other) {

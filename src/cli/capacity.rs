@@ -129,6 +129,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
                     whole_cards: None,
                     with_curve: true,
                     with_inputs: true,
+                    with_other_idle: false,
                 });
             }
         }

@@ -5,8 +5,8 @@
 
 use super::Failure;
 use crate::config::quoted;
-use crate::formats::perf_analyzer;
 use crate::formats::recognise::{self, Kind};
+use crate::formats::{perf_analyzer, probe};
 use anyhow::Context;
 use std::path::Path;
 
@@ -151,6 +151,10 @@ impl Measured<'_> {
                     ));
                 }
             },
+            Some(recognise::PROBE) => {
+                let table = table_of_probe(shown, text.as_deref().unwrap_or_default(), self.gpu)?;
+                format!("[[times]]\ncsv = {}\n", quote(&table))
+            }
             Some(kind) if is_measurement(kind) => csv(),
             Some(kind) => return Err(format!("{shown} is {}: {}", kind.what, kind.next)),
             None => match toml_kind(text.as_deref().unwrap_or_default()) {
@@ -172,6 +176,38 @@ impl Measured<'_> {
             "gpus = {}\nserver = {{ preset = \"triton\", batch_max = {batch_max} }}\n",
             self.gpus
         )
+    }
+}
+
+/// The table of batch times beside what the probe found on `gpu`; of several models none is chosen.
+fn table_of_probe(shown: &str, text: &str, gpu: &str) -> Result<String, String> {
+    let kind = recognise::PROBE;
+    let Ok(found) = probe::read(text) else {
+        return Err(format!("{shown} is {}: {}", kind.what, kind.next));
+    };
+    if let Some(other) = found.catalogue.as_ref().filter(|of| *of != gpu && !gpu.is_empty()) {
+        return Err(format!(
+            "{shown} is {}, of {other}, not of {gpu}\n  = help: --gpu {other}; `ask --measured-on {other}` scales its times",
+            kind.what
+        ));
+    }
+    let beside = |model: &String| {
+        let table = format!("times-{model}.csv");
+        Path::new(shown).with_file_name(table).to_string_lossy().into_owned()
+    };
+    let tables: Vec<String> = found.measured.batches.keys().map(beside).collect();
+    match &tables[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(format!(
+            "{shown} is {}, and no batches of a model were timed\n  = help: run the probe with a model",
+            kind.what
+        )),
+        several => Err(format!(
+            "{shown} is {}, with batch times of {} models\n  = help: name one of {}; what it found of turns is taken by `slicewise calibrate FILE -o my-configs`, and --configs my-configs",
+            kind.what,
+            several.len(),
+            several.join(", "),
+        )),
     }
 }
 

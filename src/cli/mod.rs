@@ -338,6 +338,11 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "SIZE")]
     weights: Option<String>,
 
+    /// What its matrices are multiplied in, int8 or fp16: by that rate its times are scaled for GPUs that have none
+    /// [default: the base's, else fp16]
+    #[arg(long, value_name = "FORMAT", value_parser = number_format)]
+    number_format: Option<String>,
+
     /// A workload of the catalogue that says what was not measured
     #[arg(long, value_name = "WORKLOAD")]
     base: Option<String>,
@@ -544,4 +549,13 @@ fn gpu_that<'c>(
         if is_between { String::new() } else { format!("\n  = allowed: {}", ids.join(", ")) };
     let help = help.map_or(String::new(), |help| format!("\n  = help: {help}"));
     Err(Failure::Usage(format!("{title}{allowed}{help}")))
+}
+
+/// `int8`, `fp16`, and what goes by the rate of FP16.
+fn number_format(text: &str) -> Result<String, String> {
+    match text.to_lowercase().as_str() {
+        "int8" => Ok("int8".to_string()),
+        "fp16" | "half" | "bf16" => Ok("fp16".to_string()),
+        _ => Err("allowed: int8, fp16".to_string()),
+    }
 }

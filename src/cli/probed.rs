@@ -158,6 +158,7 @@ fn workload(
     let said = [
         ("target_latency", arguments.bound.map(|bound| bound.to_string())),
         ("weights", arguments.weights.clone()),
+        ("precision", arguments.number_format.clone()),
     ];
     let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
     let said: Vec<String> =

@@ -14,8 +14,8 @@ use super::value::{Quantity, Value};
 use super::{LoadError, LoadOptions, hash, source};
 use crate::formats::recognise;
 use crate::spec::{
-    CpuWork, Fact, GpuSpec, PRESETS, PhiTable, ServiceTime, SizeDistribution, Standing, WorkTable,
-    Workload, usual_energy_once,
+    CpuWork, Fact, GpuSpec, PRESETS, PhiTable, Precision, ServiceTime, SizeDistribution, Standing,
+    WorkTable, Workload, usual_energy_once,
 };
 use crate::study::{BatchTime, CalibrationPlan, FitParameter, Knob, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
@@ -293,6 +293,9 @@ fn frame(top: &mut Reader<'_>, base: Option<&WorkloadFile>, id: &str) -> Option<
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
     let preset = table.get("usual_preset").and_then(|value| value.choice("preset", &presets));
     file.usual_preset = preset.map_or(file.usual_preset, str::to_string);
+    if let Some(value) = table.get("precision") {
+        spec.precision = value.choice("precision", &Precision::ALL).or(spec.precision);
+    }
     stated(&mut table, "target_latency", &mut spec.target_latency);
     stated(&mut table, "weights", &mut spec.weights);
     stated(&mut table, "workspace_per_sample", &mut spec.workspace_per_sample);

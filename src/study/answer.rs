@@ -5,7 +5,8 @@
 
 use super::open::OpenInput;
 use super::results::{FactUse, SCHEMA_VERSION, Tool};
-use super::{CapacityResults, OpenFigures, PointRun, SweepResults, student_95};
+use super::{CapacityResults, OpenFigures, PointRun, SweepResults, SystemCapacity, student_95};
+use crate::spec::Sweep;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -109,6 +110,12 @@ pub struct WayFigures {
     pub highest_per_vm_between_per_s: Option<[f64; 2]>,
     /// Whether every rate that was looked at keeps it.
     pub highest_is_open: bool,
+    /// What the GPUs do for long, whatever the latency: queries per second of each VM; nothing where no search
+    /// found it.
+    pub most_per_vm_per_s: Option<f64>,
+    /// Whether more than that is asked at any end of the open inputs: latencies are then those of the first
+    /// queries, and grow for as long as the load lasts.
+    pub is_overload: bool,
     /// The inputs that nothing measured and that decide, with 99th percentiles at their ends.
     pub decided_by: Vec<DecidedBy>,
 }
@@ -138,8 +145,10 @@ pub struct Answer {
     pub question: Question,
     /// The answer.
     pub answer: Answered,
-    /// The way that it is about, by place; nothing where none could be simulated.
+    /// The way that it is about, by place; nothing where none could be simulated, or had to be.
     pub best: Option<usize>,
+    /// Why nothing had to be simulated: a sentence.
+    pub reason: Option<String>,
     /// Relative distance of the highest rate that keeps the bound and the one above it that does not.
     pub precision: f64,
     /// Every way.
@@ -212,6 +221,7 @@ pub fn answer(
         question,
         answer,
         best,
+        reason: None,
         precision: found.capacities.precision,
         ways,
         scaled: found.sweep.scaled.clone(),
@@ -223,6 +233,43 @@ pub fn answer(
     }
 }
 
+/// The answer no, for a reason that needs no run.
+pub fn answered_at_once(
+    question: Question,
+    ways: Vec<Way>,
+    (warnings, assumed): (Vec<String>, Vec<String>),
+    sweep: &Sweep,
+    (reason, precision): (String, f64),
+) -> Answer {
+    let answered = |(index, way): (usize, Way)| WayAnswer {
+        error: sweep.points.get(index).and_then(|point| point.error.clone()),
+        name: way.name,
+        sharing: way.sharing,
+        each_has: way.each_has,
+        cards: way.cards,
+        is_reference: way.is_reference,
+        figures: None,
+    };
+    Answer {
+        schema_version: SCHEMA_VERSION,
+        tool: Tool::THIS,
+        seed: sweep.seed,
+        scenario_hash: sweep.hash.clone(),
+        question,
+        answer: Answered::No,
+        best: None,
+        reason: Some(reason),
+        precision,
+        ways: ways.into_iter().enumerate().map(answered).collect(),
+        scaled: Vec::new(),
+        warnings,
+        assumed,
+        open: Vec::new(),
+        notes: Vec::new(),
+        leans_on: Vec::new(),
+    }
+}
+
 /// The way that an answer is about: the surest yes, and of these the one that is best at its worst: at the rate
 /// that was asked the lowest p99, without one the highest rate. None that only stands beside the others.
 fn best(question: &Question, ways: &[WayAnswer]) -> Option<usize> {
@@ -230,10 +277,14 @@ fn best(question: &Question, ways: &[WayAnswer]) -> Option<usize> {
         let of = way.figures.as_ref().filter(|_| !way.is_reference)?;
         let least = of.highest_per_vm_between_per_s.map_or(of.highest_per_vm_per_s, |ends| ends[0]);
         let good = if question.rate_was_asked { -of.latency_p99_between_ms[1] } else { least };
-        Some((of.answer, good))
+        // Under an overload latencies say nothing, and the highest rate counts.
+        let good = if of.is_overload { least } else { good };
+        Some((of.answer, !of.is_overload, good))
     };
     let ranked = ways.iter().enumerate().filter_map(|(index, way)| Some((rank(way)?, index)));
-    let order = |a: &(Answered, f64), b: &(Answered, f64)| a.0.cmp(&b.0).then(a.1.total_cmp(&b.1));
+    let order = |a: &(Answered, bool, f64), b: &(Answered, bool, f64)| {
+        a.0.cmp(&b.0).then(a.1.cmp(&b.1)).then(a.2.total_cmp(&b.2))
+    };
     // Of equals the first.
     ranked
         .reduce(|best, next| if order(&next.0, &best.0).is_gt() { next } else { best })
@@ -271,8 +322,15 @@ fn figures(
     for open in &first.open {
         widen(over(open.latency_p99_worst_vm_ms, of_first.latency_p99_worst_vm_ms));
     }
+    let system = capacities.systems.iter().find(|system| system.name == name);
+    let each = |rate: f64| rate / f64::from(question.vms);
+    let most = system.and_then(|system| Some(each(system.looked.as_ref()?.saturation_per_s)));
+    let most = most.filter(|most| most.is_finite());
+    let is_overload = question.rate_was_asked
+        && most.is_some_and(|most| question.rate_per_vm_per_s > at_any_end(most, system));
     let bound = question.bound_ms;
     let answer = match between {
+        _ if is_overload && question.model_is_trusted => Answered::No,
         _ if !question.model_is_trusted => Answered::NotSure,
         [_, most] if most <= bound => Answered::Yes,
         [least, _] if least > bound => Answered::No,
@@ -280,8 +338,6 @@ fn figures(
     };
     let own = of_first.latency_p99_worst_vm_ms;
     let busy: f64 = runs.iter().map(|run| run.gpu_busy_share).sum();
-    let system = capacities.systems.iter().find(|system| system.name == name);
-    let each = |rate: f64| rate / f64::from(question.vms);
     Some(WayFigures {
         answer,
         latency_p50_ms: p50.mean,
@@ -293,6 +349,8 @@ fn figures(
             .and_then(|system| system.capacity_per_s_between_inputs)
             .map(|ends| ends.map(each)),
         highest_is_open: system.is_some_and(|system| system.is_open),
+        most_per_vm_per_s: most,
+        is_overload,
         decided_by: match answer {
             Answered::NotSure => {
                 let idle = of_first.latency_p99_other_idle_ms;
@@ -304,6 +362,20 @@ fn figures(
             _ => Vec::new(),
         },
     })
+}
+
+/// What the GPUs do for long at the best end of every open input, as far as the highest rates show it; where
+/// none was found, twice what is assumed. A twentieth more is no overload that a run shows.
+fn at_any_end(most: f64, system: Option<&SystemCapacity>) -> f64 {
+    let of_highest = |system: &SystemCapacity| {
+        let [_, high] = system.capacity_per_s_between_inputs?;
+        Some((high / system.capacity_per_s.mean).max(1.0))
+    };
+    let more = system.map_or(2.0, |system| match system.capacity_per_s.mean > 0.0 {
+        true => of_highest(system).unwrap_or(1.0),
+        false => 2.0,
+    });
+    1.05 * most * more
 }
 
 /// What becomes of idle turns, where the rule that is assumed and the other one differ about the bound.
@@ -368,6 +440,8 @@ mod tests {
                 highest_per_vm_per_s: highest,
                 highest_per_vm_between_per_s: None,
                 highest_is_open: false,
+                most_per_vm_per_s: None,
+                is_overload: false,
                 decided_by: Vec::new(),
             }),
         }

@@ -66,6 +66,9 @@ pub struct System {
     pub with_curve: bool,
     /// Whether its capacity at the ends of what inputs leave open is wanted: some searches more.
     pub with_inputs: bool,
+    /// Whether that takes in the other rule for idle turns, which is not documented; otherwise a system of its
+    /// own may have it.
+    pub with_other_idle: bool,
 }
 
 /// What is wanted.
@@ -217,7 +220,15 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
     let whole_cards = place(BaselineKind::WholeCards);
     let (with_curve, with_inputs) = (true, true);
     let mut add = |name, experiment, bare_metal, whole_cards| {
-        systems.push(System { name, experiment, bare_metal, whole_cards, with_curve, with_inputs });
+        systems.push(System {
+            name,
+            experiment,
+            bare_metal,
+            whole_cards,
+            with_curve,
+            with_inputs,
+            with_other_idle: false,
+        });
     };
     add(name.to_string(), experiment.clone(), bare_metal, whole_cards);
     if let Some(other) = other {
@@ -449,17 +460,19 @@ fn between_inputs(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Between {
     let variants = fits::variants(&system.experiment);
-    if !system.with_inputs || variants.is_empty() || own.rate <= 0.0 || own.is_open || stop() {
+    let idle = sensitivity::other_idle(&system.experiment).filter(|_| system.with_other_idle);
+    let nothing = variants.is_empty() && idle.is_none();
+    if !system.with_inputs || nothing || own.rate <= 0.0 || own.is_open || stop() {
         return Between { ends: None, open: Vec::new() };
     }
     let near = Some(own.rate);
     let watch = Watch { stop, ..Watch::NOBODY };
-    let parts: Vec<f64> = variants
-        .par_iter()
-        .map(|variant| limit_near(&variant.experiment, search, near, watch).rate / own.rate)
-        .collect();
+    let part_of = |other: &Experiment| limit_near(other, search, near, watch).rate / own.rate;
+    let parts: Vec<f64> = variants.par_iter().map(|variant| part_of(&variant.experiment)).collect();
+    let of_idle = idle.map(|other| part_of(&other.experiment));
     let ends = parts
         .iter()
+        .chain(&of_idle)
         .fold([1.0, 1.0], |[low, high]: [f64; 2], part| [low.min(*part), high.max(*part)]);
     let open = variants.into_iter().zip(parts).filter_map(|(variant, part)| match variant.other {
         fits::Other::Open(end) => Some((end, part)),

@@ -188,6 +188,7 @@ pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
             whole_cards: None,
             with_curve,
             with_inputs: true,
+            with_other_idle: false,
         });
         systems.len() - 1
     };

@@ -14,6 +14,7 @@ mod gap;
 mod interval;
 mod notes;
 mod open;
+mod out_of_reach;
 mod over_shares;
 mod probe;
 mod results;
@@ -32,6 +33,7 @@ pub use amount::{
 };
 pub use answer::{
     Answer, Answered, DecidedBy, Findings, Question, Way, WayAnswer, WayFigures, answer,
+    answered_at_once,
 };
 pub use baseline::{counterfactuals, same_cards, whole_cards};
 pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
@@ -44,6 +46,7 @@ pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, scaled_times, slow_filling};
 pub use open::{OpenEnd, OpenInput};
+pub use out_of_reach::{hopeless_alone, twice_the_most};
 pub use over_shares::OverShare;
 pub use results::*;
 pub use sweep::{

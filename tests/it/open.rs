@@ -288,6 +288,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
             whole_cards: None,
             with_curve: false,
             with_inputs: true,
+            with_other_idle: false,
         }
     };
     let plan = CapacityPlan {

@@ -57,6 +57,7 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
         whole_cards: None,
         with_curve: false,
         with_inputs: true,
+        with_other_idle: false,
     };
     study::capacities(&plan(system), &|_, _, _| {}, stop).systems.remove(0)
 }
@@ -394,6 +395,7 @@ fn a_bug_in_one_system_is_not_the_end_of_the_others() {
         whole_cards: None,
         with_curve: true,
         with_inputs: true,
+        with_other_idle: false,
     };
     let mut plan = plan(system("before", good.clone(), None));
     plan.systems.push(system("broken", broken, Some(0)));
@@ -438,6 +440,7 @@ fn a_narrow_range_is_found_under_every_bound() {
         whole_cards: None,
         with_curve: false,
         with_inputs: true,
+        with_other_idle: false,
     });
     several.replications = 6;
     let system = study::capacities(&several, &|_, _, _| {}, &|| false).systems.remove(0);

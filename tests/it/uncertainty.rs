@@ -119,6 +119,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         whole_cards: None,
         with_curve: false,
         with_inputs: true,
+        with_other_idle: false,
     };
     let plan = CapacityPlan {
         name: "test".to_string(),

@@ -13,7 +13,7 @@ use super::{Failure, Manner, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::formats::recognise;
 use crate::report::{self, Maker, table};
-use crate::spec::{Experiment, GpuSpec, Hypervisor, ServiceTime, Workload};
+use crate::spec::{Experiment, GpuSpec, Hypervisor, Precision, ServiceTime, Workload};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
     PointRun, Question, SweepResults, System,
@@ -79,6 +79,15 @@ pub(crate) struct AskArgs {
     /// What a measured model takes of the GPU's memory, such as "2 GB" [default: it always fits]
     #[arg(long, value_name = "SIZE")]
     weights: Option<String>,
+
+    /// What a measured model is multiplied in, int8 or fp16: by that rate its times are scaled for another GPU
+    /// [default: fp16]
+    #[arg(long, value_name = "FORMAT", value_parser = super::number_format)]
+    number_format: Option<String>,
+
+    /// What a measured model is called [default: as its first file]
+    #[arg(long, value_name = "NAME")]
+    name: Option<String>,
 
     /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer, were measured with
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
@@ -184,9 +193,17 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         None => catalogue,
     };
     let options = LoadOptions { rates_are_parts: true, ..LoadOptions::new(catalogue) };
-    let mut asker =
-        Asker { arguments, gpu: &gpu, model: &model, bound, ways: &ways, options, folder: &out };
-    let (batch_max, file) = match asker.with_batch() {
+    let mut asker = Asker {
+        arguments,
+        gpu: &gpu,
+        model: &model,
+        bound,
+        ways: &ways,
+        options,
+        folder: &out,
+        is_short: false,
+    };
+    let (batch_max, mut file) = match asker.with_batch() {
         Ok(found) => found,
         Err(nowhere) => {
             asker.ways = &with_whole;
@@ -194,21 +211,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         }
     };
     let ways = asker.ways;
-    let stop = || progress.is_over();
-    let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let threads = arguments.manner.threads;
-    let capacities = with_threads(threads, || asker.capacities(&file, &show, &stop))?;
-    let (rate, file) = match arguments.rate {
-        Some(rate) => (rate, file),
-        None => {
-            let rate = part_of_best(&capacities, ways, arguments.vms);
-            (rate, asker.load(batch_max, rate)?)
-        }
-    };
-    let (results, runs) = with_threads(threads, || sweep(&file, &show))??;
-    progress.clear();
-
-    let question = Question {
+    let question = |rate: f64| Question {
         model: model.name.clone(),
         gpu: gpu.id.clone(),
         gpus: arguments.gpus,
@@ -219,8 +222,34 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         model_is_trusted: model.is_trusted,
     };
     let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
-    let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
-    let mut answer = study::answer(question, described(ways, &file), told, &found);
+    let (answer, rate) = if let Some(reason) = asker.hopeless(&file) {
+        progress.clear();
+        let rate = arguments.rate.unwrap_or(1.0);
+        let reason = (reason, arguments.precision / 100.0);
+        let ways = described(ways, &file);
+        (study::answered_at_once(question(rate), ways, told, file.sweep(), reason), rate)
+    } else {
+        if let Some(rate) = arguments.rate.filter(|rate| asker.is_beyond(&file, *rate)) {
+            asker.is_short = true;
+            file = asker.load(batch_max, rate)?;
+        }
+        let stop = || progress.is_over();
+        let show = |done, all, doing: &str| progress.set(done, all, doing);
+        let threads = arguments.manner.threads;
+        let capacities = with_threads(threads, || asker.capacities(&file, &show, &stop))?;
+        let (rate, file) = match arguments.rate {
+            Some(rate) => (rate, file),
+            None => {
+                let rate = part_of_best(&capacities, ways, arguments.vms);
+                (rate, asker.load(batch_max, rate)?)
+            }
+        };
+        let (results, runs) = with_threads(threads, || sweep(&file, &show))??;
+        progress.clear();
+        let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
+        (study::answer(question(rate), described(ways, &file), told, &found), rate)
+    };
+    let mut answer = answer;
     // What decides is told with its figures, and not again.
     let deciders = answer.ways.iter().filter_map(|way| Some(&way.figures.as_ref()?.decided_by));
     if deciders.flatten().any(|decider| decider.input.name.starts_with("phi of ")) {
@@ -274,7 +303,15 @@ fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Failure> {
             "drop it; --batch-max is the largest batch of the server that is asked about",
         ),
         MadeOf::Nothing => (
-            [&served[..], &[("--weights", arguments.weights.is_some())]].concat(),
+            [
+                &served[..],
+                &[
+                    ("--weights", arguments.weights.is_some()),
+                    ("--number-format", arguments.number_format.is_some()),
+                    ("--name", arguments.name.is_some()),
+                ],
+            ]
+            .concat(),
             "it was not measured for this question: its numbers stand in its file",
             "drop it, or copy the model into a file of yours (slicewise show NAME) and say it there",
         ),
@@ -472,12 +509,16 @@ impl Model {
                 return Err(Failure::Usage(format!("cannot read {}: {why}", given.path)));
             }
         }
-        let name = measured::name_of(files[0].path);
+        let name = match &arguments.name {
+            Some(name) => measured::name_of(&format!("{name}.toml")),
+            None => measured::name_of(files[0].path),
+        };
         let measured_in: Vec<String> =
             files.iter().map(|given| measured::file_name(given.path)).collect();
         let mut workload = Vec::new();
         workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
         workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
+        workload.extend(arguments.number_format.clone().map(|format| ("precision", format)));
         let measured = Measured {
             name: &name,
             gpu: &gpu.id,
@@ -553,6 +594,8 @@ struct Asker<'a> {
     ways: &'a [Way],
     options: LoadOptions,
     folder: &'a Path,
+    /// Whether the rate is beyond what the GPUs can do by any way, so that a few queries show it.
+    is_short: bool,
 }
 
 impl Asker<'_> {
@@ -578,6 +621,7 @@ impl Asker<'_> {
             batch_max,
             seed: arguments.seed,
             replications: 3,
+            is_short: self.is_short,
             ways: self.ways,
         }
     }
@@ -633,6 +677,36 @@ impl Asker<'_> {
         }
     }
 
+    /// Why no rate keeps the bound by any way, where that is plain from one query alone.
+    fn hopeless(&self, file: &SweepFile) -> Option<String> {
+        let alone = self.of_every_way(file, study::hopeless_alone)?;
+        let alone = alone.into_iter().min()?;
+        Some(format!(
+            "one query of {} alone takes {alone} on a whole {}, and the bound is {}: no rate keeps it, however the GPU is shared",
+            self.model.name, self.gpu.id, self.bound
+        ))
+    }
+
+    /// Whether a rate of each VM is beyond what the GPUs of any way can do.
+    fn is_beyond(&self, file: &SweepFile, rate: f64) -> bool {
+        let asked = rate * f64::from(self.arguments.vms);
+        let beyond = |run: &Experiment| (asked > study::twice_the_most(run)).then_some(());
+        self.of_every_way(file, beyond).is_some()
+    }
+
+    /// What is so of every way that can be simulated; nothing where it is not of one, or none can be.
+    fn of_every_way<T>(
+        &self,
+        file: &SweepFile,
+        of: impl Fn(&Experiment) -> Option<T>,
+    ) -> Option<Vec<T>> {
+        let points = file.sweep().points.iter().enumerate();
+        let points = points.filter(|(_, point)| point.is_simulated());
+        let found: Option<Vec<T>> =
+            file.with_points(|made| points.map(|(index, _)| of(&made.experiment(index))).collect());
+        found.filter(|all| !all.is_empty())
+    }
+
     /// The time of a batch alone on the GPU that is asked about.
     fn time_on_it(&self, file: &SweepFile, batch: u32) -> SimDuration {
         let place = file.sweep().points.iter().position(|point| point.is_simulated());
@@ -663,6 +737,7 @@ impl Asker<'_> {
                 whole_cards: None,
                 with_curve: false,
                 with_inputs: !self.ways[index].is_reference,
+                with_other_idle: true,
             };
             simulated.map(system).collect()
         });
@@ -819,10 +894,12 @@ fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<St
             "one query after the other, for larger batches were not timed".to_string()
         }
         1 => "one query after the other".to_string(),
-        most => format!("what waits goes at once, up to {most} in a batch"),
+        most => {
+            format!("what waits goes when the batch before is complete, up to {most} in a batch")
+        }
     };
     told.push(format!(
-        "each VM has Triton with one instance: {batches}{stated}; queries come at random (Poisson), one sample each; latencies are the server's, without a network"
+        "each VM has Triton with one instance: {batches}{stated}; intervals take in that the next batch may be formed as soon as that one starts (TensorRT without CUDA graphs); no waiting for fuller batches (max_queue_delay 0); queries come at random (Poisson), one sample each; latencies are the server's, without a network"
     ));
     if hypervisor.id != "bare-metal" {
         let speed = &hypervisor.gpu_speed;
@@ -848,6 +925,18 @@ fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<St
     let bytes = model.workload.weights.value + model.workload.workspace_per_sample.value;
     if bytes == crate::units::Bytes::ZERO {
         told.push("what the model takes of the GPU's memory is not known, so it always fits (--weights \"2 GB\" for a model that is measured)".to_string());
+    }
+    let weights = model.workload.weights.value;
+    if model.scaled_from.is_some() && model.timed_on != asker.gpu.id {
+        let format = model.workload.precision.unwrap_or(Precision::Fp16).word();
+        told.push(match weights == crate::units::Bytes::ZERO {
+            true => format!(
+                "its work is scaled as {format} (--number-format), and what a batch costs whatever its size as latency, for its weights are not known (--weights)"
+            ),
+            false => format!(
+                "its work is scaled as {format}, and of what a batch costs whatever its size half the time to read {weights} of weights goes with the memory's bandwidth, the rest is latency"
+            ),
+        });
     }
     if arguments.bound.is_none() {
         told.push(format!(

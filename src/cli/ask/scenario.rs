@@ -20,6 +20,8 @@ pub(super) struct Asked<'a> {
     pub(super) batch_max: u32,
     pub(super) seed: Option<u64>,
     pub(super) replications: u32,
+    /// Whether it is an overload by any way: no more queries than count.
+    pub(super) is_short: bool,
     pub(super) ways: &'a [Way],
 }
 
@@ -30,7 +32,9 @@ const PROCESSORS_MOST: u32 = 4096;
 
 /// How long a load lasts at least, and how many queries each VM is asked at least: p99 has fifty beyond it in
 /// each of three runs.
-const LASTS: &str = "10 s";
+const LASTS: &str = "\"10 s\"";
+/// Of an overload, which grows as long as it lasts.
+const LASTS_SHORT: &str = "\"1 ms\"        # an overload: as long as the queries take";
 const QUERIES: u32 = 5000;
 
 impl Asked<'_> {
@@ -58,7 +62,7 @@ scenario = \"server\"
 rules = \"none\"
 target_qps = {rate}
 target_latency = {bound}
-min_duration = \"{LASTS}\"
+min_duration = {lasts}
 min_query_count = {QUERIES}
 
 # Every line is a way of sharing.
@@ -77,6 +81,7 @@ replications = {replications}
                 .scaled_from
                 .map_or(String::new(), |of| format!("scaled_from = {}\n", quote(of))),
             batch = self.batch_max,
+            lasts = if self.is_short { LASTS_SHORT } else { LASTS },
             rate = self.rate,
             bound = quote(&self.bound.to_string()),
             replications = self.replications,

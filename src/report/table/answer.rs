@@ -34,6 +34,9 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
     let Some((way, of)) =
         answer.best.and_then(|at| Some((&answer.ways[at], answer.ways[at].figures.as_ref()?)))
     else {
+        if let Some(reason) = &answer.reason {
+            return vec![format!("NO: {reason}")];
+        }
         let have = if question.vms == 1 { "has" } else { "have" };
         return vec![format!("NO: {vms} {have} no place on {gpus}")];
     };
@@ -61,13 +64,16 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
             "YES{by}: {vms} at {asked}{each} on {gpus} keep p99 at {p99}, bound {bound}; up to {}{each} would",
             highest(of)
         ),
+        (true, Answered::No) if of.is_overload => format!(
+            "NO{}: {vms} on {gpus} are asked for {asked}{each}, and at most {}/s{each} are possible at any latency; {}",
+            if several { format!(", not even by {}", way.name) } else { String::new() },
+            rate(of.most_per_vm_per_s.unwrap_or(0.0)),
+            keeps(of, each, &bound)
+        ),
         (true, Answered::No) => format!(
             "NO{}: {vms} at {asked}{each} on {gpus} have a p99 of {p99}, bound {bound}; {}",
             if several { format!(", not even by {}", way.name) } else { String::new() },
-            match of.highest_per_vm_per_s > 0.0 {
-                true => format!("up to {}{each} would keep it", highest(of)),
-                false => "no rate would keep it".to_string(),
-            }
+            keeps(of, each, "it")
         ),
         (true, Answered::NotSure) if !question.model_is_trusted => format!(
             "NOT SURE: the measurements do not fit one model (see the warning), so no figure below is to be relied on: {vms} at {asked}{each} on {gpus}{by} would have a p99 of {p99}, bound {bound}"
@@ -87,6 +93,14 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
         _ => first,
     };
     std::iter::once(first).chain(others(answer)).collect()
+}
+
+/// The highest rate that keeps the bound, in words.
+fn keeps(of: &WayFigures, each: &str, bound: &str) -> String {
+    match of.highest_per_vm_per_s > 0.0 {
+        true => format!("up to {}{each} would keep {bound}", highest(of)),
+        false => format!("no rate would keep {bound}"),
+    }
 }
 
 /// What the other ways answer, in one sentence.
@@ -158,9 +172,9 @@ fn ways(answer: &Answer, width: Width) -> String {
             name,
             way.each_has.clone(),
             way.cards.to_string(),
-            latency(of.latency_p50_ms),
-            latency(of.latency_p99_ms),
-            latency_span(of.latency_p99_between_ms),
+            if of.is_overload { "-".to_string() } else { latency(of.latency_p50_ms) },
+            if of.is_overload { "overload".to_string() } else { latency(of.latency_p99_ms) },
+            if of.is_overload { "-".to_string() } else { latency_span(of.latency_p99_between_ms) },
             format!("{:.0} %", of.gpu_busy_share * 100.0),
             match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
                 (false, _) => "none".to_string(),

@@ -1,0 +1,52 @@
+//! What a question asks beyond any doubt too much of: known before anything is simulated.
+//!
+//! Only what no way of sharing can change is judged here: the time of one query alone, and what whole GPUs do
+//! at most. What is nearer than a factor of two to either is simulated.
+
+use super::capacity::is_server;
+use crate::spec::{Experiment, ServiceTime, VmSpec};
+use crate::units::SimDuration;
+
+/// By so much other fits, other machines, clocks and hypervisors do not move a time.
+const DOUBT: f64 = 2.0;
+
+/// The time of one query alone on the whole GPU, where even half of it misses the bound of a Server VM: no
+/// rate keeps that, however the GPU is shared. Nothing where one may be kept.
+pub fn hopeless_alone(experiment: &Experiment) -> Option<SimDuration> {
+    let found = experiment.vms.iter().filter(is_server).filter_map(|vm| {
+        let service = services(experiment, vm).map(|service| batch_ns(service, 1));
+        let alone = SimDuration::from_nanos_f64(service.reduce(f64::min)?);
+        (alone > vm.load.settings.target_latency.scale(DOUBT)).then_some(alone)
+    });
+    found.min()
+}
+
+/// What the GPUs of an experiment do at most per second, all together, were they busy with nothing but the best
+/// batches of its Server VMs; twice that is beyond them.
+pub fn twice_the_most(experiment: &Experiment) -> f64 {
+    let vms = || experiment.vms.iter().filter(is_server);
+    let best = vms().flat_map(|vm| {
+        services(experiment, vm).flat_map(|service| {
+            let sizes = service.work.value.points().iter().map(|(size, _)| *size);
+            let sizes = sizes.filter(|size| *size < vm.server.batch_max);
+            let sizes = sizes.chain([1, vm.server.batch_max]);
+            sizes.map(|size| 1e9 * f64::from(size) / batch_ns(service, size))
+        })
+    });
+    let shares = vms().flat_map(|vm| &vm.gpus).map(|share| share.card);
+    let cards: std::collections::BTreeSet<_> = shares.collect();
+    DOUBT * best.fold(0.0, f64::max) * cards.len() as f64
+}
+
+fn services<'e>(
+    experiment: &'e Experiment,
+    vm: &'e VmSpec,
+) -> impl Iterator<Item = &'e ServiceTime> {
+    let cards = vm.gpus.iter().map(|share| &experiment.cards[usize::from(share.card.0)]);
+    cards.map(|card| &vm.workload.service[&card.gpu.id])
+}
+
+fn batch_ns(service: &ServiceTime, size: u32) -> f64 {
+    let alone = service.launch.value.as_nanos_f64() + service.work.value.at(size);
+    alone.max(service.host_floor.value.as_nanos_f64())
+}
