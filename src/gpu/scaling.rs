@@ -65,7 +65,7 @@ impl Kinship {
         match self {
             Kinship::Clocked => 0.095,
             Kinship::Capability => 0.20,
-            Kinship::Other => 0.29,
+            Kinship::Other => 0.291,
         }
     }
 }
