@@ -10,6 +10,7 @@ See README.md beside this file.
 import argparse
 import csv
 import datetime
+import faulthandler
 import json
 import os
 import signal
@@ -230,12 +231,21 @@ def main():
         parser.error("%s is not empty: name a new folder with --out" % arguments.out)
     folder = os.path.abspath(arguments.out)
     os.makedirs(folder, exist_ok=True)
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # as by ctrl-C: processes are ended
+    signal.signal(signal.SIGTERM, stop)  # as by ctrl-C: processes are ended
+    signal.signal(signal.SIGINT, stop)
     try:
         replay(arguments, folder) if arguments.replay else live(arguments, folder)
     except KeyboardInterrupt:
         say("interrupted; what was measured so far is in %s" % folder)
         sys.exit(130)
+
+
+def stop(number, _frame):
+    """Ends as the signal asks; an end that takes more than ten seconds says where it hangs, and is forced."""
+    faulthandler.dump_traceback_later(10, exit=True)
+    if number == signal.SIGTERM:
+        sys.exit(143)
+    raise KeyboardInterrupt
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ import unittest
 from . import PROBE
 
 ITS_OWN = {os.path.basename(path)[:-3] for path in glob.glob(os.path.join(PROBE, "*.py"))}
-STANDARD = {"argparse", "csv", "ctypes", "datetime", "gc", "gzip", "hashlib", "importlib", "json", "math", "os", "platform",
+STANDARD = {"argparse", "csv", "ctypes", "datetime", "faulthandler", "gc", "gzip", "hashlib", "importlib", "json", "math", "os", "platform",
             "queue", "random", "re", "shutil", "signal", "statistics", "struct", "subprocess", "sys", "threading", "time"}
 # Where they are there: batch times need a model.
 OPTIONAL = {"batches.py": {"torch", "torchvision"}}
