@@ -41,18 +41,7 @@ fn batch_times_become_a_workload_that_takes_as_long() {
     // A batch of one was timed: all of a time is work, and phi says what of it a part of the GPU stretches.
     assert_eq!((value(&results, "launch"), value(&results, "work[16]")), (0.0, 4.5));
 
-    let workloads = folder.path().join("configs/workloads");
-    fs::create_dir_all(&workloads).unwrap();
-    fs::write(workloads.join("my-model.toml"), report::catalogue_file(&results)).unwrap();
-    let scenario = folder.path().join("run.toml");
-    fs::write(
-        &scenario,
-        "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = 1 }\n[[vm]]\nworkload = \"my-model\"\nload = { scenario = \"server\", target_qps = 500, min_duration = \"5 s\", min_query_count = 1 }\n",
-    )
-    .unwrap();
-    let catalogue = Catalogue::load(Some(&folder.path().join("configs")))
-        .unwrap_or_else(|error| panic!("{error}"));
-    let read = slicewise::config::load(&scenario, &LoadOptions::new(catalogue)).unwrap();
+    let read = served_by(&results, folder.path());
     let experiment = &read.pairs[0].virtual_run.experiment;
     let service = &experiment.vms[0].workload.service["a30"];
     for (batch, ms) in [(1, 0.75), (4, 1.5), (16, 4.5)] {
@@ -67,6 +56,22 @@ fn batch_times_become_a_workload_that_takes_as_long() {
     assert_eq!((low.at(1), low.at(4), low.at(16)), (0.309, 0.618, 0.824));
     assert_eq!((high, service.phi.value.at(1)), (PhiTable::constant(Share::WHOLE), 0.556));
     assert_eq!((service.phi.standing, service.alternatives.len()), (Standing::Assumed, 0));
+}
+
+/// A scenario in which the calibrated model serves 500 queries a second on an A30, with its file in `folder`.
+fn served_by(results: &CalibrationResults, folder: &Path) -> slicewise::spec::Scenario {
+    let workloads = folder.join("configs/workloads");
+    fs::create_dir_all(&workloads).unwrap();
+    fs::write(workloads.join("my-model.toml"), report::catalogue_file(results)).unwrap();
+    let scenario = folder.join("run.toml");
+    fs::write(
+        &scenario,
+        "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = 1 }\n[[vm]]\nworkload = \"my-model\"\nload = { scenario = \"server\", target_qps = 500, min_duration = \"5 s\", min_query_count = 1 }\n",
+    )
+    .unwrap();
+    let catalogue =
+        Catalogue::load(Some(&folder.join("configs"))).unwrap_or_else(|error| panic!("{error}"));
+    slicewise::config::load(&scenario, &LoadOptions::new(catalogue)).unwrap()
 }
 
 /// Without a batch of one the line through the times says what smaller batches take: 0.5 ms and 0.25 ms a sample,
@@ -88,18 +93,7 @@ fn without_a_batch_of_one_a_line_says_what_small_batches_take() {
     let phi = &results.workload.service["a30"].phi;
     assert!(phi.range.as_ref().unwrap()[0].at(4) > 0.9, "{:?}", phi.range);
 
-    let workloads = folder.path().join("configs/workloads");
-    fs::create_dir_all(&workloads).unwrap();
-    fs::write(workloads.join("my-model.toml"), report::catalogue_file(&results)).unwrap();
-    let scenario = folder.path().join("run.toml");
-    fs::write(
-        &scenario,
-        "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = 1 }\n[[vm]]\nworkload = \"my-model\"\nload = { scenario = \"server\", target_qps = 500, min_duration = \"5 s\", min_query_count = 1 }\n",
-    )
-    .unwrap();
-    let catalogue = Catalogue::load(Some(&folder.path().join("configs")))
-        .unwrap_or_else(|error| panic!("{error}"));
-    let read = slicewise::config::load(&scenario, &LoadOptions::new(catalogue)).unwrap();
+    let read = served_by(&results, folder.path());
     let results = run(&read, &|_, _, _| {});
     let fits = results.runs[0].vms[0].fits.as_ref().expect("the workload keeps other fits");
     let p99 = results.runs[0].vms[0].latency_ms.p99;

@@ -168,6 +168,17 @@ fn busy_slices_lower_the_clock_of_each_other() {
     );
 }
 
+/// The rate of the first VM of a scenario.
+fn rate_of(text: &str) -> f64 {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("limit.toml");
+    std::fs::write(&path, text).unwrap();
+    let options = LoadOptions { seed: Some(1), ..LoadOptions::new(Catalogue::load(None).unwrap()) };
+    let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
+    let experiment = scenario.pairs.into_iter().next().unwrap().virtual_run.experiment;
+    rates(&experiment, &simulate(&experiment))[0]
+}
+
 /// A limit of its own slows a card; the one it is shipped with changes nothing, to the digit.
 #[test]
 fn a_power_limit_is_a_setting_of_the_card() {
@@ -175,14 +186,7 @@ fn a_power_limit_is_a_setting_of_the_card() {
         let text = format!(
             "host = {{ logical_processors = 128, memory = \"1 TB\" }}\ngpus = {{ model = \"a100-sxm-80gb\", count = 1{limit} }}\n[[vm]]\nname = \"vm\"\nvcpus = 8\nworkload = \"bert-99\"\nserver = {{ batch_max = 64 }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = 256\nmin_duration = \"30 s\"\nmin_query_count = 1\n"
         );
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("limit.toml");
-        std::fs::write(&path, text).unwrap();
-        let options =
-            LoadOptions { seed: Some(1), ..LoadOptions::new(Catalogue::load(None).unwrap()) };
-        let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
-        let experiment = scenario.pairs.into_iter().next().unwrap().virtual_run.experiment;
-        rates(&experiment, &simulate(&experiment))[0]
+        rate_of(&text)
     };
     let usual = with("");
     assert_eq!(usual, with(", power_limit = \"400 W\""));
@@ -264,14 +268,7 @@ fn a_limit_slows_full_batches_and_not_single_ones() {
         let text = format!(
             "host = {{ logical_processors = 128, memory = \"1 TB\" }}\ngpus = {{ model = \"a100-sxm-80gb\", count = 1{limit} }}\n[[vm]]\nname = \"vm\"\nvcpus = 8\nworkload = \"resnet50\"\nserver = {{ preset = \"triton\", batch_max = {batch}, streams = 1 }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = {batch}\nmin_duration = \"10 s\"\nmin_query_count = 1\n"
         );
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("limit.toml");
-        std::fs::write(&path, text).unwrap();
-        let options =
-            LoadOptions { seed: Some(1), ..LoadOptions::new(Catalogue::load(None).unwrap()) };
-        let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
-        let experiment = scenario.pairs.into_iter().next().unwrap().virtual_run.experiment;
-        rates(&experiment, &simulate(&experiment))[0]
+        rate_of(&text)
     };
     let slower = |batch| latency(batch, ", power_limit = \"200 W\"") / latency(batch, "");
     let (one, many) = (slower(1), slower(256));
