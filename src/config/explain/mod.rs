@@ -5,16 +5,19 @@
 
 mod notes;
 
-use super::answers::{Answer, Said};
-use super::cards::Holding;
 use super::catalogue::Catalogue;
-use super::diagnostic::SourceFile;
-use super::entries::OWN_HOST;
-use super::guest::{Guest, HOLDINGS};
-use super::machine::{self, Machine};
-use super::sharing;
+use super::catalogue::entries::OWN_HOST;
+use super::scenario::guest::Guest;
+use super::scenario::holding::Holding;
+use super::scenario::holding_keys::HOLDINGS;
+use super::scenario::machine::{self, Machine};
+use super::scenario::plan::Plan;
+use super::scenario::sharing_words;
+use super::text::answers::Answer;
+use super::text::{Problems, Said, SourceFile};
 use crate::spec::{Baseline, Experiment, Fact, GpuSpec, Pair, ServiceTime, Step, Workload};
 use crate::units::{Bandwidth, Share};
+pub use notes::{Explained, Section};
 use notes::{Facts, Notes};
 use serde::Serialize;
 use std::collections::BTreeSet;
@@ -33,27 +36,23 @@ pub struct Explanation {
     pub sections: Vec<Section>,
 }
 
-/// The values of one thing: the scenario, the host, a VM.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Section {
-    /// What it is, such as `vm front`.
-    pub title: String,
-    /// Its values.
-    pub values: Vec<Explained>,
-}
-
-/// A value and who says it.
-#[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Explained {
-    /// The key, as files write it within the section.
-    pub key: String,
-    /// The value in use, with its unit.
-    pub value: String,
-    /// Who says it.
-    pub origin: Said,
-}
-
 impl Explanation {
+    /// Every value of a plan; nothing of one that nobody listened to while it was read, or that has
+    /// faults.
+    pub(super) fn of(
+        plan: &Plan,
+        file: &Arc<SourceFile>,
+        catalogue: &Catalogue,
+        problems: &Problems,
+    ) -> Option<Self> {
+        let (machine, guests) = plan.written.as_ref()?;
+        let (pair, title) = (plan.pairs.first()?, plan.title.as_deref());
+        let (answers, seed) =
+            (problems.answers.told(), plan.seed.as_ref().map_or(0, |seed| seed.0));
+        let reading = Reading { file, catalogue, machine, guests, answers, pair, title, seed };
+        Some(reading.explain())
+    }
+
     /// The seed that a flag gives is stronger than the file's.
     pub(super) fn give_seed(&mut self, seed: u64) {
         let values = self.sections.iter_mut().flat_map(|section| &mut section.values);
@@ -64,21 +63,21 @@ impl Explanation {
 }
 
 /// What an explanation is made of.
-pub(super) struct Reading<'r> {
-    pub(super) file: &'r Arc<SourceFile>,
-    pub(super) catalogue: &'r Catalogue,
-    pub(super) machine: &'r Machine,
+struct Reading<'r> {
+    file: &'r Arc<SourceFile>,
+    catalogue: &'r Catalogue,
+    machine: &'r Machine,
     /// The `[[vm]]` as they are written.
-    pub(super) guests: &'r [Guest],
-    pub(super) answers: Vec<Answer>,
-    pub(super) pair: &'r Pair,
-    pub(super) title: Option<&'r str>,
-    pub(super) seed: u64,
+    guests: &'r [Guest],
+    answers: Vec<Answer>,
+    pair: &'r Pair,
+    title: Option<&'r str>,
+    seed: u64,
 }
 
 impl Reading<'_> {
     /// Every value with who says it.
-    pub(super) fn explain(&self) -> Explanation {
+    fn explain(&self) -> Explanation {
         let notes = |answers| Notes { file: self.file, answers };
         let file = notes(&self.answers);
         // Every VM has the same paths: each looks at its own part. What is read after the last one
@@ -141,7 +140,7 @@ impl Reading<'_> {
             false => Section::new("sharing"),
         };
         let turns = ways.find(|way| way.takes_turns());
-        for (key, value) in turns.iter().flat_map(sharing::words) {
+        for (key, value) in turns.iter().flat_map(sharing_words::words) {
             let path = format!("sharing.{key}");
             match machine::said_by_gpu(gpu, key).filter(|_| !notes.stands(&path)) {
                 Some(said) => section.say(key, value, said),

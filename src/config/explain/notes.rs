@@ -3,17 +3,36 @@
 //!
 //! Which values there are is known in `explain`.
 
-use super::{Explained, Section};
-use crate::config::answers::{Answer, Said};
 use crate::config::catalogue::Catalogue;
-use crate::config::diagnostic::{SourceFile, Spot};
-use crate::config::queues::OF_QUEUES;
-use crate::config::set_arguments;
-use crate::config::settings::{unused_keys, words};
+use crate::config::scenario::queues::OF_QUEUES;
+use crate::config::scenario::settings::{unused_keys, words};
+use crate::config::text::answers::Answer;
+use crate::config::text::{Said, SourceFile, Spot, set_arguments};
 use crate::spec::{Fact, LoadSpec, ServerSpec};
+use serde::Serialize;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
+
+/// The values of one thing: the scenario, the host, a VM.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Section {
+    /// What it is, such as `vm front`.
+    pub title: String,
+    /// Its values.
+    pub values: Vec<Explained>,
+}
+
+/// A value and who says it.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct Explained {
+    /// The key, as files write it within the section.
+    pub key: String,
+    /// The value in use, with its unit.
+    pub value: String,
+    /// Who says it.
+    pub origin: Said,
+}
 
 /// What was noted, or the part of it about one VM.
 pub(super) struct Notes<'n> {

@@ -6,25 +6,29 @@
 
 mod shape;
 
-use super::conf::FILES_MAX as CONF_FILES_MAX;
-use super::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
-use super::guest::{COPIES_MAX, SCENARIOS, VCPUS_MAX};
-use super::machine::BARE_METAL;
-use super::plan::VMS_MAX;
-use super::processes::{CHUNKS_MAX, MODES};
-use super::published::LATENCIES;
-use super::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
-use super::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
-use super::settings::{
-    BATCH_MAX, BATCH_RULES, CLIENTS_MAX, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES,
-    PERMIT_RETURNS, PROCESSES, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
+use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
+use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
+use super::scenario::holding::{CHUNKS_MAX, MODES};
+use super::scenario::machine::BARE_METAL;
+use super::scenario::plan::VMS_MAX;
+use super::scenario::published::LATENCIES;
+use super::scenario::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
+use super::scenario::ranges::{
+    BATCH_MAX, CLIENTS_MAX, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
+};
+use super::scenario::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
+use super::scenario::server_load::SCENARIOS;
+use super::scenario::settings::{
+    BATCH_RULES, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES, PERMIT_RETURNS, PROCESSES,
     TIMEOUTS_FROM,
 };
-use super::sharing::{
+use super::scenario::sharing::{
     ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, TURNS_OF, VGPU_MODES,
 };
-use super::sweep::{POINTS_MAX, RUNS_MAX};
-use super::trace::{DATE_ORDERS, SIZE_COLUMNS_MAX};
+use super::scenario::trace::{DATE_ORDERS, SIZE_COLUMNS_MAX};
+use super::scenario::vm::{COPIES_MAX, VCPUS_MAX};
+use super::sweep::axis::POINTS_MAX;
+use super::sweep::table::RUNS_MAX;
 use crate::formats::request_trace::Unit;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;

@@ -2,7 +2,7 @@
 //!
 //! Which keys there are is said in `schema`; nothing here knows a scenario.
 
-use crate::config::value::Quantity;
+use crate::config::text::value::Quantity;
 use serde_json::{Map, Value, json};
 use std::ops::RangeInclusive;
 

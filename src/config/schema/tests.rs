@@ -2,13 +2,12 @@
 //!
 //! Files against the schema are checked in `tests/it/schema.rs`.
 
-use super::super::answers::{Answer, Form};
 use super::super::catalogue::Catalogue;
-use super::super::diagnostic::{Problems, SourceFile};
-use super::super::reader::Reader;
-use super::super::sweep::SweepTable;
-use super::super::{plan, source};
 use super::{schema, shape};
+use crate::config::scenario::plan;
+use crate::config::sweep::table::SweepTable;
+use crate::config::text::answers::{Answer, Form};
+use crate::config::text::{Problems, Reader, SourceFile, source};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::path::PathBuf;

@@ -1,0 +1,637 @@
+//! Reads the catalogue's files: a workload, a host, a hypervisor. A GPU's is read in `gpus`.
+//!
+//! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
+
+use super::facts::{
+    Sources, fact, fact_in_range, fact_in_range_or, fact_or, has_passport, name, need_table,
+    sources, spread_fact,
+};
+use super::rounds;
+use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::spec::{
+    CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, Precision,
+    ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
+    usual_energy_once,
+};
+use crate::suggest::quoted;
+use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
+use std::collections::BTreeMap;
+
+/// A host's file, or a host that a scenario describes itself.
+#[derive(Clone, Debug)]
+pub(crate) struct HostFile {
+    pub(crate) spec: HostSpec,
+    /// Its GPUs; none where a scenario says them beside the host.
+    pub(crate) gpus: Vec<HostCards>,
+}
+
+/// Cards of one model in a host, alike in where they are.
+#[derive(Clone, PartialEq, Debug)]
+pub(crate) struct HostCards {
+    /// The GPU's name in the catalogue.
+    pub(crate) model: String,
+    /// Where the name stands.
+    pub(crate) spot: Spot,
+    pub(crate) count: u32,
+    /// The NUMA node that the cards are attached to.
+    pub(crate) numa_node: Option<u32>,
+    /// Cards of one group are joined by NVLink.
+    pub(crate) nvlink_group: Option<u32>,
+    /// The power limit that they are set to, with its place; nothing for the one they are shipped with.
+    pub(crate) power_limit: Option<(Power, Spot)>,
+    /// How each is attached to the host.
+    pub(crate) link: HostLink,
+}
+
+/// A workload's file.
+#[derive(Clone, Debug)]
+pub(crate) struct WorkloadFile {
+    pub(crate) spec: Workload,
+    /// The server preset it usually runs under.
+    pub(crate) usual_preset: String,
+}
+
+/// Most cards in a host.
+pub(crate) const CARDS_MAX: u32 = 64;
+
+/// What a host has of GPUs, in a message.
+const OF_GPUS: &str =
+    "write gpus = { model = \"a100-pcie-40gb\", count = 3 }, or a list of such tables";
+
+/// Reads `hosts/<id>.toml`.
+pub(crate) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
+    let name = name(&mut file);
+    let sources = sources(&mut file);
+    let gpus = file.need("gpus", OF_GPUS).and_then(|value| gpus_of(&value, &sources));
+    let spec = host_spec(id, &sources, &mut file);
+    file.finish();
+    let spec = HostSpec { name: name?, ..spec? };
+    Some(HostFile { spec, gpus: gpus? })
+}
+
+/// Reads `host = { logical_processors = 64, memory = "512 GB" }` of a scenario; its GPUs may stand in it or
+/// beside it.
+pub(crate) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
+    let name = table.get("name").map(|value| value.text().map(str::to_string));
+    let sources = sources(&mut table);
+    let gpus = table.get("gpus").map(|value| gpus_of(&value, &sources));
+    let spec = host_spec(OWN_HOST, &sources, &mut table);
+    table.finish();
+    let name = name.unwrap_or_else(|| Some("a host of your own".to_string()));
+    Some(HostFile {
+        spec: HostSpec { name: name?, ..spec? },
+        gpus: gpus.unwrap_or_else(|| Some(Vec::new()))?,
+    })
+}
+
+/// What results call a host that a scenario describes itself.
+pub(crate) const OWN_HOST: &str = "own-host";
+
+/// Processors and memory; the name is not read here.
+fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostSpec> {
+    let logical_processors =
+        fact(file, sources, "logical_processors", |value| value.count(1..=4096, ""));
+    let memory = fact(file, sources, "memory", above_zero);
+    let (id, name) = (id.to_string(), String::new());
+    let (logical_processors, memory) = (logical_processors?, memory?);
+    Some(HostSpec { id, name, logical_processors, memory, stalls: None })
+}
+
+/// Most entries in a list of a host's cards.
+pub(crate) const CARD_GROUPS_MAX: usize = 16;
+
+/// Reads `{ model = "a100-pcie-40gb", count = 3 }`, `"a30"` for one card, or a list of these; `sources` are
+/// those of the file that describes the host.
+pub(crate) fn gpus_of(value: &Value<'_>, sources: &Sources) -> Option<Vec<HostCards>> {
+    if !value.is_array() {
+        return Some(vec![cards_of(value, sources)?]);
+    }
+    const ALIKE: &str = "cards of one model go into one entry: { model = \"a30\", count = 17 }";
+    let items = value.items_or(CARD_GROUPS_MAX, Some(ALIKE))?;
+    let read: Vec<_> = items.iter().map(|item| (item, cards_of(item, sources))).collect();
+    let alike = links_are_alike(&read);
+    let cards: Vec<HostCards> = read.into_iter().filter_map(|(_, cards)| cards).collect();
+    if cards.len() < items.len() || !alike {
+        return None;
+    }
+    let all: u32 = cards.iter().map(|cards| cards.count).sum();
+    if all > CARDS_MAX {
+        let diagnostic = value.wrong(format!("has {all} cards")).label("out of range");
+        value.report(diagnostic.allowed(format!("1 to {CARDS_MAX} cards in all")));
+        return None;
+    }
+    Some(cards)
+}
+
+/// Whether entries behind one PCIe switch say one speed of its link; reports those that do not.
+fn links_are_alike(entries: &[(&Value<'_>, Option<HostCards>)]) -> bool {
+    let mut switches: BTreeMap<u32, Option<Bandwidth>> = BTreeMap::new();
+    let mut alike = true;
+    for (item, cards) in entries {
+        let Some(HostCards { link, .. }) = cards else { continue };
+        let Some(switch) = link.switch else { continue };
+        let own = link.bandwidth.as_ref().map(|fact| fact.value);
+        if *switches.entry(switch).or_insert(own) != own {
+            let title = format!("cards behind PCIe switch {switch} have links of different speed");
+            let help = "the link is the switch's, one for all of them: say the same pcie_bandwidth, or another pcie_switch";
+            item.report(Diagnostic::at(&item.spot(), title).help(help));
+            alike = false;
+        }
+    }
+    alike
+}
+
+fn cards_of(value: &Value<'_>, sources: &Sources) -> Option<HostCards> {
+    if value.is_text() {
+        let (model, spot) = (value.text()?.to_string(), value.spot());
+        return Some(HostCards {
+            model,
+            spot,
+            count: 1,
+            numa_node: None,
+            nvlink_group: None,
+            power_limit: None,
+            link: HostLink::default(),
+        });
+    }
+    let mut table = value.table()?;
+    let model = table.need("model", "name a GPU of the catalogue");
+    let model = model.and_then(|value| Some((value.text()?.to_string(), value.spot())));
+    let count = table.need("count", "say how many cards the host has");
+    let count = count.and_then(|value| value.count(1..=CARDS_MAX, " cards"));
+    let mut number = |key: &str, most: u32| match table.get(key) {
+        Some(value) => value.count(0..=most, "").map(Some),
+        None => Some(None),
+    };
+    let (numa_node, nvlink_group) =
+        (number("numa_node", NUMA_NODE_MAX), number("nvlink_group", CARDS_MAX - 1));
+    let switch = number("pcie_switch", CARDS_MAX - 1);
+    let bandwidth = match table.has("pcie_bandwidth") {
+        true => {
+            let rises = |low: &Bandwidth, high: &Bandwidth| low.get() <= high.get();
+            let read = |value: &Value<'_>| value.quantity();
+            fact_in_range(&mut table, sources, "pcie_bandwidth", read, rises).map(Some)
+        }
+        false => Some(None),
+    };
+    let of_boards = |limit: &Power| (10.0..=10_000.0).contains(&limit.watts());
+    let power_limit = match table.get("power_limit") {
+        Some(value) => {
+            value.bounded(of_boards, "10 W to 10 kW").map(|limit| Some((limit, value.spot())))
+        }
+        None => Some(None),
+    };
+    table.finish();
+    let (model, spot) = model?;
+    let (numa_node, nvlink_group) = (numa_node?, nvlink_group?);
+    let power_limit = power_limit?;
+    let link = HostLink { switch: switch?, bandwidth: bandwidth? };
+    Some(HostCards { model, spot, count: count?, numa_node, nvlink_group, power_limit, link })
+}
+
+/// The highest number of a NUMA node.
+pub(crate) const NUMA_NODE_MAX: u32 = 255;
+
+/// Reads `hypervisors/<id>.toml`.
+pub(crate) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
+    let sources = sources(&mut file);
+    let name = name(&mut file);
+    let virtual_gpus = file
+        .need("virtual_gpus", "write true or false: whether guests see GPUs through vGPU types");
+    let virtual_gpus = virtual_gpus.and_then(|value| value.flag());
+    let is_stated = file.has("gpu_speed");
+    let given = file.get("gpu_speed_range");
+    let gpu_speed = match given.as_ref().filter(|_| !is_stated) {
+        // A range alone says where the speed is: in the middle of it, on the scale of ratios.
+        Some(value) => middle_of(value).map(|speed| Fact::assumed(speed, OF_RANGE)),
+        None => fact_or(&mut file, &sources, "gpu_speed", speed, (GPU_SPEED, OF_PAIRS)),
+    };
+    let range = match given {
+        Some(value) => Some(speed_range(&value, gpu_speed.as_ref())),
+        None => (!is_stated).then_some(Some(GPU_SPEEDS.map(|end| end / GPU_SPEED))),
+    };
+    let latency = (SUBMISSION_LATENCY, "assumed: as vSphere 7.0 U2 in the catalogue");
+    let submission_latency =
+        fact_or(&mut file, &sources, "submission_latency", |value| value.quantity(), latency);
+    let of_cpu = (CPU_SPEED, "assumed: a few percent for nested page tables and exits");
+    let cpu_speed = fact_or(&mut file, &sources, "cpu_speed", speed, of_cpu);
+    file.finish();
+    Some(Hypervisor {
+        id: id.to_string(),
+        name: name?,
+        virtual_gpus: virtual_gpus?,
+        gpu_speed: gpu_speed?,
+        gpu_speed_range: range.map_or(Some(None), |range| range.map(Some))?,
+        submission_latency: submission_latency?,
+        cpu_speed: cpu_speed?,
+    })
+}
+
+/// What is assumed of a hypervisor without measured pairs of its own: the median, and the 5th and the 95th
+/// percentile, of virtual over bare metal net of the scatter between machines.
+const GPU_SPEED: f64 = 0.983;
+const GPU_SPEEDS: [f64; 2] = [0.95, 1.045];
+/// Where these are from.
+const OF_PAIRS: &str = "assumed, for want of pairs of its own: a summary of 20 published Offline pairs, 2020 to 2024, in which machines and tuning differ as well; 5th to 95th percentile 0.95 to 1.045";
+/// What else is assumed of a hypervisor that says nothing.
+const SUBMISSION_LATENCY: SimDuration = SimDuration::from_micros(20);
+const CPU_SPEED: f64 = 0.97;
+
+/// What is said of a speed that a range alone gives.
+const OF_RANGE: &str = "assumed: the middle of `gpu_speed_range`";
+
+fn middle_of(value: &Value<'_>) -> Option<f64> {
+    let ends: Vec<f64> = value.items(2)?.iter().map(speed).collect::<Option<_>>()?;
+    match ends[..] {
+        [low, high] => Some((low * high).sqrt()),
+        _ => {
+            value.report(value.wrong("has one end").allowed("[least, greatest]"));
+            None
+        }
+    }
+}
+
+/// `gpu_speed_range = [0.989, 1.001]`: about the speed itself, and kept relative to it.
+fn speed_range(value: &Value<'_>, speed: Option<&Fact<f64>>) -> Option<[f64; 2]> {
+    let items = value.items(2)?;
+    let ends: Vec<f64> = items.iter().filter_map(self::speed).collect();
+    let speed = speed?.value;
+    match ends[..] {
+        [low, high] if low <= speed && speed <= high => Some([low / speed, high / speed]),
+        _ if ends.len() < items.len() => None,
+        _ => {
+            let diagnostic = value.wrong("is no interval about `gpu_speed`");
+            value.report(diagnostic.allowed("[least, greatest], with gpu_speed between them"));
+            None
+        }
+    }
+}
+
+/// Reads `workloads/<id>.toml`.
+pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
+    let sources = sources(&mut file);
+    let name = name(&mut file);
+    let preset = file.need("usual_preset", "name the preset it usually runs under");
+    let preset = preset.and_then(|value| {
+        value.choice("preset", &PRESETS.map(|preset| (preset.name, preset.name)))
+    });
+    let benchmark = file.get("benchmark").and_then(|value| rounds::benchmark(&value));
+    let precision = file.get("precision").map(|value| value.choice("precision", &Precision::ALL));
+    let target_latency = fact(&mut file, &sources, "target_latency", some_time);
+    let sizes = match file.get("sizes") {
+        Some(_) => spread_fact(&mut file, &sources, "sizes", plain_sizes, sizes),
+        None => {
+            file.silent("sizes", || Said::default(ALIKE));
+            Some(Fact::assumed(SizeDistribution::Fixed, ALIKE))
+        }
+    };
+    let weights = fact(&mut file, &sources, "weights", |value| value.quantity());
+    let mut bytes = |key| {
+        fact_or(&mut file, &sources, key, |value| value.quantity(), (Bytes::ZERO, NOT_STATED))
+    };
+    let workspace_per_sample = bytes("workspace_per_sample");
+    let (input_per_sample, output_per_sample) =
+        (bytes("input_per_sample"), bytes("output_per_sample"));
+    let energy_once = energy_once(&mut file, &sources);
+    let cpu = match file.get("cpu") {
+        Some(value) if has_passport(&value) => {
+            let none = |_: &Value<'_>| None;
+            spread_fact(&mut file, &sources, "cpu", none, cpu_times).map(alike)
+        }
+        Some(value) => value.table().and_then(|table| cpu_work(table, &sources)),
+        None => {
+            file.silent("cpu", || Said::default(NOT_STATED));
+            Some(no_cpu_work())
+        }
+    };
+    let service = need_table(&mut file, "service").map(|mut table| {
+        let gpus = table.entries().into_iter();
+        gpus.filter_map(|(gpu, value)| Some((gpu, service_time(value.table()?, &sources)?)))
+            .collect()
+    });
+    file.finish();
+    let spec = Workload {
+        id: id.to_string(),
+        name: name?,
+        benchmark,
+        precision: precision.map_or(Some(None), |precision| precision.map(Some))?,
+        target_latency: target_latency?,
+        sizes: sizes?,
+        weights: weights?,
+        workspace_per_sample: workspace_per_sample?,
+        input_per_sample: input_per_sample?,
+        output_per_sample: output_per_sample?,
+        energy_once: energy_once?,
+        cpu: cpu?,
+        service: service?,
+    };
+    Some(WorkloadFile { spec, usual_preset: preset?.to_string() })
+}
+
+/// What is assumed of a workload that says nothing.
+const NOT_STATED: &str = "assumed: nothing, as the workload's file does not state it";
+const ALIKE: &str = "assumed: all samples are alike, as the workload's file does not state it";
+
+fn no_cpu_work() -> CpuWork {
+    let none = || Fact::assumed(SimDuration::ZERO, NOT_STATED);
+    CpuWork {
+        launch_per_batch: none(),
+        queue_per_batch: none(),
+        triton_per_batch: None,
+        launch_per_sample: none(),
+        finish_per_batch: none(),
+        finish_per_sample: none(),
+    }
+}
+
+/// `value = { launch_per_batch = "0.3 ms", ... }`: one source for all of it.
+fn cpu_times(table: &mut Reader<'_>) -> Option<[SimDuration; 5]> {
+    let value = table.need("value", "write the times: { launch_per_batch = \"0.3 ms\" }")?;
+    let mut times = value.table()?;
+    let keys = [
+        "launch_per_batch",
+        "queue_per_batch",
+        "launch_per_sample",
+        "finish_per_batch",
+        "finish_per_sample",
+    ];
+    let read = keys.map(|key| match times.get(key) {
+        Some(time) => time.quantity(),
+        None => Some(SimDuration::ZERO),
+    });
+    times.finish();
+    match read {
+        [Some(a), Some(b), Some(c), Some(d), Some(e)] => Some([a, b, c, d, e]),
+        _ => None,
+    }
+}
+
+/// The times of a fact, each with its source.
+fn alike(times: Fact<[SimDuration; 5]>) -> CpuWork {
+    let of = |index: usize| Fact {
+        value: times.value[index],
+        source: times.source.clone(),
+        standing: times.standing,
+        fitted_on: times.fitted_on.clone(),
+        residual: times.residual,
+        range: None,
+    };
+    CpuWork {
+        launch_per_batch: of(0),
+        queue_per_batch: of(1),
+        triton_per_batch: None,
+        launch_per_sample: of(2),
+        finish_per_batch: of(3),
+        finish_per_sample: of(4),
+    }
+}
+
+fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
+    let first = time_in_range(&mut table, sources, "launch_per_batch");
+    let queue = time_in_range(&mut table, sources, "queue_per_batch");
+    let triton = table.get("triton_per_batch").is_some();
+    let triton = triton.then(|| time_in_range(&mut table, sources, "triton_per_batch"));
+    let mut time = |key| {
+        let absent = (SimDuration::ZERO, NOT_STATED);
+        fact_or(&mut table, sources, key, |value| value.quantity(), absent)
+    };
+    let launch = (first, time("launch_per_sample"));
+    let finish = (time("finish_per_batch"), time("finish_per_sample"));
+    table.finish();
+    Some(CpuWork {
+        launch_per_batch: launch.0?,
+        queue_per_batch: queue?,
+        triton_per_batch: triton.map_or(Some(None), |time| time.map(Some))?,
+        launch_per_sample: launch.1?,
+        finish_per_batch: finish.0?,
+        finish_per_sample: finish.1?,
+    })
+}
+
+fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
+    let launch = time_in_range(&mut table, sources, "launch");
+    let host_floor = time_in_range(&mut table, sources, "host_floor");
+    let absent = Fact::assumed(PhiTable::constant(Share::WHOLE), "assumed: batches fill the GPU");
+    let rule = (phi_table, PhiTable::is_below);
+    let phi = fact_in_range_or(&mut table, sources, "phi", rule, absent);
+    let of_limit = (phi_table, PhiTable::is_below);
+    let phi_limit = table
+        .get("phi_limit")
+        .is_some()
+        .then(|| fact_in_range(&mut table, sources, "phi_limit", of_limit.0, of_limit.1));
+    let share = |value: &Value<'_>| value.quantity::<Share>();
+    let (rule, absent) = (
+        (share, |a: &Share, b: &Share| a <= b),
+        Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
+    );
+    let spread = fact_in_range_or(&mut table, sources, "spread", rule, absent);
+    let slice = table.table("slice").map(|slice| slice_law(slice, sources));
+    let work = fact(&mut table, sources, "work", work_table);
+    let boost = match table.get("boost").is_some() {
+        true => fact(&mut table, sources, "boost", boost),
+        false => Some(no_boost()),
+    };
+    let machines =
+        table.get("machines").is_some().then(|| fact(&mut table, sources, "machines", machines));
+    let watts = watts(&mut table, sources, "watts_per_sm");
+    let alternatives = alternatives(&mut table);
+    table.finish();
+    Some(ServiceTime {
+        launch: launch?,
+        host_floor: host_floor?,
+        phi: phi?,
+        phi_limit: phi_limit.map_or(Some(None), |phi| phi.map(Some))?,
+        spread: spread?,
+        slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
+        work: work?,
+        boost: boost?,
+        watts_per_sm: watts?,
+        machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
+        alternatives: alternatives?,
+        scaled: None,
+    })
+}
+
+/// The energy of a batch whatever its size, in samples.
+fn energy_once(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<f64>> {
+    let read = |value: &Value<'_>| {
+        value.number(|once| (0.0..=100.0).contains(&once), "0 to 100, in samples of a full batch")
+    };
+    let rule = (read, |a: &f64, b: &f64| a <= b);
+    fact_in_range_or(file, sources, "energy_once", rule, usual_energy_once())
+}
+
+/// Watts for each SM, which a file may leave out.
+fn watts(table: &mut Reader<'_>, sources: &Sources, key: &str) -> Option<Option<Fact<f64>>> {
+    if table.get(key).is_none() {
+        return Some(None);
+    }
+    let read = |value: &Value<'_>| {
+        value.number(|watts| watts > 0.0 && watts <= 100.0, "above 0, at most 100 W per SM")
+    };
+    fact_in_range(table, sources, key, read, |a: &f64, b: &f64| a <= b).map(Some)
+}
+
+/// `[service.<gpu>.slice]`: what a GPU instance makes of batches.
+fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
+    let launch = match table.get("launch") {
+        Some(_) => time_in_range(&mut table, sources, "launch").map(Some),
+        None => Some(None),
+    };
+    let weight_read = time_in_range(&mut table, sources, "weight_read");
+    let share = |value: &Value<'_>| value.quantity::<Share>();
+    let rises = |a: &Share, b: &Share| a <= b;
+    let stretch = |value: &Value<'_>| {
+        value.number(
+            |phi| (0.0..=1.2).contains(&phi),
+            "0 to 1.2: a little above 1 is less than the SMs say",
+        )
+    };
+    let phi = fact_in_range(&mut table, sources, "phi", stretch, |a: &f64, b: &f64| a <= b);
+    let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
+    let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", (share, rises), absent);
+    let neighbour_watts_per_sm = watts(&mut table, sources, "neighbour_watts_per_sm");
+    table.finish();
+    Some(SliceLaw {
+        launch: launch?,
+        weight_read: weight_read?,
+        phi: phi?,
+        bandwidth: bandwidth?,
+        neighbour_watts_per_sm: neighbour_watts_per_sm?,
+    })
+}
+
+/// A time that nothing may have measured, and that a file may leave out.
+fn time_in_range(
+    table: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+) -> Option<Fact<SimDuration>> {
+    let read = |value: &Value<'_>| value.quantity::<SimDuration>();
+    let rule = (read, |a: &SimDuration, b: &SimDuration| a <= b);
+    fact_in_range_or(table, sources, key, rule, Fact::assumed(SimDuration::ZERO, NOT_STATED))
+}
+
+/// By how much work differs between machines with one GPU.
+pub(crate) fn machines(value: &Value<'_>) -> Option<Share> {
+    value.bounded(|differ: &Share| differ.get() <= 0.2, "0 to 20 %, between machines")
+}
+
+fn boost(value: &Value<'_>) -> Option<f64> {
+    value.number(|boost| (1.0..=2.0).contains(&boost), "1 to 2, over the clock without pause")
+}
+
+/// The boost of work that does not reach the power limit.
+pub(crate) fn no_boost() -> Fact<f64> {
+    Fact::assumed(1.0, "assumed: this work does not reach the card's power limit")
+}
+
+/// Most sets of fitted numbers beside the best.
+const ALTERNATIVES_MAX: usize = 16;
+
+/// `[[service.<gpu>.alternative]]`: sets of numbers that fit nearly as well, each complete.
+fn alternatives(table: &mut Reader<'_>) -> Option<Vec<ServiceAlternative>> {
+    let Some(value) = table.get("alternative") else { return Some(Vec::new()) };
+    let items = value.items(ALTERNATIVES_MAX)?;
+    let count = items.len();
+    let found: Vec<_> =
+        items.iter().filter_map(|item| item.table().and_then(alternative)).collect();
+    (found.len() == count).then_some(found)
+}
+
+fn alternative(mut table: Reader<'_>) -> Option<ServiceAlternative> {
+    const HELP: &str = "an alternative is a whole set: launch, work, phi and the others trade off";
+    let mut need = |key: &str| table.need(key, HELP);
+    let (residual, cpu) = (need("residual"), need("cpu_launch_per_batch"));
+    let (launch, host_floor) = (need("launch"), need("host_floor"));
+    let (phi, spread, work) = (need("phi"), need("spread"), need("work"));
+    let boost = table.get("boost").map_or(Some(1.0), |value| boost(&value));
+    table.finish();
+    Some(ServiceAlternative {
+        residual: residual?.quantity::<Share>()?.get(),
+        cpu_launch_per_batch: cpu?.quantity()?,
+        launch: launch?.quantity()?,
+        host_floor: host_floor?.quantity()?,
+        phi: phi_table(&phi?)?,
+        spread: spread?.quantity()?,
+        work: work_table(&work?)?,
+        boost: boost?,
+    })
+}
+
+/// `{ 1 = "0.73 ms", 64 = "46.6 ms" }`: batch sizes and the times they take.
+fn work_table(value: &Value<'_>) -> Option<WorkTable> {
+    let points = by_batch(value, |time| time.quantity::<SimDuration>())?;
+    WorkTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
+}
+
+/// One phi, or `{ 8 = 0.9, 11 = 1 }`: batch sizes and the phi of each.
+fn phi_table(value: &Value<'_>) -> Option<PhiTable> {
+    if !value.is_table() {
+        return value.quantity::<Share>().map(PhiTable::constant);
+    }
+    let points = by_batch(value, |phi| phi.quantity::<Share>())?;
+    PhiTable::new(points).map_err(|error| value.report(value.wrong(error))).ok()
+}
+
+/// A table whose keys are batch sizes, in rising order.
+fn by_batch<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Option<Vec<(u32, T)>> {
+    let entries = value.table()?.entries();
+    let count = entries.len();
+    let points = entries.into_iter().filter_map(|(batch, entry)| {
+        let size = batch.parse::<u32>().ok().filter(|&size| size > 0);
+        if size.is_none() {
+            entry.report(
+                entry
+                    .wrong(format!("stands at the key {}", quoted(&batch)))
+                    .allowed("batch sizes as keys, from 1"),
+            );
+        }
+        Some((size?, read(&entry)?))
+    });
+    let mut points: Vec<_> = points.collect();
+    points.sort_by_key(|(size, _)| *size);
+    (points.len() == count).then_some(points)
+}
+
+/// `sizes = "fixed"`, or `{ distribution = "lognormal", sigma = 0.385 }`.
+fn plain_sizes(value: &Value<'_>) -> Option<SizeDistribution> {
+    if !value.is_table() {
+        return value.choice("distribution", &SIZES);
+    }
+    let mut table = value.table()?;
+    let law = sizes(&mut table);
+    table.finish();
+    law
+}
+
+/// Laws that need no number of their own, beside the lognormal.
+const SIZES: [(&str, SizeDistribution); 2] =
+    [("fixed", SizeDistribution::Fixed), ("exponential", SizeDistribution::Exponential)];
+
+/// `distribution = "lognormal"`, `sigma = 0.385` among the keys of the fact itself.
+pub(crate) fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
+    const WORDS: [(&str, SizeDistribution); 3] = [
+        ("fixed", SizeDistribution::Fixed),
+        ("lognormal", SizeDistribution::LogNormal { sigma: 1.0 }),
+        ("exponential", SizeDistribution::Exponential),
+    ];
+    let word = table.need("distribution", "name the law of the relative sizes");
+    let law = word.and_then(|value| value.choice("distribution", &WORDS))?;
+    let SizeDistribution::LogNormal { .. } = law else { return Some(law) };
+    let sigma = table.need("sigma", "write the standard deviation of ln(size)")?;
+    let sigma = sigma.number(|sigma| sigma > 0.0 && sigma <= 3.0, "above 0, at most 3")?;
+    Some(SizeDistribution::LogNormal { sigma })
+}
+
+pub(crate) fn above_zero(value: &Value<'_>) -> Option<Bytes> {
+    value.bounded(|bytes| *bytes > Bytes::ZERO, "above 0")
+}
+
+fn some_time(value: &Value<'_>) -> Option<SimDuration> {
+    value.bounded(|span| *span > SimDuration::ZERO, "above 0")
+}
+
+fn speed(value: &Value<'_>) -> Option<f64> {
+    value.number(|speed| (0.01..=2.0).contains(&speed), "0.01 to 2, relative to bare metal")
+}

@@ -1,0 +1,275 @@
+//! A number with its passport, as catalogue files write it: value, source, standing; or plainly, where it
+//! is the user's own.
+//!
+//! Which facts a file must have is said in `entries`.
+
+use crate::config::text::{Reader, Said, Value};
+use crate::spec::{Fact, Standing};
+use crate::suggest::{nearest, quoted};
+use crate::units::Share;
+use std::collections::BTreeMap;
+
+/// The long sources of a file by their short keys.
+pub(crate) type Sources = BTreeMap<String, String>;
+
+/// The source of a number of the user's own, where none is written.
+const OWN: &str = "yours";
+
+/// What every fact needs, in a message.
+const NEEDED: &str = "this fact must be there, a plain value if it is your own";
+
+/// How facts that must be there are written, with their units.
+const EXAMPLES: [(&str, &str); 9] = [
+    ("sms", "56"),
+    ("memory", "\"24 GiB\""),
+    ("memory_bandwidth", "\"933 GB/s\""),
+    ("pcie_bandwidth", "\"25 GB/s\""),
+    ("power_cap_w", "165, in watts"),
+    ("logical_processors", "128"),
+    ("target_latency", "\"50 ms\""),
+    ("weights", "\"400 MiB\""),
+    ("work", "{ 1 = \"2 ms\", 8 = \"9 ms\" }, times by batch size"),
+];
+
+/// What a fact looks like.
+const FORM: &str = "a fact is { value = ..., source = \"...\", standing = \"...\" }";
+
+/// A fact: a plain value, which is the user's own, or `{ value = ..., source = "...", standing = "..." }`.
+pub(crate) fn fact<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+) -> Option<Fact<T>> {
+    let table = |table: &mut Reader<'_>| read(&table.need("value", FORM)?);
+    spread_fact(file, sources, key, &read, table)
+}
+
+/// A fact that a file may leave out; `why` says what is assumed then.
+pub(crate) fn fact_or<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+    (value, why): (T, &str),
+) -> Option<Fact<T>> {
+    match file.get(key) {
+        Some(_) => fact(file, sources, key, read),
+        None => {
+            file.silent(key, || Said::default(why));
+            Some(Fact::assumed(value, why))
+        }
+    }
+}
+
+/// A fact that may say what else its value could be: `range = [low, high]`. `rises` says whether
+/// nothing of the first value lies above the second.
+pub(crate) fn fact_in_range<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+    rises: impl Fn(&T, &T) -> bool,
+) -> Option<Fact<T>> {
+    // The range is read beside the value, and put into the fact once that is whole.
+    let table = |table: &mut Reader<'_>| {
+        let value = table.need("value", FORM).and_then(|value| read(&value));
+        let range = table.get("range").map(|given| {
+            let items = given.items(2)?;
+            let ends: Vec<T> = items.iter().filter_map(&read).collect();
+            let within = |low: &T, high: &T| match &value {
+                Some(value) => rises(low, value) && rises(value, high),
+                None => true,
+            };
+            match <[T; 2]>::try_from(ends) {
+                Ok([low, high]) if within(&low, &high) => Some([low, high]),
+                Ok(_) => {
+                    given.report(given.wrong("is no range about `value`").allowed(OF_RANGES));
+                    None
+                }
+                Err(ends) if ends.len() == items.len() => {
+                    given.report(given.wrong("has one end").allowed(OF_RANGES));
+                    None
+                }
+                Err(_) => None,
+            }
+        });
+        Some((value?, range.map_or(Some(None), |range| range.map(Some))?))
+    };
+    let fact = spread_fact(file, sources, key, |value| Some((read(value)?, None)), table)?;
+    let Fact { value: (value, range), source, standing, fitted_on, residual, .. } = fact;
+    Some(Fact { value, source, standing, fitted_on, residual, range })
+}
+
+/// The same for a fact that a file may leave out.
+pub(crate) fn fact_in_range_or<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    (read, rises): (impl Fn(&Value<'_>) -> Option<T>, impl Fn(&T, &T) -> bool),
+    absent: Fact<T>,
+) -> Option<Fact<T>> {
+    match file.get(key) {
+        Some(_) => fact_in_range(file, sources, key, read, rises),
+        None => {
+            file.silent(key, || Said::default(&absent.source));
+            Some(absent)
+        }
+    }
+}
+
+/// What a range looks like.
+const OF_RANGES: &str = "[least, greatest], with the value between them";
+
+/// A fact whose value may be spread over keys of its own, or stand there plainly: `plain` reads that.
+pub(crate) fn spread_fact<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    plain: impl Fn(&Value<'_>) -> Option<T>,
+    spread: impl Fn(&mut Reader<'_>) -> Option<T>,
+) -> Option<Fact<T>> {
+    let help = match EXAMPLES.iter().find(|(of, _)| *of == key) {
+        Some((_, example)) => format!("{NEEDED}: {key} = {example}"),
+        None => NEEDED.to_string(),
+    };
+    let given = file.need(key, &help)?;
+    if !has_passport(&given) {
+        file.silent(key, || Said::new(OWN, ""));
+        return Some(Fact::yours(plain(&given)?));
+    }
+    let mut table = given.table()?;
+    let value = spread(&mut table);
+    let standing = match table.get("standing") {
+        Some(value) => value.choice("standing", &Standing::ALL),
+        None if table.has("source") => {
+            let words: Vec<&str> = Standing::ALL.iter().map(|(word, _)| *word).collect();
+            let help = format!("say how the number came to be known: {}", words.join(", "));
+            table.need("standing", &help)?;
+            None
+        }
+        None => Some(Standing::Yours),
+    };
+    let is_own = standing == Some(Standing::Yours);
+    if is_own {
+        file.silent(key, || Said::new(OWN, ""));
+    }
+    let source = match table.get("source") {
+        None if is_own => Some(OWN.to_string()),
+        Some(value) => source_of(&value, sources),
+        None => {
+            table.need("source", "say where the number comes from, or why it is assumed")?;
+            None
+        }
+    };
+    let fitted_on = fitted_on(&mut table, standing);
+    let residual = residual(&mut table, standing);
+    table.finish();
+    Some(Fact {
+        value: value?,
+        source: source?,
+        standing: standing?,
+        fitted_on: fitted_on?,
+        residual: residual?,
+        range: None,
+    })
+}
+
+/// Whether a value is a fact with its passport, or at least with something that only such a one has.
+pub(crate) fn has_passport(value: &Value<'_>) -> bool {
+    const KEYS: [&str; 4] = ["value", "source", "standing", "range"];
+    let table = value.value.as_table();
+    table.is_some_and(|table| KEYS.iter().any(|key| table.contains_key(*key)))
+}
+
+/// How far the runs that a number was fitted on are off with it; other numbers have none.
+fn residual(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Option<f64>> {
+    let Some(value) = table.get("residual") else { return Some(None) };
+    if standing.is_some_and(|standing| standing != Standing::Fitted) {
+        value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
+        return None;
+    }
+    Some(Some(value.quantity::<Share>()?.get()))
+}
+
+/// Why a measured or assumed number has no runs and no residual.
+const OF_FITS: &str = "belongs to fitted numbers only";
+
+/// The published runs a fitted number rests on; other numbers rest on none.
+fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<String>> {
+    let value = table.get("fitted_on");
+    match (value, standing) {
+        (None, _) => Some(Vec::new()),
+        (Some(value), Some(standing)) if standing != Standing::Fitted => {
+            value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
+            None
+        }
+        (Some(value), _) => {
+            value.items(200)?.iter().map(|item| item.text().map(str::to_string)).collect()
+        }
+    }
+}
+
+/// A source: one word is a key of `[sources]`, anything longer is the source itself.
+fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
+    let text = value.text()?;
+    if text.contains(' ') || text == OWN {
+        return Some(text.to_string());
+    }
+    let source = sources.get(text).cloned();
+    if source.is_none() {
+        let diagnostic = value.wrong(format!("is {}, which is no key of `sources`", quoted(text)));
+        let known: Vec<_> = sources.keys().cloned().collect();
+        let allowed = format!(
+            "{}a title and place of publication in words",
+            known.iter().map(|key| format!("{key}, ")).collect::<String>()
+        );
+        value.report(diagnostic.allowed(allowed).did_you_mean(nearest(text, known)));
+    }
+    source
+}
+
+/// Reads `[sources]`.
+pub(crate) fn sources(file: &mut Reader<'_>) -> Sources {
+    let Some(mut table) = file.table("sources") else { return Sources::new() };
+    let entries = table.entries().into_iter();
+    entries.filter_map(|(key, value)| Some((key, value.text()?.to_string()))).collect()
+}
+
+/// Reads the one line that names the entry.
+pub(crate) fn name(file: &mut Reader<'_>) -> Option<String> {
+    let name = file.need("name", "write the vendor's name on one line")?;
+    let text = name.text()?;
+    if text.contains('\n') {
+        name.report(name.wrong("has more than one line"));
+        return None;
+    }
+    Some(text.to_string())
+}
+
+/// A table that must be there.
+pub(crate) fn need_table<'a>(file: &mut Reader<'a>, key: &str) -> Option<Reader<'a>> {
+    file.need(key, "the table must be there")?.table()
+}
+
+/// The list that the key `value` has.
+pub(crate) fn list_in<'a>(table: &mut Reader<'a>) -> Option<Value<'a>> {
+    table.need("value", "the list must be there")
+}
+
+/// The entries of a list, each a table.
+pub(crate) fn entries_of<T>(
+    list: &Value<'_>,
+    mut read: impl FnMut(&mut Reader<'_>) -> Option<T>,
+) -> Option<Vec<T>> {
+    let items = list.items(100)?;
+    let count = items.len();
+    let entries = items.into_iter().filter_map(|item| {
+        let mut entry = item.table()?;
+        let found = read(&mut entry);
+        entry.finish();
+        found
+    });
+    let entries: Vec<_> = entries.collect();
+    (entries.len() == count).then_some(entries)
+}

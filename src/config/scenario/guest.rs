@@ -1,0 +1,86 @@
+//! A VM that has not got its cards yet, as a file describes it.
+
+use super::holding::Holding;
+use super::pins::Pins;
+use crate::config::text::Spot;
+use crate::spec::{Footprint, VmSpec};
+use crate::units::Bytes;
+
+/// A VM that has not got its cards yet, and the places that its rules point to.
+#[derive(Clone, Debug)]
+pub(crate) struct Guest {
+    /// The VM; `gpus` is empty until it is placed.
+    pub(crate) vm: VmSpec,
+    pub(crate) memory: Option<Bytes>,
+    /// How many cards, vGPUs or GPU instances it takes.
+    pub(crate) cards: u32,
+    /// What it has of each.
+    pub(crate) holding: Holding,
+    /// The model of each of its cards, by place in the machine, those of all copies one after the other.
+    pub(crate) models: Vec<usize>,
+    /// Which card each is on, where the file says it.
+    pub(crate) pins: Option<Pins>,
+    /// How many there are of this VM, numbered; nothing for one that keeps its name.
+    pub(crate) copies: Option<u32>,
+    pub(crate) spots: Spots,
+    /// The name of `vm` among the models of its server; nothing for the only one.
+    pub(crate) model: Option<String>,
+    /// The further models of its server, of which `vm` is the first.
+    pub(crate) others: Vec<Served>,
+}
+
+/// Where the settings stand that a rule may refuse; the VM itself for those that are defaults.
+#[derive(Clone, Debug)]
+pub(crate) struct Spots {
+    pub(crate) name: Spot,
+    pub(crate) vcpus: Spot,
+    pub(crate) memory: Spot,
+    pub(crate) cards: Spot,
+    pub(crate) workload: Spot,
+    pub(crate) batch_max: Spot,
+    pub(crate) streams: Spot,
+    pub(crate) rate: Spot,
+}
+
+/// A further model of a guest's server, or what its guest's `vm` is to the first.
+#[derive(Clone, Debug)]
+pub(crate) struct Served {
+    pub(crate) name: String,
+    pub(crate) vm: VmSpec,
+    pub(crate) spots: Spots,
+}
+
+impl Guest {
+    /// At which memory slice each of its GPU instances begins, where the file says it.
+    pub(crate) fn starts(&self) -> Vec<Option<u32>> {
+        let none = || vec![None; self.cards as usize];
+        self.pins.as_ref().map_or_else(none, |pins| pins.starts(self.cards))
+    }
+
+    /// The guest as each of its models: itself where there is one.
+    pub(crate) fn by_model(&self) -> Vec<Guest> {
+        let Some(model) = &self.model else { return vec![self.clone()] };
+        let one = |vm: &VmSpec, model: &str, spots: &Spots| {
+            let name = |of: &str| format!("{of}/{model}");
+            let vm =
+                VmSpec { name: name(&self.vm.name), group: name(&self.vm.group), ..vm.clone() };
+            Guest { vm, spots: spots.clone(), model: None, others: Vec::new(), ..self.clone() }
+        };
+        let first = one(&self.vm, model, &self.spots);
+        let others = self.others.iter().map(|other| one(&other.vm, &other.name, &other.spots));
+        std::iter::once(first).chain(others).collect()
+    }
+
+    /// What its server needs of GPU memory on each of its GPUs, all models together.
+    pub(crate) fn footprint(&self) -> Bytes {
+        let others = self.others.iter().map(|other| &other.vm);
+        let models = std::iter::once(&self.vm).chain(others).filter(|vm| !vm.is_ensemble());
+        let needs = models.map(|vm| Footprint::of(vm).need);
+        needs.fold(Bytes::ZERO, |sum, need| sum + need)
+    }
+
+    /// Whether it shares its card with other processes.
+    pub(crate) fn is_process(&self) -> bool {
+        matches!(self.holding, Holding::Process(_))
+    }
+}

@@ -1,0 +1,247 @@
+//! The keys of `[vm.server]` that say how queries wait: Triton's queue delay, preferred sizes, queue
+//! policies and priorities.
+//!
+//! What they mean is in `spec::queue_policy` and `host`; a `config.pbtxt` says the same in `triton`.
+
+use super::ranges::{BATCH_MAX, DURATION_MAX};
+use crate::config::text::{Diagnostic, Reader, Value};
+use crate::formats::triton_config::LEVELS_MAX;
+use crate::spec::{BatchRule, QueuePolicy, ServerSpec, TimeoutAction, TimeoutFrom};
+use crate::units::{Share, SimDuration, counted};
+
+/// Most preferred batch sizes.
+pub(crate) const PREFERRED_MAX: usize = 64;
+
+pub(crate) const TIMEOUT_ACTIONS: [(&str, TimeoutAction); 2] =
+    [("reject", TimeoutAction::Reject), ("delay", TimeoutAction::Delay)];
+
+/// The keys that `--explain` shows only where they say something.
+pub(crate) const OF_QUEUES: [&str; 7] = [
+    "max_queue_delay",
+    "preferred_batch_size",
+    "queue_policy",
+    "priority_levels",
+    "priority_queue_policy",
+    "default_priority_level",
+    "priority_shares",
+];
+
+/// Reads the keys over what the preset or a `config.pbtxt` says, and holds them against each other.
+/// The batch rule and the timeout were read before.
+pub(crate) fn read(table: &mut Reader<'_>, server: &mut ServerSpec) {
+    read_delay(table, server);
+    if let Some(sizes) = table.get("preferred_batch_size").and_then(|value| sizes(&value)) {
+        server.preferred = sizes;
+    }
+    read_levels(table, server);
+    hold(table, server);
+}
+
+/// `max_queue_delay`; of a server that waits for full batches it is the timeout of the oldest query.
+fn read_delay(table: &mut Reader<'_>, server: &mut ServerSpec) {
+    let Some(value) = table.get("max_queue_delay") else { return };
+    let Some(delay) = value.bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h") else {
+        return;
+    };
+    if server.batch_rule == BatchRule::Available {
+        server.max_queue_delay = delay;
+    } else if table.has("timeout") {
+        let help = "drop one: both are the longest wait for a full batch";
+        value.report(value.wrong("stands beside `timeout`").help(help));
+    } else {
+        server.timeout = (delay > SimDuration::ZERO).then_some(delay);
+        server.timeout_from = TimeoutFrom::Oldest;
+    }
+}
+
+/// `[4, 8]`, in any order.
+fn sizes(value: &Value<'_>) -> Option<Vec<u32>> {
+    let items = value.items(PREFERRED_MAX)?;
+    let sizes: Option<Vec<u32>> =
+        items.iter().map(|item| item.count(1..=BATCH_MAX, " samples")).collect();
+    let mut sizes = sizes?;
+    sizes.sort_unstable();
+    sizes.dedup();
+    Some(sizes)
+}
+
+/// Priority levels, the policies of their queues, and which queries ask for them.
+fn read_levels(table: &mut Reader<'_>, server: &mut ServerSpec) {
+    let queues = &mut server.queues;
+    let levels = table.get("priority_levels");
+    let levels = levels.and_then(|value| value.count(1..=LEVELS_MAX, " levels"));
+    if let Some(levels) = levels {
+        queues.levels.resize(levels as usize, QueuePolicy::default());
+        queues.default_level = 0;
+        queues.shares.clear();
+    }
+    if let Some(policy) = table.get("queue_policy").and_then(|value| policy(value.table()?)) {
+        queues.levels.fill(policy);
+    }
+    let most = queues.levels.len() as u32;
+    let own = table.get("priority_queue_policy");
+    for value in own.and_then(|value| value.items(LEVELS_MAX as usize)).unwrap_or_default() {
+        let Some(mut entry) = value.table() else { continue };
+        let level = entry.need("level", "say whose queue it is, such as level = 1");
+        let level = level.and_then(|value| level_of(&value, most));
+        if let (Some(level), Some(policy)) = (level, policy(entry)) {
+            queues.levels[usize::from(level)] = policy;
+        }
+    }
+    let default = table.get("default_priority_level");
+    let default = default.and_then(|value| level_of(&value, most));
+    queues.default_level = default.unwrap_or(queues.default_level);
+    let Some(value) = table.get("priority_shares") else {
+        if levels.is_some_and(|levels| levels > 1) && !table.has("default_priority_level") {
+            let help = "say which level queries ask for: default_priority_level = 1, or priority_shares = [\"20 %\", \"80 %\"]";
+            let title = "several priority levels, and no query says its own";
+            table.report(Diagnostic::at(&table.spot_of("priority_levels"), title).help(help));
+        }
+        return;
+    };
+    if let Some(shares) = shares(&value, queues.levels.len()) {
+        queues.shares = shares;
+    }
+}
+
+/// A level as files count them, from 1, as the first of a list.
+fn level_of(value: &Value<'_>, most: u32) -> Option<u8> {
+    // The range of the schema is that of any file; how many levels there are is this file's.
+    let level = value.count(1..=LEVELS_MAX, " as the level, 1 the most urgent")?;
+    if level > most {
+        let diagnostic = value.wrong(format!("is level {level} of {most}"));
+        value.report(diagnostic.help("say how many there are: priority_levels = 2"));
+        return None;
+    }
+    Some((level - 1) as u8)
+}
+
+/// `["20 %", "80 %"]`: one share for each level, 100 % in all.
+fn shares(value: &Value<'_>, levels: usize) -> Option<Vec<Share>> {
+    let items = value.items(LEVELS_MAX as usize)?;
+    let shares: Option<Vec<Share>> = items.iter().map(|item| item.quantity::<Share>()).collect();
+    let shares = shares?;
+    let sum: f64 = shares.iter().map(|share| share.get()).sum();
+    if shares.len() != levels {
+        let diagnostic = value.wrong(format!(
+            "has {} for {}",
+            counted(shares.len(), "share"),
+            counted(levels, "level")
+        ));
+        value.report(diagnostic.help("write one share for each level, the most urgent first"));
+        return None;
+    }
+    if (sum - 1.0).abs() > 1e-6 {
+        let percent = (sum * 1e6).round() / 1e4;
+        value.report(value.wrong(format!("is {percent} % in all")).allowed("100 % in all"));
+        return None;
+    }
+    Some(shares)
+}
+
+/// `{ timeout = "5 ms", timeout_action = "reject", max_queue_size = 100 }`.
+fn policy(mut table: Reader<'_>) -> Option<QueuePolicy> {
+    let some = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
+    let timeout = table.get("timeout");
+    let timeout = timeout.map(|value| value.bounded(some, "above 0, at most 24 h"));
+    let action = table.get("timeout_action");
+    let action = action.map(|value| value.choice("timeout action", &TIMEOUT_ACTIONS));
+    let size = table.get("max_queue_size");
+    let size = size.map(|value| value.count(1..=u32::MAX, " queries"));
+    if let (None, Some(_)) = (&timeout, &action) {
+        let title = "`timeout_action` has no meaning without `timeout`";
+        let help = "say after how long: timeout = \"5 ms\"";
+        table.report(Diagnostic::at(&table.spot_of("timeout_action"), title).help(help));
+    }
+    table.finish();
+    Some(QueuePolicy {
+        timeout: match timeout {
+            Some(timeout) => Some(timeout?),
+            None => None,
+        },
+        timeout_action: match action {
+            Some(action) => action?,
+            None => TimeoutAction::default(),
+        },
+        max_queue_size: match size {
+            Some(size) => Some(size?),
+            None => None,
+        },
+    })
+}
+
+/// The rules between these settings.
+fn hold(table: &Reader<'_>, server: &ServerSpec) {
+    let report = |key: &str, title: String, help: &str| {
+        table.report(Diagnostic::at(&table.spot_of(key), title).help(help));
+    };
+    let most = server.preferred.last().copied().unwrap_or(0);
+    if most > server.batch_max {
+        let key =
+            if table.has("preferred_batch_size") { "preferred_batch_size" } else { "batch_max" };
+        let title = format!("a preferred size of {most} is beyond batch_max {}", server.batch_max);
+        report(key, title, "Triton loads no such model: drop the size, or raise batch_max");
+    }
+    let plain = server.queues.is_plain();
+    if server.batch_rule == BatchRule::Full && !(server.preferred.is_empty() && plain) {
+        let keys = ["preferred_batch_size", "queue_policy", "priority_levels"];
+        let key = keys.into_iter().find(|key| table.has(key)).unwrap_or("batch_rule");
+        let title = "preferred sizes, queue policies and priorities are Triton's, which does not wait for full batches alone".to_string();
+        report(key, title, "write batch_rule = \"available\", or preset = \"triton\"");
+    }
+    if server.soft_drop != Share::WHOLE && !plain {
+        let title = "`soft_drop` stands beside queue policies".to_string();
+        report("soft_drop", title, "drop one: no server has both");
+    }
+    let rejecting = server.queues.levels.iter().filter(|policy| policy.rejects());
+    let least = rejecting.filter_map(|policy| policy.timeout).min();
+    if let Some(timeout) = least.filter(|timeout| *timeout <= server.max_queue_delay) {
+        let delay = server.max_queue_delay;
+        let title = format!(
+            "a query is rejected after {timeout}, before max_queue_delay {delay} lets a smaller batch go"
+        );
+        let keys = ["queue_policy", "priority_queue_policy", "max_queue_delay"];
+        let key = keys.into_iter().find(|key| table.has(key)).unwrap_or("triton_config");
+        report(key, title, "write a timeout above max_queue_delay");
+    }
+}
+
+/// The settings as `--explain` and a twin's differences write them.
+pub(crate) fn words(server: &ServerSpec) -> [(&'static str, String); 7] {
+    let queues = &server.queues;
+    let none = || "none".to_string();
+    let triton = server.preset.starts_with("triton");
+    let delay = match server.max_queue_delay {
+        SimDuration::ZERO if !triton => none(),
+        delay => delay.to_string(),
+    };
+    let joined = |items: Vec<String>| if items.is_empty() { none() } else { items.join(", ") };
+    let levels = queues.levels.len();
+    let first = queues.levels[0];
+    let alike = queues.levels.iter().all(|policy| *policy == first);
+    let each = queues.levels.iter().enumerate();
+    let each = each.map(|(level, policy)| format!("{}: {}", level + 1, policy_in_words(policy)));
+    [
+        ("max_queue_delay", delay),
+        ("preferred_batch_size", joined(server.preferred.iter().map(u32::to_string).collect())),
+        ("queue_policy", if alike { policy_in_words(&first) } else { "by level".to_string() }),
+        ("priority_levels", if levels > 1 { levels.to_string() } else { none() }),
+        ("priority_queue_policy", if alike { none() } else { joined(each.collect()) }),
+        (
+            "default_priority_level",
+            if levels > 1 { (queues.default_level + 1).to_string() } else { none() },
+        ),
+        ("priority_shares", joined(queues.shares.iter().map(Share::to_string).collect())),
+    ]
+}
+
+fn policy_in_words(policy: &QueuePolicy) -> String {
+    let action = match policy.timeout_action {
+        TimeoutAction::Reject => "rejected",
+        TimeoutAction::Delay => "put behind",
+    };
+    let timeout = policy.timeout.map(|timeout| format!("{action} after {timeout}"));
+    let size = policy.max_queue_size.map(|size| format!("{size} wait at most"));
+    let all: Vec<String> = timeout.into_iter().chain(size).collect();
+    if all.is_empty() { "none".to_string() } else { all.join(", ") }
+}

@@ -1,0 +1,180 @@
+//! One `[[vm]]`: what it has, what it answers, and who asks.
+//!
+//! Rules between VMs, and between a VM and the machine, are in `rules`.
+
+use super::choice::{Choice, Held};
+use super::guest::{Guest, Served, Spots};
+use super::holding::Holding;
+use super::holding_keys::{self, HOLDINGS};
+use super::machine::Machine;
+use super::pins::{self, Pins};
+use super::{scaled, served};
+use crate::config::catalogue::Catalogue;
+use crate::config::text::{Diagnostic, Reader, Said};
+use crate::spec::VmSpec;
+use crate::units::{Bytes, SimDuration, SimTime};
+use std::collections::BTreeSet;
+
+/// Most vCPUs that any hypervisor gives a VM.
+pub(crate) const VCPUS_MAX: u32 = 4096;
+
+/// Most VMs alike.
+pub(crate) const COPIES_MAX: u32 = 64;
+/// No VM is powered on or off later: a day.
+pub(crate) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
+
+/// What reading a VM needs to know about the rest of the file.
+pub(crate) struct Surroundings<'c> {
+    pub(crate) catalogue: &'c Catalogue,
+    /// Nothing when the machine itself is faulty: then its rules rest.
+    pub(crate) machine: Option<&'c Machine>,
+}
+
+/// Reads the VM with this number, counted from 1.
+pub(crate) fn read(
+    mut table: Reader<'_>,
+    number: usize,
+    around: &Surroundings<'_>,
+) -> Option<Guest> {
+    let name = table
+        .get("name")
+        .map_or_else(|| Some(format!("vm-{number}")), |value| value.text().map(str::to_string));
+    table.silent("name", || Said::default("by its number"));
+    let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
+    let vcpus = read_vcpus(&mut table, around);
+    let memory = table.get("memory");
+    let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
+    let choice = around.machine.map(|machine| Choice::read(&mut table, machine, around.catalogue));
+    if choice.is_none() {
+        let _ = table.get("gpu");
+    }
+    let choice = choice.flatten();
+    let gpus = holding_keys::read(&mut table, choice.as_ref());
+    let all_copies = copies.flatten().unwrap_or(1);
+    let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
+    let power = read_power(&mut table);
+    let held = gpus.as_ref().map(|held| held.cards);
+    let served = served::read(&mut table, around.catalogue, held, all_copies);
+    let spots = Spots {
+        name: table.spot_of("name"),
+        vcpus: table.spot_of("vcpus"),
+        memory: table.spot_of("memory"),
+        cards: table.spot_of(HOLDINGS.into_iter().find(|key| table.has(key)).unwrap_or("gpus")),
+        workload: table.spot(),
+        batch_max: table.spot(),
+        streams: table.spot(),
+        rate: table.spot(),
+    };
+    let models = match (&choice, &gpus, &pins) {
+        (Some(choice), Some(held), Some(pins)) => {
+            choice.settle(held, pins.as_ref(), all_copies, (&table, &spots.cards))
+        }
+        _ => None,
+    };
+    let scaled_from = table.get("scaled_from");
+    table.finish();
+    let Held { cards, holding, .. } = gpus?;
+    let (power_on, power_off) = power?;
+    let copies = match copies {
+        Some(copies) => Some(copies?),
+        None => None,
+    };
+    let mut served = served?;
+    if let (Some(value), Some(models), Some(machine)) = (&scaled_from, &models, around.machine) {
+        let models: BTreeSet<usize> = models.iter().copied().collect();
+        for one in &mut served {
+            let gpus = models.iter().map(|model| &machine.models[*model].gpu.spec);
+            scaled::add(&mut one.workload, gpus, value, around.catalogue)?;
+        }
+    }
+    let (name, vcpus) = (name?, vcpus?);
+    let made = served.into_iter().map(|one| {
+        let vm = VmSpec {
+            group: name.clone(),
+            name: name.clone(),
+            vcpus,
+            gpus: Vec::new(),
+            workload: one.workload,
+            server: one.server,
+            load: one.load,
+            power_on,
+            power_off,
+            server_of: None,
+            steps: one.steps,
+        };
+        let [workload, batch_max, streams, rate] = one.spots;
+        (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })
+    });
+    let mut made = made.collect::<Vec<_>>().into_iter();
+    let (model, vm, spots) = made.next().expect("at least one model");
+    let others = made.filter_map(|(name, vm, spots)| Some(Served { name: name?, vm, spots }));
+    let others = others.collect();
+    let memory = match memory {
+        Some(memory) => Some(memory?),
+        None => None,
+    };
+    let (models, pins) = (models?, pins?);
+    Some(Guest { vm, memory, cards, holding, models, pins, copies, spots, model, others })
+}
+
+/// Which cards the GPUs of all copies are on, where the file says it.
+fn read_pins(
+    table: &mut Reader<'_>,
+    around: &Surroundings<'_>,
+    gpus: Option<&Held>,
+    copies: u32,
+) -> Option<Option<Pins>> {
+    let Some(Held { cards, holding, .. }) = gpus else {
+        // What is wrong with the GPUs was told; these keys are no strangers.
+        let _ = (table.get("card"), table.get("instance"));
+        return Some(None);
+    };
+    let profile = match holding {
+        Holding::Instance(_, Some(vgpu)) if vgpu.shares_instance() => None,
+        Holding::Instance(profile, _) => Some(profile),
+        Holding::Process(process) => process.within.as_ref(),
+        Holding::Whole | Holding::Sliced(_) | Holding::Largest(_) => None,
+    };
+    let is_whole = matches!(holding, Holding::Whole);
+    pins::read(table, cards * copies, around.machine, (profile, is_whole))
+}
+
+fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
+    let machine = around.machine;
+    let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
+    let of_the_host =
+        machine.map_or(String::new(), |_| format!(", of the host's {all} logical processors"));
+    let virtual_gpus = machine.is_some_and(|machine| machine.hypervisor.virtual_gpus);
+    let help = format!("say how many the VM gets{of_the_host}, such as vcpus = 24");
+    let value = if virtual_gpus { table.need("vcpus", &help) } else { table.get("vcpus") };
+    match value {
+        Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
+        None => {
+            if let Some(machine) = machine {
+                let processors = &machine.host.logical_processors;
+                table.silent("vcpus", || Said::fact("host", &machine.host.id, processors));
+            }
+            (!virtual_gpus).then_some(all)
+        }
+    }
+}
+
+/// When the VM is powered on and, if ever, off.
+fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
+    let mut instant = |key: &str| match table.get(key) {
+        None => Some(None),
+        Some(value) => {
+            let within = |span: &SimDuration| *span <= POWER_MAX;
+            value.bounded(within, "0 to 24 h").map(|span| Some(SimTime::ZERO + span))
+        }
+    };
+    let (on, off) = (instant("power_on"), instant("power_off"));
+    let (on, off) = (on?.unwrap_or(SimTime::ZERO), off?);
+    if let Some(off) = off.filter(|off| *off <= on) {
+        let title = format!("the VM is powered off at {off} and on at {on}");
+        let help = "write power_off later than power_on: a VM runs once";
+        table.report(Diagnostic::at(&table.spot_of("power_off"), title).help(help));
+        return None;
+    }
+    Some((on, off))
+}

@@ -1,0 +1,24 @@
+//! What any file of ours is read with: the tree of its text, values with their places, and what is said
+//! of them. It knows no key.
+//!
+//! ```text
+//!  path ─► source ─► SourceFile, tree ─► Reader ─► Value ─► what it should be, or a Diagnostic
+//! ```
+
+pub(super) mod answers;
+pub(super) mod diagnostic;
+pub(super) mod foreign;
+mod keypath;
+mod load_error;
+mod reader;
+pub(super) mod set_arguments;
+pub(super) mod source;
+pub(super) mod value;
+
+pub use answers::Said;
+pub use diagnostic::Diagnostic;
+pub(super) use diagnostic::{Problems, SourceFile, Spot};
+pub(super) use keypath::{Change, KeyPath};
+pub use load_error::LoadError;
+pub(super) use reader::Reader;
+pub(super) use value::{KINDS, Value};
