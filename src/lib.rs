@@ -55,7 +55,7 @@
 //! | 6 | [`config`], [`formats`], [`report`] | files in, files out |
 //! | 5 | [`study`] | what to run (pairs, sweeps), and what the outcomes mean |
 //! | 4 | [`platform`] | the machine, wired and run |
-//! | 3 | [`loadgen`], [`host`], [`gpu`], [`record`] | its parts |
+//! | 3 | [`loadgen`], [`host`], [`gpu`], [`layout`], [`record`] | its parts |
 //! | 2 | [`spec`] | the nouns: an [`Experiment`](spec::Experiment) is all that one run needs |
 //! | 1 | [`engine`], [`queueing`] | events, chance, stations; no word about GPUs |
 //! | 0 | [`units`], [`shown`], [`suggest`] | quantities; text fit to be shown; "did you mean" |
@@ -66,6 +66,7 @@ pub mod engine;
 pub mod formats;
 pub mod gpu;
 pub mod host;
+pub mod layout;
 pub mod loadgen;
 pub mod platform;
 pub mod queueing;

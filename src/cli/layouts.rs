@@ -1,9 +1,9 @@
 //! One card's layout for the profiles that a file or a command line asks for, or why there is none.
 //!
-//! Where instances may lie is `gpu::placement`'s affair; here are names and words.
+//! Where instances may lie is `layout::placement`'s affair; here are names and words.
 
 use crate::config::{nearest, profile_help, quoted};
-use crate::gpu::placement::{Assignment, Cards, Claim, Obstacle};
+use crate::layout::placement::{Assignment, Cards, Claim, Obstacle};
 use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
 use std::fmt;

@@ -2,10 +2,13 @@
 //! says all that is wrong at once.
 //!
 //! ```text
-//!  files ─► source ─► reader ─► machine, sharing, guest, processes, settings ─► cards, rules ─► plan ─► Scenario
-//!             │   └► gpus, entries ─► catalogue ──┘                                     ▲
-//!             └─► sweep, keypath ─► points (the file, once for each) ───────────────────┘
+//!  text ─► catalogue ─► scenario ─┬─► explain ─► sweep     schema: what editors are told of it
+//!                                 └─► measured
 //! ```
+//!
+//! A room uses those to its left: `text` reads any file of ours, `catalogue` hardware and workloads,
+//! `scenario` who runs on what, `explain` says who says each value, `sweep` varies keys, `measured` has what
+//! was measured.
 //!
 //! Nothing is simulated here, and nothing printed.
 

@@ -1,6 +1,6 @@
 //! mig-parted's configuration: named layouts of GPU instances, and on which GPUs of a node.
 //!
-//! It says what is asked for; whether that can be placed on a GPU is `gpu::placement`'s affair. The
+//! It says what is asked for; whether that can be placed on a GPU is `layout::placement`'s affair. The
 //! form is that of NVIDIA's mig-parted, `version: v1` (github.com/NVIDIA/mig-parted).
 
 use super::Fault;

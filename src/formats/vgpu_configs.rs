@@ -1,6 +1,6 @@
 //! vgpu-device-manager's configuration: named sets of vGPUs, and on which GPUs of a node.
 //!
-//! It says what is asked for; whether a card can hold it is `gpu::fit`'s affair. The form is that of
+//! It says what is asked for; whether a card can hold it is `layout::fit`'s affair. The form is that of
 //! NVIDIA's vgpu-device-manager, `version: v1` (github.com/NVIDIA/vgpu-device-manager, api/spec/v1),
 //! which takes no other keys.
 

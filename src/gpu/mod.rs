@@ -1,29 +1,18 @@
 //! Floor 3: one physical GPU: a card cut into instances, each with owners, each with a pool of
 //! batches; the links to it; and what a batch costs.
 //!
-//! Who may own what was checked before; no station here refuses anything. Where owners go on cards
-//! is `placement` (with `layout`, `packing`, `creation` and `cutting` for GPU instances), what a
-//! registry word says is `registry`: pure functions beside the stations.
+//! Who may own what was checked before; no station here refuses anything. Where owners go on cards is
+//! `layout`.
 
 mod card;
-pub mod change;
-pub mod compute_instances;
 mod copy_engine;
 mod cost;
 mod counters;
-pub mod creation;
-pub mod cutting;
-pub mod fit;
 mod headroom;
-pub mod layout;
-pub mod mixed_size;
 mod mps;
-pub mod packing;
-pub mod placement;
 mod policy;
 mod pool;
 mod power;
-pub mod registry;
 mod ring;
 mod run_list;
 pub mod scaling;

@@ -1,6 +1,6 @@
 //! vGPU types as the vendor's tables print them: frame buffer, how many fit, and where.
 //!
-//! What may stand beside what on a card is decided in `gpu::fit`; here are only the figures.
+//! What may stand beside what on a card is decided in `layout::fit`; here are only the figures.
 
 use super::names::Series;
 use crate::units::{Bytes, Share};

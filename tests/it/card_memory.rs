@@ -3,7 +3,7 @@
 //! Where the figures are from is said in their files.
 
 use slicewise::config::{Catalogue, OwnRows, validation};
-use slicewise::gpu::layout::Geometry;
+use slicewise::layout::geometry::Geometry;
 use slicewise::spec::{GpuSpec, VgpuType};
 use slicewise::study::Train;
 use slicewise::units::Bytes;

@@ -13,7 +13,7 @@ use slicewise::config::{
     quoted,
 };
 use slicewise::formats::recognise;
-use slicewise::gpu::registry;
+use slicewise::layout::registry;
 use slicewise::spec::names::{ProfileName, find_profile, find_type, requests};
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::collections::BTreeMap;

@@ -5,7 +5,7 @@
 
 use crate::dice::Dice;
 use slicewise::config::Catalogue;
-use slicewise::gpu::placement::{Assignment, Cards, Claim};
+use slicewise::layout::placement::{Assignment, Cards, Claim};
 use std::io::Write;
 use std::process::{Command, Stdio};
 

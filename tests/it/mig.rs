@@ -1,12 +1,12 @@
 //! MIG: the positions of every board whose listing is public, the counts of layouts, and the
 //! `slicewise mig` commands as an administrator types them.
 //!
-//! The rules behind them are tested where they stand, in `gpu::layout`, `creation` and `cutting`.
+//! The rules behind them are tested where they stand, in `layout::geometry`, `creation` and `cutting`.
 
 use serde_json::Value;
 use slicewise::config::Catalogue;
-use slicewise::gpu::cutting::{Cut, Wish, cut};
-use slicewise::gpu::layout::Geometry;
+use slicewise::layout::cutting::{Cut, Wish, cut};
+use slicewise::layout::geometry::Geometry;
 use slicewise::spec::GpuSpec;
 use std::process::Command;
 

@@ -1,7 +1,7 @@
 //! Whose rules a run is held to: MLPerf's, round by round, LoadGen's files over them, or nobody's;
 //! and what is said of a run before it starts.
 //!
-//! The tables themselves are held against each round's file in `config::rounds`.
+//! The tables themselves are held against each round's file in `config::catalogue::rounds`.
 
 use crate::support::queue;
 use proptest::prelude::*;

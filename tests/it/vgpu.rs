@@ -1,15 +1,15 @@
 //! vGPU types, what fits on which card, and scenarios with several sizes on a card or several vGPUs
 //! in a GPU instance.
 //!
-//! Single cards in mixed-size mode are tested beside their code, `gpu::mixed_size`.
+//! Single cards in mixed-size mode are tested beside their code, `layout::mixed_size`.
 
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
-use slicewise::gpu::fit::{
+use slicewise::layout::fit::{
     Answer, Beside, CardMode, CardPlan, Fit, SizeMode, VgpuPlace, Wish, beside,
 };
-use slicewise::gpu::placement::Assignment;
-use slicewise::gpu::registry::default_slice;
+use slicewise::layout::placement::Assignment;
+use slicewise::layout::registry::default_slice;
 use slicewise::platform::simulate;
 use slicewise::spec::names::Series;
 use slicewise::spec::{GpuSpec, InstanceSharing, MixedSize, TurnOrder};

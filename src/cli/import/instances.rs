@@ -9,8 +9,8 @@ use super::{Failure, ImportArgs, Node, output};
 use crate::cli::layouts::{self, Placed};
 use crate::config::quoted;
 use crate::formats::mig_parted::{MigConfig, MigRule, subsystem};
-use crate::gpu::compute_instances::compute_profiles;
-use crate::gpu::layout::Geometry;
+use crate::layout::compute_instances::compute_profiles;
+use crate::layout::geometry::Geometry;
 use crate::spec::names::ProfileName;
 use crate::spec::{GpuSpec, MigProfile};
 

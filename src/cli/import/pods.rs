@@ -5,7 +5,7 @@ use super::{Failure, ImportArgs, Node, output};
 use crate::config::{nearest, quoted};
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Method, REPLICAS_MAX, Replicated, Replication};
-use crate::gpu::placement::{Assignment, Cards, Claim};
+use crate::layout::placement::{Assignment, Cards, Claim};
 use crate::spec::MigProfile;
 use crate::spec::names::find_profile;
 use crate::units::{Bytes, counted};

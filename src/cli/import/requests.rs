@@ -9,8 +9,8 @@ use crate::config::quoted;
 use crate::formats::gpu_requests::{
     Asks, Claim, ClaimSharing, Container, GpuRequests, HamiMemory, Request,
 };
-use crate::gpu::fit::{Fit, SizeMode};
-use crate::gpu::placement::{Assignment, Cards, Claim as Claims};
+use crate::layout::fit::{Fit, SizeMode};
+use crate::layout::placement::{Assignment, Cards, Claim as Claims};
 use crate::spec::MigProfile;
 use crate::spec::names::{find_profile, find_type};
 

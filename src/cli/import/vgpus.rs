@@ -5,8 +5,8 @@ use super::written::{VMS_MAX, Written};
 use super::{Failure, ImportArgs, Node, Row, elsewhere};
 use crate::config::quoted;
 use crate::formats::vgpu_configs::{VgpuConfig, VgpuRule};
-use crate::gpu::fit::{Answer, CardMode, CardPlan, Fit, SizeMode};
-use crate::gpu::placement::Assignment;
+use crate::layout::fit::{Answer, CardMode, CardPlan, Fit, SizeMode};
+use crate::layout::placement::Assignment;
 use crate::spec::names::find_type;
 use crate::spec::{GpuSpec, VgpuType};
 

@@ -4,9 +4,9 @@
 
 use super::{Failure, usage};
 use crate::config::{Catalogue, nearest, profile_help, quoted};
-use crate::gpu::compute_instances::{ComputeProfile, compute_profiles, fit};
-use crate::gpu::cutting::{CARDS_MAX, Wish};
-use crate::gpu::layout::Geometry;
+use crate::layout::compute_instances::{ComputeProfile, compute_profiles, fit};
+use crate::layout::cutting::{CARDS_MAX, Wish};
+use crate::layout::geometry::Geometry;
 use crate::spec::names::{At, Request, RequestFault, find_profile, requests};
 use crate::spec::{GpuSpec, MigProfile};
 
@@ -129,7 +129,7 @@ fn is_id(name: &str) -> bool {
 }
 
 fn name_of(gi: &MigProfile, kind: &ComputeProfile) -> String {
-    crate::gpu::compute_instances::name(gi, kind.compute_slices)
+    crate::layout::compute_instances::name(gi, kind.compute_slices)
 }
 
 /// Puts a compute instance into the first GPU instance that has room for it, or a new one.

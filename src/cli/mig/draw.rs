@@ -4,8 +4,8 @@
 //! Boxes and shades say everything; colours only help the eye, and are left out where they do not
 //! show.
 
-use crate::gpu::cutting::Rest;
-use crate::gpu::layout::{Geometry, Positioned};
+use crate::layout::cutting::Rest;
+use crate::layout::geometry::{Geometry, Positioned};
 
 /// A cell of a row: from and to which character, its text, its colour as an index.
 struct Cell {
@@ -176,7 +176,7 @@ fn line(above: Option<&[Cell]>, below: Option<&[Cell]>) -> String {
 mod tests {
     use super::*;
     use crate::config::Catalogue;
-    use crate::gpu::cutting::rest;
+    use crate::layout::cutting::rest;
 
     fn drawn(gpu: &str, layout: &[(&str, u32)], inside: &[Vec<u32>]) -> String {
         let Ok(catalogue) = Catalogue::load(None) else { panic!("the catalogue is faulty") };

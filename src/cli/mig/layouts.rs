@@ -6,7 +6,7 @@ use super::ask::unknown;
 use super::{Failure, LayoutsArgs};
 use crate::cli::output;
 use crate::config::Catalogue;
-use crate::gpu::layout::{Geometry, Positioned};
+use crate::layout::geometry::{Geometry, Positioned};
 use crate::spec::GpuSpec;
 use crate::spec::names::find_profile;
 use serde_json::{Value, json};

@@ -1,6 +1,6 @@
 //! `slicewise mig`: what a GPU can be cut into, a layout for what is wanted, every layout there is.
 //!
-//! Where instances can lie is `gpu::layout`'s and `gpu::cutting`'s affair; here it is asked, drawn
+//! Where instances can lie is `layout::geometry`'s and `layout::cutting`'s affair; here it is asked, drawn
 //! and told. No GPU is touched: the commands that would do it are printed.
 
 mod ask;

@@ -1,18 +1,18 @@
 //! `slicewise mig place`: draws the layout of what is asked for, with what is left and the commands
 //! that make it, or says why there is none and what comes nearest.
 //!
-//! Which layout it is, is decided in `gpu::cutting`.
+//! Which layout it is, is decided in `layout::cutting`.
 
 use super::ask::{Asked, asked};
 use super::list::{gib, no_layout, taken};
 use super::{Failure, PlaceArgs, draw};
 use crate::cli::output;
 use crate::config::Catalogue;
-use crate::gpu::change::{Change, Moved};
-use crate::gpu::compute_instances::{compute_profiles, name};
-use crate::gpu::cutting::{self, Cut, Made, Refusal, Rest, Stuck, Way, Why, rest};
-use crate::gpu::layout::{Geometry, Positioned};
-use crate::gpu::placement::Obstacle;
+use crate::layout::change::{Change, Moved};
+use crate::layout::compute_instances::{compute_profiles, name};
+use crate::layout::cutting::{self, Cut, Made, Refusal, Rest, Stuck, Way, Why, rest};
+use crate::layout::geometry::{Geometry, Positioned};
+use crate::layout::placement::Obstacle;
 use crate::spec::{GpuSpec, MigProfile};
 use serde_json::{Value, json};
 

@@ -1,12 +1,12 @@
 //! `slicewise vgpu fit --beside`: do VMs fit on a card that has vGPUs, and what must move or go?
 //!
-//! The answer is found in `gpu::fit`; here it is put into words.
+//! The answer is found in `layout::fit`; here it is put into words.
 
 use super::Failure;
 use super::draw::Card;
 use super::request::Group;
 use crate::cli::output;
-use crate::gpu::fit::{Beside, CardMode, CardPlan, Room, VgpuPlace, beside};
+use crate::layout::fit::{Beside, CardMode, CardPlan, Room, VgpuPlace, beside};
 use crate::spec::GpuSpec;
 use serde_json::{Value, json};
 

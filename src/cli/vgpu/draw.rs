@@ -2,9 +2,9 @@
 //!
 //! It draws what it is given; what fits is not asked here.
 
-use crate::gpu::fit::{CardMode, CardPlan, VgpuPlace};
-use crate::gpu::layout::{Geometry, Positioned};
-use crate::gpu::mixed_size::{Ids, free_ids};
+use crate::layout::fit::{CardMode, CardPlan, VgpuPlace};
+use crate::layout::geometry::{Geometry, Positioned};
+use crate::layout::mixed_size::{Ids, free_ids};
 use crate::spec::{GpuSpec, VgpuType};
 
 /// Columns of a bar between its ends, where there are as many.

@@ -1,14 +1,14 @@
 //! `slicewise vgpu fit`: can these VMs share these cards, and how?
 //!
-//! The answer is found in `gpu::fit`; here it is put into words, a drawing and command lines.
+//! The answer is found in `layout::fit`; here it is put into words, a drawing and command lines.
 
 use super::draw::Card;
 use super::request::{CARDS_MAX, Group, gpu_and_cards, groups, there};
 use super::{Failure, good_catalogue, gpu_with_types, setup};
 use crate::cli::output;
 use crate::config::{DisputedMix, quoted};
-use crate::gpu::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode, Wish};
-use crate::gpu::placement::Assignment;
+use crate::layout::fit::{Answer, CardMode, Doubt, Fit, Need, SizeMode, Wish};
+use crate::layout::placement::Assignment;
 use crate::report::{Column, Grid};
 use crate::spec::names::find_type;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};

@@ -4,7 +4,7 @@
 
 use super::{Failure, good_catalogue, gpu_with_types};
 use crate::cli::output;
-use crate::gpu::registry::default_slice;
+use crate::layout::registry::default_slice;
 use crate::report::{Column, Grid};
 use crate::spec::names::Series;
 use crate::spec::{GpuSpec, MixedSize, TurnOrder, VgpuType};

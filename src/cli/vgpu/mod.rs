@@ -1,6 +1,6 @@
 //! `slicewise vgpu`: the administrator's tools for NVIDIA's vGPU software.
 //!
-//! One file per command; what fits is found in `gpu::fit`, what a word says in `gpu::registry`.
+//! One file per command; what fits is found in `layout::fit`, what a word says in `layout::registry`.
 
 mod beside;
 mod draw;

@@ -1,12 +1,12 @@
 //! `slicewise vgpu decode` and `encode`: what an `RmPVMRL` registry word says, and the word that says
 //! it.
 //!
-//! How the bits are read and written is in `gpu::registry`; here it is only told.
+//! How the bits are read and written is in `layout::registry`; here it is only told.
 
 use crate::cli::{Failure, output};
 use crate::config::quoted;
 use crate::gpu::POLICIES;
-use crate::gpu::registry::{self, RegistryWord, WordSlice, default_slice};
+use crate::layout::registry::{self, RegistryWord, WordSlice, default_slice};
 use crate::spec::{SlicePolicy, TurnOrder};
 use clap::Args;
 use serde_json::{Value, json};

@@ -4,7 +4,7 @@
 
 use super::Failure;
 use crate::config::{nearest, quoted, type_help};
-use crate::gpu::fit::VgpuPlace;
+use crate::layout::fit::VgpuPlace;
 use crate::spec::GpuSpec;
 use crate::spec::names::{At, Request, RequestFault, find_type, requests};
 

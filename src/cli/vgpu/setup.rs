@@ -4,8 +4,8 @@
 //! command reference 8.0.3, `esxcli graphics`; vSphere API, `HostGraphicsConfig`. Nothing is run.
 
 use super::draw::{Card, ranges};
-use crate::gpu::fit::CardMode;
-use crate::gpu::placement::Assignment;
+use crate::layout::fit::CardMode;
+use crate::layout::placement::Assignment;
 
 /// The steps under vSphere, then what differs on Linux with KVM.
 pub(super) fn text(cards: &[Card<'_>], assignment: Assignment) -> String {

@@ -1,6 +1,6 @@
 //! Reads a GPU's file of the catalogue: the board, its vGPU types, its GPU instance profiles.
 //!
-//! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `gpu::placement`'s affair.
+//! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `layout::placement`'s affair.
 
 use super::entries::above_zero;
 use super::facts::{

@@ -1,6 +1,6 @@
 //! Reads the vGPU types of a GPU's file: time-sliced ones and those backed by GPU instances.
 //!
-//! It looks at one table at a time; what fits beside what on a card is `gpu::fit`'s affair.
+//! It looks at one table at a time; what fits beside what on a card is `layout::fit`'s affair.
 
 use super::entries::above_zero;
 use super::facts::{entries_of, list_in};

@@ -1,7 +1,7 @@
 //! What guests have of the cards: whole ones, time-sliced vGPUs, GPU instances; and what is said
 //! when they do not fit.
 //!
-//! Where they go is decided in `gpu::placement`, and in `gpu::fit` for what has seats on a card or in a
+//! Where they go is decided in `layout::placement`, and in `layout::fit` for what has seats on a card or in a
 //! GPU instance (`seats`); here are only words for it.
 
 use super::guest::Guest;
@@ -9,7 +9,7 @@ use super::holding::{Holding, Process};
 use super::machine::{Machine, Model};
 use super::sharing::Sharing;
 use super::{processes, seats};
-use crate::gpu::placement::{Cards, Claim, Place};
+use crate::layout::placement::{Cards, Claim, Place};
 use crate::spec::{
     Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, LoadSpec,
     MigProfile, VgpuType, VmSpec,

@@ -1,7 +1,7 @@
 //! What a guest has of each of its cards: all, a vGPU, a GPU instance, a process beside others.
 
 use super::sharing::Sharing;
-use crate::gpu::placement::Claim;
+use crate::layout::placement::Claim;
 use crate::spec::{GpuSpec, InstanceSharing, MigProfile, MpsSharing, VgpuType};
 use crate::units::{Bytes, Share};
 

@@ -7,7 +7,7 @@ use super::machine::{Machine, Model};
 use super::pins::Pins;
 use super::{processes, seats};
 use crate::config::text::{Diagnostic, Problems};
-use crate::gpu::placement::{Claim, Obstacle};
+use crate::layout::placement::{Claim, Obstacle};
 use crate::spec::MigProfile;
 use crate::study;
 use crate::suggest::quoted;

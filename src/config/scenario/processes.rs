@@ -2,7 +2,7 @@
 //! asks for, and which of them share what.
 //!
 //! Cards are not divided for processes: a whole card, or a GPU instance, is what they share, and
-//! `gpu::placement` places that. Which process joins which is decided here, as Kubernetes does it:
+//! `layout::placement` places that. Which process joins which is decided here, as Kubernetes does it:
 //! in the order of the file, without a look at memory.
 
 use super::choice::{Choice, Held, profile_of, published};
@@ -11,7 +11,7 @@ use super::holding::{CHUNKS_MAX, Holding, MODES, Mode, Process, chunks_of};
 use super::machine::{Machine, Model};
 use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::text::{Diagnostic, Problems, Reader, Value};
-use crate::gpu::placement::{Assignment, Cards, Claim, Place};
+use crate::layout::placement::{Assignment, Cards, Claim, Place};
 use crate::spec::{GpuSpec, MigProfile};
 use crate::units::{Bytes, Share, counted};
 

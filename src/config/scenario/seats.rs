@@ -1,13 +1,13 @@
 //! vGPUs that have seats beside others: of several sizes on one card (mixed-size mode), and several
 //! in one GPU instance.
 //!
-//! Which seats there are is decided in `gpu::fit`; here guests are taken there and back.
+//! Which seats there are is decided in `layout::fit`; here guests are taken there and back.
 
 use super::guest::Guest;
 use super::holding::Holding;
 use super::machine::Model;
-use crate::gpu::fit::{Answer, Fit, SizeMode};
-use crate::gpu::placement::Place;
+use crate::layout::fit::{Answer, Fit, SizeMode};
+use crate::layout::placement::Place;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use std::collections::{BTreeMap, VecDeque};
 

@@ -5,9 +5,9 @@
 
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
 use crate::gpu::POLICIES;
-use crate::gpu::fit::SizeMode;
-use crate::gpu::placement::Assignment;
-use crate::gpu::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
+use crate::layout::fit::SizeMode;
+use crate::layout::placement::Assignment;
+use crate::layout::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
 use crate::spec::{
     GpuSpec, HardwareTurns, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy,
     SwitchTimes, TimeSlicing, TurnOrder, TurnsOf, VgpuType,

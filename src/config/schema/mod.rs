@@ -32,7 +32,7 @@ use super::sweep::table::RUNS_MAX;
 use crate::formats::request_trace::Unit;
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::gpu::POLICIES;
-use crate::gpu::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
+use crate::layout::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round, Rules, Standing};
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use serde_json::{Map, Value, json};

@@ -3,7 +3,7 @@
 //! An exact search with bounds, and with a limit on its steps: where it gives up it says so. What a
 //! card may hold is decided in `sliced` and `backed`.
 
-use crate::gpu::packing::after_choices;
+use crate::layout::packing::after_choices;
 use std::collections::BTreeSet;
 
 /// Choices that one search looks at before it gives up: some seconds.

@@ -3,7 +3,7 @@
 //! They divide its SMs and nothing else: memory, bandwidth and engines stay common (NVIDIA MIG User
 //! Guide). Running work in them is not modelled; a GPU instance is simulated as a whole.
 
-use super::layout::Geometry;
+use super::geometry::Geometry;
 use crate::spec::MigProfile;
 
 /// A kind of compute instance inside a GPU instance.
@@ -80,8 +80,8 @@ pub fn fit(profiles: &[ComputeProfile], slices: u32, wanted: &[u32]) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::fixture::*;
     use super::*;
+    use crate::layout::geometry::fixture::*;
 
     /// NVIDIA MIG User Guide, Compute Instances: `nvidia-smi mig -lcip` of a 3g.20gb on an A100.
     #[test]

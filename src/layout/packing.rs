@@ -3,7 +3,7 @@
 //! It finds layouts whenever there are any. The order in which a driver would reach them is
 //! `creation`'s affair.
 
-use super::layout::{Geometry, Positioned};
+use super::geometry::{Geometry, Positioned};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Layouts of at most `cards` cards that hold at least `wanted` instances of each profile, if there

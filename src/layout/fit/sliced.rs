@@ -6,8 +6,8 @@
 
 use super::cover::{Cover, Covered};
 use super::{CardMode, CardPlan, Doubt, SideNeed, SizeMode, VgpuPlace, fewest, hold, level};
-use crate::gpu::mixed_size::{self, Ids};
-use crate::gpu::placement::Assignment;
+use crate::layout::mixed_size::{self, Ids};
+use crate::layout::placement::Assignment;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use crate::units::Bytes;
 use std::collections::BTreeSet;

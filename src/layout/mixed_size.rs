@@ -2,7 +2,7 @@
 //!
 //! A vGPU at `id` occupies `id` to `id + size` of the card's placement region, and may start at the
 //! printed ids only (NVIDIA AI Enterprise User Guide v5.0, appendix A). Ids that are not printed are
-//! not guessed: such a type has no place here. Several cards are `gpu::fit`'s affair.
+//! not guessed: such a type has no place here. Several cards are `layout::fit`'s affair.
 
 use std::collections::BTreeSet;
 

@@ -4,7 +4,7 @@
 //! An instance cannot be moved: it is deleted and made again. Found by looking at every layout, so
 //! the answer is exact; how many cards there are, and the order of creation, is `cutting`'s affair.
 
-use super::layout::{Geometry, Positioned};
+use super::geometry::{Geometry, Positioned};
 use std::collections::BTreeSet;
 
 /// The least that has to change.
@@ -135,8 +135,8 @@ fn change(
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::fixture::*;
     use super::*;
+    use crate::layout::geometry::fixture::*;
     use proptest::prelude::*;
 
     fn counts(profiles: &[usize]) -> Vec<u32> {

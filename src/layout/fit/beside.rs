@@ -5,8 +5,8 @@
 //! VMs are off. Where nothing says at which place one is, any place that is left will do for it.
 
 use super::{CardMode, CardPlan, VgpuPlace};
-use crate::gpu::mixed_size::{Ids, free_ids, place};
-use crate::gpu::placement::{Assignment, Cards, Claim};
+use crate::layout::mixed_size::{Ids, free_ids, place};
+use crate::layout::placement::{Assignment, Cards, Claim};
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use std::collections::BTreeMap;
 

@@ -5,10 +5,10 @@
 
 use super::cover::{Cover, Covered};
 use super::{CardMode, CardPlan, SideNeed, VgpuPlace, fewest, hold, level};
-use crate::gpu::creation::order_for;
-use crate::gpu::layout::{Geometry, Positioned};
-use crate::gpu::mixed_size::undominated;
-use crate::gpu::placement::Assignment;
+use crate::layout::creation::order_for;
+use crate::layout::geometry::{Geometry, Positioned};
+use crate::layout::mixed_size::undominated;
+use crate::layout::placement::Assignment;
 use crate::spec::{GpuSpec, VgpuType};
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 

@@ -8,7 +8,7 @@
 //! Geometry. A 1g with double memory goes where a 2g could, and to the last slices only then. It
 //! moves nothing.
 
-use super::layout::{Geometry, Positioned};
+use super::geometry::{Geometry, Positioned};
 use std::collections::BTreeSet;
 
 /// The start that the driver gives the next instance of a profile; nothing when it refuses.
@@ -113,8 +113,8 @@ fn ask(
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::fixture::*;
     use super::*;
+    use crate::layout::geometry::fixture::*;
     use crate::spec::MigProfile;
 
     fn starts(profiles: &[MigProfile], order: &[usize]) -> (Vec<u32>, bool) {

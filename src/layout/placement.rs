@@ -7,7 +7,7 @@
 //! refused cannot be placed at all. Nothing is ever moved: a placement holds for the whole run.
 
 use super::creation::driver_start;
-use super::layout::{Geometry, Positioned};
+use super::geometry::{Geometry, Positioned};
 use super::packing::pack;
 use crate::spec::MigProfile;
 use crate::units::Bytes;
@@ -354,7 +354,7 @@ impl Demand {
 mod tests {
     use super::*;
 
-    use crate::gpu::layout::fixture::*;
+    use crate::layout::geometry::fixture::*;
 
     fn instances(list: &[usize]) -> Vec<Claim> {
         list.iter().map(|&profile| Claim::Instance { profile }).collect()

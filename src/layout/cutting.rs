@@ -6,7 +6,7 @@
 
 use super::change::{Change, least_change};
 use super::creation::{driver_start, order_for};
-use super::layout::{Geometry, Positioned};
+use super::geometry::{Geometry, Positioned};
 use super::packing::pack;
 use super::placement::{Obstacle, obstacle_of_layouts};
 use std::collections::BTreeSet;
@@ -368,8 +368,8 @@ pub fn rest(geometry: &Geometry<'_>, layout: &[Positioned]) -> Rest {
 
 #[cfg(test)]
 mod tests {
-    use super::super::layout::fixture::*;
     use super::*;
+    use crate::layout::geometry::fixture::*;
     use proptest::prelude::*;
 
     fn wishes(order: &[usize]) -> Vec<Wish> {

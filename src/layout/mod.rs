@@ -1,0 +1,16 @@
+//! Floor 3: what goes where on cards, as pure functions: GPU instances (`geometry`, `creation`, `cutting`,
+//! `packing`, `change`, `compute_instances`), vGPUs (`mixed_size`, `fit`), owners (`placement`); and what
+//! a registry word of the vGPU scheduler says (`registry`).
+//!
+//! Nothing is simulated here, and nothing moved.
+
+pub mod change;
+pub mod compute_instances;
+pub mod creation;
+pub mod cutting;
+pub mod fit;
+pub mod geometry;
+pub mod mixed_size;
+pub mod packing;
+pub mod placement;
+pub mod registry;
