@@ -2,13 +2,12 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::interrupt::Watch;
 use super::measured::{self, As, Given, Measured};
-use super::run::{default_folder, with_threads};
+use super::work::Work;
 use super::{CalibrateArgs, Failure, output, probed, progress};
 use crate::config::{self, Catalogue, LoadOptions};
 use crate::formats::recognise;
-use crate::report::{self, Maker, table};
+use crate::report::{self, Maker, Report};
 use crate::spec::Workload;
 use crate::study::{self, CalibrationPlan};
 use crate::units::counted;
@@ -33,15 +32,10 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         }
         None => None,
     };
-    let out = arguments.out.clone().unwrap_or_else(|| default_folder(&plan.name));
     let progress = progress::Progress::timed(arguments.manner.quiet);
-    let watch = Watch::open(&out, Maker::Calibrate, arguments.force, &progress)?;
-    let say = |line: String| {
-        if !arguments.manner.quiet {
-            output::message(&line)
-        }
-    };
-    say(format!(
+    let place = (&arguments.out, plan.name.as_str(), arguments.force);
+    let work = Work::begin(&arguments.manner, Maker::Calibrate, place, &progress)?;
+    work.say(format!(
         "{}: {}, {} to fit, {} to compare, {}, seed {}",
         plan.name,
         counted(plan.times.len(), "batch size"),
@@ -56,13 +50,10 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         progress.set(done, all, doing);
         spoken.set(done, all, doing);
     };
-    let results = with_threads(arguments.manner.threads, || study::calibrate(&plan, &show))?;
+    let results = work.simulate(|| study::calibrate(&plan, &show))?;
     progress.clear();
 
-    let files = report::calibration_files(&results)?;
-    watch.folder().write(&files)?;
-    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    say(format!("wrote {}: {}", out.display(), names.join(" ")));
+    work.write(&results.files()?)?;
     if let Some(path) = &arguments.workload {
         let (text, told) = match &existing {
             Some(Existing { workload, usual_preset, comments }) => {
@@ -74,22 +65,19 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         let others = existing.iter().flat_map(|file| file.workload.service.keys());
         let others: Vec<&str> =
             others.filter(|gpu| **gpu != results.gpu).map(String::as_str).collect();
-        say(match others.is_empty() {
+        work.say(match others.is_empty() {
             true => format!("wrote {}", path.display()),
             false => {
                 format!("added {} to {}, beside {}", results.gpu, path.display(), others.join(", "))
             }
         });
-        told.iter().for_each(|line| say(format!("note: {line}")));
+        told.iter().for_each(|line| work.say(format!("note: {line}")));
     }
     for alarm in &results.alarms {
         output::message(&format!("\u{1b}[1;33mwarning\u{1b}[0m: {alarm}"));
     }
-    say(String::new());
-    match arguments.manner.json {
-        true => output::data(&report::calibration_document(&results)?),
-        false => output::data(&table::paint(&table::render_calibration(&results, output::width()))),
-    }
+    work.say("");
+    work.print(&results)
 }
 
 /// A workload file that stands where the new one goes.

@@ -2,11 +2,9 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::interrupt::Watch;
-use super::run::{default_folder, with_threads};
-use super::{CapacityArgs, Failure, announce, output, progress};
+use super::{CapacityArgs, Failure, output, progress};
 use crate::config::{self, LoadOptions, SweepFile, Task};
-use crate::report::{self, Maker, table};
+use crate::report::Maker;
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
 use crate::units::counted;
@@ -33,37 +31,19 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
         let why = "no VM of it is under Server load, and capacity is a Server rate";
         return Err(Failure::Usage(format!("{}: {why}", plan.name)));
     }
-    let folder_name = format!("{}-capacity", plan.name);
-    let out = settings.out.clone().unwrap_or_else(|| default_folder(&folder_name));
-    let progress = progress::Search::new(settings.hides_progress(), arguments.time_limit);
-    let watch = Watch::open(&out, Maker::Capacity, settings.force, progress.bar())?;
-    let say = |line: String| {
-        if !settings.manner.quiet {
-            output::message(&line)
-        }
-    };
+    let bar = progress::Search::new(settings.hides_progress(), arguments.time_limit);
+    let work = settings.begin(Maker::Capacity, &format!("{}-capacity", plan.name), bar.bar())?;
     let systems = counted(plan.systems.len(), "system");
-    say(format!("{}: capacity of {systems}, seed {}", plan.name, plan.seed));
-
-    if !settings.manner.quiet {
-        let planned = study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
-        if announce::amount(&planned, settings.manner.threads) {
-            say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer".to_string());
-        }
+    work.say(format!("{}: capacity of {systems}, seed {}", plan.name, plan.seed));
+    let planned = || study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
+    if work.announce(planned) {
+        work.say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer");
     }
-    let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let stop = || progress.is_over();
-    let results = with_threads(settings.manner.threads, || study::capacities(&plan, &show, &stop))?;
-    progress.clear();
 
-    let files = report::capacity_files(&results)?;
-    watch.folder().write(&files)?;
-    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    match settings.manner.json {
-        true => output::data(&report::capacity_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_capacity(&results, output::width())))?,
-    }
+    let show = |done, all, doing: &str| bar.set(done, all, doing);
+    let results = work.simulate(|| study::capacities(&plan, &show, &|| bar.is_over()))?;
+    bar.clear();
+    work.deliver(&results)?;
     let invalid = results.systems.iter().filter(|system| system.capacity_per_s.mean == 0.0).count();
     match results.skipped.len() {
         0 => settings.judge(invalid, results.systems.len()),

@@ -23,21 +23,9 @@ fn last_words() -> MutexGuard<'static, Option<LastWords>> {
 pub(super) struct Watch(Arc<Folder>);
 
 impl Watch {
-    /// Opens the folder for work of which nothing is kept.
-    pub(super) fn open(
-        path: &Path,
-        maker: Maker,
-        force: bool,
-        progress: &Progress,
-    ) -> Result<Self, FolderError> {
-        let shown = path.display().to_string();
-        let kept = move || format!("nothing was written; {shown} is as it was before");
-        Ok(Self::open_with(path, maker, force, progress, |_| Ok(((), kept)))?.0)
-    }
-
     /// Opens the folder and begins in it, which also gives the words that say what is kept. A signal
     /// waits for both: there is no time at which something is there and nobody tidies it up.
-    pub(super) fn open_with<T, Kept: FnOnce() -> String + Send + 'static>(
+    pub(super) fn open<T, Kept: FnOnce() -> String + Send + 'static>(
         path: &Path,
         maker: Maker,
         force: bool,

@@ -27,6 +27,7 @@ mod sweep;
 mod validate;
 mod vgpu;
 mod vms;
+mod work;
 
 pub use failure::Failure;
 

@@ -2,7 +2,7 @@
 //!
 //! With `-o DIR` they are written where `--configs DIR` finds them; without, what would change is shown.
 
-use super::run::with_threads;
+use super::work::with_threads;
 use super::{CalibrateArgs, Failure, output};
 use crate::config::{self, Catalogue, LoadOptions, probed_gpu_file, read_foreign};
 use crate::formats::probe::{self, Figure, ProbeFile};

@@ -2,13 +2,12 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::interrupt::Watch;
-use super::{Failure, RunOnceArgs, SweepArgs, announce, check, output, progress, sweep};
+use super::progress::Progress;
+use super::{Failure, RunOnceArgs, SweepArgs, check, sweep};
 use crate::config::Task;
-use crate::report::{self, Maker, table};
-use crate::study::{self, Results, Side};
-use anyhow::Context;
-use std::path::{Path, PathBuf};
+use crate::report::Maker;
+use crate::study::{self, Side};
+use std::path::Path;
 
 /// Runs of each side unless the command line says how many: the least that give an interval worth
 /// the name.
@@ -29,72 +28,18 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
             return sweep::run_file(&file, &SweepArgs { run: arguments, fresh: false });
         }
     };
-    let out = arguments.out.clone().unwrap_or_else(|| default_folder(&scenario.name));
-    // Before the work: nobody likes to hear after it that the folder was wrong.
-    let progress = progress::Progress::new(arguments.hides_progress());
-    let watch = Watch::open(&out, Maker::Run, arguments.force, &progress)?;
-    if !arguments.manner.quiet {
-        scenario.warnings.iter().for_each(|warning| output::message(warning));
-        output::message(&format!("{}, seed {}", check::summary(&scenario), scenario.seed));
-    }
-
+    let bar = Progress::new(arguments.hides_progress());
+    let work = arguments.begin(Maker::Run, &scenario.name, &bar)?;
+    scenario.warnings.iter().for_each(|warning| work.say(warning));
+    work.say(format!("{}, seed {}", check::summary(&scenario), scenario.seed));
     let count = replications.unwrap_or(REPLICATIONS);
-    if !arguments.manner.quiet {
-        announce::amount(&study::planned(&scenario, count), arguments.manner.threads);
-    }
-    let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let results =
-        with_threads(arguments.manner.threads, || study::run_replicated(&scenario, count, &show))?;
-    progress.clear();
+    work.announce(|| study::planned(&scenario, count));
 
-    let files = report::files(&results)?;
-    watch.folder().write(&files)?;
-    if !arguments.manner.quiet {
-        let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-        output::message(&format!("wrote {}: {}\n", out.display(), names.join(" ")));
-    }
-    print(&results, arguments.manner.json)?;
+    let show = |done, all, doing: &str| bar.set(done, all, doing);
+    let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
+    bar.clear();
+    work.deliver(&results)?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
     arguments.judge(invalid, runs.count())
-}
-
-fn print(results: &Results, json: bool) -> Result<(), Failure> {
-    if json {
-        return output::data(&report::document(results)?);
-    }
-    output::data(&table::paint(&table::render(results, output::width())))
-}
-
-/// Does the work with so many threads, or one per core.
-pub(super) fn with_threads<R: Send>(
-    threads: Option<u16>,
-    work: impl FnOnce() -> R + Send,
-) -> Result<R, Failure> {
-    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0).into()).build();
-    Ok(pool.context("cannot start threads")?.install(work))
-}
-
-/// `output/<scenario>`, from the current folder; the name made fit for a folder.
-pub(super) fn default_folder(scenario: &str) -> PathBuf {
-    let fit = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
-    let name: String = scenario.trim_start_matches('.').chars().map(fit).collect();
-    Path::new("output").join(if name.is_empty() { "scenario" } else { name.as_str() })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_default_folder_stays_below_output() {
-        for (scenario, folder) in [
-            ("vsphere-mlperf-v1.1", "output/vsphere-mlperf-v1.1"),
-            ("../../etc", "output/-..-etc"),
-            ("..", "output/scenario"),
-            ("", "output/scenario"),
-        ] {
-            assert_eq!(default_folder(scenario), Path::new(folder));
-        }
-    }
 }

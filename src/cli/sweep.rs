@@ -2,9 +2,8 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::interrupt::Watch;
-use super::run::{default_folder, with_threads};
-use super::{Failure, SweepArgs, announce, check, output, progress};
+use super::work::Work;
+use super::{Failure, SweepArgs, check, output, progress};
 use crate::config::{SweepFile, Task};
 use crate::report::{Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
 use crate::study::{self, Memory, SweepResults};
@@ -27,32 +26,25 @@ pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), F
 /// Sweeps the file.
 pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Failure> {
     let (sweep, settings) = (file.sweep(), &arguments.run);
-    let out = settings.out.clone().unwrap_or_else(|| default_folder(&sweep.name));
     let progress = progress::Progress::timed(settings.hides_progress());
     let (done, once) = (Done::new(), sweep.replications == 1);
-    let (watch, partial) =
-        Watch::open_with(&out, Maker::Sweep, settings.force, &progress, |folder| {
+    let place = (&settings.out, sweep.name.as_str(), settings.force);
+    let (work, partial) =
+        Work::begin_with(&settings.manner, Maker::Sweep, place, &progress, |folder| {
             let partial = Arc::new(Partial::open(folder, arguments.fresh)?);
             let (told, runs) = (done.clone(), partial.clone());
             Ok((partial, move || told.in_words(once, &runs)))
         })?;
-    let say = |line: String| {
-        if !settings.manner.quiet {
-            output::message(&line)
-        }
-    };
-    say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
+    work.say(format!("{}, seed {}", check::summary_of_sweep(sweep), sweep.seed));
+    work.announce(|| planned(file, &partial));
 
-    if !settings.manner.quiet {
-        announce::amount(&planned(file, &partial), settings.manner.threads);
-    }
-    let folder = watch.folder();
+    let folder = work.folder();
     let mut files = SweepFiles::begin(folder, sweep)?;
     let show = |finished, all, doing: &str| {
         done.set(finished, all);
         progress.set(finished, all, doing);
     };
-    let results = simulate(file, &partial, &mut files, settings.manner.threads, &show);
+    let results = simulate(&work, file, &partial, &mut files, &show);
     progress.clear();
     if results.is_err() && partial.count() > 0 {
         output::message(&done.in_words(once, &partial));
@@ -72,10 +64,11 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         0 => {}
         taken => {
             let all: usize = results.points.iter().map(|point| point.runs).sum();
-            say(format!("took over {taken} of {all} runs from an interrupted sweep"));
+            work.say(format!("took over {taken} of {all} runs from an interrupted sweep"));
         }
     }
-    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    work.wrote(names.iter().map(String::as_str));
+    work.say("");
     if settings.manner.json {
         let path = folder.path().join(SWEEP_DOCUMENT);
         let document = std::fs::File::open(&path);
@@ -109,16 +102,16 @@ fn planned(file: &SweepFile, partial: &Partial) -> Vec<study::Planned> {
 
 /// Simulates what is not known yet, and adds the rows to the files.
 fn simulate(
+    work: &Work<'_>,
     file: &SweepFile,
     partial: &Partial,
     files: &mut SweepFiles<'_>,
-    threads: Option<u16>,
     show: study::Progress<'_>,
 ) -> Result<SweepResults, Failure> {
     let mut each = |row: study::PointRow<'_>| files.add(&row);
     let results = file.with_points(|points| {
         let experiment = |index| points.experiment(index);
-        with_threads(threads, || study::sweep(file.sweep(), &experiment, partial, show, &mut each))
+        work.simulate(|| study::sweep(file.sweep(), &experiment, partial, show, &mut each))
     });
     Ok(results??)
 }

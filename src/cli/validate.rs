@@ -2,11 +2,10 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::interrupt::Watch;
-use super::run::{default_folder, with_threads};
-use super::{Failure, Manner, output, progress};
+use super::work::Work;
+use super::{Failure, Manner, progress};
 use crate::config::{Catalogue, OwnRows, later_validation, validation};
-use crate::report::{self, Maker, table};
+use crate::report::{self, Maker, Report};
 use crate::study::{self, Train, Validation};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -75,23 +74,21 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         Some(_) => None,
     };
     let later = shipped.as_ref().filter(|_| arguments.page.is_some());
-    let out = arguments.out.clone().unwrap_or_else(|| default_folder("validation"));
     let progress = progress::Progress::timed(arguments.manner.quiet);
-    let watch = Watch::open(&out, Maker::Validate, arguments.force, &progress)?;
+    let place = (&arguments.out, "validation", arguments.force);
+    let work = Work::begin(&arguments.manner, Maker::Validate, place, &progress)?;
     if let Some(path) = &arguments.page {
         report::can_write(path)?;
     }
-    let say = |line: String| {
-        if !arguments.manner.quiet {
-            output::message(&line)
-        }
-    };
-    say(format!("validation: {} measured runs{}", input.judged, taught_by(&input, own.is_some())));
-    input.warnings.iter().for_each(|warning| say(warning.clone()));
+    work.say(format!(
+        "validation: {} measured runs{}",
+        input.judged,
+        taught_by(&input, own.is_some())
+    ));
+    input.warnings.iter().for_each(|warning| work.say(warning));
 
     let show = |done, all, doing: &str| progress.set(done, all, doing);
-    let validated =
-        |input| with_threads(arguments.manner.threads, || study::validate(input, &show));
+    let validated = |input| work.simulate(|| study::validate(input, &show));
     let mut results = validated(&input)?;
     if let Some(later) = &shipped {
         results.scaling = study::scaling(&[&input, later]);
@@ -114,13 +111,13 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         services.extend(later.services.iter().filter(is_new).cloned());
     }
     let workloads = study::fitted_workloads(&input, &services);
-    let mut files = report::validation_files(&results, &workloads)?;
+    let mut files = results.files()?;
+    files.extend(report::validation_workload_files(&results, &workloads));
     if let Some((_, later)) = &later {
         files.extend(report::later_validation_files(later)?);
     }
-    watch.folder().write(&files)?;
-    let names: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
-    say(format!("wrote {}: {}\n", out.display(), names.join(" ")));
+    work.write(&files)?;
+    work.say("");
     if let Some((page, (later, later_results))) = arguments.page.as_ref().zip(later) {
         let figure = page.with_extension("svg");
         let name = figure.file_name().map(|name| name.to_string_lossy().into_owned());
@@ -134,11 +131,7 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
             report::write_file(&figure, &chart.bytes)?;
         }
     }
-    match arguments.manner.json {
-        true => output::data(&report::validation_document(&results)?)?,
-        false => output::data(&table::paint(&table::render_validation(&results, output::width())))?,
-    }
-    Ok(())
+    work.print(&results)
 }
 
 /// Which rows teach, where they are the user's own affair.

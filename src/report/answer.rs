@@ -1,6 +1,6 @@
-//! The files of an answer: `answer.json` and the table.
+//! What `slicewise ask` answers: `answer.json` and the table.
 
-use super::{File, table, written};
+use super::{File, Part, Report, Width, made, table, written};
 use crate::study::Answer;
 use serde::Serialize;
 
@@ -13,16 +13,16 @@ struct Document<'a> {
     answer: &'a Answer,
 }
 
-/// The answer as one JSON document.
-pub fn document(answer: &Answer) -> anyhow::Result<String> {
-    written::document(&Document { said: table::answer_sentences(answer), answer })
-}
+impl Report for Answer {
+    fn document(&self) -> anyhow::Result<String> {
+        written::document(&Document { said: table::answer_sentences(self), answer: self })
+    }
 
-/// The files, made in memory, beside those of `texts`, name and content. The same answer gives the same bytes.
-pub fn files(answer: &Answer, texts: &[(String, String)]) -> anyhow::Result<Vec<File>> {
-    let texts = texts.iter().map(|(name, text)| File::new(name, text.as_str()));
-    let mut files: Vec<File> = texts.collect();
-    files.push(File::new("answer.json", document(answer)?));
-    files.push(File::new("table.txt", table::render_answer(answer, table::Width::FILE)));
-    Ok(files)
+    fn table(&self, width: Width) -> String {
+        table::render_answer(self, width)
+    }
+
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        made(self, &[Part::Document("answer"), Part::Table("table")])
+    }
 }

@@ -1,20 +1,26 @@
-//! The files of a calibration: the workload for a catalogue, the document, one row per figure as
-//! CSV, and the table.
+//! What `slicewise calibrate` answers: the workload for a catalogue, the document, one row per figure, and
+//! the table.
 
-use super::csv::harmless;
-use super::{File, table, workload_file, written};
+use super::csv::Sheet;
+use super::{File, Part, Report, Width, made, table, workload_file, written};
 use crate::spec::Workload;
 use crate::study::CalibrationResults;
 use std::fmt::Display;
 
-/// Every file, made in memory. The same results give the same bytes.
-pub fn files(results: &CalibrationResults) -> anyhow::Result<Vec<File>> {
-    Ok(vec![
-        File::new(&format!("{}.toml", results.name), catalogue_file(results)),
-        File::new("calibration.json", document(results)?),
-        File::new("calibration.csv", figures(results)?),
-        File::new("table.txt", table::render_calibration(results, table::Width::FILE)),
-    ])
+impl Report for CalibrationResults {
+    fn document(&self) -> anyhow::Result<String> {
+        written::document(self)
+    }
+
+    fn table(&self, width: Width) -> String {
+        table::render_calibration(self, width)
+    }
+
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        let workload = Part::Text(format!("{}.toml", self.name), catalogue_file(self));
+        let document = Part::Document("calibration");
+        made(self, &[workload, document, figures(self), Part::Table("table")])
+    }
 }
 
 /// The workload as a catalogue file.
@@ -84,40 +90,23 @@ fn remarks(results: &CalibrationResults) -> Vec<String> {
     std::iter::once(made).chain(alarms).collect()
 }
 
-/// The results as one JSON document.
-pub fn document(results: &CalibrationResults) -> anyhow::Result<String> {
-    written::document(results)
-}
-
-fn figures(results: &CalibrationResults) -> anyhow::Result<Vec<u8>> {
-    let mut writer =
-        csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new());
-    writer.write_record([
-        "run",
-        "fitted",
-        "figure",
-        "unit",
-        "observed",
-        "simulated",
-        "error_percent",
-        "low",
-        "high",
-    ])?;
-    for run in &results.runs {
-        for figure in &run.figures {
-            let unit = if figure.figure == "completed_per_s" { "per_s" } else { "ms" };
-            writer.write_record([
-                harmless(&run.row),
-                run.fitted.to_string(),
-                figure.figure.clone(),
-                unit.to_string(),
-                written::figure(figure.observed),
-                written::figure(figure.simulated),
-                written::figure(figure.error_percent),
-                written::figure(figure.low),
-                written::figure(figure.high),
-            ])?;
-        }
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+fn figures(results: &CalibrationResults) -> Part {
+    Sheet::of(
+        "calibration",
+        results.runs.iter().flat_map(|run| run.figures.iter().map(move |figure| (run, figure))),
+        &[
+            ("run", |(run, _)| (&run.row).into()),
+            ("fitted", |(run, _)| run.fitted.into()),
+            ("figure", |(_, figure)| (&figure.figure).into()),
+            ("unit", |(_, figure)| match figure.figure.as_str() {
+                "completed_per_s" => "per_s".into(),
+                _ => "ms".into(),
+            }),
+            ("observed", |(_, figure)| figure.observed.into()),
+            ("simulated", |(_, figure)| figure.simulated.into()),
+            ("error_percent", |(_, figure)| figure.error_percent.into()),
+            ("low", |(_, figure)| figure.low.into()),
+            ("high", |(_, figure)| figure.high.into()),
+        ],
+    )
 }

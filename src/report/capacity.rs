@@ -1,30 +1,28 @@
-//! The files of a capacity search: `capacity.json`, `capacity.csv` with one row per system,
-//! `curve.csv` with one row per system and rate, the table and the chart.
+//! What `slicewise capacity` answers: the document, `capacity.csv` with one row per system, `curve.csv`
+//! with one row per system and rate, the table and the charts.
 
-use super::csv::harmless;
-use super::{File, charts, plot, table, written};
-use crate::study::{CapacityResults, Ended, Interval};
+use super::csv::{Column, Sheet};
+use super::{File, Part, Report, Width, charts, made, table, written};
+use crate::study::{CapacityResults, Ended, Gap, Interval, SystemCapacity};
 
-/// Every file, made in memory. The same results give the same bytes.
-pub fn files(results: &CapacityResults) -> anyhow::Result<Vec<File>> {
-    let mut files = vec![
-        File::new("capacity.json", document(results)?),
-        File::new("capacity.csv", systems(results)?),
-        File::new("curve.csv", curve(results)?),
-        File::new("table.txt", table::render_capacity(results, table::Width::FILE)),
-    ];
-    files.extend(plot::draw(charts::capacity_figures(results))?);
-    if let Some(figure) = charts::gap_figure(results) {
-        files.push(File::new("gap.csv", gaps(results)?));
-        files.push(File::new("gap-latency.csv", gap_latencies(results)?));
-        files.extend(plot::draw(vec![("gap", figure)])?);
+impl Report for CapacityResults {
+    fn document(&self) -> anyhow::Result<String> {
+        written::document(self)
     }
-    Ok(files)
-}
 
-/// The results as one JSON document.
-pub fn document(results: &CapacityResults) -> anyhow::Result<String> {
-    written::document(results)
+    fn table(&self, width: Width) -> String {
+        table::render_capacity(self, width)
+    }
+
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        let mut parts = vec![Part::Document("capacity"), systems(self), curve(self)];
+        parts.extend([Part::Table("table"), Part::Charts(charts::capacity_figures(self))]);
+        if let Some(figure) = charts::gap_figure(self) {
+            parts.extend([gaps(self), gap_latencies(self)]);
+            parts.push(Part::Charts(vec![("gap".to_string(), figure)]));
+        }
+        made(self, &parts)
+    }
 }
 
 /// The word for how a search ended, as the document has it.
@@ -36,138 +34,100 @@ pub(super) fn word(ended: Ended) -> &'static str {
     }
 }
 
-fn writer() -> csv::Writer<Vec<u8>> {
-    csv::WriterBuilder::new().terminator(csv::Terminator::CRLF).from_writer(Vec::new())
+fn systems(results: &CapacityResults) -> Part {
+    let mut columns: Vec<Column<&SystemCapacity>> = vec![
+        ("system", |of| (&of.name).into()),
+        ("server_vms", |of| of.server_vms.into()),
+        ("cards", |of| of.cards.into()),
+        ("capacity_per_s", |of| of.capacity_per_s.mean.into()),
+        ("capacity_half_width_per_s", |of| of.capacity_per_s.half_width.into()),
+        ("capacity_low_per_s", |of| of.capacity_per_s_between_inputs.map(|[low, _]| low).into()),
+        ("capacity_high_per_s", |of| of.capacity_per_s_between_inputs.map(|[_, high]| high).into()),
+        ("share_of_bare_metal", |of| of.ratio_to_bare_metal.map(|ratio| ratio.mean).into()),
+        ("share_half_width", |of| half(of.ratio_to_bare_metal).into()),
+        ("target_latency_ms", |of| of.target_latency_ms.into()),
+        ("limited_by", |of| of.limited_by.join("; ").into()),
+        ("lowest_valid_per_s", |of| of.lowest_valid_per_s.into()),
+        ("is_open", |of| of.is_open.into()),
+        ("looked_from_per_s", |of| of.looked.as_ref().map(|at| at.lowest.rate_per_s).into()),
+        ("looked_to_per_s", |of| of.looked.as_ref().map(|at| at.highest.rate_per_s).into()),
+        ("ended", |of| word(of.ended).into()),
+        ("share_of_whole_cards", |of| of.ratio_to_whole_cards.map(|ratio| ratio.mean).into()),
+        ("share_of_whole_cards_half_width", |of| half(of.ratio_to_whole_cards).into()),
+    ];
+    if results.has_several_models() {
+        columns.push(("cards_by_model", |of| of.cards_in_words().into()));
+    }
+    Sheet::of("capacity", &results.systems, &columns)
 }
 
-fn systems(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
-    let mut writer = writer();
-    let models = results.has_several_models();
-    let heads = [
-        "system",
-        "server_vms",
-        "cards",
-        "capacity_per_s",
-        "capacity_half_width_per_s",
-        "capacity_low_per_s",
-        "capacity_high_per_s",
-        "share_of_bare_metal",
-        "share_half_width",
-        "target_latency_ms",
-        "limited_by",
-        "lowest_valid_per_s",
-        "is_open",
-        "looked_from_per_s",
-        "looked_to_per_s",
-        "ended",
-        "share_of_whole_cards",
-        "share_of_whole_cards_half_width",
-    ];
-    writer.write_record(heads.into_iter().chain(models.then_some("cards_by_model")))?;
-    for system in &results.systems {
-        let half = |interval: Interval| interval.half_width.map_or(String::new(), written::figure);
-        let (ratio, whole) = (system.ratio_to_bare_metal, system.ratio_to_whole_cards);
-        let between = system.capacity_per_s_between_inputs;
-        let looked = system.looked.as_ref();
-        let end = |end: usize| between.map_or(String::new(), |ends| written::figure(ends[end]));
-        let cells = [
-            harmless(&system.name),
-            system.server_vms.to_string(),
-            system.cards.to_string(),
-            written::figure(system.capacity_per_s.mean),
-            half(system.capacity_per_s),
-            end(0),
-            end(1),
-            ratio.map_or(String::new(), |ratio| written::figure(ratio.mean)),
-            ratio.map_or(String::new(), half),
-            written::figure(system.target_latency_ms),
-            harmless(&system.limited_by.join("; ")),
-            system.lowest_valid_per_s.map_or(String::new(), written::figure),
-            system.is_open.to_string(),
-            looked.map_or(String::new(), |looked| written::figure(looked.lowest.rate_per_s)),
-            looked.map_or(String::new(), |looked| written::figure(looked.highest.rate_per_s)),
-            word(system.ended).to_string(),
-            whole.map_or(String::new(), |ratio| written::figure(ratio.mean)),
-            whole.map_or(String::new(), half),
-        ];
-        let models = models.then(|| system.cards_in_words());
-        writer.write_record(cells.into_iter().chain(models))?;
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+fn half(interval: Option<Interval>) -> Option<f64> {
+    interval.and_then(|interval| interval.half_width)
 }
 
 /// One row per factor of each published ratio.
-fn gaps(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
-    let mut writer = writer();
-    writer.write_record(["pair", "figure", "what", "value", "half_width"])?;
-    for gap in &results.gaps {
-        let exact = |mean| Interval { mean, half_width: None };
-        let mut rows = vec![
-            ("virtual_per_s", "published", exact(gap.virtual_per_s)),
-            ("baseline_per_s", "published", exact(gap.baseline_per_s)),
-            ("published_ratio", "published", exact(gap.published_ratio)),
-            ("virtual_load", "submitted over simulated capacity", gap.virtual_load),
-            ("baseline_load", "submitted over simulated capacity", gap.baseline_load),
-            ("hypervisor", "", gap.hypervisor),
-            ("settings", "", gap.settings),
-        ];
-        let steps = gap.settings_in_detail.iter();
-        rows.extend(steps.map(|step| ("setting", step.setting.as_str(), step.factor)));
-        rows.extend([("chosen_rate", "", gap.chosen_rate), ("rest", "", exact(gap.rest))]);
-        for (figure, what, value) in rows {
-            writer.write_record([
-                harmless(&gap.name),
-                figure.to_string(),
-                harmless(what),
-                written::figure(value.mean),
-                value.half_width.map_or(String::new(), written::figure),
-            ])?;
-        }
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+fn gaps(results: &CapacityResults) -> Part {
+    let factors = results.gaps.iter().flat_map(|gap| {
+        factors(gap).into_iter().map(move |(figure, what, value)| (gap, figure, what, value))
+    });
+    Sheet::of(
+        "gap",
+        factors,
+        &[
+            ("pair", |(gap, ..)| (&gap.name).into()),
+            ("figure", |(_, figure, ..)| (*figure).into()),
+            ("what", |(_, _, what, _)| (*what).into()),
+            ("value", |(.., value)| value.mean.into()),
+            ("half_width", |(.., value)| value.half_width.into()),
+        ],
+    )
+}
+
+fn factors(gap: &Gap) -> Vec<(&str, &str, Interval)> {
+    let exact = |mean| Interval { mean, half_width: None };
+    let mut factors = vec![
+        ("virtual_per_s", "published", exact(gap.virtual_per_s)),
+        ("baseline_per_s", "published", exact(gap.baseline_per_s)),
+        ("published_ratio", "published", exact(gap.published_ratio)),
+        ("virtual_load", "submitted over simulated capacity", gap.virtual_load),
+        ("baseline_load", "submitted over simulated capacity", gap.baseline_load),
+        ("hypervisor", "", gap.hypervisor),
+        ("settings", "", gap.settings),
+    ];
+    let steps = gap.settings_in_detail.iter();
+    factors.extend(steps.map(|step| ("setting", step.setting.as_str(), step.factor)));
+    factors.extend([("chosen_rate", "", gap.chosen_rate), ("rest", "", exact(gap.rest))]);
+    factors
 }
 
 /// One row per pair, rate and system.
-fn gap_latencies(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
-    let mut writer = writer();
-    writer.write_record([
-        "pair",
-        "asked_per_s",
-        "system",
-        "latency_p50_ms",
-        "latency_p90_ms",
-        "latency_p99_ms",
-        "valid",
-    ])?;
-    for gap in &results.gaps {
-        for found in &gap.latencies {
-            writer.write_record([
-                harmless(&gap.name),
-                written::figure(found.asked_per_s),
-                found.system.to_string(),
-                written::figure(found.latency_p50_ms),
-                written::figure(found.latency_p90_ms),
-                written::figure(found.latency_p99_ms),
-                found.valid.to_string(),
-            ])?;
-        }
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+fn gap_latencies(results: &CapacityResults) -> Part {
+    Sheet::of(
+        "gap-latency",
+        results.gaps.iter().flat_map(|gap| gap.latencies.iter().map(move |found| (gap, found))),
+        &[
+            ("pair", |(gap, _)| (&gap.name).into()),
+            ("asked_per_s", |(_, found)| found.asked_per_s.into()),
+            ("system", |(_, found)| found.system.into()),
+            ("latency_p50_ms", |(_, found)| found.latency_p50_ms.into()),
+            ("latency_p90_ms", |(_, found)| found.latency_p90_ms.into()),
+            ("latency_p99_ms", |(_, found)| found.latency_p99_ms.into()),
+            ("valid", |(_, found)| found.valid.into()),
+        ],
+    )
 }
 
-fn curve(results: &CapacityResults) -> anyhow::Result<Vec<u8>> {
-    let mut writer = writer();
-    writer.write_record(["system", "asked_per_s", "latency_p50_ms", "latency_p99_ms", "valid"])?;
-    for system in &results.systems {
-        for point in &system.curve {
-            writer.write_record([
-                harmless(&system.name),
-                written::figure(point.asked_per_s),
-                written::figure(point.latency_p50_ms),
-                written::figure(point.latency_p99_ms),
-                point.valid.to_string(),
-            ])?;
-        }
-    }
-    writer.into_inner().map_err(|error| error.into_error().into())
+fn curve(results: &CapacityResults) -> Part {
+    let systems = results.systems.iter();
+    Sheet::of(
+        "curve",
+        systems.flat_map(|system| system.curve.iter().map(move |point| (system, point))),
+        &[
+            ("system", |(system, _)| (&system.name).into()),
+            ("asked_per_s", |(_, point)| point.asked_per_s.into()),
+            ("latency_p50_ms", |(_, point)| point.latency_p50_ms.into()),
+            ("latency_p99_ms", |(_, point)| point.latency_p99_ms.into()),
+            ("valid", |(_, point)| point.valid.into()),
+        ],
+    )
 }

@@ -4,23 +4,16 @@
 //! spacing after mlcommons/inference, `loadgen/results.cc`. Only the first VM of a run has one, and
 //! only where LoadGen has its scenario.
 
-use super::{File, Format};
+use super::Part;
 use crate::shown::{file_part, shown_lines};
 use crate::study::{Results, RunResult, Side, Tool, VmResult};
 use std::fmt::Write;
 
-/// The text for programs that read LoadGen's summaries.
-pub(super) const FORMAT: Format = Format {
-    name: "loadgen",
-    about: "a text of the shape of LoadGen's summary, marked as simulated",
-    files: |results| Ok(files(results)),
-};
-
-fn files(results: &Results) -> Vec<File> {
+/// The texts for programs that read LoadGen's summaries.
+pub(super) fn texts(results: &Results) -> Vec<Part> {
     let of_run = |run: &RunResult| {
-        let vm = run.vms.first()?;
-        let text = summary(run, vm, &results.tool)?;
-        Some(File::new(&name(run, results.runs.len()), text))
+        let text = summary(run, run.vms.first()?, &results.tool)?;
+        Some(Part::Text(name(run, results.runs.len()), text))
     };
     results.runs.iter().filter_map(of_run).collect()
 }

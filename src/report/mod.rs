@@ -18,6 +18,7 @@ mod loadgen_summary;
 mod number;
 mod partial;
 mod plot;
+mod run;
 mod single;
 mod staging;
 mod sweep;
@@ -26,37 +27,68 @@ mod vms;
 mod workload_file;
 mod written;
 
-pub use answer::{document as answer_document, files as answer_files};
-pub use calibration::{
-    added_to_catalogue_file, catalogue_file, document as calibration_document,
-    files as calibration_files,
-};
-pub use capacity::{document as capacity_document, files as capacity_files};
+pub use calibration::{added_to_catalogue_file, catalogue_file};
 pub use folder::{Folder, FolderError, Maker};
-pub use json::document;
 pub(crate) use number::{broken, wrap};
 pub use partial::Partial;
 pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
-pub(crate) use table::{Column, Grid, Width};
+pub use table::Width;
+pub(crate) use table::{Column, Grid};
 pub use validation::{
-    document as validation_document, files as validation_files,
     later_files as later_validation_files, page as validation_page,
+    workload_files as validation_workload_files,
 };
-pub use vms::{document as vm_document, files as vm_files};
 pub use workload_file::workload_file;
 pub(crate) use written::document as written_document;
 
-use crate::study::Results;
+use charts::figure::Figure;
+use csv::Sheet;
 
-/// An output format: what `slicewise run` writes into its folder.
-pub struct Format {
-    /// Short name.
-    pub name: &'static str,
-    /// One line about it.
-    pub about: &'static str,
-    /// Makes its files. The same results give the same bytes.
-    pub files: fn(&Results) -> anyhow::Result<Vec<File>>,
+/// What a command answers, in every form that people and programs want. The same answer gives the same
+/// bytes.
+pub trait Report {
+    /// The whole document as indented JSON, its last line ended. Figures that are no number become `null`.
+    fn document(&self) -> anyhow::Result<String>;
+
+    /// The text that a terminal shows.
+    fn table(&self, width: Width) -> String;
+
+    /// Every file, made in memory: nothing is written unless all could be made.
+    fn files(&self) -> anyhow::Result<Vec<File>>;
+}
+
+/// A part of an answer, of which each format makes the files that it can; these bear its name.
+enum Part {
+    /// The whole document.
+    Document(&'static str),
+    /// Rows under the names of their columns.
+    Sheet(Sheet),
+    /// What a terminal shows.
+    Table(&'static str),
+    /// Charts, each with its name.
+    Charts(Vec<(String, Figure)>),
+    /// A text of its own kind, whose name says which.
+    Text(String, String),
+}
+
+/// An output format: makes files of the parts that it can show.
+type Format = fn(&Part, &dyn Report) -> anyhow::Result<Vec<File>>;
+
+/// Every format. A new one is one file in this folder and one line here.
+const FORMATS: &[Format] = &[json::files, csv::files, table::files, plot::files, texts];
+
+/// The files of an answer, in the order of its parts.
+fn made(report: &dyn Report, parts: &[Part]) -> anyhow::Result<Vec<File>> {
+    let each = |part| FORMATS.iter().map(move |format| format(part, report));
+    let files: anyhow::Result<Vec<Vec<File>>> = parts.iter().flat_map(each).collect();
+    Ok(files?.into_iter().flatten().collect())
+}
+
+/// A text is a file as it is.
+fn texts(part: &Part, _: &dyn Report) -> anyhow::Result<Vec<File>> {
+    let Part::Text(name, text) = part else { return Ok(Vec::new()) };
+    Ok(vec![File::new(name, text.as_str())])
 }
 
 /// A file of a report.
@@ -68,22 +100,10 @@ pub struct File {
 }
 
 impl File {
-    fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+    /// A file of these bytes.
+    pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
         Self { name: name.to_string(), bytes: bytes.into() }
     }
-}
-
-/// Every format. A new one is one file in this folder and one line here.
-pub const FORMATS: &[Format] =
-    &[json::FORMAT, csv::FORMAT, table::FORMAT, loadgen_summary::FORMAT, plot::FORMAT];
-
-/// Every file of the report, made in memory: nothing is written unless all could be made.
-pub fn files(results: &Results) -> anyhow::Result<Vec<File>> {
-    let mut files = Vec::new();
-    for format in FORMATS {
-        files.extend((format.files)(results)?);
-    }
-    Ok(files)
 }
 
 #[cfg(test)]
@@ -93,7 +113,7 @@ mod tests {
     #[test]
     fn the_same_results_give_the_same_bytes() {
         let (first, second) =
-            (files(&fixture::pairs()).unwrap(), files(&fixture::pairs()).unwrap());
+            (fixture::pairs().files().unwrap(), fixture::pairs().files().unwrap());
         let names = first.iter().map(|file| file.name.as_str());
         let (summaries, names): (Vec<_>, Vec<_>) =
             names.partition(|name| name.starts_with("simulated_log_summary-"));

@@ -4,17 +4,14 @@
 //! that it stays sharp where the SVG cannot be used.
 
 use super::charts::figure::{Colour, Figure, Label, Lean, Mark, Sign, WIDTH};
-use super::{File, Format, charts};
-use crate::study::Results;
+use super::{File, Part, Report, charts};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-
-/// The format's entry in the table.
-pub(super) const FORMAT: Format = Format { name: "charts", about: "charts as SVG and PNG", files };
+use std::borrow::Borrow;
 
 /// The family asked for. In an SVG the viewer looks for the names one by one.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
@@ -35,14 +32,11 @@ const SVG: Letters = Letters { size: 1.24, drop: 0.0 };
 /// Here a size is the font's ascent and descent together.
 const BITMAP: Letters = Letters { size: 1.164, drop: 0.17 };
 
-fn files(results: &Results) -> Result<Vec<File>> {
-    draw(charts::figures(results))
-}
-
 /// Two files for each figure, by its name.
-pub(super) fn draw<N: AsRef<str>>(figures: Vec<(N, Figure)>) -> Result<Vec<File>> {
+pub(super) fn files(part: &Part, _: &dyn Report) -> Result<Vec<File>> {
+    let Part::Charts(figures) = part else { return Ok(Vec::new()) };
     let mut files = Vec::new();
-    draw_each(figures, |file| {
+    draw_each(figures.iter().map(|(name, figure)| (name, figure)), |file| {
         files.push(file);
         Ok(())
     })?;
@@ -50,8 +44,8 @@ pub(super) fn draw<N: AsRef<str>>(figures: Vec<(N, Figure)>) -> Result<Vec<File>
 }
 
 /// The same, each file handed on before the next is made.
-pub(super) fn draw_each<N: AsRef<str>>(
-    figures: impl IntoIterator<Item = (N, Figure)>,
+pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
+    figures: impl IntoIterator<Item = (N, F)>,
     mut keep: impl FnMut(File) -> Result<()>,
 ) -> Result<()> {
     for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
@@ -60,8 +54,8 @@ pub(super) fn draw_each<N: AsRef<str>>(
     }
     for (name, figure) in figures {
         let name = name.as_ref();
-        keep(File::new(&format!("{name}.svg"), svg(&figure)?))?;
-        keep(File::new(&format!("{name}.png"), png(&figure)?))?;
+        keep(File::new(&format!("{name}.svg"), svg(figure.borrow())?))?;
+        keep(File::new(&format!("{name}.png"), png(figure.borrow())?))?;
     }
     Ok(())
 }
@@ -351,7 +345,7 @@ mod tests {
             for comparison in &mut results.comparisons {
                 comparison.capacity_ratio = value;
             }
-            assert!(super::super::files(&results).is_ok());
+            assert!(results.files().is_ok());
             let mut sweep = fixture::sweep();
             for group in sweep.points.iter_mut().flat_map(|point| &mut point.groups) {
                 group.p99_ms.mean = value;
@@ -363,9 +357,9 @@ mod tests {
 
     #[test]
     fn no_label_is_cut_off_or_covers_another() {
-        files(&fixture::pairs()).unwrap();
+        fixture::pairs().files().unwrap();
         let pairs = charts::figures(&fixture::pairs());
-        let pairs = pairs.into_iter().map(|(name, figure)| (name.to_string(), figure));
+        let pairs = pairs.into_iter();
         let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
         let sweeps = sweeps.iter().flat_map(charts::sweep_figures);
         {

@@ -4,11 +4,13 @@
 //! The columns are the same everywhere. A point that could not be simulated is a row with an error,
 //! one that cannot exist by design a row that says so. Rows are written as they come, never held.
 
-use super::csv::harmless;
+use super::csv::{Cell, Row};
 use super::folder::Folder;
 use super::{charts, plot, table, written};
 use crate::spec::Sweep;
-use crate::study::{GroupResult, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool};
+use crate::study::{
+    GroupResult, LatencyMs, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool,
+};
 use anyhow::Context;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 use serde_json::json;
@@ -56,7 +58,7 @@ impl<'f> SweepFiles<'f> {
             self.csv.write_record(row.0.iter().map(|(column, _)| column)).with_context(cannot)?;
             self.has_head = true;
         }
-        self.csv.write_record(row.0.iter().map(|(_, cell)| csv_cell(cell))).with_context(cannot)?;
+        self.csv.write_record(row.0.iter().map(|(_, cell)| cell.written())).with_context(cannot)?;
         self.lines.write_all(written::line(&row)?.as_bytes()).with_context(cannot)?;
         self.lines.write_all(b"\n").with_context(cannot)
     }
@@ -81,102 +83,71 @@ impl<'f> SweepFiles<'f> {
     }
 }
 
-/// What stands in a cell.
-#[derive(Clone, PartialEq, Debug)]
-enum Cell {
-    Text(String),
-    Number(f64),
-    Whole(u64),
-    Flag(bool),
-    Nothing,
-}
-
-/// Cells with the names of their columns; every row has the same names.
-struct Row(Vec<(String, Cell)>);
-
 fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row {
     let (point, run) = (found.point, found.run);
-    let mut row = Row(Vec::new());
-    row.add("point", Cell::Whole(found.index as u64));
-    row.add("line", Cell::Text(sweep.lines[point.line].clone()));
+    let mut row = Row::default();
+    row.add("point", found.index);
+    row.add("line", &sweep.lines[point.line]);
     for (parameter, value) in sweep.parameters.iter().zip(&point.values) {
         if parameter.key == "seed" {
             continue; // It has its column below.
         }
         let unit = parameter.unit.map(|unit| format!("_{unit}")).unwrap_or_default();
         let cell = value.number.map_or_else(|| Cell::Text(value.text.clone()), Cell::Number);
-        row.add(&format!("{}{unit}", parameter.key), cell);
+        row.add(format!("{}{unit}", parameter.key), cell);
     }
-    row.add("replication", run.map_or(Cell::Nothing, |(number, _)| Cell::Whole(number.into())));
-    row.add("seed", Cell::Whole(found.seed));
+    row.add("replication", run.map(|(number, _)| number));
+    row.add("seed", found.seed);
     if sweep.has_several_models {
-        let models = group.map(|group| Cell::Text(group.gpu_models.join("; ")));
-        row.add("gpu_models", models.unwrap_or(Cell::Nothing));
+        row.add("gpu_models", group.map(|group| group.gpu_models.join("; ")));
     }
     if sweep.has_scaled_times {
-        let scaled = group.map(|group| Cell::Text(group.scaled.join("; ")));
-        row.add("scaled", scaled.unwrap_or(Cell::Nothing));
+        row.add("scaled", group.map(|group| group.scaled.join("; ")));
     }
     figures(&mut row, run.map(|(_, run)| run), group);
-    let told = |text: Option<&str>| text.map_or(Cell::Nothing, |text| Cell::Text(text.to_string()));
-    row.add("error", told(found.error));
-    row.add("not_applicable", told(point.not_applicable.as_deref()));
-    row.add("schema_version", Cell::Whole(u64::from(SCHEMA_VERSION)));
-    row.add("tool", Cell::Text(format!("{} {}", Tool::THIS.name, Tool::THIS.version)));
-    row.add("scenario_hash", Cell::Text(sweep.hash.clone()));
+    row.add("error", found.error);
+    row.add("not_applicable", point.not_applicable.as_ref());
+    row.add("schema_version", SCHEMA_VERSION);
+    row.add("tool", format!("{} {}", Tool::THIS.name, Tool::THIS.version));
+    row.add("scenario_hash", &sweep.hash);
     row
 }
 
 /// What was found out about a group; empty cells for a point that could not be simulated.
 fn figures(row: &mut Row, run: Option<&PointRun>, group: Option<&GroupResult>) {
-    let mut add = |name: &str, cell: &dyn Fn(&GroupResult) -> Cell| {
-        row.add(name, group.map_or(Cell::Nothing, cell));
-    };
-    add("group", &|group| Cell::Text(group.group.clone()));
-    add("workload", &|group| Cell::Text(group.workload.clone()));
-    add("scenario", &|group| Cell::Text(group.scenario.clone()));
-    add("vms", &|group| Cell::Whole(u64::from(group.vms)));
-    add("asked_per_s", &|group| group.asked_per_s.map_or(Cell::Nothing, Cell::Number));
-    add("completed_per_s", &|group| Cell::Number(group.completed_per_s));
-    add("samples", &|group| Cell::Whole(group.samples));
-    add("rejected", &|group| Cell::Whole(group.rejected));
-    for name in ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"] {
-        add(&format!("latency_{name}_ms"), &|group| {
-            group.latency_ms.get(name).map_or(Cell::Nothing, Cell::Number)
-        });
+    row.add("group", group.map(|group| &group.group));
+    row.add("workload", group.map(|group| &group.workload));
+    row.add("scenario", group.map(|group| &group.scenario));
+    row.add("vms", group.map(|group| group.vms));
+    row.add("asked_per_s", group.and_then(|group| group.asked_per_s));
+    row.add("completed_per_s", group.map(|group| group.completed_per_s));
+    row.add("samples", group.map(|group| group.samples));
+    row.add("rejected", group.map(|group| group.rejected));
+    for name in LatencyMs::NAMES {
+        let latency = group.and_then(|group| group.latency_ms.get(name));
+        row.add(format!("latency_{name}_ms"), latency);
     }
-    add("latency_p99_worst_vm_ms", &|group| Cell::Number(group.latency_p99_worst_vm_ms));
-    add("latency_p99_other_idle_ms", &|group| {
-        group.latency_p99_other_idle_ms.map_or(Cell::Nothing, Cell::Number)
-    });
+    row.add("latency_p99_worst_vm_ms", group.map(|group| group.latency_p99_worst_vm_ms));
+    let other_idle = group.and_then(|group| group.latency_p99_other_idle_ms);
+    row.add("latency_p99_other_idle_ms", other_idle);
     for (end, name) in ["low", "high"].into_iter().enumerate() {
-        add(&format!("completed_per_s_inputs_{name}"), &|group| {
-            group.completed_per_s_inputs.map_or(Cell::Nothing, |ends| Cell::Number(ends[end]))
-        });
+        let rates = group.and_then(|group| group.completed_per_s_inputs);
+        row.add(format!("completed_per_s_inputs_{name}"), rates.map(|ends| ends[end]));
     }
     for (end, name) in ["low", "high"].into_iter().enumerate() {
-        add(&format!("latency_p99_inputs_{name}_ms"), &|group| {
-            group.latency_p99_inputs_ms.map_or(Cell::Nothing, |ends| Cell::Number(ends[end]))
-        });
+        let latencies = group.and_then(|group| group.latency_p99_inputs_ms);
+        row.add(format!("latency_p99_inputs_{name}_ms"), latencies.map(|ends| ends[end]));
     }
-    add("latency_p99_more_work_ms", &|group| {
-        group.latency_p99_more_work_ms.map_or(Cell::Nothing, Cell::Number)
-    });
-    add("target_latency_ms", &|group| Cell::Number(group.target_latency_ms));
-    add("batch_mean_samples", &|group| Cell::Number(group.batch_mean));
-    add("gpu_busy_share", &|_| run.map_or(Cell::Nothing, |run| Cell::Number(run.gpu_busy_share)));
-    add("assumes", &|_| {
-        let assumes = run.and_then(|run| run.assumes.clone());
-        assumes.map_or(Cell::Nothing, Cell::Text)
-    });
-    add("valid", &|group| Cell::Flag(group.valid));
-    add("failed_rules", &|group| Cell::Text(group.failed_rules.join("; ")));
-}
-
-impl Row {
-    fn add(&mut self, column: &str, cell: Cell) {
-        self.0.push((column.to_string(), cell));
-    }
+    let more_work = group.and_then(|group| group.latency_p99_more_work_ms);
+    row.add("latency_p99_more_work_ms", more_work);
+    row.add("target_latency_ms", group.map(|group| group.target_latency_ms));
+    row.add("batch_mean_samples", group.map(|group| group.batch_mean));
+    // What is of the whole run stands beside each of its groups.
+    let run = run.filter(|_| group.is_some());
+    row.add("gpu_busy_share", run.map(|run| run.gpu_busy_share));
+    row.add("assumes", run.and_then(|run| run.assumes.as_ref()));
+    row.add("valid", group.map(|group| group.valid));
+    row.add("failed_rules", group.map(|group| group.failed_rules.join("; ")));
 }
 
 impl Serialize for Row {
@@ -192,17 +163,6 @@ impl Serialize for Row {
             }
         }
         map.end()
-    }
-}
-
-/// The cell as a spreadsheet reads it; figures that are no number leave it empty.
-fn csv_cell(cell: &Cell) -> String {
-    match cell {
-        Cell::Text(text) => harmless(text),
-        Cell::Number(number) if number.is_finite() => written::figure(*number),
-        Cell::Whole(number) => number.to_string(),
-        Cell::Flag(flag) => flag.to_string(),
-        Cell::Number(_) | Cell::Nothing => String::new(),
     }
 }
 

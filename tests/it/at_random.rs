@@ -354,7 +354,7 @@ fn run(mut scenario: Scenario) -> Came {
     for word in ["NaN", "inf,", "inf}", "inf)", "inf]"] {
         assert!(!told.contains(word), "{word} in {told}");
     }
-    for file in report::files(&results).unwrap() {
+    for file in report::Report::files(&results).unwrap() {
         if !file.name.ends_with(".png") {
             let text = String::from_utf8(file.bytes).unwrap();
             let text = text.replace(&scenario.title, "");

@@ -271,7 +271,7 @@ fn a_simulated_summary_is_read_back_and_says_that_it_is_none() {
         let results = study::run(&scenario, &|_, _, _| {});
         let vm = &results.runs[0].vms[0];
         assert_eq!(vm.scenario, scenario_name);
-        let files = report::files(&results).unwrap();
+        let files = report::Report::files(&results).unwrap();
         let file = files.iter().find(|file| file.name == "simulated_log_summary.txt").unwrap();
         let text = String::from_utf8(file.bytes.clone()).unwrap();
         assert!(text.starts_with("WARNING: simulated by slicewise"), "{text}");

@@ -236,7 +236,7 @@ fn results_say_the_model() {
     let vms = [vm("large", "gpus = 2"), vm("small", "vgpu = { type = \"A30-6C\" }\ncount = 2")];
     let of = |gpus: &[&str], vms: &[&str]| -> Vec<(String, String)> {
         let results = study::run(&scenario(&file(gpus, VSPHERE, vms)), &|_, _, _| {});
-        let files = report::files(&results).unwrap().into_iter();
+        let files = report::Report::files(&results).unwrap().into_iter();
         let texts = files.filter(|file| !file.name.ends_with(".png"));
         texts.map(|file| (file.name, String::from_utf8(file.bytes).unwrap())).collect()
     };

@@ -296,7 +296,7 @@ fn the_same_rows_give_the_same_results_on_any_number_of_threads() {
     let few = |row: &str| row.contains("ssd-resnet34,") && row.contains("A30");
     let on = |threads: usize| {
         let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
-        pool.install(|| slicewise::report::validation_document(&validated(few)).unwrap())
+        pool.install(|| slicewise::report::Report::document(&validated(few)).unwrap())
     };
     assert_eq!(on(1), on(4));
 }

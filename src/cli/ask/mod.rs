@@ -6,13 +6,12 @@
 mod scenario;
 mod ways;
 
-use super::interrupt::Watch;
 use super::measured::{self, Given, Measured};
-use super::run::{default_folder, with_threads};
+use super::work::{Work, with_threads};
 use super::{Failure, Manner, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::formats::recognise;
-use crate::report::{self, Maker, table};
+use crate::report::{self, File, Maker, Report};
 use crate::spec::{Experiment, GpuSpec, Hypervisor, Precision, ServiceTime, Workload};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
@@ -184,9 +183,9 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     refuse_idle(&model, arguments)?;
     let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
     let folder_name = format!("ask-{}", model.name);
-    let out = arguments.out.clone().unwrap_or_else(|| default_folder(&folder_name));
     let progress = progress::Search::new(arguments.manner.quiet, None);
-    let watch = Watch::open(&out, Maker::Ask, arguments.force, progress.bar())?;
+    let place = (&arguments.out, folder_name.as_str(), arguments.force);
+    let work = Work::begin(&arguments.manner, Maker::Ask, place, progress.bar())?;
 
     let catalogue = match &model.text {
         Some(text) => catalogue.with_workload_file(&model.named, text.clone()),
@@ -200,7 +199,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         bound,
         ways: &ways,
         options,
-        folder: &out,
+        folder: work.folder().path(),
         is_short: false,
     };
     let (batch_max, mut file) = match asker.with_batch() {
@@ -235,8 +234,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         }
         let stop = || progress.is_over();
         let show = |done, all, doing: &str| progress.set(done, all, doing);
-        let threads = arguments.manner.threads;
-        let capacities = with_threads(threads, || asker.capacities(&file, &show, &stop))?;
+        let capacities = work.simulate(|| asker.capacities(&file, &show, &stop))?;
         let (rate, file) = match arguments.rate {
             Some(rate) => (rate, file),
             None => {
@@ -244,7 +242,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
                 (rate, asker.load(batch_max, rate)?)
             }
         };
-        let (results, runs) = with_threads(threads, || sweep(&file, &show))??;
+        let (results, runs) = work.simulate(|| sweep(&file, &show))??;
         progress.clear();
         let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
         (study::answer(question(rate), described(ways, &file), told, &found), rate)
@@ -259,13 +257,11 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     let scenario_name = format!("{}-vms.toml", model.name);
     let mut texts = vec![(scenario_name.clone(), asker.asked(batch_max, rate).text())];
     texts.extend(model.text.clone().map(|text| (model.named.clone(), text)));
-    let files = report::answer_files(&answer, &texts)?;
-    watch.folder().write(&files)?;
-    match arguments.manner.json {
-        true => output::data(&report::answer_document(&answer)?)?,
-        false => output::data(&table::paint(&table::render_answer(&answer, output::width())))?,
-    }
-    let scenario = out.join(&scenario_name).display().to_string();
+    let texts = texts.iter().map(|(name, text)| File::new(name, text.as_str()));
+    let files: Vec<File> = texts.chain(answer.files()?).collect();
+    work.folder().write(&files)?;
+    work.print(&answer)?;
+    let scenario = work.folder().path().join(&scenario_name).display().to_string();
     let with = configs.map_or(String::new(), |configs| {
         format!(" --configs {}", for_shell(&configs.display().to_string()))
     });

@@ -29,6 +29,6 @@ type Chart = (&'static str, fn(&Results) -> Option<Figure>);
 const CHARTS: &[Chart] = &[("ratio", ratio::draw), ("latency", latency::draw)];
 
 /// The charts that these results fill, by file name.
-pub(super) fn figures(results: &Results) -> Vec<(&'static str, Figure)> {
-    CHARTS.iter().filter_map(|(name, draw)| Some((*name, draw(results)?))).collect()
+pub(super) fn figures(results: &Results) -> Vec<(String, Figure)> {
+    CHARTS.iter().filter_map(|(name, draw)| Some((name.to_string(), draw(results)?))).collect()
 }

@@ -24,19 +24,18 @@ pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
 use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};
-use super::{File, Format};
+use super::{File, Part, Report};
 use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Results, Tool};
 use crate::units::counted;
 pub(crate) use grid::{Column, Grid};
 
-/// The format's entry in the table.
-pub(super) const FORMAT: Format = Format {
-    name: "table",
-    about: "what the terminal shows",
-    files: |results| Ok(vec![File::new("table.txt", render(results, Width::FILE))]),
-};
+/// What the terminal shows is a file, too.
+pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {
+    let Part::Table(name) = part else { return Ok(Vec::new()) };
+    Ok(vec![File::new(&format!("{name}.txt"), report.table(Width::FILE))])
+}
 
 /// How wide a text may be.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -1,0 +1,147 @@
+//! What every command that simulates does alike: it takes its folder, says what it is about, works on so
+//! many threads, and hands out what it answers.
+//!
+//! It knows no command: what is asked and found is theirs.
+
+use super::interrupt::Watch;
+use super::progress::Progress;
+use super::{Failure, Manner, RunArgs, announce, output};
+use crate::report::{File, Folder, FolderError, Maker, Report, table};
+use crate::study::Planned;
+use anyhow::Context;
+use std::path::{Path, PathBuf};
+
+/// A command at work.
+pub(super) struct Work<'a> {
+    manner: &'a Manner,
+    watch: Watch,
+}
+
+/// Where results go: the folder that the command line names or else the default of this name, and whether
+/// to write into it although others keep files there.
+pub(super) type Place<'a> = (&'a Option<PathBuf>, &'a str, bool);
+
+impl<'a> Work<'a> {
+    /// Takes the folder. Before the work: nobody likes to hear after it that the folder was wrong.
+    pub(super) fn begin(
+        manner: &'a Manner,
+        maker: Maker,
+        place: Place<'_>,
+        bar: &Progress,
+    ) -> Result<Self, Failure> {
+        let shown = folder(place).display().to_string();
+        let kept = move || format!("nothing was written; {shown} is as it was before");
+        Ok(Self::begin_with(manner, maker, place, bar, |_| Ok(((), kept)))?.0)
+    }
+
+    /// The same, where work begins in the folder at once: with the words that say what of it is kept.
+    pub(super) fn begin_with<T, Kept: FnOnce() -> String + Send + 'static>(
+        manner: &'a Manner,
+        maker: Maker,
+        place: Place<'_>,
+        bar: &Progress,
+        begin: impl FnOnce(&Folder) -> Result<(T, Kept), FolderError>,
+    ) -> Result<(Self, T), Failure> {
+        let (watch, begun) = Watch::open(&folder(place), maker, place.2, bar, begin)?;
+        Ok((Self { manner, watch }, begun))
+    }
+
+    /// The folder.
+    pub(super) fn folder(&self) -> &Folder {
+        self.watch.folder()
+    }
+
+    /// A message to whoever waits.
+    pub(super) fn say(&self, line: impl AsRef<str>) {
+        if !self.manner.quiet {
+            output::message(line.as_ref());
+        }
+    }
+
+    /// Tells what is about to be simulated; whether it was worth telling.
+    pub(super) fn announce(&self, planned: impl FnOnce() -> Vec<Planned>) -> bool {
+        !self.manner.quiet && announce::amount(&planned(), self.manner.threads)
+    }
+
+    /// Does it.
+    pub(super) fn simulate<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
+        with_threads(self.manner.threads, work)
+    }
+
+    /// Writes the files of the answer and prints it.
+    pub(super) fn deliver(&self, answer: &dyn Report) -> Result<(), Failure> {
+        self.write(&answer.files()?)?;
+        self.say("");
+        self.print(answer)
+    }
+
+    /// Writes files into the folder, and says so.
+    pub(super) fn write(&self, files: &[File]) -> Result<(), Failure> {
+        self.folder().write(files)?;
+        self.wrote(files.iter().map(|file| file.name.as_str()));
+        Ok(())
+    }
+
+    /// Says what was written.
+    pub(super) fn wrote<'n>(&self, names: impl Iterator<Item = &'n str>) {
+        let names: Vec<&str> = names.collect();
+        self.say(format!("wrote {}: {}", self.folder().path().display(), names.join(" ")));
+    }
+
+    /// Prints the answer: the document for programs, or the table.
+    pub(super) fn print(&self, answer: &dyn Report) -> Result<(), Failure> {
+        match self.manner.json {
+            true => output::data(&answer.document()?),
+            false => output::data(&table::paint(&answer.table(output::width()))),
+        }
+    }
+}
+
+impl RunArgs {
+    /// Takes the folder of a command that reads a scenario.
+    pub(super) fn begin(
+        &self,
+        maker: Maker,
+        default: &str,
+        bar: &Progress,
+    ) -> Result<Work<'_>, Failure> {
+        Work::begin(&self.manner, maker, (&self.out, default, self.force), bar)
+    }
+}
+
+fn folder((out, default, _): Place<'_>) -> PathBuf {
+    out.clone().unwrap_or_else(|| default_folder(default))
+}
+
+/// Does the work with so many threads, or one per core.
+pub(super) fn with_threads<R: Send>(
+    threads: Option<u16>,
+    work: impl FnOnce() -> R + Send,
+) -> Result<R, Failure> {
+    let pool = rayon::ThreadPoolBuilder::new().num_threads(threads.unwrap_or(0).into()).build();
+    Ok(pool.context("cannot start threads")?.install(work))
+}
+
+/// `output/<scenario>`, from the current folder; the name made fit for a folder.
+fn default_folder(scenario: &str) -> PathBuf {
+    let fit = |c: char| if c.is_alphanumeric() || "-_.".contains(c) { c } else { '-' };
+    let name: String = scenario.trim_start_matches('.').chars().map(fit).collect();
+    Path::new("output").join(if name.is_empty() { "scenario" } else { name.as_str() })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_default_folder_stays_below_output() {
+        for (scenario, folder) in [
+            ("vsphere-mlperf-v1.1", "output/vsphere-mlperf-v1.1"),
+            ("../../etc", "output/-..-etc"),
+            ("..", "output/scenario"),
+            ("", "output/scenario"),
+        ] {
+            assert_eq!(default_folder(scenario), Path::new(folder));
+        }
+    }
+}
