@@ -29,12 +29,13 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     };
     if plan.systems.is_empty() {
         let why = "no VM of it is under Server load, and capacity is a Server rate";
-        return Err(Failure::Usage(format!("{}: {why}", plan.name)));
+        return Err(Failure::Usage(format!("{}: {why}", plan.head.scenario)));
     }
+    let name = &plan.head.scenario;
     let bar = progress::Search::new(settings.hides_progress(), arguments.time_limit);
-    let work = settings.begin(Maker::Capacity, &format!("{}-capacity", plan.name), bar.bar())?;
+    let work = settings.begin(Maker::Capacity, &format!("{name}-capacity"), bar.bar())?;
     let systems = counted(plan.systems.len(), "system");
-    work.say(format!("{}: capacity of {systems}, seed {}", plan.name, plan.seed));
+    work.say(format!("{name}: capacity of {systems}, seed {}", plan.head.seed));
     let planned = || study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
     if work.announce(planned) {
         work.say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer");
@@ -62,18 +63,9 @@ fn of_scenario(scenario: &Scenario, arguments: &CapacityArgs) -> CapacityPlan {
             study::add_with_bare_metal(&mut systems, &pair.name, experiment);
         }
     }
-    CapacityPlan {
-        name: scenario.name.clone(),
-        title: scenario.title.clone(),
-        hash: scenario.hash.clone(),
-        seed: scenario.seed,
-        search: search(arguments, scenario.pairs.iter().filter_map(|pair| pair.capacity)),
-        replications: arguments.replications,
-        systems,
-        gaps,
-        skipped: Vec::new(),
-        notes: Vec::new(),
-    }
+    let search = search(arguments, scenario.pairs.iter().filter_map(|pair| pair.capacity));
+    let plan = CapacityPlan::of(scenario.into(), search, arguments.replications, systems);
+    CapacityPlan { gaps, ..plan }
 }
 
 /// The precision of the command line, else the finest that a file states, else half a percent.
@@ -120,16 +112,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
         [first, rest @ ..] => format!("n/a: {first} and {} more: {reason}", rest.len()),
         [] => unreachable!("a reason is noted with a name"),
     });
-    CapacityPlan {
-        name: sweep.name.clone(),
-        title: sweep.title.clone(),
-        hash: sweep.hash.clone(),
-        seed: sweep.seed,
-        search: search(arguments, std::iter::empty()),
-        replications: arguments.replications,
-        systems,
-        gaps: Vec::new(),
-        skipped,
-        notes: notes.collect(),
-    }
+    let search = search(arguments, std::iter::empty());
+    let plan = CapacityPlan::of(sweep.into(), search, arguments.replications, systems);
+    CapacityPlan { skipped, notes: notes.collect(), ..plan }
 }

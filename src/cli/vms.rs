@@ -5,7 +5,7 @@
 use super::{CapacityArgs, Failure, progress};
 use crate::config::CountFile;
 use crate::report::Maker;
-use crate::study::{self, VmPlan};
+use crate::study::{self, Head, VmPlan};
 use crate::units::counted;
 use std::path::Path;
 
@@ -25,20 +25,17 @@ pub(super) fn run(
     let show = |done, all, doing: &str| bar.set(done, all, doing);
     let results = file.with_ways(|ways| {
         let plan = VmPlan {
-            name: file.name.clone(),
-            title: file.title.clone(),
-            hash: file.hash.clone(),
-            seed: file.seed,
+            head: Head::of(&file.name, &file.title, &file.hash, file.seed),
             group: file.group.clone(),
             replications: arguments.replications,
             ways: ways.names(),
         };
         work.say(format!(
             "{}: how many VMs like {} fit, {} of sharing, seed {}",
-            plan.name,
+            file.name,
             plan.group,
             counted(plan.ways.len(), "way"),
-            plan.seed
+            file.seed
         ));
         let make = |way, count| ways.experiment(way, count);
         work.simulate(|| study::most_vms(&plan, &make, &show, &|| bar.is_over()))

@@ -7,7 +7,13 @@ use crate::spec::{Parameter, ParameterValue, Standing, Sweep, SweepPoint};
 use crate::study::*;
 use std::collections::BTreeMap;
 
-const NAMES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+const NAMES: [&str; 9] = LatencyMs::NAMES;
+
+/// Of no version of ours, so that none changes what is expected.
+fn head(name: &str, title: &str) -> Head {
+    let tool = Tool { name: "slicewise", version: "0.0.0" };
+    Head { tool, ..Head::of(name, title, "0123456789abcdef", 42) }
+}
 
 /// Benchmark, scenario, whether virtual, samples per second, latencies in ms by [`NAMES`].
 type Row = (&'static str, &'static str, bool, f64, [f64; 9]);
@@ -59,9 +65,10 @@ pub(crate) fn pairs() -> Results {
     let comparisons = comparisons
         .map(|((simulated, published), sides)| comparison(&sides[1], *simulated, *published));
     Results {
-        title: "BERT and SSD-ResNet34 on three A100, vSphere against bare metal (MLPerf v1.1)"
-            .to_string(),
-        scenario: "vsphere-mlperf-v1.1".to_string(),
+        head: head(
+            "vsphere-mlperf-v1.1",
+            "BERT and SSD-ResNet34 on three A100, vSphere against bare metal (MLPerf v1.1)",
+        ),
         comparisons: comparisons.collect(),
         runs,
         notes: vec![
@@ -158,8 +165,7 @@ fn grid(
         bound_ms: Some(130.0),
     };
     SweepResults {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool { name: "slicewise", version: "0.0.0" },
+        head: self::head("contention", title),
         groups: groups.iter().map(head).collect(),
         workloads: ["bert-99".to_string()].into(),
         points: summaries.collect(),
@@ -243,12 +249,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
 
 fn empty() -> Results {
     Results {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool { name: "slicewise", version: "0.0.0" },
-        seed: 42,
-        scenario_hash: "0123456789abcdef".to_string(),
-        scenario: String::new(),
-        title: String::new(),
+        head: head("", ""),
         runs: Vec::new(),
         comparisons: Vec::new(),
         paired_ratios: Vec::new(),

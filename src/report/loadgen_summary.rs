@@ -12,7 +12,7 @@ use std::fmt::Write;
 /// The texts for programs that read LoadGen's summaries.
 pub(super) fn texts(results: &Results) -> Vec<Part> {
     let of_run = |run: &RunResult| {
-        let text = summary(run, run.vms.first()?, &results.tool)?;
+        let text = summary(run, run.vms.first()?, &results.head.tool)?;
         Some(Part::Text(name(run, results.runs.len()), text))
     };
     results.runs.iter().filter_map(of_run).collect()

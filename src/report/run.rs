@@ -63,8 +63,8 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     fits(&mut row, vm);
     published(&mut row, vm);
     uncertainty(&mut row, vm);
-    row.add("seed", results.seed);
-    row.add("scenario_hash", &results.scenario_hash);
+    row.add("seed", results.head.seed);
+    row.add("scenario_hash", &results.head.scenario_hash);
     row
 }
 
@@ -98,7 +98,7 @@ fn published(row: &mut Row, vm: &VmResult) {
 /// How sure the figures of a VM are; empty cells where that was not asked.
 fn uncertainty(row: &mut Row, vm: &VmResult) {
     let found = &vm.uncertainty;
-    for name in ["p50", "p90", "p95", "p97", "p99", "p999"] {
+    for (name, _) in LatencyMs::PERCENTILES {
         row.add(format!("samples_beyond_{name}"), found.samples_beyond.get(name).copied());
     }
     let all = found.replications.as_ref();

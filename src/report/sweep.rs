@@ -173,18 +173,18 @@ fn write_document(
     rows: impl BufRead,
     mut document: impl Write,
 ) -> anyhow::Result<()> {
-    let sweep = &results.sweep;
+    let (of, sweep) = (&results.head, &results.sweep);
     let parameters = sweep.parameters.iter();
     let parameters: Vec<_> = parameters
         .map(|parameter| json!({ "key": parameter.key, "unit": parameter.unit }))
         .collect();
     let mut head = json!({
-        "schema_version": results.schema_version,
-        "tool": results.tool,
-        "seed": sweep.seed,
-        "scenario_hash": sweep.hash,
-        "scenario": sweep.name,
-        "title": sweep.title,
+        "schema_version": of.schema_version,
+        "tool": of.tool,
+        "seed": of.seed,
+        "scenario_hash": of.scenario_hash,
+        "scenario": of.scenario,
+        "title": of.title,
         "replications": sweep.replications,
         "parameters": parameters,
         "lines": sweep.lines,

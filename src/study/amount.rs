@@ -5,8 +5,9 @@
 //! it. Nothing of the results comes from here.
 
 use super::border::CapacitySearch;
-use super::capacity::{System, asked_per_s, at_rate};
+use super::capacity::System;
 use super::probe::Prober;
+use super::variant::{asked_per_s, at_rate, cut, other_idle, shortened};
 use super::{Piece, fits, pieces_of};
 use crate::gpu::demand;
 use crate::platform::{Meter, simulate};
@@ -57,7 +58,7 @@ pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
                 Piece::Other(_, other) => (other.experiment.clone(), 1.0),
                 Piece::Fits(_, experiment, _) => {
                     let times = fits::variants(&experiment).len() as f64 + 1.0;
-                    (fits::cut(&experiment), times)
+                    (cut(&experiment), times)
                 }
                 Piece::Best(_, _, experiment, _, count) => (*experiment, LOOKS * f64::from(count)),
             };
@@ -74,11 +75,11 @@ pub fn planned_points(
 ) -> Vec<Planned> {
     let mut all = Vec::new();
     for experiment in experiments {
-        let others = super::sensitivity::other_idle(&experiment).is_some();
+        let others = other_idle(&experiment).is_some();
         let times = f64::from(replications) * if others { 2.0 } else { 1.0 };
         if fits::has_others(&experiment) {
             let times = fits::variants(&experiment).len() as f64 + 1.0;
-            add(&mut all, fits::cut(&experiment), times);
+            add(&mut all, cut(&experiment), times);
         }
         add(&mut all, experiment, times);
     }
@@ -191,7 +192,7 @@ pub fn queries_at_least(experiment: &Experiment) -> f64 {
 
 /// Simulates the first `part` of a run (above 0, at most 1), and says what the whole will be.
 pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
-    let outcome = simulate(&shortened(experiment, part));
+    let outcome = simulate(&first_part(experiment, part));
     let made: u64 = outcome.vms.iter().map(|vm| vm.recorder.latencies().count()).sum();
     let spans = experiment.load_spans();
     let ends = experiment.vms.iter().zip(&outcome.vms).zip(spans).map(|((vm, of), span)| {
@@ -211,22 +212,19 @@ pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
 }
 
 /// The first part of a run.
-fn shortened(experiment: &Experiment, part: f64) -> Experiment {
-    let mut experiment = experiment.clone();
-    for vm in &mut experiment.vms {
-        let settings = &mut vm.load.settings;
-        settings.min_duration = settings.min_duration.scale(part);
-        settings.min_query_count = ((settings.min_query_count as f64 * part) as u64).max(1);
+fn first_part(experiment: &Experiment, part: f64) -> Experiment {
+    let mut first = shortened(experiment, part);
+    for vm in &mut first.vms {
         if let Arrivals::Trace(trace) = &vm.load.arrivals {
             // A recorded load has no settings to shorten: the VM goes.
             let span = trace.arrivals.last().map_or(0.0, |last| last.at.as_secs_f64());
-            let faster = settings.target_qps / trace.rate();
+            let faster = vm.load.settings.target_qps / trace.rate();
             let span = SimDuration::from_secs_f64(span / faster * part);
             let off = vm.power_on + span.max(SimDuration::from_nanos(1));
             vm.power_off = Some(vm.power_off.map_or(off, |before| before.min(off)));
         }
     }
-    experiment
+    first
 }
 
 /// VMs whose run is long because MLPerf asks for more queries than the duration gives at this rate:

@@ -8,11 +8,12 @@ use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
-use super::results::{FactUse, SCHEMA_VERSION, Tool};
+use super::results::{FactUse, Head};
 use super::summary::{add_facts, latency_ms, put_in_order};
+use super::variant::{asked_per_s, at_rate, is_server, other_idle};
 use super::{Progress, bug, counterfactuals, fits, said, sensitivity};
 use crate::platform::{Meter, Outcome, simulate_metered};
-use crate::spec::{BaselineKind, Experiment, GpuId, TestScenario, VmSpec};
+use crate::spec::{BaselineKind, Experiment, GpuId};
 use rayon::prelude::*;
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
@@ -32,23 +33,6 @@ pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
 /// raised alike.
 pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
     limit_near(experiment, search, None, Watch::NOBODY)
-}
-
-/// Which VMs a search raises: those that are asked at a rate and held to a bound.
-pub(super) fn is_server(vm: &&VmSpec) -> bool {
-    vm.load.scenario == TestScenario::Server
-}
-
-/// The experiment with its Server VMs asked `rate` per second together, each its part of it.
-pub(super) fn at_rate(experiment: &Experiment, rate: f64) -> Experiment {
-    let asked = asked_per_s(experiment);
-    let mut experiment = experiment.clone();
-    for vm in experiment.vms.iter_mut().filter(|vm| is_server(&&**vm)) {
-        // One VM alone is asked that very rate, whatever the file states.
-        let settings = &mut vm.load.settings;
-        settings.target_qps = rate * (settings.target_qps / asked);
-    }
-    experiment
 }
 
 /// Something whose capacity is wanted.
@@ -74,14 +58,8 @@ pub struct System {
 /// What is wanted.
 #[derive(Clone, Debug)]
 pub struct CapacityPlan {
-    /// The scenario's name.
-    pub name: String,
-    /// Its title.
-    pub title: String,
-    /// Hash of all input.
-    pub hash: String,
-    /// The seed of every random stream.
-    pub seed: u64,
+    /// What is at the head of the results.
+    pub head: Head,
     /// How far the searches go.
     pub search: CapacitySearch,
     /// Searches per system; replication 0 draws what a single run would, later ones reseed.
@@ -96,21 +74,20 @@ pub struct CapacityPlan {
     pub notes: Vec<String>,
 }
 
+impl CapacityPlan {
+    /// A plan that explains no published ratio and leaves nothing out.
+    pub fn of(head: Head, search: CapacitySearch, replications: u32, systems: Vec<System>) -> Self {
+        let (gaps, skipped, notes) = (Vec::new(), Vec::new(), Vec::new());
+        Self { head, search, replications, systems, gaps, skipped, notes }
+    }
+}
+
 /// Everything a capacity search found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct CapacityResults {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// What made the document.
-    pub tool: Tool,
-    /// The seed of every random stream.
-    pub seed: u64,
-    /// Hash of all input, 16 hexadecimal digits.
-    pub scenario_hash: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scenario's title.
-    pub title: String,
+    /// What made it, and of what.
+    #[serde(flatten)]
+    pub head: Head,
     /// Relative distance of the VALID and the INVALID rate at the end.
     pub precision: f64,
     /// Searches per system.
@@ -206,7 +183,7 @@ pub struct LoadPoint {
 /// Adds an experiment, the same under the other rule for idle turns where that is open, and its
 /// counterfactuals on bare metal.
 pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
-    let other = sensitivity::other_idle(experiment);
+    let other = other_idle(experiment);
     let mut bare = counterfactuals(experiment);
     let of_two_kinds = bare.len() > 1;
     // What is on bare metal already, with cards of its own, stands beside nothing.
@@ -231,8 +208,9 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
         });
     };
     add(name.to_string(), experiment.clone(), bare_metal, whole_cards);
-    if let Some(other) = other {
-        add(format!("{name}, {}", other.option), other.experiment, bare_metal, whole_cards);
+    if let Some((rule, other)) = other {
+        let option = sensitivity::idle_option(rule);
+        add(format!("{name}, {option}"), other, bare_metal, whole_cards);
     }
     for (kind, experiment) in bare {
         let kind = if of_two_kinds { format!(", {}", kind.in_words()) } else { String::new() };
@@ -406,12 +384,7 @@ pub fn capacities(
     let skipped = plan.skipped.iter().cloned().chain(broken).collect();
     CapacityResults {
         gaps,
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        seed: plan.seed,
-        scenario_hash: plan.hash.clone(),
-        scenario: plan.name.clone(),
-        title: plan.title.clone(),
+        head: plan.head.clone(),
         precision: plan.search.precision,
         replications: plan.replications,
         systems,
@@ -460,7 +433,7 @@ fn between_inputs(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Between {
     let variants = fits::variants(&system.experiment);
-    let idle = sensitivity::other_idle(&system.experiment).filter(|_| system.with_other_idle);
+    let idle = other_idle(&system.experiment).filter(|_| system.with_other_idle);
     let nothing = variants.is_empty() && idle.is_none();
     if !system.with_inputs || nothing || own.rate <= 0.0 || own.is_open || stop() {
         return Between { ends: None, open: Vec::new() };
@@ -469,7 +442,7 @@ fn between_inputs(
     let watch = Watch { stop, ..Watch::NOBODY };
     let part_of = |other: &Experiment| limit_near(other, search, near, watch).rate / own.rate;
     let parts: Vec<f64> = variants.par_iter().map(|variant| part_of(&variant.experiment)).collect();
-    let of_idle = idle.map(|other| part_of(&other.experiment));
+    let of_idle = idle.map(|(_, other)| part_of(&other));
     let ends = parts
         .iter()
         .chain(&of_idle)
@@ -489,11 +462,6 @@ fn of_open_inputs(systems: &[SystemCapacity], between: &[&Between]) -> Vec<Strin
         Line { name: system.name.clone(), own, at: at.collect() }
     });
     open::told(&[lines.collect()], "queries per second and card")
-}
-
-/// The rate that an experiment's Server VMs are asked at, together.
-pub fn asked_per_s(experiment: &Experiment) -> f64 {
-    experiment.vms.iter().filter(is_server).map(|vm| vm.load.settings.target_qps).sum()
 }
 
 /// Latencies on the way to the capacity, at rates of three digits, and about it, where the search has

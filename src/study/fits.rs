@@ -8,13 +8,11 @@
 use super::open::{self, OpenEnd};
 use super::results::{FitSpread, LatencyMs};
 use super::summary;
+use super::variant::{self, at_edge, cut};
 use crate::platform::{Outcome, simulate};
-use crate::spec::{Experiment, TestScenario, Workload};
+use crate::spec::Experiment;
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
-
-/// So many queries of each VM are enough for a ratio.
-const QUERIES: u64 = 400_000;
 
 /// From so many times the best p99 on a variant may have a queue that grows.
 const GROWN: f64 = 1.25;
@@ -78,13 +76,10 @@ pub(super) fn hull(mut all: impl Iterator<Item = [f64; 2]>) -> Option<[f64; 2]> 
     Some(all.fold(first, |ends, other| [ends[0].min(other[0]), ends[1].max(other[1])]))
 }
 
-/// Half the width of a 90 % interval of a normal law, in standard deviations.
-pub(super) const NINETY_PERCENT: f64 = 1.645;
-
 /// Whether the inputs of the experiment leave anything open.
 pub(super) fn has_others(experiment: &Experiment) -> bool {
     !others(experiment).is_empty()
-        || swayed(experiment, 1.0).is_some()
+        || at_edge(experiment, 1.0).is_some()
         || !open::at_ends(experiment).is_empty()
 }
 
@@ -92,67 +87,19 @@ pub(super) fn has_others(experiment: &Experiment) -> bool {
 /// measured, one at a time, and on the slowest and the fastest of nine machines in ten.
 pub(super) fn variants(experiment: &Experiment) -> Vec<Variant> {
     let fits = others(experiment).into_iter().map(|(workload, gpu, set)| {
-        let mut other = experiment.clone();
-        for vm in other.vms.iter_mut().filter(|vm| vm.workload.id == workload) {
-            vm.workload = vm.workload.with_alternative(&gpu, set);
-        }
-        Variant { other: Other::Fit(workload, gpu, set), experiment: other }
+        let experiment = variant::with_workload(experiment, &workload, |own| {
+            *own = own.with_alternative(&gpu, set);
+        });
+        Variant { other: Other::Fit(workload, gpu, set), experiment }
     });
     let ends = open::at_ends(experiment)
         .into_iter()
         .map(|(end, experiment)| Variant { other: Other::Open(end), experiment });
     let machines = [true, false].into_iter().filter_map(|slower| {
-        let experiment = swayed(experiment, if slower { 1.0 } else { -1.0 })?;
+        let experiment = at_edge(experiment, if slower { 1.0 } else { -1.0 })?;
         Some(Variant { other: Other::Machines { slower }, experiment })
     });
     fits.chain(ends).chain(machines).collect()
-}
-
-/// The experiment on a slower machine and platform (`slower` is 1) or a faster one (-1). Nothing where
-/// neither is known.
-///
-/// By how much machines differ and by how much pairs of a hypervisor lie apart are two scatters that know
-/// nothing of each other: a slow machine is as likely under a fast pair. On the log scale their effects
-/// add up, so their standard deviations add up as squares. With `m` and `h` the distances to the edge of
-/// each alone, the edge of both is at `sqrt(m² + h²)`, not at `m + h`, which would hold far more than nine
-/// in ten (under normal laws of one size 98 %). Each input is moved along its own direction by its part of that,
-/// `m² / sqrt(m² + h²)` and `h² / sqrt(m² + h²)`: the likeliest way to get there. Machines move by at most
-/// the largest `m` of the experiment: VMs of one host are on one machine.
-pub(super) fn swayed(experiment: &Experiment, slower: f64) -> Option<Experiment> {
-    let mut other = experiment.clone();
-    let platform = experiment.hypervisor.gpu_speed_range.map_or(0.0, |[low, high]| {
-        let edge = if slower > 0.0 { low } else { high };
-        edge.ln().abs()
-    });
-    let differ = |workload: &Workload, gpu: &str| {
-        let machines = workload.service.get(gpu).and_then(|service| service.machines.as_ref());
-        machines.map_or(0.0, |machines| NINETY_PERCENT * machines.value.get())
-    };
-    let in_use = experiment.vms.iter().flat_map(|vm| {
-        let cards = vm.gpus.iter().map(|share| &experiment.cards[usize::from(share.card.0)]);
-        cards.map(|card| differ(&vm.workload, &card.gpu.id))
-    });
-    let machine = in_use.fold(0.0, f64::max);
-    let edge = machine.hypot(platform);
-    if edge == 0.0 {
-        return experiment.hypervisor.gpu_speed_range.map(|_| other);
-    }
-    // Slower divides the platform's speed and multiplies the work.
-    other.hypervisor.gpu_speed.value *= (-slower * platform * platform / edge).exp();
-    for vm in &mut other.vms {
-        let gpus: BTreeSet<&str> = vm
-            .gpus
-            .iter()
-            .map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str())
-            .collect();
-        for gpu in gpus {
-            let own = differ(&vm.workload, gpu);
-            let Some(service) = vm.workload.service.get_mut(gpu) else { continue };
-            let factor = (slower * own * machine / edge).exp();
-            service.work.value = service.work.value.scaled(factor);
-        }
-    }
-    Some(other)
 }
 
 /// Every other set in use: workload, GPU and its place in the list.
@@ -251,22 +198,4 @@ fn figures_of(experiment: &Experiment, outcome: &Outcome) -> Vec<(f64, LatencyMs
         (rate, summary::latency_ms(of.recorder.latencies()))
     })
     .collect()
-}
-
-/// The experiment with runs no longer than a ratio needs.
-pub(super) fn cut(experiment: &Experiment) -> Experiment {
-    let mut experiment = experiment.clone();
-    let longest = experiment.vms.iter().filter_map(|vm| match vm.load.scenario {
-        TestScenario::Server | TestScenario::Offline => {
-            Some(QUERIES as f64 / vm.load.settings.target_qps)
-        }
-        _ => None,
-    });
-    let Some(longest) = longest.reduce(f64::max) else { return experiment };
-    for vm in &mut experiment.vms {
-        let settings = &mut vm.load.settings;
-        settings.min_duration = settings.min_duration.min(SimDuration::from_secs_f64(longest));
-        settings.min_query_count = settings.min_query_count.min(QUERIES);
-    }
-    experiment
 }

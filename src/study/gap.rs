@@ -6,8 +6,9 @@
 //! ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. What a rate was chosen for, it does
 //! not know.
 
-use super::capacity::{LoadPoint, System, at_rate, load_point};
+use super::capacity::{LoadPoint, System, load_point};
 use super::interval::{Interval, student_95};
+use super::variant::at_rate;
 use super::{summary, whole_cards};
 use crate::platform::simulate;
 use crate::spec::{Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};

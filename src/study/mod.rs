@@ -25,6 +25,7 @@ mod summary;
 mod sweep;
 mod uncertainty;
 mod validate;
+mod variant;
 mod vms;
 
 pub use amount::{
@@ -40,7 +41,7 @@ pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
 pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, LoadPoint, System, SystemCapacity, add_with_bare_metal,
-    asked_per_s, capacities, capacity, limit,
+    capacities, capacity, limit,
 };
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
@@ -59,6 +60,7 @@ pub use validate::{
     Validation, ValidationResults, fingerprint, validate,
 };
 pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};
+pub use variant::asked_per_s;
 pub use vms::{
     MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,
 };

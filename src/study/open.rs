@@ -4,10 +4,11 @@
 //! A fact says its range itself; phi that is only assumed may be anything that times of whole batches
 //! leave; slices and switches lie in the intervals of the GPU's file. One input is moved at a time.
 
+use super::variant::{with_sharing, with_workload};
 use crate::spec::{
     CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HardwareTurns, InstanceSharing, Launches, PermitReturn, PhiTable, ServedBy,
-    ServerSpec, Standing, SwitchTimes, TestScenario, VmId, VmSpec, Workload,
+    GpuSpec, HardwareTurns, InstanceSharing, InstanceSpec, Launches, PermitReturn, PhiTable,
+    ServedBy, ServerSpec, ServiceTime, Standing, SwitchTimes, TestScenario, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
@@ -155,6 +156,10 @@ fn uses(experiment: &Experiment) -> impl Iterator<Item = (&VmSpec, &GpuShare)> {
     experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(move |share| (vm, share)))
 }
 
+fn instance_of<'e>(experiment: &'e Experiment, share: &GpuShare) -> &'e InstanceSpec {
+    &experiment.cards[usize::from(share.card.0)].instances[usize::from(share.instance)]
+}
+
 fn gpu_of<'e>(experiment: &'e Experiment, share: &GpuShare) -> &'e str {
     &experiment.cards[usize::from(share.card.0)].gpu.id
 }
@@ -165,16 +170,19 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
     let vm = experiment.vms.iter().find(|vm| vm.workload.id == workload);
     let service = &vm.expect("the workload is in use").workload.service[gpu];
     let name = |what: &str| format!("{what} of {workload} on {gpu}");
-    let acts = uses(experiment).any(|(vm, share)| {
-        vm.workload.id == workload
-            && gpu_of(experiment, share) == gpu
-            && phi_acts(experiment, vm, share)
-    });
-    let is_limited = uses(experiment).any(|(vm, share)| {
-        vm.workload.id == workload
-            && gpu_of(experiment, share) == gpu
-            && limit_acts(experiment, share)
-    });
+    let any = |acts: &dyn Fn(&VmSpec, &GpuShare) -> bool| {
+        uses(experiment).any(|(vm, share)| {
+            let is_it = vm.workload.id == workload && gpu_of(experiment, share) == gpu;
+            is_it && acts(vm, share)
+        })
+    };
+    let with = |change: &dyn Fn(&mut ServiceTime)| {
+        with_workload(experiment, workload, |workload| {
+            change(workload.service.get_mut(gpu).expect("it is in use"));
+        })
+    };
+    let acts = any(&|vm, share| phi_acts(experiment, vm, share));
+    let is_limited = any(&|_, share| limit_acts(experiment, share));
     if let Some(range) = service.phi_range().filter(|_| acts) {
         let (own, range) = (&service.phi, range.map(Brief));
         // A limit leaves all else of the GPU whole: beside idle neighbours it may cost nothing.
@@ -187,118 +195,83 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             ..Fact::assumed(Brief(own.value.clone()), "")
         };
         add(found, name("phi"), ON_A_SLICE, &fact, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                service.phi.value = value.0.clone();
+            with(&|own| {
+                own.phi.value = value.0.clone();
                 if spares && *value == least {
-                    service.phi_limit = Some(nothing.clone());
+                    own.phi_limit = Some(nothing.clone());
                 }
             })
         });
     }
-    let on_slice = uses(experiment).any(|(vm, share)| {
-        let card = &experiment.cards[usize::from(share.card.0)];
-        vm.workload.id == workload
-            && card.gpu.id == gpu
-            && card.instances[usize::from(share.instance)].profile.is_some()
-    });
+    let on_slice = any(&|_, share| instance_of(experiment, share).profile.is_some());
     if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
         add(found, name("phi_limit"), LIMITED, phi, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                service.phi_limit.as_mut().expect("it has one").value = value.clone();
-            })
+            with(&|own| own.phi_limit.as_mut().expect("it has one").value = value.clone())
         });
     }
     // Without phi of its own, the law of slices says what a limit makes of a batch.
     let by_law = on_slice || (is_limited && service.phi_limit.is_none());
     if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
         add(found, name("slice.bandwidth"), ON_3G, &law.bandwidth, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                service.slice.as_mut().expect("it has one").bandwidth.value = *value;
-            })
+            with(&|own| own.slice.as_mut().expect("it has one").bandwidth.value = *value)
         });
     }
     let own_launch = service.slice.as_ref().and_then(|law| law.launch.as_ref());
     if let Some(launch) = own_launch.filter(|_| on_slice) {
         add(found, name("slice.launch"), BATCHES, launch, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                let law = service.slice.as_mut().expect("it has one");
+            with(&|own| {
+                let law = own.slice.as_mut().expect("it has one");
                 law.launch.as_mut().expect("it has one").value = *value;
             })
         });
     }
-    let is_limited = uses(experiment).any(|(vm, share)| {
+    let is_limited = any(&|_, share| {
         let card = &experiment.cards[usize::from(share.card.0)];
-        vm.workload.id == workload
-            && card.gpu.id == gpu
-            && (card.instances.len() > 1 || card.power_limit.is_some())
+        card.instances.len() > 1 || card.power_limit.is_some()
     });
     if let Some(watts) = service.watts_per_sm.as_ref().filter(|_| is_limited) {
         add(found, name("watts_per_sm"), WATTS, watts, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                service.watts_per_sm.as_mut().expect("it has them").value = *value;
-            })
+            with(&|own| own.watts_per_sm.as_mut().expect("it has them").value = *value)
         });
     }
     if let Some(scaled) = &service.scaled {
         let name = format!("work of {workload} on {gpu} over that on {}", scaled.from);
         add(found, name, BATCHES, &scaled.work, |value| {
-            with(experiment, workload, |workload| {
-                let service = workload.service.get_mut(gpu).expect("it is in use");
-                service.work.value = service.work.value.scaled(value / scaled.work.value);
-            })
+            with(&|own| own.work.value = own.work.value.scaled(value / scaled.work.value))
         });
     }
     add(found, name("launch"), BATCHES, &service.launch, |value| {
-        with(experiment, workload, |workload| {
-            workload.service.get_mut(gpu).expect("it is in use").launch.value = *value;
-        })
+        with(&|own| own.launch.value = *value)
     });
     add(found, name("host_floor"), BATCHES, &service.host_floor, |value| {
-        with(experiment, workload, |workload| {
-            workload.service.get_mut(gpu).expect("it is in use").host_floor.value = *value;
-        })
+        with(&|own| own.host_floor.value = *value)
     });
     add(found, name("spread"), A_QUEUE, &service.spread, |value| {
-        with(experiment, workload, |workload| {
-            workload.service.get_mut(gpu).expect("it is in use").spread.value = *value;
-        })
+        with(&|own| own.spread.value = *value)
     });
 }
 
 fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
-    let vm = experiment.vms.iter().find(|vm| vm.workload.id == workload);
-    let launch = &vm.expect("the workload is in use").workload.cpu.launch_per_batch;
-    add(found, format!("cpu.launch_per_batch of {workload}"), A_QUEUE, launch, |value| {
-        with(experiment, workload, |workload| workload.cpu.launch_per_batch.value = *value)
+    let vms = || experiment.vms.iter().filter(|vm| vm.workload.id == workload);
+    let cpu = &vms().next().expect("the workload is in use").workload.cpu;
+    let name = |what: &str| format!("cpu.{what} of {workload}");
+    add(found, name("launch_per_batch"), A_QUEUE, &cpu.launch_per_batch, |value| {
+        with_workload(experiment, workload, |own| own.cpu.launch_per_batch.value = *value)
     });
-    let queue = &vm.expect("the workload is in use").workload.cpu.queue_per_batch;
-    if in_series(experiment, workload) {
-        add(found, format!("cpu.queue_per_batch of {workload}"), A_QUEUE, queue, |value| {
-            with(experiment, workload, |workload| workload.cpu.queue_per_batch.value = *value)
+    // On one stream, CPU work of a batch is not hidden behind the batch before it.
+    if vms().any(|vm| vm.server.streams == 1) {
+        add(found, name("queue_per_batch"), A_QUEUE, &cpu.queue_per_batch, |value| {
+            with_workload(experiment, workload, |own| own.cpu.queue_per_batch.value = *value)
         });
     }
-    let mut vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload);
-    let by_triton = vms.find(|vm| vm.server.served_by == ServedBy::Triton);
-    let own = by_triton.and_then(|vm| vm.workload.cpu.triton_per_batch.as_ref());
-    if let Some(own) = own {
-        add(found, format!("cpu.triton_per_batch of {workload}"), A_QUEUE, own, |value| {
-            with(experiment, workload, |workload| {
-                workload.cpu.triton_per_batch.as_mut().expect("it has one").value = *value;
+    let by_triton = vms().find(|vm| vm.server.served_by == ServedBy::Triton);
+    if let Some(own) = by_triton.and_then(|vm| vm.workload.cpu.triton_per_batch.as_ref()) {
+        add(found, name("triton_per_batch"), A_QUEUE, own, |value| {
+            with_workload(experiment, workload, |own| {
+                own.cpu.triton_per_batch.as_mut().expect("it has one").value = *value;
             })
         });
     }
-}
-
-/// Whether a workload is launched on one stream, so that CPU work of a batch is not hidden behind the batch
-/// before it.
-fn in_series(experiment: &Experiment, workload: &str) -> bool {
-    let mut vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload);
-    vms.any(|vm| vm.server.streams == 1)
 }
 
 /// The catalogue's slices and costs of a switch have intervals; a scenario's own are its own affair.
@@ -360,11 +333,11 @@ fn of_sharing<T: Clone + PartialEq + Display>(
     set: impl Fn(&mut InstanceSharing, &T),
 ) {
     let with = |value: &T| {
-        let mut other = experiment.clone();
-        let cards = other.cards.iter_mut().filter(|card| card.gpu.id == gpu.id);
-        let instances = cards.flat_map(|card| &mut card.instances);
-        instances.for_each(|instance| set(&mut instance.sharing, value));
-        other
+        with_sharing(experiment, |model, sharing| {
+            if model == gpu.id {
+                set(sharing, value);
+            }
+        })
     };
     let changes = |value: &T| {
         let cards = experiment.cards.iter().filter(|card| card.gpu.id == gpu.id);
@@ -382,34 +355,25 @@ fn of_sharing<T: Clone + PartialEq + Display>(
 
 /// Whether a limit of SMs acts on what a VM runs: MPS's, and not within a GPU instance.
 fn limit_acts(experiment: &Experiment, share: &GpuShare) -> bool {
-    let card = &experiment.cards[usize::from(share.card.0)];
-    let instance = &card.instances[usize::from(share.instance)];
-    instance.profile.is_none() && share.sm_limit < Share::WHOLE
+    instance_of(experiment, share).profile.is_none() && share.sm_limit < Share::WHOLE
 }
 
 /// Whether phi acts where a VM runs: on a part of a GPU, or where batches may run at once. One batch at
 /// a time on the whole GPU takes as long whatever phi is.
 fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
-    let card = &experiment.cards[usize::from(share.card.0)];
-    let instance = &card.instances[usize::from(share.instance)];
+    let instance = instance_of(experiment, share);
     let beside = || {
         let place = (share.card, share.instance);
         uses(experiment).filter(|(_, other)| (other.card, other.instance) == place).count() > 1
     };
     // Where the law of slices is known, it says what a slice makes of a batch and batches of one owner of
     // one another.
-    let in_order = instance.profile.is_some() && vm.workload.service[&card.gpu.id].slice.is_some();
+    let in_order = instance.profile.is_some()
+        && vm.workload.service[gpu_of(experiment, share)].slice.is_some();
     (instance.share < Share::WHOLE && !in_order)
         || share.sm_limit < Share::WHOLE
         || (vm.server.gpu_sharing == GpuSharing::Shared && vm.server.streams > 1 && !in_order)
         || (instance.sharing.mps().is_some() && beside())
-}
-
-fn with(experiment: &Experiment, id: &str, change: impl Fn(&mut Workload)) -> Experiment {
-    let mut other = experiment.clone();
-    let vms = other.vms.iter_mut().filter(|vm| vm.workload.id == id);
-    vms.for_each(|vm| change(&mut vm.workload));
-    other
 }
 
 /// phi by batch size in a sentence: of many sizes the first and the last.

@@ -3,7 +3,7 @@
 //! Only what no way of sharing can change is judged here: the time of one query alone, and what whole GPUs do
 //! at most. What is nearer than a factor of two to either is simulated.
 
-use super::capacity::is_server;
+use super::variant::is_server;
 use crate::spec::{Experiment, ServiceTime, VmSpec};
 use crate::units::SimDuration;
 

@@ -2,8 +2,9 @@
 //!
 //! It judges one rate at a time; which rates are tried is decided in `border` and `scan`.
 
-use super::capacity::{LoadPoint, at_rate, is_server, load_point};
+use super::capacity::{LoadPoint, load_point};
 use super::said::digits;
+use super::variant::{asked_per_s, at_rate, is_server, shortened};
 use crate::loadgen::{QUERY_LIMIT, early_stopping};
 use crate::platform::{Meter, VmOutcome, Watched, serve, simulate_metered};
 use crate::spec::{Arrivals, BatchRule, Experiment, VmSpec};
@@ -90,7 +91,7 @@ impl<'a> Prober<'a> {
     ) -> Self {
         Self {
             experiment,
-            asked: super::capacity::asked_per_s(experiment),
+            asked: asked_per_s(experiment),
             meter,
             tell,
             seen: Vec::new(),
@@ -454,19 +455,6 @@ fn cycles(vm: &VmSpec) -> f64 {
         Arrivals::Bursty(bursts) => CYCLES * bursts.length.as_secs_f64() / bursts.share.get(),
         _ => 0.0,
     }
-}
-
-/// The experiment with `part` of its length.
-fn shortened(experiment: &Experiment, part: f64) -> Experiment {
-    let mut experiment = experiment.clone();
-    if part >= 1.0 {
-        return experiment;
-    }
-    for settings in experiment.vms.iter_mut().map(|vm| &mut vm.load.settings) {
-        settings.min_duration = settings.min_duration.scale(part);
-        settings.min_query_count = ((settings.min_query_count as f64 * part) as u64).max(1);
-    }
-    experiment
 }
 
 /// What is known of a run that was given up.

@@ -7,7 +7,7 @@ use super::OverShare;
 use super::interval::Interval;
 use super::open::OpenEnd;
 use super::uncertainty::{PairedRatio, Uncertainty};
-use crate::spec::Standing;
+use crate::spec::{Scenario, Standing, Sweep};
 use serde::{Deserialize, Serialize};
 
 /// Version of the document's shape.
@@ -16,18 +16,9 @@ pub const SCHEMA_VERSION: u32 = 1;
 /// Everything one call of `slicewise run` found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// What made the document.
-    pub tool: Tool,
-    /// The seed of every random stream.
-    pub seed: u64,
-    /// Hash of all input, 16 hexadecimal digits.
-    pub scenario_hash: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scenario's title.
-    pub title: String,
+    /// What made it, and of what.
+    #[serde(flatten)]
+    pub head: Head,
     /// Every run: per pair first the virtual side, then its baselines.
     pub runs: Vec<RunResult>,
     /// Every pair whose capacity was compared.
@@ -42,6 +33,49 @@ pub struct Results {
     pub notes: Vec<String>,
     /// The fitted and assumed numbers the result leans on, each once.
     pub leans_on: Vec<FactUse>,
+}
+
+/// What stands at the head of a document: what made it, and of what.
+#[derive(Clone, Debug, Serialize)]
+pub struct Head {
+    /// [`SCHEMA_VERSION`].
+    pub schema_version: u32,
+    /// What made the document.
+    pub tool: Tool,
+    /// The seed of every random stream.
+    pub seed: u64,
+    /// Hash of all input, 16 hexadecimal digits.
+    pub scenario_hash: String,
+    /// The scenario's name.
+    pub scenario: String,
+    /// The scenario's title.
+    pub title: String,
+}
+
+impl Head {
+    /// The head of what this very program makes of a scenario of this name, title, hash and seed.
+    pub fn of(name: &str, title: &str, hash: &str, seed: u64) -> Self {
+        Self {
+            schema_version: SCHEMA_VERSION,
+            tool: Tool::THIS,
+            seed,
+            scenario_hash: hash.to_string(),
+            scenario: name.to_string(),
+            title: title.to_string(),
+        }
+    }
+}
+
+impl From<&Scenario> for Head {
+    fn from(of: &Scenario) -> Self {
+        Self::of(&of.name, &of.title, &of.hash, of.seed)
+    }
+}
+
+impl From<&Sweep> for Head {
+    fn from(of: &Sweep) -> Self {
+        Self::of(&of.name, &of.title, &of.hash, of.seed)
+    }
 }
 
 /// The program that made a document.
@@ -284,6 +318,16 @@ impl LatencyMs {
     /// The names of all figures, in the order of the document.
     pub const NAMES: [&'static str; 9] =
         ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+
+    /// The names of the percentiles, with the part of all that lies within each.
+    pub const PERCENTILES: [(&'static str, f64); 6] = [
+        ("p50", 0.50),
+        ("p90", 0.90),
+        ("p95", 0.95),
+        ("p97", 0.97),
+        ("p99", 0.99),
+        ("p999", 0.999),
+    ];
 
     /// The figure called `name` in the document.
     pub fn get(&self, name: &str) -> Option<f64> {

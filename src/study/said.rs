@@ -3,7 +3,7 @@
 //! It decides nothing; every sentence is made from what a search kept.
 
 use super::border::{Ended, Limit, Looked, RangeEnd};
-use super::capacity::is_server;
+use super::variant::is_server;
 use crate::spec::{BatchRule, Experiment, VmSpec};
 
 /// What a reader must know of the borders that were found, one for each replication, in sentences
@@ -88,7 +88,7 @@ fn range(limit: &Limit, looked: &Looked) -> String {
 
 /// Why a rate above what the cards can do is VALID.
 fn too_short(experiment: &Experiment, limit: &Limit, looked: &Looked) -> String {
-    let asked = super::capacity::asked_per_s(experiment);
+    let asked = super::variant::asked_per_s(experiment);
     let longest = experiment.vms.iter().filter(is_server).max_by(|one, other| {
         let part = |vm: &VmSpec| vm.load.settings.target_latency;
         part(one).cmp(&part(other))

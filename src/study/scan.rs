@@ -3,8 +3,8 @@
 //! Rates lie on one grid whatever a file states, so that the rate in the file does not change an
 //! answer. A border between two of them is found in `border`.
 
-use super::capacity::is_server;
 use super::probe::{Look, Prober, Says};
+use super::variant::is_server;
 
 /// The grid: so many rates from one to its double, where it is finest.
 const PER_DOUBLE: i32 = 16;

@@ -3,10 +3,10 @@
 //! What moves p99 by factors: what an idle turn becomes (equal and fixed share), whether processes of
 //! a VM have turns of their own (best effort), and the cost of a switch. A result that leans on them says what it assumed and what the others would give.
 
-use super::open;
+use super::{open, variant};
 use crate::gpu::{BEST_EFFORT, POLICIES};
 use crate::spec::{
-    Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TimeSlicing, TurnsOf, VmSpec,
+    Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TurnsOf, VmSpec,
 };
 
 /// An experiment under another choice.
@@ -20,7 +20,9 @@ pub(super) struct Alternative {
 /// The runs that say how much `experiment` leans on what is not documented; none where no card is
 /// shared in turns.
 pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
-    let mut alternatives: Vec<_> = other_idle(experiment).into_iter().collect();
+    let idle = variant::other_idle(experiment)
+        .map(|(rule, experiment)| Alternative { option: idle_option(rule), experiment });
+    let mut alternatives: Vec<_> = idle.into_iter().collect();
     alternatives.extend(other_owners(experiment));
     // Intervals are stated for the catalogue's turns only; a scenario's own are its own affair.
     let of_turns = open::of_turns(experiment).into_iter();
@@ -58,18 +60,6 @@ fn switch_word(switch: &SwitchTimes) -> String {
     }
 }
 
-/// The run under the other rule for idle turns; nothing where no card is shared by equal or fixed
-/// share, the two that need one.
-pub(super) fn other_idle(experiment: &Experiment) -> Option<Alternative> {
-    let slicing = sharings(experiment).find_map(|(_, sharing)| sharing.slicing().copied())?;
-    let other = match slicing.idle {
-        IdleRule::Burned => IdleRule::RestBurned,
-        _ => IdleRule::Burned,
-    };
-    let option = format!("idle = \"{}\"", idle_word(other));
-    Some(with(experiment, option, |slicing| slicing.idle = other))
-}
-
 /// The run in which processes of vGPUs under best effort have turns of their own, or, where they
 /// have, share those of their VM; nothing where no VM has several.
 fn other_owners(experiment: &Experiment) -> Option<Alternative> {
@@ -82,17 +72,16 @@ fn other_owners(experiment: &Experiment) -> Option<Alternative> {
             })
     };
     experiment.vms.iter().find(is_open)?;
-    let mut other = experiment.clone();
     let mut of = TurnsOf::Vm;
-    for instance in other.cards.iter_mut().flat_map(|card| &mut card.instances) {
-        if let InstanceSharing::BestEffort(turns) = &mut instance.sharing {
+    let other = variant::with_sharing(experiment, |_, sharing| {
+        if let InstanceSharing::BestEffort(turns) = sharing {
             turns.of = match turns.of {
                 TurnsOf::Vm => TurnsOf::Process,
                 TurnsOf::Process => TurnsOf::Vm,
             };
             of = turns.of;
         }
-    }
+    });
     Some(Alternative { option: format!("turns = \"{}\"", of.word()), experiment: other })
 }
 
@@ -142,11 +131,9 @@ fn in_words(sharing: &InstanceSharing) -> Option<String> {
     })
 }
 
-fn with(experiment: &Experiment, option: String, change: impl Fn(&mut TimeSlicing)) -> Alternative {
-    let mut experiment = experiment.clone();
-    let instances = experiment.cards.iter_mut().flat_map(|card| &mut card.instances);
-    instances.filter_map(|instance| instance.sharing.slicing_mut()).for_each(change);
-    Alternative { option, experiment }
+/// A rule for idle turns, as a scenario file would write it.
+pub(super) fn idle_option(idle: IdleRule) -> String {
+    format!("idle = \"{}\"", idle_word(idle))
 }
 
 /// The word files use.

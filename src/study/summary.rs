@@ -6,8 +6,8 @@ use super::open::{self, Line, OpenEnd};
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
     LatencyMs, LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio,
-    PublishedResult, Results, RunResult, SCHEMA_VERSION, ServerResult, Side, StageMean, StepResult,
-    Tool, Uncertainty, VerdictResult, VmResult, sensitivity, student_95, uncertainty,
+    PublishedResult, Results, RunResult, ServerResult, Side, StageMean, StepResult, Uncertainty,
+    VerdictResult, VmResult, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::queueing::stats::LatencyHistogram;
@@ -227,20 +227,7 @@ pub(super) fn results(
     put_in_order(&mut leans_on);
     let mut told = BTreeSet::new();
     notes.retain(|note| told.insert(note.clone()));
-    Results {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        seed: scenario.seed,
-        scenario_hash: scenario.hash.clone(),
-        scenario: scenario.name.clone(),
-        title: scenario.title.clone(),
-        scaled,
-        notes,
-        runs,
-        comparisons,
-        paired_ratios,
-        leans_on,
-    }
+    Results { head: scenario.into(), scaled, notes, runs, comparisons, paired_ratios, leans_on }
 }
 
 /// The scenario of a model that nobody asks, and of one that only ensembles ask.

@@ -9,8 +9,9 @@ use super::bug::caught;
 use super::interval::{Interval, student_95};
 use super::open::{self, Line};
 use super::over_shares::{OverShare, over_shares};
-use super::results::{FactUse, LatencyMs, OpenFigures, SCHEMA_VERSION, Tool};
+use super::results::{FactUse, Head, LatencyMs, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary::{self, add_facts, completed_per_s, latency_ms, put_in_order};
+use super::variant::other_idle;
 use super::{Progress, fits, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
@@ -28,10 +29,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 pub struct SweepResults {
     /// What was asked.
     pub sweep: Sweep,
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// What made the results.
-    pub tool: Tool,
+    /// What made the results, and of what.
+    pub head: Head,
     /// The groups of VMs, in the order in which they appear.
     pub groups: Vec<GroupHead>,
     /// The workloads of all groups.
@@ -277,8 +276,8 @@ fn simulated(experiment: &Experiment) -> PointRun {
     if experiment.replication == 0 {
         lean(experiment, &outcome, &mut run);
     }
-    if let Some(other) = sensitivity::other_idle(experiment) {
-        let other = point_run(&other.experiment, &simulate(&other.experiment));
+    if let Some((_, other)) = other_idle(experiment) {
+        let other = point_run(&other, &simulate(&other));
         for (group, other) in run.groups.iter_mut().zip(other.groups) {
             group.latency_p99_other_idle_ms = Some(other.latency_ms.p99);
         }
@@ -521,8 +520,7 @@ impl Gathered {
         put_in_order(&mut leans_on);
         SweepResults {
             sweep: sweep.clone(),
-            schema_version: SCHEMA_VERSION,
-            tool: Tool::THIS,
+            head: sweep.into(),
             groups: self.groups,
             workloads: self.workloads,
             points: self.points,

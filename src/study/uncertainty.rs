@@ -4,25 +4,17 @@
 //! What nobody knows about the model itself, an idle turn or a switch, is in `sensitivity`.
 
 use super::interval::{Interval, student_95};
+use super::results::LatencyMs;
 use super::summary::{completed_per_s, latency_ms};
+use super::variant::{MORE_WORK_PERCENT, with_more_work};
 use crate::platform::{Outcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
 use crate::spec::{Experiment, TestScenario, VmSpec};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Work is raised by so much to see what p99 does, in percent.
-const MORE_WORK_PERCENT: f64 = 1.0;
-
 /// From this busy share of a card on p99 hangs on every percent of work.
 const LOAD_HIGH: f64 = 0.9;
-
-/// The percentiles by name.
-const PERCENTILES: [(&str, f64); 6] =
-    [("p50", 0.50), ("p90", 0.90), ("p95", 0.95), ("p97", 0.97), ("p99", 0.99), ("p999", 0.999)];
-
-/// The latencies of the document by name.
-const LATENCIES: [&str; 9] = ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
 
 /// How sure the figures of a VM are.
 #[derive(Clone, Debug, Default, Serialize)]
@@ -83,7 +75,7 @@ pub struct PairedRatio {
 pub(super) fn samples_beyond(latencies: &LatencyHistogram) -> BTreeMap<&'static str, u64> {
     let count = latencies.count();
     let beyond = |quantile: f64| count - ((count as f64 * quantile).ceil() as u64).min(count);
-    PERCENTILES.iter().map(|&(name, quantile)| (name, beyond(quantile))).collect()
+    LatencyMs::PERCENTILES.iter().map(|&(name, quantile)| (name, beyond(quantile))).collect()
 }
 
 /// p99 of each VM with more work; nothing for VMs that are not asked at a rate, and nothing at all
@@ -132,15 +124,6 @@ fn load(outcome: &Outcome, vm: &VmSpec) -> f64 {
     cards.fold(0.0, f64::max)
 }
 
-/// The experiment with [`MORE_WORK_PERCENT`] more GPU work in every batch.
-pub(super) fn with_more_work(experiment: &Experiment) -> Experiment {
-    let mut more = experiment.clone();
-    for service in more.vms.iter_mut().flat_map(|vm| vm.workload.service.values_mut()) {
-        service.work.value = service.work.value.scaled(1.0 + MORE_WORK_PERCENT / 100.0);
-    }
-    more
-}
-
 /// The means of a VM over outcomes of the same run with other random numbers.
 pub(super) fn replicated(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Option<Replicated> {
     if outcomes.len() < 2 {
@@ -167,7 +150,7 @@ pub(super) fn paired(
         let ratios = own.iter().zip(bare).map(|(own, bare)| own / bare);
         student_95(&ratios.filter(|ratio| ratio.is_finite()).collect::<Vec<_>>())
     };
-    let latency = LATENCIES.iter().filter_map(|&name| {
+    let latency = LatencyMs::NAMES.iter().filter_map(|&name| {
         Some((name, ratios(own.latencies.get(name)?, bare.latencies.get(name)?)?))
     });
     Some(PairedRatio {
@@ -191,7 +174,7 @@ impl Figures {
         for recorder in outcomes.iter().map(|outcome| &outcome.vms[index].recorder) {
             found.rates.push(completed_per_s(vm, recorder));
             let latency = latency_ms(recorder.latencies());
-            for name in LATENCIES {
+            for name in LatencyMs::NAMES {
                 let value = latency.get(name).expect("a name of the document");
                 found.latencies.entry(name).or_default().push(value);
             }

@@ -9,9 +9,10 @@ use super::border::{Ended, WORK_MOST};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line};
 use super::probe::{Prober, Says, too_late};
-use super::results::{FactUse, SCHEMA_VERSION, Tool};
+use super::results::{FactUse, Head};
 use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
-use super::{Progress, fits, sensitivity, uncertainty};
+use super::variant::{other_idle, with_more_work};
+use super::{Progress, fits, sensitivity};
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
 use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing, TestScenario, VmId};
 use crate::units::counted;
@@ -50,14 +51,8 @@ pub struct TooMany {
 /// What is wanted.
 #[derive(Clone, Debug)]
 pub struct VmPlan {
-    /// The scenario's name.
-    pub name: String,
-    /// Its title.
-    pub title: String,
-    /// Hash of all input.
-    pub hash: String,
-    /// The seed of every random stream.
-    pub seed: u64,
+    /// What is at the head of the results.
+    pub head: Head,
     /// The group of VMs that is counted.
     pub group: String,
     /// Searches per way; replication 0 draws what a single run would, later ones reseed.
@@ -72,18 +67,9 @@ pub type MakeRun<'m> = &'m (dyn Fn(usize, u32) -> Result<Experiment, TooMany> + 
 /// Everything a search for the number of VMs found out.
 #[derive(Clone, Debug, Serialize)]
 pub struct VmResults {
-    /// [`SCHEMA_VERSION`].
-    pub schema_version: u32,
-    /// What made the document.
-    pub tool: Tool,
-    /// The seed of every random stream.
-    pub seed: u64,
-    /// Hash of all input, 16 hexadecimal digits.
-    pub scenario_hash: String,
-    /// The scenario's name.
-    pub scenario: String,
-    /// The scenario's title.
-    pub title: String,
+    /// What made it, and of what.
+    #[serde(flatten)]
+    pub head: Head,
     /// The group of VMs that was counted.
     pub group: String,
     /// Searches per way.
@@ -254,12 +240,7 @@ pub fn most_vms(
     }
     put_in_order(&mut leans_on);
     VmResults {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        seed: plan.seed,
-        scenario_hash: plan.hash.clone(),
-        scenario: plan.name.clone(),
-        title: plan.title.clone(),
+        head: plan.head.clone(),
         group: plan.group.clone(),
         replications: plan.replications,
         scaled: scaled.into_iter().collect(),
@@ -307,7 +288,7 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
     });
     let vms = vms.unwrap_or(0);
     let shared = make(index, answer.max(1));
-    let open = shared.as_ref().is_ok_and(|run| sensitivity::other_idle(run).is_some());
+    let open = shared.as_ref().is_ok_and(|run| other_idle(run).is_some());
     let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, &counts, &looks));
     // An input may act only once there are neighbours.
     let most = make(index, counts.last().copied().unwrap_or(1));
@@ -506,7 +487,7 @@ impl Search<'_> {
 
     /// Whether so many are VALID with a little more work, too.
     fn bears_more_work(&self, vms: u32) -> bool {
-        let run = uncertainty::with_more_work(&self.run(vms));
+        let run = with_more_work(&self.run(vms));
         simulate_unless_lost(&run)
             .outcome()
             .is_some_and(|outcome| seen(&run, &outcome).failed.is_empty())
@@ -529,7 +510,7 @@ impl Search<'_> {
         let run = (self.make)(self.way, vms).expect("so many VMs have a place");
         let run = match &self.under {
             Under::AsItIs => run,
-            Under::OtherIdle => sensitivity::other_idle(&run).map_or(run, |other| other.experiment),
+            Under::OtherIdle => other_idle(&run).map_or(run, |(_, other)| other),
             Under::OtherInputs(other) => {
                 let mut variants = fits::variants(&run).into_iter();
                 variants

@@ -7,7 +7,7 @@ use slicewise::engine::RandomStreams;
 use slicewise::loadgen::LoadGen;
 use slicewise::platform::{Watched, simulate, simulate_unless_lost, simulate_with};
 use slicewise::spec::*;
-use slicewise::study::{self, CapacityPlan, CapacitySearch, Origin, Side};
+use slicewise::study::{self, CapacityPlan, CapacitySearch, Head, Origin, Side};
 use slicewise::units::{Bytes, Share, SimDuration, SimTime};
 use std::path::Path;
 
@@ -145,10 +145,7 @@ fn capacities_stand_side_by_side_with_bare_metal() {
     let mut systems = Vec::new();
     study::add_with_bare_metal(&mut systems, "queue", &experiment);
     let plan = CapacityPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
+        head: Head::of("test", "Test", "", 0),
         search: CapacitySearch { precision: 0.01 },
         replications: 3,
         systems,

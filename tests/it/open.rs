@@ -5,7 +5,7 @@ use crate::support::{cases, fact, queue};
 use proptest::prelude::*;
 use slicewise::platform::simulate;
 use slicewise::spec::*;
-use slicewise::study::{self, CapacityPlan, CapacitySearch, Results, VmPlan, most_vms};
+use slicewise::study::{self, CapacityPlan, CapacitySearch, Head, Results, VmPlan, most_vms};
 use slicewise::units::{Share, SimDuration};
 use std::fs;
 use std::path::Path;
@@ -251,10 +251,7 @@ fn the_number_of_vms_takes_in_what_phi_may_be() {
         }
     };
     let plan = VmPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
+        head: Head::of("test", "Test", "", 0),
         group: "vm-1".to_string(),
         replications: 1,
         ways: vec!["half".to_string(), "whole".to_string()],
@@ -292,10 +289,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
         }
     };
     let plan = CapacityPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 1,
+        head: Head::of("test", "Test", "", 1),
         search: CapacitySearch { precision: 0.01 },
         replications: 1,
         systems: vec![system("half", 0.5), system("whole", 1.0)],

@@ -6,8 +6,8 @@ use slicewise::config::{self, Catalogue, LoadOptions};
 use slicewise::platform::simulate;
 use slicewise::spec::*;
 use slicewise::study::{
-    self, CapacityPlan, CapacitySearch, Ended, Obstacle, System, SystemCapacity, TooMany, VmPlan,
-    most_vms,
+    self, CapacityPlan, CapacitySearch, Ended, Head, Obstacle, System, SystemCapacity, TooMany,
+    VmPlan, most_vms,
 };
 use slicewise::units::{Share, SimDuration, SimTime};
 
@@ -65,10 +65,7 @@ fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Syst
 /// The search for one system.
 fn plan(system: System) -> CapacityPlan {
     CapacityPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
+        head: Head::of("test", "Test", "", 0),
         search: SEARCH,
         replications: 1,
         systems: vec![system],
@@ -371,10 +368,7 @@ fn no_number_of_vms_is_said_with_both_ends() {
 
 fn count_plan() -> VmPlan {
     VmPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
+        head: Head::of("test", "Test", "", 0),
         group: "vm-1".to_string(),
         replications: 2,
         ways: vec!["one".to_string()],

@@ -4,7 +4,7 @@
 use crate::support::{fact, queue};
 use slicewise::config::{self, Catalogue, LoadOptions};
 use slicewise::spec::*;
-use slicewise::study::{self, CapacityPlan, CapacitySearch, Results};
+use slicewise::study::{self, CapacityPlan, CapacitySearch, Head, Results};
 use slicewise::units::{Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -122,10 +122,7 @@ fn a_capacity_says_what_slower_machines_would_do() {
         with_other_idle: false,
     };
     let plan = CapacityPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 1,
+        head: Head::of("test", "Test", "", 1),
         search: CapacitySearch { precision: 0.002 },
         replications: 1,
         systems: vec![system],
@@ -210,10 +207,7 @@ fn the_published_ratios_are_taken_apart_as_the_page_says() {
     }
     systems.iter_mut().for_each(|system| system.with_curve = false);
     let plan = CapacityPlan {
-        name: scenario.name.clone(),
-        title: scenario.title.clone(),
-        hash: scenario.hash.clone(),
-        seed: scenario.seed,
+        head: (&scenario).into(),
         search: CapacitySearch { precision: 0.002 },
         replications: 1,
         systems,

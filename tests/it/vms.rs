@@ -5,7 +5,7 @@ use crate::support::queue;
 use slicewise::config::{Catalogue, CountFile, LoadError, LoadOptions};
 use slicewise::platform::simulate;
 use slicewise::spec::{Fact, SizeDistribution};
-use slicewise::study::{Obstacle, TooMany, VmPlan, VmResults, most_vms};
+use slicewise::study::{Head, Obstacle, TooMany, VmPlan, VmResults, most_vms};
 use slicewise::units::{Share, SimDuration};
 
 /// VMs of one kind on an R7525, with what they have of a card and how many cards there are.
@@ -44,10 +44,7 @@ fn load(text: &str, group: Option<&str>) -> Result<CountFile, LoadError> {
 fn search(text: &str) -> VmResults {
     let file = load(text, None).unwrap_or_else(|error| panic!("{error}"));
     let plan = VmPlan {
-        name: file.name.clone(),
-        title: file.title.clone(),
-        hash: file.hash.clone(),
-        seed: file.seed,
+        head: Head::of(&file.name, &file.title, &file.hash, file.seed),
         group: file.group.clone(),
         replications: 2,
         ways: file.with_ways(|ways| ways.names()).unwrap(),
@@ -61,10 +58,7 @@ fn search(text: &str) -> VmResults {
 /// A plan for ways that a test makes itself.
 fn plan(ways: &[&str]) -> VmPlan {
     VmPlan {
-        name: "test".to_string(),
-        title: "Test".to_string(),
-        hash: String::new(),
-        seed: 0,
+        head: Head::of("test", "Test", "", 0),
         group: "vm-1".to_string(),
         replications: 3,
         ways: ways.iter().map(|way| way.to_string()).collect(),

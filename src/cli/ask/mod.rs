@@ -737,19 +737,8 @@ impl Asker<'_> {
             };
             simulated.map(system).collect()
         });
-        let plan = CapacityPlan {
-            name: sweep.name.clone(),
-            title: sweep.title.clone(),
-            hash: sweep.hash.clone(),
-            seed: sweep.seed,
-            search: CapacitySearch { precision: self.arguments.precision / 100.0 },
-            replications: 1,
-            systems,
-            gaps: Vec::new(),
-            skipped: Vec::new(),
-            notes: Vec::new(),
-        };
-        study::capacities(&plan, show, stop)
+        let search = CapacitySearch { precision: self.arguments.precision / 100.0 };
+        study::capacities(&CapacityPlan::of(sweep.into(), search, 1, systems), show, stop)
     }
 }
 

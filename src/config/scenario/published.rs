@@ -4,11 +4,11 @@
 
 use crate::config::text::{Reader, Spot};
 use crate::spec::{Published, TestScenario};
+use crate::study::LatencyMs;
 use crate::units::SimDuration;
 
 /// The latencies of a published run, by the names of the result document.
-pub(crate) const LATENCIES: [&str; 9] =
-    ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
+pub(crate) const LATENCIES: [&str; 9] = LatencyMs::NAMES;
 
 /// `[published]`: the figures of either side.
 #[derive(Default)]

@@ -68,7 +68,7 @@ fn chart(results: &CapacityResults, bound: f64, systems: &[&SystemCapacity]) -> 
     });
     let label = "queries per second, all Server VMs".to_string();
     let along = Along::new(label, values.collect(), true);
-    let mut below = results.title.clone();
+    let mut below = results.head.title.clone();
     if systems.len() > LINES_MAX {
         below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 200), systems.len());
     }

@@ -51,7 +51,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&WayResult]) -> Figure {
         .iter()
         .map(|&count| ParameterValue { text: count.to_string(), number: Some(f64::from(count)) });
     let along = Along::new("VMs".to_string(), values.collect(), true);
-    let mut below = results.title.clone();
+    let mut below = results.head.title.clone();
     if ways.len() > LINES_MAX {
         below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 200), ways.len());
     }

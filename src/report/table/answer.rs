@@ -3,9 +3,8 @@
 
 use super::super::number::{latency, latency_span, plain, span, with_unit, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, scaled};
-use crate::shown::shown_lines;
-use crate::study::{Answer, Answered, DecidedBy, WayAnswer, WayFigures};
+use super::{Width, footer, page, scaled};
+use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
 use crate::units::counted;
 
 /// The whole text, but for where its files are.
@@ -19,9 +18,9 @@ pub fn render_answer(answer: &Answer, width: Width) -> String {
     blocks.push(impossible(answer, width));
     blocks.push(decided(answer, width));
     blocks.push(assumed(answer, width));
-    blocks.push(footer(answer, width));
-    blocks.retain(|block| !block.is_empty());
-    shown_lines(&blocks.join("\n")).into_owned()
+    let head = Head::of("ask", "", &answer.scenario_hash, answer.seed);
+    blocks.push(footer(&head, &answer.leans_on, "answer.json", width));
+    page(blocks)
 }
 
 /// The answer in words: first what it is, then what of the other ways.
@@ -310,15 +309,6 @@ fn assumed(answer: &Answer, width: Width) -> String {
         .iter()
         .map(|line| wrap(&format!("assumed: {line}"), width.text, "  ") + "\n");
     lines.collect()
-}
-
-fn footer(answer: &Answer, width: Width) -> String {
-    footer_of(
-        &answer.leans_on,
-        "answer.json",
-        (answer.seed, "ask", &answer.scenario_hash),
-        (&answer.tool, width),
-    )
 }
 
 #[cfg(test)]

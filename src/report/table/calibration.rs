@@ -3,8 +3,7 @@
 
 use super::super::number::{latency, percent, plain, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, notes};
-use crate::shown::shown_lines;
+use super::{Width, notes, page};
 use crate::study::{CalibrationResults, FigureFit, ParameterResult};
 
 /// The whole text.
@@ -33,8 +32,7 @@ pub fn render_calibration(results: &CalibrationResults, width: Width) -> String 
             results.tool.version
         )),
     ];
-    let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
-    shown_lines(&blocks.join("\n")).into_owned()
+    page(blocks)
 }
 
 /// Why the numbers are not to be trusted, before anything else.

@@ -2,8 +2,7 @@
 
 use super::super::number::{plain, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, gap, notes, scaled};
-use crate::shown::shown_lines;
+use super::{Width, footer, gap, notes, page, scaled};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
@@ -71,7 +70,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         false => said,
     };
     let mut blocks = vec![
-        width.lines(&results.title),
+        width.lines(&results.head.title),
         scaled(&results.scaled, width),
         grid.finish(width),
         wrap(&said, width.text, "") + "\n",
@@ -82,10 +81,8 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     let skipped =
         results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), width.text, "  ") + "\n");
     blocks.push(skipped.collect());
-    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "capacity.json", made, (&results.tool, width)));
-    blocks.retain(|block| !block.is_empty());
-    shown_lines(&blocks.join("\n")).into_owned()
+    blocks.push(footer(&results.head, &results.leans_on, "capacity.json", width));
+    page(blocks)
 }
 
 /// What the columns of the inputs mean.

@@ -27,7 +27,7 @@ use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};
 use super::{File, Part, Report};
 use crate::shown::shown_lines;
 use crate::spec::Standing;
-use crate::study::{Comparison, FactUse, Results, Tool};
+use crate::study::{Comparison, FactUse, Head, Results};
 use crate::units::counted;
 pub(crate) use grid::{Column, Grid};
 
@@ -70,7 +70,7 @@ pub fn render(results: &Results, width: Width) -> String {
     } else {
         runs::plain_runs(results, width)
     };
-    let mut blocks = vec![width.lines(&results.title), scaled(&results.scaled, width), table];
+    let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width), table];
     if published {
         blocks.push(width.lines(LEGEND));
     }
@@ -79,8 +79,13 @@ pub fn render(results: &Results, width: Width) -> String {
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);
     blocks.extend([failed(results, width), notes(&results.notes, width)]);
-    blocks.push(footer(results, width));
-    blocks.retain(|block| !block.is_empty());
+    blocks.push(footer(&results.head, &results.leans_on, "result.json", width));
+    page(blocks)
+}
+
+/// Blocks with an empty line between them; those that say nothing are left out.
+fn page(blocks: impl IntoIterator<Item = String>) -> String {
+    let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
     shown_lines(&blocks.join("\n")).into_owned()
 }
 
@@ -264,19 +269,8 @@ fn scaled(sentences: &[String], width: Width) -> String {
     lines.map(|line| line + "\n").collect()
 }
 
-/// What the figures lean on and what makes them again.
-fn footer(results: &Results, width: Width) -> String {
-    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    footer_of(&results.leans_on, "result.json", made, (&results.tool, width))
-}
-
-/// The footer of any results: `made` is seed, name and hash of what was asked.
-fn footer_of(
-    leans_on: &[FactUse],
-    document: &str,
-    (seed, name, hash): (u64, &str, &str),
-    (tool, width): (&Tool, Width),
-) -> String {
+/// What the figures lean on, listed in a document, and what makes them again.
+fn footer(head: &Head, leans_on: &[FactUse], document: &str, width: Width) -> String {
     let count = |standing| leans_on.iter().filter(|fact| fact.standing == standing).count();
     let fitted = count(Standing::Fitted);
     let assumed = counted(count(Standing::Assumed), "assumed number");
@@ -288,7 +282,9 @@ fn footer_of(
             )
         }
     };
-    let made = format!("seed {seed}, scenario {name} {hash}, {} {}", tool.name, tool.version);
+    let Head { tool, seed, scenario_hash, scenario, .. } = head;
+    let made =
+        format!("seed {seed}, scenario {scenario} {scenario_hash}, {} {}", tool.name, tool.version);
     width.lines(&leans) + &width.lines(&made)
 }
 

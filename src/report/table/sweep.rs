@@ -4,8 +4,7 @@
 
 use super::super::number::{latency, rate, wrap};
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, notes, scaled};
-use crate::shown::shown_lines;
+use super::{Width, footer, notes, page, scaled};
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
 use crate::units::counted;
@@ -34,10 +33,8 @@ pub fn render_sweep(results: &SweepResults, width: Width) -> String {
         not_applicable(results, width),
         notes(&results.notes, width),
     ]);
-    let made = (sweep.seed, sweep.name.as_str(), sweep.hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "sweep.json", made, (&results.tool, width)));
-    blocks.retain(|block| !block.is_empty());
-    shown_lines(&blocks.join("\n")).into_owned()
+    blocks.push(footer(&results.head, &results.leans_on, "sweep.json", width));
+    page(blocks)
 }
 
 /// Which columns a sweep needs.

@@ -3,20 +3,17 @@
 use super::super::number::{plain, wrap};
 use super::super::vms::word;
 use super::grid::{Column, Grid};
-use super::{Width, footer_of, notes, scaled};
-use crate::shown::shown_lines;
+use super::{Width, footer, notes, page, scaled};
 use crate::study::{VmResults, WayResult, ranges};
 use crate::units::counted;
 
 /// The whole text.
 pub fn render_vms(results: &VmResults, width: Width) -> String {
-    let mut blocks = vec![width.lines(&results.title), scaled(&results.scaled, width)];
+    let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width)];
     blocks.extend([ways(results, width), said(results, width)]);
     blocks.extend([stops(results, width), notes(&results.notes, width)]);
-    let made = (results.seed, results.scenario.as_str(), results.scenario_hash.as_str());
-    blocks.push(footer_of(&results.leans_on, "vms.json", made, (&results.tool, width)));
-    blocks.retain(|block| !block.is_empty());
-    shown_lines(&blocks.join("\n")).into_owned()
+    blocks.push(footer(&results.head, &results.leans_on, "vms.json", width));
+    page(blocks)
 }
 
 fn ways(results: &VmResults, width: Width) -> String {

@@ -6,7 +6,8 @@ use super::document::{Checked, Fitted};
 use super::problem::{QUERIES_FINAL, at_speed, machine_speeds, predicted, run_figures};
 use super::{MeasuredRun, Seen};
 use crate::spec::{Experiment, Workload};
-use crate::study::{Progress, fits};
+use crate::study::Progress;
+use crate::study::variant::at_edge;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -40,12 +41,12 @@ pub(super) fn predictions(
                 figures(&experiment, &workload, seen.queries_max)
             })
             .collect();
-        let swayed: Vec<Vec<f64>> = [1.0, -1.0]
+        let at_edges: Vec<Vec<f64>> = [1.0, -1.0]
             .into_par_iter()
             .filter_map(|slower| {
                 let mut own = experiment.clone();
                 own.vms[0].workload = workload.clone();
-                let other = fits::swayed(&own, slower)?;
+                let other = at_edge(&own, slower)?;
                 let workload = other.vms[0].workload.clone();
                 Some(figures(&other, &workload, QUERIES_FINAL))
             })
@@ -54,7 +55,7 @@ pub(super) fn predictions(
         let of_figure = |index: usize| {
             // Runs cut short are a little off; their ratios are not.
             let short = short.iter().map(|one| full[index] * one[index] / best[index]);
-            let values = short.chain(swayed.iter().map(|one| one[index]));
+            let values = short.chain(at_edges.iter().map(|one| one[index]));
             let ends = values.filter(|value| value.is_finite());
             let ends =
                 ends.fold([full[index]; 2], |[low, high], value| [low.min(value), high.max(value)]);

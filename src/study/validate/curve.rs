@@ -5,14 +5,11 @@
 use super::case::{Case, Numbers};
 use crate::platform::simulate;
 use crate::spec::Experiment;
+use crate::study::LatencyMs;
 use std::collections::BTreeMap;
 
 /// What one simulation says of latency, in milliseconds, by the names of the result document.
 pub(super) type Figures = BTreeMap<&'static str, f64>;
-
-/// The quantiles that figures hold.
-const QUANTILES: [(&str, f64); 6] =
-    [("p50", 0.5), ("p90", 0.9), ("p95", 0.95), ("p97", 0.97), ("p99", 0.99), ("p999", 0.999)];
 
 /// Where factors are looked for.
 const RANGE: (f64, f64) = (0.5, 2.0);
@@ -38,7 +35,7 @@ pub(super) fn figures_of(experiment: &Experiment) -> (Figures, f64) {
     let outcome = simulate(experiment);
     let recorder = &outcome.vms[0].recorder;
     let latencies = recorder.latencies();
-    let mut figures: Figures = QUANTILES
+    let mut figures: Figures = LatencyMs::PERCENTILES
         .iter()
         .filter_map(|&(name, q)| Some((name, latencies.quantile(q)?.as_millis_f64())))
         .collect();

@@ -14,7 +14,7 @@ use super::slices::Slice;
 use super::{Validation, noise, rate};
 use crate::platform::{simulate, simulate_with};
 use crate::record::Recorder;
-use crate::study::fits::NINETY_PERCENT;
+use crate::study::variant::NINETY_PERCENT;
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
 

@@ -8,7 +8,7 @@
 use super::case::{Case, Numbers};
 use super::curve::{Curve, Figures, figures, figures_of};
 use crate::spec::{CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS};
-use crate::study::fits::NINETY_PERCENT;
+use crate::study::variant::NINETY_PERCENT;
 use rayon::prelude::*;
 use std::collections::BTreeMap;
 
