@@ -3,35 +3,23 @@
 //! It chooses what is drawn; `panel` draws it. Rates beyond a system's capacity that were given up
 //! have no point.
 
-use super::super::number::{clip, plain};
+use super::super::number::plain;
 use super::figure::Figure;
-use super::panel::{self, Along, Panel, Place, Series};
+use super::panel::{self, Along, LINES_MAX, Panel, Place, Series, by_bound};
 use super::scale::Scale;
 use super::sweep::{bound_name, rate, time};
 use crate::spec::ParameterValue;
 use crate::study::{CapacityResults, Interval, LoadPoint, SystemCapacity};
 
-/// More lines than this are not told apart.
-const LINES_MAX: usize = 12;
-
 /// The charts, by file name, one for each bound; none where no rate is VALID.
 pub(in crate::report) fn figures(results: &CapacityResults) -> Vec<(String, Figure)> {
-    let systems = || results.systems.iter().filter(|system| !system.curve.is_empty());
-    let mut bounds: Vec<f64> = systems().map(|system| system.target_latency_ms).collect();
-    bounds.sort_by(f64::total_cmp);
-    bounds.dedup();
-    let charts = bounds.iter().map(|bound| {
-        let of_bound = systems().filter(|system| system.target_latency_ms == *bound);
-        let name = match bounds.len() {
-            1 => "capacity".to_string(),
-            _ => format!("capacity-{}ms", plain(*bound)),
-        };
-        (name, chart(results, *bound, &of_bound.collect::<Vec<_>>()))
-    });
-    charts.collect()
+    let systems = results.systems.iter().filter(|system| !system.curve.is_empty());
+    let systems: Vec<&SystemCapacity> = systems.collect();
+    let bound = |system: &&SystemCapacity| system.target_latency_ms;
+    by_bound("capacity", &systems, bound, |bound, systems| chart(results, bound, systems))
 }
 
-fn chart(results: &CapacityResults, bound: f64, systems: &[&SystemCapacity]) -> Figure {
+fn chart(results: &CapacityResults, bound: f64, systems: &[&&SystemCapacity]) -> Figure {
     let drawn = &systems[..systems.len().min(LINES_MAX)];
     let points = drawn.iter().flat_map(|system| &system.curve);
     let mut rates: Vec<f64> = points.map(|point| point.asked_per_s).collect();
@@ -40,26 +28,17 @@ fn chart(results: &CapacityResults, bound: f64, systems: &[&SystemCapacity]) -> 
     rates.extend(ticks.iter().filter(|tick| **tick <= highest));
     rates.sort_by(f64::total_cmp);
     rates.dedup();
-    let series = |figure: fn(&LoadPoint) -> f64| -> Vec<Series> {
+    let panel = |head: &str, bound: Option<f64>, figure: fn(&LoadPoint) -> f64| {
         let series = drawn.iter().map(|system| Series {
             name: system.name.clone(),
             places: system.curve.iter().map(|point| Some(place(&rates, point, figure))).collect(),
         });
-        series.collect()
+        let bound = bound.map(|bound| (bound, bound_name(bound)));
+        Panel { head: head.to_string(), series: series.collect(), bound, write: time }
     };
     let panels = [
-        Panel {
-            head: "p99 latency".to_string(),
-            series: series(|point| point.latency_p99_ms),
-            bound: Some((bound, bound_name(bound))),
-            write: time,
-        },
-        Panel {
-            head: "p50 latency".to_string(),
-            series: series(|point| point.latency_p50_ms),
-            bound: None,
-            write: time,
-        },
+        panel("p99 latency", Some(bound), |point| point.latency_p99_ms),
+        panel("p50 latency", None, |point| point.latency_p50_ms),
     ];
     // Only round rates are written below the axis.
     let values = rates.iter().map(|&number| ParameterValue {
@@ -68,10 +47,7 @@ fn chart(results: &CapacityResults, bound: f64, systems: &[&SystemCapacity]) -> 
     });
     let label = "queries per second, all Server VMs".to_string();
     let along = Along::new(label, values.collect(), true);
-    let mut below = results.head.title.clone();
-    if systems.len() > LINES_MAX {
-        below = format!("{} ({LINES_MAX} of {} lines)", clip(&below, 200), systems.len());
-    }
+    let below = panel::below(&results.head.title, systems.len());
     panel::draw("Latency against rate", &below, &along, &panels)
 }
 

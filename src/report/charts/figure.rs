@@ -128,7 +128,7 @@ impl Figure {
         }
         y += 38.0 - TITLE_ROW;
         for row in below {
-            figure.label((30.0, y), row, size::TEXT, Lean::Right, colour::QUIET);
+            figure.text((30.0, y), row, Lean::Right, colour::QUIET);
             y += BELOW_ROW;
         }
         figure
@@ -155,6 +155,17 @@ impl Figure {
             Some(Mark::Text(label)) => label,
             _ => unreachable!("a label was pushed just now"),
         }
+    }
+
+    /// Adds a text of the usual size.
+    pub(super) fn text(
+        &mut self,
+        at: (f64, f64),
+        text: &str,
+        lean: Lean,
+        colour: Colour,
+    ) -> &mut Label {
+        self.label(at, text, size::TEXT, lean, colour)
     }
 
     /// Adds a line from point to point.

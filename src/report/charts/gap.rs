@@ -42,9 +42,9 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
         let x = scale.place(tick);
         figure.line(&[(x, TOP - 20.0), (x, bottom)], 1.5, colour::RULE);
         let at = (x, bottom + 24.0);
-        figure.label(at, &format!("{tick:.2}"), size::TEXT, Lean::Middle, colour::QUIET);
+        figure.text(at, &format!("{tick:.2}"), Lean::Middle, colour::QUIET);
     }
-    figure.label((FACTOR, TOP - 40.0), "factor", size::TEXT, Lean::Left, colour::QUIET);
+    figure.text((FACTOR, TOP - 40.0), "factor", Lean::Left, colour::QUIET);
     let mut y = TOP + ROW / 2.0;
     for (gap, steps) in gaps.iter().zip(&blocks) {
         let name = clip(&gap.name, 40);
@@ -100,7 +100,7 @@ fn axis(blocks: &[Vec<Step>]) -> Scale {
 
 fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
     let colour = step.colour;
-    figure.label((AXIS.0 - 24.0, y), step.name, size::TEXT, Lean::Left, colour);
+    figure.text((AXIS.0 - 24.0, y), step.name, Lean::Left, colour);
     let ends = [step.from, step.to];
     if ends.iter().all(|end| end.is_finite()) {
         let [from, to] = ends.map(|end| scale.place(end));
@@ -116,6 +116,6 @@ fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
     if let Some(factor) = step.factor {
         let half = factor.half_width.map_or(String::new(), |half| format!(" ± {half:.3}"));
         let text = format!("{:.3}{half}", factor.mean);
-        figure.label((FACTOR, y), &text, size::TEXT, Lean::Left, colour);
+        figure.text((FACTOR, y), &text, Lean::Left, colour);
     }
 }

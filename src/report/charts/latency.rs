@@ -46,7 +46,7 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
         let corner = (PANELS[index % 2], TOP + PANEL_HEIGHT * (index / 2) as f64);
         panel(&mut figure, scale, corner, run, vm);
     }
-    figure.label((600.0, height - 26.0), "latency (ms)", size::TEXT, Lean::Middle, colour::QUIET);
+    figure.text((600.0, height - 26.0), "latency (ms)", Lean::Middle, colour::QUIET);
     Some(figure)
 }
 
@@ -68,11 +68,11 @@ fn published(vm: &VmResult, name: &str) -> Option<f64> {
 fn legend(figure: &mut Figure) {
     let y = 112.0;
     figure.ring((42.0, y));
-    figure.label((62.0, y), "published", size::TEXT, Lean::Right, colour::INK);
+    figure.text((62.0, y), "published", Lean::Right, colour::INK);
     figure.dot((222.0, y));
-    figure.label((240.0, y), "simulated", size::TEXT, Lean::Right, colour::BLUE);
+    figure.text((240.0, y), "simulated", Lean::Right, colour::BLUE);
     figure.dashes((396.0, y), (440.0, y), 3.0, colour::VERMILION);
-    figure.label((452.0, y), "bound on latency", size::TEXT, Lean::Right, colour::VERMILION);
+    figure.text((452.0, y), "bound on latency", Lean::Right, colour::VERMILION);
 }
 
 /// One run's percentiles, one row each.
@@ -90,19 +90,13 @@ fn panel(
         true;
     for tick in scale.ticks(5) {
         figure.line(&[(x(tick), rows), (x(tick), bottom)], 1.5, colour::RULE);
-        figure.label(
-            (x(tick), bottom + 18.0),
-            &tick_text(tick),
-            size::TEXT,
-            Lean::Middle,
-            colour::QUIET,
-        );
+        figure.text((x(tick), bottom + 18.0), &tick_text(tick), Lean::Middle, colour::QUIET);
     }
     let bound = x(vm.target_latency_ms);
     figure.dashes((bound, rows), (bound, bottom), 3.0, colour::VERMILION);
     for (index, (name, shown)) in PERCENTILES.iter().enumerate() {
         let y = rows + ROW * (index as f64 + 0.5);
-        figure.label((left + AXIS.0 - 14.0, y), shown, size::TEXT, Lean::Left, colour::INK);
+        figure.text((left + AXIS.0 - 14.0, y), shown, Lean::Left, colour::INK);
         percentile(figure, &x, (left + ERRORS, y), name, vm);
     }
 }
@@ -127,13 +121,7 @@ fn percentile(
         figure.dot((x(simulated), y));
     }
     if let Some(error) = vm.published.as_ref().and_then(|p| p.error_percent.get(name)) {
-        figure.label(
-            (right, y),
-            &format!("{} %", percent(*error)),
-            size::TEXT,
-            Lean::Left,
-            colour::BLUE,
-        );
+        figure.text((right, y), &format!("{} %", percent(*error)), Lean::Left, colour::BLUE);
     }
 }
 

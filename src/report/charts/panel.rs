@@ -50,6 +50,38 @@ pub(super) struct Along {
     right: f64,
 }
 
+/// More lines than this are not told apart.
+pub(super) const LINES_MAX: usize = 12;
+
+/// A chart for each bound of the lines, by file name; none where there are none.
+pub(super) fn by_bound<T>(
+    name: &str,
+    lines: &[T],
+    bound_of: impl Fn(&T) -> f64,
+    chart: impl Fn(f64, &[&T]) -> Figure,
+) -> Vec<(String, Figure)> {
+    let mut bounds: Vec<f64> = lines.iter().map(&bound_of).collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    let charts = bounds.iter().map(|bound| {
+        let of_bound: Vec<&T> = lines.iter().filter(|line| bound_of(line) == *bound).collect();
+        let name = match bounds.len() {
+            1 => name.to_string(),
+            _ => format!("{name}-{}ms", plain(*bound)),
+        };
+        (name, chart(*bound, &of_bound))
+    });
+    charts.collect()
+}
+
+/// What stands below a chart of so many lines: the title, and how many of them are drawn.
+pub(super) fn below(title: &str, lines: usize) -> String {
+    match lines > LINES_MAX {
+        true => format!("{} ({LINES_MAX} of {lines} lines)", clip(title, 200)),
+        false => title.to_string(),
+    }
+}
+
 /// Lines differ in colour and in sign; the bound has a colour of its own.
 const STYLES: [(Colour, Sign); 12] = [
     (colour::BLUE, Sign::Circle),
@@ -107,7 +139,7 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     let mut places = panels.iter().flat_map(|panel| &panel.series).flat_map(|line| &line.places);
     if places.any(|place| place.is_some_and(|place| !place.valid)) {
         let at = (WIDTH - 30.0, first - 36.0);
-        figure.label(at, "hollow: INVALID", size::TEXT, Lean::Left, colour::QUIET);
+        figure.text(at, "hollow: INVALID", Lean::Left, colour::QUIET);
     }
     let mut top = first;
     for (panel, height) in panels.iter().zip(heights) {
@@ -116,7 +148,7 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     }
     name_values(&mut figure, along, bottom);
     let at = ((LEFT + along.right) / 2.0, bottom + 28.0 + TEXT_LINE * words);
-    figure.label(at, &clip(&along.label, 64), size::TEXT, Lean::Middle, colour::INK);
+    figure.text(at, &clip(&along.label, 64), Lean::Middle, colour::INK);
     figure
 }
 
@@ -133,13 +165,7 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
     for tick in y.ticks(((bottom - top) / 70.0) as usize) {
         let at = y.place(tick);
         figure.line(&[(LEFT, at), (along.right, at)], 1.5, colour::RULE);
-        figure.label(
-            (LEFT - 12.0, at),
-            &(panel.write)(tick),
-            size::TEXT,
-            Lean::Left,
-            colour::QUIET,
-        );
+        figure.text((LEFT - 12.0, at), &(panel.write)(tick), Lean::Left, colour::QUIET);
     }
     figure.line(&[(LEFT, bottom), (along.right, bottom)], 2.0, colour::QUIET);
     for (index, _) in along.rows().iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
@@ -150,7 +176,7 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
         let none = |series: &Series| series.places.get(index).copied().flatten().is_none();
         if !along.has_measure() && panel.series.iter().all(none) {
             let at = (along.place(index), bottom - 20.0);
-            figure.label(at, "none", size::TEXT, Lean::Middle, colour::QUIET);
+            figure.text(at, "none", Lean::Middle, colour::QUIET);
         }
     }
     let head = clip(&panel.head, HEAD_LETTERS);
@@ -315,7 +341,7 @@ fn write_names(figure: &mut Figure, mut names: Vec<Name>, right: f64, (bottom, t
         for (row, text) in name.rows.iter().enumerate() {
             let at =
                 (right + indent, middle - half(&name) + AIR / 2.0 + TEXT_LINE * (row as f64 + 0.5));
-            figure.label(at, text, size::TEXT, Lean::Right, name.colour).bold = true;
+            figure.text(at, text, Lean::Right, name.colour).bold = true;
         }
     }
 }
@@ -335,7 +361,7 @@ fn name_values(figure: &mut Figure, along: &Along, bottom: f64) {
         free_from = at + half;
         for (row, text) in rows.iter().enumerate() {
             let at = (at, bottom + 26.0 + TEXT_LINE * row as f64);
-            figure.label(at, text, size::TEXT, Lean::Middle, colour::QUIET);
+            figure.text(at, text, Lean::Middle, colour::QUIET);
         }
     }
 }

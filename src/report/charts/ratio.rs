@@ -5,7 +5,7 @@
 
 use super::super::number::{clip, ratio};
 use super::super::table::compared;
-use super::figure::{Colour, Figure, Lean, colour, size};
+use super::figure::{Colour, Figure, Lean, colour};
 use super::scale::Scale;
 use crate::study::{Comparison, Results};
 
@@ -67,20 +67,13 @@ fn grid(figure: &mut Figure, scale: Scale, bottom: f64) {
     for tick in scale.ticks(6) {
         let x = scale.place(tick);
         figure.line(&[(x, TOP), (x, bottom)], 1.5, colour::RULE);
-        figure.label(
-            (x, bottom + 22.0),
-            &format!("{tick:.2}"),
-            size::TEXT,
-            Lean::Middle,
-            colour::QUIET,
-        );
+        figure.text((x, bottom + 22.0), &format!("{tick:.2}"), Lean::Middle, colour::QUIET);
     }
     let one = scale.place(1.0);
     figure.line(&[(one, TOP - 8.0), (one, bottom)], 3.0, colour::QUIET);
-    figure.label(
+    figure.text(
         (scale.middle(), bottom + 52.0),
         "virtual / bare metal",
-        size::TEXT,
         Lean::Middle,
         colour::QUIET,
     );
@@ -98,11 +91,11 @@ fn heads(figure: &mut Figure, published: bool) {
 }
 
 fn head(figure: &mut Figure, x: f64, text: &str, colour: Colour) {
-    figure.label((x, TOP - 18.0), text, size::TEXT, Lean::Middle, colour).bold = true;
+    figure.text((x, TOP - 18.0), text, Lean::Middle, colour).bold = true;
 }
 
 fn pair(figure: &mut Figure, scale: Scale, (left, y): (f64, f64), row: &Comparison) {
-    figure.label((left - 24.0, y), &clip(&row.name, NAME), size::TEXT, Lean::Left, colour::INK);
+    figure.text((left - 24.0, y), &clip(&row.name, NAME), Lean::Left, colour::INK);
     let simulated = Some(row.capacity_ratio).filter(|ratio| ratio.is_finite());
     let published = row.published_ratio.filter(|ratio| ratio.is_finite());
     if let (Some(simulated), Some(published)) = (simulated, published) {
@@ -111,11 +104,11 @@ fn pair(figure: &mut Figure, scale: Scale, (left, y): (f64, f64), row: &Comparis
     }
     if let Some(published) = published {
         figure.ring((scale.place(published), y));
-        figure.label((COLUMNS.0, y), &ratio(published), size::TEXT, Lean::Middle, colour::INK);
+        figure.text((COLUMNS.0, y), &ratio(published), Lean::Middle, colour::INK);
     }
     if let Some(simulated) = simulated {
         figure.dot((scale.place(simulated), y));
-        figure.label((COLUMNS.1, y), &ratio(simulated), size::TEXT, Lean::Middle, colour::BLUE);
+        figure.text((COLUMNS.1, y), &ratio(simulated), Lean::Middle, colour::BLUE);
     }
 }
 
@@ -127,6 +120,6 @@ fn caption(figure: &mut Figure, y: f64, published: bool) {
         lines.push("Published: settings differ between the sides, and Server rates were chosen by the submitters.");
     }
     for (index, line) in lines.iter().enumerate() {
-        figure.label((30.0, y + 28.0 * index as f64), line, size::TEXT, Lean::Right, colour::QUIET);
+        figure.text((30.0, y + 28.0 * index as f64), line, Lean::Right, colour::QUIET);
     }
 }

@@ -5,13 +5,10 @@
 
 use super::super::number::{clip, plain};
 use super::figure::Figure;
-use super::panel::{self, Along, Panel, Place, Series};
+use super::panel::{self, Along, LINES_MAX, Panel, Place, Series};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;
-
-/// More lines than this are not told apart.
-const LINES_MAX: usize = 12;
 
 /// More planes than this are no chart.
 const PANELS_MAX: usize = 8;
@@ -50,19 +47,12 @@ fn latency(results: &SweepResults, index: usize) -> Option<Figure> {
             Some((figure(found), found.valid == point.runs))
         })
     };
+    let panel =
+        |head: &str, series, bound| Panel { head: head.to_string(), series, bound, write: time };
+    let bound = group.bound_ms.map(|bound| (bound, bound_name(bound)));
     let panels = [
-        Panel {
-            head: "p99 latency".to_string(),
-            series: series(|found| found.p99_ms),
-            bound: group.bound_ms.map(|bound| (bound, bound_name(bound))),
-            write: time,
-        },
-        Panel {
-            head: "p50 latency".to_string(),
-            series: series(|found| found.p50_ms),
-            bound: None,
-            write: time,
-        },
+        panel("p99 latency", series(|found| found.p99_ms), bound),
+        panel("p50 latency", series(|found| found.p50_ms), None),
     ];
     let several = results.groups.len() > 1;
     let of = if several { format!("Latency of {}", group.name) } else { "Latency".to_string() };

@@ -3,7 +3,7 @@
 //! The line is where both are equal; the band about it is 10 % wide either way. What lies beyond the
 //! axis stands filled at its edge.
 
-use super::figure::{Colour, Figure, Lean, Mark, Sign, colour, size};
+use super::figure::{Colour, Figure, Lean, Mark, Sign, colour};
 use super::scale::Scale;
 use crate::study::{JudgedRow, ValidationResults};
 
@@ -63,24 +63,12 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         figure.line(&[(across.place(tick), top), (across.place(tick), bottom)], 1.0, colour::RULE);
         figure.line(&[(left, up.place(tick)), (right, up.place(tick))], 1.0, colour::RULE);
         let text = super::super::number::plain(tick);
-        figure.label(
-            (across.place(tick), bottom + 24.0),
-            &text,
-            size::TEXT,
-            Lean::Middle,
-            colour::QUIET,
-        );
-        figure.label((left - 12.0, up.place(tick)), &text, size::TEXT, Lean::Left, colour::QUIET);
+        figure.text((across.place(tick), bottom + 24.0), &text, Lean::Middle, colour::QUIET);
+        figure.text((left - 12.0, up.place(tick)), &text, Lean::Left, colour::QUIET);
     }
     figure.line(&[place(low, low), place(high, high)], 2.0, colour::QUIET);
-    figure.label(
-        (across.middle(), bottom + 62.0),
-        "measured, ms",
-        size::TEXT,
-        Lean::Middle,
-        colour::INK,
-    );
-    figure.label((left - 70.0, top - 26.0), "simulated, ms", size::TEXT, Lean::Right, colour::INK);
+    figure.text((across.middle(), bottom + 62.0), "measured, ms", Lean::Middle, colour::INK);
+    figure.text((left - 70.0, top - 26.0), "simulated, ms", Lean::Right, colour::INK);
     for (index, (name, benchmark, harness, sign, tint)) in KINDS.into_iter().enumerate() {
         let of_kind = points
             .iter()
@@ -95,11 +83,11 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         let at = (right + 50.0, top + 30.0 + 38.0 * index as f64);
         figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow: true, colour: tint });
         let text = format!("{name} ({count})");
-        figure.label((at.0 + 20.0, at.1), &text, size::TEXT, Lean::Right, colour::INK);
+        figure.text((at.0 + 20.0, at.1), &text, Lean::Right, colour::INK);
     }
     let at = (right + 50.0, top + 30.0 + 38.0 * KINDS.len() as f64);
-    figure.label((at.0 - 12.0, at.1), "band: within 10 %", size::TEXT, Lean::Right, colour::QUIET);
+    figure.text((at.0 - 12.0, at.1), "band: within 10 %", Lean::Right, colour::QUIET);
     let at = (at.0 - 12.0, at.1 + 38.0);
-    figure.label(at, "filled: beyond the axis", size::TEXT, Lean::Right, colour::QUIET);
+    figure.text(at, "filled: beyond the axis", Lean::Right, colour::QUIET);
     figure
 }

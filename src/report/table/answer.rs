@@ -1,7 +1,7 @@
 //! The answer to a question: one or two sentences, a line for each way of sharing, what decides and what
 //! is assumed.
 
-use super::super::number::{latency, latency_span, plain, span, with_unit, wrap};
+use super::super::number::{latency, latency_span, plain, span, with_unit};
 use super::grid::{Column, Grid};
 use super::{Width, footer, page, scaled};
 use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
@@ -9,15 +9,14 @@ use crate::units::counted;
 
 /// The whole text, but for where its files are.
 pub fn render_answer(answer: &Answer, width: Width) -> String {
-    let warnings = answer.warnings.iter();
-    let warnings = warnings.map(|line| wrap(&format!("WARNING: {line}"), width.text, "  ") + "\n");
-    let mut blocks = vec![warnings.collect(), scaled(&answer.scaled, width)];
+    let warnings = width.items("WARNING", &answer.warnings);
+    let mut blocks = vec![warnings, scaled(&answer.scaled, width)];
     blocks.extend(answer_sentences(answer).iter().map(|line| width.lines(line)));
     blocks.push(ways(answer, width));
     blocks.push(beside(answer, width));
     blocks.push(impossible(answer, width));
     blocks.push(decided(answer, width));
-    blocks.push(assumed(answer, width));
+    blocks.push(width.items("assumed", &answer.assumed));
     let head = Head::of("ask", "", &answer.scenario_hash, answer.seed);
     blocks.push(footer(&head, &answer.leans_on, "answer.json", width));
     page(blocks)
@@ -149,45 +148,48 @@ fn highest(of: &WayFigures) -> String {
 
 fn ways(answer: &Answer, width: Width) -> String {
     use Column::{Number, Text};
-    let mut grid = Grid::new(&[
-        ("way of sharing", Text),
-        ("each has", Text),
-        ("GPUs", Number),
-        ("p50 ms", Number),
-        ("p99 ms", Number),
-        ("possible ms", Number),
-        ("GPU busy", Number),
-        ("highest /s per VM", Number),
-        ("possible /s", Number),
-        ("", Text),
-    ]);
-    let mut lines = 0;
-    for way in &answer.ways {
-        let Some(of) = &way.figures else { continue };
-        lines += 1;
-        let rates = of.highest_per_vm_between_per_s;
-        let name = if way.is_reference { format!("({})", way.name) } else { way.name.clone() };
-        grid.line(vec![
-            name,
-            way.each_has.clone(),
-            way.cards.to_string(),
-            if of.is_overload { "-".to_string() } else { latency(of.latency_p50_ms) },
-            if of.is_overload { "overload".to_string() } else { latency(of.latency_p99_ms) },
-            if of.is_overload { "-".to_string() } else { latency_span(of.latency_p99_between_ms) },
-            format!("{:.0} %", of.gpu_busy_share * 100.0),
-            match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
-                (false, _) => "none".to_string(),
-                (true, true) => format!("≥ {}", rate(of.highest_per_vm_per_s)),
-                (true, false) => rate(of.highest_per_vm_per_s),
-            },
-            rates.map_or("-".to_string(), |ends| span(ends, rate)),
-            match answer.question.rate_was_asked {
+    let rows = answer.ways.iter().filter_map(|way| Some((way, way.figures.as_ref()?, answer)));
+    if rows.clone().next().is_none() {
+        return String::new();
+    }
+    let grid = Grid::of(
+        rows,
+        &[
+            ("way of sharing", Text, |(way, ..)| match way.is_reference {
+                true => format!("({})", way.name),
+                false => way.name.clone(),
+            }),
+            ("each has", Text, |(way, ..)| way.each_has.clone()),
+            ("GPUs", Number, |(way, ..)| way.cards.to_string()),
+            ("p50 ms", Number, |(_, of, _)| unless(of, "-", || latency(of.latency_p50_ms))),
+            ("p99 ms", Number, |(_, of, _)| unless(of, "overload", || latency(of.latency_p99_ms))),
+            ("possible ms", Number, |(_, of, _)| {
+                unless(of, "-", || latency_span(of.latency_p99_between_ms))
+            }),
+            ("GPU busy", Number, |(_, of, _)| format!("{:.0} %", of.gpu_busy_share * 100.0)),
+            ("highest /s per VM", Number, |(_, of, _)| {
+                match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
+                    (false, _) => "none".to_string(),
+                    (true, true) => format!("≥ {}", rate(of.highest_per_vm_per_s)),
+                    (true, false) => rate(of.highest_per_vm_per_s),
+                }
+            }),
+            ("possible /s", Number, |(_, of, _)| {
+                let ends = of.highest_per_vm_between_per_s;
+                ends.map_or("-".to_string(), |ends| span(ends, rate))
+            }),
+            ("", Text, |(_, of, answer)| match answer.question.rate_was_asked {
                 true => of.answer.word().to_string(),
                 false => String::new(),
-            },
-        ]);
-    }
-    if lines == 0 { String::new() } else { grid.finish(width) }
+            }),
+        ],
+    );
+    grid.finish(width)
+}
+
+/// A latency, which says nothing under an overload: then this word.
+fn unless(of: &WayFigures, word: &str, latency: impl Fn() -> String) -> String {
+    if of.is_overload { word.to_string() } else { latency() }
 }
 
 /// `one`, `one and another`, `one, another and a third`.
@@ -231,14 +233,14 @@ fn beside(answer: &Answer, width: Width) -> String {
             " In brackets, for comparison: more GPUs than asked for, or processes without VMs.",
         );
     }
-    wrap(&text, width.text, "") + "\n"
+    width.said(&text)
 }
 
 /// The ways that cannot be, each with its reason.
 fn impossible(answer: &Answer, width: Width) -> String {
     let lines = answer.ways.iter().filter_map(|way| {
         let why = way.error.as_ref()?;
-        Some(wrap(&format!("{} is not possible: {why}", way.name), width.text, "  ") + "\n")
+        Some(width.item(&format!("{} is not possible: {why}", way.name)))
     });
     lines.collect()
 }
@@ -246,11 +248,7 @@ fn impossible(answer: &Answer, width: Width) -> String {
 /// What decides where an answer is not sure: each input once, with the ways that it decides.
 fn decided(answer: &Answer, width: Width) -> String {
     if !answer.question.rate_was_asked {
-        let lines = answer
-            .open
-            .iter()
-            .map(|line| wrap(&format!("not known: {line}"), width.text, "  ") + "\n");
-        return lines.collect();
+        return width.items("not known", &answer.open);
     }
     let mut told: Vec<(&DecidedBy, Vec<String>)> = Vec::new();
     let mut unexplained = Vec::new();
@@ -287,28 +285,20 @@ fn decided(answer: &Answer, width: Width) -> String {
                 ways.join("; "),
                 input.how
             );
-            wrap(&line, width.text, "  ") + "\n"
+            width.item(&line)
         })
         .collect();
     // What turns a comparison of two ways round.
     let turns = answer.open.iter().filter(|line| line.contains(" decides whether "));
-    text.extend(turns.map(|line| wrap(&format!("not known: {line}"), width.text, "  ") + "\n"));
+    text.push_str(&width.items("not known", turns));
     if !unexplained.is_empty() {
         let line = format!(
             "not known: {}: the bound lies within what other fits of the measurements, other machines and other random numbers leave open, with no single input to blame",
             listed(&unexplained)
         );
-        text.push_str(&(wrap(&line, width.text, "  ") + "\n"));
+        text.push_str(&width.item(&line));
     }
     text
-}
-
-fn assumed(answer: &Answer, width: Width) -> String {
-    let lines = answer
-        .assumed
-        .iter()
-        .map(|line| wrap(&format!("assumed: {line}"), width.text, "  ") + "\n");
-    lines.collect()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! The table of a calibration: every run against its fit, then the numbers with what else they could
 //! be.
 
-use super::super::number::{latency, percent, plain, rate, wrap};
+use super::super::number::{latency, percent, plain, rate};
 use super::grid::{Column, Grid};
-use super::{Width, notes, page};
+use super::{Width, page};
 use crate::study::{CalibrationResults, FigureFit, ParameterResult};
 
 /// The whole text.
@@ -18,11 +18,11 @@ pub fn render_calibration(results: &CalibrationResults, width: Width) -> String 
     );
     let blocks = [
         width.lines(&results.title),
-        alarms(results, width),
+        width.items("WARNING", &results.alarms),
         runs(results, width),
-        wrap(&said, width.text, "") + "\n" + &wrap(&residual, width.text, "") + "\n",
+        width.said(&said) + &width.said(&residual),
         parameters(results, width),
-        notes(&results.notes, width),
+        width.items("note", &results.notes),
         width.lines(&format!(
             "seed {}, calibration {} {}, {} {}",
             results.seed,
@@ -35,42 +35,28 @@ pub fn render_calibration(results: &CalibrationResults, width: Width) -> String 
     page(blocks)
 }
 
-/// Why the numbers are not to be trusted, before anything else.
-fn alarms(results: &CalibrationResults, width: Width) -> String {
-    let lines = results.alarms.iter();
-    lines.map(|alarm| wrap(&format!("WARNING: {alarm}"), width.text, "  ") + "\n").collect()
-}
-
 fn runs(results: &CalibrationResults, width: Width) -> String {
     use Column::{Number, Text};
-    let mut grid = Grid::new(&[
-        ("run", Text),
-        ("", Text),
-        ("figure", Text),
-        ("measured", Number),
-        ("simulated", Number),
-        ("err %", Number),
-        ("from", Number),
-        ("to", Number),
-    ]);
-    for run in &results.runs {
-        let mut head =
-            [run.row.clone(), (if run.fitted { "fitted" } else { "checked" }).to_string()];
-        for figure in &run.figures {
-            let write = |value: f64| written(figure, value);
-            let [row, how] = std::mem::take(&mut head);
-            grid.line(vec![
-                row,
-                how,
-                name(figure),
-                write(figure.observed),
-                write(figure.simulated),
-                percent(figure.error_percent),
-                write(figure.low),
-                write(figure.high),
-            ]);
-        }
-    }
+    // Its name and how it was used stand at the first figure of a run.
+    let rows = results.runs.iter().flat_map(|run| {
+        run.figures.iter().enumerate().map(move |(at, of)| (Some(run).filter(|_| at == 0), of))
+    });
+    let grid = Grid::of(
+        rows,
+        &[
+            ("run", Text, |(run, _)| run.map_or(String::new(), |run| run.row.clone())),
+            ("", Text, |(run, _)| match run {
+                Some(run) => if run.fitted { "fitted" } else { "checked" }.to_string(),
+                None => String::new(),
+            }),
+            ("figure", Text, |(_, of)| name(of)),
+            ("measured", Number, |(_, of)| written(of, of.observed)),
+            ("simulated", Number, |(_, of)| written(of, of.simulated)),
+            ("err %", Number, |(_, of)| percent(of.error_percent)),
+            ("from", Number, |(_, of)| written(of, of.low)),
+            ("to", Number, |(_, of)| written(of, of.high)),
+        ],
+    );
     grid.finish(width)
 }
 
@@ -93,25 +79,20 @@ fn written(figure: &FigureFit, value: f64) -> String {
 
 fn parameters(results: &CalibrationResults, width: Width) -> String {
     use Column::{Number, Text};
-    let mut grid = Grid::new(&[
-        ("number", Text),
-        ("value", Number),
-        ("from", Number),
-        ("to", Number),
-        ("unit", Text),
-        ("", Text),
-    ]);
-    for parameter in &results.parameters {
-        let ends = |value: f64| if parameter.held { String::new() } else { digits(value) };
-        grid.line(vec![
-            parameter.name.clone(),
-            digits(parameter.value),
-            ends(parameter.low),
-            ends(parameter.high),
-            parameter.unit.to_string(),
-            how(parameter).to_string(),
-        ]);
+    fn end(parameter: &ParameterResult, value: f64) -> String {
+        if parameter.held { String::new() } else { digits(value) }
     }
+    let grid = Grid::of(
+        &results.parameters,
+        &[
+            ("number", Text, |of| of.name.clone()),
+            ("value", Number, |of| digits(of.value)),
+            ("from", Number, |of| end(of, of.low)),
+            ("to", Number, |of| end(of, of.high)),
+            ("unit", Text, |of| of.unit.to_string()),
+            ("", Text, |of| how(of).to_string()),
+        ],
+    );
     grid.finish(width)
 }
 

@@ -1,8 +1,8 @@
 //! The table of a capacity search: one line per system, and what limits it.
 
-use super::super::number::{plain, rate, wrap};
+use super::super::number::{plain, rate};
 use super::grid::{Column, Grid};
-use super::{Width, footer, gap, notes, page, scaled};
+use super::{Width, footer, gap, page, scaled};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
@@ -73,14 +73,12 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         width.lines(&results.head.title),
         scaled(&results.scaled, width),
         grid.finish(width),
-        wrap(&said, width.text, "") + "\n",
+        width.said(&said),
         limits(results, width),
-        notes(&results.notes, width),
+        width.items("note", &results.notes),
     ];
     blocks.extend(gap::gaps(results, width));
-    let skipped =
-        results.skipped.iter().map(|line| wrap(&format!("ERROR: {line}"), width.text, "  ") + "\n");
-    blocks.push(skipped.collect());
+    blocks.push(width.items("ERROR", &results.skipped));
     blocks.push(footer(&results.head, &results.leans_on, "capacity.json", width));
     page(blocks)
 }
@@ -101,7 +99,7 @@ fn share(ratio: f64) -> String {
 fn limits(results: &CapacityResults, width: Width) -> String {
     let lines = results.systems.iter().flat_map(|system| {
         let lines = system.said.iter().map(|said| format!("{}: {said}", system.name));
-        lines.map(|line| wrap(&line, width.text, "  ") + "\n").collect::<Vec<_>>()
+        lines.map(|line| width.item(&line)).collect::<Vec<_>>()
     });
     lines.collect()
 }

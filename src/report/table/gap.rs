@@ -1,7 +1,7 @@
 //! Why published ratios are what they are: the factors, the settings one by one, and the latencies of
 //! both sides at the same rates.
 
-use super::super::number::{latency, rate, wrap};
+use super::super::number::{latency, rate};
 use super::Width;
 use super::grid::{Column, Grid};
 use crate::study::{CapacityResults, Interval};
@@ -35,7 +35,7 @@ fn factors(results: &CapacityResults, width: Width) -> String {
         cells.extend([three(gap.virtual_load.mean), three(gap.baseline_load.mean)]);
         grid.line(cells);
     }
-    grid.finish(width) + &wrap(SAID, width.text, "") + "\n"
+    grid.finish(width) + &width.said(SAID)
 }
 
 /// What the factors are.
@@ -52,7 +52,7 @@ fn steps(results: &CapacityResults, width: Width) -> String {
             steps.map(|step| format!("{}: {}", step.setting, three(step.factor.mean))).collect();
         let steps = if steps.is_empty() { "the same".to_string() } else { steps.join("; ") };
         let line = format!("settings of {} (VM -> bare metal): {steps}", gap.name);
-        wrap(&line, width.text, "  ") + "\n"
+        width.item(&line)
     });
     lines.collect()
 }

@@ -44,6 +44,19 @@ impl Grid {
         }
     }
 
+    /// The table of these rows: of each column its head, which way it leans, and the cell of a row.
+    pub(crate) fn of<R>(
+        rows: impl IntoIterator<Item = R>,
+        columns: &[(&str, Column, fn(&R) -> String)],
+    ) -> Self {
+        let heads: Vec<_> = columns.iter().map(|(head, column, _)| (*head, *column)).collect();
+        let mut grid = Self::new(&heads);
+        for row in rows {
+            grid.line(columns.iter().map(|(_, _, cell)| cell(&row)).collect());
+        }
+        grid
+    }
+
     /// Adds a line of cells, one per column, as they may be shown.
     pub(crate) fn line(&mut self, cells: Vec<String>) {
         assert_eq!(cells.len(), self.columns.len(), "a line has one cell per column");

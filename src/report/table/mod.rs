@@ -56,7 +56,22 @@ impl Width {
         Self { text: columns.min(Self::FILE.text), table: columns }
     }
 
-    /// A paragraph, its last line ended.
+    /// A line of a list, its last line ended; later lines are indented.
+    fn item(self, text: &str) -> String {
+        wrap(text, self.text, "  ") + "\n"
+    }
+
+    /// Lines of a list, each after the same word.
+    fn items<'l>(self, word: &str, lines: impl IntoIterator<Item = &'l String>) -> String {
+        lines.into_iter().map(|line| self.item(&format!("{word}: {line}"))).collect()
+    }
+
+    /// Running text, its last line ended.
+    fn said(self, text: &str) -> String {
+        wrap(text, self.text, "") + "\n"
+    }
+
+    /// A paragraph, its last line ended; longer words than a line are broken.
     pub(crate) fn lines(self, text: &str) -> String {
         broken(&wrap(text, self.text, ""), self.text, "") + "\n"
     }
@@ -78,7 +93,7 @@ pub fn render(results: &Results, width: Width) -> String {
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);
-    blocks.extend([failed(results, width), notes(&results.notes, width)]);
+    blocks.extend([failed(results, width), width.items("note", &results.notes)]);
     blocks.push(footer(&results.head, &results.leans_on, "result.json", width));
     page(blocks)
 }
@@ -143,11 +158,9 @@ fn comparisons(results: &Results, width: Width) -> String {
         grid.line(cells);
     }
     let mut text = grid.finish(width);
-    text.push_str(&wrap(CAPACITY, width.text, ""));
-    text.push('\n');
+    text.push_str(&width.said(CAPACITY));
     if published {
-        text.push_str(&wrap(CHOSEN, width.text, ""));
-        text.push('\n');
+        text.push_str(&width.said(CHOSEN));
     }
     text
 }
@@ -176,7 +189,7 @@ fn fits(results: &Results, width: Width) -> String {
     for run in &results.runs {
         for vm in &run.vms {
             let Some(fits) = &vm.fits else { continue };
-            let name = format!("{} on {}", runs::vm_name(run, vm), runs::place(run));
+            let name = format!("{} on {}", run.name_of(&vm.name), run.place());
             let of = |figure: &str| match fits.latency_ms.get(figure) {
                 Some(ends) => format!("{figure} {}", span(*ends, with_unit)),
                 None => String::new(),
@@ -249,24 +262,17 @@ fn failed(results: &Results, width: Width) -> String {
     for run in &results.runs {
         for vm in run.vms.iter().filter(|vm| !vm.verdict.valid) {
             let rules = vm.verdict.failed_rules.join("; ");
-            let name = runs::vm_name(run, vm);
-            let line = format!("INVALID: {name} on {}: {rules}", runs::place(run));
-            text.push_str(&wrap(&line, width.text, "  "));
-            text.push('\n');
+            let name = run.name_of(&vm.name);
+            let line = format!("INVALID: {name} on {}: {rules}", run.place());
+            text.push_str(&width.item(&line));
         }
     }
     text
 }
 
-fn notes(notes: &[String], width: Width) -> String {
-    let lines = notes.iter().map(|note| wrap(&format!("note: {note}"), width.text, "  ") + "\n");
-    lines.collect()
-}
-
 /// That service times are another GPU's, which stands at the head.
 fn scaled(sentences: &[String], width: Width) -> String {
-    let lines = sentences.iter().map(|said| wrap(&format!("Scaled: {said}."), width.text, "  "));
-    lines.map(|line| line + "\n").collect()
+    sentences.iter().map(|said| width.item(&format!("Scaled: {said}."))).collect()
 }
 
 /// What the figures lean on, listed in a document, and what makes them again.

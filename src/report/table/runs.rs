@@ -50,7 +50,7 @@ fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
     let published = vm.published.as_ref();
     let figure =
         |value: Option<f64>, write: fn(f64) -> String| value.map_or("-".to_string(), write);
-    let mut cells = vec![vm_name(run, vm), "published".to_string()];
+    let mut cells = vec![run.name_of(&vm.name), "published".to_string()];
     cells.push(figure(published.and_then(|p| p.completed_per_s), rate));
     cells.push(String::new());
     for name in PERCENTILES {
@@ -63,7 +63,7 @@ fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
 
 fn predicted_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
     let published = vm.published.as_ref();
-    let mut cells = vec![format!("  {}", place(run)), "simulated".to_string()];
+    let mut cells = vec![format!("  {}", run.place()), "simulated".to_string()];
     cells.push(rate(vm.completed_per_s));
     cells.push(error(published, "completed_per_s", mark(vm.standing.rate)));
     for name in PERCENTILES {
@@ -106,7 +106,7 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let mut grid = Grid::new(&columns);
     for run in &results.runs {
         for vm in &run.vms {
-            let mut cells = vec![vm_name(run, vm), place(run)];
+            let mut cells = vec![run.name_of(&vm.name), run.place()];
             cells.extend(models.then(|| run.models_of(vm).join(", ")));
             cells.extend([asked(vm), rate(vm.completed_per_s)]);
             let shown = PERCENTILES.into_iter().chain(beyond.then_some(BEYOND));
@@ -119,16 +119,6 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
         }
     }
     grid.finish(width)
-}
-
-/// The run's name, with the VM's where there are several.
-pub(super) fn vm_name(run: &RunResult, vm: &VmResult) -> String {
-    run.name_of(&vm.name)
-}
-
-/// The platform, and for a baseline what kind of baseline it is.
-pub(super) fn place(run: &RunResult) -> String {
-    run.place()
 }
 
 fn verdict(vm: &VmResult) -> String {

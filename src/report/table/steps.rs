@@ -5,7 +5,6 @@
 use super::super::number::{latency, rate};
 use super::Width;
 use super::grid::{Column, Grid};
-use super::runs;
 use crate::study::Results;
 
 /// The block; empty where there are no ensembles.
@@ -23,7 +22,7 @@ pub(super) fn steps(results: &Results, width: Width) -> String {
     for run in &results.runs {
         for vm in run.vms.iter().filter(|vm| !vm.steps.is_empty()) {
             any = true;
-            let head = [runs::vm_name(run, vm), runs::place(run)];
+            let head = [run.name_of(&vm.name), run.place()];
             grid.line([&head[..], &[const { String::new() }; 4]].concat());
             for step in &vm.steps {
                 let batch = step.batch_mean.map_or("-".to_string(), rate);

@@ -2,9 +2,9 @@
 //!
 //! Other percentiles and single replications are in the documents.
 
-use super::super::number::{latency, rate, wrap};
+use super::super::number::{latency, rate};
 use super::grid::{Column, Grid};
-use super::{Width, footer, notes, page, scaled};
+use super::{Width, footer, page, scaled};
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
 use crate::units::counted;
@@ -31,7 +31,7 @@ pub fn render_sweep(results: &SweepResults, width: Width) -> String {
     blocks.extend([
         errors(results, width),
         not_applicable(results, width),
-        notes(&results.notes, width),
+        width.items("note", &results.notes),
     ]);
     blocks.push(footer(&results.head, &results.leans_on, "sweep.json", width));
     page(blocks)
@@ -143,8 +143,7 @@ fn errors(results: &SweepResults, width: Width) -> String {
     let mut text = String::new();
     for (point, error) in failed.iter().take(ERRORS_MAX) {
         let line = format!("ERROR: {}: {error}", results.sweep.label(point));
-        text.push_str(&wrap(&line, width.text, "  "));
-        text.push('\n');
+        text.push_str(&width.item(&line));
     }
     if failed.len() > ERRORS_MAX {
         let more = counted(failed.len() - ERRORS_MAX, "more error");
@@ -168,8 +167,7 @@ fn not_applicable(results: &SweepResults, width: Width) -> String {
             1 => first,
             count => format!("{first} and {} more", count - 1),
         };
-        text.push_str(&wrap(&format!("n/a: {which}: {reason}"), width.text, "  "));
-        text.push('\n');
+        text.push_str(&width.item(&format!("n/a: {which}: {reason}")));
     }
     text
 }

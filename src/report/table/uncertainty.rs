@@ -1,7 +1,7 @@
 //! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
 //! its counterfactuals.
 
-use super::super::number::{latency, plain, wrap};
+use super::super::number::{latency, plain};
 use super::Width;
 use super::grid::{Column, Grid};
 use super::runs;
@@ -54,7 +54,7 @@ fn vms(results: &Results, width: Width) -> String {
     let mut grid = Grid::new(&columns);
     for (run, vm) in lines(results) {
         let found = &vm.uncertainty;
-        let mut cells = vec![runs::vm_name(run, vm), runs::place(run)];
+        let mut cells = vec![run.name_of(&vm.name), run.place()];
         if several.is_some() {
             for name in shown {
                 let all = found.replications.as_ref();
@@ -84,7 +84,7 @@ fn vms(results: &Results, width: Width) -> String {
         ),
         false => said,
     };
-    grid.finish(width) + &wrap(&said, width.text, "") + "\n"
+    grid.finish(width) + &width.said(&said)
 }
 
 /// A mean and half its interval, as cells.
@@ -136,5 +136,5 @@ fn ratios(results: &Results, width: Width) -> String {
     if any("whole-cards") {
         said.push_str(WHOLE_CARDS);
     }
-    format!("\n{}{}\n", grid.finish(width), wrap(&said, width.text, ""))
+    format!("\n{}{}", grid.finish(width), width.said(&said))
 }

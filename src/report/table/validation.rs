@@ -2,11 +2,10 @@
 //!
 //! Rows of other scenarios are in the documents; here their groups stand for them.
 
-use super::super::number::{latency, percent, wrap};
-use super::Width;
+use super::super::number::{latency, percent};
 use super::grid::{Column, Grid};
-use crate::shown::shown_lines;
-use crate::study::{Group, JudgedRow, Scaling, ValidationResults};
+use super::{Width, page};
+use crate::study::{Group, JudgedRow, Rates, Scaling, ScalingSpread, ValidationResults};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole text.
@@ -26,14 +25,13 @@ pub fn render_validation(results: &ValidationResults, width: Width) -> String {
         "Measured runs against the model\n".to_string(),
         groups(&results.summary, width),
         intervals(&results.summary, width),
-        wrap(&said, width.text, "") + "\n",
+        width.said(&said),
         server_rows(&results.rows, width),
         scaling(&results.scaling, width),
         skipped(&results.rows, width),
     ];
     blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
-    blocks.retain(|block| !block.is_empty());
-    shown_lines(&blocks.join("\n")).into_owned()
+    page(blocks)
 }
 
 /// A part as a percentage of one decimal, or a dash.
@@ -44,70 +42,53 @@ fn part(value: Option<f64>) -> String {
 /// One line a group.
 pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
-    let mut grid = Grid::new(&[
-        ("errors, %", Text),
-        ("rows", Number),
-        ("skipped", Number),
-        ("load median", Number),
-        ("p90", Attached),
-        ("other GPUs only", Number),
-        ("p90", Attached),
-        ("shape p90", Number),
-        ("p99", Attached),
-        ("raw p50", Number),
-        ("p99", Attached),
-        ("short", Number),
-    ]);
-    for group in groups {
-        grid.line(vec![
-            group.group.clone(),
-            group.rows.to_string(),
-            group.skipped.to_string(),
-            part(group.load_error.map(|error| error.median)),
-            part(group.load_error.map(|error| error.p90)),
-            part(group.load_error_gpu_left_out.map(|error| error.median)),
-            part(group.load_error_gpu_left_out.map(|error| error.p90)),
-            part(group.shape_error.map(|error| error.p90)),
-            part(group.shape_error.map(|error| error.p99)),
-            part(group.raw_error_p50),
-            part(group.raw_error_p99),
-            group.capacity_short.to_string(),
-        ]);
-    }
+    let grid = Grid::of(
+        groups,
+        &[
+            ("errors, %", Text, |of| of.group.clone()),
+            ("rows", Number, |of| of.rows.to_string()),
+            ("skipped", Number, |of| of.skipped.to_string()),
+            ("load median", Number, |of| part(of.load_error.map(|error| error.median))),
+            ("p90", Attached, |of| part(of.load_error.map(|error| error.p90))),
+            ("other GPUs only", Number, |of| {
+                part(of.load_error_gpu_left_out.map(|error| error.median))
+            }),
+            ("p90", Attached, |of| part(of.load_error_gpu_left_out.map(|error| error.p90))),
+            ("shape p90", Number, |of| part(of.shape_error.map(|error| error.p90))),
+            ("p99", Attached, |of| part(of.shape_error.map(|error| error.p99))),
+            ("raw p50", Number, |of| part(of.raw_error_p50)),
+            ("p99", Attached, |of| part(of.raw_error_p99)),
+            ("short", Number, |of| of.capacity_short.to_string()),
+        ],
+    );
     grid.finish(width)
 }
 
 /// One line a group of Server rows: errors beyond noise, and how good the intervals are.
 pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
-    let mut grid = Grid::new(&[
-        ("beyond noise, %; intervals", Text),
-        ("load median", Number),
-        ("p90", Attached),
-        ("raw p99 median", Number),
-        ("p90", Attached),
-        ("scored", Number),
-        ("inside", Number),
-        ("probability", Number),
-        ("width", Number),
-        ("score", Number),
-    ]);
-    let number = |value: Option<f64>| value.map_or("-".to_string(), |value| format!("{value:.2}"));
-    for group in groups.iter().filter(|group| group.intervals > 0) {
-        let (load, raw) = (group.load_error_beyond_noise, group.raw_error_p99_beyond_noise);
-        grid.line(vec![
-            group.group.clone(),
-            part(load.map(|error| error.median)),
-            part(load.map(|error| error.p90)),
-            part(raw.map(|error| error.median)),
-            part(raw.map(|error| error.p90)),
-            group.intervals.to_string(),
-            part(group.inside_interval),
-            group.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}")),
-            number(group.interval_width),
-            number(group.interval_score),
-        ]);
+    fn number(value: Option<f64>) -> String {
+        value.map_or("-".to_string(), |value| format!("{value:.2}"))
     }
+    let grid = Grid::of(
+        groups.iter().filter(|group| group.intervals > 0),
+        &[
+            ("beyond noise, %; intervals", Text, |of| of.group.clone()),
+            ("load median", Number, |of| part(of.load_error_beyond_noise.map(|of| of.median))),
+            ("p90", Attached, |of| part(of.load_error_beyond_noise.map(|of| of.p90))),
+            ("raw p99 median", Number, |of| {
+                part(of.raw_error_p99_beyond_noise.map(|of| of.median))
+            }),
+            ("p90", Attached, |of| part(of.raw_error_p99_beyond_noise.map(|of| of.p90))),
+            ("scored", Number, |of| of.intervals.to_string()),
+            ("inside", Number, |of| part(of.inside_interval)),
+            ("probability", Number, |of| {
+                of.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}"))
+            }),
+            ("width", Number, |of| number(of.interval_width)),
+            ("score", Number, |of| number(of.interval_score)),
+        ],
+    );
     grid.finish(width)
 }
 
@@ -136,25 +117,20 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
             grid.line(cells);
         }
     }
-    let mut spreads = Grid::new(&[
-        ("scaled from another GPU", Text),
-        ("independent", Number),
-        ("rms %", Number),
-        ("nine in ten", Number),
-        ("carried: from", Number),
-        ("to", Attached),
-    ]);
-    for spread in &scaling.spreads {
-        let end = |sign: f64| percent(((sign * spread.in_use).exp() - 1.0) * 100.0);
-        spreads.line(vec![
-            spread.kinship.to_string(),
-            spread.independent.to_string(),
-            format!("{:.1}", 100.0 * spread.rms),
-            format!("{:.1}", 100.0 * spread.half_width),
-            end(-1.0),
-            end(1.0),
-        ]);
+    fn end(spread: &ScalingSpread, sign: f64) -> String {
+        percent(((sign * spread.in_use).exp() - 1.0) * 100.0)
     }
+    let spreads = Grid::of(
+        &scaling.spreads,
+        &[
+            ("scaled from another GPU", Text, |of| of.kinship.to_string()),
+            ("independent", Number, |of| of.independent.to_string()),
+            ("rms %", Number, |of| format!("{:.1}", 100.0 * of.rms)),
+            ("nine in ten", Number, |of| format!("{:.1}", 100.0 * of.half_width)),
+            ("carried: from", Number, |of| end(of, -1.0)),
+            ("to", Attached, |of| end(of, 1.0)),
+        ],
+    );
     match scaling.rows.is_empty() {
         true => String::new(),
         false => grid.finish(width) + "\n" + &spreads.finish(width),
@@ -162,39 +138,31 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
 }
 
 /// One line a Server row.
-fn server_rows(rows: &[JudgedRow], width: Width) -> String {
+fn server_rows<'r>(rows: impl IntoIterator<Item = &'r JudgedRow>, width: Width) -> String {
     use Column::{Attached, Number, Text};
-    let mut grid = Grid::new(&[
-        ("Server run", Text),
-        ("benchmark", Text),
-        ("p99 ms", Number),
-        ("simulated", Number),
-        ("load %", Number),
-        ("shape p90", Number),
-        ("p99", Attached),
-        ("elasticity", Number),
-        ("marks", Text),
-    ]);
-    let signed = |value: Option<f64>| value.map_or("-".to_string(), |x| percent(x * 100.0));
-    for row in rows {
-        let Some(predicted) = row.predicted.as_ref().filter(|_| row.scenario == "server") else {
-            continue;
-        };
-        let p99 = |figures: &crate::study::Rates| {
-            figures.latency_ms.get("p99").map_or("-".to_string(), |&ms| latency(ms))
-        };
-        grid.line(vec![
-            row.system.clone(),
-            row.benchmark.clone(),
-            p99(&row.published),
-            p99(predicted),
-            signed(row.load_error),
-            signed(row.shape_error.map(|error| error.p90)),
-            signed(row.shape_error.map(|error| error.p99)),
-            row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}")),
-            row.marks.join(", "),
-        ]);
+    fn p99(rates: &Rates) -> String {
+        rates.latency_ms.get("p99").map_or("-".to_string(), |&ms| latency(ms))
     }
+    fn signed(value: Option<f64>) -> String {
+        value.map_or("-".to_string(), |x| percent(x * 100.0))
+    }
+    let rows = rows.into_iter().filter(|row| row.scenario == "server");
+    let grid = Grid::of(
+        rows.filter_map(|row| Some((row, row.predicted.as_ref()?))),
+        &[
+            ("Server run", Text, |(row, _)| row.system.clone()),
+            ("benchmark", Text, |(row, _)| row.benchmark.clone()),
+            ("p99 ms", Number, |(row, _)| p99(&row.published)),
+            ("simulated", Number, |(_, predicted)| p99(predicted)),
+            ("load %", Number, |(row, _)| signed(row.load_error)),
+            ("shape p90", Number, |(row, _)| signed(row.shape_error.map(|error| error.p90))),
+            ("p99", Attached, |(row, _)| signed(row.shape_error.map(|error| error.p99))),
+            ("elasticity", Number, |(row, _)| {
+                row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}"))
+            }),
+            ("marks", Text, |(row, _)| row.marks.join(", ")),
+        ],
+    );
     grid.finish(width)
 }
 
@@ -206,8 +174,7 @@ pub(in crate::report) fn misses(rows: &[JudgedRow]) -> String {
     let size = |row: &JudgedRow| row.load_error.map_or(f64::INFINITY, f64::abs);
     off.sort_by(|a, b| size(b).total_cmp(&size(a)));
     off.truncate(LINES);
-    let off: Vec<JudgedRow> = off.into_iter().cloned().collect();
-    server_rows(&off, Width::FILE)
+    server_rows(off, Width::FILE)
 }
 
 /// Rows without prediction, by their reason.
@@ -225,7 +192,7 @@ fn skipped(rows: &[JudgedRow], width: Width) -> String {
         benchmarks.sort_unstable();
         benchmarks.dedup();
         let line = format!("skipped, {} rows ({}): {reason}", rows.len(), benchmarks.join(", "));
-        wrap(&line, width.text, "  ") + "\n"
+        width.item(&line)
     });
     lines.collect()
 }

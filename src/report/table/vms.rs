@@ -1,9 +1,9 @@
 //! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
 
-use super::super::number::{plain, wrap};
+use super::super::number::plain;
 use super::super::vms::word;
 use super::grid::{Column, Grid};
-use super::{Width, footer, notes, page, scaled};
+use super::{Width, footer, page, scaled};
 use crate::study::{VmResults, WayResult, ranges};
 use crate::units::counted;
 
@@ -11,7 +11,7 @@ use crate::units::counted;
 pub fn render_vms(results: &VmResults, width: Width) -> String {
     let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width)];
     blocks.extend([ways(results, width), said(results, width)]);
-    blocks.extend([stops(results, width), notes(&results.notes, width)]);
+    blocks.extend([stops(results, width), width.items("note", &results.notes)]);
     blocks.push(footer(&results.head, &results.leans_on, "vms.json", width));
     page(blocks)
 }
@@ -97,7 +97,7 @@ fn said(results: &VmResults, width: Width) -> String {
         results.group,
         rates.join(" or "),
     );
-    wrap(&text, width.text, "") + "\n"
+    width.said(&text)
 }
 
 /// What was looked at and what stands against one more, one line per way.
@@ -122,7 +122,7 @@ fn stops(results: &VmResults, width: Width) -> String {
                 way.stopped
             ),
         };
-        wrap(&line, width.text, "  ") + "\n"
+        width.item(&line)
     });
     lines.collect()
 }
