@@ -170,11 +170,21 @@ impl Experiment {
         self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
     }
 
+    /// The card that a share is of.
+    pub fn card(&self, share: &GpuShare) -> &CardSpec {
+        &self.cards[usize::from(share.card.0)]
+    }
+
+    /// The GPU instance that a share is of.
+    pub fn instance(&self, share: &GpuShare) -> &InstanceSpec {
+        &self.card(share).instances[usize::from(share.instance)]
+    }
+
     /// The GPU models of what is had of cards, each once, in the order of the shares.
     pub fn models_of<'e>(&'e self, shares: impl IntoIterator<Item = &'e GpuShare>) -> Vec<&'e str> {
         let mut models: Vec<&str> = Vec::new();
         for share in shares {
-            let model = self.cards[usize::from(share.card.0)].gpu.id.as_str();
+            let model = self.card(share).gpu.id.as_str();
             if !models.contains(&model) {
                 models.push(model);
             }

@@ -67,7 +67,6 @@ impl Experiment {
 
     /// Whether a share is of a GPU instance.
     fn is_of_instance(&self, share: &GpuShare) -> bool {
-        let card = &self.cards[usize::from(share.card.0)];
-        card.instances[usize::from(share.instance)].profile.is_some()
+        self.instance(share).profile.is_some()
     }
 }

@@ -36,7 +36,7 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
         }
         for share in &mut bare.vms[index].gpus {
             let card = GpuId(bare.cards.len() as u16);
-            let mut alone = experiment.cards[usize::from(share.card.0)].uncut();
+            let mut alone = experiment.card(share).uncut();
             alone.link.switch = None;
             bare.cards.push(alone);
             *share = whole(card);

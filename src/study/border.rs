@@ -34,10 +34,11 @@ impl Watch<'_> {
 }
 
 /// How a search came to its end.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
     /// It knows the answer.
+    #[default]
     Complete,
     /// It had simulated as much as one search may.
     Work,

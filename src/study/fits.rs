@@ -107,7 +107,7 @@ fn others(experiment: &Experiment) -> BTreeSet<(String, String, usize)> {
     let mut sets = BTreeSet::new();
     for vm in &experiment.vms {
         for share in &vm.gpus {
-            let gpu = &experiment.cards[usize::from(share.card.0)].gpu.id;
+            let gpu = &experiment.card(share).gpu.id;
             let count = vm.workload.service[gpu].alternatives.len();
             sets.extend((0..count).map(|set| (vm.workload.id.clone(), gpu.clone(), set)));
         }

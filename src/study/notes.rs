@@ -265,7 +265,7 @@ fn of_pools(experiment: &Experiment) -> Option<String> {
 /// The models of the cards of a pool.
 fn models<'e>(experiment: &'e Experiment, pool: &ServerPool) -> BTreeSet<&'e str> {
     let shares = pool.servers.iter().flat_map(|server| &server.gpus);
-    shares.map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str()).collect()
+    shares.map(|share| experiment.card(share).gpu.id.as_str()).collect()
 }
 
 /// How much of a trace is replayed, how fast, and what was left out.
@@ -343,12 +343,13 @@ fn has_limits_side_by_side(experiment: &Experiment) -> bool {
 fn is_mixed_size(experiment: &Experiment) -> bool {
     let mut seen: BTreeMap<GpuId, Bytes> = BTreeMap::new();
     experiment.vms.iter().flat_map(|vm| &vm.gpus).any(|share| {
-        let card = &experiment.cards[usize::from(share.card.0)];
-        let InstanceSharing::Vgpus(_) = card.instances[usize::from(share.instance)].sharing else {
+        let InstanceSharing::Vgpus(_) = experiment.instance(share).sharing else {
             return false;
         };
         let named = |vgpu: &&VgpuType| Some(&vgpu.name) == share.vgpu_type.as_ref();
-        let Some(vgpu) = card.gpu.vgpu_types.iter().find(named) else { return false };
+        let Some(vgpu) = experiment.card(share).gpu.vgpu_types.iter().find(named) else {
+            return false;
+        };
         let first = *seen.entry(share.card).or_insert(vgpu.frame_buffer);
         vgpu.is_time_sliced() && first != vgpu.frame_buffer
     })

@@ -7,8 +7,8 @@
 use super::variant::{with_sharing, with_workload};
 use crate::spec::{
     CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HardwareTurns, InstanceSharing, InstanceSpec, Launches, PermitReturn, PhiTable,
-    ServedBy, ServerSpec, ServiceTime, Standing, SwitchTimes, TestScenario, VmId, VmSpec,
+    GpuSpec, HardwareTurns, InstanceSharing, Launches, PermitReturn, PhiTable, ServedBy,
+    ServerSpec, ServiceTime, Standing, SwitchTimes, TestScenario, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Bytes, Share};
 use serde::{Deserialize, Serialize};
@@ -156,12 +156,8 @@ fn uses(experiment: &Experiment) -> impl Iterator<Item = (&VmSpec, &GpuShare)> {
     experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(move |share| (vm, share)))
 }
 
-fn instance_of<'e>(experiment: &'e Experiment, share: &GpuShare) -> &'e InstanceSpec {
-    &experiment.cards[usize::from(share.card.0)].instances[usize::from(share.instance)]
-}
-
 fn gpu_of<'e>(experiment: &'e Experiment, share: &GpuShare) -> &'e str {
-    &experiment.cards[usize::from(share.card.0)].gpu.id
+    &experiment.card(share).gpu.id
 }
 
 type Found = Vec<(OpenEnd, Experiment)>;
@@ -203,7 +199,7 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             })
         });
     }
-    let on_slice = any(&|_, share| instance_of(experiment, share).profile.is_some());
+    let on_slice = any(&|_, share| experiment.instance(share).profile.is_some());
     if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
         add(found, name("phi_limit"), LIMITED, phi, |value| {
             with(&|own| own.phi_limit.as_mut().expect("it has one").value = value.clone())
@@ -226,7 +222,7 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
         });
     }
     let is_limited = any(&|_, share| {
-        let card = &experiment.cards[usize::from(share.card.0)];
+        let card = experiment.card(share);
         card.instances.len() > 1 || card.power_limit.is_some()
     });
     if let Some(watts) = service.watts_per_sm.as_ref().filter(|_| is_limited) {
@@ -355,13 +351,13 @@ fn of_sharing<T: Clone + PartialEq + Display>(
 
 /// Whether a limit of SMs acts on what a VM runs: MPS's, and not within a GPU instance.
 fn limit_acts(experiment: &Experiment, share: &GpuShare) -> bool {
-    instance_of(experiment, share).profile.is_none() && share.sm_limit < Share::WHOLE
+    experiment.instance(share).profile.is_none() && share.sm_limit < Share::WHOLE
 }
 
 /// Whether phi acts where a VM runs: on a part of a GPU, or where batches may run at once. One batch at
 /// a time on the whole GPU takes as long whatever phi is.
 fn phi_acts(experiment: &Experiment, vm: &VmSpec, share: &GpuShare) -> bool {
-    let instance = instance_of(experiment, share);
+    let instance = experiment.instance(share);
     let beside = || {
         let place = (share.card, share.instance);
         uses(experiment).filter(|(_, other)| (other.card, other.instance) == place).count() > 1

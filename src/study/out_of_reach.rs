@@ -42,7 +42,7 @@ fn services<'e>(
     experiment: &'e Experiment,
     vm: &'e VmSpec,
 ) -> impl Iterator<Item = &'e ServiceTime> {
-    let cards = vm.gpus.iter().map(|share| &experiment.cards[usize::from(share.card.0)]);
+    let cards = vm.gpus.iter().map(|share| experiment.card(share));
     cards.map(|card| &vm.workload.service[&card.gpu.id])
 }
 

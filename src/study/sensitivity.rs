@@ -66,8 +66,7 @@ fn other_owners(experiment: &Experiment) -> Option<Alternative> {
     let is_open = |vm: &&VmSpec| {
         vm.server.processes() > 1
             && vm.gpus.iter().any(|share| {
-                let card = &experiment.cards[usize::from(share.card.0)];
-                let sharing = &card.instances[usize::from(share.instance)].sharing;
+                let sharing = &experiment.instance(share).sharing;
                 matches!(sharing, InstanceSharing::BestEffort(_))
             })
     };

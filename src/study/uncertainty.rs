@@ -109,12 +109,7 @@ pub(super) fn outcome_of_more_work(experiment: &Experiment, outcome: &Outcome) -
 /// Whether a VM's p99 hangs on every percent of work: it is asked at a rate, and its card has no time
 /// left or is shared in turns.
 fn leans_on_work(experiment: &Experiment, outcome: &Outcome, vm: &VmSpec) -> bool {
-    let in_turns = || {
-        vm.gpus.iter().any(|share| {
-            let card = &experiment.cards[usize::from(share.card.0)];
-            card.instances[usize::from(share.instance)].sharing.takes_turns()
-        })
-    };
+    let in_turns = || vm.gpus.iter().any(|share| experiment.instance(share).sharing.takes_turns());
     vm.load.scenario == TestScenario::Server && (load(outcome, vm) >= LOAD_HIGH || in_turns())
 }
 

@@ -142,7 +142,7 @@ pub(super) fn at_edge(experiment: &Experiment, slower: f64) -> Option<Experiment
         machines.map_or(0.0, |machines| NINETY_PERCENT * machines.value.get())
     };
     let in_use = experiment.vms.iter().flat_map(|vm| {
-        let cards = vm.gpus.iter().map(|share| &experiment.cards[usize::from(share.card.0)]);
+        let cards = vm.gpus.iter().map(|share| experiment.card(share));
         cards.map(|card| differ(&vm.workload, &card.gpu.id))
     });
     let machine = in_use.fold(0.0, f64::max);
@@ -153,11 +153,8 @@ pub(super) fn at_edge(experiment: &Experiment, slower: f64) -> Option<Experiment
     // Slower divides the platform's speed and multiplies the work.
     other.hypervisor.gpu_speed.value *= (-slower * platform * platform / edge).exp();
     for vm in &mut other.vms {
-        let gpus: BTreeSet<&str> = vm
-            .gpus
-            .iter()
-            .map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str())
-            .collect();
+        let gpus: BTreeSet<&str> =
+            vm.gpus.iter().map(|share| experiment.card(share).gpu.id.as_str()).collect();
         for gpu in gpus {
             let own = differ(&vm.workload, gpu);
             let Some(service) = vm.workload.service.get_mut(gpu) else { continue };

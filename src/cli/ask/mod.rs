@@ -3,22 +3,24 @@
 //! It puts the question into a scenario and does what `sweep` and `capacity` do with it: it neither simulates
 //! nor formats. How ways of sharing are called is in `ways`, how a scenario is written in `scenario`.
 
+mod assumed;
+mod model;
 mod scenario;
 mod ways;
 
-use super::measured::{self, Given, Measured};
-use super::work::{Work, with_threads};
+use super::work::Work;
 use super::{Failure, Manner, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
-use crate::formats::recognise;
-use crate::report::{self, File, Maker, Report};
-use crate::spec::{Experiment, GpuSpec, Hypervisor, Precision, ServiceTime, Workload};
+use crate::report::{File, Maker, Report};
+use crate::spec::{Experiment, GpuSpec, Hypervisor};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
     PointRun, Question, SweepResults, System,
 };
 use crate::units::{SimDuration, counted};
+use assumed::{PHI, assumed};
 use clap::Args;
+use model::{Model, refuse_idle};
 use scenario::Asked;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -285,44 +287,6 @@ fn for_shell(path: &str) -> String {
     }
 }
 
-/// Refuses flags that say nothing about the model that is asked about.
-fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Failure> {
-    let served = [
-        ("--measured-batch-max", arguments.measured_batch_max.is_some()),
-        ("--measured-gpus", arguments.measured_gpus.is_some()),
-    ];
-    let (given, why, help): (Vec<_>, _, _) = match model.made_of {
-        MadeOf::Runs => return Ok(()),
-        MadeOf::Times => (
-            served.to_vec(),
-            "what was measured are batches alone, and no server under load",
-            "drop it; --batch-max is the largest batch of the server that is asked about",
-        ),
-        MadeOf::Nothing => (
-            [
-                &served[..],
-                &[
-                    ("--weights", arguments.weights.is_some()),
-                    ("--number-format", arguments.number_format.is_some()),
-                    ("--name", arguments.name.is_some()),
-                ],
-            ]
-            .concat(),
-            "it was not measured for this question: its numbers stand in its file",
-            "drop it, or copy the model into a file of yours (slicewise show NAME) and say it there",
-        ),
-    };
-    let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect();
-    if given.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::Usage(format!(
-        "{} has no use beside {}: {why}\n  = help: {help}",
-        given.join(", "),
-        model.name
-    )))
-}
-
 /// Whose times are scaled: `auto`, or a GPU by its id.
 fn scaled_from(arguments: &AskArgs, catalogue: &Catalogue) -> Result<Option<String>, Failure> {
     let word = arguments.measured_on.as_ref().or(arguments.scaled_from.as_ref());
@@ -353,232 +317,6 @@ fn hypervisor(catalogue: &Catalogue, word: &str) -> Result<Hypervisor, Failure> 
             known.join(", ")
         ))
     })
-}
-
-/// What was measured of a model for this question.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum MadeOf {
-    /// It stands in a file of its own, or the catalogue.
-    Nothing,
-    /// Batches alone.
-    Times,
-    /// A server under load, and perhaps batches alone.
-    Runs,
-}
-
-/// The model that is asked about.
-struct Model {
-    /// What people call it.
-    name: String,
-    /// What the scenario calls it.
-    named: String,
-    /// The workload file, where it is none of the catalogue.
-    text: Option<String>,
-    workload: Workload,
-    made_of: MadeOf,
-    /// How it was measured, where it was for this question: whole sentences.
-    measured: Vec<String>,
-    /// What of that is hardly right.
-    alarms: Vec<String>,
-    /// Whether the measurements are those of one model.
-    is_trusted: bool,
-    /// The GPU whose times say how large a batch should be: that of the question, or one whose are scaled.
-    timed_on: String,
-    /// Whose times are scaled, as a scenario says it.
-    scaled_from: Option<String>,
-}
-
-impl Model {
-    fn of(
-        arguments: &AskArgs,
-        gpu: &GpuSpec,
-        (scaled_from, catalogue): (Option<&str>, &Catalogue),
-        say: &dyn Fn(&str),
-    ) -> Result<Model, Failure> {
-        let on = match (&arguments.measured_on, scaled_from) {
-            (Some(_), Some(id)) => catalogue.gpu(id).unwrap_or(gpu),
-            _ => gpu,
-        };
-        let found = match &arguments.model[..] {
-            [only] => match Self::known(only, catalogue)? {
-                Some(known) => known,
-                None => Self::measured(arguments, on, catalogue, say)?,
-            },
-            _ => Self::measured(arguments, on, catalogue, say)?,
-        };
-        let known: Vec<&str> = found.workload.service.keys().map(String::as_str).collect();
-        if arguments.scaled_from.is_some() && found.made_of != MadeOf::Nothing {
-            return Err(Failure::Usage(format!(
-                "--scaled-from is of a model of the catalogue, and {} was measured\n  = help: --measured-on GPU says where, if it was not on --gpu",
-                found.name
-            )));
-        }
-        let own = [Some(gpu.id.as_str()), scaled_from].into_iter().flatten();
-        let timed_on = own.clone().find(|id| known.contains(id));
-        // The nearest GPU's times are not far from any other's: they choose a batch, no figure.
-        let timed_on = timed_on.or(known.first().copied().filter(|_| scaled_from.is_some()));
-        if let Some(timed_on) = timed_on.map(str::to_string) {
-            let scaled_from = scaled_from.map(str::to_string);
-            return Ok(Model { timed_on, scaled_from, ..found });
-        }
-        Err(Failure::Usage(format!(
-            "how long {} takes on {} is not known\n  = allowed: --gpu {}\n  = help: time it there, and name the file: --model times.csv; or take those of another GPU, scaled, with an interval: --scaled-from auto",
-            found.name,
-            gpu.id,
-            known.join(", ")
-        )))
-    }
-
-    /// A workload of the catalogue, or a workload file.
-    fn known(given: &Path, catalogue: &Catalogue) -> Result<Option<Model>, Failure> {
-        let word = given.to_string_lossy().to_string();
-        let by_id = catalogue.workload(&word).or_else(|| catalogue.workload(&word.to_lowercase()));
-        if let Some(workload) = by_id {
-            let (name, workload) = (workload.id.clone(), workload.clone());
-            return Ok(Some(Self::as_it_is(name.clone(), name, None, workload)));
-        }
-        let text = measured::text_of(&word);
-        let is_workload = |text: &String| measured::toml_kind(text) == Some(recognise::WORKLOAD);
-        if let Some(text) = text.clone().filter(is_workload) {
-            let name = measured::name_of(&word);
-            let named = format!("{name}.toml");
-            // Read as the file that it is, so that mistakes are told in it.
-            config::workload_of_text(&word, &text, catalogue)?;
-            let workload = config::workload_of_text(&named, &text, catalogue)?;
-            return Ok(Some(Self::as_it_is(name, named, Some(text), workload)));
-        }
-        // `8=FILE` is looked at by whoever reads measurements.
-        if text.is_some() || given.exists() || word.contains('=') {
-            return Ok(None);
-        }
-        let ids: Vec<&str> = catalogue.workload_ids().collect();
-        let looks_like_path = word.contains(['/', '\\']) || given.extension().is_some();
-        let near = nearest(&word, &ids).filter(|_| !looks_like_path);
-        let near =
-            near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
-        let what = if looks_like_path {
-            "no such file, and no model of the catalogue"
-        } else {
-            "unknown model, and no such file"
-        };
-        Err(Failure::Usage(format!(
-            "{what}: {}\n  = allowed: {}, a workload file, or files of measurements such as times.csv{near}",
-            quoted(&word),
-            ids.join(", ")
-        )))
-    }
-
-    /// One of which nothing is measured for this question.
-    fn as_it_is(name: String, named: String, text: Option<String>, workload: Workload) -> Model {
-        let (measured, alarms) = (Vec::new(), Vec::new());
-        let (timed_on, scaled_from, is_trusted) = (String::new(), None, true);
-        let made_of = MadeOf::Nothing;
-        Model {
-            name,
-            named,
-            text,
-            workload,
-            made_of,
-            measured,
-            alarms,
-            is_trusted,
-            timed_on,
-            scaled_from,
-        }
-    }
-
-    /// A model made of measurements, as `calibrate` makes it.
-    fn measured(
-        arguments: &AskArgs,
-        gpu: &GpuSpec,
-        catalogue: &Catalogue,
-        say: &dyn Fn(&str),
-    ) -> Result<Model, Failure> {
-        let files = arguments.model.iter().map(|path| Given::seen(path));
-        let files = files.collect::<Result<Vec<_>, _>>()?;
-        for given in &files {
-            if let Err(error) = std::fs::metadata(given.path) {
-                let why = match error.kind() {
-                    std::io::ErrorKind::NotFound => "no such file".to_string(),
-                    _ => error.to_string(),
-                };
-                return Err(Failure::Usage(format!("cannot read {}: {why}", given.path)));
-            }
-        }
-        let name = match &arguments.name {
-            Some(name) => measured::name_of(&format!("{name}.toml")),
-            None => measured::name_of(files[0].path),
-        };
-        let measured_in: Vec<String> =
-            files.iter().map(|given| measured::file_name(given.path)).collect();
-        let mut workload = Vec::new();
-        workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
-        workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
-        workload.extend(arguments.number_format.clone().map(|format| ("precision", format)));
-        let measured = Measured {
-            name: &name,
-            gpu: &gpu.id,
-            base: None,
-            files,
-            batch_max: arguments.measured_batch_max,
-            gpus: arguments.measured_gpus.unwrap_or(1),
-            workload,
-        };
-        let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
-        let plan = config::calibration_of(measured.calibration()?, &options)?;
-        let threads = arguments.manner.threads;
-        if !plan.runs.is_empty() {
-            say(&format!(
-                "fitting {} of an inference server: some seconds",
-                counted(plan.runs.len(), "run")
-            ));
-        }
-        let results = with_threads(threads, || study::calibrate(&plan, &|_, _, _| {}))?;
-        let text = report::catalogue_file(&results);
-        let named = format!("{name}.toml");
-        let workload = config::workload_of_text(&named, &text, catalogue)?;
-        let mut told = Vec::new();
-        if !plan.times.is_empty() {
-            let of_files = plan.notes.iter().filter(|note| is_of_a_file(note, &measured_in));
-            let of_files: Vec<&str> = of_files.map(String::as_str).collect();
-            told.push(format!("{name} was timed alone on {}: {}", gpu.id, of_files.join("; ")));
-        }
-        if !plan.runs.is_empty() {
-            told.push(format!(
-                "{name} was fitted on {} of a server with {} (--measured-gpus), {} % off on average",
-                counted(plan.runs.len(), "run"),
-                counted(arguments.measured_gpus.unwrap_or(1), "GPU"),
-                (results.residual * 1000.0).round() / 10.0
-            ));
-        }
-        let unknown = |note: &&String| note.starts_with("launch is not identified");
-        told.extend(results.notes.iter().filter(unknown).cloned());
-        if plan.runs.is_empty() && plan.notes.iter().any(|note| note.contains(SEVERAL_REQUESTS)) {
-            told.push("rows of several requests at a time say how the server queues, and are not looked at: --measured-batch-max N, max_batch_size of the model, fits them as well".to_string());
-        }
-        let alarms = results.alarms.clone();
-        let is_trusted = alarms.iter().all(|alarm| plan.alarms.contains(alarm));
-        let alone = Self::as_it_is(name, named, Some(text), workload);
-        let made_of = if plan.runs.is_empty() { MadeOf::Times } else { MadeOf::Runs };
-        Ok(Model { measured: told, made_of, alarms, is_trusted, ..alone })
-    }
-
-    /// Its times on the GPU whose say how large a batch should be.
-    fn service(&self) -> &ServiceTime {
-        &self.workload.service[&self.timed_on]
-    }
-
-    /// The largest batch whose time is known.
-    fn largest_known(&self) -> u32 {
-        self.service().work.value.points().last().map_or(1, |(batch, _)| *batch)
-    }
-
-    /// The time of a batch alone.
-    fn batch_time(&self, batch: u32) -> SimDuration {
-        let service = self.service();
-        let nanos = service.launch.value.as_nanos_f64() + service.work.value.at(batch);
-        SimDuration::from_nanos_f64(nanos)
-    }
 }
 
 /// What the question is, to be written with one batch and rate or another.
@@ -765,8 +503,7 @@ fn each_has(experiment: &Experiment) -> String {
     let Some(share) = experiment.vms.first().and_then(|vm| vm.gpus.first()) else {
         return String::new();
     };
-    let card = &experiment.cards[usize::from(share.card.0)];
-    let instance = &card.instances[usize::from(share.instance)];
+    let instance = experiment.instance(share);
     let neighbours = experiment.vms.iter().flat_map(|vm| &vm.gpus);
     let owners =
         neighbours.filter(|one| one.card == share.card && one.instance == share.instance).count();
@@ -843,97 +580,4 @@ fn sweep(file: &SweepFile, show: study::Progress<'_>) -> anyhow::Result<Swept> {
         study::sweep(file.sweep(), &experiment, &Kept::default(), show, &mut each)
     })?;
     Ok((results, runs))
-}
-
-/// What the notes of a calibration say of rows of perf_analyzer that it leaves out.
-const SEVERAL_REQUESTS: &str = "more than one request at a time passed over";
-
-/// How a sentence about phi begins.
-const PHI: &str = "phi";
-
-/// What is assumed, the most important first.
-fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<String> {
-    let (arguments, model) = (asker.arguments, asker.model);
-    let service = model.service();
-    let mut told = model.measured.clone();
-    if arguments.scaled_from.is_some() && model.workload.service.contains_key(&asker.gpu.id) {
-        told.push(format!(
-            "{} has times of its own on {}: nothing is scaled, and --scaled-from says nothing",
-            model.name, asker.gpu.id
-        ));
-    }
-    if model.workload.name != model.name {
-        told.push(format!("{} is {}", model.name, model.workload.name));
-    }
-    let cut =
-        asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
-    if let Some([low, high]) = service.phi.range.as_ref().filter(|_| cut) {
-        told.push(format!(
-            "{PHI}, how much of a batch fills the whole GPU, was not measured of {}: {} is assumed, {low} to {high} is possible. MIG and MPS hang on it: a small phi loses nothing on a slice, phi of 1 all that is cut off. To know it, time the model once on a MIG slice or with two streams (docs/calibrate.md)",
-            model.name, service.phi.value
-        ));
-    }
-    let stated = if arguments.batch_max.is_some() { "" } else { " (--batch-max)" };
-    let batches = match batch_max {
-        1 if model.largest_known() == 1 => {
-            "one query after the other, for larger batches were not timed".to_string()
-        }
-        1 => "one query after the other".to_string(),
-        most => {
-            format!("what waits goes when the batch before is complete, up to {most} in a batch")
-        }
-    };
-    told.push(format!(
-        "each VM has Triton with one instance: {batches}{stated}; intervals take in that the next batch may be formed as soon as that one starts (TensorRT without CUDA graphs); no waiting for fuller batches (max_queue_delay 0); queries come at random (Poisson), one sample each; latencies are the server's, without a network"
-    ));
-    if hypervisor.id != "bare-metal" {
-        let speed = &hypervisor.gpu_speed;
-        let range = hypervisor.gpu_speed_range.map_or(String::new(), |[low, high]| {
-            let part = |ratio: f64| ratio * speed.value * 100.0;
-            format!(", {:.1} to {:.1} % possible", part(low), part(high))
-        });
-        told.push(format!(
-            "under {} the GPU does {:.1} % of its work on bare metal{range} (--hypervisor)",
-            hypervisor.id,
-            speed.value * 100.0
-        ));
-    }
-    let cpu = &model.workload.cpu;
-    let no_cpu = cpu.launch_per_batch.value == SimDuration::ZERO
-        && cpu.launch_per_sample.value == SimDuration::ZERO
-        && cpu.finish_per_sample.value == SimDuration::ZERO;
-    told.push(format!(
-        "{} vCPUs for each VM on a host that has enough{}",
-        arguments.vcpus,
-        if no_cpu { "; the model's own CPU work is not known and counts nothing" } else { "" }
-    ));
-    let bytes = model.workload.weights.value + model.workload.workspace_per_sample.value;
-    if bytes == crate::units::Bytes::ZERO {
-        told.push("what the model takes of the GPU's memory is not known, so it always fits (--weights \"2 GB\" for a model that is measured)".to_string());
-    }
-    let weights = model.workload.weights.value;
-    if model.scaled_from.is_some() && model.timed_on != asker.gpu.id {
-        let format = model.workload.precision.unwrap_or(Precision::Fp16).word();
-        told.push(match weights == crate::units::Bytes::ZERO {
-            true => format!(
-                "its work is scaled as {format} (--number-format), and what a batch costs whatever its size as latency, for its weights are not known (--weights)"
-            ),
-            false => format!(
-                "its work is scaled as {format}, and of what a batch costs whatever its size half the time to read {weights} of weights goes with the memory's bandwidth, the rest is latency"
-            ),
-        });
-    }
-    if arguments.bound.is_none() {
-        told.push(format!(
-            "a bound of {}{} (--bound)",
-            asker.bound,
-            if model.text.is_none() { ", the model's" } else { "" }
-        ));
-    }
-    told
-}
-
-/// Whether a note is of one of these files.
-fn is_of_a_file(note: &str, files: &[String]) -> bool {
-    files.iter().any(|file| note.starts_with(file.as_str())) && !note.contains("passed over")
 }

@@ -5,24 +5,30 @@
 //! a shorter slice. The answer and its neighbour are simulated at full length. It does not mix kinds,
 //! and does not move a VM from card to card.
 
+mod search;
+mod told;
+
+pub use told::ranges;
+
 use super::border::{Ended, WORK_MOST};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line};
-use super::probe::{Prober, Says, too_late};
 use super::results::{FactUse, Head};
-use super::summary::{add_facts, completed_per_s, latency_ms, put_in_order};
-use super::variant::{other_idle, with_more_work};
+use super::summary::{add_facts, put_in_order};
+use super::variant::other_idle;
 use super::{Progress, fits, sensitivity};
-use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
-use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing, TestScenario, VmId};
+use crate::platform::Meter;
+use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing};
 use crate::units::counted;
 use rayon::prelude::*;
+use search::{Search, Under};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
+use told::{both_ends, notes, stopped};
 
 /// What stands against one VM more.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Obstacle {
     /// A VM misses its latency bound, or another rule of LoadGen.
@@ -36,6 +42,7 @@ pub enum Obstacle {
     /// What slicewise takes at most.
     Limit,
     /// Another rule of scenario files.
+    #[default]
     Rule,
 }
 
@@ -87,7 +94,7 @@ pub struct VmResults {
 }
 
 /// How many VMs one way of sharing takes.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct WayResult {
     /// What tells it from the others.
     pub name: String,
@@ -162,48 +169,6 @@ pub struct VmPoint {
     pub completed_per_s: f64,
     /// Whether every VM is VALID in every replication that was simulated.
     pub valid: bool,
-}
-
-/// One run, as far as it is of interest.
-#[derive(Clone, Debug)]
-struct Probe {
-    valid: bool,
-    /// Nothing when the run was given up.
-    seen: Option<Seen>,
-    /// The VM for which it was.
-    lost: Option<VmId>,
-}
-
-/// What the worst VM saw.
-#[derive(Clone, Debug)]
-struct Seen {
-    vm: String,
-    p50: f64,
-    p99: f64,
-    completed_per_s: f64,
-    failed: Vec<String>,
-}
-
-/// One way under search.
-struct Search<'s> {
-    way: usize,
-    make: MakeRun<'s>,
-    tell: &'s (dyn Fn(u32) + Sync),
-    meter: Meter<'s>,
-    under: Under,
-    replication: u32,
-    probes: BTreeMap<u32, Probe>,
-}
-
-/// What is otherwise in a search.
-#[derive(Clone)]
-enum Under {
-    /// Nothing.
-    AsItIs,
-    /// The rule for idle turns.
-    OtherIdle,
-    /// The inputs: this variant, as far as it acts.
-    OtherInputs(fits::Other),
 }
 
 /// Searches every way, in parallel. A search that `stop` ends early says what it knew.
@@ -389,168 +354,6 @@ fn places(way: usize, make: MakeRun<'_>) -> Places {
     Places { counts, beyond: beyond.expect("the search ended at an obstacle") }
 }
 
-/// What a short look at a number of VMs says.
-#[derive(Clone, Debug)]
-struct CountLook {
-    says: Says,
-    failed: Vec<String>,
-}
-
-type Looks = BTreeMap<u32, CountLook>;
-
-impl Search<'_> {
-    /// Looks at every number by short runs; as many as may be simulated, the largest first.
-    fn scan(&mut self, counts: &[u32]) -> Looks {
-        let mut looks = Looks::new();
-        for &count in counts.iter().rev() {
-            (self.tell)(count);
-            let run = self.run(count);
-            let Some(look) = Prober::look_as_asked(&run, &mut self.meter) else { break };
-            looks.insert(count, CountLook { says: look.says, failed: look.failed });
-        }
-        looks
-    }
-
-    /// The highest number that is VALID at full length, of those that a short look does not rule out;
-    /// where it rules out all, of those next to the least bad.
-    fn highest(&mut self, counts: &[u32], looks: &Looks) -> u32 {
-        let may_be = |count: &u32| looks.get(count).is_none_or(|look| look.says != Says::Invalid);
-        let found = counts.iter().rev().copied().filter(may_be).find(|&count| self.probe(count));
-        self.climb(found.unwrap_or(0), counts)
-    }
-
-    /// Further up from a number that is VALID, while the next is.
-    fn climb(&mut self, from: u32, counts: &[u32]) -> u32 {
-        let mut valid = from;
-        for &count in counts.iter().filter(|&&count| count > from) {
-            if !self.probe(count) {
-                break;
-            }
-            valid = count;
-        }
-        valid
-    }
-
-    /// The same, where it is probably about `near`: up from there, else down to the next that is VALID.
-    /// Where cards are shared by another rule nothing that is known helps, nor where none was VALID.
-    fn from(&mut self, near: u32, counts: &[u32], looks: &Looks) -> u32 {
-        if near == 0 || matches!(self.under, Under::OtherIdle) {
-            let looks = self.scan(counts);
-            return self.highest(counts, &looks);
-        }
-        if self.probe(near) {
-            return self.climb(near, counts);
-        }
-        // A number that was plainly INVALID stays so with other random numbers.
-        let is_known = matches!(self.under, Under::AsItIs);
-        let may_be = |count: &u32| {
-            !is_known || looks.get(count).is_none_or(|look| look.says != Says::Invalid)
-        };
-        let below = counts.iter().rev().copied().filter(|&count| count < near);
-        below.filter(may_be).find(|&count| self.probe(count)).unwrap_or(0)
-    }
-
-    /// Whether every VM is VALID with so many.
-    fn probe(&mut self, vms: u32) -> bool {
-        if let Some(known) = self.probes.get(&vms) {
-            return known.valid;
-        }
-        (self.tell)(vms);
-        let run = self.run(vms);
-        let (seen, lost) = match simulate_metered(&run, &mut self.meter) {
-            Watched::Whole(outcome) => (Some(seen(&run, &outcome)), None),
-            Watched::Lost(vm) => (None, Some(vm)),
-            // It is not known, and no answer.
-            Watched::Stopped => return false,
-        };
-        let valid = seen.as_ref().is_some_and(|seen| seen.failed.is_empty());
-        self.probes.insert(vms, Probe { valid, seen, lost });
-        valid
-    }
-
-    fn ended(&self) -> Ended {
-        match self.meter.is_spent() {
-            false => Ended::Complete,
-            true if self.meter.is_used_up() => Ended::Work,
-            true => Ended::Stopped,
-        }
-    }
-
-    /// The numbers below the answer that are INVALID.
-    fn invalid_below(&self, vms: u32, looks: &Looks) -> Vec<u32> {
-        let invalid = looks.iter().filter(|&(&count, look)| {
-            let known = self.probes.get(&count).map(|probe| !probe.valid);
-            count < vms && known.unwrap_or(look.says == Says::Invalid)
-        });
-        invalid.map(|(&count, _)| count).collect()
-    }
-
-    /// Whether so many are VALID with a little more work, too.
-    fn bears_more_work(&self, vms: u32) -> bool {
-        let run = with_more_work(&self.run(vms));
-        simulate_unless_lost(&run)
-            .outcome()
-            .is_some_and(|outcome| seen(&run, &outcome).failed.is_empty())
-    }
-
-    /// Simulates a run to its end that was given up.
-    fn look_closely(&mut self, vms: u32) {
-        if self.meter.is_spent() {
-            return;
-        }
-        if self.probe(vms) || self.probes.get(&vms).is_none_or(|probe| probe.seen.is_some()) {
-            return;
-        }
-        let run = self.run(vms);
-        let seen = Some(seen(&run, &simulate(&run)));
-        self.probes.insert(vms, Probe { valid: false, seen, lost: None });
-    }
-
-    fn run(&self, vms: u32) -> Experiment {
-        let run = (self.make)(self.way, vms).expect("so many VMs have a place");
-        let run = match &self.under {
-            Under::AsItIs => run,
-            Under::OtherIdle => other_idle(&run).map_or(run, |(_, other)| other),
-            Under::OtherInputs(other) => {
-                let mut variants = fits::variants(&run).into_iter();
-                variants
-                    .find(|variant| variant.other == *other)
-                    .map_or(run, |variant| variant.experiment)
-            }
-        };
-        Experiment { replication: self.replication, ..run }
-    }
-}
-
-/// The Server VM that comes nearest to its bound, or is furthest over it, and all rules that fail.
-fn seen(run: &Experiment, outcome: &Outcome) -> Seen {
-    let mut worst: Option<(f64, Seen)> = None;
-    let mut failed = BTreeSet::new();
-    for (vm, found) in run.vms.iter().zip(&outcome.vms) {
-        if vm.load.scenario != TestScenario::Server {
-            continue;
-        }
-        let latency = latency_ms(found.recorder.latencies());
-        let part = latency.p99 / vm.load.settings.target_latency.as_millis_f64();
-        failed.extend(found.failed_rules.iter().map(|rule| format!("{}: {rule}", vm.name)));
-        if worst.as_ref().is_none_or(|(most, _)| part > *most) {
-            let seen = Seen {
-                vm: vm.name.clone(),
-                p50: latency.p50,
-                p99: latency.p99,
-                completed_per_s: completed_per_s(vm, &found.recorder),
-                failed: found.failed_rules.clone(),
-            };
-            worst = Some((part, seen));
-        }
-    }
-    let (_, mut seen) = worst.expect("the group that is counted is under Server load");
-    if seen.failed.is_empty() {
-        seen.failed = failed.into_iter().collect();
-    }
-    seen
-}
-
 /// Which numbers a chart shows: those up to one more than fit, a dozen at most.
 fn drawn(vms: u32, counts: &[u32]) -> Vec<u32> {
     const POINTS: usize = 12;
@@ -581,86 +384,10 @@ fn curve(runs: &[&Search<'_>]) -> Vec<VmPoint> {
     points.collect()
 }
 
-/// Where no number is VALID: what stands against the most VMs beside what stands against the fewest.
-fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32) -> String {
-    let most = counts.last().filter(|_| vms == 0 && counts.len() > 1);
-    let told = most.and_then(|most| Some((most, looks.get(most)?)));
-    match told {
-        Some((most, look)) => {
-            format!("{stopped}; with {}, {}", counted(most, "VM"), look.failed.join("; "))
-        }
-        None => stopped,
-    }
-}
-
-/// What stands against `next` VMs, the next number that has a place.
-fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String {
-    // The first replication in which it fails tells how.
-    let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&next)?)));
-    let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
-    match failing {
-        Some((search, Probe { seen: Some(seen), .. })) => in_words(&search.run(next), seen),
-        Some((search, Probe { lost: Some(lost), .. })) => {
-            let vm = &search.run(next).vms[usize::from(lost.0)];
-            format!("{}: {}", vm.name, too_late(vm))
-        }
-        _ => looks.get(&next).map_or(String::new(), |look| look.failed.join("; ")),
-    }
-}
-
-/// Which VM misses what, and by how much.
-fn in_words(run: &Experiment, seen: &Seen) -> String {
-    let vm = run.vms.iter().find(|vm| vm.name == seen.vm).expect("a VM of the run");
-    let target = vm.load.settings.target_latency;
-    let bound = target.as_millis_f64();
-    let asked = vm.load.settings.target_qps;
-    if seen.completed_per_s < 0.98 * asked {
-        return format!(
-            "{} is overloaded: it completes {:.0} of {asked} per second",
-            seen.vm, seen.completed_per_s
-        );
-    }
-    if vm.load.settings.percentile == 99.0 && seen.p99 > bound {
-        let over = (seen.p99 / bound - 1.0) * 100.0;
-        return format!(
-            "{} has p99 {}, {over:.2} % over the bound of {target}",
-            seen.vm,
-            in_time(seen.p99)
-        );
-    }
-    format!("{}: {}", seen.vm, seen.failed.join("; "))
-}
-
-/// Milliseconds to a ten-thousandth of one, those of ten seconds and more in seconds.
-fn in_time(ms: f64) -> String {
-    if ms < 10_000.0 { format!("{ms:.4} ms") } else { format!("{:.2} s", ms / 1e3) }
-}
-
 /// What can be said of a way without simulating it.
 fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) -> WayResult {
-    let mut result = WayResult {
-        name: plan.ways[index].clone(),
-        vms: 0,
-        invalid_below: Vec::new(),
-        looked_at: Vec::new(),
-        ended: Ended::Complete,
-        vms_by_replication: Vec::new(),
-        vms_other_idle: None,
-        vms_inputs: None,
-        valid_with_more_work: None,
-        vms_placed: 0,
-        vms_per_card: 0,
-        cards_used: 0,
-        cards: 0,
-        gpu_models: Vec::new(),
-        holding: None,
-        asked_per_s: 0.0,
-        target_latency_ms: 0.0,
-        assumes: None,
-        stopped_by: Obstacle::Rule,
-        stopped: String::new(),
-        curve: Vec::new(),
-    };
+    let name = plan.ways[index].clone();
+    let mut result = WayResult { name, ..WayResult::default() };
     let Some(run) = run else { return result };
     let group = run.vms.iter().filter(|vm| vm.group == plan.group);
     let mut on_card: BTreeMap<GpuId, u32> = BTreeMap::new();
@@ -685,8 +412,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         result.asked_per_s = vm.load.settings.target_qps;
         result.target_latency_ms = vm.load.settings.target_latency.as_millis_f64();
         result.holding = vm.gpus.first().and_then(|share| {
-            let card = &run.cards[usize::from(share.card.0)];
-            let instance = &card.instances[usize::from(share.instance)];
+            let instance = run.instance(share);
             let process = match instance.sharing {
                 InstanceSharing::Processes(_) => Some("a CUDA process"),
                 InstanceSharing::Mps(_) => Some("an MPS client"),
@@ -700,59 +426,4 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
         });
     }
     result
-}
-
-/// What a reader must know before believing a figure.
-fn notes(ways: &[WayResult]) -> Vec<String> {
-    let mut notes = Vec::new();
-    for way in ways {
-        if !way.invalid_below.is_empty() {
-            notes.push(format!(
-                "{}: with {} all are VALID, with fewer not ({}): the cards are shared in another way with them, or their own queue fills too slowly",
-                way.name,
-                counted(way.vms, "VM"),
-                ranges(&way.invalid_below)
-            ));
-        }
-        if way.ended != Ended::Complete {
-            let why = match way.ended {
-                Ended::Work => "it had simulated as much as one search may",
-                _ => "it was told to stop, so that another run may say otherwise",
-            };
-            notes.push(format!("{}: the search ended early, for {why}; {} is what it knew to be VALID, and more may be", way.name, way.vms));
-        }
-        if way.valid_with_more_work == Some(false) {
-            notes.push(format!(
-                "{}: with 1 % more GPU work {} would be INVALID; count on {}",
-                way.name,
-                counted(way.vms, "VM"),
-                way.vms - 1
-            ));
-        }
-        let left = way.cards - way.cards_used;
-        if way.stopped_by == Obstacle::Latency && way.vms > 0 && left > 0 {
-            notes.push(format!(
-                "{}: the bound breaks on one card while {left} of {} have no VM; assignment = \"spread\" would use them",
-                way.name, way.cards
-            ));
-        }
-    }
-    notes
-}
-
-/// Rising numbers in few words: `1 to 3, 6`.
-pub fn ranges(numbers: &[u32]) -> String {
-    let mut runs: Vec<[u32; 2]> = Vec::new();
-    for &number in numbers {
-        match runs.last_mut() {
-            Some([_, last]) if *last + 1 == number => *last = number,
-            _ => runs.push([number, number]),
-        }
-    }
-    let runs = runs.iter().map(|[first, last]| match last - first {
-        0 => first.to_string(),
-        1 => format!("{first}, {last}"),
-        _ => format!("{first} to {last}"),
-    });
-    runs.collect::<Vec<_>>().join(", ")
 }
