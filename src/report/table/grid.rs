@@ -19,6 +19,9 @@ pub(crate) enum Column {
     Attached,
 }
 
+/// A column with what stands in it: its head, which way it leans, and the cell of a row.
+type Shown<R> = (&'static str, Column, fn(&R) -> String);
+
 /// A table under construction.
 pub(crate) struct Grid {
     table: Table,
@@ -44,11 +47,8 @@ impl Grid {
         }
     }
 
-    /// The table of these rows: of each column its head, which way it leans, and the cell of a row.
-    pub(crate) fn of<R>(
-        rows: impl IntoIterator<Item = R>,
-        columns: &[(&str, Column, fn(&R) -> String)],
-    ) -> Self {
+    /// The table of these rows.
+    pub(crate) fn of<R>(rows: impl IntoIterator<Item = R>, columns: &[Shown<R>]) -> Self {
         let heads: Vec<_> = columns.iter().map(|(head, column, _)| (*head, *column)).collect();
         let mut grid = Self::new(&heads);
         for row in rows {
