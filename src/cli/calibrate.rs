@@ -168,10 +168,8 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
         let made = arguments.workload.as_ref().and_then(|path| path.to_str());
         measured::name_of(made.unwrap_or(first))
     });
-    let mut workload = Vec::new();
-    workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
-    workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
-    workload.extend(arguments.number_format.clone().map(|format| ("precision", format)));
+    let (weights, number_format) = (&arguments.weights, &arguments.number_format);
+    let workload = measured::said(arguments.bound, weights.as_ref(), number_format.as_ref());
     let known = arguments.gpu.as_deref().map(|gpu| super::gpu(&options.catalogue, gpu));
     let known = known.transpose()?;
     let measured = Measured {

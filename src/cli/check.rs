@@ -107,8 +107,7 @@ pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
         0 => String::new(),
         none => format!(", {none} of them not applicable"),
     };
-    let simulated = sweep.points.iter().filter(|point| point.is_simulated()).count();
-    let runs = simulated * sweep.replications as usize;
+    let runs = sweep.simulated().count() * sweep.replications as usize;
     let points = counted(sweep.points.len(), "point");
     format!("{}: {points}{none}{errors}, {}", sweep.name, counted(runs, "run"))
 }

@@ -7,6 +7,7 @@ use super::Failure;
 use crate::config::quoted;
 use crate::formats::recognise::{self, Kind};
 use crate::formats::{perf_analyzer, probe};
+use crate::units::SimDuration;
 use anyhow::Context;
 use std::path::Path;
 
@@ -46,6 +47,25 @@ pub(super) struct Measured<'m> {
     pub(super) gpus: u32,
     /// Keys of `[workload]` with their values, as text.
     pub(super) workload: Vec<(&'m str, String)>,
+}
+
+/// What the command line says of a model, as keys of `[workload]`.
+pub(super) fn said(
+    bound: Option<SimDuration>,
+    weights: Option<&String>,
+    number_format: Option<&String>,
+) -> Vec<(&'static str, String)> {
+    let said = [
+        ("target_latency", bound.map(|bound| bound.to_string())),
+        ("weights", weights.cloned()),
+        ("precision", number_format.cloned()),
+    ];
+    said.into_iter().filter_map(|(key, value)| Some((key, value?))).collect()
+}
+
+/// The flags of these that are given.
+pub(super) fn given(flags: &[(&'static str, bool)]) -> Vec<&'static str> {
+    flags.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect()
 }
 
 impl<'g> Given<'g> {

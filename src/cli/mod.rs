@@ -552,6 +552,11 @@ fn gpu_that<'c>(
     Err(Failure::Usage(format!("{title}{allowed}{help}")))
 }
 
+/// A line of help with what was probably meant; nothing where nothing is near.
+fn did_you_mean(near: Option<String>) -> String {
+    near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"))
+}
+
 /// `int8`, `fp16`, and what goes by the rate of FP16.
 fn number_format(text: &str) -> Result<String, String> {
     match text.to_lowercase().as_str() {

@@ -3,7 +3,7 @@
 //! With `-o DIR` they are written where `--configs DIR` finds them; without, what would change is shown.
 
 use super::work::with_threads;
-use super::{CalibrateArgs, Failure, output};
+use super::{CalibrateArgs, Failure, measured, output};
 use crate::config::{self, Catalogue, LoadOptions, probed_gpu_file, read_foreign};
 use crate::formats::probe::{self, Figure, ProbeFile};
 use crate::report;
@@ -41,7 +41,7 @@ pub(super) fn run(
         ("--gpus", arguments.gpus.is_some()),
         ("--out", arguments.out.is_some()),
     ];
-    let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect();
+    let given = measured::given(&given);
     if !given.is_empty() {
         return Err(Failure::Usage(format!(
             "{} has no use beside {shown}, which says which GPU and which models were measured\n  = help: drop it; -o DIR says where the files go",
@@ -155,14 +155,11 @@ fn workload(
     if let Some(base) = &arguments.base {
         text.push_str(&format!("base = {}\n", toml::Value::String(base.clone())));
     }
-    let said = [
-        ("target_latency", arguments.bound.map(|bound| bound.to_string())),
-        ("weights", arguments.weights.clone()),
-        ("precision", arguments.number_format.clone()),
-    ];
-    let said = said.into_iter().filter_map(|(key, value)| Some((key, value?)));
-    let said: Vec<String> =
-        said.map(|(key, value)| format!("{key} = {}", toml::Value::String(value))).collect();
+    let (weights, number_format) = (&arguments.weights, &arguments.number_format);
+    let said = measured::said(arguments.bound, weights.as_ref(), number_format.as_ref());
+    let said =
+        said.into_iter().map(|(key, value)| format!("{key} = {}", toml::Value::String(value)));
+    let said: Vec<String> = said.collect();
     if !said.is_empty() {
         text.push_str(&format!("workload = {{ {} }}\n", said.join(", ")));
     }

@@ -87,8 +87,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
 fn planned(file: &SweepFile, partial: &Partial) -> Vec<study::Planned> {
     const LOOKED_INTO: usize = 8;
     let sweep = file.sweep();
-    let points = sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
-    let points: Vec<usize> = points.map(|(index, _)| index).collect();
+    let points: Vec<usize> = sweep.simulated().map(|(index, _)| index).collect();
     let step = points.len().div_ceil(LOOKED_INTO).max(1);
     let some: Vec<_> = file.with_points(|all| {
         points.iter().step_by(step).map(|&index| all.experiment(index)).collect()

@@ -114,37 +114,27 @@ fn verdict(text: &mut String, vm: &VmResult) {
     line(text, "Early Stopping Result:");
     let Some(first) = verdict.estimates.first() else {
         let rule = verdict.failed_rules.iter().find(|rule| rule.starts_with("early stopping"));
-        return line(
-            text,
-            &match rule {
-                None => " * Run successful.".to_string(),
-                Some(rule) => format!(" * Run unsuccessful.\n * {rule}"),
-            },
-        );
+        let unsuccessful = |rule| format!(" * Run unsuccessful.\n * {rule}");
+        return line(text, &rule.map_or(" * Run successful.".to_string(), unsuccessful));
     };
-    match first.discarded {
-        None => line(
-            text,
-            &format!(
-                " * Only processed {} queries.\n * Need to process at least {} queries for early stopping.",
-                vm.queries, first.queries_min
+    let (least, queries) = (first.queries_min, vm.queries);
+    line(
+        text,
+        &match first.discarded {
+            None => format!(
+                " * Only processed {queries} queries.\n * Need to process at least {least} queries for early stopping."
             ),
-        ),
-        Some(discarded) => line(
-            text,
-            &format!(
-                " * Processed at least {} queries ({}).\n * Would discard {discarded} highest latency queries.",
-                first.queries_min, vm.queries
+            Some(discarded) => format!(
+                " * Processed at least {least} queries ({queries}).\n * Would discard {discarded} highest latency queries."
             ),
-        ),
-    }
+        },
+    );
     for estimate in &verdict.estimates {
         if let Some(latency) = estimate.latency_ms {
             let (percentile, latency) = (estimate.percentile, nanos(latency));
-            line(
-                text,
-                &format!(" * Early stopping {percentile:.0}th percentile estimate: {latency}"),
-            );
+            let told =
+                format!(" * Early stopping {percentile:.0}th percentile estimate: {latency}");
+            line(text, &told);
         }
     }
 }

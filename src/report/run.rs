@@ -23,8 +23,7 @@ impl Report for Results {
 }
 
 fn summary(results: &Results) -> Part {
-    let vms = results.runs.iter().flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
-    Sheet::of_rows("summary", vms.map(|(run, vm)| row(results, run, vm)))
+    Sheet::of_rows("summary", results.vms().map(|(run, vm)| row(results, run, vm)))
 }
 
 /// A VM's cells; every row has the same columns.

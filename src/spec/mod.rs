@@ -53,6 +53,7 @@ pub use workload::{
 };
 
 use crate::units::{Bandwidth, Power, Share, SimTime};
+use std::collections::BTreeSet;
 
 /// A physical card of the experiment: index into [`Experiment::cards`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -168,6 +169,11 @@ impl Experiment {
     /// Whether its cards are of several GPU models.
     pub fn has_several_models(&self) -> bool {
         self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
+    }
+
+    /// The cards that any VM has something of.
+    pub fn cards_in_use(&self) -> BTreeSet<GpuId> {
+        self.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect()
     }
 
     /// The card that a share is of.

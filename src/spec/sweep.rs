@@ -70,6 +70,11 @@ pub struct ParameterValue {
 }
 
 impl Sweep {
+    /// The points that are to be simulated, each with its place.
+    pub fn simulated(&self) -> impl Iterator<Item = (usize, &SweepPoint)> {
+        self.points.iter().enumerate().filter(|(_, point)| point.is_simulated())
+    }
+
     /// Points that are declared to be none.
     pub fn not_applicable(&self) -> usize {
         self.points.iter().filter(|point| point.not_applicable.is_some()).count()

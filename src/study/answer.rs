@@ -57,9 +57,9 @@ pub struct Question {
     pub model_is_trusted: bool,
 }
 
-/// A way of sharing that is looked at.
-#[derive(Clone, Debug)]
-pub struct Way {
+/// One way of sharing, answered.
+#[derive(Clone, Debug, Serialize)]
+pub struct WayAnswer {
     /// Its name, which is that of its line in the sweep.
     pub name: String,
     /// How it is asked for.
@@ -69,21 +69,6 @@ pub struct Way {
     /// How many GPUs it uses.
     pub cards: usize,
     /// Whether it only stands beside the others: it needs more GPUs than there are, or has no VMs.
-    pub is_reference: bool,
-}
-
-/// One way of sharing, answered.
-#[derive(Clone, Debug, Serialize)]
-pub struct WayAnswer {
-    /// Its name.
-    pub name: String,
-    /// How it is asked for.
-    pub sharing: String,
-    /// What each VM has of the GPUs.
-    pub each_has: String,
-    /// How many GPUs it uses.
-    pub cards: usize,
-    /// Whether it only stands beside the others.
     pub is_reference: bool,
     /// Why it cannot be; then there are no figures.
     pub error: Option<String>,
@@ -177,11 +162,11 @@ pub struct Findings<'f> {
     pub capacities: &'f CapacityResults,
 }
 
-/// Puts the answer together.
+/// Puts the answer together; of the ways the figures are still to come.
 pub fn answer(
     question: Question,
-    ways: Vec<Way>,
-    (warnings, assumed): (Vec<String>, Vec<String>),
+    ways: Vec<WayAnswer>,
+    told: (Vec<String>, Vec<String>),
     found: &Findings<'_>,
 ) -> Answer {
     let ways: Vec<WayAnswer> = ways
@@ -196,8 +181,7 @@ pub fn answer(
                     .and_then(|point| point.error.clone())
                     .unwrap_or_else(|| "not simulated".to_string())
             });
-            let Way { name, sharing, each_has, cards, is_reference } = way;
-            WayAnswer { name, sharing, each_has, cards, is_reference, error, figures }
+            WayAnswer { error, figures, ..way }
         })
         .collect();
     let best = best(&question, &ways);
@@ -209,47 +193,41 @@ pub fn answer(
             false => Answered::No,
         }
     });
-    let mut leans_on = found.sweep.leans_on.clone();
-    leans_on.extend(found.capacities.leans_on.iter().cloned());
+    let Findings { sweep, capacities, .. } = found;
+    let mut leans_on = sweep.leans_on.clone();
+    leans_on.extend(capacities.leans_on.iter().cloned());
     leans_on.sort();
     leans_on.dedup();
     Answer {
-        schema_version: SCHEMA_VERSION,
-        tool: Tool::THIS,
-        seed: found.sweep.sweep.seed,
-        scenario_hash: found.sweep.sweep.hash.clone(),
-        question,
         answer,
         best,
-        reason: None,
-        precision: found.capacities.precision,
-        ways,
-        scaled: found.sweep.scaled.clone(),
-        warnings,
-        assumed,
-        open: found.capacities.notes.clone(),
-        notes: found.sweep.notes.clone(),
+        scaled: sweep.scaled.clone(),
+        open: capacities.notes.clone(),
+        notes: sweep.notes.clone(),
         leans_on,
+        ..no(question, ways, told, &sweep.sweep, capacities.precision)
     }
 }
 
 /// The answer no, for a reason that needs no run.
 pub fn answered_at_once(
     question: Question,
-    ways: Vec<Way>,
-    (warnings, assumed): (Vec<String>, Vec<String>),
+    ways: Vec<WayAnswer>,
+    told: (Vec<String>, Vec<String>),
     sweep: &Sweep,
     (reason, precision): (String, f64),
 ) -> Answer {
-    let answered = |(index, way): (usize, Way)| WayAnswer {
-        error: sweep.points.get(index).and_then(|point| point.error.clone()),
-        name: way.name,
-        sharing: way.sharing,
-        each_has: way.each_has,
-        cards: way.cards,
-        is_reference: way.is_reference,
-        figures: None,
-    };
+    Answer { reason: Some(reason), ..no(question, ways, told, sweep, precision) }
+}
+
+/// The answer no, for no reason yet.
+fn no(
+    question: Question,
+    ways: Vec<WayAnswer>,
+    (warnings, assumed): (Vec<String>, Vec<String>),
+    sweep: &Sweep,
+    precision: f64,
+) -> Answer {
     Answer {
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
@@ -258,9 +236,9 @@ pub fn answered_at_once(
         question,
         answer: Answered::No,
         best: None,
-        reason: Some(reason),
+        reason: None,
         precision,
-        ways: ways.into_iter().enumerate().map(answered).collect(),
+        ways,
         scaled: Vec::new(),
         warnings,
         assumed,

@@ -56,7 +56,7 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 /// them fit a card, each stays on the cards that its guests had.
 pub fn same_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
-    let used = cards_of(&experiment.vms, 0..experiment.vms.len());
+    let used = experiment.cards_in_use();
     bare.cards = used.iter().map(|card| experiment.cards[usize::from(card.0)].uncut()).collect();
     // Cards that nobody uses are gone, so the others have new numbers.
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);

@@ -335,8 +335,7 @@ pub fn capacities(
         };
         let capacity_per_s = student_95(known).expect("at least one replication");
         let vms = &system.experiment.vms;
-        let cards: BTreeSet<_> =
-            vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
+        let cards = system.experiment.cards_in_use();
         let mut cards_by_model = BTreeMap::new();
         if plan.systems.iter().any(|other| other.experiment.has_several_models()) {
             for card in &cards {

@@ -33,7 +33,7 @@ pub use amount::{
     planned_searches, queries_at_least,
 };
 pub use answer::{
-    Answer, Answered, DecidedBy, Findings, Question, Way, WayAnswer, WayFigures, answer,
+    Answer, Answered, DecidedBy, Findings, Question, WayAnswer, WayFigures, answer,
     answered_at_once,
 };
 pub use baseline::{counterfactuals, same_cards, whole_cards};

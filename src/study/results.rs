@@ -103,9 +103,14 @@ pub enum Side {
 }
 
 impl Results {
+    /// Every VM with its run.
+    pub fn vms(&self) -> impl Iterator<Item = (&RunResult, &VmResult)> {
+        self.runs.iter().flat_map(|run| run.vms.iter().map(move |vm| (run, vm)))
+    }
+
     /// Whether any host has cards of several models, so that VMs say on which they are.
     pub fn has_several_models(&self) -> bool {
-        self.runs.iter().flat_map(|run| &run.vms).any(|vm| !vm.gpu_models.is_empty())
+        self.vms().any(|(_, vm)| !vm.gpu_models.is_empty())
     }
 }
 

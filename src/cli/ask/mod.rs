@@ -9,13 +9,13 @@ mod scenario;
 mod ways;
 
 use super::work::Work;
-use super::{Failure, Manner, output, progress, span};
+use super::{Failure, Manner, did_you_mean, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::report::{File, Maker, Report};
 use crate::spec::{Experiment, GpuSpec, Hypervisor};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
-    PointRun, Question, SweepResults, System,
+    PointRun, Question, SweepResults, System, WayAnswer,
 };
 use crate::units::{SimDuration, counted};
 use assumed::{PHI, assumed};
@@ -223,7 +223,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         model_is_trusted: model.is_trusted,
     };
     let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
-    let (answer, rate) = if let Some(reason) = asker.hopeless(&file) {
+    let (mut answer, rate) = if let Some(reason) = asker.hopeless(&file) {
         progress.clear();
         let rate = arguments.rate.unwrap_or(1.0);
         let reason = (reason, arguments.precision / 100.0);
@@ -249,7 +249,6 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         let found = Findings { sweep: &results, runs: &runs, capacities: &capacities };
         (study::answer(question(rate), described(ways, &file), told, &found), rate)
     };
-    let mut answer = answer;
     // What decides is told with its figures, and not again.
     let deciders = answer.ways.iter().filter_map(|way| Some(&way.figures.as_ref()?.decided_by));
     if deciders.flatten().any(|decider| decider.input.name.starts_with("phi of ")) {
@@ -307,9 +306,7 @@ fn hypervisor(catalogue: &Catalogue, word: &str) -> Result<Hypervisor, Failure> 
         other => other,
     };
     catalogue.hypervisor(id).cloned().ok_or_else(|| {
-        let near = nearest(word, catalogue.hypervisor_ids());
-        let near =
-            near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+        let near = did_you_mean(nearest(word, catalogue.hypervisor_ids()));
         let known: Vec<&str> = catalogue.hypervisor_ids().collect();
         Failure::Usage(format!(
             "unknown hypervisor {}\n  = allowed: none, {}{near}",
@@ -392,8 +389,7 @@ impl Asker<'_> {
                 // By times that are scaled for this GPU.
                 Ok(file) if batch > 1 && self.time_on_it(&file, batch) * 2 > self.bound => {}
                 Ok(file) => {
-                    let simulated =
-                        file.sweep().points.iter().filter(|point| point.is_simulated()).count();
+                    let simulated = file.sweep().simulated().count();
                     if best.as_ref().is_none_or(|(most, ..)| simulated > *most) {
                         best = Some((simulated, batch, file));
                     }
@@ -434,8 +430,7 @@ impl Asker<'_> {
         file: &SweepFile,
         of: impl Fn(&Experiment) -> Option<T>,
     ) -> Option<Vec<T>> {
-        let points = file.sweep().points.iter().enumerate();
-        let points = points.filter(|(_, point)| point.is_simulated());
+        let points = file.sweep().simulated();
         let found: Option<Vec<T>> =
             file.with_points(|made| points.map(|(index, _)| of(&made.experiment(index))).collect());
         found.filter(|all| !all.is_empty())
@@ -443,8 +438,7 @@ impl Asker<'_> {
 
     /// The time of a batch alone on the GPU that is asked about.
     fn time_on_it(&self, file: &SweepFile, batch: u32) -> SimDuration {
-        let place = file.sweep().points.iter().position(|point| point.is_simulated());
-        let Some(place) = place else { return SimDuration::ZERO };
+        let Some((place, _)) = file.sweep().simulated().next() else { return SimDuration::ZERO };
         file.with_points(|points| {
             let experiment = points.experiment(place);
             let service = &experiment.vms[0].workload.service[&self.gpu.id];
@@ -462,8 +456,6 @@ impl Asker<'_> {
     ) -> CapacityResults {
         let sweep = file.sweep();
         let systems = file.with_points(|points| {
-            let simulated =
-                sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
             let system = |(index, point)| System {
                 name: sweep.label(point),
                 experiment: points.experiment(index),
@@ -473,7 +465,7 @@ impl Asker<'_> {
                 with_inputs: !self.ways[index].is_reference,
                 with_other_idle: true,
             };
-            simulated.map(system).collect()
+            sweep.simulated().map(system).collect()
         });
         let search = CapacitySearch { precision: self.arguments.precision / 100.0 };
         study::capacities(&CapacityPlan::of(sweep.into(), search, 1, systems), show, stop)
@@ -481,17 +473,19 @@ impl Asker<'_> {
 }
 
 /// The ways with what each VM has, as the scenario places it.
-fn described(ways: &[Way], file: &SweepFile) -> Vec<study::Way> {
+fn described(ways: &[Way], file: &SweepFile) -> Vec<WayAnswer> {
     let points = &file.sweep().points;
     file.with_points(|made| {
         let one = |(index, way): (usize, &Way)| {
             let experiment = points[index].is_simulated().then(|| made.experiment(index));
-            study::Way {
+            WayAnswer {
                 name: way.name.clone(),
                 sharing: way.word.clone(),
                 each_has: experiment.as_ref().map_or(String::new(), each_has),
-                cards: experiment.as_ref().map_or(0, cards_used),
+                cards: experiment.as_ref().map_or(0, |run| run.cards_in_use().len()),
                 is_reference: way.is_reference,
+                error: points[index].error.clone(),
+                figures: None,
             }
         };
         ways.iter().enumerate().map(one).collect()
@@ -513,14 +507,6 @@ fn each_has(experiment: &Experiment) -> String {
         (None, None) if owners > 1 => format!("1 of {owners} processes"),
         (None, None) => "a whole GPU".to_string(),
     }
-}
-
-fn cards_used(experiment: &Experiment) -> usize {
-    let mut cards: Vec<u16> =
-        experiment.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card.0).collect();
-    cards.sort_unstable();
-    cards.dedup();
-    cards.len()
 }
 
 /// Three quarters of what the best way can do, to two digits: a load that leaves some room. Ways that only

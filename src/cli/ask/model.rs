@@ -2,9 +2,9 @@
 //! `calibrate` makes it.
 
 use super::AskArgs;
-use crate::cli::Failure;
 use crate::cli::measured::{self, Given, Measured};
 use crate::cli::work::with_threads;
+use crate::cli::{Failure, did_you_mean};
 use crate::config::{self, Catalogue, LoadOptions, nearest, quoted};
 use crate::formats::recognise;
 use crate::report;
@@ -112,8 +112,7 @@ impl Model {
         let ids: Vec<&str> = catalogue.workload_ids().collect();
         let looks_like_path = word.contains(['/', '\\']) || given.extension().is_some();
         let near = nearest(&word, &ids).filter(|_| !looks_like_path);
-        let near =
-            near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+        let near = did_you_mean(near);
         let what = if looks_like_path {
             "no such file, and no model of the catalogue"
         } else {
@@ -169,10 +168,8 @@ impl Model {
         };
         let measured_in: Vec<String> =
             files.iter().map(|given| measured::file_name(given.path)).collect();
-        let mut workload = Vec::new();
-        workload.extend(arguments.bound.map(|bound| ("target_latency", bound.to_string())));
-        workload.extend(arguments.weights.clone().map(|weights| ("weights", weights)));
-        workload.extend(arguments.number_format.clone().map(|format| ("precision", format)));
+        let (weights, number_format) = (&arguments.weights, &arguments.number_format);
+        let workload = measured::said(arguments.bound, weights.as_ref(), number_format.as_ref());
         let measured = Measured {
             name: &name,
             gpu: &gpu.id,
@@ -266,7 +263,7 @@ pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Fail
             "drop it, or copy the model into a file of yours (slicewise show NAME) and say it there",
         ),
     };
-    let given: Vec<&str> = given.iter().filter(|(_, is)| *is).map(|(flag, _)| *flag).collect();
+    let given = measured::given(&given);
     if given.is_empty() {
         return Ok(());
     }

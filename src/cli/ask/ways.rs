@@ -2,7 +2,7 @@
 //!
 //! Whether VMs have a place is asked of the scenario, not here.
 
-use super::super::Failure;
+use crate::cli::{Failure, did_you_mean};
 use crate::config::{nearest, quoted};
 use crate::spec::names::{find_profile, find_type};
 use crate::spec::{GpuSpec, Hypervisor};
@@ -112,9 +112,7 @@ impl Place<'_> {
                     "processes",
                     "whole",
                 ];
-                let near = nearest(&kind, known);
-                let near = near
-                    .map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"));
+                let near = did_you_mean(nearest(&kind, known));
                 Err(format!("unknown way of sharing {}\n  = allowed: {WORDS}{near}", quoted(word)))
             }
         }

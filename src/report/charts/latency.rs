@@ -22,9 +22,7 @@ const ERRORS: f64 = 566.0;
 /// The chart; nothing where no Server run has published latencies.
 pub(super) fn draw(results: &Results) -> Option<Figure> {
     let panels: Vec<_> = results
-        .runs
-        .iter()
-        .flat_map(|run| run.vms.iter().map(move |vm| (run, vm)))
+        .vms()
         .filter(|(_, vm)| vm.scenario == "server")
         .filter(|(_, vm)| {
             vm.published.as_ref().is_some_and(|published| !published.latency_ms.is_empty())

@@ -66,6 +66,17 @@ impl Width {
         lines.into_iter().map(|line| self.item(&format!("{word}: {line}"))).collect()
     }
 
+    /// A line so many steps of two blanks in, later lines one more.
+    fn indented(self, steps: usize, text: &str) -> String {
+        let (indent, more) = ("  ".repeat(steps), "  ".repeat(steps + 1));
+        format!("{indent}{}\n", wrap(text, self.text - indent.len(), &more))
+    }
+
+    /// Lines under a head; nothing where there are none.
+    fn under(self, head: &str, lines: String) -> String {
+        if lines.is_empty() { lines } else { self.lines(head) + &lines }
+    }
+
     /// Running text, its last line ended.
     fn said(self, text: &str) -> String {
         wrap(text, self.text, "") + "\n"
@@ -79,7 +90,7 @@ impl Width {
 
 /// The whole text.
 pub fn render(results: &Results, width: Width) -> String {
-    let published = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.published.is_some());
+    let published = results.vms().any(|(_, vm)| vm.published.is_some());
     let table = if published {
         runs::against_published(results, width)
     } else {
@@ -202,32 +213,23 @@ fn fits(results: &Results, width: Width) -> String {
                 }
                 _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
             };
-            let line = format!("{name}: {figures}");
-            text.push_str(&format!("  {}\n", wrap(&line, width.text - 2, "    ")));
+            text.push_str(&width.indented(1, &format!("{name}: {figures}")));
         }
     }
-    if text.is_empty() {
-        return text;
-    }
     let head = "Inputs: what the slowest and fastest of nine machines in ten, other fits nearly as good, and what nothing measured at the ends of its range, would give";
-    width.lines(head) + &text
+    width.under(head, text)
 }
 
 /// What the published bare-metal runs did differently.
 fn twins(results: &Results, width: Width) -> String {
     let mut text = String::new();
     for run in results.runs.iter().filter(|run| !run.differs.is_empty()) {
-        text.push_str("  ");
         let line = format!("{}: {}", run.name, run.differs.join(", "));
-        text.push_str(&wrap(&line, width.text - 2, "    "));
-        text.push('\n');
-    }
-    if text.is_empty() {
-        return text;
+        text.push_str(&width.indented(1, &line));
     }
     let head =
         "Twins: what the published bare-metal run did differently (in brackets: the virtual run)";
-    width.lines(head) + &text
+    width.under(head, text)
 }
 
 /// What runs on shared cards assume of time slicing, and what other choices give.
@@ -243,17 +245,14 @@ fn assumptions(results: &Results, width: Width) -> String {
         let Some(assumes) = &run.assumes else { continue };
         let own: Vec<f64> = run.vms.iter().map(|vm| vm.latency_ms.p99).collect();
         let line = format!("{}: {assumes}: p99 {}", run.name, p99(&own));
-        text.push_str(&format!("  {}\n", wrap(&line, width.text - 2, "    ")));
+        text.push_str(&width.indented(1, &line));
         for other in &run.alternatives {
             let line = format!("{}: p99 {}", other.option, p99(&other.latency_p99_ms));
-            text.push_str(&format!("    {}\n", wrap(&line, width.text - 4, "      ")));
+            text.push_str(&width.indented(2, &line));
         }
     }
-    if text.is_empty() {
-        return text;
-    }
     let head = "Sharing: what is assumed where nothing is documented, and what else it could be";
-    width.lines(head) + &text
+    width.under(head, text)
 }
 
 /// Why runs are INVALID, one line each.

@@ -14,8 +14,7 @@ const BEYOND: &str = "p999";
 
 /// Whether a load's percentile lies beyond the 99th.
 pub(super) fn looks_beyond(results: &Results) -> bool {
-    let mut vms = results.runs.iter().flat_map(|run| &run.vms);
-    vms.any(|vm| vm.load.percentile > 99.0 && vm.scenario != "offline")
+    results.vms().any(|(_, vm)| vm.load.percentile > 99.0 && vm.scenario != "offline")
 }
 
 /// Two lines per VM: what was published, and below it what the simulation says.
@@ -98,7 +97,7 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let beyond = looks_beyond(results);
     columns.extend(beyond.then_some(("p99.9 ms", Number)));
     // Only where a server may reject queries.
-    let rejects = results.runs.iter().flat_map(|run| &run.vms).any(|vm| vm.rejected.is_some());
+    let rejects = results.vms().any(|(_, vm)| vm.rejected.is_some());
     if rejects {
         columns.push(("rejected", Number));
     }

@@ -19,9 +19,7 @@ const WHOLE_CARDS: &str = " Whole cards: a card to itself for each part of one t
 
 /// The VMs whose latencies mean something: in an Offline run they are completion times.
 fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
-    let runs = results.runs.iter();
-    let vms = runs.flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
-    vms.filter(|(_, vm)| vm.scenario != "offline")
+    results.vms().filter(|(_, vm)| vm.scenario != "offline")
 }
 
 fn vms(results: &Results, width: Width) -> String {

@@ -180,15 +180,8 @@ fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
         let (name, unit, held) = (parameter.knob.name(), parameter.knob.unit(), parameter.is_held);
         if held {
             let value = parameter.start;
-            return ParameterResult {
-                name,
-                unit,
-                value,
-                low: value,
-                high: value,
-                held,
-                identified: None,
-            };
+            let (low, high, identified) = (value, value, None);
+            return ParameterResult { name, unit, value, low, high, held, identified };
         }
         let index = free;
         free += 1;

@@ -204,8 +204,8 @@ pub fn sweep(
     progress: Progress<'_>,
     each: Each<'_>,
 ) -> anyhow::Result<SweepResults> {
-    let points = sweep.points.iter().enumerate().filter(|(_, point)| point.is_simulated());
-    let jobs: Vec<(usize, u32)> = points
+    let jobs: Vec<(usize, u32)> = sweep
+        .simulated()
         .flat_map(|(index, _)| (0..sweep.replications).map(move |replication| (index, replication)))
         .collect();
     let (done, all) = (AtomicU64::new(0), jobs.len() as u64);
@@ -327,9 +327,8 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
             None => groups.push((&vm.group, vec![(vm, found)])),
         }
     }
-    let shares = experiment.vms.iter().flat_map(|vm| &vm.gpus);
-    let used: BTreeSet<usize> = shares.map(|share| usize::from(share.card.0)).collect();
-    let busy: f64 = used.iter().map(|card| outcome.gpu_busy[*card]).sum();
+    let used = experiment.cards_in_use();
+    let busy: f64 = used.iter().map(|card| outcome.gpu_busy[usize::from(card.0)]).sum();
     PointRun {
         gpu_busy_share: busy / used.len().max(1) as f64,
         assumes: sensitivity::assumed(experiment),

@@ -114,7 +114,7 @@ pub struct FittedService {
 }
 
 /// A row, predicted and compared. Errors are relative: 0.02 is 2 %.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Default, Serialize)]
 pub struct JudgedRow {
     /// The line of the file.
     pub line: u64,
@@ -174,7 +174,7 @@ pub struct JudgedRow {
 }
 
 /// Rate and latency of a run.
-#[derive(Clone, PartialEq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Rates {
     /// Samples per second: completed (Server), or samples over makespan (Offline).
     pub completed_per_s: Option<f64>,
@@ -274,24 +274,9 @@ impl JudgedRow {
             harness: run.harness.clone(),
             gpu: run.accelerator.clone(),
             gpus: run.gpus,
-            predicted: None,
             published,
-            load_error: None,
-            load_error_gpu_left_out: None,
-            shape_error: None,
-            load_error_beyond_noise: None,
             queries: run.queries(),
-            elasticity: None,
-            raw_error_p50: None,
-            raw_error_p99: None,
-            raw_error_p99_beyond_noise: None,
-            p99_noise_ms: None,
-            p99_interval_ms: None,
-            capacity_short: None,
-            numbers: None,
-            fitted_on: Vec::new(),
-            marks: Vec::new(),
-            skipped: None,
+            ..Self::default()
         }
     }
 }

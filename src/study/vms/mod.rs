@@ -399,8 +399,7 @@ fn described(plan: &VmPlan, index: usize, run: Option<&Experiment>, vms: u32) ->
     result.vms_per_card = counts(on_card.values().copied().max().unwrap_or(0));
     let models = run.models_of(group.clone().flat_map(|vm| &vm.gpus));
     let is_alike = |card: &CardSpec| models.contains(&card.gpu.id.as_str());
-    let used: BTreeSet<GpuId> =
-        run.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
+    let used = run.cards_in_use();
     let used = used.iter().filter(|card| is_alike(&run.cards[usize::from(card.0)]));
     result.cards_used = counts(used.count() as u32);
     result.cards = run.cards.iter().filter(|card| is_alike(card)).count() as u32;
