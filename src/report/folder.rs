@@ -59,31 +59,27 @@ pub enum Maker {
 }
 
 impl Maker {
-    /// The command as it is typed.
-    fn word(self) -> &'static str {
+    /// The command as it is typed, and files that it writes whatever the scenario: where others keep
+    /// files of these names, that is said before the work.
+    fn facts(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Maker::Run => "run",
-            Maker::Sweep => "sweep",
-            Maker::Capacity => "capacity",
-            Maker::Vms => "capacity --vms",
-            Maker::Validate => "validate",
-            Maker::Calibrate => "calibrate",
-            Maker::Ask => "ask",
+            Maker::Run => ("run", &["table.txt", "result.json", "summary.csv", "latency.svg"]),
+            Maker::Sweep => ("sweep", &["table.txt", "sweep.csv", "sweep.jsonl", "sweep.json"]),
+            Maker::Capacity => {
+                ("capacity", &["table.txt", "capacity.json", "capacity.csv", "curve.csv"])
+            }
+            Maker::Vms => ("capacity --vms", &["table.txt", "vms.json", "vms.csv", "curve.csv"]),
+            Maker::Validate => ("validate", &["table.txt", "validation.json", "validation.csv"]),
+            Maker::Calibrate => {
+                ("calibrate", &["table.txt", "calibration.json", "calibration.csv"])
+            }
+            Maker::Ask => ("ask", &["table.txt", "answer.json"]),
         }
     }
 
-    /// Files that it writes whatever the scenario: where others keep files of these names, that is
-    /// said before the work.
-    fn usual(self) -> &'static [&'static str] {
-        match self {
-            Maker::Run => &["table.txt", "result.json", "summary.csv", "latency.svg"],
-            Maker::Sweep => &["table.txt", "sweep.csv", "sweep.jsonl", "sweep.json"],
-            Maker::Capacity => &["table.txt", "capacity.json", "capacity.csv", "curve.csv"],
-            Maker::Vms => &["table.txt", "vms.json", "vms.csv", "curve.csv"],
-            Maker::Validate => &["table.txt", "validation.json", "validation.csv"],
-            Maker::Calibrate => &["table.txt", "calibration.json", "calibration.csv"],
-            Maker::Ask => &["table.txt", "answer.json"],
-        }
+    /// The command as it is typed.
+    fn word(self) -> &'static str {
+        self.facts().0
     }
 }
 
@@ -149,7 +145,7 @@ impl Folder {
         }
         // Files of ours that somebody deleted or put a folder in the place of are no obstacle here.
         let in_the_way = |name: &&&str| names.contains(**name) && !marker.files.contains(**name);
-        if let Some(name) = self.maker.usual().iter().find(in_the_way) {
+        if let Some(name) = self.maker.facts().1.iter().find(in_the_way) {
             return Err(FolderError::Refused(format!(
                 "{shown} holds a file {name} that slicewise did not write; move it away, or choose another folder with --out"
             )));

@@ -76,6 +76,11 @@ pub(super) fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// A latency by its name in the document, as people read it: `p99.9` for `p999`.
+pub(super) fn percentile(name: &str) -> &str {
+    if name == "p999" { "p99.9" } else { name }
+}
+
 /// The letter that stands for what a figure is; legends spell it out.
 pub(super) fn mark(origin: Origin) -> &'static str {
     match origin {

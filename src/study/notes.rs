@@ -279,9 +279,7 @@ fn of_trace(trace: &Trace, rate: f64) -> String {
         false => format!("rows left out: {}", left_out.join(", ")),
     };
     // Four digits that matter: whoever mistook the unit of the times sees a rate that is none.
-    let recorded = trace.rate();
-    let digits = 10_f64.powf(3.0 - recorded.log10().floor());
-    let recorded = (recorded * digits).round() / digits;
+    let recorded = super::open::four_digits(trace.rate());
     format!(
         "arrivals are {count} samples of {} ({}; {recorded} per second as recorded) at {speed} times their rate; {left_out}",
         trace.name, trace.understood

@@ -501,7 +501,7 @@ impl Line {
 }
 
 /// Four digits that matter.
-fn four_digits(value: f64) -> f64 {
+pub(super) fn four_digits(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
     }

@@ -4,8 +4,9 @@
 //! at most. What is nearer than a factor of two to either is simulated.
 
 use super::variant::is_server;
-use crate::spec::{Experiment, ServiceTime, VmSpec};
+use crate::spec::{Experiment, GpuId, ServiceTime, VmSpec};
 use crate::units::SimDuration;
+use std::collections::BTreeSet;
 
 /// By so much other fits, other machines, clocks and hypervisors do not move a time.
 const DOUBT: f64 = 2.0;
@@ -33,8 +34,7 @@ pub fn twice_the_most(experiment: &Experiment) -> f64 {
             sizes.map(|size| 1e9 * f64::from(size) / batch_ns(service, size))
         })
     });
-    let shares = vms().flat_map(|vm| &vm.gpus).map(|share| share.card);
-    let cards: std::collections::BTreeSet<_> = shares.collect();
+    let cards: BTreeSet<GpuId> = vms().flat_map(|vm| &vm.gpus).map(|share| share.card).collect();
     DOUBT * best.fold(0.0, f64::max) * cards.len() as f64
 }
 

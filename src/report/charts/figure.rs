@@ -4,6 +4,7 @@
 //! figures from results, `plot` turns figures into files.
 
 use super::super::number::clip;
+use super::scale::Scale;
 
 /// A colour, as red, green and blue.
 pub(in crate::report) type Colour = (u8, u8, u8);
@@ -166,6 +167,21 @@ impl Figure {
         colour: Colour,
     ) -> &mut Label {
         self.label(at, text, size::TEXT, lean, colour)
+    }
+
+    /// Adds upright lines at round values of an axis, each with its value so far below its end.
+    pub(super) fn ticks(
+        &mut self,
+        (scale, left): (Scale, f64),
+        most: usize,
+        (top, bottom, below): (f64, f64, f64),
+        write: impl Fn(f64) -> String,
+    ) {
+        for tick in scale.ticks(most) {
+            let x = left + scale.place(tick);
+            self.line(&[(x, top), (x, bottom)], 1.5, colour::RULE);
+            self.text((x, bottom + below), &write(tick), Lean::Middle, colour::QUIET);
+        }
     }
 
     /// Adds a line from point to point.

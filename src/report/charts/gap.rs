@@ -38,12 +38,8 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
     let below = "published rate of bare metal = 1; each step multiplies what is above it";
     let mut figure = Figure::new(bottom + 70.0, "What the published ratio is made of", below);
     let scale = axis(&blocks);
-    for tick in scale.ticks(6) {
-        let x = scale.place(tick);
-        figure.line(&[(x, TOP - 20.0), (x, bottom)], 1.5, colour::RULE);
-        let at = (x, bottom + 24.0);
-        figure.text(at, &format!("{tick:.2}"), Lean::Middle, colour::QUIET);
-    }
+    let places = (TOP - 20.0, bottom, 24.0);
+    figure.ticks((scale, 0.0), 6, places, |tick| format!("{tick:.2}"));
     figure.text((FACTOR, TOP - 40.0), "factor", Lean::Left, colour::QUIET);
     let mut y = TOP + ROW / 2.0;
     for (gap, steps) in gaps.iter().zip(&blocks) {

@@ -2,14 +2,13 @@
 //!
 //! It leaves out Offline runs, whose latencies are completion times within one huge query.
 
-use super::super::number::{clip, percent, plain};
+use super::super::number::{self, clip, percent, plain};
 use super::figure::{Figure, Lean, colour, size};
 use super::scale::Scale;
 use crate::study::{Results, RunResult, VmResult};
 
-/// The percentiles shown: their names in the document, and on the chart.
-const PERCENTILES: [(&str, &str); 5] =
-    [("p50", "p50"), ("p90", "p90"), ("p97", "p97"), ("p99", "p99"), ("p999", "p99.9")];
+/// The percentiles shown.
+const PERCENTILES: [&str; 5] = ["p50", "p90", "p97", "p99", "p999"];
 
 const ROW: f64 = 34.0;
 const TOP: f64 = 150.0;
@@ -51,8 +50,8 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
 /// Every time on any panel, bounds included: all panels share one axis.
 fn times(panels: &[(&RunResult, &VmResult)]) -> Vec<f64> {
     let of_one = |vm: &VmResult| {
-        let simulated = PERCENTILES.map(|(name, _)| vm.latency_ms.get(name));
-        let measured = PERCENTILES.map(|(name, _)| published(vm, name));
+        let simulated = PERCENTILES.map(|name| vm.latency_ms.get(name));
+        let measured = PERCENTILES.map(|name| published(vm, name));
         let all = simulated.into_iter().chain(measured).flatten();
         all.chain([vm.target_latency_ms]).filter(|ms| ms.is_finite()).collect::<Vec<_>>()
     };
@@ -86,15 +85,12 @@ fn panel(
     let title = clip(&format!("{}, {}", run.name, run.platform), 37);
     figure.label((left + 10.0, top + 18.0), &title, size::HEAD, Lean::Right, colour::INK).bold =
         true;
-    for tick in scale.ticks(5) {
-        figure.line(&[(x(tick), rows), (x(tick), bottom)], 1.5, colour::RULE);
-        figure.text((x(tick), bottom + 18.0), &tick_text(tick), Lean::Middle, colour::QUIET);
-    }
+    figure.ticks((scale, left), 5, (rows, bottom, 18.0), tick_text);
     let bound = x(vm.target_latency_ms);
     figure.dashes((bound, rows), (bound, bottom), 3.0, colour::VERMILION);
-    for (index, (name, shown)) in PERCENTILES.iter().enumerate() {
+    for (index, name) in PERCENTILES.into_iter().enumerate() {
         let y = rows + ROW * (index as f64 + 0.5);
-        figure.text((left + AXIS.0 - 14.0, y), shown, Lean::Left, colour::INK);
+        figure.text((left + AXIS.0 - 14.0, y), number::percentile(name), Lean::Left, colour::INK);
         percentile(figure, &x, (left + ERRORS, y), name, vm);
     }
 }

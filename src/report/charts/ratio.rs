@@ -64,11 +64,7 @@ fn axis(rows: &[Comparison]) -> Scale {
 }
 
 fn grid(figure: &mut Figure, scale: Scale, bottom: f64) {
-    for tick in scale.ticks(6) {
-        let x = scale.place(tick);
-        figure.line(&[(x, TOP), (x, bottom)], 1.5, colour::RULE);
-        figure.text((x, bottom + 22.0), &format!("{tick:.2}"), Lean::Middle, colour::QUIET);
-    }
+    figure.ticks((scale, 0.0), 6, (TOP, bottom, 22.0), |tick| format!("{tick:.2}"));
     let one = scale.place(1.0);
     figure.line(&[(one, TOP - 8.0), (one, bottom)], 3.0, colour::QUIET);
     figure.text(

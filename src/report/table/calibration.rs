@@ -1,7 +1,7 @@
 //! The table of a calibration: every run against its fit, then the numbers with what else they could
 //! be.
 
-use super::super::number::{latency, percent, plain, rate};
+use super::super::number::{latency, percent, percentile, plain, rate};
 use super::grid::{Column, Grid};
 use super::{Width, page};
 use crate::study::{CalibrationResults, FigureFit, ParameterResult};
@@ -64,8 +64,7 @@ fn name(figure: &FigureFit) -> String {
     match figure.figure.as_str() {
         "completed_per_s" => "samples/s".to_string(),
         "batch" => "GPU ms".to_string(),
-        "p999" => "p99.9 ms".to_string(),
-        other => format!("{other} ms"),
+        other => format!("{} ms", percentile(other)),
     }
 }
 

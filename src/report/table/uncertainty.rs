@@ -1,7 +1,7 @@
 //! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
 //! its counterfactuals.
 
-use super::super::number::{latency, plain};
+use super::super::number::{latency, percentile, plain};
 use super::Width;
 use super::grid::{Column, Grid};
 use super::runs;
@@ -37,13 +37,9 @@ fn vms(results: &Results, width: Width) -> String {
     let mut columns = vec![("uncertainty", Text), ("platform", Text)];
     // The two that say most: of a load that is judged beyond the 99th percentile the median is no news.
     let shown = if beyond { ["p99", "p999"] } else { ["p50", "p99"] };
+    let heads = shown.map(|name| format!("{} ms", percentile(name)));
     if several.is_some() {
-        let head = |name| match name {
-            "p50" => "p50 ms",
-            "p99" => "p99 ms",
-            _ => "p99.9 ms",
-        };
-        columns.extend(shown.iter().flat_map(|name| [(head(*name), Number), ("±", Attached)]));
+        columns.extend(heads.iter().flat_map(|head| [(head.as_str(), Number), ("±", Attached)]));
     }
     columns.extend([("beyond p99", Number), ("beyond p99.9", Number)]);
     if more {
