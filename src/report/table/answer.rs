@@ -2,7 +2,7 @@
 //! is assumed.
 
 use super::super::number::{latency, latency_span, plain, span, with_unit};
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns};
 use super::{Width, footer, page, scaled};
 use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
 use crate::units::counted;
@@ -152,38 +152,37 @@ fn ways(answer: &Answer, width: Width) -> String {
     if rows.clone().next().is_none() {
         return String::new();
     }
-    let grid = Grid::of(
-        rows,
-        &[
-            ("way of sharing", Text, |(way, ..)| match way.is_reference {
+    let grid = Columns::new()
+        .with("way of sharing", Text, |(way, ..): &(&WayAnswer, &WayFigures, &Answer)| {
+            match way.is_reference {
                 true => format!("({})", way.name),
                 false => way.name.clone(),
-            }),
-            ("each has", Text, |(way, ..)| way.each_has.clone()),
-            ("GPUs", Number, |(way, ..)| way.cards.to_string()),
-            ("p50 ms", Number, |(_, of, _)| unless(of, "-", || latency(of.latency_p50_ms))),
-            ("p99 ms", Number, |(_, of, _)| unless(of, "overload", || latency(of.latency_p99_ms))),
-            ("possible ms", Number, |(_, of, _)| {
-                unless(of, "-", || latency_span(of.latency_p99_between_ms))
-            }),
-            ("GPU busy", Number, |(_, of, _)| format!("{:.0} %", of.gpu_busy_share * 100.0)),
-            ("highest /s per VM", Number, |(_, of, _)| {
-                match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
-                    (false, _) => "none".to_string(),
-                    (true, true) => format!("≥ {}", rate(of.highest_per_vm_per_s)),
-                    (true, false) => rate(of.highest_per_vm_per_s),
-                }
-            }),
-            ("possible /s", Number, |(_, of, _)| {
-                let ends = of.highest_per_vm_between_per_s;
-                ends.map_or("-".to_string(), |ends| span(ends, rate))
-            }),
-            ("", Text, |(_, of, answer)| match answer.question.rate_was_asked {
-                true => of.answer.word().to_string(),
-                false => String::new(),
-            }),
-        ],
-    );
+            }
+        })
+        .with("each has", Text, |(way, ..)| way.each_has.clone())
+        .with("GPUs", Number, |(way, ..)| way.cards.to_string())
+        .with("p50 ms", Number, |(_, of, _)| unless(of, "-", || latency(of.latency_p50_ms)))
+        .with("p99 ms", Number, |(_, of, _)| unless(of, "overload", || latency(of.latency_p99_ms)))
+        .with("possible ms", Number, |(_, of, _)| {
+            unless(of, "-", || latency_span(of.latency_p99_between_ms))
+        })
+        .with("GPU busy", Number, |(_, of, _)| format!("{:.0} %", of.gpu_busy_share * 100.0))
+        .with("highest /s per VM", Number, |(_, of, _)| {
+            match (of.highest_per_vm_per_s > 0.0, of.highest_is_open) {
+                (false, _) => "none".to_string(),
+                (true, true) => format!("≥ {}", rate(of.highest_per_vm_per_s)),
+                (true, false) => rate(of.highest_per_vm_per_s),
+            }
+        })
+        .with("possible /s", Number, |(_, of, _)| {
+            let ends = of.highest_per_vm_between_per_s;
+            ends.map_or("-".to_string(), |ends| span(ends, rate))
+        })
+        .with("", Text, |(_, of, answer)| match answer.question.rate_was_asked {
+            true => of.answer.word().to_string(),
+            false => String::new(),
+        })
+        .of(rows);
     grid.finish(width)
 }
 

@@ -2,9 +2,9 @@
 //! be.
 
 use super::super::number::{latency, percent, percentile, plain, rate};
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns};
 use super::{Width, page};
-use crate::study::{CalibrationResults, FigureFit, ParameterResult};
+use crate::study::{CalibrationResults, FigureFit, ParameterResult, RunFit};
 
 /// The whole text.
 pub fn render_calibration(results: &CalibrationResults, width: Width) -> String {
@@ -41,22 +41,21 @@ fn runs(results: &CalibrationResults, width: Width) -> String {
     let rows = results.runs.iter().flat_map(|run| {
         run.figures.iter().enumerate().map(move |(at, of)| (Some(run).filter(|_| at == 0), of))
     });
-    let grid = Grid::of(
-        rows,
-        &[
-            ("run", Text, |(run, _)| run.map_or(String::new(), |run| run.row.clone())),
-            ("", Text, |(run, _)| match run {
-                Some(run) => if run.fitted { "fitted" } else { "checked" }.to_string(),
-                None => String::new(),
-            }),
-            ("figure", Text, |(_, of)| name(of)),
-            ("measured", Number, |(_, of)| written(of, of.observed)),
-            ("simulated", Number, |(_, of)| written(of, of.simulated)),
-            ("err %", Number, |(_, of)| percent(of.error_percent)),
-            ("from", Number, |(_, of)| written(of, of.low)),
-            ("to", Number, |(_, of)| written(of, of.high)),
-        ],
-    );
+    let grid = Columns::new()
+        .with("run", Text, |(run, _): &(Option<&RunFit>, &FigureFit)| {
+            run.map_or(String::new(), |run| run.row.clone())
+        })
+        .with("", Text, |(run, _)| match run {
+            Some(run) => if run.fitted { "fitted" } else { "checked" }.to_string(),
+            None => String::new(),
+        })
+        .with("figure", Text, |(_, of)| name(of))
+        .with("measured", Number, |(_, of)| written(of, of.observed))
+        .with("simulated", Number, |(_, of)| written(of, of.simulated))
+        .with("err %", Number, |(_, of)| percent(of.error_percent))
+        .with("from", Number, |(_, of)| written(of, of.low))
+        .with("to", Number, |(_, of)| written(of, of.high))
+        .of(rows);
     grid.finish(width)
 }
 
@@ -81,17 +80,14 @@ fn parameters(results: &CalibrationResults, width: Width) -> String {
     fn end(parameter: &ParameterResult, value: f64) -> String {
         if parameter.held { String::new() } else { digits(value) }
     }
-    let grid = Grid::of(
-        &results.parameters,
-        &[
-            ("number", Text, |of| of.name.clone()),
-            ("value", Number, |of| digits(of.value)),
-            ("from", Number, |of| end(of, of.low)),
-            ("to", Number, |of| end(of, of.high)),
-            ("unit", Text, |of| of.unit.to_string()),
-            ("", Text, |of| how(of).to_string()),
-        ],
-    );
+    let grid = Columns::new()
+        .with("number", Text, |of: &&ParameterResult| of.name.clone())
+        .with("value", Number, |of| digits(of.value))
+        .with("from", Number, |of| end(of, of.low))
+        .with("to", Number, |of| end(of, of.high))
+        .with("unit", Text, |of| of.unit.to_string())
+        .with("", Text, |of| how(of).to_string())
+        .of(&results.parameters);
     grid.finish(width)
 }
 

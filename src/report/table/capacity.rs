@@ -1,56 +1,35 @@
 //! The table of a capacity search: one line per system, and what limits it.
 
 use super::super::number::{plain, rate};
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns};
 use super::{Width, footer, gap, page, scaled};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.
 pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
-    let mut columns = vec![("system", Text), ("VMs", Number), ("cards", Number)];
-    let models = results.has_several_models();
-    columns.extend(models.then_some(("models", Text)));
-    let with_interval = results.replications > 1;
+    let several = results.replications > 1;
     let two_kinds = results.systems.iter().any(|system| system.ratio_to_whole_cards.is_some());
-    let mut heads = vec![("capacity /s", with_interval), ("per VM", false)];
-    match two_kinds {
-        true => heads.extend([("of same cards", with_interval), ("of whole cards", with_interval)]),
-        false => heads.push(("of bare metal", with_interval)),
-    }
-    for (head, with_interval) in heads {
-        columns.push((head, Number));
-        columns.extend(with_interval.then_some(("±", Attached)));
-    }
     let with_inputs =
         results.systems.iter().any(|system| system.capacity_per_s_between_inputs.is_some());
-    if with_inputs {
-        columns.extend([("from", Number), ("to", Number)]);
-    }
-    let mut grid = Grid::new(&columns);
-    for system in &results.systems {
-        let found = system.capacity_per_s;
-        let half = |interval: Interval, write: fn(f64) -> String| {
-            interval.half_width.map_or(String::new(), write)
-        };
-        let mut cells =
-            vec![system.name.clone(), system.server_vms.to_string(), system.cards.to_string()];
-        cells.extend(models.then(|| system.cards_in_words()));
-        cells.push(self::found(system));
-        cells.extend(with_interval.then(|| half(found, rate)));
-        cells.push(rate(found.mean / system.server_vms.max(1) as f64));
-        let whole_cards = two_kinds.then_some(system.ratio_to_whole_cards);
-        for ratio in std::iter::once(system.ratio_to_bare_metal).chain(whole_cards) {
-            cells.push(ratio.map_or("-".to_string(), |ratio| share(ratio.mean)));
-            let half_ratio = || ratio.map_or(String::new(), |ratio| half(ratio, share));
-            cells.extend(with_interval.then(half_ratio));
-        }
-        if with_inputs {
-            let ends = system.capacity_per_s_between_inputs;
-            cells.extend([0, 1].map(|end| ends.map_or("-".to_string(), |ends| rate(ends[end]))));
-        }
-        grid.line(cells);
-    }
+    let models = results.has_several_models();
+    let grid = Columns::new()
+        .with("system", Text, |of: &&SystemCapacity| of.name.clone())
+        .with("VMs", Number, |of| of.server_vms.to_string())
+        .with("cards", Number, |of| of.cards.to_string())
+        .when(models, "models", Text, |of| of.cards_in_words())
+        .with("capacity /s", Number, |of| found(of))
+        .when(several, "±", Attached, |of| half(Some(of.capacity_per_s), rate))
+        .with("per VM", Number, |of| rate(of.capacity_per_s.mean / of.server_vms.max(1) as f64))
+        .with(if two_kinds { "of same cards" } else { "of bare metal" }, Number, |of| {
+            share(of.ratio_to_bare_metal)
+        })
+        .when(several, "±", Attached, |of| half(of.ratio_to_bare_metal, three))
+        .when(two_kinds, "of whole cards", Number, |of| share(of.ratio_to_whole_cards))
+        .when(two_kinds && several, "±", Attached, |of| half(of.ratio_to_whole_cards, three))
+        .when(with_inputs, "from", Number, |of| end(of, 0))
+        .when(with_inputs, "to", Number, |of| end(of, 1))
+        .of(&results.systems);
     let said = format!(
         "The highest rate of all Server VMs together that is VALID, to {} %{}.",
         plain(results.precision * 100.0),
@@ -91,8 +70,20 @@ measured at the ends of their ranges, and on the slowest and fastest of nine mac
 const KINDS: &str = "Bare metal, same cards: as many cards as the VMs have, the load of all VMs on \
 one server per card. Whole cards: a card to itself for each part of one that a VM has.";
 
-fn share(ratio: f64) -> String {
+fn share(ratio: Option<Interval>) -> String {
+    ratio.map_or("-".to_string(), |ratio| three(ratio.mean))
+}
+
+fn three(ratio: f64) -> String {
     format!("{ratio:.3}")
+}
+
+fn half(interval: Option<Interval>, write: fn(f64) -> String) -> String {
+    interval.and_then(|one| one.half_width).map_or(String::new(), write)
+}
+
+fn end(system: &SystemCapacity, end: usize) -> String {
+    system.capacity_per_s_between_inputs.map_or("-".to_string(), |ends| rate(ends[end]))
 }
 
 /// From where to where each system is VALID, and what was looked at.

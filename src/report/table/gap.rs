@@ -3,8 +3,8 @@
 
 use super::super::number::{latency, rate};
 use super::Width;
-use super::grid::{Column, Grid};
-use crate::study::{CapacityResults, Interval};
+use super::grid::{Column, Columns, Grid};
+use crate::study::{CapacityResults, Gap, Interval};
 
 /// The blocks; none where nothing published is to be explained.
 pub(super) fn gaps(results: &CapacityResults, width: Width) -> Vec<String> {
@@ -18,23 +18,19 @@ pub(super) fn gaps(results: &CapacityResults, width: Width) -> Vec<String> {
 fn factors(results: &CapacityResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let several = results.replications > 1;
-    let mut columns = vec![("published", Text), ("ratio", Number)];
-    for head in ["= hypervisor", "x settings", "x chosen rate"] {
-        columns.push((head, Number));
-        columns.extend(several.then_some(("±", Attached)));
-    }
-    columns.extend([("x rest", Number), ("VM load", Number), ("bare load", Number)]);
-    let mut grid = Grid::new(&columns);
-    for gap in &results.gaps {
-        let mut cells = vec![gap.name.clone(), three(gap.published_ratio)];
-        for factor in [gap.hypervisor, gap.settings, gap.chosen_rate] {
-            cells.push(three(factor.mean));
-            cells.extend(several.then(|| half(factor)));
-        }
-        cells.push(three(gap.rest));
-        cells.extend([three(gap.virtual_load.mean), three(gap.baseline_load.mean)]);
-        grid.line(cells);
-    }
+    let grid = Columns::new()
+        .with("published", Text, |gap: &&Gap| gap.name.clone())
+        .with("ratio", Number, |gap| three(gap.published_ratio))
+        .with("= hypervisor", Number, |gap| three(gap.hypervisor.mean))
+        .when(several, "±", Attached, |gap| half(gap.hypervisor))
+        .with("x settings", Number, |gap| three(gap.settings.mean))
+        .when(several, "±", Attached, |gap| half(gap.settings))
+        .with("x chosen rate", Number, |gap| three(gap.chosen_rate.mean))
+        .when(several, "±", Attached, |gap| half(gap.chosen_rate))
+        .with("x rest", Number, |gap| three(gap.rest))
+        .with("VM load", Number, |gap| three(gap.virtual_load.mean))
+        .with("bare load", Number, |gap| three(gap.baseline_load.mean))
+        .of(&results.gaps);
     grid.finish(width) + &width.said(SAID)
 }
 

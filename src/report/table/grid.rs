@@ -22,6 +22,43 @@ pub(crate) enum Column {
 /// A column with what stands in it: its head, which way it leans, and the cell of a row.
 type Shown<R> = (&'static str, Column, fn(&R) -> String);
 
+/// Columns of which some are shown where they are wanted.
+pub(crate) struct Columns<R>(Vec<Shown<R>>);
+
+impl<R> Columns<R> {
+    /// None yet.
+    pub(crate) fn new() -> Self {
+        Self(Vec::new())
+    }
+
+    /// One more.
+    pub(crate) fn with(self, head: &'static str, column: Column, cell: fn(&R) -> String) -> Self {
+        self.when(true, head, column, cell)
+    }
+
+    /// One more where it is wanted.
+    pub(crate) fn when(
+        mut self,
+        wanted: bool,
+        head: &'static str,
+        column: Column,
+        cell: fn(&R) -> String,
+    ) -> Self {
+        self.0.extend(wanted.then_some((head, column, cell)));
+        self
+    }
+
+    /// The table of these rows.
+    pub(crate) fn of(&self, rows: impl IntoIterator<Item = R>) -> Grid {
+        let heads: Vec<_> = self.0.iter().map(|(head, column, _)| (*head, *column)).collect();
+        let mut grid = Grid::new(&heads);
+        for row in rows {
+            grid.line(self.0.iter().map(|(.., cell)| cell(&row)).collect());
+        }
+        grid
+    }
+}
+
 /// A table under construction.
 pub(crate) struct Grid {
     table: Table,
@@ -45,16 +82,6 @@ impl Grid {
             heads: columns.iter().map(|(head, _)| (*head).to_string()).collect(),
             lines: Vec::new(),
         }
-    }
-
-    /// The table of these rows.
-    pub(crate) fn of<R>(rows: impl IntoIterator<Item = R>, columns: &[Shown<R>]) -> Self {
-        let heads: Vec<_> = columns.iter().map(|(head, column, _)| (*head, *column)).collect();
-        let mut grid = Self::new(&heads);
-        for row in rows {
-            grid.line(columns.iter().map(|(_, _, cell)| cell(&row)).collect());
-        }
-        grid
     }
 
     /// Adds a line of cells, one per column, as they may be shown.

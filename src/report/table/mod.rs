@@ -29,6 +29,7 @@ use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Head, Results};
 use crate::units::counted;
+use grid::Columns;
 pub(crate) use grid::{Column, Grid};
 
 /// What the terminal shows is a file, too.
@@ -144,30 +145,24 @@ fn comparisons(results: &Results, width: Width) -> String {
     }
     use Column::{Attached, Number, Text};
     let published = results.comparisons.iter().any(|c| c.published_ratio.is_some());
-    let mut columns = vec![("capacity", Text), ("virtual /s", Number), ("bare metal /s", Number)];
-    columns.extend([("ratio simulated", Number), ("search to", Number)]);
-    if published {
-        columns.insert(4, ("ratio published", Number));
-    }
     let several = results.comparisons.iter().any(|c| c.capacity_ratio_replicated.is_some());
-    if several {
-        columns.insert(4, ("±", Attached));
-    }
-    let mut grid = Grid::new(&columns);
-    for c in &results.comparisons {
-        let mut cells = vec![compared(results, c), rate(c.virtual_per_s), rate(c.baseline_per_s)];
-        cells.push(ratio(c.capacity_ratio));
-        if several {
+    let grid = Columns::new()
+        .with("capacity", Text, |(results, c): &(&Results, &Comparison)| compared(results, c))
+        .with("virtual /s", Number, |(_, c)| rate(c.virtual_per_s))
+        .with("bare metal /s", Number, |(_, c)| rate(c.baseline_per_s))
+        .with("ratio simulated", Number, |(_, c)| ratio(c.capacity_ratio))
+        .when(several, "±", Attached, |(_, c)| {
             let half = c.capacity_ratio_replicated.and_then(|all| all.half_width);
-            cells.push(half.map_or(String::new(), |half| format!("{half:.4}")));
-        }
-        if published {
-            cells.push(c.published_ratio.map_or("-".to_string(), ratio));
-        }
-        let exact = c.precision == 0.0;
-        cells.push(if exact { String::new() } else { format!("{} %", plain(c.precision * 100.0)) });
-        grid.line(cells);
-    }
+            half.map_or(String::new(), |half| format!("{half:.4}"))
+        })
+        .when(published, "ratio published", Number, |(_, c)| {
+            c.published_ratio.map_or("-".to_string(), ratio)
+        })
+        .with("search to", Number, |(_, c)| match c.precision {
+            0.0 => String::new(),
+            precision => format!("{} %", plain(precision * 100.0)),
+        })
+        .of(results.comparisons.iter().map(|c| (results, c)));
     let mut text = grid.finish(width);
     text.push_str(&width.said(CAPACITY));
     if published {

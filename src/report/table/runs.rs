@@ -4,13 +4,11 @@
 
 use super::super::number::{latency, mark, percent, rate};
 use super::Width;
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns, Grid};
 use crate::study::{PublishedResult, Results, RunResult, VmResult};
 
-/// The percentiles that tables show, and one beyond them where a load is judged or reported by it; the
-/// documents hold them all.
+/// The percentiles that stand beside published ones; the documents hold them all.
 const PERCENTILES: [&str; 3] = ["p50", "p90", "p99"];
-const BEYOND: &str = "p999";
 
 /// Whether a load's percentile lies beyond the 99th.
 pub(super) fn looks_beyond(results: &Results) -> bool {
@@ -83,41 +81,25 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
 /// One line per VM, for runs without anything published.
 pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     use Column::{Number, Text};
-    // Only where VMs may be on several models.
-    let models = results.has_several_models();
-    let mut columns = vec![("run", Text), ("platform", Text)];
-    columns.extend(models.then_some(("GPU", Text)));
-    columns.extend([
-        ("asked/s", Number),
-        ("samples/s", Number),
-        ("p50 ms", Number),
-        ("p90 ms", Number),
-    ]);
-    columns.push(("p99 ms", Number));
-    let beyond = looks_beyond(results);
-    columns.extend(beyond.then_some(("p99.9 ms", Number)));
-    // Only where a server may reject queries.
+    // Only where VMs may be on several models, a load is judged by it, a server may reject queries.
+    let (models, beyond) = (results.has_several_models(), looks_beyond(results));
     let rejects = results.vms().any(|(_, vm)| vm.rejected.is_some());
-    if rejects {
-        columns.push(("rejected", Number));
-    }
-    columns.push(("verdict", Text));
-    let mut grid = Grid::new(&columns);
-    for run in &results.runs {
-        for vm in &run.vms {
-            let mut cells = vec![run.name_of(&vm.name), run.place()];
-            cells.extend(models.then(|| run.models_of(vm).join(", ")));
-            cells.extend([asked(vm), rate(vm.completed_per_s)]);
-            let shown = PERCENTILES.into_iter().chain(beyond.then_some(BEYOND));
-            cells.extend(shown.map(|p| vm.latency_ms.get(p).map_or("-".to_string(), latency)));
-            if rejects {
-                cells.push(vm.rejected.map_or("-".to_string(), |count| count.to_string()));
-            }
-            cells.push(verdict(vm));
-            grid.line(cells);
-        }
-    }
-    grid.finish(width)
+    Columns::new()
+        .with("run", Text, |(run, vm): &(&RunResult, &VmResult)| run.name_of(&vm.name))
+        .with("platform", Text, |(run, _)| run.place())
+        .when(models, "GPU", Text, |(run, vm)| run.models_of(vm).join(", "))
+        .with("asked/s", Number, |(_, vm)| asked(vm))
+        .with("samples/s", Number, |(_, vm)| rate(vm.completed_per_s))
+        .with("p50 ms", Number, |(_, vm)| latency(vm.latency_ms.p50))
+        .with("p90 ms", Number, |(_, vm)| latency(vm.latency_ms.p90))
+        .with("p99 ms", Number, |(_, vm)| latency(vm.latency_ms.p99))
+        .when(beyond, "p99.9 ms", Number, |(_, vm)| latency(vm.latency_ms.p999))
+        .when(rejects, "rejected", Number, |(_, vm)| {
+            vm.rejected.map_or("-".to_string(), |count| count.to_string())
+        })
+        .with("verdict", Text, |(_, vm)| verdict(vm))
+        .of(results.vms())
+        .finish(width)
 }
 
 fn verdict(vm: &VmResult) -> String {

@@ -3,7 +3,7 @@
 //! Rows of other scenarios are in the documents; here their groups stand for them.
 
 use super::super::number::{latency, percent};
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns, Grid};
 use super::{Width, page};
 use crate::study::{Group, JudgedRow, Rates, Scaling, ScalingSpread, ValidationResults};
 use std::collections::{BTreeMap, BTreeSet};
@@ -42,25 +42,22 @@ fn part(value: Option<f64>) -> String {
 /// One line a group.
 pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
-    let grid = Grid::of(
-        groups,
-        &[
-            ("errors, %", Text, |of| of.group.clone()),
-            ("rows", Number, |of| of.rows.to_string()),
-            ("skipped", Number, |of| of.skipped.to_string()),
-            ("load median", Number, |of| part(of.load_error.map(|error| error.median))),
-            ("p90", Attached, |of| part(of.load_error.map(|error| error.p90))),
-            ("other GPUs only", Number, |of| {
-                part(of.load_error_gpu_left_out.map(|error| error.median))
-            }),
-            ("p90", Attached, |of| part(of.load_error_gpu_left_out.map(|error| error.p90))),
-            ("shape p90", Number, |of| part(of.shape_error.map(|error| error.p90))),
-            ("p99", Attached, |of| part(of.shape_error.map(|error| error.p99))),
-            ("raw p50", Number, |of| part(of.raw_error_p50)),
-            ("p99", Attached, |of| part(of.raw_error_p99)),
-            ("short", Number, |of| of.capacity_short.to_string()),
-        ],
-    );
+    let grid = Columns::new()
+        .with("errors, %", Text, |of: &&Group| of.group.clone())
+        .with("rows", Number, |of| of.rows.to_string())
+        .with("skipped", Number, |of| of.skipped.to_string())
+        .with("load median", Number, |of| part(of.load_error.map(|error| error.median)))
+        .with("p90", Attached, |of| part(of.load_error.map(|error| error.p90)))
+        .with("other GPUs only", Number, |of| {
+            part(of.load_error_gpu_left_out.map(|error| error.median))
+        })
+        .with("p90", Attached, |of| part(of.load_error_gpu_left_out.map(|error| error.p90)))
+        .with("shape p90", Number, |of| part(of.shape_error.map(|error| error.p90)))
+        .with("p99", Attached, |of| part(of.shape_error.map(|error| error.p99)))
+        .with("raw p50", Number, |of| part(of.raw_error_p50))
+        .with("p99", Attached, |of| part(of.raw_error_p99))
+        .with("short", Number, |of| of.capacity_short.to_string())
+        .of(groups);
     grid.finish(width)
 }
 
@@ -70,25 +67,22 @@ pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
     fn number(value: Option<f64>) -> String {
         value.map_or("-".to_string(), |value| format!("{value:.2}"))
     }
-    let grid = Grid::of(
-        groups.iter().filter(|group| group.intervals > 0),
-        &[
-            ("beyond noise, %; intervals", Text, |of| of.group.clone()),
-            ("load median", Number, |of| part(of.load_error_beyond_noise.map(|of| of.median))),
-            ("p90", Attached, |of| part(of.load_error_beyond_noise.map(|of| of.p90))),
-            ("raw p99 median", Number, |of| {
-                part(of.raw_error_p99_beyond_noise.map(|of| of.median))
-            }),
-            ("p90", Attached, |of| part(of.raw_error_p99_beyond_noise.map(|of| of.p90))),
-            ("scored", Number, |of| of.intervals.to_string()),
-            ("inside", Number, |of| part(of.inside_interval)),
-            ("probability", Number, |of| {
-                of.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}"))
-            }),
-            ("width", Number, |of| number(of.interval_width)),
-            ("score", Number, |of| number(of.interval_score)),
-        ],
-    );
+    let grid = Columns::new()
+        .with("beyond noise, %; intervals", Text, |of: &&Group| of.group.clone())
+        .with("load median", Number, |of| part(of.load_error_beyond_noise.map(|of| of.median)))
+        .with("p90", Attached, |of| part(of.load_error_beyond_noise.map(|of| of.p90)))
+        .with("raw p99 median", Number, |of| {
+            part(of.raw_error_p99_beyond_noise.map(|of| of.median))
+        })
+        .with("p90", Attached, |of| part(of.raw_error_p99_beyond_noise.map(|of| of.p90)))
+        .with("scored", Number, |of| of.intervals.to_string())
+        .with("inside", Number, |of| part(of.inside_interval))
+        .with("probability", Number, |of| {
+            of.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}"))
+        })
+        .with("width", Number, |of| number(of.interval_width))
+        .with("score", Number, |of| number(of.interval_score))
+        .of(groups.iter().filter(|group| group.intervals > 0));
     grid.finish(width)
 }
 
@@ -120,17 +114,14 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
     fn end(spread: &ScalingSpread, sign: f64) -> String {
         percent(((sign * spread.in_use).exp() - 1.0) * 100.0)
     }
-    let spreads = Grid::of(
-        &scaling.spreads,
-        &[
-            ("scaled from another GPU", Text, |of| of.kinship.to_string()),
-            ("independent", Number, |of| of.independent.to_string()),
-            ("rms %", Number, |of| format!("{:.1}", 100.0 * of.rms)),
-            ("nine in ten", Number, |of| format!("{:.1}", 100.0 * of.half_width)),
-            ("carried: from", Number, |of| end(of, -1.0)),
-            ("to", Attached, |of| end(of, 1.0)),
-        ],
-    );
+    let spreads = Columns::new()
+        .with("scaled from another GPU", Text, |of: &&ScalingSpread| of.kinship.to_string())
+        .with("independent", Number, |of| of.independent.to_string())
+        .with("rms %", Number, |of| format!("{:.1}", 100.0 * of.rms))
+        .with("nine in ten", Number, |of| format!("{:.1}", 100.0 * of.half_width))
+        .with("carried: from", Number, |of| end(of, -1.0))
+        .with("to", Attached, |of| end(of, 1.0))
+        .of(&scaling.spreads);
     match scaling.rows.is_empty() {
         true => String::new(),
         false => grid.finish(width) + "\n" + &spreads.finish(width),
@@ -147,22 +138,19 @@ fn server_rows<'r>(rows: impl IntoIterator<Item = &'r JudgedRow>, width: Width) 
         value.map_or("-".to_string(), |x| percent(x * 100.0))
     }
     let rows = rows.into_iter().filter(|row| row.scenario == "server");
-    let grid = Grid::of(
-        rows.filter_map(|row| Some((row, row.predicted.as_ref()?))),
-        &[
-            ("Server run", Text, |(row, _)| row.system.clone()),
-            ("benchmark", Text, |(row, _)| row.benchmark.clone()),
-            ("p99 ms", Number, |(row, _)| p99(&row.published)),
-            ("simulated", Number, |(_, predicted)| p99(predicted)),
-            ("load %", Number, |(row, _)| signed(row.load_error)),
-            ("shape p90", Number, |(row, _)| signed(row.shape_error.map(|error| error.p90))),
-            ("p99", Attached, |(row, _)| signed(row.shape_error.map(|error| error.p99))),
-            ("elasticity", Number, |(row, _)| {
-                row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}"))
-            }),
-            ("marks", Text, |(row, _)| row.marks.join(", ")),
-        ],
-    );
+    let grid = Columns::new()
+        .with("Server run", Text, |(row, _): &(&JudgedRow, &Rates)| row.system.clone())
+        .with("benchmark", Text, |(row, _)| row.benchmark.clone())
+        .with("p99 ms", Number, |(row, _)| p99(&row.published))
+        .with("simulated", Number, |(_, predicted)| p99(predicted))
+        .with("load %", Number, |(row, _)| signed(row.load_error))
+        .with("shape p90", Number, |(row, _)| signed(row.shape_error.map(|error| error.p90)))
+        .with("p99", Attached, |(row, _)| signed(row.shape_error.map(|error| error.p99)))
+        .with("elasticity", Number, |(row, _)| {
+            row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}"))
+        })
+        .with("marks", Text, |(row, _)| row.marks.join(", "))
+        .of(rows.filter_map(|row| Some((row, row.predicted.as_ref()?))));
     grid.finish(width)
 }
 

@@ -2,7 +2,7 @@
 
 use super::super::number::plain;
 use super::super::vms::word;
-use super::grid::{Column, Grid};
+use super::grid::{Column, Columns};
 use super::{Width, footer, page, scaled};
 use crate::study::{VmResults, WayResult, ranges};
 use crate::units::counted;
@@ -21,32 +21,28 @@ fn ways(results: &VmResults, width: Width) -> String {
     let several = results.replications > 1;
     let open = results.ways.iter().any(|way| way.vms_other_idle.is_some());
     let inputs = results.ways.iter().any(|way| way.vms_inputs.is_some());
-    let mut columns = vec![("way of sharing", Text), ("VMs", Number)];
-    columns.extend(several.then_some(("seeds", Number)));
-    columns.extend(open.then_some(("other idle", Number)));
-    columns.extend(inputs.then_some(("inputs", Number)));
     let models = results.has_several_models();
-    columns.extend(models.then_some(("GPU", Text)));
-    columns.extend([("per GPU", Number), ("GPUs", Number), ("placed", Number), ("each has", Text)]);
-    columns.extend([("p99 ms", Number), ("stopped by", Text)]);
-    let mut grid = Grid::new(&columns);
-    for way in &results.ways {
-        let mut cells = vec![way.name.clone(), way.vms.to_string()];
-        cells.extend(several.then(|| range(&way.vms_by_replication)));
-        let other = || way.vms_other_idle.map_or("-".to_string(), |vms| vms.to_string());
-        cells.extend(open.then(other));
-        let ends = || way.vms_inputs.map_or("-".to_string(), |ends| range(&ends));
-        cells.extend(inputs.then(ends));
-        cells.extend(models.then(|| way.gpu_models.join(", ")));
-        cells.push(way.vms_per_card.to_string());
-        cells.push(format!("{} of {}", way.cards_used, way.cards));
-        cells.push(way.vms_placed.to_string());
-        cells.push(way.holding.clone().unwrap_or_else(|| "whole GPUs".to_string()));
-        cells.push(p99(way));
-        cells.push(word(way.stopped_by).to_string());
-        grid.line(cells);
-    }
-    grid.finish(width)
+    Columns::new()
+        .with("way of sharing", Text, |way: &&WayResult| way.name.clone())
+        .with("VMs", Number, |way| way.vms.to_string())
+        .when(several, "seeds", Number, |way| range(&way.vms_by_replication))
+        .when(open, "other idle", Number, |way| {
+            way.vms_other_idle.map_or("-".to_string(), |vms| vms.to_string())
+        })
+        .when(inputs, "inputs", Number, |way| {
+            way.vms_inputs.map_or("-".to_string(), |ends| range(&ends))
+        })
+        .when(models, "GPU", Text, |way| way.gpu_models.join(", "))
+        .with("per GPU", Number, |way| way.vms_per_card.to_string())
+        .with("GPUs", Number, |way| format!("{} of {}", way.cards_used, way.cards))
+        .with("placed", Number, |way| way.vms_placed.to_string())
+        .with("each has", Text, |way| {
+            way.holding.clone().unwrap_or_else(|| "whole GPUs".to_string())
+        })
+        .with("p99 ms", Number, |way| p99(way))
+        .with("stopped by", Text, |way| word(way.stopped_by).to_string())
+        .of(&results.ways)
+        .finish(width)
 }
 
 /// `8`, or `7-8` where seeds differ.
