@@ -4,8 +4,10 @@
 //! tabs. Both are found out from the text. Where a number may be two, it is refused.
 
 use super::Fault;
-use super::rows::BYTE_ORDER_MARK;
 use std::ops::Range;
+
+/// Excel begins a file with it; it belongs to no name.
+pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How a table is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

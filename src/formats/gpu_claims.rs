@@ -5,11 +5,52 @@
 //! one that names a profile is known.
 
 use super::Fault;
-use super::gpu_requests::{
-    Claim, ClaimSharing, Request, Told, at, inside, items, quantity, text_at, whole_at,
-};
+use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
 use super::yaml::Map;
 use std::ops::Range;
+
+/// A `ResourceClaim`, or a template of such ones.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Claim {
+    /// Its name.
+    pub name: String,
+    /// Where it stands.
+    pub span: Range<usize>,
+    /// Whether every pod has a claim of its own.
+    pub is_template: bool,
+    /// What it asks for, in order; at least one request.
+    pub requests: Vec<Request>,
+    /// Whether all of it is to come from one GPU (`matchAttribute` of the parent).
+    pub on_one_gpu: bool,
+}
+
+/// One request of a claim.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Request {
+    /// Its name, by which containers take it alone.
+    pub name: String,
+    /// What it may be, best first: a GPU instance profile, or nothing for a whole GPU. Several under
+    /// `firstAvailable`.
+    pub devices: Vec<Option<String>>,
+    /// How many devices.
+    pub count: u32,
+    /// How whoever has the claim shares it; nothing where the file leaves it to the driver.
+    pub sharing: Option<ClaimSharing>,
+}
+
+/// How a claim is shared.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ClaimSharing {
+    /// In turns, of this length by the compute policy: `default`, `short`, `medium`, `long`.
+    TimeSlicing(&'static str),
+    /// By MPS, with per cent of the threads and MiB of the memory for each client.
+    Mps {
+        /// `defaultActiveThreadPercentage`.
+        threads: Option<u32>,
+        /// `defaultPinnedDeviceMemoryLimit`.
+        memory_mib: Option<u64>,
+    },
+}
 
 /// What a claim, or a template of claims, asks for; nothing where it asks for no GPU.
 pub(super) fn claim(

@@ -8,8 +8,11 @@
 //! (`gpu-fraction`, `gpu-memory` in MiB, `gpu-fraction-num-devices`); kubevirt/user-guide, host devices.
 //! Claims are read in `gpu_claims`.
 
-use super::Fault;
-use super::yaml::{Map, Value};
+pub use super::gpu_claims::{Claim, ClaimSharing, Request};
+use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
+use super::yaml::Map;
+use super::yaml::Value;
+use super::{Fault, gpu_claims};
 use std::ops::Range;
 
 /// Everything that the objects of a file ask for.
@@ -19,49 +22,6 @@ pub struct GpuRequests {
     pub claims: Vec<Claim>,
     /// Containers that ask for a GPU, or for a part of one.
     pub containers: Vec<Container>,
-}
-
-/// A `ResourceClaim`, or a template of such ones.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Claim {
-    /// Its name.
-    pub name: String,
-    /// Where it stands.
-    pub span: Range<usize>,
-    /// Whether every pod has a claim of its own.
-    pub is_template: bool,
-    /// What it asks for, in order; at least one request.
-    pub requests: Vec<Request>,
-    /// Whether all of it is to come from one GPU (`matchAttribute` of the parent).
-    pub on_one_gpu: bool,
-}
-
-/// One request of a claim.
-#[derive(Clone, PartialEq, Debug)]
-pub struct Request {
-    /// Its name, by which containers take it alone.
-    pub name: String,
-    /// What it may be, best first: a GPU instance profile, or nothing for a whole GPU. Several under
-    /// `firstAvailable`.
-    pub devices: Vec<Option<String>>,
-    /// How many devices.
-    pub count: u32,
-    /// How whoever has the claim shares it; nothing where the file leaves it to the driver.
-    pub sharing: Option<ClaimSharing>,
-}
-
-/// How a claim is shared.
-#[derive(Clone, PartialEq, Debug)]
-pub enum ClaimSharing {
-    /// In turns, of this length by the compute policy: `default`, `short`, `medium`, `long`.
-    TimeSlicing(&'static str),
-    /// By MPS, with per cent of the threads and MiB of the memory for each client.
-    Mps {
-        /// `defaultActiveThreadPercentage`.
-        threads: Option<u32>,
-        /// `defaultPinnedDeviceMemoryLimit`.
-        memory_mib: Option<u64>,
-    },
 }
 
 /// A container of a pod.
@@ -134,15 +94,6 @@ pub enum HamiMemory {
     PerCent(u32),
 }
 
-/// What is to be said of the objects of a file.
-#[derive(Default, Debug)]
-pub(super) struct Told {
-    /// What cannot be read.
-    pub(super) faults: Vec<Fault>,
-    /// What was passed over.
-    pub(super) warnings: Vec<Fault>,
-}
-
 const CLAIMS: [&str; 2] = ["ResourceClaim", "ResourceClaimTemplate"];
 /// Kinds that are pods or make pods, if perhaps without a GPU.
 const PODS: [&str; 7] =
@@ -165,7 +116,7 @@ impl GpuRequests {
     pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>, told: &mut Told) -> bool {
         let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
-            self.claims.extend(super::gpu_claims::claim(object, kind == CLAIMS[1], span, told));
+            self.claims.extend(gpu_claims::claim(object, kind == CLAIMS[1], span, told));
             return true;
         }
         let name = text_at(object, &["metadata", "name"]).unwrap_or("pod");
@@ -174,53 +125,6 @@ impl GpuRequests {
         pods.within(object, object, 1);
         PODS.contains(&kind) || self.containers.len() > before
     }
-}
-
-/// The value at the end of a path of keys.
-pub(super) fn at<'n>(map: &Map<'n>, path: &[&str]) -> Option<Value<'n>> {
-    let (first, rest) = path.split_first()?;
-    let value = map.peek(first)?;
-    if rest.is_empty() { Some(value) } else { at(&inside(&value)?, rest) }
-}
-
-pub(super) fn inside<'n>(value: &Value<'n>) -> Option<Map<'n>> {
-    value.is_map().then(|| value.map()).flatten()
-}
-
-pub(super) fn text_at<'n>(map: &Map<'n>, path: &[&str]) -> Option<&'n str> {
-    at(map, path)?.as_text()
-}
-
-pub(super) fn items<'n>(map: &Map<'n>, path: &[&str]) -> Vec<Map<'n>> {
-    let list = at(map, path).filter(|value| value.is_list()).and_then(|value| value.list());
-    list.unwrap_or_default().iter().filter_map(inside).collect()
-}
-
-/// A whole number as resources write it: a quantity of Kubernetes, so that `8k` is 8000.
-pub(super) fn quantity(value: &Value<'_>) -> Option<u64> {
-    if let Some(number) = value.as_whole() {
-        return Some(number);
-    }
-    let text = value.as_text()?.trim();
-    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
-    let number: u64 = text[..digits].parse().ok()?;
-    let unit = match &text[digits..] {
-        "" => 1,
-        "k" => 1_000,
-        "Ki" => 1 << 10,
-        "M" => 1_000_000,
-        "Mi" => 1 << 20,
-        "G" => 1_000_000_000,
-        "Gi" => 1 << 30,
-        "T" => 1_000_000_000_000,
-        "Ti" => 1 << 40,
-        _ => return None,
-    };
-    number.checked_mul(unit)
-}
-
-pub(super) fn whole_at(map: &Map<'_>, path: &[&str]) -> Option<u64> {
-    quantity(&at(map, path)?)
 }
 
 /// A search for pods in one object.

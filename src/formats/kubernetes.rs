@@ -5,8 +5,9 @@
 //! claims ask for in `gpu_requests`.
 
 use super::device_plugin::{self, DevicePlugin};
-use super::gpu_requests::{GpuRequests, Told};
+use super::gpu_requests::GpuRequests;
 use super::mig_parted::{self, MigConfigs};
+use super::objects::Told;
 use super::vgpu_configs::{self, VgpuConfigs};
 use super::yaml::{Faults, Map, Node, Value, documents, outer_span, quoted};
 use super::{Fault, recognise};

@@ -11,6 +11,7 @@ pub mod loadgen_log;
 pub mod measured_csv;
 pub mod mig_parted;
 pub mod mlperf_conf;
+mod objects;
 pub mod perf_analyzer;
 pub mod probe;
 pub mod recognise;

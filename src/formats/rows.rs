@@ -3,7 +3,7 @@
 //! How the table is written (separator, decimal mark) is in `dialect`; what a column means is said by
 //! the format that asks for it.
 
-use super::dialect::{Dialect, behind_title, is_separator_line};
+use super::dialect::{BYTE_ORDER_MARK, Dialect, behind_title, is_separator_line};
 use super::{FAULTS_MAX, Fault};
 use std::ops::Range;
 
@@ -11,8 +11,6 @@ use std::ops::Range;
 const ROWS_MAX: usize = 1_000_000;
 /// No row has more cells.
 pub(super) const COLUMNS_MAX: usize = 1_000;
-/// Excel begins a file with it; it belongs to no name.
-pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 /// No file has more cells in all: each is kept with its place, some hundred bytes.
 const CELLS_MAX: usize = 4_000_000;
 

@@ -13,8 +13,37 @@
 //! `samples/common/sampleReporting.cpp` and logs in its issues.
 
 use super::Fault;
-use super::trtexec::{Inference, Times};
 use std::ops::Range;
+
+/// A file.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Times {
+    /// Every inference; of a log one, the median.
+    pub inferences: Vec<Inference>,
+    /// What was read: "by `computeMs`".
+    pub read_by: &'static str,
+    /// Samples of a batch, where a log says it.
+    pub batch: Option<(u32, Range<usize>)>,
+    /// The GPU, where a log says it: `NVIDIA L40S`.
+    pub device: Option<(String, Range<usize>)>,
+    /// What of the file makes its times doubtful: whole sentences.
+    pub doubts: Vec<String>,
+}
+
+/// The times of one inference, in milliseconds.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Inference {
+    /// On the GPU, without copies.
+    pub compute_ms: f64,
+    /// From host to device.
+    pub copy_in_ms: f64,
+    /// From device to host.
+    pub copy_out_ms: f64,
+    /// On the CPU, to put it into the GPU's queue; nothing in the oldest generation.
+    pub enqueue_ms: Option<f64>,
+    /// When it began and ended on the GPU, where the file says it.
+    pub on_gpu: Option<(f64, f64)>,
+}
 
 /// Whether a text is such a log.
 pub(super) fn is_one(text: &str) -> bool {

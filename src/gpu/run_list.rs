@@ -2,25 +2,12 @@
 //!
 //! NVML calls it the software run list. It does not know lengths or costs of turns.
 
-use super::policy::TimeSlicePolicy;
+use super::policy::{Entry, TimeSlicePolicy};
 use crate::spec::TurnOrder;
 use crate::units::SimDuration;
 use priority_queue::PriorityQueue;
 use std::cmp::Reverse;
 use std::hash::{BuildHasherDefault, DefaultHasher};
-
-/// One slot of the rotation.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Entry {
-    /// A vGPU is in the slot and powered on.
-    pub is_running: bool,
-    /// It has work on the GPU.
-    pub has_work: bool,
-    /// It has had its share of the present window.
-    pub is_spent: bool,
-    /// Time it was given so far, for the order of least run time.
-    pub scheduled: SimDuration,
-}
 
 /// A hasher with a fixed start: the order of results must not depend on it.
 type Hasher = BuildHasherDefault<DefaultHasher>;

@@ -2,14 +2,14 @@
 //!
 //! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
 
-use super::pool::Pool;
+use super::pool::{self, Pool};
 use super::way::Way;
 use super::{
     Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
-use crate::host::{Batcher, Permit, SoftDrop, Stalls};
+use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
@@ -31,7 +31,7 @@ impl<'a> Platform<'a> {
             server_gpus: Vec::new(),
             processors: Timed::new(ProcessorSharing::new(experiment.host.logical_processors.value)),
             submission: Timed::new(Fifo::delay()),
-            stalls: stalls(experiment).map(|stalls| (stalls, Timed::new(Fifo::delay()))),
+            stalls: pool::stalls(experiment).map(|stalls| (stalls, Timed::new(Fifo::delay()))),
             streams: Vec::new(),
             slots: Vec::new(),
             has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
@@ -243,13 +243,6 @@ impl<'a> Platform<'a> {
             }
         }
     }
-}
-
-/// The stops of the host. All who ask see the same.
-pub(super) fn stalls(experiment: &Experiment) -> Option<Stalls> {
-    let streams = RandomStreams::new(experiment.seed, experiment.replication);
-    let stalls = experiment.host.stalls.as_ref()?;
-    Some(Stalls::new(stalls, streams.stream("host-stalls")))
 }
 
 fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {

@@ -2,7 +2,7 @@
 //!
 //! Arrivals keep the due times that each guest's own load generator makes; nothing is drawn here.
 
-use super::{Guest, assemble};
+use super::Guest;
 use crate::engine::{RandomStreams, Stream};
 use crate::host::Stalls;
 use crate::loadgen::Query;
@@ -111,7 +111,7 @@ impl Pool {
             room: 0,
         });
         let askers = askers.collect();
-        let stalls = assemble::stalls(experiment);
+        let stalls = stalls(experiment);
         Self { first_server, expected: 0, askers, servers, calls, stalls }
     }
 
@@ -165,6 +165,13 @@ fn least_loaded(servers: &[Dealt]) -> usize {
         if (other.samples + 1) * one.gpus < (one.samples + 1) * other.gpus { next } else { best }
     });
     least.expect("a pool has a server")
+}
+
+/// The stops of the host. All who ask see the same.
+pub(super) fn stalls(experiment: &Experiment) -> Option<Stalls> {
+    let streams = RandomStreams::new(experiment.seed, experiment.replication);
+    let stalls = experiment.host.stalls.as_ref()?;
+    Some(Stalls::new(stalls, streams.stream("host-stalls")))
 }
 
 #[cfg(test)]

@@ -7,8 +7,21 @@
 mod equal_share;
 mod fixed_share;
 
-use super::run_list::Entry;
 use crate::spec::{IdleRule, SlicePolicy, TimeSlicing};
+use crate::units::SimDuration;
+
+/// One slot of the rotation.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Entry {
+    /// A vGPU is in the slot and powered on.
+    pub is_running: bool,
+    /// It has work on the GPU.
+    pub has_work: bool,
+    /// It has had its share of the present window.
+    pub is_spent: bool,
+    /// Time it was given so far, for the order of least run time.
+    pub scheduled: SimDuration,
+}
 
 /// Who is offered a turn, and what becomes of the turn of one without work.
 ///
