@@ -1,7 +1,15 @@
-//! The house rules as tests: who may know whom, what stays out of which floor, docs on every file.
+//! The house rules as tests: who may know whom, no circles, what stays out of which floor, how long a
+//! file may be, docs on every file.
 
+mod imports;
+
+use imports::{Import, Source, imports, sources};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
+
+/// Most lines of a file of `src`.
+const LINES_MAX: usize = 600;
 
 /// Modules by floor, and the modules of the same floor that each may use besides.
 const FLOORS: [(&str, u8, &[&str]); 18] = [
@@ -39,92 +47,127 @@ fn floor(module: &str) -> (u8, &'static [&'static str]) {
     (*floor, also)
 }
 
-/// Every source file with its text and the module it belongs to.
-fn sources() -> Vec<(PathBuf, String, String)> {
-    let mut files = Vec::new();
-    let mut folders = vec![PathBuf::from("src")];
-    while let Some(folder) = folders.pop() {
-        for entry in fs::read_dir(folder).unwrap() {
-            let path = entry.unwrap().path();
-            if path.is_dir() {
-                folders.push(path);
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
-                let text = fs::read_to_string(&path).unwrap();
-                let module = module_of(&path);
-                files.push((path, text, module));
-            }
-        }
+impl Source {
+    /// The module of the floors that it belongs to; `lib` for the face of the crate.
+    fn of(&self) -> &str {
+        self.module.first().map_or("lib", String::as_str)
     }
-    files.sort();
-    files
-}
-
-fn module_of(path: &Path) -> String {
-    let first = path.strip_prefix("src").unwrap().components().next().unwrap();
-    first.as_os_str().to_string_lossy().trim_end_matches(".rs").to_string()
 }
 
 #[test]
 fn imports_follow_the_floors() {
-    let mut broken = Vec::new();
-    for (path, text, module) in sources() {
-        if module == "lib" {
-            continue;
+    let sources = sources();
+    let against = |import: &Import| {
+        let (from, to) = (&sources[import.from], &sources[import.to]);
+        if from.of() == to.of() || [from, to].iter().any(|one| one.of() == "lib") {
+            return None;
         }
-        let (own_floor, also) = floor(&module);
-        for (number, line) in text.lines().enumerate() {
-            for used in line.split("crate::").skip(1) {
-                let used: String =
-                    used.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
-                // `use crate::{a, b}` is not written here; a macro or the crate itself names no module.
-                if used.is_empty()
-                    || used == module
-                    || !FLOORS.iter().any(|(name, ..)| *name == used)
-                {
-                    continue;
-                }
-                let (used_floor, _) = floor(&used);
-                if used_floor >= own_floor && !also.contains(&used.as_str()) {
-                    broken.push(format!(
-                        "{}:{}: {module} (floor {own_floor}) uses {used} (floor {used_floor})",
-                        path.display(),
-                        number + 1
-                    ));
-                }
-            }
-        }
-    }
+        let ((own, also), (used, _)) = (floor(from.of()), floor(to.of()));
+        (used >= own && !also.contains(&to.of())).then(|| {
+            let (path, line) = (from.path.display(), import.line);
+            format!("{path}:{line}: {} (floor {own}) uses {} (floor {used})", from.of(), to.of())
+        })
+    };
+    let broken: Vec<String> = imports(sources).iter().filter_map(against).collect();
     assert!(broken.is_empty(), "imports against the floors:\n{}", broken.join("\n"));
+}
+
+/// A face (`mod.rs`) may use its own children, and what it defines is for them; all other imports,
+/// tests left out, make no circle.
+#[test]
+fn no_files_use_each_other_in_a_circle() {
+    let sources = sources();
+    let is_of_face = |import: &&Import| {
+        let (from, to) = (&sources[import.from], &sources[import.to]);
+        !import.in_tests && !(from.path.ends_with("mod.rs") && to.module.starts_with(&from.module))
+    };
+    let all = imports(sources);
+    let edges: BTreeSet<(usize, usize)> =
+        all.iter().filter(is_of_face).map(|import| (import.from, import.to)).collect();
+    let reaches = |from: usize, to: usize| {
+        let (mut seen, mut next) = (BTreeSet::from([from]), vec![from]);
+        while let Some(at) = next.pop() {
+            let further = edges.range((at, 0)..(at + 1, 0)).map(|(_, used)| *used);
+            next.extend(further.filter(|used| seen.insert(*used)));
+        }
+        seen.contains(&to)
+    };
+    let inside = edges.iter().filter(|(from, to)| reaches(*to, *from));
+    let told = inside.map(|(from, to)| {
+        let line = all.iter().find(|one| (one.from, one.to) == (*from, *to)).unwrap().line;
+        format!("{}:{line} uses {}", sources[*from].path.display(), sources[*to].path.display())
+    });
+    let told: Vec<String> = told.collect();
+    assert!(told.is_empty(), "imports of circles:\n{}", told.join("\n"));
+}
+
+#[test]
+fn no_file_is_too_long() {
+    let long = sources().iter().filter_map(|source| {
+        let lines = source.text.lines().count();
+        (lines > LINES_MAX).then(|| format!("{}: {lines} lines", source.path.display()))
+    });
+    let long: Vec<String> = long.collect();
+    assert!(long.is_empty(), "more than {LINES_MAX} lines:\n{}", long.join("\n"));
+}
+
+/// What the rules above stand on: an import is seen however it is written.
+#[test]
+fn imports_are_seen_however_they_are_written() {
+    let file = |path: &str, text: &str| imports::read(text.to_string(), PathBuf::from(path));
+    for text in [
+        "use crate::low::Thing;",
+        "use crate::{high::other::Else, low::{self, Thing}};",
+        "use super::super::low::Thing as Other;",
+        "use crate::low::*;",
+        "fn one() -> super::super::low::Thing { todo!() }",
+        "mod inner { use super::super::super::low::Thing; }",
+        "fn one() { let _ = crate::low::Thing::new(|| crate::low::two()); }",
+        "use crate::face::Thing;",
+    ] {
+        let sources = [
+            file("src/high/one.rs", text),
+            file("src/high/other.rs", "pub struct Else;"),
+            file("src/low.rs", "pub struct Thing;"),
+            file("src/face/mod.rs", "pub use crate::low::Thing;"),
+        ];
+        let found = imports(&sources);
+        assert!(found.iter().any(|one| (one.from, one.to) == (0, 2) && one.line == 1), "{text}");
+        assert!(found.iter().all(|one| one.to != 3), "{text}: a face is looked through");
+    }
+    let test = file("src/high/one.rs", "#[cfg(test)]\nmod tests {\n    use crate::low::Thing;\n}");
+    let found = imports(&[test, file("src/low.rs", "pub struct Thing;")]);
+    assert!(found.len() == 1 && found[0].in_tests && found[0].line == 3);
 }
 
 #[test]
 fn the_science_has_no_word_about_gpus() {
-    for (path, text, module) in sources() {
-        if module != "engine" && module != "queueing" {
+    for source in sources() {
+        if !["engine", "queueing"].contains(&source.of()) {
             continue;
         }
         // The tests of a stream may name one after a VM.
-        let text = text.split("#[cfg(test)]").next().unwrap().to_lowercase();
+        let text = source.text.split("#[cfg(test)]").next().unwrap().to_lowercase();
         for word in text.split(|c: char| !c.is_alphanumeric()) {
-            assert!(!FOREIGN.contains(&word), "{} says \"{word}\"", path.display());
+            assert!(!FOREIGN.contains(&word), "{} says \"{word}\"", source.path.display());
         }
     }
 }
 
 #[test]
 fn the_core_does_not_touch_the_world() {
-    for (path, text, module) in sources() {
-        if module == "lib" || floor(&module).0 > 5 {
+    for source in sources() {
+        if source.of() == "lib" || floor(source.of()).0 > 5 {
             continue;
         }
-        for (number, line) in text.lines().enumerate() {
+        for (number, line) in source.text.lines().enumerate() {
             let found = WORLD
                 .iter()
                 .find(|word| line.contains(**word) && !line.trim_start().starts_with("//"));
             assert!(
                 found.is_none(),
                 "{}:{}: {} belongs above floor 5",
-                path.display(),
+                source.path.display(),
                 number + 1,
                 found.unwrap()
             );
@@ -134,12 +177,12 @@ fn the_core_does_not_touch_the_world() {
 
 #[test]
 fn stations_and_parts_cannot_fail() {
-    for (path, text, module) in sources() {
-        if module != "lib" && matches!(floor(&module).0, 1 | 3 | 4) {
+    for source in sources() {
+        if source.of() != "lib" && matches!(floor(source.of()).0, 1 | 3 | 4) {
             assert!(
-                !text.contains("Result<"),
+                !source.text.contains("Result<"),
                 "{} returns a Result: the core has no errors",
-                path.display()
+                source.path.display()
             );
         }
     }
@@ -175,7 +218,11 @@ fn the_catalogue_embeds_every_file_of_configs() {
 
 #[test]
 fn every_file_says_what_it_is() {
-    for (path, text, _) in sources() {
-        assert!(text.starts_with("//!"), "{} does not start with its module doc", path.display());
+    for source in sources() {
+        assert!(
+            source.text.starts_with("//!"),
+            "{} does not start with its module doc",
+            source.path.display()
+        );
     }
 }

@@ -13,6 +13,8 @@
 //! and then the engine passes; if none is, the holder's next slice begins, whatever went before.
 //! All that happens at an instant (power, then work) is known to a slice that starts or ends at it.
 
+mod idle;
+
 use super::counters::{Counters, Promise};
 use super::policy::policy;
 use super::run_list::RunList;
@@ -261,79 +263,6 @@ impl<T> Turns<T> {
                 owner.promise.tell(&mut owner.counters);
             }
         }
-    }
-
-    /// Ends idle turns that were over before `now`: while nobody has work they are no events. Rounds that
-    /// come back to where they began are not walked through but counted: a day has forty million turns.
-    fn catch_up(&mut self, now: SimTime) {
-        let some_rounds =
-            (self.slicing.slice + self.slicing.switch_cost) * (8 * self.owners.len() as u64);
-        let mut round: Option<(usize, SimTime, Vec<SimDuration>)> = None;
-        while !self.has_work()
-            && let Some(turn) = self.turn
-            && let Some((_, end)) = turn.slice
-            && end < now
-        {
-            self.sync(end);
-            match &round {
-                // Not worth the while.
-                _ if now - end < some_rounds => {}
-                Some((slot, began, given)) if *slot == turn.slot => {
-                    if self.log.is_none() && self.skip_rounds(now, end - *began, given) {
-                        round = None;
-                        continue;
-                    }
-                    round = Some((turn.slot, end, self.given()));
-                }
-                Some(_) => {}
-                None => round = Some((turn.slot, end, self.given())),
-            }
-            self.end_turn(end);
-        }
-    }
-
-    /// The time that each slot was given so far.
-    fn given(&self) -> Vec<SimDuration> {
-        self.run_list.entries().iter().map(|entry| entry.scheduled).collect()
-    }
-
-    /// Counts rounds like the last one, which took `length` from where each slot had been `given` so
-    /// much, as often as they fit before `now`; whether there were any. A round is like the next if it
-    /// gave the same to every slot that had a turn.
-    fn skip_rounds(&mut self, now: SimTime, length: SimDuration, given: &[SimDuration]) -> bool {
-        let entries = self.run_list.entries().iter();
-        let gained: Vec<SimDuration> =
-            entries.zip(given).map(|(entry, before)| entry.scheduled - *before).collect();
-        let most = gained.iter().copied().max().unwrap_or(SimDuration::ZERO);
-        let offered: Vec<bool> = {
-            let policy = self.run_list.policy();
-            self.run_list.entries().iter().map(|entry| policy.offers_turn(entry)).collect()
-        };
-        let alike = gained.iter().zip(&offered);
-        let is_alike = alike.into_iter().all(|(gain, offered)| *gain == most || !offered);
-        let Some(turn) = self.turn.filter(|_| is_alike && length > SimDuration::ZERO) else {
-            return false;
-        };
-        let Some((slice, end)) = turn.slice else { return false };
-        // The last is left to be walked through.
-        let rounds = ((now - end).as_nanos() / length.as_nanos()).saturating_sub(1);
-        if rounds == 0 {
-            return false;
-        }
-        let later = length * rounds;
-        for slot in (0..offered.len()).filter(|&slot| offered[slot]) {
-            self.run_list.update(slot, |entry| entry.scheduled += most * rounds);
-            if let Some(owner) = self.owners.get_mut(slot) {
-                owner.clock = owner.clock + most * rounds;
-            }
-        }
-        self.turn = Some(Turn {
-            start: turn.start + later,
-            slice: Some((slice, end + later)),
-            synced: turn.synced + later,
-            ..turn
-        });
-        true
     }
 
     /// The present turn is over at `now`; the engine passes on.
