@@ -6,23 +6,14 @@
 //! stays. One process at a time works on a folder; the lock is the system's and ends with the process.
 
 use super::File;
-use super::partial;
-use super::staging::{Staging, WORK};
+use super::marker::{COMMAND, HEAD, MARKER, PARTIAL, is_partial, read_marker, same_file};
+use super::staging::Staging;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;
 use std::fs::{self, TryLockError};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
-
-/// The file that says a folder is ours and lists what we wrote into it.
-pub(super) const MARKER: &str = ".slicewise";
-
-/// Its first line; a file of that name that starts otherwise is none of ours.
-const HEAD: &str = "Made by slicewise, and made anew by each run. It wrote:";
-
-/// What begins the line that names the command. No file of ours has a blank in its name.
-const COMMAND: &str = "by slicewise ";
 
 /// Why no results could be written.
 #[derive(Debug)]
@@ -96,15 +87,6 @@ pub struct Folder {
     staging: Mutex<Option<Staging>>,
 }
 
-/// What a marker says.
-#[derive(Default)]
-pub(super) struct Marker {
-    /// The files it lists, itself included; only plain names count.
-    pub(super) files: BTreeSet<String>,
-    /// The command that wrote them.
-    command: Option<String>,
-}
-
 impl Folder {
     /// Takes the place for a command: makes it where it is missing, and refuses one at which another
     /// process is at work, one that holds files not written by slicewise, and one with the results
@@ -133,9 +115,9 @@ impl Folder {
         let entries = entries.collect::<Result<Vec<_>, _>>().with_context(cannot_read)?;
         let names = entries.iter().map(|entry| entry.file_name().to_string_lossy().into_owned());
         let mut names: BTreeSet<_> = names.collect();
-        let is_kept = names.contains(partial::NAME) && partial::is_ours(&self.partial());
+        let is_kept = names.contains(PARTIAL) && is_partial(&self.partial());
         if is_kept {
-            names.remove(partial::NAME);
+            names.remove(PARTIAL);
         }
         let marker = read_marker(&self.path.join(MARKER))?;
         if !names.is_empty() && marker.files.is_empty() && !force {
@@ -249,7 +231,7 @@ impl Folder {
 
     /// Where a sweep keeps what it has finished, until the results can be written.
     pub fn partial(&self) -> PathBuf {
-        self.path.join(partial::NAME)
+        self.path.join(PARTIAL)
     }
 
     /// Where the results go.
@@ -303,50 +285,9 @@ fn is_missing(folder: &Path) -> bool {
     !folder.as_os_str().is_empty() && folder.symlink_metadata().is_err()
 }
 
-/// Whether an open file is what stands at a path now.
-#[cfg(unix)]
-pub(super) fn same_file(file: &fs::File, path: &Path) -> bool {
-    use std::os::unix::fs::MetadataExt;
-    let id = |data: fs::Metadata| (data.dev(), data.ino());
-    match (file.metadata(), fs::metadata(path)) {
-        (Ok(file), Ok(there)) => id(file) == id(there),
-        _ => false,
-    }
-}
-
-/// Whether an open file is what stands at a path now.
-#[cfg(not(unix))]
-pub(super) fn same_file(_: &fs::File, path: &Path) -> bool {
-    path.exists()
-}
-
-/// What the marker at a path says; nothing where there is none, or none of ours.
-pub(super) fn read_marker(path: &Path) -> anyhow::Result<Marker> {
-    if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
-        return Ok(Marker::default());
-    }
-    let bytes = fs::read(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let text = String::from_utf8_lossy(&bytes);
-    if text.lines().next() != Some(HEAD) {
-        return Ok(Marker::default());
-    }
-    let command = text.lines().nth(1).and_then(|line| line.strip_prefix(COMMAND));
-    let names = text.lines().skip(1 + usize::from(command.is_some()));
-    let files = names.filter(|name| is_plain(name)).map(str::to_string);
-    Ok(Marker {
-        files: files.chain([MARKER.to_string()]).collect(),
-        command: command.map(str::to_string),
-    })
-}
-
-/// Whether a name is one of a file in the folder itself, and none that slicewise works with.
-pub(super) fn is_plain(name: &str) -> bool {
-    let plain = !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
-    plain && !name.starts_with(WORK) && name != partial::NAME
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::marker::WORK;
     use super::*;
 
     fn files(names: &[&str]) -> Vec<File> {

@@ -15,6 +15,7 @@ mod fixture;
 mod folder;
 mod json;
 mod loadgen_summary;
+mod marker;
 mod number;
 mod partial;
 mod plot;

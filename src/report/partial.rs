@@ -5,7 +5,8 @@
 //! carries a check sum: one that a kill tore apart, or a disk spoilt, is passed over. Of each run only
 //! its place is kept in memory.
 
-use super::folder::{Folder, FolderError, same_file};
+use super::folder::{Folder, FolderError};
+use super::marker::{PARTIAL_HEAD, is_partial, same_file};
 use crate::engine::fnv1a;
 use crate::study::{Memory, PointRun};
 use anyhow::{Context, bail};
@@ -14,13 +15,6 @@ use std::fs::{self, File};
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard};
-
-/// The file's name in its folder.
-pub(super) const NAME: &str = ".slicewise-partial";
-
-/// Its first line; a file of that name that starts otherwise is none of ours.
-const HEAD: &str =
-    "Made by slicewise: finished runs of a sweep that goes on where it stopped. Format 1.\n";
 
 /// A longer line is none of ours.
 const LINE_MAX: u64 = 64 << 20;
@@ -52,7 +46,7 @@ impl Partial {
                 let options = File::options().read(true).append(true).create_new(true).clone();
                 options.open(&path).with_context(cannot)?
             }
-            _ if !is_ours(&path) => {
+            _ if !is_partial(&path) => {
                 return Err(FolderError::Refused(format!(
                     "{} is in the way and was not written by slicewise; move it away, or choose another folder with --out",
                     path.display()
@@ -60,9 +54,11 @@ impl Partial {
             }
             _ => open_no_link(&path).with_context(cannot)?,
         };
-        let is_whole = file.metadata().with_context(cannot)?.len() >= HEAD.len() as u64;
+        let is_whole = file.metadata().with_context(cannot)?.len() >= PARTIAL_HEAD.len() as u64;
         if fresh || !is_whole {
-            file.set_len(0).and_then(|()| file.write_all(HEAD.as_bytes())).with_context(cannot)?;
+            file.set_len(0)
+                .and_then(|()| file.write_all(PARTIAL_HEAD.as_bytes()))
+                .with_context(cannot)?;
         }
         let kept = Kept::read(file).with_context(cannot)?;
         Ok(Self { path, kept: Mutex::new(kept) })
@@ -120,7 +116,7 @@ impl Kept {
     /// Finds every line that is whole, and ends a torn one.
     fn read(file: File) -> io::Result<Self> {
         let mut reader = BufReader::new(&file);
-        let mut at = reader.seek(SeekFrom::Start(HEAD.len() as u64))?;
+        let mut at = reader.seek(SeekFrom::Start(PARTIAL_HEAD.len() as u64))?;
         let (mut line, mut places) = (Vec::new(), BTreeMap::new());
         loop {
             line.clear();
@@ -192,20 +188,10 @@ fn check(key: u64, json: &[u8]) -> u64 {
     fnv1a(json) ^ key.rotate_left(17)
 }
 
-/// Whether what is kept at a path was written by slicewise: a plain file that starts as ours do.
-pub(super) fn is_ours(path: &Path) -> bool {
-    let is_file = path.symlink_metadata().is_ok_and(|data| data.is_file());
-    let Ok(file) = (if is_file { File::open(path) } else { return false }) else { return false };
-    let mut start = Vec::new();
-    let read = file.take(HEAD.len() as u64).read_to_end(&mut start);
-    // A shorter one was torn by a kill.
-    read.is_ok() && HEAD.as_bytes().starts_with(&start)
-}
-
 /// Opens a plain file; a link put there meanwhile is not written through.
 fn open_no_link(path: &Path) -> io::Result<File> {
     let file = File::options().read(true).append(true).open(path)?;
-    let is_plain = !path.is_symlink() && same_file(&file, path) && is_ours(path);
+    let is_plain = !path.is_symlink() && same_file(&file, path) && is_partial(path);
     if is_plain { Ok(file) } else { Err(io::Error::other("it was replaced meanwhile")) }
 }
 
@@ -295,13 +281,13 @@ mod tests {
         {
             // A link, even to a file that would pass for ours.
             let victim = root.path().join("victim");
-            fs::write(&victim, HEAD).unwrap();
+            fs::write(&victim, PARTIAL_HEAD).unwrap();
             for target in [victim.clone(), root.path().join("nowhere")] {
                 std::os::unix::fs::symlink(&target, &path).unwrap();
                 refused();
                 fs::remove_file(&path).unwrap();
             }
-            assert_eq!(fs::read_to_string(&victim).unwrap(), HEAD);
+            assert_eq!(fs::read_to_string(&victim).unwrap(), PARTIAL_HEAD);
         }
     }
 

@@ -4,14 +4,11 @@
 //! from what others put there. Once all are finished the folder's new marker joins them; from then on
 //! they go to their places, and whoever finds a folder with a marker takes them on.
 
-use super::folder::{MARKER, is_plain, read_marker};
+use super::marker::{MARKER, WORK, is_plain, read_marker};
 use anyhow::Context;
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-
-/// The name of the folder; with a number behind it where others have a folder of this name.
-pub(super) const WORK: &str = ".slicewise-work";
 
 /// Where results go whose places are taken.
 const ASIDE: &str = "slicewise-results";

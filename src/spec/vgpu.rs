@@ -2,7 +2,6 @@
 //!
 //! What may stand beside what on a card is decided in `layout::fit`; here are only the figures.
 
-use super::names::Series;
 use crate::units::{Bytes, Share};
 
 /// A vGPU type.
@@ -84,6 +83,79 @@ impl MixedSize {
     pub fn placements(&self) -> Option<(&[u32], u32)> {
         match self {
             MixedSize::Printed { ids, size } => Some((ids, *size)),
+            _ => None,
+        }
+    }
+}
+
+/// The series of a vGPU type: what it is meant for, and the licence that goes with it.
+///
+/// Source: NVIDIA Virtual GPU Software User Guide 17.6, sections 2.1.2 (series and licences) and 1.3.2
+/// (CUDA on types of the Q series only); C: NVIDIA AI Enterprise User Guide v5.0.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Series {
+    /// Compute servers.
+    C,
+    /// Workstations.
+    Q,
+    /// Desktops.
+    B,
+    /// Applications.
+    A,
+}
+
+impl Series {
+    /// Every series, those that run CUDA first.
+    pub const ALL: [Series; 4] = [Self::C, Self::Q, Self::B, Self::A];
+
+    /// Its letter.
+    pub fn letter(self) -> char {
+        match self {
+            Self::C => 'C',
+            Self::Q => 'Q',
+            Self::B => 'B',
+            Self::A => 'A',
+        }
+    }
+
+    /// What it is meant for.
+    pub fn about(self) -> &'static str {
+        match self {
+            Self::C => "compute",
+            Self::Q => "workstations",
+            Self::B => "desktops",
+            Self::A => "applications",
+        }
+    }
+
+    /// The licence that a guest needs.
+    pub fn licence(self) -> &'static str {
+        match self {
+            Self::C => "NVIDIA AI Enterprise",
+            Self::Q => "RTX vWS",
+            Self::B => "vPC or RTX vWS",
+            Self::A => "vApps",
+        }
+    }
+
+    /// Whether a guest can run CUDA.
+    pub fn runs_cuda(self) -> bool {
+        matches!(self, Self::C | Self::Q)
+    }
+
+    /// By the letter behind the frame buffer: C of `A100-20C` and of `A100-1-5CME`; nothing for a
+    /// name of another form.
+    pub fn of(name: &str) -> Option<Self> {
+        let (_, last) = name.rsplit_once('-')?;
+        let letters = last.trim_start_matches(|digit: char| digit.is_ascii_digit());
+        if letters.len() == last.len() {
+            return None;
+        }
+        match letters.bytes().next()?.to_ascii_uppercase() {
+            b'C' => Some(Self::C),
+            b'Q' => Some(Self::Q),
+            b'B' => Some(Self::B),
+            b'A' => Some(Self::A),
             _ => None,
         }
     }

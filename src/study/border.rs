@@ -5,9 +5,9 @@
 //! the answer is a bracket of two runs of full length, the lower VALID and the upper not. What is not
 //! searched is a second border within one step of the grid.
 
-use super::capacity::LoadPoint;
 use super::probe::{Length, Look, Prober, Says};
 use super::scan::{Region, Scan};
+use super::system::LoadPoint;
 use crate::platform::Meter;
 use crate::spec::Experiment;
 use serde::Serialize;

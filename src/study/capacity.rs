@@ -9,10 +9,11 @@ use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
 use super::results::{FactUse, Head};
-use super::summary::{add_facts, latency_ms, put_in_order};
+use super::summary::{add_facts, put_in_order};
+use super::system::{LoadPoint, System, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, other_idle};
 use super::{Progress, bug, counterfactuals, fits, said, sensitivity};
-use crate::platform::{Meter, Outcome, simulate_metered};
+use crate::platform::{Meter, simulate_metered};
 use crate::spec::{BaselineKind, Experiment, GpuId};
 use rayon::prelude::*;
 use serde::Serialize;
@@ -33,26 +34,6 @@ pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
 /// raised alike.
 pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
     limit_near(experiment, search, None, Watch::NOBODY)
-}
-
-/// Something whose capacity is wanted.
-#[derive(Clone, Debug)]
-pub struct System {
-    /// What tells it from the others.
-    pub name: String,
-    /// Its run; the rates of its Server VMs say only what part each has.
-    pub experiment: Experiment,
-    /// The system it is compared with: bare metal on the same cards, by place in the plan.
-    pub bare_metal: Option<usize>,
-    /// Bare metal with whole cards for each VM, by place in the plan; nothing where it is the same.
-    pub whole_cards: Option<usize>,
-    /// Whether its latencies on the way there are wanted.
-    pub with_curve: bool,
-    /// Whether its capacity at the ends of what inputs leave open is wanted: some searches more.
-    pub with_inputs: bool,
-    /// Whether that takes in the other rule for idle turns, which is not documented; otherwise a system of its
-    /// own may have it.
-    pub with_other_idle: bool,
 }
 
 /// What is wanted.
@@ -165,19 +146,6 @@ impl SystemCapacity {
         let cards = self.cards_by_model.iter().map(|(model, cards)| format!("{cards} x {model}"));
         cards.collect::<Vec<_>>().join(", ")
     }
-}
-
-/// Latency at one rate.
-#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct LoadPoint {
-    /// Rate of all Server VMs together, queries per second.
-    pub asked_per_s: f64,
-    /// Median of the Server VM that has the highest, in milliseconds.
-    pub latency_p50_ms: f64,
-    /// 99th percentile of the Server VM that has the highest, in milliseconds.
-    pub latency_p99_ms: f64,
-    /// Whether every Server VM is VALID.
-    pub valid: bool,
 }
 
 /// Adds an experiment, the same under the other rule for idle turns where that is open, and its
@@ -497,22 +465,6 @@ fn curve(
 fn three_digits(number: f64) -> f64 {
     let decade = 10_f64.powf(number.log10().floor() - 2.0);
     (number / decade).round() * decade
-}
-
-pub(super) fn load_point(
-    asked_per_s: f64,
-    experiment: &Experiment,
-    outcome: &Outcome,
-) -> LoadPoint {
-    let mut point =
-        LoadPoint { asked_per_s, latency_p50_ms: 0.0, latency_p99_ms: 0.0, valid: true };
-    for (_, found) in experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm)) {
-        let latency = latency_ms(found.recorder.latencies());
-        point.latency_p50_ms = point.latency_p50_ms.max(latency.p50);
-        point.latency_p99_ms = point.latency_p99_ms.max(latency.p99);
-        point.valid &= found.failed_rules.is_empty();
-    }
-    point
 }
 
 #[cfg(test)]

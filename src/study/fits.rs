@@ -5,12 +5,13 @@
 //! lie apart; and what nothing measured lies somewhere in its range (`open`). Each variant is run, cut short, beside the best, cut as short; the ratios widen the
 //! figures of the whole run. How the numbers were found is the affair of `calibrate` and `validate`.
 
+use super::figures::LatencyMs;
 use super::open::{self, OpenEnd};
-use super::results::{FitSpread, LatencyMs};
-use super::summary;
+use super::results::FitSpread;
 use super::variant::{self, at_edge, cut};
 use crate::platform::{Outcome, simulate};
 use crate::spec::Experiment;
+use crate::study::figures;
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
 
@@ -194,8 +195,8 @@ fn figures(experiment: &Experiment) -> Vec<(f64, LatencyMs)> {
 fn figures_of(experiment: &Experiment, outcome: &Outcome) -> Vec<(f64, LatencyMs)> {
     let vms = experiment.vms.iter().zip(&outcome.vms);
     vms.map(|(vm, of)| {
-        let rate = summary::completed_per_s(vm, &of.recorder);
-        (rate, summary::latency_ms(of.recorder.latencies()))
+        let rate = figures::completed_per_s(vm, &of.recorder);
+        (rate, figures::latency_ms(of.recorder.latencies()))
     })
     .collect()
 }

@@ -6,12 +6,13 @@
 //! ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. What a rate was chosen for, it does
 //! not know.
 
-use super::capacity::{LoadPoint, System, load_point};
 use super::interval::{Interval, student_95};
+use super::system::{LoadPoint, System, load_point};
 use super::variant::at_rate;
-use super::{summary, whole_cards};
+use super::whole_cards;
 use crate::platform::simulate;
 use crate::spec::{Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};
+use crate::study::figures;
 use serde::Serialize;
 
 /// A published pair whose ratio is to be explained; systems are places in the plan.
@@ -296,6 +297,6 @@ fn latency(system: &'static str, experiment: &Experiment, rate: f64) -> GapLaten
     let outcome = simulate(&experiment);
     let LoadPoint { latency_p50_ms, latency_p99_ms, valid, .. } =
         load_point(rate, &experiment, &outcome);
-    let latency_p90_ms = summary::latency_ms(outcome.vms[0].recorder.latencies()).p90;
+    let latency_p90_ms = figures::latency_ms(outcome.vms[0].recorder.latencies()).p90;
     GapLatency { system, asked_per_s: rate, latency_p50_ms, latency_p90_ms, latency_p99_ms, valid }
 }

@@ -9,6 +9,7 @@ mod border;
 mod bug;
 mod calibrate;
 mod capacity;
+mod figures;
 mod fits;
 mod gap;
 mod interval;
@@ -23,6 +24,7 @@ mod scan;
 mod sensitivity;
 mod summary;
 mod sweep;
+mod system;
 mod uncertainty;
 mod validate;
 mod variant;
@@ -40,9 +42,9 @@ pub use baseline::{counterfactuals, same_cards, whole_cards};
 pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
 pub use calibrate::*;
 pub use capacity::{
-    CapacityPlan, CapacityResults, LoadPoint, System, SystemCapacity, add_with_bare_metal,
-    capacities, capacity, limit,
+    CapacityPlan, CapacityResults, SystemCapacity, add_with_bare_metal, capacities, capacity, limit,
 };
+pub use figures::LatencyMs;
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, scaled_times, slow_filling};
@@ -54,6 +56,7 @@ pub use sweep::{
     Each, GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary,
     SweepResults, point_key, sweep,
 };
+pub use system::{LoadPoint, System};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
     FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
@@ -196,7 +199,7 @@ fn best_rates(experiment: &Experiment, precision: f64, replications: u32) -> Vec
     let rates = (0..replications).map(|replication| {
         let experiment = Experiment { replication, ..experiment.clone() };
         if vm.load.scenario != TestScenario::Server {
-            return summary::completed_per_s(vm, &simulate(&experiment).vms[0].recorder);
+            return figures::completed_per_s(vm, &simulate(&experiment).vms[0].recorder);
         }
         let search = CapacitySearch { precision };
         let rate = border::limit_near(&experiment, search, near, Watch::NOBODY).rate;

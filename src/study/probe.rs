@@ -2,8 +2,8 @@
 //!
 //! It judges one rate at a time; which rates are tried is decided in `border` and `scan`.
 
-use super::capacity::{LoadPoint, load_point};
-use super::said::digits;
+use super::figures::digits;
+use super::system::{LoadPoint, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, shortened};
 use crate::loadgen::{QUERY_LIMIT, early_stopping};
 use crate::platform::{Meter, VmOutcome, Watched, serve, simulate_metered};

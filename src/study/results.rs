@@ -4,6 +4,7 @@
 //! in the keys. Nothing here is formatted for people.
 
 use super::OverShare;
+use super::figures::LatencyMs;
 use super::interval::Interval;
 use super::open::OpenEnd;
 use super::uncertainty::{PairedRatio, Uncertainty};
@@ -299,56 +300,6 @@ pub struct FitSpread {
     pub completed_per_s: [f64; 2],
     /// Latencies in milliseconds, by the names of [`LatencyMs`].
     pub latency_ms: std::collections::BTreeMap<String, [f64; 2]>,
-}
-
-/// Latencies in milliseconds; percentiles to 0.1 %, the others exact.
-#[derive(Clone, Copy, PartialEq, Debug, Default, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the names are the meaning: p50 is the 50th percentile, p999 the 99.9th"
-)]
-pub struct LatencyMs {
-    pub min: f64,
-    pub mean: f64,
-    pub p50: f64,
-    pub p90: f64,
-    pub p95: f64,
-    pub p97: f64,
-    pub p99: f64,
-    pub p999: f64,
-    pub max: f64,
-}
-
-impl LatencyMs {
-    /// The names of all figures, in the order of the document.
-    pub const NAMES: [&'static str; 9] =
-        ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
-
-    /// The names of the percentiles, with the part of all that lies within each.
-    pub const PERCENTILES: [(&'static str, f64); 6] = [
-        ("p50", 0.50),
-        ("p90", 0.90),
-        ("p95", 0.95),
-        ("p97", 0.97),
-        ("p99", 0.99),
-        ("p999", 0.999),
-    ];
-
-    /// The figure called `name` in the document.
-    pub fn get(&self, name: &str) -> Option<f64> {
-        Some(match name {
-            "min" => self.min,
-            "mean" => self.mean,
-            "p50" => self.p50,
-            "p90" => self.p90,
-            "p95" => self.p95,
-            "p97" => self.p97,
-            "p99" => self.p99,
-            "p999" => self.p999,
-            "max" => self.max,
-            _ => return None,
-        })
-    }
 }
 
 /// Mean time a sample spends in one stage.

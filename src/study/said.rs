@@ -3,6 +3,7 @@
 //! It decides nothing; every sentence is made from what a search kept.
 
 use super::border::{Ended, Limit, Looked, RangeEnd};
+use super::figures::digits;
 use super::variant::is_server;
 use crate::spec::{BatchRule, Experiment, VmSpec};
 
@@ -137,14 +138,6 @@ fn early(limit: &Limit) -> Option<String> {
             "the search was stopped by its time limit; {known}; another run may come further, so this answer is not reproducible"
         )),
     }
-}
-
-/// A number to four digits, without the noise of binary fractions.
-pub(super) fn digits(number: f64) -> f64 {
-    if number <= 0.0 || !number.is_finite() {
-        return number;
-    }
-    format!("{number:.3e}").parse().expect("a number is written as one")
 }
 
 #[cfg(test)]

@@ -2,6 +2,7 @@
 //!
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
+use super::figures::{completed_per_s, latency_ms};
 use super::open::{self, Line, OpenEnd};
 use super::{
     AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
@@ -10,13 +11,12 @@ use super::{
     VerdictResult, VmResult, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
-use crate::queueing::stats::LatencyHistogram;
 use crate::record::{Recorder, Stage};
 use crate::spec::{
     BaselineKind, CardSpec, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, InstanceSpec,
     Pair, PlannedRun, Published, Scenario, Standing, Step, TestScenario, VmId, VmSpec,
 };
-use crate::units::{Share, SimDuration};
+use crate::units::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
 
@@ -247,17 +247,6 @@ fn batch_mean(recorder: &Recorder) -> f64 {
     if batches > 0.0 { recorder.latencies().count() as f64 / batches } else { 0.0 }
 }
 
-/// Completed samples per second as LoadGen defines them.
-pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
-    let samples = recorder.latencies().count() as f64;
-    let end = recorder.last_completion().saturating_since(vm.power_on).as_secs_f64();
-    match vm.load.scenario {
-        _ if end == 0.0 => 0.0,
-        TestScenario::Offline => samples / end,
-        _ => (samples - 1.0) / end,
-    }
-}
-
 fn run_result(
     name: &str,
     run: &PlannedRun,
@@ -441,23 +430,6 @@ fn verdict(outcome: &VmOutcome) -> VerdictResult {
         failed: outcome.verdict.failed.iter().map(|failed| failed.rule.name()).collect(),
         early_stopping: early_stopping.map(|found| found.satisfied),
         estimates: estimates.collect(),
-    }
-}
-
-/// The figures of a histogram, as the document has them.
-pub(super) fn latency_ms(latencies: &LatencyHistogram) -> LatencyMs {
-    let ms = |span: Option<SimDuration>| span.unwrap_or(SimDuration::ZERO).as_millis_f64();
-    let at = |quantile| ms(latencies.quantile(quantile));
-    LatencyMs {
-        min: ms(latencies.min()),
-        mean: ms(latencies.mean()),
-        p50: at(0.50),
-        p90: at(0.90),
-        p95: at(0.95),
-        p97: at(0.97),
-        p99: at(0.99),
-        p999: at(0.999),
-        max: ms(latencies.max()),
     }
 }
 

@@ -3,9 +3,8 @@
 //!
 //! What nobody knows about the model itself, an idle turn or a switch, is in `sensitivity`.
 
+use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::{Interval, student_95};
-use super::results::LatencyMs;
-use super::summary::{completed_per_s, latency_ms};
 use super::variant::{MORE_WORK_PERCENT, with_more_work};
 use crate::platform::{Outcome, simulate};
 use crate::queueing::stats::LatencyHistogram;

@@ -17,7 +17,6 @@ use super::dialect::Dialect;
 use super::rows::time_column;
 use super::{FAULTS_MAX, Fault};
 use crate::suggest::{nearest, quoted};
-use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Range;
 use table::Table;

@@ -1,6 +1,7 @@
 //! Columns, units and dates of recorded loads.
 
 use super::*;
+use crate::formats::rows::COLUMNS_MAX;
 
 fn at(text: &str) -> Vec<i64> {
     let columns = Columns::default();

@@ -10,7 +10,8 @@ mod profile;
 mod request;
 mod vgpu;
 
+pub use super::vgpu::Series;
 pub use gpu::{GpusMeant, gpus_meant, submitted_gpu};
 pub use profile::{Part, ProfileName, find_profile};
 pub use request::{At, Request, RequestFault, requests};
-pub use vgpu::{Series, find_type, is_host_number};
+pub use vgpu::{find_type, is_host_number};

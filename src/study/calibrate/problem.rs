@@ -10,7 +10,7 @@ use super::search::{Number, Problem, Quantity, search};
 use super::{Candidate, FITTED_FIGURES, FitParameter, Knob, MeasuredRun, Region, Seen, noise_of};
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
-use crate::study::{LatencyMs, Progress, summary};
+use crate::study::{LatencyMs, Progress, figures};
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -57,8 +57,8 @@ pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> R
     let outcome = simulate(&experiment);
     let recorder = &outcome.vms[0].recorder;
     RunFigures {
-        completed_per_s: summary::completed_per_s(&experiment.vms[0], recorder),
-        latency_ms: summary::latency_ms(recorder.latencies()),
+        completed_per_s: figures::completed_per_s(&experiment.vms[0], recorder),
+        latency_ms: figures::latency_ms(recorder.latencies()),
     }
 }
 

@@ -8,10 +8,11 @@
 mod gathered;
 
 use super::bug::caught;
+use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::Interval;
 use super::over_shares::{OverShare, over_shares};
-use super::results::{FactUse, Head, LatencyMs, OpenFigures, SCHEMA_VERSION, Tool};
-use super::summary::{self, add_facts, completed_per_s, latency_ms};
+use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
+use super::summary::{self, add_facts};
 use super::variant::other_idle;
 use super::{Progress, fits, sensitivity, uncertainty};
 use crate::engine::fnv1a;

@@ -5,9 +5,9 @@ use super::MakeRun;
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
 use crate::spec::{Experiment, TestScenario, VmId};
 use crate::study::border::Ended;
+use crate::study::figures::{completed_per_s, latency_ms};
 use crate::study::fits;
 use crate::study::probe::{Prober, Says};
-use crate::study::summary::{completed_per_s, latency_ms};
 use crate::study::variant::{other_idle, with_more_work};
 use std::collections::{BTreeMap, BTreeSet};
 

@@ -1,0 +1,56 @@
+//! Something whose capacity is wanted, and what was seen of it at a rate.
+
+use super::figures::latency_ms;
+use super::variant::is_server;
+use crate::platform::Outcome;
+use crate::spec::Experiment;
+use serde::Serialize;
+
+/// Something whose capacity is wanted.
+#[derive(Clone, Debug)]
+pub struct System {
+    /// What tells it from the others.
+    pub name: String,
+    /// Its run; the rates of its Server VMs say only what part each has.
+    pub experiment: Experiment,
+    /// The system it is compared with: bare metal on the same cards, by place in the plan.
+    pub bare_metal: Option<usize>,
+    /// Bare metal with whole cards for each VM, by place in the plan; nothing where it is the same.
+    pub whole_cards: Option<usize>,
+    /// Whether its latencies on the way there are wanted.
+    pub with_curve: bool,
+    /// Whether its capacity at the ends of what inputs leave open is wanted: some searches more.
+    pub with_inputs: bool,
+    /// Whether that takes in the other rule for idle turns, which is not documented; otherwise a system of its
+    /// own may have it.
+    pub with_other_idle: bool,
+}
+
+/// Latency at one rate.
+#[derive(Clone, Copy, PartialEq, Debug, Serialize)]
+pub struct LoadPoint {
+    /// Rate of all Server VMs together, queries per second.
+    pub asked_per_s: f64,
+    /// Median of the Server VM that has the highest, in milliseconds.
+    pub latency_p50_ms: f64,
+    /// 99th percentile of the Server VM that has the highest, in milliseconds.
+    pub latency_p99_ms: f64,
+    /// Whether every Server VM is VALID.
+    pub valid: bool,
+}
+
+pub(super) fn load_point(
+    asked_per_s: f64,
+    experiment: &Experiment,
+    outcome: &Outcome,
+) -> LoadPoint {
+    let mut point =
+        LoadPoint { asked_per_s, latency_p50_ms: 0.0, latency_p99_ms: 0.0, valid: true };
+    for (_, found) in experiment.vms.iter().zip(&outcome.vms).filter(|(vm, _)| is_server(vm)) {
+        let latency = latency_ms(found.recorder.latencies());
+        point.latency_p50_ms = point.latency_p50_ms.max(latency.p50);
+        point.latency_p99_ms = point.latency_p99_ms.max(latency.p99);
+        point.valid &= found.failed_rules.is_empty();
+    }
+    point
+}
