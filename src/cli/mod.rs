@@ -47,7 +47,7 @@ pub struct Cli {
     #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
     color: When,
 
-    /// Folder of GPUs, hosts, hypervisors and workloads to use before the built-in ones
+    /// Folder of GPUs, hosts, hypervisors, workloads and harnesses to use before the built-in ones
     #[arg(long, global = true, value_name = "DIR", env = "SLICEWISE_CONFIGS")]
     configs: Option<PathBuf>,
 
@@ -116,7 +116,7 @@ enum Command {
     /// Look for mistakes in a scenario without simulating it; tell every value and who says it
     #[command(after_help = check::HELP)]
     Check(check::CheckArgs),
-    /// List the catalogue: GPUs, hosts, hypervisors, workloads
+    /// List the catalogue: GPUs, hosts, hypervisors, workloads, harnesses
     #[command(after_help = catalogue::LIST_HELP)]
     List {
         /// Print JSON instead of the table

@@ -76,6 +76,8 @@ kinds! {
         "put it in DIR/hosts, name it in a scenario (host = \"its file name\") and add --configs DIR";
     HYPERVISOR: "a hypervisor of the catalogue",
         "put it in DIR/hypervisors, name it in a scenario (hypervisor = \"its file name\") and add --configs DIR";
+    HARNESS: "a harness of the catalogue",
+        "put it in DIR/harnesses: `slicewise validate --configs DIR` knows its benchmarks";
 }
 
 /// What a text is that is not TOML; nothing where its look says nothing.
@@ -125,6 +127,7 @@ pub fn by_keys(keys: &[&str]) -> Option<Kind> {
         (GPU, &["sms", "mig_profiles", "vgpu_types"]),
         (HYPERVISOR, &["virtual_gpus", "gpu_speed", "submission_latency"]),
         (HOST, &["logical_processors"]),
+        (HARNESS, &["harness", "takes", "summary"]),
     ];
     marks
         .into_iter()
@@ -385,6 +388,7 @@ mod tests {
             (&["name", "gpus", "logical_processors"], Some(HOST)),
             (&["name", "gpu_speed"], Some(HYPERVISOR)),
             (&["name", "sms"], Some(GPU)),
+            (&["name", "preset", "harness"], Some(HARNESS)),
             (&["host", "workload"], None),
         ] {
             assert_eq!(by_keys(keys), kind, "{keys:?}");

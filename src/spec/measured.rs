@@ -80,6 +80,36 @@ pub struct MeasuredSettings {
     pub power_limit: Option<Power>,
 }
 
+impl MeasuredSettings {
+    /// The columns that set a server; what a full batch is, every harness takes.
+    pub const COLUMNS: [&str; 8] = [
+        "gpu_inference_streams",
+        "gpu_copy_streams",
+        "instance_group_count",
+        "deque_timeout_usec",
+        "max_queue_delay_usec",
+        "soft_drop",
+        "start_from_device",
+        "use_graphs",
+    ];
+
+    /// The settings that a server takes, of these columns; the others are left out.
+    pub fn taken(&self, columns: &[&str]) -> Self {
+        let takes = |column| columns.contains(&column);
+        Self {
+            streams: self.streams.filter(|_| takes("gpu_inference_streams")),
+            copy_streams: self.copy_streams.filter(|_| takes("gpu_copy_streams")),
+            instances: self.instances.filter(|_| takes("instance_group_count")),
+            timeout: self.timeout.filter(|_| takes("deque_timeout_usec")),
+            queue_delay: self.queue_delay.filter(|_| takes("max_queue_delay_usec")),
+            soft_drop: self.soft_drop.filter(|_| takes("soft_drop")),
+            start_from_device: self.start_from_device && takes("start_from_device"),
+            graphs: self.graphs.filter(|_| takes("use_graphs")),
+            ..self.clone()
+        }
+    }
+}
+
 impl MeasuredRow {
     /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
     pub fn name(&self) -> String {
@@ -108,18 +138,28 @@ impl MeasuredRow {
         format!("{} {}", self.submitter, name.to_lowercase())
     }
 
-    /// Whether its Triton is older than its queue of formed batches (core repository, September 2021): the
-    /// rounds up to v1.1.
-    pub fn has_old_triton(&self) -> bool {
-        ["v0.5", "v0.7", "v1.0", "v1.1"].contains(&self.round.as_str())
-    }
-
     /// Whether a Server run has a tail that no queue makes: p99 far above p90. Something on the host
     /// stopped it now and then; its p99 says nothing of the GPU.
     pub fn has_host_stalls(&self) -> bool {
         let ms = |name: &str| self.latency.get(name).map(|span| span.as_millis_f64());
         let tail = ms("p90").zip(ms("p99"));
         self.scenario == TestScenario::Server && tail.is_some_and(|(p90, p99)| p99 > 1.8 * p90)
+    }
+
+    /// Whether two benchmarks are asked for other accuracies of one model: `bert-99` and `bert-99.9`.
+    pub fn is_of_family(&self, other: &MeasuredRow) -> bool {
+        self.benchmark.split("-9").next() == other.benchmark.split("-9").next()
+    }
+
+    /// Whether it is another's run, handed in under the name of another accuracy.
+    pub fn is_run_of(&self, other: &MeasuredRow) -> bool {
+        let rate = |run: &MeasuredRow| run.completed_per_s.or(run.samples_per_s);
+        self.benchmark != other.benchmark
+            && self.is_of_family(other)
+            && (&self.system, &self.submitter) == (&other.system, &other.submitter)
+            && (self.scenario, &self.accelerator) == (other.scenario, &other.accelerator)
+            && self.hetero == other.hetero
+            && (rate(self), &self.latency) == (rate(other), &other.latency)
     }
 
     /// Whether the card's power was limited below its usual limit.

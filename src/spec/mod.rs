@@ -7,6 +7,7 @@ mod fact;
 mod footprint;
 mod gpu;
 mod hardware_turns;
+mod harness;
 mod host;
 mod least_phi;
 mod load;
@@ -28,6 +29,7 @@ pub use fact::{Fact, Standing};
 pub use footprint::Footprint;
 pub use gpu::{Architecture, ComputeCapability, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
+pub use harness::{Harness, HarnessBenchmark, RowGroup};
 pub use host::{HostSpec, HostStalls, Hypervisor};
 pub use least_phi::BESIDE_OVER_ONE;
 pub use load::{

@@ -59,7 +59,7 @@ pub use sweep::{
 pub use system::{LoadPoint, System};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
-    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
+    FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,
     Validation, ValidationResults, fingerprint, validate,
 };
 pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};

@@ -212,8 +212,10 @@ fn the_catalogue_embeds_every_file_of_configs() {
     let Ok(catalogue) = slicewise::config::Catalogue::load(None) else {
         panic!("the embedded catalogue is faulty")
     };
+    let folder = |kind: &str| kind.replace("harness", "harnesse") + "s";
+    let list = catalogue.list().into_iter();
     let mut embedded: Vec<String> =
-        catalogue.list().into_iter().map(|entry| format!("{}s/{}", entry.kind, entry.id)).collect();
+        list.map(|entry| format!("{}/{}", folder(entry.kind), entry.id)).collect();
     let mut files = Vec::new();
     for folder in fs::read_dir("configs").unwrap().map(|folder| folder.unwrap().path()) {
         // Rounds are no entries of the catalogue: each is named in `config::catalogue::rounds`.

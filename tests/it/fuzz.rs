@@ -172,7 +172,7 @@ fn parsers(folder: &Path) -> Vec<Parser> {
             ends(load_calibration(&path, &chosen));
         }),
     );
-    for kind in ["gpus", "hosts", "hypervisors", "workloads"] {
+    for kind in ["gpus", "hosts", "hypervisors", "workloads", "harnesses"] {
         let below = format!("configs/{kind}");
         let configs = folder.join(format!("configs-{kind}"));
         fs::create_dir_all(configs.join(kind)).unwrap();

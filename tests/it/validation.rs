@@ -26,13 +26,23 @@ fn validated_of(
     queries: u64,
     change: impl Fn(&str) -> Option<String>,
 ) -> ValidationResults {
+    validated_with(None, file, queries, change)
+}
+
+/// The same with a catalogue of one's own.
+fn validated_with(
+    configs: Option<&Path>,
+    file: &str,
+    queries: u64,
+    change: impl Fn(&str) -> Option<String>,
+) -> ValidationResults {
     let text = fs::read_to_string(file).unwrap();
     let (head, rows) = text.split_once('\n').unwrap();
     let kept: Vec<String> = rows.lines().filter_map(change).collect();
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("rows.csv");
     fs::write(&file, format!("{head}\n{}\n", kept.join("\n"))).unwrap();
-    let catalogue = Catalogue::load(None).unwrap();
+    let catalogue = Catalogue::load(configs).unwrap();
     let input = validation(
         Some(OwnRows { data: &file, train: Train::Given }),
         &catalogue,
@@ -50,12 +60,60 @@ fn the_page_is_made_by_this_model() {
     let later = later_validation(&catalogue, 1000, 1000);
     let page = fs::read_to_string("docs/validation.md").unwrap();
     for input in [first, later] {
+        let fingerprint = fingerprint(&input);
         assert!(
-            page.contains(&fingerprint(&input)),
-            "docs/validation.md is stale: make it again by its own command"
+            page.contains(&fingerprint),
+            "docs/validation.md is stale: make it again by its own command ({fingerprint})"
         );
     }
     assert!(Path::new("docs/validation.svg").exists());
+}
+
+/// A fifth benchmark under a harness of its own, made of files alone: the fourth's workload and rows under
+/// other names. What is said of it is what is said of the fourth, name by name.
+#[test]
+fn a_fifth_benchmark_needs_files_alone() {
+    const HARNESS: &str = r#"
+name = "a harness of one's own"
+preset = "mlperf-lwis"
+harness = "Mine"
+is_own = true
+takes = ["gpu_inference_streams", "gpu_copy_streams", "deque_timeout_usec", "start_from_device"]
+[benchmark.fifth]
+launch = ["0.3 ms"]
+spread = [0.03, 0.06]
+phi = [0.92, 1]
+[[summary]]
+name = "Server, Mine"
+harness = "Mine"
+benchmarks = ["fifth"]
+"#;
+    let configs = tempfile::tempdir().unwrap();
+    let workload = fs::read_to_string("configs/workloads/ssd-resnet34.toml").unwrap();
+    for (folder, text) in [("workloads", &workload), ("harnesses", &HARNESS.to_string())] {
+        fs::create_dir(configs.path().join(folder)).unwrap();
+        fs::write(configs.path().join(folder).join("fifth.toml"), text).unwrap();
+    }
+    let fourth = |row: &str| {
+        let is_it = row.contains(",TRT,ssd-resnet34,") && row.contains("A30");
+        (is_it && !row.contains("HeteroMultiUse")).then(|| row.to_string())
+    };
+    let fifth = |row: &str| Some(fourth(row)?.replace(",TRT,ssd-resnet34,", ",Mine,fifth,"));
+    let of_fourth = validated_of(PUBLISHED, 20_000, fourth);
+    let of_fifth = validated_with(Some(configs.path()), PUBLISHED, 20_000, fifth);
+    let group = of_fifth.summary.iter().find(|group| group.group == "Server, Mine").unwrap();
+    assert!(group.rows == 3 && group.skipped == 0 && group.load_error.is_some(), "{group:?}");
+    for (fourth, fifth) in of_fourth.rows.iter().zip(&of_fifth.rows) {
+        let told = |row: &slicewise::study::JudgedRow| {
+            let on = row.fitted_on.iter().map(|on| on.replace(" fifth ", " ssd-resnet34 "));
+            format!(
+                "{:?} {:?}",
+                (&row.predicted, row.p99_interval_ms, row.numbers),
+                on.collect::<Vec<_>>()
+            )
+        };
+        assert_eq!((told(fifth), fifth.benchmark.as_str()), (told(fourth), "fifth"));
+    }
 }
 
 #[test]

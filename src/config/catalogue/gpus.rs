@@ -249,7 +249,7 @@ fn memory_suffices(spec: &GpuSpec, spot: &Spot, problems: &Problems) {
 }
 
 /// `"8.6"`: NVIDIA's number of the architecture.
-fn compute_capability(value: &Value<'_>) -> Option<ComputeCapability> {
+pub(super) fn compute_capability(value: &Value<'_>) -> Option<ComputeCapability> {
     let text = value.text()?;
     let number = text.parse().ok();
     if number.is_none() {

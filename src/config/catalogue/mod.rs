@@ -1,15 +1,15 @@
-//! The catalogue: GPUs, workloads, hosts and hypervisors, embedded in the binary, overridden file by
-//! file by a folder.
+//! The catalogue: GPUs, workloads, hosts, hypervisors and harnesses, embedded in the binary, overridden file
+//! by file by a folder.
 //!
-//! How a file of each kind is read is in `gpus` and `entries`; here files are found, kept and checked against
-//! each other.
+//! How a file of each kind is read is in `gpus`, `entries` and `harnesses`; here files are found, kept and
+//! checked against each other.
 
 use super::text::value::of_own;
 use super::text::{
     Diagnostic, KINDS, LoadError, Problems, Reader, SourceFile, Spot, Value, source,
 };
 use crate::formats::recognise;
-use crate::spec::{GpuSpec, Hypervisor, Workload};
+use crate::spec::{GpuSpec, Harness, Hypervisor, Workload};
 use crate::suggest::{nearest, quoted};
 use anyhow::Context;
 use entries::{HostFile, WorkloadFile};
@@ -23,6 +23,7 @@ use std::{fmt, fs};
 pub(super) mod entries;
 pub(super) mod facts;
 pub(super) mod gpus;
+mod harnesses;
 pub(super) mod rounds;
 mod vgpus;
 pub(super) mod words;
@@ -39,6 +40,7 @@ pub struct Catalogue {
     pub(super) hosts: BTreeMap<String, HostFile>,
     pub(super) hypervisors: BTreeMap<String, Hypervisor>,
     pub(super) workloads: BTreeMap<String, WorkloadFile>,
+    pub(super) harnesses: BTreeMap<String, Harness>,
     /// Files with mistakes, by folder and id: they have no entry, nor has a built-in one of the name.
     left_out: BTreeSet<(&'static str, String)>,
     /// Workload files that are on no disk, by the path that scenarios name them by.
@@ -48,7 +50,7 @@ pub struct Catalogue {
 /// One entry of the catalogue, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CatalogueEntry {
-    /// `gpu`, `workload`, `host` or `hypervisor`.
+    /// `gpu`, `workload`, `host`, `hypervisor` or `harness`.
     pub kind: &'static str,
     /// The name scenario files use.
     pub id: String,
@@ -86,7 +88,7 @@ struct CatalogueFile {
 
 impl Catalogue {
     /// The embedded catalogue, with the files of a folder (if any) replacing or joining its own.
-    /// The folder may hold subfolders `gpus`, `workloads`, `hosts` and `hypervisors`.
+    /// The folder may hold subfolders `gpus`, `workloads`, `hosts`, `hypervisors` and `harnesses`.
     /// One mistake in any of them is an error.
     pub fn load(folder: Option<&Path>) -> Result<Catalogue, LoadError> {
         match Self::load_good(folder)? {
@@ -105,6 +107,7 @@ impl Catalogue {
             hosts: BTreeMap::new(),
             hypervisors: BTreeMap::new(),
             workloads: BTreeMap::new(),
+            harnesses: BTreeMap::new(),
             left_out: BTreeSet::new(),
             given: BTreeMap::new(),
         };
@@ -140,7 +143,8 @@ impl Catalogue {
                     "gpu" => self.gpus.get(id).map(|gpu| &gpu.spec.name),
                     "workload" => self.workloads.get(id).map(|workload| &workload.spec.name),
                     "host" => self.hosts.get(id).map(|host| &host.spec.name),
-                    _ => self.hypervisors.get(id).map(|hypervisor| &hypervisor.name),
+                    "hypervisor" => self.hypervisors.get(id).map(|hypervisor| &hypervisor.name),
+                    _ => self.harnesses.get(id).map(|harness| &harness.name),
                 };
                 all.push(CatalogueEntry {
                     kind,
@@ -272,7 +276,10 @@ impl Catalogue {
                         put(&mut self.workloads, id, entries::workload(id, reader), &own)
                     }
                     "hosts" => put(&mut self.hosts, id, entries::host(id, reader), &own),
-                    _ => put(&mut self.hypervisors, id, entries::hypervisor(id, reader), &own),
+                    "hypervisors" => {
+                        put(&mut self.hypervisors, id, entries::hypervisor(id, reader), &own)
+                    }
+                    _ => put(&mut self.harnesses, id, harnesses::harness(id, reader), &own),
                 }
             }
             if own.any() {
@@ -280,18 +287,15 @@ impl Catalogue {
             }
             problems.take_over(own);
         }
-        self.check_gpu_names(problems);
+        self.check_names(problems);
     }
 
-    /// Every GPU that a host or a workload names must have a file, if only a faulty one.
-    fn check_gpu_names(&mut self, problems: &Problems) {
-        let mut without_gpu = Vec::new();
-        let known: Vec<&str> = self
-            .files
-            .keys()
-            .filter(|(folder, _)| *folder == "gpus")
-            .map(|(_, id)| id.as_str())
-            .collect();
+    /// Every GPU that a host or a workload names must have a file, if only a faulty one, and so must every
+    /// workload that a harness names.
+    fn check_names(&mut self, problems: &Problems) {
+        let known = |kind: &str| -> Vec<&str> {
+            self.files.keys().filter(|(of, _)| *of == kind).map(|(_, id)| id.as_str()).collect()
+        };
         let named = self
             .hosts
             .iter()
@@ -299,17 +303,41 @@ impl Catalogue {
         let measured = self.workloads.iter().flat_map(|(id, workload)| {
             workload.spec.service.keys().map(move |gpu| ("workloads", id, gpu))
         });
-        for (folder, id, gpu) in
-            named.chain(measured).filter(|(_, _, gpu)| !known.contains(&gpu.as_str()))
-        {
-            let file = &self.files[&(folder, id.clone())].source;
-            problems.push(unknown_gpu_in(file, gpu, &known));
-            without_gpu.push((folder, id.clone()));
+        let ran = self.harnesses.iter().flat_map(|(id, harness)| {
+            harness.benchmarks.keys().map(move |benchmark| ("harnesses", id, benchmark))
+        });
+        let mut without = Vec::new();
+        for (what, kind, named) in [
+            ("GPU", "gpus", named.chain(measured).collect::<Vec<_>>()),
+            ("workload", "workloads", ran.collect()),
+        ] {
+            let known = known(kind);
+            let missing = named.into_iter().filter(|(.., name)| !known.contains(&name.as_str()));
+            for (folder, id, name) in missing {
+                let file = &self.files[&(folder, id.clone())].source;
+                problems.push(unknown_in(file, what, name, &known));
+                without.push((folder, id.clone()));
+            }
         }
-        for (folder, id) in without_gpu {
+        for (id, harness) in &self.harnesses {
+            let is_twin = |(other, one): &(&String, &Harness)| {
+                *other < id
+                    && one.word == harness.word
+                    && harness.benchmarks.keys().any(|name| one.has(name))
+            };
+            if let Some((other, _)) = self.harnesses.iter().find(is_twin) {
+                let file = &self.files[&("harnesses", id.clone())].source.path;
+                let title = format!("harness {other} has one of its benchmarks by the same word");
+                let help = "give the file the other's name to replace it, or its rows another word";
+                problems.push(Diagnostic::about(file, None, title).help(help));
+                without.push(("harnesses", id.clone()));
+            }
+        }
+        for (folder, id) in without {
             match folder {
                 "hosts" => drop(self.hosts.remove(&id)),
-                _ => drop(self.workloads.remove(&id)),
+                "workloads" => drop(self.workloads.remove(&id)),
+                _ => drop(self.harnesses.remove(&id)),
             }
             self.left_out.insert((folder, id));
         }
@@ -348,13 +376,18 @@ impl Catalogue {
     }
 }
 
-/// What is told of a GPU that a file names and nobody has.
-pub(super) fn unknown_gpu_in(file: &Arc<SourceFile>, gpu: &str, known: &[&str]) -> Diagnostic {
-    let start = file.text.find(gpu).unwrap_or(0);
-    let spot = Spot { file: file.clone(), span: start..start + gpu.len() };
+/// What is told of a GPU or a workload that a file names and nobody has.
+pub(super) fn unknown_in(
+    file: &Arc<SourceFile>,
+    what: &str,
+    name: &str,
+    known: &[&str],
+) -> Diagnostic {
+    let start = file.text.find(name).unwrap_or(0);
+    let spot = Spot { file: file.clone(), span: start..start + name.len() };
     let diagnostic =
-        Diagnostic::at(&spot, format!("unknown GPU \"{gpu}\"")).allowed(known.join(", "));
-    diagnostic.did_you_mean(nearest(gpu, known))
+        Diagnostic::at(&spot, format!("unknown {what} \"{name}\"")).allowed(known.join(", "));
+    diagnostic.did_you_mean(nearest(name, known))
 }
 
 /// What is told of files that would be passed over: in a folder that is almost one of the catalogue's,
@@ -424,9 +457,7 @@ fn is_entry(path: &Path) -> bool {
     let text = fs::read_to_string(path).unwrap_or_default();
     let table = text.parse::<toml::Table>().unwrap_or_default();
     let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-    let of_catalogue =
-        [recognise::WORKLOAD, recognise::GPU, recognise::HOST, recognise::HYPERVISOR];
-    recognise::by_keys(&keys).is_some_and(|kind| of_catalogue.contains(&kind))
+    recognise::by_keys(&keys).is_some_and(|kind| kind.what.ends_with("of the catalogue"))
 }
 
 /// Puts an entry where it belongs, unless its file has mistakes.
@@ -526,7 +557,8 @@ mod tests {
                 "gpus" => drop(gpus::gpu(&id, reader)),
                 "workloads" => drop(entries::workload(&id, reader)),
                 "hosts" => drop(entries::host(&id, reader)),
-                _ => drop(entries::hypervisor(&id, reader)),
+                "hypervisors" => drop(entries::hypervisor(&id, reader)),
+                _ => drop(harnesses::harness(&id, reader)),
             }
             let without: Vec<_> = problems
                 .answers

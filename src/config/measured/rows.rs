@@ -9,7 +9,7 @@ use crate::config::text::{Diagnostic, LoadError, Problems, SourceFile, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
 use crate::spec::names::submitted_gpu;
-use crate::spec::{HostLink, Hypervisor, MeasuredRow};
+use crate::spec::{HostLink, Hypervisor, MeasuredRow, Workload};
 use crate::study::{Train, Validation};
 use crate::suggest::{nearest, quoted};
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,9 +24,6 @@ const LATER: &str = include_str!("../../../tests/published/mlperf_inference_v2.0
 
 /// No file of measured runs is longer: 64 MiB.
 const BYTES_MAX: u64 = 64 << 20;
-
-/// The benchmarks whose harness is known in the Server scenario; each is a workload.
-const BENCHMARKS: [&str; 4] = ["bert-99", "bert-99.9", "ssd-resnet34", "resnet50"];
 
 /// What a validation of a file of one's own reads, and what it learns from.
 #[derive(Clone, Copy, Debug)]
@@ -160,20 +157,21 @@ fn of_rows(
         let name = gpu.name.to_lowercase();
         (name.strip_prefix("nvidia ").unwrap_or(&name).to_string(), gpu.clone())
     });
-    let workloads = BENCHMARKS
-        .iter()
-        .filter_map(|&id| Some((id.to_string(), catalogue.workloads.get(id)?.spec.clone())));
+    let known = catalogue.harnesses.values().flat_map(|harness| harness.benchmarks.keys());
+    let workloads = known.filter_map(|id| Some((id.clone(), catalogue.workload(id)?.clone())));
+    let workloads: BTreeMap<_, _> = workloads.collect();
     let platform = |id: &str| -> Hypervisor {
         catalogue.hypervisors.get(id).expect("the catalogue has both platforms").clone()
     };
-    let hash = hash(&rows, &text, catalogue);
+    let hash = hash(&rows, &text, &workloads, catalogue);
     let links = links(&rows, catalogue);
     Validation {
         judged: rows.len(),
         train: Train::Both,
         rows,
         gpus: gpus.collect(),
-        workloads: workloads.collect(),
+        workloads,
+        harnesses: catalogue.harnesses.values().cloned().collect(),
         links,
         hypervisor: platform("vsphere-7.0u2"),
         bare_metal: platform("bare-metal"),
@@ -185,14 +183,20 @@ fn of_rows(
 }
 
 /// A hash of the rows and of the entries of the catalogue that they use.
-fn hash(rows: &[MeasuredRow], text: &str, catalogue: &Catalogue) -> String {
+fn hash(
+    rows: &[MeasuredRow],
+    text: &str,
+    workloads: &BTreeMap<String, Workload>,
+    catalogue: &Catalogue,
+) -> String {
     let gpus: BTreeSet<String> = rows.iter().map(|run| format!("gpus/{}", run.gpu_id())).collect();
-    let workloads = BENCHMARKS.iter().map(|id| format!("workloads/{id}"));
+    let workloads = workloads.keys().map(|id| format!("workloads/{id}"));
+    let harnesses = catalogue.harnesses.keys().map(|id| format!("harnesses/{id}"));
     let platforms = ["vsphere-7.0u2", "bare-metal"].map(|id| format!("hypervisors/{id}"));
     let hosts: BTreeSet<String> =
         rows.iter().filter_map(|run| Some(format!("hosts/{}", run.host.as_ref()?))).collect();
     let mut bytes = text.as_bytes().to_vec();
-    for entry in gpus.into_iter().chain(workloads).chain(platforms).chain(hosts) {
+    for entry in gpus.into_iter().chain(workloads).chain(platforms).chain(hosts).chain(harnesses) {
         bytes.extend_from_slice(catalogue.show(&entry).unwrap_or_default().as_bytes());
     }
     format!("{:016x}", fnv1a(&bytes))

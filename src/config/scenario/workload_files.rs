@@ -6,7 +6,7 @@
 
 use super::trace::beside;
 use crate::config::catalogue::entries::{self, WorkloadFile};
-use crate::config::catalogue::{Catalogue, find, is_path, unknown_gpu_in};
+use crate::config::catalogue::{Catalogue, find, is_path, unknown_in};
 use crate::config::text::{LoadError, Problems, Reader, SourceFile, Value, source};
 use crate::formats::recognise;
 use crate::spec::Workload;
@@ -101,7 +101,7 @@ fn read(
     let found = entries::workload(id, Reader::new(file, &tree, problems))?;
     let known: Vec<&str> = catalogue.gpus().map(|gpu| gpu.id.as_str()).collect();
     for gpu in found.spec.service.keys().filter(|gpu| !known.contains(&gpu.as_str())) {
-        problems.push(unknown_gpu_in(file, gpu, &known));
+        problems.push(unknown_in(file, "GPU", gpu, &known));
     }
     Some(found)
 }

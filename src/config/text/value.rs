@@ -12,8 +12,13 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 /// The kinds of entry of the catalogue: in the singular, and as the folder's name.
-pub(crate) const KINDS: [(&str, &str); 4] =
-    [("gpu", "gpus"), ("workload", "workloads"), ("host", "hosts"), ("hypervisor", "hypervisors")];
+pub(crate) const KINDS: [(&str, &str); 5] = [
+    ("gpu", "gpus"),
+    ("workload", "workloads"),
+    ("host", "hosts"),
+    ("hypervisor", "hypervisors"),
+    ("harness", "harnesses"),
+];
 
 /// A value under inspection, with the path of its key.
 #[derive(Clone)]

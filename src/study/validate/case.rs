@@ -2,14 +2,14 @@
 //!
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
-use super::report::FittedNumbers;
+use super::report::ServiceNumbers;
 use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Architecture, Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, HostLink, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec, MeasuredRow,
-    PRESETS, PermitReturn, PhiTable, Round, Rules, ServerSpec, ServiceTime, SliceLaw, TestScenario,
-    TestSettings, VmSpec, WorkTable, Workload,
+    GpuSpec, Harness, HostLink, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec,
+    MeasuredRow, MeasuredSettings, PermitReturn, PhiTable, Round, Rules, ServedBy, ServerSpec,
+    ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable, Workload,
 };
 use crate::units::{Bytes, Power, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,7 +26,9 @@ pub(super) struct Case<'v> {
     pub(super) run: &'v MeasuredRow,
     pub(super) input: &'v Validation,
     /// The harness it ran under.
-    pub(super) preset: &'static str,
+    pub(super) harness: &'v Harness,
+    /// What its server takes of its settings.
+    settings: MeasuredSettings,
     workload: &'v Workload,
     gpu: &'v GpuSpec,
     /// GPU time of one sample in an Offline batch of its own system, in milliseconds.
@@ -38,50 +40,6 @@ pub(super) struct Case<'v> {
     power: Option<Limited>,
     /// How each of its cards is attached to the host.
     links: Vec<HostLink>,
-}
-
-/// The numbers of a service time that a fit chooses; work at full batches follows from Offline.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Numbers {
-    /// GPU time per batch that no larger GPU shortens.
-    pub(super) launch: Launch,
-    /// How much work varies from batch to batch.
-    pub(super) spread: f64,
-    /// The part of the work that fills any share of the GPU.
-    pub(super) phi: f64,
-    /// Whether batches run to their end one after the other, or all advance.
-    pub(super) in_order: bool,
-    /// Whether a launch hides behind no other batch: on a whole GPU it is then work like the rest.
-    pub(super) in_series: bool,
-}
-
-/// Where the launch of a batch comes from.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) enum Launch {
-    /// So many milliseconds.
-    Ms(f64),
-    /// What a batch of one takes beside its work, by the SingleStream runs of other GPU models.
-    OfSingleStream,
-}
-
-impl Numbers {
-    /// The same as results tell them, with what goes with a fit; launch and dispatch are those of a case.
-    pub(super) fn fitted(
-        &self,
-        (launch_ms, by_lot): (f64, bool),
-        work_factor: f64,
-        recovery: f64,
-    ) -> FittedNumbers {
-        FittedNumbers {
-            launch_ms,
-            spread: self.spread,
-            phi: self.phi,
-            in_order: self.in_order,
-            by_lot,
-            work_factor,
-            recovery,
-        }
-    }
 }
 
 /// How long a batch takes whatever its size, by the catalogue: that of a GPU model, or the median over
@@ -118,8 +76,8 @@ pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
 
 /// Takes the clocks of Server batches as those of Offline for all rows of a group and a generation of which
 /// one ran at a limit that nobody names: it cannot be told at one clock, and the others would be compared with it.
-fn forget_power(cases: &mut [Case<'_>]) {
-    let of = |case: &Case<'_>| (case.group(), case.architecture().map(|known| known as u8));
+fn forget_power<'v>(cases: &mut [Case<'v>]) {
+    let of = |case: &Case<'v>| (case.group(), case.architecture().map(|known| known as u8));
     let is_unknown =
         |case: &&Case<'_>| case.run.is_power_limited() && case.run.settings.power_limit.is_none();
     let unknown: BTreeSet<_> = cases.iter().filter(is_unknown).map(of).collect();
@@ -131,7 +89,11 @@ fn forget_power(cases: &mut [Case<'_>]) {
 fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option<Case<'v>> {
     let offline = input.offline(run)?;
     let (workload, gpu) = (input.workload(run)?, input.gpu(run)?);
-    let preset = preset(run, workload)?;
+    let harness = input.harness(run)?;
+    let settings = run.settings.taken(&harness.takes);
+    let server = (harness.preset.make)();
+    let is_one_by_one = server.gpu_sharing == GpuSharing::InOrder
+        || (server.streams < 2 && settings.instances.is_none_or(|instances| instances < 2));
     let complete = run.target_qps.is_some()
         && run.settings.batch.is_some()
         && ["p50", "p90", "p99"].iter().all(|name| run.latency.contains_key(name));
@@ -143,13 +105,13 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
         teaches: input.teaches(index),
         run,
         input,
-        preset,
+        harness,
+        settings,
         workload,
         gpu,
         sample_ms: 1e3 / rate * slower(run, offline, gpu, workload),
         offline_batch,
-        power: limited(run, gpu, workload)
-            .filter(|_| preset != "mlperf-lwis" && run.settings.instances.is_none_or(|n| n < 2)),
+        power: limited(run, gpu, workload).filter(|_| is_one_by_one),
         links: links::of_cards(input, run, run.gpus.div_ceil(run.instances_per_card()) as usize),
     })
 }
@@ -187,9 +149,9 @@ struct Limited {
 
 /// Why a Server row cannot be simulated.
 pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
-    let Some(workload) = input.workload(run) else {
+    if input.workload(run).is_none() {
         return "the behaviour of its harness in the Server scenario is not documented".to_string();
-    };
+    }
     if input.gpu(run).is_none() {
         return format!(
             "the catalogue does not know the GPU {}: `slicewise list gpus` names those it does",
@@ -199,36 +161,47 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
     if input.offline(run).is_none() {
         return "its system has no Offline run to take the speed of its GPUs from".to_string();
     }
-    match preset(run, workload) {
+    match input.harness(run) {
         None => format!("no model of its harness: {}", run.harness),
         Some(_) => "its row lacks a rate, a batch size or p50, p90 or p99".to_string(),
     }
 }
 
-/// The harness: NVIDIA's own for the workload, or Triton.
-fn preset(run: &MeasuredRow, workload: &Workload) -> Option<&'static str> {
-    match run.harness.as_str() {
-        "TRT" | "" => Some(usual_preset(workload)),
-        "Triton" => Some("mlperf-triton"),
-        _ => None,
-    }
-}
-
-/// NVIDIA's own harness for a workload.
-pub(super) fn usual_preset(workload: &Workload) -> &'static str {
-    if workload.id.starts_with("bert") { "mlperf-bert" } else { "mlperf-lwis" }
-}
-
-impl Case<'_> {
+impl<'v> Case<'v> {
     /// The group whose numbers are fitted together: benchmark and harness.
-    pub(super) fn group(&self) -> (String, &'static str) {
-        (self.run.benchmark.clone(), self.preset)
+    pub(super) fn group(&self) -> (&'v str, &'v str) {
+        (&self.run.benchmark, &self.harness.id)
+    }
+
+    /// The numbers that are tried for it, every combination of those of its harness. Where SingleStream tells
+    /// the launch, nothing of its own GPU model is used, whose SingleStream run may be its own machine's.
+    pub(super) fn candidates(&self) -> Vec<ServiceNumbers> {
+        let grid = &self.harness.benchmarks[&self.run.benchmark];
+        let single = || fixed_ms(self.workload, 1, |gpu| gpu != self.gpu.id).unwrap_or(0.0);
+        let mut all = Vec::new();
+        for launch in &grid.launches {
+            let launch_ms = launch.map_or_else(single, |launch| launch.as_nanos_f64() / 1e6);
+            for spread in &grid.spreads {
+                for phi in &grid.phis {
+                    all.push(ServiceNumbers {
+                        launch_ms,
+                        spread: spread.get(),
+                        phi: phi.get(),
+                        in_order: false,
+                        in_series: self.harness.launch_in_series,
+                        by_lot: false,
+                        work_factor: 1.0,
+                        recovery: 0.0,
+                    });
+                }
+            }
+        }
+        all
     }
 
     /// Whether its harness set heavy queries aside.
     pub(super) fn sets_aside(&self) -> bool {
-        self.preset == "mlperf-bert"
-            && self.run.settings.soft_drop.is_some_and(|kept| kept < Share::WHOLE)
+        self.settings.soft_drop.is_some_and(|kept| kept < Share::WHOLE)
     }
 
     /// Whether it ran on GPU instances.
@@ -244,28 +217,31 @@ impl Case<'_> {
     /// The numbers that the catalogue says of a run on slices, learnt on no Server row of a slice: the
     /// fixed time of a batch on whole GPUs, of its own model or of all `others`. The rest of a batch is
     /// what its own Offline run took.
-    pub(super) fn law(&self, others: bool) -> Option<Numbers> {
+    pub(super) fn law(&self, others: bool) -> Option<ServiceNumbers> {
         let own = self.workload.service.get(&self.gpu.id);
         let others = others || own.is_none();
         let batch = self.run.settings.batch.unwrap_or(1);
         let launch_ms = fixed_ms(self.workload, batch, |gpu| (gpu != self.gpu.id) == others)?;
-        Some(Numbers {
-            launch: Launch::Ms(launch_ms),
+        Some(ServiceNumbers {
+            launch_ms,
             spread: own.map_or(0.0, |own| own.spread.value.get()),
             phi: 1.0,
             in_order: !self.has_instances(),
             in_series: false,
+            by_lot: false,
+            work_factor: 1.0,
+            recovery: 0.0,
         })
     }
 
     /// Whether several instances of Triton share each GPU, or each slice.
     fn has_instances(&self) -> bool {
-        self.is_triton() && self.run.settings.instances.is_some_and(|instances| instances > 1)
+        self.is_triton() && self.settings.instances.is_some_and(|instances| instances > 1)
     }
 
     /// Whether it ran under Triton.
     pub(super) fn is_triton(&self) -> bool {
-        self.preset == "mlperf-triton"
+        (self.harness.preset.make)().served_by == ServedBy::Triton
     }
 
     /// Whether its harness dealt calls to several servers, one for each GPU instance.
@@ -274,32 +250,20 @@ impl Case<'_> {
     }
 
     /// Whether each batch goes to a GPU drawn by lot.
-    pub(super) fn is_by_lot(&self, numbers: &Numbers) -> bool {
+    pub(super) fn is_by_lot(&self, numbers: &ServiceNumbers) -> bool {
         self.server(numbers).dispatch == Dispatch::RandomGpu
     }
 
-    /// The launch of its batches, in milliseconds. Of its own GPU model nothing is used, whose
-    /// SingleStream run may be its own machine's.
-    pub(super) fn launch_ms(&self, numbers: &Numbers) -> f64 {
-        match numbers.launch {
-            Launch::Ms(ms) => ms,
-            Launch::OfSingleStream => {
-                fixed_ms(self.workload, 1, |gpu| gpu != self.gpu.id).unwrap_or(0.0)
-            }
-        }
-    }
-
     /// How long a full batch of a run on slices takes, CPU time and weights included, in milliseconds.
-    pub(super) fn full_batch_ms(&self, numbers: &Numbers) -> f64 {
+    pub(super) fn full_batch_ms(&self, numbers: &ServiceNumbers) -> f64 {
         let batch = f64::from(self.run.settings.batch.unwrap_or(1));
         let read = self.slice_law().zip(self.slice()).map_or(0.0, |(law, slice)| {
             law.weight_read.value.as_millis_f64() * (1.0 / slice.memory_share.get() - 1.0)
         });
         let cpu = &self.workload.cpu;
         let queue = (cpu.queue_per_batch.value + cpu.launch_per_batch.value).as_millis_f64();
-        let launch_ms = self.launch_ms(numbers);
-        let work = work_of_sample(self.sample_ms, launch_ms, self.offline_batch);
-        queue + launch_ms + read + batch * work
+        let work = self.work_of_sample(numbers);
+        queue + numbers.launch_ms + read + batch * work
     }
 
     /// How far the fixed time of a batch on a slice and the CPU time before it may be off, in milliseconds:
@@ -337,7 +301,7 @@ impl Case<'_> {
     /// A batch takes an energy: what takes longer draws less, and runs at a higher clock than Offline does at the
     /// same limit. Below the voltage's range time is energy over power, so that longer work costs nothing: many
     /// factors then give the same, and this is nothing.
-    pub(super) fn at_one_clock(&self, numbers: &Numbers, kappa: f64) -> Option<f64> {
+    pub(super) fn at_one_clock(&self, numbers: &ServiceNumbers, kappa: f64) -> Option<f64> {
         let Some(power) = &self.power else { return Some(kappa) };
         let (mut low, mut high) = (kappa / 4.0, kappa * 4.0);
         for _ in 0..50 {
@@ -354,15 +318,14 @@ impl Case<'_> {
     }
 
     /// The other way round: what they need at their own clock, where at one clock it is `kappa`.
-    pub(super) fn at_own_clock(&self, numbers: &Numbers, kappa: f64) -> f64 {
+    pub(super) fn at_own_clock(&self, numbers: &ServiceNumbers, kappa: f64) -> f64 {
         self.power.as_ref().map_or(kappa, |power| self.at_own_clock_of(power, numbers, kappa))
     }
 
-    fn at_own_clock_of(&self, power: &Limited, numbers: &Numbers, kappa: f64) -> f64 {
+    fn at_own_clock_of(&self, power: &Limited, numbers: &ServiceNumbers, kappa: f64) -> f64 {
         let offline = power.cap.clock(power.watts);
-        let launch = self.launch_ms(numbers);
-        let sample = work_of_sample(self.sample_ms, launch, self.offline_batch) * offline;
-        let once = launch / f64::from(self.run.settings.batch.unwrap_or(1));
+        let sample = self.work_of_sample(numbers) * offline;
+        let once = numbers.launch_ms / f64::from(self.run.settings.batch.unwrap_or(1));
         let drawn = power.watts * sample / (kappa * sample + once);
         kappa * offline / power.cap.clock(drawn.min(power.watts))
     }
@@ -404,17 +367,16 @@ impl Case<'_> {
         1e3 / self.sample_ms
     }
 
-    /// The run with `numbers`, work `kappa` times what Offline says, a rate `load` times its own, and
-    /// as long as it was, but with at most about `queries` queries.
+    /// The run with `numbers`, a rate `load` times its own, and as long as it was, but with at most about
+    /// `queries` queries.
     pub(super) fn experiment(
         &self,
-        numbers: &Numbers,
-        kappa: f64,
+        numbers: &ServiceNumbers,
         load: f64,
         queries: u64,
     ) -> Experiment {
         let mut workload = self.workload.clone();
-        let service = self.service(numbers, kappa);
+        let service = self.service(numbers);
         workload.service = BTreeMap::from([(self.gpu.id.clone(), service)]);
         let per_card = self.run.instances_per_card();
         let whole = CardSpec::whole(self.gpu.clone());
@@ -485,9 +447,9 @@ impl Case<'_> {
     }
 
     /// The service time: an Offline batch takes what it took, of which the launch is no work.
-    fn service(&self, numbers: &Numbers, kappa: f64) -> ServiceTime {
-        let launch_ms = self.launch_ms(numbers);
-        let work = work_of_sample(self.sample_ms, launch_ms, self.offline_batch);
+    fn service(&self, numbers: &ServiceNumbers) -> ServiceTime {
+        let (kappa, launch_ms) = (numbers.work_factor, numbers.launch_ms);
+        let work = self.work_of_sample(numbers);
         let (hidden, once) = if numbers.in_series { (0.0, launch_ms) } else { (launch_ms, 0.0) };
         // What a slice's Offline run took is the work on the slice: of the whole GPU it would be its part.
         let part = self.slice().map_or(1.0, |slice| slice.share.get());
@@ -512,54 +474,39 @@ impl Case<'_> {
         }
     }
 
-    fn server(&self, numbers: &Numbers) -> ServerSpec {
-        let preset = PRESETS.iter().find(|preset| preset.name == self.preset);
-        let mut server = (preset.expect("the preset is known").make)();
-        let settings = &self.run.settings;
+    /// Work of a sample at one clock with its Offline run.
+    fn work_of_sample(&self, numbers: &ServiceNumbers) -> f64 {
+        work_of_sample(self.sample_ms, numbers.launch_ms, self.offline_batch)
+    }
+
+    /// The preset of its harness with what that takes of its settings.
+    fn server(&self, numbers: &ServiceNumbers) -> ServerSpec {
+        let mut server = (self.harness.preset.make)();
+        let settings = &self.settings;
         server.batch_max = settings.batch.unwrap_or(server.batch_max);
-        server.start_from_device = settings.start_from_device && self.preset != "mlperf-bert";
+        server.streams = settings.streams.or(settings.instances).unwrap_or(server.streams);
+        // Slots are those of its own, or its streams.
+        let has_slots = self.harness.takes.contains(&"gpu_copy_streams");
+        let slots = settings.copy_streams.unwrap_or(server.slots);
+        server.slots = if has_slots { slots.max(server.streams) } else { server.streams };
+        server.timeout = settings.timeout.or(settings.queue_delay).or(server.timeout);
+        server.start_from_device = settings.start_from_device;
+        server.soft_drop = settings.soft_drop.unwrap_or(server.soft_drop);
         if numbers.in_order {
             server.gpu_sharing = GpuSharing::InOrder;
         }
-        match self.preset {
-            "mlperf-triton" => self.triton(&mut server),
-            "mlperf-bert" => {
-                server.streams = settings.streams.unwrap_or(server.streams);
-                server.slots = server.streams;
-                // Triton rows carry the setting too and drop nothing.
-                server.soft_drop = settings.soft_drop.unwrap_or(Share::WHOLE);
-            }
-            _ => {
-                server.streams = settings.streams.unwrap_or(server.streams);
-                server.slots = settings.copy_streams.unwrap_or(server.slots).max(server.streams);
-                server.timeout = settings.timeout.or(server.timeout);
-            }
-        }
-        server
-    }
-
-    /// The settings of a Triton, by its sources: its harness asks for one instance on each GPU unless
-    /// told otherwise (streams are of other harnesses), and an instance is free again when its batch has
-    /// consumed its inputs, behind a CUDA graph at the end of that.
-    fn triton(&self, server: &mut ServerSpec) {
-        let settings = &self.run.settings;
-        let instances = settings.instances.unwrap_or(1);
-        (server.streams, server.slots) = (instances, instances);
-        server.timeout = settings.queue_delay;
         if let Some(graphs) = settings.graphs {
             (server.permit_return, server.launches) = match graphs {
                 true => (PermitReturn::AtCompletion, Launches::Graph),
                 false => (PermitReturn::AtStart, Launches::Kernels),
             };
         }
-        // Before it had a queue of formed batches its threads took them in clumps, so that some GPUs were
-        // deep in work while others idled; so do the batches of several instances behind graphs, for a
-        // reason that is not known. Lots stand in for both.
-        let pairs_up = instances > 1 && server.permit_return == PermitReturn::AtCompletion;
-        server.dispatch = match self.run.has_old_triton() || pairs_up {
-            true => Dispatch::RandomGpu,
-            false => Dispatch::LongestIdle,
-        };
+        let is_by_lot = self.harness.by_lot.contains(&self.run.round);
+        let behind_graphs = server.permit_return == PermitReturn::AtCompletion;
+        if is_by_lot || (self.harness.graphs_by_lot && server.streams > 1 && behind_graphs) {
+            server.dispatch = Dispatch::RandomGpu;
+        }
+        server
     }
 
     fn settings(&self, load: f64, queries: u64) -> TestSettings {

@@ -2,7 +2,8 @@
 //!
 //! It is how a factor is found that makes a percentile equal to the measured one.
 
-use super::case::{Case, Numbers};
+use super::case::Case;
+use super::report::ServiceNumbers;
 use crate::platform::simulate;
 use crate::spec::Experiment;
 use crate::study::LatencyMs;
@@ -21,13 +22,8 @@ pub(super) struct Curve {
 }
 
 /// Simulates a case, and takes its latencies.
-pub(super) fn figures(
-    case: &Case<'_>,
-    numbers: &Numbers,
-    kappa: f64,
-    queries: u64,
-) -> (Figures, f64) {
-    figures_of(&case.experiment(numbers, kappa, 1.0, queries))
+pub(super) fn figures(case: &Case<'_>, numbers: &ServiceNumbers, queries: u64) -> (Figures, f64) {
+    figures_of(&case.experiment(numbers, 1.0, queries))
 }
 
 /// The latencies of an experiment, and how many queries it completes a second.
@@ -47,7 +43,7 @@ pub(super) fn figures_of(experiment: &Experiment) -> (Figures, f64) {
 
 impl Curve {
     /// The curve of a case about the factors at which p99 and p50 are the measured ones.
-    pub(super) fn trace(case: &Case<'_>, numbers: &Numbers, queries: u64) -> Self {
+    pub(super) fn trace(case: &Case<'_>, numbers: &ServiceNumbers, queries: u64) -> Self {
         let mut curve = Self::default();
         let mut start = 1.0;
         for name in ["p99", "p50"] {
@@ -61,7 +57,7 @@ impl Curve {
     fn bracket(
         &mut self,
         case: &Case<'_>,
-        numbers: &Numbers,
+        numbers: &ServiceNumbers,
         queries: u64,
         name: &'static str,
         wanted: f64,
@@ -73,7 +69,7 @@ impl Curve {
         let mut next = start;
         for _ in 0..24 {
             if !self.points.iter().any(|&(kappa, _)| kappa == next) {
-                let found = figures(case, numbers, next, queries).0;
+                let found = figures(case, &numbers.at(next), queries).0;
                 let at = self.points.partition_point(|&(kappa, _)| kappa < next);
                 self.points.insert(at, (next, found));
             }

@@ -4,8 +4,9 @@
 //! simulation: it chooses the candidate, and per GPU the factor on work, that suit that part best.
 //! So leaving a machine out costs nothing, and what fits nearly as well is known as well.
 
-use super::case::{Case, Launch, Numbers};
+use super::case::Case;
 use super::curve::Curve;
+use super::report::ServiceNumbers;
 use super::{median, rate};
 use crate::spec::MeasuredRow;
 use crate::study::interval::t_95;
@@ -15,14 +16,15 @@ use std::collections::BTreeMap;
 /// Cases of one benchmark and harness.
 pub(super) struct Cases<'v> {
     cases: Vec<&'v Case<'v>>,
-    candidates: Vec<Numbers>,
+    /// By case and candidate.
+    numbers: Vec<Vec<ServiceNumbers>>,
 }
 
 /// Cases with their curves.
 pub(super) struct Fit<'v> {
     pub(super) cases: Vec<&'v Case<'v>>,
-    pub(super) candidates: Vec<Numbers>,
     /// By case and candidate.
+    numbers: Vec<Vec<ServiceNumbers>>,
     curves: Vec<Vec<Curve>>,
     /// By case and candidate, the logarithm of the factor on work at which p99 is the measured one.
     factors: Vec<Vec<Option<f64>>>,
@@ -50,85 +52,47 @@ pub(super) struct Choice {
     pub(super) nearly: Vec<usize>,
 }
 
-/// The candidates of a harness: what its rows can tell apart.
-///
-/// LWIS puts several batches on a GPU. What the launch and `1 - phi` take of a batch hides behind the others
-/// there, so that a GPU does more the more batches it holds. Under Triton nothing is chosen: a launch that
-/// SingleStream tells, in series, and work in proportion to the size.
-/// ResNet-50 under LWIS has the law of a slice: a launch that SingleStream tells, and work in proportion to
-/// the size. Its batches of a hundred fill a GPU, and rows of 55 to 256 samples want nothing else.
-pub(super) fn candidates(preset: &str, benchmark: &str) -> Vec<Numbers> {
-    type Grid = (&'static [Launch], &'static [f64], &'static [f64]);
-    use Launch::{Ms, OfSingleStream};
-    let (launches, spreads, phis): Grid = match (benchmark, preset) {
-        ("resnet50" | "ssd-resnet34", "mlperf-triton") => (&[OfSingleStream], &[0.04], &[1.0]),
-        (_, "mlperf-triton") => (&[OfSingleStream], &[0.0], &[1.0]),
-        ("resnet50", _) => (&[OfSingleStream], &[0.04], &[1.0]),
-        ("ssd-resnet34", _) => (&[Ms(0.3)], &[0.03, 0.06], &[0.92, 1.0]),
-        // Batches in order never meet: nothing tells phi.
-        _ => (&[Ms(1.0), Ms(1.4), Ms(1.8), Ms(2.4)], &[0.0], &[1.0]),
-    };
-    let in_series = preset == "mlperf-triton";
-    let mut all = Vec::new();
-    for &launch in launches {
-        for &spread in spreads {
-            for &phi in phis {
-                all.push(Numbers { launch, spread, phi, in_order: false, in_series });
-            }
-        }
-    }
-    all
-}
-
 /// The cases on whole GPUs by group. Slices teach them nothing, nor they slices: see `slices`.
 pub(super) fn groups<'v>(cases: &'v [Case<'v>]) -> Vec<Cases<'v>> {
-    let mut groups: BTreeMap<(String, &str), Vec<&Case<'_>>> = BTreeMap::new();
+    let mut groups: BTreeMap<(&str, &str), Vec<&Case<'_>>> = BTreeMap::new();
     for case in cases.iter().filter(|case| !case.is_slice()) {
         groups.entry(case.group()).or_default().push(case);
     }
-    let group = |((benchmark, preset), cases): ((String, &str), Vec<&'v Case<'v>>)| Cases {
-        cases,
-        candidates: candidates(preset, &benchmark),
-    };
-    groups.into_iter().map(group).collect()
+    let numbers = |cases: &[&Case<'_>]| cases.iter().map(|case| case.candidates()).collect();
+    groups.into_values().map(|cases| Cases { numbers: numbers(&cases), cases }).collect()
 }
 
 impl<'v> Cases<'v> {
     /// How many curves there are to trace.
     pub(super) fn work(&self) -> u64 {
-        (self.cases.len() * self.candidates.len()) as u64
+        self.numbers.iter().flatten().count() as u64
     }
 
     /// Simulates every case with every candidate.
     pub(super) fn measure(self, queries: u64, step: &(impl Fn(&str) + Sync)) -> Fit<'v> {
-        let pairs: Vec<(usize, usize)> = (0..self.cases.len())
-            .flat_map(|case| (0..self.candidates.len()).map(move |candidate| (case, candidate)))
-            .collect();
-        let trace = |&(case, candidate): &(usize, usize)| {
-            let curve = Curve::trace(self.cases[case], &self.candidates[candidate], queries);
-            step(&self.cases[case].run.system);
-            curve
+        let trace = |(case, numbers): (&&'v Case<'v>, &Vec<ServiceNumbers>)| -> Vec<Curve> {
+            let of = |numbers: &ServiceNumbers| {
+                let curve = Curve::trace(case, numbers, queries);
+                step(&case.run.system);
+                curve
+            };
+            numbers.par_iter().map(of).collect()
         };
-        let curves: Vec<Curve> = pairs.par_iter().map(trace).collect();
-        let mut curves = curves.into_iter();
-        let curves: Vec<Vec<Curve>> = self
-            .cases
-            .iter()
-            .map(|_| curves.by_ref().take(self.candidates.len()).collect())
-            .collect();
+        let curves: Vec<Vec<Curve>> = self.cases.par_iter().zip(&self.numbers).map(trace).collect();
         let of_case = |(case, curves): (&&Case<'_>, &Vec<Curve>)| -> Vec<Option<f64>> {
             let wanted = case.run.latency["p99"].as_millis_f64();
             curves.iter().map(|curve| curve.factor("p99", wanted).map(f64::ln)).collect()
         };
         let factors: Vec<Vec<Option<f64>>> = self.cases.iter().zip(&curves).map(of_case).collect();
-        let told = |(case, factors): (&&Case<'_>, &Vec<Option<f64>>)| -> Vec<Option<f64>> {
-            let of = |(numbers, factor): (&Numbers, &Option<f64>)| {
-                case.at_one_clock(numbers, factor.as_ref()?.exp()).map(f64::ln)
+        let Self { cases, numbers } = self;
+        let told = |(at, factors): (usize, &Vec<Option<f64>>)| -> Vec<Option<f64>> {
+            let of = |(numbers, factor): (&ServiceNumbers, &Option<f64>)| {
+                cases[at].at_one_clock(numbers, factor.as_ref()?.exp()).map(f64::ln)
             };
-            self.candidates.iter().zip(factors).map(of).collect()
+            numbers[at].iter().zip(factors).map(of).collect()
         };
-        let at_one_clock = self.cases.iter().zip(&factors).map(told).collect();
-        Fit { cases: self.cases, candidates: self.candidates, curves, factors, at_one_clock }
+        let at_one_clock = factors.iter().enumerate().map(told).collect();
+        Fit { cases, numbers, curves, factors, at_one_clock }
     }
 }
 
@@ -188,6 +152,16 @@ impl Fit<'_> {
         }
     }
 
+    /// The numbers of a case with a candidate.
+    pub(super) fn numbers(&self, case: usize, candidate: usize) -> ServiceNumbers {
+        self.numbers[case][candidate]
+    }
+
+    /// The candidates, the same for each case.
+    fn candidates(&self) -> std::ops::Range<usize> {
+        0..self.numbers[0].len()
+    }
+
     /// The curve of a case with a candidate.
     pub(super) fn curve(&self, case: usize, candidate: usize) -> &Curve {
         &self.curves[case][candidate]
@@ -204,8 +178,7 @@ impl Fit<'_> {
         /// A candidate whose misfit is larger by no more than this fits nearly as well: published
         /// figures of one GPU differ by 1 to 8 %.
         const NEARLY: f64 = 1.15;
-        let candidates = 0..self.candidates.len();
-        let misfits: Vec<f64> = candidates.map(|at| self.misfit(known, at)).collect();
+        let misfits: Vec<f64> = self.candidates().map(|at| self.misfit(known, at)).collect();
         let best = (0..misfits.len())
             .min_by(|&a, &b| misfits[a].total_cmp(&misfits[b]))
             .expect("there are candidates");
@@ -215,7 +188,7 @@ impl Fit<'_> {
 
     /// How badly the best candidate predicts the known cases, summed over them.
     pub(super) fn least_misfit(&self, known: &Known) -> f64 {
-        let misfits = (0..self.candidates.len()).map(|at| self.misfit(known, at));
+        let misfits = self.candidates().map(|at| self.misfit(known, at));
         let least = misfits.min_by(f64::total_cmp).filter(|misfit| misfit.is_finite());
         known.cases.len() as f64 * least.unwrap_or(0.0)
     }
@@ -260,7 +233,7 @@ impl Fit<'_> {
     /// The factor on work on a machine with the GPU of a case that is as fast as others.
     pub(super) fn gpu_factor(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
         let usual = self.usual(known, candidate, case, |_| true)?;
-        Some(self.cases[case].at_own_clock(&self.candidates[candidate], usual.exp()))
+        Some(self.cases[case].at_own_clock(&self.numbers[case][candidate], usual.exp()))
     }
 
     /// The logarithm of the factor of a case by known cases that keep a rule.
@@ -272,7 +245,7 @@ impl Fit<'_> {
         keeps: impl Fn(usize) -> bool,
     ) -> Option<f64> {
         let usual = self.usual(known, candidate, case, keeps)?;
-        let numbers = &self.candidates[candidate];
+        let numbers = &self.numbers[case][candidate];
         let own = self.cases[case].at_own_clock(numbers, usual.exp()).ln();
         Some(own + known.recovery * known.slower[case])
     }

@@ -5,11 +5,11 @@
 //! shape once the middle is right (shape error). An error counts beyond what the measured figure itself
 //! would scatter by.
 
-use super::case::{Case, Numbers};
+use super::case::Case;
 use super::curve::{Curve, Figures, figures};
 use super::fit::{Fit, Known};
 use super::learnt::Learnt;
-use super::report::{JudgedRow, Rates, ShapeError};
+use super::report::{JudgedRow, Rates, ServiceNumbers, ShapeError};
 use super::slices::Slice;
 use super::{Validation, noise, rate};
 use crate::platform::{simulate, simulate_with};
@@ -37,13 +37,9 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, learnt: &Learnt, row: us
     let Some(kappa) = fit.predict(&others, choice.candidate, index) else {
         return skipped(input, row, "no other machine's latency could be met by any GPU speed");
     };
-    let basis = Basis {
-        case,
-        numbers: fit.candidates[choice.candidate],
-        kappa,
-        curve: fit.curve(index, choice.candidate),
-        recovery: others.recovery(),
-    };
+    let numbers = fit.numbers(index, choice.candidate).at(kappa);
+    let numbers = ServiceNumbers { recovery: others.recovery(), ..numbers };
+    let basis = Basis { case, numbers, curve: fit.curve(index, choice.candidate) };
     let interval =
         |predicted: &Figures| interval(input, fit, &others, &choice.nearly, index, predicted);
     let mut judged = basis.compared(input, interval);
@@ -71,7 +67,7 @@ pub(super) fn slice(
     };
     let case = slice.case;
     let Slice { numbers, curve, .. } = slice;
-    let basis = Basis { case, numbers: *numbers, kappa: 1.0, curve, recovery: 0.0 };
+    let basis = Basis { case, numbers: *numbers, curve };
     let whole = fits.iter().find(|fit| fit.cases[0].group() == case.group());
     let departs = whole.filter(|_| case.is_triton()).and_then(Fit::departs);
     let interval = |predicted: &Figures| Some(slice.interval(input.queries, departs, predicted));
@@ -89,11 +85,9 @@ pub(super) fn slice(
 /// What a row is predicted with.
 struct Basis<'f> {
     case: &'f Case<'f>,
-    numbers: Numbers,
-    kappa: f64,
-    /// Of these numbers.
+    numbers: ServiceNumbers,
+    /// Of these numbers, with any factor on work.
     curve: &'f Curve,
-    recovery: f64,
 }
 
 impl Basis<'_> {
@@ -103,9 +97,10 @@ impl Basis<'_> {
         input: &Validation,
         interval: impl Fn(&Figures) -> Option<(f64, f64)>,
     ) -> JudgedRow {
-        let Basis { case, numbers, kappa, curve, recovery } = self;
-        let (predicted, completed) = figures(case, numbers, *kappa, input.queries);
-        let steeper = figures(case, numbers, kappa * 1.01, input.queries).0;
+        let Basis { case, numbers, curve } = self;
+        let kappa = numbers.work_factor;
+        let (predicted, completed) = figures(case, numbers, input.queries);
+        let steeper = figures(case, &numbers.at(kappa * 1.01), input.queries).0;
         let mut judged = JudgedRow::new(case.run);
         let measured = |name: &str| case.run.latency[name].as_millis_f64();
         judged.shape_error = shape(curve, case);
@@ -130,19 +125,18 @@ impl Basis<'_> {
         } else {
             judged.marks.push("too few queries for p99".to_string());
         }
-        let told = (case.launch_ms(numbers), case.is_by_lot(numbers));
-        judged.numbers = Some(numbers.fitted(told, *kappa, *recovery));
+        judged.numbers = Some(ServiceNumbers { by_lot: case.is_by_lot(numbers), ..*numbers });
         if completed < 0.98 * case.rate() {
             judged.marks.push("overload".to_string());
         }
-        judged.capacity_short = Some(is_short(input, case, numbers, *kappa, &predicted));
+        judged.capacity_short = Some(is_short(input, case, numbers, &predicted));
         judged.predicted = Some(Rates { completed_per_s: Some(completed), latency_ms: predicted });
         judged
     }
 
     /// The 95 % interval of the measured p99 as factors on it, from the run at which it is predicted.
     fn noise(&self, factor: f64, queries: u64) -> Option<(f64, f64)> {
-        let experiment = self.case.experiment(&self.numbers, factor, 1.0, queries);
+        let experiment = self.case.experiment(&self.numbers.at(factor), 1.0, queries);
         let outcome = simulate_with(&experiment, Recorder::keep_log);
         let mut log = outcome.vms[0].recorder.log()?.to_vec();
         // What was set aside is answered at the end of the run, and was due all along it.
@@ -157,11 +151,11 @@ impl Basis<'_> {
         let beyond = |found: f64, low: f64, high: f64| found / found.clamp(low, high) - 1.0;
         judged.raw_error_p99_beyond_noise = Some(beyond(predicted, low, high));
         let factor = |p99: f64| self.curve.factor("p99", p99);
-        let own = judged.load_error.map(|error| self.kappa / (1.0 + error));
+        let own = judged.load_error.map(|error| self.numbers.work_factor / (1.0 + error));
         // Beyond what was simulated the interval ends at the measured figure.
         let (low, high) = (factor(low).or(own), factor(high).or(own));
         judged.load_error_beyond_noise =
-            low.zip(high).map(|(low, high)| beyond(self.kappa, low, high));
+            low.zip(high).map(|(low, high)| beyond(self.numbers.work_factor, low, high));
     }
 }
 
@@ -196,17 +190,17 @@ fn interval(
     let case = fit.cases[index];
     let p99 = predicted["p99"];
     let mut ends = (p99, p99);
-    let own = fit.candidates[nearly[0]];
+    let of = |candidate: usize| fit.numbers(index, candidate);
     let kappa = fit.predict(others, nearly[0], index).unwrap_or(1.0);
     for case in case.at_ends_of_links() {
-        let end = figures(&case, &own, kappa, input.queries).0["p99"];
+        let end = figures(&case, &of(nearly[0]).at(kappa), input.queries).0["p99"];
         ends = (ends.0.min(end), ends.1.max(end));
     }
     for &candidate in nearly {
         let kappa = fit.predict(others, candidate, index).unwrap_or(1.0);
         let width = fit.width(others, candidate, index)?.exp();
         for kappa in [kappa / width, kappa * width] {
-            let end = figures(case, &fit.candidates[candidate], kappa, input.fit_queries).0["p99"];
+            let end = figures(case, &of(candidate).at(kappa), input.fit_queries).0["p99"];
             ends = (ends.0.min(end), ends.1.max(end));
         }
     }
@@ -227,11 +221,10 @@ fn with_noise(ends: (f64, f64), p99: f64, noise: Option<(f64, f64)>) -> (f64, f6
 fn is_short(
     input: &Validation,
     case: &Case<'_>,
-    numbers: &Numbers,
-    kappa: f64,
+    numbers: &ServiceNumbers,
     predicted: &Figures,
 ) -> bool {
-    let experiment = case.experiment(numbers, kappa, 0.98, input.queries);
+    let experiment = case.experiment(numbers, 0.98, input.queries);
     let bound = experiment.vms[0].load.settings.target_latency;
     if SimDuration::from_nanos_f64(predicted["p99"] * 1e6) <= bound {
         return false;

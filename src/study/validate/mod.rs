@@ -21,7 +21,7 @@ mod service;
 mod slices;
 
 pub use report::{
-    FittedNumbers, FittedService, Group, JudgedRow, LoadErrors, Rates, ShapeError, Train,
+    FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,
     Validation, ValidationResults,
 };
 
@@ -30,7 +30,7 @@ pub use service::fitted_workloads;
 
 use super::Progress;
 use crate::engine::fnv1a;
-use crate::spec::{GpuSpec, Hypervisor, MeasuredRow, TestScenario, Workload};
+use crate::spec::{GpuSpec, Harness, Hypervisor, MeasuredRow, TestScenario, Workload};
 use fit::Fit;
 use learnt::Learnt;
 use rayon::prelude::*;
@@ -70,7 +70,7 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
             (TestScenario::Server, None) => judge::skipped(input, index, &case::reason(input, run)),
             _ => rate::judge(input, index),
         };
-        report::marked(row, run)
+        report::marked(input, row, run)
     });
     let rows: Vec<JudgedRow> = rows.collect();
     report::results(input, rows, service::services(input, &fits, &learnt))
@@ -83,9 +83,8 @@ pub fn fingerprint(input: &Validation) -> String {
     let mut text = input.hash.clone();
     for case in case::cases(input) {
         let of_law = case.law(false).filter(|_| case.is_slice());
-        let numbers =
-            of_law.unwrap_or_else(|| fit::candidates(case.preset, &case.run.benchmark)[0]);
-        let (figures, _) = curve::figures(&case, &numbers, 1.0, QUERIES);
+        let numbers = of_law.unwrap_or_else(|| case.candidates()[0]);
+        let (figures, _) = curve::figures(&case, &numbers, QUERIES);
         text += &format!(" {:?}", figures);
     }
     format!("{:016x}", fnv1a(text.as_bytes()))
@@ -139,6 +138,22 @@ impl Validation {
 
     fn workload(&self, run: &MeasuredRow) -> Option<&Workload> {
         self.workloads.get(&run.benchmark)
+    }
+
+    /// The harness that a row ran under; nothing of one that nobody described.
+    fn harness(&self, run: &MeasuredRow) -> Option<&Harness> {
+        let mut known = self.harnesses.iter().filter(|one| one.has(&run.benchmark));
+        known.find(|one| one.word == run.harness || (one.is_own && run.harness.is_empty()))
+    }
+
+    /// The own harness of a benchmark.
+    fn own_harness(&self, benchmark: &str) -> Option<&Harness> {
+        self.harnesses.iter().find(|one| one.is_own && one.has(benchmark))
+    }
+
+    /// Whether a row ran under no harness that is another than its benchmark's own.
+    fn is_under_its_own(&self, run: &MeasuredRow) -> bool {
+        !self.harnesses.iter().any(|one| !one.is_own && one.word == run.harness)
     }
 }
 

@@ -11,7 +11,9 @@ use super::report::{JudgedRow, Rates};
 use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
-use crate::spec::{GpuSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload};
+use crate::spec::{
+    Fact, GpuSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload,
+};
 use crate::units::Power;
 use std::collections::BTreeMap;
 
@@ -252,16 +254,20 @@ fn of_gpu_model(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> F
     Some((value + longer, fitted_on))
 }
 
+/// What the neighbours of a slice draw per SM, as the catalogue's laws of slices say it.
+pub(super) fn neighbours(input: &Validation) -> Option<&Fact<f64>> {
+    let services = input.workloads.values().flat_map(|workload| workload.service.values());
+    let mut laws = services.filter_map(|service| service.slice.as_ref());
+    laws.find_map(|law| law.neighbour_watts_per_sm.as_ref())
+}
+
 /// Where a run was: on what of which GPU, at which power limit, beside what.
 fn place<'v>(input: &'v Validation, run: &MeasuredRow) -> Option<Place<'v>> {
     let gpu = input.gpu(run)?;
     let whole = Place::whole(gpu);
     let sms = part_of_gpu(gpu, run);
     let profile = run.mig_profile().and_then(|name| gpu.mig_profile(name));
-    let services = input.workloads.values().flat_map(|workload| workload.service.values());
-    let mut laws = services.filter_map(|service| service.slice.as_ref());
-    let neighbours = laws.find_map(|law| law.neighbour_watts_per_sm.as_ref());
-    let neighbours = neighbours.map_or(WATTS_PER_SM, |watts| watts.value);
+    let neighbours = neighbours(input).map_or(WATTS_PER_SM, |watts| watts.value);
     let beside = if run.hetero { (1.0 - sms) * neighbours } else { 0.0 };
     Some(Place {
         sms,

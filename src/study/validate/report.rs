@@ -4,7 +4,9 @@
 
 use super::scaling::{Scaling, scaling};
 use super::{median, quantile, score};
-use crate::spec::{GpuSpec, HostLink, Hypervisor, MeasuredRow, TestScenario, Workload};
+use crate::spec::{
+    GpuSpec, Harness, HostLink, Hypervisor, MeasuredRow, RowGroup, TestScenario, Workload,
+};
 use crate::study::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -22,6 +24,8 @@ pub struct Validation {
     pub gpus: BTreeMap<String, GpuSpec>,
     /// Workloads whose harness is known in the Server scenario, by benchmark.
     pub workloads: BTreeMap<String, Workload>,
+    /// Their harnesses, by the catalogue's names.
+    pub harnesses: Vec<Harness>,
     /// How the cards of the hosts that rows name are attached, in the order of the hosts' files.
     pub links: BTreeMap<String, Vec<HostLink>>,
     /// The platform of virtualised rows.
@@ -86,7 +90,7 @@ pub struct FittedService {
     /// The GPU, by the catalogue's name.
     pub gpu: String,
     /// Launch, spread, phi and the factor on work.
-    pub numbers: FittedNumbers,
+    pub numbers: ServiceNumbers,
     /// Samples in a Server batch of these rows, the median.
     pub server_batch: u32,
     /// Samples in an Offline batch of these rows, the median.
@@ -164,7 +168,7 @@ pub struct JudgedRow {
     /// Server: the predicted capacity is more than 2 % below the rate that was submitted.
     pub capacity_short: Option<bool>,
     /// Server: the numbers in use.
-    pub numbers: Option<FittedNumbers>,
+    pub numbers: Option<ServiceNumbers>,
     /// The rows the prediction was fitted on.
     pub fitted_on: Vec<String>,
     /// What to know about the row.
@@ -191,9 +195,9 @@ pub struct ShapeError {
     pub p99: f64,
 }
 
-/// The numbers of the service time that a prediction used.
+/// Numbers of a service time; work follows from the Offline rate of a system and the factor on it.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
-pub struct FittedNumbers {
+pub struct ServiceNumbers {
     /// GPU time per batch that no larger GPU shortens.
     pub launch_ms: f64,
     /// How much work varies from batch to batch.
@@ -202,6 +206,9 @@ pub struct FittedNumbers {
     pub phi: f64,
     /// Whether batches run to their end one after the other, or all advance.
     pub in_order: bool,
+    /// Whether a launch hides behind no other batch: on a whole GPU it is then work like the rest.
+    #[serde(skip)]
+    pub in_series: bool,
     /// Whether each batch goes to a GPU drawn by lot.
     pub by_lot: bool,
     /// Work per sample over that of the system's Offline batches.
@@ -209,6 +216,13 @@ pub struct FittedNumbers {
     /// The part of a machine's slowness under Offline, beside others with its GPU, that its Server runs
     /// do not show; in the factor on work already.
     pub recovery: f64,
+}
+
+impl ServiceNumbers {
+    /// The same with another factor on work.
+    pub(super) fn at(&self, work_factor: f64) -> Self {
+        Self { work_factor, ..*self }
+    }
 }
 
 /// What a group of rows says together; errors without sign.
@@ -282,12 +296,13 @@ impl JudgedRow {
 }
 
 /// The row with what its figures and settings say by themselves.
-pub(super) fn marked(mut row: JudgedRow, run: &MeasuredRow) -> JudgedRow {
+pub(super) fn marked(input: &Validation, mut row: JudgedRow, run: &MeasuredRow) -> JudgedRow {
     let server = run.scenario == TestScenario::Server;
-    let dropped = run.settings.soft_drop.is_some_and(|kept| kept.get() < 1.0);
+    let settings = input.harness(run).map(|harness| run.settings.taken(&harness.takes));
+    let kept = settings.and_then(|settings| settings.soft_drop);
     let marks = [
         ("host stalls", run.has_host_stalls()),
-        ("soft drop", server && dropped && run.harness != "Triton"),
+        ("soft drop", server && kept.is_some_and(|kept| kept.get() < 1.0)),
         ("power limited", run.is_power_limited()),
         ("virtualised", run.virtualized),
         ("busy neighbours: clock fitted", run.hetero && !server),
@@ -303,22 +318,13 @@ pub(super) fn results(
     mut rows: Vec<JudgedRow>,
     services: Vec<FittedService>,
 ) -> ValidationResults {
-    for index in 1..rows.len() {
-        let (before, row) = (&rows[..index], &rows[index]);
-        let same = |other: &&JudgedRow| {
-            other.benchmark != row.benchmark
-                && other.benchmark.split("-9").next() == row.benchmark.split("-9").next()
-                && (&other.system, &other.submitter) == (&row.system, &row.submitter)
-                && (other.scenario, &other.gpu) == (row.scenario, &row.gpu)
-                && other.published == row.published
-                && is_beside_neighbours(other) == is_beside_neighbours(row)
-        };
-        let twin = before.iter().find(same).map(|other| other.benchmark.clone());
-        if let Some(twin) = twin {
-            rows[index].marks.push(format!("same run as {twin}"));
+    for (index, row) in rows.iter_mut().enumerate() {
+        let (before, run) = (&input.rows[..index], &input.rows[index]);
+        if let Some(twin) = before.iter().find(|other| run.is_run_of(other)) {
+            row.marks.push(format!("same run as {}", twin.benchmark));
         }
     }
-    let summary = groups(&rows);
+    let summary = groups(input, &rows);
     ValidationResults {
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
@@ -335,33 +341,19 @@ pub(super) fn results(
 /// A stated interval and the measured figure.
 type Stated = ((f64, f64), f64);
 
-/// Whether a row belongs to a group.
-type Belongs = fn(&JudgedRow) -> bool;
+/// A group with whether a row belongs to it.
+type Named = (&'static str, fn(&JudgedRow) -> bool);
 
-/// The groups of the summary: whole GPUs and MIG slices apart.
-const GROUPS: [(&str, Belongs); 20] = [
-    ("Server, BERT harness", |row| is(row, "server", "bert", "TRT")),
-    ("Server, LWIS ssd-resnet34", |row| is(row, "server", "ssd-resnet34", "TRT")),
-    ("Server, BERT harness and LWIS ssd-resnet34", |row| {
-        is(row, "server", "bert", "TRT") || is(row, "server", "ssd-resnet34", "TRT")
-    }),
-    ("Server, LWIS resnet50", |row| is(row, "server", "resnet50", "TRT")),
-    ("Server, LWIS", |row| {
-        is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT")
-    }),
-    ("Server, LWIS without host stalls", |row| {
-        !has_stalls(row)
-            && (is(row, "server", "ssd-resnet34", "TRT") || is(row, "server", "resnet50", "TRT"))
-    }),
-    ("Server, Triton BERT", |row| is(row, "server", "bert", "Triton")),
-    ("Server, Triton", |row| is(row, "server", "", "Triton")),
+/// Groups of the summary behind those that harnesses name on whole GPUs.
+const ON_WHOLE_GPUS: [Named; 2] = [
     ("Server, whole GPUs", |row| row.scenario == "server" && !is_slice(row)),
     ("Server, whole GPUs without host stalls", |row| {
         row.scenario == "server" && !is_slice(row) && !has_stalls(row)
     }),
-    ("Server, MIG slice (one), BERT", |row| {
-        row.scenario == "server" && is_one_slice(row) && row.benchmark.starts_with("bert")
-    }),
+];
+
+/// Those behind the ones that harnesses name on MIG slices.
+const ON_SLICES: [Named; 9] = [
     ("Server, MIG slice (one)", |row| row.scenario == "server" && is_one_slice(row)),
     ("Server, MIG slices (many, a server each)", |row| {
         row.scenario == "server" && is_slice(row) && row.gpus > 1
@@ -379,6 +371,16 @@ const GROUPS: [(&str, Belongs); 20] = [
     ("all", |_| true),
 ];
 
+fn is_in(row: &JudgedRow, group: &RowGroup) -> bool {
+    let on_place = if group.on_one_slice { is_one_slice(row) } else { !is_slice(row) };
+    let begins = |start: &String| row.benchmark.starts_with(start);
+    row.scenario == "server"
+        && on_place
+        && group.harness.as_ref().is_none_or(|word| row.harness == *word)
+        && (group.benchmarks.is_empty() || group.benchmarks.iter().any(begins))
+        && (group.with_stalls || !has_stalls(row))
+}
+
 fn is_slice(row: &JudgedRow) -> bool {
     row.gpu.contains("MIG")
 }
@@ -395,24 +397,26 @@ fn has_stalls(row: &JudgedRow) -> bool {
     row.marks.iter().any(|mark| mark == "host stalls")
 }
 
-/// On whole GPUs.
-fn is(row: &JudgedRow, scenario: &str, benchmark: &str, harness: &str) -> bool {
-    let of_it = row.scenario == scenario && row.benchmark.starts_with(benchmark);
-    of_it && row.harness == harness && !is_slice(row)
-}
-
-fn groups(rows: &[JudgedRow]) -> Vec<Group> {
-    GROUPS
-        .iter()
-        .map(|(name, belongs)| {
-            let once =
-                |row: &&JudgedRow| !row.marks.iter().any(|mark| mark.starts_with("same run"));
-            let part: Vec<&JudgedRow> =
-                rows.iter().filter(|row| belongs(row)).filter(once).collect();
-            group(name, &part)
-        })
-        .filter(|group| group.rows + group.skipped > 0)
-        .collect()
+/// The groups of the summary, without those that have no row.
+fn groups(input: &Validation, rows: &[JudgedRow]) -> Vec<Group> {
+    let is_new = |row: &&JudgedRow| !row.marks.iter().any(|mark| mark.starts_with("same run"));
+    let once: Vec<&JudgedRow> = rows.iter().filter(is_new).collect();
+    let of = |name: &str, belongs: &dyn Fn(&JudgedRow) -> bool| {
+        let part: Vec<&JudgedRow> = once.iter().copied().filter(|row| belongs(row)).collect();
+        group(name, &part)
+    };
+    let of_harnesses = |on_one_slice: bool| -> Vec<Group> {
+        let all = input.harnesses.iter().flat_map(|harness| &harness.summary);
+        let here = all.filter(|named| named.on_one_slice == on_one_slice);
+        here.map(|named| of(&named.name, &|row| is_in(row, named))).collect()
+    };
+    let of_all = |groups: &[Named]| -> Vec<Group> {
+        groups.iter().map(|(name, belongs)| of(name, belongs)).collect()
+    };
+    let (whole, slices) = (of_all(&ON_WHOLE_GPUS), of_all(&ON_SLICES));
+    let mut all = [of_harnesses(false), whole, of_harnesses(true), slices].concat();
+    all.retain(|group| group.rows + group.skipped > 0);
+    all
 }
 
 fn group(name: &str, rows: &[&JudgedRow]) -> Group {

@@ -66,7 +66,7 @@ pub fn scaling(inputs: &[&Validation]) -> Scaling {
         inputs.iter().flat_map(|input| &input.rows).map(|row| row.benchmark.as_str()).collect();
     benchmarks.sort_unstable();
     benchmarks.dedup();
-    for benchmark in benchmarks.into_iter().filter(|benchmark| is_a_model_of_its_own(benchmark)) {
+    for benchmark in benchmarks {
         let known = measured(inputs, benchmark);
         for own in &known {
             for (is_kin, with_clocks) in [(true, true), (true, false), (false, true)] {
@@ -88,34 +88,35 @@ pub fn scaling(inputs: &[&Validation]) -> Scaling {
     Scaling { spreads: spreads.collect(), rows: found.into_iter().map(|(.., row)| row).collect() }
 }
 
-/// A second name of one run says nothing new: of these pairs the runs are the same but for BERT's, whose
-/// precision differs.
-fn is_a_model_of_its_own(benchmark: &str) -> bool {
-    !["dlrm-99.9", "3d-unet-99.9"].contains(&benchmark)
-}
-
 fn number(gpu: &GpuSpec) -> Option<ComputeCapability> {
     gpu.compute_capability.as_ref().map(|number| number.value)
 }
 
-/// BERT-99.9 on Hopper does 0.85 of BERT-99: FP16 has half of INT8's rate, so this is no FP16.
-fn is_of_its_word(row: &MeasuredRow, gpu: &GpuSpec) -> bool {
-    let has_fp8 = number(gpu) >= Some(ComputeCapability { major: 8, minor: 9 });
-    !(row.benchmark == "bert-99.9" && has_fp8)
+/// Whether a row ran in the precision that it states, as far as its benchmark's harness knows.
+fn is_of_its_word(input: &Validation, row: &MeasuredRow, gpu: &GpuSpec) -> bool {
+    let known =
+        input.own_harness(&row.benchmark).and_then(|own| own.benchmarks.get(&row.benchmark));
+    known.and_then(|known| known.precision_below).is_none_or(|below| number(gpu) < Some(below))
 }
 
 /// The median Offline rate of every whole GPU at its usual power limit under the benchmark's own harness.
 fn measured<'v>(inputs: &[&'v Validation], benchmark: &str) -> Vec<Measured<'v>> {
     let mut by_gpu: BTreeMap<&str, (&GpuSpec, Vec<f64>, Option<Precision>)> = BTreeMap::new();
     for input in inputs {
+        // A second name of one run says nothing new.
+        let is_new = |row: &MeasuredRow| {
+            !input.rows.iter().any(|other| other.benchmark < row.benchmark && row.is_run_of(other))
+        };
         for row in input.rows.iter().filter(|row| row.benchmark == benchmark) {
             let is_usual = row.scenario == TestScenario::Offline
                 && row.mig_profile().is_none()
                 && !row.is_power_limited()
                 && !row.hetero
                 && !links::are_full(input, row)
-                && row.harness != "Triton";
-            let Some(gpu) = input.gpu(row).filter(|gpu| is_usual && is_of_its_word(row, gpu))
+                && input.is_under_its_own(row);
+            let Some(gpu) = input
+                .gpu(row)
+                .filter(|gpu| is_usual && is_of_its_word(input, row, gpu) && is_new(row))
             else {
                 continue;
             };

@@ -3,16 +3,16 @@
 //!
 //! No machine is left out here; how well such numbers predict is what the rest of the validation says.
 
-use super::case::{Case, Launch, usual_preset, work_of_sample};
-use super::fit::{self, Fit};
+use super::case::{Case, work_of_sample};
+use super::fit::Fit;
 use super::learnt::Learnt;
-use super::rate::{figure, long_sample, part_of_gpu};
-use super::report::{FittedNumbers, FittedService};
+use super::rate::{figure, long_sample, neighbours, part_of_gpu};
+use super::report::{FittedService, ServiceNumbers};
 use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
-    Fact, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw, TestScenario, WorkTable,
-    Workload,
+    Fact, HarnessBenchmark, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw,
+    TestScenario, WorkTable, Workload,
 };
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
@@ -23,7 +23,7 @@ pub(super) fn services(
     fits: &[Fit<'_>],
     learnt: &Learnt,
 ) -> Vec<FittedService> {
-    let own = fits.iter().filter(|fit| fit.cases.iter().all(|case| case.preset != "mlperf-triton"));
+    let own = fits.iter().filter(|fit| fit.cases.iter().all(|case| case.harness.is_own));
     own.flat_map(|fit| of_fit(input, fit, learnt)).collect()
 }
 
@@ -45,9 +45,8 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
         let case = of_it.cases().iter().find(is_usual).or(of_it.cases().first())?;
         let work_factor = fit.gpu_factor(&all, candidate, *case)?;
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
-        let numbers = &fit.candidates[candidate];
-        let launch_ms = cases.first()?.launch_ms(numbers);
-        let numbers = numbers.fitted((launch_ms, false), work_factor, all.recovery());
+        let numbers = fit.numbers(*of_it.cases().first()?, candidate);
+        let numbers = ServiceNumbers { work_factor, recovery: all.recovery(), ..numbers };
         let own = fit.scatter(&of_it, candidate).unwrap_or(0.0);
         let scatter = Scatter { own, machines, machines_on: machines_on.clone() };
         service(input, &gpu, &cases, numbers, scatter)
@@ -69,7 +68,7 @@ fn service(
     input: &Validation,
     gpu: &str,
     cases: &[&Case<'_>],
-    numbers: FittedNumbers,
+    numbers: ServiceNumbers,
     scatter: Scatter,
 ) -> Option<FittedService> {
     let benchmark = &cases.first()?.run.benchmark;
@@ -81,7 +80,7 @@ fn service(
                 && !run.is_power_limited()
                 && !run.hetero
                 && !links::are_full(input, run)
-                && run.harness != "Triton"
+                && input.is_under_its_own(run)
         });
         of_it.collect()
     };
@@ -152,10 +151,8 @@ pub fn fitted_workloads(
             }
             is_new = true;
         }
-        is_new.then(|| {
-            let preset = usual_preset(&workload);
-            (workload, preset)
-        })
+        let preset = input.own_harness(&workload.id).map(|own| own.preset.name);
+        preset.filter(|_| is_new).map(|preset| (workload, preset))
     };
     input.workloads.values().filter_map(with_services).collect()
 }
@@ -176,11 +173,12 @@ fn service_time(
         work_of_sample(found.offline_sample_ms, numbers.launch_ms, f64::from(found.offline_batch));
     let served = numbers.work_factor * per_sample;
     let (launch, served) = launch_and_sample(input, workload, found, served);
-    let is_bert = workload.id.starts_with("bert");
-    let is_told = launch_is_told(workload);
-    // BERT works on tokens: a batch of one is a small one. Of images, what a batch costs once is its
-    // launch where SingleStream tells that, and is in its work elsewhere.
-    let alone = found.single_p90_ms.filter(|_| !is_bert && !is_told);
+    let benchmark = benchmark(input, workload);
+    let of_tokens = benchmark.is_some_and(|benchmark| benchmark.of_tokens);
+    let is_told = benchmark.is_some_and(launch_is_told);
+    // Of tokens a batch of one is a small one. Of images, what a batch costs once is its launch where
+    // SingleStream tells that, and is in its work elsewhere.
+    let alone = found.single_p90_ms.filter(|_| !of_tokens && !is_told);
     let alone = alone.and_then(|single| {
         let fixed = launch + before_and_after(input, workload, found)?;
         Some((single - fixed) / long_luck(&numbers))
@@ -196,7 +194,7 @@ fn service_time(
         found.fitted_on.iter().filter(|row| row.ends_with(scenario)).cloned().collect()
     };
     let (server, mut all) = (of("Server"), found.fitted_on.clone());
-    if !is_bert && !is_told {
+    if !of_tokens && !is_told {
         all.extend(found.single_on.iter().cloned());
     }
     let source = format!(
@@ -213,7 +211,7 @@ fn service_time(
         }
         (true, false) => Fact::fitted(millis(launch), OF_SINGLE, &found.single_on),
         _ => {
-            let single_on = found.single_on.iter().filter(|_| is_bert);
+            let single_on = found.single_on.iter().filter(|_| of_tokens);
             let on: Vec<String> = server.iter().chain(single_on).cloned().collect();
             Fact { residual, ..Fact::fitted(millis(launch), source.as_str(), &on) }
         }
@@ -251,14 +249,18 @@ fn before_and_after(input: &Validation, workload: &Workload, found: &FittedServi
     Some((of_cpu + gpu.pcie_bandwidth.value.transfer_time(bytes)).as_millis_f64())
 }
 
-/// Whether the launch of a workload's batches is what SingleStream says.
-fn launch_is_told(workload: &Workload) -> bool {
-    let candidates = fit::candidates(usual_preset(workload), &workload.id);
-    candidates.iter().all(|numbers| numbers.launch == Launch::OfSingleStream)
+/// What its own harness knows of a benchmark.
+fn benchmark<'v>(input: &'v Validation, workload: &Workload) -> Option<&'v HarnessBenchmark> {
+    input.own_harness(&workload.id)?.benchmarks.get(&workload.id)
+}
+
+/// Whether the launch of a benchmark's batches is what SingleStream says.
+fn launch_is_told(benchmark: &HarnessBenchmark) -> bool {
+    benchmark.launches.iter().all(Option::is_none)
 }
 
 /// The 90th percentile of how long a batch's work takes: that of the exponential law of mean 1 is ln 10.
-fn long_luck(numbers: &FittedNumbers) -> f64 {
+fn long_luck(numbers: &ServiceNumbers) -> f64 {
     1.0 - numbers.spread + numbers.spread * 10.0_f64.ln()
 }
 
@@ -278,7 +280,7 @@ fn launch_and_sample(
     served: f64,
 ) -> (f64, f64) {
     let (launch, batch) = (found.numbers.launch_ms, f64::from(found.server_batch.max(2)));
-    if launch_is_told(workload) {
+    if benchmark(input, workload).is_some_and(launch_is_told) {
         let told = found.single_p90_ms.zip(before_and_after(input, workload, found));
         let told =
             told.map(|(single, beside)| single - beside - long_luck(&found.numbers) * served);
@@ -298,7 +300,7 @@ fn launch_and_sample(
 }
 
 /// What a GPU instance makes of batches, on a GPU that has some. Weights count as read once a batch
-/// where a batch of one is short of work for them: BERT's; a convolution's are small.
+/// where a batch of one is short of work for them: those of tokens; a convolution's are small.
 fn slice_law(
     input: &Validation,
     workload: &Workload,
@@ -312,7 +314,8 @@ fn slice_law(
     let full_on: Vec<String> =
         sliced.slices_on.iter().filter(|row| row.ends_with("Offline")).cloned().collect();
     let round = |phi: f64| (phi * 1e3).round() / 1e3;
-    let read = match workload.id.starts_with("bert") {
+    let of_tokens = benchmark(input, workload).is_some_and(|benchmark| benchmark.of_tokens);
+    let read = match of_tokens {
         true => gpu.memory_bandwidth.value.transfer_time(workload.weights.value),
         false => SimDuration::ZERO,
     };
@@ -329,14 +332,11 @@ fn slice_law(
     let phi = ((times - 1.0) / (1.0 / part - 1.0)).clamp(0.0, 1.2);
     // What it costs once scatters over five GPUs of Ampere: BERT's, which is latency of kernels, by 0.1 ms,
     // a convolution's, which is the host's as well, by a fifth.
-    let open = if workload.id.starts_with("bert") { 0.1 } else { 0.2 * once };
+    let open = if of_tokens { 0.1 } else { 0.2 * once };
     let ends = [launch - open, launch + open].map(|end| millis_or_none(end.max(0.0)));
     let launch = Fact::assumed(millis_or_none(launch), OF_LAUNCHES);
-    let neighbours =
-        Fact::fitted(3.1, OF_NEIGHBOURS, &["A30-MIG_1x1g.6gb_TRT HeteroMultiUse".to_string()]);
     // Only where the clock of the GPU follows watts.
-    let neighbours =
-        gpu.power_idle_w.as_ref().map(|_| Fact { range: Some([2.9, 3.5]), ..neighbours });
+    let neighbours = gpu.power_idle_w.as_ref().and(neighbours(input)).cloned();
     Some(SliceLaw {
         launch: Some(Fact { range: Some(ends), ..launch }),
         neighbour_watts_per_sm: neighbours,
@@ -352,7 +352,6 @@ fn run_on_a_slice<'v>(input: &'v Validation, sliced: &FittedService) -> Option<&
 }
 
 const OF_LAUNCHES: &str = "assumed: on a slice as on the whole GPU; the range is what batches cost once over five GPUs, 0.1 ms about it for BERT, a fifth of it for a convolution, whose launch is the host's as well";
-const OF_NEIGHBOURS: &str = "slicewise, fitted with the clock law of the GPUs on the A30's rows of MLPerf v1.1 beside busy neighbours, whose benchmarks no row names; the A100's rows are predicted with it";
 const OF_READS: &str = "assumed: the weights over the bandwidth of the memory, for BERT; convolutions' weights are small, and slices of MLPerf v1.1 show none";
 const OF_SLICES: &str = "slicewise validate: the Offline rate of one MIG slice over the whole GPU's, phi = (m - 1) / (1 / s - 1) for a slice s on which a full batch takes m times as long, at one clock: the whole card runs at what its power limit leaves of the highest, a slice alone at the highest";
 const OF_BANDWIDTH: &str = "assumed: between what 3g slices of MIGPerf want (0.4 to 0.9) and what limits of an H200 say (0.15 to 0.24); slices of MLPerf, whose parts of memory and SMs are alike, cannot tell";

@@ -5,8 +5,9 @@
 //! run took. So every row is held out. Several slices have a server each, to which the harness deals its
 //! calls in turn; how late it is with them is not known, and the interval holds that as well.
 
-use super::case::{Case, Numbers};
+use super::case::Case;
 use super::curve::{Curve, Figures, figures, figures_of};
+use super::report::ServiceNumbers;
 use crate::spec::{CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS};
 use crate::study::variant::NINETY_PERCENT;
 use rayon::prelude::*;
@@ -15,7 +16,7 @@ use std::collections::BTreeMap;
 /// A row on slices.
 pub(super) struct Slice<'v> {
     pub(super) case: &'v Case<'v>,
-    pub(super) numbers: Numbers,
+    pub(super) numbers: ServiceNumbers,
     pub(super) curve: Curve,
     /// With the fixed time of a batch on other GPU models.
     pub(super) other_gpus: Option<Curve>,
@@ -29,7 +30,7 @@ pub(super) fn trace<'v>(
 ) -> BTreeMap<usize, Slice<'v>> {
     let slices: Vec<&Case<'_>> = cases.iter().filter(|case| case.is_slice()).collect();
     let traced = slices.par_iter().filter_map(|&case| {
-        let of = |numbers: Numbers| (numbers, Curve::trace(case, &numbers, queries));
+        let of = |numbers: ServiceNumbers| (numbers, Curve::trace(case, &numbers, queries));
         let own = case.law(false).map(of);
         let other_gpus = case.law(true).map(|numbers| of(numbers).1);
         step(&case.run.system);
@@ -62,7 +63,7 @@ impl Slice<'_> {
         let works = [1.0 / width, width];
         let ends: Vec<f64> = match case.is_dealt_in_calls() {
             true => works.iter().flat_map(|&work| self.by_calls(work, queries)).collect(),
-            false => works.map(|work| figures(case, numbers, work, queries).0["p99"]).to_vec(),
+            false => works.map(|work| figures(case, &numbers.at(work), queries).0["p99"]).to_vec(),
         };
         let p99 = predicted["p99"];
         ends.into_iter().fold((p99, p99), |(low, high), end| (low.min(end), high.max(end)))
@@ -74,7 +75,7 @@ impl Slice<'_> {
         let wakes = [early, CALL_WAKE, late];
         let calls = wakes.iter().flat_map(|&wake| CALL_TIME_ENDS.map(|time| (wake, time)));
         let of = |(wake, time)| {
-            let mut experiment = self.case.experiment(&self.numbers, work, 1.0, queries);
+            let mut experiment = self.case.experiment(&self.numbers.at(work), 1.0, queries);
             let server = &mut experiment.vms[0].server;
             (server.call_wake, server.call_time) = (Some(wake), time);
             figures_of(&experiment).0["p99"]
