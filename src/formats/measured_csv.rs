@@ -5,7 +5,7 @@
 
 use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
-use crate::spec::{MeasuredRow, MeasuredSettings, TestScenario};
+use crate::spec::{MeasuredRow, MeasuredSettings, MigSlices, TestScenario};
 use crate::suggest::{nearest, quoted};
 use crate::units::{Power, Share, SimDuration};
 use std::collections::BTreeMap;
@@ -29,7 +29,10 @@ const NEEDED: [&str; 5] =
     ["system", "accelerator_model", "accelerators_per_node", "benchmark", "scenario"];
 
 /// Columns that a row may do without, beside those of latencies.
-const OPTIONAL: [&str; 27] = [
+const OPTIONAL: [&str; 30] = [
+    "machine",
+    "mig",
+    "power_limited",
     "round",
     "submitter",
     "virtualized",
@@ -60,8 +63,7 @@ const OPTIONAL: [&str; 27] = [
 ];
 
 /// Columns of MLPerf's result tables that are known and change no prediction.
-const UNUSED: [&str; 11] = [
-    "mig",
+const UNUSED: [&str; 10] = [
     "source_path",
     "samples_per_query",
     "use_deque_limit",
@@ -248,14 +250,26 @@ impl<'r> Reading<'r> {
         }
         let latency = self.latencies();
         let settings = self.settings();
-        let mut run = MeasuredRow {
+        let (system, submitter) = (self.text("system"), self.text("submitter"));
+        let machine = self.cell("machine").map(|cell| cell.text.to_lowercase());
+        let machine = machine.unwrap_or_else(|| machine_of(&system));
+        let power_limited = match self.rows.column(&["power_limited"]) {
+            Some(_) => self.flag("power_limited"),
+            None => system.contains("MaxQ"),
+        };
+        let (gpu, mig) = self.gpu(gpus);
+        let run = MeasuredRow {
             line: text[..place.start].matches('\n').count() as u64 + 1,
             round: self.text("round"),
-            submitter: self.text("submitter"),
-            system: self.text("system"),
-            accelerator: self.text("accelerator_model"),
+            machine: format!("{submitter} {machine}"),
+            submitter,
+            system,
+            power_limited,
+            gpu,
             host: Some(self.text("host")).filter(|host| !host.is_empty()),
-            gpus: gpus?,
+            // Counted are cards; what is alike and works beside one another are their instances.
+            gpus: gpus? * mig.as_ref().map_or(1, |mig| mig.per_card),
+            mig,
             virtualized: self.flag("virtualized"),
             hetero: self.flag("hetero_multi_use"),
             harness: self.text("harness"),
@@ -271,10 +285,8 @@ impl<'r> Reading<'r> {
             min_queries: self.queries(),
             settings,
         };
-        // Counted are cards; what is alike and works beside one another are their instances.
-        run.gpus *= run.instances_per_card();
         let slices = self.count("slices", 4096.0).filter(|slices| *slices != run.gpus);
-        if let Some(slices) = slices.filter(|_| run.mig_profile().is_some()) {
+        if let Some(slices) = slices.filter(|_| run.mig.is_some()) {
             let cell = self.cell("slices")?;
             let title = format!(
                 "`slices` is {slices}, and the accelerators are {} GPU instances",
@@ -283,6 +295,29 @@ impl<'r> Reading<'r> {
             self.faults.push(Fault::at(cell.span, title));
         }
         Some(run)
+    }
+
+    /// The GPU, and what its `cards` were cut into: by the column `mig`, which counts the instances of all
+    /// cards, or as submitters write it behind the name, by card: `NVIDIA A30 (4x1g.6gb MIG)`.
+    fn gpu(&mut self, cards: Option<u32>) -> (String, Option<MigSlices>) {
+        let name = self.text("accelerator_model");
+        let behind = name.split_once('(').and_then(|(gpu, inside)| {
+            let slices = slices_of(inside.split_whitespace().next()?.trim_end_matches(')'))?;
+            Some((gpu.trim().to_string(), slices))
+        });
+        let (gpu, by_name) = behind.map_or((name, None), |(gpu, mig)| (gpu, Some(mig)));
+        // MLPerf's own tables may say there whether MIG is on.
+        let is_flag = |text: &str| matches!(text, "0" | "1" | "True" | "False" | "true" | "false");
+        let cell = self.cell("mig").filter(|cell| !is_flag(cell.text));
+        let Some((cell, cards)) = cell.zip(cards) else { return (gpu, by_name) };
+        let all = slices_of(cell.text).or_else(|| slices_of(&format!("{cards}x{}", cell.text)));
+        let each = all.filter(|all| all.per_card.is_multiple_of(cards));
+        if each.is_none() {
+            let title = format!("`mig` is \"{}\"", cell.text);
+            let allowed = "how many GPU instances all cards have, as many each, and of which profile: \"8x1g.10gb\"";
+            self.faults.push(Fault::at(cell.span, title).allowed(allowed));
+        }
+        (gpu, each.map(|all| MigSlices { per_card: all.per_card / cards, ..all }))
     }
 
     /// Every latency; a mean that overflowed in the log is none.
@@ -331,9 +366,75 @@ impl<'r> Reading<'r> {
     }
 }
 
+/// GPU instances as they are written: `4x1g.6gb`.
+fn slices_of(text: &str) -> Option<MigSlices> {
+    let (count, profile) = text.split_once('x')?;
+    let per_card = count.trim().parse().ok().filter(|count| (1..=4096).contains(count))?;
+    let (slices, memory) = profile.split_once("g.")?;
+    let is_profile =
+        slices.parse::<u8>().is_ok() && memory.starts_with(|c: char| c.is_ascii_digit());
+    is_profile.then(|| MigSlices { per_card, profile: profile.to_string() })
+}
+
+/// The machine by the name of a system, as submitters name theirs: without its harness, power limit, division
+/// of MLPerf (the same runs are handed in to both), hypervisor and number of GPUs.
+fn machine_of(system: &str) -> String {
+    let mut name = system.replace("_vA100", "_A100");
+    for division in ["_edge_", "_datacenter_"] {
+        name = name.replace(division, "_");
+    }
+    for ending in ["_HeteroMultiUse", "_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
+        name = name.strip_suffix(ending).unwrap_or(&name).to_string();
+    }
+    let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
+    let name = digits.strip_suffix('x').filter(|_| digits.len() < name.len()).unwrap_or(&name);
+    name.to_lowercase()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn twins_of_a_machine_share_its_name() {
+        for system in [
+            "R7525_A100-PCIE-40GBx3_TRT",
+            "R7525_vA100-PCIE-40GBx3_TRT",
+            "R7525_A100-PCIE-40GBx3_TRT_MaxQ",
+            "R7525_A100-PCIE-40GBx1_TRT_Triton",
+            "R7525_edge_A100-PCIE-40GBx1_TRT",
+            "R7525_A100-PCIE-40GBx1_TRT_HeteroMultiUse",
+        ] {
+            assert_eq!(machine_of(system), "r7525_a100-pcie-40gb");
+        }
+    }
+
+    /// The shipped rows without the columns `machine`, `power_limited` and `mig`, and with the slices behind
+    /// the names of GPUs as submitters write them, are the same rows.
+    #[test]
+    fn names_say_what_the_columns_say() {
+        for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
+            let text = std::fs::read_to_string(format!("tests/published/{file}.csv")).unwrap();
+            let rows = read(&text).unwrap();
+            assert!(
+                rows.iter().any(|row| row.mig.is_some())
+                    && rows.iter().any(|row| row.power_limited)
+            );
+            let mut reader = csv::Reader::from_reader(text.as_bytes());
+            let head = reader.headers().unwrap().clone();
+            let is_kept = |at: &usize| !["machine", "power_limited", "mig"].contains(&&head[*at]);
+            let mut plain = csv::Writer::from_writer(Vec::new());
+            plain.write_record((0..head.len()).filter(is_kept).map(|at| &head[at])).unwrap();
+            for (row, cells) in rows.iter().zip(reader.records()) {
+                let (cells, name) = (cells.unwrap(), row.accelerator());
+                let cell =
+                    |at: usize| if &head[at] == "accelerator_model" { &name } else { &cells[at] };
+                plain.write_record((0..head.len()).filter(is_kept).map(cell)).unwrap();
+            }
+            let plain = String::from_utf8(plain.into_inner().unwrap()).unwrap();
+            assert!(read(&plain).unwrap() == rows, "{file}");
+        }
+    }
 
     const HEAD: &str = "system,accelerator_model,accelerators_per_node,benchmark,scenario,p50_ns,p99_ns,target_qps,mean_ns,mean_wrapped,soft_drop\n";
 
@@ -371,6 +472,24 @@ mod tests {
         for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
             let text = std::fs::read_to_string(format!("tests/published/{file}.csv")).unwrap();
             assert_eq!(read_told(&text).unwrap().1, []);
+        }
+    }
+
+    #[test]
+    fn columns_win_over_names() {
+        let head = HEAD.replace("system,", "system,machine,power_limited,mig,");
+        let of = |mig: &str| {
+            let row =
+                format!("box_MaxQ,Twin,0,{mig},A30 (1x2g.12gb MIG),2,b,Server,1000,2000,5.5,,,\n");
+            read(&format!("{head}{row}"))
+        };
+        let row = of("8x1g.6gb").unwrap().remove(0);
+        assert_eq!((row.machine.trim(), row.power_limited), ("twin", false));
+        assert_eq!((row.gpus, row.accelerator().as_str()), (8, "A30 (4x1g.6gb MIG)"));
+        assert_eq!(of("1g.6gb").unwrap()[0].accelerator(), "A30 (1x1g.6gb MIG)");
+        assert_eq!(of("True").unwrap()[0].accelerator(), "A30 (1x2g.12gb MIG)");
+        for wrong in ["7x1g.6gb", "1g6gb", "0x1g.6gb"] {
+            assert!(of(wrong).unwrap_err()[0].title.contains(wrong));
         }
     }
 

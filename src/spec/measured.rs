@@ -17,8 +17,15 @@ pub struct MeasuredRow {
     pub submitter: String,
     /// The name of the system, unique with submitter, benchmark, scenario and `hetero`.
     pub system: String,
-    /// The GPU's name as the vendor writes it, with a MIG profile in parentheses.
-    pub accelerator: String,
+    /// The machine: its twins under another harness, at another power limit, with another number of the
+    /// same GPUs, beside busy neighbours or in a virtual machine share the name.
+    pub machine: String,
+    /// Whether the card's power was limited below its usual limit.
+    pub power_limited: bool,
+    /// The GPU's name as the vendor writes it.
+    pub gpu: String,
+    /// What each card was cut into; nothing for whole cards.
+    pub mig: Option<MigSlices>,
     /// The host, by its name in the catalogue; nothing where the file does not say.
     pub host: Option<String>,
     /// GPUs (or GPU instances) of the system, at least 1.
@@ -51,6 +58,15 @@ pub struct MeasuredRow {
     pub min_queries: Option<u64>,
     /// How its harness was set.
     pub settings: MeasuredSettings,
+}
+
+/// GPU instances of one profile on a card.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct MigSlices {
+    /// How many, at least 1.
+    pub per_card: u32,
+    /// The profile, such as `1g.10gb`.
+    pub profile: String,
 }
 
 /// The settings of a harness that decide what happens to a query.
@@ -122,20 +138,10 @@ impl MeasuredRow {
         format!("{} {} {scenario}{hetero}", self.system, self.benchmark)
     }
 
-    /// The machine: its twins under another harness, at another power limit, with another number of
-    /// the same GPUs, beside busy neighbours or in a virtual machine share the name.
-    pub fn machine(&self) -> String {
-        let mut name = self.system.replace("_vA100", "_A100");
-        // Submitted in both divisions of MLPerf, with the same runs.
-        for division in ["_edge_", "_datacenter_"] {
-            name = name.replace(division, "_");
-        }
-        for ending in ["_HeteroMultiUse", "_Triton", "_MaxQ", "_TRT", "_MaxQ"] {
-            name = name.strip_suffix(ending).unwrap_or(&name).to_string();
-        }
-        let digits = name.trim_end_matches(|c: char| c.is_ascii_digit());
-        let name = digits.strip_suffix('x').filter(|_| digits.len() < name.len()).unwrap_or(&name);
-        format!("{} {}", self.submitter, name.to_lowercase())
+    /// The GPU as results name it, with its slices: `NVIDIA A30 (4x1g.6gb MIG)`.
+    pub fn accelerator(&self) -> String {
+        let cut = |mig: &MigSlices| format!(" ({}x{} MIG)", mig.per_card, mig.profile);
+        self.gpu.clone() + &self.mig.as_ref().map_or(String::new(), cut)
     }
 
     /// Whether a Server run has a tail that no queue makes: p99 far above p90. Something on the host
@@ -157,28 +163,20 @@ impl MeasuredRow {
         self.benchmark != other.benchmark
             && self.is_of_family(other)
             && (&self.system, &self.submitter) == (&other.system, &other.submitter)
-            && (self.scenario, &self.accelerator) == (other.scenario, &other.accelerator)
+            && (self.scenario, &self.gpu, &self.mig) == (other.scenario, &other.gpu, &other.mig)
             && self.hetero == other.hetero
             && (rate(self), &self.latency) == (rate(other), &other.latency)
     }
 
-    /// Whether the card's power was limited below its usual limit.
-    pub fn is_power_limited(&self) -> bool {
-        self.system.contains("MaxQ")
-    }
-
-    /// The accelerator without MIG profile, in lower case without the vendor: `a100-pcie-80gb`.
+    /// The GPU's name in lower case without the vendor: `a100-pcie-80gb`.
     pub fn gpu_id(&self) -> String {
-        let name = self.accelerator.split('(').next().unwrap_or_default().trim().to_lowercase();
+        let name = self.gpu.to_lowercase();
         name.strip_prefix("nvidia ").unwrap_or(&name).to_string()
     }
 
-    /// How many GPU instances the name says one card was cut into: 4 of `NVIDIA A30 (4x1g.6gb MIG)`; 1
-    /// for a whole card.
+    /// How many GPU instances a card was cut into; 1 for a whole one.
     pub fn instances_per_card(&self) -> u32 {
-        let inside = self.accelerator.split_once('(').map(|(_, inside)| inside);
-        let count = inside.and_then(|inside| inside.split_once('x')?.0.trim().parse().ok());
-        count.filter(|count| *count > 0).unwrap_or(1)
+        self.mig.as_ref().map_or(1, |mig| mig.per_card)
     }
 
     /// The queries of a Server run, which goes on until both its least duration (ten minutes, if none is
@@ -192,8 +190,7 @@ impl MeasuredRow {
 
     /// The MIG profile that was measured, such as `1g.10gb`.
     pub fn mig_profile(&self) -> Option<&str> {
-        let inside = self.accelerator.split_once('(')?.1;
-        inside.split_whitespace().next()?.split_once('x').map(|(_, profile)| profile)
+        self.mig.as_ref().map(|mig| mig.profile.as_str())
     }
 }
 
@@ -201,16 +198,20 @@ impl MeasuredRow {
 mod tests {
     use super::*;
 
+    /// 270336 queries at 100 a second outlast ten minutes; 1000 a second make more in them.
     #[test]
-    fn twins_of_a_machine_share_its_name() {
-        let run = |system: &str| MeasuredRow {
+    fn a_run_goes_on_until_both_least_durations_are_reached() {
+        let run = |rate: Option<f64>, min_queries: Option<u64>| MeasuredRow {
             line: 2,
             round: String::new(),
-            submitter: "Dell".to_string(),
-            system: system.to_string(),
-            accelerator: "NVIDIA A30 (1x1g.6gb MIG)".to_string(),
+            submitter: String::new(),
+            system: String::new(),
+            machine: String::new(),
+            power_limited: false,
+            gpu: "NVIDIA A30".to_string(),
+            mig: Some(MigSlices { per_card: 4, profile: "1g.6gb".to_string() }),
             host: None,
-            gpus: 1,
+            gpus: 4,
             virtualized: false,
             hetero: false,
             harness: "TRT".to_string(),
@@ -219,35 +220,18 @@ mod tests {
             samples_per_s: None,
             scheduled_per_s: None,
             completed_per_s: None,
-            target_qps: None,
+            target_qps: rate,
             target_latency: None,
             latency: BTreeMap::new(),
-            min_duration: None,
-            min_queries: None,
+            min_duration: Some(SimDuration::from_secs(600)),
+            min_queries,
             settings: MeasuredSettings::default(),
         };
-        for system in [
-            "R7525_A100-PCIE-40GBx3_TRT",
-            "R7525_vA100-PCIE-40GBx3_TRT",
-            "R7525_A100-PCIE-40GBx3_TRT_MaxQ",
-            "R7525_A100-PCIE-40GBx1_TRT_Triton",
-            "R7525_edge_A100-PCIE-40GBx1_TRT",
-            "R7525_A100-PCIE-40GBx1_TRT_HeteroMultiUse",
-        ] {
-            assert_eq!(run(system).machine(), "Dell r7525_a100-pcie-40gb");
-        }
-        // 270336 queries at 100 a second outlast ten minutes; 1000 a second make more in them.
-        let server = |rate: f64, least: Option<u64>| MeasuredRow {
-            target_qps: Some(rate),
-            min_duration: Some(SimDuration::from_secs(600)),
-            min_queries: least,
-            ..run("x")
-        };
-        assert_eq!(server(100.0, Some(270_336)).queries(), Some(270_336));
-        assert_eq!(server(1000.0, Some(270_336)).queries(), Some(600_000));
-        assert_eq!(server(100.0, None).queries(), Some(60_000));
-        assert_eq!(run("x").queries(), None, "no rate was asked for");
-        assert_eq!(run("x").gpu_id(), "a30");
-        assert_eq!(run("x").mig_profile(), Some("1g.6gb"));
+        assert_eq!(run(Some(100.0), Some(270_336)).queries(), Some(270_336));
+        assert_eq!(run(Some(1000.0), Some(270_336)).queries(), Some(600_000));
+        assert_eq!(run(Some(100.0), None).queries(), Some(60_000));
+        assert_eq!(run(None, None).queries(), None, "no rate was asked for");
+        assert_eq!(run(None, None).gpu_id(), "a30");
+        assert_eq!(run(None, None).accelerator(), "NVIDIA A30 (4x1g.6gb MIG)");
     }
 }

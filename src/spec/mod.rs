@@ -36,7 +36,7 @@ pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
     queries_for,
 };
-pub use measured::{MeasuredRow, MeasuredSettings};
+pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
 pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};

@@ -23,7 +23,7 @@ fn runs(file: &str, keeps: impl Fn(&MeasuredRow) -> bool) -> Vec<(MeasuredRow, S
     let known = |run: &MeasuredRow| {
         ["bert-99", "bert-99.9", "resnet50", "ssd-resnet34"].contains(&run.benchmark.as_str())
             && !run.hetero
-            && !run.is_power_limited()
+            && !run.power_limited
     };
     let kept = rows.into_iter().take(judged).filter(|run| known(run) && keeps(run));
     kept.filter_map(|run| Some((gpus.get(&run.gpu_id())?.id.clone(), run)))

@@ -373,7 +373,7 @@ fn workloads_reproduce_the_offline_rates_they_were_fitted_on() {
                 .rows
                 .iter()
                 .filter(|run| &run.benchmark == benchmark && &run.gpu_id() == gpu)
-                .filter(|run| run.mig_profile().is_none() && !run.is_power_limited())
+                .filter(|run| run.mig_profile().is_none() && !run.power_limited)
                 .filter(|run| run.harness == "TRT")
                 .filter_map(|run| Some(run.samples_per_s? / f64::from(run.gpus)))
                 .collect();

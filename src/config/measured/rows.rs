@@ -90,22 +90,19 @@ fn shipped(file: &Arc<SourceFile>) -> Vec<MeasuredRow> {
 fn name_gpus(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, problems: &Problems) {
     let mut untold: BTreeMap<String, (usize, String)> = BTreeMap::new();
     for run in rows {
-        let (name, slices) = match run.accelerator.split_once('(') {
-            Some((name, slices)) => (name.trim(), format!(" ({slices}")),
-            None => (run.accelerator.trim(), String::new()),
-        };
+        // What stands in parentheses is a remark.
+        let name = run.gpu.split('(').next().unwrap_or_default().trim().to_string();
         let known = catalogue.gpus().map(|gpu| (gpu.id.as_str(), gpu.name.as_str()));
-        match submitted_gpu(known, name) {
+        match submitted_gpu(known, &name) {
             Ok(id) => {
-                let gpu = catalogue.gpu(id).expect("it is one of the catalogue's");
-                run.accelerator = format!("{}{slices}", gpu.name);
+                run.gpu.clone_from(&catalogue.gpu(id).expect("it is the catalogue's").name);
             }
             Err(meant) => {
                 let told = || match &meant[..] {
                     [] => "`slicewise list gpus` names those the catalogue knows".to_string(),
                     several => format!("it may be {}", several.join(", ")),
                 };
-                untold.entry(name.to_string()).or_insert_with(|| (0, told())).0 += 1;
+                untold.entry(name).or_insert_with(|| (0, told())).0 += 1;
             }
         }
     }

@@ -79,7 +79,7 @@ pub(super) fn cases(input: &Validation) -> Vec<Case<'_>> {
 fn forget_power<'v>(cases: &mut [Case<'v>]) {
     let of = |case: &Case<'v>| (case.group(), case.architecture().map(|known| known as u8));
     let is_unknown =
-        |case: &&Case<'_>| case.run.is_power_limited() && case.run.settings.power_limit.is_none();
+        |case: &&Case<'_>| case.run.power_limited && case.run.settings.power_limit.is_none();
     let unknown: BTreeSet<_> = cases.iter().filter(is_unknown).map(of).collect();
     for case in cases.iter_mut().filter(|case| unknown.contains(&of(case))) {
         case.power = None;
@@ -118,7 +118,7 @@ fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option
 
 /// The power of a run on whole GPUs: at the limit that it names, or the usual one.
 fn limited(run: &MeasuredRow, gpu: &GpuSpec, workload: &Workload) -> Option<Limited> {
-    let usual = (!run.is_power_limited()).then_some(gpu.power_cap_w.value);
+    let usual = (!run.power_limited).then_some(gpu.power_cap_w.value);
     let limit = run.settings.power_limit.map(Power::watts).or(usual)?;
     let watts = workload.service.get(&gpu.id)?.watts(gpu);
     let idle = gpu.power_idle_w.as_ref()?.value;
@@ -155,7 +155,7 @@ pub(super) fn reason(input: &Validation, run: &MeasuredRow) -> String {
     if input.gpu(run).is_none() {
         return format!(
             "the catalogue does not know the GPU {}: `slicewise list gpus` names those it does",
-            run.accelerator
+            run.accelerator()
         );
     }
     if input.offline(run).is_none() {

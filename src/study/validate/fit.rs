@@ -252,8 +252,8 @@ impl Fit<'_> {
 
     /// The logarithm of the factor of a case by the machines beside its own.
     fn beside(&self, known: &Known, candidate: usize, case: usize) -> Option<f64> {
-        let machine = self.cases[case].run.machine();
-        self.told(known, candidate, case, |other| self.cases[other].run.machine() != machine)
+        let machine = &self.cases[case].run.machine;
+        self.told(known, candidate, case, |other| self.cases[other].run.machine != *machine)
     }
 
     /// The same at one clock, of a machine as fast as others.
@@ -310,7 +310,7 @@ impl Fit<'_> {
         let alike = self.distances(
             known,
             candidate,
-            |other| self.cases[other].run.is_power_limited() == run.is_power_limited(),
+            |other| self.cases[other].run.power_limited == run.power_limited,
             is_new,
         );
         let all = || self.distances(known, candidate, |_| true, is_new);

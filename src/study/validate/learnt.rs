@@ -38,7 +38,7 @@ impl Learnt {
             names.into_par_iter().map(without).collect()
         };
         Self {
-            without_machine: by(MeasuredRow::machine),
+            without_machine: by(|run| run.machine.clone()),
             without_gpu: by(MeasuredRow::gpu_id),
             of_all: recovery(fits, &|_| true),
         }
@@ -46,8 +46,8 @@ impl Learnt {
 
     /// What a fit knows without the machine of a row.
     pub(super) fn without_machine(&self, fit: &Fit<'_>, run: &MeasuredRow) -> Known {
-        let machine = run.machine();
-        fit.known(&|other| other.machine() != machine, self.without_machine[&machine])
+        let machine = &run.machine;
+        fit.known(&|other| other.machine != *machine, self.without_machine[machine])
     }
 
     /// What a fit knows without every machine with the GPU model of a row.

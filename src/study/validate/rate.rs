@@ -25,8 +25,8 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
         judged.skipped = Some("its row lacks the figure of its scenario".to_string());
         return judged;
     };
-    let machine = run.machine();
-    let left_in = |other: &MeasuredRow| other.machine() != machine;
+    let machine = &run.machine;
+    let left_in = |other: &MeasuredRow| other.machine != *machine;
     let found = match run.hetero {
         true => beside_neighbours(input, run),
         false => single_on_slice(input, run, false).or_else(|| of_same_gpu(input, run, &left_in)),
@@ -129,8 +129,9 @@ fn rows<'v>(
 /// there is one.
 fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Found {
     let same = |other: &MeasuredRow| {
-        other.accelerator.eq_ignore_ascii_case(&run.accelerator)
-            && other.is_power_limited() == run.is_power_limited()
+        other.gpu_id() == run.gpu_id()
+            && other.mig == run.mig
+            && other.power_limited == run.power_limited
     };
     let all: Vec<&MeasuredRow> = rows(input, run, left_in, same).collect();
     let harness: Vec<&MeasuredRow> =
@@ -168,15 +169,15 @@ pub(super) fn usual_rows<'v>(
     input: &'v Validation,
     run: &'v MeasuredRow,
 ) -> impl Iterator<Item = &'v MeasuredRow> {
-    let machine = run.machine();
+    let machine = &run.machine;
     input.teachers().filter(move |other| {
         other.scenario == TestScenario::Offline
             && other.benchmark == run.benchmark
             && other.gpu_id() == run.gpu_id()
             && other.mig_profile() == run.mig_profile()
             && !other.hetero
-            && !other.is_power_limited()
-            && other.machine() != machine
+            && !other.power_limited
+            && other.machine != *machine
             && !links::are_full(input, other)
     })
 }
@@ -186,7 +187,7 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
     let alone = input.rows.iter().find(|other| {
         !other.hetero
             && (&other.benchmark, other.scenario) == (&run.benchmark, run.scenario)
-            && other.accelerator == run.accelerator
+            && (&other.gpu, &other.mig) == (&run.gpu, &run.mig)
             && other.harness == run.harness
     })?;
     let gpu = input.gpu(run)?;
@@ -212,7 +213,7 @@ fn beside_neighbours(input: &Validation, run: &MeasuredRow) -> Found {
 
 /// The nearest other GPU's rate or latency, scaled as service times are where a GPU has none of its own.
 fn of_gpu_model(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Found {
-    let whole = |other: &MeasuredRow| other.mig_profile().is_none() && !other.is_power_limited();
+    let whole = |other: &MeasuredRow| other.mig_profile().is_none() && !other.power_limited;
     let used: Vec<&MeasuredRow> = rows(input, run, left_in, whole).collect();
     let others = used.iter().filter_map(|other| input.gpu(other));
     let precision = Precision::of_word(&run.settings.precision);

@@ -286,7 +286,7 @@ impl JudgedRow {
             benchmark: run.benchmark.clone(),
             scenario: run.scenario.word(),
             harness: run.harness.clone(),
-            gpu: run.accelerator.clone(),
+            gpu: run.accelerator(),
             gpus: run.gpus,
             published,
             queries: run.queries(),
@@ -303,7 +303,7 @@ pub(super) fn marked(input: &Validation, mut row: JudgedRow, run: &MeasuredRow) 
     let marks = [
         ("host stalls", run.has_host_stalls()),
         ("soft drop", server && kept.is_some_and(|kept| kept.get() < 1.0)),
-        ("power limited", run.is_power_limited()),
+        ("power limited", run.power_limited),
         ("virtualised", run.virtualized),
         ("busy neighbours: clock fitted", run.hetero && !server),
         ("busy neighbours", run.hetero && server),

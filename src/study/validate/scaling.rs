@@ -110,7 +110,7 @@ fn measured<'v>(inputs: &[&'v Validation], benchmark: &str) -> Vec<Measured<'v>>
         for row in input.rows.iter().filter(|row| row.benchmark == benchmark) {
             let is_usual = row.scenario == TestScenario::Offline
                 && row.mig_profile().is_none()
-                && !row.is_power_limited()
+                && !row.power_limited
                 && !row.hetero
                 && !links::are_full(input, row)
                 && input.is_under_its_own(row);

@@ -33,7 +33,7 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
     // Bare metal alone: a VM is what such numbers are to predict.
     let usual = all.only(|at| {
         let run = fit.cases[at].run;
-        !run.is_power_limited() && !run.virtualized
+        !run.power_limited && !run.virtualized
     });
     let machines = fit.scatter(&usual, candidate).map(|scatter| scatter.min(MACHINES_MAX));
     let machines_on: Vec<String> =
@@ -41,7 +41,7 @@ fn of_fit(input: &Validation, fit: &Fit<'_>, learnt: &Learnt) -> Vec<FittedServi
     let gpus: BTreeSet<String> = fit.cases.iter().map(|case| case.run.gpu_id()).collect();
     let of_gpu = |gpu: String| {
         let of_it = all.only(|at| fit.cases[at].run.gpu_id() == gpu);
-        let is_usual = |at: &&usize| !fit.cases[**at].run.is_power_limited();
+        let is_usual = |at: &&usize| !fit.cases[**at].run.power_limited;
         let case = of_it.cases().iter().find(is_usual).or(of_it.cases().first())?;
         let work_factor = fit.gpu_factor(&all, candidate, *case)?;
         let cases: Vec<&Case<'_>> = of_it.cases().iter().map(|&at| fit.cases[at]).collect();
@@ -77,7 +77,7 @@ fn service(
             (&run.benchmark, run.scenario) == (benchmark, scenario)
                 && run.gpu_id() == gpu
                 && run.mig_profile().is_some() == is_slice
-                && !run.is_power_limited()
+                && !run.power_limited
                 && !run.hetero
                 && !links::are_full(input, run)
                 && input.is_under_its_own(run)
