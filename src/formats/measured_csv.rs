@@ -414,7 +414,7 @@ mod tests {
     #[test]
     fn names_say_what_the_columns_say() {
         for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
-            let text = std::fs::read_to_string(format!("tests/published/{file}.csv")).unwrap();
+            let text = std::fs::read_to_string(format!("configs/published/{file}.csv")).unwrap();
             let rows = read(&text).unwrap();
             assert!(
                 rows.iter().any(|row| row.mig.is_some())
@@ -470,7 +470,7 @@ mod tests {
         assert!(told[1].help.contains("`target_qps`"), "{told:#?}");
         // Those of MLPerf's own tables need no word.
         for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
-            let text = std::fs::read_to_string(format!("tests/published/{file}.csv")).unwrap();
+            let text = std::fs::read_to_string(format!("configs/published/{file}.csv")).unwrap();
             assert_eq!(read_told(&text).unwrap().1, []);
         }
     }

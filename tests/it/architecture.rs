@@ -223,6 +223,10 @@ fn the_catalogue_embeds_every_file_of_configs() {
             assert_eq!(fs::read_dir(&folder).unwrap().count(), slicewise::spec::Round::ALL.len());
             continue;
         }
+        // Nor are the rows of `validate`.
+        if folder.ends_with("published") {
+            continue;
+        }
         for file in fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()) {
             let name = |path: &Path| path.file_stem().unwrap().to_string_lossy().to_string();
             files.push(format!("{}/{}", name(&folder), name(&file)));

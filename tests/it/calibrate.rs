@@ -478,7 +478,7 @@ fn a_wrong_kind_of_file_names_the_right_command() {
     assert!(message.contains("which GPU was measured"), "{message}");
     for (kind, file, told) in [
         ("a scenario", "scenarios/vcpu-knee.toml", "slicewise run FILE"),
-        ("another program's", "tests/published/mlperf_inference_v1.1.csv", "slicewise validate"),
+        ("another program's", "configs/published/mlperf_inference_v1.1.csv", "slicewise validate"),
         ("a calibration file", "scenarios/calibration/bert-99.toml", "says it all itself"),
         ("nothing", "no-such-file.csv", "no such file"),
     ] {

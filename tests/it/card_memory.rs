@@ -99,7 +99,7 @@ fn every_published_run_has_room() {
     let catalogue = catalogue();
     let mut held = 0;
     for file in ["mlperf_inference_v1.1.csv", "mlperf_inference_v2.0_v3.0_nvidia.csv"] {
-        let file = Path::new("tests/published").join(file);
+        let file = Path::new("configs/published").join(file);
         let input =
             validation(Some(OwnRows { data: &file, train: Train::Given }), &catalogue, 1, 1)
                 .unwrap();

@@ -332,7 +332,7 @@ fn phi_of_one_gpu_predicts_the_other() {
 /// moves these percentiles by 4.
 #[test]
 fn triton_by_lot_needs_nothing_but_the_offline_rate() {
-    let mut rows = csv::Reader::from_path("tests/published/mlperf_inference_v1.1.csv").unwrap();
+    let mut rows = csv::Reader::from_path("configs/published/mlperf_inference_v1.1.csv").unwrap();
     let head = rows.headers().unwrap().clone();
     let rows: Vec<csv::StringRecord> = rows.records().map(Result::unwrap).collect();
     let at = |name: &str| head.iter().position(|column| column == name).unwrap();

@@ -22,7 +22,7 @@ const AT_FULL_CLOCK: [(&str, f64); 4] =
 type Row = BTreeMap<String, String>;
 
 fn offline_rows(file: &str) -> Vec<Row> {
-    let mut reader = csv::Reader::from_path(format!("tests/published/{file}")).unwrap();
+    let mut reader = csv::Reader::from_path(format!("configs/published/{file}")).unwrap();
     let rows = reader.deserialize::<Row>().map(Result::unwrap);
     rows.filter(|row| row["scenario"] == "Offline" && row["virtualized"] != "1").collect()
 }

@@ -12,7 +12,7 @@ use std::path::Path;
 
 /// The runs of a file that a rule keeps, each with the GPU's id in the catalogue.
 fn runs(file: &str, keeps: impl Fn(&MeasuredRow) -> bool) -> Vec<(MeasuredRow, String)> {
-    let file = Path::new("tests/published").join(file);
+    let file = Path::new("configs/published").join(file);
     let Validation { rows, gpus, judged, .. } = validation(
         Some(OwnRows { data: &file, train: Train::Given }),
         &Catalogue::load(None).unwrap(),

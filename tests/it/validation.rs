@@ -7,8 +7,8 @@ use slicewise::study::{Train, ValidationResults, fingerprint, validate};
 use std::fs;
 use std::path::Path;
 
-const LATER: &str = "tests/published/mlperf_inference_v2.0_v3.0_nvidia.csv";
-const PUBLISHED: &str = "tests/published/mlperf_inference_v1.1.csv";
+const LATER: &str = "configs/published/mlperf_inference_v2.0_v3.0_nvidia.csv";
+const PUBLISHED: &str = "configs/published/mlperf_inference_v1.1.csv";
 
 /// The published rows that keep a rule, validated with few queries.
 fn validated(keeps: impl Fn(&str) -> bool) -> ValidationResults {

@@ -467,6 +467,12 @@ fn put<T>(entries: &mut BTreeMap<String, T>, id: &str, entry: Option<T>, mistake
     }
 }
 
+/// The text of a table of published runs, `configs/published/<name>.csv`.
+pub(crate) fn published(name: &str) -> &'static str {
+    let file = EMBEDDED.get_file(format!("published/{name}.csv"));
+    file.and_then(|file| file.contents_utf8()).expect("it comes with the program")
+}
+
 fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
     let mut files = BTreeMap::new();
     for (_, folder) in KINDS {

@@ -2,10 +2,10 @@
 //!
 //! How rows are read is in `formats::measured_csv`; what they say is asked in `study::validate`.
 
-use crate::config::catalogue::Catalogue;
 use crate::config::catalogue::entries::HostCards;
+use crate::config::catalogue::{Catalogue, published};
 use crate::config::text::foreign::parsed;
-use crate::config::text::{Diagnostic, LoadError, Problems, SourceFile, source};
+use crate::config::text::{Diagnostic, LoadError, Problems, source};
 use crate::engine::fnv1a;
 use crate::formats::measured_csv;
 use crate::spec::names::submitted_gpu;
@@ -14,13 +14,12 @@ use crate::study::{Train, Validation};
 use crate::suggest::{nearest, quoted};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
-use std::sync::Arc;
 
 /// The measured runs that come with the program: MLPerf Inference v1.1, Dell and NVIDIA.
-const PUBLISHED: &str = include_str!("../../../tests/published/mlperf_inference_v1.1.csv");
+const FIRST: &str = "mlperf_inference_v1.1";
 
 /// Those of later rounds: v2.0 and v3.0, NVIDIA, with MIG slices under Server load.
-const LATER: &str = include_str!("../../../tests/published/mlperf_inference_v2.0_v3.0_nvidia.csv");
+const LATER: &str = "mlperf_inference_v2.0_v3.0_nvidia";
 
 /// No file of measured runs is longer: 64 MiB.
 const BYTES_MAX: u64 = 64 << 20;
@@ -44,7 +43,8 @@ pub fn validation(
 ) -> Result<Validation, LoadError> {
     let limits = [queries, fit_queries];
     let Some(OwnRows { data, train }) = own else {
-        return Ok(of_rows(shipped(&first()), PUBLISHED.to_string(), catalogue, limits));
+        let (rows, text) = shipped(FIRST);
+        return Ok(of_rows(rows, text.to_string(), catalogue, limits));
     };
     let problems = Problems::default();
     let file = source::read_up_to(data, BYTES_MAX, &problems).map_err(LoadError::World)?;
@@ -57,32 +57,29 @@ pub fn validation(
     name_gpus(&mut rows, &file.path, catalogue, &problems);
     forget_hosts(&mut rows, &file.path, catalogue, &problems);
     // An Offline run among those that come with the program may be a given row's twin, whatever teaches.
-    rows.extend([first(), later()].iter().flat_map(shipped));
-    let text = format!("{}{train:?}{PUBLISHED}{LATER}", file.text);
+    let mut text = format!("{}{train:?}", file.text);
+    for (others, of_others) in [shipped(FIRST), shipped(LATER)] {
+        rows.extend(others);
+        text += of_others;
+    }
     let input = of_rows(rows, text, catalogue, limits);
     Ok(Validation { judged, train, warnings: problems.warnings(), ..input })
 }
 
 /// The later runs that come with the program: MLPerf v2.0 and v3.0, which teach one another.
 pub fn later_validation(catalogue: &Catalogue, queries: u64, fit_queries: u64) -> Validation {
-    of_rows(shipped(&later()), LATER.to_string(), catalogue, [queries, fit_queries])
-}
-
-fn first() -> Arc<SourceFile> {
-    Arc::new(SourceFile::new("mlperf_inference_v1.1.csv", PUBLISHED))
-}
-
-fn later() -> Arc<SourceFile> {
-    Arc::new(SourceFile::new("mlperf_inference_v2.0_v3.0_nvidia.csv", LATER))
+    let (rows, text) = shipped(LATER);
+    of_rows(rows, text.to_string(), catalogue, [queries, fit_queries])
 }
 
 fn invalid(problems: Problems) -> LoadError {
     LoadError::Invalid(problems.into_error().expect("faults were reported"))
 }
 
-/// The rows of a file that comes with the program.
-fn shipped(file: &Arc<SourceFile>) -> Vec<MeasuredRow> {
-    measured_csv::read(&file.text).expect("a test reads the shipped rows")
+/// The rows of a file that comes with the program, and its text.
+fn shipped(name: &str) -> (Vec<MeasuredRow>, &'static str) {
+    let text = published(name);
+    (measured_csv::read(text).expect("a test reads the shipped rows"), text)
 }
 
 /// Gives the GPUs of rows the vendor's name by which the catalogue has them. A name that it does not know,
