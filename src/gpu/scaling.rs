@@ -404,18 +404,15 @@ fn upper(one: &PhiTable, other: &PhiTable) -> PhiTable {
 fn with_sizes_of(table: &PhiTable, other: &PhiTable) -> PhiTable {
     let sizes = table.points().iter().chain(other.points()).map(|(size, _)| *size);
     let sizes: BTreeSet<u32> = sizes.collect();
-    let points = sizes.into_iter().map(|size| (size, share(table.at(size))));
+    let points = sizes.into_iter().map(|size| (size, Share::clamped(table.at(size))));
     PhiTable::new(points.collect()).expect("sizes rise")
 }
 
 /// A table with other values, each made of its size and what it was; they end at 0 and 1.
 fn changed(table: &PhiTable, value: impl Fn(u32, f64) -> f64) -> PhiTable {
-    let points = table.points().iter().map(|&(size, phi)| (size, share(value(size, phi.get()))));
+    let points =
+        table.points().iter().map(|&(size, phi)| (size, Share::clamped(value(size, phi.get()))));
     PhiTable::new(points.collect()).expect("sizes rise")
-}
-
-fn share(part: f64) -> Share {
-    Share::new(part.clamp(0.0, 1.0)).expect("it is clamped")
 }
 
 #[cfg(test)]
@@ -447,11 +444,15 @@ mod tests {
     /// Half of the time fills the GPU and takes three times as long: 1.5 of 2.
     #[test]
     fn the_part_that_fills_the_gpu_grows_with_the_work() {
-        let half = PhiTable::constant(share(0.5));
+        let half = PhiTable::constant(Share::clamped(0.5));
         assert_eq!(law(3.0, 1.0, 0.0).phi(&half).at(1), 0.75);
-        let [low, high] =
-            band(&half, &PhiTable::new(vec![(1, share(0.2)), (8, share(0.95))]).unwrap());
-        let table = |one, full| PhiTable::new(vec![(1, share(one)), (8, share(full))]).unwrap();
+        let [low, high] = band(
+            &half,
+            &PhiTable::new(vec![(1, Share::clamped(0.2)), (8, Share::clamped(0.95))]).unwrap(),
+        );
+        let table = |one, full| {
+            PhiTable::new(vec![(1, Share::clamped(one)), (8, Share::clamped(full))]).unwrap()
+        };
         assert_eq!([low, high], [table(0.1, 0.4), table(0.6, 1.0)]);
     }
 }

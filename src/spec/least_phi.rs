@@ -37,7 +37,7 @@ impl ServiceTime {
             let filling = larger.fold(slope * batch / BESIDE_OVER_ONE, f64::max);
             // Up, so that rounding gives nothing away.
             let phi = (filling / work * 1e3).ceil() / 1e3;
-            (size, Share::new(phi.clamp(0.0, 1.0)).expect("it is clamped"))
+            (size, Share::clamped(phi))
         });
         Some(PhiTable::new(found.collect()).expect("sizes of a table rise"))
     }

@@ -12,6 +12,7 @@ mod host;
 mod least_phi;
 mod load;
 mod measured;
+mod measured_system;
 pub mod names;
 mod pool;
 mod queue_policy;
@@ -37,6 +38,7 @@ pub use load::{
     queries_for,
 };
 pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
+pub use measured_system::MeasuredSystem;
 pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
@@ -226,6 +228,17 @@ impl Experiment {
 }
 
 impl InstanceSpec {
+    /// A GPU instance of a profile, for one owner; nothing where nobody printed its SMs.
+    pub fn of_profile(gpu: &GpuSpec, name: &str) -> Option<Self> {
+        let profile = gpu.mig_profile(name)?;
+        Some(Self {
+            profile: Some(profile.name.clone()),
+            share: Share::new(f64::from(profile.sms?) / f64::from(gpu.sms.value))?,
+            memory_share: gpu.memory_share(profile),
+            sharing: InstanceSharing::Alone,
+        })
+    }
+
     /// All of a card, for one owner.
     pub fn whole() -> Self {
         Self {

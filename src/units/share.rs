@@ -25,6 +25,11 @@ impl Share {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }
 
+    /// The nearest share to a ratio that is a number.
+    pub fn clamped(ratio: f64) -> Self {
+        Self::new(ratio.clamp(0.0, 1.0)).expect("a ratio is a number")
+    }
+
     /// The ratio, 0 to 1.
     pub fn get(self) -> f64 {
         self.0

@@ -218,12 +218,11 @@ fn phi_of_nobody(
     parameters: &[FitParameter],
     stated: Option<Wish>,
 ) -> Fact<PhiTable> {
-    let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
     let wish = stated.unwrap_or_default();
     let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
     let within = |phi: f64| if wish.hold.is_some() { phi } else { phi.clamp(ends[0], ends[1]) };
     let held = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Phi(batch) => Some((batch, share(within(parameter.start)))),
+        Knob::Phi(batch) => Some((batch, Share::clamped(within(parameter.start)))),
         _ => None,
     });
     let value = PhiTable::new(held.collect()).unwrap_or_else(|_| base.value.clone());
@@ -238,7 +237,7 @@ fn phi_of_nobody(
         ),
     };
     let is_stated = wish.low.is_some() || wish.high.is_some();
-    let range = is_stated.then(|| ends.map(|end| PhiTable::constant(share(end))));
+    let range = is_stated.then(|| ends.map(|end| PhiTable::constant(Share::clamped(end))));
     let is_about = |range: &[PhiTable; 2]| range[0].is_below(&value) && value.is_below(&range[1]);
     Fact { range: range.filter(is_about), ..Fact::assumed(value, source) }
 }

@@ -13,11 +13,10 @@ use crate::config::scenario::server_load;
 use crate::config::text::{Diagnostic, Reader, Spot, Value};
 use crate::spec::names::find_profile;
 use crate::spec::{
-    CardSpec, Experiment, Fact, GpuId, GpuShare, HostLink, HostSpec, Hypervisor, InstanceSharing,
-    InstanceSpec, LoadSpec, Rules, ServerSpec, Standing, TestScenario, VmSpec,
+    HostLink, Hypervisor, InstanceSpec, LoadSpec, MeasuredSystem, Rules, ServerSpec, TestScenario,
 };
 use crate::study::{MeasuredRun, Observed};
-use crate::units::{Bytes, Share, SimTime, counted};
+use crate::units::counted;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
@@ -141,7 +140,7 @@ struct Parts<'c> {
     row: Option<String>,
     source: Option<String>,
     cards: Option<u32>,
-    mig: Option<Option<(String, Share)>>,
+    mig: Option<Option<InstanceSpec>>,
     vcpus: Option<u32>,
     hypervisor: Option<&'c Hypervisor>,
     server: ServerSpec,
@@ -152,57 +151,21 @@ struct Parts<'c> {
 impl Parts<'_> {
     fn run(self, context: &Context<'_>) -> Option<MeasuredRun> {
         let Parts { row, source, cards, mig, vcpus, hypervisor, server, load, observed } = self;
-        let share = match mig {
-            Some(share) => Some(share?),
+        let instances = match mig {
+            Some(slice) => Some(vec![slice?]),
             None => None,
         };
         let (cards, row) = (cards?, row?);
-        let shares = (0..cards as u16).map(|card| GpuShare {
-            card: GpuId(card),
-            instance: 0,
-            vgpu_type: None,
-            sm_limit: Share::WHOLE,
-        });
-        let vm = VmSpec {
-            name: "vm-1".to_string(),
-            group: "vm-1".to_string(),
+        let system = MeasuredSystem {
+            vm: "vm-1",
             vcpus: vcpus?,
-            gpus: shares.collect(),
-            workload: context.workload.spec.clone(),
-            server,
-            load: load?,
-            power_on: SimTime::ZERO,
-            power_off: None,
-            server_of: None,
-            steps: Vec::new(),
-        };
-        let card = match share {
-            Some((profile, share)) => CardSpec {
-                gpu: context.gpu.clone(),
-                instances: vec![InstanceSpec {
-                    memory_share: context
-                        .gpu
-                        .mig_profile(&profile)
-                        .map_or(Share::WHOLE, |profile| context.gpu.memory_share(profile)),
-                    profile: Some(profile),
-                    share,
-                    sharing: InstanceSharing::Alone,
-                }],
-                power_limit: None,
-                link: HostLink::default(),
-            },
-            None => CardSpec::whole(context.gpu.clone()),
-        };
-        let experiment = Experiment {
-            name: row.clone(),
-            seed: 0,
-            replication: 0,
             hypervisor: hypervisor?.clone(),
-            host: host(),
-            cards: vec![card; cards as usize],
-            vms: vec![vm],
-            pools: Vec::new(),
+            gpu: context.gpu.clone(),
+            links: vec![HostLink::default(); cards as usize],
+            instances,
+            gpus: cards,
         };
+        let experiment = system.run(row.clone(), context.workload.spec.clone(), server, load?);
         let (source, observed) = (source?, observed?);
         // Machines are told apart once all runs are read.
         let machine = 0;
@@ -210,24 +173,8 @@ impl Parts<'_> {
     }
 }
 
-/// The machine of a measured run, of which only the processors matter, and they are many.
-fn host() -> HostSpec {
-    fn assumed<T>(value: T) -> Fact<T> {
-        let source = "assumed: the measured machine had enough".to_string();
-        let (standing, fitted_on) = (Standing::Assumed, Vec::new());
-        Fact { value, source, standing, fitted_on, residual: None, range: None }
-    }
-    HostSpec {
-        id: "measured".to_string(),
-        name: "the measured machine".to_string(),
-        logical_processors: assumed(4096),
-        memory: assumed(Bytes::from_mib(1 << 20)),
-        stalls: None,
-    }
-}
-
 /// `mig = "1g.10gb"`: the part of the GPU.
-fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<(String, Share)> {
+fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<InstanceSpec> {
     let word = value.text()?;
     let found = find_profile(&context.gpu.mig_profiles, word);
     let Some(part) = found.filter(|part| part.compute_slices.is_none()) else {
@@ -236,14 +183,13 @@ fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<(String, Share)> {
         return None;
     };
     let profile = &context.gpu.mig_profiles[part.profile];
-    let Some(sms) = profile.sms else {
+    let slice = InstanceSpec::of_profile(context.gpu, &profile.name);
+    if slice.is_none() {
         let diagnostic =
             value.wrong("has SMs that nobody printed: its part of the GPU is not known");
         value.report(diagnostic.help("measure the whole GPU, or a profile whose SMs are known"));
-        return None;
-    };
-    let share = f64::from(sms) / f64::from(context.gpu.sms.value);
-    Some((profile.name.clone(), Share::new(share)?))
+    }
+    slice
 }
 
 /// `{ completed_per_s = 7871, latency = { p50 = "71.3 ms" } }`; percentiles must rise.

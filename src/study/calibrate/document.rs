@@ -308,38 +308,22 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
         residual,
     };
     let is_free = |name: &str| {
-        let named = plan.parameters.iter().filter(|parameter| {
-            let knob = parameter.knob.name();
-            knob.split('[').next() == Some(name)
-        });
-        named.into_iter().any(|parameter| !parameter.is_held)
+        plan.parameters.iter().any(|parameter| {
+            !parameter.is_held && parameter.knob.name().split('[').next() == Some(name)
+        })
     };
-    if is_free("cpu_launch") {
-        passport.mark(&mut workload.cpu.launch_per_batch);
-    }
+    passport.mark(is_free("cpu_launch"), &mut workload.cpu.launch_per_batch);
     let mut others: Vec<_> = extremes(fitted)
         .into_iter()
         .map(|index| alternative(&with(&fitted.fits[index]), plan, &fitted.fits[index]))
         .collect();
     let service = workload.service.get_mut(&plan.gpu).expect("the workload has this GPU");
-    if is_free("launch") {
-        passport.mark(&mut service.launch);
-    }
-    if is_free("host_floor") {
-        passport.mark(&mut service.host_floor);
-    }
-    if is_free("spread") {
-        passport.mark(&mut service.spread);
-    }
-    if is_free("boost") {
-        passport.mark(&mut service.boost);
-    }
-    if is_free("phi") {
-        passport.mark(&mut service.phi);
-    }
-    if is_free("work") {
-        passport.mark(&mut service.work);
-    }
+    passport.mark(is_free("launch"), &mut service.launch);
+    passport.mark(is_free("host_floor"), &mut service.host_floor);
+    passport.mark(is_free("spread"), &mut service.spread);
+    passport.mark(is_free("boost"), &mut service.boost);
+    passport.mark(is_free("phi"), &mut service.phi);
+    passport.mark(is_free("work"), &mut service.work);
     let is_told = plan.parameters.iter().any(|parameter| matches!(parameter.knob, Knob::Phi(_)));
     if !is_told && let Some(likely) = service.likely_phi() {
         others.iter_mut().for_each(|other| other.phi = likely.clone());
@@ -362,7 +346,10 @@ struct Passport {
 }
 
 impl Passport {
-    fn mark<T>(&self, fact: &mut Fact<T>) {
+    fn mark<T>(&self, is_free: bool, fact: &mut Fact<T>) {
+        if !is_free {
+            return;
+        }
         fact.source.clone_from(&self.source);
         fact.standing = Standing::Fitted;
         fact.fitted_on.clone_from(&self.fitted_on);

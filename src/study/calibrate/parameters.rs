@@ -106,16 +106,15 @@ pub fn with_parameters(
     let mut workload = workload.clone();
     let service = workload.service.get_mut(gpu).expect("the workload has this GPU");
     let ms = |value: f64| SimDuration::from_nanos_f64(value.max(0.0) * 1e6);
-    let share = |value: f64| Share::new(value.clamp(0.0, 1.0)).expect("it is clamped");
     let (mut phi, mut work) = (BTreeMap::new(), BTreeMap::new());
     for (parameter, value) in valued(parameters, values) {
         match parameter.knob {
             Knob::Launch => service.launch.value = ms(value),
             Knob::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
             Knob::HostFloor => service.host_floor.value = ms(value),
-            Knob::Spread => service.spread.value = share(value),
+            Knob::Spread => service.spread.value = Share::clamped(value),
             Knob::Boost => service.boost.value = value.clamp(1.0, 2.0),
-            Knob::Phi(batch) => drop(phi.insert(batch, share(value))),
+            Knob::Phi(batch) => drop(phi.insert(batch, Share::clamped(value))),
             Knob::Work(batch) => drop(work.insert(batch, ms(value))),
             // A machine's, not the workload's.
             Knob::Machine(_) => {}

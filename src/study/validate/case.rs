@@ -6,12 +6,12 @@ use super::report::ServiceNumbers;
 use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
-    Architecture, Arrivals, CardSpec, Dispatch, Experiment, Fact, GpuId, GpuShare, GpuSharing,
-    GpuSpec, Harness, HostLink, HostSpec, InstanceSharing, InstanceSpec, Launches, LoadSpec,
-    MeasuredRow, MeasuredSettings, PermitReturn, PhiTable, Round, Rules, ServedBy, ServerSpec,
-    ServiceTime, SliceLaw, TestScenario, TestSettings, VmSpec, WorkTable, Workload,
+    Architecture, Arrivals, Dispatch, Experiment, Fact, GpuSharing, GpuSpec, Harness, HostLink,
+    InstanceSpec, Launches, LoadSpec, MeasuredRow, MeasuredSettings, MeasuredSystem, PermitReturn,
+    PhiTable, Round, Rules, ServedBy, ServerSpec, ServiceTime, SliceLaw, TestScenario,
+    TestSettings, WorkTable, Workload,
 };
-use crate::units::{Bytes, Power, Share, SimDuration, SimTime};
+use crate::units::{Power, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// A Server run that can be simulated.
@@ -378,65 +378,27 @@ impl<'v> Case<'v> {
         let mut workload = self.workload.clone();
         let service = self.service(numbers);
         workload.service = BTreeMap::from([(self.gpu.id.clone(), service)]);
-        let per_card = self.run.instances_per_card();
-        let whole = CardSpec::whole(self.gpu.clone());
-        let card = match self.slice() {
-            Some(slice) => CardSpec { instances: vec![slice; per_card as usize], ..whole },
-            None => whole,
-        };
-        let links = self.links.iter().cloned();
-        let cards = links.map(|link| CardSpec { link, ..card.clone() }).collect();
-        let share = |index: u32| GpuShare {
-            card: GpuId((index / per_card) as u16),
-            instance: (index % per_card) as u16,
-            vgpu_type: None,
-            sm_limit: Share::WHOLE,
-        };
-        let vm = VmSpec {
-            name: "system".to_string(),
-            group: "system".to_string(),
+        let per_card = self.run.instances_per_card() as usize;
+        let system = MeasuredSystem {
+            vm: "system",
             vcpus: VCPUS,
-            gpus: (0..self.run.gpus).map(share).collect(),
-            workload,
-            server: self.server(numbers),
-            load: LoadSpec {
-                scenario: TestScenario::Server,
-                arrivals: Arrivals::Poisson,
-                settings: self.settings(load, queries),
-            },
-            power_on: SimTime::ZERO,
-            power_off: None,
-            server_of: None,
-            steps: Vec::new(),
-        };
-        Experiment {
-            name: self.run.name(),
-            seed: 0,
-            replication: 0,
             hypervisor: self.input.platform(self.run),
-            host: HostSpec {
-                id: "measured".to_string(),
-                name: self.run.system.clone(),
-                logical_processors: plain(VCPUS),
-                memory: plain(Bytes::from_mib(1 << 20)),
-                stalls: None,
-            },
-            cards,
-            vms: vec![vm],
-            pools: Vec::new(),
-        }
+            gpu: self.gpu.clone(),
+            links: self.links.clone(),
+            instances: self.slice().map(|slice| vec![slice; per_card]),
+            gpus: self.run.gpus,
+        };
+        let load = LoadSpec {
+            scenario: TestScenario::Server,
+            arrivals: Arrivals::Poisson,
+            settings: self.settings(load, queries),
+        };
+        system.run(self.run.name(), workload, self.server(numbers), load)
     }
 
     /// The GPU instance of a run on slices.
     fn slice(&self) -> Option<InstanceSpec> {
-        let profile = self.gpu.mig_profile(self.run.mig_profile()?)?;
-        let sms = f64::from(profile.sms?) / f64::from(self.gpu.sms.value);
-        Some(InstanceSpec {
-            profile: Some(profile.name.clone()),
-            share: Share::new(sms)?,
-            memory_share: self.gpu.memory_share(profile),
-            sharing: InstanceSharing::Alone,
-        })
+        InstanceSpec::of_profile(self.gpu, self.run.mig_profile()?)
     }
 
     /// What of a batch on a slice its own Offline rate, which is a slice's, does not say. The work in proportion

@@ -7,6 +7,7 @@ use super::report::ServiceNumbers;
 use crate::platform::simulate;
 use crate::spec::Experiment;
 use crate::study::LatencyMs;
+use crate::study::figures::{completed_per_s, latency_ms};
 use std::collections::BTreeMap;
 
 /// What one simulation says of latency, in milliseconds, by the names of the result document.
@@ -30,15 +31,10 @@ pub(super) fn figures(case: &Case<'_>, numbers: &ServiceNumbers, queries: u64) -
 pub(super) fn figures_of(experiment: &Experiment) -> (Figures, f64) {
     let outcome = simulate(experiment);
     let recorder = &outcome.vms[0].recorder;
-    let latencies = recorder.latencies();
-    let mut figures: Figures = LatencyMs::PERCENTILES
-        .iter()
-        .filter_map(|&(name, q)| Some((name, latencies.quantile(q)?.as_millis_f64())))
-        .collect();
-    let ends = [("min", latencies.min()), ("mean", latencies.mean()), ("max", latencies.max())];
-    figures.extend(ends.into_iter().filter_map(|(name, span)| Some((name, span?.as_millis_f64()))));
-    let last = recorder.last_completion().as_secs_f64();
-    (figures, latencies.count().saturating_sub(1) as f64 / last)
+    let latency = latency_ms(recorder.latencies());
+    let figures =
+        LatencyMs::NAMES.map(|name| (name, latency.get(name).expect("it is one of them")));
+    (figures.into(), completed_per_s(&experiment.vms[0], recorder))
 }
 
 impl Curve {

@@ -12,7 +12,7 @@ use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
 use crate::spec::{
-    Fact, GpuSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload,
+    Fact, GpuSpec, InstanceSpec, MeasuredRow, Precision, SizeDistribution, TestScenario, Workload,
 };
 use crate::units::Power;
 use std::collections::BTreeMap;
@@ -281,7 +281,6 @@ fn place<'v>(input: &'v Validation, run: &MeasuredRow) -> Option<Place<'v>> {
 
 /// The part of the GPU's SMs that a run had.
 pub(super) fn part_of_gpu(gpu: &GpuSpec, run: &MeasuredRow) -> f64 {
-    let sms =
-        run.mig_profile().and_then(|name| gpu.mig_profile(name)).and_then(|profile| profile.sms);
-    sms.map_or(1.0, |sms| f64::from(sms) / f64::from(gpu.sms.value))
+    let slice = run.mig_profile().and_then(|profile| InstanceSpec::of_profile(gpu, profile));
+    slice.map_or(1.0, |slice| slice.share.get())
 }

@@ -225,7 +225,9 @@ fn service_time(
         slice: slice_law(input, workload, found, services, fixed),
         spread: match numbers.spread {
             0.0 => Fact::assumed(Share::NONE, untold),
-            spread => Fact { residual, ..Fact::fitted(share(spread), source.as_str(), &server) },
+            spread => {
+                Fact { residual, ..Fact::fitted(Share::clamped(spread), source.as_str(), &server) }
+            }
         },
         work: Fact { residual, ..Fact::fitted(work, source.as_str(), &all) },
         boost: Fact::assumed(1.0, "assumed: no rows tell a clock that follows the load"),
@@ -319,8 +321,10 @@ fn slice_law(
         true => gpu.memory_bandwidth.value.transfer_time(workload.weights.value),
         false => SimDuration::ZERO,
     };
-    let bandwidth =
-        Fact { range: Some([Share::NONE, share(0.5)]), ..Fact::assumed(share(0.2), OF_BANDWIDTH) };
+    let bandwidth = Fact {
+        range: Some([Share::NONE, Share::clamped(0.5)]),
+        ..Fact::assumed(Share::clamped(0.2), OF_BANDWIDTH)
+    };
     // A slice alone runs at the highest clock, the whole card at what its power limit leaves: the law is
     // to be of one clock.
     let slice = run_on_a_slice(input, sliced)?;
@@ -363,7 +367,7 @@ fn machines(found: &FittedService) -> Option<Fact<Share>> {
         "{SOURCE}: scatter of the factor on work that meets p99 about what other machines say, over the benchmark's bare-metal rows on all GPUs at their usual power limit"
     );
     let differ = (found.machines? * 1e3).round() / 1e3;
-    Some(Fact::fitted(share(differ), source, &found.machines_on))
+    Some(Fact::fitted(Share::clamped(differ), source, &found.machines_on))
 }
 
 /// The service whose slices speak for another: its own, or of its benchmark's family on its GPU or on
@@ -384,7 +388,7 @@ fn sliced<'s>(
 /// of a Server batch where overlapping batches tell it.
 fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> Fact<PhiTable> {
     let sliced = sliced(found, services);
-    let told = Some(share(found.numbers.phi)).filter(|phi| *phi < Share::WHOLE);
+    let told = Some(Share::clamped(found.numbers.phi)).filter(|phi| *phi < Share::WHOLE);
     let batch = found.server_batch.max(2);
     let Some((sliced, one, full)) =
         sliced.and_then(|other| Some((other, other.phi_of_one?, other.phi_of_full?)))
@@ -392,7 +396,7 @@ fn phi(found: &FittedService, services: &[FittedService], server: &[String]) -> 
         let phi = told.unwrap_or(Share::WHOLE);
         return Fact::assumed(PhiTable::constant(phi), "assumed: no row on a slice tells it");
     };
-    let round = |phi: f64| share((phi * 1e3).round() / 1e3);
+    let round = |phi: f64| Share::clamped((phi * 1e3).round() / 1e3);
     let mut points = vec![(1, round(one))];
     match told.filter(|_| found.offline_batch > batch) {
         Some(told) => points.extend([(batch, told), (found.offline_batch, round(full))]),
@@ -421,7 +425,7 @@ fn phi_of_work(found: &FittedService, services: &[FittedService]) -> Fact<PhiTab
     };
     let on: Vec<String> =
         sliced.slices_on.iter().filter(|row| row.ends_with("Offline")).cloned().collect();
-    let phi = PhiTable::constant(share((full * 1e3).round() / 1e3));
+    let phi = PhiTable::constant(Share::clamped((full * 1e3).round() / 1e3));
     Fact::fitted(phi, OF_OFFLINE, &on)
 }
 
@@ -435,8 +439,4 @@ fn millis_or_none(ms: f64) -> SimDuration {
 /// To a microsecond: more than these rows know.
 fn millis(ms: f64) -> SimDuration {
     SimDuration::from_nanos(((ms * 1e3).round().max(1.0) * 1e3) as u64)
-}
-
-fn share(part: f64) -> Share {
-    Share::new(part.clamp(0.0, 1.0)).expect("it is clamped")
 }
