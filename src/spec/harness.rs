@@ -69,6 +69,6 @@ pub struct RowGroup {
     pub benchmarks: Vec<String>,
     /// Whether they ran on one GPU instance; else on whole GPUs.
     pub on_one_slice: bool,
-    /// Whether rows of a host that stalled are among them.
-    pub with_stalls: bool,
+    /// Whether rows of a host that stalled are left out.
+    pub without_stalls: bool,
 }

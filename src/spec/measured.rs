@@ -152,16 +152,13 @@ impl MeasuredRow {
         self.scenario == TestScenario::Server && tail.is_some_and(|(p90, p99)| p99 > 1.8 * p90)
     }
 
-    /// Whether two benchmarks are asked for other accuracies of one model: `bert-99` and `bert-99.9`.
-    pub fn is_of_family(&self, other: &MeasuredRow) -> bool {
-        self.benchmark.split("-9").next() == other.benchmark.split("-9").next()
-    }
-
-    /// Whether it is another's run, handed in under the name of another accuracy.
+    /// Whether it is another's run, handed in under the name of another accuracy of one model: `bert-99` and
+    /// `bert-99.9`.
     pub fn is_run_of(&self, other: &MeasuredRow) -> bool {
+        let model = |run: &MeasuredRow| run.benchmark.split("-9").next().map(str::to_string);
         let rate = |run: &MeasuredRow| run.completed_per_s.or(run.samples_per_s);
         self.benchmark != other.benchmark
-            && self.is_of_family(other)
+            && model(self) == model(other)
             && (&self.system, &self.submitter) == (&other.system, &other.submitter)
             && (self.scenario, &self.gpu, &self.mig) == (other.scenario, &other.gpu, &other.mig)
             && self.hetero == other.hetero

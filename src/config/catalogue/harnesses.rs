@@ -2,7 +2,7 @@
 //!
 //! Whether its benchmarks are workloads of the catalogue is asked there.
 
-use super::facts::name;
+use super::facts::{entries_of, name};
 use super::gpus::compute_capability;
 use crate::config::text::{Reader, Value};
 use crate::spec::{Harness, HarnessBenchmark, MeasuredSettings, PRESETS, RowGroup};
@@ -20,23 +20,20 @@ pub(super) fn harness(id: &str, mut file: Reader<'_>) -> Option<Harness> {
     let preset =
         preset.and_then(|value| value.choice("preset", &PRESETS.map(|one| (one.name, one))));
     let word = file.need("harness", "write what the column `harness` of its rows says");
-    let word = word.and_then(|value| value.text().map(str::to_string));
-    let is_own = flag(&mut file, "is_own", false);
+    let word = word.and_then(|value| text(&value));
+    let is_own = flag(&mut file, "is_own");
     let columns = MeasuredSettings::COLUMNS.map(|column| (column, column));
     let takes = list(&mut file, "takes", |value| value.choice("column", &columns));
-    let launch_in_series = flag(&mut file, "launch_in_series", false);
-    let (mut by_lot, mut graphs_by_lot) = (Some(Vec::new()), Some(false));
-    if let Some(mut table) = file.table("by_lot") {
-        by_lot = list(&mut table, "rounds", |value| value.text().map(str::to_string));
-        graphs_by_lot = flag(&mut table, "instances_behind_graphs", false);
-        table.finish();
-    }
+    let launch_in_series = flag(&mut file, "launch_in_series");
+    let by_lot = list(&mut file, "by_lot", text);
+    let graphs_by_lot = flag(&mut file, "graphs_by_lot");
     let benchmarks = file.need("benchmark", "name a workload: [benchmark.my-model]");
     let benchmarks = benchmarks.and_then(|value| {
         let entries = value.table()?.entries().into_iter();
         entries.map(|(id, value)| Some((id, benchmark(value.table()?)?))).collect()
     });
-    let summary = list(&mut file, "summary", |value| row_group(value.table()?));
+    let summary = file.get("summary");
+    let summary = summary.map_or(Some(Vec::new()), |value| entries_of(&value, row_group));
     file.finish();
     Some(Harness {
         id: id.to_string(),
@@ -64,9 +61,7 @@ fn benchmark(mut table: Reader<'_>) -> Option<HarnessBenchmark> {
         None => Some(vec![usual]),
     };
     let (spreads, phis) = (shares("spread", Share::NONE), shares("phi", Share::WHOLE));
-    let of_tokens = table.get("samples").map_or(Some(false), |value| {
-        value.choice("kind of sample", &[("images", false), ("tokens", true)])
-    });
+    let of_tokens = flag(&mut table, "tokens");
     let below = table.get("precision_below").map(|value| compute_capability(&value));
     table.finish();
     Some(HarnessBenchmark {
@@ -78,27 +73,28 @@ fn benchmark(mut table: Reader<'_>) -> Option<HarnessBenchmark> {
     })
 }
 
-fn row_group(mut table: Reader<'_>) -> Option<RowGroup> {
-    let text = |value: &Value<'_>| value.text().map(str::to_string);
-    let name = table.need("name", "say what the rows have in common").and_then(|one| text(&one));
+fn row_group(table: &mut Reader<'_>) -> Option<RowGroup> {
+    let name = table.need("name", "say what the rows have in common");
     let harness = table.get("harness").map_or(Some(None), |value| text(&value).map(Some));
-    let benchmarks = list(&mut table, "benchmarks", text);
-    let on_one_slice = table.get("on").map_or(Some(false), |value| {
-        value.choice("place", &[("whole-gpus", false), ("one-slice", true)])
-    });
-    let with_stalls = flag(&mut table, "host_stalls", true);
-    table.finish();
+    let benchmarks = list(table, "benchmarks", text);
+    let on_one_slice = flag(table, "one_slice");
+    let without_stalls = flag(table, "without_host_stalls");
     Some(RowGroup {
-        name: name?,
+        name: text(&name?)?,
         harness: harness?,
         benchmarks: benchmarks?,
         on_one_slice: on_one_slice?,
-        with_stalls: with_stalls?,
+        without_stalls: without_stalls?,
     })
 }
 
-fn flag(table: &mut Reader<'_>, key: &str, usual: bool) -> Option<bool> {
-    table.get(key).map_or(Some(usual), |value| value.flag())
+fn text(value: &Value<'_>) -> Option<String> {
+    value.text().map(str::to_string)
+}
+
+/// A flag that may be left out where it is not so.
+fn flag(table: &mut Reader<'_>, key: &str) -> Option<bool> {
+    table.get(key).map_or(Some(false), |value| value.flag())
 }
 
 /// The entries of a list that may be left out, none of them wrong.

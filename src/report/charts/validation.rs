@@ -8,13 +8,15 @@ use super::scale::Scale;
 use crate::study::{JudgedRow, ValidationResults};
 
 /// What rows are told apart by: a name, its benchmark and harness, and how it is drawn.
-const KINDS: [(&str, &str, &str, Sign, Colour); 6] = [
+/// The last has all others, and is there where there are some.
+const KINDS: [(&str, &str, &str, Sign, Colour); 7] = [
     ("BERT", "bert", "TRT", Sign::Circle, colour::BLUE),
     ("BERT, Triton", "bert", "Triton", Sign::Square, colour::SKY),
     ("SSD-ResNet34", "ssd-resnet34", "TRT", Sign::Triangle, colour::VERMILION),
     ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Sign::Diamond, colour::ORANGE),
     ("ResNet-50", "resnet50", "TRT", Sign::Circle, colour::GREEN),
     ("ResNet-50, Triton", "resnet50", "Triton", Sign::Square, colour::PURPLE),
+    ("others", "", "", Sign::Diamond, colour::INK),
 ];
 
 const FRAME: ((f64, f64), (f64, f64)) = ((120.0, 840.0), (150.0, 850.0));
@@ -69,12 +71,19 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
     figure.line(&[place(low, low), place(high, high)], 2.0, colour::QUIET);
     figure.text((across.middle(), bottom + 62.0), "measured, ms", Lean::Middle, colour::INK);
     figure.text((left - 70.0, top - 26.0), "simulated, ms", Lean::Right, colour::INK);
-    for (index, (name, benchmark, harness, sign, tint)) in KINDS.into_iter().enumerate() {
-        let of_kind = points
-            .iter()
-            .filter(|(row, ..)| row.benchmark.starts_with(benchmark) && row.harness == harness);
+    let others = KINDS.len() - 1;
+    let kind = |row: &JudgedRow| {
+        let mut known = KINDS[..others].iter();
+        let is = |(_, benchmark, harness, ..): &(&str, &str, &str, Sign, Colour)| {
+            row.benchmark.starts_with(benchmark) && row.harness == *harness
+        };
+        known.position(is).unwrap_or(others)
+    };
+    let has_others = points.iter().any(|(row, ..)| kind(row) == others);
+    let kinds = KINDS.into_iter().enumerate().take(others + usize::from(has_others));
+    for (index, (name, _, _, sign, tint)) in kinds.clone() {
         let mut count = 0;
-        for &(_, measured, predicted) in of_kind {
+        for &(_, measured, predicted) in points.iter().filter(|(row, ..)| kind(row) == index) {
             let at = place(measured, within(predicted));
             let hollow = predicted <= high;
             figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow, colour: tint });
@@ -85,7 +94,7 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         let text = format!("{name} ({count})");
         figure.text((at.0 + 20.0, at.1), &text, Lean::Right, colour::INK);
     }
-    let at = (right + 50.0, top + 30.0 + 38.0 * KINDS.len() as f64);
+    let at = (right + 50.0, top + 30.0 + 38.0 * kinds.len() as f64);
     figure.text((at.0 - 12.0, at.1), "band: within 10 %", Lean::Right, colour::QUIET);
     let at = (at.0 - 12.0, at.1 + 38.0);
     figure.text(at, "filled: beyond the axis", Lean::Right, colour::QUIET);

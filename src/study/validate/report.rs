@@ -136,6 +136,9 @@ pub struct JudgedRow {
     pub gpu: String,
     /// GPUs, or GPU instances.
     pub gpus: u32,
+    /// Whether they are GPU instances.
+    #[serde(skip)]
+    pub on_slices: bool,
     /// What the model says; nothing for a row that is skipped.
     pub predicted: Option<Rates>,
     /// What was measured.
@@ -288,6 +291,7 @@ impl JudgedRow {
             harness: run.harness.clone(),
             gpu: run.accelerator(),
             gpus: run.gpus,
+            on_slices: run.mig.is_some(),
             published,
             queries: run.queries(),
             ..Self::default()
@@ -378,11 +382,11 @@ fn is_in(row: &JudgedRow, group: &RowGroup) -> bool {
         && on_place
         && group.harness.as_ref().is_none_or(|word| row.harness == *word)
         && (group.benchmarks.is_empty() || group.benchmarks.iter().any(begins))
-        && (group.with_stalls || !has_stalls(row))
+        && !(group.without_stalls && has_stalls(row))
 }
 
 fn is_slice(row: &JudgedRow) -> bool {
-    row.gpu.contains("MIG")
+    row.on_slices
 }
 
 fn is_one_slice(row: &JudgedRow) -> bool {
