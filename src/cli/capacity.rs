@@ -94,15 +94,7 @@ fn of_sweep(file: &SweepFile, arguments: &CapacityArgs) -> CapacityPlan {
             }
             let experiment = points.experiment(index);
             if study::asked_per_s(&experiment) > 0.0 {
-                systems.push(System {
-                    name,
-                    experiment,
-                    bare_metal: None,
-                    whole_cards: None,
-                    with_curve: true,
-                    with_inputs: true,
-                    with_other_idle: false,
-                });
+                systems.push(System::of(name, experiment));
             }
         }
     });

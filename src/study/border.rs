@@ -75,8 +75,8 @@ pub struct Looked {
     pub also_valid_per_s: Vec<[f64; 2]>,
 }
 
-/// Where a search ended.
-#[derive(Clone, PartialEq, Debug)]
+/// Where a search ended; by default that no rate is VALID.
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct Limit {
     /// The highest VALID rate of all Server VMs together, per second; 0 when none is.
     pub rate: f64,
@@ -144,13 +144,13 @@ fn close_by(prober: &mut Prober<'_>, near: f64, precision: f64) -> Option<Limit>
         is_confirmed: true,
         ended: ended(prober),
         failed: std::mem::take(&mut prober.failed),
-        ..Limit::none()
+        ..Limit::default()
     })
 }
 
 /// The border, from a look at all rates.
 fn everywhere(prober: &mut Prober<'_>, precision: f64) -> Limit {
-    let mut limit = Limit::none();
+    let mut limit = Limit::default();
     if prober.find_saturation().is_none() {
         return Limit { ended: ended(prober), ..limit };
     }
@@ -352,22 +352,6 @@ fn ended(prober: &Prober<'_>) -> Ended {
         false => Ended::Complete,
         true if prober.is_used_up() => Ended::Work,
         true => Ended::Stopped,
-    }
-}
-
-impl Limit {
-    /// No rate is VALID.
-    pub(super) fn none() -> Self {
-        Self {
-            rate: 0.0,
-            lowest: None,
-            failed: Vec::new(),
-            is_open: false,
-            is_confirmed: false,
-            ended: Ended::Complete,
-            looked: None,
-            seen: Vec::new(),
-        }
     }
 }
 

@@ -163,17 +163,8 @@ pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &E
     };
     let bare_metal = place(BaselineKind::SameCards);
     let whole_cards = place(BaselineKind::WholeCards);
-    let (with_curve, with_inputs) = (true, true);
     let mut add = |name, experiment, bare_metal, whole_cards| {
-        systems.push(System {
-            name,
-            experiment,
-            bare_metal,
-            whole_cards,
-            with_curve,
-            with_inputs,
-            with_other_idle: false,
-        });
+        systems.push(System { bare_metal, whole_cards, ..System::of(name, experiment) });
     };
     add(name.to_string(), experiment.clone(), bare_metal, whole_cards);
     if let Some((rule, other)) = other {
@@ -229,7 +220,7 @@ pub fn capacities(
         let watch = Watch { tell: &tell, stop };
         let limit = bugs.caught(system, || limit_near(&experiment, plan.search, near, watch));
         step(name);
-        limit.unwrap_or_else(Limit::none)
+        limit.unwrap_or_default()
     };
     let systems: Vec<usize> = (0..plan.systems.len()).collect();
     let first: Vec<Limit> =

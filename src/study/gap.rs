@@ -183,15 +183,7 @@ pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
         return None;
     }
     let mut add = |name: String, experiment: &Experiment, bare_metal, with_curve| {
-        systems.push(System {
-            name,
-            experiment: experiment.clone(),
-            bare_metal,
-            whole_cards: None,
-            with_curve,
-            with_inputs: true,
-            with_other_idle: false,
-        });
+        systems.push(System { bare_metal, with_curve, ..System::of(name, experiment.clone()) });
         systems.len() - 1
     };
     let name = &pair.name;

@@ -26,6 +26,15 @@ pub struct System {
     pub with_other_idle: bool,
 }
 
+impl System {
+    /// One that is compared with nothing, with its curve and what inputs leave open.
+    pub fn of(name: String, experiment: Experiment) -> Self {
+        let (bare_metal, whole_cards) = (None, None);
+        let (with_curve, with_inputs, with_other_idle) = (true, true, false);
+        Self { name, experiment, bare_metal, whole_cards, with_curve, with_inputs, with_other_idle }
+    }
+}
+
 /// Latency at one rate.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct LoadPoint {

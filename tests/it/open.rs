@@ -278,25 +278,14 @@ fn a_capacity_that_phi_turns_round_is_told() {
         service.work.value = WorkTable::new(vec![(1, scaled)]).unwrap();
         set_phi(&mut experiment, 0.1, None);
         let name = name.to_string();
-        study::System {
-            name,
-            experiment,
-            bare_metal: None,
-            whole_cards: None,
-            with_curve: false,
-            with_inputs: true,
-            with_other_idle: false,
-        }
+        study::System { with_curve: false, ..study::System::of(name, experiment) }
     };
-    let plan = CapacityPlan {
-        head: Head::of("test", "Test", "", 1),
-        search: CapacitySearch { precision: 0.01 },
-        replications: 1,
-        systems: vec![system("half", 0.5), system("whole", 1.0)],
-        gaps: Vec::new(),
-        skipped: Vec::new(),
-        notes: Vec::new(),
-    };
+    let plan = CapacityPlan::of(
+        Head::of("test", "Test", "", 1),
+        CapacitySearch { precision: 0.01 },
+        1,
+        vec![system("half", 0.5), system("whole", 1.0)],
+    );
     let found = study::capacities(&plan, &|_, _, _| {}, &|| false);
     assert!(found.notes[0].contains("decides whether \"half\" or \"whole\""), "{:?}", found.notes);
     assert!(found.systems[1].capacity_per_s_between_inputs.is_none());

@@ -50,29 +50,14 @@ fn said(experiment: &Experiment) -> SystemCapacity {
 
 /// The same, ended as soon as `stop` says so.
 fn said_until(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) -> SystemCapacity {
-    let system = System {
-        name: "system".to_string(),
-        experiment: experiment.clone(),
-        bare_metal: None,
-        whole_cards: None,
-        with_curve: false,
-        with_inputs: true,
-        with_other_idle: false,
-    };
+    let system =
+        System { with_curve: false, ..System::of("system".to_string(), experiment.clone()) };
     study::capacities(&plan(system), &|_, _, _| {}, stop).systems.remove(0)
 }
 
 /// The search for one system.
 fn plan(system: System) -> CapacityPlan {
-    CapacityPlan {
-        head: Head::of("test", "Test", "", 0),
-        search: SEARCH,
-        replications: 1,
-        systems: vec![system],
-        gaps: Vec::new(),
-        skipped: Vec::new(),
-        notes: Vec::new(),
-    }
+    CapacityPlan::of(Head::of("test", "Test", "", 0), SEARCH, 1, vec![system])
 }
 
 /// Whether every Server VM is VALID at full length with the rates times `factor`.
@@ -383,13 +368,8 @@ fn a_bug_in_one_system_is_not_the_end_of_the_others() {
     let mut broken = good.clone();
     broken.vms[0].gpus[0].card = GpuId(9);
     let system = |name: &str, experiment, bare_metal| System {
-        name: name.to_string(),
-        experiment,
         bare_metal,
-        whole_cards: None,
-        with_curve: true,
-        with_inputs: true,
-        with_other_idle: false,
+        ..System::of(name.to_string(), experiment)
     };
     let mut plan = plan(system("before", good.clone(), None));
     plan.systems.push(system("broken", broken, Some(0)));
@@ -427,15 +407,8 @@ fn a_narrow_range_is_found_under_every_bound() {
     // A longer bound can only allow more; other random numbers than the oracle's, so a wide gate.
     assert!(found.iter().all(|rate| (355.0..405.0).contains(rate)), "{found:?}");
     // Of several searches one that finds nothing is no rate of 0 to take a mean with.
-    let mut several = plan(System {
-        name: "narrow".to_string(),
-        experiment: of(51.0),
-        bare_metal: None,
-        whole_cards: None,
-        with_curve: false,
-        with_inputs: true,
-        with_other_idle: false,
-    });
+    let mut several =
+        plan(System { with_curve: false, ..System::of("narrow".to_string(), of(51.0)) });
     several.replications = 6;
     let system = study::capacities(&several, &|_, _, _| {}, &|| false).systems.remove(0);
     assert!(system.capacity_per_s.mean > 340.0, "{system:?}");

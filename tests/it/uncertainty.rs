@@ -112,24 +112,14 @@ fn a_capacity_says_what_slower_machines_would_do() {
     experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(400);
     let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
     service.machines = Some(fact(Share::new(0.02).unwrap()));
-    let system = study::System {
-        name: "queue".to_string(),
-        experiment,
-        bare_metal: None,
-        whole_cards: None,
-        with_curve: false,
-        with_inputs: true,
-        with_other_idle: false,
-    };
-    let plan = CapacityPlan {
-        head: Head::of("test", "Test", "", 1),
-        search: CapacitySearch { precision: 0.002 },
-        replications: 1,
-        systems: vec![system],
-        gaps: Vec::new(),
-        skipped: Vec::new(),
-        notes: Vec::new(),
-    };
+    let system =
+        study::System { with_curve: false, ..study::System::of("queue".to_string(), experiment) };
+    let plan = CapacityPlan::of(
+        Head::of("test", "Test", "", 1),
+        CapacitySearch { precision: 0.002 },
+        1,
+        vec![system],
+    );
     let found = &study::capacities(&plan, &|_, _, _| {}, &|| false).systems[0];
     let [low, high] = found.capacity_per_s_between_inputs.expect("machines differ");
     let mean = found.capacity_per_s.mean;

@@ -12,7 +12,7 @@ use super::work::Work;
 use super::{Failure, Manner, did_you_mean, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::report::{File, Maker, Report};
-use crate::spec::{Experiment, GpuSpec, Hypervisor};
+use crate::spec::{Experiment, GpuSpec, Hypervisor, SweepPoint};
 use crate::study::{
     self, Answered, CapacityPlan, CapacityResults, CapacitySearch, Findings, Memory, PointRow,
     PointRun, Question, SweepResults, System, WayAnswer,
@@ -456,14 +456,11 @@ impl Asker<'_> {
     ) -> CapacityResults {
         let sweep = file.sweep();
         let systems = file.with_points(|points| {
-            let system = |(index, point)| System {
-                name: sweep.label(point),
-                experiment: points.experiment(index),
-                bare_metal: None,
-                whole_cards: None,
+            let system = |(index, point): (usize, &SweepPoint)| System {
                 with_curve: false,
                 with_inputs: !self.ways[index].is_reference,
                 with_other_idle: true,
+                ..System::of(sweep.label(point), points.experiment(index))
             };
             sweep.simulated().map(system).collect()
         });
