@@ -76,6 +76,11 @@ pub(super) fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
+/// What is written of a value; a dash where there is none.
+pub(super) fn or_dash<T>(value: Option<T>, write: impl FnOnce(T) -> String) -> String {
+    value.map_or("-".to_string(), write)
+}
+
 /// A latency by its name in the document, as people read it: `p99.9` for `p999`.
 pub(super) fn percentile(name: &str) -> &str {
     if name == "p999" { "p99.9" } else { name }

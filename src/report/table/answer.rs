@@ -1,7 +1,7 @@
 //! The answer to a question: one or two sentences, a line for each way of sharing, what decides and what
 //! is assumed.
 
-use super::super::number::{latency, latency_span, plain, span, with_unit};
+use super::super::number::{latency, latency_span, or_dash, plain, span, with_unit};
 use super::grid::{Column, Columns};
 use super::{Width, footer, page, scaled};
 use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
@@ -175,8 +175,7 @@ fn ways(answer: &Answer, width: Width) -> String {
             }
         })
         .with("possible /s", Number, |(_, of, _)| {
-            let ends = of.highest_per_vm_between_per_s;
-            ends.map_or("-".to_string(), |ends| span(ends, rate))
+            or_dash(of.highest_per_vm_between_per_s, |ends| span(ends, rate))
         })
         .with("", Text, |(_, of, answer)| match answer.question.rate_was_asked {
             true => of.answer.word().to_string(),

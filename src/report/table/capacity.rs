@@ -1,6 +1,6 @@
 //! The table of a capacity search: one line per system, and what limits it.
 
-use super::super::number::{plain, rate};
+use super::super::number::{or_dash, plain, rate};
 use super::grid::{Column, Columns};
 use super::{Width, footer, gap, page, scaled};
 use crate::study::{CapacityResults, Interval, SystemCapacity};
@@ -71,7 +71,7 @@ const KINDS: &str = "Bare metal, same cards: as many cards as the VMs have, the 
 one server per card. Whole cards: a card to itself for each part of one that a VM has.";
 
 fn share(ratio: Option<Interval>) -> String {
-    ratio.map_or("-".to_string(), |ratio| three(ratio.mean))
+    or_dash(ratio, |ratio| three(ratio.mean))
 }
 
 fn three(ratio: f64) -> String {
@@ -83,7 +83,7 @@ fn half(interval: Option<Interval>, write: fn(f64) -> String) -> String {
 }
 
 fn end(system: &SystemCapacity, end: usize) -> String {
-    system.capacity_per_s_between_inputs.map_or("-".to_string(), |ends| rate(ends[end]))
+    or_dash(system.capacity_per_s_between_inputs, |ends| rate(ends[end]))
 }
 
 /// From where to where each system is VALID, and what was looked at.

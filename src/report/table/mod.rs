@@ -23,7 +23,7 @@ pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
-use super::number::{broken, plain, rate, ratio, span, with_unit, wrap};
+use super::number::{broken, or_dash, plain, rate, ratio, span, with_unit, wrap};
 use super::{File, Part, Report};
 use crate::shown::shown_lines;
 use crate::spec::Standing;
@@ -155,9 +155,7 @@ fn comparisons(results: &Results, width: Width) -> String {
             let half = c.capacity_ratio_replicated.and_then(|all| all.half_width);
             half.map_or(String::new(), |half| format!("{half:.4}"))
         })
-        .when(published, "ratio published", Number, |(_, c)| {
-            c.published_ratio.map_or("-".to_string(), ratio)
-        })
+        .when(published, "ratio published", Number, |(_, c)| or_dash(c.published_ratio, ratio))
         .with("search to", Number, |(_, c)| match c.precision {
             0.0 => String::new(),
             precision => format!("{} %", plain(precision * 100.0)),

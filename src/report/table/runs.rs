@@ -2,7 +2,7 @@
 //!
 //! What the verdicts and ratios mean is told below the tables, not here.
 
-use super::super::number::{latency, mark, percent, rate};
+use super::super::number::{latency, mark, or_dash, percent, rate};
 use super::Width;
 use super::grid::{Column, Columns, Grid};
 use crate::study::{PublishedResult, Results, RunResult, VmResult};
@@ -45,13 +45,11 @@ pub(super) fn against_published(results: &Results, width: Width) -> String {
 
 fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
     let published = vm.published.as_ref();
-    let figure =
-        |value: Option<f64>, write: fn(f64) -> String| value.map_or("-".to_string(), write);
     let mut cells = vec![run.name_of(&vm.name), "published".to_string()];
-    cells.push(figure(published.and_then(|p| p.completed_per_s), rate));
+    cells.push(or_dash(published.and_then(|p| p.completed_per_s), rate));
     cells.push(String::new());
     for name in PERCENTILES {
-        cells.push(figure(published.and_then(|p| p.latency_ms.get(name).copied()), latency));
+        cells.push(or_dash(published.and_then(|p| p.latency_ms.get(name).copied()), latency));
         cells.push(String::new());
     }
     cells.push(String::new());
@@ -64,7 +62,7 @@ fn predicted_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
     cells.push(rate(vm.completed_per_s));
     cells.push(error(published, "completed_per_s", mark(vm.standing.rate)));
     for name in PERCENTILES {
-        cells.push(vm.latency_ms.get(name).map_or("-".to_string(), latency));
+        cells.push(or_dash(vm.latency_ms.get(name), latency));
         cells.push(error(published, name, mark(vm.standing.latency)));
     }
     cells.push(verdict(vm));
@@ -95,7 +93,7 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
         .with("p99 ms", Number, |(_, vm)| latency(vm.latency_ms.p99))
         .when(beyond, "p99.9 ms", Number, |(_, vm)| latency(vm.latency_ms.p999))
         .when(rejects, "rejected", Number, |(_, vm)| {
-            vm.rejected.map_or("-".to_string(), |count| count.to_string())
+            or_dash(vm.rejected, |count| count.to_string())
         })
         .with("verdict", Text, |(_, vm)| verdict(vm))
         .of(results.vms())

@@ -2,7 +2,7 @@
 //!
 //! The whole way is a line of the table of runs.
 
-use super::super::number::{latency, rate};
+use super::super::number::{latency, or_dash, rate};
 use super::Width;
 use super::grid::{Column, Grid};
 use crate::study::Results;
@@ -25,7 +25,7 @@ pub(super) fn steps(results: &Results, width: Width) -> String {
             let head = [run.name_of(&vm.name), run.place()];
             grid.line([&head[..], &[const { String::new() }; 4]].concat());
             for step in &vm.steps {
-                let batch = step.batch_mean.map_or("-".to_string(), rate);
+                let batch = or_dash(step.batch_mean, rate);
                 let cells =
                     [step.queue_mean_ms, step.run_mean_ms, step.latency_ms.p99].map(latency);
                 let name = vec![format!("  {}", step.step), String::new()];

@@ -1,7 +1,7 @@
 //! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
 //! its counterfactuals.
 
-use super::super::number::{latency, percentile, plain};
+use super::super::number::{latency, or_dash, percentile, plain};
 use super::Width;
 use super::grid::{Column, Grid};
 use super::runs;
@@ -56,13 +56,13 @@ fn vms(results: &Results, width: Width) -> String {
             }
         }
         for name in ["p99", "p999"] {
-            cells.push(found.samples_beyond.get(name).map_or("-".to_string(), u64::to_string));
+            cells.push(or_dash(found.samples_beyond.get(name), u64::to_string));
         }
         if more {
             let load = |load: f64| format!("{} %", plain((load * 100.0).round()));
-            cells.push(found.more_work.map_or("-".to_string(), |more| load(more.load)));
+            cells.push(or_dash(found.more_work, |more| load(more.load)));
             let told = |percent: f64| format!("p99 {percent:+.1} %");
-            cells.push(found.more_work.map_or("-".to_string(), |more| told(more.p99_percent)));
+            cells.push(or_dash(found.more_work, |more| told(more.p99_percent)));
         }
         grid.line(cells);
     }
@@ -84,10 +84,7 @@ fn vms(results: &Results, width: Width) -> String {
 /// A mean and half its interval, as cells.
 fn mean_and_half(interval: Option<&Interval>) -> [String; 2] {
     let half = interval.and_then(|interval| interval.half_width);
-    [
-        interval.map_or("-".to_string(), |interval| latency(interval.mean)),
-        half.map_or(String::new(), latency),
-    ]
+    [or_dash(interval, |interval| latency(interval.mean)), half.map_or(String::new(), latency)]
 }
 
 /// Each VM over its counterfactuals.
@@ -115,7 +112,7 @@ fn ratios(results: &Results, width: Width) -> String {
         let figures = heads[1..].iter().map(|name| pair.latency.get(name));
         for interval in std::iter::once(Some(&pair.completed_per_s)).chain(figures) {
             let half = interval.and_then(|interval| interval.half_width);
-            cells.push(interval.map_or("-".to_string(), |one| format!("{:.3}", one.mean)));
+            cells.push(or_dash(interval, |one| format!("{:.3}", one.mean)));
             cells.push(half.map_or(String::new(), |half| format!("{half:.3}")));
         }
         grid.line(cells);

@@ -2,7 +2,7 @@
 //!
 //! Rows of other scenarios are in the documents; here their groups stand for them.
 
-use super::super::number::{latency, percent};
+use super::super::number::{latency, or_dash, percent};
 use super::grid::{Column, Columns, Grid};
 use super::{Width, page};
 use crate::study::{Group, JudgedRow, Rates, Scaling, ScalingSpread, ValidationResults};
@@ -36,7 +36,7 @@ pub fn render_validation(results: &ValidationResults, width: Width) -> String {
 
 /// A part as a percentage of one decimal, or a dash.
 fn part(value: Option<f64>) -> String {
-    value.map_or("-".to_string(), |value| format!("{:.1}", value * 100.0))
+    or_dash(value, |value| format!("{:.1}", value * 100.0))
 }
 
 /// One line a group.
@@ -65,7 +65,7 @@ pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
 pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
     fn number(value: Option<f64>) -> String {
-        value.map_or("-".to_string(), |value| format!("{value:.2}"))
+        or_dash(value, |value| format!("{value:.2}"))
     }
     let grid = Columns::new()
         .with("beyond noise, %; intervals", Text, |of: &&Group| of.group.clone())
@@ -78,7 +78,7 @@ pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
         .with("scored", Number, |of| of.intervals.to_string())
         .with("inside", Number, |of| part(of.inside_interval))
         .with("probability", Number, |of| {
-            of.inside_probability.map_or("-".to_string(), |value| format!("{value:.3}"))
+            or_dash(of.inside_probability, |value| format!("{value:.3}"))
         })
         .with("width", Number, |of| number(of.interval_width))
         .with("score", Number, |of| number(of.interval_score))
@@ -105,9 +105,11 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
         for (gpu, (from, errors)) in gpus {
             let from: Vec<&str> = from.into_iter().collect();
             let mut cells = vec![gpu.to_string(), from.join(", "), spread.kinship.to_string()];
-            cells.extend(benchmarks.iter().map(|benchmark| {
-                errors.get(benchmark).map_or("-".to_string(), |error| percent(error * 100.0))
-            }));
+            cells.extend(
+                benchmarks.iter().map(|benchmark| {
+                    or_dash(errors.get(benchmark), |error| percent(error * 100.0))
+                }),
+            );
             grid.line(cells);
         }
     }
@@ -132,10 +134,10 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
 fn server_rows<'r>(rows: impl IntoIterator<Item = &'r JudgedRow>, width: Width) -> String {
     use Column::{Attached, Number, Text};
     fn p99(rates: &Rates) -> String {
-        rates.latency_ms.get("p99").map_or("-".to_string(), |&ms| latency(ms))
+        or_dash(rates.latency_ms.get("p99"), |&ms| latency(ms))
     }
     fn signed(value: Option<f64>) -> String {
-        value.map_or("-".to_string(), |x| percent(x * 100.0))
+        or_dash(value, |x| percent(x * 100.0))
     }
     let rows = rows.into_iter().filter(|row| row.scenario == "server");
     let grid = Columns::new()
@@ -147,7 +149,7 @@ fn server_rows<'r>(rows: impl IntoIterator<Item = &'r JudgedRow>, width: Width) 
         .with("shape p90", Number, |(row, _)| signed(row.shape_error.map(|error| error.p90)))
         .with("p99", Attached, |(row, _)| signed(row.shape_error.map(|error| error.p99)))
         .with("elasticity", Number, |(row, _)| {
-            row.elasticity.map_or("-".to_string(), |elasticity| format!("{elasticity:.1}"))
+            or_dash(row.elasticity, |elasticity| format!("{elasticity:.1}"))
         })
         .with("marks", Text, |(row, _)| row.marks.join(", "))
         .of(rows.filter_map(|row| Some((row, row.predicted.as_ref()?))));

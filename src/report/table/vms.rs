@@ -1,6 +1,6 @@
 //! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
 
-use super::super::number::plain;
+use super::super::number::{latency, or_dash, plain};
 use super::super::vms::word;
 use super::grid::{Column, Columns};
 use super::{Width, footer, page, scaled};
@@ -26,12 +26,8 @@ fn ways(results: &VmResults, width: Width) -> String {
         .with("way of sharing", Text, |way: &&WayResult| way.name.clone())
         .with("VMs", Number, |way| way.vms.to_string())
         .when(several, "seeds", Number, |way| range(&way.vms_by_replication))
-        .when(open, "other idle", Number, |way| {
-            way.vms_other_idle.map_or("-".to_string(), |vms| vms.to_string())
-        })
-        .when(inputs, "inputs", Number, |way| {
-            way.vms_inputs.map_or("-".to_string(), |ends| range(&ends))
-        })
+        .when(open, "other idle", Number, |way| or_dash(way.vms_other_idle, |vms| vms.to_string()))
+        .when(inputs, "inputs", Number, |way| or_dash(way.vms_inputs, |ends| range(&ends)))
         .when(models, "GPU", Text, |way| way.gpu_models.join(", "))
         .with("per GPU", Number, |way| way.vms_per_card.to_string())
         .with("GPUs", Number, |way| format!("{} of {}", way.cards_used, way.cards))
@@ -57,7 +53,7 @@ fn range(vms: &[u32]) -> String {
 /// The p99 of the worst VM with as many as fit.
 fn p99(way: &WayResult) -> String {
     let point = way.curve.iter().find(|point| point.vms == way.vms);
-    point.map_or("-".to_string(), |point| super::super::number::latency(point.latency_p99_ms.mean))
+    or_dash(point, |point| latency(point.latency_p99_ms.mean))
 }
 
 /// What the numbers are.
