@@ -60,6 +60,7 @@
 //! | 1 | [`engine`], [`queueing`] | events, chance, stations; no word about GPUs |
 //! | 0 | [`units`], [`shown`], [`suggest`] | quantities; text fit to be shown; "did you mean" |
 
+#[cfg(feature = "cli")]
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -8,6 +8,7 @@ pub mod table;
 mod answer;
 mod calibration;
 mod capacity;
+#[cfg_attr(not(feature = "charts"), allow(dead_code))]
 mod charts;
 mod csv;
 #[cfg(test)]
@@ -18,6 +19,10 @@ mod loadgen_summary;
 mod marker;
 mod number;
 mod partial;
+#[cfg(feature = "charts")]
+mod plot;
+#[cfg(not(feature = "charts"))]
+#[path = "no_plot.rs"]
 mod plot;
 mod run;
 mod single;
@@ -30,17 +35,20 @@ mod written;
 
 pub use calibration::{added_to_catalogue_file, catalogue_file};
 pub use folder::{Folder, FolderError, Maker};
+#[cfg(feature = "cli")]
 pub(crate) use number::{broken, wrap};
 pub use partial::Partial;
 pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
 pub use table::Width;
+#[cfg(feature = "cli")]
 pub(crate) use table::{Column, Grid};
 pub use validation::{
     later_files as later_validation_files, page as validation_page,
     workload_files as validation_workload_files,
 };
 pub use workload_file::workload_file;
+#[cfg(feature = "cli")]
 pub(crate) use written::document as written_document;
 
 use charts::figure::Figure;
@@ -60,6 +68,7 @@ pub trait Report {
 }
 
 /// A part of an answer, of which each format makes the files that it can; these bear its name.
+#[cfg_attr(not(feature = "charts"), allow(dead_code))]
 enum Part {
     /// The whole document.
     Document(&'static str),

@@ -193,6 +193,18 @@ fn the_core_does_not_touch_the_world() {
     }
 }
 
+/// `laws.rs` holds every station to the contract.
+#[test]
+fn every_station_is_held_to_the_laws() {
+    let laws = fs::read_to_string("tests/it/laws.rs").unwrap();
+    let stations: Vec<&str> =
+        sources().iter().flat_map(|source| &source.stations).map(String::as_str).collect();
+    assert!(stations.contains(&"Fifo"), "{stations:?}");
+    for station in stations {
+        assert!(laws.contains(&format!("{station}::new(")), "no law holds {station}");
+    }
+}
+
 #[test]
 fn stations_and_parts_cannot_fail() {
     for source in sources() {

@@ -50,7 +50,7 @@ impl Workshop {
         };
         let bases = tables(&["scenarios", "tests/good"], examples());
         let bad = tables(&["tests/bad"], Vec::new());
-        assert!(bases.len() > 20 && bad.len() > 100, "{} and {} files", bases.len(), bad.len());
+        assert!(bases.len() >= 30 && bad.len() >= 200, "{} and {} files", bases.len(), bad.len());
         let mut said = BTreeMap::new();
         for base in bases.iter().chain(&bad) {
             collect(&Value::Table(base.clone()), "", &mut said);

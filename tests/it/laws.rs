@@ -2,13 +2,16 @@
 
 use crate::support::cases;
 use proptest::prelude::*;
+use slicewise::engine::RandomStreams;
 use slicewise::gpu::{
     Card, CardJob, Client, CopyEngine, Demand, Mps, MpsJob, OwnerId, Pool, PoolJob, PowerCap, Ring,
     Turns, TurnsJob,
 };
+use slicewise::host::{Batcher, FormedBatch, Permit};
+use slicewise::loadgen::Query;
 use slicewise::queueing::stats::TimeWeighted;
-use slicewise::queueing::{Fifo, ProcessorSharing, Sequencer, Station};
-use slicewise::spec::{GpuSharing, InstanceSpec, Launches};
+use slicewise::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
+use slicewise::spec::{GpuSharing, InstanceSpec, Launches, PRESETS, ServerSpec, VmId};
 use slicewise::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 
 /// Holds a station to the contract of [`Station`] on `jobs` (arrival and work in ns, in order):
@@ -90,12 +93,122 @@ fn client(sharing: GpuSharing, limit: f64) -> Client {
     Client { sharing, limit: Share::new(limit).unwrap(), launches: Launches::Graph, watts: 1.0 }
 }
 
+/// A gate with what its permits are for: each job that is let through is worked on by itself and gives
+/// its permit back at the end.
+struct Gated {
+    gate: Gate<(usize, SimDuration)>,
+    work: Fifo<usize>,
+    /// Jobs that were let through and are not done.
+    inside: usize,
+    permits: usize,
+}
+
+impl Station for Gated {
+    type Job = (usize, SimDuration);
+    type Done = usize;
+
+    fn submit(&mut self, now: SimTime, job: Self::Job) {
+        self.gate.submit(now, job);
+    }
+
+    fn next_change(&self) -> Option<SimTime> {
+        self.gate.next_change().into_iter().chain(self.work.next_change()).min()
+    }
+
+    fn advance(&mut self, now: SimTime, done: &mut Vec<usize>) {
+        let before = done.len();
+        self.work.advance(now, done);
+        for _ in before..done.len() {
+            self.inside -= 1;
+            self.gate.give_back(now);
+        }
+        let mut through = Vec::new();
+        self.gate.advance(now, &mut through);
+        self.inside += through.len();
+        assert!(self.inside <= self.permits, "more were let through than there are permits");
+        through.into_iter().for_each(|job| self.work.submit(now, job));
+    }
+}
+
+/// Runs a batcher whose permits come back a while after each batch; its batches in order.
+fn batches(
+    mut batcher: Batcher,
+    permits: u16,
+    busy: u64,
+) -> Result<Vec<FormedBatch>, TestCaseError> {
+    let permit = |worker| Permit { gpu: 0, worker };
+    (0..permits).for_each(|worker| batcher.submit(SimTime::ZERO, permit(worker)));
+    // Permits that are out, with the time at which they return.
+    let mut out: Vec<(SimTime, Permit)> = Vec::new();
+    let (mut all, mut done, mut now) = (Vec::new(), Vec::new(), SimTime::ZERO);
+    loop {
+        let back = out.iter().map(|(time, _)| *time).min();
+        let change = batcher.next_change();
+        prop_assert!(change.is_none_or(|change| change >= now), "a change before now");
+        let Some(time) = change.into_iter().chain(back).min() else { break };
+        now = time;
+        if back == Some(now) {
+            let place = out.iter().position(|(time, _)| *time == now).unwrap();
+            batcher.submit(now, out.remove(place).1);
+            continue;
+        }
+        batcher.advance(now, &mut done);
+        for batch in done.drain(..) {
+            prop_assert!(out.iter().all(|(_, other)| *other != batch.permit), "a permit twice");
+            out.push((now + SimDuration::from_nanos(busy), batch.permit));
+            prop_assert!(batch.queries.iter().all(|query| query.seen <= now), "a query to come");
+            all.push(batch);
+        }
+    }
+    prop_assert!(batcher.is_drained());
+    Ok(all)
+}
+
 proptest! {
     #![proptest_config(cases(128))]
 
     #[test]
     fn a_fifo_keeps_the_contract(servers in 1..5usize, jobs in jobs()) {
         check_station(Fifo::new(servers), &jobs, |tag, work| (tag, SimDuration::from_nanos(work)))?;
+    }
+
+    #[test]
+    fn a_gate_keeps_the_contract(permits in 1..5usize, jobs in jobs()) {
+        let gated = Gated { gate: Gate::new(permits), work: Fifo::delay(), inside: 0, permits };
+        check_station(gated, &jobs, |tag, work| (tag, SimDuration::from_nanos(work)))?;
+    }
+
+    #[test]
+    fn a_sequencer_keeps_the_contract(jobs in jobs()) {
+        // Numbers that come in order wait for nobody.
+        let mut sequencer = Sequencer::new();
+        jobs.iter().for_each(|_| { sequencer.take_number(); });
+        check_station(sequencer, &jobs, |tag, _| (tag, tag as u64))?;
+    }
+
+    /// Permits in = permits out, queries in = queries out, each once and in order of arrival, in batches
+    /// no larger than the server makes.
+    #[test]
+    fn a_batcher_loses_no_query_and_no_permit(
+        preset in 0..PRESETS.len(), batch_max in 1..9u32, permits in 1..4u16, busy in 1..500u64,
+        gaps in prop::collection::vec(0..300u64, 1..60),
+    ) {
+        let server = ServerSpec { batch_max, ..(PRESETS[preset].make)() };
+        let mut batcher = Batcher::new(&server, 1, RandomStreams::new(0, 0).stream("dispatch"));
+        let mut due = SimTime::ZERO;
+        let dues: Vec<SimTime> = gaps.iter().map(|&gap| {
+            due = due + SimDuration::from_nanos(gap);
+            due
+        }).collect();
+        for &due in &dues {
+            batcher.feed(Query { due, seen: due, size: 1.0, level: 0, step: 0, vm: VmId(0) });
+        }
+        batcher.close();
+        let found = batches(batcher, permits, busy)?;
+        prop_assert!(found.iter().all(|batch| (1..=batch_max as usize).contains(&batch.queries.len())));
+        let served: Vec<SimTime> =
+            found.iter().flat_map(|batch| &batch.queries).map(|query| query.due).collect();
+        prop_assert_eq!(served, dues);
     }
 
     #[test]

@@ -22,6 +22,7 @@ mod imports;
 mod interruptions;
 mod kubernetes;
 mod laws;
+mod links;
 mod loadgen_logs;
 mod loads;
 mod measurements;

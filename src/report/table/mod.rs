@@ -29,8 +29,10 @@ use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Head, Results};
 use crate::units::counted;
+pub(crate) use grid::Column;
 use grid::Columns;
-pub(crate) use grid::{Column, Grid};
+#[cfg(feature = "cli")]
+pub(crate) use grid::Grid;
 
 /// What the terminal shows is a file, too.
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {

@@ -16,6 +16,8 @@ pub(super) struct Source {
     pub(super) text: String,
     /// Where it stands: `["config", "text"]` for `config/text/mod.rs`; empty for `lib.rs`.
     pub(super) module: Place,
+    /// What implements `Station` in it.
+    pub(super) stations: Vec<String>,
     named: Vec<Named>,
     /// What its `pub use` hand on: the name here, and where that is defined.
     handed_on: BTreeMap<String, Place>,
@@ -68,11 +70,13 @@ pub(super) fn read(text: String, path: PathBuf) -> Source {
     let mut reader = Reader {
         module: module.clone(),
         in_tests: is_tests,
+        stations: Vec::new(),
         named: Vec::new(),
         handed_on: BTreeMap::new(),
     };
     reader.visit_file(&tree);
-    Source { path, text, module, named: reader.named, handed_on: reader.handed_on }
+    let Reader { stations, named, handed_on, .. } = reader;
+    Source { path, text, module, stations, named, handed_on }
 }
 
 fn module_of(path: &Path) -> Place {
@@ -128,6 +132,7 @@ fn defined_in(
 struct Reader {
     module: Place,
     in_tests: bool,
+    stations: Vec<String>,
     named: Vec<Named>,
     handed_on: BTreeMap<String, Place>,
 }
@@ -198,6 +203,17 @@ impl Reader {
 impl<'s> Visit<'s> for Reader {
     fn visit_item_use(&mut self, item: &'s syn::ItemUse) {
         self.tree(&[], &item.tree, item);
+    }
+
+    fn visit_item_impl(&mut self, item: &'s syn::ItemImpl) {
+        let last = |path: &syn::Path| path.segments.last().unwrap().ident.to_string();
+        if let (Some((_, of, _)), syn::Type::Path(whose)) = (&item.trait_, &*item.self_ty)
+            && last(of) == "Station"
+            && !self.in_tests
+        {
+            self.stations.push(last(&whose.path));
+        }
+        visit::visit_item_impl(self, item);
     }
 
     fn visit_item_mod(&mut self, item: &'s syn::ItemMod) {
