@@ -2,6 +2,7 @@
 //! file may be, docs on every file.
 
 mod imports;
+mod picture;
 
 use imports::{Import, Source, imports, sources};
 use std::collections::BTreeSet;
