@@ -64,7 +64,7 @@ fn the_schema_is_a_schema() {
 #[test]
 fn every_scenario_and_example_is_valid() {
     let files: Vec<_> = ["scenarios", "tests/good"].into_iter().flat_map(files_below).collect();
-    assert!(files.len() >= 41, "{files:?}");
+    assert!(files.len() >= 30, "{files:?}");
     for file in files {
         is_valid(&file.display().to_string(), &fs::read_to_string(&file).unwrap());
     }
