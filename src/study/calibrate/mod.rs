@@ -7,6 +7,7 @@
 mod algebra;
 mod check;
 mod document;
+mod line;
 mod parameters;
 mod problem;
 mod search;

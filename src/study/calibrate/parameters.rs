@@ -195,7 +195,7 @@ impl Proposal<'_> {
         let start = |value: SimDuration, other: f64| {
             if self.has_base { value.as_millis_f64() } else { other }
         };
-        let affine = super::times::affine(self.times);
+        let affine = super::line::affine(self.times);
         let launch = match affine {
             Some(line) if self.times.len() > 1 || !self.has_base => line.launch,
             _ => start(service.launch.value, 0.02 * scale),
@@ -286,7 +286,7 @@ impl Proposal<'_> {
         if self.has_base && !is_timed {
             return self.workload.service[self.gpu].work.value.at(batch) / 1e6;
         }
-        if let Some(line) = super::times::affine(self.times) {
+        if let Some(line) = super::line::affine(self.times) {
             let measured = self.times.iter().find(|time| time.batch == batch);
             let ms = measured.map_or(line.launch + line.per_sample * f64::from(batch), |t| t.ms);
             let work = (ms - line.launch).max(1e-3);

@@ -2,7 +2,7 @@
 //!
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
-use super::report::ServiceNumbers;
+use super::numbers::ServiceNumbers;
 use super::{Validation, links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{

@@ -3,7 +3,7 @@
 //! It is how a factor is found that makes a percentile equal to the measured one.
 
 use super::case::Case;
-use super::report::ServiceNumbers;
+use super::numbers::ServiceNumbers;
 use crate::platform::simulate;
 use crate::spec::Experiment;
 use crate::study::LatencyMs;

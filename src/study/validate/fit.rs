@@ -6,7 +6,7 @@
 
 use super::case::Case;
 use super::curve::Curve;
-use super::report::ServiceNumbers;
+use super::numbers::ServiceNumbers;
 use super::{median, rate};
 use crate::spec::MeasuredRow;
 use crate::study::interval::t_95;

@@ -9,9 +9,10 @@ use super::case::Case;
 use super::curve::{Curve, Figures, figures};
 use super::fit::{Fit, Known};
 use super::learnt::Learnt;
-use super::report::{JudgedRow, Rates, ServiceNumbers, ShapeError};
+use super::numbers::ServiceNumbers;
+use super::row::{JudgedRow, Rates, ShapeError};
 use super::slices::Slice;
-use super::{Validation, noise, rate};
+use super::{Validation, links, noise};
 use crate::platform::{simulate, simulate_with};
 use crate::record::Recorder;
 use crate::study::variant::NINETY_PERCENT;
@@ -46,7 +47,7 @@ pub(super) fn server(input: &Validation, fit: &Fit<'_>, learnt: &Learnt, row: us
     judged.load_error_gpu_left_out =
         gpu_left_out(fit, learnt, index).filter(|_| judged.load_error.is_some());
     judged.fitted_on = others.cases().iter().map(|&at| fit.cases[at].run.name()).collect();
-    judged.fitted_on.extend(rate::usual_rows(input, case.run).map(|run| run.name()));
+    judged.fitted_on.extend(links::usual_rows(input, case.run).map(|run| run.name()));
     judged.fitted_on.extend(input.offline(case.run).map(|run| run.name()));
     judged
 }

@@ -2,7 +2,6 @@
 //!
 //! Where inputs lie on the device, or a row names no host, no link holds anything up.
 
-use super::rate::figure;
 use super::{Validation, median};
 use crate::spec::{Fact, HostLink, MeasuredRow, TestScenario};
 use crate::units::{Bandwidth, Bytes};
@@ -62,7 +61,7 @@ pub(super) fn speed_of_system(
     offline: &MeasuredRow,
 ) -> Option<f64> {
     speed(input, offline).or_else(|| {
-        let others = super::rate::usual_rows(input, run);
+        let others = self::usual_rows(input, run);
         median(others.filter_map(|other| speed(input, other)).collect())
     })
 }
@@ -91,4 +90,30 @@ fn shared(
         on_it.0 += 1.0;
     }
     Some(cards.into_values().collect())
+}
+
+/// The figure of a row: Offline samples per second and GPU, or the SingleStream p90 in milliseconds.
+pub(super) fn figure(run: &MeasuredRow) -> Option<f64> {
+    match run.scenario {
+        TestScenario::Offline => Some(run.samples_per_s? / f64::from(run.gpus)),
+        _ => Some(run.latency.get("p90")?.as_millis_f64()),
+    }
+}
+
+/// The Offline rows of other machines with the GPU of a Server row, at their usual power limit.
+pub(super) fn usual_rows<'v>(
+    input: &'v Validation,
+    run: &'v MeasuredRow,
+) -> impl Iterator<Item = &'v MeasuredRow> {
+    let machine = &run.machine;
+    input.teachers().filter(move |other| {
+        other.scenario == TestScenario::Offline
+            && other.benchmark == run.benchmark
+            && other.gpu_id() == run.gpu_id()
+            && other.mig_profile() == run.mig_profile()
+            && !other.hetero
+            && !other.power_limited
+            && other.machine != *machine
+            && !are_full(input, other)
+    })
 }

@@ -9,21 +9,24 @@
 mod case;
 mod curve;
 mod fit;
+mod input;
 mod judge;
 mod learnt;
 mod links;
 mod noise;
+mod numbers;
 mod rate;
 mod report;
+mod row;
 mod scaling;
 mod score;
 mod service;
 mod slices;
 
-pub use report::{
-    FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,
-    Validation, ValidationResults,
-};
+pub use input::{Train, Validation};
+pub use numbers::ServiceNumbers;
+pub use report::{FittedService, Group, LoadErrors, ValidationResults};
+pub use row::{JudgedRow, Rates, ShapeError};
 
 pub use scaling::{Scaling, ScalingRow, ScalingSpread, scaling};
 pub use service::fitted_workloads;
@@ -70,7 +73,7 @@ pub fn validate(input: &Validation, progress: Progress<'_>) -> ValidationResults
             (TestScenario::Server, None) => judge::skipped(input, index, &case::reason(input, run)),
             _ => rate::judge(input, index),
         };
-        report::marked(input, row, run)
+        row::marked(input, row, run)
     });
     let rows: Vec<JudgedRow> = rows.collect();
     report::results(input, rows, service::services(input, &fits, &learnt))

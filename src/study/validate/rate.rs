@@ -7,8 +7,9 @@
 //! is the law of a slice.
 
 use super::case::{fixed_ms, work_of_sample};
-use super::report::{JudgedRow, Rates};
-use super::{Validation, links, median};
+use super::links::{self, figure, usual_rows};
+use super::row::{JudgedRow, Rates};
+use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
 use crate::spec::{
@@ -63,14 +64,6 @@ pub(super) fn judge(input: &Validation, row: usize) -> JudgedRow {
         _ => Rates { completed_per_s: None, latency_ms: BTreeMap::from([("p90", predicted)]) },
     });
     judged
-}
-
-/// The figure of a row: Offline samples per second and GPU, or the SingleStream p90 in milliseconds.
-pub(super) fn figure(run: &MeasuredRow) -> Option<f64> {
-    match run.scenario {
-        TestScenario::Offline => Some(run.samples_per_s? / f64::from(run.gpus)),
-        _ => Some(run.latency.get("p90")?.as_millis_f64()),
-    }
 }
 
 /// SingleStream's p90 on a slice by its law: the fixed time of a batch on whole GPUs (of the slice's model or
@@ -162,24 +155,6 @@ fn of_same_gpu(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Fo
 pub(super) fn usual(input: &Validation, run: &MeasuredRow, left_in: LeftIn<'_>) -> Option<f64> {
     let rows = usual_rows(input, run).filter(|other| left_in(other));
     median(rows.filter_map(figure).collect())
-}
-
-/// The Offline rows of other machines with the GPU of a Server row, at their usual power limit.
-pub(super) fn usual_rows<'v>(
-    input: &'v Validation,
-    run: &'v MeasuredRow,
-) -> impl Iterator<Item = &'v MeasuredRow> {
-    let machine = &run.machine;
-    input.teachers().filter(move |other| {
-        other.scenario == TestScenario::Offline
-            && other.benchmark == run.benchmark
-            && other.gpu_id() == run.gpu_id()
-            && other.mig_profile() == run.mig_profile()
-            && !other.hetero
-            && !other.power_limited
-            && other.machine != *machine
-            && !links::are_full(input, other)
-    })
 }
 
 /// A slice beside busy neighbours: as fast as alone, at the clock that the card's power leaves it.

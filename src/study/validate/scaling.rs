@@ -3,7 +3,7 @@
 //!
 //! It is the code that scales service times; the intervals of `gpu::scaling` are what is found here.
 
-use super::{Validation, links, median, rate};
+use super::{Validation, links, median};
 use crate::gpu::scaling::{self, Kinship, Place, WorkKind};
 use crate::spec::{ComputeCapability, GpuSpec, MeasuredRow, Precision, TestScenario};
 use crate::study::interval;
@@ -122,7 +122,7 @@ fn measured<'v>(inputs: &[&'v Validation], benchmark: &str) -> Vec<Measured<'v>>
             };
             let precision = Precision::of_word(&row.settings.precision);
             let entry = by_gpu.entry(&gpu.id).or_insert((gpu, Vec::new(), precision));
-            entry.1.extend(rate::figure(row));
+            entry.1.extend(links::figure(row));
         }
     }
     let medians = by_gpu.into_values().filter_map(|(gpu, rates, precision)| {

@@ -6,9 +6,11 @@
 use super::case::{Case, work_of_sample};
 use super::fit::Fit;
 use super::learnt::Learnt;
-use super::rate::{figure, long_sample, neighbours, part_of_gpu};
-use super::report::{FittedService, ServiceNumbers};
-use super::{Validation, links, median};
+use super::links::{self, figure};
+use super::numbers::ServiceNumbers;
+use super::rate::{long_sample, neighbours, part_of_gpu};
+use super::report::FittedService;
+use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Fact, HarnessBenchmark, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw,

@@ -7,7 +7,7 @@
 
 use super::case::Case;
 use super::curve::{Curve, Figures, figures, figures_of};
-use super::report::ServiceNumbers;
+use super::numbers::ServiceNumbers;
 use crate::spec::{CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS};
 use crate::study::variant::NINETY_PERCENT;
 use rayon::prelude::*;
