@@ -5,10 +5,11 @@
 //! it. Nothing of the results comes from here.
 
 use super::border::CapacitySearch;
+use super::fits;
+use super::piece::{Piece, pieces_of};
 use super::probe::Prober;
 use super::system::System;
 use super::variant::{asked_per_s, at_rate, cut, other_idle, shortened};
-use super::{Piece, fits, pieces_of};
 use crate::gpu::demand;
 use crate::platform::{Meter, simulate};
 use crate::spec::{

@@ -5,10 +5,10 @@
 use super::figures::{completed_per_s, latency_ms};
 use super::open::{self, Line, OpenEnd};
 use super::{
-    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, Finding, GpuResult,
-    LatencyMs, LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio,
-    PublishedResult, Results, RunResult, ServerResult, Side, StageMean, StepResult, Uncertainty,
-    VerdictResult, VmResult, sensitivity, student_95, uncertainty,
+    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, GpuResult, LatencyMs,
+    LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio, PublishedResult, Results,
+    RunResult, ServerResult, Side, StageMean, StepResult, Uncertainty, VerdictResult, VmResult,
+    fits, sensitivity, student_95, uncertainty,
 };
 use crate::platform::{Outcome, VmOutcome};
 use crate::record::{Recorder, Stage};
@@ -19,6 +19,16 @@ use crate::spec::{
 use crate::units::Share;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Display;
+
+/// What a piece found.
+pub(super) enum Finding {
+    /// What a run yielded, by its place, and in replication 0 what more work would do to each VM's p99.
+    Outcome(usize, Box<Outcome>, Vec<Option<MoreWork>>),
+    Other(AlternativeResult),
+    Fits(usize, fits::Ratios),
+    /// Samples per second, one for each replication; of the virtual run, or of bare metal of a kind.
+    Best(Option<BaselineKind>, Vec<f64>),
+}
 
 /// Adds the runs and the comparison of one pair; the answer is its ratios to bare metal. `found`
 /// holds what its pieces found, in order.
@@ -66,7 +76,7 @@ pub(super) fn summarise(
     for (place, ratios) in &fits {
         let run = &mut runs[first + place];
         for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
-            vm.fits = Some(super::fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
+            vm.fits = Some(fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
         }
         let figures = run.vms.iter().map(|vm| (vm.completed_per_s, vm.latency_ms.p99));
         run.open = of_ends(&figures.collect::<Vec<_>>(), &ratios.open);

@@ -18,7 +18,7 @@ pub use parameters::{FitParameter, Knob, Proposal, Wish, with_parameters};
 pub use problem::run_figures;
 pub use search::{Candidate, Problem, Quantity, Region, search};
 
-use super::Progress;
+use super::progress::Progress;
 use crate::spec::{Experiment, Workload};
 
 /// What is to be fitted, on what.

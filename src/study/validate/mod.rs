@@ -31,7 +31,7 @@ pub use row::{JudgedRow, Rates, ShapeError};
 pub use scaling::{Scaling, ScalingRow, ScalingSpread, scaling};
 pub use service::fitted_workloads;
 
-use super::Progress;
+use super::progress::Progress;
 use crate::engine::fnv1a;
 use crate::spec::{GpuSpec, Harness, Hypervisor, MeasuredRow, TestScenario, Workload};
 use fit::Fit;

@@ -1,0 +1,100 @@
+//! The independent pieces of a study, which may be simulated in any order.
+
+use super::border::{self, CapacitySearch, Watch};
+use super::sensitivity::{self, Alternative};
+use super::summary::{self, Finding};
+use super::variant::asked_per_s;
+use super::{counterfactuals, figures, fits, uncertainty};
+use crate::platform::simulate;
+use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, TestScenario};
+
+/// One independent piece of a study.
+pub(super) enum Piece<'a> {
+    /// One run of a pair, its place among them, and its replication.
+    Run(&'a Pair, &'a PlannedRun, usize, u32),
+    /// The virtual run under another choice.
+    Other(&'a Pair, Box<Alternative>),
+    /// A run, by its place, under every fit of its workloads.
+    Fits(&'a Pair, Box<Experiment>, usize),
+    /// The best rate of the virtual run, or with its settings on bare metal of a kind, for each of so
+    /// many replications.
+    Best(&'a Pair, Option<BaselineKind>, Box<Experiment>, f64, u32),
+}
+
+/// The pieces of a pair: its runs, then the best of it and of bare metal.
+pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
+    let mut pieces = Vec::new();
+    for replication in 0..replications {
+        let runs = pair.runs().enumerate();
+        pieces.extend(runs.map(|(place, run)| Piece::Run(pair, run, place, replication)));
+    }
+    let others = sensitivity::alternatives(&pair.virtual_run.experiment);
+    pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
+    for (place, run) in pair.runs().enumerate() {
+        if fits::has_others(&run.experiment) {
+            pieces.push(Piece::Fits(pair, Box::new(run.experiment.clone()), place));
+        }
+    }
+    if let Some(precision) = pair.capacity {
+        let own = pair.virtual_run.experiment.clone();
+        let bare = counterfactuals(&own).into_iter().map(|(kind, bare)| (Some(kind), bare));
+        let sides = std::iter::once((None, own.clone())).chain(bare);
+        pieces.extend(sides.map(|(kind, experiment)| {
+            Piece::Best(pair, kind, Box::new(experiment), precision, replications)
+        }));
+    }
+    pieces
+}
+
+impl Piece<'_> {
+    pub(super) fn simulate(&self) -> Finding {
+        match self {
+            Piece::Run(_, run, place, replication) => {
+                let experiment = Experiment { replication: *replication, ..run.experiment.clone() };
+                let outcome = simulate(&experiment);
+                let more_work = match replication {
+                    0 => uncertainty::more_work(&experiment, &outcome),
+                    _ => Vec::new(),
+                };
+                Finding::Outcome(*place, Box::new(outcome), more_work)
+            }
+            Piece::Other(_, other) => {
+                Finding::Other(summary::alternative(&other.option, &simulate(&other.experiment)))
+            }
+            Piece::Fits(_, experiment, place) => {
+                Finding::Fits(*place, fits::ratios(experiment, None))
+            }
+            Piece::Best(_, kind, experiment, precision, replications) => {
+                Finding::Best(kind.clone(), best_rates(experiment, *precision, *replications))
+            }
+        }
+    }
+
+    pub(super) fn label(&self) -> String {
+        match self {
+            Piece::Run(pair, _, 0, _) => pair.name.clone(),
+            Piece::Run(pair, ..) => format!("{} (baseline)", pair.name),
+            Piece::Other(pair, other) => format!("{} ({})", pair.name, other.option),
+            Piece::Fits(pair, ..) => format!("{} (other fits)", pair.name),
+            Piece::Best(pair, ..) => format!("{} (capacity)", pair.name),
+        }
+    }
+}
+
+/// The best an experiment's first VM can do in each replication: its highest VALID rate, or its
+/// Offline rate.
+fn best_rates(experiment: &Experiment, precision: f64, replications: u32) -> Vec<f64> {
+    let vm = &experiment.vms[0];
+    let mut near = None;
+    let rates = (0..replications).map(|replication| {
+        let experiment = Experiment { replication, ..experiment.clone() };
+        if vm.load.scenario != TestScenario::Server {
+            return figures::completed_per_s(vm, &simulate(&experiment).vms[0].recorder);
+        }
+        let search = CapacitySearch { precision };
+        let rate = border::limit_near(&experiment, search, near, Watch::NOBODY).rate;
+        near = Some(rate);
+        rate * vm.load.settings.target_qps / asked_per_s(&experiment)
+    });
+    rates.collect()
+}

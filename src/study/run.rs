@@ -1,0 +1,40 @@
+//! Every run of a scenario, simulated in parallel.
+
+use super::piece::{Piece, pieces_of};
+use super::progress::Progress;
+use super::results::Results;
+use super::summary::{self, Finding};
+use crate::spec::Scenario;
+use rayon::prelude::*;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+/// Simulates every run of a scenario once, in parallel. Results do not depend on the number of
+/// threads.
+pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
+    run_replicated(scenario, 1, progress)
+}
+
+/// As [`run`], each run so many times with other random numbers: how far they move its figures
+/// stands beside those of the first.
+pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress<'_>) -> Results {
+    assert!(replications > 0, "nothing is run");
+    let pieces_of = |pair| pieces_of(pair, replications);
+    let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
+    let (done, all) = (AtomicU64::new(0), pieces.len() as u64);
+    let findings: Vec<Finding> = pieces
+        .par_iter()
+        .map(|piece| {
+            let finding = piece.simulate();
+            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, &piece.label());
+            finding
+        })
+        .collect();
+    let mut findings = findings.into_iter();
+    let mut runs = Vec::new();
+    let (mut comparisons, mut ratios) = (Vec::new(), Vec::new());
+    for pair in &scenario.pairs {
+        let found: Vec<Finding> = findings.by_ref().take(pieces_of(pair).len()).collect();
+        ratios.extend(summary::summarise(pair, found, &mut runs, &mut comparisons));
+    }
+    summary::results(scenario, runs, comparisons, ratios)
+}
