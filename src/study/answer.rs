@@ -3,9 +3,11 @@
 //!
 //! A way is sure where every input that nothing measured leaves it so; what decides is named.
 
+use super::capacity::{CapacityResults, SystemCapacity};
+use super::interval::student_95;
 use super::open::OpenInput;
-use super::results::{FactUse, SCHEMA_VERSION, Tool};
-use super::{CapacityResults, OpenFigures, PointRun, SweepResults, SystemCapacity, student_95};
+use super::results::{FactUse, OpenFigures, SCHEMA_VERSION, Tool};
+use super::sweep::{PointRun, SweepResults};
 use crate::spec::Sweep;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -399,7 +401,7 @@ fn decided_by(open: &[OpenFigures], own: f64, bound: f64) -> Vec<DecidedBy> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::study::OpenEnd;
+    use crate::study::open::OpenEnd;
 
     fn way(name: &str, is_reference: bool, answer: Answered, highest: f64) -> WayAnswer {
         WayAnswer {

@@ -4,6 +4,7 @@
 //! that two systems under comparison differ by the system alone. LoadGen's FindPeakPerformance mode
 //! does so too. How a border is found is in `border`.
 
+use super::baseline::counterfactuals;
 use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
@@ -13,7 +14,7 @@ use super::results::{FactUse, Head};
 use super::summary::{add_facts, put_in_order};
 use super::system::{LoadPoint, System, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, other_idle};
-use super::{bug, counterfactuals, fits, said, sensitivity};
+use super::{bug, fits, said, sensitivity};
 use crate::platform::{Meter, simulate_metered};
 use crate::spec::{BaselineKind, Experiment, GpuId};
 use rayon::prelude::*;

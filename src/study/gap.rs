@@ -6,10 +6,10 @@
 //! ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. What a rate was chosen for, it does
 //! not know.
 
+use super::baseline::whole_cards;
 use super::interval::{Interval, student_95};
 use super::system::{LoadPoint, System, load_point};
 use super::variant::at_rate;
-use super::whole_cards;
 use crate::platform::simulate;
 use crate::spec::{Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};
 use crate::study::figures;

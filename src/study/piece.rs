@@ -1,10 +1,11 @@
 //! The independent pieces of a study, which may be simulated in any order.
 
+use super::baseline::counterfactuals;
 use super::border::{self, CapacitySearch, Watch};
 use super::sensitivity::{self, Alternative};
 use super::summary::{self, Finding};
 use super::variant::asked_per_s;
-use super::{counterfactuals, figures, fits, uncertainty};
+use super::{figures, fits, uncertainty};
 use crate::platform::simulate;
 use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, TestScenario};
 

@@ -3,10 +3,10 @@
 //! The shape is a contract (`schema_version`): keys may join, none changes its meaning. Units stand
 //! in the keys. Nothing here is formatted for people.
 
-use super::OverShare;
 use super::figures::LatencyMs;
 use super::interval::Interval;
 use super::open::OpenEnd;
+use super::over_shares::OverShare;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use crate::spec::{Scenario, Standing, Sweep};
 use serde::{Deserialize, Serialize};

@@ -2,14 +2,16 @@
 //!
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
-use super::figures::{completed_per_s, latency_ms};
+use super::figures::{LatencyMs, completed_per_s, latency_ms};
+use super::interval::student_95;
 use super::open::{self, Line, OpenEnd};
-use super::{
-    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, GpuResult, LatencyMs,
-    LevelResult, LoadResult, MoreWork, OpenFigures, Origin, PairedRatio, PublishedResult, Results,
-    RunResult, ServerResult, Side, StageMean, StepResult, Uncertainty, VerdictResult, VmResult,
-    fits, sensitivity, student_95, uncertainty,
+use super::results::{
+    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, GpuResult, LevelResult,
+    LoadResult, OpenFigures, Origin, PublishedResult, Results, RunResult, ServerResult, Side,
+    StageMean, StepResult, VerdictResult, VmResult,
 };
+use super::uncertainty::{self, MoreWork, PairedRatio, Uncertainty};
+use super::{fits, sensitivity};
 use crate::platform::{Outcome, VmOutcome};
 use crate::record::{Recorder, Stage};
 use crate::spec::{

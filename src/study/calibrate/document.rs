@@ -3,10 +3,11 @@
 //!
 //! The workload in it is what a catalogue file says; `report` writes it.
 
+use super::parameters::{Knob, with_parameters};
 use super::search::Candidate;
-use super::{CalibrationPlan, Knob, MeasuredRun, noise_of, with_parameters};
+use super::{CalibrationPlan, MeasuredRun, noise_of};
 use crate::spec::{Fact, ServiceAlternative, Standing, Workload};
-use crate::study::{SCHEMA_VERSION, Tool};
+use crate::study::results::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
 
 /// Most alternatives that a workload keeps: the extremes.
@@ -176,7 +177,7 @@ pub(super) fn results(
 
 fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
     let mut free = 0;
-    let of = |parameter: &super::FitParameter| {
+    let of = |parameter: &super::parameters::FitParameter| {
         let (name, unit, held) = (parameter.knob.name(), parameter.knob.unit(), parameter.is_held);
         if held {
             let value = parameter.start;

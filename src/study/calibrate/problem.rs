@@ -5,13 +5,13 @@
 //! moves latency near saturation by ten, would be taken for a property of the model.
 
 use super::document::Fitted;
-use super::parameters::{tells_cpu, tells_phi, valued};
-use super::search::{Number, Problem, Quantity, search};
-use super::{Candidate, FITTED_FIGURES, FitParameter, Knob, MeasuredRun, Region, Seen, noise_of};
+use super::parameters::{FitParameter, Knob, tells_cpu, tells_phi, valued};
+use super::search::{Candidate, Number, Problem, Quantity, Region, search};
+use super::{FITTED_FIGURES, MeasuredRun, Seen, noise_of};
 use crate::platform::simulate;
 use crate::spec::{Experiment, TestScenario, Workload};
+use crate::study::figures::{self, LatencyMs};
 use crate::study::progress::Progress;
-use crate::study::{LatencyMs, figures};
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};

@@ -6,7 +6,9 @@
 
 use super::document::Fitted;
 use super::line::affine;
-use super::{BatchTime, Candidate, Knob, Seen};
+use super::parameters::Knob;
+use super::search::Candidate;
+use super::{BatchTime, Seen};
 
 /// The workload whose batches take exactly the measured times, and those with the launch at either
 /// end of its interval: of all that it may be, where fewer than three sizes say nothing of it.

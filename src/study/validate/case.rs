@@ -2,8 +2,9 @@
 //!
 //! Numbers of the service time are given to it; where they come from is said in `fit`.
 
+use super::input::Validation;
 use super::numbers::ServiceNumbers;
-use super::{Validation, links, median};
+use super::{links, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Architecture, Arrivals, Dispatch, Experiment, Fact, GpuSharing, GpuSpec, Harness, HostLink,

@@ -6,8 +6,7 @@ use super::case::Case;
 use super::numbers::ServiceNumbers;
 use crate::platform::simulate;
 use crate::spec::Experiment;
-use crate::study::LatencyMs;
-use crate::study::figures::{completed_per_s, latency_ms};
+use crate::study::figures::{LatencyMs, completed_per_s, latency_ms};
 use std::collections::BTreeMap;
 
 /// What one simulation says of latency, in milliseconds, by the names of the result document.

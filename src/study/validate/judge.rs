@@ -8,11 +8,12 @@
 use super::case::Case;
 use super::curve::{Curve, Figures, figures};
 use super::fit::{Fit, Known};
+use super::input::Validation;
 use super::learnt::Learnt;
 use super::numbers::ServiceNumbers;
 use super::row::{JudgedRow, Rates, ShapeError};
 use super::slices::Slice;
-use super::{Validation, links, noise};
+use super::{links, noise};
 use crate::platform::{simulate, simulate_with};
 use crate::record::Recorder;
 use crate::study::variant::NINETY_PERCENT;

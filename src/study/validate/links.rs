@@ -2,7 +2,8 @@
 //!
 //! Where inputs lie on the device, or a row names no host, no link holds anything up.
 
-use super::{Validation, median};
+use super::input::Validation;
+use super::median;
 use crate::spec::{Fact, HostLink, MeasuredRow, TestScenario};
 use crate::units::{Bandwidth, Bytes};
 use std::collections::BTreeMap;

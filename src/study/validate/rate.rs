@@ -7,9 +7,10 @@
 //! is the law of a slice.
 
 use super::case::{fixed_ms, work_of_sample};
+use super::input::Validation;
 use super::links::{self, figure, usual_rows};
+use super::median;
 use super::row::{JudgedRow, Rates};
-use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::gpu::scaling::{self, Place, WATTS_PER_SM, WorkKind};
 use crate::spec::{

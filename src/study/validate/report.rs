@@ -8,7 +8,7 @@ use super::row::{JudgedRow, ShapeError};
 use super::scaling::{Scaling, scaling};
 use super::{median, quantile, score};
 use crate::spec::RowGroup;
-use crate::study::{SCHEMA_VERSION, Tool};
+use crate::study::results::{SCHEMA_VERSION, Tool};
 use serde::Serialize;
 
 /// Every row judged, and what they say together.

@@ -3,7 +3,8 @@
 //!
 //! It is the code that scales service times; the intervals of `gpu::scaling` are what is found here.
 
-use super::{Validation, links, median};
+use super::input::Validation;
+use super::{links, median};
 use crate::gpu::scaling::{self, Kinship, Place, WorkKind};
 use crate::spec::{ComputeCapability, GpuSpec, MeasuredRow, Precision, TestScenario};
 use crate::study::interval;

@@ -5,12 +5,13 @@
 
 use super::case::{Case, work_of_sample};
 use super::fit::Fit;
+use super::input::Validation;
 use super::learnt::Learnt;
 use super::links::{self, figure};
+use super::median;
 use super::numbers::ServiceNumbers;
 use super::rate::{long_sample, neighbours, part_of_gpu};
 use super::report::FittedService;
-use super::{Validation, median};
 use crate::gpu::PowerCap;
 use crate::spec::{
     Fact, HarnessBenchmark, MeasuredRow, PhiTable, ServiceTime, SizeDistribution, SliceLaw,
