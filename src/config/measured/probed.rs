@@ -113,7 +113,7 @@ fn replace(lines: &mut Vec<String>, key: &str, fact: String) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Catalogue;
+    use crate::config::catalogue::Catalogue;
     use crate::formats::probe;
     use crate::units::SimDuration;
 

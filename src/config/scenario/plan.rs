@@ -11,9 +11,8 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::vm::{self, Surroundings};
 use super::{cards, rules};
-use crate::config::Diagnostic;
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Problems, Reader, Said, SourceFile, Spot, Value, source};
+use crate::config::text::{Diagnostic, Problems, Reader, Said, SourceFile, Spot, Value, source};
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, Step, TestScenario, VmId,

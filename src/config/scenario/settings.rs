@@ -228,7 +228,7 @@ fn read_samples(table: &mut Reader<'_>, load: &mut LoadSpec) {
     if !load.settings.round.early_stopping {
         let (round, first) = (load.settings.round.name, Round::first_with_multistream().name);
         let title = format!("MultiStream of round {round} is not modelled");
-        let diagnostic = crate::config::Diagnostic::at(&table.spot_of("round"), title);
+        let diagnostic = crate::config::text::Diagnostic::at(&table.spot_of("round"), title);
         let why =
             "up to v1.1 a query came every fixed interval, whether the last was answered or not";
         table.report(
@@ -388,8 +388,9 @@ fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
         unused_keys(scenario).iter().filter(|key| !of_others.contains(key)).collect();
     for key in unused.iter().filter(|key| table.has(key)) {
         let title = format!("`{key}` has no meaning in the {} scenario", scenario.word());
-        table
-            .report(crate::config::Diagnostic::at(&table.spot_of(key), title).help("drop the key"));
+        table.report(
+            crate::config::text::Diagnostic::at(&table.spot_of(key), title).help("drop the key"),
+        );
     }
 }
 

@@ -5,7 +5,7 @@
 
 use super::points::Points;
 use super::table::SweepTable;
-use crate::config::Catalogue;
+use crate::config::catalogue::Catalogue;
 use crate::config::scenario::plan::{self, VMS_MAX};
 use crate::config::scenario::{
     FOLDER_FILE, LoadOptions, agreed_seed, folder_title, hash, name_of, read_files, used_entries,

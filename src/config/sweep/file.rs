@@ -6,7 +6,7 @@
 use super::exclusion::Exclusion;
 use super::points::Points;
 use super::table::SweepTable;
-use crate::config::Catalogue;
+use crate::config::catalogue::Catalogue;
 use crate::config::explain::Explanation;
 use crate::config::scenario::{LoadOptions, hash, used_entries};
 use crate::config::text::{

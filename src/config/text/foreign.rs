@@ -2,8 +2,9 @@
 //!
 //! What a format looks like is in `formats`.
 
-use super::diagnostic::SHOWN_MAX;
-use super::{Diagnostic, LoadError, Problems, SourceFile, Spot, source};
+use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
+use super::load_error::LoadError;
+use super::source;
 use crate::formats::{Fault, recognise};
 use std::path::Path;
 use std::sync::Arc;

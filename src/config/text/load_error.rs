@@ -1,6 +1,6 @@
 //! What reading files ends with where they are wrong, or cannot be read.
 
-use super::Diagnostic;
+use super::diagnostic::Diagnostic;
 use crate::shown::shown_lines;
 use std::fmt;
 

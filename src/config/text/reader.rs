@@ -3,8 +3,9 @@
 //! serde would stop at the first error; this goes on, so that one look at a file finds all of them.
 //! It knows no key and no rule of ours; what a value should be is asked in `value`.
 
-use super::answers::Form;
-use super::{Diagnostic, Problems, Said, SourceFile, Spot, Value};
+use super::answers::{Form, Said};
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::value::Value;
 use crate::suggest::{nearest, quoted};
 use std::ops::Range;
 use std::sync::Arc;

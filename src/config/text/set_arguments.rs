@@ -4,8 +4,8 @@
 //! what is wrong with it is shown in the argument. A later one wins; what a key may be is not known
 //! here.
 
-use super::keypath::Change;
-use super::{Diagnostic, KeyPath, Problems, SourceFile, Spot};
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
+use super::keypath::{Change, KeyPath};
 use crate::suggest::quoted;
 use std::borrow::Cow;
 use std::ops::Range;

@@ -2,8 +2,8 @@
 //!
 //! It does not know what is in them, beyond that it is TOML.
 
-use super::diagnostic::SHOWN_MAX;
-use super::{Diagnostic, Problems, SourceFile, Spot, set_arguments};
+use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
+use super::set_arguments;
 use crate::formats::recognise;
 use anyhow::{Context, anyhow};
 use std::fs;

@@ -3,7 +3,7 @@
 //! Which key it belongs to and what else stands beside it is the reader's affair.
 
 use super::answers::Form;
-use super::{Diagnostic, Problems, SourceFile, Spot};
+use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use crate::suggest::{nearest, quoted};
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use std::ops::{Range, RangeInclusive};
