@@ -139,7 +139,7 @@ pub struct HostLink {
     /// number is the host's own; nothing for a link of its own.
     pub switch: Option<u32>,
     /// What the link carries in each direction, where the host says it; nothing for what the GPU does.
-    pub bandwidth: Option<Fact<Bandwidth>>,
+    pub pcie_bandwidth: Option<Fact<Bandwidth>>,
 }
 
 /// A part of a card with owners of its own.
@@ -265,6 +265,6 @@ impl CardSpec {
 
     /// What its link carries in each direction.
     pub fn link_bandwidth(&self) -> &Fact<Bandwidth> {
-        self.link.bandwidth.as_ref().unwrap_or(&self.gpu.pcie_bandwidth)
+        self.link.pcie_bandwidth.as_ref().unwrap_or(&self.gpu.pcie_bandwidth)
     }
 }

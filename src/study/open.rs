@@ -130,7 +130,8 @@ fn of_links(experiment: &Experiment, found: &mut Found) {
     let in_use: BTreeSet<GpuId> = uses(experiment).filter_map(copies).collect();
     let mut told: Vec<&Fact<Bandwidth>> = Vec::new();
     for card in in_use {
-        let Some(link) = &experiment.cards[usize::from(card.0)].link.bandwidth else { continue };
+        let own = &experiment.cards[usize::from(card.0)].link;
+        let Some(link) = &own.pcie_bandwidth else { continue };
         if told.contains(&link) {
             continue;
         }
@@ -138,7 +139,7 @@ fn of_links(experiment: &Experiment, found: &mut Found) {
         let name = format!("pcie_bandwidth of {}", experiment.host.id);
         add(found, name, COPIES, link, |speed| {
             let mut other = experiment.clone();
-            let links = other.cards.iter_mut().filter_map(|card| card.link.bandwidth.as_mut());
+            let links = other.cards.iter_mut().filter_map(|card| card.link.pcie_bandwidth.as_mut());
             links.filter(|own| *own == link).for_each(|own| own.value = *speed);
             other
         });

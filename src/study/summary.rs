@@ -571,7 +571,7 @@ pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
         let place = format!("gpus/{}", card.gpu.id);
         add_own(list, &place, "sms", &card.gpu.sms);
         add_own(list, &place, "memory", &card.gpu.memory);
-        match &card.link.bandwidth {
+        match &card.link.pcie_bandwidth {
             Some(link) => add_own(list, &format!("hosts/{}", host.id), "pcie_bandwidth", link),
             None => add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth),
         }

@@ -3,8 +3,8 @@
 //! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
 
 use super::facts::{
-    Sources, fact, fact_in_range, fact_in_range_or, fact_or, has_passport, name, need_table,
-    sources, spread_fact,
+    Sources, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or, has_passport,
+    if_stated, name, need_table, or_assumed, sources, spread_fact,
 };
 use super::rounds;
 use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
@@ -130,7 +130,7 @@ fn links_are_alike(entries: &[(&Value<'_>, Option<HostCards>)]) -> bool {
     for (item, cards) in entries {
         let Some(HostCards { link, .. }) = cards else { continue };
         let Some(switch) = link.switch else { continue };
-        let own = link.bandwidth.as_ref().map(|fact| fact.value);
+        let own = link.pcie_bandwidth.as_ref().map(|fact| fact.value);
         if *switches.entry(switch).or_insert(own) != own {
             let title = format!("cards behind PCIe switch {switch} have links of different speed");
             let help = "the link is the switch's, one for all of them: say the same pcie_bandwidth, or another pcie_switch";
@@ -159,33 +159,29 @@ fn cards_of(value: &Value<'_>, sources: &Sources) -> Option<HostCards> {
     let model = model.and_then(|value| Some((value.text()?.to_string(), value.spot())));
     let count = table.need("count", "say how many cards the host has");
     let count = count.and_then(|value| value.count(1..=CARDS_MAX, " cards"));
-    let mut number = |key: &str, most: u32| match table.get(key) {
-        Some(value) => value.count(0..=most, "").map(Some),
-        None => Some(None),
+    let mut number = |key: &str, most: u32| {
+        if_stated(&mut table, key, |table| table.get(key)?.count(0..=most, ""))
     };
     let (numa_node, nvlink_group) =
         (number("numa_node", NUMA_NODE_MAX), number("nvlink_group", CARDS_MAX - 1));
     let switch = number("pcie_switch", CARDS_MAX - 1);
-    let bandwidth = match table.has("pcie_bandwidth") {
-        true => {
-            let rises = |low: &Bandwidth, high: &Bandwidth| low.get() <= high.get();
-            let read = |value: &Value<'_>| value.quantity();
-            fact_in_range(&mut table, sources, "pcie_bandwidth", read, rises).map(Some)
-        }
-        false => Some(None),
-    };
+    let rises = |low: &Bandwidth, high: &Bandwidth| low.get() <= high.get();
+    let link = table.has("pcie_bandwidth").then(|| {
+        fact_in_range(&mut table, sources, "pcie_bandwidth", |value| value.quantity(), rises)
+    });
     let of_boards = |limit: &Power| (10.0..=10_000.0).contains(&limit.watts());
-    let power_limit = match table.get("power_limit") {
-        Some(value) => {
-            value.bounded(of_boards, "10 W to 10 kW").map(|limit| Some((limit, value.spot())))
-        }
-        None => Some(None),
-    };
+    let power_limit = if_stated(&mut table, "power_limit", |table| {
+        let value = table.get("power_limit")?;
+        Some((value.bounded(of_boards, "10 W to 10 kW")?, value.spot()))
+    });
     table.finish();
     let (model, spot) = model?;
     let (numa_node, nvlink_group) = (numa_node?, nvlink_group?);
     let power_limit = power_limit?;
-    let link = HostLink { switch: switch?, bandwidth: bandwidth? };
+    let link = HostLink {
+        switch: switch?,
+        pcie_bandwidth: link.map_or(Some(None), |link| link.map(Some))?,
+    };
     Some(HostCards { model, spot, count: count?, numa_node, nvlink_group, power_limit, link })
 }
 
@@ -276,15 +272,14 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         value.choice("preset", &PRESETS.map(|preset| (preset.name, preset.name)))
     });
     let benchmark = file.get("benchmark").and_then(|value| rounds::benchmark(&value));
-    let precision = file.get("precision").map(|value| value.choice("precision", &Precision::ALL));
+    let precision = if_stated(&mut file, "precision", |file| {
+        file.get("precision")?.choice("precision", &Precision::ALL)
+    });
     let target_latency = fact(&mut file, &sources, "target_latency", some_time);
-    let sizes = match file.get("sizes") {
-        Some(_) => spread_fact(&mut file, &sources, "sizes", plain_sizes, sizes),
-        None => {
-            file.silent("sizes", || Said::default(ALIKE));
-            Some(Fact::assumed(SizeDistribution::Fixed, ALIKE))
-        }
-    };
+    let absent = Fact::assumed(SizeDistribution::Fixed, ALIKE);
+    let sizes = or_assumed(&mut file, "sizes", absent, |file| {
+        spread_fact(file, &sources, "sizes", plain_sizes, sizes)
+    });
     let weights = fact(&mut file, &sources, "weights", |value| value.quantity());
     let mut bytes = |key| {
         fact_or(&mut file, &sources, key, |value| value.quantity(), (Bytes::ZERO, NOT_STATED))
@@ -292,16 +287,20 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let workspace_per_sample = bytes("workspace_per_sample");
     let (input_per_sample, output_per_sample) =
         (bytes("input_per_sample"), bytes("output_per_sample"));
-    let energy_once = energy_once(&mut file, &sources);
+    let once = |value: &Value<'_>| {
+        value.number(|once| (0.0..=100.0).contains(&once), "0 to 100, in samples of a full batch")
+    };
+    let (once, usual) = ((once, f64::le), usual_energy_once());
+    let energy_once = fact_in_range_or(&mut file, &sources, "energy_once", once, usual);
     let cpu = match file.get("cpu") {
         Some(value) if has_passport(&value) => {
             let none = |_: &Value<'_>| None;
-            spread_fact(&mut file, &sources, "cpu", none, cpu_times).map(alike)
+            spread_fact(&mut file, &sources, "cpu", none, cpu_times).and_then(alike)
         }
         Some(value) => value.table().and_then(|table| cpu_work(table, &sources)),
         None => {
             file.silent("cpu", || Said::default(NOT_STATED));
-            Some(no_cpu_work())
+            cpu_by_key(|_| Some(Fact::assumed(SimDuration::ZERO, NOT_STATED)))
         }
     };
     let service = need_table(&mut file, "service").map(|mut table| {
@@ -314,7 +313,7 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         id: id.to_string(),
         name: name?,
         benchmark,
-        precision: precision.map_or(Some(None), |precision| precision.map(Some))?,
+        precision: precision?,
         target_latency: target_latency?,
         sizes: sizes?,
         weights: weights?,
@@ -332,107 +331,79 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
 const NOT_STATED: &str = "assumed: nothing, as the workload's file does not state it";
 const ALIKE: &str = "assumed: all samples are alike, as the workload's file does not state it";
 
-fn no_cpu_work() -> CpuWork {
-    let none = || Fact::assumed(SimDuration::ZERO, NOT_STATED);
-    CpuWork {
-        launch_per_batch: none(),
-        queue_per_batch: none(),
+/// What of a workload's CPU work every file may say.
+const CPU_KEYS: [&str; 5] = [
+    "launch_per_batch",
+    "queue_per_batch",
+    "launch_per_sample",
+    "finish_per_batch",
+    "finish_per_sample",
+];
+
+/// CPU work, each of its keys by itself; nothing of Triton's.
+fn cpu_by_key(time: impl FnMut(&'static str) -> Option<Fact<SimDuration>>) -> Option<CpuWork> {
+    let [launch, queue, launch_per_sample, finish, finish_per_sample] = CPU_KEYS.map(time);
+    Some(CpuWork {
+        launch_per_batch: launch?,
+        queue_per_batch: queue?,
         triton_per_batch: None,
-        launch_per_sample: none(),
-        finish_per_batch: none(),
-        finish_per_sample: none(),
-    }
+        launch_per_sample: launch_per_sample?,
+        finish_per_batch: finish?,
+        finish_per_sample: finish_per_sample?,
+    })
 }
 
 /// `value = { launch_per_batch = "0.3 ms", ... }`: one source for all of it.
-fn cpu_times(table: &mut Reader<'_>) -> Option<[SimDuration; 5]> {
+fn cpu_times(table: &mut Reader<'_>) -> Option<BTreeMap<&'static str, SimDuration>> {
     let value = table.need("value", "write the times: { launch_per_batch = \"0.3 ms\" }")?;
     let mut times = value.table()?;
-    let keys = [
-        "launch_per_batch",
-        "queue_per_batch",
-        "launch_per_sample",
-        "finish_per_batch",
-        "finish_per_sample",
-    ];
-    let read = keys.map(|key| match times.get(key) {
-        Some(time) => time.quantity(),
-        None => Some(SimDuration::ZERO),
+    let read = CPU_KEYS.map(|key| match times.get(key) {
+        Some(time) => Some((key, time.quantity()?)),
+        None => Some((key, SimDuration::ZERO)),
     });
     times.finish();
-    match read {
-        [Some(a), Some(b), Some(c), Some(d), Some(e)] => Some([a, b, c, d, e]),
-        _ => None,
-    }
+    read.into_iter().collect()
 }
 
 /// The times of a fact, each with its source.
-fn alike(times: Fact<[SimDuration; 5]>) -> CpuWork {
-    let of = |index: usize| Fact {
-        value: times.value[index],
-        source: times.source.clone(),
-        standing: times.standing,
-        fitted_on: times.fitted_on.clone(),
-        residual: times.residual,
-        range: None,
-    };
-    CpuWork {
-        launch_per_batch: of(0),
-        queue_per_batch: of(1),
-        triton_per_batch: None,
-        launch_per_sample: of(2),
-        finish_per_batch: of(3),
-        finish_per_sample: of(4),
-    }
+fn alike(times: Fact<BTreeMap<&'static str, SimDuration>>) -> Option<CpuWork> {
+    let Fact { value, source, standing, fitted_on, residual, .. } = times;
+    cpu_by_key(|key| {
+        let (source, fitted_on) = (source.clone(), fitted_on.clone());
+        Some(Fact { value: value[key], source, standing, fitted_on, residual, range: None })
+    })
 }
 
 fn cpu_work(mut table: Reader<'_>, sources: &Sources) -> Option<CpuWork> {
-    let first = time_in_range(&mut table, sources, "launch_per_batch");
-    let queue = time_in_range(&mut table, sources, "queue_per_batch");
-    let triton = table.get("triton_per_batch").is_some();
-    let triton = triton.then(|| time_in_range(&mut table, sources, "triton_per_batch"));
-    let mut time = |key| {
-        let absent = (SimDuration::ZERO, NOT_STATED);
-        fact_or(&mut table, sources, key, |value| value.quantity(), absent)
-    };
-    let launch = (first, time("launch_per_sample"));
-    let finish = (time("finish_per_batch"), time("finish_per_sample"));
+    let cpu = cpu_by_key(|key| match key {
+        "launch_per_batch" | "queue_per_batch" => time_in_range(&mut table, sources, key),
+        _ => {
+            let absent = (SimDuration::ZERO, NOT_STATED);
+            fact_or(&mut table, sources, key, |value| value.quantity(), absent)
+        }
+    });
+    let triton = if_stated(&mut table, "triton_per_batch", |table| {
+        time_in_range(table, sources, "triton_per_batch")
+    });
     table.finish();
-    Some(CpuWork {
-        launch_per_batch: launch.0?,
-        queue_per_batch: queue?,
-        triton_per_batch: triton.map_or(Some(None), |time| time.map(Some))?,
-        launch_per_sample: launch.1?,
-        finish_per_batch: finish.0?,
-        finish_per_sample: finish.1?,
-    })
+    Some(CpuWork { triton_per_batch: triton?, ..cpu? })
 }
 
 fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime> {
     let launch = time_in_range(&mut table, sources, "launch");
     let host_floor = time_in_range(&mut table, sources, "host_floor");
     let absent = Fact::assumed(PhiTable::constant(Share::WHOLE), "assumed: batches fill the GPU");
-    let rule = (phi_table, PhiTable::is_below);
-    let phi = fact_in_range_or(&mut table, sources, "phi", rule, absent);
-    let of_limit = (phi_table, PhiTable::is_below);
-    let phi_limit = table
-        .get("phi_limit")
-        .is_some()
-        .then(|| fact_in_range(&mut table, sources, "phi_limit", of_limit.0, of_limit.1));
-    let share = |value: &Value<'_>| value.quantity::<Share>();
-    let (rule, absent) = (
-        (share, |a: &Share, b: &Share| a <= b),
-        Fact::assumed(Share::NONE, "assumed: batches of one size are alike"),
-    );
-    let spread = fact_in_range_or(&mut table, sources, "spread", rule, absent);
-    let slice = table.table("slice").map(|slice| slice_law(slice, sources));
+    let of_phi = (phi_table, PhiTable::is_below);
+    let phi = fact_in_range_or(&mut table, sources, "phi", of_phi, absent);
+    let phi_limit = if_stated(&mut table, "phi_limit", |table| {
+        fact_in_range(table, sources, "phi_limit", of_phi.0, of_phi.1)
+    });
+    let absent = Fact::assumed(Share::NONE, "assumed: batches of one size are alike");
+    let spread = fact_in_range_or(&mut table, sources, "spread", OF_SHARES, absent);
+    let slice = if_stated(&mut table, "slice", |table| slice_law(table.table("slice")?, sources));
     let work = fact(&mut table, sources, "work", work_table);
-    let boost = match table.get("boost").is_some() {
-        true => fact(&mut table, sources, "boost", boost),
-        false => Some(no_boost()),
-    };
-    let machines =
-        table.get("machines").is_some().then(|| fact(&mut table, sources, "machines", machines));
+    let boost = fact_if_stated(&mut table, sources, "boost", boost);
+    let machines = fact_if_stated(&mut table, sources, "machines", machines);
     let watts = watts(&mut table, sources, "watts_per_sm");
     let alternatives = alternatives(&mut table);
     table.finish();
@@ -440,56 +411,43 @@ fn service_time(mut table: Reader<'_>, sources: &Sources) -> Option<ServiceTime>
         launch: launch?,
         host_floor: host_floor?,
         phi: phi?,
-        phi_limit: phi_limit.map_or(Some(None), |phi| phi.map(Some))?,
+        phi_limit: phi_limit?,
         spread: spread?,
-        slice: slice.map_or(Some(None), |slice| slice.map(Some))?,
+        slice: slice?,
         work: work?,
-        boost: boost?,
+        boost: boost?.unwrap_or_else(no_boost),
         watts_per_sm: watts?,
-        machines: machines.map_or(Some(None), |machines| machines.map(Some))?,
+        machines: machines?,
         alternatives: alternatives?,
         scaled: None,
     })
 }
 
-/// The energy of a batch whatever its size, in samples.
-fn energy_once(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<f64>> {
-    let read = |value: &Value<'_>| {
-        value.number(|once| (0.0..=100.0).contains(&once), "0 to 100, in samples of a full batch")
-    };
-    let rule = (read, |a: &f64, b: &f64| a <= b);
-    fact_in_range_or(file, sources, "energy_once", rule, usual_energy_once())
-}
+/// How a share is read, and that of a range of shares the first is not above the second.
+type OfShares = (fn(&Value<'_>) -> Option<Share>, fn(&Share, &Share) -> bool);
+const OF_SHARES: OfShares = (|value| value.quantity(), Share::le);
 
 /// Watts for each SM, which a file may leave out.
 fn watts(table: &mut Reader<'_>, sources: &Sources, key: &str) -> Option<Option<Fact<f64>>> {
-    if table.get(key).is_none() {
-        return Some(None);
-    }
     let read = |value: &Value<'_>| {
         value.number(|watts| watts > 0.0 && watts <= 100.0, "above 0, at most 100 W per SM")
     };
-    fact_in_range(table, sources, key, read, |a: &f64, b: &f64| a <= b).map(Some)
+    if_stated(table, key, |table| fact_in_range(table, sources, key, read, f64::le))
 }
 
 /// `[service.<gpu>.slice]`: what a GPU instance makes of batches.
 fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
-    let launch = match table.get("launch") {
-        Some(_) => time_in_range(&mut table, sources, "launch").map(Some),
-        None => Some(None),
-    };
+    let launch = if_stated(&mut table, "launch", |table| time_in_range(table, sources, "launch"));
     let weight_read = time_in_range(&mut table, sources, "weight_read");
-    let share = |value: &Value<'_>| value.quantity::<Share>();
-    let rises = |a: &Share, b: &Share| a <= b;
     let stretch = |value: &Value<'_>| {
         value.number(
             |phi| (0.0..=1.2).contains(&phi),
             "0 to 1.2: a little above 1 is less than the SMs say",
         )
     };
-    let phi = fact_in_range(&mut table, sources, "phi", stretch, |a: &f64, b: &f64| a <= b);
+    let phi = fact_in_range(&mut table, sources, "phi", stretch, f64::le);
     let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
-    let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", (share, rises), absent);
+    let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", OF_SHARES, absent);
     let neighbour_watts_per_sm = watts(&mut table, sources, "neighbour_watts_per_sm");
     table.finish();
     Some(SliceLaw {
@@ -507,8 +465,7 @@ fn time_in_range(
     sources: &Sources,
     key: &str,
 ) -> Option<Fact<SimDuration>> {
-    let read = |value: &Value<'_>| value.quantity::<SimDuration>();
-    let rule = (read, |a: &SimDuration, b: &SimDuration| a <= b);
+    let rule = (|value: &Value<'_>| value.quantity(), SimDuration::le);
     fact_in_range_or(table, sources, key, rule, Fact::assumed(SimDuration::ZERO, NOT_STATED))
 }
 

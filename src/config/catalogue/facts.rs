@@ -45,6 +45,28 @@ pub(crate) fn fact<T>(
     spread_fact(file, sources, key, &read, table)
 }
 
+/// What a file may leave out, and nothing is assumed then.
+pub(super) fn if_stated<'a, T>(
+    file: &mut Reader<'a>,
+    key: &str,
+    read: impl FnOnce(&mut Reader<'a>) -> Option<T>,
+) -> Option<Option<T>> {
+    match file.get(key) {
+        Some(_) => read(file).map(Some),
+        None => Some(None),
+    }
+}
+
+/// A fact that a file may leave out, and nothing is assumed then.
+pub(super) fn fact_if_stated<T>(
+    file: &mut Reader<'_>,
+    sources: &Sources,
+    key: &str,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+) -> Option<Option<Fact<T>>> {
+    if_stated(file, key, |file| fact(file, sources, key, read))
+}
+
 /// A fact that a file may leave out; `why` says what is assumed then.
 pub(crate) fn fact_or<T>(
     file: &mut Reader<'_>,
@@ -53,13 +75,21 @@ pub(crate) fn fact_or<T>(
     read: impl Fn(&Value<'_>) -> Option<T>,
     (value, why): (T, &str),
 ) -> Option<Fact<T>> {
-    match file.get(key) {
-        Some(_) => fact(file, sources, key, read),
-        None => {
-            file.silent(key, || Said::default(why));
-            Some(Fact::assumed(value, why))
-        }
+    or_assumed(file, key, Fact::assumed(value, why), |file| fact(file, sources, key, read))
+}
+
+/// What is read of a key, or a fact that is assumed without it.
+pub(super) fn or_assumed<'a, T>(
+    file: &mut Reader<'a>,
+    key: &str,
+    absent: Fact<T>,
+    read: impl FnOnce(&mut Reader<'a>) -> Option<Fact<T>>,
+) -> Option<Fact<T>> {
+    if file.get(key).is_some() {
+        return read(file);
     }
+    file.silent(key, || Said::default(&absent.source));
+    Some(absent)
 }
 
 /// A fact that may say what else its value could be: `range = [low, high]`. `rises` says whether
@@ -109,13 +139,7 @@ pub(crate) fn fact_in_range_or<T>(
     (read, rises): (impl Fn(&Value<'_>) -> Option<T>, impl Fn(&T, &T) -> bool),
     absent: Fact<T>,
 ) -> Option<Fact<T>> {
-    match file.get(key) {
-        Some(_) => fact_in_range(file, sources, key, read, rises),
-        None => {
-            file.silent(key, || Said::default(&absent.source));
-            Some(absent)
-        }
-    }
+    or_assumed(file, key, absent, |file| fact_in_range(file, sources, key, read, rises))
 }
 
 /// What a range looks like.
@@ -162,14 +186,18 @@ pub(crate) fn spread_fact<T>(
             None
         }
     };
-    let fitted_on = fitted_on(&mut table, standing);
-    let residual = residual(&mut table, standing);
+    let rows = |value: &Value<'_>| -> Option<Vec<String>> {
+        value.items(200)?.iter().map(|item| item.text().map(str::to_string)).collect()
+    };
+    let fitted_on = of_fit(&mut table, "fitted_on", standing, rows);
+    let share = |value: &Value<'_>| Some(value.quantity::<Share>()?.get());
+    let residual = of_fit(&mut table, "residual", standing, share);
     table.finish();
     Some(Fact {
         value: value?,
         source: source?,
         standing: standing?,
-        fitted_on: fitted_on?,
+        fitted_on: fitted_on?.unwrap_or_default(),
         residual: residual?,
         range: None,
     })
@@ -182,32 +210,22 @@ pub(crate) fn has_passport(value: &Value<'_>) -> bool {
     table.is_some_and(|table| KEYS.iter().any(|key| table.contains_key(*key)))
 }
 
-/// How far the runs that a number was fitted on are off with it; other numbers have none.
-fn residual(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Option<f64>> {
-    let Some(value) = table.get("residual") else { return Some(None) };
-    if standing.is_some_and(|standing| standing != Standing::Fitted) {
-        value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
-        return None;
-    }
-    Some(Some(value.quantity::<Share>()?.get()))
-}
-
-/// Why a measured or assumed number has no runs and no residual.
-const OF_FITS: &str = "belongs to fitted numbers only";
-
-/// The published runs a fitted number rests on; other numbers rest on none.
-fn fitted_on(table: &mut Reader<'_>, standing: Option<Standing>) -> Option<Vec<String>> {
-    let value = table.get("fitted_on");
-    match (value, standing) {
-        (None, _) => Some(Vec::new()),
-        (Some(value), Some(standing)) if standing != Standing::Fitted => {
-            value.report(value.wrong(OF_FITS).help("write standing = \"fitted\", or drop it"));
-            None
+/// What a fitted number alone has: the published runs that it rests on, how far those are off with it.
+fn of_fit<T>(
+    table: &mut Reader<'_>,
+    key: &str,
+    standing: Option<Standing>,
+    read: impl Fn(&Value<'_>) -> Option<T>,
+) -> Option<Option<T>> {
+    if_stated(table, key, |table| {
+        let value = table.get(key)?;
+        if standing.is_some_and(|standing| standing != Standing::Fitted) {
+            let title = "belongs to fitted numbers only";
+            value.report(value.wrong(title).help("write standing = \"fitted\", or drop it"));
+            return None;
         }
-        (Some(value), _) => {
-            value.items(200)?.iter().map(|item| item.text().map(str::to_string)).collect()
-        }
-    }
+        read(&value)
+    })
 }
 
 /// A source: one word is a key of `[sources]`, anything longer is the source itself.

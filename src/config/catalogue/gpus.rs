@@ -4,10 +4,11 @@
 
 use super::entries::above_zero;
 use super::facts::{
-    Sources, entries_of, fact, fact_in_range_or, fact_or, list_in, name, sources, spread_fact,
+    Sources, entries_of, fact, fact_if_stated, fact_in_range_or, fact_or, list_in, name,
+    or_assumed, sources, spread_fact,
 };
 use super::vgpus;
-use crate::config::text::{Diagnostic, Problems, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
 use crate::formats::mig_parted;
 use crate::spec::{
     ComputeCapability, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing,
@@ -72,49 +73,36 @@ const MPS_STEP: &str = "assumed: pairs of SMs, as on an H200 (slicewise measurem
 pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let sources = sources(&mut file);
     let name = name(&mut file);
-    let pci_ids =
-        file.get("pci_ids").is_some().then(|| fact(&mut file, &sources, "pci_ids", pci_ids));
+    let pci_ids = fact_if_stated(&mut file, &sources, "pci_ids", pci_ids);
     let sms = fact(&mut file, &sources, "sms", |value| value.count(1..=10_000, " SMs"));
     let memory = fact(&mut file, &sources, "memory", above_zero);
     let memory_bandwidth = fact(&mut file, &sources, "memory_bandwidth", |value| value.quantity());
     let pcie_bandwidth = fact(&mut file, &sources, "pcie_bandwidth", |value| value.quantity());
-    let capability = file
-        .get("compute_capability")
-        .is_some()
-        .then(|| fact(&mut file, &sources, "compute_capability", compute_capability));
-    let [tflops, tops] = ["tensor_fp16_tflops", "tensor_int8_tops"].map(|key| {
-        file.get(key).is_some().then(|| {
-            fact(&mut file, &sources, key, |value| {
-                let allowed = "above 0, at most 1000000 (10^12 per s)";
-                value.number(|rate| rate > 0.0 && rate <= 1e6, allowed)
-            })
-        })
-    });
+    let capability = fact_if_stated(&mut file, &sources, "compute_capability", compute_capability);
+    let rate = |value: &Value<'_>| {
+        value.number(|rate| rate > 0.0 && rate <= 1e6, "above 0, at most 1000000 (10^12 per s)")
+    };
+    let [tflops, tops] = ["tensor_fp16_tflops", "tensor_int8_tops"]
+        .map(|key| fact_if_stated(&mut file, &sources, key, rate));
     let power_cap_w = fact(&mut file, &sources, "power_cap_w", |value| {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
     let below = power_cap_w.as_ref().map_or(1e5, |cap| cap.value);
-    let power_idle_w = file.get("power_idle_w").is_some().then(|| {
-        fact(&mut file, &sources, "power_idle_w", |value| {
-            let allowed = format!("above 0, below the limit of {below} W");
-            value.number(|watts| watts > 0.0 && watts < below, &allowed)
-        })
+    let power_idle_w = fact_if_stated(&mut file, &sources, "power_idle_w", |value| {
+        let allowed = format!("above 0, below the limit of {below} W");
+        value.number(|watts| watts > 0.0 && watts < below, &allowed)
     });
-    let power_limit_min_w = file.get("power_limit_min_w").is_some().then(|| {
-        fact(&mut file, &sources, "power_limit_min_w", |value| {
-            let allowed = format!("above 0, at most the limit of {below} W");
-            value.number(|watts| watts > 0.0 && watts <= below, &allowed)
-        })
+    let power_limit_min_w = fact_if_stated(&mut file, &sources, "power_limit_min_w", |value| {
+        let allowed = format!("above 0, at most the limit of {below} W");
+        value.number(|watts| watts > 0.0 && watts <= below, &allowed)
     });
-    let is_told = power_idle_w.is_some() || file.has("voltage_floor");
+    // A wrong one is there as well.
+    let is_told = power_idle_w != Some(None) || file.has("voltage_floor");
     let voltage_floor = is_told.then(|| voltage_floor(&mut file, &sources));
-    let switch_cost = match file.get("switch_cost") {
-        Some(_) => spread_fact(&mut file, &sources, "switch_cost", plain_switch_cost, switch_cost),
-        None => {
-            file.silent("switch_cost", || Said::default(SWITCHES));
-            Some(Fact::assumed(SWITCH_COST, SWITCHES))
-        }
-    };
+    let absent = Fact::assumed(SWITCH_COST, SWITCHES);
+    let switch_cost = or_assumed(&mut file, "switch_cost", absent, |file| {
+        spread_fact(file, &sources, "switch_cost", plain_switch_cost, switch_cost)
+    });
     let some_time = |value: &Value<'_>| {
         let range = SimDuration::from_micros(100)..=SimDuration::from_millis(30);
         value.bounded(|span: &SimDuration| range.contains(span), "0.1 ms to 30 ms")
@@ -124,7 +112,7 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         &mut file,
         &sources,
         "time_slice_best_effort",
-        (some_time, |low: &SimDuration, high: &SimDuration| low <= high),
+        (some_time, SimDuration::le),
         Fact { range: Some([NOMINAL_SLICE, SEEN_SLICE]), ..nominal },
     );
     let process_turns = fact_in_range_or(
@@ -134,21 +122,19 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         (hardware_turns, HardwareTurns::is_within),
         process_turns_assumed(),
     );
-    let at_most = |low: &SimDuration, high: &SimDuration| low <= high;
     let graph = Fact::assumed(GRAPH_LAUNCH, MPS_GRAPH);
     let mps_graph_launch = fact_in_range_or(
         &mut file,
         &sources,
         "mps_graph_launch",
-        (graph_launch, at_most),
+        (graph_launch, SimDuration::le),
         Fact { range: Some([SimDuration::ZERO, GRAPH_LAUNCH]), ..graph },
     );
     let some_sms = |value: &Value<'_>| value.count(1..=64, " SMs");
     let step = (LIMIT_STEP, MPS_STEP);
     let mps_limit_step = fact_or(&mut file, &sources, "mps_limit_step", some_sms, step);
     let mps_limit_min = fact_or(&mut file, &sources, "mps_limit_min", some_sms, step);
-    let mps_chunk =
-        file.get("mps_chunk").is_some().then(|| fact(&mut file, &sources, "mps_chunk", some_sms));
+    let mps_chunk = fact_if_stated(&mut file, &sources, "mps_chunk", some_sms);
     let sms_max = sms.as_ref().map_or(10_000, |sms| sms.value);
     let own = |list: &Value<'_>| profiles_of(list, sms_max, Some(true));
     let profiles =
@@ -186,12 +172,12 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         memory: memory?,
         memory_bandwidth: memory_bandwidth?,
         pcie_bandwidth: pcie_bandwidth?,
-        compute_capability: capability.map_or(Some(None), |number| number.map(Some))?,
-        tensor_fp16_tflops: tflops.map_or(Some(None), |rate| rate.map(Some))?,
-        tensor_int8_tops: tops.map_or(Some(None), |rate| rate.map(Some))?,
+        compute_capability: capability?,
+        tensor_fp16_tflops: tflops?,
+        tensor_int8_tops: tops?,
         power_cap_w: power_cap_w?,
-        power_limit_min_w: power_limit_min_w.map_or(Some(None), |watts| watts.map(Some))?,
-        power_idle_w: power_idle_w.map_or(Some(None), |watts| watts.map(Some))?,
+        power_limit_min_w: power_limit_min_w?,
+        power_idle_w: power_idle_w?,
         voltage_floor: voltage_floor.map_or(Some(None), |floor| floor.map(Some))?,
         vgpu_types,
         mig_profiles: profiles.value,
@@ -201,15 +187,12 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         mps_graph_launch: mps_graph_launch?,
         mps_limit_step: mps_limit_step?,
         mps_limit_min: mps_limit_min?,
-        mps_chunk: mps_chunk.map_or(Some(None), |chunk| chunk.map(Some))?,
+        mps_chunk: mps_chunk?,
     };
     memory_suffices(&spec, &spot, problems);
     let vgpu_source = vgpu_sources.join("; ");
     let disputed = disputed?;
-    let pci_ids = match pci_ids {
-        Some(ids) => ids?.value,
-        None => Vec::new(),
-    };
+    let pci_ids = pci_ids?.map_or(Vec::new(), |ids| ids.value);
     let mig_source = profiles.source;
     Some(GpuFile { spec, vgpu_source, vgpu_notes, disputed, mig_source, pci_ids })
 }
@@ -302,8 +285,7 @@ fn voltage_floor(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<Share>
     let part = |percent: f64| Share::new(percent / 100.0).expect("a share");
     let range = Some([part(70.0), part(85.0)]);
     let absent = Fact { range, ..Fact::assumed(part(79.0), AS_AMPERE) };
-    let rises = |a: &Share, b: &Share| a <= b;
-    fact_in_range_or(file, sources, "voltage_floor", (read, rises), absent)
+    fact_in_range_or(file, sources, "voltage_floor", (read, Share::le), absent)
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

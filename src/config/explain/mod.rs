@@ -169,7 +169,8 @@ impl Reading<'_> {
             of_host.add("logical_processors", &host.logical_processors);
             of_host.add("memory", &host.memory);
             let mut links: Vec<&Fact<Bandwidth>> = Vec::new();
-            for link in experiment.cards.iter().filter_map(|card| card.link.bandwidth.as_ref()) {
+            for link in experiment.cards.iter().filter_map(|card| card.link.pcie_bandwidth.as_ref())
+            {
                 if !links.contains(&link) {
                     links.push(link);
                     of_host.add("pcie_bandwidth", link);

@@ -162,7 +162,7 @@ impl Machine {
             let limit = group.power_limit.as_ref();
             let limit = limit.map(|(limit, _)| format!("power limit {limit}"));
             let switch = group.link.switch.map(|number| format!("PCIe switch {number}"));
-            let link = group.link.bandwidth.as_ref();
+            let link = group.link.pcie_bandwidth.as_ref();
             let link = link.map(|fact| format!("link of {}", fact.value));
             let places = numa.into_iter().chain(nvlink).chain(switch).chain(link).chain(limit);
             let places: Vec<String> = places.collect();

@@ -343,7 +343,7 @@ impl<'v> Case<'v> {
     pub(super) fn at_ends_of_links(&self) -> Vec<Self> {
         let at = |end: usize| {
             let mut links = self.links.clone();
-            let facts = links.iter_mut().filter_map(|link| link.bandwidth.as_mut());
+            let facts = links.iter_mut().filter_map(|link| link.pcie_bandwidth.as_mut());
             let ranged = facts.filter_map(|fact| Some((fact.range?[end], fact)));
             let moved = ranged.map(|(end, fact)| fact.value = end).count();
             (moved > 0).then(|| Self { links, ..self.clone() })

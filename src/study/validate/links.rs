@@ -85,7 +85,7 @@ fn shared(
     for (card, link) in links.iter().enumerate() {
         let key = link.switch.map_or((false, card as u32), |switch| (true, switch));
         let on_it = cards.entry(key).or_insert_with(|| {
-            let bandwidth = carries(link.bandwidth.as_ref().unwrap_or(&gpu.pcie_bandwidth));
+            let bandwidth = carries(link.pcie_bandwidth.as_ref().unwrap_or(&gpu.pcie_bandwidth));
             (0.0, bandwidth.get() / bytes.get() as f64)
         });
         on_it.0 += 1.0;
