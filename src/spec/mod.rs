@@ -4,11 +4,13 @@
 //! be; whoever builds them in code keeps the promises stated at the fields.
 
 mod fact;
+mod facts;
 mod footprint;
 mod gpu;
 mod hardware_turns;
 mod harness;
 mod host;
+mod in_use;
 mod least_phi;
 mod load;
 mod measured;
@@ -27,6 +29,7 @@ mod vgpu;
 mod workload;
 
 pub use fact::{Fact, Standing};
+pub use facts::{FactValue, NamedFact};
 pub use footprint::Footprint;
 pub use gpu::{Architecture, ComputeCapability, GpuSpec, MediaEngines, MigProfile, SwitchCost};
 pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};

@@ -2,6 +2,7 @@
 //! loads for which a hypervisor makes VMs.
 
 use super::{Experiment, GpuShare, TestScenario, VmId, VmSpec};
+use crate::units::Share;
 
 /// Guests of one workload and one set of server settings, and the servers that answer them. What
 /// the guests ask is merged in order of time and dealt to the servers.
@@ -65,8 +66,13 @@ impl Experiment {
             && self.own_servers(vm).len() > 1
     }
 
+    /// Whether a limit of SMs acts on a share: MPS's, and not within a GPU instance.
+    pub fn limit_acts(&self, share: &GpuShare) -> bool {
+        !self.is_of_instance(share) && share.sm_limit < Share::WHOLE
+    }
+
     /// Whether a share is of a GPU instance.
-    fn is_of_instance(&self, share: &GpuShare) -> bool {
+    pub fn is_of_instance(&self, share: &GpuShare) -> bool {
         self.instance(share).profile.is_some()
     }
 }

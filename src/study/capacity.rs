@@ -11,10 +11,9 @@ use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
 use super::progress::Progress;
 use super::results::{FactUse, Head};
-use super::summary::{add_facts, put_in_order};
 use super::system::{LoadPoint, System, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, other_idle};
-use super::{bug, fits, said, sensitivity};
+use super::{bug, fits, leans_on, said, sensitivity};
 use crate::platform::{Meter, simulate_metered};
 use crate::spec::{BaselineKind, Experiment, GpuId};
 use rayon::prelude::*;
@@ -282,7 +281,7 @@ pub fn capacities(
         if bugs.contains_key(&index) {
             continue;
         }
-        add_facts(&system.experiment, &mut leans_on);
+        leans_on.extend(leans_on::facts(&system.experiment));
         let rates = rates_of(index);
         // A search that finds no rate is told, and is no rate of 0 to take a mean with.
         let found: Vec<f64> = rates.iter().copied().filter(|rate| *rate > 0.0).collect();
@@ -331,7 +330,6 @@ pub fn capacities(
             curve,
         });
     }
-    put_in_order(&mut leans_on);
     let known = between.iter().enumerate().filter(|(index, _)| !bugs.contains_key(index));
     let known: Vec<&Between> = known.map(|(_, between)| between).collect();
     let open = of_open_inputs(&systems, &known);
@@ -351,7 +349,7 @@ pub fn capacities(
         scaled: super::notes::scaled(plan.systems.iter().map(|system| &system.experiment)),
         notes,
         skipped,
-        leans_on,
+        leans_on: leans_on::in_order(leans_on),
     }
 }
 

@@ -13,6 +13,7 @@ mod figures;
 mod fits;
 mod gap;
 mod interval;
+mod leans_on;
 mod notes;
 mod open;
 mod out_of_reach;

@@ -179,7 +179,7 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
         })
     };
     let acts = any(&|vm, share| phi_acts(experiment, vm, share));
-    let is_limited = any(&|_, share| limit_acts(experiment, share));
+    let is_limited = any(&|_, share| experiment.limit_acts(share));
     if let Some(range) = service.phi_range().filter(|_| acts) {
         let (own, range) = (&service.phi, range.map(Brief));
         // A limit leaves all else of the GPU whole: beside idle neighbours it may cost nothing.
@@ -200,7 +200,7 @@ fn of_service(experiment: &Experiment, workload: &str, gpu: &str, found: &mut Fo
             })
         });
     }
-    let on_slice = any(&|_, share| experiment.instance(share).profile.is_some());
+    let on_slice = any(&|_, share| experiment.is_of_instance(share));
     if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
         add(found, name("phi_limit"), LIMITED, phi, |value| {
             with(&|own| own.phi_limit.as_mut().expect("it has one").value = value.clone())
@@ -348,11 +348,6 @@ fn of_sharing<T: Clone + PartialEq + Display>(
     if fact.range.iter().flatten().any(changes) {
         add(found, format!("{name} of {}", gpu.id), how, fact, with);
     }
-}
-
-/// Whether a limit of SMs acts on what a VM runs: MPS's, and not within a GPU instance.
-fn limit_acts(experiment: &Experiment, share: &GpuShare) -> bool {
-    experiment.instance(share).profile.is_none() && share.sm_limit < Share::WHOLE
 }
 
 /// Whether phi acts where a VM runs: on a part of a GPU, or where batches may run at once. One batch at

@@ -6,21 +6,19 @@ use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::student_95;
 use super::open::{self, Line, OpenEnd};
 use super::results::{
-    AlternativeResult, Comparison, EstimateResult, FactUse, FigureStanding, GpuResult, LevelResult,
-    LoadResult, OpenFigures, Origin, PublishedResult, Results, RunResult, ServerResult, Side,
-    StageMean, StepResult, VerdictResult, VmResult,
+    AlternativeResult, Comparison, EstimateResult, GpuResult, LevelResult, LoadResult, OpenFigures,
+    PublishedResult, Results, RunResult, ServerResult, Side, StageMean, StepResult, VerdictResult,
+    VmResult,
 };
 use super::uncertainty::{self, MoreWork, PairedRatio, Uncertainty};
-use super::{fits, sensitivity};
+use super::{fits, leans_on, sensitivity};
 use crate::platform::{Outcome, VmOutcome};
 use crate::record::{Recorder, Stage};
 use crate::spec::{
-    BaselineKind, CardSpec, Experiment, Fact, GpuShare, GpuSpec, InstanceSharing, InstanceSpec,
-    Pair, PlannedRun, Published, Scenario, Standing, Step, TestScenario, VmId, VmSpec,
+    BaselineKind, Experiment, GpuShare, Pair, PlannedRun, Published, Scenario, Step, TestScenario,
+    VmId, VmSpec,
 };
-use crate::units::Share;
 use std::collections::{BTreeMap, BTreeSet};
-use std::fmt::Display;
 
 /// What a piece found.
 pub(super) enum Finding {
@@ -226,20 +224,23 @@ pub(super) fn results(
     let baselines = scenario.pairs.iter().flat_map(|pair| &pair.baselines);
     let baselines = baselines.map(|baseline| &baseline.run.experiment);
     let virtual_runs = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
-    let mut leans_on = Vec::new();
-    let scaled = super::notes::scaled(virtual_runs.clone().chain(baselines.clone()));
+    let experiments = virtual_runs.chain(baselines);
     let mut notes = doubts(&runs, &comparisons);
     notes.extend(super::notes::of_queues(&runs));
     notes.extend(super::notes::of_ends(&runs));
     notes.extend(of_open_inputs(&runs));
-    for experiment in virtual_runs.chain(baselines) {
-        add_facts(experiment, &mut leans_on);
-        notes.extend(super::notes::of_experiment(experiment));
-    }
-    put_in_order(&mut leans_on);
+    notes.extend(experiments.clone().flat_map(super::notes::of_experiment));
     let mut told = BTreeSet::new();
     notes.retain(|note| told.insert(note.clone()));
-    Results { head: scenario.into(), scaled, notes, runs, comparisons, paired_ratios, leans_on }
+    Results {
+        head: scenario.into(),
+        scaled: super::notes::scaled(experiments.clone()),
+        notes,
+        runs,
+        comparisons,
+        paired_ratios,
+        leans_on: leans_on::in_order(experiments.flat_map(leans_on::facts)),
+    }
 }
 
 /// The scenario of a model that nobody asks, and of one that only ensembles ask.
@@ -374,7 +375,7 @@ fn vm_result(
             min_query_count: load.settings.min_query_count,
         },
         verdict: verdict(outcome),
-        standing: standing(experiment, vm, published),
+        standing: leans_on::standing(experiment, vm, published),
         published: published.map(|published| compared(published, rate, &latency_ms)),
         fits: None,
         uncertainty: Uncertainty {
@@ -461,36 +462,6 @@ fn compared(published: &Published, rate: f64, latency: &LatencyMs) -> PublishedR
     PublishedResult { completed_per_s, latency_ms, error_percent, source }
 }
 
-/// Whether a figure was put in, fitted on this very row, or neither.
-fn standing(experiment: &Experiment, vm: &VmSpec, published: Option<&Published>) -> FigureStanding {
-    let on_this_row =
-        |rows: &Vec<String>| published.is_some_and(|published| rows.contains(&published.row));
-    let workload = &vm.workload;
-    let mut fitted_on = vec![
-        &experiment.hypervisor.gpu_speed.fitted_on,
-        &workload.sizes.fitted_on,
-        &workload.cpu.launch_per_batch.fitted_on,
-        &workload.cpu.launch_per_sample.fitted_on,
-        &workload.cpu.finish_per_batch.fitted_on,
-        &workload.cpu.finish_per_sample.fitted_on,
-    ];
-    for share in &vm.gpus {
-        let service = &workload.service[&experiment.cards[usize::from(share.card.0)].gpu.id];
-        fitted_on.extend([
-            &service.launch.fitted_on,
-            &service.host_floor.fitted_on,
-            &service.phi.fitted_on,
-            &service.spread.fitted_on,
-            &service.work.fitted_on,
-            &service.boost.fitted_on,
-        ]);
-    }
-    let is_fitted = fitted_on.into_iter().any(on_this_row);
-    let found = if is_fitted { Origin::Fitted } else { Origin::Predicted };
-    let rate = if vm.load.scenario == TestScenario::Server { Origin::Given } else { found };
-    FigureStanding { rate, latency: found }
-}
-
 fn published_ratio(pair: &Pair) -> Option<f64> {
     let virtual_rate = pair.virtual_run.published.as_ref()?.completed_per_s?;
     let bare = pair.twin()?.published.as_ref()?.completed_per_s?;
@@ -546,144 +517,4 @@ fn steep(runs: &[RunResult]) -> Option<String> {
             steep.join(", ")
         )
     })
-}
-
-/// Each number once, by standing and place.
-pub(super) fn put_in_order(list: &mut Vec<FactUse>) {
-    list.sort_by(|a, b| (a.standing, &a.fact, &a.value).cmp(&(b.standing, &b.fact, &b.value)));
-    list.dedup();
-}
-
-/// The fitted and assumed numbers an experiment leans on, and the user's own.
-pub(super) fn add_facts(experiment: &Experiment, list: &mut Vec<FactUse>) {
-    let hypervisor = &experiment.hypervisor;
-    if hypervisor.id != "bare-metal" {
-        let place = format!("hypervisors/{}", hypervisor.id);
-        add(list, &place, "gpu_speed", &hypervisor.gpu_speed);
-        add(list, &place, "submission_latency", &hypervisor.submission_latency);
-        add(list, &place, "cpu_speed", &hypervisor.cpu_speed);
-    }
-    let host = &experiment.host;
-    let place = format!("hosts/{}", host.id);
-    add_own(list, &place, "logical_processors", &host.logical_processors);
-    add_own(list, &place, "memory", &host.memory);
-    for card in &experiment.cards {
-        let place = format!("gpus/{}", card.gpu.id);
-        add_own(list, &place, "sms", &card.gpu.sms);
-        add_own(list, &place, "memory", &card.gpu.memory);
-        match &card.link.pcie_bandwidth {
-            Some(link) => add_own(list, &format!("hosts/{}", host.id), "pcie_bandwidth", link),
-            None => add(list, &place, "pcie_bandwidth", &card.gpu.pcie_bandwidth),
-        }
-        if clock_varies(card) {
-            card.gpu.power_idle_w.iter().for_each(|fact| add(list, &place, "power_idle_w", fact));
-            card.gpu.voltage_floor.iter().for_each(|fact| add(list, &place, "voltage_floor", fact));
-        }
-        let cost = &card.gpu.switch_cost;
-        let in_use = |uses: fn(&GpuSpec, &InstanceSharing) -> bool| {
-            card.instances.iter().any(|instance| uses(&card.gpu, &instance.sharing))
-        };
-        if in_use(GpuSpec::gives_switches) {
-            add(list, &place, "switch_cost", cost);
-        }
-        if in_use(GpuSpec::gives_slices) {
-            add(list, &place, "time_slice_best_effort", &card.gpu.time_slice_best_effort);
-        }
-        if in_use(GpuSpec::gives_process_turns) {
-            add(list, &place, "process_turns", &card.gpu.process_turns);
-        }
-        if in_use(GpuSpec::gives_graph_launch) {
-            add(list, &place, "mps_graph_launch", &card.gpu.mps_graph_launch);
-        }
-        if in_use(|_, sharing| sharing.mps().is_some_and(|mps| !mps.is_partitioned)) {
-            add(list, &place, "mps_limit_step", &card.gpu.mps_limit_step);
-            add(list, &place, "mps_limit_min", &card.gpu.mps_limit_min);
-        }
-    }
-    for vm in &experiment.vms {
-        let workload = &vm.workload;
-        let place = format!("workloads/{}", workload.id);
-        add(list, &place, "weights", &workload.weights);
-        add(list, &place, "workspace_per_sample", &workload.workspace_per_sample);
-        add(list, &place, "input_per_sample", &workload.input_per_sample);
-        add(list, &place, "output_per_sample", &workload.output_per_sample);
-        add(list, &place, "cpu.launch_per_batch", &workload.cpu.launch_per_batch);
-        if vm.load.scenario.has_queue() {
-            add(list, &place, "cpu.queue_per_batch", &workload.cpu.queue_per_batch);
-            let triton = workload.cpu.triton_per_batch.as_ref();
-            if let Some(time) =
-                triton.filter(|_| vm.server.served_by == crate::spec::ServedBy::Triton)
-            {
-                add(list, &place, "cpu.triton_per_batch", time);
-            }
-        }
-        add(list, &place, "cpu.launch_per_sample", &workload.cpu.launch_per_sample);
-        add(list, &place, "cpu.finish_per_batch", &workload.cpu.finish_per_batch);
-        add(list, &place, "cpu.finish_per_sample", &workload.cpu.finish_per_sample);
-        add(list, &place, "sizes", &workload.sizes);
-        for share in &vm.gpus {
-            let model = &experiment.cards[usize::from(share.card.0)].gpu.id;
-            let card = &experiment.cards[usize::from(share.card.0)];
-            let of_model = &workload.service[model];
-            if of_model.watts_per_sm.is_some() && clock_varies(card) {
-                add(list, &place, "energy_once", &workload.energy_once);
-            }
-            let (place, service) = (format!("{place} on {model}"), of_model);
-            if let Some(scaled) = &service.scaled {
-                add(list, &place, &format!("work over that on {}", scaled.from), &scaled.work);
-            }
-            add(list, &place, "launch", &service.launch);
-            add(list, &place, "host_floor", &service.host_floor);
-            add(list, &place, "phi", &service.phi);
-            let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
-            let is_limited = !is_slice && share.sm_limit < Share::WHOLE;
-            if let Some(phi) = service.phi_limit.as_ref().filter(|_| is_limited) {
-                add(list, &place, "phi_limit", phi);
-            }
-            let by_law = is_slice || (is_limited && service.phi_limit.is_none());
-            if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
-                law.launch.iter().for_each(|launch| add(list, &place, "slice.launch", launch));
-                add(list, &place, "slice.weight_read", &law.weight_read);
-                add(list, &place, "slice.phi", &law.phi);
-                add(list, &place, "slice.bandwidth", &law.bandwidth);
-            }
-            add(list, &place, "spread", &service.spread);
-            add(list, &place, "work", &service.work);
-            if let Some(watts) = service.watts_per_sm.as_ref().filter(|_| clock_varies(card)) {
-                add(list, &place, "watts_per_sm", watts);
-            }
-            if service.boost.value != 1.0 {
-                add(list, &place, "boost", &service.boost);
-            }
-            if let Some(machines) = &service.machines {
-                add(list, &place, "machines", machines);
-            }
-        }
-    }
-}
-
-/// Whether the power limit decides anything: on a card that is cut, shared side by side, of several
-/// workloads, or set to a limit of its own.
-fn clock_varies(card: &CardSpec) -> bool {
-    let is_shared = |instance: &InstanceSpec| instance.sharing != InstanceSharing::Alone;
-    card.power_limit.is_some()
-        || card.instances.iter().any(|instance| instance.profile.is_some() || is_shared(instance))
-}
-
-/// Adds a number if it is the user's own.
-fn add_own<T: Display>(list: &mut Vec<FactUse>, place: &str, key: &str, fact: &Fact<T>) {
-    if fact.standing == Standing::Yours {
-        add(list, place, key, fact);
-    }
-}
-
-fn add<T: Display>(list: &mut Vec<FactUse>, place: &str, key: &str, fact: &Fact<T>) {
-    if matches!(fact.standing, Standing::Fitted | Standing::Assumed | Standing::Yours) {
-        list.push(FactUse {
-            fact: format!("{place} {key}"),
-            value: fact.value.to_string(),
-            standing: fact.standing,
-            source: fact.source.clone(),
-        });
-    }
 }

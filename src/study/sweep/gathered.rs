@@ -11,7 +11,7 @@ use crate::study::interval::student_95;
 use crate::study::open::{self, Line};
 use crate::study::over_shares::OverShare;
 use crate::study::results::OpenFigures;
-use crate::study::summary::{self, put_in_order};
+use crate::study::{leans_on, summary};
 use crate::units::counted;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -147,8 +147,6 @@ impl Gathered {
         taken_over: usize,
     ) -> SweepResults {
         let open = self.of_open_inputs();
-        let mut leans_on: Vec<_> = common.leans_on.into_iter().collect();
-        put_in_order(&mut leans_on);
         SweepResults {
             sweep: sweep.clone(),
             head: sweep.into(),
@@ -157,7 +155,7 @@ impl Gathered {
             points: self.points,
             scaled: common.scaled.into_iter().collect(),
             notes: open.into_iter().chain(self.tally.notes()).chain(common.told).collect(),
-            leans_on,
+            leans_on: leans_on::in_order(common.leans_on),
             taken_over,
         }
     }

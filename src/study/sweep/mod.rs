@@ -13,9 +13,9 @@ use super::interval::Interval;
 use super::over_shares::{OverShare, over_shares};
 use super::progress::Progress;
 use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
-use super::summary::{self, add_facts};
+use super::summary;
 use super::variant::other_idle;
-use super::{fits, sensitivity, uncertainty};
+use super::{fits, leans_on, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
@@ -263,9 +263,7 @@ struct Common {
 impl Common {
     fn add(&mut self, experiment: &Experiment) {
         if experiment.replication == 0 {
-            let mut facts = Vec::new();
-            add_facts(experiment, &mut facts);
-            self.leans_on.extend(facts);
+            self.leans_on.extend(leans_on::facts(experiment));
         }
         self.scaled.extend(super::notes::scaled([experiment]));
         self.told.extend(super::notes::of_experiment(experiment));

@@ -15,9 +15,8 @@ use super::interval::{Interval, student_95};
 use super::open::{self, Line};
 use super::progress::Progress;
 use super::results::{FactUse, Head};
-use super::summary::{add_facts, put_in_order};
 use super::variant::other_idle;
-use super::{fits, sensitivity};
+use super::{fits, leans_on, sensitivity};
 use crate::platform::Meter;
 use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing};
 use crate::units::counted;
@@ -204,7 +203,6 @@ pub fn most_vms(
         ways.push(way);
         lines.push(line);
     }
-    put_in_order(&mut leans_on);
     VmResults {
         head: plan.head.clone(),
         group: plan.group.clone(),
@@ -212,7 +210,7 @@ pub fn most_vms(
         scaled: scaled.into_iter().collect(),
         notes: open::told(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
         ways,
-        leans_on,
+        leans_on: leans_on::in_order(leans_on),
     }
 }
 
@@ -297,10 +295,7 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
         None => (beyond.obstacle, beyond.text),
     };
     let run = make(index, vms.max(1)).ok();
-    let mut facts = Vec::new();
-    if let Some(run) = &run {
-        add_facts(run, &mut facts);
-    }
+    let facts = run.iter().flat_map(leans_on::facts).collect();
     let scaled = super::notes::scaled(&run);
     let result = described(plan, index, run.as_ref(), vms);
     let result = WayResult {

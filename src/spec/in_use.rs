@@ -1,0 +1,118 @@
+//! Which facts a run leans on.
+//!
+//! A fact that is not spoken of here is in use wherever what it belongs to is: a new one is told rather than
+//! forgotten.
+
+use super::{
+    CardSpec, Experiment, GpuSpec, InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
+};
+
+impl Experiment {
+    /// Every fact that the run leans on, with where it stands: `gpus/a30 sms`, `workloads/bert-99 on a30
+    /// launch`. What several VMs or cards have is there several times.
+    pub fn facts_in_use(&self) -> Vec<(String, NamedFact<'_>)> {
+        let of_host = format!("hosts/{}", self.host.id);
+        let mut found = at(&of_host, self.host.facts());
+        // Bare metal costs nothing by definition, also where a platform was made bare metal.
+        if self.hypervisor.id != "bare-metal" {
+            let place = format!("hypervisors/{}", self.hypervisor.id);
+            found.extend(at(&place, self.hypervisor.facts()));
+        }
+        for card in &self.cards {
+            let mut facts = card.gpu.facts();
+            facts.retain(|fact| card.leans_on(fact.key));
+            found.extend(at(&format!("gpus/{}", card.gpu.id), facts));
+            found.extend(at(&of_host, card.link.facts()));
+        }
+        self.vms.iter().for_each(|vm| found.extend(self.facts_of(vm)));
+        found
+    }
+
+    /// Those about what a VM answers.
+    pub fn facts_of<'e>(&'e self, vm: &'e VmSpec) -> Vec<(String, NamedFact<'e>)> {
+        let (workload, place) = (&vm.workload, format!("workloads/{}", vm.workload.id));
+        let shares = || vm.gpus.iter().map(|share| (share, self.card(share)));
+        let (load, has_queue) = (&vm.load, vm.load.scenario.has_queue());
+        let mut facts = workload.facts();
+        facts.retain(|fact| match fact.key {
+            "target_latency" => {
+                load.scenario == TestScenario::Server
+                    && load.settings.target_latency == workload.target_latency.value
+            }
+            "energy_once" => shares().any(|(_, card)| {
+                card.clock_varies() && workload.service[&card.gpu.id].watts_per_sm.is_some()
+            }),
+            "cpu.queue_per_batch" => has_queue,
+            "cpu.triton_per_batch" => has_queue && vm.server.served_by == ServedBy::Triton,
+            _ => true,
+        });
+        let mut found = at(&place, facts);
+        for (share, card) in shares() {
+            let service = &workload.service[&card.gpu.id];
+            let (is_slice, is_limited) = (self.is_of_instance(share), self.limit_acts(share));
+            let mut facts = service.facts();
+            facts.retain(|fact| match fact.key {
+                "phi_limit" => is_limited,
+                // A run knows its neighbours' workloads; `validate` has rows that do not name them.
+                "slice.neighbour_watts_per_sm" => false,
+                key if key.starts_with("slice.") => {
+                    is_slice || (is_limited && service.phi_limit.is_none())
+                }
+                "watts_per_sm" => card.clock_varies(),
+                "boost" => service.boost.value != 1.0,
+                _ => true,
+            });
+            let mut of_gpu = at(&format!("{place} on {}", card.gpu.id), facts);
+            if let Some(scaled) = &service.scaled {
+                let over = format!("work over that on {}", scaled.from);
+                let of_work = of_gpu.iter_mut().filter(|(_, fact)| fact.key == "scaled.work");
+                of_work.for_each(|(name, fact)| *name = name.replace(fact.key, &over));
+            }
+            found.extend(of_gpu);
+        }
+        found
+    }
+}
+
+/// Each with its place.
+fn at<'f>(above: &str, facts: Vec<NamedFact<'f>>) -> Vec<(String, NamedFact<'f>)> {
+    facts.into_iter().map(|fact| (format!("{above} {}", fact.key), fact)).collect()
+}
+
+impl CardSpec {
+    /// Whether a run leans on this fact of its GPU.
+    fn leans_on(&self, key: &str) -> bool {
+        let gives = |way: fn(&GpuSpec, &InstanceSharing) -> bool| {
+            self.instances.iter().any(|instance| way(&self.gpu, &instance.sharing))
+        };
+        match key {
+            // What a service time that is another GPU's, scaled, makes of these is a fact of its own.
+            "memory_bandwidth" | "compute_capability" | "tensor_fp16_tflops"
+            | "tensor_int8_tops" => false,
+            // It bounds what a scenario may set, and moves no figure.
+            "power_limit_min_w" => false,
+            "pcie_bandwidth" => self.link.pcie_bandwidth.is_none(),
+            // Without idle watts no limit lowers the clock.
+            "power_cap_w" => self.clock_varies() && self.gpu.power_idle_w.is_some(),
+            "power_idle_w" | "voltage_floor" => self.clock_varies(),
+            "switch_cost" => gives(GpuSpec::gives_switches),
+            "time_slice_best_effort" => gives(GpuSpec::gives_slices),
+            "process_turns" => gives(GpuSpec::gives_process_turns),
+            "mps_graph_launch" => gives(GpuSpec::gives_graph_launch),
+            "mps_limit_step" | "mps_limit_min" => {
+                gives(|_, sharing| sharing.mps().is_some_and(|mps| !mps.is_partitioned))
+            }
+            "mps_chunk" => gives(|_, sharing| sharing.mps().is_some_and(|mps| mps.is_partitioned)),
+            _ => true,
+        }
+    }
+
+    /// Whether the power limit decides anything: on a card that is cut, shared side by side, of several
+    /// workloads, or set to a limit of its own.
+    fn clock_varies(&self) -> bool {
+        self.power_limit.is_some()
+            || self.instances.iter().any(|instance| {
+                instance.profile.is_some() || instance.sharing != InstanceSharing::Alone
+            })
+    }
+}
