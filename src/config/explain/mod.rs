@@ -15,8 +15,7 @@ use super::scenario::plan::Plan;
 use super::scenario::sharing_words;
 use super::text::answers::Answer;
 use super::text::{Problems, Said, SourceFile};
-use crate::spec::{Baseline, Experiment, Fact, GpuSpec, Pair, ServiceTime, Step, Workload};
-use crate::units::{Bandwidth, Share};
+use crate::spec::{Baseline, Experiment, GpuSpec, InstanceSpec, Pair, ServiceTime, Step, Workload};
 pub use notes::{Explained, Section};
 use notes::{Facts, Notes};
 use serde::Serialize;
@@ -166,44 +165,31 @@ impl Reading<'_> {
             }
             section.add_other_keys(notes, "host.");
         } else {
-            of_host.add("logical_processors", &host.logical_processors);
-            of_host.add("memory", &host.memory);
-            let mut links: Vec<&Fact<Bandwidth>> = Vec::new();
-            for link in experiment.cards.iter().filter_map(|card| card.link.pcie_bandwidth.as_ref())
-            {
-                if !links.contains(&link) {
-                    links.push(link);
-                    of_host.add("pcie_bandwidth", link);
+            of_host.add("", host.facts(), |_| true);
+            let mut links = Vec::new();
+            for link in experiment.cards.iter().map(|card| &card.link) {
+                if !links.contains(&&link.pcie_bandwidth) {
+                    links.push(&link.pcie_bandwidth);
+                    of_host.add("", link.facts(), |_| true);
                 }
             }
         }
         let platform = &experiment.hypervisor;
         let mut of_platform = Facts::of(self.catalogue, "hypervisor", "hypervisors", &platform.id);
-        of_platform.add("gpu_speed", &platform.gpu_speed);
-        of_platform.add("submission_latency", &platform.submission_latency);
-        of_platform.add("cpu_speed", &platform.cpu_speed);
+        of_platform.add("", platform.facts(), |_| true);
         let gpus = self.machine.models.iter().map(|model| self.gpu(&model.gpu.spec));
         std::iter::once(of_host.section).chain(gpus).chain([of_platform.section]).collect()
     }
 
     fn gpu(&self, gpu: &GpuSpec) -> Section {
         let mut facts = Facts::of(self.catalogue, "gpu", "gpus", &gpu.id);
-        facts.add("sms", &gpu.sms);
-        facts.add("memory", &gpu.memory);
-        facts.add("memory_bandwidth", &gpu.memory_bandwidth);
-        facts.add("pcie_bandwidth", &gpu.pcie_bandwidth);
-        facts.add("power_cap_w", &gpu.power_cap_w);
-        gpu.power_idle_w.iter().for_each(|watts| facts.add("power_idle_w", watts));
-        gpu.voltage_floor.iter().for_each(|floor| facts.add("voltage_floor", floor));
-        facts.add("switch_cost", &gpu.switch_cost);
-        facts.add("time_slice_best_effort", &gpu.time_slice_best_effort);
-        facts.add("process_turns", &gpu.process_turns);
-        if self.has_mps(&gpu.id) {
-            facts.add("mps_graph_launch", &gpu.mps_graph_launch);
-            facts.add("mps_limit_step", &gpu.mps_limit_step);
-            facts.add("mps_limit_min", &gpu.mps_limit_min);
-            gpu.mps_chunk.iter().for_each(|chunk| facts.add("mps_chunk", chunk));
-        }
+        let has_mps = self.has_mps(&gpu.id);
+        facts.add("", gpu.facts(), |key| match key {
+            // What scaled service times go by, and what a scenario may set.
+            "compute_capability" | "tensor_fp16_tflops" | "tensor_int8_tops" => false,
+            "power_limit_min_w" => false,
+            key => has_mps || !key.starts_with("mps_"),
+        });
         facts.section
     }
 
@@ -301,60 +287,38 @@ impl Reading<'_> {
         workloads.into_iter().map(|workload| self.workload(workload)).collect()
     }
 
-    /// Whether any card of this model is cut into GPU instances, whose law then decides.
-    fn has_slices(&self, gpu: &str) -> bool {
-        let cards = self.experiment().cards.iter().filter(|card| card.gpu.id == gpu);
-        let mut instances = cards.flat_map(|card| &card.instances);
-        instances.any(|instance| instance.profile.is_some())
-    }
-
     /// The models on which a workload runs.
     fn gpus_of(&self, workload: &Workload) -> Vec<&str> {
         let experiment = self.experiment();
         let vms = experiment.vms.iter().filter(|vm| vm.workload.id == workload.id);
-        let used: BTreeSet<&str> = vms
-            .flat_map(|vm| &vm.gpus)
-            .map(|share| experiment.cards[usize::from(share.card.0)].gpu.id.as_str())
-            .collect();
+        let used = experiment.models_of(vms.flat_map(|vm| &vm.gpus));
         self.machine.ids().into_iter().filter(|gpu| used.contains(gpu)).collect()
+    }
+
+    /// The instances of all cards of a model.
+    fn instances(&self, gpu: &str) -> impl Iterator<Item = &InstanceSpec> {
+        let cards = self.experiment().cards.iter().filter(move |card| card.gpu.id == gpu);
+        cards.flat_map(|card| &card.instances)
     }
 
     /// Whether clients of MPS share any card of this model.
     fn has_mps(&self, gpu: &str) -> bool {
-        let cards = self.experiment().cards.iter().filter(|card| card.gpu.id == gpu);
-        let mut instances = cards.flat_map(|card| &card.instances);
-        instances.any(|instance| instance.sharing.mps().is_some())
+        self.instances(gpu).any(|instance| instance.sharing.mps().is_some())
     }
 
     /// Whether a limit of SMs acts on a workload on this model.
     fn is_limited(&self, workload: &Workload, gpu: &str) -> bool {
         let of_it = self.experiment().vms.iter().filter(|vm| vm.workload.id == workload.id);
         of_it.flat_map(|vm| &vm.gpus).any(|share| {
-            let card = &self.experiment().cards[usize::from(share.card.0)];
-            let is_slice = card.instances[usize::from(share.instance)].profile.is_some();
-            card.gpu.id == gpu && !is_slice && share.sm_limit < Share::WHOLE
+            self.experiment().card(share).gpu.id == gpu && self.experiment().limit_acts(share)
         })
     }
 
     fn workload(&self, workload: &Workload) -> Section {
         let mut facts = Facts::of(self.catalogue, "workload", "workloads", &workload.id);
-        facts.add("target_latency", &workload.target_latency);
-        facts.add("sizes", &workload.sizes);
-        facts.add("weights", &workload.weights);
-        facts.add("workspace_per_sample", &workload.workspace_per_sample);
-        facts.add("input_per_sample", &workload.input_per_sample);
-        facts.add("output_per_sample", &workload.output_per_sample);
-        if workload.service.values().any(|service| service.watts_per_sm.is_some()) {
-            facts.add("energy_once", &workload.energy_once);
-        }
-        facts.add("cpu.launch_per_batch", &workload.cpu.launch_per_batch);
-        facts.add("cpu.queue_per_batch", &workload.cpu.queue_per_batch);
-        if let Some(time) = &workload.cpu.triton_per_batch {
-            facts.add("cpu.triton_per_batch", time);
-        }
-        facts.add("cpu.launch_per_sample", &workload.cpu.launch_per_sample);
-        facts.add("cpu.finish_per_batch", &workload.cpu.finish_per_batch);
-        facts.add("cpu.finish_per_sample", &workload.cpu.finish_per_sample);
+        // Without watts it acts nowhere.
+        let draws = workload.service.values().any(|service| service.watts_per_sm.is_some());
+        facts.add("", workload.facts(), |key| draws || key != "energy_once");
         for gpu in self.gpus_of(workload) {
             let Some(service) = workload.service.get(gpu) else { continue };
             if let Some(scaled) = &service.scaled {
@@ -364,17 +328,16 @@ impl Reading<'_> {
                 let key = format!("service.{gpu}, work over that on {}", scaled.from);
                 facts.section.say(&key, value, said);
             }
-            facts.add(&format!("service.{gpu}.launch"), &service.launch);
-            facts.add(&format!("service.{gpu}.host_floor"), &service.host_floor);
-            facts.add(&format!("service.{gpu}.phi"), &service.phi);
-            if self.is_limited(workload, gpu) {
-                match &service.phi_limit {
-                    Some(phi) => facts.add(&format!("service.{gpu}.phi_limit"), phi),
-                    None => {
-                        let (phi, said) = not_measured(service);
-                        facts.section.say(&format!("service.{gpu}.phi_limit"), phi, said);
-                    }
-                }
+            let (above, is_limited) = (format!("service.{gpu}."), self.is_limited(workload, gpu));
+            let by_law = self.instances(gpu).any(|instance| instance.profile.is_some())
+                || (service.phi_limit.is_none() && is_limited);
+            facts.add(&above, service.facts(), |key| match key {
+                "phi_limit" => is_limited,
+                key => matches!(key, "launch" | "host_floor" | "phi"),
+            });
+            if is_limited && service.phi_limit.is_none() {
+                let (phi, said) = not_measured(service);
+                facts.section.say(&format!("{above}phi_limit"), phi, said);
             }
             if self.has_mps(gpu) {
                 let said = Said::default(
@@ -382,23 +345,11 @@ impl Reading<'_> {
                 );
                 facts.section.say(&format!("service.{gpu}, under MPS"), UNDER_MPS, said);
             }
-            let by_law = self.has_slices(gpu)
-                || (service.phi_limit.is_none() && self.is_limited(workload, gpu));
-            if let Some(law) = service.slice.as_ref().filter(|_| by_law) {
-                let own = format!("service.{gpu}.slice.launch");
-                law.launch.iter().for_each(|launch| facts.add(&own, launch));
-                facts.add(&format!("service.{gpu}.slice.weight_read"), &law.weight_read);
-                facts.add(&format!("service.{gpu}.slice.phi"), &law.phi);
-                facts.add(&format!("service.{gpu}.slice.bandwidth"), &law.bandwidth);
-            }
-            facts.add(&format!("service.{gpu}.spread"), &service.spread);
-            facts.add(&format!("service.{gpu}.work"), &service.work);
-            if let Some(watts) = &service.watts_per_sm {
-                facts.add(&format!("service.{gpu}.watts_per_sm"), watts);
-            }
-            if let Some(machines) = &service.machines {
-                facts.add(&format!("service.{gpu}.machines"), machines);
-            }
+            facts.add(&above, service.facts(), |key| match key {
+                "launch" | "host_floor" | "phi" | "phi_limit" => false,
+                "boost" | "slice.neighbour_watts_per_sm" | "scaled.work" => false,
+                key => by_law || !key.starts_with("slice."),
+            });
         }
         facts.section
     }

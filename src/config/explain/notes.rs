@@ -8,7 +8,7 @@ use crate::config::scenario::queues::OF_QUEUES;
 use crate::config::scenario::settings::{unused_keys, words};
 use crate::config::text::answers::Answer;
 use crate::config::text::{Said, SourceFile, Spot, set_arguments};
-use crate::spec::{Fact, LoadSpec, ServerSpec};
+use crate::spec::{LoadSpec, NamedFact, ServerSpec};
 use serde::Serialize;
 use std::fmt::Display;
 use std::ops::Range;
@@ -165,10 +165,21 @@ impl<'c> Facts<'c> {
         Self { section, catalogue, kind, folder, id: id.to_string() }
     }
 
-    /// Adds one; of a file of one's own it says the line.
-    pub(super) fn add<T: Display>(&mut self, key: &str, fact: &Fact<T>) {
-        let line = self.catalogue.line(self.folder, &self.id, key);
-        let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
-        self.section.say(key, &fact.value, Said::fact(self.kind, &place, fact));
+    /// Adds those that are shown, their keys below a path; of a file of one's own it says the line.
+    pub(super) fn add(
+        &mut self,
+        above: &str,
+        facts: Vec<NamedFact<'_>>,
+        is_shown: impl Fn(&str) -> bool,
+    ) {
+        for fact in facts.into_iter().filter(|fact| is_shown(fact.key)) {
+            let key = format!("{above}{}", fact.key);
+            let line = self.catalogue.line(self.folder, &self.id, &key);
+            let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
+            let source = Some(fact.source.to_string());
+            let standing = Some(fact.standing.word());
+            let said = Said { source, standing, ..Said::new(self.kind, place) };
+            self.section.say(&key, fact.value, said);
+        }
     }
 }
