@@ -3,9 +3,8 @@
 
 use super::csv::Sheet;
 use super::{File, Part, Report, Width, made, table, workload_file, written};
-use crate::spec::Workload;
+use crate::spec::{FactValue, Workload};
 use crate::study::CalibrationResults;
-use std::fmt::Display;
 
 impl Report for CalibrationResults {
     fn document(&self) -> anyhow::Result<String> {
@@ -43,41 +42,31 @@ pub fn added_to_catalogue_file(
             workload.service.insert(gpu.clone(), service.clone());
         }
     }
-    let mut told = Vec::new();
-    let (own, kept) = (&results.workload, existing);
-    differ(
-        &mut told,
-        "cpu.launch_per_batch",
-        own.cpu.launch_per_batch.value,
-        kept.cpu.launch_per_batch.value,
-    );
-    differ(&mut told, "target_latency", own.target_latency.value, kept.target_latency.value);
-    differ(&mut told, "weights", own.weights.value, kept.weights.value);
-    differ(
-        &mut told,
-        "workspace_per_sample",
-        own.workspace_per_sample.value,
-        kept.workspace_per_sample.value,
-    );
-    differ(&mut told, "input_per_sample", own.input_per_sample.value, kept.input_per_sample.value);
-    differ(
-        &mut told,
-        "output_per_sample",
-        own.output_per_sample.value,
-        kept.output_per_sample.value,
-    );
-    differ(&mut told, "sizes", own.sizes.value, kept.sizes.value);
+    let told = OF_THE_MODEL.iter().filter_map(|key| {
+        let (own, kept) = (value(&results.workload, key)?, value(existing, key)?);
+        (own.keys() != kept.keys())
+            .then(|| format!("{key} stays {kept} as the file has it; this calibration has {own}"))
+    });
+    let told = told.collect();
     // Who reads the file sees every calibration that it was made by.
     let mut lines: Vec<String> = comments.to_vec();
     lines.extend(remarks(results).into_iter().filter(|line| !comments.contains(line)));
     (workload_file::workload_file(&workload, usual_preset, &lines), told)
 }
 
-/// A sentence where the fit has another value than the file that it is added to.
-fn differ<T: PartialEq + Display>(told: &mut Vec<String>, key: &str, own: T, kept: T) {
-    if own != kept {
-        told.push(format!("{key} stays {kept} as the file has it; this calibration has {own}"));
-    }
+/// What a calibration may say of the model itself, in the order in which it is told.
+const OF_THE_MODEL: [&str; 7] = [
+    "cpu.launch_per_batch",
+    "target_latency",
+    "weights",
+    "workspace_per_sample",
+    "input_per_sample",
+    "output_per_sample",
+    "sizes",
+];
+
+fn value<'w>(workload: &'w Workload, key: &str) -> Option<&'w dyn FactValue> {
+    workload.facts().into_iter().find(|fact| fact.key == key).map(|fact| fact.value)
 }
 
 /// What stands at the head of the file.

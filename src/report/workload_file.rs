@@ -3,9 +3,9 @@
 //! The catalogue reads it back; nothing is added, and nothing is left out but comments.
 
 use crate::shown::{is_harmful, shown};
-use crate::spec::{Fact, ServiceAlternative, ServiceTime, SizeDistribution, Standing, Workload};
-use crate::spec::{PhiTable, WorkTable};
-use crate::units::{Bytes, Share, SimDuration};
+use crate::spec::{
+    FactValue, NamedFact, ServiceAlternative, ServiceTime, Standing, Workload, usual_energy_once,
+};
 use std::fmt::Write;
 
 /// The file of `workload`; `remarks` become comments at its head.
@@ -23,37 +23,18 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
     if let Some(precision) = w.precision {
         file.line(&format!("precision = {}", quoted(precision.word())));
     }
-    file.inline("target_latency", &w.target_latency, |time| time_text(*time));
-    let sizes = match w.sizes.value {
-        SizeDistribution::LogNormal { sigma } => {
-            format!("distribution = \"lognormal\", sigma = {sigma}")
-        }
-        SizeDistribution::Fixed => "distribution = \"fixed\"".to_string(),
-        SizeDistribution::Exponential => "distribution = \"exponential\"".to_string(),
-    };
-    let passport = file.passport(&w.sizes);
-    file.line(&format!("sizes = {{ {sizes}, {passport} }}"));
-    file.inline("weights", &w.weights, |bytes| bytes_text(*bytes));
-    file.inline("workspace_per_sample", &w.workspace_per_sample, |bytes| bytes_text(*bytes));
-    file.inline("input_per_sample", &w.input_per_sample, |bytes| bytes_text(*bytes));
-    file.inline("output_per_sample", &w.output_per_sample, |bytes| bytes_text(*bytes));
-    // Without watts it acts nowhere.
-    if w.service.values().any(|service| service.watts_per_sm.is_some()) {
-        file.inline("energy_once", &w.energy_once, |once| number_text(*once));
+    // Without watts the usual energy need not be said.
+    let draws = w.service.values().any(|service| service.watts_per_sm.is_some());
+    let draws = draws || w.energy_once != usual_energy_once();
+    let (mut of_cpu, own): (Vec<_>, Vec<_>) =
+        w.facts().into_iter().partition(|fact| fact.key.starts_with("cpu."));
+    for fact in own.iter().filter(|fact| draws || fact.key != "energy_once") {
+        file.inline(fact);
     }
     file.table("cpu");
-    if let Some(time) = &w.cpu.triton_per_batch {
-        file.fact("triton_per_batch", time, |time| time_text(*time));
-    }
-    for (key, time) in [
-        ("launch_per_batch", &w.cpu.launch_per_batch),
-        ("queue_per_batch", &w.cpu.queue_per_batch),
-        ("launch_per_sample", &w.cpu.launch_per_sample),
-        ("finish_per_batch", &w.cpu.finish_per_batch),
-        ("finish_per_sample", &w.cpu.finish_per_sample),
-    ] {
-        file.fact(key, time, |time| time_text(*time));
-    }
+    // What stands in the place of others comes before them.
+    of_cpu.sort_by_key(|fact| fact.key != "cpu.triton_per_batch");
+    of_cpu.iter().for_each(|fact| file.fact(fact));
     for (gpu, service) in &w.service {
         service_time(&mut file, gpu, service);
     }
@@ -61,35 +42,18 @@ pub fn workload_file(workload: &Workload, usual_preset: &str, remarks: &[String]
 }
 
 fn service_time(file: &mut Writer, gpu: &str, service: &ServiceTime) {
+    let (of_slices, own): (Vec<_>, Vec<_>) =
+        service.facts().into_iter().partition(|fact| fact.key.starts_with("slice."));
     file.table(&format!("service.{}", key(gpu)));
-    file.fact("launch", &service.launch, |time| time_text(*time));
-    file.fact("host_floor", &service.host_floor, |time| time_text(*time));
-    file.fact("phi", &service.phi, phi_text);
-    if let Some(phi) = &service.phi_limit {
-        file.fact("phi_limit", phi, phi_text);
-    }
-    file.fact("spread", &service.spread, |share| share_text(*share));
-    file.fact("work", &service.work, work_text);
-    if service.boost.value != 1.0 {
-        file.fact("boost", &service.boost, |boost| number_text(*boost));
-    }
-    if let Some(watts) = &service.watts_per_sm {
-        file.fact("watts_per_sm", watts, |watts| number_text(*watts));
-    }
-    if let Some(machines) = &service.machines {
-        file.fact("machines", machines, |share| share_text(*share));
-    }
-    if let Some(law) = &service.slice {
+    let is_written = |fact: &&NamedFact<'_>| match fact.key {
+        "boost" => service.boost.value != 1.0,
+        "scaled.work" => false,
+        _ => true,
+    };
+    own.iter().filter(is_written).for_each(|fact| file.fact(fact));
+    if !of_slices.is_empty() {
         file.table(&format!("service.{}.slice", key(gpu)));
-        if let Some(launch) = &law.launch {
-            file.fact("launch", launch, |time| time_text(*time));
-        }
-        file.fact("weight_read", &law.weight_read, |time| time_text(*time));
-        file.fact("phi", &law.phi, |phi| number_text(*phi));
-        file.fact("bandwidth", &law.bandwidth, |share| share_text(*share));
-        if let Some(watts) = &law.neighbour_watts_per_sm {
-            file.fact("neighbour_watts_per_sm", watts, |watts| number_text(*watts));
-        }
+        of_slices.iter().for_each(|fact| file.fact(fact));
     }
     for other in &service.alternatives {
         file.after_table(&alternative(gpu, other));
@@ -130,23 +94,22 @@ impl Writer {
     }
 
     /// A fact on one line.
-    fn inline<T>(&mut self, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
+    fn inline(&mut self, fact: &NamedFact<'_>) {
         let passport = self.passport(fact);
-        let range =
-            range_text(fact, &text).map_or(String::new(), |range| format!("range = {range}, "));
-        self.line(&format!("{key} = {{ value = {}, {range}{passport} }}", text(&fact.value)));
+        let range = range_text(fact).map_or(String::new(), |range| format!("{range}, "));
+        self.line(&format!("{} = {{ {}, {range}{passport} }}", fact.name(), fact.value.keys()));
     }
 
     /// A fact of the table under way: on one line, or as a table of its own if it was fitted on rows.
-    fn fact<T>(&mut self, key: &str, fact: &Fact<T>, text: impl Fn(&T) -> String) {
+    fn fact(&mut self, fact: &NamedFact<'_>) {
         if fact.standing != Standing::Fitted || fact.fitted_on.is_empty() {
-            return self.inline(key, fact, text);
+            return self.inline(fact);
         }
-        let source = self.source(&fact.source);
+        let source = self.source(fact.source);
         let (name, _) = self.table.clone().expect("a table is under way");
-        let mut lines = format!("\n[{name}.{key}]\nvalue = {}\n", text(&fact.value));
-        if let Some(range) = range_text(fact, &text) {
-            let _ = writeln!(lines, "range = {range}");
+        let mut lines = format!("\n[{name}.{}]\n{}\n", fact.name(), fact.value.keys());
+        if let Some(range) = range_text(fact) {
+            let _ = writeln!(lines, "{range}");
         }
         let _ = writeln!(lines, "source = {source}\nstanding = \"{}\"", fact.standing.word());
         if let Some(residual) = fact.residual {
@@ -159,8 +122,8 @@ impl Writer {
     }
 
     /// Source, standing, and for a fitted number what it was fitted on.
-    fn passport<T>(&mut self, fact: &Fact<T>) -> String {
-        let source = self.source(&fact.source);
+    fn passport(&mut self, fact: &NamedFact<'_>) -> String {
+        let source = self.source(fact.source);
         let mut text = format!("source = {source}, standing = \"{}\"", fact.standing.word());
         if fact.standing == Standing::Fitted {
             if !fact.fitted_on.is_empty() {
@@ -189,13 +152,9 @@ impl Writer {
         let first: String = first.chars().filter(char::is_ascii_alphanumeric).collect();
         let taken = |key: &str| self.sources.iter().any(|(known, _)| known == key);
         let first = if first.is_empty() { "source".to_string() } else { first };
-        let mut key = first.clone();
-        for number in 2.. {
-            if !taken(&key) {
-                break;
-            }
-            key = format!("{first}-{number}");
-        }
+        let others = (2..).map(|number| format!("{first}-{number}"));
+        let mut keys = std::iter::once(first.clone()).chain(others);
+        let key = keys.find(|key| !taken(key)).expect("numbers do not end");
         self.sources.push((key.clone(), text));
         quoted(&key)
     }
@@ -213,8 +172,8 @@ impl Writer {
 }
 
 /// The range of a fact that states one.
-fn range_text<T>(fact: &Fact<T>, text: &impl Fn(&T) -> String) -> Option<String> {
-    fact.range.as_ref().map(|[low, high]| format!("[{}, {}]", text(low), text(high)))
+fn range_text(fact: &NamedFact<'_>) -> Option<String> {
+    fact.range.map(|[low, high]| format!("range = [{}, {}]", low.text(), high.text()))
 }
 
 fn alternative(gpu: &str, other: &ServiceAlternative) -> String {
@@ -223,14 +182,14 @@ fn alternative(gpu: &str, other: &ServiceAlternative) -> String {
     let mut line = |key: &str, value: String| {
         let _ = writeln!(lines, "{key} = {value}");
     };
-    line("cpu_launch_per_batch", time_text(other.cpu_launch_per_batch));
-    line("launch", time_text(other.launch));
-    line("host_floor", time_text(other.host_floor));
-    line("phi", phi_text(&other.phi));
-    line("spread", share_text(other.spread));
-    line("work", work_text(&other.work));
+    line("cpu_launch_per_batch", other.cpu_launch_per_batch.text());
+    line("launch", other.launch.text());
+    line("host_floor", other.host_floor.text());
+    line("phi", other.phi.text());
+    line("spread", other.spread.text());
+    line("work", other.work.text());
     if other.boost != 1.0 {
-        line("boost", number_text(other.boost));
+        line("boost", other.boost.text());
     }
     lines
 }
@@ -244,43 +203,6 @@ fn key(text: &str) -> String {
 /// A source of one word would be taken for a key of `[sources]`.
 fn words(source: &str) -> String {
     if source.contains(' ') { source.to_string() } else { format!("source: {source}") }
-}
-
-fn phi_text(phi: &PhiTable) -> String {
-    match phi.points() {
-        [(_, phi)] => share_text(*phi),
-        points => table(points.iter().map(|(batch, phi)| (*batch, share_text(*phi)))),
-    }
-}
-
-fn work_text(work: &WorkTable) -> String {
-    table(work.points().iter().map(|(batch, time)| (*batch, time_text(*time))))
-}
-
-fn table(points: impl Iterator<Item = (u32, String)>) -> String {
-    let points: Vec<_> = points.map(|(batch, text)| format!("{batch} = {text}")).collect();
-    format!("{{ {} }}", points.join(", "))
-}
-
-/// Six digits are more than any fit knows.
-fn share_text(share: Share) -> String {
-    number_text(share.get())
-}
-
-fn number_text(number: f64) -> String {
-    ((number * 1e6).round() / 1e6).to_string()
-}
-
-fn time_text(time: SimDuration) -> String {
-    quoted(&time.to_string())
-}
-
-fn bytes_text(bytes: Bytes) -> String {
-    const MIB: u64 = 1 << 20;
-    match bytes.get() {
-        whole if whole > 0 && whole % MIB == 0 => format!("\"{} MiB\"", whole / MIB),
-        bytes => format!("\"{bytes} B\""),
-    }
 }
 
 fn quoted(text: &str) -> String {
