@@ -13,6 +13,7 @@ mod dice;
 mod effects;
 mod escapes;
 mod explain;
+mod facts;
 mod foreign;
 mod fuzz;
 mod h200;
