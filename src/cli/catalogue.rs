@@ -4,6 +4,7 @@
 
 use super::{Failure, good_catalogue, output};
 use crate::config::{Catalogue, CatalogueEntry};
+use crate::report;
 use serde_json::{Value, json};
 use std::path::Path;
 
@@ -100,7 +101,7 @@ fn broken(text: &str, columns: usize) -> String {
             Some(rest) => ("# ", rest.trim_start()),
             None => ("", line),
         };
-        let parts = output::lines_of(rest, columns.saturating_sub(sign.len()).max(20));
+        let parts = report::lines_of(rest, columns.saturating_sub(sign.len()).max(20));
         let parts = parts.iter().map(|part| match sign {
             "" => part.clone(),
             _ => format!("{sign}{}", part.trim_start()),

@@ -4,6 +4,7 @@
 
 use super::{Failure, output};
 use crate::config::{Explained, Explanation, Said, Section};
+use crate::report;
 use crate::shown::shown;
 use std::path::Path;
 
@@ -63,11 +64,11 @@ fn text(explanation: &Explanation, columns: usize) -> String {
                 true => text.push_str(&format!("{beside}\n")),
                 false => {
                     text.push_str(&format!("  {}\n", one.key));
-                    let value = output::lines_of(&value, room);
+                    let value = report::lines_of(&value, room);
                     value.iter().for_each(|part| text.push_str(&format!("{indent}{part}\n")));
                 }
             }
-            let origin = output::lines_of(&origin, room);
+            let origin = report::lines_of(&origin, room);
             origin.iter().for_each(|part| text.push_str(&format!("{indent}{part}\n")));
         }
     }

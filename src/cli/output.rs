@@ -4,7 +4,7 @@
 //! into what is printed, only colours pass.
 
 use super::Failure;
-use crate::report::{Width, broken, wrap};
+use crate::report::{Report, Width};
 use crate::shown::painted;
 use anyhow::Context;
 use std::io::{ErrorKind, Read, Write};
@@ -32,30 +32,9 @@ pub(super) fn message(line: &str) {
     let _ = writeln!(anstream::stderr(), "{}", painted(line));
 }
 
-/// The text with its prose no wider than the terminal: lines that are too long break at blanks, later
-/// parts indented. Drawings stay, and so do command lines, which are copied.
-pub(super) fn fitted(text: &str) -> String {
-    const COMMANDS: [&str; 6] = ["esxcli", "nvidia-smi", "sudo", "virsh", "echo", "#"];
-    let Some(columns) = columns() else { return text.to_string() };
-    let is_drawn = |line: &str| line.contains(['│', '─', '░', '┼', '|']);
-    let is_command = |line: &str| COMMANDS.iter().any(|word| line.trim_start().starts_with(word));
-    let lines = text.split_inclusive('\n').map(|line| {
-        if line.trim_end().chars().count() <= columns || is_drawn(line) || is_command(line) {
-            return line.to_string();
-        }
-        let indent = " ".repeat(line.len() - line.trim_start().len());
-        let room = columns.max(30) - indent.len().min(20);
-        let wrapped = lines_of(line.trim(), room);
-        wrapped.iter().map(|part| format!("{indent}{part}\n")).collect()
-    });
-    lines.collect()
-}
-
-/// The words of a text in lines of so many letters, later ones indented; a longer word is broken.
-pub(super) fn lines_of(text: &str, room: usize) -> Vec<String> {
-    const INDENT: &str = "    ";
-    let text = broken(&wrap(text, room, INDENT), room, INDENT);
-    text.lines().map(str::to_string).collect()
+/// Prints an answer: the document for programs, or the text.
+pub(super) fn answer(answer: &dyn Report, json: bool) -> Result<(), Failure> {
+    data(&if json { answer.document()? } else { answer.table(width()) })
 }
 
 /// Whether standard output is a file: what is written there is read by programs again, and stays as it is.

@@ -85,7 +85,7 @@ pub(super) fn run(
     }
     match arguments.manner.json {
         true => output::data(&format!("{:#}\n", document(&found, gpu, &replaced, &names))),
-        false => output::data(&output::fitted(&table(&found, gpu))),
+        false => output::data(&output::width().fitted(&table(&found, gpu))),
     }
 }
 

@@ -21,7 +21,6 @@ mod sweep;
 mod text;
 
 pub use crate::suggest::{nearest, quoted};
-pub use catalogue::gpus::DisputedMix;
 pub use catalogue::words::{profile_help, type_help};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use explain::{Explained, Explanation, Section};

@@ -19,6 +19,7 @@ mod loadgen_summary;
 mod marker;
 mod number;
 mod partial;
+mod plans;
 #[cfg(feature = "charts")]
 mod plot;
 #[cfg(not(feature = "charts"))]
@@ -35,14 +36,11 @@ mod written;
 
 pub use calibration::{added_to_catalogue_file, catalogue_file};
 pub use folder::{Folder, FolderError, Maker};
-#[cfg(feature = "cli")]
-pub(crate) use number::{broken, wrap};
+pub use number::lines_of;
 pub use partial::Partial;
 pub use single::{can_write, write_file};
 pub use sweep::{DOCUMENT as SWEEP_DOCUMENT, SweepFiles};
 pub use table::Width;
-#[cfg(feature = "cli")]
-pub(crate) use table::{Column, Grid};
 pub use validation::{
     later_files as later_validation_files, page as validation_page,
     workload_files as validation_workload_files,
@@ -63,8 +61,10 @@ pub trait Report {
     /// The text that a terminal shows.
     fn table(&self, width: Width) -> String;
 
-    /// Every file, made in memory: nothing is written unless all could be made.
-    fn files(&self) -> anyhow::Result<Vec<File>>;
+    /// Every file, made in memory: nothing is written unless all could be made. None unless said.
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        Ok(Vec::new())
+    }
 }
 
 /// A part of an answer, of which each format makes the files that it can; these bear its name.

@@ -105,7 +105,7 @@ pub(super) fn clip(text: &str, count: usize) -> String {
 }
 
 /// Breaks a text as it may be shown at spaces so that no line passes `width` characters, later lines indented.
-pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace().map(shown) {
         let line = lines.last_mut().expect("there is always a line");
@@ -121,7 +121,7 @@ pub(crate) fn wrap(text: &str, width: usize, indent: &str) -> String {
 }
 
 /// Breaks what [`wrap`] could not: words longer than a line, later parts indented.
-pub(crate) fn broken(text: &str, width: usize, indent: &str) -> String {
+pub(super) fn broken(text: &str, width: usize, indent: &str) -> String {
     let room = width.saturating_sub(indent.chars().count()).max(1);
     let mut lines = Vec::new();
     for line in text.split('\n') {
@@ -133,6 +133,13 @@ pub(crate) fn broken(text: &str, width: usize, indent: &str) -> String {
         );
     }
     lines.join("\n")
+}
+
+/// The words of a text in lines of so many letters, later ones indented; a longer word is broken.
+pub fn lines_of(text: &str, room: usize) -> Vec<String> {
+    const INDENT: &str = "    ";
+    let text = broken(&wrap(text, room, INDENT), room, INDENT);
+    text.lines().map(str::to_string).collect()
 }
 
 #[cfg(test)]

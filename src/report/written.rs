@@ -29,6 +29,11 @@ pub(crate) fn document(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(text(value, PrettyFormatter::new())? + "\n")
 }
 
+/// As [`document`], its fields sorted by name and its figures in full.
+pub(super) fn sorted(value: &impl Serialize) -> anyhow::Result<String> {
+    Ok(format!("{:#}\n", serde_json::to_value(value)?))
+}
+
 /// A value as JSON in one line, which is not ended.
 pub(super) fn line(value: &impl Serialize) -> anyhow::Result<String> {
     text(value, CompactFormatter)

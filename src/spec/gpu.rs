@@ -4,6 +4,7 @@
 
 use super::{Fact, HardwareTurns, InstanceSharing, SwitchTimes, VgpuType};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
+use serde::Serialize;
 use std::fmt;
 use std::str::FromStr;
 
@@ -146,7 +147,7 @@ pub struct MigProfile {
 }
 
 /// Engines for video and pictures, each nothing where the number is not published.
-#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct MediaEngines {
     /// Video decoders (NVDEC).
     pub decoders: Option<u32>,

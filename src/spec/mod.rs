@@ -53,7 +53,7 @@ pub use server::{
 pub use sharing::{InstanceSharing, MpsSharing};
 pub use slicing::{IdleRule, Overshoot, SlicePolicy, TimeSlicing, TurnOrder};
 pub use sweep::{Parameter, ParameterValue, Sweep, SweepPoint};
-pub use vgpu::{MixedSize, VgpuType};
+pub use vgpu::{DisputedMix, MixedSize, VgpuType};
 pub use workload::{
     BOOST_WINDOW, CpuWork, PhiTable, Precision, Scaled, ServiceAlternative, ServiceTime,
     SizeDistribution, SliceLaw, WorkTable, Workload, usual_energy_once,

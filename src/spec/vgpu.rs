@@ -41,6 +41,18 @@ pub enum MixedSize {
     },
 }
 
+/// A mix of vGPUs on one card that a document of the vendor offers, and that the placement ids of
+/// another exclude.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct DisputedMix {
+    /// The mix as the document has it: names of types, and how many of each.
+    pub mix: Vec<(String, u32)>,
+    /// The document that offers it.
+    pub offered_by: String,
+    /// The document that prints the placement ids.
+    pub excluded_by: String,
+}
+
 impl VgpuType {
     /// Whether it is time-sliced on a whole card, not backed by a GPU instance.
     pub fn is_time_sliced(&self) -> bool {

@@ -34,6 +34,8 @@ mod validate;
 mod variant;
 mod vms;
 
+pub mod plans;
+
 pub use amount::{
     Foreseen, Planned, foresee, has_rate, long_by_counts, planned, planned_points,
     planned_searches, queries_at_least,

@@ -315,6 +315,40 @@ fn a_layout_is_drawn_with_the_commands_that_make_it() {
     assert!(text.contains("-gi <ID of 4g.20gb at 0> -cci\n"), "{text}");
 }
 
+/// Memory slices above compute slices, compute instances inside; free slices blank, stranded ones grey.
+#[test]
+fn a_card_is_drawn_slice_by_slice() {
+    let drawn = |gpu: &str, profiles: &[&str]| good(&[&["place", gpu], profiles].concat());
+    let halves = drawn("a100-pcie-40gb", &["3g.20gb", "3g.20gb"]);
+    let picture = "
+slice        0       1       2       3       4       5       6       7
+         ┌───────────────────────────────┬───────────────────────────────┐
+memory   │            3g.20gb            │            3g.20gb            │
+         ├───────────────────────┬───────┼───────────────────────┬───────┘
+compute  │        42 SMs         │░░░░░░░│        42 SMs         │
+         └───────────────────────┴───────┴───────────────────────┘
+";
+    assert!(halves.contains(picture), "{halves}");
+    let divided =
+        drawn("a100-pcie-40gb", &["2c.3g.20gb", "1c.3g.20gb", "1g.10gb@0", "1g.5gb+me@2"]);
+    let picture = "
+slice        0       1       2       3       4       5       6       7
+         ┌───────────────┬───────┬───────┬───────────────────────────────┐
+memory   │    1g.10gb    │ 1g+me │       │            3g.20gb            │
+         ├───────┬───────┼───────┼───────┼───────────────────────┬───────┘
+compute  │14 SMs │░░░░░░░│14 SMs │       │        42 SMs         │
+         └───────┴───────┴───────┴───────┼───────────────┬───────┤
+CIs                                      │      2c       │  1c   │
+                                         └───────────────┴───────┘
+";
+    assert!(divided.contains(picture), "{divided}");
+    // Twelve memory slices stay within 80 columns.
+    let twelve = drawn("rtx-pro-6000-blackwell", &["2g.48gb-me", "1g.24gb+me.all", "1g.24gb-me"]);
+    let (picture, _) = twelve.split_once("  in use").unwrap();
+    assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
+    assert!(picture.contains("│1g.24gb+me.all│"), "{picture}");
+}
+
 #[test]
 fn an_order_that_gets_stuck_is_told_with_one_that_does_not() {
     // NVIDIA MIG User Guide, Instance Geometry: `-cgi 19,19,14,9` ends with Insufficient Resources.

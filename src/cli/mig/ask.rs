@@ -9,14 +9,7 @@ use crate::layout::cutting::{CARDS_MAX, Wish};
 use crate::layout::geometry::Geometry;
 use crate::spec::names::{At, Request, RequestFault, find_profile, requests};
 use crate::spec::{GpuSpec, MigProfile};
-
-/// A GPU instance that is asked for.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Asked {
-    pub(super) wish: Wish,
-    /// The compute slices of each compute instance in it; none for the default, one that spans it.
-    pub(super) inside: Vec<u32>,
-}
+use crate::study::plans::AskedInstance;
 
 /// What words ask for, in order. Compute instances of one profile share a GPU instance as long as
 /// there is room in it.
@@ -24,10 +17,10 @@ pub(super) fn asked(
     words: &[String],
     gpu: &GpuSpec,
     catalogue: &Catalogue,
-) -> Result<Vec<Asked>, Failure> {
+) -> Result<Vec<AskedInstance>, Failure> {
     let geometry = Geometry::new(&gpu.mig_profiles);
     let most = geometry.memory_slices * CARDS_MAX;
-    let mut all: Vec<Asked> = Vec::new();
+    let mut all: Vec<AskedInstance> = Vec::new();
     let mut seen = 0;
     for request in read(words, gpu)? {
         let (profile, slices) = match find_profile(&gpu.mig_profiles, &request.name) {
@@ -46,7 +39,7 @@ pub(super) fn asked(
         let kinds = compute_profiles(&geometry, gi);
         let wish = Wish { profile, start };
         let Some(slices) = slices else {
-            all.extend((0..count).map(|_| Asked { wish, inside: Vec::new() }));
+            all.extend((0..count).map(|_| AskedInstance { wish, inside: Vec::new() }));
             continue;
         };
         if !fit(&kinds, gi.compute_slices, &[slices]) {
@@ -133,21 +126,33 @@ fn name_of(gi: &MigProfile, kind: &ComputeProfile) -> String {
 }
 
 /// Puts a compute instance into the first GPU instance that has room for it, or a new one.
-fn join(all: &mut Vec<Asked>, profile: usize, slices: u32, of: u32, kinds: &[ComputeProfile]) {
-    let has_room = |asked: &&mut Asked| {
+fn join(
+    all: &mut Vec<AskedInstance>,
+    profile: usize,
+    slices: u32,
+    of: u32,
+    kinds: &[ComputeProfile],
+) {
+    let has_room = |asked: &&mut AskedInstance| {
         let with: Vec<u32> = asked.inside.iter().copied().chain([slices]).collect();
         asked.wish.profile == profile && !asked.inside.is_empty() && fit(kinds, of, &with)
     };
     match all.iter_mut().find(has_room) {
         Some(asked) => asked.inside.push(slices),
         None => {
-            all.push(Asked { wish: Wish { profile, start: None }, inside: vec![slices] });
+            all.push(AskedInstance { wish: Wish { profile, start: None }, inside: vec![slices] });
         }
     }
 }
 
+/// The index of a GPU instance profile.
+pub(super) fn profile(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Result<usize, Failure> {
+    let found = find_profile(&gpu.mig_profiles, name).map(|part| part.profile);
+    found.ok_or_else(|| unknown(name, gpu, catalogue))
+}
+
 /// What is said about a profile that the GPU does not have.
-pub(super) fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failure {
+fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failure {
     let has_it = |other: &&GpuSpec| other.mig_profiles.iter().any(|one| one.name == name);
     let others: Vec<&str> = catalogue.gpus().filter(has_it).map(|gpu| gpu.id.as_str()).collect();
     let whose = match &others[..] {

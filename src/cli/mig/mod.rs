@@ -1,17 +1,19 @@
 //! `slicewise mig`: what a GPU can be cut into, a layout for what is wanted, every layout there is.
 //!
-//! Where instances can lie is `layout::geometry`'s and `layout::cutting`'s affair; here it is asked, drawn
-//! and told. No GPU is touched: the commands that would do it are printed.
+//! The answers are `study::plans`', their text and drawings `report`'s; here it is asked. No GPU is
+//! touched: the commands that would do it are printed.
 
 mod ask;
-pub(super) mod draw;
-mod layouts;
-mod list;
-mod place;
 
-use super::Failure;
+use super::{Failure, output};
 use crate::config::Catalogue;
+use crate::layout::geometry::Positioned;
 use crate::spec::GpuSpec;
+use crate::study::plans::{
+    LayoutsWanted, MigNotThere, MigPlan, compute_instances, mig_layouts, mig_lie, mig_plan,
+    mig_profiles,
+};
+use ask::{asked, profile};
 use clap::{Args, Subcommand};
 use std::path::Path;
 
@@ -138,16 +140,61 @@ Examples:
 pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Failure> {
     let catalogue = super::good_catalogue(configs)?;
     match command {
-        MigCommand::List(arguments) => {
-            let gpu = gpu(&catalogue, &arguments.gpu)?;
-            list::run(&arguments, gpu, &catalogue)
-        }
-        MigCommand::Place(arguments) => {
-            let gpu = gpu(&catalogue, &arguments.gpu)?;
-            place::run(&arguments, gpu, &catalogue)
-        }
-        MigCommand::Layouts(arguments) => {
-            layouts::run(&arguments, gpu(&catalogue, &arguments.gpu)?, &catalogue)
+        MigCommand::List(arguments) => list(&arguments, &catalogue),
+        MigCommand::Place(arguments) => place(&arguments, &catalogue),
+        MigCommand::Layouts(arguments) => layouts(&arguments, &catalogue),
+    }
+}
+
+fn list(arguments: &ListArgs, catalogue: &Catalogue) -> Result<(), Failure> {
+    let gpu = gpu(catalogue, &arguments.gpu)?;
+    if let Some(name) = &arguments.gi {
+        let profile = profile(name, gpu, catalogue)?;
+        return output::answer(&compute_instances(gpu, profile), arguments.json);
+    }
+    let there = there(&arguments.beside, gpu, catalogue, arguments.json)?;
+    let source = catalogue.mig_source(&gpu.id);
+    output::answer(&mig_profiles(gpu, &there, source), arguments.json)
+}
+
+fn place(arguments: &PlaceArgs, catalogue: &Catalogue) -> Result<(), Failure> {
+    let gpu = gpu(catalogue, &arguments.gpu)?;
+    let asked = asked(&arguments.profiles, gpu, catalogue)?;
+    if arguments.gpus > 1 && asked.iter().any(|one| one.wish.start.is_some()) {
+        let why =
+            "a start is named, and there are several GPUs\n  = help: ask for one GPU at a time";
+        return Err(Failure::Usage(why.to_string()));
+    }
+    let there = there(&arguments.beside, gpu, catalogue, arguments.json)?;
+    let plan = mig_plan(gpu, &asked, &there, arguments.gpus);
+    output::answer(&plan, arguments.json)?;
+    if matches!(plan, MigPlan::Made(_)) { Ok(()) } else { Err(Failure::AnsweredNo) }
+}
+
+fn layouts(arguments: &LayoutsArgs, catalogue: &Catalogue) -> Result<(), Failure> {
+    let gpu = gpu(catalogue, &arguments.gpu)?;
+    let without = arguments.without.iter().map(|name| profile(name, gpu, catalogue));
+    let wanted = LayoutsWanted {
+        maximal: arguments.maximal,
+        sets: arguments.sets,
+        without: without.collect::<Result<_, _>>()?,
+        variants: arguments.variants,
+    };
+    output::answer(&mig_layouts(gpu, &wanted), arguments.json)
+}
+
+/// Where the instances lie that `--beside` names; where no layout has them, that is the answer.
+fn there(
+    beside: &[String],
+    gpu: &GpuSpec,
+    catalogue: &Catalogue,
+    json: bool,
+) -> Result<Vec<Positioned>, Failure> {
+    match mig_lie(gpu, &asked(beside, gpu, catalogue)?) {
+        Some(there) => Ok(there),
+        None => {
+            output::answer(&MigNotThere { gpu: &gpu.id, beside, fits: false }, json)?;
+            Err(Failure::AnsweredNo)
         }
     }
 }

@@ -1,18 +1,15 @@
 //! `slicewise vgpu`: the administrator's tools for NVIDIA's vGPU software.
 //!
-//! One file per command; what fits is found in `layout::fit`, what a word says in `layout::registry`.
+//! The answers are `study::plans`', their texts and drawings `report`'s; here they are asked for.
 
-mod beside;
-mod draw;
 mod fit;
-mod list;
 mod registry;
 mod request;
-mod setup;
 
-use super::{Failure, good_catalogue};
+use super::{Failure, good_catalogue, output};
 use crate::config::Catalogue;
 use crate::spec::GpuSpec;
+use crate::study::plans::vgpu_types;
 use clap::Subcommand;
 use std::path::Path;
 
@@ -52,7 +49,12 @@ pub(crate) enum VgpuCommand {
 /// Runs the command.
 pub(super) fn run(command: VgpuCommand, configs: Option<&Path>) -> Result<(), Failure> {
     match command {
-        VgpuCommand::List { gpu, json } => list::run(&gpu, json, configs),
+        VgpuCommand::List { gpu, json } => {
+            let catalogue = good_catalogue(configs)?;
+            let gpu = gpu_with_types(&catalogue, &gpu)?;
+            let (source, notes) = catalogue.about_vgpu_types(&gpu.id);
+            output::answer(&vgpu_types(gpu, source, notes), json)
+        }
         VgpuCommand::Fit(arguments) => fit::run(&arguments, configs),
         VgpuCommand::Decode { word, json } => registry::decode(&word, json),
         VgpuCommand::Encode(arguments) => registry::encode(&arguments),

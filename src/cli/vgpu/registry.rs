@@ -1,15 +1,15 @@
 //! `slicewise vgpu decode` and `encode`: what an `RmPVMRL` registry word says, and the word that says
 //! it.
 //!
-//! How the bits are read and written is in `layout::registry`; here it is only told.
+//! How the bits are read and written is in `layout::registry`; what they say, in `study::plans`.
 
 use crate::cli::{Failure, output};
 use crate::config::quoted;
 use crate::gpu::POLICIES;
-use crate::layout::registry::{self, RegistryWord, WordSlice, default_slice};
+use crate::layout::registry::{self, WordSlice};
 use crate::spec::{SlicePolicy, TurnOrder};
+use crate::study::plans::registry_word;
 use clap::Args;
-use serde_json::{Value, json};
 
 /// What `slicewise vgpu encode` takes.
 #[derive(Args, Debug)]
@@ -109,64 +109,8 @@ pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
     let plain = if arguments.plain_slices { registry::PLAIN_SLICES } else { 0 };
     let word = registry::encode(policy, order, slice) | plain;
     let word = registry::decode(word).expect("what was encoded can be decoded");
-    let commands = commands(&word, arguments.device.as_deref());
-    if arguments.json {
-        let mut document = document(&word);
-        document["commands"] = commands
-            .iter()
-            .map(|(place, command)| json!({ "on": place, "command": command }))
-            .collect();
-        return output::data(&format!("{document:#}\n"));
-    }
-    let lines = commands.iter().map(|(place, command)| format!("{place}:\n  {command}\n"));
-    let text = format!("{}\n{}{}", text(&word), lines.collect::<String>(), at_once(&word));
-    output::data(&output::fitted(&text))
-}
-
-/// How the word is set on a host; it takes a reboot (NVIDIA vGPU user guide, chapter on scheduling).
-fn commands(word: &RegistryWord, device: Option<&str>) -> Vec<(String, String)> {
-    let (gpus, setting) = match device {
-        None => ("all its GPUs", format!("NVreg_RegistryDwords=\"RmPVMRL={:#010X}\"", word.word)),
-        Some(address) => (
-            "this GPU",
-            format!("NVreg_RegistryDwordsPerDevice=\"pci={address};RmPVMRL={:#010X}\"", word.word),
-        ),
-    };
-    let bare = setting.replace('"', "");
-    vec![
-        (
-            format!("on an ESXi host, for {gpus}, then reboot"),
-            format!("esxcli system module parameters set -m nvidia -p \"{bare}\""),
-        ),
-        (
-            format!("on a Linux KVM host, for {gpus}, in /etc/modprobe.d/nvidia.conf, then reboot"),
-            format!("options nvidia {setting}"),
-        ),
-    ]
-}
-
-/// The same without a reboot, in NVML's numbers; what the options are called differs by release.
-fn at_once(word: &RegistryWord) -> String {
-    let number = match word.policy {
-        SlicePolicy::BestEffort => 1,
-        SlicePolicy::EqualShare => 2,
-        SlicePolicy::FixedShare => 3,
-    };
-    let mut values = vec![format!("policy {number} ({})", policy_name(word.policy))];
-    if let Some(TurnOrder::RoundRobin { averaging_factor }) = word.order {
-        values.push(format!("averaging factor {averaging_factor}"));
-    }
-    match word.slice {
-        WordSlice::Hertz(hertz) => values.push(format!("frequency {hertz} Hz")),
-        WordSlice::Millis(millis) => values.push(format!("time slice {millis} ms")),
-        WordSlice::Hardware | WordSlice::Default => {}
-    }
-    format!(
-        "at once, until the driver is loaded anew (its -h lists the options of your release):
-  nvidia-smi vgpu set-scheduler-state    with {}
-",
-        values.join(", ")
-    )
+    let answer = registry_word(&word).with_commands(arguments.device.as_deref());
+    output::answer(&answer, arguments.json)
 }
 
 /// Runs `slicewise vgpu decode`.
@@ -194,175 +138,18 @@ pub(super) fn decode(word: &str, json: bool) -> Result<(), Failure> {
             (parsed >> 4) & 15
         ))
     })?;
-    if json {
-        return output::data(&format!("{:#}\n", document(&decoded)));
-    }
-    output::data(&output::fitted(&text(&decoded)))
-}
-
-/// The word in lines of name and value, then notes.
-fn text(word: &RegistryWord) -> String {
-    let mut lines =
-        vec![("policy", format!("{} ({})", policy_name(word.policy), about(word.policy)))];
-    if let Some(order) = word.order {
-        let what = match order {
-            TurnOrder::RoundRobin { .. } => "strict: adaptive round robin, repays overshoot",
-            TurnOrder::LeastRunTime => "non-strict, the form before vGPU release 15",
-        };
-        lines.push(("order", format!("{} ({what})", order_name(order))));
-        if let TurnOrder::RoundRobin { averaging_factor } = order {
-            lines.push(("averaging factor", averaging_factor.to_string()));
-        }
-    }
-    lines.push(("slice", slice_in_words(word)));
-    if word.order.is_some() && !word.is_weighted {
-        lines.push(("weights", "off: plain slices".to_string()));
-    }
-    let mut text = format!("RmPVMRL {:#010X}\n", word.word);
-    for (name, value) in lines {
-        text.push_str(&format!("  {name:16}  {value}\n"));
-    }
-    for note in notes(word) {
-        text.push_str(&format!("note: {note}\n"));
-    }
-    text
-}
-
-fn slice_in_words(word: &RegistryWord) -> String {
-    let millis = |order, most| format!("{:.4} ms", default_slice(order, most).as_millis_f64());
-    match (word.slice, word.order) {
-        (WordSlice::Hertz(hertz), _) => {
-            format!("{:.3} ms ({hertz} Hz)", registry::slice_of_frequency(hertz).as_millis_f64())
-        }
-        (WordSlice::Millis(ms), _) => format!("{ms} ms"),
-        (WordSlice::Default, Some(order)) => format!(
-            "default: {} where a card takes at most 8 vGPUs of the type, else {}",
-            millis(order, 8),
-            millis(order, 9)
-        ),
-        (WordSlice::Hardware | WordSlice::Default, _) => {
-            "the hardware's, not settable (1.024 ms in driver source)".to_string()
-        }
-    }
-}
-
-/// What was clamped, then what may be misread.
-fn notes(word: &RegistryWord) -> Vec<String> {
-    let clamped = word.clamped.iter().map(|one| {
-        format!(
-            "{} {}{} is out of range: {}{} is used",
-            one.field, one.written, one.unit, one.used, one.unit
-        )
-    });
-    clamped.chain(word.notes.iter().cloned()).collect()
-}
-
-fn document(word: &RegistryWord) -> Value {
-    let (slice_ms, hertz) = match word.slice {
-        WordSlice::Hertz(hertz) => (word.slice.length(), Some(hertz)),
-        _ => (word.slice.length(), None),
-    };
-    let default_ms = word.order.filter(|_| word.slice == WordSlice::Default).map(|order| {
-        let millis = |most| default_slice(order, most).as_millis_f64();
-        json!({ "max_per_gpu_up_to_8": millis(8), "max_per_gpu_over_8": millis(9) })
-    });
-    json!({
-        "word": format!("{:#010X}", word.word),
-        "policy": policy_name(word.policy),
-        "order": word.order.map(order_name),
-        "averaging_factor": match word.order {
-            Some(TurnOrder::RoundRobin { averaging_factor }) => Some(averaging_factor),
-            _ => None,
-        },
-        "slice_ms": slice_ms.map(|slice| slice.as_millis_f64()),
-        "frequency_hz": hertz,
-        "slice_default_ms": default_ms,
-        "weighted": word.order.map(|_| word.is_weighted),
-        "notes": notes(word),
-    })
-}
-
-fn policy_name(policy: SlicePolicy) -> &'static str {
-    entry(policy).name
-}
-
-fn about(policy: SlicePolicy) -> &'static str {
-    entry(policy).about
-}
-
-fn entry(policy: SlicePolicy) -> &'static crate::gpu::PolicyEntry {
-    POLICIES.iter().find(|entry| entry.policy == policy).expect("every policy has an entry")
-}
-
-fn order_name(order: TurnOrder) -> &'static str {
-    match order {
-        TurnOrder::RoundRobin { .. } => "round-robin",
-        TurnOrder::LeastRunTime => "least-run-time",
-    }
+    output::answer(&registry_word(&decoded), json)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
-
-    fn explained(word: u32) -> String {
-        text(&registry::decode(word).unwrap())
-    }
+    use super::pci_address;
 
     #[test]
-    fn a_word_is_explained_in_lines() {
-        assert_eq!(
-            explained(0x0103_F001),
-            "RmPVMRL 0x0103F001
-  policy            equal-share (every running vGPU has 1 / (running vGPUs), with work or not)
-  order             round-robin (strict: adaptive round robin, repays overshoot)
-  averaging factor  1
-  slice             15.873 ms (63 Hz)
-"
-        );
-        assert!(explained(0x11).contains("2.0833 ms where a card takes at most 8"));
-        assert!(explained(0x13).contains("default: 2.0000 ms"));
-        assert!(explained(0).contains("best-effort") && explained(0).contains("1.024 ms"));
-        let clamped = "note: slice 32 ms is out of range: 30 ms is used\n";
-        assert!(explained(0x0020_0003).ends_with(clamped));
-        assert!(explained(0x0018_0011).contains("note: before vGPU release 15"));
-        // Bit 3, by the driver's header: plain slices.
-        assert!(explained(0x0103_F009).contains("weights           off"));
-        assert!(!explained(0x0103_F001).contains("weights"));
-    }
-
-    #[test]
-    fn commands_set_the_word_for_all_gpus_or_for_one() {
-        let word = registry::decode(0x0103_F001).unwrap();
-        let lines = |device| -> Vec<String> {
-            commands(&word, device).into_iter().map(|(_, command)| command).collect()
-        };
-        // The two forms of the vGPU user guide.
-        assert_eq!(
-            lines(None)[0],
-            "esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwords=RmPVMRL=0x0103F001\""
-        );
-        assert_eq!(
-            lines(Some("0000:3b:00.0"))[0],
-            "esxcli system module parameters set -m nvidia -p \"NVreg_RegistryDwordsPerDevice=pci=0000:3b:00.0;RmPVMRL=0x0103F001\""
-        );
-        assert!(
-            at_once(&word).contains("policy 2 (equal-share), averaging factor 1, frequency 63 Hz")
-        );
+    fn a_pci_address_is_told_from_what_is_none() {
         assert_eq!(pci_address("0000:3b:00.0"), Ok("0000:3b:00.0".to_string()));
         for wrong in ["3b:00.0", "0000:3b:00", "0000:3g:00.0", "0000.3b.00.0", "", ":::."] {
             assert!(pci_address(wrong).is_err(), "{wrong}");
         }
-    }
-
-    #[test]
-    fn the_document_carries_units_in_its_keys() {
-        let value = document(&registry::decode(0x0A0C_8001).unwrap());
-        assert_eq!(value["slice_ms"], 5.0);
-        assert_eq!(value["frequency_hz"], 200);
-        assert_eq!(value["order"], "round-robin");
-        let value = document(&registry::decode(0x1).unwrap());
-        assert_eq!(value["slice_ms"], Value::Null);
-        assert_eq!(value["slice_default_ms"]["max_per_gpu_over_8"], 1.041_667);
     }
 }

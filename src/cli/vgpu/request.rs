@@ -7,20 +7,10 @@ use crate::config::{nearest, quoted, type_help};
 use crate::layout::fit::VgpuPlace;
 use crate::spec::GpuSpec;
 use crate::spec::names::{At, Request, RequestFault, find_type, requests};
+use crate::study::plans::VgpuGroup;
 
-/// Most cards of a request: those of a host.
-pub(super) const CARDS_MAX: u32 = 64;
 /// Most VMs of a request.
 pub(super) const VMS_MAX: u32 = 1024;
-
-/// VMs that are alike, as the command line names them.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Group {
-    /// Index into the GPU's types.
-    pub(super) kind: usize,
-    /// How many.
-    pub(super) count: u32,
-}
 
 /// `a100-pcie-40gb`, `a100-pcie-40gbx2` or `2xa100-pcie-40gb`: the name and the number of cards.
 pub(super) fn gpu_and_cards(text: &str, known: &[&str]) -> (String, Option<u32>) {
@@ -32,7 +22,7 @@ pub(super) fn gpu_and_cards(text: &str, known: &[&str]) -> (String, Option<u32>)
 }
 
 /// The groups that the words name; all that is wrong with them at once.
-pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<Group>, Failure> {
+pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuGroup>, Failure> {
     let mut wrong = Vec::new();
     let mut groups = Vec::new();
     let requests = requests(words, &|name| find_type(gpu, name).is_some());
@@ -51,7 +41,7 @@ pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<Group>, Fail
             wrong.push(format!("{text} are no VMs\n  = allowed: 1 to {VMS_MAX}"));
         }
         match (find_type(gpu, &request.name), &request.at) {
-            (Some(kind), At::Anywhere) => groups.push(Group { kind, count }),
+            (Some(kind), At::Anywhere) => groups.push(VgpuGroup { kind, count }),
             (Some(kind), at) => wrong.push(placed(&request, &gpu.vgpu_types[kind].name, at)),
             (None, _) => wrong.push(unknown_type(gpu, &request.name)),
         }
@@ -76,7 +66,7 @@ pub(super) fn there(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuPlace>, F
     // What has no place is read as what is wanted is, with the same messages.
     let groups =
         if plain.is_empty() && !named.is_empty() { Vec::new() } else { groups(gpu, &plain)? };
-    let alike = |group: Group| {
+    let alike = |group: VgpuGroup| {
         std::iter::repeat_n(VgpuPlace { kind: group.kind, start: None }, group.count as usize)
     };
     let mut there: Vec<VgpuPlace> = groups.into_iter().flat_map(alike).collect();

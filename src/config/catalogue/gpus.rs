@@ -11,8 +11,8 @@ use super::vgpus;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
 use crate::formats::mig_parted;
 use crate::spec::{
-    ComputeCapability, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile, Overshoot, Standing,
-    SwitchCost, SwitchTimes, TurnsOf,
+    ComputeCapability, DisputedMix, Fact, GpuSpec, HardwareTurns, MediaEngines, MigProfile,
+    Overshoot, Standing, SwitchCost, SwitchTimes, TurnsOf,
 };
 use crate::suggest::quoted;
 use crate::units::{Bytes, Share, SimDuration};
@@ -36,18 +36,6 @@ pub(crate) struct GpuFile {
     /// By which ids the boards of this model are known on the PCI bus, device then vendor; none where
     /// the file does not say.
     pub(crate) pci_ids: Vec<u32>,
-}
-
-/// A mix of vGPUs on one card that a document of the vendor offers, and that the placement ids of
-/// another exclude.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct DisputedMix {
-    /// The mix as the document has it: names of types, and how many of each.
-    pub mix: Vec<(String, u32)>,
-    /// The document that offers it.
-    pub offered_by: String,
-    /// The document that prints the placement ids.
-    pub excluded_by: String,
 }
 
 /// What is assumed of a GPU whose file says nothing.

@@ -9,11 +9,11 @@ use super::text::{
     Diagnostic, KINDS, LoadError, Problems, Reader, SourceFile, Spot, Value, source,
 };
 use crate::formats::recognise;
-use crate::spec::{GpuSpec, Harness, Hypervisor, Workload};
+use crate::spec::{DisputedMix, GpuSpec, Harness, Hypervisor, Workload};
 use crate::suggest::{nearest, quoted};
 use anyhow::Context;
 use entries::{HostFile, WorkloadFile};
-use gpus::{DisputedMix, GpuFile};
+use gpus::GpuFile;
 use include_dir::{Dir, include_dir};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

@@ -10,7 +10,7 @@ use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
 /// Which way a column's cells lean, and how far it stands off its left neighbour.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Column {
+pub(in crate::report) enum Column {
     /// Words, two blanks off.
     Text,
     /// Numbers, two blanks off.

@@ -23,16 +23,13 @@ pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
-use super::number::{broken, or_dash, plain, rate, ratio, span, with_unit, wrap};
+use super::number::{broken, lines_of, or_dash, plain, rate, ratio, span, with_unit, wrap};
 use super::{File, Part, Report};
 use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Head, Results};
 use crate::units::counted;
-pub(crate) use grid::Column;
-use grid::Columns;
-#[cfg(feature = "cli")]
-pub(crate) use grid::Grid;
+pub(super) use grid::{Column, Columns};
 
 /// What the terminal shows is a file, too.
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {
@@ -47,16 +44,44 @@ pub struct Width {
     text: usize,
     /// Most characters in a line of a table.
     table: usize,
+    /// Columns of the terminal; nothing where nobody counts them.
+    terminal: Option<usize>,
 }
 
 impl Width {
     /// For files: running text as wide as is read well, tables as wide as they are.
-    pub const FILE: Self = Self { text: 104, table: usize::MAX };
+    pub const FILE: Self = Self { text: 104, table: usize::MAX, terminal: None };
 
     /// For a terminal of so many columns; fewer than 30 are not told apart.
     pub fn columns(columns: usize) -> Self {
+        let terminal = Some(columns);
         let columns = columns.max(30);
-        Self { text: columns.min(Self::FILE.text), table: columns }
+        Self { text: columns.min(Self::FILE.text), table: columns, terminal }
+    }
+
+    /// The columns of the terminal, however few; nothing where nobody counts them.
+    pub(super) fn terminal(self) -> Option<usize> {
+        self.terminal
+    }
+
+    /// The text with its prose no wider than the terminal: lines that are too long break at blanks, later
+    /// parts indented. Drawings stay, and so do command lines, which are copied.
+    pub fn fitted(self, text: &str) -> String {
+        const COMMANDS: [&str; 6] = ["esxcli", "nvidia-smi", "sudo", "virsh", "echo", "#"];
+        let Some(columns) = self.terminal else { return text.to_string() };
+        let is_drawn = |line: &str| line.contains(['│', '─', '░', '┼', '|']);
+        let is_command =
+            |line: &str| COMMANDS.iter().any(|word| line.trim_start().starts_with(word));
+        let lines = text.split_inclusive('\n').map(|line| {
+            if line.trim_end().chars().count() <= columns || is_drawn(line) || is_command(line) {
+                return line.to_string();
+            }
+            let indent = " ".repeat(line.len() - line.trim_start().len());
+            let room = columns.max(30) - indent.len().min(20);
+            let wrapped = lines_of(line.trim(), room);
+            wrapped.iter().map(|part| format!("{indent}{part}\n")).collect()
+        });
+        lines.collect()
     }
 
     /// A line of a list, its last line ended; later lines are indented.

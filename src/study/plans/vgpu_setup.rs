@@ -3,29 +3,12 @@
 //! Sources: NVIDIA AI Enterprise User Guide v5.0 (mixed-size mode, MIG-backed vGPU); Broadcom ESXCLI
 //! command reference 8.0.3, `esxcli graphics`; vSphere API, `HostGraphicsConfig`. Nothing is run.
 
-use super::draw::{Card, ranges};
+use super::vgpu_card::CardVgpus;
 use crate::layout::fit::CardMode;
 use crate::layout::placement::Assignment;
 
-/// The steps under vSphere, then what differs on Linux with KVM.
-pub(super) fn text(cards: &[Card<'_>], assignment: Assignment) -> String {
-    let mut text = "under vSphere, with no VM on the cards:\n".to_string();
-    for line in vsphere(cards, assignment) {
-        text.push_str(&format!("  {line}\n"));
-    }
-    let kvm = kvm(cards);
-    if !kvm.is_empty() {
-        text.push_str("on Linux with KVM instead:\n");
-        for line in kvm {
-            text.push_str(&format!("  {line}\n"));
-        }
-    }
-    text.push_str(&format!("then power on the VMs in this order: {}\n", order(cards, assignment)));
-    text
-}
-
 /// Command lines and remarks (with a `#`) for an ESXi host.
-pub(super) fn vsphere(cards: &[Card<'_>], assignment: Assignment) -> Vec<String> {
+pub(super) fn vsphere(cards: &[CardVgpus<'_>], assignment: Assignment) -> Vec<String> {
     let policy = match assignment {
         Assignment::Consolidate => "Consolidation",
         Assignment::Spread => "Performance",
@@ -54,7 +37,7 @@ pub(super) fn vsphere(cards: &[Card<'_>], assignment: Assignment) -> Vec<String>
 }
 
 /// Command lines for a Linux host, where they differ.
-pub(super) fn kvm(cards: &[Card<'_>]) -> Vec<String> {
+pub(super) fn kvm(cards: &[CardVgpus<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let mixed = numbers(cards, CardMode::MixedSize);
     lines.extend(mixed.iter().map(|card| format!("nvidia-smi vgpu -i {card} -shm 1")));
@@ -78,15 +61,15 @@ pub(super) fn kvm(cards: &[Card<'_>]) -> Vec<String> {
     lines
 }
 
-fn numbers(cards: &[Card<'_>], mode: CardMode) -> Vec<usize> {
+fn numbers(cards: &[CardVgpus<'_>], mode: CardMode) -> Vec<usize> {
     let of_mode = cards.iter().enumerate().filter(|(_, card)| card.mode == mode);
     of_mode.map(|(number, _)| number).collect()
 }
 
 /// The VMs in the order that leads there: card by card where cards are filled, in turns over the
 /// cards where they are spread; the larger vGPUs of a card first.
-pub(super) fn vms_in_order(cards: &[Card<'_>], assignment: Assignment) -> Vec<u32> {
-    let of_card = |card: &Card<'_>| {
+pub(super) fn vms_in_order(cards: &[CardVgpus<'_>], assignment: Assignment) -> Vec<u32> {
+    let of_card = |card: &CardVgpus<'_>| {
         let mut vgpus = card.vgpus.clone();
         let size = |kind: usize| card.gpu.vgpu_types[kind].frame_buffer;
         // The driver makes GPU instances in the order of the plan.
@@ -101,16 +84,4 @@ pub(super) fn vms_in_order(cards: &[Card<'_>], assignment: Assignment) -> Vec<u3
     }
     let longest = all.iter().map(Vec::len).max().unwrap_or(0);
     (0..longest).flat_map(|turn| all.iter().filter_map(move |vms| vms.get(turn).copied())).collect()
-}
-
-fn order(cards: &[Card<'_>], assignment: Assignment) -> String {
-    let order = vms_in_order(cards, assignment);
-    let mut runs: Vec<Vec<u32>> = Vec::new();
-    for vm in order {
-        match runs.last_mut() {
-            Some(run) if run.last().is_some_and(|last| last + 1 == vm) => run.push(vm),
-            _ => runs.push(vec![vm]),
-        }
-    }
-    runs.iter().map(|run| ranges(run)).collect::<Vec<_>>().join(", ")
 }

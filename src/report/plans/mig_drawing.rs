@@ -4,8 +4,7 @@
 //! Boxes and shades say everything; colours only help the eye, and are left out where they do not
 //! show.
 
-use crate::layout::cutting::Rest;
-use crate::layout::geometry::{Geometry, Positioned};
+use crate::study::plans::CardDrawing;
 
 /// A cell of a row: from and to which character, its text, its colour as an index.
 struct Cell {
@@ -22,15 +21,9 @@ const LABEL: usize = 9;
 /// Foreground colours by instance, readable on light and dark: blue, green, magenta, cyan, yellow, red.
 const COLOURS: [u8; 6] = [34, 32, 35, 36, 33, 31];
 
-/// The picture of one card, on so many columns of text. `inside` are the compute slices of the compute instances of each
-/// instance of the layout, none for the default.
-pub(in crate::cli) fn card(
-    geometry: &Geometry<'_>,
-    layout: &[Positioned],
-    inside: &[Vec<u32>],
-    rest: &Rest,
-    columns: usize,
-) -> String {
+/// The picture of one card, on so many columns of text.
+pub(super) fn card(drawing: &CardDrawing<'_>, columns: usize) -> String {
+    let CardDrawing { geometry, layout, inside, rest } = drawing;
     // A column's inner width, so that twelve of them stay within 80 characters; less where there are
     // fewer, down to one that still holds a number.
     let most = if geometry.memory_slices > 8 { 4 } else { 7 };
@@ -170,66 +163,4 @@ fn line(above: Option<&[Cell]>, below: Option<&[Cell]>) -> String {
         }
     };
     (0..=end).map(corner).collect::<String>().trim_end().to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::Catalogue;
-    use crate::layout::cutting::rest;
-
-    fn drawn(gpu: &str, layout: &[(&str, u32)], inside: &[Vec<u32>]) -> String {
-        let Ok(catalogue) = Catalogue::load(None) else { panic!("the catalogue is faulty") };
-        let gpu = catalogue.gpu(gpu).unwrap();
-        let geometry = Geometry::new(&gpu.mig_profiles);
-        let index = |name: &str| gpu.mig_profiles.iter().position(|one| one.name == name).unwrap();
-        let layout: Vec<Positioned> =
-            layout.iter().map(|&(name, start)| (index(name), start)).collect();
-        let picture = card(&geometry, &layout, inside, &rest(&geometry, &layout), 80);
-        format!("\n{}", anstream::adapter::strip_str(&picture))
-    }
-
-    #[test]
-    fn memory_and_compute_slices_stand_above_each_other() {
-        assert_eq!(
-            drawn("a100-pcie-40gb", &[("3g.20gb", 0), ("3g.20gb", 4)], &[]),
-            "
-slice        0       1       2       3       4       5       6       7
-         ┌───────────────────────────────┬───────────────────────────────┐
-memory   │            3g.20gb            │            3g.20gb            │
-         ├───────────────────────┬───────┼───────────────────────┬───────┘
-compute  │        42 SMs         │░░░░░░░│        42 SMs         │
-         └───────────────────────┴───────┴───────────────────────┘
-"
-        );
-    }
-
-    #[test]
-    fn compute_instances_are_drawn_inside_and_free_slices_are_blank() {
-        let layout = [("3g.20gb", 4), ("1g.10gb", 0), ("1g.5gb+me", 2)];
-        assert_eq!(
-            drawn("a100-pcie-40gb", &layout, &[vec![2, 1]]),
-            "
-slice        0       1       2       3       4       5       6       7
-         ┌───────────────┬───────┬───────┬───────────────────────────────┐
-memory   │    1g.10gb    │ 1g+me │       │            3g.20gb            │
-         ├───────┬───────┼───────┼───────┼───────────────────────┬───────┘
-compute  │14 SMs │░░░░░░░│14 SMs │       │        42 SMs         │
-         └───────┴───────┴───────┴───────┼───────────────┬───────┤
-CIs                                      │      2c       │  1c   │
-                                         └───────────────┴───────┘
-"
-        );
-    }
-
-    #[test]
-    fn twelve_memory_slices_stay_within_80_columns() {
-        let picture = drawn(
-            "rtx-pro-6000-blackwell",
-            &[("2g.48gb+gfx", 0), ("1g.24gb+me.all", 6), ("1g.24gb-me", 9)],
-            &[],
-        );
-        assert!(picture.lines().all(|line| line.chars().count() <= 80), "{picture}");
-        assert!(picture.contains("│1g.24gb+me.all│"), "{picture}");
-    }
 }
