@@ -1,7 +1,7 @@
 //! Floor 6: the result document as people and programs want it; one file here per output format.
 //!
 //! It formats and takes ratios for display. It computes nothing about the model: a figure that is
-//! not in [`Results`] is not in a report.
+//! not in [`Results`](crate::study::Results) is not in a report.
 
 pub mod table;
 

@@ -1,5 +1,5 @@
 //! `[sweep]`: a file whose keys vary. What varies ([`table`]), the file once for each point ([`points`]),
-//! all points checked ([`file`]), and the file with another number of VMs ([`counts`]).
+//! all points checked ([`mod@file`]), and the file with another number of VMs ([`counts`]).
 
 pub(super) mod axis;
 pub(super) mod counts;
