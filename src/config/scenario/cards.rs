@@ -1,8 +1,7 @@
-//! What guests have of the cards: whole ones, time-sliced vGPUs, GPU instances; and what is said
-//! when they do not fit.
+//! Which cards guests get: copies made, `largest` made a type, everything placed and dealt.
 //!
-//! Where they go is decided in `layout::placement`, and in `layout::fit` for what has seats on a card or in a
-//! GPU instance (`seats`); here are only words for it.
+//! Where things go is decided in `layout::placement`, and in `layout::fit` for what has seats on a card or
+//! in a GPU instance (`seats`); what is said when they do not fit is in `obstacles`.
 
 use super::guest::Guest;
 use super::holding::{Holding, Process};
