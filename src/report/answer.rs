@@ -1,6 +1,9 @@
 //! What `slicewise ask` answers: `answer.json` and the table.
 
-use super::{File, Part, Report, Width, made, table, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::width::Width;
+use super::{table, written};
 use crate::study::Answer;
 use serde::Serialize;
 

@@ -1,8 +1,11 @@
 //! What `slicewise calibrate` answers: the workload for a catalogue, the document, one row per figure, and
 //! the table.
 
-use super::csv::Sheet;
-use super::{File, Part, Report, Width, made, table, workload_file, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::sheet::Sheet;
+use super::width::Width;
+use super::{table, workload_file, written};
 use crate::spec::{FactValue, Workload};
 use crate::study::CalibrationResults;
 
@@ -18,7 +21,7 @@ impl Report for CalibrationResults {
     fn files(&self) -> anyhow::Result<Vec<File>> {
         let workload = Part::Text(format!("{}.toml", self.name), catalogue_file(self));
         let document = Part::Document("calibration");
-        made(self, &[workload, document, figures(self), Part::Table("table")])
+        made(self, &[workload, document, Part::Sheet(figures(self)), Part::Table("table")])
     }
 }
 
@@ -79,7 +82,7 @@ fn remarks(results: &CalibrationResults) -> Vec<String> {
     std::iter::once(made).chain(alarms).collect()
 }
 
-fn figures(results: &CalibrationResults) -> Part {
+fn figures(results: &CalibrationResults) -> Sheet {
     Sheet::of(
         "calibration",
         results.runs.iter().flat_map(|run| run.figures.iter().map(move |figure| (run, figure))),

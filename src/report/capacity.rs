@@ -1,8 +1,11 @@
 //! What `slicewise capacity` answers: the document, `capacity.csv` with one row per system, `curve.csv`
 //! with one row per system and rate, the table and the charts.
 
-use super::csv::{Column, Sheet};
-use super::{File, Part, Report, Width, charts, made, table, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::sheet::{Column, Sheet};
+use super::width::Width;
+use super::{charts, table, written};
 use crate::study::{CapacityResults, Ended, Gap, Interval, SystemCapacity};
 
 impl Report for CapacityResults {
@@ -15,10 +18,11 @@ impl Report for CapacityResults {
     }
 
     fn files(&self) -> anyhow::Result<Vec<File>> {
-        let mut parts = vec![Part::Document("capacity"), systems(self), curve(self)];
+        let mut parts =
+            vec![Part::Document("capacity"), Part::Sheet(systems(self)), Part::Sheet(curve(self))];
         parts.extend([Part::Table("table"), Part::Charts(charts::capacity_figures(self))]);
         if let Some(figure) = charts::gap_figure(self) {
-            parts.extend([gaps(self), gap_latencies(self)]);
+            parts.extend([gaps(self), gap_latencies(self)].map(Part::Sheet));
             parts.push(Part::Charts(vec![("gap".to_string(), figure)]));
         }
         made(self, &parts)
@@ -34,7 +38,7 @@ pub(super) fn word(ended: Ended) -> &'static str {
     }
 }
 
-fn systems(results: &CapacityResults) -> Part {
+fn systems(results: &CapacityResults) -> Sheet {
     let mut columns: Vec<Column<&SystemCapacity>> = vec![
         ("system", |of| (&of.name).into()),
         ("server_vms", |of| of.server_vms.into()),
@@ -66,7 +70,7 @@ fn half(interval: Option<Interval>) -> Option<f64> {
 }
 
 /// One row per factor of each published ratio.
-fn gaps(results: &CapacityResults) -> Part {
+fn gaps(results: &CapacityResults) -> Sheet {
     let factors = results.gaps.iter().flat_map(|gap| {
         factors(gap).into_iter().map(move |(figure, what, value)| (gap, figure, what, value))
     });
@@ -101,7 +105,7 @@ fn factors(gap: &Gap) -> Vec<(&str, &str, Interval)> {
 }
 
 /// One row per pair, rate and system.
-fn gap_latencies(results: &CapacityResults) -> Part {
+fn gap_latencies(results: &CapacityResults) -> Sheet {
     Sheet::of(
         "gap-latency",
         results.gaps.iter().flat_map(|gap| gap.latencies.iter().map(move |found| (gap, found))),
@@ -117,7 +121,7 @@ fn gap_latencies(results: &CapacityResults) -> Part {
     )
 }
 
-fn curve(results: &CapacityResults) -> Part {
+fn curve(results: &CapacityResults) -> Sheet {
     let systems = results.systems.iter();
     Sheet::of(
         "curve",

@@ -5,8 +5,8 @@
 //! run wrote, a list in the folder under construction what a killed one began. What else lies there
 //! stays. One process at a time works on a folder; the lock is the system's and ends with the process.
 
-use super::File;
 use super::marker::{COMMAND, HEAD, MARKER, PARTIAL, is_partial, read_marker, same_file};
+use super::parts::File;
 use super::staging::Staging;
 use anyhow::{Context, anyhow};
 use std::collections::BTreeSet;

@@ -2,7 +2,7 @@
 //!
 //! It adds, drops and renames nothing.
 
-use super::{File, Part, Report};
+use super::parts::{File, Part, Report};
 
 /// The document is a file.
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {

@@ -4,7 +4,7 @@
 //! spacing after mlcommons/inference, `loadgen/results.cc`. Only the first VM of a run has one, and
 //! only where LoadGen has its scenario.
 
-use super::Part;
+use super::parts::Part;
 use crate::shown::{file_part, shown_lines};
 use crate::study::{Results, RunResult, Side, Tool, VmResult};
 use std::fmt::Write;

@@ -1,7 +1,7 @@
 //! Without the feature `charts` a report has no pictures.
 
 use super::charts::figure::Figure;
-use super::{File, Part, Report};
+use super::parts::{File, Part, Report};
 use anyhow::Result;
 
 /// No file of any part.

@@ -3,8 +3,9 @@
 //! It decides nothing about what a chart shows. The PNG has two pixels for each of the figure's, so
 //! that it stays sharp where the SVG cannot be used.
 
+use super::charts;
 use super::charts::figure::{Colour, Figure, Label, Lean, Mark, Sign, WIDTH};
-use super::{File, Part, Report, charts};
+use super::parts::{File, Part, Report};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;

@@ -1,8 +1,11 @@
 //! What `slicewise run` answers: the document, one row per run and VM for spreadsheets, the table, texts
 //! of the shape of LoadGen's summary, and charts.
 
-use super::csv::{Row, Sheet};
-use super::{File, Part, Report, Width, charts, loadgen_summary, made, table, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::sheet::{Row, Sheet};
+use super::width::Width;
+use super::{charts, loadgen_summary, table, written};
 use crate::study::{Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
 
 impl Report for Results {
@@ -15,14 +18,15 @@ impl Report for Results {
     }
 
     fn files(&self) -> anyhow::Result<Vec<File>> {
-        let mut parts = vec![Part::Document("result"), summary(self), Part::Table("table")];
+        let mut parts =
+            vec![Part::Document("result"), Part::Sheet(summary(self)), Part::Table("table")];
         parts.extend(loadgen_summary::texts(self));
         parts.push(Part::Charts(charts::figures(self)));
         made(self, &parts)
     }
 }
 
-fn summary(results: &Results) -> Part {
+fn summary(results: &Results) -> Sheet {
     Sheet::of_rows("summary", results.vms().map(|(run, vm)| row(results, run, vm)))
 }
 

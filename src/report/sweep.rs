@@ -4,8 +4,9 @@
 //! The columns are the same everywhere. A point that could not be simulated is a row with an error,
 //! one that cannot exist by design a row that says so. Rows are written as they come, never held.
 
-use super::csv::{Cell, Row};
 use super::folder::Folder;
+use super::sheet::{Cell, Row};
+use super::width::Width;
 use super::{charts, plot, table, written};
 use crate::spec::Sweep;
 use crate::study::{
@@ -77,7 +78,7 @@ impl<'f> SweepFiles<'f> {
             let mut file = folder.create(name)?;
             file.write_all(bytes).and_then(|()| file.flush()).with_context(cannot)
         };
-        keep("table.txt", table::render_sweep(results, table::Width::FILE).as_bytes())?;
+        keep("table.txt", table::render_sweep(results, Width::FILE).as_bytes())?;
         plot::draw_each(charts::sweep_figures(results), |file| keep(&file.name, &file.bytes))?;
         Ok(names)
     }

@@ -1,8 +1,11 @@
 //! What `slicewise validate` answers: the document, `validation.csv` with one row per measured run, the
 //! tables, the scatter, and the page of the documentation.
 
-use super::csv::{Row, Sheet};
-use super::{File, Part, Report, Width, charts, made, table, workload_file, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::sheet::{Row, Sheet};
+use super::width::Width;
+use super::{charts, table, workload_file, written};
 use crate::spec::Workload;
 use crate::study::{JudgedRow, ValidationResults};
 
@@ -18,7 +21,10 @@ impl Report for ValidationResults {
     fn files(&self) -> anyhow::Result<Vec<File>> {
         let charts = Part::Charts(charts::validation_figures(self));
         let sheet = rows("validation", self);
-        made(self, &[Part::Document("validation"), sheet, Part::Table("table"), charts])
+        made(
+            self,
+            &[Part::Document("validation"), Part::Sheet(sheet), Part::Table("table"), charts],
+        )
     }
 }
 
@@ -37,7 +43,10 @@ pub fn workload_files(results: &ValidationResults, workloads: &[(Workload, &str)
 
 /// The files of the later runs beside those of the first.
 pub fn later_files(results: &ValidationResults) -> anyhow::Result<Vec<File>> {
-    made(results, &[Part::Document("later"), rows("later", results), Part::Table("later")])
+    made(
+        results,
+        &[Part::Document("later"), Part::Sheet(rows("later", results)), Part::Table("later")],
+    )
 }
 
 /// The page of the documentation, for results with these fingerprints: of the runs of v1.1 and of
@@ -48,8 +57,8 @@ pub fn page(
     figure: &str,
 ) -> String {
     let groups = |of: &ValidationResults| {
-        let groups = table::groups(&of.summary, table::Width::FILE);
-        groups + "\n" + &table::intervals(&of.summary, table::Width::FILE)
+        let groups = table::groups(&of.summary, Width::FILE);
+        groups + "\n" + &table::intervals(&of.summary, Width::FILE)
     };
     let recovery = results.services.first().map_or(0.0, |found| found.numbers.recovery);
     PAGE.replace("{fingerprint}", fingerprints[0])
@@ -59,7 +68,7 @@ pub fn page(
         .replace("{fit_queries}", &results.fit_queries_max.to_string())
         .replace("{figure}", figure)
         .replace("{groups}", &groups(results))
-        .replace("{scaling}", &table::scaling(&results.scaling, table::Width::FILE))
+        .replace("{scaling}", &table::scaling(&results.scaling, Width::FILE))
         .replace("{misses}", &table::misses(&results.rows))
         .replace("{later_groups}", &groups(later))
         .replace("{later_misses}", &table::misses(&later.rows))
@@ -68,7 +77,7 @@ pub fn page(
 /// The words of the page.
 const PAGE: &str = include_str!("validation.md");
 
-fn rows(name: &'static str, results: &ValidationResults) -> Part {
+fn rows(name: &'static str, results: &ValidationResults) -> Sheet {
     Sheet::of_rows(name, results.rows.iter().map(cells))
 }
 

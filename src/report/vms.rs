@@ -1,8 +1,11 @@
 //! What `slicewise capacity --vms` answers: the document, `vms.csv` with one row per way of sharing,
 //! `curve.csv` with one row per way and number, the table and the charts.
 
-use super::csv::{Column, Sheet};
-use super::{File, Part, Report, Width, capacity, charts, made, table, written};
+use super::files::made;
+use super::parts::{File, Part, Report};
+use super::sheet::{Column, Sheet};
+use super::width::Width;
+use super::{capacity, charts, table, written};
 use crate::study::{Obstacle, VmResults, WayResult, ranges};
 
 impl Report for VmResults {
@@ -16,7 +19,16 @@ impl Report for VmResults {
 
     fn files(&self) -> anyhow::Result<Vec<File>> {
         let charts = Part::Charts(charts::vm_figures(self));
-        made(self, &[Part::Document("vms"), ways(self), curve(self), Part::Table("table"), charts])
+        made(
+            self,
+            &[
+                Part::Document("vms"),
+                Part::Sheet(ways(self)),
+                Part::Sheet(curve(self)),
+                Part::Table("table"),
+                charts,
+            ],
+        )
     }
 }
 
@@ -32,7 +44,7 @@ pub(super) fn word(obstacle: Obstacle) -> &'static str {
     }
 }
 
-fn ways(results: &VmResults) -> Part {
+fn ways(results: &VmResults) -> Sheet {
     let mut columns: Vec<Column<&WayResult>> = vec![
         ("way", |way| (&way.name).into()),
         ("vms", |way| way.vms.into()),
@@ -62,7 +74,7 @@ fn ways(results: &VmResults) -> Part {
     Sheet::of("vms", &results.ways, &columns)
 }
 
-fn curve(results: &VmResults) -> Part {
+fn curve(results: &VmResults) -> Sheet {
     Sheet::of(
         "curve",
         results.ways.iter().flat_map(|way| way.curve.iter().map(move |point| (way, point))),

@@ -2,7 +2,7 @@
 
 use super::shown;
 use crate::layout::geometry::Geometry;
-use crate::report::Width;
+use crate::report::width::Width;
 use crate::study::plans::{LayoutRow, MigLayouts};
 
 /// The three figures of the GPU, then the layouts.

@@ -2,7 +2,7 @@
 //! comes nearest.
 
 use super::mig_drawing;
-use crate::report::Width;
+use crate::report::width::Width;
 use crate::study::plans::{
     CountedProfile, MadeAgain, MigCard, MigChange, MigMade, MigNotThere, MigPlan, MigRefused,
     PlacedProfile,

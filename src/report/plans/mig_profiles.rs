@@ -2,8 +2,8 @@
 //! `nvidia-smi` prints them.
 
 use super::shown;
-use crate::report::Width;
 use crate::report::table::{Column, Columns};
+use crate::report::width::Width;
 use crate::study::plans::{ComputeInstances, MigProfileRow, MigProfiles};
 
 /// Memory in GiB with two digits, as nvidia-smi prints it.

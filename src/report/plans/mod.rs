@@ -10,7 +10,9 @@ mod vgpu_drawing;
 mod vgpu_fit;
 mod vgpu_types;
 
-use super::{Report, Width, written};
+use super::parts::Report;
+use super::width::Width;
+use super::written;
 
 /// A number, or a dash where it is not published.
 fn shown(number: Option<u32>) -> String {

@@ -1,7 +1,7 @@
 //! A registry word in lines of name and value, then notes and commands.
 
 use crate::layout::registry::{WordSlice, slice_of_frequency};
-use crate::report::Width;
+use crate::report::width::Width;
 use crate::spec::SlicePolicy;
 use crate::study::plans::{RegistryAnswer, policy_entry};
 

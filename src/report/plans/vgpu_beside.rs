@@ -1,7 +1,7 @@
 //! Whether VMs fit beside those that are there, drawn; or why not, and what must move or go.
 
 use super::vgpu_drawing;
-use crate::report::Width;
+use crate::report::width::Width;
 use crate::study::plans::{BesideChange, VgpuBeside, listed};
 
 /// The whole answer.

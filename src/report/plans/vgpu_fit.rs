@@ -2,8 +2,8 @@
 
 use super::vgpu_drawing::{self, ranges};
 use crate::layout::fit::Doubt;
-use crate::report::Width;
 use crate::report::table::{Column, Columns};
+use crate::report::width::Width;
 use crate::study::plans::{CandidateType, CardsNeeded, NoVgpuType, SetupCommands, VgpuFit};
 use crate::units::counted;
 

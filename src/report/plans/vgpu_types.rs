@@ -3,8 +3,8 @@
 //! What the vendor's tables do not print is said to be not published.
 
 use super::shown;
-use crate::report::Width;
 use crate::report::table::{Column, Columns};
+use crate::report::width::Width;
 use crate::spec::names::Series;
 use crate::study::plans::{VgpuTypeRow, VgpuTypes, placements};
 

@@ -3,7 +3,8 @@
 
 use super::super::number::{latency, latency_span, or_dash, plain, span, with_unit};
 use super::grid::{Column, Columns};
-use super::{Width, footer, page, scaled};
+use super::{footer, page, scaled};
+use crate::report::width::Width;
 use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
 use crate::units::counted;
 

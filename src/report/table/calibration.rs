@@ -3,7 +3,8 @@
 
 use super::super::number::{latency, percent, percentile, plain, rate};
 use super::grid::{Column, Columns};
-use super::{Width, page};
+use super::page;
+use crate::report::width::Width;
 use crate::study::{CalibrationResults, FigureFit, ParameterResult, RunFit};
 
 /// The whole text.

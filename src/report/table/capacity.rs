@@ -2,7 +2,8 @@
 
 use super::super::number::{or_dash, plain, rate};
 use super::grid::{Column, Columns};
-use super::{Width, footer, gap, page, scaled};
+use super::{footer, gap, page, scaled};
+use crate::report::width::Width;
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
 /// The whole text.

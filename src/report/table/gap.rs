@@ -2,8 +2,8 @@
 //! both sides at the same rates.
 
 use super::super::number::{latency, rate};
-use super::Width;
 use super::grid::{Column, Columns, Grid};
+use crate::report::width::Width;
 use crate::study::{CapacityResults, Gap, Interval};
 
 /// The blocks; none where nothing published is to be explained.

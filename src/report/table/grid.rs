@@ -3,8 +3,8 @@
 //!
 //! It knows nothing of results; what stands in the cells is its callers' affair.
 
-use super::Width;
 use crate::report::number::{broken, wrap};
+use crate::report::width::Width;
 use crate::shown::shown;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 

@@ -23,8 +23,9 @@ pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
-use super::number::{broken, lines_of, or_dash, plain, rate, ratio, span, with_unit, wrap};
-use super::{File, Part, Report};
+use super::number::{or_dash, plain, rate, ratio, span, with_unit};
+use super::parts::{File, Part, Report};
+use super::width::Width;
 use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, Head, Results};
@@ -35,85 +36,6 @@ pub(super) use grid::{Column, Columns};
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {
     let Part::Table(name) = part else { return Ok(Vec::new()) };
     Ok(vec![File::new(&format!("{name}.txt"), report.table(Width::FILE))])
-}
-
-/// How wide a text may be.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Width {
-    /// Most characters in a line of running text.
-    text: usize,
-    /// Most characters in a line of a table.
-    table: usize,
-    /// Columns of the terminal; nothing where nobody counts them.
-    terminal: Option<usize>,
-}
-
-impl Width {
-    /// For files: running text as wide as is read well, tables as wide as they are.
-    pub const FILE: Self = Self { text: 104, table: usize::MAX, terminal: None };
-
-    /// For a terminal of so many columns; fewer than 30 are not told apart.
-    pub fn columns(columns: usize) -> Self {
-        let terminal = Some(columns);
-        let columns = columns.max(30);
-        Self { text: columns.min(Self::FILE.text), table: columns, terminal }
-    }
-
-    /// The columns of the terminal, however few; nothing where nobody counts them.
-    pub(super) fn terminal(self) -> Option<usize> {
-        self.terminal
-    }
-
-    /// The text with its prose no wider than the terminal: lines that are too long break at blanks, later
-    /// parts indented. Drawings stay, and so do command lines, which are copied.
-    pub fn fitted(self, text: &str) -> String {
-        const COMMANDS: [&str; 6] = ["esxcli", "nvidia-smi", "sudo", "virsh", "echo", "#"];
-        let Some(columns) = self.terminal else { return text.to_string() };
-        let is_drawn = |line: &str| line.contains(['│', '─', '░', '┼', '|']);
-        let is_command =
-            |line: &str| COMMANDS.iter().any(|word| line.trim_start().starts_with(word));
-        let lines = text.split_inclusive('\n').map(|line| {
-            if line.trim_end().chars().count() <= columns || is_drawn(line) || is_command(line) {
-                return line.to_string();
-            }
-            let indent = " ".repeat(line.len() - line.trim_start().len());
-            let room = columns.max(30) - indent.len().min(20);
-            let wrapped = lines_of(line.trim(), room);
-            wrapped.iter().map(|part| format!("{indent}{part}\n")).collect()
-        });
-        lines.collect()
-    }
-
-    /// A line of a list, its last line ended; later lines are indented.
-    fn item(self, text: &str) -> String {
-        wrap(text, self.text, "  ") + "\n"
-    }
-
-    /// Lines of a list, each after the same word.
-    fn items<'l>(self, word: &str, lines: impl IntoIterator<Item = &'l String>) -> String {
-        lines.into_iter().map(|line| self.item(&format!("{word}: {line}"))).collect()
-    }
-
-    /// A line so many steps of two blanks in, later lines one more.
-    fn indented(self, steps: usize, text: &str) -> String {
-        let (indent, more) = ("  ".repeat(steps), "  ".repeat(steps + 1));
-        format!("{indent}{}\n", wrap(text, self.text - indent.len(), &more))
-    }
-
-    /// Lines under a head; nothing where there are none.
-    fn under(self, head: &str, lines: String) -> String {
-        if lines.is_empty() { lines } else { self.lines(head) + &lines }
-    }
-
-    /// Running text, its last line ended.
-    fn said(self, text: &str) -> String {
-        wrap(text, self.text, "") + "\n"
-    }
-
-    /// A paragraph, its last line ended; longer words than a line are broken.
-    pub(crate) fn lines(self, text: &str) -> String {
-        broken(&wrap(text, self.text, ""), self.text, "") + "\n"
-    }
 }
 
 /// The whole text.

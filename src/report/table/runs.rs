@@ -3,8 +3,8 @@
 //! What the verdicts and ratios mean is told below the tables, not here.
 
 use super::super::number::{latency, mark, or_dash, percent, rate};
-use super::Width;
 use super::grid::{Column, Columns, Grid};
+use crate::report::width::Width;
 use crate::study::{PublishedResult, Results, RunResult, VmResult};
 
 /// The percentiles that stand beside published ones; the documents hold them all.

@@ -3,8 +3,8 @@
 //! The whole way is a line of the table of runs.
 
 use super::super::number::{latency, or_dash, rate};
-use super::Width;
 use super::grid::{Column, Grid};
+use crate::report::width::Width;
 use crate::study::Results;
 
 /// The block; empty where there are no ensembles.

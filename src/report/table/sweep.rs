@@ -4,7 +4,8 @@
 
 use super::super::number::{latency, rate};
 use super::grid::{Column, Grid};
-use super::{Width, footer, page, scaled};
+use super::{footer, page, scaled};
+use crate::report::width::Width;
 use crate::spec::SweepPoint;
 use crate::study::{Interval, PointSummary, SweepResults};
 use crate::units::counted;

@@ -2,9 +2,9 @@
 //! its counterfactuals.
 
 use super::super::number::{latency, or_dash, percentile, plain};
-use super::Width;
 use super::grid::{Column, Grid};
 use super::runs;
+use crate::report::width::Width;
 use crate::study::{Interval, Results, RunResult, VmResult};
 
 /// The block; empty where no run has latencies of its own.

@@ -4,7 +4,8 @@
 
 use super::super::number::{latency, or_dash, percent};
 use super::grid::{Column, Columns, Grid};
-use super::{Width, page};
+use super::page;
+use crate::report::width::Width;
 use crate::study::{Group, JudgedRow, Rates, Scaling, ScalingSpread, ValidationResults};
 use std::collections::{BTreeMap, BTreeSet};
 

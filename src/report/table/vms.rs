@@ -3,7 +3,8 @@
 use super::super::number::{latency, or_dash, plain};
 use super::super::vms::word;
 use super::grid::{Column, Columns};
-use super::{Width, footer, page, scaled};
+use super::{footer, page, scaled};
+use crate::report::width::Width;
 use crate::study::{VmResults, WayResult, ranges};
 use crate::units::counted;
 

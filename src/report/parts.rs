@@ -1,0 +1,50 @@
+//! What an answer is made of: its forms, the parts of its folder, a file.
+
+use super::charts::figure::Figure;
+use super::sheet::Sheet;
+use super::width::Width;
+
+/// What a command answers, in every form that people and programs want. The same answer gives the same
+/// bytes.
+pub trait Report {
+    /// The whole document as indented JSON, its last line ended. Figures that are no number become `null`.
+    fn document(&self) -> anyhow::Result<String>;
+
+    /// The text that a terminal shows.
+    fn table(&self, width: Width) -> String;
+
+    /// Every file, made in memory: nothing is written unless all could be made. None unless said.
+    fn files(&self) -> anyhow::Result<Vec<File>> {
+        Ok(Vec::new())
+    }
+}
+
+/// A part of an answer, of which each format makes the files that it can; these bear its name.
+#[cfg_attr(not(feature = "charts"), allow(dead_code))]
+pub(super) enum Part {
+    /// The whole document.
+    Document(&'static str),
+    /// Rows under the names of their columns.
+    Sheet(Sheet),
+    /// What a terminal shows.
+    Table(&'static str),
+    /// Charts, each with its name.
+    Charts(Vec<(String, Figure)>),
+    /// A text of its own kind, whose name says which.
+    Text(String, String),
+}
+
+/// A file of a report.
+pub struct File {
+    /// Its name in the output folder.
+    pub name: String,
+    /// Its content.
+    pub bytes: Vec<u8>,
+}
+
+impl File {
+    /// A file of these bytes.
+    pub fn new(name: &str, bytes: impl Into<Vec<u8>>) -> Self {
+        Self { name: name.to_string(), bytes: bytes.into() }
+    }
+}
