@@ -2,25 +2,63 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::{CapacityArgs, Failure, output, progress};
+use super::arguments::{RunArgs, percent, span};
+use super::failure::Failure;
+use super::{output, progress};
 use crate::config::{self, LoadOptions, SweepFile, Task};
 use crate::report::Maker;
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
-use crate::units::counted;
+use crate::units::{SimDuration, counted};
+use clap::Args;
 use std::collections::BTreeMap;
 use std::path::Path;
+
+/// What `slicewise capacity` takes.
+#[derive(Args, Debug)]
+pub(super) struct CapacityArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+
+    /// How close the VALID and the INVALID rate are in the end, in percent of the rate [default:
+    /// the finest of the files' [capacity], else 0.5]
+    #[arg(long, value_name = "PERCENT", value_parser = percent)]
+    pub(super) precision: Option<f64>,
+
+    /// Searches per system, each with other random numbers, for an interval
+    #[arg(long, value_name = "N", default_value = "3")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) replications: u32,
+
+    /// End every search after so long, such as "2 min", with what is known then; another run may come
+    /// further, so the answer is not reproducible
+    #[arg(long, value_name = "TIME", value_parser = span)]
+    pub(super) time_limit: Option<SimDuration>,
+
+    /// Instead of the rate: how many VMs of a `[[vm]]` fit, each at its own rate, before one misses
+    /// its bound or the next has no place; name the `[[vm]]` where there are several
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
+    #[arg(default_missing_value = "", conflicts_with = "precision")]
+    pub(super) vms: Option<String>,
+}
+
+pub(super) const HELP: &str = "\
+Examples:
+  slicewise capacity my-vm.toml                      the highest rate, beside bare metal
+  slicewise capacity my-vm.toml --precision 0.1 --replications 5
+  slicewise capacity my-vm.toml --time-limit 120s    what is known then, if it takes longer
+  slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
+  slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
+                                                     the same for each line of a sweep, side by side
+  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
 
 /// Runs the command.
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let settings = &arguments.run;
-    if let Some(group) = &arguments.vms {
-        return super::vms::run(arguments, group, configs);
-    }
     let options = LoadOptions { rates_are_parts: true, ..settings.options(configs)? };
     let plan = match config::load_task(&settings.path, &options)? {
         Task::Run(scenario) => {
-            if !settings.manner.quiet {
+            if !settings.output.quiet {
                 scenario.warnings.iter().for_each(|warning| output::message(warning));
             }
             of_scenario(&scenario, arguments)

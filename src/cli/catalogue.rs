@@ -2,7 +2,9 @@
 //!
 //! An entry is printed as its file says it, comments and sources included; nothing is interpreted.
 
-use super::{Failure, good_catalogue, output};
+use super::failure::Failure;
+use super::named::good_catalogue;
+use super::output;
 use crate::config::{Catalogue, CatalogueEntry};
 use crate::report;
 use serde_json::{Value, json};

@@ -2,7 +2,8 @@
 //!
 //! It simulates nothing and writes nothing.
 
-use super::{Failure, explanation, output};
+use super::failure::Failure;
+use super::{explanation, output};
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::spec::{Scenario, Sweep};
 use crate::study;
@@ -56,7 +57,7 @@ Exit codes:
 /// Runs the command.
 pub(super) fn run(arguments: &CheckArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let workload = arguments.workload.as_deref();
-    let (set, seed) = (super::with_workload(&arguments.set, workload), arguments.seed);
+    let (set, seed) = (super::arguments::with_workload(&arguments.set, workload), arguments.seed);
     let options = LoadOptions { set, seed, ..LoadOptions::new(Catalogue::load(configs)?) };
     if arguments.explain {
         let (task, explained) = config::explain(&arguments.path, &options)?;

@@ -4,7 +4,9 @@
 //! at hand, a folder's own included; the description itself does not know them, so that an unknown name
 //! is told in our words, with the nearest.
 
-use super::{Failure, good_catalogue, output};
+use super::failure::Failure;
+use super::named::good_catalogue;
+use super::output;
 use crate::config::{Catalogue, CatalogueEntry};
 use crate::gpu::POLICIES;
 use clap::{Arg, Command, builder::PossibleValuesParser};

@@ -2,7 +2,8 @@
 //!
 //! What the values are is found out in `config`.
 
-use super::{Failure, output};
+use super::failure::Failure;
+use super::output;
 use crate::config::{Explained, Explanation, Said, Section};
 use crate::report;
 use crate::shown::shown;

@@ -3,7 +3,8 @@
 //!
 //! Nothing is written that the GPU could not do: profiles are placed first, and scenarios were.
 
-use super::{Failure, layouts, output};
+use super::failure::Failure;
+use super::{layouts, output};
 use crate::config::{Catalogue, LoadOptions, Task, load_task, quoted};
 use crate::formats::device_plugin::{self, DevicePlugin, Method, Replicated, Replication};
 use crate::formats::kubernetes::write_config_map;
@@ -112,8 +113,8 @@ fn layout_of(
     gpu: &str,
     configs: Option<&Path>,
 ) -> Result<MigConfigs, Failure> {
-    let catalogue = super::good_catalogue(configs)?;
-    let gpu = super::gpu(&catalogue, gpu)?;
+    let catalogue = super::named::good_catalogue(configs)?;
+    let gpu = super::named::gpu(&catalogue, gpu)?;
     let asked = wanted(gpu, &arguments.what)?;
     let wanted: Vec<layouts::Wanted<'_>> =
         asked.iter().map(|(name, count)| (name.as_str(), *count)).collect();

@@ -2,7 +2,8 @@
 //!
 //! All of it is made of the command line's own description; nothing is told twice.
 
-use super::{Failure, output};
+use super::failure::Failure;
+use super::output;
 use clap::Command;
 
 /// What `--version` prints.

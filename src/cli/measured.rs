@@ -3,7 +3,7 @@
 //!
 //! What is in them is read and judged in `config`.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::config::quoted;
 use crate::formats::recognise::{self, Kind};
 use crate::formats::{perf_analyzer, probe};

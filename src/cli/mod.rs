@@ -3,6 +3,7 @@
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
 mod announce;
+mod arguments;
 mod ask;
 mod calibrate;
 mod capacity;
@@ -18,9 +19,9 @@ mod layouts;
 mod manual;
 mod measured;
 mod mig;
+mod named;
 mod new;
 mod output;
-mod probed;
 mod progress;
 mod run;
 mod sweep;
@@ -31,11 +32,9 @@ mod work;
 
 pub use failure::Failure;
 
-use crate::config::{self, Catalogue, LoadOptions, Task};
-use crate::spec::GpuSpec;
-use crate::units::SimDuration;
-use clap::{Args, CommandFactory, Parser, Subcommand};
-use std::path::{Path, PathBuf};
+use crate::config;
+use clap::{CommandFactory, Parser, Subcommand};
+use std::path::PathBuf;
 
 /// Simulates inference load on GPUs shared between virtual machines.
 #[derive(Parser, Debug)]
@@ -54,6 +53,14 @@ pub struct Cli {
     #[command(subcommand)]
     command: Command,
 }
+
+const SCHEMA_HELP: &str = "\
+Editors with TOML support complete keys and show mistakes while a file is written, given its first
+line:
+  #:schema ./scenario.schema.json    a path from the file, or an address
+
+Examples:
+  slicewise schema > scenario.schema.json";
 
 const AFTER_HELP: &str = "\
 Examples:
@@ -95,21 +102,21 @@ enum When {
 #[derive(Subcommand, Debug)]
 enum Command {
     /// Simulate a scenario: table on the terminal; JSON, CSV and charts in a folder
-    #[command(after_help = RUN_HELP)]
-    Run(RunOnceArgs),
+    #[command(after_help = run::HELP)]
+    Run(run::RunOnceArgs),
     /// Simulate every point of a file's [sweep]: curves, and one CSV and JSON Lines
-    #[command(after_help = SWEEP_HELP)]
-    Sweep(SweepArgs),
+    #[command(after_help = sweep::HELP)]
+    Sweep(sweep::SweepArgs),
     /// Find the highest Server rate that stays VALID: of a scenario and of its counterfactual on
     /// bare metal, or of every point of a sweep, side by side
-    #[command(after_help = CAPACITY_HELP)]
-    Capacity(CapacityArgs),
+    #[command(after_help = capacity::HELP)]
+    Capacity(capacity::CapacityArgs),
     /// From a model and a GPU to an answer: do so many VMs keep their bound, by each way of sharing?
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
     /// Make a workload file of measurements: batch times, and runs of an inference server
-    #[command(after_help = CALIBRATE_HELP)]
-    Calibrate(CalibrateArgs),
+    #[command(after_help = calibrate::HELP)]
+    Calibrate(calibrate::CalibrateArgs),
     /// Simulate measured runs at their own settings, and say how far off the model is
     #[command(after_help = validate::HELP)]
     Validate(validate::ValidateArgs),
@@ -162,308 +169,6 @@ enum Command {
     },
 }
 
-/// How a command that simulates goes about it and says what it found.
-#[derive(Args, Debug)]
-pub(crate) struct Manner {
-    /// Print the result document (JSON) instead of the table
-    #[arg(long)]
-    json: bool,
-
-    /// No progress and no messages; the table is data and still printed
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Threads to simulate with [default: one per core]; results do not depend on it
-    #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
-    threads: Option<u16>,
-}
-
-/// What `slicewise run` takes.
-#[derive(Args, Debug)]
-pub(crate) struct RunArgs {
-    /// A scenario file, a folder of them, or - for standard input
-    path: PathBuf,
-
-    /// Set a key of every file, such as vm.server.batch_max=8; may be given several times, in order
-    #[arg(long, value_name = "KEY=VALUE")]
-    set: Vec<String>,
-
-    /// Workload of every VM, instead of the file's: one of the catalogue, or a workload file such as
-    /// my-model.toml
-    #[arg(long, value_name = "WORKLOAD")]
-    workload: Option<String>,
-
-    /// Where the results go [default: output/SCENARIO]; made anew by each run
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-
-    /// Write into the output folder even if others keep files there; theirs stay
-    #[arg(long)]
-    force: bool,
-
-    /// Seed of every random stream, instead of the scenario's; 0 replays the arrivals of the round
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-
-    /// Exit with 4 when a run is INVALID (capacity: when no rate is VALID); results are written
-    #[arg(long)]
-    fail_on_invalid: bool,
-
-    /// Whether to show progress; `auto` does where standard error is a terminal
-    #[arg(long, value_name = "WHEN", default_value = "auto")]
-    progress: progress::ShowProgress,
-
-    #[command(flatten)]
-    manner: Manner,
-}
-
-impl RunArgs {
-    /// What the scenario is read with.
-    fn options(&self, configs: Option<&Path>) -> Result<LoadOptions, Failure> {
-        let (seed, set) = (self.seed, with_workload(&self.set, self.workload.as_deref()));
-        Ok(LoadOptions { seed, set, ..LoadOptions::new(Catalogue::load(configs)?) })
-    }
-
-    /// Reads the scenario or the sweep.
-    fn load(&self, configs: Option<&Path>) -> Result<Task, Failure> {
-        Ok(config::load_task(&self.path, &self.options(configs)?)?)
-    }
-
-    /// Whether no progress is to be shown.
-    fn hides_progress(&self) -> bool {
-        self.manner.quiet || self.progress == progress::ShowProgress::Never
-    }
-
-    /// The end of a command whose results say so often INVALID.
-    fn judge(&self, invalid: usize, all: usize) -> Result<(), Failure> {
-        match self.fail_on_invalid && invalid > 0 {
-            true => Err(Failure::NotValid { invalid, all }),
-            false => Ok(()),
-        }
-    }
-}
-
-/// What `slicewise run` takes beside that.
-#[derive(Args, Debug)]
-pub(crate) struct RunOnceArgs {
-    #[command(flatten)]
-    run: RunArgs,
-
-    /// Runs of each side with other random numbers, for intervals; the first is what tables show
-    /// [default: 3]
-    #[arg(long, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    replications: Option<u32>,
-}
-
-/// What `slicewise sweep` takes.
-#[derive(Args, Debug)]
-pub(crate) struct SweepArgs {
-    #[command(flatten)]
-    run: RunArgs,
-
-    /// Forget what an interrupted sweep has done already
-    #[arg(long)]
-    fresh: bool,
-}
-
-/// What `slicewise capacity` takes.
-#[derive(Args, Debug)]
-pub(crate) struct CapacityArgs {
-    #[command(flatten)]
-    run: RunArgs,
-
-    /// How close the VALID and the INVALID rate are in the end, in percent of the rate [default:
-    /// the finest of the files' [capacity], else 0.5]
-    #[arg(long, value_name = "PERCENT", value_parser = percent)]
-    precision: Option<f64>,
-
-    /// Searches per system, each with other random numbers, for an interval
-    #[arg(long, value_name = "N", default_value = "3")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
-    replications: u32,
-
-    /// End every search after so long, such as "2 min", with what is known then; another run may come
-    /// further, so the answer is not reproducible
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    time_limit: Option<SimDuration>,
-
-    /// Instead of the rate: how many VMs of a `[[vm]]` fit, each at its own rate, before one misses
-    /// its bound or the next has no place; name the `[[vm]]` where there are several
-    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true)]
-    #[arg(default_missing_value = "", conflicts_with = "precision")]
-    vms: Option<String>,
-}
-
-/// What `slicewise calibrate` takes.
-#[derive(Args, Debug)]
-pub(crate) struct CalibrateArgs {
-    /// Measurements, each known by its content: a CSV of batch and latency, times or a log of trtexec, a CSV
-    /// of perf_analyzer, logs of LoadGen; 8=FILE where a file does not say that its batch was 8. Or one
-    /// calibration file: what was measured, with which settings; or probe.json of the probe
-    #[arg(value_name = "FILE")]
-    files: Vec<PathBuf>,
-
-    /// A table of batch times, whatever it looks like; may be given several times
-    #[arg(long, value_name = "FILE")]
-    csv: Vec<PathBuf>,
-
-    /// Times or a log of trtexec with the batch they are of, such as 8=times-8.json; may be given several
-    /// times
-    #[arg(long, value_name = "BATCH=FILE")]
-    trtexec: Vec<String>,
-
-    /// The GPU that was measured, as `list` or nvidia-smi names it
-    #[arg(long, value_name = "GPU")]
-    gpu: Option<String>,
-
-    /// The name of the workload to make [default: that of the file of -o, else of the first file]
-    #[arg(long, value_name = "NAME")]
-    name: Option<String>,
-
-    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer with several requests under
-    /// way, were measured with
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
-    batch_max: Option<u32>,
-
-    /// GPUs of that server [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
-    gpus: Option<u32>,
-
-    /// The latency bound of the model, such as "50 ms" [default: the base's, else 100 ms]
-    #[arg(long, value_name = "TIME", value_parser = span)]
-    bound: Option<SimDuration>,
-
-    /// What the model takes of the GPU's memory, such as "2 GB" [default: the base's, else nothing]
-    #[arg(long, value_name = "SIZE")]
-    weights: Option<String>,
-
-    /// What its matrices are multiplied in, int8 or fp16: by that rate its times are scaled for GPUs that have none
-    /// [default: the base's, else fp16]
-    #[arg(long, value_name = "FORMAT", value_parser = number_format)]
-    number_format: Option<String>,
-
-    /// A workload of the catalogue that says what was not measured
-    #[arg(long, value_name = "WORKLOAD")]
-    base: Option<String>,
-
-    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and capacity; a
-    /// workload file that is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
-    #[arg(long = "workload", short = 'o', value_name = "FILE")]
-    workload: Option<PathBuf>,
-
-    /// Where the results go [default: output/NAME]; made anew by each run
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-
-    /// Write into the output folder even if others keep files there; theirs stay. With -o, replace what the
-    /// file says of this GPU
-    #[arg(long)]
-    force: bool,
-
-    /// Seed of every random stream, instead of the file's; 0 replays the arrivals of the round
-    #[arg(long, value_name = "N")]
-    seed: Option<u64>,
-
-    #[command(flatten)]
-    manner: Manner,
-}
-
-const CALIBRATE_HELP: &str = "\
-Examples:
-  slicewise calibrate times.csv --gpu a100-pcie-40gb -o my-model.toml
-  slicewise calibrate trtexec-b1.log trtexec-b8.log --gpu \"NVIDIA A30\" -o my-model.toml
-  slicewise calibrate 1=times-1.json 8=times-8.json --gpu a30 -o my-model.toml
-  slicewise calibrate perf.csv --gpu l4 -o my-model.toml       of perf_analyzer -f perf.csv
-  slicewise calibrate 32=mlperf_log_summary.txt --gpu a30 -o my-model.toml
-  slicewise capacity my-vm.toml --workload my-model.toml       goes on with it
-  slicewise calibrate my-calibration.toml                      runs with their settings, and times
-  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads of the probe's
-
-A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
-measurement a row. `slicewise ask --model times.csv` goes from the file to an answer. What a
-calibration file says is in docs/calibrate.md.";
-
-/// The arguments of `--set` with `--workload` as the last, and so the strongest.
-fn with_workload(set: &[String], workload: Option<&str>) -> Vec<String> {
-    let workload = workload.map(|name| toml::Value::String(name.to_string()));
-    let last = workload.map(|name| format!("vm.workload={name}"));
-    set.iter().cloned().chain(last).collect()
-}
-
-/// A precision from 0.01 to 50 percent.
-fn percent(text: &str) -> Result<f64, String> {
-    match text.trim_end_matches('%').trim_end().parse::<f64>() {
-        Ok(percent) if (0.01..=50.0).contains(&percent) => Ok(percent),
-        _ => Err("allowed: 0.01 to 50 (percent)".to_string()),
-    }
-}
-
-/// A time of the command line: a number and a unit, above 0.
-fn span(text: &str) -> Result<SimDuration, String> {
-    match text.parse::<SimDuration>() {
-        Ok(span) if span > SimDuration::ZERO => Ok(span),
-        _ => {
-            let comma =
-                if text.contains(',') { "; a point, no comma, before decimals" } else { "" };
-            Err(format!(
-                "allowed: a time above 0 with its unit, such as \"50 ms\", \"90 s\" or \"5 min\"{comma}"
-            ))
-        }
-    }
-}
-
-const CAPACITY_HELP: &str = "\
-Examples:
-  slicewise capacity my-vm.toml                      the highest rate, beside bare metal
-  slicewise capacity my-vm.toml --precision 0.1 --replications 5
-  slicewise capacity my-vm.toml --time-limit 120s    what is known then, if it takes longer
-  slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
-  slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
-                                                     the same for each line of a sweep, side by side
-  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
-
-const RUN_HELP: &str = "\
-Examples:
-  slicewise run scenarios/vsphere-mlperf-v1.1
-  slicewise run my-vm.toml --seed 7 --out result --force
-  slicewise run my-vm.toml --set vm.vcpus=8 --set vm.load.target_qps=900
-  slicewise run my-vms.toml --set vm[1].vcpus=4 --set vm.front.server.batch_max=16
-  slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
-  generate | slicewise run - --quiet --fail-on-invalid      in a script
-
-A value is what stands closest to you: a flag is stronger than the environment, than --set, than
-the file, than the preset of the server, than a default: `slicewise check --explain` tells which.
-
-Exit codes:
-  0  done, whatever the verdicts
-  2  a mistake in the scenario or on the command line
-  4  with --fail-on-invalid: a run under test is INVALID";
-
-const SCHEMA_HELP: &str = "\
-Editors with TOML support complete keys and show mistakes while a file is written, given its first
-line:
-  #:schema ./scenario.schema.json    a path from the file, or an address
-
-Examples:
-  slicewise schema > scenario.schema.json";
-
-const SWEEP_HELP: &str = "\
-An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
-the output folder, in .slicewise-partial, and count as long as their point, the seed and the version
-of slicewise are the same. Once all are done the results take its place.
-
-Examples:
-  slicewise sweep scenarios/vcpu-knee.toml
-  slicewise sweep scenarios/vcpu-knee.toml --set sweep.replications=5 --set vm.load.target_qps=900
-  slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
-
-Exit codes:
-  0  every point was simulated, but for those that the file declares not applicable
-  3  some points could not be: their rows say why; the others are there
-  129, 130, 143  interrupted; what is finished is kept";
-
 /// What the command line says; else the exit code, help or the mistake having been told. A mistake
 /// repeats what was typed, which may be anything.
 pub fn command_line() -> Result<Cli, std::process::ExitCode> {
@@ -488,7 +193,10 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.command {
         Command::Run(arguments) => run::run(arguments, configs),
         Command::Sweep(arguments) => sweep::run(&arguments, configs),
-        Command::Capacity(arguments) => capacity::run(&arguments, configs),
+        Command::Capacity(arguments) => match &arguments.vms {
+            Some(group) => vms::run(&arguments, group, configs),
+            None => capacity::run(&arguments, configs),
+        },
         Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
@@ -503,65 +211,5 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Export(command) => export::run(&command, configs),
         Command::Completions { shell } => completions::print(shell, Cli::command(), configs),
         Command::Man { command } => manual::page(&command, Cli::command()),
-    }
-}
-
-/// The catalogue for a command that asks for one entry or a list: mistakes in the files of a folder
-/// are told, and the files left out.
-fn good_catalogue(configs: Option<&Path>) -> Result<Catalogue, Failure> {
-    let (catalogue, mistakes) = Catalogue::load_good(configs)?;
-    if !mistakes.is_empty() {
-        Failure::Invalid(mistakes).print();
-        output::message("warning: files of the catalogue with mistakes are left out");
-    }
-    Ok(catalogue)
-}
-
-/// The GPU of the catalogue that the command line names.
-fn gpu<'c>(catalogue: &'c Catalogue, id: &str) -> Result<&'c GpuSpec, Failure> {
-    gpu_that(catalogue, id, |_| true, "")
-}
-
-/// The same, if it is one of some kind; `lacks` says what the others have not.
-fn gpu_that<'c>(
-    catalogue: &'c Catalogue,
-    id: &str,
-    is_it: impl Fn(&GpuSpec) -> bool,
-    lacks: &str,
-) -> Result<&'c GpuSpec, Failure> {
-    let found = catalogue.gpu_named(id);
-    if let Some(gpu) = found.filter(|gpu| is_it(gpu)) {
-        return Ok(gpu);
-    }
-    let shown = config::quoted(id);
-    if catalogue.is_left_out("gpus", id) {
-        return Err(Failure::Usage(format!("the file of GPU {shown} has mistakes, told above")));
-    }
-    let title = match found {
-        Some(gpu) => format!("{lacks} of {}", gpu.id),
-        None => format!("unknown GPU {shown}"),
-    };
-    let known: Vec<&GpuSpec> = catalogue.gpus().filter(|gpu| is_it(gpu)).collect();
-    let help = catalogue.gpu_help(id, &known).filter(|_| found.is_none());
-    // What may mean several is answered with these alone.
-    let is_between = help.as_ref().is_some_and(|help| help.contains(" could be "));
-    let ids: Vec<&str> = known.iter().map(|gpu| gpu.id.as_str()).collect();
-    let allowed =
-        if is_between { String::new() } else { format!("\n  = allowed: {}", ids.join(", ")) };
-    let help = help.map_or(String::new(), |help| format!("\n  = help: {help}"));
-    Err(Failure::Usage(format!("{title}{allowed}{help}")))
-}
-
-/// A line of help with what was probably meant; nothing where nothing is near.
-fn did_you_mean(near: Option<String>) -> String {
-    near.map_or(String::new(), |near| format!("\n  = help: did you mean \"{near}\"?"))
-}
-
-/// `int8`, `fp16`, and what goes by the rate of FP16.
-fn number_format(text: &str) -> Result<String, String> {
-    match text.to_lowercase().as_str() {
-        "int8" => Ok("int8".to_string()),
-        "fp16" | "half" | "bf16" => Ok("fp16".to_string()),
-        _ => Err("allowed: int8, fp16".to_string()),
     }
 }

@@ -3,7 +3,7 @@
 //! Nothing else in the program prints, but for errors (`failure`). Whatever a text from outside slipped
 //! into what is printed, only colours pass.
 
-use super::Failure;
+use super::failure::Failure;
 use crate::report::{Report, Width};
 use crate::shown::painted;
 use anyhow::Context;

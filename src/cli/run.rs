@@ -2,12 +2,46 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::arguments::RunArgs;
+use super::failure::Failure;
 use super::progress::Progress;
-use super::{Failure, RunOnceArgs, SweepArgs, check, sweep};
+use super::sweep::SweepArgs;
+use super::{check, sweep};
 use crate::config::Task;
 use crate::report::Maker;
 use crate::study::{self, Side};
+use clap::Args;
 use std::path::Path;
+
+/// What `slicewise run` takes beside that.
+#[derive(Args, Debug)]
+pub(super) struct RunOnceArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+
+    /// Runs of each side with other random numbers, for intervals; the first is what tables show
+    /// [default: 3]
+    #[arg(long, value_name = "N")]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    pub(super) replications: Option<u32>,
+}
+
+pub(super) const HELP: &str = "\
+Examples:
+  slicewise run scenarios/vsphere-mlperf-v1.1
+  slicewise run my-vm.toml --seed 7 --out result --force
+  slicewise run my-vm.toml --set vm.vcpus=8 --set vm.load.target_qps=900
+  slicewise run my-vms.toml --set vm[1].vcpus=4 --set vm.front.server.batch_max=16
+  slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
+  generate | slicewise run - --quiet --fail-on-invalid      in a script
+
+A value is what stands closest to you: a flag is stronger than the environment, than --set, than
+the file, than the preset of the server, than a default: `slicewise check --explain` tells which.
+
+Exit codes:
+  0  done, whatever the verdicts
+  2  a mistake in the scenario or on the command line
+  4  with --fail-on-invalid: a run under test is INVALID";
 
 /// Runs of each side unless the command line says how many: the least that give an interval worth
 /// the name.

@@ -2,15 +2,44 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+use super::arguments::RunArgs;
+use super::failure::Failure;
 use super::work::Work;
-use super::{Failure, SweepArgs, check, output, progress};
+use super::{check, output, progress};
 use crate::config::{SweepFile, Task};
 use crate::report::{Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
 use crate::study::{self, Memory, SweepResults};
 use anyhow::Context;
+use clap::Args;
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+
+/// What `slicewise sweep` takes.
+#[derive(Args, Debug)]
+pub(super) struct SweepArgs {
+    #[command(flatten)]
+    pub(super) run: RunArgs,
+
+    /// Forget what an interrupted sweep has done already
+    #[arg(long)]
+    pub(super) fresh: bool,
+}
+
+pub(super) const HELP: &str = "\
+An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
+the output folder, in .slicewise-partial, and count as long as their point, the seed and the version
+of slicewise are the same. Once all are done the results take its place.
+
+Examples:
+  slicewise sweep scenarios/vcpu-knee.toml
+  slicewise sweep scenarios/vcpu-knee.toml --set sweep.replications=5 --set vm.load.target_qps=900
+  slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
+
+Exit codes:
+  0  every point was simulated, but for those that the file declares not applicable
+  3  some points could not be: their rows say why; the others are there
+  129, 130, 143  interrupted; what is finished is kept";
 
 /// Runs the command.
 pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), Failure> {
@@ -30,7 +59,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     let (done, once) = (Done::new(), sweep.replications == 1);
     let place = (&settings.out, sweep.name.as_str(), settings.force);
     let (work, partial) =
-        Work::begin_with(&settings.manner, Maker::Sweep, place, &progress, |folder| {
+        Work::begin_with(&settings.output, Maker::Sweep, place, &progress, |folder| {
             let partial = Arc::new(Partial::open(folder, arguments.fresh)?);
             let (told, runs) = (done.clone(), partial.clone());
             Ok((partial, move || told.in_words(once, &runs)))
@@ -69,7 +98,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     }
     work.wrote(names.iter().map(String::as_str));
     work.say("");
-    if settings.manner.json {
+    if settings.output.json {
         let path = folder.path().join(SWEEP_DOCUMENT);
         let document = std::fs::File::open(&path);
         output::copy(document.with_context(|| format!("cannot read {}", path.display()))?)?;

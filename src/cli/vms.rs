@@ -2,7 +2,9 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
-use super::{CapacityArgs, Failure, progress};
+use super::capacity::CapacityArgs;
+use super::failure::Failure;
+use super::progress;
 use crate::config::CountFile;
 use crate::report::Maker;
 use crate::study::{self, Head, VmPlan};

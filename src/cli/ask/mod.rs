@@ -8,8 +8,12 @@ mod model;
 mod scenario;
 mod ways;
 
+use super::arguments::OutputArgs;
+use super::arguments::span;
+use super::failure::Failure;
+use super::named::did_you_mean;
 use super::work::Work;
-use super::{Failure, Manner, did_you_mean, output, progress, span};
+use super::{output, progress};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::report::{File, Maker, Report};
 use crate::spec::{Experiment, GpuSpec, Hypervisor, SweepPoint};
@@ -83,7 +87,7 @@ pub(crate) struct AskArgs {
 
     /// What a measured model is multiplied in, int8 or fp16: by that rate its times are scaled for another GPU
     /// [default: fp16]
-    #[arg(long, value_name = "FORMAT", value_parser = super::number_format)]
+    #[arg(long, value_name = "FORMAT", value_parser = super::arguments::number_format)]
     number_format: Option<String>,
 
     /// What a measured model is called [default: as its first file]
@@ -109,7 +113,7 @@ pub(crate) struct AskArgs {
     scaled_from: Option<String>,
 
     /// How close the highest rates are found, in percent
-    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = super::percent)]
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = super::arguments::percent)]
     precision: f64,
 
     /// Where the scenario, the model and the answer go [default: output/ask-MODEL]; made anew by each run
@@ -125,7 +129,7 @@ pub(crate) struct AskArgs {
     seed: Option<u64>,
 
     #[command(flatten)]
-    manner: Manner,
+    output: OutputArgs,
 }
 
 /// Below the help.
@@ -163,7 +167,7 @@ fn rate(text: &str) -> Result<f64, String> {
 pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let catalogue = Catalogue::load(configs)?;
     let hypervisor = hypervisor(&catalogue, &arguments.hypervisor)?;
-    let gpu = super::gpu(&catalogue, &arguments.gpu)?.clone();
+    let gpu = super::named::gpu(&catalogue, &arguments.gpu)?.clone();
     let place =
         Place { gpu: &gpu, gpus: arguments.gpus, vms: arguments.vms, hypervisor: &hypervisor };
     let ways = match arguments.sharing.is_empty() {
@@ -176,7 +180,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         with_whole.push(Way { is_reference: true, ..place.whole() });
     }
     let say = |line: &str| {
-        if !arguments.manner.quiet {
+        if !arguments.output.quiet {
             output::message(line)
         }
     };
@@ -185,9 +189,9 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     refuse_idle(&model, arguments)?;
     let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
     let folder_name = format!("ask-{}", model.name);
-    let progress = progress::Search::new(arguments.manner.quiet, None);
+    let progress = progress::Search::new(arguments.output.quiet, None);
     let place = (&arguments.out, folder_name.as_str(), arguments.force);
-    let work = Work::begin(&arguments.manner, Maker::Ask, place, progress.bar())?;
+    let work = Work::begin(&arguments.output, Maker::Ask, place, progress.bar())?;
 
     let catalogue = match &model.text {
         Some(text) => catalogue.with_workload_file(&model.named, text.clone()),
@@ -294,7 +298,7 @@ fn scaled_from(arguments: &AskArgs, catalogue: &Catalogue) -> Result<Option<Stri
         Some(word) if word.eq_ignore_ascii_case("auto") && arguments.measured_on.is_none() => {
             Some("auto".to_string())
         }
-        Some(word) => Some(super::gpu(catalogue, word)?.id.clone()),
+        Some(word) => Some(super::named::gpu(catalogue, word)?.id.clone()),
     })
 }
 

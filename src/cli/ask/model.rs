@@ -2,9 +2,10 @@
 //! `calibrate` makes it.
 
 use super::AskArgs;
+use crate::cli::failure::Failure;
 use crate::cli::measured::{self, Given, Measured};
+use crate::cli::named::did_you_mean;
 use crate::cli::work::with_threads;
-use crate::cli::{Failure, did_you_mean};
 use crate::config::{self, Catalogue, LoadOptions, nearest, quoted};
 use crate::formats::recognise;
 use crate::report;
@@ -181,7 +182,7 @@ impl Model {
         };
         let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
         let plan = config::calibration_of(measured.calibration()?, &options)?;
-        let threads = arguments.manner.threads;
+        let threads = arguments.output.threads;
         if !plan.runs.is_empty() {
             say(&format!(
                 "fitting {} of an inference server: some seconds",

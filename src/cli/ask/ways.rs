@@ -2,7 +2,8 @@
 //!
 //! Whether VMs have a place is asked of the scenario, not here.
 
-use crate::cli::{Failure, did_you_mean};
+use crate::cli::failure::Failure;
+use crate::cli::named::did_you_mean;
 use crate::config::{nearest, quoted};
 use crate::spec::names::{find_profile, find_type};
 use crate::spec::{GpuSpec, Hypervisor};

@@ -5,7 +5,8 @@
 
 use super::judge::wanted;
 use super::written::{VMS_MAX, Written};
-use super::{Failure, ImportArgs, Node, output};
+use super::{ImportArgs, Node, output};
+use crate::cli::failure::Failure;
 use crate::cli::layouts::{self, Placed};
 use crate::config::quoted;
 use crate::formats::mig_parted::{MigConfig, MigRule, subsystem};

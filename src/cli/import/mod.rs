@@ -11,7 +11,8 @@ mod requests;
 mod vgpus;
 mod written;
 
-use super::{Failure, output};
+use super::failure::Failure;
+use super::output;
 use crate::config::{quoted, read_foreign_told};
 use crate::formats::device_plugin::DevicePlugin;
 use crate::formats::kubernetes::{self, Configuration, Entry};
@@ -69,8 +70,8 @@ Examples:
 
 /// Runs the command.
 pub(super) fn run(arguments: &ImportArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = super::good_catalogue(configs)?;
-    let gpu = super::gpu(&catalogue, &arguments.gpu)?;
+    let catalogue = super::named::good_catalogue(configs)?;
+    let gpu = super::named::gpu(&catalogue, &arguments.gpu)?;
     let node = Node { catalogue: &catalogue, gpu, cards: arguments.cards };
     let only = arguments.config.as_deref();
     let (entries, warnings) = read_foreign_told(&arguments.path, |text| {

@@ -1,7 +1,8 @@
 //! A scenario with a pod for each replica that the device plugin advertises.
 
 use super::written::{VMS_MAX, Written};
-use super::{Failure, ImportArgs, Node, output};
+use super::{ImportArgs, Node, output};
+use crate::cli::failure::Failure;
 use crate::config::{nearest, quoted};
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Method, REPLICAS_MAX, Replicated, Replication};

@@ -4,7 +4,8 @@
 //! are packed as their shares of its memory allow.
 
 use super::written::{VMS_MAX, Written};
-use super::{Failure, ImportArgs, Node, output};
+use super::{ImportArgs, Node, output};
+use crate::cli::failure::Failure;
 use crate::config::quoted;
 use crate::formats::gpu_requests::{
     Asks, Claim, ClaimSharing, Container, GpuRequests, HamiMemory, Request,

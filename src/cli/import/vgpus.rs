@@ -2,7 +2,8 @@
 //! fit` answers, and a scenario of it.
 
 use super::written::{VMS_MAX, Written};
-use super::{Failure, ImportArgs, Node, Row, elsewhere};
+use super::{ImportArgs, Node, Row, elsewhere};
+use crate::cli::failure::Failure;
 use crate::config::quoted;
 use crate::formats::vgpu_configs::{VgpuConfig, VgpuRule};
 use crate::layout::fit::{Answer, CardMode, CardPlan, Fit, SizeMode};

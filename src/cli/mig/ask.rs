@@ -2,7 +2,8 @@
 //!
 //! Words are read in `spec::names`; whether it can be had is not decided here.
 
-use super::{Failure, usage};
+use super::usage;
+use crate::cli::failure::Failure;
 use crate::config::{Catalogue, nearest, profile_help, quoted};
 use crate::layout::compute_instances::{ComputeProfile, compute_profiles, fit};
 use crate::layout::cutting::{CARDS_MAX, Wish};

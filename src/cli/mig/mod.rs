@@ -5,7 +5,8 @@
 
 mod ask;
 
-use super::{Failure, output};
+use super::failure::Failure;
+use super::output;
 use crate::config::Catalogue;
 use crate::layout::geometry::Positioned;
 use crate::spec::GpuSpec;
@@ -138,7 +139,7 @@ Examples:
 
 /// Runs the command.
 pub(super) fn run(command: MigCommand, configs: Option<&Path>) -> Result<(), Failure> {
-    let catalogue = super::good_catalogue(configs)?;
+    let catalogue = super::named::good_catalogue(configs)?;
     match command {
         MigCommand::List(arguments) => list(&arguments, &catalogue),
         MigCommand::Place(arguments) => place(&arguments, &catalogue),
@@ -202,7 +203,7 @@ fn there(
 /// The GPU of this name, if it can be cut.
 fn gpu<'a>(catalogue: &'a Catalogue, id: &str) -> Result<&'a GpuSpec, Failure> {
     let is_cut = |gpu: &GpuSpec| !gpu.mig_profiles.is_empty();
-    super::gpu_that(catalogue, id, is_cut, "the catalogue has no GPU instance profiles")
+    super::named::gpu_that(catalogue, id, is_cut, "the catalogue has no GPU instance profiles")
 }
 
 /// A mistake on the command line: what, what is allowed, what was perhaps meant.

@@ -3,7 +3,8 @@
 //! The beginnings are files beside this one. Each is right as it stands, and so is each of the keys it shows behind
 //! a `#`: tests read them.
 
-use super::{Failure, output};
+use super::failure::Failure;
+use super::output;
 use anyhow::Context;
 use clap::{Args, ValueEnum};
 use std::fs::{self, File};

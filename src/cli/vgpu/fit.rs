@@ -3,7 +3,8 @@
 //! The answer is `study::plans`', its text `report`'s; here it is asked.
 
 use super::request::{gpu_and_cards, groups, there};
-use super::{Failure, good_catalogue, gpu_with_types};
+use super::{good_catalogue, gpu_with_types};
+use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::quoted;
 use crate::layout::fit::SizeMode;

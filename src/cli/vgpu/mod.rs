@@ -6,7 +6,9 @@ mod fit;
 mod registry;
 mod request;
 
-use super::{Failure, good_catalogue, output};
+use super::failure::Failure;
+use super::named::good_catalogue;
+use super::output;
 use crate::config::Catalogue;
 use crate::spec::GpuSpec;
 use crate::study::plans::vgpu_types;
@@ -63,7 +65,7 @@ pub(super) fn run(command: VgpuCommand, configs: Option<&Path>) -> Result<(), Fa
 
 /// The GPU of this name, with vGPU types.
 fn gpu_with_types<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a GpuSpec, Failure> {
-    let gpu = super::gpu(catalogue, name)?;
+    let gpu = super::named::gpu(catalogue, name)?;
     if gpu.vgpu_types.is_empty() {
         let title = format!("no vGPU types of {} are published", gpu.id);
         return Err(Failure::Usage(format!(

@@ -2,7 +2,7 @@
 //!
 //! Words are read in `spec::names`; whether the VMs fit is not asked here.
 
-use super::Failure;
+use crate::cli::failure::Failure;
 use crate::config::{nearest, quoted, type_help};
 use crate::layout::fit::VgpuPlace;
 use crate::spec::GpuSpec;

@@ -2,9 +2,15 @@
 //!
 //! It neither simulates nor formats; it says who does what, and in which order.
 
+mod arguments;
+mod probed;
+
+pub(super) use arguments::{CalibrateArgs, HELP};
+
+use super::failure::Failure;
 use super::measured::{self, As, Given, Measured};
 use super::work::Work;
-use super::{CalibrateArgs, Failure, output, probed, progress};
+use super::{output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
 use crate::formats::recognise;
 use crate::report::{self, Maker, Report};
@@ -32,9 +38,9 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         }
         None => None,
     };
-    let progress = progress::Progress::timed(arguments.manner.quiet);
+    let progress = progress::Progress::timed(arguments.output.quiet);
     let place = (&arguments.out, plan.name.as_str(), arguments.force);
-    let work = Work::begin(&arguments.manner, Maker::Calibrate, place, &progress)?;
+    let work = Work::begin(&arguments.output, Maker::Calibrate, place, &progress)?;
     work.say(format!(
         "{}: {}, {} to fit, {} to compare, {}, seed {}",
         plan.name,
@@ -45,7 +51,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         plan.seed
     ));
 
-    let spoken = Spoken::new(arguments.manner.quiet);
+    let spoken = Spoken::new(arguments.output.quiet);
     let show = |done, all, doing: &str| {
         progress.set(done, all, doing);
         spoken.set(done, all, doing);
@@ -170,7 +176,7 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
     });
     let (weights, number_format) = (&arguments.weights, &arguments.number_format);
     let workload = measured::said(arguments.bound, weights.as_ref(), number_format.as_ref());
-    let known = arguments.gpu.as_deref().map(|gpu| super::gpu(&options.catalogue, gpu));
+    let known = arguments.gpu.as_deref().map(|gpu| super::named::gpu(&options.catalogue, gpu));
     let known = known.transpose()?;
     let measured = Measured {
         name: &name,

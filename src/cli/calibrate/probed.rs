@@ -2,8 +2,10 @@
 //!
 //! With `-o DIR` they are written where `--configs DIR` finds them; without, what would change is shown.
 
-use super::work::with_threads;
-use super::{CalibrateArgs, Failure, measured, output};
+use super::arguments::CalibrateArgs;
+use crate::cli::failure::Failure;
+use crate::cli::work::with_threads;
+use crate::cli::{measured, output};
 use crate::config::{self, Catalogue, LoadOptions, probed_gpu_file, read_foreign};
 use crate::formats::probe::{self, Figure, ProbeFile};
 use crate::report;
@@ -77,13 +79,13 @@ pub(super) fn run(
         }
     }
     let names: Vec<String> = files.iter().map(|(file, _)| file.display().to_string()).collect();
-    if !arguments.manner.quiet {
+    if !arguments.output.quiet {
         output::message(&match &arguments.workload {
             Some(folder) => format!("wrote {} into {}", names.join(", "), folder.display()),
             None => format!("-o DIR writes {}, for --configs DIR", names.join(", ")),
         });
     }
-    match arguments.manner.json {
+    match arguments.output.json {
         true => output::data(&format!("{:#}\n", document(&found, gpu, &replaced, &names))),
         false => output::data(&output::width().fitted(&table(&found, gpu))),
     }
@@ -99,7 +101,7 @@ fn gpu_of<'c>(
 ) -> Result<&'c GpuSpec, Failure> {
     let id = found.gpu.pci_id.as_deref().and_then(hexadecimal);
     if let Some(word) = named.or(found.catalogue.as_deref()) {
-        let gpu = super::gpu(catalogue, word)?;
+        let gpu = crate::cli::named::gpu(catalogue, word)?;
         let known = catalogue.pci_ids(&gpu.id);
         if let Some(id) = id.filter(|id| !known.is_empty() && !known.contains(id)) {
             return Err(Failure::Usage(format!(
@@ -167,7 +169,7 @@ fn workload(
     let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
     let plan = config::calibration_of(text, &options)?;
     let results =
-        with_threads(arguments.manner.threads, || study::calibrate(&plan, &|_, _, _: &str| ()))?;
+        with_threads(arguments.output.threads, || study::calibrate(&plan, &|_, _, _: &str| ()))?;
     let file = PathBuf::from(format!("workloads/{name}.toml"));
     Ok((file, report::catalogue_file(&results)))
 }
