@@ -279,6 +279,7 @@ class Measurement:
                     [(row[0], row[2]) for row in found["rows"]]
                 took = [b - a for a, b in spans]
                 if not took:
+                    self.say("left out: %s of copies %s: none came back within %.2f s" % (what, name, seconds))
                     continue
                 # By the time copies took, not by a count of whole ones in the window.
                 gbps = 1e-3 * (32 << 20) * len(took) / (spans[-1][1] - spans[0][0])

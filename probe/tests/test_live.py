@@ -143,7 +143,9 @@ class Live(unittest.TestCase):
         self.assertEqual(child.returncode, 0, told)
         self.assertIn("left out", told)
         cases = {row["case"] for row in self.rows("cases.csv")}
-        self.assertLessEqual({"f20", "o10_60", "hd"}, cases, told)
+        # On a busy machine no copy may come back in time; then that is said.
+        for case in ("f20", "o10_60", "hd"):
+            self.assertTrue(case in cases or "of copies %s: none" % case in told, told)
 
     def test_modes(self):
         code, told = self.run_probe("--quick", "--limit", "1", FAKE_MODE="2", FAKE_NAME="GRID H200-70C")
