@@ -1,8 +1,8 @@
-//! Cutting cards as asked: which GPU instance goes to which card and start and in which order the
-//! driver is asked for it, or why it cannot be, and the nearest that can.
+//! Cutting cards into the requested GPU instances: the card and start of each instance and the
+//! order of creation, or why it is not possible, and the nearest that is.
 //!
 //! An answer is exact: what is refused has no layout at all. Owners of whole cards and time-sliced
-//! vGPUs are `placement`'s affair.
+//! vGPUs are placed in `placement`.
 
 use super::change::{Change, least_change};
 use super::creation::{driver_start, order_for};
@@ -11,39 +11,39 @@ use super::packing::pack;
 use super::placement::{Obstacle, obstacle_of_layouts};
 use std::collections::BTreeSet;
 
-/// Most cards that a search looks at: more than one server has.
+/// The most cards that a search examines: more than one server has.
 pub const CARDS_MAX: u32 = 16;
 
-/// A GPU instance that is asked for.
+/// A requested GPU instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wish {
     /// Index into the list of profiles.
     pub profile: usize,
-    /// The memory slice it must start at, if it is not the driver's to choose.
+    /// The memory slice it must start at; nothing where the driver chooses.
     pub start: Option<u32>,
 }
 
-/// A GPU instance as the driver is to be asked for it.
+/// A GPU instance as it is requested from the driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Made {
     /// Profile and start.
     pub at: Positioned,
-    /// Whether the start must be named, or is what the driver takes anyway.
+    /// Whether the start must be named; if not, the driver chooses it by itself.
     pub is_named: bool,
 }
 
-/// How the driver gets to the layouts.
+/// How the driver reaches the layouts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
-    /// By creating what was asked for in the order in which it was.
+    /// By creating the instances in the requested order.
     AsAsked,
     /// In another order.
     OtherOrder,
-    /// In no order: starts must be named.
+    /// By no order: starts must be named.
     NamedStarts,
 }
 
-/// Where the driver gets stuck when it is asked in the order of the wishes.
+/// The point at which the driver refuses when instances are created in the requested order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stuck {
     /// Index of the wish it refuses.
@@ -52,10 +52,10 @@ pub struct Stuck {
     pub made: Vec<(usize, Positioned)>,
 }
 
-/// What comes of wishes.
+/// The result of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cut {
-    /// They can be had.
+    /// It has a layout.
     Made {
         /// The instances of each card, in order of creation; unused cards have none.
         cards: Vec<Vec<Made>>,
@@ -64,20 +64,20 @@ pub enum Cut {
         /// Why not in the order of the wishes.
         stuck: Option<Stuck>,
     },
-    /// They cannot.
+    /// It has none.
     Refused(Refusal),
 }
 
-/// Why wishes cannot be had, and what can.
+/// Why a request has no layout, and the nearest that has one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The reason.
     pub why: Why,
-    /// The largest part of the wishes that can be had: how many of each profile, what is there already
-    /// counted.
+    /// The largest part of the request that has a layout: how many of each profile, existing
+    /// instances included.
     pub nearest: Vec<u32>,
-    /// What has to change so that all can be had: instances that are there already made again elsewhere
-    /// or gone, or else other starts than those named. Of one card.
+    /// The change that makes all of it possible: existing instances created again elsewhere or
+    /// deleted, or else other starts than those named. For one card only.
     pub change: Option<Change>,
     /// How many cards would be enough, if no more than [`CARDS_MAX`].
     pub cards_enough: Option<u32>,
@@ -103,12 +103,12 @@ pub enum Why {
         /// How many one card takes.
         most: u32,
     },
-    /// Something lacks on the cards as a whole.
+    /// The cards as a whole have too few slices or engines.
     Cards(Obstacle),
 }
 
-/// Cuts one card as asked, beside instances that are there already and keep their places. What is
-/// made are the others.
+/// Cuts one card as requested, beside existing instances, which keep their places. The answer holds
+/// the new instances.
 pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]) -> Cut {
     let named_only = |wish: &Wish| Some((wish.profile, wish.start?));
     let named: Vec<Positioned> = wishes.iter().filter_map(named_only).collect();
@@ -143,7 +143,7 @@ pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]
     }
 }
 
-/// Cuts `cards` cards as asked. Named starts are for one card.
+/// Cuts `cards` cards as requested. Named starts are for one card only.
 pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
     let mut wanted = vec![0; geometry.profiles.len()];
     wishes.iter().for_each(|wish| wanted[wish.profile] += 1);
@@ -323,7 +323,7 @@ fn nearest_on_several(geometry: &Geometry<'_>, wanted: &[u32], cards: u32) -> Ve
     kept
 }
 
-/// What a layout leaves of a card.
+/// The part of a card that a layout leaves free.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rest {
     /// How many more of each profile could be created.
@@ -334,7 +334,8 @@ pub struct Rest {
     pub stranded_compute: Vec<u32>,
 }
 
-/// What a layout leaves: room, and slices that nothing can use any more.
+/// The part that a layout leaves free: room for more instances, and slices that no instance can use
+/// any more.
 pub fn rest(geometry: &Geometry<'_>, layout: &[Positioned]) -> Rest {
     let profiles = 0..geometry.profiles.len();
     let open: Vec<Positioned> = profiles

@@ -1,6 +1,7 @@
-//! From experiment to platform: every station made, every permit handed out.
+//! From experiment to platform: creates every station and hands out every permit.
 //!
-//! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
+//! It decides nothing that the experiment leaves open, and checks nothing: the experiment was
+//! checked before.
 
 use super::pool::{self, Pool};
 use super::way::Way;
@@ -225,9 +226,9 @@ impl<'a> Platform<'a> {
         }
     }
 
-    /// Keeps the batcher of a server stocked with the future, until there is none; the others of its
-    /// pool get theirs on the way. Those have enough to look ahead to, so that nothing they said
-    /// changes.
+    /// Keeps the batcher of a server supplied with future queries, until there are none; the other
+    /// batchers of its pool get theirs at the same time. Those still have enough to look ahead to,
+    /// so their `next_change` does not change.
     pub(super) fn feed(&mut self, id: ServerId) {
         const BLOCK: usize = 1024;
         let Server { pool, first_of_pool, .. } = self.servers[usize::from(id.0)];

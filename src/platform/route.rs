@@ -1,11 +1,11 @@
-//! The way of a query, from station to station. Start reading here.
+//! The path of a query, from station to station. Start reading here.
 //!
 //! ```text
 //! LoadGen ─► Batcher ─► vCPUs ─► delay ─► copy in ─► stream ─► Card ─► copy out ─► order ─► vCPUs ─► Recorder
 //!  feeds     permits    launch   submit    PCIe       gate     pool     PCIe    sequencer  finish  └► permits back
 //! ```
 //! [`Platform::enter`] brings a batch to the station of a stage, [`Platform::wake`] takes batches
-//! out of a station and sends them on. A stage that costs a batch nothing is passed without event.
+//! out of a station and sends them on. A stage that takes no time is passed without an event.
 
 use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
@@ -21,7 +21,7 @@ use rand_distr::{Distribution, Exp1};
 type Events = EventList<Event>;
 
 impl<'a> Platform<'a> {
-    /// A station said that it would change now: whatever comes out of it goes on its way.
+    /// A station is due to change now: every job that it finishes goes on along its path.
     pub(super) fn wake(&mut self, now: SimTime, id: StationId, stamp: u32, events: &mut Events) {
         if let StationId::Batcher(server) = id {
             return self.form(now, server, stamp, events);
