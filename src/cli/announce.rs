@@ -1,5 +1,5 @@
-//! What a command is about to simulate, told before it starts when that takes more than a few
-//! seconds.
+//! The amount that a command is about to simulate, printed before it starts when that takes more
+//! than a few seconds.
 //!
 //! The time is an estimate: short pieces of the runs are timed here, on this machine as it is now.
 
@@ -21,7 +21,8 @@ const LOOKED_INTO: usize = 8;
 /// A piece that takes as long tells the pace.
 const PIECE_S: f64 = 0.04;
 
-/// Tells what these runs are, on so many threads or one per core; whether it was worth telling.
+/// Prints the amount of these runs, on `threads` threads or one per core. Returns whether anything
+/// was printed.
 pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
     let least: f64 =
         planned.iter().map(|one| study::queries_at_least(&one.experiment) * one.times).sum();
@@ -46,7 +47,7 @@ pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
         return false;
     }
     output::message(&format!(
-        "simulates about {} queries in {}, the longest {} of simulated time; expect {}",
+        "simulating about {} queries in {}, the longest of {} simulated time; expect {}",
         rounded(queries * all),
         counted(runs.round(), "run"),
         span(longest_s),

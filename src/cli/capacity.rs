@@ -1,6 +1,6 @@
 //! `slicewise capacity`: the highest VALID rate of each system of a file, side by side.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::{CapacityArgs, Failure, output, progress};
 use crate::config::{self, LoadOptions, SweepFile, Task};
@@ -28,7 +28,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
         Task::Sweep(file) => of_sweep(&file, arguments),
     };
     if plan.systems.is_empty() {
-        let why = "no VM of it is under Server load, and capacity is a Server rate";
+        let why = "no VM is under Server load, and a capacity is a Server rate";
         return Err(Failure::Usage(format!("{}: {why}", plan.head.scenario)));
     }
     let name = &plan.head.scenario;
@@ -38,7 +38,10 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     work.say(format!("{name}: capacity of {systems}, seed {}", plan.head.seed));
     let planned = || study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
     if work.announce(planned) {
-        work.say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer");
+        work.say(
+            "this estimate assumes that the highest VALID rate is near the throughput of \
+            full batches: where it is not, a search is shorter or longer",
+        );
     }
 
     let show = |done, all, doing: &str| bar.set(done, all, doing);

@@ -1,6 +1,6 @@
-//! `slicewise check --explain`: every value and who says it, in aligned columns or as JSON.
+//! `slicewise check --explain`: every value and where it comes from, in aligned columns or as JSON.
 //!
-//! What the values are is found out in `config`.
+//! The values are collected in `config`.
 
 use super::{Failure, output};
 use crate::config::{Explained, Explanation, Said, Section};

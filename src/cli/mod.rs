@@ -1,4 +1,4 @@
-//! Floor 7: the command line. One file per command; what is typed is here, what it means is there.
+//! Floor 7: the command line. One file per command; the arguments are here, their meaning is there.
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
@@ -63,27 +63,27 @@ Examples:
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
-  slicewise calibrate times.csv --gpu a30 -o my-model.toml   measurements to a workload file
+  slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise check my-vm.toml                       only look for mistakes
-  slicewise check my-vm.toml --explain             every value in use, and who says it
-  slicewise list                                   what the catalogue offers
+  slicewise check my-vm.toml --explain             every value in use and where it comes from
+  slicewise list                                   the catalogue's entries
   slicewise show a100-pcie-40gb                    one entry with its sources
-  slicewise new gpu -o my/gpus/my-gpu.toml         a beginning of a file of your own
+  slicewise new gpu -o my/gpus/my-gpu.toml         a template for your own file
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
   slicewise import config.yaml --gpu a100-pcie-40gb  which layouts of mig-parted can be placed
-  slicewise vgpu decode 0x0103F001                 what a registry word of the host says
+  slicewise vgpu decode 0x0103F001                 the meaning of a registry word of the host
   slicewise mig place a100-pcie-40gb 3g.20gb 4g.20gb   a drawn layout, or why there is none
 
 Exit codes:
   0    done; an INVALID verdict is a result, not an error
-  1    the world failed: a file cannot be read or written
+  1    the environment failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
-  4    the answer is no, and on standard output: VMs miss their bound (or it is not sure),
+  4    the answer is no, on standard output: VMs miss their bound (or it is not sure),
        do not fit on the cards, GPU instances have no layout; with --fail-on-invalid, a run is
        INVALID or no rate is VALID
-  130  interrupted; what was in the output folder before is still there";
+  130  interrupted; earlier files of the output folder are kept";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum When {
@@ -104,16 +104,17 @@ enum Command {
     /// bare metal, or of every point of a sweep, side by side
     #[command(after_help = CAPACITY_HELP)]
     Capacity(CapacityArgs),
-    /// From a model and a GPU to an answer: do so many VMs keep their bound, by each way of sharing?
+    /// From a model and a GPU to an answer: do this many VMs keep their latency bound, with each
+    /// way of sharing?
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
-    /// Make a workload file of measurements: batch times, and runs of an inference server
+    /// Make a workload file from measurements: batch times, and runs of an inference server
     #[command(after_help = CALIBRATE_HELP)]
     Calibrate(CalibrateArgs),
-    /// Simulate measured runs at their own settings, and say how far off the model is
+    /// Simulate measured runs at their own settings, and report the errors of the model
     #[command(after_help = validate::HELP)]
     Validate(validate::ValidateArgs),
-    /// Look for mistakes in a scenario without simulating it; tell every value and who says it
+    /// Look for mistakes in a scenario without simulating it; explain every value
     #[command(after_help = check::HELP)]
     Check(check::CheckArgs),
     /// List the catalogue: GPUs, hosts, hypervisors, workloads, harnesses
@@ -129,7 +130,7 @@ enum Command {
         /// The entry's name, as `list` prints it
         id: String,
     },
-    /// Write a commented beginning of a file of your own: host, GPU, workload, hypervisor, scenario
+    /// Write a commented template for your own file: host, GPU, workload, hypervisor, scenario
     #[command(after_help = new::HELP)]
     New(new::NewArgs),
     /// Tools for NVIDIA's vGPU software: types, what fits on which card, scheduler settings
@@ -138,7 +139,7 @@ enum Command {
     /// Print the JSON Schema of scenario files, for editors and other programs
     #[command(after_help = SCHEMA_HELP)]
     Schema,
-    /// What a GPU can be cut into (MIG): profiles, layouts, where instances go and why they cannot
+    /// MIG: profiles of a GPU, layouts, the placement of GPU instances and why it fails
     #[command(subcommand)]
     Mig(mig::MigCommand),
     /// Read the configuration of a Kubernetes node (mig-parted, device plugin): check its layouts
@@ -153,7 +154,7 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print a page of the manual (roff), as `man -l` reads it
+    /// Print a page of the manual (roff), for `man -l`
     #[command(after_help = manual::MAN_HELP)]
     Man {
         /// The command that the page is about, such as `vgpu fit` [default: slicewise itself]
@@ -162,14 +163,14 @@ enum Command {
     },
 }
 
-/// How a command that simulates goes about it and says what it found.
+/// Output and thread options of a command that simulates.
 #[derive(Args, Debug)]
 pub(crate) struct Manner {
     /// Print the result document (JSON) instead of the table
     #[arg(long)]
     json: bool,
 
-    /// No progress and no messages; the table is data and still printed
+    /// No progress and no messages; the table is data and is still printed
     #[arg(long, short)]
     quiet: bool,
 
@@ -179,7 +180,7 @@ pub(crate) struct Manner {
     threads: Option<u16>,
 }
 
-/// What `slicewise run` takes.
+/// Arguments of `slicewise run` and of other commands that simulate a scenario.
 #[derive(Args, Debug)]
 pub(crate) struct RunArgs {
     /// A scenario file, a folder of them, or - for standard input
@@ -194,11 +195,11 @@ pub(crate) struct RunArgs {
     #[arg(long, value_name = "WORKLOAD")]
     workload: Option<String>,
 
-    /// Where the results go [default: output/SCENARIO]; made anew by each run
+    /// Output folder [default: output/SCENARIO]; replaced by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay
+    /// Write into the output folder even if it holds other files; those are kept
     #[arg(long)]
     force: bool,
 
@@ -210,7 +211,7 @@ pub(crate) struct RunArgs {
     #[arg(long)]
     fail_on_invalid: bool,
 
-    /// Whether to show progress; `auto` does where standard error is a terminal
+    /// Whether to show progress; `auto` shows it where standard error is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     progress: progress::ShowProgress,
 
@@ -244,38 +245,38 @@ impl RunArgs {
     }
 }
 
-/// What `slicewise run` takes beside that.
+/// Arguments of `slicewise run` alone.
 #[derive(Args, Debug)]
 pub(crate) struct RunOnceArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Runs of each side with other random numbers, for intervals; the first is what tables show
-    /// [default: 3]
+    /// Runs of each side with other random numbers, for intervals; tables show the first [default:
+    /// 3]
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     replications: Option<u32>,
 }
 
-/// What `slicewise sweep` takes.
+/// Arguments of `slicewise sweep`.
 #[derive(Args, Debug)]
 pub(crate) struct SweepArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// Forget what an interrupted sweep has done already
+    /// Discard the finished runs of an interrupted sweep
     #[arg(long)]
     fresh: bool,
 }
 
-/// What `slicewise capacity` takes.
+/// Arguments of `slicewise capacity`.
 #[derive(Args, Debug)]
 pub(crate) struct CapacityArgs {
     #[command(flatten)]
     run: RunArgs,
 
-    /// How close the VALID and the INVALID rate are in the end, in percent of the rate [default:
-    /// the finest of the files' [capacity], else 0.5]
+    /// Distance of the VALID and the INVALID rate at the end of the search, in percent of the rate
+    /// [default: the smallest of the files' [capacity], else 0.5]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     precision: Option<f64>,
 
@@ -284,8 +285,8 @@ pub(crate) struct CapacityArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     replications: u32,
 
-    /// End every search after so long, such as "2 min", with what is known then; another run may come
-    /// further, so the answer is not reproducible
+    /// End every search after this time, such as "2 min", with the best answer so far; another run
+    /// may get further, so the answer is not reproducible
     #[arg(long, value_name = "TIME", value_parser = span)]
     time_limit: Option<SimDuration>,
 
@@ -296,16 +297,17 @@ pub(crate) struct CapacityArgs {
     vms: Option<String>,
 }
 
-/// What `slicewise calibrate` takes.
+/// Arguments of `slicewise calibrate`.
 #[derive(Args, Debug)]
 pub(crate) struct CalibrateArgs {
-    /// Measurements, each known by its content: a CSV of batch and latency, times or a log of trtexec, a CSV
-    /// of perf_analyzer, logs of LoadGen; 8=FILE where a file does not say that its batch was 8. Or one
-    /// calibration file: what was measured, with which settings; or probe.json of the probe
+    /// Measurements, each recognised by its content: a CSV of batch and latency, times or a log of
+    /// trtexec, a CSV of perf_analyzer, logs of LoadGen; 8=FILE where a file does not state that
+    /// its batch size was 8. Or one calibration file, with measurements and their settings; or
+    /// probe.json of the probe
     #[arg(value_name = "FILE")]
     files: Vec<PathBuf>,
 
-    /// A table of batch times, whatever it looks like; may be given several times
+    /// A table of batch times, in any layout; may be given several times
     #[arg(long, value_name = "FILE")]
     csv: Vec<PathBuf>,
 
@@ -322,8 +324,8 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer with several requests under
-    /// way, were measured with
+    /// Largest batch of the server with which logs of LoadGen, or rows of perf_analyzer with
+    /// several requests at a time, were measured
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_max: Option<u32>,
 
@@ -335,30 +337,31 @@ pub(crate) struct CalibrateArgs {
     #[arg(long, value_name = "TIME", value_parser = span)]
     bound: Option<SimDuration>,
 
-    /// What the model takes of the GPU's memory, such as "2 GB" [default: the base's, else nothing]
+    /// GPU memory that the model needs, such as "2 GB" [default: the base's, else nothing]
     #[arg(long, value_name = "SIZE")]
     weights: Option<String>,
 
-    /// What its matrices are multiplied in, int8 or fp16: by that rate its times are scaled for GPUs that have none
-    /// [default: the base's, else fp16]
+    /// Number format of its matrix products, int8 or fp16: its times are scaled to other GPUs by
+    /// that rate [default: the base's, else fp16]
     #[arg(long, value_name = "FORMAT", value_parser = number_format)]
     number_format: Option<String>,
 
-    /// A workload of the catalogue that says what was not measured
+    /// A workload of the catalogue that gives the values that were not measured
     #[arg(long, value_name = "WORKLOAD")]
     base: Option<String>,
 
-    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and capacity; a
-    /// workload file that is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
+    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and
+    /// capacity; an existing workload file keeps its other GPUs. For probe.json: the folder of the
+    /// GPU and the workloads
     #[arg(long = "workload", short = 'o', value_name = "FILE")]
     workload: Option<PathBuf>,
 
-    /// Where the results go [default: output/NAME]; made anew by each run
+    /// Output folder [default: output/NAME]; replaced by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay. With -o, replace what the
-    /// file says of this GPU
+    /// Write into the output folder even if it holds other files; those are kept. With -o, replace
+    /// the file's numbers of this GPU
     #[arg(long)]
     force: bool,
 
@@ -377,13 +380,13 @@ Examples:
   slicewise calibrate 1=times-1.json 8=times-8.json --gpu a30 -o my-model.toml
   slicewise calibrate perf.csv --gpu l4 -o my-model.toml       of perf_analyzer -f perf.csv
   slicewise calibrate 32=mlperf_log_summary.txt --gpu a30 -o my-model.toml
-  slicewise capacity my-vm.toml --workload my-model.toml       goes on with it
+  slicewise capacity my-vm.toml --workload my-model.toml       uses it
   slicewise calibrate my-calibration.toml                      runs with their settings, and times
-  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads of the probe's
+  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads from the probe
 
 A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
-measurement a row. `slicewise ask --model times.csv` goes from the file to an answer. What a
-calibration file says is in docs/calibrate.md.";
+measurement a row. `slicewise ask --model times.csv` goes from the file to an answer.
+docs/calibrate.md describes calibration files.";
 
 /// The arguments of `--set` with `--workload` as the last, and so the strongest.
 fn with_workload(set: &[String], workload: Option<&str>) -> Vec<String> {
@@ -418,11 +421,11 @@ const CAPACITY_HELP: &str = "\
 Examples:
   slicewise capacity my-vm.toml                      the highest rate, beside bare metal
   slicewise capacity my-vm.toml --precision 0.1 --replications 5
-  slicewise capacity my-vm.toml --time-limit 120s    what is known then, if it takes longer
-  slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
+  slicewise capacity my-vm.toml --time-limit 120s    the best answer then, if it takes longer
+  slicewise capacity my-vm.toml --vms                how many such VMs fit, and why not one more
   slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
                                                      the same for each line of a sweep, side by side
-  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
+  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of this one";
 
 const RUN_HELP: &str = "\
 Examples:
@@ -433,11 +436,11 @@ Examples:
   slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
   generate | slicewise run - --quiet --fail-on-invalid      in a script
 
-A value is what stands closest to you: a flag is stronger than the environment, than --set, than
-the file, than the preset of the server, than a default: `slicewise check --explain` tells which.
+A value comes from the first of these that sets it: a flag, the environment, --set, the file, the
+preset of the server, a default. `slicewise check --explain` prints where each value comes from.
 
 Exit codes:
-  0  done, whatever the verdicts
+  0  done, VALID or not
   2  a mistake in the scenario or on the command line
   4  with --fail-on-invalid: a run under test is INVALID";
 
@@ -450,7 +453,7 @@ Examples:
   slicewise schema > scenario.schema.json";
 
 const SWEEP_HELP: &str = "\
-An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
+An interrupted sweep continues where it stopped when it is started again: finished runs are kept in
 the output folder, in .slicewise-partial, and count as long as their point, the seed and the version
 of slicewise are the same. Once all are done the results take its place.
 
@@ -460,11 +463,11 @@ Examples:
   slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
 
 Exit codes:
-  0  every point was simulated, but for those that the file declares not applicable
-  3  some points could not be: their rows say why; the others are there
-  129, 130, 143  interrupted; what is finished is kept";
+  0  every point was simulated, except those that the file declares not applicable
+  3  some points could not be: their rows give the reason; the others are there
+  129, 130, 143  interrupted; finished runs are kept";
 
-/// What the command line says; else the exit code, help or the mistake having been told. A mistake
+/// The parsed command line; or the exit code, after help or an error was printed. An error message
 /// repeats what was typed, which may be anything.
 pub fn command_line() -> Result<Cli, std::process::ExitCode> {
     Cli::try_parse().map_err(|error| {
@@ -476,7 +479,7 @@ pub fn command_line() -> Result<Cli, std::process::ExitCode> {
     })
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.color {
         When::Auto => {}
@@ -535,7 +538,9 @@ fn gpu_that<'c>(
     }
     let shown = config::quoted(id);
     if catalogue.is_left_out("gpus", id) {
-        return Err(Failure::Usage(format!("the file of GPU {shown} has mistakes, told above")));
+        return Err(Failure::Usage(format!(
+            "the file of GPU {shown} has mistakes, reported above"
+        )));
     }
     let title = match found {
         Some(gpu) => format!("{lacks} of {}", gpu.id),

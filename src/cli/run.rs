@@ -1,6 +1,6 @@
 //! `slicewise run`: simulate, write the folder, print the table or the document.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::progress::Progress;
 use super::{Failure, RunOnceArgs, SweepArgs, check, sweep};
@@ -21,7 +21,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
         // Whoever runs a sweep means its points.
         Task::Sweep(file) => {
             if let Some(count) = replications {
-                let why = "how often the points of a sweep are run stands in its file";
+                let why = "the number of replications of a sweep is set in its file";
                 let help = format!("write replications = {count} under [sweep]");
                 return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
             }

@@ -1,6 +1,7 @@
-//! `slicewise sweep`: simulate every point of a grid, going on where an interrupted try stopped.
+//! `slicewise sweep`: simulate every point of a grid, continuing where an interrupted sweep
+//! stopped.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::work::Work;
 use super::{Failure, SweepArgs, check, output, progress};
@@ -64,7 +65,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         0 => {}
         taken => {
             let all: usize = results.points.iter().map(|point| point.runs).sum();
-            work.say(format!("took over {taken} of {all} runs from an interrupted sweep"));
+            work.say(format!("reused {taken} of {all} runs from an interrupted sweep"));
         }
     }
     work.wrote(names.iter().map(String::as_str));
@@ -134,11 +135,11 @@ impl Done {
         let [done, all] = [0, 1].map(|index| self.0[index].load(Ordering::Relaxed));
         if partial.count() == 0 {
             partial.remove();
-            return "nothing was finished yet, and nothing is kept".to_string();
+            return "no run was finished yet, and nothing is kept".to_string();
         }
         let what = if once { "points" } else { "runs" };
         match all {
-            0 => format!("what was finished before is kept in {}", partial.path().display()),
+            0 => format!("the runs finished before are kept in {}", partial.path().display()),
             all => format!(
                 "{done} of {all} {what} are kept in {}; start the same command again to go on",
                 partial.path().display()

@@ -226,7 +226,8 @@ fn older_reading(word: u32, millis: u32, slice: WordSlice) -> String {
         .map_or("the default".to_string(), |slice| format!("{:.3} ms", slice.as_millis_f64()));
     format!(
         "before vGPU release 15, and still in the user guide's examples, this word meant a slice \
-         of {millis} ms in the non-strict order; with the present bits it is a frequency, a slice of {now}. For {millis} ms write {:#010X}",
+         of {millis} ms in the non-strict order; with the present bits it is a frequency, a slice \
+         of {now}. For {millis} ms write {:#010X}",
         word | 2
     )
 }

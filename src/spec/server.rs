@@ -258,7 +258,8 @@ pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "mlperf-triton",
         about: "Triton as the MLPerf harness configures it: a full batch, or a smaller one when \
-            the oldest query reaches the maximum delay; one instance per GPU, the one that has been idle longest is next",
+            the oldest query reaches the maximum delay; one instance per GPU, the one that has \
+            been idle longest is next",
         make: || ServerSpec {
             preset: "mlperf-triton".to_string(),
             served_by: ServedBy::Triton,

@@ -1,8 +1,8 @@
-//! `slicewise import`: what a configuration of a Kubernetes node asks of a GPU: whether its layouts can
-//! be placed, or a scenario that has what it describes.
+//! `slicewise import`: the configuration of a Kubernetes node: whether its layouts can be placed on
+//! a GPU, or a scenario of what it describes.
 //!
-//! It changes no file: the scenario is data on standard output, to be edited. What a layout is to a
-//! GPU is judged in `judge`.
+//! It changes no file: the scenario is data on standard output, to be edited. Whether a layout is
+//! for a GPU is decided in `judge`.
 
 mod instances;
 mod judge;
@@ -22,7 +22,7 @@ use judge::{Node, Verdict};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// What `slicewise import` takes.
+/// Arguments of `slicewise import`.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct ImportArgs {
@@ -64,7 +64,7 @@ const HELP: &str = "\
 Examples:
   slicewise import config.yaml --gpu a100-pcie-40gb                        which layouts can be placed, and where
   slicewise import config.yaml --gpu a100-pcie-40gb --config all-balanced  a scenario with that layout
-  kubectl get cm mig-parted -o yaml | slicewise import - --gpu a30         the same of what a cluster has
+  kubectl get cm mig-parted -o yaml | slicewise import - --gpu a30         the same for a cluster's configuration
   slicewise import time-slicing.yaml --gpu a100-pcie-40gb > pods.toml      a scenario with as many pods as replicas";
 
 /// Runs the command.

@@ -1,4 +1,4 @@
-//! A scenario of what pods and claims ask for.
+//! A scenario from the GPU requests of pods and claims.
 //!
 //! Which GPU a pod gets is the cluster's choice; here each claim has one to itself, and parts of a GPU
 //! are packed as their shares of its memory allow.
@@ -34,14 +34,16 @@ pub(super) fn scenario(
         has(|asks| !matches!(asks, Asks::Claim { .. } | Asks::Devices { .. } | Asks::Device(_)));
     if [claimed, machines, parts].iter().filter(|is| **is).count() > 1 {
         return Err(Failure::Usage(
-            "claims, parts of GPUs by HAMi or KAI, and devices of virtual machines stand side by side, and one driver has a GPU\n  = help: import them one by one"
+            "the file mixes claims, parts of GPUs by HAMi or KAI, and devices of virtual \
+             machines, and a GPU has only one driver\n  = help: import them one by one"
                 .to_string(),
         ));
     }
     if requests.containers.is_empty() {
         let names: Vec<String> = requests.claims.iter().map(|claim| quoted(&claim.name)).collect();
         return Err(Failure::Usage(format!(
-            "no pod of the file uses {}\n  = help: put the pods that do into the same file, or behind it in standard input",
+            "no pod of the file uses {}\n  = help: put the pods that do into the same file, or \
+             after it in standard input",
             names.join(", ")
         )));
     }
@@ -224,7 +226,7 @@ fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
         }
         if claim.requests.iter().any(|request| request.devices.len() > 1) {
             remarks.push(format!(
-                "Of what {} would take, this is the first that {} has.",
+                "Of the devices that {} accepts, this is the first that {} has.",
                 quoted(&claim.name),
                 node.gpu.id
             ));
@@ -365,17 +367,20 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
             Asks::Hami { gpus, memory, is_mig: true, .. } => {
                 let chosen = smallest(node, memory).ok_or_else(|| too_much(node, one, total))?;
                 remark(
-                    "HAMi cuts a GPU as its table of layouts says; here it is the smallest profile with the memory asked for.",
+                    "HAMi cuts a GPU by its table of layouts; here it is the smallest profile \
+                     with the requested memory.",
                 );
                 cut(chosen, (*gpus).max(1));
                 continue;
             }
             Asks::Hami { gpus, memory, cores, is_mig: false } => {
                 remark(
-                    "HAMi holds a pod to its MB of memory and to its per cent of the GPU over time (gpucores). slicewise",
+                    "HAMi limits a pod to its MB of memory and to its percentage of GPU time \
+                     (gpucores). slicewise",
                 );
                 remark(
-                    "packs pods by the larger of both and has neither limit: a pod that is alone here has the whole GPU.",
+                    "packs pods by the larger of both and applies neither limit: a pod that is \
+                     alone here has the whole GPU.",
                 );
                 let memory = match memory {
                     HamiMemory::Whole => u64::from(HUNDREDTHS),
@@ -386,13 +391,15 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
             }
             Asks::Fraction { share, gpus } => {
                 remark(
-                    "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
+                    "KAI packs pods by their share of a GPU's memory and does not limit them: \
+                     they take turns.",
                 );
                 ((share * f64::from(HUNDREDTHS)).ceil() as u64, *gpus)
             }
             Asks::MemoryMib { mib, gpus } => {
                 remark(
-                    "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
+                    "KAI packs pods by their share of a GPU's memory and does not limit them: \
+                     they take turns.",
                 );
                 (of_memory(*mib), *gpus)
             }
