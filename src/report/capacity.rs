@@ -1,5 +1,5 @@
-//! What `slicewise capacity` answers: the document, `capacity.csv` with one row per system, `curve.csv`
-//! with one row per system and rate, the table and the charts.
+//! The answer of `slicewise capacity`: the document, `capacity.csv` with one row per system,
+//! `curve.csv` with one row per system and rate, the table and the charts.
 
 use super::csv::{Column, Sheet};
 use super::{File, Part, Report, Width, charts, made, table, written};
@@ -25,7 +25,7 @@ impl Report for CapacityResults {
     }
 }
 
-/// The word for how a search ended, as the document has it.
+/// The word for how a search ended, as in the document.
 pub(super) fn word(ended: Ended) -> &'static str {
     match ended {
         Ended::Complete => "complete",

@@ -1,6 +1,6 @@
 //! `*.csv`: sheets for spreadsheets, the unit in the name of every column.
 //!
-//! It chooses no column; what is a list of its own is in JSON only.
+//! It does not choose columns; nested lists are in JSON only.
 
 use super::{File, Part, Report, written};
 use crate::shown::shown;
@@ -20,7 +20,7 @@ pub(super) fn files(part: &Part, _: &dyn Report) -> anyhow::Result<Vec<File>> {
     Ok(vec![File::new(&format!("{}.csv", sheet.name), bytes)])
 }
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Cell {
     Text(String),
@@ -31,7 +31,7 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    /// As a spreadsheet reads it; figures that are no number leave it empty.
+    /// As text for a spreadsheet; a figure that is not a number leaves the cell empty.
     pub(super) fn written(&self) -> String {
         match self {
             Cell::Text(text) => harmless(text),
@@ -71,7 +71,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// A column: its name, and what stands in it of a row.
+/// A column: its name, and a row's cell in it.
 pub(super) type Column<R> = (&'static str, fn(&R) -> Cell);
 
 /// Rows of cells under the names of their columns.
@@ -93,7 +93,7 @@ impl Sheet {
         Part::Sheet(Self { name, heads, rows: rows.into_iter().map(cells).collect() })
     }
 
-    /// The sheet of rows that bring their columns, all of them the same.
+    /// The sheet of rows that state their own columns, which must be the same in all rows.
     pub(super) fn of_rows(name: &'static str, rows: impl IntoIterator<Item = Row>) -> Part {
         let (mut heads, mut cells) = (Vec::new(), Vec::new());
         for row in rows {

@@ -1,4 +1,5 @@
-//! Floor 6: the result document as people and programs want it; one file here per output format.
+//! Floor 6: the result document in the formats for people and programs; one file here per output
+//! format.
 //!
 //! It formats and takes ratios for display. It computes nothing about the model: a figure that is
 //! not in [`Results`](crate::study::Results) is not in a report.
@@ -52,8 +53,7 @@ pub(crate) use written::document as written_document;
 use charts::figure::Figure;
 use csv::Sheet;
 
-/// What a command answers, in every form that people and programs want. The same answer gives the same
-/// bytes.
+/// The answer of a command, in every output format. The same answer gives the same bytes.
 pub trait Report {
     /// The whole document as indented JSON, its last line ended. Figures that are no number become `null`.
     fn document(&self) -> anyhow::Result<String>;
@@ -72,13 +72,13 @@ pub trait Report {
 enum Part {
     /// The whole document.
     Document(&'static str),
-    /// Rows under the names of their columns.
+    /// Rows with column names.
     Sheet(Sheet),
-    /// What a terminal shows.
+    /// The text for the terminal.
     Table(&'static str),
     /// Charts, each with its name.
     Charts(Vec<(String, Figure)>),
-    /// A text of its own kind, whose name says which.
+    /// Any other text, with its file name.
     Text(String, String),
 }
 

@@ -1,7 +1,7 @@
 //! `*.svg` and `*.png`: figures into files, by plotters with a font of our own.
 //!
-//! It decides nothing about what a chart shows. The PNG has two pixels for each of the figure's, so
-//! that it stays sharp where the SVG cannot be used.
+//! It does not decide what a chart shows. The PNG has twice the figure's resolution, so that it is
+//! sharp where the SVG cannot be used.
 
 use super::charts::figure::{Colour, Figure, Label, Lean, Mark, Sign, WIDTH};
 use super::{File, Part, Report, charts};
@@ -43,7 +43,7 @@ pub(super) fn files(part: &Part, _: &dyn Report) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// The same, each file handed on before the next is made.
+/// The same, each file passed on before the next is made.
 pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
     figures: impl IntoIterator<Item = (N, F)>,
     mut keep: impl FnMut(File) -> Result<()>,
@@ -137,7 +137,8 @@ fn in_our_letters(figure: &Figure) -> Figure {
         lacks |= label.text.contains('?');
     }
     if lacks {
-        let text = "?: a letter that the font of this picture has not; the SVG has it".to_string();
+        let text =
+            "?: a letter that is missing in the font of this picture; the SVG has it".to_string();
         let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Lean::Right);
         let (size, colour) = (charts::figure::size::TEXT, charts::figure::colour::QUIET);
         own.marks.push(Mark::Text(Label { at, text, size, bold: false, lean, colour }));

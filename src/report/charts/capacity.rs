@@ -1,7 +1,7 @@
 //! The charts of a capacity search: latency against rate, one line per system, with the bound.
 //!
-//! It chooses what is drawn; `panel` draws it. Rates beyond a system's capacity that were given up
-//! have no point.
+//! It chooses what is drawn; `panel` draws it. Runs at rates beyond a system's capacity that were
+//! given up have no point.
 
 use super::super::number::plain;
 use super::figure::Figure;

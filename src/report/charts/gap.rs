@@ -1,7 +1,8 @@
 //! The gap chart: from the published rate of bare metal to that of the VM, step by step, one block
 //! of rows per pair.
 //!
-//! Every bar starts where the one above it ends. Steps differ in word and place, not in colour alone.
+//! Every bar starts where the one above it ends. Steps differ in text and position, not in colour
+//! alone.
 
 use super::super::number::clip;
 use super::figure::{Colour, Figure, Lean, colour, size};
@@ -35,8 +36,8 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
     let blocks: Vec<Vec<Step>> = gaps.iter().map(steps).collect();
     let rows: usize = blocks.iter().map(|steps| steps.len() + 1).sum();
     let bottom = TOP + ROW * rows as f64 + GAP * (blocks.len() as f64 - 1.0);
-    let below = "published rate of bare metal = 1; each step multiplies what is above it";
-    let mut figure = Figure::new(bottom + 70.0, "What the published ratio is made of", below);
+    let below = "published rate of bare metal = 1; each step multiplies the result above it";
+    let mut figure = Figure::new(bottom + 70.0, "Factors of the published ratio", below);
     let scale = axis(&blocks);
     let places = (TOP - 20.0, bottom, 24.0);
     figure.ticks((scale, 0.0), 6, places, |tick| format!("{tick:.2}"));

@@ -35,7 +35,7 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     let mut figure = Figure::new(
         height,
         title,
-        "percentiles, in milliseconds; on the right how far the simulated figure is off",
+        "percentiles, in milliseconds; on the right the error of the simulated figure",
     );
     legend(&mut figure);
     let scale = Scale::fitting(&times(&panels), AXIS);

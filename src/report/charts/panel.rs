@@ -1,6 +1,6 @@
 //! Panels one above the other, with one axis: lines with their bands, named at their right ends.
 //!
-//! It knows values and names, and nothing of what they mean.
+//! It knows values and names, not their meaning.
 
 use super::super::number::{broken, clip, plain, wrap};
 use super::figure::{
@@ -11,14 +11,14 @@ use crate::shown::shown;
 use crate::spec::ParameterValue;
 use crate::study::Interval;
 
-/// One plane with its lines.
+/// One panel with its lines.
 pub(super) struct Panel {
-    /// What is measured.
+    /// Its heading: the measured quantity.
     pub(super) head: String,
     pub(super) series: Vec<Series>,
-    /// A level that must be kept, and its name.
+    /// A bound, and its name.
     pub(super) bound: Option<(f64, String)>,
-    /// Writes a value of the vertical axis.
+    /// Formats a value of the vertical axis.
     pub(super) write: fn(f64) -> String,
 }
 
@@ -36,9 +36,9 @@ pub(super) struct Place {
     /// Index into the values along the axis.
     pub(super) index: usize,
     pub(super) value: Interval,
-    /// Whether it counts; hollow if not.
+    /// Whether it is VALID; hollow if not.
     pub(super) valid: bool,
-    /// Whether a ring draws the eye to it.
+    /// Whether it is marked with a ring.
     pub(super) marked: bool,
 }
 
@@ -50,7 +50,7 @@ pub(super) struct Along {
     right: f64,
 }
 
-/// More lines than this are not told apart.
+/// The most lines that a reader can distinguish.
 pub(super) const LINES_MAX: usize = 12;
 
 /// A chart for each bound of the lines, by file name; none where there are none.
@@ -74,7 +74,7 @@ pub(super) fn by_bound<T>(
     charts.collect()
 }
 
-/// What stands below a chart of so many lines: the title, and how many of them are drawn.
+/// The subtitle of a chart of `lines` lines: the title, and how many lines are drawn.
 pub(super) fn below(title: &str, lines: usize) -> String {
     match lines > LINES_MAX {
         true => format!("{} ({LINES_MAX} of {lines} lines)", clip(title, 200)),

@@ -1,7 +1,7 @@
 //! The ratio chart: virtual over bare metal, published beside simulated, one row per pair.
 //!
-//! It starts no bars at zero, where all would look alike, nor cuts any off: points on an axis,
-//! and a line at 1, where the VM is as fast as the bare machine. The figures stand beside the points.
+//! It has points on an axis instead of bars from zero, which would all look equal, and a line at 1,
+//! where the VM is as fast as bare metal. The figures are beside the points.
 
 use super::super::number::{clip, ratio};
 use super::super::table::compared;

@@ -1,7 +1,7 @@
-//! The scatter of a validation: simulated against measured p99, one sign a Server row.
+//! The scatter of a validation: simulated against measured p99, one symbol for each Server row.
 //!
-//! The line is where both are equal; the band about it is 10 % wide either way. What lies beyond the
-//! axis stands filled at its edge.
+//! On the line both are equal; the band around it is 10 % wide on either side. Points beyond the
+//! axis are filled, at its edge.
 
 use super::figure::{Colour, Figure, Lean, Mark, Sign, colour};
 use super::scale::Scale;

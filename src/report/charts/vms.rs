@@ -28,7 +28,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&&WayResult]) -> Figure {
         places: way.curve.iter().map(|point| Some(place(&counts, way, point))).collect(),
     });
     let panel = Panel {
-        head: "p99 of the worst VM (ring: as many as fit)".to_string(),
+        head: "p99 of the worst VM (ring: the most that fit)".to_string(),
         series: series.collect(),
         bound: Some((bound, bound_name(bound))),
         write: time,
