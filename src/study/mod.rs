@@ -1,4 +1,4 @@
-//! Floor 5: the method. It runs what a scenario asks for and makes the result document.
+//! Floor 5: the method. It runs the experiments of a scenario and makes the result document.
 //!
 //! It formats nothing and reads no file.
 

@@ -1,7 +1,8 @@
-//! The look at all rates: short runs from where queries are alone to what the cards cannot do.
+//! The scan of all rates: short runs from rates at which queries hardly meet to rates beyond the
+//! cards' throughput.
 //!
-//! Rates lie on one grid whatever a file states, so that the rate in the file does not change an
-//! answer. A border between two of them is found in `border`.
+//! Rates are on one fixed grid, so that the rate in the file does not change an answer. The border
+//! between two of them is found in `border`.
 
 use super::probe::{Look, Prober, Says};
 use super::variant::is_server;
@@ -26,7 +27,7 @@ fn place(rate: f64) -> i32 {
     (rate.log2() * f64::from(PER_DOUBLE)).floor() as i32
 }
 
-/// The rates that were looked at, in rising order.
+/// The rates that were tried, in rising order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
     pub(super) looks: Vec<Look>,
@@ -40,7 +41,7 @@ pub(super) struct Region {
 }
 
 impl Scan {
-    /// The regions of rates that are not plainly INVALID, the highest first.
+    /// The regions of rates that are not clearly INVALID, the highest first.
     pub(super) fn regions(&self) -> Vec<Region> {
         let mut regions: Vec<Region> = Vec::new();
         for (index, _) in
@@ -75,7 +76,8 @@ impl Scan {
 }
 
 impl Prober<'_> {
-    /// What the cards can do for long, on the grid, from the rates at which the system falls behind.
+    /// Finds the highest sustained rate of the cards on the grid, from the rates at which the
+    /// system falls behind.
     pub(super) fn find_saturation(&mut self) -> Option<()> {
         /// Doublings either way: nothing is faster or slower by more.
         const DOUBLINGS: i32 = 60;
@@ -104,7 +106,7 @@ impl Prober<'_> {
         bounds.fold(f64::INFINITY, f64::min).max(1e-9)
     }
 
-    /// Looks at all rates; what was looked at before no more may be simulated.
+    /// Tries all rates; returns those that were tried before the limit on work.
     pub(super) fn scan(&mut self) -> Scan {
         let mut scan = Scan::default();
         let lowest = self.first_place();
@@ -130,7 +132,7 @@ impl Prober<'_> {
         scan
     }
 
-    /// Looks further down, where queries hardly ever meet.
+    /// Tries lower rates, at which queries hardly ever meet.
     pub(super) fn scan_further_down(&mut self, scan: &mut Scan) {
         let allowed = self
             .experiment

@@ -1,6 +1,6 @@
-//! What a calibration can turn: the numbers of a workload on one GPU, with the range of each.
+//! The parameters of a calibration: the numbers of a workload on one GPU, with the range of each.
 //!
-//! How well a setting fits is asked elsewhere.
+//! How well a setting fits is computed elsewhere.
 
 use super::{BatchTime, MeasuredRun};
 use crate::spec::{GpuSharing, PhiTable, SizeDistribution, TestScenario, WorkTable, Workload};
@@ -10,7 +10,7 @@ use std::collections::{BTreeMap, BTreeSet};
 /// One number of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Knob {
-    /// GPU time of a batch that nothing hides, in milliseconds.
+    /// GPU time of a batch that does not overlap with others, in milliseconds.
     Launch,
     /// CPU work before each batch, in milliseconds.
     CpuLaunch,
@@ -20,11 +20,11 @@ pub enum Knob {
     Spread,
     /// The clock after a rest over the clock without pause, 1 to 2.
     Boost,
-    /// The filling part of a batch of this size, 0 to 1.
+    /// The part of a batch of this size that can use any share of the GPU, 0 to 1.
     Phi(u32),
     /// Work of a batch of this size, in milliseconds.
     Work(u32),
-    /// The speed of this machine under Server load, over what its Offline rate says of it.
+    /// The speed of this machine under Server load, relative to the speed by its Offline rate.
     Machine(usize),
 }
 
@@ -51,7 +51,7 @@ impl Knob {
         }
     }
 
-    /// What it lies within by nature, whatever range a fit gives it.
+    /// The limits of possible values, whatever the range in a fit.
     pub(super) fn limits(self) -> (f64, f64) {
         match self {
             Knob::Launch | Knob::CpuLaunch | Knob::HostFloor | Knob::Work(_) => {
@@ -63,7 +63,7 @@ impl Knob {
         }
     }
 
-    /// Whether its range is one of factors, not of differences.
+    /// Whether its range is in factors, not in differences.
     pub(super) fn is_factor(self) -> bool {
         matches!(self, Knob::Work(_) | Knob::Machine(_))
     }
@@ -72,7 +72,7 @@ impl Knob {
 /// A number with its range.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FitParameter {
-    /// Which.
+    /// The number.
     pub knob: Knob,
     /// The least value that is tried.
     pub low: f64,
@@ -80,7 +80,7 @@ pub struct FitParameter {
     pub high: f64,
     /// Where the search starts, and where the number stays when it is held.
     pub start: f64,
-    /// Whether it is not fitted.
+    /// Whether it is kept at its start, not fitted.
     pub is_held: bool,
 }
 
@@ -137,7 +137,7 @@ pub fn with_parameters(
     workload
 }
 
-/// What the user asks of one number: a range, a value to keep, or both.
+/// The user's settings for one number: a range, a value to keep, or both.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Wish {
     /// The least value.
@@ -150,19 +150,19 @@ pub struct Wish {
     pub start: Option<f64>,
 }
 
-/// What is known before the parameters are chosen.
+/// The input for choosing the parameters.
 pub struct Proposal<'a> {
     /// The workload; its service time on `gpu` is the start where `has_base`.
     pub workload: &'a Workload,
     /// The GPU.
     pub gpu: &'a str,
-    /// Whether the start values are somebody's, and not placeholders.
+    /// Whether the start values come from an existing workload and are not placeholders.
     pub has_base: bool,
     /// The batch times.
     pub times: &'a [BatchTime],
     /// The runs.
     pub runs: &'a [MeasuredRun],
-    /// Batch sizes at which work is a number of its own; nothing for those of the measurements.
+    /// Batch sizes at which work is a separate number; nothing for those of the measurements.
     pub work_at: Option<Vec<u32>>,
     /// The same for phi.
     pub phi_at: Option<Vec<u32>>,
@@ -171,8 +171,8 @@ pub struct Proposal<'a> {
 }
 
 impl Proposal<'_> {
-    /// The parameters: every number that the runs can say something about is free, the others are
-    /// held at their start.
+    /// The parameters: every number that the runs can determine is free, the others are held at
+    /// their start.
     pub fn parameters(&self) -> Vec<FitParameter> {
         let fitted = || self.runs.iter();
         let of = |run: &MeasuredRun| {
@@ -329,12 +329,12 @@ pub(super) fn tells_phi(run: &MeasuredRun) -> bool {
     overlaps || parts.any(|part| part.share < Share::WHOLE)
 }
 
-/// Whether a run tells CPU time: it says its minimum, and it is the first machine's.
+/// Whether a run determines CPU time: it has its minimum latency, and is from the first machine.
 pub(super) fn tells_cpu(run: &MeasuredRun) -> bool {
     run.machine == 0 && run.observed.iter().any(|seen| seen.figure == "min")
 }
 
-/// The batch size that a run tells most about.
+/// The batch size that a run determines best.
 pub(super) fn batch_of(run: &MeasuredRun) -> u32 {
     let vm = &run.experiment.vms[0];
     match vm.load.scenario {

@@ -1,8 +1,9 @@
-//! From measured runs to a problem for the search: what a candidate predicts is simulated.
+//! From measured runs to a problem for the search: the predictions of a candidate are simulated.
 //!
-//! Machines with one GPU differ: beside the first, each may do its Server work a little faster or slower
-//! than its Offline rate says, by as much as such machines do. Otherwise one percent of speed, which
-//! moves latency near saturation by ten, would be taken for a property of the model.
+//! Machines with the same GPU model differ: each machine but the first may be a little faster or
+//! slower under Server load than its Offline rate implies, by as much as such machines differ.
+//! Otherwise a difference of one percent in speed, which changes latency near saturation by ten
+//! percent, would count as a property of the model.
 
 use super::document::Fitted;
 use super::parameters::{FitParameter, Knob, tells_cpu, tells_phi, valued};
@@ -16,20 +17,20 @@ use crate::units::SimDuration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many queries of a run are simulated for the figures of the best fit.
+/// The number of queries of a run that are simulated for the figures of the best fit.
 pub(super) const QUERIES_FINAL: u64 = 5_000_000;
 
 /// Rate and latencies of one run.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RunFigures {
-    /// As LoadGen counts.
+    /// As LoadGen counts it.
     pub completed_per_s: f64,
     /// In milliseconds.
     pub latency_ms: LatencyMs,
 }
 
 impl RunFigures {
-    /// The figure of this name; nothing for a name that is none.
+    /// The figure of this name; nothing for an unknown name.
     pub fn get(&self, figure: &str) -> Option<f64> {
         if figure == "completed_per_s" {
             return Some(self.completed_per_s);
@@ -38,7 +39,7 @@ impl RunFigures {
     }
 }
 
-/// What a run would show with `workload`, cut to about `queries_max` queries.
+/// The figures of a run with `workload`, cut to about `queries_max` queries.
 pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> RunFigures {
     let mut experiment = run.clone();
     let vm = &mut experiment.vms[0];
@@ -163,7 +164,8 @@ fn at_the_border(free: &[&FitParameter], values: &[f64]) -> Vec<String> {
             _ => format!("give {plain} a wider range in [fit], or {look}"),
         };
         Some(format!(
-            "{name} ends at the end of its range, {}{unit}: what fits best may lie beyond, so no number of this fit is to be trusted; {help}",
+            "{name} is at the end of its range, {}{unit}: the best value may be beyond it, so do \
+             not trust any number of this fit; {help}",
             (end * 1e4).round() / 1e4
         ))
     });
@@ -210,7 +212,7 @@ pub(super) fn machine_speeds(plan: &Seen<'_>, values: &[f64]) -> BTreeMap<usize,
     all.filter_map(|(parameter, value)| Some((machine(parameter.knob)?, value))).collect()
 }
 
-/// The run with its machine's speed under Server load over what its Offline rate says.
+/// The run with its machine's speed under Server load relative to the speed by its Offline rate.
 pub(super) fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
     let mut experiment = run.experiment.clone();
     let own = speeds.get(&run.machine);
@@ -238,7 +240,8 @@ fn untold(plan: &Seen<'_>) -> Vec<String> {
     );
     say(
         is_held(|knob| matches!(knob, Knob::CpuLaunch)) && !fitted().any(tells_cpu),
-        "cpu_launch is not identified: no fitted run of the first machine says its minimum latency",
+        "cpu_launch is not identified: no fitted run of the first machine states its minimum \
+         latency",
     );
     notes
 }
@@ -252,7 +255,8 @@ fn too_short(plan: &Seen<'_>, short: &[f64], whole: &[f64]) -> Vec<String> {
         figure == "completed_per_s" && (short / whole - 1.0).abs() > OFF
     });
     let text = format!(
-        "while searching a run of at most {} queries had a rate more than 2 % off that of the whole run: raise queries in [fit]",
+        "in the search, a run of at most {} queries had a rate that differs by more than 2 % from \
+         that of the whole run: raise queries in [fit]",
         plan.queries_max
     );
     is_off.then_some(text).into_iter().collect()

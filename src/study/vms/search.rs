@@ -1,5 +1,5 @@
-//! The search of one way of sharing: short looks at every number of VMs, runs of full length about the
-//! answer.
+//! The search for one way of sharing: short runs with every number of VMs, runs of full length near
+//! the answer.
 
 use super::MakeRun;
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
@@ -11,7 +11,7 @@ use crate::study::probe::{Prober, Says};
 use crate::study::variant::{other_idle, with_more_work};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One run, as far as it is of interest.
+/// The result of one run.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     pub(super) valid: bool,
@@ -21,7 +21,7 @@ pub(super) struct Probe {
     pub(super) lost: Option<VmId>,
 }
 
-/// What the worst VM saw.
+/// The figures of the worst VM.
 #[derive(Clone, Debug)]
 pub(super) struct Seen {
     pub(super) vm: String,
@@ -42,18 +42,18 @@ pub(super) struct Search<'s> {
     pub(super) probes: BTreeMap<u32, Probe>,
 }
 
-/// What is otherwise in a search.
+/// The variant that a search runs.
 #[derive(Clone)]
 pub(super) enum Under {
-    /// Nothing.
+    /// No change.
     AsItIs,
-    /// The rule for idle turns.
+    /// The other rule for idle turns.
     OtherIdle,
-    /// The inputs: this variant, as far as it acts.
+    /// Other inputs: this variant, where it applies.
     OtherInputs(fits::Other),
 }
 
-/// What a short look at a number of VMs says.
+/// The judgement of a short run with a number of VMs.
 #[derive(Clone, Debug)]
 pub(super) struct CountLook {
     says: Says,
@@ -63,7 +63,7 @@ pub(super) struct CountLook {
 pub(super) type Looks = BTreeMap<u32, CountLook>;
 
 impl Search<'_> {
-    /// Looks at every number by short runs; as many as may be simulated, the largest first.
+    /// Tries every number by short runs, as far as the limit on work allows, the largest first.
     pub(super) fn scan(&mut self, counts: &[u32]) -> Looks {
         let mut looks = Looks::new();
         for &count in counts.iter().rev() {
@@ -75,8 +75,8 @@ impl Search<'_> {
         looks
     }
 
-    /// The highest number that is VALID at full length, of those that a short look does not rule out;
-    /// where it rules out all, of those next to the least bad.
+    /// The highest number that is VALID at full length, of those that short runs do not rule out;
+    /// where they rule out all, of the ones nearest to VALID.
     pub(super) fn highest(&mut self, counts: &[u32], looks: &Looks) -> u32 {
         let may_be = |count: &u32| looks.get(count).is_none_or(|look| look.says != Says::Invalid);
         let found = counts.iter().rev().copied().filter(may_be).find(|&count| self.probe(count));
@@ -95,8 +95,9 @@ impl Search<'_> {
         valid
     }
 
-    /// The same, where it is probably about `near`: up from there, else down to the next that is VALID.
-    /// Where cards are shared by another rule nothing that is known helps, nor where none was VALID.
+    /// The same, where it is probably about `near`: up from there, else down to the next that is
+    /// VALID. Known results do not help where cards are shared by another rule, nor where none was
+    /// VALID.
     pub(super) fn from(&mut self, near: u32, counts: &[u32], looks: &Looks) -> u32 {
         if near == 0 || matches!(self.under, Under::OtherIdle) {
             let looks = self.scan(counts);
@@ -114,7 +115,7 @@ impl Search<'_> {
         below.filter(may_be).find(|&count| self.probe(count)).unwrap_or(0)
     }
 
-    /// Whether every VM is VALID with so many.
+    /// Whether every VM is VALID with this number of VMs.
     pub(super) fn probe(&mut self, vms: u32) -> bool {
         if let Some(known) = self.probes.get(&vms) {
             return known.valid;
@@ -149,7 +150,7 @@ impl Search<'_> {
         invalid.map(|(&count, _)| count).collect()
     }
 
-    /// Whether so many are VALID with a little more work, too.
+    /// Whether this number of VMs is VALID with a little more work, too.
     pub(super) fn bears_more_work(&self, vms: u32) -> bool {
         let run = with_more_work(&self.run(vms));
         simulate_unless_lost(&run)
@@ -157,7 +158,7 @@ impl Search<'_> {
             .is_some_and(|outcome| seen(&run, &outcome).failed.is_empty())
     }
 
-    /// Simulates a run to its end that was given up.
+    /// Simulates a run that was given up to its end.
     pub(super) fn look_closely(&mut self, vms: u32) {
         if self.meter.is_spent() {
             return;
