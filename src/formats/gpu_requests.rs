@@ -1,12 +1,12 @@
-//! What objects of Kubernetes ask of GPUs: claims of NVIDIA's DRA driver with how they are shared, and
-//! pods with plugin resources, HAMi's or KAI's parts of a GPU.
+//! GPU requests of Kubernetes objects: claims of NVIDIA's DRA driver with their sharing, and pods
+//! with plugin resources, or with parts of a GPU by HAMi or KAI.
 //!
-//! It reads what is asked for; which pod lands where is the cluster's affair. Sources:
-//! kubernetes-sigs/dra-driver-nvidia-gpu and NVIDIA/k8s-dra-driver-gpu, api/nvidia.com/resource/v1beta1
-//! (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README and examples/nvidia (`gpumem` in MB,
-//! `gpumem-percentage`, `gpucores` in per cent, `vgpu-mode`); NVIDIA/KAI-Scheduler, docs/gpu-sharing
-//! (`gpu-fraction`, `gpu-memory` in MiB, `gpu-fraction-num-devices`); kubevirt/user-guide, host devices.
-//! Claims are read in `gpu_claims`.
+//! It reads the requests; the cluster decides where a pod runs. Sources:
+//! kubernetes-sigs/dra-driver-nvidia-gpu and NVIDIA/k8s-dra-driver-gpu,
+//! api/nvidia.com/resource/v1beta1 (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README and
+//! examples/nvidia (`gpumem` in MB, `gpumem-percentage`, `gpucores` in per cent, `vgpu-mode`);
+//! NVIDIA/KAI-Scheduler, docs/gpu-sharing (`gpu-fraction`, `gpu-memory` in MiB,
+//! `gpu-fraction-num-devices`); kubevirt/user-guide, host devices. Claims are read in `gpu_claims`.
 
 pub use super::gpu_claims::{Claim, ClaimSharing, Request};
 use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
@@ -15,7 +15,7 @@ use super::yaml::Value;
 use super::{Fault, gpu_claims};
 use std::ops::Range;
 
-/// Everything that the objects of a file ask for.
+/// All GPU requests of the objects of a file.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct GpuRequests {
     /// Claims and templates of claims.
@@ -29,15 +29,15 @@ pub struct GpuRequests {
 pub struct Container {
     /// The names of pod and container.
     pub name: String,
-    /// Where it stands.
+    /// Its place in the file.
     pub span: Range<usize>,
-    /// How many pods alike there are.
+    /// The number of equal pods.
     pub pods: u32,
-    /// What it asks for.
+    /// Its request.
     pub asks: Asks,
 }
 
-/// What a container asks for.
+/// The request of a container.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Asks {
     /// Resources of the device plugin: whole GPUs, or GPU instances of a profile.
@@ -58,14 +58,14 @@ pub enum Asks {
         /// Whether the parts are GPU instances (`nvidia.com/vgpu-mode: mig`).
         is_mig: bool,
     },
-    /// KAI: a share of the memory of so many GPUs.
+    /// KAI: a share of the memory of a number of GPUs.
     Fraction {
         /// The share, more than 0 and at most 1.
         share: f64,
         /// GPUs of which it has this share.
         gpus: u32,
     },
-    /// KAI: so many MiB of the memory of so many GPUs.
+    /// KAI: an amount of memory, in MiB, of a number of GPUs.
     MemoryMib {
         /// MiB of each.
         mib: u64,
@@ -83,10 +83,10 @@ pub enum Asks {
     Device(String),
 }
 
-/// Memory as HAMi has it.
+/// Memory in HAMi's units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HamiMemory {
-    /// All of it: what who names none has.
+    /// All of it: the default.
     Whole,
     /// `gpumem`.
     Mb(u64),
@@ -103,16 +103,16 @@ const PODS: [&str; 7] =
 const PODS_MAX: u64 = 10_000;
 
 impl GpuRequests {
-    /// Whether nothing asks for a GPU.
+    /// Whether no object requests a GPU.
     pub fn is_empty(&self) -> bool {
         self.claims.is_empty() && self.containers.is_empty()
     }
 
-    /// Adds what an object asks for; whether it is of a kind that may.
+    /// Adds the requests of an object; returns whether its kind can have any.
     ///
-    /// Workloads have many kinds, and operators add theirs (Notebook, RayCluster, PyTorchJob, JobSet):
-    /// whatever has a pod's `containers` somewhere inside is one, with as many pods as the `replicas`
-    /// and `parallelism` around them multiply to.
+    /// Workloads have many kinds, and operators add more (Notebook, RayCluster, PyTorchJob,
+    /// JobSet): any object with a pod's `containers` inside counts, with the product of the
+    /// `replicas` and `parallelism` around them as its number of pods.
     pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>, told: &mut Told) -> bool {
         let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
@@ -221,7 +221,8 @@ impl Pods<'_> {
             match share.filter(|share| *share > 0.0 && *share <= 1.0) {
                 Some(share) => return Some(Asks::Fraction { share, gpus }),
                 None => self.told.faults.push(
-                    Fault::at(value.node.span.clone(), "`gpu-fraction` is no share of a GPU's memory")
+                    Fault::at(value.node.span.clone(), "`gpu-fraction` is not a share of a GPU's \
+                        memory")
                         .allowed("more than 0, at most 1, in quotes: \"0.5\"")
                         .help("for several whole GPUs write nvidia.com/gpu under limits; for parts of several, gpu-fraction-num-devices"),
                 ),
@@ -233,7 +234,7 @@ impl Pods<'_> {
         match plain.filter(|mib| *mib > 0) {
             Some(mib) => return Some(Asks::MemoryMib { mib, gpus }),
             None => self.told.faults.push(
-                Fault::at(value.node.span.clone(), "`gpu-memory` is no number of MiB")
+                Fault::at(value.node.span.clone(), "`gpu-memory` is not a number of MiB")
                     .allowed("a whole number from 1 on, without a unit, in quotes: \"4000\""),
             ),
         }
@@ -251,7 +252,7 @@ impl Pods<'_> {
         for (key, value) in limits.all() {
             let Some(name) = key.text.strip_prefix("nvidia.com/") else { continue };
             let Some(number) = quantity(&value) else {
-                let title = format!("`{}` is no whole number", key.text);
+                let title = format!("`{}` is not a whole number", key.text);
                 let fault = Fault::at(value.node.span.clone(), title);
                 self.told.faults.push(fault.allowed("a whole number, such as 1 or 8k"));
                 continue;
@@ -264,7 +265,8 @@ impl Pods<'_> {
                 "gpu" | "gpu.hami" => gpus = Some(number.min(64) as u32),
                 _ if name.ends_with(".shared") => {
                     let title = format!("`{}` is a replica of a shared device", key.text);
-                    let help = "how many replicas share it stands in the device plugin's configuration: import that, it has a pod for each";
+                    let help = "the number of replicas is in the device plugin's configuration: \
+                        import that, which gives a pod for each";
                     self.told.faults.push(Fault::at(key.span.clone(), title).help(help));
                 }
                 _ if number == 0 => {}
@@ -278,7 +280,7 @@ impl Pods<'_> {
                         asks.extend(std::iter::repeat_n(device, number.min(64) as usize));
                     }
                     None => {
-                        let title = format!("`{}` is passed over", key.text);
+                        let title = format!("`{}` is ignored", key.text);
                         self.told.warnings.push(Fault::at(key.span.clone(), title));
                     }
                 },

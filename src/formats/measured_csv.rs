@@ -1,7 +1,7 @@
-//! Measured runs, one a row: MLPerf figures and harness settings, by the names of the columns.
+//! Measured runs, one per row: MLPerf figures and harness settings, by the names of the columns.
 //!
 //! `docs/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
-//! durations milliseconds. What a run means for a model is not asked here.
+//! durations milliseconds. Their meaning for a model is not considered here.
 
 use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
@@ -83,7 +83,7 @@ const SCENARIOS: [(&str, TestScenario); 3] = [
     ("SingleStream", TestScenario::SingleStream),
 ];
 
-/// Reads every row, or says all that is wrong.
+/// Reads every row, or returns all faults.
 pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
     read_told(text).map(|(runs, _)| runs)
 }
@@ -314,7 +314,8 @@ impl<'r> Reading<'r> {
         let each = all.filter(|all| all.per_card.is_multiple_of(cards));
         if each.is_none() {
             let title = format!("`mig` is \"{}\"", cell.text);
-            let allowed = "how many GPU instances all cards have, as many each, and of which profile: \"8x1g.10gb\"";
+            let allowed = "the number of GPU instances of all cards, equal for each card, and \
+                their profile: \"8x1g.10gb\"";
             self.faults.push(Fault::at(cell.span, title).allowed(allowed));
         }
         (gpu, each.map(|all| MigSlices { per_card: all.per_card / cards, ..all }))
