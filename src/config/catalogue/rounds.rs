@@ -1,8 +1,8 @@
-//! What each MLPerf round says of counts, durations, bounds and percentiles: `configs/rounds/*.conf`,
-//! in the form of the `mlperf.conf` that LoadGen reads in that round.
+//! The counts, durations, bounds and percentiles of each MLPerf round: `configs/rounds/*.conf`, in
+//! the format of the `mlperf.conf` that LoadGen reads in that round.
 //!
-//! What a key means for a run is in `conf`. Every line has the source and the standing that the last
-//! `# source:` and `# standing:` above it name.
+//! The effect of a key on a run is in `conf`. Every line has the source and the standing that the
+//! last `# source:` and `# standing:` above it name.
 
 use crate::config::text::{Said, SourceFile, Value};
 use crate::formats::Placed;
@@ -47,7 +47,7 @@ pub(crate) fn of(round: Round) -> &'static RoundFile {
 }
 
 impl RoundFile {
-    /// Who says a line of it.
+    /// The origin of a line of it.
     pub(crate) fn said(&self, line: &Placed<String>) -> Said {
         let before = &self.file.text[..line.span.start];
         let last = |word: &str| {

@@ -1,6 +1,6 @@
-//! `Explanation`: every value that a scenario file uses, and who says it.
+//! `Explanation`: every value that a scenario file uses, and where it comes from.
 //!
-//! Values are those of the checked experiment; who says them was noted while the file was read. No
+//! Values are those of the checked experiment; their origins were noted while the file was read. No
 //! default is repeated here.
 
 mod notes;
@@ -31,13 +31,13 @@ const UNDER_MPS: &str =
 pub struct Explanation {
     /// The run's name.
     pub name: String,
-    /// The values by what they belong to.
+    /// The values in sections: scenario, host, VM.
     pub sections: Vec<Section>,
 }
 
 impl Explanation {
-    /// Every value of a plan; nothing of one that nobody listened to while it was read, or that has
-    /// faults.
+    /// Every value of a plan; nothing where origins were not recorded while it was read, or where
+    /// it has faults.
     pub(super) fn of(
         plan: &Plan,
         file: &Arc<SourceFile>,
@@ -340,9 +340,8 @@ impl Reading<'_> {
                 facts.section.say(&format!("{above}phi_limit"), phi, said);
             }
             if self.has_mps(gpu) {
-                let said = Said::default(
-                    "n / s of what contends, a client's limit l, k batches of its own",
-                );
+                let said =
+                    Said::default("contention n / s, a client's limit l, k batches of its own");
                 facts.section.say(&format!("service.{gpu}, under MPS"), UNDER_MPS, said);
             }
             facts.add(&above, service.facts(), |key| match key {
@@ -371,7 +370,7 @@ impl Reading<'_> {
             let path = format!("baseline.vm.{key}");
             let said = match notes.stands(&path) {
                 true => notes.said(&path),
-                false => Said::default("as the run it stands beside"),
+                false => Said::default("as the run it is compared with"),
             };
             section.say(&format!("vm.{key}"), value, said);
         }

@@ -1,7 +1,6 @@
-//! What was noted while a file was read, asked by path; and facts, which say by themselves who they
-//! are from.
+//! Origins that were noted while a file was read, by path; and facts, which have their own source.
 //!
-//! Which values there are is known in `explain`.
+//! The list of values is in `explain`.
 
 use crate::config::catalogue::Catalogue;
 use crate::config::scenario::queues::OF_QUEUES;
@@ -17,20 +16,20 @@ use std::sync::Arc;
 /// The values of one thing: the scenario, the host, a VM.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Section {
-    /// What it is, such as `vm front`.
+    /// Its title, such as `vm front`.
     pub title: String,
     /// Its values.
     pub values: Vec<Explained>,
 }
 
-/// A value and who says it.
+/// A value and its origin.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Explained {
     /// The key, as files write it within the section.
     pub key: String,
     /// The value in use, with its unit.
     pub value: String,
-    /// Who says it.
+    /// Where it comes from.
     pub origin: Said,
 }
 
@@ -41,7 +40,8 @@ pub(super) struct Notes<'n> {
 }
 
 impl Notes<'_> {
-    /// Who says the value of this path: the file or an argument, else whoever fills in for it.
+    /// The origin of the value at this path: the file or an argument, else the default that
+    /// applies.
     pub(super) fn said(&self, path: &str) -> Said {
         if let Some(span) = self.place(path) {
             return self.stands_at(span);
@@ -114,7 +114,7 @@ impl Section {
         Self { title: title.into(), values: Vec::new() }
     }
 
-    /// Adds a value that somebody says.
+    /// Adds a value with its origin.
     pub(super) fn say(&mut self, key: &str, value: impl Display, origin: Said) {
         self.values.push(Explained { key: key.to_string(), value: value.to_string(), origin });
     }
@@ -124,7 +124,7 @@ impl Section {
         self.say(key, value, notes.said(&format!("{above}{key}")));
     }
 
-    /// Adds what stands below a path and was not told yet, as it is written.
+    /// Adds the keys below a path that were not added yet, as written.
     pub(super) fn add_other_keys(&mut self, notes: &Notes<'_>, above: &str) {
         let there = notes.answers.iter().filter_map(|answer| match answer {
             Answer::Asked(path, Some(span)) => Some((path.strip_prefix(above)?, span)),
@@ -165,7 +165,7 @@ impl<'c> Facts<'c> {
         Self { section, catalogue, kind, folder, id: id.to_string() }
     }
 
-    /// Adds those that are shown, their keys below a path; of a file of one's own it says the line.
+    /// Adds the facts to be shown, their keys below a path; for a file of the user with the line.
     pub(super) fn add(
         &mut self,
         above: &str,

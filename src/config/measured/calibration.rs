@@ -1,7 +1,6 @@
-//! A calibration file: what was measured, with which settings, and what is to be made of it.
+//! A calibration file: measurements with their settings, and the workload to make from them.
 //!
-//! Figures that contradict each other are refused in `measurements`; what is fitted and how is the
-//! affair of `study`.
+//! Figures that contradict each other are refused in `measurements`; the fit is made in `study`.
 
 use super::agreement;
 use super::context::Context;
@@ -47,8 +46,8 @@ pub fn load_calibration(path: &Path, options: &LoadOptions) -> Result<Calibratio
     finished(plan, problems)
 }
 
-/// Reads what the command line says, written as a calibration file; paths count from the current
-/// folder.
+/// Reads the command line's statements, written as a calibration file; paths are relative to the
+/// current folder.
 pub fn calibration_of(text: String, options: &LoadOptions) -> Result<CalibrationPlan, LoadError> {
     let problems = Problems::default();
     let file = Arc::new(SourceFile::new("the command line", text));
@@ -181,7 +180,8 @@ fn read(
     }
     let speeds = parameters.iter().filter_map(|parameter| match parameter.knob {
         Knob::Machine(at) => Some(format!(
-            "{} is {}: its speed under Server load over what its Offline rate says, 1 if it has none",
+            "{} is {}: its speed under Server load relative to the speed by its Offline rate, 1 \
+             if it has none",
             parameter.knob.name(),
             named[at]
         )),

@@ -1,6 +1,6 @@
 //! The machine of a scenario file: `host`, its GPUs, how they are shared, and the `hypervisor`.
 //!
-//! Who runs on it is in `guest`.
+//! The VMs on it are in `guest`.
 
 use super::sharing::Sharing;
 use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of, own_host};
@@ -13,31 +13,31 @@ use crate::spec::{GpuSpec, HostLink, HostSpec, HostStalls, Hypervisor};
 use crate::units::{Power, SimDuration};
 use std::collections::BTreeMap;
 
-/// The id of the hypervisor that is none.
+/// The id for bare metal, without hypervisor.
 pub(crate) const BARE_METAL: &str = "bare-metal";
 
-/// What guests run on.
+/// The machine that guests run on.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) host: HostSpec,
-    /// Its cards by model, in the order in which the models come first.
+    /// Its cards by model, in the order in which the models first occur.
     pub(crate) models: Vec<Model>,
-    /// The same by where they are in the host; nothing in the simulation acts on that.
+    /// The same by their attachment to the host, which does not affect the simulation.
     pub(crate) groups: Vec<HostCards>,
     pub(crate) hypervisor: Hypervisor,
     /// How vGPUs of one card take turns.
     pub(crate) sharing: Sharing,
 }
 
-/// The cards of one model in a machine: what is placed on them is placed by itself.
+/// The cards of one model in a machine; each model is placed separately.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) gpu: GpuFile,
     /// Which cards of the machine they are, counted from 0.
     pub(crate) numbers: Vec<u32>,
-    /// The card that this is about, of a machine with several.
+    /// The single card that this is about, on a machine with several.
     pub(crate) only: Option<u32>,
-    /// The host's name, to be told.
+    /// The host's name, for messages.
     pub(crate) host: String,
     /// How vGPUs of one card take turns.
     pub(crate) sharing: Sharing,
@@ -109,7 +109,7 @@ impl Machine {
         self.models.iter().map(Model::cards).sum()
     }
 
-    /// The place among the models of that of a card.
+    /// The index of the model of a card.
     pub(crate) fn model_of(&self, card: u32) -> usize {
         let found = self.models.iter().position(|model| model.numbers.contains(&card));
         found.expect("a card of the machine")
@@ -145,7 +145,7 @@ impl Machine {
         self.models.iter().map(|model| model.gpu.spec.id.as_str()).collect()
     }
 
-    /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
+    /// The cards with their places: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(crate) fn cards_with_places(&self) -> String {
         let is_placed = |cards: &HostCards| {
             cards.numa_node.is_some()
@@ -187,7 +187,8 @@ impl Model {
         Model { numbers: vec![number], only: Some(number), ..self.clone() }
     }
 
-    /// How many of which card: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one among several.
+    /// The number and model of the cards: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one
+    /// among several.
     pub(crate) fn cards_in_words(&self) -> String {
         match self.only {
             Some(card) => format!("GPU {card} ({})", self.gpu.spec.id),
@@ -196,7 +197,7 @@ impl Model {
     }
 }
 
-/// Who says how turns are on a GPU where the scenario does not.
+/// The origin of the turns on a GPU where the scenario does not state them.
 pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<Said> {
     Some(match key {
         "switch_cost" => Said::fact("gpu", &gpu.id, &gpu.switch_cost),
@@ -216,11 +217,11 @@ fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
 
 /// Reads `host_stalls = { per_second = 0.2, length = "30 ms" }`.
 fn stalls(mut table: Reader<'_>) -> Option<HostStalls> {
-    let often = table.need("per_second", "say how often the host stops");
+    let often = table.need("per_second", "state how often the host stalls");
     let often = often.and_then(|value| {
         value.number(|often: f64| (1e-6..=1e3).contains(&often), "0.000001 to 1000 per second")
     });
-    let length = table.need("length", "say how long it stops, such as length = \"30 ms\"");
+    let length = table.need("length", "state how long it stalls, such as length = \"30 ms\"");
     let in_bounds = |span: &SimDuration| (1_000..=60_000_000_000).contains(&span.as_nanos());
     let length = length.and_then(|value| value.bounded(in_bounds, "1 us to 60 s"));
     table.finish();
@@ -247,7 +248,7 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
     }) {
         let Some(idle) = &model.power_idle_w else {
             let title =
-                format!("what a power limit makes of the clock of {} is not known", model.id);
+                format!("the effect of a power limit on the clock of {} is not known", model.id);
             let help = "drop the key, or write power_idle_w into the GPU's file and watts_per_sm into the workload's";
             problems.push(Diagnostic::at(spot, title).help(help));
             continue;
@@ -266,7 +267,7 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
         match &model.power_limit_min_w {
             Some(least) if limit < least.value => {
                 let title = format!(
-                    "`power_limit` of {limit} W, where {} takes {} W or more",
+                    "`power_limit` of {limit} W, where {} accepts {} W or more",
                     model.id, least.value
                 );
                 let allowed = format!("{} W or more; shipped with {usual} W", least.value);
@@ -276,11 +277,12 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
             // No published run has a limit below 0.55 of the usual one.
             None if limit < usual / 2.0 => {
                 let title = format!(
-                    "`power_limit` of {limit} W for {}, shipped with {usual} W: whether it takes so little is not known",
+                    "`power_limit` of {limit} W for {}, shipped with {usual} W: whether it \
+                     accepts so low a limit is not known",
                     model.id
                 );
                 let help =
-                    "`nvidia-smi -q -d POWER` shows the least and the most that a card takes";
+                    "`nvidia-smi -q -d POWER` shows the lowest and the highest limit of a card";
                 problems.warn(Diagnostic::at(spot, title).help(help));
             }
             _ => {}
@@ -308,7 +310,8 @@ fn cards_instead(gpus: &Value<'_>, groups: &[HostCards], host: &HostFile) -> Opt
         cards.collect::<Vec<_>>().join(", ")
     };
     let help = format!(
-        "`gpus` of line {} ({}) is used instead of the cards that \"{}\" has ({}): drop it to have these",
+        "`gpus` of line {} ({}) is used instead of the cards that \"{}\" has ({}): drop it to use \
+         these",
         gpus.spot().line_and_column().1,
         words(&used),
         host.spec.id,

@@ -1,6 +1,6 @@
-//! From one scenario file to its pairs: the run, its baselines, what was published, not a sweep.
+//! From one scenario file to its pairs: the run, its baselines and published figures; not a sweep.
 //!
-//! Seeds and the order of files are the business of `config::load`.
+//! Seeds and the order of files are handled in `config::load`.
 
 use super::guest::Guest;
 use super::holding::Holding;
@@ -29,13 +29,13 @@ const BOTH: &str = "counterfactual";
 /// Most VMs in a file.
 pub(crate) const VMS_MAX: usize = 64;
 
-/// What one file asks for.
+/// The content of one scenario file.
 pub(crate) struct Plan {
     pub(crate) title: Option<String>,
-    /// The seed it states, and where.
+    /// The seed it states, with its place.
     pub(crate) seed: Option<(u64, Spot)>,
     pub(crate) pairs: Vec<Pair>,
-    /// The machine and the `[[vm]]` as they are written, when somebody listened and nothing is wrong.
+    /// The machine and the `[[vm]]` as written, when answers were recorded and there is no fault.
     pub(crate) written: Option<(Machine, Vec<Guest>)>,
 }
 
@@ -59,7 +59,7 @@ pub(crate) fn read(
     Some(read_tree(file, &tree, stem, catalogue, problems))
 }
 
-/// Reads the tree of a scenario file, which need not be as the file says it: a sweep sets its keys.
+/// Reads the tree of a scenario file, which may differ from the file: a sweep sets its keys.
 pub(crate) fn read_tree(
     file: &Arc<SourceFile>,
     tree: &DeTable<'_>,
@@ -175,7 +175,7 @@ fn capacity_needs_a_rate(top: &Reader<'_>, guests: Option<&[Guest]>) {
 /// A sweep is no run: its points are read one by one, without the table that makes them.
 fn refuse_sweep(top: &mut Reader<'_>) {
     if let Some(value) = top.get("sweep") {
-        let diagnostic = value.wrong("makes this file a sweep, which is no part of a scenario");
+        let diagnostic = value.wrong("makes this file a sweep, which cannot be part of a scenario");
         value.report(diagnostic.help("move it out of the folder: `slicewise sweep FILE`"));
     }
 }
@@ -215,7 +215,8 @@ impl Context<'_> {
                 }
                 _ => {
                     let title = "`published.baseline` needs a twin";
-                    let help = "write [baseline] with kind = \"twin\": a published run has settings of its own";
+                    let help = "write [baseline] with kind = \"twin\": a published run has its \
+                        own settings";
                     self.problems.push(Diagnostic::at(&spot, title).help(help));
                 }
             }
@@ -260,7 +261,7 @@ impl Context<'_> {
                 let kind = kind.and_then(|value| value.choice("kind of baseline", &KINDS));
                 let overrides = table.table("vm");
                 if kind.is_some_and(|kind| kind != "twin") && overrides.is_some() {
-                    let title = "only a twin has settings of its own";
+                    let title = "only a twin has its own settings";
                     table.report(
                         Diagnostic::at(&table.spot_of("vm"), title).help("write kind = \"twin\""),
                     );

@@ -1,5 +1,5 @@
 //! `server = { triton_config = "config.pbtxt" }`: a model's own configuration as the settings of a
-//! server, under whatever keys stand beside it.
+//! server, below the keys written beside it.
 //!
 //! The file's format is in `formats::triton_config`.
 
@@ -15,7 +15,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The settings that a file says, and where it says each.
+/// The settings of a file, with the place of each.
 pub(crate) struct FromFile {
     pub(crate) server: ServerSpec,
     pub(crate) said: Vec<(&'static str, Said)>,
@@ -43,7 +43,7 @@ pub(crate) fn path_in(repository: &Path, model: &str) -> PathBuf {
     repository.join(model).join("config.pbtxt")
 }
 
-/// The models of an ensemble in a repository, in order, and where each is named.
+/// The models of an ensemble in a repository, in order, with the place of each name.
 pub(crate) fn ensemble(given: &Value<'_>, path: &Path) -> Option<Vec<(String, Spot)>> {
     let file = file_of(given, path)?;
     let models = parsed(&file, triton_ensemble::read, given.problems)?;
@@ -97,7 +97,8 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
             from.said.push(("batch_max", place(&size.span)));
         }
         if let (None, Some(batching)) = (size, &config.dynamic_batching) {
-            let title = "no `max_batch_size` beside `dynamic_batching`: Triton takes 0, every query goes alone";
+            let title = "`dynamic_batching` without `max_batch_size`: Triton uses 0, so every \
+                query goes alone";
             let fault = Fault::at(batching.span.clone(), title);
             let help = "write max_batch_size, or batch_max beside `triton_config`, as backends that complete a configuration would (4 by default)";
             problems.warn(Diagnostic::of_fault(file, fault.help(help)));
