@@ -265,8 +265,7 @@ fn unknown(rows: &Rows) -> Result<Vec<String>, Vec<Fault>> {
     for (name, span) in others {
         if name.to_lowercase().contains("batch") {
             let title = format!(
-                "`{name}` is not a column of perf_analyzer, whose files hold one batch \
-                    size"
+                "`{name}` is not a column of perf_analyzer, whose files hold one batch size"
             );
             let help = "split the file by it, and give each part its own [[times]] with its batch";
             faults.push(Fault::at(span, title).help(help));

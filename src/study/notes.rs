@@ -316,8 +316,7 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
                     if mps.is_partitioned {
                         add("static partitions of MPS are modelled by their documentation, \
                             without measurements: each client has its own SMs, everything else is \
-                            shared as with limits, and SMs beyond whole chunks are \
-                            idle"
+                            shared as with limits, and SMs beyond whole chunks are idle"
                             .to_string());
                     } else if has_limits_side_by_side(experiment) {
                         add("limits do not separate MPS clients fully: with two clients of half \

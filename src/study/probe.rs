@@ -346,10 +346,8 @@ impl<'a> Prober<'a> {
         if vm.server.batch_rule == BatchRule::Full
             && waits.as_secs_f64() > 0.3 * bound.as_secs_f64()
         {
-            let come = format!(
-                "waits for a full batch, and {size} queries take {filling} to \
-                arrive"
-            );
+            let come =
+                format!("waits for a full batch, and {size} queries take {filling} to arrive");
             return Some(match vm.server.timeout {
                 Some(timeout) => format!("{come} (timeout {timeout})"),
                 None => format!("{come} (no timeout)"),

@@ -71,8 +71,7 @@ fn range(limit: &Limit, looked: &Looked) -> String {
     if limit.is_open {
         return match limit.lowest {
             None => format!(
-                "VALID at every rate that was tried, so higher rates may be VALID, \
-                too; {tried}"
+                "VALID at every rate that was tried, so higher rates may be VALID, too; {tried}"
             ),
             Some(lowest) => format!(
                 "VALID from {}/s on at every rate that was tried, so higher rates may be VALID, \

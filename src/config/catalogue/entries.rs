@@ -132,10 +132,7 @@ fn links_are_alike(entries: &[(&Value<'_>, Option<HostCards>)]) -> bool {
         let Some(switch) = link.switch else { continue };
         let own = link.pcie_bandwidth.as_ref().map(|fact| fact.value);
         if *switches.entry(switch).or_insert(own) != own {
-            let title = format!(
-                "cards behind PCIe switch {switch} have links of different \
-                bandwidth"
-            );
+            let title = format!("cards behind PCIe switch {switch} have links of different speed");
             let help = "all of them share the link of the switch: write the same pcie_bandwidth, \
                 or another pcie_switch";
             item.report(Diagnostic::at(&item.spot(), title).help(help));
@@ -452,11 +449,7 @@ fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
         )
     };
     let phi = fact_in_range(&mut table, sources, "phi", stretch, f64::le);
-    let absent = Fact::assumed(
-        Share::NONE,
-        "assumed: work time is inversely proportional to the \
-        SMs",
-    );
+    let absent = Fact::assumed(Share::NONE, "assumed: work scales with the SMs");
     let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", OF_SHARES, absent);
     let neighbour_watts_per_sm = watts(&mut table, sources, "neighbour_watts_per_sm");
     table.finish();
@@ -485,11 +478,7 @@ pub(crate) fn machines(value: &Value<'_>) -> Option<Share> {
 }
 
 fn boost(value: &Value<'_>) -> Option<f64> {
-    value.number(
-        |boost| (1.0..=2.0).contains(&boost),
-        "1 to 2, relative to the clock without \
-        pauses",
-    )
+    value.number(|boost| (1.0..=2.0).contains(&boost), "1 to 2, over the clock without pauses")
 }
 
 /// The boost of work that does not reach the power limit.

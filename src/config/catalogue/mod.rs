@@ -330,10 +330,8 @@ impl Catalogue {
             };
             if let Some((other, _)) = self.harnesses.iter().find(is_twin) {
                 let file = &self.files[&("harnesses", id.clone())].source.path;
-                let title = format!(
-                    "harness {other} has the same word and one of the same \
-                    benchmarks"
-                );
+                let title =
+                    format!("harness {other} has the same word and one of the same benchmarks");
                 let help = "name the file like the other to replace it, or use another word for \
                     its rows";
                 problems.push(Diagnostic::about(file, None, title).help(help));

@@ -92,10 +92,8 @@ fn common(entry: &mut Reader<'_>) -> Option<VgpuType> {
 fn mixed_size(entry: &mut Reader<'_>) -> Option<MixedSize> {
     let (at, most) = (entry.get("at"), entry.get("mixed_max"));
     if let (Some(_), Some(most)) = (&at, &most) {
-        let diagnostic = most.wrong(
-            "conflicts with `at`, whose number of placement ids is the \
-            maximum",
-        );
+        let diagnostic =
+            most.wrong("conflicts with `at`, whose number of placement ids is the maximum");
         most.report(diagnostic.help("drop `mixed_max`"));
         return None;
     }

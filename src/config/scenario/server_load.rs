@@ -60,10 +60,8 @@ pub(crate) fn server(
             let from =
                 from.unwrap_or_else(|| FromFile { server: preset_of("triton"), said: Vec::new() });
             if let Some((named, value)) = preset.filter(|(named, _)| *named != from.server.preset) {
-                let found = value.wrong(format!(
-                    "is \"{named}\", in conflict with \
-                    `triton_config`"
-                ));
+                let found =
+                    value.wrong(format!("is \"{named}\", in conflict with `triton_config`"));
                 let help = "drop it: the file states whether there is dynamic batching";
                 value.report(found.allowed(from.server.preset.as_str()).help(help));
             }

@@ -84,10 +84,8 @@ fn not_of_this_round(found: &Lookup<'_>, table: &Reader<'_>, load: &LoadSpec) {
     let key = "target_latency";
     let Some(line) = found.find(key).filter(|line| line.passes_over(key)) else { return };
     let Some((round, model)) = line.round().filter(|_| !table.has(key)) else { return };
-    let title = format!(
-        "round {round} has no bound for {model}, which is not one of its \
-        benchmarks"
-    );
+    let title =
+        format!("round {round} has no bound for {model}, which is not one of its benchmarks");
     let help = format!(
         "judged by the workload's {}; write target_latency, or name a round that has it",
         load.settings.target_latency

@@ -41,8 +41,7 @@ pub(crate) fn named<'c>(
     if is_measurement(word) {
         let found = value.wrong("is not a workload, but a file of measurements by its name");
         let help = format!(
-            "`slicewise calibrate {word} --gpu GPU -o my-model.toml` makes a workload \
-                from them"
+            "`slicewise calibrate {word} --gpu GPU -o my-model.toml` makes a workload from them"
         );
         value.report(found.allowed("a workload of the catalogue, or a workload file").help(help));
         return None;

@@ -80,12 +80,7 @@ fn scenario() -> Shape {
         )
         .key("sharing", sharing(), "How the vGPUs of one card take turns.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
-        .key(
-            "baseline",
-            baseline(),
-            "The baselines of the run; default: counterfactual, which is \
-            bare metal on the same cards and with whole cards.",
-        )
+        .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to compare with.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
@@ -104,9 +99,7 @@ fn gpus() -> Shape {
         .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
         .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.")
         .key("pcie_switch", whole(0..=CARDS_MAX - 1), "Cards behind one PCIe switch share its one link to the host; default: each has its own.")
-        .key("pcie_bandwidth", ranged(quantity::<Bandwidth>()), "Bandwidth of the link to the \
-            host in each direction, that of the switch where they are behind one; default: the \
-            GPU's.");
+        .key("pcie_bandwidth", ranged(quantity::<Bandwidth>()), "Bandwidth of the link to the host in each direction, that of the switch where they are behind one; default: the GPU's.");
     let one = text().such_as(["a30"]);
     let each = either([cards.clone(), one.clone()]);
     either([cards, one, list(each, CARD_GROUPS_MAX)])
@@ -114,18 +107,11 @@ fn gpus() -> Shape {
 
 /// `{ per_second = 0.2, length = "30 ms" }`.
 fn host_stalls() -> Shape {
-    table()
-        .need(
-            "per_second",
-            number(),
-            "Rate of stalls, with exponential gaps between \
-        them.",
-        )
-        .need(
-            "length",
-            quantity::<SimDuration>(),
-            "Length of a stall, in which its processors make no progress.",
-        )
+    table().need("per_second", number(), "Rate of stalls; gaps are exponential.").need(
+        "length",
+        quantity::<SimDuration>(),
+        "Length of a stall.",
+    )
 }
 
 /// A host that the file describes itself.
@@ -156,12 +142,7 @@ fn passport(value: Shape) -> Shape {
         .key("source", text(), "Where it was published, or why it is assumed.")
         .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
         .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
-        .key(
-            "residual",
-            quantity::<Share>(),
-            "Of a fitted number: the remaining error of those \
-            runs.",
-        )
+        .key("residual", quantity::<Share>(), "Of a fitted number: the error of those runs.")
 }
 
 fn sharing() -> Shape {
@@ -323,12 +304,7 @@ fn served(table: Shape) -> Shape {
             ),
             "The guest's inference server.",
         )
-        .key(
-            "load",
-            load(),
-            "The load: scenario, rate and length; one of several models may have \
-            none.",
-        )
+        .key("load", load(), "The load; one of several models may have none.")
 }
 
 /// One for all GPUs of a VM and its copies, or one for each.
@@ -370,12 +346,7 @@ fn server() -> Shape {
         .key("timeout", timeout, "The longest wait for a full batch.")
         .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")
         .key("dispatch", word_of(&DISPATCHES), "Which worker gets the next batch.")
-        .key(
-            "call_wake",
-            call_wake,
-            "On several GPU instances: queries due within this time \
-            after the first are dealt together, in pieces of a batch.",
-        )
+        .key("call_wake", call_wake, "On several GPU instances: queries due within this time after the first are dealt together, in pieces of a batch.")
         .key("call_time", quantity::<SimDuration>(), "Mean time of such a call.")
         .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
         .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
@@ -386,12 +357,7 @@ fn server() -> Shape {
         )
         .key("completion", word_of(&COMPLETIONS), "The order in which batches are reported.")
         .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
-        .key(
-            "soft_drop",
-            quantity::<Share>(),
-            "The part of samples that is not set aside until \
-            the end of the run.",
-        )
+        .key("soft_drop", quantity::<Share>(), "Part not set aside until the end of the run.")
         .key("start_from_device", flag(), "Inputs lie on the GPU: nothing is copied in.")
         .key(
             "max_queue_delay",
@@ -411,8 +377,7 @@ fn server() -> Shape {
                 queue_policy().need(
                     "level",
                     whole(1..=LEVELS_MAX),
-                    "The priority level, 1 the \
-                    most urgent.",
+                    "The level, 1 the most urgent.",
                 ),
                 LEVELS_MAX as usize,
             ),
@@ -430,18 +395,8 @@ fn server() -> Shape {
 fn queue_policy() -> Shape {
     table()
         .key("timeout", quantity::<SimDuration>(), "The longest wait in the queue.")
-        .key(
-            "timeout_action",
-            word_of(&TIMEOUT_ACTIONS),
-            "What happens after the timeout; \
-            default: reject.",
-        )
-        .key(
-            "max_queue_size",
-            whole(1..=u32::MAX),
-            "The most queries that wait; further ones are \
-            rejected.",
-        )
+        .key("timeout_action", word_of(&TIMEOUT_ACTIONS), "What happens then; default: reject.")
+        .key("max_queue_size", whole(1..=u32::MAX), "Most waiting queries; more are rejected.")
 }
 
 fn load() -> Shape {
@@ -458,12 +413,7 @@ fn load() -> Shape {
     twin_load()
         .need("scenario", word_of(&SCENARIOS), "The MLPerf scenario, or clients in a closed loop.")
         .key("total_qps", rate_per_s(), "Queries per second of all `count` VMs together.")
-        .key(
-            "conf",
-            conf,
-            "LoadGen's mlperf.conf and user.conf, for settings that are not stated \
-            here.",
-        )
+        .key("conf", conf, "LoadGen's mlperf.conf and user.conf, for what is not stated here.")
         .key("model", text(), "The name of the model in those files.")
         .rule(of(&["server", "offline"], json!({ "anyOf": rate })))
         .rule(json!({ "dependentRequired": { "conf": ["model"] } }))
@@ -489,12 +439,7 @@ fn twin_load() -> Shape {
         )
         .key("scale", scale, "Factor on the speed of replay; default: 1.")
         .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
-        .key(
-            "length",
-            quantity::<SimDuration>(),
-            "Length of the part that is replayed; default: \
-            all.",
-        )
+        .key("length", quantity::<SimDuration>(), "Length of the part replayed; default: all.")
         .key("vm", text(), "Only rows of this VM.")
         .key("model", text(), "Only rows of this model.")
         .key("time_column", text(), "The column of times, unless it has a known name.")
@@ -536,12 +481,7 @@ fn twin_load() -> Shape {
             "The MLPerf round, for seeds and verdict.",
         )
         .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: number of clients.")
-        .key(
-            "think_time",
-            quantity::<SimDuration>(),
-            "closed-loop: mean think time before the \
-            next query.",
-        )
+        .key("think_time", quantity::<SimDuration>(), "closed-loop: mean think time.")
         .key("samples_per_query", whole(1..=SAMPLES_PER_QUERY_MAX), "multistream; default: 8.")
         .key(
             "arrivals",
@@ -563,12 +503,7 @@ fn baseline() -> Shape {
         "Settings that differ from [vm.load].",
     );
     let long = table()
-        .need(
-            "kind",
-            kinds(),
-            "none; bare metal on the same cards, with whole cards, or both \
-            (counterfactual); or a twin with its own settings.",
-        )
+        .need("kind", kinds(), "none; bare metal on the same cards, with whole cards, or both (counterfactual); or a twin with its own settings.")
         .key("vm", twin, "The twin's own settings.");
     either([kinds(), long])
 }

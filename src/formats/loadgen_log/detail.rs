@@ -60,8 +60,7 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> LoadgenLog {
         if json.len() > EVENT_MAX {
             faults.push(Fault::at(
                 last.clone(),
-                "an event of more than 1 MiB does not come from \
-                    LoadGen",
+                "an event of more than 1 MiB does not come from LoadGen",
             ));
             continue;
         }

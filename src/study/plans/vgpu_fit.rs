@@ -382,8 +382,7 @@ impl<'a> Question<'_, 'a> {
         {
             notes.push(
                 "in equal-size mode the first vGPU fixes the size of its card, and the \
-                policy Performance assigns a VM to the card with the fewest: keep the \
-                order"
+                policy Performance assigns a VM to the card with the fewest: keep the order"
                     .to_string(),
             );
         }

@@ -554,8 +554,7 @@ fn of_levels(
     let (column, with) = match compute.with_copies {
         true => (
             "Server Compute",
-            ", which includes the handling of inputs and outputs, as \
-            before 2020",
+            ", which includes the handling of inputs and outputs, as before 2020",
         ),
         false => ("Server Compute Infer", ""),
     };
