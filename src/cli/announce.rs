@@ -73,13 +73,13 @@ fn longest_loop_s(one: &Planned) -> Option<f64> {
 
 /// What a run will be, and how long it takes here, in seconds. It begins with a piece of some 2000
 /// queries, and a second of any other load, and takes larger ones until one takes long enough.
-fn pace(one: &Planned) -> (study::Foreseen, f64) {
+fn pace(one: &Planned) -> (study::RunSize, f64) {
     let of_loop = longest_loop_s(one).map_or(1.0, |seconds| 1.0 / seconds);
     let of_rate = 2000.0 / study::queries_at_least(&one.experiment);
     let mut part = of_rate.min(of_loop).clamp(1e-9, 0.01);
     loop {
         let start = Instant::now();
-        let found = study::foresee(&one.experiment, part);
+        let found = study::estimate_size(&one.experiment, part);
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= PIECE_S || part >= 1.0 {
             return (found, seconds / part);

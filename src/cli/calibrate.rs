@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::measured::{self, As, Given, Measured};
+use super::measured::{self, Given, Measured, ReadAs};
 use super::work::Work;
 use super::{CalibrateArgs, Failure, output, probed, progress};
 use crate::config::{self, Catalogue, LoadOptions};
@@ -32,9 +32,9 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         }
         None => None,
     };
-    let progress = progress::Progress::timed(arguments.manner.quiet);
+    let progress = progress::Progress::timed(arguments.output.quiet);
     let place = (&arguments.out, plan.name.as_str(), arguments.force);
-    let work = Work::begin(&arguments.manner, Maker::Calibrate, place, &progress)?;
+    let work = Work::begin(&arguments.output, Maker::Calibrate, place, &progress)?;
     work.say(format!(
         "{}: {}, {} to fit, {} to compare, {}, seed {}",
         plan.name,
@@ -45,7 +45,7 @@ pub(super) fn run(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<(
         plan.seed
     ));
 
-    let spoken = Spoken::new(arguments.manner.quiet);
+    let spoken = Spoken::new(arguments.output.quiet);
     let show = |done, all, doing: &str| {
         progress.set(done, all, doing);
         spoken.set(done, all, doing);
@@ -156,11 +156,11 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
     }
     for path in &arguments.csv {
         let path = path.to_str().context("the path of --csv is not UTF-8 text")?;
-        files.push(Given { path, batch: None, read_as: As::Csv });
+        files.push(Given { path, batch: None, read_as: ReadAs::Csv });
     }
     for given in &arguments.trtexec {
         let (batch, path) = batch_and_path(given)?;
-        files.push(Given { path, batch: Some(batch), read_as: As::Trtexec });
+        files.push(Given { path, batch: Some(batch), read_as: ReadAs::Trtexec });
     }
     let Some(first) = files.first().map(|given| given.path) else {
         let why = "name files of measurements with --gpu, or a calibration file";

@@ -20,7 +20,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     let options = LoadOptions { rates_are_parts: true, ..settings.options(configs)? };
     let plan = match config::load_task(&settings.path, &options)? {
         Task::Run(scenario) => {
-            if !settings.manner.quiet {
+            if !settings.output.quiet {
                 scenario.warnings.iter().for_each(|warning| output::message(warning));
             }
             of_scenario(&scenario, arguments)

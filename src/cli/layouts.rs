@@ -13,7 +13,7 @@ pub(super) type Wanted<'w> = (&'w str, u32);
 
 /// Why a card cannot have this layout.
 #[derive(Debug)]
-pub(super) struct Misfit {
+pub(super) struct LayoutFault {
     /// Index of the profile at fault; the first one where all together are.
     pub(super) at: usize,
     /// The fault: lower case, no full stop.
@@ -50,7 +50,7 @@ impl fmt::Display for Placed<'_> {
 pub(super) fn place<'g>(
     gpu: &'g GpuSpec,
     wanted: &[Wanted<'_>],
-) -> Result<Vec<Placed<'g>>, Misfit> {
+) -> Result<Vec<Placed<'g>>, LayoutFault> {
     let profiles = &gpu.mig_profiles;
     let mut claims = Vec::new();
     for (at, &(name, count)) in wanted.iter().enumerate() {
@@ -63,7 +63,7 @@ pub(super) fn place<'g>(
         if count > most {
             let title = format!("{count} x {} are more than a card can have", instance.name);
             let allowed = format!("at most {most} on {}", gpu.id);
-            return Err(Misfit { at, title, allowed, help: String::new(), is_foreign: false });
+            return Err(LayoutFault { at, title, allowed, help: String::new(), is_foreign: false });
         }
         claims.extend((0..count).map(|_| Claim::Instance { profile }));
     }
@@ -91,7 +91,7 @@ pub(super) fn instances<'g>(
     Some((profile, count.div_ceil(in_each.max(1))))
 }
 
-fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
+fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> LayoutFault {
     let names: Vec<&str> = gpu.mig_profiles.iter().map(|profile| profile.name.as_str()).collect();
     let title = format!("{} is not offered by {}", quoted(name), gpu.id);
     let allowed = match names.is_empty() {
@@ -101,10 +101,10 @@ fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
     let near = nearest(name, names);
     let help = profile_help(gpu, name).or(near.map(|near| format!("did you mean \"{near}\"?")));
     let help = help.unwrap_or_default();
-    Misfit { at, title, allowed, help, is_foreign: true }
+    LayoutFault { at, title, allowed, help, is_foreign: true }
 }
 
-fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> Misfit {
+fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> LayoutFault {
     let fits = |count: &usize| cards.place(Assignment::Consolidate, &claims[..*count]).is_some();
     let most = (0..claims.len()).rev().find(fits).unwrap_or(0);
     let name = |claim: &Claim| match claim {
@@ -124,7 +124,7 @@ fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> Misfit {
         }
     };
     let kept: Vec<&str> = claims[..most].iter().map(name).collect();
-    Misfit {
+    LayoutFault {
         at: 0,
         title: format!("these GPU instances {why}"),
         allowed: format!("the first {most} of the {}: {}", claims.len(), kept.join(" ")),

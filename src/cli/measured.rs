@@ -16,9 +16,9 @@ const LOOKED_AT_MAX: u64 = 64 << 20;
 
 /// The kind that a file is read as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum As {
+pub(super) enum ReadAs {
     /// As recognised by its content.
-    Seen,
+    Recognised,
     /// Always a table of batch times.
     Csv,
     /// Always a file of trtexec.
@@ -32,7 +32,7 @@ pub(super) struct Given<'g> {
     /// Batch size, where the command line states it: `8=FILE`. For a LoadGen log, the largest
     /// batch.
     pub(super) batch: Option<u32>,
-    pub(super) read_as: As,
+    pub(super) read_as: ReadAs,
 }
 
 /// The files of measurements, and what the command line states in addition.
@@ -73,7 +73,7 @@ impl<'g> Given<'g> {
     /// `times.csv`, or `8=times-8.json`.
     pub(super) fn seen(given: &'g Path) -> Result<Self, Failure> {
         let given = given.to_str().context("the name of a file is not UTF-8 text")?;
-        let read_as = As::Seen;
+        let read_as = ReadAs::Recognised;
         let stated = given.split_once('=').filter(|(batch, _)| {
             !batch.trim().is_empty() && batch.trim().bytes().all(|byte| byte.is_ascii_digit())
         });
@@ -148,13 +148,13 @@ impl Measured<'_> {
         let path = quote(given.path);
         let batch = given.batch.map_or(String::new(), |batch| format!("batch = {batch}\n"));
         let shown = given.path;
-        let text = (given.read_as == As::Seen).then(|| text_of(shown)).flatten();
+        let text = (given.read_as == ReadAs::Recognised).then(|| text_of(shown)).flatten();
         let kind = text.as_deref().and_then(recognise::not_toml);
         let trtexec = || format!("[[times]]\ntrtexec = {path}\n{batch}");
         let csv = || format!("[[times]]\ncsv = {path}\n{batch}");
         Ok(match kind {
-            _ if given.read_as == As::Csv => csv(),
-            _ if given.read_as == As::Trtexec => trtexec(),
+            _ if given.read_as == ReadAs::Csv => csv(),
+            _ if given.read_as == ReadAs::Trtexec => trtexec(),
             Some(kind) if [recognise::TRTEXEC, recognise::TRTEXEC_LOG].contains(&kind) => trtexec(),
             Some(recognise::PERF_ANALYZER) => {
                 let times = format!("[[times]]\nperf_analyzer = {path}\n{batch}");

@@ -165,7 +165,7 @@ enum Command {
 
 /// Output and thread options of a command that simulates.
 #[derive(Args, Debug)]
-pub(crate) struct Manner {
+pub(crate) struct OutputArgs {
     /// Print the result document (JSON) instead of the table
     #[arg(long)]
     json: bool,
@@ -216,7 +216,7 @@ pub(crate) struct RunArgs {
     progress: progress::ShowProgress,
 
     #[command(flatten)]
-    manner: Manner,
+    output: OutputArgs,
 }
 
 impl RunArgs {
@@ -233,7 +233,7 @@ impl RunArgs {
 
     /// Whether no progress is to be shown.
     fn hides_progress(&self) -> bool {
-        self.manner.quiet || self.progress == progress::ShowProgress::Never
+        self.output.quiet || self.progress == progress::ShowProgress::Never
     }
 
     /// The end of a command whose results say so often INVALID.
@@ -370,7 +370,7 @@ pub(crate) struct CalibrateArgs {
     seed: Option<u64>,
 
     #[command(flatten)]
-    manner: Manner,
+    output: OutputArgs,
 }
 
 const CALIBRATE_HELP: &str = "\

@@ -81,13 +81,13 @@ pub(super) fn run(
         }
     }
     let names: Vec<String> = files.iter().map(|(file, _)| file.display().to_string()).collect();
-    if !arguments.manner.quiet {
+    if !arguments.output.quiet {
         output::message(&match &arguments.workload {
             Some(folder) => format!("wrote {} into {}", names.join(", "), folder.display()),
             None => format!("-o DIR writes {}, for --configs DIR", names.join(", ")),
         });
     }
-    match arguments.manner.json {
+    match arguments.output.json {
         true => output::data(&format!("{:#}\n", document(&found, gpu, &replaced, &names))),
         false => output::data(&output::width().fitted(&table(&found, gpu))),
     }
@@ -172,7 +172,7 @@ fn workload(
     let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
     let plan = config::calibration_of(text, &options)?;
     let results =
-        with_threads(arguments.manner.threads, || study::calibrate(&plan, &|_, _, _: &str| ()))?;
+        with_threads(arguments.output.threads, || study::calibrate(&plan, &|_, _, _: &str| ()))?;
     let file = PathBuf::from(format!("workloads/{name}.toml"));
     Ok((file, report::catalogue_file(&results)))
 }

@@ -31,7 +31,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     let (done, once) = (Done::new(), sweep.replications == 1);
     let place = (&settings.out, sweep.name.as_str(), settings.force);
     let (work, partial) =
-        Work::begin_with(&settings.manner, Maker::Sweep, place, &progress, |folder| {
+        Work::begin_with(&settings.output, Maker::Sweep, place, &progress, |folder| {
             let partial = Arc::new(Partial::open(folder, arguments.fresh)?);
             let (told, runs) = (done.clone(), partial.clone());
             Ok((partial, move || told.in_words(once, &runs)))
@@ -70,7 +70,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
     }
     work.wrote(names.iter().map(String::as_str));
     work.say("");
-    if settings.manner.json {
+    if settings.output.json {
         let path = folder.path().join(SWEEP_DOCUMENT);
         let document = std::fs::File::open(&path);
         output::copy(document.with_context(|| format!("cannot read {}", path.display()))?)?;

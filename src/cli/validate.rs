@@ -3,7 +3,7 @@
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::work::Work;
-use super::{Failure, Manner, progress};
+use super::{Failure, OutputArgs, progress};
 use crate::config::{Catalogue, OwnRows, later_validation, validation};
 use crate::report::{self, Maker, Report};
 use crate::study::{self, Train, Validation};
@@ -59,7 +59,7 @@ pub(crate) struct ValidateArgs {
     page: Option<PathBuf>,
 
     #[command(flatten)]
-    manner: Manner,
+    output: OutputArgs,
 }
 
 /// Runs the command.
@@ -74,9 +74,9 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
         Some(_) => None,
     };
     let later = shipped.as_ref().filter(|_| arguments.page.is_some());
-    let progress = progress::Progress::timed(arguments.manner.quiet);
+    let progress = progress::Progress::timed(arguments.output.quiet);
     let place = (&arguments.out, "validation", arguments.force);
-    let work = Work::begin(&arguments.manner, Maker::Validate, place, &progress)?;
+    let work = Work::begin(&arguments.output, Maker::Validate, place, &progress)?;
     if let Some(path) = &arguments.page {
         report::can_write(path)?;
     }

@@ -5,7 +5,7 @@
 
 use super::interrupt::Watch;
 use super::progress::Progress;
-use super::{Failure, Manner, RunArgs, announce, output};
+use super::{Failure, OutputArgs, RunArgs, announce, output};
 use crate::report::{File, Folder, FolderError, Maker, Report, table};
 use crate::study::Planned;
 use anyhow::Context;
@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 
 /// A command at work.
 pub(super) struct Work<'a> {
-    manner: &'a Manner,
+    output: &'a OutputArgs,
     watch: Watch,
 }
 
@@ -24,26 +24,26 @@ pub(super) type Place<'a> = (&'a Option<PathBuf>, &'a str, bool);
 impl<'a> Work<'a> {
     /// Opens the folder, before the work, so that a wrong folder is reported at once.
     pub(super) fn begin(
-        manner: &'a Manner,
+        output: &'a OutputArgs,
         maker: Maker,
         place: Place<'_>,
         bar: &Progress,
     ) -> Result<Self, Failure> {
         let shown = folder(place).display().to_string();
         let kept = move || format!("nothing was written; {shown} was not changed");
-        Ok(Self::begin_with(manner, maker, place, bar, |_| Ok(((), kept)))?.0)
+        Ok(Self::begin_with(output, maker, place, bar, |_| Ok(((), kept)))?.0)
     }
 
     /// The same, where work begins in the folder at once: with the text that reports what is kept.
     pub(super) fn begin_with<T, Kept: FnOnce() -> String + Send + 'static>(
-        manner: &'a Manner,
+        output: &'a OutputArgs,
         maker: Maker,
         place: Place<'_>,
         bar: &Progress,
         begin: impl FnOnce(&Folder) -> Result<(T, Kept), FolderError>,
     ) -> Result<(Self, T), Failure> {
         let (watch, begun) = Watch::open(&folder(place), maker, place.2, bar, begin)?;
-        Ok((Self { manner, watch }, begun))
+        Ok((Self { output, watch }, begun))
     }
 
     /// The folder.
@@ -53,19 +53,19 @@ impl<'a> Work<'a> {
 
     /// Prints a message, unless `--quiet`.
     pub(super) fn say(&self, line: impl AsRef<str>) {
-        if !self.manner.quiet {
+        if !self.output.quiet {
             output::message(line.as_ref());
         }
     }
 
     /// Prints the amount that is about to be simulated. Returns whether anything was printed.
     pub(super) fn announce(&self, planned: impl FnOnce() -> Vec<Planned>) -> bool {
-        !self.manner.quiet && announce::amount(&planned(), self.manner.threads)
+        !self.output.quiet && announce::amount(&planned(), self.output.threads)
     }
 
     /// Runs the simulation.
     pub(super) fn simulate<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
-        with_threads(self.manner.threads, work)
+        with_threads(self.output.threads, work)
     }
 
     /// Writes the files of the answer and prints it.
@@ -90,7 +90,7 @@ impl<'a> Work<'a> {
 
     /// Prints the answer: the document for programs, or the table.
     pub(super) fn print(&self, answer: &dyn Report) -> Result<(), Failure> {
-        match self.manner.json {
+        match self.output.json {
             true => output::data(&answer.document()?),
             false => output::data(&table::paint(&answer.table(output::width()))),
         }
@@ -105,7 +105,7 @@ impl RunArgs {
         default: &str,
         bar: &Progress,
     ) -> Result<Work<'_>, Failure> {
-        Work::begin(&self.manner, maker, (&self.out, default, self.force), bar)
+        Work::begin(&self.output, maker, (&self.out, default, self.force), bar)
     }
 }
 

@@ -32,8 +32,8 @@ pub use scenario::{LoadOptions, load};
 pub use schema::schema;
 pub use sweep::counts::{CountFile, Ways};
 pub use sweep::file::{SweepFile, SweepPoints};
-pub use text::foreign::{read_foreign, read_foreign_told};
-pub use text::{Diagnostic, LoadError, Said};
+pub use text::foreign::{read_foreign, read_foreign_with_warnings};
+pub use text::{Diagnostic, LoadError, ValueOrigin};
 
 use crate::spec::Scenario;
 use scenario::{FOLDER_FILE, name_of, plan, read_files, scenario_of};

@@ -83,7 +83,7 @@ impl Dialect {
     }
 
     /// A description, unless it has commas and decimal points.
-    pub(super) fn told(self) -> Option<&'static str> {
+    pub(super) fn description(self) -> Option<&'static str> {
         Some(match (self.separator, self.mark) {
             (b';', Mark::Comma) => "columns separated by semicolons, decimal commas",
             (b';', _) => "columns separated by semicolons",

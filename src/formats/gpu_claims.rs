@@ -5,7 +5,7 @@
 //! one that names a profile is known.
 
 use super::Fault;
-use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
+use super::objects::{Messages, at, inside, items, quantity, text_at, whole_at};
 use super::yaml::Map;
 use std::ops::Range;
 
@@ -58,7 +58,7 @@ pub(super) fn claim(
     object: &Map<'_>,
     is_template: bool,
     span: &Range<usize>,
-    told: &mut Told,
+    told: &mut Messages,
 ) -> Option<Claim> {
     let devices: &[&str] =
         if is_template { &["spec", "spec", "devices"] } else { &["spec", "devices"] };
@@ -81,7 +81,7 @@ pub(super) fn claim(
     })
 }
 
-fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Told) -> Option<Request> {
+fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Messages) -> Option<Request> {
     let name = text_at(request, &["name"]).unwrap_or("");
     let alternatives = items(request, &["firstAvailable"]);
     let exactly = at(request, &["exactly"]).and_then(|value| inside(&value));
@@ -107,7 +107,7 @@ fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Told) -> Option<Re
 }
 
 /// What a request may be given: a profile, or nothing for a whole GPU.
-fn device(request: &Map<'_>, told: &mut Told) -> Option<Option<String>> {
+fn device(request: &Map<'_>, told: &mut Messages) -> Option<Option<String>> {
     match text_at(request, &["deviceClassName"])? {
         "gpu.nvidia.com" => Some(None),
         "mig.nvidia.com" => {

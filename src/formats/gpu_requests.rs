@@ -9,7 +9,7 @@
 //! `gpu-fraction-num-devices`); kubevirt/user-guide, host devices. Claims are read in `gpu_claims`.
 
 pub use super::gpu_claims::{Claim, ClaimSharing, Request};
-use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
+use super::objects::{Messages, at, inside, items, quantity, text_at, whole_at};
 use super::yaml::Map;
 use super::yaml::Value;
 use super::{Fault, gpu_claims};
@@ -34,12 +34,12 @@ pub struct Container {
     /// The number of equal pods.
     pub pods: u32,
     /// Its request.
-    pub asks: Asks,
+    pub asks: ContainerRequest,
 }
 
 /// The request of a container.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Asks {
+pub enum ContainerRequest {
     /// Resources of the device plugin: whole GPUs, or GPU instances of a profile.
     Devices {
         /// The profile as resources spell it.
@@ -113,7 +113,12 @@ impl GpuRequests {
     /// Workloads have many kinds, and operators add more (Notebook, RayCluster, PyTorchJob,
     /// JobSet): any object with a pod's `containers` inside counts, with the product of the
     /// `replicas` and `parallelism` around them as its number of pods.
-    pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>, told: &mut Told) -> bool {
+    pub(super) fn add(
+        &mut self,
+        object: &Map<'_>,
+        span: &Range<usize>,
+        told: &mut Messages,
+    ) -> bool {
         let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
             self.claims.extend(gpu_claims::claim(object, kind == CLAIMS[1], span, told));
@@ -131,7 +136,7 @@ impl GpuRequests {
 struct Pods<'a> {
     name: &'a str,
     span: &'a Range<usize>,
-    told: &'a mut Told,
+    told: &'a mut Messages,
     found: &'a mut Vec<Container>,
 }
 
@@ -166,11 +171,11 @@ impl Pods<'_> {
         for device in lists.into_iter().flatten() {
             let Some(name) = text_at(&device, &["deviceName"]) else { continue };
             let Some(short) = name.strip_prefix("nvidia.com/") else { continue };
-            self.push(self.name.to_string(), pods, Asks::Device(short.to_string()));
+            self.push(self.name.to_string(), pods, ContainerRequest::Device(short.to_string()));
         }
     }
 
-    fn push(&mut self, name: String, pods: u32, asks: Asks) {
+    fn push(&mut self, name: String, pods: u32, asks: ContainerRequest) {
         self.found.push(Container { name, span: self.span.clone(), pods, asks });
     }
 
@@ -202,7 +207,9 @@ impl Pods<'_> {
                 let used_name = text_at(&used, &["name"]);
                 let claim = claims.iter().find(|(name, _)| Some(*name) == used_name);
                 let request = text_at(&used, &["request"]).map(str::to_string);
-                asks.extend(claim.map(|(_, of)| Asks::Claim { name: of.to_string(), request }));
+                asks.extend(
+                    claim.map(|(_, of)| ContainerRequest::Claim { name: of.to_string(), request }),
+                );
             }
             if asks.is_empty() && named.map_or(index == 0, |named| named == own) {
                 asks.extend(self.of_annotations(&annotation));
@@ -212,14 +219,17 @@ impl Pods<'_> {
     }
 
     /// KAI's parts.
-    fn of_annotations<'n>(&mut self, of: &dyn Fn(&str) -> Option<Value<'n>>) -> Option<Asks> {
+    fn of_annotations<'n>(
+        &mut self,
+        of: &dyn Fn(&str) -> Option<Value<'n>>,
+    ) -> Option<ContainerRequest> {
         let count = of("gpu-fraction-num-devices").and_then(|value| quantity(&value));
         let gpus = count.map_or(1, |count| count.clamp(1, 64) as u32);
         if let Some(value) = of("gpu-fraction") {
             let share = value.as_text().and_then(|text| text.trim().parse::<f64>().ok());
             let share = share.or_else(|| value.as_whole().map(|share| share as f64));
             match share.filter(|share| *share > 0.0 && *share <= 1.0) {
-                Some(share) => return Some(Asks::Fraction { share, gpus }),
+                Some(share) => return Some(ContainerRequest::Fraction { share, gpus }),
                 None => self.told.faults.push(
                     Fault::at(value.node.span.clone(), "`gpu-fraction` is not a share of a GPU's \
                         memory")
@@ -232,7 +242,7 @@ impl Pods<'_> {
         let value = of("gpu-memory")?;
         let plain = value.as_whole().or_else(|| value.as_text()?.trim().parse().ok());
         match plain.filter(|mib| *mib > 0) {
-            Some(mib) => return Some(Asks::MemoryMib { mib, gpus }),
+            Some(mib) => return Some(ContainerRequest::MemoryMib { mib, gpus }),
             None => self.told.faults.push(
                 Fault::at(value.node.span.clone(), "`gpu-memory` is not a number of MiB")
                     .allowed("a whole number from 1 on, without a unit, in quotes: \"4000\""),
@@ -242,7 +252,7 @@ impl Pods<'_> {
     }
 
     /// What a container's limits ask for; requests where there are no limits.
-    fn of_resources(&mut self, container: &Map<'_>, is_mig: bool) -> Vec<Asks> {
+    fn of_resources(&mut self, container: &Map<'_>, is_mig: bool) -> Vec<ContainerRequest> {
         let limits = ["limits", "requests"]
             .into_iter()
             .find_map(|key| inside(&at(container, &["resources", key])?));
@@ -271,12 +281,12 @@ impl Pods<'_> {
                 }
                 _ if number == 0 => {}
                 _ => match name.strip_prefix("mig-") {
-                    Some(profile) => asks.push(Asks::Devices {
+                    Some(profile) => asks.push(ContainerRequest::Devices {
                         profile: Some(profile.to_string()),
                         count: number.min(64) as u32,
                     }),
                     None if name.contains('-') && !name.starts_with("gpu") => {
-                        let device = Asks::Device(name.to_string());
+                        let device = ContainerRequest::Device(name.to_string());
                         asks.extend(std::iter::repeat_n(device, number.min(64) as usize));
                     }
                     None => {
@@ -288,9 +298,9 @@ impl Pods<'_> {
         }
         if memory.is_some() || cores.is_some() {
             let (gpus, memory) = (gpus.unwrap_or(1), memory.unwrap_or(HamiMemory::Whole));
-            asks.push(Asks::Hami { gpus, memory, cores, is_mig });
+            asks.push(ContainerRequest::Hami { gpus, memory, cores, is_mig });
         } else if let Some(count) = gpus.filter(|count| *count > 0) {
-            asks.push(Asks::Devices { profile: None, count });
+            asks.push(ContainerRequest::Devices { profile: None, count });
         }
         asks
     }

@@ -7,7 +7,7 @@
 use super::device_plugin::{self, DevicePlugin};
 use super::gpu_requests::GpuRequests;
 use super::mig_parted::{self, MigConfigs};
-use super::objects::Told;
+use super::objects::Messages;
 use super::vgpu_configs::{self, VgpuConfigs};
 use super::yaml::{Faults, Map, Node, Value, documents, outer_span, quoted};
 use super::{Fault, recognise};
@@ -185,7 +185,7 @@ impl Search {
         if kind == Some("ConfigMap") {
             return self.config_map(text, map, depth);
         }
-        let mut told = Told::default();
+        let mut told = Messages::default();
         let is_request = self.requests.add(map, &map.span(), &mut told);
         self.warnings.append(&mut told.warnings);
         if !told.faults.is_empty() {

@@ -189,7 +189,7 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
         rows: measured,
         column: names[time].clone(),
         unit,
-        written: rows.told(),
+        written: rows.description(),
         title: rows.title().map(str::to_string),
         passed_over: passed_over.map(|(_, name)| name.clone()).collect(),
     })

@@ -5,7 +5,7 @@ use super::yaml::{Map, Value};
 
 /// The messages about the objects of a file.
 #[derive(Default, Debug)]
-pub(super) struct Told {
+pub(super) struct Messages {
     /// Parts that cannot be read.
     pub(super) faults: Vec<Fault>,
     /// Parts that were ignored.

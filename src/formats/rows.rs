@@ -126,8 +126,8 @@ impl Rows {
     }
 
     /// How the table is written, unless with commas and decimal points.
-    pub(super) fn told(&self) -> Option<&'static str> {
-        self.dialect.told()
+    pub(super) fn description(&self) -> Option<&'static str> {
+        self.dialect.description()
     }
 
     /// One fault for each column whose name stood in the head before: which one counts is not known.

@@ -37,7 +37,7 @@ impl Promise {
     }
 
     /// Stores the sum so far, at an instant at which the owner has work.
-    pub(super) fn tell(&self, counters: &mut Counters) {
+    pub(super) fn store(&self, counters: &mut Counters) {
         counters.present = SimDuration::from_nanos_f64(self.present);
         counters.promised = SimDuration::from_nanos_f64(self.promised);
     }

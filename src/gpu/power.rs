@@ -121,7 +121,13 @@ impl Draws {
     /// The demand of a batch of `samples` samples with sizes that sum to `size_sum`, converted to
     /// the highest clock, with its energy. The law of a slice is stated at one clock, that of full
     /// batches.
-    pub fn told(&self, demand: Demand, samples: u32, size_sum: f64, on_slice: bool) -> Demand {
+    pub fn at_highest_clock(
+        &self,
+        demand: Demand,
+        samples: u32,
+        size_sum: f64,
+        on_slice: bool,
+    ) -> Demand {
         let clock = match on_slice {
             true => self.full,
             false => self.clocks.get(samples as usize - 1).copied().unwrap_or(self.full),

@@ -387,7 +387,7 @@ impl<T> Ring<T> {
             let part = if owner.has_work { 1.0 / self.working as f64 } else { 0.0 };
             owner.promise.add(span, owner.is_running, part);
             if owner.has_work {
-                owner.promise.tell(&mut owner.counters);
+                owner.promise.store(&mut owner.counters);
             }
         }
     }

@@ -38,7 +38,7 @@ const VOLTAGE_FLOOR: f64 = 0.79;
 
 /// How similar two GPUs are, for scaling numbers of one to the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kinship {
+pub enum Similarity {
     /// The same compute capability, and the clocks that the power limits leave are known for both.
     Clocked,
     /// The same compute capability.
@@ -47,16 +47,17 @@ pub enum Kinship {
     Other,
 }
 
-impl Kinship {
+impl Similarity {
     /// Every similarity, the nearest first.
-    pub const ALL: [Kinship; 3] = [Kinship::Clocked, Kinship::Capability, Kinship::Other];
+    pub const ALL: [Similarity; 3] =
+        [Similarity::Clocked, Similarity::Capability, Similarity::Other];
 
     /// Its name in reports.
     pub fn words(self) -> &'static str {
         match self {
-            Kinship::Clocked => "same compute capability, clocks known",
-            Kinship::Capability => "same compute capability",
-            Kinship::Other => "another compute capability",
+            Similarity::Clocked => "same compute capability, clocks known",
+            Similarity::Capability => "same compute capability",
+            Similarity::Other => "another compute capability",
         }
     }
 
@@ -65,9 +66,9 @@ impl Kinship {
     /// similarity (`slicewise validate` prints them, and a test compares them with these).
     pub fn half_width(self) -> f64 {
         match self {
-            Kinship::Clocked => 0.095,
-            Kinship::Capability => 0.20,
-            Kinship::Other => 0.291,
+            Similarity::Clocked => 0.095,
+            Similarity::Capability => 0.20,
+            Similarity::Other => 0.291,
         }
     }
 }
@@ -149,7 +150,7 @@ pub struct Ratio {
     /// Ends of the interval of `work` that holds 90 % of GPUs.
     pub ends: [f64; 2],
     /// How similar they are.
-    pub kinship: Kinship,
+    pub kinship: Similarity,
 }
 
 /// The ratio of `to` to `from`; nothing where the tensor rate of either is not stated.
@@ -185,12 +186,12 @@ pub fn ratio_with(
     Some(Ratio { rate, bandwidth, clock, work: own, ends, kinship })
 }
 
-fn kinship(one: &GpuSpec, other: &GpuSpec, clocks_are_known: bool) -> Kinship {
+fn kinship(one: &GpuSpec, other: &GpuSpec, clocks_are_known: bool) -> Similarity {
     let number = |gpu: &GpuSpec| gpu.compute_capability.as_ref().map(|number| number.value);
     match number(one).is_some() && number(one) == number(other) {
-        true if clocks_are_known => Kinship::Clocked,
-        true => Kinship::Capability,
-        false => Kinship::Other,
+        true if clocks_are_known => Similarity::Clocked,
+        true => Similarity::Capability,
+        false => Similarity::Other,
     }
 }
 
@@ -423,7 +424,7 @@ mod tests {
     use super::*;
 
     fn law(work: f64, bandwidth: f64, read: f64) -> Law {
-        let (ends, kinship) = ([work; 2], Kinship::Other);
+        let (ends, kinship) = ([work; 2], Similarity::Other);
         Law { ratio: Ratio { rate: 1.0, bandwidth, clock: None, work, ends, kinship }, read }
     }
 

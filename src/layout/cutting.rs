@@ -72,7 +72,7 @@ pub enum Cut {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The reason.
-    pub why: Why,
+    pub why: RefusalReason,
     /// The largest part of the request that has a layout: how many of each profile, existing
     /// instances included.
     pub nearest: Vec<u32>,
@@ -85,7 +85,7 @@ pub struct Refusal {
 
 /// The reason of a refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
+pub enum RefusalReason {
     /// The profile never starts there.
     Start(Positioned),
     /// Two named places share a memory slice.
@@ -135,7 +135,9 @@ pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]
                 None => least_change(geometry, there, &wanted, &named, true),
             };
             let why = match refusal.why {
-                Why::Named | Why::Overlap(..) if change.is_some() => Why::Beside,
+                RefusalReason::Named | RefusalReason::Overlap(..) if change.is_some() => {
+                    RefusalReason::Beside
+                }
                 why => why,
             };
             Cut::Refused(Refusal { why, change, ..refusal })
@@ -180,18 +182,18 @@ pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
 }
 
 /// What is wrong with named places by themselves.
-fn fault_of(geometry: &Geometry<'_>, named: &[Positioned]) -> Option<Why> {
+fn fault_of(geometry: &Geometry<'_>, named: &[Positioned]) -> Option<RefusalReason> {
     let is_start =
         |&(profile, start): &Positioned| geometry.profiles[profile].starts.contains(&start);
     if let Some(&at) = named.iter().find(|at| !is_start(at)) {
-        return Some(Why::Start(at));
+        return Some(RefusalReason::Start(at));
     }
     let pairs = named
         .iter()
         .enumerate()
         .flat_map(|(index, &one)| named[index + 1..].iter().map(move |&other| (one, other)));
     let mut overlapping = pairs.filter(|&(one, other)| geometry.overlap(one, other));
-    overlapping.next().map(|(one, other)| Why::Overlap(one, other))
+    overlapping.next().map(|(one, other)| RefusalReason::Overlap(one, other))
 }
 
 /// The driver's own places, one wish after the other on the first card that takes it, and where it
@@ -253,21 +255,26 @@ fn on_several(
     Some(layouts)
 }
 
-fn reason(geometry: &Geometry<'_>, wanted: &[u32], named: &[Positioned], cards: u32) -> Why {
+fn reason(
+    geometry: &Geometry<'_>,
+    wanted: &[u32],
+    named: &[Positioned],
+    cards: u32,
+) -> RefusalReason {
     let over = (0..wanted.len()).find_map(|profile| {
         let (wanted, most) = (wanted[profile], geometry.profiles[profile].max_per_gpu);
-        (wanted > most * cards).then_some(Why::Maximum { profile, wanted, most })
+        (wanted > most * cards).then_some(RefusalReason::Maximum { profile, wanted, most })
     });
     let around = || {
         let has_layout = !named.is_empty() && on_one_card(geometry, wanted, &[]).is_some();
-        has_layout.then_some(Why::Named)
+        has_layout.then_some(RefusalReason::Named)
     };
     // Slices say more than a maximum that follows from them.
     match obstacle_of_layouts(geometry, wanted, cards) {
         obstacle @ (Obstacle::MemorySlices { .. } | Obstacle::ComputeSlices { .. }) => over
             .filter(|_| wanted.iter().filter(|count| **count > 0).count() == 1)
-            .unwrap_or(Why::Cards(obstacle)),
-        obstacle => over.or_else(around).unwrap_or(Why::Cards(obstacle)),
+            .unwrap_or(RefusalReason::Cards(obstacle)),
+        obstacle => over.or_else(around).unwrap_or(RefusalReason::Cards(obstacle)),
     }
 }
 
@@ -276,7 +283,7 @@ fn refusal(
     wanted: &[u32],
     named: &[Positioned],
     cards: u32,
-    why: Why,
+    why: RefusalReason,
 ) -> Refusal {
     let mut free = wanted.to_vec();
     named.iter().for_each(|at| free[at.0] -= 1);
@@ -424,26 +431,32 @@ mod tests {
         // Four doubled 1g and three 1g: 4 + 3 = 7 compute slices, 8 + 3 = 11 memory slices.
         let users = [[G1_DOUBLE; 4].as_slice(), &[G1; 3]].concat();
         let refusal = refused(&wishes(&users), 1);
-        assert_eq!(refusal.why, Why::Cards(Obstacle::MemorySlices { needed: 11, there: 8 }));
+        assert_eq!(
+            refusal.why,
+            RefusalReason::Cards(Obstacle::MemorySlices { needed: 11, there: 8 })
+        );
         // Five instances at most: two doubled and three plain take seven slices, three and two eight.
         assert_eq!(refusal.nearest, [0, 0, 0, 0, 3, 2]);
         assert_eq!(refusal.cards_enough, Some(2));
         let refusal = refused(&wishes(&[G1; 8]), 1);
-        assert_eq!(refusal.why, Why::Maximum { profile: G1, wanted: 8, most: 7 });
+        assert_eq!(refusal.why, RefusalReason::Maximum { profile: G1, wanted: 8, most: 7 });
         assert_eq!(refusal.nearest, [0, 0, 0, 0, 0, 7]);
         let refusal = refused(&wishes(&[G2, G2, G2, G1, G1]), 1);
-        assert_eq!(refusal.why, Why::Cards(Obstacle::ComputeSlices { needed: 8, there: 7 }));
+        assert_eq!(
+            refusal.why,
+            RefusalReason::Cards(Obstacle::ComputeSlices { needed: 8, there: 7 })
+        );
     }
 
     #[test]
     fn named_starts_are_kept_or_their_conflict_is_named() {
         let at = |profile, start| Wish { profile, start: Some(start) };
         let refusal = refused(&[at(G3, 2)], 1);
-        assert_eq!(refusal.why, Why::Start((G3, 2)));
+        assert_eq!(refusal.why, RefusalReason::Start((G3, 2)));
         let refusal = refused(&[at(G3, 4), at(G2, 4)], 1);
-        assert_eq!(refusal.why, Why::Overlap((G3, 4), (G2, 4)));
+        assert_eq!(refusal.why, RefusalReason::Overlap((G3, 4), (G2, 4)));
         let refusal = refused(&[at(G3, 0), Wish { profile: G4, start: None }], 1);
-        assert_eq!(refusal.why, Why::Named);
+        assert_eq!(refusal.why, RefusalReason::Named);
         let geometry_of = a100();
         let all = [at(G1, 0), Wish { profile: G3, start: None }, at(G2, 2)];
         let Cut::Made { cards, .. } = cut(&Geometry::new(&geometry_of), &all, 1) else { panic!() };

@@ -250,7 +250,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
     // A second guest would see the very same arrivals, so only the first that is asked replays.
-    let first = experiment.vms.iter().position(|vm| !vm.load.is_silent());
+    let first = experiment.vms.iter().position(|vm| !vm.load.is_idle());
     let replays = experiment.seed == 0 && experiment.replication == 0 && first == Some(index);
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
@@ -263,7 +263,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
         .with_steps(vm.steps.len()),
         is_closing: false,
         is_over: false,
-        is_silent: vm.load.is_silent(),
+        is_idle: vm.load.is_idle(),
         way: Way::default(),
     }
 }

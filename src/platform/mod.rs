@@ -119,7 +119,7 @@ struct Guest {
     /// All that it asks ahead of time was asked.
     is_over: bool,
     /// A model that nobody asks by itself: it records what passes through it.
-    is_silent: bool,
+    is_idle: bool,
     /// The steps of an ensemble; none for a model.
     way: Way,
 }
@@ -408,7 +408,7 @@ impl Guest {
 
     /// Whether all that it asked so far is answered.
     fn is_answered(&self) -> bool {
-        self.is_silent || self.recorder.answered() == self.loadgen.made_count()
+        self.is_idle || self.recorder.answered() == self.loadgen.made_count()
     }
 
     /// What its load saw, once all of it is answered.

@@ -50,7 +50,7 @@ impl VmSpec {
 
 impl LoadSpec {
     /// The load of a model that gets no queries of its own: a closed loop without clients.
-    pub fn silent() -> Self {
+    pub fn idle() -> Self {
         let settings = TestSettings {
             target_qps: 1.0,
             target_latency: SimDuration::from_secs(86_400),
@@ -67,7 +67,7 @@ impl LoadSpec {
     }
 
     /// Whether it has no queries.
-    pub fn is_silent(&self) -> bool {
+    pub fn is_idle(&self) -> bool {
         matches!(self.scenario, TestScenario::ClosedLoop { clients: 0, .. })
     }
 }
@@ -83,7 +83,7 @@ impl Experiment {
     pub fn has_work(&self, vm: VmId) -> bool {
         let own = &self.vms[usize::from(vm.0)];
         let is_step = || self.vms.iter().any(|other| other.step_models().any(|step| step == vm));
-        !own.is_ensemble() && (!own.load.is_silent() || is_step())
+        !own.is_ensemble() && (!own.load.is_idle() || is_step())
     }
 
     /// The VMs whose queries come to these models first: their own, and the ensembles that begin
@@ -92,7 +92,7 @@ impl Experiment {
         let begins = |vm: &VmSpec| vm.step_models().next();
         let asks = |&(index, vm): &(usize, &VmSpec)| {
             let first = begins(vm).unwrap_or(VmId(index as u16));
-            models.contains(&first) && !vm.load.is_silent()
+            models.contains(&first) && !vm.load.is_idle()
         };
         let vms = self.vms.iter().enumerate().filter(asks);
         vms.map(|(index, _)| VmId(index as u16)).collect()

@@ -28,7 +28,7 @@ pub struct Planned {
 
 /// The size of a run, estimated from a piece of it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Foreseen {
+pub struct RunSize {
     /// Samples of the whole run, all VMs together.
     pub queries: f64,
     /// The simulated time of its longest load.
@@ -192,7 +192,7 @@ pub fn queries_at_least(experiment: &Experiment) -> f64 {
 }
 
 /// Simulates the first `part` of a run (above 0, at most 1), and estimates the whole.
-pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
+pub fn estimate_size(experiment: &Experiment, part: f64) -> RunSize {
     let outcome = simulate(&first_part(experiment, part));
     let made: u64 = outcome.vms.iter().map(|vm| vm.recorder.latencies().count()).sum();
     let spans = experiment.load_spans();
@@ -209,7 +209,7 @@ pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
         }
     });
     let simulated_s = ends.fold(0.0, f64::max);
-    Foreseen { queries: made as f64 / part, simulated_s, part }
+    RunSize { queries: made as f64 / part, simulated_s, part }
 }
 
 /// The first part of a run.

@@ -5,7 +5,7 @@
 //! the answer is a bracket of two runs of full length, the lower VALID and the upper not. A second
 //! border within one step of the grid is not searched.
 
-use super::probe::{Length, Look, Prober, Says};
+use super::probe::{Judgement, Length, Prober, ShortRun};
 use super::scan::{Region, Scan};
 use super::system::LoadPoint;
 use crate::platform::Meter;
@@ -57,7 +57,7 @@ pub struct RangeEnd {
 
 /// The rates that a search tried.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Looked {
+pub struct SearchRecord {
     /// The lowest rate.
     pub lowest: RangeEnd,
     /// The highest rate.
@@ -94,7 +94,7 @@ pub struct Limit {
     /// How the search came to its end.
     pub ended: Ended,
     /// The rates that were tried; nothing for a search that began where another had ended.
-    pub looked: Option<Looked>,
+    pub looked: Option<SearchRecord>,
     /// The results of the runs of full length that were not given up, in the order of their rates.
     pub seen: Vec<LoadPoint>,
 }
@@ -251,7 +251,9 @@ fn patiently(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f6
         for rate in rates {
             let most = 1.0 + DEVIATIONS * prober.late_noise(rate, stage);
             match prober.look(rate, stage) {
-                Some(look) if look.says == Says::Valid || look.late < most => left.push(rate),
+                Some(look) if look.judgement == Judgement::Valid || look.late < most => {
+                    left.push(rate)
+                }
                 Some(_) => {}
                 None => return Bracket::default(),
             }
@@ -283,13 +285,15 @@ fn patiently(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f6
 fn most_valid(prober: &mut Prober<'_>, scan: &Scan, region: Region) -> Option<f64> {
     /// Beyond so many times the late queries that are allowed, longer runs will not find it VALID.
     const HOPELESS: f64 = 1.3;
-    let mut best: Option<Look> = None;
+    let mut best: Option<ShortRun> = None;
     for rate in Prober::between(scan, region).into_iter().rev() {
         let look = prober.look(rate, 1)?;
-        if look.says == Says::Valid {
+        if look.judgement == Judgement::Valid {
             return Some(rate);
         }
-        if look.says == Says::Doubtful && best.as_ref().is_none_or(|best| look.late < best.late) {
+        if look.judgement == Judgement::Doubtful
+            && best.as_ref().is_none_or(|best| look.late < best.late)
+        {
             best = Some(look);
         }
     }
@@ -330,15 +334,15 @@ fn lower(
 }
 
 /// What was looked at, for people.
-fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<Looked> {
-    let end = |look: &Look| RangeEnd { rate_per_s: look.rate, failed: look.failed.clone() };
+fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<SearchRecord> {
+    let end = |look: &ShortRun| RangeEnd { rate_per_s: look.rate, failed: look.failed.clone() };
     let (lowest, highest) = (scan.looks.first()?, scan.looks.last()?);
     let below = limit.lowest.unwrap_or(0.0);
     let also = scan.regions().into_iter().rev().filter_map(|region| {
         let (first, last) = (scan.valid_in(region).next()?, scan.valid_in(region).next_back()?);
         (last < below).then_some([first, last])
     });
-    Some(Looked {
+    Some(SearchRecord {
         lowest: end(lowest),
         highest: end(highest),
         runs_short: prober.runs_short,

@@ -5,7 +5,7 @@
 //! FindPeakPerformance mode does so too. How a border is found is in `border`.
 
 use super::baseline::counterfactuals;
-use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
+use super::border::{CapacitySearch, Ended, Limit, SearchRecord, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
@@ -127,7 +127,7 @@ pub struct SystemCapacity {
     /// How the searches ended; of several, the one that is furthest from complete.
     pub ended: Ended,
     /// The rates that were tried, replication 0.
-    pub looked: Option<Looked>,
+    pub looked: Option<SearchRecord>,
     /// All that as sentences.
     pub said: Vec<String>,
     /// Latency at the rates below it, replication 0.
@@ -419,7 +419,7 @@ fn of_open_inputs(systems: &[SystemCapacity], between: &[&Between]) -> Vec<Strin
         let at = between.open.iter().map(|(end, part)| (end.clone(), part * own));
         Line { name: system.name.clone(), own, at: at.collect() }
     });
-    open::told(&[lines.collect()], "queries per second and card")
+    open::sentences(&[lines.collect()], "queries per second and card")
 }
 
 /// Latencies on the way to the capacity, at rates of three digits, and about it, where the search has

@@ -432,7 +432,7 @@ const NO_DIFFERENCE: f64 = 0.01;
 /// Sentences on the open inputs of a result: which comparisons they reverse, and how much the
 /// others widen it. Lines of one set are comparable; `figure` names the compared figure, with its
 /// unit.
-pub(super) fn told(sets: &[Vec<Line>], figure: &str) -> Vec<String> {
+pub(super) fn sentences(sets: &[Vec<Line>], figure: &str) -> Vec<String> {
     let lines = || sets.iter().flatten();
     let inputs: BTreeSet<&OpenInput> =
         lines().flat_map(|line| &line.at).map(|(end, _)| &end.input).collect();
@@ -560,22 +560,22 @@ mod tests {
         Line { name: name.to_string(), own, at }
     }
 
-    fn told_of(lines: Vec<Line>) -> Vec<String> {
-        told(&[lines], "samples per second")
+    fn sentences_of(lines: Vec<Line>) -> Vec<String> {
+        sentences(&[lines], "samples per second")
     }
 
     #[test]
     fn a_ranking_that_an_end_turns_round_is_told_with_both_ends() {
         let slices = |ends| line("slices", 520.0, Some(ends));
-        let told = told_of(vec![slices([2730.0, 390.0]), line("whole", 640.0, None)]);
+        let told = sentences_of(vec![slices([2730.0, 390.0]), line("whole", 640.0, None)]);
         assert_eq!(told.len(), 1);
         let figures = "2730 and 640 at 0, 520 and 640 as assumed, 390 and 640 at 1";
         assert!(told[0].contains(figures) && told[0].contains("decides"), "{told:?}");
         // Behind at both ends: no ranking turns, and the width is told.
-        let told = told_of(vec![slices([600.0, 390.0]), line("whole", 640.0, None)]);
+        let told = sentences_of(vec![slices([600.0, 390.0]), line("whole", 640.0, None)]);
         let width = "from 390 to 600 (520 as assumed)";
         assert!(told[0].contains(width) && !told[0].contains("decides"), "{told:?}");
-        assert!(told_of(vec![slices([521.0, 519.0])]).is_empty());
+        assert!(sentences_of(vec![slices([521.0, 519.0])]).is_empty());
     }
 
     /// Assumed it is behind, at one end ahead; at the other end there is nothing to move.
@@ -583,6 +583,6 @@ mod tests {
     fn an_end_against_the_assumed_value_is_a_reversal_too() {
         let end = OpenEnd { input: input(), end: 0 };
         let slices = Line { name: "slices".to_string(), own: 390.0, at: vec![(end, 900.0)] };
-        assert!(told_of(vec![slices, line("whole", 640.0, None)])[0].contains("decides"));
+        assert!(sentences_of(vec![slices, line("whole", 640.0, None)])[0].contains("decides"));
     }
 }

@@ -13,7 +13,7 @@ const DOUBT: f64 = 2.0;
 
 /// The time of one query alone on the whole GPU, where even half of it misses the bound of a Server
 /// VM: no rate keeps the bound, however the GPU is shared. Nothing where some rate may.
-pub fn hopeless_alone(experiment: &Experiment) -> Option<SimDuration> {
+pub fn too_slow_alone(experiment: &Experiment) -> Option<SimDuration> {
     let found = experiment.vms.iter().filter(is_server).filter_map(|vm| {
         let service = services(experiment, vm).map(|service| batch_ns(service, 1));
         let alone = SimDuration::from_nanos_f64(service.reduce(f64::min)?);
@@ -24,7 +24,7 @@ pub fn hopeless_alone(experiment: &Experiment) -> Option<SimDuration> {
 
 /// Twice the highest throughput per second of all GPUs of an experiment together, if they were
 /// always busy with the best batches of its Server VMs.
-pub fn twice_the_most(experiment: &Experiment) -> f64 {
+pub fn twice_throughput(experiment: &Experiment) -> f64 {
     let vms = || experiment.vms.iter().filter(is_server);
     let best = vms().flat_map(|vm| {
         services(experiment, vm).flat_map(|service| {

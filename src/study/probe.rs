@@ -22,7 +22,7 @@ pub(super) enum Length {
 
 /// The judgement of a short run at a rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Says {
+pub(super) enum Judgement {
     /// Every Server VM would be VALID.
     Valid,
     /// One would not be, but within the precision of a short run.
@@ -33,10 +33,10 @@ pub(super) enum Says {
 
 /// The result of a short run at a rate.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct ShortRun {
     /// Of all Server VMs together, per second.
     pub(super) rate: f64,
-    pub(super) says: Says,
+    pub(super) judgement: Judgement,
     /// Late queries relative to those allowed, of the VM with the highest ratio.
     pub(super) late: f64,
     /// The rules that fail, by VM, and the cause as far as it is known.
@@ -108,7 +108,10 @@ impl<'a> Prober<'a> {
 
     /// The judgement of a short run of an experiment at the rates that it states; nothing when no
     /// more may be simulated.
-    pub(super) fn look_as_asked(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Look> {
+    pub(super) fn look_as_asked(
+        experiment: &Experiment,
+        meter: &mut Meter<'_>,
+    ) -> Option<ShortRun> {
         let mut prober = Prober::new(experiment, meter.clone(), &|_| {});
         let look = prober.look(prober.asked, 0);
         meter.follow(&prober.meter);
@@ -137,7 +140,7 @@ impl<'a> Prober<'a> {
     /// Whether a run of full length is `VALID`; nothing when no more may be simulated.
     pub(super) fn is_valid(&mut self, rate: f64, length: Length) -> Option<bool> {
         match length {
-            Length::Short(stage) => Some(self.look(rate, stage)?.says == Says::Valid),
+            Length::Short(stage) => Some(self.look(rate, stage)?.judgement == Judgement::Valid),
             Length::Full => self.is_valid_at_length(rate),
         }
     }
@@ -170,25 +173,31 @@ impl<'a> Prober<'a> {
     }
 
     /// The judgement of a short run; nothing when no more may be simulated.
-    pub(super) fn look(&mut self, rate: f64, stage: u32) -> Option<Look> {
+    pub(super) fn look(&mut self, rate: f64, stage: u32) -> Option<ShortRun> {
         if let Some(failed) = self.beyond_limits(rate) {
-            return Some(Look { rate, says: Says::Invalid, late: f64::INFINITY, failed });
+            return Some(ShortRun {
+                rate,
+                judgement: Judgement::Invalid,
+                late: f64::INFINITY,
+                failed,
+            });
         }
         self.note(rate);
         self.runs_short += 1;
         let part = self.part(rate, stage);
         let experiment = shortened(&at_rate(self.experiment, rate), part);
         let outcomes = serve(&experiment, &mut self.meter)?;
-        let mut look = Look { rate, says: Says::Valid, late: 0.0, failed: Vec::new() };
+        let mut look =
+            ShortRun { rate, judgement: Judgement::Valid, late: 0.0, failed: Vec::new() };
         for (index, vm, own) in self.servers(rate) {
             let found = outcomes[index].as_ref().expect("a Server VM is served");
             let judged =
                 if part < 1.0 { judge_cut(vm, own, found) } else { judge_whole(vm, found) };
             look.late = look.late.max(judged.late);
-            look.says = match (look.says, judged.says) {
-                (Says::Invalid, _) | (_, Says::Invalid) => Says::Invalid,
-                (Says::Doubtful, _) | (_, Says::Doubtful) => Says::Doubtful,
-                _ => Says::Valid,
+            look.judgement = match (look.judgement, judged.judgement) {
+                (Judgement::Invalid, _) | (_, Judgement::Invalid) => Judgement::Invalid,
+                (Judgement::Doubtful, _) | (_, Judgement::Doubtful) => Judgement::Doubtful,
+                _ => Judgement::Valid,
             };
             let why = self.why(vm, own, rate, found).filter(|_| !judged.failed.is_empty());
             let why = why.map_or(String::new(), |why| format!(": {why}"));
@@ -373,7 +382,7 @@ impl<'a> Prober<'a> {
 
 /// What a run says of one VM.
 struct Judged {
-    says: Says,
+    judgement: Judgement,
     late: f64,
     failed: Vec<String>,
 }
@@ -384,12 +393,12 @@ fn judge_whole(vm: &VmSpec, found: &VmOutcome) -> Judged {
     let late = late(vm, found);
     let is_latency =
         |rule| matches!(rule, crate::loadgen::Rule::Latency | crate::loadgen::Rule::EarlyStopping);
-    let says = match found.verdict.failed.iter().all(|failed| is_latency(failed.rule)) {
-        _ if found.failed_rules.is_empty() => Says::Valid,
-        true if is_near(vm, found) => Says::Doubtful,
-        _ => Says::Invalid,
+    let judgement = match found.verdict.failed.iter().all(|failed| is_latency(failed.rule)) {
+        _ if found.failed_rules.is_empty() => Judgement::Valid,
+        true if is_near(vm, found) => Judgement::Doubtful,
+        _ => Judgement::Invalid,
     };
-    Judged { says, late, failed: found.failed_rules.clone() }
+    Judged { judgement, late, failed: found.failed_rules.clone() }
 }
 
 /// What a run that is cut short says of one at full length: its share of late queries, held against
@@ -401,15 +410,15 @@ fn judge_cut(vm: &VmSpec, own: f64, found: &VmOutcome) -> Judged {
     let early = settings.round.early_stopping;
     let is_valid = late <= 1.0
         && (!early || early_stopping::passes(made, (late * allowed * made as f64) as u64, allowed));
-    let says = match is_valid {
-        true => Says::Valid,
-        false if is_near(vm, found) => Says::Doubtful,
-        false => Says::Invalid,
+    let judgement = match is_valid {
+        true => Judgement::Valid,
+        false if is_near(vm, found) => Judgement::Doubtful,
+        false => Judgement::Invalid,
     };
     let percent = 100.0 * late * allowed;
     let (bound, most) = (settings.target_latency, digits(100.0 * allowed));
     let rule = format!("{percent:.2} % of queries over {bound} ({most} % allowed)");
-    Judged { says, late, failed: if is_valid { Vec::new() } else { vec![rule] } }
+    Judged { judgement, late, failed: if is_valid { Vec::new() } else { vec![rule] } }
 }
 
 /// The share of late queries over what is allowed.

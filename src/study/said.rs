@@ -3,7 +3,7 @@
 //!
 //! It decides nothing; every sentence is made from the results of a search.
 
-use super::border::{Ended, Limit, Looked, RangeEnd};
+use super::border::{Ended, Limit, RangeEnd, SearchRecord};
 use super::figures::digits;
 use super::variant::is_server;
 use crate::spec::{BatchRule, Experiment, VmSpec};
@@ -47,7 +47,7 @@ fn about(experiment: &Experiment, limit: &Limit) -> Vec<String> {
 }
 
 /// From where to where, and what stands at both ends.
-fn range(limit: &Limit, looked: &Looked) -> String {
+fn range(limit: &Limit, looked: &SearchRecord) -> String {
     let (low, high) = (&looked.lowest, &looked.highest);
     let rates = looked.runs_short + looked.runs_full;
     let tried = format!(
@@ -93,7 +93,7 @@ fn range(limit: &Limit, looked: &Looked) -> String {
 }
 
 /// Why a rate above what the cards can do is VALID.
-fn too_short(experiment: &Experiment, limit: &Limit, looked: &Looked) -> String {
+fn too_short(experiment: &Experiment, limit: &Limit, looked: &SearchRecord) -> String {
     let asked = super::variant::asked_per_s(experiment);
     let longest = experiment.vms.iter().filter(is_server).max_by(|one, other| {
         let part = |vm: &VmSpec| vm.load.settings.target_latency;

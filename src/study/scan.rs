@@ -4,7 +4,7 @@
 //! Rates are on one fixed grid, so that the rate in the file does not change an answer. The border
 //! between two of them is found in `border`.
 
-use super::probe::{Look, Prober, Says};
+use super::probe::{Judgement, Prober, ShortRun};
 use super::variant::is_server;
 
 /// The grid: so many rates from one to its double, where it is finest.
@@ -30,7 +30,7 @@ fn place(rate: f64) -> i32 {
 /// The rates that were tried, in rising order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
-    pub(super) looks: Vec<Look>,
+    pub(super) looks: Vec<ShortRun>,
 }
 
 /// Neighbouring rates of a scan that may all be VALID: the first and the last.
@@ -45,7 +45,7 @@ impl Scan {
     pub(super) fn regions(&self) -> Vec<Region> {
         let mut regions: Vec<Region> = Vec::new();
         for (index, _) in
-            self.looks.iter().enumerate().filter(|(_, look)| look.says != Says::Invalid)
+            self.looks.iter().enumerate().filter(|(_, look)| look.judgement != Judgement::Invalid)
         {
             match regions.last_mut() {
                 Some(region) if region.last + 1 == index => region.last = index,
@@ -59,17 +59,17 @@ impl Scan {
     /// The rates of a region that were VALID, in rising order.
     pub(super) fn valid_in(&self, region: Region) -> impl DoubleEndedIterator<Item = f64> + '_ {
         let looks = &self.looks[region.first..=region.last];
-        looks.iter().filter(|look| look.says == Says::Valid).map(|look| look.rate)
+        looks.iter().filter(|look| look.judgement == Judgement::Valid).map(|look| look.rate)
     }
 
     /// The rate that is nearest to VALID.
-    pub(super) fn nearest(&self) -> Option<&Look> {
+    pub(super) fn nearest(&self) -> Option<&ShortRun> {
         let finite = self.looks.iter().filter(|look| look.late.is_finite());
         finite.min_by(|one, other| one.late.total_cmp(&other.late))
     }
 
     /// Adds looks, keeping the order of rates.
-    fn add(&mut self, look: Look) {
+    fn add(&mut self, look: ShortRun) {
         let index = self.looks.partition_point(|other| other.rate < look.rate);
         self.looks.insert(index, look);
     }
@@ -123,7 +123,8 @@ impl Prober<'_> {
         // A run that is too short for its bound stays VALID however much it is asked.
         let most = place(TOP_MOST * self.saturation);
         let mut at = top;
-        while at < most && scan.looks.last().is_some_and(|look| look.says == Says::Valid) {
+        while at < most && scan.looks.last().is_some_and(|look| look.judgement == Judgement::Valid)
+        {
             at += COARSE;
             if !self.look_at(at, &mut scan) {
                 break;
@@ -158,7 +159,7 @@ impl Prober<'_> {
         place(0.1 / self.bound()).min(place(self.saturation / 16.0))
     }
 
-    /// Looks at a place of the grid; false when no more may be simulated.
+    /// CountRuns at a place of the grid; false when no more may be simulated.
     fn look_at(&mut self, at: i32, scan: &mut Scan) -> bool {
         if !self.ends_in_time(grid(at), super::probe::Length::Short(0)) {
             return true;

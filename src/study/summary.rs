@@ -141,7 +141,7 @@ fn of_open_inputs(runs: &[RunResult]) -> Vec<String> {
             }
         });
         let lines: Vec<Line> = lines.collect();
-        notes.extend(open::told(&[lines], figure_word(by_latency)));
+        notes.extend(open::sentences(&[lines], figure_word(by_latency)));
     }
     notes
 }
@@ -204,7 +204,7 @@ fn paired_ratios(pair: &Pair, outcomes: &[Outcomes]) -> Vec<PairedRatio> {
         }
         let (names, bare) = ((&*pair.name, baseline.kind.word()), bare.borrowed());
         let vms = pair.virtual_run.experiment.vms.iter().enumerate();
-        let vms = vms.filter(|(_, vm)| !vm.load.is_silent());
+        let vms = vms.filter(|(_, vm)| !vm.load.is_idle());
         ratios.extend(
             vms.filter_map(|(index, vm)| uncertainty::paired(names, (vm, index), (&own, &bare))),
         );
@@ -338,7 +338,7 @@ fn vm_result(
     VmResult {
         name: vm.name.clone(),
         workload: workloads(experiment, vm),
-        scenario: match (load.is_silent(), count) {
+        scenario: match (load.is_idle(), count) {
             (true, 0) => UNASKED,
             (true, _) => STEP,
             (false, _) => load.scenario.word(),

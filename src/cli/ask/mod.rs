@@ -10,7 +10,7 @@ mod scenario;
 mod ways;
 
 use super::work::Work;
-use super::{Failure, Manner, did_you_mean, output, progress, span};
+use super::{Failure, OutputArgs, did_you_mean, output, progress, span};
 use crate::config::{self, Catalogue, LoadError, LoadOptions, SweepFile, Task, nearest, quoted};
 use crate::report::{File, Maker, Report};
 use crate::spec::{Experiment, GpuSpec, Hypervisor, SweepPoint};
@@ -22,7 +22,7 @@ use crate::units::{SimDuration, counted};
 use assumed::{PHI, assumed};
 use clap::Args;
 use model::{Model, refuse_idle};
-use scenario::Asked;
+use scenario::ScenarioValues;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -132,7 +132,7 @@ pub(crate) struct AskArgs {
     seed: Option<u64>,
 
     #[command(flatten)]
-    manner: Manner,
+    output: OutputArgs,
 }
 
 /// Below the help.
@@ -183,7 +183,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         with_whole.push(Way { is_reference: true, ..place.whole() });
     }
     let say = |line: &str| {
-        if !arguments.manner.quiet {
+        if !arguments.output.quiet {
             output::message(line)
         }
     };
@@ -192,9 +192,9 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
     refuse_idle(&model, arguments)?;
     let bound = arguments.bound.unwrap_or(model.workload.target_latency.value);
     let folder_name = format!("ask-{}", model.name);
-    let progress = progress::Search::new(arguments.manner.quiet, None);
+    let progress = progress::Search::new(arguments.output.quiet, None);
     let place = (&arguments.out, folder_name.as_str(), arguments.force);
-    let work = Work::begin(&arguments.manner, Maker::Ask, place, progress.bar())?;
+    let work = Work::begin(&arguments.output, Maker::Ask, place, progress.bar())?;
 
     let catalogue = match &model.text {
         Some(text) => catalogue.with_workload_file(&model.named, text.clone()),
@@ -230,7 +230,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         model_is_trusted: model.is_trusted,
     };
     let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
-    let (mut answer, rate) = if let Some(reason) = asker.hopeless(&file) {
+    let (mut answer, rate) = if let Some(reason) = asker.too_slow(&file) {
         progress.clear();
         let rate = arguments.rate.unwrap_or(1.0);
         let reason = (reason, arguments.precision / 100.0);
@@ -337,9 +337,9 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn asked(&self, batch_max: u32, rate: f64) -> Asked<'_> {
+    fn asked(&self, batch_max: u32, rate: f64) -> ScenarioValues<'_> {
         let arguments = self.arguments;
-        Asked {
+        ScenarioValues {
             title: format!(
                 "{} of {} at {rate}/s each on {} x {}, bound {}",
                 counted(arguments.vms, "VM"),
@@ -415,8 +415,8 @@ impl Asker<'_> {
     }
 
     /// Why no rate keeps the bound by any way, where that is plain from one query alone.
-    fn hopeless(&self, file: &SweepFile) -> Option<String> {
-        let alone = self.of_every_way(file, study::hopeless_alone)?;
+    fn too_slow(&self, file: &SweepFile) -> Option<String> {
+        let alone = self.of_every_way(file, study::too_slow_alone)?;
         let alone = alone.into_iter().min()?;
         Some(format!(
             "one query of {} alone takes {alone} on a whole {}, and the bound is {}: no rate \
@@ -428,7 +428,7 @@ impl Asker<'_> {
     /// Whether a rate of each VM is beyond what the GPUs of any way can do.
     fn is_beyond(&self, file: &SweepFile, rate: f64) -> bool {
         let asked = rate * f64::from(self.arguments.vms);
-        let beyond = |run: &Experiment| (asked > study::twice_the_most(run)).then_some(());
+        let beyond = |run: &Experiment| (asked > study::twice_throughput(run)).then_some(());
         self.of_every_way(file, beyond).is_some()
     }
 

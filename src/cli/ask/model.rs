@@ -185,7 +185,7 @@ impl Model {
         };
         let options = LoadOptions { seed: arguments.seed, ..LoadOptions::new(catalogue.clone()) };
         let plan = config::calibration_of(measured.calibration()?, &options)?;
-        let threads = arguments.manner.threads;
+        let threads = arguments.output.threads;
         if !plan.runs.is_empty() {
             say(&format!(
                 "fitting {} of an inference server: takes some seconds",

@@ -6,7 +6,7 @@ use crate::units::SimDuration;
 
 /// The values of the scenario.
 #[derive(Clone, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct ScenarioValues<'a> {
     pub(super) title: String,
     /// The value of `workload`: an id, or the name of the file beside the scenario.
     pub(super) workload: String,
@@ -38,7 +38,7 @@ const LASTS: &str = "\"10 s\"";
 const LASTS_SHORT: &str = "\"1 ms\"        # an overload: as long as the queries take";
 const QUERIES: u32 = 5000;
 
-impl Asked<'_> {
+impl ScenarioValues<'_> {
     /// The file.
     pub(super) fn text(&self) -> String {
         let processors = (VMS_MOST * self.vcpus).min(PROCESSORS_MOST).max(self.vms * self.vcpus);

@@ -4,7 +4,7 @@
 //! The requested layout must fit completely; for the others it is enough that some GPU can have
 //! them.
 
-use super::super::layouts::{self, Misfit};
+use super::super::layouts::{self, LayoutFault};
 use crate::config::Catalogue;
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Replicated};
@@ -75,7 +75,7 @@ impl Node<'_> {
     /// Whether a layout is for the GPUs of this node.
     pub(super) fn judge<'c>(&self, config: &'c MigConfig) -> Verdict<'c> {
         let misfits = config.rules.iter().filter_map(|rule| Some((rule, self.misfit_in(rule)?)));
-        let misfits: Vec<(&MigRule, Misfit)> = misfits.collect();
+        let misfits: Vec<(&MigRule, LayoutFault)> = misfits.collect();
         let wrong = misfits.iter().filter(|(rule, _)| !self.is_of_another(&wanted(rule)));
         let mut wrong: Vec<Fault> = wrong
             .map(|(rule, misfit)| fault(misfit, rule.instances[misfit.at].span.clone()))
@@ -88,7 +88,7 @@ impl Node<'_> {
         if rules.is_empty() {
             return Verdict::Elsewhere("by its device-filter".to_string());
         }
-        let here = |(rule, misfit): (&MigRule, Misfit)| {
+        let here = |(rule, misfit): (&MigRule, LayoutFault)| {
             rules.iter().any(|one| std::ptr::eq(*one, rule)).then_some(misfit.title)
         };
         match misfits.into_iter().find_map(here) {
@@ -127,11 +127,11 @@ impl Node<'_> {
         config.rules.iter().filter(is_mine).collect()
     }
 
-    fn misfit_in(&self, rule: &MigRule) -> Option<Misfit> {
+    fn misfit_in(&self, rule: &MigRule) -> Option<LayoutFault> {
         self.misfit(&wanted(rule))
     }
 
-    fn misfit(&self, wanted: &[layouts::Wanted<'_>]) -> Option<Misfit> {
+    fn misfit(&self, wanted: &[layouts::Wanted<'_>]) -> Option<LayoutFault> {
         layouts::place(self.gpu, wanted).err()
     }
 
@@ -152,7 +152,7 @@ pub(super) fn wanted(rule: &MigRule) -> Vec<layouts::Wanted<'_>> {
     rule.instances.iter().map(|one| (one.profile.as_str(), one.count)).collect()
 }
 
-fn fault(misfit: &Misfit, span: std::ops::Range<usize>) -> Fault {
+fn fault(misfit: &LayoutFault, span: std::ops::Range<usize>) -> Fault {
     Fault::at(span, &misfit.title).allowed(&misfit.allowed).help(&misfit.help)
 }
 

@@ -12,7 +12,7 @@ mod vgpus;
 mod written;
 
 use super::{Failure, output};
-use crate::config::{quoted, read_foreign_told};
+use crate::config::{quoted, read_foreign_with_warnings};
 use crate::formats::device_plugin::DevicePlugin;
 use crate::formats::kubernetes::{self, Configuration, Entry};
 use crate::formats::mig_parted::MigConfig;
@@ -73,7 +73,7 @@ pub(super) fn run(arguments: &ImportArgs, configs: Option<&Path>) -> Result<(), 
     let gpu = super::gpu(&catalogue, &arguments.gpu)?;
     let node = Node { catalogue: &catalogue, gpu, cards: arguments.cards };
     let only = arguments.config.as_deref();
-    let (entries, warnings) = read_foreign_told(&arguments.path, |text| {
+    let (entries, warnings) = read_foreign_with_warnings(&arguments.path, |text| {
         let file = kubernetes::read_for(text, only)?;
         let is_alone = file.entries.len() == 1;
         let faults = file.entries.iter().flat_map(|entry| node.faults(entry, only, is_alone));

@@ -7,7 +7,7 @@ use super::written::{VMS_MAX, Written};
 use super::{Failure, ImportArgs, Node, output};
 use crate::config::quoted;
 use crate::formats::gpu_requests::{
-    Asks, Claim, ClaimSharing, Container, GpuRequests, HamiMemory, Request,
+    Claim, ClaimSharing, Container, ContainerRequest, GpuRequests, HamiMemory, Request,
 };
 use crate::layout::fit::{Fit, SizeMode};
 use crate::layout::placement::{Assignment, Cards, Claim as Claims};
@@ -27,11 +27,18 @@ pub(super) fn scenario(
     node: &Node<'_>,
     requests: &GpuRequests,
 ) -> Result<String, Failure> {
-    let has = |is: fn(&Asks) -> bool| requests.containers.iter().any(|one| is(&one.asks));
-    let claimed = has(|asks| matches!(asks, Asks::Claim { .. }));
-    let machines = has(|asks| matches!(asks, Asks::Device(_)));
-    let parts =
-        has(|asks| !matches!(asks, Asks::Claim { .. } | Asks::Devices { .. } | Asks::Device(_)));
+    let has =
+        |is: fn(&ContainerRequest) -> bool| requests.containers.iter().any(|one| is(&one.asks));
+    let claimed = has(|asks| matches!(asks, ContainerRequest::Claim { .. }));
+    let machines = has(|asks| matches!(asks, ContainerRequest::Device(_)));
+    let parts = has(|asks| {
+        !matches!(
+            asks,
+            ContainerRequest::Claim { .. }
+                | ContainerRequest::Devices { .. }
+                | ContainerRequest::Device(_)
+        )
+    });
     if [claimed, machines, parts].iter().filter(|is| **is).count() > 1 {
         return Err(Failure::Usage(
             "the file mixes claims, parts of GPUs by HAMi or KAI, and devices of virtual \
@@ -178,7 +185,7 @@ fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
         let mut users: Vec<(&Container, Option<&str>)> = Vec::new();
         for one in &requests.containers {
             match &one.asks {
-                Asks::Claim { name, request } if *name == claim.name => {
+                ContainerRequest::Claim { name, request } if *name == claim.name => {
                     users.push((one, request.as_deref()));
                 }
                 _ => {}
@@ -286,7 +293,7 @@ fn by_devices(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> 
     let mut wanted = vec![0; gpu.vgpu_types.len()];
     for one in &requests.containers {
         let has = match &one.asks {
-            Asks::Device(name) => match find_type(gpu, name) {
+            ContainerRequest::Device(name) => match find_type(gpu, name) {
                 Some(kind) => {
                     wanted[kind] += one.pods;
                     format!("vgpu = {{ type = {:?} }}", gpu.vgpu_types[kind].name)
@@ -304,7 +311,7 @@ fn by_devices(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> 
                     "gpus = 1".to_string()
                 }
             },
-            Asks::Devices { profile: None, count } => {
+            ContainerRequest::Devices { profile: None, count } => {
                 whole += count * one.pods;
                 format!("gpus = {count}")
             }
@@ -354,17 +361,17 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
             groups.push(Group { name: one.name.clone(), count: one.pods, has });
         };
         let (part, gpus) = match &one.asks {
-            Asks::Devices { profile: None, count } => {
+            ContainerRequest::Devices { profile: None, count } => {
                 whole += count * one.pods;
                 let has = format!("gpus = {count}");
                 groups.push(Group { name: one.name.clone(), count: one.pods, has });
                 continue;
             }
-            Asks::Devices { profile: Some(name), count } => {
+            ContainerRequest::Devices { profile: Some(name), count } => {
                 cut(profile(node, name)?, *count);
                 continue;
             }
-            Asks::Hami { gpus, memory, is_mig: true, .. } => {
+            ContainerRequest::Hami { gpus, memory, is_mig: true, .. } => {
                 let chosen = smallest(node, memory).ok_or_else(|| too_much(node, one, total))?;
                 remark(
                     "HAMi cuts a GPU by its table of layouts; here it is the smallest profile \
@@ -373,7 +380,7 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
                 cut(chosen, (*gpus).max(1));
                 continue;
             }
-            Asks::Hami { gpus, memory, cores, is_mig: false } => {
+            ContainerRequest::Hami { gpus, memory, cores, is_mig: false } => {
                 remark(
                     "HAMi limits a pod to its MB of memory and to its percentage of GPU time \
                      (gpucores). slicewise",
@@ -389,21 +396,21 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
                 };
                 (memory.max(u64::from(cores.unwrap_or(0))), *gpus)
             }
-            Asks::Fraction { share, gpus } => {
+            ContainerRequest::Fraction { share, gpus } => {
                 remark(
                     "KAI packs pods by their share of a GPU's memory and does not limit them: \
                      they take turns.",
                 );
                 ((share * f64::from(HUNDREDTHS)).ceil() as u64, *gpus)
             }
-            Asks::MemoryMib { mib, gpus } => {
+            ContainerRequest::MemoryMib { mib, gpus } => {
                 remark(
                     "KAI packs pods by their share of a GPU's memory and does not limit them: \
                      they take turns.",
                 );
                 (of_memory(*mib), *gpus)
             }
-            Asks::Claim { .. } | Asks::Device(_) => continue,
+            ContainerRequest::Claim { .. } | ContainerRequest::Device(_) => continue,
         };
         several(&one.name, gpus);
         if part > u64::from(HUNDREDTHS) {
@@ -456,10 +463,12 @@ fn smallest(node: &Node<'_>, memory: &HamiMemory) -> Option<usize> {
 
 fn too_much(node: &Node<'_>, one: &Container, total: u64) -> Failure {
     let counted = match one.asks {
-        Asks::Hami { memory: HamiMemory::Mb(mb), .. } => {
+        ContainerRequest::Hami { memory: HamiMemory::Mb(mb), .. } => {
             format!(": gpumem counts MB, and this is {mb}")
         }
-        Asks::MemoryMib { mib, .. } => format!(": gpu-memory counts MiB, and this is {mib}"),
+        ContainerRequest::MemoryMib { mib, .. } => {
+            format!(": gpu-memory counts MiB, and this is {mib}")
+        }
         _ => String::new(),
     };
     Failure::Usage(format!(

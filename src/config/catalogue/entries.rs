@@ -7,7 +7,7 @@ use super::facts::{
     if_stated, name, need_table, or_assumed, sources, spread_fact,
 };
 use super::rounds;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{
     CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, Precision,
     ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
@@ -302,7 +302,7 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         }
         Some(value) => value.table().and_then(|table| cpu_work(table, &sources)),
         None => {
-            file.silent("cpu", || Said::default(NOT_STATED));
+            file.fallback("cpu", || ValueOrigin::default(NOT_STATED));
             cpu_by_key(|_| Some(Fact::assumed(SimDuration::ZERO, NOT_STATED)))
         }
     };

@@ -3,7 +3,7 @@
 //!
 //! Which facts a file must have is defined in `entries`.
 
-use crate::config::text::{Reader, Said, Value};
+use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{Fact, Standing};
 use crate::suggest::{nearest, quoted};
 use crate::units::Share;
@@ -88,7 +88,7 @@ pub(super) fn or_assumed<'a, T>(
     if file.get(key).is_some() {
         return read(file);
     }
-    file.silent(key, || Said::default(&absent.source));
+    file.fallback(key, || ValueOrigin::default(&absent.source));
     Some(absent)
 }
 
@@ -159,7 +159,7 @@ pub(crate) fn spread_fact<T>(
     };
     let given = file.need(key, &help)?;
     if !has_passport(&given) {
-        file.silent(key, || Said::new(OWN, ""));
+        file.fallback(key, || ValueOrigin::new(OWN, ""));
         return Some(Fact::yours(plain(&given)?));
     }
     let mut table = given.table()?;
@@ -176,7 +176,7 @@ pub(crate) fn spread_fact<T>(
     };
     let is_own = standing == Some(Standing::Yours);
     if is_own {
-        file.silent(key, || Said::new(OWN, ""));
+        file.fallback(key, || ValueOrigin::new(OWN, ""));
     }
     let source = match table.get("source") {
         None if is_own => Some(OWN.to_string()),

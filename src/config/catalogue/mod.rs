@@ -573,10 +573,10 @@ mod tests {
             }
             let without: Vec<_> = problems
                 .answers
-                .told()
+                .recorded()
                 .into_iter()
                 .filter_map(|answer| match answer {
-                    Answer::Silent(path, _) => Some(path),
+                    Answer::Fallback(path, _) => Some(path),
                     _ => None,
                 })
                 .collect();

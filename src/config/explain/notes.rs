@@ -6,7 +6,7 @@ use crate::config::catalogue::Catalogue;
 use crate::config::scenario::queues::OF_QUEUES;
 use crate::config::scenario::settings::{unused_keys, words};
 use crate::config::text::answers::Answer;
-use crate::config::text::{Said, SourceFile, Spot, set_arguments};
+use crate::config::text::{SourceFile, Spot, ValueOrigin, set_arguments};
 use crate::spec::{LoadSpec, NamedFact, ServerSpec};
 use serde::Serialize;
 use std::fmt::Display;
@@ -30,7 +30,7 @@ pub struct Explained {
     /// The value in use, with its unit.
     pub value: String,
     /// Where it comes from.
-    pub origin: Said,
+    pub origin: ValueOrigin,
 }
 
 /// What was noted, or the part of it about one VM.
@@ -42,19 +42,19 @@ pub(super) struct Notes<'n> {
 impl Notes<'_> {
     /// The origin of the value at this path: the file or an argument, else the default that
     /// applies.
-    pub(super) fn said(&self, path: &str) -> Said {
+    pub(super) fn said(&self, path: &str) -> ValueOrigin {
         if let Some(span) = self.place(path) {
             return self.stands_at(span);
         }
         let above = path.rsplit_once('.').map(|(above, _)| format!("{above}.*"));
         let silent = |wanted: &str| {
             self.answers.iter().rev().find_map(|answer| match answer {
-                Answer::Silent(path, said) if path == wanted => Some(said.clone()),
+                Answer::Fallback(path, said) if path == wanted => Some(said.clone()),
                 _ => None,
             })
         };
         let found = silent(path).or_else(|| silent(&above?));
-        found.unwrap_or_else(|| Said::default("built in"))
+        found.unwrap_or_else(|| ValueOrigin::default("built in"))
     }
 
     /// Whether the file or an argument has the key.
@@ -97,14 +97,14 @@ impl Notes<'_> {
         })
     }
 
-    fn stands_at(&self, span: Range<usize>) -> Said {
+    fn stands_at(&self, span: Range<usize>) -> ValueOrigin {
         let spot = Spot { file: self.file.clone(), span }.at_home();
         let (path, line, column) = spot.line_and_column();
         if path == set_arguments::NAME {
             let argument = spot.file.text.lines().nth(line - 1).unwrap_or_default();
-            return Said::new("set", format!("{path} {argument}"));
+            return ValueOrigin::new("set", format!("{path} {argument}"));
         }
-        Said::new("file", format!("{path}:{line}:{column}"))
+        ValueOrigin::new("file", format!("{path}:{line}:{column}"))
     }
 }
 
@@ -115,7 +115,7 @@ impl Section {
     }
 
     /// Adds a value with its origin.
-    pub(super) fn say(&mut self, key: &str, value: impl Display, origin: Said) {
+    pub(super) fn say(&mut self, key: &str, value: impl Display, origin: ValueOrigin) {
         self.values.push(Explained { key: key.to_string(), value: value.to_string(), origin });
     }
 
@@ -178,7 +178,7 @@ impl<'c> Facts<'c> {
             let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
             let source = Some(fact.source.to_string());
             let standing = Some(fact.standing.word());
-            let said = Said { source, standing, ..Said::new(self.kind, place) };
+            let said = ValueOrigin { source, standing, ..ValueOrigin::new(self.kind, place) };
             self.section.say(&key, fact.value, said);
         }
     }

@@ -18,7 +18,7 @@ use crate::spec::{
     CpuWork, Fact, PRESETS, PhiTable, Precision, ServiceTime, SizeDistribution, Standing,
     WorkTable, Workload, usual_energy_once,
 };
-use crate::study::{BatchTime, CalibrationPlan, FitParameter, Knob, Proposal, Wish};
+use crate::study::{BatchTime, CalibrationPlan, FitParameter, ParameterKind, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -167,7 +167,8 @@ fn read(
         wishes: wishes.of.clone(),
     };
     let parameters = proposal.parameters();
-    let tells_phi = parameters.iter().any(|one| matches!(one.knob, Knob::Phi(_)) && !one.is_held);
+    let tells_phi =
+        parameters.iter().any(|one| matches!(one.kind, ParameterKind::Phi(_)) && !one.is_held);
     let service = workload.service.get_mut(&gpu.id).expect("it was put there");
     if !tells_phi {
         service.phi = phi_of_nobody(&service.phi, &parameters, wishes.phi);
@@ -178,11 +179,11 @@ fn read(
             if spread < service.spread.value { service.spread.value } else { spread },
         ]);
     }
-    let speeds = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Machine(at) => Some(format!(
+    let speeds = parameters.iter().filter_map(|parameter| match parameter.kind {
+        ParameterKind::Machine(at) => Some(format!(
             "{} is {}: its speed under Server load relative to the speed by its Offline rate, 1 \
              if it has none",
-            parameter.knob.name(),
+            parameter.kind.name(),
             named[at]
         )),
         _ => None,
@@ -221,8 +222,8 @@ fn phi_of_nobody(
     let wish = stated.unwrap_or_default();
     let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
     let within = |phi: f64| if wish.hold.is_some() { phi } else { phi.clamp(ends[0], ends[1]) };
-    let held = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Phi(batch) => Some((batch, Share::clamped(within(parameter.start)))),
+    let held = parameters.iter().filter_map(|parameter| match parameter.kind {
+        ParameterKind::Phi(batch) => Some((batch, Share::clamped(within(parameter.start)))),
         _ => None,
     });
     let value = PhiTable::new(held.collect()).unwrap_or_else(|_| base.value.clone());

@@ -49,7 +49,8 @@ pub fn validation(
     let problems = Problems::default();
     let file = source::read_up_to(data, BYTES_MAX, &problems).map_err(LoadError::World)?;
     let Some(file) = file else { return Err(invalid(problems)) };
-    let Some((mut rows, ignored)) = parsed(&file, measured_csv::read_told, &problems) else {
+    let Some((mut rows, ignored)) = parsed(&file, measured_csv::read_with_warnings, &problems)
+    else {
         return Err(invalid(problems));
     };
     ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(&file, fault)));

@@ -8,7 +8,7 @@ use super::holding::Holding;
 use super::machine::{Machine, Model};
 use super::pins::{self, Pins};
 use crate::config::catalogue::{Catalogue, words};
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
 use crate::study::Obstacle;
@@ -135,17 +135,19 @@ impl<'m> Choice<'m> {
         (table, spot): (&Reader<'_>, &Spot),
     ) -> Option<Vec<usize>> {
         if let Some(pins) = pins {
-            table.silent("gpu", || Said::default("the cards that `card` names"));
+            table.fallback("gpu", || ValueOrigin::default("the cards that `card` names"));
             return Some(pins.cards().iter().map(|card| self.machine.model_of(*card)).collect());
         }
         let of_one: Vec<usize> = match (held.has_all, &held.models[..]) {
             (true, _) => {
-                table.silent("gpu", || Said::default("all cards there are"));
+                table.fallback("gpu", || ValueOrigin::default("all cards there are"));
                 let cards = (0..self.machine.cards()).map(|card| self.machine.model_of(card));
                 cards.filter(|model| held.models.contains(model)).collect()
             }
             (false, [model]) => {
-                table.silent("gpu", || Said::default("the only model of the host that has it"));
+                table.fallback("gpu", || {
+                    ValueOrigin::default("the only model of the host that has it")
+                });
                 vec![*model; held.cards as usize]
             }
             (false, several) => {
@@ -171,7 +173,7 @@ impl<'m> Choice<'m> {
         let found: Vec<usize> = several.iter().copied().filter(has).collect();
         match found[..] {
             [one] => {
-                table.silent("gpu", || Said::default("the only model with enough cards"));
+                table.fallback("gpu", || ValueOrigin::default("the only model with enough cards"));
                 Some(one)
             }
             [] => {

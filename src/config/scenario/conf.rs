@@ -9,7 +9,7 @@ use super::ranges::{DURATION_MAX, QUERIES_MAX, RATES, SAMPLES_PER_QUERY_MAX, is_
 use crate::config::catalogue::rounds::{self, RoundFile};
 use crate::config::text::foreign::{parsed, text_of};
 use crate::config::text::value::{PERCENTILES, of_fraction};
-use crate::config::text::{Diagnostic, Problems, Reader, Said, SourceFile, Spot, Value};
+use crate::config::text::{Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin};
 use crate::formats::mlperf_conf::{self, MlperfConf, number, seed};
 use crate::formats::{Fault, Placed};
 use crate::spec::{LoadSpec, Round, Rules, TestScenario};
@@ -211,7 +211,7 @@ impl Lookup<'_> {
     fn set<T>(&self, table: &Reader<'_>, keys: (&str, &str), slot: &mut T, found: Option<T>) {
         if let (Some(found), Some(line)) = (found, self.find(keys.1)) {
             *slot = found;
-            table.silent(keys.0, || line.said());
+            table.fallback(keys.0, || line.said());
         }
     }
 
@@ -296,13 +296,13 @@ impl Line<'_> {
     }
 
     /// Who says it.
-    fn said(&self) -> Said {
+    fn said(&self) -> ValueOrigin {
         match &self.layer.from {
             From::Round(round) => round.said(self.value),
             From::File(file, _) => {
                 let spot = Spot { file: file.clone(), span: self.value.span.clone() };
                 let (path, line, column) = spot.line_and_column();
-                Said::new("conf", format!("{path}:{line}:{column}"))
+                ValueOrigin::new("conf", format!("{path}:{line}:{column}"))
             }
         }
     }

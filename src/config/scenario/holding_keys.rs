@@ -6,7 +6,7 @@ use super::machine::Model;
 use super::processes;
 use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::catalogue::words;
-use crate::config::text::{Diagnostic, Reader, Said, Value};
+use crate::config::text::{Diagnostic, Reader, Value, ValueOrigin};
 use crate::spec::names::{self, find_type};
 use crate::spec::{GpuSpec, VgpuType};
 
@@ -45,7 +45,7 @@ pub(super) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Optio
             None
         }
         ([], Some(choice)) => {
-            table.silent("gpus", || Said::default("all cards of the host"));
+            table.fallback("gpus", || ValueOrigin::default("all cards of the host"));
             Some(choice.all())
         }
     }

@@ -8,7 +8,7 @@ use crate::config::catalogue::facts::Sources;
 use crate::config::catalogue::gpus::GpuFile;
 use crate::config::catalogue::{Catalogue, find, unknown_gpu};
 use crate::config::text::diagnostic::CardsHelp;
-use crate::config::text::{Diagnostic, Problems, Reader, Said, Value};
+use crate::config::text::{Diagnostic, Problems, Reader, Value, ValueOrigin};
 use crate::spec::{GpuSpec, HostLink, HostSpec, HostStalls, Hypervisor};
 use crate::units::{Power, SimDuration};
 use std::collections::BTreeMap;
@@ -73,15 +73,17 @@ impl Machine {
         if let Some(host) = host.as_ref().filter(|_| gpus.is_none()) {
             let id = &host.spec.id;
             let place = || catalogue.line("hosts", id, "gpus").unwrap_or_else(|| id.clone());
-            file.silent("gpus", || Said::new("host", place()));
+            file.fallback("gpus", || ValueOrigin::new("host", place()));
         }
-        file.silent("hypervisor", || Said::default("none"));
+        file.fallback("hypervisor", || ValueOrigin::default("none"));
         // Of several models each says its own, and is asked where that is told.
         for key in ["switch_cost", "hardware_slice", "compute_timeslice"] {
             let said = said_by_gpu(&models[0].spec, key);
-            file.silent(&format!("sharing.{key}"), || said.expect("a fact of the GPU"));
+            file.fallback(&format!("sharing.{key}"), || said.expect("a fact of the GPU"));
         }
-        file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
+        file.fallback("sharing.slice", || {
+            ValueOrigin::default("by the vGPU type's maximum per card")
+        });
         let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
         sharing.check(&specs, problems);
         check_power_limits(&groups, &specs, problems);
@@ -198,11 +200,11 @@ impl Model {
 }
 
 /// The origin of the turns on a GPU where the scenario does not state them.
-pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<Said> {
+pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<ValueOrigin> {
     Some(match key {
-        "switch_cost" => Said::fact("gpu", &gpu.id, &gpu.switch_cost),
-        "hardware_slice" => Said::fact("gpu", &gpu.id, &gpu.time_slice_best_effort),
-        "compute_timeslice" => Said::fact("gpu", &gpu.id, &gpu.process_turns),
+        "switch_cost" => ValueOrigin::fact("gpu", &gpu.id, &gpu.switch_cost),
+        "hardware_slice" => ValueOrigin::fact("gpu", &gpu.id, &gpu.time_slice_best_effort),
+        "compute_timeslice" => ValueOrigin::fact("gpu", &gpu.id, &gpu.process_turns),
         _ => return None,
     })
 }

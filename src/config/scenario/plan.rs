@@ -9,10 +9,12 @@ use super::machine::Machine;
 use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
-use super::vm::{self, Surroundings};
+use super::vm::{self, VmContext};
 use super::{cards, rules};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Problems, Reader, Said, SourceFile, Spot, Value, source};
+use crate::config::text::{
+    Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
+};
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, Step, TestScenario, VmId,
@@ -72,7 +74,7 @@ pub(crate) fn read_tree(
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
     let machine = Machine::read(&mut top, catalogue, problems);
-    let around = Surroundings { catalogue, machine: machine.as_ref() };
+    let around = VmContext { catalogue, machine: machine.as_ref() };
     let guests = read_guests(&mut top, &around);
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
@@ -100,7 +102,7 @@ pub(crate) fn read_tree(
     Plan { title, seed, pairs, written: written.filter(|_| !problems.any()) }
 }
 
-fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Guest>> {
+fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
     let value = top.need("vm", "write [[vm]] with a workload and [vm.load]")?;
     if value.is_table() {
         value.report(value.wrong("is a single table").help("write [[vm]] with two brackets"));
@@ -232,8 +234,8 @@ impl Context<'_> {
             Some(value) => self.baselines_said(stem, guests, &value).unwrap_or_default(),
             None if !bare_already => self.counterfactuals(stem, guests, BOTH),
             None => {
-                let said = || Said::default("on bare metal already");
-                self.problems.answers.silent(|| "baseline".to_string(), said);
+                let said = || ValueOrigin::default("on bare metal already");
+                self.problems.answers.fallback(|| "baseline".to_string(), said);
                 Vec::new()
             }
         }

@@ -45,13 +45,13 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
         for gpu in gpus_of(machine, guest) {
             batches_fit(guest, gpu, problems);
         }
-        if guest.vm.load.is_silent() {
+        if guest.vm.load.is_idle() {
             continue;
         }
         rejections_have_a_load(guest, problems);
         load_is_bounded(machine, guest, rates, problems);
     }
-    let is_asked = |guest: &&Guest| !guest.vm.load.is_silent();
+    let is_asked = |guest: &&Guest| !guest.vm.load.is_idle();
     let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
     all_samples_are_countable(&asked, rates, problems);
 }

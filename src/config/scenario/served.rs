@@ -6,7 +6,7 @@
 use super::trace::beside;
 use super::{server_load, triton, workload_files};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{CpuStep, LoadSpec, Rules, ServerSpec, Step, VmId, Workload};
 use crate::suggest::quoted;
 use crate::units::SimDuration;
@@ -103,7 +103,7 @@ pub(crate) fn read(
     }
     let ensembles = read_ensembles(table, &models, copies, repository.as_ref())?;
     models.extend(ensembles);
-    if models.iter().all(|model| model.load.is_silent()) {
+    if models.iter().all(|model| model.load.is_idle()) {
         let help = "write [vm.model.load] for at least one of them, or a [[vm.ensemble]]";
         given.report(given.wrong("has no model with a load").help(help));
         return None;
@@ -143,8 +143,8 @@ fn read_one(
     let (load, rate) = match !is_only_one && !table.has("load") {
         true => {
             let _ = table.get("load");
-            table.silent("load", || Said::default("it has no queries of its own"));
-            (Some(LoadSpec::silent()), table.spot())
+            table.fallback("load", || ValueOrigin::default("it has no queries of its own"));
+            (Some(LoadSpec::idle()), table.spot())
         }
         false => server_load::load(table, workload, copies, None),
     };
@@ -233,7 +233,7 @@ fn steps_of_file(
     let named = triton::ensemble(value, path)?;
     if let Some((_, spot)) = named.first() {
         let (path, line, column) = spot.line_and_column();
-        ensemble.silent("steps", || Said::new("file", format!("{path}:{line}:{column}")));
+        ensemble.fallback("steps", || ValueOrigin::new("file", format!("{path}:{line}:{column}")));
     }
     let count = named.len();
     let names: Vec<&str> = models.iter().filter_map(|model| model.name.as_deref()).collect();

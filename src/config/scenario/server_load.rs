@@ -7,7 +7,7 @@ use super::settings::{load_defaults, read_load, read_round, read_rules, read_ser
 use super::triton::{self, FromFile};
 use super::{conf, trace, unmodelled};
 use crate::config::catalogue::entries::WorkloadFile;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{Arrivals, LoadSpec, PRESETS, Rules, ServerSpec, TestScenario, Workload};
 use crate::units::SimDuration;
 use std::path::Path;
@@ -32,18 +32,18 @@ pub(crate) fn server(
 ) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     if let Some(workload) = workload {
-        table.silent("server.preset", || Said::new("workload", &workload.spec.id));
+        table.fallback("server.preset", || ValueOrigin::new("workload", &workload.spec.id));
     }
     let read_own = |(given, path)| triton::read_file(given, path, cards);
     let Some(mut table) = table.table("server") else {
         if let Some(from) = of_repository.and_then(read_own) {
-            table.silent("server.*", || Said::new("preset", &from.server.preset));
+            table.fallback("server.*", || ValueOrigin::new("preset", &from.server.preset));
             for (key, said) in from.said {
-                table.silent(&format!("server.{key}"), || said);
+                table.fallback(&format!("server.{key}"), || said);
             }
             return (from.server, [table.spot(), table.spot()]);
         }
-        table.silent("server.*", || Said::new("preset", usual));
+        table.fallback("server.*", || ValueOrigin::new("preset", usual));
         return (preset_of(usual), [table.spot(), table.spot()]);
     };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
@@ -65,16 +65,16 @@ pub(crate) fn server(
                 let help = "drop it: the file states whether there is dynamic batching";
                 value.report(found.allowed(from.server.preset.as_str()).help(help));
             }
-            table.silent("preset", || Said::default("of a config.pbtxt like this one"));
-            table.silent("*", || Said::new("preset", &from.server.preset));
+            table.fallback("preset", || ValueOrigin::default("of a config.pbtxt like this one"));
+            table.fallback("*", || ValueOrigin::new("preset", &from.server.preset));
             for (key, said) in from.said {
-                table.silent(key, || said);
+                table.fallback(key, || said);
             }
             from.server
         }
         None => {
             let preset = preset.map_or(usual, |(preset, _)| preset);
-            table.silent("*", || Said::new("preset", preset));
+            table.fallback("*", || ValueOrigin::new("preset", preset));
             preset_of(preset)
         }
     };
@@ -111,7 +111,7 @@ fn rules_of(
         _ if workload.is_none() => (Rules::Mlperf, "built in".to_string()),
         _ => (Rules::None, "the workload is no MLPerf benchmark".to_string()),
     };
-    table.silent("rules", || Said::default(why));
+    table.fallback("rules", || ValueOrigin::default(why));
     read_rules(table).or(usual).unwrap_or(rules)
 }
 
@@ -145,10 +145,12 @@ pub(crate) fn load(
         let of_loadgen =
             rules == Rules::Mlperf && !matches!(scenario, TestScenario::ClosedLoop { .. });
         let whose = if of_loadgen { "LoadGen's own, " } else { "" };
-        table.silent("*", || Said::default(format!("{whose}of the {} scenario", scenario.word())));
+        table.fallback("*", || {
+            ValueOrigin::default(format!("{whose}of the {} scenario", scenario.word()))
+        });
     }
     if let Some(Workload { id, target_latency, .. }) = of_workload {
-        table.silent("target_latency", || Said::fact("workload", id, target_latency));
+        table.fallback("target_latency", || ValueOrigin::fact("workload", id, target_latency));
     }
     let found = conf::lookup(&mut table, &load, benchmark, round);
     let says_rate = found.as_ref().is_some_and(|found| found.fill(&table, &mut load));

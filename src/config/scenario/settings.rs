@@ -7,7 +7,7 @@ use super::ranges::{
     BATCH_MAX, CLIENTS_MAX, DURATION_MAX, QUERIES_BEYOND, QUERIES_MAX, RATES,
     SAMPLES_PER_QUERY_MAX, STREAMS_MAX, is_rate,
 };
-use crate::config::text::{Reader, Said, Value};
+use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, Launches, LoadSpec,
     PermitReturn, Round, Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
@@ -49,7 +49,7 @@ pub(crate) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     if worker_per_stream {
         server.slots = server.streams;
         if table.has("streams") {
-            table.silent("slots", || Said::default("as many as streams"));
+            table.fallback("slots", || ValueOrigin::default("as many as streams"));
         }
     }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
@@ -202,7 +202,7 @@ fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
     settings.min_query_count = least.max(queries_for(beyond, settings.percentile));
     if !stated {
         let why = format!("{beyond} beyond the {}th percentile", settings.percentile);
-        table.silent("min_query_count", || Said::default(why));
+        table.fallback("min_query_count", || ValueOrigin::default(why));
     }
 }
 

@@ -4,7 +4,7 @@
 //! The file's format is in `formats::triton_config`.
 
 use crate::config::text::foreign::{parsed, text_of};
-use crate::config::text::{Diagnostic, Problems, Said, SourceFile, Spot, Value};
+use crate::config::text::{Diagnostic, Problems, SourceFile, Spot, Value, ValueOrigin};
 use crate::formats::triton_config::{self, DynamicBatching, Policy, TritonConfig};
 use crate::formats::{Fault, Placed, triton_ensemble};
 use crate::spec::{
@@ -18,7 +18,7 @@ use std::sync::Arc;
 /// The settings of a file, with the place of each.
 pub(crate) struct FromFile {
     pub(crate) server: ServerSpec,
-    pub(crate) said: Vec<(&'static str, Said)>,
+    pub(crate) said: Vec<(&'static str, ValueOrigin)>,
 }
 
 /// Reads the file that `given` names; `cards` is how many GPUs the VM has, where that is known.
@@ -86,7 +86,7 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
     let place = |span: &Range<usize>| {
         let spot = Spot { file: file.clone(), span: span.clone() };
         let (path, line, column) = spot.line_and_column();
-        Said::new("file", format!("{path}:{line}:{column}"))
+        ValueOrigin::new("file", format!("{path}:{line}:{column}"))
     };
     let server = &mut from.server;
     // Without dynamic batching a query is a batch of its own, whatever the model would take.

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::pins::{self, Pins};
 use super::{scaled, served};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Reader, Said};
+use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::spec::VmSpec;
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -24,22 +24,18 @@ pub(crate) const COPIES_MAX: u32 = 64;
 pub(crate) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
 
 /// The parts of the file that reading a VM needs.
-pub(crate) struct Surroundings<'c> {
+pub(crate) struct VmContext<'c> {
     pub(crate) catalogue: &'c Catalogue,
     /// Nothing when the machine itself is faulty: then its rules are not checked.
     pub(crate) machine: Option<&'c Machine>,
 }
 
 /// Reads the VM with this number, counted from 1.
-pub(crate) fn read(
-    mut table: Reader<'_>,
-    number: usize,
-    around: &Surroundings<'_>,
-) -> Option<Guest> {
+pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>) -> Option<Guest> {
     let name = table
         .get("name")
         .map_or_else(|| Some(format!("vm-{number}")), |value| value.text().map(str::to_string));
-    table.silent("name", || Said::default("from its number"));
+    table.fallback("name", || ValueOrigin::default("from its number"));
     let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
@@ -120,7 +116,7 @@ pub(crate) fn read(
 /// Which cards the GPUs of all copies are on, where the file says it.
 fn read_pins(
     table: &mut Reader<'_>,
-    around: &Surroundings<'_>,
+    around: &VmContext<'_>,
     gpus: Option<&Held>,
     copies: u32,
 ) -> Option<Option<Pins>> {
@@ -139,7 +135,7 @@ fn read_pins(
     pins::read(table, cards * copies, around.machine, (profile, is_whole))
 }
 
-fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
+fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
     let machine = around.machine;
     let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
     let of_the_host =
@@ -152,7 +148,7 @@ fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> 
         None => {
             if let Some(machine) = machine {
                 let processors = &machine.host.logical_processors;
-                table.silent("vcpus", || Said::fact("host", &machine.host.id, processors));
+                table.fallback("vcpus", || ValueOrigin::fact("host", &machine.host.id, processors));
             }
             (!virtual_gpus).then_some(all)
         }

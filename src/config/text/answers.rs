@@ -31,7 +31,7 @@ pub(crate) enum Form {
 
 /// Where a value comes from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Said {
+pub struct ValueOrigin {
     /// `flag`, `environment`, `set`, `file`, `conf`, `round`, `preset`, `workload`, `host`, `gpu`,
     /// `hypervisor`, `default`: in order of priority.
     pub by: &'static str,
@@ -45,7 +45,7 @@ pub struct Said {
     pub standing: Option<&'static str>,
 }
 
-impl Said {
+impl ValueOrigin {
     /// An origin with its place.
     pub fn new(by: &'static str, place: impl Into<String>) -> Self {
         Self { by, place: place.into(), source: None, standing: None }
@@ -71,7 +71,7 @@ pub(crate) enum Answer {
     /// The value at this path was read as this type.
     Took(String, Form),
     /// Without the key at this path (or any below `path.*`) the value comes from here.
-    Silent(String, Said),
+    Fallback(String, ValueOrigin),
     /// The next VM begins.
     Begins,
     /// The next model of a VM begins.
@@ -105,9 +105,13 @@ impl Answers {
     }
 
     /// Records the origin of a value that is not in the file.
-    pub(crate) fn silent(&self, path: impl FnOnce() -> String, said: impl FnOnce() -> Said) {
+    pub(crate) fn fallback(
+        &self,
+        path: impl FnOnce() -> String,
+        said: impl FnOnce() -> ValueOrigin,
+    ) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
-            log.push(Answer::Silent(path(), said()));
+            log.push(Answer::Fallback(path(), said()));
         }
     }
 
@@ -131,7 +135,7 @@ impl Answers {
     }
 
     /// The steps recorded so far.
-    pub(crate) fn told(&self) -> Vec<Answer> {
+    pub(crate) fn recorded(&self) -> Vec<Answer> {
         self.log.borrow().clone().unwrap_or_default()
     }
 }

@@ -17,13 +17,13 @@ pub fn read_foreign<T>(
     path: &Path,
     format: impl Fn(&str) -> Result<T, Vec<Fault>>,
 ) -> Result<T, LoadError> {
-    let told = read_foreign_told(path, |text| Ok((format(text)?, Vec::new())));
+    let told = read_foreign_with_warnings(path, |text| Ok((format(text)?, Vec::new())));
     told.map(|(found, _)| found)
 }
 
 /// The same for a format whose reader also returns warnings: doubtful parts, or parts that the
 /// program it is for ignores; as text.
-pub fn read_foreign_told<T>(
+pub fn read_foreign_with_warnings<T>(
     path: &Path,
     format: impl Fn(&str) -> Result<(T, Vec<Fault>), Vec<Fault>>,
 ) -> Result<(T, Vec<String>), LoadError> {

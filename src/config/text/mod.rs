@@ -15,7 +15,7 @@ pub(super) mod set_arguments;
 pub(super) mod source;
 pub(super) mod value;
 
-pub use answers::Said;
+pub use answers::ValueOrigin;
 pub use diagnostic::Diagnostic;
 pub(super) use diagnostic::{Problems, SourceFile, Spot};
 pub(super) use keypath::{Change, KeyPath};

@@ -3,7 +3,7 @@
 //! serde would stop at the first error; this continues, so that all errors of a file are found at
 //! once. It knows no key and no rule of ours; types of values are checked in `value`.
 
-use super::answers::{Form, Said};
+use super::answers::{Form, ValueOrigin};
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::value::Value;
 use crate::suggest::{nearest, quoted};
@@ -70,8 +70,8 @@ impl<'a> Reader<'a> {
 
     /// Records the origin of the value of a key (or of every key of a table: `server.*`) that is
     /// not in the file.
-    pub(crate) fn silent(&self, key: &str, said: impl FnOnce() -> Said) {
-        self.problems.answers.silent(|| self.path(key), said);
+    pub(crate) fn fallback(&self, key: &str, said: impl FnOnce() -> ValueOrigin) {
+        self.problems.answers.fallback(|| self.path(key), said);
     }
 
     /// Records that this value replaces another key.

@@ -552,7 +552,7 @@ impl Rows {
         if table.is_json() {
             told.push_str(", JSON lines");
         }
-        told.extend(self.dialect.told().iter().flat_map(|how| [", ", how]));
+        told.extend(self.dialect.description().iter().flat_map(|how| [", ", how]));
         for (name, near) in &self.head.nearly {
             told.push_str(&format!("; the column {} is ignored, \"{near}\" is read", quoted(name)));
         }

@@ -262,7 +262,7 @@ impl<T> Turns<T> {
                 owner.promise.add(span, true, 1.0 / shares as f64);
             }
             if entry.has_work {
-                owner.promise.tell(&mut owner.counters);
+                owner.promise.store(&mut owner.counters);
             }
         }
     }

@@ -33,7 +33,7 @@ pub(in crate::report) mod size {
 
 /// The horizontal alignment of a text at its point; vertically it is centred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Lean {
+pub(in crate::report) enum Align {
     /// It starts at the point.
     Right,
     /// Its middle is at the point.
@@ -49,27 +49,27 @@ pub(in crate::report) struct Label {
     pub(in crate::report) text: String,
     pub(in crate::report) size: f64,
     pub(in crate::report) bold: bool,
-    pub(in crate::report) lean: Lean,
+    pub(in crate::report) lean: Align,
     pub(in crate::report) colour: Colour,
 }
 
 /// The symbol at the points of a line, so that lines differ in more than colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Sign {
+pub(in crate::report) enum Symbol {
     Circle,
     Square,
     Triangle,
     Diamond,
 }
 
-impl Sign {
+impl Symbol {
     /// The corners around the middle, for a radius of 1; none for a circle.
     pub(in crate::report) fn corners(self) -> &'static [(f64, f64)] {
         match self {
-            Sign::Circle => &[],
-            Sign::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            Sign::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
-            Sign::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+            Symbol::Circle => &[],
+            Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Symbol::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
+            Symbol::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
         }
     }
 }
@@ -82,7 +82,7 @@ pub(in crate::report) enum Mark {
     /// A filled circle; white inside when `hollow`.
     Dot { at: (f64, f64), radius: f64, hollow: bool, colour: Colour },
     /// A filled symbol; white inside when `hollow`.
-    Sign { at: (f64, f64), radius: f64, sign: Sign, hollow: bool, colour: Colour },
+    Symbol { at: (f64, f64), radius: f64, sign: Symbol, hollow: bool, colour: Colour },
     /// A pale polygon with these corners.
     Area { points: Vec<(f64, f64)>, colour: Colour },
     /// A text.
@@ -124,12 +124,12 @@ impl Figure {
         let mut figure = Self { height, marks: Vec::new() };
         let mut y = 36.0;
         for row in title {
-            figure.label((30.0, y), row, size::TITLE, Lean::Right, colour::INK).bold = true;
+            figure.label((30.0, y), row, size::TITLE, Align::Right, colour::INK).bold = true;
             y += TITLE_ROW;
         }
         y += 38.0 - TITLE_ROW;
         for row in below {
-            figure.text((30.0, y), row, Lean::Right, colour::QUIET);
+            figure.text((30.0, y), row, Align::Right, colour::QUIET);
             y += BELOW_ROW;
         }
         figure
@@ -141,7 +141,7 @@ impl Figure {
         at: (f64, f64),
         text: &str,
         size: f64,
-        lean: Lean,
+        lean: Align,
         colour: Colour,
     ) -> &mut Label {
         self.marks.push(Mark::Text(Label {
@@ -163,7 +163,7 @@ impl Figure {
         &mut self,
         at: (f64, f64),
         text: &str,
-        lean: Lean,
+        lean: Align,
         colour: Colour,
     ) -> &mut Label {
         self.label(at, text, size::TEXT, lean, colour)
@@ -180,7 +180,7 @@ impl Figure {
         for tick in scale.ticks(most) {
             let x = left + scale.place(tick);
             self.line(&[(x, top), (x, bottom)], 1.5, colour::RULE);
-            self.text((x, bottom + below), &write(tick), Lean::Middle, colour::QUIET);
+            self.text((x, bottom + below), &write(tick), Align::Middle, colour::QUIET);
         }
     }
 

@@ -5,7 +5,7 @@
 
 use super::super::number::{clip, plain};
 use super::figure::Figure;
-use super::panel::{self, Along, LINES_MAX, Panel, Place, Series};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;
@@ -116,11 +116,11 @@ fn in_order(results: &SweepResults) -> Vec<usize> {
     order
 }
 
-fn along(results: &SweepResults) -> Along {
+fn along(results: &SweepResults) -> XAxis {
     let points: Vec<_> = results.sweep.points.iter().filter(|point| point.line == 0).collect();
     let values = in_order(results).into_iter().map(|at| points[at].x.clone()).collect();
     let named = results.sweep.lines.iter().any(|line| !line.is_empty());
-    Along::new(results.sweep.x_label.clone(), values, named)
+    XAxis::new(results.sweep.x_label.clone(), values, named)
 }
 
 fn title(what: &str, results: &SweepResults) -> String {

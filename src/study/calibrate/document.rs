@@ -3,7 +3,7 @@
 //!
 //! Its workload is the content of a catalogue file; `report` writes it.
 
-use super::parameters::{Knob, with_parameters};
+use super::parameters::{ParameterKind, with_parameters};
 use super::search::Candidate;
 use super::{CalibrationPlan, MeasuredRun, noise_of};
 use crate::spec::{Fact, ServiceAlternative, Standing, Workload};
@@ -178,7 +178,7 @@ pub(super) fn results(
 fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
     let mut free = 0;
     let of = |parameter: &super::parameters::FitParameter| {
-        let (name, unit, held) = (parameter.knob.name(), parameter.knob.unit(), parameter.is_held);
+        let (name, unit, held) = (parameter.kind.name(), parameter.kind.unit(), parameter.is_held);
         if held {
             let value = parameter.start;
             let (low, high, identified) = (value, value, None);
@@ -312,7 +312,7 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     };
     let is_free = |name: &str| {
         plan.parameters.iter().any(|parameter| {
-            !parameter.is_held && parameter.knob.name().split('[').next() == Some(name)
+            !parameter.is_held && parameter.kind.name().split('[').next() == Some(name)
         })
     };
     passport.mark(is_free("cpu_launch"), &mut workload.cpu.launch_per_batch);
@@ -327,7 +327,8 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     passport.mark(is_free("boost"), &mut service.boost);
     passport.mark(is_free("phi"), &mut service.phi);
     passport.mark(is_free("work"), &mut service.work);
-    let is_told = plan.parameters.iter().any(|parameter| matches!(parameter.knob, Knob::Phi(_)));
+    let is_told =
+        plan.parameters.iter().any(|parameter| matches!(parameter.kind, ParameterKind::Phi(_)));
     if !is_told && let Some(likely) = service.likely_phi() {
         others.iter_mut().for_each(|other| other.phi = likely.clone());
         service.phi.value = likely;

@@ -14,7 +14,7 @@ mod search;
 mod times;
 
 pub use document::{CalibrationResults, FigureFit, ParameterResult, RunFit};
-pub use parameters::{FitParameter, Knob, Proposal, Wish, with_parameters};
+pub use parameters::{FitParameter, ParameterKind, Proposal, Wish, with_parameters};
 pub use problem::run_figures;
 pub use search::{Candidate, Problem, Quantity, Region, search};
 

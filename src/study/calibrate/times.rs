@@ -6,7 +6,7 @@
 
 use super::document::Fitted;
 use super::line::affine;
-use super::parameters::Knob;
+use super::parameters::ParameterKind;
 use super::search::Candidate;
 use super::{BatchTime, Seen};
 
@@ -16,14 +16,14 @@ pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
     let line = affine(plan.times).expect("a plan without runs has times");
     let values = |launch: f64| -> Vec<f64> {
         let free = plan.parameters.iter().filter(|parameter| !parameter.is_held);
-        let value = free.map(|parameter| match parameter.knob {
-            Knob::Work(batch) => work_at(plan.times, batch, launch, line.per_sample),
-            Knob::Launch => launch,
+        let value = free.map(|parameter| match parameter.kind {
+            ParameterKind::Work(batch) => work_at(plan.times, batch, launch, line.per_sample),
+            ParameterKind::Launch => launch,
             _ => parameter.start,
         });
         value.collect()
     };
-    let held = plan.parameters.iter().find(|parameter| parameter.knob == Knob::Launch);
+    let held = plan.parameters.iter().find(|parameter| parameter.kind == ParameterKind::Launch);
     let held = held.filter(|parameter| parameter.is_held).map(|parameter| parameter.start);
     // With a batch of one every time is known, and what of it a part of the GPU stretches is phi's affair.
     let starts_at_one = plan.times.len() > 1 && plan.times.iter().any(|time| time.batch == 1);
@@ -75,7 +75,7 @@ pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
     let identified = plan.parameters.iter().filter(|parameter| !parameter.is_held);
     let identified = identified
         .map(|parameter| {
-            parameter.knob != Knob::Launch || starts_at_one || line.half_width.is_some()
+            parameter.kind != ParameterKind::Launch || starts_at_one || line.half_width.is_some()
         })
         .collect();
     let (identified, alarms) = (Some(identified), Vec::new());

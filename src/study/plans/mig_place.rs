@@ -7,7 +7,7 @@ use super::{CountedProfile, PlacedProfile, gib};
 use crate::layout::change::Change;
 use crate::layout::compute_instances::{compute_profiles, name};
 use crate::layout::cutting::{
-    Cut, Made, Refusal, Rest, Stuck, Way, Why, Wish, cut, cut_beside, rest,
+    Cut, Made, Refusal, RefusalReason, Rest, Stuck, Way, Wish, cut, cut_beside, rest,
 };
 use crate::layout::geometry::{Geometry, Positioned};
 use crate::layout::placement::Obstacle;
@@ -500,7 +500,7 @@ impl<'a> Question<'_, 'a> {
         }
     }
 
-    fn reason(&self, why: Why) -> String {
+    fn reason(&self, why: RefusalReason) -> String {
         let geometry = self.geometry;
         let profiles = geometry.profiles;
         let cards = self.cards;
@@ -512,7 +512,7 @@ impl<'a> Question<'_, 'a> {
         };
         let counts = self.counts();
         match why {
-            Why::Start((profile, start)) => {
+            RefusalReason::Start((profile, start)) => {
                 let one = &profiles[profile];
                 format!(
                     "{} cannot start at {start}: its positions are {}",
@@ -520,33 +520,35 @@ impl<'a> Question<'_, 'a> {
                     one.positions()
                 )
             }
-            Why::Overlap(one, other) => format!("{} and {} overlap", place(one), place(other)),
-            Why::Named => "they have a layout, but not with the named starts".to_string(),
-            Why::Beside => {
+            RefusalReason::Overlap(one, other) => {
+                format!("{} and {} overlap", place(one), place(other))
+            }
+            RefusalReason::Named => "they have a layout, but not with the named starts".to_string(),
+            RefusalReason::Beside => {
                 "they have a layout together, but not with the existing instances at their \
                  present places"
                     .to_string()
             }
-            Why::Maximum { profile, wanted, most } => {
+            RefusalReason::Maximum { profile, wanted, most } => {
                 format!(
                     "{wanted} x {} are too many: a card can have {most}",
                     profiles[profile].name
                 )
             }
-            Why::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
+            RefusalReason::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
                 "{they} take {} compute slices but {needed} memory slices, and {there} {} and {slices}: {}",
                 geometry.compute_of(&counts),
                 geometry.compute_slices * cards,
                 self.each(|one| one.memory_slices)
             ),
-            Why::Cards(Obstacle::ComputeSlices { needed, there: slices }) => format!(
+            RefusalReason::Cards(Obstacle::ComputeSlices { needed, there: slices }) => format!(
                 "{they} take {needed} compute slices, and {there} {slices}: {}",
                 self.each(|one| one.compute_slices)
             ),
-            Why::Cards(Obstacle::MediaEngines) => format!(
+            RefusalReason::Cards(Obstacle::MediaEngines) => format!(
                 "{they} need more media engines than {there}: one instance of a card can have the media extensions (+me)"
             ),
-            Why::Cards(_) => {
+            RefusalReason::Cards(_) => {
                 let used = profiles.iter().zip(&counts).filter(|(_, count)| **count > 0);
                 let used: Vec<String> = used.map(|(one, _)| one.to_string()).collect();
                 format!("there are enough slices, but the positions are {}", used.join(", "))

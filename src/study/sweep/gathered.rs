@@ -2,8 +2,8 @@
 //! draw, the comparisons that open inputs reverse, and the notes.
 
 use super::{
-    Common, Each, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun,
-    PointSummary, SweepResults,
+    Common, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun, PointSummary,
+    RowSink, SweepResults,
 };
 use crate::spec::{Sweep, SweepPoint};
 use crate::study::fits;
@@ -57,7 +57,7 @@ impl Gathered {
         (index, point): (usize, &SweepPoint),
         runs: &[Result<Known, String>],
         memory: &dyn Memory,
-        each: Each<'_>,
+        each: RowSink<'_>,
     ) -> anyhow::Result<()> {
         let seed = runs.iter().flatten().map(|known| known.seed).next().unwrap_or(sweep.seed);
         // One bug is the error of its point: fewer replications would pass for as many.
@@ -113,9 +113,9 @@ impl Gathered {
         for ((by_latency, _), lines) in std::mem::take(&mut self.alike) {
             kinds.entry(by_latency).or_default().push(lines);
         }
-        let told = kinds
-            .iter()
-            .flat_map(|(&by_latency, alike)| open::told(alike, summary::figure_word(by_latency)));
+        let told = kinds.iter().flat_map(|(&by_latency, alike)| {
+            open::sentences(alike, summary::figure_word(by_latency))
+        });
         told.collect()
     }
 

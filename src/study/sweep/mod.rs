@@ -180,7 +180,7 @@ pub struct GroupResult {
 }
 
 /// Takes a row of the results.
-pub type Each<'a> = &'a mut (dyn FnMut(PointRow<'_>) -> anyhow::Result<()> + Send);
+pub type RowSink<'a> = &'a mut (dyn FnMut(PointRow<'_>) -> anyhow::Result<()> + Send);
 
 /// A store of finished runs, those of interrupted sweeps included.
 pub trait Memory: Sync {
@@ -205,7 +205,7 @@ pub fn sweep(
     experiment: &(dyn Fn(usize) -> Experiment + Sync),
     memory: &dyn Memory,
     progress: Progress<'_>,
-    each: Each<'_>,
+    each: RowSink<'_>,
 ) -> anyhow::Result<SweepResults> {
     let jobs: Vec<(usize, u32)> = sweep
         .simulated()
@@ -322,7 +322,7 @@ fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
 fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     let mut groups: Vec<(&str, Vec<(&VmSpec, &VmOutcome)>)> = Vec::new();
     let vms = experiment.vms.iter().zip(&outcome.vms);
-    for (vm, found) in vms.filter(|(vm, _)| !vm.load.is_silent()) {
+    for (vm, found) in vms.filter(|(vm, _)| !vm.load.is_idle()) {
         match groups.iter_mut().find(|(name, _)| *name == vm.group) {
             Some((_, members)) => members.push((vm, found)),
             None => groups.push((&vm.group, vec![(vm, found)])),

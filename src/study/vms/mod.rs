@@ -22,7 +22,7 @@ use crate::platform::Meter;
 use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing};
 use crate::units::counted;
 use rayon::prelude::*;
-use search::{Search, Under};
+use search::{Search, SearchVariant};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -211,7 +211,7 @@ pub fn most_vms(
         group: plan.group.clone(),
         replications: plan.replications,
         scaled: scaled.into_iter().collect(),
-        notes: open::told(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
+        notes: open::sentences(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
         ways,
         leans_on: leans_on::in_order(leans_on),
     }
@@ -234,14 +234,14 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
         replication,
         probes: BTreeMap::new(),
     };
-    let mut first = search(0, Under::AsItIs);
+    let mut first = search(0, SearchVariant::AsItIs);
     let looks = first.scan(&counts);
     let answer = first.highest(&counts, &looks);
     let mut others: Vec<(u32, Search<'_>)> = (1..plan.replications)
         .into_par_iter()
         .with_max_len(1)
         .map(|replication| {
-            let mut search = search(replication, Under::AsItIs);
+            let mut search = search(replication, SearchVariant::AsItIs);
             (search.from(answer, &counts, &looks), search)
         })
         .collect();
@@ -256,7 +256,8 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
     let vms = vms.unwrap_or(0);
     let shared = make(index, answer.max(1));
     let open = shared.as_ref().is_ok_and(|run| other_idle(run).is_some());
-    let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, &counts, &looks));
+    let vms_other_idle =
+        open.then(|| search(0, SearchVariant::OtherIdle).from(answer, &counts, &looks));
     // An input may act only once there are neighbours.
     let most = make(index, counts.last().copied().unwrap_or(1));
     let runs = [shared.as_ref().ok(), most.as_ref().ok()].into_iter().flatten();
@@ -266,7 +267,9 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
     let by_variant: Vec<u32> = variants
         .par_iter()
         .with_max_len(1)
-        .map(|other| search(0, Under::OtherInputs(other.clone())).from(answer, &counts, &looks))
+        .map(|other| {
+            search(0, SearchVariant::OtherInputs(other.clone())).from(answer, &counts, &looks)
+        })
         .collect();
     let open = variants.iter().zip(&by_variant).filter_map(|(other, vms)| match other {
         fits::Other::Open(end) => Some((end.clone(), f64::from(*vms))),

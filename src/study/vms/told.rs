@@ -1,6 +1,6 @@
 //! Sentences on a search for the number of VMs: what prevents one more VM, and notes.
 
-use super::search::{Looks, Probe, Search, Seen};
+use super::search::{CountRuns, Probe, Search, WorstVm};
 use super::{Obstacle, WayResult};
 use crate::spec::Experiment;
 use crate::study::border::Ended;
@@ -8,7 +8,7 @@ use crate::study::probe::too_late;
 use crate::units::counted;
 
 /// Where no number is VALID: the failures with the fewest and with the most VMs.
-pub(super) fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32) -> String {
+pub(super) fn both_ends(counts: &[u32], looks: &CountRuns, stopped: String, vms: u32) -> String {
     let most = counts.last().filter(|_| vms == 0 && counts.len() > 1);
     let told = most.and_then(|most| Some((most, looks.get(most)?)));
     match told {
@@ -20,7 +20,7 @@ pub(super) fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32
 }
 
 /// What prevents `next` VMs, the next number that has a place.
-pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String {
+pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &CountRuns) -> String {
     // The first replication in which it fails tells how.
     let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&next)?)));
     let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
@@ -35,7 +35,7 @@ pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String 
 }
 
 /// Which VM misses what, and by how much.
-fn in_words(run: &Experiment, seen: &Seen) -> String {
+fn in_words(run: &Experiment, seen: &WorstVm) -> String {
     let vm = run.vms.iter().find(|vm| vm.name == seen.vm).expect("a VM of the run");
     let target = vm.load.settings.target_latency;
     let bound = target.as_millis_f64();
