@@ -2,7 +2,7 @@
 //! hypervisor: what throughput and what latency, compared with the same load on bare metal?**
 //!
 //! It is a discrete-event simulator. Everything that makes a query wait is a
-//! [`Station`](queueing::Station); one function knows the way from station to station:
+//! [`Station`](queueing::Station); one function knows the path from station to station:
 //!
 //! ```text
 //!             in the VM                    │          on the card           │       in the VM
@@ -10,9 +10,9 @@
 //!   feeds     permits    launch   submit    PCIe       gate     pool     PCIe     sequencer  finish
 //!                └───────────────── permits come back ────────────┴───────────────────────────┘
 //! ```
-//!
-//! That way is `platform/route.rs`, and the best file to read first. How VMs share a card, whole, in
-//! turns or in GPU instances, is inside the [`Card`](gpu::Card): the way does not change with it.
+//! That path is `platform/route.rs`, the best file to read first. How VMs share a card (whole,
+//! time-sliced or cut into GPU instances) is inside the [`Card`](gpu::Card); the path does not
+//! change with it.
 //!
 //! # Example
 //!

@@ -1,4 +1,4 @@
-//! The `slicewise` program: reads the command line, does what it says, tells how it went.
+//! The `slicewise` program: reads the command line, runs the command, reports errors.
 //!
 //! All of it is in the library's `cli`; here are only the error and the exit code.
 

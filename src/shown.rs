@@ -1,14 +1,13 @@
-//! Text from outside as a terminal, a table or a picture may hold it: what would drive them, turn the
-//! direction of reading, or be no XML is escaped, as `\u{1b}`.
+//! Text from outside, made safe for a terminal, a table or a picture: characters that control a
+//! terminal, change the reading direction or are not allowed in XML are escaped, as `\u{1b}`.
 //!
-//! Documents for programs keep the text itself, escaped their own way ([`in_json`]). What a reader of
-//! files accepts is not decided here.
+//! Documents for programs keep the text itself, escaped by their own rules ([`in_json`]). Which
+//! characters an input file may contain is not decided here.
 
 use std::borrow::Cow;
 
-/// Whether a letter does something else than to be seen: controls (C0, DEL, C1), marks and overrides
-/// of direction, separators of lines, the byte order mark, tags, and what is no character at all, which
-/// XML 1.0 forbids.
+/// Whether a character is not simply printed: control characters (C0, DEL, C1), direction marks and
+/// overrides, line separators, the byte order mark, tags, and noncharacters, which XML 1.0 forbids.
 pub fn is_harmful(letter: char) -> bool {
     letter.is_control()
         || matches!(letter,
@@ -18,18 +17,18 @@ pub fn is_harmful(letter: char) -> bool {
         || (letter as u32) & 0xfffe == 0xfffe
 }
 
-/// The text in one line: line feeds and tabs are escaped as well.
+/// The text on one line: line feeds and tabs are escaped as well.
 pub fn shown(text: &str) -> Cow<'_, str> {
     escaped(text, is_harmful)
 }
 
-/// The text with its line feeds, all else as [`shown`].
+/// The text with its line feeds; everything else as in [`shown`].
 pub fn shown_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| letter != '\n' && is_harmful(letter))
 }
 
-/// The text with its line ends and tabs, and with what sets colours (`ESC [ digits m`), which is ours;
-/// all else as [`shown`]. The last door before a terminal.
+/// The text with its line ends and tabs, and with the colour codes (`ESC [ digits m`), which this
+/// program writes itself; everything else as in [`shown`]. The last step before a terminal.
 pub fn painted(text: &str) -> Cow<'_, str> {
     let kept = |letter| matches!(letter, '\n' | '\t') || !is_harmful(letter);
     if text.chars().all(kept) {
@@ -60,8 +59,8 @@ fn colour_length(text: &str) -> Option<usize> {
     digits[end..].starts_with('m').then_some(2 + end + 1)
 }
 
-/// A JSON document that shows nothing harmful either: such letters can only stand within its strings,
-/// where JSON has an escape of its own for them. The document says the same.
+/// A JSON document without harmful characters: they can only stand within its strings, where JSON
+/// has its own escape for them. The content of the document does not change.
 pub fn in_json(document: String) -> String {
     let raw = |letter: char| letter != '\n' && is_harmful(letter);
     if !document.contains(raw) {
@@ -81,8 +80,8 @@ pub fn in_json(document: String) -> String {
     clean
 }
 
-/// A name fit to be a part of a file's name anywhere: letters, digits, `-` and `_` of ASCII, never
-/// empty, never long.
+/// A name that every file system accepts as a part of a file name: ASCII letters, digits, `-` and
+/// `_`, never empty, never long.
 pub fn file_part(name: &str) -> String {
     const LONGEST: usize = 80;
     let fit = |c: char| if c.is_ascii_alphanumeric() || "-_".contains(c) { c } else { '-' };

@@ -1,4 +1,4 @@
-//! "Did you mean": the one word of a list that is close enough to be worth a question.
+//! "Did you mean": the one word of a list that is close enough to suggest.
 //!
 //! It suggests nothing rather than something far-fetched.
 
@@ -49,9 +49,9 @@ fn beginning<S: AsRef<str>>(own: &str, candidates: &[S]) -> Option<String> {
     same.or_else(begins).map(|one| one.as_ref().to_string())
 }
 
-/// The candidate nearest to `word`: one that starts with it, if it has three letters or more; else
-/// at most two typing errors away (and no more than half the word), or, for long names, with a
-/// Jaro-Winkler similarity above 0.85.
+/// The candidate nearest to `word`: one that starts with `word`, if `word` has three letters or
+/// more; else one at an edit distance of at most two (and at most half the word), or, for long
+/// names, with a Jaro-Winkler similarity above 0.85.
 pub fn nearest<S: AsRef<str>>(
     word: &str,
     candidates: impl IntoIterator<Item = S>,

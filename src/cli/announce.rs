@@ -1,5 +1,5 @@
-//! What a command is about to simulate, told before it starts when that takes more than a few
-//! seconds.
+//! The amount that a command is about to simulate, printed before it starts when that takes more
+//! than a few seconds.
 //!
 //! The time is an estimate: short pieces of the runs are timed here, on this machine as it is now.
 
@@ -21,7 +21,8 @@ const LOOKED_INTO: usize = 8;
 /// A piece that takes as long tells the pace.
 const PIECE_S: f64 = 0.04;
 
-/// Tells what these runs are, on so many threads or one per core; whether it was worth telling.
+/// Prints the amount of these runs, on `threads` threads or one per core. Returns whether anything
+/// was printed.
 pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
     let least: f64 =
         planned.iter().map(|one| study::queries_at_least(&one.experiment) * one.times).sum();
@@ -46,7 +47,7 @@ pub(super) fn amount(planned: &[Planned], threads: Option<u16>) -> bool {
         return false;
     }
     output::message(&format!(
-        "simulates about {} queries in {}, the longest {} of simulated time; expect {}",
+        "simulating about {} queries in {}, the longest of {} simulated time; expect {}",
         rounded(queries * all),
         counted(runs.round(), "run"),
         span(longest_s),
@@ -72,13 +73,13 @@ fn longest_loop_s(one: &Planned) -> Option<f64> {
 
 /// What a run will be, and how long it takes here, in seconds. It begins with a piece of some 2000
 /// queries, and a second of any other load, and takes larger ones until one takes long enough.
-fn pace(one: &Planned) -> (study::Foreseen, f64) {
+fn pace(one: &Planned) -> (study::RunSize, f64) {
     let of_loop = longest_loop_s(one).map_or(1.0, |seconds| 1.0 / seconds);
     let of_rate = 2000.0 / study::queries_at_least(&one.experiment);
     let mut part = of_rate.min(of_loop).clamp(1e-9, 0.01);
     loop {
         let start = Instant::now();
-        let found = study::foresee(&one.experiment, part);
+        let found = study::estimate_size(&one.experiment, part);
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= PIECE_S || part >= 1.0 {
             return (found, seconds / part);

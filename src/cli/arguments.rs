@@ -14,7 +14,7 @@ pub(super) struct OutputArgs {
     #[arg(long)]
     pub(super) json: bool,
 
-    /// No progress and no messages; the table is data and still printed
+    /// No progress and no messages; the table is data and is still printed
     #[arg(long, short)]
     pub(super) quiet: bool,
 
@@ -24,7 +24,7 @@ pub(super) struct OutputArgs {
     pub(super) threads: Option<u16>,
 }
 
-/// What `slicewise run` takes.
+/// Arguments of `slicewise run` and of other commands that simulate a scenario.
 #[derive(Args, Debug)]
 pub(super) struct RunArgs {
     /// A scenario file, a folder of them, or - for standard input
@@ -39,11 +39,11 @@ pub(super) struct RunArgs {
     #[arg(long, value_name = "WORKLOAD")]
     pub(super) workload: Option<String>,
 
-    /// Where the results go [default: output/SCENARIO]; made anew by each run
+    /// Output folder [default: output/SCENARIO]; replaced by each run
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay
+    /// Write into the output folder even if it holds other files; those are kept
     #[arg(long)]
     pub(super) force: bool,
 
@@ -55,7 +55,7 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) fail_on_invalid: bool,
 
-    /// Whether to show progress; `auto` does where standard error is a terminal
+    /// Whether to show progress; `auto` shows it where standard error is a terminal
     #[arg(long, value_name = "WHEN", default_value = "auto")]
     pub(super) progress: ShowProgress,
 

@@ -1,6 +1,6 @@
 //! `slicewise capacity`: the highest VALID rate of each system of a file, side by side.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::arguments::{RunArgs, percent, span};
 use super::failure::Failure;
@@ -14,14 +14,14 @@ use clap::Args;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// What `slicewise capacity` takes.
+/// Arguments of `slicewise capacity`.
 #[derive(Args, Debug)]
 pub(super) struct CapacityArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
 
-    /// How close the VALID and the INVALID rate are in the end, in percent of the rate [default:
-    /// the finest of the files' [capacity], else 0.5]
+    /// Distance of the VALID and the INVALID rate at the end of the search, in percent of the rate
+    /// [default: the smallest of the files' [capacity], else 0.5]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(super) precision: Option<f64>,
 
@@ -30,8 +30,8 @@ pub(super) struct CapacityArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) replications: u32,
 
-    /// End every search after so long, such as "2 min", with what is known then; another run may come
-    /// further, so the answer is not reproducible
+    /// End every search after this time, such as "2 min", with the best answer so far; another run
+    /// may get further, so the answer is not reproducible
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(super) time_limit: Option<SimDuration>,
 
@@ -46,11 +46,11 @@ pub(super) const HELP: &str = "\
 Examples:
   slicewise capacity my-vm.toml                      the highest rate, beside bare metal
   slicewise capacity my-vm.toml --precision 0.1 --replications 5
-  slicewise capacity my-vm.toml --time-limit 120s    what is known then, if it takes longer
-  slicewise capacity my-vm.toml --vms                how many such VMs fit, and what stops the next
+  slicewise capacity my-vm.toml --time-limit 120s    the best answer then, if it takes longer
+  slicewise capacity my-vm.toml --vms                how many such VMs fit, and why not one more
   slicewise capacity scenarios/curves/vms-per-gpu-resnet50.toml --vms
                                                      the same for each line of a sweep, side by side
-  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of the one so named";
+  slicewise capacity my-vms.toml --vms=front         of several [[vm]], how many of this one";
 
 /// Runs the command.
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
@@ -66,7 +66,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
         Task::Sweep(file) => of_sweep(&file, arguments),
     };
     if plan.systems.is_empty() {
-        let why = "no VM of it is under Server load, and capacity is a Server rate";
+        let why = "no VM is under Server load, and a capacity is a Server rate";
         return Err(Failure::Usage(format!("{}: {why}", plan.head.scenario)));
     }
     let name = &plan.head.scenario;
@@ -76,7 +76,10 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     work.say(format!("{name}: capacity of {systems}, seed {}", plan.head.seed));
     let planned = || study::planned_searches(plan.systems.iter(), plan.search, plan.replications);
     if work.announce(planned) {
-        work.say("this is by what the cards can do in full batches: where the border is elsewhere, a search is shorter or longer");
+        work.say(
+            "this estimate assumes that the highest VALID rate is near the throughput of \
+            full batches: where it is not, a search is shorter or longer",
+        );
     }
 
     let show = |done, all, doing: &str| bar.set(done, all, doing);

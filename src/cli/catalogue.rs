@@ -1,6 +1,6 @@
-//! `slicewise list` and `slicewise show`: what the catalogue offers, and one entry of it.
+//! `slicewise list` and `slicewise show`: the catalogue's entries, and one entry in full.
 //!
-//! An entry is printed as its file says it, comments and sources included; nothing is interpreted.
+//! An entry is printed as it is in its file, comments and sources included; nothing is interpreted.
 
 use super::failure::Failure;
 use super::named::good_catalogue;
@@ -15,11 +15,11 @@ pub(super) const LIST_HELP: &str = "\
 Examples:
   slicewise list | grep workload
   slicewise list --json | jq -r '.[] | select(.kind == \"gpu\") | .id'
-  slicewise list --configs my-configs      with files of your own
+  slicewise list --configs my-configs      with your own files
 
 Exit codes:
   0  printed
-  2  printed, and files of the folder have mistakes, which are told";
+  2  printed, but files of the folder have mistakes, which are reported";
 
 /// Below the help of `slicewise show`.
 pub(super) const SHOW_HELP: &str = "\
@@ -28,7 +28,7 @@ Examples:
   slicewise show gpus/a100-pcie-40gb
   slicewise show bert-99 > my-configs/workloads/my-bert.toml      to start from
 
-On a terminal long lines are broken; in a file they stay as they are.";
+On a terminal long lines are wrapped; in a file they are not.";
 
 /// Runs `slicewise list`.
 pub(super) fn list(json: bool, configs: Option<&Path>) -> Result<(), Failure> {
@@ -121,7 +121,7 @@ fn unknown(id: &str, ids: &[String]) -> String {
     let near = nearest
         .filter(|near| strsim::jaro_winkler(id, near) > 0.85 || strsim::levenshtein(id, near) <= 2);
     let help = near.map_or_else(
-        || "`slicewise list` prints what there is".to_string(),
+        || "`slicewise list` prints all entries".to_string(),
         |near| format!("did you mean \"{near}\"?"),
     );
     format!("the catalogue has no \"{id}\"\n  = help: {help}")

@@ -1,4 +1,4 @@
-//! `slicewise check`: say what a scenario asks for, or what is wrong with it.
+//! `slicewise check`: print what a scenario asks for, or its mistakes.
 //!
 //! It simulates nothing and writes nothing.
 
@@ -11,7 +11,7 @@ use crate::units::counted;
 use clap::Args;
 use std::path::{Path, PathBuf};
 
-/// What `slicewise check` takes.
+/// Arguments of `slicewise check`.
 #[derive(Args, Debug)]
 pub(crate) struct CheckArgs {
     /// A scenario file, a folder of them, or - for standard input
@@ -29,7 +29,7 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Print every value in use, and who says it; of a sweep those of its first point
+    /// Print every value in use and where it comes from; for a sweep, those of its first point
     #[arg(long)]
     explain: bool,
 
@@ -43,11 +43,11 @@ pub(super) const HELP: &str = "\
 Examples:
   slicewise check my-vm.toml
   slicewise check my-vm.toml --set vm.vcpus=8
-  slicewise check my-vm.toml --explain                  every value, and who says it
+  slicewise check my-vm.toml --explain                  every value and where it comes from
   slicewise check my-vm.toml --explain --json | jq '.[].sections[].values[]'
   generate | slicewise check -
 
-Who says a value, the stronger before the weaker: a flag, an environment variable, --set, the file,
+Where a value comes from, in order of priority: a flag, an environment variable, --set, the file,
 the preset of the server, a default (of the workload, the host, the GPU, or built in).
 
 Exit codes:
@@ -96,7 +96,7 @@ fn tell_error_rows(task: &Task) {
     }
 }
 
-/// What a sweep asks for, in one line: `contention: 12 points, 2 of them errors, 50 runs`.
+/// The summary of a sweep, in one line: `contention: 12 points, 2 of them errors, 50 runs`.
 pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
     let failed = sweep.points.iter().filter(|point| point.error.is_some()).count();
     let errors = match failed {
@@ -113,7 +113,7 @@ pub(super) fn summary_of_sweep(sweep: &Sweep) -> String {
     format!("{}: {points}{none}{errors}, {}", sweep.name, counted(runs, "run"))
 }
 
-/// What a scenario asks for, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.
+/// The summary of a scenario, in one line: `vsphere-mlperf-v1.1: 6 pairs, 12 runs`.
 pub(super) fn summary(scenario: &Scenario) -> String {
     let runs: usize = scenario.pairs.iter().map(|pair| 1 + pair.baselines.len()).sum();
     let pairs = scenario.pairs.iter().filter(|pair| !pair.baselines.is_empty()).count();

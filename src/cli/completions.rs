@@ -1,8 +1,8 @@
-//! `slicewise completions`: what a shell completes, names of the catalogue included.
+//! `slicewise completions`: shell completions, names of the catalogue included.
 //!
-//! Commands and flags come from the command line's own description. Names are those of the catalogue
-//! at hand, a folder's own included; the description itself does not know them, so that an unknown name
-//! is told in our words, with the nearest.
+//! Commands and flags come from the command line's own description. Names are those of the
+//! catalogue at hand, a folder's own included; the description itself does not know them, so that
+//! an unknown name is reported by our own message, with the nearest name.
 
 use super::failure::Failure;
 use super::named::good_catalogue;
@@ -23,11 +23,11 @@ To install them:
   powershell  slicewise completions powershell >> $PROFILE
   elvish      slicewise completions elvish >> ~/.config/elvish/rc.elv
 
-For the shell at hand alone:
+For the present shell only:
   source <(slicewise completions bash)
 
 Names of GPUs, workloads, hosts, vGPU types, GPU instance profiles and policies are completed too;
-with --configs DIR those of your own files as well.";
+with --configs DIR also those of your own files.";
 
 /// Prints the completions.
 pub(super) fn print(shell: Shell, program: Command, configs: Option<&Path>) -> Result<(), Failure> {

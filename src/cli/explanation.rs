@@ -1,10 +1,10 @@
-//! `slicewise check --explain`: every value and who says it, in aligned columns or as JSON.
+//! `slicewise check --explain`: every value and where it comes from, in aligned columns or as JSON.
 //!
-//! What the values are is found out in `config`.
+//! The values are collected in `config`.
 
 use super::failure::Failure;
 use super::output;
-use crate::config::{Explained, Explanation, Said, Section};
+use crate::config::{Explained, Explanation, Section, ValueOrigin};
 use crate::report;
 use crate::shown::shown;
 use std::path::Path;
@@ -35,8 +35,8 @@ fn command_line(configs: &Path) -> Section {
     const VARIABLE: &str = "SLICEWISE_CONFIGS";
     let from_environment = std::env::var_os(VARIABLE).is_some_and(|folder| folder == *configs);
     let origin = match from_environment {
-        true => Said::new("environment", VARIABLE),
-        false => Said::new("flag", "--configs"),
+        true => ValueOrigin::new("environment", VARIABLE),
+        false => ValueOrigin::new("flag", "--configs"),
     };
     let (key, value) = ("configs".to_string(), configs.display().to_string());
     Section { title: "command line".to_string(), values: vec![Explained { key, value, origin }] }
@@ -85,7 +85,7 @@ fn cut(value: &str) -> String {
 }
 
 /// `preset mlperf-bert`, `my-vm.toml:12:9`, `workload bert-99, fitted: MLPerf ...`.
-fn words(said: &Said) -> String {
+fn words(said: &ValueOrigin) -> String {
     let place = match said.by {
         // The folder is known to whoever named it.
         "file" => said.place.rsplit('/').next().unwrap_or(&said.place).to_string(),

@@ -1,7 +1,8 @@
 //! `slicewise export`: a scenario's GPUs, or profiles from the command line, as configurations of a
 //! Kubernetes node.
 //!
-//! Nothing is written that the GPU could not do: profiles are placed first, and scenarios were.
+//! Nothing is written that is impossible on the GPU: profiles are placed first, and a scenario is
+//! checked when it is read.
 
 use super::failure::Failure;
 use super::{layouts, output};
@@ -15,18 +16,18 @@ use clap::{Args, Subcommand};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-/// What to write.
+/// The kind of configuration.
 #[derive(Subcommand, Debug)]
 pub(crate) enum ExportCommand {
-    /// Layouts of GPU instances, as mig-parted reads them
+    /// Layouts of GPU instances, for mig-parted
     #[command(after_help = MIG_HELP)]
     MigParted(MigPartedArgs),
-    /// Replicas by time slicing or MPS, as the Kubernetes device plugin reads them
+    /// Replicas by time slicing or MPS, for the Kubernetes device plugin
     #[command(after_help = PLUGIN_HELP)]
     DevicePlugin(DevicePluginArgs),
 }
 
-/// What `export mig-parted` takes.
+/// Arguments of `export mig-parted`.
 #[derive(Args, Debug)]
 pub(crate) struct MigPartedArgs {
     /// A scenario; or, with --gpu, profiles such as 3g.20gb 2x2g.10gb
@@ -51,7 +52,7 @@ Examples:
   slicewise export mig-parted --gpu a100-pcie-40gb --name mixed 3g.20gb 2g.10gb 2x1g.5gb
   slicewise export mig-parted my-vms.toml > config.yaml";
 
-/// What `export device-plugin` takes.
+/// Arguments of `export device-plugin`.
 #[derive(Args, Debug)]
 pub(crate) struct DevicePluginArgs {
     /// A scenario with processes that share GPUs
@@ -146,13 +147,15 @@ fn wanted(gpu: &GpuSpec, words: &[String]) -> Result<Vec<(String, u32)>, Failure
             (At::Colon(count), None) if !is_id(&request.name) => count,
             _ => {
                 return Err(Failure::Usage(format!(
-                    "{text} names a start: mig-parted takes none\n  = help: leave it out; the driver chooses"
+                    "{text} names a start, which mig-parted does not accept\n  = help: leave it \
+                     out; the driver chooses"
                 )));
             }
         };
         if !(1..=MOST).contains(&count) {
             return Err(Failure::Usage(format!(
-                "{text} asks for no number of instances\n  = allowed: 1 to {MOST}, such as 2x1g.5gb"
+                "{text} has no valid number of instances\n  = allowed: 1 to {MOST}, such as \
+                 2x1g.5gb"
             )));
         }
         let name = match find_profile(&gpu.mig_profiles, &request.name) {
@@ -228,7 +231,7 @@ fn rules_of(experiment: &Experiment, catalogue: &Catalogue) -> Vec<MigRule> {
     alike.into_iter().map(rule).collect()
 }
 
-/// As how many replicas the GPUs of a scenario must be advertised for its pods.
+/// The number of replicas per GPU that a scenario's pods need.
 fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
     let experiments = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
     let mut shared: Vec<(String, u32)> = Vec::new();
@@ -270,7 +273,9 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
     let mixed = scenario.pairs.iter().any(|pair| pair.virtual_run.experiment.has_several_models());
     if mixed && shared.iter().any(|(name, _)| name == "nvidia.com/gpu") {
         output::message(
-            "note: the plugin advertises the GPUs of a node alike, whatever their model: the replicas are those of the card that needs most, and a pod says by a node selector or affinity at most which node it is on, not which card",
+            "note: the plugin advertises the same number of replicas for every GPU of a node, \
+             whatever its model: it is that of the card that needs most; a node selector or \
+             affinity can choose the node of a pod, but not the card",
         );
     }
     if method == Method::Mps {

@@ -1,6 +1,6 @@
-//! `Failure`: why a command did not do what it was asked, how that is told, and the exit code.
+//! `Failure`: why a command failed, its message, and the exit code.
 //!
-//! A mistake in the program itself is none of these: it panics.
+//! A bug in the program itself is not a failure: it panics.
 
 use crate::config::{Diagnostic, LoadError};
 use crate::report::FolderError;
@@ -12,7 +12,7 @@ use std::process::ExitCode;
 pub enum Failure {
     /// The input has mistakes; each is shown with its place.
     Invalid(Vec<Diagnostic>),
-    /// The command line asks for something that cannot be: one lower-case sentence.
+    /// The command line asks for something impossible: one lower-case sentence.
     Usage(String),
     /// A sweep is done, and some of its points could not be simulated.
     Points {
@@ -21,18 +21,18 @@ pub enum Failure {
         /// Of how many.
         all: usize,
     },
-    /// What `--fail-on-invalid` is for; the results are there.
+    /// A run is INVALID, under `--fail-on-invalid`; the results were written.
     NotValid {
         /// How many runs or systems.
         invalid: usize,
         /// Of how many.
         all: usize,
     },
-    /// A question is answered with no; the answer is on standard output.
+    /// The answer to a question is no; it is on standard output.
     AnsweredNo,
-    /// The world failed: a file cannot be read, a disk is full.
+    /// The environment failed: a file cannot be read, a disk is full.
     World(anyhow::Error),
-    /// Whoever read our standard output has read enough, like `head`.
+    /// The reader of standard output has closed it, like `head`.
     OutputClosed,
 }
 
@@ -48,7 +48,7 @@ impl Failure {
         }
     }
 
-    /// Tells it on standard error.
+    /// Prints it on standard error.
     pub fn print(&self) {
         match self {
             Failure::Invalid(diagnostics) => {

@@ -1,8 +1,8 @@
-//! Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): the process ends at once, tidied up, and says
-//! what is kept.
+//! Ctrl-C, SIGTERM and the end of the terminal (SIGHUP): the process cleans up, reports what is
+//! kept, and ends at once.
 //!
-//! A process that is the first of a container has no default handlers, so that it would not end at
-//! all; any other ends by the signal itself, as shells expect.
+//! The first process of a container has no default handlers and would not end at all; any other
+//! process ends by the signal itself, as shells expect.
 
 use super::progress::Progress;
 use crate::report::{Folder, FolderError, Maker};
@@ -18,13 +18,14 @@ fn last_words() -> MutexGuard<'static, Option<LastWords>> {
     LAST_WORDS.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A folder that is worked on: as long as this lives, an interruption tidies it up and says what is
-/// kept.
+/// A folder in use: as long as this value exists, an interruption cleans the folder up and reports
+/// what is kept.
 pub(super) struct Watch(Arc<Folder>);
 
 impl Watch {
-    /// Opens the folder and begins in it, which also gives the words that say what is kept. A signal
-    /// waits for both: there is no time at which something is there and nobody tidies it up.
+    /// Opens the folder and begins work in it; `begin` also returns the text that reports what is
+    /// kept. A signal waits for both: there is no moment at which files exist that nobody would
+    /// clean up.
     pub(super) fn open<T, Kept: FnOnce() -> String + Send + 'static>(
         path: &Path,
         maker: Maker,

@@ -1,6 +1,6 @@
 //! One card's layout for the profiles that a file or a command line asks for, or why there is none.
 //!
-//! Where instances may lie is `layout::placement`'s affair; here are names and words.
+//! The positions of instances are found in `layout`; here are names and messages.
 
 use crate::config::{nearest, profile_help, quoted};
 use crate::layout::placement::{Assignment, Cards, Claim, Obstacle};
@@ -8,25 +8,25 @@ use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
 use std::fmt;
 
-/// So many of a profile.
+/// A profile and a count.
 pub(super) type Wanted<'w> = (&'w str, u32);
 
-/// Why a card has no such layout.
+/// Why a card cannot have this layout.
 #[derive(Debug)]
-pub(super) struct Misfit {
-    /// Index of the profile that is at fault; the first where all are together.
+pub(super) struct LayoutFault {
+    /// Index of the profile at fault; the first one where all together are.
     pub(super) at: usize,
-    /// What is wrong: lower case, no full stop.
+    /// The fault: lower case, no full stop.
     pub(super) title: String,
-    /// What would be right.
+    /// The allowed values.
     pub(super) allowed: String,
-    /// How to put it right; may be empty.
+    /// How to correct it; may be empty.
     pub(super) help: String,
     /// Whether the GPU has no such profile, so that the layout may be for another GPU.
     pub(super) is_foreign: bool,
 }
 
-/// A GPU instance and where it lies.
+/// A GPU instance and its place.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Placed<'g> {
     pub(super) profile: &'g MigProfile,
@@ -45,12 +45,12 @@ impl fmt::Display for Placed<'_> {
     }
 }
 
-/// Where each instance lies, in the order asked for. Compute instances (`1c.3g.20gb`) stand for the
-/// GPU instances that hold them.
+/// The place of each instance, in the requested order. Compute instances (`1c.3g.20gb`) count as
+/// the GPU instances that hold them.
 pub(super) fn place<'g>(
     gpu: &'g GpuSpec,
     wanted: &[Wanted<'_>],
-) -> Result<Vec<Placed<'g>>, Misfit> {
+) -> Result<Vec<Placed<'g>>, LayoutFault> {
     let profiles = &gpu.mig_profiles;
     let mut claims = Vec::new();
     for (at, &(name, count)) in wanted.iter().enumerate() {
@@ -61,9 +61,9 @@ pub(super) fn place<'g>(
         let profile = profile.expect("a profile of this GPU");
         let most = profiles[profile].max_per_gpu;
         if count > most {
-            let title = format!("{count} x {} are more than a card takes", instance.name);
+            let title = format!("{count} x {} are more than a card can have", instance.name);
             let allowed = format!("at most {most} on {}", gpu.id);
-            return Err(Misfit { at, title, allowed, help: String::new(), is_foreign: false });
+            return Err(LayoutFault { at, title, allowed, help: String::new(), is_foreign: false });
         }
         claims.extend((0..count).map(|_| Claim::Instance { profile }));
     }
@@ -78,8 +78,8 @@ pub(super) fn place<'g>(
     Ok(placed.collect())
 }
 
-/// The GPU instances behind a name: `1c.3g.20gb` x 4 are two of `3g.20gb`. Nothing where the GPU has
-/// no such profile.
+/// The GPU instances that a name and a count need: `1c.3g.20gb` x 4 are two of `3g.20gb`. Nothing
+/// where the GPU has no such profile.
 pub(super) fn instances<'g>(
     gpu: &'g GpuSpec,
     name: &str,
@@ -91,7 +91,7 @@ pub(super) fn instances<'g>(
     Some((profile, count.div_ceil(in_each.max(1))))
 }
 
-fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
+fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> LayoutFault {
     let names: Vec<&str> = gpu.mig_profiles.iter().map(|profile| profile.name.as_str()).collect();
     let title = format!("{} is not offered by {}", quoted(name), gpu.id);
     let allowed = match names.is_empty() {
@@ -101,10 +101,10 @@ fn unknown(gpu: &GpuSpec, at: usize, name: &str) -> Misfit {
     let near = nearest(name, names);
     let help = profile_help(gpu, name).or(near.map(|near| format!("did you mean \"{near}\"?")));
     let help = help.unwrap_or_default();
-    Misfit { at, title, allowed, help, is_foreign: true }
+    LayoutFault { at, title, allowed, help, is_foreign: true }
 }
 
-fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> Misfit {
+fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> LayoutFault {
     let fits = |count: &usize| cards.place(Assignment::Consolidate, &claims[..*count]).is_some();
     let most = (0..claims.len()).rev().find(fits).unwrap_or(0);
     let name = |claim: &Claim| match claim {
@@ -124,7 +124,7 @@ fn obstructed(gpu: &GpuSpec, cards: &Cards<'_>, claims: &[Claim]) -> Misfit {
         }
     };
     let kept: Vec<&str> = claims[..most].iter().map(name).collect();
-    Misfit {
+    LayoutFault {
         at: 0,
         title: format!("these GPU instances {why}"),
         allowed: format!("the first {most} of the {}: {}", claims.len(), kept.join(" ")),

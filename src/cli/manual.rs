@@ -1,6 +1,6 @@
-//! `slicewise man` and `--version`: what the program says about itself.
+//! `slicewise man` and `--version`: the program's own documentation.
 //!
-//! All of it is made of the command line's own description; nothing is told twice.
+//! All of it is generated from the command line's own description; nothing is written twice.
 
 use super::failure::Failure;
 use super::output;
@@ -84,8 +84,8 @@ fn verbatim(lines: &[&str]) -> String {
 }
 
 fn unknown(word: &str, above: &[String], known: &[String]) -> Failure {
-    let title =
-        format!("{} is no command of slicewise {}", crate::config::quoted(word), above.join(" "));
+    let shown = crate::config::quoted(word);
+    let title = format!("{shown} is not a command of slicewise {}", above.join(" "));
     let title = title.trim_end().to_string();
     if known.is_empty() {
         return Failure::Usage(title);

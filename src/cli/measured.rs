@@ -1,7 +1,7 @@
-//! Files of measurements that the command line names, of whatever program, as the text of a calibration
-//! file: what each is says its content.
+//! Files of measurements on the command line, from any known program, as the text of a calibration
+//! file: the kind of each file is recognised by its content.
 //!
-//! What is in them is read and judged in `config`.
+//! Their content is read and checked in `config`.
 
 use super::failure::Failure;
 use crate::config::quoted;
@@ -14,34 +14,35 @@ use std::path::Path;
 /// A longer file is not looked at: 64 MiB.
 const LOOKED_AT_MAX: u64 = 64 << 20;
 
-/// What a file is read as.
+/// The kind that a file is read as.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum As {
-    /// What it looks like.
-    Seen,
-    /// A table of batch times, whatever it looks like.
+pub(super) enum ReadAs {
+    /// As recognised by its content.
+    Recognised,
+    /// Always a table of batch times.
     Csv,
-    /// Of trtexec, whatever it looks like.
+    /// Always a file of trtexec.
     Trtexec,
 }
 
-/// A file as it was named.
+/// A file on the command line.
 #[derive(Clone, Debug)]
 pub(super) struct Given<'g> {
     pub(super) path: &'g str,
-    /// Samples of a batch, where the command line says it: `8=FILE`. Of a LoadGen log the largest.
+    /// Batch size, where the command line states it: `8=FILE`. For a LoadGen log, the largest
+    /// batch.
     pub(super) batch: Option<u32>,
-    pub(super) read_as: As,
+    pub(super) read_as: ReadAs,
 }
 
-/// What was measured, and what the command line says beside it.
+/// The files of measurements, and what the command line states in addition.
 #[derive(Debug)]
 pub(super) struct Measured<'m> {
     pub(super) name: &'m str,
     pub(super) gpu: &'m str,
     pub(super) base: Option<&'m str>,
     pub(super) files: Vec<Given<'m>>,
-    /// The largest batch of the server that runs were measured with.
+    /// The largest batch of the server on which runs were measured.
     pub(super) batch_max: Option<u32>,
     /// Its GPUs.
     pub(super) gpus: u32,
@@ -49,7 +50,7 @@ pub(super) struct Measured<'m> {
     pub(super) workload: Vec<(&'m str, String)>,
 }
 
-/// What the command line says of a model, as keys of `[workload]`.
+/// Statements of the command line about a model, as keys of `[workload]`.
 pub(super) fn said(
     bound: Option<SimDuration>,
     weights: Option<&String>,
@@ -72,7 +73,7 @@ impl<'g> Given<'g> {
     /// `times.csv`, or `8=times-8.json`.
     pub(super) fn seen(given: &'g Path) -> Result<Self, Failure> {
         let given = given.to_str().context("the name of a file is not UTF-8 text")?;
-        let read_as = As::Seen;
+        let read_as = ReadAs::Recognised;
         let stated = given.split_once('=').filter(|(batch, _)| {
             !batch.trim().is_empty() && batch.trim().bytes().all(|byte| byte.is_ascii_digit())
         });
@@ -82,7 +83,8 @@ impl<'g> Given<'g> {
         match batch.trim().parse().ok().filter(|batch| (1..=1_000_000).contains(batch)) {
             Some(batch) if !path.is_empty() => Ok(Self { path, batch: Some(batch), read_as }),
             _ => Err(Failure::Usage(format!(
-                "{}: a batch of {} samples is none\n  = allowed: 1 to 1000000 samples, such as 8=times.json",
+                "{}: {} is not a batch size\n  = allowed: 1 to 1000000 samples, such as \
+                 8=times.json",
                 quoted(given),
                 batch.trim()
             ))),
@@ -90,7 +92,8 @@ impl<'g> Given<'g> {
     }
 }
 
-/// The text of a file, where it is one that is not too long; what cannot be read is told by whoever needs it.
+/// The text of a file that is not too long; read errors are reported by the caller that needs the
+/// text.
 pub(super) fn text_of(path: &str) -> Option<String> {
     let is_small =
         std::fs::metadata(path).is_ok_and(|of| of.is_file() && of.len() <= LOOKED_AT_MAX);
@@ -110,7 +113,8 @@ pub(super) fn is_measurement(kind: Kind) -> bool {
 }
 
 impl Measured<'_> {
-    /// The calibration file that says it. A file that holds no measurements is refused with what it is.
+    /// The calibration file for these measurements. A file that holds no measurements is refused,
+    /// with the kind of file it is.
     pub(super) fn calibration(&self) -> Result<String, Failure> {
         let mut text = String::new();
         let mut say =
@@ -144,13 +148,13 @@ impl Measured<'_> {
         let path = quote(given.path);
         let batch = given.batch.map_or(String::new(), |batch| format!("batch = {batch}\n"));
         let shown = given.path;
-        let text = (given.read_as == As::Seen).then(|| text_of(shown)).flatten();
+        let text = (given.read_as == ReadAs::Recognised).then(|| text_of(shown)).flatten();
         let kind = text.as_deref().and_then(recognise::not_toml);
         let trtexec = || format!("[[times]]\ntrtexec = {path}\n{batch}");
         let csv = || format!("[[times]]\ncsv = {path}\n{batch}");
         Ok(match kind {
-            _ if given.read_as == As::Csv => csv(),
-            _ if given.read_as == As::Trtexec => trtexec(),
+            _ if given.read_as == ReadAs::Csv => csv(),
+            _ if given.read_as == ReadAs::Trtexec => trtexec(),
             Some(kind) if [recognise::TRTEXEC, recognise::TRTEXEC_LOG].contains(&kind) => trtexec(),
             Some(recognise::PERF_ANALYZER) => {
                 let times = format!("[[times]]\nperf_analyzer = {path}\n{batch}");
@@ -166,7 +170,8 @@ impl Measured<'_> {
                 Some(most) => format!("[[run]]\nlog = {path}\n{}", self.server(most)),
                 None => {
                     return Err(format!(
-                        "{shown} is {}, which does not say how large the batches of the server were\n  = help: write the largest before it: 32={shown}, if it was 32",
+                        "{shown} is {}, which does not state how large the batches of the server \
+                         were\n  = help: write the largest before it: 32={shown}, if it was 32",
                         recognise::LOADGEN_LOG.what
                     ));
                 }
@@ -180,7 +185,7 @@ impl Measured<'_> {
             None => match toml_kind(text.as_deref().unwrap_or_default()) {
                 Some(kind) => {
                     return Err(format!(
-                        "{shown} is {}, and no file of measurements: {}",
+                        "{shown} is {}, not a file of measurements: {}",
                         kind.what, kind.next
                     ));
                 }
@@ -223,7 +228,9 @@ fn table_of_probe(shown: &str, text: &str, gpu: &str) -> Result<String, String> 
             kind.what
         )),
         several => Err(format!(
-            "{shown} is {}, with batch times of {} models\n  = help: name one of {}; what it found of turns is taken by `slicewise calibrate FILE -o my-configs`, and --configs my-configs",
+            "{shown} is {}, with batch times of {} models\n  = help: name one of {}; use its \
+             measurements of turns by `slicewise calibrate FILE -o my-configs`, then --configs \
+             my-configs",
             kind.what,
             several.len(),
             several.join(", "),
@@ -231,7 +238,7 @@ fn table_of_probe(shown: &str, text: &str, gpu: &str) -> Result<String, String> 
     }
 }
 
-/// What a TOML file is by its keys.
+/// The kind of a TOML file, by its keys.
 pub(super) fn toml_kind(text: &str) -> Option<Kind> {
     let table = text.parse::<toml::Table>().ok()?;
     let keys: Vec<&str> = table.keys().map(String::as_str).collect();
@@ -248,7 +255,7 @@ fn quote(text: &str) -> String {
     toml::Value::String(text.to_string()).to_string()
 }
 
-/// A name for a workload, made of that of a file: `times` of `runs/times.csv`.
+/// A name for a workload, made from that of a file: `times` of `runs/times.csv`.
 pub(super) fn name_of(path: &str) -> String {
     let stem = Path::new(path).file_stem().map(|stem| stem.to_string_lossy().to_string());
     let fit = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '-' };

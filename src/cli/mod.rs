@@ -1,4 +1,4 @@
-//! Floor 7: the command line. One file per command; what is typed is here, what it means is there.
+//! Floor 7: the command line. One file per command; the arguments are here, their meaning is there.
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
@@ -70,27 +70,27 @@ Examples:
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
-  slicewise calibrate times.csv --gpu a30 -o my-model.toml   measurements to a workload file
+  slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise check my-vm.toml                       only look for mistakes
-  slicewise check my-vm.toml --explain             every value in use, and who says it
-  slicewise list                                   what the catalogue offers
+  slicewise check my-vm.toml --explain             every value in use and where it comes from
+  slicewise list                                   the catalogue's entries
   slicewise show a100-pcie-40gb                    one entry with its sources
-  slicewise new gpu -o my/gpus/my-gpu.toml         a beginning of a file of your own
+  slicewise new gpu -o my/gpus/my-gpu.toml         a template for your own file
   slicewise vgpu fit a100-pcie-40gb --cards 2 4xA100-10C 5xA100-8C    which VM on which card
   slicewise import config.yaml --gpu a100-pcie-40gb  which layouts of mig-parted can be placed
-  slicewise vgpu decode 0x0103F001                 what a registry word of the host says
+  slicewise vgpu decode 0x0103F001                 the meaning of a registry word of the host
   slicewise mig place a100-pcie-40gb 3g.20gb 4g.20gb   a drawn layout, or why there is none
 
 Exit codes:
   0    done; an INVALID verdict is a result, not an error
-  1    the world failed: a file cannot be read or written
+  1    the environment failed: a file cannot be read or written
   2    wrong usage, a mistake in a scenario, or an output folder that is not slicewise's
   3    a sweep is done, and some of its points could not be simulated: rows with an error
-  4    the answer is no, and on standard output: VMs miss their bound (or it is not sure),
+  4    the answer is no, on standard output: VMs miss their bound (or it is not sure),
        do not fit on the cards, GPU instances have no layout; with --fail-on-invalid, a run is
        INVALID or no rate is VALID
-  130  interrupted; what was in the output folder before is still there";
+  130  interrupted; earlier files of the output folder are kept";
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, clap::ValueEnum)]
 enum When {
@@ -111,16 +111,17 @@ enum Command {
     /// bare metal, or of every point of a sweep, side by side
     #[command(after_help = capacity::HELP)]
     Capacity(capacity::CapacityArgs),
-    /// From a model and a GPU to an answer: do so many VMs keep their bound, by each way of sharing?
+    /// From a model and a GPU to an answer: do this many VMs keep their latency bound, with each
+    /// way of sharing?
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
-    /// Make a workload file of measurements: batch times, and runs of an inference server
+    /// Make a workload file from measurements: batch times, and runs of an inference server
     #[command(after_help = calibrate::HELP)]
     Calibrate(calibrate::CalibrateArgs),
-    /// Simulate measured runs at their own settings, and say how far off the model is
+    /// Simulate measured runs at their own settings, and report the errors of the model
     #[command(after_help = validate::HELP)]
     Validate(validate::ValidateArgs),
-    /// Look for mistakes in a scenario without simulating it; tell every value and who says it
+    /// Look for mistakes in a scenario without simulating it; explain every value
     #[command(after_help = check::HELP)]
     Check(check::CheckArgs),
     /// List the catalogue: GPUs, hosts, hypervisors, workloads, harnesses
@@ -136,7 +137,7 @@ enum Command {
         /// The entry's name, as `list` prints it
         id: String,
     },
-    /// Write a commented beginning of a file of your own: host, GPU, workload, hypervisor, scenario
+    /// Write a commented template for your own file: host, GPU, workload, hypervisor, scenario
     #[command(after_help = new::HELP)]
     New(new::NewArgs),
     /// Tools for NVIDIA's vGPU software: types, what fits on which card, scheduler settings
@@ -145,7 +146,7 @@ enum Command {
     /// Print the JSON Schema of scenario files, for editors and other programs
     #[command(after_help = SCHEMA_HELP)]
     Schema,
-    /// What a GPU can be cut into (MIG): profiles, layouts, where instances go and why they cannot
+    /// MIG: profiles of a GPU, layouts, the placement of GPU instances and why it fails
     #[command(subcommand)]
     Mig(mig::MigCommand),
     /// Read the configuration of a Kubernetes node (mig-parted, device plugin): check its layouts
@@ -160,7 +161,7 @@ enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
-    /// Print a page of the manual (roff), as `man -l` reads it
+    /// Print a page of the manual (roff), for `man -l`
     #[command(after_help = manual::MAN_HELP)]
     Man {
         /// The command that the page is about, such as `vgpu fit` [default: slicewise itself]
@@ -169,7 +170,7 @@ enum Command {
     },
 }
 
-/// What the command line says; else the exit code, help or the mistake having been told. A mistake
+/// The parsed command line; or the exit code, after help or an error was printed. An error message
 /// repeats what was typed, which may be anything.
 pub fn command_line() -> Result<Cli, std::process::ExitCode> {
     Cli::try_parse().map_err(|error| {
@@ -181,7 +182,7 @@ pub fn command_line() -> Result<Cli, std::process::ExitCode> {
     })
 }
 
-/// Does what the command line says.
+/// Runs the command.
 pub fn run(cli: Cli) -> Result<(), Failure> {
     match cli.color {
         When::Auto => {}

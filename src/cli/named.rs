@@ -35,7 +35,9 @@ pub(super) fn gpu_that<'c>(
     }
     let shown = config::quoted(id);
     if catalogue.is_left_out("gpus", id) {
-        return Err(Failure::Usage(format!("the file of GPU {shown} has mistakes, told above")));
+        return Err(Failure::Usage(format!(
+            "the file of GPU {shown} has mistakes, reported above"
+        )));
     }
     let title = match found {
         Some(gpu) => format!("{lacks} of {}", gpu.id),

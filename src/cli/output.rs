@@ -1,7 +1,7 @@
 //! Standard output and standard error, for all commands.
 //!
-//! Nothing else in the program prints, but for errors (`failure`). Whatever a text from outside slipped
-//! into what is printed, only colours pass.
+//! Nothing else in the program prints, except errors (`failure`). Of control characters in the
+//! printed text, only colours pass.
 
 use super::failure::Failure;
 use crate::report::{Report, Width};
@@ -27,7 +27,7 @@ pub(super) fn copy(mut data: impl Read) -> Result<(), Failure> {
     }
 }
 
-/// Writes a message to standard error; one that cannot be shown is not worth failing for.
+/// Writes a message to standard error; a failure to write it is ignored.
 pub(super) fn message(line: &str) {
     let _ = writeln!(anstream::stderr(), "{}", painted(line));
 }
@@ -37,7 +37,7 @@ pub(super) fn answer(answer: &dyn Report, json: bool) -> Result<(), Failure> {
     data(&if json { answer.document()? } else { answer.table(width()) })
 }
 
-/// Whether standard output is a file: what is written there is read by programs again, and stays as it is.
+/// Whether standard output is a file: programs may read it again, so the text is not wrapped.
 pub(super) fn goes_to_a_file() -> bool {
     #[cfg(unix)]
     {
@@ -49,13 +49,13 @@ pub(super) fn goes_to_a_file() -> bool {
     false
 }
 
-/// How wide a text for standard output may be: `COLUMNS` where it is set, else the terminal's; what goes
-/// elsewhere is as wide as in files.
+/// How wide a text for standard output may be: `COLUMNS` where it is set, else the terminal's
+/// width; if it is not a terminal, the width of files.
 pub(super) fn width() -> Width {
     columns().map_or(Width::FILE, Width::columns)
 }
 
-/// The columns that there are; nothing where nobody counts them.
+/// The number of columns; nothing where it is not a terminal.
 pub(super) fn columns() -> Option<usize> {
     let said = std::env::var("COLUMNS").ok().and_then(|columns| columns.parse().ok());
     let of_terminal = || {

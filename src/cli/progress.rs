@@ -1,7 +1,7 @@
-//! Progress, on standard error: a bar where that is a terminal; of a search elsewhere a line now and
-//! then, the rarer the longer it takes.
+//! Progress, on standard error: a bar where that is a terminal; otherwise, for a search, a line now
+//! and then, less often the longer it takes.
 //!
-//! It measures nothing but time; the study says how far it is.
+//! It measures only time; the study reports its progress.
 
 use super::output;
 use crate::shown::shown;
@@ -20,7 +20,7 @@ pub(crate) enum ShowProgress {
     Never,
 }
 
-/// A bar that shows nothing when `hidden`, or when nobody watches.
+/// A bar that shows nothing when `hidden`, or when standard error is not a terminal.
 #[derive(Clone)]
 pub(super) struct Progress(ProgressBar);
 
@@ -29,7 +29,7 @@ impl Progress {
         Self::styled(hidden, "{bar:30} {pos}/{len} {wide_msg}")
     }
 
-    /// A bar that also says how long the rest will take.
+    /// A bar that also shows the remaining time.
     pub(super) fn timed(hidden: bool) -> Self {
         Self::styled(hidden, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")
     }
@@ -48,13 +48,13 @@ impl Progress {
         self.0.set_message(shown(doing).into_owned());
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(super) fn clear(self) {
         self.0.finish_and_clear();
     }
 }
 
-/// The progress of a search, which nobody knows the length of, and its time limit.
+/// The progress of a search, whose length is not known, and its time limit.
 pub(super) struct Search {
     bar: Progress,
     started: Instant,
@@ -69,7 +69,7 @@ struct Plain {
 }
 
 impl Search {
-    /// What shows it.
+    /// The bar.
     pub(super) fn bar(&self) -> &Progress {
         &self.bar
     }
@@ -97,7 +97,7 @@ impl Search {
         }
     }
 
-    /// Whether the time is up; asked all the while, so it also says what is going on.
+    /// Whether the time limit is over; called often, so it also shows what is going on.
     pub(super) fn is_over(&self) -> bool {
         let elapsed = self.started.elapsed();
         if let Some(plain) = &self.plain {
@@ -110,7 +110,7 @@ impl Search {
         self.limit.is_some_and(|limit| elapsed >= limit)
     }
 
-    /// Takes the bar off the screen.
+    /// Removes the bar from the screen.
     pub(super) fn clear(self) {
         self.bar.clear();
     }

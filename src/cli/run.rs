@@ -1,6 +1,6 @@
 //! `slicewise run`: simulate, write the folder, print the table or the document.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::arguments::RunArgs;
 use super::failure::Failure;
@@ -13,14 +13,14 @@ use crate::study::{self, Side};
 use clap::Args;
 use std::path::Path;
 
-/// What `slicewise run` takes beside that.
+/// Arguments of `slicewise run` alone.
 #[derive(Args, Debug)]
 pub(super) struct RunOnceArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
 
-    /// Runs of each side with other random numbers, for intervals; the first is what tables show
-    /// [default: 3]
+    /// Runs of each side with other random numbers, for intervals; tables show the first [default:
+    /// 3]
     #[arg(long, value_name = "N")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
     pub(super) replications: Option<u32>,
@@ -35,11 +35,11 @@ Examples:
   slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
   generate | slicewise run - --quiet --fail-on-invalid      in a script
 
-A value is what stands closest to you: a flag is stronger than the environment, than --set, than
-the file, than the preset of the server, than a default: `slicewise check --explain` tells which.
+A value comes from the first of these that sets it: a flag, the environment, --set, the file, the
+preset of the server, a default. `slicewise check --explain` prints where each value comes from.
 
 Exit codes:
-  0  done, whatever the verdicts
+  0  done, VALID or not
   2  a mistake in the scenario or on the command line
   4  with --fail-on-invalid: a run under test is INVALID";
 
@@ -55,7 +55,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
         // Whoever runs a sweep means its points.
         Task::Sweep(file) => {
             if let Some(count) = replications {
-                let why = "how often the points of a sweep are run stands in its file";
+                let why = "the number of replications of a sweep is set in its file";
                 let help = format!("write replications = {count} under [sweep]");
                 return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
             }

@@ -1,6 +1,7 @@
-//! `slicewise sweep`: simulate every point of a grid, going on where an interrupted try stopped.
+//! `slicewise sweep`: simulate every point of a grid, continuing where an interrupted sweep
+//! stopped.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::arguments::RunArgs;
 use super::failure::Failure;
@@ -15,19 +16,19 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What `slicewise sweep` takes.
+/// Arguments of `slicewise sweep`.
 #[derive(Args, Debug)]
 pub(super) struct SweepArgs {
     #[command(flatten)]
     pub(super) run: RunArgs,
 
-    /// Forget what an interrupted sweep has done already
+    /// Discard the finished runs of an interrupted sweep
     #[arg(long)]
     pub(super) fresh: bool,
 }
 
 pub(super) const HELP: &str = "\
-An interrupted sweep goes on where it stopped when it is started again: finished runs are kept in
+An interrupted sweep continues where it stopped when it is started again: finished runs are kept in
 the output folder, in .slicewise-partial, and count as long as their point, the seed and the version
 of slicewise are the same. Once all are done the results take its place.
 
@@ -37,9 +38,9 @@ Examples:
   slicewise sweep my-vm.toml --set 'sweep.vm.vcpus=[2, 4, 8]'      of a file without [sweep]
 
 Exit codes:
-  0  every point was simulated, but for those that the file declares not applicable
-  3  some points could not be: their rows say why; the others are there
-  129, 130, 143  interrupted; what is finished is kept";
+  0  every point was simulated, except those that the file declares not applicable
+  3  some points could not be: their rows give the reason; the others are there
+  129, 130, 143  interrupted; finished runs are kept";
 
 /// Runs the command.
 pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), Failure> {
@@ -93,7 +94,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         0 => {}
         taken => {
             let all: usize = results.points.iter().map(|point| point.runs).sum();
-            work.say(format!("took over {taken} of {all} runs from an interrupted sweep"));
+            work.say(format!("reused {taken} of {all} runs from an interrupted sweep"));
         }
     }
     work.wrote(names.iter().map(String::as_str));
@@ -163,11 +164,11 @@ impl Done {
         let [done, all] = [0, 1].map(|index| self.0[index].load(Ordering::Relaxed));
         if partial.count() == 0 {
             partial.remove();
-            return "nothing was finished yet, and nothing is kept".to_string();
+            return "no run was finished yet, and nothing is kept".to_string();
         }
         let what = if once { "points" } else { "runs" };
         match all {
-            0 => format!("what was finished before is kept in {}", partial.path().display()),
+            0 => format!("the runs finished before are kept in {}", partial.path().display()),
             all => format!(
                 "{done} of {all} {what} are kept in {}; start the same command again to go on",
                 partial.path().display()

@@ -1,6 +1,6 @@
 //! `slicewise validate`: measured runs against the model, row by row.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::arguments::OutputArgs;
 use super::failure::Failure;
@@ -20,10 +20,10 @@ pub(super) const HELP: &str = "\
 Examples:
   slicewise validate                                   the 650 runs that come with the program
   slicewise validate --data mine.csv --json | jq .summary
-  slicewise validate --data mine.csv --train given     nothing but those rows teaches
+  slicewise validate --data mine.csv --train given     predicted from those rows only
   slicewise validate --page docs/validation.md         makes the page of the documentation";
 
-/// What `slicewise validate` takes.
+/// Arguments of `slicewise validate`.
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
     /// Measured runs, as docs/validation.md describes them [default: MLPerf Inference v1.1, Dell and
@@ -31,8 +31,8 @@ pub(crate) struct ValidateArgs {
     #[arg(long, value_name = "FILE.csv")]
     data: Option<PathBuf>,
 
-    /// What rows of --data are predicted from, their own machines aside: the runs that come with the
-    /// program (898, of MLPerf v1.1, v2.0 and v3.0), the rows given, or both
+    /// Runs from which rows of --data are predicted, never from their own machine: the runs that
+    /// come with the program (898, of MLPerf v1.1, v2.0 and v3.0), the given rows, or both
     #[arg(long, value_name = "ROWS", requires = "data", default_value = "both")]
     #[arg(value_parser = clap::builder::PossibleValuesParser::new(TRAIN.map(|(word, _)| word)))]
     train: String,
@@ -42,21 +42,21 @@ pub(crate) struct ValidateArgs {
     #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
     queries: u64,
 
-    /// Most queries of a simulation that looks for a factor on GPU speed
+    /// Most queries of a simulation in the search for a factor on GPU speed
     #[arg(long, value_name = "N", default_value = "100000")]
     #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
     fit_queries: u64,
 
-    /// Where the results go [default: output/validation]; made anew by each run
+    /// Output folder [default: output/validation]; replaced by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay
+    /// Write into the output folder even if it holds other files; those are kept
     #[arg(long)]
     force: bool,
 
-    /// Also write the page of the documentation, about all runs that come with the program (those of
-    /// MLPerf Inference v2.0 and v3.0, NVIDIA, besides), with its chart beside it
+    /// Also write the page of the documentation, about all runs that come with the program (also
+    /// those of MLPerf Inference v2.0 and v3.0, NVIDIA), with its chart beside it
     #[arg(long, value_name = "FILE.md", conflicts_with = "data")]
     page: Option<PathBuf>,
 

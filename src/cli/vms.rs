@@ -1,6 +1,6 @@
-//! `slicewise capacity --vms`: how many VMs of a kind fit, one way of sharing beside the other.
+//! `slicewise capacity --vms`: how many VMs fit, the ways of sharing side by side.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 use super::capacity::CapacityArgs;
 use super::failure::Failure;

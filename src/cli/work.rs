@@ -1,7 +1,7 @@
-//! What every command that simulates does alike: it takes its folder, says what it is about, works on so
-//! many threads, and hands out what it answers.
+//! The common steps of every command that simulates: it opens its folder, announces the work, works
+//! on a number of threads, and writes the answer.
 //!
-//! It knows no command: what is asked and found is theirs.
+//! It knows no single command.
 
 use super::arguments::OutputArgs;
 use super::arguments::RunArgs;
@@ -20,12 +20,12 @@ pub(super) struct Work<'a> {
     watch: Watch,
 }
 
-/// Where results go: the folder that the command line names or else the default of this name, and whether
-/// to write into it although others keep files there.
+/// The output folder: the one on the command line, else the default of this name; and whether to
+/// write into it although it holds other files.
 pub(super) type Place<'a> = (&'a Option<PathBuf>, &'a str, bool);
 
 impl<'a> Work<'a> {
-    /// Takes the folder. Before the work: nobody likes to hear after it that the folder was wrong.
+    /// Opens the folder, before the work, so that a wrong folder is reported at once.
     pub(super) fn begin(
         output: &'a OutputArgs,
         maker: Maker,
@@ -33,11 +33,11 @@ impl<'a> Work<'a> {
         bar: &Progress,
     ) -> Result<Self, Failure> {
         let shown = folder(place).display().to_string();
-        let kept = move || format!("nothing was written; {shown} is as it was before");
+        let kept = move || format!("nothing was written; {shown} was not changed");
         Ok(Self::begin_with(output, maker, place, bar, |_| Ok(((), kept)))?.0)
     }
 
-    /// The same, where work begins in the folder at once: with the words that say what of it is kept.
+    /// The same, where work begins in the folder at once: with the text that reports what is kept.
     pub(super) fn begin_with<T, Kept: FnOnce() -> String + Send + 'static>(
         output: &'a OutputArgs,
         maker: Maker,
@@ -54,19 +54,19 @@ impl<'a> Work<'a> {
         self.watch.folder()
     }
 
-    /// A message to whoever waits.
+    /// Prints a message, unless `--quiet`.
     pub(super) fn say(&self, line: impl AsRef<str>) {
         if !self.output.quiet {
             output::message(line.as_ref());
         }
     }
 
-    /// Tells what is about to be simulated; whether it was worth telling.
+    /// Prints the amount that is about to be simulated. Returns whether anything was printed.
     pub(super) fn announce(&self, planned: impl FnOnce() -> Vec<Planned>) -> bool {
         !self.output.quiet && announce::amount(&planned(), self.output.threads)
     }
 
-    /// Does it.
+    /// Runs the simulation.
     pub(super) fn simulate<R: Send>(&self, work: impl FnOnce() -> R + Send) -> Result<R, Failure> {
         with_threads(self.output.threads, work)
     }
@@ -78,14 +78,14 @@ impl<'a> Work<'a> {
         self.print(answer)
     }
 
-    /// Writes files into the folder, and says so.
+    /// Writes files into the folder, and reports it.
     pub(super) fn write(&self, files: &[File]) -> Result<(), Failure> {
         self.folder().write(files)?;
         self.wrote(files.iter().map(|file| file.name.as_str()));
         Ok(())
     }
 
-    /// Says what was written.
+    /// Reports what was written.
     pub(super) fn wrote<'n>(&self, names: impl Iterator<Item = &'n str>) {
         let names: Vec<&str> = names.collect();
         self.say(format!("wrote {}: {}", self.folder().path().display(), names.join(" ")));
@@ -101,7 +101,7 @@ impl<'a> Work<'a> {
 }
 
 impl RunArgs {
-    /// Takes the folder of a command that reads a scenario.
+    /// Opens the folder of a command that reads a scenario.
     pub(super) fn begin(
         &self,
         maker: Maker,
@@ -116,7 +116,7 @@ fn folder((out, default, _): Place<'_>) -> PathBuf {
     out.clone().unwrap_or_else(|| default_folder(default))
 }
 
-/// Does the work with so many threads, or one per core.
+/// Does the work with `threads` threads, or one per core.
 pub(super) fn with_threads<R: Send>(
     threads: Option<u16>,
     work: impl FnOnce() -> R + Send,

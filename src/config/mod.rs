@@ -1,14 +1,14 @@
-//! Floor 6: what the user wrote. [`load_task`] makes a checked [`Scenario`] or [`SweepFile`] of it, or
-//! says all that is wrong at once.
+//! Floor 6: the user's files. [`load_task`] makes a checked [`Scenario`] or [`SweepFile`] from
+//! them, or returns all faults at once.
 //!
 //! ```text
-//!  text ─► catalogue ─► scenario ─┬─► explain ─► sweep     schema: what editors are told of it
+//!  text ─► catalogue ─► scenario ─┬─► explain ─► sweep     schema: for editors
 //!                                 └─► measured
 //! ```
 //!
-//! A room uses those to its left: `text` reads any file of ours, `catalogue` hardware and workloads,
-//! `scenario` who runs on what, `explain` says who says each value, `sweep` varies keys, `measured` has what
-//! was measured.
+//! A module uses those to its left: `text` reads any file of ours, `catalogue` hardware and
+//! workloads, `scenario` the machine and its VMs, `explain` lists the origin of each value, `sweep`
+//! varies keys, `measured` reads measurements.
 //!
 //! Nothing is simulated here, and nothing printed.
 
@@ -32,8 +32,8 @@ pub use scenario::{LoadOptions, load};
 pub use schema::schema;
 pub use sweep::counts::{CountFile, Ways};
 pub use sweep::file::{SweepFile, SweepPoints};
-pub use text::foreign::{read_foreign, read_foreign_told};
-pub use text::{Diagnostic, LoadError, Said};
+pub use text::foreign::{read_foreign, read_foreign_with_warnings};
+pub use text::{Diagnostic, LoadError, ValueOrigin};
 
 use crate::spec::Scenario;
 use scenario::{FOLDER_FILE, name_of, plan, read_files, scenario_of};
@@ -41,23 +41,23 @@ use std::path::Path;
 use std::sync::Arc;
 use text::{Problems, SourceFile, set_arguments};
 
-/// What a path asks for.
+/// The task of a file or folder.
 #[derive(Debug)]
 pub enum Task {
-    /// A run, or several, each beside what it is compared with.
+    /// A run, or several, each with its baselines.
     Run(Box<Scenario>),
     /// A grid of runs.
     Sweep(Box<SweepFile>),
 }
 
-/// Reads what a path asks for: a file with `[sweep]` is a sweep, everything else a scenario.
+/// Reads the task of a path: a file with `[sweep]` is a sweep, everything else a scenario.
 pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> {
     let problems = Problems::of_rates(options.rates_are_parts);
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
     task_of(path, &files, options, problems)
 }
 
-/// What a text asks for that would stand in the file of this path: the same as the file, once it is written.
+/// The task of a text, as if it were the file at this path.
 pub fn task_of_text(path: &Path, text: &str, options: &LoadOptions) -> Result<Task, LoadError> {
     let problems = Problems::of_rates(options.rates_are_parts);
     let source = Arc::new(SourceFile::new(path.display().to_string(), text));
@@ -80,8 +80,8 @@ fn task_of(
     Ok(Task::Run(Box::new(scenario_of(path, files, options, problems)?)))
 }
 
-/// What a path asks for, and every value that its files use with who says it; of a sweep the first
-/// point that can be simulated.
+/// The task of a path, and every value that its files use with its origin; for a sweep, the values
+/// of the first point that can be simulated.
 pub fn explain(path: &Path, options: &LoadOptions) -> Result<(Task, Vec<Explanation>), LoadError> {
     let problems = Problems::default();
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;

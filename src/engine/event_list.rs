@@ -3,7 +3,7 @@
 //!
 //! Events are never removed: a model gives them a stamp and ignores those that are out of date.
 //! `BinaryHeap` with an insertion number is two to three times faster here than a keyed priority
-//! queue, whose strength (changing the priority of members) the clock does not need.
+//! queue, whose advantage (changing the priority of members) is not needed here.
 
 use crate::units::SimTime;
 use std::cmp::Reverse;

@@ -2,7 +2,8 @@
 //!
 //! The algorithm is fixed by name (ChaCha with 8 rounds), so that a seed gives the same numbers in
 //! every release. A name, not an order of creation, selects a stream: adding a source of chance
-//! leaves the others as they were, and two systems under comparison see the same luck.
+//! does not change the others, and two systems under comparison get the same random numbers (common
+//! random numbers).
 
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;

@@ -3,13 +3,13 @@
 //! | written | by |
 //! |---|---|
 //! | `2023-11-16 18:15:46.6805900`, with `T`, `Z`, `UTC`, `+02:00` | ISO 8601, Azure's traces |
-//! | `2025/08/18 12:00:38` | the same with strokes |
+//! | `2025/08/18 12:00:38` | the same with slashes |
 //! | `8/18/2025, 12:00:38.941 AM` | Azure's portal, browsers |
-//! | `18.08.2025 12:00:38,941` | spreadsheets; with points the day is first |
+//! | `18.08.2025 12:00:38,941` | spreadsheets; with points the day comes first |
 //! | `Aug 18, 2025 @ 12:00:38.941`, `18 Aug 2025 12:00:38 +0200` | Kibana, mail |
 //!
-//! Whether `3/4/2025` is in March or in April no single date says. A time without seconds is refused: all
-//! requests of a minute would come at once.
+//! A single date such as `3/4/2025` does not show whether it is in March or in April. A time
+//! without seconds is refused: all requests of a minute would come at once.
 
 /// An instant as it is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -17,7 +17,7 @@ pub(super) struct Stamp {
     pub(super) day: Day,
     /// Nanoseconds since midnight, less the zone's offset.
     nanos: i64,
-    /// Whether it says its zone.
+    /// Whether it states its time zone.
     pub(super) has_zone: bool,
 }
 
@@ -43,7 +43,7 @@ pub enum Order {
 const SECOND: i64 = 1_000_000_000;
 
 impl Stamp {
-    /// Nanoseconds since 1970; nothing where the order makes no day of it.
+    /// Nanoseconds since 1970; nothing where it is not a valid day in this order.
     pub(super) fn nanos(self, order: Order) -> Option<i64> {
         let days = match (self.day, order) {
             (Day::Is(days), _) => days,
@@ -59,7 +59,7 @@ pub(super) fn read(text: &str) -> Option<Stamp> {
     read_by(text, days)
 }
 
-/// Whether it would be a date, had the month so many days: `2023-02-31 00:00:00`.
+/// Whether it would be a date if the month had enough days: `2023-02-31 00:00:00`.
 pub(super) fn names_no_day(text: &str) -> bool {
     let within =
         |_, month, day| ((1..=12).contains(&month) && (1..=31).contains(&day)).then_some(0);

@@ -1,8 +1,8 @@
 //! The sharing part of the Kubernetes device plugin's configuration: replicas by time slicing or MPS.
 //!
-//! Flags that say nothing about sharing are passed over. Files and ConfigMaps around it are
-//! `kubernetes`'s affair. The form is that of NVIDIA's k8s-device-plugin,
-//! `version: v1` (github.com/NVIDIA/k8s-device-plugin, api/config/v1).
+//! Flags that do not concern sharing are skipped. Files and ConfigMaps around it are read in
+//! `kubernetes`. The format is that of NVIDIA's k8s-device-plugin, `version: v1`
+//! (github.com/NVIDIA/k8s-device-plugin, api/config/v1).
 
 use super::Fault;
 use super::yaml::{Faults, Node, Value};
@@ -11,7 +11,8 @@ use std::ops::Range;
 /// One configuration.
 #[derive(Clone, PartialEq, Debug)]
 pub struct DevicePlugin {
-    /// What GPUs with MIG are shown as: `none`, `single`, `mixed`; nothing where the file is silent.
+    /// How GPUs with MIG are advertised: `none`, `single`, `mixed`; nothing where the file does not
+    /// state it.
     pub mig_strategy: Option<&'static str>,
     /// How GPUs are shared; nothing for whole GPUs.
     pub sharing: Option<Replication>,
@@ -20,7 +21,7 @@ pub struct DevicePlugin {
 /// How GPUs are shared.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Replication {
-    /// The way.
+    /// Time slicing or MPS.
     pub method: Method,
     /// Whether shared resources are called `<name>.shared`.
     pub rename_by_default: bool,
@@ -31,7 +32,7 @@ pub struct Replication {
     pub resources: Vec<Replicated>,
 }
 
-/// A way to share.
+/// A method of sharing.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
     /// CUDA time slicing.
@@ -51,20 +52,20 @@ impl Method {
     }
 }
 
-/// A resource and as how many it is advertised.
+/// A resource and its number of replicas.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Replicated {
     /// Its name, such as `nvidia.com/gpu` or `nvidia.com/mig-1g.5gb`.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub span: Range<usize>,
     /// How many for each device, at least 2.
     pub replicas: u32,
 }
 
 impl Replicated {
-    /// The GPU instance profile that the resource is, if it is one, as resources spell it: a dot for a
-    /// `+`.
+    /// The GPU instance profile of the resource, if it has one, in the spelling of resources: a dot
+    /// for a `+`.
     pub fn profile(&self) -> Option<&str> {
         let (_, name) = self.name.split_once('/').unwrap_or(("", &self.name));
         name.strip_prefix("mig-")
@@ -103,7 +104,7 @@ const FLAGS: [&str; 13] = [
     "sharedDevicesAllocationPolicy",
 ];
 
-/// Reads one document: what it says, and what in it the plugin passes over.
+/// Reads one document: its configuration, and the parts that the plugin ignores.
 pub(super) fn read(document: &Node) -> Result<(DevicePlugin, Vec<Fault>), Vec<Fault>> {
     let faults = Faults::default();
     let found = configuration(&Value::top(document, &faults));
@@ -128,7 +129,7 @@ fn configuration(document: &Value<'_>) -> Option<DevicePlugin> {
     let sharing = top.get("sharing");
     for other in ["resources", "imex"] {
         if let Some(value) = top.get(other) {
-            value.doubt("says nothing about sharing and is passed over");
+            value.doubt("does not concern sharing and is ignored");
         }
     }
     top.finish_passing_over(PLUGIN, &HOMES);
@@ -150,7 +151,7 @@ fn methods(value: &Value<'_>) -> Option<Option<Replication>> {
         [(method, value)] => replication(*method, value).map(Some),
         [_, (_, second), ..] => {
             second.wrong(
-                "stands beside `timeSlicing`",
+                "conflicts with `timeSlicing`",
                 "one of timeSlicing, mps: they exclude each other",
             );
             None
@@ -183,11 +184,11 @@ fn replicated(value: &Value<'_>) -> Option<Replicated> {
     let name = map.need("name", "name the resource, such as nvidia.com/gpu");
     let name = name.and_then(|value| Some((value.text()?, value.node.span.clone(), value)));
     let replicas =
-        map.need("replicas", "say as how many each GPU is advertised, such as replicas: 4");
+        map.need("replicas", "state the number of replicas per GPU, such as replicas: 4");
     let replicas = replicas.and_then(|value| replicas_of(&value));
     for ignored in ["rename", "devices"] {
         if let Some(value) = map.get(ignored) {
-            value.doubt(format!("is passed over, as {PLUGIN} does"));
+            value.doubt(format!("is ignored, as by {PLUGIN}"));
         }
     }
     map.finish_passing_over(PLUGIN, &HOMES);
@@ -195,7 +196,7 @@ fn replicated(value: &Value<'_>) -> Option<Replicated> {
     let (vendor, resource) = name.split_once('/').unwrap_or(("nvidia.com", name));
     if vendor != "nvidia.com" || !(resource == "gpu" || resource.starts_with("mig-")) {
         let title =
-            format!("is {}, which is no resource of the plugin", crate::suggest::quoted(name));
+            format!("is {}, which is not a resource of the plugin", crate::suggest::quoted(name));
         at.wrong(title, "nvidia.com/gpu, nvidia.com/mig-<profile>");
         return None;
     }
@@ -207,7 +208,7 @@ fn replicas_of(value: &Value<'_>) -> Option<u32> {
     let replicas = value.at_least(2, " replicas")?;
     if replicas > REPLICAS_MAX {
         value.doubt(format!(
-            "is {replicas}: {PLUGIN} offers them, slicewise simulates at most {REPLICAS_MAX}"
+            "is {replicas}: {PLUGIN} allows it, but slicewise simulates at most {REPLICAS_MAX}"
         ));
     }
     Some(replicas)

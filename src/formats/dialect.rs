@@ -1,18 +1,19 @@
-//! How a table is written: what parts its cells, and which mark its numbers have.
+//! How a table is written: the separator of its cells, and the decimal mark of its numbers.
 //!
-//! Spreadsheets of half the world write `1,5` and part cells by semicolons; copies out of a table have
-//! tabs. Both are found out from the text. Where a number may be two, it is refused.
+//! In many countries spreadsheets write `1,5` and separate cells by semicolons; cells copied from a
+//! spreadsheet are separated by tabs. Both are recognised from the text. A number with two possible
+//! readings is refused.
 
 use super::Fault;
 use std::ops::Range;
 
-/// Excel begins a file with it; it belongs to no name.
+/// Excel begins a file with it; it is not part of a name.
 pub(super) const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// How a table is written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Dialect {
-    /// What parts the cells: a comma, a semicolon or a tab.
+    /// The separator of cells: a comma, a semicolon or a tab.
     pub(super) separator: u8,
     mark: Mark,
 }
@@ -22,12 +23,13 @@ pub(super) struct Dialect {
 enum Mark {
     Point,
     Comma,
-    /// Every comma in a number may as well part thousands: `1,234`.
+    /// Every comma in a number may also separate thousands: `1,234`.
     Unclear,
 }
 
 impl Dialect {
-    /// The dialect of a text: its head has most of the separator, a comma before others.
+    /// The dialect of a text: the separator is the one that is most frequent in the head, a comma
+    /// before others.
     pub(super) fn of(text: &str) -> Dialect {
         let text = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(text);
         let is_data = |line: &&str| {
@@ -56,7 +58,7 @@ impl Dialect {
         Dialect { separator, mark }
     }
 
-    /// A number as this table writes it. Not one: what to do, or nothing where that is plain.
+    /// A number as this table writes it; otherwise an advice, which may be empty.
     pub(super) fn number(self, text: &str) -> Result<f64, String> {
         let parsed = |text: &str| text.parse::<f64>().map_err(|_| String::new());
         match (self.mark, text.contains(','), text.contains('.')) {
@@ -80,13 +82,13 @@ impl Dialect {
         }
     }
 
-    /// In words, where it is not commas and decimal points.
-    pub(super) fn told(self) -> Option<&'static str> {
+    /// A description, unless it has commas and decimal points.
+    pub(super) fn description(self) -> Option<&'static str> {
         Some(match (self.separator, self.mark) {
-            (b';', Mark::Comma) => "columns parted by semicolons, decimal commas",
-            (b';', _) => "columns parted by semicolons",
-            (b'\t', Mark::Comma) => "columns parted by tabs, decimal commas",
-            (b'\t', _) => "columns parted by tabs",
+            (b';', Mark::Comma) => "columns separated by semicolons, decimal commas",
+            (b';', _) => "columns separated by semicolons",
+            (b'\t', Mark::Comma) => "columns separated by tabs, decimal commas",
+            (b'\t', _) => "columns separated by tabs",
             _ => return None,
         })
     }
@@ -96,7 +98,8 @@ impl Dialect {
         let title = format!("the row has {cells} cells, and the head names {columns} columns");
         let help = match self.separator {
             b',' => {
-                "a decimal comma, or a comma in a date or text, parts a cell in two: write decimal points and put text in quotes, or part columns by semicolons"
+                "a decimal comma, or a comma in a date or text, splits a cell in two: write \
+                 decimal points and put text in quotes, or separate columns by semicolons"
             }
             _ => "put a cell that holds the separator in quotes",
         };
@@ -104,8 +107,8 @@ impl Dialect {
     }
 }
 
-/// Where the head of a table begins behind a line that is its title: one cell above a line of several names,
-/// below which stand numbers; 0 where there is none.
+/// Where the head of a table begins after a title line: one cell above a line of several names,
+/// below which there are numbers; 0 where there is no title.
 pub(super) fn behind_title(text: &str) -> usize {
     let mut starts = Vec::new();
     let mut at = 0;
@@ -137,7 +140,7 @@ pub(super) fn behind_title(text: &str) -> usize {
     if is_title { head } else { 0 }
 }
 
-/// Whether a line is the one by which Excel is told the separator: `sep=;`.
+/// Whether a line states the separator for Excel: `sep=;`.
 pub(super) fn is_separator_line(line: &str) -> bool {
     let line = line.trim_start_matches(BYTE_ORDER_MARK).trim().trim_matches('"');
     line.len() <= 5 && line.to_ascii_lowercase().starts_with("sep=")

@@ -1,49 +1,50 @@
-//! Claims of Kubernetes' dynamic resource allocation, as NVIDIA's DRA driver takes them.
+//! Claims of Kubernetes' dynamic resource allocation, for NVIDIA's DRA driver.
 //!
 //! The structure is that of `resource.k8s.io` v1beta1 to v1 (Kubernetes, api/resource: `exactly`,
 //! `firstAvailable`, `constraints`, `config`); the expressions of selectors are not evaluated, only the
 //! one that names a profile is known.
 
 use super::Fault;
-use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
+use super::objects::{Messages, at, inside, items, quantity, text_at, whole_at};
 use super::yaml::Map;
 use std::ops::Range;
 
-/// A `ResourceClaim`, or a template of such ones.
+/// A `ResourceClaim`, or a `ResourceClaimTemplate`.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Claim {
     /// Its name.
     pub name: String,
-    /// Where it stands.
+    /// Its place in the file.
     pub span: Range<usize>,
-    /// Whether every pod has a claim of its own.
+    /// Whether every pod gets its own claim.
     pub is_template: bool,
     /// What it asks for, in order; at least one request.
     pub requests: Vec<Request>,
-    /// Whether all of it is to come from one GPU (`matchAttribute` of the parent).
+    /// Whether all its devices must be on one GPU (`matchAttribute` of the parent).
     pub on_one_gpu: bool,
 }
 
 /// One request of a claim.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Request {
-    /// Its name, by which containers take it alone.
+    /// Its name, by which containers can use it alone.
     pub name: String,
-    /// What it may be, best first: a GPU instance profile, or nothing for a whole GPU. Several under
-    /// `firstAvailable`.
+    /// The acceptable devices, best first: a GPU instance profile, or nothing for a whole GPU.
+    /// Several with `firstAvailable`.
     pub devices: Vec<Option<String>>,
     /// How many devices.
     pub count: u32,
-    /// How whoever has the claim shares it; nothing where the file leaves it to the driver.
+    /// How the users of the claim share it; nothing where the file leaves it to the driver.
     pub sharing: Option<ClaimSharing>,
 }
 
 /// How a claim is shared.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ClaimSharing {
-    /// In turns, of this length by the compute policy: `default`, `short`, `medium`, `long`.
+    /// By time slicing, with this slice of the compute policy: `default`, `short`, `medium`,
+    /// `long`.
     TimeSlicing(&'static str),
-    /// By MPS, with per cent of the threads and MiB of the memory for each client.
+    /// By MPS, with a percentage of the threads and MiB of memory for each client.
     Mps {
         /// `defaultActiveThreadPercentage`.
         threads: Option<u32>,
@@ -52,12 +53,12 @@ pub enum ClaimSharing {
     },
 }
 
-/// What a claim, or a template of claims, asks for; nothing where it asks for no GPU.
+/// The requests of a claim, or of a template of claims; nothing where it requests no GPU.
 pub(super) fn claim(
     object: &Map<'_>,
     is_template: bool,
     span: &Range<usize>,
-    told: &mut Told,
+    told: &mut Messages,
 ) -> Option<Claim> {
     let devices: &[&str] =
         if is_template { &["spec", "spec", "devices"] } else { &["spec", "devices"] };
@@ -80,7 +81,7 @@ pub(super) fn claim(
     })
 }
 
-fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Told) -> Option<Request> {
+fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Messages) -> Option<Request> {
     let name = text_at(request, &["name"]).unwrap_or("");
     let alternatives = items(request, &["firstAvailable"]);
     let exactly = at(request, &["exactly"]).and_then(|value| inside(&value));
@@ -106,7 +107,7 @@ fn request(request: &Map<'_>, configs: &[Map<'_>], told: &mut Told) -> Option<Re
 }
 
 /// What a request may be given: a profile, or nothing for a whole GPU.
-fn device(request: &Map<'_>, told: &mut Told) -> Option<Option<String>> {
+fn device(request: &Map<'_>, told: &mut Messages) -> Option<Option<String>> {
     match text_at(request, &["deviceClassName"])? {
         "gpu.nvidia.com" => Some(None),
         "mig.nvidia.com" => {
@@ -120,7 +121,7 @@ fn device(request: &Map<'_>, told: &mut Told) -> Option<Option<String>> {
             Some(Some(profile?))
         }
         other => {
-            let title = format!("a request of the class {other:?} is passed over");
+            let title = format!("a request of the class {other:?} is ignored");
             let help = "slicewise knows gpu.nvidia.com and mig.nvidia.com";
             told.warnings.push(Fault::at(request.span(), title).help(help));
             None

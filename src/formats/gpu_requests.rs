@@ -1,21 +1,21 @@
-//! What objects of Kubernetes ask of GPUs: claims of NVIDIA's DRA driver with how they are shared, and
-//! pods with plugin resources, HAMi's or KAI's parts of a GPU.
+//! GPU requests of Kubernetes objects: claims of NVIDIA's DRA driver with their sharing, and pods
+//! with plugin resources, or with parts of a GPU by HAMi or KAI.
 //!
-//! It reads what is asked for; which pod lands where is the cluster's affair. Sources:
-//! kubernetes-sigs/dra-driver-nvidia-gpu and NVIDIA/k8s-dra-driver-gpu, api/nvidia.com/resource/v1beta1
-//! (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README and examples/nvidia (`gpumem` in MB,
-//! `gpumem-percentage`, `gpucores` in per cent, `vgpu-mode`); NVIDIA/KAI-Scheduler, docs/gpu-sharing
-//! (`gpu-fraction`, `gpu-memory` in MiB, `gpu-fraction-num-devices`); kubevirt/user-guide, host devices.
-//! Claims are read in `gpu_claims`.
+//! It reads the requests; the cluster decides where a pod runs. Sources:
+//! kubernetes-sigs/dra-driver-nvidia-gpu and NVIDIA/k8s-dra-driver-gpu,
+//! api/nvidia.com/resource/v1beta1 (`GpuConfig`, `MigDeviceConfig`); Project-HAMi/HAMi, README and
+//! examples/nvidia (`gpumem` in MB, `gpumem-percentage`, `gpucores` in per cent, `vgpu-mode`);
+//! NVIDIA/KAI-Scheduler, docs/gpu-sharing (`gpu-fraction`, `gpu-memory` in MiB,
+//! `gpu-fraction-num-devices`); kubevirt/user-guide, host devices. Claims are read in `gpu_claims`.
 
 pub use super::gpu_claims::{Claim, ClaimSharing, Request};
-use super::objects::{Told, at, inside, items, quantity, text_at, whole_at};
+use super::objects::{Messages, at, inside, items, quantity, text_at, whole_at};
 use super::yaml::Map;
 use super::yaml::Value;
 use super::{Fault, gpu_claims};
 use std::ops::Range;
 
-/// Everything that the objects of a file ask for.
+/// All GPU requests of the objects of a file.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct GpuRequests {
     /// Claims and templates of claims.
@@ -29,17 +29,17 @@ pub struct GpuRequests {
 pub struct Container {
     /// The names of pod and container.
     pub name: String,
-    /// Where it stands.
+    /// Its place in the file.
     pub span: Range<usize>,
-    /// How many pods alike there are.
+    /// The number of equal pods.
     pub pods: u32,
-    /// What it asks for.
-    pub asks: Asks,
+    /// Its request.
+    pub asks: ContainerRequest,
 }
 
-/// What a container asks for.
+/// The request of a container.
 #[derive(Clone, PartialEq, Debug)]
-pub enum Asks {
+pub enum ContainerRequest {
     /// Resources of the device plugin: whole GPUs, or GPU instances of a profile.
     Devices {
         /// The profile as resources spell it.
@@ -58,14 +58,14 @@ pub enum Asks {
         /// Whether the parts are GPU instances (`nvidia.com/vgpu-mode: mig`).
         is_mig: bool,
     },
-    /// KAI: a share of the memory of so many GPUs.
+    /// KAI: a share of the memory of a number of GPUs.
     Fraction {
         /// The share, more than 0 and at most 1.
         share: f64,
         /// GPUs of which it has this share.
         gpus: u32,
     },
-    /// KAI: so many MiB of the memory of so many GPUs.
+    /// KAI: an amount of memory, in MiB, of a number of GPUs.
     MemoryMib {
         /// MiB of each.
         mib: u64,
@@ -83,10 +83,10 @@ pub enum Asks {
     Device(String),
 }
 
-/// Memory as HAMi has it.
+/// Memory in HAMi's units.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum HamiMemory {
-    /// All of it: what who names none has.
+    /// All of it: the default.
     Whole,
     /// `gpumem`.
     Mb(u64),
@@ -103,17 +103,22 @@ const PODS: [&str; 7] =
 const PODS_MAX: u64 = 10_000;
 
 impl GpuRequests {
-    /// Whether nothing asks for a GPU.
+    /// Whether no object requests a GPU.
     pub fn is_empty(&self) -> bool {
         self.claims.is_empty() && self.containers.is_empty()
     }
 
-    /// Adds what an object asks for; whether it is of a kind that may.
+    /// Adds the requests of an object; returns whether its kind can have any.
     ///
-    /// Workloads have many kinds, and operators add theirs (Notebook, RayCluster, PyTorchJob, JobSet):
-    /// whatever has a pod's `containers` somewhere inside is one, with as many pods as the `replicas`
-    /// and `parallelism` around them multiply to.
-    pub(super) fn add(&mut self, object: &Map<'_>, span: &Range<usize>, told: &mut Told) -> bool {
+    /// Workloads have many kinds, and operators add more (Notebook, RayCluster, PyTorchJob,
+    /// JobSet): any object with a pod's `containers` inside counts, with the product of the
+    /// `replicas` and `parallelism` around them as its number of pods.
+    pub(super) fn add(
+        &mut self,
+        object: &Map<'_>,
+        span: &Range<usize>,
+        told: &mut Messages,
+    ) -> bool {
         let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
             self.claims.extend(gpu_claims::claim(object, kind == CLAIMS[1], span, told));
@@ -131,7 +136,7 @@ impl GpuRequests {
 struct Pods<'a> {
     name: &'a str,
     span: &'a Range<usize>,
-    told: &'a mut Told,
+    told: &'a mut Messages,
     found: &'a mut Vec<Container>,
 }
 
@@ -166,11 +171,11 @@ impl Pods<'_> {
         for device in lists.into_iter().flatten() {
             let Some(name) = text_at(&device, &["deviceName"]) else { continue };
             let Some(short) = name.strip_prefix("nvidia.com/") else { continue };
-            self.push(self.name.to_string(), pods, Asks::Device(short.to_string()));
+            self.push(self.name.to_string(), pods, ContainerRequest::Device(short.to_string()));
         }
     }
 
-    fn push(&mut self, name: String, pods: u32, asks: Asks) {
+    fn push(&mut self, name: String, pods: u32, asks: ContainerRequest) {
         self.found.push(Container { name, span: self.span.clone(), pods, asks });
     }
 
@@ -202,7 +207,9 @@ impl Pods<'_> {
                 let used_name = text_at(&used, &["name"]);
                 let claim = claims.iter().find(|(name, _)| Some(*name) == used_name);
                 let request = text_at(&used, &["request"]).map(str::to_string);
-                asks.extend(claim.map(|(_, of)| Asks::Claim { name: of.to_string(), request }));
+                asks.extend(
+                    claim.map(|(_, of)| ContainerRequest::Claim { name: of.to_string(), request }),
+                );
             }
             if asks.is_empty() && named.map_or(index == 0, |named| named == own) {
                 asks.extend(self.of_annotations(&annotation));
@@ -212,16 +219,20 @@ impl Pods<'_> {
     }
 
     /// KAI's parts.
-    fn of_annotations<'n>(&mut self, of: &dyn Fn(&str) -> Option<Value<'n>>) -> Option<Asks> {
+    fn of_annotations<'n>(
+        &mut self,
+        of: &dyn Fn(&str) -> Option<Value<'n>>,
+    ) -> Option<ContainerRequest> {
         let count = of("gpu-fraction-num-devices").and_then(|value| quantity(&value));
         let gpus = count.map_or(1, |count| count.clamp(1, 64) as u32);
         if let Some(value) = of("gpu-fraction") {
             let share = value.as_text().and_then(|text| text.trim().parse::<f64>().ok());
             let share = share.or_else(|| value.as_whole().map(|share| share as f64));
             match share.filter(|share| *share > 0.0 && *share <= 1.0) {
-                Some(share) => return Some(Asks::Fraction { share, gpus }),
+                Some(share) => return Some(ContainerRequest::Fraction { share, gpus }),
                 None => self.told.faults.push(
-                    Fault::at(value.node.span.clone(), "`gpu-fraction` is no share of a GPU's memory")
+                    Fault::at(value.node.span.clone(), "`gpu-fraction` is not a share of a GPU's \
+                        memory")
                         .allowed("more than 0, at most 1, in quotes: \"0.5\"")
                         .help("for several whole GPUs write nvidia.com/gpu under limits; for parts of several, gpu-fraction-num-devices"),
                 ),
@@ -231,9 +242,9 @@ impl Pods<'_> {
         let value = of("gpu-memory")?;
         let plain = value.as_whole().or_else(|| value.as_text()?.trim().parse().ok());
         match plain.filter(|mib| *mib > 0) {
-            Some(mib) => return Some(Asks::MemoryMib { mib, gpus }),
+            Some(mib) => return Some(ContainerRequest::MemoryMib { mib, gpus }),
             None => self.told.faults.push(
-                Fault::at(value.node.span.clone(), "`gpu-memory` is no number of MiB")
+                Fault::at(value.node.span.clone(), "`gpu-memory` is not a number of MiB")
                     .allowed("a whole number from 1 on, without a unit, in quotes: \"4000\""),
             ),
         }
@@ -241,7 +252,7 @@ impl Pods<'_> {
     }
 
     /// What a container's limits ask for; requests where there are no limits.
-    fn of_resources(&mut self, container: &Map<'_>, is_mig: bool) -> Vec<Asks> {
+    fn of_resources(&mut self, container: &Map<'_>, is_mig: bool) -> Vec<ContainerRequest> {
         let limits = ["limits", "requests"]
             .into_iter()
             .find_map(|key| inside(&at(container, &["resources", key])?));
@@ -251,7 +262,7 @@ impl Pods<'_> {
         for (key, value) in limits.all() {
             let Some(name) = key.text.strip_prefix("nvidia.com/") else { continue };
             let Some(number) = quantity(&value) else {
-                let title = format!("`{}` is no whole number", key.text);
+                let title = format!("`{}` is not a whole number", key.text);
                 let fault = Fault::at(value.node.span.clone(), title);
                 self.told.faults.push(fault.allowed("a whole number, such as 1 or 8k"));
                 continue;
@@ -264,21 +275,22 @@ impl Pods<'_> {
                 "gpu" | "gpu.hami" => gpus = Some(number.min(64) as u32),
                 _ if name.ends_with(".shared") => {
                     let title = format!("`{}` is a replica of a shared device", key.text);
-                    let help = "how many replicas share it stands in the device plugin's configuration: import that, it has a pod for each";
+                    let help = "the number of replicas is in the device plugin's configuration: \
+                        import that, which gives a pod for each";
                     self.told.faults.push(Fault::at(key.span.clone(), title).help(help));
                 }
                 _ if number == 0 => {}
                 _ => match name.strip_prefix("mig-") {
-                    Some(profile) => asks.push(Asks::Devices {
+                    Some(profile) => asks.push(ContainerRequest::Devices {
                         profile: Some(profile.to_string()),
                         count: number.min(64) as u32,
                     }),
                     None if name.contains('-') && !name.starts_with("gpu") => {
-                        let device = Asks::Device(name.to_string());
+                        let device = ContainerRequest::Device(name.to_string());
                         asks.extend(std::iter::repeat_n(device, number.min(64) as usize));
                     }
                     None => {
-                        let title = format!("`{}` is passed over", key.text);
+                        let title = format!("`{}` is ignored", key.text);
                         self.told.warnings.push(Fault::at(key.span.clone(), title));
                     }
                 },
@@ -286,9 +298,9 @@ impl Pods<'_> {
         }
         if memory.is_some() || cores.is_some() {
             let (gpus, memory) = (gpus.unwrap_or(1), memory.unwrap_or(HamiMemory::Whole));
-            asks.push(Asks::Hami { gpus, memory, cores, is_mig });
+            asks.push(ContainerRequest::Hami { gpus, memory, cores, is_mig });
         } else if let Some(count) = gpus.filter(|count| *count > 0) {
-            asks.push(Asks::Devices { profile: None, count });
+            asks.push(ContainerRequest::Devices { profile: None, count });
         }
         asks
     }

@@ -1,13 +1,13 @@
 //! Files that configure the GPUs of a Kubernetes node: by themselves, inside ConfigMaps and lists of
 //! them, or inside the values of a helm chart; and which of the formats each is.
 //!
-//! What a configuration says is read in `mig_parted`, `device_plugin` and `vgpu_configs`, what pods and
-//! claims ask for in `gpu_requests`.
+//! Configurations are read in `mig_parted`, `device_plugin` and `vgpu_configs`, requests of pods
+//! and claims in `gpu_requests`.
 
 use super::device_plugin::{self, DevicePlugin};
 use super::gpu_requests::GpuRequests;
 use super::mig_parted::{self, MigConfigs};
-use super::objects::Told;
+use super::objects::Messages;
 use super::vgpu_configs::{self, VgpuConfigs};
 use super::yaml::{Faults, Map, Node, Value, documents, outer_span, quoted};
 use super::{Fault, recognise};
@@ -22,7 +22,7 @@ pub enum Configuration {
     DevicePlugin(DevicePlugin),
     /// Sets of vGPUs.
     VgpuManager(VgpuConfigs),
-    /// What pods and claims ask for.
+    /// Requests of pods and claims.
     Requests(GpuRequests),
 }
 
@@ -32,18 +32,18 @@ pub struct Entry {
     /// Its key under `data` of a ConfigMap, or in the values of a chart; nothing for a document of
     /// its own.
     pub key: Option<String>,
-    /// What it says; places are those in the whole file.
+    /// Its content; places are those in the whole file.
     pub configuration: Configuration,
-    /// What in it is doubtful, or passed over by the program that it is for.
+    /// Doubtful parts, and parts that the program it is for ignores.
     pub warnings: Vec<Fault>,
 }
 
-/// What a file holds.
+/// The content of a file.
 #[derive(Clone, PartialEq, Debug)]
 pub struct File {
     /// The configurations, in order; at least one.
     pub entries: Vec<Entry>,
-    /// What beside them was passed over.
+    /// Other parts that were ignored.
     pub warnings: Vec<Fault>,
 }
 
@@ -52,8 +52,8 @@ pub fn read(text: &str) -> Result<Vec<Entry>, Vec<Fault>> {
     read_for(text, None).map(|file| file.entries)
 }
 
-/// The same, where only one is asked for: by its key, or by a layout in it. What is wrong with the
-/// others is then of no interest.
+/// The same, where only one is requested: by its key, or by a layout in it. Faults of the others
+/// are then ignored.
 pub fn read_for(text: &str, name: Option<&str>) -> Result<File, Vec<Fault>> {
     read_as_node(text, name).map_err(|faults| match recognise::not_toml(text) {
         Some(kind) if ![recognise::NODE, recognise::YAML, recognise::JSON].contains(&kind) => {
@@ -185,7 +185,7 @@ impl Search {
         if kind == Some("ConfigMap") {
             return self.config_map(text, map, depth);
         }
-        let mut told = Told::default();
+        let mut told = Messages::default();
         let is_request = self.requests.add(map, &map.span(), &mut told);
         self.warnings.append(&mut told.warnings);
         if !told.faults.is_empty() {
@@ -277,9 +277,9 @@ impl Search {
                 self.found.push(Found { key: Some(key.text.clone()), read });
             } else if !self.text(text, &key.text, value.node, depth) {
                 let shown = format!("data.{}", key.text);
-                let title = format!("`{shown}` is no configuration of a node's GPUs: passed over");
+                let title = format!("`{shown}` is not a configuration of a node's GPUs: ignored");
                 self.warnings.push(Fault::at(key.span.clone(), title));
-                self.keys.push(format!("`{shown}`, which is none"));
+                self.keys.push(format!("`{shown}`, which is not one"));
             }
         }
     }

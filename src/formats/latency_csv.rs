@@ -1,28 +1,29 @@
-//! `batch,latency_ms`: how long batches take on the GPU, one measurement a row, in any order.
+//! `batch,latency_ms`: batch times on the GPU, one measurement per row, in any order.
 //!
-//! The column of times says its unit: `latency_us`, `time_s`, `GPU time (ms)`. Of several the GPU's is taken before
-//! others, a median before a mean; totals, percentiles and times of other things are passed over. Columns are parted by commas,
-//! semicolons or tabs, and decimal commas are read where columns are not parted by them. Several rows of one batch
-//! size are repetitions. What they say about a model is not asked here.
+//! The name of the column of times has its unit: `latency_us`, `time_s`, `GPU time (ms)`. Of
+//! several, GPU time is taken before others and a median before a mean; totals, percentiles and
+//! other times are ignored. Columns are separated by commas, semicolons or tabs, and decimal commas
+//! are read where the separator is not a comma. Several rows of one batch size are repetitions.
+//! Their meaning for a model is not considered here.
 
 use super::rows::{Rows, time_column};
 use super::{FAULTS_MAX, Fault};
 use std::ops::Range;
 
-/// What a file says.
+/// The content of a file.
 #[derive(Clone, PartialEq, Debug)]
 pub struct BatchTimes {
     /// Every row.
     pub rows: Vec<Measured>,
     /// The column that was taken for the times, as written.
     pub column: String,
-    /// The unit that its name says, in words.
+    /// The unit in its name, as a word.
     pub unit: &'static str,
-    /// How the table is written, where that is not with commas and decimal points.
+    /// How the table is written, unless with commas and decimal points.
     pub written: Option<&'static str>,
-    /// The line above the head, which is passed over.
+    /// The title line above the head, which is ignored.
     pub title: Option<String>,
-    /// Columns that say nothing here, as written.
+    /// Columns that are ignored, as written.
     pub passed_over: Vec<String>,
 }
 
@@ -146,7 +147,7 @@ const BATCHES: [&str; 14] = [
     "minibatch",
 ];
 
-/// Reads every row, or says all that is wrong.
+/// Reads every row, or returns all faults.
 pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
     if let Some(fault) = no_csv(text) {
         return Err(vec![fault]);
@@ -188,7 +189,7 @@ pub fn read(text: &str) -> Result<BatchTimes, Vec<Fault>> {
         rows: measured,
         column: names[time].clone(),
         unit,
-        written: rows.told(),
+        written: rows.description(),
         title: rows.title().map(str::to_string),
         passed_over: passed_over.map(|(_, name)| name.clone()).collect(),
     })
@@ -283,7 +284,7 @@ fn time(rows: &Rows, has_batch: bool) -> Result<(usize, f64, &'static str), Vec<
                 unit.is_none() && !base.is_empty() && TIMES.contains(&base.as_str())
             });
             if let Some((name, span)) = bare {
-                let title = format!("the column `{name}` does not say its unit");
+                let title = format!("the column `{name}` does not state its unit");
                 let help = format!("name it {name}_ms, {name}_us or {name}_s");
                 return Err(vec![Fault::at(span, title).help(help)]);
             }

@@ -1,7 +1,7 @@
-//! Measured runs, one a row: MLPerf figures and harness settings, by the names of the columns.
+//! Measured runs, one per row: MLPerf figures and harness settings, by the names of the columns.
 //!
 //! `docs/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
-//! durations milliseconds. What a run means for a model is not asked here.
+//! durations milliseconds. Their meaning for a model is not considered here.
 
 use super::rows::{Cell, Rows, time_column};
 use super::{FAULTS_MAX, Fault};
@@ -83,13 +83,13 @@ const SCENARIOS: [(&str, TestScenario); 3] = [
     ("SingleStream", TestScenario::SingleStream),
 ];
 
-/// Reads every row, or says all that is wrong.
+/// Reads every row, or returns all faults.
 pub fn read(text: &str) -> Result<Vec<MeasuredRow>, Vec<Fault>> {
-    read_told(text).map(|(runs, _)| runs)
+    read_with_warnings(text).map(|(runs, _)| runs)
 }
 
 /// The same, with the columns that are not read.
-pub fn read_told(text: &str) -> Result<(Vec<MeasuredRow>, Vec<Fault>), Vec<Fault>> {
+pub fn read_with_warnings(text: &str) -> Result<(Vec<MeasuredRow>, Vec<Fault>), Vec<Fault>> {
     let rows = Rows::read(text)?;
     let missing: Vec<&str> =
         NEEDED.into_iter().filter(|name| rows.column(&[name]).is_none()).collect();
@@ -314,7 +314,8 @@ impl<'r> Reading<'r> {
         let each = all.filter(|all| all.per_card.is_multiple_of(cards));
         if each.is_none() {
             let title = format!("`mig` is \"{}\"", cell.text);
-            let allowed = "how many GPU instances all cards have, as many each, and of which profile: \"8x1g.10gb\"";
+            let allowed = "the number of GPU instances of all cards, equal for each card, and \
+                their profile: \"8x1g.10gb\"";
             self.faults.push(Fault::at(cell.span, title).allowed(allowed));
         }
         (gpu, each.map(|all| MigSlices { per_card: all.per_card / cards, ..all }))
@@ -464,14 +465,14 @@ mod tests {
     fn columns_that_are_not_read_are_told() {
         let head = HEAD.replace("target_qps", "target_qps,Power draw,target_qps_asked,round");
         let row = "s,A30,2,bert-99,Server,1000,2000,5.5,300,7,v1.1,7000,1,0.9\n";
-        let (runs, told) = read_told(&format!("{head}{row}")).unwrap();
+        let (runs, told) = read_with_warnings(&format!("{head}{row}")).unwrap();
         assert_eq!((runs.len(), told.len()), (1, 2), "{told:#?}");
         assert!(told[0].title.contains("\"Power draw\": it is ignored"), "{told:#?}");
         assert!(told[1].help.contains("`target_qps`"), "{told:#?}");
         // Those of MLPerf's own tables need no word.
         for file in ["mlperf_inference_v1.1", "mlperf_inference_v2.0_v3.0_nvidia"] {
             let text = std::fs::read_to_string(format!("configs/published/{file}.csv")).unwrap();
-            assert_eq!(read_told(&text).unwrap().1, []);
+            assert_eq!(read_with_warnings(&text).unwrap().1, []);
         }
     }
 

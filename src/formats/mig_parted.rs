@@ -1,7 +1,8 @@
-//! mig-parted's configuration: named layouts of GPU instances, and on which GPUs of a node.
+//! mig-parted's configuration: named layouts of GPU instances, and the GPUs of a node that get
+//! them.
 //!
-//! It says what is asked for; whether that can be placed on a GPU is `layout::placement`'s affair. The
-//! form is that of NVIDIA's mig-parted, `version: v1` (github.com/NVIDIA/mig-parted).
+//! It holds the request; whether that can be placed on a GPU is decided in `layout`. The format is
+//! that of NVIDIA's mig-parted, `version: v1` (github.com/NVIDIA/mig-parted).
 
 use super::Fault;
 use super::yaml::{Faults, Node, Value, quoted};
@@ -21,16 +22,16 @@ pub struct MigConfigs {
 pub struct MigConfig {
     /// Its name, such as `all-balanced`.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub span: Range<usize>,
-    /// What the GPUs of a node get, each rule those that it names.
+    /// The rules, each for the GPUs that it names.
     pub rules: Vec<MigRule>,
 }
 
-/// What some GPUs of a node get.
+/// A rule for some GPUs of a node.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MigRule {
-    /// Where it stands.
+    /// Its place in the file.
     pub span: Range<usize>,
     /// PCI device ids of the models it is for, such as `0x233510DE`; none for all models.
     pub device_filter: Vec<String>,
@@ -42,14 +43,14 @@ pub struct MigRule {
     pub instances: Vec<Instances>,
 }
 
-/// So many GPU instances of a profile.
+/// A number of GPU instances of a profile.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Instances {
     /// The profile as it is written, such as `1g.5gb` or `1g.5gb+me`.
     pub profile: String,
     /// How many, at least 1.
     pub count: u32,
-    /// Where the profile stands.
+    /// The place of the profile.
     pub span: Range<usize>,
 }
 
@@ -71,10 +72,11 @@ fn configs(document: &Value<'_>) -> Option<MigConfigs> {
     Some(MigConfigs { configs: configs.collect() })
 }
 
-/// A name, its place, and what stands under it.
+/// A name, its place, and the rules below it.
 pub(super) type Named<R> = (String, Range<usize>, Vec<R>);
 
-/// A document of version v1 with lists of rules under names, at least one; `what` each list is.
+/// A document of version v1 with lists of rules under names, at least one; `what` is the word for a
+/// list.
 pub(super) fn named_lists<R>(
     document: &Value<'_>,
     key: &'static str,
@@ -140,7 +142,7 @@ pub(super) fn device_filter_of(value: Option<Value<'_>>) -> Option<Vec<String>> 
 }
 
 /// The number that `0x233510DE` stands for: device and vendor of the PCI configuration space, in
-/// hexadecimal digits. What may stand behind it, `0x233510DE:0x16C110DE`, is the board's subsystem
+/// hexadecimal digits. The part that may follow, `0x233510DE:0x16C110DE`, is the board's subsystem
 /// (mig-parted issue 343): see [`subsystem`].
 pub fn pci_id(text: &str) -> Option<u32> {
     let text = match text.split_once(':') {
@@ -170,8 +172,8 @@ fn device_id(value: &Value<'_>) -> Option<String> {
     let good = text.and_then(pci_id).is_some();
     if !good {
         value.wrong(
-            "is no PCI device id",
-            "eight hexadecimal digits in quotes, such as \"0x233510DE\"; behind a colon a subsystem",
+            "is not a PCI device id",
+            "eight hexadecimal digits in quotes, such as \"0x233510DE\"; after a colon a subsystem",
         );
     }
     text.filter(|_| good).map(str::to_string)
@@ -196,7 +198,8 @@ fn instances_of(value: &Value<'_>) -> Option<Vec<Instances>> {
     let instances = map.all().into_iter().map(|(key, value)| {
         let count = value.count(0..=COUNT_MAX, " instances")?;
         if !is_profile(&key.text) {
-            let title = format!("{} is no GPU instance profile", crate::suggest::quoted(&key.text));
+            let title =
+                format!("{} is not a GPU instance profile", crate::suggest::quoted(&key.text));
             let allowed = "slices and memory, such as \"1g.5gb\", \"1g.5gb+me\", \"1c.3g.20gb\"";
             let meant = ProfileName::parse(&key.text);
             let help = meant.map_or(String::new(), |name| format!("write \"{name}\""));
@@ -255,7 +258,7 @@ pub(super) fn is_for(filter: &[String], pci_ids: &[u32]) -> bool {
     filter.is_empty() || ids.any(|id| pci_ids.contains(&id))
 }
 
-/// Writes a file as mig-parted reads it, profiles in quotes.
+/// Writes a file for mig-parted, profiles in quotes.
 pub fn write(file: &MigConfigs) -> String {
     let mut text = String::from("version: v1\nmig-configs:\n");
     for config in &file.configs {

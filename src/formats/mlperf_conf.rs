@@ -1,7 +1,7 @@
 //! LoadGen's `mlperf.conf` and `user.conf`: lines of `model.scenario.key = value`, times in
 //! milliseconds, `*` for any model or scenario.
 //!
-//! What a key means for a run is not decided here. Source: mlcommons/inference, `TestSettings::
+//! The effect of a key on a run is not decided here. Source: mlcommons/inference, `TestSettings::
 //! FromConfig` in `loadgen/test_settings_internal.cc`.
 
 use super::{FAULTS_MAX, Fault, Placed};
@@ -56,7 +56,7 @@ const SCENARIOS: [&str; 5] = ["SingleStream", "MultiStream", "Server", "Offline"
 pub struct MlperfConf {
     /// Its lines, in their order.
     entries: Vec<Entry>,
-    /// Lines that LoadGen passes over in silence: keys and scenarios it does not know.
+    /// Lines that LoadGen ignores without a message: keys and scenarios it does not know.
     pub unknown: Vec<Fault>,
 }
 
@@ -69,8 +69,8 @@ struct Entry {
 }
 
 impl MlperfConf {
-    /// What the file says of a key: for this model and scenario, else for any model, else for any
-    /// scenario, else for both, as LoadGen looks it up. Of two such lines the later counts.
+    /// The value of a key: for this model and scenario, else for any model, else for any scenario,
+    /// else for both, as LoadGen looks it up. Of two such lines the later one counts.
     pub fn get(&self, model: &str, scenario: &str, key: &str) -> Option<&Placed<String>> {
         let tried = [(model, scenario), ("*", scenario), (model, "*"), ("*", "*")];
         tried.into_iter().find_map(|(model, scenario)| {
@@ -111,7 +111,7 @@ impl MlperfConf {
 /// No file has more settings: LoadGen's own has about a hundred.
 const ENTRIES_MAX: usize = 100_000;
 
-/// Reads a file, or says all that LoadGen would stop at.
+/// Reads a file, or returns all faults at which LoadGen would stop.
 pub fn read(text: &str) -> Result<MlperfConf, Vec<Fault>> {
     let (mut conf, mut faults, mut at) = (MlperfConf::default(), Vec::new(), 0);
     for whole in text.split_inclusive('\n') {
@@ -153,14 +153,15 @@ fn without_comment(line: &str, start: usize) -> Result<&str, Fault> {
     let (before, comment) = (line[..at].trim_end(), &line[at..]);
     let span = start + at..start + line.len();
     if before.contains('=') {
-        let title = "LoadGen takes no comment behind a value, and then nothing of the file";
-        return Err(Fault::at(span, title).help("put the comment on a line of its own"));
+        let title = "LoadGen does not accept a comment after a value, and then rejects the whole \
+            file";
+        return Err(Fault::at(span, title).help("put the comment on its own line"));
     }
     let word = comment.split_whitespace().next().unwrap_or_default();
     if before.is_empty() && word.len() > 1 && comment.len() > word.len() {
         let title =
-            format!("LoadGen reads {} as a key, and then nothing of the file", quoted(word));
-        return Err(Fault::at(span, title).help("write a blank behind `#`"));
+            format!("LoadGen reads {} as a key, and then rejects the whole file", quoted(word));
+        return Err(Fault::at(span, title).help("write a space after `#`"));
     }
     Ok(before)
 }
@@ -173,7 +174,7 @@ fn without_value(line: &str, start: usize) -> Option<Fault> {
         (_, Some("="), None) => true,
         _ => false,
     };
-    let title = "the line has no value: LoadGen passes it over";
+    let title = "the line has no value: LoadGen ignores it";
     is_short.then(|| Fault::at(start..start + line.len(), title))
 }
 
@@ -192,24 +193,24 @@ fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fa
     let apart = line[path.len()..].starts_with(char::is_whitespace)
         && before_value.ends_with(char::is_whitespace);
     if !apart {
-        let fault = Fault::at(whole, "LoadGen wants a blank on both sides of `=`");
+        let fault = Fault::at(whole, "LoadGen needs a space on both sides of `=`");
         let shown = if line.len() < 100 { (path, value) } else { ("key", "value") };
         return Err(fault.help(format!("write `{} = {}`", shown.0, shown.1)));
     }
     let parts: Vec<&str> = path.rsplitn(3, '.').collect();
     let [key, scenario, model] = parts[..] else {
-        let fault = Fault::at(start..start + path.len(), format!("{} is no key", quoted(path)));
+        let fault = Fault::at(start..start + path.len(), format!("{} is not a key", quoted(path)));
         return Err(fault.allowed(form));
     };
     let (scenario_at, key_at) = (start + model.len() + 1, start + path.len() - key.len());
     // More are not shown: looking for what each may mean would cost more than all else.
     if !SCENARIOS.contains(&scenario) && unknown.len() < FAULTS_MAX {
-        let title = format!("unknown scenario {}: LoadGen passes the line over", quoted(scenario));
+        let title = format!("unknown scenario {}: LoadGen ignores the line", quoted(scenario));
         let fault = Fault::at(scenario_at..scenario_at + scenario.len(), title);
         let fault = fault.allowed(SCENARIOS.join(", "));
         unknown.push(fault.did_you_mean(nearest(scenario, SCENARIOS)));
     } else if !KEYS.contains(&key) && unknown.len() < FAULTS_MAX {
-        let title = format!("unknown key {}: LoadGen passes the line over", quoted(key));
+        let title = format!("unknown key {}: LoadGen ignores the line", quoted(key));
         let fault = Fault::at(key_at..key_at + key.len(), title);
         unknown.push(fault.did_you_mean(nearest(key, KEYS)));
     }
@@ -217,11 +218,11 @@ fn entry(line: &str, start: usize, unknown: &mut Vec<Fault>) -> Result<Entry, Fa
     let words: Vec<&str> = value.split_whitespace().collect();
     if words.len() > 1 && words.iter().all(|word| number(word).is_some()) {
         value = words[words.len() - 1];
-        let title = format!("several values: LoadGen takes the last one, {value}");
+        let title = format!("several values: LoadGen uses the last one, {value}");
         unknown.extend((unknown.len() < FAULTS_MAX).then(|| Fault::at(value_span.clone(), title)));
     }
     if number(value).is_none() {
-        let title = format!("{} is no number", quoted(value));
+        let title = format!("{} is not a number", quoted(value));
         let allowed = "a whole number, hexadecimal with 0x, or a decimal; times in milliseconds";
         return Err(Fault::at(value_span, title).allowed(allowed));
     }

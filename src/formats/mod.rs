@@ -1,7 +1,7 @@
 //! Floor 6: files that other programs write and read, one file here per format.
 //!
-//! Each reader turns text into plain figures, or says in [`Fault`]s what is wrong and where. It opens
-//! no file and knows no scenario; whoever asked for the file shows the faults in its text.
+//! Each reader turns text into plain figures, or returns [`Fault`]s with their places. It opens no
+//! file and knows no scenario; the caller shows the faults in the text.
 
 pub mod device_plugin;
 pub mod gpu_requests;
@@ -31,16 +31,16 @@ mod yaml;
 
 use std::ops::Range;
 
-/// One thing that is wrong in a foreign file.
+/// One fault in a file of another program.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fault {
     /// The place: a range of bytes of the text.
     pub span: Range<usize>,
-    /// What is wrong: lower case, no full stop.
+    /// The fault: lower case, no full stop.
     pub title: String,
-    /// What is allowed, with its unit; empty when the title says it.
+    /// The allowed values, with their unit; empty when the title states them.
     pub allowed: String,
-    /// How to put it right; empty when that is plain.
+    /// How to correct it; empty when that is clear.
     pub help: String,
 }
 
@@ -50,13 +50,13 @@ impl Fault {
         Self { span, title: title.into(), allowed: String::new(), help: String::new() }
     }
 
-    /// What is allowed.
+    /// Adds the allowed values.
     pub fn allowed(mut self, allowed: impl Into<String>) -> Self {
         self.allowed = allowed.into();
         self
     }
 
-    /// How to put it right.
+    /// Adds how to correct it.
     pub fn help(mut self, help: impl Into<String>) -> Self {
         self.help = help.into();
         self
@@ -73,14 +73,14 @@ impl Fault {
     }
 }
 
-/// A value that was read, and where it stands: whoever finds it wrong can point there.
+/// A value that was read, with its place, for error messages.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Placed<T> {
-    /// What was read.
+    /// The value.
     pub value: T,
     /// Its place: a range of bytes of the text.
     pub span: Range<usize>,
 }
 
-/// So many faults of one file are told; who sees them all is not helped by more.
+/// The most faults that are reported for one file.
 pub(crate) const FAULTS_MAX: usize = 50;

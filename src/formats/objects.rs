@@ -1,14 +1,14 @@
-//! Objects of Kubernetes as trees: what stands at a path, quantities, and what is to be said of them.
+//! Objects of Kubernetes as trees: values at a path, quantities, and messages about them.
 
 use super::Fault;
 use super::yaml::{Map, Value};
 
-/// What is to be said of the objects of a file.
+/// The messages about the objects of a file.
 #[derive(Default, Debug)]
-pub(super) struct Told {
-    /// What cannot be read.
+pub(super) struct Messages {
+    /// Parts that cannot be read.
     pub(super) faults: Vec<Fault>,
-    /// What was passed over.
+    /// Parts that were ignored.
     pub(super) warnings: Vec<Fault>,
 }
 
@@ -32,7 +32,7 @@ pub(super) fn items<'n>(map: &Map<'n>, path: &[&str]) -> Vec<Map<'n>> {
     list.unwrap_or_default().iter().filter_map(inside).collect()
 }
 
-/// A whole number as resources write it: a quantity of Kubernetes, so that `8k` is 8000.
+/// A whole number as a Kubernetes quantity, so that `8k` is 8000.
 pub(super) fn quantity(value: &Value<'_>) -> Option<u64> {
     if let Some(number) = value.as_whole() {
         return Some(number);

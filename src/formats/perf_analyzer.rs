@@ -6,8 +6,8 @@
 //! | 2019 (perf_client) | `Server Compute`: inputs, inference and outputs together |
 //! | 2020 | `Server Compute Input`, `Server Compute Infer`, `Server Compute Output` |
 //!
-//! Without a server that keeps statistics none of them is there, and all times are the client's. The file
-//! does not say how large a request's batch was.
+//! Without a server that keeps statistics there are none of these columns, and all times are the
+//! client's. The file does not state the batch size of a request.
 
 use super::rows::Rows;
 use super::{FAULTS_MAX, Fault};
@@ -19,20 +19,21 @@ use std::ops::Range;
 pub struct Levels {
     /// Its rows, each of another concurrency.
     pub levels: Vec<Level>,
-    /// Columns that perf_analyzer is not known to write, as written.
+    /// Columns that perf_analyzer does not write, as far as known, as written.
     pub passed_over: Vec<String>,
 }
 
 /// One row.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Level {
-    /// Requests under way at once.
+    /// Concurrent requests.
     pub concurrency: u32,
-    /// Requests' samples answered per second.
+    /// Samples answered per second.
     pub inferences_per_s: f64,
-    /// Mean time on the GPU; nothing where the server did not say.
+    /// Mean time on the GPU; nothing where the server did not report it.
     pub compute: Option<Compute>,
-    /// Mean time of a request in the server and outside of it; nothing where the server did not say.
+    /// Mean time of a request in the server and outside of it; nothing where the server did not
+    /// report it.
     pub parts: Option<Parts>,
     /// Percentiles of the client's latency in milliseconds, by the names of the result document.
     pub latency: Vec<(&'static str, f64)>,
@@ -41,7 +42,8 @@ pub struct Level {
 }
 
 impl Level {
-    /// How long a client waits in the middle, in milliseconds: the median, or the mean by its parts.
+    /// The typical time that a client waits, in milliseconds: the median, or the sum of the mean
+    /// parts.
     pub fn waits_ms(&self) -> f64 {
         let median = self.latency.iter().find(|(name, _)| *name == "p50").map(|(_, ms)| *ms);
         let mean = self.parts.map(|parts| parts.server_ms + parts.outside_ms);
@@ -54,7 +56,7 @@ impl Level {
 pub struct Parts {
     /// In the server: queue, inputs, inference, outputs; in milliseconds.
     pub server_ms: f64,
-    /// With the client and on the way, in milliseconds.
+    /// In the client and the network, in milliseconds.
     pub outside_ms: f64,
 }
 
@@ -78,12 +80,12 @@ const IN_SERVER: [&str; 7] = [
 ];
 const OUTSIDE: [&str; 3] = ["Client Send", "Network+Server Send/Recv", "Client Recv"];
 
-/// The mean time that a server computed.
+/// The mean compute time of a server.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Compute {
     /// In milliseconds.
     pub ms: f64,
-    /// Whether it takes in the handling of inputs and outputs, as the oldest files have it.
+    /// Whether it includes the handling of inputs and outputs, as in the oldest files.
     pub with_copies: bool,
 }
 
@@ -119,7 +121,7 @@ const COLUMNS: [&str; 28] = [
     "Request Count",
 ];
 
-/// Reads every row, or says all that is wrong.
+/// Reads every row, or returns all faults.
 pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
     if let Some(fault) = printed(text) {
         return Err(vec![fault]);
@@ -180,7 +182,7 @@ pub fn read(text: &str) -> Result<Levels, Vec<Fault>> {
         match (concurrency, rate, latency) {
             (Ok(_), Ok(_), Ok(latency)) if latency.is_empty() && parts.is_none() => {
                 let title = "the row has neither times of the server nor percentiles";
-                faults.push(Fault::at(span, title).help("measure it anew, or drop the row"));
+                faults.push(Fault::at(span, title).help("measure it again, or drop the row"));
             }
             (Ok(concurrency), Ok(inferences_per_s), Ok(latency)) => {
                 let concurrency = concurrency as u32;
@@ -219,7 +221,11 @@ fn of_rates(rows: &Rows, rate: usize, again: &str) -> String {
     let done = rows.column(&["Inferences/Second"]).and_then(number);
     match (number(rate), done) {
         (Some(asked), Some(done)) if !latencies.is_empty() => format!(
-            "{again}: a batch alone shows there; a rate is a load, and goes into a calibration file beside it: [[run]] with server = {{ preset = \"triton\", batch_max = N }}, load = {{ scenario = \"server\", target_qps = {asked}, arrivals = \"constant\" }} (poisson with --request-distribution poisson), measured = {{ completed_per_s = {done}, latency = {{ {} }} }}",
+            "{again}: that measures a batch alone; a request rate is a load, and goes into a \
+             calibration file in addition: [[run]] with server = {{ preset = \"triton\", \
+             batch_max = N }}, load = {{ scenario = \"server\", target_qps = {asked}, arrivals = \
+             \"constant\" }} (poisson with --request-distribution poisson), measured = {{ \
+             completed_per_s = {done}, latency = {{ {} }} }}",
             latencies.join(", ")
         ),
         _ => again.to_string(),
@@ -233,15 +239,16 @@ fn printed(text: &str) -> Option<Fault> {
         .filter_map(|mark| text.find(mark))
         .min()?;
     let end = text[start..].find('\n').map_or(text.len(), |at| start + at);
-    let title = "this is what perf_analyzer prints, not the table it writes";
+    let title = "this is the text that perf_analyzer prints, not the table that it writes";
     Some(Fault::at(start..end, title).help("measure with -f FILE, and name that file"))
 }
 
 /// perf_analyzer writes one row for each concurrency: two are two runs, and one of them something else.
 fn repeated(span: Range<usize>, concurrency: u32, first: usize) -> Fault {
-    let title = format!("a concurrency of {concurrency} stands in line {first} already");
+    let title = format!("a concurrency of {concurrency} is in line {first} already");
     Fault::at(span, title).help(
-        "a file holds one run of one batch size: split it, and give each part its own [[times]] with its batch",
+        "a file holds one run with one batch size: split it, and give each part its own [[times]] \
+         with its batch",
     )
 }
 
@@ -257,8 +264,9 @@ fn unknown(rows: &Rows) -> Result<Vec<String>, Vec<Fault>> {
     let (mut passed_over, mut faults) = (Vec::new(), Vec::new());
     for (name, span) in others {
         if name.to_lowercase().contains("batch") {
-            let title =
-                format!("`{name}` is no column of perf_analyzer, whose files hold one batch size");
+            let title = format!(
+                "`{name}` is not a column of perf_analyzer, whose files hold one batch size"
+            );
             let help = "split the file by it, and give each part its own [[times]] with its batch";
             faults.push(Fault::at(span, title).help(help));
         } else {

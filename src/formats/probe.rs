@@ -1,7 +1,7 @@
-//! What the probe found on a GPU: `probe.json` of `probe/probe.py`.
+//! The measurements of the probe on a GPU: `probe.json` of `probe/probe.py`.
 //!
-//! Times are milliseconds, rates GB/s. What a figure means is in `probe/README.md`; what of it goes into
-//! a GPU's file is `config::probed`.
+//! Times are milliseconds, rates GB/s. The figures are explained in `probe/README.md`;
+//! `config::probed` writes some of them into a GPU's file.
 
 use super::{FAULTS_MAX, Fault};
 use serde::Deserialize;
@@ -21,40 +21,41 @@ pub struct ProbeFile {
     pub catalogue: Option<String>,
     /// The version of the driver.
     pub driver: String,
-    /// The day, as the probe's machine wrote it.
+    /// The day, as written by the probe's machine.
     pub date: String,
-    /// In what it ran.
+    /// The environment it ran in.
     pub place: Place,
-    /// What was found.
+    /// The measurements.
     pub measured: Measured,
 }
 
 /// The card.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Card {
-    /// What CUDA calls the device.
+    /// The name of the device in CUDA.
     pub name: String,
     /// Device and vendor as `nvidia-smi` prints them: `0x233510DE`.
     pub pci_id: Option<String>,
 }
 
-/// In what the probe ran.
+/// The environment that the probe ran in.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Place {
     /// `host`, `vgpu`, `passthrough`, `mig`, `vgpu-host` or `unknown`.
     pub kind: String,
-    /// In words: "a vGPU under VMware".
+    /// A description: "a vGPU under VMware".
     pub words: String,
 }
 
-/// What was found; what was not measured is missing.
+/// The measurements; values that were not measured are missing.
 #[derive(Clone, PartialEq, Debug, Deserialize)]
 pub struct Measured {
     /// Turns of processes.
     pub turns: Turns,
-    /// SMs of limits under MPS.
+    /// SMs of MPS limits.
     pub limits: Option<Limits>,
-    /// Copies by what ran at once: `h32 x1` is one process's, 32 MiB to the device.
+    /// Copies, by the copies that ran at the same time: `h32 x1` is one process, 32 MiB to the
+    /// device.
     pub copies: BTreeMap<String, Vec<Copy>>,
     /// Times of batches alone by model and samples.
     pub batches: BTreeMap<String, BTreeMap<u32, BatchTime>>,
@@ -69,7 +70,7 @@ pub struct Turns {
     pub renewal_ms: Option<Figure>,
     /// A switch between whole kernels.
     pub dry_ms: Option<Figure>,
-    /// What a switch takes more where kernels are stopped, over kinds of kernels.
+    /// The additional time of a switch where kernels are stopped, over kinds of kernels.
     pub save_restore_ms: Option<Figure>,
     /// The part of that in restoring.
     pub restore_part: Option<f64>,
@@ -80,16 +81,16 @@ pub struct Turns {
 pub struct Figure {
     /// The figure.
     pub value: f64,
-    /// The least that it may be.
+    /// The low end of its interval.
     pub low: f64,
-    /// The most.
+    /// The high end.
     pub high: f64,
 }
 
-/// SMs of limits under MPS.
+/// SMs of MPS limits.
 #[derive(Clone, PartialEq, Eq, Debug, Deserialize)]
 pub struct Limits {
-    /// In steps of so many SMs; nothing where no step explains them.
+    /// The step of limits, in SMs; nothing where no step explains the measurements.
     pub step: Option<u32>,
 }
 
@@ -98,7 +99,7 @@ pub struct Limits {
 pub struct Copy {
     /// `h2d`, `d2h` or `kernel`.
     pub what: String,
-    /// How fast.
+    /// The bandwidth.
     pub gbps: Option<f64>,
 }
 
@@ -109,13 +110,13 @@ pub struct BatchTime {
     pub mean_ms: f64,
 }
 
-/// Whether a text is one, by its look.
+/// Whether a text is such a file, by its beginning.
 pub fn is_one(text: &str) -> bool {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     text.starts_with('{') && text.contains("\"format\": \"slicewise-probe ")
 }
 
-/// Reads a file, or says what is wrong.
+/// Reads a file, or returns its faults.
 pub fn read(text: &str) -> Result<ProbeFile, Vec<Fault>> {
     let file: ProbeFile = match serde_json::from_str(text) {
         Ok(file) => file,
@@ -123,8 +124,8 @@ pub fn read(text: &str) -> Result<ProbeFile, Vec<Fault>> {
             let at = offset(text, error.line(), error.column());
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default().to_string();
-            let fault = Fault::at(at..at, format!("not what the probe writes: {reason}"));
-            return Err(vec![fault.help("python3 probe/probe.py writes probe.json anew")]);
+            let fault = Fault::at(at..at, format!("not a file of the probe: {reason}"));
+            return Err(vec![fault.help("python3 probe/probe.py writes a new probe.json")]);
         }
     };
     if file.format != FORMAT {

@@ -1,15 +1,15 @@
-//! Which program's file a text is, when it is not what a command reads: so that the answer to a wrong
-//! file is the command that takes it.
+//! Recognises the program that wrote a text, when a command cannot read it, so that the error
+//! message can name the command that can.
 //!
-//! A guess by the look of a text; nothing is read into figures here, and nothing refused.
+//! A guess by the form of a text; nothing is parsed here, and nothing refused.
 
 use super::{latency_csv, probe, trtexec_log};
 use serde_json::Value;
 
-/// A kind of file, and where it belongs.
+/// A kind of file, and its use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Kind {
-    /// What the file is, behind "the file is".
+    /// The kind, to follow "the file is".
     pub what: &'static str,
     /// What to do with it.
     pub next: &'static str,
@@ -25,11 +25,13 @@ macro_rules! kinds {
 
 kinds! {
     RESULTS: "a result document of slicewise",
-        "name the scenario file that it was made of; the document itself is for jq and notebooks";
+        "name the scenario file that it was made from; the document itself is for jq and notebooks";
     TRTEXEC: "times that trtexec exported",
-        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, one BATCH=FILE for each batch size; `slicewise ask --model` takes it, too";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload from it, \
+         one BATCH=FILE for each batch size; `slicewise ask --model` reads it, too";
     TRTEXEC_LOG: "a log of trtexec",
-        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, one BATCH=FILE for each batch size; `slicewise ask --model` takes it, too";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload from it, \
+         one BATCH=FILE for each batch size; `slicewise ask --model` reads it, too";
     VLLM: "a benchmark of vLLM",
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
     SGLANG: "a benchmark of SGLang",
@@ -40,17 +42,19 @@ kinds! {
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
     LOADGEN_TOKENS: "a log of a LoadGen run that is judged by its tokens",
         "LLM serving is not simulated yet: time to first token and time per token have no counterpart here";
-    PROBE: "what the probe found on a GPU",
-        "`slicewise calibrate FILE -o my-configs` makes a GPU and workloads of it";
+    PROBE: "the measurements of the probe on a GPU",
+        "`slicewise calibrate FILE -o my-configs` makes a GPU and workloads from it";
     PERF_REQUESTS: "the profile export of perf_analyzer, request by request",
-        "write its CSV as well (perf_analyzer -f FILE): `slicewise calibrate` takes that";
+        "write its CSV as well (perf_analyzer -f FILE): `slicewise calibrate` reads that";
     JSON: "JSON", "scenarios are TOML; `slicewise schema` prints their JSON Schema";
     PERF_ANALYZER: "a CSV of perf_analyzer",
-        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload of it; `slicewise ask --model` takes it, too";
+        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload from it; \
+         `slicewise ask --model` reads it, too";
     MEASURED: "a CSV of measured MLPerf runs", "`slicewise validate --data FILE` predicts each row";
     BATCH_TIMES: "a CSV of batch times",
-        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload of it; `slicewise ask --model` takes it, too";
-    OWN_CSV: "a CSV that slicewise wrote", "name the scenario file that it was made of";
+        "`slicewise calibrate FILE --gpu GPU -o my-model.toml` makes a workload from it; \
+         `slicewise ask --model` reads it, too";
+    OWN_CSV: "a CSV that slicewise wrote", "name the scenario file that it was made from";
     TRACE: "a CSV of recorded requests",
         "name it in a scenario's load: arrivals = { trace = \"FILE\" }";
     TRACE_LINES: "JSON lines of recorded requests",
@@ -60,14 +64,16 @@ kinds! {
         "`slicewise import FILE --gpu GPU` reads it";
     YAML: "YAML", "scenarios are TOML: `key = value`, [table], [[vm]]";
     LOADGEN_LOG: "a log of LoadGen",
-        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload of it, given the largest batch of the server; or [[run]] with log = \"FILE\" in a calibration file";
+        "`slicewise calibrate BATCH=FILE --gpu GPU -o my-model.toml` makes a workload from it, \
+         given the largest batch of the server; or [[run]] with log = \"FILE\" in a calibration \
+         file";
     LOADGEN_CONF: "a configuration of LoadGen",
         "name it in a scenario's load: conf = [\"FILE\"], model = \"bert\"";
     TRITON: "a model configuration of Triton (config.pbtxt)",
         "a scenario reads it with server = { triton_config = \"config.pbtxt\" }";
     MARKUP: "HTML, SVG or XML", "name the scenario file, not its report or chart";
     SCENARIO: "a scenario", "`slicewise run FILE` simulates it";
-    CALIBRATION: "a calibration file", "`slicewise calibrate FILE` makes a workload of it";
+    CALIBRATION: "a calibration file", "`slicewise calibrate FILE` makes a workload from it";
     WORKLOAD: "a workload of the catalogue",
         "name it in a scenario (workload = \"FILE\"), or add --workload FILE to a command; in DIR/workloads it joins the catalogue of --configs DIR";
     GPU: "a GPU of the catalogue",
@@ -80,7 +86,7 @@ kinds! {
         "put it in DIR/harnesses: `slicewise validate --configs DIR` knows its benchmarks";
 }
 
-/// What a text is that is not TOML; nothing where its look says nothing.
+/// The kind of a text that is not TOML; nothing where it cannot be recognised.
 pub fn not_toml(text: &str) -> Option<Kind> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     let first = text.lines().next()?;
@@ -118,7 +124,7 @@ pub fn not_toml(text: &str) -> Option<Kind> {
     yaml(text)
 }
 
-/// What a TOML file is that has these keys at its top; nothing where they say nothing.
+/// The kind of a TOML file with these keys at its top; nothing where it cannot be recognised.
 pub fn by_keys(keys: &[&str]) -> Option<Kind> {
     let marks = [
         (SCENARIO, &["vm"][..]),
@@ -135,8 +141,8 @@ pub fn by_keys(keys: &[&str]) -> Option<Kind> {
         .map(|(kind, _)| kind)
 }
 
-/// The benchmark of a language model that a text is, as far as its words say: such files look like others
-/// that are read, and say what has no counterpart here.
+/// Recognises the benchmark of a language model by its words: such files look like others that can
+/// be read, but have figures without a counterpart here.
 pub fn of_tokens(text: &str) -> Option<Kind> {
     let text = text.trim_start_matches('\u{feff}').trim_start();
     if text.contains("MLPerf Results Summary") || text.contains(":::MLLOG") {
@@ -173,7 +179,7 @@ pub fn of_tokens(text: &str) -> Option<Kind> {
     })
 }
 
-/// The place of the first line that a LoadGen log has only where tokens judge.
+/// The place of the first line that a LoadGen log has only where a run is judged by tokens.
 pub fn token_line(text: &str) -> Option<std::ops::Range<usize>> {
     const MARKS: [&str; 7] = [
         "first token latency",

@@ -1,7 +1,7 @@
 //! The rows of a table by the names in its head, each cell with its place.
 //!
-//! How the table is written (separator, decimal mark) is in `dialect`; what a column means is said by
-//! the format that asks for it.
+//! How the table is written (separator, decimal mark) is in `dialect`; the meaning of a column is
+//! defined by the format that reads it.
 
 use super::dialect::{BYTE_ORDER_MARK, Dialect, behind_title, is_separator_line};
 use super::{FAULTS_MAX, Fault};
@@ -9,7 +9,7 @@ use std::ops::Range;
 
 /// No file has more rows: a million measurements tell nothing that ten thousand do not.
 const ROWS_MAX: usize = 1_000_000;
-/// No row has more cells.
+/// The most cells of a row.
 pub(super) const COLUMNS_MAX: usize = 1_000;
 /// No file has more cells in all: each is kept with its place, some hundred bytes.
 const CELLS_MAX: usize = 4_000_000;
@@ -29,7 +29,7 @@ pub(super) struct Row {
     span: Range<usize>,
 }
 
-/// A cell with the column it stands in and its place in the text.
+/// A cell with its column and its place in the text.
 #[derive(Clone)]
 pub(super) struct Cell<'r> {
     pub(super) text: &'r str,
@@ -39,7 +39,8 @@ pub(super) struct Cell<'r> {
 }
 
 impl Rows {
-    /// Reads the whole text. Blank lines, rows of empty cells and lines that start with `#` are passed over.
+    /// Reads the whole text. Blank lines, rows of empty cells and lines that start with `#` are
+    /// ignored.
     pub(super) fn read(text: &str) -> Result<Rows, Vec<Fault>> {
         Self::read_from(text, 0)
     }
@@ -118,15 +119,15 @@ impl Rows {
             .collect()
     }
 
-    /// The title above the head, without what parts cells.
+    /// The title above the head, without separators.
     pub(super) fn title(&self) -> Option<&str> {
         let parts = |letter: char| letter.is_whitespace() || ",;\"".contains(letter);
         self.title.as_deref().map(|title| title.trim_matches(parts))
     }
 
-    /// How the table is written, where that is not with commas and decimal points.
-    pub(super) fn told(&self) -> Option<&'static str> {
-        self.dialect.told()
+    /// How the table is written, unless with commas and decimal points.
+    pub(super) fn description(&self) -> Option<&'static str> {
+        self.dialect.description()
     }
 
     /// One fault for each column whose name stood in the head before: which one counts is not known.
@@ -212,8 +213,8 @@ const TIME_UNITS: [(&str, &[&str], f64); 5] = [
     ("minutes", &["min", "mins", "minutes"], 6e4),
 ];
 
-/// The name of a column without its unit of time, in small letters, words parted by `_`; and the unit in
-/// words with its worth in milliseconds, where it names one: `Latency (us)`, `time_s`, `ms`.
+/// The name of a column without its unit of time, in lower case, words separated by `_`; and the
+/// unit as a word with its value in milliseconds, where it has one: `Latency (us)`, `time_s`, `ms`.
 pub(super) fn time_column(name: &str) -> (String, Option<(&'static str, f64)>) {
     let lower = name.trim().to_lowercase();
     let words: Vec<&str> = lower
@@ -229,7 +230,7 @@ pub(super) fn time_column(name: &str) -> (String, Option<(&'static str, f64)>) {
 }
 
 impl Cell<'_> {
-    /// A finite number that keeps a rule; `allowed` says which.
+    /// A finite number that satisfies a rule; `allowed` describes it.
     pub(super) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Result<f64, Fault> {
         let shown: String = self.text.chars().take(40).collect();
         let wrong = || Fault::at(self.span.clone(), format!("`{}` is \"{shown}\"", self.column));

@@ -1,6 +1,6 @@
 //! Protocol buffers' text format: fields of scalars, messages and lists, as a tree with places.
 //!
-//! It knows no message and no field; what a name means is asked in the reader of a format. Source:
+//! It knows no message and no field; the reader of a format defines the meaning of names. Source:
 //! protobuf.dev, "Text Format Language Specification".
 
 use super::{Fault, Placed};
@@ -14,7 +14,7 @@ const VALUES_MAX: usize = 200_000;
 /// The fields between two braces, or of a whole file.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub(crate) struct Message {
-    /// In the order of the file; a name may stand several times.
+    /// In the order of the file; a name may occur several times.
     pub(crate) fields: Vec<Field>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) enum Node {
     List(Vec<Placed<Node>>),
 }
 
-/// Reads a whole text, or says the first thing that is wrong.
+/// Reads a whole text, or returns the first fault.
 pub(crate) fn read(text: &str) -> Result<Message, Fault> {
     let at = if text.starts_with('\u{feff}') { '\u{feff}'.len_utf8() } else { 0 };
     Parser { text, bytes: text.as_bytes(), at, values: 0 }.fields(None, 0)
@@ -89,7 +89,7 @@ impl Parser<'_> {
         if !is_name {
             let found = self.word_at(start);
             let fault =
-                Fault::at(start..start + found.len(), format!("{} is no field", quoted(found)));
+                Fault::at(start..start + found.len(), format!("{} is not a field", quoted(found)));
             return Err(fault.allowed("a name, then `: value` or `{ ... }`"));
         }
         let span = start..self.at;
@@ -102,7 +102,7 @@ impl Parser<'_> {
         }
         let opens = matches!(self.bytes.get(self.at), Some(b'{' | b'<' | b'['));
         if !has_colon && !opens {
-            let title = format!("neither `:` nor `{{` behind {}", quoted(&name.value));
+            let title = format!("neither `:` nor `{{` after {}", quoted(&name.value));
             return Err(Fault::at(span, title).allowed("`name: value`, or `name { ... }`"));
         }
         let value = self.value(depth, true)?;
@@ -151,7 +151,7 @@ impl Parser<'_> {
                 None => return Err(Fault::at(start..start + 1, "`[` is never closed")),
                 Some(_) => {
                     let found = self.word_at(self.at);
-                    let title = format!("{} stands where `,` or `]` belongs", quoted(found));
+                    let title = format!("{} where `,` or `]` is expected", quoted(found));
                     return Err(Fault::at(self.at..self.at + found.len(), title));
                 }
             }
@@ -183,7 +183,7 @@ impl Parser<'_> {
             let title = if found.is_empty() {
                 "a value is missing".to_string()
             } else {
-                format!("{} is no value", quoted(found))
+                format!("{} is not a value", quoted(found))
             };
             let fault = Fault::at(first..first + found.len(), title);
             return Err(

@@ -1,8 +1,8 @@
 //! An ensemble's `config.pbtxt`: its steps in the order in which a query goes through them.
 //!
-//! A step goes once all its tensors are there, so that tensors say the order. Steps that could go side by
-//! side are refused: an ensemble is a chain here. Source: `ModelEnsembling` (triton-inference-server/common,
-//! `model_config.proto`).
+//! A step runs once all its tensors exist, so tensors define the order. Steps that could run in
+//! parallel are refused: an ensemble is a chain here. Source: `ModelEnsembling`
+//! (triton-inference-server/common, `model_config.proto`).
 
 use super::text_format::{self, Message};
 use super::triton_config::{Look, MODEL, last};
@@ -21,7 +21,7 @@ struct Step {
     outputs: Vec<Placed<String>>,
 }
 
-/// The models of an ensemble, in order; or all that is wrong.
+/// The models of an ensemble, in order; or all faults.
 pub fn read(text: &str) -> Result<Vec<Placed<String>>, Vec<Fault>> {
     let message = text_format::read(text).map_err(|fault| vec![fault])?;
     let mut look = Look::default();
@@ -120,12 +120,12 @@ fn order(look: &mut Look, steps: &[Step], given: &BTreeSet<String>) -> Vec<usize
                 let model = &steps[left.expect("a step is left")].model;
                 let title = format!("{} waits for its own answer", quoted(&model.value));
                 let fault = Fault::at(model.span.clone(), title);
-                look.faults.push(fault.help("steps whose tensors go in a circle never begin"));
+                look.faults.push(fault.help("steps whose tensors form a cycle never begin"));
             }
             [one, other, ..] => {
                 let [one, other] = [one, other].map(|place| &steps[place].model);
                 let title = format!(
-                    "steps {} and {} go side by side, which is not modelled",
+                    "steps {} and {} run in parallel, which is not modelled",
                     quoted(&one.value),
                     quoted(&other.value)
                 );

@@ -1,10 +1,10 @@
-//! What trtexec says of a model: `--exportTimes=FILE`, one JSON object for every inference, or its log with
+//! Output of trtexec: `--exportTimes=FILE`, one JSON object for every inference, or its log with
 //! the summary at the end. All times are milliseconds.
 //!
-//! Three generations of names of the JSON are read, told apart by the keys that are there:
-//! `startInMs ... inMs computeMs outMs`, then `startEnqMs ... h2dMs computeMs d2hMs endToEndMs`, then
-//! the same without `endToEndMs`. Where the durations are missing they are taken from start and end. The
-//! log is read in `trtexec_log`. Neither says how large a batch of explicit shapes was.
+//! Three generations of JSON names are read, recognised by their keys: `startInMs ... inMs
+//! computeMs outMs`, then `startEnqMs ... h2dMs computeMs d2hMs endToEndMs`, then the same without
+//! `endToEndMs`. Where the durations are missing they are taken from start and end. The log is read
+//! in `trtexec_log`. Neither states the batch size of explicit shapes.
 
 pub use super::trtexec_log::{Inference, Times};
 use super::{FAULTS_MAX, Fault, trtexec_log};
@@ -15,7 +15,7 @@ use std::fmt;
 /// No file holds more inferences than this.
 const INFERENCES_MAX: usize = 1_000_000;
 
-/// Reads every inference, or says what is wrong.
+/// Reads every inference, or returns the faults.
 pub fn read(text: &str) -> Result<Times, Vec<Fault>> {
     let data = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
     if !data.is_empty() && !data.starts_with(['[', '{']) || trtexec_log::is_one(text) {
@@ -32,7 +32,7 @@ fn read_json(text: &str, data: &str) -> Result<Times, Vec<Fault>> {
             let at = before + offset(data, error.line(), error.column());
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default().to_string();
-            let title = format!("not what trtexec --exportTimes writes: {reason}");
+            let title = format!("not a file of trtexec --exportTimes: {reason}");
             let fault = Fault::at(at..at, title).allowed("a JSON array of objects");
             return Err(vec![fault.help("--exportProfile writes layers, not inferences")]);
         }
@@ -78,7 +78,9 @@ fn overlap(all: &[Inference]) -> Option<String> {
     let at_once = pairs.iter().filter(|pair| over(pair)).count();
     (2 * at_once > pairs.len()).then(|| {
         format!(
-            "{at_once} of {} inferences begin on the GPU before the one before them ends, so several streams ran at once and each time is that of batches beside each other: measure with one stream (trtexec without --streams, or --streams=1)",
+            "{at_once} of {} inferences begin on the GPU before the previous one ends, so several \
+             streams ran at once and each time is that of concurrent batches: measure with one \
+             stream (trtexec without --streams, or --streams=1)",
             all.len()
         )
     })
@@ -148,7 +150,7 @@ impl<'t> Visitor<'t> for ObjectVisitor {
 /// One inference, and whether its time is that from start to end.
 fn inference(item: &RawValue) -> Result<(Inference, bool), Fault> {
     let Ok(Object(found)) = serde_json::from_str(item.get()) else {
-        return Err(Fault::at(0..0, "no object of an inference").allowed(KEYS));
+        return Err(Fault::at(0..0, "not an object of an inference").allowed(KEYS));
     };
     let of = |key: &str| found[COUNTING.iter().position(|known| *known == key)?];
     let number = |key: &str| match of(key).map(RawValue::get) {

@@ -1,4 +1,4 @@
-//! The log of trtexec, as it stands on the screen: the summary at its end, and the settings before it.
+//! The log of trtexec, as printed: the summary at its end, and the settings before it.
 //!
 //! | since | GPU time |
 //! |---|---|
@@ -6,10 +6,10 @@
 //! | 6, 7 | a block `GPU Compute` with the line `median: 2.5 ms` |
 //! | 8 | `GPU Compute Time: min = 2.4 ms, max = 3 ms, mean = 2.5 ms, median = 2.5 ms, percentile(99%) = 2.9 ms` |
 //!
-//! The batch is said by `Batch: 8`, or by the shapes of the inputs as far as their first number can be nothing
-//! else.
+//! The batch size is stated by `Batch: 8`, or by the shapes of the inputs where their first number
+//! can only be the batch size.
 //!
-//! The oldest has averages of the whole and no time of the GPU alone: it is refused. Source: TensorRT,
+//! The oldest has only averages of the total time and no GPU time: it is refused. Source: TensorRT,
 //! `samples/common/sampleReporting.cpp` and logs in its issues.
 
 use super::Fault;
@@ -18,15 +18,15 @@ use std::ops::Range;
 /// A file.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Times {
-    /// Every inference; of a log one, the median.
+    /// Every inference; for a log a single one, the median.
     pub inferences: Vec<Inference>,
-    /// What was read: "by `computeMs`".
+    /// The field that was read: "by `computeMs`".
     pub read_by: &'static str,
-    /// Samples of a batch, where a log says it.
+    /// The batch size, where a log states it.
     pub batch: Option<(u32, Range<usize>)>,
-    /// The GPU, where a log says it: `NVIDIA L40S`.
+    /// The GPU, where a log states it: `NVIDIA L40S`.
     pub device: Option<(String, Range<usize>)>,
-    /// What of the file makes its times doubtful: whole sentences.
+    /// Reasons to doubt the times: whole sentences.
     pub doubts: Vec<String>,
 }
 
@@ -39,13 +39,13 @@ pub struct Inference {
     pub copy_in_ms: f64,
     /// From device to host.
     pub copy_out_ms: f64,
-    /// On the CPU, to put it into the GPU's queue; nothing in the oldest generation.
+    /// On the CPU, to enqueue it on the GPU; nothing in the oldest generation.
     pub enqueue_ms: Option<f64>,
-    /// When it began and ended on the GPU, where the file says it.
+    /// When it began and ended on the GPU, where the file states it.
     pub on_gpu: Option<(f64, f64)>,
 }
 
-/// Whether a text is such a log.
+/// Whether a text is a log of trtexec.
 pub(super) fn is_one(text: &str) -> bool {
     /// A stamp has twenty letters.
     const STAMP_MAX: usize = 24;
@@ -83,7 +83,7 @@ fn lines(text: &str) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// Reads the summary, or says what is wrong.
+/// Reads the summary, or returns the faults.
 pub(super) fn read(text: &str) -> Result<Times, Vec<Fault>> {
     let mut found = Summary::default();
     let mut block = "";
@@ -185,7 +185,7 @@ impl Summary {
         };
         match slot {
             0 if self.compute_ms.is_some() => {
-                let title = "a second summary stands here";
+                let title = "a second summary begins here";
                 let help = "keep the log of one run in a file: each has its own batch";
                 return Err(vec![Fault::at(span.clone(), title).help(help)]);
             }
@@ -203,14 +203,16 @@ impl Summary {
             return Err(vec![match self.average {
                 Some(span) => {
                     let title = "the log has averages, and no median of `GPU Compute Time`";
-                    let help = "they have host and copies in them, or the log was cut short: measure with trtexec of TensorRT 6 or later and keep the summary at its end, or use --exportTimes=FILE";
+                    let help = "averages include host time and copies, or the log was cut short: \
+                        measure with trtexec of TensorRT 6 or later and keep the summary at its \
+                        end, or use --exportTimes=FILE";
                     Fault::at(span, title).help(help)
                 }
                 None => {
                     let line = text.lines().next().unwrap_or_default();
                     let title = match is_one(text) {
                         true => "the log of trtexec has no summary with `GPU Compute Time`",
-                        false => "neither times that trtexec exported nor its log",
+                        false => "neither times exported by trtexec nor its log",
                     };
                     let help = "a run that failed has none; otherwise keep the log to its end, or use --exportTimes=FILE";
                     Fault::at(0..line.len(), title).help(help)
@@ -219,9 +221,13 @@ impl Summary {
         };
         let mut doubts = self.doubts;
         if let Some(streams) = self.streams.filter(|streams| *streams > 1) {
-            doubts.insert(0, format!(
-                "{streams} streams ran at once, and each time is that of batches beside each other: measure with one stream (trtexec without --streams and --infStreams)"
-            ));
+            doubts.insert(
+                0,
+                format!(
+                    "{streams} streams ran at once, and each time is that of concurrent batches: \
+                 measure with one stream (trtexec without --streams and --infStreams)"
+                ),
+            );
         }
         let inference = Inference {
             compute_ms,

@@ -1,8 +1,8 @@
-//! vgpu-device-manager's configuration: named sets of vGPUs, and on which GPUs of a node.
+//! vgpu-device-manager's configuration: named sets of vGPUs, and the GPUs of a node that get them.
 //!
-//! It says what is asked for; whether a card can hold it is `layout::fit`'s affair. The form is that of
-//! NVIDIA's vgpu-device-manager, `version: v1` (github.com/NVIDIA/vgpu-device-manager, api/spec/v1),
-//! which takes no other keys.
+//! It holds the request; whether a card can hold it is decided in `layout::fit`. The format is that
+//! of NVIDIA's vgpu-device-manager, `version: v1` (github.com/NVIDIA/vgpu-device-manager,
+//! api/spec/v1), which accepts no other keys.
 
 use super::Fault;
 use super::mig_parted::{device_filter_of, devices_of, named_lists};
@@ -22,13 +22,13 @@ pub struct VgpuConfigs {
 pub struct VgpuConfig {
     /// Its name, such as `A10-4Q`.
     pub name: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub span: Range<usize>,
-    /// What the GPUs of a node get, each rule those that it names.
+    /// The rules, each for the GPUs that it names.
     pub rules: Vec<VgpuRule>,
 }
 
-/// What some GPUs of a node get.
+/// A rule for some GPUs of a node.
 #[derive(Clone, PartialEq, Debug)]
 pub struct VgpuRule {
     /// PCI device ids of the models it is for, such as `0x223610DE`; none for all models.
@@ -39,14 +39,14 @@ pub struct VgpuRule {
     pub vgpus: Vec<Vgpus>,
 }
 
-/// So many vGPUs of a type.
+/// A number of vGPUs of a type.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Vgpus {
     /// The type as it is written, such as `A10-4Q`.
     pub kind: String,
     /// How many, at least 1.
     pub count: u32,
-    /// Where the type stands.
+    /// The place of the type.
     pub span: Range<usize>,
 }
 
@@ -83,7 +83,7 @@ fn vgpus_of(value: &Value<'_>) -> Option<Vec<Vgpus>> {
     let vgpus = map.all().into_iter().map(|(key, value)| {
         let count = value.count(0..=COUNT_MAX, " vGPUs")?;
         if Series::of(&key.text).is_none() {
-            let title = format!("{} is no vGPU type", crate::suggest::quoted(&key.text));
+            let title = format!("{} is not a vGPU type", crate::suggest::quoted(&key.text));
             let allowed = "board, frame buffer and series, such as \"A10-4Q\", \"A100-1-5C\"";
             value.faults.push(Fault::at(key.span.clone(), title).allowed(allowed));
             return None;

@@ -1,8 +1,9 @@
 //! `Card`: one physical GPU as one station: card, instances, owners, pools.
 //!
 //! A whole GPU is one instance with one owner; time slicing is one instance with several in turns
-//! (the hypervisor's or the hardware's), MPS one with several side by side; MIG is several instances. Instances know nothing of one
-//! another; what they share is the card's power, and with it its clock.
+//! (the hypervisor's or the hardware's), MPS one with several side by side; MIG is several
+//! instances. Instances do not affect one another, except through the card's power limit and so its
+//! clock.
 
 use super::{
     Client, Counters, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Ring, Turns, TurnsJob,
@@ -26,9 +27,9 @@ pub struct OwnerId {
 /// A batch for an owner on a card.
 #[derive(Clone, Copy, Debug)]
 pub struct CardJob<T> {
-    /// Whose it is.
+    /// Its owner.
     pub owner: OwnerId,
-    /// What runs.
+    /// The batch.
     pub job: PoolJob<T>,
 }
 
@@ -58,20 +59,20 @@ struct Instance<T> {
 /// How an instance is used.
 #[derive(Debug)]
 enum Use<T> {
-    /// By one owner, always.
+    /// One owner has it all the time.
     Owned { pool: Pool<T>, busy: TimeWeighted },
-    /// By owners in the hypervisor's turns.
+    /// Owners take turns by the hypervisor's policy.
     Sliced(Box<Turns<T>>),
-    /// By owners in the hardware's turns.
+    /// Owners take turns by the hardware's run list.
     Ringed(Box<Ring<T>>),
-    /// By owners side by side.
+    /// Owners run side by side.
     Overlapped(Mps<T>),
 }
 
 impl<T> Card<T> {
-    /// A card cut into `instances`; for each, its owners: how their batches use what they get, and
-    /// their limit under MPS. With `power` demands are told at the highest clock; without it no instance
-    /// feels another.
+    /// A card cut into `instances`; for each, its owners: how their batches share the GPU, and
+    /// their limit under MPS. With `power`, demands are stated at the highest clock; without it,
+    /// instances do not affect one another.
     pub fn new(instances: &[(InstanceSpec, Vec<Client>)], power: Option<PowerCap>) -> Self {
         let instances = instances.iter().map(|(spec, owners)| Instance {
             share: spec.share.get(),
@@ -94,12 +95,12 @@ impl<T> Card<T> {
         card
     }
 
-    /// What it draws now beside the idle card, at the highest clock, in watts.
+    /// Power that it draws now above the idle card's, at the highest clock, in watts.
     pub fn draw(&self) -> f64 {
         self.instances.iter().map(Instance::draw).sum()
     }
 
-    /// The clock in force, over the highest where power decides it.
+    /// The present clock; relative to the highest where the power limit decides it.
     pub fn clock(&self) -> f64 {
         self.clock
     }
@@ -110,8 +111,8 @@ impl<T> Card<T> {
         self
     }
 
-    /// The card with the rings of its instances in an order drawn by lot: which one a driver has is
-    /// not known beforehand.
+    /// The card with the rings of its instances in random order: which order a driver uses is not
+    /// known beforehand.
     pub fn with_rings_by_lot(mut self, lot: &mut impl Rng) -> Self {
         for instance in &mut self.instances {
             if let Use::Ringed(ring) = &mut instance.use_of {
@@ -123,7 +124,7 @@ impl<T> Card<T> {
         self
     }
 
-    /// Part of the card's SMs and of the time up to `now` that worked, 0 to 1.
+    /// The part of the card's SMs that were busy, averaged over the time up to `now`, 0 to 1.
     pub fn busy_share(&mut self, now: SimTime) -> f64 {
         let busy = |instance: &mut Instance<T>| match &mut instance.use_of {
             Use::Owned { busy, .. } => instance.share * busy.mean(now),
@@ -164,8 +165,8 @@ impl<T> Card<T> {
         }
     }
 
-    /// So many batches of an owner wait for its streams from `now` on, launched already: each is to
-    /// start at the instant at which another batch of its owner ends, so the owner keeps its turn.
+    /// From `now` on, `queued` batches of an owner are launched and wait for its streams: each
+    /// starts at the instant at which another batch of its owner ends, so the owner keeps its turn.
     pub fn set_queued(&mut self, now: SimTime, owner: OwnerId, queued: usize) {
         match &mut self.instances[usize::from(owner.instance)].use_of {
             Use::Sliced(turns) => turns.set_queued(usize::from(owner.slot), queued),
@@ -174,7 +175,8 @@ impl<T> Card<T> {
         }
     }
 
-    /// What an owner was given of its instance up to `now`; nothing where there are no turns.
+    /// The time that an owner was given on its instance up to `now`; nothing where there are no
+    /// turns.
     pub fn counters(&mut self, now: SimTime, owner: OwnerId) -> Option<Counters> {
         match &mut self.instances[usize::from(owner.instance)].use_of {
             Use::Sliced(turns) => Some(turns.counters(now)[usize::from(owner.slot)]),

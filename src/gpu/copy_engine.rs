@@ -1,7 +1,7 @@
 //! `CopyEngine`: one direction of a card's PCIe link, shared fairly by all copies on it.
 //!
-//! Published: 25.2 GB/s for one VM alone, 6.3 GB/s each for four (Colfax Research, A30). It knows
-//! no priorities, and no limit on the number of copies under way.
+//! Published: 25.2 GB/s for one VM alone, 6.3 GB/s each for four (Colfax Research, A30). It has no
+//! priorities, and no limit on the number of copies in progress.
 
 use crate::queueing::{ProcessorSharing, Station};
 use crate::units::{Bandwidth, Bytes, SimTime};

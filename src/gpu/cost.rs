@@ -1,44 +1,47 @@
-//! What a batch costs: the arithmetic of the service-time formula, and no policy.
+//! The time of a batch: the arithmetic of the service-time formula, and no policy.
 //!
 //! ```text
 //! t(n, s) = max(host_floor, launch + work ((1 - phi) + phi n / s))
 //! ```
-//! On a GPU instance where slices were measured ([`SliceLaw`]): the whole batch as that says, in the
-//! place of `launch + work (...)` for n = 1. What a batch costs there whatever its size is `serial` where one
-//! owner has the instance: it hides behind no other, so that n batches at once take n times as long.
+//! On a GPU instance, where slices were measured ([`SliceLaw`]), its formula takes the place of
+//! `launch + work (...)` for n = 1. There, the fixed time of a batch is `serial` where one owner
+//! has the instance: it does not overlap with other batches, so n batches at once take n times as
+//! long.
 //!
-//! `n` batches share `s` of the GPU. The part phi of the work fills any share it is given and
-//! stretches with contention; the rest is narrow (latency-bound kernels, gaps) and does not. Under MPS a
-//! client's limit `l` of the SMs leaves memory bandwidth, L2 and power whole, so it has a phi of its own,
-//! and the longer of the two counts:
+//! `n` batches share `s` of the GPU. The part phi of the work can use any share of the GPU and
+//! takes longer under contention; the rest is narrow (latency-bound kernels, gaps) and does not.
+//! Under MPS a client's limit `l` of the SMs leaves memory bandwidth, L2 and power whole, so it has
+//! a phi of its own, and the longer of the two counts:
 //!
 //! ```text
 //! t = max(host_floor, launch + graph + work max(1 + phi (n / s - 1),
 //!                                               1 + phi_limit (1 / l - 1) + phi (k - 1) / l))
 //! ```
-//! with `k` batches of the client itself, and what MPS adds to the launch of a `graph`.
+//! with `k` batches of the client itself, and `graph`, the time that MPS adds to the launch of a
+//! CUDA graph.
 
 use crate::spec::{Hypervisor, InstanceSharing, InstanceSpec, Launches, ServiceTime, SliceLaw};
 use crate::units::{Share, SimDuration};
 
-/// What one batch wants of a GPU. Fractions of a nanosecond are kept until a time results.
+/// The demand of one batch on a GPU. Fractions of a nanosecond are kept until a time results.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Demand {
     /// No batch takes less, in nanoseconds.
     pub host_floor: f64,
-    /// GPU time that no share changes, in nanoseconds.
+    /// GPU time that does not depend on the share, in nanoseconds.
     pub launch: f64,
-    /// The same where no other batch hides it: of several at once each has its turn. In nanoseconds.
+    /// The same, where it does not overlap with other batches: several at once take it one after
+    /// the other. In nanoseconds.
     pub serial: f64,
-    /// Time of the work alone on the whole GPU, in nanoseconds.
+    /// Time of the work, alone on the whole GPU, in nanoseconds.
     pub work: f64,
     /// The part of the work that fills any share, 0 to 1.
     pub phi: f64,
-    /// The part of the work that stretches under a limit of SMs which leaves the rest of the GPU whole, 0
-    /// to 1. Without effect where there is no limit.
+    /// The part of the work that takes longer under an MPS limit of SMs, which does not limit
+    /// memory bandwidth, L2 or power; 0 to 1. Without effect where there is no limit.
     pub phi_limit: f64,
-    /// What it takes beside the idle card at the highest clock, in watts times nanoseconds; 0 where that is
-    /// not known.
+    /// Energy that it takes above the idle card's at the highest clock, in watts times nanoseconds;
+    /// 0 where that is not known.
     pub energy: f64,
 }
 
@@ -50,8 +53,8 @@ impl Demand {
         self.stretched(contenders, self.stretch(contenders, share))
     }
 
-    /// As [`Demand::time`], of a client that may use a part `limit` of the GPU's SMs at most. A `share` of
-    /// the GPU is what its batches would have beside the others if they were all alike.
+    /// As [`Demand::time`], for a client that may use at most a part `limit` of the GPU's SMs.
+    /// `share` is the share of the GPU that its batches would have if all batches were alike.
     pub fn time_within(&self, contenders: usize, share: Share, limit: Share) -> f64 {
         let within = 1.0
             + self.phi_limit * (1.0 / limit.get() - 1.0)
@@ -68,7 +71,8 @@ impl Demand {
         self.host_floor.max(once + self.work * stretch)
     }
 
-    /// The same demand on a clock `clock` times as fast: the work scales, what a batch costs once does not.
+    /// The same demand at a clock `clock` times as fast: the work scales, the fixed time of a batch
+    /// does not.
     pub fn at_clock(&self, clock: f64) -> Self {
         Self { work: self.work / clock, ..*self }
     }
@@ -82,8 +86,9 @@ impl Demand {
 }
 
 /// The demand of a batch of `samples` samples whose sizes sum to `size_sum`, on the GPU that
-/// `service` was measured on, under `hypervisor`. `luck` is the batch's draw from the exponential law
-/// of mean 1, for work that varies by more than its sizes. It runs on `instance`, as `launches`.
+/// `service` was measured on, under `hypervisor`. `luck` is the batch's draw from the exponential
+/// distribution of mean 1, for work that varies by more than its sizes. It runs on `instance`, as
+/// `launches`.
 pub fn demand(
     service: &ServiceTime,
     hypervisor: &Hypervisor,

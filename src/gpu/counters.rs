@@ -1,24 +1,25 @@
-//! What owners in turns were given, whoever hands the turns out, and what they are promised.
+//! GPU time that owners in turns were given, and the time that the policy promises them.
 //!
-//! Who takes part and how the time is divided is the turns' affair.
+//! Which owners take part and how the time is divided is decided in `turns` and `ring`.
 
 use crate::units::SimDuration;
 
-/// What was given to one owner.
+/// GPU time of one owner.
 #[derive(Clone, Copy, PartialEq, Default, Debug)]
 pub struct Counters {
     /// Time in its turns with work.
     pub run: SimDuration,
-    /// Overshoot that no shorter slice has repaid. Part of `run`.
+    /// Overshoot that was not repaid by shorter slices. Part of `run`.
     pub unpaid: SimDuration,
     /// Time it was powered on, up to the last instant at which it had work.
     pub present: SimDuration,
-    /// What the policy promises it of that time. Both are counted only where turns overshoot:
-    /// elsewhere no owner is given what is another's.
+    /// The part of that time that the policy promises it. Both are counted only where turns
+    /// overshoot: elsewhere no owner gets the time of another.
     pub promised: SimDuration,
 }
 
-/// What one owner is promised, added up; in nanoseconds, for parts of one are shared.
+/// The time that one owner is promised, added up; in nanoseconds with fractions, since a nanosecond
+/// may be shared.
 #[derive(Debug, Default)]
 pub(super) struct Promise {
     present: f64,
@@ -26,7 +27,8 @@ pub(super) struct Promise {
 }
 
 impl Promise {
-    /// Adds a span in nanoseconds, if the owner is powered on, of which the policy promises it a part.
+    /// Adds a span in nanoseconds, if the owner is powered on; the policy promises the owner `part`
+    /// of it.
     pub(super) fn add(&mut self, span: f64, is_running: bool, part: f64) {
         if is_running {
             self.present += span;
@@ -34,8 +36,8 @@ impl Promise {
         self.promised += span * part;
     }
 
-    /// Writes down what has been added up, at an instant at which the owner has work.
-    pub(super) fn tell(&self, counters: &mut Counters) {
+    /// Stores the sum so far, at an instant at which the owner has work.
+    pub(super) fn store(&self, counters: &mut Counters) {
         counters.present = SimDuration::from_nanos_f64(self.present);
         counters.promised = SimDuration::from_nanos_f64(self.promised);
     }

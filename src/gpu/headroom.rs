@@ -1,14 +1,14 @@
 //! `Headroom`: a card at its power limit runs faster after a pause.
 //!
-//! The limit holds for the mean power over a while, not for each instant. Times were measured on a
-//! card that worked without pause. One that works a part u of the time has u times the power to
-//! spend, dynamic power goes with the cube of the clock, so the clock is `u^(-1/3)` times as high, up
-//! to the highest there is. It knows no temperature.
+//! The limit holds for the mean power over some time, not for each instant. Times were measured on
+//! a card that worked without pause. A card that works a part u of the time may draw 1 / u times
+//! the power while it works; dynamic power goes with the cube of the clock, so the clock is
+//! `u^(-1/3)` times as high, up to the highest there is. It knows no temperature.
 
 use crate::spec::BOOST_WINDOW;
 use crate::units::{SimDuration, SimTime};
 
-/// How much faster than without pause a card runs.
+/// How much faster a card runs than without pauses.
 #[derive(Clone, Debug)]
 pub struct Headroom {
     /// The highest clock over the one without pause, at least 1.
@@ -27,7 +27,7 @@ pub struct Headroom {
 const PERIOD: SimDuration = SimDuration::from_nanos(BOOST_WINDOW.as_nanos() / 20);
 
 impl Headroom {
-    /// A card that has rested. `boost` is at least 1.
+    /// A card that was idle. `boost` is at least 1.
     pub fn new(boost: f64) -> Self {
         assert!(boost >= 1.0 && boost.is_finite(), "a boost of {boost}");
         let start = SimTime::ZERO;

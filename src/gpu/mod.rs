@@ -1,8 +1,8 @@
 //! Floor 3: one physical GPU: a card cut into instances, each with owners, each with a pool of
 //! batches; the links to it; and what a batch costs.
 //!
-//! Who may own what was checked before; no station here refuses anything. Where owners go on cards is
-//! `layout`.
+//! Which owner may have which part was checked before; no station here refuses anything. On which
+//! card each owner is placed is decided in `layout`.
 
 mod card;
 mod copy_engine;

@@ -4,11 +4,11 @@
 //!  SMs of the instance
 //!  |  client 0: 2 batches   | client 1: 1 batch | client 2, at its limit |
 //! ```
-//! The SMs go to the batches that run, alike, but no client gets more than its limit: what one may
-//! not use, the others have (water filling). A client's pool sees its part as a share that changes, and
-//! its limit; how its batches use them is the pool's affair. A client that has all its limit allows sees
-//! as its share what it would have if each of the others had as many SMs per batch, since memory
-//! bandwidth, L2 and power are everybody's whatever the limits.
+//! The SMs are divided equally among the running batches, but no client gets more than its limit:
+//! the SMs that one client may not use go to the others (water filling). A client's pool gets its
+//! part as a share that changes, and its limit; how its batches use them is decided in the pool.
+//! The share of a client at its limit is the one it would have if each of the others had as many
+//! SMs per batch, since the limits do not divide memory bandwidth, L2 and power.
 
 use super::{Pool, PoolJob};
 use crate::queueing::Station;
@@ -18,21 +18,21 @@ use crate::units::{Share, SimTime};
 /// A client, an owner among others: how its own batches use its part, and the limit of that part.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Client {
-    /// How its batches use the GPU together.
+    /// How its own batches share the GPU.
     pub sharing: GpuSharing,
     /// Its active thread percentage, or its partition: the most it may use of the instance's SMs, above
     /// 0.
     pub limit: Share,
-    /// What its batches are to the hardware's turns; without effect elsewhere.
+    /// Whether a batch is one launch or many, for the hardware's turns; without effect elsewhere.
     pub launches: Launches,
-    /// What the whole GPU would draw beside its idle watts, busy with this owner's work at the highest
-    /// clock; 0 where that is not known.
+    /// Watts that the whole GPU would draw above its idle power, busy with this owner's work at the
+    /// highest clock; 0 where that is not known.
     pub watts: f64,
 }
 
 impl Client {
-    /// The owner that this one is together with another model of its process: batches of both run side by
-    /// side, and it draws what the hungrier does.
+    /// Merges this owner with another model of its process into one owner: batches of both run side
+    /// by side, and it draws the higher power of the two.
     pub fn joins(&mut self, other: &Client) {
         self.sharing = GpuSharing::Shared;
         if other.launches == Launches::Kernels {
@@ -45,9 +45,9 @@ impl Client {
 /// A batch for one of the clients.
 #[derive(Clone, Copy, Debug)]
 pub struct MpsJob<T> {
-    /// Whose it is.
+    /// The client it belongs to.
     pub client: usize,
-    /// What runs.
+    /// The batch.
     pub job: PoolJob<T>,
 }
 
@@ -63,7 +63,7 @@ pub struct Mps<T> {
 }
 
 impl<T> Mps<T> {
-    /// Clients 0, 1, ... on `share` of a GPU, none with work.
+    /// Clients 0, 1, ... on `share` of a GPU, all without work.
     pub fn new(clients: &[Client], share: Share) -> Self {
         assert!(clients.iter().all(|client| client.limit > Share::NONE), "a client without SMs");
         let client = |client: &Client| {
@@ -76,12 +76,12 @@ impl<T> Mps<T> {
         Self { share: share.get(), clients, used: 0.0, since: SimTime::ZERO }
     }
 
-    /// The part of the GPU that works now, 0 to the instance's share.
+    /// The part of the GPU that is busy now, 0 to the instance's share.
     pub fn in_use(&self) -> f64 {
         self.parts().iter().sum()
     }
 
-    /// The part of the GPU that worked on average up to `now`.
+    /// The part of the GPU that was busy on average up to `now`.
     pub fn mean_in_use(&self, now: SimTime) -> f64 {
         let area = self.used + self.in_use() * (now - self.since).as_nanos_f64();
         if now == SimTime::ZERO { 0.0 } else { area / now.as_nanos() as f64 }
@@ -104,8 +104,8 @@ impl<T> Mps<T> {
         divide(self.share, &self.wants())
     }
 
-    /// What its batches draw beside the idle card at the highest clock, in watts: no client more than
-    /// its part of the GPU would, busy with what draws `watts` of the whole one.
+    /// Power that its batches draw above the idle card's at the highest clock, in watts; at most,
+    /// for each client, its part of the `watts` that its work draws on the whole GPU.
     pub(super) fn draw(&self, watts: &[f64]) -> f64 {
         let of = |(((pool, _), part), watts): ((&(Pool<T>, Share), f64), &f64)| {
             pool.draw().min(part * watts)

@@ -1,6 +1,6 @@
 //! `Pool`: the batches of one owner on the share of a GPU it is given.
 //!
-//! It does not know of turns or of other owners.
+//! It knows neither turns nor other owners.
 
 use super::Demand;
 use crate::queueing::Station;
@@ -11,9 +11,9 @@ use std::collections::VecDeque;
 /// A batch for a pool.
 #[derive(Clone, Copy, Debug)]
 pub struct PoolJob<T> {
-    /// Who it is.
+    /// Its tag, returned when it is done.
     pub tag: T,
-    /// What it wants.
+    /// Its demand on the GPU.
     pub demand: Demand,
 }
 
@@ -119,8 +119,8 @@ impl<T> Pool<T> {
         self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
     }
 
-    /// What its batches draw beside the idle card at the highest clock, in watts: each its energy over its
-    /// time.
+    /// Power that its batches draw above the idle card's at the highest clock, in watts: for each,
+    /// its energy over its time.
     pub fn draw(&self) -> f64 {
         let rates = Rates { clock: 1.0, ..self.rates() };
         let of = |batch: &Running<T>| match batch.job.demand.energy {

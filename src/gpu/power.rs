@@ -1,12 +1,14 @@
-//! `PowerCap`: what the card's power limit does to its clock when much of it is busy; `Draws`: what batches
-//! draw.
+//! `PowerCap`: the clock that the card's power limit leaves when much of the card is busy; `Draws`:
+//! the power that batches draw.
 //!
-//! Power goes with busy SMs, what the work on them draws, frequency and voltage squared: `P = P_idle +
-//! D f V^2` for work that would draw D at the highest clock, f being the clock over the highest. Down
-//! to a floor v, voltage falls with frequency; below it only frequency falls. At the limit
-//! `f max(f, v)^2 = (P_limit - P_idle) / D`. It knows no temperature and no delay.
+//! Power is proportional to the busy SMs, to the draw of the work on them, to frequency and to
+//! voltage squared: `P = P_idle + D f V^2` for work that would draw D at the highest clock, f being
+//! the clock over the highest. Down to a floor v, voltage falls with frequency; below it only
+//! frequency falls. At the limit `f max(f, v)^2 = (P_limit - P_idle) / D`. It knows no temperature
+//! and no delay.
 //!
-//! A batch takes an energy, not a power: on fewer SMs or beside others it takes longer and draws less.
+//! A batch takes a fixed energy, not a fixed power: on fewer SMs or beside others it takes longer
+//! and draws less.
 
 use super::Demand;
 use crate::spec::{GpuSpec, ServiceTime, Workload};
@@ -21,27 +23,28 @@ pub struct PowerCap {
 }
 
 impl PowerCap {
-    /// A limit that leaves `room` watts beside the idle card, with a voltage that falls down to the clock
-    /// `floor`, above 0.
+    /// A limit that leaves `room` watts above the idle card's power, with a voltage that falls down
+    /// to the clock `floor`, above 0.
     pub fn new(room: f64, floor: f64) -> Self {
         assert!(room > 0.0 && floor > 0.0 && floor <= 1.0, "{room} W beside an idle card, {floor}");
         Self { room, floor }
     }
 
-    /// That of a GPU model set to `limit` watts. Nothing where what an idle one draws is not known; the
-    /// limit is above that.
+    /// The cap of a GPU model set to `limit` watts, which must be above its idle power. Nothing
+    /// where the idle power is not known.
     pub fn of(gpu: &GpuSpec, limit: f64) -> Option<Self> {
         let idle = gpu.power_idle_w.as_ref()?.value;
         Some(Self::new(limit - idle, gpu.voltage_floor.as_ref()?.value.get()))
     }
 
-    /// Whether work that would draw `watts` beside the idle card at the highest clock runs at that clock.
+    /// Whether work that would draw `watts` above the idle card's power at the highest clock runs
+    /// at that clock.
     pub fn allows(&self, watts: f64) -> bool {
         watts <= self.room
     }
 
-    /// The clock, over the highest, while the work under way would draw `watts` beside the idle card at the
-    /// highest.
+    /// The clock, relative to the highest, while the running work would draw `watts` above the idle
+    /// card's power at the highest clock.
     pub fn clock(&self, watts: f64) -> f64 {
         if self.allows(watts) {
             return 1.0;
@@ -52,11 +55,12 @@ impl PowerCap {
     }
 }
 
-/// What batches of a workload draw on a GPU model, and the clocks at which their times were measured: on a
-/// whole card at its usual limit.
+/// The power that batches of a workload draw on a GPU model, and the clocks at which their times
+/// were measured: on a whole card at its usual limit.
 ///
-/// A batch of b takes `e (b + once)` beside the idle card at the highest clock, whatever its share of the SMs. e
-/// follows from what the catalogue's watts say of a full batch, the largest of the table.
+/// A batch of b takes the energy `e (b + once)` above the idle card's at the highest clock,
+/// whatever its share of the SMs. e follows from the catalogue's watts for a full batch, the
+/// largest of the table.
 #[derive(Clone, Debug)]
 pub struct Draws {
     /// `e`, in watts times nanoseconds.
@@ -70,7 +74,8 @@ pub struct Draws {
 }
 
 impl Draws {
-    /// Those of batches of up to `batch_max` samples; nothing where watts or clocks are not known.
+    /// The draws of batches of up to `batch_max` samples; nothing where watts or clocks are not
+    /// known.
     pub fn of(gpu: &GpuSpec, workload: &Workload, batch_max: u32) -> Option<Self> {
         let service = &workload.service[&gpu.id];
         let watts = service.watts(gpu);
@@ -113,9 +118,16 @@ impl Draws {
         self.per_sample * (size + self.once)
     }
 
-    /// A demand of a batch of `samples` of the size `size_sum` together, told at the highest clock, with what it
-    /// draws. The law of a slice is told at one clock, that of full batches.
-    pub fn told(&self, demand: Demand, samples: u32, size_sum: f64, on_slice: bool) -> Demand {
+    /// The demand of a batch of `samples` samples with sizes that sum to `size_sum`, converted to
+    /// the highest clock, with its energy. The law of a slice is stated at one clock, that of full
+    /// batches.
+    pub fn at_highest_clock(
+        &self,
+        demand: Demand,
+        samples: u32,
+        size_sum: f64,
+        on_slice: bool,
+    ) -> Demand {
         let clock = match on_slice {
             true => self.full,
             false => self.clocks.get(samples as usize - 1).copied().unwrap_or(self.full),

@@ -15,7 +15,7 @@
 //!   launch starts a slice.
 //! - [`Ring::after`]: next is the first with work in a ring that is fixed, and unknown beforehand.
 //!
-//! A lone holder's slices are no events; nor is a selection, which is caught up with.
+//! The slices of a lone holder are no events; nor is a selection, which is made up for later.
 
 use super::counters::{Counters, Promise};
 use super::{Client, Pool, PoolJob, TurnsJob};
@@ -109,8 +109,8 @@ impl<T> Owner<T> {
 }
 
 impl<T> Ring<T> {
-    /// Owners in slots 0, 1, ..., all running and without work, on `share` of a GPU; `order` holds
-    /// every slot once.
+    /// Owners in slots 0, 1, ..., all powered on and without work, on `share` of a GPU; `order`
+    /// holds every slot once.
     pub fn new(owners: &[Client], share: Share, turns: &HardwareTurns, order: &[usize]) -> Self {
         assert!(turns.slice > turns.switch.restore, "a slice that ends before its owner runs");
         assert!(turns.renewal > SimDuration::ZERO, "a slice of no length");
@@ -140,18 +140,19 @@ impl<T> Ring<T> {
         self.owners.len()
     }
 
-    /// What each owner was given up to `now`.
+    /// The GPU time of each owner up to `now`.
     pub fn counters(&mut self, now: SimTime) -> Vec<Counters> {
         self.pass(now);
         self.owners.iter().map(|owner| owner.counters).collect()
     }
 
-    /// Whose turn it is, or will be once the engine has passed on, if it has work.
+    /// The owner whose turn it is, or will be after the present switch, if it has work.
     pub fn holder(&self) -> Option<usize> {
         self.turn.map(|turn| turn.slot).filter(|&slot| self.owners[slot].has_work)
     }
 
-    /// What the batches of whose turn it is draw beside the idle card at the highest clock, in watts.
+    /// Power that the batches of the present owner draw above the idle card's at the highest clock,
+    /// in watts.
     pub fn draw(&self) -> f64 {
         self.holder().map_or(0.0, |slot| self.owners[slot].pool.draw())
     }
@@ -161,8 +162,8 @@ impl<T> Ring<T> {
         self.working > 0
     }
 
-    /// So many launches of an owner lie behind its streams from `now` on. More than before: it has
-    /// launched. Fewer: one comes out, and is submitted at this instant.
+    /// From `now` on, `queued` launches of an owner wait for its streams. More than before: it has
+    /// launched. Fewer: one gets a stream, and is submitted at this instant.
     pub fn set_queued(&mut self, now: SimTime, slot: usize, queued: usize) {
         self.pass(now);
         let before = std::mem::replace(&mut self.owners[slot].queued, queued);
@@ -386,7 +387,7 @@ impl<T> Ring<T> {
             let part = if owner.has_work { 1.0 / self.working as f64 } else { 0.0 };
             owner.promise.add(span, owner.is_running, part);
             if owner.has_work {
-                owner.promise.tell(&mut owner.counters);
+                owner.promise.store(&mut owner.counters);
             }
         }
     }

@@ -1,6 +1,6 @@
-//! The run list: the vGPUs of one instance, who has work, and who is next.
+//! The run list: the vGPUs of one instance, which of them have work, and which is next.
 //!
-//! NVML calls it the software run list. It does not know lengths or costs of turns.
+//! NVML calls it the software run list. It does not know the lengths or costs of turns.
 
 use super::policy::{Entry, TimeSlicePolicy};
 use crate::spec::TurnOrder;
@@ -51,7 +51,7 @@ impl RunList {
         &self.entries
     }
 
-    /// Changes a slot and keeps the order in step.
+    /// Changes a slot and updates the order.
     pub(super) fn update(&mut self, slot: usize, change: impl FnOnce(&mut Entry)) {
         change(&mut self.entries[slot]);
         let entry = &self.entries[slot];
@@ -64,7 +64,7 @@ impl RunList {
         }
     }
 
-    /// Who goes after `last`; nobody when no slot is offered a turn.
+    /// The slot that follows `last`; nothing when no slot is offered a turn.
     pub(super) fn next(&self, last: Option<usize>) -> Option<usize> {
         match &self.order {
             Order::LeastRunTime(queue) => queue.peek().map(|(&slot, _)| slot),
@@ -77,7 +77,7 @@ impl RunList {
         }
     }
 
-    /// The least time any running vGPU was given: where one that powers on joins.
+    /// The least time that any running vGPU was given: a vGPU that powers on starts from it.
     pub(super) fn least_scheduled(&self) -> SimDuration {
         let running = self.entries.iter().filter(|entry| entry.is_running);
         running.map(|entry| entry.scheduled).min().unwrap_or(SimDuration::ZERO)

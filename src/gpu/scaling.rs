@@ -1,16 +1,18 @@
-//! Service times on a GPU that nobody measured, from those on another.
+//! Service times on a GPU that was not measured, scaled from those on another.
 //!
-//! Every part of a batch's time goes by a rate of its own. What a batch costs whatever its size is latency
-//! and stays; reading the weights goes with memory bandwidth; the work in proportion to the size takes
+//! Every part of a batch's time scales with its own rate. The fixed time of a batch is latency and
+//! does not change; reading the weights scales with memory bandwidth; the work in proportion to the
+//! size takes
 //!
 //! ```text
 //! work x ((1 - beta) / (rate x clock) + beta / bandwidth)
 //! ```
 //!
-//! with rate, clock and bandwidth over those of the GPU that was measured: the peak tensor rate of the
-//! workload's precision, what the power limits leave of the clock ([`PowerCap`]), the memory's peak. beta is
-//! the part of a slice's law that stretches with memory. How good that is, is what leaving each GPU out
-//! shows: `study::validate` predicts published rates by the same code.
+//! with rate, clock and bandwidth relative to those of the GPU that was measured: the peak tensor
+//! rate of the workload's precision, the clock that the power limits leave ([`PowerCap`]), the
+//! memory's peak bandwidth. beta is the part of a slice's law that scales with memory. How good
+//! this is, is measured by leaving each GPU out: `study::validate` predicts published rates by the
+//! same code.
 
 use super::PowerCap;
 use crate::spec::{
@@ -20,12 +22,12 @@ use crate::spec::{
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 
-/// What an SM draws at the highest clock, in watts, where a workload does not say it: about the middle of
-/// BERT (4.29), SSD-ResNet34 (3.61) and ResNet-50 (3.21) on A100 and A30.
+/// Watts that an SM draws at the highest clock, where a workload does not state it: about the
+/// middle of BERT (4.29), SSD-ResNet34 (3.61) and ResNet-50 (3.21) on A100 and A30.
 pub const WATTS_PER_SM: f64 = 3.6;
 
-/// The part of the work that goes with memory bandwidth where a workload does not say it: as the catalogue
-/// assumes of slices.
+/// The part of the work that scales with memory bandwidth, where a workload does not state it: as
+/// the catalogue assumes for slices.
 pub const BANDWIDTH_PART: f64 = 0.2;
 
 /// What a card draws when idle, over its limit, where nobody has seen it: A100 and A30 have 0.11 to 0.19.
@@ -34,50 +36,51 @@ const IDLE_PART: f64 = 0.15;
 /// The floor of the voltage where the GPU's file says none: as on A100 and A30.
 const VOLTAGE_FLOOR: f64 = 0.79;
 
-/// How near two GPUs are, as far as numbers of one say something of the other.
+/// How similar two GPUs are, for scaling numbers of one to the other.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Kinship {
-    /// One compute capability, and what power limits leave of both clocks is known.
+pub enum Similarity {
+    /// The same compute capability, and the clocks that the power limits leave are known for both.
     Clocked,
-    /// One compute capability.
+    /// The same compute capability.
     Capability,
-    /// Another, or none stated.
+    /// Another compute capability, or none stated.
     Other,
 }
 
-impl Kinship {
-    /// Every kinship, the nearest first.
-    pub const ALL: [Kinship; 3] = [Kinship::Clocked, Kinship::Capability, Kinship::Other];
+impl Similarity {
+    /// Every similarity, the nearest first.
+    pub const ALL: [Similarity; 3] =
+        [Similarity::Clocked, Similarity::Capability, Similarity::Other];
 
-    /// In words.
+    /// Its name in reports.
     pub fn words(self) -> &'static str {
         match self {
-            Kinship::Clocked => "same compute capability, clocks known",
-            Kinship::Capability => "same compute capability",
-            Kinship::Other => "another compute capability",
+            Similarity::Clocked => "same compute capability, clocks known",
+            Similarity::Capability => "same compute capability",
+            Similarity::Other => "another compute capability",
         }
     }
 
-    /// Half the width of the interval of nine GPUs in ten, on the scale of logarithms: Student's t times the
-    /// error of published Offline rates predicted from the nearest GPU of this kinship (`slicewise validate`
-    /// prints them, and a test holds these to them).
+    /// Half the width of the interval that holds 90 % of GPUs, on the logarithmic scale: Student's
+    /// t times the error of published Offline rates predicted from the nearest GPU of this
+    /// similarity (`slicewise validate` prints them, and a test compares them with these).
     pub fn half_width(self) -> f64 {
         match self {
-            Kinship::Clocked => 0.095,
-            Kinship::Capability => 0.20,
-            Kinship::Other => 0.291,
+            Similarity::Clocked => 0.095,
+            Similarity::Capability => 0.20,
+            Similarity::Other => 0.291,
         }
     }
 }
 
-/// What of a workload decides how it scales.
+/// The properties of a workload that decide how it scales.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct WorkKind {
-    /// What its matrices are multiplied in; nothing counts as FP16.
+    /// The number format of its matrix products; none counts as FP16.
     pub precision: Option<Precision>,
-    /// The part of the work that goes with memory bandwidth.
+    /// The part of the work that scales with memory bandwidth.
     pub bandwidth: f64,
-    /// What a busy SM draws at the highest clock, in watts.
+    /// Watts that a busy SM draws at the highest clock.
     pub watts_per_sm: f64,
 }
 
@@ -105,12 +108,12 @@ pub struct Place<'g> {
     pub memory: f64,
     /// Its power limit in watts.
     pub limit_w: f64,
-    /// What others at work on it would draw at the highest clock, in watts.
+    /// Watts that other work on it would draw at the highest clock.
     pub beside_w: f64,
 }
 
 impl<'g> Place<'g> {
-    /// The whole GPU by itself at the limit that it is shipped with.
+    /// The whole GPU, with no other work, at the power limit that it is shipped with.
     pub fn whole(gpu: &'g GpuSpec) -> Self {
         Self { gpu, sms: 1.0, memory: 1.0, limit_w: gpu.power_cap_w.value, beside_w: 0.0 }
     }
@@ -133,24 +136,24 @@ impl<'g> Place<'g> {
     }
 }
 
-/// One GPU over another, as far as the work of a workload goes with it.
+/// One GPU relative to another, for the work of a workload.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Ratio {
     /// The rate of the SMs: peak tensor rates, and the part of the SMs.
     pub rate: f64,
     /// Memory bandwidth; half of it counts where the work has to run in a format of twice the bytes.
     pub bandwidth: f64,
-    /// The clock that power limits leave; nothing where that is not known of both.
+    /// The clock that power limits leave; nothing where it is not known for both.
     pub clock: Option<f64>,
     /// The time of a sample in a full batch.
     pub work: f64,
-    /// Ends of the interval of `work` that has nine GPUs in ten.
+    /// Ends of the interval of `work` that holds 90 % of GPUs.
     pub ends: [f64; 2],
-    /// How near they are.
-    pub kinship: Kinship,
+    /// How similar they are.
+    pub kinship: Similarity,
 }
 
-/// `to` over `from`; nothing where the tensor rate of either is not stated.
+/// The ratio of `to` to `from`; nothing where the tensor rate of either is not stated.
 pub fn ratio(from: &Place<'_>, to: &Place<'_>, kind: &WorkKind) -> Option<Ratio> {
     ratio_with(from, to, kind, true)
 }
@@ -183,12 +186,12 @@ pub fn ratio_with(
     Some(Ratio { rate, bandwidth, clock, work: own, ends, kinship })
 }
 
-fn kinship(one: &GpuSpec, other: &GpuSpec, clocks_are_known: bool) -> Kinship {
+fn kinship(one: &GpuSpec, other: &GpuSpec, clocks_are_known: bool) -> Similarity {
     let number = |gpu: &GpuSpec| gpu.compute_capability.as_ref().map(|number| number.value);
     match number(one).is_some() && number(one) == number(other) {
-        true if clocks_are_known => Kinship::Clocked,
-        true => Kinship::Capability,
-        false => Kinship::Other,
+        true if clocks_are_known => Similarity::Clocked,
+        true => Similarity::Capability,
+        false => Similarity::Other,
     }
 }
 
@@ -207,8 +210,8 @@ fn peak(gpu: &GpuSpec, precision: Precision) -> Option<(f64, f64)> {
     }
 }
 
-/// The GPU whose numbers say most of `to`: of the nearest kinship, then of the nearest rate, then of the
-/// nearest bandwidth.
+/// The GPU whose numbers are the best start for `to`: the nearest in similarity, then in rate, then
+/// in bandwidth.
 pub fn nearest<'g>(
     to: &Place<'_>,
     others: impl IntoIterator<Item = &'g GpuSpec>,
@@ -231,8 +234,8 @@ pub fn nearest<'g>(
         .map(|(gpu, _)| gpu)
 }
 
-/// The service time of a workload on `to`, from that on `from`; nothing where it has none there, or a tensor
-/// rate is not stated.
+/// The service time of a workload on `to`, scaled from that on `from`; nothing where it has none
+/// there, or a tensor rate is not stated.
 pub fn scaled(workload: &Workload, from: &GpuSpec, to: &GpuSpec) -> Option<ServiceTime> {
     let own = workload.service.get(&from.id)?;
     let kind = WorkKind::of(workload.precision, Some(own));
@@ -243,9 +246,10 @@ pub fn scaled(workload: &Workload, from: &GpuSpec, to: &GpuSpec) -> Option<Servi
     let launch = law.launch(own.launch.value);
     let quarter = |span: SimDuration| [span.scale(0.8), span.scale(1.25)];
     let latency =
-        "latency stays, weights are read at the bandwidth of the memory, a quarter is open";
+        "latency does not change, weights are read at the memory bandwidth, a quarter is uncertain";
     let work = format!(
-        "work in proportion to the batch takes {} as long ({by}; {} of it goes with bandwidth), the rest is latency and stays",
+        "work in proportion to the batch takes {} times as long ({by}; {} of it scales with \
+         bandwidth), the rest is latency and does not change",
         digits(ratio.work),
         kind.bandwidth
     );
@@ -254,7 +258,7 @@ pub fn scaled(workload: &Workload, from: &GpuSpec, to: &GpuSpec) -> Option<Servi
     if let Some([least, most]) = own.phi_range() {
         (low, high) = (low.lower(&least), upper(&high, &most));
     }
-    let as_filled = "the part that fills the GPU is as much longer as the work, a tenth is open";
+    let as_filled = "the part that fills the GPU scales with the work, a tenth is uncertain";
     let slice = own.slice.as_ref().filter(|_| !to.mig_profiles.is_empty());
     let watts = own.watts_per_sm.as_ref().filter(|_| to.power_idle_w.is_some());
     let factor = Fact {
@@ -420,7 +424,7 @@ mod tests {
     use super::*;
 
     fn law(work: f64, bandwidth: f64, read: f64) -> Law {
-        let (ends, kinship) = ([work; 2], Kinship::Other);
+        let (ends, kinship) = ([work; 2], Similarity::Other);
         Law { ratio: Ratio { rate: 1.0, bandwidth, clock: None, work, ends, kinship }, read }
     }
 

@@ -1,6 +1,7 @@
-//! Floor 3: the guest's inference server: its batcher, as a station, what it sets aside, and the stops of its host.
+//! Floor 3: the guest's inference server: its batcher, as a station, the queries that it sets
+//! aside, and the stalls of its host.
 //!
-//! vCPUs and streams are plain gates of `queueing`; the way of a batch is in `platform::route`.
+//! vCPUs and streams are plain gates of `queueing`; the path of a batch is in `platform::route`.
 
 mod batcher;
 mod soft_drop;

@@ -1,13 +1,13 @@
 //! `SoftDrop`: sets the oldest queries of the heaviest batches aside until the end of the run.
 //!
-//! NVIDIA's BERT harness does so where its `soft_drop` is below 1 (MLPerf Inference results, code of
-//! harness_bert): a run may be late with one query in a hundred, and late is late, so those that are
-//! set aside may as well wait to the end. It decides nothing about the order of the others.
+//! NVIDIA's BERT harness does so where its `soft_drop` is below 1 (MLPerf Inference results, code
+//! of harness_bert): one query in a hundred may be late, no matter by how much, so the queries set
+//! aside can wait until the end. It decides nothing about the order of the others.
 
 use crate::loadgen::Query;
 use crate::units::Share;
 
-/// What a guest sets aside.
+/// The queries that a guest sets aside.
 #[derive(Debug)]
 pub struct SoftDrop {
     /// The part of all samples to set aside, above 0.
@@ -34,9 +34,10 @@ impl SoftDrop {
         })
     }
 
-    /// Takes the oldest queries out of a heavy batch, until it is not heavy or has one left.
+    /// Takes the oldest queries out of a heavy batch, until it is no longer heavy or has one query
+    /// left.
     ///
-    /// The threshold is steered so that the share set aside tends to what it should be: it rises by a
+    /// The threshold is adjusted so that the share set aside tends to the wanted one: it rises by a
     /// step with each query set aside, and falls with each that is kept. Steps shrink as the run
     /// goes on (Robbins and Monro, 1951), down to one that still follows a change of load.
     pub fn screen(&mut self, batch: &mut Vec<Query>) {
@@ -59,7 +60,7 @@ impl SoftDrop {
         self.threshold *= 1.0 + step * drift;
     }
 
-    /// What was set aside, for the end of the run.
+    /// Takes the queries that were set aside, for the end of the run.
     pub fn take_aside(&mut self) -> Vec<Query> {
         std::mem::take(&mut self.aside)
     }

@@ -1,13 +1,13 @@
-//! A host that stops now and then: for a while nothing on its processors goes on.
+//! A host that stalls now and then: for a while no processor of it makes progress.
 //!
-//! Why it stops is not asked. GPUs and copies under way go on.
+//! The cause is not modelled. GPUs and copies in progress go on.
 
 use crate::engine::Stream;
 use crate::spec::HostStalls;
 use crate::units::{SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
-/// The stops of a host, one after the other.
+/// The stalls of a host, one after the other.
 #[derive(Debug)]
 pub struct Stalls {
     /// From the end of a stop to the next, in the mean.
@@ -20,7 +20,7 @@ pub struct Stalls {
 }
 
 impl Stalls {
-    /// The stops that a stream draws: two with streams alike stop alike.
+    /// The stalls drawn from a random stream: equal streams give equal stalls.
     pub fn new(stalls: &HostStalls, chance: Stream) -> Self {
         let gap = SimDuration::from_secs_f64(1.0 / stalls.per_s);
         let length = stalls.length;
@@ -30,8 +30,8 @@ impl Stalls {
         new
     }
 
-    /// When the host goes on with what comes at `now`: at once, or as the stop ends that it is in.
-    /// Asked in the order of time.
+    /// When the host starts work that arrives at `now`: at once, or at the end of the present
+    /// stall. Must be called in order of time.
     pub fn over(&mut self, now: SimTime) -> SimTime {
         while self.ends <= now {
             self.draw();

@@ -1,8 +1,9 @@
-//! `Waiting`: the queries that have arrived and are in no batch, by priority level, under the policies
-//! of a Triton server: who waits too long, who finds the queue full, who goes next.
+//! `Waiting`: the queries that have arrived and are in no batch, by priority level, under the
+//! policies of a Triton server: which query has waited too long, which finds the queue full, which
+//! goes next.
 //!
-//! It forms no batch and knows no permit; when a query arrives and when a batch is taken is said to
-//! it. Source: the rules of Triton's `PriorityQueue` (triton-inference-server/core,
+//! It forms no batch and knows no permit; the batcher calls it when a query arrives and when a
+//! batch is taken. Source: the rules of Triton's `PriorityQueue` (triton-inference-server/core,
 //! `scheduler_utils.cc`).
 
 use crate::loadgen::Query;
@@ -10,7 +11,7 @@ use crate::spec::{QueuePolicy, Queues, TimeoutAction};
 use crate::units::SimTime;
 use std::collections::VecDeque;
 
-/// What waits at a server.
+/// The queries that wait at a server.
 #[derive(Debug)]
 pub(super) struct Waiting {
     levels: Vec<Level>,
@@ -38,7 +39,7 @@ impl Level {
 }
 
 impl Waiting {
-    /// Nobody, under these policies.
+    /// An empty queue under these policies.
     pub(super) fn new(queues: &Queues) -> Self {
         let level = |policy: &QueuePolicy| Level {
             policy: *policy,
@@ -48,12 +49,12 @@ impl Waiting {
         Self { levels: queues.levels.iter().map(level).collect(), count: 0 }
     }
 
-    /// How many wait.
+    /// The number of waiting queries.
     pub(super) fn len(&self) -> usize {
         self.count
     }
 
-    /// A query arrives, at its due time or later; nothing, unless its queue is full.
+    /// A query arrives, at its due time or later. It is returned if its queue is full.
     pub(super) fn arrive(&mut self, query: Query) -> Option<Query> {
         let level = &mut self.levels[usize::from(query.level)];
         let waiting = level.in_time.len() + level.delayed.len();
@@ -67,7 +68,7 @@ impl Waiting {
         None
     }
 
-    /// Whoever waited too long before `now` is put behind, or out into `rejected`.
+    /// Queries that had waited too long before `now` are moved to the back or to `rejected`.
     pub(super) fn expire(&mut self, now: SimTime, rejected: &mut Vec<Query>) {
         for level in &mut self.levels {
             while level.front_is_over(now) {

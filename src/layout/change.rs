@@ -1,35 +1,36 @@
-//! What has to change on one card so that more fits: which GPU instances must be made again
-//! elsewhere, and which must go.
+//! What has to change on one card so that more fits: which GPU instances must be created again
+//! elsewhere, and which must be deleted.
 //!
-//! An instance cannot be moved: it is deleted and made again. Found by looking at every layout, so
-//! the answer is exact; how many cards there are, and the order of creation, is `cutting`'s affair.
+//! An instance cannot be moved: it is deleted and created again. Every layout is examined, so the
+//! answer is exact; the number of cards and the order of creation are handled in `cutting`.
 
 use super::geometry::{Geometry, Positioned};
 use std::collections::BTreeSet;
 
-/// The least that has to change.
+/// The smallest change.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Change {
-    /// Instances that are made again elsewhere.
+    /// Instances that are created again elsewhere.
     pub moved: Vec<Moved>,
-    /// Instances that go.
+    /// Instances that are deleted.
     pub gone: Vec<Positioned>,
-    /// Where what is wanted goes then.
+    /// The places of the wanted instances after the change.
     pub placed: Vec<Positioned>,
 }
 
-/// An instance that is made again elsewhere.
+/// An instance that is created again elsewhere.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Moved {
-    /// Where it is.
+    /// Its present place.
     pub from: Positioned,
-    /// The starts that it may have instead, rising; at least one.
+    /// The starts that it may have instead, in rising order; at least one.
     pub to: Vec<u32>,
 }
 
-/// What has to change of the `there` so that `wanted` of each profile fit beside them, at the
-/// `named` places among others: as few as possible go, and of the others as few as possible are made
-/// again. None may go unless `may_go`. Nothing where the wanted do not fit even alone, or with all.
+/// The changes to the instances `there` that let `wanted` of each profile fit beside them, some of
+/// them at the `named` places: as few as possible are deleted, and of the others as few as possible
+/// are created again. None may be deleted unless `may_go`. Nothing where the wanted do not fit even
+/// alone, or where no deletion is allowed and they do not fit with all.
 pub fn least_change(
     geometry: &Geometry<'_>,
     there: &[Positioned],

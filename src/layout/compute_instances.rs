@@ -6,19 +6,19 @@
 use super::geometry::Geometry;
 use crate::spec::MigProfile;
 
-/// A kind of compute instance inside a GPU instance.
+/// A compute instance profile inside a GPU instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct ComputeProfile {
     /// The number by which `nvidia-smi mig -cci` knows it.
     pub id: u32,
     /// Compute slices.
     pub compute_slices: u32,
-    /// How many of it the GPU instance holds.
+    /// How many of them the GPU instance holds.
     pub most: u32,
-    /// Its SMs, where they are known: those of the GPU instance for one that spans it, else a
-    /// multiple of a slice's where the table of the GPU says that slices are alike.
+    /// Its SMs, where they are known: those of the GPU instance for a profile that spans it, else a
+    /// multiple of a slice's where all slices of the GPU are alike by its table.
     pub sms: Option<u32>,
-    /// Whether it spans the GPU instance; that is what `-C` makes.
+    /// Whether it spans the GPU instance; `-C` creates this one.
     pub is_default: bool,
 }
 
@@ -39,7 +39,7 @@ const DIVISIONS: [(u32, &[Kind]); 5] = [
 /// listings of H100 and GH200).
 const DOUBLED: u32 = 7;
 
-/// What a GPU instance of this profile can be divided into, smallest first.
+/// The compute instance profiles of a GPU instance of this profile, smallest first.
 pub fn compute_profiles(geometry: &Geometry<'_>, gi: &MigProfile) -> Vec<ComputeProfile> {
     let slices = gi.compute_slices;
     let unit = geometry
@@ -61,7 +61,8 @@ pub fn compute_profiles(geometry: &Geometry<'_>, gi: &MigProfile) -> Vec<Compute
     kinds.collect()
 }
 
-/// The name of a compute instance: `1c.3g.20gb`; one that spans its GPU instance is called as that.
+/// The name of a compute instance: `1c.3g.20gb`; one that spans its GPU instance has the name of
+/// the GPU instance.
 pub fn name(gi: &MigProfile, compute_slices: u32) -> String {
     match compute_slices == gi.compute_slices {
         true => gi.name.clone(),

@@ -1,10 +1,10 @@
-//! The order of creation: where the driver puts a GPU instance when nobody names its start, and in
-//! which order it must be asked to end with a given set.
+//! The order of creation: where the driver places a GPU instance when its start is not named, and
+//! in which order instances must be created to end with a given set.
 //!
-//! The driver's rule is not published; this one explains every sequence that is. Of the free starts
-//! it takes the one that blocks the fewest placements still open, the lowest of equals. So a 3g
-//! goes to 4:4 on an empty A100 and leaves room for a 4g, and seven 1g go to 6, 4, 5, 0, 1, 2, 3.
-//! After 1g, 1g, 2g a 3g has no room left, as the NVIDIA MIG User Guide notes under Instance
+//! The driver's rule is not published; this one explains every published sequence. Of the free
+//! starts it takes the one that blocks the fewest placements still possible, the lowest of equals.
+//! So a 3g goes to 4:4 on an empty A100 and leaves room for a 4g, and seven 1g go to 6, 4, 5, 0, 1,
+//! 2, 3. After 1g, 1g, 2g a 3g has no room left, as the NVIDIA MIG User Guide notes under Instance
 //! Geometry. A 1g with double memory goes where a 2g could, and to the last slices only then. It
 //! moves nothing.
 
@@ -42,12 +42,12 @@ fn blocked(geometry: &Geometry<'_>, taken: &[Positioned], new: Positioned) -> us
     placements.filter(|&at| is_open(at) && geometry.overlap(new, at)).count()
 }
 
-/// What comes of asking the driver for instances one after the other on one empty card.
+/// The result of asking the driver for instances one after the other on one empty card.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Created {
-    /// Where those went that it made.
+    /// The places of the instances that it created.
     pub made: Vec<Positioned>,
-    /// Whether it made them all; the first that it refuses is the one after `made`.
+    /// Whether it created all of them; the first that it refuses is the one after `made`.
     pub is_complete: bool,
 }
 
@@ -63,9 +63,9 @@ pub fn create(geometry: &Geometry<'_>, order: &[usize]) -> Created {
     Created { made, is_complete: true }
 }
 
-/// An order in which the driver makes so many instances of each profile on one card, with the start
-/// of each: large ones first where that works, else any that does. Nothing when there is none: then
-/// starts must be named.
+/// An order in which the driver creates this many instances of each profile on one card, with the
+/// start of each: large ones first where that works, else any order that does. Nothing when there
+/// is none: then starts must be named.
 pub fn order_for(geometry: &Geometry<'_>, wanted: &[u32]) -> Option<Vec<Positioned>> {
     let mut left = wanted.to_vec();
     let mut sizes: Vec<usize> = (0..wanted.len()).filter(|&one| wanted[one] > 0).collect();

@@ -1,8 +1,8 @@
-//! Cutting cards as asked: which GPU instance goes to which card and start and in which order the
-//! driver is asked for it, or why it cannot be, and the nearest that can.
+//! Cutting cards into the requested GPU instances: the card and start of each instance and the
+//! order of creation, or why it is not possible, and the nearest that is.
 //!
 //! An answer is exact: what is refused has no layout at all. Owners of whole cards and time-sliced
-//! vGPUs are `placement`'s affair.
+//! vGPUs are placed in `placement`.
 
 use super::change::{Change, least_change};
 use super::creation::{driver_start, order_for};
@@ -11,39 +11,39 @@ use super::packing::pack;
 use super::placement::{Obstacle, obstacle_of_layouts};
 use std::collections::BTreeSet;
 
-/// Most cards that a search looks at: more than one server has.
+/// The most cards that a search examines: more than one server has.
 pub const CARDS_MAX: u32 = 16;
 
-/// A GPU instance that is asked for.
+/// A requested GPU instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Wish {
     /// Index into the list of profiles.
     pub profile: usize,
-    /// The memory slice it must start at, if it is not the driver's to choose.
+    /// The memory slice it must start at; nothing where the driver chooses.
     pub start: Option<u32>,
 }
 
-/// A GPU instance as the driver is to be asked for it.
+/// A GPU instance as it is requested from the driver.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Made {
     /// Profile and start.
     pub at: Positioned,
-    /// Whether the start must be named, or is what the driver takes anyway.
+    /// Whether the start must be named; if not, the driver chooses it by itself.
     pub is_named: bool,
 }
 
-/// How the driver gets to the layouts.
+/// How the driver reaches the layouts.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Way {
-    /// By creating what was asked for in the order in which it was.
+    /// By creating the instances in the requested order.
     AsAsked,
     /// In another order.
     OtherOrder,
-    /// In no order: starts must be named.
+    /// By no order: starts must be named.
     NamedStarts,
 }
 
-/// Where the driver gets stuck when it is asked in the order of the wishes.
+/// The point at which the driver refuses when instances are created in the requested order.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Stuck {
     /// Index of the wish it refuses.
@@ -52,10 +52,10 @@ pub struct Stuck {
     pub made: Vec<(usize, Positioned)>,
 }
 
-/// What comes of wishes.
+/// The result of a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Cut {
-    /// They can be had.
+    /// It has a layout.
     Made {
         /// The instances of each card, in order of creation; unused cards have none.
         cards: Vec<Vec<Made>>,
@@ -64,20 +64,20 @@ pub enum Cut {
         /// Why not in the order of the wishes.
         stuck: Option<Stuck>,
     },
-    /// They cannot.
+    /// It has none.
     Refused(Refusal),
 }
 
-/// Why wishes cannot be had, and what can.
+/// Why a request has no layout, and the nearest that has one.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Refusal {
     /// The reason.
-    pub why: Why,
-    /// The largest part of the wishes that can be had: how many of each profile, what is there already
-    /// counted.
+    pub why: RefusalReason,
+    /// The largest part of the request that has a layout: how many of each profile, existing
+    /// instances included.
     pub nearest: Vec<u32>,
-    /// What has to change so that all can be had: instances that are there already made again elsewhere
-    /// or gone, or else other starts than those named. Of one card.
+    /// The change that makes all of it possible: existing instances created again elsewhere or
+    /// deleted, or else other starts than those named. For one card only.
     pub change: Option<Change>,
     /// How many cards would be enough, if no more than [`CARDS_MAX`].
     pub cards_enough: Option<u32>,
@@ -85,7 +85,7 @@ pub struct Refusal {
 
 /// The reason of a refusal.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Why {
+pub enum RefusalReason {
     /// The profile never starts there.
     Start(Positioned),
     /// Two named places share a memory slice.
@@ -103,12 +103,12 @@ pub enum Why {
         /// How many one card takes.
         most: u32,
     },
-    /// Something lacks on the cards as a whole.
+    /// The cards as a whole have too few slices or engines.
     Cards(Obstacle),
 }
 
-/// Cuts one card as asked, beside instances that are there already and keep their places. What is
-/// made are the others.
+/// Cuts one card as requested, beside existing instances, which keep their places. The answer holds
+/// the new instances.
 pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]) -> Cut {
     let named_only = |wish: &Wish| Some((wish.profile, wish.start?));
     let named: Vec<Positioned> = wishes.iter().filter_map(named_only).collect();
@@ -135,7 +135,9 @@ pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]
                 None => least_change(geometry, there, &wanted, &named, true),
             };
             let why = match refusal.why {
-                Why::Named | Why::Overlap(..) if change.is_some() => Why::Beside,
+                RefusalReason::Named | RefusalReason::Overlap(..) if change.is_some() => {
+                    RefusalReason::Beside
+                }
                 why => why,
             };
             Cut::Refused(Refusal { why, change, ..refusal })
@@ -143,7 +145,7 @@ pub fn cut_beside(geometry: &Geometry<'_>, wishes: &[Wish], there: &[Positioned]
     }
 }
 
-/// Cuts `cards` cards as asked. Named starts are for one card.
+/// Cuts `cards` cards as requested. Named starts are for one card only.
 pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
     let mut wanted = vec![0; geometry.profiles.len()];
     wishes.iter().for_each(|wish| wanted[wish.profile] += 1);
@@ -180,18 +182,18 @@ pub fn cut(geometry: &Geometry<'_>, wishes: &[Wish], cards: u32) -> Cut {
 }
 
 /// What is wrong with named places by themselves.
-fn fault_of(geometry: &Geometry<'_>, named: &[Positioned]) -> Option<Why> {
+fn fault_of(geometry: &Geometry<'_>, named: &[Positioned]) -> Option<RefusalReason> {
     let is_start =
         |&(profile, start): &Positioned| geometry.profiles[profile].starts.contains(&start);
     if let Some(&at) = named.iter().find(|at| !is_start(at)) {
-        return Some(Why::Start(at));
+        return Some(RefusalReason::Start(at));
     }
     let pairs = named
         .iter()
         .enumerate()
         .flat_map(|(index, &one)| named[index + 1..].iter().map(move |&other| (one, other)));
     let mut overlapping = pairs.filter(|&(one, other)| geometry.overlap(one, other));
-    overlapping.next().map(|(one, other)| Why::Overlap(one, other))
+    overlapping.next().map(|(one, other)| RefusalReason::Overlap(one, other))
 }
 
 /// The driver's own places, one wish after the other on the first card that takes it, and where it
@@ -253,21 +255,26 @@ fn on_several(
     Some(layouts)
 }
 
-fn reason(geometry: &Geometry<'_>, wanted: &[u32], named: &[Positioned], cards: u32) -> Why {
+fn reason(
+    geometry: &Geometry<'_>,
+    wanted: &[u32],
+    named: &[Positioned],
+    cards: u32,
+) -> RefusalReason {
     let over = (0..wanted.len()).find_map(|profile| {
         let (wanted, most) = (wanted[profile], geometry.profiles[profile].max_per_gpu);
-        (wanted > most * cards).then_some(Why::Maximum { profile, wanted, most })
+        (wanted > most * cards).then_some(RefusalReason::Maximum { profile, wanted, most })
     });
     let around = || {
         let has_layout = !named.is_empty() && on_one_card(geometry, wanted, &[]).is_some();
-        has_layout.then_some(Why::Named)
+        has_layout.then_some(RefusalReason::Named)
     };
     // Slices say more than a maximum that follows from them.
     match obstacle_of_layouts(geometry, wanted, cards) {
         obstacle @ (Obstacle::MemorySlices { .. } | Obstacle::ComputeSlices { .. }) => over
             .filter(|_| wanted.iter().filter(|count| **count > 0).count() == 1)
-            .unwrap_or(Why::Cards(obstacle)),
-        obstacle => over.or_else(around).unwrap_or(Why::Cards(obstacle)),
+            .unwrap_or(RefusalReason::Cards(obstacle)),
+        obstacle => over.or_else(around).unwrap_or(RefusalReason::Cards(obstacle)),
     }
 }
 
@@ -276,7 +283,7 @@ fn refusal(
     wanted: &[u32],
     named: &[Positioned],
     cards: u32,
-    why: Why,
+    why: RefusalReason,
 ) -> Refusal {
     let mut free = wanted.to_vec();
     named.iter().for_each(|at| free[at.0] -= 1);
@@ -323,7 +330,7 @@ fn nearest_on_several(geometry: &Geometry<'_>, wanted: &[u32], cards: u32) -> Ve
     kept
 }
 
-/// What a layout leaves of a card.
+/// The part of a card that a layout leaves free.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Rest {
     /// How many more of each profile could be created.
@@ -334,7 +341,8 @@ pub struct Rest {
     pub stranded_compute: Vec<u32>,
 }
 
-/// What a layout leaves: room, and slices that nothing can use any more.
+/// The part that a layout leaves free: room for more instances, and slices that no instance can use
+/// any more.
 pub fn rest(geometry: &Geometry<'_>, layout: &[Positioned]) -> Rest {
     let profiles = 0..geometry.profiles.len();
     let open: Vec<Positioned> = profiles
@@ -423,26 +431,32 @@ mod tests {
         // Four doubled 1g and three 1g: 4 + 3 = 7 compute slices, 8 + 3 = 11 memory slices.
         let users = [[G1_DOUBLE; 4].as_slice(), &[G1; 3]].concat();
         let refusal = refused(&wishes(&users), 1);
-        assert_eq!(refusal.why, Why::Cards(Obstacle::MemorySlices { needed: 11, there: 8 }));
+        assert_eq!(
+            refusal.why,
+            RefusalReason::Cards(Obstacle::MemorySlices { needed: 11, there: 8 })
+        );
         // Five instances at most: two doubled and three plain take seven slices, three and two eight.
         assert_eq!(refusal.nearest, [0, 0, 0, 0, 3, 2]);
         assert_eq!(refusal.cards_enough, Some(2));
         let refusal = refused(&wishes(&[G1; 8]), 1);
-        assert_eq!(refusal.why, Why::Maximum { profile: G1, wanted: 8, most: 7 });
+        assert_eq!(refusal.why, RefusalReason::Maximum { profile: G1, wanted: 8, most: 7 });
         assert_eq!(refusal.nearest, [0, 0, 0, 0, 0, 7]);
         let refusal = refused(&wishes(&[G2, G2, G2, G1, G1]), 1);
-        assert_eq!(refusal.why, Why::Cards(Obstacle::ComputeSlices { needed: 8, there: 7 }));
+        assert_eq!(
+            refusal.why,
+            RefusalReason::Cards(Obstacle::ComputeSlices { needed: 8, there: 7 })
+        );
     }
 
     #[test]
     fn named_starts_are_kept_or_their_conflict_is_named() {
         let at = |profile, start| Wish { profile, start: Some(start) };
         let refusal = refused(&[at(G3, 2)], 1);
-        assert_eq!(refusal.why, Why::Start((G3, 2)));
+        assert_eq!(refusal.why, RefusalReason::Start((G3, 2)));
         let refusal = refused(&[at(G3, 4), at(G2, 4)], 1);
-        assert_eq!(refusal.why, Why::Overlap((G3, 4), (G2, 4)));
+        assert_eq!(refusal.why, RefusalReason::Overlap((G3, 4), (G2, 4)));
         let refusal = refused(&[at(G3, 0), Wish { profile: G4, start: None }], 1);
-        assert_eq!(refusal.why, Why::Named);
+        assert_eq!(refusal.why, RefusalReason::Named);
         let geometry_of = a100();
         let all = [at(G1, 0), Wish { profile: G3, start: None }, at(G2, 2)];
         let Cut::Made { cards, .. } = cut(&Geometry::new(&geometry_of), &all, 1) else { panic!() };

@@ -1,16 +1,16 @@
-//! GPU instances on the memory slices of one card: where they may lie, every layout there is, what
-//! is left.
+//! GPU instances on the memory slices of one card: their positions, every layout, and what a layout
+//! leaves free.
 //!
-//! Instances lie on the starts that the vendor's tables allow, do not overlap, and share the card's
-//! media engines (NVIDIA MIG User Guide, NVML). Which card an instance goes to is `placement`, in
-//! which order the driver is asked is `creation`. Nothing is ever moved.
+//! Instances start where the vendor's tables allow, do not overlap, and share the card's media
+//! engines (NVIDIA MIG User Guide, NVML). The card of an instance is chosen in `placement`, the
+//! order of creation in `creation`. Nothing is ever moved.
 
 use crate::spec::MigProfile;
 
 /// One GPU instance on a card: profile, as index into the list of profiles, and first memory slice.
 pub type Positioned = (usize, u32);
 
-/// What a card can be cut into.
+/// The ways in which a card can be cut.
 #[derive(Clone, Copy, Debug)]
 pub struct Geometry<'a> {
     /// The profiles, variants (`+me`) included.
@@ -25,7 +25,8 @@ pub struct Geometry<'a> {
 
 impl<'a> Geometry<'a> {
     /// The geometry that a list of profiles describes. The card's media engines are those of the
-    /// instance that spans it; where no such profile is published they limit nothing.
+    /// instance that spans it; where no such profile is published, media engines do not limit
+    /// anything.
     pub fn new(profiles: &'a [MigProfile]) -> Self {
         let end = |one: &MigProfile| one.starts.last().map_or(0, |last| last + one.memory_slices);
         let memory_slices = profiles.iter().map(end).max().unwrap_or(0);
@@ -36,7 +37,7 @@ impl<'a> Geometry<'a> {
         Self { profiles, memory_slices, compute_slices, media }
     }
 
-    /// Whether an instance can be added to those that are there.
+    /// Whether an instance can be added to the existing ones.
     pub fn fits(&self, taken: &[Positioned], (profile, start): Positioned) -> bool {
         let wanted = &self.profiles[profile];
         let same = taken.iter().filter(|at| at.0 == profile).count();
@@ -45,7 +46,7 @@ impl<'a> Geometry<'a> {
             && self.has_media_beside(taken, profile)
     }
 
-    /// The starts at which an instance can be added, rising.
+    /// The starts at which an instance can be added, in rising order.
     pub fn free_starts(&self, taken: &[Positioned], profile: usize) -> Vec<u32> {
         let starts = self.profiles[profile].starts.iter().copied();
         starts.filter(|&start| self.fits(taken, (profile, start))).collect()
@@ -57,8 +58,8 @@ impl<'a> Geometry<'a> {
         one.1 < end(other) && other.1 < end(one)
     }
 
-    /// The first compute slice of an instance, and how many it has. Compute slices lie beside the
-    /// memory slices in equal steps; the last memory slices of a card may have none.
+    /// The first compute slice of an instance, and how many it has. Compute slices are aligned with
+    /// the memory slices in equal steps; the last memory slices of a card may have none.
     pub fn compute_span(&self, (profile, start): Positioned) -> (u32, u32) {
         let step = (self.memory_slices / self.compute_slices.max(1)).max(1);
         (start / step, self.profiles[profile].compute_slices)
@@ -71,8 +72,8 @@ impl<'a> Geometry<'a> {
         self.has_media(&counts, 1)
     }
 
-    /// Whether the media engines of so many cards are enough for so many instances of each profile,
-    /// as far as known.
+    /// Whether the media engines of `cards` cards are enough for `counts` instances of each
+    /// profile, as far as known.
     pub fn has_media(&self, counts: &[u32], cards: u32) -> bool {
         let mut needed = [0; 4];
         for (profile, count) in self.profiles.iter().zip(counts) {
@@ -127,12 +128,12 @@ impl<'a> Geometry<'a> {
         counts
     }
 
-    /// Memory slices that so many of each profile take.
+    /// Memory slices that `counts` of each profile take.
     pub fn memory_of(&self, counts: &[u32]) -> u32 {
         self.profiles.iter().zip(counts).map(|(one, count)| one.memory_slices * count).sum()
     }
 
-    /// Compute slices that so many of each profile take.
+    /// Compute slices that `counts` of each profile take.
     pub fn compute_of(&self, counts: &[u32]) -> u32 {
         self.profiles.iter().zip(counts).map(|(one, count)| one.compute_slices * count).sum()
     }

@@ -1,8 +1,8 @@
 //! Mixed-size mode: which vGPUs of different sizes one card takes, and at which placement ids.
 //!
 //! A vGPU at `id` occupies `id` to `id + size` of the card's placement region, and may start at the
-//! printed ids only (NVIDIA AI Enterprise User Guide v5.0, appendix A). Ids that are not printed are
-//! not guessed: such a type has no place here. Several cards are `layout::fit`'s affair.
+//! printed ids only (NVIDIA AI Enterprise User Guide v5.0, appendix A). Ids that are not printed
+//! are not guessed: such a type has no place here. Several cards are handled in `layout::fit`.
 
 use std::collections::BTreeSet;
 
@@ -21,7 +21,7 @@ pub fn free_ids(of: Ids<'_>, taken: &[(u32, u32)]) -> Vec<u32> {
     of.ids.iter().copied().filter(is_free).collect()
 }
 
-/// The richest choices one card can hold: how many of each type, none part of another, no type
+/// The maximal choices that one card can hold: how many of each type, none part of another, no type
 /// beyond `wanted` and no more than `most` in all. Every choice that a card can hold within these
 /// bounds is part of one of them.
 pub fn richest(types: &[Ids<'_>], wanted: &[u32], most: u32) -> Vec<Vec<u32>> {

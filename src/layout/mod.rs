@@ -1,8 +1,8 @@
-//! Floor 3: what goes where on cards, as pure functions: GPU instances (`geometry`, `creation`, `cutting`,
-//! `packing`, `change`, `compute_instances`), vGPUs (`mixed_size`, `fit`), owners (`placement`); and what
-//! a registry word of the vGPU scheduler says (`registry`).
+//! Floor 3: placement on cards, as pure functions: GPU instances (`geometry`, `creation`,
+//! `cutting`, `packing`, `change`, `compute_instances`), vGPUs (`mixed_size`, `fit`), owners
+//! (`placement`); and the registry word of the vGPU scheduler (`registry`).
 //!
-//! Nothing is simulated here, and nothing moved.
+//! Nothing is simulated here, and nothing is moved.
 
 pub mod change;
 pub mod compute_instances;

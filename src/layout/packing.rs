@@ -1,7 +1,7 @@
 //! Packing GPU instances on several cards: an exact search over the layouts of one.
 //!
-//! It finds layouts whenever there are any. The order in which a driver would reach them is
-//! `creation`'s affair.
+//! It finds layouts whenever there are any. The order in which a driver reaches them is found in
+//! `creation`.
 
 use super::geometry::{Geometry, Positioned};
 use std::collections::{BTreeMap, BTreeSet};
@@ -66,9 +66,9 @@ impl Packing<'_> {
     }
 }
 
-/// What is left of `wanted` after each choice for one card that has some of the kind `largest`, with
-/// the choice's index; what weighs least first. A choice that leaves no less of anything than another
-/// does is no choice.
+/// The rest of `wanted` after each choice for one card that has some of the kind `largest`, with
+/// the choice's index; the smallest rest first. A choice that leaves at least as much of everything
+/// as another is skipped.
 pub(super) fn after_choices<W: Ord>(
     choices: &[Vec<u32>],
     wanted: &[u32],

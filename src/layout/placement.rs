@@ -1,9 +1,9 @@
-//! Placement: which card, and which memory slices of it, each owner gets.
+//! Placement: the card, and the memory slices of it, that each owner gets.
 //!
 //! A card is whole, time-sliced or cut into GPU instances (MIG), never two of these at once. The
 //! vGPUs of a time-sliced card are alike (equal-size mode). GPU instances lie on the memory slices
 //! that the printed tables allow and do not overlap (`layout`). First fit is tried first, each
-//! instance where the driver would put it (`creation`), then an exact search (`packing`): what is
+//! instance where the driver would place it (`creation`), then an exact search (`packing`): what is
 //! refused cannot be placed at all. Nothing is ever moved: a placement holds for the whole run.
 
 use super::creation::driver_start;
@@ -13,10 +13,10 @@ use crate::spec::MigProfile;
 use crate::units::Bytes;
 use std::collections::BTreeMap;
 
-/// What an owner wants of a card.
+/// The part of a card that an owner needs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Claim {
-    /// All of it, with nobody beside.
+    /// The whole card, with no other owner.
     Whole,
     /// A time-sliced vGPU.
     Sliced {
@@ -59,7 +59,7 @@ pub enum Obstacle {
         /// Cards for owners of whole cards and for time-sliced vGPUs, and one for GPU instances if any.
         needed: usize,
     },
-    /// There are more of the last one's kind than all cards left for it take.
+    /// There are more of the last owner's kind than all cards left for it can take.
     Maximum {
         /// How many of that kind.
         wanted: u32,
@@ -82,7 +82,7 @@ pub enum Obstacle {
     },
     /// The GPU instances need more media engines than one card has, such as two `+me`.
     MediaEngines,
-    /// There are slices enough, but no layout of the printed positions has all instances.
+    /// There are enough slices, but no layout of the printed positions holds all instances.
     Positions,
 }
 
@@ -106,14 +106,14 @@ enum Use {
 
 impl Cards<'_> {
     /// A place for each claim, in order of creation; nothing when there is no placement at all.
-    /// First fit decides where it succeeds; `assignment` is a preference that gives way to the
-    /// exact search.
+    /// First fit is used where it succeeds; `assignment` is a preference that the exact search may
+    /// override.
     pub fn place(&self, assignment: Assignment, claims: &[Claim]) -> Option<Vec<Place>> {
         self.first_fit(assignment, claims).or_else(|| self.exact(claims))
     }
 
     /// The same on one card, where the first memory slice of some GPU instances is given; those
-    /// without go where the driver would put them, or anywhere else that works.
+    /// without one go where the driver would place them, or anywhere else that works.
     pub fn place_at(
         &self,
         assignment: Assignment,
@@ -161,7 +161,7 @@ impl Cards<'_> {
         false
     }
 
-    /// What stands in the way of the last claim, given that all before it can be placed.
+    /// The obstacle to the last claim, given that all claims before it can be placed.
     pub fn obstacle(&self, claims: &[Claim]) -> Obstacle {
         let demand = Demand::of(claims, self.profiles.len());
         let needed = demand.cards() + usize::from(demand.has_instances());
@@ -296,8 +296,8 @@ impl Use {
     }
 }
 
-/// What stands in the way of so many instances of each profile on so many cards, given that there
-/// is no layout for them and that none is over its maximum.
+/// The obstacle to `wanted` instances of each profile on `cards` cards, given that there is no
+/// layout for them and that none is over its maximum.
 pub fn obstacle_of_layouts(geometry: &Geometry<'_>, wanted: &[u32], cards: u32) -> Obstacle {
     let (needed, there) = (geometry.memory_of(wanted), geometry.memory_slices * cards);
     if needed > there {

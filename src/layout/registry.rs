@@ -10,8 +10,8 @@
 //!  bits 31:24  AA, averaging factor, with ARR only
 //! ```
 //! Sources: NVIDIA/open-gpu-kernel-modules 595.45.04, `nvrm_registry.h`; NVIDIA AI Enterprise User
-//! Guide v5.0, chapter 7 (ranges, defaults, clamping). It knows no card: defaults depend on the
-//! vGPU type and are resolved by [`default_slice`].
+//! Guide v5.0, chapter 7 (ranges, defaults, clamping). It does not know the card: defaults depend
+//! on the vGPU type and are resolved by [`default_slice`].
 
 use crate::spec::{SlicePolicy, TurnOrder};
 use crate::units::SimDuration;
@@ -29,7 +29,7 @@ pub const AVERAGING_FACTOR_DEFAULT: u32 = 33;
 /// The bit of plain slices: without it turns go by weight.
 pub const PLAIN_SLICES: u32 = 1 << 3;
 
-/// What a word says.
+/// A decoded word.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RegistryWord {
     /// The word itself.
@@ -40,11 +40,12 @@ pub struct RegistryWord {
     pub order: Option<TurnOrder>,
     /// The length of a turn.
     pub slice: WordSlice,
-    /// Whether turns go by weight (bit 3 clear) or are plain slices; alike while all weights are.
+    /// Whether turns are weighted (bit 3 clear) or plain slices; there is no difference while all
+    /// weights are equal.
     pub is_weighted: bool,
     /// Fields that were out of range.
     pub clamped: Vec<Clamped>,
-    /// What a reader may get wrong: one sentence each.
+    /// Points that are easily misread: one sentence each.
     pub notes: Vec<String>,
 }
 
@@ -55,20 +56,20 @@ pub enum WordSlice {
     Hardware,
     /// By the type's maximum: [`default_slice`].
     Default,
-    /// So many ms.
+    /// This many ms.
     Millis(u32),
-    /// One over so many Hz.
+    /// 1 over this many Hz.
     Hertz(u32),
 }
 
-/// A field that was out of range, and what the driver makes of it.
+/// A field that was out of range, and the value that the driver uses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Clamped {
     /// The field's name.
     pub field: &'static str,
-    /// What stands there.
+    /// The value in the word.
     pub written: u32,
-    /// What is used.
+    /// The value that is used.
     pub used: u32,
     /// The unit, with a space before it, if it has one.
     pub unit: &'static str,
@@ -85,14 +86,14 @@ impl WordSlice {
     }
 }
 
-/// The slice of a frequency: one over it, whatever the number of vGPUs.
+/// The slice for a frequency: 1 over it, whatever the number of vGPUs.
 pub fn slice_of_frequency(hertz: u32) -> SimDuration {
     SimDuration::from_secs_f64(1.0 / f64::from(hertz))
 }
 
-/// The slice when none is set, of a vGPU type of which a card takes `max_per_gpu`: by frequency, 480
-/// or 960 Hz, in strict round robin, else 2 or 1 ms. The guide contradicts itself at exactly 8; its
-/// table is followed.
+/// The slice when none is set, of a vGPU type of which a card takes `max_per_gpu`: by frequency,
+/// 480 or 960 Hz, in strict round robin, else 2 or 1 ms. The guide contradicts itself for exactly
+/// 8; its table is used.
 pub fn default_slice(order: TurnOrder, max_per_gpu: u32) -> SimDuration {
     match (order, max_per_gpu <= 8) {
         (TurnOrder::RoundRobin { .. }, true) => slice_of_frequency(480),
@@ -102,9 +103,9 @@ pub fn default_slice(order: TurnOrder, max_per_gpu: u32) -> SimDuration {
     }
 }
 
-/// The words in a text, each once: a bare one as people write it, `0x0103F001` or decimal, or those
-/// that stand behind `RmPVMRL=`, as in `NVreg_RegistryDwords="RmPVMRL=0x01"` and in whole lines of
-/// `esxcli` or of a file of `modprobe.d`. None where nothing is a word of 32 bits.
+/// The words in a text, each once: a bare word, `0x0103F001` or decimal, or those that follow
+/// `RmPVMRL=`, as in `NVreg_RegistryDwords="RmPVMRL=0x01"` and in whole lines of `esxcli` or of a
+/// file of `modprobe.d`. None where nothing is a word of 32 bits.
 pub fn words(text: &str) -> Vec<u32> {
     const KEY: &str = "rmpvmrl";
     let lower = text.to_ascii_lowercase();
@@ -133,7 +134,7 @@ fn number(text: &str) -> Option<u32> {
     plain.then(|| u32::from_str_radix(digits, radix).ok()).flatten()
 }
 
-/// What `word` says; nothing when it names a policy that does not exist (bits 7:4 above 1).
+/// Decodes `word`; nothing when it names a policy that does not exist (bits 7:4 above 1).
 pub fn decode(word: u32) -> Option<RegistryWord> {
     let bits = |high: u32, low: u32| (word >> low) & ((1 << (high - low + 1)) - 1);
     let mut found = RegistryWord {
@@ -183,9 +184,10 @@ pub fn decode(word: u32) -> Option<RegistryWord> {
 
 /// The word that sets `policy` with turns in `order`, each of `slice`; [`decode`] reads it back.
 ///
-/// The averaging factor is written wherever a frequency is, so that no release can take the word for
-/// one of the older form. Panics on what no word says: an order under best effort, none under the
-/// others, a slice in ms in strict round robin, a frequency in the other order, values out of range.
+/// The averaging factor is written wherever a frequency is, so that no release can misread the word
+/// as one of the older form. Panics on what no word can state: an order under best effort, none
+/// under the others, a slice in ms in strict round robin, a frequency in the other order, values
+/// out of range.
 pub fn encode(policy: SlicePolicy, order: Option<TurnOrder>, slice: WordSlice) -> u32 {
     let policy_bits = match policy {
         SlicePolicy::BestEffort => {
@@ -223,7 +225,9 @@ fn older_reading(word: u32, millis: u32, slice: WordSlice) -> String {
         .length()
         .map_or("the default".to_string(), |slice| format!("{:.3} ms", slice.as_millis_f64()));
     format!(
-        "before vGPU release 15, and still in the user guide's examples, this word meant a slice of {millis} ms in the non-strict order; by today's bits it is a frequency, a slice of {now}. For {millis} ms write {:#010X}",
+        "before vGPU release 15, and still in the user guide's examples, this word meant a slice \
+         of {millis} ms in the non-strict order; with the present bits it is a frequency, a slice \
+         of {now}. For {millis} ms write {:#010X}",
         word | 2
     )
 }

@@ -1,8 +1,10 @@
-//! Early stopping: how few queries are enough to be sure of a percentile (rounds from v2.0 on).
+//! Early stopping: the least number of queries that is enough to be sure of a percentile (rounds
+//! from v2.0 on).
 //!
-//! A run is a sample. It passes when, were the share of late queries the allowed one, so few of them
-//! would have been late with a probability of 1 % at most (confidence 0.99, tolerance 0). Source:
-//! mlcommons/inference, `loadgen/early_stopping.cc` and `results.cc`. It knows no latencies.
+//! A run is a sample. It passes when, were the share of late queries the allowed one, so few of
+//! them would have been late with a probability of 1 % at most (confidence 0.99, tolerance 0).
+//! Source: mlcommons/inference, `loadgen/early_stopping.cc` and `results.cc`. It uses counts only,
+//! no latencies.
 
 /// The probability that LoadGen accepts of passing a run that should fail: 1 - confidence.
 const DOUBT: f64 = 0.01;
@@ -63,7 +65,8 @@ impl LateQueries {
     }
 }
 
-/// Whether `late` of `queries` beyond the bound are few enough for a share of `allowed` (0 to 1).
+/// Whether `late` queries over the bound, of `queries`, are few enough for an allowed share of
+/// `allowed` (0 to 1).
 pub fn passes(queries: u64, late: u64, allowed: f64) -> bool {
     late < queries && LateQueries::new(queries, allowed).at_most(late) <= DOUBT
 }
@@ -71,7 +74,7 @@ pub fn passes(queries: u64, late: u64, allowed: f64) -> bool {
 /// How many of the highest latencies of `queries` a percentile estimate may discard, with `allowed`
 /// the share beyond the percentile; nothing when there are too few queries for an estimate.
 ///
-/// The estimate is the highest latency that is left.
+/// The estimate is the highest of the remaining latencies.
 pub fn discards(queries: u64, allowed: f64) -> Option<u64> {
     LateQueries::new(queries, allowed).largest_within(DOUBT)?.checked_sub(1)
 }

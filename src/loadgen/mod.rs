@@ -1,7 +1,8 @@
-//! Floor 3: LoadGen: who asks, when, and how large each query is; and whether the run counts.
+//! Floor 3: LoadGen: which queries arrive, when, and how large each is; and whether the run is
+//! VALID.
 //!
 //! Arrivals that do not depend on the system are handed out ahead of time, one after the other;
-//! none is an event. It measures nothing: latencies are the recorder's.
+//! none is an event. It measures nothing: the recorder does.
 
 mod arrivals;
 pub mod early_stopping;
@@ -24,20 +25,20 @@ use rand_distr::{Distribution, Exp1};
 pub struct Query {
     /// When it is scheduled to arrive: latency counts from here.
     pub due: SimTime,
-    /// When its server sees it: as it is due, unless whoever hands it over is late.
+    /// When its server receives it: at its due time, unless the thread that hands it over is late.
     pub seen: SimTime,
     /// Its work relative to the mean, above 0.
     pub size: f32,
     /// Its priority level at the server, counted from 0, the most urgent.
     pub level: u8,
-    /// Of an ensemble's query: the step that it is at, counted from 0.
+    /// The step of the ensemble that the query has reached, counted from 0; 0 without an ensemble.
     pub step: u8,
-    /// The VM that asks; a load generator knows no other and says 0.
+    /// The VM that sent it; the load generator itself always writes 0.
     pub vm: VmId,
 }
 
 impl Query {
-    /// When it came to the step that it is at: as it was due, of the first.
+    /// When it came to its present step; for the first step this is the due time.
     pub fn came(&self) -> SimTime {
         if self.step == 0 { self.due } else { self.seen }
     }
@@ -67,12 +68,12 @@ pub struct LoadGen {
 
 /// Where the next query comes from.
 enum Source {
-    /// A gap after the newest.
+    /// Each is due one gap after the one before it.
     Scheduled(Box<dyn ArrivalProcess>),
     /// As recorded.
     Replay(Replay),
-    /// A query of so many samples at once, and the next when all of them are answered; `open` are
-    /// not yet.
+    /// A query of `samples` samples, and the next when all of them are answered; `open` of them are
+    /// not answered yet.
     Queries { samples: u64, open: u64 },
     /// All samples are due at the start, and come in this order; unsorted ones need no list.
     AtOnce { samples: u64, sizes: Option<Vec<f32>> },
@@ -81,8 +82,9 @@ enum Source {
 }
 
 impl LoadGen {
-    /// The load of `vm`, for `span` at least. `schedule` is the seed of its arrivals, when it is not to
-    /// come from the VM's own stream: the round's, to replay a published schedule.
+    /// The load of `vm`, for `span` at least. `schedule` is the seed of its arrivals where it does
+    /// not come from the VM's own stream: the seed of the MLPerf round, to replay a published
+    /// schedule.
     pub fn new(
         vm: &VmSpec,
         span: SimDuration,
@@ -163,7 +165,8 @@ impl LoadGen {
         self.make(due, size)
     }
 
-    /// So many samples were answered at `now`: those that are asked for next go to `ask`.
+    /// `answers` samples were answered at `now`: the samples that follow from them are passed to
+    /// `ask`.
     pub fn completed(&mut self, now: SimTime, answers: usize, mut ask: impl FnMut(Query)) {
         match &mut self.source {
             Source::Scheduled(_) | Source::Replay(_) | Source::AtOnce { .. } => {}
@@ -206,7 +209,7 @@ impl LoadGen {
         }
     }
 
-    /// Samples made so far.
+    /// Number of samples made so far.
     pub fn made_count(&self) -> u64 {
         self.made
     }

@@ -1,6 +1,6 @@
 //! The size of each query: its work relative to the mean, from the VM's own random stream.
 //!
-//! It does not know what a size costs; `gpu::cost` does.
+//! The time that a size takes is computed in `gpu::cost`.
 
 use crate::engine::Stream;
 use crate::spec::SizeDistribution;

@@ -8,14 +8,14 @@ use crate::queueing::stats::LatencyHistogram;
 use crate::spec::{LoadSpec, Rules, TestScenario};
 use crate::units::SimDuration;
 
-/// What of a run the verdict looks at.
+/// The figures of a run that the verdict needs.
 #[derive(Clone, Copy, Debug)]
 pub struct Observed<'a> {
     /// Latencies of its queries (of samples, where a query is one).
     pub latencies: &'a LatencyHistogram,
     /// Queries whose latency exceeds the bound.
     pub over_latency: u64,
-    /// Queries that the server rejected: they kept no bound, so they count as over it.
+    /// Queries that the server rejected; they count as over the bound.
     pub rejected: u64,
     /// From the start of the load to the last query's due time.
     pub scheduled: SimDuration,
@@ -40,8 +40,8 @@ impl Observed<'_> {
 pub struct Verdict {
     /// The rules that the run failed, in LoadGen's order; none means VALID.
     pub failed: Vec<FailedRule>,
-    /// What early stopping says; nothing before round v2.0, without MLPerf's rules, and where the
-    /// scenario has none.
+    /// The result of early stopping; nothing before round v2.0, without MLPerf's rules, and where
+    /// the scenario has none.
     pub early_stopping: Option<EarlyStopping>,
 }
 
@@ -59,7 +59,7 @@ pub enum Rule {
 }
 
 impl Rule {
-    /// Its name in documents.
+    /// Its name in result documents.
     pub fn name(self) -> &'static str {
         match self {
             Rule::Latency => "latency",
@@ -73,18 +73,18 @@ impl Rule {
 /// A rule that a run failed, and by how much.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct FailedRule {
-    /// Which.
+    /// The rule.
     pub rule: Rule,
-    /// In words.
+    /// The reason, as reports print it.
     pub reason: String,
 }
 
-/// What early stopping says of a run.
+/// The result of early stopping for a run.
 #[derive(Clone, PartialEq, Debug)]
 pub struct EarlyStopping {
     /// Whether there are enough queries to be sure.
     pub satisfied: bool,
-    /// Server: so many further queries within the bound would be needed; 0 when it is satisfied.
+    /// Server: how many further queries within the bound would be needed; 0 when it is satisfied.
     pub queries_missing: u64,
     /// SingleStream and MultiStream: what is reported instead of the percentile.
     pub estimates: Vec<Estimate>,
@@ -97,7 +97,8 @@ pub struct Estimate {
     pub percentile: f64,
     /// Least number of queries for an estimate.
     pub queries_min: u64,
-    /// How many of the highest latencies it leaves out, and its value; nothing with too few queries.
+    /// How many of the highest latencies the estimate discards, and its value; nothing with too few
+    /// queries.
     pub found: Option<(u64, SimDuration)>,
 }
 
@@ -127,7 +128,7 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
         if load.scenario == TestScenario::Server && queries < needed {
             let percentile = settings.percentile;
             let reason =
-                format!("{queries} of {needed} queries at least, for a percentile of {percentile}");
+                format!("{queries} of at least {needed} queries, for a percentile of {percentile}");
             fail(Rule::MinQueries, reason);
         }
         return verdict;
@@ -138,17 +139,17 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
         _ => observed.taken,
     };
     if duration < settings.min_duration {
-        let reason = format!("ran {} of {} at least", rounded(duration), settings.min_duration);
+        let reason = format!("ran {} of at least {}", rounded(duration), settings.min_duration);
         fail(Rule::MinDuration, reason);
     }
     if queries < settings.min_query_count {
-        let reason = format!("{queries} of {} queries at least", settings.min_query_count);
+        let reason = format!("{queries} of at least {} queries", settings.min_query_count);
         fail(Rule::MinQueries, reason);
     }
     if let Some(found) = verdict.early_stopping.as_ref().filter(|found| !found.satisfied) {
         let reason = match found.estimates.first() {
             Some(estimate) => format!(
-                "early stopping not satisfied: {queries} of {} queries at least",
+                "early stopping not satisfied: {queries} of at least {} queries",
                 estimate.queries_min
             ),
             None => format!(

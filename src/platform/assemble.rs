@@ -1,6 +1,7 @@
-//! From experiment to platform: every station made, every permit handed out.
+//! From experiment to platform: creates every station and hands out every permit.
 //!
-//! It decides nothing that the experiment leaves open, and checks nothing: that was done before.
+//! It decides nothing that the experiment leaves open, and checks nothing: the experiment was
+//! checked before.
 
 use super::pool::{self, Pool};
 use super::way::Way;
@@ -225,9 +226,9 @@ impl<'a> Platform<'a> {
         }
     }
 
-    /// Keeps the batcher of a server stocked with the future, until there is none; the others of its
-    /// pool get theirs on the way. Those have enough to look ahead to, so that nothing they said
-    /// changes.
+    /// Keeps the batcher of a server supplied with future queries, until there are none; the other
+    /// batchers of its pool get theirs at the same time. Those still have enough to look ahead to,
+    /// so their `next_change` does not change.
     pub(super) fn feed(&mut self, id: ServerId) {
         const BLOCK: usize = 1024;
         let Server { pool, first_of_pool, .. } = self.servers[usize::from(id.0)];
@@ -249,7 +250,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
     // A second guest would see the very same arrivals, so only the first that is asked replays.
-    let first = experiment.vms.iter().position(|vm| !vm.load.is_silent());
+    let first = experiment.vms.iter().position(|vm| !vm.load.is_idle());
     let replays = experiment.seed == 0 && experiment.replication == 0 && first == Some(index);
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
@@ -262,7 +263,7 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
         .with_steps(vm.steps.len()),
         is_closing: false,
         is_over: false,
-        is_silent: vm.load.is_silent(),
+        is_idle: vm.load.is_idle(),
         way: Way::default(),
     }
 }

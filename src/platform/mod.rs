@@ -1,8 +1,8 @@
 //! Floor 4: the platform: one machine with its guests, wired, and run.
 //!
-//! [`Platform`] owns every station and is the engine's model. The way of a batch from station to
-//! station is in `route`, how an experiment becomes a platform in `assemble`. Nothing here knows a
-//! file, a report or another run.
+//! [`Platform`] owns every station and is the engine's model. The path of a batch from station to
+//! station is in `route`, the construction from an experiment in `assemble`. Nothing here knows
+//! files, reports or other runs.
 
 mod assemble;
 mod pool;
@@ -23,12 +23,12 @@ use crate::units::{SimDuration, SimTime};
 use pool::Pool;
 use way::Way;
 
-/// What can happen.
+/// An event of the platform.
 #[derive(Clone, Copy, Debug)]
 pub enum Event {
     /// A timed operation of the scenario. At equal times operations come first.
     Operation(Operation),
-    /// A station said that it would change now. Ignored unless `stamp` is the station's newest.
+    /// A station is due to change now. Ignored unless `stamp` is the station's newest.
     Wake {
         /// The station.
         station: StationId,
@@ -37,16 +37,17 @@ pub enum Event {
     },
 }
 
-/// What a scenario times.
+/// A timed operation of a scenario.
 #[derive(Clone, Copy, Debug)]
 pub enum Operation {
     /// A VM is powered on.
     PowerOn(VmId),
-    /// A VM is powered off as soon as all that was asked is answered.
+    /// A VM is powered off as soon as all its queries are answered.
     PowerOff(VmId),
 }
 
-/// A station of the platform. The order is the order of the path, and decides ties in time.
+/// A station of the platform. The order of the variants is the order of the path, and decides ties
+/// in time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum StationId {
     /// A server's batcher.
@@ -55,23 +56,24 @@ pub enum StationId {
     Vcpus(ServerId),
     /// The host's logical processors.
     Processors,
-    /// Where batches wait for the end of a stop of the host.
+    /// Batches that wait for the end of a stall of the host.
     Stalled,
     /// The delay of submissions.
     Submission,
-    /// Host to device, per link: that of a card, or of the first behind a PCIe switch.
+    /// Copies from host to device, per link: that of a card, or of the first card behind a PCIe
+    /// switch.
     CopyIn(GpuId),
     /// The gate of one inference stream.
     Stream(u16),
     /// A card.
     Card(GpuId),
-    /// Device to host, per link.
+    /// Copies from device to host, per link.
     CopyOut(GpuId),
     /// The release of a server's batches on one GPU, in issue order.
     Order(u16),
 }
 
-/// An inference server: that of a guest, by [`VmId`], where each has its own.
+/// An inference server: where each guest has its own, that of the guest with this [`VmId`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ServerId(u16);
 
@@ -117,7 +119,7 @@ struct Guest {
     /// All that it asks ahead of time was asked.
     is_over: bool,
     /// A model that nobody asks by itself: it records what passes through it.
-    is_silent: bool,
+    is_idle: bool,
     /// The steps of an ensemble; none for a model.
     way: Way,
 }
@@ -215,43 +217,43 @@ pub struct Platform<'a> {
     done: Vec<BatchId>,
 }
 
-/// What a run yields.
+/// The outcome of a run.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// One entry per VM of the experiment.
     pub vms: Vec<VmOutcome>,
-    /// Part of the run in which each card worked, 0 to 1.
+    /// Part of the run in which each card was busy, 0 to 1.
     pub gpu_busy: Vec<f64>,
-    /// What each owner had of an instance on which turns overshoot.
+    /// The part that each owner had of an instance on which turns overshoot.
     pub turns: Vec<TurnShare>,
 }
 
-/// What an owner had of an instance shared in turns, as parts of the time in which it was powered on,
-/// up to its last work.
+/// The part that an owner had of a time-sliced instance, relative to the time in which it was
+/// powered on, up to its last work.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct TurnShare {
-    /// Whose it was.
+    /// The owner's VM.
     pub vm: VmId,
     /// The card.
     pub card: GpuId,
     /// The instance: index into the card's list.
     pub instance: u16,
-    /// In its turns, with work.
+    /// Time in its turns with work.
     pub had: f64,
-    /// What the policy promises an owner that always has work.
+    /// The part that the policy promises an owner that always has work.
     pub promised: f64,
-    /// Past the ends of its slices, and not repaid by shorter ones. Part of `had`.
+    /// Time past the ends of its slices that was not repaid by shorter ones. Part of `had`.
     pub unpaid: f64,
 }
 
-/// What a VM's load saw.
+/// The outcome of a VM's load.
 #[derive(Clone, Debug)]
 pub struct VmOutcome {
     /// Its latencies and stages.
     pub recorder: Recorder,
-    /// The rules of LoadGen that it failed, in words; none means VALID.
+    /// The rules of LoadGen that it failed, as sentences; none means VALID.
     pub failed_rules: Vec<String>,
-    /// LoadGen's whole verdict.
+    /// LoadGen's full verdict.
     pub verdict: Verdict,
 }
 
@@ -260,7 +262,7 @@ pub fn simulate(experiment: &Experiment) -> Outcome {
     simulate_with(experiment, |_| {})
 }
 
-/// As [`simulate`], after `prepare` has seen each VM's recorder: a test may ask it for a log.
+/// As [`simulate`], but calls `prepare` on each VM's recorder first: a test may turn its log on.
 pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -> Outcome {
     let mut platform = Platform::new(experiment);
     platform.guests.iter_mut().for_each(|guest| prepare(&mut guest.recorder));
@@ -406,7 +408,7 @@ impl Guest {
 
     /// Whether all that it asked so far is answered.
     fn is_answered(&self) -> bool {
-        self.is_silent || self.recorder.answered() == self.loadgen.made_count()
+        self.is_idle || self.recorder.answered() == self.loadgen.made_count()
     }
 
     /// What its load saw, once all of it is answered.

@@ -1,4 +1,5 @@
-//! Who answers the next query: the merged arrivals of a pool's guests, dealt to its servers.
+//! Which server answers the next query: the merged arrivals of a pool's guests, dealt to its
+//! servers.
 //!
 //! Arrivals keep the due times that each guest's own load generator makes; nothing is drawn here.
 
@@ -10,11 +11,11 @@ use crate::spec::{Experiment, ServerPool, TestScenario, VmId};
 use crate::units::{SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
-/// The guests of a pool, and what each server of it was dealt.
+/// The guests of a pool, and the queries that each of its servers was dealt.
 pub(super) struct Pool {
     /// Its first server: index into `Platform::servers`.
     pub(super) first_server: u16,
-    /// Ensembles' steps from which more will come than is known ahead of time.
+    /// Ensemble steps from which queries will come that are not known ahead of time.
     pub(super) expected: usize,
     askers: Vec<Asker>,
     servers: Vec<Dealt>,
@@ -115,21 +116,22 @@ impl Pool {
         Self { first_server, expected: 0, askers, servers, calls, stalls }
     }
 
-    /// Whether it answers a guest.
+    /// Whether it answers this guest.
     pub(super) fn answers(&self, vm: VmId) -> bool {
         self.askers.iter().any(|asker| asker.vm == vm)
     }
 
-    /// Who gets a query that was not known ahead of time.
+    /// The server that gets a query that was not known ahead of time.
     pub(super) fn deal(&mut self) -> usize {
         let server = least_loaded(&self.servers);
         self.servers[server].samples += 1;
         server
     }
 
-    /// The next query in the order in which servers see them, and which of the pool's servers gets it; nothing when
-    /// none is known ahead of time. Of guests whose queries are due together the one goes first
-    /// that was served least, so that calls of many samples, all due at once, advance side by side.
+    /// The next query in the order in which servers see them, and which of the pool's servers gets
+    /// it; nothing when none is known ahead of time. Among guests whose queries are due at the same
+    /// time, the one that was served least goes first, so that calls of many samples, all due at
+    /// once, advance side by side.
     pub(super) fn next(&mut self, guests: &mut [Guest]) -> Option<(usize, Query)> {
         for asker in self.askers.iter_mut().filter(|asker| asker.head.is_none() && !asker.is_over) {
             let guest = &mut guests[usize::from(asker.vm.0)];
@@ -167,7 +169,7 @@ fn least_loaded(servers: &[Dealt]) -> usize {
     least.expect("a pool has a server")
 }
 
-/// The stops of the host. All who ask see the same.
+/// The stalls of the host, the same for every caller.
 pub(super) fn stalls(experiment: &Experiment) -> Option<Stalls> {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     let stalls = experiment.host.stalls.as_ref()?;

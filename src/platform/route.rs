@@ -1,11 +1,11 @@
-//! The way of a query, from station to station. Start reading here.
+//! The path of a query, from station to station. Start reading here.
 //!
 //! ```text
 //! LoadGen ─► Batcher ─► vCPUs ─► delay ─► copy in ─► stream ─► Card ─► copy out ─► order ─► vCPUs ─► Recorder
 //!  feeds     permits    launch   submit    PCIe       gate     pool     PCIe    sequencer  finish  └► permits back
 //! ```
 //! [`Platform::enter`] brings a batch to the station of a stage, [`Platform::wake`] takes batches
-//! out of a station and sends them on. A stage that costs a batch nothing is passed without event.
+//! out of a station and sends them on. A stage that takes no time is passed without an event.
 
 use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
@@ -21,7 +21,7 @@ use rand_distr::{Distribution, Exp1};
 type Events = EventList<Event>;
 
 impl<'a> Platform<'a> {
-    /// A station said that it would change now: whatever comes out of it goes on its way.
+    /// A station is due to change now: every job that it finishes goes on along its path.
     pub(super) fn wake(&mut self, now: SimTime, id: StationId, stamp: u32, events: &mut Events) {
         if let StationId::Batcher(server) = id {
             return self.form(now, server, stamp, events);
@@ -168,7 +168,7 @@ impl<'a> Platform<'a> {
                 let demand = match &server_gpu.draws {
                     Some(draws) => {
                         let on_slice = instance.profile.is_some();
-                        draws.told(demand, samples as u32, batch.size_sum, on_slice)
+                        draws.at_highest_clock(demand, samples as u32, batch.size_sum, on_slice)
                     }
                     None => demand,
                 };
@@ -258,7 +258,7 @@ impl<'a> Platform<'a> {
                 let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
                 recorder.formed(own, batch.queries.len(), now);
             }
-            if let Some(recorder) = self.silent_recorder(id) {
+            if let Some(recorder) = self.idle_recorder(id) {
                 recorder.formed(&passing(&batch.queries), batch.queries.len(), now);
             }
             let batch = self.add_batch(now, id, batch);
@@ -273,7 +273,7 @@ impl<'a> Platform<'a> {
             return;
         }
         rejected.sort_by_key(|query| (query.vm, query.step));
-        if let Some(recorder) = self.silent_recorder(server) {
+        if let Some(recorder) = self.idle_recorder(server) {
             recorder.reject(&passing(&rejected));
         }
         for own in by_guest(&rejected) {
@@ -287,10 +287,10 @@ impl<'a> Platform<'a> {
     }
 
     /// The recorder of a server's model where it records what passes through: nobody asks it by itself.
-    fn silent_recorder(&mut self, server: ServerId) -> Option<&mut Recorder> {
+    fn idle_recorder(&mut self, server: ServerId) -> Option<&mut Recorder> {
         let vm = self.servers[usize::from(server.0)].vm;
         let guest = &mut self.guests[usize::from(vm.0)];
-        guest.is_silent.then_some(&mut guest.recorder)
+        guest.is_idle.then_some(&mut guest.recorder)
     }
 
     /// Queries of an ensemble have left a step: each goes to the next, or is answered.
@@ -435,7 +435,7 @@ impl<'a> Platform<'a> {
         let batch = &mut self.batches[id.0 as usize];
         let queries = std::mem::take(&mut batch.queries);
         let id_of_server = batch.server;
-        if let Some(recorder) = self.silent_recorder(id_of_server) {
+        if let Some(recorder) = self.idle_recorder(id_of_server) {
             recorder.complete(&passing(&queries), now);
         }
         for own in by_guest(&queries) {
@@ -484,7 +484,7 @@ impl<'a> Platform<'a> {
             }
             let model = self.servers[usize::from(batch.server.0)].vm;
             let model = &mut self.guests[usize::from(model.0)];
-            if model.is_silent {
+            if model.is_idle {
                 model.recorder.stage(batch.stage, batch.queries.len(), now - batch.entered);
             }
         }

@@ -1,4 +1,5 @@
-//! Runs that are watched: given up once they are lost, ended once the Server VMs are served, counted.
+//! Runs that may end early: given up once they cannot be VALID, ended once the Server VMs are
+//! served, or stopped by a limit on work.
 //!
 //! Nothing here changes what happens in a run; it only decides how much of it is simulated.
 
@@ -8,7 +9,8 @@ use crate::record::Recorder;
 use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
 use crate::units::SimDuration;
 
-/// How much may still be simulated, in events and answered samples together; and who may say stop.
+/// How much may still be simulated, in events and answered samples together; and a function that
+/// may stop it.
 #[derive(Clone)]
 pub struct Meter<'a> {
     left: u64,
@@ -16,12 +18,13 @@ pub struct Meter<'a> {
 }
 
 impl<'a> Meter<'a> {
-    /// `most` events and samples; `stop` is asked now and then and ends everything when it says so.
+    /// At most `most` events and samples; `stop` is called now and then and ends everything when it
+    /// returns true.
     pub fn new(most: u64, stop: &'a (dyn Fn() -> bool + Sync)) -> Self {
         Self { left: most, stop }
     }
 
-    /// Takes over what a copy of it has left.
+    /// Takes over the remaining work of a copy of it.
     pub fn follow(&mut self, copy: &Meter<'_>) {
         self.left = copy.left;
     }
@@ -31,25 +34,25 @@ impl<'a> Meter<'a> {
         self.left == 0 || (self.stop)()
     }
 
-    /// Whether it is spent by work, not by whoever says stop.
+    /// Whether it is used up by work, not ended by `stop`.
     pub fn is_used_up(&self) -> bool {
         self.left == 0
     }
 }
 
-/// What came of a run that need not be simulated to its end.
+/// The outcome of a run that need not be simulated to its end.
 #[derive(Clone, Debug)]
 pub enum Watched {
-    /// It was.
+    /// It was simulated to its end.
     Whole(Outcome),
-    /// This VM had so many queries over its bound that it can only be INVALID.
+    /// It was given up: this VM had so many queries over its bound that it can only be INVALID.
     Lost(VmId),
-    /// The meter was spent before either was known.
+    /// The limit on work was reached before either was known.
     Stopped,
 }
 
 impl Watched {
-    /// What the run yielded, if it came to its end.
+    /// The outcome of the run, if it came to its end.
     pub fn outcome(self) -> Option<Outcome> {
         match self {
             Watched::Whole(outcome) => Some(outcome),
@@ -59,12 +62,12 @@ impl Watched {
 }
 
 /// As [`simulate`](super::simulate), but gives up once a Server run has more queries over its bound
-/// than any run of its length may have: it will not be VALID, and an overloaded run is long.
+/// than any run of its length may have: it cannot be VALID, and an overloaded run is long.
 pub fn simulate_unless_lost(experiment: &Experiment) -> Watched {
     simulate_metered(experiment, &mut Meter::new(u64::MAX, &|| false))
 }
 
-/// As [`simulate_unless_lost`], as far as `meter` allows; what is simulated is taken off it.
+/// As [`simulate_unless_lost`], as far as `meter` allows; the work is subtracted from it.
 pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watched {
     /// How many events between two looks.
     const STRIDE: u64 = 20_000;
@@ -83,9 +86,9 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
     Watched::Whole(watched.platform.outcome())
 }
 
-/// Simulates until every query of every Server VM is answered, whatever the others still have to do:
-/// one entry for each VM, those that are not under Server load nothing. Nothing at all when `meter`
-/// was spent before.
+/// Simulates until every query of every Server VM is answered, even if the others are not finished:
+/// one entry for each VM, nothing for those that are not under Server load. Nothing at all when
+/// `meter` was used up before.
 pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Option<VmOutcome>>> {
     /// How many events between two looks: short runs have few.
     const STRIDE: u64 = 1_000;

@@ -1,7 +1,7 @@
-//! The way of an ensemble's queries: its steps, one after the other.
+//! The path of an ensemble's queries: its steps, one after the other.
 //!
-//! Steps on processors take the same time for every query and are first come first served, so that when one
-//! ends is known as it begins: they need no events.
+//! Steps on processors take the same time for every query and are first come first served, so the
+//! end of a step is known at its start: they need no events.
 
 use crate::engine::RandomStreams;
 use crate::loadgen::{Query, Sizes};
@@ -41,7 +41,7 @@ enum At {
 }
 
 impl Way {
-    /// The way of an ensemble; `pool_of` says who answers the queries of a model.
+    /// The path of an ensemble; `pool_of` gives the pool that answers the queries of a model.
     pub(super) fn new(experiment: &Experiment, vm: VmId, pool_of: impl Fn(VmId) -> u16) -> Self {
         let streams = RandomStreams::new(experiment.seed, experiment.replication);
         let ensemble = &experiment.vms[usize::from(vm.0)];
@@ -74,13 +74,13 @@ impl Way {
         Self { steps: steps.collect() }
     }
 
-    /// Whether there are no steps: it is a model's.
+    /// Whether there are no steps: it belongs to a model.
     pub(super) fn is_empty(&self) -> bool {
         self.steps.is_empty()
     }
 
-    /// Brings a query to its next model, `from` being the next step: through what it meets on processors,
-    /// from `query.seen` on. The answer is who has the model; nothing where the way has ended.
+    /// Brings a query to its next model, starting at step `from`: through the steps on processors,
+    /// from `query.seen` on. Returns the pool of that model; nothing where the path has ended.
     pub(super) fn go(
         &mut self,
         from: usize,
@@ -112,18 +112,18 @@ impl Way {
         None
     }
 
-    /// Whether what comes before a step, or after it, is a model too: on one GPU their tensors stay there.
+    /// Whether the step at `place` is a model: tensors between two models stay on the GPU.
     pub(super) fn is_model_at(&self, place: Option<usize>) -> bool {
         let step = place.and_then(|place| self.steps.get(place));
         step.is_some_and(|step| matches!(step.at, At::Model { .. }))
     }
 
-    /// A query was rejected at a step: it comes to no later one.
+    /// A query was rejected at a step: it does not reach later steps.
     pub(super) fn reject(&mut self, query: &Query) {
         self.steps[usize::from(query.step)].rejected += 1;
     }
 
-    /// The pools to which more comes than is known ahead.
+    /// The pools that will get queries that are not known ahead of time.
     pub(super) fn expected(&self) -> impl Iterator<Item = u16> {
         self.steps.iter().filter_map(|step| match step.at {
             At::Model { pool, is_expected: true, .. } => Some(pool),
@@ -131,7 +131,8 @@ impl Way {
         })
     }
 
-    /// The pools to which nothing more comes now, given that `made` queries set out in all; each is told once.
+    /// The pools that will get no more queries, given that `made` queries were sent in all; each is
+    /// returned once.
     pub(super) fn ended(&mut self, made: u64) -> Vec<u16> {
         let mut ended = Vec::new();
         let mut rejected = 0;

@@ -33,7 +33,7 @@ impl<T> Fifo<T> {
         }
     }
 
-    /// A station that keeps every job for its own time and makes none wait for another.
+    /// A pure delay: every job stays for its own service time, and no job waits for another.
     pub fn delay() -> Self {
         Self::new(usize::MAX)
     }

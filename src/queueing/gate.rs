@@ -1,7 +1,7 @@
 //! `Gate`: lets a fixed number of jobs through and holds the rest, in order, until permits return.
 //!
-//! It takes no time of its own. Its law is *permits in = permits out*: whoever was let through must
-//! be answered by one [`Gate::give_back`].
+//! It takes no time of its own. Its law is *permits in = permits out*: every job that was let
+//! through must be followed by one [`Gate::give_back`].
 
 use super::Station;
 use crate::units::SimTime;

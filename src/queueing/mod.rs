@@ -1,4 +1,4 @@
-//! Floor 1: service stations, the science of waiting, with no word about what waits.
+//! Floor 1: service stations of queueing theory, independent of what waits.
 //!
 //! Everything that makes work wait is a [`Station`]. A station knows three verbs and is a pure
 //! state machine: it never schedules, never calls another station, never draws a random number.

@@ -1,4 +1,4 @@
-//! `Sequencer`: releases jobs in the order in which they took a number, whatever order they end in.
+//! `Sequencer`: releases jobs in the order in which they took a number, in whatever order they end.
 //!
 //! It takes no time of its own and serves no one: a job waits only for those with lower numbers.
 

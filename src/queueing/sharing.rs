@@ -1,4 +1,4 @@
-//! `ProcessorSharing`: all jobs at once, each the slower the more there are.
+//! `ProcessorSharing`: all jobs are served at once; the more jobs, the slower each one.
 //!
 //! Up to `capacity` jobs run at full speed; beyond it all share the capacity equally. With
 //! capacity 1 this is the classic egalitarian station (a link), with capacity `c` a pool of cores.
@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 /// A station whose jobs progress together at the rate `min(1, capacity / jobs)`.
 ///
 /// Every job progresses at the same rate, so one virtual clock serves all: a job ends when the
-/// clock has gone its work further than it stood at arrival. The clock counts 2^-20 ns, which keeps
+/// clock has advanced by its work since its arrival. The clock counts 2^-20 ns, which keeps
 /// rounding below one nanosecond in 10^6 changes of speed.
 #[derive(Debug)]
 pub struct ProcessorSharing<T> {

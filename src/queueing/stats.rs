@@ -1,4 +1,4 @@
-//! What is measured about waiting: a latency histogram with exact extremes, counters over time.
+//! Statistics of waiting: a latency histogram with exact extremes, time-weighted counters.
 //!
 //! Percentiles follow LoadGen: the value at rank `ceil(p n)` of the sorted sample. A histogram cell
 //! is at most 0.1 % wide, so a percentile is off by at most that; minimum, maximum, mean and the
@@ -34,7 +34,7 @@ impl LatencyHistogram {
         self.sum_nanos += u128::from(latency.as_nanos());
     }
 
-    /// Adds all that another histogram holds.
+    /// Adds all latencies of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.cells.add(&other.cells).expect("the histogram grows by itself");
         self.min = self.min.min(other.min);
@@ -63,7 +63,8 @@ impl LatencyHistogram {
         (count > 0).then(|| SimDuration::from_nanos((self.sum_nanos / u128::from(count)) as u64))
     }
 
-    /// The latency that `quantile` (0 to 1) of all stay within, to 0.1 %; nothing when empty.
+    /// The latency that the part `quantile` (0 to 1) of all latencies do not exceed, to 0.1 %;
+    /// nothing when empty.
     pub fn quantile(&self, quantile: f64) -> Option<SimDuration> {
         let value = self.cells.value_at_quantile(quantile);
         // A cell is reported by its upper edge, which may lie past the exact maximum.
@@ -77,7 +78,7 @@ impl Default for LatencyHistogram {
     }
 }
 
-/// A number of things in a place, averaged over time.
+/// A level (such as the number of jobs at a station), averaged over time.
 #[derive(Clone, Copy, Debug)]
 pub struct TimeWeighted {
     level: u64,

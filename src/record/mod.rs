@@ -1,12 +1,12 @@
-//! Floor 3: the recorder: what one VM's queries saw, and where their time went.
+//! Floor 3: the recorder: the latencies of one VM's queries, and the time they spent in each stage.
 //!
-//! It is told when a batch enters each stage and when it is complete; it decides nothing.
+//! It is called when a batch enters each stage and when it is complete; it decides nothing.
 
 use crate::loadgen::Query;
 use crate::queueing::stats::LatencyHistogram;
 use crate::units::{SimDuration, SimTime};
 
-/// The stations on a sample's way, in order; each has its share of the latency.
+/// The stages of a sample's path, in order; each has its part of the latency.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Stage {
     /// From the scheduled arrival until the batch is formed.
@@ -30,7 +30,7 @@ pub enum Stage {
 }
 
 impl Stage {
-    /// All stages in the order of the way, with the name reports use.
+    /// All stages in the order of the path, with their names in reports.
     pub const ALL: [(Stage, &'static str); 9] = [
         (Stage::Batcher, "batcher"),
         (Stage::Launch, "launch"),
@@ -44,7 +44,7 @@ impl Stage {
     ];
 }
 
-/// What was recorded of one VM.
+/// The record of one VM.
 #[derive(Clone, Debug)]
 pub struct Recorder {
     bound: SimDuration,
@@ -66,16 +66,16 @@ pub struct Recorder {
     log: Option<Vec<(SimTime, SimDuration)>>,
 }
 
-/// What the queries of one priority level saw.
+/// The record of one priority level.
 #[derive(Clone, Debug)]
 pub struct LevelRecord {
-    /// Latencies of those that were answered.
+    /// Latencies of its queries that were answered.
     pub latencies: LatencyHistogram,
     /// How many were rejected.
     pub rejected: u64,
 }
 
-/// What the queries of an ensemble saw in one of its steps.
+/// The record of one step of an ensemble.
 #[derive(Clone, Debug)]
 pub struct StepRecord {
     /// From when each came to the step until it left it.
@@ -95,8 +95,8 @@ impl StepRecord {
         self.queued as f64 / self.latencies.count().max(1) as f64
     }
 
-    /// Mean queries of the ensemble in a batch of which they were all; of one with queries of others
-    /// only their part counts. Nothing where there are no batches.
+    /// Mean number of the ensemble's queries in a batch of them alone; of a batch shared with
+    /// queries of others only their part counts. Nothing where there are no batches.
     pub fn batch_mean(&self) -> Option<f64> {
         (self.batches > 0.0).then(|| self.latencies.count() as f64 / self.batches)
     }
@@ -123,8 +123,8 @@ impl PerQuery {
 }
 
 impl Recorder {
-    /// A recorder that counts latencies beyond `bound`, of queries of so many samples: one, unless
-    /// the next query comes after the last one's answer.
+    /// A recorder that counts latencies beyond `bound`. A query has `samples_per_query` samples:
+    /// one, unless the next query comes after the answer to the last.
     pub fn new(bound: SimDuration, samples_per_query: u32) -> Self {
         let queries = (samples_per_query > 1).then(|| PerQuery {
             samples: u64::from(samples_per_query),
@@ -147,7 +147,7 @@ impl Recorder {
         }
     }
 
-    /// Records the latencies of each of `levels` priority levels besides, if there are several.
+    /// Also records the latencies of each of `levels` priority levels, if there are several.
     pub fn with_levels(mut self, levels: usize) -> Self {
         if levels > 1 {
             let none = LevelRecord { latencies: LatencyHistogram::new(), rejected: 0 };
@@ -156,13 +156,14 @@ impl Recorder {
         self
     }
 
-    /// Records besides what queries see in each of `steps` steps.
+    /// Also records each of `steps` steps.
     pub fn with_steps(mut self, steps: usize) -> Self {
         self.steps = vec![StepRecord::new(); steps];
         self
     }
 
-    /// A query waits so long for a processor in a step, and has it for so long; its stage is the launch.
+    /// In a step, a query waits `wait` for a processor and uses it for `time`; both count as the
+    /// launch stage.
     pub fn on_processors(&mut self, step: usize, wait: SimDuration, time: SimDuration) {
         let record = &mut self.steps[step];
         record.queued += u128::from(wait.as_nanos());
@@ -177,7 +178,7 @@ impl Recorder {
         }
     }
 
-    /// These queries were rejected: they have no latency, and kept no bound.
+    /// These queries were rejected: they have no latency and count as over the bound.
     pub fn reject(&mut self, queries: &[Query]) {
         self.rejected += queries.len() as u64;
         for query in queries {
@@ -193,7 +194,7 @@ impl Recorder {
         self.log = Some(Vec::new());
     }
 
-    /// `samples` samples spent `span` each in `stage`.
+    /// Each of `samples` samples spent `span` in `stage`.
     pub fn stage(&mut self, stage: Stage, samples: usize, span: SimDuration) {
         self.stage_sums[stage as usize] += samples as u128 * u128::from(span.as_nanos());
     }
@@ -258,17 +259,17 @@ impl Recorder {
         self.latencies.count() + self.rejected
     }
 
-    /// What each priority level saw, the most urgent first; empty where there is one.
+    /// The record of each priority level, the most urgent first; empty where there is only one.
     pub fn levels(&self) -> &[LevelRecord] {
         &self.levels
     }
 
-    /// What each step of an ensemble saw; empty for a model.
+    /// The record of each step of an ensemble; empty for a model.
     pub fn steps(&self) -> &[StepRecord] {
         &self.steps
     }
 
-    /// How many batches were formed; of one with queries of others only its part.
+    /// How many batches were formed; a batch shared with queries of others counts in part.
     pub fn batches(&self) -> f64 {
         self.batches
     }

@@ -1,4 +1,4 @@
-//! What `slicewise ask` answers: `answer.json` and the table.
+//! The answer of `slicewise ask`: `answer.json` and the table.
 
 use super::files::made;
 use super::parts::{File, Part, Report};

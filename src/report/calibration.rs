@@ -1,5 +1,5 @@
-//! What `slicewise calibrate` answers: the workload for a catalogue, the document, one row per figure, and
-//! the table.
+//! The answer of `slicewise calibrate`: the workload for a catalogue, the document, one row per
+//! figure, and the table.
 
 use super::files::made;
 use super::parts::{File, Part, Report};
@@ -30,10 +30,10 @@ pub fn catalogue_file(results: &CalibrationResults) -> String {
     workload_file::workload_file(&results.workload, &results.usual_preset, &remarks(results))
 }
 
-/// The workload of a catalogue file, `existing`, with the numbers of one GPU added, or put in the place of
-/// those that it had; and what of the fit the file says otherwise, whole sentences.
+/// The workload of a catalogue file, `existing`, with the numbers of one GPU added or replaced; and
+/// the values of the fit that the file states differently, as whole sentences.
 ///
-/// What is said of the model itself stays as the file has it.
+/// Values of the model itself are kept as in the file.
 pub fn added_to_catalogue_file(
     results: &CalibrationResults,
     (existing, usual_preset): (&Workload, &str),
@@ -48,7 +48,7 @@ pub fn added_to_catalogue_file(
     let told = OF_THE_MODEL.iter().filter_map(|key| {
         let (own, kept) = (value(&results.workload, key)?, value(existing, key)?);
         (own.keys() != kept.keys())
-            .then(|| format!("{key} stays {kept} as the file has it; this calibration has {own}"))
+            .then(|| format!("{key} is kept at {kept} as in the file; this calibration has {own}"))
     });
     let told = told.collect();
     // Who reads the file sees every calibration that it was made by.

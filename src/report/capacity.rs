@@ -1,5 +1,5 @@
-//! What `slicewise capacity` answers: the document, `capacity.csv` with one row per system, `curve.csv`
-//! with one row per system and rate, the table and the charts.
+//! The answer of `slicewise capacity`: the document, `capacity.csv` with one row per system,
+//! `curve.csv` with one row per system and rate, the table and the charts.
 
 use super::files::made;
 use super::parts::{File, Part, Report};
@@ -29,7 +29,7 @@ impl Report for CapacityResults {
     }
 }
 
-/// The word for how a search ended, as the document has it.
+/// The word for how a search ended, as in the document.
 pub(super) fn word(ended: Ended) -> &'static str {
     match ended {
         Ended::Complete => "complete",

@@ -1,9 +1,10 @@
-//! `Folder`: the output folder of one command, made anew by each run, never half-written, never
-//! somebody else's.
+//! `Folder`: the output folder of one command, replaced by each run, never half-written, never a
+//! folder with files of others.
 //!
-//! It deletes only files it can prove to be its own: a marker in the folder lists what an earlier
-//! run wrote, a list in the folder under construction what a killed one began. What else lies there
-//! stays. One process at a time works on a folder; the lock is the system's and ends with the process.
+//! It deletes only files that it can prove to be its own: a marker in the folder lists the files
+//! that an earlier run wrote, and a list in the work folder those that a killed run began. Other
+//! files are kept. One process at a time works on a folder; the operating system holds the lock,
+//! which ends with the process.
 
 use super::marker::{COMMAND, HEAD, MARKER, PARTIAL, is_partial, read_marker, same_file};
 use super::parts::File;
@@ -18,9 +19,9 @@ use std::sync::{Mutex, MutexGuard};
 /// Why no results could be written.
 #[derive(Debug)]
 pub enum FolderError {
-    /// The place belongs to somebody else: the user must choose another, or insist.
+    /// The folder holds files of others: the user must choose another, or use `--force`.
     Refused(String),
-    /// The disk is full, the place read-only, and the like.
+    /// The disk is full, the folder is read-only, or similar.
     World(anyhow::Error),
 }
 
@@ -74,7 +75,7 @@ impl Maker {
     }
 }
 
-/// A place for results that was found fit to be written, and is locked.
+/// A folder for results that can be written, and is locked.
 #[derive(Debug)]
 pub struct Folder {
     path: PathBuf,
@@ -88,9 +89,10 @@ pub struct Folder {
 }
 
 impl Folder {
-    /// Takes the place for a command: makes it where it is missing, and refuses one at which another
-    /// process is at work, one that holds files not written by slicewise, and one with the results
-    /// of another command; the last two unless forced. That files can be written there is tried.
+    /// Opens the folder for a command and creates it where it is missing. Refuses a folder that
+    /// another process uses, one that holds files not written by slicewise, and one with the
+    /// results of another command; the last two unless forced. Tries whether files can be written
+    /// there.
     pub fn open(path: &Path, maker: Maker, force: bool) -> Result<Self, FolderError> {
         if path.symlink_metadata().is_ok() && !path.is_dir() {
             let why = format!("{} is a file, not a folder", path.display());
@@ -122,7 +124,8 @@ impl Folder {
         let marker = read_marker(&self.path.join(MARKER))?;
         if !names.is_empty() && marker.files.is_empty() && !force {
             return Err(FolderError::Refused(format!(
-                "{shown} is not empty and was not made by slicewise; choose another folder, or write into it with --force"
+                "{shown} is not empty and was not created by slicewise; choose another folder, or \
+                 write into it with --force"
             )));
         }
         // Files of ours that somebody deleted or put a folder in the place of are no obstacle here.
@@ -149,7 +152,7 @@ impl Folder {
         }
     }
 
-    /// Writes the files: all of them, or on failure none, and what was there before stays.
+    /// Writes all files; on failure writes none, and the earlier files are kept.
     pub fn write(&self, files: &[File]) -> Result<(), FolderError> {
         let all = files.iter().try_for_each(|file| {
             let cannot = || format!("cannot write {}", self.path.join(&file.name).display());
@@ -163,7 +166,7 @@ impl Folder {
         self.commit()
     }
 
-    /// Begins a file of the results; none is in the folder before [`Folder::commit`].
+    /// Begins a file of the results; no file is in the folder before [`Folder::commit`].
     pub fn create(&self, name: &str) -> anyhow::Result<BufWriter<fs::File>> {
         let cannot = || format!("cannot write {}", self.path.join(name).display());
         let mut staging = self.staging();
@@ -171,14 +174,14 @@ impl Folder {
         Ok(BufWriter::new(staging.create(name).with_context(cannot)?))
     }
 
-    /// A file that was begun and ended, to be read again.
+    /// A finished file, to be read again.
     pub(super) fn read_back(&self, name: &str) -> anyhow::Result<fs::File> {
         let staging = self.staging();
         let staging = staging.as_ref().context("the results are in place already")?;
         Ok(staging.read(name)?)
     }
 
-    /// Puts the finished files in the place of the earlier ones.
+    /// Replaces the earlier files by the finished ones.
     pub fn commit(&self) -> Result<(), FolderError> {
         let mut staging = self.staging();
         let finished = staging.take().context("the results are in place already")?;
@@ -195,7 +198,8 @@ impl Folder {
         if let Some(name) = foreign {
             let aside = finished.set_aside(&self.path).with_context(cannot)?;
             return Err(FolderError::Refused(format!(
-                "{} holds a file {name} that slicewise did not write, and it stays; the results are in {}",
+                "{} holds a file {name} that slicewise did not write and does not replace; the \
+                 results are in {}",
                 self.path.display(),
                 aside.display()
             )));
@@ -204,9 +208,8 @@ impl Folder {
         Ok(())
     }
 
-    /// Ends the work without results, in the middle of it and for good: what is under construction
-    /// goes, and nobody will put it in place after this. Waits while files are being put in place;
-    /// false if they are.
+    /// Ends the work without results, permanently: removes unfinished files, and no file is put in
+    /// place after this. Waits while files are being put in place; returns false if they were.
     pub fn give_up(&self) -> bool {
         let mut staging = self.staging();
         let in_time = staging.is_some();
@@ -229,12 +232,12 @@ impl Folder {
         self.staging.lock().unwrap_or_else(|poisoned| poisoned.into_inner())
     }
 
-    /// Where a sweep keeps what it has finished, until the results can be written.
+    /// Where a sweep keeps its finished runs until the results can be written.
     pub fn partial(&self) -> PathBuf {
         self.path.join(PARTIAL)
     }
 
-    /// Where the results go.
+    /// The folder of the results.
     pub fn path(&self) -> &Path {
         &self.path
     }
@@ -256,7 +259,7 @@ fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), Folder
         made.reverse();
         match fs::create_dir_all(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound && !made.is_empty() => continue,
-            other => other.with_context(|| format!("cannot make {}", path.display()))?,
+            other => other.with_context(|| format!("cannot create {}", path.display()))?,
         }
         let lock = match fs::File::open(path) {
             Ok(folder) => Some(folder),
@@ -266,7 +269,8 @@ fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), Folder
         match lock.as_ref().map_or(Ok(()), fs::File::try_lock) {
             Err(TryLockError::WouldBlock) => {
                 let why = format!(
-                    "another slicewise is at work on {}; wait for it, or choose another folder with --out",
+                    "another slicewise process is using {}; wait for it, or choose another folder \
+                     with --out",
                     path.display()
                 );
                 return Err(FolderError::Refused(why));
@@ -278,7 +282,7 @@ fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), Folder
             return Ok((made, lock));
         }
     }
-    Err(anyhow!("cannot make {}: others remove it", path.display()).into())
+    Err(anyhow!("cannot create {}: another process removes it", path.display()).into())
 }
 
 fn is_missing(folder: &Path) -> bool {

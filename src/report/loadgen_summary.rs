@@ -1,8 +1,8 @@
-//! A text of the shape of LoadGen's `mlperf_log_summary.txt`, for tools that read such files.
+//! A text in the format of LoadGen's `mlperf_log_summary.txt`, for tools that read such files.
 //!
-//! It says at once that the run was simulated: it is no log of LoadGen and no submission. Lines and
-//! spacing after mlcommons/inference, `loadgen/results.cc`. Only the first VM of a run has one, and
-//! only where LoadGen has its scenario.
+//! Its first line states that the run was simulated: it is not a log of LoadGen and not a
+//! submission. Lines and spacing after mlcommons/inference, `loadgen/results.cc`. Only the first VM
+//! of a run has one, and only where LoadGen has its scenario.
 
 use super::parts::Part;
 use crate::shown::{file_part, shown_lines};
@@ -42,7 +42,8 @@ fn summary(run: &RunResult, vm: &VmResult, tool: &Tool) -> Option<String> {
         _ => return None,
     };
     let mut text = format!(
-        "WARNING: simulated by {} {}, not measured. This is no log of LoadGen and no result of MLPerf.\n",
+        "WARNING: simulated by {} {}, not measured. This is not a log of LoadGen and not a result \
+         of MLPerf.\n",
         tool.name, tool.version
     );
     head(&mut text, "MLPerf Results Summary");

@@ -1,4 +1,5 @@
-//! What tells files of ours in a folder from those of others: the marker, and names that only we use.
+//! How files of slicewise in a folder are distinguished from others: the marker, and names that
+//! only slicewise uses.
 
 use anyhow::Context;
 use std::collections::BTreeSet;
@@ -6,19 +7,19 @@ use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-/// The name of the folder; with a number behind it where others have a folder of this name.
+/// The name of the work folder; followed by a number where others have a folder of this name.
 pub(super) const WORK: &str = ".slicewise-work";
 
-/// The file that says a folder is ours and lists what we wrote into it.
+/// The file that marks a folder as ours and lists the files we wrote into it.
 pub(super) const MARKER: &str = ".slicewise";
 
-/// Its first line; a file of that name that starts otherwise is none of ours.
+/// Its first line; a file of that name that starts differently is not ours.
 pub(super) const HEAD: &str = "Made by slicewise, and made anew by each run. It wrote:";
 
-/// What begins the line that names the command. No file of ours has a blank in its name.
+/// The beginning of the line that names the command. No file of ours has a space in its name.
 pub(super) const COMMAND: &str = "by slicewise ";
 
-/// What a marker says.
+/// The content of a marker.
 #[derive(Default)]
 pub(super) struct Marker {
     /// The files it lists, itself included; only plain names count.
@@ -27,7 +28,7 @@ pub(super) struct Marker {
     pub(super) command: Option<String>,
 }
 
-/// What the marker at a path says; nothing where there is none, or none of ours.
+/// Reads the marker at a path; nothing where there is none of ours.
 pub(super) fn read_marker(path: &Path) -> anyhow::Result<Marker> {
     if !path.symlink_metadata().is_ok_and(|data| data.is_file()) {
         return Ok(Marker::default());
@@ -46,7 +47,7 @@ pub(super) fn read_marker(path: &Path) -> anyhow::Result<Marker> {
     })
 }
 
-/// Whether a name is one of a file in the folder itself, and none that slicewise works with.
+/// Whether a name is that of a file in the folder itself, and not of the work folder or marker.
 pub(super) fn is_plain(name: &str) -> bool {
     let plain = !name.is_empty() && Path::new(name).file_name() == Some(name.as_ref());
     plain && !name.starts_with(WORK) && name != PARTIAL
@@ -55,11 +56,11 @@ pub(super) fn is_plain(name: &str) -> bool {
 /// The file's name in its folder.
 pub(super) const PARTIAL: &str = ".slicewise-partial";
 
-/// Its first line; a file of that name that starts otherwise is none of ours.
+/// Its first line; a file of that name that starts differently is not ours.
 pub(super) const PARTIAL_HEAD: &str =
     "Made by slicewise: finished runs of a sweep that goes on where it stopped. Format 1.\n";
 
-/// Whether what is kept at a path was written by slicewise: a plain file that starts as ours do.
+/// Whether the file at a path was written by slicewise: a plain file with our first line.
 pub(super) fn is_partial(path: &Path) -> bool {
     let is_file = path.symlink_metadata().is_ok_and(|data| data.is_file());
     let Ok(file) = (if is_file { File::open(path) } else { return false }) else { return false };
@@ -69,7 +70,7 @@ pub(super) fn is_partial(path: &Path) -> bool {
     read.is_ok() && PARTIAL_HEAD.as_bytes().starts_with(&start)
 }
 
-/// Whether an open file is what stands at a path now.
+/// Whether an open file is still the one at a path.
 #[cfg(unix)]
 pub(super) fn same_file(file: &fs::File, path: &Path) -> bool {
     use std::os::unix::fs::MetadataExt;
@@ -80,7 +81,7 @@ pub(super) fn same_file(file: &fs::File, path: &Path) -> bool {
     }
 }
 
-/// Whether an open file is what stands at a path now.
+/// Whether an open file is still the one at a path.
 #[cfg(not(unix))]
 pub(super) fn same_file(_: &fs::File, path: &Path) -> bool {
     path.exists()

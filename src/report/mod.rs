@@ -1,4 +1,5 @@
-//! Floor 6: the result document as people and programs want it; one file here per output format.
+//! Floor 6: the result document in the formats for people and programs; one file here per output
+//! format.
 //!
 //! It formats and takes ratios for display. It computes nothing about the model: a figure that is
 //! not in [`Results`](crate::study::Results) is not in a report.

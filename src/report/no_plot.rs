@@ -1,4 +1,4 @@
-//! Without the feature `charts` a report has no pictures.
+//! Without the feature `charts`, a report has no charts.
 
 use super::charts::figure::Figure;
 use super::parts::{File, Part, Report};

@@ -1,6 +1,6 @@
 //! Numbers as people read them: one rule for each kind of figure, used by tables and charts alike.
 //!
-//! What goes into JSON and CSV is written by `written`.
+//! Numbers in JSON and CSV are formatted by `written`.
 
 use crate::shown::shown;
 use crate::study::Origin;
@@ -37,8 +37,8 @@ pub(super) fn with_unit(ms: f64) -> String {
     if text.contains(' ') || !ms.is_finite() { text } else { format!("{text} ms") }
 }
 
-/// From one figure to another, each written by `write`: a unit that both have stands once, behind the
-/// second, and figures that read alike are one.
+/// An interval, both figures written by `write`: a unit that both have is written once, after the
+/// second, and figures that read the same are written once.
 pub(super) fn span([low, high]: [f64; 2], write: impl Fn(f64) -> String) -> String {
     let (low, high) = (write(low), write(high));
     if low == high {
@@ -50,7 +50,8 @@ pub(super) fn span([low, high]: [f64; 2], write: impl Fn(f64) -> String) -> Stri
     }
 }
 
-/// From one latency to another, in milliseconds; each with its unit where they have two: `20.4 ms to 98.2 s`.
+/// An interval of latencies in milliseconds; each with its unit where they differ: `20.4 ms to 98.2
+/// s`.
 pub(super) fn latency_span(ends: [f64; 2]) -> String {
     let [low, high] = ends.map(|ms| latency(ms).contains(' '));
     if low == high { span(ends, latency) } else { span(ends, with_unit) }
@@ -76,7 +77,7 @@ pub(super) fn plain(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_string()
 }
 
-/// What is written of a value; a dash where there is none.
+/// A value as text; a dash where there is none.
 pub(super) fn or_dash<T>(value: Option<T>, write: impl FnOnce(T) -> String) -> String {
     value.map_or("-".to_string(), write)
 }
@@ -86,7 +87,7 @@ pub(super) fn percentile(name: &str) -> &str {
     if name == "p999" { "p99.9" } else { name }
 }
 
-/// The letter that stands for what a figure is; legends spell it out.
+/// The letter for the origin of a figure; legends explain it.
 pub(super) fn mark(origin: Origin) -> &'static str {
     match origin {
         Origin::Given => "g",
@@ -95,7 +96,7 @@ pub(super) fn mark(origin: Origin) -> &'static str {
     }
 }
 
-/// A text of at most `count` characters as it may be shown, the rest told by an ellipsis.
+/// A text of at most `count` characters, safe to show, the rest replaced by an ellipsis.
 pub(super) fn clip(text: &str, count: usize) -> String {
     let text = &*shown(text);
     if text.chars().count() <= count {
@@ -104,7 +105,8 @@ pub(super) fn clip(text: &str, count: usize) -> String {
     text.chars().take(count - 1).chain(['…']).collect()
 }
 
-/// Breaks a text as it may be shown at spaces so that no line passes `width` characters, later lines indented.
+/// Wraps a text, safe to show, at spaces so that no line has more than `width` characters, later
+/// lines indented.
 pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace().map(shown) {
@@ -135,7 +137,8 @@ pub(super) fn broken(text: &str, width: usize, indent: &str) -> String {
     lines.join("\n")
 }
 
-/// The words of a text in lines of so many letters, later ones indented; a longer word is broken.
+/// The words of a text in lines of at most `room` letters, later ones indented; a longer word is
+/// broken.
 pub fn lines_of(text: &str, room: usize) -> Vec<String> {
     const INDENT: &str = "    ";
     let text = broken(&wrap(text, room, INDENT), room, INDENT);

@@ -1,9 +1,9 @@
-//! `Partial`: the finished runs of a sweep that is not finished, one line each, in its output folder.
+//! `Partial`: the finished runs of an unfinished sweep, one line each, in its output folder.
 //!
-//! A run is found again by its key, a hash of all that decides its result; so what an interrupted
-//! sweep has done counts even if the file was changed since, where the run itself was not. Every line
-//! carries a check sum: one that a kill tore apart, or a disk spoilt, is passed over. Of each run only
-//! its place is kept in memory.
+//! A run is found again by its key, a hash of all that decides its result; so finished runs can be
+//! used even if the file was changed, as long as the run itself was not. Every line has a checksum:
+//! a line that is incomplete or damaged is skipped. Only the position of each run is kept in
+//! memory.
 
 use super::folder::{Folder, FolderError};
 use super::marker::{PARTIAL_HEAD, is_partial, same_file};
@@ -36,8 +36,8 @@ struct Kept {
 }
 
 impl Partial {
-    /// Opens what an earlier try left in this folder, or starts anew; `fresh` forgets it. The folder
-    /// is locked, so nobody else writes there.
+    /// Opens the runs that an interrupted sweep left in this folder, or starts with none; `fresh`
+    /// discards them. The folder is locked, so no other process writes there.
     pub fn open(folder: &Folder, fresh: bool) -> Result<Self, FolderError> {
         let path = folder.partial();
         let cannot = || format!("cannot write {}", path.display());
@@ -64,7 +64,7 @@ impl Partial {
         Ok(Self { path, kept: Mutex::new(kept) })
     }
 
-    /// The sweep is finished and its results are written: what was kept is needed no more.
+    /// Removes the kept runs, when the sweep is finished and its results are written.
     pub fn remove(&self) {
         let _ = fs::remove_file(&self.path); // Left behind, it costs some room and is taken up again.
     }

@@ -4,8 +4,7 @@ use super::charts::figure::Figure;
 use super::sheet::Sheet;
 use super::width::Width;
 
-/// What a command answers, in every form that people and programs want. The same answer gives the same
-/// bytes.
+/// The answer of a command, in every output format. The same answer gives the same bytes.
 pub trait Report {
     /// The whole document as indented JSON, its last line ended. Figures that are no number become `null`.
     fn document(&self) -> anyhow::Result<String>;
@@ -24,13 +23,13 @@ pub trait Report {
 pub(super) enum Part {
     /// The whole document.
     Document(&'static str),
-    /// Rows under the names of their columns.
+    /// Rows with column names.
     Sheet(Sheet),
-    /// What a terminal shows.
+    /// The text for the terminal.
     Table(&'static str),
     /// Charts, each with its name.
     Charts(Vec<(String, Figure)>),
-    /// A text of its own kind, whose name says which.
+    /// Any other text, with its file name.
     Text(String, String),
 }
 

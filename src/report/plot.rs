@@ -1,10 +1,10 @@
 //! `*.svg` and `*.png`: figures into files, by plotters with a font of our own.
 //!
-//! It decides nothing about what a chart shows. The PNG has two pixels for each of the figure's, so
-//! that it stays sharp where the SVG cannot be used.
+//! It does not decide what a chart shows. The PNG has twice the figure's resolution, so that it is
+//! sharp where the SVG cannot be used.
 
 use super::charts;
-use super::charts::figure::{Colour, Figure, Label, Lean, Mark, Sign, WIDTH};
+use super::charts::figure::{Align, Colour, Figure, Label, Mark, Symbol, WIDTH};
 use super::parts::{File, Part, Report};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -44,7 +44,7 @@ pub(super) fn files(part: &Part, _: &dyn Report) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// The same, each file handed on before the next is made.
+/// The same, each file passed on before the next is made.
 pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
     figures: impl IntoIterator<Item = (N, F)>,
     mut keep: impl FnMut(File) -> Result<()>,
@@ -138,8 +138,9 @@ fn in_our_letters(figure: &Figure) -> Figure {
         lacks |= label.text.contains('?');
     }
     if lacks {
-        let text = "?: a letter that the font of this picture has not; the SVG has it".to_string();
-        let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Lean::Right);
+        let text =
+            "?: a letter that is missing in the font of this picture; the SVG has it".to_string();
+        let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Align::Right);
         let (size, colour) = (charts::figure::size::TEXT, charts::figure::colour::QUIET);
         own.marks.push(Mark::Text(Label { at, text, size, bold: false, lean, colour }));
         own.height += ROW;
@@ -164,7 +165,7 @@ fn paint<B: DrawingBackend>(
             Mark::Dot { at, radius, hollow, colour } => {
                 canvas.dot(*at, *radius, *hollow, *colour)?
             }
-            Mark::Sign { at, radius, sign, hollow, colour } => {
+            Mark::Symbol { at, radius, sign, hollow, colour } => {
                 canvas.sign(*at, *radius, *sign, *hollow, *colour)?
             }
             Mark::Area { points, colour } => canvas.area(points, *colour)?,
@@ -219,11 +220,11 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         &self,
         at: (f64, f64),
         radius: f64,
-        sign: Sign,
+        sign: Symbol,
         hollow: bool,
         colour: Colour,
     ) -> Result<()> {
-        if sign == Sign::Circle {
+        if sign == Symbol::Circle {
             return self.dot(at, radius, hollow, colour);
         }
         let corners = |radius: f64| {
@@ -248,9 +249,9 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     fn text(&self, label: &Label) -> Result<()> {
         let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
         let lean = match label.lean {
-            Lean::Right => HPos::Left,
-            Lean::Middle => HPos::Center,
-            Lean::Left => HPos::Right,
+            Align::Right => HPos::Left,
+            Align::Middle => HPos::Center,
+            Align::Left => HPos::Right,
         };
         let (font_size, colour) = (label.size * self.scale * self.letters.size, rgb(label.colour));
         let font = FontDesc::new(FontFamily::Name(FAMILY), font_size, style);
@@ -282,9 +283,9 @@ mod tests {
         let (width, _) = font.box_size(&label.text).unwrap();
         let (x, y) = label.at;
         let left = match label.lean {
-            Lean::Right => x,
-            Lean::Middle => x - f64::from(width) / 2.0,
-            Lean::Left => x - f64::from(width),
+            Align::Right => x,
+            Align::Middle => x - f64::from(width) / 2.0,
+            Align::Left => x - f64::from(width),
         };
         let half = label.size * 0.5;
         (left, y - half, left + f64::from(width), y + half)

@@ -1,5 +1,5 @@
-//! What `slicewise run` answers: the document, one row per run and VM for spreadsheets, the table, texts
-//! of the shape of LoadGen's summary, and charts.
+//! The answer of `slicewise run`: the document, one row per run and VM for spreadsheets, the table,
+//! texts of the shape of LoadGen's summary, and charts.
 
 use super::files::made;
 use super::parts::{File, Part, Report};

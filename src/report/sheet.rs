@@ -1,11 +1,11 @@
 //! Rows of cells under the names of their columns.
 //!
-//! It chooses no column; what is a list of its own is in JSON only.
+//! It does not choose columns; nested lists are in JSON only.
 
 use super::written;
 use crate::shown::shown;
 
-/// What stands in a cell.
+/// The content of a cell.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) enum Cell {
     Text(String),
@@ -16,7 +16,7 @@ pub(super) enum Cell {
 }
 
 impl Cell {
-    /// As a spreadsheet reads it; figures that are no number leave it empty.
+    /// As text for a spreadsheet; a figure that is not a number leaves the cell empty.
     pub(super) fn written(&self) -> String {
         match self {
             Cell::Text(text) => harmless(text),
@@ -56,7 +56,7 @@ impl<T: Into<Cell>> From<Option<T>> for Cell {
     }
 }
 
-/// A column: its name, and what stands in it of a row.
+/// A column: its name, and a row's cell in it.
 pub(super) type Column<R> = (&'static str, fn(&R) -> Cell);
 
 /// Rows of cells under the names of their columns.
@@ -78,7 +78,7 @@ impl Sheet {
         Self { name, heads, rows: rows.into_iter().map(cells).collect() }
     }
 
-    /// The sheet of rows that bring their columns, all of them the same.
+    /// The sheet of rows that state their own columns, which must be the same in all rows.
     pub(super) fn of_rows(name: &'static str, rows: impl IntoIterator<Item = Row>) -> Self {
         let (mut heads, mut cells) = (Vec::new(), Vec::new());
         for row in rows {

@@ -1,14 +1,14 @@
-//! A single file where the user wants it: a workload, a page.
+//! A single file at a place that the user chose: a workload, a page.
 //!
-//! It is made beside its place and put there whole. What is no plain file, a pipe say, is written to
-//! as it stands.
+//! It is written beside its place and then moved there. Anything but a plain file, such as a pipe,
+//! is written to directly.
 
 use anyhow::{Context, bail};
 use std::fs::{self, File};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-/// Writes a file; missing folders are made.
+/// Writes a file; missing folders are created.
 pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     if is_device(path)? {
@@ -18,8 +18,8 @@ pub fn write_file(path: &Path, bytes: &[u8]) -> anyhow::Result<()> {
     through_temporary(path, bytes, |temporary| fs::rename(temporary, path)).with_context(cannot)
 }
 
-/// Whether [`write_file`] could write there, before the work whose result it is: missing folders are
-/// made, nothing else stays.
+/// Whether [`write_file`] could write there, called before the work: missing folders are created,
+/// nothing else is kept.
 pub fn can_write(path: &Path) -> anyhow::Result<()> {
     let cannot = || format!("cannot write {}", path.display());
     if is_device(path)? {
@@ -36,7 +36,7 @@ fn is_device(path: &Path) -> anyhow::Result<bool> {
         Ok(data) if data.is_dir() => bail!("cannot write {shown}: it is a folder"),
         Ok(data) if !data.is_file() => Ok(true),
         _ if path.is_symlink() => {
-            bail!("cannot write {shown}: it is a symbolic link; name the file that it leads to")
+            bail!("cannot write {shown}: it is a symbolic link; name the file that it points to")
         }
         _ => Ok(false),
     }

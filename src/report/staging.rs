@@ -1,8 +1,9 @@
-//! `Staging`: files under construction, in a folder of their own within the output folder.
+//! `Staging`: unfinished files, in a work folder within the output folder.
 //!
-//! A list there names every file before it is made, so that what a killed process leaves can be told
-//! from what others put there. Once all are finished the folder's new marker joins them; from then on
-//! they go to their places, and whoever finds a folder with a marker takes them on.
+//! A list there names every file before it is created, so that files left by a killed process can
+//! be distinguished from files of others. Once all are finished, the folder's new marker is added;
+//! from then on they are moved to their places, and a later process that finds a work folder with a
+//! marker completes this.
 
 use super::marker::{MARKER, WORK, is_plain, read_marker};
 use anyhow::Context;
@@ -25,7 +26,7 @@ const LIST_HEAD: &str = "Under construction by slicewise:";
 /// So much must find room before the work: results are seldom larger than some of these.
 const PROBE: usize = 64 << 10;
 
-/// Files under construction.
+/// Unfinished files.
 #[derive(Debug)]
 pub(super) struct Staging {
     place: PathBuf,
@@ -34,7 +35,7 @@ pub(super) struct Staging {
 }
 
 impl Staging {
-    /// Makes the folder, and finds out whether files can be written there.
+    /// Creates the folder, and tries whether files can be written there.
     pub(super) fn begin(folder: &Path) -> io::Result<Self> {
         let place = new_folder(folder, WORK)?;
         let begun = new_file(&place.join(LIST)).and_then(|mut list| {
@@ -57,7 +58,10 @@ impl Staging {
     /// Begins a file.
     pub(super) fn create(&mut self, name: &str) -> io::Result<File> {
         if !is_plain(name) || [MARKER, LIST, UNSEALED].contains(&name) {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no name of a file"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidInput,
+                "this is not the name of a file",
+            ));
         }
         writeln!(self.list, "{name}")?;
         let file = new_file(&self.place.join(name))?;
@@ -65,7 +69,7 @@ impl Staging {
         Ok(file)
     }
 
-    /// A file that was begun and ended.
+    /// A finished file, to be read.
     pub(super) fn read(&self, name: &str) -> io::Result<File> {
         File::open(self.place.join(name))
     }
@@ -75,19 +79,19 @@ impl Staging {
         self.names.iter()
     }
 
-    /// Says that all files are finished; the marker lists them.
+    /// Marks all files as finished; the marker lists them.
     pub(super) fn seal(&self, marker: &str) -> io::Result<()> {
         let unsealed = self.place.join(UNSEALED);
         new_file(&unsealed)?.write_all(marker.as_bytes())?;
         fs::rename(unsealed, self.place.join(MARKER))
     }
 
-    /// Puts sealed files where they belong.
+    /// Moves finished files to their places.
     pub(super) fn put_in_place(self, folder: &Path) -> anyhow::Result<()> {
         put_in_place(&self.place, folder)
     }
 
-    /// Leaves sealed files in a folder of their own, since their places are taken.
+    /// Leaves finished files in a separate folder, since their places are taken.
     pub(super) fn set_aside(self, folder: &Path) -> io::Result<PathBuf> {
         let aside = new_folder(folder, ASIDE)?;
         fs::rename(&self.place, &aside)?; // Over an empty folder.
@@ -95,13 +99,13 @@ impl Staging {
         Ok(aside)
     }
 
-    /// Removes everything that was begun.
+    /// Removes all its files.
     pub(super) fn discard(self) {
         remove_listed(&self.place);
     }
 
-    /// Removes what killed processes left under construction, or puts it in place if it was finished.
-    /// The folder is locked, so nobody is at work on it.
+    /// Removes unfinished files that killed processes left, or moves them to their places if they
+    /// were finished. The folder is locked, so no other process uses it.
     pub(super) fn clear_up(folder: &Path) -> anyhow::Result<()> {
         for place in (0..TRIES).map(|number| numbered(folder, WORK, number)) {
             match place.symlink_metadata() {
@@ -181,7 +185,7 @@ fn new_folder(parent: &Path, name: &str) -> io::Result<PathBuf> {
             other => return other.map(|()| place),
         }
     }
-    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{name} and so on are there")))
+    Err(io::Error::new(io::ErrorKind::AlreadyExists, format!("{name} and so on exist")))
 }
 
 fn numbered(parent: &Path, name: &str, number: u32) -> PathBuf {

@@ -2,7 +2,8 @@
 //! of VMs; `sweep.json`, the same rows with all that must be known about them; table and charts.
 //!
 //! The columns are the same everywhere. A point that could not be simulated is a row with an error,
-//! one that cannot exist by design a row that says so. Rows are written as they come, never held.
+//! one that is declared not applicable is a row that states it. Rows are written as they come,
+//! never kept in memory.
 
 use super::folder::Folder;
 use super::sheet::{Cell, Row};
@@ -24,7 +25,7 @@ pub const DOCUMENT: &str = "sweep.json";
 const LINES: &str = "sweep.jsonl";
 const TABLE: &str = "sweep.csv";
 
-/// The files of a sweep under construction.
+/// The unfinished files of a sweep.
 pub struct SweepFiles<'f> {
     folder: &'f Folder,
     sweep: &'f Sweep,
@@ -42,7 +43,7 @@ impl<'f> SweepFiles<'f> {
         Ok(Self { folder, sweep, csv, lines, has_head: false })
     }
 
-    /// Adds what a run of a point gave: a row for each group of VMs.
+    /// Adds a run of a point: a row for each group of VMs.
     pub fn add(&mut self, found: &PointRow<'_>) -> anyhow::Result<()> {
         match found.run {
             None => self.write(row(self.sweep, found, None)),
@@ -64,7 +65,8 @@ impl<'f> SweepFiles<'f> {
         self.lines.write_all(b"\n").with_context(cannot)
     }
 
-    /// Writes the files that need all rows. Their names, in the order in which they are told.
+    /// Writes the files that need all rows. Returns the names of all files, in the order in which
+    /// they are reported.
     pub fn finish(self, results: &SweepResults) -> anyhow::Result<Vec<String>> {
         let Self { folder, mut csv, mut lines, .. } = self;
         let cannot = || format!("cannot write into {}", folder.path().display());

@@ -1,5 +1,5 @@
-//! What `slicewise validate` answers: the document, `validation.csv` with one row per measured run, the
-//! tables, the scatter, and the page of the documentation.
+//! The answer of `slicewise validate`: the document, `validation.csv` with one row per measured
+//! run, the tables, the scatter, and the page of the documentation.
 
 use super::files::made;
 use super::parts::{File, Part, Report};

@@ -1,5 +1,5 @@
-//! What `slicewise capacity --vms` answers: the document, `vms.csv` with one row per way of sharing,
-//! `curve.csv` with one row per way and number, the table and the charts.
+//! The answer of `slicewise capacity --vms`: the document, `vms.csv` with one row per way of
+//! sharing, `curve.csv` with one row per way and number, the table and the charts.
 
 use super::files::made;
 use super::parts::{File, Part, Report};
@@ -32,7 +32,7 @@ impl Report for VmResults {
     }
 }
 
-/// The word of an obstacle, as the document has it.
+/// The word for an obstacle, as in the document.
 pub(super) fn word(obstacle: Obstacle) -> &'static str {
     match obstacle {
         Obstacle::Latency => "latency",

@@ -14,23 +14,24 @@ pub struct Width {
 }
 
 impl Width {
-    /// For files: running text as wide as is read well, tables as wide as they are.
+    /// For files: running text at a readable width, tables at full width.
     pub const FILE: Self = Self { text: 104, table: usize::MAX, terminal: None };
 
-    /// For a terminal of so many columns; fewer than 30 are not told apart.
+    /// For a terminal of `columns` columns; fewer than 30 count as 30.
     pub fn columns(columns: usize) -> Self {
         let terminal = Some(columns);
         let columns = columns.max(30);
         Self { text: columns.min(Self::FILE.text), table: columns, terminal }
     }
 
-    /// The columns of the terminal, however few; nothing where nobody counts them.
+    /// The columns of the terminal, however few; nothing where there is no terminal.
     pub(super) fn terminal(self) -> Option<usize> {
         self.terminal
     }
 
-    /// The text with its prose no wider than the terminal: lines that are too long break at blanks, later
-    /// parts indented. Drawings stay, and so do command lines, which are copied.
+    /// The text with its prose no wider than the terminal: lines that are too long are wrapped at
+    /// spaces, later parts indented. Drawings are not wrapped, nor are command lines, which users
+    /// copy.
     pub fn fitted(self, text: &str) -> String {
         const COMMANDS: [&str; 6] = ["esxcli", "nvidia-smi", "sudo", "virsh", "echo", "#"];
         let Some(columns) = self.terminal else { return text.to_string() };
@@ -79,7 +80,7 @@ impl Width {
         wrap(text, self.text, "") + "\n"
     }
 
-    /// A paragraph, its last line ended; longer words than a line are broken.
+    /// A paragraph, its last line ended; words longer than a line are broken.
     pub(crate) fn lines(self, text: &str) -> String {
         broken(&wrap(text, self.text, ""), self.text, "") + "\n"
     }

@@ -1,6 +1,6 @@
-//! A workload as a catalogue file: TOML with the passport of every number.
+//! A workload as a catalogue file: TOML with the source and standing of every number.
 //!
-//! The catalogue reads it back; nothing is added, and nothing is left out but comments.
+//! The catalogue reads it back; nothing is added, and only comments are left out.
 
 use crate::shown::{is_harmful, shown};
 use crate::spec::{

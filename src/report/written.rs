@@ -1,8 +1,9 @@
-//! Figures as files carry them, JSON and CSV alike: rounded to [`DIGITS`] significant digits, and
+//! Figures as they are written in JSON and CSV files: rounded to [`DIGITS`] significant digits, and
 //! whole ones without a decimal point.
 //!
-//! A double has 16 digits, of which arithmetic spoils the last: 3.8637249999999996 is 3.863725. What an
-//! interrupted sweep keeps (`partial`) is not written here, since it is reckoned with again.
+//! A double has 16 digits, and rounding errors affect the last: 3.8637249999999996 is 3.863725. The
+//! runs that an interrupted sweep keeps (`partial`) are not written here, since they are computed
+//! with again.
 
 use crate::shown::in_json;
 use serde::Serialize;
@@ -12,7 +13,7 @@ use std::io::{self, Write};
 /// Significant digits of a figure in a file: a nanosecond in a quarter of an hour.
 const DIGITS: usize = 12;
 
-/// The figure as text; `null` is the caller's affair, for what is no number stays none.
+/// The figure as text; the caller writes `null` for a value that is not a number.
 pub(super) fn figure(value: f64) -> String {
     /// Beyond these, exponents are shorter.
     const PLAIN: std::ops::Range<f64> = 1e-5..1e15;
@@ -24,7 +25,7 @@ pub(super) fn figure(value: f64) -> String {
     }
 }
 
-/// A document as indented JSON, its last line ended. Figures that are no number become `null`.
+/// A document as indented JSON, its last line ended. Figures that are not numbers become `null`.
 pub(crate) fn document(value: &impl Serialize) -> anyhow::Result<String> {
     Ok(text(value, PrettyFormatter::new())? + "\n")
 }

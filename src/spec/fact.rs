@@ -1,4 +1,5 @@
-//! `Fact`: a number about the world with its passport, so that no report has to be believed.
+//! `Fact`: a number about the world with its source and standing, so that every report can be
+//! checked.
 //!
 //! It does not judge the number; `config` refuses one without a source.
 
@@ -14,14 +15,14 @@ pub enum Standing {
     Measured,
     /// Fitted to published runs; which ones, [`Fact::fitted_on`] lists.
     Fitted,
-    /// Assumed for want of a publication.
+    /// Assumed, since no publication states it.
     Assumed,
-    /// Written by the user, of hardware or a model of their own.
+    /// Written by the user, for their own hardware or model.
     Yours,
 }
 
 impl Standing {
-    /// Every standing with the word files use.
+    /// Every standing with its word in files.
     pub const ALL: [(&'static str, Standing); 5] = [
         ("documented", Standing::Documented),
         ("measured", Standing::Measured),
@@ -30,7 +31,7 @@ impl Standing {
         ("yours", Standing::Yours),
     ];
 
-    /// The word files and reports use.
+    /// Its word in files and reports.
     pub fn word(self) -> &'static str {
         Self::ALL
             .iter()
@@ -51,16 +52,16 @@ pub struct Fact<T> {
     pub standing: Standing,
     /// For a fitted number, the published runs it was fitted on, as `<system> <benchmark> <scenario>`.
     pub fitted_on: Vec<String>,
-    /// For a fitted number, how far those runs are still off with it: root mean square of the
-    /// relative errors of their figures, where a fit said it.
+    /// For a fitted number, the remaining error of those runs: root mean square of the relative
+    /// errors of their figures, where the fit states it.
     pub residual: Option<f64>,
-    /// What it may be as well, from and to: what nothing measured leaves open. Nothing where the file
-    /// states none.
+    /// The range of values that measurements leave possible: low and high end. Nothing where the
+    /// file states none.
     pub range: Option<[T; 2]>,
 }
 
 impl<T> Fact<T> {
-    /// A number for want of a publication; `source` says why this one.
+    /// An assumed number; `source` gives the reason for this value.
     pub fn assumed(value: T, source: impl Into<String>) -> Self {
         let (source, standing) = (source.into(), Standing::Assumed);
         Self { value, source, standing, fitted_on: Vec::new(), residual: None, range: None }
@@ -71,7 +72,7 @@ impl<T> Fact<T> {
         Self { standing: Standing::Yours, ..Self::assumed(value, "yours") }
     }
 
-    /// A number fitted on these runs, with nothing said of how far they are off.
+    /// A number fitted on these runs, without a residual.
     pub fn fitted(value: T, source: impl Into<String>, fitted_on: &[String]) -> Self {
         let (source, standing) = (source.into(), Standing::Fitted);
         Self { value, source, standing, fitted_on: fitted_on.to_vec(), residual: None, range: None }

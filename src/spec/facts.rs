@@ -1,7 +1,7 @@
-//! The list of all facts of a thing, each under its key: what results, explanations and files of workloads
-//! are made of.
+//! The list of all facts of a thing, each under its key: results, explanations and workload files
+//! are made of it.
 //!
-//! Which of them a run leans on is said in `in_use`.
+//! Which of them a run uses is decided in `in_use`.
 
 use super::{
     ComputeCapability, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec, Hypervisor,
@@ -11,11 +11,11 @@ use super::{
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
 use std::fmt;
 
-/// A [`Fact`] without the type of its value, as a list of facts of many types has it.
+/// A [`Fact`] without the type of its value, for lists of facts of many types.
 #[derive(Clone, Copy)]
 pub struct NamedFact<'f> {
-    /// The key, as the file of the entry has it, such as `cpu.launch_per_batch`; that of a service time
-    /// stands below its GPU there.
+    /// The key in the entry's file, such as `cpu.launch_per_batch`; the key of a service time is
+    /// below its GPU there.
     pub key: &'static str,
     /// The number.
     pub value: &'f dyn FactValue,
@@ -31,7 +31,7 @@ pub struct NamedFact<'f> {
     pub residual: Option<f64>,
 }
 
-/// What the value of a fact can be.
+/// A type that the value of a fact can have.
 pub trait FactValue: fmt::Display {
     /// The value as a file writes it.
     fn text(&self) -> String {

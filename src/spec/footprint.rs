@@ -1,5 +1,5 @@
 //! GPU memory of one inference server: weights, workspace, inputs and outputs. Whether it fits is
-//! asked elsewhere.
+//! checked elsewhere.
 
 use super::{PermitReturn, VmSpec};
 use crate::units::Bytes;
@@ -14,14 +14,14 @@ pub struct Footprint {
     pub staged: u32,
     /// Inputs and outputs of a sample.
     pub copied: Bytes,
-    /// All that a sample more in every batch takes.
+    /// Additional memory per additional sample in every batch.
     pub per_sample: Bytes,
-    /// All of it, with full batches.
+    /// Total memory, with full batches.
     pub need: Bytes,
 }
 
 impl Footprint {
-    /// That of a guest's server on each of its GPUs.
+    /// The footprint of a guest's server on each of its GPUs.
     pub fn of(vm: &VmSpec) -> Self {
         let (workload, server) = (&vm.workload, &vm.server);
         let staged = match server.permit_return {

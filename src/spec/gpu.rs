@@ -1,6 +1,6 @@
 //! A GPU model as its data sheet and the vGPU and MIG documentation describe it.
 //!
-//! How fast a workload runs on it is not here but with the workload that was measured.
+//! How fast a workload runs on it is stated with the workload that was measured, not here.
 
 use super::{Fact, HardwareTurns, InstanceSharing, SwitchTimes, VgpuType};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration};
@@ -23,7 +23,7 @@ pub struct GpuSpec {
     pub memory_bandwidth: Fact<Bandwidth>,
     /// Bandwidth of large copies between host and device, one direction; both run at once.
     pub pcie_bandwidth: Fact<Bandwidth>,
-    /// NVIDIA's number of the architecture, where it is stated.
+    /// NVIDIA's compute capability, where it is stated.
     pub compute_capability: Option<Fact<ComputeCapability>>,
     /// Peak rate of dense FP16 tensor operations, in 10^12 per second, where it is stated.
     pub tensor_fp16_tflops: Option<Fact<f64>>,
@@ -31,36 +31,40 @@ pub struct GpuSpec {
     pub tensor_int8_tops: Option<Fact<f64>>,
     /// Board power limit as shipped, in watts.
     pub power_cap_w: Fact<f64>,
-    /// The least power limit that the board takes, in watts, where nvidia-smi was seen to say it.
+    /// The lowest power limit that can be set, in watts, where it was read from nvidia-smi.
     pub power_limit_min_w: Option<Fact<f64>>,
-    /// What the board draws while nothing runs, in watts, below the limit. Nothing where it is not
-    /// known; then no limit lowers the clock, and no instance feels another.
+    /// Power of the idle board, in watts, below the limit. Nothing where it is not known; then no
+    /// power limit lowers the clock, and instances do not affect one another.
     pub power_idle_w: Option<Fact<f64>>,
-    /// The clock, over the highest, below which the voltage falls no more; known where
-    /// `power_idle_w` is.
+    /// The clock, relative to the highest, below which the voltage does not fall further; known
+    /// where `power_idle_w` is.
     pub voltage_floor: Option<Fact<Share>>,
     /// The vGPU types the card offers: the time-sliced ones, series by series, then the MIG-backed ones.
     pub vgpu_types: Vec<VgpuType>,
     /// The GPU instances it can be cut into; none for a card without MIG, or without a known table.
     pub mig_profiles: Vec<MigProfile>,
-    /// Time to pass the GPU from one vGPU to another.
+    /// Time to switch the GPU from one vGPU to another.
     pub switch_cost: Fact<SwitchCost>,
-    /// The slice of best effort: the hardware's, which no setting of the hypervisor changes. Its range
-    /// moves the cost of a switch as well: what is published are slices and costs in proportion.
+    /// The slice of best effort: the hardware's, which no setting of the hypervisor changes. Its
+    /// range changes the cost of a switch as well, since slices and costs are published in
+    /// proportion.
     pub time_slice_best_effort: Fact<SimDuration>,
-    /// The turns of CUDA processes.
+    /// The time slicing of CUDA processes.
     pub process_turns: Fact<HardwareTurns>,
-    /// What MPS adds to the launch of a batch that is one CUDA graph, and to no single kernel.
+    /// Time that MPS adds to the launch of a batch that is one CUDA graph; it adds nothing to
+    /// single kernels.
     pub mps_graph_launch: Fact<SimDuration>,
-    /// The SMs that limits of MPS clients come in: a percentage of threads rounds down to a multiple.
+    /// The granularity of MPS client limits, in SMs: a percentage of threads is rounded down to a
+    /// multiple of it.
     pub mps_limit_step: Fact<u32>,
-    /// The SMs that the least limit of an MPS client leaves.
+    /// The SMs that an MPS client has with the lowest limit.
     pub mps_limit_min: Fact<u32>,
-    /// The SMs of a chunk, which static partitions of MPS are made of; nothing where it has none.
+    /// The SMs of one chunk, the unit of static MPS partitions; nothing where the GPU has none.
     pub mps_chunk: Option<Fact<u32>>,
 }
 
-/// A generation of NVIDIA's GPUs: what one of it makes of a batch says most of another.
+/// A generation of NVIDIA's GPUs: batch times on one of its GPUs are the best prediction for
+/// another of its GPUs.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 #[expect(missing_docs, reason = "the vendor's names")]
 pub enum Architecture {
@@ -73,18 +77,18 @@ pub enum Architecture {
     Blackwell,
 }
 
-/// NVIDIA's number of a GPU architecture: 8.6.
+/// NVIDIA's compute capability of a GPU, such as 8.6.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct ComputeCapability {
     /// Before the dot.
     pub major: u8,
-    /// Behind it.
+    /// After the dot.
     pub minor: u8,
 }
 
 impl ComputeCapability {
-    /// The generation, by the CUDA C++ Programming Guide, "Compute Capabilities"; nothing for a number that
-    /// it does not have.
+    /// The generation, by the CUDA C++ Programming Guide, "Compute Capabilities"; nothing for a
+    /// number that the guide does not list.
     pub fn architecture(self) -> Option<Architecture> {
         Some(match (self.major, self.minor) {
             (6, _) => Architecture::Pascal,
@@ -118,35 +122,35 @@ impl fmt::Display for ComputeCapability {
     }
 }
 
-/// A kind of GPU instance (MIG). Positions count in memory slices, from 0.
+/// A GPU instance profile (MIG). Positions count in memory slices, from 0.
 #[derive(Clone, PartialEq, Debug)]
 pub struct MigProfile {
     /// The vendor's name, such as `1g.5gb`. Variants with other engines have a suffix: `1g.5gb+me`.
     pub name: String,
-    /// The number by which `nvidia-smi mig -cgi` knows it.
+    /// Its profile ID for `nvidia-smi mig -cgi`.
     pub id: u32,
-    /// Its SMs. No fixed multiple of the compute slices: H100 has 16, 26, 32, 60, 64, 132. Nothing
-    /// where they are not published: such an instance can be placed, not simulated.
+    /// Its SMs, not a fixed multiple of the compute slices: H100 has 16, 26, 32, 60, 64, 132.
+    /// Nothing where they are not published: such an instance can be placed, but not simulated.
     pub sms: Option<u32>,
     /// Compute slices, at least 1.
     pub compute_slices: u32,
     /// Memory slices, at least 1.
     pub memory_slices: u32,
-    /// Usable frame buffer, which is less than the name says; nothing where it is not published.
+    /// Usable frame buffer, less than in the name; nothing where it is not published.
     pub frame_buffer: Option<Bytes>,
     /// Copy engines of its own.
     pub copy_engines: u32,
-    /// Engines for video and pictures.
+    /// Engines for video and images.
     pub media: MediaEngines,
-    /// How many of it one card holds.
+    /// How many of them one card holds.
     pub max_per_gpu: u32,
-    /// The memory slices it may start at, rising.
+    /// The memory slices it may start at, in rising order.
     pub starts: Vec<u32>,
     /// Whether the starts are printed by the vendor's tool for this board, or inferred.
     pub is_printed: bool,
 }
 
-/// Engines for video and pictures, each nothing where the number is not published.
+/// Engines for video and images, each nothing where the number is not published.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug, Serialize)]
 pub struct MediaEngines {
     /// Video decoders (NVDEC).
@@ -167,8 +171,8 @@ impl MediaEngines {
 }
 
 impl MigProfile {
-    /// Whether it is one of the plain sizes, or a variant of one with other engines (`+me`, `+gfx`,
-    /// `-me`), which computes as its namesake.
+    /// Whether it is a variant of a plain size with other engines (`+me`, `+gfx`, `-me`), with the
+    /// same compute performance.
     pub fn is_variant(&self) -> bool {
         self.plain_name() != self.name
     }
@@ -185,7 +189,8 @@ impl MigProfile {
     }
 }
 
-/// Time to pass the GPU from one owner to another, and the interval that the sources leave open.
+/// Time to switch the GPU from one owner to another, and the interval that the sources leave
+/// possible.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct SwitchCost {
     /// The value in use.
@@ -197,7 +202,7 @@ pub struct SwitchCost {
 }
 
 impl GpuSpec {
-    /// Whether vGPUs that share an instance so pay this GPU's own cost of a switch.
+    /// Whether vGPUs with this sharing use this GPU's own switch cost.
     pub fn gives_switches(&self, sharing: &InstanceSharing) -> bool {
         let cost = self.switch_cost.value.value;
         match sharing {
@@ -207,18 +212,18 @@ impl GpuSpec {
         }
     }
 
-    /// Whether vGPUs that share an instance so have this GPU's own slices.
+    /// Whether vGPUs with this sharing use this GPU's own slices.
     pub fn gives_slices(&self, sharing: &InstanceSharing) -> bool {
         let own = self.time_slice_best_effort.value;
         matches!(sharing, InstanceSharing::BestEffort(turns) if turns.slice == own)
     }
 
-    /// Whether clients of MPS that share an instance so pay this GPU's own cost of a graph's launch.
+    /// Whether MPS clients with this sharing use this GPU's own `mps_graph_launch`.
     pub fn gives_graph_launch(&self, sharing: &InstanceSharing) -> bool {
         sharing.mps().is_some_and(|mps| mps.graph_launch == self.mps_graph_launch.value)
     }
 
-    /// Whether processes that share an instance so take this GPU's own turns.
+    /// Whether processes with this sharing use this GPU's own `process_turns`.
     pub fn gives_process_turns(&self, sharing: &InstanceSharing) -> bool {
         let own = &self.process_turns.value;
         let is_own = |turns: &HardwareTurns| {
@@ -227,7 +232,7 @@ impl GpuSpec {
         matches!(sharing, InstanceSharing::Processes(turns) if is_own(turns))
     }
 
-    /// The part of the memory slices that a GPU instance has: all of them are those of the largest.
+    /// The part of the memory slices that a GPU instance has; the largest instance has all of them.
     pub fn memory_share(&self, profile: &MigProfile) -> Share {
         let slices = self.mig_profiles.iter().map(|profile| profile.memory_slices).max();
         let all = slices.unwrap_or(profile.memory_slices).max(profile.memory_slices);

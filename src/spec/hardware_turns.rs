@@ -8,29 +8,30 @@ use super::Overshoot;
 use crate::units::SimDuration;
 use std::fmt;
 
-/// What passing the GPU to another owner takes. Nobody runs meanwhile.
+/// Times of a switch of the GPU to another owner. No owner runs meanwhile.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SwitchTimes {
-    /// Always: the old owner is off, the new one is selected.
+    /// Of every switch: the old owner stops, the new one is selected.
     pub dry: SimDuration,
-    /// More, before the new owner is selected, where the old one is stopped within a launch.
+    /// In addition, before the new owner is selected, where the old one is stopped within a launch.
     pub save: SimDuration,
-    /// More, out of the new owner's slice, where it was stopped within a launch.
+    /// In addition, taken from the new owner's slice, where the new owner was stopped within a
+    /// launch.
     pub restore: SimDuration,
 }
 
 impl SwitchTimes {
-    /// A switch that takes the same whoever is stopped.
+    /// A switch that always takes the same time.
     pub fn always(cost: SimDuration) -> Self {
         Self { dry: cost, save: SimDuration::ZERO, restore: SimDuration::ZERO }
     }
 
-    /// A switch between two owners that are both stopped within launches.
+    /// The time of a switch between two owners that are both stopped within launches.
     pub fn whole(&self) -> SimDuration {
         self.dry + self.save + self.restore
     }
 
-    /// All three times so many times as long.
+    /// All three times multiplied by `factor`.
     pub fn scale(&self, factor: f64) -> Self {
         Self {
             dry: self.dry.scale(factor),
@@ -40,30 +41,30 @@ impl SwitchTimes {
     }
 }
 
-/// How long turns and switches of the hardware's ring are.
+/// The lengths of turns and switches of the hardware's run list.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct HardwareTurns {
-    /// A slice, from the instant at which its owner is selected, or launches on a GPU that is its
-    /// own; `switch.restore` takes half of it at most.
+    /// A slice, from the instant at which its owner is selected, or launches on a GPU without other
+    /// work; `switch.restore` takes at most half of it.
     pub slice: SimDuration,
-    /// Each further slice of an owner that nobody waits behind and that has launches behind the
-    /// running one; above 0.
+    /// Each further slice of an owner while no other owner waits and it has launches queued behind
+    /// the running one; above 0.
     pub renewal: SimDuration,
-    /// What a switch takes.
+    /// The times of a switch.
     pub switch: SwitchTimes,
-    /// What runs past a slice that somebody waits behind. Measured: nothing.
+    /// Work that runs past the end of a slice while another owner waits. Measured: nothing.
     pub overshoot: Overshoot,
-    /// Who has turns of its own.
+    /// Whether VMs or processes take turns.
     pub of: TurnsOf,
 }
 
-/// Who has turns of its own, where a VM's server is several processes.
+/// The unit that takes turns, where a VM's server is several processes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TurnsOf {
     /// A VM: its processes share its turns, as the streams of a process do.
     Vm,
-    /// A process. Between processes that share a GPU it is so (measured); whether it is so between
-    /// the processes of several vGPUs is not published.
+    /// A process. Processes that share a GPU take turns (measured); whether the processes of
+    /// several vGPUs do is not published.
     Process,
 }
 
@@ -77,12 +78,12 @@ impl TurnsOf {
     }
 }
 
-/// What a batch is to the GPU's run list.
+/// How a batch appears to the GPU's run list.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Launches {
-    /// One launch: a CUDA graph. From its start its owner has nothing behind it.
+    /// One launch: a CUDA graph. From its start, its owner has no further launches queued.
     Graph,
-    /// Many launches, made ahead: until it ends there are some behind the running one.
+    /// Many launches, made ahead: until the batch ends, some are queued behind the running one.
     Kernels,
 }
 
@@ -106,8 +107,8 @@ impl HardwareTurns {
         times(self).iter().zip(times(other)).all(|(own, other)| *own <= other)
     }
 
-    /// The same with slices of `slice`, and switches in proportion: what is published of older chips
-    /// tells no more than the proportion.
+    /// The same with slices of `slice`, and switches in proportion: only the proportion is
+    /// published for older GPUs.
     pub fn with_slice(&self, slice: SimDuration) -> Self {
         let factor = slice / self.slice;
         Self {

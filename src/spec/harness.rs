@@ -1,7 +1,7 @@
-//! A benchmark's harness as rows of measured runs show it: which of their settings its server takes, and
+//! A benchmark's harness, as used in measured runs: which settings of a row its server takes, and
 //! which numbers a validation tries for it.
 //!
-//! What a setting makes of a server is said in `study::validate`.
+//! How a setting changes a server is decided in `study::validate`.
 
 use super::{ComputeCapability, Preset};
 use crate::units::{Share, SimDuration};
@@ -16,22 +16,22 @@ pub struct Harness {
     pub name: String,
     /// The preset of its server.
     pub preset: Preset,
-    /// What rows call it.
+    /// Its name in rows.
     pub word: String,
-    /// Whether it is its benchmarks' own: rows that name none ran under it, and its rows alone tell the
-    /// service times of a workload.
+    /// Whether it is the default harness of its benchmarks: rows that name no harness ran under it,
+    /// and only its rows are used for the service times of a workload.
     pub is_own: bool,
     /// The columns of a row that set its server, of [`MeasuredSettings::COLUMNS`](super::MeasuredSettings).
     pub takes: Vec<&'static str>,
-    /// Whether what a batch costs once hides behind no other batch.
+    /// Whether the fixed time of a batch does not overlap with other batches.
     pub launch_in_series: bool,
-    /// The rounds of MLPerf in which each batch went to a GPU as if drawn by lot.
+    /// The rounds of MLPerf in which each batch went to a random GPU.
     pub by_lot: Vec<String>,
-    /// Whether batches of several instances behind CUDA graphs did so as well.
+    /// Whether batches of several instances with CUDA graphs did so as well.
     pub graphs_by_lot: bool,
     /// Its benchmarks, each a workload of the catalogue.
     pub benchmarks: BTreeMap<String, HarnessBenchmark>,
-    /// What the summary of a validation says of its rows together.
+    /// The groups of its rows in the summary of a validation.
     pub summary: Vec<RowGroup>,
 }
 
@@ -45,7 +45,7 @@ impl Harness {
 /// A benchmark under a harness: every combination of these numbers is tried.
 #[derive(Clone, PartialEq, Debug)]
 pub struct HarnessBenchmark {
-    /// What a batch costs once; nothing: what SingleStream takes beside the work of a sample.
+    /// The fixed time of a batch; nothing: the time of SingleStream less the work of a sample.
     pub launches: Vec<Option<SimDuration>>,
     /// How much work varies from batch to batch.
     pub spreads: Vec<Share>,
@@ -63,7 +63,7 @@ pub struct HarnessBenchmark {
 pub struct RowGroup {
     /// Its name.
     pub name: String,
-    /// What they call their harness; nothing for any.
+    /// The harness named in them; nothing for any.
     pub harness: Option<String>,
     /// How their benchmarks begin; empty for any.
     pub benchmarks: Vec<String>,

@@ -1,15 +1,15 @@
-//! Which facts a run leans on.
+//! Which facts a run uses.
 //!
-//! A fact that is not spoken of here is in use wherever what it belongs to is: a new one is told rather than
-//! forgotten.
+//! A fact that is not mentioned here counts as in use wherever the entry it belongs to is: a new
+//! fact is reported rather than forgotten.
 
 use super::{
     CardSpec, Experiment, GpuSpec, InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
 };
 
 impl Experiment {
-    /// Every fact that the run leans on, with where it stands: `gpus/a30 sms`, `workloads/bert-99 on a30
-    /// launch`. What several VMs or cards have is there several times.
+    /// Every fact that the run uses, with its place: `gpus/a30 sms`, `workloads/bert-99 on a30
+    /// launch`. A fact of several VMs or cards is listed several times.
     pub fn facts_in_use(&self) -> Vec<(String, NamedFact<'_>)> {
         let of_host = format!("hosts/{}", self.host.id);
         let mut found = at(&of_host, self.host.facts());
@@ -28,7 +28,7 @@ impl Experiment {
         found
     }
 
-    /// Those about what a VM answers.
+    /// The facts about the workload of a VM.
     pub fn facts_of<'e>(&'e self, vm: &'e VmSpec) -> Vec<(String, NamedFact<'e>)> {
         let (workload, place) = (&vm.workload, format!("workloads/{}", vm.workload.id));
         let shares = || vm.gpus.iter().map(|share| (share, self.card(share)));

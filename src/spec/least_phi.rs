@@ -1,13 +1,15 @@
-//! What times of batches on a whole GPU say of phi: how little of a batch may fill the GPU.
+//! What batch times on a whole GPU imply about phi: the least part of a batch that may fill the
+//! GPU.
 //!
-//! Nothing here says what phi is; that takes a run on a slice or with batches side by side.
+//! The value of phi itself is not found here; that takes a run on a slice or with batches side by
+//! side.
 
 use super::{PhiTable, ServiceTime};
 use crate::units::Share;
 
-/// So many times as fast are batches side by side at most as one batch of all their samples: the most that
-/// was measured of two and four at once, on an H100 and an H200, is 1.08 (`tests/measured/streams.csv`,
-/// `tests/measured/h200/cases.csv`).
+/// The most by which batches side by side are faster than one batch of all their samples: the
+/// highest ratio that was measured, with two and four at once, on an H100 and an H200, is 1.08
+/// (`tests/measured/streams.csv`, `tests/measured/h200/cases.csv`).
 pub const BESIDE_OVER_ONE: f64 = 1.08;
 
 impl ServiceTime {
@@ -42,9 +44,9 @@ impl ServiceTime {
         Some(PhiTable::new(found.collect()).expect("sizes of a table rise"))
     }
 
-    /// What phi is taken to be where times of whole batches are all that is known: the geometric mean of
-    /// its ends. Times of the 46 pairs and fours that were measured come out 5.5 % off in the median, 31 % at
-    /// worst, neither long nor short.
+    /// The value of phi that is assumed where only times of single batches are known: the geometric
+    /// mean of its ends. Times of the 46 pairs and fours that were measured come out 5.5 % off in
+    /// the median, 31 % at worst, neither long nor short.
     pub fn likely_phi(&self) -> Option<PhiTable> {
         let least = self.least_phi()?;
         let middle = |phi: Share| (phi.get().sqrt() * 1e3).round() / 1e3;
@@ -54,8 +56,8 @@ impl ServiceTime {
         Some(PhiTable::new(points.collect()).expect("sizes of a table rise"))
     }
 
-    /// What phi may be as well: the range that its file states; where nothing measured it, all that the
-    /// times of batches leave, and the value that is assumed; nothing where something did.
+    /// The range of phi: the one that its file states; where phi was not measured, the range that
+    /// batch times leave possible, with the assumed value; nothing where phi was measured.
     pub fn phi_range(&self) -> Option<[PhiTable; 2]> {
         let open = || {
             let least = self.least_phi().unwrap_or_else(|| PhiTable::constant(Share::NONE));

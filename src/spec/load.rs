@@ -31,11 +31,11 @@ pub enum TestScenario {
 }
 
 impl TestScenario {
-    /// The words files use.
+    /// Its words in files.
     pub const WORDS: [&'static str; 5] =
         ["server", "offline", "singlestream", "multistream", "closed-loop"];
 
-    /// The word files and reports use.
+    /// Its word in files and reports.
     pub fn word(self) -> &'static str {
         Self::WORDS[match self {
             TestScenario::Server => 0,
@@ -60,7 +60,7 @@ impl TestScenario {
     }
 }
 
-/// What arrives at a server.
+/// The arrival process of a server.
 #[derive(Clone, PartialEq, Debug)]
 pub enum Arrivals {
     /// LoadGen's Server schedule, bit for bit.
@@ -69,7 +69,7 @@ pub enum Arrivals {
     Constant,
     /// Poisson with bursts: a two-state Markov-modulated Poisson process.
     Bursty(Bursts),
-    /// Those of a recorded trace, played so fast that `target_qps` is their mean rate.
+    /// The arrivals of a recorded trace, scaled in time so that `target_qps` is their mean rate.
     Trace(Arc<Trace>),
 }
 
@@ -78,7 +78,7 @@ pub enum Arrivals {
 pub struct Trace {
     /// The file's name.
     pub name: String,
-    /// How its times were understood, such as "milliseconds by `timestamp_ms`".
+    /// How its times were read, such as "milliseconds by `timestamp_ms`".
     pub understood: String,
     /// One entry for each sample.
     pub arrivals: Vec<TraceArrival>,
@@ -91,9 +91,9 @@ pub struct Trace {
 /// The arrival of a sample.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct TraceArrival {
-    /// After the first.
+    /// Time after the first arrival.
     pub at: SimDuration,
-    /// Its work relative to the mean; zero where the trace does not say it.
+    /// Its work relative to the mean; zero where the trace does not state it.
     pub size: f32,
 }
 
@@ -115,9 +115,9 @@ impl fmt::Debug for Trace {
 /// The bursts of an arrival process.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Bursts {
-    /// Rate in a burst over the mean rate, from 1 to `1 / share`.
+    /// Rate in a burst relative to the mean rate, from 1 to `1 / share`.
     pub peak: f64,
-    /// Part of the time that is burst, above 0 and below 1.
+    /// Part of the time that is in bursts, above 0 and below 1.
     pub share: Share,
     /// Mean length of a burst, exponential, above 0.
     pub length: SimDuration,
@@ -131,10 +131,10 @@ impl Arrivals {
         ("poisson", "LoadGen's Server schedule: exponential gaps, its own generator"),
         ("constant", "equal gaps of 1 / target_qps"),
         ("bursty", "Poisson at two rates: bursts and the time between them are exponential"),
-        ("trace", "those of a recorded trace: { trace = \"requests.csv\" }"),
+        ("trace", "arrivals of a recorded trace: { trace = \"requests.csv\" }"),
     ];
 
-    /// The word files and reports use.
+    /// Its word in files and reports.
     pub fn word(&self) -> &'static str {
         let index = match self {
             Arrivals::Poisson => 0,
@@ -185,22 +185,22 @@ impl Round {
     }
 }
 
-/// Whose rules say how long a run must be and whether it counts.
+/// The rules for the length of a run and for VALID.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rules {
-    /// Those of an MLPerf round: its counts, durations and early stopping.
+    /// The rules of an MLPerf round: its counts, durations and early stopping.
     Mlperf,
-    /// Nobody's: so long as the file says, enough queries beyond the percentile to know it, and the
-    /// verdict is whether the percentile keeps the bound.
+    /// No MLPerf rules: the run is as long as the file states, with enough queries beyond the
+    /// percentile to know it, and VALID if the percentile keeps the bound.
     None,
 }
 
 impl Rules {
-    /// The words files use.
+    /// Its words in files.
     pub const WORDS: [(&'static str, Rules); 2] =
         [("mlperf", Rules::Mlperf), ("none", Rules::None)];
 
-    /// The word files and reports use.
+    /// Its word in files and reports.
     pub fn word(self) -> &'static str {
         Self::WORDS[usize::from(self == Rules::None)].0
     }
@@ -226,16 +226,17 @@ pub struct TestSettings {
     pub min_duration: SimDuration,
     /// At least this many queries are made.
     pub min_query_count: u64,
-    /// Where `min_query_count` is so many that this number lies beyond the percentile: that number.
+    /// Where `min_query_count` was chosen so that a given number of queries lies beyond the
+    /// percentile: that number.
     pub queries_beyond: Option<u64>,
-    /// Whose rules hold.
+    /// The rules that apply.
     pub rules: Rules,
-    /// The round, for seeds and, under MLPerf's rules, the verdict.
+    /// The round, for seeds and, with MLPerf's rules, the verdict.
     pub round: Round,
 }
 
 impl TestSettings {
-    /// Whether MLPerf's rules hold.
+    /// Whether MLPerf's rules apply.
     pub fn is_of_mlperf(&self) -> bool {
         self.rules == Rules::Mlperf
     }

@@ -1,6 +1,6 @@
-//! A run that somebody measured: the settings of its harness and what its log said.
+//! A measured run: the settings of its harness and the results in its log.
 //!
-//! It judges nothing; `study::validate` turns it into an experiment and compares.
+//! It does not judge; `study::validate` turns it into an experiment and compares.
 
 use super::TestScenario;
 use crate::units::{Power, Share, SimDuration};
@@ -13,20 +13,20 @@ pub struct MeasuredRow {
     pub line: u64,
     /// The round of MLPerf, such as `v3.0`; empty where none is stated.
     pub round: String,
-    /// Who measured.
+    /// The submitter.
     pub submitter: String,
-    /// The name of the system, unique with submitter, benchmark, scenario and `hetero`.
+    /// The name of the system, unique together with submitter, benchmark, scenario and `hetero`.
     pub system: String,
-    /// The machine: its twins under another harness, at another power limit, with another number of the
-    /// same GPUs, beside busy neighbours or in a virtual machine share the name.
+    /// The machine: systems that differ only in harness, power limit, number of GPUs, busy
+    /// neighbours or a virtual machine share this name.
     pub machine: String,
     /// Whether the card's power was limited below its usual limit.
     pub power_limited: bool,
     /// The GPU's name as the vendor writes it.
     pub gpu: String,
-    /// What each card was cut into; nothing for whole cards.
+    /// The GPU instances of each card; nothing for whole cards.
     pub mig: Option<MigSlices>,
-    /// The host, by its name in the catalogue; nothing where the file does not say.
+    /// The host, by its name in the catalogue; nothing where the file does not state it.
     pub host: Option<String>,
     /// GPUs (or GPU instances) of the system, at least 1.
     pub gpus: u32,
@@ -40,23 +40,23 @@ pub struct MeasuredRow {
     pub benchmark: String,
     /// LoadGen's scenario.
     pub scenario: TestScenario,
-    /// Samples per second: of Offline.
+    /// Offline: samples per second.
     pub samples_per_s: Option<f64>,
-    /// Scheduled samples per second: of Server.
+    /// Server: scheduled samples per second.
     pub scheduled_per_s: Option<f64>,
-    /// Completed samples per second: of Server.
+    /// Server: completed samples per second.
     pub completed_per_s: Option<f64>,
-    /// The rate that was asked for.
+    /// The target rate.
     pub target_qps: Option<f64>,
     /// The bound on latency.
     pub target_latency: Option<SimDuration>,
     /// Latencies by their names in the result document: `min`, `mean`, `p50` ... `max`.
     pub latency: BTreeMap<&'static str, SimDuration>,
-    /// How long queries were made, at least.
+    /// The minimum duration of the run.
     pub min_duration: Option<SimDuration>,
-    /// How many queries were made, at least.
+    /// The minimum number of queries.
     pub min_queries: Option<u64>,
-    /// How its harness was set.
+    /// The settings of its harness.
     pub settings: MeasuredSettings,
 }
 
@@ -69,7 +69,7 @@ pub struct MigSlices {
     pub profile: String,
 }
 
-/// The settings of a harness that decide what happens to a query.
+/// The harness settings that affect queries.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct MeasuredSettings {
     /// Most samples in a batch.
@@ -97,7 +97,7 @@ pub struct MeasuredSettings {
 }
 
 impl MeasuredSettings {
-    /// The columns that set a server; what a full batch is, every harness takes.
+    /// The columns that set a server; every harness takes the size of a full batch.
     pub const COLUMNS: [&str; 8] = [
         "gpu_inference_streams",
         "gpu_copy_streams",
@@ -144,16 +144,16 @@ impl MeasuredRow {
         self.gpu.clone() + &self.mig.as_ref().map_or(String::new(), cut)
     }
 
-    /// Whether a Server run has a tail that no queue makes: p99 far above p90. Something on the host
-    /// stopped it now and then; its p99 says nothing of the GPU.
+    /// Whether a Server run has a tail that queueing cannot explain: p99 far above p90. The host
+    /// stalled now and then; its p99 tells nothing about the GPU.
     pub fn has_host_stalls(&self) -> bool {
         let ms = |name: &str| self.latency.get(name).map(|span| span.as_millis_f64());
         let tail = ms("p90").zip(ms("p99"));
         self.scenario == TestScenario::Server && tail.is_some_and(|(p90, p99)| p99 > 1.8 * p90)
     }
 
-    /// Whether it is another's run, handed in under the name of another accuracy of one model: `bert-99` and
-    /// `bert-99.9`.
+    /// Whether it is the same run as another, submitted for another accuracy target of one model:
+    /// `bert-99` and `bert-99.9`.
     pub fn is_run_of(&self, other: &MeasuredRow) -> bool {
         let model = |run: &MeasuredRow| run.benchmark.split("-9").next().map(str::to_string);
         let rate = |run: &MeasuredRow| run.completed_per_s.or(run.samples_per_s);
@@ -176,8 +176,8 @@ impl MeasuredRow {
         self.mig.as_ref().map_or(1, |mig| mig.per_card)
     }
 
-    /// The queries of a Server run, which goes on until both its least duration (ten minutes, if none is
-    /// stated) and its least number are reached; nothing without a rate.
+    /// The queries of a Server run, which goes on until both its minimum duration (ten minutes, if
+    /// none is stated) and its minimum number of queries are reached; nothing without a rate.
     pub fn queries(&self) -> Option<u64> {
         let lasts = self.min_duration.unwrap_or(SimDuration::from_secs(600));
         let rate = self.target_qps.filter(|_| self.scenario == TestScenario::Server)?;

@@ -1,4 +1,5 @@
-//! A measured run as an experiment: one server on all GPUs of a system, of which nothing else is known.
+//! A measured run as an experiment: one server on all GPUs of a system; nothing else is known about
+//! the system.
 
 use super::{
     CardSpec, Experiment, Fact, GpuId, GpuShare, GpuSpec, HostLink, HostSpec, Hypervisor,
@@ -9,24 +10,25 @@ use crate::units::{Bytes, Share, SimTime};
 /// A system that was measured.
 #[derive(Clone, Debug)]
 pub struct MeasuredSystem {
-    /// The name of its VM, by which the VM's random streams go.
+    /// The name of its VM, which selects the VM's random streams.
     pub vm: &'static str,
     /// Its vCPUs, 1 to 4096.
     pub vcpus: u32,
-    /// What it ran on.
+    /// Its hypervisor.
     pub hypervisor: Hypervisor,
     /// The model of its cards.
     pub gpu: GpuSpec,
     /// How each card is attached to the host.
     pub links: Vec<HostLink>,
-    /// What each card was cut into; nothing for whole cards.
+    /// The GPU instances of each card; nothing for whole cards.
     pub instances: Option<Vec<InstanceSpec>>,
     /// How many GPUs or GPU instances it used, card by card.
     pub gpus: u32,
 }
 
 impl MeasuredSystem {
-    /// A run of a workload on it. Its host has more of all than its batches ever need.
+    /// A run of a workload on it. Its host has more processors and memory than its batches ever
+    /// need.
     pub fn run(
         self,
         name: String,

@@ -1,7 +1,7 @@
 //! Floor 2: the nouns. An [`Experiment`] is everything one run needs, checked and plain.
 //!
-//! Nothing here reads a file or can be wrong: `config` builds these values and refuses what cannot
-//! be; whoever builds them in code keeps the promises stated at the fields.
+//! Nothing here reads a file or checks values: `config` builds these values and refuses impossible
+//! ones; code that builds them must keep the conditions stated at the fields.
 
 mod fact;
 mod facts;
@@ -73,14 +73,14 @@ pub struct VmId(pub u16);
 /// One run, complete and checked.
 #[derive(Clone, Debug)]
 pub struct Experiment {
-    /// The run's name, unique with its side within a scenario.
+    /// The run's name, unique within a scenario together with its side.
     pub name: String,
-    /// The seed of every random stream. With seed 0 and replication 0 the first VM's Server schedule
-    /// is the MLPerf round's own instead.
+    /// The seed of every random stream. With seed 0 and replication 0, the first VM's Server
+    /// schedule has the seed of the MLPerf round instead.
     pub seed: u64,
     /// Another replication reseeds every stream.
     pub replication: u32,
-    /// What lies between the machine and its guests.
+    /// The hypervisor between the machine and its guests.
     pub hypervisor: Hypervisor,
     /// The machine.
     pub host: HostSpec,
@@ -88,8 +88,8 @@ pub struct Experiment {
     pub cards: Vec<CardSpec>,
     /// The guests, by [`VmId`]; on bare metal the one operating system.
     pub vms: Vec<VmSpec>,
-    /// Servers that answer several guests together; empty where each guest has one of its own, else
-    /// every guest is in one pool.
+    /// Servers that answer several guests together; empty where each guest has its own server;
+    /// otherwise every guest is in exactly one pool.
     pub pools: Vec<ServerPool>,
 }
 
@@ -102,50 +102,53 @@ pub struct VmSpec {
     pub group: String,
     /// Virtual CPUs, from 1 to the host's logical processors.
     pub vcpus: u32,
-    /// What it owns of the cards; at least one share.
+    /// Its shares of the cards; at least one.
     pub gpus: Vec<GpuShare>,
-    /// What it answers.
+    /// Its workload.
     pub workload: Workload,
-    /// How it turns queries into batches.
+    /// Its inference server.
     pub server: ServerSpec,
-    /// Who asks, and when.
+    /// Its load.
     pub load: LoadSpec,
     /// When it is powered on; its load starts there.
     pub power_on: SimTime,
-    /// When its load stops; it is powered off once all that was asked is answered.
+    /// When its load stops; it is powered off once all queries are answered.
     pub power_off: Option<SimTime>,
-    /// Of a further model in a server: its first one, which comes before it. All models of a server are
-    /// one CUDA process: they have the same vCPUs and `gpus`, and are powered on and off together.
+    /// For a further model of a server: the first model of that server, which comes before it. All
+    /// models of a server are one CUDA process: they have the same vCPUs and `gpus`, and are
+    /// powered on and off together.
     pub server_of: Option<VmId>,
-    /// Of an ensemble: what each of its queries goes through, one after the other; at least one is a model.
-    /// Then `workload` and `server` are those of the first model. Empty for a model.
+    /// For an ensemble: the steps that each of its queries passes, one after the other; at least
+    /// one is a model. Then `workload` and `server` are those of the first model. Empty for a
+    /// model.
     pub steps: Vec<Step>,
 }
 
 /// A physical card and how it is cut.
 #[derive(Clone, Debug)]
 pub struct CardSpec {
-    /// What it is.
+    /// Its GPU model.
     pub gpu: GpuSpec,
     /// Its instances, by [`GpuShare::instance`]: one for a whole GPU, one per GPU instance with MIG.
     pub instances: Vec<InstanceSpec>,
-    /// The power limit it is set to; nothing for the one it is shipped with.
+    /// The power limit that is set; nothing for the default one.
     pub power_limit: Option<Power>,
     /// How it is attached to the host.
     pub link: HostLink,
 }
 
-/// The way between a card and the host's memory.
+/// The link between a card and the host's memory.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct HostLink {
-    /// The PCIe switch that the card is behind: all cards behind one share its one link to the host. The
-    /// number is the host's own; nothing for a link of its own.
+    /// The PCIe switch that the card is behind: all cards behind one share its one link to the
+    /// host. The host's file numbers the switches; nothing where the card has its own link.
     pub switch: Option<u32>,
-    /// What the link carries in each direction, where the host says it; nothing for what the GPU does.
+    /// The bandwidth of the link in each direction, where the host states it; nothing for the GPU's
+    /// own.
     pub pcie_bandwidth: Option<Fact<Bandwidth>>,
 }
 
-/// A part of a card with owners of its own.
+/// A part of a card with its own owners.
 #[derive(Clone, Debug)]
 pub struct InstanceSpec {
     /// The MIG profile, such as `1g.5gb`; nothing for the whole GPU.
@@ -158,7 +161,7 @@ pub struct InstanceSpec {
     pub sharing: InstanceSharing,
 }
 
-/// What a guest has of one card.
+/// A guest's share of one card.
 #[derive(Clone, Debug)]
 pub struct GpuShare {
     /// The card.
@@ -167,8 +170,8 @@ pub struct GpuShare {
     pub instance: u16,
     /// The vGPU type's name; nothing for a card that is passed through or on bare metal.
     pub vgpu_type: Option<String>,
-    /// The part of the instance's SMs that an MPS client may use at most, or has as its partition, above
-    /// 0; the whole for every other owner.
+    /// The part of the instance's SMs that an MPS client may use at most, or that its partition
+    /// has, above 0; the whole for every other owner.
     pub sm_limit: Share,
 }
 
@@ -178,7 +181,7 @@ impl Experiment {
         self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
     }
 
-    /// The cards that any VM has something of.
+    /// The cards that any VM uses.
     pub fn cards_in_use(&self) -> BTreeSet<GpuId> {
         self.vms.iter().flat_map(|vm| &vm.gpus).map(|share| share.card).collect()
     }
@@ -193,7 +196,7 @@ impl Experiment {
         &self.card(share).instances[usize::from(share.instance)]
     }
 
-    /// The GPU models of what is had of cards, each once, in the order of the shares.
+    /// The GPU models of these shares, each once, in the order of the shares.
     pub fn models_of<'e>(&'e self, shares: impl IntoIterator<Item = &'e GpuShare>) -> Vec<&'e str> {
         let mut models: Vec<&str> = Vec::new();
         for share in shares {
@@ -205,7 +208,8 @@ impl Experiment {
         models
     }
 
-    /// Whose service times a VM has on which model where those are scaled: `l4 from a10`.
+    /// The GPU models on which a VM's service times are scaled, with the GPU they are scaled from:
+    /// `l4 from a10`.
     pub fn scaled_of(&self, vm: &VmSpec) -> Vec<String> {
         let models = self.models_of(&vm.gpus).into_iter();
         let scaled = models.filter_map(|gpu| {
@@ -215,8 +219,8 @@ impl Experiment {
         scaled.collect()
     }
 
-    /// The experiment in which a server of several processes that has an instance to itself runs them
-    /// in the hardware's turns, as the GPU has them between processes.
+    /// The experiment in which the processes of a server that has an instance to itself are
+    /// time-sliced by the hardware.
     pub fn with_processes_in_turns(mut self) -> Self {
         for share in self.vms.iter().filter(|vm| vm.server.processes() > 1).flat_map(|vm| &vm.gpus)
         {
@@ -231,7 +235,7 @@ impl Experiment {
 }
 
 impl InstanceSpec {
-    /// A GPU instance of a profile, for one owner; nothing where nobody printed its SMs.
+    /// A GPU instance of a profile, for one owner; nothing where its SMs are not published.
     pub fn of_profile(gpu: &GpuSpec, name: &str) -> Option<Self> {
         let profile = gpu.mig_profile(name)?;
         Some(Self {
@@ -242,7 +246,7 @@ impl InstanceSpec {
         })
     }
 
-    /// All of a card, for one owner.
+    /// A whole card, for one owner.
     pub fn whole() -> Self {
         Self {
             profile: None,
@@ -254,19 +258,19 @@ impl InstanceSpec {
 }
 
 impl CardSpec {
-    /// A card that nobody shares.
+    /// A card that is not shared.
     pub fn whole(gpu: GpuSpec) -> Self {
         let instances = vec![InstanceSpec::whole()];
         Self { gpu, instances, power_limit: None, link: HostLink::default() }
     }
 
-    /// The same card, not cut, for one owner.
+    /// The same card without GPU instances, for one owner.
     pub fn uncut(&self) -> Self {
         let link = self.link.clone();
         Self { power_limit: self.power_limit, link, ..Self::whole(self.gpu.clone()) }
     }
 
-    /// What its link carries in each direction.
+    /// The bandwidth of its link in each direction.
     pub fn link_bandwidth(&self) -> &Fact<Bandwidth> {
         self.link.pcie_bandwidth.as_ref().unwrap_or(&self.gpu.pcie_bandwidth)
     }

@@ -1,18 +1,19 @@
-//! Servers that answer the queries of several guests together: what one operating system does with
-//! loads for which a hypervisor makes VMs.
+//! Servers that answer the queries of several guests together: on bare metal, one operating system
+//! serves the loads that VMs have under a hypervisor.
 
 use super::{Experiment, GpuShare, TestScenario, VmId, VmSpec};
 use crate::units::Share;
 
-/// Guests of one workload and one set of server settings, and the servers that answer them. What
-/// the guests ask is merged in order of time and dealt to the servers.
+/// Guests of one workload and one set of server settings, and the servers that answer them. The
+/// guests' queries are merged in order of time and dealt to the servers.
 #[derive(Clone, Debug)]
 pub struct ServerPool {
-    /// What answers: models alike, with one workload and one set of server settings; at least one.
+    /// The models that answer: all with the same workload and server settings; at least one.
     pub models: Vec<VmId>,
-    /// Whose queries come to them first; nobody's where they are only later steps of ensembles.
+    /// The guests whose queries come to these models first; none where they are only later steps of
+    /// ensembles.
     pub vms: Vec<VmId>,
-    /// Who answers; at least one.
+    /// The servers; at least one.
     pub servers: Vec<PooledServer>,
 }
 
@@ -21,14 +22,14 @@ pub struct ServerPool {
 pub struct PooledServer {
     /// The name of its random streams, unique in its run.
     pub name: String,
-    /// Processors it runs on: what vCPUs are to a guest.
+    /// Processors it runs on, like the vCPUs of a guest.
     pub processors: u32,
-    /// What it has of the cards; at least one share.
+    /// Its shares of the cards; at least one.
     pub gpus: Vec<GpuShare>,
 }
 
 impl Experiment {
-    /// The pools of the run; where it has none, one of each guest with a server of its own.
+    /// The pools of the run; where it has none, one pool for each guest with its own server.
     pub fn server_pools(&self) -> Vec<ServerPool> {
         if !self.pools.is_empty() {
             return self.pools.clone();
@@ -55,9 +56,8 @@ impl Experiment {
         each.map(|(place, share)| server(format!("{name}/{place}"), vec![share.clone()])).collect()
     }
 
-    /// Whether a guest's queries are handed to servers of its own in calls: those of several GPU instances,
-    /// under a harness that makes calls. Server's schedule alone makes them; other scenarios ask as they
-    /// always do.
+    /// Whether a guest's queries are handed to its servers in calls: with several GPU instances,
+    /// under a harness that makes calls. Only the Server scenario makes calls.
     pub fn is_dealt_in_calls(&self, vm: VmId) -> bool {
         let VmSpec { server, load, .. } = &self.vms[usize::from(vm.0)];
         self.pools.is_empty()
@@ -66,7 +66,7 @@ impl Experiment {
             && self.own_servers(vm).len() > 1
     }
 
-    /// Whether a limit of SMs acts on a share: MPS's, and not within a GPU instance.
+    /// Whether an MPS limit of SMs applies to a share: not within a GPU instance.
     pub fn limit_acts(&self, share: &GpuShare) -> bool {
         !self.is_of_instance(share) && share.sm_limit < Share::WHOLE
     }

@@ -1,17 +1,18 @@
-//! Queue policies of a Triton server: how long a query may wait, how many may, and who goes first.
+//! Queue policies of a Triton server: how long a query may wait, how many may wait, and which goes
+//! first.
 //!
 //! Source: Triton's `ModelQueuePolicy` and `ModelDynamicBatching` (triton-inference-server/common,
-//! `model_config.proto`; user guide, "Batchers"). What they do to a queue is in `host`.
+//! `model_config.proto`; user guide, "Batchers"). Their effect on a queue is in `host`.
 
 use crate::units::{Share, SimDuration};
 
-/// What becomes of a query whose timeout is over before it is in a batch.
+/// What happens to a query whose timeout ends before it is in a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum TimeoutAction {
     /// It is answered with an error.
     #[default]
     Reject,
-    /// It goes behind all of its level that are still in time.
+    /// It goes behind all queries of its level whose timeout has not ended.
     Delay,
 }
 
@@ -20,9 +21,9 @@ pub enum TimeoutAction {
 pub struct QueuePolicy {
     /// The longest wait, above 0; nothing: no limit.
     pub timeout: Option<SimDuration>,
-    /// What happens then.
+    /// What happens when the timeout ends.
     pub timeout_action: TimeoutAction,
-    /// So many wait at most, one more is rejected as it arrives; nothing: no limit.
+    /// The most queries that may wait; one more is rejected when it arrives; nothing: no limit.
     pub max_queue_size: Option<u32>,
 }
 
@@ -39,7 +40,7 @@ impl QueuePolicy {
 pub struct Queues {
     /// The policy of each level, the first goes first; at least one.
     pub levels: Vec<QueuePolicy>,
-    /// The level of a query that does not say one, counted from 0.
+    /// The level of a query that states none, counted from 0.
     pub default_level: u8,
     /// The part of all queries in each level, as many as there are levels, 1 in all; empty: all in
     /// the default level.
@@ -54,7 +55,7 @@ impl Default for Queues {
 }
 
 impl Queues {
-    /// Whether queries simply wait in the order of their arrival.
+    /// Whether queries wait in order of arrival, without limits.
     pub fn is_plain(&self) -> bool {
         *self == Self::default()
     }

@@ -1,7 +1,7 @@
-//! A scenario: the runs one file or folder asks for, and what published figures they stand beside.
+//! A scenario: the runs of one file or folder, and the published figures they are compared with.
 //!
-//! Whether a figure counts as fitted or predicted is not declared here: it follows from the rows
-//! that the facts in use were fitted on.
+//! Whether a figure counts as fitted or predicted is not stated here: it follows from the rows that
+//! the facts in use were fitted on.
 
 use super::{Experiment, TestScenario};
 use crate::units::SimDuration;
@@ -11,13 +11,13 @@ use crate::units::SimDuration;
 pub struct Scenario {
     /// The folder's or file's name; results go to `output/<name>/`.
     pub name: String,
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// A hash of every file that went into it, catalogue included: 16 hexadecimal digits.
     pub hash: String,
     /// The seed of every run.
     pub seed: u64,
-    /// What in the input is doubtful and no reason to stop, as people read it.
+    /// Warnings about the input, ready to print.
     pub warnings: Vec<String>,
     /// The runs, each with its baseline; at least one.
     pub pairs: Vec<Pair>,
@@ -28,21 +28,21 @@ pub struct Scenario {
 pub struct Pair {
     /// The name of all its runs, such as `bert-99.9-server`.
     pub name: String,
-    /// The run in question.
+    /// The run with VMs.
     pub virtual_run: PlannedRun,
-    /// What it stands beside, each of another kind; none when the file says so.
+    /// The baselines, each of another kind; none when the file asks for none.
     pub baselines: Vec<Baseline>,
-    /// Search the highest VALID rate of it and of bare metal to this relative precision (Server), or compare
-    /// their rates (Offline); always with identical settings.
+    /// If set, find the highest VALID rate of it and of bare metal to this relative precision
+    /// (Server), or compare their rates (Offline); always with identical settings.
     pub capacity: Option<f64>,
 }
 
-/// An experiment and the published run it imitates, if any.
+/// An experiment and the published run it reproduces, if any.
 #[derive(Clone, Debug)]
 pub struct PlannedRun {
     /// What to simulate.
     pub experiment: Experiment,
-    /// What was measured; compared with the first VM.
+    /// The published result; compared with the first VM.
     pub published: Option<Published>,
 }
 
@@ -55,16 +55,17 @@ pub struct Baseline {
     pub run: PlannedRun,
 }
 
-/// The notions of bare metal, never mixed in one table without saying so. The first two are
-/// counterfactuals: the same load, draws and settings, without hypervisor.
+/// The kinds of bare metal, never mixed in one table without a label. The first two are
+/// counterfactuals: the same load, random numbers and settings, without hypervisor.
 #[derive(Clone, PartialEq, Debug)]
 pub enum BaselineKind {
-    /// As many cards as the guests have: their loads merged, and split over one server per card.
+    /// The same cards as the guests have: their loads are merged and split over one server per
+    /// card.
     SameCards,
-    /// A whole card for each that a guest has a part of: each guest as if it were alone.
+    /// A whole card for each part that a guest has: each guest as if it were alone.
     WholeCards,
-    /// A published bare-metal run with settings of its own; what differs, as `batch_max 69 (64)`:
-    /// the twin's value, then the virtual run's.
+    /// A published bare-metal run with its own settings; the settings that differ, as `batch_max 69
+    /// (64)`: the twin's value, then the virtual run's.
     Twin {
         /// One entry for each setting that differs.
         differs: Vec<String>,
@@ -72,7 +73,7 @@ pub enum BaselineKind {
 }
 
 impl Pair {
-    /// The published run that it stands beside, if it does.
+    /// The published bare-metal run that it is compared with, if there is one.
     pub fn twin(&self) -> Option<&PlannedRun> {
         let mut baselines = self.baselines.iter();
         let twin = baselines.find(|one| matches!(one.kind, BaselineKind::Twin { .. }))?;
@@ -92,7 +93,7 @@ impl Pair {
 }
 
 impl BaselineKind {
-    /// What it is, as people read it.
+    /// Its name in tables.
     pub fn in_words(&self) -> &'static str {
         match self {
             BaselineKind::SameCards => "same cards",

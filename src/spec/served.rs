@@ -1,10 +1,11 @@
-//! Several models in one server: one process, in which each has a queue and instances of its own; and
-//! ensembles, chains of models whose answers are the next one's queries.
+//! Several models in one server: one process, in which each has its own queue and instances; and
+//! ensembles, chains of models in which the answers of one are the queries of the next.
 //!
-//! A step of an ensemble is an ordinary query in the queue of that step's model, where it meets those of
-//! others; an ensemble has no queue and no instances (Triton Inference Server User Guide, "Ensemble Models").
-//! Without a rate limiter they do not know of each other: batches of different models run side by side on
-//! the GPU (Triton Inference Server User Guide, "Concurrent Model Execution").
+//! A step of an ensemble is an ordinary query in the queue of that step's model, together with
+//! other queries; an ensemble has no queue and no instances (Triton Inference Server User Guide,
+//! "Ensemble Models"). Without a rate limiter models do not affect each other's scheduling: batches
+//! of different models run side by side on the GPU (Triton Inference Server User Guide, "Concurrent
+//! Model Execution").
 
 use super::{
     Arrivals, Experiment, InstanceSharing, LoadSpec, Round, Rules, TestScenario, TestSettings,
@@ -26,14 +27,14 @@ pub enum Step {
 pub struct CpuStep {
     /// Its name in reports.
     pub name: String,
-    /// Instances, each with a processor of its own beside the VM's vCPUs; at least 1.
+    /// Instances, each with its own processor in addition to the VM's vCPUs; at least 1.
     pub count: u32,
-    /// What one query takes, above 0.
+    /// Time of one query, above 0.
     pub time: SimDuration,
 }
 
 impl VmSpec {
-    /// Whether it is a chain of models, and none itself.
+    /// Whether it is an ensemble: a chain of models, not a model itself.
     pub fn is_ensemble(&self) -> bool {
         !self.steps.is_empty()
     }
@@ -48,8 +49,8 @@ impl VmSpec {
 }
 
 impl LoadSpec {
-    /// The load of a model that nobody asks: a closed loop without clients.
-    pub fn silent() -> Self {
+    /// The load of a model that gets no queries of its own: a closed loop without clients.
+    pub fn idle() -> Self {
         let settings = TestSettings {
             target_qps: 1.0,
             target_latency: SimDuration::from_secs(86_400),
@@ -65,8 +66,8 @@ impl LoadSpec {
         Self { scenario, arrivals: Arrivals::Poisson, settings }
     }
 
-    /// Whether nobody asks.
-    pub fn is_silent(&self) -> bool {
+    /// Whether it has no queries.
+    pub fn is_idle(&self) -> bool {
         matches!(self.scenario, TestScenario::ClosedLoop { clients: 0, .. })
     }
 }
@@ -77,19 +78,21 @@ impl Experiment {
         self.vms[usize::from(vm.0)].server_of.unwrap_or(vm)
     }
 
-    /// Whether it is a model with anything to do, its own load or a step: one without only takes memory.
+    /// Whether it is a model with work, by its own load or as a step; a model without work only
+    /// takes memory.
     pub fn has_work(&self, vm: VmId) -> bool {
         let own = &self.vms[usize::from(vm.0)];
         let is_step = || self.vms.iter().any(|other| other.step_models().any(|step| step == vm));
-        !own.is_ensemble() && (!own.load.is_silent() || is_step())
+        !own.is_ensemble() && (!own.load.is_idle() || is_step())
     }
 
-    /// Whose queries come to these models first: their own, and those of ensembles that begin there.
+    /// The VMs whose queries come to these models first: their own, and the ensembles that begin
+    /// there.
     pub fn askers_of(&self, models: &[VmId]) -> Vec<VmId> {
         let begins = |vm: &VmSpec| vm.step_models().next();
         let asks = |&(index, vm): &(usize, &VmSpec)| {
             let first = begins(vm).unwrap_or(VmId(index as u16));
-            models.contains(&first) && !vm.load.is_silent()
+            models.contains(&first) && !vm.load.is_idle()
         };
         let vms = self.vms.iter().enumerate().filter(asks);
         vms.map(|(index, _)| VmId(index as u16)).collect()
@@ -102,8 +105,8 @@ impl Experiment {
         here.map(|(_, vm)| vm)
     }
 
-    /// The experiment in which several models of a server that has an instance to itself divide its SMs,
-    /// each a model of one process. Where its owners take turns, or are clients of MPS, the models of a
+    /// The experiment in which the models of a server that has an instance to itself divide its
+    /// SMs, all in one process. Where owners take turns, or are clients of MPS, the models of a
     /// server are one owner together.
     pub fn with_models_side_by_side(mut self) -> Self {
         let firsts = (0..self.vms.len() as u16).map(VmId);

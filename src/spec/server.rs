@@ -1,8 +1,8 @@
-//! The inference server in the guest: every knob, and the presets that name published harnesses.
+//! The inference server in the guest: every setting, and the presets that name published harnesses.
 //!
-//! What the knobs do is in `host`; which values a harness uses was read off its configuration
-//! (MLPerf Inference results v1.1, NVIDIA and Dell code). `use_graphs` is true there for BERT and
-//! ResNet-50 under Server load, so a batch is one launch; SSD-ResNet34 has none.
+//! The effect of the settings is in `host`; which values a harness uses was read off its
+//! configuration (MLPerf Inference results v1.1, NVIDIA and Dell code). `use_graphs` is true there
+//! for BERT and ResNet-50 under Server load, so a batch is one launch; SSD-ResNet34 has none.
 
 use super::Launches;
 use super::queue_policy::Queues;
@@ -11,8 +11,8 @@ use crate::units::{Share, SimDuration};
 /// When waiting queries become a batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum BatchRule {
-    /// What waits, at once: the largest preferred size that can be formed, else all up to the
-    /// maximum; where there is a queue delay, fewer than the least preferred size wait that long.
+    /// All waiting queries at once: the largest preferred size that can be formed, else up to the
+    /// maximum; with a queue delay, fewer queries than the least preferred size wait that long.
     Available,
     /// A full batch; a smaller one only at the timeout.
     Full,
@@ -21,20 +21,21 @@ pub enum BatchRule {
 /// What the timeout of [`BatchRule::Full`] counts from.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum TimeoutFrom {
-    /// The batcher's own start of waiting.
+    /// The time at which the batcher began to wait.
     WaitStart,
-    /// The arrival of the oldest query that waits.
+    /// The arrival of the oldest waiting query.
     Oldest,
 }
 
-/// Who gets the next batch.
+/// Which worker gets the next batch.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Dispatch {
-    /// The worker that has been idle longest, whatever its GPU.
+    /// The worker that has been idle longest, on any GPU.
     LongestIdle,
     /// The GPUs in turn, skipping those without a free slot.
     RoundRobin,
-    /// Any GPU with a free slot, each as likely: one thread per GPU, all after the same queue.
+    /// A random GPU with a free slot, all with equal probability: one thread per GPU, all taking
+    /// from the same queue.
     RandomGpu,
 }
 
@@ -70,19 +71,19 @@ pub enum GpuSharing {
 /// The order in which batches of one GPU are reported.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Completion {
-    /// As they end.
+    /// In the order in which they end.
     Any,
-    /// As they were issued on their GPU: an early one waits for older ones.
+    /// In the order of issue on their GPU: a batch that ends early waits for older ones.
     IssueOrder,
-    /// As they were issued, whatever the GPU (Triton's `preserve_ordering`); who waits for older
-    /// ones has left its instance.
+    /// In the order of issue over all GPUs (Triton's `preserve_ordering`); a batch that waits for
+    /// older ones has left its instance.
     PreserveOrdering,
 }
 
-/// Whose code forms a server's batches and launches them. It comes with the preset.
+/// The software that forms a server's batches and launches them. It comes with the preset.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ServedBy {
-    /// A benchmark's harness, or a program of its kind: streams of one engine.
+    /// A benchmark's harness, or a similar program: streams of one engine.
     Harness,
     /// Triton: its instances have an engine each, and its batches CPU time of their own.
     Triton,
@@ -93,7 +94,7 @@ pub enum ServedBy {
 pub struct ServerSpec {
     /// The preset it came from.
     pub preset: String,
-    /// Whose code it is.
+    /// The software.
     pub served_by: ServedBy,
     /// Most samples in a batch.
     pub batch_max: u32,
@@ -101,7 +102,8 @@ pub struct ServerSpec {
     pub streams: u32,
     /// Permits per GPU to form a batch: workers, or slots in flight.
     pub slots: u32,
-    /// Operating-system processes that the streams of a GPU are dealt to in turn; `streams` at most.
+    /// Operating-system processes over which the streams of a GPU are distributed in turn; at most
+    /// `streams`.
     pub processes: u32,
     /// When waiting queries become a batch.
     pub batch_rule: BatchRule,
@@ -109,27 +111,30 @@ pub struct ServerSpec {
     pub timeout: Option<SimDuration>,
     /// What the timeout counts from.
     pub timeout_from: TimeoutFrom,
-    /// Under [`BatchRule::Available`]: how long the oldest query may wait for more; zero: not at all.
+    /// With [`BatchRule::Available`]: how long the oldest query may wait for more; zero: not at
+    /// all.
     pub max_queue_delay: SimDuration,
-    /// Under [`BatchRule::Available`]: sizes of batches that go as soon as they can be formed,
+    /// With [`BatchRule::Available`]: sizes of batches that are formed as soon as they can be,
     /// ascending, none beyond `batch_max`; none: `batch_max` alone.
     pub preferred: Vec<u32>,
     /// How queries wait.
     pub queues: Queues,
-    /// Who gets the next batch.
+    /// Which worker gets the next batch.
     pub dispatch: Dispatch,
-    /// Who hands queries over to several servers of one guest takes all that are due so long after the
-    /// first, in pieces of a batch, each piece to the next server; nothing where each query goes by itself.
+    /// The thread that hands queries to several servers of one guest wakes this long after the
+    /// first query is due and takes all that are due then, in pieces of a batch, each piece to the
+    /// next server; nothing where each query is handed over by itself.
     pub call_wake: Option<SimDuration>,
-    /// How long a call keeps whoever makes it from the next, in the mean; it varies exponentially.
+    /// Mean time that a call takes of the thread that makes it; exponentially distributed.
     pub call_time: SimDuration,
     /// When a permit returns.
     pub permit_return: PermitReturn,
-    /// Whether nobody said that: of Triton it is the model's backend that decides. Results then take in both.
+    /// Whether this was not stated: for Triton it depends on the model's backend. The intervals of
+    /// results then include both.
     pub permit_is_open: bool,
     /// How batches use the GPU together.
     pub gpu_sharing: GpuSharing,
-    /// What a batch is to the hardware's turns.
+    /// How a batch appears to the hardware's run list.
     pub launches: Launches,
     /// The order of completion.
     pub completion: Completion,
@@ -137,12 +142,12 @@ pub struct ServerSpec {
     pub sort_samples: bool,
     /// Inputs lie on the device already: nothing is copied in.
     pub start_from_device: bool,
-    /// The part of all samples that is not set aside to the end of the run; all, usually.
+    /// The part of all samples that is not set aside until the end of the run; usually all.
     pub soft_drop: Share,
 }
 
 impl ServerSpec {
-    /// Its processes on each of its GPUs: none is without a stream.
+    /// Its processes on each of its GPUs, each with at least one stream.
     pub fn processes(&self) -> u32 {
         self.processes.min(self.streams)
     }
@@ -155,8 +160,8 @@ impl ServerSpec {
             && self.gpu_sharing == GpuSharing::Shared
     }
 
-    /// The expected wait, at `rate` queries per second, of the first query of a batch that is to be
-    /// full and may wait for it without limit: (B - 1) / rate. Nothing under other rules.
+    /// The expected wait, at `rate` queries per second, of the first query of a batch that waits
+    /// without limit until it is full: (B - 1) / rate. Nothing under other rules.
     pub fn wait_for_a_full_batch(&self, rate: f64) -> Option<SimDuration> {
         let waits = self.batch_rule == BatchRule::Full && self.timeout.is_none();
         // A rate may be so low that the wait is no number: more than thirty years are enough.
@@ -169,12 +174,12 @@ impl ServerSpec {
 /// Linux's default, and the wake itself. Inferred.
 pub const CALL_WAKE: SimDuration = SimDuration::from_micros(60);
 
-/// What [`CALL_WAKE`] may be: a host's wake takes 10 to 50 us beside a slack of 0 to 50 us.
+/// The range of [`CALL_WAKE`]: a host's wake takes 10 to 50 us beside a slack of 0 to 50 us.
 pub const CALL_WAKE_ENDS: [SimDuration; 2] =
     [SimDuration::from_micros(30), SimDuration::from_micros(100)];
 
-/// What a call may take of its thread. A DGX A100 of MLPerf v2.0 wants nothing, a host with 32 slices on A30s
-/// 1.1 ms, fitted on three of its rows; why is not known.
+/// The range of the time that a call takes of its thread. A DGX A100 of MLPerf v2.0 needs 0, a host
+/// with 32 slices on A30s 1.1 ms, fitted on three of its rows; the reason is not known.
 pub const CALL_TIME_ENDS: [SimDuration; 2] = [SimDuration::ZERO, SimDuration::from_micros(1100)];
 
 /// A named set of server settings.
@@ -192,7 +197,8 @@ pub struct Preset {
 pub const PRESETS: [Preset; 5] = [
     Preset {
         name: "mlperf-bert",
-        about: "NVIDIA's BERT harness: one queue, whatever waits at once, one batch staged behind each stream",
+        about: "NVIDIA's BERT harness: one queue, all waiting queries up to the maximum form a \
+            batch at once, one batch staged behind each stream",
         make: || ServerSpec {
             preset: "mlperf-bert".to_string(),
             served_by: ServedBy::Harness,
@@ -221,7 +227,8 @@ pub const PRESETS: [Preset; 5] = [
     },
     Preset {
         name: "mlperf-lwis",
-        about: "NVIDIA's LWIS harness: full batches in turn over the GPUs, 4 slots each, completion in issue order",
+        about: "NVIDIA's LWIS harness: full batches, the GPUs in turn, 4 slots each, completion \
+            in issue order",
         make: || ServerSpec {
             preset: "mlperf-lwis".to_string(),
             served_by: ServedBy::Harness,
@@ -250,7 +257,9 @@ pub const PRESETS: [Preset; 5] = [
     },
     Preset {
         name: "mlperf-triton",
-        about: "Triton as the MLPerf harness sets it: a full batch, or the oldest query at its maximum delay; one instance per GPU, the one longest idle next",
+        about: "Triton as the MLPerf harness configures it: a full batch, or a smaller one when \
+            the oldest query reaches the maximum delay; one instance per GPU, the one that has \
+            been idle longest is next",
         make: || ServerSpec {
             preset: "mlperf-triton".to_string(),
             served_by: ServedBy::Triton,
@@ -279,12 +288,14 @@ pub const PRESETS: [Preset; 5] = [
     },
     Preset {
         name: "triton",
-        about: "NVIDIA Triton with dynamic_batching {}: whatever waits at once, up to the maximum; a free instance pulls",
+        about: "NVIDIA Triton with dynamic_batching {}: all waiting queries up to the maximum \
+            form a batch as soon as an instance is free",
         make: triton,
     },
     Preset {
         name: "triton-no-batching",
-        about: "NVIDIA Triton, a model without dynamic_batching: every query alone, to a free instance",
+        about: "NVIDIA Triton, a model without dynamic_batching: every query goes alone to a free \
+            instance",
         make: || ServerSpec { preset: "triton-no-batching".to_string(), batch_max: 1, ..triton() },
     },
 ];

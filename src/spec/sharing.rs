@@ -1,6 +1,6 @@
-//! How the owners of one instance share it: not at all, in turns, or side by side.
+//! How the owners of one instance share it: one owner alone, in turns, or side by side.
 //!
-//! Who they are is the experiment's affair; the turns themselves are in `slicing`.
+//! The owners are listed in the experiment; the rules of turns are in `slicing`.
 
 use super::{HardwareTurns, Overshoot, TimeSlicing, TurnsOf};
 use crate::units::SimDuration;
@@ -8,31 +8,32 @@ use crate::units::SimDuration;
 /// How the owners of one instance share it.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum InstanceSharing {
-    /// It has one owner at most.
+    /// It has at most one owner.
     Alone,
     /// Time-sliced vGPUs: one at a time has all of it, by the hypervisor's policy: equal share or
     /// fixed share.
     Vgpus(TimeSlicing),
-    /// Time-sliced vGPUs under best effort: one at a time has all of it, by the hardware's ring.
+    /// Time-sliced vGPUs under best effort: one at a time has all of it, by the hardware's run
+    /// list.
     BestEffort(HardwareTurns),
-    /// CUDA processes in turns: one at a time has all of it, by the hardware's ring; their memory
-    /// is not divided.
+    /// CUDA processes in turns: one at a time has all of it, by the hardware's run list; their
+    /// memory is not divided.
     Processes(HardwareTurns),
-    /// Models side by side in one process, each on streams of its own: the batches that run divide
-    /// the SMs among them.
+    /// Models side by side in one process, each on its own streams: the running batches divide the
+    /// SMs.
     Models,
-    /// CUDA processes side by side under MPS: the batches that run divide the SMs among them, each
-    /// client within its limit. Memory bandwidth is not divided, and a fatal fault of one client
-    /// ends them all.
+    /// CUDA processes side by side under MPS: the running batches divide the SMs, each client
+    /// within its limit. Memory bandwidth is not divided, and a fatal fault of one client ends them
+    /// all.
     Mps(MpsSharing),
 }
 
-/// What MPS adds, and whether it keeps its clients apart.
+/// The overhead of MPS, and whether its clients have static partitions.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct MpsSharing {
     /// Added to the launch of a batch that is one CUDA graph.
     pub graph_launch: SimDuration,
-    /// Whether each client has SMs of its own (static partitions) instead of a limit.
+    /// Whether each client has its own SMs (static partitions) instead of a limit.
     pub is_partitioned: bool,
 }
 
@@ -42,7 +43,7 @@ impl InstanceSharing {
         self.slicing().is_some() || self.ring().is_some()
     }
 
-    /// The hypervisor's turns, where it hands them out.
+    /// The hypervisor's time slicing, where it applies.
     pub fn slicing(&self) -> Option<&TimeSlicing> {
         match self {
             Self::Vgpus(slicing) => Some(slicing),
@@ -58,7 +59,7 @@ impl InstanceSharing {
         }
     }
 
-    /// The hardware's turns, where the GPU hands them out.
+    /// The hardware's time slicing, where it applies.
     pub fn ring(&self) -> Option<&HardwareTurns> {
         match self {
             Self::BestEffort(turns) | Self::Processes(turns) => Some(turns),
@@ -74,8 +75,8 @@ impl InstanceSharing {
         }
     }
 
-    /// As how many owners a server of so many processes comes: each on its own where processes take
-    /// turns or are clients of MPS, else all as one.
+    /// The number of owners that a server of `processes` processes is: each process is one where
+    /// processes take turns or are clients of MPS, else all are one.
     pub fn owners_of(&self, processes: u32) -> u32 {
         match self {
             Self::BestEffort(turns) if turns.of == TurnsOf::Vm => 1,
@@ -84,7 +85,7 @@ impl InstanceSharing {
         }
     }
 
-    /// What MPS adds, where its clients are side by side.
+    /// The MPS settings, where clients run side by side.
     pub fn mps(&self) -> Option<&MpsSharing> {
         match self {
             Self::Mps(mps) => Some(mps),
@@ -100,7 +101,7 @@ impl InstanceSharing {
         }
     }
 
-    /// What runs past a slice, where there are turns.
+    /// The overshoot of slices, where there are turns.
     pub fn overshoot(&self) -> Option<Overshoot> {
         let of_ring = self.ring().map(|turns| turns.overshoot);
         self.slicing().map(|slicing| slicing.overshoot).or(of_ring)

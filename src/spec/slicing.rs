@@ -5,18 +5,18 @@
 
 use crate::units::{Share, SimDuration};
 
-/// Who is offered a turn, and what share that makes.
+/// Which owners are offered a turn, and the share that results.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SlicePolicy {
-    /// Owners with work, each alike: idle time goes to the others.
+    /// Owners with work, with equal shares: idle time goes to the others.
     BestEffort,
-    /// Owners that run, each alike, with work or not.
+    /// Owners that are powered on, with equal shares, with work or not.
     EqualShare,
     /// As many slots as the vGPU type allows on the card, occupied or not.
     FixedShare,
 }
 
-/// Which of those who are offered a turn goes next.
+/// Which of the owners that are offered a turn is next.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum TurnOrder {
     /// In a ring; overshoot is repaid from later slices (adaptive round robin).
@@ -31,18 +31,19 @@ pub enum TurnOrder {
 /// What happens to the turn of an owner without work, under equal and fixed share. Undocumented.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum IdleRule {
-    /// The engine waits the turn out; work that arrives in its owner's idle turn runs at once.
+    /// The engine idles until the turn ends; work that arrives in its owner's idle turn runs at
+    /// once.
     Burned,
-    /// Owners with nothing are skipped; one that runs dry keeps the rest of its turn.
+    /// Owners without work are skipped; one that runs out of work keeps the rest of its turn.
     RestBurned,
-    /// Skipped, and a turn ends when its owner runs dry; but no owner gets more than its share of
-    /// any window.
+    /// Owners without work are skipped, and a turn ends when its owner runs out of work; but no
+    /// owner gets more than its share of any window.
     SkippedAndCapped {
         /// Length of the window; nothing means one round of turns.
         window: Option<SimDuration>,
     },
-    /// Every owner is visited and the switch to it paid, with work or not; a dry one passes at once.
-    /// Round robin only, and only with a switch cost: otherwise no time would pass.
+    /// Every owner is visited, at the cost of a switch, with work or not; one without work ends its
+    /// turn at once. Round robin only, and only with a switch cost: otherwise no time would pass.
     Polled,
 }
 
@@ -60,19 +61,19 @@ pub enum Overshoot {
 /// How the owners of one instance take turns.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct TimeSlicing {
-    /// Who is offered a turn.
+    /// Which owners are offered a turn.
     pub policy: SlicePolicy,
     /// Slots of the type on one card: the size of the rotation under fixed share.
     pub slots_max: u32,
     /// Length of a turn, above 0.
     pub slice: SimDuration,
-    /// Who goes next.
+    /// Which owner is next.
     pub order: TurnOrder,
-    /// What an idle turn becomes.
+    /// What happens to an idle turn.
     pub idle: IdleRule,
-    /// What runs past the end of a turn.
+    /// How long work runs past the end of a turn.
     pub overshoot: Overshoot,
-    /// Time to pass the engine to a different owner.
+    /// Time to switch the engine to a different owner.
     pub switch_cost: SimDuration,
     /// The shortest slice that repayment leaves, as a part of `slice`.
     pub slice_floor: Share,

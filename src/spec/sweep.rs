@@ -1,13 +1,13 @@
 //! A sweep: a grid of runs that differ in the values of a few keys.
 //!
-//! It says what the grid is; a point's experiment is made where files are read, when it is wanted.
+//! It holds the grid; a point's experiment is built where files are read, when it is needed.
 
 /// What one call of `slicewise sweep` simulates.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Sweep {
     /// The file's name; results go to `output/<name>/`.
     pub name: String,
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// A hash of every file that went into it, catalogue included: 16 hexadecimal digits.
     pub hash: String,
@@ -15,17 +15,17 @@ pub struct Sweep {
     pub seed: u64,
     /// Runs of each point; replication 0 draws what a single run would, later ones reseed.
     pub replications: u32,
-    /// What the points differ in, by key; the first is what charts are drawn against.
+    /// The keys that vary; the first is the horizontal axis of the charts.
     pub parameters: Vec<Parameter>,
-    /// What stands below the charts.
+    /// The label of the horizontal axis.
     pub x_label: String,
-    /// Names of the lines of the charts; one without a name when there is only one.
+    /// Names of the lines of the charts; a single empty name when there is only one line.
     pub lines: Vec<String>,
     /// The points: line after line, along x in each.
     pub points: Vec<SweepPoint>,
-    /// Whether at any point the host has cards of several models: then rows say which.
+    /// Whether at any point the host has cards of several models: then rows state the model.
     pub has_several_models: bool,
-    /// Whether at any point service times are scaled from another GPU's: then rows say whose.
+    /// Whether at any point service times are scaled from another GPU: then rows name that GPU.
     pub has_scaled_times: bool,
 }
 
@@ -43,13 +43,13 @@ pub struct Parameter {
 pub struct SweepPoint {
     /// Index into [`Sweep::lines`].
     pub line: usize,
-    /// Its place along the charts.
+    /// Its value on the horizontal axis.
     pub x: ParameterValue,
     /// Its value of each parameter.
     pub values: Vec<ParameterValue>,
     /// Why it cannot be simulated; nothing when it can.
     pub error: Option<String>,
-    /// Why it cannot exist by design, as the file declares; it is no error then.
+    /// Why it does not exist, as the file declares; it is then no error.
     pub not_applicable: Option<String>,
 }
 
@@ -60,10 +60,10 @@ impl SweepPoint {
     }
 }
 
-/// What a key is set to.
+/// A value of a key.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ParameterValue {
-    /// As people read it.
+    /// As text.
     pub text: String,
     /// As a number, in the parameter's unit; nothing unless all of its values are numbers.
     pub number: Option<f64>,
@@ -75,12 +75,12 @@ impl Sweep {
         self.points.iter().enumerate().filter(|(_, point)| point.is_simulated())
     }
 
-    /// Points that are declared to be none.
+    /// The number of points that are declared not applicable.
     pub fn not_applicable(&self) -> usize {
         self.points.iter().filter(|point| point.not_applicable.is_some()).count()
     }
 
-    /// A point in words, for messages: `equal share, vm.count 8`.
+    /// The label of a point, for messages: `equal share, vm.count 8`.
     pub fn label(&self, point: &SweepPoint) -> String {
         let line = &self.lines[point.line];
         let x = match self.parameters.first() {

@@ -1,14 +1,15 @@
-//! How long loads last: as long as each other, or the slowest would be measured beside idle
-//! neighbours.
+//! The lengths of loads: all loads last equally long, since otherwise the slowest would be measured
+//! beside idle neighbours.
 
 use super::{Arrivals, Experiment, TestScenario, VmSpec};
 use crate::units::{SimDuration, SimTime};
 
 impl Experiment {
-    /// How long each VM is asked at least, from its power-on. Where the queries that another VM must
-    /// have take longer than its own `min_duration`, its load goes on until then. That time is known
-    /// before the run for a rate (the count over the rate) and for a trace; of a closed loop only its
-    /// `min_duration` is. A VM that is powered off ends then, and nobody waits for it.
+    /// The minimum length of each VM's load, from its power-on. Where the minimum number of queries
+    /// of another VM takes longer than its own `min_duration`, its load goes on until then. That
+    /// time is known before the run for a rate (the count over the rate) and for a trace; of a
+    /// closed loop only its `min_duration` is. The load of a VM that is powered off ends then, and
+    /// no other load waits for it.
     pub fn load_spans(&self) -> Vec<SimDuration> {
         let ends = self.vms.iter().filter(|vm| vm.power_off.is_none()).map(own_end);
         let end = ends.max().unwrap_or(SimTime::ZERO);

@@ -1,6 +1,6 @@
 //! vGPU types as the vendor's tables print them: frame buffer, how many fit, and where.
 //!
-//! What may stand beside what on a card is decided in `layout::fit`; here are only the figures.
+//! Which types may share a card is decided in `layout::fit`; here are only the figures.
 
 use crate::units::{Bytes, Share};
 
@@ -18,11 +18,11 @@ pub struct VgpuType {
     /// How many of a MIG-backed type share one GPU instance in turns: 1 except on GPUs that take
     /// turns inside an instance. 1 for a time-sliced type, which has no instance.
     pub max_per_instance: u32,
-    /// Where it may lie on a card in mixed-size mode.
+    /// Its positions on a card in mixed-size mode.
     pub mixed_size: MixedSize,
 }
 
-/// What is known of a vGPU type on a card in mixed-size mode.
+/// The placement of a vGPU type on a card in mixed-size mode.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum MixedSize {
     /// There is no such mode: a MIG-backed type, or a GPU that does not support it.
@@ -32,7 +32,8 @@ pub enum MixedSize {
         /// How many a card takes, where at least that is printed.
         max_per_gpu: Option<u32>,
     },
-    /// The placement ids are printed. In this mode a card takes as many as there are ids.
+    /// The placement ids are printed. In this mode a card takes as many vGPUs of the type as there
+    /// are ids.
     Printed {
         /// The ids, rising: where in the card's placement region a vGPU may start.
         ids: Vec<u32>,
@@ -41,11 +42,11 @@ pub enum MixedSize {
     },
 }
 
-/// A mix of vGPUs on one card that a document of the vendor offers, and that the placement ids of
-/// another exclude.
+/// A mix of vGPUs on one card that one document of the vendor offers, and that the placement ids in
+/// another document exclude.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct DisputedMix {
-    /// The mix as the document has it: names of types, and how many of each.
+    /// The mix in the document: names of types, and how many of each.
     pub mix: Vec<(String, u32)>,
     /// The document that offers it.
     pub offered_by: String,
@@ -69,12 +70,12 @@ impl VgpuType {
         self.series().is_none_or(Series::runs_cuda)
     }
 
-    /// Whether several of it share a GPU instance in turns.
+    /// Whether several vGPUs of this type share a GPU instance in turns.
     pub fn shares_instance(&self) -> bool {
         self.max_per_instance > 1
     }
 
-    /// Its share of the card, or of its GPU instance, under fixed share: one over the most that fit.
+    /// Its share of the card, or of its GPU instance, under fixed share: 1 over the most that fit.
     pub fn fixed_share(&self) -> Share {
         let most = if self.is_time_sliced() { self.max_per_gpu } else { self.max_per_instance };
         Share::new(1.0 / f64::from(most)).expect("at least one fits")
@@ -100,7 +101,7 @@ impl MixedSize {
     }
 }
 
-/// The series of a vGPU type: what it is meant for, and the licence that goes with it.
+/// The series of a vGPU type: its purpose and the licence that it needs.
 ///
 /// Source: NVIDIA Virtual GPU Software User Guide 17.6, sections 2.1.2 (series and licences) and 1.3.2
 /// (CUDA on types of the Q series only); C: NVIDIA AI Enterprise User Guide v5.0.
@@ -130,7 +131,7 @@ impl Series {
         }
     }
 
-    /// What it is meant for.
+    /// Its purpose.
     pub fn about(self) -> &'static str {
         match self {
             Self::C => "compute",
@@ -155,7 +156,7 @@ impl Series {
         matches!(self, Self::C | Self::Q)
     }
 
-    /// By the letter behind the frame buffer: C of `A100-20C` and of `A100-1-5CME`; nothing for a
+    /// By the letter after the frame buffer: C of `A100-20C` and of `A100-1-5CME`; nothing for a
     /// name of another form.
     pub fn of(name: &str) -> Option<Self> {
         let (_, last) = name.rsplit_once('-')?;

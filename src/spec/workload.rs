@@ -1,6 +1,7 @@
-//! A neural network in service: how long its batches take, what they copy, what memory they need.
+//! A neural network in service: how long its batches take, how much they copy, how much memory they
+//! need.
 //!
-//! The arithmetic on these figures is in `gpu::cost`; here is only what was measured or assumed.
+//! The arithmetic on these figures is in `gpu::cost`; here are only measured or assumed values.
 
 use super::{Fact, GpuSpec, ServedBy};
 use crate::units::{Bytes, Share, SimDuration};
@@ -16,22 +17,22 @@ pub struct Workload {
     pub name: String,
     /// Which MLPerf benchmark it is, in the words of `mlperf.conf`; nothing where it is none.
     pub benchmark: Option<String>,
-    /// What its matrices are multiplied in, where that is stated.
+    /// The number format of its matrix products, where that is stated.
     pub precision: Option<Precision>,
     /// LoadGen's Server latency bound for it.
     pub target_latency: Fact<SimDuration>,
-    /// How much work a query is, relative to the mean.
+    /// The work of a query, relative to the mean.
     pub sizes: Fact<SizeDistribution>,
     /// Device memory of the weights, once per server and GPU.
     pub weights: Fact<Bytes>,
-    /// Device memory of one sample in a batch that runs; a staged one holds its inputs and outputs
+    /// Device memory of one sample in a running batch; a staged one holds its inputs and outputs
     /// only, as the workspace belongs to the stream.
     pub workspace_per_sample: Fact<Bytes>,
     /// Bytes copied to the device per sample.
     pub input_per_sample: Fact<Bytes>,
     /// Bytes copied back per sample.
     pub output_per_sample: Fact<Bytes>,
-    /// The energy that a batch takes whatever its size, over what a sample adds in a full one.
+    /// The fixed energy of a batch, relative to the energy that a sample adds in a full one.
     pub energy_once: Fact<f64>,
     /// CPU work around each batch.
     pub cpu: CpuWork,
@@ -39,8 +40,8 @@ pub struct Workload {
     pub service: BTreeMap<String, ServiceTime>,
 }
 
-/// What matrices are multiplied in. Other formats go with one of the two: from Ampere on their rates are in
-/// one proportion to that of FP16.
+/// The number format of matrix products. Other formats count as one of the two: from Ampere on
+/// their rates are in a fixed proportion to that of FP16.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Precision {
     /// 8-bit integers.
@@ -50,7 +51,7 @@ pub enum Precision {
 }
 
 impl Precision {
-    /// The words of files.
+    /// Its words in files.
     pub const ALL: [(&'static str, Precision); 2] =
         [("int8", Precision::Int8), ("fp16", Precision::Fp16)];
 
@@ -59,7 +60,7 @@ impl Precision {
         Self::ALL.iter().find(|(known, _)| *known == word).map(|(_, precision)| *precision)
     }
 
-    /// The word of files.
+    /// Its word in files.
     pub fn word(self) -> &'static str {
         if self == Precision::Int8 { "int8" } else { "fp16" }
     }
@@ -70,8 +71,8 @@ impl Precision {
 pub struct CpuWork {
     /// Before the GPU: gathering and launching, per batch.
     pub launch_per_batch: Fact<SimDuration>,
-    /// Before the GPU, per batch, and only where batches are formed from a queue: not in SingleStream
-    /// and MultiStream, where the client hands over one at a time.
+    /// Before the GPU, per batch, and only where batches are formed from a queue: not in
+    /// SingleStream and MultiStream, where the client sends one query at a time.
     pub queue_per_batch: Fact<SimDuration>,
     /// Before the GPU, per batch that Triton forms: in the place of the two above, where it is known.
     pub triton_per_batch: Option<Fact<SimDuration>>,
@@ -84,7 +85,7 @@ pub struct CpuWork {
 }
 
 impl CpuWork {
-    /// What a batch takes before the GPU, whatever its size, where batches are formed from a queue.
+    /// The fixed time of a batch before the GPU, where batches are formed from a queue.
     pub fn of_a_queue(&self, served_by: ServedBy) -> SimDuration {
         match self.triton_per_batch.as_ref().filter(|_| served_by == ServedBy::Triton) {
             Some(own) => own.value,
@@ -96,7 +97,7 @@ impl CpuWork {
 /// The relative size of a query, mean 1.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum SizeDistribution {
-    /// Every query is alike.
+    /// Every query is the same.
     Fixed,
     /// Log-normal with mean 1 and this standard deviation of the logarithm.
     LogNormal {
@@ -117,88 +118,93 @@ impl fmt::Display for SizeDistribution {
     }
 }
 
-/// How long a batch takes on one GPU model:
-/// `max(host_floor, launch + work(b) ((1 - phi(b)) + phi(b) n / s))`. What an MPS client's limit of SMs
-/// makes of it, [`ServiceTime::phi_limit_at`] says.
+/// How long a batch takes on one GPU model: `max(host_floor, launch + work(b) ((1 - phi(b)) +
+/// phi(b) n / s))`. The effect of an MPS client's limit of SMs is in [`ServiceTime::phi_limit_at`].
 #[derive(Clone, Debug)]
 pub struct ServiceTime {
-    /// GPU time per batch that nothing hides and no larger GPU shortens.
+    /// GPU time per batch that does not overlap with other batches and does not depend on the size
+    /// of the GPU.
     pub launch: Fact<SimDuration>,
     /// CPU launch time: no batch takes less.
     pub host_floor: Fact<SimDuration>,
-    /// The part of the work that fills any share of the GPU it is given, by batch size. Where nothing
-    /// measured it, results take in its whole range, [`ServiceTime::phi_range`].
+    /// The part of the work that can use any share of the GPU, by batch size. Where it was not
+    /// measured, the intervals of results include its whole range, [`ServiceTime::phi_range`].
     pub phi: Fact<PhiTable>,
     /// The part of the work that stretches under an MPS client's limit of SMs, by batch size, where that
     /// was measured: a limit leaves memory bandwidth, L2 and power whole.
     pub phi_limit: Option<Fact<PhiTable>>,
-    /// What a GPU instance makes of a batch, where runs on slices told it; without, phi says that too.
+    /// The batch times on a GPU instance, where runs on slices were measured; otherwise they follow
+    /// from phi.
     pub slice: Option<SliceLaw>,
-    /// How much work varies from batch to batch: it is multiplied by `1 - spread + spread x`, where
-    /// x is exponential with mean 1 and drawn per batch. 0 for none.
+    /// How much the work varies from batch to batch: it is multiplied by `1 - spread + spread x`,
+    /// where x is exponential with mean 1 and drawn per batch. 0 for none.
     pub spread: Fact<Share>,
     /// Time of a batch of mean-size samples alone on the whole GPU, without launch.
     pub work: Fact<WorkTable>,
-    /// How much faster the GPU's clock is after a rest than under this work without pause, at least
-    /// 1: 1 where the work does not reach the card's power limit.
+    /// How much faster the GPU's clock is after a pause than under this work without pauses, at
+    /// least 1: 1 where the work does not reach the card's power limit.
     pub boost: Fact<f64>,
-    /// What an SM that is busy with it draws at the highest clock, in watts, its part of the memory's
-    /// included. Nothing where it is not known: such work lowers no clock.
+    /// Watts that an SM draws at the highest clock while it is busy with this workload, its part of
+    /// the memory's power included. Nothing where it is not known: such work does not lower the
+    /// clock.
     pub watts_per_sm: Option<Fact<f64>>,
-    /// By how much the work differs between machines with this GPU: its relative standard deviation.
-    /// Nothing where that is not known. Results carry what it would give as an interval.
+    /// How much the work differs between machines with this GPU: its relative standard deviation.
+    /// Nothing where that is not known. The intervals of results include it.
     pub machines: Option<Fact<Share>>,
-    /// Other sets of these numbers that fit the same runs nearly as well. Results carry what they
-    /// would give as an interval. Whole sets, since launch and work trade off.
+    /// Other sets of these numbers that fit the same runs nearly as well. The intervals of results
+    /// include them. Whole sets, since launch and work trade off.
     pub alternatives: Vec<ServiceAlternative>,
-    /// Whose numbers they are where this GPU has none of its own. Results say so, and carry the interval.
+    /// The GPU they are scaled from, where this GPU has no numbers of its own. Results state it,
+    /// and their intervals include its uncertainty.
     pub scaled: Option<Scaled>,
 }
 
-/// That the numbers of a service time are another GPU's, scaled.
+/// How the numbers of a service time were scaled from those of another GPU.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Scaled {
     /// The GPU that they were measured on.
     pub from: String,
-    /// The time of a sample in a full batch over that on `from`; its range has nine GPUs in ten.
+    /// The time of a sample in a full batch relative to that on `from`; its range holds 90 % of
+    /// GPUs.
     pub work: Fact<f64>,
-    /// By what: `int8 rate x 0.97, bandwidth x 0.5`.
+    /// The factors: `int8 rate x 0.97, bandwidth x 0.5`.
     pub by: String,
 }
 
-/// What a GPU instance with a part s of the SMs and a part m of the memory makes of a batch of b:
+/// The time of a batch of b on a GPU instance with a part s of the SMs and a part m of the memory:
 ///
 /// `launch + read (1 / m - 1) + rest(b) + b c ((1 - phi) + phi ((1 - beta) / s + beta / m))`
 ///
-/// where `b c` is the work in proportion to the size, at the rate of the largest batch of the table, and
-/// `rest(b)` what the table has beside it. What a batch costs whatever its size is latency and does not
-/// stretch with the SMs; phi of a batch of one, which sharing has, would stretch the work instead.
+/// where `b c` is the work in proportion to the size, at the rate of the largest batch of the
+/// table, and `rest(b)` the remaining work in the table. The fixed time of a batch is latency and
+/// does not depend on the SMs; phi of a batch of one, which sharing uses, would stretch the work
+/// instead.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SliceLaw {
-    /// `launch`, where something is known of it on slices beside that of the whole GPU.
+    /// `launch` on slices, where it is known separately from that of the whole GPU.
     pub launch: Option<Fact<SimDuration>>,
     /// Time to read the weights once at the whole GPU's bandwidth; part of `launch` there.
     pub weight_read: Fact<SimDuration>,
-    /// The part of the work that stretches, at one clock; a little more than 1 where a slice does less
-    /// than its SMs say.
+    /// The part of the work that takes longer on a slice, at one clock; a little more than 1 where
+    /// a slice is slower than its SMs suggest.
     pub phi: Fact<f64>,
-    /// Of that, the part (beta) that stretches with the memory and not with the SMs.
+    /// The part (beta) of this that depends on the memory bandwidth and not on the SMs.
     pub bandwidth: Fact<Share>,
-    /// What busy neighbours draw for each SM at the highest clock whose workloads nobody names, in watts.
+    /// Watts per SM at the highest clock that busy neighbours with unknown workloads draw.
     pub neighbour_watts_per_sm: Option<Fact<f64>>,
 }
 
 impl ServiceTime {
-    /// What `gpu` draws beside its idle watts while all of it is busy with this at the highest clock; 0
-    /// where that is not known.
+    /// Watts that `gpu` draws above its idle power while all of it is busy with this workload at
+    /// the highest clock; 0 where that is not known.
     pub fn watts(&self, gpu: &GpuSpec) -> f64 {
         let per_sm = self.watts_per_sm.as_ref().map_or(0.0, |watts| watts.value);
         per_sm * f64::from(gpu.sms.value)
     }
 
-    /// The part of a batch's work that stretches under a limit of SMs: as measured, and between two sizes
-    /// the work that stretches lies on a straight line; else by the law of slices with all of the memory
-    /// (`b c phi (1 - beta)` of the work); else phi.
+    /// The part of a batch's work that takes longer under a limit of SMs: as measured, with linear
+    /// interpolation of that work between two sizes; else by the law of slices with all of the
+    /// memory (`b c phi (1 - beta)` of the work); else phi.
     pub fn phi_limit_at(&self, batch: u32) -> f64 {
         match (&self.phi_limit, &self.slice) {
             (Some(measured), _) => measured.value.of_work_at(batch, &self.work.value),
@@ -216,7 +222,7 @@ impl ServiceTime {
 /// Another set of fitted numbers, complete.
 #[derive(Clone, PartialEq, Debug)]
 pub struct ServiceAlternative {
-    /// How far the runs are off with it: root mean square of relative errors.
+    /// The remaining error of the runs with it: root mean square of relative errors.
     pub residual: f64,
     /// In place of [`CpuWork::launch_per_batch`].
     pub cpu_launch_per_batch: SimDuration,
@@ -234,15 +240,16 @@ pub struct ServiceAlternative {
     pub boost: f64,
 }
 
-/// [`Workload::energy_once`] of a workload that does not say it: about the middle of the two that were
-/// measured.
+/// [`Workload::energy_once`] of a workload that does not state it: about the middle of the two that
+/// were measured.
 pub fn usual_energy_once() -> Fact<f64> {
-    const AS_MEASURED: &str = "assumed: between what BERT-large (0.2) and ResNet-50 (0.45) showed on an H100 and an H200 (slicewise, watts by batch size)";
+    const AS_MEASURED: &str = "assumed: between the values of BERT-large (0.2) and ResNet-50 \
+        (0.45) on an H100 and an H200 (slicewise, watts by batch size)";
     Fact { range: Some([0.0, 1.0]), ..Fact::assumed(0.3, AS_MEASURED) }
 }
 
-/// Over how long a card's power limit is kept on average. Assumed: fits of Server runs near their
-/// capacity do not tell a quarter of a second from a whole one.
+/// The time over which a card keeps its power limit on average. Assumed: fits of Server runs near
+/// their capacity cannot distinguish a quarter of a second from a whole one.
 pub const BOOST_WINDOW: SimDuration = SimDuration::from_millis(500);
 
 impl Workload {
@@ -263,13 +270,13 @@ impl Workload {
     }
 }
 
-/// Batch size against time, rising in both; interpolated linearly.
+/// Time by batch size, rising in both; interpolated linearly.
 #[derive(Clone, PartialEq, Debug)]
 pub struct WorkTable(Vec<(u32, SimDuration)>);
 
 impl WorkTable {
-    /// A table from points in rising order of batch size, times above zero and never falling.
-    /// The error says which rule a point breaks.
+    /// A table from points in rising order of batch size, times above zero and never falling. The
+    /// error names the rule that a point breaks.
     pub fn new(points: Vec<(u32, SimDuration)>) -> Result<Self, String> {
         let Some(&(first, time)) = points.first() else { return Err("has no points".to_string()) };
         if first == 0 || time == SimDuration::ZERO {
@@ -317,7 +324,7 @@ impl WorkTable {
     }
 }
 
-/// Batch size against phi; interpolated linearly, constant outside the points.
+/// phi by batch size; interpolated linearly, constant outside the points.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PhiTable(Vec<(u32, Share)>);
 
@@ -327,7 +334,7 @@ impl PhiTable {
         Self(vec![(1, phi)])
     }
 
-    /// A table from points in rising order of batch size; the error says which rule they break.
+    /// A table from points in rising order of batch size; the error names the rule that they break.
     pub fn new(points: Vec<(u32, Share)>) -> Result<Self, String> {
         if points.is_empty() {
             return Err("has no points".to_string());
@@ -356,8 +363,8 @@ impl PhiTable {
 }
 
 impl PhiTable {
-    /// The phi of a batch of `batch` samples where, between two points, phi times `work` lies on a straight
-    /// line, 0 to 1.
+    /// The phi of a batch of `batch` samples where phi times `work` is interpolated linearly
+    /// between two points, 0 to 1.
     pub fn of_work_at(&self, batch: u32, work: &WorkTable) -> f64 {
         let after = self.0.partition_point(|&(size, _)| size < batch);
         if after == 0 || after == self.0.len() {
@@ -370,7 +377,7 @@ impl PhiTable {
         (there / work.at(batch)).clamp(0.0, 1.0)
     }
 
-    /// The table that has the lower of two at every size of either.
+    /// The table with the lower of two values at every size of either.
     pub fn lower(&self, other: &PhiTable) -> PhiTable {
         let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);
         let sizes: BTreeSet<u32> = sizes.collect();
@@ -379,7 +386,7 @@ impl PhiTable {
         PhiTable(points.collect())
     }
 
-    /// Whether it is nowhere above another.
+    /// Whether it is at or below another everywhere.
     pub fn is_below(&self, other: &PhiTable) -> bool {
         let sizes = self.0.iter().chain(&other.0).map(|(size, _)| *size);
         sizes.into_iter().all(|size| self.at(size) <= other.at(size) + 1e-12)

@@ -1,8 +1,8 @@
-//! How much a study will simulate: so that it can be told, and its time be estimated, before it
-//! starts.
+//! How much a study will simulate, so that the amount can be printed and the time estimated before
+//! it starts.
 //!
-//! A short piece of a run shows how many queries it makes and how long it will last; whoever has a clock times
-//! it. Nothing of the results comes from here.
+//! A short piece of a run shows how many queries it makes and how long it will last; the caller
+//! measures the time. It contributes nothing to results.
 
 use super::border::CapacitySearch;
 use super::fits;
@@ -17,23 +17,23 @@ use crate::spec::{
 };
 use crate::units::SimDuration;
 
-/// A run, and how often one like it is simulated.
+/// A run, and how often it is simulated.
 #[derive(Clone, Debug)]
 pub struct Planned {
     /// The run.
     pub experiment: Experiment,
-    /// How often; parts of a run count as parts.
+    /// How often; a part of a run counts in proportion.
     pub times: f64,
 }
 
-/// What a piece of a run showed.
+/// The size of a run, estimated from a piece of it.
 #[derive(Clone, Copy, PartialEq, Debug)]
-pub struct Foreseen {
+pub struct RunSize {
     /// Samples of the whole run, all VMs together.
     pub queries: f64,
-    /// How long its longest load lasts, simulated.
+    /// The simulated time of its longest load.
     pub simulated_s: f64,
-    /// The part that was simulated to see it, 1 for the whole run.
+    /// The part that was simulated for the estimate, 1 for the whole run.
     pub part: f64,
 }
 
@@ -49,7 +49,7 @@ const LEFT_OPEN: f64 = 0.044;
 /// Latencies on the way to the border, in runs at it: the sum of the parts of it that are looked at.
 const CURVE: f64 = 4.25;
 
-/// What `run` will simulate.
+/// The runs that `run` will simulate.
 pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
     let mut all = Vec::new();
     for pair in &scenario.pairs {
@@ -69,7 +69,7 @@ pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
     all
 }
 
-/// What the points of a sweep will simulate.
+/// The runs that the points of a sweep will simulate.
 pub fn planned_points(
     experiments: impl Iterator<Item = Experiment>,
     replications: u32,
@@ -87,8 +87,8 @@ pub fn planned_points(
     all
 }
 
-/// What the searches of these systems will simulate, each at about what its cards can do: what the file
-/// asks for says nothing of it.
+/// The runs that the searches of these systems will simulate, each at about the throughput of its
+/// cards, since the rate in the file does not matter.
 pub fn planned_searches<'e>(
     systems: impl Iterator<Item = &'e System>,
     search: CapacitySearch,
@@ -172,12 +172,12 @@ fn loads(experiment: &Experiment) -> Vec<&crate::spec::LoadSpec> {
     experiment.vms.iter().map(|vm| &vm.load).collect()
 }
 
-/// Whether queries of this scenario come at a rate, or are as many as it says.
+/// Whether queries of this scenario come at a given rate.
 pub fn has_rate(scenario: TestScenario) -> bool {
     matches!(scenario, TestScenario::Server | TestScenario::Offline)
 }
 
-/// The least that a run will make, known without simulating any of it.
+/// The least number of queries of a run, known without simulation.
 pub fn queries_at_least(experiment: &Experiment) -> f64 {
     let of = |(vm, span): (&crate::spec::VmSpec, SimDuration)| {
         let settings = &vm.load.settings;
@@ -191,8 +191,8 @@ pub fn queries_at_least(experiment: &Experiment) -> f64 {
     experiment.vms.iter().zip(experiment.load_spans()).map(of).sum()
 }
 
-/// Simulates the first `part` of a run (above 0, at most 1), and says what the whole will be.
-pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
+/// Simulates the first `part` of a run (above 0, at most 1), and estimates the whole.
+pub fn estimate_size(experiment: &Experiment, part: f64) -> RunSize {
     let outcome = simulate(&first_part(experiment, part));
     let made: u64 = outcome.vms.iter().map(|vm| vm.recorder.latencies().count()).sum();
     let spans = experiment.load_spans();
@@ -209,7 +209,7 @@ pub fn foresee(experiment: &Experiment, part: f64) -> Foreseen {
         }
     });
     let simulated_s = ends.fold(0.0, f64::max);
-    Foreseen { queries: made as f64 / part, simulated_s, part }
+    RunSize { queries: made as f64 / part, simulated_s, part }
 }
 
 /// The first part of a run.
@@ -229,7 +229,7 @@ fn first_part(experiment: &Experiment, part: f64) -> Experiment {
 }
 
 /// VMs whose run is long because MLPerf asks for more queries than the duration gives at this rate:
-/// in words, with the way out.
+/// a sentence with the remedy.
 pub fn long_by_counts(experiment: &Experiment) -> Option<String> {
     let by_count = |vm: &&crate::spec::VmSpec| {
         let settings = &vm.load.settings;
@@ -246,7 +246,7 @@ pub fn long_by_counts(experiment: &Experiment) -> Option<String> {
         (Rules::None, None) => "a smaller min_query_count makes it shorter",
     };
     Some(format!(
-        "{}: {} queries at {} per second go on beyond min_duration {}; {why}",
+        "{}: {} queries at {} per second take longer than min_duration {}; {why}",
         vm.group, settings.min_query_count, settings.target_qps, settings.min_duration
     ))
 }

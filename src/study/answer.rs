@@ -1,7 +1,9 @@
-//! The answer to one question: do so many VMs with a load keep their bound on these GPUs, by each way of
-//! sharing? Made of the rows of a sweep over the ways and of a search for their capacities.
+//! The answer to one question: do this many VMs with a load keep their latency bound on these GPUs,
+//! with each way of sharing? It is made from the rows of a sweep over the ways and from a search
+//! for their capacities.
 //!
-//! A way is sure where every input that nothing measured leaves it so; what decides is named.
+//! The answer for a way is certain where it is the same for the whole range of every input that was
+//! not measured; otherwise the deciding inputs are named.
 
 use super::capacity::{CapacityResults, SystemCapacity};
 use super::interval::student_95;
@@ -12,22 +14,22 @@ use crate::spec::Sweep;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// What is answered.
+/// A yes-or-no answer.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize)]
 pub enum Answered {
-    /// The bound is missed whatever the open inputs are.
+    /// The bound is missed for all values of the open inputs.
     #[serde(rename = "no")]
     No,
-    /// The open inputs decide.
+    /// It depends on the open inputs.
     #[serde(rename = "not sure")]
     NotSure,
-    /// The bound is kept whatever the open inputs are.
+    /// The bound is kept for all values of the open inputs.
     #[serde(rename = "yes")]
     Yes,
 }
 
 impl Answered {
-    /// As a table has it.
+    /// Its word in tables.
     pub fn word(self) -> &'static str {
         match self {
             Answered::No => "no",
@@ -37,7 +39,7 @@ impl Answered {
     }
 }
 
-/// What is asked.
+/// The question.
 #[derive(Clone, Debug, Serialize)]
 pub struct Question {
     /// The model, as the scenario names it.
@@ -50,35 +52,35 @@ pub struct Question {
     pub vms: u32,
     /// Queries per second of each VM.
     pub rate_per_vm_per_s: f64,
-    /// Whether that rate was asked for; otherwise it is a part of what the best way can do, and the question
-    /// is how much each VM can do.
+    /// Whether that rate was given; otherwise it is a part of the highest rate of the best way, and
+    /// the question is how much each VM can do.
     pub rate_was_asked: bool,
     /// The bound on the percentile, in milliseconds.
     pub bound_ms: f64,
-    /// Whether the numbers of the model are those of its measurements: a fit that is none answers nothing.
+    /// Whether the model fits its measurements: with a bad fit there is no answer.
     pub model_is_trusted: bool,
 }
 
 /// One way of sharing, answered.
 #[derive(Clone, Debug, Serialize)]
 pub struct WayAnswer {
-    /// Its name, which is that of its line in the sweep.
+    /// Its name, the same as that of its line in the sweep.
     pub name: String,
-    /// How it is asked for.
+    /// Its word for `--sharing`.
     pub sharing: String,
-    /// What each VM has of the GPUs; empty where it has no place.
+    /// Each VM's share of the GPUs; empty where it has no place.
     pub each_has: String,
     /// How many GPUs it uses.
     pub cards: usize,
-    /// Whether it only stands beside the others: it needs more GPUs than there are, or has no VMs.
+    /// Whether it is only shown for comparison: it needs more GPUs than there are, or has no VMs.
     pub is_reference: bool,
-    /// Why it cannot be; then there are no figures.
+    /// Why it is not possible; then there are no figures.
     pub error: Option<String>,
     /// The figures.
     pub figures: Option<WayFigures>,
 }
 
-/// What one way of sharing gives.
+/// The figures of one way of sharing.
 #[derive(Clone, Debug, Serialize)]
 pub struct WayFigures {
     /// The answer.
@@ -89,25 +91,27 @@ pub struct WayFigures {
     pub latency_p99_ms: f64,
     /// The same over random numbers, open inputs, other fits and other machines: the least and the greatest.
     pub latency_p99_between_ms: [f64; 2],
-    /// Part of the run in which the GPUs in use worked.
+    /// Part of the run in which the GPUs in use were busy.
     pub gpu_busy_share: f64,
     /// The highest rate of each VM that keeps the bound, queries per second; 0 where none does.
     pub highest_per_vm_per_s: f64,
-    /// The same over the open inputs, where they leave anything open.
+    /// Its least and greatest value over the open inputs, where there are any.
     pub highest_per_vm_between_per_s: Option<[f64; 2]>,
-    /// Whether every rate that was looked at keeps it.
+    /// Whether every rate that was tried keeps the bound.
     pub highest_is_open: bool,
-    /// What the GPUs do for long, whatever the latency: queries per second of each VM; nothing where no search
-    /// found it.
+    /// The highest sustained rate at any latency, queries per second of each VM; nothing where no
+    /// search found it.
     pub most_per_vm_per_s: Option<f64>,
-    /// Whether more than that is asked at any end of the open inputs: latencies are then those of the first
-    /// queries, and grow for as long as the load lasts.
+    /// Whether the load is higher than that at any end of the open inputs: latencies are then those
+    /// of the first queries, and grow as long as the load lasts.
     pub is_overload: bool,
-    /// The inputs that nothing measured and that decide, with 99th percentiles at their ends.
+    /// The inputs that were not measured and decide the answer, with 99th percentiles at their
+    /// ends.
     pub decided_by: Vec<DecidedBy>,
 }
 
-/// An input that nothing measured, at one end of which a way keeps the bound and at the other misses it.
+/// An input that was not measured: at one end of its range a way keeps the bound, at the other it
+/// misses it.
 #[derive(Clone, Debug, Serialize)]
 pub struct DecidedBy {
     /// The input.
@@ -126,35 +130,38 @@ pub struct Answer {
     pub tool: Tool,
     /// The seed of every random stream.
     pub seed: u64,
-    /// Hash of the scenario that says the same.
+    /// Hash of the scenario for this question.
     pub scenario_hash: String,
-    /// What was asked.
+    /// The question.
     pub question: Question,
     /// The answer.
     pub answer: Answered,
-    /// The way that it is about, by place; nothing where none could be simulated, or had to be.
+    /// The way of sharing that the answer names, by index; nothing where none could be simulated,
+    /// or none had to be.
     pub best: Option<usize>,
     /// Why nothing had to be simulated: a sentence.
     pub reason: Option<String>,
-    /// Relative distance of the highest rate that keeps the bound and the one above it that does not.
+    /// Relative distance between the highest rate that keeps the bound and the next one that does
+    /// not.
     pub precision: f64,
     /// Every way.
     pub ways: Vec<WayAnswer>,
-    /// Service times that are another GPU's, scaled: whole sentences; none where all are the GPU's own.
+    /// Service times scaled from another GPU: whole sentences; none where all are the GPU's own.
     pub scaled: Vec<String>,
-    /// What of the measurements is hardly right: whole sentences, to be read before all else.
+    /// Measurements that are hardly right: whole sentences, to be read before all else.
     pub warnings: Vec<String>,
-    /// What is assumed, the most important first: whole sentences.
+    /// The assumptions, the most important first: whole sentences.
     pub assumed: Vec<String>,
-    /// Which inputs that nothing measured move the highest rates, and how far: whole sentences.
+    /// The inputs that were not measured and change the highest rates, and by how much: whole
+    /// sentences.
     pub open: Vec<String>,
-    /// What the sweep tells beside its figures: whole sentences.
+    /// Notes of the sweep: whole sentences.
     pub notes: Vec<String>,
-    /// The fitted and assumed numbers the answer leans on, each once.
+    /// The fitted and assumed numbers that the answer uses, each once.
     pub leans_on: Vec<FactUse>,
 }
 
-/// What an answer is made of.
+/// The parts of an answer.
 pub struct Findings<'f> {
     /// The sweep over the ways, one point for each.
     pub sweep: &'f SweepResults,
@@ -164,7 +171,7 @@ pub struct Findings<'f> {
     pub capacities: &'f CapacityResults,
 }
 
-/// Puts the answer together; of the ways the figures are still to come.
+/// Puts the answer together.
 pub fn answer(
     question: Question,
     ways: Vec<WayAnswer>,
@@ -211,7 +218,7 @@ pub fn answer(
     }
 }
 
-/// The answer no, for a reason that needs no run.
+/// The answer "no", for a reason that needs no run.
 pub fn answered_at_once(
     question: Question,
     ways: Vec<WayAnswer>,
@@ -362,7 +369,7 @@ fn at_any_end(most: f64, system: Option<&SystemCapacity>) -> f64 {
 fn decided_by_idle_turns(own: f64, other: f64, bound: f64) -> Option<DecidedBy> {
     ((own <= bound) != (other <= bound)).then(|| DecidedBy {
         input: OpenInput {
-            name: "what an idle turn becomes under equal and fixed share".to_string(),
+            name: "what happens to an idle turn under equal and fixed share".to_string(),
             why: "is not documented".to_string(),
             assumed: "burned".to_string(),
             ends: ["burned".to_string(), "rest-burned".to_string()],

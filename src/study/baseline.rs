@@ -1,9 +1,9 @@
 //! The counterfactuals: the same load, draws and settings with no hypervisor, on as many cards as the
 //! guests have, or with a whole card for each part of one.
 //!
-//! The first says what the hypervisor and sharing cost, the second what a guest loses to not being
-//! alone. Neither is the twin, a published bare-metal run with settings of its own; a scenario states
-//! that.
+//! The first shows the cost of the hypervisor and of sharing, the second what a guest loses because
+//! it is not alone. Neither is the twin, a published bare-metal run with its own settings, which a
+//! scenario states.
 
 use crate::spec::{
     BaselineKind, Experiment, Footprint, GpuId, GpuShare, Hypervisor, InstanceSharing,
@@ -24,8 +24,8 @@ pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment
     both
 }
 
-/// The same experiment without hypervisor: for each vGPU, GPU instance or card that a guest had of
-/// the cards, a whole card of its own. Every random stream draws the same numbers.
+/// The same experiment without hypervisor: for each vGPU, GPU instance or card that a guest had, a
+/// whole card. Every random stream draws the same numbers.
 pub fn whole_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     for index in 0..bare.vms.len() {
@@ -47,13 +47,13 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
 ///
-/// Guests with one workload, the same server settings and cards of the same models become one load: each
-/// keeps its own arrivals, sizes and bound, and what they ask is merged in order of time and dealt in turn
-/// to one server per card. Guests whose servers span several cards get servers that span as many. A server
-/// has the settings of its guests, once, and an equal part of their vCPUs. Different workloads or
-/// settings share a card as models of one process: batches side by side, on streams; so do the models of
-/// one VM, each then with processors of its own. Where not all of
-/// them fit a card, each stays on the cards that its guests had.
+/// Guests with the same workload, server settings and card models become one load: each keeps its
+/// own arrivals, sizes and bound, and their queries are merged in order of time and dealt in turn
+/// to one server per card. Guests whose servers span several cards get servers that span as many. A
+/// server has the settings of its guests, once, and an equal part of their vCPUs. Different
+/// workloads or settings share a card as models of one process: batches side by side, on streams;
+/// so do the models of one VM, each then with its own processors. Where not all of them fit a card,
+/// each stays on the cards that its guests had.
 pub fn same_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     let used = experiment.cards_in_use();

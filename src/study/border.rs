@@ -1,11 +1,11 @@
-//! The border of VALID: the highest rate at which every Server VM of an experiment is.
+//! The border of VALID: the highest rate at which every Server VM of an experiment is VALID.
 //!
-//! Nothing is taken for granted of the rates in between: where full batches, timeouts or counts make
-//! low rates INVALID, VALID rates are an interval, or several. So short runs look at all rates first;
-//! the answer is a bracket of two runs of full length, the lower VALID and the upper not. What is not
-//! searched is a second border within one step of the grid.
+//! Nothing is assumed about the rates in between: where full batches, timeouts or counts make low
+//! rates INVALID, the VALID rates are an interval, or several. So short runs try all rates first;
+//! the answer is a bracket of two runs of full length, the lower VALID and the upper not. A second
+//! border within one step of the grid is not searched.
 
-use super::probe::{Length, Look, Prober, Says};
+use super::probe::{Judgement, Length, Prober, ShortRun};
 use super::scan::{Region, Scan};
 use super::system::LoadPoint;
 use crate::platform::Meter;
@@ -19,45 +19,45 @@ pub struct CapacitySearch {
     pub precision: f64,
 }
 
-/// Who hears of a search and may end it.
+/// Callbacks that follow a search and may end it.
 #[derive(Clone, Copy)]
 pub struct Watch<'a> {
-    /// Hears each rate that is tried, of all Server VMs together, per second.
+    /// Called with each rate that is tried, of all Server VMs together, per second.
     pub tell: &'a (dyn Fn(f64) + Sync),
-    /// Whether the search shall end with what it knows.
+    /// Returns true if the search is to end with its present answer.
     pub stop: &'a (dyn Fn() -> bool + Sync),
 }
 
 impl Watch<'_> {
-    /// Nobody.
+    /// No callbacks.
     pub const NOBODY: Watch<'static> = Watch { tell: &|_| {}, stop: &|| false };
 }
 
-/// How a search came to its end.
+/// How a search ended.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ended {
-    /// It knows the answer.
+    /// It found the answer.
     #[default]
     Complete,
-    /// It had simulated as much as one search may.
+    /// It reached the limit on simulated work.
     Work,
-    /// It was told to stop.
+    /// It was stopped.
     Stopped,
 }
 
-/// One end of the rates that were looked at.
+/// One end of the rates that were tried.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct RangeEnd {
     /// The rate of all Server VMs together, per second.
     pub rate_per_s: f64,
-    /// What fails there, and why where that is plain; nothing where it is VALID.
+    /// The rules that fail there, and the cause where it is clear; nothing where it is VALID.
     pub failed: Vec<String>,
 }
 
-/// What a search looked at.
+/// The rates that a search tried.
 #[derive(Clone, PartialEq, Debug, Serialize)]
-pub struct Looked {
+pub struct SearchRecord {
     /// The lowest rate.
     pub lowest: RangeEnd,
     /// The highest rate.
@@ -66,8 +66,8 @@ pub struct Looked {
     pub runs_short: u32,
     /// How many runs of full length.
     pub runs_full: u32,
-    /// What the cards can do for long, of all Server VMs together, per second: what they did at the
-    /// lowest rate at which the system fell behind.
+    /// The highest sustained rate of the cards, of all Server VMs together, per second: the rate
+    /// they completed at the lowest rate at which the system fell behind.
     pub saturation_per_s: f64,
     /// Where no rate is VALID: the rate with the fewest late queries.
     pub nearest: Option<RangeEnd>,
@@ -75,29 +75,31 @@ pub struct Looked {
     pub also_valid_per_s: Vec<[f64; 2]>,
 }
 
-/// Where a search ended; by default that no rate is VALID.
+/// The result of a search; the default is that no rate is VALID.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct Limit {
     /// The highest VALID rate of all Server VMs together, per second; 0 when none is.
     pub rate: f64,
-    /// The lowest rate from which on all up to `rate` are VALID; nothing where low rates are, too.
+    /// The lowest rate from which all rates up to `rate` are VALID; nothing where low rates are
+    /// VALID, too.
     pub lowest: Option<f64>,
-    /// What failed just above it, by VM; empty when nothing does.
+    /// The rules that fail just above it, by VM; empty when none does.
     pub failed: Vec<String>,
-    /// Whether every rate up to the highest that was looked at is VALID, so that `rate` is no border.
+    /// Whether every rate up to the highest that was tried is VALID, so that `rate` is not a
+    /// border.
     pub is_open: bool,
-    /// Whether `rate` was VALID in a run of full length; short runs alone say so in a search that was
-    /// ended.
+    /// Whether `rate` was VALID in a run of full length; in a search that was ended early, perhaps
+    /// only short runs showed it.
     pub is_confirmed: bool,
     /// How the search came to its end.
     pub ended: Ended,
-    /// What was looked at; nothing for a search that began where another had ended.
-    pub looked: Option<Looked>,
-    /// What the runs of full length saw that were not given up, in the order of their rates.
+    /// The rates that were tried; nothing for a search that began where another had ended.
+    pub looked: Option<SearchRecord>,
+    /// The results of the runs of full length that were not given up, in the order of their rates.
     pub seen: Vec<LoadPoint>,
 }
 
-/// Events and answered samples of one search at most: some minutes.
+/// The most events and answered samples of one search: some minutes.
 pub(super) const WORK_MOST: u64 = 2_000_000_000;
 
 /// As long as a run of full length is several times longer still, a longer short one pays.
@@ -115,7 +117,7 @@ const LOWER_PRECISION: f64 = 0.01;
 /// So far from where a border is thought to be it is looked for at full length.
 const NEAR: f64 = 0.3;
 
-/// The highest VALID rate of an experiment; `near` is where it is thought to be.
+/// The highest VALID rate of an experiment; `near` is a guess.
 pub(super) fn limit_near(
     experiment: &Experiment,
     search: CapacitySearch,
@@ -249,7 +251,9 @@ fn patiently(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f6
         for rate in rates {
             let most = 1.0 + DEVIATIONS * prober.late_noise(rate, stage);
             match prober.look(rate, stage) {
-                Some(look) if look.says == Says::Valid || look.late < most => left.push(rate),
+                Some(look) if look.judgement == Judgement::Valid || look.late < most => {
+                    left.push(rate)
+                }
                 Some(_) => {}
                 None => return Bracket::default(),
             }
@@ -281,13 +285,15 @@ fn patiently(prober: &mut Prober<'_>, scan: &Scan, region: Region, precision: f6
 fn most_valid(prober: &mut Prober<'_>, scan: &Scan, region: Region) -> Option<f64> {
     /// Beyond so many times the late queries that are allowed, longer runs will not find it VALID.
     const HOPELESS: f64 = 1.3;
-    let mut best: Option<Look> = None;
+    let mut best: Option<ShortRun> = None;
     for rate in Prober::between(scan, region).into_iter().rev() {
         let look = prober.look(rate, 1)?;
-        if look.says == Says::Valid {
+        if look.judgement == Judgement::Valid {
             return Some(rate);
         }
-        if look.says == Says::Doubtful && best.as_ref().is_none_or(|best| look.late < best.late) {
+        if look.judgement == Judgement::Doubtful
+            && best.as_ref().is_none_or(|best| look.late < best.late)
+        {
             best = Some(look);
         }
     }
@@ -328,15 +334,15 @@ fn lower(
 }
 
 /// What was looked at, for people.
-fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<Looked> {
-    let end = |look: &Look| RangeEnd { rate_per_s: look.rate, failed: look.failed.clone() };
+fn looked(prober: &Prober<'_>, scan: &Scan, limit: &Limit) -> Option<SearchRecord> {
+    let end = |look: &ShortRun| RangeEnd { rate_per_s: look.rate, failed: look.failed.clone() };
     let (lowest, highest) = (scan.looks.first()?, scan.looks.last()?);
     let below = limit.lowest.unwrap_or(0.0);
     let also = scan.regions().into_iter().rev().filter_map(|region| {
         let (first, last) = (scan.valid_in(region).next()?, scan.valid_in(region).next_back()?);
         (last < below).then_some([first, last])
     });
-    Some(Looked {
+    Some(SearchRecord {
         lowest: end(lowest),
         highest: end(highest),
         runs_short: prober.runs_short,

@@ -1,6 +1,7 @@
-//! A bug of ours in one piece of work is not the end of the others: it is caught, and told as a bug.
+//! A bug of slicewise in one piece of work does not end the others: it is caught and reported as a
+//! bug.
 //!
-//! What it says is for whoever mends it: the message of the panic and its place in the source.
+//! The report is for the developers: the message of the panic and its place in the source.
 
 use super::results::Tool;
 use std::any::Any;
@@ -18,7 +19,7 @@ thread_local! {
     static FOUND: RefCell<Option<String>> = const { RefCell::new(None) };
 }
 
-/// Does a piece of work; where it panics, what is wrong with us, in words for the results.
+/// Does a piece of work; where it panics, returns a sentence about the bug for the results.
 pub(super) fn caught<R>(work: impl FnOnce() -> R) -> Result<R, String> {
     listen();
     WITHIN.set(WITHIN.get() + 1);
@@ -59,7 +60,7 @@ fn noted(info: &PanicHookInfo<'_>) -> String {
 fn words_of(payload: &(dyn Any + Send)) -> String {
     let text = payload.downcast_ref::<&str>().map(|text| text.to_string());
     let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
-    let text = text.unwrap_or_else(|| "it says nothing".to_string());
+    let text = text.unwrap_or_else(|| "without a message".to_string());
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     text.chars().filter(|c| !c.is_control()).take(TOLD_MAX).collect()
 }

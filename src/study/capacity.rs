@@ -1,11 +1,11 @@
-//! Capacity: the highest Server rate that stays VALID, and latency on the way there.
+//! Capacity: the highest Server rate that stays VALID, and latency at the rates below it.
 //!
-//! Every rate replays the same random numbers (LoadGen's schedule is the same up to time scale), so
-//! that two systems under comparison differ by the system alone. LoadGen's FindPeakPerformance mode
-//! does so too. How a border is found is in `border`.
+//! Every rate uses the same random numbers (LoadGen's schedule is the same except for its time
+//! scale), so that two systems under comparison differ by the system alone. LoadGen's
+//! FindPeakPerformance mode does so too. How a border is found is in `border`.
 
 use super::baseline::counterfactuals;
-use super::border::{CapacitySearch, Ended, Limit, Looked, Watch, limit_near};
+use super::border::{CapacitySearch, Ended, Limit, SearchRecord, Watch, limit_near};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
@@ -23,8 +23,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// The highest rate, in queries per second, at which the first VM's run is VALID with the rates of
-/// all Server VMs raised alike; to the search's precision and never above the truth by more than
-/// that; 0 when no rate is.
+/// all Server VMs raised alike; to the search's precision, and never too high by more than that; 0
+/// when no rate is.
 pub fn capacity(experiment: &Experiment, search: CapacitySearch) -> f64 {
     let first = experiment.vms.iter().find(is_server);
     let asked = first.map_or(0.0, |vm| vm.load.settings.target_qps);
@@ -37,12 +37,12 @@ pub fn limit(experiment: &Experiment, search: CapacitySearch) -> Limit {
     limit_near(experiment, search, None, Watch::NOBODY)
 }
 
-/// What is wanted.
+/// The plan of a capacity search.
 #[derive(Clone, Debug)]
 pub struct CapacityPlan {
-    /// What is at the head of the results.
+    /// The head of the results.
     pub head: Head,
-    /// How far the searches go.
+    /// The precision of the searches.
     pub search: CapacitySearch,
     /// Searches per system; replication 0 draws what a single run would, later ones reseed.
     pub replications: u32,
@@ -50,9 +50,9 @@ pub struct CapacityPlan {
     pub systems: Vec<System>,
     /// The published ratios to explain with them.
     pub gaps: Vec<GapPlan>,
-    /// What cannot be simulated, and why.
+    /// Systems that cannot be simulated, with the reason.
     pub skipped: Vec<String>,
-    /// What a reader must know before all else.
+    /// Notes to be read before all else.
     pub notes: Vec<String>,
 }
 
@@ -64,13 +64,13 @@ impl CapacityPlan {
     }
 }
 
-/// Everything a capacity search found out.
+/// The results of a capacity search.
 #[derive(Clone, Debug, Serialize)]
 pub struct CapacityResults {
-    /// What made it, and of what.
+    /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
-    /// Relative distance of the VALID and the INVALID rate at the end.
+    /// Relative distance between the VALID and the INVALID rate at the end.
     pub precision: f64,
     /// Searches per system.
     pub replications: u32,
@@ -78,22 +78,22 @@ pub struct CapacityResults {
     pub systems: Vec<SystemCapacity>,
     /// How published ratios of Server rates come about.
     pub gaps: Vec<Gap>,
-    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// Service times scaled from another GPU: sentences for the head of a report; none where all
     /// are the GPUs' own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
-    /// What a reader must know before believing a figure; whole sentences.
+    /// Notes to be read before the figures; whole sentences.
     pub notes: Vec<String>,
-    /// What could not be simulated, and why.
+    /// Systems that could not be simulated, with the reason.
     pub skipped: Vec<String>,
-    /// The fitted and assumed numbers the results lean on, each once.
+    /// The fitted and assumed numbers that the results use, each once.
     pub leans_on: Vec<FactUse>,
 }
 
-/// What one system can do.
+/// The capacity of one system.
 #[derive(Clone, Debug, Serialize)]
 pub struct SystemCapacity {
-    /// What tells it from the others.
+    /// Its name, unique in the results.
     pub name: String,
     /// VMs under Server load; the figures are of all of them.
     pub server_vms: usize,
@@ -104,38 +104,38 @@ pub struct SystemCapacity {
     pub cards_by_model: BTreeMap<String, usize>,
     /// Highest VALID rate of all Server VMs together, queries per second, over the replications.
     pub capacity_per_s: Interval,
-    /// The least and the greatest of that rate over the inputs that measurements leave open, as far from
-    /// it as in replication 0; nothing where the inputs say nothing of them.
+    /// The least and the greatest of that rate over the inputs that measurements leave open, with
+    /// the ratios of replication 0; nothing where no input has a range.
     pub capacity_per_s_between_inputs: Option<[f64; 2]>,
     /// That rate over the one of bare metal on the same cards; nothing where there is none.
     pub ratio_to_bare_metal: Option<Interval>,
     /// That rate over the one of bare metal with whole cards for each VM; nothing where there is none,
     /// or where it is the same.
     pub ratio_to_whole_cards: Option<Interval>,
-    /// What fails just above it, in replication 0.
+    /// The rules that fail just above it, in replication 0.
     pub limited_by: Vec<String>,
     /// The strictest bound of its Server VMs, in milliseconds.
     pub target_latency_ms: f64,
-    /// The lowest rate from which on all up to the capacity are VALID, replication 0; nothing where
-    /// low rates are VALID, too.
+    /// The lowest rate from which all rates up to the capacity are VALID, replication 0; nothing
+    /// where low rates are VALID, too.
     pub lowest_valid_per_s: Option<f64>,
-    /// Whether every rate up to the highest that was looked at is VALID: then the capacity is that
-    /// rate, and no border.
+    /// Whether every rate up to the highest that was tried is VALID: then the capacity is that
+    /// rate, and not a border.
     pub is_open: bool,
     /// Whether a run of full length was VALID at it in every replication.
     pub is_confirmed: bool,
-    /// How the searches came to their end; of several the one that is furthest from complete.
+    /// How the searches ended; of several, the one that is furthest from complete.
     pub ended: Ended,
-    /// What was looked at, replication 0.
-    pub looked: Option<Looked>,
-    /// All that in words.
+    /// The rates that were tried, replication 0.
+    pub looked: Option<SearchRecord>,
+    /// All that as sentences.
     pub said: Vec<String>,
-    /// Latency on the way there, replication 0.
+    /// Latency at the rates below it, replication 0.
     pub curve: Vec<LoadPoint>,
 }
 
 impl CapacityResults {
-    /// Whether any host has cards of several models, so that systems say which they use.
+    /// Whether any host has cards of several models, so that systems state which they use.
     pub fn has_several_models(&self) -> bool {
         self.systems.iter().any(|system| !system.cards_by_model.is_empty())
     }
@@ -149,8 +149,8 @@ impl SystemCapacity {
     }
 }
 
-/// Adds an experiment, the same under the other rule for idle turns where that is open, and its
-/// counterfactuals on bare metal.
+/// Adds an experiment, the same with the other rule for idle turns where that is not documented,
+/// and its counterfactuals on bare metal.
 pub fn add_with_bare_metal(systems: &mut Vec<System>, name: &str, experiment: &Experiment) {
     let other = other_idle(experiment);
     let mut bare = counterfactuals(experiment);
@@ -198,8 +198,8 @@ fn is_same_run(experiment: &Experiment, other: &Experiment) -> bool {
     experiment.hypervisor.id == other.hypervisor.id && parts(experiment) == parts(other)
 }
 
-/// Searches the capacity of every system, in parallel, and its latencies on the way there.
-/// A search that `stop` ends early says what it knew.
+/// Searches the capacity of every system, in parallel, and its latencies at lower rates. A search
+/// that `stop` ends early returns its answer so far.
 pub fn capacities(
     plan: &CapacityPlan,
     progress: Progress<'_>,
@@ -419,7 +419,7 @@ fn of_open_inputs(systems: &[SystemCapacity], between: &[&Between]) -> Vec<Strin
         let at = between.open.iter().map(|(end, part)| (end.clone(), part * own));
         Line { name: system.name.clone(), own, at: at.collect() }
     });
-    open::told(&[lines.collect()], "queries per second and card")
+    open::sentences(&[lines.collect()], "queries per second and card")
 }
 
 /// Latencies on the way to the capacity, at rates of three digits, and about it, where the search has

@@ -29,7 +29,7 @@ impl LatencyMs {
     pub const NAMES: [&'static str; 9] =
         ["min", "mean", "p50", "p90", "p95", "p97", "p99", "p999", "max"];
 
-    /// The names of the percentiles, with the part of all that lies within each.
+    /// The names of the percentiles, with the quantile of each.
     pub const PERCENTILES: [(&'static str, f64); 6] = [
         ("p50", 0.50),
         ("p90", 0.90),
@@ -67,7 +67,7 @@ pub(super) fn completed_per_s(vm: &VmSpec, recorder: &Recorder) -> f64 {
     }
 }
 
-/// The figures of a histogram, as the document has them.
+/// The figures of a histogram, as in the document.
 pub(super) fn latency_ms(latencies: &LatencyHistogram) -> LatencyMs {
     let ms = |span: Option<SimDuration>| span.unwrap_or(SimDuration::ZERO).as_millis_f64();
     let at = |quantile| ms(latencies.quantile(quantile));
@@ -84,7 +84,7 @@ pub(super) fn latency_ms(latencies: &LatencyHistogram) -> LatencyMs {
     }
 }
 
-/// A number to four digits, without the noise of binary fractions.
+/// A number rounded to four significant digits, without binary rounding errors.
 pub(super) fn digits(number: f64) -> f64 {
     if number <= 0.0 || !number.is_finite() {
         return number;

@@ -1,9 +1,10 @@
-//! What the inputs leave open: what other fits and other machines would give.
+//! The uncertainty from the inputs: the figures with other fits and on other machines.
 //!
-//! A workload made by calibration keeps sets of numbers that fit its measurements nearly as well, and
-//! says by how much machines with one GPU differ; a platform says how far the runs it was taken from
-//! lie apart; and what nothing measured lies somewhere in its range (`open`). Each variant is run, cut short, beside the best, cut as short; the ratios widen the
-//! figures of the whole run. How the numbers were found is the affair of `calibrate` and `validate`.
+//! A workload made by calibration keeps sets of numbers that fit its measurements nearly as well,
+//! and states how much machines with one GPU model differ; a platform states the spread of the runs
+//! it was derived from; and an input that was not measured is somewhere in its range (`open`). Each
+//! variant is run for a shorter time beside the best fit, shortened alike; the ratios widen the
+//! figures of the whole run. How the numbers were found is in `calibrate` and `validate`.
 
 use super::figures::LatencyMs;
 use super::open::{self, OpenEnd};
@@ -18,16 +19,16 @@ use std::collections::BTreeSet;
 /// From so many times the best p99 on a variant may have a queue that grows.
 const GROWN: f64 = 1.25;
 
-/// For each VM the least and the greatest figure over that of the best fit, and what the open inputs
-/// have to do with it.
+/// For each VM, the least and the greatest figure relative to that of the best fit, and the effect
+/// of each open input.
 pub(super) struct Ratios {
     /// One for each VM.
     pub(super) vms: Vec<VmRatios>,
-    /// What each VM would do at each end of each open input: rate and p99 over those of the best fit.
+    /// For each end of each open input, rate and p99 of each VM relative to those of the best fit.
     pub(super) open: Vec<(OpenEnd, Vec<[f64; 2]>)>,
 }
 
-/// How far other fits go, relative to the best.
+/// The figures of other fits relative to those of the best.
 #[derive(Clone, Debug)]
 pub(super) struct VmRatios {
     sets: usize,
@@ -37,19 +38,19 @@ pub(super) struct VmRatios {
 }
 
 impl VmRatios {
-    /// p99 over that of the best fit, the least and the greatest.
+    /// p99 relative to that of the best fit, the least and the greatest.
     pub(super) fn p99(&self) -> [f64; 2] {
         let p99 = self.latency.iter().find(|(name, _)| *name == "p99");
         p99.expect("a latency of the document").1
     }
 
-    /// The rate over that of the best fit, the least and the greatest.
+    /// The rate relative to that of the best fit, the least and the greatest.
     pub(super) fn rate(&self) -> [f64; 2] {
         self.rate
     }
 }
 
-/// What is otherwise in a variant.
+/// The difference between a variant and the best fit.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(super) enum Other {
     /// Another set of the fitted numbers: workload, GPU, its place in the list.
@@ -59,19 +60,19 @@ pub(super) enum Other {
         /// Which.
         slower: bool,
     },
-    /// An input that nothing measured, at an end of its range.
+    /// An input that was not measured, at an end of its range.
     Open(OpenEnd),
 }
 
-/// An experiment whose inputs could as well be true.
+/// An experiment with other possible inputs.
 pub(super) struct Variant {
-    /// What is otherwise.
+    /// The difference.
     pub(super) other: Other,
     /// The experiment.
     pub(super) experiment: Experiment,
 }
 
-/// The least interval that holds all of them; nothing for none.
+/// The smallest interval that holds all of them; nothing for none.
 pub(super) fn hull(mut all: impl Iterator<Item = [f64; 2]>) -> Option<[f64; 2]> {
     let first = all.next()?;
     Some(all.fold(first, |ends, other| [ends[0].min(other[0]), ends[1].max(other[1])]))
@@ -84,8 +85,8 @@ pub(super) fn has_others(experiment: &Experiment) -> bool {
         || !open::at_ends(experiment).is_empty()
 }
 
-/// The experiment under every other fit of its workloads, at either end of every input that nothing
-/// measured, one at a time, and on the slowest and the fastest of nine machines in ten.
+/// The experiment with every other fit of its workloads, at either end of every input that was not
+/// measured, one at a time, and on slow and fast machines (5th and 95th percentile).
 pub(super) fn variants(experiment: &Experiment) -> Vec<Variant> {
     let fits = others(experiment).into_iter().map(|(workload, gpu, set)| {
         let experiment = variant::with_workload(experiment, &workload, |own| {
@@ -116,7 +117,7 @@ fn others(experiment: &Experiment) -> BTreeSet<(String, String, usize)> {
     sets
 }
 
-/// Runs the best fit and every variant. `outcome` is that of the best fit, where it is at hand.
+/// Runs the best fit and every variant. `outcome` is that of the best fit, where it is known.
 pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Ratios {
     let short = cut(experiment);
     let own = outcome.filter(|_| length(&short) == length(experiment));
@@ -157,7 +158,7 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
     Ratios { vms, open }
 }
 
-/// The figures of the whole run with what other fits make of them.
+/// The figures of the whole run with their intervals over other fits.
 pub(super) fn spread(ratios: &VmRatios, completed_per_s: f64, latency_ms: &LatencyMs) -> FitSpread {
     let of = |value: f64, ends: [f64; 2]| ends.map(|ratio| value * ratio);
     let latency = ratios.latency.iter().map(|(name, ends)| {

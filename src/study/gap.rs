@@ -1,10 +1,10 @@
-//! Why a published VM ran at another rate than the published bare machine: what the hypervisor, the
-//! settings and the rates that were chosen each make of the ratio.
+//! Why a published VM ran at another rate than the published bare metal: the contributions of the
+//! hypervisor, the settings and the chosen rates to the ratio.
 //!
-//! It is an identity, not a fit. With R the submitted rates and C the capacities that are simulated,
-//! `R_vm / R_bare = (C_vm / C_bare with the VM's settings) x (that / C_bare with its own settings) x
-//! ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. What a rate was chosen for, it does
-//! not know.
+//! It is an identity, not a fit. With R the submitted rates and C the capacities that are
+//! simulated, `R_vm / R_bare = (C_vm / C_bare with the VM's settings) x (that / C_bare with its own
+//! settings) x ((R_vm / C_vm) / (R_bare / C_bare with its own settings))`. The reasons for a chosen
+//! rate are not known.
 
 use super::baseline::whole_cards;
 use super::interval::{Interval, student_95};
@@ -15,7 +15,7 @@ use crate::spec::{Experiment, Pair, TestScenario, TimeoutFrom, VmSpec};
 use crate::study::figures;
 use serde::Serialize;
 
-/// A published pair whose ratio is to be explained; systems are places in the plan.
+/// A published pair whose ratio is to be explained; systems are indices into the plan.
 #[derive(Clone, Debug)]
 pub struct GapPlan {
     /// The pair's name.
@@ -33,14 +33,14 @@ pub struct GapPlan {
 }
 
 impl GapPlan {
-    /// Every system it needs, by place in the plan.
+    /// Every system it needs, by index in the plan.
     pub(super) fn systems(&self) -> impl Iterator<Item = usize> {
         let steps = self.steps.iter().map(|(_, system)| *system);
         steps.chain([self.virtual_run, self.bare_metal])
     }
 }
 
-/// How a published ratio of Server rates comes about.
+/// The explanation of a published ratio of Server rates.
 #[derive(Clone, Debug, Serialize)]
 pub struct Gap {
     /// The pair's name.
@@ -49,7 +49,7 @@ pub struct Gap {
     pub virtual_per_s: f64,
     /// Published rate of bare metal, samples per second.
     pub baseline_per_s: f64,
-    /// Their ratio: what is to be explained.
+    /// Their ratio, which is to be explained.
     pub published_ratio: f64,
     /// The rate that was submitted for the VM, over its capacity.
     pub virtual_load: Interval,
@@ -61,15 +61,15 @@ pub struct Gap {
     pub settings: Interval,
     /// The settings one by one, in this order; their product is `settings`.
     pub settings_in_detail: Vec<GapStep>,
-    /// Load of the VM over load of bare metal: how much more of its capacity the one used.
+    /// Load of the VM over load of bare metal, each relative to its capacity.
     pub chosen_rate: Interval,
-    /// What is left: published over submitted rates, from completion times.
+    /// The rest: published over submitted rates, from completion times.
     pub rest: f64,
     /// Latencies of both sides at both submitted rates, replication 0.
     pub latencies: Vec<GapLatency>,
 }
 
-/// What one setting makes of the ratio.
+/// The contribution of one setting to the ratio.
 #[derive(Clone, Debug, Serialize)]
 pub struct GapStep {
     /// The setting, with its value in the VM and on bare metal.
@@ -171,8 +171,8 @@ fn inputs(vm: &VmSpec) -> &'static str {
     if vm.server.start_from_device { "device" } else { "host" }
 }
 
-/// Adds the systems of a published pair, the VM first; nothing to explain unless both sides were
-/// published as Server runs, the other a twin.
+/// Adds the systems of a published pair, the VM first; returns nothing unless both sides were
+/// published as Server runs, the other one a twin.
 pub fn add_gap(systems: &mut Vec<System>, pair: &Pair) -> Option<GapPlan> {
     let own = &pair.virtual_run;
     let twin = pair.twin()?;

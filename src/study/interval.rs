@@ -1,11 +1,11 @@
 //! The confidence interval of a mean over replications, by Student's t distribution.
 //!
-//! Replications are independent and few; within one run nothing is independent, and nothing here
-//! looks into one.
+//! Replications are independent and few; queries within one run are not independent, so nothing
+//! here uses single queries.
 
 use serde::Serialize;
 
-/// A mean and how far it may be off.
+/// A mean and its uncertainty.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct Interval {
     /// The mean.
@@ -15,10 +15,10 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// A ratio of two searches that end within `precision` of the truth, each below it by anything
-    /// up to that. The difference of two uniform errors is triangular: 95 % of it lie within 0.78 of
-    /// the precision, which is added as an independent error. Nothing is added to a single ratio,
-    /// which has no interval.
+    /// A ratio of two searches that end within `precision` below the true value, each uniformly
+    /// distributed in that range. The difference of two uniform errors is triangular: 95 % of it
+    /// lie within 0.78 of the precision, which is added as an independent error. Nothing is added
+    /// to a single ratio, which has no interval.
     pub(super) fn of_searches(self, precision: f64) -> Self {
         const TRIANGULAR_95: f64 = 0.776_4;
         let own = TRIANGULAR_95 * precision * self.mean;
@@ -60,7 +60,7 @@ const T_975: [f64; 30] = [
     2.042272456,
 ];
 
-/// The mean of independent values with its 95 % interval; nothing of none.
+/// The mean of independent values with its 95 % interval; nothing for no values.
 pub fn student_95(values: &[f64]) -> Option<Interval> {
     let count = values.len() as f64;
     if values.is_empty() {
@@ -86,8 +86,8 @@ pub(super) fn t_975(freedom: usize) -> f64 {
     })
 }
 
-/// The 0.95 quantile, by the same expansion: to a fiftieth from three degrees of freedom on, to a
-/// thousandth from ten on.
+/// The 0.95 quantile, by the same expansion: accurate to 1/50 from three degrees of freedom on, to
+/// 1/1000 from ten on.
 pub(super) fn t_95(freedom: usize) -> f64 {
     const Z: f64 = 1.644853627;
     let freedom = freedom.max(1) as f64;

@@ -1,11 +1,12 @@
-//! What figures lean on: the numbers in use that nobody measured, and the rows that were fitted on.
+//! The basis of figures: the numbers in use that were not measured, and the rows that they were
+//! fitted on.
 //!
-//! Which facts a run uses is said by the experiment.
+//! Which facts a run uses is stated by the experiment.
 
 use super::results::{FactUse, FigureStanding, Origin};
 use crate::spec::{Experiment, Published, Standing, TestScenario, VmSpec};
 
-/// The fitted and assumed numbers an experiment leans on, and the user's own.
+/// The fitted and assumed numbers that an experiment uses, and the user's own.
 pub(super) fn facts(experiment: &Experiment) -> impl Iterator<Item = FactUse> {
     let in_use = experiment.facts_in_use().into_iter();
     let told = in_use.filter(|(_, fact)| {
@@ -27,7 +28,7 @@ pub(super) fn in_order(facts: impl IntoIterator<Item = FactUse>) -> Vec<FactUse>
     list
 }
 
-/// Whether a figure was put in, fitted on this very row, or neither.
+/// Whether a figure is an input, was fitted on this very row, or neither.
 pub(super) fn standing(
     experiment: &Experiment,
     vm: &VmSpec,

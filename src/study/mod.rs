@@ -1,4 +1,4 @@
-//! Floor 5: the method. It runs what a scenario asks for and makes the result document.
+//! Floor 5: the method. It runs the experiments of a scenario and makes the result document.
 //!
 //! It formats nothing and reads no file.
 
@@ -37,7 +37,7 @@ mod vms;
 pub mod plans;
 
 pub use amount::{
-    Foreseen, Planned, foresee, has_rate, long_by_counts, planned, planned_points,
+    Planned, RunSize, estimate_size, has_rate, long_by_counts, planned, planned_points,
     planned_searches, queries_at_least,
 };
 pub use answer::{
@@ -45,7 +45,7 @@ pub use answer::{
     answered_at_once,
 };
 pub use baseline::{counterfactuals, same_cards, whole_cards};
-pub use border::{CapacitySearch, Ended, Limit, Looked, RangeEnd, Watch};
+pub use border::{CapacitySearch, Ended, Limit, RangeEnd, SearchRecord, Watch};
 pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, SystemCapacity, add_with_bare_metal, capacities, capacity, limit,
@@ -55,13 +55,13 @@ pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
 pub use notes::{replayed, scaled_times, slow_filling};
 pub use open::{OpenEnd, OpenInput};
-pub use out_of_reach::{hopeless_alone, twice_the_most};
+pub use out_of_reach::{too_slow_alone, twice_throughput};
 pub use over_shares::OverShare;
 pub use progress::Progress;
 pub use results::*;
 pub use run::{run, run_replicated};
 pub use sweep::{
-    Each, GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary,
+    GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary, RowSink,
     SweepResults, point_key, sweep,
 };
 pub use system::{LoadPoint, System};

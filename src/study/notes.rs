@@ -1,7 +1,7 @@
-//! What sharing between processes, a recorded load and an unmeasured hypervisor mean beyond their
-//! figures: whole sentences for every report.
+//! Notes on sharing between processes, recorded loads and unmeasured hypervisors: whole sentences
+//! for every report.
 //!
-//! What is uncertain about a figure is said where the figure is made.
+//! The uncertainty of a figure is stated where the figure is computed.
 
 use super::results::{RunResult, VmResult};
 use crate::spec::{
@@ -11,7 +11,7 @@ use crate::spec::{
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a scenario replays of recorded traces, and what it leaves out; each sentence once.
+/// The recorded traces that a scenario replays, and the rows it leaves out; each sentence once.
 pub fn replayed(scenario: &Scenario) -> Vec<String> {
     let experiments = scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment);
     experiments.flat_map(of_traces).collect()
@@ -29,7 +29,7 @@ fn of_traces(experiment: &Experiment) -> Vec<String> {
     notes
 }
 
-/// What a reader must know about an experiment; each sentence once.
+/// Notes on an experiment; each sentence once.
 pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     let mut notes = of_sharing(experiment);
     notes.extend(of_pools(experiment));
@@ -44,7 +44,7 @@ pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
     notes
 }
 
-/// Service times that are another GPU's, scaled: of each workload and GPU a sentence.
+/// Service times scaled from another GPU: a sentence for each workload and GPU.
 pub(super) fn scaled<'e>(experiments: impl IntoIterator<Item = &'e Experiment>) -> Vec<String> {
     let mut told = BTreeSet::new();
     for experiment in experiments {
@@ -63,7 +63,7 @@ pub(super) fn scaled<'e>(experiments: impl IntoIterator<Item = &'e Experiment>) 
     told.into_iter().collect()
 }
 
-/// What a scenario's virtual runs have of service times that are another GPU's, scaled.
+/// The service times of a scenario's virtual runs that are scaled from another GPU.
 pub fn scaled_times(scenario: &Scenario) -> Vec<String> {
     scaled(scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment))
 }
@@ -73,7 +73,9 @@ fn of_scaled(workload: &str, gpu: &str, scaled: &Scaled) -> String {
     let ends = scaled.work.range.unwrap_or([work; 2]);
     let [low, high] = ends.map(|end| (end / work - 1.0) * 100.0);
     format!(
-        "service times of {workload} on {gpu} are scaled from {} by SM rate and bandwidth ({}): work x {work}, good to {low:.0} % / {high:+.0} % (nine GPUs in ten); every figure carries that as an interval",
+        "service times of {workload} on {gpu} are scaled from {} by SM rate and bandwidth ({}): \
+         work x {work}, with an error of {low:.0} % to {high:+.0} % (5th to 95th percentile of \
+         GPUs); the interval of every figure includes it",
         scaled.from, scaled.by
     )
 }
@@ -93,7 +95,8 @@ fn of_power(experiment: &Experiment) -> Vec<String> {
     }
     let note = |(workload, gpu): (&str, &str)| {
         format!(
-            "what {workload} draws on {gpu} is not known (`watts_per_sm`): it lowers no clock here, and no power limit slows it"
+            "the power that {workload} draws on {gpu} is not known (`watts_per_sm`): here it does \
+             not lower the clock, and no power limit slows it down"
         )
     };
     untold.into_iter().map(note).collect()
@@ -107,7 +110,8 @@ fn of_hypervisor(experiment: &Experiment) -> Option<String> {
     let three_digits = |value: f64| (value * 1e3).round() / 1e3;
     (speed.standing == Standing::Assumed).then(|| {
         format!(
-            "the GPU throughput of {} over bare metal was not measured: {} is taken, and {} to {} in the intervals ({})",
+            "the GPU throughput of {} relative to bare metal was not measured: {} is assumed, and \
+             {} to {} in the intervals ({})",
             hypervisor.id,
             speed.value,
             three_digits(low * speed.value),
@@ -117,8 +121,8 @@ fn of_hypervisor(experiment: &Experiment) -> Option<String> {
     })
 }
 
-/// That a server waits for full batches without limit, and what for, where the first query of a batch
-/// is expected to wait beyond the bound: B - 1 further queries at rate r take (B - 1) / r.
+/// A sentence on a server that waits for full batches without limit, where the first query of a
+/// batch is expected to wait beyond the bound: B - 1 further queries at rate r take (B - 1) / r.
 pub fn slow_filling(vm: &VmSpec) -> Option<String> {
     let settings = &vm.load.settings;
     let wait = vm.server.wait_for_a_full_batch(settings.target_qps)?;
@@ -126,7 +130,8 @@ pub fn slow_filling(vm: &VmSpec) -> Option<String> {
     let is_slow = vm.load.scenario == TestScenario::Server && wait > bound;
     is_slow.then(|| {
         format!(
-            "the server waits for a full batch of {} without timeout: at {} queries per second the first of a batch waits {} on average, beyond the bound of {bound}",
+            "the server waits for a full batch of {} without timeout: at {} queries per second \
+             the first query of a batch waits {} on average, beyond the bound of {bound}",
             vm.server.batch_max,
             significant(settings.target_qps),
             in_round_numbers(wait),
@@ -143,14 +148,14 @@ fn of_rules(experiment: &Experiment) -> Option<String> {
     groups.dedup();
     (!groups.is_empty()).then(|| {
         format!(
-            "{}: not under MLPerf's rules; VALID says that the percentile keeps the bound, and no more",
+            "{}: without MLPerf's rules; VALID only means that the percentile keeps the bound",
             groups.join(", ")
         )
     })
 }
 
-/// That a closed loop went on where others had ended: its figures are in part those of a card that is
-/// its own.
+/// A sentence on a closed loop that went on after others had ended: its figures are in part those
+/// of a card without neighbours.
 pub(super) fn of_ends(runs: &[RunResult]) -> Vec<String> {
     let mut notes = Vec::new();
     for run in runs {
@@ -166,7 +171,9 @@ pub(super) fn of_ends(runs: &[RunResult]) -> Vec<String> {
         });
         for vm in went_on {
             notes.push(format!(
-                "{} on {}: it had to go on for {:.0} s where {} had asked all after {:.0} s, so its figures are in part those of a card without that neighbour: write a longer min_duration for all, or a smaller min_query_count",
+                "{} on {}: its load lasted {:.0} s, but that of {} ended after {:.0} s, so its \
+                 figures are in part those of a card without that neighbour: write a longer \
+                 min_duration for all, or a smaller min_query_count",
                 run.name_of(&vm.name),
                 run.place(),
                 seconds(vm),
@@ -178,7 +185,7 @@ pub(super) fn of_ends(runs: &[RunResult]) -> Vec<String> {
     notes
 }
 
-/// Who was rejected, and what each priority level saw.
+/// Rejected queries, and the latencies of each priority level.
 pub(super) fn of_queues(runs: &[RunResult]) -> Vec<String> {
     let mut notes = Vec::new();
     for run in runs {
@@ -302,19 +309,34 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
                 | InstanceSharing::Vgpus(_)
                 | InstanceSharing::BestEffort(_) => {}
                 InstanceSharing::Mps(mps) => {
-                    add("MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth, L2 and power are not divided either, and how clients that are busy slow each other there is in phi only".to_string());
+                    add("MPS isolates no errors: a fatal fault of one client ends all clients of \
+                        its GPU; memory bandwidth, L2 and power are not divided either, and phi \
+                        alone models how busy clients slow each other down there"
+                        .to_string());
                     if mps.is_partitioned {
-                        add("static partitions of MPS are modelled by their documentation, nothing was measured: SMs of a client's own, everything else shared as under limits, SMs beyond whole chunks idle".to_string());
+                        add("static partitions of MPS are modelled by their documentation, \
+                            without measurements: each client has its own SMs, everything else is \
+                            shared as with limits, and SMs beyond whole chunks are idle"
+                            .to_string());
                     } else if has_limits_side_by_side(experiment) {
-                        add("limits do not keep MPS clients apart: of two with half the threads each, whose kernels fill their halves, 167 of 827 kernels took twice their time (slicewise measurement, H200, driver 580.159, 2026-11-26), and their rate was 18 % below what is simulated here; no interval takes that in".to_string());
+                        add("limits do not separate MPS clients fully: with two clients of half \
+                            the threads each, whose kernels fill their halves, 167 of 827 kernels \
+                            took twice their time (slicewise measurement, H200, driver 580.159, \
+                            2026-11-26), and their rate was 18 % below the simulated one; no \
+                            interval includes that"
+                            .to_string());
                     }
                 }
                 InstanceSharing::Processes(turns) => {
-                    add("CUDA time slicing isolates neither memory nor errors: processes that allocate more than the GPU has fail, whoever asks last; every process has turns of its own, however many replicas its pod asked for".to_string());
+                    add("CUDA time slicing isolates neither memory nor errors: when processes \
+                        allocate more than the GPU has, the last allocation fails; every process \
+                        takes its own turns, however many replicas its pod asked for"
+                        .to_string());
                     let own = card.gpu.process_turns.value.slice;
                     if turns.slice != own {
                         add(format!(
-                            "a slice of {} is not the {own} of {}: NVIDIA publishes no times for its compute policies, short, medium and long are assumed",
+                            "a slice of {} is not the {own} of {}: NVIDIA publishes no times for \
+                             its compute policies; short, medium and long are assumed",
                             turns.slice, card.gpu.id
                         ));
                     }
@@ -323,7 +345,10 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
         }
     }
     if is_mixed_size(experiment) {
-        add("a card in mixed-size mode: what the default slice of such a card is, is not documented; without `slice` or `frequency` it is that of the type on it of which such a card takes most".to_string());
+        add("a card in mixed-size mode: the default slice of such a card is not documented; \
+            without `slice` or `frequency` it is that of the type with the most vGPUs per card in \
+            this mode"
+            .to_string());
     }
     notes
 }

@@ -1,8 +1,9 @@
-//! Inputs that nothing measured: which of them act in an experiment, how far each may go, and the
-//! comparisons of a result that they turn round.
+//! Inputs that were not measured: which of them affect an experiment, the range of each, and the
+//! comparisons of a result that they reverse.
 //!
-//! A fact says its range itself; phi that is only assumed may be anything that times of whole batches
-//! leave; slices and switches lie in the intervals of the GPU's file. One input is moved at a time.
+//! A fact states its own range; an assumed phi has the range that times of whole batches leave
+//! possible; slices and switches have the intervals of the GPU's file. One input is changed at a
+//! time.
 
 use super::variant::{with_sharing, with_workload};
 use crate::spec::{
@@ -15,18 +16,18 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeSet;
 use std::fmt::{self, Display, Formatter};
 
-/// An input that nothing measured.
+/// An input that was not measured.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug, Serialize, Deserialize)]
 pub struct OpenInput {
-    /// What it is, such as `phi of my-model on a100-pcie-40gb`.
+    /// Its name, such as `phi of my-model on a100-pcie-40gb`.
     pub name: String,
-    /// What is the matter with it: `was not measured`.
+    /// Its state, such as `was not measured`.
     pub why: String,
-    /// The value that results rest on, as files write it.
+    /// The value used in results, as in files.
     pub assumed: String,
     /// The ends of its range.
     pub ends: [String; 2],
-    /// How to measure it: half a sentence.
+    /// How to measure it: a clause.
     pub how: String,
 }
 
@@ -39,22 +40,28 @@ pub struct OpenEnd {
     pub end: usize,
 }
 
-const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it: a [[run]] of slicewise calibrate";
-const ON_3G: &str = "time full batches on a 3g slice beside a 4g, whose parts of memory and SMs differ, and write it into the workload's file";
+const ON_A_SLICE: &str = "run the model once on a MIG slice or with two streams, and fit it with \
+    a [[run]] of slicewise calibrate";
+const ON_3G: &str = "time full batches on a 3g slice beside a 4g (their shares of memory and of \
+    SMs differ), and write it into the workload's file";
 const LIMITED: &str = "time batches alone under MPS with 12 to 75 % of the threads, and write phi_limit into the workload's file";
 const COPIES: &str = "time copies to several cards behind one switch at once, and write pcie_bandwidth into the host's cards";
 const GRAPHS: &str =
     "time a CUDA graph alone with and without MPS, and write mps_graph_launch into the GPU's file";
 const CALLS: &str = "trace the thread that hands queries to the servers, and write call_wake and call_time into the scenario's server";
 const BATCHES: &str = "time batches of three sizes or more alone on the GPU (slicewise calibrate)";
-const A_QUEUE: &str = "fit a run with a queue: a [[run]] of slicewise calibrate";
-const SWITCHES: &str = "time two busy vGPUs on one card beside one, and write switch_cost into the scenario's sharing, or into the GPU's file";
-const BACKENDS: &str = "look the backend up: TensorRT without CUDA graphs forms it as the running batch starts, others when that is complete; write permit_return into the scenario's server, or name its triton_config";
+const A_QUEUE: &str = "fit a run with a queue, by a [[run]] of slicewise calibrate";
+const SWITCHES: &str = "time two busy vGPUs on one card, and one alone, and write switch_cost \
+    into the scenario's sharing, or into the GPU's file";
+const BACKENDS: &str = "find out the backend: TensorRT without CUDA graphs forms the next batch \
+    when the running one starts, others when it is complete; write permit_return into the \
+    scenario's server, or name its triton_config";
 const SLICES: &str = "time a short query beside a busy vGPU, and write hardware_slice and switch_cost into the scenario's sharing";
 const WATTS: &str = "read clocks.sm and power.draw of nvidia-smi while one slice and while all of them are busy, and write watts_per_sm into the workload's file";
-const TURNS: &str = "time two busy processes on one card beside one, and write hardware_slice and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
+const TURNS: &str = "time two busy processes on one card, and one alone, and write hardware_slice \
+    and switch_cost into the scenario's sharing, or process_turns into the GPU's file";
 
-/// The experiment at each end of each open input that acts in it, one at a time. An end that is the
+/// The experiment at each end of each open input that affects it, one at a time. An end that is the
 /// assumed value itself is left out.
 pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     let mut found = Vec::new();
@@ -271,7 +278,7 @@ fn of_cpu(experiment: &Experiment, workload: &str, found: &mut Found) {
     }
 }
 
-/// The catalogue's slices and costs of a switch have intervals; a scenario's own are its own affair.
+/// The catalogue's slices and switch costs have intervals; a scenario's own values have none.
 pub(super) fn of_turns(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     let mut found = Vec::new();
     let mut gpus = BTreeSet::new();
@@ -396,7 +403,7 @@ fn add<T: Clone + PartialEq + Display>(
         name,
         why: match fact.standing {
             Standing::Assumed => "was not measured",
-            _ => "is known to a band only",
+            _ => "is known only as an interval",
         }
         .to_string(),
         assumed: fact.value.to_string(),
@@ -408,23 +415,24 @@ fn add<T: Clone + PartialEq + Display>(
     }
 }
 
-/// A figure of a line of a result, as it is and at the ends of open inputs.
+/// A figure of a line of a result, as assumed and at the ends of open inputs.
 #[derive(Clone, Debug)]
 pub(super) struct Line {
     /// The line's name.
     pub(super) name: String,
     /// The figure.
     pub(super) own: f64,
-    /// What it is at an end; lines on which an input does not act have none.
+    /// Its value at each end; a line that an input does not affect has none for it.
     pub(super) at: Vec<(OpenEnd, f64)>,
 }
 
 /// Differences of less than this part are no ranking: searches and short runs are not sharper.
 const NO_DIFFERENCE: f64 = 0.01;
 
-/// What a result says of its open inputs: which comparisons they turn round, and how much those that do
-/// not widen it. Lines of one set are comparable; `figure` says what is compared, with its unit.
-pub(super) fn told(sets: &[Vec<Line>], figure: &str) -> Vec<String> {
+/// Sentences on the open inputs of a result: which comparisons they reverse, and how much the
+/// others widen it. Lines of one set are comparable; `figure` names the compared figure, with its
+/// unit.
+pub(super) fn sentences(sets: &[Vec<Line>], figure: &str) -> Vec<String> {
     let lines = || sets.iter().flatten();
     let inputs: BTreeSet<&OpenInput> =
         lines().flat_map(|line| &line.at).map(|(end, _)| &end.input).collect();
@@ -459,8 +467,8 @@ fn reversal(sets: &[Vec<Line>], input: &OpenInput, figure: &str) -> Option<Strin
     let [low, high] = &input.ends;
     let more = match count {
         1 => String::new(),
-        2 => " (and turns one more pair round)".to_string(),
-        count => format!(" (and turns {} more pairs round)", count - 1),
+        2 => " (and reverses one more pair)".to_string(),
+        count => format!(" (and reverses {} more pairs)", count - 1),
     };
     let at =
         |end: usize| format!("{} and {}", four_digits(of_one[end]), four_digits(of_other[end]));
@@ -496,7 +504,7 @@ impl Line {
     }
 }
 
-/// Four digits that matter.
+/// A number with four significant digits.
 pub(super) fn four_digits(value: f64) -> f64 {
     if value == 0.0 || !value.is_finite() {
         return value;
@@ -522,7 +530,8 @@ fn widened<'l>(
     let (line, least, most) = moved.max_by(|a, b| by(a).total_cmp(&by(b)))?;
     let [low, high] = &input.ends;
     Some(format!(
-        "{} {}: {} is assumed, {low} to {high} is possible. That alone puts {figure} of \"{}\" anywhere from {} to {} ({} as assumed). To measure it, {}",
+        "{} {}: {} is assumed, {low} to {high} is possible. By this alone, {figure} of \"{}\" can \
+         be from {} to {} ({} as assumed). To measure it, {}",
         input.name,
         input.why,
         input.assumed,
@@ -551,22 +560,22 @@ mod tests {
         Line { name: name.to_string(), own, at }
     }
 
-    fn told_of(lines: Vec<Line>) -> Vec<String> {
-        told(&[lines], "samples per second")
+    fn sentences_of(lines: Vec<Line>) -> Vec<String> {
+        sentences(&[lines], "samples per second")
     }
 
     #[test]
     fn a_ranking_that_an_end_turns_round_is_told_with_both_ends() {
         let slices = |ends| line("slices", 520.0, Some(ends));
-        let told = told_of(vec![slices([2730.0, 390.0]), line("whole", 640.0, None)]);
+        let told = sentences_of(vec![slices([2730.0, 390.0]), line("whole", 640.0, None)]);
         assert_eq!(told.len(), 1);
         let figures = "2730 and 640 at 0, 520 and 640 as assumed, 390 and 640 at 1";
         assert!(told[0].contains(figures) && told[0].contains("decides"), "{told:?}");
         // Behind at both ends: no ranking turns, and the width is told.
-        let told = told_of(vec![slices([600.0, 390.0]), line("whole", 640.0, None)]);
+        let told = sentences_of(vec![slices([600.0, 390.0]), line("whole", 640.0, None)]);
         let width = "from 390 to 600 (520 as assumed)";
         assert!(told[0].contains(width) && !told[0].contains("decides"), "{told:?}");
-        assert!(told_of(vec![slices([521.0, 519.0])]).is_empty());
+        assert!(sentences_of(vec![slices([521.0, 519.0])]).is_empty());
     }
 
     /// Assumed it is behind, at one end ahead; at the other end there is nothing to move.
@@ -574,6 +583,6 @@ mod tests {
     fn an_end_against_the_assumed_value_is_a_reversal_too() {
         let end = OpenEnd { input: input(), end: 0 };
         let slices = Line { name: "slices".to_string(), own: 390.0, at: vec![(end, 900.0)] };
-        assert!(told_of(vec![slices, line("whole", 640.0, None)])[0].contains("decides"));
+        assert!(sentences_of(vec![slices, line("whole", 640.0, None)])[0].contains("decides"));
     }
 }

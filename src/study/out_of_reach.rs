@@ -1,7 +1,7 @@
-//! What a question asks beyond any doubt too much of: known before anything is simulated.
+//! Questions whose answer is certainly no, known before anything is simulated.
 //!
-//! Only what no way of sharing can change is judged here: the time of one query alone, and what whole GPUs do
-//! at most. What is nearer than a factor of two to either is simulated.
+//! Only limits that no way of sharing can change are checked here: the time of one query alone, and
+//! the highest throughput of whole GPUs. A case within a factor of two of either is simulated.
 
 use super::variant::is_server;
 use crate::spec::{Experiment, GpuId, ServiceTime, VmSpec};
@@ -11,9 +11,9 @@ use std::collections::BTreeSet;
 /// By so much other fits, other machines, clocks and hypervisors do not move a time.
 const DOUBT: f64 = 2.0;
 
-/// The time of one query alone on the whole GPU, where even half of it misses the bound of a Server VM: no
-/// rate keeps that, however the GPU is shared. Nothing where one may be kept.
-pub fn hopeless_alone(experiment: &Experiment) -> Option<SimDuration> {
+/// The time of one query alone on the whole GPU, where even half of it misses the bound of a Server
+/// VM: no rate keeps the bound, however the GPU is shared. Nothing where some rate may.
+pub fn too_slow_alone(experiment: &Experiment) -> Option<SimDuration> {
     let found = experiment.vms.iter().filter(is_server).filter_map(|vm| {
         let service = services(experiment, vm).map(|service| batch_ns(service, 1));
         let alone = SimDuration::from_nanos_f64(service.reduce(f64::min)?);
@@ -22,9 +22,9 @@ pub fn hopeless_alone(experiment: &Experiment) -> Option<SimDuration> {
     found.min()
 }
 
-/// What the GPUs of an experiment do at most per second, all together, were they busy with nothing but the best
-/// batches of its Server VMs; twice that is beyond them.
-pub fn twice_the_most(experiment: &Experiment) -> f64 {
+/// Twice the highest throughput per second of all GPUs of an experiment together, if they were
+/// always busy with the best batches of its Server VMs.
+pub fn twice_throughput(experiment: &Experiment) -> f64 {
     let vms = || experiment.vms.iter().filter(is_server);
     let best = vms().flat_map(|vm| {
         services(experiment, vm).flat_map(|service| {

@@ -1,6 +1,6 @@
-//! Which VMs had more of a card than its policy promises, because their turns run past the slices.
+//! VMs that had more of a card than its policy promises, because their turns run past the slices.
 //!
-//! It judges time given, not latency: a VM that had its share may still wait long.
+//! It compares GPU time, not latency: a VM that had its share may still wait long.
 
 use crate::gpu::{BEST_EFFORT, POLICIES};
 use crate::platform::{Outcome, TurnShare};
@@ -15,13 +15,13 @@ pub struct OverShare {
     pub vm: String,
     /// The card.
     pub gpu: u16,
-    /// How turns are taken there, as a scenario file would write it.
+    /// The sharing there, as a scenario file would write it.
     pub sharing: String,
-    /// What it had.
+    /// The part that it had.
     pub had_share: f64,
-    /// What the policy promises a VM that always has work.
+    /// The part that the policy promises a VM that always has work.
     pub promised_share: f64,
-    /// What of `had_share` lay past the ends of its slices and was not repaid by shorter ones.
+    /// The part of `had_share` that was past the ends of its slices and not repaid by shorter ones.
     pub unpaid_share: f64,
 }
 
@@ -30,7 +30,7 @@ fn percent(share: f64) -> u32 {
     (share * 100.0).round() as u32
 }
 
-/// Who had more than promised in a run.
+/// The VMs that had more than promised in a run.
 pub(super) fn over_shares(experiment: &Experiment, outcome: &Outcome) -> Vec<OverShare> {
     let over = outcome
         .turns
@@ -73,7 +73,8 @@ impl OverShare {
     /// The sentence for reports.
     pub(super) fn note(&self) -> String {
         format!(
-            "{} had {} % of card {}, where {} promises it {} %: its turns ran past their slices for {} % of the time, which no shorter slice repaid",
+            "{} had {} % of card {}, where {} promises it {} %: its turns ran past their slices \
+             for {} % of the time, which shorter slices did not repay",
             self.vm,
             percent(self.had_share),
             self.gpu,
@@ -83,7 +84,7 @@ impl OverShare {
         )
     }
 
-    /// How far above the promise.
+    /// The excess over the promised part.
     pub(super) fn excess(&self) -> f64 {
         self.had_share - self.promised_share
     }

@@ -11,14 +11,14 @@ use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, TestScenario};
 
 /// One independent piece of a study.
 pub(super) enum Piece<'a> {
-    /// One run of a pair, its place among them, and its replication.
+    /// One run of a pair, its index among them, and its replication.
     Run(&'a Pair, &'a PlannedRun, usize, u32),
-    /// The virtual run under another choice.
+    /// The virtual run with another choice of what is not documented.
     Other(&'a Pair, Box<Alternative>),
-    /// A run, by its place, under every fit of its workloads.
+    /// A run, by its index, with every fit of its workloads.
     Fits(&'a Pair, Box<Experiment>, usize),
-    /// The best rate of the virtual run, or with its settings on bare metal of a kind, for each of so
-    /// many replications.
+    /// The highest rate of the virtual run, or of its settings on bare metal of a kind, for each of
+    /// the replications.
     Best(&'a Pair, Option<BaselineKind>, Box<Experiment>, f64, u32),
 }
 

@@ -1,6 +1,7 @@
-//! One experiment at many rates: what a run at a rate says, short or of full length, and why it fails.
+//! One experiment at many rates: the result of a run at a rate, short or of full length, and why it
+//! fails.
 //!
-//! It judges one rate at a time; which rates are tried is decided in `border` and `scan`.
+//! It judges one rate at a time; the rates are chosen in `border` and `scan`.
 
 use super::figures::digits;
 use super::system::{LoadPoint, load_point};
@@ -13,32 +14,32 @@ use crate::units::{SimDuration, SimTime};
 /// How long a run is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Length {
-    /// Cut; each stage is so many times longer than the one before it.
+    /// Shortened; each stage is longer than the one before it by a constant factor.
     Short(u32),
-    /// As long as the file says.
+    /// As long as the file states.
     Full,
 }
 
-/// What a short run says of a rate.
+/// The judgement of a short run at a rate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Says {
+pub(super) enum Judgement {
     /// Every Server VM would be VALID.
     Valid,
-    /// One would not be, but not by much more than a short run can tell.
+    /// One would not be, but within the precision of a short run.
     Doubtful,
     /// One would not be.
     Invalid,
 }
 
-/// A rate that was looked at.
+/// The result of a short run at a rate.
 #[derive(Clone, Debug)]
-pub(super) struct Look {
+pub(super) struct ShortRun {
     /// Of all Server VMs together, per second.
     pub(super) rate: f64,
-    pub(super) says: Says,
-    /// The late queries over those allowed, of the VM that has most.
+    pub(super) judgement: Judgement,
+    /// Late queries relative to those allowed, of the VM with the highest ratio.
     pub(super) late: f64,
-    /// The rules that fail, by VM, and why as far as that is known.
+    /// The rules that fail, by VM, and the cause as far as it is known.
     pub(super) failed: Vec<String>,
 }
 
@@ -68,9 +69,9 @@ pub(super) struct Prober<'a> {
     asked: f64,
     meter: Meter<'a>,
     tell: &'a (dyn Fn(f64) + Sync),
-    /// What the runs of full length saw that were not given up.
+    /// The results of the runs of full length that were not given up.
     pub(super) seen: Vec<LoadPoint>,
-    /// What failed in the last run of full length that was not VALID.
+    /// The rules that failed in the last run of full length that was not VALID.
     pub(super) failed: Vec<String>,
     pub(super) runs_short: u32,
     pub(super) runs_full: u32,
@@ -79,7 +80,8 @@ pub(super) struct Prober<'a> {
     /// The highest rate of the grid at which the system does not fall behind; infinite while that is
     /// not known.
     pub(super) saturation: f64,
-    /// What the cards can do for long: what they did at the lowest rate at which they fell behind.
+    /// The highest sustained rate of the cards: the rate they completed at the lowest rate at which
+    /// they fell behind.
     pub(super) cards_do: f64,
 }
 
@@ -104,16 +106,19 @@ impl<'a> Prober<'a> {
         }
     }
 
-    /// What a short run says of an experiment at the rates that it states; nothing when no more may be
-    /// simulated.
-    pub(super) fn look_as_asked(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Look> {
+    /// The judgement of a short run of an experiment at the rates that it states; nothing when no
+    /// more may be simulated.
+    pub(super) fn look_as_asked(
+        experiment: &Experiment,
+        meter: &mut Meter<'_>,
+    ) -> Option<ShortRun> {
         let mut prober = Prober::new(experiment, meter.clone(), &|_| {});
         let look = prober.look(prober.asked, 0);
         meter.follow(&prober.meter);
         look
     }
 
-    /// Whether nothing more may be simulated, and whether that is for the work done.
+    /// Whether the limit on work is reached.
     pub(super) fn is_spent(&self) -> bool {
         self.meter.is_spent()
     }
@@ -135,7 +140,7 @@ impl<'a> Prober<'a> {
     /// Whether a run of full length is `VALID`; nothing when no more may be simulated.
     pub(super) fn is_valid(&mut self, rate: f64, length: Length) -> Option<bool> {
         match length {
-            Length::Short(stage) => Some(self.look(rate, stage)?.says == Says::Valid),
+            Length::Short(stage) => Some(self.look(rate, stage)?.judgement == Judgement::Valid),
             Length::Full => self.is_valid_at_length(rate),
         }
     }
@@ -167,26 +172,32 @@ impl<'a> Prober<'a> {
         Some(is_valid)
     }
 
-    /// What a short run says; nothing when no more may be simulated.
-    pub(super) fn look(&mut self, rate: f64, stage: u32) -> Option<Look> {
+    /// The judgement of a short run; nothing when no more may be simulated.
+    pub(super) fn look(&mut self, rate: f64, stage: u32) -> Option<ShortRun> {
         if let Some(failed) = self.beyond_limits(rate) {
-            return Some(Look { rate, says: Says::Invalid, late: f64::INFINITY, failed });
+            return Some(ShortRun {
+                rate,
+                judgement: Judgement::Invalid,
+                late: f64::INFINITY,
+                failed,
+            });
         }
         self.note(rate);
         self.runs_short += 1;
         let part = self.part(rate, stage);
         let experiment = shortened(&at_rate(self.experiment, rate), part);
         let outcomes = serve(&experiment, &mut self.meter)?;
-        let mut look = Look { rate, says: Says::Valid, late: 0.0, failed: Vec::new() };
+        let mut look =
+            ShortRun { rate, judgement: Judgement::Valid, late: 0.0, failed: Vec::new() };
         for (index, vm, own) in self.servers(rate) {
             let found = outcomes[index].as_ref().expect("a Server VM is served");
             let judged =
                 if part < 1.0 { judge_cut(vm, own, found) } else { judge_whole(vm, found) };
             look.late = look.late.max(judged.late);
-            look.says = match (look.says, judged.says) {
-                (Says::Invalid, _) | (_, Says::Invalid) => Says::Invalid,
-                (Says::Doubtful, _) | (_, Says::Doubtful) => Says::Doubtful,
-                _ => Says::Valid,
+            look.judgement = match (look.judgement, judged.judgement) {
+                (Judgement::Invalid, _) | (_, Judgement::Invalid) => Judgement::Invalid,
+                (Judgement::Doubtful, _) | (_, Judgement::Doubtful) => Judgement::Doubtful,
+                _ => Judgement::Valid,
             };
             let why = self.why(vm, own, rate, found).filter(|_| !judged.failed.is_empty());
             let why = why.map_or(String::new(), |why| format!(": {why}"));
@@ -210,14 +221,17 @@ impl<'a> Prober<'a> {
             too_many.then(|| {
                 let (name, limit) = (self.name(vm), QUERY_LIMIT / 1_000_000);
                 let span = settings.min_duration;
-                format!("{name}min_duration of {span} takes more than {limit} million queries, the most of a run: shorten min_duration")
+                format!(
+                    "{name}min_duration of {span} needs more than {limit} million queries, \
+                    the most of a run: shorten min_duration"
+                )
             })
         });
         let failed: Vec<String> = failed.collect();
         (!failed.is_empty()).then_some(failed)
     }
 
-    /// Whether a run at `rate` would end within what a clock of nanoseconds counts.
+    /// Whether a run at `rate` would end within the range of simulated time.
     pub(super) fn ends_in_time(&self, rate: f64, length: Length) -> bool {
         let part = match length {
             Length::Short(stage) => self.part(rate, stage),
@@ -226,7 +240,7 @@ impl<'a> Prober<'a> {
         self.servers(rate).all(|(_, vm, own)| part * queries(vm, own) / own < YEARS_100)
     }
 
-    /// The part of a run of full length that a short one has.
+    /// The length of a short run, relative to a run of full length.
     pub(super) fn part(&self, rate: f64, stage: u32) -> f64 {
         if !self.experiment.vms.iter().all(can_be_cut) {
             return 1.0;
@@ -253,22 +267,24 @@ impl<'a> Prober<'a> {
         (growth * by_count).max(growth.sqrt() * spans).min(1.0)
     }
 
-    /// How finely a short run can tell rates apart: the relative noise of its number of queries.
+    /// The precision with which a short run can distinguish rates: the relative noise of its number
+    /// of queries.
     pub(super) fn noise(&self, rate: f64, stage: u32) -> f64 {
         let part = self.part(rate, stage);
         let fewest = self.servers(rate).map(|(_, vm, own)| part * queries(vm, own));
         fewest.fold(f64::INFINITY, f64::min).max(1.0).sqrt().recip()
     }
 
-    /// The relative noise of the number of queries that may be late in such a run, were they alone.
+    /// The relative noise of the number of queries that may be late in such a run, if they were
+    /// independent.
     pub(super) fn late_noise(&self, rate: f64, stage: u32) -> f64 {
         let allowed =
             self.servers(rate).map(|(_, vm, _)| 1.0 - vm.load.settings.percentile / 100.0);
         self.noise(rate, stage) / allowed.fold(1.0, f64::min).max(1e-9).sqrt()
     }
 
-    /// Whether the system is overloaded: it falls behind all the time, or rejects what it would fall
-    /// behind with.
+    /// Whether the system is overloaded: it falls further and further behind, or rejects the
+    /// queries that it cannot serve.
     pub(super) fn is_overloaded(&mut self, rate: f64) -> Option<bool> {
         /// Behind by more than this part of the run.
         const BEHIND: f64 = 0.15;
@@ -331,7 +347,7 @@ impl<'a> Prober<'a> {
         let fastest = found.recorder.latencies().min()?;
         if rate >= 0.97 * self.cards_do {
             let most = digits(self.cards_do);
-            return Some(format!("overload, for the cards do about {most}/s in all"));
+            return Some(format!("overload, since the cards can serve about {most}/s in all"));
         }
         let size = vm.server.batch_max;
         let filling = SimDuration::from_secs_f64(digits(f64::from(size.saturating_sub(1)) / own));
@@ -339,7 +355,8 @@ impl<'a> Prober<'a> {
         if vm.server.batch_rule == BatchRule::Full
             && waits.as_secs_f64() > 0.3 * bound.as_secs_f64()
         {
-            let come = format!("waits for a full batch, and {size} queries take {filling} to come");
+            let come =
+                format!("waits for a full batch, and {size} queries take {filling} to arrive");
             return Some(match vm.server.timeout {
                 Some(timeout) => format!("{come} (timeout {timeout})"),
                 None => format!("{come} (no timeout)"),
@@ -365,7 +382,7 @@ impl<'a> Prober<'a> {
 
 /// What a run says of one VM.
 struct Judged {
-    says: Says,
+    judgement: Judgement,
     late: f64,
     failed: Vec<String>,
 }
@@ -376,12 +393,12 @@ fn judge_whole(vm: &VmSpec, found: &VmOutcome) -> Judged {
     let late = late(vm, found);
     let is_latency =
         |rule| matches!(rule, crate::loadgen::Rule::Latency | crate::loadgen::Rule::EarlyStopping);
-    let says = match found.verdict.failed.iter().all(|failed| is_latency(failed.rule)) {
-        _ if found.failed_rules.is_empty() => Says::Valid,
-        true if is_near(vm, found) => Says::Doubtful,
-        _ => Says::Invalid,
+    let judgement = match found.verdict.failed.iter().all(|failed| is_latency(failed.rule)) {
+        _ if found.failed_rules.is_empty() => Judgement::Valid,
+        true if is_near(vm, found) => Judgement::Doubtful,
+        _ => Judgement::Invalid,
     };
-    Judged { says, late, failed: found.failed_rules.clone() }
+    Judged { judgement, late, failed: found.failed_rules.clone() }
 }
 
 /// What a run that is cut short says of one at full length: its share of late queries, held against
@@ -393,15 +410,15 @@ fn judge_cut(vm: &VmSpec, own: f64, found: &VmOutcome) -> Judged {
     let early = settings.round.early_stopping;
     let is_valid = late <= 1.0
         && (!early || early_stopping::passes(made, (late * allowed * made as f64) as u64, allowed));
-    let says = match is_valid {
-        true => Says::Valid,
-        false if is_near(vm, found) => Says::Doubtful,
-        false => Says::Invalid,
+    let judgement = match is_valid {
+        true => Judgement::Valid,
+        false if is_near(vm, found) => Judgement::Doubtful,
+        false => Judgement::Invalid,
     };
     let percent = 100.0 * late * allowed;
     let (bound, most) = (settings.target_latency, digits(100.0 * allowed));
     let rule = format!("{percent:.2} % of queries over {bound} ({most} % allowed)");
-    Judged { says, late, failed: if is_valid { Vec::new() } else { vec![rule] } }
+    Judged { judgement, late, failed: if is_valid { Vec::new() } else { vec![rule] } }
 }
 
 /// The share of late queries over what is allowed.
@@ -457,7 +474,7 @@ fn cycles(vm: &VmSpec) -> f64 {
     }
 }
 
-/// What is known of a run that was given up.
+/// The reason for which a run was given up.
 pub(super) fn too_late(vm: &VmSpec) -> String {
     let settings = &vm.load.settings;
     let allowed = digits(100.0 - settings.percentile);

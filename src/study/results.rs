@@ -1,7 +1,7 @@
-//! The result document: what every report is made of, and the shape of `result.json`.
+//! The result document: the basis of every report, and the structure of `result.json`.
 //!
-//! The shape is a contract (`schema_version`): keys may join, none changes its meaning. Units stand
-//! in the keys. Nothing here is formatted for people.
+//! The structure is a contract (`schema_version`): keys may be added, and no key changes its
+//! meaning. Units are part of the keys. Nothing here is formatted for people.
 
 use super::figures::LatencyMs;
 use super::interval::Interval;
@@ -11,13 +11,13 @@ use super::uncertainty::{PairedRatio, Uncertainty};
 use crate::spec::{Scenario, Standing, Sweep};
 use serde::{Deserialize, Serialize};
 
-/// Version of the document's shape.
+/// Version of the document's structure.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// Everything one call of `slicewise run` found out.
+/// The results of one call of `slicewise run`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Results {
-    /// What made it, and of what.
+    /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
     /// Every run: per pair first the virtual side, then its baselines.
@@ -26,22 +26,22 @@ pub struct Results {
     pub comparisons: Vec<Comparison>,
     /// Each VM of a run beside its counterfactuals, which draw the same random numbers.
     pub paired_ratios: Vec<PairedRatio>,
-    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// Service times scaled from another GPU: sentences for the head of a report; none where all
     /// are the GPUs' own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
-    /// What a reader must know before believing a figure; whole sentences.
+    /// Notes to be read before the figures; whole sentences.
     pub notes: Vec<String>,
-    /// The fitted and assumed numbers the result leans on, each once.
+    /// The fitted and assumed numbers that the result uses, each once.
     pub leans_on: Vec<FactUse>,
 }
 
-/// What stands at the head of a document: what made it, and of what.
+/// The head of a document: the program and the input.
 #[derive(Clone, Debug, Serialize)]
 pub struct Head {
     /// [`SCHEMA_VERSION`].
     pub schema_version: u32,
-    /// What made the document.
+    /// The program that made the document.
     pub tool: Tool,
     /// The seed of every random stream.
     pub seed: u64,
@@ -54,7 +54,8 @@ pub struct Head {
 }
 
 impl Head {
-    /// The head of what this very program makes of a scenario of this name, title, hash and seed.
+    /// The head of a document made by this program from a scenario with this name, title, hash and
+    /// seed.
     pub fn of(name: &str, title: &str, hash: &str, seed: u64) -> Self {
         Self {
             schema_version: SCHEMA_VERSION,
@@ -89,17 +90,17 @@ pub struct Tool {
 }
 
 impl Tool {
-    /// This very program.
+    /// This program.
     pub const THIS: Tool = Tool { name: "slicewise", version: env!("CARGO_PKG_VERSION") };
 }
 
-/// Which side of a pair a run is.
+/// The side of a pair that a run is on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The run in question.
+    /// The run with VMs.
     Virtual,
-    /// What it is compared with.
+    /// A run that it is compared with.
     Baseline,
 }
 
@@ -109,7 +110,7 @@ impl Results {
         self.runs.iter().flat_map(|run| run.vms.iter().map(move |vm| (run, vm)))
     }
 
-    /// Whether any host has cards of several models, so that VMs say on which they are.
+    /// Whether any host has cards of several models, so that VMs state the models of their cards.
     pub fn has_several_models(&self) -> bool {
         self.vms().any(|(_, vm)| !vm.gpu_models.is_empty())
     }
@@ -128,11 +129,11 @@ pub struct RunResult {
     pub baseline_kind: Option<&'static str>,
     /// For a twin, the settings in which it differs from the virtual run.
     pub differs: Vec<String>,
-    /// What a run on shared cards assumes of time slicing; nothing for others.
+    /// The assumptions about time slicing of a run on shared cards; nothing for others.
     pub assumes: Option<String>,
-    /// The same run under other choices of what is not documented.
+    /// The same run with other choices of what is not documented.
     pub alternatives: Vec<AlternativeResult>,
-    /// What the run would yield at the ends of inputs that nothing measured.
+    /// The figures of the run at the ends of inputs that were not measured.
     pub open: Vec<OpenFigures>,
     /// One entry per VM.
     pub vms: Vec<VmResult>,
@@ -146,7 +147,7 @@ pub struct RunResult {
 }
 
 impl RunResult {
-    /// The platform, and for a baseline what kind of baseline it is: what tells the runs of a pair apart.
+    /// The platform, and for a baseline its kind: together they distinguish the runs of a pair.
     pub fn place(&self) -> String {
         match (self.side, self.baseline_kind) {
             (Side::Baseline, Some(kind)) => {
@@ -168,13 +169,14 @@ impl RunResult {
         models
     }
 
-    /// A VM of it among all that results speak of: `pair / vm`, or the pair where it has one VM.
+    /// The name of one of its VMs in the results: `pair / vm`, or the pair's name where it has one
+    /// VM.
     pub fn name_of(&self, vm: &str) -> String {
         if self.vms.len() > 1 { format!("{} / {vm}", self.name) } else { self.name.clone() }
     }
 }
 
-/// A run under another choice of what is not documented.
+/// A run with another choice of what is not documented.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AlternativeResult {
     /// The choice, as a scenario file would write it.
@@ -183,30 +185,32 @@ pub struct AlternativeResult {
     pub latency_p99_ms: Vec<f64>,
 }
 
-/// What one VM's load saw.
+/// The results of one VM's load.
 #[derive(Clone, Debug, Serialize)]
 pub struct VmResult {
     /// The VM's name.
     pub name: String,
-    /// The workload's catalogue name; of an ensemble those of its steps, with ` > ` between them.
+    /// The workload's catalogue name; for an ensemble those of its steps, with ` > ` between them.
     pub workload: String,
-    /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`; `step` for a model that only
-    /// ensembles ask: its figures are those of what passes through it, from when it comes there.
+    /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`; `step` for a model that
+    /// gets queries only from ensembles: its figures are those of the queries that pass through it,
+    /// from their arrival at it.
     pub scenario: &'static str,
     /// Virtual CPUs.
     pub vcpus: u32,
-    /// The cards that answer it, by id.
+    /// Its cards, by id.
     pub cards: Vec<u16>,
     /// The models of these cards; left out where all cards of the pair's host are of one model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpu_models: Vec<String>,
-    /// Whose service times it has on which model where those are scaled: `l4 from a10`.
+    /// The GPU models on which its service times are scaled, with the GPU they are scaled from: `l4
+    /// from a10`.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
-    /// Of an ensemble: what its queries saw in each step; left out where there are none.
+    /// For an ensemble: the figures of each step; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
-    /// The rate asked for.
+    /// The target rate.
     pub target_qps: f64,
     /// Queries completed.
     pub queries: u64,
@@ -216,7 +220,7 @@ pub struct VmResult {
     /// settings reject none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rejected: Option<u64>,
-    /// What each priority level saw, the most urgent first; empty where there is one.
+    /// The figures of each priority level, the most urgent first; empty where there is only one.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub priority_levels: Vec<LevelResult>,
     /// (n - 1) / last due time; nothing where arrivals are not scheduled.
@@ -229,7 +233,7 @@ pub struct VmResult {
     pub latency_ms: LatencyMs,
     /// LoadGen's bound and percentile.
     pub target_latency_ms: f64,
-    /// Mean of each stage of a sample's way, in milliseconds, in the order of the path.
+    /// Mean time of each stage of a sample's path, in milliseconds, in the order of the path.
     pub stages_ms: Vec<StageMean>,
     /// Mean samples per batch.
     pub batch_mean: f64,
@@ -237,34 +241,34 @@ pub struct VmResult {
     pub load: LoadResult,
     /// LoadGen's verdict.
     pub verdict: VerdictResult,
-    /// What the rate and the latencies are: given, fitted or predicted.
+    /// The origin of the rate and of the latencies: given, fitted or predicted.
     pub standing: FigureStanding,
     /// The published figures beside them.
     pub published: Option<PublishedResult>,
-    /// What other fits and other machines would give; nothing where the inputs say nothing of them.
+    /// The figures with other fits and on other machines; nothing where no input has a range.
     pub fits: Option<FitSpread>,
-    /// How sure the figures are.
+    /// How certain the figures are.
     pub uncertainty: Uncertainty,
 }
 
-/// What the queries of an ensemble saw in one step.
+/// The figures of one step of an ensemble.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct StepResult {
-    /// The model's name, or that of the work on processors.
+    /// The name of the model, or of the work on processors.
     pub step: String,
-    /// Queries that went through.
+    /// Queries that passed it.
     pub queries: u64,
     /// Mean time until the batch is formed or a processor is free, in milliseconds.
     pub queue_mean_ms: f64,
     /// Mean time from then until it leaves the step, in milliseconds.
     pub run_mean_ms: f64,
-    /// Time from when a query comes to the step until it leaves it, in milliseconds.
+    /// Time from a query's arrival at the step until it leaves it, in milliseconds.
     pub latency_ms: LatencyMs,
     /// Mean samples of the batches; nothing on processors.
     pub batch_mean: Option<f64>,
 }
 
-/// What the queries of one priority level saw.
+/// The figures of one priority level.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct LevelResult {
     /// From 1, the most urgent.
@@ -277,7 +281,7 @@ pub struct LevelResult {
     pub latency_ms: LatencyMs,
 }
 
-/// What a run would yield with an input that nothing measured at an end of its range.
+/// The figures of a run with an input that was not measured at an end of its range.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct OpenFigures {
     /// The input and the end.
@@ -289,9 +293,9 @@ pub struct OpenFigures {
     pub latency_p99_worst_vm_ms: f64,
 }
 
-/// The least and the greatest of each figure among the inputs that measurements leave open: fits nearly
-/// as good, inputs that nothing measured at the ends of their ranges, and the slowest and fastest of nine
-/// machines and platforms in ten.
+/// The least and the greatest of each figure among the inputs that measurements leave open: fits
+/// nearly as good, inputs that were not measured at the ends of their ranges, and slow and fast
+/// machines and platforms (5th and 95th percentile).
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FitSpread {
     /// How many sets of inputs were run.
@@ -322,7 +326,8 @@ pub struct VerdictResult {
     pub failed: Vec<&'static str>,
     /// Whether early stopping is satisfied; nothing before round v2.0, and where there is none.
     pub early_stopping: Option<bool>,
-    /// What early stopping puts in the place of percentiles (SingleStream, MultiStream).
+    /// The estimates of early stopping, reported instead of percentiles (SingleStream,
+    /// MultiStream).
     pub estimates: Vec<EstimateResult>,
 }
 
@@ -331,7 +336,7 @@ pub struct VerdictResult {
 pub struct LoadResult {
     /// The MLPerf round whose rules hold.
     pub round: &'static str,
-    /// Its seed of arrivals; used with seed 0, by the first VM.
+    /// Its seed for arrivals; used by the first VM with seed 0.
     pub schedule_seed: u64,
     /// Samples of a query; Offline: 1, though its one query has all.
     pub samples_per_query: u64,
@@ -350,17 +355,17 @@ pub struct EstimateResult {
     pub percentile: f64,
     /// Least number of queries for an estimate.
     pub queries_min: u64,
-    /// So many of the highest latencies are left out; nothing with too few queries.
+    /// How many of the highest latencies are left out; nothing with too few queries.
     pub discarded: Option<u64>,
     /// The estimate, in milliseconds; nothing with too few queries.
     pub latency_ms: Option<f64>,
 }
 
-/// What a figure is.
+/// The origin of a figure.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Origin {
-    /// Put in: a Server rate.
+    /// It is an input: a Server rate.
     Given,
     /// A number in use was fitted on this very row.
     Fitted,
@@ -368,7 +373,7 @@ pub enum Origin {
     Predicted,
 }
 
-/// What a VM's figures are.
+/// The origins of a VM's figures.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
 pub struct FigureStanding {
     /// `completed_per_s`.
@@ -377,7 +382,7 @@ pub struct FigureStanding {
     pub latency: Origin,
 }
 
-/// Published figures and how far the simulated ones are off.
+/// Published figures and the errors of the simulated ones.
 #[derive(Clone, Debug, Serialize)]
 pub struct PublishedResult {
     /// Samples per second.
@@ -397,7 +402,7 @@ pub struct GpuResult {
     pub id: u16,
     /// The GPU model's catalogue name.
     pub model: String,
-    /// Part of the run in which the card worked, 0 to 1.
+    /// Part of the run in which the card was busy, 0 to 1.
     pub busy_share: f64,
 }
 
@@ -412,14 +417,15 @@ pub struct ServerResult {
     pub processors: u32,
 }
 
-/// Both sides at their best.
+/// The highest rates of both sides.
 #[derive(Clone, Debug, Serialize)]
 pub struct Comparison {
     /// The pair's name.
     pub name: String,
     /// The scenario of the runs.
     pub scenario: &'static str,
-    /// Which bare metal: `same-cards` or `whole-cards`; the first alone where they are the same run.
+    /// The kind of bare metal: `same-cards` or `whole-cards`; only the first where they are the
+    /// same run.
     pub baseline_kind: &'static str,
     /// Highest VALID rate, or Offline rate, of the virtual side.
     pub virtual_per_s: f64,
@@ -430,16 +436,17 @@ pub struct Comparison {
     /// Mean of the ratio over replications with its 95 % interval, each replication with the same
     /// random numbers on both sides; nothing where there is one.
     pub capacity_ratio_replicated: Option<Interval>,
-    /// Relative precision of the search; 0 for Offline rates, which need none.
+    /// Relative precision of the search; 0 for Offline rates, which need no search.
     pub precision: f64,
-    /// Published virtual over published bare rate; for Server these were chosen, not measured.
+    /// Published virtual over published bare-metal rate; for Server these rates were chosen, not
+    /// measured.
     pub published_ratio: Option<f64>,
 }
 
 /// A fitted or assumed number in use.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct FactUse {
-    /// Where it stands, such as `workloads/bert-99.9 launch`.
+    /// Its place, such as `workloads/bert-99.9 launch`.
     pub fact: String,
     /// Its value as files write it.
     pub value: String,

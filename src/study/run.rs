@@ -14,8 +14,8 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
     run_replicated(scenario, 1, progress)
 }
 
-/// As [`run`], each run so many times with other random numbers: how far they move its figures
-/// stands beside those of the first.
+/// As [`run`], with each run repeated `replications` times with other random numbers: the resulting
+/// intervals are added to the figures of the first.
 pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress<'_>) -> Results {
     assert!(replications > 0, "nothing is run");
     let pieces_of = |pair| pieces_of(pair, replications);

@@ -1,14 +1,15 @@
-//! A capacity in words: from where to where rates are VALID, what was looked at, and what to change.
+//! Sentences on a capacity: the range of VALID rates, the rates that were tried, and what to
+//! change.
 //!
-//! It decides nothing; every sentence is made from what a search kept.
+//! It decides nothing; every sentence is made from the results of a search.
 
-use super::border::{Ended, Limit, Looked, RangeEnd};
+use super::border::{Ended, Limit, RangeEnd, SearchRecord};
 use super::figures::digits;
 use super::variant::is_server;
 use crate::spec::{BatchRule, Experiment, VmSpec};
 
-/// What a reader must know of the borders that were found, one for each replication, in sentences
-/// without a full stop.
+/// Notes on the borders that were found, one for each replication, as sentences without a full
+/// stop.
 pub(super) fn of_all(experiment: &Experiment, limits: &[Limit]) -> Vec<String> {
     let found = limits.iter().find(|limit| limit.rate > 0.0);
     let Some(shown) = found.or(limits.first()) else { return Vec::new() };
@@ -19,7 +20,8 @@ pub(super) fn of_all(experiment: &Experiment, limits: &[Limit]) -> Vec<String> {
     let without = limits.iter().filter(|limit| limit.rate == 0.0).count();
     if shown.rate > 0.0 && without > 0 {
         said.push(format!(
-            "in {without} of {} searches, each with other random numbers, no rate is VALID, and the capacity is that of the others: the VALID rates are too few to count on",
+            "in {without} of {} searches, each with other random numbers, no rate is VALID, and \
+             the capacity is that of the others: the range of VALID rates is too small to rely on",
             limits.len()
         ));
     }
@@ -45,11 +47,11 @@ fn about(experiment: &Experiment, limit: &Limit) -> Vec<String> {
 }
 
 /// From where to where, and what stands at both ends.
-fn range(limit: &Limit, looked: &Looked) -> String {
+fn range(limit: &Limit, looked: &SearchRecord) -> String {
     let (low, high) = (&looked.lowest, &looked.highest);
     let rates = looked.runs_short + looked.runs_full;
     let tried = format!(
-        "looked at {rates} rates from {}/s to {}/s",
+        "tried {rates} rates from {}/s to {}/s",
         digits(low.rate_per_s),
         digits(high.rate_per_s.max(limit.rate))
     );
@@ -68,9 +70,12 @@ fn range(limit: &Limit, looked: &Looked) -> String {
     }
     if limit.is_open {
         return match limit.lowest {
-            None => format!("VALID at every rate that was tried, so this is no border; {tried}"),
+            None => format!(
+                "VALID at every rate that was tried, so higher rates may be VALID, too; {tried}"
+            ),
             Some(lowest) => format!(
-                "VALID from {}/s on at every rate that was tried, so the highest is no border; {tried}: {}",
+                "VALID from {}/s on at every rate that was tried, so higher rates may be VALID, \
+                 too; {tried}: {}",
                 digits(lowest),
                 at(low)
             ),
@@ -88,7 +93,7 @@ fn range(limit: &Limit, looked: &Looked) -> String {
 }
 
 /// Why a rate above what the cards can do is VALID.
-fn too_short(experiment: &Experiment, limit: &Limit, looked: &Looked) -> String {
+fn too_short(experiment: &Experiment, limit: &Limit, looked: &SearchRecord) -> String {
     let asked = super::variant::asked_per_s(experiment);
     let longest = experiment.vms.iter().filter(is_server).max_by(|one, other| {
         let part = |vm: &VmSpec| vm.load.settings.target_latency;
@@ -99,7 +104,9 @@ fn too_short(experiment: &Experiment, limit: &Limit, looked: &Looked) -> String 
     let own = limit.rate * settings.target_qps / asked;
     let made = (own * settings.min_duration.as_secs_f64()).max(settings.min_query_count as f64);
     format!(
-        "the cards do about {}/s for long, but a run of {} queries is over before too many of them wait beyond the bound of {}: give it a min_duration (now {}) of several times the bound, or a shorter bound",
+        "the cards can sustain about {}/s, but a run of {} queries ends before too many of them \
+         wait longer than the bound of {}: give it a min_duration (now {}) of several times the \
+         bound, or a shorter bound",
         digits(looked.saturation_per_s),
         digits(made),
         settings.target_latency,
@@ -132,10 +139,12 @@ fn early(limit: &Limit) -> Option<String> {
     match limit.ended {
         Ended::Complete => None,
         Ended::Work => Some(format!(
-            "the search ended early: it had simulated as much as one search may (2 billion events and samples); {known}; shorter runs would let it finish (min_duration, min_query_count)"
+            "the search ended early, at its limit of 2 billion simulated events and samples; \
+             {known}; shorter runs would let it finish (min_duration, min_query_count)"
         )),
         Ended::Stopped => Some(format!(
-            "the search was stopped by its time limit; {known}; another run may come further, so this answer is not reproducible"
+            "the search was stopped by its time limit; {known}; another run may get further, so \
+             this answer is not reproducible"
         )),
     }
 }

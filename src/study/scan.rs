@@ -1,9 +1,10 @@
-//! The look at all rates: short runs from where queries are alone to what the cards cannot do.
+//! The scan of all rates: short runs from rates at which queries hardly meet to rates beyond the
+//! cards' throughput.
 //!
-//! Rates lie on one grid whatever a file states, so that the rate in the file does not change an
-//! answer. A border between two of them is found in `border`.
+//! Rates are on one fixed grid, so that the rate in the file does not change an answer. The border
+//! between two of them is found in `border`.
 
-use super::probe::{Look, Prober, Says};
+use super::probe::{Judgement, Prober, ShortRun};
 use super::variant::is_server;
 
 /// The grid: so many rates from one to its double, where it is finest.
@@ -26,10 +27,10 @@ fn place(rate: f64) -> i32 {
     (rate.log2() * f64::from(PER_DOUBLE)).floor() as i32
 }
 
-/// The rates that were looked at, in rising order.
+/// The rates that were tried, in rising order.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Scan {
-    pub(super) looks: Vec<Look>,
+    pub(super) looks: Vec<ShortRun>,
 }
 
 /// Neighbouring rates of a scan that may all be VALID: the first and the last.
@@ -40,11 +41,11 @@ pub(super) struct Region {
 }
 
 impl Scan {
-    /// The regions of rates that are not plainly INVALID, the highest first.
+    /// The regions of rates that are not clearly INVALID, the highest first.
     pub(super) fn regions(&self) -> Vec<Region> {
         let mut regions: Vec<Region> = Vec::new();
         for (index, _) in
-            self.looks.iter().enumerate().filter(|(_, look)| look.says != Says::Invalid)
+            self.looks.iter().enumerate().filter(|(_, look)| look.judgement != Judgement::Invalid)
         {
             match regions.last_mut() {
                 Some(region) if region.last + 1 == index => region.last = index,
@@ -58,24 +59,25 @@ impl Scan {
     /// The rates of a region that were VALID, in rising order.
     pub(super) fn valid_in(&self, region: Region) -> impl DoubleEndedIterator<Item = f64> + '_ {
         let looks = &self.looks[region.first..=region.last];
-        looks.iter().filter(|look| look.says == Says::Valid).map(|look| look.rate)
+        looks.iter().filter(|look| look.judgement == Judgement::Valid).map(|look| look.rate)
     }
 
     /// The rate that is nearest to VALID.
-    pub(super) fn nearest(&self) -> Option<&Look> {
+    pub(super) fn nearest(&self) -> Option<&ShortRun> {
         let finite = self.looks.iter().filter(|look| look.late.is_finite());
         finite.min_by(|one, other| one.late.total_cmp(&other.late))
     }
 
     /// Adds looks, keeping the order of rates.
-    fn add(&mut self, look: Look) {
+    fn add(&mut self, look: ShortRun) {
         let index = self.looks.partition_point(|other| other.rate < look.rate);
         self.looks.insert(index, look);
     }
 }
 
 impl Prober<'_> {
-    /// What the cards can do for long, on the grid, from the rates at which the system falls behind.
+    /// Finds the highest sustained rate of the cards on the grid, from the rates at which the
+    /// system falls behind.
     pub(super) fn find_saturation(&mut self) -> Option<()> {
         /// Doublings either way: nothing is faster or slower by more.
         const DOUBLINGS: i32 = 60;
@@ -104,7 +106,7 @@ impl Prober<'_> {
         bounds.fold(f64::INFINITY, f64::min).max(1e-9)
     }
 
-    /// Looks at all rates; what was looked at before no more may be simulated.
+    /// Tries all rates; returns those that were tried before the limit on work.
     pub(super) fn scan(&mut self) -> Scan {
         let mut scan = Scan::default();
         let lowest = self.first_place();
@@ -121,7 +123,8 @@ impl Prober<'_> {
         // A run that is too short for its bound stays VALID however much it is asked.
         let most = place(TOP_MOST * self.saturation);
         let mut at = top;
-        while at < most && scan.looks.last().is_some_and(|look| look.says == Says::Valid) {
+        while at < most && scan.looks.last().is_some_and(|look| look.judgement == Judgement::Valid)
+        {
             at += COARSE;
             if !self.look_at(at, &mut scan) {
                 break;
@@ -130,7 +133,7 @@ impl Prober<'_> {
         scan
     }
 
-    /// Looks further down, where queries hardly ever meet.
+    /// Tries lower rates, at which queries hardly ever meet.
     pub(super) fn scan_further_down(&mut self, scan: &mut Scan) {
         let allowed = self
             .experiment
@@ -156,7 +159,7 @@ impl Prober<'_> {
         place(0.1 / self.bound()).min(place(self.saturation / 16.0))
     }
 
-    /// Looks at a place of the grid; false when no more may be simulated.
+    /// CountRuns at a place of the grid; false when no more may be simulated.
     fn look_at(&mut self, at: i32, scan: &mut Scan) -> bool {
         if !self.ends_in_time(grid(at), super::probe::Length::Short(0)) {
             return true;

@@ -1,7 +1,8 @@
-//! What the undocumented points of time slicing do to a result: the same run under other choices.
+//! The effect of undocumented points of time slicing on a result: the same run with other choices.
 //!
-//! What moves p99 by factors: what an idle turn becomes (equal and fixed share), whether processes of
-//! a VM have turns of their own (best effort), and the cost of a switch. A result that leans on them says what it assumed and what the others would give.
+//! These can change p99 by factors: what happens to an idle turn (equal and fixed share), whether
+//! processes of a VM take their own turns (best effort), and the switch cost. A result that depends
+//! on them states its assumption and the p99 of the others.
 
 use super::{open, variant};
 use crate::gpu::{BEST_EFFORT, POLICIES};
@@ -9,7 +10,7 @@ use crate::spec::{
     Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TurnsOf, VmSpec,
 };
 
-/// An experiment under another choice.
+/// An experiment with another choice.
 pub(super) struct Alternative {
     /// The choice, as the scenario file would write it.
     pub(super) option: String,
@@ -17,8 +18,8 @@ pub(super) struct Alternative {
     pub(super) experiment: Experiment,
 }
 
-/// The runs that say how much `experiment` leans on what is not documented; none where no card is
-/// shared in turns.
+/// The runs that show how much `experiment` depends on what is not documented; none where no card
+/// is shared in turns.
 pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
     let idle = variant::other_idle(experiment)
         .map(|(rule, experiment)| Alternative { option: idle_option(rule), experiment });
@@ -91,7 +92,8 @@ fn sharings(experiment: &Experiment) -> impl Iterator<Item = (&str, &InstanceSha
     })
 }
 
-/// What an experiment assumes, in words, of each model by itself; nothing where no card is shared.
+/// The assumptions of an experiment as text, separately for each GPU model; nothing where no card
+/// is shared.
 pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
     let alone = [InstanceSharing::Alone, InstanceSharing::Models];
     let mut told: Vec<(&str, String)> = Vec::new();

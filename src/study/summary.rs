@@ -20,18 +20,19 @@ use crate::spec::{
 };
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What a piece found.
+/// The result of a piece.
 pub(super) enum Finding {
-    /// What a run yielded, by its place, and in replication 0 what more work would do to each VM's p99.
+    /// The outcome of a run, by its index, and in replication 0 the effect of more work on each
+    /// VM's p99.
     Outcome(usize, Box<Outcome>, Vec<Option<MoreWork>>),
     Other(AlternativeResult),
     Fits(usize, fits::Ratios),
-    /// Samples per second, one for each replication; of the virtual run, or of bare metal of a kind.
+    /// Samples per second, one for each replication, of the virtual run or of bare metal of a kind.
     Best(Option<BaselineKind>, Vec<f64>),
 }
 
-/// Adds the runs and the comparison of one pair; the answer is its ratios to bare metal. `found`
-/// holds what its pieces found, in order.
+/// Adds the runs and the comparison of one pair; returns its ratios to bare metal. `found` holds
+/// the results of its pieces, in order.
 pub(super) fn summarise(
     pair: &Pair,
     found: Vec<Finding>,
@@ -84,9 +85,8 @@ pub(super) fn summarise(
     paired_ratios(pair, &outcomes)
 }
 
-/// What a run would yield at the ends of its open inputs: samples per second of all VMs, and the p99 of
-/// the VM that has the highest.
-/// `figures` are those of each VM as it is.
+/// The figures of a run at the ends of its open inputs: samples per second of all VMs, and the p99
+/// of the VM that has the highest. `figures` are those of each VM as assumed.
 pub(super) fn of_ends(
     figures: &[(f64, f64)],
     open: &[(OpenEnd, Vec<[f64; 2]>)],
@@ -141,17 +141,17 @@ fn of_open_inputs(runs: &[RunResult]) -> Vec<String> {
             }
         });
         let lines: Vec<Line> = lines.collect();
-        notes.extend(open::told(&[lines], figure_word(by_latency)));
+        notes.extend(open::sentences(&[lines], figure_word(by_latency)));
     }
     notes
 }
 
-/// Whether a load is asked at a rate, so that only its latency shows how well it is served.
+/// Whether a load has a given rate, so that only its latency shows how well it is served.
 pub(super) fn answers_at_a_rate(scenario: &str) -> bool {
     scenario == "server"
 }
 
-/// What lines are compared by.
+/// The figure by which lines are compared.
 pub(super) fn figure_word(by_latency: bool) -> &'static str {
     if by_latency { "p99 (ms)" } else { "samples per second" }
 }
@@ -204,7 +204,7 @@ fn paired_ratios(pair: &Pair, outcomes: &[Outcomes]) -> Vec<PairedRatio> {
         }
         let (names, bare) = ((&*pair.name, baseline.kind.word()), bare.borrowed());
         let vms = pair.virtual_run.experiment.vms.iter().enumerate();
-        let vms = vms.filter(|(_, vm)| !vm.load.is_silent());
+        let vms = vms.filter(|(_, vm)| !vm.load.is_idle());
         ratios.extend(
             vms.filter_map(|(index, vm)| uncertainty::paired(names, (vm, index), (&own, &bare))),
         );
@@ -247,7 +247,7 @@ pub(super) fn results(
 const UNASKED: &str = "none";
 const STEP: &str = "step";
 
-/// What a run under another choice gives.
+/// The figures of a run with another choice.
 pub(super) fn alternative(option: &str, outcome: &Outcome) -> AlternativeResult {
     let p99 = |vm: &VmOutcome| latency_ms(vm.recorder.latencies()).p99;
     let answered = outcome.vms.iter().filter(|vm| vm.recorder.answered() > 0);
@@ -338,7 +338,7 @@ fn vm_result(
     VmResult {
         name: vm.name.clone(),
         workload: workloads(experiment, vm),
-        scenario: match (load.is_silent(), count) {
+        scenario: match (load.is_idle(), count) {
             (true, 0) => UNASKED,
             (true, _) => STEP,
             (false, _) => load.scenario.word(),
@@ -513,7 +513,8 @@ fn steep(runs: &[RunResult]) -> Option<String> {
     let steep: Vec<String> = steep.collect();
     (!steep.is_empty()).then(|| {
         format!(
-            "1 % more work moves p99 by more than 5 %, so trust the rate (`slicewise capacity`) and not the latency: {}",
+            "1 % more work changes p99 by more than 5 %, so trust the rate (`slicewise capacity`) \
+             and not the latency: {}",
             steep.join(", ")
         )
     })

@@ -1,4 +1,4 @@
-//! Something whose capacity is wanted, and what was seen of it at a rate.
+//! A system whose capacity is searched, and its figures at a rate.
 
 use super::figures::latency_ms;
 use super::variant::is_server;
@@ -6,28 +6,28 @@ use crate::platform::Outcome;
 use crate::spec::Experiment;
 use serde::Serialize;
 
-/// Something whose capacity is wanted.
+/// A system whose capacity is searched.
 #[derive(Clone, Debug)]
 pub struct System {
-    /// What tells it from the others.
+    /// Its name, unique in the plan.
     pub name: String,
-    /// Its run; the rates of its Server VMs say only what part each has.
+    /// Its run; only the ratios of its Server VMs' rates matter.
     pub experiment: Experiment,
-    /// The system it is compared with: bare metal on the same cards, by place in the plan.
+    /// The system it is compared with: bare metal on the same cards, by index in the plan.
     pub bare_metal: Option<usize>,
-    /// Bare metal with whole cards for each VM, by place in the plan; nothing where it is the same.
+    /// Bare metal with whole cards for each VM, by index in the plan; nothing where it is the same.
     pub whole_cards: Option<usize>,
-    /// Whether its latencies on the way there are wanted.
+    /// Whether to report its latencies at lower rates.
     pub with_curve: bool,
-    /// Whether its capacity at the ends of what inputs leave open is wanted: some searches more.
+    /// Whether to find its capacity at the ends of open inputs too, which takes more searches.
     pub with_inputs: bool,
-    /// Whether that takes in the other rule for idle turns, which is not documented; otherwise a system of its
-    /// own may have it.
+    /// Whether that includes the other rule for idle turns, which is not documented; otherwise a
+    /// separate system may have it.
     pub with_other_idle: bool,
 }
 
 impl System {
-    /// One that is compared with nothing, with its curve and what inputs leave open.
+    /// A system without comparison, with its curve and its open inputs.
     pub fn of(name: String, experiment: Experiment) -> Self {
         let (bare_metal, whole_cards) = (None, None);
         let (with_curve, with_inputs, with_other_idle) = (true, true, false);

@@ -1,7 +1,7 @@
-//! How sure the figures of a run are: queries beyond its percentiles, replications with other random
-//! numbers, and what one percent more work does to p99 where a card has no time left.
+//! How certain the figures of a run are: queries beyond its percentiles, replications with other
+//! random numbers, and the effect of one percent more work on p99 where a card is nearly saturated.
 //!
-//! What nobody knows about the model itself, an idle turn or a switch, is in `sensitivity`.
+//! Unknown points of the model itself, such as idle turns or switches, are in `sensitivity`.
 
 use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::{Interval, student_95};
@@ -15,14 +15,14 @@ use std::collections::BTreeMap;
 /// From this busy share of a card on p99 hangs on every percent of work.
 const LOAD_HIGH: f64 = 0.9;
 
-/// How sure the figures of a VM are.
+/// How certain the figures of a VM are.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct Uncertainty {
-    /// Samples that lie beyond each percentile; a percentile with few is itself a matter of luck.
+    /// Samples that lie beyond each percentile; a percentile with few of them is itself random.
     pub samples_beyond: BTreeMap<&'static str, u64>,
     /// The same run with other random numbers; nothing where it was run once.
     pub replications: Option<Replicated>,
-    /// The same run with one percent more work; nothing where every card has time to spare.
+    /// The same run with one percent more work; nothing where no card is nearly saturated.
     pub more_work: Option<MoreWork>,
 }
 
@@ -40,16 +40,16 @@ pub struct Replicated {
     pub latency_ms: BTreeMap<&'static str, Interval>,
 }
 
-/// What more work does to p99, with the same random numbers.
+/// The effect of more work on p99, with the same random numbers.
 #[derive(Clone, Copy, PartialEq, Debug, Serialize)]
 pub struct MoreWork {
-    /// GPU work of every batch was raised by so much, in percent.
+    /// The increase of the GPU work of every batch, in percent.
     pub work_percent: f64,
     /// The load: the busy share of the busiest of the VM's cards, 0 to 1.
     pub load: f64,
-    /// p99 then, in milliseconds.
+    /// p99 with the additional work, in milliseconds.
     pub latency_p99_ms: f64,
-    /// By how much it is higher, in percent.
+    /// The increase of p99, in percent.
     pub p99_percent: f64,
     /// The elasticity of p99: d ln p99 / d ln work.
     pub elasticity: f64,
@@ -60,7 +60,7 @@ pub struct MoreWork {
 pub struct PairedRatio {
     /// The pair's name.
     pub name: String,
-    /// Which bare metal: `same-cards` or `whole-cards`.
+    /// The kind of bare metal: `same-cards` or `whole-cards`.
     pub baseline_kind: &'static str,
     /// The VM's name.
     pub vm: String,
@@ -77,8 +77,9 @@ pub(super) fn samples_beyond(latencies: &LatencyHistogram) -> BTreeMap<&'static 
     LatencyMs::PERCENTILES.iter().map(|&(name, quantile)| (name, beyond(quantile))).collect()
 }
 
-/// p99 of each VM with more work; nothing for VMs that are not asked at a rate, and nothing at all
-/// below [`LOAD_HIGH`] unless cards are shared in turns, which can be full while a card is not.
+/// p99 of each VM with more work; nothing for VMs without a given rate, and nothing at all below
+/// [`LOAD_HIGH`] unless cards are shared in turns, where a VM's share can be saturated while the
+/// card is not.
 pub(super) fn more_work(experiment: &Experiment, outcome: &Outcome) -> Vec<Option<MoreWork>> {
     let Some(more) = outcome_of_more_work(experiment, outcome) else {
         return vec![None; experiment.vms.len()];
@@ -99,7 +100,7 @@ pub(super) fn more_work(experiment: &Experiment, outcome: &Outcome) -> Vec<Optio
     found.collect()
 }
 
-/// The run with more work; nothing where no VM's p99 hangs on it.
+/// The run with more work; nothing where no VM's p99 depends on it.
 pub(super) fn outcome_of_more_work(experiment: &Experiment, outcome: &Outcome) -> Option<Outcome> {
     let leans = experiment.vms.iter().any(|vm| leans_on_work(experiment, outcome, vm));
     leans.then(|| simulate(&with_more_work(experiment)))

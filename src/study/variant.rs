@@ -1,18 +1,19 @@
-//! Variants of a run: the same experiment with one thing otherwise.
+//! Variants of a run: the same experiment with one change.
 //!
-//! Which of them say something about a result is asked elsewhere (`open`, `fits`, `sensitivity`); what a
-//! run would be without its hypervisor is in `baseline`.
+//! Which of them are used for a result is decided elsewhere (`open`, `fits`, `sensitivity`); the
+//! run without its hypervisor is in `baseline`.
 
 use crate::spec::{Experiment, IdleRule, InstanceSharing, TestScenario, VmSpec, Workload};
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
 
-/// Which VMs a search raises: those that are asked at a rate and held to a bound.
+/// Whether a search changes the rate of this VM: it has a given rate and a latency bound.
 pub(super) fn is_server(vm: &&VmSpec) -> bool {
     vm.load.scenario == TestScenario::Server
 }
 
-/// The experiment with its Server VMs asked `rate` per second together, each its part of it.
+/// The experiment with a total rate of `rate` per second for its Server VMs, in their present
+/// proportion.
 pub(super) fn at_rate(experiment: &Experiment, rate: f64) -> Experiment {
     let asked = asked_per_s(experiment);
     let mut experiment = experiment.clone();
@@ -24,7 +25,7 @@ pub(super) fn at_rate(experiment: &Experiment, rate: f64) -> Experiment {
     experiment
 }
 
-/// The rate that an experiment's Server VMs are asked at, together.
+/// The total rate of an experiment's Server VMs.
 pub fn asked_per_s(experiment: &Experiment) -> f64 {
     experiment.vms.iter().filter(is_server).map(|vm| vm.load.settings.target_qps).sum()
 }
@@ -45,7 +46,7 @@ pub(super) fn shortened(experiment: &Experiment, part: f64) -> Experiment {
 /// So many queries of each VM are enough for a ratio.
 const QUERIES: u64 = 400_000;
 
-/// The experiment with runs no longer than a ratio needs.
+/// The experiment with runs only as long as a ratio needs.
 pub(super) fn cut(experiment: &Experiment) -> Experiment {
     let mut short = experiment.clone();
     let longest = experiment.vms.iter().filter_map(|vm| match vm.load.scenario {
@@ -63,7 +64,7 @@ pub(super) fn cut(experiment: &Experiment) -> Experiment {
     short
 }
 
-/// Work is raised by so much to see what p99 does, in percent.
+/// The increase of work, in percent, for the sensitivity of p99.
 pub(super) const MORE_WORK_PERCENT: f64 = 1.0;
 
 /// The experiment with [`MORE_WORK_PERCENT`] more GPU work in every batch.
@@ -75,7 +76,7 @@ pub(super) fn with_more_work(experiment: &Experiment) -> Experiment {
     more
 }
 
-/// The experiment with one of its workloads otherwise.
+/// The experiment with one of its workloads changed.
 pub(super) fn with_workload(
     experiment: &Experiment,
     id: &str,
@@ -87,7 +88,7 @@ pub(super) fn with_workload(
     other
 }
 
-/// The experiment with the cards of its models shared otherwise.
+/// The experiment with the sharing of its cards changed.
 pub(super) fn with_sharing(
     experiment: &Experiment,
     mut change: impl FnMut(&str, &mut InstanceSharing),
@@ -101,8 +102,8 @@ pub(super) fn with_sharing(
     other
 }
 
-/// The run under the other rule for idle turns, and which that is; nothing where no card is shared by equal
-/// or fixed share, the two that need one.
+/// The run with the other rule for idle turns, and that rule; nothing where no card is shared by
+/// equal or fixed share, the two policies that need one.
 pub(super) fn other_idle(experiment: &Experiment) -> Option<(IdleRule, Experiment)> {
     let instances = || experiment.cards.iter().flat_map(|card| &card.instances);
     let slicing = instances().find_map(|instance| instance.sharing.slicing().copied())?;
@@ -118,19 +119,19 @@ pub(super) fn other_idle(experiment: &Experiment) -> Option<(IdleRule, Experimen
     Some((other, with_sharing(experiment, set)))
 }
 
-/// Half the width of a 90 % interval of a normal law, in standard deviations.
+/// Half the width of a 90 % interval of a normal distribution, in standard deviations.
 pub(super) const NINETY_PERCENT: f64 = 1.645;
 
 /// The experiment on a slower machine and platform (`slower` is 1) or a faster one (-1). Nothing where
 /// neither is known.
 ///
-/// By how much machines differ and by how much pairs of a hypervisor lie apart are two scatters that know
-/// nothing of each other: a slow machine is as likely under a fast pair. On the log scale their effects
-/// add up, so their standard deviations add up as squares. With `m` and `h` the distances to the edge of
-/// each alone, the edge of both is at `sqrt(m² + h²)`, not at `m + h`, which would hold far more than nine
-/// in ten (under normal laws of one size 98 %). Each input is moved along its own direction by its part of that,
-/// `m² / sqrt(m² + h²)` and `h² / sqrt(m² + h²)`: the likeliest way to get there. Machines move by at most
-/// the largest `m` of the experiment: VMs of one host are on one machine.
+/// The spread of machines and the spread of a hypervisor's published pairs are independent. On the
+/// log scale their effects add up, so their variances add up. With `m` and `h` the distances to the
+/// edge of each alone, the edge of both is at `sqrt(m² + h²)`, not at `m + h`, which would hold far
+/// more than 90 % (for two equal normal distributions 98 %). Each input is moved along its own
+/// direction by its part of that, `m² / sqrt(m² + h²)` and `h² / sqrt(m² + h²)`: the likeliest way
+/// to get there. Machines move by at most the largest `m` of the experiment: VMs of one host are on
+/// one machine.
 pub(super) fn at_edge(experiment: &Experiment, slower: f64) -> Option<Experiment> {
     let mut other = experiment.clone();
     let platform = experiment.hypervisor.gpu_speed_range.map_or(0.0, |[low, high]| {

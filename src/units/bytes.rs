@@ -19,7 +19,7 @@ const GIB: u64 = 1 << 30;
 const MIB: u64 = 1 << 20;
 
 impl Bytes {
-    /// Nothing.
+    /// No bytes.
     pub const ZERO: Bytes = Bytes(0);
 
     /// An amount in bytes.
@@ -66,7 +66,7 @@ impl Bandwidth {
         self.0
     }
 
-    /// How long `bytes` take alone on this link, rounded to the nearest nanosecond.
+    /// How long a transfer of `bytes` takes alone on this link, rounded to the nearest nanosecond.
     pub fn transfer_time(self, bytes: Bytes) -> SimDuration {
         SimDuration::from_secs_f64(bytes.0 as f64 / self.0)
     }

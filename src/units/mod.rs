@@ -20,7 +20,7 @@ pub use power::Power;
 pub use share::Share;
 pub use time::{SimDuration, SimTime};
 
-/// How many of something, in words: `1 way`, `2 ways`, `0 queries`, `3 batch sizes`.
+/// A count with its noun: `1 way`, `2 ways`, `0 queries`, `3 batch sizes`.
 pub fn counted(count: impl std::fmt::Display, noun: &str) -> String {
     let count = count.to_string();
     let vowel = |letter: char| "aeiou".contains(letter);

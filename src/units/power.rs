@@ -6,7 +6,7 @@ use super::parse_quantity;
 use std::fmt;
 use std::str::FromStr;
 
-/// What a board draws or may draw, in whole milliwatts.
+/// Power that a board draws or may draw, in whole milliwatts.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Power(u64);
 

@@ -1,6 +1,6 @@
 //! Ratios between 0 and 1: a part of a GPU, of a batch's time, of a link.
 //!
-//! A factor that may pass 1 (a clock, a slowdown) is a plain `f64`, not a share.
+//! A factor that may be above 1 (a clock, a slowdown) is a plain `f64`, not a share.
 
 use super::parse_quantity;
 use std::fmt;
@@ -11,7 +11,7 @@ use std::str::FromStr;
 pub struct Share(f64);
 
 impl Share {
-    /// Nothing.
+    /// 0.
     pub const NONE: Share = Share(0.0);
 
     /// The unit that files may write, as a ratio.
@@ -25,7 +25,7 @@ impl Share {
         (0.0..=1.0).contains(&ratio).then_some(Self(ratio))
     }
 
-    /// The nearest share to a ratio that is a number.
+    /// The share nearest to a ratio. Panics unless the ratio is a number.
     pub fn clamped(ratio: f64) -> Self {
         Self::new(ratio.clamp(0.0, 1.0)).expect("a ratio is a number")
     }

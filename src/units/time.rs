@@ -7,7 +7,7 @@ use std::fmt;
 use std::ops::{Add, AddAssign, Div, Mul, Sub};
 use std::str::FromStr;
 
-/// An instant of simulated time: nanoseconds since the start of the run. Reaches 584 years.
+/// An instant of simulated time: nanoseconds since the start of the run. The range is 584 years.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct SimTime(u64);
 
@@ -34,7 +34,7 @@ impl SimTime {
         self.0 as f64 * 1e-9
     }
 
-    /// The span from `earlier` to here, zero when `earlier` is later.
+    /// The span from `earlier` to this instant, zero when `earlier` is later.
     pub fn saturating_since(self, earlier: SimTime) -> SimDuration {
         SimDuration(self.0.saturating_sub(earlier.0))
     }

@@ -23,7 +23,7 @@ fn path(folder: &TempDir, name: &str) -> String {
     folder.path().join(name).to_str().unwrap().to_string()
 }
 
-/// Asks with `--json`, the answer in the folder's `out`.
+/// ContainerRequest with `--json`, the answer in the folder's `out`.
 fn asked(folder: &TempDir, arguments: &[&str], code: i32) -> Value {
     let out = path(folder, "out");
     let all = [&["ask", "--json", "--quiet", "--out", &out], arguments].concat();

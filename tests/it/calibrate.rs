@@ -130,8 +130,8 @@ fn measured(rate: f64, scenario: TestScenario) -> MeasuredRun {
     }
 }
 
-fn parameter(knob: Knob, [low, start, high]: [f64; 3]) -> FitParameter {
-    FitParameter { knob, low, high, start, is_held: false }
+fn parameter(kind: ParameterKind, [low, start, high]: [f64; 3]) -> FitParameter {
+    FitParameter { kind, low, high, start, is_held: false }
 }
 
 fn plan(runs: Vec<MeasuredRun>) -> CalibrationPlan {
@@ -144,8 +144,8 @@ fn plan(runs: Vec<MeasuredRun>) -> CalibrationPlan {
         workload: runs[0].experiment.vms[0].workload.clone(),
         usual_preset: "mlperf-bert".to_string(),
         parameters: vec![
-            parameter(Knob::Launch, [0.0, 0.3, 3.0]),
-            parameter(Knob::Work(16), [4.0, 9.0, 16.0]),
+            parameter(ParameterKind::Launch, [0.0, 0.3, 3.0]),
+            parameter(ParameterKind::Work(16), [4.0, 9.0, 16.0]),
         ],
         times: Vec::new(),
         runs,
@@ -188,7 +188,7 @@ fn a_machine_slower_than_its_offline_rate_says_does_not_bend_the_fit() {
     let mut plan = CalibrationPlan { checks: vec![server(1500.0)], ..plan(runs) };
     let service = plan.workload.service.get_mut("test-gpu").unwrap();
     service.machines = Some(fact(Share::new(0.02).unwrap()));
-    plan.parameters.push(parameter(Knob::Machine(1), [0.9, 1.0, 1.1]));
+    plan.parameters.push(parameter(ParameterKind::Machine(1), [0.9, 1.0, 1.1]));
     let results = fitted(&plan);
     let (launch, work) = (value(&results, "launch"), value(&results, "work[16]"));
     let speed = value(&results, "machine[2]");
@@ -219,8 +219,11 @@ fn machines_are_numbered_by_the_runs_in_the_fit() {
         plan.unwrap_or_else(|error| panic!("{error}"))
     };
     let speeds = |plan: &CalibrationPlan| -> Vec<String> {
-        let knobs = plan.parameters.iter().map(|parameter| parameter.knob);
-        knobs.filter(|knob| matches!(knob, Knob::Machine(_))).map(Knob::name).collect()
+        let knobs = plan.parameters.iter().map(|parameter| parameter.kind);
+        knobs
+            .filter(|kind| matches!(kind, ParameterKind::Machine(_)))
+            .map(ParameterKind::name)
+            .collect()
     };
     let by_scatter = plan("");
     let all = by_scatter.runs.iter().chain(&by_scatter.checks);
@@ -245,7 +248,7 @@ fn machines_are_numbered_by_the_runs_in_the_fit() {
         phi_at: None,
         wishes: Default::default(),
     };
-    assert!(proposal.parameters().iter().all(|one| !matches!(one.knob, Knob::Machine(_))));
+    assert!(proposal.parameters().iter().all(|one| !matches!(one.kind, ParameterKind::Machine(_))));
 }
 
 /// CPU time is the machine's: a minimum of the second machine, twice as long, changes nothing; of the
@@ -259,7 +262,7 @@ fn a_minimum_of_another_machine_is_not_fitted() {
         other.observed.push(Observed { figure: "min".to_string(), value: min });
         other.machine = machine;
         let mut plan = plan(vec![measured(900.0, TestScenario::Server), other]);
-        plan.parameters.push(parameter(Knob::CpuLaunch, [0.0, 0.1, 3.0]));
+        plan.parameters.push(parameter(ParameterKind::CpuLaunch, [0.0, 0.1, 3.0]));
         value(&fitted(&plan), "cpu_launch")
     };
     assert_eq!(with_min(1.0, 1), with_min(2.0, 1));
@@ -401,8 +404,10 @@ fn batch_times_are_told_as_they_were_understood() {
 fn a_fit_at_the_end_of_its_range_or_far_off_is_a_loud_warning() {
     let runs = vec![measured(900.0, TestScenario::Server), measured(1700.0, TestScenario::Offline)];
     let mut plan = plan(runs);
-    plan.parameters =
-        vec![parameter(Knob::Launch, [0.0, 0.3, 0.5]), parameter(Knob::Work(16), [2.0, 3.0, 4.0])];
+    plan.parameters = vec![
+        parameter(ParameterKind::Launch, [0.0, 0.3, 0.5]),
+        parameter(ParameterKind::Work(16), [2.0, 3.0, 4.0]),
+    ];
     let results = fitted(&plan);
     assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] ends at the end")));
     assert!(results.alarms.iter().any(|alarm| alarm.contains("% off on")), "{:?}", results.alarms);
@@ -695,7 +700,8 @@ fn a_written_workload_reads_back_alike() {
     let again = Catalogue::load(Some(folder.path())).unwrap_or_else(|error| panic!("{error}"));
     assert_eq!(again.ids().len(), catalogue.ids().len() + 1);
     assert!(written.contains("1200 x 1200"), "the name and sources of the base stay");
-    let spread = plan.parameters.iter().find(|parameter| parameter.knob == Knob::Spread).unwrap();
+    let spread =
+        plan.parameters.iter().find(|parameter| parameter.kind == ParameterKind::Spread).unwrap();
     assert_eq!((spread.start, spread.is_held), (0.12, true));
     assert_eq!(Share::new(spread.start).unwrap().get(), 0.12);
 }

@@ -4,7 +4,7 @@
 
 use crate::support::cases;
 use proptest::prelude::*;
-use slicewise::config::{Catalogue, Explained, LoadOptions, Said, explain};
+use slicewise::config::{Catalogue, Explained, LoadOptions, ValueOrigin, explain};
 use std::fs;
 use std::path::Path;
 
@@ -134,7 +134,7 @@ fn a_silent_file_leaves_all_to_others() {
     let said =
         |key: &str| values.iter().find(|(known, _)| known == key).map(|(_, one)| one.clone());
     let origin = |key: &str| said(key).unwrap_or_else(|| panic!("no {key}")).origin;
-    assert_eq!(origin("scenario/gpus"), Said::new("host", "dell-r7525"));
+    assert_eq!(origin("scenario/gpus"), ValueOrigin::new("host", "dell-r7525"));
     assert_eq!(origin("vm vm-1/vcpus").by, "host");
     assert_eq!(origin("vm vm-1/gpus").place, "all cards there are");
     // One worker to each stream: the preset has two of both.

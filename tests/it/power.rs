@@ -242,7 +242,8 @@ fn batches_draw_what_was_measured() {
         for row in &rows {
             let batch = number(row, "batch") as u32;
             let what = format!("{gpu_id} {model} of {batch} on {} SMs", row["sms"]);
-            let told = draws.told(Demand::plain(time(row)), batch, f64::from(batch), false);
+            let told =
+                draws.at_highest_clock(Demand::plain(time(row)), batch, f64::from(batch), false);
             let idle = number(row, "idle_watts");
             let drawn = told.energy / time(row).as_nanos_f64();
             of_watts.push((what.clone(), (idle + drawn).min(700.0), number(row, "watts")));

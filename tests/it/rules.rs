@@ -288,13 +288,13 @@ fn a_piece_of_a_run_foresees_the_whole() {
     let settings = &mut experiment.vms[0].load.settings;
     (settings.min_duration, settings.min_query_count) = (SimDuration::from_secs(10), 20_000);
     // 20 000 queries at 200 per second take 100 s; a hundredth of them says so to a tenth or so.
-    let found = study::foresee(&experiment, 0.01);
+    let found = study::estimate_size(&experiment, 0.01);
     assert!((found.queries / 20_000.0 - 1.0).abs() < 0.3, "{found:?}");
     assert!((found.simulated_s - 100.0).abs() < 1e-9, "{found:?}");
     assert_eq!(study::queries_at_least(&experiment), 20_000.0);
     // One client and no thought: a query each 2 ms, for 10 s at least and 20 000 queries: 40 s.
     experiment.vms[0].load.scenario = TestScenario::SingleStream;
-    let found = study::foresee(&experiment, 0.01);
+    let found = study::estimate_size(&experiment, 0.01);
     assert!((found.queries / 20_000.0 - 1.0).abs() < 0.01, "{found:?}");
     assert!((found.simulated_s - 40.0).abs() < 0.5, "{found:?}");
 }

@@ -3,7 +3,7 @@
 
 use crate::cli::check;
 use slicewise::config::{Catalogue, LoadOptions, later_validation, load, validation};
-use slicewise::gpu::scaling::Kinship;
+use slicewise::gpu::scaling::Similarity;
 use slicewise::spec::{ServiceTime, Workload};
 use slicewise::study::{Scaling, scaling, validate};
 use std::fs;
@@ -148,7 +148,7 @@ fn shown() -> Scaling {
 #[test]
 fn intervals_are_those_of_gpus_left_out() {
     let shown = shown();
-    assert_eq!(shown.spreads.len(), Kinship::ALL.len());
+    assert_eq!(shown.spreads.len(), Similarity::ALL.len());
     for spread in &shown.spreads {
         println!("{spread:?}");
         let carried = spread.in_use / spread.half_width;

@@ -73,7 +73,7 @@ proptest! {
         one.vms[0].server.batch_max = batch_max;
         let alone = logs(&one);
         let mut idle = model(SimDuration::from_millis(7), 50.0, 2);
-        idle.vms[0].load = LoadSpec::silent();
+        idle.vms[0].load = LoadSpec::idle();
         let beside = logs(&with(one.clone(), idle.clone(), "idle"));
         prop_assert_eq!(&beside[0], &alone[0]);
         prop_assert!(beside[1].is_empty());
@@ -225,7 +225,7 @@ fn chain(models: Vec<Experiment>, steps: Vec<Step>) -> Experiment {
     for (place, other) in models.enumerate() {
         all = with(all, other, &format!("model-{}", place + 1));
     }
-    all.vms.iter_mut().for_each(|vm| vm.load = LoadSpec::silent());
+    all.vms.iter_mut().for_each(|vm| vm.load = LoadSpec::idle());
     let mut ensemble = ensemble;
     ensemble.server_of = Some(VmId(0));
     ensemble.steps = steps;

@@ -1,20 +1,20 @@
-//! What an answer assumes, in whole sentences.
+//! The assumptions of an answer, in whole sentences.
 
 use super::Asker;
 use crate::spec::{Hypervisor, Precision};
 use crate::units::SimDuration;
 
-/// How a sentence about phi begins.
+/// The beginning of a sentence about phi.
 pub(super) const PHI: &str = "phi";
 
-/// What is assumed, the most important first.
+/// The assumptions, the most important first.
 pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32) -> Vec<String> {
     let (arguments, model) = (asker.arguments, asker.model);
     let service = model.service();
     let mut told = model.measured.clone();
     if arguments.scaled_from.is_some() && model.workload.service.contains_key(&asker.gpu.id) {
         told.push(format!(
-            "{} has times of its own on {}: nothing is scaled, and --scaled-from says nothing",
+            "{} has its own times on {}: nothing is scaled, and --scaled-from has no effect",
             model.name, asker.gpu.id
         ));
     }
@@ -25,7 +25,11 @@ pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32
         asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
     if let Some([low, high]) = service.phi.range.as_ref().filter(|_| cut) {
         told.push(format!(
-            "{PHI}, how much of a batch fills the whole GPU, was not measured of {}: {} is assumed, {low} to {high} is possible. MIG and MPS hang on it: a small phi loses nothing on a slice, phi of 1 all that is cut off. To know it, time the model once on a MIG slice or with two streams (docs/calibrate.md)",
+            "{PHI}, the part of a batch that can use the whole GPU, was not measured for {}: {} \
+             is assumed, {low} to {high} is possible. Results with MIG and MPS depend on it: with \
+             a small phi a slice is nearly as fast as the whole GPU, with phi = 1 its speed is in \
+             proportion to its SMs. To know it, time the model once on a MIG slice or with two \
+             streams (docs/calibrate.md)",
             model.name, service.phi.value
         ));
     }
@@ -36,11 +40,17 @@ pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32
         }
         1 => "one query after the other".to_string(),
         most => {
-            format!("what waits goes when the batch before is complete, up to {most} in a batch")
+            format!(
+                "all waiting queries, up to {most}, form the next batch when the one before \
+                is complete"
+            )
         }
     };
     told.push(format!(
-        "each VM has Triton with one instance: {batches}{stated}; intervals take in that the next batch may be formed as soon as that one starts (TensorRT without CUDA graphs); no waiting for fuller batches (max_queue_delay 0); queries come at random (Poisson), one sample each; latencies are the server's, without a network"
+        "each VM has Triton with one instance: {batches}{stated}; the intervals include the case \
+         that the next batch is formed as soon as that one starts (TensorRT without CUDA graphs); \
+         no waiting for fuller batches (max_queue_delay 0); queries arrive at random (Poisson), \
+         one sample each; latencies are those at the server, without a network"
     ));
     if hypervisor.id != "bare-metal" {
         let speed = &hypervisor.gpu_speed;
@@ -61,21 +71,27 @@ pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32
     told.push(format!(
         "{} vCPUs for each VM on a host that has enough{}",
         arguments.vcpus,
-        if no_cpu { "; the model's own CPU work is not known and counts nothing" } else { "" }
+        if no_cpu { "; the model's own CPU work is not known and counted as zero" } else { "" }
     ));
     let bytes = model.workload.weights.value + model.workload.workspace_per_sample.value;
     if bytes == crate::units::Bytes::ZERO {
-        told.push("what the model takes of the GPU's memory is not known, so it always fits (--weights \"2 GB\" for a model that is measured)".to_string());
+        told.push(
+            "the GPU memory that the model needs is not known, so it is taken to fit \
+            (--weights \"2 GB\" for a measured model)"
+                .to_string(),
+        );
     }
     let weights = model.workload.weights.value;
     if model.scaled_from.is_some() && model.timed_on != asker.gpu.id {
         let format = model.workload.precision.unwrap_or(Precision::Fp16).word();
         told.push(match weights == crate::units::Bytes::ZERO {
             true => format!(
-                "its work is scaled as {format} (--number-format), and what a batch costs whatever its size as latency, for its weights are not known (--weights)"
+                "its work is scaled as {format} (--number-format), and the fixed time of a batch \
+                 as latency, since its weights are not known (--weights)"
             ),
             false => format!(
-                "its work is scaled as {format}, and of what a batch costs whatever its size half the time to read {weights} of weights goes with the memory's bandwidth, the rest is latency"
+                "its work is scaled as {format}; of the fixed time of a batch, half the time to \
+                 read {weights} of weights scales with the memory bandwidth, the rest is latency"
             ),
         });
     }

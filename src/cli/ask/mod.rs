@@ -1,7 +1,8 @@
 //! `slicewise ask`: from a model and a GPU to an answer, in one command.
 //!
-//! It puts the question into a scenario and does what `sweep` and `capacity` do with it: it neither simulates
-//! nor formats. How ways of sharing are called is in `ways`, how a scenario is written in `scenario`.
+//! It turns the question into a scenario and does with it what `sweep` and `capacity` do: it
+//! neither simulates nor formats. The names of the ways of sharing are in `ways`, the text of the
+//! scenario in `scenario`.
 
 mod assumed;
 mod model;
@@ -25,18 +26,19 @@ use crate::units::{SimDuration, counted};
 use assumed::{PHI, assumed};
 use clap::Args;
 use model::{Model, refuse_idle};
-use scenario::Asked;
+use scenario::ScenarioValues;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 use ways::{Place, Way};
 
-/// What `slicewise ask` takes.
+/// Arguments of `slicewise ask`.
 #[derive(Args, Debug)]
 pub(crate) struct AskArgs {
-    /// The model: a workload of the catalogue such as bert-99, a workload file (my-model.toml), or files of
-    /// measurements on the GPU: a CSV of batch and latency, times or a log of trtexec, a CSV of perf_analyzer,
-    /// logs of LoadGen; 8=FILE where a file does not say that its batch was 8
+    /// The model: a workload of the catalogue such as bert-99, a workload file (my-model.toml), or
+    /// files of measurements on the GPU: a CSV of batch and latency, times or a log of trtexec, a
+    /// CSV of perf_analyzer, logs of LoadGen; 8=FILE where a file does not state that its batch
+    /// size was 8
     #[arg(long, short, value_name = "MODEL", num_args = 1.., required = true)]
     model: Vec<PathBuf>,
 
@@ -49,21 +51,23 @@ pub(crate) struct AskArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     gpus: u32,
 
-    /// VMs (or containers), all alike
+    /// VMs (or containers), all with the same load
     #[arg(long, short = 'n', value_name = "N", default_value = "4")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
     vms: u32,
 
-    /// Queries per second that each VM is asked [default: the question is how many it can do]
+    /// Queries per second for each VM [default: the answer is how many each VM can serve]
     #[arg(long, short, value_name = "PER SECOND", value_parser = rate, allow_negative_numbers = true)]
     rate: Option<f64>,
 
-    /// The latency that 99 % of the queries must keep, such as "50 ms" [default: the model's, else 100 ms]
+    /// The latency bound for 99 % of the queries, such as "50 ms" [default: the model's, else 100
+    /// ms]
     #[arg(long, short, value_name = "TIME", value_parser = span)]
     bound: Option<SimDuration>,
 
-    /// Ways of sharing: best-effort, equal-share, fixed-share (vGPUs), mig or mig:1g.10gb, mps or mps:25,
-    /// processes, whole; several with commas [default: those that the GPU has, side by side]
+    /// Ways of sharing: best-effort, equal-share, fixed-share (vGPUs), mig or mig:1g.10gb, mps or
+    /// mps:25, processes, whole; several with commas [default: all that the GPU offers, side by
+    /// side]
     #[arg(long, short, value_name = "WAYS")]
     sharing: Vec<String>,
 
@@ -76,25 +80,26 @@ pub(crate) struct AskArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
     vcpus: u32,
 
-    /// The largest batch that the inference server makes [default: the largest measured that takes half the
-    /// bound at most, 64 at most]
+    /// The largest batch that the inference server forms [default: the largest measured batch that
+    /// takes at most half the bound, at most 64]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     batch_max: Option<u32>,
 
-    /// What a measured model takes of the GPU's memory, such as "2 GB" [default: it always fits]
+    /// GPU memory that a measured model needs, such as "2 GB" [default: taken to fit]
     #[arg(long, value_name = "SIZE")]
     weights: Option<String>,
 
-    /// What a measured model is multiplied in, int8 or fp16: by that rate its times are scaled for another GPU
-    /// [default: fp16]
+    /// Number format of a measured model's matrix products, int8 or fp16: its times are scaled to
+    /// another GPU by that rate [default: fp16]
     #[arg(long, value_name = "FORMAT", value_parser = super::arguments::number_format)]
     number_format: Option<String>,
 
-    /// What a measured model is called [default: as its first file]
+    /// Name of a measured model [default: that of its first file]
     #[arg(long, value_name = "NAME")]
     name: Option<String>,
 
-    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer, were measured with
+    /// Largest batch of the server with which logs of LoadGen, or rows of perf_analyzer, were
+    /// measured
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     measured_batch_max: Option<u32>,
 
@@ -103,24 +108,26 @@ pub(crate) struct AskArgs {
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     measured_gpus: Option<u32>,
 
-    /// The GPU that the files were measured on, where it is not --gpu: their times are scaled, with an interval
+    /// The GPU on which the files were measured, if not --gpu: their times are scaled, with an
+    /// interval
     #[arg(long, value_name = "GPU", conflicts_with = "scaled_from")]
     measured_on: Option<String>,
 
-    /// Whose times of a model are scaled for a GPU that has none, with an interval: auto for the nearest GPU's,
-    /// or a GPU [default: refused]
+    /// The GPU whose times are scaled where the model has none on --gpu, with an interval: auto for
+    /// the nearest GPU, or a GPU [default: refused]
     #[arg(long, value_name = "GPU")]
     scaled_from: Option<String>,
 
-    /// How close the highest rates are found, in percent
+    /// Precision of the highest rates, in percent
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = super::arguments::percent)]
     precision: f64,
 
-    /// Where the scenario, the model and the answer go [default: output/ask-MODEL]; made anew by each run
+    /// Output folder for the scenario, the model and the answer [default: output/ask-MODEL];
+    /// replaced by each run
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay
+    /// Write into the output folder even if it holds other files; those are kept
     #[arg(long)]
     force: bool,
 
@@ -147,12 +154,12 @@ Examples:
   slicewise ask --model times.csv --measured-on a30 --gpu l4 --vms 2 --rate 20        another GPU
 
 times.csv has a column of batch sizes and one of times with its unit, such as batch,latency_ms:
-times of a batch alone on the GPU. `slicewise list` has models and GPUs of the catalogue.
+times of a batch alone on the GPU. `slicewise list` prints models and GPUs of the catalogue.
 
 Exit codes:
-  0  yes: every input leaves the bound kept; or, without --rate, some rate keeps it
+  0  yes: the bound is kept for every possible value of the inputs; or, without --rate, at some rate
   2  a mistake on the command line or in a file
-  4  no, or not sure: inputs that nobody measured decide, and which these are is told";
+  4  no, or not sure: it depends on inputs that were not measured, which are named";
 
 /// `50`, `50/s`, `0.5 qps`.
 fn rate(text: &str) -> Result<f64, String> {
@@ -227,7 +234,7 @@ pub(super) fn run(arguments: &AskArgs, configs: Option<&Path>) -> Result<(), Fai
         model_is_trusted: model.is_trusted,
     };
     let told = (model.alarms.clone(), assumed(&asker, &hypervisor, batch_max));
-    let (mut answer, rate) = if let Some(reason) = asker.hopeless(&file) {
+    let (mut answer, rate) = if let Some(reason) = asker.too_slow(&file) {
         progress.clear();
         let rate = arguments.rate.unwrap_or(1.0);
         let reason = (reason, arguments.precision / 100.0);
@@ -334,9 +341,9 @@ struct Asker<'a> {
 }
 
 impl Asker<'_> {
-    fn asked(&self, batch_max: u32, rate: f64) -> Asked<'_> {
+    fn asked(&self, batch_max: u32, rate: f64) -> ScenarioValues<'_> {
         let arguments = self.arguments;
-        Asked {
+        ScenarioValues {
             title: format!(
                 "{} of {} at {rate}/s each on {} x {}, bound {}",
                 counted(arguments.vms, "VM"),
@@ -412,11 +419,12 @@ impl Asker<'_> {
     }
 
     /// Why no rate keeps the bound by any way, where that is plain from one query alone.
-    fn hopeless(&self, file: &SweepFile) -> Option<String> {
-        let alone = self.of_every_way(file, study::hopeless_alone)?;
+    fn too_slow(&self, file: &SweepFile) -> Option<String> {
+        let alone = self.of_every_way(file, study::too_slow_alone)?;
         let alone = alone.into_iter().min()?;
         Some(format!(
-            "one query of {} alone takes {alone} on a whole {}, and the bound is {}: no rate keeps it, however the GPU is shared",
+            "one query of {} alone takes {alone} on a whole {}, and the bound is {}: no rate \
+             keeps the bound, however the GPU is shared",
             self.model.name, self.gpu.id, self.bound
         ))
     }
@@ -424,7 +432,7 @@ impl Asker<'_> {
     /// Whether a rate of each VM is beyond what the GPUs of any way can do.
     fn is_beyond(&self, file: &SweepFile, rate: f64) -> bool {
         let asked = rate * f64::from(self.arguments.vms);
-        let beyond = |run: &Experiment| (asked > study::twice_the_most(run)).then_some(());
+        let beyond = |run: &Experiment| (asked > study::twice_throughput(run)).then_some(());
         self.of_every_way(file, beyond).is_some()
     }
 

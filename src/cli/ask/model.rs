@@ -1,5 +1,5 @@
-//! The model that is asked about: one of the catalogue, a workload file, or made of measurements as
-//! `calibrate` makes it.
+//! The model in question: one of the catalogue, a workload file, or one made from measurements as
+//! by `calibrate`.
 
 use super::AskArgs;
 use crate::cli::failure::Failure;
@@ -17,33 +17,34 @@ use std::path::Path;
 /// What was measured of a model for this question.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum MadeOf {
-    /// It stands in a file of its own, or the catalogue.
+    /// It is in a workload file or the catalogue.
     Nothing,
-    /// Batches alone.
+    /// It was fitted on batches timed alone.
     Times,
-    /// A server under load, and perhaps batches alone.
+    /// It was fitted on a server under load, and perhaps on batches timed alone.
     Runs,
 }
 
-/// The model that is asked about.
+/// The model in question.
 pub(super) struct Model {
-    /// What people call it.
+    /// Its name for people.
     pub(super) name: String,
-    /// What the scenario calls it.
+    /// Its name in the scenario.
     pub(super) named: String,
-    /// The workload file, where it is none of the catalogue.
+    /// The workload file, where it is not in the catalogue.
     pub(super) text: Option<String>,
     pub(super) workload: Workload,
     made_of: MadeOf,
-    /// How it was measured, where it was for this question: whole sentences.
+    /// How it was measured, where it was measured for this question: whole sentences.
     pub(super) measured: Vec<String>,
-    /// What of that is hardly right.
+    /// Measurements that are hardly right: whole sentences.
     pub(super) alarms: Vec<String>,
-    /// Whether the measurements are those of one model.
+    /// Whether the measurements can come from one model.
     pub(super) is_trusted: bool,
-    /// The GPU whose times say how large a batch should be: that of the question, or one whose are scaled.
+    /// The GPU whose times decide how large a batch should be: that of the question, or the one
+    /// whose times are scaled.
     pub(super) timed_on: String,
-    /// Whose times are scaled, as a scenario says it.
+    /// The GPU whose times are scaled, as a scenario names it.
     pub(super) scaled_from: Option<String>,
 }
 
@@ -68,7 +69,8 @@ impl Model {
         let known: Vec<&str> = found.workload.service.keys().map(String::as_str).collect();
         if arguments.scaled_from.is_some() && found.made_of != MadeOf::Nothing {
             return Err(Failure::Usage(format!(
-                "--scaled-from is of a model of the catalogue, and {} was measured\n  = help: --measured-on GPU says where, if it was not on --gpu",
+                "--scaled-from is for a model of the catalogue, and {} was measured\n  = help: \
+                 --measured-on GPU states where, if it was not on --gpu",
                 found.name
             )));
         }
@@ -81,7 +83,9 @@ impl Model {
             return Ok(Model { timed_on, scaled_from, ..found });
         }
         Err(Failure::Usage(format!(
-            "how long {} takes on {} is not known\n  = allowed: --gpu {}\n  = help: time it there, and name the file: --model times.csv; or take those of another GPU, scaled, with an interval: --scaled-from auto",
+            "the batch times of {} on {} are not known\n  = allowed: --gpu {}\n  = help: measure \
+             them there and name the file: --model times.csv; or scale those of another GPU, with \
+             an interval: --scaled-from auto",
             found.name,
             gpu.id,
             known.join(", ")
@@ -115,7 +119,7 @@ impl Model {
         let near = nearest(&word, &ids).filter(|_| !looks_like_path);
         let near = did_you_mean(near);
         let what = if looks_like_path {
-            "no such file, and no model of the catalogue"
+            "no such file, and no such model in the catalogue"
         } else {
             "unknown model, and no such file"
         };
@@ -185,7 +189,7 @@ impl Model {
         let threads = arguments.output.threads;
         if !plan.runs.is_empty() {
             say(&format!(
-                "fitting {} of an inference server: some seconds",
+                "fitting {} of an inference server: takes some seconds",
                 counted(plan.runs.len(), "run")
             ));
         }
@@ -201,7 +205,8 @@ impl Model {
         }
         if !plan.runs.is_empty() {
             told.push(format!(
-                "{name} was fitted on {} of a server with {} (--measured-gpus), {} % off on average",
+                "{name} was fitted on {} of a server with {} (--measured-gpus), with an error of \
+                 {} % on average",
                 counted(plan.runs.len(), "run"),
                 counted(arguments.measured_gpus.unwrap_or(1), "GPU"),
                 (results.residual * 1000.0).round() / 10.0
@@ -210,7 +215,12 @@ impl Model {
         let unknown = |note: &&String| note.starts_with("launch is not identified");
         told.extend(results.notes.iter().filter(unknown).cloned());
         if plan.runs.is_empty() && plan.notes.iter().any(|note| note.contains(SEVERAL_REQUESTS)) {
-            told.push("rows of several requests at a time say how the server queues, and are not looked at: --measured-batch-max N, max_batch_size of the model, fits them as well".to_string());
+            told.push(
+                "rows with several requests at a time depend on how the server queues, and \
+                are not used: with --measured-batch-max N, the model's max_batch_size, they are \
+                fitted as well"
+                    .to_string(),
+            );
         }
         let alarms = results.alarms.clone();
         let is_trusted = alarms.iter().all(|alarm| plan.alarms.contains(alarm));
@@ -219,7 +229,7 @@ impl Model {
         Ok(Model { measured: told, made_of, alarms, is_trusted, ..alone })
     }
 
-    /// Its times on the GPU whose say how large a batch should be.
+    /// Its times on the GPU that decides how large a batch should be.
     pub(super) fn service(&self) -> &ServiceTime {
         &self.workload.service[&self.timed_on]
     }
@@ -237,7 +247,7 @@ impl Model {
     }
 }
 
-/// Refuses flags that say nothing about the model that is asked about.
+/// Refuses flags that have no effect on this model.
 pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Failure> {
     let served = [
         ("--measured-batch-max", arguments.measured_batch_max.is_some()),
@@ -247,8 +257,8 @@ pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Fail
         MadeOf::Runs => return Ok(()),
         MadeOf::Times => (
             served.to_vec(),
-            "what was measured are batches alone, and no server under load",
-            "drop it; --batch-max is the largest batch of the server that is asked about",
+            "batches alone were measured, and no server under load",
+            "drop it; --batch-max is the largest batch of the server in question",
         ),
         MadeOf::Nothing => (
             [
@@ -260,8 +270,9 @@ pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Fail
                 ],
             ]
             .concat(),
-            "it was not measured for this question: its numbers stand in its file",
-            "drop it, or copy the model into a file of yours (slicewise show NAME) and say it there",
+            "it was not measured for this question: its numbers are in its file",
+            "drop it, or copy the model into your own file (slicewise show NAME) and state it \
+             there",
         ),
     };
     let given = measured::given(&given);
@@ -269,7 +280,7 @@ pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Fail
         return Ok(());
     }
     Err(Failure::Usage(format!(
-        "{} has no use beside {}: {why}\n  = help: {help}",
+        "{} cannot be used with {}: {why}\n  = help: {help}",
         given.join(", "),
         model.name
     )))

@@ -1,15 +1,16 @@
-//! The question as a scenario: a sweep whose lines are the ways of sharing. It is all that is simulated.
+//! The question as a scenario: a sweep whose lines are the ways of sharing. Nothing else is
+//! simulated.
 
 use super::ways::{Way, quote};
 use crate::units::SimDuration;
 
-/// What a scenario says.
+/// The values of the scenario.
 #[derive(Clone, Debug)]
-pub(super) struct Asked<'a> {
+pub(super) struct ScenarioValues<'a> {
     pub(super) title: String,
-    /// What `workload` is: an id, or the name of the file beside the scenario.
+    /// The value of `workload`: an id, or the name of the file beside the scenario.
     pub(super) workload: String,
-    /// Whose times are scaled, where the GPU has none.
+    /// The GPU whose times are scaled, where the GPU in question has none.
     pub(super) scaled_from: Option<&'a str>,
     pub(super) gpu: &'a str,
     pub(super) gpus: u32,
@@ -20,7 +21,7 @@ pub(super) struct Asked<'a> {
     pub(super) batch_max: u32,
     pub(super) seed: Option<u64>,
     pub(super) replications: u32,
-    /// Whether it is an overload by any way: no more queries than count.
+    /// Whether it is an overload with every way of sharing: then only as many queries as needed.
     pub(super) is_short: bool,
     pub(super) ways: &'a [Way],
 }
@@ -37,7 +38,7 @@ const LASTS: &str = "\"10 s\"";
 const LASTS_SHORT: &str = "\"1 ms\"        # an overload: as long as the queries take";
 const QUERIES: u32 = 5000;
 
-impl Asked<'_> {
+impl ScenarioValues<'_> {
     /// The file.
     pub(super) fn text(&self) -> String {
         let processors = (VMS_MOST * self.vcpus).min(PROCESSORS_MOST).max(self.vms * self.vcpus);
@@ -54,7 +55,7 @@ name = \"vm\"
 count = {vms}
 vcpus = {vcpus}
 workload = {workload}
-{scaled}# Triton: what waits goes at once, up to so many in a batch.
+{scaled}# Triton: all waiting queries form a batch at once, up to batch_max.
 server = {{ preset = \"triton\", batch_max = {batch} }}
 
 [vm.load]

@@ -1,6 +1,6 @@
-//! The ways in which VMs may share a GPU, as `--sharing` names them and as a scenario writes them.
+//! The ways in which VMs may share a GPU, as `--sharing` names them and as a scenario states them.
 //!
-//! Whether VMs have a place is asked of the scenario, not here.
+//! Whether all VMs have a place is checked in the scenario, not here.
 
 use crate::cli::failure::Failure;
 use crate::cli::named::did_you_mean;
@@ -11,17 +11,17 @@ use crate::spec::{GpuSpec, Hypervisor};
 /// A way of sharing.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Way {
-    /// How tables call it.
+    /// Its name in tables.
     pub(super) name: String,
-    /// How `--sharing` names it.
+    /// Its name for `--sharing`.
     pub(super) word: String,
     /// The keys that a line of the sweep sets, with their values in TOML.
     pub(super) set: Vec<(&'static str, String)>,
-    /// Whether it only stands beside the others.
+    /// Whether it is only shown for comparison.
     pub(super) is_reference: bool,
 }
 
-/// What ways are chosen for.
+/// The system for which ways are chosen.
 pub(super) struct Place<'p> {
     pub(super) gpu: &'p GpuSpec,
     pub(super) gpus: u32,
@@ -29,14 +29,14 @@ pub(super) struct Place<'p> {
     pub(super) hypervisor: &'p Hypervisor,
 }
 
-/// The words of `--sharing`, with what each is.
+/// The words of `--sharing`, each explained.
 pub(super) const WORDS: &str = "best-effort, equal-share, fixed-share (vGPUs in turns; best-effort:TYPE for a type), mig (mig:1g.10gb for a profile), mps (mps:25 for a limit of 25 % of the SMs each), processes (CUDA processes in turns), whole (a GPU each)";
 
 const BARE_METAL: &str = "bare-metal";
 
 impl Place<'_> {
-    /// The ways that are compared where none is asked for: what the GPU has under the hypervisor, and beside
-    /// it what needs more GPUs or no VMs.
+    /// The ways that are compared by default: those that the GPU offers under the hypervisor, and
+    /// for comparison those that need more GPUs or no VMs.
     pub(super) fn usual(&self) -> Vec<Way> {
         let words: &[&str] = match (self.vms, self.has_vgpus()) {
             (1, _) => &["whole"],
@@ -54,7 +54,7 @@ impl Place<'_> {
         .collect()
     }
 
-    /// The ways that a list asks for.
+    /// The ways named in a list.
     pub(super) fn asked(&self, list: &[String]) -> Result<Vec<Way>, Failure> {
         let words = list.iter().flat_map(|list| list.split(',')).map(str::trim);
         let (mut ways, mut wrong): (Vec<Way>, _) = (Vec::new(), Vec::new());
@@ -173,7 +173,8 @@ impl Place<'_> {
             || gpu.mig_profiles.iter().map(|one| one.name.as_str()).collect::<Vec<_>>().join(", ");
         if gpu.mig_profiles.is_empty() {
             return Err(format!(
-                "{} has no MIG: it cannot be cut\n  = help: --sharing best-effort, equal-share, mps or whole",
+                "{} has no MIG: it cannot be cut into GPU instances\n  = help: --sharing \
+                 best-effort, equal-share, mps or whole",
                 gpu.id
             ));
         }
@@ -230,7 +231,8 @@ impl Place<'_> {
         let number = limit.trim_end_matches('%').trim().parse::<f64>();
         let Some(percent) = number.ok().filter(|percent| (1.0..=100.0).contains(percent)) else {
             return Err(format!(
-                "mps:{limit} is no limit\n  = allowed: 1 to 100, percent of the SMs that each may use at most"
+                "mps:{limit} is not a limit\n  = allowed: 1 to 100, the percentage of the SMs \
+                 that each client may use at most"
             ));
         };
         let process = format!("{{ sharing = \"mps\", active_threads = \"{percent} %\" }}");
@@ -265,7 +267,7 @@ impl Place<'_> {
     }
 }
 
-/// Whether what shares are processes.
+/// Whether processes share, not VMs.
 pub(super) fn is_of_processes(way: &Way) -> bool {
     way.set.iter().any(|(key, _)| *key == "vm.process")
 }

@@ -5,16 +5,17 @@ use crate::units::SimDuration;
 use clap::Args;
 use std::path::PathBuf;
 
-/// What `slicewise calibrate` takes.
+/// Arguments of `slicewise calibrate`.
 #[derive(Args, Debug)]
 pub(in crate::cli) struct CalibrateArgs {
-    /// Measurements, each known by its content: a CSV of batch and latency, times or a log of trtexec, a CSV
-    /// of perf_analyzer, logs of LoadGen; 8=FILE where a file does not say that its batch was 8. Or one
-    /// calibration file: what was measured, with which settings; or probe.json of the probe
+    /// Measurements, each recognised by its content: a CSV of batch and latency, times or a log of
+    /// trtexec, a CSV of perf_analyzer, logs of LoadGen; 8=FILE where a file does not state that
+    /// its batch size was 8. Or one calibration file, with measurements and their settings; or
+    /// probe.json of the probe
     #[arg(value_name = "FILE")]
     pub(super) files: Vec<PathBuf>,
 
-    /// A table of batch times, whatever it looks like; may be given several times
+    /// A table of batch times, in any layout; may be given several times
     #[arg(long, value_name = "FILE")]
     pub(super) csv: Vec<PathBuf>,
 
@@ -31,8 +32,8 @@ pub(in crate::cli) struct CalibrateArgs {
     #[arg(long, value_name = "NAME")]
     pub(super) name: Option<String>,
 
-    /// Largest batch of the server that logs of LoadGen, or rows of perf_analyzer with several requests under
-    /// way, were measured with
+    /// Largest batch of the server with which logs of LoadGen, or rows of perf_analyzer with
+    /// several requests at a time, were measured
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
     pub(super) batch_max: Option<u32>,
 
@@ -44,30 +45,31 @@ pub(in crate::cli) struct CalibrateArgs {
     #[arg(long, value_name = "TIME", value_parser = span)]
     pub(super) bound: Option<SimDuration>,
 
-    /// What the model takes of the GPU's memory, such as "2 GB" [default: the base's, else nothing]
+    /// GPU memory that the model needs, such as "2 GB" [default: the base's, else nothing]
     #[arg(long, value_name = "SIZE")]
     pub(super) weights: Option<String>,
 
-    /// What its matrices are multiplied in, int8 or fp16: by that rate its times are scaled for GPUs that have none
-    /// [default: the base's, else fp16]
+    /// Number format of its matrix products, int8 or fp16: its times are scaled to other GPUs by
+    /// that rate [default: the base's, else fp16]
     #[arg(long, value_name = "FORMAT", value_parser = number_format)]
     pub(super) number_format: Option<String>,
 
-    /// A workload of the catalogue that says what was not measured
+    /// A workload of the catalogue that gives the values that were not measured
     #[arg(long, value_name = "WORKLOAD")]
     pub(super) base: Option<String>,
 
-    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and capacity; a
-    /// workload file that is there keeps its other GPUs. Of probe.json: the folder of the GPU and the workloads
+    /// Write the workload here as well, such as my-model.toml, for --workload of run, sweep and
+    /// capacity; an existing workload file keeps its other GPUs. For probe.json: the folder of the
+    /// GPU and the workloads
     #[arg(long = "workload", short = 'o', value_name = "FILE")]
     pub(super) workload: Option<PathBuf>,
 
-    /// Where the results go [default: output/NAME]; made anew by each run
+    /// Output folder [default: output/NAME]; replaced by each run
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 
-    /// Write into the output folder even if others keep files there; theirs stay. With -o, replace what the
-    /// file says of this GPU
+    /// Write into the output folder even if it holds other files; those are kept. With -o, replace
+    /// the file's numbers of this GPU
     #[arg(long)]
     pub(super) force: bool,
 
@@ -86,10 +88,10 @@ Examples:
   slicewise calibrate 1=times-1.json 8=times-8.json --gpu a30 -o my-model.toml
   slicewise calibrate perf.csv --gpu l4 -o my-model.toml       of perf_analyzer -f perf.csv
   slicewise calibrate 32=mlperf_log_summary.txt --gpu a30 -o my-model.toml
-  slicewise capacity my-vm.toml --workload my-model.toml       goes on with it
+  slicewise capacity my-vm.toml --workload my-model.toml       uses it
   slicewise calibrate my-calibration.toml                      runs with their settings, and times
-  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads of the probe's
+  slicewise calibrate probe-output/probe.json -o my-configs    a GPU and workloads from the probe
 
 A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
-measurement a row. `slicewise ask --model times.csv` goes from the file to an answer. What a
-calibration file says is in docs/calibrate.md.";
+measurement a row. `slicewise ask --model times.csv` goes from the file to an answer.
+docs/calibrate.md describes calibration files.";

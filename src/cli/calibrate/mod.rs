@@ -1,6 +1,6 @@
 //! `slicewise calibrate`: from measurements to a workload file.
 //!
-//! It neither simulates nor formats; it says who does what, and in which order.
+//! It neither simulates nor formats; it calls the parts that do, in order.
 
 mod arguments;
 mod probed;
@@ -8,7 +8,7 @@ mod probed;
 pub(super) use arguments::{CalibrateArgs, HELP};
 
 use super::failure::Failure;
-use super::measured::{self, As, Given, Measured};
+use super::measured::{self, Given, Measured, ReadAs};
 use super::work::Work;
 use super::{output, progress};
 use crate::config::{self, Catalogue, LoadOptions};
@@ -104,14 +104,16 @@ fn existing(path: &Path, gpu: &str, force: bool) -> Result<Option<Existing>, Fai
         Err(config::LoadError::World(error)) => return Err(Failure::World(error)),
         Err(config::LoadError::Invalid(_)) => {
             return Err(Failure::Usage(format!(
-                "{shown} is there and is no workload that can be added to; name another file, or add --force to replace it"
+                "{shown} exists and is not a workload file that can be extended; name another \
+                 file, or add --force to replace it"
             )));
         }
     };
     let Some((workload, usual_preset)) = found else { return Ok(None) };
     if workload.service.contains_key(gpu) && !force {
         return Err(Failure::Usage(format!(
-            "{shown} has numbers of {gpu} already; name another file, or add --force to replace them (those of other GPUs stay)"
+            "{shown} has numbers of {gpu} already; name another file, or add --force to replace \
+             them (those of other GPUs are kept)"
         )));
     }
     let text = std::fs::read_to_string(path).context("the file was read before")?;
@@ -160,11 +162,11 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
     }
     for path in &arguments.csv {
         let path = path.to_str().context("the path of --csv is not UTF-8 text")?;
-        files.push(Given { path, batch: None, read_as: As::Csv });
+        files.push(Given { path, batch: None, read_as: ReadAs::Csv });
     }
     for given in &arguments.trtexec {
         let (batch, path) = batch_and_path(given)?;
-        files.push(Given { path, batch: Some(batch), read_as: As::Trtexec });
+        files.push(Given { path, batch: Some(batch), read_as: ReadAs::Trtexec });
     }
     let Some(first) = files.first().map(|given| given.path) else {
         let why = "name files of measurements with --gpu, or a calibration file";
@@ -191,7 +193,8 @@ fn plan(arguments: &CalibrateArgs, configs: Option<&Path>) -> Result<Calibration
     // What is no measurement at all is told first.
     if known.is_none() {
         return Err(Failure::Usage(format!(
-            "{first} does not say which GPU was measured\n  = help: name it with --gpu, such as --gpu a100-pcie-40gb; `slicewise list` has all"
+            "{first} does not state which GPU was measured\n  = help: name it with --gpu, such as \
+             --gpu a100-pcie-40gb; `slicewise list` prints all"
         )));
     }
     Ok(config::calibration_of(text, &options)?)
@@ -225,7 +228,8 @@ fn calibration_file(arguments: &CalibrateArgs) -> Result<Option<&Path>, Failure>
         [only] if !with_flags && !is_measured(only) => Ok(Some(only)),
         all => match all.iter().find(is_other) {
             Some(path) => Err(Failure::Usage(format!(
-                "flags and files of measurements stand for a calibration file: drop them, or {}, which says it all itself",
+                "flags and files of measurements replace a calibration file: drop them, or {}, \
+                 which states all of it",
                 path.display()
             ))),
             None => Ok(None),
@@ -237,10 +241,14 @@ fn calibration_file(arguments: &CalibrateArgs) -> Result<Option<&Path>, Failure>
 fn batch_and_path(given: &str) -> Result<(u32, &str), Failure> {
     let found =
         given.split_once('=').and_then(|(batch, path)| Some((batch.trim().parse().ok()?, path)));
-    found.filter(|(batch, path)| (1..=1_000_000).contains(batch) && !path.is_empty()).ok_or_else(|| {
-        let file = given.rsplit('=').next().filter(|file| !file.is_empty()).unwrap_or("times.json");
-        Failure::Usage(format!(
-            "--trtexec {given}: write the samples of a batch before the file, which does not say them: --trtexec 8={file}"
-        ))
-    })
+    found.filter(|(batch, path)| (1..=1_000_000).contains(batch) && !path.is_empty()).ok_or_else(
+        || {
+            let file =
+                given.rsplit('=').next().filter(|file| !file.is_empty()).unwrap_or("times.json");
+            Failure::Usage(format!(
+                "--trtexec {given}: write the batch size before the file, which does not state it: \
+             --trtexec 8={file}"
+            ))
+        },
+    )
 }

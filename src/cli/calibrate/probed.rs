@@ -1,6 +1,8 @@
-//! `slicewise calibrate probe.json`: a GPU's file and workloads of what the probe found on a GPU.
+//! `slicewise calibrate probe.json`: a GPU file and workloads from the probe's measurements on a
+//! GPU.
 //!
-//! With `-o DIR` they are written where `--configs DIR` finds them; without, what would change is shown.
+//! With `-o DIR` they are written where `--configs DIR` finds them; without it, the changes are
+//! only shown.
 
 use super::arguments::CalibrateArgs;
 use crate::cli::failure::Failure;
@@ -16,7 +18,8 @@ use serde_json::{Value, json};
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Whether a file is the probe's, by how it begins; what cannot be read is told by whoever reads it.
+/// Whether a file is the probe's, by its beginning; read errors are reported by the caller that
+/// reads it.
 pub(super) fn is_one(path: &Path) -> bool {
     /// The probe's files have a few thousand letters.
     const LOOKED_AT: u64 = 1 << 20;
@@ -46,7 +49,8 @@ pub(super) fn run(
     let given = measured::given(&given);
     if !given.is_empty() {
         return Err(Failure::Usage(format!(
-            "{} has no use beside {shown}, which says which GPU and which models were measured\n  = help: drop it; -o DIR says where the files go",
+            "{} cannot be used with {shown}, which states the GPU and the models that were \
+             measured\n  = help: drop it; -o DIR is the folder of the files",
             given.join(", ")
         )));
     }
@@ -67,7 +71,7 @@ pub(super) fn run(
         let paths: Vec<PathBuf> = files.iter().map(|(file, _)| folder.join(file)).collect();
         if let Some(there) = paths.iter().find(|path| path.exists()).filter(|_| !arguments.force) {
             return Err(Failure::Usage(format!(
-                "{} is there already; name another folder with -o, or add --force to replace it",
+                "{} exists already; name another folder with -o, or add --force to replace it",
                 there.display()
             )));
         }
@@ -105,7 +109,8 @@ fn gpu_of<'c>(
         let known = catalogue.pci_ids(&gpu.id);
         if let Some(id) = id.filter(|id| !known.is_empty() && !known.contains(id)) {
             return Err(Failure::Usage(format!(
-                "{} is of a {} (PCI id 0x{id:08X}), and {} is another card\n  = help: drop --gpu: the file says which it is",
+                "{} is of a {} (PCI id 0x{id:08X}), and {} is another card\n  = help: drop --gpu: \
+                 the file states the GPU",
                 path.display(),
                 found.gpu.name,
                 gpu.id

@@ -1,4 +1,4 @@
-//! A scenario with a process on each GPU instance of a layout, where the layout has it.
+//! A scenario with a process on each GPU instance of a layout.
 //!
 //! Compute instances divide the SMs of a GPU instance and nothing else: they become processes that
 //! share it, each within its part.
@@ -26,7 +26,7 @@ struct Group<'g> {
     slices: Option<u32>,
 }
 
-/// The scenario of a layout that the node can have.
+/// The scenario of a layout that is possible on the node.
 pub(super) fn scenario(
     arguments: &ImportArgs,
     node: &Node<'_>,
@@ -37,7 +37,8 @@ pub(super) fn scenario(
         rules.iter().flat_map(|rule| &rule.device_filter).find_map(|id| subsystem(id))
     {
         output::message(&format!(
-            "warning: rules go by the board's subsystem, {board} among them; slicewise knows models, and takes the first rule that is for {}",
+            "warning: rules select boards by subsystem id, {board} among them; slicewise knows \
+             models only, and takes the first rule that matches {}",
             node.gpu.id
         ));
     }
@@ -65,7 +66,8 @@ pub(super) fn scenario(
     if let [first, ..] = off[..] {
         let all: Vec<String> = off.iter().map(u32::to_string).collect();
         written.remark(&format!(
-            "GPU {} without MIG, and nothing runs there: a [[vm]] with gpus = 1 and card = {first} would",
+            "GPU {} without MIG has no workload here; add a [[vm]] with gpus = 1 and card = \
+             {first} to use it",
             all.join(", ")
         ));
     }

@@ -1,10 +1,10 @@
-//! What a layout of a file for many nodes is to one GPU: a layout of it, one for other GPUs, or a
+//! Judges a layout of a file for many nodes for one GPU: a layout of it, one for other GPUs, or a
 //! mistake.
 //!
-//! Of the layout that is asked for everything must fit; of the others it is enough that some GPU
-//! can have them.
+//! The requested layout must fit completely; for the others it is enough that some GPU can have
+//! them.
 
-use super::super::layouts::{self, Misfit};
+use super::super::layouts::{self, LayoutFault};
 use crate::config::Catalogue;
 use crate::formats::Fault;
 use crate::formats::device_plugin::{DevicePlugin, Replicated};
@@ -20,13 +20,13 @@ pub(super) struct Node<'n> {
     pub(super) cards: u32,
 }
 
-/// What a layout is to a node.
+/// Whether a layout is for a node.
 pub(super) enum Verdict<'c> {
-    /// One that it can have, by the rules that are for its GPUs.
+    /// It is possible here, by these rules for its GPUs.
     Here(Vec<&'c MigRule>),
-    /// One for other GPUs, and why it is none for these.
+    /// It is for other GPUs, with the reason.
     Elsewhere(String),
-    /// One that no GPU can have.
+    /// No GPU can have it.
     Wrong(Vec<Fault>),
 }
 
@@ -41,7 +41,7 @@ impl Node<'_> {
         ids.into_iter().next().unwrap_or_else(|| "vsphere-7.0u2".to_string())
     }
 
-    /// What stands in the way of an entry, or of the layout called `only` in it.
+    /// The faults of an entry, or of the layout `only` in it.
     pub(super) fn faults(&self, entry: &Entry, only: Option<&str>, is_alone: bool) -> Vec<Fault> {
         match &entry.configuration {
             Configuration::MigParted(file) => {
@@ -72,10 +72,10 @@ impl Node<'_> {
         }
     }
 
-    /// What a layout is to the GPUs of this node.
+    /// Whether a layout is for the GPUs of this node.
     pub(super) fn judge<'c>(&self, config: &'c MigConfig) -> Verdict<'c> {
         let misfits = config.rules.iter().filter_map(|rule| Some((rule, self.misfit_in(rule)?)));
-        let misfits: Vec<(&MigRule, Misfit)> = misfits.collect();
+        let misfits: Vec<(&MigRule, LayoutFault)> = misfits.collect();
         let wrong = misfits.iter().filter(|(rule, _)| !self.is_of_another(&wanted(rule)));
         let mut wrong: Vec<Fault> = wrong
             .map(|(rule, misfit)| fault(misfit, rule.instances[misfit.at].span.clone()))
@@ -88,7 +88,7 @@ impl Node<'_> {
         if rules.is_empty() {
             return Verdict::Elsewhere("by its device-filter".to_string());
         }
-        let here = |(rule, misfit): (&MigRule, Misfit)| {
+        let here = |(rule, misfit): (&MigRule, LayoutFault)| {
             rules.iter().any(|one| std::ptr::eq(*one, rule)).then_some(misfit.title)
         };
         match misfits.into_iter().find_map(here) {
@@ -127,11 +127,11 @@ impl Node<'_> {
         config.rules.iter().filter(is_mine).collect()
     }
 
-    fn misfit_in(&self, rule: &MigRule) -> Option<Misfit> {
+    fn misfit_in(&self, rule: &MigRule) -> Option<LayoutFault> {
         self.misfit(&wanted(rule))
     }
 
-    fn misfit(&self, wanted: &[layouts::Wanted<'_>]) -> Option<Misfit> {
+    fn misfit(&self, wanted: &[layouts::Wanted<'_>]) -> Option<LayoutFault> {
         layouts::place(self.gpu, wanted).err()
     }
 
@@ -140,7 +140,7 @@ impl Node<'_> {
         self.catalogue.gpus().any(|gpu| layouts::place(gpu, wanted).is_ok())
     }
 
-    /// Why this GPU has not all that a configuration of the plugin shares.
+    /// Why this GPU lacks something that a configuration of the plugin shares.
     pub(super) fn misfit_of(&self, plugin: &DevicePlugin) -> Option<String> {
         let resources = plugin.sharing.iter().flat_map(|sharing| &sharing.resources);
         let mut profiles = resources.filter_map(Replicated::profile);
@@ -152,7 +152,7 @@ pub(super) fn wanted(rule: &MigRule) -> Vec<layouts::Wanted<'_>> {
     rule.instances.iter().map(|one| (one.profile.as_str(), one.count)).collect()
 }
 
-fn fault(misfit: &Misfit, span: std::ops::Range<usize>) -> Fault {
+fn fault(misfit: &LayoutFault, span: std::ops::Range<usize>) -> Fault {
     Fault::at(span, &misfit.title).allowed(&misfit.allowed).help(&misfit.help)
 }
 
@@ -191,7 +191,7 @@ fn sorted(rule: &MigRule) -> Vec<layouts::Wanted<'_>> {
     all
 }
 
-/// A rule's GPUs, and what lies on which memory slices of each.
+/// A rule's GPUs, and the instances with their memory slices on each.
 pub(super) fn in_words(rule: &MigRule, gpu: &GpuSpec) -> String {
     let devices = match &rule.devices {
         None => "all GPUs".to_string(),

@@ -1,8 +1,8 @@
-//! `slicewise import`: what a configuration of a Kubernetes node asks of a GPU: whether its layouts can
-//! be placed, or a scenario that has what it describes.
+//! `slicewise import`: the configuration of a Kubernetes node: whether its layouts can be placed on
+//! a GPU, or a scenario of what it describes.
 //!
-//! It changes no file: the scenario is data on standard output, to be edited. What a layout is to a
-//! GPU is judged in `judge`.
+//! It changes no file: the scenario is data on standard output, to be edited. Whether a layout is
+//! for a GPU is decided in `judge`.
 
 mod instances;
 mod judge;
@@ -13,7 +13,7 @@ mod written;
 
 use super::failure::Failure;
 use super::output;
-use crate::config::{quoted, read_foreign_told};
+use crate::config::{quoted, read_foreign_with_warnings};
 use crate::formats::device_plugin::DevicePlugin;
 use crate::formats::kubernetes::{self, Configuration, Entry};
 use crate::formats::mig_parted::MigConfig;
@@ -23,7 +23,7 @@ use judge::{Node, Verdict};
 use serde_json::json;
 use std::path::{Path, PathBuf};
 
-/// What `slicewise import` takes.
+/// Arguments of `slicewise import`.
 #[derive(Args, Debug)]
 #[command(after_help = HELP)]
 pub(crate) struct ImportArgs {
@@ -65,7 +65,7 @@ const HELP: &str = "\
 Examples:
   slicewise import config.yaml --gpu a100-pcie-40gb                        which layouts can be placed, and where
   slicewise import config.yaml --gpu a100-pcie-40gb --config all-balanced  a scenario with that layout
-  kubectl get cm mig-parted -o yaml | slicewise import - --gpu a30         the same of what a cluster has
+  kubectl get cm mig-parted -o yaml | slicewise import - --gpu a30         the same for a cluster's configuration
   slicewise import time-slicing.yaml --gpu a100-pcie-40gb > pods.toml      a scenario with as many pods as replicas";
 
 /// Runs the command.
@@ -74,7 +74,7 @@ pub(super) fn run(arguments: &ImportArgs, configs: Option<&Path>) -> Result<(), 
     let gpu = super::named::gpu(&catalogue, &arguments.gpu)?;
     let node = Node { catalogue: &catalogue, gpu, cards: arguments.cards };
     let only = arguments.config.as_deref();
-    let (entries, warnings) = read_foreign_told(&arguments.path, |text| {
+    let (entries, warnings) = read_foreign_with_warnings(&arguments.path, |text| {
         let file = kubernetes::read_for(text, only)?;
         let is_alone = file.entries.len() == 1;
         let faults = file.entries.iter().flat_map(|entry| node.faults(entry, only, is_alone));

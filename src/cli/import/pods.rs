@@ -15,7 +15,7 @@ use crate::units::{Bytes, counted};
 /// cmd/mps-control-daemon/mps/device.go; 16 where the compute capability is below 7.5).
 const MPS_REPLICAS_MAX: u32 = 48;
 
-/// What of a configuration the plugin itself does not do.
+/// The parts of a configuration that the plugin itself does not support.
 pub(super) fn unsupported(plugin: &DevicePlugin, only: &[String]) -> Vec<Fault> {
     let Some(sharing) = plugin.sharing.as_ref().filter(|one| one.method == Method::Mps) else {
         return Vec::new();
@@ -29,7 +29,7 @@ pub(super) fn unsupported(plugin: &DevicePlugin, only: &[String]) -> Vec<Fault> 
         }
         if one.replicas > MPS_REPLICAS_MAX {
             let title =
-                format!("{} replicas under MPS, whose server has fewer clients", one.replicas);
+                format!("{} replicas with MPS, whose server has fewer clients", one.replicas);
             let fault = Fault::at(one.span.clone(), title);
             return Some(fault.allowed(format!(
                 "2 to {MPS_REPLICAS_MAX} replicas: the plugin's MPS daemon does not start with more"

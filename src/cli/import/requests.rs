@@ -1,4 +1,4 @@
-//! A scenario of what pods and claims ask for.
+//! A scenario from the GPU requests of pods and claims.
 //!
 //! Which GPU a pod gets is the cluster's choice; here each claim has one to itself, and parts of a GPU
 //! are packed as their shares of its memory allow.
@@ -8,7 +8,7 @@ use super::{ImportArgs, Node, output};
 use crate::cli::failure::Failure;
 use crate::config::quoted;
 use crate::formats::gpu_requests::{
-    Asks, Claim, ClaimSharing, Container, GpuRequests, HamiMemory, Request,
+    Claim, ClaimSharing, Container, ContainerRequest, GpuRequests, HamiMemory, Request,
 };
 use crate::layout::fit::{Fit, SizeMode};
 use crate::layout::placement::{Assignment, Cards, Claim as Claims};
@@ -28,21 +28,30 @@ pub(super) fn scenario(
     node: &Node<'_>,
     requests: &GpuRequests,
 ) -> Result<String, Failure> {
-    let has = |is: fn(&Asks) -> bool| requests.containers.iter().any(|one| is(&one.asks));
-    let claimed = has(|asks| matches!(asks, Asks::Claim { .. }));
-    let machines = has(|asks| matches!(asks, Asks::Device(_)));
-    let parts =
-        has(|asks| !matches!(asks, Asks::Claim { .. } | Asks::Devices { .. } | Asks::Device(_)));
+    let has =
+        |is: fn(&ContainerRequest) -> bool| requests.containers.iter().any(|one| is(&one.asks));
+    let claimed = has(|asks| matches!(asks, ContainerRequest::Claim { .. }));
+    let machines = has(|asks| matches!(asks, ContainerRequest::Device(_)));
+    let parts = has(|asks| {
+        !matches!(
+            asks,
+            ContainerRequest::Claim { .. }
+                | ContainerRequest::Devices { .. }
+                | ContainerRequest::Device(_)
+        )
+    });
     if [claimed, machines, parts].iter().filter(|is| **is).count() > 1 {
         return Err(Failure::Usage(
-            "claims, parts of GPUs by HAMi or KAI, and devices of virtual machines stand side by side, and one driver has a GPU\n  = help: import them one by one"
+            "the file mixes claims, parts of GPUs by HAMi or KAI, and devices of virtual \
+             machines, and a GPU has only one driver\n  = help: import them one by one"
                 .to_string(),
         ));
     }
     if requests.containers.is_empty() {
         let names: Vec<String> = requests.claims.iter().map(|claim| quoted(&claim.name)).collect();
         return Err(Failure::Usage(format!(
-            "no pod of the file uses {}\n  = help: put the pods that do into the same file, or behind it in standard input",
+            "no pod of the file uses {}\n  = help: put the pods that do into the same file, or \
+             after it in standard input",
             names.join(", ")
         )));
     }
@@ -177,7 +186,7 @@ fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
         let mut users: Vec<(&Container, Option<&str>)> = Vec::new();
         for one in &requests.containers {
             match &one.asks {
-                Asks::Claim { name, request } if *name == claim.name => {
+                ContainerRequest::Claim { name, request } if *name == claim.name => {
                     users.push((one, request.as_deref()));
                 }
                 _ => {}
@@ -225,7 +234,7 @@ fn by_claims(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
         }
         if claim.requests.iter().any(|request| request.devices.len() > 1) {
             remarks.push(format!(
-                "Of what {} would take, this is the first that {} has.",
+                "Of the devices that {} accepts, this is the first that {} has.",
                 quoted(&claim.name),
                 node.gpu.id
             ));
@@ -285,7 +294,7 @@ fn by_devices(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> 
     let mut wanted = vec![0; gpu.vgpu_types.len()];
     for one in &requests.containers {
         let has = match &one.asks {
-            Asks::Device(name) => match find_type(gpu, name) {
+            ContainerRequest::Device(name) => match find_type(gpu, name) {
                 Some(kind) => {
                     wanted[kind] += one.pods;
                     format!("vgpu = {{ type = {:?} }}", gpu.vgpu_types[kind].name)
@@ -303,7 +312,7 @@ fn by_devices(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> 
                     "gpus = 1".to_string()
                 }
             },
-            Asks::Devices { profile: None, count } => {
+            ContainerRequest::Devices { profile: None, count } => {
                 whole += count * one.pods;
                 format!("gpus = {count}")
             }
@@ -353,30 +362,33 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
             groups.push(Group { name: one.name.clone(), count: one.pods, has });
         };
         let (part, gpus) = match &one.asks {
-            Asks::Devices { profile: None, count } => {
+            ContainerRequest::Devices { profile: None, count } => {
                 whole += count * one.pods;
                 let has = format!("gpus = {count}");
                 groups.push(Group { name: one.name.clone(), count: one.pods, has });
                 continue;
             }
-            Asks::Devices { profile: Some(name), count } => {
+            ContainerRequest::Devices { profile: Some(name), count } => {
                 cut(profile(node, name)?, *count);
                 continue;
             }
-            Asks::Hami { gpus, memory, is_mig: true, .. } => {
+            ContainerRequest::Hami { gpus, memory, is_mig: true, .. } => {
                 let chosen = smallest(node, memory).ok_or_else(|| too_much(node, one, total))?;
                 remark(
-                    "HAMi cuts a GPU as its table of layouts says; here it is the smallest profile with the memory asked for.",
+                    "HAMi cuts a GPU by its table of layouts; here it is the smallest profile \
+                     with the requested memory.",
                 );
                 cut(chosen, (*gpus).max(1));
                 continue;
             }
-            Asks::Hami { gpus, memory, cores, is_mig: false } => {
+            ContainerRequest::Hami { gpus, memory, cores, is_mig: false } => {
                 remark(
-                    "HAMi holds a pod to its MB of memory and to its per cent of the GPU over time (gpucores). slicewise",
+                    "HAMi limits a pod to its MB of memory and to its percentage of GPU time \
+                     (gpucores). slicewise",
                 );
                 remark(
-                    "packs pods by the larger of both and has neither limit: a pod that is alone here has the whole GPU.",
+                    "packs pods by the larger of both and applies neither limit: a pod that is \
+                     alone here has the whole GPU.",
                 );
                 let memory = match memory {
                     HamiMemory::Whole => u64::from(HUNDREDTHS),
@@ -385,19 +397,21 @@ fn by_parts(node: &Node<'_>, requests: &GpuRequests) -> Result<Plan, Failure> {
                 };
                 (memory.max(u64::from(cores.unwrap_or(0))), *gpus)
             }
-            Asks::Fraction { share, gpus } => {
+            ContainerRequest::Fraction { share, gpus } => {
                 remark(
-                    "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
+                    "KAI packs pods by their share of a GPU's memory and does not limit them: \
+                     they take turns.",
                 );
                 ((share * f64::from(HUNDREDTHS)).ceil() as u64, *gpus)
             }
-            Asks::MemoryMib { mib, gpus } => {
+            ContainerRequest::MemoryMib { mib, gpus } => {
                 remark(
-                    "KAI packs pods by their share of a GPU's memory and holds them to nothing: they take turns.",
+                    "KAI packs pods by their share of a GPU's memory and does not limit them: \
+                     they take turns.",
                 );
                 (of_memory(*mib), *gpus)
             }
-            Asks::Claim { .. } | Asks::Device(_) => continue,
+            ContainerRequest::Claim { .. } | ContainerRequest::Device(_) => continue,
         };
         several(&one.name, gpus);
         if part > u64::from(HUNDREDTHS) {
@@ -450,10 +464,12 @@ fn smallest(node: &Node<'_>, memory: &HamiMemory) -> Option<usize> {
 
 fn too_much(node: &Node<'_>, one: &Container, total: u64) -> Failure {
     let counted = match one.asks {
-        Asks::Hami { memory: HamiMemory::Mb(mb), .. } => {
+        ContainerRequest::Hami { memory: HamiMemory::Mb(mb), .. } => {
             format!(": gpumem counts MB, and this is {mb}")
         }
-        Asks::MemoryMib { mib, .. } => format!(": gpu-memory counts MiB, and this is {mib}"),
+        ContainerRequest::MemoryMib { mib, .. } => {
+            format!(": gpu-memory counts MiB, and this is {mib}")
+        }
         _ => String::new(),
     };
     Failure::Usage(format!(

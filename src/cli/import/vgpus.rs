@@ -1,5 +1,5 @@
-//! What a set of vGPUs of vgpu-device-manager is to a GPU: whether one card holds it, as `slicewise vgpu
-//! fit` answers, and a scenario of it.
+//! A set of vGPUs of vgpu-device-manager for a GPU: whether one card holds it, as in `slicewise
+//! vgpu fit`, and a scenario of it.
 
 use super::written::{VMS_MAX, Written};
 use super::{ImportArgs, Node, Row, elsewhere};
@@ -13,7 +13,7 @@ use crate::spec::{GpuSpec, VgpuType};
 
 /// What a set is to the GPUs of a node.
 enum Verdict {
-    /// Each rule's GPUs with what is on each of them.
+    /// Possible here: each rule's GPUs with the plan of each.
     Here(Vec<(String, CardPlan)>),
     /// For other GPUs, and why not for these.
     Elsewhere(String),
@@ -109,7 +109,8 @@ fn why_not(gpu: &GpuSpec, wanted: &[u32], answer: &Answer) -> String {
             match (types.len(), ids.is_empty()) {
                 (1, _) | (_, true) => format!("one card does not hold {what}"),
                 _ => format!(
-                    "one card does not hold {what}: vGPUs of one size fill a card, or lie at placement ids, {}",
+                    "one card does not hold {what}: vGPUs on one card have one size, or are at \
+                     placement ids, {}",
                     ids.join(", ")
                 ),
             }

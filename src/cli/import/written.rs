@@ -1,6 +1,7 @@
 //! The lines of a scenario that an import prints: its head, and a VM for each process.
 //!
-//! What runs in the VMs is a beginning, to be edited: the files that are imported do not say it.
+//! The workload and load of the VMs are a first version, to be edited: the imported files do not
+//! state them.
 
 use super::{ImportArgs, Node};
 use crate::config::quoted;
@@ -21,7 +22,7 @@ pub(super) struct Written {
 }
 
 impl Written {
-    /// Its head, with what must be filled in on top.
+    /// Its head, with the values that must be filled in on top.
     pub(super) fn new(arguments: &ImportArgs, node: &Node<'_>, title: &str, cards: u32) -> Self {
         let known = node.catalogue.workloads_on(&node.gpu.id);
         let workload = match &arguments.workload {
@@ -45,7 +46,8 @@ impl Written {
         self.text.push_str(lines);
     }
 
-    /// A group of VMs alike, and what each has of the cards. The load is a beginning, to be edited.
+    /// A group of equal VMs, and each one's share of the cards. The load is a first version, to be
+    /// edited.
     pub(super) fn vms(&mut self, name: &str, count: u32, has: &str) {
         let workload = &self.workload;
         let count = if count == 1 { String::new() } else { format!("count = {count}\n") };
@@ -54,14 +56,14 @@ impl Written {
         ));
     }
 
-    /// Something worth knowing, for the top.
+    /// Adds a remark at the top.
     pub(super) fn remark(&mut self, line: &str) {
         if !self.remarks.iter().any(|known| known == line) {
             self.remarks.push(line.to_string());
         }
     }
 
-    /// Remarks what a simulation of a GPU instance lacks.
+    /// Adds a remark on values that are missing for a simulation of a GPU instance.
     pub(super) fn needs(&mut self, profile: &MigProfile) {
         let lacks = match profile {
             MigProfile { sms: None, .. } => "SMs",
@@ -72,7 +74,7 @@ impl Written {
             "To fill in: the {lacks} of {} are not published, and `slicewise check` refuses this file",
             profile.name
         ));
-        self.remark("until a GPU file of your own says them (`slicewise show GPU`).");
+        self.remark("until your own GPU file states them (`slicewise show GPU`).");
     }
 
     /// The scenario.
@@ -87,7 +89,8 @@ fn to_fill_in(workload: &str, known: &[&str], gpu: &str) -> [String; 2] {
     let (why, next) = match known {
         [] => (
             format!("no workload of the catalogue has service times on {gpu}"),
-            "measure one and put it in a workload file: `slicewise calibrate` makes one of batch times"
+            "measure one and put it in a workload file: `slicewise calibrate` makes one from \
+             batch times"
                 .to_string(),
         ),
         known => (

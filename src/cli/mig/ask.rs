@@ -1,6 +1,6 @@
-//! What is asked for: profiles with counts, named starts, compute instances inside.
+//! The request: profiles with counts, named starts, compute instances inside.
 //!
-//! Words are read in `spec::names`; whether it can be had is not decided here.
+//! Words are read in `spec::names`; whether a request is possible is not decided here.
 
 use super::usage;
 use crate::cli::failure::Failure;
@@ -12,8 +12,8 @@ use crate::spec::names::{At, Request, RequestFault, find_profile, requests};
 use crate::spec::{GpuSpec, MigProfile};
 use crate::study::plans::AskedInstance;
 
-/// What words ask for, in order. Compute instances of one profile share a GPU instance as long as
-/// there is room in it.
+/// The requests in the words, in order. Compute instances of one profile share a GPU instance as
+/// long as there is room in it.
 pub(super) fn asked(
     words: &[String],
     gpu: &GpuSpec,
@@ -46,7 +46,7 @@ pub(super) fn asked(
         if !fit(&kinds, gi.compute_slices, &[slices]) {
             let names: Vec<String> = kinds.iter().map(|one| name_of(gi, one)).collect();
             return Err(usage(
-                format!("{} is no compute instance of {}", quoted(&request.name), gi.name),
+                format!("{} is not a compute instance of {}", quoted(&request.name), gi.name),
                 &names.join(", "),
                 nearest(&request.name, &names),
             ));
@@ -90,7 +90,7 @@ fn place(request: &Request, gi: &MigProfile, most: u32, slices: u32) -> Result<P
     let start_of = |start: Option<u32>| match start.filter(|start| *start < slices) {
         Some(start) => Ok(Some(start)),
         None => {
-            let title = format!("{text} names no memory slice as start");
+            let title = format!("the start in {text} is not a memory slice");
             Err(usage(title, &format!("0 to {}", slices.saturating_sub(1)), None))
         }
     };
@@ -162,7 +162,7 @@ fn unknown(name: &str, gpu: &GpuSpec, catalogue: &Catalogue) -> Failure {
     };
     let names = gpu.mig_profiles.iter().map(|one| format!("{} (id {})", one.name, one.id));
     let names: Vec<String> = names.collect();
-    let title = format!("{} is no GPU instance profile of {}{whose}", quoted(name), gpu.id);
+    let title = format!("{} is not a GPU instance profile of {}{whose}", quoted(name), gpu.id);
     let known = gpu.mig_profiles.iter().map(|one| one.name.as_str());
     // Of the same compute slices first: 3g.40gb is meant for a 3g.20gb.
     let same = name.split_once('.').map(|(slices, _)| format!("{slices}."));

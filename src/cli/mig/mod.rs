@@ -1,7 +1,7 @@
-//! `slicewise mig`: what a GPU can be cut into, a layout for what is wanted, every layout there is.
+//! `slicewise mig`: the GPU instances of a GPU, a layout for a request, every legal layout.
 //!
-//! The answers are `study::plans`', their text and drawings `report`'s; here it is asked. No GPU is
-//! touched: the commands that would do it are printed.
+//! The answers are made in `study::plans`, their text and drawings in `report`. No GPU is touched:
+//! the commands to do it are printed.
 
 mod ask;
 
@@ -18,13 +18,14 @@ use ask::{asked, profile};
 use clap::{Args, Subcommand};
 use std::path::Path;
 
-/// What there is to know about MIG.
+/// Commands about MIG.
 #[derive(Subcommand, Debug)]
 pub(crate) enum MigCommand {
     /// Print the GPU instance profiles of a GPU as `nvidia-smi mig -lgip` and `-lgipp` do
     #[command(after_help = LIST_HELP)]
     List(ListArgs),
-    /// Draw a layout for GPU instances, with the commands that make it, or say why there is none
+    /// Draw a layout for GPU instances, with the commands that create it, or the reason why there
+    /// is none
     #[command(after_help = PLACE_HELP)]
     Place(PlaceArgs),
     /// List every legal layout of a GPU
@@ -32,7 +33,7 @@ pub(crate) enum MigCommand {
     Layouts(LayoutsArgs),
 }
 
-/// What `slicewise mig list` takes.
+/// Arguments of `slicewise mig list`.
 #[derive(Args, Debug)]
 pub(crate) struct ListArgs {
     /// The GPU, as `slicewise list` names it
@@ -42,7 +43,7 @@ pub(crate) struct ListArgs {
     #[arg(long, value_name = "PROFILE")]
     gi: Option<String>,
 
-    /// Count what is free beside these GPU instances, as `place` takes them; may be repeated
+    /// Count what is free beside these GPU instances, written as for `place`; may be repeated
     #[arg(long, value_name = "PROFILE", conflicts_with = "gi")]
     beside: Vec<String>,
 
@@ -51,7 +52,7 @@ pub(crate) struct ListArgs {
     json: bool,
 }
 
-/// What `slicewise mig place` takes.
+/// Arguments of `slicewise mig place`.
 #[derive(Args, Debug)]
 pub(crate) struct PlaceArgs {
     /// The GPU, as `slicewise list` names it
@@ -62,11 +63,11 @@ pub(crate) struct PlaceArgs {
     #[arg(required = true, value_name = "PROFILE")]
     profiles: Vec<String>,
 
-    /// Beside these GPU instances, which are there already; may be repeated
+    /// GPU instances that exist already, beside which to place; may be repeated
     #[arg(long, value_name = "PROFILE", conflicts_with = "gpus")]
     beside: Vec<String>,
 
-    /// How many GPUs of the kind there are
+    /// Number of GPUs of this model
     #[arg(long, value_name = "N", default_value = "1")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
     gpus: u32,
@@ -76,7 +77,7 @@ pub(crate) struct PlaceArgs {
     json: bool,
 }
 
-/// What `slicewise mig layouts` takes.
+/// Arguments of `slicewise mig layouts`.
 #[derive(Args, Debug)]
 pub(crate) struct LayoutsArgs {
     /// The GPU, as `slicewise list` names it
@@ -94,7 +95,7 @@ pub(crate) struct LayoutsArgs {
     #[arg(long, value_name = "PROFILE")]
     without: Vec<String>,
 
-    /// Tell variants such as +me from their plain namesakes
+    /// List variants such as +me separately from their plain profiles
     #[arg(long)]
     variants: bool,
 
@@ -112,7 +113,7 @@ Examples:
 Exit codes:
   0  printed
   2  wrong usage
-  4  what --beside names is in no layout of the GPU";
+  4  the instances of --beside are not a layout of the GPU";
 
 const PLACE_HELP: &str = "\
 Examples:
@@ -124,13 +125,13 @@ Examples:
   slicewise mig place a100-pcie-40gb 3g.20gb@0 4g.20gb
   slicewise mig place a100-pcie-40gb 3g.20gb --beside 1g.5gb@0 --beside 1g.5gb@5
 
-Instances are created in the order given, where the driver puts them. If that order gets stuck, one
-that does not is looked for, and last a layout with named starts: what is refused has no layout.
+Instances are created in the given order, and the driver chooses their places. If it refuses one,
+another order is tried, and then a layout with named starts: what is refused has no layout at all.
 
 Exit codes:
   0  there is a layout
   2  wrong usage
-  4  there is none; the answer says why";
+  4  there is none; the answer gives the reason";
 
 const LAYOUTS_HELP: &str = "\
 Examples:
@@ -163,7 +164,7 @@ fn place(arguments: &PlaceArgs, catalogue: &Catalogue) -> Result<(), Failure> {
     let asked = asked(&arguments.profiles, gpu, catalogue)?;
     if arguments.gpus > 1 && asked.iter().any(|one| one.wish.start.is_some()) {
         let why =
-            "a start is named, and there are several GPUs\n  = help: ask for one GPU at a time";
+            "a start is named, and there are several GPUs\n  = help: place on one GPU at a time";
         return Err(Failure::Usage(why.to_string()));
     }
     let there = there(&arguments.beside, gpu, catalogue, arguments.json)?;

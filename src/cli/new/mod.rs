@@ -1,7 +1,7 @@
-//! `slicewise new`: a commented beginning of a file, to be filled in.
+//! `slicewise new`: a commented template of a file, to be filled in.
 //!
-//! The beginnings are files beside this one. Each is right as it stands, and so is each of the keys it shows behind
-//! a `#`: tests read them.
+//! The templates are files beside this one. Each is valid as it is, and so is each of the keys that
+//! it shows after a `#`: tests read them.
 
 use super::failure::Failure;
 use super::output;
@@ -19,19 +19,20 @@ file's name:
   slicewise new scenario -o my-vm.toml
   slicewise run my-vm.toml --configs my
 
-docs/own-hardware.md goes through all of them.
+docs/own-hardware.md explains all of them.
 
 Exit codes:
   0  done
-  2  the file is there already";
+  2  the file exists already";
 
-/// What `slicewise new` takes.
+/// Arguments of `slicewise new`.
 #[derive(Args, Debug)]
 pub(super) struct NewArgs {
-    /// What to begin
+    /// The kind of file
     kind: Kind,
 
-    /// Write it here instead of to standard output; folders are made, a file that is there is left alone
+    /// Write it here instead of to standard output; folders are created, an existing file is not
+    /// changed
     #[arg(long = "output", short = 'o', value_name = "FILE")]
     output: Option<PathBuf>,
 }
@@ -44,9 +45,9 @@ enum Kind {
     Gpu,
     /// A model, and how long its batches take
     Workload,
-    /// A hypervisor, as what it costs
+    /// A hypervisor, with its overheads
     Hypervisor,
-    /// VMs on a host, and who asks them
+    /// VMs on a host, with their loads
     Scenario,
 }
 
@@ -79,7 +80,7 @@ impl Kind {
     /// What to do next with a file that was written.
     fn next(self) -> &'static str {
         match self {
-            Kind::Scenario => "`slicewise check FILE` tells what is wrong with it",
+            Kind::Scenario => "`slicewise check FILE` lists its mistakes",
             _ => "a scenario names it by the file's name; `slicewise list --configs DIR` reads it",
         }
     }
@@ -93,7 +94,7 @@ pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
     output::message(&format!("wrote {}; {}", path.display(), arguments.kind.next()));
     if let Some(right) = arguments.kind.place(path) {
         output::message(&format!(
-            "warning: there it is not found: with --configs DIR it is read as {right}"
+            "warning: it is not found at this place: with --configs DIR it is read as {right}"
         ));
     }
     Ok(())
@@ -111,7 +112,7 @@ fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
             Ok(())
         }
         Err(error) if error.kind() == ErrorKind::AlreadyExists => Err(Failure::Usage(format!(
-            "{shown} is there already\n  = help: name another file, or move it away"
+            "{shown} exists already\n  = help: name another file, or move it away"
         ))),
         Err(error) => {
             Err(anyhow::Error::new(error).context(format!("cannot write {shown}")).into())

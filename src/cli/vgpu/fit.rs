@@ -1,6 +1,6 @@
 //! `slicewise vgpu fit`: can these VMs share these cards, and how?
 //!
-//! The answer is `study::plans`', its text `report`'s; here it is asked.
+//! The answer is made in `study::plans`, its text in `report`.
 
 use super::request::{gpu_and_cards, groups, there};
 use super::{good_catalogue, gpu_with_types};
@@ -25,35 +25,35 @@ Examples:
 Exit codes:
   0  they fit
   2  wrong usage
-  4  they do not fit, or it cannot be said; the answer says why";
+  4  they do not fit, or it cannot be decided; the answer gives the reason";
 
-/// What `slicewise vgpu fit` takes.
+/// Arguments of `slicewise vgpu fit`.
 #[derive(Args, Debug)]
 pub(crate) struct FitArgs {
     /// The GPU, as `slicewise list` names it; a100-pcie-40gbx2 for two cards
     gpu: String,
 
-    /// vGPU types, one for each VM: A100-10C, or 4xA100-10C for four alike; as hosts print them too
-    /// (NVIDIA A100-10C, grid_a100-10c)
+    /// vGPU types, one for each VM: A100-10C, or 4xA100-10C for four of them; spellings of hosts
+    /// are accepted (NVIDIA A100-10C, grid_a100-10c)
     #[arg(value_name = "TYPE", conflicts_with_all = ["vms", "frame_buffer"])]
     #[arg(required_unless_present = "vms")]
     types: Vec<String>,
 
-    /// How many cards there are
+    /// Number of cards
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
     cards: Option<u32>,
 
-    /// Instead of types: so many VMs alike, of any type that gives them enough frame buffer
+    /// Instead of types: the number of VMs, with any one type that has enough frame buffer
     #[arg(long, value_name = "N", requires = "frame_buffer")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
     vms: Option<u32>,
 
-    /// The frame buffer each of the VMs needs at least, such as "8 GB"
+    /// The least frame buffer that each of the VMs needs, such as "8 GB"
     #[arg(long, value_name = "SIZE", requires = "vms")]
     frame_buffer: Option<Bytes>,
 
-    /// Beside these vGPUs, which the card has: COUNTxTYPE, or TYPE@ID with its placement id (of
-    /// mixed-size mode) or the first memory slice of its GPU instance; may be repeated
+    /// vGPUs that the card has already: COUNTxTYPE, or TYPE@ID with its placement id (of mixed-size
+    /// mode) or the first memory slice of its GPU instance; may be repeated
     #[arg(long, value_name = "TYPE", conflicts_with_all = ["vms", "cards", "policy"])]
     beside: Vec<String>,
 
@@ -90,8 +90,10 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
     let gpu = gpu_with_types(&catalogue, &name)?;
     let cards = match (said, arguments.cards) {
         (Some(_), Some(_)) => {
-            let title =
-                format!("{} says how many cards, and so does --cards", quoted(&arguments.gpu));
+            let title = format!(
+                "{} states the number of cards, and so does --cards",
+                quoted(&arguments.gpu)
+            );
             return Err(Failure::Usage(title));
         }
         (one, other) => one.or(other).unwrap_or(1),
@@ -110,7 +112,7 @@ pub(super) fn run(arguments: &FitArgs, configs: Option<&Path>) -> Result<(), Fai
     });
     if !arguments.beside.is_empty() {
         if cards > 1 {
-            let title = "--beside says what one card has, and there are several";
+            let title = "--beside describes one card, and there are several";
             return Err(Failure::Usage(format!("{title}\n  = help: ask card by card")));
         }
         let there = there(gpu, &arguments.beside)?;

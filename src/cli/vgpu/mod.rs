@@ -1,6 +1,6 @@
 //! `slicewise vgpu`: the administrator's tools for NVIDIA's vGPU software.
 //!
-//! The answers are `study::plans`', their texts and drawings `report`'s; here they are asked for.
+//! The answers are made in `study::plans`, their texts and drawings in `report`.
 
 mod fit;
 mod registry;
@@ -15,7 +15,7 @@ use crate::study::plans::vgpu_types;
 use clap::Subcommand;
 use std::path::Path;
 
-/// What there is to ask.
+/// Commands about vGPUs.
 #[derive(Subcommand, Debug)]
 pub(crate) enum VgpuCommand {
     /// List the vGPU types of a GPU: frame buffer, how many fit, placement ids, shares of time
@@ -30,7 +30,8 @@ pub(crate) enum VgpuCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Find which VMs fit on which card, and how to set it up; or why not, and the nearest that can
+    /// Find which VMs fit on which card, and how to set it up; or why they do not fit, and what
+    /// would
     #[command(after_help = fit::HELP)]
     Fit(fit::FitArgs),
     /// Explain an RmPVMRL registry word: time-slice policy, order, slice, averaging factor
@@ -69,7 +70,7 @@ fn gpu_with_types<'a>(catalogue: &'a Catalogue, name: &str) -> Result<&'a GpuSpe
     if gpu.vgpu_types.is_empty() {
         let title = format!("no vGPU types of {} are published", gpu.id);
         return Err(Failure::Usage(format!(
-            "{title}\n  = help: give a table of your own in a catalogue folder (--configs)"
+            "{title}\n  = help: add your own table in a catalogue folder (--configs)"
         )));
     }
     Ok(gpu)

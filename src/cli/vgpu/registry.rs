@@ -1,7 +1,7 @@
-//! `slicewise vgpu decode` and `encode`: what an `RmPVMRL` registry word says, and the word that says
-//! it.
+//! `slicewise vgpu decode` and `encode`: from an `RmPVMRL` registry word to its settings, and back.
 //!
-//! How the bits are read and written is in `layout::registry`; what they say, in `study::plans`.
+//! The bits are read and written in `layout::registry`; their meaning is explained in
+//! `study::plans`.
 
 use crate::cli::{Failure, output};
 use crate::config::quoted;
@@ -11,7 +11,7 @@ use crate::spec::{SlicePolicy, TurnOrder};
 use crate::study::plans::registry_word;
 use clap::Args;
 
-/// What `slicewise vgpu encode` takes.
+/// Arguments of `slicewise vgpu encode`.
 #[derive(Args, Debug)]
 pub(crate) struct EncodeArgs {
     /// The policy: best-effort, equal-share or fixed-share
@@ -22,7 +22,7 @@ pub(crate) struct EncodeArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(63..=960))]
     frequency: Option<u32>,
 
-    /// Over how many turns overshoot is repaid, 1 to 60 [default: 33]
+    /// Number of turns over which overshoot is repaid, 1 to 60 [default: 33]
     #[arg(long, value_name = "N", conflicts_with = "non_strict")]
     #[arg(value_parser = clap::value_parser!(u32).range(1..=60))]
     averaging_factor: Option<u32>,
@@ -36,7 +36,8 @@ pub(crate) struct EncodeArgs {
     #[arg(value_parser = clap::value_parser!(u32).range(1..=30))]
     slice: Option<u32>,
 
-    /// Plain slices instead of the weighted scheduler (bit 3); no difference while weights are alike
+    /// Plain slices instead of the weighted scheduler (bit 3); no difference while all weights are
+    /// equal
     #[arg(long)]
     plain_slices: bool,
 
@@ -74,7 +75,7 @@ pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
         let shown: String =
             arguments.policy.chars().take(40).flat_map(char::escape_debug).collect();
         return Err(Failure::Usage(format!(
-            "\"{shown}\" is no time-slice policy\n  = allowed: {}",
+            "\"{shown}\" is not a time-slice policy\n  = allowed: {}",
             names.join(", ")
         )));
     };
@@ -120,7 +121,8 @@ pub(super) fn decode(word: &str, json: bool) -> Result<(), Failure> {
         [parsed] => *parsed,
         [] => {
             return Err(Failure::Usage(format!(
-                "{} is no registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as 0x0103F001 or RmPVMRL=0x0103F001",
+                "{} is not a registry word\n  = allowed: 32 bits, 0x0 to 0xFFFFFFFF, such as \
+                 0x0103F001 or RmPVMRL=0x0103F001",
                 quoted(word)
             )));
         }

@@ -1,6 +1,6 @@
-//! What `slicewise vgpu fit` is asked: cards of a GPU, and how many VMs of which type.
+//! The request of `slicewise vgpu fit`: cards of a GPU, and how many VMs of which type.
 //!
-//! Words are read in `spec::names`; whether the VMs fit is not asked here.
+//! Words are read in `spec::names`; whether the VMs fit is not decided here.
 
 use crate::cli::failure::Failure;
 use crate::config::{nearest, quoted, type_help};
@@ -21,7 +21,7 @@ pub(super) fn gpu_and_cards(text: &str, known: &[&str]) -> (String, Option<u32>)
     }
 }
 
-/// The groups that the words name; all that is wrong with them at once.
+/// The groups that the words name, or all their mistakes at once.
 pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuGroup>, Failure> {
     let mut wrong = Vec::new();
     let mut groups = Vec::new();
@@ -38,7 +38,7 @@ pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuGroup>, 
         let count = request.count.unwrap_or(1);
         if count == 0 {
             let text = quoted(&request.text);
-            wrong.push(format!("{text} are no VMs\n  = allowed: 1 to {VMS_MAX}"));
+            wrong.push(format!("{text} is not a number of VMs\n  = allowed: 1 to {VMS_MAX}"));
         }
         match (find_type(gpu, &request.name), &request.at) {
             (Some(kind), At::Anywhere) => groups.push(VgpuGroup { kind, count }),
@@ -52,13 +52,13 @@ pub(super) fn groups(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuGroup>, 
     }
     let vms: u64 = groups.iter().map(|group| u64::from(group.count)).sum();
     if vms > u64::from(VMS_MAX) {
-        let cards = "one host takes no more than some hundreds";
+        let cards = "one host runs at most some hundreds";
         wrong.push(format!("{vms} VMs are too many\n  = allowed: 1 to {VMS_MAX} ({cards})"));
     }
     if wrong.is_empty() { Ok(groups) } else { Err(Failure::Usage(wrong.join("\n\nerror: "))) }
 }
 
-/// vGPUs that a card has, `COUNTxTYPE` or `TYPE@ID`; all that is wrong with the words at once.
+/// vGPUs that a card has, `COUNTxTYPE` or `TYPE@ID`, or all mistakes in the words at once.
 pub(super) fn there(gpu: &GpuSpec, words: &[String]) -> Result<Vec<VgpuPlace>, Failure> {
     let named = requests(words, &|name| find_type(gpu, name).is_some()).unwrap_or_default();
     let plain: Vec<String> =

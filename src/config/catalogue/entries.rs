@@ -1,13 +1,13 @@
 //! Reads the catalogue's files: a workload, a host, a hypervisor. A GPU's is read in `gpus`.
 //!
-//! It looks at one file at a time; whether a named GPU exists is asked by the catalogue.
+//! It reads one file at a time; whether a named GPU exists is checked by the catalogue.
 
 use super::facts::{
     Sources, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or, has_passport,
     if_stated, name, need_table, or_assumed, sources, spread_fact,
 };
 use super::rounds;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{
     CpuWork, Fact, HostLink, HostSpec, Hypervisor, PRESETS, PhiTable, Precision,
     ServiceAlternative, ServiceTime, SizeDistribution, SliceLaw, WorkTable, Workload,
@@ -21,16 +21,16 @@ use std::collections::BTreeMap;
 #[derive(Clone, Debug)]
 pub(crate) struct HostFile {
     pub(crate) spec: HostSpec,
-    /// Its GPUs; none where a scenario says them beside the host.
+    /// Its GPUs; none where a scenario states them outside the host.
     pub(crate) gpus: Vec<HostCards>,
 }
 
-/// Cards of one model in a host, alike in where they are.
+/// Cards of one model in a host with the same attachment.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct HostCards {
     /// The GPU's name in the catalogue.
     pub(crate) model: String,
-    /// Where the name stands.
+    /// The place of the name.
     pub(crate) spot: Spot,
     pub(crate) count: u32,
     /// The NUMA node that the cards are attached to.
@@ -69,8 +69,8 @@ pub(crate) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
     Some(HostFile { spec, gpus: gpus? })
 }
 
-/// Reads `host = { logical_processors = 64, memory = "512 GB" }` of a scenario; its GPUs may stand in it or
-/// beside it.
+/// Reads `host = { logical_processors = 64, memory = "512 GB" }` of a scenario; its GPUs may be
+/// stated in it or beside it.
 pub(crate) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
     let name = table.get("name").map(|value| value.text().map(str::to_string));
     let sources = sources(&mut table);
@@ -84,7 +84,7 @@ pub(crate) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
     })
 }
 
-/// What results call a host that a scenario describes itself.
+/// The name in results of a host that a scenario describes itself.
 pub(crate) const OWN_HOST: &str = "own-host";
 
 /// Processors and memory; the name is not read here.
@@ -106,7 +106,7 @@ pub(crate) fn gpus_of(value: &Value<'_>, sources: &Sources) -> Option<Vec<HostCa
     if !value.is_array() {
         return Some(vec![cards_of(value, sources)?]);
     }
-    const ALIKE: &str = "cards of one model go into one entry: { model = \"a30\", count = 17 }";
+    const ALIKE: &str = "write cards of one model as one entry: { model = \"a30\", count = 17 }";
     let items = value.items_or(CARD_GROUPS_MAX, Some(ALIKE))?;
     let read: Vec<_> = items.iter().map(|item| (item, cards_of(item, sources))).collect();
     let alike = links_are_alike(&read);
@@ -133,7 +133,8 @@ fn links_are_alike(entries: &[(&Value<'_>, Option<HostCards>)]) -> bool {
         let own = link.pcie_bandwidth.as_ref().map(|fact| fact.value);
         if *switches.entry(switch).or_insert(own) != own {
             let title = format!("cards behind PCIe switch {switch} have links of different speed");
-            let help = "the link is the switch's, one for all of them: say the same pcie_bandwidth, or another pcie_switch";
+            let help = "all of them share the link of the switch: write the same pcie_bandwidth, \
+                or another pcie_switch";
             item.report(Diagnostic::at(&item.spot(), title).help(help));
             alike = false;
         }
@@ -157,7 +158,7 @@ fn cards_of(value: &Value<'_>, sources: &Sources) -> Option<HostCards> {
     let mut table = value.table()?;
     let model = table.need("model", "name a GPU of the catalogue");
     let model = model.and_then(|value| Some((value.text()?.to_string(), value.spot())));
-    let count = table.need("count", "say how many cards the host has");
+    let count = table.need("count", "state how many cards the host has");
     let count = count.and_then(|value| value.count(1..=CARDS_MAX, " cards"));
     let mut number = |key: &str, most: u32| {
         if_stated(&mut table, key, |table| table.get(key)?.count(0..=most, ""))
@@ -228,7 +229,9 @@ pub(crate) fn hypervisor(id: &str, mut file: Reader<'_>) -> Option<Hypervisor> {
 const GPU_SPEED: f64 = 0.983;
 const GPU_SPEEDS: [f64; 2] = [0.95, 1.045];
 /// Where these are from.
-const OF_PAIRS: &str = "assumed, for want of pairs of its own: a summary of 20 published Offline pairs, 2020 to 2024, in which machines and tuning differ as well; 5th to 95th percentile 0.95 to 1.045";
+const OF_PAIRS: &str = "assumed, since there are no pairs of its own: a summary of 20 published \
+    Offline pairs, 2020 to 2024, in which machines and tuning differ as well; 5th to 95th \
+    percentile 0.95 to 1.045";
 /// What else is assumed of a hypervisor that says nothing.
 const SUBMISSION_LATENCY: SimDuration = SimDuration::from_micros(20);
 const CPU_SPEED: f64 = 0.97;
@@ -256,7 +259,7 @@ fn speed_range(value: &Value<'_>, speed: Option<&Fact<f64>>) -> Option<[f64; 2]>
         [low, high] if low <= speed && speed <= high => Some([low / speed, high / speed]),
         _ if ends.len() < items.len() => None,
         _ => {
-            let diagnostic = value.wrong("is no interval about `gpu_speed`");
+            let diagnostic = value.wrong("is not an interval around `gpu_speed`");
             value.report(diagnostic.allowed("[least, greatest], with gpu_speed between them"));
             None
         }
@@ -299,7 +302,7 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         }
         Some(value) => value.table().and_then(|table| cpu_work(table, &sources)),
         None => {
-            file.silent("cpu", || Said::default(NOT_STATED));
+            file.fallback("cpu", || ValueOrigin::default(NOT_STATED));
             cpu_by_key(|_| Some(Fact::assumed(SimDuration::ZERO, NOT_STATED)))
         }
     };
@@ -442,11 +445,11 @@ fn slice_law(mut table: Reader<'_>, sources: &Sources) -> Option<SliceLaw> {
     let stretch = |value: &Value<'_>| {
         value.number(
             |phi| (0.0..=1.2).contains(&phi),
-            "0 to 1.2: a little above 1 is less than the SMs say",
+            "0 to 1.2: above 1, a slice is slower than its SMs suggest",
         )
     };
     let phi = fact_in_range(&mut table, sources, "phi", stretch, f64::le);
-    let absent = Fact::assumed(Share::NONE, "assumed: work stretches with the SMs");
+    let absent = Fact::assumed(Share::NONE, "assumed: work scales with the SMs");
     let bandwidth = fact_in_range_or(&mut table, sources, "bandwidth", OF_SHARES, absent);
     let neighbour_watts_per_sm = watts(&mut table, sources, "neighbour_watts_per_sm");
     table.finish();
@@ -469,13 +472,13 @@ fn time_in_range(
     fact_in_range_or(table, sources, key, rule, Fact::assumed(SimDuration::ZERO, NOT_STATED))
 }
 
-/// By how much work differs between machines with one GPU.
+/// How much the work differs between machines with the same GPU model.
 pub(crate) fn machines(value: &Value<'_>) -> Option<Share> {
     value.bounded(|differ: &Share| differ.get() <= 0.2, "0 to 20 %, between machines")
 }
 
 fn boost(value: &Value<'_>) -> Option<f64> {
-    value.number(|boost| (1.0..=2.0).contains(&boost), "1 to 2, over the clock without pause")
+    value.number(|boost| (1.0..=2.0).contains(&boost), "1 to 2, over the clock without pauses")
 }
 
 /// The boost of work that does not reach the power limit.
@@ -497,7 +500,8 @@ fn alternatives(table: &mut Reader<'_>) -> Option<Vec<ServiceAlternative>> {
 }
 
 fn alternative(mut table: Reader<'_>) -> Option<ServiceAlternative> {
-    const HELP: &str = "an alternative is a whole set: launch, work, phi and the others trade off";
+    const HELP: &str = "an alternative is a complete set: launch, work, phi and the others depend \
+        on each other";
     let mut need = |key: &str| table.need(key, HELP);
     let (residual, cpu) = (need("residual"), need("cpu_launch_per_batch"));
     let (launch, host_floor) = (need("launch"), need("host_floor"));
@@ -540,7 +544,7 @@ fn by_batch<T>(value: &Value<'_>, read: impl Fn(&Value<'_>) -> Option<T>) -> Opt
         if size.is_none() {
             entry.report(
                 entry
-                    .wrong(format!("stands at the key {}", quoted(&batch)))
+                    .wrong(format!("is at the key {}", quoted(&batch)))
                     .allowed("batch sizes as keys, from 1"),
             );
         }
@@ -573,7 +577,7 @@ pub(crate) fn sizes(table: &mut Reader<'_>) -> Option<SizeDistribution> {
         ("lognormal", SizeDistribution::LogNormal { sigma: 1.0 }),
         ("exponential", SizeDistribution::Exponential),
     ];
-    let word = table.need("distribution", "name the law of the relative sizes");
+    let word = table.need("distribution", "name the distribution of the relative sizes");
     let law = word.and_then(|value| value.choice("distribution", &WORDS))?;
     let SizeDistribution::LogNormal { .. } = law else { return Some(law) };
     let sigma = table.need("sigma", "write the standard deviation of ln(size)")?;

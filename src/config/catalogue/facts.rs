@@ -1,9 +1,9 @@
-//! A number with its passport, as catalogue files write it: value, source, standing; or plainly, where it
-//! is the user's own.
+//! A number with its source, as catalogue files write it: value, source, standing; or the value
+//! alone, where it is the user's own.
 //!
-//! Which facts a file must have is said in `entries`.
+//! Which facts a file must have is defined in `entries`.
 
-use crate::config::text::{Reader, Said, Value};
+use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{Fact, Standing};
 use crate::suggest::{nearest, quoted};
 use crate::units::Share;
@@ -16,7 +16,7 @@ pub(crate) type Sources = BTreeMap<String, String>;
 const OWN: &str = "yours";
 
 /// What every fact needs, in a message.
-const NEEDED: &str = "this fact must be there, a plain value if it is your own";
+const NEEDED: &str = "this fact is required; a plain value if it is your own";
 
 /// How facts that must be there are written, with their units.
 const EXAMPLES: [(&str, &str); 9] = [
@@ -45,7 +45,7 @@ pub(crate) fn fact<T>(
     spread_fact(file, sources, key, &read, table)
 }
 
-/// What a file may leave out, and nothing is assumed then.
+/// A value that a file may leave out; nothing is assumed then.
 pub(super) fn if_stated<'a, T>(
     file: &mut Reader<'a>,
     key: &str,
@@ -57,7 +57,7 @@ pub(super) fn if_stated<'a, T>(
     }
 }
 
-/// A fact that a file may leave out, and nothing is assumed then.
+/// A fact that a file may leave out; nothing is assumed then.
 pub(super) fn fact_if_stated<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
@@ -67,7 +67,7 @@ pub(super) fn fact_if_stated<T>(
     if_stated(file, key, |file| fact(file, sources, key, read))
 }
 
-/// A fact that a file may leave out; `why` says what is assumed then.
+/// A fact that a file may leave out; `why` is the reason for the assumed value.
 pub(crate) fn fact_or<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
@@ -78,7 +78,7 @@ pub(crate) fn fact_or<T>(
     or_assumed(file, key, Fact::assumed(value, why), |file| fact(file, sources, key, read))
 }
 
-/// What is read of a key, or a fact that is assumed without it.
+/// The value of a key, or the assumed fact where the key is missing.
 pub(super) fn or_assumed<'a, T>(
     file: &mut Reader<'a>,
     key: &str,
@@ -88,12 +88,12 @@ pub(super) fn or_assumed<'a, T>(
     if file.get(key).is_some() {
         return read(file);
     }
-    file.silent(key, || Said::default(&absent.source));
+    file.fallback(key, || ValueOrigin::default(&absent.source));
     Some(absent)
 }
 
-/// A fact that may say what else its value could be: `range = [low, high]`. `rises` says whether
-/// nothing of the first value lies above the second.
+/// A fact that may state the range of its value: `range = [low, high]`. `rises` tells whether the
+/// first value is nowhere above the second.
 pub(crate) fn fact_in_range<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
@@ -114,7 +114,7 @@ pub(crate) fn fact_in_range<T>(
             match <[T; 2]>::try_from(ends) {
                 Ok([low, high]) if within(&low, &high) => Some([low, high]),
                 Ok(_) => {
-                    given.report(given.wrong("is no range about `value`").allowed(OF_RANGES));
+                    given.report(given.wrong("is not a range around `value`").allowed(OF_RANGES));
                     None
                 }
                 Err(ends) if ends.len() == items.len() => {
@@ -145,7 +145,7 @@ pub(crate) fn fact_in_range_or<T>(
 /// What a range looks like.
 const OF_RANGES: &str = "[least, greatest], with the value between them";
 
-/// A fact whose value may be spread over keys of its own, or stand there plainly: `plain` reads that.
+/// A fact whose value may be spread over several keys, or be a plain value, which `plain` reads.
 pub(crate) fn spread_fact<T>(
     file: &mut Reader<'_>,
     sources: &Sources,
@@ -159,7 +159,7 @@ pub(crate) fn spread_fact<T>(
     };
     let given = file.need(key, &help)?;
     if !has_passport(&given) {
-        file.silent(key, || Said::new(OWN, ""));
+        file.fallback(key, || ValueOrigin::new(OWN, ""));
         return Some(Fact::yours(plain(&given)?));
     }
     let mut table = given.table()?;
@@ -168,7 +168,7 @@ pub(crate) fn spread_fact<T>(
         Some(value) => value.choice("standing", &Standing::ALL),
         None if table.has("source") => {
             let words: Vec<&str> = Standing::ALL.iter().map(|(word, _)| *word).collect();
-            let help = format!("say how the number came to be known: {}", words.join(", "));
+            let help = format!("state how the number came to be known: {}", words.join(", "));
             table.need("standing", &help)?;
             None
         }
@@ -176,13 +176,13 @@ pub(crate) fn spread_fact<T>(
     };
     let is_own = standing == Some(Standing::Yours);
     if is_own {
-        file.silent(key, || Said::new(OWN, ""));
+        file.fallback(key, || ValueOrigin::new(OWN, ""));
     }
     let source = match table.get("source") {
         None if is_own => Some(OWN.to_string()),
         Some(value) => source_of(&value, sources),
         None => {
-            table.need("source", "say where the number comes from, or why it is assumed")?;
+            table.need("source", "state where the number comes from, or why it is assumed")?;
             None
         }
     };
@@ -203,7 +203,7 @@ pub(crate) fn spread_fact<T>(
     })
 }
 
-/// Whether a value is a fact with its passport, or at least with something that only such a one has.
+/// Whether a value is a fact with its source, or at least has a key of such a fact.
 pub(crate) fn has_passport(value: &Value<'_>) -> bool {
     const KEYS: [&str; 4] = ["value", "source", "standing", "range"];
     let table = value.value.as_table();
@@ -236,10 +236,11 @@ fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
     }
     let source = sources.get(text).cloned();
     if source.is_none() {
-        let diagnostic = value.wrong(format!("is {}, which is no key of `sources`", quoted(text)));
+        let diagnostic =
+            value.wrong(format!("is {}, which is not a key of `sources`", quoted(text)));
         let known: Vec<_> = sources.keys().cloned().collect();
         let allowed = format!(
-            "{}a title and place of publication in words",
+            "{}the title and place of publication",
             known.iter().map(|key| format!("{key}, ")).collect::<String>()
         );
         value.report(diagnostic.allowed(allowed).did_you_mean(nearest(text, known)));
@@ -267,12 +268,12 @@ pub(crate) fn name(file: &mut Reader<'_>) -> Option<String> {
 
 /// A table that must be there.
 pub(crate) fn need_table<'a>(file: &mut Reader<'a>, key: &str) -> Option<Reader<'a>> {
-    file.need(key, "the table must be there")?.table()
+    file.need(key, "the table is required")?.table()
 }
 
-/// The list that the key `value` has.
+/// The list at the key `value`.
 pub(crate) fn list_in<'a>(table: &mut Reader<'a>) -> Option<Value<'a>> {
-    table.need("value", "the list must be there")
+    table.need("value", "the list is required")
 }
 
 /// The entries of a list, each a table.

@@ -1,6 +1,7 @@
 //! Reads a GPU's file of the catalogue: the board, its vGPU types, its GPU instance profiles.
 //!
-//! vGPU types are read in `vgpus`. It looks at one file at a time; where instances go on a card is `layout::placement`'s affair.
+//! vGPU types are read in `vgpus`. It reads one file at a time; instances are placed on cards in
+//! `layout`.
 
 use super::entries::above_zero;
 use super::facts::{
@@ -25,16 +26,16 @@ const SLICED: [&str; 4] = ["vgpu_types", "vgpu_types_q", "vgpu_types_b", "vgpu_t
 #[derive(Clone, Debug)]
 pub(crate) struct GpuFile {
     pub(crate) spec: GpuSpec,
-    /// Where the vGPU types are printed, one source after the other.
+    /// The sources of the vGPU types, one after the other.
     pub(crate) vgpu_source: String,
-    /// What to know about the vGPU types: one sentence each.
+    /// Notes on the vGPU types: one sentence each.
     pub(crate) vgpu_notes: Vec<String>,
     /// Mixes of vGPUs that a document offers and the printed placement ids exclude.
     pub(crate) disputed: Vec<DisputedMix>,
-    /// Where the GPU instance profiles are printed.
+    /// The source of the GPU instance profiles.
     pub(crate) mig_source: String,
-    /// By which ids the boards of this model are known on the PCI bus, device then vendor; none where
-    /// the file does not say.
+    /// The PCI ids of the boards of this model, device then vendor; none where the file does not
+    /// state them.
     pub(crate) pci_ids: Vec<u32>,
 }
 
@@ -45,10 +46,12 @@ const SWITCH_COST: SwitchCost = SwitchCost {
     high: SimDuration::from_micros(450),
 };
 const SWITCHES: &str = "assumed: between the 0.11 ms fitted on A100 (nebuly-ai/nos) and the 0.19 ms fitted on A30 (Colfax Research)";
-const NOMINAL: &str = "assumed: the default channel-group time slice of NVIDIA's open driver, 128 << 3 us; an H200 was seen to take twice as long (slicewise measurement, H200, driver 580.159, 2026-11-26)";
+const NOMINAL: &str = "assumed: the default channel-group time slice of NVIDIA's open driver, 128 \
+    << 3 us; an H200 took twice as long (slicewise measurement, H200, driver 580.159, 2026-11-26)";
 const NOMINAL_SLICE: SimDuration = SimDuration::from_micros(1024);
 const SEEN_SLICE: SimDuration = SimDuration::from_micros(2090);
-const PROCESS_TURNS: &str = "assumed: slices as in the driver or as an H200 takes them, switches in proportion: from an A100's (nebuly-ai/nos) to an A30's under vGPU (Colfax Research)";
+const PROCESS_TURNS: &str = "assumed: slices as in the driver or as on an H200, switches in \
+    proportion: from an A100's (nebuly-ai/nos) to an A30's under vGPU (Colfax Research)";
 
 /// What is assumed of MPS where the file says nothing.
 const GRAPH_LAUNCH: SimDuration = SimDuration::from_micros(120);
@@ -219,12 +222,13 @@ fn memory_suffices(spec: &GpuSpec, spot: &Spot, problems: &Problems) {
     }
 }
 
-/// `"8.6"`: NVIDIA's number of the architecture.
+/// `"8.6"`: NVIDIA's compute capability.
 pub(super) fn compute_capability(value: &Value<'_>) -> Option<ComputeCapability> {
     let text = value.text()?;
     let number = text.parse().ok();
     if number.is_none() {
-        let allowed = "a number of NVIDIA's list of CUDA GPUs in quotes, such as \"8.6\"";
+        let allowed = "a compute capability of NVIDIA's list of CUDA GPUs, in quotes, such as \
+            \"8.6\"";
         value.report(value.wrong(format!("is {}", quoted(text))).allowed(allowed));
     }
     number
@@ -395,7 +399,7 @@ fn switch_cost(table: &mut Reader<'_>) -> Option<SwitchCost> {
 /// `value = [{ name = "1g.5gb", sms = 14, ..., at = "{0,1,2,3,4,5,6}:1" }, ...]`, and whether the
 /// positions are printed for the board.
 fn profiles(table: &mut Reader<'_>, sms_max: u32) -> Option<Vec<MigProfile>> {
-    let printed = table.need("placements", "say whether the positions are printed or inferred");
+    let printed = table.need("placements", "state whether the positions are printed or inferred");
     let printed = printed
         .and_then(|value| value.choice("placements", &[("printed", true), ("inferred", false)]));
     let profiles = profiles_of(&list_in(table)?, sms_max, printed);
@@ -409,7 +413,7 @@ fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<
         let name = entry.need("name", "write the vendor's name of the profile");
         let name = name.and_then(|value| value.text());
         let mut count = |key: &str, range: RangeInclusive<u32>, unit: &str| {
-            let help = "every figure of a profile must be there";
+            let help = "every figure of a profile is required";
             entry.need(key, help).and_then(|value| value.count(range, unit))
         };
         let id = count("id", 0..=255, "");
@@ -460,9 +464,7 @@ fn profiles_of(list: &Value<'_>, sms_max: u32, printed: Option<bool>) -> Option<
             list.report(
                 Diagnostic::at(&spot, title)
                     .allowed(format!("memory slices 0 to {}, which {name} takes", slices - 1))
-                    .help(
-                        "put right the starts or the size, or list the profile of the whole card",
-                    ),
+                    .help("correct the starts or the size, or list the profile of the whole card"),
             );
             is_right = false;
         }

@@ -1,6 +1,6 @@
-//! Reads `harnesses/<id>.toml`: what a validation knows of a harness and its benchmarks.
+//! Reads `harnesses/<id>.toml`: a harness and its benchmarks, for validations.
 //!
-//! Whether its benchmarks are workloads of the catalogue is asked there.
+//! Whether its benchmarks are workloads of the catalogue is checked by the catalogue.
 
 use super::facts::{entries_of, name};
 use super::gpus::compute_capability;
@@ -19,7 +19,7 @@ pub(super) fn harness(id: &str, mut file: Reader<'_>) -> Option<Harness> {
     let preset = file.need("preset", "name the preset of its server");
     let preset =
         preset.and_then(|value| value.choice("preset", &PRESETS.map(|one| (one.name, one))));
-    let word = file.need("harness", "write what the column `harness` of its rows says");
+    let word = file.need("harness", "write the value of the column `harness` in its rows");
     let word = word.and_then(|value| text(&value));
     let is_own = flag(&mut file, "is_own");
     let columns = MeasuredSettings::COLUMNS.map(|column| (column, column));
@@ -74,7 +74,7 @@ fn benchmark(mut table: Reader<'_>) -> Option<HarnessBenchmark> {
 }
 
 fn row_group(table: &mut Reader<'_>) -> Option<RowGroup> {
-    let name = table.need("name", "say what the rows have in common");
+    let name = table.need("name", "state what the rows have in common");
     let harness = table.get("harness").map_or(Some(None), |value| text(&value).map(Some));
     let benchmarks = list(table, "benchmarks", text);
     let on_one_slice = flag(table, "one_slice");

@@ -1,7 +1,7 @@
 //! The catalogue: GPUs, workloads, hosts, hypervisors and harnesses, embedded in the binary, overridden file
 //! by file by a folder.
 //!
-//! How a file of each kind is read is in `gpus`, `entries` and `harnesses`; here files are found, kept and
+//! Files of each kind are read in `gpus`, `entries` and `harnesses`; here they are found, kept and
 //! checked against each other.
 
 use super::text::value::of_own;
@@ -31,7 +31,7 @@ pub(super) mod words;
 /// All of `configs/`. A change of a file rebuilds this; a new file needs a touch of this one.
 static EMBEDDED: Dir<'static> = include_dir!("$CARGO_MANIFEST_DIR/configs");
 
-/// Everything known about hardware, hypervisors and workloads.
+/// All known hardware, hypervisors and workloads.
 #[derive(Clone, Debug)]
 pub struct Catalogue {
     /// By folder and id.
@@ -56,16 +56,16 @@ pub struct CatalogueEntry {
     pub id: String,
     /// The vendor's name, one line; empty where the entry is left out.
     pub name: String,
-    /// Where the file came from.
+    /// The origin of the file.
     pub origin: Origin,
-    /// Whether the file has mistakes, so that nothing can use it.
+    /// Whether the file has mistakes, so that it cannot be used.
     pub left_out: bool,
 }
 
-/// Where a catalogue file came from.
+/// The origin of a catalogue file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Origin {
-    /// The binary itself.
+    /// Built into the program.
     Embedded,
     /// This file of a folder given by flag.
     Folder(String),
@@ -87,9 +87,9 @@ struct CatalogueFile {
 }
 
 impl Catalogue {
-    /// The embedded catalogue, with the files of a folder (if any) replacing or joining its own.
-    /// The folder may hold subfolders `gpus`, `workloads`, `hosts`, `hypervisors` and `harnesses`.
-    /// One mistake in any of them is an error.
+    /// The embedded catalogue; files of a folder (if any) replace or extend it. The folder may hold
+    /// subfolders `gpus`, `workloads`, `hosts`, `hypervisors` and `harnesses`. One mistake in any
+    /// of them is an error.
     pub fn load(folder: Option<&Path>) -> Result<Catalogue, LoadError> {
         match Self::load_good(folder)? {
             (catalogue, mistakes) if mistakes.is_empty() => Ok(catalogue),
@@ -97,8 +97,9 @@ impl Catalogue {
         }
     }
 
-    /// The same, but files with mistakes are left out and the mistakes told: whoever asks for one entry
-    /// need not mend all the others first. An error only where the folder itself cannot be read.
+    /// The same, but files with mistakes are left out and their mistakes returned, so that one
+    /// entry can be used before all others are corrected. An error only where the folder itself
+    /// cannot be read.
     pub fn load_good(folder: Option<&Path>) -> Result<(Catalogue, Vec<Diagnostic>), LoadError> {
         let problems = Problems::default();
         let mut catalogue = Self {
@@ -118,7 +119,8 @@ impl Catalogue {
         Ok((catalogue, problems.into_error().unwrap_or_default()))
     }
 
-    /// The same catalogue, in which a scenario's `workload = "PATH"` is this text, whatever the disk has.
+    /// The same catalogue, in which a scenario's `workload = "PATH"` is this text instead of the
+    /// file on disk.
     pub fn with_workload_file(mut self, path: &str, text: String) -> Catalogue {
         self.given.insert(path.to_string(), Arc::new(SourceFile::new(path, text)));
         self
@@ -129,7 +131,8 @@ impl Catalogue {
         self.given.get(path)
     }
 
-    /// Whether an entry of this name is there in none but a file with mistakes; `folder` is `gpus`, say.
+    /// Whether an entry of this name exists only in a file with mistakes; `folder` is for example
+    /// `gpus`.
     pub fn is_left_out(&self, folder: &str, id: &str) -> bool {
         self.left_out.iter().any(|(of, is)| *of == folder && is == id)
     }
@@ -179,7 +182,7 @@ impl Catalogue {
         self.workloads.get(id).map(|file| &file.spec)
     }
 
-    /// A hypervisor by its id, `bare-metal` among them.
+    /// A hypervisor by its id, including `bare-metal`.
     pub fn hypervisor(&self, id: &str) -> Option<&Hypervisor> {
         self.hypervisors.get(id)
     }
@@ -204,7 +207,7 @@ impl Catalogue {
         self.gpus.values().map(|gpu| &gpu.spec)
     }
 
-    /// Where the GPU instance profiles of a GPU are printed; empty for one without a table.
+    /// The source of the GPU instance profiles of a GPU; empty for one without a table.
     pub fn mig_source(&self, id: &str) -> &str {
         self.gpus.get(id).map_or("", |gpu| &gpu.mig_source)
     }
@@ -215,13 +218,13 @@ impl Catalogue {
         known.map(|(id, _)| id.as_str()).collect()
     }
 
-    /// By which ids the boards of this GPU are known on the PCI bus, device then vendor; none where its
-    /// file does not say.
+    /// The PCI ids of the boards of this GPU, device then vendor; none where its file does not
+    /// state them.
     pub fn pci_ids(&self, id: &str) -> &[u32] {
         self.gpus.get(id).map_or(&[], |gpu| &gpu.pci_ids)
     }
 
-    /// Where the vGPU types of this GPU are printed, and what to know about them.
+    /// The source of the vGPU types of this GPU, and notes on them.
     pub fn about_vgpu_types(&self, id: &str) -> (&str, &[String]) {
         self.gpus.get(id).map_or(("", &[]), |file| (&file.vgpu_source, &file.vgpu_notes))
     }
@@ -246,8 +249,8 @@ impl Catalogue {
         }
     }
 
-    /// `my/hosts/my-host.toml:15`: where a key stands in a file of one's own; nothing where it is left out,
-    /// and of a built-in file.
+    /// `my/hosts/my-host.toml:15`: the place of a key in a file of the user; nothing where it is
+    /// missing, and for a built-in file.
     pub(super) fn line(&self, folder: &'static str, id: &str, key: &str) -> Option<String> {
         let file = self.files.get(&(folder, id.to_string()))?;
         if file.origin == Origin::Embedded {
@@ -327,8 +330,10 @@ impl Catalogue {
             };
             if let Some((other, _)) = self.harnesses.iter().find(is_twin) {
                 let file = &self.files[&("harnesses", id.clone())].source.path;
-                let title = format!("harness {other} has one of its benchmarks by the same word");
-                let help = "give the file the other's name to replace it, or its rows another word";
+                let title =
+                    format!("harness {other} has the same word and one of the same benchmarks");
+                let help = "name the file like the other to replace it, or use another word for \
+                    its rows";
                 problems.push(Diagnostic::about(file, None, title).help(help));
                 without.push(("harnesses", id.clone()));
             }
@@ -351,7 +356,7 @@ impl Catalogue {
         let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
         if subfolders.is_empty() {
             let shown = folder.display().to_string();
-            let title = "the catalogue folder has no subfolder that is known";
+            let title = "the catalogue folder has no known subfolder";
             let allowed = KINDS.map(|(_, kind)| format!("{kind}/")).join(", ");
             problems.push(Diagnostic::about(&shown, None, title).allowed(allowed));
         }
@@ -376,7 +381,7 @@ impl Catalogue {
     }
 }
 
-/// What is told of a GPU or a workload that a file names and nobody has.
+/// The error for a GPU or a workload that a file names but the catalogue does not have.
 pub(super) fn unknown_in(
     file: &Arc<SourceFile>,
     what: &str,
@@ -487,7 +492,7 @@ fn embedded() -> BTreeMap<(&'static str, String), CatalogueFile> {
     files
 }
 
-/// Whether a workload is named by the path of its file.
+/// Whether a word names a workload by the path of its file.
 pub(crate) fn is_path(word: &str) -> bool {
     word.ends_with(".toml")
 }
@@ -516,7 +521,7 @@ pub(crate) fn find_gpu<'c>(value: &Value<'_>, catalogue: &'c Catalogue) -> Optio
     found
 }
 
-/// What to say of a GPU that the catalogue has not.
+/// The error for a GPU that the catalogue does not have.
 pub(super) fn unknown_gpu(spot: &Spot, word: &str, catalogue: &Catalogue) -> Diagnostic {
     let known: Vec<&GpuSpec> = catalogue.gpus().collect();
     let title = format!("unknown GPU {}", quoted(word));
@@ -568,10 +573,10 @@ mod tests {
             }
             let without: Vec<_> = problems
                 .answers
-                .told()
+                .recorded()
                 .into_iter()
                 .filter_map(|answer| match answer {
-                    Answer::Silent(path, _) => Some(path),
+                    Answer::Fallback(path, _) => Some(path),
                     _ => None,
                 })
                 .collect();

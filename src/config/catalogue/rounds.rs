@@ -1,10 +1,10 @@
-//! What each MLPerf round says of counts, durations, bounds and percentiles: `configs/rounds/*.conf`,
-//! in the form of the `mlperf.conf` that LoadGen reads in that round.
+//! The counts, durations, bounds and percentiles of each MLPerf round: `configs/rounds/*.conf`, in
+//! the format of the `mlperf.conf` that LoadGen reads in that round.
 //!
-//! What a key means for a run is in `conf`. Every line has the source and the standing that the last
-//! `# source:` and `# standing:` above it name.
+//! The effect of a key on a run is in `conf`. Every line has the source and the standing that the
+//! last `# source:` and `# standing:` above it name.
 
-use crate::config::text::{Said, SourceFile, Value};
+use crate::config::text::{SourceFile, Value, ValueOrigin};
 use crate::formats::Placed;
 use crate::formats::mlperf_conf::{self, MlperfConf};
 use crate::spec::{Round, Standing};
@@ -47,18 +47,18 @@ pub(crate) fn of(round: Round) -> &'static RoundFile {
 }
 
 impl RoundFile {
-    /// Who says a line of it.
-    pub(crate) fn said(&self, line: &Placed<String>) -> Said {
+    /// The origin of a line of it.
+    pub(crate) fn said(&self, line: &Placed<String>) -> ValueOrigin {
         let before = &self.file.text[..line.span.start];
         let last = |word: &str| {
             let lines = before.lines().rev();
             lines.filter_map(|line| line.strip_prefix(word)).next().unwrap_or_default().trim()
         };
         let standing = Standing::ALL.iter().find(|(word, _)| *word == last("# standing:"));
-        Said {
+        ValueOrigin {
             source: Some(last("# source:").to_string()),
             standing: standing.map(|(word, _)| *word),
-            ..Said::new("round", self.round.name)
+            ..ValueOrigin::new("round", self.round.name)
         }
     }
 }

@@ -1,6 +1,6 @@
 //! Reads the vGPU types of a GPU's file: time-sliced ones and those backed by GPU instances.
 //!
-//! It looks at one table at a time; what fits beside what on a card is `layout::fit`'s affair.
+//! It reads one table at a time; which types fit on one card is decided in `layout::fit`.
 
 use super::entries::above_zero;
 use super::facts::{entries_of, list_in};
@@ -24,7 +24,7 @@ pub(crate) fn time_sliced(table: &mut Reader<'_>) -> Option<Types> {
     has_mode.and(with_note(table, types))
 }
 
-/// `vgpu_types = [{ name = "X1-8C", ... }]` in a file of the user's own.
+/// `vgpu_types = [{ name = "X1-8C", ... }]` in a file of the user.
 pub(crate) fn own_time_sliced(list: &Value<'_>) -> Option<Types> {
     Some((time_sliced_of(list, true)?, None))
 }
@@ -48,7 +48,7 @@ pub(crate) fn backed(table: &mut Reader<'_>, profiles: Option<&[MigProfile]>) ->
     with_note(table, types)
 }
 
-/// `mig_vgpu_types = [{ name = "X1-1-5C", ... }]` in a file of the user's own.
+/// `mig_vgpu_types = [{ name = "X1-1-5C", ... }]` in a file of the user.
 pub(crate) fn own_backed(list: &Value<'_>, profiles: Option<&[MigProfile]>) -> Option<Types> {
     Some((backed_of(list, profiles)?, None))
 }
@@ -56,7 +56,7 @@ pub(crate) fn own_backed(list: &Value<'_>, profiles: Option<&[MigProfile]>) -> O
 fn backed_of(list: &Value<'_>, profiles: Option<&[MigProfile]>) -> Option<Vec<VgpuType>> {
     entries_of(list, |entry| {
         let vgpu = common(entry);
-        let profile = entry.need("profile", "name the GPU instance profile it is backed by");
+        let profile = entry.need("profile", "name its GPU instance profile");
         let profile = profile.and_then(|value| profile_of(&value, profiles));
         let most = entry.get("max_per_instance");
         let most = most.map_or(Some(1), |value| value.count(1..=VGPUS_MAX, " vGPUs"));
@@ -92,7 +92,8 @@ fn common(entry: &mut Reader<'_>) -> Option<VgpuType> {
 fn mixed_size(entry: &mut Reader<'_>) -> Option<MixedSize> {
     let (at, most) = (entry.get("at"), entry.get("mixed_max"));
     if let (Some(_), Some(most)) = (&at, &most) {
-        let diagnostic = most.wrong("stands beside `at`, which has as many placement ids");
+        let diagnostic =
+            most.wrong("conflicts with `at`, whose number of placement ids is the maximum");
         most.report(diagnostic.help("drop `mixed_max`"));
         return None;
     }

@@ -1,5 +1,5 @@
-//! What a name means that stands where another kind belongs: a vGPU type for a GPU, a GPU as nvidia-smi
-//! prints it, a GPU instance profile for a vGPU type.
+//! Help for a name of the wrong kind: a vGPU type for a GPU, a GPU as nvidia-smi prints it, a GPU
+//! instance profile for a vGPU type.
 //!
 //! It helps and never chooses: a name that may mean several GPUs is answered with all of them.
 
@@ -9,7 +9,8 @@ use crate::spec::names::{self, ProfileName, find_profile, find_type, gpus_meant}
 use crate::suggest::{nearest, quoted};
 
 impl Catalogue {
-    /// The GPU that a word names: by its id, or as nvidia-smi and people call it where that means one alone.
+    /// The GPU that a word names: by its id, or by a name of nvidia-smi or people where that means
+    /// only one.
     pub fn gpu_named(&self, word: &str) -> Option<&GpuSpec> {
         let by_id = self.gpu(word).or_else(|| self.gpu(&word.to_lowercase()));
         by_id.or_else(|| {
@@ -22,15 +23,15 @@ impl Catalogue {
         })
     }
 
-    /// Whether two GPUs may be one card under two names: a file of somebody's own has the PCI id of what it
-    /// was copied from, or none.
+    /// Whether two GPUs may be one card under two names: a file of the user has the PCI id of the
+    /// file it was copied from, or none.
     pub fn may_be_one(&self, one: &str, other: &str) -> bool {
         let (ids, others) = (self.pci_ids(one), self.pci_ids(other));
         let is_told = !ids.is_empty() && !others.is_empty();
         one == other || !is_told || ids.iter().any(|id| others.contains(id))
     }
 
-    /// What helps against an unknown name of a GPU, `known` being those that would do.
+    /// Help for an unknown name of a GPU; `known` are the possible ones.
     pub fn gpu_help(&self, word: &str, known: &[&GpuSpec]) -> Option<String> {
         let word_shown = quoted(word);
         let offering = self.gpus().filter(|gpu| find_type(gpu, word).is_some());
@@ -56,7 +57,7 @@ impl Catalogue {
     }
 }
 
-/// What helps against an unknown vGPU type of a GPU, other than a name that is near.
+/// Help for an unknown vGPU type of a GPU, other than a similar name.
 pub fn type_help(gpu: &GpuSpec, word: &str) -> Option<String> {
     let word_shown = quoted(word);
     let example = gpu.vgpu_types.first().map_or("A100-40C", |vgpu| &vgpu.name);
@@ -84,7 +85,7 @@ pub fn type_help(gpu: &GpuSpec, word: &str) -> Option<String> {
     })
 }
 
-/// What helps against an unknown GPU instance profile of a GPU, other than a name that is near.
+/// Help for an unknown GPU instance profile of a GPU, other than a similar name.
 pub fn profile_help(gpu: &GpuSpec, word: &str) -> Option<String> {
     let word_shown = quoted(word);
     let vgpu = find_type(gpu, word).map(|kind| &gpu.vgpu_types[kind]);

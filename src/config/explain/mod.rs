@@ -1,6 +1,6 @@
-//! `Explanation`: every value that a scenario file uses, and who says it.
+//! `Explanation`: every value that a scenario file uses, and where it comes from.
 //!
-//! Values are those of the checked experiment; who says them was noted while the file was read. No
+//! Values are those of the checked experiment; their origins were noted while the file was read. No
 //! default is repeated here.
 
 mod notes;
@@ -14,7 +14,7 @@ use super::scenario::machine::{self, Machine};
 use super::scenario::plan::Plan;
 use super::scenario::sharing_words;
 use super::text::answers::Answer;
-use super::text::{Problems, Said, SourceFile};
+use super::text::{Problems, SourceFile, ValueOrigin};
 use crate::spec::{Baseline, Experiment, GpuSpec, InstanceSpec, Pair, ServiceTime, Step, Workload};
 pub use notes::{Explained, Section};
 use notes::{Facts, Notes};
@@ -31,13 +31,13 @@ const UNDER_MPS: &str =
 pub struct Explanation {
     /// The run's name.
     pub name: String,
-    /// The values by what they belong to.
+    /// The values in sections: scenario, host, VM.
     pub sections: Vec<Section>,
 }
 
 impl Explanation {
-    /// Every value of a plan; nothing of one that nobody listened to while it was read, or that has
-    /// faults.
+    /// Every value of a plan; nothing where origins were not recorded while it was read, or where
+    /// it has faults.
     pub(super) fn of(
         plan: &Plan,
         file: &Arc<SourceFile>,
@@ -47,7 +47,7 @@ impl Explanation {
         let (machine, guests) = plan.written.as_ref()?;
         let (pair, title) = (plan.pairs.first()?, plan.title.as_deref());
         let (answers, seed) =
-            (problems.answers.told(), plan.seed.as_ref().map_or(0, |seed| seed.0));
+            (problems.answers.recorded(), plan.seed.as_ref().map_or(0, |seed| seed.0));
         let reading = Reading { file, catalogue, machine, guests, answers, pair, title, seed };
         Some(reading.explain())
     }
@@ -56,7 +56,7 @@ impl Explanation {
     pub(super) fn give_seed(&mut self, seed: u64) {
         let values = self.sections.iter_mut().flat_map(|section| &mut section.values);
         for one in values.filter(|one| one.key == "seed") {
-            (one.value, one.origin) = (seed.to_string(), Said::new("flag", "--seed"));
+            (one.value, one.origin) = (seed.to_string(), ValueOrigin::new("flag", "--seed"));
         }
     }
 }
@@ -324,7 +324,7 @@ impl Reading<'_> {
             if let Some(scaled) = &service.scaled {
                 let [low, high] = scaled.work.range.unwrap_or([scaled.work.value; 2]);
                 let value = format!("x {} ({low} to {high})", scaled.work.value);
-                let said = Said::fact("workload", &workload.id, &scaled.work);
+                let said = ValueOrigin::fact("workload", &workload.id, &scaled.work);
                 let key = format!("service.{gpu}, work over that on {}", scaled.from);
                 facts.section.say(&key, value, said);
             }
@@ -340,8 +340,8 @@ impl Reading<'_> {
                 facts.section.say(&format!("{above}phi_limit"), phi, said);
             }
             if self.has_mps(gpu) {
-                let said = Said::default(
-                    "n / s of what contends, a client's limit l, k batches of its own",
+                let said = ValueOrigin::default(
+                    "contention n / s, a client's limit l, k batches of its own",
                 );
                 facts.section.say(&format!("service.{gpu}, under MPS"), UNDER_MPS, said);
             }
@@ -362,7 +362,7 @@ impl Reading<'_> {
         section.say("kind", &kind, notes.said(path));
         let Some(baseline) = baselines.first() else { return section };
         let what = if kind == "twin" { "a twin" } else { "bare metal" };
-        let by_kind = || Said::default(format!("what {what} is"));
+        let by_kind = || ValueOrigin::default(format!("what {what} is"));
         let experiment = &baseline.run.experiment;
         section.say("hypervisor", &experiment.hypervisor.id, by_kind());
         let Some(vm) = experiment.vms.first().filter(|_| kind == "twin") else { return section };
@@ -371,7 +371,7 @@ impl Reading<'_> {
             let path = format!("baseline.vm.{key}");
             let said = match notes.stands(&path) {
                 true => notes.said(&path),
-                false => Said::default("as the run it stands beside"),
+                false => ValueOrigin::default("as the run it is compared with"),
             };
             section.say(&format!("vm.{key}"), value, said);
         }
@@ -390,11 +390,11 @@ fn served(guest: &Guest, names: &[String], notes: &Notes<'_>) -> Section {
     let mut add = |key: &str, value: String| section.add(notes, above, key, value);
     add("workload", vm.workload.id.clone());
     add("server.preset", vm.server.preset.clone());
-    let is_silent = vm.load.is_silent();
-    let asked = if is_silent { "none" } else { vm.load.scenario.word() };
-    add(if is_silent { "load" } else { "load.scenario" }, asked.to_string());
+    let is_idle = vm.load.is_idle();
+    let asked = if is_idle { "none" } else { vm.load.scenario.word() };
+    add(if is_idle { "load" } else { "load.scenario" }, asked.to_string());
     for (key, value) in notes.settings(above, &vm.server, &vm.load) {
-        if !(is_silent && key.starts_with("load.")) {
+        if !(is_idle && key.starts_with("load.")) {
             add(&key, value);
         }
     }
@@ -425,7 +425,7 @@ fn ensemble(guest: &Guest, names: &[String], notes: &Notes<'_>) -> Section {
 
 /// What a limit of SMs makes of a workload where nothing measured it, by batch size, and from what that
 /// follows.
-fn not_measured(service: &ServiceTime) -> (String, Said) {
+fn not_measured(service: &ServiceTime) -> (String, ValueOrigin) {
     let why = match service.slice {
         Some(_) => {
             "not measured: b c slice.phi (1 - slice.bandwidth) of the work, as on a slice with all of the memory"
@@ -437,5 +437,5 @@ fn not_measured(service: &ServiceTime) -> (String, Said) {
         let phi = (service.phi_limit_at(size) * 1e3).round() / 1e3;
         format!("{size}: {phi}")
     });
-    (phi.collect::<Vec<_>>().join(", "), Said::default(why))
+    (phi.collect::<Vec<_>>().join(", "), ValueOrigin::default(why))
 }

@@ -1,13 +1,12 @@
-//! What was noted while a file was read, asked by path; and facts, which say by themselves who they
-//! are from.
+//! Origins that were noted while a file was read, by path; and facts, which have their own source.
 //!
-//! Which values there are is known in `explain`.
+//! The list of values is in `explain`.
 
 use crate::config::catalogue::Catalogue;
 use crate::config::scenario::queues::OF_QUEUES;
 use crate::config::scenario::settings::{unused_keys, words};
 use crate::config::text::answers::Answer;
-use crate::config::text::{Said, SourceFile, Spot, set_arguments};
+use crate::config::text::{SourceFile, Spot, ValueOrigin, set_arguments};
 use crate::spec::{LoadSpec, NamedFact, ServerSpec};
 use serde::Serialize;
 use std::fmt::Display;
@@ -17,21 +16,21 @@ use std::sync::Arc;
 /// The values of one thing: the scenario, the host, a VM.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Section {
-    /// What it is, such as `vm front`.
+    /// Its title, such as `vm front`.
     pub title: String,
     /// Its values.
     pub values: Vec<Explained>,
 }
 
-/// A value and who says it.
+/// A value and its origin.
 #[derive(Clone, PartialEq, Debug, Serialize)]
 pub struct Explained {
     /// The key, as files write it within the section.
     pub key: String,
     /// The value in use, with its unit.
     pub value: String,
-    /// Who says it.
-    pub origin: Said,
+    /// Where it comes from.
+    pub origin: ValueOrigin,
 }
 
 /// What was noted, or the part of it about one VM.
@@ -41,20 +40,21 @@ pub(super) struct Notes<'n> {
 }
 
 impl Notes<'_> {
-    /// Who says the value of this path: the file or an argument, else whoever fills in for it.
-    pub(super) fn said(&self, path: &str) -> Said {
+    /// The origin of the value at this path: the file or an argument, else the default that
+    /// applies.
+    pub(super) fn said(&self, path: &str) -> ValueOrigin {
         if let Some(span) = self.place(path) {
             return self.stands_at(span);
         }
         let above = path.rsplit_once('.').map(|(above, _)| format!("{above}.*"));
         let silent = |wanted: &str| {
             self.answers.iter().rev().find_map(|answer| match answer {
-                Answer::Silent(path, said) if path == wanted => Some(said.clone()),
+                Answer::Fallback(path, said) if path == wanted => Some(said.clone()),
                 _ => None,
             })
         };
         let found = silent(path).or_else(|| silent(&above?));
-        found.unwrap_or_else(|| Said::default("built in"))
+        found.unwrap_or_else(|| ValueOrigin::default("built in"))
     }
 
     /// Whether the file or an argument has the key.
@@ -97,14 +97,14 @@ impl Notes<'_> {
         })
     }
 
-    fn stands_at(&self, span: Range<usize>) -> Said {
+    fn stands_at(&self, span: Range<usize>) -> ValueOrigin {
         let spot = Spot { file: self.file.clone(), span }.at_home();
         let (path, line, column) = spot.line_and_column();
         if path == set_arguments::NAME {
             let argument = spot.file.text.lines().nth(line - 1).unwrap_or_default();
-            return Said::new("set", format!("{path} {argument}"));
+            return ValueOrigin::new("set", format!("{path} {argument}"));
         }
-        Said::new("file", format!("{path}:{line}:{column}"))
+        ValueOrigin::new("file", format!("{path}:{line}:{column}"))
     }
 }
 
@@ -114,8 +114,8 @@ impl Section {
         Self { title: title.into(), values: Vec::new() }
     }
 
-    /// Adds a value that somebody says.
-    pub(super) fn say(&mut self, key: &str, value: impl Display, origin: Said) {
+    /// Adds a value with its origin.
+    pub(super) fn say(&mut self, key: &str, value: impl Display, origin: ValueOrigin) {
         self.values.push(Explained { key: key.to_string(), value: value.to_string(), origin });
     }
 
@@ -124,7 +124,7 @@ impl Section {
         self.say(key, value, notes.said(&format!("{above}{key}")));
     }
 
-    /// Adds what stands below a path and was not told yet, as it is written.
+    /// Adds the keys below a path that were not added yet, as written.
     pub(super) fn add_other_keys(&mut self, notes: &Notes<'_>, above: &str) {
         let there = notes.answers.iter().filter_map(|answer| match answer {
             Answer::Asked(path, Some(span)) => Some((path.strip_prefix(above)?, span)),
@@ -165,7 +165,7 @@ impl<'c> Facts<'c> {
         Self { section, catalogue, kind, folder, id: id.to_string() }
     }
 
-    /// Adds those that are shown, their keys below a path; of a file of one's own it says the line.
+    /// Adds the facts to be shown, their keys below a path; for a file of the user with the line.
     pub(super) fn add(
         &mut self,
         above: &str,
@@ -178,7 +178,7 @@ impl<'c> Facts<'c> {
             let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
             let source = Some(fact.source.to_string());
             let standing = Some(fact.standing.word());
-            let said = Said { source, standing, ..Said::new(self.kind, place) };
+            let said = ValueOrigin { source, standing, ..ValueOrigin::new(self.kind, place) };
             self.section.say(&key, fact.value, said);
         }
     }

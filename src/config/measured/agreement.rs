@@ -1,4 +1,5 @@
-//! Whether measurements can all be true: no rate falls where it cannot, and runs agree with batch times.
+//! Whether measurements are consistent: rates do not fall where they cannot, and runs agree with
+//! batch times.
 
 use super::log::rounded;
 use super::measurements::Measurements;
@@ -12,7 +13,7 @@ const BEYOND_OFFLINE: f64 = 1.05;
 /// So far apart an Offline rate and a batch time of the same GPU may be: factor either way.
 const APART_MAX: f64 = 1.3;
 
-/// Whether it can all be true at once.
+/// Whether all measurements are consistent.
 pub(crate) fn check(measured: &Measurements, problems: &Problems) {
     let offline: Vec<_> = measured
         .runs
@@ -28,11 +29,12 @@ pub(crate) fn check(measured: &Measurements, problems: &Problems) {
         let Some(best) = same.map(|(_, (rate, _))| *rate).reduce(f64::max) else { continue };
         if served > best * BEYOND_OFFLINE {
             let title = format!(
-                "the Server run answered {} samples/s on each GPU, the fastest Offline run {}",
+                "the Server run answered {} samples/s on each GPU, but the fastest Offline run {}",
                 rounded(served),
                 rounded(best)
             );
-            let help = "no Server run is faster than the same GPU Offline: are `gpus` and figures those of one system?";
+            let help = "a Server run cannot be faster than the same GPU Offline: are `gpus` and \
+                the figures from one system?";
             problems.push(Diagnostic::at(&read.spot, title).help(help));
         }
     }
@@ -51,7 +53,7 @@ pub(crate) fn check(measured: &Measurements, problems: &Problems) {
             );
             let at = &measured.time_spots[index];
             let help = format!(
-                "the batch time stands in {}: were precision, clocks and batch the same?",
+                "the batch time is in {}: were precision, clocks and batch size the same?",
                 at.file.path
             );
             problems.push(Diagnostic::at(spot, title).help(help));

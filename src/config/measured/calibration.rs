@@ -1,7 +1,6 @@
-//! A calibration file: what was measured, with which settings, and what is to be made of it.
+//! A calibration file: measurements with their settings, and the workload to make from them.
 //!
-//! Figures that contradict each other are refused in `measurements`; what is fitted and how is the
-//! affair of `study`.
+//! Figures that contradict each other are refused in `measurements`; the fit is made in `study`.
 
 use super::agreement;
 use super::context::Context;
@@ -19,7 +18,7 @@ use crate::spec::{
     CpuWork, Fact, PRESETS, PhiTable, Precision, ServiceTime, SizeDistribution, Standing,
     WorkTable, Workload, usual_energy_once,
 };
-use crate::study::{BatchTime, CalibrationPlan, FitParameter, Knob, Proposal, Wish};
+use crate::study::{BatchTime, CalibrationPlan, FitParameter, ParameterKind, Proposal, Wish};
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -47,8 +46,8 @@ pub fn load_calibration(path: &Path, options: &LoadOptions) -> Result<Calibratio
     finished(plan, problems)
 }
 
-/// Reads what the command line says, written as a calibration file; paths count from the current
-/// folder.
+/// Reads the command line's statements, written as a calibration file; paths are relative to the
+/// current folder.
 pub fn calibration_of(text: String, options: &LoadOptions) -> Result<CalibrationPlan, LoadError> {
     let problems = Problems::default();
     let file = Arc::new(SourceFile::new("the command line", text));
@@ -168,7 +167,8 @@ fn read(
         wishes: wishes.of.clone(),
     };
     let parameters = proposal.parameters();
-    let tells_phi = parameters.iter().any(|one| matches!(one.knob, Knob::Phi(_)) && !one.is_held);
+    let tells_phi =
+        parameters.iter().any(|one| matches!(one.kind, ParameterKind::Phi(_)) && !one.is_held);
     let service = workload.service.get_mut(&gpu.id).expect("it was put there");
     if !tells_phi {
         service.phi = phi_of_nobody(&service.phi, &parameters, wishes.phi);
@@ -179,10 +179,11 @@ fn read(
             if spread < service.spread.value { service.spread.value } else { spread },
         ]);
     }
-    let speeds = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Machine(at) => Some(format!(
-            "{} is {}: its speed under Server load over what its Offline rate says, 1 if it has none",
-            parameter.knob.name(),
+    let speeds = parameters.iter().filter_map(|parameter| match parameter.kind {
+        ParameterKind::Machine(at) => Some(format!(
+            "{} is {}: its speed under Server load relative to the speed by its Offline rate, 1 \
+             if it has none",
+            parameter.kind.name(),
             named[at]
         )),
         _ => None,
@@ -221,8 +222,8 @@ fn phi_of_nobody(
     let wish = stated.unwrap_or_default();
     let ends = [wish.low.unwrap_or(0.0), wish.high.unwrap_or(1.0)];
     let within = |phi: f64| if wish.hold.is_some() { phi } else { phi.clamp(ends[0], ends[1]) };
-    let held = parameters.iter().filter_map(|parameter| match parameter.knob {
-        Knob::Phi(batch) => Some((batch, Share::clamped(within(parameter.start)))),
+    let held = parameters.iter().filter_map(|parameter| match parameter.kind {
+        ParameterKind::Phi(batch) => Some((batch, Share::clamped(within(parameter.start)))),
         _ => None,
     });
     let value = PhiTable::new(held.collect()).unwrap_or_else(|_| base.value.clone());

@@ -1,4 +1,4 @@
-//! What reading the parts of a calibration file needs of its frame.
+//! The context in which the parts of a calibration file are read.
 
 use crate::config::catalogue::Catalogue;
 use crate::config::catalogue::entries::WorkloadFile;
@@ -6,11 +6,11 @@ use crate::config::text::Problems;
 use crate::spec::GpuSpec;
 use std::path::PathBuf;
 
-/// What reading the parts of a file needs.
+/// The context in which the parts of a file are read.
 pub(crate) struct Context<'c> {
     pub(crate) catalogue: &'c Catalogue,
     pub(crate) problems: &'c Problems,
-    /// Paths in the file count from here.
+    /// Paths in the file are relative to this folder.
     pub(crate) folder: PathBuf,
     pub(crate) gpu: &'c GpuSpec,
     /// The workload that runs are read with: its bound, its usual preset.

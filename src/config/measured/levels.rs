@@ -1,8 +1,8 @@
-//! Rows of perf_analyzer as measured runs: so many requests under way are so many clients in a closed loop.
+//! Rows of perf_analyzer as measured runs: concurrent requests are clients in a closed loop.
 //!
-//! Where the server kept statistics, its mean time is what is compared, and the time outside of it, which
-//! is not simulated, passes before a client asks again. Otherwise it is the client's percentiles, with
-//! network in them.
+//! Where the server kept statistics, its mean time is compared, and the time outside of it, which
+//! is not simulated, is the client's think time. Otherwise the client's percentiles are compared,
+//! which include the network.
 
 use super::context::Context;
 use super::log::{RISING, falling, foreign, rounded};
@@ -42,7 +42,8 @@ pub(crate) fn levels_of(
         is_good &= size == Some(1);
         if size.is_some_and(|size| size > 1) {
             let diagnostic = batch.wrong("is the batch of a request");
-            let help = "clients that ask for several samples at once are not simulated: measure with -b 1, and let the server make batches";
+            let help = "clients with several samples per request are not simulated: measure with \
+                -b 1, and let the server form batches";
             batch.report(diagnostic.allowed("1").help(help));
         }
     }
@@ -56,7 +57,7 @@ pub(crate) fn levels_of(
                 let wanted = value.count(1..=1_000_000, " requests")?;
                 if !there.contains(&wanted) {
                     let all: Vec<String> = there.iter().map(u32::to_string).collect();
-                    let title = format!("names a row that {name} has not");
+                    let title = format!("names a row that {name} does not have");
                     value.report(value.wrong(title).allowed(all.join(", ")));
                 }
                 Some(wanted)
@@ -98,18 +99,19 @@ impl Levels {
         let ratio = found / f64::from(level.concurrency);
         if !(1.0 / APART..=APART).contains(&ratio) {
             let title = format!(
-                "{} inferences/s, each {} ms, are {} under way, and the row says {} requests",
+                "{} inferences/s, each {} ms, are {} concurrent requests, but the row has {}",
                 rounded(level.inferences_per_s),
                 rounded(level.waits_ms()),
                 rounded(found),
                 level.concurrency
             );
-            let help = "was it measured with -b above 1? Clients that ask for several samples at once are not simulated";
+            let help = "was it measured with -b above 1? Clients with several samples per request \
+                are not simulated";
             problems.push(Diagnostic::at(&self.spot(level), title).help(help));
         }
     }
 
-    /// The load of a row: its clients, who need the time outside of the server to ask again.
+    /// The load of a row: its clients, whose think time is the time outside of the server.
     pub(crate) fn load(&self, level: &Level, context: &Context<'_>) -> LoadSpec {
         let outside = level.parts.map_or(0.0, |parts| parts.outside_ms);
         let think_time = SimDuration::from_nanos_f64(outside * 1e6);
@@ -140,21 +142,23 @@ impl Levels {
         observed
     }
 
-    /// How the file was understood.
+    /// How the file was read.
     pub(crate) fn notes(&self) -> Vec<String> {
         let clients: Vec<String> =
             self.rows.iter().map(|level| level.concurrency.to_string()).collect();
         let how = match self.rows.iter().all(|level| level.parts.is_some()) {
             true => {
-                "their rate and the mean time in the server (queue and compute) are compared; the time of client and network passes before a client asks again, and is in no latency here"
+                "their rate and the mean time in the server (queue and compute) are compared; the \
+                 time of client and network is think time, and not part of latencies here"
             }
             false => {
-                "their rate and the client's percentiles are compared, with network in them, which is not simulated"
+                "their rate and the client's percentiles are compared, which include the network, \
+                 which is not simulated"
             }
         };
         let all = clients.join(", ");
         vec![format!(
-            "{}: rows of {all} requests under way are closed loops of as many clients: {how}",
+            "{}: rows with {all} concurrent requests are closed loops of as many clients: {how}",
             self.name
         )]
     }

@@ -1,6 +1,6 @@
-//! A measured run's LoadGen log: the load it says, and the figures.
+//! A measured run's LoadGen log: its load, and its figures.
 //!
-//! The settings of the server are in no log; whoever names the log writes them beside it.
+//! The log does not have the settings of the server; they are written beside its name.
 
 use super::context::Context;
 use crate::config::scenario::published::LATENCIES;
@@ -33,8 +33,8 @@ pub(crate) fn log_of(value: &Value<'_>, context: &Context<'_>) -> anyhow::Result
         return Ok(None);
     }
     if log.is_simulated() {
-        let diagnostic = value.wrong("is no measurement: slicewise wrote this log");
-        value.report(diagnostic.help("calibrate on what a real system did"));
+        let diagnostic = value.wrong("is not a measurement: slicewise wrote this log");
+        value.report(diagnostic.help("calibrate with runs of a real system"));
         return Ok(None);
     }
     Ok(Some(Log { name, file, log }))
@@ -46,7 +46,7 @@ impl Log {
         problems.push(Diagnostic::at(&spot, title).help(help));
     }
 
-    /// The load that the log says.
+    /// The load in the log.
     pub(crate) fn load(&self, context: &Context<'_>) -> Option<LoadSpec> {
         let log = &self.log;
         let placed = log.scenario.as_ref()?;
@@ -55,7 +55,7 @@ impl Log {
             LogScenario::Offline => TestScenario::Offline,
             LogScenario::SingleStream => TestScenario::SingleStream,
             _ => {
-                let title = "a calibration reads no log of this scenario".to_string();
+                let title = "a calibration cannot use a log of this scenario".to_string();
                 let help = "allowed: Server, Offline, SingleStream";
                 self.wrong(placed.span.clone(), title, help, context.problems);
                 return None;
@@ -74,7 +74,7 @@ impl Log {
             _ => Some(1.0),
         };
         let Some(rate) = rate.filter(|rate| crate::config::scenario::ranges::is_rate(*rate)) else {
-            let title = "the log does not say at which rate it ran".to_string();
+            let title = "the log does not state its rate".to_string();
             self.wrong(placed.span.clone(), title, "write load and measured", context.problems);
             return None;
         };
@@ -93,7 +93,7 @@ impl Log {
         Some(load)
     }
 
-    /// The figures that the log says; percentiles must rise.
+    /// The figures in the log; percentiles must rise.
     pub(crate) fn observed(&self, problems: &Problems) -> Vec<Observed> {
         let log = &self.log;
         let mut observed = Vec::new();
@@ -124,7 +124,7 @@ impl Log {
 }
 
 /// Why percentiles that fall are refused.
-pub(crate) const RISING: &str = "percentiles rise: was a line mixed up?";
+pub(crate) const RISING: &str = "percentiles must rise: was a line mixed up?";
 
 pub(crate) fn falling(name: &str, ms: f64, lower: &str, least: f64) -> String {
     format!("`{name}` is {} ms, below the {} ms of `{lower}`", rounded(ms), rounded(least))
@@ -141,7 +141,7 @@ pub(crate) fn foreign(
     Ok(file.map(|file| (name.unwrap_or_else(|| text.to_string()), file)))
 }
 
-/// Four digits that matter, for messages.
+/// A number with four significant digits, for messages.
 pub(crate) fn rounded(value: f64) -> f64 {
     let digits = 10_f64.powf(3.0 - value.abs().max(1e-12).log10().floor());
     (value * digits).round() / digits

@@ -1,12 +1,12 @@
-//! A GPU's file with what the probe measured in the place of what the file said.
+//! A GPU's file in which measurements of the probe replace the values of the file.
 
 use crate::formats::probe::{Figure, ProbeFile};
 use crate::spec::HardwareTurns;
 
-/// The text of a GPU's file with the facts that a probe found, and which they are: names of keys. `own` are
-/// the turns that the text says.
+/// The text of a GPU's file with the facts that a probe measured, and the names of their keys.
+/// `own` are the turns that the text states.
 ///
-/// All else stays as it is written, comments too.
+/// Everything else is kept as written, comments too.
 pub fn probed_gpu_file(
     text: &str,
     own: &HardwareTurns,
@@ -36,7 +36,7 @@ pub fn probed_gpu_file(
     if let Some(gbps) = alone.and_then(|copy| copy.gbps) {
         put("pcie_bandwidth", format!("\"{gbps:.1} GB/s\""), ": 32 MiB from pinned memory");
     }
-    let head = format!("# With what a probe measured: {}.", replaced.join(", "));
+    let head = format!("# With measurements of the probe: {}.", replaced.join(", "));
     if !replaced.is_empty() && lines.first() != Some(&head) {
         lines.retain(|line| !line.starts_with("# With what a probe measured: "));
         lines.insert(0, head);

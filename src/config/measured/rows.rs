@@ -1,6 +1,6 @@
-//! Measured runs and what of the catalogue they need, for a validation.
+//! Measured runs and the catalogue entries that they need, for a validation.
 //!
-//! How rows are read is in `formats::measured_csv`; what they say is asked in `study::validate`.
+//! Rows are read in `formats::measured_csv` and used in `study::validate`.
 
 use crate::config::catalogue::entries::HostCards;
 use crate::config::catalogue::{Catalogue, published};
@@ -24,17 +24,17 @@ const LATER: &str = "mlperf_inference_v2.0_v3.0_nvidia";
 /// No file of measured runs is longer: 64 MiB.
 const BYTES_MAX: u64 = 64 << 20;
 
-/// What a validation of a file of one's own reads, and what it learns from.
+/// A user's file for a validation, and the rows that predictions are learnt from.
 #[derive(Clone, Copy, Debug)]
 pub struct OwnRows<'p> {
     /// The file.
     pub data: &'p Path,
-    /// The rows that teach.
+    /// The rows that predictions are learnt from.
     pub train: Train,
 }
 
-/// What to validate: one's own rows, or those of MLPerf v1.1 that come with the program, which then teach
-/// one another.
+/// The rows to validate: the user's own, or those of MLPerf v1.1 that come with the program, which
+/// are then predicted from one another.
 pub fn validation(
     own: Option<OwnRows<'_>>,
     catalogue: &Catalogue,
@@ -49,7 +49,8 @@ pub fn validation(
     let problems = Problems::default();
     let file = source::read_up_to(data, BYTES_MAX, &problems).map_err(LoadError::World)?;
     let Some(file) = file else { return Err(invalid(problems)) };
-    let Some((mut rows, ignored)) = parsed(&file, measured_csv::read_told, &problems) else {
+    let Some((mut rows, ignored)) = parsed(&file, measured_csv::read_with_warnings, &problems)
+    else {
         return Err(invalid(problems));
     };
     ignored.into_iter().for_each(|fault| problems.warn(Diagnostic::of_fault(&file, fault)));
@@ -66,7 +67,7 @@ pub fn validation(
     Ok(Validation { judged, train, warnings: problems.warnings(), ..input })
 }
 
-/// The later runs that come with the program: MLPerf v2.0 and v3.0, which teach one another.
+/// The later runs that come with the program: MLPerf v2.0 and v3.0, predicted from one another.
 pub fn later_validation(catalogue: &Catalogue, queries: u64, fit_queries: u64) -> Validation {
     let (rows, text) = shipped(LATER);
     of_rows(rows, text.to_string(), catalogue, [queries, fit_queries])
@@ -96,7 +97,7 @@ fn name_gpus(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, proble
             }
             Err(meant) => {
                 let told = || match &meant[..] {
-                    [] => "`slicewise list gpus` names those the catalogue knows".to_string(),
+                    [] => "`slicewise list gpus` prints the known ones".to_string(),
                     several => format!("it may be {}", several.join(", ")),
                 };
                 untold.entry(name).or_insert_with(|| (0, told())).0 += 1;
@@ -118,12 +119,12 @@ fn forget_hosts(rows: &mut [MeasuredRow], path: &str, catalogue: &Catalogue, pro
         rows.iter_mut().filter_map(|run| run.host.take_if(is_unknown)).collect();
     for host in unknown {
         let title = format!(
-            "no host of the catalogue is {}: its cards are taken to have links of their own",
+            "no host of the catalogue is {}: each of its cards is assumed to have its own link",
             quoted(&host)
         );
         let help = match nearest(&host, catalogue.hosts.keys().map(String::as_str)) {
-            Some(near) => format!("the nearest is {near}; `slicewise list hosts` names all"),
-            None => "`slicewise list hosts` names those it knows".to_string(),
+            Some(near) => format!("the nearest is {near}; `slicewise list hosts` prints all"),
+            None => "`slicewise list hosts` prints the known ones".to_string(),
         };
         problems.warn(Diagnostic::about(path, None, title).help(help));
     }

@@ -1,7 +1,7 @@
-//! One `[[run]]` of a calibration: an inference server's run with its settings and what was measured
-//! of it, written out, in a log, or in a file of perf_analyzer, whose rows are runs.
+//! One `[[run]]` of a calibration: an inference server's run with its settings and its measured
+//! figures, written out, in a log, or in a file of perf_analyzer, whose rows are runs.
 //!
-//! Whether it agrees with the other measurements is asked in `measurements`.
+//! Whether it agrees with the other measurements is checked in `measurements`.
 
 use super::context::Context;
 use super::levels::levels_of;
@@ -20,7 +20,7 @@ use crate::units::counted;
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-/// The runs of one `[[run]]`, with the places of their figures; what was understood joins the notes.
+/// The runs of one `[[run]]`, with the places of their figures; notes on how it was read are added.
 pub(crate) fn run(
     mut table: Reader<'_>,
     number: usize,
@@ -49,7 +49,7 @@ pub(crate) fn run(
             levels.as_ref().map(|levels| format!("perf_analyzer {}", levels.name))
         }
         (None, None) => {
-            table.need("source", "say where it was measured or published");
+            table.need("source", "state where it was measured or published");
             None
         }
     };
@@ -67,7 +67,7 @@ pub(crate) fn run(
     if let Some(file) = of_file {
         let others = ["load", "measured", "log"].into_iter().filter(|key| *key != file);
         for key in others.filter(|key| table.has(key)) {
-            let title = format!("`{key}` stands beside `{file}`, which says it");
+            let title = format!("`{key}` conflicts with `{file}`, which states it");
             table.report(Diagnostic::at(&table.spot_of(key), title).help("drop one of them"));
         }
         drop((table.get("load"), table.get("measured")));
@@ -126,10 +126,10 @@ pub(crate) fn run(
     Ok(run.into_iter().collect())
 }
 
-/// A run with where its figures stand, and the machine it was made on, if the file names one.
+/// A run with the place of its figures, and the machine it ran on, if the file names one.
 pub(crate) struct ReadRun {
     pub(crate) run: MeasuredRun,
-    /// Whether the fit may see it; otherwise it is only compared.
+    /// Whether the fit may use it; otherwise it is only compared.
     pub(crate) is_fitted: bool,
     pub(crate) spot: Spot,
     pub(crate) system: Option<String>,
@@ -186,7 +186,7 @@ fn slice(value: &Value<'_>, context: &Context<'_>) -> Option<InstanceSpec> {
     let slice = InstanceSpec::of_profile(context.gpu, &profile.name);
     if slice.is_none() {
         let diagnostic =
-            value.wrong("has SMs that nobody printed: its part of the GPU is not known");
+            value.wrong("has SMs that are not published: its part of the GPU is not known");
         value.report(diagnostic.help("measure the whole GPU, or a profile whose SMs are known"));
     }
     slice

@@ -1,7 +1,7 @@
-//! Which cards guests get: copies made, `largest` made a type, everything placed and dealt.
+//! Assigns cards to guests: makes copies, replaces `largest` by a type, places everything.
 //!
-//! Where things go is decided in `layout::placement`, and in `layout::fit` for what has seats on a card or
-//! in a GPU instance (`seats`); what is said when they do not fit is in `obstacles`.
+//! Places are found in `layout::placement`, and in `layout::fit` for vGPUs that share a card or a
+//! GPU instance (`seats`); the messages when they do not fit are in `obstacles`.
 
 use super::guest::Guest;
 use super::holding::{Holding, Process};
@@ -17,7 +17,7 @@ use crate::units::Share;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Every VM by itself: copies named and numbered, `largest` made a type.
+/// Every VM by itself: copies are named and numbered, `largest` is replaced by a type.
 pub(crate) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
     let copies = guests.iter().flat_map(|guest| match guest.copies {
         None => vec![guest.clone()],
@@ -107,8 +107,8 @@ fn choose_largest(model: &Model, guests: &mut [Guest]) -> bool {
     false
 }
 
-/// A place for every holding of every guest, in order; nothing when there is none for all. What is on
-/// cards of one model is placed by itself: a VM is not moved from one model to another.
+/// A place for every holding of every guest, in order; nothing when there is none for all. Each
+/// model is placed by itself: a VM is not moved from one model to another.
 pub(crate) fn place(machine: &Machine, guests: &[Guest]) -> Option<Vec<Place>> {
     let mut on_models = Vec::new();
     for (index, model) in machine.models.iter().enumerate() {
@@ -256,7 +256,7 @@ fn gpu_instance(gpu: &GpuSpec, profile: &MigProfile) -> InstanceSpec {
     }
 }
 
-/// Whether guests say where they are.
+/// Whether guests state their cards.
 pub(super) fn are_pinned(guests: &[Guest]) -> bool {
     guests.iter().any(|guest| guest.pins.is_some())
 }

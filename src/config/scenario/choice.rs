@@ -1,14 +1,14 @@
-//! Which of a host's GPU models a VM is on: what its `gpu`, its `card` and the name of its vGPU type or
-//! GPU instance profile leave of them.
+//! Which of a host's GPU models a VM is on: the models that its `gpu`, its `card` and the name of
+//! its vGPU type or GPU instance profile allow.
 //!
-//! Where several are left the file is refused: what a VM yields depends on it, and no host promises
-//! which model is taken. Which card of the model it is, is placement's affair.
+//! Where several are possible the file is refused: the results of a VM depend on it, and no host
+//! guarantees which model is used. The card of the model is chosen by placement.
 
 use super::holding::Holding;
 use super::machine::{Machine, Model};
 use super::pins::{self, Pins};
 use crate::config::catalogue::{Catalogue, words};
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::names::find_profile;
 use crate::spec::{GpuSpec, MigProfile};
 use crate::study::Obstacle;
@@ -24,12 +24,12 @@ pub(crate) struct Choice<'m> {
     are_pinned: bool,
 }
 
-/// What a VM has of the cards, and the models that offer it.
+/// A VM's share of the cards, and the models that offer it.
 pub(crate) struct Held {
     /// How many cards, vGPUs or GPU instances.
     pub(crate) cards: u32,
     pub(crate) holding: Holding,
-    /// By place in the machine.
+    /// The models, by index in the machine.
     pub(crate) models: Vec<usize>,
     /// Whether it has every card of these.
     pub(crate) has_all: bool,
@@ -72,7 +72,7 @@ impl<'m> Choice<'m> {
         Some(Choice { machine, left, are_pinned })
     }
 
-    /// The models that are left.
+    /// The possible models.
     pub(crate) fn models(&self) -> impl Iterator<Item = &'m Model> {
         self.left.iter().map(|model| &self.machine.models[*model])
     }
@@ -88,8 +88,8 @@ impl<'m> Choice<'m> {
         Held { has_all: true, ..self.whole(cards) }
     }
 
-    /// The one model that has what a value names; nothing where none has, of which nobody was told yet,
-    /// or several, which is refused.
+    /// The one model that has the named profile or type; nothing where none has it, which the
+    /// caller reports, or where several have it, which is refused.
     pub(crate) fn only(
         &self,
         value: &Value<'_>,
@@ -114,7 +114,7 @@ impl<'m> Choice<'m> {
         }
     }
 
-    /// What helps where the models that are left have not what another of the host's has.
+    /// Help where another model of the host has it, but not the possible ones.
     pub(crate) fn elsewhere(&self, has: impl Fn(&GpuSpec) -> bool) -> Option<String> {
         let others = (0..self.machine.models.len()).filter(|model| !self.left.contains(model));
         let other =
@@ -135,17 +135,19 @@ impl<'m> Choice<'m> {
         (table, spot): (&Reader<'_>, &Spot),
     ) -> Option<Vec<usize>> {
         if let Some(pins) = pins {
-            table.silent("gpu", || Said::default("the cards that `card` names"));
+            table.fallback("gpu", || ValueOrigin::default("the cards that `card` names"));
             return Some(pins.cards().iter().map(|card| self.machine.model_of(*card)).collect());
         }
         let of_one: Vec<usize> = match (held.has_all, &held.models[..]) {
             (true, _) => {
-                table.silent("gpu", || Said::default("all cards there are"));
+                table.fallback("gpu", || ValueOrigin::default("all cards there are"));
                 let cards = (0..self.machine.cards()).map(|card| self.machine.model_of(card));
                 cards.filter(|model| held.models.contains(model)).collect()
             }
             (false, [model]) => {
-                table.silent("gpu", || Said::default("the one of the host's that has this"));
+                table.fallback("gpu", || {
+                    ValueOrigin::default("the only model of the host that has it")
+                });
                 vec![*model; held.cards as usize]
             }
             (false, several) => {
@@ -171,7 +173,7 @@ impl<'m> Choice<'m> {
         let found: Vec<usize> = several.iter().copied().filter(has).collect();
         match found[..] {
             [one] => {
-                table.silent("gpu", || Said::default("the one of which there are so many"));
+                table.fallback("gpu", || ValueOrigin::default("the only model with enough cards"));
                 Some(one)
             }
             [] => {
@@ -213,7 +215,7 @@ impl<'m> Choice<'m> {
     }
 }
 
-/// It was told why.
+/// Refused; the reason was reported.
 pub(crate) struct Refused;
 
 /// The model that `gpu` names.
@@ -222,7 +224,7 @@ fn said(value: &Value<'_>, machine: &Machine, catalogue: &Catalogue) -> Option<u
     let ids = machine.ids();
     let found = ids.iter().position(|id| *id == word);
     if found.is_none() {
-        let title = format!("{} is no GPU of the host", quoted(word));
+        let title = format!("{} is not a GPU of the host", quoted(word));
         let diagnostic = Diagnostic::at(&value.spot(), title).allowed(ids.join(", "));
         let known: Vec<&GpuSpec> = machine.models.iter().map(|model| &model.gpu.spec).collect();
         // What is another GPU of the catalogue is no slip.
@@ -236,27 +238,29 @@ fn said(value: &Value<'_>, machine: &Machine, catalogue: &Catalogue) -> Option<u
 /// Says that `card` names others than cards of the model that `gpu` names.
 fn refuse_other_cards(table: &Reader<'_>, model: &Model) {
     let id = &model.gpu.spec.id;
-    let title = format!("`card` names cards that are no {id}, and `gpu` does");
+    let title = format!("`gpu` names {id}, but `card` names cards of another model");
     let numbers: Vec<String> = model.numbers.iter().map(u32::to_string).collect();
     let diagnostic = Diagnostic::at(&table.spot_of("card"), title);
     let diagnostic = diagnostic.allowed(format!("{} ({id})", numbers.join(", ")));
-    table.report(diagnostic.help("drop one of the two: `card` says the model as well"));
+    table.report(diagnostic.help("drop one of the two: `card` determines the model as well"));
 }
 
-/// The holding, unless a simulation of it lacks a figure that nobody has published.
+/// The holding, unless a figure that a simulation needs is not published.
 pub(crate) fn published(name: &Value<'_>, holding: Holding, gpu: &GpuSpec) -> Option<Holding> {
     let Some(figure) = holding.unpublished() else { return Some(holding) };
     let title = format!("the {figure} of {} are not published", holding.in_words(gpu));
     let title = if figure == "SMs" { title } else { title.replace(" are ", " is ") };
     let help = format!(
-        "`slicewise mig place` knows where it goes; to simulate it, write its {figure} in a catalogue file of your own (`slicewise show {}`)",
+        "`slicewise mig place` can place it; to simulate it, write its {figure} into your own \
+         catalogue file (`slicewise show {}`)",
         gpu.id
     );
     name.report(Diagnostic::at(&name.spot(), title).help(help));
     None
 }
 
-/// The GPU instance profile a value names, and the model that has it; a compute instance is none.
+/// The GPU instance profile that a value names, and the model that has it; a compute instance is
+/// refused.
 pub(crate) fn profile_of<'m>(
     value: &Value<'_>,
     choice: &Choice<'m>,
@@ -300,7 +304,7 @@ pub(crate) fn not_offered(
     let label = format!("not offered by GPU {}", ids.join(" or "));
     let diagnostic = Diagnostic::at(&value.spot(), title).label(label);
     let diagnostic = match names.is_empty() {
-        true => diagnostic.allowed(format!("none: the catalogue knows no {what}s of this GPU")),
+        true => diagnostic.allowed(format!("none: the catalogue has no {what} of this GPU")),
         false => {
             let mut sources: Vec<String> = choice.models().map(source).collect();
             sources.retain(|source| !source.is_empty());

@@ -1,15 +1,15 @@
-//! What stands below the keys of a load: LoadGen's own files (`conf = ["mlperf.conf", "user.conf"]`),
-//! else the file of the MLPerf round, else LoadGen's own defaults.
+//! The values below the keys of a load: LoadGen's own files (`conf = ["mlperf.conf",
+//! "user.conf"]`), else the file of the MLPerf round, else LoadGen's own defaults.
 //!
-//! Lines and keys are read in `formats::mlperf_conf`. Settings of LoadGen that a simulated run has
-//! no use for (sample library, logs) are passed over; what else it would be judged by is refused or
-//! told in `unmodelled`.
+//! Lines and keys are read in `formats::mlperf_conf`. Settings of LoadGen that do not matter for a
+//! simulated run (sample library, logs) are ignored; other rules of its verdict are refused or
+//! reported in `unmodelled`.
 
 use super::ranges::{DURATION_MAX, QUERIES_MAX, RATES, SAMPLES_PER_QUERY_MAX, is_rate};
 use crate::config::catalogue::rounds::{self, RoundFile};
 use crate::config::text::foreign::{parsed, text_of};
 use crate::config::text::value::{PERCENTILES, of_fraction};
-use crate::config::text::{Diagnostic, Problems, Reader, Said, SourceFile, Spot, Value};
+use crate::config::text::{Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin};
 use crate::formats::mlperf_conf::{self, MlperfConf, number, seed};
 use crate::formats::{Fault, Placed};
 use crate::spec::{LoadSpec, Round, Rules, TestScenario};
@@ -20,7 +20,7 @@ use std::sync::Arc;
 /// Most files.
 pub(crate) const FILES_MAX: usize = 8;
 
-/// What the files say of one scenario; the last file that speaks of a key counts.
+/// The values of the files for one scenario; the last file with a key counts.
 pub(crate) struct Lookup<'a> {
     layers: Vec<Layer>,
     scenario: &'static str,
@@ -48,8 +48,9 @@ pub(crate) struct Line<'l> {
     pub(crate) value: &'l Placed<String>,
 }
 
-/// Reads `conf` and `model`, and looks below the load what `benchmark` is to be judged by: the
-/// round's file where it is `stated` or nobody names files. Nothing in a scenario that LoadGen has not.
+/// Reads `conf` and `model`, and finds the values below the keys of the load for `benchmark`: from
+/// the round's file where the round is `stated` or no files are named. Nothing in a scenario that
+/// LoadGen does not have.
 pub(crate) fn lookup<'a>(
     table: &mut Reader<'a>,
     load: &LoadSpec,
@@ -130,7 +131,7 @@ fn read(path: &Value<'_>) -> Option<(Arc<SourceFile>, MlperfConf)> {
 }
 
 impl Lookup<'_> {
-    /// Sets what the files say, and says who said it. Whether they say a rate.
+    /// Sets the values of the files, and notes their origin. Returns whether they state a rate.
     pub(crate) fn fill(&self, table: &Reader<'_>, load: &mut LoadSpec) -> bool {
         let settings = &mut load.settings;
         let has_rate = matches!(load.scenario, TestScenario::Server | TestScenario::Offline);
@@ -191,7 +192,10 @@ impl Lookup<'_> {
             found @ Some(_) => self.set(table, ("round", "schedule_rng_seed"), round, found),
             None if table.has("round") => {}
             None => {
-                let title = format!("`schedule_rng_seed` {} is of no round", line.value.value);
+                let title = format!(
+                    "`schedule_rng_seed` {} is not the seed of any round",
+                    line.value.value
+                );
                 let known = Round::ALL.map(|round| round.name).join(", ");
                 let diagnostic = line.wrong(title).allowed(format!("the seed of {known}"));
                 let help = format!(
@@ -207,7 +211,7 @@ impl Lookup<'_> {
     fn set<T>(&self, table: &Reader<'_>, keys: (&str, &str), slot: &mut T, found: Option<T>) {
         if let (Some(found), Some(line)) = (found, self.find(keys.1)) {
             *slot = found;
-            table.silent(keys.0, || line.said());
+            table.fallback(keys.0, || line.said());
         }
     }
 
@@ -219,7 +223,7 @@ impl Lookup<'_> {
         })
     }
 
-    /// Whether somebody named files of LoadGen's.
+    /// Whether the user named files of LoadGen.
     pub(crate) fn has_files(&self) -> bool {
         self.has_files
     }
@@ -282,7 +286,7 @@ impl Line<'_> {
         }
     }
 
-    /// What is wrong with its value.
+    /// Starts a diagnostic about its value.
     pub(crate) fn wrong(&self, title: impl Into<String>) -> Diagnostic {
         let file = match &self.layer.from {
             From::File(file, _) => file,
@@ -292,13 +296,13 @@ impl Line<'_> {
     }
 
     /// Who says it.
-    fn said(&self) -> Said {
+    fn said(&self) -> ValueOrigin {
         match &self.layer.from {
             From::Round(round) => round.said(self.value),
             From::File(file, _) => {
                 let spot = Spot { file: file.clone(), span: self.value.span.clone() };
                 let (path, line, column) = spot.line_and_column();
-                Said::new("conf", format!("{path}:{line}:{column}"))
+                ValueOrigin::new("conf", format!("{path}:{line}:{column}"))
             }
         }
     }

@@ -1,4 +1,4 @@
-//! A VM that has not got its cards yet, as a file describes it.
+//! A VM without cards yet, as a file describes it.
 
 use super::holding::Holding;
 use super::pins::Pins;
@@ -6,7 +6,7 @@ use crate::config::text::Spot;
 use crate::spec::{Footprint, VmSpec};
 use crate::units::Bytes;
 
-/// A VM that has not got its cards yet, and the places that its rules point to.
+/// A VM without cards yet, and the places that its rules point to.
 #[derive(Clone, Debug)]
 pub(crate) struct Guest {
     /// The VM; `gpus` is empty until it is placed.
@@ -14,13 +14,14 @@ pub(crate) struct Guest {
     pub(crate) memory: Option<Bytes>,
     /// How many cards, vGPUs or GPU instances it takes.
     pub(crate) cards: u32,
-    /// What it has of each.
+    /// Its share of each.
     pub(crate) holding: Holding,
-    /// The model of each of its cards, by place in the machine, those of all copies one after the other.
+    /// The model of each of its cards, by index in the machine, those of all copies one after the
+    /// other.
     pub(crate) models: Vec<usize>,
-    /// Which card each is on, where the file says it.
+    /// The card of each, where the file states it.
     pub(crate) pins: Option<Pins>,
-    /// How many there are of this VM, numbered; nothing for one that keeps its name.
+    /// The number of copies of this VM; nothing for one that keeps its name.
     pub(crate) copies: Option<u32>,
     pub(crate) spots: Spots,
     /// The name of `vm` among the models of its server; nothing for the only one.
@@ -29,7 +30,7 @@ pub(crate) struct Guest {
     pub(crate) others: Vec<Served>,
 }
 
-/// Where the settings stand that a rule may refuse; the VM itself for those that are defaults.
+/// The places of the settings that a rule may refuse; the VM itself for defaults.
 #[derive(Clone, Debug)]
 pub(crate) struct Spots {
     pub(crate) name: Spot,
@@ -42,7 +43,7 @@ pub(crate) struct Spots {
     pub(crate) rate: Spot,
 }
 
-/// A further model of a guest's server, or what its guest's `vm` is to the first.
+/// A further model of a guest's server.
 #[derive(Clone, Debug)]
 pub(crate) struct Served {
     pub(crate) name: String,
@@ -51,13 +52,13 @@ pub(crate) struct Served {
 }
 
 impl Guest {
-    /// At which memory slice each of its GPU instances begins, where the file says it.
+    /// The memory slice at which each of its GPU instances starts, where the file states it.
     pub(crate) fn starts(&self) -> Vec<Option<u32>> {
         let none = || vec![None; self.cards as usize];
         self.pins.as_ref().map_or_else(none, |pins| pins.starts(self.cards))
     }
 
-    /// The guest as each of its models: itself where there is one.
+    /// The guest once for each of its models: itself where there is only one.
     pub(crate) fn by_model(&self) -> Vec<Guest> {
         let Some(model) = &self.model else { return vec![self.clone()] };
         let one = |vm: &VmSpec, model: &str, spots: &Spots| {
@@ -71,7 +72,7 @@ impl Guest {
         std::iter::once(first).chain(others).collect()
     }
 
-    /// What its server needs of GPU memory on each of its GPUs, all models together.
+    /// GPU memory that its server needs on each of its GPUs, all models together.
     pub(crate) fn footprint(&self) -> Bytes {
         let others = self.others.iter().map(|other| &other.vm);
         let models = std::iter::once(&self.vm).chain(others).filter(|vm| !vm.is_ensemble());

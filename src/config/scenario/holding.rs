@@ -1,11 +1,11 @@
-//! What a guest has of each of its cards: all, a vGPU, a GPU instance, a process beside others.
+//! A guest's share of each of its cards: all, a vGPU, a GPU instance, a process beside others.
 
 use super::sharing::Sharing;
 use crate::layout::placement::Claim;
 use crate::spec::{GpuSpec, InstanceSharing, MigProfile, MpsSharing, VgpuType};
 use crate::units::{Bytes, Share};
 
-/// What a guest has of each of its cards.
+/// A guest's share of each of its cards.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) enum Holding {
     /// All of it.
@@ -16,7 +16,7 @@ pub(crate) enum Holding {
     Instance(MigProfile, Option<VgpuType>),
     /// Processes on a card or GPU instance that they share with others.
     Process(Process),
-    /// The one of this kind with most frame buffer of which all VMs of the file fit.
+    /// The one of this kind with the most frame buffer with which all VMs of the file fit.
     Largest(Kind),
 }
 
@@ -32,7 +32,7 @@ pub(crate) enum Kind {
 }
 
 impl Kind {
-    /// All that the GPU has of this kind, most frame buffer first, then most compute.
+    /// All of this kind on the GPU, most frame buffer first, then most compute.
     pub(crate) fn candidates(self, gpu: &GpuSpec) -> Vec<Holding> {
         let types = gpu.vgpu_types.iter();
         let mut all: Vec<Holding> = match self {
@@ -69,7 +69,7 @@ impl Holding {
         Some(Holding::Instance(profile, Some(vgpu.clone())))
     }
 
-    /// Frame buffer it gives a guest: of a GPU instance no more than is usable.
+    /// Frame buffer it gives a guest: for a GPU instance, only the usable part.
     pub(crate) fn frame_buffer(&self, gpu: &GpuSpec) -> Bytes {
         match self {
             Holding::Whole | Holding::Largest(_) => gpu.memory.value,
@@ -85,7 +85,7 @@ impl Holding {
         }
     }
 
-    /// What a simulation needs of it and nobody has published.
+    /// A figure that a simulation needs and that is not published.
     pub(crate) fn unpublished(&self) -> Option<&'static str> {
         let Holding::Instance(profile, vgpu) = self else { return None };
         match profile {
@@ -119,7 +119,7 @@ impl Holding {
         }
     }
 
-    /// The kind, to name others of it.
+    /// Its kind.
     pub(crate) fn kind(&self) -> Option<Kind> {
         match self {
             Holding::Whole | Holding::Process(_) => None,
@@ -137,7 +137,7 @@ impl Holding {
         }
     }
 
-    /// What it takes of the cards by itself.
+    /// Its claim on the cards.
     pub(crate) fn claim(&self, gpu: &GpuSpec) -> Claim {
         match self {
             Holding::Whole | Holding::Largest(_) | Holding::Process(_) => Claim::Whole,
@@ -156,10 +156,10 @@ impl Holding {
 /// Most chunks of SMs that any file may ask for.
 pub(crate) const CHUNKS_MAX: u32 = 128;
 
-/// How processes share what they are on.
+/// How processes share a card or GPU instance.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Mode {
-    /// One at a time has all of it.
+    /// One at a time uses all of it.
     TimeSlicing,
     /// Side by side.
     Mps,
@@ -168,7 +168,7 @@ pub(crate) enum Mode {
 pub(crate) const MODES: [(&str, Mode); 2] =
     [("time-slicing", Mode::TimeSlicing), ("mps", Mode::Mps)];
 
-/// What each process of a VM has.
+/// The share of each process of a VM.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Process {
     pub(crate) mode: Mode,
@@ -180,7 +180,7 @@ pub(crate) struct Process {
     pub(super) sm_chunks: Option<u32>,
     /// MPS: the limit of pinned device memory.
     pub(crate) memory_limit: Option<Bytes>,
-    /// How many of the replicas that a card is advertised as the VM takes.
+    /// How many replicas the VM takes.
     pub(super) replicas: u32,
 }
 
@@ -197,8 +197,8 @@ impl Process {
         self.within.as_ref().map_or(gpu.sms.value, published)
     }
 
-    /// The SMs it may use at most: its partition, or the limit rounded down to what the GPU can keep, as
-    /// MPS does, and no less than it leaves.
+    /// The most SMs it may use: its partition, or the limit rounded down to the GPU's step, as MPS
+    /// does, and not less than the GPU's minimum.
     pub(crate) fn sms_at_most(&self, gpu: &GpuSpec) -> u32 {
         let (sms, step) = (self.sms(gpu), gpu.mps_limit_step.value);
         match (self.sm_chunks, &gpu.mps_chunk) {
@@ -212,13 +212,13 @@ impl Process {
         }
     }
 
-    /// The same as a part of what is shared.
+    /// The same as a part of the shared card or instance.
     pub(crate) fn sm_limit(&self, gpu: &GpuSpec) -> Share {
         let part = f64::from(self.sms_at_most(gpu)) / f64::from(self.sms(gpu));
         Share::new(part).expect("no more SMs than there are")
     }
 
-    /// Its SMs of those that are shared, where MPS keeps it to some of them, and the key that says so.
+    /// Its SMs of those that are shared, where MPS limits them, and the key that states the limit.
     pub(crate) fn sms_in_words(&self, gpu: &GpuSpec) -> Option<(&'static str, String)> {
         let key = match self.sm_chunks {
             Some(_) => "sm_chunks",
@@ -244,7 +244,7 @@ impl Process {
         }
     }
 
-    /// What is shared, in words.
+    /// The name of the shared card or instance.
     pub(crate) fn shared(&self, gpu: &GpuSpec) -> String {
         match &self.within {
             Some(profile) => format!("GPU instance {}", profile.name),

@@ -1,4 +1,4 @@
-//! The keys that say what a VM has of the cards: `vgpu`, `gpus`, `mig`, `process`.
+//! The keys for a VM's share of the cards: `vgpu`, `gpus`, `mig`, `process`.
 
 use super::choice::{Choice, Held, not_offered, profile_of, published};
 use super::holding::{Holding, Kind};
@@ -6,21 +6,22 @@ use super::machine::Model;
 use super::processes;
 use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::catalogue::words;
-use crate::config::text::{Diagnostic, Reader, Said, Value};
+use crate::config::text::{Diagnostic, Reader, Value, ValueOrigin};
 use crate::spec::names::{self, find_type};
 use crate::spec::{GpuSpec, VgpuType};
 
-/// The keys that say what a VM has of the cards.
+/// The keys for a VM's share of the cards.
 pub(crate) const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
 
-/// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on bare metal
-/// without any of them all cards there are. `choice` is of cards; without it nothing is known of them.
+/// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on
+/// bare metal without any of them, all cards. `choice` is the choice of models; without it nothing
+/// is known about the cards.
 pub(super) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     let given = HOLDINGS.map(|key| table.get(key).map(|value| (key, value)));
     let given: Vec<_> = given.into_iter().flatten().collect();
     match (&given[..], choice) {
         ([(first, _), (second, value), ..], _) => {
-            let diagnostic = value.wrong(format!("stands beside `{first}`"));
+            let diagnostic = value.wrong(format!("conflicts with `{first}`"));
             let help = "drop one: vGPUs, whole cards passed through, GPU instances on bare metal, or processes that share a card";
             value.report(diagnostic.label(format!("`{first}` or `{second}`")).help(help));
             None
@@ -44,7 +45,7 @@ pub(super) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Optio
             None
         }
         ([], Some(choice)) => {
-            table.silent("gpus", || Said::default("all cards there are"));
+            table.fallback("gpus", || ValueOrigin::default("all cards of the host"));
             Some(choice.all())
         }
     }
@@ -92,7 +93,8 @@ fn runs_cuda(name: &Value<'_>, vgpu: &VgpuType, gpu: &GpuSpec) -> bool {
     let types = gpu.vgpu_types.iter();
     let suited: Vec<&VgpuType> = types.filter(|other| other.runs_cuda()).collect();
     let alike = suited.iter().find(|other| other.frame_buffer == vgpu.frame_buffer);
-    let title = format!("vGPU type {} runs no CUDA, which every workload needs", vgpu.name);
+    let title =
+        format!("vGPU type {} does not support CUDA, which every workload needs", vgpu.name);
     let label = format!("the {} series is for {}", series.letter(), series.about());
     let names: Vec<&str> = suited.iter().map(|other| other.name.as_str()).collect();
     let diagnostic = Diagnostic::at(&name.spot(), title).label(label).allowed(names.join(", "));
@@ -156,9 +158,9 @@ fn largest_of(
     let Some(model) = choice.only(value, has).ok()? else {
         let ids: Vec<String> =
             choice.models().map(|model| format!("\"{}\"", model.gpu.spec.id)).collect();
-        let what = format!("has nothing to choose from on GPU {}", ids.join(", "));
+        let what = format!("has no candidates on GPU {}", ids.join(", "));
         let help = choice.elsewhere(has);
-        let none = || "the catalogue knows none of this kind: write gpus = 1".to_string();
+        let none = || "the catalogue has none of this kind: write gpus = 1".to_string();
         value.report(value.wrong(what).help(help.unwrap_or_else(none)));
         return None;
     };

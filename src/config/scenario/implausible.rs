@@ -1,6 +1,6 @@
-//! Service times that are right by their form and can hardly be meant: told, not refused.
+//! Service times that are valid but hardly meant: a warning, not an error.
 //!
-//! Most are slips of a unit: seconds for milliseconds, or milliseconds for microseconds.
+//! Most are mistakes in a unit: seconds for milliseconds, or milliseconds for microseconds.
 
 use super::plan::Plan;
 use crate::spec::{Experiment, TestScenario, Workload};
@@ -10,7 +10,7 @@ use std::collections::BTreeSet;
 /// larger batch fills a GPU better.
 const JUMP: f64 = 20.0;
 
-/// What is told of the workloads in use.
+/// The warnings about the workloads in use.
 pub(crate) fn times(plans: &[Plan]) -> Vec<String> {
     let runs = plans.iter().flat_map(|plan| &plan.pairs).map(|pair| &pair.virtual_run.experiment);
     let told: BTreeSet<String> = runs.flat_map(of).collect();
@@ -43,7 +43,8 @@ fn jumps(workload: &Workload, gpu: &str) -> Option<String> {
     let at = (1..points.len()).find(|&at| per_sample(at) > JUMP * per_sample(at - 1))?;
     let ((small, short), (large, long)) = (points[at - 1], points[at]);
     Some(format!(
-        "`service.{gpu}.work` of {}: batches of {small} take {short} and of {large} {long}, {:.0} times as long for each sample: is a unit wrong?",
+        "`service.{gpu}.work` of {}: batches of {small} take {short} and of {large} {long}, {:.0} \
+         times as long per sample: is a unit wrong?",
         workload.id,
         per_sample(at) / per_sample(at - 1)
     ))

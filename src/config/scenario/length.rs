@@ -9,7 +9,7 @@ use crate::study::Obstacle;
 use crate::units::{SimDuration, counted};
 use std::collections::BTreeSet;
 
-/// A load that ends, and is not too much.
+/// Checks that a load ends and is not too large.
 pub(super) fn load_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Problems) {
     queries_are_countable(guest, rates, problems);
     counts_are_reachable(guest, problems);
@@ -17,12 +17,12 @@ pub(super) fn load_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, pr
     bursts_are_countable(guest, rates, problems);
 }
 
-/// What the rates of Server loads mean.
+/// The meaning of the rates of Server loads.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Rates {
-    /// They are asked for.
+    /// They are the rates of the run.
     Asked,
-    /// They only say what part of the load each VM has: a search finds its own, and knows their limits.
+    /// Only their ratios matter: a search finds the rates itself, and knows their limits.
     Parts,
 }
 
@@ -40,7 +40,7 @@ pub(super) fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Prob
     let queries = factor * settings.target_qps * seconds;
     if queries > QUERIES_MAX as f64 {
         let title = format!(
-            "{} per second for {} make {queries:.0} {what}",
+            "{} per second for {} are {queries:.0} {what}",
             settings.target_qps, settings.min_duration
         );
         let most = QUERIES_MAX as f64 / factor;
@@ -63,7 +63,7 @@ fn in_words(whole: f64, most: f64) -> String {
     if most >= 1.0 { format!("{whole} s") } else { format!("{} us", (most * 1e6).floor().max(1.0)) }
 }
 
-/// Counts that no run reaches.
+/// Checks that the counts can be reached.
 pub(super) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
     let load = &guest.vm.load;
     let settings = &load.settings;
@@ -78,7 +78,7 @@ pub(super) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
         }
         (None, each) => format!("{} queries of {each} samples", settings.min_query_count),
     };
-    let title = format!("{title} make {samples} samples");
+    let title = format!("{title} are {samples} samples");
     let help = match (settings.queries_beyond, settings.rules) {
         (Some(_), _) => {
             let most =
@@ -95,7 +95,7 @@ pub(super) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
 /// Under MLPerf's rules there is another way out.
 fn without_rules(guest: &Guest) -> &'static str {
     match guest.vm.load.settings.rules {
-        Rules::Mlperf => "; rules = \"none\" asks for 60 s unless the file says more",
+        Rules::Mlperf => "; rules = \"none\" needs only 60 s unless the file states more",
         Rules::None => "",
     }
 }
@@ -142,7 +142,7 @@ fn years(seconds: f64) -> String {
     }
 }
 
-/// Arrivals, thinking and the work itself end before the clock does.
+/// Checks that arrivals, think times and work end within the range of simulated time.
 pub(super) fn time_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Problems) {
     let settings = &guest.vm.load.settings;
     let (samples, arrivals) = demand(guest, rates);
@@ -152,7 +152,8 @@ pub(super) fn time_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, pr
         let (title, allowed) = match guest.vm.load.scenario {
             TestScenario::ClosedLoop { clients, think_time } => (
                 format!(
-                    "{queries} queries of {}, {think_time} of thought between them, take {}",
+                    "{queries} queries of {}, with {think_time} of think time between them, take \
+                     {}",
                     counted(clients, "client"),
                     years(arrivals)
                 ),
@@ -178,12 +179,13 @@ pub(super) fn time_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, pr
             if alone < YEAR { SimDuration::from_secs_f64(alone).to_string() } else { years(alone) },
             years(samples * alone)
         );
-        let help = "ask for fewer queries (min_query_count, min_duration), or mind the times of the workload";
+        let help = "ask for fewer queries (min_query_count, min_duration), or check the times of \
+            the workload";
         problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed).help(help));
     }
 }
 
-/// What a batch of one takes by itself, in seconds, on the slowest of its GPUs; nothing where its
+/// The time of a batch of one alone, in seconds, on the slowest of its GPUs; nothing where its
 /// service time is not known.
 pub(super) fn time_alone(machine: &Machine, guest: &Guest) -> Option<f64> {
     let on_each = gpus_of(machine, guest).into_iter().map(|gpu| time_on(machine, guest, gpu));
@@ -209,7 +211,7 @@ fn time_on(machine: &Machine, guest: &Guest, gpu: &GpuSpec) -> Option<f64> {
     Some(on_cpu / platform.cpu_speed.value + on_gpu / platform.gpu_speed.value + copies + host)
 }
 
-/// Phases of bursts are drawn one by one, whether queries come in them or not.
+/// Checks the number of bursts, which are drawn one by one, with queries in them or not.
 pub(super) fn bursts_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
     let Arrivals::Bursty(bursts) = &guest.vm.load.arrivals else { return };
     if guest.vm.load.scenario != TestScenario::Server {
@@ -242,7 +244,7 @@ pub(super) fn bursts_are_countable(guest: &Guest, rates: Rates, problems: &Probl
     problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed));
 }
 
-/// The product counts: many VMs with many queries each are too much though neither is.
+/// Checks the total: many VMs with many queries each may be too much together.
 pub(super) fn all_samples_are_countable(guests: &[Guest], rates: Rates, problems: &Problems) {
     let demand = |guest: &Guest| demand(guest, rates).0;
     let all: f64 = guests.iter().map(demand).sum();
@@ -255,7 +257,8 @@ pub(super) fn all_samples_are_countable(guests: &[Guest], rates: Rates, problems
         let title = format!("the {} VMs together make {all:.0} samples", guests.len());
         let diagnostic = Diagnostic::at(&most.spots.rate, title);
         let allowed = format!("at most {SAMPLES_OF_ALL_MAX:.0} samples in one run");
-        let help = "ask for fewer (min_duration, min_query_count), or for fewer VMs: a part of the load says the same";
+        let help = "ask for fewer (min_duration, min_query_count), or for fewer VMs: a part of \
+            the load gives the same answer";
         let diagnostic = diagnostic.of_limit(Obstacle::Limit);
         problems.push(diagnostic.allowed(allowed).help(help));
     }

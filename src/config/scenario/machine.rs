@@ -1,6 +1,6 @@
 //! The machine of a scenario file: `host`, its GPUs, how they are shared, and the `hypervisor`.
 //!
-//! Who runs on it is in `guest`.
+//! The VMs on it are in `guest`.
 
 use super::sharing::Sharing;
 use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of, own_host};
@@ -8,36 +8,36 @@ use crate::config::catalogue::facts::Sources;
 use crate::config::catalogue::gpus::GpuFile;
 use crate::config::catalogue::{Catalogue, find, unknown_gpu};
 use crate::config::text::diagnostic::CardsHelp;
-use crate::config::text::{Diagnostic, Problems, Reader, Said, Value};
+use crate::config::text::{Diagnostic, Problems, Reader, Value, ValueOrigin};
 use crate::spec::{GpuSpec, HostLink, HostSpec, HostStalls, Hypervisor};
 use crate::units::{Power, SimDuration};
 use std::collections::BTreeMap;
 
-/// The id of the hypervisor that is none.
+/// The id for bare metal, without hypervisor.
 pub(crate) const BARE_METAL: &str = "bare-metal";
 
-/// What guests run on.
+/// The machine that guests run on.
 #[derive(Clone, Debug)]
 pub(crate) struct Machine {
     pub(crate) host: HostSpec,
-    /// Its cards by model, in the order in which the models come first.
+    /// Its cards by model, in the order in which the models first occur.
     pub(crate) models: Vec<Model>,
-    /// The same by where they are in the host; nothing in the simulation acts on that.
+    /// The same by their attachment to the host, which does not affect the simulation.
     pub(crate) groups: Vec<HostCards>,
     pub(crate) hypervisor: Hypervisor,
     /// How vGPUs of one card take turns.
     pub(crate) sharing: Sharing,
 }
 
-/// The cards of one model in a machine: what is placed on them is placed by itself.
+/// The cards of one model in a machine; each model is placed separately.
 #[derive(Clone, Debug)]
 pub(crate) struct Model {
     pub(crate) gpu: GpuFile,
     /// Which cards of the machine they are, counted from 0.
     pub(crate) numbers: Vec<u32>,
-    /// The card that this is about, of a machine with several.
+    /// The single card that this is about, on a machine with several.
     pub(crate) only: Option<u32>,
-    /// The host's name, to be told.
+    /// The host's name, for messages.
     pub(crate) host: String,
     /// How vGPUs of one card take turns.
     pub(crate) sharing: Sharing,
@@ -73,15 +73,17 @@ impl Machine {
         if let Some(host) = host.as_ref().filter(|_| gpus.is_none()) {
             let id = &host.spec.id;
             let place = || catalogue.line("hosts", id, "gpus").unwrap_or_else(|| id.clone());
-            file.silent("gpus", || Said::new("host", place()));
+            file.fallback("gpus", || ValueOrigin::new("host", place()));
         }
-        file.silent("hypervisor", || Said::default("none"));
+        file.fallback("hypervisor", || ValueOrigin::default("none"));
         // Of several models each says its own, and is asked where that is told.
         for key in ["switch_cost", "hardware_slice", "compute_timeslice"] {
             let said = said_by_gpu(&models[0].spec, key);
-            file.silent(&format!("sharing.{key}"), || said.expect("a fact of the GPU"));
+            file.fallback(&format!("sharing.{key}"), || said.expect("a fact of the GPU"));
         }
-        file.silent("sharing.slice", || Said::default("by the vGPU type's maximum per card"));
+        file.fallback("sharing.slice", || {
+            ValueOrigin::default("by the vGPU type's maximum per card")
+        });
         let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
         sharing.check(&specs, problems);
         check_power_limits(&groups, &specs, problems);
@@ -109,7 +111,7 @@ impl Machine {
         self.models.iter().map(Model::cards).sum()
     }
 
-    /// The place among the models of that of a card.
+    /// The index of the model of a card.
     pub(crate) fn model_of(&self, card: u32) -> usize {
         let found = self.models.iter().position(|model| model.numbers.contains(&card));
         found.expect("a card of the machine")
@@ -145,7 +147,7 @@ impl Machine {
         self.models.iter().map(|model| model.gpu.spec.id.as_str()).collect()
     }
 
-    /// How many cards there are, with where they are: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
+    /// The cards with their places: `2 x a30 (NUMA node 0), 2 x a30 (NUMA node 1)`.
     pub(crate) fn cards_with_places(&self) -> String {
         let is_placed = |cards: &HostCards| {
             cards.numa_node.is_some()
@@ -187,7 +189,8 @@ impl Model {
         Model { numbers: vec![number], only: Some(number), ..self.clone() }
     }
 
-    /// How many of which card: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one among several.
+    /// The number and model of the cards: `3 x a100-pcie-40gb`; `GPU 2 (a100-pcie-40gb)` of one
+    /// among several.
     pub(crate) fn cards_in_words(&self) -> String {
         match self.only {
             Some(card) => format!("GPU {card} ({})", self.gpu.spec.id),
@@ -196,12 +199,12 @@ impl Model {
     }
 }
 
-/// Who says how turns are on a GPU where the scenario does not.
-pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<Said> {
+/// The origin of the turns on a GPU where the scenario does not state them.
+pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<ValueOrigin> {
     Some(match key {
-        "switch_cost" => Said::fact("gpu", &gpu.id, &gpu.switch_cost),
-        "hardware_slice" => Said::fact("gpu", &gpu.id, &gpu.time_slice_best_effort),
-        "compute_timeslice" => Said::fact("gpu", &gpu.id, &gpu.process_turns),
+        "switch_cost" => ValueOrigin::fact("gpu", &gpu.id, &gpu.switch_cost),
+        "hardware_slice" => ValueOrigin::fact("gpu", &gpu.id, &gpu.time_slice_best_effort),
+        "compute_timeslice" => ValueOrigin::fact("gpu", &gpu.id, &gpu.process_turns),
         _ => return None,
     })
 }
@@ -216,11 +219,11 @@ fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
 
 /// Reads `host_stalls = { per_second = 0.2, length = "30 ms" }`.
 fn stalls(mut table: Reader<'_>) -> Option<HostStalls> {
-    let often = table.need("per_second", "say how often the host stops");
+    let often = table.need("per_second", "state how often the host stalls");
     let often = often.and_then(|value| {
         value.number(|often: f64| (1e-6..=1e3).contains(&often), "0.000001 to 1000 per second")
     });
-    let length = table.need("length", "say how long it stops, such as length = \"30 ms\"");
+    let length = table.need("length", "state how long it stalls, such as length = \"30 ms\"");
     let in_bounds = |span: &SimDuration| (1_000..=60_000_000_000).contains(&span.as_nanos());
     let length = length.and_then(|value| value.bounded(in_bounds, "1 us to 60 s"));
     table.finish();
@@ -247,7 +250,7 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
     }) {
         let Some(idle) = &model.power_idle_w else {
             let title =
-                format!("what a power limit makes of the clock of {} is not known", model.id);
+                format!("the effect of a power limit on the clock of {} is not known", model.id);
             let help = "drop the key, or write power_idle_w into the GPU's file and watts_per_sm into the workload's";
             problems.push(Diagnostic::at(spot, title).help(help));
             continue;
@@ -266,7 +269,7 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
         match &model.power_limit_min_w {
             Some(least) if limit < least.value => {
                 let title = format!(
-                    "`power_limit` of {limit} W, where {} takes {} W or more",
+                    "`power_limit` of {limit} W, where {} accepts {} W or more",
                     model.id, least.value
                 );
                 let allowed = format!("{} W or more; shipped with {usual} W", least.value);
@@ -276,11 +279,12 @@ fn check_power_limits(groups: &[HostCards], models: &[&GpuSpec], problems: &Prob
             // No published run has a limit below 0.55 of the usual one.
             None if limit < usual / 2.0 => {
                 let title = format!(
-                    "`power_limit` of {limit} W for {}, shipped with {usual} W: whether it takes so little is not known",
+                    "`power_limit` of {limit} W for {}, shipped with {usual} W: whether it \
+                     accepts so low a limit is not known",
                     model.id
                 );
                 let help =
-                    "`nvidia-smi -q -d POWER` shows the least and the most that a card takes";
+                    "`nvidia-smi -q -d POWER` shows the lowest and the highest limit of a card";
                 problems.warn(Diagnostic::at(spot, title).help(help));
             }
             _ => {}
@@ -308,7 +312,8 @@ fn cards_instead(gpus: &Value<'_>, groups: &[HostCards], host: &HostFile) -> Opt
         cards.collect::<Vec<_>>().join(", ")
     };
     let help = format!(
-        "`gpus` of line {} ({}) is used instead of the cards that \"{}\" has ({}): drop it to have these",
+        "`gpus` of line {} ({}) is used instead of the cards that \"{}\" has ({}): drop it to use \
+         these",
         gpus.spot().line_and_column().1,
         words(&used),
         host.spec.id,

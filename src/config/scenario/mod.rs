@@ -1,4 +1,4 @@
-//! Scenario files: the machine, its cards, who runs on it; and the rules between them.
+//! Scenario files: the machine, its cards, its VMs; and the rules between them.
 //!
 //! ```text
 //!  machine, sharing ─┐
@@ -46,25 +46,25 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
-/// The file of a folder that is no scenario but says the folder's `title`.
+/// The file of a folder that is not a scenario but states the folder's `title`.
 pub(super) const FOLDER_FILE: &str = "_folder.toml";
 
-/// What a scenario is read with.
+/// Options for reading a scenario.
 #[derive(Clone, Debug)]
 pub struct LoadOptions {
     /// Hardware, hypervisors and workloads.
     pub catalogue: Catalogue,
-    /// The seed, when it is not the files' to say.
+    /// The seed, when it replaces that of the files.
     pub seed: Option<u64>,
     /// Keys to set in every file before it is read, as `vm.server.batch_max=8`; a later one wins.
     pub set: Vec<String>,
-    /// Whether the rates of Server loads only say what part of the load each VM has, as in a search for
-    /// the capacity: then no rate is too high or too low.
+    /// Whether only the ratios of the Server loads' rates matter, as in a search for the capacity:
+    /// then no rate is too high or too low.
     pub rates_are_parts: bool,
 }
 
 impl LoadOptions {
-    /// Only a catalogue.
+    /// The default options with a catalogue.
     pub fn new(catalogue: Catalogue) -> Self {
         Self { catalogue, seed: None, set: Vec::new(), rates_are_parts: false }
     }
@@ -122,7 +122,7 @@ pub(super) fn scenario_of(
     Ok(scenario)
 }
 
-/// The files of a path by name, those that cannot be read reported.
+/// The files of a path by name; files that cannot be read are reported.
 pub(super) fn read_files(
     path: &Path,
     options: &LoadOptions,
@@ -152,10 +152,10 @@ pub(super) fn folder_title(file: &Arc<SourceFile>, problems: &Problems) -> Optio
     title
 }
 
-/// Says that there is nothing to simulate, unless something else was wrong already.
+/// Reports that there is nothing to simulate, unless another fault was reported already.
 pub(super) fn no_scenario(path: &Path, problems: &Problems) {
     if !problems.any() {
-        let title = "the folder holds no scenario";
+        let title = "the folder has no scenario";
         let diagnostic = Diagnostic::about(&path.display().to_string(), None, title);
         problems.push(
             diagnostic
@@ -165,7 +165,7 @@ pub(super) fn no_scenario(path: &Path, problems: &Problems) {
     }
 }
 
-/// The seed that the files state, which must be one.
+/// The seed that the files state, which must be the same in all.
 pub(super) fn agreed_seed(plans: &[Plan], problems: &Problems) -> Option<u64> {
     let mut stated = plans.iter().filter_map(|plan| plan.seed.as_ref());
     let (first, at) = stated.next()?;

@@ -1,4 +1,4 @@
-//! What is said when guests do not fit their cards: what stands in the way, and the nearest that fits.
+//! The messages when guests do not fit their cards: the obstacle, and the nearest that fits.
 
 use super::cards::{are_pinned, cards_of, claims, on_card, on_model, place_on};
 use super::guest::Guest;
@@ -13,7 +13,7 @@ use crate::study;
 use crate::suggest::quoted;
 use crate::units::counted;
 
-/// Reports what stands in the way, when there is no placement for all guests.
+/// Reports the obstacle when there is no placement for all guests.
 pub(crate) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     for (index, model) in machine.models.iter().enumerate() {
         let mine = on_model(machine, guests, index);
@@ -70,7 +70,7 @@ fn title(model: &Model, placed: &[Guest], claims: &[Claim], obstacle: Obstacle) 
     let name = guest.holding.name(&model.gpu.spec);
     let others = claims.iter().any(|claim| !matches!(claim, Claim::Instance { .. }));
     let left = |sliced: bool| match others && !sliced {
-        true => format!("what is left of {cards}"),
+        true => format!("the rest of {cards}"),
         false => cards.clone(),
     };
     match obstacle {
@@ -88,7 +88,7 @@ fn title(model: &Model, placed: &[Guest], claims: &[Claim], obstacle: Obstacle) 
         }
         Obstacle::Maximum { wanted, most } => {
             let sliced = matches!(guest.holding, Holding::Sliced(_));
-            format!("{wanted} x {name} are too many for {}: a card takes {most}", left(sliced))
+            format!("{wanted} x {name} are too many for {}: a card can have {most}", left(sliced))
         }
         Obstacle::MemorySlices { needed, there } => format!(
             "the GPU instances up to this one need {}, {} has {there}",
@@ -256,11 +256,11 @@ fn fewest_to_drop<G: Clone>(
 /// Reports VMs without a card beside others with one, and cards that cannot hold what is on them.
 fn check_pinned(model: &Model, guests: &[Guest], is_only: bool, problems: &Problems) {
     if let Some(guest) = guests.iter().find(|guest| guest.pins.is_none()) {
-        let title = "this VM does not say its `card`, and others do";
+        let title = "this VM does not state its `card`, and others do";
         let help = match is_only {
-            true => "say the card of every VM, or of none".to_string(),
+            true => "state the card of every VM, or of none".to_string(),
             false => {
-                format!("say the card of every VM that is on {}, or of none", model.gpu.spec.id)
+                format!("state the card of every VM that is on {}, or of none", model.gpu.spec.id)
             }
         };
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
@@ -286,8 +286,9 @@ fn check_pinned(model: &Model, guests: &[Guest], is_only: bool, problems: &Probl
             format!("no room for this VM's GPU instances at their `instance` on GPU {card}");
         let spot = mine[most].pins.as_ref().map_or(&mine[most].spots.cards, |pins| &pins.spot);
         let diagnostic = Diagnostic::at(spot, title).of_limit(study::Obstacle::Placement);
-        let help = "drop `instance` and they go where they fit; `slicewise mig place` draws where";
-        problems.push(diagnostic.allowed("memory slices that nobody else has").help(help));
+        let help = "drop `instance` to place them where they fit; `slicewise mig place` draws the \
+            layout";
+        problems.push(diagnostic.allowed("memory slices that no other instance has").help(help));
     }
 }
 

@@ -1,15 +1,15 @@
-//! `card` and `instance` of a `[[vm]]`: which card of the host its GPUs are on, and at which memory
-//! slice of it a GPU instance begins. Without them placement decides.
+//! `card` and `instance` of a `[[vm]]`: the card of the host for each of its GPUs, and the memory
+//! slice at which a GPU instance starts. Without them placement decides.
 //!
-//! Where one VM on cards of a model says its card, all of them do: each card is then placed by itself, as
-//! a host with this one card would be.
+//! If one VM on cards of a model states its card, all must: each card is then placed separately, as
+//! on a host with only this card.
 
 use super::machine::Machine;
 use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::text::{Reader, Spot, Value};
 use crate::spec::MigProfile;
 
-/// Where the GPUs of a VM are, one entry for each, those of all copies one after the other.
+/// The places of the GPUs of a VM, one entry for each, those of all copies one after the other.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Pins {
     pub(super) cards: Vec<u32>,
@@ -18,8 +18,8 @@ pub(crate) struct Pins {
     pub(super) spot: Spot,
 }
 
-/// Reads the keys of a VM with so many GPUs, of all its copies together. A GPU instance has this
-/// profile; a card that is whole has one owner.
+/// Reads the keys of a VM with `gpus` GPUs, all copies together. A GPU instance has this profile; a
+/// whole card has one owner.
 pub(crate) fn read(
     table: &mut Reader<'_>,
     gpus: u32,
@@ -29,8 +29,8 @@ pub(crate) fn read(
     let (card, instance) = (table.get("card"), table.get("instance"));
     let Some(card) = card else {
         if let Some(value) = instance {
-            let diagnostic = value.wrong("stands without `card`");
-            value.report(diagnostic.help("say which card it is a part of, such as card = 0"));
+            let diagnostic = value.wrong("needs `card`");
+            value.report(diagnostic.help("state its card, such as card = 0"));
             return None;
         }
         return Some(None);
@@ -44,8 +44,7 @@ pub(crate) fn read(
         (None, _) => Some(Vec::new()),
         (Some(value), None) => {
             let diagnostic = value.wrong("is for GPU instances (`mig`)");
-            value
-                .report(diagnostic.help("drop it: what is no GPU instance has no place on a card"));
+            value.report(diagnostic.help("drop it: only GPU instances have a place on a card"));
             None
         }
         (Some(value), Some(profile)) => one_or_each(&value, gpus, |value| start_of(value, profile)),
@@ -106,7 +105,7 @@ fn start_of(value: &Value<'_>, profile: &MigProfile) -> Option<u32> {
     let start = value.count(0..=63, "")?;
     if !profile.starts.contains(&start) {
         let starts: Vec<String> = profile.starts.iter().map(u32::to_string).collect();
-        let title = format!("is {start}, where no {} begins", profile.name);
+        let title = format!("is {start}, where no {} can start", profile.name);
         value.report(value.wrong(title).allowed(format!("memory slices {}", starts.join(", "))));
         return None;
     }
@@ -114,7 +113,7 @@ fn start_of(value: &Value<'_>, profile: &MigProfile) -> Option<u32> {
 }
 
 impl Pins {
-    /// Those of the copy with this number, from 1, which has so many GPUs.
+    /// The places of the copy with this number, from 1, which has `gpus` GPUs.
     pub(crate) fn of_copy(&self, number: u32, gpus: u32) -> Pins {
         let (from, gpus) = ((number - 1) as usize * gpus as usize, gpus as usize);
         let part = |all: &[u32]| all.get(from..from + gpus).map(<[u32]>::to_vec);
@@ -130,7 +129,7 @@ impl Pins {
         (0..gpus as usize).map(|index| self.starts.get(index).copied()).collect()
     }
 
-    /// Those of its GPUs that are on some of the cards.
+    /// The places that are on these cards.
     pub(crate) fn on(&self, cards: &[u32]) -> Pins {
         let mine = |index: &usize| cards.contains(&self.cards[*index]);
         let starts = (0..self.starts.len()).filter(mine).map(|index| self.starts[index]);

@@ -1,6 +1,6 @@
-//! From one scenario file to its pairs: the run, its baselines, what was published, not a sweep.
+//! From one scenario file to its pairs: the run, its baselines and published figures; not a sweep.
 //!
-//! Seeds and the order of files are the business of `config::load`.
+//! Seeds and the order of files are handled in `config::load`.
 
 use super::guest::Guest;
 use super::holding::Holding;
@@ -9,10 +9,12 @@ use super::machine::Machine;
 use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
-use super::vm::{self, Surroundings};
+use super::vm::{self, VmContext};
 use super::{cards, rules};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Problems, Reader, Said, SourceFile, Spot, Value, source};
+use crate::config::text::{
+    Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
+};
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, Step, TestScenario, VmId,
@@ -29,13 +31,13 @@ const BOTH: &str = "counterfactual";
 /// Most VMs in a file.
 pub(crate) const VMS_MAX: usize = 64;
 
-/// What one file asks for.
+/// The content of one scenario file.
 pub(crate) struct Plan {
     pub(crate) title: Option<String>,
-    /// The seed it states, and where.
+    /// The seed it states, with its place.
     pub(crate) seed: Option<(u64, Spot)>,
     pub(crate) pairs: Vec<Pair>,
-    /// The machine and the `[[vm]]` as they are written, when somebody listened and nothing is wrong.
+    /// The machine and the `[[vm]]` as written, when answers were recorded and there is no fault.
     pub(crate) written: Option<(Machine, Vec<Guest>)>,
 }
 
@@ -59,7 +61,7 @@ pub(crate) fn read(
     Some(read_tree(file, &tree, stem, catalogue, problems))
 }
 
-/// Reads the tree of a scenario file, which need not be as the file says it: a sweep sets its keys.
+/// Reads the tree of a scenario file, which may differ from the file: a sweep sets its keys.
 pub(crate) fn read_tree(
     file: &Arc<SourceFile>,
     tree: &DeTable<'_>,
@@ -72,7 +74,7 @@ pub(crate) fn read_tree(
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
     let machine = Machine::read(&mut top, catalogue, problems);
-    let around = Surroundings { catalogue, machine: machine.as_ref() };
+    let around = VmContext { catalogue, machine: machine.as_ref() };
     let guests = read_guests(&mut top, &around);
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
@@ -100,7 +102,7 @@ pub(crate) fn read_tree(
     Plan { title, seed, pairs, written: written.filter(|_| !problems.any()) }
 }
 
-fn read_guests(top: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<Vec<Guest>> {
+fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
     let value = top.need("vm", "write [[vm]] with a workload and [vm.load]")?;
     if value.is_table() {
         value.report(value.wrong("is a single table").help("write [[vm]] with two brackets"));
@@ -175,7 +177,7 @@ fn capacity_needs_a_rate(top: &Reader<'_>, guests: Option<&[Guest]>) {
 /// A sweep is no run: its points are read one by one, without the table that makes them.
 fn refuse_sweep(top: &mut Reader<'_>) {
     if let Some(value) = top.get("sweep") {
-        let diagnostic = value.wrong("makes this file a sweep, which is no part of a scenario");
+        let diagnostic = value.wrong("makes this file a sweep, which cannot be part of a scenario");
         value.report(diagnostic.help("move it out of the folder: `slicewise sweep FILE`"));
     }
 }
@@ -215,7 +217,8 @@ impl Context<'_> {
                 }
                 _ => {
                     let title = "`published.baseline` needs a twin";
-                    let help = "write [baseline] with kind = \"twin\": a published run has settings of its own";
+                    let help = "write [baseline] with kind = \"twin\": a published run has its \
+                        own settings";
                     self.problems.push(Diagnostic::at(&spot, title).help(help));
                 }
             }
@@ -231,8 +234,8 @@ impl Context<'_> {
             Some(value) => self.baselines_said(stem, guests, &value).unwrap_or_default(),
             None if !bare_already => self.counterfactuals(stem, guests, BOTH),
             None => {
-                let said = || Said::default("on bare metal already");
-                self.problems.answers.silent(|| "baseline".to_string(), said);
+                let said = || ValueOrigin::default("on bare metal already");
+                self.problems.answers.fallback(|| "baseline".to_string(), said);
                 Vec::new()
             }
         }
@@ -260,7 +263,7 @@ impl Context<'_> {
                 let kind = kind.and_then(|value| value.choice("kind of baseline", &KINDS));
                 let overrides = table.table("vm");
                 if kind.is_some_and(|kind| kind != "twin") && overrides.is_some() {
-                    let title = "only a twin has settings of its own";
+                    let title = "only a twin has its own settings";
                     table.report(
                         Diagnostic::at(&table.spot_of("vm"), title).help("write kind = \"twin\""),
                     );

@@ -1,9 +1,9 @@
-//! `process`: CUDA processes that share a card, or a GPU instance, in turns or under MPS: what a VM
-//! asks for, and which of them share what.
+//! `process`: CUDA processes that share a card, or a GPU instance, in turns or with MPS: the
+//! request of a VM, and which processes share a card.
 //!
-//! Cards are not divided for processes: a whole card, or a GPU instance, is what they share, and
-//! `layout::placement` places that. Which process joins which is decided here, as Kubernetes does it:
-//! in the order of the file, without a look at memory.
+//! Cards are not divided for processes: they share a whole card, or a GPU instance, which
+//! `layout::placement` places. Which processes share one is decided here, as in Kubernetes: in the
+//! order of the file, without regard to memory.
 
 use super::choice::{Choice, Held, profile_of, published};
 use super::guest::Guest;
@@ -18,8 +18,8 @@ use crate::units::{Bytes, Share, counted};
 /// Most clients of one MPS server, GPUs since Volta (NVIDIA MIG User Guide, CUDA concurrency).
 const MPS_CLIENTS_MAX: u32 = 48;
 
-/// Reads `process = "mps"`, or `process = { sharing = "mps", count = 2, ... }`: processes of the VM,
-/// and what each of them has.
+/// Reads `process = "mps"`, or `process = { sharing = "mps", count = 2, ... }`: processes of the
+/// VM, and the share of each.
 pub(crate) fn read(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     if value.is_text() {
         let mode = value.choice("way to share a GPU between processes", &MODES)?;
@@ -75,8 +75,8 @@ fn chunks(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<Option<u32>> {
         return refuse("partitions a GPU instance", help);
     }
     if table.has("active_threads") {
-        let help = "drop one of them: a partition says what SMs a client has";
-        return refuse("stands beside active_threads", help);
+        let help = "drop one of them: a partition already sets the SMs of a client";
+        return refuse("conflicts with active_threads", help);
     }
     value.count(1..=CHUNKS_MAX, " chunks of SMs").map(Some)
 }
@@ -193,8 +193,8 @@ fn replicas_of(model: &Model, process: &Process) -> Option<u32> {
     model.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
 }
 
-/// Most processes on one card or GPU instance. MPS has fewer clients inside a small GPU instance;
-/// that they are in proportion to its compute slices is assumed.
+/// The most processes on one card or GPU instance. MPS allows fewer clients inside a small GPU
+/// instance; it is assumed that their number is in proportion to its compute slices.
 pub(crate) fn processes_max(gpu: &GpuSpec, process: &Process) -> u32 {
     let all = gpu.mig_profiles.iter().map(|profile| profile.compute_slices).max().unwrap_or(1);
     match (process.mode, &process.within) {
@@ -275,7 +275,7 @@ fn place_shared(
     Some(guests.iter().zip(shared_by).flat_map(of_guest).collect())
 }
 
-/// Says why there is no place for all `guests`, of which the last is a process: title and reason.
+/// Why there is no place for all `guests`, of which the last is a process: title and reason.
 pub(crate) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<String>) {
     let gpu = &model.gpu.spec;
     let last = guests.len() - 1;
@@ -313,7 +313,7 @@ pub(crate) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<Strin
     (title, reason)
 }
 
-/// The rules that processes have among themselves.
+/// The rules between processes.
 pub(crate) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     let processes = guests.iter().filter_map(|guest| match &guest.holding {
         Holding::Process(process) => Some((guest, process)),
@@ -323,15 +323,17 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], problems: &Problems) {
     let modes = |mode: Mode| processes.iter().filter(move |(_, process)| process.mode == mode);
     if let (Some(_), Some((guest, _))) = (modes(Mode::TimeSlicing).next(), modes(Mode::Mps).next())
     {
-        let title = "time slicing and MPS stand side by side on one host";
-        let help = "share all GPUs of a host alike: Kubernetes' device plugin knows no other way";
+        let title = "time slicing and MPS are mixed on one host";
+        let help = "share all GPUs of a host in the same way: Kubernetes' device plugin supports \
+            no other";
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
     }
     let partitioned =
         |is: bool| modes(Mode::Mps).find(move |(_, process)| process.is_partitioned() == is);
     if let (Some(_), Some((guest, _))) = (partitioned(true), partitioned(false)) {
         let title = "this process has no partition of the SMs, and others have";
-        let help = "write sm_chunks for every process, or for none: under static partitioning MPS starts no client without one";
+        let help = "write sm_chunks for every process, or for none: with static partitioning MPS \
+            starts no client without a partition";
         problems.push(Diagnostic::at(&guest.spots.cards, title).help(help));
     }
     for (guest, process) in &processes {
@@ -364,7 +366,7 @@ fn check_partition(machine: &Machine, guest: &Guest, process: &Process, problems
     }
     if guest.vm.server.processes() > 1 {
         let title = "a server of several processes has one partition of the SMs";
-        let help = "write count in process instead: each of these has a partition of its own";
+        let help = "write count in process instead: then each process has its own partition";
         tell(Diagnostic::at(spot, title).help(help));
     }
 }

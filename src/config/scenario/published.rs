@@ -1,6 +1,6 @@
-//! `[published]`: the measured figures that a run stands beside.
+//! `[published]`: the measured figures that a run is compared with.
 //!
-//! They change nothing in a run.
+//! They do not affect the run.
 
 use crate::config::text::{Reader, Spot};
 use crate::spec::{Published, TestScenario};
@@ -10,7 +10,7 @@ use crate::units::SimDuration;
 /// The latencies of a published run, by the names of the result document.
 pub(crate) const LATENCIES: [&str; 9] = LatencyMs::NAMES;
 
-/// `[published]`: the figures of either side.
+/// `[published]`: the figures of both sides.
 #[derive(Default)]
 pub(crate) struct Sides {
     pub(crate) virtual_run: Option<Published>,
@@ -38,7 +38,7 @@ impl Sides {
 fn published(mut table: Reader<'_>) -> Option<Published> {
     let row = table.need("row", "name it: <system> <benchmark> <scenario>");
     let row = row.and_then(|value| value.text().map(str::to_string));
-    let source = table.need("source", "say where it was published");
+    let source = table.need("source", "state where it was published");
     let source = source.and_then(|value| value.text().map(str::to_string));
     let rate = table.get("completed_per_s");
     let rate = rate.map(|value| {

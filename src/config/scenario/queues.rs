@@ -1,7 +1,8 @@
-//! The keys of `[vm.server]` that say how queries wait: Triton's queue delay, preferred sizes, queue
+//! The keys of `[vm.server]` about waiting queries: Triton's queue delay, preferred sizes, queue
 //! policies and priorities.
 //!
-//! What they mean is in `spec::queue_policy` and `host`; a `config.pbtxt` says the same in `triton`.
+//! Their meaning is in `spec::queue_policy` and `host`; `triton` reads the same from a
+//! `config.pbtxt`.
 
 use super::ranges::{BATCH_MAX, DURATION_MAX};
 use crate::config::text::{Diagnostic, Reader, Value};
@@ -15,7 +16,7 @@ pub(crate) const PREFERRED_MAX: usize = 64;
 pub(crate) const TIMEOUT_ACTIONS: [(&str, TimeoutAction); 2] =
     [("reject", TimeoutAction::Reject), ("delay", TimeoutAction::Delay)];
 
-/// The keys that `--explain` shows only where they say something.
+/// The keys that `--explain` shows only where they are set.
 pub(crate) const OF_QUEUES: [&str; 7] = [
     "max_queue_delay",
     "preferred_batch_size",
@@ -26,8 +27,8 @@ pub(crate) const OF_QUEUES: [&str; 7] = [
     "priority_shares",
 ];
 
-/// Reads the keys over what the preset or a `config.pbtxt` says, and holds them against each other.
-/// The batch rule and the timeout were read before.
+/// Reads the keys over the values of the preset or a `config.pbtxt`, and checks them against each
+/// other. The batch rule and the timeout were read before.
 pub(crate) fn read(table: &mut Reader<'_>, server: &mut ServerSpec) {
     read_delay(table, server);
     if let Some(sizes) = table.get("preferred_batch_size").and_then(|value| sizes(&value)) {
@@ -47,7 +48,7 @@ fn read_delay(table: &mut Reader<'_>, server: &mut ServerSpec) {
         server.max_queue_delay = delay;
     } else if table.has("timeout") {
         let help = "drop one: both are the longest wait for a full batch";
-        value.report(value.wrong("stands beside `timeout`").help(help));
+        value.report(value.wrong("conflicts with `timeout`").help(help));
     } else {
         server.timeout = (delay > SimDuration::ZERO).then_some(delay);
         server.timeout_from = TimeoutFrom::Oldest;
@@ -82,7 +83,7 @@ fn read_levels(table: &mut Reader<'_>, server: &mut ServerSpec) {
     let own = table.get("priority_queue_policy");
     for value in own.and_then(|value| value.items(LEVELS_MAX as usize)).unwrap_or_default() {
         let Some(mut entry) = value.table() else { continue };
-        let level = entry.need("level", "say whose queue it is, such as level = 1");
+        let level = entry.need("level", "state its priority level, such as level = 1");
         let level = level.and_then(|value| level_of(&value, most));
         if let (Some(level), Some(policy)) = (level, policy(entry)) {
             queues.levels[usize::from(level)] = policy;
@@ -93,8 +94,9 @@ fn read_levels(table: &mut Reader<'_>, server: &mut ServerSpec) {
     queues.default_level = default.unwrap_or(queues.default_level);
     let Some(value) = table.get("priority_shares") else {
         if levels.is_some_and(|levels| levels > 1) && !table.has("default_priority_level") {
-            let help = "say which level queries ask for: default_priority_level = 1, or priority_shares = [\"20 %\", \"80 %\"]";
-            let title = "several priority levels, and no query says its own";
+            let help = "state the level of queries: default_priority_level = 1, or \
+                priority_shares = [\"20 %\", \"80 %\"]";
+            let title = "there are several priority levels, and the level of queries is not stated";
             table.report(Diagnostic::at(&table.spot_of("priority_levels"), title).help(help));
         }
         return;
@@ -110,7 +112,7 @@ fn level_of(value: &Value<'_>, most: u32) -> Option<u8> {
     let level = value.count(1..=LEVELS_MAX, " as the level, 1 the most urgent")?;
     if level > most {
         let diagnostic = value.wrong(format!("is level {level} of {most}"));
-        value.report(diagnostic.help("say how many there are: priority_levels = 2"));
+        value.report(diagnostic.help("state how many there are: priority_levels = 2"));
         return None;
     }
     Some((level - 1) as u8)
@@ -150,7 +152,7 @@ fn policy(mut table: Reader<'_>) -> Option<QueuePolicy> {
     let size = size.map(|value| value.count(1..=u32::MAX, " queries"));
     if let (None, Some(_)) = (&timeout, &action) {
         let title = "`timeout_action` has no meaning without `timeout`";
-        let help = "say after how long: timeout = \"5 ms\"";
+        let help = "state the timeout: timeout = \"5 ms\"";
         table.report(Diagnostic::at(&table.spot_of("timeout_action"), title).help(help));
     }
     table.finish();
@@ -186,12 +188,14 @@ fn hold(table: &Reader<'_>, server: &ServerSpec) {
     if server.batch_rule == BatchRule::Full && !(server.preferred.is_empty() && plain) {
         let keys = ["preferred_batch_size", "queue_policy", "priority_levels"];
         let key = keys.into_iter().find(|key| table.has(key)).unwrap_or("batch_rule");
-        let title = "preferred sizes, queue policies and priorities are Triton's, which does not wait for full batches alone".to_string();
+        let title = "preferred sizes, queue policies and priorities need Triton's batch rule, \
+            which does not wait only for full batches"
+            .to_string();
         report(key, title, "write batch_rule = \"available\", or preset = \"triton\"");
     }
     if server.soft_drop != Share::WHOLE && !plain {
-        let title = "`soft_drop` stands beside queue policies".to_string();
-        report("soft_drop", title, "drop one: no server has both");
+        let title = "`soft_drop` conflicts with queue policies".to_string();
+        report("soft_drop", title, "drop one: no known server has both");
     }
     let rejecting = server.queues.levels.iter().filter(|policy| policy.rejects());
     let least = rejecting.filter_map(|policy| policy.timeout).min();

@@ -17,20 +17,20 @@ pub(crate) const SAMPLES_PER_QUERY_MAX: u32 = 100_000;
 /// Most streams or slots per GPU.
 pub(crate) const STREAMS_MAX: u32 = 1024;
 
-/// No test is longer than a day.
+/// The longest test: a day.
 pub(crate) const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
 
-/// No test asks for more queries, nor makes more samples.
+/// The most queries and samples of a test.
 pub(crate) const QUERIES_MAX: u64 = 50_000_000;
 
-/// Queries beyond the percentile where MLPerf's rules do not hold and the file does not say: of a
-/// hundred the number itself is known to a tenth.
+/// Queries beyond the percentile without MLPerf's rules, unless the file states it: with a hundred,
+/// the number itself is known to 10 %.
 pub(crate) const QUERIES_BEYOND: u64 = 100;
 
-/// The rates a file may ask for, in words. One query in 11.6 days is no load.
+/// The allowed rates, as text. Less than one query in 11.6 days is not a load.
 pub(crate) const RATES: &str = "0.000001 to 1000000000 queries per second";
 
-/// Whether a file may ask for this rate.
+/// Whether this rate is allowed.
 pub(crate) fn is_rate(per_s: f64) -> bool {
     (1e-6..=1e9).contains(&per_s)
 }

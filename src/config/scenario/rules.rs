@@ -1,6 +1,6 @@
-//! The rules between settings and hardware, one function each: what was found, and what would fit.
+//! The rules between settings and hardware, one function each: the conflict, and what would fit.
 //!
-//! A guest that breaks none of them can be simulated.
+//! A guest that satisfies all of them can be simulated.
 
 use super::guest::Guest;
 use super::holding::{Holding, Kind};
@@ -13,7 +13,7 @@ use crate::study::{self, Obstacle};
 use crate::units::{Bytes, counted};
 use std::collections::BTreeMap;
 
-/// Holds the guests of one run against each other and against the machine.
+/// Checks the guests of one run against each other and against the machine.
 pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
     let guests = &cards::expand(machine, guests);
     names_are_unique(guests, problems);
@@ -45,13 +45,13 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
         for gpu in gpus_of(machine, guest) {
             batches_fit(guest, gpu, problems);
         }
-        if guest.vm.load.is_silent() {
+        if guest.vm.load.is_idle() {
             continue;
         }
         rejections_have_a_load(guest, problems);
         load_is_bounded(machine, guest, rates, problems);
     }
-    let is_asked = |guest: &&Guest| !guest.vm.load.is_silent();
+    let is_asked = |guest: &&Guest| !guest.vm.load.is_idle();
     let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
     all_samples_are_countable(&asked, rates, problems);
 }
@@ -60,9 +60,8 @@ fn names_are_unique(guests: &[Guest], problems: &Problems) {
     for (index, guest) in guests.iter().enumerate() {
         if guests[..index].iter().any(|other| other.vm.name == guest.vm.name) {
             let title = format!("two VMs are named {}", crate::suggest::quoted(&guest.vm.name));
-            problems.push(
-                Diagnostic::at(&guest.spots.name, title).help("give each VM a name of its own"),
-            );
+            problems
+                .push(Diagnostic::at(&guest.spots.name, title).help("give each VM its own name"));
         }
     }
 }
@@ -131,7 +130,8 @@ fn service_time_is_known(machine: &Machine, guest: &Guest, gpu: &GpuSpec, proble
     let has_rate = gpu.tensor_fp16_tflops.is_some() || gpu.tensor_int8_tops.is_some();
     let diagnostic = match has_rate {
         true => diagnostic.help(
-            "or have those of the nearest GPU scaled, with an interval: scaled_from = \"auto\" in the [[vm]], or --set vm.scaled_from=auto",
+            "or scale those of the nearest GPU, with an interval: scaled_from = \"auto\" in the \
+             [[vm]], or --set vm.scaled_from=auto",
         ),
         false => diagnostic,
     };
@@ -177,7 +177,8 @@ fn batches_were_measured(guest: &Guest, gpu: &GpuSpec, problems: &Problems) {
     let most = guest.vm.server.batch_max;
     if most > known {
         let title = format!(
-            "batches of up to {most}, where times of \"{}\" on \"{gpu}\" are known up to {known}: beyond, the work is taken to grow with the batch",
+            "batches of up to {most}, but times of \"{}\" on \"{gpu}\" are known only up to \
+             {known}: for larger batches the work is assumed to grow with the batch",
             workload.id
         );
         let diagnostic = Diagnostic::at(&guest.spots.batch_max, title);
@@ -250,7 +251,7 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
             let diagnostic = diagnostic.allowed(format!("at most {}", counted(most, "client")));
             problems.push(
                 diagnostic.help(
-                    "every process of a server is a client of its own: write fewer `processes`",
+                    "every process of a server is a separate client: write fewer `processes`",
                 ),
             );
         }
@@ -267,7 +268,8 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
                 gib(limit)
             );
             let label = "CUDA would fail to allocate";
-            let help = "nothing divides memory between processes: run fewer of them, smaller batches, or more cards";
+            let help = "memory is not divided between processes: run fewer of them, smaller \
+                batches, or more cards";
             let diagnostic = Diagnostic::at(&guest.spots.cards, title).label(label).help(help);
             problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
         }

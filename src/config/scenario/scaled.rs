@@ -1,6 +1,7 @@
 //! `scaled_from` of a VM: service times of another GPU, scaled, for a GPU that has none of its own.
 //!
-//! How they scale is in `gpu::scaling`; here is whose they are, and what is refused.
+//! They are scaled in `gpu::scaling`; here the other GPU is chosen, and impossible cases are
+//! refused.
 
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Value};
@@ -10,9 +11,9 @@ use crate::spec::{GpuSpec, Workload};
 /// The word for the nearest GPU, where one has no times of its own.
 const AUTO: &str = "auto";
 
-/// Adds to a workload what its numbers on another GPU say of these. `scaled_from = "auto"` means the nearest
-/// GPU that has some, and only for those that have none; the name of a GPU means its numbers, whatever is
-/// known besides.
+/// Adds to a workload its service times on these GPUs, scaled from another GPU. `scaled_from =
+/// "auto"` means the nearest GPU that has numbers, and only for GPUs that have none; the name of a
+/// GPU means its numbers in any case.
 pub(crate) fn add<'m>(
     workload: &mut Workload,
     gpus: impl Iterator<Item = &'m GpuSpec>,

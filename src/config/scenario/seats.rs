@@ -1,7 +1,7 @@
-//! vGPUs that have seats beside others: of several sizes on one card (mixed-size mode), and several
-//! in one GPU instance.
+//! vGPUs that share a card or an instance in other ways: several sizes on one card (mixed-size
+//! mode), and several vGPUs in one GPU instance.
 //!
-//! Which seats there are is decided in `layout::fit`; here guests are taken there and back.
+//! Their places are found in `layout::fit`; here guests are converted to its types and back.
 
 use super::guest::Guest;
 use super::holding::Holding;
@@ -11,7 +11,8 @@ use crate::layout::placement::Place;
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use std::collections::{BTreeMap, VecDeque};
 
-/// Whether these guests are placed here: sizes may differ on a card, or an instance is shared.
+/// Whether these guests are placed by this module: sizes may differ on a card, or an instance is
+/// shared.
 pub(crate) fn are_needed(model: &Model, guests: &[Guest]) -> bool {
     let is_mixed = model.sharing.vgpu_mode == SizeMode::Mixed;
     guests.iter().any(|guest| match &guest.holding {
@@ -90,8 +91,8 @@ fn kind_of(gpu: &GpuSpec, holding: &Holding) -> Option<usize> {
     gpu.vgpu_types.iter().position(|one| one.name == vgpu.name)
 }
 
-/// The slots of turns on each card that is in mixed-size mode: of the type of which such a card
-/// takes most. What the default slice of such a card is, is not documented.
+/// The number of slots on each card in mixed-size mode: that of the type with the highest maximum
+/// in this mode. The default slice of such a card is not documented.
 pub(crate) fn slots(guests: &[Guest], places: &[Place]) -> BTreeMap<usize, u32> {
     let each =
         guests.iter().flat_map(|guest| std::iter::repeat_n(&guest.holding, guest.cards as usize));
@@ -109,7 +110,7 @@ pub(crate) fn slots(guests: &[Guest], places: &[Place]) -> BTreeMap<usize, u32> 
     on_card.into_iter().map(|(card, types)| (card, most(types).max(2))).collect()
 }
 
-/// Says why there is no place for all `guests`: title and reason.
+/// Why there is no place for all `guests`: title and reason.
 pub(crate) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<String>) {
     let cards = model.cards_in_words();
     let left = (model.cards() as usize).checked_sub(wholes(guests));
@@ -149,7 +150,7 @@ pub(crate) fn obstacle(model: &Model, guests: &[Guest]) -> (String, Option<Strin
             let reason = match ids.len() {
                 0 | 1 => None,
                 _ => Some(format!(
-                    "vGPUs of one size fill a card, or lie at placement ids: {}",
+                    "vGPUs on one card have one size, or are at placement ids: {}",
                     ids.join(", ")
                 )),
             };

@@ -1,12 +1,12 @@
-//! What a VM's server serves: one workload, or several models (`[[vm.model]]`), each with a queue and
-//! instances of its own; and ensembles (`[[vm.ensemble]]`), chains of these models.
+//! The models of a VM's server: one workload, or several models (`[[vm.model]]`), each with its own
+//! queue and instances; and ensembles (`[[vm.ensemble]]`), chains of these models.
 //!
-//! Whether they fit the GPU together is a rule (`rules`).
+//! Whether they fit on the GPU together is checked in `rules`.
 
 use super::trace::beside;
 use super::{server_load, triton, workload_files};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{CpuStep, LoadSpec, Rules, ServerSpec, Step, VmId, Workload};
 use crate::suggest::quoted;
 use crate::units::SimDuration;
@@ -28,12 +28,12 @@ const OF_MODELS: [&str; 3] = ["workload", "server", "load"];
 
 /// One model, as it is read.
 pub(crate) struct Model {
-    /// Nothing where it is the only one, which needs no name.
+    /// Its name; nothing where it is the only one.
     pub(crate) name: Option<String>,
     pub(crate) workload: Workload,
     pub(crate) server: ServerSpec,
     pub(crate) load: LoadSpec,
-    /// Of an ensemble, models by their place among those of the server; empty for a model.
+    /// For an ensemble, its steps, models by index among those of the server; empty for a model.
     pub(crate) steps: Vec<Step>,
     /// Of the workload, the batch, the streams and the rate.
     pub(crate) spots: [Spot; 4],
@@ -54,11 +54,11 @@ pub(crate) fn read(
         if let Some(value) = &named {
             let found = value.wrong("needs a [[vm.model]] for each of its models that is used");
             value.report(
-                found.help("a repository says no service times: name each model's `workload`"),
+                found.help("a repository has no service times: name each model's `workload`"),
             );
         }
         if let Some(value) = table.get("ensemble") {
-            let found = value.wrong("has no models to go through");
+            let found = value.wrong("has no models for its steps");
             value.report(found.help("write [[vm.model]] for each model of the server"));
         }
         return Some(vec![read_one(table, true, catalogue, (cards, copies), None)?]);
@@ -88,7 +88,7 @@ pub(crate) fn read(
         if models.iter().any(|other| other.name.as_ref() == Some(&name)) {
             let title = format!("two models of the VM are named {}", quoted(&name));
             let diagnostic = Diagnostic::at(&spot, title);
-            table.report(diagnostic.help("give each model a name of its own"));
+            table.report(diagnostic.help("give each model its own name"));
         }
         if model.server.processes() > 1 && count > 1 {
             let title = format!("{} processes of one of several models", model.server.processes());
@@ -103,7 +103,7 @@ pub(crate) fn read(
     }
     let ensembles = read_ensembles(table, &models, copies, repository.as_ref())?;
     models.extend(ensembles);
-    if models.iter().all(|model| model.load.is_silent()) {
+    if models.iter().all(|model| model.load.is_idle()) {
         let help = "write [vm.model.load] for at least one of them, or a [[vm.ensemble]]";
         given.report(given.wrong("has no model with a load").help(help));
         return None;
@@ -123,7 +123,7 @@ fn tables<'v>(given: &Value<'v>, key: &str, most: usize) -> Option<Vec<Value<'v>
 
 /// What results will call a model or an ensemble.
 fn name_in(own: &mut Reader<'_>, what: &str, such_as: &str) -> Option<String> {
-    let help = format!("name {what}, as results will call it: name = \"{such_as}\"");
+    let help = format!("name {what}, for results: name = \"{such_as}\"");
     own.need("name", &help)?.text().map(str::to_string)
 }
 
@@ -143,8 +143,8 @@ fn read_one(
     let (load, rate) = match !is_only_one && !table.has("load") {
         true => {
             let _ = table.get("load");
-            table.silent("load", || Said::default("nobody asks it"));
-            (Some(LoadSpec::silent()), table.spot())
+            table.fallback("load", || ValueOrigin::default("it has no queries of its own"));
+            (Some(LoadSpec::idle()), table.spot())
         }
         false => server_load::load(table, workload, copies, None),
     };
@@ -177,7 +177,7 @@ fn read_ensembles(
                 steps_of_file(value, &triton::path_in(folder, name), models, &own)
             }
             None => {
-                let help = "write the models it goes through: steps = [\"a\", \"b\"]";
+                let help = "write the models of its steps: steps = [\"a\", \"b\"]";
                 own.need("steps", help).and_then(|value| read_steps(&value, models, &names))
             }
         };
@@ -197,7 +197,7 @@ fn read_ensembles(
         if others.any(|other| other.name.as_ref() == Some(&name)) {
             let title = format!("two models or ensembles of the VM are named {}", quoted(&name));
             let diagnostic = Diagnostic::at(&spot, title);
-            table.report(diagnostic.help("give each a name of its own"));
+            table.report(diagnostic.help("give each its own name"));
         }
         let first = steps.iter().find_map(|step| match step {
             Step::Model(model) => Some(&models[usize::from(model.0)]),
@@ -233,14 +233,15 @@ fn steps_of_file(
     let named = triton::ensemble(value, path)?;
     if let Some((_, spot)) = named.first() {
         let (path, line, column) = spot.line_and_column();
-        ensemble.silent("steps", || Said::new("file", format!("{path}:{line}:{column}")));
+        ensemble.fallback("steps", || ValueOrigin::new("file", format!("{path}:{line}:{column}")));
     }
     let count = named.len();
     let names: Vec<&str> = models.iter().filter_map(|model| model.name.as_deref()).collect();
     let steps = named.into_iter().filter_map(|(model, spot)| {
         let place = names.iter().position(|name| *name == model);
         if place.is_none() {
-            let title = format!("a step of the ensemble is {}, no [[vm.model]] of the VM", quoted(&model));
+            let title = format!("a step of the ensemble is {}, which is not a [[vm.model]] of the \
+                VM", quoted(&model));
             let help = format!("add [[vm.model]] with name = \"{model}\" and its `workload`; work on processors is written in `steps`");
             let diagnostic = Diagnostic::at(&spot, title).allowed(names.join(", "));
             value.problems.push(diagnostic.help(help));
@@ -265,7 +266,8 @@ fn needs_a_bound(ensemble: &mut Reader<'_>) {
         .get("scenario")
         .is_some_and(|value| value.is_text() && value.value.as_str() == Some("server"));
     if is_server && !load.has("conf") {
-        let help = "say within what time all steps must be done: target_latency = \"200 ms\"";
+        let help = "state the time within which all steps must be done: target_latency = \"200 \
+            ms\"";
         load.need("target_latency", help);
     }
 }
@@ -280,7 +282,8 @@ fn read_steps(value: &Value<'_>, models: &[Model], ensembles: &[String]) -> Opti
         return None;
     }
     if !steps.iter().any(|step| matches!(step, Step::Model(_))) {
-        let help = "name at least one model of the VM: an ensemble without is no work for a GPU";
+        let help = "name at least one model of the VM: an ensemble without a model has no work \
+            for a GPU";
         value.report(value.wrong("has no model").help(help));
         return None;
     }
@@ -291,9 +294,9 @@ fn read_steps(value: &Value<'_>, models: &[Model], ensembles: &[String]) -> Opti
 fn read_step(item: &Value<'_>, models: &[Model], ensembles: &[String]) -> Option<Step> {
     if item.is_table() {
         let mut table = item.table()?;
-        let name = table.need("name", "name the step, as results will call it: name = \"decode\"");
+        let name = table.need("name", "name the step, for results: name = \"decode\"");
         let name = name.and_then(|value| value.text().map(str::to_string));
-        let time = table.need("time", "say what one query takes: time = \"2 ms\"");
+        let time = table.need("time", "state the time of one query: time = \"2 ms\"");
         let within = |time: &SimDuration| *time > SimDuration::ZERO && *time <= CPU_TIME_MAX;
         let time = time.and_then(|value| value.bounded(within, "above 0, to 1 h"));
         let count = table.get("count");
@@ -308,7 +311,7 @@ fn read_step(item: &Value<'_>, models: &[Model], ensembles: &[String]) -> Option
     }
     if ensembles.iter().any(|name| name == word) {
         let found = item.wrong(format!("names {}, which is an ensemble", quoted(word)));
-        let help = "write its steps in its place: an ensemble goes through models, and no circle";
+        let help = "write its steps instead: the steps of an ensemble are models, not ensembles";
         item.report(found.allowed(names().collect::<Vec<_>>().join(", ")).help(help));
         return None;
     }

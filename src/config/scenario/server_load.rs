@@ -1,4 +1,4 @@
-//! `[vm.server]` and `[vm.load]`: what stands beneath the keys, and the keys over it.
+//! `[vm.server]` and `[vm.load]`: the defaults, and the keys that override them.
 //!
 //! Single keys are read in `settings`.
 
@@ -7,12 +7,12 @@ use super::settings::{load_defaults, read_load, read_round, read_rules, read_ser
 use super::triton::{self, FromFile};
 use super::{conf, trace, unmodelled};
 use crate::config::catalogue::entries::WorkloadFile;
-use crate::config::text::{Diagnostic, Reader, Said, Spot, Value};
+use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
 use crate::spec::{Arrivals, LoadSpec, PRESETS, Rules, ServerSpec, TestScenario, Workload};
 use crate::units::SimDuration;
 use std::path::Path;
 
-/// The scenarios a file can ask for.
+/// The scenarios of files.
 pub(crate) const SCENARIOS: [(&str, TestScenario); 5] = [
     ("server", TestScenario::Server),
     ("offline", TestScenario::Offline),
@@ -21,8 +21,9 @@ pub(crate) const SCENARIOS: [(&str, TestScenario); 5] = [
     ("closed-loop", TestScenario::ClosedLoop { clients: 1, think_time: SimDuration::ZERO }),
 ];
 
-/// The server's settings: the preset's, or those of a model's `config.pbtxt`, then what `[vm.server]`
-/// says; and where batch and streams are set. `cards` is how many GPUs it has, where that is known.
+/// The server's settings: the preset's, or those of a model's `config.pbtxt`, overridden by
+/// `[vm.server]`; and the places where batch and streams are set. `cards` is the number of its
+/// GPUs, where that is known.
 pub(crate) fn server(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
@@ -31,18 +32,18 @@ pub(crate) fn server(
 ) -> (ServerSpec, [Spot; 2]) {
     let usual = workload.map_or(PRESETS[0].name, |workload| workload.usual_preset.as_str());
     if let Some(workload) = workload {
-        table.silent("server.preset", || Said::new("workload", &workload.spec.id));
+        table.fallback("server.preset", || ValueOrigin::new("workload", &workload.spec.id));
     }
     let read_own = |(given, path)| triton::read_file(given, path, cards);
     let Some(mut table) = table.table("server") else {
         if let Some(from) = of_repository.and_then(read_own) {
-            table.silent("server.*", || Said::new("preset", &from.server.preset));
+            table.fallback("server.*", || ValueOrigin::new("preset", &from.server.preset));
             for (key, said) in from.said {
-                table.silent(&format!("server.{key}"), || said);
+                table.fallback(&format!("server.{key}"), || said);
             }
             return (from.server, [table.spot(), table.spot()]);
         }
-        table.silent("server.*", || Said::new("preset", usual));
+        table.fallback("server.*", || ValueOrigin::new("preset", usual));
         return (preset_of(usual), [table.spot(), table.spot()]);
     };
     let presets = PRESETS.map(|preset| (preset.name, preset.name));
@@ -59,20 +60,21 @@ pub(crate) fn server(
             let from =
                 from.unwrap_or_else(|| FromFile { server: preset_of("triton"), said: Vec::new() });
             if let Some((named, value)) = preset.filter(|(named, _)| *named != from.server.preset) {
-                let found = value.wrong(format!("is \"{named}\" beside `triton_config`"));
-                let help = "drop it: the file says whether there is dynamic batching";
+                let found =
+                    value.wrong(format!("is \"{named}\", in conflict with `triton_config`"));
+                let help = "drop it: the file states whether there is dynamic batching";
                 value.report(found.allowed(from.server.preset.as_str()).help(help));
             }
-            table.silent("preset", || Said::default("of a config.pbtxt like this one"));
-            table.silent("*", || Said::new("preset", &from.server.preset));
+            table.fallback("preset", || ValueOrigin::default("of a config.pbtxt like this one"));
+            table.fallback("*", || ValueOrigin::new("preset", &from.server.preset));
             for (key, said) in from.said {
-                table.silent(key, || said);
+                table.fallback(key, || said);
             }
             from.server
         }
         None => {
             let preset = preset.map_or(usual, |(preset, _)| preset);
-            table.silent("*", || Said::new("preset", preset));
+            table.fallback("*", || ValueOrigin::new("preset", preset));
             preset_of(preset)
         }
     };
@@ -88,7 +90,7 @@ fn preset_of(name: &str) -> ServerSpec {
     (found.unwrap_or(&PRESETS[0]).make)()
 }
 
-/// Where rules about the batch, and about the streams, point to.
+/// The places that rules about the batch, and about the streams, point to.
 pub(crate) fn server_spots(table: &Reader<'_>) -> [Spot; 2] {
     let streams = if table.has("slots") { "slots" } else { "streams" };
     [table.spot_of("batch_max"), table.spot_of(streams)]
@@ -109,12 +111,12 @@ fn rules_of(
         _ if workload.is_none() => (Rules::Mlperf, "built in".to_string()),
         _ => (Rules::None, "the workload is no MLPerf benchmark".to_string()),
     };
-    table.silent("rules", || Said::default(why));
+    table.fallback("rules", || ValueOrigin::default(why));
     read_rules(table).or(usual).unwrap_or(rules)
 }
 
-/// The load; and where its rate is set. The rules are the `usual` ones unless it says others; without
-/// any it depends on what it names.
+/// The load; and the place where its rate is set. The rules are the `usual` ones unless it states
+/// others; without either they depend on what it names.
 pub(crate) fn load(
     table: &mut Reader<'_>,
     workload: Option<&WorkloadFile>,
@@ -143,10 +145,12 @@ pub(crate) fn load(
         let of_loadgen =
             rules == Rules::Mlperf && !matches!(scenario, TestScenario::ClosedLoop { .. });
         let whose = if of_loadgen { "LoadGen's own, " } else { "" };
-        table.silent("*", || Said::default(format!("{whose}of the {} scenario", scenario.word())));
+        table.fallback("*", || {
+            ValueOrigin::default(format!("{whose}of the {} scenario", scenario.word()))
+        });
     }
     if let Some(Workload { id, target_latency, .. }) = of_workload {
-        table.silent("target_latency", || Said::fact("workload", id, target_latency));
+        table.fallback("target_latency", || ValueOrigin::fact("workload", id, target_latency));
     }
     let found = conf::lookup(&mut table, &load, benchmark, round);
     let says_rate = found.as_ref().is_some_and(|found| found.fill(&table, &mut load));
@@ -158,11 +162,11 @@ pub(crate) fn load(
     if needs_rate && total.is_none() && !replays && !says_rate {
         table.need(
             "target_qps",
-            "say how many queries (Offline: samples) per second, such as target_qps = 3600",
+            "state the queries (Offline: samples) per second, such as target_qps = 3600",
         );
     }
     if let Some(TestScenario::ClosedLoop { .. }) = scenario {
-        table.need("clients", "say how many clients ask and wait, such as clients = 8");
+        table.need("clients", "state the number of clients, such as clients = 8");
     }
     read_load(&mut table, &mut load);
     if let Some(found) = &found {
@@ -171,7 +175,7 @@ pub(crate) fn load(
     let spot = table.spot_of(if total.is_some() { "total_qps" } else { "target_qps" });
     if let Some(total) = total {
         if table.has("target_qps") || !needs_rate || replays {
-            let title = "`total_qps` stands beside `target_qps`, or where no rate is asked for";
+            let title = "`total_qps` conflicts with `target_qps`, or with a load without a rate";
             table.report(Diagnostic::at(&spot, title).help("drop one of them"));
         }
         table.stands_for("target_qps", &total);

@@ -1,4 +1,5 @@
-//! The keys of `[vm.server]` and `[vm.load]`: each sets one knob of the specs, and says its value.
+//! The keys of `[vm.server]` and `[vm.load]`: each sets one field of the specs, and notes the
+//! origin of its value.
 //!
 //! Rules between settings and hardware are in `rules`.
 
@@ -6,7 +7,7 @@ use super::ranges::{
     BATCH_MAX, CLIENTS_MAX, DURATION_MAX, QUERIES_BEYOND, QUERIES_MAX, RATES,
     SAMPLES_PER_QUERY_MAX, STREAMS_MAX, is_rate,
 };
-use crate::config::text::{Reader, Said, Value};
+use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, Launches, LoadSpec,
     PermitReturn, Round, Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
@@ -48,7 +49,7 @@ pub(crate) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     if worker_per_stream {
         server.slots = server.streams;
         if table.has("streams") {
-            table.silent("slots", || Said::default("as many as streams"));
+            table.fallback("slots", || ValueOrigin::default("as many as streams"));
         }
     }
     count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
@@ -187,7 +188,7 @@ fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
     }
     let given = table.get("queries_beyond_percentile");
     if let Some(value) = given.as_ref().filter(|_| settings.rules == Rules::Mlperf) {
-        let title = "has no meaning under MLPerf's rules, which have counts of their own";
+        let title = "has no effect under MLPerf's rules, which have their own counts";
         value.report(value.wrong(title).help("drop the key, or write rules = \"none\""));
         return;
     }
@@ -201,7 +202,7 @@ fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
     settings.min_query_count = least.max(queries_for(beyond, settings.percentile));
     if !stated {
         let why = format!("{beyond} beyond the {}th percentile", settings.percentile);
-        table.silent("min_query_count", || Said::default(why));
+        table.fallback("min_query_count", || ValueOrigin::default(why));
     }
 }
 
@@ -229,8 +230,8 @@ fn read_samples(table: &mut Reader<'_>, load: &mut LoadSpec) {
         let (round, first) = (load.settings.round.name, Round::first_with_multistream().name);
         let title = format!("MultiStream of round {round} is not modelled");
         let diagnostic = crate::config::text::Diagnostic::at(&table.spot_of("round"), title);
-        let why =
-            "up to v1.1 a query came every fixed interval, whether the last was answered or not";
+        let why = "up to v1.1 a query came at every fixed interval, whether the last one was answered \
+             or not";
         table.report(
             diagnostic.note("reason", why).help(format!("write round = \"{first}\" or later")),
         );
@@ -246,7 +247,7 @@ fn read_trace(table: &mut Reader<'_>, given: &Value<'_>, load: &mut LoadSpec) {
                 "bursts" => "drop the key",
                 _ => "drop the key, or replay a part: length = \"10 min\"",
             };
-            value.report(value.wrong("stands beside a trace, which has its own").help(help));
+            value.report(value.wrong("conflicts with the trace, which has its own").help(help));
         }
     }
     if load.scenario != TestScenario::Server {
@@ -278,7 +279,7 @@ fn read_clients(table: &mut Reader<'_>, scenario: &mut TestScenario) {
     set(think_time, given.1.and_then(|value| value.bounded(bound, "0 to 24 h")));
 }
 
-/// The arrival processes a file can ask for.
+/// The arrival processes of files.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Process {
     Poisson,
@@ -305,7 +306,7 @@ fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
         (Process::Bursty, None, Arrivals::Bursty(bursts)) => Some(Arrivals::Bursty(bursts)),
         (Process::Bursty, None, _) => {
             let help =
-                "say how they burst: bursts = { peak = 4, share = \"10 %\", length = \"2 s\" }";
+                "describe the bursts: bursts = { peak = 4, share = \"10 %\", length = \"2 s\" }";
             table.need("bursts", help);
             None
         }
@@ -321,22 +322,22 @@ fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
 
 /// `{ peak = 4, share = "10 %", length = "2 s", in_step = true }`.
 fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
-    let share = table.need("share", "say which part of the time is burst, such as \"10 %\"");
+    let share = table.need("share", "state the part of the time in bursts, such as \"10 %\"");
     let inside = |share: &Share| *share > Share::NONE && *share < Share::WHOLE;
     let share = share.and_then(|value| value.bounded(inside, "above 0 and below 100 %"));
     let most = share.map_or(f64::INFINITY, |share| 1.0 / share.get());
-    let peak = table.need("peak", "say the rate in a burst over the mean rate, such as 4");
+    let peak = table.need("peak", "state the rate in a burst relative to the mean rate, such as 4");
     let peak = peak.and_then(|value| {
         let allowed = match share {
             Some(_) => format!(
-                "1 to {} (1 / share): bursts cannot bring more than everything",
+                "1 to {} (1 / share): bursts cannot have more than all queries",
                 (most * 1e6).round() / 1e6
             ),
             None => "at least 1".to_string(),
         };
         value.number(|peak| (1.0..=most * (1.0 + 1e-9)).contains(&peak), &allowed)
     });
-    let length = table.need("length", "say how long a burst is on average, such as \"2 s\"");
+    let length = table.need("length", "state the mean length of a burst, such as \"2 s\"");
     let bound = |span: &SimDuration| (SimDuration::from_millis(1)..=DURATION_MAX).contains(span);
     let length = length.and_then(|value| value.bounded(bound, "1 ms to 24 h"));
     let in_step = table.get("in_step").map_or(Some(false), |value| value.flag());
@@ -344,9 +345,9 @@ fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
     Some(Bursts { peak: peak?, share: share?, length: length?, in_step: in_step? })
 }
 
-/// What the keys mean when nobody says anything: neither the file, nor LoadGen's files, nor the
-/// round's. Under MLPerf's rules LoadGen's own defaults (mlcommons/inference, `loadgen/test_settings.h`);
-/// a closed loop, which it has not, is as long as its runs.
+/// The values of the keys that neither the file, nor LoadGen's files, nor the round's file state.
+/// Under MLPerf's rules these are LoadGen's own defaults (mlcommons/inference,
+/// `loadgen/test_settings.h`); a closed loop, which LoadGen does not have, is as long as its runs.
 pub(crate) fn load_defaults(
     scenario: TestScenario,
     target_latency: SimDuration,
@@ -394,7 +395,7 @@ fn refuse_server_keys(table: &Reader<'_>, scenario: TestScenario) {
     }
 }
 
-/// The keys of a load that mean nothing in its scenario.
+/// The keys of a load that have no effect in its scenario.
 pub(crate) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
     match scenario {
         TestScenario::Server => &["clients", "think_time", "samples_per_query"],
@@ -426,7 +427,7 @@ pub(crate) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
     }
 }
 
-/// What differs between a twin's settings and the virtual run's: `batch_max 69 (64)`.
+/// The differences between a twin's settings and the virtual run's: `batch_max 69 (64)`.
 pub(crate) fn differences(
     twin: (&ServerSpec, &LoadSpec),
     run: (&ServerSpec, &LoadSpec),

@@ -1,8 +1,8 @@
-//! `arrivals = { trace = "requests.csv", ... }`: the file read, its rows chosen, and put on the clock
-//! of the load.
+//! `arrivals = { trace = "requests.csv", ... }`: reads the file, selects its rows, and maps them to
+//! the time of the load.
 //!
-//! What the columns of a file mean is in `formats::request_trace`. A file is read once, however many
-//! points of a sweep replay it.
+//! The columns of a file are explained in `formats::request_trace`. A file is read only once,
+//! however many points of a sweep replay it.
 
 use super::ranges::{RATES, is_rate};
 use crate::config::text::foreign::{parsed, text_of};
@@ -20,17 +20,17 @@ use std::time::SystemTime;
 const SAMPLES_MAX: u64 = 5_000_000;
 /// No part of a trace lasts longer: a year.
 const LENGTH_MAX: SimDuration = SimDuration::from_secs(366 * 86_400);
-/// Most columns that make a size.
+/// The most columns that sum up to a size.
 pub(crate) const SIZE_COLUMNS_MAX: usize = 8;
 
-/// What may come first in dates such as 3/4/2025.
+/// The orders of dates such as 3/4/2025.
 pub(crate) const DATE_ORDERS: [(&str, Order); 2] =
     [("day-first", Order::DayFirst), ("month-first", Order::MonthFirst)];
 
-/// A trace with how much faster it is to be played.
+/// A trace with the rate at which it is replayed.
 pub(crate) struct Replayed {
     pub(crate) trace: Trace,
-    /// Its mean rate times the scale asked for, in samples per second.
+    /// Its mean rate times the scale, in samples per second.
     pub(crate) rate: f64,
 }
 
@@ -97,7 +97,7 @@ fn flat<T>(found: Option<Option<T>>) -> Option<Option<T>> {
     }
 }
 
-/// A path as the scenario file means it: from its own folder.
+/// A path relative to the folder of the scenario file.
 pub(crate) fn beside(scenario: &str, path: &str) -> PathBuf {
     Path::new(scenario).parent().unwrap_or(Path::new("")).join(path)
 }
@@ -138,7 +138,7 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
     if choice.vm.is_none() && file.vms.len() > 1 {
         let names: Vec<&str> = file.vms.iter().take(20).map(String::as_str).collect();
         let diagnostic = named.wrong(format!("has requests of {} VMs", file.vms.len()));
-        let help = format!("say whose this VM answers: vm = \"{}\"", names[0]);
+        let help = format!("state which requests this VM answers: vm = \"{}\"", names[0]);
         named.report(diagnostic.allowed(names.join(", ")).help(help));
         return None;
     }
@@ -168,7 +168,7 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
         work += request.size * f64::from(request.batch);
         kept.push(request);
         if samples > SAMPLES_MAX {
-            let diagnostic = named.wrong(format!("makes more than {SAMPLES_MAX} samples"));
+            let diagnostic = named.wrong(format!("has more than {SAMPLES_MAX} samples"));
             named.report(diagnostic.help("take a part of it: length = \"10 min\""));
             return None;
         }
@@ -186,8 +186,8 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
     let lasts = last as f64 / choice.scale;
     if lasts > LENGTH_MAX.as_nanos_f64() {
         let days = lasts / 86_400e9;
-        let diagnostic = named.wrong(format!("lasts {days:.0} days as it is played"));
-        let help = "take a part of it, play it faster, or mind the unit of its times";
+        let diagnostic = named.wrong(format!("lasts {days:.0} days at this scale"));
+        let help = "take a part of it, play it faster, or check the unit of its times";
         named.report(diagnostic.allowed("at most 366 days").help(help));
         return None;
     }
@@ -218,7 +218,7 @@ fn has_a_rate(trace: &Trace, choice: &Choice, named: &Value<'_>) -> bool {
                     false => (format!("{rate:.1e}"), "faster (scale)"),
                 };
                 let diagnostic = named.wrong(format!("is played at {shown} samples per second"));
-                let help = format!("play it {other}, or mind the unit of its times");
+                let help = format!("play it {other}, or check the unit of its times");
                 named.report(diagnostic.allowed(RATES).help(help));
                 return false;
             }
@@ -232,12 +232,12 @@ fn has_a_rate(trace: &Trace, choice: &Choice, named: &Value<'_>) -> bool {
         true => diagnostic,
         false => diagnostic.note("left out", told.join(", ")),
     };
-    let help = "take a part with two requests at different times, or say a rate: target_qps = 10";
+    let help = "take a part with two requests at different times, or state a rate: target_qps = 10";
     named.report(diagnostic.help(help));
     false
 }
 
-/// Whether each of so many parts, dealt in turn, has samples at two instants: then it has a rate.
+/// Whether each of `copies` parts, dealt in turn, has samples at two instants, and so a rate.
 pub(crate) fn can_deal(trace: &Trace, copies: u32) -> bool {
     let (all, copies) = (trace.arrivals.len(), copies as usize);
     all > copies
@@ -278,8 +278,8 @@ fn index_of(
     Some(Some(found? as u16))
 }
 
-/// The part of copy `number` (from 1) of `copies`: the arrivals are dealt in turn, as a balancer
-/// before VMs that are alike would.
+/// The part of copy `number` (from 1) of `copies`: the arrivals are dealt in turn, as by a load
+/// balancer in front of equal VMs.
 pub(crate) fn deal(trace: &Trace, number: u32, copies: u32) -> Trace {
     let part = trace.arrivals.iter().skip(number as usize - 1).step_by(copies as usize);
     let dropped = trace.dropped.clone();

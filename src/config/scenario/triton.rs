@@ -1,10 +1,10 @@
 //! `server = { triton_config = "config.pbtxt" }`: a model's own configuration as the settings of a
-//! server, under whatever keys stand beside it.
+//! server, below the keys written beside it.
 //!
 //! The file's format is in `formats::triton_config`.
 
 use crate::config::text::foreign::{parsed, text_of};
-use crate::config::text::{Diagnostic, Problems, Said, SourceFile, Spot, Value};
+use crate::config::text::{Diagnostic, Problems, SourceFile, Spot, Value, ValueOrigin};
 use crate::formats::triton_config::{self, DynamicBatching, Policy, TritonConfig};
 use crate::formats::{Fault, Placed, triton_ensemble};
 use crate::spec::{
@@ -15,10 +15,10 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// The settings that a file says, and where it says each.
+/// The settings of a file, with the place of each.
 pub(crate) struct FromFile {
     pub(crate) server: ServerSpec,
-    pub(crate) said: Vec<(&'static str, Said)>,
+    pub(crate) said: Vec<(&'static str, ValueOrigin)>,
 }
 
 /// Reads the file that `given` names; `cards` is how many GPUs the VM has, where that is known.
@@ -43,7 +43,7 @@ pub(crate) fn path_in(repository: &Path, model: &str) -> PathBuf {
     repository.join(model).join("config.pbtxt")
 }
 
-/// The models of an ensemble in a repository, in order, and where each is named.
+/// The models of an ensemble in a repository, in order, with the place of each name.
 pub(crate) fn ensemble(given: &Value<'_>, path: &Path) -> Option<Vec<(String, Spot)>> {
     let file = file_of(given, path)?;
     let models = parsed(&file, triton_ensemble::read, given.problems)?;
@@ -86,7 +86,7 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
     let place = |span: &Range<usize>| {
         let spot = Spot { file: file.clone(), span: span.clone() };
         let (path, line, column) = spot.line_and_column();
-        Said::new("file", format!("{path}:{line}:{column}"))
+        ValueOrigin::new("file", format!("{path}:{line}:{column}"))
     };
     let server = &mut from.server;
     // Without dynamic batching a query is a batch of its own, whatever the model would take.
@@ -97,7 +97,8 @@ fn settings(file: &Arc<SourceFile>, config: TritonConfig, problems: &Problems) -
             from.said.push(("batch_max", place(&size.span)));
         }
         if let (None, Some(batching)) = (size, &config.dynamic_batching) {
-            let title = "no `max_batch_size` beside `dynamic_batching`: Triton takes 0, every query goes alone";
+            let title = "`dynamic_batching` without `max_batch_size`: Triton uses 0, so every \
+                query goes alone";
             let fault = Fault::at(batching.span.clone(), title);
             let help = "write max_batch_size, or batch_max beside `triton_config`, as backends that complete a configuration would (4 by default)";
             problems.warn(Diagnostic::of_fault(file, fault.help(help)));

@@ -1,7 +1,7 @@
-//! What LoadGen's files or a round judge a run by and a simulation has not: refused where another
-//! verdict would stand in its place, else told.
+//! Rules of LoadGen's files or a round that are not simulated: refused where the verdict would
+//! differ, else reported.
 //!
-//! What is modelled is in `conf`.
+//! The modelled ones are in `conf`.
 
 use super::conf::Lookup;
 use crate::config::text::{Diagnostic, Reader};
@@ -10,15 +10,15 @@ use crate::spec::{LoadSpec, Rules, TestScenario};
 
 /// Settings that change which queries come or count, with the value that leaves all as it is.
 const OTHERS: [(&str, f64, &str); 6] = [
-    ("coalesce_queries", 0.0, "queries that are late are not made into one"),
-    ("max_async_queries", 0.0, "queries that wait are not limited"),
+    ("coalesce_queries", 0.0, "late queries are not merged"),
+    ("max_async_queries", 0.0, "the number of waiting queries is not limited"),
     ("constant_gen", 0.0, "write arrivals = \"constant\" for equal gaps"),
-    ("performance_issue_same", 0.0, "samples differ in work as the workload says"),
+    ("performance_issue_same", 0.0, "samples differ in work as the workload states"),
     ("performance_issue_unique", 0.0, "samples may repeat"),
     ("mode", 2.0, "a performance run is simulated"),
 ];
 
-/// Holds what the files say against what is simulated; `load` is as all keys have it.
+/// Compares the files with what is simulated; `load` has the values of all keys.
 pub(crate) fn check(found: &Lookup<'_>, table: &Reader<'_>, load: &LoadSpec) {
     if load.scenario == TestScenario::Server {
         tokens(found, table);
@@ -47,15 +47,14 @@ fn tokens(found: &Lookup<'_>, table: &Reader<'_>) {
     let zero = zero.filter(|line| number(&line.value.value) == Some(0.0));
     let Some(line) = judged.or(zero) else {
         for line in ["ttft_latency", "tpot_latency"].iter().filter_map(|key| found.find(key)) {
-            let title =
-                "a bound on tokens without use_token_latencies = 1, which LoadGen passes over";
-            let help = "the run is judged by target_latency alone; tokens are not simulated";
+            let title = "a bound on tokens without use_token_latencies = 1, which LoadGen ignores";
+            let help = "the run is judged only by target_latency; tokens are not simulated";
             found.problems.warn(line.wrong(title).help(help));
         }
         return;
     };
-    let own =
-        "target_latency in the scenario file judges whole answers instead: no verdict of MLPerf's";
+    let own = "target_latency in the scenario file judges whole answers instead: this is not a verdict \
+         of MLPerf";
     let diagnostic = match line.round() {
         Some((round, model)) => {
             let title = format!("round {round} judges {model} by the latency of tokens");
@@ -72,7 +71,7 @@ fn tokens(found: &Lookup<'_>, table: &Reader<'_>) {
         true => diagnostic,
         false => diagnostic.note("bounds", bounds.join(", ")),
     };
-    let diagnostic = diagnostic.note("reason", "tokens are not simulated: a query is one answer");
+    let diagnostic = diagnostic.note("reason", "tokens are not simulated: a query has one answer");
     if table.has("target_latency") {
         found.problems.warn(diagnostic.help(own));
     } else {
@@ -85,9 +84,10 @@ fn not_of_this_round(found: &Lookup<'_>, table: &Reader<'_>, load: &LoadSpec) {
     let key = "target_latency";
     let Some(line) = found.find(key).filter(|line| line.passes_over(key)) else { return };
     let Some((round, model)) = line.round().filter(|_| !table.has(key)) else { return };
-    let title = format!("round {round} has no bound for {model}, which is none of its benchmarks");
+    let title =
+        format!("round {round} has no bound for {model}, which is not one of its benchmarks");
     let help = format!(
-        "judged by the workload's {}; write target_latency, or a round that has it",
+        "judged by the workload's {}; write target_latency, or name a round that has it",
         load.settings.target_latency
     );
     found.problems.warn(Diagnostic::at(&table.spot_of("round"), title).help(help));
@@ -119,8 +119,8 @@ fn ends_early(found: &Lookup<'_>, load: &LoadSpec) {
         let ends = most / per_unit < needed;
         let title = format!("`{key}` {}{unit} ends the run early", line.value.value);
         let run = match is_duration {
-            true => format!("this one lasts {needed:.0} s at least"),
-            false => format!("this one makes {needed:.0} queries or so"),
+            true => format!("this run lasts at least {needed:.0} s"),
+            false => format!("this run has about {needed:.0} queries"),
         };
         let help = "drop the line, or write a shorter min_duration and a smaller min_query_count";
         if ends {
@@ -147,7 +147,11 @@ fn left_to_loadgen(found: &Lookup<'_>, table: &Reader<'_>, load: &LoadSpec) {
     if left.is_empty() {
         return;
     }
-    let title = format!("the files leave to LoadGen's own defaults: {}", left.join(", "));
-    let help = "name the round's mlperf.conf before user.conf, or write round = \"v5.1\" for what that round says";
+    let title = format!(
+        "the files do not state these, so LoadGen's own defaults apply: {}",
+        left.join(", ")
+    );
+    let help = "name the round's mlperf.conf before user.conf, or write round = \"v5.1\" for the \
+        values of that round";
     found.problems.warn(Diagnostic::at(&table.spot_of("conf"), title).help(help));
 }

@@ -1,4 +1,4 @@
-//! One `[[vm]]`: what it has, what it answers, and who asks.
+//! One `[[vm]]`: its share of the cards, its server and its load.
 //!
 //! Rules between VMs, and between a VM and the machine, are in `rules`.
 
@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::pins::{self, Pins};
 use super::{scaled, served};
 use crate::config::catalogue::Catalogue;
-use crate::config::text::{Diagnostic, Reader, Said};
+use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::spec::VmSpec;
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -18,28 +18,24 @@ use std::collections::BTreeSet;
 /// Most vCPUs that any hypervisor gives a VM.
 pub(crate) const VCPUS_MAX: u32 = 4096;
 
-/// Most VMs alike.
+/// The most copies of a VM.
 pub(crate) const COPIES_MAX: u32 = 64;
-/// No VM is powered on or off later: a day.
+/// The latest power-on and power-off: a day.
 pub(crate) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
 
-/// What reading a VM needs to know about the rest of the file.
-pub(crate) struct Surroundings<'c> {
+/// The parts of the file that reading a VM needs.
+pub(crate) struct VmContext<'c> {
     pub(crate) catalogue: &'c Catalogue,
-    /// Nothing when the machine itself is faulty: then its rules rest.
+    /// Nothing when the machine itself is faulty: then its rules are not checked.
     pub(crate) machine: Option<&'c Machine>,
 }
 
 /// Reads the VM with this number, counted from 1.
-pub(crate) fn read(
-    mut table: Reader<'_>,
-    number: usize,
-    around: &Surroundings<'_>,
-) -> Option<Guest> {
+pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>) -> Option<Guest> {
     let name = table
         .get("name")
         .map_or_else(|| Some(format!("vm-{number}")), |value| value.text().map(str::to_string));
-    table.silent("name", || Said::default("by its number"));
+    table.fallback("name", || ValueOrigin::default("from its number"));
     let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
     let memory = table.get("memory");
@@ -120,7 +116,7 @@ pub(crate) fn read(
 /// Which cards the GPUs of all copies are on, where the file says it.
 fn read_pins(
     table: &mut Reader<'_>,
-    around: &Surroundings<'_>,
+    around: &VmContext<'_>,
     gpus: Option<&Held>,
     copies: u32,
 ) -> Option<Option<Pins>> {
@@ -139,20 +135,20 @@ fn read_pins(
     pins::read(table, cards * copies, around.machine, (profile, is_whole))
 }
 
-fn read_vcpus(table: &mut Reader<'_>, around: &Surroundings<'_>) -> Option<u32> {
+fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
     let machine = around.machine;
     let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
     let of_the_host =
         machine.map_or(String::new(), |_| format!(", of the host's {all} logical processors"));
     let virtual_gpus = machine.is_some_and(|machine| machine.hypervisor.virtual_gpus);
-    let help = format!("say how many the VM gets{of_the_host}, such as vcpus = 24");
+    let help = format!("state how many the VM gets{of_the_host}, such as vcpus = 24");
     let value = if virtual_gpus { table.need("vcpus", &help) } else { table.get("vcpus") };
     match value {
         Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
         None => {
             if let Some(machine) = machine {
                 let processors = &machine.host.logical_processors;
-                table.silent("vcpus", || Said::fact("host", &machine.host.id, processors));
+                table.fallback("vcpus", || ValueOrigin::fact("host", &machine.host.id, processors));
             }
             (!virtual_gpus).then_some(all)
         }

@@ -1,8 +1,8 @@
-//! `workload = "my-model.toml"`: a workload that a scenario names by the path of its file, beside those of
-//! the catalogue that it names by their ids.
+//! `workload = "my-model.toml"`: a workload that a scenario names by the path of its file, while
+//! workloads of the catalogue are named by their ids.
 //!
-//! The path counts from the scenario's folder; one of the command line from the current folder. Its id is
-//! the path as it is written, so that it is taken for none of the catalogue.
+//! The path is relative to the scenario's folder; on the command line, to the current folder. Its
+//! id is the path as written, so that it cannot be mistaken for one of the catalogue.
 
 use super::trace::beside;
 use crate::config::catalogue::entries::{self, WorkloadFile};
@@ -39,9 +39,10 @@ pub(crate) fn named<'c>(
         return of_file(value, word, catalogue).map(Cow::Owned);
     }
     if is_measurement(word) {
-        let found = value.wrong("is no workload, but measurements by its name");
-        let help =
-            format!("`slicewise calibrate {word} --gpu GPU -o my-model.toml` makes one of them");
+        let found = value.wrong("is not a workload, but a file of measurements by its name");
+        let help = format!(
+            "`slicewise calibrate {word} --gpu GPU -o my-model.toml` makes a workload from them"
+        );
         value.report(found.allowed("a workload of the catalogue, or a workload file").help(help));
         return None;
     }
@@ -81,7 +82,8 @@ fn text(
     match source::read(&path, problems) {
         Ok(file) => file,
         Err(error) => {
-            let help = "a workload file is what `slicewise calibrate ... -o FILE` writes; one of the catalogue is named without .toml";
+            let help = "a workload file is written by `slicewise calibrate ... -o FILE`; a \
+                workload of the catalogue is named without .toml";
             value.report(value.wrong(format!("names a file: {error:#}")).help(help));
             None
         }

@@ -48,9 +48,8 @@ pub fn schema() -> Value {
     let needed = take_needed(&mut schema, &["sweep"]);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("slicewise scenario file");
-    schema["description"] = json!(
-        "A run and what it is compared with, or a sweep of runs. Explained in docs/scenario-files.md."
-    );
+    schema["description"] =
+        json!("A run with its baselines, or a sweep of runs. Explained in docs/scenario-files.md.");
     let list = list(anything(), POINTS_MAX).into_json();
     let axes = json!({ "anyOf": [list, { "type": "object", "additionalProperties": { "$ref": "#/$defs/axes" } }] });
     schema["$defs"] = json!({ "axes": axes });
@@ -60,8 +59,9 @@ pub fn schema() -> Value {
 }
 
 fn scenario() -> Shape {
-    let title = "One line for people; default: the file's name.";
-    let seed = "Seed of every random stream; 0, the default, replays the arrivals of the round. --seed is stronger.";
+    let title = "Title, one line; default: the file's name.";
+    let seed = "Seed of every random stream; 0, the default, replays the arrivals of the round. \
+        --seed overrides it.";
     let gpus_about = "The host's cards; default: the host's own.";
     table()
         .key("title", text(), title)
@@ -71,7 +71,7 @@ fn scenario() -> Shape {
             either([text().such_as(["dell-r7525"]), own_host()]),
             "A host of the catalogue (`slicewise list`), or the facts of your own.",
         )
-        .key("host_stalls", host_stalls(), "The host stops now and then; default: never.")
+        .key("host_stalls", host_stalls(), "Stalls of the host; default: none.")
         .key("gpus", gpus(), gpus_about)
         .key(
             "hypervisor",
@@ -80,9 +80,9 @@ fn scenario() -> Shape {
         )
         .key("sharing", sharing(), "How the vGPUs of one card take turns.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
-        .key("baseline", baseline(), "What the run is compared with; default: counterfactual, which is bare metal on the same cards and with whole cards.")
+        .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
-        .key("published", published(), "Measured figures to stand beside.")
+        .key("published", published(), "Measured figures to compare with.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
 }
 
@@ -94,12 +94,12 @@ fn gpus() -> Shape {
         .key(
             "power_limit",
             quantity::<Power>(),
-            "The power limit they are set to; default: the GPU's.",
+            "Their power limit; default: the GPU's.",
         )
         .key("numa_node", whole(0..=NUMA_NODE_MAX), "The NUMA node they are attached to.")
         .key("nvlink_group", whole(0..=CARDS_MAX - 1), "Cards of one group are joined by NVLink.")
         .key("pcie_switch", whole(0..=CARDS_MAX - 1), "Cards behind one PCIe switch share its one link to the host; default: each has its own.")
-        .key("pcie_bandwidth", ranged(quantity::<Bandwidth>()), "What the link to the host carries in each direction, that of the switch where they are behind one; default: the GPU's.");
+        .key("pcie_bandwidth", ranged(quantity::<Bandwidth>()), "Bandwidth of the link to the host in each direction, that of the switch where they are behind one; default: the GPU's.");
     let one = text().such_as(["a30"]);
     let each = either([cards.clone(), one.clone()]);
     either([cards, one, list(each, CARD_GROUPS_MAX)])
@@ -107,17 +107,17 @@ fn gpus() -> Shape {
 
 /// `{ per_second = 0.2, length = "30 ms" }`.
 fn host_stalls() -> Shape {
-    table().need("per_second", number(), "How often, with exponential gaps between.").need(
+    table().need("per_second", number(), "Rate of stalls; gaps are exponential.").need(
         "length",
         quantity::<SimDuration>(),
-        "How long nothing on its processors goes on.",
+        "Length of a stall.",
     )
 }
 
 /// A host that the file describes itself.
 fn own_host() -> Shape {
     table()
-        .key("name", text(), "One line for people.")
+        .key("name", text(), "Title, one line.")
         .need("logical_processors", fact(whole(1..=4096_u32)), "Hardware threads of all sockets.")
         .need("memory", fact(quantity::<Bytes>()), "Main memory.")
         .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
@@ -133,7 +133,7 @@ fn fact(value: Shape) -> Shape {
 fn ranged(value: Shape) -> Shape {
     let ends = list(value.clone(), 2);
     let long = passport(value.clone());
-    either([value, long.key("range", ends, "The least and the greatest that it may be.")])
+    either([value, long.key("range", ends, "The least and the greatest possible value.")])
 }
 
 fn passport(value: Shape) -> Shape {
@@ -142,7 +142,7 @@ fn passport(value: Shape) -> Shape {
         .key("source", text(), "Where it was published, or why it is assumed.")
         .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
         .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
-        .key("residual", quantity::<Share>(), "Of a fitted number: how far those runs are off.")
+        .key("residual", quantity::<Share>(), "Of a fitted number: the error of those runs.")
 }
 
 fn sharing() -> Shape {
@@ -212,7 +212,7 @@ fn vm() -> Shape {
     let mig = either([text().such_as(["1g.5gb", "largest"]), holding("profile", "1g.5gb")]);
     let vm = table()
         .key("name", text(), "Name in reports; default: vm-1, vm-2, ...")
-        .key("count", whole(1..=COPIES_MAX), "So many alike, numbered, each with its own vGPUs.")
+        .key("count", whole(1..=COPIES_MAX), "Number of copies, numbered, each with its own vGPUs.")
         .key("vcpus", whole(1..=VCPUS_MAX), "Virtual CPUs; default on bare metal: all of the host.")
         .key("memory", quantity::<Bytes>(), "Memory; only checked against the host's.")
         .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
@@ -221,10 +221,10 @@ fn vm() -> Shape {
         .key(
             "gpu",
             text().such_as(["a100-pcie-40gb"]),
-            "The model of its GPUs, where the host has several that would do.",
+            "The model of its GPUs, where several models of the host are possible.",
         )
         .key("card", pins(true), "The card it is on, from 0; a list: each GPU of all copies.")
-        .key("instance", pins(false), "Where its GPU instance begins: a memory slice.")
+        .key("instance", pins(false), "The memory slice at which its GPU instance starts.")
         .key(
             "process",
             process(),
@@ -235,22 +235,24 @@ fn vm() -> Shape {
         .key(
             "scaled_from",
             text().such_as(["auto"]),
-            "Whose service times are scaled where the GPU has none: auto for the nearest, or a GPU.",
+            "The GPU whose service times are scaled where its own GPU has none: auto for the \
+             nearest, or a GPU.",
         )
         .key(
             "model",
             list(model(), MODELS_MAX),
-            "The models of its server, in the place of `workload`, `server` and `load`.",
+            "The models of its server, instead of `workload`, `server` and `load`.",
         )
         .key(
             "model_repository",
             text().such_as(["models"]),
-            "Triton's model repository: NAME/config.pbtxt is what a model or ensemble does not say.",
+            "Triton's model repository: NAME/config.pbtxt has the settings that a model or \
+             ensemble does not state here.",
         )
         .key(
             "ensemble",
             list(ensemble(), ENSEMBLES_MAX),
-            "Chains of these models: what one has answered, the next is asked.",
+            "Chains of these models: the answers of one are the queries of the next.",
         );
     served(vm)
         .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }] }))
@@ -266,11 +268,11 @@ fn model() -> Shape {
 fn ensemble() -> Shape {
     let cpu = table()
         .need("name", text(), "Its name in results.")
-        .need("time", quantity::<SimDuration>(), "What one query takes.")
+        .need("time", quantity::<SimDuration>(), "Time of one query.")
         .key(
             "count",
             whole(1..=CPU_INSTANCES_MAX),
-            "Instances, each with a processor of its own; default: 1.",
+            "Instances, each with its own processor; default: 1.",
         );
     let step = either([text().such_as(["detect"]), cpu]);
     table()
@@ -280,7 +282,7 @@ fn ensemble() -> Shape {
             list(step, STEPS_MAX),
             "Models of the VM, and work on processors, in order; default: those of the repository.",
         )
-        .need("load", load(), "Who asks, and when.")
+        .need("load", load(), "The load: scenario, rate and length.")
 }
 
 /// What is served, by what server, and who asks.
@@ -298,11 +300,11 @@ fn served(table: Shape) -> Shape {
             server().key("preset", presets, preset).key(
                 "triton_config",
                 text().such_as(["config.pbtxt"]),
-                "A model's config.pbtxt: what is not said here is its.",
+                "A model's config.pbtxt, for settings that are not stated here.",
             ),
             "The guest's inference server.",
         )
-        .key("load", load(), "Who asks, and when; one of several models may have none.")
+        .key("load", load(), "The load; one of several models may have none.")
 }
 
 /// One for all GPUs of a VM and its copies, or one for each.
@@ -313,7 +315,7 @@ fn pins(card: bool) -> Shape {
 
 fn process() -> Shape {
     let long = table()
-        .need("sharing", word_of(&MODES), "In turns, or side by side under MPS.")
+        .need("sharing", word_of(&MODES), "In turns (time slicing), or side by side with MPS.")
         .key("count", whole(1..=CARDS_MAX).with("default", 1), "How many processes.")
         .key("replicas", whole(1..=CARDS_MAX).with("default", 1), "How many replicas it takes.")
         .key("mig", text().such_as(["3g.20gb"]), "The GPU instance profile they share.")
@@ -338,24 +340,24 @@ fn server() -> Shape {
         .key(
             "processes",
             whole(1..=STREAMS_MAX),
-            "Operating-system processes that the streams of a GPU are dealt to; at most `streams`.",
+            "Operating-system processes that share the streams of a GPU; at most `streams`.",
         )
         .key("batch_rule", word_of(&BATCH_RULES), "When waiting queries become a batch.")
         .key("timeout", timeout, "The longest wait for a full batch.")
         .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")
-        .key("dispatch", word_of(&DISPATCHES), "Who gets the next batch.")
-        .key("call_wake", call_wake, "On several GPU instances: queries due so long after the first are dealt together, in pieces of a batch.")
-        .key("call_time", quantity::<SimDuration>(), "How long such a call takes in the mean.")
+        .key("dispatch", word_of(&DISPATCHES), "Which worker gets the next batch.")
+        .key("call_wake", call_wake, "On several GPU instances: queries due within this time after the first are dealt together, in pieces of a batch.")
+        .key("call_time", quantity::<SimDuration>(), "Mean time of such a call.")
         .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
         .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
         .key(
             "launches",
             word_of(&LAUNCHES),
-            "What a batch is to the GPU: one CUDA graph, or kernels.",
+            "How a batch is launched: as one CUDA graph, or as kernels.",
         )
         .key("completion", word_of(&COMPLETIONS), "The order in which batches are reported.")
         .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
-        .key("soft_drop", quantity::<Share>(), "The part not set aside to the end of the run.")
+        .key("soft_drop", quantity::<Share>(), "Part not set aside until the end of the run.")
         .key("start_from_device", flag(), "Inputs lie on the GPU: nothing is copied in.")
         .key(
             "max_queue_delay",
@@ -365,23 +367,23 @@ fn server() -> Shape {
         .key(
             "preferred_batch_size",
             list(whole(1..=BATCH_MAX), PREFERRED_MAX),
-            "Sizes that go as soon as they can be formed; default: batch_max.",
+            "Batch sizes that are formed as soon as possible; default: batch_max.",
         )
         .key("queue_policy", queue_policy(), "How queries wait, at every priority level.")
         .key("priority_levels", whole(1..=LEVELS_MAX), "How many priority levels there are.")
         .key(
             "priority_queue_policy",
             list(
-                queue_policy().need("level", whole(1..=LEVELS_MAX), "Whose, 1 the most urgent."),
+                queue_policy().need(
+                    "level",
+                    whole(1..=LEVELS_MAX),
+                    "The level, 1 the most urgent.",
+                ),
                 LEVELS_MAX as usize,
             ),
             "How the queries of single priority levels wait.",
         )
-        .key(
-            "default_priority_level",
-            whole(1..=LEVELS_MAX),
-            "The level of queries that ask for none.",
-        )
+        .key("default_priority_level", whole(1..=LEVELS_MAX), "The level of queries without one.")
         .key(
             "priority_shares",
             list(quantity::<Share>(), LEVELS_MAX as usize),
@@ -394,7 +396,7 @@ fn queue_policy() -> Shape {
     table()
         .key("timeout", quantity::<SimDuration>(), "The longest wait in the queue.")
         .key("timeout_action", word_of(&TIMEOUT_ACTIONS), "What happens then; default: reject.")
-        .key("max_queue_size", whole(1..=u32::MAX), "Most queries that wait; more are rejected.")
+        .key("max_queue_size", whole(1..=u32::MAX), "Most waiting queries; more are rejected.")
 }
 
 fn load() -> Shape {
@@ -410,9 +412,9 @@ fn load() -> Shape {
     let conf = either([text(), list(text(), CONF_FILES_MAX)]);
     twin_load()
         .need("scenario", word_of(&SCENARIOS), "The MLPerf scenario, or clients in a closed loop.")
-        .key("total_qps", rate_per_s(), "What all `count` VMs are asked together per second.")
-        .key("conf", conf, "LoadGen's mlperf.conf and user.conf: what is not said here is theirs.")
-        .key("model", text(), "The model as those files name it.")
+        .key("total_qps", rate_per_s(), "Queries per second of all `count` VMs together.")
+        .key("conf", conf, "LoadGen's mlperf.conf and user.conf, for what is not stated here.")
+        .key("model", text(), "The name of the model in those files.")
         .rule(of(&["server", "offline"], json!({ "anyOf": rate })))
         .rule(json!({ "dependentRequired": { "conf": ["model"] } }))
         .rule(of(&["closed-loop"], json!({ "required": ["clients"] })))
@@ -423,30 +425,30 @@ fn twin_load() -> Shape {
     let percentile = number().with("minimum", 1).with("exclusiveMaximum", 100);
     let rounds = word(Round::ALL.map(|round| round.name));
     let bursts = table()
-        .need("peak", number().with("minimum", 1), "Rate in a burst over the mean rate.")
-        .need("share", quantity::<Share>(), "Part of the time that is burst.")
+        .need("peak", number().with("minimum", 1), "Rate in a burst relative to the mean rate.")
+        .need("share", quantity::<Share>(), "Part of the time in bursts.")
         .need("length", quantity::<SimDuration>(), "Mean length of a burst.")
-        .key("in_step", flag().with("default", false), "All VMs that say so burst together.");
+        .key("in_step", flag().with("default", false), "All VMs with this setting burst together.");
     let size = either([text(), list(text(), SIZE_COLUMNS_MAX)]);
     let scale = number().with("minimum", 1e-6).with("maximum", 1e6);
     let trace = table()
         .need(
             "trace",
             text(),
-            "A file of requests (CSV, JSON lines), from the folder of this file.",
+            "A file of requests (CSV, JSON lines), relative to the folder of this file.",
         )
-        .key("scale", scale, "How much faster it is played; default: 1.")
+        .key("scale", scale, "Factor on the speed of replay; default: 1.")
         .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
-        .key("length", quantity::<SimDuration>(), "Time of the trace that is played; default: all.")
+        .key("length", quantity::<SimDuration>(), "Length of the part replayed; default: all.")
         .key("vm", text(), "Only rows of this VM.")
         .key("model", text(), "Only rows of this model.")
-        .key("time_column", text(), "The column of times, where it is not a known one.")
+        .key("time_column", text(), "The column of times, unless it has a known name.")
         .key(
             "time_unit",
             word_of(&Unit::WORDS),
-            "The unit of times that are numbers, where no name says it.",
+            "The unit of times that are numbers, unless the column's name states it.",
         )
-        .key("date_order", word_of(&DATE_ORDERS), "What comes first in dates such as 3/4/2025.")
+        .key("date_order", word_of(&DATE_ORDERS), "The order of dates such as 3/4/2025.")
         .key("size_column", size, "Columns whose sum is a request's work.");
     let arrivals = either([word_of(&PROCESSES), trace]);
     table()
@@ -456,12 +458,12 @@ fn twin_load() -> Shape {
         .key(
             "min_duration",
             quantity::<SimDuration>(),
-            "Queries are made at least this long; default: the round's, 60 s without rules.",
+            "The least duration of the load; default: the round's, 60 s without rules.",
         )
         .key(
             "min_query_count",
             whole(1..=QUERIES_MAX),
-            "At least so many queries are made; default: the round's, or by the percentile.",
+            "The least number of queries; default: the round's, or by the percentile.",
         )
         .key(
             "rules",
@@ -471,22 +473,22 @@ fn twin_load() -> Shape {
         .key(
             "queries_beyond_percentile",
             whole(1..=QUERIES_MAX).with("default", QUERIES_BEYOND),
-            "rules = \"none\": so many queries lie beyond the percentile.",
+            "rules = \"none\": number of queries beyond the percentile.",
         )
         .key(
             "round",
             rounds.with("default", Round::ALL[0].name),
             "The MLPerf round, for seeds and verdict.",
         )
-        .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: how many ask and wait.")
-        .key("think_time", quantity::<SimDuration>(), "closed-loop: mean time before asking again.")
+        .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: number of clients.")
+        .key("think_time", quantity::<SimDuration>(), "closed-loop: mean think time.")
         .key("samples_per_query", whole(1..=SAMPLES_PER_QUERY_MAX), "multistream; default: 8.")
         .key(
             "arrivals",
             arrivals.with("default", "poisson"),
             "Server: the arrival process, or a trace.",
         )
-        .key("bursts", bursts, "How bursty arrivals burst.")
+        .key("bursts", bursts, "The bursts of bursty arrivals.")
 }
 
 fn rate_per_s() -> Shape {
@@ -495,13 +497,13 @@ fn rate_per_s() -> Shape {
 
 fn baseline() -> Shape {
     let kinds = || word(["none", "counterfactual", "same-cards", "whole-cards", "twin"]);
-    let twin = table().key("server", server(), "What differs from [vm.server].").key(
+    let twin = table().key("server", server(), "Settings that differ from [vm.server].").key(
         "load",
         twin_load(),
-        "What differs from [vm.load].",
+        "Settings that differ from [vm.load].",
     );
     let long = table()
-        .need("kind", kinds(), "none; bare metal on the same cards, with whole cards, or both (counterfactual); or a twin with settings of its own.")
+        .need("kind", kinds(), "none; bare metal on the same cards, with whole cards, or both (counterfactual); or a twin with its own settings.")
         .key("vm", twin, "The twin's own settings.");
     either([kinds(), long])
 }
@@ -533,30 +535,29 @@ fn published() -> Shape {
 fn sweep() -> Shape {
     let values = || list(anything(), POINTS_MAX);
     let axes = json!({ "$ref": "#/$defs/axes" });
-    let with = "Other keys set in step: paths, each with as many values.";
+    let with = "Other keys that change together with it: paths, each with as many values.";
     let x = table()
         .need("key", text().such_as(["vm.vcpus"]), "The path of the key that varies.")
         .need("values", values(), "Its values.")
-        .key("label", text(), "What stands below the charts.")
+        .key("label", text(), "Label of the axis in charts.")
         .key("with", table_of(values()), with);
     let line = table()
-        .need("name", text(), "As charts and tables call the line.")
+        .need("name", text(), "Name of the line in charts and tables.")
         .key("set", table_of(anything()), "Paths, each with the value to set.")
         .key("unset", list(text(), POINTS_MAX), "Paths of keys to leave out.");
     let lines = either([text(), list(text(), POINTS_MAX)]);
-    let when =
-        "Keys of axes, each with the values that are meant, or { above = 7 }, or { below = 2 }.";
+    let when = "Keys of axes, each with the covered values, or { above = 7 }, or { below = 2 }.";
     let none = table()
-        .key("line", lines, "A written line, or several; default: every line.")
+        .key("line", lines, "A line, or several; default: every line.")
         .key("when", table_of(anything()), when)
         .need("reason", text(), "Why these points cannot exist.");
     table()
-        .key("x", x, "The first axis: charts are drawn against it.")
-        .key("line", list(line, POINTS_MAX), "Lines written out, each with keys of its own.")
+        .key("x", x, "The first axis: the horizontal axis of charts.")
+        .key("line", list(line, POINTS_MAX), "Lines with their own keys.")
         .key(
             "not_applicable",
             list(none, POINTS_MAX),
-            "Points that cannot exist by design; they are n/a and no errors.",
+            "Points that cannot exist by design; they are n/a, not errors.",
         )
         .key("replications", whole(1..=RUNS_MAX as u32).with("default", 1), "Runs of each point.")
         .with("additionalProperties", axes)

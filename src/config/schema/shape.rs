@@ -1,4 +1,4 @@
-//! The words that the schema is written in: forms of values, and tables of keys.
+//! The building blocks of the schema: types of values, and tables of keys.
 //!
 //! Which keys there are is said in `schema`; nothing here knows a scenario.
 

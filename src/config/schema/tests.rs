@@ -40,7 +40,7 @@ fn answers() -> Vec<Answer> {
             } else {
                 plan::read_tree(&file, &tree, "test", &catalogue, &problems);
             }
-            all.extend(problems.answers.told());
+            all.extend(problems.answers.recorded());
         }
     }
     assert!(all.len() > 1000, "nobody was listened to");

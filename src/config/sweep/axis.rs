@@ -1,4 +1,4 @@
-//! What varies in a sweep: axes of values, and lines that set keys of their own.
+//! The varying keys of a sweep: axes of values, and lines with their own keys.
 
 use crate::config::text::{Diagnostic, KeyPath, Reader, Spot, Value};
 use crate::spec::ParameterValue;
@@ -9,19 +9,19 @@ use std::ops::Range;
 use std::str::FromStr;
 use toml::de::DeValue;
 
-/// Most VMs in all points of a sweep: each is read and checked before anything runs. No single
-/// dimension has a bound of its own, but it can be no larger than this.
+/// Most VMs in all points of a sweep: each is read and checked before anything runs. Single
+/// dimensions have no other bound.
 pub(crate) const POINTS_MAX: usize = 100_000;
 
-/// The keys of `[sweep]` that are no paths.
+/// The keys of `[sweep]` that are not paths.
 pub(super) const KEYS: [&str; 4] = ["x", "line", "not_applicable", "replications"];
 
-/// A key and its values; `with` sets others in step.
+/// A key and its values; `with` sets other keys together with it.
 #[derive(Debug)]
 pub(crate) struct Axis<'a> {
     /// The path as it is written.
     pub(crate) key: String,
-    /// What stands below a chart.
+    /// The label of the axis in charts.
     pub(crate) label: String,
     /// The unit of the values as numbers.
     pub(crate) unit: Option<&'static str>,
@@ -65,7 +65,7 @@ pub(super) fn short_axes<'a>(table: &mut Reader<'a>, above: &str) -> Vec<Option<
             axes.push(Axis::read_short(path, table.key_span(&key), &value));
         } else {
             let diagnostic =
-                value.wrong(format!("is no list of values, nor one of {}", KEYS.join(", ")));
+                value.wrong(format!("is neither a list of values nor one of {}", KEYS.join(", ")));
             value.report(diagnostic.help(format!("write for example {path} = [1, 2, 4]")));
             axes.push(None);
         }
@@ -157,7 +157,7 @@ pub(super) fn read_lines<'a>(value: &Value<'a>) -> Option<Vec<Line<'a>>> {
 /// One line, and where its name stands.
 fn read_line<'a>(item: &Value<'a>) -> Option<(Value<'a>, Line<'a>)> {
     let mut table = item.table()?;
-    let name = table.need("name", "name the line, as charts and tables call it");
+    let name = table.need("name", "name the line, for charts and tables");
     let set = table.get("set").map_or(Some(Vec::new()), |value| read_set(value.table()?));
     let unset = read_unset(table.get("unset"));
     table.finish();
@@ -197,7 +197,7 @@ fn read_path(text: &str, spot: &Range<usize>, value: &Value<'_>) -> Option<KeyPa
     }
 }
 
-/// A value as people read it.
+/// A value as text.
 pub(crate) fn in_words(item: &Value<'_>) -> String {
     match item.value {
         DeValue::String(text) => text.to_string(),

@@ -1,7 +1,7 @@
-//! `CountFile`: what a path asks for, read again with another number of VMs of one group.
+//! `CountFile`: a file or folder, read again with other numbers of VMs of one group.
 //!
 //! A file without `[sweep]` is one way of sharing, a folder one for each file, and a sweep one for
-//! each of its points, its axis of the number left out. How many VMs are enough is not asked here.
+//! each of its points, its axis of the number left out. The search for the number is elsewhere.
 
 use super::points::Points;
 use super::table::SweepTable;
@@ -23,12 +23,12 @@ use toml::de::DeTable;
 /// Keys that speak of one run and mean nothing for a number of VMs.
 const OF_ONE_RUN: [&str; 4] = ["baseline", "published", "capacity", "sweep"];
 
-/// A path whose number of VMs is open.
+/// A file or folder whose number of VMs is searched.
 #[derive(Debug)]
 pub struct CountFile {
     /// Results go to a folder that begins with this name.
     pub name: String,
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// A hash of every file that went into it, catalogue included.
     pub hash: String,
@@ -117,7 +117,7 @@ impl CountFile {
         Ok(())
     }
 
-    /// Does something with the ways.
+    /// Calls `work` with the ways of sharing.
     pub fn with_ways<R>(&self, work: impl FnOnce(&Ways<'_>) -> R) -> Result<R, LoadError> {
         let problems = Problems::default();
         let trees: Vec<_> =
@@ -165,16 +165,16 @@ impl CountFile {
 }
 
 impl Ways<'_> {
-    /// What tells each from the others.
+    /// The name of each.
     pub fn names(&self) -> Vec<String> {
         self.ways.iter().map(|way| way.name.clone()).collect()
     }
 
-    /// The run of a way with so many VMs, replication 0; or what stands against it.
+    /// The run of a way with `count` VMs, replication 0; or the reason why there is none.
     pub fn experiment(&self, way: usize, count: u32) -> Result<Experiment, TooMany> {
         let way = &self.ways[way];
         if count > VMS_MAX as u32 {
-            let text = format!("slicewise takes at most {VMS_MAX} VMs");
+            let text = format!("slicewise simulates at most {VMS_MAX} VMs");
             return Err(TooMany { obstacle: Obstacle::Limit, text });
         }
         way.experiment(count).map_err(|found| {
@@ -238,7 +238,7 @@ fn counted_group(
     let spot = Spot { file: file.clone(), span: vms.span() };
     let Some(index) = found else {
         let title = match wanted {
-            "" => "several [[vm]], and which of them is counted is not said".to_string(),
+            "" => "there are several [[vm]], and the one to count is not named".to_string(),
             wanted => format!("no [[vm]] is called {}", crate::suggest::quoted(wanted)),
         };
         let diagnostic = Diagnostic::at(&spot, title).allowed(names.join(", "));
@@ -255,13 +255,13 @@ fn counted_group(
     };
     let others = TestScenario::WORDS.iter().filter(|known| **known != "server");
     if word.is_some_and(|word| others.clone().any(|known| *known == word)) {
-        let title = "only VMs under Server load have a bound that a number of them can break";
+        let title = "only VMs under Server load have a latency bound, which limits their number";
         refuse("scenario", title, "count VMs with scenario = \"server\"");
         return None;
     }
     if load.contains_key("total_qps") {
-        let title = "with `total_qps` a VM more takes from the rate of the others";
-        refuse("total_qps", title, "say what each VM is asked: target_qps");
+        let title = "with `total_qps`, adding a VM would lower the rate of the others";
+        refuse("total_qps", title, "state the rate of each VM: target_qps");
         return None;
     }
     Some((index, names[index].clone()))
@@ -280,7 +280,7 @@ fn leave_out_count(
     for axis in table.axes.iter().filter(|axis| is_count(&axis.key)) {
         if let Some(setting) = axis.settings.first().and_then(|settings| settings.get(1)) {
             let spot = Spot { file: file.clone(), span: setting.spot.clone() };
-            let title = "a key that goes in step with the number of VMs";
+            let title = "a key that changes together with the number of VMs";
             let help = "leave it out of `with`: the number is searched, not listed";
             problems.push(Diagnostic::at(&spot, title).help(help));
         }

@@ -1,13 +1,13 @@
 //! `[[sweep.not_applicable]]`: points that cannot exist by design, declared with the reason.
 //!
-//! It says which points are meant. That none of them can be simulated after all is found out where
-//! every point is tried.
+//! It determines the declared points. Whether one of them can be simulated after all is checked
+//! where every point is tried.
 
 use super::axis::{Axis, Line, POINTS_MAX, as_number, in_words};
 use crate::config::text::{Diagnostic, Reader, Spot, Value};
 use crate::suggest::{nearest, quoted};
 
-/// A declaration as it is written.
+/// A declaration as written.
 pub(crate) struct Written<'a> {
     lines: Vec<Value<'a>>,
     conditions: Vec<(String, Value<'a>)>,
@@ -15,12 +15,12 @@ pub(crate) struct Written<'a> {
     spot: Spot,
 }
 
-/// A declaration with the values it means.
+/// A declaration with the values it covers.
 #[derive(Debug)]
 pub(crate) struct Exclusion {
-    /// Why these points are none.
+    /// Why these points cannot exist.
     pub(crate) reason: String,
-    /// Where it is written.
+    /// Its place in the file.
     pub(crate) spot: Spot,
     /// Indices of lines; empty for every line.
     lines: Vec<usize>,
@@ -28,7 +28,7 @@ pub(crate) struct Exclusion {
     conditions: Vec<(String, Vec<bool>)>,
 }
 
-/// Reads the declarations; what is wrong with their form is reported, and leaves nothing of one.
+/// Reads the declarations; faults of their form are reported, and a faulty one is nothing.
 pub(crate) fn read<'a>(value: &Value<'a>) -> Vec<Option<Written<'a>>> {
     let items = value.items(POINTS_MAX);
     items.map_or(vec![None], |items| items.iter().map(read_one).collect())
@@ -41,7 +41,7 @@ fn read_one<'a>(item: &Value<'a>) -> Option<Written<'a>> {
         false => Some(vec![value]),
     });
     let when = table.get("when");
-    let reason = table.need("reason", "say why these points cannot exist");
+    let reason = table.need("reason", "state why these points cannot exist");
     table.finish();
     if lines.is_none() && when.is_none() {
         let title = "`sweep.not_applicable` names no points";
@@ -79,7 +79,7 @@ fn is_bound(table: &toml::de::DeTable<'_>) -> bool {
     ["above", "below"].iter().any(|key| table.contains_key(*key))
 }
 
-/// Finds the lines and values that are meant; what is none of the sweep's is reported.
+/// Finds the lines and values that are covered; unknown ones are reported.
 pub(crate) fn resolve(
     written: Vec<Option<Written<'_>>>,
     axes: &[Axis<'_>],
@@ -115,7 +115,7 @@ pub(crate) fn resolve(
 fn meant(key: &str, value: &Value<'_>, axes: &[Axis<'_>]) -> Option<(String, Vec<bool>)> {
     let Some(axis) = axes.iter().find(|axis| axis.key == key) else {
         let known: Vec<&str> = axes.iter().map(|axis| axis.key.as_str()).collect();
-        let title = format!("{} is no axis of the sweep", quoted(key));
+        let title = format!("{} is not an axis of the sweep", quoted(key));
         let diagnostic = Diagnostic::at(&value.spot(), title).of_form();
         let known_words =
             if known.is_empty() { "it has none".to_string() } else { known.join(", ") };
@@ -135,7 +135,7 @@ fn meant(key: &str, value: &Value<'_>, axes: &[Axis<'_>]) -> Option<(String, Vec
         }
     };
     if !flags.contains(&true) {
-        let title = format!("no value of the axis {key} is meant");
+        let title = format!("no value of the axis {key} matches");
         value.report(Diagnostic::at(&value.spot(), title).allowed(values_of(axis)));
         return None;
     }
@@ -151,7 +151,7 @@ fn place_of(item: &Value<'_>, axis: &Axis<'_>) -> Option<usize> {
     };
     let found = axis.values.iter().position(is_it);
     if found.is_none() {
-        let title = format!("{} is no value of the axis {}", quoted(&text), axis.key);
+        let title = format!("{} is not a value of the axis {}", quoted(&text), axis.key);
         item.report(Diagnostic::at(&item.spot(), title).allowed(values_of(axis)));
     }
     found
@@ -178,15 +178,15 @@ fn within_bounds(value: &Value<'_>, axis: &Axis<'_>) -> Option<Vec<bool>> {
         };
         let Some(number) = as_number(&end, axis.unit) else {
             let what = if axis.unit.is_some() { "time in quotes" } else { "number" };
-            let diagnostic = end.wrong(format!("is no {what}"));
+            let diagnostic = end.wrong(format!("is not a {what}"));
             end.report(diagnostic.help("write it as the values of the axis are written"));
             return None;
         };
         *place = number;
     }
     if axis.values.iter().any(|value| value.number.is_none()) {
-        let title = format!("the values of the axis {} are no numbers", axis.key);
-        value.report(Diagnostic::at(&value.spot(), title).help("list the values that are meant"));
+        let title = format!("the values of the axis {} are not numbers", axis.key);
+        value.report(Diagnostic::at(&value.spot(), title).help("list the values"));
         return None;
     }
     let beyond = |number: f64| number > above || number < below;
@@ -194,7 +194,7 @@ fn within_bounds(value: &Value<'_>, axis: &Axis<'_>) -> Option<Vec<bool>> {
 }
 
 impl Exclusion {
-    /// Whether it means the point of this line with these values of the axes.
+    /// Whether it covers the point of this line with these values of the axes.
     pub(crate) fn means(&self, line: usize, axes: &[Axis<'_>], values: &[usize]) -> bool {
         let of_line = self.lines.is_empty() || self.lines.contains(&line);
         let holds = |(key, flags): &(String, Vec<bool>)| {

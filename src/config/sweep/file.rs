@@ -1,7 +1,7 @@
 //! `SweepFile`: a file with `[sweep]`, checked point by point.
 //!
-//! A fault of form, a misspelt key say, refuses the file, and so does a sweep of which no point can
-//! be simulated. A point that breaks a rule among others that keep it is a result: an error row.
+//! A fault of form, such as a misspelt key, refuses the file, and so does a sweep without any point
+//! that can be simulated. A single point that breaks a rule is a result: an error row.
 
 use super::exclusion::Exclusion;
 use super::points::Points;
@@ -27,7 +27,8 @@ pub struct SweepFile {
     rates_are_parts: bool,
 }
 
-/// The points of a sweep, each made when it is wanted: thousands of experiments are much memory.
+/// The points of a sweep, each made when it is needed: thousands of experiments would take much
+/// memory.
 pub struct SweepPoints<'a>(Points<'a>);
 
 impl SweepFile {
@@ -50,12 +51,12 @@ impl SweepFile {
         Ok(Some(found))
     }
 
-    /// What the sweep is.
+    /// The sweep.
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
     }
 
-    /// Does something with the points.
+    /// Calls `work` with the points.
     pub fn with_points<R>(&self, work: impl FnOnce(&SweepPoints<'_>) -> R) -> R {
         let unseen = Problems::default();
         let tree = source::parse(&self.file, &unseen).expect("the file was parsed before");
@@ -64,7 +65,7 @@ impl SweepFile {
         work(&SweepPoints(points))
     }
 
-    /// Every value of the first point that can be simulated, and who says it.
+    /// Every value of the first point that can be simulated, with its origin.
     pub fn explain(&self) -> Option<Explanation> {
         let first = self.sweep.points.iter().position(SweepPoint::is_simulated)?;
         self.with_points(|points| points.0.explain(first))
@@ -217,7 +218,7 @@ impl Declared {
     /// A declaration must hide no result, and mean something.
     fn refuse_wrong(&self, exclusion: &Exclusion, sweep: &Sweep, problems: &Problems) {
         if self.points == 0 {
-            let title = "`sweep.not_applicable` means no point that an earlier one does not";
+            let title = "`sweep.not_applicable` covers no point that an earlier one does not";
             problems.push(Diagnostic::at(&exclusion.spot, title).help("drop it"));
         }
         if self.possible > 0 {
@@ -226,7 +227,7 @@ impl Declared {
                 0 => String::new(),
                 more => format!(" (and {more} more)"),
             };
-            let title = format!("{label} is declared not applicable and can be simulated{more}");
+            let title = format!("{label} is declared not applicable, but can be simulated{more}");
             let help = "narrow `when`, or drop the declaration: it must not hide a result";
             problems.push(Diagnostic::at(&exclusion.spot, title).help(help));
         }
@@ -239,7 +240,7 @@ fn refuse_seed_twice(points: &Points<'_>, seed: u64, problems: &Problems) {
     for setting in axes.filter_map(|axis| axis.settings.first()?.first()) {
         let spot =
             crate::config::text::Spot { file: points.file.clone(), span: setting.spot.clone() };
-        let title = format!("`seed` varies, and is to be {seed} as well");
+        let title = format!("`seed` varies, and --seed sets it to {seed} as well");
         problems.push(Diagnostic::at(&spot, title).help("leave out --seed, or the axis"));
     }
 }
@@ -254,7 +255,7 @@ fn refuse_set_twice(points: &Points<'_>, problems: &Problems) {
         if varied.iter().any(|setting| setting.path == set.path) {
             let spot =
                 crate::config::text::Spot { file: points.file.clone(), span: set.spot.clone() };
-            let title = "the key is set, and varies in the sweep as well";
+            let title = "the key is set by --set, and varies in the sweep as well";
             let help = "leave out --set, or replace the axis: --set 'sweep.vm.vcpus=[2, 4]'";
             problems.push(Diagnostic::at(&spot, title).help(help));
         }

@@ -1,7 +1,7 @@
-//! The points of a sweep: the file's tree with the values of a point set, read like any other file.
+//! The points of a sweep: the file's tree with the values of a point, read like any other file.
 //!
-//! So every key can be swept, and every rule holds. A value keeps the place where it is written: what
-//! is wrong with it is shown in the sweep's own line.
+//! So every key can be swept, and every rule applies. A value keeps the place where it is written:
+//! its faults are shown in the sweep's own line.
 
 use super::axis::{Axis, Setting};
 use super::table::SweepTable;
@@ -23,9 +23,9 @@ pub(crate) struct Points<'a> {
     /// The file without `[sweep]`.
     pub(crate) base: DeTable<'a>,
     pub(crate) table: SweepTable<'a>,
-    /// The seed, when it is not the file's to say.
+    /// The seed, when it replaces that of the file.
     pub(crate) seed: Option<u64>,
-    /// Whether rates only say what part of the load each VM has.
+    /// Whether only the ratios of the rates matter.
     pub(crate) rates_are_parts: bool,
 }
 
@@ -38,12 +38,12 @@ struct Choice {
 }
 
 impl Points<'_> {
-    /// The experiment of a point, replication 0; or all that is wrong with it.
+    /// The experiment of a point, replication 0; or all its faults.
     pub(crate) fn experiment(&self, point: usize) -> Result<Experiment, Vec<Diagnostic>> {
         self.experiment_with(point, None)
     }
 
-    /// The experiment of a point, with one more key set to a number, which has the final word.
+    /// The experiment of a point, with one more key set to a number, which overrides all others.
     pub(crate) fn experiment_with(
         &self,
         point: usize,
@@ -60,7 +60,7 @@ impl Points<'_> {
         Ok(experiment)
     }
 
-    /// Every value of a point, and who says it.
+    /// Every value of a point, with its origin.
     pub(crate) fn explain(&self, point: usize) -> Option<Explanation> {
         let problems = Problems::of_rates(self.rates_are_parts);
         problems.answers.listen();
@@ -94,7 +94,7 @@ impl Points<'_> {
         plan::read_tree(self.file, &tree, self.stem, self.catalogue, problems)
     }
 
-    /// The point as the sweep's plan names it.
+    /// The point, for the sweep's plan.
     pub(crate) fn describe(
         &self,
         point: usize,
@@ -114,7 +114,7 @@ impl Points<'_> {
         SweepPoint { line, x, values, error, not_applicable }
     }
 
-    /// The declaration that a point is none, by its index.
+    /// The declaration that covers a point, by its index.
     pub(crate) fn exclusion(&self, point: usize) -> Option<usize> {
         let Choice { line, values } = self.choice(point);
         let table = &self.table;
@@ -138,7 +138,7 @@ impl Points<'_> {
         starts.map(name).collect()
     }
 
-    /// What tells a point from the others; nothing where there is one only.
+    /// The name of a point among the others; nothing where there is only one.
     pub(crate) fn way(&self, point: usize) -> Option<String> {
         let choice = self.choice(point);
         let written = self.table.lines.get(choice.line).map(|line| line.name.clone());
@@ -154,7 +154,7 @@ impl Points<'_> {
         axes.map(|axis| Parameter { key: axis.key.clone(), unit: axis.unit }).collect()
     }
 
-    /// What stands below the charts.
+    /// The label of the horizontal axis.
     pub(crate) fn x_label(&self) -> String {
         self.table.axes.first().map_or(String::new(), |axis| axis.label.clone())
     }

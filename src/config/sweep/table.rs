@@ -1,6 +1,6 @@
-//! `[sweep]`: what varies. Axes, lines, and how often each point is run.
+//! `[sweep]`: axes, lines, and the number of replications.
 //!
-//! It says what is written there; what a value does to the file is found out in `points`.
+//! It reads the table; values are set in the file in `points`.
 
 use super::axis::{Axis, Line, POINTS_MAX, read_lines, short_axes};
 use super::exclusion::{self, Exclusion};
@@ -14,19 +14,19 @@ pub(crate) const RUNS_MAX: usize = 1_000_000;
 /// The table.
 #[derive(Debug)]
 pub(crate) struct SweepTable<'a> {
-    /// What varies, what charts are drawn against first; empty when only lines are written.
+    /// The axes; the first is the horizontal axis of charts; empty when there are only lines.
     pub(crate) axes: Vec<Axis<'a>>,
     /// `[[sweep.line]]`.
     pub(crate) lines: Vec<Line<'a>>,
     /// `[[sweep.not_applicable]]`.
     pub(crate) exclusions: Vec<Exclusion>,
     pub(crate) replications: u32,
-    /// Where the table stands.
+    /// The place of the table.
     pub(crate) spot: Spot,
 }
 
 impl<'a> SweepTable<'a> {
-    /// Reads the table; what is wrong is reported.
+    /// Reads the table; faults are reported.
     pub(crate) fn read(mut table: Reader<'a>) -> Option<Self> {
         let replications = table.get("replications");
         let replications = replications.map(|value| value.count(1..=RUNS_MAX as u32, " runs"));
@@ -67,8 +67,8 @@ impl<'a> SweepTable<'a> {
         axes.fold(self.lines.len().max(1), usize::saturating_mul)
     }
 
-    /// What is wrong with the size of a sweep that has so many VMs in its points; nothing if it is
-    /// none too large. The products count, since work, memory and disk go with them.
+    /// The fault of a sweep that is too large, with this number of VMs in its points; nothing if it
+    /// is not. The products count, since work, memory and disk space depend on them.
     pub(crate) fn too_large(&self, vms: usize) -> Option<Diagnostic> {
         let points = self.points();
         let runs = vms.saturating_mul(self.replications as usize);
@@ -87,7 +87,8 @@ impl<'a> SweepTable<'a> {
             _ => return None,
         };
         let what = if vms > POINTS_MAX { "points x VMs" } else { "points x replications x VMs" };
-        let help = "list fewer values, take fewer replications, or write several files of a part of the grid each";
+        let help = "list fewer values, use fewer replications, or split the grid into several \
+            files";
         Some(
             Diagnostic::at(&self.spot, title)
                 .allowed(format!("at most {most} ({what})"))

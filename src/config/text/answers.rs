@@ -1,15 +1,14 @@
-//! `Answers`: which keys a reading asked for, where each stands, what its value was taken for, and
-//! who fills in for those that are not there.
+//! `Answers`: the keys that were read, the place of each, the type its value was read as, and the
+//! origin of values that are not in the file.
 //!
-//! It is only kept when somebody listens (`check --explain`, the test of the schema), and it judges
-//! nothing.
+//! It is recorded only on request (`check --explain`, the test of the schema), and does not judge.
 
 use crate::spec::Fact;
 use serde::Serialize;
 use std::cell::RefCell;
 use std::ops::Range;
 
-/// What a value was taken for.
+/// The type that a value was read as.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Form {
     /// A string.
@@ -30,15 +29,15 @@ pub(crate) enum Form {
     Items,
 }
 
-/// Who says a value.
+/// Where a value comes from.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
-pub struct Said {
+pub struct ValueOrigin {
     /// `flag`, `environment`, `set`, `file`, `conf`, `round`, `preset`, `workload`, `host`, `gpu`,
-    /// `hypervisor`, `default`: the stronger before the weaker.
+    /// `hypervisor`, `default`: in order of priority.
     pub by: &'static str,
-    /// Where, or why, in words: `my-vm.toml:12:9`, `mlperf-bert`.
+    /// The place, or the reason: `my-vm.toml:12:9`, `mlperf-bert`.
     pub place: String,
-    /// Where a number of the catalogue was published.
+    /// The publication of a number of the catalogue.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// How a number of the catalogue came to be known.
@@ -46,13 +45,13 @@ pub struct Said {
     pub standing: Option<&'static str>,
 }
 
-impl Said {
-    /// Said by somebody there.
+impl ValueOrigin {
+    /// An origin with its place.
     pub fn new(by: &'static str, place: impl Into<String>) -> Self {
         Self { by, place: place.into(), source: None, standing: None }
     }
 
-    /// What is used when nobody says anything, and why it is this.
+    /// A built-in default, with the reason for it.
     pub(crate) fn default(why: impl Into<String>) -> Self {
         Self::new("default", why)
     }
@@ -64,51 +63,55 @@ impl Said {
     }
 }
 
-/// Something that a reading did.
+/// A step of reading.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) enum Answer {
-    /// It asked for the key of this path, which stands there; or nowhere.
+    /// The key at this path was read, with its place; or it is missing.
     Asked(String, Option<Range<usize>>),
-    /// It took the value of this path for something.
+    /// The value at this path was read as this type.
     Took(String, Form),
-    /// Without the key of this path (or any below `path.*`) somebody else says the value.
-    Silent(String, Said),
-    /// It begins with the next VM.
+    /// Without the key at this path (or any below `path.*`) the value comes from here.
+    Fallback(String, ValueOrigin),
+    /// The next VM begins.
     Begins,
-    /// It begins with the next model of a VM.
+    /// The next model of a VM begins.
     BeginsModel,
 }
 
-/// What a reading did, in order; nothing while nobody listens.
+/// The steps of reading, in order; nothing unless they are recorded.
 #[derive(Default, Debug)]
 pub(crate) struct Answers {
     log: RefCell<Option<Vec<Answer>>>,
 }
 
 impl Answers {
-    /// Starts to keep what is told from now on.
+    /// Starts recording.
     pub(crate) fn listen(&self) {
         self.log.borrow_mut().get_or_insert_default();
     }
 
-    /// A key is asked for.
+    /// Records that a key was read.
     pub(crate) fn asked(&self, path: impl FnOnce() -> String, place: Option<Range<usize>>) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             log.push(Answer::Asked(path(), place));
         }
     }
 
-    /// A value is taken for something.
+    /// Records the type that a value was read as.
     pub(crate) fn took(&self, path: &str, form: impl FnOnce() -> Form) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
             log.push(Answer::Took(path.to_string(), form()));
         }
     }
 
-    /// Who says a value that the file does not.
-    pub(crate) fn silent(&self, path: impl FnOnce() -> String, said: impl FnOnce() -> Said) {
+    /// Records the origin of a value that is not in the file.
+    pub(crate) fn fallback(
+        &self,
+        path: impl FnOnce() -> String,
+        said: impl FnOnce() -> ValueOrigin,
+    ) {
         if let Some(log) = self.log.borrow_mut().as_mut() {
-            log.push(Answer::Silent(path(), said()));
+            log.push(Answer::Fallback(path(), said()));
         }
     }
 
@@ -126,13 +129,13 @@ impl Answers {
         }
     }
 
-    /// Whether anybody listens.
+    /// Whether answers are recorded.
     pub(crate) fn are_kept(&self) -> bool {
         self.log.borrow().is_some()
     }
 
-    /// What was told so far.
-    pub(crate) fn told(&self) -> Vec<Answer> {
+    /// The steps recorded so far.
+    pub(crate) fn recorded(&self) -> Vec<Answer> {
         self.log.borrow().clone().unwrap_or_default()
     }
 }

@@ -1,6 +1,6 @@
-//! A diagnostic: what is wrong in a file, where, what would be allowed, and what was probably meant.
+//! A diagnostic: a fault in a file, its place, the allowed values, and what was probably meant.
 //!
-//! It does not decide what is wrong; readers and rules do, and [`Problems`] collects what they find.
+//! Readers and rules find faults, and [`Problems`] collects them.
 
 use super::answers::Answers;
 use crate::formats::Fault;
@@ -16,7 +16,7 @@ use std::sync::Arc;
 /// So many bytes of a line are quoted from the place on.
 const QUOTED_MAX: usize = 160;
 
-/// So many diagnostics are shown; the rest is counted.
+/// The most diagnostics that are shown; the rest is counted.
 pub(crate) const SHOWN_MAX: usize = 50;
 
 /// A file as it was read: its path as the user wrote it, and its text.
@@ -24,19 +24,19 @@ pub(crate) const SHOWN_MAX: usize = 50;
 pub(crate) struct SourceFile {
     /// Path for messages.
     pub(crate) path: String,
-    /// The whole text, and a line feed and the arguments of `--set` behind it, if there are any.
+    /// The whole text, followed by a line feed and the arguments of `--set`, if there are any.
     pub(crate) text: String,
-    /// These arguments by themselves, each a line: messages about them show them so.
+    /// These arguments alone, one per line, as messages show them.
     pub(crate) set: Option<Arc<SourceFile>>,
 }
 
 impl SourceFile {
-    /// A text as it is written.
+    /// A file with this text.
     pub(crate) fn new(path: impl Into<String>, text: impl Into<String>) -> Self {
         Self { path: path.into(), text: text.into(), set: None }
     }
 
-    /// Where the file's own text ends.
+    /// The end of the file's own text.
     pub(crate) fn own_end(&self) -> usize {
         self.text.len() - self.set.as_ref().map_or(0, |set| set.text.len() + 1)
     }
@@ -50,8 +50,7 @@ pub(crate) struct Spot {
 }
 
 impl Spot {
-    /// The same place; one in an argument of `--set` among the arguments alone, however many files
-    /// they were given with.
+    /// The same place; a place in an argument of `--set` as a place in the arguments alone.
     pub(crate) fn at_home(&self) -> Spot {
         let start = self.file.own_end() + 1;
         match &self.file.set {
@@ -70,7 +69,7 @@ impl Spot {
     }
 }
 
-/// One thing that is wrong in the user's input.
+/// One fault in the user's input.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Diagnostic {
     title: String,
@@ -85,11 +84,11 @@ pub struct Diagnostic {
 /// Where a diagnostic points.
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Place {
-    /// Into a text that can be shown.
+    /// A place in a text that can be shown.
     Spot(Spot),
-    /// To a file whose text cannot be shown, with line and column where they are known.
+    /// A file whose text cannot be shown, with line and column where they are known.
     Path(String, Option<(usize, usize)>),
-    /// Nowhere: a remark about all the others.
+    /// No place: a remark about all the others.
     Nowhere,
 }
 
@@ -99,7 +98,7 @@ impl Diagnostic {
         Self::new(Place::Spot(spot.at_home()), title)
     }
 
-    /// What a reader of a foreign format found in the text of `file`.
+    /// A fault that a reader of a foreign format found in the text of `file`.
     pub(crate) fn of_fault(file: &Arc<SourceFile>, fault: Fault) -> Self {
         let found = Self::at(&Spot { file: file.clone(), span: fault.span }, fault.title);
         let notes = [("allowed", fault.allowed), ("help", fault.help)];
@@ -121,24 +120,24 @@ impl Diagnostic {
         Self { title, place, label, notes, form: false, warning: false, obstacle: None }
     }
 
-    /// Marks what another VM of the kind can run into: which of the machine's limits it is.
+    /// Marks a fault that another VM of the group can run into, with the machine's limit.
     pub(crate) fn of_limit(mut self, obstacle: Obstacle) -> Self {
         self.obstacle = Some(obstacle);
         self
     }
 
-    /// The limit of the machine that is passed, where it is one.
+    /// The machine's limit that is exceeded, where there is one.
     pub(crate) fn obstacle(&self) -> Option<Obstacle> {
         self.obstacle
     }
 
-    /// Marks what is wrong in any surroundings, like a misspelt key: no other value would help.
+    /// Marks a fault of form, like a misspelt key, which no other value of the file would correct.
     pub(crate) fn of_form(mut self) -> Self {
         self.form = true;
         self
     }
 
-    /// Whether it is wrong in any surroundings.
+    /// Whether it is a fault of form.
     pub(crate) fn is_of_form(&self) -> bool {
         self.form
     }
@@ -148,18 +147,18 @@ impl Diagnostic {
         &self.title
     }
 
-    /// The words under the caret.
+    /// Sets the text at the caret.
     pub(crate) fn label(mut self, label: impl Into<String>) -> Self {
         self.label = label.into();
         self
     }
 
-    /// What is allowed: values, or a range with its unit.
+    /// Adds the allowed values, or a range with its unit.
     pub(crate) fn allowed(self, allowed: impl Into<String>) -> Self {
         self.note("allowed", allowed)
     }
 
-    /// How to put it right.
+    /// Adds how to correct it.
     pub(crate) fn help(self, help: impl Into<String>) -> Self {
         self.note("help", help)
     }
@@ -178,7 +177,7 @@ impl Diagnostic {
         self
     }
 
-    /// The message as people read it, without a line feed at the end.
+    /// The message as text, without a line feed at the end.
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
         let (title, path) = (shown_lines(&self.title), shown(self.path()));
@@ -278,12 +277,13 @@ fn floor_char(text: &str, at: usize) -> usize {
     (0..=at.min(text.len())).rev().find(|&at| text.is_char_boundary(at)).unwrap_or(0)
 }
 
-/// What to say of errors that other cards would not make.
+/// Help for errors that other cards would not have.
 #[derive(Clone, Debug)]
 pub(crate) struct CardsHelp {
-    /// The models in use, where the others are of none of them; nothing where they are only more.
+    /// The models in use, where the other cards are of other models; empty where they are only more
+    /// cards.
     pub(crate) other_than: Vec<String>,
-    /// Where the others are.
+    /// Where the other cards are.
     pub(crate) help: String,
 }
 
@@ -303,17 +303,17 @@ impl CardsHelp {
     }
 }
 
-/// Collects diagnostics. Readers of nested tables live at the same time and all report here, so it
-/// is written to through a shared reference.
+/// Collects diagnostics. Readers of nested tables exist at the same time and all report here, so it
+/// is written through a shared reference.
 #[derive(Default, Debug)]
 pub(crate) struct Problems {
-    /// What the reading asked for, should anybody want to know.
+    /// The record of reading, if requested.
     pub(crate) answers: Answers,
     kept: RefCell<Vec<Diagnostic>>,
     beyond: Cell<usize>,
     /// What is doubtful and no reason to stop.
     warnings: RefCell<Vec<Diagnostic>>,
-    /// Whether rates are read that only say what part of the load each VM has.
+    /// Whether only the ratios of rates matter.
     pub(crate) rates_are_parts: bool,
     of_cards: RefCell<Option<CardsHelp>>,
 }
@@ -322,17 +322,17 @@ pub(crate) struct Problems {
 const KEPT_MAX: usize = 1000;
 
 impl Problems {
-    /// None yet, of a reading that takes rates for parts or for themselves.
+    /// An empty collection, for reading rates as ratios or as rates.
     pub(crate) fn of_rates(rates_are_parts: bool) -> Self {
         Self { rates_are_parts, ..Self::default() }
     }
 
-    /// From now on errors about cards have this help as well; at first, and with nothing, none has.
+    /// Adds this help to later errors about cards; none at first, and none with nothing.
     pub(crate) fn help_about_cards(&self, help: Option<CardsHelp>) {
         *self.of_cards.borrow_mut() = help;
     }
 
-    /// Adds a diagnostic unless the very same is there already, as the points of a series may
+    /// Adds a diagnostic unless the same one exists already, since several points of a series may
     /// break one rule at one place.
     pub(crate) fn push(&self, diagnostic: Diagnostic) {
         let diagnostic = match &*self.of_cards.borrow() {
@@ -347,7 +347,7 @@ impl Problems {
         }
     }
 
-    /// Adds what is doubtful and no reason to stop, unless the very same is there already.
+    /// Adds a warning, unless the same one exists already.
     pub(crate) fn warn(&self, diagnostic: Diagnostic) {
         let warning = Diagnostic { warning: true, ..diagnostic };
         let mut warnings = self.warnings.borrow_mut();
@@ -356,12 +356,12 @@ impl Problems {
         }
     }
 
-    /// What is doubtful, as people read it.
+    /// The warnings as text.
     pub(crate) fn warnings(&self) -> Vec<String> {
         self.warnings.borrow().iter().map(|warning| warning.render(false)).collect()
     }
 
-    /// Adds what another collection holds.
+    /// Adds all of another collection.
     pub(crate) fn take_over(&self, other: Problems) {
         self.help_about_cards(None);
         other.kept.into_inner().into_iter().for_each(|diagnostic| self.push(diagnostic));
@@ -369,7 +369,7 @@ impl Problems {
         other.warnings.into_inner().into_iter().for_each(|warning| self.warn(warning));
     }
 
-    /// Whether no more would be shown.
+    /// Whether further ones would not be shown.
     pub(crate) fn are_enough(&self) -> bool {
         self.kept.borrow().len() > SHOWN_MAX
     }

@@ -1,6 +1,6 @@
 //! Reads the files of other programs: the text, a reader of its format, and its faults shown.
 //!
-//! What a format looks like is in `formats`.
+//! The formats are in `formats`.
 
 use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
 use super::load_error::LoadError;
@@ -9,21 +9,21 @@ use crate::formats::{Fault, recognise};
 use std::path::Path;
 use std::sync::Arc;
 
-/// No file of another program is longer: 64 MiB. A minute of `trtexec` times is a tenth of it.
+/// The largest file of another program: 64 MiB. A minute of `trtexec` times is a tenth of it.
 pub(crate) const FOREIGN_BYTES_MAX: u64 = 64 << 20;
 
-/// Reads a file by its format: what is in it, or all that is wrong.
+/// Reads a file by its format: its content, or all its faults.
 pub fn read_foreign<T>(
     path: &Path,
     format: impl Fn(&str) -> Result<T, Vec<Fault>>,
 ) -> Result<T, LoadError> {
-    let told = read_foreign_told(path, |text| Ok((format(text)?, Vec::new())));
+    let told = read_foreign_with_warnings(path, |text| Ok((format(text)?, Vec::new())));
     told.map(|(found, _)| found)
 }
 
-/// The same of a format whose reader also says what is doubtful, or passed over by the program that
-/// the file is for: as people read it.
-pub fn read_foreign_told<T>(
+/// The same for a format whose reader also returns warnings: doubtful parts, or parts that the
+/// program it is for ignores; as text.
+pub fn read_foreign_with_warnings<T>(
     path: &Path,
     format: impl Fn(&str) -> Result<(T, Vec<Fault>), Vec<Fault>>,
 ) -> Result<(T, Vec<String>), LoadError> {
@@ -46,7 +46,7 @@ pub(crate) fn text_of(path: &Path, problems: &Problems) -> anyhow::Result<Option
     source::read_up_to(path, FOREIGN_BYTES_MAX, problems)
 }
 
-/// What a format's reader finds in the text, its faults reported.
+/// The result of a format's reader; its faults are reported.
 pub(crate) fn parsed<T>(
     file: &Arc<SourceFile>,
     format: impl Fn(&str) -> Result<T, Vec<Fault>>,

@@ -1,7 +1,7 @@
-//! `KeyPath`: where a key stands in a file, `vm[0].load.target_qps`, and how to set it in a tree.
+//! `KeyPath`: the path of a key in a file, `vm[0].load.target_qps`, and how to set it in a tree.
 //!
-//! A path through an array of tables means every one of them, unless it says which, by index or by
-//! its `name`. It does not know which keys there are; whoever reads the tree afterwards does.
+//! A path through an array of tables means every one of them, unless it names one, by index or by
+//! its `name`. It does not know the valid keys; the reader of the tree does.
 
 use super::value::article;
 use std::borrow::Cow;
@@ -17,24 +17,24 @@ pub(crate) struct KeyPath {
 
 #[derive(Clone, PartialEq, Eq, Debug)]
 enum Step {
-    /// Into a table, or to the member of an array that is called so.
+    /// Into a table, or to the member of an array with this name.
     Key(String),
     /// To a member of an array.
     Index(usize),
 }
 
-/// What to do at the end of a path.
+/// The change at the end of a path.
 #[derive(Clone, Copy)]
 pub(crate) enum Change<'t, 'a> {
-    /// Set the key to this value, which stands there.
+    /// Set the key to this value, with its place.
     Set(&'t DeValue<'a>, &'t Range<usize>),
-    /// Take the key out, if it is there.
+    /// Remove the key, if it is there.
     Unset,
 }
 
 impl KeyPath {
-    /// Reads `vm[0].load.target_qps`; a name with odd characters stands in quotes: `vm."a b".vcpus`.
-    /// The error says what is wrong with the text.
+    /// Reads `vm[0].load.target_qps`; a name with special characters is in quotes: `vm."a
+    /// b".vcpus`. The error describes the fault of the text.
     pub(crate) fn parse(text: &str) -> Result<Self, &'static str> {
         let mut steps = Vec::new();
         let mut rest = text.trim();
@@ -44,20 +44,21 @@ impl KeyPath {
             rest = after;
             while let Some(inside) = rest.strip_prefix('[') {
                 let (index, after) = inside.split_once(']').ok_or("lacks a closing bracket")?;
-                let index = index.trim().parse().map_err(|_| "has an index that is no number")?;
+                let index =
+                    index.trim().parse().map_err(|_| "has an index that is not a number")?;
                 steps.push(Step::Index(index));
                 rest = after;
             }
             match rest.strip_prefix('.') {
                 Some(after) => rest = after,
                 None if rest.is_empty() => return Ok(Self { steps }),
-                None => return Err("has something between two keys that is no dot"),
+                None => return Err("has something other than a dot between two keys"),
             }
         }
     }
 
-    /// Changes the key in a tree; tables that are missing on the way are made. `spot` is where the
-    /// path is written, for whoever complains about a key. The error says what stands in the way.
+    /// Changes the key in a tree; missing tables on the way are created. `spot` is the place of the
+    /// path, for messages about a key. The error describes the obstacle.
     pub(crate) fn apply<'a>(
         &self,
         tree: &mut DeTable<'a>,
@@ -138,7 +139,7 @@ fn into_value<'a>(
         },
     };
     if rest.is_empty() {
-        return Err(format!("a key of `{walked}` is wanted, not one of its members as a whole"));
+        return Err(format!("the path must end in a key of `{walked}`, not in one of its members"));
     }
     let all = members.iter_mut().enumerate();
     for (index, member) in all.filter(|(index, _)| chosen.is_none_or(|chosen| chosen == *index)) {
@@ -206,9 +207,9 @@ mod tests {
         assert!(set("vm[0]").unwrap_err().starts_with("a key of `vm` is wanted"));
         assert_eq!(set("other[0].x").unwrap_err(), "`other` is a table and has no numbers");
         assert_eq!(set("vm[0.x").unwrap_err(), "lacks a closing bracket");
-        assert_eq!(set("vm[-1].x").unwrap_err(), "has an index that is no number");
+        assert_eq!(set("vm[-1].x").unwrap_err(), "has an index that is not a number");
         assert_eq!(set("").unwrap_err(), "lacks a key");
         assert_eq!(set("vm. x").unwrap_err(), "lacks a key");
-        assert_eq!(set("vm x").unwrap_err(), "has something between two keys that is no dot");
+        assert_eq!(set("vm x").unwrap_err(), "has something other than a dot between two keys");
     }
 }

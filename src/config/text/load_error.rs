@@ -1,4 +1,4 @@
-//! What reading files ends with where they are wrong, or cannot be read.
+//! The error of reading files that have faults or cannot be read.
 
 use super::diagnostic::Diagnostic;
 use crate::shown::shown_lines;
@@ -7,9 +7,9 @@ use std::fmt;
 /// Why there is no scenario.
 #[derive(Debug)]
 pub enum LoadError {
-    /// The user's files are wrong: everything that is, in order of file and place. Exit code 2.
+    /// The user's files have faults: all of them, in order of file and place. Exit code 2.
     Invalid(Vec<Diagnostic>),
-    /// The world failed, as when a file is missing. Exit code 1.
+    /// The environment failed, as when a file is missing. Exit code 1.
     World(anyhow::Error),
 }
 

@@ -1,5 +1,5 @@
-//! What any file of ours is read with: the tree of its text, values with their places, and what is said
-//! of them. It knows no key.
+//! The basis for reading any file of ours: the tree of its text, values with their places, and
+//! diagnostics. It knows no key.
 //!
 //! ```text
 //!  path ─► source ─► SourceFile, tree ─► Reader ─► Value ─► what it should be, or a Diagnostic
@@ -15,7 +15,7 @@ pub(super) mod set_arguments;
 pub(super) mod source;
 pub(super) mod value;
 
-pub use answers::Said;
+pub use answers::ValueOrigin;
 pub use diagnostic::Diagnostic;
 pub(super) use diagnostic::{Problems, SourceFile, Spot};
 pub(super) use keypath::{Change, KeyPath};

@@ -1,9 +1,9 @@
-//! Reads a table of a TOML tree key by key, and reports the keys nobody asked for.
+//! Reads a table of a TOML tree key by key, and reports the keys that were not read.
 //!
-//! serde would stop at the first error; this goes on, so that one look at a file finds all of them.
-//! It knows no key and no rule of ours; what a value should be is asked in `value`.
+//! serde would stop at the first error; this continues, so that all errors of a file are found at
+//! once. It knows no key and no rule of ours; types of values are checked in `value`.
 
-use super::answers::{Form, Said};
+use super::answers::{Form, ValueOrigin};
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::value::Value;
 use crate::suggest::{nearest, quoted};
@@ -11,7 +11,7 @@ use std::ops::Range;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
-/// A table under inspection. [`Reader::finish`] reports the keys nobody asked for.
+/// A table under inspection. [`Reader::finish`] reports the keys that were not read.
 pub(crate) struct Reader<'a> {
     file: &'a Arc<SourceFile>,
     problems: &'a Problems,
@@ -58,7 +58,7 @@ impl<'a> Reader<'a> {
         value
     }
 
-    /// Every key with its value, all of them thereby asked for.
+    /// Every key with its value; all of them count as read.
     pub(crate) fn entries(&mut self) -> Vec<(String, Value<'a>)> {
         let entries = self.table.iter();
         let entries = entries
@@ -68,13 +68,13 @@ impl<'a> Reader<'a> {
         entries
     }
 
-    /// Notes who says the value of a key (or of every key of a table: `server.*`) where the file
-    /// does not.
-    pub(crate) fn silent(&self, key: &str, said: impl FnOnce() -> Said) {
-        self.problems.answers.silent(|| self.path(key), said);
+    /// Records the origin of the value of a key (or of every key of a table: `server.*`) that is
+    /// not in the file.
+    pub(crate) fn fallback(&self, key: &str, said: impl FnOnce() -> ValueOrigin) {
+        self.problems.answers.fallback(|| self.path(key), said);
     }
 
-    /// Notes that this value says what another key would.
+    /// Records that this value replaces another key.
     pub(crate) fn stands_for(&self, key: &str, value: &Value<'_>) {
         self.problems.answers.asked(|| self.path(key), Some(value.span.clone()));
     }
@@ -115,7 +115,7 @@ impl<'a> Reader<'a> {
         self.problems.push(diagnostic);
     }
 
-    /// Reports every key that was not asked for.
+    /// Reports every key that was not read.
     pub(crate) fn finish(self) {
         for (key, _) in self.table {
             let known = self.asked.iter().any(|asked| asked == key.get_ref().as_ref());

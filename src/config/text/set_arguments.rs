@@ -1,8 +1,7 @@
 //! `--set vm.server.batch_max=8`: arguments of the command line that set keys of a file's tree.
 //!
-//! They stand behind the file's own text, so that a value set so has a place like any other, and
-//! what is wrong with it is shown in the argument. A later one wins; what a key may be is not known
-//! here.
+//! They are appended to the file's own text, so that such a value has a place like any other, and
+//! its faults are shown in the argument. A later one wins; the valid keys are not known here.
 
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use super::keypath::{Change, KeyPath};
@@ -13,7 +12,7 @@ use std::sync::Arc;
 use toml::Spanned;
 use toml::de::{DeArray, DeTable, DeValue};
 
-/// What messages call the arguments.
+/// The name of the arguments in messages.
 pub(crate) const NAME: &str = "--set";
 
 /// Most arguments.
@@ -27,7 +26,7 @@ pub(crate) struct Set<'a> {
     value: Spanned<DeValue<'a>>,
 }
 
-/// The file with these arguments behind its text.
+/// The file with these arguments after its text.
 pub(crate) fn join(file: Arc<SourceFile>, arguments: &[String]) -> Arc<SourceFile> {
     if arguments.is_empty() {
         return file;
@@ -39,7 +38,7 @@ pub(crate) fn join(file: Arc<SourceFile>, arguments: &[String]) -> Arc<SourceFil
     Arc::new(SourceFile { path: file.path.clone(), text, set: Some(Arc::new(set)) })
 }
 
-/// Sets what the file's arguments say; what is wrong with them is reported.
+/// Sets the keys of the file's arguments; their faults are reported.
 pub(crate) fn apply<'a>(file: &'a Arc<SourceFile>, tree: &mut DeTable<'a>, problems: &Problems) {
     for set in read(file, problems) {
         let at = set.value.span();
@@ -51,7 +50,7 @@ pub(crate) fn apply<'a>(file: &'a Arc<SourceFile>, tree: &mut DeTable<'a>, probl
     }
 }
 
-/// The file's arguments, in order; what is wrong with them is reported.
+/// The file's arguments, in order; their faults are reported.
 pub(crate) fn read<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Vec<Set<'a>> {
     let mut all = Vec::new();
     if file.set.is_none() {

@@ -1,6 +1,7 @@
-//! Finds and reads the files of a path: a file, or a folder of `*.toml`, and nothing that could hang.
+//! Finds and reads the files of a path: a file, or a folder of `*.toml`, but nothing that could
+//! block.
 //!
-//! It does not know what is in them, beyond that it is TOML.
+//! It knows nothing about their content, except that it is TOML.
 
 use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
 use super::set_arguments;
@@ -15,13 +16,13 @@ use toml::de::DeTable;
 /// No file is longer: 1 MiB. A scenario of a hundred VMs needs a fiftieth of it.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
-/// No folder holds more files.
+/// The most files of a folder.
 pub(crate) const FILES_MAX: usize = 64;
 
 /// What messages call standard input.
 const STDIN: &str = "<stdin>";
 
-/// Whether the path means standard input, which can be read once.
+/// Whether the path means standard input, which can be read only once.
 pub(crate) fn is_stdin(path: &Path) -> bool {
     path.as_os_str() == "-"
 }
@@ -71,9 +72,10 @@ fn toml_files(folder: &Path) -> anyhow::Result<Vec<PathBuf>> {
 }
 
 /// What most files are that are not UTF-8, and how they become it.
-const AS_UTF_8: &str = "an accent or a sign such as µ in Windows-1252 or Latin-1, most often: save it as UTF-8 (Excel: \"CSV UTF-8\"), or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW";
+const AS_UTF_8: &str = "often an accent or a character such as µ in Windows-1252 or Latin-1: save \
+    it as UTF-8 (Excel: \"CSV UTF-8\"), or iconv -f WINDOWS-1252 -t UTF-8 FILE > NEW";
 
-/// The text of a file, or nothing with a diagnostic when it cannot be a text of ours.
+/// The text of a file; nothing, with a diagnostic, when it is not a text file.
 pub(crate) fn read(path: &Path, problems: &Problems) -> anyhow::Result<Option<Arc<SourceFile>>> {
     read_up_to(path, FILE_BYTES_MAX, problems)
 }
@@ -162,8 +164,8 @@ pub(crate) fn parse<'a>(file: &'a Arc<SourceFile>, problems: &Problems) -> Optio
     Some(tree)
 }
 
-/// Whether the file is a scenario by its keys: told, with the command that takes it, where it is another
-/// TOML file of ours.
+/// Whether the file is a scenario by its keys; if it is another TOML file of ours, that is reported
+/// with the command that reads it.
 pub(crate) fn is_of_kind(
     file: &Arc<SourceFile>,
     tree: &DeTable<'_>,

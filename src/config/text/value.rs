@@ -1,6 +1,6 @@
-//! One value of a TOML tree: what it should be, and a diagnostic when it is something else.
+//! One value of a TOML tree: checks its type, with a diagnostic when it is wrong.
 //!
-//! Which key it belongs to and what else stands beside it is the reader's affair.
+//! Keys and tables are handled by the reader.
 
 use super::answers::Form;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
@@ -46,7 +46,7 @@ impl<'a> Value<'a> {
         self.problems.push(diagnostic);
     }
 
-    /// Tells whoever listens what the value is taken for.
+    /// Records the type that the value is read as.
     pub(super) fn took(&self, form: impl FnOnce() -> Form) {
         self.problems.answers.took(&self.name, form);
     }
@@ -88,7 +88,7 @@ impl<'a> Value<'a> {
         flag
     }
 
-    /// A whole number within a range; `unit` stands behind the range in the message.
+    /// A whole number within a range; `unit` follows the range in the message.
     pub(crate) fn whole(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
         self.took(|| Form::Whole(*range.start(), *range.end()));
         self.whole_within(range, unit)
@@ -117,12 +117,14 @@ impl<'a> Value<'a> {
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 
-    /// As [`Value::count`] from 0 to `last`, which the rest of the file says; any file may go to `most`.
+    /// As [`Value::count`] from 0 to `last`, which depends on the rest of the file; `most` is the
+    /// limit for any file.
     pub(crate) fn index(&self, last: u32, most: u32, unit: &str) -> Option<u32> {
         self.count_within(0..=last, most, unit)
     }
 
-    /// As [`Value::count`] up to an end that the rest of the file says; any file may go to `most`.
+    /// As [`Value::count`] up to an end that depends on the rest of the file; `most` is the limit
+    /// for any file.
     pub(crate) fn count_within(
         &self,
         range: RangeInclusive<u32>,
@@ -135,7 +137,7 @@ impl<'a> Value<'a> {
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 
-    /// A finite number, whole or not, that keeps a rule; `allowed` says which.
+    /// A finite number, whole or not, that satisfies a rule; `allowed` describes it.
     pub(crate) fn number(&self, keeps: impl Fn(f64) -> bool, allowed: &str) -> Option<f64> {
         self.took(|| Form::Number);
         let written = match self.value {
@@ -186,7 +188,7 @@ impl<'a> Value<'a> {
         None
     }
 
-    /// A quantity that keeps a rule; `allowed` says which.
+    /// A quantity that satisfies a rule; `allowed` describes it.
     pub(crate) fn bounded<T: Quantity>(
         &self,
         keeps: impl Fn(&T) -> bool,
@@ -224,7 +226,7 @@ impl<'a> Value<'a> {
         others.find(keeps).or_else(|| Some(bare).filter(|bare| T::BARE && keeps(bare)))
     }
 
-    /// A percentage, 1 to below 100: a fraction is a slip that would turn a bound round.
+    /// A percentage, 1 to below 100: a fraction is a mistake that would reverse a bound.
     pub(crate) fn percentile(&self) -> Option<f64> {
         let found = self.number(|_| true, PERCENTILES)?;
         if (1.0..100.0).contains(&found) {
@@ -348,7 +350,7 @@ impl<'a> Value<'a> {
     }
 }
 
-/// Where a file of the user's own belongs that a name is to stand for.
+/// Where the user's own file for a name must be.
 pub(crate) fn of_own(folder: &str, word: &str) -> String {
     let name: String = word
         .chars()
@@ -356,13 +358,13 @@ pub(crate) fn of_own(folder: &str, word: &str) -> String {
         .take(40)
         .collect();
     let name = if name.is_empty() { "NAME".to_string() } else { name };
-    format!("one of your own is the file DIR/{folder}/{name}.toml, read with --configs DIR")
+    format!("for your own, write the file DIR/{folder}/{name}.toml and add --configs DIR")
 }
 
 /// The percentiles that a bound may hold for.
 pub(crate) const PERCENTILES: &str = "1 to below 100, in percent";
 
-/// What to do about a fraction where a percentage belongs: 99 for 0.99.
+/// Help for a fraction where a percentage is expected: 99 for 0.99.
 pub(crate) fn of_fraction(found: f64) -> Option<String> {
     let percent = (found * 1e8).round() / 1e6;
     (found > 0.0 && (1.0..100.0).contains(&percent)).then(|| format!("did you mean {percent}?"))

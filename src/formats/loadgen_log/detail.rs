@@ -1,7 +1,6 @@
 //! `mlperf_log_detail.txt`: one JSON object for every event behind `:::MLLOG`.
 //!
-//! Only events that say something of the whole run are looked at. The text format before v1.0 is
-//! not read.
+//! Only events about the whole run are read. The text format before v1.0 is not read.
 
 use super::field::{Field, LATENCIES};
 use super::{LoadgenLog, Placed};
@@ -9,7 +8,7 @@ use crate::formats::{FAULTS_MAX, Fault};
 use serde_json::Value;
 use std::ops::Range;
 
-/// What stands before the JSON of every line.
+/// The text before the JSON of every line.
 pub(super) const PREFIX: &str = ":::MLLOG ";
 
 const KEYS: [(&str, Field); 26] = [
@@ -59,15 +58,17 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> LoadgenLog {
         let json = json.trim_end();
         last = start..start + 1;
         if json.len() > EVENT_MAX {
-            faults
-                .push(Fault::at(last.clone(), "an event of more than 1 MiB is none of LoadGen's"));
+            faults.push(Fault::at(
+                last.clone(),
+                "an event of more than 1 MiB does not come from LoadGen",
+            ));
             continue;
         }
         let event: Value = match serde_json::from_str(json) {
             Ok(event) => event,
             Err(error) => {
                 let column = error.column().saturating_sub(1).min(json.len());
-                let title = format!("no JSON object of LoadGen: {}", reason(&error));
+                let title = format!("not a JSON object of LoadGen: {}", reason(&error));
                 let fault = Fault::at(start + column..start + column, title);
                 faults.push(fault.help("the log may have been cut short"));
                 continue;

@@ -1,6 +1,6 @@
-//! The fields that both logs have: a value's text put into its place, or what is wrong with it.
+//! The fields that both logs have: parses a value's text and stores it, or reports a fault.
 //!
-//! How a log calls a field is its own affair.
+//! The names of fields differ between the logs and are defined there.
 
 use super::{LoadgenLog, LogScenario, Placed};
 use crate::formats::Fault;
@@ -47,7 +47,7 @@ const SCENARIOS: [(&str, LogScenario); 4] = [
     ("Offline", LogScenario::Offline),
 ];
 
-/// The names of latencies in the result document, by what LoadGen calls them.
+/// The names of latencies in the result document, by LoadGen's names.
 pub(super) const LATENCIES: [(&str, &str); 9] = [
     ("Min", "min"),
     ("Max", "max"),
@@ -64,7 +64,7 @@ pub(super) const LATENCIES: [(&str, &str); 9] = [
 const NANOS_MAX: f64 = 1e18;
 
 impl LoadgenLog {
-    /// Puts the text of a field into its place.
+    /// Parses the text of a field and stores it.
     pub(super) fn set(
         &mut self,
         field: Field,
@@ -114,7 +114,7 @@ impl LoadgenLog {
         }
     }
 
-    /// What this log says, and what the other says where this one is silent.
+    /// The values of this log, completed by those of the other.
     pub fn or(self, other: Self) -> Self {
         let mut latency = other.latency;
         latency.extend(self.latency);

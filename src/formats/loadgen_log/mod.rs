@@ -1,7 +1,7 @@
 //! LoadGen's logs of a run: `mlperf_log_summary.txt` and `mlperf_log_detail.txt`.
 //!
-//! Everything LoadGen says of the run is kept with its place; whether the figures agree with each
-//! other is not looked at. Source: mlcommons/inference, `loadgen/results.cc`, `logging.cc` and
+//! Everything that LoadGen states about the run is kept with its place; whether the figures agree
+//! is not checked. Source: mlcommons/inference, `loadgen/results.cc`, `logging.cc` and
 //! `test_settings_internal.cc`, v0.5 to v5.1.
 
 mod detail;
@@ -27,7 +27,7 @@ pub enum LogScenario {
     Offline,
 }
 
-/// What a log says of one run; nothing where it is silent.
+/// The values of one run in a log; nothing where the log does not state them.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct LoadgenLog {
     /// Name of the system under test.
@@ -70,7 +70,7 @@ pub struct LoadgenLog {
     pub over_latency: Option<Placed<u64>>,
     /// Samples of a query.
     pub samples_per_query: Option<Placed<u64>>,
-    /// The rate asked for, per second.
+    /// The target rate, per second.
     pub target_qps: Option<Placed<f64>>,
     /// The bound; zero where there is none.
     pub target_latency: Option<Placed<SimDuration>>,
@@ -87,13 +87,13 @@ pub struct LoadgenLog {
 }
 
 impl LoadgenLog {
-    /// Whether slicewise wrote it: no measurement.
+    /// Whether slicewise wrote it: then it is not a measurement.
     pub fn is_simulated(&self) -> bool {
         self.sut.as_ref().is_some_and(|sut| sut.value.starts_with("SIMULATED"))
     }
 }
 
-/// Reads a log of either kind, or says all that is wrong.
+/// Reads a log of either kind, or returns all faults.
 pub fn read(text: &str) -> Result<LoadgenLog, Vec<Fault>> {
     let mut faults = Vec::new();
     let log = match text.contains(detail::PREFIX) {

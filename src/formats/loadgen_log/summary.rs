@@ -1,7 +1,7 @@
 //! `mlperf_log_summary.txt`: lines of `key : value` in three blocks, with odd spacing.
 //!
-//! Text before the first block is passed over, so what was copied from a terminal will do. Lines
-//! that are not known are passed over too, unless they are nearly one that is.
+//! Text before the first block is ignored, so text copied from a terminal can be read. Unknown
+//! lines are ignored too, unless they are similar to a known one.
 
 use super::LoadgenLog;
 use super::field::{Field, LATENCIES};
@@ -67,7 +67,7 @@ pub(super) fn parse(text: &str, faults: &mut Vec<Fault>) -> LoadgenLog {
     }
     let Some(header) = header else {
         let help = "a summary begins with the line \"MLPerf Results Summary\"; the other log has lines that begin with \":::MLLOG\"";
-        faults.push(Fault::at(0..0, "this is no summary of LoadGen").help(help));
+        faults.push(Fault::at(0..0, "this is not a summary of LoadGen").help(help));
         return reader.log;
     };
     for (key, there) in
@@ -130,7 +130,7 @@ impl Reader {
             field => field,
         };
         if self.seen.contains(&field) {
-            let fault = Fault::at(span, "this figure stands in the summary twice");
+            let fault = Fault::at(span, "this figure is in the summary twice");
             return faults.push(fault.help("keep the summary of one run in a file"));
         }
         self.seen.push(field);
@@ -168,7 +168,7 @@ impl Reader {
         }
         let lost = KEYS.iter().find(|(key, _)| text.starts_with(&format!("{key} ")));
         if let Some((key, _)) = lost {
-            let title = format!("no colon stands behind `{key}`");
+            let title = format!("there is no colon after `{key}`");
             let fault = Fault::at(line.span_of(text), title);
             faults.push(fault.help(format!("LoadGen writes `{key} : value`")));
         }

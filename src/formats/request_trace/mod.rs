@@ -1,4 +1,4 @@
-//! Recorded requests, one a row, by the names in the head: our own columns, the Azure LLM traces,
+//! Recorded requests, one per row, by the names in the head: our own columns, the Azure LLM traces,
 //! BurstGPT, and any other file with a column of times. JSON lines are read by their keys.
 //!
 //! | file | head |
@@ -23,21 +23,21 @@ use table::Table;
 
 pub use super::dates::Order;
 
-/// No trace has more rows; a longer one is cut with a tool for it.
+/// The most rows of a trace; a longer one must be cut before.
 pub const ROWS_MAX: usize = 2_000_000;
 /// Most samples in a request.
 const BATCH_MAX: f64 = 1e6;
 /// Times lie within 290 years of their zero.
 const SECONDS_MAX: f64 = 9e9;
 
-/// What a reader should look for.
+/// The columns to read, and how.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
 pub struct Columns {
     /// The column of times, where it is not one of the known ones.
     pub time: Option<String>,
-    /// Columns whose sum is a request's work; none where it is not to be taken from the file.
+    /// Columns whose sum is a request's work; none where the file has no work.
     pub size: Vec<String>,
-    /// The unit of times that are numbers, where their column does not say it.
+    /// The unit of times that are numbers, where their column does not state it.
     pub unit: Option<Unit>,
     /// What comes first in dates such as 3/4/2025.
     pub order: Option<Order>,
@@ -76,7 +76,7 @@ impl Unit {
 /// One request.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Request {
-    /// When it came, in nanoseconds from any zero.
+    /// Its arrival, in nanoseconds from any origin.
     pub at: i64,
     /// Index into [`RequestTrace::vms`].
     pub vm: u16,
@@ -84,7 +84,7 @@ pub struct Request {
     pub model: u16,
     /// Samples in it, at least 1.
     pub batch: u32,
-    /// The sum of the columns of size, 0 or more; 1 where none is asked for.
+    /// The sum of the columns of size, 0 or more; 1 where there are none.
     pub size: f64,
     /// It failed (BurstGPT: no response tokens).
     pub failed: bool,
@@ -101,7 +101,7 @@ pub struct RequestTrace {
     pub models: Vec<String>,
     /// Whether the rows had to be sorted.
     pub was_sorted: bool,
-    /// How its times were understood, such as "milliseconds by `timestamp_ms`".
+    /// How its times were read, such as "milliseconds by `timestamp_ms`".
     pub understood: String,
 }
 
@@ -125,7 +125,7 @@ struct Head {
     nearly: Vec<(String, String)>,
 }
 
-/// Reads every row, or says what is wrong.
+/// Reads every row, or returns its faults.
 pub fn read(text: &str, columns: &Columns) -> Result<RequestTrace, Vec<Fault>> {
     let mut table = Table::open(text)?;
     let Some(names) = table.head()? else {
@@ -324,7 +324,7 @@ impl Rows {
             let number = dialect.number(text);
             let help = number.clone().err().unwrap_or_default();
             number.ok().filter(|number| (0.0..=most).contains(number)).ok_or_else(|| {
-                let fault = Fault::at(0..0, format!("{} is no number here", quoted(text)));
+                let fault = Fault::at(0..0, format!("{} is not a number here", quoted(text)));
                 (Some(column), fault.allowed(allowed).help(help))
             })
         };
@@ -385,7 +385,7 @@ impl Head {
         if let Ok(number) = number {
             if table.is_json() && !is_said {
                 let title = format!("`{}` is a number without a unit", self.name);
-                let help = "say it: time_unit = \"ms\", or \"s\"";
+                let help = "state it: time_unit = \"ms\", or \"s\"";
                 return Err(Fault::at(0..0, title).help(help));
             }
             if (number * nanos).abs() <= SECONDS_MAX * 1e9 {
@@ -399,8 +399,8 @@ impl Head {
             return dates.add(stamp, row, table, self.time);
         }
         let title = match dates::names_no_day(text) {
-            true => format!("{} names a day that the calendar has not", quoted(text)),
-            false => format!("{} is no time", quoted(text)),
+            true => format!("{} is not a day of the calendar", quoted(text)),
+            false => format!("{} is not a time", quoted(text)),
         };
         let fault = Fault::at(0..0, title);
         let allowed = format!(
@@ -412,7 +412,7 @@ impl Head {
     /// What a number too large for its unit rather is, and how to say so.
     fn rather(&self, number: f64) -> String {
         let Some((unit, digits)) = epoch_unit(number) else {
-            return "mind the unit of the times".to_string();
+            return "check the unit of the times".to_string();
         };
         let (word, _) = unit.1.of();
         let (base, said) = time_column(&self.name);
@@ -424,7 +424,7 @@ impl Head {
             }
             None => format!("write time_unit = \"{}\"", unit.0),
         };
-        format!("{digits} digits are rather {word} since 1970: {how}")
+        format!("{digits} digits look like {word} since 1970: {how}")
     }
 }
 
@@ -466,7 +466,7 @@ impl Dates {
     ) -> Result<i64, Fault> {
         if *self.has_zone.get_or_insert(stamp.has_zone) != stamp.has_zone {
             let (this, others) = if stamp.has_zone { ("a", "none") } else { ("no", "one") };
-            let title = format!("the time has {this} zone, and those before have {others}");
+            let title = format!("the time has {this} zone, and earlier times have {others}");
             return Err(Fault::at(0..0, title).help("write all times with a zone, or all without"));
         }
         let Day::Either(first, second, year) = stamp.day else {
@@ -474,7 +474,7 @@ impl Dates {
         };
         if let Some(order) = self.asked {
             return stamp.nanos(order).ok_or_else(|| {
-                Fault::at(0..0, format!("{first}/{second}/{year} is no day by date_order"))
+                Fault::at(0..0, format!("{first}/{second}/{year} is not a day by date_order"))
             });
         }
         let place = || table.place(Some(column));
@@ -498,7 +498,7 @@ impl Dates {
         match (&self.month_first, &self.day_first, &self.another) {
             (Some(_), Some(day_first), _) => {
                 let title = "the day comes first here, and the month in other rows";
-                Err(Fault::at(day_first.clone(), title).help("write all dates alike"))
+                Err(Fault::at(day_first.clone(), title).help("write all dates in the same way"))
             }
             (Some(_), None, _) => Ok(Some(Order::MonthFirst)),
             (None, Some(_), _) => Ok(Some(Order::DayFirst)),
@@ -507,8 +507,8 @@ impl Dates {
                 let title = format!(
                     "whether day or month comes first is not known: the trace begins on {first}/{second}/{year}, and no row has a number above 12"
                 );
-                let help =
-                    "say it: date_order = \"month-first\" (8/18/2025) or \"day-first\" (18/8/2025)";
+                let help = "state it: date_order = \"month-first\" (8/18/2025) or \"day-first\" \
+                     (18/8/2025)";
                 Err(Fault::at(another.clone(), title).help(help))
             }
         }
@@ -545,14 +545,14 @@ impl Rows {
             (None, (word, _, true)) => format!("{word} by `{name}`"),
             (None, (word, _, false)) => {
                 format!(
-                    "{word} by `{name}`, whose name says no unit: time_unit = \"ms\" if they are not"
+                    "{word} by `{name}`, whose name has no unit: time_unit = \"ms\" if they are not"
                 )
             }
         };
         if table.is_json() {
             told.push_str(", JSON lines");
         }
-        told.extend(self.dialect.told().iter().flat_map(|how| [", ", how]));
+        told.extend(self.dialect.description().iter().flat_map(|how| [", ", how]));
         for (name, near) in &self.head.nearly {
             told.push_str(&format!("; the column {} is ignored, \"{near}\" is read", quoted(name)));
         }

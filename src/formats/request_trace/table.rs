@@ -26,7 +26,7 @@ impl<'t> Table<'t> {
     pub(super) fn open(text: &'t str) -> Result<Self, Vec<Fault>> {
         let data = text.trim_start_matches(['\u{feff}', ' ', '\t', '\r', '\n']);
         if data.starts_with('[') {
-            let help = "write one object a line: jq -c '.[]' FILE";
+            let help = "write one object per line: jq -c '.[]' FILE";
             let title = "the file is one JSON list, not JSON lines";
             return Err(vec![Fault::at(0..1, title).help(help)]);
         }
@@ -121,8 +121,8 @@ fn object(line: &str) -> Result<Vec<(String, &RawValue)>, Fault> {
         Err(error) => {
             let reason = error.to_string();
             let reason = reason.split(" at line ").next().unwrap_or_default();
-            let fault = Fault::at(0..0, format!("the line is no JSON object: {reason}"));
-            Err(fault.allowed("JSON lines: one object a line, each a request"))
+            let fault = Fault::at(0..0, format!("the line is not a JSON object: {reason}"));
+            Err(fault.allowed("JSON lines: one object per line, each a request"))
         }
     }
 }
@@ -156,7 +156,7 @@ impl<'t> Visitor<'t> for MembersVisitor {
     }
 }
 
-/// A JSON value as a cell: a string without its quotes, a number as it is; others say nothing.
+/// A JSON value as a cell: a string without its quotes, a number as it is; empty for others.
 pub(super) fn plain(value: &RawValue) -> String {
     let text = value.get();
     match text.as_bytes().first() {

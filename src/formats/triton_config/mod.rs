@@ -1,8 +1,8 @@
-//! A model's `config.pbtxt`: what Triton's batcher and instances are told, and all that is wrong.
+//! A model's `config.pbtxt`: the settings of Triton's batcher and instances, and all faults.
 //!
-//! Tensors, files and the like are passed over. What a setting means for a simulation is not decided
-//! here. Source: `ModelConfig` (triton-inference-server/common, `model_config.proto`) and Triton's own
-//! checks (triton-inference-server/core, `model_config_utils.cc`).
+//! Tensors, files and similar fields are ignored. The effect of a setting on a simulation is not
+//! decided here. Source: `ModelConfig` (triton-inference-server/common, `model_config.proto`) and
+//! Triton's own checks (triton-inference-server/core, `model_config_utils.cc`).
 
 use super::text_format::{self, Field, Message, Node};
 use super::{FAULTS_MAX, Fault, Placed};
@@ -19,16 +19,16 @@ const INSTANCES_MAX: u64 = 1024;
 /// No wait is longer: a day, in microseconds.
 const WAIT_MAX: u64 = 86_400_000_000;
 
-/// What a model's configuration says of batches, queues and instances.
+/// The batches, queues and instances of a model's configuration.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub struct TritonConfig {
-    /// `max_batch_size`; 0: the model does no batching.
+    /// `max_batch_size`; 0: no batching.
     pub max_batch_size: Option<Placed<u64>>,
     /// `dynamic_batching`, if there is such a block.
     pub dynamic_batching: Option<Placed<DynamicBatching>>,
-    /// `instance_group`: instances on every GPU, where the file says so.
+    /// `instance_group`: instances on every GPU, where the file states it.
     pub instances: Option<Placed<u64>>,
-    /// How many GPUs it names; nothing: all there are.
+    /// How many GPUs it names; nothing: all GPUs.
     pub gpus: Option<Placed<u64>>,
     /// Where it names TensorRT as its backend.
     pub tensorrt: Option<Range<usize>>,
@@ -36,7 +36,7 @@ pub struct TritonConfig {
     pub graphs: Option<Placed<bool>>,
     /// `optimization.eager_batching`, under TensorRT, and true.
     pub eager_batching: Option<Placed<bool>>,
-    /// What would change the behaviour and is passed over.
+    /// Settings that would change the behaviour but are ignored.
     pub passed_over: Vec<Fault>,
 }
 
@@ -141,7 +141,8 @@ const REPEATED: [&str; 16] = [
     "secondary_devices",
 ];
 
-/// Reads a configuration, or says what Triton would stop at and what cannot be simulated.
+/// Reads a configuration, or returns the faults at which Triton would stop and the settings that
+/// cannot be simulated.
 pub fn read(text: &str) -> Result<TritonConfig, Vec<Fault>> {
     let message = text_format::read(text).map_err(|fault| vec![fault])?;
     let mut look = Look::default();
@@ -152,7 +153,7 @@ pub fn read(text: &str) -> Result<TritonConfig, Vec<Fault>> {
     if look.faults.is_empty() { Ok(config) } else { Err(look.faults) }
 }
 
-/// Reads fields and keeps what is wrong with them.
+/// Reads fields and collects their faults.
 #[derive(Default)]
 pub(super) struct Look {
     pub(super) faults: Vec<Fault>,
@@ -174,7 +175,7 @@ impl Look {
             ),
             (
                 "ensemble_scheduling",
-                "an ensemble has no settings of a server",
+                "an ensemble has no server settings",
                 "name its models in [[vm.model]], itself in a [[vm.ensemble]], and their folder in `model_repository`",
             ),
         ] {
@@ -206,7 +207,8 @@ impl Look {
         if config.tensorrt.is_some() {
             config.eager_batching = eager;
         } else if let Some(eager) = eager {
-            let why = "eager batching is modelled of the backend `tensorrt` alone: a batch is formed when an instance is free";
+            let why = "eager batching is modelled only for the backend `tensorrt`: a batch is \
+                formed when an instance is free";
             self.passed_over.push(Fault::at(eager.span, why));
         }
     }
@@ -217,7 +219,7 @@ impl Look {
             (
                 "response_cache",
                 "enable",
-                "the response cache is not modelled: every query is worked on",
+                "the response cache is not modelled: every query is computed",
             ),
             (
                 "model_transaction_policy",
@@ -291,8 +293,7 @@ impl Look {
         self.names(message, "a queue policy", &POLICY);
         let override_of = self.flag(message, "allow_timeout_override");
         if let Some(found) = override_of.filter(|found| found.value) {
-            let why =
-                "timeouts that queries bring along are not modelled: the default holds for all";
+            let why = "timeouts set by single queries are not modelled: the default applies to all";
             self.passed_over.push(Fault::at(found.span, why));
         }
         let action = self.word(message, "timeout_action", &["REJECT", "DELAY"]);
@@ -339,9 +340,9 @@ impl Look {
                 let (span, word) = (kind.span, KINDS[kind.value]);
                 let title = match kind.value {
                     2 => format!("instances on CPUs are not modelled: {word}"),
-                    _ => format!("{word}: how many instances a GPU has is the backend's affair"),
+                    _ => format!("{word}: the number of instances per GPU depends on the backend"),
                 };
-                let help = "write KIND_GPU, or say `streams` in [vm.server] without this file";
+                let help = "write KIND_GPU, or write `streams` in [vm.server] without this file";
                 self.faults.push(Fault::at(span, title).help(help));
             }
             if let Some(field) = last(group, "rate_limiter") {
@@ -400,7 +401,7 @@ impl Look {
 
 /// The fields of a message, one by one.
 impl Look {
-    /// Reports fields that nobody knows, and those that stand twice.
+    /// Reports unknown fields, and fields that occur twice.
     pub(super) fn names(&mut self, message: &Message, what: &str, known: &[&str]) {
         let mut seen = std::collections::BTreeSet::new();
         for Field { name, .. } in &message.fields {
@@ -409,11 +410,11 @@ impl Look {
             }
             let (word, span) = (name.value.as_str(), name.span.clone());
             if !known.contains(&word) {
-                let title = format!("{} is no field of {what}", quoted(word));
+                let title = format!("{} is not a field of {what}", quoted(word));
                 let fault = Fault::at(span, title).allowed(known.join(", "));
                 self.faults.push(fault.did_you_mean(nearest(word, known)));
             } else if !seen.insert(word) && !REPEATED.contains(&word) {
-                self.faults.push(Fault::at(span, format!("`{word}` stands twice")));
+                self.faults.push(Fault::at(span, format!("`{word}` is written twice")));
             }
         }
     }
@@ -424,7 +425,7 @@ impl Look {
     }
 
     fn wrong(&mut self, name: &str, span: &Range<usize>, allowed: &str) {
-        let title = format!("`{name}` has another kind of value");
+        let title = format!("the value of `{name}` has the wrong type");
         self.faults.push(Fault::at(span.clone(), title).allowed(allowed));
     }
 

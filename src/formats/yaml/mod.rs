@@ -1,7 +1,8 @@
-//! YAML as a tree whose every value knows its place, and what a format asks of such a value.
+//! YAML as a tree of values with their places, and checks of such values for the readers of
+//! formats.
 //!
-//! It knows no format. Aliases and nesting are bounded: a file that would unfold into more than it
-//! shows is refused.
+//! It knows no format. Aliases and nesting are bounded: a file whose aliases would expand too far
+//! is refused.
 
 mod node;
 
@@ -14,7 +15,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ops::{Range, RangeInclusive};
 
-/// What is wrong in a file, and what is doubtful, collected: a reader goes on after a fault.
+/// Collects faults and doubtful parts of a file: a reader continues after a fault.
 #[derive(Default)]
 pub(super) struct Faults {
     faults: RefCell<Vec<Fault>>,
@@ -26,12 +27,12 @@ impl Faults {
         add(&mut self.faults.borrow_mut(), fault);
     }
 
-    /// What the program that the file is for passes over, or what we cannot tell.
+    /// Adds a doubtful part: ignored by the program that the file is for, or unknown here.
     pub(super) fn warn(&self, fault: Fault) {
         add(&mut self.warnings.borrow_mut(), fault);
     }
 
-    /// What was read and what is doubtful in it, if nothing was wrong.
+    /// The result and its doubtful parts, if there was no fault.
     pub(super) fn finish<T>(&self, found: Option<T>) -> Result<(T, Vec<Fault>), Vec<Fault>> {
         let (mut faults, mut warnings) = (self.faults.take(), self.warnings.take());
         faults.sort_by_key(|fault| fault.span.start);
@@ -49,8 +50,8 @@ fn add(all: &mut Vec<Fault>, fault: Fault) {
     }
 }
 
-/// A map under inspection, with the path that leads to it. [`Map::finish`] reports keys that nobody
-/// asked for.
+/// A map under inspection, with the path that leads to it. [`Map::finish`] reports keys that were
+/// not read.
 pub(super) struct Map<'n> {
     entries: Vec<&'n (Key, Node)>,
     span: Range<usize>,
@@ -77,7 +78,7 @@ impl<'n> Value<'n> {
         Value { node, path: String::new(), faults }
     }
 
-    /// Reports what is wrong with the value.
+    /// Reports a fault of the value.
     pub(super) fn wrong(&self, what: impl AsRef<str>, allowed: &str) {
         let title = match self.path.is_empty() {
             true => format!("the document {}", what.as_ref()),
@@ -86,7 +87,7 @@ impl<'n> Value<'n> {
         self.faults.push(Fault::at(self.node.span.clone(), title).allowed(allowed));
     }
 
-    /// Says what is doubtful about the value and no reason to stop.
+    /// Reports a doubt about the value that is no reason to stop.
     pub(super) fn doubt(&self, what: impl AsRef<str>) {
         let title = format!("`{}` {}", self.path, what.as_ref());
         self.faults.warn(Fault::at(self.node.span.clone(), title));
@@ -137,7 +138,7 @@ impl<'n> Value<'n> {
         }
     }
 
-    /// A whole number in a range; `unit` stands behind the range in the message.
+    /// A whole number in a range; `unit` follows the range in the message.
     pub(super) fn count(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
         let Kind::Whole(number) = self.node.kind else {
             self.expected("a whole number");
@@ -176,7 +177,7 @@ impl<'n> Value<'n> {
         found
     }
 
-    /// A map; nothing is reported for a null, which stands for one that is not there.
+    /// A map; nothing is reported for a null, which counts as a missing one.
     pub(super) fn map(&self) -> Option<Map<'n>> {
         match &self.node.kind {
             Kind::Map(entries) => Some(Map {
@@ -204,7 +205,7 @@ impl<'n> Value<'n> {
             if last[key.text.as_str()] == at {
                 return Some(entry);
             }
-            let title = format!("{} stands here twice", quoted_for_people(&key.text));
+            let title = format!("{} is written twice here", quoted_for_people(&key.text));
             self.faults.warn(Fault::at(key.span.clone(), title).help("the last one counts"));
             None
         };
@@ -249,7 +250,7 @@ impl<'n> Value<'n> {
 }
 
 impl<'n> Map<'n> {
-    /// Whether a key is there, whatever its value.
+    /// Whether a key is there, with any value.
     pub(super) fn has(&self, key: &str) -> bool {
         self.entries.iter().any(|(known, _)| known.text == key)
     }
@@ -297,7 +298,7 @@ impl<'n> Map<'n> {
         value
     }
 
-    /// Where it stands.
+    /// Its place in the text.
     pub(super) fn span(&self) -> Range<usize> {
         self.span.clone()
     }
@@ -322,17 +323,17 @@ impl<'n> Map<'n> {
         self.entries.iter().map(|(key, node)| (key, self.value(&key.text, node))).collect()
     }
 
-    /// Reports every key that was not asked for.
+    /// Reports every key that was not read.
     pub(super) fn finish(self) {
         self.strangers(|fault| self.faults.push(fault));
     }
 
-    /// The same where the program that the file is for passes such keys over: `homes` says where a
-    /// key would have a meaning.
+    /// The same where the program that the file is for ignores such keys: `homes` names the place
+    /// where a key would have an effect.
     pub(super) fn finish_passing_over(self, who: &str, homes: &[(&str, &str)]) {
         self.strangers(|fault| {
             let home = homes.iter().find(|(key, _)| fault.title.contains(&format!("\"{key}\"")));
-            let title = format!("{}: {who} passes it over", fault.title);
+            let title = format!("{}: {who} ignores it", fault.title);
             let fault = Fault { title, ..fault };
             self.faults.warn(match home {
                 Some((_, home)) => fault.help(format!("it belongs to `{home}`")),
@@ -370,8 +371,8 @@ impl<'n> Map<'n> {
     }
 }
 
-/// Where a place in the text of a block scalar stands in the file around it: line by line, without
-/// the indentation. The whole scalar when it is not written as a block.
+/// The place in the file of a place in the text of a block scalar: line by line, without the
+/// indentation. The whole scalar when it is not written as a block.
 pub(super) fn outer_span(
     outer: &str,
     scalar: Range<usize>,
@@ -408,7 +409,7 @@ fn line_at(text: &str, start: usize) -> Option<&str> {
     Some(text.get(start..)?.lines().next().unwrap_or("").trim_end_matches('\r'))
 }
 
-/// A key or text as YAML writes it in double quotes.
+/// A key or text in double quotes, as in YAML.
 pub(super) fn quoted(text: &str) -> String {
     let mut quoted = String::from("\"");
     for letter in text.chars() {

@@ -1,4 +1,4 @@
-//! A YAML text as a tree of nodes that know where they stand.
+//! A YAML text as a tree of nodes with their places.
 
 use crate::formats::Fault;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, SeqAccess, Visitor};
@@ -22,7 +22,7 @@ pub(in crate::formats) struct Node {
     pub(in crate::formats) span: Range<usize>,
 }
 
-/// What a value is. Numbers keep their text: a name may look like one.
+/// The kind of a value. Numbers keep their text: a name may look like one.
 #[derive(Clone, Debug)]
 pub(super) enum Kind {
     Null,
@@ -100,9 +100,9 @@ fn place(text: &str, line: u64, column: u64) -> Range<usize> {
 fn message(error: &serde_saphyr::Error) -> String {
     let told = error.without_snippet().to_string();
     let ours = [
-        ("alias replay", "the aliases of the file unfold into more than it shows: too many values"),
+        ("alias replay", "the aliases of the file expand into too many values"),
         ("aliases", "the file has too many aliases"),
-        ("recursive reference", "an alias stands inside what it repeats"),
+        ("recursive reference", "an alias is inside the value that it repeats"),
         ("recursion", "the file is nested too deeply"),
         ("nesting", "the file is nested too deeply"),
         ("depth", "the file is nested too deeply"),

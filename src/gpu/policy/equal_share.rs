@@ -1,4 +1,4 @@
-//! Equal share: every vGPU that runs has the same part of the GPU, whether it uses it or not.
+//! Equal share: every running vGPU has the same part of the GPU, whether it uses it or not.
 //!
 //! Powering a vGPU on or off changes everybody's share.
 

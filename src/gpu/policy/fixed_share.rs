@@ -1,4 +1,4 @@
-//! Fixed share: as many slots as the vGPU type allows on a card, whoever runs in them.
+//! Fixed share: as many slots as the vGPU type allows on a card, occupied or not.
 //!
 //! Powering a vGPU on or off changes nobody else's share.
 

@@ -1,11 +1,12 @@
-//! Idle turns are caught up with, not events: the rotation stands where it would have stood.
+//! Idle turns are no events: they are made up for later, so that the rotation is where it would
+//! have been.
 
 use super::{Turn, Turns};
 use crate::units::{SimDuration, SimTime};
 
 impl<T> Turns<T> {
-    /// Ends idle turns that were over before `now`: while nobody has work they are no events. Rounds that
-    /// come back to where they began are not walked through but counted: a day has forty million turns.
+    /// Ends idle turns that were over before `now`: while no owner has work they are no events.
+    /// Whole rounds are counted, not stepped through: a day has forty million turns.
     pub(super) fn catch_up(&mut self, now: SimTime) {
         let some_rounds =
             (self.slicing.slice + self.slicing.switch_cost) * (8 * self.owners.len() as u64);

@@ -1,17 +1,18 @@
 //! `Turns`: owners of one instance take the hypervisor's turns, one at a time, each with all of it:
-//! equal share and fixed share. Those of the hardware are in `ring`.
+//! equal share and fixed share. The turns of the hardware are in `ring`.
 //!
 //! ```text
 //!  | switch | slot 0: a slice | switch | slot 1: a slice, overshoot | switch | ...
 //! ```
-//! An owner's pool lives in time of its own, which passes only in the owner's turns: a batch is
-//! stopped by the end of a turn without knowing. While nobody has work nothing is an event: idle
-//! turns are caught up with when work arrives. Slices of an owner that nobody else waits behind
-//! follow one another without events.
+//! An owner's pool has its own time, which passes only in the owner's turns: the end of a turn
+//! stops a batch without the pool's knowledge. While no owner has work there are no events: idle
+//! turns are made up for when work arrives. Slices of an owner follow one another without events
+//! while no other owner waits.
 //!
 //! At a slice's end, if another owner is offered a turn, the holder's work runs on by the overshoot
-//! and then the engine passes; if none is, the holder's next slice begins, whatever went before.
-//! All that happens at an instant (power, then work) is known to a slice that starts or ends at it.
+//! and then the engine passes; if none is, the holder's next slice begins, whatever went before. A
+//! slice that starts or ends at an instant takes into account all that happens at that instant
+//! (power, then work).
 
 mod idle;
 
@@ -26,26 +27,26 @@ use crate::units::{Share, SimDuration, SimTime};
 /// A batch for one of the owners.
 #[derive(Clone, Copy, Debug)]
 pub struct TurnsJob<T> {
-    /// Whose it is.
+    /// The slot of its owner.
     pub slot: usize,
-    /// What runs.
+    /// The batch.
     pub job: PoolJob<T>,
 }
 
-/// One turn that is over, or one slice of it that nobody waited behind.
+/// One finished turn, or one finished slice of it if no other owner waited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TurnRecord {
-    /// Whose it was.
+    /// The slot of its owner.
     pub slot: usize,
     /// When it started, after the switch.
     pub start: SimTime,
-    /// The slice it was granted; nothing for slices in a row that nobody waited behind.
+    /// The slice it was granted; nothing for consecutive slices while no other owner waited.
     pub slice: Option<SimDuration>,
     /// When it ended, before the next switch.
     pub end: SimTime,
 }
 
-/// The owners of one instance and whose turn it is.
+/// The owners of one instance, and the owner whose turn it is.
 #[derive(Debug)]
 pub struct Turns<T> {
     slicing: TimeSlicing,
@@ -94,8 +95,8 @@ struct Turn {
 }
 
 impl<T> Turns<T> {
-    /// Owners in slots 0, 1, ..., all running, on `share` of a GPU; for each of them, how its own
-    /// batches use its turns.
+    /// Owners in slots 0, 1, ..., all powered on, on `share` of a GPU; for each of them, how its
+    /// own batches share its turns.
     pub fn new(owners: &[GpuSharing], share: Share, slicing: TimeSlicing) -> Self {
         assert!(slicing.slice > SimDuration::ZERO, "a slice of no length");
         let run_list = RunList::new(owners.len(), slicing.order, policy(&slicing));
@@ -139,17 +140,17 @@ impl<T> Turns<T> {
         &self.slicing
     }
 
-    /// Keeps every turn from now on: for tests.
+    /// Records every turn from now on, for tests.
     pub fn keep_log(&mut self) {
         self.log = Some(Vec::new());
     }
 
-    /// Every turn that is over, if they were kept.
+    /// Every finished turn, if turns were recorded.
     pub fn log(&self) -> Option<&[TurnRecord]> {
         self.log.as_deref()
     }
 
-    /// What each owner was given up to `now`.
+    /// The GPU time of each owner up to `now`.
     pub fn counters(&mut self, now: SimTime) -> Vec<Counters> {
         self.pass(now);
         let nanos = SimDuration::from_nanos_f64;
@@ -157,8 +158,8 @@ impl<T> Turns<T> {
         self.owners.iter().map(counters).collect()
     }
 
-    /// So many batches of an owner are launched and wait for another of its batches to end, each to
-    /// start at that instant: as long as there are any, the owner does not run dry.
+    /// `queued` batches of an owner are launched and wait for another of its batches to end; each
+    /// starts at that instant. As long as there are any, the owner does not run out of work.
     pub fn set_queued(&mut self, slot: usize, queued: usize) {
         self.owners[slot].queued = queued;
     }
@@ -193,12 +194,13 @@ impl<T> Turns<T> {
         self.owners.iter_mut().for_each(|owner| owner.pool.set_clock(owner.clock, clock));
     }
 
-    /// Whose turn it is, if it has work.
+    /// The owner whose turn it is, if it has work.
     pub fn holder(&self) -> Option<usize> {
         self.turn.as_ref().map(|turn| turn.slot).filter(|&slot| self.works(slot))
     }
 
-    /// What the batches of whose turn it is draw beside the idle card at the highest clock, in watts.
+    /// Power that the batches of the present owner draw above the idle card's at the highest clock,
+    /// in watts.
     pub fn draw(&self) -> f64 {
         self.holder().map_or(0.0, |slot| self.owners[slot].pool.draw())
     }
@@ -260,7 +262,7 @@ impl<T> Turns<T> {
                 owner.promise.add(span, true, 1.0 / shares as f64);
             }
             if entry.has_work {
-                owner.promise.tell(&mut owner.counters);
+                owner.promise.store(&mut owner.counters);
             }
         }
     }

@@ -2,10 +2,10 @@
 //!
 //! Queries are fed ahead of their due times, so that no arrival needs an event: the batcher looks
 //! ahead to the query that will fill its batch. Its jobs are permits (a free worker, a free slot);
-//! its law is *permits in = permits out*. It does not know what becomes of a batch.
+//! its law is *permits in = permits out*. What happens to a batch later is not its concern.
 //!
-//! Where queries have priorities or may be rejected, they wait in [`Waiting`], and each arrival is a
-//! change: who is in a batch then depends on when the others came.
+//! Where queries have priorities or may be rejected, they wait in [`Waiting`], and each arrival is
+//! a change: which queries are in a batch then depends on when the others arrived.
 
 use super::waiting::Waiting;
 use crate::engine::Stream;
@@ -16,7 +16,7 @@ use crate::units::{SimDuration, SimTime};
 use rand::RngExt;
 use std::collections::VecDeque;
 
-/// Leave to form one batch: a free worker or slot of one of the guest's GPUs.
+/// Permission to form one batch: a free worker or slot of one of the guest's GPUs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Permit {
     /// Which of the guest's GPUs, from 0.
@@ -79,7 +79,7 @@ enum NextGpu {
 
 impl Batcher {
     /// The batcher of a guest with `gpus` GPUs; permits are submitted to it afterwards. `chance` is
-    /// drawn from where dispatch is random.
+    /// the random stream of a random dispatch.
     pub fn new(server: &ServerSpec, gpus: usize, chance: Stream) -> Self {
         let by_gpu = |next| Idle::ByGpu { permits: vec![VecDeque::new(); gpus], next };
         let idle = match server.dispatch {
@@ -105,7 +105,7 @@ impl Batcher {
         }
     }
 
-    /// Adds a query. Those due together are served in the order in which they were fed.
+    /// Adds a query. Queries due at the same time are served in the order in which they were added.
     pub fn feed(&mut self, query: Query) {
         let in_order = self.stock.back().is_none_or(|last| last.seen <= query.seen);
         if in_order {
@@ -116,24 +116,24 @@ impl Batcher {
         self.stock.insert(place, query);
     }
 
-    /// Says that nothing more will be fed ahead of time: what is left need not wait for more.
+    /// No more queries will be added ahead of time: the remaining ones need not wait for more.
     pub fn close(&mut self) {
         self.closed = true;
     }
 
-    /// Whether more will be fed that is not known ahead of time: a batch may wait for it.
+    /// Sets whether queries will come that are not known ahead of time: a batch may wait for them.
     pub fn expect(&mut self, more: bool) {
         self.is_fed = more;
     }
 
-    /// Whether it must be fed, or closed, before it is asked for its next change.
+    /// Whether it needs more queries, or to be closed, before `next_change` may be called.
     pub fn is_hungry(&self) -> bool {
         // With policies each arrival is a change, so the next is enough.
         let ahead = if self.waiting.is_some() { 1 } else { self.batch_max };
         !self.closed && self.stock.len() < ahead
     }
 
-    /// The queries that were rejected since this was last asked.
+    /// The queries that were rejected since the last call.
     pub fn take_rejected(&mut self) -> Vec<Query> {
         std::mem::take(&mut self.rejected)
     }

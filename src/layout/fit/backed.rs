@@ -1,7 +1,9 @@
-//! MIG-backed vGPUs on several cards: a GPU instance for each, or for several of a type in turns.
+//! MIG-backed vGPUs on several cards: a GPU instance for each, or for several time-sliced vGPUs of
+//! one type.
 //!
-//! Where instances may lie on one card is `layout`, in which order the driver makes them `creation`.
-//! That the vGPUs of one instance are of one type is assumed: no source says that they may differ.
+//! The positions of instances on one card are in `geometry`, the order in which the driver creates
+//! them in `creation`. It is assumed that the vGPUs of one instance are of one type: no source
+//! states that they may differ.
 
 use super::cover::{Cover, Covered};
 use super::{CardMode, CardPlan, SideNeed, VgpuPlace, fewest, hold, level};
@@ -25,7 +27,7 @@ pub(super) struct Backed<'a> {
 }
 
 impl<'a> Backed<'a> {
-    /// Prepares a search for no more than so many of each type.
+    /// Prepares a search for at most `wanted` of each type.
     pub(super) fn new(gpu: &'a GpuSpec, wanted: &[u32]) -> Self {
         let geometry = Geometry::new(&gpu.mig_profiles);
         let profile = |of: &VgpuType| {
@@ -50,19 +52,19 @@ impl<'a> Backed<'a> {
         Self { types: &gpu.vgpu_types, geometry, profiles, layouts, search }
     }
 
-    /// The fewest cards that hold so many.
+    /// The fewest cards that hold `wanted` of each type.
     pub(super) fn need(&mut self, wanted: &[u32]) -> SideNeed {
         let counts = self.counts(wanted);
         fewest(&mut self.search, &counts)
     }
 
-    /// Whether so many cards surely hold so many, by a short search.
+    /// Whether `cards` cards certainly hold `wanted` of each type, by a short search.
     pub(super) fn covers(&mut self, wanted: &[u32], cards: usize) -> bool {
         let counts = self.counts(wanted);
         matches!(self.search.cover_soon(&counts, cards), Covered::By(_))
     }
 
-    /// How many of the wanted are MIG-backed.
+    /// How many of the wanted vGPUs are MIG-backed.
     pub(super) fn vgpus(&self, wanted: &[u32]) -> u32 {
         let backed = self.profiles.iter().zip(wanted).filter(|(profile, _)| profile.is_some());
         backed.map(|(_, count)| count).sum()
@@ -79,7 +81,7 @@ impl<'a> Backed<'a> {
         counts
     }
 
-    /// Plans for so many on at most so many cards, which are enough.
+    /// Plans for `wanted` of each type on at most `cards` cards, which are enough.
     pub(super) fn plans(
         &mut self,
         wanted: &[u32],

@@ -1,8 +1,8 @@
-//! vGPUs beside those that a card already has: whether they fit, and if not, what must go elsewhere
-//! on the card, or go.
+//! vGPUs beside those that a card already has: whether they fit, and if not, which must be moved on
+//! the card or removed from it.
 //!
-//! A vGPU that runs stays where it is, and a card with vGPUs keeps its mode: both change only while
-//! VMs are off. Where nothing says at which place one is, any place that is left will do for it.
+//! A running vGPU keeps its place, and a card with vGPUs keeps its mode: both change only while VMs
+//! are off. Where the place of a vGPU is not given, it may have any free place.
 
 use super::{CardMode, CardPlan, VgpuPlace};
 use crate::layout::mixed_size::{Ids, free_ids, place};
@@ -10,35 +10,36 @@ use crate::layout::placement::{Assignment, Cards, Claim};
 use crate::spec::{GpuSpec, MixedSize, VgpuType};
 use std::collections::BTreeMap;
 
-/// Whether vGPUs fit beside those that are there.
+/// Whether vGPUs fit beside existing ones.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Beside {
-    /// They do: those that are there first, in their order.
+    /// They fit: the plan, existing vGPUs first, in their order.
     Fits(CardPlan),
-    /// What is there cannot be there together.
+    /// The existing vGPUs cannot share a card at all.
     NotThere,
-    /// They do not, and this would make room; nothing where not even an empty card holds them.
+    /// They do not fit, and this change would make room; nothing where not even an empty card holds
+    /// them.
     Change(Option<Room>),
     /// That depends on placement ids that are not published.
     NotPublished,
 }
 
-/// A way to make room: by index into what is there.
+/// A way to make room; vGPUs by index into the existing ones.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Room {
-    /// Those that go elsewhere on the card: off, and on again once the new ones run.
+    /// Those that are moved on the card: powered off, and on again once the new ones run.
     pub moved: Vec<usize>,
-    /// Those that go.
+    /// Those that are removed.
     pub gone: Vec<usize>,
-    /// The card then, those of what is there that stay on it first, in their order.
+    /// The card after the change, the remaining existing vGPUs first, in their order.
     pub plan: CardPlan,
 }
 
 /// Most ways that are looked at. Beyond, only whether everything may go elsewhere is.
 const WAYS_MAX: usize = 100_000;
 
-/// Asks whether `wanted` (indices of types) fit beside what is `there`; `mixed` says that the card is
-/// in mixed-size mode although no place is named.
+/// Whether `wanted` (indices of types) fit beside the vGPUs `there`; with `mixed` the card is in
+/// mixed-size mode although no placement id is given.
 pub fn beside(gpu: &GpuSpec, there: &[VgpuPlace], wanted: &[usize], mixed: bool) -> Beside {
     let mixed = mixed || there.iter().any(|one| one.start.is_some());
     let card = Card { gpu, mixed };

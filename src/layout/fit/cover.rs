@@ -1,7 +1,7 @@
 //! The fewest cards that hold a set of vGPUs, given what one card may hold at most.
 //!
-//! An exact search with bounds, and with a limit on its steps: where it gives up it says so. What a
-//! card may hold is decided in `sliced` and `backed`.
+//! An exact search with bounds, and with a limit on its steps: when it gives up, the answer states
+//! it. What a card may hold is decided in `sliced` and `backed`.
 
 use crate::layout::packing::after_choices;
 use std::collections::BTreeSet;
@@ -11,7 +11,7 @@ const STEPS_MAX: usize = 1_000_000;
 /// The same for a search of which there are many.
 const STEPS_SOON: usize = 30_000;
 
-/// How many of each kind a card may hold: each choice is a richest one, none part of another.
+/// How many of each kind a card may hold: each choice is maximal, none is part of another.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Cover {
     choices: Vec<Vec<u32>>,
@@ -24,10 +24,10 @@ pub(super) struct Cover {
     vain: BTreeSet<(usize, Vec<u32>)>,
 }
 
-/// What the search for a cover came to.
+/// The result of a search for a cover.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(super) enum Covered {
-    /// By these choices, one for each card, at most as many as asked for.
+    /// There is a cover: these choices, one for each card, on at most the given number of cards.
     By(Vec<Vec<u32>>),
     /// There is no cover.
     Not,
@@ -61,13 +61,13 @@ impl Cover {
         self.bounds.iter().map(of_bound).max().unwrap_or(0) as usize
     }
 
-    /// Choices for at most so many cards that together hold what is wanted.
+    /// Choices for at most `cards` cards that together hold `wanted`.
     pub(super) fn cover(&mut self, wanted: &[u32], cards: usize) -> Covered {
         self.steps = STEPS_MAX;
         self.choose(wanted, cards)
     }
 
-    /// The same, given up soon.
+    /// The same, with a small limit on steps.
     pub(super) fn cover_soon(&mut self, wanted: &[u32], cards: usize) -> Covered {
         self.steps = STEPS_SOON;
         self.choose(wanted, cards)

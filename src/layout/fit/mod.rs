@@ -1,9 +1,9 @@
 //! Which vGPUs share which card: equal-size or mixed-size mode, MIG-backed types, several cards.
 //!
-//! A card is time-sliced or cut into GPU instances, never both; so the two kinds of vGPU need cards
-//! of their own, and are counted apart (`sliced`, `backed`). The answer is exact: what does not fit
-//! has no arrangement at all, unless the search says that it gave up. Words for it are found
-//! elsewhere.
+//! A card is time-sliced or cut into GPU instances, never both; so the two kinds of vGPU need
+//! separate cards, and are counted separately (`sliced`, `backed`). The answer is exact: what does
+//! not fit has no arrangement at all, unless the search gave up, which the answer states. The
+//! wording of answers is elsewhere.
 
 mod backed;
 mod beside;
@@ -20,7 +20,7 @@ use backed::Backed;
 use cover::Covered;
 use sliced::Sliced;
 
-/// What time-sliced cards may be.
+/// The modes that time-sliced cards may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum SizeMode {
     /// All of them in equal-size mode, which is the default of the driver.
@@ -42,7 +42,7 @@ pub enum CardMode {
     Instances,
 }
 
-/// A vGPU on a card.
+/// The place of a vGPU on a card.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VgpuPlace {
     /// Its type: index into the GPU's types.
@@ -56,17 +56,17 @@ pub struct VgpuPlace {
 pub struct CardPlan {
     /// What it is used for.
     pub mode: CardMode,
-    /// Its vGPUs. GPU instances in the order in which the driver, asked for them so, makes them at
-    /// these places; the others in order of their place.
+    /// Its vGPUs. GPU instances are in an order of creation in which the driver places them here;
+    /// the others are in order of their place.
     pub vgpus: Vec<VgpuPlace>,
 }
 
-/// Whether the vGPUs fit on the cards there are.
+/// Whether the vGPUs fit on the given cards.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Answer {
-    /// They do, in this way: one plan for each card.
+    /// They fit: one plan for each card.
     Fit(Vec<CardPlan>),
-    /// No arrangement has them all.
+    /// No arrangement holds all of them.
     DoNotFit,
     /// That depends on placement ids that are not published.
     NotPublished,
@@ -81,13 +81,14 @@ pub struct Need {
     pub sliced: usize,
     /// Cards cut into GPU instances.
     pub backed: usize,
-    /// Fewer cards than this are too few in any case.
+    /// A lower bound: fewer cards are too few in any case.
     pub least: usize,
-    /// Why it is not known whether fewer are too few; nothing when they are.
+    /// Why it is not known whether fewer cards are enough; nothing when it is certain that they are
+    /// not.
     pub doubt: Option<Doubt>,
 }
 
-/// Why it is not known that fewer cards are too few.
+/// Why it is not known whether fewer cards are enough.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Doubt {
     /// Placement ids are not published.
@@ -112,7 +113,7 @@ impl Need {
 }
 
 impl<'a> Fit<'a> {
-    /// So many of each type of the GPU.
+    /// `wanted` of each type of the GPU.
     pub fn new(gpu: &'a GpuSpec, mode: SizeMode, wanted: Vec<u32>) -> Self {
         assert_eq!(wanted.len(), gpu.vgpu_types.len(), "a number for each type");
         let sliced = Sliced::new(gpu, mode, &wanted);
@@ -120,7 +121,7 @@ impl<'a> Fit<'a> {
         Self { wanted, sliced, backed }
     }
 
-    /// How many cards they need.
+    /// The number of cards they need.
     pub fn need(&mut self) -> Need {
         let (sliced, backed) = (self.sliced.need(&self.wanted), self.backed.need(&self.wanted));
         Need {
@@ -131,7 +132,7 @@ impl<'a> Fit<'a> {
         }
     }
 
-    /// Whether and how they fit on so many cards.
+    /// Whether and how they fit on `cards` cards.
     pub fn on(&mut self, cards: usize, assignment: Assignment) -> Answer {
         let need = self.need();
         if need.cards() > cards {
@@ -166,8 +167,8 @@ impl<'a> Fit<'a> {
         (cards - backed, backed)
     }
 
-    /// Whether it is certain that so many of each type, none of them more than at first, fit on so
-    /// many cards. The search is short.
+    /// Whether it is certain that `wanted` of each type, none of them more than in `new`, fit on
+    /// `cards` cards. The search is short.
     pub fn surely_fits(&mut self, wanted: &[u32], cards: usize) -> bool {
         let backed = (0..=cards).find(|&cards| self.backed.covers(wanted, cards));
         backed.is_some_and(|backed| self.sliced.covers(wanted, cards - backed))

@@ -1,6 +1,7 @@
-//! The nearest that fits, when vGPUs do not: fewer of them, or a smaller type in the place of one.
+//! The nearest request that fits, when vGPUs do not: fewer of them, or a smaller type in place of
+//! one.
 //!
-//! It proposes; whether a proposal is any use is for whoever asked to say.
+//! It proposes; the caller decides whether a proposal is useful.
 
 use super::{Fit, SizeMode};
 use crate::spec::GpuSpec;
@@ -8,14 +9,14 @@ use crate::spec::GpuSpec;
 /// Proposals that are tried before a coarser way is taken.
 const TRIES_MAX: u32 = 300;
 
-/// What is wanted, and where it should fit.
+/// The wanted vGPUs, and the cards.
 #[derive(Clone, Debug)]
 pub struct Wish<'a> {
     /// The model of the cards.
     pub gpu: &'a GpuSpec,
     /// How many cards.
     pub cards: usize,
-    /// What time-sliced cards may be.
+    /// The modes that time-sliced cards may have.
     pub mode: SizeMode,
     /// How many of each type, by index.
     pub wanted: Vec<u32>,
@@ -23,7 +24,8 @@ pub struct Wish<'a> {
 
 impl Wish<'_> {
     /// How many of each type to leave out so that the others fit: as few as possible, of the later
-    /// types first. Where that takes too many tries, what finds no room in order of the types.
+    /// types first. Where that takes too many tries, those that find no room when types are placed
+    /// in order.
     pub fn fewest_dropped(&self) -> Vec<u32> {
         let mut fit = Fit::new(self.gpu, self.mode, self.wanted.clone());
         let mut tries = 0;
@@ -99,8 +101,8 @@ impl Wish<'_> {
         fit.surely_fits(&left.collect::<Vec<_>>(), self.cards)
     }
 
-    /// A type and a smaller one of its kind in its place so that all fit: the largest type that
-    /// helps, and the largest smaller one.
+    /// A type, and a smaller one of its kind that lets all fit when it takes the first's place: the
+    /// largest type for which this works, and the largest smaller one.
     pub fn smaller_type(&self) -> Option<(usize, usize)> {
         let types = &self.gpu.vgpu_types;
         let mut used: Vec<usize> = (0..types.len()).filter(|&at| self.wanted[at] > 0).collect();

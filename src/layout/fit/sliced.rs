@@ -1,8 +1,8 @@
 //! Time-sliced vGPUs on several cards.
 //!
-//! In equal-size mode all vGPUs of a card have the same frame buffer; in mixed-size mode each lies at
-//! one of its printed placement ids (NVIDIA AI Enterprise User Guide v5.0). How they take turns is
-//! not asked here.
+//! In equal-size mode all vGPUs of a card have the same frame buffer; in mixed-size mode each lies
+//! at one of its printed placement ids (NVIDIA AI Enterprise User Guide v5.0). How they take turns
+//! is not considered here.
 
 use super::cover::{Cover, Covered};
 use super::{CardMode, CardPlan, Doubt, SideNeed, SizeMode, VgpuPlace, fewest, hold, level};
@@ -31,7 +31,7 @@ struct Class<'a> {
 }
 
 impl<'a> Sliced<'a> {
-    /// Prepares a search for no more than so many of each type.
+    /// Prepares a search for at most `wanted` of each type.
     pub(super) fn new(gpu: &'a GpuSpec, mode: SizeMode, wanted: &[u32]) -> Self {
         let mut classes: Vec<Class<'a>> = Vec::new();
         let types = gpu.vgpu_types.iter().enumerate();
@@ -50,7 +50,7 @@ impl<'a> Sliced<'a> {
         sliced
     }
 
-    /// The fewest cards that hold so many.
+    /// The fewest cards that hold `wanted` of each type.
     pub(super) fn need(&mut self, wanted: &[u32]) -> SideNeed {
         let counts = self.counts(wanted);
         let need = fewest(&mut self.search, &counts);
@@ -72,7 +72,7 @@ impl<'a> Sliced<'a> {
         SideNeed { least, doubt: (least < need.cards).then_some(Doubt::NotPublished), ..need }
     }
 
-    /// Whether so many cards surely hold so many, by a short search.
+    /// Whether `cards` cards certainly hold `wanted` of each type, by a short search.
     pub(super) fn covers(&mut self, wanted: &[u32], cards: usize) -> bool {
         let counts = self.counts(wanted);
         matches!(self.search.cover_soon(&counts, cards), Covered::By(_))
@@ -108,7 +108,7 @@ impl<'a> Sliced<'a> {
         Cover::new(mixed_size::undominated(choices), sizes, Vec::new())
     }
 
-    /// Plans for so many on at most so many cards, which are enough.
+    /// Plans for `wanted` of each type on at most `cards` cards, which are enough.
     pub(super) fn plans(
         &mut self,
         wanted: &[u32],

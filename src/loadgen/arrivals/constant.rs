@@ -3,8 +3,8 @@
 use super::ArrivalProcess;
 use crate::units::SimDuration;
 
-/// Gaps of `1 / rate`. The n-th arrival is exact to the nanosecond: what a gap rounds off, a later
-/// one gives back.
+/// Gaps of `1 / rate`. The n-th arrival is exact to the nanosecond: rounding errors of the gaps do
+/// not add up.
 pub struct Constant {
     gap_nanos: f64,
     made: u64,

@@ -1,6 +1,6 @@
 //! Arrival processes: the gaps between scheduled queries, one file each.
 //!
-//! A process knows its own past at most; it sees neither the system nor the clock.
+//! A process knows at most its own past; it sees neither the system nor the clock.
 
 mod bursty;
 mod constant;
@@ -22,8 +22,8 @@ pub trait ArrivalProcess {
     fn gap(&mut self) -> SimDuration;
 }
 
-/// The process that `load` asks for. `schedule` is the seed of LoadGen's own generator, when it is
-/// not to come from the VM's stream.
+/// The process that `load` asks for. `schedule` is the seed of LoadGen's own generator, where it
+/// does not come from the VM's stream.
 pub(super) fn process(
     load: &LoadSpec,
     streams: &RandomStreams,

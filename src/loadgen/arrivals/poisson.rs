@@ -16,7 +16,7 @@ pub struct Poisson {
 }
 
 impl Poisson {
-    /// `rate` queries per second, above 0; of `seed` only the low 32 bits count, as for
+    /// `rate` queries per second, above 0; only the low 32 bits of `seed` count, as for
     /// `std::mt19937`.
     pub fn new(rate: f64, seed: u64) -> Self {
         assert!(rate > 0.0, "a rate of {rate} per second");

@@ -1,6 +1,6 @@
-//! Arrivals of a recorded trace, in its order, faster or slower as asked.
+//! Arrivals of a recorded trace, in its order, at the recorded rate or another one.
 //!
-//! It draws no random number; what a row of the trace costs comes with the row.
+//! It draws no random number; the work of a sample comes with its row of the trace.
 
 use crate::spec::{Trace, TraceArrival};
 use crate::units::SimDuration;
@@ -22,7 +22,7 @@ impl Replay {
     }
 
     /// When the next sample is due, after the start of the load, and its work relative to the mean
-    /// where the trace says it.
+    /// where the trace states it.
     pub(in crate::loadgen) fn arrival(&mut self) -> Option<(SimDuration, Option<f32>)> {
         let TraceArrival { at, size } = *self.trace.arrivals.get(self.next)?;
         self.next += 1;

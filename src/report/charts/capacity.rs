@@ -1,11 +1,11 @@
 //! The charts of a capacity search: latency against rate, one line per system, with the bound.
 //!
-//! It chooses what is drawn; `panel` draws it. Rates beyond a system's capacity that were given up
-//! have no point.
+//! It chooses what is drawn; `panel` draws it. Runs at rates beyond a system's capacity that were
+//! given up have no point.
 
 use super::super::number::plain;
 use super::figure::Figure;
-use super::panel::{self, Along, LINES_MAX, Panel, Place, Series, by_bound};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis, by_bound};
 use super::scale::Scale;
 use super::sweep::{bound_name, rate, time};
 use crate::spec::ParameterValue;
@@ -46,7 +46,7 @@ fn chart(results: &CapacityResults, bound: f64, systems: &[&&SystemCapacity]) ->
         number: Some(number),
     });
     let label = "queries per second, all Server VMs".to_string();
-    let along = Along::new(label, values.collect(), true);
+    let along = XAxis::new(label, values.collect(), true);
     let below = panel::below(&results.head.title, systems.len());
     panel::draw("Latency against rate", &below, &along, &panels)
 }

@@ -9,7 +9,7 @@ use super::scale::Scale;
 /// A colour, as red, green and blue.
 pub(in crate::report) type Colour = (u8, u8, u8);
 
-/// Colours that people with colour-blindness tell apart (Okabe and Ito, 2008), and greys.
+/// Colours that people with colour blindness can distinguish (Okabe and Ito, 2008), and greys.
 pub(in crate::report) mod colour {
     use super::Colour;
 
@@ -24,16 +24,16 @@ pub(in crate::report) mod colour {
     pub(in crate::report) const SKY: Colour = (60, 155, 215);
 }
 
-/// Heights of letters. The smallest is readable when the chart is shown at half its size.
+/// Font sizes. The smallest is readable when the chart is shown at half its size.
 pub(in crate::report) mod size {
     pub(in crate::report) const TITLE: f64 = 32.0;
     pub(in crate::report) const HEAD: f64 = 24.0;
     pub(in crate::report) const TEXT: f64 = 22.0;
 }
 
-/// Where a text lies about its point; vertically its middle is there.
+/// The horizontal alignment of a text at its point; vertically it is centred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Lean {
+pub(in crate::report) enum Align {
     /// It starts at the point.
     Right,
     /// Its middle is at the point.
@@ -49,41 +49,41 @@ pub(in crate::report) struct Label {
     pub(in crate::report) text: String,
     pub(in crate::report) size: f64,
     pub(in crate::report) bold: bool,
-    pub(in crate::report) lean: Lean,
+    pub(in crate::report) lean: Align,
     pub(in crate::report) colour: Colour,
 }
 
-/// What marks the points of a line, so that lines differ in more than colour.
+/// The symbol at the points of a line, so that lines differ in more than colour.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Sign {
+pub(in crate::report) enum Symbol {
     Circle,
     Square,
     Triangle,
     Diamond,
 }
 
-impl Sign {
+impl Symbol {
     /// The corners around the middle, for a radius of 1; none for a circle.
     pub(in crate::report) fn corners(self) -> &'static [(f64, f64)] {
         match self {
-            Sign::Circle => &[],
-            Sign::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            Sign::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
-            Sign::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+            Symbol::Circle => &[],
+            Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Symbol::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
+            Symbol::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
         }
     }
 }
 
-/// One thing on the plane.
+/// One element of a chart.
 #[derive(Clone, Debug)]
 pub(in crate::report) enum Mark {
-    /// Straight pieces through these points.
+    /// A line through these points.
     Line { points: Vec<(f64, f64)>, width: f64, dashed: bool, colour: Colour },
     /// A filled circle; white inside when `hollow`.
     Dot { at: (f64, f64), radius: f64, hollow: bool, colour: Colour },
-    /// A filled sign; white inside when `hollow`.
-    Sign { at: (f64, f64), radius: f64, sign: Sign, hollow: bool, colour: Colour },
-    /// A pale area within these corners.
+    /// A filled symbol; white inside when `hollow`.
+    Symbol { at: (f64, f64), radius: f64, sign: Symbol, hollow: bool, colour: Colour },
+    /// A pale polygon with these corners.
     Area { points: Vec<(f64, f64)>, colour: Colour },
     /// A text.
     Text(Label),
@@ -96,7 +96,7 @@ pub(in crate::report) struct Figure {
     pub(in crate::report) marks: Vec<Mark>,
 }
 
-/// So many letters of a title, and of the line below it, fit beside one another.
+/// How many letters of a title, and of the line below it, fit on one line.
 pub(super) const TITLE_LETTERS: usize = 54;
 pub(super) const BELOW_LETTERS: usize = 88;
 
@@ -104,7 +104,7 @@ pub(super) const BELOW_LETTERS: usize = 88;
 const TITLE_ROW: f64 = 40.0;
 const BELOW_ROW: f64 = 28.0;
 
-/// How much further down a head of so many rows reaches than one of a row each.
+/// How much taller a head with these rows is than one with a single row each.
 pub(super) fn head_more(title: &[String], below: &[String]) -> f64 {
     let more = |rows: &[String]| rows.len().saturating_sub(1) as f64;
     TITLE_ROW * more(title) + BELOW_ROW * more(below)
@@ -114,34 +114,34 @@ pub(super) fn head_more(title: &[String], below: &[String]) -> f64 {
 pub(in crate::report) const WIDTH: f64 = 1200.0;
 
 impl Figure {
-    /// An empty chart with its title and a quieter line below it.
+    /// An empty chart with its title and a subtitle.
     pub(super) fn new(height: f64, title: &str, below: &str) -> Self {
         Self::with_head(height, &[clip(title, TITLE_LETTERS)], &[clip(below, BELOW_LETTERS)])
     }
 
-    /// The same with a title and a line below it of several rows, which reach down by [`head_more`].
+    /// The same with a title and a subtitle of several rows, taller by [`head_more`].
     pub(super) fn with_head(height: f64, title: &[String], below: &[String]) -> Self {
         let mut figure = Self { height, marks: Vec::new() };
         let mut y = 36.0;
         for row in title {
-            figure.label((30.0, y), row, size::TITLE, Lean::Right, colour::INK).bold = true;
+            figure.label((30.0, y), row, size::TITLE, Align::Right, colour::INK).bold = true;
             y += TITLE_ROW;
         }
         y += 38.0 - TITLE_ROW;
         for row in below {
-            figure.text((30.0, y), row, Lean::Right, colour::QUIET);
+            figure.text((30.0, y), row, Align::Right, colour::QUIET);
             y += BELOW_ROW;
         }
         figure
     }
 
-    /// Adds a text; the answer can be adorned.
+    /// Adds a text; the returned label can be changed.
     pub(super) fn label(
         &mut self,
         at: (f64, f64),
         text: &str,
         size: f64,
-        lean: Lean,
+        lean: Align,
         colour: Colour,
     ) -> &mut Label {
         self.marks.push(Mark::Text(Label {
@@ -163,13 +163,13 @@ impl Figure {
         &mut self,
         at: (f64, f64),
         text: &str,
-        lean: Lean,
+        lean: Align,
         colour: Colour,
     ) -> &mut Label {
         self.label(at, text, size::TEXT, lean, colour)
     }
 
-    /// Adds upright lines at round values of an axis, each with its value so far below its end.
+    /// Adds vertical grid lines at round values of an axis, each with its value below its end.
     pub(super) fn ticks(
         &mut self,
         (scale, left): (Scale, f64),
@@ -180,7 +180,7 @@ impl Figure {
         for tick in scale.ticks(most) {
             let x = left + scale.place(tick);
             self.line(&[(x, top), (x, bottom)], 1.5, colour::RULE);
-            self.text((x, bottom + below), &write(tick), Lean::Middle, colour::QUIET);
+            self.text((x, bottom + below), &write(tick), Align::Middle, colour::QUIET);
         }
     }
 

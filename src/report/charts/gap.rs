@@ -1,10 +1,11 @@
 //! The gap chart: from the published rate of bare metal to that of the VM, step by step, one block
 //! of rows per pair.
 //!
-//! Every bar starts where the one above it ends. Steps differ in word and place, not in colour alone.
+//! Every bar starts where the one above it ends. Steps differ in text and position, not in colour
+//! alone.
 
 use super::super::number::clip;
-use super::figure::{Colour, Figure, Lean, colour, size};
+use super::figure::{Align, Colour, Figure, colour, size};
 use super::scale::Scale;
 use crate::study::{CapacityResults, Gap, Interval};
 
@@ -35,16 +36,16 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
     let blocks: Vec<Vec<Step>> = gaps.iter().map(steps).collect();
     let rows: usize = blocks.iter().map(|steps| steps.len() + 1).sum();
     let bottom = TOP + ROW * rows as f64 + GAP * (blocks.len() as f64 - 1.0);
-    let below = "published rate of bare metal = 1; each step multiplies what is above it";
-    let mut figure = Figure::new(bottom + 70.0, "What the published ratio is made of", below);
+    let below = "published rate of bare metal = 1; each step multiplies the result above it";
+    let mut figure = Figure::new(bottom + 70.0, "Factors of the published ratio", below);
     let scale = axis(&blocks);
     let places = (TOP - 20.0, bottom, 24.0);
     figure.ticks((scale, 0.0), 6, places, |tick| format!("{tick:.2}"));
-    figure.text((FACTOR, TOP - 40.0), "factor", Lean::Left, colour::QUIET);
+    figure.text((FACTOR, TOP - 40.0), "factor", Align::Left, colour::QUIET);
     let mut y = TOP + ROW / 2.0;
     for (gap, steps) in gaps.iter().zip(&blocks) {
         let name = clip(&gap.name, 40);
-        figure.label((30.0, y), &name, size::HEAD, Lean::Right, colour::INK).bold = true;
+        figure.label((30.0, y), &name, size::HEAD, Align::Right, colour::INK).bold = true;
         y += ROW;
         for step in steps {
             row(&mut figure, scale, y, step);
@@ -96,7 +97,7 @@ fn axis(blocks: &[Vec<Step>]) -> Scale {
 
 fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
     let colour = step.colour;
-    figure.text((AXIS.0 - 24.0, y), step.name, Lean::Left, colour);
+    figure.text((AXIS.0 - 24.0, y), step.name, Align::Left, colour);
     let ends = [step.from, step.to];
     if ends.iter().all(|end| end.is_finite()) {
         let [from, to] = ends.map(|end| scale.place(end));
@@ -112,6 +113,6 @@ fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
     if let Some(factor) = step.factor {
         let half = factor.half_width.map_or(String::new(), |half| format!(" ± {half:.3}"));
         let text = format!("{:.3}{half}", factor.mean);
-        figure.text((FACTOR, y), &text, Lean::Left, colour);
+        figure.text((FACTOR, y), &text, Align::Left, colour);
     }
 }

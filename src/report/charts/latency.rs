@@ -3,7 +3,7 @@
 //! It leaves out Offline runs, whose latencies are completion times within one huge query.
 
 use super::super::number::{self, clip, percent, plain};
-use super::figure::{Figure, Lean, colour, size};
+use super::figure::{Align, Figure, colour, size};
 use super::scale::Scale;
 use crate::study::{Results, RunResult, VmResult};
 
@@ -35,7 +35,7 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     let mut figure = Figure::new(
         height,
         title,
-        "percentiles, in milliseconds; on the right how far the simulated figure is off",
+        "percentiles, in milliseconds; on the right the error of the simulated figure",
     );
     legend(&mut figure);
     let scale = Scale::fitting(&times(&panels), AXIS);
@@ -43,7 +43,7 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
         let corner = (PANELS[index % 2], TOP + PANEL_HEIGHT * (index / 2) as f64);
         panel(&mut figure, scale, corner, run, vm);
     }
-    figure.text((600.0, height - 26.0), "latency (ms)", Lean::Middle, colour::QUIET);
+    figure.text((600.0, height - 26.0), "latency (ms)", Align::Middle, colour::QUIET);
     Some(figure)
 }
 
@@ -65,11 +65,11 @@ fn published(vm: &VmResult, name: &str) -> Option<f64> {
 fn legend(figure: &mut Figure) {
     let y = 112.0;
     figure.ring((42.0, y));
-    figure.text((62.0, y), "published", Lean::Right, colour::INK);
+    figure.text((62.0, y), "published", Align::Right, colour::INK);
     figure.dot((222.0, y));
-    figure.text((240.0, y), "simulated", Lean::Right, colour::BLUE);
+    figure.text((240.0, y), "simulated", Align::Right, colour::BLUE);
     figure.dashes((396.0, y), (440.0, y), 3.0, colour::VERMILION);
-    figure.text((452.0, y), "bound on latency", Lean::Right, colour::VERMILION);
+    figure.text((452.0, y), "bound on latency", Align::Right, colour::VERMILION);
 }
 
 /// One run's percentiles, one row each.
@@ -83,14 +83,14 @@ fn panel(
     let (rows, x) = (top + 40.0, |value: f64| left + scale.place(value));
     let bottom = rows + ROW * PERCENTILES.len() as f64;
     let title = clip(&format!("{}, {}", run.name, run.platform), 37);
-    figure.label((left + 10.0, top + 18.0), &title, size::HEAD, Lean::Right, colour::INK).bold =
+    figure.label((left + 10.0, top + 18.0), &title, size::HEAD, Align::Right, colour::INK).bold =
         true;
     figure.ticks((scale, left), 5, (rows, bottom, 18.0), tick_text);
     let bound = x(vm.target_latency_ms);
     figure.dashes((bound, rows), (bound, bottom), 3.0, colour::VERMILION);
     for (index, name) in PERCENTILES.into_iter().enumerate() {
         let y = rows + ROW * (index as f64 + 0.5);
-        figure.text((left + AXIS.0 - 14.0, y), number::percentile(name), Lean::Left, colour::INK);
+        figure.text((left + AXIS.0 - 14.0, y), number::percentile(name), Align::Left, colour::INK);
         percentile(figure, &x, (left + ERRORS, y), name, vm);
     }
 }
@@ -115,7 +115,7 @@ fn percentile(
         figure.dot((x(simulated), y));
     }
     if let Some(error) = vm.published.as_ref().and_then(|p| p.error_percent.get(name)) {
-        figure.text((right, y), &format!("{} %", percent(*error)), Lean::Left, colour::BLUE);
+        figure.text((right, y), &format!("{} %", percent(*error)), Align::Left, colour::BLUE);
     }
 }
 

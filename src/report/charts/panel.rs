@@ -1,24 +1,25 @@
 //! Panels one above the other, with one axis: lines with their bands, named at their right ends.
 //!
-//! It knows values and names, and nothing of what they mean.
+//! It knows values and names, not their meaning.
 
 use super::super::number::{broken, clip, plain, wrap};
 use super::figure::{
-    BELOW_LETTERS, Colour, Figure, Lean, Mark, Sign, TITLE_LETTERS, WIDTH, colour, head_more, size,
+    Align, BELOW_LETTERS, Colour, Figure, Mark, Symbol, TITLE_LETTERS, WIDTH, colour, head_more,
+    size,
 };
 use super::scale::Scale;
 use crate::shown::shown;
 use crate::spec::ParameterValue;
 use crate::study::Interval;
 
-/// One plane with its lines.
+/// One panel with its lines.
 pub(super) struct Panel {
-    /// What is measured.
+    /// Its heading: the measured quantity.
     pub(super) head: String,
     pub(super) series: Vec<Series>,
-    /// A level that must be kept, and its name.
+    /// A bound, and its name.
     pub(super) bound: Option<(f64, String)>,
-    /// Writes a value of the vertical axis.
+    /// Formats a value of the vertical axis.
     pub(super) write: fn(f64) -> String,
 }
 
@@ -36,21 +37,21 @@ pub(super) struct Place {
     /// Index into the values along the axis.
     pub(super) index: usize,
     pub(super) value: Interval,
-    /// Whether it counts; hollow if not.
+    /// Whether it is VALID; hollow if not.
     pub(super) valid: bool,
-    /// Whether a ring draws the eye to it.
+    /// Whether it is marked with a ring.
     pub(super) marked: bool,
 }
 
 /// The horizontal axis.
-pub(super) struct Along {
+pub(super) struct XAxis {
     label: String,
     values: Vec<ParameterValue>,
     /// Its right end, in pixels.
     right: f64,
 }
 
-/// More lines than this are not told apart.
+/// The most lines that a reader can distinguish.
 pub(super) const LINES_MAX: usize = 12;
 
 /// A chart for each bound of the lines, by file name; none where there are none.
@@ -74,7 +75,7 @@ pub(super) fn by_bound<T>(
     charts.collect()
 }
 
-/// What stands below a chart of so many lines: the title, and how many of them are drawn.
+/// The subtitle of a chart of `lines` lines: the title, and how many lines are drawn.
 pub(super) fn below(title: &str, lines: usize) -> String {
     match lines > LINES_MAX {
         true => format!("{} ({LINES_MAX} of {lines} lines)", clip(title, 200)),
@@ -83,19 +84,19 @@ pub(super) fn below(title: &str, lines: usize) -> String {
 }
 
 /// Lines differ in colour and in sign; the bound has a colour of its own.
-const STYLES: [(Colour, Sign); 12] = [
-    (colour::BLUE, Sign::Circle),
-    (colour::ORANGE, Sign::Square),
-    (colour::GREEN, Sign::Triangle),
-    (colour::PURPLE, Sign::Diamond),
-    (colour::SKY, Sign::Square),
-    (colour::INK, Sign::Circle),
-    (colour::BLUE, Sign::Diamond),
-    (colour::ORANGE, Sign::Circle),
-    (colour::GREEN, Sign::Square),
-    (colour::PURPLE, Sign::Triangle),
-    (colour::SKY, Sign::Diamond),
-    (colour::INK, Sign::Triangle),
+const STYLES: [(Colour, Symbol); 12] = [
+    (colour::BLUE, Symbol::Circle),
+    (colour::ORANGE, Symbol::Square),
+    (colour::GREEN, Symbol::Triangle),
+    (colour::PURPLE, Symbol::Diamond),
+    (colour::SKY, Symbol::Square),
+    (colour::INK, Symbol::Circle),
+    (colour::BLUE, Symbol::Diamond),
+    (colour::ORANGE, Symbol::Circle),
+    (colour::GREEN, Symbol::Square),
+    (colour::PURPLE, Symbol::Triangle),
+    (colour::SKY, Symbol::Diamond),
+    (colour::INK, Symbol::Triangle),
 ];
 
 /// Left of every plane, and its right where lines have names and where they need none.
@@ -123,11 +124,11 @@ struct Name {
     end: f64,
     rows: Vec<String>,
     colour: Colour,
-    sign: Option<Sign>,
+    sign: Option<Symbol>,
 }
 
 /// The whole chart.
-pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) -> Figure {
+pub(super) fn draw(title: &str, below: &str, along: &XAxis, panels: &[Panel]) -> Figure {
     let heights: Vec<f64> = panels.iter().map(height).collect();
     let words = along.rows().iter().map(Vec::len).max().unwrap_or(1) as f64;
     let all: f64 = heights.iter().sum::<f64>() + GAP * (panels.len() as f64 - 1.0);
@@ -139,7 +140,7 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     let mut places = panels.iter().flat_map(|panel| &panel.series).flat_map(|line| &line.places);
     if places.any(|place| place.is_some_and(|place| !place.valid)) {
         let at = (WIDTH - 30.0, first - 36.0);
-        figure.text(at, "hollow: INVALID", Lean::Left, colour::QUIET);
+        figure.text(at, "hollow: INVALID", Align::Left, colour::QUIET);
     }
     let mut top = first;
     for (panel, height) in panels.iter().zip(heights) {
@@ -148,7 +149,7 @@ pub(super) fn draw(title: &str, below: &str, along: &Along, panels: &[Panel]) ->
     }
     name_values(&mut figure, along, bottom);
     let at = ((LEFT + along.right) / 2.0, bottom + 28.0 + TEXT_LINE * words);
-    figure.text(at, &clip(&along.label, 64), Lean::Middle, colour::INK);
+    figure.text(at, &clip(&along.label, 64), Align::Middle, colour::INK);
     figure
 }
 
@@ -160,12 +161,12 @@ fn height(panel: &Panel) -> f64 {
     PLANE.max(TEXT_LINE * (rows as f64 + 1.0) + AIR * names)
 }
 
-fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64, f64)) {
+fn plane(figure: &mut Figure, panel: &Panel, along: &XAxis, (bottom, top): (f64, f64)) {
     let y = vertical(panel, (bottom, top));
     for tick in y.ticks(((bottom - top) / 70.0) as usize) {
         let at = y.place(tick);
         figure.line(&[(LEFT, at), (along.right, at)], 1.5, colour::RULE);
-        figure.text((LEFT - 12.0, at), &(panel.write)(tick), Lean::Left, colour::QUIET);
+        figure.text((LEFT - 12.0, at), &(panel.write)(tick), Align::Left, colour::QUIET);
     }
     figure.line(&[(LEFT, bottom), (along.right, bottom)], 2.0, colour::QUIET);
     for (index, _) in along.rows().iter().enumerate().filter(|(_, rows)| !rows.is_empty()) {
@@ -176,11 +177,11 @@ fn plane(figure: &mut Figure, panel: &Panel, along: &Along, (bottom, top): (f64,
         let none = |series: &Series| series.places.get(index).copied().flatten().is_none();
         if !along.has_measure() && panel.series.iter().all(none) {
             let at = (along.place(index), bottom - 20.0);
-            figure.text(at, "none", Lean::Middle, colour::QUIET);
+            figure.text(at, "none", Align::Middle, colour::QUIET);
         }
     }
     let head = clip(&panel.head, HEAD_LETTERS);
-    figure.label((30.0, top - 36.0), &head, size::HEAD, Lean::Right, colour::INK).bold = true;
+    figure.label((30.0, top - 36.0), &head, size::HEAD, Align::Right, colour::INK).bold = true;
     // A band may reach below zero, which a logarithmic axis does not have.
     let within = |value: f64| if value > 0.0 { y.place(value).clamp(top, bottom) } else { bottom };
     let mut names = Vec::new();
@@ -225,7 +226,7 @@ fn shows(place: &Place) -> bool {
 fn band(
     figure: &mut Figure,
     series: &Series,
-    along: &Along,
+    along: &XAxis,
     y: &impl Fn(f64) -> f64,
     colour: Colour,
 ) {
@@ -254,9 +255,9 @@ fn band(
 fn line(
     figure: &mut Figure,
     series: &Series,
-    along: &Along,
+    along: &XAxis,
     y: &impl Fn(f64) -> f64,
-    (colour, sign): (Colour, Sign),
+    (colour, sign): (Colour, Symbol),
 ) -> Option<f64> {
     let at = |place: &Place| (along.place(place.index), y(place.value.mean));
     for place in series.places.iter().flatten().filter(|place| place.marked && shows(place)) {
@@ -273,7 +274,7 @@ fn line(
     let mut end = None;
     for place in shown {
         let (at, hollow) = (at(place), !place.valid);
-        figure.marks.push(Mark::Sign { at, radius: 8.5, sign, hollow, colour });
+        figure.marks.push(Mark::Symbol { at, radius: 8.5, sign, hollow, colour });
         end = Some(at);
     }
     // A short line whose name stands at the edge is led there.
@@ -336,18 +337,18 @@ fn write_names(figure: &mut Figure, mut names: Vec<Name>, right: f64, (bottom, t
         if let Some(sign) = name.sign {
             let at = (right + 34.0, middle - half(&name) + (TEXT_LINE + AIR) / 2.0);
             let colour = name.colour;
-            figure.marks.push(Mark::Sign { at, radius: 8.5, sign, hollow: false, colour });
+            figure.marks.push(Mark::Symbol { at, radius: 8.5, sign, hollow: false, colour });
         }
         for (row, text) in name.rows.iter().enumerate() {
             let at =
                 (right + indent, middle - half(&name) + AIR / 2.0 + TEXT_LINE * (row as f64 + 0.5));
-            figure.text(at, text, Lean::Right, name.colour).bold = true;
+            figure.text(at, text, Align::Right, name.colour).bold = true;
         }
     }
 }
 
 /// Names the values along the axis, as many as there is room for.
-fn name_values(figure: &mut Figure, along: &Along, bottom: f64) {
+fn name_values(figure: &mut Figure, along: &XAxis, bottom: f64) {
     let mut free_from = f64::NEG_INFINITY;
     for (index, rows) in along.rows().iter().enumerate() {
         if rows.is_empty() {
@@ -361,12 +362,12 @@ fn name_values(figure: &mut Figure, along: &Along, bottom: f64) {
         free_from = at + half;
         for (row, text) in rows.iter().enumerate() {
             let at = (at, bottom + 26.0 + TEXT_LINE * row as f64);
-            figure.text(at, text, Lean::Middle, colour::QUIET);
+            figure.text(at, text, Align::Middle, colour::QUIET);
         }
     }
 }
 
-impl Along {
+impl XAxis {
     /// The axis; `named` leaves room for the names of lines.
     pub(super) fn new(label: String, values: Vec<ParameterValue>, named: bool) -> Self {
         Self { label, values, right: if named { RIGHT_NAMED } else { RIGHT } }
@@ -436,7 +437,7 @@ mod tests {
         let series = vec![Series { name: String::new(), places }];
         let panel = Panel { head: String::new(), series, bound: None, write: plain };
         let value = |number| ParameterValue { text: plain(number), number: Some(number) };
-        let along = Along::new(String::new(), vec![value(1.0), value(2.0), value(3.0)], false);
+        let along = XAxis::new(String::new(), vec![value(1.0), value(2.0), value(3.0)], false);
         let figure = draw("", "", &along, &[panel]);
         let areas = figure.marks.iter().filter_map(|mark| match mark {
             Mark::Area { points, .. } => Some(points),

@@ -1,11 +1,11 @@
 //! The ratio chart: virtual over bare metal, published beside simulated, one row per pair.
 //!
-//! It starts no bars at zero, where all would look alike, nor cuts any off: points on an axis,
-//! and a line at 1, where the VM is as fast as the bare machine. The figures stand beside the points.
+//! It has points on an axis instead of bars from zero, which would all look equal, and a line at 1,
+//! where the VM is as fast as bare metal. The figures are beside the points.
 
 use super::super::number::{clip, ratio};
 use super::super::table::compared;
-use super::figure::{Colour, Figure, Lean, colour};
+use super::figure::{Align, Colour, Figure, colour};
 use super::scale::Scale;
 use crate::study::{Comparison, Results};
 
@@ -70,7 +70,7 @@ fn grid(figure: &mut Figure, scale: Scale, bottom: f64) {
     figure.text(
         (scale.middle(), bottom + 52.0),
         "virtual / bare metal",
-        Lean::Middle,
+        Align::Middle,
         colour::QUIET,
     );
 }
@@ -87,11 +87,11 @@ fn heads(figure: &mut Figure, published: bool) {
 }
 
 fn head(figure: &mut Figure, x: f64, text: &str, colour: Colour) {
-    figure.text((x, TOP - 18.0), text, Lean::Middle, colour).bold = true;
+    figure.text((x, TOP - 18.0), text, Align::Middle, colour).bold = true;
 }
 
 fn pair(figure: &mut Figure, scale: Scale, (left, y): (f64, f64), row: &Comparison) {
-    figure.text((left - 24.0, y), &clip(&row.name, NAME), Lean::Left, colour::INK);
+    figure.text((left - 24.0, y), &clip(&row.name, NAME), Align::Left, colour::INK);
     let simulated = Some(row.capacity_ratio).filter(|ratio| ratio.is_finite());
     let published = row.published_ratio.filter(|ratio| ratio.is_finite());
     if let (Some(simulated), Some(published)) = (simulated, published) {
@@ -100,11 +100,11 @@ fn pair(figure: &mut Figure, scale: Scale, (left, y): (f64, f64), row: &Comparis
     }
     if let Some(published) = published {
         figure.ring((scale.place(published), y));
-        figure.text((COLUMNS.0, y), &ratio(published), Lean::Middle, colour::INK);
+        figure.text((COLUMNS.0, y), &ratio(published), Align::Middle, colour::INK);
     }
     if let Some(simulated) = simulated {
         figure.dot((scale.place(simulated), y));
-        figure.text((COLUMNS.1, y), &ratio(simulated), Lean::Middle, colour::BLUE);
+        figure.text((COLUMNS.1, y), &ratio(simulated), Align::Middle, colour::BLUE);
     }
 }
 
@@ -116,6 +116,6 @@ fn caption(figure: &mut Figure, y: f64, published: bool) {
         lines.push("Published: settings differ between the sides, and Server rates were chosen by the submitters.");
     }
     for (index, line) in lines.iter().enumerate() {
-        figure.text((30.0, y + 28.0 * index as f64), line, Lean::Right, colour::QUIET);
+        figure.text((30.0, y + 28.0 * index as f64), line, Align::Right, colour::QUIET);
     }
 }

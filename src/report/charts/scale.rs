@@ -1,4 +1,4 @@
-//! `Scale`: where a value lies on an axis, and which values the axis names.
+//! `Scale`: the position of a value on an axis, and the tick values of the axis.
 //!
 //! It draws nothing.
 
@@ -12,13 +12,13 @@ pub(super) struct Scale {
 }
 
 impl Scale {
-    /// Equal steps in value, equal steps in pixels.
+    /// Linear: equal steps in value are equal steps in pixels.
     pub(super) fn linear(from: f64, to: f64, at: (f64, f64)) -> Self {
         assert!(from < to, "an axis from {from} to {to}");
         Self { from, to, at, logarithmic: false }
     }
 
-    /// Equal factors in value, equal steps in pixels; `from` is above 0.
+    /// Logarithmic: equal factors in value are equal steps in pixels; `from` is above 0.
     pub(super) fn logarithmic(from: f64, to: f64, at: (f64, f64)) -> Self {
         assert!(0.0 < from && from < to, "a logarithmic axis from {from} to {to}");
         Self { from, to, at, logarithmic: true }

@@ -1,11 +1,11 @@
 //! The charts of a sweep: p99 and p50 of each group of VMs, and throughput, one line per sweep line.
 //!
-//! It chooses what is drawn; `panel` draws it. What does not fit is told on the chart: everything is
+//! It chooses what is drawn; `panel` draws it. The chart states what it leaves out: everything is
 //! in `sweep.csv`.
 
 use super::super::number::{clip, plain};
 use super::figure::Figure;
-use super::panel::{self, Along, LINES_MAX, Panel, Place, Series};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;
@@ -13,7 +13,8 @@ use crate::units::counted;
 /// More planes than this are no chart.
 const PANELS_MAX: usize = 8;
 
-/// The charts, by file name, each drawn when it is wanted; none where there is nothing to show.
+/// The charts, by file name, each drawn when the iterator reaches it; none where there is nothing
+/// to show.
 pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item = (String, Figure)> {
     let names: Vec<&str> = results.groups.iter().map(|group| group.name.as_str()).collect();
     let latencies = (0..names.len()).filter_map(move |index| {
@@ -115,11 +116,11 @@ fn in_order(results: &SweepResults) -> Vec<usize> {
     order
 }
 
-fn along(results: &SweepResults) -> Along {
+fn along(results: &SweepResults) -> XAxis {
     let points: Vec<_> = results.sweep.points.iter().filter(|point| point.line == 0).collect();
     let values = in_order(results).into_iter().map(|at| points[at].x.clone()).collect();
     let named = results.sweep.lines.iter().any(|line| !line.is_empty());
-    Along::new(results.sweep.x_label.clone(), values, named)
+    XAxis::new(results.sweep.x_label.clone(), values, named)
 }
 
 fn title(what: &str, results: &SweepResults) -> String {
@@ -137,7 +138,7 @@ fn below(results: &SweepResults, left_out: Option<String>) -> String {
     }
     match results.failed() {
         0 => {}
-        failed => notes.push(format!("{} in error", counted(failed, "point"))),
+        failed => notes.push(format!("{} with an error", counted(failed, "point"))),
     }
     if results.sweep.lines.len() > LINES_MAX {
         notes.push(format!("{LINES_MAX} of {} lines", results.sweep.lines.len()));
@@ -155,7 +156,7 @@ pub(super) fn bound_name(ms: f64) -> String {
     format!("bound {}", time(ms))
 }
 
-/// A time given in milliseconds, in the unit that reads best.
+/// A time in milliseconds, written in a suitable unit.
 pub(super) fn time(ms: f64) -> String {
     if ms >= 1000.0 { format!("{} s", plain(ms / 1000.0)) } else { format!("{} ms", plain(ms)) }
 }

@@ -1,22 +1,22 @@
-//! The scatter of a validation: simulated against measured p99, one sign a Server row.
+//! The scatter of a validation: simulated against measured p99, one symbol for each Server row.
 //!
-//! The line is where both are equal; the band about it is 10 % wide either way. What lies beyond the
-//! axis stands filled at its edge.
+//! On the line both are equal; the band around it is 10 % wide on either side. Points beyond the
+//! axis are filled, at its edge.
 
-use super::figure::{Colour, Figure, Lean, Mark, Sign, colour};
+use super::figure::{Align, Colour, Figure, Mark, Symbol, colour};
 use super::scale::Scale;
 use crate::study::{JudgedRow, ValidationResults};
 
 /// What rows are told apart by: a name, its benchmark and harness, and how it is drawn.
 /// The last has all others, and is there where there are some.
-const KINDS: [(&str, &str, &str, Sign, Colour); 7] = [
-    ("BERT", "bert", "TRT", Sign::Circle, colour::BLUE),
-    ("BERT, Triton", "bert", "Triton", Sign::Square, colour::SKY),
-    ("SSD-ResNet34", "ssd-resnet34", "TRT", Sign::Triangle, colour::VERMILION),
-    ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Sign::Diamond, colour::ORANGE),
-    ("ResNet-50", "resnet50", "TRT", Sign::Circle, colour::GREEN),
-    ("ResNet-50, Triton", "resnet50", "Triton", Sign::Square, colour::PURPLE),
-    ("others", "", "", Sign::Diamond, colour::INK),
+const KINDS: [(&str, &str, &str, Symbol, Colour); 7] = [
+    ("BERT", "bert", "TRT", Symbol::Circle, colour::BLUE),
+    ("BERT, Triton", "bert", "Triton", Symbol::Square, colour::SKY),
+    ("SSD-ResNet34", "ssd-resnet34", "TRT", Symbol::Triangle, colour::VERMILION),
+    ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Symbol::Diamond, colour::ORANGE),
+    ("ResNet-50", "resnet50", "TRT", Symbol::Circle, colour::GREEN),
+    ("ResNet-50, Triton", "resnet50", "Triton", Symbol::Square, colour::PURPLE),
+    ("others", "", "", Symbol::Diamond, colour::INK),
 ];
 
 const FRAME: ((f64, f64), (f64, f64)) = ((120.0, 840.0), (150.0, 850.0));
@@ -65,16 +65,16 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         figure.line(&[(across.place(tick), top), (across.place(tick), bottom)], 1.0, colour::RULE);
         figure.line(&[(left, up.place(tick)), (right, up.place(tick))], 1.0, colour::RULE);
         let text = super::super::number::plain(tick);
-        figure.text((across.place(tick), bottom + 24.0), &text, Lean::Middle, colour::QUIET);
-        figure.text((left - 12.0, up.place(tick)), &text, Lean::Left, colour::QUIET);
+        figure.text((across.place(tick), bottom + 24.0), &text, Align::Middle, colour::QUIET);
+        figure.text((left - 12.0, up.place(tick)), &text, Align::Left, colour::QUIET);
     }
     figure.line(&[place(low, low), place(high, high)], 2.0, colour::QUIET);
-    figure.text((across.middle(), bottom + 62.0), "measured, ms", Lean::Middle, colour::INK);
-    figure.text((left - 70.0, top - 26.0), "simulated, ms", Lean::Right, colour::INK);
+    figure.text((across.middle(), bottom + 62.0), "measured, ms", Align::Middle, colour::INK);
+    figure.text((left - 70.0, top - 26.0), "simulated, ms", Align::Right, colour::INK);
     let others = KINDS.len() - 1;
     let kind = |row: &JudgedRow| {
         let mut known = KINDS[..others].iter();
-        let is = |(_, benchmark, harness, ..): &(&str, &str, &str, Sign, Colour)| {
+        let is = |(_, benchmark, harness, ..): &(&str, &str, &str, Symbol, Colour)| {
             row.benchmark.starts_with(benchmark) && row.harness == *harness
         };
         known.position(is).unwrap_or(others)
@@ -86,17 +86,17 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         for &(_, measured, predicted) in points.iter().filter(|(row, ..)| kind(row) == index) {
             let at = place(measured, within(predicted));
             let hollow = predicted <= high;
-            figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow, colour: tint });
+            figure.marks.push(Mark::Symbol { at, radius: 7.0, sign, hollow, colour: tint });
             count += 1;
         }
         let at = (right + 50.0, top + 30.0 + 38.0 * index as f64);
-        figure.marks.push(Mark::Sign { at, radius: 7.0, sign, hollow: true, colour: tint });
+        figure.marks.push(Mark::Symbol { at, radius: 7.0, sign, hollow: true, colour: tint });
         let text = format!("{name} ({count})");
-        figure.text((at.0 + 20.0, at.1), &text, Lean::Right, colour::INK);
+        figure.text((at.0 + 20.0, at.1), &text, Align::Right, colour::INK);
     }
     let at = (right + 50.0, top + 30.0 + 38.0 * kinds.len() as f64);
-    figure.text((at.0 - 12.0, at.1), "band: within 10 %", Lean::Right, colour::QUIET);
+    figure.text((at.0 - 12.0, at.1), "band: within 10 %", Align::Right, colour::QUIET);
     let at = (at.0 - 12.0, at.1 + 38.0);
-    figure.text(at, "filled: beyond the axis", Lean::Right, colour::QUIET);
+    figure.text(at, "filled: beyond the axis", Align::Right, colour::QUIET);
     figure
 }

@@ -4,7 +4,7 @@
 //! It chooses what is drawn; `panel` draws it.
 
 use super::figure::Figure;
-use super::panel::{self, Along, LINES_MAX, Panel, Place, Series, by_bound};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis, by_bound};
 use super::sweep::{bound_name, time};
 use crate::spec::ParameterValue;
 use crate::study::{VmResults, WayResult};
@@ -28,7 +28,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&&WayResult]) -> Figure {
         places: way.curve.iter().map(|point| Some(place(&counts, way, point))).collect(),
     });
     let panel = Panel {
-        head: "p99 of the worst VM (ring: as many as fit)".to_string(),
+        head: "p99 of the worst VM (ring: the most that fit)".to_string(),
         series: series.collect(),
         bound: Some((bound, bound_name(bound))),
         write: time,
@@ -36,7 +36,7 @@ fn chart(results: &VmResults, bound: f64, ways: &[&&WayResult]) -> Figure {
     let values = counts
         .iter()
         .map(|&count| ParameterValue { text: count.to_string(), number: Some(f64::from(count)) });
-    let along = Along::new("VMs".to_string(), values.collect(), true);
+    let along = XAxis::new("VMs".to_string(), values.collect(), true);
     let below = panel::below(&results.head.title, ways.len());
     panel::draw("How many VMs fit", &below, &along, &[panel])
 }

@@ -1,8 +1,8 @@
-//! Draws a card cut into GPU instances: a row of memory slices, one of compute slices below it, and
-//! one of compute instances where a GPU instance is divided.
+//! Draws a card cut into GPU instances: a row of memory slices, a row of compute slices below it,
+//! and a row of compute instances where a GPU instance is divided.
 //!
-//! Boxes and shades say everything; colours only help the eye, and are left out where they do not
-//! show.
+//! Boxes and shades carry all information; colours are an addition, and are left out where they
+//! cannot be shown.
 
 use crate::study::plans::CardDrawing;
 
@@ -21,7 +21,7 @@ const LABEL: usize = 9;
 /// Foreground colours by instance, readable on light and dark: blue, green, magenta, cyan, yellow, red.
 const COLOURS: [u8; 6] = [34, 32, 35, 36, 33, 31];
 
-/// The picture of one card, on so many columns of text.
+/// The drawing of one card, `columns` columns wide.
 pub(super) fn card(drawing: &CardDrawing<'_>, columns: usize) -> String {
     let CardDrawing { geometry, layout, inside, rest } = drawing;
     // A column's inner width, so that twelve of them stay within 80 characters; less where there are

@@ -1,4 +1,4 @@
-//! Every layout of a GPU, one in a line.
+//! Every layout of a GPU, one per line.
 
 use super::shown;
 use crate::layout::geometry::Geometry;
@@ -10,7 +10,8 @@ pub(super) fn text(answer: &MigLayouts<'_>, width: Width) -> String {
     let profiles = &answer.spec.mig_profiles;
     let geometry = Geometry::new(profiles);
     let mut text = format!(
-        "{}: {} legal layouts, the empty one included; {} that nothing can be added to, of {} sets of instances\n",
+        "{}: {} legal layouts, the empty one included; {} of them are maximal (no instance can be \
+         added), with {} different sets of instances\n",
         answer.spec.name, answer.layouts_total, answer.maximal_total, answer.maximal_sets_total
     );
     text.push_str("compute  memory  SMs  layout\n");

@@ -1,5 +1,5 @@
-//! A layout drawn, with what is left and the commands that make it; or why there is none, and what
-//! comes nearest.
+//! A drawn layout, with the free slices and the commands that create it; or why there is none, and
+//! the nearest one.
 
 use super::mig_drawing;
 use crate::report::width::Width;
@@ -16,11 +16,12 @@ pub(super) fn text(answer: &MigPlan<'_>, width: Width) -> String {
     })
 }
 
-/// What `--beside` names cannot be there.
+/// The instances of `--beside` have no layout.
 pub(super) fn not_there(answer: &MigNotThere<'_>, width: Width) -> String {
     let (id, beside) = (answer.gpu, answer.beside.join(" "));
     width.fitted(&format!(
-        "no layout of {id} holds what --beside names\n\nhelp: `slicewise mig place {id} {beside}` says why\n"
+        "no layout of {id} holds the instances of --beside\n\nhelp: `slicewise mig place {id} \
+         {beside}` shows why\n"
     ))
 }
 
@@ -91,7 +92,7 @@ fn left_in_words(card: &MigCard<'_>) -> String {
     let plain = card.room_for.iter().filter(|one| !one.profile.contains(['+', '-']));
     let room: Vec<String> = plain.map(|one| format!("{} x {}", one.count, one.profile)).collect();
     let room =
-        if room.is_empty() { "nothing fits any more".to_string() } else { room.join(" or ") };
+        if room.is_empty() { "no further instance fits".to_string() } else { room.join(" or ") };
     let mut stranded = Vec::new();
     if !slices.stranded.is_empty() {
         let count = slices.stranded.len();
@@ -105,7 +106,7 @@ fn left_in_words(card: &MigCard<'_>) -> String {
     if !compute.stranded.is_empty() {
         let count = compute.stranded.len();
         stranded.push(format!(
-            "{count} of {} compute slices, with no memory left beside",
+            "{count} of {} compute slices, without free memory slices",
             compute.total
         ));
     }
@@ -149,7 +150,7 @@ fn change_in_words(change: &MigChange<'_>, is_there: bool) -> String {
         let MadeAgain { profile, start, starts_instead } = moved;
         let starts = numbers(starts_instead, " or ");
         match is_there {
-            true => format!("delete {profile} at {start} and make it again at {starts}"),
+            true => format!("delete {profile} at {start} and create it again at {starts}"),
             false => format!("{profile} at {starts} instead of {start}"),
         }
     });

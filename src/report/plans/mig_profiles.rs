@@ -1,5 +1,5 @@
-//! GPU instance profiles and their positions, or the compute instances of one, in the shape in which
-//! `nvidia-smi` prints them.
+//! GPU instance profiles and their positions, or the compute instances of one, in the format of
+//! `nvidia-smi`.
 
 use super::shown;
 use crate::report::table::{Column, Columns};
@@ -62,7 +62,7 @@ fn framed(rows: &[MigProfileRow<'_>]) -> String {
     text
 }
 
-/// The profiles, and where each may begin.
+/// The profiles, and the starts of each.
 pub(super) fn text(answer: &MigProfiles<'_>, width: Width) -> String {
     const FRAME: usize = 81;
     let rows = &answer.profiles;
@@ -79,7 +79,9 @@ pub(super) fn text(answer: &MigProfiles<'_>, width: Width) -> String {
         text.push_str("note: positions marked inferred are not printed for this board\n");
     }
     if rows.iter().any(|one| one.sms.is_none() || one.memory_gib.is_none()) {
-        text.push_str("note: - is not published; such an instance can be placed, not simulated\n");
+        text.push_str(
+            "note: - is not published; such an instance can be placed, but not simulated\n",
+        );
     }
     width.fitted(&(text + &format!("source: {}\n", answer.source)))
 }
@@ -119,7 +121,8 @@ pub(super) fn compute_text(answer: &ComputeInstances<'_>, _: Width) -> String {
         ));
     }
     text.push_str(
-        "note: * is what -C makes; compute instances share memory, bandwidth and engines\n",
+        "note: -C creates the one marked *; compute instances share memory, bandwidth and \
+         engines\n",
     );
     if answer.compute_instances.iter().any(|one| one.sms.is_none()) {
         text.push_str("note: - is not published\n");

@@ -1,4 +1,5 @@
-//! What planning answers (`study::plans`) as text and drawings; its document is the answer itself.
+//! The answers of planning (`study::plans`) as text and drawings; the answer itself is the
+//! document.
 
 mod mig_drawing;
 mod mig_layouts;

@@ -1,11 +1,11 @@
-//! A registry word in lines of name and value, then notes and commands.
+//! A registry word as lines of name and value, then notes and commands.
 
 use crate::layout::registry::{WordSlice, slice_of_frequency};
 use crate::report::width::Width;
 use crate::spec::SlicePolicy;
 use crate::study::plans::{RegistryAnswer, policy_entry};
 
-/// The word, and how it is set if that is asked.
+/// The word, and how to set it if requested.
 pub(super) fn text(answer: &RegistryAnswer<'_>, width: Width) -> String {
     let mut text = explained(answer);
     if let Some(commands) = &answer.commands {
@@ -74,7 +74,7 @@ fn at_once(answer: &RegistryAnswer<'_>) -> String {
         WordSlice::Hardware | WordSlice::Default => {}
     }
     format!(
-        "at once, until the driver is loaded anew (its -h lists the options of your release):
+        "at once, until the driver is reloaded (its -h lists the options of your release):
   nvidia-smi vgpu set-scheduler-state    with {}
 ",
         values.join(", ")

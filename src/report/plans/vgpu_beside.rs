@@ -1,4 +1,4 @@
-//! Whether VMs fit beside those that are there, drawn; or why not, and what must move or go.
+//! Whether VMs fit beside existing ones, drawn; or why not, and which must be moved or removed.
 
 use super::vgpu_drawing;
 use crate::report::width::Width;
@@ -15,8 +15,8 @@ pub(super) fn text(answer: &VgpuBeside<'_>, width: Width) -> String {
     let mut text = format!("{new} beside {old} on {}: {verdict}\n\n", answer.gpu);
     if let Some(card) = &answer.card {
         let there = match answer.beside.len() {
-            1 => "VM 1 is there".to_string(),
-            count => format!("VMs 1 to {count} are there"),
+            1 => "VM 1 exists already".to_string(),
+            count => format!("VMs 1 to {count} exist already"),
         };
         text.push_str(&vgpu_drawing::text(card, 0, width.terminal()));
         text.push_str(&format!("\n{there}, the others are new\n"));
@@ -26,7 +26,7 @@ pub(super) fn text(answer: &VgpuBeside<'_>, width: Width) -> String {
     }
     if answer.answer == "does not fit" {
         let steps = answer.change.as_ref().map(steps);
-        let steps = steps.unwrap_or_else(|| "nothing of what is there".to_string());
+        let steps = steps.unwrap_or_else(|| "none of the existing vGPUs".to_string());
         text.push_str(&format!("nearest: {steps}\n"));
     }
     width.fitted(&text)

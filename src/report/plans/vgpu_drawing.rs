@@ -1,4 +1,5 @@
-//! Draws a card with its vGPUs as a bar of frame buffer or of memory slices, and says what is left.
+//! Draws a card with its vGPUs as a bar of frame buffer or of memory slices, and prints the room
+//! left.
 
 use crate::layout::fit::{CardMode, VgpuPlace};
 use crate::study::plans::{Block, CardVgpus, memory};
@@ -13,7 +14,7 @@ fn width_on(columns: Option<usize>) -> u32 {
     columns.map_or(WIDTH, |columns| (columns as u32).saturating_sub(11).clamp(16, WIDTH))
 }
 
-/// Bar, scale and a line for each kind of vGPU; `columns` are those of the terminal.
+/// Bar, scale and a line for each kind of vGPU; `columns` is the width of the terminal.
 pub(super) fn text(card: &CardVgpus<'_>, number: usize, columns: Option<usize>) -> String {
     let mut text = format!("card {number}: {}\n", about(card));
     if card.mode == CardMode::Free {

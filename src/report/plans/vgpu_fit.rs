@@ -1,4 +1,4 @@
-//! Cards with VMs drawn, and how they are set up; or why the VMs do not fit, and what would.
+//! Cards with VMs, drawn, and how to set them up; or why the VMs do not fit, and what would.
 
 use super::vgpu_drawing::{self, ranges};
 use crate::layout::fit::Doubt;
@@ -83,9 +83,9 @@ fn needed(one: &CardsNeeded) -> String {
     match one.spec.doubt {
         None => format!("needs {cards}"),
         Some(Doubt::NotPublished) => {
-            format!("{cards} are enough; fewer may be: placement ids are not published")
+            format!("{cards} are enough; perhaps fewer are: placement ids are not published")
         }
-        Some(Doubt::GaveUp) => format!("{cards} are enough; fewer may be"),
+        Some(Doubt::GaveUp) => format!("{cards} are enough; perhaps fewer are"),
     }
 }
 

@@ -1,6 +1,6 @@
 //! vGPU types, a table for each series.
 //!
-//! What the vendor's tables do not print is said to be not published.
+//! Values that the vendor's tables do not print are shown as not published.
 
 use super::shown;
 use crate::report::table::{Column, Columns};
@@ -10,7 +10,7 @@ use crate::study::plans::{VgpuTypeRow, VgpuTypes, placements};
 
 type Row<'a> = &'a VgpuTypeRow<'a>;
 
-/// The time-sliced types by series, then those that GPU instances back.
+/// The time-sliced types by series, then the MIG-backed ones.
 pub(super) fn text(answer: &VgpuTypes<'_>, width: Width) -> String {
     let mut text = format!("vGPU types of {} ({})\n", answer.gpu, answer.name);
     let (sliced, backed): (Vec<Row<'_>>, Vec<Row<'_>>) =

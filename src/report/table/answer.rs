@@ -1,5 +1,5 @@
-//! The answer to a question: one or two sentences, a line for each way of sharing, what decides and what
-//! is assumed.
+//! The answer to a question: one or two sentences, a line for each way of sharing, the deciding
+//! inputs and the assumptions.
 
 use super::super::number::{latency, latency_span, or_dash, plain, span, with_unit};
 use super::grid::{Column, Columns};
@@ -8,7 +8,7 @@ use crate::report::width::Width;
 use crate::study::{Answer, Answered, DecidedBy, Head, WayAnswer, WayFigures};
 use crate::units::counted;
 
-/// The whole text, but for where its files are.
+/// The whole text, except the names of its files.
 pub fn render_answer(answer: &Answer, width: Width) -> String {
     let warnings = width.items("WARNING", &answer.warnings);
     let mut blocks = vec![warnings, scaled(&answer.scaled, width)];
@@ -23,7 +23,7 @@ pub fn render_answer(answer: &Answer, width: Width) -> String {
     page(blocks)
 }
 
-/// The answer in words: first what it is, then what of the other ways.
+/// The answer in sentences: first the answer itself, then the other ways of sharing.
 pub fn answer_sentences(answer: &Answer) -> Vec<String> {
     let question = &answer.question;
     let vms = counted(question.vms, "VM");
@@ -50,21 +50,22 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
     };
     let first = match (question.rate_was_asked, answer.answer) {
         (false, Answered::No) => format!(
-            "NO: at no rate do {vms} of {} on {gpus} keep p99 within {bound}",
+            "NO: {vms} of {} on {gpus} cannot keep p99 within {bound} at any rate",
             question.model
         ),
         (false, _) => format!(
-            "UP TO {}{each}{by}: to there {vms} of {} on {gpus} keep p99 within {bound}{}",
+            "UP TO {}{each}{by}: up to this rate {vms} of {} on {gpus} keep p99 within {bound}{}",
             highest(of),
             question.model,
-            if question.model_is_trusted { "" } else { ", if the warning is not heeded" }
+            if question.model_is_trusted { "" } else { ", if the warning is ignored" }
         ),
         (true, Answered::Yes) => format!(
             "YES{by}: {vms} at {asked}{each} on {gpus} keep p99 at {p99}, bound {bound}; up to {}{each} would",
             highest(of)
         ),
         (true, Answered::No) if of.is_overload => format!(
-            "NO{}: {vms} on {gpus} are asked for {asked}{each}, and at most {}/s{each} are possible at any latency; {}",
+            "NO{}: {vms} on {gpus} have a load of {asked}{each}, and at most {}/s{each} are \
+             possible at any latency; {}",
             if several { format!(", not even by {}", way.name) } else { String::new() },
             rate(of.most_per_vm_per_s.unwrap_or(0.0)),
             keeps(of, each, &bound)
@@ -75,7 +76,9 @@ pub fn answer_sentences(answer: &Answer) -> Vec<String> {
             keeps(of, each, "it")
         ),
         (true, Answered::NotSure) if !question.model_is_trusted => format!(
-            "NOT SURE: the measurements do not fit one model (see the warning), so no figure below is to be relied on: {vms} at {asked}{each} on {gpus}{by} would have a p99 of {p99}, bound {bound}"
+            "NOT SURE: the measurements do not fit one model (see the warning), so do not rely on \
+             any figure below: {vms} at {asked}{each} on {gpus}{by} would have a p99 of {p99}, \
+             bound {bound}"
         ),
         (true, Answered::NotSure) => format!(
             "NOT SURE{}: {vms} at {asked}{each} on {gpus} have a p99 of {} as assumed, and anything from {range} is possible, bound {bound}; up to {}{each} would keep it",
@@ -207,13 +210,17 @@ fn beside(answer: &Answer, width: Width) -> String {
         return String::new();
     }
     let mut text = format!(
-        "p99 is that of the slowest VM; highest /s per VM is the rate at which it still keeps {} ms, found to {} %. Possible: with other random numbers, other fits of the measurements, other machines, and inputs that nothing measured at the ends of their ranges.",
+        "p99 is that of the slowest VM; highest /s per VM is the highest rate at which it keeps \
+         {} ms, found to {} %. Possible: with other random numbers, other fits of the \
+         measurements, other machines, and inputs that were not measured at the ends of their \
+         ranges.",
         plain(question.bound_ms),
         plain(answer.precision * 100.0)
     );
     if !question.rate_was_asked {
         text.push_str(&format!(
-            " No rate was asked for: latencies are at {}/s, about three quarters of the best way's highest.",
+            " No rate was given: latencies are at {}/s, about three quarters of the best way's \
+             highest rate.",
             plain(question.rate_per_vm_per_s)
         ));
     }
@@ -221,15 +228,18 @@ fn beside(answer: &Answer, width: Width) -> String {
         answer.ways.iter().filter(|way| way.figures.is_some() && !way.is_reference).count();
     if several > 1 {
         text.push_str(match question.rate_was_asked {
-            true => " The answer names the surest way, of these the one with the lowest p99 at its worst.",
-            false => " The answer names the way with the highest rate at its worst.",
+            true => {
+                " The answer names the way with the most certain answer; among equals, the \
+                one with the lowest upper end of p99."
+            }
+            false => " The answer names the way with the highest lower end of the rate.",
         });
     }
     let references: Vec<&WayAnswer> =
         answer.ways.iter().filter(|way| way.is_reference && way.figures.is_some()).collect();
     if !references.is_empty() {
         text.push_str(
-            " In brackets, for comparison: more GPUs than asked for, or processes without VMs.",
+            " In brackets, for comparison: more GPUs than given, or processes without VMs.",
         );
     }
     width.said(&text)
@@ -292,7 +302,8 @@ fn decided(answer: &Answer, width: Width) -> String {
     text.push_str(&width.items("not known", turns));
     if !unexplained.is_empty() {
         let line = format!(
-            "not known: {}: the bound lies within what other fits of the measurements, other machines and other random numbers leave open, with no single input to blame",
+            "not known: {}: the bound lies within the range of other fits of the measurements, \
+             other machines and other random numbers; no single input decides",
             listed(&unexplained)
         );
         text.push_str(&width.item(&line));

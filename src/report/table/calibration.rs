@@ -1,5 +1,4 @@
-//! The table of a calibration: every run against its fit, then the numbers with what else they could
-//! be.
+//! The table of a calibration: every run against its fit, then the numbers with their ranges.
 
 use super::super::number::{latency, percent, percentile, plain, rate};
 use super::grid::{Column, Columns};
@@ -10,7 +9,9 @@ use crate::study::{CalibrationResults, FigureFit, ParameterResult, RunFit};
 /// The whole text.
 pub fn render_calibration(results: &CalibrationResults, width: Width) -> String {
     let said = format!(
-        "err %: simulated over measured, minus 1. From, to: what the {} sets of numbers give that fit nearly as well (95 % region of the fit). A run that is checked was not fitted.",
+        "err %: simulated over measured, minus 1. From, to: the least and the greatest value by \
+         the {} sets of numbers that fit nearly as well (95 % region of the fit). A checked run \
+         was not used in the fit.",
         results.fits
     );
     let residual = format!(

@@ -1,4 +1,4 @@
-//! The table of a capacity search: one line per system, and what limits it.
+//! The table of a capacity search: one line per system, with its limit.
 
 use super::super::number::{or_dash, plain, rate};
 use super::grid::{Column, Columns};
@@ -32,7 +32,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         .when(with_inputs, "to", Number, |of| end(of, 1))
         .of(&results.systems);
     let said = format!(
-        "The highest rate of all Server VMs together that is VALID, to {} %{}.",
+        "The highest VALID rate, of all Server VMs together, to {} %{}.",
         plain(results.precision * 100.0),
         match results.replications {
             1 => String::new(),
@@ -64,12 +64,14 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
 }
 
 /// What the columns of the inputs mean.
-const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, with inputs that nothing \
-measured at the ends of their ranges, and on the slowest and fastest of nine machines and platforms in ten.";
+const BETWEEN: &str = "From, to: with other fits of the workload nearly as good, with inputs that \
+    were not measured at the ends of their ranges, and on slow and fast machines and platforms \
+    (5th and 95th percentile).";
 
 /// What the two kinds of bare metal are.
-const KINDS: &str = "Bare metal, same cards: as many cards as the VMs have, the load of all VMs on \
-one server per card. Whole cards: a card to itself for each part of one that a VM has.";
+const KINDS: &str = "Bare metal, same cards: the same number of cards as the VMs have, the load \
+    of all VMs on one server per card. Whole cards: one whole card for each part of a card that a \
+    VM has.";
 
 fn share(ratio: Option<Interval>) -> String {
     or_dash(ratio, |ratio| three(ratio.mean))

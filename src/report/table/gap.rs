@@ -1,4 +1,4 @@
-//! Why published ratios are what they are: the factors, the settings one by one, and the latencies of
+//! The explanation of published ratios: the factors, the settings one by one, and the latencies of
 //! both sides at the same rates.
 
 use super::super::number::{latency, rate};
@@ -6,7 +6,7 @@ use super::grid::{Column, Columns, Grid};
 use crate::report::width::Width;
 use crate::study::{CapacityResults, Gap, Interval};
 
-/// The blocks; none where nothing published is to be explained.
+/// The blocks; none where no published ratio is explained.
 pub(super) fn gaps(results: &CapacityResults, width: Width) -> Vec<String> {
     if results.gaps.is_empty() {
         return Vec::new();
@@ -35,9 +35,11 @@ fn factors(results: &CapacityResults, width: Width) -> String {
 }
 
 /// What the factors are.
-const SAID: &str = "ratio: published rate of the VM over that of bare metal, a product. hypervisor: capacity of the VM over bare metal with the same settings. settings: \
-bare metal with the VM's settings over bare metal with its own. chosen rate: the load at which the VM was \
-submitted over that of bare metal, each of its own simulated capacity. rest: published over submitted \
+const SAID: &str = "ratio: published rate of the VM over that of bare metal, a product. \
+    hypervisor: capacity of the VM over bare metal with the same settings. settings: capacity of \
+    bare metal with the VM's settings over that with its own. chosen rate: the load at which the \
+    VM was submitted over that of bare metal, each relative to its own simulated capacity. rest: \
+    published over submitted \
 rates.";
 
 /// The settings one by one, one line per pair.

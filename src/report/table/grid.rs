@@ -1,42 +1,43 @@
-//! `Grid`: a borderless table with a ruled head, numbers to the right, no blanks at line ends. Where it is
-//! too narrow for that, each line becomes a list, a cell below the other with its head before it.
+//! `Grid`: a borderless table with a ruled head, numbers aligned right, no spaces at line ends.
+//! Where the terminal is too narrow for it, each line becomes a list, one cell below the other,
+//! each after its head.
 //!
-//! It knows nothing of results; what stands in the cells is its callers' affair.
+//! It knows nothing about results; callers supply the cells.
 
 use crate::report::number::{broken, wrap};
 use crate::report::width::Width;
 use crate::shown::shown;
 use comfy_table::{CellAlignment, ContentArrangement, LineStyle, Table, presets};
 
-/// Which way a column's cells lean, and how far it stands off its left neighbour.
+/// The alignment of a column's cells, and the space to its left neighbour.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(in crate::report) enum Column {
-    /// Words, two blanks off.
+    /// Text, after two spaces.
     Text,
-    /// Numbers, two blanks off.
+    /// Numbers, after two spaces.
     Number,
-    /// Numbers that belong to the column before them, one blank off.
+    /// Numbers that belong to the column before them, after one space.
     Attached,
 }
 
 /// A column with what stands in it: its head, which way it leans, and the cell of a row.
 type Shown<R> = (&'static str, Column, fn(&R) -> String);
 
-/// Columns of which some are shown where they are wanted.
+/// Columns, some of which are shown only under a condition.
 pub(crate) struct Columns<R>(Vec<Shown<R>>);
 
 impl<R> Columns<R> {
-    /// None yet.
+    /// No columns.
     pub(crate) fn new() -> Self {
         Self(Vec::new())
     }
 
-    /// One more.
+    /// Adds a column.
     pub(crate) fn with(self, head: &'static str, column: Column, cell: fn(&R) -> String) -> Self {
         self.when(true, head, column, cell)
     }
 
-    /// One more where it is wanted.
+    /// Adds a column if a condition holds.
     pub(crate) fn when(
         mut self,
         wanted: bool,
@@ -84,7 +85,7 @@ impl Grid {
         }
     }
 
-    /// Adds a line of cells, one per column, as they may be shown.
+    /// Adds a line of cells, one per column, safe to show.
     pub(crate) fn line(&mut self, cells: Vec<String>) {
         assert_eq!(cells.len(), self.columns.len(), "a line has one cell per column");
         let cells: Vec<String> = cells.iter().map(|cell| shown(cell).into_owned()).collect();
@@ -98,8 +99,8 @@ impl Grid {
         self.table.add_row(vec![""; self.columns.len()]);
     }
 
-    /// The table as text, every line ended and none wider than `width` allows, if not a single word
-    /// of a head is.
+    /// The table as text, every line ended, and none wider than `width` unless a single word of a
+    /// head is.
     pub(crate) fn finish(mut self, width: Width) -> String {
         for (index, column) in self.columns.iter().enumerate() {
             let lean =

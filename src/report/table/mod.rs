@@ -1,4 +1,4 @@
-//! The result as a table for the terminal, with all that a reader must know beside it.
+//! The result as a table for the terminal, with the notes that a reader needs.
 //!
 //! It shows a choice of figures at reading precision; the documents hold everything. It is plain
 //! text: [`paint`] adds colour afterwards, so that widths are never counted wrong.
@@ -32,7 +32,7 @@ use crate::study::{Comparison, FactUse, Head, Results};
 use crate::units::counted;
 pub(super) use grid::{Column, Columns};
 
-/// What the terminal shows is a file, too.
+/// The text for the terminal is also written to a file.
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {
     let Part::Table(name) = part else { return Ok(Vec::new()) };
     Ok(vec![File::new(&format!("{name}.txt"), report.table(Width::FILE))])
@@ -66,8 +66,9 @@ fn page(blocks: impl IntoIterator<Item = String>) -> String {
 }
 
 /// What the letters of the table mean.
-const LEGEND: &str = "err %: simulated over published, minus 1. g given: a rate put in; f fitted: a \
-number in use was fitted on this row; p predicted: none was. Offline latencies are completion times within \
+const LEGEND: &str = "err %: simulated over published, minus 1. g given: the rate is an input; f \
+    fitted: a number in use was fitted on this row; p predicted: none was. Offline latencies are \
+    completion times within \
 one huge query.";
 
 /// The text with its verdicts in colour.
@@ -129,12 +130,12 @@ pub(in crate::report) fn compared(results: &Results, comparison: &Comparison) ->
 
 /// How the capacity was found.
 const CAPACITY: &str = "Capacity is the highest VALID rate of a Server run, or the rate of an Offline \
-run, with identical settings on both sides; the ratio of Server rates is a prediction, that of Offline rates \
-shows the platform factor put in.";
+run, with identical settings on both sides; the ratio of Server rates is a prediction, that of \
+Offline rates shows the platform factor, which is an input.";
 
 /// Why a published ratio of Server rates is no measurement of capacity.
-const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with settings \
-of its own, and need not be the highest possible; published Offline rates were measured.";
+const CHOSEN: &str = "Published Server rates were chosen by the submitters, each side with its \
+    own settings, and need not be the highest possible; published Offline rates were measured.";
 
 /// What other fits of the workloads and other machines would give.
 fn fits(results: &Results, width: Width) -> String {
@@ -158,7 +159,8 @@ fn fits(results: &Results, width: Width) -> String {
             text.push_str(&width.indented(1, &format!("{name}: {figures}")));
         }
     }
-    let head = "Inputs: what the slowest and fastest of nine machines in ten, other fits nearly as good, and what nothing measured at the ends of its range, would give";
+    let head = "Inputs: figures on slow and fast machines (5th and 95th percentile), with other \
+        fits nearly as good, and with inputs that were not measured at the ends of their ranges";
     width.under(head, text)
 }
 
@@ -169,8 +171,8 @@ fn twins(results: &Results, width: Width) -> String {
         let line = format!("{}: {}", run.name, run.differs.join(", "));
         text.push_str(&width.indented(1, &line));
     }
-    let head =
-        "Twins: what the published bare-metal run did differently (in brackets: the virtual run)";
+    let head = "Twins: settings in which the published bare-metal run differs (in brackets: the \
+        virtual run)";
     width.under(head, text)
 }
 
@@ -193,7 +195,8 @@ fn assumptions(results: &Results, width: Width) -> String {
             text.push_str(&width.indented(2, &line));
         }
     }
-    let head = "Sharing: what is assumed where nothing is documented, and what else it could be";
+    let head = "Sharing: assumptions where nothing is documented, and p99 with other possible \
+        values";
     width.under(head, text)
 }
 
@@ -222,10 +225,10 @@ fn footer(head: &Head, leans_on: &[FactUse], document: &str, width: Width) -> St
     let fitted = count(Standing::Fitted);
     let assumed = counted(count(Standing::Assumed), "assumed number");
     let leans = match count(Standing::Yours) {
-        0 => format!("Leans on {fitted} fitted and {assumed}, listed in {document}."),
+        0 => format!("Uses {fitted} fitted and {assumed}, listed in {document}."),
         yours => {
             format!(
-                "Leans on {fitted} fitted and {assumed} and {yours} of yours, listed in {document}."
+                "Uses {fitted} fitted and {assumed} and {yours} of yours, listed in {document}."
             )
         }
     };

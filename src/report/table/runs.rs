@@ -1,6 +1,6 @@
 //! The tables of runs: published above predicted where figures were published, else one line each.
 //!
-//! What the verdicts and ratios mean is told below the tables, not here.
+//! Verdicts and ratios are explained below the tables, not here.
 
 use super::super::number::{latency, mark, or_dash, percent, rate};
 use super::grid::{Column, Columns, Grid};
@@ -15,7 +15,7 @@ pub(super) fn looks_beyond(results: &Results) -> bool {
     results.vms().any(|(_, vm)| vm.load.percentile > 99.0 && vm.scenario != "offline")
 }
 
-/// Two lines per VM: what was published, and below it what the simulation says.
+/// Two lines per VM: the published figures, and below them the simulated ones.
 pub(super) fn against_published(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let mut grid = Grid::new(&[

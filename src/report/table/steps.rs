@@ -1,6 +1,6 @@
-//! What ensembles' queries saw in each step.
+//! Latencies of ensembles' queries in each step.
 //!
-//! The whole way is a line of the table of runs.
+//! The whole path is a line of the table of runs.
 
 use super::super::number::{latency, or_dash, rate};
 use super::grid::{Column, Grid};
@@ -39,5 +39,6 @@ pub(super) fn steps(results: &Results, width: Width) -> String {
     grid.finish(width) + &width.lines(LEGEND)
 }
 
-const LEGEND: &str = "Of each step: mean time until its batch is formed, mean time from then until it leaves, \
+const LEGEND: &str = "For each step: mean time until its batch is formed, mean time from then \
+    until it leaves, \
 p99 of both together, and mean samples of a batch.";

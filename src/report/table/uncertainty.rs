@@ -1,5 +1,5 @@
-//! How sure the figures of runs are: a line per VM that is asked for latencies, and each VM beside
-//! its counterfactuals.
+//! How certain the figures of runs are: a line per VM whose latencies are reported, and each VM
+//! beside its counterfactuals.
 
 use super::super::number::{latency, or_dash, percentile, plain};
 use super::grid::{Column, Grid};
@@ -13,9 +13,9 @@ pub(super) fn uncertainty(results: &Results, width: Width) -> String {
 }
 
 /// What the two kinds of bare metal are.
-const SAME_CARDS: &str =
-    " Same cards: as many cards as the VMs have, the load of all VMs on one server per card.";
-const WHOLE_CARDS: &str = " Whole cards: a card to itself for each part of one that a VM has.";
+const SAME_CARDS: &str = " Same cards: the same number of cards as the VMs have, the load of all \
+     VMs on one server per card.";
+const WHOLE_CARDS: &str = " Whole cards: one whole card for each part of a card that a VM has.";
 
 /// The VMs whose latencies mean something: in an Offline run they are completion times.
 fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
@@ -70,11 +70,14 @@ fn vms(results: &Results, width: Width) -> String {
         Some(count) => format!(
             "Mean of {count} runs with other random numbers, ± half the 95 % interval (Student); the tables above show the first. \"beyond\": samples beyond a percentile."
         ),
-        None => "\"beyond\": samples beyond a percentile. --replications says how far other random numbers move a figure.".to_string(),
+        None => "\"beyond\": samples beyond a percentile. --replications shows how far other \
+            random numbers change a figure."
+            .to_string(),
     };
     let said = match more {
         true => format!(
-            "{said} busy: part of the run in which the VM's busiest card worked; from 90 % on, and on cards shared in turns, the run is done once more with 1 % more GPU work."
+            "{said} busy: part of the run in which the VM's busiest card was busy; from 90 % on, \
+             and on time-sliced cards, the run is repeated with 1 % more GPU work."
         ),
         false => said,
     };
@@ -119,7 +122,8 @@ fn ratios(results: &Results, width: Width) -> String {
     }
     let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
     let mut said =
-        "Virtual over bare metal at the same rate and with the same random numbers, pair by pair."
+        "Ratio of virtual to bare metal at the same rate and with the same random numbers, pair \
+         by pair."
             .to_string();
     if any("same-cards") {
         said.push_str(SAME_CARDS);

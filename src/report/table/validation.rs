@@ -1,6 +1,6 @@
-//! The tables of a validation: the groups, then the Server rows, then what was not predicted.
+//! The tables of a validation: the groups, then the Server rows, then the rows without prediction.
 //!
-//! Rows of other scenarios are in the documents; here their groups stand for them.
+//! Rows of other scenarios are in the documents; only their groups are shown here.
 
 use super::super::number::{latency, or_dash, percent};
 use super::grid::{Column, Columns, Grid};
@@ -12,14 +12,17 @@ use std::collections::{BTreeMap, BTreeSet};
 /// The whole text.
 pub fn render_validation(results: &ValidationResults, width: Width) -> String {
     let said = format!(
-        "Every row is predicted from other machines (its twins left out too); a Server row from its own \
-         system's Offline rate besides. Predictions have at most {} queries, the search for a factor on GPU \
-         speed {}. Load error: the factor on GPU speed that makes the predicted p99 the measured one, minus \
-         1. Shape error: p90 and p99 once p50 is matched. Raw errors where 1 % of work moves p99 by less \
-         than 5 %. Beyond noise: beyond what the measured p99 would scatter by if it were measured again \
-         (95 %). Inside: measured p99 within the stated 90 % interval; if that is honest, a part no \
-         likelier has the probability beside it. Width: ln(high / low); score: width and 20 times the \
-         logarithm of the distance of a miss, the mean.",
+        "Every row is predicted from other machines (its twins left out too); a Server row also \
+         from its own system's Offline rate. Predictions have at most {} queries, the search for \
+         a factor on GPU \
+         speed {}. Load error: the factor on GPU speed that makes the predicted p99 the measured \
+         one, minus \
+         1. Shape error: p90 and p99 once p50 is matched. Raw errors: of rows where 1 % more work \
+         changes p99 by less than 5 %. Beyond noise: the error beyond the scatter of the measured \
+         p99 if it were measured again (95 %). Inside: part of the rows whose measured p99 is \
+         within the stated 90 % interval; beside it the probability (exact binomial test) of a \
+         part at least as unlikely if the intervals are correct. Width: mean ln(high / low); \
+         score: mean of the width plus 20 times the logarithm of the distance of a miss.",
         results.queries_max, results.fit_queries_max
     );
     let mut blocks = vec![
@@ -40,7 +43,7 @@ fn part(value: Option<f64>) -> String {
     or_dash(value, |value| format!("{:.1}", value * 100.0))
 }
 
-/// One line a group.
+/// One line per group.
 pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
     let grid = Columns::new()
@@ -62,7 +65,7 @@ pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
     grid.finish(width)
 }
 
-/// One line a group of Server rows: errors beyond noise, and how good the intervals are.
+/// One line per group of Server rows: errors beyond noise, and the quality of the intervals.
 pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
     use Column::{Attached, Number, Text};
     fn number(value: Option<f64>) -> String {
@@ -87,13 +90,17 @@ pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
     grid.finish(width)
 }
 
-/// Each GPU told from the nearest other one, one line a GPU and kinship; and what that makes the intervals.
+/// Each GPU predicted from the nearest other one, one line per GPU and similarity; and the
+/// resulting intervals.
 pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let benchmarks: BTreeSet<&str> =
         scaling.rows.iter().map(|row| row.benchmark.as_str()).collect();
-    let mut columns =
-        vec![("GPU left out, Offline rate off by %", Text), ("told from", Text), ("by", Text)];
+    let mut columns = vec![
+        ("GPU left out, error of Offline rate, %", Text),
+        ("predicted from", Text),
+        ("by", Text),
+    ];
     columns.extend(benchmarks.iter().map(|benchmark| (*benchmark, Number)));
     let mut grid = Grid::new(&columns);
     for spread in &scaling.spreads {
@@ -121,7 +128,7 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
         .with("scaled from another GPU", Text, |of: &&ScalingSpread| of.kinship.to_string())
         .with("independent", Number, |of| of.independent.to_string())
         .with("rms %", Number, |of| format!("{:.1}", 100.0 * of.rms))
-        .with("nine in ten", Number, |of| format!("{:.1}", 100.0 * of.half_width))
+        .with("90 % within", Number, |of| format!("{:.1}", 100.0 * of.half_width))
         .with("carried: from", Number, |of| end(of, -1.0))
         .with("to", Attached, |of| end(of, 1.0))
         .of(&scaling.spreads);
@@ -157,7 +164,7 @@ fn server_rows<'r>(rows: impl IntoIterator<Item = &'r JudgedRow>, width: Width) 
     grid.finish(width)
 }
 
-/// The Server rows that are furthest off, one line each.
+/// The Server rows with the largest errors, one line each.
 pub(in crate::report) fn misses(rows: &[JudgedRow]) -> String {
     const LINES: usize = 20;
     let mut off: Vec<&JudgedRow> =

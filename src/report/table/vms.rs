@@ -1,4 +1,4 @@
-//! The table of a search for the number of VMs: one line per way of sharing, and what stops each.
+//! The table of a search for the number of VMs: one line per way of sharing, with its obstacle.
 
 use super::super::number::{latency, or_dash, plain};
 use super::super::vms::word;
@@ -81,12 +81,15 @@ fn said(results: &VmResults, width: Width) -> String {
     };
     let inputs = match results.ways.iter().any(|way| way.vms_inputs.is_some()) {
         true => {
-            " \"inputs\": by other fits nearly as good, with inputs that nothing measured at the ends of their ranges, and on the slowest and fastest of nine machines in ten."
+            " \"inputs\": by other fits nearly as good, with inputs that were not measured at the \
+             ends of their ranges, and on slow and fast machines (5th and 95th percentile)."
         }
         false => "",
     };
     let text = format!(
-        "The most VMs like {}, each asked {}, with which every VM is VALID{seeds}; one more is not, or has no place. \"placed\" is how many have a place whatever their latency; p99 is the worst VM's.{inputs}",
+        "The most VMs like {}, each with a load of {}, with which every VM is VALID{seeds}; with \
+         one more they are not, or it has no place. \"placed\" is the number that have a place, \
+         whatever their latency; p99 is that of the worst VM.{inputs}",
         results.group,
         rates.join(" or "),
     );

@@ -1,6 +1,6 @@
-//! Names of GPUs as nvidia-smi and people write them, and which of a catalogue they may mean.
+//! Names of GPUs as nvidia-smi and people write them, and which catalogue entries they may mean.
 //!
-//! A name that leaves memory or form open means several boards; none of them is chosen.
+//! A name that does not state memory or form factor means several boards; none of them is chosen.
 
 use std::collections::BTreeSet;
 
@@ -17,7 +17,8 @@ const ADDED: [&str; 10] =
 /// of the H100 has the 80 GB one under SXM.
 const SHORT: [(&str, &str); 2] = [("a100-pcie", "a100-pcie-40gb"), ("h100-sxm", "h100-sxm-80gb")];
 
-/// The GPU that a submitter of MLPerf means by a name; where there is none, those that it may be.
+/// The GPU that an MLPerf submitter means by a name; where that is not clear, the GPUs that it may
+/// be.
 pub fn submitted_gpu<'g>(
     known: impl IntoIterator<Item = (&'g str, &'g str)>,
     text: &str,
@@ -40,12 +41,12 @@ pub fn submitted_gpu<'g>(
 pub struct GpusMeant<'g> {
     /// Their ids.
     pub ids: Vec<&'g str>,
-    /// Whether all words of the name are theirs, so that it is no slip.
+    /// Whether all words of the name occur in their names, so that it is not a typing error.
     pub is_whole: bool,
 }
 
-/// Which GPUs `text` may mean, `known` being ids with the vendor's names: `NVIDIA A100-SXM4-80GB` is
-/// one, `a100` all A100. None where its first word is no GPU's.
+/// Which GPUs `text` may mean, `known` being ids with the vendor's names: `NVIDIA A100-SXM4-80GB`
+/// is one, `a100` all A100. None where its first word names no GPU.
 pub fn gpus_meant<'g>(
     known: impl IntoIterator<Item = (&'g str, &'g str)>,
     text: &str,

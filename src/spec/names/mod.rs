@@ -2,8 +2,8 @@
 //! where.
 //!
 //! It reads what nvidia-smi, mig-parted, Kubernetes, vSphere, KVM hosts and this program print.
-//! Command lines, scenario files, imports and exports all ask here. Whether a thing that is named can
-//! be had is `gpu`'s affair, and what is said of a wrong name is its asker's.
+//! Command lines, scenario files, imports and exports all use it. Whether a named thing can exist
+//! is decided in `layout`, and the caller words the error for a wrong name.
 
 mod gpu;
 mod profile;

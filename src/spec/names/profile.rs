@@ -7,7 +7,7 @@
 use crate::spec::MigProfile;
 use std::fmt;
 
-/// A GPU instance profile, or a compute instance of one, as it is written in the vendor's files.
+/// A GPU instance profile, or a compute instance of one, in the vendor's spelling.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct ProfileName {
     /// The compute slices of a compute instance: 1 of `1c.3g.20gb`. Nothing for a GPU instance.
@@ -16,7 +16,7 @@ pub struct ProfileName {
     pub gpu_instance: String,
 }
 
-/// What a name means on a GPU.
+/// The meaning of a name on a GPU.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Part {
     /// Index into the GPU's profiles.
@@ -26,8 +26,9 @@ pub struct Part {
 }
 
 impl ProfileName {
-    /// A name by its form, in any case and with what programs write before it; nothing for text that
-    /// names no profile of any GPU. Ids have no form: [`find_profile`] knows them.
+    /// Parses a name by its form, in upper or lower case, with the prefixes that programs write;
+    /// nothing for text that names no profile of any GPU. Ids have no form: [`find_profile`] looks
+    /// them up.
     pub fn parse(text: &str) -> Option<Self> {
         let text = plain(text);
         let (compute_slices, rest) = match number_before(&text, "c.") {
@@ -51,7 +52,7 @@ impl ProfileName {
         is_suffix.then(|| Self { compute_slices, gpu_instance: format!("{size}{suffix}") })
     }
 
-    /// The name as Kubernetes resources have it, which take no `+`: `mig-1g.5gb.me`.
+    /// The name in Kubernetes resources, which do not allow `+`: `mig-1g.5gb.me`.
     pub fn resource(&self) -> String {
         format!("mig-{}", self.to_string().replace('+', "."))
     }
@@ -67,8 +68,8 @@ impl fmt::Display for ProfileName {
     }
 }
 
-/// What a name or an id means among a GPU's profiles; nothing where it has none of it. Whether the GPU
-/// instance can have such a compute instance is not asked.
+/// The meaning of a name or an id among a GPU's profiles; nothing where the GPU has no such
+/// profile. Whether the GPU instance can have such a compute instance is not checked.
 pub fn find_profile(profiles: &[MigProfile], text: &str) -> Option<Part> {
     let position = |name: &str| profiles.iter().position(|one| one.name.eq_ignore_ascii_case(name));
     let text = plain(text);

@@ -1,25 +1,26 @@
-//! Requests: so many of a name, perhaps at a place, as people type them and programs print them.
+//! Requests: a count and a name, perhaps with a place, as people type them and programs print them.
 //!
-//! `3x1g.5gb`, `3 x 1g.5gb`, `1g.5gbx3`, `3g.20gb@4`, `9:4,14:0`. It knows no names: its asker says what is
-//! one. What a colon means depends on the thing that is named and is told, not decided.
+//! `3x1g.5gb`, `3 x 1g.5gb`, `1g.5gbx3`, `3g.20gb@4`, `9:4,14:0`. It knows no names: the caller
+//! decides what is a name. What a colon means depends on the named thing, so it is only reported
+//! here.
 
-/// So many of something, perhaps at a place.
+/// A count of something, perhaps at a place.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Request {
     /// The whole of it as it was written.
     pub text: String,
-    /// How many, if that is said; the largest number there is for one beyond it.
+    /// How many, if stated; a number too large for the type becomes the largest one.
     pub count: Option<u32>,
-    /// What is named.
+    /// The name.
     pub name: String,
-    /// Where.
+    /// The place.
     pub at: At,
 }
 
-/// What is said of the place.
+/// The place in a request.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum At {
-    /// Nothing.
+    /// None.
     Anywhere,
     /// `NAME@PLACE`, or `PLACE:NAME` as layouts are listed: as it was written, perhaps no number.
     Named(String),
@@ -27,21 +28,21 @@ pub enum At {
     Colon(u32),
 }
 
-/// A request that says nothing, or only half of it.
+/// A request that is empty or too large.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum RequestFault {
-    /// Nothing stands where a name should, as behind a comma.
+    /// There is no name where one is expected, such as after a comma.
     Empty,
-    /// So many are more than any answer could name.
+    /// The count is more than any answer could list.
     TooMany(usize),
 }
 
 /// Most requests of one command.
 const REQUESTS_MAX: usize = 100_000;
 
-/// What the words of a command line ask for, in order. Words may hold several, parted by commas or
-/// blanks, and one may be several words: `3 x 1g.5gb`, `MIG 3g.20gb`. `is_name` knows the names there
-/// are, so that an x in one is not taken for a count.
+/// The requests in the words of a command line, in order. A word may hold several, separated by
+/// commas or spaces, and a request may be several words: `3 x 1g.5gb`, `MIG 3g.20gb`. `is_name`
+/// knows the names there are, so that an x in one is not taken for a count.
 pub fn requests<S: AsRef<str>>(
     words: &[S],
     is_name: &dyn Fn(&str) -> bool,

@@ -1,4 +1,4 @@
-//! Names of vGPU types, and what the letter of a series means.
+//! Names of vGPU types, and the meaning of the series letter.
 //!
 //! Spellings: `A100-20C` (NVIDIA's tables), `NVIDIA A100-20C` and `GRID A100-20C` (nvidia-smi, KVM
 //! hosts), `grid_a100-20c` and `nvidia_a100-20c` (vSphere), `nvidia.com/GRID_A100-20C` (Kubernetes).
@@ -6,7 +6,7 @@
 use crate::spec::{GpuSpec, VgpuType};
 
 /// The type that a name means on a GPU, as index into its types; nothing where it has no such type.
-/// The board may stand before the name in the vendor's words: `NVIDIA RTX Pro 6000 Blackwell DC-48Q`.
+/// The vendor's name of the board may come before it: `NVIDIA RTX Pro 6000 Blackwell DC-48Q`.
 pub fn find_type(gpu: &GpuSpec, text: &str) -> Option<usize> {
     let text = plain(text);
     let position = |name: &str| {
@@ -21,7 +21,8 @@ pub fn find_type(gpu: &GpuSpec, text: &str) -> Option<usize> {
     })
 }
 
-/// Whether it is the number by which one host knows a type, `nvidia-474`: no table says which it is.
+/// Whether it is a host's own number for a type, `nvidia-474`: no table lists the types of these
+/// numbers.
 pub fn is_host_number(text: &str) -> bool {
     let number = text.trim().to_ascii_lowercase();
     let number = number.strip_prefix("nvidia-").unwrap_or("");

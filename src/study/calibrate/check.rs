@@ -1,6 +1,6 @@
-//! What a finished fit predicts of the runs that are only compared with it.
+//! Predictions of a finished fit for the runs that are only compared with it.
 //!
-//! It comes after the fit and hands nothing back to it.
+//! It comes after the fit and does not affect it.
 
 use super::document::{Checked, Fitted};
 use super::problem::{QUERIES_FINAL, at_speed, machine_speeds, predicted, run_figures};

@@ -1,9 +1,9 @@
-//! The result of a calibration: the numbers, how far every run is off with them, and the other sets
+//! The result of a calibration: the numbers, the error of every run with them, and the other sets
 //! of numbers that fit nearly as well.
 //!
-//! The workload in it is what a catalogue file says; `report` writes it.
+//! Its workload is the content of a catalogue file; `report` writes it.
 
-use super::parameters::{Knob, with_parameters};
+use super::parameters::{ParameterKind, with_parameters};
 use super::search::Candidate;
 use super::{CalibrationPlan, MeasuredRun, noise_of};
 use crate::spec::{Fact, ServiceAlternative, Standing, Workload};
@@ -13,7 +13,7 @@ use serde::Serialize;
 /// Most alternatives that a workload keeps: the extremes.
 const ALTERNATIVES_MAX: usize = 8;
 
-/// What a calibration found.
+/// The result of a calibration.
 #[derive(Clone, Debug, Serialize)]
 pub struct CalibrationResults {
     /// Version of the document's shape.
@@ -26,7 +26,7 @@ pub struct CalibrationResults {
     pub calibration_hash: String,
     /// The workload's catalogue name.
     pub name: String,
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// The GPU.
     pub gpu: String,
@@ -38,11 +38,11 @@ pub struct CalibrationResults {
     pub fits: usize,
     /// Every number.
     pub parameters: Vec<ParameterResult>,
-    /// Every batch size and run, and how far it is off.
+    /// Every batch size and run, with its errors.
     pub runs: Vec<RunFit>,
-    /// Why the numbers are not to be trusted as they are; whole sentences, none where they are.
+    /// Why the numbers are not to be trusted; whole sentences, none where they can be.
     pub alarms: Vec<String>,
-    /// What a reader must know; whole sentences.
+    /// Notes for the reader; whole sentences.
     pub notes: Vec<String>,
     /// The workload with the numbers and their alternatives.
     #[serde(skip)]
@@ -67,7 +67,7 @@ pub struct ParameterResult {
     pub high: f64,
     /// Whether it was held, not fitted.
     pub held: bool,
-    /// Whether the runs narrow it; nothing where that was not asked.
+    /// Whether the runs determine it; nothing where that was not computed.
     pub identified: Option<bool>,
 }
 
@@ -78,7 +78,7 @@ pub struct RunFit {
     pub row: String,
     /// Where it was measured.
     pub source: String,
-    /// Whether the fit saw it; otherwise it is a prediction.
+    /// Whether it was used in the fit; otherwise its figures are predictions.
     pub fitted: bool,
     /// Its figures.
     pub figures: Vec<FigureFit>,
@@ -91,7 +91,7 @@ pub struct FigureFit {
     pub figure: String,
     /// As measured: per second, or in milliseconds.
     pub observed: f64,
-    /// As the best fit has it.
+    /// The same by the best fit.
     pub simulated: f64,
     /// Simulated over observed, minus 1, in percent.
     pub error_percent: f64,
@@ -101,13 +101,13 @@ pub struct FigureFit {
     pub high: f64,
 }
 
-/// What the fit came to, before it is told.
+/// The result of the fit, before the document is made.
 pub(super) struct Fitted {
     /// Index of the best among `fits`.
     pub(super) best: usize,
     /// The best and all nearly as good.
     pub(super) fits: Vec<Candidate>,
-    /// Per free parameter, where it was asked.
+    /// Per free parameter, where it was computed.
     pub(super) identified: Option<Vec<bool>>,
     pub(super) notes: Vec<String>,
     /// Why the fit is not to be trusted.
@@ -116,7 +116,7 @@ pub(super) struct Fitted {
     pub(super) full: Option<Vec<f64>>,
 }
 
-/// What a finished fit predicts of a figure that it never saw.
+/// A finished fit's prediction of a figure that it did not use.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Checked {
     /// By the best fit.
@@ -178,7 +178,7 @@ pub(super) fn results(
 fn parameters(plan: &CalibrationPlan, fitted: &Fitted) -> Vec<ParameterResult> {
     let mut free = 0;
     let of = |parameter: &super::parameters::FitParameter| {
-        let (name, unit, held) = (parameter.knob.name(), parameter.knob.unit(), parameter.is_held);
+        let (name, unit, held) = (parameter.kind.name(), parameter.kind.unit(), parameter.is_held);
         if held {
             let value = parameter.start;
             let (low, high, identified) = (value, value, None);
@@ -205,7 +205,9 @@ fn far_off(runs: &[RunFit], residual: f64) -> Option<String> {
     let (run, worst) = counting.max_by(|(_, a), (_, b)| error(a).total_cmp(&error(b)))?;
     (error(worst) >= FAR_OFF || residual >= RESIDUAL_MAX).then(|| {
         format!(
-            "the best fit is still {:+.0} % off on {} of {}, {:.0} % on average: these measurements do not belong to one model, so no number of this fit is to be trusted; look for a wrong unit, batch size, number of GPUs or server setting",
+            "the error of the best fit is still {:+.0} % on {} of {}, and {:.0} % on average: \
+             these measurements do not belong to one model, so do not trust any number of this \
+             fit; look for a wrong unit, batch size, number of GPUs or server setting",
             worst.error_percent,
             worst.figure,
             run.row,
@@ -310,7 +312,7 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     };
     let is_free = |name: &str| {
         plan.parameters.iter().any(|parameter| {
-            !parameter.is_held && parameter.knob.name().split('[').next() == Some(name)
+            !parameter.is_held && parameter.kind.name().split('[').next() == Some(name)
         })
     };
     passport.mark(is_free("cpu_launch"), &mut workload.cpu.launch_per_batch);
@@ -325,7 +327,8 @@ fn workload(plan: &CalibrationPlan, fitted: &Fitted, residual: f64) -> Workload 
     passport.mark(is_free("boost"), &mut service.boost);
     passport.mark(is_free("phi"), &mut service.phi);
     passport.mark(is_free("work"), &mut service.work);
-    let is_told = plan.parameters.iter().any(|parameter| matches!(parameter.knob, Knob::Phi(_)));
+    let is_told =
+        plan.parameters.iter().any(|parameter| matches!(parameter.kind, ParameterKind::Phi(_)));
     if !is_told && let Some(likely) = service.likely_phi() {
         others.iter_mut().for_each(|other| other.phi = likely.clone());
         service.phi.value = likely;

@@ -15,7 +15,7 @@ pub(super) struct Line {
     pub(super) half_width: Option<f64>,
 }
 
-/// The line; nothing without times. One batch size says nothing about launch, which is then 0.
+/// The line; nothing without times. One batch size does not determine launch, which is then 0.
 pub(super) fn affine(times: &[BatchTime]) -> Option<Line> {
     let shortest = times.iter().map(|time| time.ms).reduce(f64::min)?;
     let sum = |of: &dyn Fn(&BatchTime) -> f64| {

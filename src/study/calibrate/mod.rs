@@ -1,7 +1,7 @@
 //! Calibration: from measured batches and runs to the numbers of a workload, with every other set of
 //! numbers that fits nearly as well.
 //!
-//! It reads no file: what was measured comes checked. Batch times alone are fitted in closed form
+//! It reads no file: measurements are checked before. Batch times alone are fitted in closed form
 //! (`times`); runs of an inference server are simulated for every candidate (`problem`, `search`).
 
 mod algebra;
@@ -14,19 +14,19 @@ mod search;
 mod times;
 
 pub use document::{CalibrationResults, FigureFit, ParameterResult, RunFit};
-pub use parameters::{FitParameter, Knob, Proposal, Wish, with_parameters};
+pub use parameters::{FitParameter, ParameterKind, Proposal, Wish, with_parameters};
 pub use problem::run_figures;
 pub use search::{Candidate, Problem, Quantity, Region, search};
 
 use super::progress::Progress;
 use crate::spec::{Experiment, Workload};
 
-/// What is to be fitted, on what.
+/// The numbers to fit, and the measurements.
 #[derive(Clone, Debug)]
 pub struct CalibrationPlan {
     /// The catalogue's name of the workload to make.
     pub name: String,
-    /// One line for people.
+    /// A one-line title.
     pub title: String,
     /// Hash of all input, 16 hexadecimal digits.
     pub hash: String,
@@ -38,19 +38,19 @@ pub struct CalibrationPlan {
     pub workload: Workload,
     /// The server preset it usually runs under.
     pub usual_preset: String,
-    /// What can be turned, and how far.
+    /// The parameters, with their ranges.
     pub parameters: Vec<FitParameter>,
     /// Batches measured alone on the GPU, in rising order of size.
     pub times: Vec<BatchTime>,
-    /// Runs of an inference server that the fit sees.
+    /// Runs of an inference server that the fit uses.
     pub runs: Vec<MeasuredRun>,
-    /// Runs that are only compared with what the fit predicts. The fit is never handed them.
+    /// Runs that are only compared with the fit's predictions. The fit does not use them.
     pub checks: Vec<MeasuredRun>,
     /// Most queries simulated of a run while searching.
     pub queries_max: u64,
-    /// What of the input is hardly right: whole sentences.
+    /// Input that is hardly right: whole sentences.
     pub alarms: Vec<String>,
-    /// What the reader of the input had to say: whole sentences.
+    /// Notes on the input: whole sentences.
     pub notes: Vec<String>,
 }
 
@@ -63,13 +63,13 @@ pub struct BatchTime {
     pub ms: f64,
     /// How many times it was measured.
     pub count: usize,
-    /// How much single measurements vary: (p90 - p50) / p50, where there are enough of them.
+    /// The variation of single measurements: (p90 - p50) / p50, where there are enough of them.
     pub variation: Option<f64>,
     /// Where it was measured: a file, as the user named it.
     pub source: String,
 }
 
-/// A run of an inference server and what was measured of it.
+/// A run of an inference server and its measured figures.
 #[derive(Clone, Debug)]
 pub struct MeasuredRun {
     /// `<system> <benchmark> <scenario>`, as facts name what they were fitted on.
@@ -78,9 +78,9 @@ pub struct MeasuredRun {
     pub source: String,
     /// The run; the workload's numbers are those of the candidate.
     pub experiment: Experiment,
-    /// What was measured.
+    /// The measured figures.
     pub observed: Vec<Observed>,
-    /// The machine it was made on, by its place among those named: 0 for the first, whose numbers are
+    /// The machine it ran on, by index among those named: 0 for the first, whose numbers are
     /// fitted, and where none is named.
     pub machine: usize,
 }
@@ -94,8 +94,9 @@ pub struct Observed {
     pub value: f64,
 }
 
-/// Relative noise of a published figure: what two runs of the same system differ by. Submitters of
-/// the same GPU differ by 1 to 8 % (MLPerf Inference v1.1); rates and medians least, extremes most.
+/// Relative noise of a published figure: the difference between two runs of the same system.
+/// Submitters of the same GPU differ by 1 to 8 % (MLPerf Inference v1.1); rates and medians least,
+/// extremes most.
 pub fn noise_of(figure: &str) -> f64 {
     match figure {
         "completed_per_s" => 0.005,
@@ -106,7 +107,7 @@ pub fn noise_of(figure: &str) -> f64 {
     }
 }
 
-/// The figures of a Server run that a fit looks at: the others say the same once more.
+/// The figures of a Server run that a fit uses: the others add no information.
 pub const FITTED_FIGURES: [&str; 6] = ["completed_per_s", "min", "p50", "p90", "p99", "p999"];
 
 /// Fits the plan. The same plan gives the same result, on any number of threads.

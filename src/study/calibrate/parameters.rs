@@ -1,6 +1,6 @@
-//! What a calibration can turn: the numbers of a workload on one GPU, with the range of each.
+//! The parameters of a calibration: the numbers of a workload on one GPU, with the range of each.
 //!
-//! How well a setting fits is asked elsewhere.
+//! How well a setting fits is computed elsewhere.
 
 use super::{BatchTime, MeasuredRun};
 use crate::spec::{GpuSharing, PhiTable, SizeDistribution, TestScenario, WorkTable, Workload};
@@ -9,8 +9,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// One number of a workload.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum Knob {
-    /// GPU time of a batch that nothing hides, in milliseconds.
+pub enum ParameterKind {
+    /// GPU time of a batch that does not overlap with others, in milliseconds.
     Launch,
     /// CPU work before each batch, in milliseconds.
     CpuLaunch,
@@ -20,67 +20,71 @@ pub enum Knob {
     Spread,
     /// The clock after a rest over the clock without pause, 1 to 2.
     Boost,
-    /// The filling part of a batch of this size, 0 to 1.
+    /// The part of a batch of this size that can use any share of the GPU, 0 to 1.
     Phi(u32),
     /// Work of a batch of this size, in milliseconds.
     Work(u32),
-    /// The speed of this machine under Server load, over what its Offline rate says of it.
+    /// The speed of this machine under Server load, relative to the speed by its Offline rate.
     Machine(usize),
 }
 
-impl Knob {
+impl ParameterKind {
     /// The name in reports and files, such as `work[64]`.
     pub fn name(self) -> String {
         match self {
-            Knob::Launch => "launch".to_string(),
-            Knob::CpuLaunch => "cpu_launch".to_string(),
-            Knob::HostFloor => "host_floor".to_string(),
-            Knob::Spread => "spread".to_string(),
-            Knob::Boost => "boost".to_string(),
-            Knob::Phi(batch) => format!("phi[{batch}]"),
-            Knob::Work(batch) => format!("work[{batch}]"),
-            Knob::Machine(machine) => format!("machine[{}]", machine + 1),
+            ParameterKind::Launch => "launch".to_string(),
+            ParameterKind::CpuLaunch => "cpu_launch".to_string(),
+            ParameterKind::HostFloor => "host_floor".to_string(),
+            ParameterKind::Spread => "spread".to_string(),
+            ParameterKind::Boost => "boost".to_string(),
+            ParameterKind::Phi(batch) => format!("phi[{batch}]"),
+            ParameterKind::Work(batch) => format!("work[{batch}]"),
+            ParameterKind::Machine(machine) => format!("machine[{}]", machine + 1),
         }
     }
 
     /// The unit of its value; empty for a ratio.
     pub fn unit(self) -> &'static str {
         match self {
-            Knob::Spread | Knob::Boost | Knob::Phi(_) | Knob::Machine(_) => "",
+            ParameterKind::Spread
+            | ParameterKind::Boost
+            | ParameterKind::Phi(_)
+            | ParameterKind::Machine(_) => "",
             _ => "ms",
         }
     }
 
-    /// What it lies within by nature, whatever range a fit gives it.
+    /// The limits of possible values, whatever the range in a fit.
     pub(super) fn limits(self) -> (f64, f64) {
         match self {
-            Knob::Launch | Knob::CpuLaunch | Knob::HostFloor | Knob::Work(_) => {
-                (0.0, f64::INFINITY)
-            }
-            Knob::Spread | Knob::Phi(_) => (0.0, 1.0),
-            Knob::Boost => (1.0, f64::INFINITY),
-            Knob::Machine(_) => (0.0, f64::INFINITY),
+            ParameterKind::Launch
+            | ParameterKind::CpuLaunch
+            | ParameterKind::HostFloor
+            | ParameterKind::Work(_) => (0.0, f64::INFINITY),
+            ParameterKind::Spread | ParameterKind::Phi(_) => (0.0, 1.0),
+            ParameterKind::Boost => (1.0, f64::INFINITY),
+            ParameterKind::Machine(_) => (0.0, f64::INFINITY),
         }
     }
 
-    /// Whether its range is one of factors, not of differences.
+    /// Whether its range is in factors, not in differences.
     pub(super) fn is_factor(self) -> bool {
-        matches!(self, Knob::Work(_) | Knob::Machine(_))
+        matches!(self, ParameterKind::Work(_) | ParameterKind::Machine(_))
     }
 }
 
 /// A number with its range.
 #[derive(Clone, PartialEq, Debug)]
 pub struct FitParameter {
-    /// Which.
-    pub knob: Knob,
+    /// The number.
+    pub kind: ParameterKind,
     /// The least value that is tried.
     pub low: f64,
     /// The greatest value that is tried.
     pub high: f64,
     /// Where the search starts, and where the number stays when it is held.
     pub start: f64,
-    /// Whether it is not fitted.
+    /// Whether it is kept at its start, not fitted.
     pub is_held: bool,
 }
 
@@ -108,16 +112,16 @@ pub fn with_parameters(
     let ms = |value: f64| SimDuration::from_nanos_f64(value.max(0.0) * 1e6);
     let (mut phi, mut work) = (BTreeMap::new(), BTreeMap::new());
     for (parameter, value) in valued(parameters, values) {
-        match parameter.knob {
-            Knob::Launch => service.launch.value = ms(value),
-            Knob::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
-            Knob::HostFloor => service.host_floor.value = ms(value),
-            Knob::Spread => service.spread.value = Share::clamped(value),
-            Knob::Boost => service.boost.value = value.clamp(1.0, 2.0),
-            Knob::Phi(batch) => drop(phi.insert(batch, Share::clamped(value))),
-            Knob::Work(batch) => drop(work.insert(batch, ms(value))),
+        match parameter.kind {
+            ParameterKind::Launch => service.launch.value = ms(value),
+            ParameterKind::CpuLaunch => workload.cpu.launch_per_batch.value = ms(value),
+            ParameterKind::HostFloor => service.host_floor.value = ms(value),
+            ParameterKind::Spread => service.spread.value = Share::clamped(value),
+            ParameterKind::Boost => service.boost.value = value.clamp(1.0, 2.0),
+            ParameterKind::Phi(batch) => drop(phi.insert(batch, Share::clamped(value))),
+            ParameterKind::Work(batch) => drop(work.insert(batch, ms(value))),
             // A machine's, not the workload's.
-            Knob::Machine(_) => {}
+            ParameterKind::Machine(_) => {}
         }
     }
     if !phi.is_empty() {
@@ -137,7 +141,7 @@ pub fn with_parameters(
     workload
 }
 
-/// What the user asks of one number: a range, a value to keep, or both.
+/// The user's settings for one number: a range, a value to keep, or both.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Wish {
     /// The least value.
@@ -150,19 +154,19 @@ pub struct Wish {
     pub start: Option<f64>,
 }
 
-/// What is known before the parameters are chosen.
+/// The input for choosing the parameters.
 pub struct Proposal<'a> {
     /// The workload; its service time on `gpu` is the start where `has_base`.
     pub workload: &'a Workload,
     /// The GPU.
     pub gpu: &'a str,
-    /// Whether the start values are somebody's, and not placeholders.
+    /// Whether the start values come from an existing workload and are not placeholders.
     pub has_base: bool,
     /// The batch times.
     pub times: &'a [BatchTime],
     /// The runs.
     pub runs: &'a [MeasuredRun],
-    /// Batch sizes at which work is a number of its own; nothing for those of the measurements.
+    /// Batch sizes at which work is a separate number; nothing for those of the measurements.
     pub work_at: Option<Vec<u32>>,
     /// The same for phi.
     pub phi_at: Option<Vec<u32>>,
@@ -171,8 +175,8 @@ pub struct Proposal<'a> {
 }
 
 impl Proposal<'_> {
-    /// The parameters: every number that the runs can say something about is free, the others are
-    /// held at their start.
+    /// The parameters: every number that the runs can determine is free, the others are held at
+    /// their start.
     pub fn parameters(&self) -> Vec<FitParameter> {
         let fitted = || self.runs.iter();
         let of = |run: &MeasuredRun| {
@@ -206,19 +210,25 @@ impl Proposal<'_> {
         let spread = if self.has_base { service.spread.value.get() } else { 0.0 };
         let mut all = vec![
             self.parameter(
-                Knob::Launch,
+                ParameterKind::Launch,
                 0.0,
                 (0.25 * scale).max(2.0 * launch),
                 launch,
                 served || self.times.len() > 1 || self.runs.is_empty(),
             ),
-            self.parameter(Knob::CpuLaunch, 0.0, (0.25 * scale).max(2.0 * cpu), cpu, has_min),
-            self.parameter(Knob::HostFloor, 0.0, scale, floor, false),
-            self.parameter(Knob::Spread, 0.0, 0.5, spread, fixed && queued),
+            self.parameter(
+                ParameterKind::CpuLaunch,
+                0.0,
+                (0.25 * scale).max(2.0 * cpu),
+                cpu,
+                has_min,
+            ),
+            self.parameter(ParameterKind::HostFloor, 0.0, scale, floor, false),
+            self.parameter(ParameterKind::Spread, 0.0, 0.5, spread, fixed && queued),
         ];
         // Boost, spread and phi tell a run apart only together with others: it waits to be asked for.
         let boost = if self.has_base { service.boost.value } else { 1.0 };
-        all.push(self.parameter(Knob::Boost, 1.0, 1.4, boost, false));
+        all.push(self.parameter(ParameterKind::Boost, 1.0, 1.4, boost, false));
         let phi_at = self.phi_at.clone().unwrap_or_else(|| {
             let batches = told_phi.iter().map(|run| batch_of(run)).collect();
             let told = merged(batches);
@@ -235,42 +245,54 @@ impl Proposal<'_> {
         });
         for batch in phi_at {
             let start = if self.has_base { service.phi.value.at(batch) } else { 0.9 };
-            all.push(self.parameter(Knob::Phi(batch), 0.0, 1.0, start, !told_phi.is_empty()));
+            all.push(self.parameter(
+                ParameterKind::Phi(batch),
+                0.0,
+                1.0,
+                start,
+                !told_phi.is_empty(),
+            ));
         }
         for batch in work_at {
             let start = self.work_start(batch);
-            all.push(self.parameter(Knob::Work(batch), start / 2.0, start * 2.0, start, true));
+            all.push(self.parameter(
+                ParameterKind::Work(batch),
+                start / 2.0,
+                start * 2.0,
+                start,
+                true,
+            ));
         }
         if service.machines.as_ref().is_some_and(|machines| machines.value > Share::NONE) {
             let served = fitted().filter(|run| of(run).0 == TestScenario::Server);
             let others: BTreeSet<usize> =
                 served.map(|run| run.machine).filter(|at| *at > 0).collect();
             // A tenth either way is far more than machines of one GPU are apart.
-            let speeds = others.into_iter().map(Knob::Machine);
-            all.extend(speeds.map(|knob| self.parameter(knob, 0.9, 1.1, 1.0, true)));
+            let speeds = others.into_iter().map(ParameterKind::Machine);
+            all.extend(speeds.map(|kind| self.parameter(kind, 0.9, 1.1, 1.0, true)));
         }
         all
     }
 
     fn parameter(
         &self,
-        knob: Knob,
+        kind: ParameterKind,
         low: f64,
         high: f64,
         start: f64,
         is_told: bool,
     ) -> FitParameter {
-        let name = knob.name();
+        let name = kind.name();
         let plain = name.split('[').next().unwrap_or(&name);
         let wish = self.wishes.get(plain).copied().unwrap_or_default();
         let (low, high) = (wish.low.unwrap_or(low), wish.high.unwrap_or(high));
         let start = wish.hold.or(wish.start).unwrap_or(start);
         // A range of a phi that no run tells is what it may be, and nothing to search.
-        let is_open = matches!(knob, Knob::Phi(_)) && !is_told;
+        let is_open = matches!(kind, ParameterKind::Phi(_)) && !is_told;
         let asked = (wish.low.is_some() || wish.high.is_some()) && !is_open;
         let is_held = wish.hold.is_some() || !(is_told || asked);
         let start = if is_held { start } else { start.clamp(low, high) };
-        FitParameter { knob, low, high, start, is_held }
+        FitParameter { kind, low, high, start, is_held }
     }
 
     /// The batch sizes of the measurements.
@@ -329,12 +351,12 @@ pub(super) fn tells_phi(run: &MeasuredRun) -> bool {
     overlaps || parts.any(|part| part.share < Share::WHOLE)
 }
 
-/// Whether a run tells CPU time: it says its minimum, and it is the first machine's.
+/// Whether a run determines CPU time: it has its minimum latency, and is from the first machine.
 pub(super) fn tells_cpu(run: &MeasuredRun) -> bool {
     run.machine == 0 && run.observed.iter().any(|seen| seen.figure == "min")
 }
 
-/// The batch size that a run tells most about.
+/// The batch size that a run determines best.
 pub(super) fn batch_of(run: &MeasuredRun) -> u32 {
     let vm = &run.experiment.vms[0];
     match vm.load.scenario {

@@ -1,11 +1,12 @@
-//! From measured runs to a problem for the search: what a candidate predicts is simulated.
+//! From measured runs to a problem for the search: the predictions of a candidate are simulated.
 //!
-//! Machines with one GPU differ: beside the first, each may do its Server work a little faster or slower
-//! than its Offline rate says, by as much as such machines do. Otherwise one percent of speed, which
-//! moves latency near saturation by ten, would be taken for a property of the model.
+//! Machines with the same GPU model differ: each machine but the first may be a little faster or
+//! slower under Server load than its Offline rate implies, by as much as such machines differ.
+//! Otherwise a difference of one percent in speed, which changes latency near saturation by ten
+//! percent, would count as a property of the model.
 
 use super::document::Fitted;
-use super::parameters::{FitParameter, Knob, tells_cpu, tells_phi, valued};
+use super::parameters::{FitParameter, ParameterKind, tells_cpu, tells_phi, valued};
 use super::search::{Candidate, Number, Problem, Quantity, Region, search};
 use super::{FITTED_FIGURES, MeasuredRun, Seen, noise_of};
 use crate::platform::simulate;
@@ -16,20 +17,20 @@ use crate::units::SimDuration;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// So many queries of a run are simulated for the figures of the best fit.
+/// The number of queries of a run that are simulated for the figures of the best fit.
 pub(super) const QUERIES_FINAL: u64 = 5_000_000;
 
 /// Rate and latencies of one run.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct RunFigures {
-    /// As LoadGen counts.
+    /// As LoadGen counts it.
     pub completed_per_s: f64,
     /// In milliseconds.
     pub latency_ms: LatencyMs,
 }
 
 impl RunFigures {
-    /// The figure of this name; nothing for a name that is none.
+    /// The figure of this name; nothing for an unknown name.
     pub fn get(&self, figure: &str) -> Option<f64> {
         if figure == "completed_per_s" {
             return Some(self.completed_per_s);
@@ -38,7 +39,7 @@ impl RunFigures {
     }
 }
 
-/// What a run would show with `workload`, cut to about `queries_max` queries.
+/// The figures of a run with `workload`, cut to about `queries_max` queries.
 pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> RunFigures {
     let mut experiment = run.clone();
     let vm = &mut experiment.vms[0];
@@ -103,7 +104,7 @@ pub(super) fn fit(plan: &Seen<'_>, progress: Progress<'_>) -> Fitted {
         low: parameter.low,
         high: parameter.high,
         start: parameter.start,
-        is_factor: parameter.knob.is_factor(),
+        is_factor: parameter.kind.is_factor(),
     });
     let mut quantities_of_all: Vec<Quantity> = plan
         .times
@@ -114,7 +115,7 @@ pub(super) fn fit(plan: &Seen<'_>, progress: Progress<'_>) -> Fitted {
     // What is known of another machine before its run is seen.
     let differ = plan.workload.service[plan.gpu].machines.as_ref();
     let sigma = differ.map_or(0.0, |machines| machines.value.get());
-    let speeds = plan.parameters.iter().filter_map(|parameter| machine(parameter.knob));
+    let speeds = plan.parameters.iter().filter_map(|parameter| machine(parameter.kind));
     quantities_of_all.extend(speeds.map(|_| Quantity { observed: 1.0, sigma, is_fitted: true }));
     let expected = 9 * (free.len() as u64 + 4) + 2 * free.len() as u64 + 17;
     let tried = AtomicU64::new(0);
@@ -132,7 +133,7 @@ pub(super) fn fit(plan: &Seen<'_>, progress: Progress<'_>) -> Fitted {
     let place = near.iter().position(|&index| index == best).unwrap_or(0);
     let fits = near.into_iter().map(|index| tried[index].clone()).collect();
     let mut notes = too_short(plan, &tried[best].predicted, &full);
-    notes.extend(not_identified(&free.iter().map(|p| p.knob).collect::<Vec<_>>(), &identified));
+    notes.extend(not_identified(&free.iter().map(|p| p.kind).collect::<Vec<_>>(), &identified));
     notes.extend(untold(plan));
     let alarms = at_the_border(&free, &tried[best].values);
     let identified = Some(identified);
@@ -146,24 +147,27 @@ fn at_the_border(free: &[&FitParameter], values: &[f64]) -> Vec<String> {
     const NEAR: f64 = 0.005;
     let ends = free.iter().zip(values).filter_map(|(parameter, &value)| {
         let (low, high) = (parameter.low, parameter.high);
-        let (least, most) = parameter.knob.limits();
+        let (least, most) = parameter.kind.limits();
         let near = NEAR * (high - low);
         let end = match () {
             () if value - low <= near && low > least => low,
             () if high - value <= near && high < most => high,
             () => return None,
         };
-        let (name, unit) = (parameter.knob.name(), parameter.knob.unit());
+        let (name, unit) = (parameter.kind.name(), parameter.kind.unit());
         let plain = name.split('[').next().unwrap_or(&name);
         let unit = if unit.is_empty() { String::new() } else { format!(" {unit}") };
         let look = "look for a wrong unit, batch size or number of GPUs";
         // The range of a work follows from the measurements.
-        let help = match parameter.knob {
-            Knob::Work(batch) => format!("time a batch of {batch} alone as well, or {look}"),
+        let help = match parameter.kind {
+            ParameterKind::Work(batch) => {
+                format!("time a batch of {batch} alone as well, or {look}")
+            }
             _ => format!("give {plain} a wider range in [fit], or {look}"),
         };
         Some(format!(
-            "{name} ends at the end of its range, {}{unit}: what fits best may lie beyond, so no number of this fit is to be trusted; {help}",
+            "{name} is at the end of its range, {}{unit}: the best value may be beyond it, so do \
+             not trust any number of this fit; {help}",
             (end * 1e4).round() / 1e4
         ))
     });
@@ -197,9 +201,9 @@ fn predictions(plan: &Seen<'_>, values: &[f64], queries_max: u64) -> Vec<f64> {
 }
 
 /// The machine whose speed a number is.
-fn machine(knob: Knob) -> Option<usize> {
-    match knob {
-        Knob::Machine(machine) => Some(machine),
+fn machine(kind: ParameterKind) -> Option<usize> {
+    match kind {
+        ParameterKind::Machine(machine) => Some(machine),
         _ => None,
     }
 }
@@ -207,10 +211,10 @@ fn machine(knob: Knob) -> Option<usize> {
 /// The speed of each machine that has a number for it.
 pub(super) fn machine_speeds(plan: &Seen<'_>, values: &[f64]) -> BTreeMap<usize, f64> {
     let all = valued(plan.parameters, values);
-    all.filter_map(|(parameter, value)| Some((machine(parameter.knob)?, value))).collect()
+    all.filter_map(|(parameter, value)| Some((machine(parameter.kind)?, value))).collect()
 }
 
-/// The run with its machine's speed under Server load over what its Offline rate says.
+/// The run with its machine's speed under Server load relative to the speed by its Offline rate.
 pub(super) fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Experiment {
     let mut experiment = run.experiment.clone();
     let own = speeds.get(&run.machine);
@@ -222,8 +226,8 @@ pub(super) fn at_speed(run: &MeasuredRun, speeds: &BTreeMap<usize, f64>) -> Expe
 
 /// One sentence for each number that is held because no run says anything about it.
 fn untold(plan: &Seen<'_>) -> Vec<String> {
-    let is_held = |knob: fn(&Knob) -> bool| {
-        plan.parameters.iter().any(|parameter| parameter.is_held && knob(&parameter.knob))
+    let is_held = |kind: fn(&ParameterKind) -> bool| {
+        plan.parameters.iter().any(|parameter| parameter.is_held && kind(&parameter.kind))
     };
     let mut notes = Vec::new();
     let mut say = |is_untold: bool, text: &str| {
@@ -233,12 +237,13 @@ fn untold(plan: &Seen<'_>) -> Vec<String> {
     };
     let fitted = || plan.runs.iter();
     say(
-        is_held(|knob| matches!(knob, Knob::Phi(_))) && !fitted().any(tells_phi),
+        is_held(|kind| matches!(kind, ParameterKind::Phi(_))) && !fitted().any(tells_phi),
         "phi is not identified: no fitted run has two batches on one GPU, or a slice of one",
     );
     say(
-        is_held(|knob| matches!(knob, Knob::CpuLaunch)) && !fitted().any(tells_cpu),
-        "cpu_launch is not identified: no fitted run of the first machine says its minimum latency",
+        is_held(|kind| matches!(kind, ParameterKind::CpuLaunch)) && !fitted().any(tells_cpu),
+        "cpu_launch is not identified: no fitted run of the first machine states its minimum \
+         latency",
     );
     notes
 }
@@ -252,17 +257,18 @@ fn too_short(plan: &Seen<'_>, short: &[f64], whole: &[f64]) -> Vec<String> {
         figure == "completed_per_s" && (short / whole - 1.0).abs() > OFF
     });
     let text = format!(
-        "while searching a run of at most {} queries had a rate more than 2 % off that of the whole run: raise queries in [fit]",
+        "in the search, a run of at most {} queries had a rate that differs by more than 2 % from \
+         that of the whole run: raise queries in [fit]",
         plan.queries_max
     );
     is_off.then_some(text).into_iter().collect()
 }
 
 /// One sentence for each number that the runs leave open.
-fn not_identified(free: &[Knob], identified: &[bool]) -> Vec<String> {
+fn not_identified(free: &[ParameterKind], identified: &[bool]) -> Vec<String> {
     let open = free.iter().zip(identified).filter(|(_, is_identified)| !**is_identified);
-    open.map(|(knob, _)| {
-        format!("{} is not identified: these runs allow more than half of its range", knob.name())
+    open.map(|(kind, _)| {
+        format!("{} is not identified: these runs allow more than half of its range", kind.name())
     })
     .collect()
 }

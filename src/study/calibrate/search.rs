@@ -1,22 +1,23 @@
-//! The search: weighted least squares over numbers that only a simulation ties to what is seen.
+//! The search: weighted least squares over numbers that are related to the observations only by
+//! simulation.
 //!
 //! Gauss-Newton with damping (Levenberg and Marquardt); derivatives are differences of simulations
 //! with the same random numbers. It knows numbers and logarithms, no workload and no run.
 //!
-//! The objective is `S = sum ((ln predicted - ln observed) / sigma)^2`, the sum over the quantities in
-//! the fit. A weak pull to the start, one unit for half the range of a number, keeps numbers that
-//! nothing seen depends on where they are; it is no part of S.
+//! The objective is `S = sum ((ln predicted - ln observed) / sigma)^2`, the sum over the quantities
+//! in the fit. A weak penalty for the distance from the start, one unit for half the range of a
+//! number, keeps numbers without influence on the observations where they are; it is not part of S.
 
 use super::algebra::{cholesky, inverse, solve};
 use rayon::prelude::*;
 
-/// What is searched.
+/// The problem.
 pub struct Problem<'a> {
     /// The numbers.
     pub numbers: Vec<Number>,
-    /// What was seen, and how sharply.
+    /// The observations, with their noise.
     pub quantities: Vec<Quantity>,
-    /// What would be seen with these values, in the order of `quantities`.
+    /// The predictions with these values, in the order of `quantities`.
     pub predict: &'a (dyn Fn(&[f64]) -> Vec<f64> + Sync),
 }
 
@@ -33,18 +34,18 @@ pub struct Number {
     pub is_factor: bool,
 }
 
-/// Something seen.
+/// An observation.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Quantity {
     /// Its value, above 0.
     pub observed: f64,
     /// Its relative noise.
     pub sigma: f64,
-    /// Whether the fit sees it.
+    /// Whether the fit uses it.
     pub is_fitted: bool,
 }
 
-/// A set of values and what it predicts.
+/// A set of values and its predictions.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Candidate {
     /// One for each number.
@@ -53,17 +54,18 @@ pub struct Candidate {
     pub predicted: Vec<f64>,
 }
 
-/// All that fits.
+/// The result of a search.
 #[derive(Clone, Debug)]
 pub struct Region {
     /// Every candidate that was tried.
     pub tried: Vec<Candidate>,
     /// Index of the best.
     pub best: usize,
-    /// Indices of all that fit nearly as well, the best included: `S <= S_best + s^2 chi^2`, chi^2 the
-    /// 95 % point for the number of numbers, and s^2 the mean square of what the best leaves, at least 1.
+    /// Indices of all that fit nearly as well, the best included: `S <= S_best + s^2 chi^2`, chi^2
+    /// the 95 % point for the number of numbers, and s^2 the mean square of the residuals of the
+    /// best, at least 1.
     pub near: Vec<usize>,
-    /// Per number, whether what is seen narrows it to less than half of its range.
+    /// Per number, whether the observations narrow it to less than half of its range.
     pub identified: Vec<bool>,
 }
 

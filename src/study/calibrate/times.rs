@@ -1,29 +1,29 @@
-//! Batch times alone: what of a time is launch is not told by them, so work is all of it where a batch of one
-//! was timed; without one, launch is where the straight line through the times starts, which says what smaller
-//! batches take.
+//! Batch times alone: they do not determine which part of a time is launch, so work is all of it
+//! where a batch of one was timed; without one, launch is the intercept of the straight line
+//! through the times, which gives the times of smaller batches.
 //!
 //! Weighted least squares in closed form; no run is simulated.
 
 use super::document::Fitted;
 use super::line::affine;
-use super::parameters::Knob;
+use super::parameters::ParameterKind;
 use super::search::Candidate;
 use super::{BatchTime, Seen};
 
-/// The workload whose batches take exactly the measured times, and those with the launch at either
-/// end of its interval: of all that it may be, where fewer than three sizes say nothing of it.
+/// The workload whose batches take exactly the measured times, and the ones with the launch at
+/// either end of its interval: the whole possible range where there are fewer than three sizes.
 pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
     let line = affine(plan.times).expect("a plan without runs has times");
     let values = |launch: f64| -> Vec<f64> {
         let free = plan.parameters.iter().filter(|parameter| !parameter.is_held);
-        let value = free.map(|parameter| match parameter.knob {
-            Knob::Work(batch) => work_at(plan.times, batch, launch, line.per_sample),
-            Knob::Launch => launch,
+        let value = free.map(|parameter| match parameter.kind {
+            ParameterKind::Work(batch) => work_at(plan.times, batch, launch, line.per_sample),
+            ParameterKind::Launch => launch,
             _ => parameter.start,
         });
         value.collect()
     };
-    let held = plan.parameters.iter().find(|parameter| parameter.knob == Knob::Launch);
+    let held = plan.parameters.iter().find(|parameter| parameter.kind == ParameterKind::Launch);
     let held = held.filter(|parameter| parameter.is_held).map(|parameter| parameter.start);
     // With a batch of one every time is known, and what of it a part of the GPU stretches is phi's affair.
     let starts_at_one = plan.times.len() > 1 && plan.times.iter().any(|time| time.batch == 1);
@@ -52,17 +52,30 @@ pub(super) fn fit(plan: &Seen<'_>) -> Fitted {
         .collect();
     let mut notes = Vec::new();
     match plan.times.len() {
-        1 => notes.push("launch is not identified: only one batch size was measured, so it is taken to be 0 and all of the time to be work; predictions take in any launch up to the whole time".to_string()),
-        2 if !starts_at_one => notes.push("launch is not identified: a straight line goes through two batch sizes whatever they take; predictions take in any launch up to the shorter time; measure a third size".to_string()),
+        1 => notes.push(
+            "launch is not identified: only one batch size was measured, so it is \
+            assumed to be 0 and all of the time to be work; intervals of predictions include any \
+            launch up to the whole time"
+                .to_string(),
+        ),
+        2 if !starts_at_one => notes.push(
+            "launch is not identified: two batch sizes always lie \
+            on a straight line; intervals of predictions include any launch up to the shorter \
+            time; measure a third size"
+                .to_string(),
+        ),
         _ => {}
     }
     notes.push(
-        "phi is not identified: no run has two batches on one GPU, or a slice of one; predictions of slices and of batches at once take in all that keeps parts of the GPU together from being faster than the whole".to_string(),
+        "phi is not identified: no run has two batches on one GPU, or a slice of one; intervals \
+         of predictions for slices and for batches at once include every phi with which the parts \
+         of a GPU together are no faster than the whole"
+            .to_string(),
     );
     let identified = plan.parameters.iter().filter(|parameter| !parameter.is_held);
     let identified = identified
         .map(|parameter| {
-            parameter.knob != Knob::Launch || starts_at_one || line.half_width.is_some()
+            parameter.kind != ParameterKind::Launch || starts_at_one || line.half_width.is_some()
         })
         .collect();
     let (identified, alarms) = (Some(identified), Vec::new());

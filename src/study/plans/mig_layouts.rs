@@ -1,4 +1,4 @@
-//! Every legal layout of a GPU, or only those that nothing can be added to.
+//! Every legal layout of a GPU, or only the maximal ones, to which no instance can be added.
 //!
 //! They are enumerated from the printed positions; nothing is assumed about how often each is used.
 
@@ -8,31 +8,31 @@ use crate::spec::GpuSpec;
 use serde::Serialize;
 use std::collections::BTreeMap;
 
-/// Which layouts are wanted.
+/// The selection of layouts.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct LayoutsWanted {
-    /// Only those that nothing can be added to.
+    /// Only maximal layouts, to which no instance can be added.
     pub maximal: bool,
     /// One row for layouts that have the same instances.
     pub sets: bool,
     /// Profiles left out, by index.
     pub without: Vec<usize>,
-    /// Whether variants such as +me are told from their plain namesakes.
+    /// Whether variants such as +me are listed separately from their plain profiles.
     pub variants: bool,
 }
 
-/// What `slicewise mig layouts` answers.
+/// The answer of `slicewise mig layouts`.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigLayouts<'a> {
     /// Id of the GPU.
     pub gpu: &'a str,
     /// How many layouts there are, the empty one included.
     pub layouts_total: usize,
-    /// How many of them nothing can be added to.
+    /// How many of them are maximal.
     pub maximal_total: usize,
-    /// How many sets of instances these are.
+    /// How many different sets of instances the maximal ones have.
     pub maximal_sets_total: usize,
-    /// Those that are wanted.
+    /// The selected layouts.
     pub rows: Vec<LayoutRow<'a>>,
     /// The GPU itself.
     #[serde(skip)]

@@ -1,20 +1,20 @@
-//! The layout of GPU instances that are asked for, with what is left and the commands that make it; or
-//! why there is none, and what comes nearest.
+//! The layout of requested GPU instances, with the free slices and the commands that create it; or
+//! why there is none, and the nearest one.
 //!
-//! Which layout it is, is decided in `layout::cutting`.
+//! The layout is chosen in `layout::cutting`.
 
 use super::{CountedProfile, PlacedProfile, gib};
 use crate::layout::change::Change;
 use crate::layout::compute_instances::{compute_profiles, name};
 use crate::layout::cutting::{
-    Cut, Made, Refusal, Rest, Stuck, Way, Why, Wish, cut, cut_beside, rest,
+    Cut, Made, Refusal, RefusalReason, Rest, Stuck, Way, Wish, cut, cut_beside, rest,
 };
 use crate::layout::geometry::{Geometry, Positioned};
 use crate::layout::placement::Obstacle;
 use crate::spec::{GpuSpec, MigProfile};
 use serde::Serialize;
 
-/// A GPU instance that is asked for.
+/// A requested GPU instance.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct AskedInstance {
     /// Its profile, and its start where one is named.
@@ -23,7 +23,7 @@ pub struct AskedInstance {
     pub inside: Vec<u32>,
 }
 
-/// What `slicewise mig place` answers.
+/// The answer of `slicewise mig place`.
 #[derive(Clone, Debug, Serialize)]
 #[serde(untagged)]
 pub enum MigPlan<'a> {
@@ -40,40 +40,40 @@ pub struct MigMade<'a> {
     pub gpu: &'a str,
     /// Always true.
     pub fits: bool,
-    /// How it comes about: `as-asked`, in `other-order`, or only with `named-starts`.
+    /// How it is reached: `as-asked`, in `other-order`, or only with `named-starts`.
     pub order: &'static str,
     /// The cards.
     pub gpus: Vec<MigCard<'a>>,
-    /// What to know before typing the commands.
+    /// Notes to be read before typing the commands.
     pub notes: Vec<String>,
     /// Full name of the GPU.
     #[serde(skip)]
     pub name: &'a str,
 }
 
-/// A card with what is made on it.
+/// A card with its new instances.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigCard<'a> {
     /// Its number, from 0.
     pub index: usize,
-    /// What is made, in order of creation; nothing where the card is not needed.
+    /// The new instances, in order of creation; none where the card is not needed.
     pub instances: Vec<MigInstance<'a>>,
-    /// Compute slices, of all that lies there then.
+    /// Compute slices, of all instances afterwards.
     pub compute_slices: Slices,
-    /// Memory slices, of all that lies there then.
+    /// Memory slices, of all instances afterwards.
     pub memory_slices: Slices,
     /// Streaming multiprocessors.
     pub sms: Sms,
     /// Memory of all instances in GiB; nothing where some are not published.
     pub memory_gib: Option<f64>,
-    /// What else would fit, each profile alone.
+    /// Further instances that would fit, each profile by itself.
     pub room_for: Vec<CountedProfile<'a>>,
-    /// What an administrator types.
+    /// The commands for an administrator.
     pub commands: Vec<String>,
-    /// What was there already.
+    /// The instances that existed before.
     #[serde(skip)]
     pub there: Vec<PlacedProfile<'a>>,
-    /// What a drawing of it needs.
+    /// The data for a drawing.
     #[serde(skip)]
     pub drawing: CardDrawing<'a>,
 }
@@ -83,20 +83,20 @@ pub struct MigCard<'a> {
 pub struct CardDrawing<'a> {
     /// Its slices and profiles.
     pub geometry: Geometry<'a>,
-    /// Where all instances lie: those that were there, then those that are made.
+    /// The places of all instances: existing ones, then new ones.
     pub layout: Vec<Positioned>,
     /// The compute slices of the compute instances in each; none for the default.
     pub inside: Vec<Vec<u32>>,
-    /// What is left.
+    /// The free part.
     pub rest: Rest,
 }
 
-/// A GPU instance that is made.
+/// A new GPU instance.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigInstance<'a> {
     /// Its profile.
     pub profile: &'a str,
-    /// The id of that.
+    /// The id of its profile.
     pub id: u32,
     /// Its first memory slice.
     pub start: u32,
@@ -126,18 +126,18 @@ pub struct InstanceInside {
 /// Slices of a card.
 #[derive(Clone, Debug, Serialize)]
 pub struct Slices {
-    /// How many instances have.
+    /// How many are used by instances.
     pub used: u32,
-    /// How many there are.
+    /// How many there are in all.
     pub total: u32,
-    /// Those that no instance can have any more.
+    /// Free slices that no further instance can use.
     pub stranded: Vec<u32>,
 }
 
 /// Streaming multiprocessors of a card.
 #[derive(Clone, Debug, Serialize)]
 pub struct Sms {
-    /// How many instances have; nothing where some are not published.
+    /// How many are used by instances; nothing where some are not published.
     pub used: Option<u32>,
     /// Those of the instance that spans the card.
     pub total_with_mig: Option<u32>,
@@ -145,7 +145,7 @@ pub struct Sms {
     pub card: u32,
 }
 
-/// Why there is no layout, and what comes nearest.
+/// Why there is no layout, and the nearest one.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigRefused<'a> {
     /// Id of the GPU.
@@ -154,56 +154,56 @@ pub struct MigRefused<'a> {
     pub fits: bool,
     /// Why not.
     pub reason: String,
-    /// What is there already.
+    /// The existing instances.
     pub beside: Vec<PlacedProfile<'a>>,
-    /// The least change that makes room.
+    /// The smallest change that makes room.
     pub change: Option<MigChange<'a>>,
-    /// The most of it that has a layout.
+    /// The largest part of the request that has a layout.
     pub nearest: Vec<CountedProfile<'a>>,
-    /// How many cards hold all of it.
+    /// How many cards would hold all of it.
     pub gpus_enough: Option<u32>,
     /// How many cards there are.
     #[serde(skip)]
     pub cards: u32,
-    /// The profiles asked for, in order.
+    /// The requested profiles, in order.
     #[serde(skip)]
     pub asked: Vec<&'a str>,
 }
 
-/// What must move or go.
+/// The instances that must be created elsewhere or deleted.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigChange<'a> {
-    /// What lies elsewhere then.
+    /// Instances that are created again elsewhere.
     pub made_again: Vec<MadeAgain<'a>>,
-    /// What goes.
+    /// Instances that are deleted.
     pub deleted: Vec<PlacedProfile<'a>>,
-    /// Where what is asked for lies then.
+    /// The places of the requested instances afterwards.
     pub placed: Vec<PlacedProfile<'a>>,
 }
 
-/// An instance that lies elsewhere then.
+/// An instance that is created again elsewhere.
 #[derive(Clone, Debug, Serialize)]
 pub struct MadeAgain<'a> {
     /// Its profile.
     pub profile: &'a str,
     /// Its first memory slice now.
     pub start: u32,
-    /// Where it may begin then.
+    /// The starts that it may have instead.
     pub starts_instead: Vec<u32>,
 }
 
-/// The answer where what is said to be there has no layout itself.
+/// The answer where the instances of `--beside` have no layout themselves.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigNotThere<'a> {
     /// Id of the GPU.
     pub gpu: &'a str,
-    /// What is said to be there, as it was written.
+    /// The instances of `--beside`, as written.
     pub beside: &'a [String],
     /// Always false.
     pub fits: bool,
 }
 
-/// Where instances lie that are there already; nothing where no layout has them.
+/// The places of existing instances; nothing where no layout holds them.
 pub fn mig_lie(gpu: &GpuSpec, there: &[AskedInstance]) -> Option<Vec<Positioned>> {
     let wishes: Vec<Wish> = there.iter().map(|one| one.wish).collect();
     match cut(&Geometry::new(&gpu.mig_profiles), &wishes, 1) {
@@ -212,7 +212,8 @@ pub fn mig_lie(gpu: &GpuSpec, there: &[AskedInstance]) -> Option<Vec<Positioned>
     }
 }
 
-/// What is asked for on so many cards; or on the one that has what is `there`.
+/// The plan for the request on a number of cards; or on the one card that has the instances
+/// `there`.
 pub fn mig_plan<'a>(
     gpu: &'a GpuSpec,
     asked: &[AskedInstance],
@@ -255,7 +256,7 @@ struct Card<'a> {
     made: Vec<Made>,
     /// The compute slices of the compute instances in each; none for the default.
     inside: Vec<Vec<u32>>,
-    /// What was there already.
+    /// The instances that existed before.
     there: Vec<Positioned>,
 }
 
@@ -318,7 +319,7 @@ impl<'a> Card<'a> {
                 let kinds = compute_profiles(&self.geometry, gi);
                 let of = |slices: &u32| {
                     let kind = kinds.iter().find(|kind| kind.compute_slices == *slices);
-                    kind.expect("it was asked for by name").id.to_string()
+                    kind.expect("it was requested by name").id.to_string()
                 };
                 let ids: Vec<String> = inside.iter().map(of).collect();
                 let ids =
@@ -425,11 +426,12 @@ fn notes(
         });
         let made: Vec<String> = made.collect();
         let way = match way {
-            Way::NamedStarts => "no order gets there: name the starts",
+            Way::NamedStarts => "no order reaches this layout: name the starts",
             _ => "create them in the order of the commands",
         };
         notes.push(format!(
-            "in the order asked the driver puts {}, and has no room for number {}, {refused}; {way}",
+            "in the requested order the driver places {}, and has no room for number {}, \
+             {refused}; {way}",
             made.join(", "),
             stuck.wish + 1
         ));
@@ -498,11 +500,11 @@ impl<'a> Question<'_, 'a> {
         }
     }
 
-    fn reason(&self, why: Why) -> String {
+    fn reason(&self, why: RefusalReason) -> String {
         let geometry = self.geometry;
         let profiles = geometry.profiles;
         let cards = self.cards;
-        let they = if self.there.is_empty() { "they" } else { "with what is there they" };
+        let they = if self.there.is_empty() { "they" } else { "with the existing instances they" };
         let there = if cards == 1 { "the card has" } else { "the cards have" };
         let place = |(profile, start): Positioned| {
             let one = &profiles[profile];
@@ -510,7 +512,7 @@ impl<'a> Question<'_, 'a> {
         };
         let counts = self.counts();
         match why {
-            Why::Start((profile, start)) => {
+            RefusalReason::Start((profile, start)) => {
                 let one = &profiles[profile];
                 format!(
                     "{} cannot start at {start}: its positions are {}",
@@ -518,31 +520,38 @@ impl<'a> Question<'_, 'a> {
                     one.positions()
                 )
             }
-            Why::Overlap(one, other) => format!("{} and {} overlap", place(one), place(other)),
-            Why::Named => "they have a layout, but not with the starts that are named".to_string(),
-            Why::Beside => {
-                "they have a layout together, but not with what is there where it is".to_string()
+            RefusalReason::Overlap(one, other) => {
+                format!("{} and {} overlap", place(one), place(other))
             }
-            Why::Maximum { profile, wanted, most } => {
-                format!("{wanted} x {} are too many: a card takes {most}", profiles[profile].name)
+            RefusalReason::Named => "they have a layout, but not with the named starts".to_string(),
+            RefusalReason::Beside => {
+                "they have a layout together, but not with the existing instances at their \
+                 present places"
+                    .to_string()
             }
-            Why::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
+            RefusalReason::Maximum { profile, wanted, most } => {
+                format!(
+                    "{wanted} x {} are too many: a card can have {most}",
+                    profiles[profile].name
+                )
+            }
+            RefusalReason::Cards(Obstacle::MemorySlices { needed, there: slices }) => format!(
                 "{they} take {} compute slices but {needed} memory slices, and {there} {} and {slices}: {}",
                 geometry.compute_of(&counts),
                 geometry.compute_slices * cards,
                 self.each(|one| one.memory_slices)
             ),
-            Why::Cards(Obstacle::ComputeSlices { needed, there: slices }) => format!(
+            RefusalReason::Cards(Obstacle::ComputeSlices { needed, there: slices }) => format!(
                 "{they} take {needed} compute slices, and {there} {slices}: {}",
                 self.each(|one| one.compute_slices)
             ),
-            Why::Cards(Obstacle::MediaEngines) => format!(
+            RefusalReason::Cards(Obstacle::MediaEngines) => format!(
                 "{they} need more media engines than {there}: one instance of a card can have the media extensions (+me)"
             ),
-            Why::Cards(_) => {
+            RefusalReason::Cards(_) => {
                 let used = profiles.iter().zip(&counts).filter(|(_, count)| **count > 0);
                 let used: Vec<String> = used.map(|(one, _)| one.to_string()).collect();
-                format!("there are slices enough, but the positions are {}", used.join(", "))
+                format!("there are enough slices, but the positions are {}", used.join(", "))
             }
         }
     }

@@ -7,7 +7,7 @@ use crate::layout::geometry::{Geometry, Positioned};
 use crate::spec::{GpuSpec, MediaEngines, MigProfile};
 use serde::Serialize;
 
-/// What `slicewise mig list` answers.
+/// The answer of `slicewise mig list`.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigProfiles<'a> {
     /// Id of the GPU.
@@ -20,37 +20,37 @@ pub struct MigProfiles<'a> {
     pub memory_slices: u32,
     /// Smallest first, a variant behind its namesake: the order of nvidia-smi.
     pub profiles: Vec<MigProfileRow<'a>>,
-    /// Where the table is from.
+    /// The source of the table.
     pub source: &'a str,
 }
 
-/// A GPU instance profile. What is not published is nothing.
+/// A GPU instance profile. Values that are not published are nothing.
 #[derive(Clone, Debug, Serialize)]
 pub struct MigProfileRow<'a> {
     /// Its name.
     pub profile: &'a str,
     /// The id by which nvidia-smi takes it.
     pub id: u32,
-    /// How many could be made beside what is there.
+    /// How many could be created beside the existing instances.
     pub instances_free: u32,
-    /// How many an empty card takes.
+    /// How many an empty card can have.
     pub instances_total: u32,
     /// Memory of one in GiB.
     pub memory_gib: Option<f64>,
-    /// Whether it reaches other GPUs directly: none does.
+    /// Whether it has peer-to-peer access to other GPUs: none has.
     pub p2p: bool,
     /// Streaming multiprocessors of one.
     pub sms: Option<u32>,
     /// Its copy engines.
     pub copy_engines: u32,
-    /// Its engines for video and pictures.
+    /// Its engines for video and images.
     #[serde(flatten)]
     pub media: MediaEngines,
     /// Its compute slices.
     pub compute_slices: u32,
     /// Its memory slices.
     pub memory_slices: u32,
-    /// The memory slices at which it may begin.
+    /// The memory slices at which it may start.
     pub starts: &'a [u32],
     /// Whether these are `printed` for this board, or `inferred`.
     pub positions: &'static str,
@@ -59,7 +59,7 @@ pub struct MigProfileRow<'a> {
     pub spec: &'a MigProfile,
 }
 
-/// The profiles of a GPU beside instances that are there; `source` says where its table is from.
+/// The profiles of a GPU beside existing instances; `source` is the source of its table.
 pub fn mig_profiles<'a>(
     gpu: &'a GpuSpec,
     there: &[Positioned],
@@ -96,12 +96,12 @@ pub fn mig_profiles<'a>(
     }
 }
 
-/// What `slicewise mig list --gi` answers.
+/// The answer of `slicewise mig list --gi`.
 #[derive(Clone, Debug, Serialize)]
 pub struct ComputeInstances<'a> {
     /// Id of the GPU.
     pub gpu: &'a str,
-    /// The GPU instance profile that they divide.
+    /// The GPU instance profile that they are in.
     pub gpu_instance: &'a str,
     /// The profiles, smallest first.
     pub compute_instances: Vec<ComputeInstanceRow>,
@@ -117,13 +117,13 @@ pub struct ComputeInstanceRow {
     pub compute_instance: String,
     /// The id by which nvidia-smi takes it.
     pub id: u32,
-    /// How many a GPU instance takes.
+    /// How many a GPU instance can have.
     pub instances_total: u32,
     /// Its compute slices.
     pub compute_slices: u32,
     /// Its streaming multiprocessors, if published.
     pub sms: Option<u32>,
-    /// Whether it is made where none is named.
+    /// Whether it is created by default.
     pub is_default: bool,
 }
 

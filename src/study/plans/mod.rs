@@ -1,7 +1,7 @@
-//! What planning answers, nothing simulated: GPU instances and vGPUs on cards.
+//! The answers of planning, without simulation: GPU instances and vGPUs on cards.
 //!
-//! An answer is a plain struct that serialises as the document of its command, fields sorted by name;
-//! what its text needs besides is skipped there. Where things lie is found in `layout`.
+//! An answer is a plain struct that serialises as the document of its command, fields sorted by
+//! name; additional data for its text is skipped there. Places are found in `layout`.
 
 mod mig_layouts;
 mod mig_place;
@@ -38,7 +38,7 @@ use crate::spec::MigProfile;
 use crate::units::Bytes;
 use serde::Serialize;
 
-/// GPU instances or vGPUs of a kind: how many.
+/// A count of GPU instances of a profile.
 #[derive(Clone, Debug, Serialize)]
 pub struct CountedProfile<'a> {
     /// GPU instance profile.

@@ -1,4 +1,4 @@
-//! What an `RmPVMRL` registry word says, and how it is set on a host.
+//! The meaning of an `RmPVMRL` registry word, and how to set it on a host.
 //!
 //! How the bits are read and written is in `layout::registry`.
 
@@ -7,7 +7,7 @@ use crate::layout::registry::{RegistryWord, WordSlice, default_slice};
 use crate::spec::{SlicePolicy, TurnOrder};
 use serde::Serialize;
 
-/// What `slicewise vgpu decode` and `encode` answer.
+/// The answer of `slicewise vgpu decode` and `encode`.
 #[derive(Clone, Debug, Serialize)]
 pub struct RegistryAnswer<'a> {
     /// The word in hexadecimal digits.
@@ -26,9 +26,9 @@ pub struct RegistryAnswer<'a> {
     pub slice_default_ms: Option<DefaultSlices>,
     /// Whether the weighted scheduler is on.
     pub weighted: Option<bool>,
-    /// What was out of range, then what may be misread.
+    /// Fields that were out of range, then points that are easily misread.
     pub notes: Vec<String>,
-    /// How the word is set on a host, if that is asked.
+    /// How to set the word on a host, if requested.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub commands: Option<Vec<SettingCommand>>,
     /// The word itself.
@@ -36,7 +36,7 @@ pub struct RegistryAnswer<'a> {
     pub spec: &'a RegistryWord,
 }
 
-/// Default lengths of a turn in milliseconds, by how many vGPUs of the type a card takes.
+/// Default lengths of a turn in milliseconds, by the maximum number of vGPUs of the type per card.
 #[derive(Clone, Debug, Serialize)]
 pub struct DefaultSlices {
     /// Up to 8.
@@ -45,7 +45,7 @@ pub struct DefaultSlices {
     pub max_per_gpu_over_8: f64,
 }
 
-/// How a word is set.
+/// How to set a word.
 #[derive(Clone, Debug, Serialize)]
 pub struct SettingCommand {
     /// On which host, and for which GPUs.
@@ -91,14 +91,14 @@ pub fn registry_word(spec: &RegistryWord) -> RegistryAnswer<'_> {
     }
 }
 
-/// What a policy is called, and does.
+/// The name and description of a policy.
 pub fn policy_entry(policy: SlicePolicy) -> &'static PolicyEntry {
     POLICIES.iter().find(|entry| entry.policy == policy).expect("every policy has an entry")
 }
 
 impl RegistryAnswer<'_> {
-    /// With how the word is set for all GPUs of a host, or for the one at this PCI address; it takes a
-    /// reboot (NVIDIA vGPU user guide, chapter on scheduling).
+    /// Adds the commands that set the word for all GPUs of a host, or for the one at this PCI
+    /// address; this takes a reboot (NVIDIA vGPU user guide, chapter on scheduling).
     pub fn with_commands(self, device: Option<&str>) -> Self {
         let word = &self.word;
         let (gpus, setting) = match device {

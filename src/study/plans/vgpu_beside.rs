@@ -1,30 +1,31 @@
-//! Do VMs fit on a card that has vGPUs, and what must move or go?
+//! Do VMs fit on a card that already has vGPUs, and which must be moved or removed?
 //!
-//! The answer is found in `layout::fit`; here it is put into words.
+//! The answer is found in `layout::fit`; here it is worded.
 
 use super::vgpu_card::{CardVgpus, mode_name};
 use crate::layout::fit::{Beside, CardMode, CardPlan, Room, VgpuPlace, beside};
 use crate::spec::GpuSpec;
 use serde::Serialize;
 
-/// What `slicewise vgpu fit --beside` answers.
+/// The answer of `slicewise vgpu fit --beside`.
 #[derive(Clone, Debug, Serialize)]
 pub struct VgpuBeside<'a> {
     /// Id of the GPU.
     pub gpu: &'a str,
-    /// What is there.
+    /// The existing vGPUs.
     pub beside: Vec<TypeAt<'a>>,
-    /// What is to come.
+    /// The new vGPUs.
     pub wanted: Vec<TypeAt<'a>>,
-    /// `fits`, `not there` (what is said to be there cannot be), `does not fit` or `not published`.
+    /// `fits`, `not there` (the vGPUs of `--beside` cannot share a card), `does not fit` or `not
+    /// published`.
     pub answer: &'static str,
-    /// The card then, where it fits.
+    /// The card afterwards, where they fit.
     pub plan: Option<BesidePlan<'a>>,
-    /// Why it does not.
+    /// Why they do not fit.
     pub because: Option<String>,
-    /// What would make room; nothing where not even an empty card has it.
+    /// The change that would make room; nothing where not even an empty card holds them.
     pub change: Option<BesideChange<'a>>,
-    /// The card to draw, where it fits.
+    /// The card to draw, where they fit.
     #[serde(skip)]
     pub card: Option<CardVgpus<'a>>,
 }
@@ -43,32 +44,32 @@ pub struct TypeAt<'a> {
 pub struct BesidePlan<'a> {
     /// `equal-size`, `mixed-size` or `mig`.
     pub mode: &'static str,
-    /// Its vGPUs, those that were there first.
+    /// Its vGPUs, existing ones first.
     pub vgpus: Vec<TypeAt<'a>>,
 }
 
 /// A way to make room.
 #[derive(Clone, Debug, Serialize)]
 pub struct BesideChange<'a> {
-    /// What goes elsewhere on the card.
+    /// vGPUs that are moved on the card.
     pub moved: Vec<TypeAt<'a>>,
-    /// What goes.
+    /// vGPUs that are removed.
     pub gone: Vec<TypeAt<'a>>,
-    /// The card then.
+    /// The card afterwards.
     pub plan: BesidePlan<'a>,
-    /// Where what goes elsewhere lies then.
+    /// The places of the moved vGPUs afterwards.
     #[serde(skip)]
     pub again: Vec<TypeAt<'a>>,
-    /// Where what is to come lies then.
+    /// The places of the new vGPUs afterwards.
     #[serde(skip)]
     pub new: Vec<TypeAt<'a>>,
-    /// Whether the card becomes one in mixed-size mode.
+    /// Whether the card changes to mixed-size mode.
     #[serde(skip)]
     pub changes_mode: bool,
 }
 
-/// Whether `wanted` types (by index) fit beside what is `there`; `mixed` says that the card is in
-/// mixed-size mode although no place is named.
+/// Whether `wanted` types (by index) fit beside the vGPUs `there`; with `mixed` the card is in
+/// mixed-size mode although no placement id is given.
 pub fn vgpu_beside<'a>(
     gpu: &'a GpuSpec,
     there: &[VgpuPlace],
@@ -153,22 +154,25 @@ impl<'a> Question<'_, 'a> {
         let backed = all.iter().filter(is_backed).count();
         Some(match answer {
             Beside::Fits(_) => return None,
-            Beside::NotThere => "what --beside names cannot be there together".to_string(),
+            Beside::NotThere => "the vGPUs of --beside cannot be on one card together".to_string(),
             Beside::NotPublished => {
                 "placement ids of mixed-size mode are not published for all of them; they are not guessed".to_string()
             }
             Beside::Change(None) => format!(
-                "not even a card without vGPUs holds {}: `slicewise vgpu fit` without --beside says why",
+                "not even a card without vGPUs holds {}: `slicewise vgpu fit` without --beside \
+                 shows why",
                 listed(&self.new_ones())
             ),
             _ if backed > 0 && backed < all.len() => {
                 "time-sliced and MIG-backed vGPUs never share a card".to_string()
             }
-            _ if backed > 0 => "no layout of GPU instances has them where what is there is".to_string(),
+            _ if backed > 0 => "no layout of GPU instances holds them with the existing ones at \
+                their places".to_string(),
             Beside::Change(Some(room)) if room.plan.mode == CardMode::MixedSize && !self.mixed => {
-                "the card is in equal-size mode: its vGPUs have one frame buffer, and it changes its mode only without any".to_string()
+                "the card is in equal-size mode: all its vGPUs have the same frame buffer, and \
+                 the mode can change only while the card has no vGPUs".to_string()
             }
-            _ if self.mixed => "no placement ids are left where what is there is".to_string(),
+            _ if self.mixed => "no placement ids are free beside the existing vGPUs".to_string(),
             _ => "in equal-size mode a card takes vGPUs of one frame buffer, and no more than its maximum".to_string(),
         })
     }

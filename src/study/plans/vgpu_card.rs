@@ -1,4 +1,4 @@
-//! A card with the vGPUs of numbered VMs: what lies where, and what there is room for.
+//! A card with the vGPUs of numbered VMs: their places, and the room left.
 
 use crate::layout::fit::{CardMode, CardPlan, VgpuPlace};
 use crate::layout::geometry::{Geometry, Positioned};
@@ -18,7 +18,7 @@ pub struct CardVgpus<'a> {
     pub vgpus: Vec<(u32, VgpuPlace)>,
 }
 
-/// A part of a card that is taken, in MiB, placement ids or memory slices as its mode counts.
+/// A used part of a card, in MiB, placement ids or memory slices, depending on its mode.
 #[derive(Clone, Debug)]
 pub struct Block {
     /// Where it begins.
@@ -31,7 +31,7 @@ pub struct Block {
     pub kind: usize,
 }
 
-/// What there would still be room for, of one type.
+/// The room left for one type.
 #[derive(Clone, Debug, Serialize)]
 pub struct VgpuRoom<'a> {
     /// The type.
@@ -64,7 +64,7 @@ impl<'a> CardVgpus<'a> {
         &self.gpu.vgpu_types[kind]
     }
 
-    /// Where the card ends: memory in MiB, the placement region, or the memory slices.
+    /// The size of the card: memory in MiB, the placement region, or the memory slices.
     pub fn end(&self) -> u32 {
         match self.mode {
             CardMode::Instances => Geometry::new(&self.gpu.mig_profiles).memory_slices.max(1),
@@ -73,7 +73,7 @@ impl<'a> CardVgpus<'a> {
         }
     }
 
-    /// What is taken, in order of place.
+    /// The used parts, in order of place.
     pub fn blocks(&self) -> Vec<Block> {
         let mut blocks: Vec<Block> = Vec::new();
         let mut vgpus = self.vgpus.clone();
@@ -97,7 +97,7 @@ impl<'a> CardVgpus<'a> {
         blocks
     }
 
-    /// What else the card would take, its vGPUs staying where they are.
+    /// The further vGPUs that the card could take, its present vGPUs unmoved.
     pub fn room(&self) -> Vec<VgpuRoom<'a>> {
         // Other series have the same room; their licences differ.
         let is_here = |of: &VgpuType| {
@@ -171,7 +171,7 @@ impl<'a> CardVgpus<'a> {
     }
 }
 
-/// A card's memory, or the frame buffer of its largest type where that is named larger.
+/// A card's memory, or the frame buffer of its largest type if that is larger.
 pub fn memory(gpu: &GpuSpec) -> Bytes {
     let largest = gpu.vgpu_types.iter().map(|vgpu| vgpu.frame_buffer).max();
     largest.unwrap_or(Bytes::ZERO).max(gpu.memory.value)

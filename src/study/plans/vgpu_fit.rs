@@ -1,6 +1,6 @@
 //! Can these VMs share these cards, and how?
 //!
-//! The answer is found in `layout::fit`; here it is put into figures, reasons and command lines.
+//! The answer is found in `layout::fit`; here it becomes figures, reasons and command lines.
 
 use super::vgpu_card::{CardVgpus, VgpuRoom, memory, mode_name};
 use super::vgpu_setup::{kvm, vms_in_order, vsphere};
@@ -17,7 +17,7 @@ use std::collections::BTreeMap;
 /// Most cards of a request: those of a host.
 pub const VGPU_CARDS_MAX: u32 = 64;
 
-/// VMs that are alike.
+/// A group of equal VMs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct VgpuGroup {
     /// Their type, by index.
@@ -26,7 +26,7 @@ pub struct VgpuGroup {
     pub count: u32,
 }
 
-/// Cards, and how VMs are put on them.
+/// Cards, and how VMs are assigned to them.
 #[derive(Clone, Copy, Debug)]
 pub struct VgpuCards<'a> {
     /// The GPU.
@@ -37,11 +37,11 @@ pub struct VgpuCards<'a> {
     pub count: usize,
     /// Which card a VM goes to.
     pub assignment: Assignment,
-    /// vGPUs of one size on a card, or of several; nothing for several where it is needed.
+    /// vGPUs of one size on a card, or of several; nothing: of several only where it is needed.
     pub mode: Option<SizeMode>,
 }
 
-/// What `slicewise vgpu fit` answers.
+/// The answer of `slicewise vgpu fit`.
 #[derive(Clone, Debug, Serialize)]
 pub struct VgpuFit<'a> {
     /// Id of the GPU.
@@ -54,25 +54,25 @@ pub struct VgpuFit<'a> {
     pub policy: &'static str,
     /// `fits`, `does not fit`, `not published` or `not decided`.
     pub answer: &'static str,
-    /// The types with enough frame buffer, where that is what was asked for.
+    /// The types with enough frame buffer, where a frame buffer was requested.
     pub candidates: Option<Vec<CandidateType<'a>>>,
-    /// What is needed in equal-size mode.
+    /// The cards needed in equal-size mode.
     pub equal_size: CardsNeeded,
-    /// What is needed in mixed-size mode.
+    /// The cards needed in mixed-size mode.
     pub mixed_size: CardsNeeded,
     /// The cards, where it fits.
     pub plan: Vec<PlannedCard<'a>>,
-    /// The VMs in the order that leads there.
+    /// The order in which to power on the VMs.
     pub power_on_order: Vec<u32>,
-    /// How the cards are set up, where it fits.
+    /// How to set up the cards, where it fits.
     pub commands: Option<SetupCommands>,
     /// Why it does not fit.
     pub because: Vec<String>,
-    /// What would.
+    /// What would fit.
     pub nearest: Vec<String>,
     /// Which documents contradict each other about it.
     pub dispute: Option<String>,
-    /// What to know about a plan.
+    /// Notes on a plan.
     #[serde(skip)]
     pub notes: Vec<String>,
     /// Whether the VMs have time-sliced vGPUs of several sizes, so that the two modes differ.
@@ -101,12 +101,12 @@ pub struct CandidateType<'a> {
     pub max_per_gpu: u32,
     /// How many cards the VMs need.
     pub cards_needed: usize,
-    /// Whether these are there.
+    /// Whether there are as many.
     pub fits: bool,
     /// Whether the answer is about it.
     #[serde(skip)]
     pub is_chosen: bool,
-    /// The frame buffer that was asked for.
+    /// The requested frame buffer.
     #[serde(skip)]
     pub need: Bytes,
     /// The type itself.
@@ -117,11 +117,11 @@ pub struct CandidateType<'a> {
 /// How many cards are needed.
 #[derive(Clone, Debug, Serialize)]
 pub struct CardsNeeded {
-    /// So many are enough.
+    /// This many are enough.
     pub cards_needed: usize,
     /// Whether it is proven that fewer are too few.
     pub is_proven: bool,
-    /// Whether so many are there.
+    /// Whether there are as many.
     pub fits: bool,
     /// The need itself.
     #[serde(skip)]
@@ -137,9 +137,9 @@ pub struct PlannedCard<'a> {
     pub mode: &'static str,
     /// Its vGPUs.
     pub vgpus: Vec<PlannedVgpu<'a>>,
-    /// What else it would take, its vGPUs staying where they are.
+    /// The further vGPUs that it could take, its present vGPUs unmoved.
     pub room: Vec<VgpuRoom<'a>>,
-    /// What a drawing of it needs.
+    /// The data for a drawing.
     #[serde(skip)]
     pub drawing: CardVgpus<'a>,
 }
@@ -206,8 +206,8 @@ impl<'a> VgpuCards<'a> {
         Question { cards: *self, groups }.answer()
     }
 
-    /// So many VMs with so much frame buffer at least: of the type that fits with the most of it, else
-    /// of the one that needs the fewest cards.
+    /// A number of VMs with at least this frame buffer: of the type with the most frame buffer that
+    /// fits, else of the one that needs the fewest cards.
     pub fn fit_by_need(&self, vms: u32, need: Bytes) -> Result<VgpuFit<'a>, NoVgpuType<'a>> {
         let mut candidates = self.candidates(vms, need);
         let fits = candidates.iter().position(|(_, one)| one.fits);
@@ -380,7 +380,11 @@ impl<'a> Question<'_, 'a> {
             && has(CardMode::EqualSize)
             && self.sizes() > 1
         {
-            notes.push("in equal-size mode the first vGPU fixes the size of its card, and Performance gives a VM to the card with the fewest: keep the order".to_string());
+            notes.push(
+                "in equal-size mode the first vGPU fixes the size of its card, and the \
+                policy Performance assigns a VM to the card with the fewest: keep the order"
+                    .to_string(),
+            );
         }
         notes
     }
@@ -399,7 +403,8 @@ impl<'a> Question<'_, 'a> {
                     }
                 }
                 why.push(format!(
-                    "equal-size mode does not do, and the placement ids of mixed-size mode are not published for {}; they are not guessed",
+                    "they do not fit in equal-size mode, and the placement ids of mixed-size mode \
+                     are not published for {}; they are not guessed",
                     names.join(", ")
                 ));
                 return why;
@@ -425,7 +430,7 @@ impl<'a> Question<'_, 'a> {
         for kind in (0..wanted.len()).filter(|&kind| wanted[kind] > 0) {
             let (name, most) = (self.name(kind), self.of(kind).max_per_gpu);
             if wanted[kind] as usize > most as usize * self.cards.count {
-                why.push(format!("{} x {name}, and a card takes {most}", wanted[kind]));
+                why.push(format!("{} x {name}, and a card can have {most}", wanted[kind]));
             }
         }
         if need.sliced > 0 && need.backed > 0 {

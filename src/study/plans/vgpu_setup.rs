@@ -1,4 +1,4 @@
-//! The command lines by which an administrator makes the cards what a plan wants them to be.
+//! The command lines by which an administrator sets up the cards for a plan.
 //!
 //! Sources: NVIDIA AI Enterprise User Guide v5.0 (mixed-size mode, MIG-backed vGPU); Broadcom ESXCLI
 //! command reference 8.0.3, `esxcli graphics`; vSphere API, `HostGraphicsConfig`. Nothing is run.
@@ -31,12 +31,16 @@ pub(super) fn vsphere(cards: &[CardVgpus<'_>], assignment: Assignment) -> Vec<St
     let cut = numbers(cards, CardMode::Instances);
     lines.extend(cut.iter().map(|card| format!("nvidia-smi -i {card} -mig 1")));
     if !cut.is_empty() {
-        lines.push("# ESXi makes the GPU instances when the VMs are powered on; on Ampere reboot the host first".to_string());
+        lines.push(
+            "# ESXi creates the GPU instances when the VMs are powered on; on Ampere \
+            reboot the host first"
+                .to_string(),
+        );
     }
     lines
 }
 
-/// Command lines for a Linux host, where they differ.
+/// Command lines for a Linux host with KVM, where they differ.
 pub(super) fn kvm(cards: &[CardVgpus<'_>]) -> Vec<String> {
     let mut lines = Vec::new();
     let mixed = numbers(cards, CardMode::MixedSize);
@@ -66,8 +70,8 @@ fn numbers(cards: &[CardVgpus<'_>], mode: CardMode) -> Vec<usize> {
     of_mode.map(|(number, _)| number).collect()
 }
 
-/// The VMs in the order that leads there: card by card where cards are filled, in turns over the
-/// cards where they are spread; the larger vGPUs of a card first.
+/// The order in which to power on the VMs: card by card where cards are filled, in turns over the
+/// cards where VMs are spread; the larger vGPUs of a card first.
 pub(super) fn vms_in_order(cards: &[CardVgpus<'_>], assignment: Assignment) -> Vec<u32> {
     let of_card = |card: &CardVgpus<'_>| {
         let mut vgpus = card.vgpus.clone();

@@ -1,13 +1,13 @@
-//! The vGPU types of a GPU, as the vendor's tables have them.
+//! The vGPU types of a GPU, by the vendor's tables.
 //!
-//! What the tables do not print is nothing here; nothing is filled in.
+//! Values that the tables do not print are nothing here; no value is guessed.
 
 use crate::layout::registry::default_slice;
 use crate::spec::names::Series;
 use crate::spec::{GpuSpec, MixedSize, TurnOrder, VgpuType};
 use serde::Serialize;
 
-/// What `slicewise vgpu list` answers.
+/// The answer of `slicewise vgpu list`.
 #[derive(Clone, Debug, Serialize)]
 pub struct VgpuTypes<'a> {
     /// Id of the GPU.
@@ -18,9 +18,9 @@ pub struct VgpuTypes<'a> {
     pub memory_mib: u64,
     /// The types, in the order of the tables.
     pub types: Vec<VgpuTypeRow<'a>>,
-    /// What the tables say besides.
+    /// Notes on the tables.
     pub notes: &'a [String],
-    /// Where the tables are from.
+    /// The source of the tables.
     pub source: &'a str,
     /// The GPU itself.
     #[serde(skip)]
@@ -36,19 +36,19 @@ pub struct VgpuTypeRow<'a> {
     pub kind: &'static str,
     /// The letter of its series.
     pub series: Option<char>,
-    /// The licence that it takes.
+    /// The licence that it needs.
     pub licence: Option<&'static str>,
     /// Whether a guest can run CUDA on it.
     pub runs_cuda: bool,
     /// Its frame buffer in MiB.
     pub frame_buffer_mib: u64,
-    /// How many a card takes, all of this size.
+    /// How many a card can have, all of this size.
     pub max_per_gpu: u32,
     /// Whether its placement ids are `printed`, `not published`, or the mode `unsupported`.
     pub mixed_size: &'static str,
-    /// How many a card takes in mixed-size mode.
+    /// How many a card can have in mixed-size mode.
     pub max_per_gpu_mixed_size: Option<u32>,
-    /// Where it may begin in mixed-size mode.
+    /// Its placement ids in mixed-size mode.
     pub placement_ids: Option<&'a [u32]>,
     /// How many ids it covers.
     pub placement_size: Option<u32>,

@@ -1,9 +1,9 @@
-//! What is gathered of the rows of a sweep on their way out: the few figures that charts draw, what open
-//! inputs turn round, and the notes.
+//! Data collected from the rows of a sweep while they are written: the few figures that charts
+//! draw, the comparisons that open inputs reverse, and the notes.
 
 use super::{
-    Common, Each, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun,
-    PointSummary, SweepResults,
+    Common, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun, PointSummary,
+    RowSink, SweepResults,
 };
 use crate::spec::{Sweep, SweepPoint};
 use crate::study::fits;
@@ -15,7 +15,7 @@ use crate::study::{leans_on, summary};
 use crate::units::counted;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// What is gathered of the rows on their way out.
+/// Data collected from the rows while they are written.
 #[derive(Default)]
 pub(super) struct Gathered {
     groups: Vec<GroupHead>,
@@ -57,7 +57,7 @@ impl Gathered {
         (index, point): (usize, &SweepPoint),
         runs: &[Result<Known, String>],
         memory: &dyn Memory,
-        each: Each<'_>,
+        each: RowSink<'_>,
     ) -> anyhow::Result<()> {
         let seed = runs.iter().flatten().map(|known| known.seed).next().unwrap_or(sweep.seed);
         // One bug is the error of its point: fewer replications would pass for as many.
@@ -113,9 +113,9 @@ impl Gathered {
         for ((by_latency, _), lines) in std::mem::take(&mut self.alike) {
             kinds.entry(by_latency).or_default().push(lines);
         }
-        let told = kinds
-            .iter()
-            .flat_map(|(&by_latency, alike)| open::told(alike, summary::figure_word(by_latency)));
+        let told = kinds.iter().flat_map(|(&by_latency, alike)| {
+            open::sentences(alike, summary::figure_word(by_latency))
+        });
         told.collect()
     }
 
@@ -253,12 +253,16 @@ impl Tally {
         }
         if let Some([low, high]) = self.other_idle {
             notes.push(format!(
-                "what an idle turn becomes under equal and fixed share is not documented: each row says what it assumes (column `assumes`), and p99 under the other rule, {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
+                "what happens to an idle turn under equal and fixed share is not documented: each \
+                 row states its assumption (column `assumes`) and p99 under the other rule, \
+                 {low:.2} to {high:.2} times as much (column `latency_p99_other_idle_ms`)"
             ));
         }
         if let Some([low, high]) = self.inputs {
             notes.push(format!(
-                "machines with one GPU differ, other fits of a workload are nearly as good, and what nothing measured has a range: p99 is {low:.2} to {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
+                "machines with the same GPU model differ, other fits of a workload are nearly as \
+                 good, and inputs that were not measured have a range: p99 is {low:.2} to \
+                 {high:.2} times as much (columns `latency_p99_inputs_low_ms`, `..._high_ms`)"
             ));
         }
         if let Some(most) = self.more_work {

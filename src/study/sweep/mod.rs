@@ -1,9 +1,9 @@
 //! A sweep: the points of a grid, each run once per replication, in parallel, results in grid order.
 //!
-//! A finished run goes to a memory that is not this module's affair, and comes back from it when the
-//! results are put together, one at a time: here is only what many runs have in common, and the few
-//! figures of each that charts draw. A point that cannot be simulated is an error in the results, and
-//! so is one that meets a bug of ours.
+//! A finished run is stored in a [`Memory`] and read back when the results are put together, one at
+//! a time: this module keeps only what many runs have in common, and the few figures of each that
+//! charts draw. A point that cannot be simulated is an error in the results, and so is one that
+//! runs into a bug of slicewise.
 
 mod gathered;
 
@@ -27,12 +27,12 @@ use std::collections::BTreeSet;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// What a sweep found out, but for the figures of each run: those were handed out one by one.
+/// The results of a sweep, except the figures of each run, which were passed on one by one.
 #[derive(Clone, Debug)]
 pub struct SweepResults {
-    /// What was asked.
+    /// The sweep.
     pub sweep: Sweep,
-    /// What made the results, and of what.
+    /// The program and the input.
     pub head: Head,
     /// The groups of VMs, in the order in which they appear.
     pub groups: Vec<GroupHead>,
@@ -40,18 +40,18 @@ pub struct SweepResults {
     pub workloads: BTreeSet<String>,
     /// The points, in the order of [`Sweep::points`].
     pub points: Vec<PointSummary>,
-    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// Service times scaled from another GPU: sentences for the head of a report; none where all
     /// are the GPUs' own.
     pub scaled: Vec<String>,
-    /// What a reader must know before believing a figure; whole sentences.
+    /// Notes to be read before the figures; whole sentences.
     pub notes: Vec<String>,
-    /// The fitted and assumed numbers the results lean on, each once.
+    /// The fitted and assumed numbers that the results use, each once.
     pub leans_on: Vec<FactUse>,
-    /// Runs that were known before.
+    /// Runs that were finished before.
     pub taken_over: usize,
 }
 
-/// What the points have in common in one group of VMs.
+/// The common properties of one group of VMs over all points.
 #[derive(Clone, PartialEq, Debug)]
 pub struct GroupHead {
     /// Its name.
@@ -62,10 +62,10 @@ pub struct GroupHead {
     pub bound_ms: Option<f64>,
 }
 
-/// One point in the few figures that charts and tables show.
+/// The few figures of one point that charts and tables show.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PointSummary {
-    /// Why there are none.
+    /// Why there are no figures.
     pub error: Option<String>,
     /// Replications.
     pub runs: usize,
@@ -94,7 +94,7 @@ pub struct GroupSummary {
     pub p99_ms: Interval,
 }
 
-/// What becomes rows of the results: one run of a point, or why there is none.
+/// The source of rows of the results: one run of a point, or why there is none.
 pub struct PointRow<'r> {
     /// Index into [`Sweep::points`].
     pub index: usize,
@@ -102,7 +102,7 @@ pub struct PointRow<'r> {
     pub point: &'r SweepPoint,
     /// The seed of its runs.
     pub seed: u64,
-    /// The replication and what it gave.
+    /// The replication and its results.
     pub run: Option<(u32, &'r PointRun)>,
     /// Why the point could not be simulated.
     pub error: Option<&'r str>,
@@ -111,13 +111,13 @@ pub struct PointRow<'r> {
 /// One replication of a point.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct PointRun {
-    /// Mean over the cards in use of the part of the run in which they worked, 0 to 1.
+    /// Mean over the cards in use of the part of the run in which they were busy, 0 to 1.
     pub gpu_busy_share: f64,
-    /// What the run assumes of time slicing; nothing where no card is shared in turns.
+    /// The assumptions of the run about time slicing; nothing where no card is shared in turns.
     pub assumes: Option<String>,
     /// One entry per group of VMs, in the order of the scenario.
     pub groups: Vec<GroupResult>,
-    /// What the run would yield at the ends of inputs that nothing measured; in replication 0.
+    /// The figures of the run at the ends of inputs that were not measured; in replication 0.
     #[serde(default)]
     pub open: Vec<OpenFigures>,
     /// The VMs that had more of a card than its policy promises; left out where there are none.
@@ -125,7 +125,7 @@ pub struct PointRun {
     pub over_shares: Vec<OverShare>,
 }
 
-/// What the loads of a group of VMs saw, all taken together.
+/// The figures of a group of VMs, all together.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 pub struct GroupResult {
     /// The group's name.
@@ -137,12 +137,13 @@ pub struct GroupResult {
     /// The GPU models of their cards.
     #[serde(default)]
     pub gpu_models: Vec<String>,
-    /// Whose service times they have on which model where those are scaled: `l4 from a10`.
+    /// The GPU models on which their service times are scaled, with the GPU they are scaled from:
+    /// `l4 from a10`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
     /// How many VMs.
     pub vms: u32,
-    /// The rate asked for, of all VMs; nothing where the answers set the pace.
+    /// The target rate of all VMs; nothing where the next query waits for an answer.
     pub asked_per_s: Option<f64>,
     /// Completed samples per second, of all VMs.
     pub completed_per_s: f64,
@@ -161,9 +162,9 @@ pub struct GroupResult {
     /// Completed samples per second over the same inputs as the next field.
     #[serde(default)]
     pub completed_per_s_inputs: Option<[f64; 2]>,
-    /// 99th percentile by other fits of the workloads, at the ends of inputs that nothing measured, and
-    /// on the slowest and fastest of nine machines in ten, the least and the greatest, in milliseconds;
-    /// in replication 0, where inputs leave anything open.
+    /// 99th percentile with other fits of the workloads, at the ends of inputs that were not
+    /// measured, and on slow and fast machines (5th and 95th percentile): the least and the
+    /// greatest, in milliseconds; in replication 0, where any input has a range.
     pub latency_p99_inputs_ms: Option<[f64; 2]>,
     /// 99th percentile with one percent more work, in milliseconds; in replication 0, where a card has
     /// little time left or is shared in turns.
@@ -179,9 +180,9 @@ pub struct GroupResult {
 }
 
 /// Takes a row of the results.
-pub type Each<'a> = &'a mut (dyn FnMut(PointRow<'_>) -> anyhow::Result<()> + Send);
+pub type RowSink<'a> = &'a mut (dyn FnMut(PointRow<'_>) -> anyhow::Result<()> + Send);
 
-/// Where finished runs are kept, those of earlier tries among them.
+/// A store of finished runs, those of interrupted sweeps included.
 pub trait Memory: Sync {
     /// Whether the run of this key is there.
     fn has(&self, key: u64) -> bool;
@@ -197,14 +198,14 @@ pub fn point_key(experiment: &Experiment) -> u64 {
     fnv1a(content.as_bytes())
 }
 
-/// Simulates every point of a sweep that can be; `experiment` makes them, replication 0. Then `each`
-/// is given the rows of the results, in grid order.
+/// Simulates every point of a sweep that can be; `experiment` makes them, replication 0. Then
+/// `each` is called with the rows of the results, in grid order.
 pub fn sweep(
     sweep: &Sweep,
     experiment: &(dyn Fn(usize) -> Experiment + Sync),
     memory: &dyn Memory,
     progress: Progress<'_>,
-    each: Each<'_>,
+    each: RowSink<'_>,
 ) -> anyhow::Result<SweepResults> {
     let jobs: Vec<(usize, u32)> = sweep
         .simulated()
@@ -321,7 +322,7 @@ fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
 fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     let mut groups: Vec<(&str, Vec<(&VmSpec, &VmOutcome)>)> = Vec::new();
     let vms = experiment.vms.iter().zip(&outcome.vms);
-    for (vm, found) in vms.filter(|(vm, _)| !vm.load.is_silent()) {
+    for (vm, found) in vms.filter(|(vm, _)| !vm.load.is_idle()) {
         match groups.iter_mut().find(|(name, _)| *name == vm.group) {
             Some((_, members)) => members.push((vm, found)),
             None => groups.push((&vm.group, vec![(vm, found)])),

@@ -5,7 +5,7 @@
 
 use super::input::Validation;
 use super::{links, median};
-use crate::gpu::scaling::{self, Kinship, Place, WorkKind};
+use crate::gpu::scaling::{self, Place, Similarity, WorkKind};
 use crate::spec::{ComputeCapability, GpuSpec, MeasuredRow, Precision, TestScenario};
 use crate::study::interval;
 use serde::Serialize;
@@ -62,7 +62,7 @@ struct Measured<'v> {
 
 /// What all rows of these files show together.
 pub fn scaling(inputs: &[&Validation]) -> Scaling {
-    let mut found: Vec<(Kinship, ComputeCapability, ScalingRow)> = Vec::new();
+    let mut found: Vec<(Similarity, ComputeCapability, ScalingRow)> = Vec::new();
     let mut benchmarks: Vec<&str> =
         inputs.iter().flat_map(|input| &input.rows).map(|row| row.benchmark.as_str()).collect();
     benchmarks.sort_unstable();
@@ -85,7 +85,7 @@ pub fn scaling(inputs: &[&Validation]) -> Scaling {
     found.dedup_by(|(a, _, one), (b, _, other)| {
         (a, &one.benchmark, &one.gpu) == (b, &other.benchmark, &other.gpu)
     });
-    let spreads = Kinship::ALL.into_iter().filter_map(|kinship| spread(kinship, &found));
+    let spreads = Similarity::ALL.into_iter().filter_map(|kinship| spread(kinship, &found));
     Scaling { spreads: spreads.collect(), rows: found.into_iter().map(|(.., row)| row).collect() }
 }
 
@@ -139,7 +139,7 @@ fn told(
     own: &Measured<'_>,
     others: Vec<&Measured<'_>>,
     with_clocks: bool,
-) -> Option<(Kinship, ComputeCapability, ScalingRow)> {
+) -> Option<(Similarity, ComputeCapability, ScalingRow)> {
     let here = Place::whole(own.gpu);
     let from = scaling::nearest(&here, others.iter().map(|other| other.gpu), own.precision)?;
     let from = others.into_iter().find(|other| other.gpu.id == from.id)?;
@@ -162,8 +162,8 @@ fn told(
 /// Benchmarks of one GPU are not independent of each other, nor are GPUs of one capability where it is
 /// told from another.
 fn spread(
-    kinship: Kinship,
-    found: &[(Kinship, ComputeCapability, ScalingRow)],
+    kinship: Similarity,
+    found: &[(Similarity, ComputeCapability, ScalingRow)],
 ) -> Option<ScalingSpread> {
     let mut by_gpu: BTreeMap<(ComputeCapability, &str), Vec<f64>> = BTreeMap::new();
     for (_, number, row) in found.iter().filter(|(of, ..)| *of == kinship) {
@@ -172,7 +172,7 @@ fn spread(
     let mean = |squares: &[f64]| squares.iter().sum::<f64>() / squares.len() as f64;
     let mut independent: BTreeMap<(ComputeCapability, &str), Vec<f64>> = BTreeMap::new();
     for ((number, gpu), squares) in &by_gpu {
-        let group = if kinship == Kinship::Other { "" } else { gpu };
+        let group = if kinship == Similarity::Other { "" } else { gpu };
         independent.entry((*number, group)).or_default().push(mean(squares));
     }
     let squares: Vec<f64> = independent.values().map(|squares| mean(squares)).collect();

@@ -1,9 +1,10 @@
-//! How many VMs of a kind the machine takes before one misses its bound or the next has no place.
+//! How many VMs of one group fit on the machine before one misses its latency bound or the next has
+//! no place.
 //!
-//! Each VM is asked at its own fixed rate. Every number that has a place is looked at, by short runs
-//! where runs are long, since more VMs may be VALID where fewer are not: a smaller vGPU type can bring
-//! a shorter slice. The answer and its neighbour are simulated at full length. It does not mix kinds,
-//! and does not move a VM from card to card.
+//! Each VM has its own fixed rate. Every number of VMs that has a place is tried, by short runs
+//! where runs are long, since more VMs may be VALID where fewer are not: a smaller vGPU type can
+//! bring a shorter slice. The answer and its neighbour are simulated at full length. Groups are not
+//! mixed, and no VM is moved from card to card.
 
 mod search;
 mod told;
@@ -21,13 +22,13 @@ use crate::platform::Meter;
 use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing};
 use crate::units::counted;
 use rayon::prelude::*;
-use search::{Search, Under};
+use search::{Search, SearchVariant};
 use serde::Serialize;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicU64, Ordering};
 use told::{both_ends, notes, stopped};
 
-/// What stands against one VM more.
+/// What prevents one more VM.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Obstacle {
@@ -35,30 +36,30 @@ pub enum Obstacle {
     Latency,
     /// No card has a place for it.
     Placement,
-    /// What it gets of a card has too little memory for its batches.
+    /// Its share of a card has too little memory for its batches.
     FrameBuffer,
     /// The host's logical processors or its memory.
     Host,
-    /// What slicewise takes at most.
+    /// A limit of slicewise.
     Limit,
     /// Another rule of scenario files.
     #[default]
     Rule,
 }
 
-/// Why there is no run with so many VMs.
+/// Why there is no run with this number of VMs.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct TooMany {
-    /// Which limit it is.
+    /// The kind of limit.
     pub obstacle: Obstacle,
-    /// The limit in words.
+    /// The limit as a sentence.
     pub text: String,
 }
 
-/// What is wanted.
+/// The plan of a search.
 #[derive(Clone, Debug)]
 pub struct VmPlan {
-    /// What is at the head of the results.
+    /// The head of the results.
     pub head: Head,
     /// The group of VMs that is counted.
     pub group: String,
@@ -68,13 +69,13 @@ pub struct VmPlan {
     pub ways: Vec<String>,
 }
 
-/// Makes the run of a way with so many VMs, replication 0.
+/// Makes the run of a way with a number of VMs, replication 0.
 pub type MakeRun<'m> = &'m (dyn Fn(usize, u32) -> Result<Experiment, TooMany> + Sync);
 
-/// Everything a search for the number of VMs found out.
+/// The results of a search for the number of VMs.
 #[derive(Clone, Debug, Serialize)]
 pub struct VmResults {
-    /// What made it, and of what.
+    /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
     /// The group of VMs that was counted.
@@ -83,72 +84,74 @@ pub struct VmResults {
     pub replications: u32,
     /// One entry per way of sharing.
     pub ways: Vec<WayResult>,
-    /// Service times that are another GPU's, scaled: sentences for the head of a report; none where all
+    /// Service times scaled from another GPU: sentences for the head of a report; none where all
     /// are the GPUs' own.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
-    /// What a reader must know before believing a figure; whole sentences.
+    /// Notes to be read before the figures; whole sentences.
     pub notes: Vec<String>,
-    /// The fitted and assumed numbers the results lean on, each once.
+    /// The fitted and assumed numbers that the results use, each once.
     pub leans_on: Vec<FactUse>,
 }
 
-/// How many VMs one way of sharing takes.
+/// How many VMs fit with one way of sharing.
 #[derive(Clone, Debug, Default, Serialize)]
 pub struct WayResult {
-    /// What tells it from the others.
+    /// Its name, unique in the results.
     pub name: String,
     /// The most VMs with which every VM is VALID in every replication; 0 when no number is.
     pub vms: u32,
-    /// The numbers below it that are INVALID, in replication 0, by short runs where nothing longer says
-    /// more.
+    /// The smaller numbers that are INVALID, in replication 0; by short runs where there are no
+    /// longer ones.
     pub invalid_below: Vec<u32>,
-    /// The numbers of VMs that were looked at.
+    /// The numbers of VMs that were tried.
     pub looked_at: Vec<u32>,
     /// How the search came to its end.
     pub ended: Ended,
     /// The same for each replication by itself.
     pub vms_by_replication: Vec<u32>,
-    /// The same in replication 0 under the other rule for idle turns; nothing where that is settled.
+    /// The same in replication 0 under the other rule for idle turns; nothing where the rule is
+    /// known.
     pub vms_other_idle: Option<u32>,
-    /// The fewest and the most in replication 0 by other fits of the workloads and on the slowest and
-    /// fastest of nine machines in ten; nothing where the inputs leave nothing open.
+    /// The fewest and the most in replication 0 with other fits of the workloads and on slow and
+    /// fast machines (5th and 95th percentile); nothing where no input has a range.
     pub vms_inputs: Option<[u32; 2]>,
     /// Whether every VM is still VALID with `vms` and one percent more GPU work, in replication 0;
     /// nothing for none.
     pub valid_with_more_work: Option<bool>,
-    /// The most VMs with which there is a place for all, whatever their latency: of the numbers up to
-    /// one that has none, or beyond that where a larger one has.
+    /// The most VMs that all have a place, whatever their latency: of the numbers up to one that
+    /// has none, or beyond that where a larger one has.
     pub vms_placed: u32,
     /// VMs of the group on the card that has most of them, with `vms`.
     pub vms_per_card: u32,
-    /// Cards that VMs use, with `vms`; where they are of several models, of those of the group's.
+    /// Cards that VMs use, with `vms`; where there are several models, only cards of the group's
+    /// models.
     pub cards_used: u32,
-    /// Cards of the machine; where they are of several models, those of the group's.
+    /// Cards of the machine; where there are several models, only those of the group's models.
     pub cards: u32,
-    /// The models of the group's cards; left out where the machine's are of one.
+    /// The models of the group's cards; left out where all cards of the machine are of one model.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub gpu_models: Vec<String>,
-    /// What the VMs have of a card with `vms`: the vGPU type, the GPU instance, or that they are
-    /// processes; nothing for cards of their own.
+    /// The VMs' share of a card, with `vms`: the vGPU type, the GPU instance, or a process; nothing
+    /// for whole cards.
     pub holding: Option<String>,
-    /// The rate that one VM is asked at.
+    /// The rate of one VM.
     pub asked_per_s: f64,
     /// Its latency bound, in milliseconds.
     pub target_latency_ms: f64,
-    /// What the run assumes of time slicing; nothing where no card is shared in turns.
+    /// The assumptions of the run about time slicing; nothing where no card is shared in turns.
     pub assumes: Option<String>,
-    /// What stands against one more.
+    /// What prevents one more VM.
     pub stopped_by: Obstacle,
-    /// That in words.
+    /// The same as a sentence.
     pub stopped: String,
-    /// The worst VM for each number that was simulated; the last is one more than fits, if it has a
-    /// place.
+    /// The worst VM for each number of VMs that was simulated; the last is one more than fits, if
+    /// it has a place.
     pub curve: Vec<VmPoint>,
 }
 
 impl VmResults {
-    /// Whether any machine has cards of several models, so that ways say which they use.
+    /// Whether any machine has cards of several models, so that ways state which they use.
     pub fn has_several_models(&self) -> bool {
         self.ways.iter().any(|way| !way.gpu_models.is_empty())
     }
@@ -163,15 +166,15 @@ pub struct VmPoint {
     pub latency_p50_ms: f64,
     /// 99th percentile of the VM that has the highest, over the replications, in milliseconds.
     pub latency_p99_ms: Interval,
-    /// Whose p99 that is, in replication 0.
+    /// The VM with that p99, in replication 0.
     pub worst_vm: String,
-    /// What that VM completes per second, in replication 0.
+    /// The rate that this VM completes, in replication 0.
     pub completed_per_s: f64,
     /// Whether every VM is VALID in every replication that was simulated.
     pub valid: bool,
 }
 
-/// Searches every way, in parallel. A search that `stop` ends early says what it knew.
+/// Searches every way, in parallel. A search that `stop` ends early returns its answer so far.
 pub fn most_vms(
     plan: &VmPlan,
     make: MakeRun<'_>,
@@ -208,7 +211,7 @@ pub fn most_vms(
         group: plan.group.clone(),
         replications: plan.replications,
         scaled: scaled.into_iter().collect(),
-        notes: open::told(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
+        notes: open::sentences(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
         ways,
         leans_on: leans_on::in_order(leans_on),
     }
@@ -231,14 +234,14 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
         replication,
         probes: BTreeMap::new(),
     };
-    let mut first = search(0, Under::AsItIs);
+    let mut first = search(0, SearchVariant::AsItIs);
     let looks = first.scan(&counts);
     let answer = first.highest(&counts, &looks);
     let mut others: Vec<(u32, Search<'_>)> = (1..plan.replications)
         .into_par_iter()
         .with_max_len(1)
         .map(|replication| {
-            let mut search = search(replication, Under::AsItIs);
+            let mut search = search(replication, SearchVariant::AsItIs);
             (search.from(answer, &counts, &looks), search)
         })
         .collect();
@@ -253,7 +256,8 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
     let vms = vms.unwrap_or(0);
     let shared = make(index, answer.max(1));
     let open = shared.as_ref().is_ok_and(|run| other_idle(run).is_some());
-    let vms_other_idle = open.then(|| search(0, Under::OtherIdle).from(answer, &counts, &looks));
+    let vms_other_idle =
+        open.then(|| search(0, SearchVariant::OtherIdle).from(answer, &counts, &looks));
     // An input may act only once there are neighbours.
     let most = make(index, counts.last().copied().unwrap_or(1));
     let runs = [shared.as_ref().ok(), most.as_ref().ok()].into_iter().flatten();
@@ -263,7 +267,9 @@ fn way(plan: &VmPlan, index: usize, make: MakeRun<'_>, (tell, stop): Watch<'_>) 
     let by_variant: Vec<u32> = variants
         .par_iter()
         .with_max_len(1)
-        .map(|other| search(0, Under::OtherInputs(other.clone())).from(answer, &counts, &looks))
+        .map(|other| {
+            search(0, SearchVariant::OtherInputs(other.clone())).from(answer, &counts, &looks)
+        })
         .collect();
     let open = variants.iter().zip(&by_variant).filter_map(|(other, vms)| match other {
         fits::Other::Open(end) => Some((end.clone(), f64::from(*vms))),

@@ -1,5 +1,5 @@
-//! The search of one way of sharing: short looks at every number of VMs, runs of full length about the
-//! answer.
+//! The search for one way of sharing: short runs with every number of VMs, runs of full length near
+//! the answer.
 
 use super::MakeRun;
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
@@ -7,23 +7,23 @@ use crate::spec::{Experiment, TestScenario, VmId};
 use crate::study::border::Ended;
 use crate::study::figures::{completed_per_s, latency_ms};
 use crate::study::fits;
-use crate::study::probe::{Prober, Says};
+use crate::study::probe::{Judgement, Prober};
 use crate::study::variant::{other_idle, with_more_work};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One run, as far as it is of interest.
+/// The result of one run.
 #[derive(Clone, Debug)]
 pub(super) struct Probe {
     pub(super) valid: bool,
     /// Nothing when the run was given up.
-    pub(super) seen: Option<Seen>,
+    pub(super) seen: Option<WorstVm>,
     /// The VM for which it was.
     pub(super) lost: Option<VmId>,
 }
 
-/// What the worst VM saw.
+/// The figures of the worst VM.
 #[derive(Clone, Debug)]
-pub(super) struct Seen {
+pub(super) struct WorstVm {
     pub(super) vm: String,
     pub(super) p50: f64,
     pub(super) p99: f64,
@@ -37,48 +37,49 @@ pub(super) struct Search<'s> {
     pub(super) make: MakeRun<'s>,
     pub(super) tell: &'s (dyn Fn(u32) + Sync),
     pub(super) meter: Meter<'s>,
-    pub(super) under: Under,
+    pub(super) under: SearchVariant,
     pub(super) replication: u32,
     pub(super) probes: BTreeMap<u32, Probe>,
 }
 
-/// What is otherwise in a search.
+/// The variant that a search runs.
 #[derive(Clone)]
-pub(super) enum Under {
-    /// Nothing.
+pub(super) enum SearchVariant {
+    /// No change.
     AsItIs,
-    /// The rule for idle turns.
+    /// The other rule for idle turns.
     OtherIdle,
-    /// The inputs: this variant, as far as it acts.
+    /// Other inputs: this variant, where it applies.
     OtherInputs(fits::Other),
 }
 
-/// What a short look at a number of VMs says.
+/// The judgement of a short run with a number of VMs.
 #[derive(Clone, Debug)]
-pub(super) struct CountLook {
-    says: Says,
+pub(super) struct CountRun {
+    judgement: Judgement,
     pub(super) failed: Vec<String>,
 }
 
-pub(super) type Looks = BTreeMap<u32, CountLook>;
+pub(super) type CountRuns = BTreeMap<u32, CountRun>;
 
 impl Search<'_> {
-    /// Looks at every number by short runs; as many as may be simulated, the largest first.
-    pub(super) fn scan(&mut self, counts: &[u32]) -> Looks {
-        let mut looks = Looks::new();
+    /// Tries every number by short runs, as far as the limit on work allows, the largest first.
+    pub(super) fn scan(&mut self, counts: &[u32]) -> CountRuns {
+        let mut looks = CountRuns::new();
         for &count in counts.iter().rev() {
             (self.tell)(count);
             let run = self.run(count);
             let Some(look) = Prober::look_as_asked(&run, &mut self.meter) else { break };
-            looks.insert(count, CountLook { says: look.says, failed: look.failed });
+            looks.insert(count, CountRun { judgement: look.judgement, failed: look.failed });
         }
         looks
     }
 
-    /// The highest number that is VALID at full length, of those that a short look does not rule out;
-    /// where it rules out all, of those next to the least bad.
-    pub(super) fn highest(&mut self, counts: &[u32], looks: &Looks) -> u32 {
-        let may_be = |count: &u32| looks.get(count).is_none_or(|look| look.says != Says::Invalid);
+    /// The highest number that is VALID at full length, of those that short runs do not rule out;
+    /// where they rule out all, of the ones nearest to VALID.
+    pub(super) fn highest(&mut self, counts: &[u32], looks: &CountRuns) -> u32 {
+        let may_be =
+            |count: &u32| looks.get(count).is_none_or(|look| look.judgement != Judgement::Invalid);
         let found = counts.iter().rev().copied().filter(may_be).find(|&count| self.probe(count));
         self.climb(found.unwrap_or(0), counts)
     }
@@ -95,10 +96,11 @@ impl Search<'_> {
         valid
     }
 
-    /// The same, where it is probably about `near`: up from there, else down to the next that is VALID.
-    /// Where cards are shared by another rule nothing that is known helps, nor where none was VALID.
-    pub(super) fn from(&mut self, near: u32, counts: &[u32], looks: &Looks) -> u32 {
-        if near == 0 || matches!(self.under, Under::OtherIdle) {
+    /// The same, where it is probably about `near`: up from there, else down to the next that is
+    /// VALID. Known results do not help where cards are shared by another rule, nor where none was
+    /// VALID.
+    pub(super) fn from(&mut self, near: u32, counts: &[u32], looks: &CountRuns) -> u32 {
+        if near == 0 || matches!(self.under, SearchVariant::OtherIdle) {
             let looks = self.scan(counts);
             return self.highest(counts, &looks);
         }
@@ -106,15 +108,15 @@ impl Search<'_> {
             return self.climb(near, counts);
         }
         // A number that was plainly INVALID stays so with other random numbers.
-        let is_known = matches!(self.under, Under::AsItIs);
+        let is_known = matches!(self.under, SearchVariant::AsItIs);
         let may_be = |count: &u32| {
-            !is_known || looks.get(count).is_none_or(|look| look.says != Says::Invalid)
+            !is_known || looks.get(count).is_none_or(|look| look.judgement != Judgement::Invalid)
         };
         let below = counts.iter().rev().copied().filter(|&count| count < near);
         below.filter(may_be).find(|&count| self.probe(count)).unwrap_or(0)
     }
 
-    /// Whether every VM is VALID with so many.
+    /// Whether every VM is VALID with this number of VMs.
     pub(super) fn probe(&mut self, vms: u32) -> bool {
         if let Some(known) = self.probes.get(&vms) {
             return known.valid;
@@ -141,15 +143,15 @@ impl Search<'_> {
     }
 
     /// The numbers below the answer that are INVALID.
-    pub(super) fn invalid_below(&self, vms: u32, looks: &Looks) -> Vec<u32> {
+    pub(super) fn invalid_below(&self, vms: u32, looks: &CountRuns) -> Vec<u32> {
         let invalid = looks.iter().filter(|&(&count, look)| {
             let known = self.probes.get(&count).map(|probe| !probe.valid);
-            count < vms && known.unwrap_or(look.says == Says::Invalid)
+            count < vms && known.unwrap_or(look.judgement == Judgement::Invalid)
         });
         invalid.map(|(&count, _)| count).collect()
     }
 
-    /// Whether so many are VALID with a little more work, too.
+    /// Whether this number of VMs is VALID with a little more work, too.
     pub(super) fn bears_more_work(&self, vms: u32) -> bool {
         let run = with_more_work(&self.run(vms));
         simulate_unless_lost(&run)
@@ -157,7 +159,7 @@ impl Search<'_> {
             .is_some_and(|outcome| seen(&run, &outcome).failed.is_empty())
     }
 
-    /// Simulates a run to its end that was given up.
+    /// Simulates a run that was given up to its end.
     pub(super) fn look_closely(&mut self, vms: u32) {
         if self.meter.is_spent() {
             return;
@@ -173,9 +175,9 @@ impl Search<'_> {
     pub(super) fn run(&self, vms: u32) -> Experiment {
         let run = (self.make)(self.way, vms).expect("so many VMs have a place");
         let run = match &self.under {
-            Under::AsItIs => run,
-            Under::OtherIdle => other_idle(&run).map_or(run, |(_, other)| other),
-            Under::OtherInputs(other) => {
+            SearchVariant::AsItIs => run,
+            SearchVariant::OtherIdle => other_idle(&run).map_or(run, |(_, other)| other),
+            SearchVariant::OtherInputs(other) => {
                 let mut variants = fits::variants(&run).into_iter();
                 variants
                     .find(|variant| variant.other == *other)
@@ -187,8 +189,8 @@ impl Search<'_> {
 }
 
 /// The Server VM that comes nearest to its bound, or is furthest over it, and all rules that fail.
-fn seen(run: &Experiment, outcome: &Outcome) -> Seen {
-    let mut worst: Option<(f64, Seen)> = None;
+fn seen(run: &Experiment, outcome: &Outcome) -> WorstVm {
+    let mut worst: Option<(f64, WorstVm)> = None;
     let mut failed = BTreeSet::new();
     for (vm, found) in run.vms.iter().zip(&outcome.vms) {
         if vm.load.scenario != TestScenario::Server {
@@ -198,7 +200,7 @@ fn seen(run: &Experiment, outcome: &Outcome) -> Seen {
         let part = latency.p99 / vm.load.settings.target_latency.as_millis_f64();
         failed.extend(found.failed_rules.iter().map(|rule| format!("{}: {rule}", vm.name)));
         if worst.as_ref().is_none_or(|(most, _)| part > *most) {
-            let seen = Seen {
+            let seen = WorstVm {
                 vm: vm.name.clone(),
                 p50: latency.p50,
                 p99: latency.p99,

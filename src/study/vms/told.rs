@@ -1,15 +1,14 @@
-//! What a search for the number of VMs says in words: what stands against one more, and what a reader must
-//! know.
+//! Sentences on a search for the number of VMs: what prevents one more VM, and notes.
 
-use super::search::{Looks, Probe, Search, Seen};
+use super::search::{CountRuns, Probe, Search, WorstVm};
 use super::{Obstacle, WayResult};
 use crate::spec::Experiment;
 use crate::study::border::Ended;
 use crate::study::probe::too_late;
 use crate::units::counted;
 
-/// Where no number is VALID: what stands against the most VMs beside what stands against the fewest.
-pub(super) fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32) -> String {
+/// Where no number is VALID: the failures with the fewest and with the most VMs.
+pub(super) fn both_ends(counts: &[u32], looks: &CountRuns, stopped: String, vms: u32) -> String {
     let most = counts.last().filter(|_| vms == 0 && counts.len() > 1);
     let told = most.and_then(|most| Some((most, looks.get(most)?)));
     match told {
@@ -20,8 +19,8 @@ pub(super) fn both_ends(counts: &[u32], looks: &Looks, stopped: String, vms: u32
     }
 }
 
-/// What stands against `next` VMs, the next number that has a place.
-pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String {
+/// What prevents `next` VMs, the next number that has a place.
+pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &CountRuns) -> String {
     // The first replication in which it fails tells how.
     let probes = runs.iter().filter_map(|search| Some((search, search.probes.get(&next)?)));
     let failing = probes.into_iter().find(|(_, probe)| !probe.valid);
@@ -36,7 +35,7 @@ pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &Looks) -> String 
 }
 
 /// Which VM misses what, and by how much.
-fn in_words(run: &Experiment, seen: &Seen) -> String {
+fn in_words(run: &Experiment, seen: &WorstVm) -> String {
     let vm = run.vms.iter().find(|vm| vm.name == seen.vm).expect("a VM of the run");
     let target = vm.load.settings.target_latency;
     let bound = target.as_millis_f64();
@@ -63,7 +62,7 @@ fn in_time(ms: f64) -> String {
     if ms < 10_000.0 { format!("{ms:.4} ms") } else { format!("{:.2} s", ms / 1e3) }
 }
 
-/// What a reader must know before believing a figure.
+/// Notes to be read before the figures.
 pub(super) fn notes(ways: &[WayResult]) -> Vec<String> {
     let mut notes = Vec::new();
     for way in ways {
@@ -77,14 +76,18 @@ pub(super) fn notes(ways: &[WayResult]) -> Vec<String> {
         }
         if way.ended != Ended::Complete {
             let why = match way.ended {
-                Ended::Work => "it had simulated as much as one search may",
-                _ => "it was told to stop, so that another run may say otherwise",
+                Ended::Work => "it reached the limit on simulated work",
+                _ => "it was stopped by its time limit, so that another run may find more",
             };
-            notes.push(format!("{}: the search ended early, for {why}; {} is what it knew to be VALID, and more may be", way.name, way.vms));
+            notes.push(format!(
+                "{}: the search ended early: {why}; {} is the highest number known \
+                to be VALID, and more may be",
+                way.name, way.vms
+            ));
         }
         if way.valid_with_more_work == Some(false) {
             notes.push(format!(
-                "{}: with 1 % more GPU work {} would be INVALID; count on {}",
+                "{}: with 1 % more GPU work {} would be INVALID; rely on {}",
                 way.name,
                 counted(way.vms, "VM"),
                 way.vms - 1
@@ -93,7 +96,8 @@ pub(super) fn notes(ways: &[WayResult]) -> Vec<String> {
         let left = way.cards - way.cards_used;
         if way.stopped_by == Obstacle::Latency && way.vms > 0 && left > 0 {
             notes.push(format!(
-                "{}: the bound breaks on one card while {left} of {} have no VM; assignment = \"spread\" would use them",
+                "{}: one card misses the bound while {left} of {} have no VM; assignment = \
+                 \"spread\" would use them",
                 way.name, way.cards
             ));
         }
@@ -101,7 +105,7 @@ pub(super) fn notes(ways: &[WayResult]) -> Vec<String> {
     notes
 }
 
-/// Rising numbers in few words: `1 to 3, 6`.
+/// Rising numbers as ranges: `1 to 3, 6`.
 pub fn ranges(numbers: &[u32]) -> String {
     let mut runs: Vec<[u32; 2]> = Vec::new();
     for &number in numbers {

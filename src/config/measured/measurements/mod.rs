@@ -1,5 +1,5 @@
-//! What was measured: `[[times]]`, batches alone on the GPU, and all the runs; and whether it can all
-//! be true.
+//! The measurements: `[[times]]`, batches alone on the GPU, and all runs; and whether they are
+//! consistent.
 //!
 //! One run is read in `measured_run`.
 
@@ -20,18 +20,18 @@ const RUNS_MAX: usize = 64;
 /// Most different batch sizes.
 const BATCHES_MAX: usize = 64;
 
-/// All that was measured.
+/// All measurements.
 pub(crate) struct Measurements {
     pub(crate) times: Vec<BatchTime>,
-    /// Where each batch size stands.
+    /// The place of each batch size.
     pub(crate) time_spots: Vec<Spot>,
     /// CPU times of putting batches into the GPU's queue, in milliseconds.
     enqueued: Vec<f64>,
     /// Each run with the place of its figures.
     pub(crate) runs: Vec<ReadRun>,
-    /// What the numbers of another machine are taken to mean: whole sentences.
+    /// How the numbers of another machine were interpreted: whole sentences.
     pub(crate) notes: Vec<String>,
-    /// What of the figures is hardly right: whole sentences.
+    /// Figures that are hardly right: whole sentences.
     pub(crate) alarms: Vec<String>,
     /// The foreign files by name.
     pub(crate) files: Vec<(String, Arc<SourceFile>)>,
@@ -40,7 +40,7 @@ pub(crate) struct Measurements {
 }
 
 impl Measurements {
-    /// Reads `[[times]]` and `[[run]]`; nothing when something in them is wrong.
+    /// Reads `[[times]]` and `[[run]]`; nothing when they have faults.
     pub(crate) fn read(
         top: &mut Reader<'_>,
         context: &Context<'_>,
@@ -105,7 +105,7 @@ impl Measurements {
             let (percent, name) = ((rate / reference - 1.0) * 100.0, &named[*at]);
             let how = if percent < 0.0 { "slower" } else { "faster" };
             format!(
-                "{name} is taken to be {:.2} % {how} than {}, by their Offline rates",
+                "{name} is assumed to be {:.2} % {how} than {}, by their Offline rates",
                 percent.abs(),
                 named[reference_at]
             )
@@ -146,7 +146,7 @@ impl Measurements {
             return Ok(());
         };
         if let ("csv", Some(batch)) = (*kind, &batch) {
-            let diagnostic = batch.wrong("stands beside `csv`, whose rows name their batch");
+            let diagnostic = batch.wrong("conflicts with `csv`, whose rows have their batch size");
             batch.report(diagnostic.help("drop the key"));
         }
         table.finish();
@@ -171,7 +171,7 @@ impl Measurements {
             "csv" => parsed(&file, latency_csv::read, problems).map(|found| {
                 self.notes.push(as_understood(&name, &found));
                 self.notes.extend(found.title.iter().map(|title| {
-                    format!("{name}: the line \"{title}\" above the head is a title, passed over")
+                    format!("{name}: the line \"{title}\" above the head is ignored as a title")
                 }));
                 self.alarms.extend(in_doubt(&name, &found));
                 self.notes.extend(passed_over(&name, &found.passed_over));
@@ -243,7 +243,8 @@ impl Measurements {
                         rounded(time.ms),
                         rounded(ms)
                     );
-                    let help = "a larger batch takes no less time on the same GPU: were clocks, streams or input sizes the same?";
+                    let help = "a larger batch cannot take less time on the same GPU: were \
+                        clocks, streams and input sizes the same?";
                     problems.push(Diagnostic::at(&samples.spot, title).help(help));
                 }
                 time.ms = time.ms.max(ms);
@@ -307,7 +308,10 @@ impl Samples {
         let apart = ends[1] / ends[0];
         (apart >= most).then(|| {
             format!(
-                "{}: {} timings of a batch of {} lie {which}between {} and {} ms, a factor of {:.2} apart; the fit meets their median, {} ms, and its residual does not show that they contradict one another: keep those of one clock, precision and input size, measured with nothing beside them",
+                "{}: {} timings of a batch of {} are {which}between {} and {} ms, a factor of \
+                 {:.2} apart; the fit uses their median, {} ms, and its residual does not show \
+                 that they contradict one another: keep those with one clock, precision and input \
+                 size, measured without other work on the GPU",
                 self.sources.join(" and "),
                 ms.len(),
                 time.batch,
@@ -334,7 +338,7 @@ fn on_another_gpu(
     let spot = Spot { file: file.clone(), span: span.clone() };
     let title = format!("this was measured on {}, not on {}", other.id, context.gpu.id);
     let help = format!(
-        "--gpu {0}; of another GPU `slicewise ask` answers with --measured-on {0} beside its --gpu",
+        "--gpu {0}; for another GPU use `slicewise ask` with --measured-on {0} and its --gpu",
         other.id
     );
     Some(Diagnostic::at(&spot, title).help(help))
@@ -380,7 +384,8 @@ fn gpu_time(
     if !(1.0 / APART..=APART).contains(&ratio) {
         wrong(
             format!(
-                "`batch` is {batch}, but {} inferences/s one request at a time, each {} ms, are batches of {}",
+                "`batch` is {batch}, but {} inferences/s with one request at a time, each {} ms, \
+                 are batches of {}",
                 rounded(level.inferences_per_s),
                 rounded(level.waits_ms()),
                 rounded(found)
@@ -392,7 +397,8 @@ fn gpu_time(
     if level.compute.is_none() {
         wrong(
             format!(
-                "the file has no time of the server, so {} ms is the client's, with network and queue in it",
+                "the file has no server times, so {} ms is the client's time, which includes \
+                 network and queue",
                 rounded(level.waits_ms())
             ),
             "GPU time is in `Server Compute Infer`: measure a Triton server, which keeps statistics, or time the model with trtexec".to_string(),
@@ -441,7 +447,7 @@ fn without_batch(value: &Value<'_>, name: &str) -> Diagnostic {
         .filter(|digits| digits.parse().is_ok_and(|batch: u32| batch > 0))
         .collect();
     let example = if let [only] = numbers[..] { only } else { "8" };
-    let title = format!("{name} does not say how many samples a batch had");
+    let title = format!("{name} does not state its batch size");
     let help = format!(
         "write batch = {example} beside it, if it was {example}; on the command line {example}={name}"
     );
@@ -452,7 +458,8 @@ fn without_batch(value: &Value<'_>, name: &str) -> Diagnostic {
 fn as_understood(name: &str, found: &latency_csv::BatchTimes) -> String {
     let (batch, ms) = largest(found);
     format!(
-        "{name} is read in {}, by its column `{}`{}: a batch of {batch} takes {} ms, {} samples/s",
+        "{name} is read in {}, from its column `{}`{}: a batch of {batch} takes {} ms, {} \
+         samples/s",
         found.unit,
         found.column,
         written(found.written),
@@ -486,7 +493,8 @@ fn in_doubt(name: &str, found: &latency_csv::BatchTimes) -> Option<String> {
         () => return None,
     };
     Some(format!(
-        "{name}, read in {} by its column `{}`: a batch of {batch} takes {} ms, {} samples/s, which is hardly right; if these are {unit}, name the column latency_{suffix}",
+        "{name}, read in {} from its column `{}`: a batch of {batch} takes {} ms, {} samples/s, \
+         which is hardly right; if these are {unit}, name the column latency_{suffix}",
         found.unit,
         found.column,
         rounded(ms),
@@ -499,7 +507,7 @@ fn passed_over(name: &str, columns: &[String]) -> Option<String> {
     const SHOWN: usize = 8;
     let shown: Vec<&str> = columns.iter().take(SHOWN).map(String::as_str).collect();
     let more = if columns.len() > SHOWN { ", ..." } else { "" };
-    let text = format!("{name}: columns passed over: {}{more}", shown.join(", "));
+    let text = format!("{name}: ignored columns: {}{more}", shown.join(", "));
     (!columns.is_empty()).then_some(text)
 }
 
@@ -544,7 +552,10 @@ fn of_levels(
     rows: usize,
 ) -> Vec<String> {
     let (column, with) = match compute.with_copies {
-        true => ("Server Compute", ", in which handling of inputs and outputs is, as before 2020"),
+        true => (
+            "Server Compute",
+            ", which includes the handling of inputs and outputs, as before 2020",
+        ),
         false => ("Server Compute Infer", ""),
     };
     let mut notes = vec![format!(
@@ -553,7 +564,9 @@ fn of_levels(
     )];
     if rows > 1 {
         notes.push(format!(
-            "{name}: {} of more than one request at a time passed over, for how a server queues is not how long a batch takes; a [[run]] with perf_analyzer = \"{name}\" and your server's settings compares or fits them",
+            "{name}: {} with more than one request at a time ignored, since they depend on the \
+             server's queue and not only on batch times; a [[run]] with perf_analyzer = \
+             \"{name}\" and your server's settings compares or fits them",
             counted(rows - 1, "row")
         ));
     }
