@@ -25,7 +25,7 @@ pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32
         asker.ways.iter().any(|way| way.word.starts_with("mig") || way.word.starts_with("mps"));
     if let Some([low, high]) = service.phi.range.as_ref().filter(|_| cut) {
         told.push(format!(
-            "{PHI}, how much of a batch fills the whole GPU, was not measured of {}: {} is assumed, {low} to {high} is possible. MIG and MPS hang on it: a small phi loses nothing on a slice, phi of 1 all that is cut off. To know it, time the model once on a MIG slice or with two streams (docs/calibrate.md)",
+            "{PHI}, how much of a batch fills the whole GPU, was not measured of {}: {} is assumed, {low} to {high} is possible. MIG and MPS hang on it: a small phi loses nothing on a slice, phi of 1 all that is cut off. To know it, time the model once on a MIG slice or with two streams (docs/how-to/calibrate.md)",
             model.name, service.phi.value
         ));
     }

@@ -92,4 +92,4 @@ Examples:
 
 A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
 measurement a row. `slicewise ask --model times.csv` goes from the file to an answer. What a
-calibration file says is in docs/calibrate.md.";
+calibration file says is in docs/how-to/calibrate.md.";

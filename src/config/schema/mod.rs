@@ -49,7 +49,7 @@ pub fn schema() -> Value {
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("slicewise scenario file");
     schema["description"] = json!(
-        "A run and what it is compared with, or a sweep of runs. Explained in docs/scenario-files.md."
+        "A run and what it is compared with, or a sweep of runs. Explained in docs/reference/scenario-files.md."
     );
     let list = list(anything(), POINTS_MAX).into_json();
     let axes = json!({ "anyOf": [list, { "type": "object", "additionalProperties": { "$ref": "#/$defs/axes" } }] });
