@@ -22,6 +22,7 @@ fn answers() -> Vec<Answer> {
         "tests/good",
         "docs/how-to",
         "docs/reference",
+        "docs/tutorial",
     ];
     let mut all = Vec::new();
     for path in folders.into_iter().flat_map(files_in) {
