@@ -4,7 +4,7 @@
 
 reads gaps.csv (or slices.csv), samples.csv and cases.csv in DIR, each plain or with .gz, prints what they
 tell and writes nothing. Standard library only. The columns are explained in README.md; the words (slice,
-dry, save, restore, renewal) are those of docs/scenario-files.md, "The hardware's turns". Times in the
+dry, save, restore, renewal) are those of docs/reference/scenario-files.md, "The hardware's turns". Times in the
 files are ns (gaps) or us (samples, cases); results are ms.
 """
 import csv

@@ -91,7 +91,7 @@ def main():
     try:
         import torch
     except ImportError:
-        say(note="no PyTorch here: no batch times. trtexec or a table of your own gives them to calibrate (docs/calibrate.md)")
+        say(note="no PyTorch here: no batch times. trtexec or a table of your own gives them to calibrate (docs/how-to/calibrate.md)")
         return
     if not torch.cuda.is_available():
         say(note="this PyTorch has no CUDA: no batch times")

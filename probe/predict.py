@@ -45,7 +45,7 @@ probe = "a kernel of slicewise's probe, timed alone"
 LOOP_S = 20
 
 # A GPU's clock steps by 15 MHz of about 2 GHz, and nothing says which step the loops will have: kernels
-# alone took 0.7 % longer than in the loops on an H100 and an H200 (docs/probe.md, 2026-11-27).
+# alone took 0.7 % longer than in the loops on an H100 and an H200 (docs/explanation/probe.md, 2026-11-27).
 CLOCK_STEP = 0.008
 
 # One launch a query; all that are due have been launched and wait in one stream.

@@ -141,11 +141,11 @@ def conclude(arguments, folder, raw, meta, cases, slicewise, document, digest):
     say()
     say("wrote %s" % os.path.join(folder, "probe.json"))
     if document:
-        say("a row for docs/probe.md is in row.md; send it with prediction.json and probe.json")
+        say("a row for docs/explanation/probe.md is in row.md; send it with prediction.json and probe.json")
 
 
 def row_of(result):
-    """One line for the table of docs/probe.md."""
+    """One line for the table of docs/explanation/probe.md."""
     turn, told = result["measured"]["turns"], result.get("prediction", {}).get("summary", {})
     number = lambda key, form="%.3f": form % turn[key]["value"] if key in turn else "-"
     error = lambda key: "%.1f %%" % told[key]["mean_percent"] if key in told else "-"

@@ -79,7 +79,7 @@ class Replayed(unittest.TestCase):
             self.assertLess(told.index("SHA-256 " + digest), told.index("\nmeasured, on"))
             with open(os.path.join(out, "row.md")) as file:
                 self.assertIn(digest[:12], file.read())
-            # docs/probe.md: 0.9 % of rates, 4.6 % of means; with the switch of these kernels 0.2 and 0.6 %.
+            # docs/explanation/probe.md: 0.9 % of rates, 4.6 % of means; with the switch of these kernels 0.2 and 0.6 %.
             summary, own = result["prediction"]["summary"], result["with_measured"]["summary"]
             self.assertGreaterEqual(summary["rates"]["rows"], 24)
             self.assertLessEqual(summary["rates"]["mean_percent"], 1.0)
@@ -91,7 +91,7 @@ class Replayed(unittest.TestCase):
 
 class Blind(unittest.TestCase):
     """The predictions that were sealed before an H100 and an H200 were measured, against what was measured:
-    docs/probe.md prints these figures."""
+    docs/explanation/probe.md prints these figures."""
 
     def test_the_score_of_what_was_sealed(self):
         docs = os.path.join(os.path.dirname(PROBE), "docs")

@@ -21,12 +21,12 @@ Examples:
   slicewise validate                                   the 650 runs that come with the program
   slicewise validate --data mine.csv --json | jq .summary
   slicewise validate --data mine.csv --train given     predicted from those rows only
-  slicewise validate --page docs/validation.md         makes the page of the documentation";
+  slicewise validate --page docs/explanation/validation.md   makes the page of the documentation";
 
 /// Arguments of `slicewise validate`.
 #[derive(Args, Debug)]
 pub(crate) struct ValidateArgs {
-    /// Measured runs, as docs/validation.md describes them [default: MLPerf Inference v1.1, Dell and
+    /// Measured runs, as docs/explanation/validation.md describes them [default: MLPerf Inference v1.1, Dell and
     /// NVIDIA, 650 runs]
     #[arg(long, value_name = "FILE.csv")]
     data: Option<PathBuf>,

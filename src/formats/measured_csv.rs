@@ -1,6 +1,6 @@
 //! Measured runs, one per row: MLPerf figures and harness settings, by the names of the columns.
 //!
-//! `docs/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
+//! `docs/explanation/validation.md` lists the columns. Rates are samples per second, latencies nanoseconds,
 //! durations milliseconds. Their meaning for a model is not considered here.
 
 use super::rows::{Cell, Rows, time_column};
@@ -95,7 +95,7 @@ pub fn read_with_warnings(text: &str) -> Result<(Vec<MeasuredRow>, Vec<Fault>), 
         NEEDED.into_iter().filter(|name| rows.column(&[name]).is_none()).collect();
     if !missing.is_empty() {
         let title = format!("the head has no column `{}`", missing.join("`, `"));
-        let help = "docs/validation.md lists the columns";
+        let help = "docs/explanation/validation.md lists the columns";
         return Err(vec![Fault::at(rows.head_span(), title).help(help)]);
     }
     let (mut runs, mut faults) = (Vec::new(), misspelt(&rows));
@@ -128,9 +128,11 @@ fn ignored(rows: &Rows) -> Vec<Fault> {
         let title = format!("unknown column {}: it is ignored", quoted(name));
         let help = match nearest(name, read()) {
             Some(near) => {
-                format!("the nearest that is read is `{near}`; docs/validation.md lists all")
+                format!(
+                    "the nearest that is read is `{near}`; docs/explanation/validation.md lists all"
+                )
             }
-            None => "docs/validation.md lists the columns that are read".to_string(),
+            None => "docs/explanation/validation.md lists the columns that are read".to_string(),
         };
         Some(Fault::at(span, title).help(help))
     };

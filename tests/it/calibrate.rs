@@ -609,7 +609,7 @@ fn the_shipped_calibrations_are_read() {
 }
 
 /// The vSphere runs, from two bare machines and with nothing set by hand: every published percentile
-/// within 6 % and inside the stated interval (docs/calibrate.md: BERT-99 within 1.8 %, BERT-99.9 within 3.6).
+/// within 6 % and inside the stated interval (docs/how-to/calibrate.md: BERT-99 within 1.8 %, BERT-99.9 within 3.6).
 #[test]
 fn the_shipped_calibrations_predict_the_vm() {
     for name in ["bert-99", "bert-99.9"] {

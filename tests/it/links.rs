@@ -4,19 +4,32 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-fn documents() -> Vec<PathBuf> {
-    let folders = [".", "docs", "docs/why-94-percent", "probe"].map(Path::new);
-    let folders = folders.into_iter().filter(|folder| folder.is_dir());
-    let files = folders.flat_map(|folder| fs::read_dir(folder).unwrap());
-    let files = files.map(|entry| entry.unwrap().path());
-    let mut files: Vec<PathBuf> =
-        files.filter(|path| path.extension().is_some_and(|kind| kind == "md")).collect();
-    files.sort();
-    files
+/// Every file below a folder, in order of the paths; what is built and what is hidden is left out.
+pub(crate) fn files_below(folder: &Path) -> Vec<PathBuf> {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    let is_ours = |path: &PathBuf| {
+        let name = path.file_name().unwrap().to_string_lossy();
+        !name.starts_with('.') && !["target", "output"].contains(&&*name)
+    };
+    let below = |path: PathBuf| if path.is_dir() { files_below(&path) } else { vec![path] };
+    entries.into_iter().filter(is_ours).flat_map(below).collect()
+}
+
+pub(crate) fn has_kind(path: &Path, kinds: &[&str]) -> bool {
+    path.extension().is_some_and(|kind| kinds.iter().any(|one| kind == *one))
+}
+
+/// The documents of the whole project. The words of a page that a command makes stand in `src`;
+/// the page itself is looked at.
+pub(crate) fn documents() -> Vec<PathBuf> {
+    let files = files_below(Path::new(".")).into_iter();
+    files.filter(|path| has_kind(path, &["md"]) && !path.starts_with("./src")).collect()
 }
 
 /// The lines of a document that are not code.
-fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
+pub(crate) fn prose(text: &str) -> impl Iterator<Item = (usize, &str)> {
     let mut is_code = false;
     text.lines().zip(1..).filter_map(move |(line, number)| {
         if line.trim_start().starts_with("```") {
@@ -39,7 +52,7 @@ fn anchors(text: &str) -> BTreeSet<String> {
 }
 
 /// The targets of the links in a line, those in `code` left out.
-fn targets(line: &str) -> Vec<&str> {
+pub(crate) fn targets(line: &str) -> Vec<&str> {
     let outside = line.split('`').step_by(2).flat_map(|part| part.split("](").skip(1));
     let named = outside.filter_map(|rest| rest.split_once(')')).map(|(target, _)| target);
     named.collect()

@@ -10,6 +10,7 @@ mod cli;
 mod conformance;
 mod diagnostics;
 mod dice;
+mod documents;
 mod effects;
 mod escapes;
 mod explain;

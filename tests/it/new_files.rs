@@ -105,7 +105,7 @@ fn all_beginnings_together_are_one_run() {
         });
         fs::write(&path, changed).unwrap();
     };
-    // As docs/own-hardware.md says it.
+    // As docs/how-to/own-hardware.md says it.
     edit(at("my/gpus/my-gpu.toml"), &[("#vgpu_types", "vgpu_types")]);
     edit(at("my/workloads/my-workload.toml"), &[("[service.a30]", "[service.my-gpu]")]);
     edit(

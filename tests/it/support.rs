@@ -197,7 +197,11 @@ pub(crate) fn hold_messages(cases: impl IntoIterator<Item = (PathBuf, PathBuf, S
 
 /// The scenarios that the documents show.
 pub(crate) fn examples() -> Vec<String> {
-    let documents = ["docs/scenario-files.md", "README.md"];
+    let documents = [
+        "docs/reference/scenario-files.md",
+        "docs/how-to/capacity.md",
+        "docs/tutorial/first-answers.md",
+    ];
     let text = documents.map(|file| fs::read_to_string(file).unwrap()).join("\n");
     let blocks = text.split("```toml\n").skip(1).map(|rest| rest.split("```").next().unwrap());
     let scenarios: Vec<_> =

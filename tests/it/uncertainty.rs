@@ -168,14 +168,14 @@ fn replications_stand_beside_the_first_run() {
     assert_eq!(one.paired_ratios[0].latency["p99"].half_width, None);
 }
 
-/// The page docs/why-94-percent.md by its own scenarios, cut to a minute (half a minute leaves
+/// The page docs/explanation/why-94-percent.md by its own scenarios, cut to a minute (half a minute leaves
 /// SSD-ResNet34 1.4 % off, 70 000 queries). Noise: runs of so many queries end within half a percent
 /// of those of ten minutes (three seeds of the long search move a factor by 0.1 to 0.2 %), so one
 /// percent tells a wrong page from luck.
 #[test]
 fn the_published_ratios_are_taken_apart_as_the_page_says() {
     const NOISE: f64 = 0.01;
-    let golden = std::fs::read_to_string("docs/why-94-percent/gap.csv").unwrap();
+    let golden = std::fs::read_to_string("docs/explanation/why-94-percent/gap.csv").unwrap();
     let mut reader = csv::Reader::from_reader(golden.as_bytes());
     let mut expected: BTreeMap<(String, String, String), f64> = BTreeMap::new();
     for row in reader.records() {

@@ -58,15 +58,15 @@ fn the_page_is_made_by_this_model() {
     let catalogue = Catalogue::load(None).unwrap();
     let first = validation(None, &catalogue, 1000, 1000).unwrap();
     let later = later_validation(&catalogue, 1000, 1000);
-    let page = fs::read_to_string("docs/validation.md").unwrap();
+    let page = fs::read_to_string("docs/explanation/validation.md").unwrap();
     for input in [first, later] {
         let fingerprint = fingerprint(&input);
         assert!(
             page.contains(&fingerprint),
-            "docs/validation.md is stale: make it again by its own command ({fingerprint})"
+            "docs/explanation/validation.md is stale: make it again by its own command ({fingerprint})"
         );
     }
-    assert!(Path::new("docs/validation.svg").exists());
+    assert!(Path::new("docs/explanation/validation.svg").exists());
 }
 
 /// A fifth benchmark under a harness of its own, made of files alone: the fourth's workload and rows under

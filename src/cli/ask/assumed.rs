@@ -29,7 +29,7 @@ pub(super) fn assumed(asker: &Asker<'_>, hypervisor: &Hypervisor, batch_max: u32
              is assumed, {low} to {high} is possible. Results with MIG and MPS depend on it: with \
              a small phi a slice is nearly as fast as the whole GPU, with phi = 1 its speed is in \
              proportion to its SMs. To know it, time the model once on a MIG slice or with two \
-             streams (docs/calibrate.md)",
+             streams (docs/how-to/calibrate.md)",
             model.name, service.phi.value
         ));
     }

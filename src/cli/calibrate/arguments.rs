@@ -94,4 +94,4 @@ Examples:
 
 A CSV has a column of batch sizes and one of times with its unit (latency_ms, \"time (us)\"), one
 measurement a row. `slicewise ask --model times.csv` goes from the file to an answer.
-docs/calibrate.md describes calibration files.";
+docs/how-to/calibrate.md describes calibration files.";

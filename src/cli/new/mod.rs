@@ -19,7 +19,7 @@ file's name:
   slicewise new scenario -o my-vm.toml
   slicewise run my-vm.toml --configs my
 
-docs/own-hardware.md explains all of them.
+docs/how-to/own-hardware.md explains all of them.
 
 Exit codes:
   0  done

@@ -48,8 +48,9 @@ pub fn schema() -> Value {
     let needed = take_needed(&mut schema, &["sweep"]);
     schema["$schema"] = json!("https://json-schema.org/draft/2020-12/schema");
     schema["title"] = json!("slicewise scenario file");
-    schema["description"] =
-        json!("A run with its baselines, or a sweep of runs. Explained in docs/scenario-files.md.");
+    schema["description"] = json!(
+        "A run with its baselines, or a sweep of runs. Explained in docs/reference/scenario-files.md."
+    );
     let list = list(anything(), POINTS_MAX).into_json();
     let axes = json!({ "anyOf": [list, { "type": "object", "additionalProperties": { "$ref": "#/$defs/axes" } }] });
     schema["$defs"] = json!({ "axes": axes });

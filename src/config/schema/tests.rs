@@ -15,8 +15,15 @@ use std::path::PathBuf;
 /// Everything that readers do with the good files of the project.
 fn answers() -> Vec<Answer> {
     let catalogue = Catalogue::load(None).unwrap_or_else(|error| panic!("{error}"));
-    let folders =
-        ["scenarios", "scenarios/curves", "scenarios/vsphere-mlperf-v1.1", "tests/good", "docs"];
+    let folders = [
+        "scenarios",
+        "scenarios/curves",
+        "scenarios/vsphere-mlperf-v1.1",
+        "tests/good",
+        "docs/how-to",
+        "docs/reference",
+        "docs/tutorial",
+    ];
     let mut all = Vec::new();
     for path in folders.into_iter().flat_map(files_in) {
         let text = std::fs::read_to_string(&path).unwrap();
@@ -103,7 +110,7 @@ fn every_key_of_the_schema_is_asked_for() {
     let mut all = BTreeSet::new();
     paths("", &schema(), &mut all);
     let unknown: Vec<_> = all.difference(&asked).collect();
-    let help = "drop the line in src/config/schema/mod.rs, or show the key in docs/scenario-files.md or a file of tests/good";
+    let help = "drop the line in src/config/schema/mod.rs, or show the key in docs/reference/scenario-files.md or a file of tests/good";
     assert!(unknown.is_empty(), "no reader asks for {unknown:?}\n{help}");
 }
 
