@@ -14,6 +14,8 @@ pub enum SlicePolicy {
     EqualShare,
     /// As many slots as the vGPU type allows on the card, occupied or not.
     FixedShare,
+    /// One of another crate, by the name under which `gpu::register` made it known.
+    Own(&'static str),
 }
 
 /// Which of those who are offered a turn goes next.

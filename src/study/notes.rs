@@ -5,8 +5,8 @@
 
 use super::results::{RunResult, VmResult};
 use crate::spec::{
-    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool, Standing,
-    TestScenario, Trace, VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool,
+    SlicePolicy, Standing, TestScenario, Trace, VgpuType, VmSpec,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
@@ -299,8 +299,14 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
             match instance.sharing {
                 InstanceSharing::Alone
                 | InstanceSharing::Models
-                | InstanceSharing::Vgpus(_)
                 | InstanceSharing::BestEffort(_) => {}
+                InstanceSharing::Vgpus(slicing) => {
+                    if let SlicePolicy::Own(name) = slicing.policy {
+                        add(format!(
+                            "time-slice policy \"{name}\" is this program's own, not of slicewise: no driver has it, and no setting of one is known that gives it"
+                        ));
+                    }
+                }
                 InstanceSharing::Mps(mps) => {
                     add("MPS isolates no errors: a fatal fault of one client ends all clients of its GPU; memory bandwidth, L2 and power are not divided either, and how clients that are busy slow each other there is in phi only".to_string());
                     if mps.is_partitioned {

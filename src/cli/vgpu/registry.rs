@@ -5,7 +5,7 @@
 
 use crate::cli::{Failure, output};
 use crate::config::quoted;
-use crate::gpu::POLICIES;
+use crate::gpu::{POLICIES, policies};
 use crate::layout::registry::{self, WordSlice};
 use crate::spec::{SlicePolicy, TurnOrder};
 use crate::study::plans::registry_word;
@@ -68,7 +68,14 @@ Examples:
 
 /// Runs `slicewise vgpu encode`.
 pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
-    let named = POLICIES.iter().find(|entry| entry.name == arguments.policy);
+    let named = policies().into_iter().find(|entry| entry.name == arguments.policy);
+    if let Some(SlicePolicy::Own(name)) = named.map(|entry| entry.policy) {
+        let names: Vec<_> = POLICIES.iter().map(|entry| entry.name).collect();
+        return Err(Failure::Usage(format!(
+            "no registry word is known for \"{name}\": it is a policy of this program, not of NVIDIA's driver\n  = allowed: {}",
+            names.join(", ")
+        )));
+    }
     let Some(policy) = named.map(|entry| entry.policy) else {
         let names: Vec<_> = POLICIES.iter().map(|entry| entry.name).collect();
         let shown: String =
