@@ -40,7 +40,7 @@ count = 2
 vcpus = 8
 vgpu = { type = "A100-20C" }
 workload = "bert-99"
-server = { batch_max = 8, batch_timeout = "0 ms" }
+server = { preset = "triton", batch_max = 8 }
 
 [vm.load]
 scenario = "server"

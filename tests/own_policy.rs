@@ -96,7 +96,7 @@ fn load(policy: &str, keys: &str, rate: f64) -> Result<Scenario, LoadError> {
         vcpus = 8
         vgpu = {{ type = "A100-20C" }}
         workload = "bert-99"
-        server = {{ batch_max = 8, batch_timeout = "0 ms" }}
+        server = {{ preset = "triton", batch_max = 8 }}
 
         [vm.load]
         scenario = "server"
