@@ -167,7 +167,7 @@ fn results_and_documents_know_the_policy() {
     // Its own rule for idle turns is told, not the default of files; and there is no other to try.
     assert!(results.contains(r#"policy = \"only-work\", idle = \"polled\""#), "{results}");
     assert!(!results.contains(r#""idle = "#), "{results}");
-    assert!(results.contains("no driver has it"), "{results}");
+    assert!(results.contains("is not one of NVIDIA's driver"), "{results}");
 
     let pair = &mut scenario.pairs[0].virtual_run.experiment;
     let key = point_key(pair);
@@ -203,6 +203,9 @@ fn what_cannot_be_registered_is_refused() {
     }
     let another = register(PolicyEntry::new("another", "", |_| Box::new(OnlyWork)));
     assert_eq!(another, SlicePolicy::Own("another"));
-    // No word of NVIDIA's registry sets it.
+    // No word of NVIDIA's registry sets one, and one of NVIDIA's is known.
+    assert!(
+        !REGISTERED[0].is_of_driver() && POLICIES.iter().all(|entry| entry.policy.is_of_driver())
+    );
     assert!(catch_unwind(|| encode(SlicePolicy::Own("mine"), None, WordSlice::Default)).is_err());
 }

@@ -195,7 +195,7 @@ pub fn encode(policy: SlicePolicy, order: Option<TurnOrder>, slice: WordSlice) -
         }
         SlicePolicy::EqualShare => 0x01,
         SlicePolicy::FixedShare => 0x11,
-        SlicePolicy::Own(name) => panic!("{name} is no policy of NVIDIA's driver: no word sets it"),
+        other => panic!("{other:?} is no policy of NVIDIA's driver: no word sets it"),
     };
     match (order, slice) {
         (Some(TurnOrder::LeastRunTime), WordSlice::Default) => policy_bits | 2,

@@ -18,6 +18,13 @@ pub enum SlicePolicy {
     Own(&'static str),
 }
 
+impl SlicePolicy {
+    /// Whether NVIDIA's driver has it: only then a registry word and a number of NVML are known for it.
+    pub fn is_of_driver(self) -> bool {
+        matches!(self, Self::BestEffort | Self::EqualShare | Self::FixedShare)
+    }
+}
+
 /// Which of those who are offered a turn goes next.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum TurnOrder {

@@ -4,9 +4,10 @@
 //! What is uncertain about a figure is said where the figure is made.
 
 use super::results::{RunResult, VmResult};
+use crate::gpu::policy_entry;
 use crate::spec::{
-    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool,
-    SlicePolicy, Standing, TestScenario, Trace, VgpuType, VmSpec,
+    Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool, Standing,
+    TestScenario, Trace, VgpuType, VmSpec,
 };
 use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
@@ -301,9 +302,10 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
                 | InstanceSharing::Models
                 | InstanceSharing::BestEffort(_) => {}
                 InstanceSharing::Vgpus(slicing) => {
-                    if let SlicePolicy::Own(name) = slicing.policy {
+                    if !slicing.policy.is_of_driver() {
                         add(format!(
-                            "time-slice policy \"{name}\" is this program's own, not of slicewise: no driver has it, and no setting of one is known that gives it"
+                            "time-slice policy \"{}\" is not one of NVIDIA's driver: no setting of a host is known that gives it",
+                            policy_entry(slicing.policy).name
                         ));
                     }
                 }

@@ -4,7 +4,7 @@
 //! misleads whoever wrote it.
 
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
-use crate::gpu::policies;
+use crate::gpu::{policies, policy_entry};
 use crate::layout::fit::SizeMode;
 use crate::layout::placement::Assignment;
 use crate::layout::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
@@ -462,9 +462,9 @@ impl Sharing {
             }
             return;
         }
-        let under = match self.policy {
-            SlicePolicy::Own(name) => format!("under policy \"{name}\""),
-            _ => "under equal and fixed share".to_string(),
+        let under = match self.policy.is_of_driver() {
+            true => "under equal and fixed share".to_string(),
+            false => format!("under policy \"{}\"", policy_entry(self.policy).name),
         };
         refuse("hardware_slice", &under, "write `slice`");
         let help = "drop the key: the hypervisor schedules vGPUs, whatever processes are in them";

@@ -66,8 +66,9 @@ fn at_once(answer: &RegistryAnswer<'_>) -> String {
         SlicePolicy::BestEffort => 1,
         SlicePolicy::EqualShare => 2,
         SlicePolicy::FixedShare => 3,
-        SlicePolicy::Own(name) => {
-            return format!("at once: not known, since {name} is no policy of NVIDIA's driver\n");
+        _ => {
+            let policy = answer.policy;
+            return format!("at once: not known, since {policy} is no policy of NVIDIA's driver\n");
         }
     };
     let mut values = vec![format!("policy {number} ({})", answer.policy)];
