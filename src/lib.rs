@@ -46,7 +46,7 @@
 //! ```
 //!
 //! What `slicewise run` does with a scenario (intervals, other choices, published figures) is
-//! [`study::run`]; [`report`] makes its files.
+//! [`study::run()`]; [`report`] makes its files.
 //!
 //! # One thing varied: the highest rate
 //!
@@ -83,7 +83,7 @@
 //! # }
 //! ```
 //!
-//! Whole grids, with files that say their axes, are [`study::sweep`].
+//! Whole grids, with files that say their axes, are [`study::sweep()`].
 //!
 //! # Predictions for a model of one's own
 //!

@@ -10,7 +10,7 @@ static REGISTERED: RwLock<Vec<&'static PolicyEntry>> = RwLock::new(Vec::new());
 
 /// Makes a policy known to this program, for all that comes after: `policy = "its-name"` in
 /// `[sharing]` of scenario files, what is allowed there, the schema, and every command of
-/// [`cli::run`](crate::cli::run). Do it at the start of `main`, before files are read. The same
+/// [`cli::run`](crate::cli::run()). Do it at the start of `main`, before files are read. The same
 /// from the API: [`TimeSlicing::policy`](crate::spec::TimeSlicing::policy) is what it returns.
 ///
 /// An experiment holds the name of its policy, not its code. Results say the name; what an
