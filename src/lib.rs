@@ -58,6 +58,7 @@
 //! use slicewise::study::{CapacitySearch, capacity};
 //! use std::path::Path;
 //!
+//! # fn main() -> Result<(), slicewise::config::LoadError> {
 //! let text = r#"
 //!     host = "dell-r7525"
 //!     hypervisor = "vsphere-7.0u2"
@@ -68,7 +69,6 @@
 //!     workload = "bert-99"
 //!     load = { scenario = "server", target_qps = 1000, min_duration = "2 s", min_query_count = 1 }
 //! "#;
-//! # fn main() -> Result<(), slicewise::config::LoadError> {
 //! let mut options = LoadOptions::new(Catalogue::load(None)?);
 //! options.rates_are_parts = true;
 //! let mut highest = Vec::new();
