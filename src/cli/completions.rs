@@ -108,7 +108,8 @@ fn names(command: &[&str], argument: &str, catalogue: &Catalogue) -> Vec<String>
             distinct(profiles.map(|profile| profile.name.clone()))
         }
         (["vgpu", "encode"], "policy") => {
-            POLICIES.iter().map(|policy| policy.name.to_string()).collect()
+            let of_driver = POLICIES.iter().filter(|entry| entry.policy.is_of_driver());
+            of_driver.map(|entry| entry.name.to_string()).collect()
         }
         (_, "base" | "workload") if command != ["calibrate"] || argument == "base" => {
             of_kind("workload")

@@ -24,7 +24,10 @@ pub use cost::{Demand, demand};
 pub use counters::Counters;
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
-pub use policy::{BEST_EFFORT, Entry, POLICIES, PolicyEntry, TimeSlicePolicy};
+pub use policy::{
+    BEST_EFFORT, Entry, POLICIES, PolicyEntry, TimeSlicePolicy, idle_rule, policies, policy_entry,
+    register,
+};
 pub use pool::{Pool, PoolJob};
 pub use power::{Draws, PowerCap};
 pub use ring::Ring;

@@ -30,7 +30,9 @@ enum Order {
 impl RunList {
     /// A run list of `owners` vGPUs, all powered on and without work.
     pub(super) fn new(owners: usize, order: TurnOrder, policy: Box<dyn TimeSlicePolicy>) -> Self {
-        let mut entries = vec![Entry::default(); policy.slots(owners)];
+        let slots = policy.slots(owners);
+        assert!(slots >= owners, "{owners} owners in {slots} slots of {policy:?}");
+        let mut entries = vec![Entry::default(); slots];
         entries[..owners].iter_mut().for_each(|entry| entry.is_running = true);
         let order = match order {
             TurnOrder::RoundRobin { .. } => Order::Ring,

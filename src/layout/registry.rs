@@ -185,9 +185,9 @@ pub fn decode(word: u32) -> Option<RegistryWord> {
 /// The word that sets `policy` with turns in `order`, each of `slice`; [`decode`] reads it back.
 ///
 /// The averaging factor is written wherever a frequency is, so that no release can misread the word
-/// as one of the older form. Panics on what no word can state: an order under best effort, none
-/// under the others, a slice in ms in strict round robin, a frequency in the other order, values
-/// out of range.
+/// as one of the older form. Panics on what no word can state: a policy that is not NVIDIA's, an
+/// order under best effort, none under the others, a slice in ms in strict round robin, a frequency
+/// in the other order, values out of range.
 pub fn encode(policy: SlicePolicy, order: Option<TurnOrder>, slice: WordSlice) -> u32 {
     let policy_bits = match policy {
         SlicePolicy::BestEffort => {
@@ -196,6 +196,7 @@ pub fn encode(policy: SlicePolicy, order: Option<TurnOrder>, slice: WordSlice) -
         }
         SlicePolicy::EqualShare => 0x01,
         SlicePolicy::FixedShare => 0x11,
+        other => panic!("{other:?} is no policy of NVIDIA's driver: no word sets it"),
     };
     match (order, slice) {
         (Some(TurnOrder::LeastRunTime), WordSlice::Default) => policy_bits | 2,

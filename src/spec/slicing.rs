@@ -14,6 +14,15 @@ pub enum SlicePolicy {
     EqualShare,
     /// As many slots as the vGPU type allows on the card, occupied or not.
     FixedShare,
+    /// One of another crate, by the name under which `gpu::register` made it known.
+    Own(&'static str),
+}
+
+impl SlicePolicy {
+    /// Whether NVIDIA's driver has it: only then a registry word and a number of NVML are known for it.
+    pub fn is_of_driver(self) -> bool {
+        matches!(self, Self::BestEffort | Self::EqualShare | Self::FixedShare)
+    }
 }
 
 /// Which of the owners that are offered a turn is next.

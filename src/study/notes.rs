@@ -4,6 +4,7 @@
 //! The uncertainty of a figure is stated where the figure is computed.
 
 use super::results::{RunResult, VmResult};
+use crate::gpu::policy_entry;
 use crate::spec::{
     Arrivals, Experiment, GpuId, GpuShare, InstanceSharing, Scaled, Scenario, ServerPool, Standing,
     TestScenario, Trace, VgpuType, VmSpec,
@@ -306,8 +307,15 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
             match instance.sharing {
                 InstanceSharing::Alone
                 | InstanceSharing::Models
-                | InstanceSharing::Vgpus(_)
                 | InstanceSharing::BestEffort(_) => {}
+                InstanceSharing::Vgpus(slicing) => {
+                    if !slicing.policy.is_of_driver() {
+                        add(format!(
+                            "time-slice policy \"{}\" is not one of NVIDIA's driver: no setting of a host is known that gives it",
+                            policy_entry(slicing.policy).name
+                        ));
+                    }
+                }
                 InstanceSharing::Mps(mps) => {
                     add("MPS isolates no errors: a fatal fault of one client ends all clients of \
                         its GPU; memory bandwidth, L2 and power are not divided either, and phi \

@@ -2,7 +2,7 @@
 //!
 //! It compares GPU time, not latency: a VM that had its share may still wait long.
 
-use crate::gpu::{BEST_EFFORT, POLICIES};
+use crate::gpu::{BEST_EFFORT, policy_entry};
 use crate::platform::{Outcome, TurnShare};
 use crate::spec::{Experiment, InstanceSharing, Overshoot};
 use serde::{Deserialize, Serialize};
@@ -57,8 +57,7 @@ fn words(sharing: &InstanceSharing) -> Option<String> {
     let policy = match sharing {
         InstanceSharing::BestEffort(_) => format!("policy = \"{BEST_EFFORT}\""),
         InstanceSharing::Vgpus(slicing) => {
-            let named = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
-            format!("policy = \"{}\"", named.expect("every policy has a name").name)
+            format!("policy = \"{}\"", policy_entry(slicing.policy).name)
         }
         _ => "process = \"time-slicing\"".to_string(),
     };

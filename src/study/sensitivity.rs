@@ -5,7 +5,7 @@
 //! on them states its assumption and the p99 of the others.
 
 use super::{open, variant};
-use crate::gpu::{BEST_EFFORT, POLICIES};
+use crate::gpu::{BEST_EFFORT, idle_rule, policy_entry};
 use crate::spec::{
     Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TurnsOf, VmSpec,
 };
@@ -114,8 +114,9 @@ fn in_words(sharing: &InstanceSharing) -> Option<String> {
     };
     Some(match sharing {
         InstanceSharing::Vgpus(slicing) => {
-            let policy = POLICIES.iter().find(|entry| entry.policy == slicing.policy)?.name;
-            let (idle, slice, cost) = (idle_word(slicing.idle), slicing.slice, slicing.switch_cost);
+            let policy = policy_entry(slicing.policy).name;
+            let idle = idle_word(idle_rule(slicing));
+            let (slice, cost) = (slicing.slice, slicing.switch_cost);
             format!(
                 "policy = \"{policy}\", idle = \"{idle}\", slice = \"{slice}\", switch_cost = \"{cost}\""
             )

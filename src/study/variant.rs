@@ -3,7 +3,10 @@
 //! Which of them are used for a result is decided elsewhere (`open`, `fits`, `sensitivity`); the
 //! run without its hypervisor is in `baseline`.
 
-use crate::spec::{Experiment, IdleRule, InstanceSharing, TestScenario, VmSpec, Workload};
+use crate::gpu::idle_rule;
+use crate::spec::{
+    Experiment, IdleRule, InstanceSharing, TestScenario, TimeSlicing, VmSpec, Workload,
+};
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
 
@@ -102,15 +105,18 @@ pub(super) fn with_sharing(
     other
 }
 
-/// The run with the other rule for idle turns, and that rule; nothing where no card is shared by
-/// equal or fixed share, the two policies that need one.
+/// The run with the other rule for idle turns, and that rule; nothing where no card is shared in
+/// turns of the hypervisor, and where its policy has its own rule.
 pub(super) fn other_idle(experiment: &Experiment) -> Option<(IdleRule, Experiment)> {
     let instances = || experiment.cards.iter().flat_map(|card| &card.instances);
     let slicing = instances().find_map(|instance| instance.sharing.slicing().copied())?;
-    let other = match slicing.idle {
+    let other = match idle_rule(&slicing) {
         IdleRule::Burned => IdleRule::RestBurned,
         _ => IdleRule::Burned,
     };
+    if idle_rule(&TimeSlicing { idle: other, ..slicing }) != other {
+        return None;
+    }
     let set = |_: &str, sharing: &mut InstanceSharing| {
         if let Some(slicing) = sharing.slicing_mut() {
             slicing.idle = other;

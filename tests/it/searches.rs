@@ -304,6 +304,7 @@ load = {{ scenario = "server", target_qps = 2 }}
             SlicePolicy::BestEffort => "best-effort",
             SlicePolicy::EqualShare => "equal-share",
             SlicePolicy::FixedShare => "fixed-share",
+            other => slicewise::gpu::policy_entry(other).name,
         }
     ));
     experiment.cards[0].instances = turns.cards[0].instances.clone();

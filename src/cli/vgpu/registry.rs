@@ -5,7 +5,7 @@
 
 use crate::cli::{Failure, output};
 use crate::config::quoted;
-use crate::gpu::POLICIES;
+use crate::gpu::{POLICIES, PolicyEntry, policies};
 use crate::layout::registry::{self, WordSlice};
 use crate::spec::{SlicePolicy, TurnOrder};
 use crate::study::plans::registry_word;
@@ -69,9 +69,16 @@ Examples:
 
 /// Runs `slicewise vgpu encode`.
 pub(super) fn encode(arguments: &EncodeArgs) -> Result<(), Failure> {
-    let named = POLICIES.iter().find(|entry| entry.name == arguments.policy);
-    let Some(policy) = named.map(|entry| entry.policy) else {
-        let names: Vec<_> = POLICIES.iter().map(|entry| entry.name).collect();
+    let named = policies().into_iter().find(|entry| entry.name == arguments.policy);
+    let of_driver = |entry: &&'static PolicyEntry| entry.policy.is_of_driver();
+    let Some(policy) = named.filter(of_driver).map(|entry| entry.policy) else {
+        let names: Vec<_> = POLICIES.iter().filter(of_driver).map(|entry| entry.name).collect();
+        if let Some(PolicyEntry { name, .. }) = named {
+            return Err(Failure::Usage(format!(
+                "no registry word is known for \"{name}\": it is not a policy of NVIDIA's driver\n  = allowed: {}",
+                names.join(", ")
+            )));
+        }
         let shown: String =
             arguments.policy.chars().take(40).flat_map(char::escape_debug).collect();
         return Err(Failure::Usage(format!(

@@ -4,7 +4,7 @@
 //! misleads whoever wrote it.
 
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
-use crate::gpu::POLICIES;
+use crate::gpu::{policies, policy_entry};
 use crate::layout::fit::SizeMode;
 use crate::layout::placement::Assignment;
 use crate::layout::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
@@ -361,7 +361,8 @@ impl Sharing {
 
     /// Reads what a registry word would say; whether the policy is known.
     fn read_policy(&mut self, table: &mut Reader<'_>) -> bool {
-        let policies: Vec<_> = POLICIES.iter().map(|entry| (entry.name, entry.policy)).collect();
+        let policies: Vec<_> =
+            policies().into_iter().map(|entry| (entry.name, entry.policy)).collect();
         let policy = table
             .get("policy")
             .map_or(Some(self.policy), |value| value.choice("time-slice policy", &policies));
@@ -461,9 +462,13 @@ impl Sharing {
             }
             return;
         }
-        refuse("hardware_slice", "under equal and fixed share", "write `slice`");
+        let under = match self.policy.is_of_driver() {
+            true => "under equal and fixed share".to_string(),
+            false => format!("under policy \"{}\"", policy_entry(self.policy).name),
+        };
+        refuse("hardware_slice", &under, "write `slice`");
         let help = "drop the key: the hypervisor schedules vGPUs, whatever processes are in them";
-        refuse("turns", "under equal and fixed share", help);
+        refuse("turns", &under, help);
         if let Some(spot) = self.switch_spot.as_ref().filter(|_| self.has_switch_parts) {
             let title = "the hypervisor's turns know one cost of a switch, not its parts";
             let help = "write switch_cost = \"0.2 ms\", or policy = \"best-effort\"";

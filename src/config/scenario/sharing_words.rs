@@ -1,7 +1,7 @@
 //! The settings of `[sharing]` that an instance runs with, as files write them.
 
 use super::sharing::{IDLE_RULES, ORDERS};
-use crate::gpu::{BEST_EFFORT, POLICIES};
+use crate::gpu::{BEST_EFFORT, idle_rule, policy_entry};
 use crate::spec::{HardwareTurns, IdleRule, InstanceSharing, Overshoot, TimeSlicing, TurnOrder};
 
 /// The turns in use as a file would write them.
@@ -30,9 +30,7 @@ fn hardware_words(sharing: &InstanceSharing, turns: &HardwareTurns) -> Vec<(&'st
 }
 
 fn software_words(turns: &TimeSlicing) -> Vec<(&'static str, String)> {
-    let policy = POLICIES.iter().find(|entry| entry.policy == turns.policy);
-    let mut words: Vec<_> =
-        policy.map(|entry| ("policy", entry.name.to_string())).into_iter().collect();
+    let mut words = vec![("policy", policy_entry(turns.policy).name.to_string())];
     words.push(("slice", turns.slice.to_string()));
     let order = match turns.order {
         TurnOrder::RoundRobin { averaging_factor } => {
@@ -43,11 +41,11 @@ fn software_words(turns: &TimeSlicing) -> Vec<(&'static str, String)> {
         TurnOrder::LeastRunTime => ORDERS[1].0,
     };
     words.push(("order", order.to_string()));
-    let same =
-        |rule: &IdleRule| std::mem::discriminant(rule) == std::mem::discriminant(&turns.idle);
-    let idle = IDLE_RULES.iter().find(|(_, rule)| same(rule));
-    words.extend(idle.map(|(name, _)| ("idle", (*name).to_string())));
-    if let IdleRule::SkippedAndCapped { window } = turns.idle {
+    let idle = idle_rule(turns);
+    let same = |rule: &IdleRule| std::mem::discriminant(rule) == std::mem::discriminant(&idle);
+    let word = IDLE_RULES.iter().find(|(_, rule)| same(rule));
+    words.extend(word.map(|(name, _)| ("idle", (*name).to_string())));
+    if let IdleRule::SkippedAndCapped { window } = idle {
         let round = "one round of turns".to_string();
         words.push(("cap_window", window.map_or(round, |window| window.to_string())));
     }

@@ -31,7 +31,7 @@ use super::sweep::axis::POINTS_MAX;
 use super::sweep::table::RUNS_MAX;
 use crate::formats::request_trace::Unit;
 use crate::formats::triton_config::LEVELS_MAX;
-use crate::gpu::POLICIES;
+use crate::gpu::policies;
 use crate::layout::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
 use crate::spec::{PRESETS, Round, Rules, Standing};
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
@@ -147,7 +147,7 @@ fn passport(value: Shape) -> Shape {
 }
 
 fn sharing() -> Shape {
-    let policies = word(POLICIES.iter().map(|entry| entry.name));
+    let policies = word(policies().into_iter().map(|entry| entry.name));
     let overshoot = either([word(["none", "batch"]), quantity::<SimDuration>()]);
     let registry = either([text().such_as(["0x0103F001"]), whole(0..=u32::MAX)]);
     let time = quantity::<SimDuration>;

@@ -1,11 +1,15 @@
 //! Time-slice policies of the hypervisor: who is offered the next turn. One file each, one line in
-//! [`POLICIES`]. Under best effort the hardware hands out the turns (`ring`).
+//! [`POLICIES`]; those of other crates are in `registered`. Under best effort the hardware hands out
+//! the turns (`ring`).
 //!
 //! The order among those who are offered a turn is the run list's, lengths and costs are the
 //! turns'. A policy sees one entry of the run list at a time and keeps no state.
 
 mod equal_share;
 mod fixed_share;
+mod registered;
+
+pub use registered::register;
 
 use crate::spec::{IdleRule, SlicePolicy, TimeSlicing};
 use crate::units::SimDuration;
@@ -26,7 +30,8 @@ pub struct Entry {
 /// Who is offered a turn, and what becomes of the turn of one without work.
 ///
 /// While anybody has work, a policy without a cap offers a turn to somebody with work: otherwise the
-/// engine would stand still for good.
+/// engine would stand still for good. It is asked at the ends of turns, and when power or work
+/// changes; in between its answers are taken to stay the same.
 ///
 /// A policy of one's own: newcomers keep their turns, busy or not, until they have had a second of
 /// the GPU; after that only work earns a turn.
@@ -63,10 +68,9 @@ pub struct Entry {
 /// assert!(policy.offers_turn(&Entry { has_work: true, ..settled }));
 /// ```
 ///
-/// To put it to use, give it a file beside the others, a line in [`POLICIES`] and a name in
-/// [`SlicePolicy`]; from outside the crate a policy can be written and tested, not run.
+/// To put it to use, [`register`] it: then scenario files know its name.
 pub trait TimeSlicePolicy: std::fmt::Debug {
-    /// How many slots take part in the rotation when `owners` vGPUs exist.
+    /// How many slots take part in the rotation when `owners` vGPUs exist; at least as many.
     fn slots(&self, owners: usize) -> usize;
 
     /// Whether the slot is offered its turn.
@@ -82,7 +86,9 @@ pub trait TimeSlicePolicy: std::fmt::Debug {
         true
     }
 
-    /// What an idle turn becomes.
+    /// What an idle turn becomes: `idle` of [`TimeSlicing`] if files are to choose it, else a rule of
+    /// the policy's own. Under [`IdleRule::SkippedAndCapped`] a spent entry is offered no turn;
+    /// [`IdleRule::Polled`] needs turns in a ring and a switch cost above 0.
     fn idle_rule(&self) -> IdleRule;
 }
 
@@ -101,10 +107,22 @@ pub struct PolicyEntry {
     make: Option<Make>,
 }
 
+impl PolicyEntry {
+    /// A policy of one's own, for [`register`]: its name in files, a line about it, and how it is made
+    /// with the settings of a file.
+    pub const fn new(
+        name: &'static str,
+        about: &'static str,
+        make: fn(&TimeSlicing) -> Box<dyn TimeSlicePolicy>,
+    ) -> Self {
+        Self { name, about, policy: SlicePolicy::Own(name), make: Some(make) }
+    }
+}
+
 /// The name of the policy under which the hardware hands out the turns.
 pub const BEST_EFFORT: &str = "best-effort";
 
-/// The policies known.
+/// The policies of slicewise.
 pub const POLICIES: &[PolicyEntry] = &[
     PolicyEntry {
         name: BEST_EFFORT,
@@ -131,10 +149,25 @@ pub const POLICIES: &[PolicyEntry] = &[
     },
 ];
 
+/// All policies that files may name: those of slicewise, then those registered, in that order.
+pub fn policies() -> Vec<&'static PolicyEntry> {
+    POLICIES.iter().chain(registered::all()).collect()
+}
+
+/// What a policy is called, and does. Panics if it is neither of slicewise nor registered.
+pub fn policy_entry(policy: SlicePolicy) -> &'static PolicyEntry {
+    let found = policies().into_iter().find(|entry| entry.policy == policy);
+    found.unwrap_or_else(|| panic!("{policy:?} is not registered: see slicewise::gpu::register"))
+}
+
+/// What an idle turn becomes: the rule of the settings, unless the policy has one of its own.
+pub fn idle_rule(slicing: &TimeSlicing) -> IdleRule {
+    policy(slicing).idle_rule()
+}
+
 /// The policy that `slicing` names, which is not best effort.
 pub(super) fn policy(slicing: &TimeSlicing) -> Box<dyn TimeSlicePolicy> {
-    let entry = POLICIES.iter().find(|entry| entry.policy == slicing.policy);
-    let make = entry.expect("every policy has an entry").make;
+    let make = policy_entry(slicing.policy).make;
     make.expect("the hypervisor hands out no turns under best effort")(slicing)
 }
 

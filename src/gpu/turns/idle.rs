@@ -1,6 +1,7 @@
 //! Idle turns are no events: they are made up for later, so that the rotation is where it would
 //! have been.
 
+use super::super::policy::Entry;
 use super::{Turn, Turns};
 use crate::units::{SimDuration, SimTime};
 
@@ -62,11 +63,20 @@ impl<T> Turns<T> {
         if rounds == 0 {
             return false;
         }
-        let later = length * rounds;
+        let (later, gain) = (length * rounds, most * rounds);
+        // A policy that looks at the time given may change its mind on the way.
+        let after = self.run_list.entries().iter().zip(&offered).map(|(entry, &had_turns)| Entry {
+            scheduled: if had_turns { entry.scheduled + gain } else { entry.scheduled },
+            ..*entry
+        });
+        let policy = self.run_list.policy();
+        if after.zip(&offered).any(|(entry, &had_turns)| policy.offers_turn(&entry) != had_turns) {
+            return false;
+        }
         for slot in (0..offered.len()).filter(|&slot| offered[slot]) {
-            self.run_list.update(slot, |entry| entry.scheduled += most * rounds);
+            self.run_list.update(slot, |entry| entry.scheduled += gain);
             if let Some(owner) = self.owners.get_mut(slot) {
-                owner.clock = owner.clock + most * rounds;
+                owner.clock = owner.clock + gain;
             }
         }
         self.turn = Some(Turn {

@@ -1,9 +1,10 @@
 //! A registry word as lines of name and value, then notes and commands.
 
+use crate::gpu::policy_entry;
 use crate::layout::registry::{WordSlice, slice_of_frequency};
 use crate::report::width::Width;
 use crate::spec::SlicePolicy;
-use crate::study::plans::{RegistryAnswer, policy_entry};
+use crate::study::plans::RegistryAnswer;
 
 /// The word, and how to set it if requested.
 pub(super) fn text(answer: &RegistryAnswer<'_>, width: Width) -> String {
@@ -65,6 +66,10 @@ fn at_once(answer: &RegistryAnswer<'_>) -> String {
         SlicePolicy::BestEffort => 1,
         SlicePolicy::EqualShare => 2,
         SlicePolicy::FixedShare => 3,
+        _ => {
+            let policy = answer.policy;
+            return format!("at once: not known, since {policy} is no policy of NVIDIA's driver\n");
+        }
     };
     let mut values = vec![format!("policy {number} ({})", answer.policy)];
     values.extend(answer.averaging_factor.map(|factor| format!("averaging factor {factor}")));

@@ -22,9 +22,7 @@ pub use mig_profiles::{
     ComputeInstanceRow, ComputeInstances, MigProfileRow, MigProfiles, compute_instances,
     mig_profiles,
 };
-pub use registry_word::{
-    DefaultSlices, RegistryAnswer, SettingCommand, policy_entry, registry_word,
-};
+pub use registry_word::{DefaultSlices, RegistryAnswer, SettingCommand, registry_word};
 pub use vgpu_beside::{BesideChange, BesidePlan, TypeAt, VgpuBeside, listed, vgpu_beside};
 pub use vgpu_card::{Block, CardVgpus, VgpuRoom, memory};
 pub use vgpu_fit::{

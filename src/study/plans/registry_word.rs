@@ -2,9 +2,9 @@
 //!
 //! How the bits are read and written is in `layout::registry`.
 
-use crate::gpu::{POLICIES, PolicyEntry};
+use crate::gpu::policy_entry;
 use crate::layout::registry::{RegistryWord, WordSlice, default_slice};
-use crate::spec::{SlicePolicy, TurnOrder};
+use crate::spec::TurnOrder;
 use serde::Serialize;
 
 /// The answer of `slicewise vgpu decode` and `encode`.
@@ -89,11 +89,6 @@ pub fn registry_word(spec: &RegistryWord) -> RegistryAnswer<'_> {
         commands: None,
         spec,
     }
-}
-
-/// The name and description of a policy.
-pub fn policy_entry(policy: SlicePolicy) -> &'static PolicyEntry {
-    POLICIES.iter().find(|entry| entry.policy == policy).expect("every policy has an entry")
 }
 
 impl RegistryAnswer<'_> {
