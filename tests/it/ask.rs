@@ -91,6 +91,7 @@ fn a_question_of_measured_times_is_answered_yes_or_no() {
 /// 0.365: a batch of one takes 3.3 (1 + 0.365 (114 / 16 - 1)) = 10.7 ms on a slice, at 1 it takes 23.5. At 5/s the
 /// slice is busy for a twentieth and an eighth, so that one query in a hundred waits for nearly a whole other one.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn what_nobody_measured_is_not_sure() {
     let folder = folder(&[("times.csv", TIMES)]);
     let times = path(&folder, "times.csv");
@@ -118,6 +119,7 @@ fn what_nobody_measured_is_not_sure() {
 /// of a GPU that does 702 of them; how many are possible is said. 5000 queries of each VM come within 5 ms there,
 /// and take 30 s.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn what_is_out_of_reach_is_answered_at_once() {
     let folder = folder(&[("times.csv", TIMES), ("slow.csv", "batch,time_s\n1,200\n2,390\n")]);
     let (times, slow) = (path(&folder, "times.csv"), path(&folder, "slow.csv"));
@@ -209,6 +211,7 @@ proptest! {
 
     /// The scenario that is left is readable, and `sweep` and `capacity` answer with the same figures.
     #[test]
+    #[ignore = "long: cargo test -- --include-ignored"]
     fn the_scenario_that_is_left_gives_the_same_answer(
         vms in 1..5_u32,
         rate in 5..120_u32,
@@ -291,6 +294,7 @@ fn everybody_is_answered_by_what_they_have() {
 
 /// A log of LoadGen says rate and latencies of a server, and not how large its batches were.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_log_of_loadgen_is_asked_with_the_batch_of_its_server() {
     let folder = folder(&[]);
     let log = "tests/formats/loadgen-log/server-v1.1.txt";
@@ -346,6 +350,7 @@ fn without_a_rate_it_says_how_much_each_vm_can_do() {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn answers_do_not_depend_on_the_number_of_threads() {
     let folder = folder(&[("times.csv", TIMES)]);
     let times = path(&folder, "times.csv");
@@ -381,6 +386,7 @@ fn answers_do_not_depend_on_the_number_of_threads() {
 
 /// Times of another GPU are taken where that is asked for, labelled, and only there.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn times_of_another_gpu_are_scaled_where_that_is_asked_for() {
     let folder = folder(&[("times.csv", TIMES)]);
     let times = path(&folder, "times.csv");
@@ -419,6 +425,7 @@ fn vms_that_fit_nowhere_are_a_no() {
 
 /// Ways that cannot be stand beside those that can, with the reason; none that can is a no.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_way_without_place_says_why() {
     let folder = folder(&[("times.csv", TIMES)]);
     let times = path(&folder, "times.csv");

@@ -254,6 +254,7 @@ fn machines_are_numbered_by_the_runs_in_the_fit() {
 /// CPU time is the machine's: a minimum of the second machine, twice as long, changes nothing; of the
 /// first it does.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_minimum_of_another_machine_is_not_fitted() {
     let with_min = |times: f64, machine: usize| {
         let mut other = measured(1400.0, TestScenario::Server);
@@ -281,6 +282,7 @@ proptest! {
     /// Whatever the runs that are only compared say, and however many there are: the numbers written are
     /// the same to the byte, whether batch times are fitted or runs.
     #[test]
+    #[ignore = "long: cargo test -- --include-ignored"]
     fn runs_that_are_only_compared_never_touch_the_fit(
         rates in proptest::collection::vec(100.0..3000.0_f64, 0..3),
         factor in 0.01..100.0_f64,
@@ -326,6 +328,7 @@ const OVERLOADED: &str = "================================================\nMLPe
 /// With nothing but batch times to fit, the table passes through every one of them, whatever a compared
 /// run says and whatever the base's times are: times ten times longer as well.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn batch_times_are_met_exactly_beside_a_compared_run() {
     for factor in [1.0, 10.0] {
         let times = [(1, 0.9), (2, 1.0), (4, 1.25), (8, 1.9)]
@@ -611,6 +614,7 @@ fn the_shipped_calibrations_are_read() {
 /// The vSphere runs, from two bare machines and with nothing set by hand: every published percentile
 /// within 6 % and inside the stated interval (docs/how-to/calibrate.md: BERT-99 within 1.8 %, BERT-99.9 within 3.6).
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn the_shipped_calibrations_predict_the_vm() {
     for name in ["bert-99", "bert-99.9"] {
         let path = format!("scenarios/calibration/{name}.toml");

@@ -286,6 +286,7 @@ fn a_virtual_run_stands_beside_both_counterfactuals() {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_mebibyte_of_anything_ends_soon() {
     let fillers = [
         "=",
@@ -331,11 +332,13 @@ proptest! {
     #![proptest_config(cases(300))]
 
     #[test]
+    #[ignore = "long: cargo test -- --include-ignored"]
     fn random_bytes_never_panic(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
         never_panics(&bytes, &options());
     }
 
     #[test]
+    #[ignore = "long: cargo test -- --include-ignored"]
     fn a_good_file_gone_wrong_never_panics(
         file in 0..GOOD.len(),
         cuts in proptest::collection::vec((any::<prop::sample::Index>(), 0..12_usize, "(\\PC|[ -~\n\r\t]){0,6}"), 1..6),
@@ -351,6 +354,7 @@ proptest! {
     }
 
     #[test]
+    #[ignore = "long: cargo test -- --include-ignored"]
     fn a_good_file_with_odd_values_never_panics(file in 0..GOOD.len(), line in any::<prop::sample::Index>(), value in 0..ODD.len()) {
         let text = fs::read_to_string(GOOD[file]).unwrap();
         let mut lines: Vec<String> = text.lines().map(str::to_string).collect();

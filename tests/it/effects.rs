@@ -210,6 +210,7 @@ fn bare_metal_is_no_counterfactual_of_itself() {
 /// The same file and seed give the same document on any number of threads; another seed another.
 /// Marks say what a figure is: a Server rate given, the bare row fitted, the virtual one predicted.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn results_are_reproducible_and_honest() {
     let document = |seed, threads| {
         let catalogue = Catalogue::load(None).unwrap();

@@ -81,6 +81,7 @@ fn never_panics(bytes: &[u8], read: Reader) {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn two_mebibytes_of_anything_end_soon() {
     for filler in [
         "=",

@@ -269,6 +269,7 @@ fn number(name: &str) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn fuzz_no_input_stops_a_reader() {
     let folder = tempfile::tempdir().unwrap();
     let parsers = parsers(folder.path());

@@ -34,6 +34,7 @@ fn who_waits_for_a_stop_is_what_a_fluid_says() {
 /// 1 to 10, which is L of 30.5 ms, 0.15 times a second. The other machine of the same maker with the same cards at
 /// a lower limit (A100-PCIex8_TRT_MaxQ: p97 3.69, p99 14.8, p99.9 32.5 ms) was not used.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn stops_explain_a_published_tail() {
     // A tenth of the rate and ten times the work: to a fluid the same.
     let work = SimDuration::from_secs_f64(1.0 / 3_680.0);

@@ -120,6 +120,7 @@ impl Dice {
 /// the same bytes as in one go, no run twice, nothing left. `SLICEWISE_KILLS=100` for the whole of it.
 #[cfg(unix)]
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_sweep_killed_at_random_loses_nothing_and_leaves_nothing_behind() {
     let kills = std::env::var("SLICEWISE_KILLS").ok().and_then(|text| text.parse().ok());
     let kills: u32 = kills.unwrap_or(8);
@@ -221,6 +222,7 @@ fn ignores_hangup() -> bool {
 /// `nohup` means it: the end of the terminal ends nothing.
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_run_under_nohup_outlives_its_terminal() {
     let place = Place::new(&long());
     let mut command = Command::new("nohup");
@@ -280,6 +282,7 @@ fn an_interruption_as_early_as_may_be_leaves_nothing() {
 /// end before the sweep does.
 #[cfg(target_os = "linux")]
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn signals_end_the_first_process_of_a_container() {
     let spaces = [&["--fork", "--pid"][..], &["--user", "--map-root-user", "--fork", "--pid"]];
     let can = |flags: &&&[&str]| {
@@ -310,6 +313,7 @@ fn signals_end_the_first_process_of_a_container() {
 
 #[cfg(unix)]
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn two_commands_do_not_work_on_one_folder() {
     let place = Place::new(&long());
     let mut first = place.start(&["sweep", "s.toml", "--out", "out"]);

@@ -1,4 +1,5 @@
-//! The integration tests, in one binary: theory, twins, laws, and what users meet.
+//! The integration tests, in one binary: theory, twins, laws, and what users meet. Those that take more than
+//! about three seconds on a core are ignored unless asked for (`-- --include-ignored`); `.ci/run` asks.
 
 mod architecture;
 mod ask;

@@ -69,6 +69,7 @@ fn profiles_are_read_back_as_they_are_listed() {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_layout_is_placed_again_as_it_is_listed_and_as_it_is_made() {
     let catalogue = catalogue();
     for gpu in with_mig(&catalogue) {

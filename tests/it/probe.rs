@@ -19,6 +19,7 @@ fn python() -> Option<&'static str> {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn the_probe_passes_its_own_tests() {
     let Some(python) = python() else {
         println!("skipped: no Python 3.8 or later here, so the probe is not tested");

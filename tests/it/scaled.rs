@@ -27,6 +27,7 @@ fn service(file: &Path, gpu: &str) -> ServiceTime {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn every_gpu_of_the_catalogue_answers_every_workload() {
     let catalogue = Catalogue::load(None).unwrap();
     let entries = catalogue.list();

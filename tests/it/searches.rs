@@ -420,6 +420,7 @@ fn a_narrow_range_is_found_under_every_bound() {
 /// much as what is late: the cards are full where 15 % and more of evenly spaced queries are rejected. One
 /// query at a time, each 5 ms and two at most waiting: 200 per second, at which 1 % may be rejected.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_queue_that_rejects_shows_what_the_cards_can_do() {
     let mut experiment = queue(1, 50.0, millis(5), SizeDistribution::Fixed, 600);
     let vm = &mut experiment.vms[0];

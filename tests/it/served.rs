@@ -448,6 +448,7 @@ load = { scenario = \"server\", target_qps = 50, target_latency = \"100 ms\", mi
 
 /// From the text to the document: the whole way, and each step with queue and run.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn an_ensemble_is_told_with_its_steps() {
     let head = format!("{VISION}seed = 1\n[[vm]]\nname = \"v\"\nvcpus = 4\ngpus = 1\n");
     let folder = tempfile::tempdir().unwrap();

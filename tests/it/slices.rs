@@ -128,6 +128,7 @@ fn server_load_on_one_slice_is_told_at_the_published_rate() {
 /// percentiles are shorter than full batches of its own setting allow, its ResNet-50, whose host is late, and
 /// SSD-ResNet34 on both, which wants a tenth more work than its Offline run says.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn many_slices_are_servers_of_their_own() {
     let many = |run: &MeasuredRow| {
         run.scenario == TestScenario::Server && run.mig_profile().is_some() && run.gpus > 1

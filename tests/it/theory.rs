@@ -54,6 +54,7 @@ fn constant_work_on_one_gpu_is_m_d_1() {
 
 /// M/M/1: mean S / (1 - rho) and, sojourn times being exponential, p99 = mean x ln 100.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn exponential_work_on_one_gpu_is_m_m_1() {
     let experiment =
         queue(1, 120.0, SimDuration::from_millis(5), SizeDistribution::Exponential, 6000);
@@ -66,6 +67,7 @@ fn exponential_work_on_one_gpu_is_m_m_1() {
 
 /// M/M/c by Erlang C: mean S + C(c, a) S / (c - a), a = lambda S.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn exponential_work_on_three_gpus_is_m_m_3() {
     let (c, a, service) = (3.0, 2.4, 5.0);
     // C(c, a) = (a^c / c!) (c / (c - a)) / (sum_{k<c} a^k / k! + (a^c / c!) (c / (c - a)))
@@ -79,6 +81,7 @@ fn exponential_work_on_three_gpus_is_m_m_3() {
 /// M/G/1 by Pollaczek and Khinchine: mean wait lambda E[S^2] / (2 (1 - rho)). The log-normal law of
 /// mean 1 has E[S^2] = exp(sigma^2).
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn log_normal_work_is_m_g_1() {
     let (rho, service, sigma) = (0.6, 5.0, 0.385_f64);
     let experiment =
@@ -90,6 +93,7 @@ fn log_normal_work_is_m_g_1() {
 /// Batches shared on one GPU, as many as come: M/G/1 processor sharing, mean S / (1 - rho) whatever
 /// the law of the work (Kleinrock, Queueing Systems II, section 4.4).
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn sharing_a_gpu_without_limit_is_m_g_1_processor_sharing() {
     check("M/D/1-PS", &shared_without_limit(1, 120.0, 6000), 5.0 / 0.4);
 }
@@ -106,6 +110,7 @@ fn shared_without_limit(gpus: u16, rate: f64, seconds: u64) -> Experiment {
 /// GPUs drawn by lot split a Poisson process into Poisson processes: each GPU is an M/D/1-PS of its
 /// own, S / (1 - rho), however many there are. In turn or by least load it would be less.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn gpus_drawn_by_lot_do_not_help_each_other() {
     let mut experiment = shared_without_limit(3, 360.0, 3000);
     experiment.vms[0].server.dispatch = Dispatch::RandomGpu;
@@ -130,6 +135,7 @@ fn a_full_batch_costs_the_time_to_fill_it() {
 /// with m = lambda D, a batch has on average m + exp(-m) queries; those of the queue waited D / 2
 /// on average.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn batches_of_whatever_waits_follow_bulk_service() {
     let (rate, d_ms) = (600.0, 5.0);
     let mut experiment = queue(1, rate, SimDuration::from_millis(5), SizeDistribution::Fixed, 3000);

@@ -59,6 +59,7 @@ fn who_is_powered_off_is_not_waited_for() {
 
 /// A capacity is that beside a neighbour who is there all the time, however short its own load is.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_capacity_is_found_beside_loaded_neighbours() {
     let mut experiment = quiet_and_noisy();
     experiment.vms[0].load.settings.min_query_count = 20_000;

@@ -57,6 +57,7 @@ fn mean_ms(outcome: &Outcome) -> f64 {
 /// M/D/1: S + rho S / (2 (1 - rho)); S = 5 ms, rho = 0.7: 10.8333 ms. One instance that takes one
 /// query at a time, whether the model has no dynamic batching or a maximum of 1.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn one_instance_and_batches_of_one_are_m_d_1() {
     for server in [preset("triton-no-batching"), ServerSpec { batch_max: 1, ..preset("triton") }] {
         let experiment = batches_of_5_ms(140.0, 2000, server);
@@ -69,6 +70,7 @@ fn one_instance_and_batches_of_one_are_m_d_1() {
 /// sizes are max(1, Poisson(m)), their mean m + exp(-m) = 2.1353, and of them m wait D / 2 on average
 /// and exp(-m) nothing. Latency D + D / 2 x 2 / 2.1353 = 7.3416 ms.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn what_waits_goes_at_once_as_bulk_service() {
     let experiment = batches_of_5_ms(400.0, 1000, preset("triton"));
     let mean = 2.0 + (-2.0_f64).exp();
@@ -82,6 +84,7 @@ fn what_waits_goes_at_once_as_bulk_service() {
 /// Two priority levels, batches of one (Cobham 1954): W1 = W0 / (1 - rho1), W2 = W1 / (1 - rho), with
 /// W0 = rho S / 2. S = 5 ms, rho = 0.8, a quarter of it urgent: W0 = 2, W1 = 2.5, W2 = 12.5 ms.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn the_urgent_wait_as_long_as_cobham_says() {
     let quarter = Share::new(0.25).unwrap();
     let queues = Queues {

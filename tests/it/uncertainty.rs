@@ -36,6 +36,7 @@ fn run(experiment: Experiment, replications: u32) -> Results {
 /// = 1.141 times as long: an elasticity of ln 1.141 / ln 1.01 = 13.3. The two runs draw the same
 /// numbers; what is left is the noise of a long tail.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn one_percent_more_work_moves_p99_as_theory_says() {
     let work = SimDuration::from_millis(5);
     let busy = run(queue(1, 184.0, work, SizeDistribution::Exponential, 4000), 1);
@@ -86,6 +87,7 @@ fn what_machines_and_platforms_leave_open_is_an_interval() {
 /// At a load of 0.97 machines 8.6 % slower (1.645 x 5 %) have no time left: their queue grows all the
 /// time, and the end of the interval is that of the whole run, not of one cut short.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn an_interval_that_reaches_overload_is_of_the_whole_run() {
     let work = SimDuration::from_micros(500);
     let mut experiment = queue(1, 1940.0, work, SizeDistribution::Fixed, 400);
@@ -107,6 +109,7 @@ fn an_interval_that_reaches_overload_is_of_the_whole_run() {
 /// The capacity of a queue whose every time goes with work, the bound too long to matter to more than
 /// a percent: so it goes with speed, by the same 1.0334 and its inverse.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_capacity_says_what_slower_machines_would_do() {
     let mut experiment = queue(1, 100.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 600);
     experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(400);
@@ -173,6 +176,7 @@ fn replications_stand_beside_the_first_run() {
 /// of those of ten minutes (three seeds of the long search move a factor by 0.1 to 0.2 %), so one
 /// percent tells a wrong page from luck.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn the_published_ratios_are_taken_apart_as_the_page_says() {
     const NOISE: f64 = 0.01;
     let golden = std::fs::read_to_string("docs/explanation/why-94-percent/gap.csv").unwrap();

@@ -179,6 +179,7 @@ fn nothing_is_learnt_from_a_host_that_stalled() {
 /// Two machines' Offline runs a fifth slower, their Server runs as they were: what the one shows helps
 /// to predict the other, and the most that is learnt is half. Without such machines nothing is.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_bad_offline_run_is_seen_through_in_part() {
     let bert = |row: &str| {
         row.contains(",bert-99,")
@@ -237,6 +238,7 @@ fn lots_stand_in_for_an_old_triton() {
 /// Server row learnt from: 32 and 56 slices with a server each, and one slice with several instances. Every row
 /// has an answer. Nine in ten are not promised: see the page.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn slices_under_triton_are_predicted() {
     let results = validated_of(LATER, 20_000, |row| {
         (row.contains("Triton") && row.contains("MIG")).then(|| row.to_string())
@@ -309,6 +311,7 @@ fn slices_and_whole_gpus_are_apart() {
 /// A percentile of which fewer than ten queries lie beyond says nothing: a minute at ten queries a second
 /// has six beyond p99. The row is predicted, and its p99 counts in no error.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn a_percentile_of_few_queries_is_not_scored() {
     let head = fs::read_to_string(PUBLISHED).unwrap().lines().next().unwrap().to_string();
     let place = |name: &str| head.split(',').position(|other| other == name).unwrap();
@@ -440,6 +443,7 @@ fn links_of_a_host_hold_up_its_offline_run() {
 }
 
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn own_rows_learn_from_what_is_chosen() {
     let text = fs::read_to_string(LATER).unwrap();
     let (head, rows) = text.split_once('\n').unwrap();

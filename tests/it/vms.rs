@@ -145,6 +145,7 @@ fn none_fits_where_one_alone_misses_its_bound() {
 /// NVIDIA's vGPU documents: four A100-10C on a card; seven 1g instances on an A100; and an R7525
 /// has 128 logical processors, which 32 VMs of 4 vCPUs take.
 #[test]
+#[ignore = "long: cargo test -- --include-ignored"]
 fn placement_and_host_stop_what_latency_does_not() {
     for (of_card, cards, vms, per_card, stopped_by) in [
         ("vgpu = { type = \"A100-10C\" }", 1, 4, 4, Obstacle::Placement),
