@@ -99,7 +99,7 @@ fn a_seed_that_varies_is_not_given_as_well() {
     assert!(load_task(&path, &options()).is_ok());
     let error = load_task(&path, &LoadOptions { seed: Some(7), ..options() }).unwrap_err();
     assert!(
-        error.to_string().starts_with("error: `seed` varies, and is to be 7 as well"),
+        error.to_string().starts_with("error: `seed` varies, and --seed sets it to 7 as well"),
         "{error}"
     );
 }

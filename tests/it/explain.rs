@@ -67,7 +67,7 @@ fn of_several_models_each_says_its_own() {
         ("sharing on a30/switch_cost", "190 us", "gpu", "a30"),
         ("gpu a100-pcie-40gb/sms", "108", "gpu", "a100-pcie-40gb"),
         ("gpu a30/sms", "56", "gpu", "a30"),
-        ("vm by-type/gpu", "a100-pcie-40gb", "default", "the one of the host's that has this"),
+        ("vm by-type/gpu", "a100-pcie-40gb", "default", "the only model of the host that has it"),
         ("vm largest/gpu", "a30", "file", "case.toml:17:7"),
         ("vm whole/gpus", "1 x a100-pcie-40gb", "file", "case.toml:27:8"),
     ] {
@@ -112,7 +112,7 @@ fn every_value_names_who_says_it() {
         ("vm front/load.percentile", "99", "round", "v1.1"),
         ("vm front/load.round", "v1.1", "default", "LoadGen's own, of the server scenario"),
         ("vm front/load.rules", "mlperf", "default", "the workload is MLPerf's bert"),
-        ("vm vm-2/name", "vm-2", "default", "by its number"),
+        ("vm vm-2/name", "vm-2", "default", "from its number"),
         ("vm vm-2/count", "2", "file", "case.toml:18:9"),
         ("vm vm-2/server.slots", "2", "set", "--set vm[1].server.slots=2"),
         ("vm vm-2/load.target_qps", "150", "file", "case.toml:22:43"),
@@ -136,7 +136,7 @@ fn a_silent_file_leaves_all_to_others() {
     let origin = |key: &str| said(key).unwrap_or_else(|| panic!("no {key}")).origin;
     assert_eq!(origin("scenario/gpus"), ValueOrigin::new("host", "dell-r7525"));
     assert_eq!(origin("vm vm-1/vcpus").by, "host");
-    assert_eq!(origin("vm vm-1/gpus").place, "all cards there are");
+    assert_eq!(origin("vm vm-1/gpus").place, "all cards of the host");
     // One worker to each stream: the preset has two of both.
     assert_eq!(said("vm vm-1/server.slots").unwrap().value, "3");
     assert_eq!(origin("vm vm-1/server.slots").place, "as many as streams");

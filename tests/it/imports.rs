@@ -537,10 +537,10 @@ Sharing: {TIMESLICING: {resources: [{name: nvidia.com/gpu, replicas: 16384, fail
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("replicas = 1024\n"), "{out}");
     for part in [
-        "\"renameByDefault\" in `flags`: the device plugin passes it over",
+        "\"renameByDefault\" in `flags`: the device plugin ignores it",
         "it belongs to `sharing.timeSlicing`",
         "did you mean \"migStrategy\"?",
-        "is 16384: the device plugin offers them, slicewise simulates at most 1024",
+        "is 16384: the device plugin allows it, but slicewise simulates at most 1024",
         "64 of 1024 pods",
     ] {
         assert!(err.contains(part), "{part}\n{err}");
@@ -549,7 +549,7 @@ Sharing: {TIMESLICING: {resources: [{name: nvidia.com/gpu, replicas: 16384, fail
     let twice = "version: v1\nsharing: {timeSlicing: {resources: [{name: gpu, replicas: 2}]}}\nsharing: {timeSlicing: {resources: [{name: gpu, replicas: 3}]}}\n";
     let (code, out, err) = import(twice, "a100-pcie-40gb", &[]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.contains("replicas = 3") && err.contains("\"sharing\" stands here twice"), "{err}");
+    assert!(out.contains("replicas = 3") && err.contains("\"sharing\" is written twice here"), "{err}");
 }
 
 /// Whatever GPU an import is for, its scenario is accepted, or says on top what to fill in.
@@ -841,7 +841,7 @@ fn parts_that_kai_does_not_read_are_told() {
     assert_eq!(code, Some(0));
     assert!(told.contains("asks has parts of 2 GPUs"), "{told}");
     let told = refused(&kai("gpu-memory: 4000Mi"), "a100-pcie-40gb", &[]);
-    assert!(told.contains("`gpu-memory` is no number of MiB"), "{told}");
+    assert!(told.contains("`gpu-memory` is not a number of MiB"), "{told}");
     let two = "apiVersion: v1\nkind: Pod\nmetadata: {name: two, annotations: {gpu-memory: \"2048\", gpu-fraction-container-name: b}}\nspec: {containers: [{name: a}, {name: b}]}\n";
     let scenario = imported(two, "a100-pcie-40gb", &[]);
     // 2048 of 40960 MiB.

@@ -250,7 +250,7 @@ fn an_interrupted_run_leaves_nothing() {
     assert!(!child.wait().unwrap().success());
     let told = place.stderr();
     assert!(
-        told.contains("interrupted: nothing was written; output/s is as it was before"),
+        told.contains("interrupted: nothing was written; output/s was not changed"),
         "{told}"
     );
     assert_eq!(place.names(), ["s.toml", "stderr"]);
@@ -364,7 +364,7 @@ fn every_command_finds_out_before_the_work_that_it_cannot_write() {
     ];
     for command in commands {
         for (out, code, why) in
-            [("s.toml", 2, "s.toml is a file"), ("s.toml/deeper", 1, "cannot make s.toml/deeper")]
+            [("s.toml", 2, "s.toml is a file"), ("s.toml/deeper", 1, "cannot create s.toml/deeper")]
         {
             let (found, told) = place.run(&[command, &["--out", out]].concat());
             assert_eq!(found, Some(code), "{command:?}\n{told}");

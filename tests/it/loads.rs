@@ -76,7 +76,7 @@ fn too_few_queries_fail_early_stopping_by_name() {
     let outcome = simulate(&two_ms(scenario, round("v2.0"), 661));
     let failed = &outcome.vms[0].verdict.failed;
     assert_eq!(failed.iter().map(|failed| failed.rule).collect::<Vec<_>>(), [Rule::EarlyStopping]);
-    assert_eq!(failed[0].reason, "early stopping not satisfied: 661 of 662 queries at least");
+    assert_eq!(failed[0].reason, "early stopping not satisfied: 661 of at least 662 queries");
 }
 
 #[test]

@@ -371,7 +371,7 @@ fn a_table_of_a_european_spreadsheet_is_told_as_one() {
     assert_eq!(times, [(1, 0.75), (4, 1.5), (16, 4.5)]);
     let told = plan.notes.join("\n");
     assert!(
-        told.contains("(columns parted by semicolons, decimal commas): a batch of 16"),
+        told.contains("(columns separated by semicolons, decimal commas): a batch of 16"),
         "{told}"
     );
 }

@@ -362,7 +362,7 @@ fn an_order_that_gets_stuck_is_told_with_one_that_does_not() {
     assert!(text.contains("-cgi 9,19,14,19 -C") && !text.contains("has no room"), "{text}");
     let text = good(&["place", "a100-pcie-40gb", "4g.20gb", "1g.10gb", "2x1g.5gb"]);
     assert!(text.contains("-cgi 5:0,19:4,19:5,15:6 -C") || text.contains(":6"), "{text}");
-    assert!(text.contains("no order gets there: name the starts"), "{text}");
+    assert!(text.contains("no order reaches this layout: name the starts"), "{text}");
     let document = good(&["place", "a100-pcie-40gb", "3g.20gb", "4g.20gb", "--json"]);
     let document: Value = serde_json::from_str(&document).unwrap();
     assert_eq!((&document["fits"], &document["order"]), (&true.into(), &"as-asked".into()));
@@ -379,7 +379,7 @@ fn what_has_no_layout_is_answered_with_reason_and_nearest() {
     no(&users, "nearest: 3 x 1g.10gb, 2 x 1g.5gb");
     no(&users, "2 GPUs hold all of it: --gpus 2");
     good(&[&users[..], &["--gpus", "2"]].concat());
-    no(&["place", "a100-pcie-40gb", "8x1g.5gb"], "8 x 1g.5gb are too many: a card takes 7");
+    no(&["place", "a100-pcie-40gb", "8x1g.5gb"], "8 x 1g.5gb are too many: a card can have 7");
     no(&["place", "a100-pcie-40gb", "3g.20gb@0", "2g.10gb@2"], "overlap");
     no(&["place", "a100-pcie-40gb", "3g.20gb@2"], "its positions are {0,4}:4");
     no(&["place", "a100-pcie-40gb", "2x1g.5gb+me"], "too many: a card takes 1");
@@ -400,7 +400,7 @@ fn what_must_move_or_go_is_said() {
         answer(&["h100-sxm-80gb", "3g.40gb", "--beside", "1g.10gb@0,1g.10gb@1,1g.10gb@5"]),
         (
             4,
-            "no layout of h100-sxm-80gb holds 3g.40gb beside 1g.10gb at 0, 1g.10gb at 1, 1g.10gb at 5\n\nbecause: they have a layout together, but not with what is there where it is\nnearest: delete 1g.10gb at 5 and make it again at 2 or 3; then 3g.40gb goes to 4\n".to_string(),
+            "no layout of h100-sxm-80gb holds 3g.40gb beside 1g.10gb at 0, 1g.10gb at 1, 1g.10gb at 5\n\nbecause: they have a layout together, but not with the existing instances at their present places\nnearest: delete 1g.10gb at 5 and create it again at 2 or 3; then 3g.40gb goes to 4\n".to_string(),
             String::new()
         )
     );
@@ -408,7 +408,7 @@ fn what_must_move_or_go_is_said() {
         answer(&["h100-sxm-80gb", "1g.10gb@0", "1g.10gb@1", "1g.10gb@5", "3g.40gb"]),
         (
             4,
-            "no layout of h100-sxm-80gb holds 3 x 1g.10gb, 3g.40gb\n\nbecause: they have a layout, but not with the starts that are named\nnearest: 1g.10gb at 2 or 3 instead of 5; then 3g.40gb goes to 4\nhelp: 2 GPUs hold all of it: --gpus 2\n".to_string(),
+            "no layout of h100-sxm-80gb holds 3 x 1g.10gb, 3g.40gb\n\nbecause: they have a layout, but not with the named starts\nnearest: 1g.10gb at 2 or 3 instead of 5; then 3g.40gb goes to 4\nhelp: 2 GPUs hold all of it: --gpus 2\n".to_string(),
             String::new()
         )
     );

@@ -155,7 +155,7 @@ fn a_users_file_alone_is_told_what_it_leaves_to_loadgen() {
     let settings = &alone.pairs[0].virtual_run.experiment.vms[0].load.settings;
     assert_eq!(settings.min_duration, SimDuration::from_secs(10));
     let told =
-        "the files leave to LoadGen's own defaults: min_duration 10 s, target_latency 100 ms";
+        "the files do not state these, so LoadGen's own defaults apply: min_duration 10 s, target_latency 100 ms";
     assert!(alone.warnings[0].contains(told), "{:?}", alone.warnings);
     // With the round 530 000/s for ten minutes are too many, and the way out is named.
     let lines = format!("{conf}\nround = \"v4.0\"");

@@ -205,7 +205,7 @@ reason = "seven instances are the most"
     let place = Place::new(&(scenario.to_string() + &declared.replace("WHEN", "[7, 8]")));
     let (_, told) = place.sweep(&[], 2);
     assert!(
-        told.contains("MIG, vm.count 7 is declared not applicable and can be simulated"),
+        told.contains("MIG, vm.count 7 is declared not applicable, but can be simulated"),
         "{told}"
     );
 }

@@ -718,7 +718,7 @@ fn vms_are_fitted_beside_those_that_are_there() {
         crate::cli::check(&arguments, code).0
     };
     let text = ask(&["a10", "A10-4C", "--beside=3xA10-4C"], 0);
-    for part in ["A10-4C beside 3 x A10-4C on a10: yes", "VMs 1 to 3 are there"] {
+    for part in ["A10-4C beside 3 x A10-4C on a10: yes", "VMs 1 to 3 exist already"] {
         assert!(text.contains(part), "{part}\n{text}");
     }
     for (arguments, parts) in [

@@ -202,7 +202,7 @@ fn what_cannot_be_counted_is_refused_with_its_place() {
     let second = base.split("[[vm]]").nth(1).unwrap().replace("tenant", "other");
     let two = format!("{base}[[vm]]{second}");
     for (text, group, title) in [
-        (two.clone(), None, "several [[vm]], and which of them is counted is not said"),
+        (two.clone(), None, "there are several [[vm]], and the one to count is not named"),
         (two.clone(), Some("third"), "no [[vm]] is called \"third\""),
         (base.replace("target_qps", "total_qps"), None, "with `total_qps` a VM more takes from"),
         (

@@ -29,7 +29,7 @@ fn the_unit_is_that_of_the_name_or_told() {
     assert_eq!((at, &understood[..]), (1_500_000_000, "milliseconds by `timestamp`"));
     let said = "arrival_s;a\n0;1\n1,5;1\n";
     let (at, understood) = of(said, None);
-    let how = "seconds by `arrival_s`, columns parted by semicolons, decimal commas";
+    let how = "seconds by `arrival_s`, columns separated by semicolons, decimal commas";
     assert_eq!((at, &understood[..]), (1_500_000_000, how));
     let both = Columns { unit: Some(Unit::Milliseconds), ..Columns::default() };
     assert!(told("arrival_s\n0\n1\n", &both).contains("says seconds, and time_unit milliseconds"));
