@@ -378,8 +378,8 @@ mod tests {
             assert!((found.rows[0].ms / ms - 1.0).abs() < 1e-12, "{name}: {}", found.rows[0].ms);
         }
         for (head, told) in [
-            ("batch,latency", "does not say its unit"),
-            ("batch,time", "does not say its unit"),
+            ("batch,latency", "does not state its unit"),
+            ("batch,time", "does not state its unit"),
             ("batch,latency_ms,time_us", "are both times"),
             ("batch,Latency_ms,latency_ms", "twice"),
             ("batch,throughput", "`latency_ms`"),

@@ -275,7 +275,7 @@ mod tests {
         let titles = |text: &str| -> Vec<String> {
             read(text).unwrap_err().into_iter().map(|fault| fault.title).collect()
         };
-        assert!(titles("*.*.mode = 2 # only\n")[0].contains("no comment behind a value"));
+        assert!(titles("*.*.mode = 2 # only\n")[0].contains("not accept a comment after a value"));
         assert!(titles("#a comment\n")[0].contains("reads \"#a\" as a key"));
         let conf = read("# a = 1\n#word\n*.*.mode\n*.*.mode =\n*.*.mode = 1 2\n").unwrap();
         let found = conf.get("bert", "Server", "mode").map(|found| found.value.as_str());

@@ -214,7 +214,7 @@ mod tests {
     fn what_cannot_be_is_told_with_its_place() {
         for (from, to, title) in [
             ("slicewise-probe 1", "slicewise-probe 9", "the format is \"slicewise-probe 9\""),
-            ("\"driver\"", "\"motor\"", "not what the probe writes: missing field `driver`"),
+            ("\"driver\"", "\"motor\"", "not a file of the probe: missing field `driver`"),
             ("\"low\": 2.08", "\"low\": 3.08", "`slice_ms` is"),
             ("\"step\": 2", "\"step\": 0", "`step` is 0"),
         ] {

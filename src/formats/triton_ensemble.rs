@@ -190,7 +190,7 @@ mod tests {
         let fork = [decode.clone(), step("a", &["image"], &["x"]), step("b", &["image"], &["y"])];
         assert_eq!(
             ensemble(&fork).unwrap_err(),
-            "steps \"a\" and \"b\" go side by side, which is not modelled"
+            "steps \"a\" and \"b\" run in parallel, which is not modelled"
         );
         let circle = [step("a", &["y", "raw"], &["x"]), step("b", &["x"], &["y"])];
         assert_eq!(ensemble(&circle).unwrap_err(), "\"a\" waits for its own answer");

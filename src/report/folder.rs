@@ -403,8 +403,8 @@ mod tests {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("six");
         let first = open(&out).unwrap();
-        refused(open(&out), "another slicewise is at work on");
-        refused(open(&root.path().join("./six")), "another slicewise is at work on");
+        refused(open(&out), "another slicewise process is using");
+        refused(open(&root.path().join("./six")), "another slicewise process is using");
         first.write(&files(&["a"])).unwrap();
         drop(first);
         open(&out).unwrap();
@@ -433,7 +433,7 @@ mod tests {
         let ours = read_marker(&marker).unwrap().files;
         assert_eq!(ours.into_iter().collect::<Vec<_>>(), [MARKER, "fine"]);
         fs::write(&marker, "years of work\n").unwrap();
-        refused(open(root.path()), "was not made by slicewise");
+        refused(open(root.path()), "was not created by slicewise");
     }
 
     /// At whatever step a process is killed, the next one finds the old results or the new, and
@@ -484,7 +484,7 @@ mod tests {
         let theirs = out.join(WORK);
         fs::create_dir_all(&theirs).unwrap();
         fs::write(theirs.join("thesis.txt"), "years of work").unwrap();
-        refused(open(&out), "was not made by slicewise");
+        refused(open(&out), "was not created by slicewise");
         Folder::open(&out, Maker::Run, true).unwrap().write(&files(&["a"])).unwrap();
         open(&out).unwrap().write(&files(&["b"])).unwrap();
         assert_eq!(listing(&out), [".slicewise", WORK, "b"]);
@@ -529,6 +529,6 @@ mod tests {
         fs::create_dir(&other).unwrap();
         fs::write(other.join("b"), "mine").unwrap();
         symlink(&marker, other.join(MARKER)).unwrap();
-        refused(open(&other), "was not made by slicewise");
+        refused(open(&other), "was not created by slicewise");
     }
 }

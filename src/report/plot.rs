@@ -329,7 +329,7 @@ mod tests {
         });
         let texts: Vec<&str> = texts.collect();
         assert!(texts.iter().any(|text| text.contains("Zürich ?, ??, ?, e")), "{texts:?}");
-        let told = texts.iter().filter(|text| text.contains("the font of this picture has not"));
+        let told = texts.iter().filter(|text| text.contains("missing in the font of this picture"));
         assert_eq!((told.count(), own.height), (1, figure.height + 36.0));
         assert!(svg(&figure).unwrap().contains('\u{1f600}'));
         let plain = charts::sweep_figures(&fixture::sweep()).next().unwrap().1;

@@ -112,7 +112,7 @@ fn what_nobody_measured_is_not_sure() {
     // Whatever phi is, a bound far beyond all ends is kept.
     assert_eq!(of("2 s", 0)["answer"], "yes");
     let table = fs::read_to_string(folder.path().join("out/table.txt")).unwrap();
-    assert!(table.contains("was not measured of times"), "{table}");
+    assert!(table.contains("was not measured for times"), "{table}");
 }
 
 /// What no run has to show is answered at once: a batch of 200 s against 100 ms, and a million queries a second
@@ -320,7 +320,7 @@ fn a_log_of_loadgen_is_asked_with_the_batch_of_its_server() {
     let answer = asked(&folder, &[&fitted[..], &more].concat(), 4);
     assert_eq!(answer["answer"], "not sure");
     let warning = answer["warnings"][0].as_str().unwrap();
-    assert!(warning.contains("no number of this fit is to be trusted"), "{warning}");
+    assert!(warning.contains("do not trust any number of this fit"), "{warning}");
 }
 
 /// Without a rate the question is how much.
@@ -470,7 +470,7 @@ fn mistakes_say_what_would_be_right() {
         (&times, &["--gpu", "gtx-1080"], "unknown GPU"),
         (&times, &["--gpu", "NVIDIA T4 16GB"], "did you mean \"t4\"?"),
         (&times, &["--number-format", "fp8"], "allowed: int8, fp16"),
-        ("bert-99", &["--name", "mine"], "--name has no use beside bert-99"),
+        ("bert-99", &["--name", "mine"], "--name cannot be used with bert-99"),
         (&latin, &[], "save it as UTF-8"),
         (&times, &["--gpu", "A100-20C"], "is a vGPU type: write its GPU"),
         ("bert-98", &[], "did you mean \"bert-99\"?"),

@@ -393,12 +393,12 @@ fn batch_times_are_told_as_they_were_understood() {
     };
     let (note, alarm) = told("batch,latency_ms\n1,2250\n8,8123\n");
     let read =
-        "milliseconds, by its column `latency_ms`: a batch of 8 takes 8123 ms, 0.9849 samples/s";
+        "milliseconds, from its column `latency_ms`: a batch of 8 takes 8123 ms, 0.9849 samples/s";
     assert!(note.contains(read), "{note}");
     assert!(alarm.contains("if these are microseconds, name the column latency_us"), "{alarm}");
     let (note, alarm) = told("batch,latency_us,gpu\n1,2250,0\n8,8123,0\n");
     assert!(note.contains("microseconds") && note.contains("takes 8.123 ms"), "{note}");
-    assert!(note.contains("columns passed over: gpu") && alarm.is_empty(), "{note} {alarm}");
+    assert!(note.contains("ignored columns: gpu") && alarm.is_empty(), "{note} {alarm}");
     assert!(told("batch,ms\n1,0.004\n8,0.015\n").1.contains("if these are seconds"));
 }
 
@@ -412,7 +412,7 @@ fn a_fit_at_the_end_of_its_range_or_far_off_is_a_loud_warning() {
         parameter(ParameterKind::Work(16), [2.0, 3.0, 4.0]),
     ];
     let results = fitted(&plan);
-    assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] ends at the end")));
+    assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] is at the end")));
     assert!(results.alarms.iter().any(|alarm| alarm.contains("% off on")), "{:?}", results.alarms);
     let table = report::table::render_calibration(&results, report::Width::FILE);
     assert!(table.lines().nth(2).unwrap().starts_with("WARNING: "), "{table}");
@@ -487,7 +487,7 @@ fn a_wrong_kind_of_file_names_the_right_command() {
     for (kind, file, told) in [
         ("a scenario", "scenarios/vcpu-knee.toml", "slicewise run FILE"),
         ("another program's", "configs/published/mlperf_inference_v1.1.csv", "slicewise validate"),
-        ("a calibration file", "scenarios/calibration/bert-99.toml", "says it all itself"),
+        ("a calibration file", "scenarios/calibration/bert-99.toml", "states all of it"),
         ("nothing", "no-such-file.csv", "no such file"),
     ] {
         let code = if kind == "nothing" { 1 } else { 2 };

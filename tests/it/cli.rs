@@ -264,7 +264,7 @@ fn keys_can_be_set_on_the_command_line() {
         assert!(stdout.is_empty() && stderr.contains(message), "{set}\n{stderr}");
     }
     let twice = ["check", "-", "--set", "sweep.vm.vcpus=[2, 4]", "--set", "vm.vcpus=8"];
-    assert!(with_small(&twice, 2).1.contains("is set, and varies in the sweep as well"));
+    assert!(with_small(&twice, 2).1.contains("is set by --set, and varies in the sweep as well"));
     assert!(with_small(&twice[..4], 0).0.contains("2 points"));
 }
 

@@ -311,7 +311,7 @@ data:
     assert_eq!(code, Some(0), "{err}");
     assert!(out.contains("replicas = 2"), "{out}");
     for key in ["notes.txt", "settings.yaml"] {
-        assert!(err.contains(&format!("warning: `data.{key}` is no configuration")), "{err}");
+        assert!(err.contains(&format!("warning: `data.{key}` is not a configuration")), "{err}");
     }
     let without = &map[..map.find("  any").unwrap()];
     let error = refused(without, "t4", &[]);
@@ -549,7 +549,10 @@ Sharing: {TIMESLICING: {resources: [{name: nvidia.com/gpu, replicas: 16384, fail
     let twice = "version: v1\nsharing: {timeSlicing: {resources: [{name: gpu, replicas: 2}]}}\nsharing: {timeSlicing: {resources: [{name: gpu, replicas: 3}]}}\n";
     let (code, out, err) = import(twice, "a100-pcie-40gb", &[]);
     assert_eq!(code, Some(0), "{err}");
-    assert!(out.contains("replicas = 3") && err.contains("\"sharing\" is written twice here"), "{err}");
+    assert!(
+        out.contains("replicas = 3") && err.contains("\"sharing\" is written twice here"),
+        "{err}"
+    );
 }
 
 /// Whatever GPU an import is for, its scenario is accepted, or says on top what to fill in.
@@ -678,7 +681,7 @@ spec:
     let scenario = imported(hami, "a100-pcie-40gb", &[]);
     // 3000 of 40960 MiB are 8 hundredths, 40 of the GPU's time decide; three need two cards.
     assert!(scenario.contains("replicas = 40 }") && scenario.contains("count = 2 }"), "{scenario}");
-    assert!(scenario.contains("# HAMi holds a pod"), "{scenario}");
+    assert!(scenario.contains("# HAMi limits a pod"), "{scenario}");
     accepted(&scenario);
     let kai = |key: &str, value: &str| {
         format!(
@@ -890,7 +893,7 @@ fn a_filter_may_name_the_board_s_subsystem() {
     let (code, scenario, told) = import(&text, "h100-sxm-80gb", &["--config", "boards"]);
     assert_eq!(code, Some(0), "{told}");
     assert!(
-        told.contains("go by the board's subsystem") && scenario.contains("count = 7"),
+        told.contains("select boards by subsystem id") && scenario.contains("count = 7"),
         "{told}"
     );
     let list = imported(&text, "a100-pcie-80gb", &[]);

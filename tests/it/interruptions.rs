@@ -249,10 +249,7 @@ fn an_interrupted_run_leaves_nothing() {
     signal("INT", child.id());
     assert!(!child.wait().unwrap().success());
     let told = place.stderr();
-    assert!(
-        told.contains("interrupted: nothing was written; output/s was not changed"),
-        "{told}"
-    );
+    assert!(told.contains("interrupted: nothing was written; output/s was not changed"), "{told}");
     assert_eq!(place.names(), ["s.toml", "stderr"]);
 }
 
@@ -321,7 +318,7 @@ fn two_commands_do_not_work_on_one_folder() {
     for command in ["sweep", "capacity"] {
         let (code, told) = place.run(&[command, "s.toml", "--out", "out"]);
         assert_eq!(code, Some(2), "{told}");
-        assert!(told.contains("another slicewise is at work on out"), "{told}");
+        assert!(told.contains("another slicewise process is using out"), "{told}");
     }
     // A kill leaves no lock behind: what is there now is another matter.
     signal("KILL", first.id());

@@ -92,7 +92,7 @@ fn a_file_says_what_is_written_in_it() {
     let Configuration::DevicePlugin(plugin) = &entries[1].configuration else { panic!("a plugin") };
     let warnings = &entries[1].warnings;
     assert_eq!(warnings.len(), 2, "{warnings:?}");
-    assert!(warnings[0].title.contains("[1].rename` is passed over"), "{warnings:?}");
+    assert!(warnings[0].title.contains("[1].rename` is ignored"), "{warnings:?}");
     assert_eq!(&text[warnings[0].span.clone()], "nvidia.com/mig-tiny");
     assert_eq!(plugin.sharing.as_ref().unwrap().resources[1].profile(), Some("1g.5gb"));
 }

@@ -207,7 +207,7 @@ fn rows_of_perf_analyzer_are_a_batch_alone_and_closed_loops() {
     let seen: Vec<(&str, f64)> =
         plan.checks[1].observed.iter().map(|seen| (&seen.figure[..], seen.value)).collect();
     assert_eq!(seen, [("completed_per_s", 208.4), ("mean", 18.094)]);
-    assert!(plan.notes.join("\n").contains("rows of 3, 4 requests under way are closed loops"));
+    assert!(plan.notes.join("\n").contains("rows with 3, 4 concurrent requests are closed loops"));
     // One instance of 4.801 ms at most serves 208.3 a second: with 4 clients it is never idle, and their
     // mean is 4 / 208.3 less the 1.092 ms outside, 18.1 ms.
     let results = fitted(&plan);
@@ -386,7 +386,7 @@ fn timings_of_one_batch_that_contradict_one_another_are_told() {
         fitted(&good(plan(&files))).alarms
     };
     let told = alarms("1,2\n8,5\n8,10\n");
-    let expected = "times.csv: 2 timings of a batch of 8 lie between 5 and 10 ms, a factor of 2.00 apart; the fit meets their median, 7.5 ms,";
+    let expected = "times.csv: 2 timings of a batch of 8 are between 5 and 10 ms, a factor of 2.00 apart; the fit uses their median, 7.5 ms,";
     assert!(told.iter().any(|alarm| alarm.starts_with(expected)), "{told:?}");
     // A tenth is what runs of one model are not apart, and two sizes may lie as far apart as they like.
     assert_eq!(alarms("1,2\n8,5\n8,5.4\n"), [""; 0]);
@@ -414,7 +414,7 @@ fn time_since_1970_in_another_unit_says_what_to_write() {
         let at = format!("1755475238{digits}");
         let told = replayed(&format!("timestamp\n{at}\n"), "").unwrap_err();
         let expected = format!("\"{at}\" is out of range in seconds");
-        let help = format!("digits are rather {word} since 1970: write time_unit = \"{unit}\"");
+        let help = format!("digits look like {word} since 1970: write time_unit = \"{unit}\"");
         assert!(told.contains(&expected) && told.contains(&help), "{told}");
         let named = format!("arrival_s\n{at}\n");
         let told = replayed(&named, "").unwrap_err();

@@ -284,7 +284,7 @@ fn what_is_free_beside_others_is_counted_as_listed() {
     no(&["list", "a30", "--beside", "5x1g.6gb"], "no layout of a30 holds");
     no(&["list", "a30", "--beside", "5x1g.6gb"], "`slicewise mig place a30 5x1g.6gb` says why");
     no(&["list", "a30", "--beside", "5x1g.6gb", "--json"], "\"fits\": false");
-    refused(&["list", "a30", "--beside", "1g.5gb"], "is no GPU instance profile of a30");
+    refused(&["list", "a30", "--beside", "1g.5gb"], "is not a GPU instance profile of a30");
 }
 
 #[test]
@@ -382,7 +382,7 @@ fn what_has_no_layout_is_answered_with_reason_and_nearest() {
     no(&["place", "a100-pcie-40gb", "8x1g.5gb"], "8 x 1g.5gb are too many: a card can have 7");
     no(&["place", "a100-pcie-40gb", "3g.20gb@0", "2g.10gb@2"], "overlap");
     no(&["place", "a100-pcie-40gb", "3g.20gb@2"], "its positions are {0,4}:4");
-    no(&["place", "a100-pcie-40gb", "2x1g.5gb+me"], "too many: a card takes 1");
+    no(&["place", "a100-pcie-40gb", "2x1g.5gb+me"], "too many: a card can have 1");
     no(&["place", "a30", "1g.6gb+me", "2g.12gb+me"], "media engines");
     no(&["place", "rtx-pro-6000-blackwell", "1g.24gb+me.all", "1g.24gb"], "media engines");
     good(&["place", "rtx-pro-6000-blackwell", "1g.24gb+me.all", "3x1g.24gb-me"]);
@@ -446,7 +446,7 @@ fn bad_questions_are_refused_at_once() {
     refused(&["place", "a100-pcie-40gb", "1g.5gb", "--gpus", "0"], "1..=16");
     refused(&["place", "a100-pcie-40gb", "1g.5gb@0", "--gpus", "2"], "several GPUs");
     refused(&["list", "l40s"], "allowed: a100-pcie-40gb");
-    refused(&["list", "a30", "--gi", "3g.20gb"], "is no GPU instance profile of a30");
+    refused(&["list", "a30", "--gi", "3g.20gb"], "is not a GPU instance profile of a30");
     refused(&["layouts", "a30", "--without", "1g.5gb"], "did you mean \"1g.6gb\"?");
     // The largest question that is searched, on the board with most profiles.
     let rtx: Vec<String> = [

@@ -95,7 +95,7 @@ fn all_beginnings_together_are_one_run() {
         assert!(stdout.is_empty() && stderr.contains("wrote "), "{stderr}");
         // What is there is left alone.
         let (_, stderr) = check(&["new", kind, "-o", &path], 2);
-        assert!(stderr.contains("is there already"), "{stderr}");
+        assert!(stderr.contains("exists already"), "{stderr}");
     }
     let edit = |path: String, changes: &[(&str, &str)]| {
         let text = fs::read_to_string(&path).unwrap();
@@ -173,7 +173,7 @@ fn a_file_that_would_not_be_found_is_told_with_its_place() {
     for (path, right) in [("gpu/a.toml", Some("DIR/gpus/a.toml")), ("gpus/a.toml", None)] {
         let path = folder.path().join(path);
         let (_, told) = check(&["new", "gpu", "-o", path.to_str().unwrap()], 0);
-        assert_eq!(right.is_some(), told.contains("there it is not found"), "{told}");
+        assert_eq!(right.is_some(), told.contains("it is not found at this place"), "{told}");
         assert!(right.is_none_or(|right| told.contains(right)), "{told}");
     }
 }
@@ -220,7 +220,7 @@ fn names_that_nobody_knows_say_where_files_of_ones_own_belong() {
     let text = beginning("scenario").replace("\"a30\"", "\"mine\"").replace("resnet50", "ours");
     fs::write(&path, text).unwrap();
     let (_, told) = check(&["check", path.to_str().unwrap()], 2);
-    assert!(told.contains("DIR/gpus/mine.toml, read with --configs DIR"), "{told}");
+    assert!(told.contains("DIR/gpus/mine.toml and add --configs DIR"), "{told}");
 }
 
 /// A slip of a unit is told where it makes times that can hardly be meant.

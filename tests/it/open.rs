@@ -215,7 +215,7 @@ fn seven_slices_with_a_model_of_ones_own_say_how_far_phi_moves_them() {
     }
     let note = found["notes"][0].as_str().unwrap();
     assert!(note.starts_with("phi of my-model on a100-pcie-40gb was not measured: {"), "{note}");
-    assert!(note.contains("to 1 is possible. That alone puts"), "{note}");
+    assert!(note.contains("to 1 is possible. By this alone,"), "{note}");
     assert!(note.contains("MIG slice or with two streams"), "{note}");
     assert!(table.contains("note: phi of my-model"), "{table}");
 }

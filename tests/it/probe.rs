@@ -90,7 +90,7 @@ fn a_gpu_and_workloads_are_made_of_the_probe_s_file() {
     let again = slicewise(&CALIBRATE, folder.path());
     assert_eq!(again.status.code(), Some(2));
     let told = String::from_utf8_lossy(&again.stderr);
-    assert!(told.contains("is there already") && told.contains("--force"), "{told}");
+    assert!(told.contains("exists already") && told.contains("--force"), "{told}");
     let forced = slicewise(&[&CALIBRATE[..], &["--force"]].concat(), folder.path());
     assert!(forced.status.success(), "{}", String::from_utf8_lossy(&forced.stderr));
 }

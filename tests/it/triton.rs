@@ -359,7 +359,7 @@ fn a_full_batch_that_fills_too_slowly_is_told_and_the_product_has_no_such_wait()
     let path = scenario(folder.path(), "{ preset = \"mlperf-triton\" }", LOAD);
     let read = load(&path, &options()).unwrap_or_else(|error| panic!("{error}"));
     assert!(
-        read.warnings.iter().any(|one| one.contains("first of a batch waits 3")),
+        read.warnings.iter().any(|one| one.contains("first query of a batch waits 3")),
         "{:?}",
         read.warnings
     );

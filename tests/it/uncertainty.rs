@@ -46,7 +46,7 @@ fn one_percent_more_work_moves_p99_as_theory_says() {
     assert!((more.elasticity - 13.3).abs() < 2.5, "{}", more.elasticity);
     let percent = (more.latency_p99_ms / vm.latency_ms.p99 - 1.0) * 100.0;
     assert_eq!(more.p99_percent, percent);
-    let note = busy.notes.iter().any(|note| note.contains("1 % more work moves p99"));
+    let note = busy.notes.iter().any(|note| note.contains("1 % more work changes p99"));
     assert!(note, "{:?}", busy.notes);
     let idle = run(queue(1, 100.0, work, SizeDistribution::Exponential, 100), 1);
     assert!(idle.runs[0].vms[0].uncertainty.more_work.is_none());

@@ -725,7 +725,7 @@ fn vms_are_fitted_beside_those_that_are_there() {
         // 12 GB start at 0 or 12 (the guide's ids for 24 GB cards): one of the two must make room.
         (
             &["a10", "A10-12C", "--beside=A10-4C@0", "--beside=A10-4C@12"][..],
-            ["no placement ids are left", "power off A10-4C at 0; then A10-12C at 0, and again"],
+            ["no placement ids are free", "power off A10-4C at 0; then A10-12C at 0, and again"],
         ),
         (
             &["a10", "A10-6C", "--beside=3xA10-4C"],
@@ -733,7 +733,7 @@ fn vms_are_fitted_beside_those_that_are_there() {
         ),
         (
             &["a10", "A10-12C", "--beside=A10-6C@0", "--beside=A10-6C@6", "--beside=A10-6C@12"],
-            ["no placement ids are left", "without A10-6C at 12 (power it off, or move it"],
+            ["no placement ids are free", "without A10-6C at 12 (power it off, or move it"],
         ),
         (
             &["a100-pcie-40gb", "A100-20C", "--beside=A100-1-5C"],

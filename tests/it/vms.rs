@@ -204,11 +204,16 @@ fn what_cannot_be_counted_is_refused_with_its_place() {
     for (text, group, title) in [
         (two.clone(), None, "there are several [[vm]], and the one to count is not named"),
         (two.clone(), Some("third"), "no [[vm]] is called \"third\""),
-        (base.replace("target_qps", "total_qps"), None, "with `total_qps` a VM more takes from"),
+        (
+            base.replace("target_qps", "total_qps"),
+            None,
+            "with `total_qps`, adding a VM would \
+            lower",
+        ),
         (
             base.replace("scenario = \"server\"", "scenario = \"offline\""),
             None,
-            "only VMs under Server load have a bound",
+            "only VMs under Server load have a latency bound",
         ),
         (base.replace("vcpus = 4", "vcpu = 4"), None, "unknown key \"vcpu\" in `vm`"),
         (base.replace("A100-10C", "A100-11C"), None, "unknown vGPU type"),

@@ -287,9 +287,9 @@ pub(super) fn refuse_idle(model: &Model, arguments: &AskArgs) -> Result<(), Fail
 }
 
 /// What the notes of a calibration say of rows of perf_analyzer that it leaves out.
-const SEVERAL_REQUESTS: &str = "more than one request at a time passed over";
+const SEVERAL_REQUESTS: &str = "more than one request at a time ignored";
 
 /// Whether a note is of one of these files.
 fn is_of_a_file(note: &str, files: &[String]) -> bool {
-    files.iter().any(|file| note.starts_with(file.as_str())) && !note.contains("passed over")
+    files.iter().any(|file| note.starts_with(file.as_str())) && !note.contains("ignored")
 }

@@ -104,7 +104,8 @@ pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
 fn write_new(path: &Path, text: &str) -> Result<(), Failure> {
     let shown = path.display();
     if let Some(folder) = path.parent().filter(|folder| !folder.as_os_str().is_empty()) {
-        fs::create_dir_all(folder).with_context(|| format!("cannot make {}", folder.display()))?;
+        fs::create_dir_all(folder)
+            .with_context(|| format!("cannot create {}", folder.display()))?;
     }
     match File::options().write(true).create_new(true).open(path) {
         Ok(mut file) => {

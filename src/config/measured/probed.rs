@@ -38,7 +38,7 @@ pub fn probed_gpu_file(
     }
     let head = format!("# With measurements of the probe: {}.", replaced.join(", "));
     if !replaced.is_empty() && lines.first() != Some(&head) {
-        lines.retain(|line| !line.starts_with("# With what a probe measured: "));
+        lines.retain(|line| !line.starts_with("# With measurements of the probe: "));
         lines.insert(0, head);
     }
     (lines.join("\n") + "\n", replaced)

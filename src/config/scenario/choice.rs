@@ -140,7 +140,7 @@ impl<'m> Choice<'m> {
         }
         let of_one: Vec<usize> = match (held.has_all, &held.models[..]) {
             (true, _) => {
-                table.fallback("gpu", || ValueOrigin::default("all cards there are"));
+                table.fallback("gpu", || ValueOrigin::default("all cards of the host"));
                 let cards = (0..self.machine.cards()).map(|card| self.machine.model_of(card));
                 cards.filter(|model| held.models.contains(model)).collect()
             }

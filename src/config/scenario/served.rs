@@ -66,7 +66,7 @@ pub(crate) fn read(
     for key in OF_MODELS {
         if let Some(value) = table.get(key) {
             let help = format!("write `{key}` in each [[vm.model]]");
-            value.report(value.wrong("stands beside `[[vm.model]]`").help(help));
+            value.report(value.wrong("conflicts with `[[vm.model]]`").help(help));
         }
     }
     let items = tables(&given, "model", MODELS_MAX)?;

@@ -121,5 +121,5 @@ fn the_order_of_day_and_month_is_never_guessed() {
     }
     assert!(of(["3/4/2025", "3/13/2025"], Some(Order::DayFirst)).is_err());
     let mixed = "timestamp\n2025-08-18T00:00:38Z\n2025-08-18 00:00:39\n";
-    assert!(told(mixed, &Columns::default()).contains("no zone, and those before have one"));
+    assert!(told(mixed, &Columns::default()).contains("no zone, and earlier times have one"));
 }
