@@ -8,12 +8,13 @@
 //!
 //! A room uses those to its left: `text` reads any file of ours, `catalogue` hardware and workloads,
 //! `scenario` who runs on what, `explain` says who says each value, `sweep` varies keys, `measured` has what
-//! was measured.
+//! was measured. `keys` makes reader and schema of a list of keys, for all of them.
 //!
 //! Nothing is simulated here, and nothing printed.
 
 mod catalogue;
 mod explain;
+mod keys;
 mod measured;
 mod scenario;
 mod schema;

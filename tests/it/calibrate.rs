@@ -406,7 +406,7 @@ fn a_fit_at_the_end_of_its_range_or_far_off_is_a_loud_warning() {
     let results = fitted(&plan);
     assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] ends at the end")));
     assert!(results.alarms.iter().any(|alarm| alarm.contains("% off on")), "{:?}", results.alarms);
-    let table = report::table::render_calibration(&results, report::table::Width::FILE);
+    let table = report::table::render_calibration(&results, report::Width::FILE);
     assert!(table.lines().nth(2).unwrap().starts_with("WARNING: "), "{table}");
     assert!(report::catalogue_file(&results).contains("# WARNING: test-gpu: work[16]"));
 }

@@ -2,7 +2,7 @@
 //!
 //! Who runs on it is in `guest`.
 
-use super::sharing::Sharing;
+use super::sharing_keys::Sharing;
 use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of, own_host};
 use crate::config::catalogue::facts::Sources;
 use crate::config::catalogue::gpus::GpuFile;
