@@ -8,12 +8,14 @@
 //!
 //! A module uses those to its left: `text` reads any file of ours, `catalogue` hardware and
 //! workloads, `scenario` the machine and its VMs, `explain` lists the origin of each value, `sweep`
-//! varies keys, `measured` reads measurements.
+//! varies keys, `measured` reads measurements. `keys` makes reader and schema of a list of keys, for
+//! all of them.
 //!
 //! Nothing is simulated here, and nothing printed.
 
 mod catalogue;
 mod explain;
+mod keys;
 mod measured;
 mod scenario;
 mod schema;

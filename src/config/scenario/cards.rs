@@ -6,7 +6,7 @@
 use super::guest::Guest;
 use super::holding::{Holding, Process};
 use super::machine::{Machine, Model};
-use super::sharing::Sharing;
+use super::sharing_keys::Sharing;
 use super::{processes, seats};
 use crate::layout::placement::{Cards, Claim, Place};
 use crate::spec::{

@@ -1,6 +1,6 @@
 //! A guest's share of each of its cards: all, a vGPU, a GPU instance, a process beside others.
 
-use super::sharing::Sharing;
+use super::sharing_keys::Sharing;
 use crate::layout::placement::Claim;
 use crate::spec::{GpuSpec, InstanceSharing, MigProfile, MpsSharing, VgpuType};
 use crate::units::{Bytes, Share};

@@ -2,7 +2,7 @@
 //!
 //! The VMs on it are in `guest`.
 
-use super::sharing::Sharing;
+use super::sharing_keys::Sharing;
 use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of, own_host};
 use crate::config::catalogue::facts::Sources;
 use crate::config::catalogue::gpus::GpuFile;

@@ -30,6 +30,7 @@ pub(super) mod served;
 pub(super) mod server_load;
 pub(super) mod settings;
 pub(super) mod sharing;
+pub(super) mod sharing_keys;
 pub(super) mod sharing_words;
 pub(super) mod trace;
 pub(super) mod triton;

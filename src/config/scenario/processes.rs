@@ -188,9 +188,10 @@ fn groups<'g>(model: &Model, guests: &'g [Guest]) -> Vec<Shared<'g>> {
     groups
 }
 
-/// As how many what a process shares is advertised.
+/// How many replicas there are of what a process shares.
 fn replicas_of(model: &Model, process: &Process) -> Option<u32> {
-    model.sharing.replicas.of(process.within.as_ref().map(|profile| profile.name.as_str()))
+    let profile = process.within.as_ref().map(|profile| profile.name.as_str());
+    model.sharing.replicas.as_ref()?.of(profile)
 }
 
 /// The most processes on one card or GPU instance. MPS allows fewer clients inside a small GPU

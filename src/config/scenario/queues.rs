@@ -4,7 +4,10 @@
 //! Their meaning is in `spec::queue_policy` and `host`; `triton` reads the same from a
 //! `config.pbtxt`.
 
-use super::ranges::{BATCH_MAX, DURATION_MAX};
+use super::ranges::BATCH_MAX;
+use crate::config::keys::forms::{choice, count, later, own, within};
+use crate::config::keys::keys;
+use crate::config::keys::shape::{Shape, list, quantity, whole};
 use crate::config::text::{Diagnostic, Reader, Value};
 use crate::formats::triton_config::LEVELS_MAX;
 use crate::spec::{BatchRule, QueuePolicy, ServerSpec, TimeoutAction, TimeoutFrom};
@@ -13,8 +16,57 @@ use crate::units::{Share, SimDuration, counted};
 /// Most preferred batch sizes.
 pub(crate) const PREFERRED_MAX: usize = 64;
 
-pub(crate) const TIMEOUT_ACTIONS: [(&str, TimeoutAction); 2] =
+keys! {
+    /// The keys of `[vm.server]` that say how queries wait.
+    pub(crate) struct QueueKeys {
+        /// How long the oldest query may wait for a fuller batch.
+        max_queue_delay: SimDuration = within("0 to 24 h");
+        /// Batch sizes that are formed as soon as possible.
+        preferred_batch_size: Vec<u32> = own(sizes, sizes_shape), or "batch_max";
+        /// How many priority levels there are.
+        priority_levels: u32 = count(1..=LEVELS_MAX, " levels");
+        /// How queries wait, at every priority level.
+        queue_policy: QueuePolicy = own(|value| policy(value.table()?), PolicyKeys::shape);
+        /// How the queries of single priority levels wait.
+        priority_queue_policy: QueuePolicy = later(policies_shape);
+        /// The level of queries without one.
+        default_priority_level: u32 = later(level_shape);
+        /// The part of all queries in each level, 100 % in all.
+        priority_shares: Vec<Share> = later(shares_shape);
+    }
+}
+
+keys! {
+    /// Triton's ModelQueuePolicy.
+    struct PolicyKeys {
+        /// The longest wait in the queue.
+        timeout: SimDuration = within("above 0, at most 24 h");
+        /// What happens then.
+        timeout_action: TimeoutAction = choice("timeout action", TIMEOUT_ACTIONS), or "reject";
+        /// Most waiting queries; more are rejected.
+        max_queue_size: u32 = count(1..=u32::MAX, " queries");
+    }
+}
+
+const TIMEOUT_ACTIONS: [(&str, TimeoutAction); 2] =
     [("reject", TimeoutAction::Reject), ("delay", TimeoutAction::Delay)];
+
+fn level_shape() -> Shape {
+    whole(1..=LEVELS_MAX)
+}
+
+fn sizes_shape() -> Shape {
+    list(whole(1..=BATCH_MAX), PREFERRED_MAX)
+}
+
+fn policies_shape() -> Shape {
+    let policy = PolicyKeys::shape().need("level", level_shape(), "The level, 1 the most urgent.");
+    list(policy, LEVELS_MAX as usize)
+}
+
+fn shares_shape() -> Shape {
+    list(quantity::<Share>(), LEVELS_MAX as usize)
+}
 
 /// The keys that `--explain` shows only where they are set.
 pub(crate) const OF_QUEUES: [&str; 7] = [
@@ -30,20 +82,19 @@ pub(crate) const OF_QUEUES: [&str; 7] = [
 /// Reads the keys over the values of the preset or a `config.pbtxt`, and checks them against each
 /// other. The batch rule and the timeout were read before.
 pub(crate) fn read(table: &mut Reader<'_>, server: &mut ServerSpec) {
-    read_delay(table, server);
-    if let Some(sizes) = table.get("preferred_batch_size").and_then(|value| sizes(&value)) {
-        server.preferred = sizes;
+    let keys = QueueKeys::given(table);
+    if let (Some(value), Some(delay)) = (table.get("max_queue_delay"), keys.max_queue_delay) {
+        set_delay(&value, delay, table, server);
     }
-    read_levels(table, server);
+    if let Some(sizes) = &keys.preferred_batch_size {
+        server.preferred.clone_from(sizes);
+    }
+    read_levels(table, &keys, server);
     hold(table, server);
 }
 
 /// `max_queue_delay`; of a server that waits for full batches it is the timeout of the oldest query.
-fn read_delay(table: &mut Reader<'_>, server: &mut ServerSpec) {
-    let Some(value) = table.get("max_queue_delay") else { return };
-    let Some(delay) = value.bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h") else {
-        return;
-    };
+fn set_delay(value: &Value<'_>, delay: SimDuration, table: &Reader<'_>, server: &mut ServerSpec) {
     if server.batch_rule == BatchRule::Available {
         server.max_queue_delay = delay;
     } else if table.has("timeout") {
@@ -67,16 +118,15 @@ fn sizes(value: &Value<'_>) -> Option<Vec<u32>> {
 }
 
 /// Priority levels, the policies of their queues, and which queries ask for them.
-fn read_levels(table: &mut Reader<'_>, server: &mut ServerSpec) {
+fn read_levels(table: &mut Reader<'_>, keys: &QueueKeys, server: &mut ServerSpec) {
     let queues = &mut server.queues;
-    let levels = table.get("priority_levels");
-    let levels = levels.and_then(|value| value.count(1..=LEVELS_MAX, " levels"));
+    let levels = keys.priority_levels;
     if let Some(levels) = levels {
         queues.levels.resize(levels as usize, QueuePolicy::default());
         queues.default_level = 0;
         queues.shares.clear();
     }
-    if let Some(policy) = table.get("queue_policy").and_then(|value| policy(value.table()?)) {
+    if let Some(policy) = keys.queue_policy {
         queues.levels.fill(policy);
     }
     let most = queues.levels.len() as u32;
@@ -143,33 +193,15 @@ fn shares(value: &Value<'_>, levels: usize) -> Option<Vec<Share>> {
 
 /// `{ timeout = "5 ms", timeout_action = "reject", max_queue_size = 100 }`.
 fn policy(mut table: Reader<'_>) -> Option<QueuePolicy> {
-    let some = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
-    let timeout = table.get("timeout");
-    let timeout = timeout.map(|value| value.bounded(some, "above 0, at most 24 h"));
-    let action = table.get("timeout_action");
-    let action = action.map(|value| value.choice("timeout action", &TIMEOUT_ACTIONS));
-    let size = table.get("max_queue_size");
-    let size = size.map(|value| value.count(1..=u32::MAX, " queries"));
-    if let (None, Some(_)) = (&timeout, &action) {
+    let PolicyKeys { timeout, timeout_action, max_queue_size, .. } = PolicyKeys::given(&mut table);
+    if table.has("timeout_action") && !table.has("timeout") {
         let title = "`timeout_action` has no meaning without `timeout`";
         let help = "state the timeout: timeout = \"5 ms\"";
         table.report(Diagnostic::at(&table.spot_of("timeout_action"), title).help(help));
     }
     table.finish();
-    Some(QueuePolicy {
-        timeout: match timeout {
-            Some(timeout) => Some(timeout?),
-            None => None,
-        },
-        timeout_action: match action {
-            Some(action) => action?,
-            None => TimeoutAction::default(),
-        },
-        max_queue_size: match size {
-            Some(size) => Some(size?),
-            None => None,
-        },
-    })
+    let timeout_action = timeout_action.unwrap_or_default();
+    Some(QueuePolicy { timeout, timeout_action, max_queue_size })
 }
 
 /// The rules between these settings.

@@ -4,9 +4,11 @@
 //! Rules between settings and hardware are in `rules`.
 
 use super::ranges::{
-    BATCH_MAX, CLIENTS_MAX, DURATION_MAX, QUERIES_BEYOND, QUERIES_MAX, RATES,
-    SAMPLES_PER_QUERY_MAX, STREAMS_MAX, is_rate,
+    BATCH_MAX, CLIENTS_MAX, QUERIES_BEYOND, QUERIES_MAX, RATES, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
 };
+use crate::config::keys::forms::{Form, choice, count, flag, later, number, own, within, word_or};
+use crate::config::keys::keys;
+use crate::config::keys::shape::{self, Shape, either, quantity, word_of};
 use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, Launches, LoadSpec,
@@ -15,154 +17,185 @@ use crate::spec::{
 use crate::units::{Share, SimDuration};
 use std::sync::Arc;
 
-pub(crate) const BATCH_RULES: [(&str, BatchRule); 2] =
+const BATCH_RULES: [(&str, BatchRule); 2] =
     [("available", BatchRule::Available), ("full", BatchRule::Full)];
-pub(crate) const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
+const TIMEOUTS_FROM: [(&str, TimeoutFrom); 2] =
     [("wait-start", TimeoutFrom::WaitStart), ("oldest", TimeoutFrom::Oldest)];
-pub(crate) const DISPATCHES: [(&str, Dispatch); 3] = [
+const DISPATCHES: [(&str, Dispatch); 3] = [
     (Dispatch::LongestIdle.word(), Dispatch::LongestIdle),
     (Dispatch::RoundRobin.word(), Dispatch::RoundRobin),
     (Dispatch::RandomGpu.word(), Dispatch::RandomGpu),
 ];
-pub(crate) const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
+const PERMIT_RETURNS: [(&str, PermitReturn); 2] =
     [("at-start", PermitReturn::AtStart), ("at-completion", PermitReturn::AtCompletion)];
-pub(crate) const LAUNCHES: [(&str, Launches); 2] =
+const LAUNCHES: [(&str, Launches); 2] =
     [(Launches::Graph.word(), Launches::Graph), (Launches::Kernels.word(), Launches::Kernels)];
 
-pub(crate) const GPU_SHARINGS: [(&str, GpuSharing); 2] =
+const GPU_SHARINGS: [(&str, GpuSharing); 2] =
     [("in-order", GpuSharing::InOrder), ("shared", GpuSharing::Shared)];
-pub(crate) const COMPLETIONS: [(&str, Completion); 3] = [
+const COMPLETIONS: [(&str, Completion); 3] = [
     ("any", Completion::Any),
     ("issue-order", Completion::IssueOrder),
     ("preserve-ordering", Completion::PreserveOrdering),
 ];
 
+keys! {
+    /// The keys of `[vm.server]` that are fields of the spec.
+    pub(crate) struct ServerKeys of ServerSpec {
+        /// Most samples in a batch.
+        batch_max: u32 = count(1..=BATCH_MAX, " samples");
+        /// Batches a GPU works on at once.
+        streams: u32 = count(1..=STREAMS_MAX, " streams per GPU");
+        /// Permits per GPU to form a batch.
+        slots: u32 = count(1..=STREAMS_MAX, " slots per GPU");
+        /// Operating-system processes that share the streams of a GPU; at most `streams`.
+        processes: u32 = count(1..=STREAMS_MAX, "").later();
+        /// When waiting queries become a batch.
+        batch_rule: BatchRule = choice("batch rule", BATCH_RULES);
+        /// The longest wait for a full batch.
+        timeout: Option<SimDuration> = unless_none(TIMEOUT);
+        /// What the timeout counts from.
+        timeout_from: TimeoutFrom = choice("start of the timeout", TIMEOUTS_FROM);
+        /// Which worker gets the next batch.
+        dispatch: Dispatch = choice("dispatch", DISPATCHES);
+        /// On several GPU instances: queries due within this time after the first are dealt
+        /// together, in pieces of a batch.
+        call_wake: Option<SimDuration> = unless_none("0 to 24 h, or \"none\"");
+        /// Mean time of such a call.
+        call_time: SimDuration = within("0 to 24 h");
+        /// When a permit can form the next batch.
+        permit_return: PermitReturn = choice("permit return", PERMIT_RETURNS);
+        /// How batches of one VM use the GPU together.
+        gpu_sharing: GpuSharing = choice("GPU sharing", GPU_SHARINGS);
+        /// How a batch is launched: as one CUDA graph, or as kernels.
+        launches: Launches = choice("kind of launches", LAUNCHES);
+        /// The order in which batches are reported.
+        completion: Completion = choice("order of completion", COMPLETIONS);
+        /// Whether the samples of an Offline call are sorted by size.
+        sort_samples: bool = flag();
+        /// Whether inputs lie on the GPU, so that nothing is copied in.
+        start_from_device: bool = flag();
+        /// Part not set aside until the end of the run.
+        // What is written as a percentage without being one would drop nearly everything.
+        soft_drop: Share = within("1 % to 100 %");
+    }
+}
+
+const TIMEOUT: &str = "above 0, at most 24 h, or \"none\"; batch_rule = \"available\" never waits";
+
+/// A time, or `"none"`.
+fn unless_none(range: &'static str) -> Form<Option<SimDuration>> {
+    word_or(&[("none", None)], range, Some, |time| *time)
+}
+
 /// Reads the keys of `[vm.server]` over the settings of its preset. Faulty ones leave the default.
 /// A harness with one worker to each stream keeps one to each when only the streams are set.
 pub(crate) fn read_server(table: &mut Reader<'_>, server: &mut ServerSpec) {
     let worker_per_stream = server.slots == server.streams;
-    let count = |table: &mut Reader<'_>, key: &str, most: u32, unit: &str, slot: &mut u32| {
-        set(slot, table.get(key).and_then(|value| value.count(1..=most, unit)));
-    };
-    count(table, "batch_max", BATCH_MAX, " samples", &mut server.batch_max);
-    count(table, "streams", STREAMS_MAX, " streams per GPU", &mut server.streams);
-    if worker_per_stream {
-        server.slots = server.streams;
-        if table.has("streams") {
-            table.fallback("slots", || ValueOrigin::default("as many as streams"));
-        }
+    server.permit_is_open &= !table.has("permit_return");
+    let keys = ServerKeys::given(table);
+    if worker_per_stream && let Some(streams) = keys.streams {
+        server.slots = streams;
+        table.fallback("slots", || ValueOrigin::default("as many as streams"));
     }
-    count(table, "slots", STREAMS_MAX, " slots per GPU", &mut server.slots);
+    keys.set(server);
     let allowed = " processes per GPU, the most that have a stream each";
     let processes = table.get("processes");
     set(
         &mut server.processes,
         processes.and_then(|value| value.count_within(1..=server.streams, STREAMS_MAX, allowed)),
     );
-    set(
-        &mut server.batch_rule,
-        table.get("batch_rule").and_then(|value| value.choice("batch rule", &BATCH_RULES)),
-    );
-    set(
-        &mut server.timeout,
-        table.get("timeout").and_then(|value| {
-            match value.is_text() && value.text() == Some("none") {
-                true => Some(None),
-                false => value
-                    .bounded(
-                        |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX,
-                        "above 0, at most 24 h, or \"none\"; batch_rule = \"available\" never waits",
-                    )
-                    .map(Some),
-            }
-        }),
-    );
-    set(
-        &mut server.timeout_from,
-        table
-            .get("timeout_from")
-            .and_then(|value| value.choice("start of the timeout", &TIMEOUTS_FROM)),
-    );
-    set(
-        &mut server.dispatch,
-        table.get("dispatch").and_then(|value| value.choice("dispatch", &DISPATCHES)),
-    );
-    set(
-        &mut server.call_wake,
-        table.get("call_wake").and_then(|value| {
-            match value.is_text() && value.text() == Some("none") {
-                true => Some(None),
-                false => value
-                    .bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h, or \"none\"")
-                    .map(Some),
-            }
-        }),
-    );
-    set(
-        &mut server.call_time,
-        table.get("call_time").and_then(|value| {
-            value.bounded(|span: &SimDuration| *span <= DURATION_MAX, "0 to 24 h")
-        }),
-    );
-    let says_return = table.get("permit_return").is_some();
-    server.permit_is_open &= !says_return;
-    set(
-        &mut server.permit_return,
-        table.get("permit_return").and_then(|value| value.choice("permit return", &PERMIT_RETURNS)),
-    );
-    set(
-        &mut server.gpu_sharing,
-        table.get("gpu_sharing").and_then(|value| value.choice("GPU sharing", &GPU_SHARINGS)),
-    );
-    set(
-        &mut server.launches,
-        table.get("launches").and_then(|value| value.choice("kind of launches", &LAUNCHES)),
-    );
-    set(
-        &mut server.completion,
-        table.get("completion").and_then(|value| value.choice("order of completion", &COMPLETIONS)),
-    );
-    set(&mut server.sort_samples, table.get("sort_samples").and_then(|value| value.flag()));
-    set(
-        &mut server.start_from_device,
-        table.get("start_from_device").and_then(|value| value.flag()),
-    );
-    // What is written as a percentage without being one would drop nearly everything.
-    let most = |kept: &Share| kept.get() >= 0.01;
-    let kept = table.get("soft_drop").and_then(|value| value.bounded(most, "1 % to 100 %"));
-    set(&mut server.soft_drop, kept);
     super::queues::read(table, server);
+}
+
+keys! {
+    /// The keys of `[vm.load]` that a twin has too.
+    pub(crate) struct LoadKeys {
+        /// Queries per second; Offline: samples.
+        target_qps: f64 = number(RATES);
+        /// The latency bound.
+        target_latency: SimDuration = within("above 0, at most 24 h"), or "the workload's";
+        /// Which percentile must keep the bound, in percent.
+        percentile: f64 = own(|value| value.percentile(), percentile_shape);
+        /// The least duration of the load.
+        min_duration: SimDuration = within("above 0, at most 24 h"),
+            or "the round's, 60 s without rules";
+        /// The least number of queries.
+        min_query_count: u64 = count(1..=QUERIES_MAX, " queries"),
+            or "the round's, or by the percentile";
+        /// The MLPerf round, for seeds and verdict.
+        round: Round = rounds(), usual Round::ALL[0];
+        /// MLPerf's rules or none.
+        rules: Rules = choice("rules", Rules::WORDS),
+            or "MLPerf's where a benchmark, conf or round is named";
+        /// `rules = "none"`: number of queries beyond the percentile.
+        queries_beyond_percentile: u64 = count(1..=QUERIES_MAX, " queries"), usual QUERIES_BEYOND;
+        /// `closed-loop`: number of clients.
+        clients: u32 = count(1..=CLIENTS_MAX, " clients");
+        /// `closed-loop`: mean think time.
+        think_time: SimDuration = within("0 to 24 h");
+        /// `multistream`: samples of a query.
+        samples_per_query: u32 = count(1..=SAMPLES_PER_QUERY_MAX, " samples"), or "8";
+        /// Server: the arrival process, or a trace.
+        arrivals: Process = later(arrivals_shape);
+        /// The bursts of `bursty` arrivals.
+        bursts: Bursts = own(|value| bursts(value.table()?), BurstKeys::shape);
+    }
+}
+
+keys! {
+    /// The keys of `bursts`.
+    struct BurstKeys {
+        /// Part of the time in bursts.
+        share: Share = own(burst_share, quantity::<Share>),
+            needed "say which part of the time is burst, such as \"10 %\"";
+        /// Rate in a burst relative to the mean rate.
+        peak: f64 = later(peak_shape),
+            needed "say the rate in a burst over the mean rate, such as 4";
+        /// Mean length of a burst.
+        length: SimDuration = within("1 ms to 24 h"),
+            needed "say how long a burst is on average, such as \"2 s\"";
+        /// All VMs with this setting burst together.
+        in_step: bool = flag(), default false;
+    }
+}
+
+fn percentile_shape() -> Shape {
+    shape::number().with("minimum", 1).with("exclusiveMaximum", 100)
+}
+
+fn peak_shape() -> Shape {
+    shape::number().with("minimum", 1)
+}
+
+fn arrivals_shape() -> Shape {
+    either([word_of(&PROCESSES), super::trace::shape()]).with("default", PROCESSES[0].0)
+}
+
+fn rounds() -> Form<Round> {
+    choice("MLPerf round", Round::ALL.map(|round| (round.name, round)))
 }
 
 /// Reads the keys of `[vm.load]` over the defaults of its scenario. Faulty ones leave the default.
 pub(crate) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     let settings = &mut load.settings;
-    let value = table.get("target_qps").and_then(|value| value.number(is_rate, RATES));
-    set(&mut settings.target_qps, value);
-    let bound = |span: &SimDuration| *span > SimDuration::ZERO && *span <= DURATION_MAX;
-    let value =
-        table.get("target_latency").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));
-    set(&mut settings.target_latency, value);
-    let value = table.get("percentile").and_then(|value| value.percentile());
-    set(&mut settings.percentile, value);
-    let value =
-        table.get("min_duration").and_then(|value| value.bounded(bound, "above 0, at most 24 h"));
-    set(&mut settings.min_duration, value);
-    let value =
-        table.get("min_query_count").and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
-    let stated = value.is_some();
-    if stated {
+    let keys = LoadKeys::given(table);
+    set(&mut settings.target_qps, keys.target_qps);
+    set(&mut settings.target_latency, keys.target_latency);
+    set(&mut settings.percentile, keys.percentile);
+    set(&mut settings.min_duration, keys.min_duration);
+    if keys.min_query_count.is_some() {
         settings.queries_beyond = None;
     }
-    set(&mut settings.min_query_count, value);
-    set(&mut settings.round, read_round(table));
-    read_beyond(table, load, stated);
-    read_clients(table, &mut load.scenario);
-    read_samples(table, load);
+    set(&mut settings.min_query_count, keys.min_query_count);
+    set(&mut settings.round, keys.round);
+    settle_beyond(table, &keys, load);
+    settle_clients(table, &keys, &mut load.scenario);
+    settle_samples(table, &keys, load);
     if let Some(given) = table.get("arrivals").filter(|value| value.is_table()) {
         read_trace(table, &given, load);
     } else {
-        let arrivals = read_arrivals(table, load.arrivals.clone());
+        let arrivals = settle_arrivals(table, &keys, load.arrivals.clone());
         set(&mut load.arrivals, arrivals);
     }
     if load.scenario != TestScenario::Server {
@@ -176,24 +209,23 @@ pub(crate) fn read_rules(table: &mut Reader<'_>) -> Option<Rules> {
 }
 
 /// `rules` and `queries_beyond_percentile`: without MLPerf's rules so many queries are made that this
-/// number lies beyond the percentile. A `min_query_count` that is `stated` stands in its place, or
-/// beside it.
-fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
+/// number lies beyond the percentile. A `min_query_count` stands in its place, or beside it.
+fn settle_beyond(table: &mut Reader<'_>, keys: &LoadKeys, load: &mut LoadSpec) {
     let settings = &mut load.settings;
-    if let Some(rules) = read_rules(table) {
+    let stated = keys.min_query_count.is_some();
+    if let Some(rules) = keys.rules {
         if rules != settings.rules && rules == Rules::None && !stated {
             settings.queries_beyond = Some(QUERIES_BEYOND);
         }
         settings.rules = rules;
     }
     let given = table.get("queries_beyond_percentile");
-    if let Some(value) = given.as_ref().filter(|_| settings.rules == Rules::Mlperf) {
+    if let Some(value) = given.filter(|_| settings.rules == Rules::Mlperf) {
         let title = "has no effect under MLPerf's rules, which have their own counts";
         value.report(value.wrong(title).help("drop the key, or write rules = \"none\""));
         return;
     }
-    let value = given.and_then(|value| value.whole(1..=QUERIES_MAX, " queries"));
-    settings.queries_beyond = value.or(settings.queries_beyond);
+    settings.queries_beyond = keys.queries_beyond_percentile.or(settings.queries_beyond);
     let Some(beyond) = settings.queries_beyond.filter(|_| settings.rules == Rules::None) else {
         settings.queries_beyond = None;
         return;
@@ -208,12 +240,11 @@ fn read_beyond(table: &mut Reader<'_>, load: &mut LoadSpec, stated: bool) {
 
 /// `round`, if it is there.
 pub(crate) fn read_round(table: &mut Reader<'_>) -> Option<Round> {
-    let value = table.get("round")?;
-    value.choice("MLPerf round", &Round::ALL.map(|round| (round.name, round)))
+    (rounds().read)(&table.get("round")?)
 }
 
 /// `samples_per_query`, and whether the round has MultiStream at all.
-fn read_samples(table: &mut Reader<'_>, load: &mut LoadSpec) {
+fn settle_samples(table: &mut Reader<'_>, keys: &LoadKeys, load: &mut LoadSpec) {
     let given = table.get("samples_per_query");
     let scenario = load.scenario;
     let TestScenario::MultiStream { samples } = &mut load.scenario else {
@@ -224,8 +255,7 @@ fn read_samples(table: &mut Reader<'_>, load: &mut LoadSpec) {
         }
         return;
     };
-    let most = SAMPLES_PER_QUERY_MAX;
-    set(samples, given.and_then(|value| value.count(1..=most, " samples")));
+    set(samples, keys.samples_per_query);
     if !load.settings.round.early_stopping {
         let (round, first) = (load.settings.round.name, Round::first_with_multistream().name);
         let title = format!("MultiStream of round {round} is not modelled");
@@ -262,7 +292,7 @@ fn read_trace(table: &mut Reader<'_>, given: &Value<'_>, load: &mut LoadSpec) {
 }
 
 /// Reads the keys of a closed loop, which no other scenario has.
-fn read_clients(table: &mut Reader<'_>, scenario: &mut TestScenario) {
+fn settle_clients(table: &mut Reader<'_>, keys: &LoadKeys, scenario: &mut TestScenario) {
     let given = (table.get("clients"), table.get("think_time"));
     let TestScenario::ClosedLoop { clients, think_time } = scenario else {
         let given = [given.0, given.1].into_iter().flatten();
@@ -274,24 +304,23 @@ fn read_clients(table: &mut Reader<'_>, scenario: &mut TestScenario) {
         }
         return;
     };
-    set(clients, given.0.and_then(|value| value.count(1..=CLIENTS_MAX, " clients")));
-    let bound = |span: &SimDuration| *span <= DURATION_MAX;
-    set(think_time, given.1.and_then(|value| value.bounded(bound, "0 to 24 h")));
+    set(clients, keys.clients);
+    set(think_time, keys.think_time);
 }
 
 /// The arrival processes of files.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 pub(crate) enum Process {
     Poisson,
     Constant,
     Bursty,
 }
 
-pub(crate) const PROCESSES: [(&str, Process); 3] =
+const PROCESSES: [(&str, Process); 3] =
     [("poisson", Process::Poisson), ("constant", Process::Constant), ("bursty", Process::Bursty)];
 
 /// `arrivals`, and `bursts` where they are bursty; nothing when neither is set, or faulty.
-fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
+fn settle_arrivals(table: &mut Reader<'_>, keys: &LoadKeys, before: Arrivals) -> Option<Arrivals> {
     let process = table.get("arrivals").map(|value| value.choice("arrival process", &PROCESSES));
     let given = table.get("bursts");
     let process = match (process, &before) {
@@ -302,7 +331,7 @@ fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
         (None, Arrivals::Trace(_)) => return None,
     };
     match (process, given, before) {
-        (Process::Bursty, Some(given), _) => bursts(given.table()?).map(Arrivals::Bursty),
+        (Process::Bursty, Some(_), _) => keys.bursts.map(Arrivals::Bursty),
         (Process::Bursty, None, Arrivals::Bursty(bursts)) => Some(Arrivals::Bursty(bursts)),
         (Process::Bursty, None, _) => {
             let help =
@@ -322,11 +351,9 @@ fn read_arrivals(table: &mut Reader<'_>, before: Arrivals) -> Option<Arrivals> {
 
 /// `{ peak = 4, share = "10 %", length = "2 s", in_step = true }`.
 fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
-    let share = table.need("share", "state the part of the time in bursts, such as \"10 %\"");
-    let inside = |share: &Share| *share > Share::NONE && *share < Share::WHOLE;
-    let share = share.and_then(|value| value.bounded(inside, "above 0 and below 100 %"));
+    let BurstKeys { share, length, in_step, .. } = BurstKeys::given(&mut table);
     let most = share.map_or(f64::INFINITY, |share| 1.0 / share.get());
-    let peak = table.need("peak", "state the rate in a burst relative to the mean rate, such as 4");
+    let peak = table.get("peak");
     let peak = peak.and_then(|value| {
         let allowed = match share {
             Some(_) => format!(
@@ -337,12 +364,13 @@ fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
         };
         value.number(|peak| (1.0..=most * (1.0 + 1e-9)).contains(&peak), &allowed)
     });
-    let length = table.need("length", "state the mean length of a burst, such as \"2 s\"");
-    let bound = |span: &SimDuration| (SimDuration::from_millis(1)..=DURATION_MAX).contains(span);
-    let length = length.and_then(|value| value.bounded(bound, "1 ms to 24 h"));
-    let in_step = table.get("in_step").map_or(Some(false), |value| value.flag());
     table.finish();
-    Some(Bursts { peak: peak?, share: share?, length: length?, in_step: in_step? })
+    Some(Bursts { peak: peak?, share: share?, length: length?, in_step })
+}
+
+fn burst_share(value: &Value<'_>) -> Option<Share> {
+    let inside = |share: &Share| *share > Share::NONE && *share < Share::WHOLE;
+    value.bounded(inside, "above 0 and below 100 %")
 }
 
 /// The values of the keys that neither the file, nor LoadGen's files, nor the round's file state.
@@ -444,24 +472,9 @@ pub(crate) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         TestScenario::ClosedLoop { clients, think_time } => (clients, think_time),
         _ => (0, SimDuration::ZERO),
     };
-    let mut words = vec![
-        ("batch_max", server.batch_max.to_string()),
-        ("streams", server.streams.to_string()),
-        ("slots", server.slots.to_string()),
-        ("processes", server.processes().to_string()),
-        ("batch_rule", word(&BATCH_RULES, server.batch_rule)),
-        ("timeout", server.timeout.map_or("none".to_string(), |span| span.to_string())),
-        ("timeout_from", word(&TIMEOUTS_FROM, server.timeout_from)),
-        ("dispatch", word(&DISPATCHES, server.dispatch)),
-        ("call_wake", server.call_wake.map_or("none".to_string(), |span| span.to_string())),
-        ("call_time", server.call_time.to_string()),
-        ("permit_return", word(&PERMIT_RETURNS, server.permit_return)),
-        ("gpu_sharing", word(&GPU_SHARINGS, server.gpu_sharing)),
-        ("launches", word(&LAUNCHES, server.launches)),
-        ("completion", word(&COMPLETIONS, server.completion)),
-        ("sort_samples", server.sort_samples.to_string()),
-        ("start_from_device", server.start_from_device.to_string()),
-        ("soft_drop", server.soft_drop.to_string()),
+    let server = ServerSpec { processes: server.processes(), ..server.clone() };
+    let mut words = ServerKeys::words(&server);
+    words.extend([
         ("target_qps", settings.target_qps.to_string()),
         ("target_latency", settings.target_latency.to_string()),
         ("percentile", settings.percentile.to_string()),
@@ -474,12 +487,12 @@ pub(crate) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("arrivals", load.arrivals.word().to_string()),
         ("bursts", bursts_in_words(&load.arrivals)),
         ("rules", settings.rules.word().to_string()),
-    ];
+    ]);
     if let Some(beyond) = settings.queries_beyond {
         words.push(("queries_beyond_percentile", beyond.to_string()));
     }
     let place = words.iter().position(|(key, _)| *key == "timeout").unwrap_or(0);
-    drop(words.splice(place..place, super::queues::words(server)));
+    drop(words.splice(place..place, super::queues::words(&server)));
     words
 }
 
@@ -489,11 +502,6 @@ fn bursts_in_words(arrivals: &Arrivals) -> String {
     };
     let step = if *in_step { ", in step" } else { "" };
     format!("{peak} x for {length}, {share} of the time{step}")
-}
-
-fn word<T: PartialEq>(words: &[(&str, T)], value: T) -> String {
-    let found = words.iter().find(|(_, known)| *known == value);
-    found.map(|(name, _)| (*name).to_string()).expect("every table of words is complete")
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) {

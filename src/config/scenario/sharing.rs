@@ -1,151 +1,25 @@
 //! `[sharing]`: how the vGPUs or processes of one card take turns, and which card each goes to.
 //!
-//! What a setting does is `gpu::turns`' affair. A key that would be without effect is refused: it
-//! misleads whoever wrote it.
+//! What a setting does is `gpu::turns`' affair. A key without effect is refused: it would mislead
+//! whoever wrote it.
 
-use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
-use crate::gpu::{policies, policy_entry};
+use super::sharing_keys::{ROUND_ROBIN, Sharing, ids, known_policies};
+use crate::config::text::{Diagnostic, Problems, Reader, Value};
+use crate::gpu::policy_entry;
 use crate::layout::fit::SizeMode;
-use crate::layout::placement::Assignment;
-use crate::layout::registry::{self, AVERAGING_FACTOR, FREQUENCY_HZ, RegistryWord};
+use crate::layout::registry::{self, RegistryWord};
 use crate::spec::{
-    GpuSpec, HardwareTurns, IdleRule, InstanceSharing, MixedSize, Overshoot, SlicePolicy,
-    SwitchTimes, TimeSlicing, TurnOrder, TurnsOf, VgpuType,
+    GpuSpec, HardwareTurns, IdleRule, InstanceSharing, MixedSize, SlicePolicy, SwitchTimes,
+    TimeSlicing, TurnOrder, TurnsOf, VgpuType,
 };
-use crate::suggest::quoted;
-use crate::units::{Share, SimDuration};
+use crate::units::SimDuration;
 
-const MS: SimDuration = SimDuration::from_millis(1);
-
-pub(crate) const ORDERS: [(&str, TurnOrder); 2] =
-    [("round-robin", ROUND_ROBIN), ("least-run-time", TurnOrder::LeastRunTime)];
-const ROUND_ROBIN: TurnOrder =
-    TurnOrder::RoundRobin { averaging_factor: registry::AVERAGING_FACTOR_DEFAULT };
-
-pub(crate) const TURNS_OF: [(&str, TurnsOf); 2] =
-    [(TurnsOf::Vm.word(), TurnsOf::Vm), (TurnsOf::Process.word(), TurnsOf::Process)];
-
-pub(crate) const IDLE_RULES: [(&str, IdleRule); 4] = [
-    ("burned", IdleRule::Burned),
-    ("rest-burned", IdleRule::RestBurned),
-    ("skipped-and-capped", IdleRule::SkippedAndCapped { window: None }),
-    ("polled", IdleRule::Polled),
-];
-
-pub(crate) const ASSIGNMENTS: [(&str, Assignment); 2] =
-    [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
-
-pub(crate) const VGPU_MODES: [(&str, SizeMode); 2] =
-    [("equal-size", SizeMode::Equal), ("mixed-size", SizeMode::Mixed)];
-
-/// The slices of `nvidia-smi compute-policy --set-timeslice`, nothing for the GPU's own. NVIDIA
-/// publishes no times: 2, 10 and 30 ms are assumed, after a course of Red Hat's that names them.
-pub(crate) const COMPUTE_TIMESLICES: [(&str, Option<SimDuration>); 4] = [
-    ("default", None),
-    ("short", Some(SimDuration::from_millis(2))),
-    ("medium", Some(SimDuration::from_millis(10))),
-    ("long", Some(SimDuration::from_millis(30))),
-];
-
-/// As most so many replicas a card is advertised.
-pub(crate) const REPLICAS_MAX: u32 = 1024;
-
-/// What a registry word says, so that no key may say it again.
+/// The keys that a registry word sets.
 const WORDED: [&str; 5] = ["policy", "slice", "frequency", "order", "averaging_factor"];
 
-/// What only the software's turns have.
+/// The keys of software turns only.
 const NOT_BEST_EFFORT: [&str; 7] =
     ["slice", "frequency", "order", "averaging_factor", "idle", "cap_window", "slice_floor"];
-
-/// How the vGPUs of one card take turns, as far as the file says it.
-#[derive(Clone, Debug)]
-pub(crate) struct Sharing {
-    pub(crate) assignment: Assignment,
-    /// Whether cards may hold vGPUs of several sizes.
-    pub(crate) vgpu_mode: SizeMode,
-    pub(crate) policy: SlicePolicy,
-    /// Length of a turn; nothing for the vGPU type's default.
-    pub(crate) slice: Option<SimDuration>,
-    /// Length of a turn under best effort; nothing for the GPU's.
-    pub(crate) hardware_slice: Option<SimDuration>,
-    pub(crate) order: TurnOrder,
-    /// Who has turns of its own under best effort.
-    pub(crate) turns: TurnsOf,
-    pub(crate) idle: IdleRule,
-    pub(crate) overshoot: Overshoot,
-    /// Nothing for the GPU's.
-    pub(crate) switch_cost: Option<SwitchTimes>,
-    pub(crate) slice_floor: Share,
-    /// As how many replicas a card, or a GPU instance, is advertised to processes.
-    pub(crate) replicas: Replicas,
-    /// Length of a process's turn by the compute policy; nothing for the GPU's.
-    compute_timeslice: Option<SimDuration>,
-    /// Where the cost of a switch stands, if the file has one.
-    switch_spot: Option<Spot>,
-    /// Whether it is written by its parts.
-    has_switch_parts: bool,
-    /// Where the idle rule stands, if the file has one.
-    idle_spot: Option<Spot>,
-    /// Where the mode of vGPUs stands, if the file has one.
-    vgpu_mode_spot: Option<Spot>,
-    /// Where the keys stand that only processes have, and those that only vGPUs have.
-    process_spots: Vec<(&'static str, Spot)>,
-    vgpu_spots: Vec<(&'static str, Spot)>,
-}
-
-/// As how many replicas what processes share is advertised: nothing for as many as come.
-#[derive(Clone, Default, Debug)]
-pub(crate) struct Replicas {
-    /// Of everything.
-    all: Option<u32>,
-    /// Of whole cards (`gpu`) and of GPU instances by profile, each with its place in the file.
-    each: Vec<(String, u32, Spot)>,
-}
-
-impl Replicas {
-    /// `10`, or `{ gpu = 8, "1g.5gb" = 2 }`.
-    fn read(value: &Value<'_>) -> Replicas {
-        let count = |value: &Value<'_>| value.count(1..=REPLICAS_MAX, SIMULATED);
-        if !value.is_table() {
-            return Replicas { all: count(value), each: Vec::new() };
-        }
-        let Some(mut table) = value.table() else { return Replicas::default() };
-        let entries = table.entries().into_iter();
-        let each = entries.filter_map(|(name, value)| Some((name, count(&value)?, value.spot())));
-        let each = each.collect();
-        table.finish();
-        Replicas { all: None, each }
-    }
-
-    /// Those of a GPU instance profile, or of whole cards.
-    pub(crate) fn of(&self, profile: Option<&str>) -> Option<u32> {
-        let name = profile.unwrap_or(WHOLE);
-        let own = self.each.iter().find(|(known, _, _)| known == name);
-        own.map(|(_, count, _)| *count).or(self.all)
-    }
-
-    /// Reports names of what no GPU has.
-    fn check(&self, gpus: &[&GpuSpec], problems: &Problems) {
-        for (name, _, spot) in &self.each {
-            if name == WHOLE || gpus.iter().any(|gpu| gpu.mig_profile(name).is_some()) {
-                continue;
-            }
-            let profiles = gpus.iter().flat_map(|gpu| &gpu.mig_profiles);
-            let mut names = vec![WHOLE];
-            for profile in profiles {
-                if !names.contains(&profile.name.as_str()) {
-                    names.push(&profile.name);
-                }
-            }
-            let title = match gpus {
-                [gpu] => format!("replicas of {}, which {} has not", quoted(name), gpu.id),
-                _ => format!("replicas of {}, which none of {} has", quoted(name), ids(gpus)),
-            };
-            let diagnostic = Diagnostic::at(spot, title).allowed(names.join(", "));
-            problems.push(diagnostic.did_you_mean(crate::config::nearest(name, names)));
-        }
-    }
-}
 
 /// Whether a GPU has mixed-size mode, as far as is known: not where it has types and none of them has.
 fn has_mixed_size(gpu: &GpuSpec) -> bool {
@@ -153,67 +27,28 @@ fn has_mixed_size(gpu: &GpuSpec) -> bool {
     gpu.vgpu_types.is_empty() || gpu.vgpu_types.iter().any(has_mode)
 }
 
-fn ids(gpus: &[&GpuSpec]) -> String {
-    gpus.iter().map(|gpu| gpu.id.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-/// What whole cards are called among the replicas.
-const WHOLE: &str = "gpu";
-
-/// The unit of replicas, with whose limit it is.
-const SIMULATED: &str = " replicas, the most that slicewise simulates";
-
-impl Default for Sharing {
-    fn default() -> Self {
-        Self {
-            assignment: Assignment::default(),
-            vgpu_mode: SizeMode::Equal,
-            policy: SlicePolicy::BestEffort,
-            slice: None,
-            hardware_slice: None,
-            order: ROUND_ROBIN,
-            turns: TurnsOf::Vm,
-            idle: IdleRule::Burned,
-            overshoot: Overshoot::None,
-            switch_cost: None,
-            slice_floor: Share::new(0.1).expect("a share"),
-            replicas: Replicas::default(),
-            compute_timeslice: None,
-            switch_spot: None,
-            has_switch_parts: false,
-            idle_spot: None,
-            vgpu_mode_spot: None,
-            process_spots: Vec::new(),
-            vgpu_spots: Vec::new(),
-        }
-    }
-}
-
 impl Sharing {
     /// Reads the table. Faulty keys leave the default.
     pub(crate) fn read(mut table: Reader<'_>) -> Sharing {
-        let mut sharing = Sharing::default();
-        let assignment = table.get("assignment");
-        set(
-            &mut sharing.assignment,
-            assignment.and_then(|value| value.choice("assignment", &ASSIGNMENTS)),
-        );
-        if let Some(value) = table.get("vgpu_mode") {
-            set(&mut sharing.vgpu_mode, value.choice("vGPU mode", &VGPU_MODES));
-            sharing.vgpu_mode_spot = Some(value.spot());
-        }
-        let known = match table.get("registry") {
+        let mut sharing = Sharing::given(&mut table);
+        let is_known = match table.get("registry") {
             Some(value) => {
                 refuse_beside_registry(&mut table);
                 WORDED.iter().for_each(|key| table.stands_for(key, &value));
-                word_of(&value).map(|word| sharing.obey(&word)).is_some()
+                sharing.registry.take().map(|word| sharing.obey(&word)).is_some()
             }
-            None => sharing.read_policy(&mut table),
+            None => sharing.settle(&mut table),
         };
-        sharing.read_turns(&mut table);
-        sharing.read_processes(&mut table);
-        if known {
-            sharing.refuse_what_is_without_effect(&table);
+        if let IdleRule::SkippedAndCapped { window } = &mut sharing.idle {
+            *window = sharing.cap_window;
+        }
+        if let Some(value) = table.get("compute_timeslice").filter(|_| table.has("hardware_slice"))
+        {
+            let diagnostic = value.wrong("conflicts with `hardware_slice`");
+            value.report(diagnostic.help("drop one: both are the length of a turn"));
+        }
+        if is_known {
+            sharing.refuse_what_is_without_effect(&mut table);
         }
         table.finish();
         sharing
@@ -271,7 +106,7 @@ impl Sharing {
     /// The rules that need to know the GPUs.
     pub(crate) fn check(&self, gpus: &[&GpuSpec], problems: &Problems) {
         self.check_vgpu_mode(gpus, problems);
-        self.replicas.check(gpus, problems);
+        self.replicas.iter().for_each(|replicas| replicas.check(gpus, problems));
         gpus.iter().for_each(|gpu| self.check_times(gpu, problems));
     }
 
@@ -287,7 +122,7 @@ impl Sharing {
         let own = self.compute_timeslice.or(self.hardware_slice);
         let slice =
             own.unwrap_or(gpu.time_slice_best_effort.value.min(gpu.process_turns.value.slice));
-        if let (Some(switch), Some(spot)) = (self.switch_cost, &self.switch_spot)
+        if let (Some(switch), Some(spot)) = (self.switch_cost, self.spot("switch_cost"))
             && switch.restore * 2 > slice
         {
             let title = format!(
@@ -298,7 +133,7 @@ impl Sharing {
         }
         // Polling at no cost would never pass time.
         let cost = self.cost(gpu);
-        if let (IdleRule::Polled, Some(spot)) = (self.idle, &self.idle_spot)
+        if let (IdleRule::Polled, Some(spot)) = (self.idle, self.spot("idle"))
             && cost == SimDuration::ZERO
         {
             let title = "polled idle turns need a switch cost: visiting idle owners for nothing takes no time at all";
@@ -313,19 +148,21 @@ impl Sharing {
         (any, in_turns, nothing_else): (bool, bool, bool),
         problems: &Problems,
     ) {
-        for (key, spot) in &self.process_spots {
-            let (without, help) = match *key {
+        let spot = |key: &'static str| Some((key, self.spot(key)?));
+        for (key, spot) in ["replicas", "compute_timeslice"].into_iter().filter_map(spot) {
+            let (without, help) = match key {
                 _ if !any => {
                     ("without processes", "write process = \"time-slicing\" or \"mps\" in a [[vm]]")
                 }
                 "compute_timeslice" if !in_turns => ("under MPS", "drop the key: MPS has no turns"),
                 _ => continue,
             };
-            let title = format!("`sharing.{key}` has no meaning {without}");
+            let title = format!("`sharing.{key}` has no effect {without}");
             problems.push(Diagnostic::at(spot, title).help(help));
         }
-        for (key, spot) in self.vgpu_spots.iter().filter(|_| nothing_else && any) {
-            let title = format!("`sharing.{key}` has no meaning without vGPUs");
+        let of_vgpus = ["policy", "registry", "turns"].into_iter().filter(|_| nothing_else && any);
+        for (key, spot) in of_vgpus.filter_map(spot) {
+            let title = format!("`sharing.{key}` has no effect without vGPUs");
             let help = "drop the key: processes take turns by the hardware's ring";
             problems.push(Diagnostic::at(spot, title).help(help));
         }
@@ -333,7 +170,7 @@ impl Sharing {
 
     /// Mixed-size mode needs a GPU that has it, and a policy other than fixed share.
     fn check_vgpu_mode(&self, gpus: &[&GpuSpec], problems: &Problems) {
-        let Some(spot) = self.vgpu_mode_spot.as_ref().filter(|_| self.vgpu_mode == SizeMode::Mixed)
+        let Some(spot) = self.spot("vgpu_mode").filter(|_| self.vgpu_mode == SizeMode::Mixed)
         else {
             return;
         };
@@ -352,102 +189,35 @@ impl Sharing {
         }
     }
 
-    /// Takes over what a registry word says.
+    /// Takes over the settings of a registry word.
     fn obey(&mut self, word: &RegistryWord) {
         self.policy = word.policy;
         self.slice = word.slice.length();
         self.order = word.order.unwrap_or(ROUND_ROBIN);
     }
 
-    /// Reads what a registry word would say; whether the policy is known.
-    fn read_policy(&mut self, table: &mut Reader<'_>) -> bool {
-        let policies: Vec<_> =
-            policies().into_iter().map(|entry| (entry.name, entry.policy)).collect();
-        let policy = table
-            .get("policy")
-            .map_or(Some(self.policy), |value| value.choice("time-slice policy", &policies));
-        self.policy = policy.unwrap_or(SlicePolicy::EqualShare);
-        let slice = table.get("slice");
-        let range = |span: &SimDuration| (MS..=MS * 30).contains(span);
-        self.slice = slice.and_then(|value| value.bounded(range, "1 ms to 30 ms"));
-        let frequency = table.get("frequency").and_then(|value| value.count(FREQUENCY_HZ, " Hz"));
-        if table.has("slice") && table.has("frequency") {
-            let title = "`sharing.frequency` stands beside `slice`";
-            let help = "drop one: a slice is 1 / frequency";
-            table.report(Diagnostic::at(&table.spot_of("frequency"), title).help(help));
-        }
+    /// Settles the keys that a registry word would set; whether the policy is known.
+    fn settle(&mut self, table: &mut Reader<'_>) -> bool {
         if let Some(value) = table.get("frequency") {
+            if table.has("slice") {
+                let diagnostic = value.wrong("conflicts with `slice`");
+                value.report(diagnostic.help("drop one: a slice is 1 / frequency"));
+            }
             table.stands_for("slice", &value);
         }
-        self.slice = self.slice.or(frequency.map(registry::slice_of_frequency));
-        let order = table.get("order").and_then(|value| value.choice("order of turns", &ORDERS));
-        set(&mut self.order, order);
-        let factor = table.get("averaging_factor");
-        let factor = factor.and_then(|value| value.count(AVERAGING_FACTOR, ""));
-        if let (TurnOrder::RoundRobin { averaging_factor }, Some(factor)) =
-            (&mut self.order, factor)
-        {
-            *averaging_factor = factor;
+        self.slice = self.slice.or(self.frequency.map(registry::slice_of_frequency));
+        if let TurnOrder::RoundRobin { averaging_factor } = &mut self.order {
+            *averaging_factor = self.averaging_factor;
         }
-        policy.is_some()
+        let is_known = |value: &Value<'_>| known_policies().any(|(word, _)| value.is_word(word));
+        table.get("policy").is_none_or(|value| is_known(&value))
     }
 
-    /// Reads what no registry word says.
-    fn read_turns(&mut self, table: &mut Reader<'_>) {
-        let hardware =
-            |span: &SimDuration| (SimDuration::from_micros(100)..=MS * 30).contains(span);
-        self.hardware_slice = table
-            .get("hardware_slice")
-            .and_then(|value| value.bounded(hardware, "0.1 ms to 30 ms"));
-        let turns = table.get("turns").and_then(|value| value.choice("owner of turns", &TURNS_OF));
-        set(&mut self.turns, turns);
-        if let Some(value) = table.get("idle") {
-            set(&mut self.idle, value.choice("idle rule", &IDLE_RULES));
-            self.idle_spot = Some(value.spot());
-        }
-        let range = |span: &SimDuration| (MS..=MS * 10_000).contains(span);
-        let window = table.get("cap_window");
-        let window = window.and_then(|value| value.bounded(range, "1 ms to 10 s"));
-        if let (IdleRule::SkippedAndCapped { window: slot }, Some(_)) = (&mut self.idle, window) {
-            *slot = window;
-        }
-        set(&mut self.overshoot, table.get("overshoot").and_then(|value| overshoot(&value)));
-        if let Some(value) = table.get("switch_cost") {
-            self.switch_cost = switch_times(&value);
-            self.switch_spot = Some(value.spot());
-            self.has_switch_parts = value.is_table();
-        }
-        let range = |share: &Share| *share > Share::NONE;
-        let floor = table.get("slice_floor");
-        set(
-            &mut self.slice_floor,
-            floor.and_then(|value| value.bounded(range, "above 0, at most 100 % of a slice")),
-        );
-    }
-
-    /// Reads what only processes have.
-    fn read_processes(&mut self, table: &mut Reader<'_>) {
-        if let Some(value) = table.get("replicas") {
-            self.replicas = Replicas::read(&value);
-            self.process_spots.push(("replicas", value.spot()));
-        }
-        if let Some(value) = table.get("compute_timeslice") {
-            let slice = value.choice("compute time slice", &COMPUTE_TIMESLICES);
-            self.compute_timeslice = slice.flatten();
-            self.process_spots.push(("compute_timeslice", value.spot()));
-            if table.has("hardware_slice") {
-                let diagnostic = value.wrong("stands beside `hardware_slice`");
-                value.report(diagnostic.help("drop one: both are the length of a turn"));
-            }
-        }
-        let of_vgpus = ["policy", "registry", "turns"].into_iter().filter(|key| table.has(key));
-        self.vgpu_spots = of_vgpus.map(|key| (key, table.spot_of(key))).collect();
-    }
-
-    fn refuse_what_is_without_effect(&self, table: &Reader<'_>) {
+    fn refuse_what_is_without_effect(&self, table: &mut Reader<'_>) {
+        let parts = table.get("switch_cost").filter(Value::is_table);
         let refuse = |key: &str, why: &str, help: &str| {
             if table.has(key) {
-                let title = format!("`sharing.{key}` has no meaning {why}");
+                let title = format!("`sharing.{key}` has no effect {why}");
                 table.report(Diagnostic::at(&table.spot_of(key), title).help(help));
             }
         };
@@ -469,10 +239,10 @@ impl Sharing {
         refuse("hardware_slice", &under, "write `slice`");
         let help = "drop the key: the hypervisor schedules vGPUs, whatever processes are in them";
         refuse("turns", &under, help);
-        if let Some(spot) = self.switch_spot.as_ref().filter(|_| self.has_switch_parts) {
+        if let Some(value) = parts {
             let title = "the hypervisor's turns know one cost of a switch, not its parts";
             let help = "write switch_cost = \"0.2 ms\", or policy = \"best-effort\"";
-            table.report(Diagnostic::at(spot, title).help(help));
+            value.report(Diagnostic::at(&value.spot(), title).help(help));
         }
         if self.order == TurnOrder::LeastRunTime {
             let (why, help) =
@@ -495,81 +265,11 @@ impl Sharing {
     }
 }
 
-/// `"0.2 ms"`, or `{ dry = "0.14 ms", save = "0.03 ms", restore = "0.03 ms" }`.
-pub(crate) fn switch_times(value: &Value<'_>) -> Option<SwitchTimes> {
-    let range = |span: &SimDuration| *span <= MS * 10;
-    if !value.is_table() {
-        return value.bounded(range, "0 to 10 ms").map(SwitchTimes::always);
-    }
-    let mut table = value.table()?;
-    let mut time = |key: &str| {
-        let help = "a switch is { dry = \"0.14 ms\", save = \"0.03 ms\", restore = \"0.03 ms\" }";
-        table.need(key, help)?.bounded(range, "0 to 10 ms")
-    };
-    let (dry, save, restore) = (time("dry"), time("save"), time("restore"));
-    table.finish();
-    Some(SwitchTimes { dry: dry?, save: save?, restore: restore? })
-}
-
-/// `"none"`, `"batch"`, or a time.
-fn overshoot(value: &Value<'_>) -> Option<Overshoot> {
-    const ALLOWED: &str = "none, batch, or a time from 0 to 1 s";
-    match value.is_text().then(|| value.text()).flatten() {
-        Some("none") => Some(Overshoot::None),
-        Some("batch") => Some(Overshoot::Batch),
-        Some(text) if !text.starts_with(|first: char| first.is_ascii_digit()) => {
-            value.report(value.wrong(format!("is {}", quoted(text))).allowed(ALLOWED));
-            None
-        }
-        _ => {
-            value.bounded(|span: &SimDuration| *span <= MS * 1000, ALLOWED).map(Overshoot::Constant)
-        }
-    }
-}
-
-/// A registry word, as text or as a number.
-fn word_of(value: &Value<'_>) -> Option<RegistryWord> {
-    let word = if value.is_text() {
-        let text = value.text()?;
-        match &registry::words(text)[..] {
-            [word] => *word,
-            [] => {
-                let diagnostic =
-                    value.wrong(format!("is {}, which is no word of 32 bits", quoted(text)));
-                let allowed = "\"0x0\" to \"0xFFFFFFFF\", such as \"0x0103F001\"";
-                value.report(diagnostic.allowed(allowed));
-                return None;
-            }
-            several => {
-                let words: Vec<String> =
-                    several.iter().map(|one| format!("\"{one:#010X}\"")).collect();
-                let diagnostic = value.wrong("names several registry words");
-                value.report(diagnostic.allowed(format!("one of {}", words.join(", "))));
-                return None;
-            }
-        }
-    } else {
-        value.count(0..=u32::MAX, "")?
-    };
-    let decoded = registry::decode(word);
-    if decoded.is_none() {
-        let title = format!("names policy {} in bits 7:4, which does not exist", (word >> 4) & 15);
-        value.report(value.wrong(title).allowed("0 (equal share), 1 (fixed share)"));
-    }
-    decoded
-}
-
 fn refuse_beside_registry(table: &mut Reader<'_>) {
     for key in WORDED {
         if let Some(value) = table.get(key) {
-            let diagnostic = value.wrong("stands beside `registry`, which says it already");
+            let diagnostic = value.wrong("conflicts with `registry`, which sets it");
             value.report(diagnostic.help("drop one of them"));
         }
-    }
-}
-
-fn set<T>(slot: &mut T, value: Option<T>) {
-    if let Some(value) = value {
-        *slot = value;
     }
 }

@@ -1,8 +1,9 @@
 //! The settings of `[sharing]` that an instance runs with, as files write them.
 
-use super::sharing::{IDLE_RULES, ORDERS};
+use super::sharing_keys::{IDLE_RULES, ORDERS, overshoot};
+use crate::config::keys::word;
 use crate::gpu::{BEST_EFFORT, idle_rule, policy_entry};
-use crate::spec::{HardwareTurns, IdleRule, InstanceSharing, Overshoot, TimeSlicing, TurnOrder};
+use crate::spec::{HardwareTurns, IdleRule, InstanceSharing, TimeSlicing, TurnOrder};
 
 /// The turns in use as a file would write them.
 pub(crate) fn words(sharing: &InstanceSharing) -> Vec<(&'static str, String)> {
@@ -24,7 +25,7 @@ fn hardware_words(sharing: &InstanceSharing, turns: &HardwareTurns) -> Vec<(&'st
         }
         _ => vec![("compute_timeslice", turns.slice.to_string())],
     };
-    words.push(("overshoot", overshoot_word(turns.overshoot)));
+    words.push(("overshoot", word(&overshoot(), &turns.overshoot)));
     words.push(("switch_cost", turns.switch.to_string()));
     words
 }
@@ -43,21 +44,13 @@ fn software_words(turns: &TimeSlicing) -> Vec<(&'static str, String)> {
     words.push(("order", order.to_string()));
     let idle = idle_rule(turns);
     let same = |rule: &IdleRule| std::mem::discriminant(rule) == std::mem::discriminant(&idle);
-    let word = IDLE_RULES.iter().find(|(_, rule)| same(rule));
-    words.extend(word.map(|(name, _)| ("idle", (*name).to_string())));
+    let rule = IDLE_RULES.iter().find(|(_, rule)| same(rule));
+    words.extend(rule.map(|(name, _)| ("idle", (*name).to_string())));
     if let IdleRule::SkippedAndCapped { window } = idle {
         let round = "one round of turns".to_string();
         words.push(("cap_window", window.map_or(round, |window| window.to_string())));
     }
-    words.push(("overshoot", overshoot_word(turns.overshoot)));
+    words.push(("overshoot", word(&overshoot(), &turns.overshoot)));
     words.push(("switch_cost", turns.switch_cost.to_string()));
     words
-}
-
-fn overshoot_word(overshoot: Overshoot) -> String {
-    match overshoot {
-        Overshoot::None => "none".to_string(),
-        Overshoot::Batch => "batch".to_string(),
-        Overshoot::Constant(span) => span.to_string(),
-    }
 }

@@ -5,6 +5,7 @@
 //! however many points of a sweep replay it.
 
 use super::ranges::{RATES, is_rate};
+use crate::config::keys::shape::{Shape, either, list, number, quantity, table, text, word_of};
 use crate::config::text::foreign::{parsed, text_of};
 use crate::config::text::{Diagnostic, Reader, Value};
 use crate::engine::fnv1a;
@@ -21,10 +22,10 @@ const SAMPLES_MAX: u64 = 5_000_000;
 /// No part of a trace lasts longer: a year.
 const LENGTH_MAX: SimDuration = SimDuration::from_secs(366 * 86_400);
 /// The most columns that sum up to a size.
-pub(crate) const SIZE_COLUMNS_MAX: usize = 8;
+const SIZE_COLUMNS_MAX: usize = 8;
 
 /// The orders of dates such as 3/4/2025.
-pub(crate) const DATE_ORDERS: [(&str, Order); 2] =
+const DATE_ORDERS: [(&str, Order); 2] =
     [("day-first", Order::DayFirst), ("month-first", Order::MonthFirst)];
 
 /// A trace with the rate at which it is replayed.
@@ -42,6 +43,31 @@ struct Choice {
     start: SimDuration,
     length: Option<SimDuration>,
     scale: f64,
+}
+
+/// The table in the schema.
+pub(super) fn shape() -> Shape {
+    let size = either([text(), list(text(), SIZE_COLUMNS_MAX)]);
+    let scale = number().with("minimum", 1e-6).with("maximum", 1e6);
+    table()
+        .need(
+            "trace",
+            text(),
+            "A file of requests (CSV, JSON lines), from the folder of this file.",
+        )
+        .key("scale", scale, "How much faster it is played; default: 1.")
+        .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
+        .key("length", quantity::<SimDuration>(), "Time of the trace that is played; default: all.")
+        .key("vm", text(), "Only rows of this VM.")
+        .key("model", text(), "Only rows of this model.")
+        .key("time_column", text(), "The column of times, where it is not a known one.")
+        .key(
+            "time_unit",
+            word_of(&Unit::WORDS),
+            "The unit of times that are numbers, where no name says it.",
+        )
+        .key("date_order", word_of(&DATE_ORDERS), "What comes first in dates such as 3/4/2025.")
+        .key("size_column", size, "Columns whose sum is a request's work.")
 }
 
 /// Reads the table, and the file it names.

@@ -1,45 +1,32 @@
 //! The JSON Schema of scenario files: every key that the readers take, as editors want to know it.
 //!
-//! A key is one line here. The test below holds these lines against what the readers ask for, so
-//! that neither has a key, a word or a range that the other has not. Rules between keys, and between
-//! keys and the catalogue, are the readers' alone: names of the catalogue are examples.
-
-mod shape;
+//! `[sharing]`, servers and loads come from their lists of keys (`keys!`), which their readers come
+//! from too. A key of another table is one line here, and the test below holds these lines against what
+//! the readers ask for, so that neither has a key, a word or a range that the other has not. Rules
+//! between keys, and between keys and the catalogue, are the readers' alone: names of the catalogue are
+//! examples.
 
 use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
+use super::keys::add;
+use super::keys::shape::{
+    Shape, anything, either, list, number, quantity, table, table_of, text, whole, word, word_of,
+};
 use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
 use super::scenario::plan::VMS_MAX;
 use super::scenario::published::LATENCIES;
-use super::scenario::queues::{PREFERRED_MAX, TIMEOUT_ACTIONS};
-use super::scenario::ranges::{
-    BATCH_MAX, CLIENTS_MAX, QUERIES_BEYOND, QUERIES_MAX, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
-};
+use super::scenario::queues::QueueKeys;
 use super::scenario::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
 use super::scenario::server_load::SCENARIOS;
-use super::scenario::settings::{
-    BATCH_RULES, COMPLETIONS, DISPATCHES, GPU_SHARINGS, LAUNCHES, PERMIT_RETURNS, PROCESSES,
-    TIMEOUTS_FROM,
-};
-use super::scenario::sharing::{
-    ASSIGNMENTS, COMPUTE_TIMESLICES, IDLE_RULES, ORDERS, REPLICAS_MAX, TURNS_OF, VGPU_MODES,
-};
-use super::scenario::trace::{DATE_ORDERS, SIZE_COLUMNS_MAX};
+use super::scenario::settings::{LoadKeys, ServerKeys};
+use super::scenario::sharing_keys::Sharing;
 use super::scenario::vm::{COPIES_MAX, VCPUS_MAX};
 use super::sweep::axis::POINTS_MAX;
 use super::sweep::table::RUNS_MAX;
-use crate::formats::request_trace::Unit;
-use crate::formats::triton_config::LEVELS_MAX;
-use crate::gpu::policies;
-use crate::layout::registry::{AVERAGING_FACTOR, AVERAGING_FACTOR_DEFAULT, FREQUENCY_HZ};
-use crate::spec::{PRESETS, Round, Rules, Standing};
+use crate::spec::{PRESETS, Standing};
 use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
 use serde_json::{Map, Value, json};
-use shape::{
-    Shape, anything, either, flag, list, number, quantity, table, table_of, text, whole, word,
-    word_of,
-};
 
 /// The JSON Schema (draft 2020-12) of scenario files.
 pub fn schema() -> Value {
@@ -79,7 +66,7 @@ fn scenario() -> Shape {
             text().such_as(["vsphere-7.0u2"]).with("default", BARE_METAL),
             "A hypervisor of the catalogue; default: none.",
         )
-        .key("sharing", sharing(), "How the vGPUs of one card take turns.")
+        .key("sharing", Sharing::shape(), "How the vGPUs of one card take turns.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
         .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
@@ -144,64 +131,6 @@ fn passport(value: Shape) -> Shape {
         .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
         .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
         .key("residual", quantity::<Share>(), "Of a fitted number: the error of those runs.")
-}
-
-fn sharing() -> Shape {
-    let policies = word(policies().into_iter().map(|entry| entry.name));
-    let overshoot = either([word(["none", "batch"]), quantity::<SimDuration>()]);
-    let registry = either([text().such_as(["0x0103F001"]), whole(0..=u32::MAX)]);
-    let time = quantity::<SimDuration>;
-    table()
-        .key("policy", policies.with("default", "best-effort"), "Who is offered a turn.")
-        .key("slice", time(), "Length of a turn, 1 to 30 ms; default: by the vGPU type's maximum.")
-        .key("frequency", whole(FREQUENCY_HZ), "Turns per second, instead of `slice`.")
-        .key("order", word_of(&ORDERS).with("default", ORDERS[0].0), "Who goes next.")
-        .key(
-            "averaging_factor",
-            whole(AVERAGING_FACTOR).with("default", AVERAGING_FACTOR_DEFAULT),
-            "Over how many slices overshoot is repaid.",
-        )
-        .key("registry", registry, "The host's registry word RmPVMRL, instead of the keys it says.")
-        .key(
-            "idle",
-            word_of(&IDLE_RULES).with("default", IDLE_RULES[0].0),
-            "What the turn of a VM without work becomes.",
-        )
-        .key("cap_window", time(), "Window of the cap of skipped-and-capped; default: one round.")
-        .key("overshoot", overshoot.with("default", "none"), "How long a turn runs past its end.")
-        .key("switch_cost", time(), "Time to pass the GPU to another VM; default: the GPU's.")
-        .key(
-            "slice_floor",
-            quantity::<Share>().with("default", "10 %"),
-            "What repayment leaves of a slice at least.",
-        )
-        .key(
-            "turns",
-            word_of(&TURNS_OF).with("default", TURNS_OF[0].0),
-            "Who has turns of its own under best effort, where a VM's server is several processes.",
-        )
-        .key("hardware_slice", time(), "Length of a turn under best effort; default: the GPU's.")
-        .key("replicas", replicas(), "As how many a card is advertised to processes.")
-        .key(
-            "compute_timeslice",
-            word_of(&COMPUTE_TIMESLICES).with("default", "default"),
-            "A process's turn, by its policy.",
-        )
-        .key(
-            "assignment",
-            word_of(&ASSIGNMENTS).with("default", ASSIGNMENTS[0].0),
-            "Which card a vGPU goes to.",
-        )
-        .key(
-            "vgpu_mode",
-            word_of(&VGPU_MODES).with("default", VGPU_MODES[0].0),
-            "vGPUs of one size on a card, or of several.",
-        )
-}
-
-/// A number for all, or one for whole cards (`gpu`) and for GPU instances of each profile.
-fn replicas() -> Shape {
-    either([whole(1..=REPLICAS_MAX), table_of(whole(1..=REPLICAS_MAX))])
 }
 
 fn vm() -> Shape {
@@ -332,72 +261,7 @@ fn process() -> Shape {
 
 /// The settings of an inference server; a twin has them too.
 fn server() -> Shape {
-    let timeout = either([word(["none"]), quantity::<SimDuration>()]);
-    let call_wake = timeout.clone();
-    table()
-        .key("batch_max", whole(1..=BATCH_MAX), "Most samples in a batch.")
-        .key("streams", whole(1..=STREAMS_MAX), "Batches a GPU works on at once.")
-        .key("slots", whole(1..=STREAMS_MAX), "Permits per GPU to form a batch.")
-        .key(
-            "processes",
-            whole(1..=STREAMS_MAX),
-            "Operating-system processes that share the streams of a GPU; at most `streams`.",
-        )
-        .key("batch_rule", word_of(&BATCH_RULES), "When waiting queries become a batch.")
-        .key("timeout", timeout, "The longest wait for a full batch.")
-        .key("timeout_from", word_of(&TIMEOUTS_FROM), "What the timeout counts from.")
-        .key("dispatch", word_of(&DISPATCHES), "Which worker gets the next batch.")
-        .key("call_wake", call_wake, "On several GPU instances: queries due within this time after the first are dealt together, in pieces of a batch.")
-        .key("call_time", quantity::<SimDuration>(), "Mean time of such a call.")
-        .key("permit_return", word_of(&PERMIT_RETURNS), "When a permit can form the next batch.")
-        .key("gpu_sharing", word_of(&GPU_SHARINGS), "How batches of one VM use the GPU together.")
-        .key(
-            "launches",
-            word_of(&LAUNCHES),
-            "How a batch is launched: as one CUDA graph, or as kernels.",
-        )
-        .key("completion", word_of(&COMPLETIONS), "The order in which batches are reported.")
-        .key("sort_samples", flag(), "Sort the samples of an Offline call by size.")
-        .key("soft_drop", quantity::<Share>(), "Part not set aside until the end of the run.")
-        .key("start_from_device", flag(), "Inputs lie on the GPU: nothing is copied in.")
-        .key(
-            "max_queue_delay",
-            quantity::<SimDuration>(),
-            "How long the oldest query may wait for a fuller batch.",
-        )
-        .key(
-            "preferred_batch_size",
-            list(whole(1..=BATCH_MAX), PREFERRED_MAX),
-            "Batch sizes that are formed as soon as possible; default: batch_max.",
-        )
-        .key("queue_policy", queue_policy(), "How queries wait, at every priority level.")
-        .key("priority_levels", whole(1..=LEVELS_MAX), "How many priority levels there are.")
-        .key(
-            "priority_queue_policy",
-            list(
-                queue_policy().need(
-                    "level",
-                    whole(1..=LEVELS_MAX),
-                    "The level, 1 the most urgent.",
-                ),
-                LEVELS_MAX as usize,
-            ),
-            "How the queries of single priority levels wait.",
-        )
-        .key("default_priority_level", whole(1..=LEVELS_MAX), "The level of queries without one.")
-        .key(
-            "priority_shares",
-            list(quantity::<Share>(), LEVELS_MAX as usize),
-            "The part of all queries in each level, 100 % in all.",
-        )
-}
-
-/// Triton's ModelQueuePolicy.
-fn queue_policy() -> Shape {
-    table()
-        .key("timeout", quantity::<SimDuration>(), "The longest wait in the queue.")
-        .key("timeout_action", word_of(&TIMEOUT_ACTIONS), "What happens then; default: reject.")
-        .key("max_queue_size", whole(1..=u32::MAX), "Most waiting queries; more are rejected.")
+    add(QueueKeys::keys(), ServerKeys::shape())
 }
 
 fn load() -> Shape {
@@ -411,7 +275,7 @@ fn load() -> Shape {
         replays,
     ];
     let conf = either([text(), list(text(), CONF_FILES_MAX)]);
-    twin_load()
+    LoadKeys::shape()
         .need("scenario", word_of(&SCENARIOS), "The MLPerf scenario, or clients in a closed loop.")
         .key("total_qps", rate_per_s(), "Queries per second of all `count` VMs together.")
         .key("conf", conf, "LoadGen's mlperf.conf and user.conf, for what is not stated here.")
@@ -419,77 +283,6 @@ fn load() -> Shape {
         .rule(of(&["server", "offline"], json!({ "anyOf": rate })))
         .rule(json!({ "dependentRequired": { "conf": ["model"] } }))
         .rule(of(&["closed-loop"], json!({ "required": ["clients"] })))
-}
-
-/// The settings of a load; a twin has them too.
-fn twin_load() -> Shape {
-    let percentile = number().with("minimum", 1).with("exclusiveMaximum", 100);
-    let rounds = word(Round::ALL.map(|round| round.name));
-    let bursts = table()
-        .need("peak", number().with("minimum", 1), "Rate in a burst relative to the mean rate.")
-        .need("share", quantity::<Share>(), "Part of the time in bursts.")
-        .need("length", quantity::<SimDuration>(), "Mean length of a burst.")
-        .key("in_step", flag().with("default", false), "All VMs with this setting burst together.");
-    let size = either([text(), list(text(), SIZE_COLUMNS_MAX)]);
-    let scale = number().with("minimum", 1e-6).with("maximum", 1e6);
-    let trace = table()
-        .need(
-            "trace",
-            text(),
-            "A file of requests (CSV, JSON lines), relative to the folder of this file.",
-        )
-        .key("scale", scale, "Factor on the speed of replay; default: 1.")
-        .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
-        .key("length", quantity::<SimDuration>(), "Length of the part replayed; default: all.")
-        .key("vm", text(), "Only rows of this VM.")
-        .key("model", text(), "Only rows of this model.")
-        .key("time_column", text(), "The column of times, unless it has a known name.")
-        .key(
-            "time_unit",
-            word_of(&Unit::WORDS),
-            "The unit of times that are numbers, unless the column's name states it.",
-        )
-        .key("date_order", word_of(&DATE_ORDERS), "The order of dates such as 3/4/2025.")
-        .key("size_column", size, "Columns whose sum is a request's work.");
-    let arrivals = either([word_of(&PROCESSES), trace]);
-    table()
-        .key("target_qps", rate_per_s(), "Queries per second; Offline: samples.")
-        .key("target_latency", quantity::<SimDuration>(), "Bound; default: the workload's.")
-        .key("percentile", percentile, "Which percentile must keep the bound, in percent.")
-        .key(
-            "min_duration",
-            quantity::<SimDuration>(),
-            "The least duration of the load; default: the round's, 60 s without rules.",
-        )
-        .key(
-            "min_query_count",
-            whole(1..=QUERIES_MAX),
-            "The least number of queries; default: the round's, or by the percentile.",
-        )
-        .key(
-            "rules",
-            word_of(&Rules::WORDS),
-            "MLPerf's rules or none; default: MLPerf's where a benchmark, conf or round is named.",
-        )
-        .key(
-            "queries_beyond_percentile",
-            whole(1..=QUERIES_MAX).with("default", QUERIES_BEYOND),
-            "rules = \"none\": number of queries beyond the percentile.",
-        )
-        .key(
-            "round",
-            rounds.with("default", Round::ALL[0].name),
-            "The MLPerf round, for seeds and verdict.",
-        )
-        .key("clients", whole(1..=CLIENTS_MAX), "closed-loop: number of clients.")
-        .key("think_time", quantity::<SimDuration>(), "closed-loop: mean think time.")
-        .key("samples_per_query", whole(1..=SAMPLES_PER_QUERY_MAX), "multistream; default: 8.")
-        .key(
-            "arrivals",
-            arrivals.with("default", "poisson"),
-            "Server: the arrival process, or a trace.",
-        )
-        .key("bursts", bursts, "The bursts of bursty arrivals.")
 }
 
 fn rate_per_s() -> Shape {
@@ -500,7 +293,7 @@ fn baseline() -> Shape {
     let kinds = || word(["none", "counterfactual", "same-cards", "whole-cards", "twin"]);
     let twin = table().key("server", server(), "Settings that differ from [vm.server].").key(
         "load",
-        twin_load(),
+        LoadKeys::shape(),
         "Settings that differ from [vm.load].",
     );
     let long = table()
@@ -589,6 +382,9 @@ fn take_needed(schema: &mut Value, but: &[&str]) -> Option<Value> {
     }
     (!needed.is_empty()).then_some(Value::Object(needed))
 }
+
+#[cfg(test)]
+mod page;
 
 #[cfg(test)]
 mod tests;

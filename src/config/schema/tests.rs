@@ -3,7 +3,8 @@
 //! Files against the schema are checked in `tests/it/schema.rs`.
 
 use super::super::catalogue::Catalogue;
-use super::{schema, shape};
+use super::schema;
+use crate::config::keys::shape;
 use crate::config::scenario::plan;
 use crate::config::sweep::table::SweepTable;
 use crate::config::text::answers::{Answer, Form};
@@ -94,7 +95,7 @@ fn every_key_that_is_asked_for_stands_in_the_schema() {
             missing.insert(path);
         }
     }
-    let help = "add to src/config/schema/mod.rs, in the function of that table, a line like\n    .key(\"NAME\", text(), \"What it says, and its default.\")\nthen write docs/scenario.schema.json anew: UPDATE=1 cargo test --test it schema";
+    let help = "add it to the `keys!` of its table; where that has none, to src/config/schema/mod.rs, in the function of that table, a line like\n    .key(\"NAME\", text(), \"What it says, and its default.\")\nthen write docs/scenario.schema.json anew: UPDATE=1 cargo test --test it schema";
     assert!(missing.is_empty(), "readers ask for keys that the schema lacks: {missing:?}\n{help}");
 }
 

@@ -56,6 +56,11 @@ impl<'a> Value<'a> {
         self.value.is_str()
     }
 
+    /// Whether it is this string.
+    pub(crate) fn is_word(&self, word: &str) -> bool {
+        self.value.as_str() == Some(word)
+    }
+
     /// Whether it is a table.
     pub(crate) fn is_table(&self) -> bool {
         self.value.is_table()
