@@ -22,6 +22,8 @@ pub(super) struct CapacityArgs {
 
     /// Distance of the VALID and the INVALID rate at the end of the search, in percent of the rate
     /// [default: the smallest of the files' [capacity], else 0.5]
+    // A table of files, not a link.
+    #[allow(rustdoc::broken_intra_doc_links)]
     #[arg(long, value_name = "PERCENT", value_parser = percent)]
     pub(super) precision: Option<f64>,
 
