@@ -148,13 +148,13 @@ keys! {
     struct BurstKeys {
         /// Part of the time in bursts.
         share: Share = own(burst_share, quantity::<Share>),
-            needed "say which part of the time is burst, such as \"10 %\"";
+            needed "state the part of the time in bursts, such as \"10 %\"";
         /// Rate in a burst relative to the mean rate.
         peak: f64 = later(peak_shape),
-            needed "say the rate in a burst over the mean rate, such as 4";
+            needed "state the rate in a burst relative to the mean rate, such as 4";
         /// Mean length of a burst.
         length: SimDuration = within("1 ms to 24 h"),
-            needed "say how long a burst is on average, such as \"2 s\"";
+            needed "state the mean length of a burst, such as \"2 s\"";
         /// All VMs with this setting burst together.
         in_step: bool = flag(), default false;
     }

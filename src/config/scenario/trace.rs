@@ -53,20 +53,20 @@ pub(super) fn shape() -> Shape {
         .need(
             "trace",
             text(),
-            "A file of requests (CSV, JSON lines), from the folder of this file.",
+            "A file of requests (CSV, JSON lines), relative to the folder of this file.",
         )
-        .key("scale", scale, "How much faster it is played; default: 1.")
+        .key("scale", scale, "Factor on the speed of replay; default: 1.")
         .key("start", quantity::<SimDuration>(), "Time of the trace at which the load starts.")
-        .key("length", quantity::<SimDuration>(), "Time of the trace that is played; default: all.")
+        .key("length", quantity::<SimDuration>(), "Length of the part replayed; default: all.")
         .key("vm", text(), "Only rows of this VM.")
         .key("model", text(), "Only rows of this model.")
-        .key("time_column", text(), "The column of times, where it is not a known one.")
+        .key("time_column", text(), "The column of times, unless it has a known name.")
         .key(
             "time_unit",
             word_of(&Unit::WORDS),
-            "The unit of times that are numbers, where no name says it.",
+            "The unit of times that are numbers, unless the column's name states it.",
         )
-        .key("date_order", word_of(&DATE_ORDERS), "What comes first in dates such as 3/4/2025.")
+        .key("date_order", word_of(&DATE_ORDERS), "The order of dates such as 3/4/2025.")
         .key("size_column", size, "Columns whose sum is a request's work.")
 }
 

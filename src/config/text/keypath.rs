@@ -204,7 +204,7 @@ mod tests {
     fn what_stands_in_the_way_is_told() {
         assert_eq!(set("host.model").unwrap_err(), "`host` is an integer and has no keys");
         assert_eq!(set("vm[2].x").unwrap_err(), "there is no `vm[2]`: the first of 2 is [0]");
-        assert!(set("vm[0]").unwrap_err().starts_with("a key of `vm` is wanted"));
+        assert!(set("vm[0]").unwrap_err().starts_with("the path must end in a key of `vm`"));
         assert_eq!(set("other[0].x").unwrap_err(), "`other` is a table and has no numbers");
         assert_eq!(set("vm[0.x").unwrap_err(), "lacks a closing bracket");
         assert_eq!(set("vm[-1].x").unwrap_err(), "has an index that is not a number");

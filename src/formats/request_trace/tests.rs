@@ -67,7 +67,7 @@ fn json_lines_are_read_by_their_keys() {
     let seconds = Columns { unit: Some(Unit::Seconds), ..Columns::default() };
     assert_eq!(read(none, &seconds).unwrap().requests[1].at, 2_000_000_000);
     assert!(told("[{\"timestamp\": 1}]", &Columns::default()).contains("jq -c"));
-    assert!(told("{\"timestamp\": 1}\n{\"timestamp\"\n", &seconds).contains("no JSON object"));
+    assert!(told("{\"timestamp\": 1}\n{\"timestamp\"\n", &seconds).contains("not a JSON object"));
     let wide: String = (0..=COLUMNS_MAX).map(|key| format!("\"k{key}\": 1,")).collect();
     let wide = format!("{{{wide}\"timestamp\": 1}}\n");
     assert!(told(&wide, &seconds).contains("more than 1000 keys"));
