@@ -77,7 +77,7 @@ fn a_question_of_measured_times_is_answered_yes_or_no() {
     assert_eq!(no["answer"], "no");
     let said = no["said"][0].as_str().unwrap();
     assert!(
-        said.starts_with("NO: 2 VMs on 2 x h100-pcie-80gb are asked for 1000/s each"),
+        said.starts_with("NO: 2 VMs on 2 x h100-pcie-80gb have a load of 1000/s each"),
         "{said}"
     );
     assert!(said.contains("are possible at any latency; up to "), "{said}");
@@ -133,7 +133,7 @@ fn what_is_out_of_reach_is_answered_at_once() {
     let over = ["--model", &times, "--bound", "80 ms"];
     let answer = asked(&folder, &[&over, &more[..], &["1000000"]].concat(), 4);
     let said = answer["said"][0].as_str().unwrap();
-    assert!(said.contains("are asked for 1000000/s each, and at most "), "{said}");
+    assert!(said.contains("have a load of 1000000/s each, and at most "), "{said}");
     for way in answer["ways"].as_array().unwrap() {
         let of = &way["figures"];
         assert_eq!((&of["answer"], &of["is_overload"]), (&"no".into(), &true.into()), "{way}");
@@ -491,9 +491,9 @@ fn mistakes_say_what_would_be_right() {
         (&times, &["--bound", "0 ms"], "above 0"),
         (&times, &["--weights", "much"], "weights"),
         (&times, &["--weights", "90 GB", "--sharing", "whole"], "GB"),
-        (&times, &["--measured-gpus", "2"], "--measured-gpus has no use beside times"),
-        (&times, &["--scaled-from", "auto"], "--measured-on GPU says where"),
-        ("bert-99", &["--weights", "2 GB"], "--weights has no use beside bert-99"),
+        (&times, &["--measured-gpus", "2"], "--measured-gpus cannot be used with times"),
+        (&times, &["--scaled-from", "auto"], "--measured-on GPU states where"),
+        ("bert-99", &["--weights", "2 GB"], "--weights cannot be used with bert-99"),
         (&l40s, &["--gpu", "a30"], "measured on l40s, not on a30"),
     ] {
         let said = of(model, more);

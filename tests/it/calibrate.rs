@@ -413,7 +413,11 @@ fn a_fit_at_the_end_of_its_range_or_far_off_is_a_loud_warning() {
     ];
     let results = fitted(&plan);
     assert!(results.alarms.iter().any(|alarm| alarm.starts_with("work[16] is at the end")));
-    assert!(results.alarms.iter().any(|alarm| alarm.contains("% off on")), "{:?}", results.alarms);
+    assert!(
+        results.alarms.iter().any(|alarm| alarm.contains("is still") && alarm.contains("% on ")),
+        "{:?}",
+        results.alarms
+    );
     let table = report::table::render_calibration(&results, report::Width::FILE);
     assert!(table.lines().nth(2).unwrap().starts_with("WARNING: "), "{table}");
     assert!(report::catalogue_file(&results).contains("# WARNING: test-gpu: work[16]"));
@@ -452,7 +456,7 @@ fn a_workload_file_keeps_its_other_gpus() {
     assert!(replaced != both && service(&replaced, "a30") == service(&both, "a30"));
     fs::write(&file, "host = \"dell-r7525\"\n").unwrap();
     let refused = calibrate(&times, "a30", &[], 2);
-    assert!(refused.contains("no workload"), "{refused}");
+    assert!(refused.contains("is not a workload"), "{refused}");
     assert_eq!(fs::read_to_string(&file).unwrap(), "host = \"dell-r7525\"\n");
     // A reader of the whole folder finds both GPUs.
     let workloads = folder.path().join("configs/workloads");
@@ -477,7 +481,7 @@ fn a_wrong_kind_of_file_names_the_right_command() {
     assert!(message.contains("which GPU was measured") && message.contains("--gpu"), "{message}");
     let message = said(&[&json, "--gpu", "a30", "--name", "m"]);
     assert!(
-        message.contains("how many samples") && message.contains("1=times-1.json"),
+        message.contains("does not state its batch size") && message.contains("1=times-1.json"),
         "{message}"
     );
     let message = said(&["--csv", &json, "--gpu", "a30", "--name", "m"]);

@@ -74,7 +74,7 @@ fn layouts_of_several_models_come_back_model_by_model() {
         slicewise(&["export", "device-plugin", "-"], &format!("{head}\n{}", pods.concat()));
     assert_eq!(code, Some(0), "{told}");
     assert!(
-        plugin.contains("replicas: 4") && told.contains("whatever their model"),
+        plugin.contains("replicas: 4") && told.contains("whatever its model"),
         "{plugin}{told}"
     );
 }
@@ -768,7 +768,7 @@ fn the_first_available_request_is_taken() {
     );
     let scenario = imported(&text, "a100-pcie-40gb", &[]);
     assert!(
-        scenario.contains("mig = \"3g.20gb\"\n") && scenario.contains("# Of what"),
+        scenario.contains("mig = \"3g.20gb\"\n") && scenario.contains("# Of the devices"),
         "{scenario}"
     );
     accepted(&scenario);

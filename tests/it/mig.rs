@@ -282,7 +282,7 @@ fn what_is_free_beside_others_is_counted_as_listed() {
     let beside = free(&["a100-pcie-40gb", "--beside", "3g.20gb@0"]);
     assert_eq!(beside[0], "3/7");
     no(&["list", "a30", "--beside", "5x1g.6gb"], "no layout of a30 holds");
-    no(&["list", "a30", "--beside", "5x1g.6gb"], "`slicewise mig place a30 5x1g.6gb` says why");
+    no(&["list", "a30", "--beside", "5x1g.6gb"], "`slicewise mig place a30 5x1g.6gb` shows why");
     no(&["list", "a30", "--beside", "5x1g.6gb", "--json"], "\"fits\": false");
     refused(&["list", "a30", "--beside", "1g.5gb"], "is not a GPU instance profile of a30");
 }
@@ -354,7 +354,7 @@ fn an_order_that_gets_stuck_is_told_with_one_that_does_not() {
     // NVIDIA MIG User Guide, Instance Geometry: `-cgi 19,19,14,9` ends with Insufficient Resources.
     let text = good(&["place", "a100-pcie-40gb", "19,19,14,9"]);
     assert!(text.contains("-cgi 9,14,19,19 -C"), "{text}");
-    let note = "the driver puts 1g.5gb to 6, 1g.5gb to 4, 2g.10gb to 0, and has no room for number 4, 3g.20gb";
+    let note = "the driver places 1g.5gb at 6, 1g.5gb at 4, 2g.10gb at 0, and has no room for number 4, 3g.20gb";
     assert!(text.contains(note), "{text}");
     let text = good(&["place", "a100-pcie-40gb", "3g.20gb", "4g.20gb"]);
     assert!(text.contains("-cgi 9,5 -C") && text.contains("need driver R510"), "{text}");
@@ -424,7 +424,7 @@ fn what_must_move_or_go_is_said() {
         good(&["place", "a100-pcie-40gb", "3g.20gb", "--beside", "1g.5gb@0", "--beside", "19:1"]);
     assert!(text.contains("GPU 0: 3g.20gb beside 1g.5gb at 0, 1g.5gb at 1\n"), "{text}");
     assert!(text.contains("commands\n  nvidia-smi mig -i 0 -cgi 9 -C\n"), "{text}");
-    no(&["place", "a30", "1g.6gb", "--beside", "5x1g.6gb"], "what --beside names");
+    no(&["place", "a30", "1g.6gb", "--beside", "5x1g.6gb"], "holds the instances of --beside");
     refused(&["place", "a30", "1g.6gb", "--beside", "1g.6gb", "--gpus", "2"], "--gpus");
     let document = answer(&["a100-pcie-40gb", "2x3g.20gb", "--beside", "4g.20gb", "--json"]).1;
     let document: Value = serde_json::from_str(&document).unwrap();

@@ -325,7 +325,7 @@ fn explained_values_of_ones_own_files_have_a_line() {
     assert!(told.contains("built-in gpus/a30, documented"), "{told}");
     // Triton takes up to 64, the beginning's times end at 32.
     assert!(
-        warned.contains("batches of up to 64") && warned.contains("known up to 32"),
+        warned.contains("batches of up to 64") && warned.contains("known only up to 32"),
         "{warned}"
     );
 }

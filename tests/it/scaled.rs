@@ -82,7 +82,7 @@ fn results_say_whose_times_they_are_and_how_good() {
         head.contains("Scaled: service times of bert-99 on l4 are scaled from a10"),
         "{stdout}"
     );
-    assert!(head.contains("nine GPUs in ten"), "{stdout}");
+    assert!(head.contains("5th to 95th percentile of GPUs"), "{stdout}");
     let read = |name: &str| fs::read_to_string(Path::new(out).join(name)).unwrap();
     assert!(read("summary.csv").contains(",l4 from a10,"));
     let document: serde_json::Value = serde_json::from_str(&read("result.json")).unwrap();

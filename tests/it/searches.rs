@@ -142,7 +142,7 @@ fn a_run_that_is_shorter_than_its_bound_is_told() {
     assert!(system.capacity_per_s.mean > 10.0 * looked.saturation_per_s);
     assert!(looked.lowest.failed.is_empty() && looked.highest.failed.is_empty());
     let text = system.said.join("\n");
-    for part in ["VALID at every rate that was tried", "is over before", "min_duration"] {
+    for part in ["VALID at every rate that was tried", "ends before", "min_duration"] {
         assert!(text.contains(part), "{part} is not in\n{text}");
     }
 }

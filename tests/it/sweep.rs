@@ -90,18 +90,18 @@ fn an_interrupted_sweep_repeats_nothing_and_gives_the_same_bytes() {
     for (cut, known) in [(ends[6] - 40, 5), (ends[3] + 1, 3), (0, 0), (kept.len(), 8)] {
         fs::write(&partial, &kept[..cut]).unwrap();
         let (_, stderr) = place.sweep(&["--out", "out"], 0);
-        let told = stderr.contains(&format!("took over {known} of 8 runs"));
+        let told = stderr.contains(&format!("reused {known} of 8 runs"));
         assert_eq!(told, known > 0, "{stderr}");
         assert!(!partial.exists(), "what is finished is not kept");
         assert!(bytes(&place.path("out")) == whole, "cut at {cut}");
     }
     fs::write(&partial, &kept).unwrap();
     let (_, stderr) = place.sweep(&["--out", "out", "--fresh"], 0);
-    assert!(!stderr.contains("took over"), "{stderr}");
+    assert!(!stderr.contains("reused"), "{stderr}");
     // Another seed is another sweep.
     fs::write(&partial, &kept).unwrap();
     let (_, stderr) = place.sweep(&["--out", "out", "--seed", "9"], 0);
-    assert!(!stderr.contains("took over"), "{stderr}");
+    assert!(!stderr.contains("reused"), "{stderr}");
 }
 
 /// The lines of a partial file with all eight runs, made through the library.

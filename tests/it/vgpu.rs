@@ -743,7 +743,10 @@ fn vms_are_fitted_beside_those_that_are_there() {
             &["a100-pcie-40gb", "A100-3-20C", "--beside=A100-1-5C@0", "--beside=A100-1-5C@5"],
             ["no layout of GPU instances", "power off A100-1-5C at 0; then A100-3-20C at 0"],
         ),
-        (&["a10", "2xA10-24C", "--beside=A10-6C"], ["not even a card without", "nothing of what"]),
+        (
+            &["a10", "2xA10-24C", "--beside=A10-6C"],
+            ["not even a card without", "none of the existing vGPUs"],
+        ),
     ] {
         let text = ask(arguments, 4);
         for part in parts {

@@ -421,8 +421,8 @@ fn notes(
         let refused = &profiles[asked[stuck.wish].wish.profile].name;
         let several = cards.len() > 1;
         let made = stuck.made.iter().map(|&(card, (profile, start))| match several {
-            true => format!("{} to {start} of GPU {card}", profiles[profile].name),
-            false => format!("{} to {start}", profiles[profile].name),
+            true => format!("{} at {start} of GPU {card}", profiles[profile].name),
+            false => format!("{} at {start}", profiles[profile].name),
         });
         let made: Vec<String> = made.collect();
         let way = match way {
