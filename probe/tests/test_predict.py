@@ -94,7 +94,7 @@ class Blind(unittest.TestCase):
     docs/explanation/probe.md prints these figures."""
 
     def test_the_score_of_what_was_sealed(self):
-        docs = os.path.join(os.path.dirname(PROBE), "docs")
+        docs = os.path.join(os.path.dirname(PROBE), "docs", "explanation")
         with open(os.path.join(docs, "probe.md")) as file:
             page = file.read()
         for folder, sealed in BLIND.items():
