@@ -3,8 +3,7 @@
 //!
 //! It knows no single command.
 
-use super::arguments::OutputArgs;
-use super::arguments::RunArgs;
+use super::arguments::{OutputArgs, RunArgs};
 use super::failure::Failure;
 use super::interrupt::Watch;
 use super::progress::Progress;

@@ -9,8 +9,7 @@ mod model;
 mod scenario;
 mod ways;
 
-use super::arguments::OutputArgs;
-use super::arguments::span;
+use super::arguments::{OutputArgs, span};
 use super::failure::Failure;
 use super::named::did_you_mean;
 use super::work::Work;
