@@ -80,27 +80,47 @@ pub(crate) fn number(range: &'static str) -> Form<f64> {
 /// A quantity in a range, which is taken out of the words for it: `1 ms to 30 ms`, `0 to 24 h`,
 /// `above 0, at most 24 h`. Whatever stands around the range is for people.
 pub(crate) fn within<Q: Quantity + PartialOrd + 'static>(range: &'static str) -> Form<Q> {
-    let read = move |value: &Value<'_>| value.bounded(|found| is_in(range, found), range);
+    let ends = Ends::of(range);
+    let read = move |value: &Value<'_>| value.bounded(|found| ends.hold(found), range);
     let form = form(read, quantity::<Q>, |quantity: &Q| quantity.to_string().into());
     Form { range: Some(range), ..form }
 }
 
-fn is_in<Q: Quantity + PartialOrd>(range: &str, found: &Q) -> bool {
-    let words: Vec<&str> = range.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
-    let place = |wanted: &str| words.iter().position(|word| *word == wanted);
-    let end = |number: &str, unit: &str| {
-        let end = Q::from_str(&format!("{number} {unit}"));
-        end.unwrap_or_else(|error| panic!("{range}: {error}"))
-    };
-    let to = place("to").or(place("most")).expect("a range has an end");
-    let (most, unit) = (words[to + 1], words[to + 2]);
-    let is_above = match place("above") {
-        Some(above) => *found > end(words[above + 1], unit),
-        // The least may have a unit of its own.
-        None if words[to - 1].parse::<f64>().is_ok() => *found >= end(words[to - 1], unit),
-        None => *found >= end(words[to - 2], words[to - 1]),
-    };
-    is_above && *found <= end(most, unit)
+/// A range of quantities.
+struct Ends<Q> {
+    least: Q,
+    /// Whether the least itself is out of range.
+    is_above: bool,
+    most: Q,
+}
+
+impl<Q: Quantity + PartialOrd> Ends<Q> {
+    /// The range that is in the words. Panics where there is none: when the list of keys is made, not
+    /// when a file first has the key.
+    fn of(range: &str) -> Self {
+        let words: Vec<&str> =
+            range.split([' ', ',', ';']).filter(|word| !word.is_empty()).collect();
+        let place = |wanted: &str| words.iter().position(|word| *word == wanted);
+        let end = |number: &str, unit: &str| {
+            let end = Q::from_str(&format!("{number} {unit}"));
+            end.unwrap_or_else(|error| panic!("{range}: {error}"))
+        };
+        let to = place("to").or(place("most")).expect("a range has an end");
+        let (most, unit) = (words[to + 1], words[to + 2]);
+        let above = place("above");
+        let least = match above {
+            Some(above) => end(words[above + 1], unit),
+            // The least may have a unit of its own.
+            None if words[to - 1].parse::<f64>().is_ok() => end(words[to - 1], unit),
+            None => end(words[to - 2], words[to - 1]),
+        };
+        Self { least, is_above: above.is_some(), most: end(most, unit) }
+    }
+
+    fn hold(&self, found: &Q) -> bool {
+        let is_least = if self.is_above { *found > self.least } else { *found >= self.least };
+        is_least && *found <= self.most
+    }
 }
 
 /// One of several words, or a quantity in a range, which says both in words: the value is `made` of the
@@ -111,6 +131,7 @@ pub(crate) fn word_or<T: Copy + PartialEq + 'static, Q: Quantity + PartialOrd + 
     made: fn(Q) -> T,
     of: fn(&T) -> Option<Q>,
 ) -> Form<T> {
+    let quantities = within::<Q>(range);
     let read = move |value: &Value<'_>| {
         let text = value.is_text().then(|| value.text()).flatten();
         if let Some((_, found)) = words.iter().find(|(word, _)| Some(*word) == text) {
@@ -121,7 +142,7 @@ pub(crate) fn word_or<T: Copy + PartialEq + 'static, Q: Quantity + PartialOrd + 
             value.report(value.wrong(format!("is {}", quoted(text))).allowed(range));
             return None;
         }
-        (within(range).read)(value).map(made)
+        (quantities.read)(value).map(made)
     };
     let shape = move || either([word(words.iter().map(|(word, _)| *word)), quantity::<Q>()]);
     let written = move |value: &T| match of(value) {
@@ -155,6 +176,10 @@ pub(crate) fn later<T>(shape: impl Fn() -> Shape + 'static) -> Form<T> {
 mod tests {
     use super::*;
     use crate::units::{Share, SimDuration};
+
+    fn is_in<Q: Quantity + PartialOrd>(range: &str, found: &Q) -> bool {
+        Ends::of(range).hold(found)
+    }
 
     #[test]
     fn a_range_is_taken_out_of_its_words() {
