@@ -6,17 +6,18 @@
 //! clock.
 
 use super::{
-    Client, Counters, Headroom, Mps, MpsJob, Pool, PoolJob, PowerCap, Ring, Turns, TurnsJob,
+    CardTime, Client, Counters, Headroom, Mps, MpsJob, OwnerTime, Pool, PoolJob, PowerCap, Ring,
+    Turns, TurnsJob,
 };
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
 use crate::spec::{GpuSharing, InstanceSharing, InstanceSpec};
-use crate::units::SimTime;
+use crate::units::{SimDuration, SimTime};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 /// An owner on a card.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct OwnerId {
     /// The instance: index into the card's list.
     pub instance: u16,
@@ -135,6 +136,20 @@ impl<T> Card<T> {
         self.instances.iter_mut().map(busy).sum()
     }
 
+    /// Where the card's time up to `now` went.
+    pub fn time(&mut self, now: SimTime) -> CardTime {
+        let mut time = CardTime::default();
+        for (index, instance) in self.instances.iter_mut().enumerate() {
+            let (owners, switch, vacant) = instance.time(now);
+            let owner = |slot| OwnerId { instance: index as u16, slot: slot as u16 };
+            let owners = owners.into_iter().enumerate();
+            time.owners.extend(owners.map(|(slot, had)| (owner(slot), had)));
+            time.switch += switch;
+            time.vacant += vacant;
+        }
+        time
+    }
+
     /// Sets the clock to what the busy share of the card leaves of its power.
     fn follow_power(&mut self, now: SimTime) {
         if self.power.is_none() && self.headroom.is_none() {
@@ -240,6 +255,30 @@ impl<T> Instance<T> {
 }
 
 impl<T> Instance<T> {
+    /// Up to `now`, as parts of the card's time: what each owner had, what switches took, and the turns
+    /// of vGPUs that no VM has.
+    fn time(&mut self, now: SimTime) -> (Vec<OwnerTime>, f64, f64) {
+        let beside = |run| OwnerTime { run, burned: 0.0 };
+        let (owners, vacant) = match &mut self.use_of {
+            Use::Owned { busy, .. } => {
+                let run = self.share * busy.mean(now);
+                return (self.watts.iter().map(|_| beside(run)).collect(), 0.0, 0.0);
+            }
+            Use::Overlapped(mps) => {
+                return (mps.means(now).into_iter().map(beside).collect(), 0.0, 0.0);
+            }
+            Use::Sliced(turns) => (turns.counters(now), turns.vacant()),
+            Use::Ringed(ring) => (ring.counters(now), Counters::default()),
+        };
+        let part = |span: SimDuration| match now == SimTime::ZERO {
+            true => 0.0,
+            false => self.share * (span.as_secs_f64() / now.as_secs_f64()),
+        };
+        let had = |own: &Counters| OwnerTime { run: part(own.run), burned: part(own.burned) };
+        let switch = owners.iter().chain([&vacant]).map(|own| part(own.switch)).sum();
+        (owners.iter().map(had).collect(), switch, part(vacant.burned))
+    }
+
     /// What it draws now beside the idle card, at the highest clock: the energy of its batches over their
     /// times, and no more than its part of what full batches on all of the GPU draw.
     fn draw(&self) -> f64 {

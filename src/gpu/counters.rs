@@ -2,6 +2,7 @@
 //!
 //! Which owners take part and how the time is divided is decided in `turns` and `ring`.
 
+use super::OwnerId;
 use crate::units::SimDuration;
 
 /// GPU time of one owner.
@@ -9,6 +10,10 @@ use crate::units::SimDuration;
 pub struct Counters {
     /// Time in its turns with work.
     pub run: SimDuration,
+    /// Time in its turns without work while another owner had work.
+    pub burned: SimDuration,
+    /// Time in which the engine passed to it while any owner had work.
+    pub switch: SimDuration,
     /// Overshoot that was not repaid by shorter slices. Part of `run`.
     pub unpaid: SimDuration,
     /// Time it was powered on, up to the last instant at which it had work.
@@ -16,6 +21,26 @@ pub struct Counters {
     /// The part of that time that the policy promises it. Both are counted only where turns
     /// overshoot: elsewhere no owner gets the time of another.
     pub promised: SimDuration,
+}
+
+/// Where the time of a card went, as parts of the whole card's time, 0 to 1; the rest is idle.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct CardTime {
+    /// Of each owner.
+    pub owners: Vec<(OwnerId, OwnerTime)>,
+    /// The engine passed from one owner to another while any had work.
+    pub switch: f64,
+    /// The turns of vGPUs that no VM has, while any owner had work.
+    pub vacant: f64,
+}
+
+/// What one owner had of a card.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct OwnerTime {
+    /// Its work ran.
+    pub run: f64,
+    /// The engine was in its turn without work while another owner had work.
+    pub burned: f64,
 }
 
 /// The time that one owner is promised, added up; in nanoseconds with fractions, since a nanosecond

@@ -21,7 +21,7 @@ mod turns;
 pub use card::{Card, CardJob, OwnerId};
 pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
-pub use counters::Counters;
+pub use counters::{CardTime, Counters, OwnerTime};
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
 pub use policy::{

@@ -59,6 +59,8 @@ pub struct Mps<T> {
     clients: Vec<(Pool<T>, Share)>,
     /// Shares of the GPU in use, added up over time: share times nanoseconds up to `since`.
     used: f64,
+    /// The same of each client.
+    used_by: Vec<f64>,
     since: SimTime,
 }
 
@@ -72,8 +74,9 @@ impl<T> Mps<T> {
             let is_limited = client.limit < Share::WHOLE;
             (if is_limited { pool.with_limit(most) } else { pool }, client.limit)
         };
+        let used_by = vec![0.0; clients.len()];
         let clients = clients.iter().map(client).collect();
-        Self { share: share.get(), clients, used: 0.0, since: SimTime::ZERO }
+        Self { share: share.get(), clients, used: 0.0, used_by, since: SimTime::ZERO }
     }
 
     /// The part of the GPU that is busy now, 0 to the instance's share.
@@ -85,6 +88,13 @@ impl<T> Mps<T> {
     pub fn mean_in_use(&self, now: SimTime) -> f64 {
         let area = self.used + self.in_use() * (now - self.since).as_nanos_f64();
         if now == SimTime::ZERO { 0.0 } else { area / now.as_nanos() as f64 }
+    }
+
+    /// The part of the GPU that each client used on average up to `now`.
+    pub(super) fn means(&mut self, now: SimTime) -> Vec<f64> {
+        self.account(now);
+        let all = now.as_nanos() as f64;
+        self.used_by.iter().map(|used| if all > 0.0 { used / all } else { 0.0 }).collect()
     }
 
     /// The card's clock changes, and with it the speed of all work.
@@ -115,7 +125,9 @@ impl<T> Mps<T> {
 
     /// Counts what was in use up to `now`, before something changes.
     fn account(&mut self, now: SimTime) {
-        self.used += self.in_use() * (now - self.since).as_nanos_f64();
+        let (parts, span) = (self.parts(), (now - self.since).as_nanos_f64());
+        self.used += parts.iter().sum::<f64>() * span;
+        self.used_by.iter_mut().zip(parts).for_each(|(used, part)| *used += part * span);
         self.since = now;
     }
 

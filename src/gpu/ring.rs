@@ -340,6 +340,7 @@ impl<T> Ring<T> {
         let selected = now + times.dry + when(saves, times.save);
         let restores = std::mem::take(&mut self.owners[slot].is_saved);
         let runs = selected + when(restores, times.restore);
+        self.owners[slot].counters.switch += runs - now;
         self.turn = Some(Turn { is_settled: false, ..Turn::new(slot, selected, runs) });
     }
 

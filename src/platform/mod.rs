@@ -13,7 +13,7 @@ mod way;
 pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
-use crate::gpu::{Card, CopyEngine, Draws, OwnerId};
+use crate::gpu::{Card, CopyEngine, Draws, OwnerId, OwnerTime};
 use crate::host::{Batcher, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
@@ -21,6 +21,8 @@ use crate::record::{Recorder, Stage};
 use crate::spec::{Experiment, GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
 use pool::Pool;
+
+use std::collections::BTreeMap;
 use way::Way;
 
 /// An event of the platform.
@@ -224,8 +226,22 @@ pub struct Outcome {
     pub vms: Vec<VmOutcome>,
     /// Part of the run in which each card was busy, 0 to 1.
     pub gpu_busy: Vec<f64>,
+    /// Where the time of each card went.
+    pub gpu_time: Vec<GpuUse>,
     /// The part that each owner had of an instance on which turns overshoot.
     pub turns: Vec<TurnShare>,
+}
+
+/// Where the time of a card went, as parts of the run, 0 to 1; the rest is idle.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct GpuUse {
+    /// The guests that have a part of it, and what they had. Guests that one server answers, and models
+    /// that are one owner, have it together.
+    pub owners: Vec<(Vec<VmId>, OwnerTime)>,
+    /// The engine passed from one owner to another.
+    pub switch: f64,
+    /// The turns of vGPUs that no VM has, while somebody waited.
+    pub vacant: f64,
 }
 
 /// The part that an owner had of a time-sliced instance, relative to the time in which it was
@@ -356,10 +372,44 @@ impl Platform<'_> {
         let end = end.unwrap_or(SimTime::ZERO);
         let gpu_busy =
             self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
+        let gpu_time = self.gpu_time(end);
         let turns = self.turn_shares(end);
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm));
-        Outcome { vms: vms.collect(), gpu_busy, turns }
+        Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns }
+    }
+
+    /// Where the time of each card up to `end` went.
+    fn gpu_time(&mut self, end: SimTime) -> Vec<GpuUse> {
+        let pools = &self.experiment.pools;
+        let mut guests: BTreeMap<(GpuId, OwnerId), Vec<VmId>> = BTreeMap::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            let of_pool = pools.get(usize::from(server.pool)).map(|pool| &pool.vms[..]);
+            for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
+                for owner in gpu.owners() {
+                    let known = guests.entry((gpu.card, owner)).or_default();
+                    known.extend(of_pool.unwrap_or(&[server.vm]));
+                }
+            }
+        }
+        let mut uses = Vec::new();
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let time = slot.card.station.time(end);
+            let mut owners: Vec<(Vec<VmId>, OwnerTime)> = Vec::new();
+            for (owner, had) in time.owners {
+                let who = &guests[&(GpuId(index as u16), owner)];
+                // Processes of one guest are one to the reader.
+                match owners.iter_mut().find(|(known, _)| known == who) {
+                    Some((_, all)) => {
+                        all.run += had.run;
+                        all.burned += had.burned;
+                    }
+                    None => owners.push((who.clone(), had)),
+                }
+            }
+            uses.push(GpuUse { owners, switch: time.switch, vacant: time.vacant });
+        }
+        uses
     }
 
     /// What owners had where turns overshoot.

@@ -59,6 +59,8 @@ pub struct Turns<T> {
     window: Option<(SimDuration, SimTime)>,
     /// Up to when what the policy promises was counted.
     promised_to: SimTime,
+    /// The turns of slots without an owner.
+    vacant: Counters,
     /// Every turn that is over, where a test asks for them.
     log: Option<Vec<TurnRecord>>,
 }
@@ -129,6 +131,7 @@ impl<T> Turns<T> {
             turn: None,
             window: window.map(|length| (length, SimTime::ZERO + length)),
             promised_to: SimTime::ZERO,
+            vacant: Counters::default(),
             log: None,
         };
         turns.grant(SimTime::ZERO);
@@ -156,6 +159,11 @@ impl<T> Turns<T> {
         let nanos = SimDuration::from_nanos_f64;
         let counters = |owner: &Owner<T>| Counters { unpaid: nanos(owner.debt), ..owner.counters };
         self.owners.iter().map(counters).collect()
+    }
+
+    /// The turns of vGPUs that no VM has, up to the last call of [`Self::counters`].
+    pub fn vacant(&self) -> Counters {
+        self.vacant
     }
 
     /// `queued` batches of an owner are launched and wait for another of its batches to end; each
@@ -236,6 +244,7 @@ impl<T> Turns<T> {
         // Of a turn that reaches into a new window, that part counts there.
         let opened = self.open_window(now);
         let works = self.works(slot);
+        let is_burned = !works && self.has_work();
         self.run_list.update(slot, |entry| entry.scheduled += span);
         if let Some(owner) = self.owners.get_mut(slot) {
             owner.clock = owner.clock + span;
@@ -244,7 +253,14 @@ impl<T> Turns<T> {
                 owner.counters.run += span;
             }
         }
+        if is_burned {
+            self.counters_of(slot).burned += span;
+        }
         self.count_spent();
+    }
+
+    fn counters_of(&mut self, slot: usize) -> &mut Counters {
+        self.owners.get_mut(slot).map_or(&mut self.vacant, |owner| &mut owner.counters)
     }
 
     /// Adds up what the policy promises each owner: the documented share of one that always has work.
@@ -301,6 +317,10 @@ impl<T> Turns<T> {
         let Some(slot) = self.run_list.next(self.last) else { return };
         let passes = self.last.is_some_and(|last| last != slot);
         let start = if passes { now + self.slicing.switch_cost } else { now };
+        if passes && self.has_work() {
+            let cost = self.slicing.switch_cost;
+            self.counters_of(slot).switch += cost;
+        }
         self.open_window(start);
         let ends = self.window.is_some() || self.another_is_offered(slot);
         let owed = self.owners.get(slot).map_or(0.0, |owner| owner.debt);
