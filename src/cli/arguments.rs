@@ -1,8 +1,10 @@
 //! Arguments that several commands take.
 
 use super::failure::Failure;
+use super::output;
 use super::progress::ShowProgress;
 use crate::config::{self, Catalogue, LoadOptions, Task};
+use crate::report::Width;
 use crate::units::SimDuration;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -14,6 +16,11 @@ pub(super) struct OutputArgs {
     #[arg(long)]
     pub(super) json: bool,
 
+    /// Show a row for each VM and each point, however many there are [default: one row for VMs of one
+    /// count, and of more than 60 rows the worst]
+    #[arg(long)]
+    pub(super) all: bool,
+
     /// No progress and no messages; the table is data and is still printed
     #[arg(long, short)]
     pub(super) quiet: bool,
@@ -22,6 +29,13 @@ pub(super) struct OutputArgs {
     #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(super) threads: Option<u16>,
+}
+
+impl OutputArgs {
+    /// How the text is laid out.
+    pub(super) fn width(&self) -> Width {
+        output::width().with_each(self.all)
+    }
 }
 
 /// Arguments of `slicewise run` and of other commands that simulate a scenario.

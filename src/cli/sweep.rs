@@ -104,7 +104,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         let document = std::fs::File::open(&path);
         output::copy(document.with_context(|| format!("cannot read {}", path.display()))?)?;
     } else {
-        output::data(&table::paint(&table::render_sweep(&results, output::width())))?;
+        output::data(&table::paint(&table::render_sweep(&results, settings.output.width())))?;
     }
     match results.failed() {
         0 => settings.judge(results.invalid(), results.points.len()),

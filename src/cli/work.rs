@@ -94,7 +94,7 @@ impl<'a> Work<'a> {
     pub(super) fn print(&self, answer: &dyn Report) -> Result<(), Failure> {
         match self.output.json {
             true => output::data(&answer.document()?),
-            false => output::data(&table::paint(&answer.table(output::width()))),
+            false => output::data(&table::paint(&answer.table(self.output.width()))),
         }
     }
 }

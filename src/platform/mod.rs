@@ -235,13 +235,23 @@ pub struct Outcome {
 /// Where the time of a card went, as parts of the run, 0 to 1; the rest is idle.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub struct GpuUse {
-    /// The guests that have a part of it, and what they had. Guests that one server answers, and models
-    /// that are one owner, have it together.
-    pub owners: Vec<(Vec<VmId>, OwnerTime)>,
+    /// Who has a part of it, and what they had.
+    pub owners: Vec<GpuOwner>,
     /// The engine passed from one owner to another.
     pub switch: f64,
     /// The turns of vGPUs that no VM has, while somebody waited.
     pub vacant: f64,
+}
+
+/// An owner of a part of a card: guests that one server answers, and models of one process, are one.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct GpuOwner {
+    /// The guests.
+    pub guests: Vec<VmId>,
+    /// The instance: index into the card's list.
+    pub instance: u16,
+    /// What they had of the card.
+    pub had: OwnerTime,
 }
 
 /// The part that an owner had of a time-sliced instance, relative to the time in which it was
@@ -395,16 +405,18 @@ impl Platform<'_> {
         let mut uses = Vec::new();
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let time = slot.card.station.time(end);
-            let mut owners: Vec<(Vec<VmId>, OwnerTime)> = Vec::new();
+            let mut owners: Vec<GpuOwner> = Vec::new();
             for (owner, had) in time.owners {
-                let who = &guests[&(GpuId(index as u16), owner)];
+                let (guests, instance) = (&guests[&(GpuId(index as u16), owner)], owner.instance);
+                let is_it =
+                    |known: &&mut GpuOwner| (&known.guests, known.instance) == (guests, instance);
                 // Processes of one guest are one to the reader.
-                match owners.iter_mut().find(|(known, _)| known == who) {
-                    Some((_, all)) => {
-                        all.run += had.run;
-                        all.burned += had.burned;
+                match owners.iter_mut().find(is_it) {
+                    Some(known) => {
+                        known.had.run += had.run;
+                        known.had.burned += had.burned;
                     }
-                    None => owners.push((who.clone(), had)),
+                    None => owners.push(GpuOwner { guests: guests.clone(), instance, had }),
                 }
             }
             uses.push(GpuUse { owners, switch: time.switch, vacant: time.vacant });

@@ -166,6 +166,7 @@ fn grid(
     };
     SweepResults {
         head: self::head("contention", title),
+        verdict: Verdict::default(),
         groups: groups.iter().map(head).collect(),
         workloads: ["bert-99".to_string()].into(),
         points: summaries.collect(),
@@ -250,6 +251,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
 fn empty() -> Results {
     Results {
         head: head("", ""),
+        verdict: Verdict::default(),
         runs: Vec::new(),
         comparisons: Vec::new(),
         paired_ratios: Vec::new(),
@@ -271,6 +273,7 @@ fn run(
     error.insert("completed_per_s".to_string(), (rate - 1.0) * 100.0);
     let vm = VmResult {
         name: "vm-0".to_string(),
+        group: "vm-0".to_string(),
         workload: workload.to_string(),
         scenario,
         vcpus: if *virtual_side { 24 } else { 128 },
@@ -327,7 +330,12 @@ fn run(
         vms: vec![vm],
         servers: Vec::new(),
         gpus: (0..3)
-            .map(|id| GpuResult { id, model: "a100-pcie-40gb".to_string(), busy_share: 0.93 })
+            .map(|id| GpuResult {
+                id,
+                model: "a100-pcie-40gb".to_string(),
+                busy_share: 0.93,
+                time: GpuTime { idle_share: 0.07, ..GpuTime::default() },
+            })
             .collect(),
         over_shares: Vec::new(),
     }

@@ -80,7 +80,7 @@ impl<'f> SweepFiles<'f> {
             let mut file = folder.create(name)?;
             file.write_all(bytes).and_then(|()| file.flush()).with_context(cannot)
         };
-        keep("table.txt", table::render_sweep(results, Width::FILE).as_bytes())?;
+        keep("table.txt", table::render_sweep(results, Width::FILE.with_each(true)).as_bytes())?;
         plot::draw_each(charts::sweep_figures(results), |file| keep(&file.name, &file.bytes))?;
         Ok(names)
     }

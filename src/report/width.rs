@@ -1,8 +1,9 @@
-//! How wide a text may be: in a file, on a terminal.
+//! How a text is laid out: how wide it may be, in a file or on a terminal, and whether rows that are
+//! alike are one.
 
 use super::number::{broken, lines_of, wrap};
 
-/// How wide a text may be.
+/// How wide a text may be, and how many rows it may have.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Width {
     /// Most characters in a line of running text.
@@ -11,17 +12,30 @@ pub struct Width {
     pub(super) table: usize,
     /// Columns of the terminal; nothing where nobody counts them.
     terminal: Option<usize>,
+    /// Every VM and every point has a row of its own.
+    each: bool,
 }
 
 impl Width {
     /// For files: running text at a readable width, tables at full width.
-    pub const FILE: Self = Self { text: 104, table: usize::MAX, terminal: None };
+    pub const FILE: Self = Self { text: 104, table: usize::MAX, terminal: None, each: false };
 
     /// For a terminal of `columns` columns; fewer than 30 count as 30.
     pub fn columns(columns: usize) -> Self {
         let terminal = Some(columns);
         let columns = columns.max(30);
-        Self { text: columns.min(Self::FILE.text), table: columns, terminal }
+        Self { text: columns.min(Self::FILE.text), table: columns, terminal, each: false }
+    }
+
+    /// The same, with a row for each VM and each point, however many there are; otherwise VMs that are
+    /// alike are one row, and of very many rows the worst are shown.
+    pub fn with_each(self, each: bool) -> Self {
+        Self { each, ..self }
+    }
+
+    /// Whether every VM and every point has a row of its own.
+    pub(super) fn shows_each(self) -> bool {
+        self.each
     }
 
     /// The columns of the terminal, however few; nothing where there is no terminal.

@@ -124,12 +124,22 @@ pub(super) fn limit_near(
     near: Option<f64>,
     watch: Watch<'_>,
 ) -> Limit {
-    assert!(search.precision > 0.0, "a precision of {}", search.precision);
     let mut prober = Prober::new(experiment, Meter::new(WORK_MOST, watch.stop), watch.tell);
+    found(&mut prober, search, near)
+}
+
+/// The highest VALID rate as far as so many events and answered samples find it.
+pub(super) fn limit_within(experiment: &Experiment, search: CapacitySearch, most: u64) -> Limit {
+    let Watch { tell, stop } = Watch::NOBODY;
+    found(&mut Prober::new(experiment, Meter::new(most, stop), tell), search, None)
+}
+
+fn found(prober: &mut Prober<'_>, search: CapacitySearch, near: Option<f64>) -> Limit {
+    assert!(search.precision > 0.0, "a precision of {}", search.precision);
     let mut limit = near
         .filter(|near| *near > 0.0)
-        .and_then(|near| close_by(&mut prober, near, search.precision))
-        .unwrap_or_else(|| everywhere(&mut prober, search.precision));
+        .and_then(|near| close_by(prober, near, search.precision))
+        .unwrap_or_else(|| everywhere(prober, search.precision));
     limit.seen = std::mem::take(&mut prober.seen);
     limit.seen.sort_by(|one, two| one.asked_per_s.total_cmp(&two.asked_per_s));
     limit

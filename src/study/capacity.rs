@@ -13,6 +13,7 @@ use super::progress::Progress;
 use super::results::{FactUse, Head};
 use super::system::{LoadPoint, System, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, other_idle};
+use super::verdict::{self, Verdict};
 use super::{bug, fits, leans_on, said, sensitivity};
 use crate::platform::{Meter, simulate_metered};
 use crate::spec::{BaselineKind, Experiment, GpuId};
@@ -70,6 +71,8 @@ pub struct CapacityResults {
     /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
+    /// The answer in short.
+    pub verdict: Verdict,
     /// Relative distance between the VALID and the INVALID rate at the end.
     pub precision: f64,
     /// Searches per system.
@@ -340,9 +343,15 @@ pub fn capacities(
     let gaps = plan.gaps.par_iter().filter(is_known).map(explain).collect();
     let broken = bugs.iter().map(|(&system, bug)| format!("{}: {bug}", plan.systems[system].name));
     let skipped = plan.skipped.iter().cloned().chain(broken).collect();
+    let is_counterfactual = |name: &str| {
+        let place = plan.systems.iter().position(|system| system.name == name);
+        let refers = |system: &System| [system.bare_metal, system.whole_cards].contains(&place);
+        place.is_some() && plan.systems.iter().any(refers)
+    };
     CapacityResults {
         gaps,
         head: plan.head.clone(),
+        verdict: verdict::of_capacity(&systems, is_counterfactual),
         precision: plan.search.precision,
         replications: plan.replications,
         systems,

@@ -32,6 +32,7 @@ mod system;
 mod uncertainty;
 mod validate;
 mod variant;
+mod verdict;
 mod vms;
 
 pub mod plans;
@@ -72,6 +73,7 @@ pub use validate::{
 };
 pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};
 pub use variant::asked_per_s;
+pub use verdict::Verdict;
 pub use vms::{
     MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,
 };

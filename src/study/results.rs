@@ -8,6 +8,7 @@ use super::interval::Interval;
 use super::open::OpenEnd;
 use super::over_shares::OverShare;
 use super::uncertainty::{PairedRatio, Uncertainty};
+use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +21,8 @@ pub struct Results {
     /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
+    /// The answer in short.
+    pub verdict: Verdict,
     /// Every run: per pair first the virtual side, then its baselines.
     pub runs: Vec<RunResult>,
     /// Every pair whose capacity was compared.
@@ -190,6 +193,8 @@ pub struct AlternativeResult {
 pub struct VmResult {
     /// The VM's name.
     pub name: String,
+    /// The group that it belongs to: VMs of one `count` are one. Else its own name.
+    pub group: String,
     /// The workload's catalogue name; for an ensemble those of its steps, with ` > ` between them.
     pub workload: String,
     /// `server`, `offline`, `singlestream`, `multistream` or `closed-loop`; `step` for a model that
@@ -404,6 +409,36 @@ pub struct GpuResult {
     pub model: String,
     /// Part of the run in which the card was busy, 0 to 1.
     pub busy_share: f64,
+    /// Where its time went.
+    pub time: GpuTime,
+}
+
+/// Where the time of a card went: parts of the run, 0 to 1, that together make 1.
+#[derive(Clone, PartialEq, Default, Debug, Serialize)]
+pub struct GpuTime {
+    /// What each owner had.
+    pub owners: Vec<OwnerShare>,
+    /// The engine passed from one owner to another while any had work.
+    pub switch_share: f64,
+    /// Burned in the turns of vGPUs that no VM has.
+    pub vacant_share: f64,
+    /// Nobody had work; and the SMs that no work used, or that no instance has.
+    pub idle_share: f64,
+}
+
+/// What one owner had of a card.
+#[derive(Clone, PartialEq, Default, Debug, Serialize)]
+pub struct OwnerShare {
+    /// The VMs: several where one server answers them, or where models are one process.
+    pub vms: Vec<String>,
+    /// The GPU instance that it is on, from 0.
+    pub instance: u16,
+    /// That instance's part of the card's SMs, 0 to 1.
+    pub instance_share: f64,
+    /// Its work ran.
+    pub run_share: f64,
+    /// Burned: the engine was in its turn without work while another owner had work.
+    pub burned_share: f64,
 }
 
 /// A server that answers the queries of several VMs, merged.

@@ -4,6 +4,7 @@ use super::piece::{Piece, pieces_of};
 use super::progress::Progress;
 use super::results::Results;
 use super::summary::{self, Finding};
+use super::verdict;
 use crate::spec::Scenario;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -36,5 +37,12 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
         let found: Vec<Finding> = findings.by_ref().take(pieces_of(pair).len()).collect();
         ratios.extend(summary::summarise(pair, found, &mut runs, &mut comparisons));
     }
-    summary::results(scenario, runs, comparisons, ratios)
+    let mut results = summary::results(scenario, runs, comparisons, ratios);
+    let failing = verdict::failing(&results).map(|index| &scenario.pairs[index]);
+    let would_hold = failing.and_then(|pair| {
+        progress(all, all, &format!("{}: a rate that keeps every bound", pair.name));
+        verdict::rate_that_holds(pair)
+    });
+    results.verdict = verdict::of_runs(&results, would_hold);
+    results
 }

@@ -6,17 +6,18 @@ use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::student_95;
 use super::open::{self, Line, OpenEnd};
 use super::results::{
-    AlternativeResult, Comparison, EstimateResult, GpuResult, LevelResult, LoadResult, OpenFigures,
-    PublishedResult, Results, RunResult, ServerResult, Side, StageMean, StepResult, VerdictResult,
-    VmResult,
+    AlternativeResult, Comparison, EstimateResult, GpuResult, GpuTime, LevelResult, LoadResult,
+    OpenFigures, OwnerShare, PublishedResult, Results, RunResult, ServerResult, Side, StageMean,
+    StepResult, VerdictResult, VmResult,
 };
 use super::uncertainty::{self, MoreWork, PairedRatio, Uncertainty};
+use super::verdict::Verdict;
 use super::{fits, leans_on, sensitivity};
-use crate::platform::{Outcome, VmOutcome};
+use crate::platform::{GpuUse, Outcome, VmOutcome};
 use crate::record::{Recorder, Stage};
 use crate::spec::{
-    BaselineKind, Experiment, GpuShare, Pair, PlannedRun, Published, Scenario, Step, TestScenario,
-    VmId, VmSpec,
+    BaselineKind, CardSpec, Experiment, GpuShare, Pair, PlannedRun, Published, Scenario, Step,
+    TestScenario, VmId, VmSpec,
 };
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -234,6 +235,7 @@ pub(super) fn results(
     notes.retain(|note| told.insert(note.clone()));
     Results {
         head: scenario.into(),
+        verdict: Verdict::default(),
         scaled: super::notes::scaled(experiments.clone()),
         notes,
         runs,
@@ -277,7 +279,7 @@ fn run_result(
         result.uncertainty.more_work = outcomes.more_work.get(index).copied().flatten();
         result
     });
-    let gpus = experiment.cards.iter().zip(&outcome.gpu_busy).enumerate();
+    let gpus = experiment.cards.iter().zip(&outcome.gpu_busy).zip(&outcome.gpu_time).enumerate();
     RunResult {
         name: name.to_string(),
         side,
@@ -293,13 +295,33 @@ fn run_result(
         vms: vms.collect(),
         servers: servers(experiment),
         gpus: gpus
-            .map(|(id, (card, &busy_share))| GpuResult {
+            .map(|(id, ((card, &busy_share), time))| GpuResult {
                 id: id as u16,
                 model: card.gpu.id.clone(),
                 busy_share,
+                time: gpu_time(experiment, card, time),
             })
             .collect(),
         over_shares: super::over_shares::over_shares(experiment, outcome),
+    }
+}
+
+fn gpu_time(experiment: &Experiment, card: &CardSpec, time: &GpuUse) -> GpuTime {
+    let name = |vm: &VmId| experiment.vms[usize::from(vm.0)].name.clone();
+    let owners = time.owners.iter().map(|owner| OwnerShare {
+        vms: owner.guests.iter().map(name).collect(),
+        instance: owner.instance,
+        instance_share: card.instances[usize::from(owner.instance)].share.get(),
+        run_share: owner.had.run,
+        burned_share: owner.had.burned,
+    });
+    let owners: Vec<OwnerShare> = owners.collect();
+    let used: f64 = owners.iter().map(|owner| owner.run_share + owner.burned_share).sum();
+    GpuTime {
+        idle_share: (1.0 - used - time.switch - time.vacant).max(0.0),
+        switch_share: time.switch,
+        vacant_share: time.vacant,
+        owners,
     }
 }
 
@@ -337,6 +359,7 @@ fn vm_result(
     let latency_ms = latency_ms(queries);
     VmResult {
         name: vm.name.clone(),
+        group: vm.group.clone(),
         workload: workloads(experiment, vm),
         scenario: match (load.is_idle(), count) {
             (true, 0) => UNASKED,
@@ -473,16 +496,27 @@ fn doubts(runs: &[RunResult], comparisons: &[Comparison]) -> Vec<String> {
     const BEYOND: f64 = 100.0;
     let mut notes = Vec::new();
     for run in runs {
-        for vm in &run.vms {
-            let beyond = vm.queries as f64 * 0.01;
-            if !matches!(vm.scenario, "offline" | STEP) && beyond < BEYOND {
-                notes.push(format!(
-                    "{} on {}: only {beyond:.0} of {} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
-                    run.name_of(&vm.name),
-                    run.place(),
-                    vm.queries
-                ));
+        let few = run.vms.iter().filter(|vm| {
+            !matches!(vm.scenario, "offline" | STEP) && vm.queries as f64 * 0.01 < BEYOND
+        });
+        let mut groups: Vec<Vec<&VmResult>> = Vec::new();
+        for vm in few {
+            match groups.iter_mut().find(|group| group[0].group == vm.group) {
+                Some(group) => group.push(vm),
+                None => groups.push(vec![vm]),
             }
+        }
+        for group in groups {
+            let queries = group.iter().map(|vm| vm.queries).min().unwrap_or(0);
+            let (name, least) = match group.len() {
+                1 => (run.name_of(&group[0].name), ""),
+                count => (format!("{} ({count} VMs)", run.name_of(&group[0].group)), "of one, "),
+            };
+            notes.push(format!(
+                "{name} on {}: {least}only {:.0} of {queries} queries lie beyond p99, so p99 is uncertain and p99.9 more so; a longer min_duration or a larger min_query_count helps",
+                run.place(),
+                queries as f64 * 0.01,
+            ));
         }
     }
     let over = runs.iter().flat_map(|run| run.over_shares.iter().map(move |over| (run, over)));

@@ -60,5 +60,6 @@ mod turns;
 mod twins;
 mod uncertainty;
 mod validation;
+mod verdict;
 mod vgpu;
 mod vms;

@@ -2,7 +2,7 @@
 
 use super::super::number::{or_dash, plain, rate};
 use super::grid::{Column, Columns};
-use super::{footer, gap, page, scaled};
+use super::{footer, gap, page, scaled, verdict};
 use crate::report::width::Width;
 use crate::study::{CapacityResults, Interval, SystemCapacity};
 
@@ -51,6 +51,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     };
     let mut blocks = vec![
         width.lines(&results.head.title),
+        verdict(&results.verdict, width),
         scaled(&results.scaled, width),
         grid.finish(width),
         width.said(&said),

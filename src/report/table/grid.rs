@@ -93,6 +93,11 @@ impl Grid {
         self.table.add_row(cells);
     }
 
+    /// How many lines of cells it has.
+    pub(crate) fn rows(&self) -> usize {
+        self.lines.iter().filter(|line| !line.is_empty()).count()
+    }
+
     /// Adds an empty line.
     pub(crate) fn gap(&mut self) {
         self.lines.push(Vec::new());

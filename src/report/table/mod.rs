@@ -8,7 +8,9 @@ mod calibration;
 mod capacity;
 mod gap;
 mod grid;
+mod members;
 mod runs;
+mod stages;
 mod steps;
 mod sweep;
 mod uncertainty;
@@ -23,19 +25,20 @@ pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, intervals, misses, scaling};
 pub use vms::render_vms;
 
-use super::number::{or_dash, plain, rate, ratio, span, with_unit};
+use super::number::{or_dash, percentile, plain, rate, ratio, span, with_unit};
 use super::parts::{File, Part, Report};
 use super::width::Width;
 use crate::shown::shown_lines;
 use crate::spec::Standing;
-use crate::study::{Comparison, FactUse, Head, Results};
+use crate::study::{Comparison, FactUse, FitSpread, Head, Results, Verdict, VmResult};
 use crate::units::counted;
 pub(super) use grid::{Column, Columns};
+use members::Members;
 
 /// The text for the terminal is also written to a file.
 pub(super) fn files(part: &Part, report: &dyn Report) -> anyhow::Result<Vec<File>> {
     let Part::Table(name) = part else { return Ok(Vec::new()) };
-    Ok(vec![File::new(&format!("{name}.txt"), report.table(Width::FILE))])
+    Ok(vec![File::new(&format!("{name}.txt"), report.table(Width::FILE.with_each(true)))])
 }
 
 /// The whole text.
@@ -46,11 +49,17 @@ pub fn render(results: &Results, width: Width) -> String {
     } else {
         runs::plain_runs(results, width)
     };
-    let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width), table];
+    let mut blocks = vec![
+        width.lines(&results.head.title),
+        verdict(&results.verdict, width),
+        scaled(&results.scaled, width),
+        table,
+    ];
     if published {
         blocks.push(width.lines(LEGEND));
     }
     blocks.push(steps::steps(results, width));
+    blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);
@@ -63,6 +72,14 @@ pub fn render(results: &Results, width: Width) -> String {
 fn page(blocks: impl IntoIterator<Item = String>) -> String {
     let blocks: Vec<String> = blocks.into_iter().filter(|block| !block.is_empty()).collect();
     shown_lines(&blocks.join("\n")).into_owned()
+}
+
+/// The answer in short.
+fn verdict(verdict: &Verdict, width: Width) -> String {
+    match verdict.sentences.is_empty() {
+        true => String::new(),
+        false => width.lines(&verdict.sentences.join(" ")),
+    }
 }
 
 /// What the letters of the table mean.
@@ -140,24 +157,33 @@ const CHOSEN: &str = "Published Server rates were chosen by the submitters, each
 /// What other fits of the workloads and other machines would give.
 fn fits(results: &Results, width: Width) -> String {
     let mut text = String::new();
-    for run in &results.runs {
-        for vm in &run.vms {
-            let Some(fits) = &vm.fits else { continue };
-            let name = format!("{} on {}", run.name_of(&vm.name), run.place());
-            let of = |figure: &str| match fits.latency_ms.get(figure) {
-                Some(ends) => format!("{figure} {}", span(*ends, with_unit)),
-                None => String::new(),
-            };
-            let figures = match vm.scenario {
-                "offline" => format!("{} /s", span(fits.completed_per_s, rate)),
-                _ if vm.load.percentile > 99.0 && fits.latency_ms.contains_key("p999") => {
-                    let beyond = of("p999").replace("p999", "p99.9");
-                    format!("{}, {}, {}, {beyond}", of("p50"), of("p90"), of("p99"))
-                }
-                _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
-            };
-            text.push_str(&width.indented(1, &format!("{name}: {figures}")));
-        }
+    let all = Members::of_all(results, width);
+    for row in members::shown(all, width).0 {
+        let fits: Vec<&FitSpread> = row.vms.iter().filter_map(|vm| vm.fits.as_ref()).collect();
+        let Some(first) = fits.first() else { continue };
+        let name = format!("{} on {}", row.name(), row.run.place());
+        let around = |of: &dyn Fn(&FitSpread) -> Option<[f64; 2]>| {
+            let ends = fits.iter().filter_map(|fits| of(fits));
+            ends.reduce(|[low, high], [least, most]| [low.min(least), high.max(most)])
+        };
+        let of = |figure: &str| {
+            let ends = around(&|fits| fits.latency_ms.get(figure).copied());
+            ends.map_or(String::new(), |ends| {
+                format!("{} {}", percentile(figure), span(ends, with_unit))
+            })
+        };
+        let vm = row.vms[0];
+        let figures = match vm.scenario {
+            "offline" => {
+                let rates = around(&|fits| Some(fits.completed_per_s));
+                rates.map_or(String::new(), |rates| format!("{} /s", span(rates, rate)))
+            }
+            _ if vm.load.percentile > 99.0 && first.latency_ms.contains_key("p999") => {
+                format!("{}, {}, {}, {}", of("p50"), of("p90"), of("p99"), of("p999"))
+            }
+            _ => format!("{}, {}, {}", of("p50"), of("p90"), of("p99")),
+        };
+        text.push_str(&width.indented(1, &format!("{name}: {figures}")));
     }
     let head = "Inputs: figures on slow and fast machines (5th and 95th percentile), with other \
         fits nearly as good, and with inputs that were not measured at the ends of their ranges";
@@ -203,13 +229,19 @@ fn assumptions(results: &Results, width: Width) -> String {
 /// Why runs are INVALID, one line each.
 fn failed(results: &Results, width: Width) -> String {
     let mut text = String::new();
-    for run in &results.runs {
-        for vm in run.vms.iter().filter(|vm| !vm.verdict.valid) {
-            let rules = vm.verdict.failed_rules.join("; ");
-            let name = run.name_of(&vm.name);
-            let line = format!("INVALID: {name} on {}: {rules}", run.place());
-            text.push_str(&width.item(&line));
-        }
+    let all = Members::of_all(results, width);
+    for row in members::shown(all, width).0 {
+        let late = |vm: &&&VmResult| vm.latency_ms.p99 / vm.target_latency_ms;
+        let failed = row.vms.iter().filter(|vm| !vm.verdict.valid);
+        let worst = failed.max_by(|one, other| late(one).total_cmp(&late(other)));
+        let Some(vm) = worst else { continue };
+        let rules = vm.verdict.failed_rules.join("; ");
+        let which = match row.vms.len() {
+            1 => String::new(),
+            _ => format!(", of which {} the worst", vm.name),
+        };
+        let line = format!("INVALID: {} on {}{which}: {rules}", row.name(), row.run.place());
+        text.push_str(&width.item(&line));
     }
     text
 }

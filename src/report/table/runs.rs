@@ -2,8 +2,9 @@
 //!
 //! Verdicts and ratios are explained below the tables, not here.
 
-use super::super::number::{latency, mark, or_dash, percent, rate};
+use super::super::number::{latency, mark, or_dash, percent, plain, rate};
 use super::grid::{Column, Columns, Grid};
+use super::members::{self, Members};
 use crate::report::width::Width;
 use crate::study::{PublishedResult, Results, RunResult, VmResult};
 
@@ -31,16 +32,36 @@ pub(super) fn against_published(results: &Results, width: Width) -> String {
         ("err %", Attached),
         ("verdict", Text),
     ]);
-    for (index, run) in results.runs.iter().enumerate() {
-        if index > 0 && results.runs[index - 1].name != run.name {
+    let (rows, said) = members::shown(Members::of_all(results, width), width);
+    for (index, row) in rows.iter().enumerate() {
+        if index > 0 && rows[index - 1].run.name != row.run.name {
             grid.gap();
         }
-        for vm in &run.vms {
-            grid.line(published_line(run, vm));
-            grid.line(predicted_line(run, vm));
+        // Published figures are those of one VM, which stands by itself.
+        match row.vms.iter().all(|vm| vm.published.is_none()) && row.vms.len() > 1 {
+            true => grid.line(plain_line(row)),
+            false => {
+                for vm in &row.vms {
+                    grid.line(published_line(row.run, vm));
+                    grid.line(predicted_line(row.run, vm));
+                }
+            }
         }
     }
-    grid.finish(width)
+    grid.finish(width) + &said
+}
+
+/// The line of VMs that nothing was published of.
+fn plain_line(row: &Members<'_>) -> Vec<String> {
+    let mut cells = vec![row.name(), "simulated".to_string()];
+    cells.push(row.figure(|vm| vm.completed_per_s, rate));
+    cells.push(String::new());
+    for name in PERCENTILES {
+        cells.push(row.known(|vm| vm.latency_ms.get(name), latency));
+        cells.push(String::new());
+    }
+    cells.push(row.verdict());
+    cells
 }
 
 fn published_line(run: &RunResult, vm: &VmResult) -> Vec<String> {
@@ -82,22 +103,37 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     // Only where VMs may be on several models, a load is judged by it, a server may reject queries.
     let (models, beyond) = (results.has_several_models(), looks_beyond(results));
     let rejects = results.vms().any(|(_, vm)| vm.rejected.is_some());
-    Columns::new()
-        .with("run", Text, |(run, vm): &(&RunResult, &VmResult)| run.name_of(&vm.name))
-        .with("platform", Text, |(run, _)| run.place())
-        .when(models, "GPU", Text, |(run, vm)| run.models_of(vm).join(", "))
-        .with("asked/s", Number, |(_, vm)| asked(vm))
-        .with("samples/s", Number, |(_, vm)| rate(vm.completed_per_s))
-        .with("p50 ms", Number, |(_, vm)| latency(vm.latency_ms.p50))
-        .with("p90 ms", Number, |(_, vm)| latency(vm.latency_ms.p90))
-        .with("p99 ms", Number, |(_, vm)| latency(vm.latency_ms.p99))
-        .when(beyond, "p99.9 ms", Number, |(_, vm)| latency(vm.latency_ms.p999))
-        .when(rejects, "rejected", Number, |(_, vm)| {
-            or_dash(vm.rejected, |count| count.to_string())
+    let cards = results.runs.iter().any(|run| run.gpus.len() > 1);
+    let (rows, said) = members::shown(Members::of_all(results, width), width);
+    let grid = Columns::new()
+        .with("run", Text, |row: &Members<'_>| row.name())
+        .with("platform", Text, |row| row.run.place())
+        .when(cards, "on GPU", Text, |row| row.cards())
+        .when(models, "GPU", Text, |row| row.run.models_of(row.vms[0]).join(", "))
+        .with("asked/s", Number, asked)
+        .with("samples/s", Number, |row| row.figure(|vm| vm.completed_per_s, rate))
+        .with("p50 ms", Number, |row| row.figure(|vm| vm.latency_ms.p50, latency))
+        .with("p90 ms", Number, |row| row.figure(|vm| vm.latency_ms.p90, latency))
+        .with("p99 ms", Number, |row| row.figure(|vm| vm.latency_ms.p99, latency))
+        .when(beyond, "p99.9 ms", Number, |row| row.figure(|vm| vm.latency_ms.p999, latency))
+        .when(rejects, "rejected", Number, |row| {
+            row.known(|vm| vm.rejected.map(|count| count as f64), plain)
         })
-        .with("verdict", Text, |(_, vm)| verdict(vm))
-        .of(results.vms())
-        .finish(width)
+        .with("verdict", Text, |row| row.verdict())
+        .of(rows);
+    grid.finish(width) + &said + &spread(results, width)
+}
+
+/// What a span of figures means, where there is one.
+fn spread(results: &Results, width: Width) -> String {
+    let rows = Members::of_all(results, width);
+    match rows.iter().any(|row| row.vms.len() > 1) {
+        true => width.said(
+            "VMs of one count are one row, their figures each from the least to the greatest VM; \
+             --all shows each.",
+        ),
+        false => String::new(),
+    }
 }
 
 fn verdict(vm: &VmResult) -> String {
@@ -108,7 +144,7 @@ fn verdict(vm: &VmResult) -> String {
 }
 
 /// The rate asked for, where one is.
-fn asked(vm: &VmResult) -> String {
-    let has_rate = matches!(vm.scenario, "server" | "offline");
-    if has_rate { rate(vm.target_qps) } else { "-".to_string() }
+fn asked(row: &Members<'_>) -> String {
+    let has_rate = |vm: &VmResult| matches!(vm.scenario, "server" | "offline");
+    row.known(|vm| has_rate(vm).then_some(vm.target_qps), rate)
 }

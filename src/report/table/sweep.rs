@@ -2,12 +2,13 @@
 //!
 //! Other percentiles and single replications are in the documents.
 
-use super::super::number::{latency, rate};
+use super::super::number::{latency, rate, span};
 use super::grid::{Column, Grid};
-use super::{footer, page, scaled};
+use super::members::ROWS_MAX;
+use super::{footer, page, scaled, verdict};
 use crate::report::width::Width;
 use crate::spec::SweepPoint;
-use crate::study::{Interval, PointSummary, SweepResults};
+use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;
 use std::collections::BTreeMap;
 
@@ -20,8 +21,16 @@ const LINES_MAX: usize = 1000;
 /// The whole text.
 pub fn render_sweep(results: &SweepResults, width: Width) -> String {
     let sweep = &results.sweep;
-    let mut blocks = vec![width.lines(&sweep.title), scaled(&results.scaled, width)];
-    blocks.push(points(results, width));
+    let mut blocks = vec![
+        width.lines(&sweep.title),
+        verdict(&results.verdict, width),
+        scaled(&results.scaled, width),
+    ];
+    let rows: usize = results.points.iter().map(|point| point.groups.len().max(1)).sum();
+    blocks.push(match rows > ROWS_MAX && !width.shows_each() {
+        true => by_line(results, width),
+        false => points(results, width),
+    });
     if sweep.replications > 1 {
         let text = format!(
             "Means of {} replications; ± is half the 95 % confidence interval (Student).",
@@ -36,6 +45,66 @@ pub fn render_sweep(results: &SweepResults, width: Width) -> String {
     ]);
     blocks.push(footer(&results.head, &results.leans_on, "sweep.json", width));
     page(blocks)
+}
+
+/// Of very many points: a row for each line and group of VMs, with the best and the worst point.
+fn by_line(results: &SweepResults, width: Width) -> String {
+    use Column::{Number, Text};
+    let sweep = &results.sweep;
+    let per_line = (results.points.len() / sweep.lines.len().max(1)).max(1);
+    let mut grid = Grid::new(&[
+        ("line", Text),
+        ("group", Text),
+        ("points", Number),
+        ("VALID", Number),
+        ("samples/s", Number),
+        ("p99 ms", Number),
+        ("highest p99 at", Text),
+    ]);
+    let mut left_out = 0;
+    for (line, points) in results.points.chunks(per_line).enumerate() {
+        for (index, group) in results.groups.iter().enumerate() {
+            let found = points.iter().enumerate().filter_map(|(at, point)| {
+                let found = point.group(index)?;
+                Some((at, found, found.valid == point.runs))
+            });
+            let found: Vec<(usize, &GroupSummary, bool)> = found.collect();
+            if found.is_empty() {
+                continue;
+            }
+            if grid.rows() >= ROWS_MAX {
+                left_out += 1;
+                continue;
+            }
+            let ends = |of: fn(&GroupSummary) -> f64, write: fn(f64) -> String| {
+                let figures = || found.iter().map(|(_, found, _)| of(found));
+                let ends = [figures().reduce(f64::min), figures().reduce(f64::max)];
+                span(ends.map(|end| end.unwrap_or(f64::NAN)), write)
+            };
+            let p99 = |found: &GroupSummary| found.p99_ms.mean;
+            let worst = found.iter().max_by(|one, other| p99(one.1).total_cmp(&p99(other.1)));
+            let worst = worst.map(|(at, ..)| &sweep.points[line * per_line + at].x.text);
+            grid.line(vec![
+                sweep.lines.get(line).cloned().unwrap_or_default(),
+                group.name.clone(),
+                found.len().to_string(),
+                found.iter().filter(|(.., valid)| *valid).count().to_string(),
+                ends(|found| found.completed_per_s.mean, rate),
+                ends(p99, latency),
+                worst.cloned().unwrap_or_default(),
+            ]);
+        }
+    }
+    let rest = match left_out {
+        0 => String::new(),
+        rest => format!(" {} more have no row.", counted(rest, "line or group")),
+    };
+    let said = format!(
+        "{} are too many for a terminal: each row has the least and the greatest of a line's \
+         points. All are in table.txt and sweep.csv, and with --all here.{rest}",
+        counted(results.points.len(), "point")
+    );
+    grid.finish(width) + &width.said(&said)
 }
 
 /// Which columns a sweep needs.

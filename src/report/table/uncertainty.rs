@@ -1,11 +1,12 @@
 //! How certain the figures of runs are: a line per VM whose latencies are reported, and each VM
 //! beside its counterfactuals.
 
-use super::super::number::{latency, or_dash, percentile, plain};
+use super::super::number::{latency, or_dash, percent, percentile, plain, ratio, span};
 use super::grid::{Column, Grid};
+use super::members::{self, Members};
 use super::runs;
 use crate::report::width::Width;
-use crate::study::{Interval, Results, RunResult, VmResult};
+use crate::study::{Interval, PairedRatio, Results, RunResult, Side, VmResult};
 
 /// The block; empty where no run has latencies of its own.
 pub(super) fn uncertainty(results: &Results, width: Width) -> String {
@@ -43,26 +44,33 @@ fn vms(results: &Results, width: Width) -> String {
     }
     columns.extend([("beyond p99", Number), ("beyond p99.9", Number)]);
     if more {
-        columns.extend([("busy", Number), ("1 % more work", Number)]);
+        columns.extend([("busy %", Number), ("p99 %, 1 % more work", Number)]);
     }
     let mut grid = Grid::new(&columns);
-    for (run, vm) in lines(results) {
-        let found = &vm.uncertainty;
-        let mut cells = vec![run.name_of(&vm.name), run.place()];
+    let rows = Members::of_all(results, width).into_iter();
+    let rows: Vec<Members<'_>> = rows.filter(|row| row.vms[0].scenario != "offline").collect();
+    let (rows, left_out) = members::shown(rows, width);
+    for row in &rows {
+        let mut cells = vec![row.name(), row.run.place()];
         if several.is_some() {
             for name in shown {
-                let all = found.replications.as_ref();
-                cells.extend(mean_and_half(all.and_then(|all| all.latency_ms.get(name))));
+                let of = |vm: &VmResult| {
+                    Some(*vm.uncertainty.replications.as_ref()?.latency_ms.get(name)?)
+                };
+                cells.push(row.known(|vm| Some(of(vm)?.mean), latency));
+                let half = row.greatest(|vm| of(vm)?.half_width);
+                cells.push(half.map_or(String::new(), latency));
             }
         }
         for name in ["p99", "p999"] {
-            cells.push(or_dash(found.samples_beyond.get(name), u64::to_string));
+            let beyond =
+                |vm: &VmResult| vm.uncertainty.samples_beyond.get(name).map(|all| *all as f64);
+            cells.push(row.known(beyond, plain));
         }
         if more {
-            let load = |load: f64| format!("{} %", plain((load * 100.0).round()));
-            cells.push(or_dash(found.more_work, |more| load(more.load)));
-            let told = |percent: f64| format!("p99 {percent:+.1} %");
-            cells.push(or_dash(found.more_work, |more| told(more.p99_percent)));
+            let more = |vm: &VmResult| vm.uncertainty.more_work;
+            cells.push(row.known(|vm| Some(more(vm)?.load * 100.0), |load| plain(load.round())));
+            cells.push(row.known(|vm| Some(more(vm)?.p99_percent), percent));
         }
         grid.line(cells);
     }
@@ -81,13 +89,7 @@ fn vms(results: &Results, width: Width) -> String {
         ),
         false => said,
     };
-    grid.finish(width) + &width.said(&said)
-}
-
-/// A mean and half its interval, as cells.
-fn mean_and_half(interval: Option<&Interval>) -> [String; 2] {
-    let half = interval.and_then(|interval| interval.half_width);
-    [or_dash(interval, |interval| latency(interval.mean)), half.map_or(String::new(), latency)]
+    grid.finish(width) + &left_out + &width.said(&said)
 }
 
 /// Each VM over its counterfactuals.
@@ -102,20 +104,29 @@ fn ratios(results: &Results, width: Width) -> String {
     let mut columns = vec![("over bare metal", Text), ("with", Text)];
     columns.extend(heads.iter().flat_map(|head| [(*head, Number), ("±", Attached)]));
     let mut grid = Grid::new(&columns);
+    let mut rows: Vec<(String, &str, Vec<&PairedRatio>)> = Vec::new();
     for pair in shown {
-        let several = results
-            .paired_ratios
-            .iter()
-            .any(|other| other.name == pair.name && other.vm != pair.vm);
-        let name = match several {
-            false => pair.name.clone(),
-            true => format!("{} / {}", pair.name, pair.vm),
-        };
-        let mut cells = vec![name, pair.baseline_kind.replace('-', " ")];
-        let figures = heads[1..].iter().map(|name| pair.latency.get(name));
-        for interval in std::iter::once(Some(&pair.completed_per_s)).chain(figures) {
-            let half = interval.and_then(|interval| interval.half_width);
-            cells.push(or_dash(interval, |one| format!("{:.3}", one.mean)));
+        let (name, kind) = (name_of(results, pair, width), pair.baseline_kind);
+        match rows.iter_mut().find(|row| (&row.0, row.1) == (&name, kind)) {
+            Some((.., pairs)) => pairs.push(pair),
+            None => rows.push((name, kind, vec![pair])),
+        }
+    }
+    let all = rows.len();
+    let most = if width.shows_each() { all } else { members::ROWS_MAX };
+    for (name, kind, pairs) in rows.into_iter().take(most) {
+        let name = if pairs.len() > 1 { format!("{name} ({} VMs)", pairs.len()) } else { name };
+        let mut cells = vec![name, kind.replace('-', " ")];
+        for head in heads {
+            let of = |pair: &&PairedRatio| match head {
+                "samples/s" => Some(pair.completed_per_s),
+                percentile => pair.latency.get(percentile).copied(),
+            };
+            let found: Vec<Interval> = pairs.iter().filter_map(of).collect();
+            let means = || found.iter().map(|one| one.mean);
+            let ends = means().reduce(f64::min).zip(means().reduce(f64::max));
+            cells.push(or_dash(ends, |(low, high)| span([low, high], ratio)));
+            let half = found.iter().filter_map(|one| one.half_width).reduce(f64::max);
             cells.push(half.map_or(String::new(), |half| format!("{half:.3}")));
         }
         grid.line(cells);
@@ -131,5 +142,18 @@ fn ratios(results: &Results, width: Width) -> String {
     if any("whole-cards") {
         said.push_str(WHOLE_CARDS);
     }
+    if all > most {
+        said.push_str(&format!(" {} more are in result.json.", all - most));
+    }
     format!("\n{}{}", grid.finish(width), width.said(&said))
+}
+
+/// The name of a VM beside its counterfactual, or of its group.
+fn name_of(results: &Results, pair: &PairedRatio, width: Width) -> String {
+    let is_of = |run: &&RunResult| run.name == pair.name && run.side == Side::Virtual;
+    let Some(run) = results.runs.iter().find(is_of) else { return pair.name.clone() };
+    let vm = run.vms.iter().find(|vm| vm.name == pair.vm);
+    let group = vm.map_or(&pair.vm, |vm| if width.shows_each() { &vm.name } else { &vm.group });
+    let is_all = run.vms.iter().all(|vm| vm.group == *group);
+    if is_all { run.name.clone() } else { format!("{} / {group}", run.name) }
 }

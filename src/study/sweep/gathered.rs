@@ -1,6 +1,7 @@
 //! Data collected from the rows of a sweep while they are written: the few figures that charts
 //! draw, the comparisons that open inputs reverse, and the notes.
 
+use super::super::verdict::{self, Verdict};
 use super::{
     Common, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun, PointSummary,
     RowSink, SweepResults,
@@ -147,9 +148,10 @@ impl Gathered {
         taken_over: usize,
     ) -> SweepResults {
         let open = self.of_open_inputs();
-        SweepResults {
+        let mut results = SweepResults {
             sweep: sweep.clone(),
             head: sweep.into(),
+            verdict: Verdict::default(),
             groups: self.groups,
             workloads: self.workloads,
             points: self.points,
@@ -157,7 +159,9 @@ impl Gathered {
             notes: open.into_iter().chain(self.tally.notes()).chain(common.told).collect(),
             leans_on: leans_on::in_order(common.leans_on),
             taken_over,
-        }
+        };
+        results.verdict = verdict::of_sweep(&results);
+        results
     }
 }
 

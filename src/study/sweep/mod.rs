@@ -15,6 +15,7 @@ use super::progress::Progress;
 use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary;
 use super::variant::other_idle;
+use super::verdict::Verdict;
 use super::{fits, leans_on, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::platform::{Outcome, VmOutcome, simulate};
@@ -34,6 +35,8 @@ pub struct SweepResults {
     pub sweep: Sweep,
     /// The program and the input.
     pub head: Head,
+    /// The answer in short.
+    pub verdict: Verdict,
     /// The groups of VMs, in the order in which they appear.
     pub groups: Vec<GroupHead>,
     /// The workloads of all groups.
