@@ -177,18 +177,24 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
 
 /// What is in the way of a run, or would be first.
 fn bottleneck(run: &RunResult) -> Option<String> {
-    let loads = run.gpus.iter().flat_map(|gpu| owner_loads(gpu));
-    let (gpu, load, burned) = loads.max_by(|one, other| one.1.total_cmp(&other.1))?;
-    if load >= FULL && burned >= 0.05 {
-        return Some(format!(
-            "{gpu} is taken {} of the time and is the bottleneck: {} of it is burned in turns of \
-             VMs without work",
-            percent(load),
-            percent(burned)
-        ));
-    }
-    if load >= FULL {
-        return Some(format!("{gpu} works {} of the time and is the bottleneck", percent(load)));
+    let loads = run.gpus.iter().flat_map(loads);
+    let gpu = loads.max_by(|one, other| one.taken.total_cmp(&other.taken))?;
+    let (name, taken) = (&gpu.name, percent(gpu.taken));
+    if gpu.taken >= FULL {
+        let mut lost = Vec::new();
+        if gpu.switch >= SHOWN {
+            lost.push(format!("{} in switches", percent(gpu.switch)));
+        }
+        if gpu.burned >= SHOWN {
+            lost.push(format!("{} burned in turns of VMs without work", percent(gpu.burned)));
+        }
+        return Some(match lost.is_empty() {
+            true => format!("{name} works {taken} of the time and is the bottleneck"),
+            false => format!(
+                "{name} is taken {taken} of the time and is the bottleneck: {}",
+                lost.join(", ")
+            ),
+        });
     }
     let worst = run.vms.iter().filter(|vm| vm.scenario != "step");
     let worst = worst.max_by(|one, other| nearness(one).total_cmp(&nearness(other)))?;
@@ -197,21 +203,31 @@ fn bottleneck(run: &RunResult) -> Option<String> {
     let whole: f64 = worst.stages_ms.iter().map(|stage| stage.mean_ms).sum();
     let of = if run.vms.len() > 1 { format!(" of {}", worst.name) } else { String::new() };
     Some(format!(
-        "{gpu} works {} of the time; of a mean latency of {} a query{of} spends {} {}",
-        percent(load - burned),
+        "{name} is taken {taken} of the time; of a mean latency of {} a query{of} spends {} {}",
         time(whole),
         time(stage.mean_ms),
         stage_in_words(stage.stage)
     ))
 }
 
+/// Parts of the time below this are not told.
+const SHOWN: f64 = 0.05;
+
+/// How an instance of a card is used: parts of its time.
+struct Load {
+    name: String,
+    /// All of it that others cannot have.
+    taken: f64,
+    switch: f64,
+    burned: f64,
+}
+
 fn percent(part: f64) -> String {
     format!("{:.0} %", part * 100.0)
 }
 
-/// Each instance of a card in use: its name, the part of its time that is taken, and the burned part of
-/// that.
-fn owner_loads(gpu: &GpuResult) -> Vec<(String, f64, f64)> {
+/// Each instance of a card in use.
+fn loads(gpu: &GpuResult) -> Vec<Load> {
     let mut instances: Vec<u16> = gpu.time.owners.iter().map(|owner| owner.instance).collect();
     instances.dedup();
     let several = instances.len() > 1;
@@ -219,7 +235,7 @@ fn owner_loads(gpu: &GpuResult) -> Vec<(String, f64, f64)> {
         let owners = gpu.time.owners.iter().filter(|owner| owner.instance == instance);
         let owners: Vec<&OwnerShare> = owners.collect();
         let share = owners[0].instance_share.max(f64::MIN_POSITIVE);
-        // Only one instance of a card takes turns that switch or stand empty.
+        // Switches and vacant turns are told of a card as a whole.
         let (switch, vacant) = match several {
             true => (0.0, 0.0),
             false => (gpu.time.switch_share, gpu.time.vacant_share),
@@ -230,7 +246,8 @@ fn owner_loads(gpu: &GpuResult) -> Vec<(String, f64, f64)> {
             true => format!("instance {instance} of GPU {}", gpu.id),
             false => format!("GPU {}", gpu.id),
         };
-        (name, (run + switch + burned) / share, burned / share)
+        let taken = (run + switch + burned) / share;
+        Load { name, taken, switch: switch / share, burned: burned / share }
     });
     loads.collect()
 }

@@ -2,6 +2,7 @@
 
 use super::super::number::{or_dash, plain, rate};
 use super::grid::{Column, Columns};
+use super::members::ROWS_MAX;
 use super::{footer, gap, page, scaled, verdict};
 use crate::report::width::Width;
 use crate::study::{CapacityResults, Interval, SystemCapacity};
@@ -14,6 +15,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     let with_inputs =
         results.systems.iter().any(|system| system.capacity_per_s_between_inputs.is_some());
     let models = results.has_several_models();
+    let (rows, left_out) = shown(results, width);
     let grid = Columns::new()
         .with("system", Text, |of: &&SystemCapacity| of.name.clone())
         .with("VMs", Number, |of| of.server_vms.to_string())
@@ -30,7 +32,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         .when(two_kinds && several, "±", Attached, |of| half(of.ratio_to_whole_cards, three))
         .when(with_inputs, "from", Number, |of| end(of, 0))
         .when(with_inputs, "to", Number, |of| end(of, 1))
-        .of(&results.systems);
+        .of(rows);
     let said = format!(
         "The highest VALID rate, of all Server VMs together, to {} %{}.",
         plain(results.precision * 100.0),
@@ -53,7 +55,7 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
         width.lines(&results.head.title),
         verdict(&results.verdict, width),
         scaled(&results.scaled, width),
-        grid.finish(width),
+        grid.finish(width) + &left_out,
         width.said(&said),
         limits(results, width),
         width.items("note", &results.notes),
@@ -62,6 +64,27 @@ pub fn render_capacity(results: &CapacityResults, width: Width) -> String {
     blocks.push(width.items("ERROR", &results.skipped));
     blocks.push(footer(&results.head, &results.leans_on, "capacity.json", width));
     page(blocks)
+}
+
+/// The systems that are shown: of very many those with the highest rates.
+fn shown(results: &CapacityResults, width: Width) -> (Vec<&SystemCapacity>, String) {
+    let all = &results.systems;
+    if all.len() <= ROWS_MAX || width.shows_each() {
+        return (all.iter().collect(), String::new());
+    }
+    let mut order: Vec<usize> = (0..all.len()).collect();
+    order.sort_by(|&one, &other| {
+        all[other].capacity_per_s.mean.total_cmp(&all[one].capacity_per_s.mean)
+    });
+    order.truncate(ROWS_MAX / 3);
+    order.sort_unstable();
+    let said = format!(
+        "Shown are the {} of {} systems with the highest rates; all are in table.txt and \
+         capacity.csv, and with --all here.",
+        order.len(),
+        all.len()
+    );
+    (order.into_iter().map(|index| &all[index]).collect(), width.said(&said))
 }
 
 /// What the columns of the inputs mean.
