@@ -25,6 +25,7 @@ mod output;
 mod progress;
 mod run;
 mod sweep;
+mod trace;
 mod validate;
 mod vgpu;
 mod vms;
@@ -72,6 +73,7 @@ Examples:
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
+  slicewise trace my-vm.toml --from 1s --for 50ms  whose turn it is, for Perfetto and as a drawing
   slicewise check my-vm.toml                       only look for mistakes
   slicewise check my-vm.toml --explain             every value in use and where it comes from
   slicewise list                                   the catalogue's entries
@@ -115,6 +117,10 @@ enum Command {
     /// way of sharing?
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
+    /// Watch a short time of a run: whose turn it is on each GPU, where each batch is; a trace for
+    /// Perfetto and a drawing
+    #[command(after_help = trace::HELP)]
+    Trace(trace::TraceArgs),
     /// Make a workload file from measurements: batch times, and runs of an inference server
     #[command(after_help = calibrate::HELP)]
     Calibrate(calibrate::CalibrateArgs),
@@ -199,6 +205,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             None => capacity::run(&arguments, configs),
         },
         Command::Ask(arguments) => ask::run(&arguments, configs),
+        Command::Trace(arguments) => trace::run(arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
         Command::Validate(arguments) => validate::run(&arguments, configs),

@@ -44,6 +44,11 @@ impl<E> EventList<E> {
         self.heap.pop().map(|Reverse(entry)| (entry.time, entry.event))
     }
 
+    /// The time of the next event.
+    pub fn next_time(&self) -> Option<SimTime> {
+        self.heap.peek().map(|Reverse(entry)| entry.time)
+    }
+
     /// Whether nothing is pending.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()

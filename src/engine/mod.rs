@@ -41,3 +41,25 @@ pub fn run<M: Model>(model: &mut M, events: &mut EventList<M::Event>, event_limi
     }
     if events.is_empty() { Ending::Exhausted } else { Ending::EventLimit }
 }
+
+/// Handles events in order up to the last at `until`, as long as `goes_on` says so after an event.
+/// Returns when it ended: at `until`, or at the event after which it was to end.
+pub fn run_until<M: Model>(
+    model: &mut M,
+    events: &mut EventList<M::Event>,
+    until: SimTime,
+    goes_on: impl Fn(&M) -> bool,
+) -> SimTime {
+    let mut now = SimTime::ZERO;
+    while events.next_time().is_some_and(|time| time <= until) {
+        let Some((time, event)) = events.pop() else { break };
+        assert!(time >= now, "an event at {time} after one at {now}");
+        now = time;
+        model.handle(now, event, events);
+        // All of an instant happens before anything is left out.
+        if !goes_on(model) && events.next_time() != Some(now) {
+            return now;
+        }
+    }
+    until
+}

@@ -6,8 +6,8 @@
 //! clock.
 
 use super::{
-    CardTime, Client, Counters, Headroom, Mps, MpsJob, OwnerTime, Pool, PoolJob, PowerCap, Ring,
-    Turns, TurnsJob,
+    CardTime, Client, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool,
+    PoolJob, PowerCap, Ring, Turns, TurnsJob, Window,
 };
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
@@ -61,13 +61,34 @@ struct Instance<T> {
 #[derive(Debug)]
 enum Use<T> {
     /// One owner has it all the time.
-    Owned { pool: Pool<T>, busy: TimeWeighted },
+    Owned { pool: Pool<T>, busy: TimeWeighted, phases: Option<Box<Phases>> },
     /// Owners take turns by the hypervisor's policy.
     Sliced(Box<Turns<T>>),
     /// Owners take turns by the hardware's run list.
     Ringed(Box<Ring<T>>),
     /// Owners run side by side.
     Overlapped(Mps<T>),
+}
+
+/// When an owner that is alone began to be busy, for a timeline.
+#[derive(Debug)]
+struct Phases {
+    log: PhaseLog,
+    busy_since: Option<SimTime>,
+}
+
+impl Phases {
+    /// From `now` on it is busy, or not.
+    fn set(&mut self, now: SimTime, is_busy: bool) {
+        match (self.busy_since, is_busy) {
+            (None, true) => self.busy_since = Some(now),
+            (Some(since), false) => {
+                self.log.add_share(0, since, now, self.log.share());
+                self.busy_since = None;
+            }
+            _ => {}
+        }
+    }
 }
 
 impl<T> Card<T> {
@@ -200,6 +221,56 @@ impl<T> Card<T> {
         }
     }
 
+    /// Records from now on, the start of the run, what each instance does in a window.
+    pub fn record_phases(&mut self, window: Window) {
+        for instance in &mut self.instances {
+            let log = PhaseLog::new(window, instance.share);
+            match &mut instance.use_of {
+                Use::Owned { phases, .. } => {
+                    *phases = Some(Box::new(Phases { log, busy_since: None }));
+                }
+                Use::Sliced(turns) => drop(turns.set_phases(Some(Box::new(log)))),
+                Use::Ringed(ring) => drop(ring.set_phases(Some(Box::new(log)))),
+                Use::Overlapped(mps) => drop(mps.set_phases(SimTime::ZERO, Some(Box::new(log)))),
+            }
+        }
+    }
+
+    /// What each instance did in the window that was recorded, known up to `now`; and up to when nothing
+    /// is missing.
+    pub fn take_phases(&mut self, now: SimTime) -> Vec<(Vec<PhaseSpan>, SimTime)> {
+        let of = |instance: &mut Instance<T>| {
+            let log = match &mut instance.use_of {
+                Use::Owned { phases, .. } => phases.take().map(|mut phases| {
+                    phases.set(now, false);
+                    Box::new(phases.log)
+                }),
+                Use::Sliced(turns) => {
+                    turns.counters(now);
+                    turns.set_phases(None)
+                }
+                Use::Ringed(ring) => {
+                    ring.counters(now);
+                    ring.set_phases(None)
+                }
+                Use::Overlapped(mps) => mps.set_phases(now, None),
+            };
+            log.map_or((Vec::new(), now), |mut log| log.take(now))
+        };
+        self.instances.iter_mut().map(of).collect()
+    }
+
+    /// How many spans are recorded so far.
+    pub fn recorded(&self) -> usize {
+        let of = |instance: &Instance<T>| match &instance.use_of {
+            Use::Owned { phases, .. } => phases.as_ref().map_or(0, |phases| phases.log.len()),
+            Use::Sliced(turns) => turns.recorded(),
+            Use::Ringed(ring) => ring.recorded(),
+            Use::Overlapped(mps) => mps.recorded(),
+        };
+        self.instances.iter().map(of).sum()
+    }
+
     /// Powers an owner on or off, which its neighbours in the same instance may notice.
     pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
         let slot = usize::from(owner.slot);
@@ -234,7 +305,8 @@ impl<T> Use<T> {
             InstanceSharing::Alone => {
                 assert!(owners.len() <= 1, "{} owners of what is not shared", owners.len());
                 let sharing = sharings().first().copied().unwrap_or(GpuSharing::InOrder);
-                Use::Owned { pool: Pool::new(spec.share, sharing), busy: TimeWeighted::new() }
+                let pool = Pool::new(spec.share, sharing);
+                Use::Owned { pool, busy: TimeWeighted::new(), phases: None }
             }
         }
     }
@@ -309,9 +381,12 @@ impl<T> Station for Card<T> {
             Use::Overlapped(mps) => {
                 mps.submit(now, MpsJob { client: usize::from(owner.slot), job });
             }
-            Use::Owned { pool, busy } => {
+            Use::Owned { pool, busy, phases } => {
                 pool.submit(now, job);
                 busy.set(now, 1);
+                if let Some(phases) = phases {
+                    phases.set(now, true);
+                }
             }
         }
         self.follow_power(now);
@@ -335,9 +410,13 @@ impl<T> Station for Card<T> {
                 Use::Sliced(turns) => turns.advance(now, done),
                 Use::Ringed(ring) => ring.advance(now, done),
                 Use::Overlapped(mps) => mps.advance(now, done),
-                Use::Owned { pool, busy } => {
+                Use::Owned { pool, busy, phases } => {
                     pool.advance(now, done);
-                    busy.set(now, u64::from(!pool.is_empty()));
+                    let is_busy = !pool.is_empty();
+                    busy.set(now, u64::from(is_busy));
+                    if let Some(phases) = phases {
+                        phases.set(now, is_busy);
+                    }
                 }
             }
         }

@@ -10,6 +10,7 @@ mod cost;
 mod counters;
 mod headroom;
 mod mps;
+mod phases;
 mod policy;
 mod pool;
 mod power;
@@ -24,6 +25,7 @@ pub use cost::{Demand, demand};
 pub use counters::{CardTime, Counters, OwnerTime};
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
+pub use phases::{Phase, PhaseLog, PhaseSpan, Window};
 pub use policy::{
     BEST_EFFORT, Entry, POLICIES, PolicyEntry, TimeSlicePolicy, idle_rule, policies, policy_entry,
     register,

@@ -10,7 +10,7 @@
 //! The share of a client at its limit is the one it would have if each of the others had as many
 //! SMs per batch, since the limits do not divide memory bandwidth, L2 and power.
 
-use super::{Pool, PoolJob};
+use super::{PhaseLog, Pool, PoolJob};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, Launches};
 use crate::units::{Share, SimTime};
@@ -62,6 +62,8 @@ pub struct Mps<T> {
     /// The same of each client.
     used_by: Vec<f64>,
     since: SimTime,
+    /// What each client had, where a timeline is asked for.
+    phases: Option<Box<PhaseLog>>,
 }
 
 impl<T> Mps<T> {
@@ -76,7 +78,8 @@ impl<T> Mps<T> {
         };
         let used_by = vec![0.0; clients.len()];
         let clients = clients.iter().map(client).collect();
-        Self { share: share.get(), clients, used: 0.0, used_by, since: SimTime::ZERO }
+        let (share, used, since) = (share.get(), 0.0, SimTime::ZERO);
+        Self { share, clients, used, used_by, since, phases: None }
     }
 
     /// The part of the GPU that is busy now, 0 to the instance's share.
@@ -123,9 +126,28 @@ impl<T> Mps<T> {
         self.clients.iter().zip(self.parts()).zip(watts).map(of).sum()
     }
 
+    /// What clients have from `now` on is told to this log, or to none any more; the log so far.
+    pub fn set_phases(
+        &mut self,
+        now: SimTime,
+        phases: Option<Box<PhaseLog>>,
+    ) -> Option<Box<PhaseLog>> {
+        self.account(now);
+        std::mem::replace(&mut self.phases, phases)
+    }
+
+    /// How many spans the log has.
+    pub(super) fn recorded(&self) -> usize {
+        self.phases.as_ref().map_or(0, |log| log.len())
+    }
+
     /// Counts what was in use up to `now`, before something changes.
     fn account(&mut self, now: SimTime) {
         let (parts, span) = (self.parts(), (now - self.since).as_nanos_f64());
+        if let Some(log) = &mut self.phases {
+            let used = parts.iter().enumerate().filter(|(_, part)| **part > 0.0);
+            used.for_each(|(client, part)| log.add_share(client, self.since, now, *part));
+        }
         self.used += parts.iter().sum::<f64>() * span;
         self.used_by.iter_mut().zip(parts).for_each(|(used, part)| *used += part * span);
         self.since = now;

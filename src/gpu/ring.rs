@@ -18,7 +18,7 @@
 //! The slices of a lone holder are no events; nor is a selection, which is made up for later.
 
 use super::counters::{Counters, Promise};
-use super::{Client, Pool, PoolJob, TurnsJob};
+use super::{Client, Phase, PhaseLog, Pool, PoolJob, TurnsJob};
 use crate::queueing::Station;
 use crate::spec::{HardwareTurns, Launches, Overshoot};
 use crate::units::{Share, SimDuration, SimTime};
@@ -37,6 +37,8 @@ pub struct Ring<T> {
     latest: SimTime,
     /// Up to when what the policy promises was counted.
     promised_to: SimTime,
+    /// What the engine did, where a timeline is asked for.
+    phases: Option<Box<PhaseLog>>,
 }
 
 #[derive(Debug)]
@@ -122,6 +124,7 @@ impl<T> Ring<T> {
             turn: None,
             latest: SimTime::ZERO,
             promised_to: SimTime::ZERO,
+            phases: None,
         };
         ring.set_order(order.to_vec());
         ring
@@ -133,6 +136,16 @@ impl<T> Ring<T> {
         slots.sort_unstable();
         assert!(slots.into_iter().eq(0..self.owners.len()), "{order:?} is not every slot once");
         self.order = order;
+    }
+
+    /// What the engine does from now on is told to this log, or to none any more; the log so far.
+    pub fn set_phases(&mut self, phases: Option<Box<PhaseLog>>) -> Option<Box<PhaseLog>> {
+        std::mem::replace(&mut self.phases, phases)
+    }
+
+    /// How many spans the log has.
+    pub(super) fn recorded(&self) -> usize {
+        self.phases.as_ref().map_or(0, |log| log.len())
     }
 
     /// How many owners there are.
@@ -202,6 +215,14 @@ impl<T> Ring<T> {
         let owner = &mut self.owners[turn.slot];
         if now > turn.synced {
             let span = now - turn.synced;
+            if let Some(log) = &mut self.phases {
+                let phase = match owner.has_work {
+                    true if turn.overshoots => Phase::Overshoot,
+                    true => Phase::Run,
+                    false => Phase::Rest,
+                };
+                log.add(turn.slot, phase, turn.synced, now);
+            }
             turn.synced = now;
             if owner.has_work {
                 owner.clock = owner.clock + span;
@@ -260,6 +281,7 @@ impl<T> Ring<T> {
         let Some(turn) = self.turn else {
             // The first of all has the engine for nothing.
             self.turn = Some(Turn::new(slot, now, now));
+            self.note_turn(slot, now, now);
             return;
         };
         if turn.slot == slot {
@@ -342,6 +364,14 @@ impl<T> Ring<T> {
         let runs = selected + when(restores, times.restore);
         self.owners[slot].counters.switch += runs - now;
         self.turn = Some(Turn { is_settled: false, ..Turn::new(slot, selected, runs) });
+        self.note_turn(slot, now, runs);
+    }
+
+    /// From `now` on the engine is on its way to `slot`, which has it at `runs`.
+    fn note_turn(&mut self, slot: usize, now: SimTime, runs: SimTime) {
+        if let Some(log) = &mut self.phases {
+            log.begin_turn(slot, now, runs);
+        }
     }
 
     /// The holder's batches that are done come out, or its slice is over.

@@ -60,6 +60,11 @@ impl SoftDrop {
         self.threshold *= 1.0 + step * drift;
     }
 
+    /// The queries that are set aside.
+    pub fn aside(&self) -> &[Query] {
+        &self.aside
+    }
+
     /// Takes the queries that were set aside, for the end of the run.
     pub fn take_aside(&mut self) -> Vec<Query> {
         std::mem::take(&mut self.aside)

@@ -113,7 +113,8 @@ impl Waiting {
         taken
     }
 
-    fn in_order(&self) -> impl Iterator<Item = &Query> {
+    /// All that wait, level by level.
+    pub(super) fn in_order(&self) -> impl Iterator<Item = &Query> {
         self.levels.iter().flat_map(|level| level.in_time.iter().chain(&level.delayed))
     }
 }

@@ -39,6 +39,7 @@ impl<'a> Platform<'a> {
             batches: Vec::new(),
             free_batches: Vec::new(),
             done: Vec::new(),
+            scribe: None,
         };
         let whole = |card: &CardSpec| {
             card.instances.iter().map(|spec| (spec.clone(), Vec::new())).collect()

@@ -7,9 +7,14 @@
 mod assemble;
 mod pool;
 mod route;
+mod timeline;
 mod watch;
 mod way;
 
+pub use timeline::{
+    BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
+    record, record_at_most,
+};
 pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
@@ -21,8 +26,8 @@ use crate::record::{Recorder, Stage};
 use crate::spec::{Experiment, GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
 use pool::Pool;
-
 use std::collections::BTreeMap;
+use timeline::Scribe;
 use way::Way;
 
 /// An event of the platform.
@@ -217,6 +222,8 @@ pub struct Platform<'a> {
     free_batches: Vec<BatchId>,
     /// Reused by every `advance`.
     done: Vec<BatchId>,
+    /// Writes down what happens, where a timeline is asked for.
+    scribe: Option<Box<Scribe>>,
 }
 
 /// The outcome of a run.

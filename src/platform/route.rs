@@ -243,6 +243,9 @@ impl<'a> Platform<'a> {
         if server.batcher.answers(stamp) {
             server.batcher.station.advance(now, &mut formed);
             let (vm, rejected) = (server.vm, server.batcher.station.take_rejected());
+            if let Some(scribe) = &mut self.scribe {
+                scribe.reject(now, id, &rejected);
+            }
             self.reject(id, rejected, events);
             self.feed(id);
             self.set_aside(id, &mut formed);
@@ -476,6 +479,9 @@ impl<'a> Platform<'a> {
 
     /// Closes the books of the batch's stage and opens those of the next.
     fn stamp(&mut self, now: SimTime, id: BatchId, next: Stage) {
+        if self.scribe.is_some() {
+            self.tell_stage(now, id, next);
+        }
         let batch = &mut self.batches[id.0 as usize];
         if batch.stage != Stage::Batcher {
             for own in by_guest(&batch.queries) {

@@ -48,6 +48,8 @@ pub enum Maker {
     Calibrate,
     /// `slicewise ask`.
     Ask,
+    /// `slicewise trace`.
+    Trace,
 }
 
 impl Maker {
@@ -66,6 +68,7 @@ impl Maker {
                 ("calibrate", &["table.txt", "calibration.json", "calibration.csv"])
             }
             Maker::Ask => ("ask", &["table.txt", "answer.json"]),
+            Maker::Trace => ("trace", &["table.txt", "timeline.json", "timeline.svg"]),
         }
     }
 

@@ -33,6 +33,8 @@ mod sheet;
 mod single;
 mod staging;
 mod sweep;
+mod timeline;
+mod trace_events;
 mod validation;
 mod vms;
 mod width;

@@ -4,6 +4,7 @@
 
 use crate::shown::shown;
 use crate::study::Origin;
+use crate::units::SimTime;
 
 /// A rate per second with about five digits: `97.31`, `7800.6`, `764556`.
 pub(super) fn rate(per_s: f64) -> String {
@@ -75,6 +76,11 @@ pub(super) fn ratio(value: f64) -> String {
 pub(super) fn plain(value: f64) -> String {
     let text = format!("{value:.3}");
     text.trim_end_matches('0').trim_end_matches('.').to_string()
+}
+
+/// An instant of a run: `0 s`, `1.05 s`.
+pub(super) fn instant(at: SimTime) -> String {
+    if at == SimTime::ZERO { "0 s".to_string() } else { at.to_string() }
 }
 
 /// A value as text; a dash where there is none.

@@ -29,6 +29,7 @@ mod sensitivity;
 mod summary;
 mod sweep;
 mod system;
+mod timeline;
 mod uncertainty;
 mod validate;
 mod variant;
@@ -66,6 +67,7 @@ pub use sweep::{
     SweepResults, point_key, sweep,
 };
 pub use system::{LoadPoint, System};
+pub use timeline::{EngineTime, TimelineResults, timeline};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
     FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,

@@ -8,13 +8,14 @@
 
 use crate::dice::Dice;
 use crate::support::examples;
+use crate::timeline::read_results;
 use serde_json::Value as Json;
 use slicewise::config::{Catalogue, LoadOptions, Task, load_task, schema};
-use slicewise::platform::simulate;
+use slicewise::platform::{record_at_most, simulate};
 use slicewise::report;
 use slicewise::spec::{Experiment, Scenario};
 use slicewise::study;
-use slicewise::units::SimDuration;
+use slicewise::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
 use std::fs;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -361,7 +362,21 @@ fn run(mut scenario: Scenario) -> Came {
             assert!(!text.contains("NaN"), "NaN in {}:\n{text}", file.name);
         }
     }
+    check_trace(&scenario);
     if is_cut { Came::RanCut } else { Came::Ran }
+}
+
+/// The middle of the first thousands of spans keeps the rules of a trace.
+fn check_trace(scenario: &Scenario) {
+    let pair = &scenario.pairs[0];
+    let year = SimDuration::from_secs(31_536_000);
+    let experiment = &pair.virtual_run.experiment;
+    let begun = record_at_most(experiment, SimTime::ZERO, year, 3_000).until.as_nanos();
+    let (from, length) = (SimTime::from_nanos(begun / 2), SimDuration::from_nanos(begun / 3 + 1));
+    let results = study::timeline(scenario, pair, None, from, length);
+    if results.timeline.until > from {
+        read_results(&results);
+    }
 }
 
 /// Checks a file, and runs it if it passes.

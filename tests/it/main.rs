@@ -53,6 +53,7 @@ mod slicing;
 mod support;
 mod sweep;
 mod theory;
+mod timeline;
 mod together;
 mod triton;
 mod turn_twin;

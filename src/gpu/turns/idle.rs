@@ -18,11 +18,13 @@ impl<T> Turns<T> {
             && end < now
         {
             self.sync(end);
+            let skips_to = self.phases.as_ref().map_or(Some(now), |log| log.skips_to(end, now));
+            let skips_to = skips_to.filter(|to| *to > end).unwrap_or(end);
             match &round {
-                // Not worth the while.
-                _ if now - end < some_rounds => {}
+                // Not worth the while, or each is asked for.
+                _ if skips_to - end < some_rounds => round = None,
                 Some((slot, began, given)) if *slot == turn.slot => {
-                    if self.log.is_none() && self.skip_rounds(now, end - *began, given) {
+                    if self.log.is_none() && self.skip_rounds(skips_to, end - *began, given) {
                         round = None;
                         continue;
                     }

@@ -14,12 +14,14 @@
 //! slice that starts or ends at an instant takes into account all that happens at that instant
 //! (power, then work).
 
+mod cap;
 mod idle;
+mod noted;
 
 use super::counters::{Counters, Promise};
 use super::policy::policy;
 use super::run_list::RunList;
-use super::{Pool, PoolJob};
+use super::{PhaseLog, Pool, PoolJob};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, IdleRule, Overshoot, TimeSlicing, TurnOrder};
 use crate::units::{Share, SimDuration, SimTime};
@@ -63,6 +65,8 @@ pub struct Turns<T> {
     vacant: Counters,
     /// Every turn that is over, where a test asks for them.
     log: Option<Vec<TurnRecord>>,
+    /// What the engine did, where a timeline is asked for.
+    phases: Option<Box<PhaseLog>>,
 }
 
 #[derive(Debug)]
@@ -133,6 +137,7 @@ impl<T> Turns<T> {
             promised_to: SimTime::ZERO,
             vacant: Counters::default(),
             log: None,
+            phases: None,
         };
         turns.grant(SimTime::ZERO);
         turns
@@ -245,6 +250,9 @@ impl<T> Turns<T> {
         let opened = self.open_window(now);
         let works = self.works(slot);
         let is_burned = !works && self.has_work();
+        if self.phases.is_some() {
+            self.note((slot, works, is_burned), now, span);
+        }
         self.run_list.update(slot, |entry| entry.scheduled += span);
         if let Some(owner) = self.owners.get_mut(slot) {
             owner.clock = owner.clock + span;
@@ -314,12 +322,15 @@ impl<T> Turns<T> {
     /// Gives the free engine to whoever is next, if anyone.
     fn grant(&mut self, now: SimTime) {
         self.open_window(now);
-        let Some(slot) = self.run_list.next(self.last) else { return };
+        let Some(slot) = self.run_list.next(self.last) else { return self.note_no_turn(now) };
         let passes = self.last.is_some_and(|last| last != slot);
         let start = if passes { now + self.slicing.switch_cost } else { now };
         if passes && self.has_work() {
             let cost = self.slicing.switch_cost;
             self.counters_of(slot).switch += cost;
+        }
+        if let Some(log) = &mut self.phases {
+            log.begin_turn(slot, now, start);
         }
         self.open_window(start);
         let ends = self.window.is_some() || self.another_is_offered(slot);
@@ -424,49 +435,6 @@ impl<T> Turns<T> {
             owner.debt = 0.0;
         }
         SimDuration::from_nanos_f64(whole.as_nanos_f64() - repaid)
-    }
-
-    /// What is left of the owner's share of the window that `start` lies in.
-    fn left_of_cap(&self, slot: usize, start: SimTime) -> SimDuration {
-        let (_, end) = self.window.expect("a cap has a window");
-        let left = self.allowance().as_nanos().saturating_sub(self.owners[slot].used.as_nanos());
-        SimDuration::from_nanos(left).min(end - start)
-    }
-
-    /// Starts a new window of the cap once the present one is over; when that one began.
-    fn open_window(&mut self, now: SimTime) -> Option<SimTime> {
-        let (length, end) = self.window.as_mut()?;
-        if now < *end {
-            return None;
-        }
-        let opened = *end + *length * ((now - *end).as_nanos() / length.as_nanos());
-        *end = opened + *length;
-        self.owners.iter_mut().for_each(|owner| owner.used = SimDuration::ZERO);
-        self.count_spent();
-        Some(opened)
-    }
-
-    /// Under a cap: notes who has had its share of the present window.
-    fn count_spent(&mut self) {
-        if self.window.is_none() {
-            return;
-        }
-        let allowance = self.allowance();
-        for (slot, owner) in self.owners.iter().enumerate() {
-            let is_spent = owner.used >= allowance;
-            if self.run_list.entries()[slot].is_spent != is_spent {
-                self.run_list.update(slot, |entry| entry.is_spent = is_spent);
-            }
-        }
-    }
-
-    /// An owner's share of a window: what a rotation of slices and switches would give it.
-    fn allowance(&self) -> SimDuration {
-        let (length, _) = self.window.expect("a cap has a window");
-        let running = self.run_list.entries().iter().filter(|entry| entry.is_running).count();
-        let shares = self.run_list.policy().shares(running).max(1);
-        let turn = self.slicing.slice + self.slicing.switch_cost;
-        length.scale(self.slicing.slice / turn / shares as f64)
     }
 
     /// When the holder's next batch ends, if it keeps the engine.

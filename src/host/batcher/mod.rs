@@ -138,6 +138,11 @@ impl Batcher {
         std::mem::take(&mut self.rejected)
     }
 
+    /// The queries it holds, those that are not due yet among them.
+    pub fn stock(&self) -> impl Iterator<Item = &Query> {
+        self.stock.iter().chain(self.waiting.iter().flat_map(Waiting::in_order))
+    }
+
     /// Whether nothing waits and nothing more will come ahead of time.
     pub fn is_drained(&self) -> bool {
         let nobody_waits = self.waiting.as_ref().is_none_or(|waiting| waiting.len() == 0);

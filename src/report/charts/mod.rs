@@ -10,12 +10,14 @@ mod panel;
 mod ratio;
 mod scale;
 mod sweep;
+mod timeline;
 mod validation;
 mod vms;
 
 pub(super) use capacity::figures as capacity_figures;
 pub(super) use gap::draw as gap_figure;
 pub(super) use sweep::figures as sweep_figures;
+pub(super) use timeline::draw as timeline_figure;
 pub(super) use validation::figures as validation_figures;
 pub(super) use vms::figures as vm_figures;
 
