@@ -130,6 +130,14 @@ pub(crate) fn words() -> SweepResults {
     grid("A noisy neighbour", &[""], &words.map(|word| (word, None)), &["vm"])
 }
 
+/// So many lines.
+pub(crate) fn lines(count: usize) -> SweepResults {
+    let lines: Vec<String> = (0..count).map(|line| format!("best effort, bursts {line}")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    let values = ["1", "2", "3", "4", "8"].map(|text| (text, text.parse().ok()));
+    grid("Many ways of sharing", &lines, &values, &["vm"])
+}
+
 /// A sweep over `vm.count`; the last point is an error.
 fn grid(
     title: &str,

@@ -57,7 +57,9 @@ impl Maker {
     /// files of these names, that is said before the work.
     fn facts(self) -> (&'static str, &'static [&'static str]) {
         match self {
-            Maker::Run => ("run", &["table.txt", "result.json", "summary.csv", "latency.svg"]),
+            Maker::Run => {
+                ("run", &["table.txt", "result.json", "summary.csv", "stages.svg", "gpu-time.svg"])
+            }
             Maker::Sweep => ("sweep", &["table.txt", "sweep.csv", "sweep.jsonl", "sweep.json"]),
             Maker::Capacity => {
                 ("capacity", &["table.txt", "capacity.json", "capacity.csv", "curve.csv"])

@@ -78,7 +78,13 @@ mod tests {
                 "ratio.svg",
                 "ratio.png",
                 "latency.svg",
-                "latency.png"
+                "latency.png",
+                "percentiles.svg",
+                "percentiles.png",
+                "stages.svg",
+                "stages.png",
+                "gpu-time.svg",
+                "gpu-time.png"
             ]
         );
         for (one, two) in first.iter().zip(&second) {

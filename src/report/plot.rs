@@ -1,10 +1,12 @@
 //! `*.svg` and `*.png`: figures into files, by plotters with a font of our own.
 //!
-//! It does not decide what a chart shows. The PNG has twice the figure's resolution, so that it is
-//! sharp where the SVG cannot be used.
+//! It does not decide what a chart shows. An SVG follows the page or the program that shows it, light
+//! or dark, and says what it shows in words; it has no ids, so that several can stand in one page.
+//! The PNG is light and has twice the figure's resolution, so that it is sharp where the SVG cannot
+//! be used.
 
-use super::charts;
-use super::charts::figure::{Align, Colour, Figure, Label, Mark, Symbol, WIDTH};
+use super::charts::figure::{Align, Figure, Fill, Label, Mark, Symbol, WIDTH};
+use super::charts::style::{self, Colour, PALE, PALETTE, stroke};
 use super::parts::{File, Part, Report};
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
@@ -61,11 +63,42 @@ pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
     Ok(())
 }
 
-fn svg(figure: &Figure) -> Result<String> {
+/// The figure as one `svg` element, to stand alone or within a page.
+pub(in crate::report) fn svg(figure: &Figure) -> Result<String> {
     let mut text = String::new();
     let size = (WIDTH as u32, figure.height as u32);
     paint(figure, &SVGBackend::with_string(&mut text, size).into_drawing_area(), 1.0, SVG)?;
-    Ok(text)
+    let rest = text.strip_prefix("<svg ").ok_or_else(|| anyhow!("an SVG starts otherwise"))?;
+    let (attributes, marks) = rest.split_once('>').ok_or_else(|| anyhow!("an SVG has no tag"))?;
+    let title = escaped(&figure.title);
+    let told = figure.told.iter().filter(|sentence| !sentence.is_empty());
+    let told: Vec<String> = told.map(|sentence| escaped(sentence)).collect();
+    Ok(format!(
+        "<svg class=\"{CLASS}\" role=\"img\" {attributes}>\n<title>{title}</title>\n\
+         <desc>{}</desc>\n<style>{}</style>{marks}",
+        told.join("\n"),
+        dark(),
+    ))
+}
+
+/// The class of our `svg` elements: their colours are no other's.
+const CLASS: &str = "slicewise-chart";
+
+/// The rules that give each colour its twin, where a screen is dark.
+fn dark() -> String {
+    let hex = |(red, green, blue): (u8, u8, u8)| format!("#{red:02X}{green:02X}{blue:02X}");
+    let rule = |colour: &Colour| {
+        let (light, dark) = (hex(colour.light), hex(colour.dark));
+        let of = |part: &str| format!(".{CLASS} [{part}=\"{light}\"]{{{part}:{dark}}}");
+        of("fill") + &of("stroke")
+    };
+    let rules: String = PALETTE.iter().map(rule).collect();
+    format!("@media screen and (prefers-color-scheme:dark){{{rules}}}")
+}
+
+/// A text within an element; it has no characters that XML forbids (`shown`).
+fn escaped(text: &str) -> String {
+    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
 fn png(figure: &Figure) -> Result<Vec<u8>> {
@@ -141,7 +174,7 @@ fn in_our_letters(figure: &Figure) -> Figure {
         let text =
             "?: a letter that is missing in the font of this picture; the SVG has it".to_string();
         let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Align::Right);
-        let (size, colour) = (charts::figure::size::TEXT, charts::figure::colour::QUIET);
+        let (size, colour) = (style::size::TEXT, style::QUIET);
         own.marks.push(Mark::Text(Label { at, text, size, bold: false, lean, colour }));
         own.height += ROW;
     }
@@ -156,7 +189,7 @@ fn paint<B: DrawingBackend>(
     letters: Letters,
 ) -> Result<()> {
     let canvas = Canvas { area, scale, letters };
-    area.fill(&WHITE).map_err(failed)?;
+    area.fill(&rgb(style::PAPER)).map_err(failed)?;
     for mark in &figure.marks {
         match mark {
             Mark::Line { points, width, dashed, colour } => {
@@ -168,6 +201,7 @@ fn paint<B: DrawingBackend>(
             Mark::Symbol { at, radius, sign, hollow, colour } => {
                 canvas.sign(*at, *radius, *sign, *hollow, *colour)?
             }
+            Mark::Bar { from, to, fill, colour } => canvas.bar(*from, *to, *fill, *colour)?,
             Mark::Area { points, colour } => canvas.area(points, *colour)?,
             Mark::Text(label) => canvas.text(label)?,
         }
@@ -196,8 +230,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         if dashed {
             let line = DashedPathElement::new(
                 points,
-                self.size(11.0) as i32,
-                self.size(7.0) as i32,
+                self.size(stroke::DASH.0) as i32,
+                self.size(stroke::DASH.1) as i32,
                 style,
             );
             return self.area.draw(&line).map_err(failed);
@@ -206,11 +240,11 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 
     fn dot(&self, at: (f64, f64), radius: f64, hollow: bool, colour: Colour) -> Result<()> {
-        let (at, width) = (self.pixel(at), 3.0);
+        let (at, width) = (self.pixel(at), stroke::RING);
         let outer = Circle::new(at, self.size(radius), rgb(colour).filled());
         self.area.draw(&outer).map_err(failed)?;
         if hollow {
-            let inner = Circle::new(at, self.size(radius - width), WHITE.filled());
+            let inner = Circle::new(at, self.size(radius - width), rgb(style::PAPER).filled());
             self.area.draw(&inner).map_err(failed)?;
         }
         Ok(())
@@ -235,14 +269,38 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         self.area.draw(&Polygon::new(outer, rgb(colour).filled())).map_err(failed)?;
         if hollow {
             let inner: Vec<_> = corners(radius * 0.5);
-            self.area.draw(&Polygon::new(inner, WHITE.filled())).map_err(failed)?;
+            self.area.draw(&Polygon::new(inner, rgb(style::PAPER).filled())).map_err(failed)?;
         }
         Ok(())
     }
 
+    fn bar(&self, from: (f64, f64), to: (f64, f64), fill: Fill, colour: Colour) -> Result<()> {
+        let (first, last) = (self.pixel(from), self.pixel(to));
+        let part = match fill {
+            Fill::Empty => 0.0,
+            Fill::Pale | Fill::Zigzag => PALE,
+            Fill::Tint(percent) => f64::from(percent) / 100.0,
+        };
+        let inside = Rectangle::new([first, last], rgb(colour).mix(part).filled());
+        self.area.draw(&inside).map_err(failed)?;
+        if matches!(fill, Fill::Tint(_)) {
+            return Ok(());
+        }
+        if fill == Fill::Zigzag {
+            // Along the lower edge, so that a text above it can be read.
+            const STEP: f64 = 5.0;
+            let steps = ((to.0 - from.0) / STEP) as usize;
+            let height = |step: usize| to.1 - if step.is_multiple_of(2) { 3.0 } else { 10.0 };
+            let points = (0..=steps).map(|step| (from.0 + STEP * step as f64, height(step)));
+            self.line(&points.collect::<Vec<_>>(), stroke::RULE, false, colour)?;
+        }
+        let edge = [from, (to.0, from.1), to, (from.0, to.1), from];
+        self.line(&edge, stroke::AXIS, false, colour)
+    }
+
     fn area(&self, points: &[(f64, f64)], colour: Colour) -> Result<()> {
         let points: Vec<_> = points.iter().map(|point| self.pixel(*point)).collect();
-        let band = Polygon::new(points, rgb(colour).mix(0.2).filled());
+        let band = Polygon::new(points, rgb(colour).mix(PALE).filled());
         self.area.draw(&band).map_err(failed)
     }
 
@@ -262,7 +320,8 @@ impl<B: DrawingBackend> Canvas<'_, B> {
     }
 }
 
-fn rgb((red, green, blue): Colour) -> RGBColor {
+fn rgb(colour: Colour) -> RGBColor {
+    let (red, green, blue) = colour.light;
     RGBColor(red, green, blue)
 }
 
@@ -272,114 +331,4 @@ fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) ->
 }
 
 #[cfg(test)]
-mod tests {
-    use super::super::fixture;
-    use super::*;
-
-    /// Left, top, right and bottom of a label, by the font's own measure.
-    fn bounds(label: &Label) -> (f64, f64, f64, f64) {
-        let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let font = FontDesc::new(FontFamily::Name(FAMILY), label.size * BITMAP.size, style);
-        let (width, _) = font.box_size(&label.text).unwrap();
-        let (x, y) = label.at;
-        let left = match label.lean {
-            Align::Right => x,
-            Align::Middle => x - f64::from(width) / 2.0,
-            Align::Left => x - f64::from(width),
-        };
-        let half = label.size * 0.5;
-        (left, y - half, left + f64::from(width), y + half)
-    }
-
-    /// What the tables of characters of both fonts say (`cmap`, format 4: ends, a blank, starts of ranges).
-    #[test]
-    fn the_letters_are_those_of_the_fonts() {
-        for font in [REGULAR, BOLD] {
-            let word = |at: usize| usize::from(u16::from_be_bytes([font[at], font[at + 1]]));
-            let long = |at: usize| word(at) << 16 | word(at + 2);
-            let table = (0..word(4)).map(|index| 12 + 16 * index);
-            let table = table.into_iter().find(|at| &font[*at..at + 4] == b"cmap").unwrap();
-            let table = long(table + 8);
-            let ranges = table + long(table + 8);
-            assert_eq!(word(ranges), 4);
-            let twice = word(ranges + 6);
-            let known: Vec<(u32, u32)> = (0..twice / 2)
-                .map(|index| (word(ranges + 16 + twice + 2 * index), word(ranges + 14 + 2 * index)))
-                .filter(|(first, _)| *first != 0xffff)
-                .map(|(first, last)| (first as u32, last as u32))
-                .collect();
-            let is_known = |letter: u32| known.iter().any(|(a, b)| (*a..=*b).contains(&letter));
-            for letter in (0..0x1_0000).filter_map(char::from_u32) {
-                assert_eq!(has(letter), is_known(letter as u32), "U+{:04X}", letter as u32);
-            }
-        }
-    }
-
-    /// Emoji, Hebrew and Chinese become question marks, told once, and all else stays.
-    #[test]
-    fn letters_that_the_font_has_not_are_told() {
-        let mut sweep = fixture::sweep();
-        sweep.sweep.title =
-            "Zürich \u{1f600}\u{fe0f}, \u{5d0}\u{5d1}, \u{6771}, e\u{301}".to_string();
-        let (_, figure) = charts::sweep_figures(&sweep).next().unwrap();
-        let own = in_our_letters(&figure);
-        let texts = own.marks.iter().filter_map(|mark| match mark {
-            Mark::Text(label) => Some(label.text.as_str()),
-            _ => None,
-        });
-        let texts: Vec<&str> = texts.collect();
-        assert!(texts.iter().any(|text| text.contains("Zürich ?, ??, ?, e")), "{texts:?}");
-        let told = texts.iter().filter(|text| text.contains("missing in the font of this picture"));
-        assert_eq!((told.count(), own.height), (1, figure.height + 36.0));
-        assert!(svg(&figure).unwrap().contains('\u{1f600}'));
-        let plain = charts::sweep_figures(&fixture::sweep()).next().unwrap().1;
-        assert_eq!(in_our_letters(&plain).height, plain.height);
-    }
-
-    #[test]
-    fn strange_figures_are_drawn_or_left_out() {
-        for value in [f64::NAN, f64::INFINITY, 0.0, -1.0, 1e9] {
-            let mut results = fixture::pairs();
-            for run in &mut results.runs {
-                run.vms[0].latency_ms.p99 = value;
-                run.vms[0].completed_per_s = value;
-            }
-            for comparison in &mut results.comparisons {
-                comparison.capacity_ratio = value;
-            }
-            assert!(results.files().is_ok());
-            let mut sweep = fixture::sweep();
-            for group in sweep.points.iter_mut().flat_map(|point| &mut point.groups) {
-                group.p99_ms.mean = value;
-                group.completed_per_s.mean = value;
-            }
-            assert!(draw_each(charts::sweep_figures(&sweep), |_| Ok(())).is_ok());
-        }
-    }
-
-    #[test]
-    fn no_label_is_cut_off_or_covers_another() {
-        fixture::pairs().files().unwrap();
-        let pairs = charts::figures(&fixture::pairs());
-        let pairs = pairs.into_iter();
-        let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
-        let sweeps = sweeps.iter().flat_map(charts::sweep_figures);
-        {
-            for (name, figure) in pairs.chain(sweeps) {
-                let labels = figure.marks.iter().filter_map(|mark| match mark {
-                    Mark::Text(label) => Some((bounds(label), &label.text)),
-                    _ => None,
-                });
-                let labels: Vec<_> = labels.collect();
-                for (index, (a, text)) in labels.iter().enumerate() {
-                    let inside = a.0 >= 0.0 && a.1 >= 0.0 && a.2 <= WIDTH && a.3 <= figure.height;
-                    assert!(inside, "{name}: \"{text}\" is cut off: {a:?}");
-                    for (b, other) in &labels[..index] {
-                        let apart = a.2 <= b.0 || b.2 <= a.0 || a.3 <= b.1 || b.3 <= a.1;
-                        assert!(apart, "{name}: \"{text}\" covers \"{other}\"");
-                    }
-                }
-            }
-        }
-    }
-}
+mod tests;

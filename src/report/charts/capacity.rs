@@ -4,8 +4,9 @@
 //! given up have no point.
 
 use super::super::number::plain;
+use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis, by_bound};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, by_bound};
 use super::scale::Scale;
 use super::sweep::{bound_name, rate, time};
 use crate::spec::ParameterValue;

@@ -1,35 +1,10 @@
 //! `Figure`: a chart as a list of marks on a plane, in pixels of a canvas 1200 wide.
 //!
-//! It holds the house style (colours, sizes) and knows neither results nor file formats: charts make
-//! figures from results, `plot` turns figures into files.
+//! It knows neither results nor file formats: charts make figures from results, with the look that
+//! `style` gives them, and `plot` turns figures into files.
 
-use super::super::number::clip;
 use super::scale::Scale;
-
-/// A colour, as red, green and blue.
-pub(in crate::report) type Colour = (u8, u8, u8);
-
-/// Colours that people with colour blindness can distinguish (Okabe and Ito, 2008), and greys.
-pub(in crate::report) mod colour {
-    use super::Colour;
-
-    pub(in crate::report) const INK: Colour = (34, 34, 34);
-    pub(in crate::report) const QUIET: Colour = (95, 95, 95);
-    pub(in crate::report) const RULE: Colour = (222, 222, 222);
-    pub(in crate::report) const BLUE: Colour = (0, 114, 178);
-    pub(in crate::report) const GREEN: Colour = (0, 158, 115);
-    pub(in crate::report) const VERMILION: Colour = (213, 94, 0);
-    pub(in crate::report) const PURPLE: Colour = (160, 80, 130);
-    pub(in crate::report) const ORANGE: Colour = (200, 135, 0);
-    pub(in crate::report) const SKY: Colour = (60, 155, 215);
-}
-
-/// Font sizes. The smallest is readable when the chart is shown at half its size.
-pub(in crate::report) mod size {
-    pub(in crate::report) const TITLE: f64 = 32.0;
-    pub(in crate::report) const HEAD: f64 = 24.0;
-    pub(in crate::report) const TEXT: f64 = 22.0;
-}
+use super::style::{self, Colour, row, size, stroke};
 
 /// The horizontal alignment of a text at its point; vertically it is centred.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -83,56 +58,101 @@ pub(in crate::report) enum Mark {
     Dot { at: (f64, f64), radius: f64, hollow: bool, colour: Colour },
     /// A filled symbol; white inside when `hollow`.
     Symbol { at: (f64, f64), radius: f64, sign: Symbol, hollow: bool, colour: Colour },
+    /// A bar from its upper left corner to its lower right one.
+    Bar { from: (f64, f64), to: (f64, f64), fill: Fill, colour: Colour },
     /// A pale polygon with these corners.
     Area { points: Vec<(f64, f64)>, colour: Colour },
     /// A text.
     Text(Label),
 }
 
+/// What a bar is filled with.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::report) enum Fill {
+    /// Its colour, paler than its edge.
+    Pale,
+    /// The same with a line that goes up and down along its lower edge.
+    Zigzag,
+    /// So much of its colour, in percent, without an edge.
+    Tint(u8),
+    /// Nothing.
+    Empty,
+}
+
+impl Fill {
+    /// How much higher than the middle of a bar a text stands, for its line.
+    pub(super) fn lift(self) -> f64 {
+        if self == Fill::Zigzag { 4.0 } else { 0.0 }
+    }
+}
+
 /// A chart, 1200 wide.
 #[derive(Clone, Debug)]
 pub(in crate::report) struct Figure {
+    /// Up to here something is drawn.
     pub(in crate::report) height: f64,
+    /// Its title, whole.
+    pub(in crate::report) title: String,
+    /// What it shows, with the main numbers, in sentences: for whoever cannot see it.
+    pub(in crate::report) told: Vec<String>,
     pub(in crate::report) marks: Vec<Mark>,
 }
 
-/// How many letters of a title, and of the line below it, fit on one line.
-pub(super) const TITLE_LETTERS: usize = 54;
-pub(super) const BELOW_LETTERS: usize = 88;
-
-/// From row to row of them.
-const TITLE_ROW: f64 = 40.0;
-const BELOW_ROW: f64 = 28.0;
-
-/// How much taller a head with these rows is than one with a single row each.
-pub(super) fn head_more(title: &[String], below: &[String]) -> f64 {
-    let more = |rows: &[String]| rows.len().saturating_sub(1) as f64;
-    TITLE_ROW * more(title) + BELOW_ROW * more(below)
-}
-
-/// Width of every figure.
+/// Width of every figure, and of the margin on its left and right.
 pub(in crate::report) const WIDTH: f64 = 1200.0;
+pub(super) const MARGIN: f64 = 30.0;
+
+/// Most rows of a title, and of the line below it.
+const TITLE_ROWS: usize = 4;
+const BELOW_ROWS: usize = 4;
 
 impl Figure {
-    /// An empty chart with its title and a subtitle.
-    pub(super) fn new(height: f64, title: &str, below: &str) -> Self {
-        Self::with_head(height, &[clip(title, TITLE_LETTERS)], &[clip(below, BELOW_LETTERS)])
+    /// A chart with its title and a subtitle, and nothing below them.
+    pub(super) fn new(title: &str, below: &str) -> Self {
+        let whole = crate::shown::shown(title).into_owned();
+        let told = vec![crate::shown::shown(below).into_owned()];
+        let mut figure = Self { height: 36.0, title: whole, told, marks: Vec::new() };
+        let room = WIDTH - 2.0 * MARGIN;
+        for line in style::wrapped_to(TITLE_ROWS, title, room, size::TITLE, true) {
+            let at = (MARGIN, figure.height);
+            figure.label(at, &line, size::TITLE, Align::Right, style::INK).bold = true;
+            figure.height += row::TITLE;
+        }
+        figure.height -= 2.0;
+        for line in style::wrapped_to(BELOW_ROWS, below, room, size::TEXT, false) {
+            figure.text((MARGIN, figure.height), &line, Align::Right, style::QUIET);
+            figure.height += row::TEXT;
+        }
+        figure.height -= 8.0;
+        figure
     }
 
-    /// The same with a title and a subtitle of several rows, taller by [`head_more`].
-    pub(super) fn with_head(height: f64, title: &[String], below: &[String]) -> Self {
-        let mut figure = Self { height, marks: Vec::new() };
-        let mut y = 36.0;
-        for row in title {
-            figure.label((30.0, y), row, size::TITLE, Align::Right, colour::INK).bold = true;
-            y += TITLE_ROW;
+    /// Adds a sentence to what the chart tells in words.
+    pub(super) fn tell(&mut self, sentence: String) {
+        self.told.push(crate::shown::shown(&sentence).into_owned());
+    }
+
+    /// Adds a text in rows, the middle of the first at the point; the answer is how many there are.
+    pub(super) fn rows(
+        &mut self,
+        (x, y): (f64, f64),
+        rows: &[String],
+        lean: Align,
+        bold: bool,
+    ) -> usize {
+        for (index, line) in rows.iter().enumerate() {
+            let at = (x, y + row::TEXT * index as f64);
+            self.text(at, line, lean, style::INK).bold = bold;
         }
-        y += 38.0 - TITLE_ROW;
-        for row in below {
-            figure.text((30.0, y), row, Align::Right, colour::QUIET);
-            y += BELOW_ROW;
+        rows.len()
+    }
+
+    /// Adds a text in the middle of an axis, in as many rows as it needs up to two, and makes room.
+    pub(super) fn axis_label(&mut self, (x, room): (f64, f64), text: &str) {
+        for line in style::wrapped_to(2, text, room, size::TEXT, false) {
+            self.text((x, self.height + 14.0), &line, Align::Middle, style::INK);
+            self.height += row::TEXT;
         }
-        figure
     }
 
     /// Adds a text; the returned label can be changed.
@@ -179,14 +199,19 @@ impl Figure {
     ) {
         for tick in scale.ticks(most) {
             let x = left + scale.place(tick);
-            self.line(&[(x, top), (x, bottom)], 1.5, colour::RULE);
-            self.text((x, bottom + below), &write(tick), Align::Middle, colour::QUIET);
+            self.line(&[(x, top), (x, bottom)], stroke::RULE, style::RULE);
+            self.text((x, bottom + below), &write(tick), Align::Middle, style::QUIET);
         }
     }
 
     /// Adds a line from point to point.
     pub(super) fn line(&mut self, points: &[(f64, f64)], width: f64, colour: Colour) {
         self.marks.push(Mark::Line { points: points.to_vec(), width, dashed: false, colour });
+    }
+
+    /// Adds a bar.
+    pub(super) fn bar(&mut self, from: (f64, f64), to: (f64, f64), fill: Fill, colour: Colour) {
+        self.marks.push(Mark::Bar { from, to, fill, colour });
     }
 
     /// Adds a dashed line.
@@ -196,12 +221,12 @@ impl Figure {
 
     /// Adds a published figure: a ring, wide enough to be seen around a dot.
     pub(super) fn ring(&mut self, at: (f64, f64)) {
-        self.marks.push(Mark::Dot { at, radius: 10.0, hollow: true, colour: colour::INK });
+        self.marks.push(Mark::Dot { at, radius: 10.0, hollow: true, colour: style::INK });
     }
 
     /// Adds a simulated figure: a dot.
     pub(super) fn dot(&mut self, at: (f64, f64)) {
-        self.dot_of(at, colour::BLUE);
+        self.dot_of(at, style::BLUE);
     }
 
     /// Adds a dot of a colour.

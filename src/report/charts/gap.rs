@@ -4,13 +4,14 @@
 //! Every bar starts where the one above it ends. Steps differ in text and position, not in colour
 //! alone.
 
-use super::super::number::clip;
-use super::figure::{Align, Colour, Figure, colour, size};
+use super::figure::{Align, Figure, MARGIN, WIDTH};
 use super::scale::Scale;
+use super::style::{self, Colour, row as text_row, size};
 use crate::study::{CapacityResults, Gap, Interval};
 
 const ROW: f64 = 44.0;
-const TOP: f64 = 168.0;
+/// From the subtitle to the first row.
+const TOP: f64 = 74.0;
 /// Air between two pairs.
 const GAP: f64 = 36.0;
 /// Ends of the axis, and the right end of the factors.
@@ -34,18 +35,30 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
         return None;
     }
     let blocks: Vec<Vec<Step>> = gaps.iter().map(steps).collect();
-    let rows: usize = blocks.iter().map(|steps| steps.len() + 1).sum();
-    let bottom = TOP + ROW * rows as f64 + GAP * (blocks.len() as f64 - 1.0);
     let below = "published rate of bare metal = 1; each step multiplies the result above it";
-    let mut figure = Figure::new(bottom + 70.0, "Factors of the published ratio", below);
+    let mut figure = Figure::new("Factors of the published ratio", below);
+    let names: Vec<&str> = gaps.iter().map(|gap| gap.name.as_str()).collect();
+    let names = style::names(&names, 3, WIDTH - 2.0 * MARGIN, true);
+    figure.height += TOP;
+    let top = figure.height;
+    let rows: usize = blocks.iter().map(Vec::len).sum();
+    let heads: usize = names.iter().map(Vec::len).sum();
+    let more = text_row::TEXT * (heads - names.len()) as f64;
+    let all = ROW * (rows + names.len()) as f64 + more + GAP * (blocks.len() as f64 - 1.0);
+    let bottom = top + all;
     let scale = axis(&blocks);
-    let places = (TOP - 20.0, bottom, 24.0);
-    figure.ticks((scale, 0.0), 6, places, |tick| format!("{tick:.2}"));
-    figure.text((FACTOR, TOP - 40.0), "factor", Align::Left, colour::QUIET);
-    let mut y = TOP + ROW / 2.0;
-    for (gap, steps) in gaps.iter().zip(&blocks) {
-        let name = clip(&gap.name, 40);
-        figure.label((30.0, y), &name, size::HEAD, Align::Right, colour::INK).bold = true;
+    figure.ticks((scale, 0.0), 6, (top - 20.0, bottom, 24.0), |tick| format!("{tick:.2}"));
+    figure.text((FACTOR, top - 40.0), "factor", Align::Left, style::QUIET);
+    let mut y = top + ROW / 2.0;
+    for ((gap, steps), name) in gaps.iter().zip(&blocks).zip(&names) {
+        let factors = steps
+            .iter()
+            .filter_map(|step| Some(format!("{} {}", step.name, written(step.factor?))));
+        figure.tell(format!("{}: {}.", gap.name, factors.collect::<Vec<_>>().join(", ")));
+        for (index, line) in name.iter().enumerate() {
+            y += if index > 0 { text_row::TEXT } else { 0.0 };
+            figure.label((MARGIN, y), line, size::HEAD, Align::Right, style::INK).bold = true;
+        }
         y += ROW;
         for step in steps {
             row(&mut figure, scale, y, step);
@@ -53,7 +66,16 @@ pub(in crate::report) fn draw(results: &CapacityResults) -> Option<Figure> {
         }
         y += GAP;
     }
+    figure.height = bottom + 40.0;
+    figure.axis_label((scale.middle(), 700.0), "rate over the published rate of bare metal");
+    figure.height += 16.0;
     Some(figure)
+}
+
+/// A factor with its interval.
+fn written(factor: Interval) -> String {
+    let half = factor.half_width.map_or(String::new(), |half| format!(" ± {half:.3}"));
+    format!("{:.3}{half}", factor.mean)
 }
 
 /// The rows of a pair: both ends are published, what lies between is simulated.
@@ -64,12 +86,12 @@ fn steps(gap: &Gap) -> Vec<Step> {
         from: 1.0,
         to: 1.0,
         factor: None,
-        colour: colour::INK,
+        colour: style::INK,
     }];
     for (name, factor, colour) in [
-        ("hypervisor", gap.hypervisor, colour::VERMILION),
-        ("settings", gap.settings, colour::BLUE),
-        ("chosen rate", gap.chosen_rate, colour::ORANGE),
+        ("hypervisor", gap.hypervisor, style::VERMILION),
+        ("settings", gap.settings, style::BLUE),
+        ("chosen rate", gap.chosen_rate, style::ORANGE),
     ] {
         let to = at * factor.mean;
         steps.push(Step { name, from: at, to, factor: Some(factor), colour });
@@ -81,7 +103,7 @@ fn steps(gap: &Gap) -> Vec<Step> {
         from: ratio,
         to: ratio,
         factor: Some(Interval { mean: ratio, half_width: None }),
-        colour: colour::INK,
+        colour: style::INK,
     });
     steps
 }
@@ -97,7 +119,7 @@ fn axis(blocks: &[Vec<Step>]) -> Scale {
 
 fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
     let colour = step.colour;
-    figure.text((AXIS.0 - 24.0, y), step.name, Align::Left, colour);
+    figure.text((AXIS.0 - 24.0, y), step.name, Align::Left, style::INK);
     let ends = [step.from, step.to];
     if ends.iter().all(|end| end.is_finite()) {
         let [from, to] = ends.map(|end| scale.place(end));
@@ -111,8 +133,6 @@ fn row(figure: &mut Figure, scale: Scale, y: f64, step: &Step) {
         }
     }
     if let Some(factor) = step.factor {
-        let half = factor.half_width.map_or(String::new(), |half| format!(" ± {half:.3}"));
-        let text = format!("{:.3}{half}", factor.mean);
-        figure.text((FACTOR, y), &text, Align::Left, colour);
+        figure.text((FACTOR, y), &written(factor), Align::Left, style::INK);
     }
 }

@@ -2,21 +2,24 @@
 //!
 //! It leaves out Offline runs, whose latencies are completion times within one huge query.
 
-use super::super::number::{self, clip, percent, plain};
-use super::figure::{Align, Figure, colour, size};
+use super::super::number::{self, percent, plain, with_unit};
+use super::figure::{Align, Figure};
 use super::scale::Scale;
+use super::style::{self, row::TEXT as ROW_OF_TEXT, stroke};
 use crate::study::{Results, RunResult, VmResult};
 
 /// The percentiles shown.
 const PERCENTILES: [&str; 5] = ["p50", "p90", "p97", "p99", "p999"];
 
 const ROW: f64 = 34.0;
-const TOP: f64 = 150.0;
-const PANEL_HEIGHT: f64 = 40.0 + ROW * PERCENTILES.len() as f64 + 46.0;
+/// Below the rows of a panel: the values of the axis, and air.
+const BELOW: f64 = 46.0;
 /// Left edges of the two columns of panels; then within a panel the axis and the errors' right edge.
 const PANELS: [f64; 2] = [20.0, 610.0];
 const AXIS: (f64, f64) = (92.0, 455.0);
 const ERRORS: f64 = 566.0;
+/// The room for the name of a panel.
+const NAME: f64 = 540.0;
 
 /// The chart; nothing where no Server run has published latencies.
 pub(super) fn draw(results: &Results) -> Option<Figure> {
@@ -30,21 +33,47 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     if panels.is_empty() {
         return None;
     }
-    let height = TOP + PANEL_HEIGHT * panels.len().div_ceil(2) as f64 + 50.0;
     let title = "Latency of the Server runs, published beside simulated";
-    let mut figure = Figure::new(
-        height,
-        title,
-        "percentiles, in milliseconds; on the right the error of the simulated figure",
-    );
-    legend(&mut figure);
     let scale = Scale::fitting(&times(&panels), AXIS);
-    for (index, (run, vm)) in panels.iter().enumerate() {
-        let corner = (PANELS[index % 2], TOP + PANEL_HEIGHT * (index / 2) as f64);
-        panel(&mut figure, scale, corner, run, vm);
+    let below = format!(
+        "percentiles, in {}; on the right the error of the simulated figure",
+        scale.unit("milliseconds")
+    );
+    let mut figure = Figure::new(title, &below);
+    let names: Vec<String> = panels
+        .iter()
+        .map(|(run, vm)| format!("{}, {}", run.name_of(&vm.name), run.place()))
+        .collect();
+    for ((_, vm), name) in panels.iter().zip(&names) {
+        tell(&mut figure, vm, name);
     }
-    figure.text((600.0, height - 26.0), "latency (ms)", Align::Middle, colour::QUIET);
+    legend(&mut figure);
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let names = style::names(&names, 4, NAME, true);
+    for (panels, names) in panels.chunks(2).zip(names.chunks(2)) {
+        let rows = names.iter().map(Vec::len).max().unwrap_or(1) as f64;
+        let top = figure.height + ROW_OF_TEXT * rows + 12.0;
+        for (((_, vm), name), left) in panels.iter().zip(names).zip(PANELS) {
+            let first = top - 6.0 - ROW_OF_TEXT * (name.len() as f64 - 0.5);
+            figure.rows((left + 10.0, first), name, Align::Right, true);
+            panel(&mut figure, scale, (left, top), vm);
+        }
+        figure.height = top + ROW * PERCENTILES.len() as f64 + BELOW;
+    }
+    figure.axis_label((600.0, 1000.0), &format!("latency, {}", scale.unit("ms")));
+    figure.height += 16.0;
     Some(figure)
+}
+
+/// A panel in words.
+fn tell(figure: &mut Figure, vm: &VmResult, name: &str) {
+    let figures = PERCENTILES.iter().filter_map(|of| {
+        let (simulated, published) = (vm.latency_ms.get(of)?, published(vm, of)?);
+        let of = number::percentile(of);
+        Some(format!("{of} simulated {}, published {}", with_unit(simulated), with_unit(published)))
+    });
+    let figures = figures.collect::<Vec<_>>().join("; ");
+    figure.tell(format!("{name}: {figures}; bound {}.", with_unit(vm.target_latency_ms)));
 }
 
 /// Every time on any panel, bounds included: all panels share one axis.
@@ -63,34 +92,26 @@ fn published(vm: &VmResult, name: &str) -> Option<f64> {
 }
 
 fn legend(figure: &mut Figure) {
-    let y = 112.0;
+    let y = figure.height + 18.0;
     figure.ring((42.0, y));
-    figure.text((62.0, y), "published", Align::Right, colour::INK);
+    figure.text((62.0, y), "published", Align::Right, style::INK);
     figure.dot((222.0, y));
-    figure.text((240.0, y), "simulated", Align::Right, colour::BLUE);
-    figure.dashes((396.0, y), (440.0, y), 3.0, colour::VERMILION);
-    figure.text((452.0, y), "bound on latency", Align::Right, colour::VERMILION);
+    figure.text((240.0, y), "simulated", Align::Right, style::BLUE);
+    figure.dashes((396.0, y), (440.0, y), stroke::MARK, style::VERMILION);
+    figure.text((452.0, y), "bound on latency", Align::Right, style::VERMILION);
+    figure.height += 40.0;
 }
 
 /// One run's percentiles, one row each.
-fn panel(
-    figure: &mut Figure,
-    scale: Scale,
-    (left, top): (f64, f64),
-    run: &RunResult,
-    vm: &VmResult,
-) {
-    let (rows, x) = (top + 40.0, |value: f64| left + scale.place(value));
+fn panel(figure: &mut Figure, scale: Scale, (left, rows): (f64, f64), vm: &VmResult) {
+    let x = |value: f64| left + scale.place(value);
     let bottom = rows + ROW * PERCENTILES.len() as f64;
-    let title = clip(&format!("{}, {}", run.name, run.platform), 37);
-    figure.label((left + 10.0, top + 18.0), &title, size::HEAD, Align::Right, colour::INK).bold =
-        true;
     figure.ticks((scale, left), 5, (rows, bottom, 18.0), tick_text);
     let bound = x(vm.target_latency_ms);
-    figure.dashes((bound, rows), (bound, bottom), 3.0, colour::VERMILION);
+    figure.dashes((bound, rows), (bound, bottom), stroke::MARK, style::VERMILION);
     for (index, name) in PERCENTILES.into_iter().enumerate() {
         let y = rows + ROW * (index as f64 + 0.5);
-        figure.text((left + AXIS.0 - 14.0, y), number::percentile(name), Align::Left, colour::INK);
+        figure.text((left + AXIS.0 - 14.0, y), number::percentile(name), Align::Left, style::INK);
         percentile(figure, &x, (left + ERRORS, y), name, vm);
     }
 }
@@ -106,7 +127,7 @@ fn percentile(
     let simulated = vm.latency_ms.get(name).filter(|ms| ms.is_finite() && *ms > 0.0);
     let measured = published(vm, name);
     if let (Some(simulated), Some(measured)) = (simulated, measured) {
-        figure.line(&[(x(simulated), y), (x(measured), y)], 3.0, colour::QUIET);
+        figure.line(&[(x(simulated), y), (x(measured), y)], stroke::MARK, style::QUIET);
     }
     if let Some(measured) = measured {
         figure.ring((x(measured), y));
@@ -115,11 +136,11 @@ fn percentile(
         figure.dot((x(simulated), y));
     }
     if let Some(error) = vm.published.as_ref().and_then(|p| p.error_percent.get(name)) {
-        figure.text((right, y), &format!("{} %", percent(*error)), Align::Left, colour::BLUE);
+        figure.text((right, y), &format!("{} %", percent(*error)), Align::Left, style::BLUE);
     }
 }
 
 /// A time on the axis; long ones in seconds, with the unit.
-fn tick_text(ms: f64) -> String {
+pub(super) fn tick_text(ms: f64) -> String {
     if ms < 10_000.0 { plain(ms) } else { format!("{} s", plain(ms / 1000.0)) }
 }

@@ -2,13 +2,22 @@
 //!
 //! They write no files and know no plotting library; `plot` does.
 
+mod along;
 mod capacity;
 pub(super) mod figure;
 mod gap;
+mod gpu_time;
+mod heat;
 mod latency;
+mod multiples;
 mod panel;
+mod percentiles;
+mod plane;
 mod ratio;
+mod rows;
 mod scale;
+mod stages;
+pub(super) mod style;
 mod sweep;
 mod timeline;
 mod validation;
@@ -28,7 +37,13 @@ use figure::Figure;
 type Chart = (&'static str, fn(&Results) -> Option<Figure>);
 
 /// Every chart.
-const CHARTS: &[Chart] = &[("ratio", ratio::draw), ("latency", latency::draw)];
+const CHARTS: &[Chart] = &[
+    ("ratio", ratio::draw),
+    ("latency", latency::draw),
+    ("percentiles", percentiles::draw),
+    ("stages", stages::draw),
+    ("gpu-time", gpu_time::draw),
+];
 
 /// The charts that these results fill, by file name.
 pub(super) fn figures(results: &Results) -> Vec<(String, Figure)> {

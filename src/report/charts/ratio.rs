@@ -3,19 +3,21 @@
 //! It has points on an axis instead of bars from zero, which would all look equal, and a line at 1,
 //! where the VM is as fast as bare metal. The figures are beside the points.
 
-use super::super::number::{clip, ratio};
+use super::super::number::ratio;
 use super::super::table::compared;
-use super::figure::{Align, Colour, Figure, colour};
+use super::figure::{Align, Figure, WIDTH};
+use super::rows::{self, Head};
 use super::scale::Scale;
+use super::style::{self, Colour, stroke};
 use crate::study::{Comparison, Results};
 
+/// Height of a row.
 const ROW: f64 = 52.0;
-const TOP: f64 = 176.0;
+/// From the subtitle to the first row.
+const TOP: f64 = 82.0;
 /// The right end of the axis; then the middles of the two columns of figures.
 const AXIS_END: f64 = 860.0;
 const COLUMNS: (f64, f64) = (955.0, 1110.0);
-/// Most characters of a pair's name.
-const NAME: usize = 34;
 
 /// The chart; nothing where nothing was compared.
 pub(super) fn draw(results: &Results) -> Option<Figure> {
@@ -28,28 +30,42 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
         return None;
     }
     let published = rows.iter().any(|row| row.published_ratio.is_some());
-    let bottom = TOP + ROW * rows.len() as f64;
     let below = if published {
         "published beside simulated; 1 means as fast as bare metal"
     } else {
         "1 means as fast as bare metal"
     };
-    let mut figure =
-        Figure::new(bottom + 150.0, "Highest rate of the VM over that of bare metal", below);
+    let mut figure = Figure::new("Highest rate of the VM over that of bare metal", below);
+    tell(&mut figure, rows);
+    figure.height += TOP;
+    let top = figure.height;
+    heads(&mut figure, top, published);
     let scale = axis(rows);
-    grid(&mut figure, scale, bottom);
-    heads(&mut figure, published);
-    for (index, row) in rows.iter().enumerate() {
-        pair(&mut figure, scale, (axis_start(rows), TOP + ROW * (index as f64 + 0.5)), row);
+    let head = |row: &Comparison| Head { section: String::new(), name: row.name.clone() };
+    let names: Vec<Head> = rows.iter().map(head).collect();
+    // The grid lies below what the rows have.
+    let grid = figure.marks.len();
+    let places = rows::lay_out(&mut figure, &names, ROW, &[]);
+    let bottom = figure.height;
+    let above = figure.marks.split_off(grid);
+    self::grid(&mut figure, scale, (top, bottom));
+    figure.marks.extend(above);
+    for (row, y) in rows.iter().zip(places.middles) {
+        pair(&mut figure, scale, y, row);
     }
-    caption(&mut figure, bottom + 92.0, published);
+    figure.height += 72.0;
+    caption(&mut figure, published);
     Some(figure)
 }
 
-/// Where the axis starts: right of the longest name.
-fn axis_start(rows: &[Comparison]) -> f64 {
-    let longest = rows.iter().map(|row| row.name.chars().count().min(NAME)).max().unwrap_or(0);
-    70.0 + 12.5 * longest as f64
+/// The chart in words.
+fn tell(figure: &mut Figure, rows: &[Comparison]) {
+    for row in rows {
+        let published = row
+            .published_ratio
+            .map_or(String::new(), |published| format!(", published {}", ratio(published)));
+        figure.tell(format!("{}: simulated {}{published}.", row.name, ratio(row.capacity_ratio)));
+    }
 }
 
 /// An axis with 1 and every ratio on it, and a little air.
@@ -60,62 +76,64 @@ fn axis(rows: &[Comparison]) -> Scale {
     let (low, high) =
         ratios.fold((1.0_f64, 1.0_f64), |(low, high), ratio| (low.min(ratio), high.max(ratio)));
     let air = ((high - low) * 0.1).max(0.005);
-    Scale::linear(low - air, high + air, (axis_start(rows), AXIS_END))
+    Scale::linear(low - air, high + air, (rows::AXIS + 20.0, AXIS_END))
 }
 
-fn grid(figure: &mut Figure, scale: Scale, bottom: f64) {
-    figure.ticks((scale, 0.0), 6, (TOP, bottom, 22.0), |tick| format!("{tick:.2}"));
-    let one = scale.place(1.0);
-    figure.line(&[(one, TOP - 8.0), (one, bottom)], 3.0, colour::QUIET);
-    figure.text(
-        (scale.middle(), bottom + 52.0),
-        "virtual / bare metal",
-        Align::Middle,
-        colour::QUIET,
-    );
+fn grid(figure: &mut Figure, scale: Scale, (top, bottom): (f64, f64)) {
+    figure.ticks((scale, 0.0), 6, (top, bottom, 22.0), |tick| format!("{tick:.2}"));
+    let at = (scale.middle(), bottom + 52.0);
+    figure.text(at, "virtual / bare metal", Align::Middle, style::INK);
 }
 
 /// The heads of the two columns of figures, which are the legend too.
-fn heads(figure: &mut Figure, published: bool) {
-    let y = TOP - 54.0;
+fn heads(figure: &mut Figure, top: f64, published: bool) {
+    let y = top - 54.0;
     if published {
         figure.ring((COLUMNS.0, y));
-        head(figure, COLUMNS.0, "published", colour::INK);
+        head(figure, (COLUMNS.0, top), "published", style::INK);
     }
     figure.dot((COLUMNS.1, y));
-    head(figure, COLUMNS.1, "simulated", colour::BLUE);
+    head(figure, (COLUMNS.1, top), "simulated", style::BLUE);
 }
 
-fn head(figure: &mut Figure, x: f64, text: &str, colour: Colour) {
-    figure.text((x, TOP - 18.0), text, Align::Middle, colour).bold = true;
+fn head(figure: &mut Figure, (x, top): (f64, f64), text: &str, colour: Colour) {
+    figure.text((x, top - 18.0), text, Align::Middle, colour).bold = true;
 }
 
-fn pair(figure: &mut Figure, scale: Scale, (left, y): (f64, f64), row: &Comparison) {
-    figure.text((left - 24.0, y), &clip(&row.name, NAME), Align::Left, colour::INK);
+fn pair(figure: &mut Figure, scale: Scale, y: f64, row: &Comparison) {
     let simulated = Some(row.capacity_ratio).filter(|ratio| ratio.is_finite());
     let published = row.published_ratio.filter(|ratio| ratio.is_finite());
     if let (Some(simulated), Some(published)) = (simulated, published) {
         let ends = [(scale.place(simulated), y), (scale.place(published), y)];
-        figure.line(&ends, 3.0, colour::QUIET);
+        figure.line(&ends, stroke::MARK, style::QUIET);
     }
     if let Some(published) = published {
         figure.ring((scale.place(published), y));
-        figure.text((COLUMNS.0, y), &ratio(published), Align::Middle, colour::INK);
+        figure.text((COLUMNS.0, y), &ratio(published), Align::Middle, style::INK);
     }
     if let Some(simulated) = simulated {
         figure.dot((scale.place(simulated), y));
-        figure.text((COLUMNS.1, y), &ratio(simulated), Align::Middle, colour::BLUE);
+        figure.text((COLUMNS.1, y), &ratio(simulated), Align::Middle, style::BLUE);
     }
 }
 
-fn caption(figure: &mut Figure, y: f64, published: bool) {
+fn caption(figure: &mut Figure, published: bool) {
     let mut lines = vec![
         "Simulated: both sides with identical settings; Server rates are the highest VALID ones.",
     ];
     if published {
-        lines.push("Published: settings differ between the sides, and Server rates were chosen by the submitters.");
+        lines.push(
+            "Published: settings differ between the sides, and Server rates were chosen by the \
+             submitters.",
+        );
     }
-    for (index, line) in lines.iter().enumerate() {
-        figure.text((30.0, y + 28.0 * index as f64), line, Align::Right, colour::QUIET);
+    let room = WIDTH - 2.0 * super::figure::MARGIN;
+    for line in lines {
+        for row in style::wrapped_to(3, line, room, style::size::TEXT, false) {
+            let at = (super::figure::MARGIN, figure.height + 14.0);
+            figure.text(at, &row, Align::Right, style::QUIET);
+            figure.height += style::row::TEXT;
+        }
     }
+    figure.height += 22.0;
 }

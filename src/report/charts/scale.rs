@@ -39,6 +39,14 @@ impl Scale {
         Self::linear(0.0, high * 1.08, at)
     }
 
+    /// The unit as an axis names it, with the kind of scale where it is not linear.
+    pub(super) fn unit(self, unit: &str) -> String {
+        match self.logarithmic {
+            true => format!("{unit}, logarithmic scale"),
+            false => unit.to_string(),
+        }
+    }
+
     /// The pixel of a value.
     pub(super) fn place(self, value: f64) -> f64 {
         let part = if self.logarithmic {
@@ -78,8 +86,10 @@ impl Scale {
             _ => &[1.0],
         };
         let (first, last) = (self.from.log10().floor() as i32, self.to.log10().ceil() as i32);
-        let ticks =
-            (first..=last).flat_map(|power| between.iter().map(move |b| b * 10f64.powi(power)));
+        // Every so many decades, where they are more than ticks.
+        let apart = ((decades / count as f64).ceil() as usize).max(1);
+        let powers = (first..=last).step_by(apart);
+        let ticks = powers.flat_map(|power| between.iter().map(move |b| b * 10f64.powi(power)));
         ticks.filter(|tick| (self.from..=self.to).contains(tick)).collect()
     }
 }

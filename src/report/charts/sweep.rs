@@ -3,15 +3,19 @@
 //! It chooses what is drawn; `panel` draws it. The chart states what it leaves out: everything is
 //! in `sweep.csv`.
 
-use super::super::number::{clip, plain};
+use super::super::number::plain;
+use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis};
+use super::panel::{self, LINES_MAX, Panel, Place, Series};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;
 
 /// More planes than this are no chart.
 const PANELS_MAX: usize = 8;
+
+/// Of a sweep's title below that of its chart: most of what four rows hold.
+const TITLE_LETTERS: usize = 150;
 
 /// The charts, by file name, each drawn when the iterator reaches it; none where there is nothing
 /// to show.
@@ -147,9 +151,19 @@ fn below(results: &SweepResults, left_out: Option<String>) -> String {
     if notes.is_empty() {
         return results.sweep.title.clone();
     }
-    // Two rows and most of a third hold the title, and the notes come behind.
-    let room = 225_usize.saturating_sub(notes.chars().count() + 3).max(10);
-    format!("{} ({notes})", clip(&results.sweep.title, room))
+    match results.sweep.title.as_str() {
+        "" => notes,
+        title => format!("{} ({notes})", title_of(title)),
+    }
+}
+
+/// A title, so short that the notes behind it are seen.
+fn title_of(title: &str) -> String {
+    let title = crate::shown::shown(title);
+    match title.char_indices().nth(TITLE_LETTERS) {
+        Some((end, _)) => format!("{}…", &title[..end]),
+        None => title.into_owned(),
+    }
 }
 
 pub(super) fn bound_name(ms: f64) -> String {

@@ -3,23 +3,25 @@
 //! On the line both are equal; the band around it is 10 % wide on either side. Points beyond the
 //! axis are filled, at its edge.
 
-use super::figure::{Align, Colour, Figure, Mark, Symbol, colour};
+use super::figure::{Align, Figure, Mark, Symbol};
 use super::scale::Scale;
+use super::style::{self, Colour, stroke};
 use crate::study::{JudgedRow, ValidationResults};
 
 /// What rows are told apart by: a name, its benchmark and harness, and how it is drawn.
 /// The last has all others, and is there where there are some.
 const KINDS: [(&str, &str, &str, Symbol, Colour); 7] = [
-    ("BERT", "bert", "TRT", Symbol::Circle, colour::BLUE),
-    ("BERT, Triton", "bert", "Triton", Symbol::Square, colour::SKY),
-    ("SSD-ResNet34", "ssd-resnet34", "TRT", Symbol::Triangle, colour::VERMILION),
-    ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Symbol::Diamond, colour::ORANGE),
-    ("ResNet-50", "resnet50", "TRT", Symbol::Circle, colour::GREEN),
-    ("ResNet-50, Triton", "resnet50", "Triton", Symbol::Square, colour::PURPLE),
-    ("others", "", "", Symbol::Diamond, colour::INK),
+    ("BERT", "bert", "TRT", Symbol::Circle, style::BLUE),
+    ("BERT, Triton", "bert", "Triton", Symbol::Square, style::SKY),
+    ("SSD-ResNet34", "ssd-resnet34", "TRT", Symbol::Triangle, style::VERMILION),
+    ("SSD-ResNet34, Triton", "ssd-resnet34", "Triton", Symbol::Diamond, style::ORANGE),
+    ("ResNet-50", "resnet50", "TRT", Symbol::Circle, style::GREEN),
+    ("ResNet-50, Triton", "resnet50", "Triton", Symbol::Square, style::PURPLE),
+    ("others", "", "", Symbol::Diamond, style::INK),
 ];
 
-const FRAME: ((f64, f64), (f64, f64)) = ((120.0, 840.0), (150.0, 850.0));
+/// The ends of the horizontal axis; the vertical one is as long.
+const ACROSS: (f64, f64) = (120.0, 840.0);
 
 /// The chart; none without a Server row.
 pub(in crate::report) fn figures(results: &ValidationResults) -> Vec<(String, Figure)> {
@@ -44,8 +46,10 @@ pub(in crate::report) fn figures(results: &ValidationResults) -> Vec<(String, Fi
 
 fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
     let below = "p99 latency in ms; each run predicted without its own machine's latencies";
-    let mut figure = Figure::new(950.0, "Server runs: simulated against measured", below);
-    let ((left, right), (top, bottom)) = FRAME;
+    let mut figure = Figure::new("Server runs: simulated against measured", below);
+    let (left, right) = ACROSS;
+    let top = figure.height + 56.0;
+    let bottom = top + right - left;
     let across = Scale::logarithmic(low, high, (left, right));
     let up = Scale::logarithmic(low, high, (bottom, top));
     let place = |x: f64, y: f64| (across.place(x), up.place(y));
@@ -59,18 +63,26 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
             place(high, high / 1.1),
             place(low * 1.1, low),
         ],
-        colour: colour::BLUE,
+        colour: style::BLUE,
     });
     for tick in across.ticks(7) {
-        figure.line(&[(across.place(tick), top), (across.place(tick), bottom)], 1.0, colour::RULE);
-        figure.line(&[(left, up.place(tick)), (right, up.place(tick))], 1.0, colour::RULE);
+        figure.line(
+            &[(across.place(tick), top), (across.place(tick), bottom)],
+            stroke::RULE,
+            style::RULE,
+        );
+        figure.line(&[(left, up.place(tick)), (right, up.place(tick))], stroke::RULE, style::RULE);
         let text = super::super::number::plain(tick);
-        figure.text((across.place(tick), bottom + 24.0), &text, Align::Middle, colour::QUIET);
-        figure.text((left - 12.0, up.place(tick)), &text, Align::Left, colour::QUIET);
+        figure.text((across.place(tick), bottom + 24.0), &text, Align::Middle, style::QUIET);
+        figure.text((left - 12.0, up.place(tick)), &text, Align::Left, style::QUIET);
     }
-    figure.line(&[place(low, low), place(high, high)], 2.0, colour::QUIET);
-    figure.text((across.middle(), bottom + 62.0), "measured, ms", Align::Middle, colour::INK);
-    figure.text((left - 70.0, top - 26.0), "simulated, ms", Align::Right, colour::INK);
+    figure.line(&[place(low, low), place(high, high)], stroke::AXIS, style::QUIET);
+    let unit = across.unit("ms");
+    let at = (left - 70.0, top - 26.0);
+    figure.text(at, &format!("simulated, {unit}"), Align::Right, style::INK);
+    figure.height = bottom + 46.0;
+    figure.axis_label((across.middle(), right - left), &format!("measured, {unit}"));
+    figure.height += 16.0;
     let others = KINDS.len() - 1;
     let kind = |row: &JudgedRow| {
         let mut known = KINDS[..others].iter();
@@ -92,11 +104,16 @@ fn chart(points: &[(&JudgedRow, f64, f64)], (low, high): (f64, f64)) -> Figure {
         let at = (right + 50.0, top + 30.0 + 38.0 * index as f64);
         figure.marks.push(Mark::Symbol { at, radius: 7.0, sign, hollow: true, colour: tint });
         let text = format!("{name} ({count})");
-        figure.text((at.0 + 20.0, at.1), &text, Align::Right, colour::INK);
+        let within = |(row, measured, predicted): &&(&JudgedRow, f64, f64)| {
+            kind(row) == index && (predicted / measured - 1.0).abs() <= 0.1
+        };
+        let within = points.iter().filter(within).count();
+        figure.tell(format!("{name}: {within} of {count} rows within 10 % of the measured p99."));
+        figure.text((at.0 + 20.0, at.1), &text, Align::Right, style::INK);
     }
     let at = (right + 50.0, top + 30.0 + 38.0 * kinds.len() as f64);
-    figure.text((at.0 - 12.0, at.1), "band: within 10 %", Align::Right, colour::QUIET);
+    figure.text((at.0 - 12.0, at.1), "band: within 10 %", Align::Right, style::QUIET);
     let at = (at.0 - 12.0, at.1 + 38.0);
-    figure.text(at, "filled: beyond the axis", Align::Right, colour::QUIET);
+    figure.text(at, "filled: beyond the axis", Align::Right, style::QUIET);
     figure
 }

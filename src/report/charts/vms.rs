@@ -3,8 +3,9 @@
 //!
 //! It chooses what is drawn; `panel` draws it.
 
+use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series, XAxis, by_bound};
+use super::panel::{self, LINES_MAX, Panel, Place, Series, by_bound};
 use super::sweep::{bound_name, time};
 use crate::spec::ParameterValue;
 use crate::study::{VmResults, WayResult};
