@@ -61,7 +61,8 @@ pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
     Ok(())
 }
 
-fn svg(figure: &Figure) -> Result<String> {
+/// The figure as one `svg` element, to stand alone or within a page.
+pub(in crate::report) fn svg(figure: &Figure) -> Result<String> {
     let mut text = String::new();
     let size = (WIDTH as u32, figure.height as u32);
     paint(figure, &SVGBackend::with_string(&mut text, size).into_drawing_area(), 1.0, SVG)?;
