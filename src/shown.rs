@@ -27,6 +27,16 @@ pub fn shown_lines(text: &str) -> Cow<'_, str> {
     escaped(text, |letter| letter != '\n' && is_harmful(letter))
 }
 
+/// The text with its line feeds and tabs; everything else as in [`shown`], but that a carriage return
+/// before a line feed is dropped.
+pub fn shown_text(text: &str) -> Cow<'_, str> {
+    let kept = |letter| matches!(letter, '\n' | '\t') || !is_harmful(letter);
+    if text.chars().all(kept) {
+        return Cow::Borrowed(text);
+    }
+    Cow::Owned(escaped(&text.replace("\r\n", "\n"), |letter| !kept(letter)).into_owned())
+}
+
 /// The text with its line ends and tabs, and with the colour codes (`ESC [ digits m`), which this
 /// program writes itself; everything else as in [`shown`]. The last step before a terminal.
 pub fn painted(text: &str) -> Cow<'_, str> {
@@ -116,6 +126,12 @@ mod tests {
         assert_eq!(shown("x\u{202e}\u{9b}\u{7f}\u{fffe}"), "x\\u{202e}\\u{9b}\\u{7f}\\u{fffe}");
         assert_eq!(shown_lines("a\nb\t"), "a\nb\\t");
         assert!(matches!(shown("Zürich, 東京, \u{1f600}"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn a_text_keeps_its_lines() {
+        assert_eq!(shown_text("a\r\n\tb\r\u{202e}"), "a\n\tb\\r\\u{202e}");
+        assert!(matches!(shown_text("a\n\tb"), Cow::Borrowed(_)));
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! Arguments that several commands take.
 
 use super::failure::Failure;
-use super::output;
 use super::progress::ShowProgress;
+use super::{output, page};
 use crate::config::{self, Catalogue, LoadOptions, Task};
-use crate::report::Width;
+use crate::report::{Made, Width};
 use crate::units::SimDuration;
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -61,6 +61,11 @@ pub(super) struct RunArgs {
     #[arg(long)]
     pub(super) force: bool,
 
+    /// Also write report.html: one page with tables, charts, sources and the scenario, that needs
+    /// nothing beside it
+    #[arg(long)]
+    pub(super) report: bool,
+
     /// Seed of every random stream, instead of the scenario's; 0 replays the arrivals of the round
     #[arg(long, value_name = "N")]
     pub(super) seed: Option<u64>,
@@ -84,9 +89,13 @@ impl RunArgs {
         Ok(LoadOptions { seed, set, ..LoadOptions::new(Catalogue::load(configs)?) })
     }
 
-    /// Reads the scenario or the sweep.
-    pub(super) fn load(&self, configs: Option<&Path>) -> Result<Task, Failure> {
-        Ok(config::load_task(&self.path, &self.options(configs)?)?)
+    /// Reads the scenario or the sweep, and for a page how it is made.
+    pub(super) fn load(&self, options: &LoadOptions) -> Result<(Task, Option<Made>), Failure> {
+        if !self.report {
+            return Ok((config::load_task(&self.path, options)?, None));
+        }
+        let (task, inputs) = config::load_task_with_inputs(&self.path, options)?;
+        Ok((task, Some(page::made(inputs))))
     }
 
     /// Whether no progress is to be shown.

@@ -5,7 +5,7 @@
 use super::arguments::{RunArgs, percent, span};
 use super::failure::Failure;
 use super::{output, progress};
-use crate::config::{self, LoadOptions, SweepFile, Task};
+use crate::config::{LoadOptions, SweepFile, Task};
 use crate::report::Maker;
 use crate::spec::Scenario;
 use crate::study::{self, CapacityPlan, CapacitySearch, System};
@@ -58,7 +58,8 @@ Examples:
 pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let settings = &arguments.run;
     let options = LoadOptions { rates_are_parts: true, ..settings.options(configs)? };
-    let plan = match config::load_task(&settings.path, &options)? {
+    let (task, made) = settings.load(&options)?;
+    let plan = match task {
         Task::Run(scenario) => {
             if !settings.output.quiet {
                 scenario.warnings.iter().for_each(|warning| output::message(warning));
@@ -87,7 +88,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     let show = |done, all, doing: &str| bar.set(done, all, doing);
     let results = work.simulate(|| study::capacities(&plan, &show, &|| bar.is_over()))?;
     bar.clear();
-    work.deliver(&results)?;
+    work.deliver(&results, made.as_ref())?;
     let invalid = results.systems.iter().filter(|system| system.capacity_per_s.mean == 0.0).count();
     match results.skipped.len() {
         0 => settings.judge(invalid, results.systems.len()),

@@ -22,6 +22,7 @@ mod mig;
 mod named;
 mod new;
 mod output;
+mod page;
 mod progress;
 mod run;
 mod sweep;

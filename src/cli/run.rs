@@ -30,6 +30,7 @@ pub(super) const HELP: &str = "\
 Examples:
   slicewise run scenarios/vsphere-mlperf-v1.1
   slicewise run my-vm.toml --seed 7 --out result --force
+  slicewise run my-vm.toml --report                 also one page to read, to print and to send
   slicewise run my-vm.toml --set vm.vcpus=8 --set vm.load.target_qps=900
   slicewise run my-vms.toml --set vm[1].vcpus=4 --set vm.front.server.batch_max=16
   slicewise run my-vm.toml --set 'vm.vgpu={ type = \"A100-20C\" }' --json
@@ -50,7 +51,8 @@ const REPLICATIONS: u32 = 3;
 /// Runs the command.
 pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let RunOnceArgs { run: arguments, replications } = arguments;
-    let scenario = match arguments.load(configs)? {
+    let (task, made) = arguments.load(&arguments.options(configs)?)?;
+    let scenario = match task {
         Task::Run(scenario) => scenario,
         // Whoever runs a sweep means its points.
         Task::Sweep(file) => {
@@ -59,7 +61,8 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
                 let help = format!("write replications = {count} under [sweep]");
                 return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
             }
-            return sweep::run_file(&file, &SweepArgs { run: arguments, fresh: false });
+            let arguments = SweepArgs { run: arguments, fresh: false };
+            return sweep::run_file(&file, &arguments, made.as_ref());
         }
     };
     let bar = Progress::new(arguments.hides_progress());
@@ -72,7 +75,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     let show = |done, all, doing: &str| bar.set(done, all, doing);
     let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
     bar.clear();
-    work.deliver(&results)?;
+    work.deliver(&results, made.as_ref())?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
     arguments.judge(invalid, runs.count())

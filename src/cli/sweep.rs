@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::work::Work;
 use super::{check, output, progress};
 use crate::config::{SweepFile, Task};
-use crate::report::{Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
+use crate::report::{Made, Maker, Partial, SWEEP_DOCUMENT, SweepFiles, table};
 use crate::study::{self, Memory, SweepResults};
 use anyhow::Context;
 use clap::Args;
@@ -44,8 +44,9 @@ Exit codes:
 
 /// Runs the command.
 pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    match arguments.run.load(configs)? {
-        Task::Sweep(file) => run_file(&file, arguments),
+    let (task, made) = arguments.run.load(&arguments.run.options(configs)?)?;
+    match task {
+        Task::Sweep(file) => run_file(&file, arguments, made.as_ref()),
         Task::Run(scenario) => Err(Failure::Usage(format!(
             "{} has no [sweep]; `slicewise run` simulates it",
             scenario.name
@@ -54,7 +55,11 @@ pub(super) fn run(arguments: &SweepArgs, configs: Option<&Path>) -> Result<(), F
 }
 
 /// Sweeps the file.
-pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Failure> {
+pub(super) fn run_file(
+    file: &SweepFile,
+    arguments: &SweepArgs,
+    made: Option<&Made>,
+) -> Result<(), Failure> {
     let (sweep, settings) = (file.sweep(), &arguments.run);
     let progress = progress::Progress::timed(settings.hides_progress());
     let (done, once) = (Done::new(), sweep.replications == 1);
@@ -80,7 +85,7 @@ pub(super) fn run_file(file: &SweepFile, arguments: &SweepArgs) -> Result<(), Fa
         output::message(&done.in_words(once, &partial));
     }
     let results = results?;
-    let written = files.finish(&results).map_err(Failure::World);
+    let written = files.finish(&results, made).map_err(Failure::World);
     let names = written.and_then(|names| folder.commit().map(|()| names).map_err(Failure::from));
     if names.is_err() {
         let path = partial.path().display();

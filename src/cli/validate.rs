@@ -4,10 +4,10 @@
 
 use super::arguments::OutputArgs;
 use super::failure::Failure;
-use super::progress;
 use super::work::Work;
-use crate::config::{Catalogue, OwnRows, later_validation, validation};
-use crate::report::{self, Maker, Report};
+use super::{page, progress};
+use crate::config::{Catalogue, Inputs, OwnRows, later_validation, validation};
+use crate::report::{self, Maker, Report, WebPage};
 use crate::study::{self, Train, Validation};
 use clap::Args;
 use std::path::{Path, PathBuf};
@@ -54,6 +54,11 @@ pub(crate) struct ValidateArgs {
     /// Write into the output folder even if it holds other files; those are kept
     #[arg(long)]
     force: bool,
+
+    /// Also write report.html: one page with tables, charts and how to make it again, that needs
+    /// nothing beside it
+    #[arg(long)]
+    report: bool,
 
     /// Also write the page of the documentation, about all runs that come with the program (also
     /// those of MLPerf Inference v2.0 and v3.0, NVIDIA), with its chart beside it
@@ -117,6 +122,9 @@ pub(super) fn run(arguments: &ValidateArgs, configs: Option<&Path>) -> Result<()
     files.extend(report::validation_workload_files(&results, &workloads));
     if let Some((_, later)) = &later {
         files.extend(report::later_validation_files(later)?);
+    }
+    if arguments.report {
+        files.push(results.web_page(&page::made(Inputs::default()))?);
     }
     work.write(&files)?;
     work.say("");

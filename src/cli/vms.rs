@@ -4,7 +4,7 @@
 
 use super::capacity::CapacityArgs;
 use super::failure::Failure;
-use super::progress;
+use super::{page, progress};
 use crate::config::CountFile;
 use crate::report::Maker;
 use crate::study::{self, Head, VmPlan};
@@ -43,7 +43,8 @@ pub(super) fn run(
         work.simulate(|| study::most_vms(&plan, &make, &show, &|| bar.is_over()))
     })??;
     bar.clear();
-    work.deliver(&results)?;
+    let made = settings.report.then(|| page::made(file.inputs()));
+    work.deliver(&results, made.as_ref())?;
     let invalid = results.ways.iter().filter(|way| way.vms == 0).count();
     settings.judge(invalid, results.ways.len())
 }

@@ -8,7 +8,7 @@ use super::failure::Failure;
 use super::interrupt::Watch;
 use super::progress::Progress;
 use super::{announce, output};
-use crate::report::{File, Folder, FolderError, Maker, Report, table};
+use crate::report::{File, Folder, FolderError, Made, Maker, Report, WebPage, table};
 use crate::study::Planned;
 use anyhow::Context;
 use std::path::{Path, PathBuf};
@@ -70,9 +70,17 @@ impl<'a> Work<'a> {
         with_threads(self.output.threads, work)
     }
 
-    /// Writes the files of the answer and prints it.
-    pub(super) fn deliver(&self, answer: &dyn Report) -> Result<(), Failure> {
-        self.write(&answer.files()?)?;
+    /// Writes the files of the answer, a page among them if one was asked for, and prints it.
+    pub(super) fn deliver<A: Report + WebPage>(
+        &self,
+        answer: &A,
+        made: Option<&Made>,
+    ) -> Result<(), Failure> {
+        let mut files = answer.files()?;
+        if let Some(made) = made {
+            files.push(answer.web_page(made)?);
+        }
+        self.write(&files)?;
         self.say("");
         self.print(answer)
     }

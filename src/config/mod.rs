@@ -15,6 +15,7 @@
 
 mod catalogue;
 mod explain;
+mod inputs;
 mod keys;
 mod measured;
 mod scenario;
@@ -26,6 +27,7 @@ pub use crate::suggest::{nearest, quoted};
 pub use catalogue::words::{profile_help, type_help};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
 pub use explain::{Explained, Explanation, Section};
+pub use inputs::Inputs;
 pub use measured::calibration::{calibration_of, existing_workload, load_calibration};
 pub use measured::probed::probed_gpu_file;
 pub use measured::rows::{OwnRows, later_validation, validation};
@@ -37,8 +39,8 @@ pub use sweep::file::{SweepFile, SweepPoints};
 pub use text::foreign::{read_foreign, read_foreign_with_warnings};
 pub use text::{Diagnostic, LoadError, ValueOrigin};
 
-use crate::spec::Scenario;
-use scenario::{FOLDER_FILE, name_of, plan, read_files, scenario_of};
+use crate::spec::{Pair, Scenario};
+use scenario::{FOLDER_FILE, name_of, plan, read_files, scenario_of, used_entries};
 use std::path::Path;
 use std::sync::Arc;
 use text::{Problems, SourceFile, set_arguments};
@@ -57,6 +59,25 @@ pub fn load_task(path: &Path, options: &LoadOptions) -> Result<Task, LoadError> 
     let problems = Problems::of_rates(options.rates_are_parts);
     let files = read_files(path, options, &problems).map_err(LoadError::World)?;
     task_of(path, &files, options, problems)
+}
+
+/// The same, with what it was read from.
+pub fn load_task_with_inputs(
+    path: &Path,
+    options: &LoadOptions,
+) -> Result<(Task, Inputs), LoadError> {
+    let problems = Problems::of_rates(options.rates_are_parts);
+    let files = read_files(path, options, &problems).map_err(LoadError::World)?;
+    let task = task_of(path, &files, options, problems)?;
+    let inputs = match &task {
+        Task::Sweep(sweep) => sweep.inputs(),
+        Task::Run(scenario) => {
+            let runs = scenario.pairs.iter().flat_map(Pair::runs);
+            let used = runs.flat_map(|run| used_entries(&run.experiment)).collect();
+            Inputs::of(&files, &used, &options.catalogue)
+        }
+    };
+    Ok((task, inputs))
 }
 
 /// The task of a text, as if it were the file at this path.

@@ -16,6 +16,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod html;
 mod json;
 mod loadgen_summary;
 mod marker;
@@ -43,6 +44,7 @@ mod written;
 
 pub use calibration::{added_to_catalogue_file, catalogue_file};
 pub use folder::{Folder, FolderError, Maker};
+pub use html::{Made, PAGE, WebPage};
 pub use number::lines_of;
 pub use partial::Partial;
 pub use parts::{File, Report};

@@ -18,7 +18,6 @@ pub(super) fn draw_each<N, F: std::borrow::Borrow<Figure>>(
 }
 
 /// No picture.
-#[allow(dead_code)]
 pub(in crate::report) fn svg(_: &Figure) -> Result<String> {
     Ok(String::new())
 }

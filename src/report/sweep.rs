@@ -6,6 +6,7 @@
 //! never kept in memory.
 
 use super::folder::Folder;
+use super::html::{Made, WebPage};
 use super::sheet::{Cell, Row};
 use super::width::Width;
 use super::{charts, plot, table, written};
@@ -65,9 +66,13 @@ impl<'f> SweepFiles<'f> {
         self.lines.write_all(b"\n").with_context(cannot)
     }
 
-    /// Writes the files that need all rows. Returns the names of all files, in the order in which
+    /// Writes the files that need all rows, and a page if it is told how it is made. Returns the names of all files, in the order in which
     /// they are reported.
-    pub fn finish(self, results: &SweepResults) -> anyhow::Result<Vec<String>> {
+    pub fn finish(
+        self,
+        results: &SweepResults,
+        made: Option<&Made>,
+    ) -> anyhow::Result<Vec<String>> {
         let Self { folder, mut csv, mut lines, .. } = self;
         let cannot = || format!("cannot write into {}", folder.path().display());
         csv.flush().and_then(|()| lines.flush()).with_context(cannot)?;
@@ -82,6 +87,10 @@ impl<'f> SweepFiles<'f> {
         };
         keep("table.txt", table::render_sweep(results, Width::FILE.with_each(true)).as_bytes())?;
         plot::draw_each(charts::sweep_figures(results), |file| keep(&file.name, &file.bytes))?;
+        if let Some(made) = made {
+            let page = results.web_page(made)?;
+            keep(&page.name, &page.bytes)?;
+        }
         Ok(names)
     }
 }
@@ -227,7 +236,7 @@ mod tests {
         let results = fixture::sweep();
         let mut files = SweepFiles::begin(&folder, &results.sweep).unwrap();
         fixture::sweep_rows(&results.sweep, &["vm"], &mut |row| files.add(&row).unwrap());
-        let names = files.finish(&results).unwrap();
+        let names = files.finish(&results, None).unwrap();
         folder.commit().unwrap();
         let read = |name: &String| (name.clone(), fs::read(folder.path().join(name)).unwrap());
         (names.iter().map(read).collect(), names)

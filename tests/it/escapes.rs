@@ -109,7 +109,7 @@ fn folder_with(text: &str) -> tempfile::TempDir {
 #[test]
 fn a_hostile_run_harms_no_output() {
     let folder = folder_with(&scenario(""));
-    look_at(folder.path(), &["run", "case.toml", "--replications", "1"], 0);
+    look_at(folder.path(), &["run", "case.toml", "--replications", "1", "--report"], 0);
     assert!(look_at_files(&folder.path().join("output")) > 5);
     // JSON keeps the text itself, by its own escapes.
     let json = fs::read_to_string(folder.path().join("output/case/result.json")).unwrap();

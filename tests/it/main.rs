@@ -5,6 +5,7 @@ mod architecture;
 mod ask;
 mod at_random;
 mod bare_metal;
+mod browser;
 mod calibrate;
 mod card_memory;
 mod cli;

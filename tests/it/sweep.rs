@@ -142,7 +142,7 @@ fn a_point_that_meets_a_bug_is_an_error_row_and_not_the_end() {
         let mut each = |row: slicewise::study::PointRow<'_>| files.add(&row);
         sweep(file.sweep(), &experiment, &partial, &|_, _, _| {}, &mut each).unwrap()
     });
-    let names = files.finish(&results).unwrap();
+    let names = files.finish(&results, None).unwrap();
     folder.commit().unwrap();
     assert!(names.contains(&"sweep.csv".to_string()));
     assert_eq!((results.failed(), results.points.len(), partial.count()), (1, 4, 6));

@@ -236,8 +236,13 @@ impl Catalogue {
 
     /// The text of a file by its folder and id.
     pub(super) fn text(&self, folder: &str, id: &str) -> Option<&str> {
+        self.file(folder, id).map(|(_, text)| text)
+    }
+
+    /// Where a file comes from, and its text.
+    pub(super) fn file(&self, folder: &str, id: &str) -> Option<(&Origin, &str)> {
         let found = self.files.iter().find(|((of, is), _)| *of == folder && is == id);
-        found.map(|(_, file)| file.source.text.as_str())
+        found.map(|(_, file)| (&file.origin, file.source.text.as_str()))
     }
 
     /// Where an entry comes from: `built-in gpus/a30`, or its file.

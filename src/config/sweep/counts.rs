@@ -6,6 +6,7 @@
 use super::points::Points;
 use super::table::SweepTable;
 use crate::config::catalogue::Catalogue;
+use crate::config::inputs::Inputs;
 use crate::config::scenario::plan::{self, VMS_MAX};
 use crate::config::scenario::{
     FOLDER_FILE, LoadOptions, agreed_seed, folder_title, hash, name_of, read_files, used_entries,
@@ -115,6 +116,14 @@ impl CountFile {
         self.with_ways(|ways| ways.check(&mut used))?.map_err(LoadError::Invalid)?;
         self.hash = hash(&self.files, &used, &self.catalogue);
         Ok(())
+    }
+
+    /// What it was read from.
+    pub fn inputs(&self) -> Inputs {
+        let mut used = BTreeSet::new();
+        // What is wrong was told when the file was read.
+        let _ = self.with_ways(|ways| ways.check(&mut used));
+        Inputs::of(&self.files, &used, &self.catalogue)
     }
 
     /// Calls `work` with the ways of sharing.

@@ -8,6 +8,7 @@ use super::points::Points;
 use super::table::SweepTable;
 use crate::config::catalogue::Catalogue;
 use crate::config::explain::Explanation;
+use crate::config::inputs::Inputs;
 use crate::config::scenario::{LoadOptions, hash, used_entries};
 use crate::config::text::{
     Diagnostic, LoadError, Problems, Reader, SourceFile, set_arguments, source,
@@ -54,6 +55,18 @@ impl SweepFile {
     /// The sweep.
     pub fn sweep(&self) -> &Sweep {
         &self.sweep
+    }
+
+    /// What it was read from.
+    pub fn inputs(&self) -> Inputs {
+        let mut used = BTreeSet::new();
+        self.with_points(|points| {
+            for (index, _) in self.sweep.simulated() {
+                used.extend(used_entries(&points.experiment(index)));
+            }
+        });
+        let name = format!("{}.toml", self.sweep.name);
+        Inputs::of(&[(name, self.file.clone())], &used, &self.catalogue)
     }
 
     /// Calls `work` with the points.

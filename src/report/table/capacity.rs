@@ -123,7 +123,7 @@ fn limits(results: &CapacityResults, width: Width) -> String {
 }
 
 /// The rate, marked where it is no border or not confirmed.
-fn found(system: &SystemCapacity) -> String {
+pub(in crate::report) fn found(system: &SystemCapacity) -> String {
     let written = rate(system.capacity_per_s.mean);
     match (system.is_open, system.is_confirmed || system.capacity_per_s.mean == 0.0) {
         (true, _) => format!("≥ {written}"),

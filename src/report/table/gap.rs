@@ -11,11 +11,13 @@ pub(super) fn gaps(results: &CapacityResults, width: Width) -> Vec<String> {
     if results.gaps.is_empty() {
         return Vec::new();
     }
-    vec![factors(results, width), steps(results, width), same_rate(results, width)]
+    let (factors, said) = factors(results);
+    let steps: String = steps(results).iter().map(|line| width.item(line)).collect();
+    vec![factors.finish(width) + &width.said(said), steps, same_rate(results).finish(width)]
 }
 
-/// The published ratio as a product.
-fn factors(results: &CapacityResults, width: Width) -> String {
+/// The published ratio as a product, and what its factors are.
+pub(in crate::report) fn factors(results: &CapacityResults) -> (Grid, &'static str) {
     use Column::{Attached, Number, Text};
     let several = results.replications > 1;
     let grid = Columns::new()
@@ -31,7 +33,7 @@ fn factors(results: &CapacityResults, width: Width) -> String {
         .with("VM load", Number, |gap| three(gap.virtual_load.mean))
         .with("bare load", Number, |gap| three(gap.baseline_load.mean))
         .of(&results.gaps);
-    grid.finish(width) + &width.said(SAID)
+    (grid, SAID)
 }
 
 /// What the factors are.
@@ -43,20 +45,19 @@ const SAID: &str = "ratio: published rate of the VM over that of bare metal, a p
 rates.";
 
 /// The settings one by one, one line per pair.
-fn steps(results: &CapacityResults, width: Width) -> String {
+pub(in crate::report) fn steps(results: &CapacityResults) -> Vec<String> {
     let lines = results.gaps.iter().map(|gap| {
         let steps = gap.settings_in_detail.iter();
         let steps: Vec<_> =
             steps.map(|step| format!("{}: {}", step.setting, three(step.factor.mean))).collect();
         let steps = if steps.is_empty() { "the same".to_string() } else { steps.join("; ") };
-        let line = format!("settings of {} (VM -> bare metal): {steps}", gap.name);
-        width.item(&line)
+        format!("settings of {} (VM -> bare metal): {steps}", gap.name)
     });
     lines.collect()
 }
 
 /// Latencies at both submitted rates.
-fn same_rate(results: &CapacityResults, width: Width) -> String {
+pub(in crate::report) fn same_rate(results: &CapacityResults) -> Grid {
     use Column::{Number, Text};
     let columns = [
         ("at the same rate", Text),
@@ -81,7 +82,7 @@ fn same_rate(results: &CapacityResults, width: Width) -> String {
             grid.line(cells);
         }
     }
-    grid.finish(width)
+    grid
 }
 
 fn three(ratio: f64) -> String {

@@ -104,6 +104,11 @@ impl Grid {
         self.table.add_row(vec![""; self.columns.len()]);
     }
 
+    /// The heads with their columns, and the cells of each line; an empty line has none.
+    pub(in crate::report) fn into_cells(self) -> (Vec<(String, Column)>, Vec<Vec<String>>) {
+        (self.heads.into_iter().zip(self.columns).collect(), self.lines)
+    }
+
     /// The table as text, every line ended, and none wider than `width` unless a single word of a
     /// head is.
     pub(crate) fn finish(mut self, width: Width) -> String {

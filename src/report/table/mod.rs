@@ -20,12 +20,20 @@ mod vms;
 
 pub use answer::{answer_sentences, render_answer};
 pub use calibration::render_calibration;
+pub(in crate::report) use capacity::found as capacity_found;
 pub use capacity::render_capacity;
+pub(in crate::report) use gap::{
+    factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
+};
 pub use sweep::render_sweep;
 pub use timeline::render_timeline;
 pub use validation::render_validation;
-pub(in crate::report) use validation::{groups, intervals, misses, scaling};
+pub(in crate::report) use validation::{
+    groups, groups_grid, intervals, intervals_grid, misses, said as validation_said, scaling,
+    scaling_grids,
+};
 pub use vms::render_vms;
+pub(in crate::report) use vms::{stops as way_stops, ways};
 
 use super::number::{or_dash, percentile, plain, rate, ratio, span, with_unit};
 use super::parts::{File, Part, Report};
@@ -34,7 +42,7 @@ use crate::shown::shown_lines;
 use crate::spec::Standing;
 use crate::study::{Comparison, FactUse, FitSpread, Head, Results, Verdict, VmResult};
 use crate::units::counted;
-pub(super) use grid::{Column, Columns};
+pub(super) use grid::{Column, Columns, Grid};
 use members::Members;
 
 /// The text for the terminal is also written to a file.

@@ -11,7 +11,22 @@ use std::collections::{BTreeMap, BTreeSet};
 
 /// The whole text.
 pub fn render_validation(results: &ValidationResults, width: Width) -> String {
-    let said = format!(
+    let mut blocks = vec![
+        "Measured runs against the model\n".to_string(),
+        groups(&results.summary, width),
+        intervals(&results.summary, width),
+        width.said(&said(results)),
+        server_rows(&results.rows, width),
+        scaling(&results.scaling, width),
+        skipped(&results.rows, width),
+    ];
+    blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
+    page(blocks)
+}
+
+/// What the columns are.
+pub(in crate::report) fn said(results: &ValidationResults) -> String {
+    format!(
         "Every row is predicted from other machines (its twins left out too); a Server row also \
          from its own system's Offline rate. Predictions have at most {} queries, the search for \
          a factor on GPU \
@@ -24,18 +39,7 @@ pub fn render_validation(results: &ValidationResults, width: Width) -> String {
          part at least as unlikely if the intervals are correct. Width: mean ln(high / low); \
          score: mean of the width plus 20 times the logarithm of the distance of a miss.",
         results.queries_max, results.fit_queries_max
-    );
-    let mut blocks = vec![
-        "Measured runs against the model\n".to_string(),
-        groups(&results.summary, width),
-        intervals(&results.summary, width),
-        width.said(&said),
-        server_rows(&results.rows, width),
-        scaling(&results.scaling, width),
-        skipped(&results.rows, width),
-    ];
-    blocks.push(format!("input {}, slicewise {}\n", results.input_hash, results.tool.version));
-    page(blocks)
+    )
 }
 
 /// A part as a percentage of one decimal, or a dash.
@@ -45,8 +49,13 @@ fn part(value: Option<f64>) -> String {
 
 /// One line per group.
 pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
+    groups_grid(groups).finish(width)
+}
+
+/// The same as a grid.
+pub(in crate::report) fn groups_grid(groups: &[Group]) -> Grid {
     use Column::{Attached, Number, Text};
-    let grid = Columns::new()
+    Columns::new()
         .with("errors, %", Text, |of: &&Group| of.group.clone())
         .with("rows", Number, |of| of.rows.to_string())
         .with("skipped", Number, |of| of.skipped.to_string())
@@ -61,17 +70,21 @@ pub(in crate::report) fn groups(groups: &[Group], width: Width) -> String {
         .with("raw p50", Number, |of| part(of.raw_error_p50))
         .with("p99", Attached, |of| part(of.raw_error_p99))
         .with("short", Number, |of| of.capacity_short.to_string())
-        .of(groups);
-    grid.finish(width)
+        .of(groups)
 }
 
 /// One line per group of Server rows: errors beyond noise, and the quality of the intervals.
 pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
+    intervals_grid(groups).finish(width)
+}
+
+/// The same as a grid.
+pub(in crate::report) fn intervals_grid(groups: &[Group]) -> Grid {
     use Column::{Attached, Number, Text};
     fn number(value: Option<f64>) -> String {
         or_dash(value, |value| format!("{value:.2}"))
     }
-    let grid = Columns::new()
+    Columns::new()
         .with("beyond noise, %; intervals", Text, |of: &&Group| of.group.clone())
         .with("load median", Number, |of| part(of.load_error_beyond_noise.map(|of| of.median)))
         .with("p90", Attached, |of| part(of.load_error_beyond_noise.map(|of| of.p90)))
@@ -86,13 +99,19 @@ pub(in crate::report) fn intervals(groups: &[Group], width: Width) -> String {
         })
         .with("width", Number, |of| number(of.interval_width))
         .with("score", Number, |of| number(of.interval_score))
-        .of(groups.iter().filter(|group| group.intervals > 0));
-    grid.finish(width)
+        .of(groups.iter().filter(|group| group.intervals > 0))
 }
 
 /// Each GPU predicted from the nearest other one, one line per GPU and similarity; and the
 /// resulting intervals.
 pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
+    scaling_grids(scaling).map_or(String::new(), |(errors, spreads)| {
+        errors.finish(width) + "\n" + &spreads.finish(width)
+    })
+}
+
+/// The same as grids; none where no GPU could be left out.
+pub(in crate::report) fn scaling_grids(scaling: &Scaling) -> Option<(Grid, Grid)> {
     use Column::{Attached, Number, Text};
     let benchmarks: BTreeSet<&str> =
         scaling.rows.iter().map(|row| row.benchmark.as_str()).collect();
@@ -132,10 +151,7 @@ pub(in crate::report) fn scaling(scaling: &Scaling, width: Width) -> String {
         .with("carried: from", Number, |of| end(of, -1.0))
         .with("to", Attached, |of| end(of, 1.0))
         .of(&scaling.spreads);
-    match scaling.rows.is_empty() {
-        true => String::new(),
-        false => grid.finish(width) + "\n" + &spreads.finish(width),
-    }
+    (!scaling.rows.is_empty()).then_some((grid, spreads))
 }
 
 /// One line a Server row.

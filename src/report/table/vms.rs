@@ -2,7 +2,7 @@
 
 use super::super::number::{latency, or_dash, plain};
 use super::super::vms::word;
-use super::grid::{Column, Columns};
+use super::grid::{Column, Columns, Grid};
 use super::{footer, page, scaled};
 use crate::report::width::Width;
 use crate::study::{VmResults, WayResult, ranges};
@@ -11,19 +11,22 @@ use crate::units::counted;
 /// The whole text.
 pub fn render_vms(results: &VmResults, width: Width) -> String {
     let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width)];
-    blocks.extend([ways(results, width), said(results, width)]);
-    blocks.extend([stops(results, width), width.items("note", &results.notes)]);
+    let (ways, said) = ways(results);
+    let stops: String = stops(results).iter().map(|line| width.item(line)).collect();
+    blocks.extend([ways.finish(width), width.said(&said)]);
+    blocks.extend([stops, width.items("note", &results.notes)]);
     blocks.push(footer(&results.head, &results.leans_on, "vms.json", width));
     page(blocks)
 }
 
-fn ways(results: &VmResults, width: Width) -> String {
+/// The ways of sharing, and what the numbers are.
+pub(in crate::report) fn ways(results: &VmResults) -> (Grid, String) {
     use Column::{Number, Text};
     let several = results.replications > 1;
     let open = results.ways.iter().any(|way| way.vms_other_idle.is_some());
     let inputs = results.ways.iter().any(|way| way.vms_inputs.is_some());
     let models = results.has_several_models();
-    Columns::new()
+    let grid = Columns::new()
         .with("way of sharing", Text, |way: &&WayResult| way.name.clone())
         .with("VMs", Number, |way| way.vms.to_string())
         .when(several, "seeds", Number, |way| range(&way.vms_by_replication))
@@ -38,8 +41,8 @@ fn ways(results: &VmResults, width: Width) -> String {
         })
         .with("p99 ms", Number, |way| p99(way))
         .with("stopped by", Text, |way| word(way.stopped_by).to_string())
-        .of(&results.ways)
-        .finish(width)
+        .of(&results.ways);
+    (grid, said(results))
 }
 
 /// `8`, or `7-8` where seeds differ.
@@ -58,7 +61,7 @@ fn p99(way: &WayResult) -> String {
 }
 
 /// What the numbers are.
-fn said(results: &VmResults, width: Width) -> String {
+fn said(results: &VmResults) -> String {
     let mut rates: Vec<String> = results
         .ways
         .iter()
@@ -86,25 +89,24 @@ fn said(results: &VmResults, width: Width) -> String {
         }
         false => "",
     };
-    let text = format!(
+    format!(
         "The most VMs like {}, each with a load of {}, with which every VM is VALID{seeds}; with \
          one more they are not, or it has no place. \"placed\" is the number that have a place, \
          whatever their latency; p99 is that of the worst VM.{inputs}",
         results.group,
         rates.join(" or "),
-    );
-    width.said(&text)
+    )
 }
 
 /// What was looked at and what stands against one more, one line per way.
-fn stops(results: &VmResults, width: Width) -> String {
+pub(in crate::report) fn stops(results: &VmResults) -> Vec<String> {
     let lines = results.ways.iter().map(|way| {
         let next = way.looked_at.iter().copied().find(|&count| count > way.vms);
         let looked = match way.looked_at.len() {
             0 => String::new(),
             _ => format!(" (looked at {})", ranges(&way.looked_at)),
         };
-        let line = match (way.vms, next) {
+        match (way.vms, next) {
             (0, Some(next)) => format!(
                 "{}: no number of VMs is VALID{looked}: with {}, {}",
                 way.name,
@@ -117,8 +119,7 @@ fn stops(results: &VmResults, width: Width) -> String {
                 counted(next.unwrap_or(way.vms_placed + 1), "VM"),
                 way.stopped
             ),
-        };
-        width.item(&line)
+        }
     });
     lines.collect()
 }
