@@ -10,7 +10,7 @@ mod route;
 mod watch;
 mod way;
 
-pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
+pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost, simulate_within};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, Draws, OwnerId, OwnerTime};
