@@ -48,6 +48,8 @@ pub enum Maker {
     Calibrate,
     /// `slicewise ask`.
     Ask,
+    /// `slicewise explain`.
+    Explain,
 }
 
 impl Maker {
@@ -66,6 +68,9 @@ impl Maker {
                 ("calibrate", &["table.txt", "calibration.json", "calibration.csv"])
             }
             Maker::Ask => ("ask", &["table.txt", "answer.json"]),
+            Maker::Explain => {
+                ("explain", &["explanation.txt", "explanation.json", "explanation.csv"])
+            }
         }
     }
 

@@ -6,6 +6,7 @@
 mod answer;
 mod calibration;
 mod capacity;
+mod explained;
 mod gap;
 mod grid;
 mod members;
@@ -20,6 +21,7 @@ mod vms;
 pub use answer::{answer_sentences, render_answer};
 pub use calibration::render_calibration;
 pub use capacity::render_capacity;
+pub use explained::render_explained;
 pub use sweep::render_sweep;
 pub use validation::render_validation;
 pub(in crate::report) use validation::{groups, intervals, misses, scaling};
