@@ -10,6 +10,7 @@ mod capacity;
 mod catalogue;
 mod check;
 mod completions;
+mod explain;
 mod explanation;
 mod export;
 mod failure;
@@ -72,6 +73,7 @@ Examples:
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
+  slicewise explain my-vms.toml                    what happens and why, what to change first
   slicewise check my-vm.toml                       only look for mistakes
   slicewise check my-vm.toml --explain             every value in use and where it comes from
   slicewise list                                   the catalogue's entries
@@ -115,6 +117,10 @@ enum Command {
     /// way of sharing?
     #[command(after_help = ask::HELP)]
     Ask(ask::AskArgs),
+    /// Explain a scenario in plain sentences: what will happen and why, what happened, what to change
+    /// first, as simulated
+    #[command(after_help = explain::HELP)]
+    Explain(explain::ExplainArgs),
     /// Make a workload file from measurements: batch times, and runs of an inference server
     #[command(after_help = calibrate::HELP)]
     Calibrate(calibrate::CalibrateArgs),
@@ -199,6 +205,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             None => capacity::run(&arguments, configs),
         },
         Command::Ask(arguments) => ask::run(&arguments, configs),
+        Command::Explain(arguments) => explain::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
         Command::Validate(arguments) => validate::run(&arguments, configs),
