@@ -15,6 +15,7 @@ mod documents;
 mod effects;
 mod escapes;
 mod explain;
+mod explained;
 mod facts;
 mod foreign;
 mod fuzz;
