@@ -29,7 +29,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// Print every value in use and where it comes from; for a sweep, those of its first point
+    /// Print every value in use and where it comes from; for a sweep, those of its first point. What
+    /// will happen and why: `slicewise explain`
     #[arg(long)]
     explain: bool,
 

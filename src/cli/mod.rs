@@ -10,6 +10,7 @@ mod capacity;
 mod catalogue;
 mod check;
 mod completions;
+mod explain;
 mod explanation;
 mod export;
 mod failure;
@@ -75,6 +76,7 @@ Examples:
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise trace my-vm.toml --from 1s --for 50ms  whose turn it is, for Perfetto and as a drawing
+  slicewise explain my-vms.toml                    what happens and why, what to change first
   slicewise check my-vm.toml                       only look for mistakes
   slicewise check my-vm.toml --explain             every value in use and where it comes from
   slicewise list                                   the catalogue's entries
@@ -122,6 +124,10 @@ enum Command {
     /// Perfetto and a drawing
     #[command(after_help = trace::HELP)]
     Trace(trace::TraceArgs),
+    /// Explain a scenario in plain sentences: what will happen and why, what happened, what to change
+    /// first, as simulated
+    #[command(after_help = explain::HELP)]
+    Explain(explain::ExplainArgs),
     /// Make a workload file from measurements: batch times, and runs of an inference server
     #[command(after_help = calibrate::HELP)]
     Calibrate(calibrate::CalibrateArgs),
@@ -207,6 +213,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         },
         Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Trace(arguments) => trace::run(arguments, configs),
+        Command::Explain(arguments) => explain::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
         Command::Validate(arguments) => validate::run(&arguments, configs),

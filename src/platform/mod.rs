@@ -15,7 +15,7 @@ pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_at_most,
 };
-pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost};
+pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost, simulate_within};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, Draws, OwnerId, OwnerTime};

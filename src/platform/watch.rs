@@ -24,6 +24,11 @@ impl<'a> Meter<'a> {
         Self { left: most, stop }
     }
 
+    /// How much is left.
+    pub fn left(&self) -> u64 {
+        self.left
+    }
+
     /// Takes over the remaining work of a copy of it.
     pub fn follow(&mut self, copy: &Meter<'_>) {
         self.left = copy.left;
@@ -84,6 +89,20 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
         }
     }
     Watched::Whole(watched.platform.outcome())
+}
+
+/// As [`simulate`](super::simulate), as far as `meter` allows; nothing when it was used up before the
+/// end. The work is subtracted from it.
+pub fn simulate_within(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Outcome> {
+    /// How many events between two looks.
+    const STRIDE: u64 = 20_000;
+    let mut run = Run::of(experiment);
+    while run.go(STRIDE, meter) == Ending::EventLimit {
+        if meter.is_spent() {
+            return None;
+        }
+    }
+    Some(run.platform.outcome())
 }
 
 /// Simulates until every query of every Server VM is answered, even if the others are not finished:

@@ -50,6 +50,8 @@ pub enum Maker {
     Ask,
     /// `slicewise trace`.
     Trace,
+    /// `slicewise explain`.
+    Explain,
 }
 
 impl Maker {
@@ -71,6 +73,9 @@ impl Maker {
             }
             Maker::Ask => ("ask", &["table.txt", "answer.json"]),
             Maker::Trace => ("trace", &["table.txt", "timeline.json", "timeline.svg"]),
+            Maker::Explain => {
+                ("explain", &["explanation.txt", "explanation.json", "explanation.csv"])
+            }
         }
     }
 

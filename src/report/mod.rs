@@ -12,6 +12,7 @@ mod capacity;
 #[cfg_attr(not(feature = "charts"), allow(dead_code))]
 mod charts;
 mod csv;
+mod explained;
 mod files;
 #[cfg(test)]
 mod fixture;

@@ -213,7 +213,7 @@ pub fn estimate_size(experiment: &Experiment, part: f64) -> RunSize {
 }
 
 /// The first part of a run.
-fn first_part(experiment: &Experiment, part: f64) -> Experiment {
+pub(super) fn first_part(experiment: &Experiment, part: f64) -> Experiment {
     let mut first = shortened(experiment, part);
     for vm in &mut first.vms {
         if let Arrivals::Trace(trace) = &vm.load.arrivals {

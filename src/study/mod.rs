@@ -9,6 +9,7 @@ mod border;
 mod bug;
 mod calibrate;
 mod capacity;
+mod explain;
 mod figures;
 mod fits;
 mod gap;
@@ -52,6 +53,7 @@ pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, SystemCapacity, add_with_bare_metal, capacities, capacity, limit,
 };
+pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
 pub use figures::LatencyMs;
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};

@@ -41,7 +41,7 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
     let failing = verdict::failing(&results).map(|index| &scenario.pairs[index]);
     let would_hold = failing.and_then(|pair| {
         progress(all, all, &format!("{}: a rate that keeps every bound", pair.name));
-        verdict::rate_that_holds(pair)
+        verdict::rate_that_holds(&pair.virtual_run.experiment)
     });
     results.verdict = verdict::of_runs(&results, would_hold);
     results

@@ -9,7 +9,7 @@ use super::figures::{LatencyMs, digits};
 use super::results::{Comparison, GpuResult, OwnerShare, Results, RunResult, Side, VmResult};
 use super::sweep::{PointSummary, SweepResults};
 use super::variant::is_server;
-use crate::spec::Pair;
+use crate::spec::Experiment;
 use crate::units::{SimDuration, counted};
 use serde::Serialize;
 
@@ -29,10 +29,9 @@ const FULL: f64 = 0.95;
 /// The most events and answered samples of a search for the rate that holds: some seconds.
 const WORK_MOST: u64 = 20_000_000;
 
-/// The rate of all Server VMs together that keeps every bound of a pair's virtual run, their rates
-/// lowered alike; to a twentieth. Nothing where the search finds none, or takes too long.
-pub(super) fn rate_that_holds(pair: &Pair) -> Option<f64> {
-    let experiment = &pair.virtual_run.experiment;
+/// The rate of all Server VMs together that keeps every bound of a run, their rates lowered alike; to a
+/// twentieth. Nothing where the search finds none, or takes too long.
+pub(super) fn rate_that_holds(experiment: &Experiment) -> Option<f64> {
     experiment.vms.iter().find(is_server)?;
     let found = limit_within(experiment, CapacitySearch { precision: 0.05 }, WORK_MOST);
     (found.rate > 0.0 && found.ended == Ended::Complete).then_some(found.rate)

@@ -229,12 +229,10 @@ fn what_is_shown_may_leave_lines_out_but_changes_none() {
     }
 }
 
-/// Does in an empty folder what the tutorial says: writes its files, calls its commands, compares
-/// what they print with what it shows, and its picture with the one that was drawn (`UPDATE=1` takes
-/// the drawn one).
-#[test]
-fn the_tutorial_shows_what_the_program_prints() {
-    let text = read("docs/tutorial/first-answers.md");
+/// Does in an empty folder what a page says: writes its files, calls its commands, compares what they
+/// print with what it shows. The folder, and what each command printed.
+fn done(page: &str) -> (tempfile::TempDir, BTreeMap<String, String>) {
+    let text = read(page);
     let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut printed: BTreeMap<String, String> = BTreeMap::new();
@@ -257,7 +255,7 @@ fn the_tutorial_shows_what_the_program_prints() {
             }
             "toml" => fs::write(at(names[0]), format!("{body}\n")).unwrap(),
             "console" => {
-                let (command, shown) = body.split_once('\n').unwrap();
+                let (command, shown) = body.split_once('\n').unwrap_or((body, ""));
                 let command = command.strip_prefix("$ slicewise ").unwrap();
                 let output = printed.entry(command.to_string()).or_insert_with(|| {
                     let output = Command::new(env!("CARGO_BIN_EXE_slicewise"))
@@ -280,10 +278,24 @@ fn the_tutorial_shows_what_the_program_prints() {
         }
         said = after;
     }
+    (folder, printed)
+}
+
+/// The tutorial, and its picture (`UPDATE=1` takes the drawn one).
+#[test]
+fn the_tutorial_shows_what_the_program_prints() {
+    let (folder, printed) = done("docs/tutorial/first-answers.md");
     assert_eq!(printed.len(), 6);
-    let (drawn, page) = (at("output/my-sweep/latency.svg"), "docs/tutorial/first-sweep.svg");
+    let drawn = folder.path().join("output/my-sweep/latency.svg");
+    let page = "docs/tutorial/first-sweep.svg";
     if std::env::var_os("UPDATE").is_some() {
         fs::copy(&drawn, page).unwrap();
     }
     assert!(fs::read(&drawn).unwrap() == fs::read(page).unwrap(), "{page} is another picture");
+}
+
+#[test]
+fn the_guide_to_explain_shows_what_the_program_prints() {
+    let (_folder, printed) = done("docs/how-to/explain.md");
+    assert_eq!(printed.len(), 1);
 }

@@ -16,6 +16,7 @@ mod documents;
 mod effects;
 mod escapes;
 mod explain;
+mod explained;
 mod facts;
 mod foreign;
 mod fuzz;

@@ -154,6 +154,7 @@ Examples:
 
 times.csv has a column of batch sizes and one of times with its unit, such as batch,latency_ms:
 times of a batch alone on the GPU. `slicewise list` prints models and GPUs of the catalogue.
+The folder of the answer has the scenario that says the same: `slicewise explain` says of it why.
 
 Exit codes:
   0  yes: the bound is kept for every possible value of the inputs; or, without --rate, at some rate

@@ -6,6 +6,7 @@
 mod answer;
 mod calibration;
 mod capacity;
+mod explained;
 mod gap;
 mod grid;
 mod members;
@@ -25,6 +26,7 @@ pub use capacity::render_capacity;
 pub(in crate::report) use gap::{
     factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
 };
+pub use explained::render_explained;
 pub use sweep::render_sweep;
 pub use timeline::render_timeline;
 pub use validation::render_validation;

@@ -1,0 +1,52 @@
+//! `answered`: what VMs without a rate of their own answer: Offline, one query after the other, closed
+//! loops, steps of ensembles.
+
+use super::super::seen::{Group, Seen};
+use super::super::sentence::Said;
+use super::super::words::{ns, rate, three};
+use crate::spec::TestScenario;
+use crate::study::figures::completed_per_s;
+
+pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
+    seen.groups.iter().filter_map(|group| of_group(seen, group)).collect()
+}
+
+fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
+    let worst = seen.worst(group);
+    let (vm, recorder) = (seen.vm(worst), seen.recorder(worst));
+    if recorder.answered() == 0 {
+        return None;
+    }
+    let per_s: f64 =
+        group.vms.iter().map(|&one| completed_per_s(seen.vm(one), seen.recorder(one))).sum();
+    let each = per_s / group.vms.len() as f64;
+    let (found, settings) = (seen.percentile(worst).as_nanos_f64(), &vm.load.settings);
+    let p = format!("p{}", three(settings.percentile));
+    let said = match vm.load.scenario {
+        TestScenario::Server => return None,
+        TestScenario::SingleStream | TestScenario::MultiStream { .. } => Said::new(
+            seen.about(group),
+            format!(
+                "{p} is {}, one query after the other: {} samples are answered.",
+                ns(found),
+                rate(each)
+            ),
+        )
+        .with("latency_percentile_ms", found / 1e6),
+        TestScenario::Offline => Said::new(
+            seen.about(group),
+            format!("{} samples are answered, all asked at once.", rate(each)),
+        ),
+        TestScenario::ClosedLoop { clients: 0, .. } => Said::new(
+            seen.about(group),
+            format!("Queries of ensembles pass it: {}, p99 {}.", rate(each), ns(found)),
+        )
+        .with("latency_percentile_ms", found / 1e6),
+        TestScenario::ClosedLoop { clients, .. } => Said::new(
+            seen.about(group),
+            format!("{} are answered to {clients} clients, {p} is {}.", rate(each), ns(found)),
+        )
+        .with("latency_percentile_ms", found / 1e6),
+    };
+    Some(said.with("percentile", settings.percentile).with("completed_per_s", each))
+}

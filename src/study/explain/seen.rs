@@ -1,0 +1,155 @@
+//! What the kinds of sentences see: the run, its VMs in groups of those that are alike, and what
+//! simulations of it showed.
+
+use super::batch::{Batches, asked};
+use super::place::Place;
+use super::sentence::About;
+use super::trials::Trials;
+use crate::record::Recorder;
+use crate::spec::{Experiment, GpuId, GpuShare, TestScenario, VmId, VmSpec};
+use crate::units::SimDuration;
+
+/// All that a sentence may be made of.
+pub(super) struct Seen<'a> {
+    pub(super) experiment: &'a Experiment,
+    /// Groups of VMs that are alike, the worst first.
+    pub(super) groups: Vec<Group>,
+    pub(super) trials: &'a Trials,
+}
+
+/// VMs that are alike in all that arithmetic knows.
+#[derive(Clone, Debug)]
+pub(super) struct Group {
+    /// At least one, in the order of the experiment.
+    pub(super) vms: Vec<VmId>,
+}
+
+impl<'a> Seen<'a> {
+    pub(super) fn new(experiment: &'a Experiment, trials: &'a Trials) -> Self {
+        let mut seen = Self { experiment, groups: groups(experiment), trials };
+        let mut groups = std::mem::take(&mut seen.groups);
+        let worst =
+            |group: &Group| group.vms.iter().map(|&vm| seen.nearness(vm)).fold(0.0, f64::max);
+        groups.sort_by(|one, other| worst(other).total_cmp(&worst(one)));
+        seen.groups = groups;
+        seen
+    }
+
+    pub(super) fn vm(&self, id: VmId) -> &'a VmSpec {
+        &self.experiment.vms[usize::from(id.0)]
+    }
+
+    /// The first VM of a group, which speaks for all in what follows from settings.
+    pub(super) fn first(&self, group: &Group) -> &'a VmSpec {
+        self.vm(group.vms[0])
+    }
+
+    /// The record of a VM in the run.
+    pub(super) fn recorder(&self, id: VmId) -> &'a Recorder {
+        &self.trials.outcome.vms[usize::from(id.0)].recorder
+    }
+
+    /// Groups with batches, each with those of its first VM: not ensembles.
+    pub(super) fn with_batches(&self) -> impl Iterator<Item = (&Group, Batches<'a>)> {
+        self.groups
+            .iter()
+            .filter_map(|group| Some((group, Batches::of(self.experiment, group.vms[0])?)))
+    }
+
+    pub(super) fn about(&self, group: &Group) -> About {
+        let vms = group.vms.iter().map(|&vm| self.vm(vm).name.clone());
+        About { vms: vms.collect(), gpus: Vec::new() }
+    }
+
+    pub(super) fn about_vm(&self, vm: VmId) -> About {
+        About { vms: vec![self.vm(vm).name.clone()], gpus: Vec::new() }
+    }
+
+    /// `Each`, or `It`, as the subject of a sentence about a group.
+    pub(super) fn each(&self, group: &Group) -> &'static str {
+        if group.vms.len() > 1 { "Each" } else { "It" }
+    }
+
+    /// The part of its latency bound that a VM's percentile is at: above 1 it misses. Nothing like
+    /// that where there is no bound: 0.
+    pub(super) fn nearness(&self, id: VmId) -> f64 {
+        match self.vm(id).load.scenario {
+            TestScenario::Server => {
+                let bound = self.vm(id).load.settings.target_latency.as_nanos_f64();
+                self.percentile(id).as_nanos_f64() / bound.max(1.0)
+            }
+            _ => 0.0,
+        }
+    }
+
+    /// The latency at the percentile that a VM is judged by.
+    pub(super) fn percentile(&self, id: VmId) -> SimDuration {
+        let percentile = self.vm(id).load.settings.percentile;
+        let found = self.recorder(id).query_latencies().quantile(percentile / 100.0);
+        found.unwrap_or(SimDuration::ZERO)
+    }
+
+    /// The VM of a group that is nearest to its bound or farthest beyond, else the slowest.
+    pub(super) fn worst(&self, group: &Group) -> VmId {
+        let key = |&&vm: &&VmId| (self.nearness(vm), self.percentile(vm).as_nanos_f64());
+        let order = |one: &&VmId, other: &&VmId| {
+            let (one, other) = (key(one), key(other));
+            one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
+        };
+        // Of equals the first.
+        *group.vms.iter().rev().max_by(order).expect("a group has VMs")
+    }
+
+    /// The cards that a VM has a part of, each once.
+    pub(super) fn cards(&self, id: VmId) -> Vec<GpuId> {
+        let mut cards: Vec<GpuId> = self.vm(id).gpus.iter().map(|share| share.card).collect();
+        cards.sort_unstable();
+        cards.dedup();
+        cards
+    }
+
+    /// The longest batch of those that share a place, but of this group, alone, in nanoseconds.
+    pub(super) fn longest_batch_beside(&self, vm: VmId, share: &GpuShare) -> f64 {
+        let ids = (0..self.experiment.vms.len() as u16).map(VmId).filter(|&other| other != vm);
+        let here = ids.filter(|&other| {
+            let is_it = |one: &GpuShare| (one.card, one.instance) == (share.card, share.instance);
+            self.experiment.has_work(other) && self.vm(other).gpus.iter().any(is_it)
+        });
+        let longest = here.filter_map(|other| {
+            let batches = Batches::of(self.experiment, other)?;
+            Some(batches.alone(batches.full()))
+        });
+        longest.fold(0.0, f64::max)
+    }
+}
+
+/// VMs with work or a load, those that are alike together.
+fn groups(experiment: &Experiment) -> Vec<Group> {
+    let mut groups: Vec<(String, Group)> = Vec::new();
+    for index in 0..experiment.vms.len() as u16 {
+        let id = VmId(index);
+        let vm = &experiment.vms[usize::from(index)];
+        if vm.load.is_idle() && !experiment.has_work(id) {
+            continue;
+        }
+        let key = key(experiment, id, vm);
+        match groups.iter_mut().find(|(known, _)| *known == key) {
+            Some((_, group)) => group.vms.push(id),
+            None => groups.push((key, Group { vms: vec![id] })),
+        }
+    }
+    groups.into_iter().map(|(_, group)| group).collect()
+}
+
+/// What is the same for VMs that are alike.
+fn key(experiment: &Experiment, id: VmId, vm: &VmSpec) -> String {
+    let places = vm.gpus.iter().map(|share| {
+        let place = Place::of(experiment, vm, share);
+        let of = (&place.card.gpu.id, place.instance, &share.vgpu_type, share.sm_limit);
+        format!("{of:?} {}", place.owners)
+    });
+    let places: Vec<String> = places.collect();
+    let load = (&vm.load, vm.power_on, vm.power_off);
+    let model = if vm.server_of.is_some() || vm.is_ensemble() { &vm.name } else { &vm.group };
+    format!("{model} {places:?} {load:?} {:?}", asked(experiment, id).map(f64::to_bits))
+}
