@@ -23,10 +23,10 @@ pub use answer::{answer_sentences, render_answer};
 pub use calibration::render_calibration;
 pub(in crate::report) use capacity::found as capacity_found;
 pub use capacity::render_capacity;
+pub use explained::render_explained;
 pub(in crate::report) use gap::{
     factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
 };
-pub use explained::render_explained;
 pub use sweep::render_sweep;
 pub use timeline::render_timeline;
 pub use validation::render_validation;
