@@ -88,7 +88,7 @@ pub(super) fn run(arguments: &CapacityArgs, configs: Option<&Path>) -> Result<()
     let show = |done, all, doing: &str| bar.set(done, all, doing);
     let results = work.simulate(|| study::capacities(&plan, &show, &|| bar.is_over()))?;
     bar.clear();
-    work.deliver(&results, made.as_ref())?;
+    work.deliver_with(&results, made.as_ref())?;
     let invalid = results.systems.iter().filter(|system| system.capacity_per_s.mean == 0.0).count();
     match results.skipped.len() {
         0 => settings.judge(invalid, results.systems.len()),

@@ -48,7 +48,13 @@ Exit codes:
 /// Runs the command.
 pub(super) fn run(arguments: &ExplainArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let settings = &arguments.run;
-    let task = settings.load(configs)?;
+    if settings.report {
+        let why = "explain writes no report.html";
+        let help =
+            "slicewise run FILE --report writes one; explanation.txt and .json are written anyway";
+        return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
+    }
+    let (task, _) = settings.load(&settings.options(configs)?)?;
     let (head, runs, told): (Head, Vec<(String, Experiment)>, Vec<String>) = match &task {
         Task::Run(scenario) => {
             if arguments.point.is_some() {

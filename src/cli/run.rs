@@ -75,7 +75,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     let show = |done, all, doing: &str| bar.set(done, all, doing);
     let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
     bar.clear();
-    work.deliver(&results, made.as_ref())?;
+    work.deliver_with(&results, made.as_ref())?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
     arguments.judge(invalid, runs.count())

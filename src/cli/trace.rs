@@ -92,7 +92,7 @@ fn start(text: &str) -> Result<SimTime, String> {
 pub(super) fn run(arguments: TraceArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let place = Place::of(arguments.out.as_deref())?;
     let settings = arguments.settings();
-    let scenario = match settings.load(configs)? {
+    let scenario = match settings.load(&settings.options(configs)?)?.0 {
         Task::Run(scenario) => scenario,
         Task::Sweep(_) => {
             return Err(Failure::Usage(format!(
@@ -172,6 +172,7 @@ impl TraceArgs {
             workload: self.workload.clone(),
             out: self.out.clone(),
             force: self.force,
+            report: false,
             seed: self.seed,
             fail_on_invalid: false,
             progress: ShowProgress::Never,

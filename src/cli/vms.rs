@@ -44,7 +44,7 @@ pub(super) fn run(
     })??;
     bar.clear();
     let made = settings.report.then(|| page::made(file.inputs()));
-    work.deliver(&results, made.as_ref())?;
+    work.deliver_with(&results, made.as_ref())?;
     let invalid = results.ways.iter().filter(|way| way.vms == 0).count();
     settings.judge(invalid, results.ways.len())
 }

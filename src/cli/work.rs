@@ -70,8 +70,15 @@ impl<'a> Work<'a> {
         with_threads(self.output.threads, work)
     }
 
-    /// Writes the files of the answer, a page among them if one was asked for, and prints it.
-    pub(super) fn deliver<A: Report + WebPage>(
+    /// Writes the files of the answer and prints it.
+    pub(super) fn deliver(&self, answer: &dyn Report) -> Result<(), Failure> {
+        self.write(&answer.files()?)?;
+        self.say("");
+        self.print(answer)
+    }
+
+    /// The same, a page among the files if one was asked for.
+    pub(super) fn deliver_with<A: Report + WebPage>(
         &self,
         answer: &A,
         made: Option<&Made>,

@@ -102,6 +102,16 @@ pub(super) fn mark(origin: Origin) -> &'static str {
     }
 }
 
+/// A text of at most `count` characters, safe to show, the rest replaced by an ellipsis: for pages, which
+/// are bounded. Pictures wrap their texts.
+pub(super) fn clip(text: &str, count: usize) -> String {
+    let text = &*shown(text);
+    if text.chars().count() <= count {
+        return text.to_string();
+    }
+    text.chars().take(count - 1).chain(['…']).collect()
+}
+
 /// Wraps a text, safe to show, at spaces so that no line has more than `width` characters, later
 /// lines indented.
 pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
@@ -205,5 +215,6 @@ mod tests {
     fn long_text_breaks_at_spaces() {
         assert_eq!(wrap("note: one two three", 10, "  "), "note: one\n  two\n  three");
         assert_eq!(wrap("", 10, "  "), "");
+        assert_eq!([clip("vsphere", 7), clip("vsphere", 4)], ["vsphere", "vsp…"]);
     }
 }

@@ -3,9 +3,10 @@
 //!
 //! Where slices are too many to be seen, each column shows the parts of its time instead.
 
-use super::super::number::{clip, instant, plain};
-use super::figure::{Align, Colour, Figure, Mark, WIDTH, colour, size};
+use super::super::number::{instant, plain};
+use super::figure::{Align, Figure, Mark, WIDTH};
 use super::scale::Scale;
+use super::style::{self, Colour, size, stroke};
 use crate::gpu::{Phase, PhaseSpan};
 use crate::platform::{InstanceTimeline, Timeline};
 use crate::record::Stage;
@@ -14,9 +15,11 @@ use crate::units::{SimTime, counted};
 
 /// The ends of the time axis, in pixels.
 const AXIS: (f64, f64) = (300.0, 1170.0);
-/// Letters of a lane's name.
-const NAME_LETTERS: usize = 19;
-const TOP: f64 = 168.0;
+/// The room of a lane's name.
+const NAME: f64 = 255.0;
+/// From the subtitle to the legend, and to the first lane.
+const LEGEND: f64 = 34.0;
+const TOP: f64 = 74.0;
 const LANE: f64 = 44.0;
 const BAR: f64 = 32.0;
 const COPIES: f64 = 26.0;
@@ -56,14 +59,14 @@ impl Look {
     /// The colour and the height of the bar, as a part of a full one.
     fn style(self) -> (Colour, f64) {
         match self {
-            Look::Run => (colour::BLUE, 1.0),
-            Look::Overshoot => (colour::VERMILION, 1.0),
-            Look::Burned => (colour::ORANGE, 0.45),
-            Look::Switch => (colour::INK, 1.0),
-            Look::Capped => (colour::PURPLE, 0.45),
-            Look::Waits => (colour::SKY, 0.19),
-            Look::Idle => (colour::QUIET, 0.07),
-            Look::Copy => (colour::GREEN, 0.4),
+            Look::Run => (style::BLUE, 1.0),
+            Look::Overshoot => (style::VERMILION, 1.0),
+            Look::Burned => (style::ORANGE, 0.45),
+            Look::Switch => (style::INK, 1.0),
+            Look::Capped => (style::PURPLE, 0.45),
+            Look::Waits => (style::SKY, 0.19),
+            Look::Idle => (style::QUIET, 0.07),
+            Look::Copy => (style::GREEN, 0.4),
         }
     }
 
@@ -126,52 +129,55 @@ pub(in crate::report) fn draw(results: &TimelineResults) -> Figure {
     let heads = heads(timeline, &lanes);
     let of_lanes: f64 = lanes.iter().map(Lane::height).sum();
     let below = if left_out > 0 { 118.0 } else { 84.0 };
-    let height = TOP + HEAD * heads as f64 + of_lanes + below;
-    let mut figure = Figure::new(height, &title(results), &subtitle(results, &lanes, in_columns));
-    legend(&mut figure, &lanes);
+    let mut figure = Figure::new(&title(results), &subtitle(results, &lanes, in_columns));
+    let top = figure.height + TOP;
+    legend(&mut figure, &lanes, top - TOP + LEGEND);
     let window = timeline.until.saturating_since(timeline.from);
     let (unit, per_ms) = if window.as_millis_f64() >= 10_000.0 { ("s", 1e-3) } else { ("ms", 1.0) };
     let long = (window.as_millis_f64() * per_ms).max(1e-6);
     let scale = Scale::linear(0.0, long, AXIS);
     let place =
         |at: SimTime| scale.place((at.saturating_since(timeline.from)).as_millis_f64() * per_ms);
-    let bottom = TOP + HEAD * heads as f64 + of_lanes;
+    let bottom = top + HEAD * heads as f64 + of_lanes;
+    figure.height = bottom + below;
+    let names: Vec<&str> = lanes.iter().map(|lane| lane.name.as_str()).collect();
+    let names = style::names(&names, 1, NAME, false);
     for tick in scale.ticks(8) {
         let at = (scale.place(tick), bottom + 22.0);
-        figure.text(at, &plain(tick), Align::Middle, colour::QUIET);
+        figure.text(at, &plain(tick), Align::Middle, style::QUIET);
     }
-    let mut y = TOP;
+    let mut y = top;
     let mut before = None;
-    for lane in &lanes {
+    for (lane, name) in lanes.iter().zip(&names) {
         let head = head_of(timeline, lane);
         if before.as_ref() != Some(&head) {
             figure
-                .label((30.0, y + HEAD / 2.0 + 4.0), &head, size::HEAD, Align::Right, colour::INK)
+                .label((30.0, y + HEAD / 2.0 + 4.0), &head, size::HEAD, Align::Right, style::INK)
                 .bold = true;
             before = Some(head);
             y += HEAD;
         }
         for tick in scale.ticks(8) {
             let x = scale.place(tick);
-            figure.line(&[(x, y), (x, y + lane.height())], 1.5, colour::RULE);
+            figure.line(&[(x, y), (x, y + lane.height())], stroke::RULE, style::RULE);
         }
         let middle = y + lane.height() / 2.0;
-        let name = clip(&lane.name, NAME_LETTERS);
-        let ink = if lane.is_thin { colour::QUIET } else { colour::INK };
-        figure.text((30.0, middle), &name, Align::Right, ink);
+        let name = name.first().map_or("", String::as_str);
+        let ink = if lane.is_thin { style::QUIET } else { style::INK };
+        figure.text((30.0, middle), name, Align::Right, ink);
         match in_columns {
             true => columns(&mut figure, lane, middle, &place),
             false => bars(&mut figure, lane, middle, &place),
         }
         y += lane.height();
     }
-    figure.line(&[(AXIS.0, bottom), (AXIS.1, bottom)], 1.5, colour::QUIET);
+    figure.line(&[(AXIS.0, bottom), (AXIS.1, bottom)], 1.5, style::QUIET);
     let axis = format!("time ({unit}) after {} of the run", instant(timeline.from));
-    figure.text(((AXIS.0 + AXIS.1) / 2.0, bottom + 56.0), &axis, Align::Middle, colour::QUIET);
+    figure.text(((AXIS.0 + AXIS.1) / 2.0, bottom + 56.0), &axis, Align::Middle, style::QUIET);
     if left_out > 0 {
         let more = counted(left_out, "lane");
         let said = format!("{more} of owners with less work not drawn; the trace has all");
-        figure.text((30.0, bottom + 92.0), &said, Align::Right, colour::QUIET);
+        figure.text((30.0, bottom + 92.0), &said, Align::Right, style::QUIET);
     }
     figure
 }
@@ -320,15 +326,15 @@ fn busiest(all: Vec<Lane>) -> (Vec<Lane>, usize) {
     (drawn, count - owners.len())
 }
 
-fn legend(figure: &mut Figure, lanes: &[Lane]) {
+fn legend(figure: &mut Figure, lanes: &[Lane], y: f64) {
     let occurs =
         |look: &&Look| lanes.iter().any(|lane| lane.bars.iter().any(|bar| bar.look == **look));
     let mut x = 30.0;
     for look in Look::ALL.iter().filter(occurs) {
         let (ink, part) = look.style();
         let wide = if *look == Look::Switch { 5.0 } else { 26.0 };
-        rectangle(figure, (x, x + wide), 128.0, 24.0 * part, ink);
-        figure.text((x + wide + 8.0, 128.0), look.word(), Align::Right, colour::INK);
+        rectangle(figure, (x, x + wide), y, 24.0 * part, ink);
+        figure.text((x + wide + 8.0, y), look.word(), Align::Right, style::INK);
         x += wide + 30.0 + 10.8 * look.word().chars().count() as f64;
     }
 }
