@@ -6,8 +6,8 @@
 //! clock.
 
 use super::{
-    CardTime, Client, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool,
-    PoolJob, PowerCap, Ring, Turns, TurnsJob, Window,
+    Client, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool, PoolJob,
+    PowerCap, Ring, Turns, TurnsJob, Window,
 };
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
@@ -23,6 +23,17 @@ pub struct OwnerId {
     pub instance: u16,
     /// The owner's slot in its instance, 0 for the only one.
     pub slot: u16,
+}
+
+/// Where the time of a card went, as parts of the whole card's time, 0 to 1; the rest is idle.
+#[derive(Clone, PartialEq, Default, Debug)]
+pub struct CardTime {
+    /// Of each owner.
+    pub owners: Vec<(OwnerId, OwnerTime)>,
+    /// The engine passed from one owner to another while any had work.
+    pub switch: f64,
+    /// The turns of vGPUs that no VM has, while any owner had work.
+    pub vacant: f64,
 }
 
 /// A batch for an owner on a card.

@@ -2,7 +2,6 @@
 //!
 //! Which owners take part and how the time is divided is decided in `turns` and `ring`.
 
-use super::OwnerId;
 use crate::units::SimDuration;
 
 /// GPU time of one owner.
@@ -21,17 +20,6 @@ pub struct Counters {
     /// The part of that time that the policy promises it. Both are counted only where turns
     /// overshoot: elsewhere no owner gets the time of another.
     pub promised: SimDuration,
-}
-
-/// Where the time of a card went, as parts of the whole card's time, 0 to 1; the rest is idle.
-#[derive(Clone, PartialEq, Default, Debug)]
-pub struct CardTime {
-    /// Of each owner.
-    pub owners: Vec<(OwnerId, OwnerTime)>,
-    /// The engine passed from one owner to another while any had work.
-    pub switch: f64,
-    /// The turns of vGPUs that no VM has, while any owner had work.
-    pub vacant: f64,
 }
 
 /// What one owner had of a card.

@@ -19,10 +19,10 @@ mod run_list;
 pub mod scaling;
 mod turns;
 
-pub use card::{Card, CardJob, OwnerId};
+pub use card::{Card, CardJob, CardTime, OwnerId};
 pub use copy_engine::CopyEngine;
 pub use cost::{Demand, demand};
-pub use counters::{CardTime, Counters, OwnerTime};
+pub use counters::{Counters, OwnerTime};
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};
 pub use phases::{Phase, PhaseLog, PhaseSpan, Window};

@@ -24,6 +24,7 @@ mod probe;
 mod progress;
 mod results;
 mod run;
+mod run_verdict;
 mod said;
 mod scan;
 mod sensitivity;

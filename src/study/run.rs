@@ -3,8 +3,8 @@
 use super::piece::{Piece, pieces_of};
 use super::progress::Progress;
 use super::results::Results;
+use super::run_verdict;
 use super::summary::{self, Finding};
-use super::verdict;
 use crate::spec::Scenario;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -38,11 +38,11 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
         ratios.extend(summary::summarise(pair, found, &mut runs, &mut comparisons));
     }
     let mut results = summary::results(scenario, runs, comparisons, ratios);
-    let failing = verdict::failing(&results).map(|index| &scenario.pairs[index]);
+    let failing = run_verdict::failing(&results).map(|index| &scenario.pairs[index]);
     let would_hold = failing.and_then(|pair| {
         progress(all, all, &format!("{}: a rate that keeps every bound", pair.name));
-        verdict::rate_that_holds(&pair.virtual_run.experiment)
+        run_verdict::rate_that_holds(&pair.virtual_run.experiment)
     });
-    results.verdict = verdict::of_runs(&results, would_hold);
+    results.verdict = run_verdict::of_runs(&results, would_hold);
     results
 }

@@ -18,8 +18,8 @@ use crate::spec::{
     ServerSpec, SlicePolicy, Step, SwitchTimes, TestScenario, TimeSlicing, TurnOrder, TurnsOf,
     VmId,
 };
+use crate::study::run_verdict::rate_that_holds;
 use crate::study::variant::{asked_per_s, at_rate};
-use crate::study::verdict::rate_that_holds;
 use crate::units::{Share, SimDuration};
 use std::collections::BTreeSet;
 

@@ -1,7 +1,8 @@
 //! Data collected from the rows of a sweep while they are written: the few figures that charts
 //! draw, the comparisons that open inputs reverse, and the notes.
 
-use super::super::verdict::{self, Verdict};
+use super::super::verdict::Verdict;
+use super::verdict::verdict;
 use super::{
     Common, GroupHead, GroupResult, GroupSummary, Known, Memory, PointRow, PointRun, PointSummary,
     RowSink, SweepResults,
@@ -160,7 +161,7 @@ impl Gathered {
             leans_on: leans_on::in_order(common.leans_on),
             taken_over,
         };
-        results.verdict = verdict::of_sweep(&results);
+        results.verdict = verdict(&results);
         results
     }
 }

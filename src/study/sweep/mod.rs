@@ -6,6 +6,7 @@
 //! runs into a bug of slicewise.
 
 mod gathered;
+mod verdict;
 
 use super::bug::caught;
 use super::figures::{LatencyMs, completed_per_s, latency_ms};

@@ -1,0 +1,259 @@
+//! The verdict on runs: whether every bound is kept, what rate would keep them, and what is in the way.
+//!
+//! It is made from results and computes nothing; only [`rate_that_holds`] simulates.
+
+use super::border::{CapacitySearch, Ended, limit_within};
+use super::figures::{LatencyMs, digits};
+use super::results::{Comparison, GpuResult, OwnerShare, Results, RunResult, Side, VmResult};
+use super::variant::is_server;
+use super::verdict::{Verdict, time};
+use crate::spec::Experiment;
+use crate::units::counted;
+
+/// From this part of the time on, a GPU has no room left.
+const FULL: f64 = 0.95;
+
+/// The most events and answered samples of a search for the rate that holds: some seconds.
+const WORK_MOST: u64 = 20_000_000;
+
+/// The rate of all Server VMs together that keeps every bound of a run, their rates lowered alike; to a
+/// twentieth. Nothing where the search finds none, or takes too long.
+pub(super) fn rate_that_holds(experiment: &Experiment) -> Option<f64> {
+    experiment.vms.iter().find(is_server)?;
+    let found = limit_within(experiment, CapacitySearch { precision: 0.05 }, WORK_MOST);
+    (found.rate > 0.0 && found.ended == Ended::Complete).then_some(found.rate)
+}
+
+/// The first virtual run in which a VM misses its bound, by index of the pair.
+pub(super) fn failing(results: &Results) -> Option<usize> {
+    let mut runs = virtual_runs(results);
+    runs.position(|run| run.vms.iter().any(|vm| misses_bound(vm)))
+}
+
+/// The verdict on runs; `would_hold` is the rate that keeps the bounds of the run that [`failing`] names.
+pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
+    let judged = || virtual_runs(results).flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
+    let judged: Vec<(&RunResult, &VmResult)> =
+        judged().filter(|(_, vm)| vm.scenario != "step").collect();
+    if judged.is_empty() {
+        return Verdict::default();
+    }
+    let holds = judged.iter().all(|(_, vm)| vm.verdict.valid);
+    let mut sentences = vec![match holds {
+        true => kept(&judged),
+        false => {
+            let would_hold = would_hold.map_or(String::new(), |rate| {
+                let all = if judged.len() > 1 { " in all" } else { "" };
+                format!("; {}/s{all} would hold {}", digits(rate), them(&judged))
+            });
+            missed(&judged) + &would_hold
+        }
+    }];
+    let shown = failing(results).or((results.runs.len() > 0).then_some(0));
+    let alone = virtual_runs(results).count() == 1 || !holds;
+    let run = shown.filter(|_| alone).and_then(|index| virtual_runs(results).nth(index));
+    sentences.extend(run.and_then(bottleneck));
+    sentences.extend(beside_bare_metal(&results.comparisons));
+    Verdict::of(Some(holds), sentences)
+}
+
+fn virtual_runs(results: &Results) -> impl Iterator<Item = &RunResult> {
+    results.runs.iter().filter(|run| run.side == Side::Virtual)
+}
+
+fn misses_bound(vm: &VmResult) -> bool {
+    vm.verdict.failed.iter().any(|rule| matches!(*rule, "latency" | "early_stopping"))
+}
+
+/// The latency that a VM is judged by, with its name: the percentile of its load.
+fn judged_by(vm: &VmResult) -> (String, f64) {
+    let of =
+        |(_, quantile): &&(&'static str, f64)| (quantile * 100.0 - vm.load.percentile).abs() < 1e-9;
+    let found = LatencyMs::PERCENTILES.iter().find(of);
+    let name = found.map_or("p99", |(name, _)| *name);
+    let shown = if name == "p999" { "p99.9" } else { name };
+    (shown.to_string(), vm.latency_ms.get(name).unwrap_or(vm.latency_ms.p99))
+}
+
+/// How far a VM is from its bound: above 1 it misses it.
+fn nearness(vm: &VmResult) -> f64 {
+    judged_by(vm).1 / vm.target_latency_ms.max(f64::MIN_POSITIVE)
+}
+
+fn nearest<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
+    let bound = vms.iter().filter(|(_, vm)| vm.scenario == "server");
+    bound.copied().max_by(|(_, one), (_, other)| nearness(one).total_cmp(&nearness(other)))
+}
+
+/// The bound of all, or `their bounds`.
+fn them(vms: &[(&RunResult, &VmResult)]) -> &'static str {
+    if vms.len() > 1 { "them" } else { "it" }
+}
+
+fn kept(vms: &[(&RunResult, &VmResult)]) -> String {
+    match (vms, nearest(vms)) {
+        ([(_, vm)], Some(_)) => {
+            let (name, value) = judged_by(vm);
+            let (bound, rate) = (time(vm.target_latency_ms), digits(vm.target_qps));
+            format!("YES: {name} is {}, within the bound of {bound}, at {rate}/s", time(value))
+        }
+        ([(_, vm)], None) => {
+            format!("YES: the run is VALID, at {} samples/s", digits(vm.completed_per_s))
+        }
+        (_, Some((run, vm))) => {
+            let (name, value) = judged_by(vm);
+            format!(
+                "YES: all {} keep their bounds (nearest {}, {name} {} of {})",
+                counted(vms.len(), "VM"),
+                run.name_of(&vm.name),
+                time(value),
+                time(vm.target_latency_ms)
+            )
+        }
+        (_, None) => format!("YES: all {} are VALID", counted(vms.len(), "VM")),
+    }
+}
+
+fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
+    let late: Vec<(&RunResult, &VmResult)> =
+        vms.iter().copied().filter(|(_, vm)| misses_bound(vm)).collect();
+    let Some((run, vm)) = nearest(&late) else {
+        let invalid: Vec<_> = vms.iter().filter(|(_, vm)| !vm.verdict.valid).collect();
+        let (run, vm) = invalid[0];
+        let why = vm.verdict.failed_rules.join("; ");
+        return match vms.len() {
+            1 => format!("NO: the run is INVALID: {why}"),
+            all => format!(
+                "NO: {} of {} are INVALID ({}: {why})",
+                invalid.len(),
+                counted(all, "VM"),
+                run.name_of(&vm.name)
+            ),
+        };
+    };
+    let (name, value) = judged_by(vm);
+    let (value, bound) = (time(value), time(vm.target_latency_ms));
+    if vms.len() == 1 {
+        let rejected = vm.rejected.filter(|rejected| *rejected > 0);
+        let rejected =
+            rejected.map_or(String::new(), |count| format!(", {count} queries were rejected"));
+        return match nearness(vm) > 1.0 {
+            true => format!("NO: {name} is {value}, over the bound of {bound}{rejected}"),
+            false => format!("NO: too many queries miss the bound of {bound}{rejected}"),
+        };
+    }
+    let same = late.iter().all(|(_, other)| other.target_latency_ms == vm.target_latency_ms);
+    let what = if same { bound.clone() } else { "their bounds".to_string() };
+    let of = if same { String::new() } else { format!(" of {bound}") };
+    format!(
+        "NO: {} of {} miss {what} (worst {}, {name} {value}{of})",
+        late.len(),
+        counted(vms.len(), "VM"),
+        run.name_of(&vm.name)
+    )
+}
+
+/// What is in the way of a run, or would be first.
+fn bottleneck(run: &RunResult) -> Option<String> {
+    let loads = run.gpus.iter().flat_map(loads);
+    let gpu = loads.max_by(|one, other| one.taken.total_cmp(&other.taken))?;
+    let (name, taken) = (&gpu.name, percent(gpu.taken));
+    if gpu.taken >= FULL {
+        let mut lost = Vec::new();
+        if gpu.switch >= SHOWN {
+            lost.push(format!("{} in switches", percent(gpu.switch)));
+        }
+        if gpu.burned >= SHOWN {
+            lost.push(format!("{} burned in turns of VMs without work", percent(gpu.burned)));
+        }
+        return Some(match lost.is_empty() {
+            true => format!("{name} works {taken} of the time and is the bottleneck"),
+            false => format!(
+                "{name} is taken {taken} of the time and is the bottleneck: {}",
+                lost.join(", ")
+            ),
+        });
+    }
+    let worst = run.vms.iter().filter(|vm| vm.scenario != "step");
+    let worst = worst.max_by(|one, other| nearness(one).total_cmp(&nearness(other)))?;
+    let stage =
+        worst.stages_ms.iter().max_by(|one, other| one.mean_ms.total_cmp(&other.mean_ms))?;
+    let whole: f64 = worst.stages_ms.iter().map(|stage| stage.mean_ms).sum();
+    let of = if run.vms.len() > 1 { format!(" of {}", worst.name) } else { String::new() };
+    Some(format!(
+        "{name} is taken {taken} of the time; of a mean latency of {} a query{of} spends {} {}",
+        time(whole),
+        time(stage.mean_ms),
+        stage_in_words(stage.stage)
+    ))
+}
+
+/// Parts of the time below this are not told.
+const SHOWN: f64 = 0.05;
+
+/// How an instance of a card is used: parts of its time.
+struct Load {
+    name: String,
+    /// All of it that others cannot have.
+    taken: f64,
+    switch: f64,
+    burned: f64,
+}
+
+fn percent(part: f64) -> String {
+    format!("{:.0} %", part * 100.0)
+}
+
+/// Each instance of a card in use.
+fn loads(gpu: &GpuResult) -> Vec<Load> {
+    let mut instances: Vec<u16> = gpu.time.owners.iter().map(|owner| owner.instance).collect();
+    instances.dedup();
+    let several = instances.len() > 1;
+    let loads = instances.into_iter().map(|instance| {
+        let owners = gpu.time.owners.iter().filter(|owner| owner.instance == instance);
+        let owners: Vec<&OwnerShare> = owners.collect();
+        let share = owners[0].instance_share.max(f64::MIN_POSITIVE);
+        // Switches and vacant turns are told of a card as a whole.
+        let (switch, vacant) = match several {
+            true => (0.0, 0.0),
+            false => (gpu.time.switch_share, gpu.time.vacant_share),
+        };
+        let run: f64 = owners.iter().map(|owner| owner.run_share).sum();
+        let burned = vacant + owners.iter().map(|owner| owner.burned_share).sum::<f64>();
+        let name = match several {
+            true => format!("instance {instance} of GPU {}", gpu.id),
+            false => format!("GPU {}", gpu.id),
+        };
+        let taken = (run + switch + burned) / share;
+        Load { name, taken, switch: switch / share, burned: burned / share }
+    });
+    loads.collect()
+}
+
+/// Where a query is in a stage, as an end of a sentence.
+fn stage_in_words(stage: &str) -> &'static str {
+    match stage {
+        "batcher" => "in the batcher",
+        "launch" => "on the vCPUs before the GPU",
+        "submission" => "in the hypervisor's submission",
+        "copy in" => "in copies to the GPU",
+        "stream" => "behind an earlier batch of its stream",
+        "gpu" => "on the GPU, with waits for its turn",
+        "copy out" => "in copies from the GPU",
+        "order" => "behind batches that were issued earlier",
+        _ => "on the vCPUs after the GPU",
+    }
+}
+
+/// The highest rates beside those of bare metal, where they were searched.
+fn beside_bare_metal(comparisons: &[Comparison]) -> Option<String> {
+    let ratios = comparisons.iter().filter(|one| one.baseline_kind == "same-cards");
+    let ratios: Vec<f64> = ratios.map(|one| one.capacity_ratio).collect();
+    let least = ratios.iter().copied().reduce(f64::min)?;
+    let most = ratios.iter().copied().reduce(f64::max)?;
+    let range = match least == most {
+        true => format!("{least:.3}"),
+        false => format!("{least:.3} to {most:.3}"),
+    };
+    Some(format!("The highest rate is {range} of that of bare metal on the same cards"))
+}
