@@ -123,7 +123,7 @@ impl PhaseLog {
         }
         self.spans.push(span);
         if self.spans.len() >= self.window.most {
-            self.full = Some(span.end);
+            self.full.get_or_insert(span.end);
         }
     }
 

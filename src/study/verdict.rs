@@ -12,8 +12,8 @@ use serde::Serialize;
 pub struct Verdict {
     /// Whether every bound is kept; nothing where nothing has one.
     pub holds: Option<bool>,
-    /// One sentence or two, without line breaks. The first begins with `YES` or `NO` where something has
-    /// a bound.
+    /// A few sentences, without line breaks. On runs the first begins with `YES` or `NO` where something
+    /// is judged.
     pub sentences: Vec<String>,
 }
 

@@ -314,7 +314,7 @@ mod tests {
         for run in &mut results.runs {
             run.vms[0].published = None;
             let mut second = run.vms[0].clone();
-            second.name = "vm-1".to_string();
+            (second.name, second.group) = ("vm-1".to_string(), "vm-1".to_string());
             run.vms.push(second);
         }
         for comparison in &mut results.comparisons {

@@ -7,16 +7,17 @@ use crate::units::counted;
 /// The verdict on a sweep: up to where each line keeps its bounds.
 pub(super) fn verdict(results: &SweepResults) -> Verdict {
     let found: Vec<&PointSummary> =
-        results.points.iter().filter(|point| point.error.is_none()).collect();
+        results.points.iter().filter(|point| !point.groups.is_empty()).collect();
     if found.is_empty() {
         return Verdict::default();
     }
     let valid = found.iter().filter(|point| point.is_valid()).count();
     let holds = valid == found.len();
     let first = match (valid, found.len()) {
-        (_, all) if holds => format!("YES: all {} are VALID", counted(all, "point")),
-        (0, all) => format!("NO: none of {} is VALID", counted(all, "point")),
-        (valid, all) => format!("NO: {valid} of {} are VALID", counted(all, "point")),
+        (_, all) if holds => format!("All {} are VALID", counted(all, "point")),
+        (0, all) => format!("None of {} is VALID", counted(all, "point")),
+        // A sweep goes beyond a border to show it: that is no "NO".
+        (valid, all) => format!("{valid} of {} are VALID", counted(all, "point")),
     };
     let mut sentences = vec![first];
     sentences.extend((!holds && valid > 0).then(|| borders(results)).flatten());
@@ -37,7 +38,7 @@ fn borders(results: &SweepResults) -> Option<String> {
         let xs = sweep.points.iter().filter(|point| point.line == index).map(|point| &point.x);
         let mut along: Vec<(f64, &str, &PointSummary)> = xs
             .zip(points)
-            .filter(|(_, point)| point.error.is_none())
+            .filter(|(_, point)| !point.groups.is_empty())
             .filter_map(|(x, point)| Some((x.number?, x.text.as_str(), point)))
             .collect();
         along.sort_by(|one, other| one.0.total_cmp(&other.0));
