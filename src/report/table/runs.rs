@@ -108,7 +108,7 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let grid = Columns::new()
         .with("run", Text, |row: &Members<'_>| row.name())
         .with("platform", Text, |row| row.run.place())
-        .when(cards, "on GPU", Text, |row| row.cards())
+        .when(cards, "card", Text, |row| row.cards())
         .when(models, "GPU", Text, |row| row.run.models_of(row.vms[0]).join(", "))
         .with("asked/s", Number, asked)
         .with("samples/s", Number, |row| row.figure(|vm| vm.completed_per_s, rate))
