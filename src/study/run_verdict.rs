@@ -39,9 +39,11 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
         return Verdict::default();
     }
     let holds = judged.iter().all(|(_, vm)| vm.verdict.valid);
-    let mut sentences = vec![match holds {
-        true => kept(&judged),
-        false => {
+    let unsure = unsure(&judged);
+    let mut sentences = vec![match (holds, unsure) {
+        (_, Some((run, vm))) => not_sure(&judged, (run, vm)),
+        (true, None) => kept(&judged),
+        (false, None) => {
             let would_hold = would_hold.map_or(String::new(), |rate| {
                 let all = if judged.len() > 1 { " in all" } else { "" };
                 format!("; {}/s{all} would hold {}", digits(rate), them(&judged))
@@ -54,7 +56,7 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
     let run = shown.filter(|_| alone).and_then(|index| virtual_runs(results).nth(index));
     sentences.extend(run.and_then(bottleneck));
     sentences.extend(beside_bare_metal(&results.comparisons));
-    Verdict::of(Some(holds), sentences)
+    Verdict::of(unsure.is_none().then_some(holds), sentences)
 }
 
 fn virtual_runs(results: &Results) -> impl Iterator<Item = &RunResult> {
@@ -65,14 +67,53 @@ fn misses_bound(vm: &VmResult) -> bool {
     vm.verdict.failed.iter().any(|rule| matches!(*rule, "latency" | "early_stopping"))
 }
 
+/// The VM for which inputs that were not measured decide whether the bound is kept, if they decide the
+/// answer: all bounds are kept as assumed, or those that are missed may be kept.
+fn unsure<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
+    let depends = |vm: &VmResult| {
+        let bound = vm.target_latency_ms;
+        possible(vm).is_some_and(|[low, high]| low <= bound && bound < high)
+    };
+    let invalid: Vec<_> = vms.iter().copied().filter(|(_, vm)| !vm.verdict.valid).collect();
+    let of_these = if invalid.is_empty() { vms.to_vec() } else { invalid.clone() };
+    let open: Vec<_> =
+        of_these.into_iter().filter(|(_, vm)| vm.scenario == "server" && depends(vm)).collect();
+    match invalid.is_empty() || open.len() == invalid.len() {
+        true => nearest(&open),
+        false => None,
+    }
+}
+
+/// The least and the greatest latency that a VM is judged by, over inputs that were not measured.
+fn possible(vm: &VmResult) -> Option<[f64; 2]> {
+    vm.fits.as_ref()?.latency_ms.get(judged_name(vm)).copied()
+}
+
+fn not_sure(vms: &[(&RunResult, &VmResult)], (run, vm): (&RunResult, &VmResult)) -> String {
+    let (name, value) = judged_by(vm);
+    let of = if vms.len() > 1 { format!(" of {}", run.name_of(&vm.name)) } else { String::new() };
+    let [low, high] = possible(vm).unwrap_or([value; 2]);
+    format!(
+        "NOT SURE: {name}{of} is {} as assumed, {} to {} possible by what was not measured, and the \
+         bound is {}",
+        time(value),
+        time(low),
+        time(high),
+        time(vm.target_latency_ms)
+    )
+}
+
 /// The latency that a VM is judged by, with its name: the percentile of its load.
 fn judged_by(vm: &VmResult) -> (String, f64) {
-    let of =
-        |(_, quantile): &&(&'static str, f64)| (quantile * 100.0 - vm.load.percentile).abs() < 1e-9;
-    let found = LatencyMs::PERCENTILES.iter().find(of);
-    let name = found.map_or("p99", |(name, _)| *name);
+    let name = judged_name(vm);
     let shown = if name == "p999" { "p99.9" } else { name };
     (shown.to_string(), vm.latency_ms.get(name).unwrap_or(vm.latency_ms.p99))
+}
+
+fn judged_name(vm: &VmResult) -> &'static str {
+    let of =
+        |(_, quantile): &&(&'static str, f64)| (quantile * 100.0 - vm.load.percentile).abs() < 1e-9;
+    LatencyMs::PERCENTILES.iter().find(of).map_or("p99", |(name, _)| *name)
 }
 
 /// How far a VM is from its bound: above 1 it misses it.

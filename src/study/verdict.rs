@@ -10,9 +10,10 @@ use serde::Serialize;
 /// The answer in short.
 #[derive(Clone, PartialEq, Debug, Default, Serialize)]
 pub struct Verdict {
-    /// Whether every bound is kept; nothing where nothing has one.
+    /// Whether every bound is kept; nothing where nothing has one, or where inputs that were not measured
+    /// decide it.
     pub holds: Option<bool>,
-    /// A few sentences, without line breaks. On runs the first begins with `YES` or `NO` where something
+    /// A few sentences, without line breaks. On runs the first begins with `YES`, `NO` or `NOT SURE` where something
     /// is judged.
     pub sentences: Vec<String>,
 }

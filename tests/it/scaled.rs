@@ -70,14 +70,14 @@ fn without_the_key_it_is_refused_and_the_key_is_told() {
     assert!(stdout.contains("work over that on a30") && stdout.contains("int8 rate x"), "{stdout}");
 }
 
-/// The sentence at the head, the column, the document; and p99 of every run has an interval.
+/// The sentence at the head, below title and verdict, the column, the document; and p99 of every run has an interval.
 #[test]
 fn results_say_whose_times_they_are_and_how_good() {
     let (folder, file) = scenario("l4", "bert-99", "scaled_from = \"auto\"");
     let out = folder.path().join("out");
     let out = out.to_str().unwrap();
     let (stdout, _) = check(&["run", file.to_str().unwrap(), "--out", out], 0);
-    let head: String = stdout.lines().take(4).collect::<Vec<_>>().join(" ");
+    let head: String = stdout.lines().take(9).collect::<Vec<_>>().join(" ");
     assert!(
         head.contains("Scaled: service times of bert-99 on l4 are scaled from a10"),
         "{stdout}"
