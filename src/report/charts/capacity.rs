@@ -6,8 +6,9 @@
 use super::super::number::plain;
 use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series, by_bound};
+use super::panel::{self, LINES_MAX, by_bound};
 use super::scale::Scale;
+use super::series::{Panel, Place, Series};
 use super::sweep::{bound_name, rate, time};
 use crate::spec::ParameterValue;
 use crate::study::{CapacityResults, Interval, LoadPoint, SystemCapacity};

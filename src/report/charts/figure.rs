@@ -4,6 +4,7 @@
 //! `style` gives them, and `plot` turns figures into files.
 
 use super::scale::Scale;
+pub(in crate::report) use super::style::Symbol;
 use super::style::{self, Colour, row, size, stroke};
 
 /// The horizontal alignment of a text at its point; vertically it is centred.
@@ -26,27 +27,6 @@ pub(in crate::report) struct Label {
     pub(in crate::report) bold: bool,
     pub(in crate::report) lean: Align,
     pub(in crate::report) colour: Colour,
-}
-
-/// The symbol at the points of a line, so that lines differ in more than colour.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(in crate::report) enum Symbol {
-    Circle,
-    Square,
-    Triangle,
-    Diamond,
-}
-
-impl Symbol {
-    /// The corners around the middle, for a radius of 1; none for a circle.
-    pub(in crate::report) fn corners(self) -> &'static [(f64, f64)] {
-        match self {
-            Symbol::Circle => &[],
-            Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            Symbol::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
-            Symbol::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
-        }
-    }
 }
 
 /// One element of a chart.

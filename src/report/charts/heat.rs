@@ -3,8 +3,8 @@
 
 use super::along::XAxis;
 use super::figure::{Align, Figure, Fill, MARGIN, WIDTH};
-use super::panel::Panel;
 use super::scale::Scale;
+use super::series::Panel;
 use super::style::{self, HEAT, row, size, stroke};
 
 const ROW: f64 = 36.0;

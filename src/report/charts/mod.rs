@@ -16,6 +16,7 @@ mod plane;
 mod ratio;
 mod rows;
 mod scale;
+mod series;
 mod stages;
 pub(super) mod style;
 mod sweep;

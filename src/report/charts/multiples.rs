@@ -2,8 +2,8 @@
 
 use super::along::{LEFT, XAxis};
 use super::figure::{Align, Figure, MARGIN, WIDTH};
-use super::panel::{Panel, Series};
 use super::plane::{Frame, band, grid, line};
+use super::series::{Panel, Series};
 use super::style::{self, LINES, row};
 
 /// Planes side by side, the air between them, their height.

@@ -2,7 +2,7 @@
 
 use super::along::XAxis;
 use super::figure::{Align, Figure, MARGIN, Mark, Symbol, WIDTH};
-use super::panel::{Panel, Place, Series};
+use super::series::{Panel, Place, Series};
 use super::style::{self, Colour, LINES, row, stroke};
 
 /// A plane's least height.

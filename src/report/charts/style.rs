@@ -3,8 +3,6 @@
 //! Charts take from here; `plot` writes the twins of the colours into an SVG, so that one file suits
 //! light and dark pages.
 
-use super::figure::Symbol;
-
 /// A colour on white paper, as red, green and blue, and its twin on dark paper.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::report) struct Colour {
@@ -76,6 +74,27 @@ pub(in crate::report) mod stroke {
     pub(in crate::report) const RING: f64 = 3.0;
     /// A dash and the gap behind it.
     pub(in crate::report) const DASH: (f64, f64) = (11.0, 7.0);
+}
+
+/// The symbol at the points of a line, so that lines differ in more than colour.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(in crate::report) enum Symbol {
+    Circle,
+    Square,
+    Triangle,
+    Diamond,
+}
+
+impl Symbol {
+    /// The corners around the middle, for a radius of 1; none for a circle.
+    pub(in crate::report) fn corners(self) -> &'static [(f64, f64)] {
+        match self {
+            Symbol::Circle => &[],
+            Symbol::Square => &[(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
+            Symbol::Triangle => &[(0.0, -1.25), (1.15, 0.8), (-1.15, 0.8)],
+            Symbol::Diamond => &[(0.0, -1.35), (1.35, 0.0), (0.0, 1.35), (-1.35, 0.0)],
+        }
+    }
 }
 
 /// Lines of one plane differ in colour and in sign; bounds have a colour of their own.

@@ -6,7 +6,8 @@
 use super::super::number::plain;
 use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series};
+use super::panel::{self, LINES_MAX};
+use super::series::{Panel, Place, Series};
 use crate::shown::file_part;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
 use crate::units::counted;

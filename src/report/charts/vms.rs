@@ -5,7 +5,8 @@
 
 use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, LINES_MAX, Panel, Place, Series, by_bound};
+use super::panel::{self, LINES_MAX, by_bound};
+use super::series::{Panel, Place, Series};
 use super::sweep::{bound_name, time};
 use crate::spec::ParameterValue;
 use crate::study::{VmResults, WayResult};
