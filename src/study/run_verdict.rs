@@ -292,9 +292,7 @@ fn beside_bare_metal(comparisons: &[Comparison]) -> Option<String> {
     let ratios: Vec<f64> = ratios.map(|one| one.capacity_ratio).collect();
     let least = ratios.iter().copied().reduce(f64::min)?;
     let most = ratios.iter().copied().reduce(f64::max)?;
-    let range = match least == most {
-        true => format!("{least:.3}"),
-        false => format!("{least:.3} to {most:.3}"),
-    };
+    let (least, most) = (format!("{least:.3}"), format!("{most:.3}"));
+    let range = if least == most { least } else { format!("{least} to {most}") };
     Some(format!("The highest rate is {range} of that of bare metal on the same cards"))
 }

@@ -153,8 +153,10 @@ fn tell(figure: &mut Figure, along: &XAxis, panel: &Panel) {
 #[cfg(test)]
 mod tests {
     use super::super::figure::Mark;
+    use super::super::series::Series;
     use super::*;
     use crate::spec::ParameterValue;
+    use crate::study::Interval;
 
     fn place(index: usize, mean: f64, half: f64) -> Option<Place> {
         let value = Interval { mean, half_width: Some(half) };
