@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::TcpStream;
 use std::path::Path;
 use std::process::{Child, ChildStdout, Command, Stdio};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// Names of the browser, the first found is taken.
 const BROWSERS: [&str; 3] = ["chromium", "chromium-browser", "google-chrome"];
@@ -78,7 +78,14 @@ impl Browser {
     /// Opens a file.
     pub(super) fn open(&self, path: &Path) {
         let url = format!("file://{}", path.canonicalize().unwrap().display());
+        // From a page to itself the driver may answer before all of a large one is read.
+        self.blank();
         self.post("/url", &json!({ "url": url }));
+        let deadline = Instant::now() + Duration::from_secs(60);
+        while self.run("return document.readyState") != "complete" {
+            assert!(Instant::now() < deadline, "{url} is not read in a minute");
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Opens nothing.
