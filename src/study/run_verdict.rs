@@ -27,7 +27,7 @@ pub(super) fn rate_that_holds(experiment: &Experiment) -> Option<f64> {
 /// The first virtual run in which a VM misses its bound, by index of the pair.
 pub(super) fn failing(results: &Results) -> Option<usize> {
     let mut runs = virtual_runs(results);
-    runs.position(|run| run.vms.iter().any(|vm| misses_bound(vm)))
+    runs.position(|run| run.vms.iter().any(misses_bound))
 }
 
 /// The verdict on runs; `would_hold` is the rate that keeps the bounds of the run that [`failing`] names.
@@ -51,7 +51,7 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
             missed(&judged) + &would_hold
         }
     }];
-    let shown = failing(results).or((results.runs.len() > 0).then_some(0));
+    let shown = failing(results).or((!results.runs.is_empty()).then_some(0));
     let alone = virtual_runs(results).count() == 1 || !holds;
     let run = shown.filter(|_| alone).and_then(|index| virtual_runs(results).nth(index));
     sentences.extend(run.and_then(bottleneck));
