@@ -46,7 +46,9 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
         (false, None) => {
             let would_hold = would_hold.map_or(String::new(), |rate| {
                 let all = if judged.len() > 1 { " in all" } else { "" };
-                format!("; {}/s{all} would hold {}", digits(rate), them(&judged))
+                let open = judged.iter().any(|(_, vm)| vm.fits.is_some());
+                let assumed = if open { ", as assumed" } else { "" };
+                format!("; {}/s{all} would hold {}{assumed}", digits(rate), them(&judged))
             });
             missed(&judged) + &would_hold
         }

@@ -110,7 +110,10 @@ fn the_verdict_says_what_holds_and_what_would() {
     let rate = said.split("; ").nth(1).and_then(|rest| rest.split("/s in all would hold").next());
     let rate: f64 = rate.unwrap().parse().unwrap_or_else(|_| panic!("{said}"));
     assert!(rate < 1200.0, "{said}");
-    assert_eq!(run("", &vm("web", 3, rate / 3.0, "A100-10C")).verdict.holds, Some(true), "{rate}");
+    // As assumed; what was not measured may decide otherwise, and is told.
+    let held = run("", &vm("web", 3, rate / 3.0, "A100-10C"));
+    assert!(held.runs[0].vms.iter().all(|vm| vm.verdict.valid), "{rate}");
+    assert!(said.contains("would hold them, as assumed"), "{said}");
 }
 
 /// VMs of one count are one row; `--all` and the file have a row for each.
