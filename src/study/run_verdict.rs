@@ -24,10 +24,15 @@ pub(super) fn rate_that_holds(experiment: &Experiment) -> Option<f64> {
     (found.rate > 0.0 && found.ended == Ended::Complete).then_some(found.rate)
 }
 
-/// The first virtual run in which a VM misses its bound, by index of the pair.
+/// The virtual run of the VM that misses its bound by most, by index of the pair; nothing where none does.
 pub(super) fn failing(results: &Results) -> Option<usize> {
-    let mut runs = virtual_runs(results);
-    runs.position(|run| run.vms.iter().any(misses_bound))
+    let runs = virtual_runs(results).enumerate();
+    let late = runs.filter_map(|(index, run)| {
+        let late = run.vms.iter().filter(|vm| misses_bound(vm)).map(nearness);
+        Some((index, late.reduce(f64::max)?))
+    });
+    // Of equals the first.
+    late.reduce(|worst, next| if next.1 > worst.1 { next } else { worst }).map(|(index, _)| index)
 }
 
 /// The verdict on runs; `would_hold` is the rate that keeps the bounds of the run that [`failing`] names.
@@ -40,23 +45,25 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
     }
     let holds = judged.iter().all(|(_, vm)| vm.verdict.valid);
     let unsure = unsure(&judged);
+    let several = virtual_runs(results).count() > 1;
+    let shown = failing(results).or((!several).then_some(0));
+    let run = shown.and_then(|index| virtual_runs(results).nth(index));
     let mut sentences = vec![match (holds, unsure) {
         (_, Some((run, vm))) => not_sure(&judged, (run, vm)),
         (true, None) => kept(&judged),
         (false, None) => {
             let would_hold = would_hold.map_or(String::new(), |rate| {
+                let of = run.filter(|_| several).map(|run| format!(" of {}", run.name));
+                let of = of.unwrap_or_default();
                 let all = if judged.len() > 1 { " in all" } else { "" };
                 let open = judged.iter().any(|(_, vm)| vm.fits.is_some());
                 let assumed = if open { ", as assumed" } else { "" };
-                format!("; {}/s{all} would hold {}{assumed}", digits(rate), them(&judged))
+                format!("; {}/s{all}{of} would hold {}{assumed}", digits(rate), them(&judged))
             });
             missed(&judged) + &would_hold
         }
     }];
-    let shown = failing(results).or((!results.runs.is_empty()).then_some(0));
-    let alone = virtual_runs(results).count() == 1 || !holds;
-    let run = shown.filter(|_| alone).and_then(|index| virtual_runs(results).nth(index));
-    sentences.extend(run.and_then(bottleneck));
+    sentences.extend(run.and_then(|run| bottleneck(run, holds)));
     sentences.extend(beside_bare_metal(&results.comparisons));
     Verdict::of(unsure.is_none().then_some(holds), sentences)
 }
@@ -196,10 +203,24 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
     )
 }
 
-/// What is in the way of a run, or would be first.
-fn bottleneck(run: &RunResult) -> Option<String> {
+/// The VM that a run is judged by: of those that miss their bounds, else of those that have one, else of
+/// all, the one that is nearest to its bound or furthest beyond.
+fn judged_vm(run: &RunResult) -> Option<&VmResult> {
+    let kinds: [fn(&VmResult) -> bool; 3] =
+        [misses_bound, |vm| vm.scenario == "server", |vm| vm.scenario != "step"];
+    kinds.into_iter().find_map(|is_of| {
+        let vms = run.vms.iter().filter(|vm| is_of(vm));
+        vms.max_by(|one, other| nearness(one).total_cmp(&nearness(other)))
+    })
+}
+
+/// What is in the way of a run that does not hold: on the cards of the VM that it is judged by, since a
+/// full card of others is in nobody's way. Of one that holds, the card that is taken most.
+fn bottleneck(run: &RunResult, holds: bool) -> Option<String> {
+    let worst = judged_vm(run)?;
     let loads = run.gpus.iter().flat_map(loads);
-    let gpu = loads.max_by(|one, other| one.taken.total_cmp(&other.taken))?;
+    let of_it = loads.filter(|load| holds || load.vms.contains(&worst.name));
+    let gpu = of_it.max_by(|one, other| one.taken.total_cmp(&other.taken))?;
     let (name, taken) = (&gpu.name, percent(gpu.taken));
     if gpu.taken >= FULL {
         let mut lost = Vec::new();
@@ -209,16 +230,12 @@ fn bottleneck(run: &RunResult) -> Option<String> {
         if gpu.burned >= SHOWN {
             lost.push(format!("{} burned in turns of VMs without work", percent(gpu.burned)));
         }
+        let is_it = if holds { "" } else { " and is the bottleneck" };
         return Some(match lost.is_empty() {
-            true => format!("{name} works {taken} of the time and is the bottleneck"),
-            false => format!(
-                "{name} is taken {taken} of the time and is the bottleneck: {}",
-                lost.join(", ")
-            ),
+            true => format!("{name} works {taken} of the time{is_it}"),
+            false => format!("{name} is taken {taken} of the time{is_it}: {}", lost.join(", ")),
         });
     }
-    let worst = run.vms.iter().filter(|vm| vm.scenario != "step");
-    let worst = worst.max_by(|one, other| nearness(one).total_cmp(&nearness(other)))?;
     let stage =
         worst.stages_ms.iter().max_by(|one, other| one.mean_ms.total_cmp(&other.mean_ms))?;
     let whole: f64 = worst.stages_ms.iter().map(|stage| stage.mean_ms).sum();
@@ -237,6 +254,8 @@ const SHOWN: f64 = 0.05;
 /// How an instance of a card is used: parts of its time.
 struct Load {
     name: String,
+    /// The VMs on it.
+    vms: Vec<String>,
     /// All of it that others cannot have.
     taken: f64,
     switch: f64,
@@ -268,7 +287,8 @@ fn loads(gpu: &GpuResult) -> Vec<Load> {
             false => format!("GPU {}", gpu.id),
         };
         let taken = (run + switch + burned) / share;
-        Load { name, taken, switch: switch / share, burned: burned / share }
+        let vms = owners.iter().flat_map(|owner| owner.vms.clone()).collect();
+        Load { name, vms, taken, switch: switch / share, burned: burned / share }
     });
     loads.collect()
 }

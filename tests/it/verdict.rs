@@ -4,11 +4,16 @@ use slicewise::config::{self, Catalogue, LoadOptions, Task};
 use slicewise::report::{Report, Width};
 use slicewise::study::{self, GpuTime, Results};
 
-/// Runs a scenario: `vms` below three A100 cards of which the first is shared.
+/// Runs a scenario: these VMs on one A100.
 fn run(sharing: &str, vms: &str) -> Results {
+    run_on(1, sharing, vms)
+}
+
+/// The same with so many cards.
+fn run_on(cards: u32, sharing: &str, vms: &str) -> Results {
     let text = format!(
         "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n\
-         gpus = {{ model = \"a100-pcie-40gb\", count = 1 }}\n{sharing}\n{vms}"
+         gpus = {{ model = \"a100-pcie-40gb\", count = {cards} }}\n{sharing}\n{vms}"
     );
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("case.toml");
@@ -136,4 +141,19 @@ fn a_group_is_one_row_unless_each_is_asked_for() {
     let stages: f64 = vm.stages_ms.iter().map(|stage| stage.mean_ms).sum();
     assert!((stages / vm.latency_ms.mean - 1.0).abs() < 1e-3, "{stages} {}", vm.latency_ms.mean);
     assert!(text.contains("mean ms in") && text.contains("GPU time"), "{text}");
+}
+
+/// A card that others keep busy is not what stands in the way of a VM on another.
+#[test]
+fn a_full_card_of_others_is_no_bottleneck() {
+    let tight = vm("tight", 1, 20.0, "A100-40C").replace("130 ms", "3 ms");
+    let greedy = vm("greedy", 1, 1.0, "A100-40C").replace(
+        "scenario = \"server\"\ntarget_qps = 1\ntarget_latency = \"130 ms\"",
+        "scenario = \"closed-loop\"\nclients = 16",
+    );
+    let results = run_on(2, "", &(greedy + &tight));
+    assert!(results.runs[0].gpus.iter().any(|gpu| gpu.busy_share > 0.95), "{:?}", results.runs[0]);
+    let said = results.verdict.sentences.join(" ");
+    assert!(said.starts_with("NO: 1 of 2 VMs miss 3 ms (worst case / tight"), "{said}");
+    assert!(!said.contains("bottleneck") && said.contains("a query of tight spends"), "{said}");
 }
