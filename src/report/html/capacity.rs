@@ -1,6 +1,6 @@
 //! The page of `slicewise capacity`.
 
-use super::page::{Content, Page, origin};
+use super::page::{Content, Page, notes, origin};
 use super::table::Table;
 use crate::report::number::{latency, or_dash, plain, rate, span};
 use crate::report::table::{
@@ -64,8 +64,7 @@ impl Content for CapacityResults {
     }
 
     fn notes(&self) -> Vec<String> {
-        let scaled = self.scaled.iter().map(|said| format!("Scaled: {said}."));
-        scaled.chain(self.notes.iter().cloned()).collect()
+        notes(&self.scaled, &self.notes)
     }
 
     fn leans_on(&self) -> &[FactUse] {

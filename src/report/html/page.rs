@@ -430,6 +430,12 @@ impl Page {
     }
 }
 
+/// The notes of an answer, those on scaled times first.
+pub(super) fn notes(scaled: &[String], notes: &[String]) -> Vec<String> {
+    let scaled = scaled.iter().map(|said| format!("Scaled: {said}."));
+    scaled.chain(notes.iter().cloned()).collect()
+}
+
 /// The origin that heads of documents state.
 pub(super) fn origin(head: &Head) -> Vec<(&'static str, String)> {
     vec![

@@ -1,7 +1,7 @@
 //! The page of `slicewise run`.
 
 use super::figure::Drawn;
-use super::page::{Content, Page, origin};
+use super::page::{Content, Page, notes, origin};
 use super::rows::{Of, badness};
 use super::table::{ROWS_SHOWN, Table};
 use super::{sure, times};
@@ -79,8 +79,7 @@ impl Content for Results {
     }
 
     fn notes(&self) -> Vec<String> {
-        let scaled = self.scaled.iter().map(|said| format!("Scaled: {said}."));
-        scaled.chain(self.notes.iter().cloned()).collect()
+        notes(&self.scaled, &self.notes)
     }
 
     fn leans_on(&self) -> &[FactUse] {

@@ -2,7 +2,7 @@
 //!
 //! Rows of single replications are in the files beside it.
 
-use super::page::{Content, Page, origin};
+use super::page::{Content, Page, notes, origin};
 use super::table::{ROWS_SHOWN, Table};
 use crate::report::number::{latency, rate};
 use crate::report::table::{Column, Grid};
@@ -54,8 +54,7 @@ impl Content for SweepResults {
     }
 
     fn notes(&self) -> Vec<String> {
-        let scaled = self.scaled.iter().map(|said| format!("Scaled: {said}."));
-        scaled.chain(self.notes.iter().cloned()).collect()
+        notes(&self.scaled, &self.notes)
     }
 
     fn leans_on(&self) -> &[FactUse] {

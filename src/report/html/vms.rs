@@ -1,6 +1,6 @@
 //! The page of `slicewise capacity --vms`.
 
-use super::page::{Content, Page, origin};
+use super::page::{Content, Page, notes, origin};
 use super::table::Table;
 use crate::report::number::{latency, plain, rate};
 use crate::report::table::{Column, Columns, way_stops, ways};
@@ -56,8 +56,7 @@ impl Content for VmResults {
     }
 
     fn notes(&self) -> Vec<String> {
-        let scaled = self.scaled.iter().map(|said| format!("Scaled: {said}."));
-        scaled.chain(self.notes.iter().cloned()).collect()
+        notes(&self.scaled, &self.notes)
     }
 
     fn leans_on(&self) -> &[FactUse] {

@@ -5,8 +5,10 @@ use super::batch::{Batches, asked};
 use super::place::Place;
 use super::sentence::About;
 use super::trials::Trials;
+use super::words::three;
 use crate::record::Recorder;
 use crate::spec::{Experiment, GpuId, GpuShare, TestScenario, VmId, VmSpec};
+use crate::study::figures::completed_per_s;
 use crate::units::SimDuration;
 
 /// All that a sentence may be made of.
@@ -22,6 +24,18 @@ pub(super) struct Seen<'a> {
 pub(super) struct Group {
     /// At least one, in the order of the experiment.
     pub(super) vms: Vec<VmId>,
+}
+
+/// What the VMs of a group answer.
+pub(super) struct Answered<'a> {
+    /// The VM of the group that is nearest to its bound or furthest beyond, and its record.
+    pub(super) vm: &'a VmSpec,
+    pub(super) recorder: &'a Recorder,
+    /// Samples per second of one VM, their mean.
+    pub(super) each: f64,
+    /// The percentile of its load, in nanoseconds, and what it is called.
+    pub(super) latency: f64,
+    pub(super) name: String,
 }
 
 impl<'a> Seen<'a> {
@@ -98,6 +112,23 @@ impl<'a> Seen<'a> {
         };
         // Of equals the first.
         *group.vms.iter().rev().max_by(order).expect("a group has VMs")
+    }
+
+    /// What a group's VMs answer, and the latency of its worst; nothing where nothing was answered.
+    pub(super) fn answered(&self, group: &Group) -> Option<Answered<'a>> {
+        let worst = self.worst(group);
+        let (vm, recorder) = (self.vm(worst), self.recorder(worst));
+        if recorder.answered() == 0 {
+            return None;
+        }
+        let rates = group.vms.iter().map(|&one| completed_per_s(self.vm(one), self.recorder(one)));
+        Some(Answered {
+            vm,
+            recorder,
+            each: rates.sum::<f64>() / group.vms.len() as f64,
+            latency: self.percentile(worst).as_nanos_f64(),
+            name: format!("p{}", three(vm.load.settings.percentile)),
+        })
     }
 
     /// The cards that a VM has a part of, each once.

@@ -1,27 +1,18 @@
 //! `answered`: what VMs without a rate of their own answer: Offline, one query after the other, closed
 //! loops, steps of ensembles.
 
-use super::super::seen::{Group, Seen};
+use super::super::seen::{Answered, Group, Seen};
 use super::super::sentence::Said;
-use super::super::words::{ns, rate, three};
+use super::super::words::{ns, rate};
 use crate::spec::TestScenario;
-use crate::study::figures::completed_per_s;
 
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     seen.groups.iter().filter_map(|group| of_group(seen, group)).collect()
 }
 
 fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
-    let worst = seen.worst(group);
-    let (vm, recorder) = (seen.vm(worst), seen.recorder(worst));
-    if recorder.answered() == 0 {
-        return None;
-    }
-    let per_s: f64 =
-        group.vms.iter().map(|&one| completed_per_s(seen.vm(one), seen.recorder(one))).sum();
-    let each = per_s / group.vms.len() as f64;
-    let (found, settings) = (seen.percentile(worst).as_nanos_f64(), &vm.load.settings);
-    let p = format!("p{}", three(settings.percentile));
+    let Answered { vm, each, latency: found, name: p, .. } = seen.answered(group)?;
+    let settings = &vm.load.settings;
     let said = match vm.load.scenario {
         TestScenario::Server => return None,
         TestScenario::SingleStream | TestScenario::MultiStream { .. } => Said::new(

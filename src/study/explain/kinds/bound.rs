@@ -1,26 +1,17 @@
 //! `bound`: the latency of VMs that are asked at a rate, beside their bound.
 
-use super::super::seen::{Group, Seen};
+use super::super::seen::{Answered, Group, Seen};
 use super::super::sentence::Said;
-use super::super::words::{ns, percent, rate, three, times};
+use super::super::words::{ns, percent, rate, times};
 use crate::spec::TestScenario;
-use crate::study::figures::completed_per_s;
 
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     seen.groups.iter().filter_map(|group| of_group(seen, group)).collect()
 }
 
 fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
-    let worst = seen.worst(group);
-    let (vm, recorder) = (seen.vm(worst), seen.recorder(worst));
-    if recorder.answered() == 0 {
-        return None;
-    }
-    let per_s: f64 =
-        group.vms.iter().map(|&one| completed_per_s(seen.vm(one), seen.recorder(one))).sum();
-    let each = per_s / group.vms.len() as f64;
-    let (found, settings) = (seen.percentile(worst).as_nanos_f64(), &vm.load.settings);
-    let p = format!("p{}", three(settings.percentile));
+    let Answered { vm, recorder, each, latency: found, name: p } = seen.answered(group)?;
+    let settings = &vm.load.settings;
     let said = match vm.load.scenario {
         TestScenario::Server => {
             let bound = settings.target_latency.as_nanos_f64();
