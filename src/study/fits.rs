@@ -44,6 +44,16 @@ impl VmRatios {
         p99.expect("a latency of the document").1
     }
 
+    /// The latency at a quantile relative to that of the best fit, the least and the greatest: that
+    /// of the percentile of the document that is next to it.
+    pub(super) fn near(&self, quantile: f64) -> [f64; 2] {
+        let off = |one: &&(&str, f64)| (one.1 - quantile).abs();
+        let known = LatencyMs::PERCENTILES.iter();
+        let name = known.min_by(|one, other| off(one).total_cmp(&off(other)));
+        let own = self.latency.iter().find(|(known, _)| name.is_some_and(|name| name.0 == *known));
+        own.map_or([1.0; 2], |(_, ends)| *ends)
+    }
+
     /// The rate relative to that of the best fit, the least and the greatest.
     pub(super) fn rate(&self) -> [f64; 2] {
         self.rate

@@ -20,6 +20,7 @@ mod open;
 mod out_of_reach;
 mod over_shares;
 mod piece;
+mod plan;
 mod probe;
 mod progress;
 mod results;
@@ -62,6 +63,11 @@ pub use notes::{replayed, scaled_times, slow_filling};
 pub use open::{OpenEnd, OpenInput};
 pub use out_of_reach::{too_slow_alone, twice_throughput};
 pub use over_shares::OverShare;
+pub use plan::{
+    CardAnswer, CardLayout, CardPart, CardWays, Held, KindAsked, Layout, Leaving, MakeLayout,
+    NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
+    VmsOnCard, layouts,
+};
 pub use progress::Progress;
 pub use results::*;
 pub use run::{run, run_replicated};
