@@ -3,12 +3,13 @@
 //!
 //! ```text
 //!  text ─► catalogue ─► scenario ─┬─► explain ─► sweep     schema: for editors
-//!                                 └─► measured
+//!                                 ├─► measured
+//!                                 └─► plan
 //! ```
 //!
 //! A module uses those to its left: `text` reads any file of ours, `catalogue` hardware and
 //! workloads, `scenario` the machine and its VMs, `explain` lists the origin of each value, `sweep`
-//! varies keys, `measured` reads measurements. `keys` makes reader and schema of a list of keys, for
+//! varies keys, `measured` reads measurements, `plan` VMs that have no cards yet. `keys` makes reader and schema of a list of keys, for
 //! all of them.
 //!
 //! Nothing is simulated here, and nothing printed.
@@ -18,6 +19,7 @@ mod explain;
 mod inputs;
 mod keys;
 mod measured;
+mod plan;
 mod scenario;
 mod schema;
 mod sweep;
@@ -31,6 +33,7 @@ pub use inputs::Inputs;
 pub use measured::calibration::{calibration_of, existing_workload, load_calibration};
 pub use measured::probed::probed_gpu_file;
 pub use measured::rows::{OwnRows, later_validation, validation};
+pub use plan::PlanFile;
 pub use scenario::workload_files::workload_of_text;
 pub use scenario::{LoadOptions, load};
 pub use schema::schema;
@@ -40,7 +43,9 @@ pub use text::foreign::{read_foreign, read_foreign_with_warnings};
 pub use text::{Diagnostic, LoadError, ValueOrigin};
 
 use crate::spec::{Pair, Scenario};
-use scenario::{FOLDER_FILE, name_of, plan, read_files, scenario_of, used_entries};
+use scenario::{
+    FOLDER_FILE, name_of, plan as scenario_plan, read_files, scenario_of, used_entries,
+};
 use std::path::Path;
 use std::sync::Arc;
 use text::{Problems, SourceFile, set_arguments};
@@ -129,6 +134,6 @@ fn explanation(name: &str, file: &Arc<SourceFile>, options: &LoadOptions) -> Opt
     let listening = Problems::default();
     listening.answers.listen();
     let stem = name.strip_suffix(".toml").unwrap_or(name);
-    let plan = plan::read(file, stem, &options.catalogue, &listening)?;
+    let plan = scenario_plan::read(file, stem, &options.catalogue, &listening)?;
     Explanation::of(&plan, file, &options.catalogue, &listening)
 }

@@ -73,6 +73,8 @@ kinds! {
         "a scenario reads it with server = { triton_config = \"config.pbtxt\" }";
     MARKUP: "HTML, SVG or XML", "name the scenario file, not its report or chart";
     SCENARIO: "a scenario", "`slicewise run FILE` simulates it";
+    PLAN: "a plan: VMs without a share of a card",
+        "`slicewise plan FILE` searches layouts of its VMs, and writes them as scenarios";
     CALIBRATION: "a calibration file", "`slicewise calibrate FILE` makes a workload from it";
     WORKLOAD: "a workload of the catalogue",
         "name it in a scenario (workload = \"FILE\"), or add --workload FILE to a command; in DIR/workloads it joins the catalogue of --configs DIR";
@@ -127,7 +129,8 @@ pub fn not_toml(text: &str) -> Option<Kind> {
 /// The kind of a TOML file with these keys at its top; nothing where it cannot be recognised.
 pub fn by_keys(keys: &[&str]) -> Option<Kind> {
     let marks = [
-        (SCENARIO, &["vm"][..]),
+        (PLAN, &["plan", "prices"][..]),
+        (SCENARIO, &["vm"]),
         (WORKLOAD, &["service", "weights", "workspace_per_sample", "usual_preset"]),
         (CALIBRATION, &["times", "run", "fit"]),
         (GPU, &["sms", "mig_profiles", "vgpu_types"]),

@@ -16,9 +16,7 @@ use std::collections::BTreeMap;
 /// Checks the guests of one run against each other and against the machine.
 pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
     let guests = &cards::expand(machine, guests);
-    names_are_unique(guests, problems);
-    vcpus_exist(machine, guests, problems);
-    memory_exists(machine, guests, problems);
+    host_has_room(machine, guests, problems);
     obstacles::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
@@ -54,6 +52,13 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
     let is_asked = |guest: &&Guest| !guest.vm.load.is_idle();
     let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
     all_samples_are_countable(&asked, rates, problems);
+}
+
+/// The rules that hold wherever VMs are placed; copies are guests of their own.
+pub(crate) fn host_has_room(machine: &Machine, guests: &[Guest], problems: &Problems) {
+    names_are_unique(guests, problems);
+    vcpus_exist(machine, guests, problems);
+    memory_exists(machine, guests, problems);
 }
 
 fn names_are_unique(guests: &[Guest], problems: &Problems) {
