@@ -200,6 +200,20 @@ fn layouts_of(scenario: &Scenario, catalogue: &Catalogue) -> Result<MigConfigs, 
     file(configs)
 }
 
+/// The GPU instances of a run as a file of mig-parted; nothing where it has none.
+pub(super) fn mig_parted_of(
+    name: &str,
+    experiment: &Experiment,
+    catalogue: &Catalogue,
+) -> Option<String> {
+    let rules = rules_of(experiment, catalogue);
+    if !rules.iter().any(|rule| rule.mig_enabled) {
+        return None;
+    }
+    let config = MigConfig { name: name.to_string(), span: 0..0, rules };
+    Some(mig_parted::write(&file(vec![config]).ok()?))
+}
+
 /// The cards of a run: those that are cut alike are one rule. Where they are of several models, each rule
 /// is for one of them, by its ids on the PCI bus; mig-parted counts the GPUs of a node over all models.
 fn rules_of(experiment: &Experiment, catalogue: &Catalogue) -> Vec<MigRule> {

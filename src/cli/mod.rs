@@ -24,6 +24,7 @@ mod named;
 mod new;
 mod output;
 mod page;
+mod plan;
 mod progress;
 mod run;
 mod sweep;
@@ -73,6 +74,7 @@ Examples:
   slicewise run my-vm.toml --json | jq .runs       the document for programs
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
+  slicewise plan my-vms.toml                       which VM on which card, with what vGPU or slice
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise trace my-vm.toml --from 1s --for 50ms  whose turn it is, for Perfetto and as a drawing
@@ -116,6 +118,10 @@ enum Command {
     /// bare metal, or of every point of a sweep, side by side
     #[command(after_help = capacity::HELP)]
     Capacity(capacity::CapacityArgs),
+    /// Which VMs on which cards, and with what of each: the layouts that hold every latency bound, the
+    /// cheapest first
+    #[command(after_help = plan::HELP)]
+    Plan(plan::PlanArgs),
     /// From a model and a GPU to an answer: do this many VMs keep their latency bound, with each
     /// way of sharing?
     #[command(after_help = ask::HELP)]
@@ -211,6 +217,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             Some(group) => vms::run(&arguments, group, configs),
             None => capacity::run(&arguments, configs),
         },
+        Command::Plan(arguments) => plan::run(&arguments, configs),
         Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Trace(arguments) => trace::run(arguments, configs),
         Command::Explain(arguments) => explain::run(&arguments, configs),

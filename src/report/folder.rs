@@ -52,6 +52,8 @@ pub enum Maker {
     Trace,
     /// `slicewise explain`.
     Explain,
+    /// `slicewise plan`.
+    Plan,
 }
 
 impl Maker {
@@ -76,6 +78,7 @@ impl Maker {
             Maker::Explain => {
                 ("explain", &["explanation.txt", "explanation.json", "explanation.csv"])
             }
+            Maker::Plan => ("plan", &["table.txt", "plan.json", "layouts.csv", "vms.csv"]),
         }
     }
 

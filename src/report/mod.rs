@@ -24,6 +24,7 @@ mod marker;
 mod number;
 mod partial;
 mod parts;
+mod plan;
 mod plans;
 #[cfg(feature = "charts")]
 mod plot;

@@ -12,6 +12,7 @@ mod latency;
 mod multiples;
 mod panel;
 mod percentiles;
+mod plan;
 mod plane;
 mod ratio;
 mod rows;
@@ -26,6 +27,7 @@ mod vms;
 
 pub(super) use capacity::figures as capacity_figures;
 pub(super) use gap::draw as gap_figure;
+pub(super) use plan::figures as plan_figures;
 pub(super) use sweep::figures as sweep_figures;
 pub(super) use timeline::draw as timeline_figure;
 pub(super) use validation::figures as validation_figures;

@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  markup ─► table, figure ─► page ─► rows ─► times, sure ─► run
-//!                                 └──► sweep, capacity, vms, validation
+//!                                 └──► sweep, capacity, vms, plan, validation
 //! ```
 //!
 //! `page` has the frame that all pages have; one file for each kind of answer has its sections. No page
@@ -13,6 +13,7 @@ mod capacity;
 mod figure;
 mod markup;
 mod page;
+mod plan;
 mod rows;
 mod run;
 mod sure;
@@ -63,5 +64,6 @@ pages!(
     crate::study::SweepResults,
     crate::study::CapacityResults,
     crate::study::VmResults,
+    crate::study::PlanResults,
     crate::study::ValidationResults
 );

@@ -10,6 +10,7 @@ mod explained;
 mod gap;
 mod grid;
 mod members;
+mod plan;
 mod runs;
 mod stages;
 mod steps;
@@ -26,6 +27,11 @@ pub use capacity::render_capacity;
 pub use explained::render_explained;
 pub(in crate::report) use gap::{
     factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
+};
+pub use plan::render_plan;
+pub(in crate::report) use plan::{
+    asked as plan_asked, in_words as vms_in_words, layouts as plan_layouts, legend as plan_legend,
+    percent as plan_percent, tried as plan_tried,
 };
 pub use sweep::render_sweep;
 pub use timeline::render_timeline;
