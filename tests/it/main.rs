@@ -38,6 +38,7 @@ mod mps_h200;
 mod names;
 mod new_files;
 mod open;
+mod plan;
 mod power;
 mod probe;
 mod processes;

@@ -1,0 +1,499 @@
+//! `plan` against brute force: a search written apart from it, which makes its own scenarios and
+//! simulates every way of sharing for every set of VMs on a card.
+
+use crate::dice::Dice;
+use slicewise::config::{Catalogue, LoadError, LoadOptions, PlanFile, Task, task_of_text};
+use slicewise::platform::simulate;
+use slicewise::report::Report;
+use slicewise::spec::Experiment;
+use slicewise::study::{Layout, PlanResults, layouts};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::sync::OnceLock;
+
+/// A VM of a case: its kind by name, and as scenario files have it.
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
+struct Kind {
+    name: &'static str,
+    workload: &'static str,
+    batch_max: u32,
+    rate: u32,
+    bound_ms: u32,
+    count: u32,
+}
+
+/// A case: VMs of a few kinds, and cards of one model.
+struct Case {
+    gpu: &'static str,
+    cards: u32,
+    kinds: Vec<Kind>,
+}
+
+impl Kind {
+    /// What a file says of it besides its share of a card.
+    fn keys(&self) -> String {
+        format!(
+            "vcpus = 2\nworkload = \"{}\"\nserver = {{ preset = \"triton\", batch_max = {} }}\n\
+             load = {{ scenario = \"server\", rules = \"none\", target_qps = {}, \
+             target_latency = \"{} ms\", min_duration = \"1 s\", min_query_count = 3000 }}\n",
+            self.workload, self.batch_max, self.rate, self.bound_ms
+        )
+    }
+}
+
+impl Case {
+    fn head(&self, cards: u32) -> String {
+        format!(
+            "host = {{ logical_processors = 128, memory = \"1 TB\" }}\n\
+             hypervisor = \"vsphere-8.0\"\ngpus = {{ model = \"{}\", count = {cards} }}\n",
+            self.gpu
+        )
+    }
+
+    /// The plan file.
+    fn plan(&self) -> String {
+        let vms = self.kinds.iter().map(|kind| {
+            format!("[[vm]]\nname = \"{}\"\ncount = {}\n{}", kind.name, kind.count, kind.keys())
+        });
+        let vms: String = vms.collect();
+        self.head(self.cards) + "[plan]\nbatches = \"fixed\"\n" + &vms
+    }
+
+    /// The VMs on one card, each with what it has of it, as a scenario; nothing where it has a fault.
+    fn card(&self, vms: &[(usize, String)], policy: &str, seed: u64) -> Option<Experiment> {
+        let sharing = format!("sharing = {{ policy = \"{policy}\" }}\n");
+        let sharing = if policy.is_empty() { String::new() } else { sharing };
+        let each = vms.iter().enumerate().map(|(number, (kind, held))| {
+            format!("[[vm]]\nname = \"vm{number}\"\n{held}\n{}", self.kinds[*kind].keys())
+        });
+        let each: String = each.collect();
+        let text = format!("seed = {seed}\nbaseline = \"none\"\n{}{sharing}{each}", self.head(1));
+        let options = options();
+        match task_of_text(Path::new("card.toml"), &text, &options) {
+            Ok(Task::Run(scenario)) => Some(scenario.pairs[0].virtual_run.experiment.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// The greatest latency over its bound of any VM in runs with three seeds: 1 is at the bound.
+fn worst(experiment: &Experiment) -> f64 {
+    let mut most: f64 = 0.0;
+    for replication in 0..3 {
+        let run = Experiment { replication, ..experiment.clone() };
+        let outcome = simulate(&run);
+        for (vm, found) in run.vms.iter().zip(&outcome.vms) {
+            let settings = &vm.load.settings;
+            let latency = found.recorder.query_latencies().quantile(settings.percentile / 100.0);
+            let part = latency.unwrap().as_secs_f64() / settings.target_latency.as_secs_f64();
+            most = most.max(part);
+        }
+        if most > 3.0 {
+            break;
+        }
+    }
+    most
+}
+
+/// Brute force: for each set of VMs the least that its worst VM comes to of its bound, in any way of
+/// sharing one card, by policy; the empty policy is that of whole cards and GPU instances.
+struct Brute<'c> {
+    case: &'c Case,
+    known: BTreeMap<(Vec<u32>, &'static str), f64>,
+}
+
+const POLICIES: [&str; 4] = ["", "best-effort", "equal-share", "fixed-share"];
+
+impl Brute<'_> {
+    fn card(&mut self, counts: &[u32], policy: &'static str) -> f64 {
+        let key = (counts.to_vec(), policy);
+        if let Some(known) = self.known.get(&key) {
+            return *known;
+        }
+        let vms: Vec<usize> = counts
+            .iter()
+            .enumerate()
+            .flat_map(|(kind, count)| std::iter::repeat_n(kind, *count as usize))
+            .collect();
+        let catalogue = options().catalogue;
+        let entry = catalogue.gpu(self.case.gpu).unwrap();
+        let mut least = f64::INFINITY;
+        let mut look = |held: &dyn Fn(usize) -> String| {
+            let held: Vec<(usize, String)> =
+                vms.iter().enumerate().map(|(at, kind)| (*kind, held(at))).collect();
+            if let Some(experiment) = self.case.card(&held, policy, 0) {
+                least = least.min(worst(&experiment));
+            }
+        };
+        let vgpu = |name: &str| format!("vgpu = {{ type = \"{name}\" }}");
+        if policy.is_empty() {
+            if vms.len() == 1 {
+                look(&|_| "gpus = 1".to_string());
+            }
+            // A GPU instance for each VM: every size for every VM.
+            let types: Vec<&str> = entry
+                .vgpu_types
+                .iter()
+                .filter(|vgpu| vgpu.profile.is_some() && vgpu.runs_cuda())
+                .map(|vgpu| vgpu.name.as_str())
+                .collect();
+            let all = types.len().pow(vms.len() as u32);
+            for choice in 0..all {
+                look(&|at| vgpu(types[choice / types.len().pow(at as u32) % types.len()]));
+            }
+        } else if vms.len() > 1 {
+            for kind in entry.vgpu_types.iter().filter(|vgpu| vgpu.profile.is_none()) {
+                look(&|_| vgpu(&kind.name));
+            }
+        }
+        self.known.insert(key, least);
+        least
+    }
+
+    /// The least that the worst VM comes to of its bound on so many cards, with one policy for all
+    /// that are time-sliced.
+    fn on(&mut self, cards: u32, left: &[u32], policy: &'static str) -> f64 {
+        if cards == 0 {
+            return if left.iter().all(|count| *count == 0) { 0.0 } else { f64::INFINITY };
+        }
+        let mut least = f64::INFINITY;
+        let mut set = vec![0; left.len()];
+        loop {
+            // The next set, counted through like a number.
+            let Some(kind) = (0..set.len()).find(|&kind| set[kind] < left[kind]) else { break };
+            set[..kind].fill(0);
+            set[kind] += 1;
+            let here = POLICIES
+                .into_iter()
+                .filter(|one| one.is_empty() || *one == policy)
+                .map(|one| self.card(&set, one))
+                .fold(f64::INFINITY, f64::min);
+            if here >= least {
+                continue;
+            }
+            let rest: Vec<u32> = left.iter().zip(&set).map(|(all, here)| all - here).collect();
+            let others = self.on(cards - 1, &rest, policy);
+            least = least.min(here.max(others));
+        }
+        least
+    }
+}
+
+/// What files are read with; the catalogue is read once.
+fn options() -> LoadOptions {
+    static CATALOGUE: OnceLock<Catalogue> = OnceLock::new();
+    let catalogue = CATALOGUE.get_or_init(|| Catalogue::load(None).unwrap());
+    LoadOptions::new(catalogue.clone())
+}
+
+fn read(text: &str) -> Result<PlanFile, LoadError> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vms.toml");
+    std::fs::write(&path, text).unwrap();
+    PlanFile::load(&path, &options(), None)
+}
+
+fn plan(text: &str) -> (PlanFile, PlanResults) {
+    let file = read(text).unwrap_or_else(|error| panic!("{error}"));
+    let make = |layout: &Layout| file.experiment(layout);
+    let found = layouts(file.task(), &make, &|_, _, _| {}, &|| false);
+    (file, found)
+}
+
+/// At most four VMs of at most two kinds, on one or two cards.
+fn case(seed: u64) -> Case {
+    let mut dice = Dice::of(seed, 0);
+    let gpu = *dice.pick(&["a30", "a10"]);
+    let first = 1 + dice.below(3) as u32;
+    let second = dice.below(5 - first as usize) as u32;
+    let mut kinds = vec![Kind {
+        name: "one",
+        workload: "bert-99",
+        batch_max: *dice.pick(&[1, 4, 8]),
+        rate: *dice.pick(&[20, 60, 120, 200]),
+        bound_ms: *dice.pick(&[12, 25, 60]),
+        count: first,
+    }];
+    if second > 0 {
+        kinds.push(Kind {
+            name: "two",
+            workload: "resnet50",
+            batch_max: *dice.pick(&[1, 8]),
+            rate: *dice.pick(&[100, 400, 800]),
+            bound_ms: *dice.pick(&[6, 15, 40]),
+            count: second,
+        });
+    }
+    Case { gpu, cards: 1 + dice.below(2) as u32, kinds }
+}
+
+/// The fewest cards of `plan` are those of brute force, its layouts hold in runs of their own, and it
+/// finds none only where there is none.
+fn agrees(seed: u64) {
+    /// A single card and a whole layout draw other random numbers: so near the bound they may differ.
+    const NEAR: f64 = 0.07;
+    let case = case(seed);
+    let (file, found) = plan(&case.plan());
+    let mut brute = Brute { case: &case, known: BTreeMap::new() };
+    let wanted: Vec<u32> = case.kinds.iter().map(|kind| kind.count).collect();
+    let least: Vec<f64> = (1..=case.cards)
+        .map(|cards| {
+            let each = POLICIES[1..].iter().map(|policy| brute.on(cards, &wanted, *policy));
+            each.fold(f64::INFINITY, f64::min)
+        })
+        .collect();
+    let said = format!("case {seed}: {} {:?} {least:?}", case.gpu, case.kinds);
+    match found.layouts.first() {
+        Some(answer) => {
+            let cards = answer.cards as usize;
+            // No fewer would do, but by little.
+            let fewer = least[..cards - 1].iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(fewer > 1.0 - NEAR, "{cards} cards; {said}");
+            // It does, and about as well as can be.
+            assert!(least[cards - 1] < 1.0 + NEAR, "{cards} cards; {said}");
+            let best = 1.0 - least[cards - 1];
+            assert!(
+                answer.headroom > best - NEAR - 0.1 * (1.0 - best),
+                "{}; {said}",
+                answer.headroom
+            );
+            // In runs with other seeds.
+            let mut experiment = file.experiment(&answer.layout).unwrap();
+            experiment.seed = 1000 + seed;
+            let other = worst(&experiment);
+            assert!(other < 1.0 + NEAR && other < 1.0 - answer.headroom + 0.25, "{other}; {said}");
+        }
+        None => {
+            let least = least.iter().copied().fold(f64::INFINITY, f64::min);
+            assert!(least > 1.0 - NEAR, "nothing found; {said}");
+        }
+    }
+}
+
+#[test]
+fn small_cases_are_those_of_brute_force() {
+    (0..6).for_each(agrees);
+}
+
+#[test]
+#[ignore = "long: every way of sharing for every set of VMs, fifty times"]
+fn fifty_small_cases_are_those_of_brute_force() {
+    (0..50).for_each(agrees);
+}
+
+/// A file of one VM that needs a small part of an A30, with other lines.
+fn one_vm(top: &str, vm: &str) -> String {
+    format!(
+        "host = {{ logical_processors = 64, memory = \"256 GB\" }}\nhypervisor = \"vsphere-8.0\"\n\
+         {top}\n[[vm]]\nname = \"one\"\nvcpus = 2\nworkload = \"resnet50\"\n{vm}\n\
+         load = {{ scenario = \"server\", rules = \"none\", target_qps = 100, \
+         target_latency = \"50 ms\", min_duration = \"1 s\", min_query_count = 3000 }}\n"
+    )
+}
+
+const ONE_A30: &str = "gpus = { model = \"a30\", count = 1 }";
+
+/// By hand: a whole card has no vGPU and so no licence; its energy is 31 W while it is idle and at most
+/// 165 W while it works (`configs/gpus/a30.toml`).
+#[test]
+fn prices_are_those_of_the_file() {
+    let prices = "[prices]\ncurrency = \"EUR\"\nkwh = 0.5\nlicence_per_vm_hour = 7\n\
+        licence_per_card_hour = 9\ncard_hour = { a30 = 2 }\n";
+    let (_, found) = plan(&one_vm(&format!("{ONE_A30}\n{prices}"), ""));
+    let answer = &found.layouts[0];
+    assert_eq!((answer.cards, found.currency.as_deref()), (1, Some("EUR")));
+    let (busy, rate) = (answer.by_card[0].busy, answer.vms[0].completed_per_s);
+    let watts = 165.0 * busy + 31.0 * (1.0 - busy);
+    let per_hour = 2.0 + watts / 1000.0 * 0.5;
+    assert!((answer.cost_per_hour.unwrap() - per_hour).abs() < 1e-9);
+    assert!((answer.cost_per_1000.unwrap() - per_hour / (3.6 * rate)).abs() < 1e-9);
+    let joules = [31.0 / rate, watts / rate];
+    assert!(answer.joules_per_query.iter().zip(joules).all(|(one, two)| (one - two).abs() < 1e-9));
+    // The dearer of two cards that do as well is not the answer.
+    let two = "gpus = [{ model = \"a10\", count = 1 }, { model = \"a30\", count = 1 }]\n[prices]\n\
+        currency = \"EUR\"\ncard_hour = { a10 = 5, a30 = 2 }\n";
+    let (_, found) = plan(&one_vm(two, "scaled_from = \"auto\""));
+    assert_eq!(found.layouts[0].by_card[0].model, "a30");
+}
+
+/// Two VMs whose batches of 8 share a card; one thread and two find the same, to the byte.
+#[test]
+fn threads_do_not_show() {
+    let file = read(&case(3).plan()).unwrap_or_else(|error| panic!("{error}"));
+    let make = |layout: &Layout| file.experiment(layout);
+    let found = [1, 2].map(|threads| {
+        let pool = rayon::ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+        let found = pool.install(|| layouts(file.task(), &make, &|_, _, _| {}, &|| false));
+        found.document().unwrap()
+    });
+    assert_eq!(found[0], found[1]);
+}
+
+/// The file of a layout is the run that was judged.
+#[test]
+fn a_layout_is_a_scenario_that_runs_again() {
+    let (file, found) = plan(&one_vm(ONE_A30, "count = 3"));
+    let answer = &found.layouts[0];
+    let text = file.scenario(&answer.layout, "One \"layout\"\n[[vm]]");
+    let options = options();
+    let task = task_of_text(Path::new("layout.toml"), &text, &options);
+    let Ok(Task::Run(scenario)) = task else { panic!("{text}") };
+    assert_eq!(scenario.title, "One \"layout\"\n[[vm]]");
+    let again = &scenario.pairs[0].virtual_run.experiment;
+    let first = file.experiment(&answer.layout).unwrap();
+    assert_eq!(format!("{:?}", again.vms), format!("{:?}", first.vms));
+    assert_eq!(format!("{:?}", again.cards), format!("{:?}", first.cards));
+    assert_eq!(again.seed, first.seed);
+    let p99 = |run: &Experiment| {
+        let outcome = simulate(run);
+        outcome.vms[0].recorder.query_latencies().quantile(0.99)
+    };
+    assert_eq!(p99(again), p99(&first));
+}
+
+/// Six of a model that is hardly used: with large batches each needs much memory, so kept as they are
+/// they take as many cards or more, or have no layout.
+#[test]
+fn smaller_batches_are_tried_unless_they_are_fixed() {
+    let vm = "count = 6\nserver = { preset = \"triton\", batch_max = 256 }";
+    let open = plan(&one_vm("gpus = { model = \"a30\", count = 6 }", vm)).1;
+    let fixed = format!(
+        "{}[plan]\nbatches = \"fixed\"\n",
+        one_vm("gpus = { model = \"a30\", count = 6 }", vm)
+    );
+    let fixed = plan(&fixed).1;
+    let cards = |found: &PlanResults| found.layouts.first().map_or(u32::MAX, |one| one.cards);
+    assert!(cards(&open) <= cards(&fixed));
+    let batches = |found: &PlanResults| -> Vec<u32> {
+        let cards = found.layouts.iter().flat_map(|one| &one.by_card);
+        cards.flat_map(|card| &card.vms).map(|vms| vms.batch_max).collect()
+    };
+    assert!(batches(&fixed).iter().all(|batch| *batch == 256));
+    assert!(batches(&open).iter().all(|batch| *batch <= 256));
+}
+
+/// More GPU work than there is: no layout, and the answer says so with the nearest.
+#[test]
+fn where_nothing_holds_the_answer_says_why() {
+    let text = one_vm(ONE_A30, "count = 2").replace("target_qps = 100", "target_qps = 30000");
+    let (_, found) = plan(&text);
+    assert!(found.layouts.is_empty());
+    assert_eq!(found.verdict.holds, Some(false));
+    let said = found.verdict.sentences.join(" ");
+    assert!(said.starts_with("NO: ") && said.contains("of the time"), "{said}");
+    assert!(found.left_out.iter().any(|one| one.by == "GPU work over its time"));
+}
+
+#[test]
+fn what_is_wrong_with_a_plan_is_told() {
+    let vm = |line: &str| one_vm(ONE_A30, line);
+    let top = |lines: &str| one_vm(&format!("{ONE_A30}\n{lines}"), "");
+    let price = "[prices]\ncurrency = \"EUR\"\n";
+    for (text, part) in [
+        (vm("vgpu = { type = \"A30-6C\" }"), "is what `plan` searches"),
+        (vm("gpus = 1"), "is what `plan` searches"),
+        (vm("card = 0"), "is what `plan` searches"),
+        (vm("vcpu = 4"), "unknown key"),
+        (vm("count = 65"), "65"),
+        (vm("").replace("scenario = \"server\"", "scenario = \"offline\""), "offline"),
+        (vm("").replace("target_qps = 100", "total_qps = 100"), "target_qps"),
+        (vm("").replace("[[vm]]", "[vm]"), "two brackets"),
+        (one_vm("gpus = { model = \"a30\", count = \"many\" }", ""), "or \"any\""),
+        (one_vm("gpus = { model = \"a31\", count = 1 }", ""), "a31"),
+        (top("[plan]\nat_most = 0"), "1 to 64 cards"),
+        (top("[plan]\nbatches = \"small\""), "up-to, fixed"),
+        (top("[plan]\nbatch = 1"), "batches"),
+        (top("[prices]\ncard_hour = { a30 = 1 }"), "currency"),
+        (top(price), "card_hour"),
+        (top(&format!("{price}card_hour = {{ a10 = 1 }}")), "no card is at hand"),
+        (top(&format!("{price}card_hour = {{ }}")), "no price of a card of a30"),
+        (top(&format!("{price}card_hour = {{ a30 = -1 }}")), "0 to 1000000"),
+        (top(&format!("{price}card_hour = {{ a30 = inf }}")), "0 to 1000000"),
+        (top("[capacity]"), "has no meaning in a plan"),
+        (top("[sweep]\nvm.vcpus = [1]"), "has no meaning in a plan"),
+        (vm("vcpus = 2"), "duplicate key"),
+        (String::new(), "host"),
+        (vm("").replace("vcpus = 2", "vcpus = 100"), "logical processors"),
+    ] {
+        match read(&text) {
+            Ok(_) => panic!("read without a word:\n{text}"),
+            Err(error) => {
+                let said = error.to_string();
+                assert!(said.contains(part), "{part} is not in:\n{said}\n{text}");
+            }
+        }
+    }
+    // A plan file is no scenario.
+    let options = options();
+    let error = task_of_text(Path::new("a.toml"), &top("[plan]\nat_most = 2"), &options);
+    let said = error.err().expect("it is no scenario").to_string();
+    assert!(said.contains("`slicewise plan FILE`"), "{said}");
+}
+
+/// Nine VMs on two A100, four that need much memory and five that need less, as on the page about vGPUs;
+/// and twelve with three kinds of load on two A30.
+const NINE: &str = r#"
+host = "dell-r7525"
+hypervisor = "vsphere-8.0"
+gpus = { model = "a100-pcie-40gb", count = 2 }
+[[vm]]
+name = "language"
+count = 4
+vcpus = 4
+workload = "bert-99"
+server = { preset = "triton", batch_max = 16 }
+load = { scenario = "server", rules = "none", target_qps = 150, target_latency = "60 ms" }
+[[vm]]
+name = "images"
+count = 5
+vcpus = 4
+workload = "resnet50"
+server = { preset = "triton", batch_max = 16 }
+load = { scenario = "server", rules = "none", target_qps = 400, target_latency = "30 ms" }
+"#;
+
+const TWELVE: &str = r#"
+host = "dell-r7525"
+hypervisor = "vsphere-8.0"
+gpus = { model = "a30", count = 2 }
+[[vm]]
+name = "language"
+count = 4
+vcpus = 4
+workload = "bert-99"
+server = { preset = "triton", batch_max = 8 }
+load = { scenario = "server", rules = "none", target_qps = 60, target_latency = "60 ms" }
+[[vm]]
+name = "images"
+count = 6
+vcpus = 4
+workload = "resnet50"
+server = { preset = "triton", batch_max = 16 }
+load = { scenario = "server", rules = "none", target_qps = 300, target_latency = "30 ms" }
+[[vm]]
+name = "detect"
+count = 2
+vcpus = 4
+workload = "ssd-resnet34"
+server = { preset = "triton", batch_max = 4 }
+load = { scenario = "server", rules = "none", target_qps = 40, target_latency = "100 ms" }
+"#;
+
+#[test]
+#[ignore = "long: two searches of many sets of VMs, and their layouts with other seeds"]
+fn nine_and_twelve_vms_have_layouts_that_hold_with_other_seeds() {
+    for text in [NINE, TWELVE] {
+        let (file, found) = plan(text);
+        assert!(!found.layouts.is_empty(), "{:?} {:?}", found.verdict, found.left_out);
+        for answer in &found.layouts {
+            for seed in [11, 12] {
+                let mut run = file.experiment(&answer.layout).unwrap();
+                run.seed = seed;
+                let most = worst(&run);
+                // Within a twentieth of the bound chance decides.
+                let allowed = if answer.headroom < 0.05 { 1.05 } else { 1.0 };
+                assert!(most <= allowed, "seed {seed}: {most}, layout {}", answer.rank);
+            }
+        }
+    }
+}
