@@ -93,7 +93,7 @@ pub(super) fn run(arguments: &PlanArgs, configs: Option<&Path>) -> Result<(), Fa
     let make = |layout: &study::Layout| file.experiment(layout);
     let found = work.simulate(|| study::layouts(task, &make, &show, &|| bar.is_over()))?;
     bar.clear();
-    let results = with_files(found, &file, &options.catalogue);
+    let results = with_files(found, &file, work.folder().path(), &options.catalogue);
     let made = arguments.report.then(|| page::made(file.inputs()));
     work.deliver_with(&results, made.as_ref())?;
     if results.layouts.is_empty() { Err(Failure::AnsweredNo) } else { Ok(()) }
@@ -108,17 +108,22 @@ fn in_words(task: &PlanTask) -> String {
 }
 
 /// Each layout with its files.
-fn with_files(mut results: PlanResults, file: &PlanFile, catalogue: &Catalogue) -> PlanResults {
+fn with_files(
+    mut results: PlanResults,
+    file: &PlanFile,
+    folder: &Path,
+    catalogue: &Catalogue,
+) -> PlanResults {
     for answer in &mut results.layouts {
         let title = format!("{}: layout {}", results.head.title, answer.rank);
-        answer.scenario = file.scenario(&answer.layout, &title);
+        answer.scenario = file.scenario(&answer.layout, &title, folder);
         answer.mig_parted = file.experiment(&answer.layout).ok().and_then(|experiment| {
             export::mig_parted_of(&format!("layout-{}", answer.rank), &experiment, catalogue)
         });
     }
     if let Some(near) = &mut results.nearest {
         let title = format!("{}: the nearest layout", results.head.title);
-        near.scenario = file.scenario(&near.layout, &title);
+        near.scenario = file.scenario(&near.layout, &title, folder);
     }
     results
 }

@@ -14,6 +14,7 @@ use crate::platform::{Outcome, simulate};
 use crate::spec::Experiment;
 use crate::study::figures;
 use crate::units::SimDuration;
+use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// From so many times the best p99 on a variant may have a queue that grows.
@@ -143,8 +144,10 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
     let mut open = Vec::new();
     // A queue that grows all the time is as long as its run: such a variant is run whole.
     let mut whole: Option<Vec<(f64, LatencyMs)>> = None;
-    for variant in variants(experiment) {
-        let mut found = figures(&cut(&variant.experiment));
+    let variants = variants(experiment);
+    let short: Vec<_> =
+        variants.par_iter().with_max_len(1).map(|one| figures(&cut(&one.experiment))).collect();
+    for (variant, mut found) in variants.into_iter().zip(short) {
         let mut beside = &best;
         let grows = found.iter().zip(&best).any(|(found, best)| found.1.p99 > GROWN * best.1.p99);
         if grows {

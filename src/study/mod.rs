@@ -66,7 +66,7 @@ pub use over_shares::OverShare;
 pub use plan::{
     CardAnswer, CardLayout, CardPart, CardWays, Held, KindAsked, Layout, Leaving, MakeLayout,
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
-    VmsOnCard, layouts,
+    VmsOnCard, WayWithout, layouts,
 };
 pub use progress::Progress;
 pub use results::*;

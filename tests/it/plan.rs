@@ -2,6 +2,7 @@
 //! simulates every way of sharing for every set of VMs on a card.
 
 use crate::dice::Dice;
+use rayon::prelude::*;
 use slicewise::config::{Catalogue, LoadError, LoadOptions, PlanFile, Task, task_of_text};
 use slicewise::platform::simulate;
 use slicewise::report::Report;
@@ -76,36 +77,57 @@ impl Case {
     }
 }
 
-/// The greatest latency over its bound of any VM in runs with three seeds: 1 is at the bound.
-fn worst(experiment: &Experiment) -> f64 {
-    let mut most: f64 = 0.0;
-    for replication in 0..3 {
+/// What the worst VM comes to of its bound, which is 1: surely more than the first, about the second,
+/// surely less than the third.
+type Ends = [f64; 3];
+
+const NEVER: Ends = [f64::INFINITY; 3];
+
+fn each(one: Ends, other: Ends, of: fn(f64, f64) -> f64) -> Ends {
+    std::array::from_fn(|end| of(one[end], other[end]))
+}
+
+/// `plan` wants a further run to hold the bound but once in two hundred, by Student's t of five runs: 4.604
+/// standard deviations of the difference between one run and the mean of five. It sees five other runs,
+/// whose mean and deviation are others; what is twice as far from the bound is clear to both.
+const CLEAR: f64 = 2.0 * 4.604 * 1.095_445;
+
+/// The latency over its bound of the worst VM in five runs of their own.
+fn worst(experiment: &Experiment) -> Ends {
+    let mut vms: Vec<Vec<f64>> = vec![Vec::new(); experiment.vms.len()];
+    for replication in 0..5 {
         let run = Experiment { replication, ..experiment.clone() };
         let outcome = simulate(&run);
-        for (vm, found) in run.vms.iter().zip(&outcome.vms) {
+        for ((vm, found), parts) in run.vms.iter().zip(&outcome.vms).zip(&mut vms) {
             let settings = &vm.load.settings;
             let latency = found.recorder.query_latencies().quantile(settings.percentile / 100.0);
-            let part = latency.unwrap().as_secs_f64() / settings.target_latency.as_secs_f64();
-            most = most.max(part);
+            parts.push(latency.unwrap().as_secs_f64() / settings.target_latency.as_secs_f64());
         }
-        if most > 3.0 {
-            break;
+        // Three times the bound in a run: no further one is needed.
+        if let Some(most) = vms.iter().flatten().copied().find(|part| *part > 3.0) {
+            return [most; 3];
         }
     }
-    most
+    let of_vm = |parts: Vec<f64>| {
+        let mean = parts.iter().sum::<f64>() / 5.0;
+        let squares: f64 = parts.iter().map(|part| (part - mean).powi(2)).sum();
+        let margin = CLEAR * (squares / 4.0).sqrt();
+        [mean - margin, mean, mean + margin]
+    };
+    vms.into_iter().map(of_vm).fold([0.0; 3], |most, one| each(most, one, f64::max))
 }
 
 /// Brute force: for each set of VMs the least that its worst VM comes to of its bound, in any way of
 /// sharing one card, by policy; the empty policy is that of whole cards and GPU instances.
 struct Brute<'c> {
     case: &'c Case,
-    known: BTreeMap<(Vec<u32>, &'static str), f64>,
+    known: BTreeMap<(Vec<u32>, &'static str), Ends>,
 }
 
 const POLICIES: [&str; 4] = ["", "best-effort", "equal-share", "fixed-share"];
 
 impl Brute<'_> {
-    fn card(&mut self, counts: &[u32], policy: &'static str) -> f64 {
+    fn card(&mut self, counts: &[u32], policy: &'static str) -> Ends {
         let key = (counts.to_vec(), policy);
         if let Some(known) = self.known.get(&key) {
             return *known;
@@ -117,12 +139,12 @@ impl Brute<'_> {
             .collect();
         let catalogue = options().catalogue;
         let entry = catalogue.gpu(self.case.gpu).unwrap();
-        let mut least = f64::INFINITY;
+        let mut least = NEVER;
         let mut look = |held: &dyn Fn(usize) -> String| {
             let held: Vec<(usize, String)> =
                 vms.iter().enumerate().map(|(at, kind)| (*kind, held(at))).collect();
             if let Some(experiment) = self.case.card(&held, policy, 0) {
-                least = least.min(worst(&experiment));
+                least = each(least, worst(&experiment), f64::min);
             }
         };
         let vgpu = |name: &str| format!("vgpu = {{ type = \"{name}\" }}");
@@ -139,7 +161,11 @@ impl Brute<'_> {
                 .collect();
             let all = types.len().pow(vms.len() as u32);
             for choice in 0..all {
-                look(&|at| vgpu(types[choice / types.len().pow(at as u32) % types.len()]));
+                let size = |at: usize| choice / types.len().pow(at as u32) % types.len();
+                // Who of the same kind has which is all one.
+                if (1..vms.len()).all(|at| vms[at - 1] != vms[at] || size(at - 1) <= size(at)) {
+                    look(&|at| vgpu(types[size(at)]));
+                }
             }
         } else if vms.len() > 1 {
             for kind in entry.vgpu_types.iter().filter(|vgpu| vgpu.profile.is_none()) {
@@ -152,11 +178,11 @@ impl Brute<'_> {
 
     /// The least that the worst VM comes to of its bound on so many cards, with one policy for all
     /// that are time-sliced.
-    fn on(&mut self, cards: u32, left: &[u32], policy: &'static str) -> f64 {
+    fn on(&mut self, cards: u32, left: &[u32], policy: &'static str) -> Ends {
         if cards == 0 {
-            return if left.iter().all(|count| *count == 0) { 0.0 } else { f64::INFINITY };
+            return if left.iter().all(|count| *count == 0) { [0.0; 3] } else { NEVER };
         }
-        let mut least = f64::INFINITY;
+        let mut least = NEVER;
         let mut set = vec![0; left.len()];
         loop {
             // The next set, counted through like a number.
@@ -167,13 +193,13 @@ impl Brute<'_> {
                 .into_iter()
                 .filter(|one| one.is_empty() || *one == policy)
                 .map(|one| self.card(&set, one))
-                .fold(f64::INFINITY, f64::min);
-            if here >= least {
+                .fold(NEVER, |least, one| each(least, one, f64::min));
+            if here.iter().zip(&least).all(|(here, least)| here >= least) {
                 continue;
             }
             let rest: Vec<u32> = left.iter().zip(&set).map(|(all, here)| all - here).collect();
             let others = self.on(cards - 1, &rest, policy);
-            least = least.min(here.max(others));
+            least = each(least, each(here, others, f64::max), f64::min);
         }
         least
     }
@@ -227,58 +253,62 @@ fn case(seed: u64) -> Case {
     Case { gpu, cards: 1 + dice.below(2) as u32, kinds }
 }
 
-/// The fewest cards of `plan` are those of brute force, its layouts hold in runs of their own, and it
-/// finds none only where there is none.
+/// The fewest cards of `plan` are those of brute force, its layouts hold with other seeds, and it finds
+/// none only where there is none.
 fn agrees(seed: u64) {
-    /// A single card and a whole layout draw other random numbers: so near the bound they may differ.
-    const NEAR: f64 = 0.07;
     let case = case(seed);
     let (file, found) = plan(&case.plan());
     let mut brute = Brute { case: &case, known: BTreeMap::new() };
     let wanted: Vec<u32> = case.kinds.iter().map(|kind| kind.count).collect();
-    let least: Vec<f64> = (1..=case.cards)
+    let by_cards: Vec<Ends> = (1..=case.cards)
         .map(|cards| {
-            let each = POLICIES[1..].iter().map(|policy| brute.on(cards, &wanted, *policy));
-            each.fold(f64::INFINITY, f64::min)
+            let by_policy = POLICIES[1..].iter().map(|policy| brute.on(cards, &wanted, *policy));
+            by_policy.fold(NEVER, |least, one| each(least, one, f64::min))
         })
         .collect();
-    let said = format!("case {seed}: {} {:?} {least:?}", case.gpu, case.kinds);
-    match found.layouts.first() {
-        Some(answer) => {
-            let cards = answer.cards as usize;
-            // No fewer would do, but by little.
-            let fewer = least[..cards - 1].iter().copied().fold(f64::INFINITY, f64::min);
-            assert!(fewer > 1.0 - NEAR, "{cards} cards; {said}");
-            // It does, and about as well as can be.
-            assert!(least[cards - 1] < 1.0 + NEAR, "{cards} cards; {said}");
-            let best = 1.0 - least[cards - 1];
-            assert!(
-                answer.headroom > best - NEAR - 0.1 * (1.0 - best),
-                "{}; {said}",
-                answer.headroom
-            );
-            // In runs with other seeds.
-            let mut experiment = file.experiment(&answer.layout).unwrap();
-            experiment.seed = 1000 + seed;
-            let other = worst(&experiment);
-            assert!(other < 1.0 + NEAR && other < 1.0 - answer.headroom + 0.25, "{other}; {said}");
-        }
-        None => {
-            let least = least.iter().copied().fold(f64::INFINITY, f64::min);
-            assert!(least > 1.0 - NEAR, "nothing found; {said}");
+    let said = format!("case {seed}: {} {:?} {by_cards:?}", case.gpu, case.kinds);
+    let answered = found.layouts.first().map_or(u32::MAX, |answer| answer.cards);
+    // Where a layout clearly holds, one with as few cards is found.
+    let surely = (1..).zip(&by_cards).find(|(_, ends)| ends[2] <= 1.0);
+    if let Some((cards, _)) = surely {
+        assert!(answered <= cards, "{answered} cards; {said}");
+    }
+    let Some(answer) = found.layouts.first() else { return };
+    // And none where all clearly fail.
+    let ends = by_cards[answered as usize - 1];
+    assert!(ends[0] <= 1.0, "{answered} cards; {said}");
+    println!("case {seed}: headroom {:.3} of {:.3}", answer.headroom, 1.0 - ends[1]);
+    for answer in &found.layouts {
+        let mut experiment = file.experiment(&answer.layout).unwrap();
+        experiment.seed = 1000 + seed;
+        for replication in 0..3 {
+            experiment.replication = replication;
+            let most = part_of_bound(&experiment);
+            assert!(most <= 1.0, "layout {}: {most}; {said}", answer.rank);
         }
     }
 }
 
+/// The most of its bound that a VM takes in a run.
+fn part_of_bound(experiment: &Experiment) -> f64 {
+    let outcome = simulate(experiment);
+    let parts = experiment.vms.iter().zip(&outcome.vms).map(|(vm, found)| {
+        let settings = &vm.load.settings;
+        let latency = found.recorder.query_latencies().quantile(settings.percentile / 100.0);
+        latency.unwrap().as_secs_f64() / settings.target_latency.as_secs_f64()
+    });
+    parts.fold(0.0, f64::max)
+}
+
 #[test]
 fn small_cases_are_those_of_brute_force() {
-    (0..6).for_each(agrees);
+    (0..3).for_each(agrees);
 }
 
 #[test]
 #[ignore = "long: every way of sharing for every set of VMs, fifty times"]
 fn fifty_small_cases_are_those_of_brute_force() {
-    (0..50).for_each(agrees);
+    (0..50).into_par_iter().for_each(agrees);
 }
 
 /// A file of one VM that needs a small part of an A30, with other lines.
@@ -334,7 +364,7 @@ fn threads_do_not_show() {
 fn a_layout_is_a_scenario_that_runs_again() {
     let (file, found) = plan(&one_vm(ONE_A30, "count = 3"));
     let answer = &found.layouts[0];
-    let text = file.scenario(&answer.layout, "One \"layout\"\n[[vm]]");
+    let text = file.scenario(&answer.layout, "One \"layout\"\n[[vm]]", Path::new(""));
     let options = options();
     let task = task_of_text(Path::new("layout.toml"), &text, &options);
     let Ok(Task::Run(scenario)) = task else { panic!("{text}") };
@@ -486,13 +516,11 @@ fn nine_and_twelve_vms_have_layouts_that_hold_with_other_seeds() {
         let (file, found) = plan(text);
         assert!(!found.layouts.is_empty(), "{:?} {:?}", found.verdict, found.left_out);
         for answer in &found.layouts {
-            for seed in [11, 12] {
+            for seed in [11, 12, 13] {
                 let mut run = file.experiment(&answer.layout).unwrap();
                 run.seed = seed;
-                let most = worst(&run);
-                // Within a twentieth of the bound chance decides.
-                let allowed = if answer.headroom < 0.05 { 1.05 } else { 1.0 };
-                assert!(most <= allowed, "seed {seed}: {most}, layout {}", answer.rank);
+                let most = part_of_bound(&run);
+                assert!(most <= 1.0, "seed {seed}: {most}, layout {}", answer.rank);
             }
         }
     }

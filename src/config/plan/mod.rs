@@ -24,7 +24,7 @@ use crate::study::{CardWays, Layout, Obstacle, PlanCards, PlanKind, PlanTask, To
 use crate::suggest::{nearest, quoted};
 use keys::{FOREIGN, Group, PlanKeys};
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use toml::de::DeTable;
 use written::Written;
@@ -100,9 +100,11 @@ impl PlanFile {
         Inputs::of(&files, &self.used(), &self.catalogue)
     }
 
-    /// The file of a layout as a scenario, under this title.
-    pub fn scenario(&self, layout: &Layout, title: &str) -> String {
-        self.written.scenario(layout, self.seed, Some(title))
+    /// The file of a layout as a scenario, under this title, for this folder.
+    pub fn scenario(&self, layout: &Layout, title: &str, folder: &Path) -> String {
+        let own = Path::new(&self.file.path).parent().unwrap_or(Path::new(""));
+        let to_plan = way_between(folder, own);
+        self.written.scenario(layout, self.seed, Some((title, &to_plan)))
     }
 }
 
@@ -303,6 +305,22 @@ impl PlanFile {
         }
         used
     }
+}
+
+/// The path from a folder to another: relative where they have a folder in common.
+fn way_between(from: &Path, to: &Path) -> PathBuf {
+    // A folder that is not there yet lies in one that is; that may be behind a link.
+    let whole = |path: &Path| {
+        let path = std::path::absolute(Path::new(".").join(path)).ok()?;
+        let is_there = |part: &Path| Some((part.canonicalize().ok()?, part.to_path_buf()));
+        let (real, part) = path.ancestors().find_map(is_there)?;
+        Some(real.join(path.strip_prefix(part).ok()?))
+    };
+    let (Some(from), Some(to)) = (whole(from), whole(to)) else { return to.to_path_buf() };
+    let (from, to) = (from.components().collect::<Vec<_>>(), to.components().collect::<Vec<_>>());
+    let alike = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let up = from[alike..].iter().map(|_| Component::ParentDir);
+    up.chain(to[alike..].iter().copied()).collect()
 }
 
 /// How VMs can share cards under the hypervisor of a machine.

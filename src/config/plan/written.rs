@@ -1,11 +1,13 @@
 //! A layout as the text of a scenario, with all else as the plan file has it.
 
 use super::keys::Group;
+use crate::config::catalogue::is_path;
 use crate::config::scenario::guest::Guest;
 use crate::config::scenario::machine::Machine;
 use crate::config::text::SourceFile;
 use crate::study::{CardLayout, CardPart, Held, Layout};
 use std::fmt::Write;
+use std::path::Path;
 use std::sync::Arc;
 use toml::de::{DeTable, DeValue};
 
@@ -33,6 +35,8 @@ struct Kind {
     /// The keys of its server but the largest batch.
     server: Vec<(String, String)>,
     batch_max: Option<String>,
+    /// The files that it names, with the key.
+    paths: Vec<(&'static str, String)>,
 }
 
 /// The VMs of a kind that have the same, on whichever cards.
@@ -82,6 +86,13 @@ impl Written {
             let batch = server.iter().position(|(key, _)| key == "batch_max");
             let batch_max = batch.map(|at| server.remove(at).1);
             let mut keys = pairs(table);
+            let mut paths = Vec::new();
+            let workload = table.get("workload").and_then(|value| value.get_ref().as_str());
+            let workload = workload.filter(|word| is_path(word));
+            paths.extend(workload.map(|word| ("workload", word.to_string())));
+            if let Some(load) = table.get("load") {
+                traces(load.get_ref(), &mut paths);
+            }
             keys.retain(|(key, _)| !["name", "count", "server"].contains(&key.as_str()));
             Kind {
                 name: guest.vm.name.clone(),
@@ -89,6 +100,7 @@ impl Written {
                 keys,
                 server,
                 batch_max,
+                paths,
             }
         });
         Self {
@@ -100,10 +112,17 @@ impl Written {
         }
     }
 
-    /// The text. Without a title it is for reading only.
-    pub(super) fn scenario(&self, layout: &Layout, seed: u64, title: Option<&str>) -> String {
+    /// The text. Without a title and a folder that it lies in, seen from which that of the plan file
+    /// is at `to_plan`, it is for reading only.
+    pub(super) fn scenario(
+        &self,
+        layout: &Layout,
+        seed: u64,
+        titled: Option<(&str, &Path)>,
+    ) -> String {
         let mut text = String::new();
-        if let Some(title) = title {
+        let to_plan = titled.map_or(Path::new(""), |(_, to_plan)| to_plan);
+        if let Some((title, _)) = titled {
             let version = env!("CARGO_PKG_VERSION");
             let _ = writeln!(text, "# A layout found by `slicewise plan` (slicewise {version}).");
             let _ = writeln!(text, "title = {}", quoted(title));
@@ -121,7 +140,7 @@ impl Written {
                     true => format!("{}-{}", kind.name, letters(number)),
                     false => kind.name.clone(),
                 };
-                Self::write_vms(kind, &name, group, &mut text);
+                Self::write_vms(kind, &name, (group, to_plan), &mut text);
             }
         }
         text
@@ -164,7 +183,12 @@ impl Written {
         }
     }
 
-    fn write_vms(kind: &Kind, name: &str, group: &Alike<'_>, text: &mut String) {
+    fn write_vms(
+        kind: &Kind,
+        name: &str,
+        (group, to_plan): (&Alike<'_>, &Path),
+        text: &mut String,
+    ) {
         let _ = writeln!(text, "\n[[vm]]\nname = {}", quoted(name));
         let cards: Vec<String> = group.cards.iter().map(usize::to_string).collect();
         if kind.is_counted {
@@ -195,7 +219,16 @@ impl Written {
             let _ = writeln!(text, "server = {}", inline(&server));
         }
         for (key, value) in &kind.keys {
-            let _ = writeln!(text, "{key} = {value}");
+            // A path counts from the folder of the file that has it.
+            let moved = kind.paths.iter().find_map(|(own, path)| {
+                let new = quoted(&to_plan.join(path).display().to_string());
+                let (old, new) = match *own == key {
+                    true => (quoted(path), new),
+                    false => (format!("trace = {}", quoted(path)), format!("trace = {new}")),
+                };
+                value.contains(&old).then(|| value.replace(&old, &new))
+            });
+            let _ = writeln!(text, "{key} = {}", moved.as_ref().unwrap_or(value));
         }
     }
 }
@@ -218,6 +251,19 @@ fn alike(layout: &Layout, kind: usize) -> Vec<Alike<'_>> {
         }
     }
     groups
+}
+
+/// The recorded requests that a load names.
+fn traces(load: &DeValue<'_>, paths: &mut Vec<(&'static str, String)>) {
+    let Some(table) = load.as_table() else { return };
+    for (key, value) in table {
+        match value.get_ref() {
+            DeValue::String(path) if key.get_ref() == "trace" => {
+                paths.push(("trace", path.to_string()));
+            }
+            inner => traces(inner, paths),
+        }
+    }
 }
 
 /// `a`, `b`, ... `z`, `ba`.

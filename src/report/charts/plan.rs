@@ -3,7 +3,8 @@
 use super::super::number::plain;
 use super::along::XAxis;
 use super::figure::Figure;
-use super::panel::{self, Panel, Place, Series};
+use super::panel;
+use super::series::{Panel, Place, Series};
 use crate::spec::ParameterValue;
 use crate::study::{Interval, PlanAnswer, PlanResults};
 

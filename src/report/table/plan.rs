@@ -75,7 +75,6 @@ pub(in crate::report) fn layouts(results: &PlanResults) -> Grid {
             or_dash(layout.headroom_inputs, |ends| span(ends, percent))
         })
         .with("J a query", Number, |layout| span(layout.joules_per_query, plain))
-        .with("load x", Number, |layout| or_dash(layout.load_factor, plain))
         .of(&results.layouts)
 }
 
@@ -118,11 +117,12 @@ pub(in crate::report) fn legend(results: &PlanResults) -> String {
         }
         false => "",
     };
+    let runs = results.runs_full;
     format!(
-        "Every VM holds its bound in three runs of full length with other random numbers. Latencies \
-         are at the percentile of the load. \"headroom\" is 1 - latency / bound of the VM nearest to \
-         its bound, the least of the three; \"load x\" is how many times their load all VMs bear \
-         together before one misses its bound, to a twentieth.{inputs}"
+        "Every VM holds its bound in {runs} runs of full length with other random numbers, and by as \
+         much that a further one misses it with a probability of half a percent. Latencies are at \
+         the percentile of the load. \"headroom\" is 1 - latency / bound of the VM nearest to its \
+         bound, the least of the {runs} runs.{inputs}"
     )
 }
 
@@ -135,7 +135,7 @@ fn by_card(results: &PlanResults, width: Width) -> String {
         let lines = alike(&layout.by_card).into_iter().map(|(cards, card)| {
             let number = match cards.len() {
                 1 => format!("GPU {}", cards[0]),
-                many => format!("{} each of {}", counted(many, "GPU"), card.model),
+                many => format!("{} alike", counted(many, "GPU")),
             };
             let line = format!(
                 "{number} ({}): {}; busy {}",
@@ -195,6 +195,14 @@ pub(in crate::report) fn tried(results: &PlanResults) -> Vec<String> {
         counted(results.sets_judged, "set"),
         counted(results.runs_short, "short run")
     )];
+    lines.extend(results.without.iter().map(|one| match one.over_bound {
+        Some(over) if over > 1.0 => format!(
+            "no layout with {}: in the nearest a VM takes {over:.2} times its bound",
+            one.way
+        ),
+        Some(_) => format!("no layout with {}: only short runs hold the bounds", one.way),
+        None => format!("no layout with {}: none is possible, for the reasons below", one.way),
+    }));
     if !results.left_out.is_empty() {
         let each = results.left_out.iter();
         let each: Vec<String> = each.map(|one| format!("{} {}", one.ways, one.by)).collect();

@@ -18,6 +18,7 @@ mod told;
 pub use layout::{CardLayout, CardPart, Held, Layout};
 pub use results::{
     CardAnswer, KindAsked, Leaving, NearestAnswer, PlanAnswer, PlanResults, VmAnswer, VmsOnCard,
+    WayWithout,
 };
 
 use super::progress::Progress;
@@ -98,14 +99,13 @@ pub struct Prices {
 /// Makes the run of a layout, replication 0; or the reason why there is none.
 pub type MakeLayout<'m> = &'m (dyn Fn(&Layout) -> Result<Experiment, TooMany> + Sync);
 
-/// Runs of full length of a layout, each with other random numbers.
-const REPLICATIONS: u32 = 3;
 /// Layouts that fail at full length, for one set of cards.
 const FAILURES_MAX: u32 = 12;
 /// Sets of cards that are tried with one way of sharing.
 const PURSES_MAX: usize = 200;
-/// Sets of cards with more than others that do, for one way of sharing.
-const LARGER_MAX: usize = 2;
+/// Sets of cards that cost as much as one that does or more, for one way of sharing: they are looked at
+/// for more headroom.
+const DEARER_MAX: usize = 2;
 
 /// A layout that holds, before it is described.
 struct Found {
@@ -132,22 +132,56 @@ pub fn layouts(
     for families in styles(task) {
         search_style(&mut search, make, &purses, &families, &mut found);
     }
-    let near = if found.is_empty() { nearest(&search, &purses) } else { None };
-    told::results(task, &search, found, near, progress)
+    let near = match found.is_empty() {
+        true => nearest(&search, &purses, &styles(task)),
+        false => None,
+    };
+    let without = without(&search, &purses, &found);
+    told::results(task, &search, found, (near, without), progress)
+}
+
+/// The ways of sharing of which no layout was found.
+fn without(search: &Search<'_>, purses: &[(f64, Vec<u32>)], found: &[Found]) -> Vec<WayWithout> {
+    let task = search.task;
+    let mut ways: Vec<(String, Family)> = Vec::new();
+    match task.ways {
+        CardWays::WholeCards => {}
+        CardWays::VirtualGpus => {
+            ways.push(("MIG-backed vGPUs".to_string(), Family::Cut));
+            let sliced = task.policies.iter().enumerate();
+            ways.extend(sliced.map(|(index, policy)| {
+                (format!("time-sliced vGPUs with {policy}"), Family::Sliced(index))
+            }));
+        }
+        CardWays::BareMetal => {
+            ways.push(("GPU instances".to_string(), Family::Cut));
+            ways.push(("processes on a card".to_string(), Family::Processes));
+        }
+    }
+    ways.retain(|(_, family)| !found.iter().any(|one| one.draft.is_in(*family)));
+    let each = ways.into_iter().map(|(way, family)| {
+        let near = nearest(search, purses, &[vec![Family::Whole, family]]);
+        let near = near.filter(|draft| draft.is_in(family));
+        WayWithout { way, over_bound: near.map(|draft| 1.0 - draft.headroom) }
+    });
+    each.collect()
 }
 
 /// Where nothing holds: the layout on all cards that comes nearest, in any way of sharing.
-fn nearest(search: &Search<'_>, purses: &[(f64, Vec<u32>)]) -> Option<Draft> {
+fn nearest(
+    search: &Search<'_>,
+    purses: &[(f64, Vec<u32>)],
+    styles: &[Vec<Family>],
+) -> Option<Draft> {
     let most = |cards: &[u32]| cards.iter().sum::<u32>();
     let usable = purses.iter().filter(|(_, cards)| search.cards_may_do(cards));
     let (_, cards) = usable.max_by_key(|(_, cards)| most(cards))?;
-    let each = styles(search.task).into_iter();
-    let each = each.filter_map(|families| search.nearest(cards, &families));
+    let each = styles.iter().filter_map(|families| search.nearest(cards, families));
     each.reduce(|best, other| if other.headroom > best.headroom { other } else { best })
 }
 
-/// The layouts in ways of these families: on every set of cards none of whose parts does, and on a
-/// few larger ones if that brings headroom.
+/// The layouts in ways of these families: on the cheapest set of cards that does, and on a few more if
+/// that brings headroom.
 fn search_style(
     search: &mut Search<'_>,
     make: MakeLayout<'_>,
@@ -155,18 +189,19 @@ fn search_style(
     families: &[Family],
     found: &mut Vec<Found>,
 ) {
-    let mut held: Vec<(&Vec<u32>, f64)> = Vec::new();
-    let (mut tried, mut larger) = (0, 0);
+    let mut above = f64::NEG_INFINITY;
+    let (mut tried, mut dearer) = (0, 0);
     for (cost, cards) in purses {
         if !search.cards_may_do(cards) {
             continue;
         }
-        let parts = held.iter().filter(|(less, _)| less.iter().zip(cards).all(|(a, b)| a <= b));
-        let above = parts.map(|(_, headroom)| *headroom).fold(f64::NEG_INFINITY, f64::max);
         if above > f64::NEG_INFINITY {
-            larger += 1;
-            if larger > LARGER_MAX {
-                continue;
+            dearer += 1;
+            if dearer > DEARER_MAX {
+                search.say_not_tried(
+                    "further numbers of cards that cost as much or more, which may have more headroom",
+                );
+                return;
             }
         }
         if tried == PURSES_MAX || search.is_over() {
@@ -175,7 +210,7 @@ fn search_style(
         }
         tried += 1;
         if let Some((draft, measured)) = verified(search, make, cards, families, above) {
-            held.push((cards, draft.headroom));
+            above = draft.headroom;
             if !found.iter().any(|one| one.draft.layout == draft.layout) {
                 let (cost, cards) = (*cost, cards.iter().sum());
                 found.push(Found { draft, measured, cost, cards });
@@ -204,7 +239,7 @@ fn verified(
                 return None;
             }
         };
-        match judge::whole(experiment, REPLICATIONS, search.stop()) {
+        match judge::whole(experiment, search.stop()) {
             Whole::Holds(measured) => return Some((draft, *measured)),
             Whole::Fails(card) => search.leave_out(&draft, usize::from(card)),
             Whole::Stopped => {

@@ -26,12 +26,16 @@ pub struct PlanResults {
     /// Where no layout holds: the one of those tried that comes nearest; left out otherwise.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub nearest: Option<NearestAnswer>,
+    /// Ways of sharing cards of which no layout was found.
+    pub without: Vec<WayWithout>,
     /// Ways of holding VMs on a card that were left out, by the reason, most first.
     pub left_out: Vec<Leaving>,
     /// Sets of VMs on one card that were judged.
     pub sets_judged: u64,
     /// Short runs for that.
     pub runs_short: u64,
+    /// Runs of full length of each layout, with other random numbers.
+    pub runs_full: u32,
     /// What was not tried; whole sentences.
     pub not_tried: Vec<String>,
     /// How the search came to its end.
@@ -62,6 +66,16 @@ pub struct KindAsked {
     pub percentile: f64,
     /// The largest batch of the file.
     pub batch_max: u32,
+}
+
+/// A way of sharing cards of which no layout was found.
+#[derive(Clone, PartialEq, Debug, Serialize)]
+pub struct WayWithout {
+    /// The way, in words.
+    pub way: String,
+    /// In the layout on all cards that comes nearest, the latency of the worst VM over its bound, in
+    /// a short run of each card; nothing where every such layout was left out without a run.
+    pub over_bound: Option<f64>,
 }
 
 /// Ways that were left out for one reason.
@@ -106,9 +120,6 @@ pub struct PlanAnswer {
     /// The same with other inputs that measurements leave open, and under the other rule for idle
     /// turns: the least and the greatest; nothing where nothing is open.
     pub headroom_inputs: Option<[f64; 2]>,
-    /// How many times its load all VMs together bear before one misses its bound, to a twentieth;
-    /// nothing where the search for it takes too long.
-    pub load_factor: Option<f64>,
     /// The file of this layout as a scenario.
     pub file: String,
     /// The layout itself.

@@ -42,6 +42,13 @@ pub(super) struct Draft {
     keys: Vec<Key>,
 }
 
+impl Draft {
+    /// Whether a card of it is shared in a way of this family.
+    pub(super) fn is_in(&self, family: Family) -> bool {
+        self.keys.iter().any(|key| key.1 == family)
+    }
+}
+
 /// The search and all that it has learnt.
 pub(super) struct Search<'s> {
     pub(super) task: &'s PlanTask,

@@ -6,16 +6,17 @@ use super::judge::{self, Measured, headroom, latency_ms};
 use super::layout::CardLayout;
 use super::results::{
     CardAnswer, KindAsked, Leaving, NearestAnswer, PlanAnswer, PlanResults, VmAnswer, VmsOnCard,
+    WayWithout,
 };
 use super::search::{Draft, Search};
 use super::{Found, PlanTask};
 use crate::platform::simulate;
 use crate::spec::{Experiment, VmSpec};
-use crate::study::border::{CapacitySearch, Ended, limit_within};
+use crate::study::border::Ended;
 use crate::study::figures::{completed_per_s, digits};
 use crate::study::interval::student_95;
 use crate::study::progress::Progress;
-use crate::study::variant::{asked_per_s, other_idle};
+use crate::study::variant::other_idle;
 use crate::study::verdict::Verdict;
 use crate::study::{fits, leans_on, notes};
 use crate::units::{SimDuration, counted};
@@ -30,7 +31,7 @@ pub(super) fn results(
     task: &PlanTask,
     search: &Search<'_>,
     found: Vec<Found>,
-    near: Option<Draft>,
+    (near, without): (Option<Draft>, Vec<WayWithout>),
     progress: Progress<'_>,
 ) -> PlanResults {
     let mut not_tried = search.not_tried.clone();
@@ -69,9 +70,11 @@ pub(super) fn results(
         kinds: task.kinds.iter().map(|kind| asked(&kind.vm, &kind.name, kind.count)).collect(),
         currency: task.prices.as_ref().map(|prices| prices.currency.clone()),
         nearest: near.map(|draft| nearest(task, &draft)),
+        without,
         left_out,
         sets_judged: search.looks,
         runs_short: search.runs,
+        runs_full: judge::REPLICATIONS,
         not_tried,
         ended,
         scaled: notes::scaled(experiments.iter().copied()),
@@ -160,8 +163,11 @@ fn least_headroom(measured: &Measured, index: usize) -> f64 {
 fn latencies_inputs(measured: &Measured) -> Vec<Option<[f64; 2]>> {
     let (experiment, first) = (&measured.experiment, &measured.outcomes[0]);
     let mut ends: Vec<Option<[f64; 2]>> = vec![None; experiment.vms.len()];
-    if fits::has_others(experiment) {
-        let ratios = fits::ratios(experiment, Some(first));
+    let (ratios, idle) = rayon::join(
+        || fits::has_others(experiment).then(|| fits::ratios(experiment, Some(first))),
+        || other_idle(experiment).map(|(_, other)| (simulate(&other), other)),
+    );
+    if let Some(ratios) = ratios {
         for ((vm, found), (end, ratios)) in
             experiment.vms.iter().zip(&first.vms).zip(ends.iter_mut().zip(&ratios.vms))
         {
@@ -169,8 +175,7 @@ fn latencies_inputs(measured: &Measured) -> Vec<Option<[f64; 2]>> {
             *end = Some(ratios.near(vm.load.settings.percentile / 100.0).map(|ratio| own * ratio));
         }
     }
-    if let Some((_, other)) = other_idle(experiment) {
-        let outcome = simulate(&other);
+    if let Some((outcome, other)) = idle {
         for (index, vm) in other.vms.iter().enumerate() {
             let (own, under) =
                 (latency_ms(vm, &first.vms[index]), latency_ms(vm, &outcome.vms[index]));
@@ -235,7 +240,6 @@ fn answer(task: &PlanTask, (found, cost): (&Found, &Cost), rank: usize) -> PlanA
         headroom,
         worst_vm,
         headroom_inputs,
-        load_factor: load_factor(experiment),
         file: format!("layout-{rank}.toml"),
         layout: layout.clone(),
         scenario: String::new(),
@@ -289,17 +293,6 @@ fn nearest(task: &PlanTask, draft: &Draft) -> NearestAnswer {
     }
 }
 
-/// How many times its load an experiment bears, to a twentieth.
-fn load_factor(experiment: &Experiment) -> Option<f64> {
-    /// Events and answered samples.
-    const WORK: u64 = 40_000_000;
-    let asked = asked_per_s(experiment);
-    let found = limit_within(experiment, CapacitySearch { precision: 0.05 }, WORK);
-    let found = Some(found).filter(|found| found.ended == Ended::Complete && found.rate > 0.0)?;
-    // A search that found less than what was just seen to hold has met another region.
-    Some(digits((found.rate / asked).max(1.0)))
-}
-
 fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verdict {
     let all: u32 = task.kinds.iter().map(|kind| kind.count).sum();
     let vms = counted(all, "VM");
@@ -314,26 +307,37 @@ fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verd
         let holds = (!search.is_over()).then_some(false);
         return Verdict { holds, sentences: std::iter::once(first).chain(why).collect() };
     };
-    let worst = best.vms.iter().find(|vm| vm.name == best.worst_vm);
     let p = |vm: &VmAnswer| {
         let kind = task.kinds.iter().find(|kind| kind.name == vm.kind);
         kind.map_or(99.0, |kind| kind.vm.load.settings.percentile)
     };
+    let worst = best.vms.iter().find(|vm| vm.name == best.worst_vm);
     let nearest = worst.map_or(String::new(), |vm| {
-        format!(
-            " (nearest {}, p{} {} of {})",
-            vm.name,
-            p(vm),
-            time(vm.latency_ms.mean),
-            time(vm.target_latency_ms)
-        )
+        let (found, bound) = (time(vm.latency_ms.mean), time(vm.target_latency_ms));
+        format!(" (nearest {}, p{} {found} of {bound})", vm.name, p(vm))
     });
-    let first = format!(
-        "YES: {vms} hold their bounds on {}{}{nearest}.",
-        cards_in_words(best),
-        best.policy.as_ref().map_or(String::new(), |policy| format!(" with {policy}")),
-    );
-    let mut sentences = vec![first];
+    let with = best.policy.as_ref().map_or(String::new(), |policy| format!(" with {policy}"));
+    let on = format!("{}{with}{nearest}", cards_in_words(best));
+    let open = latest(best).filter(|(over, ..)| *over > 1.0);
+    let mut sentences = match open {
+        None => vec![format!("YES: {vms} hold their bounds on {on}.")],
+        Some((_, vm, most)) => {
+            let sure = layouts.iter().find(|one| latest(one).is_none_or(|(over, ..)| over <= 1.0));
+            let sure = match sure {
+                Some(sure) => format!("Layout {} holds at all of these ends.", sure.rank),
+                None => "So it is with every layout shown.".to_string(),
+            };
+            vec![
+                format!("NOT SURE: as assumed {vms} hold their bounds on {on}."),
+                format!(
+                    "At an end of what measurements leave open {} takes {} of {}. {sure}",
+                    vm.name,
+                    time(most),
+                    time(vm.target_latency_ms)
+                ),
+            ]
+        }
+    };
     let alike: Vec<String> = layouts[1..]
         .iter()
         .filter(|other| other.cards == best.cards && within(best, other))
@@ -347,13 +351,17 @@ fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verd
             alike.join(", ")
         ));
     }
-    if best.headroom_inputs.is_some_and(|[low, _]| low < 0.0) {
-        sentences.push(format!(
-            "It is not sure: at an end of what measurements leave open, {} misses its bound.",
-            best.worst_vm
-        ));
-    }
-    Verdict { holds: Some(true), sentences }
+    Verdict { holds: open.is_none().then_some(true), sentences }
+}
+
+/// The VM that comes to the most of its bound at an end of what measurements leave open, with that
+/// part and its latency there; nothing where nothing is open.
+fn latest(layout: &PlanAnswer) -> Option<(f64, &VmAnswer, f64)> {
+    let each = layout.vms.iter().filter_map(|vm| {
+        let [_, most] = vm.latency_inputs_ms?;
+        Some((most / vm.target_latency_ms, vm, most))
+    });
+    each.reduce(|most, one| if one.0 > most.0 { one } else { most })
 }
 
 /// Whether the headroom of two layouts may be the same.
