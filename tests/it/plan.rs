@@ -184,9 +184,8 @@ impl Brute<'_> {
         }
         let mut least = NEVER;
         let mut set = vec![0; left.len()];
-        loop {
-            // The next set, counted through like a number.
-            let Some(kind) = (0..set.len()).find(|&kind| set[kind] < left[kind]) else { break };
+        // Every set, counted through like a number.
+        while let Some(kind) = (0..set.len()).find(|&kind| set[kind] < left[kind]) {
             set[..kind].fill(0);
             set[kind] += 1;
             let here = POLICIES
@@ -262,7 +261,7 @@ fn agrees(seed: u64) {
     let wanted: Vec<u32> = case.kinds.iter().map(|kind| kind.count).collect();
     let by_cards: Vec<Ends> = (1..=case.cards)
         .map(|cards| {
-            let by_policy = POLICIES[1..].iter().map(|policy| brute.on(cards, &wanted, *policy));
+            let by_policy = POLICIES[1..].iter().map(|policy| brute.on(cards, &wanted, policy));
             by_policy.fold(NEVER, |least, one| each(least, one, f64::min))
         })
         .collect();
@@ -456,7 +455,7 @@ fn what_is_wrong_with_a_plan_is_told() {
     // A plan file is no scenario.
     let options = options();
     let error = task_of_text(Path::new("a.toml"), &top("[plan]\nat_most = 2"), &options);
-    let said = error.err().expect("it is no scenario").to_string();
+    let said = error.expect_err("it is no scenario").to_string();
     assert!(said.contains("`slicewise plan FILE`"), "{said}");
 }
 
