@@ -401,6 +401,68 @@ fn smaller_batches_are_tried_unless_they_are_fixed() {
     assert!(batches(&open).iter().all(|batch| *batch <= 256));
 }
 
+/// Two kinds of which one has the name that a part of the other's VMs would get: the layout is that of other
+/// names, and in its file no two VMs are named alike.
+#[test]
+fn parts_of_a_kind_get_names_of_their_own() {
+    let vm = |name: &str, count: u32, rate: u32| {
+        format!(
+            "[[vm]]\nname = \"{name}\"\ncount = {count}\nvcpus = 2\nworkload = \"bert-99\"\n\
+             load = {{ scenario = \"server\", rules = \"none\", target_qps = {rate}, \
+             target_latency = \"80 ms\", min_duration = \"1 s\", min_query_count = 3000 }}\n"
+        )
+    };
+    let file = |other: &str| {
+        let head = "host = { logical_processors = 64, memory = \"256 GB\" }\n\
+            hypervisor = \"vsphere-8.0\"\ngpus = { model = \"a30\", count = 2 }\n";
+        format!(
+            "{head}[sharing]\npolicy = \"best-effort\"\n{}{}",
+            vm("one", 2, 260),
+            vm(other, 1, 150)
+        )
+    };
+    let other = plan(&file("two")).1;
+    for name in ["one-a", "one-b-1", "one-part"] {
+        let (file, found) = plan(&file(name));
+        assert!(found.not_tried.is_empty(), "{:?}", found.not_tried);
+        assert_eq!(found.layouts.len(), other.layouts.len());
+        for answer in &found.layouts {
+            let names: Vec<&str> = answer.vms.iter().map(|vm| vm.name.as_str()).collect();
+            let distinct: std::collections::BTreeSet<&&str> = names.iter().collect();
+            assert_eq!((names.len(), distinct.len()), (3, 3), "{names:?}");
+            let ones = answer.vms.iter().filter(|vm| vm.kind == "one").count();
+            assert_eq!(ones, 2, "{names:?}");
+            let text = file.scenario(&answer.layout, "a", Path::new(""));
+            assert!(matches!(
+                task_of_text(Path::new("a.toml"), &text, &options()),
+                Ok(Task::Run(_))
+            ));
+        }
+    }
+}
+
+/// A plan whose VM names a workload file beside it, read from another folder: a layout's file reads where
+/// it lies.
+#[test]
+fn a_layout_names_files_as_seen_from_its_folder() {
+    let folder = tempfile::tempdir().unwrap();
+    let (own, out) = (folder.path().join("own"), folder.path().join("deep/out"));
+    [&own, &out].into_iter().for_each(|path| std::fs::create_dir_all(path).unwrap());
+    std::fs::copy("configs/workloads/resnet50.toml", own.join("mine.toml")).unwrap();
+    let text = one_vm(ONE_A30, "").replace("\"resnet50\"", "\"mine.toml\"");
+    std::fs::write(own.join("vms.toml"), &text).unwrap();
+    let options = options();
+    let file = PlanFile::load(&own.join("vms.toml"), &options, None);
+    let file = file.unwrap_or_else(|error| panic!("{error}"));
+    let make = |layout: &Layout| file.experiment(layout);
+    let found = layouts(file.task(), &make, &|_, _, _| {}, &|| false);
+    let text = file.scenario(&found.layouts[0].layout, "a", &out);
+    assert!(text.contains("workload = \"../../own/mine.toml\""), "{text}");
+    std::fs::write(out.join("layout-1.toml"), &text).unwrap();
+    let task = slicewise::config::load_task(&out.join("layout-1.toml"), &options);
+    assert!(matches!(task, Ok(Task::Run(_))), "{text}");
+}
+
 /// More GPU work than there is: no layout, and the answer says so with the nearest.
 #[test]
 fn where_nothing_holds_the_answer_says_why() {
@@ -438,6 +500,10 @@ fn what_is_wrong_with_a_plan_is_told() {
         (top(&format!("{price}card_hour = {{ }}")), "no price of a card of a30"),
         (top(&format!("{price}card_hour = {{ a30 = -1 }}")), "0 to 1000000"),
         (top(&format!("{price}card_hour = {{ a30 = inf }}")), "0 to 1000000"),
+        (
+            top("[sharing]\npolicy = \"equal-share\"").replace("vsphere-8.0", "bare-metal"),
+            "a policy of vGPUs",
+        ),
         (top("[capacity]"), "has no meaning in a plan"),
         (top("[sweep]\nvm.vcpus = [1]"), "has no meaning in a plan"),
         (vm("vcpus = 2"), "duplicate key"),

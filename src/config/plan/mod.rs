@@ -148,6 +148,7 @@ impl Reading<'_> {
         let groups = keys.groups(&machine);
         let most_cards = self.most_cards(&keys, &machine);
         self.check_prices(&keys, &machine);
+        self.check_policy(&tree, &keys, &machine);
         if problems.any() {
             return None;
         }
@@ -262,6 +263,15 @@ impl Reading<'_> {
             let help = format!("write card_hour = {{ {first} = ... }}, a price for an hour");
             self.problems.push(Diagnostic::at(&stated.spot, title).help(help));
         }
+    }
+
+    /// A policy is of vGPUs.
+    fn check_policy(&self, tree: &DeTable<'_>, keys: &PlanKeys, machine: &Machine) {
+        let sharing = tree.get("sharing").filter(|_| keys.states_policy);
+        let Some(sharing) = sharing.filter(|_| !machine.hypervisor.virtual_gpus) else { return };
+        let spot = Spot { file: self.file.clone(), span: sharing.span() };
+        let title = format!("a policy of vGPUs, which {} does not have", machine.hypervisor.id);
+        self.problems.push(Diagnostic::at(&spot, title).help("drop `policy` or `registry`"));
     }
 
     /// The most cards in all: of the command line, those at hand, or as many as the host comes with.

@@ -35,8 +35,6 @@ struct Kind {
     /// The keys of its server but the largest batch.
     server: Vec<(String, String)>,
     batch_max: Option<String>,
-    /// The files that it names, with the key.
-    paths: Vec<(&'static str, String)>,
 }
 
 /// The VMs of a kind that have the same, on whichever cards.
@@ -61,18 +59,18 @@ impl Written {
         guests: &[Guest],
         groups: Vec<Group>,
     ) -> Self {
-        let written = |value: &toml::Spanned<DeValue<'_>>| in_one_line(file, value);
+        let written = |key: &str, value: &toml::Spanned<DeValue<'_>>| in_one_line(file, key, value);
         let mut head = String::new();
         for key in ["host", "host_stalls", "hypervisor"] {
             if let Some(value) = tree.get(key) {
-                let _ = writeln!(head, "{key} = {}", written(value));
+                let _ = writeln!(head, "{key} = {}", written(key, value));
             }
         }
         let pairs = |table: &DeTable<'_>| -> Vec<(String, String)> {
             let mut entries: Vec<_> = table.iter().collect();
             entries.sort_by_key(|(key, value)| (value.span().start, key.get_ref().to_string()));
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, _)| {
-                (bare(key.get_ref()), written(value))
+                (bare(key.get_ref()), written(key.get_ref(), value))
             };
             entries.into_iter().map(pair).collect()
         };
@@ -86,13 +84,6 @@ impl Written {
             let batch = server.iter().position(|(key, _)| key == "batch_max");
             let batch_max = batch.map(|at| server.remove(at).1);
             let mut keys = pairs(table);
-            let mut paths = Vec::new();
-            let workload = table.get("workload").and_then(|value| value.get_ref().as_str());
-            let workload = workload.filter(|word| is_path(word));
-            paths.extend(workload.map(|word| ("workload", word.to_string())));
-            if let Some(load) = table.get("load") {
-                traces(load.get_ref(), &mut paths);
-            }
             keys.retain(|(key, _)| !["name", "count", "server"].contains(&key.as_str()));
             Kind {
                 name: guest.vm.name.clone(),
@@ -100,7 +91,6 @@ impl Written {
                 keys,
                 server,
                 batch_max,
-                paths,
             }
         });
         Self {
@@ -127,7 +117,7 @@ impl Written {
             let _ = writeln!(text, "# A layout found by `slicewise plan` (slicewise {version}).");
             let _ = writeln!(text, "title = {}", quoted(title));
         }
-        text.push_str(&self.head);
+        text.push_str(&placed(&self.head, to_plan));
         let _ = writeln!(text, "gpus = [{}]", self.cards(layout));
         let _ = writeln!(text, "seed = {seed}");
         text.push_str("baseline = \"none\"\n");
@@ -137,13 +127,24 @@ impl Written {
             let several = groups.len() > 1;
             for (number, group) in groups.iter().enumerate() {
                 let name = match several {
-                    true => format!("{}-{}", kind.name, letters(number)),
+                    true => format!("{}{}{}", kind.name, self.between(index), letters(number)),
                     false => kind.name.clone(),
                 };
                 Self::write_vms(kind, &name, (group, to_plan), &mut text);
             }
         }
         text
+    }
+
+    /// What stands between the name of a kind and the letter of a part of it, so that no other VM has the
+    /// same name and none is taken for a VM of another kind.
+    fn between(&self, index: usize) -> String {
+        let own = &self.kinds[index].name;
+        let mut between = "-".to_string();
+        while self.kinds.iter().any(|kind| kind.name.starts_with(&format!("{own}{between}"))) {
+            between.push_str("part-");
+        }
+        between
     }
 
     fn cards(&self, layout: &Layout) -> String {
@@ -216,19 +217,10 @@ impl Written {
         let mut server = kind.server.clone();
         server.extend(batch.map(|batch| ("batch_max".to_string(), batch)));
         if !server.is_empty() {
-            let _ = writeln!(text, "server = {}", inline(&server));
+            let _ = writeln!(text, "server = {}", placed(&inline(&server), to_plan));
         }
         for (key, value) in &kind.keys {
-            // A path counts from the folder of the file that has it.
-            let moved = kind.paths.iter().find_map(|(own, path)| {
-                let new = quoted(&to_plan.join(path).display().to_string());
-                let (old, new) = match *own == key {
-                    true => (quoted(path), new),
-                    false => (format!("trace = {}", quoted(path)), format!("trace = {new}")),
-                };
-                value.contains(&old).then(|| value.replace(&old, &new))
-            });
-            let _ = writeln!(text, "{key} = {}", moved.as_ref().unwrap_or(value));
+            let _ = writeln!(text, "{key} = {}", placed(value, to_plan));
         }
     }
 }
@@ -251,19 +243,6 @@ fn alike(layout: &Layout, kind: usize) -> Vec<Alike<'_>> {
         }
     }
     groups
-}
-
-/// The recorded requests that a load names.
-fn traces(load: &DeValue<'_>, paths: &mut Vec<(&'static str, String)>) {
-    let Some(table) = load.as_table() else { return };
-    for (key, value) in table {
-        match value.get_ref() {
-            DeValue::String(path) if key.get_ref() == "trace" => {
-                paths.push(("trace", path.to_string()));
-            }
-            inner => traces(inner, paths),
-        }
-    }
 }
 
 /// `a`, `b`, ... `z`, `ba`.
@@ -291,21 +270,44 @@ fn inline(pairs: &[(String, String)]) -> String {
     format!("{{ {} }}", pairs.join(", "))
 }
 
+/// Stands around a path in a value that is not placed yet: no value that is written has it, since it is
+/// escaped in texts.
+const PATH: char = '\u{1}';
+
+/// Whether the text of a key is the path of a file.
+fn is_place(key: &str, text: &str) -> bool {
+    match key {
+        "workload" => is_path(text),
+        key => ["trace", "triton_config", "conf"].contains(&key),
+    }
+}
+
+/// A value whose paths count from the folder of the plan file, for one from which that is at `to_plan`.
+fn placed(value: &str, to_plan: &Path) -> String {
+    let parts = value.split(PATH).enumerate().map(|(index, part)| match index % 2 {
+        0 => part.to_string(),
+        _ => quoted(&to_plan.join(part).display().to_string()),
+    });
+    parts.collect()
+}
+
 /// A value of the file as it is written, tables and arrays in one line.
-fn in_one_line(file: &SourceFile, value: &toml::Spanned<DeValue<'_>>) -> String {
+fn in_one_line(file: &SourceFile, key: &str, value: &toml::Spanned<DeValue<'_>>) -> String {
     match value.get_ref() {
+        DeValue::String(text) if is_place(key, text) => format!("{PATH}{text}{PATH}"),
         DeValue::String(text) => quoted(text),
         DeValue::Table(table) => {
             let mut entries: Vec<_> = table.iter().collect();
             entries.sort_by_key(|(key, value)| (value.span().start, key.get_ref().to_string()));
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, _)| {
-                (bare(key.get_ref()), in_one_line(file, value))
+                (bare(key.get_ref()), in_one_line(file, key.get_ref(), value))
             };
             let pairs: Vec<(String, String)> = entries.into_iter().map(pair).collect();
             if pairs.is_empty() { "{}".to_string() } else { inline(&pairs) }
         }
         DeValue::Array(items) => {
-            let items: Vec<String> = items.iter().map(|item| in_one_line(file, item)).collect();
+            let items: Vec<String> =
+                items.iter().map(|item| in_one_line(file, key, item)).collect();
             format!("[{}]", items.join(", "))
         }
         _ => file.text.get(value.span()).unwrap_or_default().to_string(),

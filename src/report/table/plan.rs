@@ -120,7 +120,7 @@ pub(in crate::report) fn legend(results: &PlanResults) -> String {
     let runs = results.runs_full;
     format!(
         "Every VM holds its bound in {runs} runs of full length with other random numbers, and by as \
-         much that a further one misses it with a probability of half a percent. Latencies are at \
+         much that a further one misses it with a probability of half a percent at most. Latencies are at \
          the percentile of the load. \"headroom\" is 1 - latency / bound of the VM nearest to its \
          bound, the least of the {runs} runs.{inputs}"
     )
@@ -159,7 +159,7 @@ fn nearest(near: &NearestAnswer, width: Width) -> String {
     });
     let policy = near.policy.as_ref().map_or(String::new(), |policy| format!(", {policy}"));
     let head = format!(
-        "nearest ({}{policy}): the worst VM takes {:.2} of its bound in a short run",
+        "nearest ({}{policy}): the worst VM takes {:.2} times its bound in a short run",
         near.file, near.over_bound
     );
     width.under(&head, lines.collect())
@@ -200,8 +200,18 @@ pub(in crate::report) fn tried(results: &PlanResults) -> Vec<String> {
             "no layout with {}: in the nearest a VM takes {over:.2} times its bound",
             one.way
         ),
-        Some(_) => format!("no layout with {}: only short runs hold the bounds", one.way),
-        None => format!("no layout with {}: none is possible, for the reasons below", one.way),
+        Some(_) => format!(
+            "no layout with {}: the nearest holds the bounds in short runs, but not surely at full \
+             length",
+            one.way
+        ),
+        None if results.ended != Ended::Complete => {
+            format!("no layout with {}: none was looked at in time", one.way)
+        }
+        None => format!(
+            "no layout with {}: for none that was looked at bounds and memory allow a run",
+            one.way
+        ),
     }));
     if !results.left_out.is_empty() {
         let each = results.left_out.iter();

@@ -22,6 +22,9 @@ pub(super) const REPLICATIONS: u32 = 5;
 pub(super) const BY_BUSY: &str = "GPU work over its time";
 pub(super) const BY_FASTEST: &str = "the fastest query over the bound";
 pub(super) const BY_TURN: &str = "the wait for a turn over the bound";
+pub(super) const BY_WHOLE: &str = "a run of full length over the bound";
+pub(super) const BY_NARROW: &str =
+    "runs of full length within the bound, but too narrowly to be sure of a further one";
 pub(super) const BY_RUN: &str = "a simulated run over the bound";
 
 /// What a short run says of a card.
@@ -195,6 +198,8 @@ pub(super) enum Whole {
     Holds(Box<Measured>),
     /// A VM on this card does not.
     Fails(u16),
+    /// Every VM holds its bound in each, but one on this card so narrowly that a further run may not.
+    Narrow(u16),
     /// No more may be simulated.
     Stopped,
 }
@@ -234,7 +239,7 @@ pub(super) fn whole(experiment: Experiment, stop: &(dyn Fn() -> bool + Sync)) ->
         let each = outcomes.iter().map(|outcome: &Outcome| latency_ms(vm, &outcome.vms[index]));
         let bound = vm.load.settings.target_latency.as_millis_f64();
         if !would_hold(&each.collect::<Vec<f64>>(), bound) {
-            return Whole::Fails(card_of(vm));
+            return Whole::Narrow(card_of(vm));
         }
     }
     Whole::Holds(Box::new(Measured { experiment, outcomes }))

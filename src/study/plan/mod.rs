@@ -25,7 +25,7 @@ use super::progress::Progress;
 use super::results::Head;
 use super::vms::TooMany;
 use crate::spec::{Experiment, GpuSpec, VmSpec};
-use judge::Whole;
+use judge::{BY_NARROW, BY_WHOLE, Whole};
 use options::Family;
 use search::{Draft, Search};
 
@@ -158,6 +158,12 @@ fn without(search: &Search<'_>, purses: &[(f64, Vec<u32>)], found: &[Found]) -> 
             ways.push(("processes on a card".to_string(), Family::Processes));
         }
     }
+    let gpus = || task.cards.iter().map(|cards| &cards.gpu);
+    ways.retain(|(_, family)| match family {
+        Family::Cut => gpus().any(|gpu| !gpu.mig_profiles.is_empty()),
+        Family::Sliced(_) => gpus().any(|gpu| !gpu.vgpu_types.is_empty()),
+        Family::Whole | Family::Processes => true,
+    });
     ways.retain(|(_, family)| !found.iter().any(|one| one.draft.is_in(*family)));
     let each = ways.into_iter().map(|(way, family)| {
         let near = nearest(search, purses, &[vec![Family::Whole, family]]);
@@ -241,9 +247,10 @@ fn verified(
         };
         match judge::whole(experiment, search.stop()) {
             Whole::Holds(measured) => return Some((draft, *measured)),
-            Whole::Fails(card) => search.leave_out(&draft, usize::from(card)),
+            Whole::Fails(card) => search.leave_out(&draft, usize::from(card), BY_WHOLE),
+            Whole::Narrow(card) => search.leave_out(&draft, usize::from(card), BY_NARROW),
             Whole::Stopped => {
-                search.say_not_tried("a layout whose runs of full length take too long");
+                search.say_not_tried("a layout whose runs of full length did not end in time");
                 return None;
             }
         }

@@ -346,14 +346,16 @@ impl<'s> Search<'s> {
         Draft { layout: Layout { policy, cards }, headroom, keys }
     }
 
-    /// Leaves out the way in which a card of a draft holds its VMs: a run of full length failed.
-    pub(super) fn leave_out(&mut self, draft: &Draft, card: usize) {
+    /// Leaves out the way in which a card of a draft holds its VMs: runs of full length say why.
+    pub(super) fn leave_out(&mut self, draft: &Draft, card: usize, why: &'static str) {
         let (Some(key), Some(used)) = (draft.keys.get(card), draft.layout.cards.get(card)) else {
             return;
         };
         if let Some(scored) = self.known.get_mut(key) {
             scored.retain(|one| one.card != *used);
-            *self.pruned.entry("a run of full length over the bound").or_default() += 1;
+            *self.pruned.entry(why).or_default() += 1;
+            let near = Scored { card: used.clone(), headroom: draft.headroom };
+            self.near.entry(key.clone()).or_insert(near);
         }
     }
 }

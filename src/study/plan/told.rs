@@ -4,6 +4,7 @@
 use super::cost::{self, Cost};
 use super::judge::{self, Measured, headroom, latency_ms};
 use super::layout::CardLayout;
+use super::options;
 use super::results::{
     CardAnswer, KindAsked, Leaving, NearestAnswer, PlanAnswer, PlanResults, VmAnswer, VmsOnCard,
     WayWithout,
@@ -34,12 +35,13 @@ pub(super) fn results(
     (near, without): (Option<Draft>, Vec<WayWithout>),
     progress: Progress<'_>,
 ) -> PlanResults {
-    let mut not_tried = search.not_tried.clone();
+    let not_tried = search.not_tried.clone();
     let all = found.len();
+    let mut hidden = None;
     let found = chosen(task, found);
     if found.len() < all {
         let more = counted(all - found.len(), "layout");
-        not_tried.push(format!("not shown: {more} that hold as well, and cost as much or more"));
+        hidden = Some(format!("{more} that hold as well, and cost as much or more, are not shown"));
     }
     let (runs, all) = (search.runs, found.len() as u64);
     progress(0, all, &format!("intervals of {} ({runs} short runs)", counted(all, "layout")));
@@ -78,7 +80,7 @@ pub(super) fn results(
         not_tried,
         ended,
         scaled: notes::scaled(experiments.iter().copied()),
-        notes: said(task, &layouts),
+        notes: said(task, &layouts).into_iter().chain(hidden).collect(),
         leans_on: leans_on::in_order(facts),
         layouts,
     }
@@ -298,13 +300,18 @@ fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verd
     let vms = counted(all, "VM");
     let Some(best) = layouts.first() else {
         let why = why_not(task, search);
-        let first = match search.is_over() {
-            true => {
+        let is_narrow = search.pruned.contains_key(judge::BY_NARROW);
+        let first = match (search.is_over(), is_narrow) {
+            (true, _) => {
                 format!("NOT KNOWN: no layout that holds the bounds of {vms} was found in time.")
             }
-            false => format!("NO: no layout that was tried holds the bounds of {vms}."),
+            (false, true) => format!(
+                "NOT SURE: {vms} hold their bounds in all runs of a layout, but so narrowly that a \
+                 further run may not; more queries (min_query_count) would tell."
+            ),
+            (false, false) => format!("NO: no layout that was tried holds the bounds of {vms}."),
         };
-        let holds = (!search.is_over()).then_some(false);
+        let holds = (!search.is_over() && !is_narrow).then_some(false);
         return Verdict { holds, sentences: std::iter::once(first).chain(why).collect() };
     };
     let p = |vm: &VmAnswer| {
@@ -418,6 +425,15 @@ fn why_not(task: &PlanTask, search: &Search<'_>) -> Vec<String> {
         })
         .sum();
     let most = task.most_cards.min(task.cards.iter().map(|cards| cards.most).sum());
+    let room = |cards: usize| {
+        let of = &task.cards[cards];
+        u64::from(of.most.min(most)) * u64::from(options::most_on_card(task, cards))
+    };
+    let room: u64 = (0..task.cards.len()).map(room).sum();
+    let all: u32 = task.kinds.iter().map(|kind| kind.count).sum();
+    if room < u64::from(all) {
+        told.push(format!("The cards at hand hold {room} VMs at the most, and there are {all}."));
+    }
     if busy > f64::from(most) {
         told.push(format!(
             "Together they ask the time of {:.2} cards at the least, and there are {most}.",
