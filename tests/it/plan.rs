@@ -301,7 +301,8 @@ fn part_of_bound(experiment: &Experiment) -> f64 {
 
 #[test]
 fn small_cases_are_those_of_brute_force() {
-    (0..3).for_each(agrees);
+    let few = |seed: &u64| case(*seed).kinds.iter().map(|kind| kind.count).sum::<u32>() <= 3;
+    (0..50).filter(few).take(3).for_each(agrees);
 }
 
 #[test]
@@ -422,7 +423,7 @@ fn parts_of_a_kind_get_names_of_their_own() {
         )
     };
     let other = plan(&file("two")).1;
-    for name in ["one-a", "one-b-1", "one-part"] {
+    for name in ["one-a", "one-b-1", "one-part1"] {
         let (file, found) = plan(&file(name));
         assert!(found.not_tried.is_empty(), "{:?}", found.not_tried);
         assert_eq!(found.layouts.len(), other.layouts.len());

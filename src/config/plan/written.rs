@@ -140,9 +140,19 @@ impl Written {
     /// same name and none is taken for a VM of another kind.
     fn between(&self, index: usize) -> String {
         let own = &self.kinds[index].name;
+        let is_taken = |between: &String| {
+            let start = format!("{own}{between}");
+            let others = self.kinds.iter().filter(|kind| kind.name.len() > own.len());
+            let mut others = others.map(|kind| &kind.name);
+            others.any(|name| name.starts_with(&start) || start.starts_with(&format!("{name}-")))
+        };
         let mut between = "-".to_string();
-        while self.kinds.iter().any(|kind| kind.name.starts_with(&format!("{own}{between}"))) {
-            between.push_str("part-");
+        // Each kind takes two of these at the most.
+        for number in 1.. {
+            if !is_taken(&between) {
+                break;
+            }
+            between = format!("-part{number}-");
         }
         between
     }
