@@ -84,14 +84,7 @@ pub(in crate::report) fn percent(part: f64) -> String {
 
 /// `2 a30, 1 a10`.
 fn models(layout: &PlanAnswer) -> String {
-    let mut models: Vec<(&str, usize)> = Vec::new();
-    for card in &layout.by_card {
-        match models.iter_mut().find(|(model, _)| *model == card.model) {
-            Some((_, count)) => *count += 1,
-            None => models.push((&card.model, 1)),
-        }
-    }
-    let words = models.into_iter().map(|(model, count)| format!("{count} {model}"));
+    let words = layout.models().into_iter().map(|(model, count)| format!("{count} {model}"));
     words.collect::<Vec<_>>().join(", ")
 }
 

@@ -133,6 +133,20 @@ pub struct PlanAnswer {
     pub mig_parted: Option<String>,
 }
 
+impl PlanAnswer {
+    /// The GPU models of its cards in their order, with how many cards of each.
+    pub fn models(&self) -> Vec<(&str, usize)> {
+        let mut models: Vec<(&str, usize)> = Vec::new();
+        for card in &self.by_card {
+            match models.iter_mut().find(|(model, _)| *model == card.model) {
+                Some((_, count)) => *count += 1,
+                None => models.push((&card.model, 1)),
+            }
+        }
+        models
+    }
+}
+
 /// A layout that does not hold, and that no other tried comes nearer.
 #[derive(Clone, Debug, Serialize)]
 pub struct NearestAnswer {

@@ -380,14 +380,7 @@ fn within(one: &PlanAnswer, other: &PlanAnswer) -> bool {
 
 /// `2 x a30 and 1 x a10`.
 fn cards_in_words(answer: &PlanAnswer) -> String {
-    let mut models: Vec<(&str, usize)> = Vec::new();
-    for card in &answer.by_card {
-        match models.iter_mut().find(|(model, _)| *model == card.model) {
-            Some((_, count)) => *count += 1,
-            None => models.push((&card.model, 1)),
-        }
-    }
-    let words = models.into_iter().map(|(model, count)| format!("{count} x {model}"));
+    let words = answer.models().into_iter().map(|(model, count)| format!("{count} x {model}"));
     words.collect::<Vec<_>>().join(" and ")
 }
 
