@@ -6,7 +6,7 @@
 
 use super::baseline::counterfactuals;
 use super::border::{CapacitySearch, Ended, Limit, SearchRecord, Watch, limit_near};
-use super::figures::digits;
+use super::capacity_verdict::{self, Rated};
 use super::gap::{self, Gap, GapPlan};
 use super::interval::{Interval, student_95};
 use super::open::{self, Line, OpenEnd};
@@ -14,7 +14,7 @@ use super::progress::Progress;
 use super::results::{FactUse, Head};
 use super::system::{LoadPoint, System, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, other_idle};
-use super::verdict::{Verdict, time};
+use super::verdict::Verdict;
 use super::{bug, fits, leans_on, said, sensitivity};
 use crate::platform::{Meter, simulate_metered};
 use crate::spec::{BaselineKind, Experiment, GpuId};
@@ -352,7 +352,7 @@ pub fn capacities(
     CapacityResults {
         gaps,
         head: plan.head.clone(),
-        verdict: verdict(&systems, is_counterfactual),
+        verdict: verdict(plan, &systems, is_counterfactual),
         precision: plan.search.precision,
         replications: plan.replications,
         systems,
@@ -364,37 +364,33 @@ pub fn capacities(
 }
 
 /// The verdict on a capacity search; counterfactuals, by name, are there to be compared with.
-fn verdict(systems: &[SystemCapacity], is_counterfactual: impl Fn(&str) -> bool) -> Verdict {
+fn verdict(
+    plan: &CapacityPlan,
+    systems: &[SystemCapacity],
+    is_counterfactual: impl Fn(&str) -> bool,
+) -> Verdict {
+    let rated = |system: &'_ SystemCapacity| {
+        let of = plan.systems.iter().find(|other| other.name == system.name)?;
+        let servers = of.experiment.vms.iter().filter(is_server);
+        let mut load: Vec<(&str, f64)> = servers
+            .map(|vm| (vm.workload.id.as_str(), vm.load.settings.target_latency.as_millis_f64()))
+            .collect();
+        load.sort_by(|one, other| one.0.cmp(other.0).then(one.1.total_cmp(&other.1)));
+        load.dedup();
+        Some(Rated {
+            name: &of.name,
+            load,
+            cards: system.cards,
+            per_s: system.capacity_per_s.mean,
+            ratio: system.ratio_to_bare_metal.map(|ratio| ratio.mean),
+        })
+    };
     let own = systems.iter().filter(|system| !is_counterfactual(&system.name));
-    let own: Vec<&SystemCapacity> = own.collect();
-    let shown = if own.is_empty() { systems.iter().collect() } else { own };
-    let by_rate = |one: &&&SystemCapacity, other: &&&SystemCapacity| {
-        one.capacity_per_s.mean.total_cmp(&other.capacity_per_s.mean)
-    };
-    let Some(best) = shown.iter().max_by(by_rate) else { return Verdict::default() };
-    if best.capacity_per_s.mean == 0.0 {
-        let which = if shown.len() > 1 { "of any system " } else { "" };
-        let sentence = format!("NO: no rate {which}is VALID");
-        return Verdict::of(Some(false), [sentence]);
+    let own: Vec<Rated<'_>> = own.filter_map(rated).collect();
+    match own.is_empty() {
+        true => capacity_verdict::of(&systems.iter().filter_map(rated).collect::<Vec<_>>()),
+        false => capacity_verdict::of(&own),
     }
-    let of = |system: &SystemCapacity| {
-        let ratio = system.ratio_to_bare_metal;
-        let ratio = ratio.map_or(String::new(), |ratio| {
-            format!(", {:.3} of bare metal on the same cards", ratio.mean)
-        });
-        format!("{}/s{ratio}", digits(system.capacity_per_s.mean))
-    };
-    let bound = time(best.target_latency_ms);
-    let mut sentences = vec![match shown.len() {
-        1 => format!("At most {} within {bound}", of(best)),
-        _ => format!("Most has \"{}\": {} within {bound}", best.name, of(best)),
-    }];
-    let least = shown.iter().min_by(by_rate).filter(|least| least.name != best.name);
-    sentences.extend(least.map(|least| match least.capacity_per_s.mean > 0.0 {
-        true => format!("Least has \"{}\": {}", least.name, of(least)),
-        false => format!("No rate of \"{}\" is VALID", least.name),
-    }));
-    Verdict::of(None, sentences)
 }
 
 /// What went wrong with us, by system: a bug in one is not the end of the others.

@@ -9,6 +9,7 @@ mod border;
 mod bug;
 mod calibrate;
 mod capacity;
+mod capacity_verdict;
 mod explain;
 mod figures;
 mod fits;

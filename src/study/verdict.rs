@@ -1,7 +1,7 @@
 //! The verdict: the answer in one or two sentences, with numbers.
 //!
-//! What makes it stands with what it is about: runs in `run_verdict`, a capacity search and a sweep in
-//! their files.
+//! What makes it stands with what it is about: runs in `run_verdict`, a capacity search in
+//! `capacity_verdict`, others in their files.
 
 use super::figures::digits;
 use crate::units::SimDuration;

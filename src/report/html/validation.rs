@@ -25,17 +25,7 @@ impl Content for ValidationResults {
     }
 
     fn verdict(&self) -> Verdict {
-        let all = self.summary.iter().find(|group| group.group == "Server");
-        let said = all.and_then(|group| Some((group, group.load_error?))).map(|(group, error)| {
-            format!(
-                "Of {} Server runs half are predicted within {:.1} % of GPU speed, and nine in \
-                 ten within {:.1} %.",
-                group.rows,
-                error.median * 100.0,
-                error.p90 * 100.0
-            )
-        });
-        Verdict { holds: None, sentences: said.into_iter().collect() }
+        self.verdict.clone()
     }
 
     fn sections(&self, page: &mut Page) -> anyhow::Result<()> {

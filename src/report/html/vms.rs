@@ -2,7 +2,7 @@
 
 use super::page::{Content, Page, notes, origin};
 use super::table::Table;
-use crate::report::number::{latency, plain, rate};
+use crate::report::number::{latency, rate};
 use crate::report::table::{Column, Columns, way_stops, ways};
 use crate::report::{charts, written};
 use crate::study::{FactUse, Verdict, VmPoint, VmResults, WayResult};
@@ -26,18 +26,7 @@ impl Content for VmResults {
     }
 
     fn verdict(&self) -> Verdict {
-        let said = |way: &WayResult| {
-            format!(
-                "{}: {} at {}/s within {} ms each.",
-                way.name,
-                counted(way.vms as usize, "VM"),
-                plain(way.asked_per_s),
-                plain(way.target_latency_ms)
-            )
-        };
-        let mut best: Vec<&WayResult> = self.ways.iter().collect();
-        best.sort_by_key(|way| std::cmp::Reverse(way.vms));
-        Verdict { holds: None, sentences: best.first().map(|way| said(way)).into_iter().collect() }
+        self.verdict.clone()
     }
 
     fn sections(&self, page: &mut Page) -> anyhow::Result<()> {

@@ -4,7 +4,7 @@
 
 use super::super::number::{latency, or_dash, percent};
 use super::grid::{Column, Columns, Grid};
-use super::page;
+use super::{page, verdict};
 use crate::report::width::Width;
 use crate::study::{Group, JudgedRow, Rates, Scaling, ScalingSpread, ValidationResults};
 use std::collections::{BTreeMap, BTreeSet};
@@ -13,6 +13,7 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn render_validation(results: &ValidationResults, width: Width) -> String {
     let mut blocks = vec![
         "Measured runs against the model\n".to_string(),
+        verdict(&results.verdict, width),
         groups(&results.summary, width),
         intervals(&results.summary, width),
         width.said(&said(results)),

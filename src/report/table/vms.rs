@@ -3,14 +3,18 @@
 use super::super::number::{latency, or_dash, plain};
 use super::super::vms::word;
 use super::grid::{Column, Columns, Grid};
-use super::{footer, page, scaled};
+use super::{footer, page, scaled, verdict};
 use crate::report::width::Width;
 use crate::study::{VmResults, WayResult, ranges};
 use crate::units::counted;
 
 /// The whole text.
 pub fn render_vms(results: &VmResults, width: Width) -> String {
-    let mut blocks = vec![width.lines(&results.head.title), scaled(&results.scaled, width)];
+    let mut blocks = vec![
+        width.lines(&results.head.title),
+        verdict(&results.verdict, width),
+        scaled(&results.scaled, width),
+    ];
     let (ways, said) = ways(results);
     let stops: String = stops(results).iter().map(|line| width.item(line)).collect();
     blocks.extend([ways.finish(width), width.said(&said)]);

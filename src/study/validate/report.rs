@@ -9,6 +9,8 @@ use super::scaling::{Scaling, scaling};
 use super::{median, quantile, score};
 use crate::spec::RowGroup;
 use crate::study::results::{SCHEMA_VERSION, Tool};
+use crate::study::verdict::Verdict;
+use crate::units::counted;
 use serde::Serialize;
 
 /// Every row judged, and what they say together.
@@ -18,6 +20,8 @@ pub struct ValidationResults {
     pub schema_version: u32,
     /// What made the document.
     pub tool: Tool,
+    /// The answer in short.
+    pub verdict: Verdict,
     /// Hash of the rows and of the catalogue.
     pub input_hash: String,
     /// Most queries of a prediction.
@@ -131,6 +135,7 @@ pub(super) fn results(
     ValidationResults {
         schema_version: SCHEMA_VERSION,
         tool: Tool::THIS,
+        verdict: verdict(rows.len(), &summary),
         input_hash: input.hash.clone(),
         queries_max: input.queries,
         fit_queries_max: input.fit_queries,
@@ -139,6 +144,39 @@ pub(super) fn results(
         services,
         scaling: scaling(&[input]),
     }
+}
+
+/// The verdict: how far off Server runs are, or all where there are none, and how many of their measured
+/// p99 the stated intervals hold.
+fn verdict(rows: usize, summary: &[Group]) -> Verdict {
+    let of = |name: &str| summary.iter().find(|group| group.group == name);
+    let known = |group: &&Group| group.load_error.is_some();
+    let found = of("Server").filter(known).map(|group| (group, "Server run"));
+    let found = found.or_else(|| Some((of("all").filter(known)?, "run")));
+    let Some((group, error, what)) =
+        found.and_then(|(group, what)| Some((group, group.load_error?, what)))
+    else {
+        let sentence = format!("of {} none is predicted", counted(rows, "measured run"));
+        return Verdict::of(None, [sentence]);
+    };
+    let percent = |part: f64| format!("{:.1} %", part * 100.0);
+    let mut sentences = vec![match group.rows {
+        1 => format!("the {what} is predicted within {} of GPU speed", percent(error.p90)),
+        count => format!(
+            "of {} half are predicted within {} of GPU speed, and nine in ten within {}",
+            counted(count, what),
+            percent(error.median),
+            percent(error.p90)
+        ),
+    }];
+    sentences.extend(group.inside_interval.map(|inside| {
+        format!(
+            "The stated 90 % intervals hold {} of {} measured p99",
+            percent(inside),
+            group.intervals
+        )
+    }));
+    Verdict::of(None, sentences)
 }
 
 /// A stated interval and the measured figure.

@@ -17,6 +17,7 @@ use super::open::{self, Line};
 use super::progress::Progress;
 use super::results::{FactUse, Head};
 use super::variant::other_idle;
+use super::verdict::Verdict;
 use super::{fits, leans_on, sensitivity};
 use crate::platform::Meter;
 use crate::spec::{CardSpec, Experiment, GpuId, InstanceSharing};
@@ -78,6 +79,8 @@ pub struct VmResults {
     /// The program and the input.
     #[serde(flatten)]
     pub head: Head,
+    /// The answer in short.
+    pub verdict: Verdict,
     /// The group of VMs that was counted.
     pub group: String,
     /// Searches per way.
@@ -208,6 +211,7 @@ pub fn most_vms(
     }
     VmResults {
         head: plan.head.clone(),
+        verdict: told::verdict(&plan.group, &ways),
         group: plan.group.clone(),
         replications: plan.replications,
         scaled: scaled.into_iter().collect(),

@@ -4,7 +4,9 @@ use super::search::{CountRuns, Probe, Search, WorstVm};
 use super::{Obstacle, WayResult};
 use crate::spec::Experiment;
 use crate::study::border::Ended;
+use crate::study::figures::digits;
 use crate::study::probe::too_late;
+use crate::study::verdict::{Verdict, time};
 use crate::units::counted;
 
 /// Where no number is VALID: the failures with the fewest and with the most VMs.
@@ -32,6 +34,78 @@ pub(super) fn stopped(runs: &[&Search<'_>], next: u32, looks: &CountRuns) -> Str
         }
         _ => looks.get(&next).map_or(String::new(), |look| look.failed.join("; ")),
     }
+}
+
+/// The verdict: the way with the most VMs, what prevents one more there, and the way with the fewest.
+/// Ways whose VMs have other loads do not compare: each load has its own sentences.
+pub(super) fn verdict(group: &str, ways: &[WayResult]) -> Verdict {
+    if ways.is_empty() {
+        return Verdict::default();
+    }
+    if ways.iter().all(|way| way.vms == 0) {
+        let way = &ways[0];
+        let stopped =
+            if way.stopped.is_empty() { String::new() } else { format!(": {}", way.stopped) };
+        let which = match ways.len() {
+            1 => String::new(),
+            all => format!(" in any of {all} ways of sharing ({})", way.name),
+        };
+        let sentence = format!("NO: no number of VMs like {group} is VALID{which}{stopped}");
+        return Verdict::of(Some(false), [sentence]);
+    }
+    let mut loads: Vec<Vec<&WayResult>> = Vec::new();
+    for way in ways {
+        let is_alike = |other: &&WayResult| {
+            (other.asked_per_s, other.target_latency_ms) == (way.asked_per_s, way.target_latency_ms)
+        };
+        match loads.iter_mut().find(|alike| is_alike(&alike[0])) {
+            Some(alike) => alike.push(way),
+            None => loads.push(vec![way]),
+        }
+    }
+    Verdict::of(None, loads.iter().flat_map(|alike| of_alike(group, alike)))
+}
+
+/// Ways whose VMs have one load.
+fn of_alike(group: &str, ways: &[&WayResult]) -> Vec<String> {
+    // Of equals the first.
+    let more = |most: &&'_ WayResult, way: &&'_ WayResult| way.vms > most.vms;
+    let Some(best) =
+        ways.iter().copied().reduce(|most, way| if more(&most, &way) { way } else { most })
+    else {
+        return Vec::new();
+    };
+    let load =
+        format!("at {}/s within {} each", digits(best.asked_per_s), time(best.target_latency_ms));
+    let like = format!("like {group} {load}");
+    let cards = ways.iter().any(|way| way.cards != best.cards);
+    let count = |way: &WayResult| {
+        let ends = [way.vms_inputs, way.vms_other_idle.map(|vms| [vms; 2])];
+        let ends = ends
+            .into_iter()
+            .flatten()
+            .fold([way.vms; 2], |[low, high], [least, most]| [low.min(least), high.max(most)]);
+        let open = match ends {
+            [low, high] if low == high => String::new(),
+            [low, high] => format!(" ({low} to {high} by what was not measured)"),
+        };
+        let on = if cards { format!(" on {}", counted(way.cards, "card")) } else { String::new() };
+        format!("{}{on}{open}", counted(way.vms, "VM"))
+    };
+    let mut told = vec![match ways.len() {
+        1 => format!("at most {} {like} fit", count(best)),
+        _ => format!("most has \"{}\": {} {like}", best.name, count(best)),
+    }];
+    let least =
+        ways.iter().copied().reduce(|least, way| if way.vms < least.vms { way } else { least });
+    let least = least.filter(|least| least.vms < best.vms);
+    told.extend(match (least, ways.len()) {
+        (Some(least), _) => Some(format!("least has \"{}\": {}", least.name, count(least))),
+        (None, 1) if !best.stopped.is_empty() => Some(format!("one more: {}", best.stopped)),
+        (None, 1) => None,
+        (None, all) => Some(format!("all {all} ways of sharing have as many")),
+    });
+    told
 }
 
 /// Which VM misses what, and by how much.
@@ -120,4 +194,51 @@ pub fn ranges(numbers: &[u32]) -> String {
         _ => format!("{first} to {last}"),
     });
     runs.collect::<Vec<_>>().join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn way(name: &str, vms: u32, asked_per_s: f64) -> WayResult {
+        WayResult {
+            name: name.to_string(),
+            vms,
+            asked_per_s,
+            target_latency_ms: 60.0,
+            cards: 1,
+            stopped: "no place".to_string(),
+            ..WayResult::default()
+        }
+    }
+
+    fn said(ways: &[WayResult]) -> String {
+        verdict("bert", ways).sentences.join(" ")
+    }
+
+    #[test]
+    fn the_verdict_names_the_most_and_the_fewest_of_one_load() {
+        assert_eq!(
+            said(&[way("one", 7, 150.0)]),
+            "At most 7 VMs like bert at 150/s within 60 ms each fit. One more: no place."
+        );
+        assert_eq!(
+            said(&[way("one", 3, 150.0), way("two", 7, 150.0)]),
+            "Most has \"two\": 7 VMs like bert at 150/s within 60 ms each. Least has \"one\": 3 VMs."
+        );
+        let alike = said(&[way("one", 7, 150.0), way("two", 7, 150.0)]);
+        assert!(alike.ends_with("All 2 ways of sharing have as many."), "{alike}");
+        // Of two loads nothing is the most.
+        let unlike = said(&[way("one", 3, 150.0), way("two", 7, 10.0)]);
+        assert!(!unlike.contains("ost has") && unlike.contains("At most 3 VMs like bert at 150/s"));
+    }
+
+    #[test]
+    fn the_verdict_says_what_is_open_and_what_never_holds() {
+        let open = WayResult { vms_inputs: Some([5, 8]), ..way("one", 7, 150.0) };
+        assert!(said(&[open]).contains("7 VMs (5 to 8 by what was not measured)"));
+        let none = verdict("bert", &[way("one", 0, 150.0)]);
+        assert_eq!(none.holds, Some(false));
+        assert_eq!(none.sentences, ["NO: no number of VMs like bert is VALID: no place."]);
+    }
 }
