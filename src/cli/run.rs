@@ -6,7 +6,7 @@ use super::arguments::RunArgs;
 use super::failure::Failure;
 use super::progress::Progress;
 use super::sweep::SweepArgs;
-use super::{check, sweep};
+use super::{check, page, sweep};
 use crate::config::Task;
 use crate::report::Maker;
 use crate::study::{self, Side};
@@ -73,7 +73,12 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     work.announce(|| study::planned(&scenario, count));
 
     let show = |done, all, doing: &str| bar.set(done, all, doing);
-    let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
+    let mut results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
+    if made.is_some() {
+        let mut window = work.simulate(|| study::window(&scenario, &results))?;
+        window.command = page::trace(&arguments, configs, &window.command);
+        results.window = Some(window);
+    }
     bar.clear();
     work.deliver_with(&results, made.as_ref())?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);

@@ -266,6 +266,7 @@ fn empty() -> Results {
         scaled: Vec::new(),
         notes: Vec::new(),
         leans_on: Vec::new(),
+        window: None,
     }
 }
 

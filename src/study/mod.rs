@@ -39,6 +39,7 @@ mod validate;
 mod variant;
 mod verdict;
 mod vms;
+mod window;
 
 pub mod plans;
 
@@ -89,3 +90,4 @@ pub use verdict::Verdict;
 pub use vms::{
     MakeRun, Obstacle, TooMany, VmPlan, VmPoint, VmResults, WayResult, most_vms, ranges,
 };
+pub use window::{RunWindow, window};

@@ -231,6 +231,35 @@ fn watch(scenario: &Scenario, from: u64, length: SimDuration) -> TimelineResults
     timeline(scenario, &scenario.pairs[0], None, SimTime::from_nanos(from), length)
 }
 
+/// Three to eight turns with work, counted anew in what the named command records; whoever asks for no
+/// page has none of it.
+#[test]
+fn a_page_shows_some_turns_and_the_command_that_records_them() {
+    let sharing = "sharing = { policy = \"equal-share\", slice = \"2 ms\" }\n";
+    let all = vm("one", "vgpu = { type = \"A100-10C\" }", 60)
+        + &vm("two", "vgpu = { type = \"A100-10C\" }", 60);
+    let shared = scenario(&format!("{HEAD}{sharing}{all}"));
+    let results = slicewise::study::run(&shared, &|_, _, _| {});
+    assert!(results.window.is_none());
+    let window = slicewise::study::window(&shared, &results);
+    let [from_flag, from, for_flag, length] = &window.command[..] else {
+        panic!("{:?}", window.command)
+    };
+    assert_eq!((from_flag.as_str(), for_flag.as_str()), ("--from", "--for"));
+    let [from, length] = [from, length].map(|text| text.parse::<SimDuration>().unwrap());
+    let again = watch(&shared, from.as_nanos(), length);
+    let seen = &window.seen.as_ref().unwrap().timeline;
+    assert_eq!((seen.from, seen.until), (again.timeline.from, again.timeline.until));
+    assert!(seen.from >= SimTime::from_nanos(1_000_000_000));
+    let phases = &again.timeline.cards[0].instances[0].phases;
+    let works = phases.iter().filter(|span| Timeline::works(span.phase));
+    let inside = works.filter(|span| again.timeline.cut(span.start, span.end).is_some());
+    let turns: BTreeSet<(u16, SimTime)> = inside.map(|span| (span.slot, span.turn)).collect();
+    // Its ends are rounded to the outside, where a further turn may begin.
+    assert!((3..=9).contains(&turns.len()), "{turns:?}");
+    assert!(window.said.contains("8 turns with work"), "{}", window.said);
+}
+
 fn near(one: f64, other: f64) -> bool {
     (one - other).abs() <= 1e-6 * one.abs().max(other.abs()).max(1e3)
 }

@@ -266,13 +266,11 @@ fn standing(standing: Standing) -> &'static str {
 }
 
 fn again(page: &mut Page, origin: &[(&'static str, String)], made: &Made) {
+    let command: Vec<String> =
+        Some(made.command.clone()).into_iter().filter(|command| !command.is_empty()).collect();
+    page.command(&command);
     let detail = page.detail;
     let html = &mut page.body;
-    if !made.command.is_empty() {
-        html.element("pre", &[("class", "command")], |html| {
-            html.said("code", &clip(&made.command, detail.letters.max(500)));
-        });
-    }
     html.element("dl", &[], |html| {
         for (name, value) in origin {
             html.said("dt", name);
@@ -401,15 +399,29 @@ impl Page {
         table.write(&mut self.body, Bounds { rows, letters });
     }
 
+    /// A command, where there is one.
+    pub(super) fn command(&mut self, words: &[String]) {
+        if words.is_empty() {
+            return;
+        }
+        let text = clip(&words.join(" "), self.detail.letters.max(500));
+        self.body.element("pre", &[("class", "command")], |html| html.said("code", &text));
+    }
+
     /// Charts, as far as there is room.
     pub(super) fn figures(&mut self, figures: &[Drawn]) {
         for figure in figures {
+            let place = format!("It is in {}.svg.", figure.name);
+            self.figures_of(std::slice::from_ref(figure), &place);
+        }
+    }
+
+    /// The same, with a sentence that says where else they are.
+    pub(super) fn figures_of(&mut self, figures: &[Drawn], elsewhere: &str) {
+        for figure in figures {
             if self.drawn + figure.bytes() > self.detail.charts {
-                let said = format!(
-                    "A chart found no room on this page: {}. It is in {}.svg.",
-                    figure.said(),
-                    figure.name
-                );
+                let said =
+                    format!("A chart found no room on this page: {}. {elsewhere}", figure.said());
                 self.body.said("p", &said);
                 continue;
             }
