@@ -42,6 +42,11 @@ fn equal() -> String {
         + &asked("web", "count = 3\nvgpu = { type = \"A100-10C\" }", GREEDY, 10.0, "200 ms")
 }
 
+/// The same under best effort, whose idle turns were measured.
+fn best_effort() -> String {
+    asked("web", "count = 3\nvgpu = { type = \"A100-10C\" }", GREEDY, 10.0, "200 ms")
+}
+
 /// A GPU alone, asked a little at equal gaps.
 fn whole() -> String {
     asked("one", "gpus = 1", GREEDY, 10.0, "200 ms")
@@ -84,6 +89,7 @@ const CASES: &[(&str, Scenario, Scenario)] = &[
     ("share", equal, whole),
     ("alone", whole, equal),
     ("longest-wait", equal, whole),
+    ("idle-rule", equal, best_effort),
     ("turns-of-batch", equal, whole),
     ("batch-size", equal, too_much),
     ("full-batch", full_batches, equal),

@@ -11,6 +11,7 @@ mod bound;
 mod change;
 mod frame_buffer;
 mod full_batch;
+mod idle_rule;
 mod load;
 mod longest_wait;
 mod lost_time;
@@ -59,6 +60,12 @@ pub const KINDS: &[Kind] = &[
         part: Part::Before,
         about: "how long a VM with work waits for its turn at most",
         tell: longest_wait::tell,
+    },
+    Kind {
+        name: "idle-rule",
+        part: Part::Before,
+        about: "what an idle turn becomes, where no vendor documents it and it moves a VM's share",
+        tell: idle_rule::tell,
     },
     Kind {
         name: "turns-of-batch",
