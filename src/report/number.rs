@@ -116,7 +116,11 @@ pub(super) fn clip(text: &str, count: usize) -> String {
 /// lines indented.
 pub(super) fn wrap(text: &str, width: usize, indent: &str) -> String {
     let mut lines = vec![String::new()];
-    for word in text.split_whitespace().map(shown) {
+    // What a no-break space joins stays in one line.
+    let breaks = |letter: char| letter.is_whitespace() && letter != '\u{a0}';
+    let words = text.split(breaks).filter(|word| !word.is_empty());
+    for word in words.map(|word| word.replace('\u{a0}', " ")) {
+        let word = shown(&word);
         let line = lines.last_mut().expect("there is always a line");
         let start = line.is_empty() || *line == indent;
         if !start && line.chars().count() + 1 + word.chars().count() > width {

@@ -518,7 +518,12 @@ fn what_is_wrong_with_a_plan_is_told() {
         (vm("").replace("target_qps = 100", "total_qps = 100"), "target_qps"),
         (vm("").replace("[[vm]]", "[vm]"), "two brackets"),
         (one_vm("gpus = { model = \"a30\", count = \"many\" }", ""), "or \"any\""),
+        (one_vm("gpus = { model = \"a30\", count = 0 }", ""), "1 to 64 cards, or \"any\""),
         (one_vm("gpus = { model = \"a31\", count = 1 }", ""), "a31"),
+        (
+            vm("").replace("= 100,", "= 900000,").replace("\"1 s\"", "\"600 s\""),
+            "at most 50000000 queries",
+        ),
         (top("[plan]\nat_most = 0"), "1 to 64 cards"),
         (top("[plan]\nbatches = \"small\""), "up-to, fixed"),
         (top("[plan]\nbatch = 1"), "batches"),
@@ -546,11 +551,55 @@ fn what_is_wrong_with_a_plan_is_told() {
             }
         }
     }
+    // Where a scenario lacks what a search finds, the search is named.
+    for text in [vm(""), one_vm("gpus = { model = \"a30\", count = \"any\" }", "gpus = 1")] {
+        let error = task_of_text(Path::new("a.toml"), &text, &options());
+        let said = error.expect_err("it is no scenario").to_string();
+        assert!(said.contains("`slicewise plan FILE`"), "{said}");
+    }
     // A plan file is no scenario.
     let options = options();
     let error = task_of_text(Path::new("a.toml"), &top("[plan]\nat_most = 2"), &options);
     let said = error.expect_err("it is no scenario").to_string();
     assert!(said.contains("`slicewise plan FILE`"), "{said}");
+}
+
+/// What a file or a flag asks for in vain is told; keys of best effort leave other policies out.
+#[test]
+fn what_is_not_as_asked_is_told() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("vms.toml");
+    let load = |text: &str, at_most| {
+        std::fs::write(&path, text).unwrap();
+        let file = PlanFile::load(&path, &options(), at_most);
+        file.unwrap_or_else(|error| panic!("{error}")).task().clone()
+    };
+    let plain = one_vm("gpus = { model = \"a30\", count = 2 }", "");
+    let more = load(&plain, Some(3));
+    assert_eq!(more.most_cards, 2);
+    assert!(more.notes[0].contains("--at-most 3, but only 2 cards"), "{:?}", more.notes);
+    let enough = load(&plain, Some(2));
+    assert!(enough.notes.is_empty() && enough.policies.len() == 3, "{:?}", enough.notes);
+    let sharing = format!("{ONE_A30}\nsharing = {{ hardware_slice = \"1 ms\" }}\n");
+    let sliced = load(&one_vm(&sharing, ""), None);
+    assert_eq!(sliced.policies, ["best-effort"]);
+    assert_eq!(sliced.notes.len(), 2);
+    assert!(sliced.notes.iter().all(|note| note.contains("hardware_slice")), "{:?}", sliced.notes);
+}
+
+/// Six VMs on one card of bare metal, more than it has GPU instances: processes, and the verdict says by what
+/// they share it.
+#[test]
+fn the_verdict_names_how_processes_share_a_card() {
+    let text = one_vm(ONE_A30, "count = 6").replace("hypervisor = \"vsphere-8.0\"\n", "");
+    let (_, found) = plan(&text);
+    let first = &found.layouts[0];
+    let words = match first.by_card[0].vms[0].held.name() {
+        "mps" => " with MPS (nearest",
+        _ => " with processes under time-slicing (nearest",
+    };
+    let said = &found.verdict.sentences[0];
+    assert!(said.contains(words), "{said}");
 }
 
 /// Nine VMs on two A100, four that need much memory and five that need less, as on the page about vGPUs;

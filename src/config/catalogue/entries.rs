@@ -3,8 +3,8 @@
 //! It reads one file at a time; whether a named GPU exists is checked by the catalogue.
 
 use super::facts::{
-    Sources, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or, has_passport,
-    if_stated, name, need_table, or_assumed, sources, spread_fact,
+    Sources, card_count, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or,
+    has_passport, if_stated, name, need_table, or_assumed, sources, spread_fact,
 };
 use super::rounds;
 use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
@@ -159,7 +159,7 @@ fn cards_of(value: &Value<'_>, sources: &Sources) -> Option<HostCards> {
     let model = table.need("model", "name a GPU of the catalogue");
     let model = model.and_then(|value| Some((value.text()?.to_string(), value.spot())));
     let count = table.need("count", "state how many cards the host has");
-    let count = count.and_then(|value| value.count(1..=CARDS_MAX, " cards"));
+    let count = count.and_then(|value| card_count(&value, CARDS_MAX));
     let mut number = |key: &str, most: u32| {
         if_stated(&mut table, key, |table| table.get(key)?.count(0..=most, ""))
     };

@@ -45,6 +45,17 @@ pub(crate) fn fact<T>(
     spread_fact(file, sources, key, &read, table)
 }
 
+/// A number of cards: a search alone may have any.
+pub(super) fn card_count(value: &Value<'_>, most: u32) -> Option<u32> {
+    if value.is_word("any") {
+        let diagnostic = value.wrong("is \"any\", which only plan files have");
+        let diagnostic = diagnostic.allowed(format!("1 to {most} cards"));
+        value.report(diagnostic.help("`slicewise plan FILE` says how many of which card"));
+        return None;
+    }
+    value.count(1..=most, " cards")
+}
+
 /// A value that a file may leave out; nothing is assumed then.
 pub(super) fn if_stated<'a, T>(
     file: &mut Reader<'a>,

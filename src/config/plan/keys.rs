@@ -3,7 +3,7 @@
 
 use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::text::{Problems, Reader, SourceFile, Spot, Value};
-use crate::spec::HostLink;
+use crate::spec::{HostLink, TestScenario};
 use crate::study::Prices;
 use crate::units::Power;
 use std::borrow::Cow;
@@ -86,6 +86,11 @@ impl PlanKeys {
         if let Some(value) = top.get("vm").filter(Value::is_array) {
             let items = value.items(crate::config::scenario::plan::VMS_MAX)?;
             items.iter().filter_map(Value::table).for_each(|mut vm| refuse_holdings(&mut vm));
+            // All else of such a load is another's: its keys would be told of in vain.
+            let bounded = |item: &Value<'_>| item.table().is_none_or(|mut vm| is_bounded(&mut vm));
+            if items.iter().filter(|item| !bounded(item)).count() > 0 {
+                return None;
+            }
         }
         let entries = match entries {
             Some(entries) => entries?,
@@ -127,7 +132,13 @@ fn read_prices(mut table: Reader<'_>) -> Option<StatedPrices> {
     let cards = table.need("card_hour", help).and_then(|value| value.table());
     let cards = cards.map(|mut cards| {
         let each = cards.entries().into_iter();
-        each.map(|(model, value)| Some((model, price(&value)?, value.spot()))).collect()
+        let spot_of =
+            |model: &str, value: &Value<'_>| Spot { span: cards.key_span(model), ..value.spot() };
+        let each = each.map(|(model, value)| {
+            let spot = spot_of(&model, &value);
+            Some((model, price(&value)?, spot))
+        });
+        each.collect()
     });
     let spot = table.spot();
     table.finish();
@@ -154,7 +165,10 @@ fn read_entries(value: &Value<'_>) -> Option<Vec<Entry>> {
                 count.report(diagnostic.allowed(format!("1 to {CARDS_MAX}, or \"{ANY}\"")));
                 None
             }
-            Some(count) => Some(Entry { count: Some(count.count(1..=CARDS_MAX, " cards")?) }),
+            Some(count) => {
+                let unit = format!(" cards, or \"{ANY}\"");
+                Some(Entry { count: Some(count.count(1..=CARDS_MAX, &unit)?) })
+            }
             None => Some(Entry { count: Some(1) }),
         }
     };
@@ -179,6 +193,33 @@ fn refuse_holdings(vm: &mut Reader<'_>) {
         let diagnostic = total.wrong("is of all VMs of a [[vm]] together");
         total.report(diagnostic.help("state the rate of each VM: target_qps"));
     }
+}
+
+/// Refuses a load of a scenario that has no rate with a latency bound.
+fn is_bounded(vm: &mut Reader<'_>) -> bool {
+    let load = vm.get("load").filter(Value::is_table).and_then(|value| value.table());
+    let Some(value) = load.and_then(|mut load| load.get("scenario")) else { return true };
+    let mut others = TestScenario::WORDS.into_iter().filter(|word| *word != "server");
+    let Some(word) = others.find(|word| value.is_word(word)) else { return true };
+    let diagnostic = value.wrong(format!("is {word}, which has no rate with a latency bound"));
+    let help = "write scenario = \"server\": only such a load has a rate and a latency bound";
+    value.report(diagnostic.help(help));
+    false
+}
+
+/// The place of a key of a VM of the file.
+pub(super) fn spot_in_vm(
+    file: &Arc<SourceFile>,
+    tree: &DeTable<'_>,
+    vm: usize,
+    key: &str,
+) -> Option<Spot> {
+    let vm = tree.get("vm")?.get_ref().as_array()?.get(vm)?.get_ref().as_table()?;
+    let value = vm.get(key)?;
+    // Of an array of tables the first.
+    let first = value.get_ref().as_array().and_then(|items| items.iter().next());
+    let span = first.map_or(value.span(), |first| first.span());
+    Some(Spot { file: file.clone(), span })
 }
 
 /// The file as a scenario in which each VM has a whole card of the first model: what is read of it is the

@@ -10,6 +10,7 @@ mod written;
 
 use super::catalogue::Catalogue;
 use super::inputs::Inputs;
+use super::scenario::length::{self, Rates};
 use super::scenario::machine::{BARE_METAL, Machine};
 use super::scenario::vm::{self, VmContext};
 use super::scenario::{
@@ -20,7 +21,9 @@ use crate::formats::recognise;
 use crate::gpu::policies;
 use crate::spec::{Arrivals, Experiment, TestScenario};
 use crate::study::Head;
-use crate::study::{CardWays, Layout, Obstacle, PlanCards, PlanKind, PlanTask, TooMany};
+use crate::study::{
+    CardLayout, CardPart, CardWays, Held, Layout, Obstacle, PlanCards, PlanKind, PlanTask, TooMany,
+};
 use crate::suggest::{nearest, quoted};
 use keys::{FOREIGN, Group, PlanKeys};
 use std::collections::BTreeSet;
@@ -28,6 +31,12 @@ use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 use toml::de::DeTable;
 use written::Written;
+
+/// Reads the keys that only plan files have, for those that listen.
+#[cfg(test)]
+pub(super) fn ask_own_keys(file: &Arc<SourceFile>, tree: &DeTable<'_>, problems: &Problems) {
+    let _ = PlanKeys::read(file, tree, problems);
+}
 
 /// A plan file, checked.
 #[derive(Debug)]
@@ -137,7 +146,10 @@ impl Reading<'_> {
         if problems.any() {
             return None;
         }
-        guests.iter().for_each(|guest| self.check(guest));
+        for (index, guest) in guests.iter().enumerate() {
+            self.check(guest, &|key| keys::spot_in_vm(self.file, &tree, index, key));
+            self.check_length(guest);
+        }
         rules::host_has_room(&machine, &cards::expand(&machine, &guests), problems);
         if problems.any() {
             return None;
@@ -174,6 +186,7 @@ impl Reading<'_> {
                 ways: ways(&machine),
                 policies: keys.policies(&machine),
                 prices: keys.prices.as_ref().map(|stated| stated.prices.clone()),
+                notes: self.more_than_at_hand(&keys, most_cards).into_iter().collect(),
             },
             written,
             file: self.file.clone(),
@@ -181,6 +194,7 @@ impl Reading<'_> {
             catalogue: catalogue.clone(),
             seed,
         };
+        found.leave_out_policies();
         let used = found.used();
         let files = [(format!("{name}.toml"), self.file.clone())];
         found.task.head.scenario_hash = hash(&files, &used, catalogue);
@@ -220,29 +234,36 @@ impl Reading<'_> {
     }
 
     /// What a search cannot do with a VM.
-    fn check(&self, guest: &Guest) {
+    fn check(&self, guest: &Guest, spot_of: &dyn Fn(&str) -> Option<Spot>) {
         let load = &guest.vm.load;
-        let refuse = |title: String, help: &str| {
-            self.problems.push(Diagnostic::at(&guest.spots.rate, title).help(help));
+        let refuse = |key: &str, title: String, help: &str| {
+            let spot = spot_of(key).unwrap_or_else(|| guest.spots.rate.clone());
+            self.problems.push(Diagnostic::at(&spot, title).help(help));
         };
         if guest.model.is_some() {
             let title = "a VM with several models";
             let help = "write a [[vm]] for each model: `plan` places VMs of one workload each";
-            refuse(title.to_string(), help);
+            refuse("model", title.to_string(), help);
             return;
         }
         if load.scenario != TestScenario::Server {
             let title = format!("a load of the scenario {}", load.scenario.word());
             let help =
                 "write scenario = \"server\": only such a load has a rate and a latency bound";
-            refuse(title, help);
+            refuse("load", title, help);
         }
         if matches!(load.arrivals, Arrivals::Trace(_)) && guest.copies.is_some_and(|many| many > 1)
         {
             let title = "a recorded load that several VMs share".to_string();
             let help = "write a [[vm]] for each: who is asked what would depend on the layout";
-            refuse(title, help);
+            refuse("load", title, help);
         }
+    }
+
+    /// What no layout changes: a load that makes too many queries is a fault of the file.
+    fn check_length(&self, guest: &Guest) {
+        length::queries_are_countable(guest, Rates::Asked, self.problems);
+        length::counts_are_reachable(guest, self.problems);
     }
 
     /// Every model at hand has a price, and every price is of one at hand.
@@ -274,6 +295,19 @@ impl Reading<'_> {
         self.problems.push(Diagnostic::at(&spot, title).help("drop `policy` or `registry`"));
     }
 
+    /// What is said where more cards may be used than there are.
+    fn more_than_at_hand(&self, keys: &PlanKeys, most: u32) -> Option<String> {
+        let stated = self.at_most.or(keys.at_most).filter(|stated| *stated > most)?;
+        let flag = if self.at_most.is_some() { "--at-most" } else { "at_most =" };
+        Some(format!(
+            "{flag} {stated}, but only {} at hand: count = \"any\" under gpus takes as many as are needed",
+            match most {
+                1 => "1 card is".to_string(),
+                most => format!("{most} cards are"),
+            }
+        ))
+    }
+
     /// The most cards in all: of the command line, those at hand, or as many as the host comes with.
     fn most_cards(&self, keys: &PlanKeys, machine: &Machine) -> u32 {
         /// Slots of a host of which none are known.
@@ -298,6 +332,34 @@ impl Reading<'_> {
 }
 
 impl PlanFile {
+    /// Leaves out policies that the keys of the file rule out, and says why.
+    fn leave_out_policies(&mut self) {
+        for policy in std::mem::take(&mut self.task.policies) {
+            match self.rule_against(&policy) {
+                None => self.task.policies.push(policy),
+                Some(why) => self.task.notes.push(format!("{policy} is not tried: {why}")),
+            }
+        }
+    }
+
+    /// The rule of scenario files that a card with time-sliced vGPUs under a policy breaks, whatever they are.
+    fn rule_against(&self, policy: &str) -> Option<String> {
+        for (cards, of) in self.task.cards.iter().enumerate() {
+            for vgpu in of.gpu.vgpu_types.iter().filter(|vgpu| vgpu.profile.is_none()) {
+                let held = Held::Sliced(vgpu.name.clone());
+                let parts = vec![CardPart { kind: 0, count: 1, held, batch_max: None }];
+                let cards = vec![CardLayout { cards, parts }];
+                let layout = Layout { policy: Some(policy.to_string()), cards };
+                match self.experiment(&layout) {
+                    Ok(_) => return None,
+                    Err(TooMany { obstacle: Obstacle::Rule, text }) => return Some(text),
+                    Err(_) => {}
+                }
+            }
+        }
+        None
+    }
+
     /// The files of the catalogue that the VMs and cards use.
     fn used(&self) -> BTreeSet<(&'static str, String)> {
         let mut used = BTreeSet::new();

@@ -38,7 +38,7 @@ pub(super) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Optio
             let title = "the VM has no GPU";
             let example = choice.models().find_map(|model| model.gpu.spec.vgpu_types.first());
             let help = format!(
-                "write vgpu = {{ type = \"{}\", count = 1 }}, or gpus = 1 for whole cards",
+                "write vgpu = {{ type = \"{}\", count = 1 }}, or gpus = 1 for whole cards; `slicewise plan FILE` searches what it should have",
                 example.map_or("A100-40C", |vgpu| vgpu.name.as_str())
             );
             table.report(Diagnostic::at(&table.spot(), title).help(help));

@@ -26,7 +26,7 @@ pub(crate) enum Rates {
     Parts,
 }
 
-pub(super) fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
+pub(crate) fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
     let settings = &guest.vm.load.settings;
     let seconds = settings.min_duration.as_secs_f64();
     let (factor, what) = match guest.vm.load.scenario {
@@ -64,7 +64,7 @@ fn in_words(whole: f64, most: f64) -> String {
 }
 
 /// Checks that the counts can be reached.
-pub(super) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
+pub(crate) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
     let load = &guest.vm.load;
     let settings = &load.settings;
     let per_query = u64::from(load.scenario.samples_per_query());

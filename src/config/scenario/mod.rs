@@ -14,7 +14,7 @@ pub(super) mod guest;
 pub(super) mod holding;
 pub(super) mod holding_keys;
 pub(super) mod implausible;
-mod length;
+pub(crate) mod length;
 pub(super) mod machine;
 mod obstacles;
 pub(super) mod pins;

@@ -134,7 +134,7 @@ fn by_card(results: &PlanResults, width: Width) -> String {
                 "{number} ({}): {}; busy {}",
                 card.model,
                 in_words(&card.vms),
-                percent(card.busy)
+                percent(card.busy).replace(' ', "\u{a0}")
             );
             width.indented(1, &line)
         });

@@ -81,6 +81,8 @@ pub struct PlanTask {
     pub policies: Vec<String>,
     /// What cards, energy and licences cost; nothing where the file has no prices.
     pub prices: Option<Prices>,
+    /// What was left out, or is not as asked, as sentences.
+    pub notes: Vec<String>,
 }
 
 /// What all but the cards themselves costs.

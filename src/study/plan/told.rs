@@ -3,7 +3,7 @@
 
 use super::cost::{self, Cost};
 use super::judge::{self, Measured, headroom, latency_ms};
-use super::layout::CardLayout;
+use super::layout::{CardLayout, Held};
 use super::options;
 use super::results::{
     CardAnswer, KindAsked, Leaving, NearestAnswer, PlanAnswer, PlanResults, VmAnswer, VmsOnCard,
@@ -80,7 +80,7 @@ pub(super) fn results(
         not_tried,
         ended,
         scaled: notes::scaled(experiments.iter().copied()),
-        notes: said(task, &layouts).into_iter().chain(hidden).collect(),
+        notes: task.notes.iter().cloned().chain(said(task, &layouts)).chain(hidden).collect(),
         leans_on: leans_on::in_order(facts),
         layouts,
     }
@@ -323,7 +323,7 @@ fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verd
         let (found, bound) = (time(vm.latency_ms.mean), time(vm.target_latency_ms));
         format!(" (nearest {}, p{} {found} of {bound})", vm.name, p(vm))
     });
-    let with = best.policy.as_ref().map_or(String::new(), |policy| format!(" with {policy}"));
+    let with = shared_with(best);
     let on = format!("{}{with}{nearest}", cards_in_words(best));
     let open = latest(best).filter(|(over, ..)| *over > 1.0);
     let mut sentences = match open {
@@ -359,6 +359,21 @@ fn verdict(task: &PlanTask, search: &Search<'_>, layouts: &[PlanAnswer]) -> Verd
         ));
     }
     Verdict { holds: open.is_none().then_some(true), sentences }
+}
+
+/// ` with equal-share`, or how processes share its cards.
+fn shared_with(layout: &PlanAnswer) -> String {
+    let held = || layout.by_card.iter().flat_map(|card| &card.vms).map(|vms| &vms.held);
+    let process = held().find_map(|held| match held {
+        Held::Process(word) => Some(*word),
+        _ => None,
+    });
+    match (&layout.policy, process) {
+        (Some(policy), _) => format!(" with {policy}"),
+        (None, Some("mps")) => " with MPS".to_string(),
+        (None, Some(word)) => format!(" with processes under {word}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// The VM that comes to the most of its bound at an end of what measurements leave open, with that
