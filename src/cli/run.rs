@@ -51,7 +51,7 @@ const REPLICATIONS: u32 = 3;
 /// Runs the command.
 pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), Failure> {
     let RunOnceArgs { run: arguments, replications } = arguments;
-    let (task, made) = arguments.load(&arguments.options(configs)?)?;
+    let (task, mut made) = arguments.load(&arguments.options(configs)?)?;
     let scenario = match task {
         Task::Run(scenario) => scenario,
         // Whoever runs a sweep means its points.
@@ -73,15 +73,34 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     work.announce(|| study::planned(&scenario, count));
 
     let show = |done, all, doing: &str| bar.set(done, all, doing);
-    let mut results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
-    if made.is_some() {
+    let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
+    if let Some(made) = &mut made {
         let mut window = work.simulate(|| study::window(&scenario, &results))?;
-        window.command = page::trace(&arguments, configs, &window.command);
-        results.window = Some(window);
+        window.command = trace(&arguments, configs, &window.command);
+        made.window = Some(window);
     }
     bar.clear();
     work.deliver_with(&results, made.as_ref())?;
     let runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let invalid = runs.clone().filter(|run| run.vms.iter().any(|vm| !vm.verdict.valid)).count();
     arguments.judge(invalid, runs.count())
+}
+
+/// The command `trace` of the same scenario, as a shell reads it, with these words at its end; none where
+/// there are none.
+fn trace(run: &RunArgs, configs: Option<&Path>, words: &[String]) -> Vec<String> {
+    if words.is_empty() {
+        return Vec::new();
+    }
+    let mut command = vec!["slicewise".to_string()];
+    if let Some(configs) = configs {
+        command.extend(["--configs".to_string(), configs.display().to_string()]);
+    }
+    command.extend(["trace".to_string(), run.path.display().to_string()]);
+    command.extend(run.set.iter().flat_map(|set| ["--set".to_string(), set.clone()]));
+    let workload = run.workload.iter().map(|name| ("--workload", name.clone()));
+    let seed = run.seed.iter().map(|seed| ("--seed", seed.to_string()));
+    command.extend(workload.chain(seed).flat_map(|(flag, value)| [flag.to_string(), value]));
+    command.extend_from_slice(words);
+    command.iter().map(|word| page::quoted(word)).collect()
 }

@@ -266,7 +266,6 @@ fn empty() -> Results {
         scaled: Vec::new(),
         notes: Vec::new(),
         leans_on: Vec::new(),
-        window: None,
     }
 }
 

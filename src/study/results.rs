@@ -9,7 +9,6 @@ use super::open::OpenEnd;
 use super::over_shares::OverShare;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
-use super::window::RunWindow;
 use crate::spec::{Scenario, Standing, Sweep};
 use serde::{Deserialize, Serialize};
 
@@ -38,9 +37,6 @@ pub struct Results {
     pub notes: Vec<String>,
     /// The fitted and assumed numbers that the result uses, each once.
     pub leans_on: Vec<FactUse>,
-    /// A short time of a run for a report, [`window`](super::window); nothing where none was asked for.
-    #[serde(skip)]
-    pub window: Option<RunWindow>,
 }
 
 /// The head of a document: the program and the input.

@@ -242,7 +242,6 @@ pub(super) fn results(
         comparisons,
         paired_ratios,
         leans_on: leans_on::in_order(experiments.flat_map(leans_on::facts)),
-        window: None,
     }
 }
 

@@ -26,6 +26,7 @@ mod validation;
 mod vms;
 
 use super::parts::File;
+use crate::study::RunWindow;
 
 /// The file's name in the output folder.
 pub const PAGE: &str = "report.html";
@@ -39,6 +40,8 @@ pub struct Made {
     pub files: Vec<(String, String)>,
     /// The entries of the built-in catalogue that were used, such as `gpus/a30`.
     pub built_in: Vec<String>,
+    /// A short time of a run, with the whole command that records it; nothing where none is shown.
+    pub window: Option<RunWindow>,
 }
 
 /// An answer that can be a page.

@@ -8,6 +8,7 @@ use super::markup::Html;
 use super::table::{Bounds, Table};
 use super::{Made, PAGE};
 use crate::report::charts::figure::Figure;
+use crate::report::charts::timeline_figure;
 use crate::report::number::clip;
 use crate::report::parts::File;
 use crate::report::table::{Column, Columns};
@@ -107,6 +108,16 @@ fn page<C: Content>(
 ) -> anyhow::Result<String> {
     let mut page = Page { detail, ..Page::default() };
     content.sections(&mut page)?;
+    if let Some(window) = &made.window {
+        let seen = window.seen.iter().map(timeline_figure);
+        let seen: Vec<_> = seen.map(|figure| ("timeline".to_string(), figure)).collect();
+        let drawn = page.draw(&seen)?;
+        page.section("timeline", "Some turns or batches", |page| {
+            page.said(&window.said);
+            page.command(&window.command);
+            page.figures_of(&drawn, "That command draws it.");
+        });
+    }
     page.section("notes", "Notes", |page| page.list(&content.notes()));
     page.section("numbers", "Numbers that are assumed or fitted", |page| {
         numbers(page, content.leans_on(), C::DOCUMENT);

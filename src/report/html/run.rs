@@ -70,16 +70,6 @@ impl Content for Results {
             page.figures(&gpus);
             times::cards(page, self);
         });
-        if let Some(window) = &self.window {
-            let seen = window.seen.iter().map(charts::timeline_figure);
-            let seen: Vec<_> = seen.map(|figure| ("timeline".to_string(), figure)).collect();
-            let drawn = page.draw(&seen)?;
-            page.section("timeline", "Some turns or batches", |page| {
-                page.said(&window.said);
-                page.command(&window.command);
-                page.figures_of(&drawn, "That command draws it.");
-            });
-        }
         page.section("sure", "How sure the figures are", |page| {
             sure::inputs(page, self);
             sure::replications(page, self);

@@ -15,6 +15,7 @@ fn made() -> Made {
         command: "slicewise run my-vm.toml --report".to_string(),
         files: vec![("my-vm.toml".to_string(), "title = \"A VM\"\n\t# a tab\n".to_string())],
         built_in: vec!["gpus/a30".to_string()],
+        window: None,
     }
 }
 
@@ -174,6 +175,7 @@ fn hostile_texts_are_texts() {
         command: HOSTILE.to_string(),
         files: vec![(HOSTILE.to_string(), HOSTILE.to_string())],
         built_in: vec![HOSTILE.to_string()],
+        window: None,
     };
     let text = page(&results, &made);
     hold(&text);
