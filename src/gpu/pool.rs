@@ -37,6 +37,10 @@ struct Running<T> {
     job: PoolJob<T>,
     /// The part of the batch that is left, 1 to 0.
     remaining: f64,
+    /// How long the whole batch takes at the present rates, in nanoseconds.
+    whole: f64,
+    /// It ends at the present change.
+    ends: bool,
 }
 
 /// What the time of a batch depends on beside its demand.
@@ -103,6 +107,7 @@ impl<T> Pool<T> {
         if share != self.share {
             self.pass(now);
             self.share = share;
+            self.set_rates();
         }
     }
 
@@ -110,13 +115,13 @@ impl<T> Pool<T> {
     pub fn set_clock(&mut self, now: SimTime, clock: f64) {
         self.pass(now);
         self.clock = clock;
+        self.set_rates();
     }
 
     /// When `running[index]` ends if nothing changes.
     fn end_of(&self, index: usize) -> SimTime {
         let batch = &self.running[index];
-        let whole = self.rates().time_of(&batch.job.demand);
-        self.updated + SimDuration::from_nanos_f64(batch.remaining * whole)
+        self.updated + SimDuration::from_nanos_f64(batch.remaining * batch.whole)
     }
 
     /// Power that its batches draw above the idle card's at the highest clock, in watts: for each,
@@ -135,12 +140,19 @@ impl<T> Pool<T> {
         Rates { contenders, share: self.share, limit: self.limit, clock: self.clock }
     }
 
+    /// The rates have changed: the share, the clock, or how many batches run.
+    fn set_rates(&mut self) {
+        let rates = self.rates();
+        for batch in &mut self.running {
+            batch.whole = rates.time_of(&batch.job.demand);
+        }
+    }
+
     /// Lets all running batches progress to `now` at the present rates.
     fn pass(&mut self, now: SimTime) {
         let span = (now - self.updated).as_nanos_f64();
-        let rates = self.rates();
         for batch in &mut self.running {
-            let whole = rates.time_of(&batch.job.demand);
+            let whole = batch.whole;
             let part = if whole > 0.0 { span / whole } else { 1.0 };
             batch.remaining = (batch.remaining - part).max(0.0);
         }
@@ -148,7 +160,8 @@ impl<T> Pool<T> {
     }
 
     fn start(&mut self, job: PoolJob<T>) {
-        self.running.push(Running { job, remaining: 1.0 });
+        self.running.push(Running { job, remaining: 1.0, whole: 0.0, ends: false });
+        self.set_rates();
     }
 }
 
@@ -171,16 +184,19 @@ impl<T> Station for Pool<T> {
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
         while let Some(end) = self.next_change().filter(|&end| end <= now) {
-            let ended: Vec<bool> =
-                (0..self.running.len()).map(|index| self.end_of(index) == end).collect();
+            // Who ends is decided by the times before they pass.
+            for index in 0..self.running.len() {
+                self.running[index].ends = self.end_of(index) == end;
+            }
             self.pass(end);
-            let mut ended = ended.into_iter();
-            let over = self.running.extract_if(.., |_| ended.next() == Some(true));
+            let over = self.running.extract_if(.., |batch| batch.ends);
             done.extend(over.map(|batch| batch.job.tag));
             if self.running.is_empty()
                 && let Some(job) = self.waiting.pop_front()
             {
                 self.start(job);
+            } else {
+                self.set_rates();
             }
         }
     }

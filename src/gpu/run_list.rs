@@ -3,7 +3,7 @@
 //! NVML calls it the software run list. It does not know the lengths or costs of turns.
 
 use super::policy::{Entry, TimeSlicePolicy};
-use crate::spec::TurnOrder;
+use crate::spec::{IdleRule, TurnOrder};
 use crate::units::SimDuration;
 use priority_queue::PriorityQueue;
 use std::cmp::Reverse;
@@ -16,8 +16,13 @@ type Hasher = BuildHasherDefault<DefaultHasher>;
 #[derive(Debug)]
 pub(super) struct RunList {
     entries: Vec<Entry>,
+    /// Which of them are offered a turn, how many are, and how many have work.
+    offered: Vec<bool>,
+    offers: usize,
+    working: usize,
     order: Order,
     policy: Box<dyn TimeSlicePolicy>,
+    idle_rule: IdleRule,
 }
 
 #[derive(Debug)]
@@ -38,7 +43,9 @@ impl RunList {
             TurnOrder::RoundRobin { .. } => Order::Ring,
             TurnOrder::LeastRunTime => Order::LeastRunTime(PriorityQueue::with_default_hasher()),
         };
-        let mut list = Self { entries, order, policy };
+        let offered = vec![false; slots];
+        let idle_rule = policy.idle_rule();
+        let mut list = Self { entries, offered, offers: 0, working: 0, order, policy, idle_rule };
         (0..list.entries.len()).for_each(|slot| list.update(slot, |_| {}));
         list
     }
@@ -48,6 +55,26 @@ impl RunList {
         &*self.policy
     }
 
+    /// What an idle turn becomes under the policy.
+    pub(super) fn idle_rule(&self) -> IdleRule {
+        self.idle_rule
+    }
+
+    /// Whether any slot has work.
+    pub(super) fn has_work(&self) -> bool {
+        self.working > 0
+    }
+
+    /// Whether the slot is offered its turn.
+    pub(super) fn is_offered(&self, slot: usize) -> bool {
+        self.offered[slot]
+    }
+
+    /// Whether another slot is offered a turn.
+    pub(super) fn another_is_offered(&self, slot: usize) -> bool {
+        self.offers > usize::from(self.offered[slot])
+    }
+
     /// The slots, by number.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
@@ -55,10 +82,15 @@ impl RunList {
 
     /// Changes a slot and updates the order.
     pub(super) fn update(&mut self, slot: usize, change: impl FnOnce(&mut Entry)) {
-        change(&mut self.entries[slot]);
-        let entry = &self.entries[slot];
+        let entry = &mut self.entries[slot];
+        let had_work = entry.has_work;
+        change(entry);
+        self.working = self.working + usize::from(entry.has_work) - usize::from(had_work);
+        let is_offered = self.policy.offers_turn(entry);
+        let was_offered = std::mem::replace(&mut self.offered[slot], is_offered);
+        self.offers = self.offers + usize::from(is_offered) - usize::from(was_offered);
         if let Order::LeastRunTime(queue) = &mut self.order {
-            if self.policy.offers_turn(entry) {
+            if is_offered {
                 queue.push(slot, Reverse((entry.scheduled, slot)));
             } else {
                 queue.remove(&slot);
@@ -74,7 +106,7 @@ impl RunList {
                 let slots = self.entries.len();
                 let first = last.map_or(0, |last| last + 1);
                 let ring = (0..slots).map(|step| (first + step) % slots);
-                ring.into_iter().find(|&slot| self.policy.offers_turn(&self.entries[slot]))
+                ring.into_iter().find(|&slot| self.offered[slot])
             }
         }
     }

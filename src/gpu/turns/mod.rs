@@ -220,11 +220,11 @@ impl<T> Turns<T> {
 
     /// Whether any owner has work.
     pub fn has_work(&self) -> bool {
-        self.run_list.entries().iter().any(|entry| entry.has_work)
+        self.run_list.has_work()
     }
 
     fn idle_rule(&self) -> IdleRule {
-        self.run_list.policy().idle_rule()
+        self.run_list.idle_rule()
     }
 
     fn works(&self, slot: usize) -> bool {
@@ -342,7 +342,7 @@ impl<T> Turns<T> {
     /// The slice of `slot` from `start` on, with its end. What is known now decides.
     fn slice_from(&mut self, slot: usize, start: SimTime) -> (SimDuration, SimTime) {
         let (rule, works) = (self.idle_rule(), self.works(slot));
-        let is_offered = self.run_list.policy().offers_turn(&self.run_list.entries()[slot]);
+        let is_offered = self.run_list.is_offered(slot);
         let slice = match rule {
             // Powered off while the engine was on its way, or polled in vain.
             _ if !is_offered => SimDuration::ZERO,
@@ -359,7 +359,7 @@ impl<T> Turns<T> {
     /// The holder's turn has not begun, and power or work changed what it is to be.
     fn decide_anew(&mut self, now: SimTime) {
         let Some(turn) = self.turn else { return };
-        let is_offered = self.run_list.policy().offers_turn(&self.run_list.entries()[turn.slot]);
+        let is_offered = self.run_list.is_offered(turn.slot);
         if !is_offered && self.last.is_none() {
             // Nobody passed it the engine, so nothing need pass it on.
             self.turn = None;
@@ -374,12 +374,7 @@ impl<T> Turns<T> {
     }
 
     fn another_is_offered(&self, slot: usize) -> bool {
-        let policy = self.run_list.policy();
-        self.run_list
-            .entries()
-            .iter()
-            .enumerate()
-            .any(|(other, entry)| other != slot && policy.offers_turn(entry))
+        self.run_list.another_is_offered(slot)
     }
 
     /// Slices that follow one another end with the one that runs at `now`.
@@ -509,8 +504,7 @@ impl<T> Turns<T> {
 
     /// Whether the engine is another's, or the cap's, at the end of the holder's slice.
     fn must_pass(&self, slot: usize) -> bool {
-        let keeps = self.run_list.policy().offers_turn(&self.run_list.entries()[slot]);
-        !keeps || self.another_is_offered(slot)
+        !self.run_list.is_offered(slot) || self.another_is_offered(slot)
     }
 }
 
