@@ -23,6 +23,18 @@ impl<T> Gate<T> {
         Self { permits, waiting: VecDeque::new(), changed: SimTime::ZERO }
     }
 
+    /// How many jobs can pass now.
+    pub fn free(&self) -> usize {
+        self.permits
+    }
+
+    /// Lets a job through at once, if it need not wait: whether it passed.
+    pub fn pass(&mut self) -> bool {
+        let passes = self.permits > 0 && self.waiting.is_empty();
+        self.permits -= usize::from(passes);
+        passes
+    }
+
     /// Takes back the permit of a job that went through.
     pub fn give_back(&mut self, now: SimTime) {
         self.permits += 1;

@@ -4,21 +4,22 @@
 
 use super::Station;
 use crate::units::SimTime;
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// Holds early finishers until their turn. A job is a tag and its number.
 #[derive(Debug)]
 pub struct Sequencer<T> {
     issued: u64,
     released: u64,
-    held: BTreeMap<u64, T>,
+    /// From the next number on: the job with that number, once it has come.
+    held: VecDeque<Option<T>>,
     changed: SimTime,
 }
 
 impl<T> Sequencer<T> {
     /// A sequencer that has issued no number yet.
     pub fn new() -> Self {
-        Self { issued: 0, released: 0, held: BTreeMap::new(), changed: SimTime::ZERO }
+        Self { issued: 0, released: 0, held: VecDeque::new(), changed: SimTime::ZERO }
     }
 
     /// The next number, for a job that is being issued now.
@@ -43,19 +44,24 @@ impl<T> Station for Sequencer<T> {
             number >= self.released && number < self.issued,
             "number {number} is not outstanding"
         );
-        self.held.insert(number, tag);
+        let place = (number - self.released) as usize;
+        if place >= self.held.len() {
+            self.held.resize_with(place + 1, || None);
+        }
+        self.held[place] = Some(tag);
         self.changed = now;
     }
 
     fn next_change(&self) -> Option<SimTime> {
-        self.held.contains_key(&self.released).then_some(self.changed)
+        let next = self.held.front()?;
+        next.is_some().then_some(self.changed)
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
         while self.changed <= now
-            && let Some(tag) = self.held.remove(&self.released)
+            && let Some(Some(_)) = self.held.front()
         {
-            done.push(tag);
+            done.extend(self.held.pop_front().flatten());
             self.released += 1;
         }
     }

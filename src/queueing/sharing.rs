@@ -6,7 +6,7 @@
 
 use super::Station;
 use crate::units::{SimDuration, SimTime};
-use std::collections::BTreeMap;
+use std::collections::VecDeque;
 
 /// A station whose jobs progress together at the rate `min(1, capacity / jobs)`.
 ///
@@ -20,9 +20,8 @@ pub struct ProcessorSharing<T> {
     clock: u128,
     /// Instant at which `clock` was right.
     updated: SimTime,
-    /// Where the clock stands at each job's end, then its arrival number.
-    jobs: BTreeMap<(u128, u64), T>,
-    arrived: u64,
+    /// Where the clock stands at each job's end, in that order; of equals, who came first.
+    jobs: VecDeque<(u128, T)>,
 }
 
 const FRACTION_BITS: u32 = 20;
@@ -35,8 +34,7 @@ impl<T> ProcessorSharing<T> {
             capacity: u64::from(capacity),
             clock: 0,
             updated: SimTime::ZERO,
-            jobs: BTreeMap::new(),
-            arrived: 0,
+            jobs: VecDeque::new(),
         }
     }
 
@@ -48,15 +46,21 @@ impl<T> ProcessorSharing<T> {
 
     fn pass(&mut self, now: SimTime) {
         let span = u128::from((now - self.updated).as_nanos()) << FRACTION_BITS;
-        let (jobs, capacity) = self.slowdown();
-        self.clock += span * capacity / jobs;
+        // Divisions of such numbers are slow, and few are needed.
+        self.clock += match self.slowdown() {
+            (1, 1) => span,
+            (jobs, capacity) => span * capacity / jobs,
+        };
         self.updated = now;
     }
 
     /// The instant at which the clock reaches `target` at the present speed, rounded up.
     fn instant_of(&self, target: u128) -> SimTime {
-        let (jobs, capacity) = self.slowdown();
-        let span = (target.saturating_sub(self.clock) * jobs).div_ceil(capacity << FRACTION_BITS);
+        let left = target.saturating_sub(self.clock);
+        let span = match self.slowdown() {
+            (jobs, 1) => ((left * jobs) + ((1 << FRACTION_BITS) - 1)) >> FRACTION_BITS,
+            (jobs, capacity) => (left * jobs).div_ceil(capacity << FRACTION_BITS),
+        };
         self.updated + SimDuration::from_nanos(u64::try_from(span).unwrap_or(u64::MAX))
     }
 }
@@ -68,24 +72,22 @@ impl<T> Station for ProcessorSharing<T> {
     fn submit(&mut self, now: SimTime, (tag, work): Self::Job) {
         self.pass(now);
         let target = self.clock + (u128::from(work.as_nanos()) << FRACTION_BITS);
-        self.jobs.insert((target, self.arrived), tag);
-        self.arrived += 1;
+        let place = self.jobs.partition_point(|(other, _)| *other <= target);
+        self.jobs.insert(place, (target, tag));
     }
 
     fn next_change(&self) -> Option<SimTime> {
-        self.jobs.first_key_value().map(|((target, _), _)| self.instant_of(*target))
+        self.jobs.front().map(|(target, _)| self.instant_of(*target))
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
         let due = self.next_change().is_some_and(|next| next <= now);
         // The end of the earliest job was rounded up to `now`: the clock may stand just short of it.
-        let reached = self.jobs.first_key_value().map(|((target, _), _)| *target).filter(|_| due);
+        let reached = self.jobs.front().map(|(target, _)| *target).filter(|_| due);
         self.pass(now);
         self.clock = self.clock.max(reached.unwrap_or(0));
-        while let Some(entry) = self.jobs.first_entry()
-            && entry.key().0 <= self.clock
-        {
-            done.push(entry.remove());
+        while self.jobs.front().is_some_and(|(target, _)| *target <= self.clock) {
+            done.extend(self.jobs.pop_front().map(|(_, tag)| tag));
         }
     }
 }

@@ -72,7 +72,9 @@ impl SimDuration {
     /// A span of nanoseconds, rounded to the nearest. Panics when negative or not finite.
     pub fn from_nanos_f64(nanos: f64) -> Self {
         assert!(nanos.is_finite() && nanos >= 0.0, "a span of {nanos} ns");
-        Self(nanos.round() as u64)
+        // What `round` gives for numbers that are not negative, without a call: the difference is exact.
+        let whole = nanos as u64;
+        Self(whole.saturating_add(u64::from(nanos - whole as f64 >= 0.5)))
     }
 
     /// Whole nanoseconds.
