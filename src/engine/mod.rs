@@ -12,11 +12,9 @@ use crate::units::SimTime;
 
 /// Something that changes at events. The engine is compiled once for each model.
 pub trait Model {
-    /// What can happen; small and `Copy`, for the event list holds many.
-    type Event: Copy;
-
-    /// Lets `event` happen at `now`. New events go into `events`, never before `now`.
-    fn handle(&mut self, now: SimTime, event: Self::Event, events: &mut EventList<Self::Event>);
+    /// Lets happen at `now` what `member` of the list has pending. New times go into `events`, never
+    /// before `now`.
+    fn handle(&mut self, now: SimTime, member: u32, events: &mut EventList);
 }
 
 /// Why a run ended.
@@ -31,13 +29,13 @@ pub enum Ending {
 /// Handles events in order until none is left, or until `event_limit` of them have happened.
 ///
 /// Panics when an event lies before the one handled last, which is a bug of the model.
-pub fn run<M: Model>(model: &mut M, events: &mut EventList<M::Event>, event_limit: u64) -> Ending {
+pub fn run(model: &mut impl Model, events: &mut EventList, event_limit: u64) -> Ending {
     let mut now = SimTime::ZERO;
     for _ in 0..event_limit {
-        let Some((time, event)) = events.pop() else { return Ending::Exhausted };
+        let Some((time, member)) = events.pop() else { return Ending::Exhausted };
         assert!(time >= now, "an event at {time} after one at {now}");
         now = time;
-        model.handle(now, event, events);
+        model.handle(now, member, events);
     }
     if events.is_empty() { Ending::Exhausted } else { Ending::EventLimit }
 }
@@ -46,16 +44,16 @@ pub fn run<M: Model>(model: &mut M, events: &mut EventList<M::Event>, event_limi
 /// Returns when it ended: at `until`, or at the event after which it was to end.
 pub fn run_until<M: Model>(
     model: &mut M,
-    events: &mut EventList<M::Event>,
+    events: &mut EventList,
     until: SimTime,
     goes_on: impl Fn(&M) -> bool,
 ) -> SimTime {
     let mut now = SimTime::ZERO;
     while events.next_time().is_some_and(|time| time <= until) {
-        let Some((time, event)) = events.pop() else { break };
+        let Some((time, member)) = events.pop() else { break };
         assert!(time >= now, "an event at {time} after one at {now}");
         now = time;
-        model.handle(now, event, events);
+        model.handle(now, member, events);
         // All of an instant happens before anything is left out.
         if !goes_on(model) && events.next_time() != Some(now) {
             return now;

@@ -3,22 +3,24 @@
 //! It decides nothing that the experiment leaves open, and checks nothing: the experiment was
 //! checked before.
 
+use super::parts::Part;
 use super::pool::{self, Pool};
 use super::way::Way;
 use super::{
-    Event, Guest, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
+    Course, CpuWork, Guest, Member, Operation, Platform, Server, ServerGpu, ServerId, Slot,
+    StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
-use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
-use crate::record::Recorder;
+use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
+use crate::record::{Recorder, Stage};
 use crate::spec::{
-    CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
-    PooledServer, ServerPool, VmId, VmSpec,
+    CardSpec, Completion, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec,
+    PermitReturn, PooledServer, ServedBy, ServerPool, ServerSpec, ServiceTime, VmId, VmSpec,
 };
-use crate::units::{Bandwidth, Power, SimDuration, SimTime};
+use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
 
 impl<'a> Platform<'a> {
@@ -30,15 +32,16 @@ impl<'a> Platform<'a> {
             pools: Vec::new(),
             servers: Vec::new(),
             server_gpus: Vec::new(),
-            processors: Timed::new(ProcessorSharing::new(experiment.host.logical_processors.value)),
-            submission: Timed::new(Fifo::delay()),
-            stalls: pool::stalls(experiment).map(|stalls| (stalls, Timed::new(Fifo::delay()))),
+            processors: None,
+            stalls: pool::stalls(experiment),
             streams: Vec::new(),
             slots: Vec::new(),
             has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
+            members: Vec::new(),
             batches: Vec::new(),
             free_batches: Vec::new(),
             done: Vec::new(),
+            formed: Vec::new(),
             scribe: None,
         };
         let whole = |card: &CardSpec| {
@@ -97,7 +100,8 @@ impl<'a> Platform<'a> {
                         && vm.server.streams == 1
                         && !experiment.is_dealt_in_calls(model)
                         && vm.server.permit_return == PermitReturn::AtStart;
-                    platform.add_server_gpu(vm, share.card, (owner, processes), stages_after);
+                    let of = (of_card, spec, service);
+                    platform.add_server_gpu(vm, share.card, of, (owner, processes), stages_after);
                     let own_seat = platform.server_gpus.len() as u16 - 1;
                     seats.entry(seat).or_insert((own_seat, owner.slot));
                     let added = platform.server_gpus.last_mut().expect("just added");
@@ -115,7 +119,69 @@ impl<'a> Platform<'a> {
             slot(experiment, GpuId(index as u16), instances, ring)
         });
         platform.slots = slots.collect();
+        platform.add_processors();
+        platform.number_stations();
         platform
+    }
+
+    /// The host's processors, where they can run short: else work on a vCPU is a mere delay. Decides as
+    /// well who can wait at the gate of its vCPUs.
+    fn add_processors(&mut self) {
+        let experiment = self.experiment;
+        // How many batches can be at each gate, or past it on a vCPU. A batch holds its permit from its
+        // first vCPU to its last, or to the GPU, and then it may come to a second one.
+        let mut most = vec![0_u64; self.servers.len()];
+        for (index, server) in self.servers.iter().enumerate() {
+            let of = &experiment.vms[usize::from(server.vm.0)].server;
+            let gpus = &self.server_gpus[self.gpus_of(ServerId(index as u16))];
+            let is_bounded = holds_permits(of) || gpus.iter().all(|gpu| gpu.finish.is_none());
+            most[usize::from(server.processors.0)] += match is_bounded {
+                true => u64::from(of.slots) * gpus.len() as u64,
+                false => u64::from(u32::MAX),
+            };
+        }
+        let vcpus = |server: &Server| server.vcpus.station.free() as u64;
+        let wanted: u64 =
+            self.servers.iter().zip(&most).map(|(server, &most)| most.min(vcpus(server))).sum();
+        let processors = experiment.host.logical_processors.value;
+        if wanted > u64::from(processors) {
+            self.processors = Some(Timed::new(ProcessorSharing::new(processors)));
+        }
+        for index in 0..self.servers.len() {
+            let gate = usize::from(self.servers[index].processors.0);
+            self.servers[index].has_vcpus_for_all = most[gate] <= vcpus(&self.servers[gate]);
+        }
+    }
+
+    /// Gives every station its place in the event list.
+    fn number_stations(&mut self) {
+        let members = &mut self.members;
+        for (index, server) in self.servers.iter_mut().enumerate() {
+            let id = ServerId(index as u16);
+            server.batcher.join(StationId::Batcher(id), members);
+            server.vcpus.join(StationId::Vcpus(id), members);
+        }
+        if let Some(processors) = &mut self.processors {
+            processors.join(StationId::Processors, members);
+        }
+        for (index, stream) in self.streams.iter_mut().enumerate() {
+            stream.join(StationId::Stream(index as u16), members);
+        }
+        for (index, slot) in self.slots.iter_mut().enumerate() {
+            let id = GpuId(index as u16);
+            slot.copy_in.join(StationId::CopyIn(id), members);
+            slot.card.join(StationId::Card(id), members);
+            slot.copy_out.join(StationId::CopyOut(id), members);
+        }
+        for (index, gpu) in self.server_gpus.iter_mut().enumerate() {
+            gpu.order.join(StationId::Order(index as u16), members);
+        }
+        // Operations have their places ahead of time too: batches come behind all of them.
+        for index in 0..self.experiment.vms.len() {
+            let id = VmId(index as u16);
+            members.push(Member::Operation(Operation::PowerOn(id)));
+            members.push(Member::Operation(Operation::PowerOff(id)));
+        }
     }
 
     /// The steps of ensembles, once it is known who answers each model.
@@ -151,6 +217,10 @@ impl<'a> Platform<'a> {
         // own.
         let first_beside = self.servers.iter().position(beside).filter(|_| self.has_own_servers());
         let of_pool = pool.vms.iter().map(|vm| &experiment.vms[usize::from(vm.0)].load.settings);
+        let has_spread = server.gpus.iter().any(|share| {
+            let gpu = &experiment.cards[usize::from(share.card.0)].gpu.id;
+            vm.workload.service[gpu].spread.value > Share::NONE
+        });
         let percentile = of_pool.map(|settings| settings.percentile).fold(0.0, f64::max);
         self.servers.push(Server {
             pool: self.pools.len() as u16,
@@ -163,9 +233,13 @@ impl<'a> Platform<'a> {
                 streams.stream(&format!("dispatch/{}", server.name)),
             )),
             soft_drop: SoftDrop::new(vm.server.soft_drop, vm.server.batch_max, percentile),
+            is_mixed: pool.vms.len() > 1 || self.has_ensembles,
             vcpus: Timed::new(Gate::new(server.processors as usize)),
+            has_vcpus_for_all: false,
+            permit_return: vm.server.permit_return,
+            completion: vm.server.completion,
             processors: ServerId(first_beside.unwrap_or(self.servers.len()) as u16),
-            service: streams.stream(&format!("service/{}", server.name)),
+            service: has_spread.then(|| streams.stream(&format!("service/{}", server.name))),
         });
     }
 
@@ -174,57 +248,69 @@ impl<'a> Platform<'a> {
         &mut self,
         vm: &VmSpec,
         card: GpuId,
+        (of_card, instance, service): (&CardSpec, &'a InstanceSpec, &'a ServiceTime),
         (owner, owners): (OwnerId, usize),
         stages_after: bool,
     ) {
+        debug_assert!(vm.workload.service.contains_key(&of_card.gpu.id));
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
         let order = Timed::new(Sequencer::new());
+        let work @ (launch, finish) = cpu_work(vm, self.experiment, stages_after);
+        let has_gates = has_gates(vm);
         self.server_gpus.push(ServerGpu {
+            server: ServerId(self.servers.len() as u16 - 1),
             card,
+            course: course(vm, self.experiment, work, (has_gates, stages_after)),
+            has_gates,
+            service,
+            instance,
+            launch,
+            finish,
             owner,
             seat: self.server_gpus.len() as u16,
             first_stream,
             stream_count,
             next_stream: 0,
-            stages_after,
             queued: vec![0; owners],
             draws: None,
             order,
         });
     }
 
-    /// Hands out the permits and wakes the batchers for the first time.
-    pub(super) fn start(&mut self, events: &mut EventList<Event>) {
+    /// Hands out the permits of a part and wakes its batchers for the first time.
+    pub(super) fn start(&mut self, part: &Part, events: &mut EventList) {
         if self.has_own_servers() {
-            let vms = self.experiment.vms.iter().enumerate();
-            for (index, vm) in vms.filter(|(_, vm)| vm.server_of.is_none()) {
-                self.schedule_power(VmId(index as u16), vm, events);
+            for &id in &part.vms {
+                let vm = &self.experiment.vms[usize::from(id.0)];
+                if vm.server_of.is_none() {
+                    self.schedule_power(id, vm, events);
+                }
             }
         }
-        for index in 0..self.servers.len() {
-            let id = ServerId(index as u16);
+        for &id in &part.servers {
             let gpus = self.gpus_of(id).len() as u16;
-            let server = &mut self.servers[index];
+            let server = &mut self.servers[usize::from(id.0)];
             for worker in 0..self.experiment.vms[usize::from(server.vm.0)].server.slots as u16 {
                 for gpu in 0..gpus {
                     server.batcher.station.submit(SimTime::ZERO, Permit { gpu, worker });
                 }
             }
             self.feed(id);
-            self.servers[index].batcher.arm(StationId::Batcher(id), events);
+            self.servers[usize::from(id.0)].batcher.arm(events);
         }
     }
 
-    fn schedule_power(&mut self, id: VmId, vm: &VmSpec, events: &mut EventList<Event>) {
+    fn schedule_power(&mut self, id: VmId, vm: &VmSpec, events: &mut EventList) {
+        // The last places but those of the batches: see `number_stations`.
+        let operations = self.members.len() - 2 * self.experiment.vms.len();
+        let power_on = (operations + 2 * usize::from(id.0)) as u32;
         if vm.power_on > SimTime::ZERO {
             self.set_running(SimTime::ZERO, id, false, events);
-            events.schedule(vm.power_on, 0, Event::Operation(Operation::PowerOn(id)));
+            events.set(power_on, 0, Some(vm.power_on));
         }
-        if let Some(power_off) = vm.power_off {
-            events.schedule(power_off, 0, Event::Operation(Operation::PowerOff(id)));
-        }
+        events.set(power_on + 1, 0, vm.power_off);
     }
 
     /// Keeps the batcher of a server supplied with future queries, until there are none; the other
@@ -245,6 +331,69 @@ impl<'a> Platform<'a> {
             }
         }
     }
+}
+
+/// Whether batches of a server can wait for a stream: not, where a stream belongs to the permit that a
+/// batch holds to its end.
+fn has_gates(vm: &VmSpec) -> bool {
+    let server = &vm.server;
+    !(holds_permits(server) && server.slots == server.streams)
+}
+
+/// Whether a batch holds its permit to its end.
+fn holds_permits(server: &ServerSpec) -> bool {
+    server.permit_return == PermitReturn::AtCompletion
+        && server.completion != Completion::PreserveOrdering
+}
+
+/// The stages in which batches of a server on a GPU can take any time. The only stream of a GPU instance
+/// has no other batch to hide a launch behind: there a batch is launched when the one before it is
+/// complete (`stages_after`).
+fn course(
+    vm: &VmSpec,
+    experiment: &Experiment,
+    (launch, finish): (CpuWork, CpuWork),
+    (has_gates, stages_after): (bool, bool),
+) -> Course {
+    // Whoever would go on is stopped by a stall, with work or without.
+    let has_stalls = experiment.host.stalls.is_some();
+    let copies = |bytes: Bytes| bytes > Bytes::ZERO;
+    let (input, output) = (&vm.workload.input_per_sample, &vm.workload.output_per_sample);
+    let takes_time = |stage: &Stage| match stage {
+        Stage::Batcher => false,
+        Stage::Launch => has_stalls || !launch.is_none(),
+        Stage::Submission => experiment.hypervisor.submission_latency.value > SimDuration::ZERO,
+        Stage::CopyIn => !vm.server.start_from_device && copies(input.value),
+        Stage::Stream => has_gates,
+        Stage::Gpu => true,
+        Stage::CopyOut => copies(output.value),
+        Stage::Order => match vm.server.completion {
+            Completion::Any => false,
+            // One at a time is in order.
+            Completion::IssueOrder => vm.server.slots > 1 || !holds_permits(&vm.server),
+            Completion::PreserveOrdering => true,
+        },
+        Stage::Finish => has_stalls || !finish.is_none(),
+    };
+    let stream_first = stages_after.then_some(Stage::Stream);
+    let others = Stage::ALL.iter().map(|(stage, _)| *stage);
+    let others = others.filter(|stage| !(stages_after && *stage == Stage::Stream));
+    Course::new(stream_first.into_iter().chain(others).filter(takes_time))
+}
+
+/// The CPU work of a server's batches before the GPU and after it.
+fn cpu_work(vm: &VmSpec, experiment: &Experiment, stages_after: bool) -> (CpuWork, CpuWork) {
+    let cpu = &vm.workload.cpu;
+    // What is in series on a slice's only stream is the law's, whoever formed the batch.
+    let served_by = if stages_after { ServedBy::Harness } else { vm.server.served_by };
+    let before = match vm.load.scenario.has_queue() {
+        true => cpu.of_a_queue(served_by),
+        false => cpu.launch_per_batch.value,
+    };
+    let slowdown = 1.0 / experiment.hypervisor.cpu_speed.value;
+    let of = |per_batch, per_sample| CpuWork { per_batch, per_sample, slowdown };
+    let launch = of(before, cpu.launch_per_sample.value);
+    (launch, of(cpu.finish_per_batch.value, cpu.finish_per_sample.value))
 }
 
 fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {

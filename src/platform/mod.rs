@@ -5,6 +5,7 @@
 //! files, reports or other runs.
 
 mod assemble;
+mod parts;
 mod pool;
 mod route;
 mod timeline;
@@ -19,34 +20,31 @@ pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost, s
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{Card, CopyEngine, Draws, OwnerId, OwnerTime};
-use crate::host::{Batcher, Permit, SoftDrop, Stalls};
+use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
-use crate::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
+use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{Experiment, GpuId, VmId, VmSpec};
+use crate::spec::{
+    Completion, Experiment, GpuId, InstanceSpec, PermitReturn, ServiceTime, VmId, VmSpec,
+};
 use crate::units::{SimDuration, SimTime};
 use pool::Pool;
 use std::collections::BTreeMap;
 use timeline::Scribe;
 use way::Way;
 
-/// An event of the platform.
+/// Who can have an event pending. Behind these in the event list come the batches.
 #[derive(Clone, Copy, Debug)]
-pub enum Event {
+enum Member {
     /// A timed operation of the scenario. At equal times operations come first.
     Operation(Operation),
-    /// A station is due to change now. Ignored unless `stamp` is the station's newest.
-    Wake {
-        /// The station.
-        station: StationId,
-        /// The station's stamp when it said so.
-        stamp: u32,
-    },
+    /// A station is due to change.
+    Station(StationId),
 }
 
 /// A timed operation of a scenario.
 #[derive(Clone, Copy, Debug)]
-pub enum Operation {
+enum Operation {
     /// A VM is powered on.
     PowerOn(VmId),
     /// A VM is powered off as soon as all its queries are answered.
@@ -56,17 +54,13 @@ pub enum Operation {
 /// A station of the platform. The order of the variants is the order of the path, and decides ties
 /// in time.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub enum StationId {
+enum StationId {
     /// A server's batcher.
     Batcher(ServerId),
     /// The gate in front of a server's vCPUs.
     Vcpus(ServerId),
-    /// The host's logical processors.
+    /// The host's logical processors, where there are fewer than vCPUs.
     Processors,
-    /// Batches that wait for the end of a stall of the host.
-    Stalled,
-    /// The delay of submissions.
-    Submission,
     /// Copies from host to device, per link: that of a card, or of the first card behind a PCIe
     /// switch.
     CopyIn(GpuId),
@@ -82,7 +76,7 @@ pub enum StationId {
 
 /// An inference server: where each guest has its own, that of the guest with this [`VmId`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub struct ServerId(u16);
+struct ServerId(u16);
 
 /// A batch under way: index into the platform's list of batches.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -102,18 +96,36 @@ struct Batch {
     /// Those of one guest in a row.
     queries: Vec<Query>,
     size_sum: f64,
-    /// Its draw of the service time, exponential with mean 1.
+    /// Its draw of the service time, exponential with mean 1; 0 where nothing depends on it.
     luck: f64,
     stage: Stage,
     /// When it entered `stage`.
     entered: SimTime,
+    /// The time that it spent in each stage.
+    spans: [SimDuration; Stage::ALL.len()],
+    /// Its work in `stage` on a vCPU, if any.
+    cpu: SimDuration,
+    /// What its own event is the end of.
+    delay: Delay,
 }
 
-/// A station with the wake-up it asked for last.
+/// What takes a batch time in which it waits for nobody: its end is an event of the batch.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Delay {
+    /// Work on a vCPU that has a logical processor of its own.
+    Cpu,
+    /// The host has stopped.
+    Stall,
+    /// The hypervisor passes a submission on.
+    Submission,
+}
+
+/// A station with its place in the event list and the time that it asked for last.
 #[derive(Debug)]
 struct Timed<S> {
     station: S,
-    stamp: u32,
+    member: u32,
+    rank: u8,
     wake: Option<SimTime>,
 }
 
@@ -144,16 +156,80 @@ struct Server {
     batcher: Timed<Batcher>,
     /// Sets queries aside, where the harness does so; nothing once they are served.
     soft_drop: Option<SoftDrop>,
+    /// Batches may hold queries of several guests, or of several steps.
+    is_mixed: bool,
     vcpus: Timed<Gate<BatchId>>,
     /// Whose vCPUs it runs on: its own, or those of the first of a guest's servers, of its first model.
     processors: ServerId,
-    /// Draws the luck of its batches.
-    service: Stream,
+    /// As many batches as can be with a vCPU have one each: none waits at the gate.
+    has_vcpus_for_all: bool,
+    permit_return: PermitReturn,
+    completion: Completion,
+    /// Draws the luck of its batches, where their times depend on it.
+    service: Option<Stream>,
+}
+
+/// The stages in which a batch can take any time, in order.
+#[derive(Clone, Copy, Debug)]
+struct Course {
+    next: [Option<Stage>; Stage::ALL.len()],
+}
+
+impl Course {
+    /// From the batcher through `stages`.
+    fn new(stages: impl Iterator<Item = Stage>) -> Self {
+        let mut course = Self { next: [None; Stage::ALL.len()] };
+        let mut last = Stage::Batcher;
+        for stage in stages {
+            course.next[last as usize] = Some(stage);
+            last = stage;
+        }
+        course
+    }
+
+    /// The stage after another; nothing at the end.
+    fn after(&self, stage: Stage) -> Option<Stage> {
+        self.next[stage as usize]
+    }
+
+    fn has(&self, stage: Stage) -> bool {
+        self.next.contains(&Some(stage))
+    }
+}
+
+/// CPU work around a batch, on one vCPU.
+#[derive(Clone, Copy, Debug)]
+struct CpuWork {
+    per_batch: SimDuration,
+    per_sample: SimDuration,
+    /// The host's times are so many times those that were measured.
+    slowdown: f64,
+}
+
+impl CpuWork {
+    fn is_none(&self) -> bool {
+        self.per_batch == SimDuration::ZERO && self.per_sample == SimDuration::ZERO
+    }
+
+    fn of(&self, samples: usize) -> SimDuration {
+        (self.per_batch + self.per_sample * samples as u64).scale(self.slowdown)
+    }
 }
 
 /// What a server has of a card.
-struct ServerGpu {
+struct ServerGpu<'a> {
+    server: ServerId,
     card: GpuId,
+    /// The stages of its batches.
+    course: Course,
+    /// Batches can wait for their streams.
+    has_gates: bool,
+    /// The times of its batches there.
+    service: &'a ServiceTime,
+    /// The instance that it has, or a part of.
+    instance: &'a InstanceSpec,
+    launch: CpuWork,
+    finish: CpuWork,
     /// Its first owner there: one for each process where processes own, else one for all.
     owner: OwnerId,
     /// Whose `queued` counts its batches: its own, or that of another model that is the same owner.
@@ -163,8 +239,6 @@ struct ServerGpu {
     first_stream: u16,
     stream_count: u16,
     next_stream: u16,
-    /// Its batches are launched only when the one before is complete.
-    stages_after: bool,
     /// What its batches draw, where power decides the card's clock.
     draws: Option<Draws>,
     /// Batches of each owner at the gates of its streams: launched, and not on the card yet.
@@ -172,7 +246,7 @@ struct ServerGpu {
     order: Timed<Sequencer<BatchId>>,
 }
 
-impl ServerGpu {
+impl ServerGpu<'_> {
     /// Its owners, in slots of the instance that follow each other.
     fn owners(&self) -> impl Iterator<Item = OwnerId> {
         let OwnerId { instance, slot } = self.owner;
@@ -209,19 +283,22 @@ pub struct Platform<'a> {
     /// Those of a pool in a row; one for each guest where each has its own.
     servers: Vec<Server>,
     /// The GPUs of all servers; those of one server in a row.
-    server_gpus: Vec<ServerGpu>,
-    processors: Timed<ProcessorSharing<BatchId>>,
-    submission: Timed<Fifo<BatchId>>,
-    /// The stops of the host, and the batches that wait for the end of one.
-    stalls: Option<(Stalls, Timed<Fifo<BatchId>>)>,
+    server_gpus: Vec<ServerGpu<'a>>,
+    /// The host's processors, where vCPUs can want more than there are.
+    processors: Option<Timed<ProcessorSharing<BatchId>>>,
+    /// The stops of the host.
+    stalls: Option<Stalls>,
     streams: Vec<Timed<Gate<BatchId>>>,
     slots: Vec<Slot>,
     /// Whether any guest is an ensemble.
     has_ensembles: bool,
+    /// By place in the event list.
+    members: Vec<Member>,
     batches: Vec<Batch>,
     free_batches: Vec<BatchId>,
     /// Reused by every `advance`.
     done: Vec<BatchId>,
+    formed: Vec<FormedBatch>,
     /// Writes down what happens, where a timeline is asked for.
     scribe: Option<Box<Scribe>>,
 }
@@ -299,39 +376,36 @@ pub fn simulate(experiment: &Experiment) -> Outcome {
 pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -> Outcome {
     let mut platform = Platform::new(experiment);
     platform.guests.iter_mut().for_each(|guest| prepare(&mut guest.recorder));
-    let mut events = EventList::new();
-    platform.start(&mut events);
-    let ending = engine::run(&mut platform, &mut events, u64::MAX);
-    assert_eq!(ending, Ending::Exhausted);
+    for part in platform.parts() {
+        let mut events = EventList::new();
+        platform.start(&part, &mut events);
+        let ending = engine::run(&mut platform, &mut events, u64::MAX);
+        assert_eq!(ending, Ending::Exhausted);
+    }
     platform.outcome()
 }
 
 impl Model for Platform<'_> {
-    type Event = Event;
-
-    fn handle(&mut self, now: SimTime, event: Event, events: &mut EventList<Event>) {
-        match event {
-            Event::Operation(Operation::PowerOn(vm)) => self.set_running(now, vm, true, events),
-            Event::Operation(Operation::PowerOff(vm)) => {
+    fn handle(&mut self, now: SimTime, member: u32, events: &mut EventList) {
+        match self.members.get(member as usize) {
+            Some(&Member::Station(station)) => self.wake(now, station, events),
+            Some(&Member::Operation(Operation::PowerOn(vm))) => {
+                self.set_running(now, vm, true, events);
+            }
+            Some(&Member::Operation(Operation::PowerOff(vm))) => {
                 for (index, guest) in self.guests.iter_mut().enumerate() {
                     guest.is_closing |= self.experiment.first_model(VmId(index as u16)) == vm;
                 }
                 self.power_off_if_drained(now, vm, events);
             }
-            Event::Wake { station, stamp } => self.wake(now, station, stamp, events),
+            None => self.end_delay(now, BatchId(member - self.members.len() as u32), events),
         }
     }
 }
 
 impl Platform<'_> {
     /// Powers on or off the vGPUs of the VM whose first model this is.
-    fn set_running(
-        &mut self,
-        now: SimTime,
-        vm: VmId,
-        is_running: bool,
-        events: &mut EventList<Event>,
-    ) {
+    fn set_running(&mut self, now: SimTime, vm: VmId, is_running: bool, events: &mut EventList) {
         let servers = self.servers.iter().enumerate();
         let servers = servers.filter(|(_, server)| self.experiment.first_model(server.vm) == vm);
         let gpus = servers.flat_map(|(index, _)| self.gpus_of(ServerId(index as u16)));
@@ -342,7 +416,7 @@ impl Platform<'_> {
             let gpu = &self.server_gpus[gpu];
             let card = &mut self.slots[usize::from(gpu.card.0)].card;
             gpu.owners().for_each(|owner| card.station.set_running(now, owner, is_running));
-            card.arm(StationId::Card(gpu.card), events);
+            card.arm(events);
         }
     }
 
@@ -370,7 +444,7 @@ impl Platform<'_> {
     }
 
     /// Powers a closing VM off when all that was asked is answered.
-    fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList<Event>) {
+    fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList) {
         if !self.guests[usize::from(vm.0)].is_closing {
             return;
         }
@@ -510,8 +584,6 @@ impl StationId {
             StationId::Batcher(_) => 1,
             StationId::Vcpus(_) => 2,
             StationId::Processors => 3,
-            StationId::Stalled => 4,
-            StationId::Submission => 5,
             StationId::CopyIn(_) => 6,
             StationId::Stream(_) => 7,
             StationId::Card(_) => 8,
@@ -521,29 +593,35 @@ impl StationId {
     }
 }
 
+impl Delay {
+    /// Place on the path, as that of a station.
+    fn rank(self) -> u8 {
+        match self {
+            Delay::Cpu => 3,
+            Delay::Stall => 4,
+            Delay::Submission => 5,
+        }
+    }
+}
+
 impl<S: Station> Timed<S> {
+    /// Not in the event list yet.
     fn new(station: S) -> Self {
-        Self { station, stamp: 0, wake: None }
+        Self { station, member: u32::MAX, rank: 0, wake: None }
     }
 
-    /// Asks the station when it changes next, and schedules a wake-up if that is news.
-    fn arm(&mut self, id: StationId, events: &mut EventList<Event>) {
+    /// Takes the next place of the event list.
+    fn join(&mut self, id: StationId, members: &mut Vec<Member>) {
+        (self.member, self.rank) = (members.len() as u32, id.rank());
+        members.push(Member::Station(id));
+    }
+
+    /// Asks the station when it changes next, and tells the list if that is news.
+    fn arm(&mut self, events: &mut EventList) {
         let next = self.station.next_change();
         if next != self.wake {
             self.wake = next;
-            self.stamp = self.stamp.wrapping_add(1);
-            if let Some(time) = next {
-                events.schedule(time, id.rank(), Event::Wake { station: id, stamp: self.stamp });
-            }
+            events.set(self.member, self.rank, next);
         }
-    }
-
-    /// Whether a wake-up with `stamp` is the newest; if so it is spent.
-    fn answers(&mut self, stamp: u32) -> bool {
-        let current = self.stamp == stamp && self.wake.is_some();
-        if current {
-            self.wake = None;
-        }
-        current
     }
 }

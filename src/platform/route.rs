@@ -5,207 +5,218 @@
 //!  feeds     permits    launch   submit    PCIe       gate     pool     PCIe    sequencer  finish  └► permits back
 //! ```
 //! [`Platform::enter`] brings a batch to the station of a stage, [`Platform::wake`] takes batches
-//! out of a station and sends them on. A stage that takes no time is passed without an event.
+//! out of a station and [`Platform::go_on`] sends them on. Stages that take no time are not on the
+//! [`Course`](super::Course) of a batch, an open gate is passed without an event, and where nobody waits
+//! for anybody the time is a delay of the batch's own.
 
-use super::{Batch, BatchId, Event, Platform, ServerId, StationId, Timed};
+use super::{Batch, BatchId, CpuWork, Delay, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
 use crate::gpu::{CardJob, OwnerId, PoolJob, demand};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
 use crate::record::{Recorder, Stage};
-use crate::spec::{Completion, PermitReturn, ServedBy, VmId, VmSpec};
+use crate::spec::{Completion, PermitReturn, VmId, VmSpec};
 use crate::units::{Bytes, SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
-type Events = EventList<Event>;
-
 impl<'a> Platform<'a> {
     /// A station is due to change now: every job that it finishes goes on along its path.
-    pub(super) fn wake(&mut self, now: SimTime, id: StationId, stamp: u32, events: &mut Events) {
+    pub(super) fn wake(&mut self, now: SimTime, id: StationId, events: &mut EventList) {
         if let StationId::Batcher(server) = id {
-            return self.form(now, server, stamp, events);
+            return self.form(now, server, events);
         }
         let mut done = std::mem::take(&mut self.done);
         match id {
             StationId::Batcher(_) => unreachable!("answered above"),
             StationId::Vcpus(server) => {
                 let server = &mut self.servers[usize::from(server.0)];
-                leave(&mut server.vcpus, now, id, stamp, &mut done, events);
+                leave(&mut server.vcpus, now, &mut done, events);
                 done.drain(..).for_each(|batch| self.compute(now, batch, events));
             }
             StationId::Processors => {
-                leave(&mut self.processors, now, id, stamp, &mut done, events);
+                let processors = self.processors.as_mut().expect("those that run short");
+                leave(processors, now, &mut done, events);
                 for batch in done.drain(..) {
                     self.release_vcpu(now, batch, events);
                     self.computed(now, batch, events);
                 }
             }
-            StationId::Stalled => {
-                let (_, stalled) = self.stalls.as_mut().expect("who waits for its end stopped");
-                leave(stalled, now, id, stamp, &mut done, events);
-                done.drain(..).for_each(|batch| self.go_on_after_cpu(now, batch, events));
-            }
-            StationId::Submission => {
-                leave(&mut self.submission, now, id, stamp, &mut done, events);
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::CopyIn, events));
+            StationId::Card(card) => {
+                leave(&mut self.slots[usize::from(card.0)].card, now, &mut done, events);
+                for batch in done.drain(..) {
+                    self.release_stream(now, batch, events);
+                    self.go_on(now, batch, events);
+                }
             }
             StationId::CopyIn(card) => {
-                leave(
-                    &mut self.slots[usize::from(card.0)].copy_in,
-                    now,
-                    id,
-                    stamp,
-                    &mut done,
-                    events,
-                );
-                for batch in done.drain(..) {
-                    let stage = self.after_copy(batch);
-                    self.enter(now, batch, stage, events);
-                }
+                leave(&mut self.slots[usize::from(card.0)].copy_in, now, &mut done, events);
+                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
             }
             StationId::Stream(stream) => {
-                leave(&mut self.streams[usize::from(stream)], now, id, stamp, &mut done, events);
-                for batch in done.drain(..) {
-                    let stage = if self.stages_after(batch) { Stage::Launch } else { Stage::Gpu };
-                    self.enter(now, batch, stage, events);
-                }
-            }
-            StationId::Card(card) => {
-                leave(&mut self.slots[usize::from(card.0)].card, now, id, stamp, &mut done, events);
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::CopyOut, events));
+                leave(&mut self.streams[usize::from(stream)], now, &mut done, events);
+                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
             }
             StationId::CopyOut(card) => {
-                leave(
-                    &mut self.slots[usize::from(card.0)].copy_out,
-                    now,
-                    id,
-                    stamp,
-                    &mut done,
-                    events,
-                );
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::Order, events));
+                leave(&mut self.slots[usize::from(card.0)].copy_out, now, &mut done, events);
+                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
             }
             StationId::Order(gpu) => {
-                leave(
-                    &mut self.server_gpus[usize::from(gpu)].order,
-                    now,
-                    id,
-                    stamp,
-                    &mut done,
-                    events,
-                );
-                done.drain(..).for_each(|batch| self.enter(now, batch, Stage::Finish, events));
+                leave(&mut self.server_gpus[usize::from(gpu)].order, now, &mut done, events);
+                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
             }
         }
         self.done = done;
     }
 
-    /// Brings a batch to the station of `stage`.
-    fn enter(&mut self, now: SimTime, id: BatchId, stage: Stage, events: &mut Events) {
-        self.stamp(now, id, stage);
+    /// The end of a delay of the batch's own.
+    pub(super) fn end_delay(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        match self.batches[id.0 as usize].delay {
+            Delay::Cpu => {
+                self.release_vcpu(now, id, events);
+                self.computed(now, id, events);
+            }
+            Delay::Stall | Delay::Submission => self.go_on(now, id, events),
+        }
+    }
+
+    /// The batch waits for nobody, and goes on at `end`.
+    fn delay(&mut self, id: BatchId, delay: Delay, end: SimTime, events: &mut EventList) {
+        self.batches[id.0 as usize].delay = delay;
+        events.set(self.members.len() as u32 + id.0, delay.rank(), Some(end));
+    }
+
+    /// Brings a batch to the next stage of its course, or to its end.
+    fn go_on(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
         let batch = &self.batches[id.0 as usize];
-        let (server, gpu) = (batch.server, usize::from(batch.server_gpu));
-        let (spec, samples) = (self.spec(server), batch.queries.len() as u64);
-        let card = self.server_gpus[gpu].card;
-        let link = self.slots[usize::from(card.0)].link;
-        let slot = &mut self.slots[usize::from(card.0)];
+        let course = &self.server_gpus[usize::from(batch.server_gpu)].course;
+        match course.after(batch.stage) {
+            Some(stage) => self.enter(now, id, stage, events),
+            None => self.complete(now, id, events),
+        }
+    }
+
+    /// Brings a batch to the station of `stage`.
+    fn enter(&mut self, now: SimTime, id: BatchId, stage: Stage, events: &mut EventList) {
+        self.stamp(now, id, Some(stage));
+        let batch = &self.batches[id.0 as usize];
+        let gpu = usize::from(batch.server_gpu);
         match stage {
             Stage::Batcher => unreachable!("a batch leaves the batcher as it is made"),
-            Stage::Launch | Stage::Finish => {
-                if self.cpu_work(id) == SimDuration::ZERO {
-                    return self.computed(now, id, events);
-                }
-                let processors = self.servers[usize::from(server.0)].processors;
-                let vcpus = &mut self.servers[usize::from(processors.0)].vcpus;
-                vcpus.station.submit(now, id);
-                vcpus.arm(StationId::Vcpus(processors), events);
-            }
+            Stage::Launch => self.start_cpu(now, id, self.server_gpus[gpu].launch, events),
+            Stage::Finish => self.start_cpu(now, id, self.server_gpus[gpu].finish, events),
             Stage::Submission => {
                 let latency = self.experiment.hypervisor.submission_latency.value;
-                if latency == SimDuration::ZERO {
-                    return self.enter(now, id, Stage::CopyIn, events);
-                }
-                self.submission.station.submit(now, (id, latency));
-                self.submission.arm(StationId::Submission, events);
+                self.delay(id, Delay::Submission, now + latency, events);
             }
-            Stage::CopyIn => {
-                let bytes = spec.workload.input_per_sample.value * self.copied(id, stage);
-                if spec.server.start_from_device || bytes == Bytes::ZERO {
-                    return self.enter(now, id, self.after_copy(id), events);
+            Stage::CopyIn | Stage::CopyOut => {
+                let workload = &self.spec(batch.server).workload;
+                let per_sample = match stage {
+                    Stage::CopyIn => workload.input_per_sample.value,
+                    _ => workload.output_per_sample.value,
+                };
+                let bytes = per_sample * self.copied(id, stage);
+                if bytes == Bytes::ZERO {
+                    return self.go_on(now, id, events);
                 }
-                let copy_in = &mut self.slots[usize::from(link.0)].copy_in;
-                copy_in.station.submit(now, (id, bytes));
-                copy_in.arm(StationId::CopyIn(link), events);
+                let card = self.server_gpus[gpu].card;
+                let link = self.slots[usize::from(card.0)].link;
+                let link = &mut self.slots[usize::from(link.0)];
+                let engine = match stage {
+                    Stage::CopyIn => &mut link.copy_in,
+                    _ => &mut link.copy_out,
+                };
+                engine.station.submit(now, (id, bytes));
+                engine.arm(events);
             }
             Stage::Stream => {
-                let place = self.server_gpus[gpu].owner_of(batch.stream);
-                let seat = usize::from(self.server_gpus[gpu].seat);
-                let seat = &mut self.server_gpus[seat];
-                let queued = seat.queued[place] + 1;
-                seat.set_queued(now, place, queued, &mut slot.card.station);
-                let stream = &mut self.streams[usize::from(batch.stream)];
+                let stream = batch.stream;
+                self.queue(now, gpu, stream, true);
+                let stream = &mut self.streams[usize::from(stream)];
+                if stream.station.pass() {
+                    return self.go_on(now, id, events);
+                }
                 stream.station.submit(now, id);
-                stream.arm(StationId::Stream(batch.stream), events);
+                stream.arm(events);
             }
-            Stage::Gpu => {
-                let service =
-                    &spec.workload.service[&self.experiment.cards[usize::from(card.0)].gpu.id];
-                let server_gpu = &self.server_gpus[gpu];
-                let place = server_gpu.owner_of(batch.stream);
-                let OwnerId { instance, slot: first } = server_gpu.owner;
-                let owner = OwnerId { instance, slot: first + place as u16 };
-                let of_card = &self.experiment.cards[usize::from(card.0)];
-                let instance = &of_card.instances[usize::from(owner.instance)];
-                let demand = demand(
-                    service,
-                    &self.experiment.hypervisor,
-                    samples as u32,
-                    batch.size_sum,
-                    batch.luck,
-                    (instance, spec.server.launches),
-                );
-                let demand = match &server_gpu.draws {
-                    Some(draws) => {
-                        let on_slice = instance.profile.is_some();
-                        draws.at_highest_clock(demand, samples as u32, batch.size_sum, on_slice)
-                    }
-                    None => demand,
-                };
-                let seat = usize::from(server_gpu.seat);
-                let seat = &mut self.server_gpus[seat];
-                let queued = seat.queued[place] - 1;
-                seat.set_queued(now, place, queued, &mut slot.card.station);
-                slot.card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
-                slot.card.arm(StationId::Card(card), events);
-                self.give_back_permit(now, id, PermitReturn::AtStart, events);
-            }
-            Stage::CopyOut => {
-                let bytes = spec.workload.output_per_sample.value * self.copied(id, stage);
-                let stream = &mut self.streams[usize::from(batch.stream)];
-                stream.station.give_back(now);
-                stream.arm(StationId::Stream(batch.stream), events);
-                if bytes == Bytes::ZERO {
-                    return self.enter(now, id, Stage::Order, events);
-                }
-                let copy_out = &mut self.slots[usize::from(link.0)].copy_out;
-                copy_out.station.submit(now, (id, bytes));
-                copy_out.arm(StationId::CopyOut(link), events);
-            }
+            Stage::Gpu => self.start_on_gpu(now, id, events),
             Stage::Order => {
-                let queue = match spec.server.completion {
-                    Completion::Any => return self.enter(now, id, Stage::Finish, events),
-                    Completion::IssueOrder => gpu as u16,
-                    Completion::PreserveOrdering => self.servers[usize::from(server.0)].first_gpu,
-                };
-                let order = &mut self.server_gpus[usize::from(queue)].order;
+                let server = batch.server;
+                let queue = self.order_of(gpu);
+                let order = &mut self.server_gpus[queue].order;
                 order.station.submit(now, (id, batch.number));
-                order.arm(StationId::Order(queue), events);
-                if spec.server.completion == Completion::PreserveOrdering {
+                order.arm(events);
+                if self.servers[usize::from(server.0)].completion == Completion::PreserveOrdering {
                     // The instance is free: its responses wait for older ones by themselves.
-                    self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
+                    self.give_back_permit(now, id, PermitReturn::AtCompletion);
+                    self.servers[usize::from(server.0)].batcher.arm(events);
                 }
             }
+        }
+    }
+
+    /// A batch is launched and comes to the gate of its stream, or leaves it for the card.
+    fn queue(&mut self, now: SimTime, gpu: usize, stream: u16, comes: bool) {
+        let place = self.server_gpus[gpu].owner_of(stream);
+        let seat = usize::from(self.server_gpus[gpu].seat);
+        let seat = &mut self.server_gpus[seat];
+        let queued = if comes { seat.queued[place] + 1 } else { seat.queued[place] - 1 };
+        let card = &mut self.slots[usize::from(seat.card.0)].card.station;
+        seat.set_queued(now, place, queued, card);
+    }
+
+    /// A batch starts on its card.
+    fn start_on_gpu(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        let batch = &self.batches[id.0 as usize];
+        let (gpu, server, stream) = (usize::from(batch.server_gpu), batch.server, batch.stream);
+        let server_gpu = &self.server_gpus[gpu];
+        let OwnerId { instance, slot: first } = server_gpu.owner;
+        let owner = OwnerId { instance, slot: first + server_gpu.owner_of(stream) as u16 };
+        let (instance, samples) = (server_gpu.instance, batch.queries.len() as u32);
+        let demand = demand(
+            server_gpu.service,
+            &self.experiment.hypervisor,
+            samples,
+            batch.size_sum,
+            batch.luck,
+            (instance, self.spec(server).server.launches),
+        );
+        let demand = match &server_gpu.draws {
+            Some(draws) => {
+                let on_slice = instance.profile.is_some();
+                draws.at_highest_clock(demand, samples, batch.size_sum, on_slice)
+            }
+            None => demand,
+        };
+        let (card, has_gates) = (server_gpu.card, server_gpu.has_gates);
+        if has_gates {
+            self.queue(now, gpu, stream, false);
+        }
+        let card = &mut self.slots[usize::from(card.0)].card;
+        card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
+        card.arm(events);
+        if self.servers[usize::from(server.0)].permit_return == PermitReturn::AtStart {
+            self.give_back_permit(now, id, PermitReturn::AtStart);
+            self.servers[usize::from(server.0)].batcher.arm(events);
+        }
+    }
+
+    /// A batch leaves the card, and its stream to the next.
+    fn release_stream(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        let batch = &self.batches[id.0 as usize];
+        if self.server_gpus[usize::from(batch.server_gpu)].has_gates {
+            let stream = &mut self.streams[usize::from(batch.stream)];
+            stream.station.give_back(now);
+            stream.arm(events);
+        }
+    }
+
+    /// Whose sequencer releases the batches of a server's GPU: index into `server_gpus`.
+    fn order_of(&self, server_gpu: usize) -> usize {
+        let server = &self.servers[usize::from(self.server_gpus[server_gpu].server.0)];
+        match server.completion {
+            Completion::PreserveOrdering => usize::from(server.first_gpu),
+            Completion::Any | Completion::IssueOrder => server_gpu,
         }
     }
 
@@ -225,39 +236,32 @@ impl<'a> Platform<'a> {
         queries.iter().filter(|query| !stays(query)).count() as u64
     }
 
-    /// Whether a batch is launched only when the one before it on its stream is complete: the only
-    /// stream of a GPU instance has no other batch to hide a launch behind.
-    fn stages_after(&self, id: BatchId) -> bool {
-        self.server_gpus[usize::from(self.batches[id.0 as usize].server_gpu)].stages_after
-    }
-
-    /// The stage that follows the copy of the inputs.
-    fn after_copy(&self, id: BatchId) -> Stage {
-        if self.stages_after(id) { Stage::Gpu } else { Stage::Stream }
-    }
-
     /// Queries and a permit have met: the batch is final and sets out.
-    fn form(&mut self, now: SimTime, id: ServerId, stamp: u32, events: &mut Events) {
-        let mut formed = Vec::new();
+    fn form(&mut self, now: SimTime, id: ServerId, events: &mut EventList) {
+        let mut formed = std::mem::take(&mut self.formed);
         let server = &mut self.servers[usize::from(id.0)];
-        if server.batcher.answers(stamp) {
-            server.batcher.station.advance(now, &mut formed);
-            let (vm, rejected) = (server.vm, server.batcher.station.take_rejected());
+        server.batcher.wake = None;
+        server.batcher.station.advance(now, &mut formed);
+        let (vm, is_mixed) = (server.vm, server.is_mixed);
+        if server.batcher.station.has_rejected() {
+            let rejected = server.batcher.station.take_rejected();
             if let Some(scribe) = &mut self.scribe {
                 scribe.reject(now, id, &rejected);
             }
             self.reject(id, rejected, events);
-            self.feed(id);
-            self.set_aside(id, &mut formed);
-            self.servers[usize::from(id.0)].batcher.arm(StationId::Batcher(id), events);
-            if self.has_own_servers() {
-                self.power_off_if_drained(now, vm, events);
-            }
         }
-        for mut batch in formed {
-            // Of several guests: each has its own in a row.
-            batch.queries.sort_by_key(|query| (query.vm, query.step));
-            for own in by_guest(&batch.queries) {
+        self.feed(id);
+        self.set_aside(id, &mut formed);
+        self.servers[usize::from(id.0)].batcher.arm(events);
+        if self.has_own_servers() {
+            self.power_off_if_drained(now, vm, events);
+        }
+        for mut batch in formed.drain(..) {
+            if is_mixed {
+                // Of several guests: each has its own in a row.
+                batch.queries.sort_by_key(|query| (query.vm, query.step));
+            }
+            for own in by_guest(&batch.queries, is_mixed) {
                 let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
                 recorder.formed(own, batch.queries.len(), now);
             }
@@ -265,21 +269,18 @@ impl<'a> Platform<'a> {
                 recorder.formed(&passing(&batch.queries), batch.queries.len(), now);
             }
             let batch = self.add_batch(now, id, batch);
-            let stage = if self.stages_after(batch) { Stage::Stream } else { Stage::Launch };
-            self.enter(now, batch, stage, events);
+            self.go_on(now, batch, events);
         }
+        self.formed = formed;
     }
 
     /// Tells each guest which of its queries were rejected.
-    fn reject(&mut self, server: ServerId, mut rejected: Vec<Query>, events: &mut Events) {
-        if rejected.is_empty() {
-            return;
-        }
+    fn reject(&mut self, server: ServerId, mut rejected: Vec<Query>, events: &mut EventList) {
         rejected.sort_by_key(|query| (query.vm, query.step));
         if let Some(recorder) = self.idle_recorder(server) {
             recorder.reject(&passing(&rejected));
         }
-        for own in by_guest(&rejected) {
+        for own in by_guest(&rejected, true) {
             let guest = &mut self.guests[usize::from(own[0].vm.0)];
             guest.recorder.reject(own);
             if !guest.way.is_empty() {
@@ -297,7 +298,7 @@ impl<'a> Platform<'a> {
     }
 
     /// Queries of an ensemble have left a step: each goes to the next, or is answered.
-    fn go_on(&mut self, now: SimTime, own: &[Query], events: &mut Events) {
+    fn take_step(&mut self, now: SimTime, own: &[Query], events: &mut EventList) {
         let vm = own[0].vm;
         self.guests[usize::from(vm.0)].recorder.left_step(own, now);
         let mut asked = Vec::new();
@@ -323,16 +324,16 @@ impl<'a> Platform<'a> {
     }
 
     /// A query comes to a pool that did not know of it.
-    fn send(&mut self, pool: u16, query: Query, events: &mut Events) {
+    fn send(&mut self, pool: u16, query: Query, events: &mut EventList) {
         let pool = &mut self.pools[usize::from(pool)];
         let server = ServerId(pool.first_server + pool.deal() as u16);
         let batcher = &mut self.servers[usize::from(server.0)].batcher;
         batcher.station.feed(query);
-        batcher.arm(StationId::Batcher(server), events);
+        batcher.arm(events);
     }
 
     /// Tells batchers to which nothing more comes from an ensemble.
-    fn end_steps(&mut self, vm: VmId, events: &mut Events) {
+    fn end_steps(&mut self, vm: VmId, events: &mut EventList) {
         let guest = &mut self.guests[usize::from(vm.0)];
         if !guest.is_over {
             return;
@@ -343,11 +344,9 @@ impl<'a> Platform<'a> {
             if pool.expected > 0 {
                 continue;
             }
-            for (place, server) in self.servers.iter_mut().enumerate() {
-                if server.pool == index {
-                    server.batcher.station.expect(false);
-                    server.batcher.arm(StationId::Batcher(ServerId(place as u16)), events);
-                }
+            for server in self.servers.iter_mut().filter(|server| server.pool == index) {
+                server.batcher.station.expect(false);
+                server.batcher.arm(events);
             }
         }
     }
@@ -369,132 +368,117 @@ impl<'a> Platform<'a> {
         }
     }
 
-    /// A batch has a vCPU: its work goes to the host's processors.
-    fn compute(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        let work = self.cpu_work(id);
-        self.processors.station.submit(now, (id, work));
-        self.processors.arm(StationId::Processors, events);
+    /// A batch has CPU work to do before the GPU or after it.
+    fn start_cpu(&mut self, now: SimTime, id: BatchId, work: CpuWork, events: &mut EventList) {
+        let batch = &mut self.batches[id.0 as usize];
+        batch.cpu = work.of(batch.queries.len());
+        if batch.cpu == SimDuration::ZERO {
+            return self.computed(now, id, events);
+        }
+        let server = &self.servers[usize::from(batch.server.0)];
+        if server.has_vcpus_for_all {
+            return self.compute(now, id, events);
+        }
+        let processors = usize::from(server.processors.0);
+        let vcpus = &mut self.servers[processors].vcpus;
+        if vcpus.station.pass() {
+            return self.compute(now, id, events);
+        }
+        vcpus.station.submit(now, id);
+        vcpus.arm(events);
     }
 
-    /// CPU work before the GPU or after it.
-    fn cpu_work(&self, id: BatchId) -> SimDuration {
-        let batch = &self.batches[id.0 as usize];
-        let spec = self.spec(batch.server);
-        let cpu = &spec.workload.cpu;
-        // What is in series on a slice's only stream is the law's, whoever formed the batch.
-        let served_by = match self.stages_after(id) {
-            true => ServedBy::Harness,
-            false => spec.server.served_by,
-        };
-        let before = match spec.load.scenario.has_queue() {
-            true => cpu.of_a_queue(served_by),
-            false => cpu.launch_per_batch.value,
-        };
-        let (per_batch, per_sample) = match batch.stage {
-            Stage::Launch => (before, cpu.launch_per_sample.value),
-            _ => (cpu.finish_per_batch.value, cpu.finish_per_sample.value),
-        };
-        let work = per_batch + per_sample * batch.queries.len() as u64;
-        work.scale(1.0 / self.experiment.hypervisor.cpu_speed.value)
+    /// A batch has a vCPU: its work goes to the host's processors.
+    fn compute(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        let work = self.batches[id.0 as usize].cpu;
+        match &mut self.processors {
+            Some(processors) => {
+                processors.station.submit(now, (id, work));
+                processors.arm(events);
+            }
+            None => self.delay(id, Delay::Cpu, now + work, events),
+        }
     }
 
     /// The vCPU is free again.
-    fn release_vcpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        let server = self.batches[id.0 as usize].server;
-        let processors = self.servers[usize::from(server.0)].processors;
-        let vcpus = &mut self.servers[usize::from(processors.0)].vcpus;
+    fn release_vcpu(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        let server = &self.servers[usize::from(self.batches[id.0 as usize].server.0)];
+        if server.has_vcpus_for_all {
+            return;
+        }
+        let processors = usize::from(server.processors.0);
+        let vcpus = &mut self.servers[processors].vcpus;
         vcpus.station.give_back(now);
-        vcpus.arm(StationId::Vcpus(processors), events);
+        vcpus.arm(events);
     }
 
     /// CPU work is done: the batch goes on, at once unless the host has stopped.
-    fn computed(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        let Some((stalls, stalled)) = &mut self.stalls else {
-            return self.go_on_after_cpu(now, id, events);
-        };
-        let goes_on = stalls.over(now);
-        if goes_on == now {
-            return self.go_on_after_cpu(now, id, events);
-        }
-        stalled.station.submit(now, (id, goes_on - now));
-        stalled.arm(StationId::Stalled, events);
-    }
-
-    /// The batch goes to the GPU or is complete.
-    fn go_on_after_cpu(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        match self.batches[id.0 as usize].stage {
-            Stage::Launch => self.enter(now, id, Stage::Submission, events),
-            _ => self.complete(now, id, events),
+    fn computed(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        match self.stalls.as_mut().map_or(now, |stalls| stalls.over(now)) {
+            goes_on if goes_on == now => self.go_on(now, id, events),
+            goes_on => self.delay(id, Delay::Stall, goes_on, events),
         }
     }
 
     /// The end of the way: latencies are recorded, the permit returns, a closed loop asks again.
-    fn complete(&mut self, now: SimTime, id: BatchId, events: &mut Events) {
-        self.stamp(now, id, Stage::Finish);
+    fn complete(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+        self.stamp(now, id, None);
         let server = self.batches[id.0 as usize].server;
-        if self.spec(server).server.completion != Completion::PreserveOrdering {
-            self.give_back_permit(now, id, PermitReturn::AtCompletion, events);
+        if self.servers[usize::from(server.0)].completion != Completion::PreserveOrdering {
+            self.give_back_permit(now, id, PermitReturn::AtCompletion);
         }
         let batch = &mut self.batches[id.0 as usize];
-        let queries = std::mem::take(&mut batch.queries);
-        let id_of_server = batch.server;
-        if let Some(recorder) = self.idle_recorder(id_of_server) {
+        let (mut queries, spans) = (std::mem::take(&mut batch.queries), batch.spans);
+        let is_mixed = self.servers[usize::from(server.0)].is_mixed;
+        if let Some(recorder) = self.idle_recorder(server) {
+            recorder.stages(queries.len(), &spans);
             recorder.complete(&passing(&queries), now);
         }
-        for own in by_guest(&queries) {
+        for own in by_guest(&queries, is_mixed) {
             let vm = own[0].vm;
             let guest = &mut self.guests[usize::from(vm.0)];
+            guest.recorder.stages(own.len(), &spans);
             if !guest.way.is_empty() {
-                self.go_on(now, own, events);
+                self.take_step(now, own, events);
                 continue;
             }
-            let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
+            let batcher = &mut self.servers[usize::from(server.0)].batcher;
             guest.recorder.complete(own, now);
             // In a closed loop every answer goes to a client, who asks the same server again.
             let ask = |query| batcher.station.feed(Query { vm, ..query });
             guest.loadgen.completed(now, own.len(), ask);
         }
-        let batcher = &mut self.servers[usize::from(id_of_server.0)].batcher;
-        batcher.arm(StationId::Batcher(id_of_server), events);
+        let batcher = &mut self.servers[usize::from(server.0)].batcher;
+        batcher.arm(events);
+        let first = queries[0].vm;
+        queries.clear();
+        batcher.station.reuse(queries);
         self.free_batches.push(id);
         if self.has_own_servers() {
-            self.power_off_if_drained(now, queries[0].vm, events);
+            self.power_off_if_drained(now, first, events);
         }
     }
 
-    fn give_back_permit(
-        &mut self,
-        now: SimTime,
-        id: BatchId,
-        when: PermitReturn,
-        events: &mut Events,
-    ) {
+    /// The permit of a batch returns, if it is the time for it; the batcher is armed afterwards.
+    fn give_back_permit(&mut self, now: SimTime, id: BatchId, when: PermitReturn) {
         let Batch { server, permit, .. } = self.batches[id.0 as usize];
-        if self.spec(server).server.permit_return == when {
-            let batcher = &mut self.servers[usize::from(server.0)].batcher;
-            batcher.station.submit(now, permit);
-            batcher.arm(StationId::Batcher(server), events);
+        let server = &mut self.servers[usize::from(server.0)];
+        if server.permit_return == when {
+            server.batcher.station.submit(now, permit);
         }
     }
 
-    /// Closes the books of the batch's stage and opens those of the next.
-    fn stamp(&mut self, now: SimTime, id: BatchId, next: Stage) {
+    /// Closes the books of the batch's stage and opens those of the next, if there is one.
+    fn stamp(&mut self, now: SimTime, id: BatchId, next: Option<Stage>) {
         if self.scribe.is_some() {
             self.tell_stage(now, id, next);
         }
         let batch = &mut self.batches[id.0 as usize];
-        if batch.stage != Stage::Batcher {
-            for own in by_guest(&batch.queries) {
-                let recorder = &mut self.guests[usize::from(own[0].vm.0)].recorder;
-                recorder.stage(batch.stage, own.len(), now - batch.entered);
-            }
-            let model = self.servers[usize::from(batch.server.0)].vm;
-            let model = &mut self.guests[usize::from(model.0)];
-            if model.is_idle {
-                model.recorder.stage(batch.stage, batch.queries.len(), now - batch.entered);
-            }
+        batch.spans[batch.stage as usize] += now - batch.entered;
+        batch.entered = now;
+        if let Some(next) = next {
+            batch.stage = next;
         }
-        (batch.stage, batch.entered) = (next, now);
     }
 
     fn add_batch(&mut self, now: SimTime, id: ServerId, formed: FormedBatch) -> BatchId {
@@ -509,13 +493,17 @@ impl<'a> Platform<'a> {
         let turn = if own_stream { permit.worker } else { gpu.next_stream };
         gpu.next_stream = (gpu.next_stream + 1) % gpu.stream_count;
         let stream = gpu.first_stream + turn % gpu.stream_count;
-        let queue = match server.completion {
-            Completion::PreserveOrdering => of_server.first_gpu,
-            Completion::Any | Completion::IssueOrder => server_gpu,
+        let course_has_order = gpu.course.has(Stage::Order);
+        let number = match course_has_order {
+            true => {
+                let order = self.order_of(usize::from(server_gpu));
+                self.server_gpus[order].order.station.take_number()
+            }
+            false => 0,
         };
-        let number = self.server_gpus[usize::from(queue)].order.station.take_number();
         let size_sum = queries.iter().map(|query| f64::from(query.size)).sum();
-        let luck = Exp1.sample(&mut self.servers[usize::from(id.0)].service);
+        let chance = &mut self.servers[usize::from(id.0)].service;
+        let luck = chance.as_mut().map_or(0.0, |chance| Exp1.sample(chance));
         let stage = Stage::Batcher;
         let batch = Batch {
             server: id,
@@ -528,6 +516,9 @@ impl<'a> Platform<'a> {
             luck,
             stage,
             entered: now,
+            spans: [SimDuration::ZERO; Stage::ALL.len()],
+            cpu: SimDuration::ZERO,
+            delay: Delay::Cpu,
         };
         match self.free_batches.pop() {
             Some(id) => {
@@ -542,9 +533,12 @@ impl<'a> Platform<'a> {
     }
 }
 
-/// The queries of each guest of a batch, of an ensemble at each of its steps.
-fn by_guest(queries: &[Query]) -> impl Iterator<Item = &[Query]> {
-    queries.chunk_by(|one, next| (one.vm, one.step) == (next.vm, next.step))
+/// The queries of each guest of a batch, of an ensemble at each of its steps; all of them, where it is
+/// not mixed.
+fn by_guest(queries: &[Query], is_mixed: bool) -> impl Iterator<Item = &[Query]> {
+    let alike =
+        move |one: &Query, next: &Query| !is_mixed || (one.vm, one.step) == (next.vm, next.step);
+    queries.chunk_by(alike)
 }
 
 /// Queries of ensembles as the model sees them that they are at: due when they came there.
@@ -552,17 +546,14 @@ fn passing(queries: &[Query]) -> Vec<Query> {
     queries.iter().map(|query| Query { due: query.came(), step: 0, ..*query }).collect()
 }
 
-/// Takes out of a station what has finished, unless the wake-up is out of date.
+/// Takes out of a station what has finished, at the time that it asked for.
 fn leave<S: Station>(
     timed: &mut Timed<S>,
     now: SimTime,
-    id: StationId,
-    stamp: u32,
     done: &mut Vec<S::Done>,
-    events: &mut Events,
+    events: &mut EventList,
 ) {
-    if timed.answers(stamp) {
-        timed.station.advance(now, done);
-        timed.arm(id, events);
-    }
+    timed.wake = None;
+    timed.station.advance(now, done);
+    timed.arm(events);
 }

@@ -142,7 +142,8 @@ pub fn record_at_most(
         slot.card.station.record_phases(window);
     }
     let mut events = EventList::new();
-    platform.start(&mut events);
+    // All of it at once: the window is one, and so is its limit.
+    platform.parts().iter().for_each(|part| platform.start(part, &mut events));
     let goes_on = |platform: &Platform<'_>| platform.recorded() < most;
     let stopped = engine::run_until(&mut platform, &mut events, window.until, goes_on);
     platform.timeline(stopped, events.is_empty())
@@ -216,13 +217,13 @@ impl Waiting {
 }
 
 impl Scribe {
-    /// A batch leaves its stage for the next; out of `Finish` it is complete.
+    /// A batch leaves its stage for the next, or is complete.
     pub(super) fn stage(
         &mut self,
         now: SimTime,
         id: BatchId,
         batch: &Batch,
-        next: Stage,
+        next: Option<Stage>,
         of: Place,
     ) {
         let index = id.0 as usize;
@@ -242,7 +243,7 @@ impl Scribe {
                 is_open: false,
             });
         }
-        if batch.stage == Stage::Finish && next == Stage::Finish {
+        if next.is_none() {
             let closed = self.open[index].take().expect("a batch that is complete was open");
             if now > self.window.from && !closed.stages.is_empty() {
                 self.spans += 1 + closed.stages.len();
@@ -288,7 +289,7 @@ impl Platform<'_> {
     }
 
     /// A batch leaves its stage for the next, where that is recorded.
-    pub(super) fn tell_stage(&mut self, now: SimTime, id: BatchId, next: Stage) {
+    pub(super) fn tell_stage(&mut self, now: SimTime, id: BatchId, next: Option<Stage>) {
         let Some(mut scribe) = self.scribe.take() else { return };
         let batch = &self.batches[id.0 as usize];
         scribe.stage(now, id, batch, next, self.place_of(batch));
@@ -321,6 +322,11 @@ impl Platform<'_> {
             let Batch { stage, entered, .. } = self.batches[index];
             if stage != Stage::Batcher && entered < until {
                 open.stages.push(StageSpan { stage, start: entered, end: until, is_open: true });
+            }
+            // Stages that take a time known beforehand are told at their start.
+            open.stages.retain(|span| span.start < until);
+            for span in open.stages.iter_mut().filter(|span| span.end > until) {
+                (span.end, span.is_open) = (until, true);
             }
             batches.push(open);
         }

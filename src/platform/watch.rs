@@ -3,7 +3,8 @@
 //!
 //! Nothing here changes what happens in a run; it only decides how much of it is simulated.
 
-use super::{Event, Outcome, Platform, VmOutcome};
+use super::parts::Part;
+use super::{Outcome, Platform, VmOutcome};
 use crate::engine::{self, Ending, EventList};
 use crate::record::Recorder;
 use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
@@ -114,10 +115,13 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
     let mut watched = Run::of(experiment);
     let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
     while watched.go(STRIDE, meter) == Ending::EventLimit {
-        let is_served = |index: usize| watched.platform.is_served(VmId(index as u16));
-        let mut vms = experiment.vms.iter().enumerate();
-        if vms.all(|(index, vm)| !is_server(vm) || is_served(index)) {
-            break;
+        let spec = |vm: &VmId| &experiment.vms[usize::from(vm.0)];
+        let mut vms = watched.part.vms.iter();
+        if vms.all(|vm| !is_server(spec(vm)) || watched.platform.is_served(*vm)) {
+            if watched.parts.is_empty() {
+                break;
+            }
+            watched.start_next();
         }
         if meter.is_spent() {
             return None;
@@ -127,29 +131,44 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
     Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm))).collect())
 }
 
-/// A run that goes on by strides.
+/// A run that goes on by strides, one part after the other.
 struct Run<'a> {
     platform: Platform<'a>,
-    events: EventList<Event>,
+    /// The part that is simulated now.
+    part: Part,
+    /// The parts that were not started yet, the last first.
+    parts: Vec<Part>,
+    events: EventList,
     /// Samples answered at the last look.
     answered: u64,
 }
 
 impl<'a> Run<'a> {
     fn of(experiment: &'a Experiment) -> Self {
-        let mut platform = Platform::new(experiment);
-        let mut events = EventList::new();
-        platform.start(&mut events);
-        Self { platform, events, answered: 0 }
+        let platform = Platform::new(experiment);
+        let parts = platform.parts().into_iter().rev().collect();
+        Self { platform, part: Part::default(), parts, events: EventList::new(), answered: 0 }
     }
 
     fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Ending {
+        if self.events.is_empty() {
+            self.start_next();
+        }
         let ending = engine::run(&mut self.platform, &mut self.events, stride);
         let answers = self.platform.guests.iter().map(|guest| guest.recorder.answered());
         let answered: u64 = answers.sum();
         meter.left = meter.left.saturating_sub(stride + answered - self.answered);
         self.answered = answered;
-        ending
+        if self.parts.is_empty() { ending } else { Ending::EventLimit }
+    }
+
+    /// Leaves the present part as it is, and starts the next if there is one.
+    fn start_next(&mut self) {
+        self.events = EventList::new();
+        if let Some(part) = self.parts.pop() {
+            self.part = part;
+            self.platform.start(&self.part, &mut self.events);
+        }
     }
 }
 

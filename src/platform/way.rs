@@ -123,6 +123,14 @@ impl Way {
         self.steps[usize::from(query.step)].rejected += 1;
     }
 
+    /// The pools that answer its steps.
+    pub(super) fn pools(&self) -> impl Iterator<Item = u16> {
+        self.steps.iter().filter_map(|step| match step.at {
+            At::Model { pool, .. } => Some(pool),
+            At::Cpu { .. } => None,
+        })
+    }
+
     /// The pools that will get queries that are not known ahead of time.
     pub(super) fn expected(&self) -> impl Iterator<Item = u16> {
         self.steps.iter().filter_map(|step| match step.at {

@@ -195,8 +195,15 @@ impl Recorder {
     }
 
     /// Each of `samples` samples spent `span` in `stage`.
-    pub fn stage(&mut self, stage: Stage, samples: usize, span: SimDuration) {
+    fn stage(&mut self, stage: Stage, samples: usize, span: SimDuration) {
         self.stage_sums[stage as usize] += samples as u128 * u128::from(span.as_nanos());
+    }
+
+    /// Each of `samples` samples of a batch that is complete spent these times in the stages.
+    pub fn stages(&mut self, samples: usize, spans: &[SimDuration; Stage::ALL.len()]) {
+        for (sum, span) in self.stage_sums.iter_mut().zip(spans) {
+            *sum += samples as u128 * u128::from(span.as_nanos());
+        }
     }
 
     /// A batch of `of` samples was formed at `now`, these `queries` among them.

@@ -51,6 +51,8 @@ pub struct Batcher {
     waiting: Option<Waiting>,
     /// Those that were rejected and not yet told.
     rejected: Vec<Query>,
+    /// Rooms for the queries of batches, of those that are over.
+    rooms: Vec<Vec<Query>>,
     /// When it was last called.
     clock: SimTime,
     /// Nothing more will be fed ahead of time.
@@ -97,6 +99,7 @@ impl Batcher {
             stock: VecDeque::new(),
             waiting: (!server.queues.is_plain()).then(|| Waiting::new(&server.queues)),
             rejected: Vec::new(),
+            rooms: Vec::new(),
             clock: SimTime::ZERO,
             closed: false,
             is_fed: false,
@@ -131,6 +134,16 @@ impl Batcher {
         // With policies each arrival is a change, so the next is enough.
         let ahead = if self.waiting.is_some() { 1 } else { self.batch_max };
         !self.closed && self.stock.len() < ahead
+    }
+
+    /// Whether queries were rejected since they were taken last.
+    pub fn has_rejected(&self) -> bool {
+        !self.rejected.is_empty()
+    }
+
+    /// Takes back the room of a batch's queries, for another batch.
+    pub fn reuse(&mut self, room: Vec<Query>) {
+        self.rooms.push(room);
     }
 
     /// The queries that were rejected since the last call.
@@ -238,7 +251,9 @@ impl Batcher {
             BatchRule::Available => self.going(due, first, now),
             BatchRule::Full => due,
         };
-        Some(self.stock.drain(..count).collect())
+        let mut queries = self.rooms.pop().unwrap_or_default();
+        queries.extend(self.stock.drain(..count));
+        Some(queries)
     }
 
     /// When waiting ends with fewer than a full batch, `first` being due first.

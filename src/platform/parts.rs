@@ -1,0 +1,91 @@
+//! Parts of a machine that share nothing: each is simulated by itself, one after the other, with an
+//! event list of its own. What happens is the same, since nobody in one part can notice another; a
+//! short list and little memory in use at a time make it faster.
+
+use super::{Platform, ServerId};
+use crate::spec::VmId;
+
+/// Servers that share something with one another, and with nobody else; and the VMs that they answer.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Part {
+    pub(super) servers: Vec<ServerId>,
+    pub(super) vms: Vec<VmId>,
+}
+
+/// Sets of numbers that are joined one by one.
+struct Sets {
+    /// Another of its set, nearer to the one that stands for it; itself, if it does.
+    parents: Vec<usize>,
+}
+
+impl Sets {
+    fn new(count: usize) -> Self {
+        Self { parents: (0..count).collect() }
+    }
+
+    fn find(&mut self, mut one: usize) -> usize {
+        while self.parents[one] != one {
+            self.parents[one] = self.parents[self.parents[one]];
+            one = self.parents[one];
+        }
+        one
+    }
+
+    /// The lower number stands for both.
+    fn join(&mut self, one: usize, other: usize) {
+        let (one, other) = (self.find(one), self.find(other));
+        self.parents[one.max(other)] = one.min(other);
+    }
+}
+
+impl Platform<'_> {
+    /// The parts of the machine, in the order of their first servers.
+    pub(super) fn parts(&self) -> Vec<Part> {
+        let servers = self.servers.len();
+        // Servers, then links, VMs, pools.
+        let link = |gpu: &super::ServerGpu<'_>| {
+            servers + usize::from(self.slots[usize::from(gpu.card.0)].link.0)
+        };
+        let vm = |vm: VmId| servers + self.slots.len() + usize::from(vm.0);
+        let pool = |pool: usize| servers + self.slots.len() + self.guests.len() + pool;
+        let mut sets = Sets::new(pool(self.pools.len()));
+        for (index, server) in self.servers.iter().enumerate() {
+            for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
+                sets.join(index, link(gpu));
+            }
+            sets.join(index, pool(usize::from(server.pool)));
+            sets.join(index, vm(self.experiment.first_model(server.vm)));
+            // Everybody waits for the same processors, and stops with the host.
+            if self.processors.is_some() || self.stalls.is_some() {
+                sets.join(0, index);
+            }
+        }
+        for (index, guest) in self.guests.iter().enumerate() {
+            let id = VmId(index as u16);
+            sets.join(vm(id), vm(self.experiment.first_model(id)));
+            guest.way.pools().for_each(|of| sets.join(vm(id), pool(usize::from(of))));
+            for (place, of) in self.pools.iter().enumerate().filter(|(_, of)| of.answers(id)) {
+                debug_assert!(usize::from(of.first_server) < servers);
+                sets.join(vm(id), pool(place));
+            }
+        }
+        let mut parts: Vec<Part> = Vec::new();
+        let mut part_of = vec![usize::MAX; servers];
+        for index in 0..servers {
+            let first = sets.find(index);
+            if part_of[first] == usize::MAX {
+                part_of[first] = parts.len();
+                parts.push(Part::default());
+            }
+            parts[part_of[first]].servers.push(ServerId(index as u16));
+        }
+        for index in 0..self.guests.len() {
+            let id = VmId(index as u16);
+            // A VM that no server answers has nothing to happen.
+            if let Some(&part) = part_of.get(sets.find(vm(id))) {
+                parts[part].vms.push(id);
+            }
+        }
+        parts
+    }
+}
