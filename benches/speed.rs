@@ -4,7 +4,8 @@
 //! The cases take turns, so that a machine that slows down slows down all of them; the figures are
 //! medians. It asserts nothing: a shared machine makes no promises.
 //!
-//! `cargo bench -- --repetitions 9`, and `-- --case turns` for one case, once: for profilers.
+//! `cargo bench -- --repetitions 9`; `-- --write` puts the table into `docs/performance.md`; `-- --case
+//! turns` runs one case once, for profilers and `benches/instructions`.
 
 use slicewise::config::{Catalogue, LoadOptions, load};
 use slicewise::engine::RandomStreams;
@@ -20,21 +21,80 @@ use std::time::Instant;
 /// Where the scenario files of the cases lie.
 const ROOT: &str = env!("CARGO_MANIFEST_DIR");
 
-/// Simulates an experiment, or a part of the work; returns the number of queries.
-type Simulation = fn(&Experiment) -> u64;
+/// Where the table goes, between these lines.
+const PAGE: &str = "docs/performance.md";
+const MARKS: [&str; 2] = ["<!-- targets -->\n", "<!-- end of targets -->\n"];
 
-/// Name, scenario file, what is done with it, and the case that is its floor.
-const CASES: [(&str, &str, Simulation, Option<&str>); 9] = [
-    ("lindley", "benches/cases/m-d-1.toml", lindley, None),
-    ("m-d-1", "benches/cases/m-d-1.toml", platform, Some("lindley")),
-    ("bert-draws", BERT, draws, None),
-    ("bert-99-server", BERT, platform, Some("bert-draws")),
-    ("turns-draws", "benches/cases/turns.toml", draws, None),
-    ("turns", "benches/cases/turns.toml", platform, Some("turns-draws")),
-    ("turns-and-host", "benches/cases/turns-and-host.toml", platform, Some("turns-draws")),
-    ("mig", "benches/cases/mig.toml", platform, None),
-    ("one-card", "benches/cases/one-card.toml", platform, None),
+/// A case.
+struct Case {
+    name: &'static str,
+    /// Its scenario file, and what is done with it; returns the number of queries.
+    file: &'static str,
+    run: fn(&Experiment) -> u64,
+    /// What it is, in a row of the table; nothing for a floor.
+    about: Option<&'static str>,
+    target: Target,
+    /// Queries per second at commit 1cd3e31, and of its floor in the same run.
+    before: (f64, f64),
+}
+
+/// What a case is to reach.
+enum Target {
+    None,
+    /// A part of the rate of this other case.
+    Of(&'static str, f64),
+    /// Queries per second.
+    Rate(f64),
+}
+
+/// Two cores of a shared machine, both at work: medians of three, 2026-11-28.
+const CASES: [Case; 9] = [
+    floor("lindley", "benches/cases/m-d-1.toml", lindley),
+    case(
+        ("m-d-1", "M/D/1, to Lindley's recursion with the same draws and recording"),
+        "benches/cases/m-d-1.toml",
+        (Target::Of("lindley", 0.5), (1.23e6, 18.3e6)),
+    ),
+    floor("bert-draws", BERT, draws),
+    case(
+        ("bert-99-server", "BERT-99 Server, 4.7 M queries, to its draws alone"),
+        BERT,
+        (Target::Of("bert-draws", 0.7), (5.29e6, 17.0e6)),
+    ),
+    floor("turns-draws", "benches/cases/turns.toml", draws),
+    case(
+        ("turns", "8 x 8 VMs in turns of 2 ms, GPU work alone"),
+        "benches/cases/turns.toml",
+        (Target::Rate(8e6), (388e3, 21.2e6)),
+    ),
+    case(
+        ("turns-and-host", "the same with CPU work, submission delay and copies"),
+        "benches/cases/turns-and-host.toml",
+        (Target::Rate(4e6), (387e3, 21.2e6)),
+    ),
+    case(
+        ("mig", "MIG 7 x 1g, LWIS batches of up to 8"),
+        "benches/cases/mig.toml",
+        (Target::Rate(4e6), (1.52e6, 21.2e6)),
+    ),
+    case(
+        ("one-card", "one of the 8 cards in turns, to all of them"),
+        "benches/cases/one-card.toml",
+        (Target::None, (617e3, 388e3)),
+    ),
 ];
+
+const fn floor(name: &'static str, file: &'static str, run: fn(&Experiment) -> u64) -> Case {
+    Case { name, file, run, about: None, target: Target::None, before: (0.0, 0.0) }
+}
+
+const fn case(
+    (name, about): (&'static str, &'static str),
+    file: &'static str,
+    (target, before): (Target, (f64, f64)),
+) -> Case {
+    Case { name, file, run: platform, about: Some(about), target, before }
+}
 
 /// The bare-metal BERT-99 Server run of the reference scenario: 4 723 166 queries.
 const BERT: &str = "scenarios/vsphere-mlperf-v1.1/bert-99-server.toml";
@@ -48,24 +108,62 @@ fn main() {
     let only = value_of("--case");
     let repetitions = value_of("--repetitions").map_or(5, |text| text.parse().expect("a number"));
     let repetitions = if only.is_some() { 1 } else { repetitions };
-    let is_asked = |name: &str| only.as_deref().is_none_or(|only| only == name);
-    let cases = CASES.iter().filter(|(name, ..)| is_asked(name));
-    let cases: Vec<_> = cases.map(|case| (case, experiment(case.1))).collect();
+    let is_asked = |case: &&Case| only.as_deref().is_none_or(|only| only == case.name);
+    let cases: Vec<(&Case, Experiment)> =
+        CASES.iter().filter(is_asked).map(|case| (case, experiment(case.file))).collect();
     let mut rates = vec![Vec::new(); cases.len()];
     for _ in 0..repetitions {
-        for (((_, _, run, _), experiment), rates) in cases.iter().zip(&mut rates) {
+        for ((case, experiment), rates) in cases.iter().zip(&mut rates) {
             let start = Instant::now();
-            let queries = run(black_box(experiment));
+            let queries = (case.run)(black_box(experiment));
             rates.push(queries as f64 / start.elapsed().as_secs_f64());
         }
     }
-    println!("{:<20} {:>16} {:>12}  of its floor", "case", "queries/s", "ns/query");
     let medians: Vec<f64> = rates.iter_mut().map(|rates| median(rates)).collect();
-    for (((name, _, _, floor), _), rate) in cases.iter().zip(&medians) {
-        let of = cases.iter().position(|((other, ..), _)| Some(*other) == *floor);
-        let ratio = of.map_or(String::new(), |of| format!("{:.2}", rate / medians[of]));
-        println!("{name:<20} {rate:>16.0} {:>12.1}  {ratio}", 1e9 / rate);
+    println!("{:<20} {:>16} {:>12}", "case", "queries/s", "ns/query");
+    for ((case, _), rate) in cases.iter().zip(&medians) {
+        println!("{:<20} {rate:>16.0} {:>12.1}", case.name, 1e9 / rate);
     }
+    let rate_of = |name: &str| {
+        let place = cases.iter().position(|(case, _)| case.name == name)?;
+        Some(medians[place])
+    };
+    let table = table(cases.iter().map(|(case, _)| *case), rate_of);
+    println!("\n{table}");
+    if arguments.iter().any(|argument| argument == "--write") {
+        let page = Path::new(ROOT).join(PAGE);
+        let text = std::fs::read_to_string(&page).expect("the page is there");
+        let [start, end] = MARKS.map(|mark| text.find(mark).expect("the page has the marks"));
+        let text = format!("{}{table}{}", &text[..start + MARKS[0].len()], &text[end..]);
+        std::fs::write(&page, text).expect("the page can be written");
+    }
+}
+
+/// A table in Markdown: rates as measured now and before, and what was to be reached.
+fn table<'a>(
+    cases: impl Iterator<Item = &'a Case>,
+    rate_of: impl Fn(&str) -> Option<f64>,
+) -> String {
+    let mut table = String::from("| load | before | now | target |\n|---|---|---|---|\n");
+    for case in cases {
+        let (Some(about), Some(now)) = (case.about, rate_of(case.name)) else { continue };
+        let (before, floor) = case.before;
+        let (before, now, target) = match case.target {
+            Target::Of(other, target) => {
+                let Some(other) = rate_of(other) else { continue };
+                let ratio = |part: f64, whole: f64| format!("{:.2}", part / whole);
+                (ratio(before, floor), ratio(now, other), target.to_string())
+            }
+            Target::Rate(target) => (millions(before), millions(now), millions(target)),
+            Target::None => (millions(before), millions(now), String::new()),
+        };
+        table += &format!("| {about} | {before} | {now} | {target} |\n");
+    }
+    table
+}
+
+fn millions(rate: f64) -> String {
+    format!("{:.1} M/s", rate / 1e6)
 }
 
 fn median(values: &mut [f64]) -> f64 {
@@ -101,7 +199,8 @@ fn lindley(experiment: &Experiment) -> u64 {
     latencies.count()
 }
 
-/// The run as `slicewise run` simulates it.
+/// The run as `slicewise run` simulates it. Not inlined: profilers count what is below it.
+#[inline(never)]
 fn platform(experiment: &Experiment) -> u64 {
     simulate(experiment).vms.iter().map(|vm| vm.recorder.latencies().count()).sum()
 }
