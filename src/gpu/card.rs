@@ -410,7 +410,10 @@ impl<T> Station for Card<T> {
             Use::Ringed(ring) => ring.next_change(),
             Use::Overlapped(mps) => mps.next_change(),
         };
-        let next = self.instances.iter().filter_map(next).min()?;
+        let next = match &self.instances[..] {
+            [whole] => next(whole)?,
+            instances => instances.iter().filter_map(next).min()?,
+        };
         let clock = self.headroom.as_ref().and_then(Headroom::next_change);
         Some(clock.map_or(next, |clock| clock.min(next)))
     }

@@ -95,6 +95,39 @@ pub fn demand(
     samples: u32,
     size_sum: f64,
     luck: f64,
+    on: (&InstanceSpec, Launches),
+) -> Demand {
+    let at = AtSize::new(service, samples);
+    demand_at(&at, service, hypervisor, samples, size_sum, luck, on)
+}
+
+/// What the tables of a service time say of batches of one size.
+#[derive(Clone, Copy, Debug)]
+pub struct AtSize {
+    work: f64,
+    phi: f64,
+    phi_limit: f64,
+}
+
+impl AtSize {
+    /// Of batches of `samples` samples, at least one.
+    pub fn new(service: &ServiceTime, samples: u32) -> Self {
+        Self {
+            work: service.work.value.at(samples),
+            phi: service.phi.value.at(samples),
+            phi_limit: service.phi_limit_at(samples),
+        }
+    }
+}
+
+/// As [`demand`], where what the tables say is known: `at`, of batches of this size.
+pub fn demand_at(
+    at: &AtSize,
+    service: &ServiceTime,
+    hypervisor: &Hypervisor,
+    samples: u32,
+    size_sum: f64,
+    luck: f64,
     (instance, launches): (&InstanceSpec, Launches),
 ) -> Demand {
     let mean_size = size_sum / f64::from(samples);
@@ -107,10 +140,9 @@ pub fn demand(
         host_floor: service.host_floor.value.as_nanos_f64(),
         launch: service.launch.value.as_nanos_f64() + graph,
         serial: 0.0,
-        work: service.work.value.at(samples) * mean_size * (1.0 - spread + spread * luck)
-            / hypervisor.gpu_speed.value,
-        phi: service.phi.value.at(samples),
-        phi_limit: service.phi_limit_at(samples),
+        work: at.work * mean_size * (1.0 - spread + spread * luck) / hypervisor.gpu_speed.value,
+        phi: at.phi,
+        phi_limit: at.phi_limit,
         energy: 0.0,
     };
     if instance.profile.is_none() {
@@ -118,7 +150,7 @@ pub fn demand(
     }
     let on_it = match &service.slice {
         Some(law) => {
-            let scaled = whole.work / service.work.value.at(samples);
+            let scaled = whole.work / at.work;
             let full = service.work.value.per_sample() * f64::from(samples) * scaled;
             let launch = service.launch.value.as_nanos_f64();
             let speed = hypervisor.gpu_speed.value;

@@ -21,7 +21,7 @@ mod turns;
 
 pub use card::{Card, CardJob, CardTime, OwnerId};
 pub use copy_engine::CopyEngine;
-pub use cost::{Demand, demand};
+pub use cost::{AtSize, Demand, demand, demand_at};
 pub use counters::{Counters, OwnerTime};
 pub use headroom::Headroom;
 pub use mps::{Client, Mps, MpsJob};

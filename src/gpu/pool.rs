@@ -30,6 +30,8 @@ pub struct Pool<T> {
     clock: f64,
     /// Instant at which the remainders in `running` were right.
     updated: SimTime,
+    /// When the next of them ends.
+    next: Option<SimTime>,
 }
 
 #[derive(Debug)]
@@ -73,6 +75,7 @@ impl<T> Pool<T> {
             running: Vec::new(),
             waiting: VecDeque::new(),
             updated: SimTime::ZERO,
+            next: None,
         }
     }
 
@@ -146,6 +149,11 @@ impl<T> Pool<T> {
         for batch in &mut self.running {
             batch.whole = rates.time_of(&batch.job.demand);
         }
+        self.next = None;
+        for index in 0..self.running.len() {
+            let end = self.end_of(index);
+            self.next = Some(self.next.map_or(end, |next| next.min(end)));
+        }
     }
 
     /// Lets all running batches progress to `now` at the present rates.
@@ -179,18 +187,23 @@ impl<T> Station for Pool<T> {
     }
 
     fn next_change(&self) -> Option<SimTime> {
-        (0..self.running.len()).map(|index| self.end_of(index)).min()
+        self.next
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {
-        while let Some(end) = self.next_change().filter(|&end| end <= now) {
-            // Who ends is decided by the times before they pass.
-            for index in 0..self.running.len() {
-                self.running[index].ends = self.end_of(index) == end;
+        while let Some(end) = self.next.filter(|&end| end <= now) {
+            if self.running.len() == 1 {
+                self.updated = end;
+                done.extend(self.running.pop().map(|batch| batch.job.tag));
+            } else {
+                // Who ends is decided by the times before they pass.
+                for index in 0..self.running.len() {
+                    self.running[index].ends = self.end_of(index) == end;
+                }
+                self.pass(end);
+                let over = self.running.extract_if(.., |batch| batch.ends);
+                done.extend(over.map(|batch| batch.job.tag));
             }
-            self.pass(end);
-            let over = self.running.extract_if(.., |batch| batch.ends);
-            done.extend(over.map(|batch| batch.job.tag));
             if self.running.is_empty()
                 && let Some(job) = self.waiting.pop_front()
             {

@@ -462,7 +462,10 @@ impl<T> Station for Ring<T> {
         if !self.has_work() {
             return None;
         }
-        self.completion().into_iter().chain(self.end()).min()
+        match (self.completion(), self.end()) {
+            (Some(done), Some(end)) => Some(done.min(end)),
+            (done, end) => done.or(end),
+        }
     }
 
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>) {

@@ -3,24 +3,24 @@
 //! It decides nothing that the experiment leaves open, and checks nothing: the experiment was
 //! checked before.
 
+use super::course::{course, cpu_work, has_gates, holds_permits};
 use super::parts::Part;
 use super::pool::{self, Pool};
 use super::way::Way;
 use super::{
-    Course, CpuWork, Guest, Member, Operation, Platform, Server, ServerGpu, ServerId, Slot,
-    StationId, Timed,
+    Guest, Member, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::LoadGen;
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
-use crate::record::{Recorder, Stage};
+use crate::record::Recorder;
 use crate::spec::{
-    CardSpec, Completion, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec,
-    PermitReturn, PooledServer, ServedBy, ServerPool, ServerSpec, ServiceTime, VmId, VmSpec,
+    CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
+    PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
-use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration, SimTime};
+use crate::units::{Bandwidth, Power, Share, SimDuration, SimTime};
 use std::collections::BTreeMap;
 
 impl<'a> Platform<'a> {
@@ -265,6 +265,7 @@ impl<'a> Platform<'a> {
             course: course(vm, self.experiment, work, (has_gates, stages_after)),
             has_gates,
             service,
+            sizes: Vec::new(),
             instance,
             launch,
             finish,
@@ -331,69 +332,6 @@ impl<'a> Platform<'a> {
             }
         }
     }
-}
-
-/// Whether batches of a server can wait for a stream: not, where a stream belongs to the permit that a
-/// batch holds to its end.
-fn has_gates(vm: &VmSpec) -> bool {
-    let server = &vm.server;
-    !(holds_permits(server) && server.slots == server.streams)
-}
-
-/// Whether a batch holds its permit to its end.
-fn holds_permits(server: &ServerSpec) -> bool {
-    server.permit_return == PermitReturn::AtCompletion
-        && server.completion != Completion::PreserveOrdering
-}
-
-/// The stages in which batches of a server on a GPU can take any time. The only stream of a GPU instance
-/// has no other batch to hide a launch behind: there a batch is launched when the one before it is
-/// complete (`stages_after`).
-fn course(
-    vm: &VmSpec,
-    experiment: &Experiment,
-    (launch, finish): (CpuWork, CpuWork),
-    (has_gates, stages_after): (bool, bool),
-) -> Course {
-    // Whoever would go on is stopped by a stall, with work or without.
-    let has_stalls = experiment.host.stalls.is_some();
-    let copies = |bytes: Bytes| bytes > Bytes::ZERO;
-    let (input, output) = (&vm.workload.input_per_sample, &vm.workload.output_per_sample);
-    let takes_time = |stage: &Stage| match stage {
-        Stage::Batcher => false,
-        Stage::Launch => has_stalls || !launch.is_none(),
-        Stage::Submission => experiment.hypervisor.submission_latency.value > SimDuration::ZERO,
-        Stage::CopyIn => !vm.server.start_from_device && copies(input.value),
-        Stage::Stream => has_gates,
-        Stage::Gpu => true,
-        Stage::CopyOut => copies(output.value),
-        Stage::Order => match vm.server.completion {
-            Completion::Any => false,
-            // One at a time is in order.
-            Completion::IssueOrder => vm.server.slots > 1 || !holds_permits(&vm.server),
-            Completion::PreserveOrdering => true,
-        },
-        Stage::Finish => has_stalls || !finish.is_none(),
-    };
-    let stream_first = stages_after.then_some(Stage::Stream);
-    let others = Stage::ALL.iter().map(|(stage, _)| *stage);
-    let others = others.filter(|stage| !(stages_after && *stage == Stage::Stream));
-    Course::new(stream_first.into_iter().chain(others).filter(takes_time))
-}
-
-/// The CPU work of a server's batches before the GPU and after it.
-fn cpu_work(vm: &VmSpec, experiment: &Experiment, stages_after: bool) -> (CpuWork, CpuWork) {
-    let cpu = &vm.workload.cpu;
-    // What is in series on a slice's only stream is the law's, whoever formed the batch.
-    let served_by = if stages_after { ServedBy::Harness } else { vm.server.served_by };
-    let before = match vm.load.scenario.has_queue() {
-        true => cpu.of_a_queue(served_by),
-        false => cpu.launch_per_batch.value,
-    };
-    let slowdown = 1.0 / experiment.hypervisor.cpu_speed.value;
-    let of = |per_batch, per_sample| CpuWork { per_batch, per_sample, slowdown };
-    let launch = of(before, cpu.launch_per_sample.value);
-    (launch, of(cpu.finish_per_batch.value, cpu.finish_per_sample.value))
 }
 
 fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {

@@ -5,6 +5,7 @@
 //! files, reports or other runs.
 
 mod assemble;
+mod course;
 mod parts;
 mod pool;
 mod route;
@@ -19,7 +20,7 @@ pub use timeline::{
 pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost, simulate_within};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
-use crate::gpu::{Card, CopyEngine, Draws, OwnerId, OwnerTime};
+use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId, OwnerTime};
 use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
@@ -28,6 +29,7 @@ use crate::spec::{
     Completion, Experiment, GpuId, InstanceSpec, PermitReturn, ServiceTime, VmId, VmSpec,
 };
 use crate::units::{SimDuration, SimTime};
+use course::{Course, CpuWork};
 use pool::Pool;
 use std::collections::BTreeMap;
 use timeline::Scribe;
@@ -169,53 +171,6 @@ struct Server {
     service: Option<Stream>,
 }
 
-/// The stages in which a batch can take any time, in order.
-#[derive(Clone, Copy, Debug)]
-struct Course {
-    next: [Option<Stage>; Stage::ALL.len()],
-}
-
-impl Course {
-    /// From the batcher through `stages`.
-    fn new(stages: impl Iterator<Item = Stage>) -> Self {
-        let mut course = Self { next: [None; Stage::ALL.len()] };
-        let mut last = Stage::Batcher;
-        for stage in stages {
-            course.next[last as usize] = Some(stage);
-            last = stage;
-        }
-        course
-    }
-
-    /// The stage after another; nothing at the end.
-    fn after(&self, stage: Stage) -> Option<Stage> {
-        self.next[stage as usize]
-    }
-
-    fn has(&self, stage: Stage) -> bool {
-        self.next.contains(&Some(stage))
-    }
-}
-
-/// CPU work around a batch, on one vCPU.
-#[derive(Clone, Copy, Debug)]
-struct CpuWork {
-    per_batch: SimDuration,
-    per_sample: SimDuration,
-    /// The host's times are so many times those that were measured.
-    slowdown: f64,
-}
-
-impl CpuWork {
-    fn is_none(&self) -> bool {
-        self.per_batch == SimDuration::ZERO && self.per_sample == SimDuration::ZERO
-    }
-
-    fn of(&self, samples: usize) -> SimDuration {
-        (self.per_batch + self.per_sample * samples as u64).scale(self.slowdown)
-    }
-}
-
 /// What a server has of a card.
 struct ServerGpu<'a> {
     server: ServerId,
@@ -224,8 +179,9 @@ struct ServerGpu<'a> {
     course: Course,
     /// Batches can wait for their streams.
     has_gates: bool,
-    /// The times of its batches there.
+    /// The times of its batches there, and what its tables say of each size so far.
     service: &'a ServiceTime,
+    sizes: Vec<Option<AtSize>>,
     /// The instance that it has, or a part of.
     instance: &'a InstanceSpec,
     launch: CpuWork,
@@ -247,6 +203,20 @@ struct ServerGpu<'a> {
 }
 
 impl ServerGpu<'_> {
+    /// What the tables of its service time say of batches of `samples` samples.
+    fn at_size(&mut self, samples: u32) -> AtSize {
+        /// Above this a batch costs more than looking its size up.
+        const MOST: usize = 1024;
+        let index = samples as usize;
+        if index > MOST {
+            return AtSize::new(self.service, samples);
+        }
+        if index >= self.sizes.len() {
+            self.sizes.resize(index + 1, None);
+        }
+        *self.sizes[index].get_or_insert_with(|| AtSize::new(self.service, samples))
+    }
+
     /// Its owners, in slots of the instance that follow each other.
     fn owners(&self) -> impl Iterator<Item = OwnerId> {
         let OwnerId { instance, slot } = self.owner;

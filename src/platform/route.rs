@@ -11,7 +11,7 @@
 
 use super::{Batch, BatchId, CpuWork, Delay, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
-use crate::gpu::{CardJob, OwnerId, PoolJob, demand};
+use crate::gpu::{CardJob, OwnerId, PoolJob, demand_at};
 use crate::host::FormedBatch;
 use crate::loadgen::Query;
 use crate::queueing::Station;
@@ -169,11 +169,14 @@ impl<'a> Platform<'a> {
     fn start_on_gpu(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
         let batch = &self.batches[id.0 as usize];
         let (gpu, server, stream) = (usize::from(batch.server_gpu), batch.server, batch.stream);
+        let samples = batch.queries.len() as u32;
+        let at = self.server_gpus[gpu].at_size(samples);
         let server_gpu = &self.server_gpus[gpu];
         let OwnerId { instance, slot: first } = server_gpu.owner;
         let owner = OwnerId { instance, slot: first + server_gpu.owner_of(stream) as u16 };
-        let (instance, samples) = (server_gpu.instance, batch.queries.len() as u32);
-        let demand = demand(
+        let instance = server_gpu.instance;
+        let demand = demand_at(
+            &at,
             server_gpu.service,
             &self.experiment.hypervisor,
             samples,

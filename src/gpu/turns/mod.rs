@@ -541,7 +541,10 @@ impl<T> Station for Turns<T> {
         match (self.turn, self.window) {
             (None, Some((_, window_end))) => Some(window_end),
             (None, None) => unreachable!("an engine that is free while there is work"),
-            (Some(_), _) => self.completion().into_iter().chain(self.turn_end()).min(),
+            (Some(_), _) => match (self.completion(), self.turn_end()) {
+                (Some(done), Some(end)) => Some(done.min(end)),
+                (done, end) => done.or(end),
+            },
         }
     }
 

@@ -252,7 +252,10 @@ impl Batcher {
             BatchRule::Full => due,
         };
         let mut queries = self.rooms.pop().unwrap_or_default();
-        queries.extend(self.stock.drain(..count));
+        match count {
+            1 => queries.extend(self.stock.pop_front()),
+            _ => queries.extend(self.stock.drain(..count)),
+        }
         Some(queries)
     }
 
