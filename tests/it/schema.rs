@@ -71,6 +71,18 @@ fn every_scenario_and_example_is_valid() {
     for example in examples() {
         is_valid("an example of the documents", &example);
     }
+    let guide = fs::read_to_string("docs/how-to/plan.md").unwrap();
+    let mut blocks = guide.split("```toml\n").skip(1).filter_map(|rest| rest.split("```").next());
+    let whole = blocks.find(|block| block.contains("host = ")).unwrap();
+    let plan = format!(
+        "{}\n[plan]\nat_most = 4\nbatches = \"fixed\"\n[prices]\ncurrency = \"EUR\"\ncard_hour = {{ a30 = 1 }}\n",
+        whole
+    );
+    is_valid("a plan file", &plan);
+    let any = "host = \"dell-r7525\"\ngpus = { model = \"a30\", count = \"any\" }\n[[vm]]\nvcpus = 2\nworkload = \"bert-99\"\nload = { scenario = \"server\", target_qps = 10 }\n";
+    is_valid("a plan file", any);
+    let errors = errors(&any.replace("\"any\"", "\"many\"")).unwrap();
+    assert!(!errors.is_empty());
 }
 
 /// What the messages of the readers say when a key, a type or a word is wrong by itself.

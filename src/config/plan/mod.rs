@@ -32,6 +32,12 @@ use std::sync::Arc;
 use toml::de::DeTable;
 use written::Written;
 
+/// Reads the keys that only plan files have, for those that listen.
+#[cfg(test)]
+pub(super) fn ask_own_keys(file: &Arc<SourceFile>, tree: &DeTable<'_>, problems: &Problems) {
+    let _ = PlanKeys::read(file, tree, problems);
+}
+
 /// A plan file, checked.
 #[derive(Debug)]
 pub struct PlanFile {

@@ -72,13 +72,15 @@ fn scenario() -> Shape {
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to compare with.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
+        .key("plan", plan(), "Of a plan file: how `slicewise plan` searches layouts.")
+        .key("prices", prices(), "Of a plan file: what cards, energy and licences cost; layouts are ordered by it.")
 }
 
 /// `{ model = "a30", count = 2 }`, `"a30"` for one card, or a list of these.
 fn gpus() -> Shape {
     let cards = table()
         .need("model", text().such_as(["a100-pcie-40gb"]), "A GPU of the catalogue.")
-        .need("count", whole(1..=CARDS_MAX), "How many cards.")
+        .need("count", cards_or_any(), "How many cards; \"any\" in a plan file, which asks how many.")
         .key(
             "power_limit",
             quantity::<Power>(),
@@ -91,6 +93,37 @@ fn gpus() -> Shape {
     let one = text().such_as(["a30"]);
     let each = either([cards.clone(), one.clone()]);
     either([cards, one, list(each, CARD_GROUPS_MAX)])
+}
+
+fn cards_or_any() -> Shape {
+    either([whole(1..=CARDS_MAX), word(["any"])])
+}
+
+/// `[plan]`.
+fn plan() -> Shape {
+    table().key("at_most", whole(1..=CARDS_MAX), "The most cards in all.").key(
+        "batches",
+        word(["up-to", "fixed"]),
+        "Whether largest batches may be less than the file says; default: up-to, they may.",
+    )
+}
+
+/// `[prices]`, none of which is known here.
+fn prices() -> Shape {
+    table()
+        .need("currency", text().such_as(["EUR"]), "Its name.")
+        .need("card_hour", table_of(number()), "What a card of each model costs in an hour.")
+        .key("kwh", number(), "A kilowatt-hour; default: 0.")
+        .key(
+            "licence_per_vm_hour",
+            number(),
+            "The licence of a VM with a vGPU for an hour; default: 0.",
+        )
+        .key(
+            "licence_per_card_hour",
+            number(),
+            "The licence of a card with vGPUs for an hour; default: 0.",
+        )
 }
 
 /// `{ per_second = 0.2, length = "30 ms" }`.

@@ -5,6 +5,7 @@
 use super::super::catalogue::Catalogue;
 use super::schema;
 use crate::config::keys::shape;
+use crate::config::plan::ask_own_keys;
 use crate::config::scenario::plan;
 use crate::config::sweep::table::SweepTable;
 use crate::config::text::answers::{Answer, Form};
@@ -37,7 +38,9 @@ fn answers() -> Vec<Answer> {
             false => vec![&text],
         };
         for text in blocks.into_iter().filter(|text| {
-            text.contains("host = ") || text.contains("[host]") || text.contains("[[sweep.line]]")
+            ["host = ", "[host]", "[[sweep.line]]", "[plan]", "[prices]"]
+                .iter()
+                .any(|start| text.contains(start))
         }) {
             let file = SourceFile::new(path.display().to_string(), text);
             let (file, problems) = (std::sync::Arc::new(file), Problems::default());
@@ -45,6 +48,8 @@ fn answers() -> Vec<Answer> {
             let tree = source::parse(&file, &problems).unwrap_or_else(|| panic!("{text}"));
             if tree.contains_key("sweep") {
                 Reader::new(&file, &tree, &problems).table("sweep").and_then(SweepTable::read);
+            } else if ["plan", "prices"].iter().any(|key| tree.contains_key(*key)) {
+                ask_own_keys(&file, &tree, &problems);
             } else {
                 plan::read_tree(&file, &tree, "test", &catalogue, &problems);
             }
