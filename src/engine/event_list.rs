@@ -15,7 +15,6 @@ pub struct EventList {
     /// Where each member is in the heap; [`ABSENT`] where it has no event.
     places: Vec<u32>,
     entered: u64,
-    happened: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -70,7 +69,6 @@ impl EventList {
     pub fn pop(&mut self) -> Option<(SimTime, u32)> {
         let entry = *self.heap.first()?;
         self.remove(0);
-        self.happened += 1;
         Some((entry.time(), entry.member))
     }
 
@@ -82,11 +80,6 @@ impl EventList {
     /// Whether nothing is pending.
     pub fn is_empty(&self) -> bool {
         self.heap.is_empty()
-    }
-
-    /// How many events were taken so far.
-    pub fn happened(&self) -> u64 {
-        self.happened
     }
 
     fn remove(&mut self, place: usize) {

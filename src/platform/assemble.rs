@@ -100,7 +100,7 @@ impl<'a> Platform<'a> {
                         && vm.server.streams == 1
                         && !experiment.is_dealt_in_calls(model)
                         && vm.server.permit_return == PermitReturn::AtStart;
-                    let of = (of_card, spec, service);
+                    let of = (spec, service);
                     platform.add_server_gpu(vm, share.card, of, (owner, processes), stages_after);
                     let own_seat = platform.server_gpus.len() as u16 - 1;
                     seats.entry(seat).or_insert((own_seat, owner.slot));
@@ -248,11 +248,10 @@ impl<'a> Platform<'a> {
         &mut self,
         vm: &VmSpec,
         card: GpuId,
-        (of_card, instance, service): (&CardSpec, &'a InstanceSpec, &'a ServiceTime),
+        (instance, service): (&'a InstanceSpec, &'a ServiceTime),
         (owner, owners): (OwnerId, usize),
         stages_after: bool,
     ) {
-        debug_assert!(vm.workload.service.contains_key(&of_card.gpu.id));
         let first_stream = self.streams.len() as u16;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));

@@ -64,8 +64,7 @@ impl Platform<'_> {
             let id = VmId(index as u16);
             sets.join(vm(id), vm(self.experiment.first_model(id)));
             guest.way.pools().for_each(|of| sets.join(vm(id), pool(usize::from(of))));
-            for (place, of) in self.pools.iter().enumerate().filter(|(_, of)| of.answers(id)) {
-                debug_assert!(usize::from(of.first_server) < servers);
+            for (place, _) in self.pools.iter().enumerate().filter(|(_, of)| of.answers(id)) {
                 sets.join(vm(id), pool(place));
             }
         }
