@@ -15,6 +15,9 @@ pub struct EventList {
     /// Where each member is in the heap; [`ABSENT`] where it has no event.
     places: Vec<u32>,
     entered: u64,
+    /// Whose event was taken last: it stays in the heap until the next is taken, since its member mostly
+    /// has another at once, which then takes its place.
+    taken: Option<u32>,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -46,6 +49,9 @@ impl EventList {
             self.places.resize(index + 1, ABSENT);
         }
         let place = self.places[index];
+        if self.taken == Some(member) {
+            self.taken = None;
+        }
         let Some(time) = time else {
             if place != ABSENT {
                 self.remove(place as usize);
@@ -67,19 +73,28 @@ impl EventList {
 
     /// Takes the next event: its time and whose it is.
     pub fn pop(&mut self) -> Option<(SimTime, u32)> {
+        self.settle();
         let entry = *self.heap.first()?;
-        self.remove(0);
+        self.taken = Some(entry.member);
         Some((entry.time(), entry.member))
     }
 
     /// The time of the next event.
-    pub fn next_time(&self) -> Option<SimTime> {
+    pub fn next_time(&mut self) -> Option<SimTime> {
+        self.settle();
         self.heap.first().map(Entry::time)
     }
 
     /// Whether nothing is pending.
     pub fn is_empty(&self) -> bool {
-        self.heap.is_empty()
+        self.heap.len() == usize::from(self.taken.is_some())
+    }
+
+    /// Removes the event that was taken, if its member has no other.
+    fn settle(&mut self) {
+        if let Some(member) = self.taken.take() {
+            self.remove(self.places[member as usize] as usize);
+        }
     }
 
     fn remove(&mut self, place: usize) {
