@@ -23,6 +23,8 @@ pub(super) struct RunList {
     order: Order,
     policy: Box<dyn TimeSlicePolicy>,
     idle_rule: IdleRule,
+    /// What the policy or the order says depends on the time that slots were given.
+    looks_at_time: bool,
 }
 
 #[derive(Debug)]
@@ -45,7 +47,17 @@ impl RunList {
         };
         let offered = vec![false; slots];
         let idle_rule = policy.idle_rule();
-        let mut list = Self { entries, offered, offers: 0, working: 0, order, policy, idle_rule };
+        let looks_at_time = policy.looks_at_time() || !matches!(order, Order::Ring);
+        let mut list = Self {
+            entries,
+            offered,
+            offers: 0,
+            working: 0,
+            order,
+            policy,
+            idle_rule,
+            looks_at_time,
+        };
         (0..list.entries.len()).for_each(|slot| list.update(slot, |_| {}));
         list
     }
@@ -78,6 +90,14 @@ impl RunList {
     /// The slots, by number.
     pub(super) fn entries(&self) -> &[Entry] {
         &self.entries
+    }
+
+    /// A slot was given `span` more.
+    pub(super) fn spend(&mut self, slot: usize, span: SimDuration) {
+        if self.looks_at_time {
+            return self.update(slot, |entry| entry.scheduled += span);
+        }
+        self.entries[slot].scheduled += span;
     }
 
     /// Changes a slot and updates the order.

@@ -20,6 +20,10 @@ impl TimeSlicePolicy for EqualShare {
         entry.is_running && offered_under(self.idle, entry)
     }
 
+    fn looks_at_time(&self) -> bool {
+        false
+    }
+
     fn idle_rule(&self) -> IdleRule {
         self.idle
     }

@@ -30,6 +30,10 @@ impl TimeSlicePolicy for FixedShare {
         offered_under(self.idle, entry)
     }
 
+    fn looks_at_time(&self) -> bool {
+        false
+    }
+
     fn idle_rule(&self) -> IdleRule {
         self.idle
     }

@@ -76,6 +76,11 @@ pub trait TimeSlicePolicy: std::fmt::Debug {
     /// Whether the slot is offered its turn.
     fn offers_turn(&self, entry: &Entry) -> bool;
 
+    /// Whether what it offers depends on the time that a slot was given.
+    fn looks_at_time(&self) -> bool {
+        true
+    }
+
     /// Into how many equal shares the cap divides a window when `running` vGPUs run.
     fn shares(&self, running: usize) -> usize {
         running

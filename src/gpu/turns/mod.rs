@@ -253,7 +253,7 @@ impl<T> Turns<T> {
         if self.phases.is_some() {
             self.note((slot, works, is_burned), now, span);
         }
-        self.run_list.update(slot, |entry| entry.scheduled += span);
+        self.run_list.spend(slot, span);
         if let Some(owner) = self.owners.get_mut(slot) {
             owner.clock = owner.clock + span;
             owner.used += opened.map_or(span, |opened| span.min(now - opened));
