@@ -6,6 +6,7 @@ use super::{
     InstanceSpec, LoadSpec, ServerSpec, VmSpec, Workload,
 };
 use crate::units::{Bytes, Share, SimTime};
+use std::sync::Arc;
 
 /// A system that was measured.
 #[derive(Clone, Debug)]
@@ -54,7 +55,7 @@ impl MeasuredSystem {
             group: self.vm.to_string(),
             vcpus: self.vcpus,
             gpus: (0..self.gpus).map(share).collect(),
-            workload,
+            workload: Arc::new(workload),
             server,
             load,
             power_on: SimTime::ZERO,

@@ -61,6 +61,7 @@ pub use workload::{
 
 use crate::units::{Bandwidth, Power, Share, SimTime};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// A physical card of the experiment: index into [`Experiment::cards`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
@@ -104,8 +105,8 @@ pub struct VmSpec {
     pub vcpus: u32,
     /// Its shares of the cards; at least one.
     pub gpus: Vec<GpuShare>,
-    /// Its workload.
-    pub workload: Workload,
+    /// Its workload. VMs that are alike share one, and runs that differ in something else as well.
+    pub workload: Arc<Workload>,
     /// Its inference server.
     pub server: ServerSpec,
     /// Its load.

@@ -9,6 +9,7 @@ use crate::spec::{
 };
 use crate::units::SimDuration;
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Whether a search changes the rate of this VM: it has a given rate and a latency bound.
 pub(super) fn is_server(vm: &&VmSpec) -> bool {
@@ -73,9 +74,15 @@ pub(super) const MORE_WORK_PERCENT: f64 = 1.0;
 /// The experiment with [`MORE_WORK_PERCENT`] more GPU work in every batch.
 pub(super) fn with_more_work(experiment: &Experiment) -> Experiment {
     let mut more = experiment.clone();
-    for service in more.vms.iter_mut().flat_map(|vm| vm.workload.service.values_mut()) {
-        service.work.value = service.work.value.scaled(1.0 + MORE_WORK_PERCENT / 100.0);
-    }
+    change_workloads(
+        &mut more.vms,
+        |_| true,
+        |workload| {
+            for service in workload.service.values_mut() {
+                service.work.value = service.work.value.scaled(1.0 + MORE_WORK_PERCENT / 100.0);
+            }
+        },
+    );
     more
 }
 
@@ -86,9 +93,29 @@ pub(super) fn with_workload(
     change: impl Fn(&mut Workload),
 ) -> Experiment {
     let mut other = experiment.clone();
-    let vms = other.vms.iter_mut().filter(|vm| vm.workload.id == id);
-    vms.for_each(|vm| change(&mut vm.workload));
+    change_workloads(&mut other.vms, |workload| workload.id == id, change);
     other
+}
+
+/// Changes those of the workloads of VMs that are meant; what VMs share they share afterwards as well.
+fn change_workloads(
+    vms: &mut [VmSpec],
+    is_meant: impl Fn(&Workload) -> bool,
+    change: impl Fn(&mut Workload),
+) {
+    let mut last: Option<[Arc<Workload>; 2]> = None;
+    for vm in vms.iter_mut().filter(|vm| is_meant(&vm.workload)) {
+        vm.workload = match &last {
+            Some([before, after]) if Arc::ptr_eq(before, &vm.workload) => after.clone(),
+            _ => {
+                let mut changed = Workload::clone(&vm.workload);
+                change(&mut changed);
+                let changed = Arc::new(changed);
+                last = Some([vm.workload.clone(), changed.clone()]);
+                changed
+            }
+        };
+    }
 }
 
 /// The experiment with the sharing of its cards changed.
@@ -164,7 +191,9 @@ pub(super) fn at_edge(experiment: &Experiment, slower: f64) -> Option<Experiment
             vm.gpus.iter().map(|share| experiment.card(share).gpu.id.as_str()).collect();
         for gpu in gpus {
             let own = differ(&vm.workload, gpu);
-            let Some(service) = vm.workload.service.get_mut(gpu) else { continue };
+            let Some(service) = Arc::make_mut(&mut vm.workload).service.get_mut(gpu) else {
+                continue;
+            };
             let factor = (slower * own * machine / edge).exp();
             service.work.value = service.work.value.scaled(factor);
         }

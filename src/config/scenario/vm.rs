@@ -14,6 +14,7 @@ use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::spec::VmSpec;
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 /// Most vCPUs that any hypervisor gives a VM.
 pub(crate) const VCPUS_MAX: u32 = 4096;
@@ -90,7 +91,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             name: name.clone(),
             vcpus,
             gpus: Vec::new(),
-            workload: one.workload,
+            workload: Arc::new(one.workload),
             server: one.server,
             load: one.load,
             power_on,

@@ -9,6 +9,7 @@ use crate::spec::{Experiment, Workload};
 use crate::study::progress::Progress;
 use crate::study::variant::at_edge;
 use rayon::prelude::*;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The figures of every run, in order: by the best fit, and the least and the greatest by all fits nearly
@@ -45,7 +46,7 @@ pub(super) fn predictions(
             .into_par_iter()
             .filter_map(|slower| {
                 let mut own = experiment.clone();
-                own.vms[0].workload = workload.clone();
+                own.vms[0].workload = Arc::new(workload.clone());
                 let other = at_edge(&own, slower)?;
                 let workload = other.vms[0].workload.clone();
                 Some(figures(&other, &workload, QUERIES_FINAL))

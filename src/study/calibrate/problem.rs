@@ -15,6 +15,7 @@ use crate::study::figures::{self, LatencyMs};
 use crate::study::progress::Progress;
 use crate::units::SimDuration;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// The number of queries of a run that are simulated for the figures of the best fit.
@@ -43,7 +44,7 @@ impl RunFigures {
 pub fn run_figures(run: &Experiment, workload: &Workload, queries_max: u64) -> RunFigures {
     let mut experiment = run.clone();
     let vm = &mut experiment.vms[0];
-    vm.workload = workload.clone();
+    vm.workload = Arc::new(workload.clone());
     let settings = &mut vm.load.settings;
     settings.min_query_count = settings.min_query_count.min(queries_max);
     let rate = settings.target_qps;
