@@ -17,8 +17,8 @@ pub(super) enum Piece<'a> {
     Other(&'a Pair, Box<Alternative>),
     /// A run, by its index, with every fit of its workloads.
     Fits(&'a Pair, Box<Experiment>, usize),
-    /// The highest rate of the virtual run, or of its settings on bare metal of a kind, for each of
-    /// the replications.
+    /// The highest rate of the virtual run, where its rate is given, or of its settings on bare metal of a
+    /// kind, for each of the replications.
     Best(&'a Pair, Option<BaselineKind>, Box<Experiment>, f64, u32),
 }
 
@@ -39,7 +39,9 @@ pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
     if let Some(precision) = pair.capacity {
         let own = pair.virtual_run.experiment.clone();
         let bare = counterfactuals(&own).into_iter().map(|(kind, bare)| (Some(kind), bare));
-        let sides = std::iter::once((None, own.clone())).chain(bare);
+        // The best of a load that asks as fast as it is answered is what its runs show.
+        let searched = (own.vms[0].load.scenario == TestScenario::Server).then(|| (None, own));
+        let sides = searched.into_iter().chain(bare);
         pieces.extend(sides.map(|(kind, experiment)| {
             Piece::Best(pair, kind, Box::new(experiment), precision, replications)
         }));

@@ -67,14 +67,15 @@ pub(super) fn summarise(
         runs.push(result);
     }
     runs[first].alternatives = others;
-    let is_server = runs[first].vms[0].scenario == "server";
-    runs[first].vms[0].capacity_qps = best.first().map(|(_, rates)| rates[0]).filter(|_| is_server);
-    if let Some(((_, own), bare)) = best.split_first() {
-        comparisons.extend(
-            bare.iter()
-                .filter_map(|(kind, bare)| Some(comparison(pair, own, (kind.as_ref()?, bare)))),
-        );
-    }
+    let searched = best.extract_if(.., |(kind, _)| kind.is_none()).next().map(|(_, rates)| rates);
+    runs[first].vms[0].capacity_qps = searched.as_ref().map(|rates| rates[0]);
+    let own = searched.unwrap_or_else(|| {
+        let vm = &pair.virtual_run.experiment.vms[0];
+        let recorders = outcomes[0].all.iter().map(|outcome| &outcome.vms[0].recorder);
+        recorders.map(|recorder| completed_per_s(vm, recorder)).collect()
+    });
+    let bare = best.iter().filter_map(|(kind, rates)| Some((kind.as_ref()?, rates)));
+    comparisons.extend(bare.map(|bare| comparison(pair, &own, (bare.0, bare.1))));
     for (place, ratios) in &fits {
         let run = &mut runs[first + place];
         for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
