@@ -34,6 +34,7 @@ impl Sizes {
     }
 
     /// The next size, above 0.
+    #[inline]
     pub fn draw(&mut self) -> f32 {
         match &self.law {
             Law::Fixed => 1.0,
@@ -48,7 +49,8 @@ impl Sizes {
     /// The next `count` sizes, largest first.
     pub fn falling(&mut self, count: u64) -> Vec<f32> {
         let mut sizes: Vec<f32> = (0..count).map(|_| self.draw()).collect();
-        sizes.sort_unstable_by(|a, b| b.total_cmp(a));
+        // Of numbers above 0 the bits are in their order, and compare in half the time.
+        sizes.sort_unstable_by_key(|size| !size.to_bits());
         sizes
     }
 }
