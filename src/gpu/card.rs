@@ -182,11 +182,15 @@ impl<T> Card<T> {
         time
     }
 
-    /// Sets the clock to what the busy share of the card leaves of its power.
+    /// What is busy decides the clock, where anything does.
     fn follow_power(&mut self, now: SimTime) {
-        if self.power.is_none() && self.headroom.is_none() {
-            return;
+        if self.power.is_some() || self.headroom.is_some() {
+            self.set_clock_by_power(now);
         }
+    }
+
+    /// Sets the clock to what the busy share of the card leaves of its power.
+    fn set_clock_by_power(&mut self, now: SimTime) {
         if let Some(power) = self.power {
             self.limited = power.clock(self.draw());
         }

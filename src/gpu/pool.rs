@@ -145,15 +145,15 @@ impl<T> Pool<T> {
 
     /// The rates have changed: the share, the clock, or how many batches run.
     fn set_rates(&mut self) {
+        self.next = None;
+        if self.running.is_empty() {
+            return;
+        }
         let rates = self.rates();
         for batch in &mut self.running {
             batch.whole = rates.time_of(&batch.job.demand);
         }
-        self.next = None;
-        for index in 0..self.running.len() {
-            let end = self.end_of(index);
-            self.next = Some(self.next.map_or(end, |next| next.min(end)));
-        }
+        self.next = (0..self.running.len()).map(|index| self.end_of(index)).min();
     }
 
     /// Lets all running batches progress to `now` at the present rates.

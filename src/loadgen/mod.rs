@@ -139,8 +139,14 @@ impl LoadGen {
         }
     }
 
+    /// Whether its queries are known ahead of time, all of them.
+    pub fn is_scheduled(&self) -> bool {
+        matches!(self.source, Source::Scheduled(_) | Source::AtOnce { .. })
+    }
+
     /// The next query that is known ahead of time, in order of due time; nothing when there is
     /// none, or when the next one waits for a completion.
+    #[inline]
     pub fn next_scheduled(&mut self) -> Option<Query> {
         let wants_more = self.wants_more(self.newest_due);
         let (due, size) = match &mut self.source {
@@ -221,6 +227,7 @@ impl LoadGen {
     }
 
     /// A query due at `due`, unless that is too late or there are too many.
+    #[inline]
     fn make(&mut self, due: SimTime, size: Option<f32>) -> Option<Query> {
         self.is_over |= due >= self.stop || self.made == QUERY_LIMIT;
         if self.is_over {
@@ -252,6 +259,7 @@ impl Levels {
         Self { default: queues.default_level, sums, stream }
     }
 
+    #[inline]
     fn draw(&mut self) -> u8 {
         let Some(last) = self.sums.len().checked_sub(1) else { return self.default };
         let drawn = self.stream.random::<f64>() * self.sums[last];

@@ -13,7 +13,7 @@ use super::{
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
-use crate::loadgen::LoadGen;
+use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
@@ -317,10 +317,25 @@ impl<'a> Platform<'a> {
     /// batchers of its pool get theirs at the same time. Those still have enough to look ahead to,
     /// so their `next_change` does not change.
     pub(super) fn feed(&mut self, id: ServerId) {
-        const BLOCK: usize = 1024;
+        const BLOCK: usize = 64;
         let Server { pool, first_of_pool, .. } = self.servers[usize::from(id.0)];
         let (pool, first) = (&mut self.pools[usize::from(pool)], usize::from(first_of_pool));
+        let alone = pool.only_asker().filter(|&vm| self.guests[usize::from(vm.0)].asks_in_order());
         while self.servers[usize::from(id.0)].batcher.station.is_hungry() {
+            if let Some(vm) = alone {
+                let guest = &mut self.guests[usize::from(vm.0)];
+                let batcher = &mut self.servers[usize::from(id.0)].batcher.station;
+                let mut is_over = false;
+                batcher.feed_in_order((0..BLOCK).map_while(|_| {
+                    let query = guest.loadgen.next_scheduled();
+                    is_over = query.is_none();
+                    query.map(|query| Query { vm, ..query })
+                }));
+                if is_over {
+                    batcher.close();
+                }
+                continue;
+            }
             for _ in 0..BLOCK {
                 let Some((server, query)) = pool.next(&mut self.guests) else {
                     let of_pool =

@@ -414,10 +414,15 @@ impl Platform<'_> {
     }
 
     /// Powers a closing VM off when all that was asked is answered.
+    #[inline]
     fn power_off_if_drained(&mut self, now: SimTime, vm: VmId, events: &mut EventList) {
-        if !self.guests[usize::from(vm.0)].is_closing {
-            return;
+        if self.guests[usize::from(vm.0)].is_closing {
+            self.power_off_if_answered(now, vm, events);
         }
+    }
+
+    /// Powers a VM off when all that was asked is answered.
+    fn power_off_if_answered(&mut self, now: SimTime, vm: VmId, events: &mut EventList) {
         let first = self.experiment.first_model(vm);
         let mut guests = self.guests.iter().enumerate();
         let is_drained = guests.all(|(index, guest)| {
@@ -519,6 +524,11 @@ impl Guest {
         query
     }
 
+    /// Whether what it asks comes to one model in the order in which it is made.
+    fn asks_in_order(&self) -> bool {
+        self.way.is_empty() && self.loadgen.is_scheduled()
+    }
+
     /// Whether all that it asked so far is answered.
     fn is_answered(&self) -> bool {
         self.is_idle || self.recorder.answered() == self.loadgen.made_count()
@@ -587,6 +597,7 @@ impl<S: Station> Timed<S> {
     }
 
     /// Asks the station when it changes next, and tells the list if that is news.
+    #[inline]
     fn arm(&mut self, events: &mut EventList) {
         let next = self.station.next_change();
         if next != self.wake {

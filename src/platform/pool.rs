@@ -128,25 +128,20 @@ impl Pool {
         server
     }
 
+    /// The guest that it answers, where that is one and has a server of its own, and nobody is late to hand
+    /// queries over.
+    pub(super) fn only_asker(&self) -> Option<VmId> {
+        match (&self.askers[..], &self.servers[..], &self.calls, &self.stalls) {
+            ([asker], [_], None, None) => Some(asker.vm),
+            _ => None,
+        }
+    }
+
     /// The next query in the order in which servers see them, and which of the pool's servers gets
     /// it; nothing when none is known ahead of time. Among guests whose queries are due at the same
     /// time, the one that was served least goes first, so that calls of many samples, all due at
     /// once, advance side by side.
     pub(super) fn next(&mut self, guests: &mut [Guest]) -> Option<(usize, Query)> {
-        if let ([asker], [server], None, None) =
-            (&mut self.askers[..], &mut self.servers[..], &self.calls, &self.stalls)
-        {
-            // One guest with a server of its own.
-            if asker.is_over {
-                return None;
-            }
-            let guest = &mut guests[usize::from(asker.vm.0)];
-            let query = guest.loadgen.next_scheduled().map(|query| guest.set_out(asker.vm, query));
-            asker.is_over = query.is_none();
-            guest.is_over |= asker.is_over;
-            server.samples += u64::from(query.is_some());
-            return query.map(|query| (0, query));
-        }
         for asker in self.askers.iter_mut().filter(|asker| asker.head.is_none() && !asker.is_over) {
             let guest = &mut guests[usize::from(asker.vm.0)];
             asker.head = guest.loadgen.next_scheduled().map(|query| guest.set_out(asker.vm, query));

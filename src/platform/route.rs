@@ -32,40 +32,41 @@ impl<'a> Platform<'a> {
             StationId::Vcpus(server) => {
                 let server = &mut self.servers[usize::from(server.0)];
                 leave(&mut server.vcpus, now, &mut done, events);
-                done.drain(..).for_each(|batch| self.compute(now, batch, events));
+                done.iter().for_each(|&batch| self.compute(now, batch, events));
             }
             StationId::Processors => {
                 let processors = self.processors.as_mut().expect("those that run short");
                 leave(processors, now, &mut done, events);
-                for batch in done.drain(..) {
+                for &batch in &done {
                     self.release_vcpu(now, batch, events);
                     self.computed(now, batch, events);
                 }
             }
             StationId::Card(card) => {
                 leave(&mut self.slots[usize::from(card.0)].card, now, &mut done, events);
-                for batch in done.drain(..) {
+                for &batch in &done {
                     self.release_stream(now, batch, events);
                     self.go_on(now, batch, events);
                 }
             }
             StationId::CopyIn(card) => {
                 leave(&mut self.slots[usize::from(card.0)].copy_in, now, &mut done, events);
-                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
+                done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
             StationId::Stream(stream) => {
                 leave(&mut self.streams[usize::from(stream)], now, &mut done, events);
-                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
+                done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
             StationId::CopyOut(card) => {
                 leave(&mut self.slots[usize::from(card.0)].copy_out, now, &mut done, events);
-                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
+                done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
             StationId::Order(gpu) => {
                 leave(&mut self.server_gpus[usize::from(gpu)].order, now, &mut done, events);
-                done.drain(..).for_each(|batch| self.go_on(now, batch, events));
+                done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
         }
+        done.clear();
         self.done = done;
     }
 
@@ -463,6 +464,7 @@ impl<'a> Platform<'a> {
     }
 
     /// The permit of a batch returns, if it is the time for it; the batcher is armed afterwards.
+    #[inline]
     fn give_back_permit(&mut self, now: SimTime, id: BatchId, when: PermitReturn) {
         let Batch { server, permit, .. } = self.batches[id.0 as usize];
         let server = &mut self.servers[usize::from(server.0)];
@@ -472,6 +474,7 @@ impl<'a> Platform<'a> {
     }
 
     /// Closes the books of the batch's stage and opens those of the next, if there is one.
+    #[inline(always)]
     fn stamp(&mut self, now: SimTime, id: BatchId, next: Option<Stage>) {
         if self.scribe.is_some() {
             self.tell_stage(now, id, next);

@@ -27,6 +27,7 @@ impl LatencyHistogram {
     }
 
     /// Adds one latency.
+    #[inline]
     pub fn record(&mut self, latency: SimDuration) {
         self.cells.record(latency.as_nanos()).expect("the histogram grows by itself");
         self.min = self.min.min(latency);

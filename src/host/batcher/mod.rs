@@ -109,6 +109,7 @@ impl Batcher {
     }
 
     /// Adds a query. Queries due at the same time are served in the order in which they were added.
+    #[inline]
     pub fn feed(&mut self, query: Query) {
         let in_order = self.stock.back().is_none_or(|last| last.seen <= query.seen);
         if in_order {
@@ -117,6 +118,11 @@ impl Batcher {
         // Only clients that think for a random time answer out of order.
         let place = self.stock.partition_point(|other| other.seen <= query.seen);
         self.stock.insert(place, query);
+    }
+
+    /// Adds queries that come in order, none before one that was added earlier.
+    pub fn feed_in_order(&mut self, queries: impl Iterator<Item = Query>) {
+        self.stock.extend(queries);
     }
 
     /// No more queries will be added ahead of time: the remaining ones need not wait for more.
@@ -130,6 +136,7 @@ impl Batcher {
     }
 
     /// Whether it needs more queries, or to be closed, before `next_change` may be called.
+    #[inline]
     pub fn is_hungry(&self) -> bool {
         // With policies each arrival is a change, so the next is enough.
         let ahead = if self.waiting.is_some() { 1 } else { self.batch_max };
@@ -166,7 +173,7 @@ impl Batcher {
     fn formed_at(&self) -> Option<SimTime> {
         let (_, since) = self.selected?;
         let first = self.stock.front()?.seen;
-        assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
+        debug_assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
         let at = match self.rule {
             BatchRule::Available => {
                 let least = self.stock.get(self.preferred[0] - 1).map(|query| query.seen);
@@ -340,6 +347,7 @@ impl Station for Batcher {
         }
     }
 
+    #[inline]
     fn next_change(&self) -> Option<SimTime> {
         match &self.waiting {
             Some(waiting) => self.next_of(waiting),
