@@ -5,7 +5,7 @@ use crate::report::charts::figure::Figure;
 use crate::report::plot;
 
 /// What charts show, by the start of their names; each with the sentence below its number.
-const SAID: [(&str, &str); 12] = [
+const SAID: [(&str, &str); 13] = [
     ("ratio", "Rate of the VMs over bare metal, simulated and published"),
     ("latency", "Latency of each VM or group"),
     ("percentiles", "Distribution of latency: percentiles of each VM against its bound"),
@@ -17,6 +17,7 @@ const SAID: [(&str, &str); 12] = [
     ("gap", "Published ratios as products"),
     ("vms", "VMs that fit, with each way of sharing"),
     ("p99", "Simulated p99 against measured p99, a symbol for each Server run"),
+    ("plan", "Headroom of the worst VM against what a layout costs"),
     ("timeline", "Whose turn it is"),
 ];
 

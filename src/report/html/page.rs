@@ -300,9 +300,10 @@ fn again(page: &mut Page, origin: &[(&'static str, String)], made: &Made) {
     for (name, text) in made.files.iter().take(detail.items) {
         let short = shortened(text, detail.text);
         let lines = text.lines().count();
-        // A short file is seen at once, and on paper.
+        // A short file is seen at once; all are on paper.
         let is_short = lines <= 40 && short.len() == text.len();
-        let attributes = if is_short { vec![("open", "open")] } else { Vec::new() };
+        let mut attributes = vec![("class", "text")];
+        attributes.extend(is_short.then_some(("open", "open")));
         html.element("details", &attributes, |html| {
             let name = clip(name, detail.letters);
             html.said("summary", &format!("{name} ({})", counted(lines, "line")));
