@@ -80,6 +80,14 @@ pub fn nearest<S: AsRef<str>>(
     ranked.min().map(|(_, candidate)| candidate)
 }
 
+/// How many letters two words differ in: changed, missing, too many or two of them swapped. Of long words, all.
+pub(crate) fn slips(one: &str, other: &str) -> usize {
+    match one.len().max(other.len()) {
+        long if long > WORD_MAX => long,
+        _ => strsim::osa_distance(one, other),
+    }
+}
+
 /// Text from a file as a message quotes it: control characters escaped, cut when long.
 pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;

@@ -5,9 +5,13 @@ use super::progress::ShowProgress;
 use super::{output, page};
 use crate::config::{self, Catalogue, LoadOptions, Task};
 use crate::report::{Made, Width};
-use crate::units::SimDuration;
-use clap::Args;
+use crate::units::{Bytes, SimDuration};
+use clap::{Args, Command};
+use std::any::TypeId;
+use std::fmt::Display;
+use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
+use std::str::FromStr;
 
 /// What a command that simulates prints, and with how many threads it works.
 #[derive(Args, Debug)]
@@ -27,7 +31,7 @@ pub(super) struct OutputArgs {
 
     /// Threads to simulate with [default: one per core]; results do not depend on it
     #[arg(long, value_name = "N", env = "SLICEWISE_THREADS")]
-    #[arg(value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(value_parser = whole(1..=1024u16))]
     pub(super) threads: Option<u16>,
 }
 
@@ -67,7 +71,7 @@ pub(super) struct RunArgs {
     pub(super) report: bool,
 
     /// Seed of every random stream, instead of the scenario's; 0 replays the arrivals of the round
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     pub(super) seed: Option<u64>,
 
     /// Exit with 4 when a run is INVALID (capacity: when no rate is VALID); results are written
@@ -139,6 +143,40 @@ pub(super) fn span(text: &str) -> Result<SimDuration, String> {
             ))
         }
     }
+}
+
+/// A whole number within a range.
+pub(super) fn whole<T>(
+    range: RangeInclusive<T>,
+) -> impl Fn(&str) -> Result<T, String> + Clone + Send + Sync
+where
+    T: FromStr + PartialOrd + Display + Clone + Send + Sync,
+{
+    move |text| match text.trim().parse::<T>() {
+        Ok(number) if range.contains(&number) => Ok(number),
+        _ => Err(format!("allowed: a whole number from {} to {}", range.start(), range.end())),
+    }
+}
+
+/// Options of numbers and quantities take what begins with a sign, so that they say themselves what is
+/// allowed: clap alone would take `-1` for another option.
+pub(super) fn with_signs(command: Command) -> Command {
+    let numbers =
+        [TypeId::of::<u16>(), TypeId::of::<u32>(), TypeId::of::<u64>(), TypeId::of::<f64>()];
+    let quantities = [TypeId::of::<SimDuration>(), TypeId::of::<Bytes>()];
+    let command = command.mut_args(|arg| {
+        let of = arg.get_value_parser().type_id();
+        match arg.get_long() {
+            Some(_) if numbers.iter().any(|number| of == *number) => {
+                arg.allow_negative_numbers(true)
+            }
+            Some(_) if quantities.iter().any(|one| of == *one) => arg.allow_hyphen_values(true),
+            _ => arg,
+        }
+    });
+    let names = command.get_subcommands().map(|one| one.get_name().to_string());
+    let names: Vec<String> = names.collect();
+    names.into_iter().fold(command, |command, name| command.mut_subcommand(name, with_signs))
 }
 
 /// `int8`, `fp16`, and what goes by the rate of FP16.

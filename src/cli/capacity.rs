@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::arguments::{RunArgs, percent, span};
+use super::arguments::{RunArgs, percent, span, whole};
 use super::failure::Failure;
 use super::{output, progress};
 use crate::config::{LoadOptions, SweepFile, Task};
@@ -29,7 +29,7 @@ pub(super) struct CapacityArgs {
 
     /// Searches per system, each with other random numbers, for an interval
     #[arg(long, value_name = "N", default_value = "3")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(value_parser = whole(1..=100u32))]
     pub(super) replications: u32,
 
     /// End every search after this time, such as "2 min", with the best answer so far; another run

@@ -26,7 +26,7 @@ pub(crate) struct CheckArgs {
     workload: Option<String>,
 
     /// Seed of every random stream, as `run` takes it
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = super::arguments::whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Print every value in use and where it comes from; for a sweep, those of its first point. What

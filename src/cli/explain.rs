@@ -3,7 +3,7 @@
 //! It neither simulates nor formats; it calls the parts that do, in order. Which value comes from
 //! where is `slicewise check --explain`.
 
-use super::arguments::RunArgs;
+use super::arguments::{RunArgs, whole};
 use super::failure::Failure;
 use super::progress::Progress;
 use crate::config::Task;
@@ -25,7 +25,7 @@ pub(super) struct ExplainArgs {
     // A table of files, not a link.
     #[allow(rustdoc::broken_intra_doc_links)]
     #[arg(long, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = whole(1..=u32::MAX))]
     pub(super) point: Option<u32>,
 }
 

@@ -181,6 +181,8 @@ impl Measured<'_> {
                 format!("[[times]]\ncsv = {}\n", quote(&table))
             }
             Some(kind) if is_measurement(kind) => csv(),
+            // Written by nobody that is known: the reader of tables says what it wants instead.
+            Some(recognise::JSON | recognise::YAML) => csv(),
             Some(kind) => return Err(format!("{shown} is {}: {}", kind.what, kind.next)),
             None => match toml_kind(text.as_deref().unwrap_or_default()) {
                 Some(kind) => {

@@ -37,7 +37,7 @@ mod work;
 pub use failure::Failure;
 
 use crate::config;
-use clap::{CommandFactory, Parser, Subcommand};
+use clap::{CommandFactory, FromArgMatches, Parser, Subcommand};
 use std::path::PathBuf;
 
 /// Simulates inference load on GPUs shared between virtual machines.
@@ -192,7 +192,8 @@ enum Command {
 /// The parsed command line; or the exit code, after help or an error was printed. An error message
 /// repeats what was typed, which may be anything.
 pub fn command_line() -> Result<Cli, std::process::ExitCode> {
-    Cli::try_parse().map_err(|error| {
+    let matches = arguments::with_signs(Cli::command()).try_get_matches();
+    matches.and_then(|matches| Cli::from_arg_matches(&matches)).map_err(|error| {
         match error.use_stderr() {
             true => output::message(error.render().ansi().to_string().trim_end()),
             false => drop(error.print()),

@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::arguments::{OutputArgs, span};
+use super::arguments::{OutputArgs, span, whole};
 use super::export;
 use super::failure::Failure;
 use super::page;
@@ -24,7 +24,7 @@ pub(super) struct PlanArgs {
 
     /// The most cards in all [default: those at hand; of count = "any" as many as the host comes
     /// with, or 8]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64u32))]
     at_most: Option<u32>,
 
     /// End the search after this time, such as "2 min", with what was found so far; another run may
@@ -50,7 +50,7 @@ pub(super) struct PlanArgs {
     report: bool,
 
     /// Seed of every random stream, instead of the file's
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Whether to show progress; `auto` shows it where standard error is a terminal

@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::arguments::RunArgs;
+use super::arguments::{RunArgs, whole};
 use super::failure::Failure;
 use super::progress::Progress;
 use super::sweep::SweepArgs;
@@ -22,7 +22,7 @@ pub(super) struct RunOnceArgs {
     /// Runs of each side with other random numbers, for intervals; tables show the first [default:
     /// 3]
     #[arg(long, value_name = "N")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=100))]
+    #[arg(value_parser = whole(1..=100u32))]
     pub(super) replications: Option<u32>,
 }
 

@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::arguments::{OutputArgs, RunArgs, span};
+use super::arguments::{OutputArgs, RunArgs, span, whole};
 use super::failure::Failure;
 use super::output;
 use super::progress::{Progress, ShowProgress};
@@ -57,7 +57,7 @@ pub(super) struct TraceArgs {
     workload: Option<String>,
 
     /// Seed of every random stream, instead of the scenario's; 0 replays the arrivals of the round
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     /// Print the trace (JSON) instead of the table

@@ -2,7 +2,7 @@
 //!
 //! It neither simulates nor formats; it calls the parts that do, in order.
 
-use super::arguments::OutputArgs;
+use super::arguments::{OutputArgs, whole};
 use super::failure::Failure;
 use super::work::Work;
 use super::{page, progress};
@@ -39,12 +39,12 @@ pub(crate) struct ValidateArgs {
 
     /// Most queries of a prediction; a run with more is cut short
     #[arg(long, value_name = "N", default_value = "2000000")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
+    #[arg(value_parser = whole(1_000..=50_000_000u64))]
     queries: u64,
 
     /// Most queries of a simulation in the search for a factor on GPU speed
     #[arg(long, value_name = "N", default_value = "100000")]
-    #[arg(value_parser = clap::value_parser!(u64).range(1_000..=50_000_000))]
+    #[arg(value_parser = whole(1_000..=50_000_000u64))]
     fit_queries: u64,
 
     /// Output folder [default: output/validation]; replaced by each run

@@ -266,12 +266,16 @@ impl Drop for Folder {
 /// Makes a folder and those above it, and locks it. What was made is named, the outermost first.
 fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), FolderError> {
     // Another process may remove the empty folder that it made, between our steps.
+    let mut refused = None;
     for _ in 0..100 {
         let mut made: Vec<PathBuf> =
             path.ancestors().take_while(|folder| is_missing(folder)).map(PathBuf::from).collect();
         made.reverse();
         match fs::create_dir_all(path) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound && !made.is_empty() => continue,
+            Err(error) if error.kind() == io::ErrorKind::NotFound && !made.is_empty() => {
+                refused = Some(error);
+                continue;
+            }
             other => other.with_context(|| format!("cannot create {}", path.display()))?,
         }
         let lock = match fs::File::open(path) {
@@ -295,7 +299,9 @@ fn make_and_lock(path: &Path) -> Result<(Vec<PathBuf>, Option<fs::File>), Folder
             return Ok((made, lock));
         }
     }
-    Err(anyhow!("cannot create {}: another process removes it", path.display()).into())
+    // A folder that another process removes each time, or a place where none can be made.
+    let why = refused.map_or("another process removes it".to_string(), |error| error.to_string());
+    Err(anyhow!("cannot create {}: {why}", path.display()).into())
 }
 
 fn is_missing(folder: &Path) -> bool {

@@ -51,6 +51,51 @@ fn wrong_usage_exits_with_2() {
     }
 }
 
+/// What is no number of its option says what would be one, also behind a sign, which is no other option.
+#[test]
+fn an_option_says_what_it_takes() {
+    let ask = ["ask", "--model", "bert-99", "--gpu", "a30"];
+    let vms = "allowed: a whole number from 1 to 64";
+    for (arguments, said) in [
+        (
+            &["run", "x.toml", "--seed", "-1"][..],
+            "allowed: a whole number from 0 to 18446744073709551615",
+        ),
+        (&["capacity", "x.toml", "--precision", "-1"], "'-1' for '--precision"),
+        (&["capacity", "x.toml", "--time-limit", "-2min"], "allowed: a time above 0"),
+        (&["trace", "x.toml", "--from", "-1ms"], "allowed: 0 s or more"),
+        (&[&ask[..], &["--vms", "0"]].concat(), vms),
+        (&[&ask[..], &["--vms", "-3"]].concat(), vms),
+        (&[&ask[..], &["--vms", "2.5"]].concat(), vms),
+        (&[&ask[..], &["--bound", "-5ms"]].concat(), "allowed: a time above 0"),
+        (
+            &["vgpu", "fit", "a30", "--vms", "2", "--frame-buffer", "-1GB"],
+            "'-1GB' for '--frame-buffer",
+        ),
+    ] {
+        let (_, stderr) = check(arguments, 2);
+        assert!(stderr.contains(said) && !stderr.contains("-- -"), "{arguments:?}: {stderr}");
+    }
+    let (same, _) = check(&["vgpu", "fit", "a30", "2xA30-6C", "--mode", "mixed-size"], 0);
+    assert_eq!(same, check(&["vgpu", "fit", "a30", "2xA30-6C", "--mode", "mixed"], 0).0);
+}
+
+/// A folder that cannot be had is told with its reason and its option.
+#[test]
+fn a_folder_that_is_not_there_is_told() {
+    let (_, stderr) = check(&["list", "--configs", "tests/no-such-folder"], 1);
+    assert!(stderr.contains("--configs") && stderr.contains("does not exist"), "{stderr}");
+    let (_, stderr) = check(&["list", "--configs", "Cargo.toml"], 1);
+    assert!(stderr.contains("is a file, not a folder"), "{stderr}");
+    // Nothing can be made in it, whoever asks.
+    if cfg!(target_os = "linux") {
+        let scenario = "scenarios/detect-then-classify.toml";
+        let (_, stderr) = check(&["run", scenario, "--quiet", "--out", "/proc/slicewise"], 1);
+        assert!(stderr.contains("cannot create /proc/slicewise: "), "{stderr}");
+        assert!(!stderr.contains("another process"), "{stderr}");
+    }
+}
+
 #[test]
 fn completions_and_manual_know_the_commands() {
     for shell in ["bash", "zsh", "fish", "powershell", "elvish"] {
@@ -123,6 +168,30 @@ fn a_bad_catalogue_file_stops_only_who_needs_it() {
 }
 
 /// A file that belongs to another command is named for what it is, with the command that takes it.
+/// What nobody is known to write is told by the reader of measurements, not as a bad scenario; an empty
+/// workload file in a word, not key by key.
+#[test]
+fn measurements_and_workloads_are_told_as_what_they_are_for() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_string()
+    };
+    let json = file("times.json", b"[{\"batch\": 1, \"ms\": 2}]\n");
+    let (_, stderr) = check(&["calibrate", &json, "--gpu", "a30"], 2);
+    assert!(stderr.contains("not a table of batch times"), "{stderr}");
+    assert!(!stderr.contains("scenarios are TOML"), "{stderr}");
+    let empty = file("empty.toml", b"# nothing\n");
+    let (_, stderr) = check(&["run", "scenarios/idle-neighbour.toml", "--workload", &empty], 2);
+    assert!(stderr.contains("the file is empty"), "{stderr}");
+    assert!(stderr.contains("`slicewise new workload -o FILE`"), "{stderr}");
+    assert!(!stderr.contains("missing key"), "{stderr}");
+    let binary = file("binary.csv", b"batch,ms\n1,\0\xff\n");
+    let (_, stderr) = check(&["calibrate", &binary, "--gpu", "a30"], 2);
+    assert!(stderr.contains("the file is binary, not text"), "{stderr}");
+}
+
 #[test]
 fn a_wrong_kind_of_file_is_told_with_the_right_command() {
     let folder = tempfile::tempdir().unwrap();

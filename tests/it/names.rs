@@ -246,6 +246,11 @@ fn a_name_in_the_place_of_another_is_told_from_a_slip() {
             &["vgpu", "list", "a100"],
             "\"a100\" could be a100-pcie-40gb, a100-pcie-80gb, a100-sxm-40gb, a100-sxm-80gb",
         ),
+        (&["vgpu", "list", "A30X"], "did you mean \"a30\"?"),
+        (
+            &["mig", "list", "a 100"],
+            "\"a 100\" could be a100-pcie-40gb, a100-pcie-80gb, a100-sxm-40gb, a100-sxm-80gb",
+        ),
         (&["vgpu", "list", "a100-pcie-40g"], "did you mean \"a100-pcie-40gb\"?"),
         (&["mig", "list", "3g.20gb"], "\"3g.20gb\" is a GPU instance profile: write its GPU"),
         (

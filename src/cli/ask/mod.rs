@@ -9,7 +9,7 @@ mod model;
 mod scenario;
 mod ways;
 
-use super::arguments::{OutputArgs, span};
+use super::arguments::{OutputArgs, span, whole};
 use super::failure::Failure;
 use super::named::did_you_mean;
 use super::work::Work;
@@ -47,12 +47,12 @@ pub(crate) struct AskArgs {
 
     /// GPUs that the VMs share
     #[arg(long, value_name = "N", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(value_parser = whole(1..=64u32))]
     gpus: u32,
 
     /// VMs (or containers), all with the same load
     #[arg(long, short = 'n', value_name = "N", default_value = "4")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(value_parser = whole(1..=64u32))]
     vms: u32,
 
     /// Queries per second for each VM [default: the answer is how many each VM can serve]
@@ -76,12 +76,12 @@ pub(crate) struct AskArgs {
 
     /// vCPUs of each VM
     #[arg(long, value_name = "N", default_value = "8")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=512))]
+    #[arg(value_parser = whole(1..=512u32))]
     vcpus: u32,
 
     /// The largest batch that the inference server forms [default: the largest measured batch that
     /// takes at most half the bound, at most 64]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u32))]
     batch_max: Option<u32>,
 
     /// GPU memory that a measured model needs, such as "2 GB" [default: taken to fit]
@@ -99,12 +99,12 @@ pub(crate) struct AskArgs {
 
     /// Largest batch of the server with which logs of LoadGen, or rows of perf_analyzer, were
     /// measured
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u32))]
     measured_batch_max: Option<u32>,
 
     /// GPUs of that server
     /// [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64u32))]
     measured_gpus: Option<u32>,
 
     /// The GPU on which the files were measured, if not --gpu: their times are scaled, with an
@@ -131,7 +131,7 @@ pub(crate) struct AskArgs {
     force: bool,
 
     /// Seed of every random stream [default: 0]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole(0..=u64::MAX))]
     seed: Option<u64>,
 
     #[command(flatten)]

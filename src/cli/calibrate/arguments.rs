@@ -1,6 +1,6 @@
 //! What `slicewise calibrate` takes.
 
-use crate::cli::arguments::{OutputArgs, number_format, span};
+use crate::cli::arguments::{OutputArgs, number_format, span, whole};
 use crate::units::SimDuration;
 use clap::Args;
 use std::path::PathBuf;
@@ -34,11 +34,11 @@ pub(in crate::cli) struct CalibrateArgs {
 
     /// Largest batch of the server with which logs of LoadGen, or rows of perf_analyzer with
     /// several requests at a time, were measured
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=1_000_000u32))]
     pub(super) batch_max: Option<u32>,
 
     /// GPUs of that server [default: 1]
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64u32))]
     pub(super) gpus: Option<u32>,
 
     /// The latency bound of the model, such as "50 ms" [default: the base's, else 100 ms]

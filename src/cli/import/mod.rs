@@ -11,6 +11,7 @@ mod requests;
 mod vgpus;
 mod written;
 
+use super::arguments::whole;
 use super::failure::Failure;
 use super::output;
 use crate::config::{quoted, read_foreign_with_warnings};
@@ -45,7 +46,7 @@ pub(crate) struct ImportArgs {
 
     /// GPUs of the node
     #[arg(long, value_name = "N", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(value_parser = whole(1..=64u32))]
     cards: u32,
 
     /// The workload of the scenario's VMs; left out, one that is known on this GPU

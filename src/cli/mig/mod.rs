@@ -5,6 +5,7 @@
 
 mod ask;
 
+use super::arguments::whole;
 use super::failure::Failure;
 use super::output;
 use crate::config::Catalogue;
@@ -69,7 +70,7 @@ pub(crate) struct PlaceArgs {
 
     /// Number of GPUs of this model
     #[arg(long, value_name = "N", default_value = "1")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=16))]
+    #[arg(value_parser = whole(1..=16u32))]
     gpus: u32,
 
     /// Print JSON instead of text

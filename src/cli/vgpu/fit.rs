@@ -4,6 +4,7 @@
 
 use super::request::{gpu_and_cards, groups, there};
 use super::{good_catalogue, gpu_with_types};
+use crate::cli::arguments::whole;
 use crate::cli::failure::Failure;
 use crate::cli::output;
 use crate::config::quoted;
@@ -40,12 +41,12 @@ pub(crate) struct FitArgs {
     types: Vec<String>,
 
     /// Number of cards
-    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=64))]
+    #[arg(long, value_name = "N", value_parser = whole(1..=64u32))]
     cards: Option<u32>,
 
     /// Instead of types: the number of VMs, with any one type that has enough frame buffer
     #[arg(long, value_name = "N", requires = "frame_buffer")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=1024))]
+    #[arg(value_parser = whole(1..=1024u32))]
     vms: Option<u32>,
 
     /// The least frame buffer that each of the VMs needs, such as "8 GB"
@@ -78,7 +79,9 @@ enum Policy {
 
 #[derive(Clone, Copy, PartialEq, Eq, Debug, ValueEnum)]
 enum Mode {
+    #[value(alias = "equal-size")]
     Equal,
+    #[value(alias = "mixed-size")]
     Mixed,
 }
 

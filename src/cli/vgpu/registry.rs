@@ -3,6 +3,7 @@
 //! The bits are read and written in `layout::registry`; their meaning is explained in
 //! `study::plans`.
 
+use crate::cli::arguments::whole;
 use crate::cli::{Failure, output};
 use crate::config::quoted;
 use crate::gpu::{POLICIES, PolicyEntry, policies};
@@ -19,12 +20,12 @@ pub(crate) struct EncodeArgs {
 
     /// Turns per second in strict round robin, 63 to 960 Hz [default: by the vGPU type's maximum]
     #[arg(long, value_name = "HZ", conflicts_with = "slice")]
-    #[arg(value_parser = clap::value_parser!(u32).range(63..=960))]
+    #[arg(value_parser = whole(63..=960u32))]
     frequency: Option<u32>,
 
     /// Number of turns over which overshoot is repaid, 1 to 60 [default: 33]
     #[arg(long, value_name = "N", conflicts_with = "non_strict")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=60))]
+    #[arg(value_parser = whole(1..=60u32))]
     averaging_factor: Option<u32>,
 
     /// The order of turns before vGPU release 15: least run time next, nothing repaid
@@ -33,7 +34,7 @@ pub(crate) struct EncodeArgs {
 
     /// Length of a turn in the non-strict order, 1 to 30 ms [default: by the vGPU type's maximum]
     #[arg(long, value_name = "MS", requires = "non_strict")]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..=30))]
+    #[arg(value_parser = whole(1..=30u32))]
     slice: Option<u32>,
 
     /// Plain slices instead of the weighted scheduler (bit 3); no difference while all weights are

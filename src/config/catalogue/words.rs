@@ -6,7 +6,7 @@
 use super::Catalogue;
 use crate::spec::GpuSpec;
 use crate::spec::names::{self, ProfileName, find_profile, find_type, gpus_meant};
-use crate::suggest::{nearest, quoted};
+use crate::suggest::{nearest, quoted, slips};
 
 impl Catalogue {
     /// The GPU that a word names: by its id, or by a name of nvidia-smi or people where that means
@@ -43,11 +43,14 @@ impl Catalogue {
         let names = known.iter().map(|gpu| (gpu.id.as_str(), gpu.name.as_str()));
         let meant = gpus_meant(names, word);
         let near = nearest(word, known.iter().map(|gpu| &gpu.id));
+        let models = models_near(word, known);
         match (&meant.ids[..], near) {
             ([only], _) if meant.is_whole => Some(format!("did you mean \"{only}\"?")),
             (ids @ [_, _, ..], _) if meant.is_whole => {
                 Some(format!("{word_shown} could be {}", ids.join(", ")))
             }
+            // A slip in the model: all boards of all models that are as near.
+            _ if models.len() > 1 => Some(format!("{word_shown} could be {}", models.join(", "))),
             (_, Some(near)) => Some(format!("did you mean \"{near}\"?")),
             ([only], None) => Some(format!("did you mean \"{only}\"?")),
             (ids @ [_, ..], None) => Some(format!("{word_shown} could be {}", ids.join(", "))),
@@ -55,6 +58,19 @@ impl Catalogue {
                 .map(|_| format!("{word_shown} is a GPU instance profile: write its GPU")),
         }
     }
+}
+
+/// The GPUs whose model, the first word of their id, is nearest to a word: at most one letter differs.
+fn models_near<'g>(word: &str, known: &[&'g GpuSpec]) -> Vec<&'g str> {
+    let word: String = word.to_lowercase().chars().filter(|one| one.is_alphanumeric()).collect();
+    let of_each = known.iter().map(|gpu| {
+        let model = gpu.id.split('-').next().unwrap_or_default();
+        (slips(&word, model), gpu.id.as_str())
+    });
+    let of_each: Vec<(usize, &str)> = of_each.collect();
+    let least = of_each.iter().map(|(slips, _)| *slips).min().unwrap_or(usize::MAX);
+    let nearest = of_each.into_iter().filter(|(slips, _)| *slips == least && least <= 1);
+    nearest.map(|(_, id)| id).collect()
 }
 
 /// Help for an unknown vGPU type of a GPU, other than a similar name.

@@ -50,9 +50,8 @@ pub(crate) fn read(
 ) -> Option<Plan> {
     let tree = source::parse(file, problems)?;
     if tree.is_empty() {
-        let spot = Spot { file: file.clone(), span: 0..0 };
         let help = "a scenario needs at least `host` and one [[vm]] with `workload` and [vm.load]";
-        problems.push(Diagnostic::at(&spot, "the file is empty").help(help));
+        source::is_empty(file, help, problems);
         return None;
     }
     if !source::is_of_kind(file, &tree, recognise::SCENARIO, problems) {

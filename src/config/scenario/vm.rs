@@ -145,7 +145,10 @@ fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
     let help = format!("state how many the VM gets{of_the_host}, such as vcpus = 24");
     let value = if virtual_gpus { table.need("vcpus", &help) } else { table.get("vcpus") };
     match value {
-        Some(value) => value.count(1..=VCPUS_MAX, &format!(" vCPUs{of_the_host}")),
+        Some(value) => {
+            let told = machine.map_or("", |_| ", the host's logical processors");
+            value.count_told(VCPUS_MAX, all.min(VCPUS_MAX), &format!(" vCPUs{told}"))
+        }
         None => {
             if let Some(machine) = machine {
                 let processors = &machine.host.logical_processors;

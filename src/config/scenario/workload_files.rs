@@ -97,6 +97,12 @@ fn read(
     problems: &Problems,
 ) -> Option<WorkloadFile> {
     let tree = source::parse(file, problems)?;
+    if tree.is_empty() {
+        let help = "`slicewise new workload -o FILE` writes one with every key, to be filled in; `slicewise \
+            calibrate` makes one from measurements";
+        source::is_empty(file, help, problems);
+        return None;
+    }
     if !source::is_of_kind(file, &tree, recognise::WORKLOAD, problems) {
         return None;
     }

@@ -120,12 +120,15 @@ pub(crate) fn read_up_to(
             let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
             let line = good.iter().filter(|&&byte| byte == b'\n').count() + 1;
             let column = good.iter().rev().take_while(|&&byte| byte != b'\n').count() + 1;
-            let title = "the file is not UTF-8 text".to_string();
-            let diagnostic = Diagnostic::about(&shown, Some((line, column)), title);
-            let diagnostic = diagnostic.allowed("UTF-8 text");
-            // What has a zero byte is no text at all.
-            let is_text = !error.as_bytes().contains(&0);
-            problems.push(if is_text { diagnostic.help(AS_UTF_8) } else { diagnostic });
+            // What has a zero byte is no text at all: no place in it is of use.
+            let diagnostic = match error.as_bytes().contains(&0) {
+                true => Diagnostic::about(&shown, None, "the file is binary, not text"),
+                false => {
+                    Diagnostic::about(&shown, Some((line, column)), "the file is not UTF-8 text")
+                        .help(AS_UTF_8)
+                }
+            };
+            problems.push(diagnostic.allowed("UTF-8 text"));
             Ok(None)
         }
     }
@@ -177,6 +180,12 @@ pub(crate) fn is_of_kind(
     let other = kind.filter(|kind| *kind != wanted);
     other.into_iter().for_each(|kind| problems.push(wrong_kind(file, kind)));
     other.is_none()
+}
+
+/// A file without any key, and what it needs.
+pub(crate) fn is_empty(file: &Arc<SourceFile>, help: &str, problems: &Problems) {
+    let spot = Spot { file: file.clone(), span: 0..0 };
+    problems.push(Diagnostic::at(&spot, "the file is empty").help(help));
 }
 
 fn wrong_kind(file: &Arc<SourceFile>, kind: recognise::Kind) -> Diagnostic {

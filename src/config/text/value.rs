@@ -96,10 +96,13 @@ impl<'a> Value<'a> {
     /// A whole number within a range; `unit` follows the range in the message.
     pub(crate) fn whole(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
         self.took(|| Form::Whole(*range.start(), *range.end()));
-        self.whole_within(range, unit)
+        let most = *range.end();
+        self.whole_within(range, most, unit)
     }
 
-    fn whole_within(&self, range: RangeInclusive<u64>, unit: &str) -> Option<u64> {
+    /// As [`Value::whole`]; the message names `most` as the end of the range, a stricter one that is held
+    /// elsewhere.
+    fn whole_within(&self, range: RangeInclusive<u64>, most: u64, unit: &str) -> Option<u64> {
         let Some(integer) = self.value.as_integer() else {
             self.expected("a whole number");
             return None;
@@ -111,7 +114,7 @@ impl<'a> Value<'a> {
         if inside.is_none() {
             let diagnostic =
                 self.wrong(format!("is {}", cut(&integer.to_string()))).label("out of range");
-            self.report(diagnostic.allowed(format!("{} to {}{unit}", range.start(), range.end())));
+            self.report(diagnostic.allowed(format!("{} to {most}{unit}", range.start())));
         }
         inside
     }
@@ -119,6 +122,13 @@ impl<'a> Value<'a> {
     /// As [`Value::whole`], for ranges within 32 bits.
     pub(crate) fn count(&self, range: RangeInclusive<u32>, unit: &str) -> Option<u32> {
         let number = self.whole(u64::from(*range.start())..=u64::from(*range.end()), unit)?;
+        Some(u32::try_from(number).expect("the range lies within 32 bits"))
+    }
+
+    /// As [`Value::count`] from 1; the message names `told`, a stricter limit that other rules hold.
+    pub(crate) fn count_told(&self, most: u32, told: u32, unit: &str) -> Option<u32> {
+        self.took(|| Form::Whole(1, u64::from(most)));
+        let number = self.whole_within(1..=u64::from(most), u64::from(told), unit)?;
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 
@@ -138,7 +148,7 @@ impl<'a> Value<'a> {
     ) -> Option<u32> {
         let (first, last) = (u64::from(*range.start()), u64::from(*range.end()));
         self.took(|| Form::Whole(first, u64::from(most)));
-        let number = self.whole_within(first..=last, unit)?;
+        let number = self.whole_within(first..=last, last, unit)?;
         Some(u32::try_from(number).expect("the range lies within 32 bits"))
     }
 
@@ -328,11 +338,10 @@ impl<'a> Value<'a> {
         let bare =
             written.trim().parse::<f64>().is_ok_and(|number| number.is_finite() && number >= 0.0);
         if bare && !units.is_empty() {
-            return diagnostic.help(format!(
-                "write for example \"{} {}\"",
-                cut(written.trim()),
-                T::UNIT
-            ));
+            let number = cut(written.trim());
+            let such = T::EXAMPLES.iter().map(|unit| format!("\"{number} {unit}\""));
+            let such: Vec<String> = such.collect();
+            return diagnostic.help(format!("write for example {}", such.join(" or ")));
         }
         diagnostic
     }
@@ -381,6 +390,8 @@ pub(crate) trait Quantity: FromStr<Err = String> + std::fmt::Display {
     const WHAT: &'static str;
     /// The unit of an example.
     const UNIT: &'static str;
+    /// The units of the examples where a number has none: a duration may well be one of seconds.
+    const EXAMPLES: &'static [&'static str] = &[Self::UNIT];
     /// Every unit that may be written, with its worth.
     const UNITS: &'static [(&'static str, f64)];
     /// Whether a bare number will do.
@@ -390,6 +401,7 @@ pub(crate) trait Quantity: FromStr<Err = String> + std::fmt::Display {
 impl Quantity for SimDuration {
     const WHAT: &'static str = "a duration";
     const UNIT: &'static str = "ms";
+    const EXAMPLES: &'static [&'static str] = &["ms", "s"];
     const UNITS: &'static [(&'static str, f64)] = &SimDuration::UNITS;
 }
 

@@ -10,9 +10,11 @@ use crate::study::{CalibrationResults, FigureFit, ParameterResult, RunFit};
 pub fn render_calibration(results: &CalibrationResults, width: Width) -> String {
     let said = format!(
         "err %: simulated over measured, minus 1. From, to: the least and the greatest value by \
-         the {} sets of numbers that fit nearly as well (95 % region of the fit). A checked run \
-         was not used in the fit.",
-        results.fits
+         {} (95 % region of the fit). A checked run was not used in the fit.",
+        match results.fits {
+            1 => "the one set of numbers that fits".to_string(),
+            count => format!("the {count} sets of numbers that fit nearly as well"),
+        }
     );
     let residual = format!(
         "Residual of the fitted figures: {} % (root mean square, extremes left out).",

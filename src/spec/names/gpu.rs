@@ -62,6 +62,11 @@ pub fn gpus_meant<'g>(
     // What no GPU is called, such as the kind of memory, tells none apart.
     let is_known = |word: &&String| known.iter().any(|(_, words)| words.contains(*word));
     let of_gpus: Vec<&String> = asked.iter().filter(is_known).collect();
+    let is_other = |word: &&String| !is_known(word) && is_model_number(word);
+    if asked.iter().any(|word| is_other(&word)) {
+        // An RTX 4090 is no RTX PRO 6000.
+        return GpusMeant { ids: Vec::new(), is_whole: false };
+    }
     if !of_gpus.first().is_some_and(|first| models.contains(first)) {
         return GpusMeant { ids: Vec::new(), is_whole: false };
     }
@@ -79,6 +84,12 @@ pub fn gpus_meant<'g>(
     }
     let is_whole = of_gpus.len() == asked.len();
     GpusMeant { ids, is_whole }
+}
+
+/// `4090`, and neither a memory nor a power limit.
+fn is_model_number(word: &str) -> bool {
+    let digits = word.bytes().filter(u8::is_ascii_digit).count();
+    digits >= 3 && !is_memory(word) && !word.ends_with('w')
 }
 
 /// `80gb`.
@@ -131,6 +142,9 @@ mod tests {
             ("NVIDIA T4 16GB", &["t4"], false),
             ("40gb", &[], false),
             ("gtx-1080", &[], false),
+            ("rtx", &["rtx-pro-6000-blackwell"], true),
+            ("RTX 4090", &[], false),
+            ("RTX A6000", &[], false),
             ("", &[], false),
         ] {
             let meant = GpusMeant { ids: ids.to_vec(), is_whole };
