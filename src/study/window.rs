@@ -32,7 +32,8 @@ const FROM: [SimTime; 2] = [SimTime::from_nanos(1_000_000_000), SimTime::ZERO];
 const LOOKED_MS: [u64; 4] = [50, 400, 3_200, 25_600];
 /// What is shown where there are too few turns.
 const BATCHES: &str = "batches";
-/// Spans that a look records at most.
+/// Spans that a look records at most: a tenth of what the recording of the window has room for, so that this
+/// is never cut.
 const SPANS: usize = 20_000;
 
 /// Watches a short time of the run that the verdict is about: of the one that misses its bound by most, or of
@@ -47,12 +48,8 @@ pub fn window(scenario: &Scenario, results: &Results) -> RunWindow {
         return RunWindow { seen: None, said, command: Vec::new() };
     };
     let seen = timeline(scenario, pair, None, from, length);
-    let cut = match seen.timeline.ending {
-        WindowEnd::Full => ", which ends where a recording has no room for more",
-        _ => "",
-    };
     let said = format!(
-        "{} of the run {}, from {} on{cut}: {what} on the GPU with the most work then. It was simulated once \
+        "{} of the run {}, from {} on: {what} on the GPU with the most work then. It was simulated once \
          more up to there, with the same random numbers. The whole trace is made by:",
         seen.timeline.until.saturating_since(from),
         pair.name,

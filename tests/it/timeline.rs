@@ -247,6 +247,7 @@ fn a_page_shows_some_turns_and_the_command_that_records_them() {
     let [from, length] = [from, length].map(|text| text.parse::<SimDuration>().unwrap());
     let again = watch(&shared, from.as_nanos(), length);
     let seen = &window.seen.as_ref().unwrap().timeline;
+    assert_ne!(seen.ending, WindowEnd::Full);
     assert_eq!((seen.from, seen.until), (again.timeline.from, again.timeline.until));
     assert!(seen.from >= SimTime::from_nanos(1_000_000_000));
     let phases = &again.timeline.cards[0].instances[0].phases;
@@ -256,6 +257,34 @@ fn a_page_shows_some_turns_and_the_command_that_records_them() {
     // Its ends are rounded to the outside, where a further turn may begin.
     assert!((3..=9).contains(&turns.len()), "{turns:?}");
     assert!(window.said.contains("8 turns with work"), "{}", window.said);
+}
+
+/// A first batch that is formed after 40 s is not waited for, and that is said in the place of a drawing; one
+/// after 20 s is found, from the start of the run on.
+#[test]
+fn a_page_without_a_batch_says_that_there_is_none() {
+    let text = |timeout: &str| {
+        let vm = vm("rare", "gpus = 1", 1).replace(
+            "server = { batch_max = 4 }",
+            &format!("server = {{ batch_max = 32, timeout = \"{timeout}\" }}"),
+        );
+        format!("{HEAD}{}", vm.replace("target_qps = 1,", "target_qps = 0.1,"))
+    };
+    let window = |timeout: &str| {
+        let rare = scenario(&text(timeout));
+        let results = slicewise::study::run(&rare, &|_, _, _| {});
+        slicewise::study::window(&rare, &results)
+    };
+    let none = window("40 s");
+    assert!(none.seen.is_none() && none.command.is_empty(), "{:?}", none.command);
+    assert_eq!(
+        none.said,
+        "No timeline: no batch of test ran on a GPU in the time that was looked at."
+    );
+    let some = window("20 s");
+    let seen = some.seen.as_ref().expect("it ran after 20 s");
+    assert!(seen.timeline.from >= SimTime::from_nanos(20_000_000_000), "{:?}", seen.timeline.from);
+    assert!(some.said.contains("one batch on the GPU"), "{}", some.said);
 }
 
 fn near(one: f64, other: f64) -> bool {
