@@ -503,51 +503,75 @@ fn where_nothing_holds_the_answer_says_why() {
     assert!(found.left_out.iter().any(|one| one.by == "GPU work over its time"));
 }
 
+/// The text behind the place that a line of a message names, as in `--> vms.toml:7:9`.
+fn pointed_at<'t>(text: &'t str, line: &str) -> Option<&'t str> {
+    let (_, place) = line.split_once("--> ")?;
+    let mut parts = place.rsplit(':').map(|part| part.parse::<usize>().unwrap());
+    let (column, line) = (parts.next()?, parts.next()?);
+    let before: usize = text.split_inclusive('\n').take(line - 1).map(str::len).sum();
+    text.get(before + column - 1..)
+}
+
 #[test]
 fn what_is_wrong_with_a_plan_is_told() {
     let vm = |line: &str| one_vm(ONE_A30, line);
     let top = |lines: &str| one_vm(&format!("{ONE_A30}\n{lines}"), "");
     let price = "[prices]\ncurrency = \"EUR\"\n";
-    for (text, part) in [
-        (vm("vgpu = { type = \"A30-6C\" }"), "is what `plan` searches"),
-        (vm("gpus = 1"), "is what `plan` searches"),
-        (vm("card = 0"), "is what `plan` searches"),
-        (vm("vcpu = 4"), "unknown key"),
-        (vm("count = 65"), "65"),
-        (vm("").replace("scenario = \"server\"", "scenario = \"offline\""), "offline"),
-        (vm("").replace("target_qps = 100", "total_qps = 100"), "target_qps"),
-        (vm("").replace("[[vm]]", "[vm]"), "two brackets"),
-        (one_vm("gpus = { model = \"a30\", count = \"many\" }", ""), "or \"any\""),
-        (one_vm("gpus = { model = \"a30\", count = 0 }", ""), "1 to 64 cards, or \"any\""),
-        (one_vm("gpus = { model = \"a31\", count = 1 }", ""), "a31"),
+    // What is wrong, and the text that the message points at.
+    for (text, part, at) in [
+        (vm("vgpu = { type = \"A30-6C\" }"), "is what `plan` searches", "{ type = \"A30-6C\" }"),
+        (vm("gpus = 1"), "is what `plan` searches", "1\nload"),
+        (vm("card = 0"), "is what `plan` searches", "0\nload"),
+        (vm("vcpu = 4"), "unknown key", "vcpu = 4"),
+        (vm("count = 65"), "65", "65\nload"),
+        (
+            vm("").replace("scenario = \"server\"", "scenario = \"offline\""),
+            "offline",
+            "\"offline\", rules",
+        ),
+        (
+            vm("").replace("target_qps = 100", "total_qps = 100"),
+            "target_qps",
+            "100, target_latency",
+        ),
+        (vm("").replace("[[vm]]", "[vm]"), "two brackets", "[vm]"),
+        (one_vm("gpus = { model = \"a30\", count = \"many\" }", ""), "or \"any\"", "\"many\" }"),
+        (one_vm("gpus = { model = \"a30\", count = 0 }", ""), "1 to 64 cards, or \"any\"", "0 }"),
+        (one_vm("gpus = { model = \"a31\", count = 1 }", ""), "a31", "\"a31\", count"),
         (
             vm("").replace("= 100,", "= 900000,").replace("\"1 s\"", "\"600 s\""),
             "at most 50000000 queries",
+            "900000, target_latency",
         ),
-        (top("[plan]\nat_most = 0"), "1 to 64 cards"),
-        (top("[plan]\nbatches = \"small\""), "up-to, fixed"),
-        (top("[plan]\nbatch = 1"), "batches"),
-        (top("[prices]\ncard_hour = { a30 = 1 }"), "currency"),
-        (top(price), "card_hour"),
-        (top(&format!("{price}card_hour = {{ a10 = 1 }}")), "no card is at hand"),
-        (top(&format!("{price}card_hour = {{ }}")), "no price of a card of a30"),
-        (top(&format!("{price}card_hour = {{ a30 = -1 }}")), "0 to 1000000"),
-        (top(&format!("{price}card_hour = {{ a30 = inf }}")), "0 to 1000000"),
+        (top("[plan]\nat_most = 0"), "1 to 64 cards", "0\n[[vm]]"),
+        (top("[plan]\nbatches = \"small\""), "up-to, fixed", "\"small\""),
+        (top("[plan]\nbatch = 1"), "batches", "batch = 1"),
+        (top("[prices]\ncard_hour = { a30 = 1 }"), "currency", "[prices]"),
+        (top(price), "card_hour", "[prices]"),
+        (top(&format!("{price}card_hour = {{ a10 = 1 }}")), "no card is at hand", "a10 = 1"),
+        (top(&format!("{price}card_hour = {{ }}")), "no price of a card of a30", "{ }"),
+        (top(&format!("{price}card_hour = {{ a30 = -1 }}")), "0 to 1000000", "-1 }"),
+        (top(&format!("{price}card_hour = {{ a30 = inf }}")), "0 to 1000000", "inf }"),
         (
             top("[sharing]\npolicy = \"equal-share\"").replace("vsphere-8.0", "bare-metal"),
             "a policy of vGPUs",
+            "\"equal-share\"",
         ),
-        (top("[capacity]"), "has no meaning in a plan"),
-        (top("[sweep]\nvm.vcpus = [1]"), "has no meaning in a plan"),
-        (vm("vcpus = 2"), "duplicate key"),
-        (String::new(), "host"),
-        (vm("").replace("vcpus = 2", "vcpus = 100"), "logical processors"),
+        (top("[capacity]"), "has no meaning in a plan", "[capacity]"),
+        (top("[sweep]\nvm.vcpus = [1]"), "has no meaning in a plan", "[sweep]"),
+        (vm("vcpus = 2"), "duplicate key", "vcpus = 2\nload"),
+        (String::new(), "host", ""),
+        (vm("").replace("vcpus = 2", "vcpus = 100"), "logical processors", "100\nworkload"),
     ] {
         match read(&text) {
             Ok(_) => panic!("read without a word:\n{text}"),
             Err(error) => {
                 let said = error.to_string();
                 assert!(said.contains(part), "{part} is not in:\n{said}\n{text}");
+                let places: Vec<&str> =
+                    said.lines().filter_map(|line| pointed_at(&text, line)).collect();
+                let is_there = places.iter().any(|place| place.starts_with(at));
+                assert!(is_there, "{at} is not what it points at:\n{said}\n{text}");
             }
         }
     }

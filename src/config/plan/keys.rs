@@ -129,7 +129,9 @@ fn read_prices(mut table: Reader<'_>) -> Option<StatedPrices> {
     let kwh = stated("kwh");
     let (per_vm, per_card) = (stated("licence_per_vm_hour"), stated("licence_per_card_hour"));
     let help = "what a card of each model costs in an hour: card_hour = { a30 = 0.9 }";
-    let cards = table.need("card_hour", help).and_then(|value| value.table());
+    let cards = table.need("card_hour", help);
+    let spot = cards.as_ref().map_or_else(|| table.spot(), Value::spot);
+    let cards = cards.and_then(|value| value.table());
     let cards = cards.map(|mut cards| {
         let each = cards.entries().into_iter();
         let spot_of =
@@ -140,7 +142,6 @@ fn read_prices(mut table: Reader<'_>) -> Option<StatedPrices> {
         });
         each.collect()
     });
-    let spot = table.spot();
     table.finish();
     let cards: Option<Vec<(String, f64, Spot)>> = cards?;
     let prices = Prices {

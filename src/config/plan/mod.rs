@@ -290,7 +290,9 @@ impl Reading<'_> {
     fn check_policy(&self, tree: &DeTable<'_>, keys: &PlanKeys, machine: &Machine) {
         let sharing = tree.get("sharing").filter(|_| keys.states_policy);
         let Some(sharing) = sharing.filter(|_| !machine.hypervisor.virtual_gpus) else { return };
-        let spot = Spot { file: self.file.clone(), span: sharing.span() };
+        let of_policy = |key| sharing.get_ref().as_table()?.get(key);
+        let stated = ["policy", "registry"].into_iter().find_map(of_policy).unwrap_or(sharing);
+        let spot = Spot { file: self.file.clone(), span: stated.span() };
         let title = format!("a policy of vGPUs, which {} does not have", machine.hypervisor.id);
         self.problems.push(Diagnostic::at(&spot, title).help("drop `policy` or `registry`"));
     }
