@@ -333,6 +333,15 @@ COLOURS = {
 }
 
 
+# The same on dark paper, as the charts of slicewise have it.
+DARK = """<style>@media (prefers-color-scheme: dark) {
+.paper { fill: #1A1B1E; } text { fill: #E8E8E8; } line { stroke: #47484B; }
+rect[fill="#00549E"] { fill: #4D9CF0; } rect[fill="#3E96CE"] { fill: #A4DDF9; }
+rect[fill="#C03800"] { fill: #FF7F50; } rect[fill="#F0A080"] { fill: #FFC5AC; }
+rect[fill="#6A6A6A"] { fill: #9A9A9A; } rect[fill="#B4B4B4"] { fill: #D4D4D4; }
+}</style>"""
+
+
 def text(x, y, words, more=""):
     return f'<text x="{x:.1f}" y="{y}" fill="#222222"{more}>{words}</text>'
 
@@ -363,7 +372,8 @@ def chart(rates):
         'font-family="Helvetica, Arial, sans-serif" font-size="16">',
         f"<title>{head}, by engine</title>",
         f"<desc>M/D/1 and batches, on a logarithmic axis: {told}.</desc>",
-        bar(0, 0, width, bottom + 58, "#FFFFFF"),
+        DARK,
+        f'<rect class="paper" width="{width}" height="{bottom + 58}" fill="#FFFFFF"/>',
         text(16, 30, head, ' font-size="20"'),
     ]
     for shade, words in enumerate(["M/D/1", "batches of up to 32"]):

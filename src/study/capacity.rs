@@ -120,6 +120,10 @@ pub struct SystemCapacity {
     pub limited_by: Vec<String>,
     /// The strictest bound of its Server VMs, in milliseconds.
     pub target_latency_ms: f64,
+    /// The loosest, where not all have the same; the figures of a curve are of the VM with the highest latency,
+    /// which may have either.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub loosest_latency_ms: Option<f64>,
     /// The lowest rate from which all rates up to the capacity are VALID, replication 0; nothing
     /// where low rates are VALID, too.
     pub lowest_valid_per_s: Option<f64>,
@@ -309,6 +313,9 @@ pub fn capacities(
         }
         let servers = || vms.iter().filter(is_server);
         let bounds = servers().map(|vm| vm.load.settings.target_latency.as_millis_f64());
+        let bounds: Vec<f64> = bounds.collect();
+        let strictest = bounds.iter().copied().fold(f64::INFINITY, f64::min);
+        let loosest = bounds.iter().copied().fold(strictest, f64::max);
         systems.push(SystemCapacity {
             name: system.name.clone(),
             server_vms: servers().count(),
@@ -321,7 +328,8 @@ pub fn capacities(
             ratio_to_bare_metal: ratio_to(system.bare_metal),
             ratio_to_whole_cards: ratio_to(system.whole_cards),
             limited_by: shown(index).failed.clone(),
-            target_latency_ms: bounds.fold(f64::INFINITY, f64::min),
+            target_latency_ms: strictest,
+            loosest_latency_ms: (loosest > strictest).then_some(loosest),
             lowest_valid_per_s: shown(index).lowest,
             is_open: limits[index].iter().any(|limit| limit.is_open),
             is_confirmed: limits[index]

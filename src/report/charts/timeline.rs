@@ -335,7 +335,7 @@ fn legend(figure: &mut Figure, lanes: &[Lane], y: f64) {
         let wide = if *look == Look::Switch { 5.0 } else { 26.0 };
         rectangle(figure, (x, x + wide), y, 24.0 * part, ink);
         figure.text((x + wide + 8.0, y), look.word(), Align::Right, style::INK);
-        x += wide + 30.0 + 10.8 * look.word().chars().count() as f64;
+        x += wide + 8.0 + style::width_of(look.word(), size::TEXT, false) + 24.0;
     }
 }
 

@@ -107,7 +107,10 @@ fn systems(page: &mut Page, results: &CapacityResults) {
             or_dash(of.capacity_per_s_between_inputs, |ends| span(ends, rate))
         })
         .with("per VM, /s", Number, |of| rate(of.capacity_per_s.mean / of.server_vms.max(1) as f64))
-        .with("bound, ms", Number, |of| latency(of.target_latency_ms))
+        .with("bound, ms", Number, |of| match of.loosest_latency_ms {
+            Some(most) => format!("{} to {}", latency(of.target_latency_ms), latency(most)),
+            None => latency(of.target_latency_ms),
+        })
         .with(if two_kinds { "of same cards" } else { "of bare metal" }, Number, |of| {
             told(of.ratio_to_bare_metal)
         })

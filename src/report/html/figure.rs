@@ -18,7 +18,7 @@ const SAID: [(&str, &str); 13] = [
     ("vms", "VMs that fit, with each way of sharing"),
     ("p99", "Simulated p99 against measured p99, a symbol for each Server run"),
     ("plan", "Headroom of the worst VM against what a layout costs"),
-    ("timeline", "Whose turn it is"),
+    ("timeline", "What each GPU does, and for whom"),
 ];
 
 /// A chart that was drawn.
