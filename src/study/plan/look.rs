@@ -7,6 +7,7 @@ use super::options::{self, CardOption, Family, Pruned};
 use super::search::{Key, Scored, Search};
 use crate::spec::{Experiment, GpuSpec, SlicePolicy, VmSpec};
 use crate::study::vms::Obstacle;
+use crate::units::counted;
 use rayon::prelude::*;
 
 /// Combinations of GPU instances that are kept for a set: the best and one to fall back to.
@@ -71,7 +72,10 @@ impl Search<'_> {
     pub(super) fn look(&mut self, keys: Vec<Key>) {
         keys.iter().filter(|key| key.1 == Family::Cut).for_each(|key| self.learn_sizes(key.0));
         let all = self.looks + keys.len() as u64;
-        let doing = format!("{} sets of VMs judged, {} runs", self.looks, self.runs);
+        let holds = self.holds_on.map_or(String::new(), |cards| {
+            format!("a layout on {} holds; ", counted(cards as usize, "card"))
+        });
+        let doing = format!("{holds}{} sets of VMs judged, {} runs", self.looks, self.runs);
         (self.progress)(self.looks, all, &doing);
         let found: Vec<Looked> =
             keys.par_iter().with_max_len(1).map(|key| self.look_at(key)).collect();

@@ -182,7 +182,8 @@ fn nearest(
     styles: &[Vec<Family>],
 ) -> Option<Draft> {
     let most = |cards: &[u32]| cards.iter().sum::<u32>();
-    let usable = purses.iter().filter(|(_, cards)| search.cards_may_do(cards));
+    let families = styles.concat();
+    let usable = purses.iter().filter(|(_, cards)| search.cards_may_do(cards, &families));
     let (_, cards) = usable.max_by_key(|(_, cards)| most(cards))?;
     let each = styles.iter().filter_map(|families| search.nearest(cards, families));
     each.reduce(|best, other| if other.headroom > best.headroom { other } else { best })
@@ -200,7 +201,7 @@ fn search_style(
     let mut above = f64::NEG_INFINITY;
     let (mut tried, mut dearer) = (0, 0);
     for (cost, cards) in purses {
-        if !search.cards_may_do(cards) {
+        if !search.cards_may_do(cards, families) {
             continue;
         }
         if above > f64::NEG_INFINITY {
@@ -221,6 +222,7 @@ fn search_style(
             above = draft.headroom;
             if !found.iter().any(|one| one.draft.layout == draft.layout) {
                 let (cost, cards) = (*cost, cards.iter().sum());
+                search.holds_on = Some(search.holds_on.map_or(cards, |least| least.min(cards)));
                 found.push(Found { draft, measured, cost, cards });
             }
         }

@@ -92,17 +92,37 @@ pub(super) fn of_family(
     }
 }
 
-/// The most VMs on a card in any way.
-pub(super) fn most_on_card(task: &PlanTask, cards: usize) -> u32 {
-    /// Clients of one MPS server.
-    const PROCESSES_MAX: u32 = 48;
-    let gpu = &task.cards[cards].gpu;
-    let sliced = gpu.vgpu_types.iter().filter(is_sliced).map(|vgpu| vgpu.max_per_gpu);
-    let cut = gpu.mig_profiles.iter().map(|profile| profile.max_per_gpu);
-    match task.ways {
-        CardWays::VirtualGpus => sliced.chain(cut).max().unwrap_or(1).max(1),
-        CardWays::BareMetal => PROCESSES_MAX,
-        CardWays::WholeCards => 1,
+/// The most VMs on a card, by family: a larger set of VMs has no place there, whatever it is given.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Room {
+    sliced: u32,
+    cut: u32,
+}
+
+impl Room {
+    /// That of the cards of an entry.
+    pub(super) fn of(task: &PlanTask, cards: usize) -> Self {
+        let gpu = &task.cards[cards].gpu;
+        let sliced = gpu.vgpu_types.iter().filter(is_sliced).map(|vgpu| vgpu.max_per_gpu);
+        let cut = gpu.mig_profiles.iter().map(|profile| profile.max_per_gpu);
+        Self { sliced: sliced.max().unwrap_or(0), cut: cut.max().unwrap_or(0) }
+    }
+
+    /// In ways of a family.
+    pub(super) fn in_family(self, family: Family) -> u32 {
+        /// Clients of one MPS server.
+        const PROCESSES_MAX: u32 = 48;
+        match family {
+            Family::Whole => 1,
+            Family::Sliced(_) => self.sliced,
+            Family::Cut => self.cut,
+            Family::Processes => PROCESSES_MAX,
+        }
+    }
+
+    /// In any way of these families.
+    pub(super) fn in_any(self, families: &[Family]) -> u32 {
+        families.iter().map(|family| self.in_family(*family)).max().unwrap_or(0)
     }
 }
 

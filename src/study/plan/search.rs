@@ -9,7 +9,7 @@
 use super::cover::{Chosen, Cover, Covers, sets_up_to};
 use super::judge::{self, Judged};
 use super::layout::{CardLayout, Held, Layout};
-use super::options::{self, Counts, Family, Pruned};
+use super::options::{self, Counts, Family, Pruned, Room};
 use super::{MakeLayout, PlanTask};
 use crate::spec::Experiment;
 use crate::study::progress::Progress;
@@ -57,6 +57,8 @@ pub(super) struct Search<'s> {
     pub(super) stop: &'s (dyn Fn() -> bool + Sync),
     /// Per entry of cards, the sets that one may hold.
     pub(super) sets: Vec<Vec<Counts>>,
+    /// Per entry of cards, how many VMs have a place on one.
+    room: Vec<Room>,
     pub(super) known: BTreeMap<Key, Vec<Scored>>,
     /// Of sets that hold in no way, the way that comes nearest.
     pub(super) near: BTreeMap<Key, Scored>,
@@ -69,6 +71,8 @@ pub(super) struct Search<'s> {
     /// Sets that were judged, and short runs.
     pub(super) looks: u64,
     pub(super) runs: u64,
+    /// The fewest cards of a layout that holds, so far.
+    pub(super) holds_on: Option<u32>,
     /// What was not tried, as sentences.
     pub(super) not_tried: Vec<String>,
     /// Per entry and kind: the VM alone on a whole card.
@@ -90,6 +94,7 @@ impl<'s> Search<'s> {
             progress,
             stop,
             sets: Vec::new(),
+            room: (0..task.cards.len()).map(|cards| Room::of(task, cards)).collect(),
             known: BTreeMap::new(),
             near: BTreeMap::new(),
             judged: BTreeMap::new(),
@@ -98,6 +103,7 @@ impl<'s> Search<'s> {
             pruned: Pruned::new(),
             looks: 0,
             runs: 0,
+            holds_on: None,
             not_tried: Vec::new(),
             alone: Vec::new(),
             refused: Vec::new(),
@@ -160,7 +166,8 @@ impl<'s> Search<'s> {
             over.set(over.get() + u64::from(sum.is_some() && !fits));
             fits
         };
-        let most = options::most_on_card(task, cards);
+        let families: Vec<Family> = super::styles(task).concat();
+        let most = self.room[cards].in_any(&families);
         let (sets, cut) = sets_up_to(&wanted, most, SETS_MAX, passes);
         if over.get() > 0 {
             *self.pruned.entry(judge::BY_BUSY).or_default() += over.get();
@@ -184,15 +191,12 @@ impl<'s> Search<'s> {
         (self.make)(&Layout { policy, cards: vec![card] })
     }
 
-    /// Whether so many cards can hold so many VMs, each card at least one, by numbers alone.
-    pub(super) fn cards_may_do(&self, cards: &[u32]) -> bool {
-        let most: u64 = cards
-            .iter()
-            .enumerate()
-            .map(|(entry, &count)| {
-                u64::from(count) * u64::from(options::most_on_card(self.task, entry))
-            })
-            .sum();
+    /// Whether so many cards can hold so many VMs, each card at least one, by numbers alone, in ways of these
+    /// families.
+    pub(super) fn cards_may_do(&self, cards: &[u32], families: &[Family]) -> bool {
+        let most = cards.iter().zip(&self.room);
+        let most = most.map(|(&count, room)| u64::from(count) * u64::from(room.in_any(families)));
+        let most: u64 = most.sum();
         let all: u64 = self.task.kinds.iter().map(|kind| u64::from(kind.count)).sum();
         let used: u64 = cards.iter().map(|count| u64::from(*count)).sum();
         all <= most && used <= all
@@ -287,11 +291,22 @@ impl<'s> Search<'s> {
             .collect()
     }
 
+    /// The families in which so many VMs have a place on a card.
+    fn with_room<'f>(
+        &self,
+        entry: usize,
+        set: &Counts,
+        families: &'f [Family],
+    ) -> impl Iterator<Item = &'f Family> {
+        let (room, all) = (self.room[entry], set.iter().sum::<u32>());
+        families.iter().filter(move |family| all <= room.in_family(**family))
+    }
+
     /// The most headroom that a set may have: 1 while nothing is known.
     fn may_have(&self, (entry, index): Chosen, families: &[Family]) -> f64 {
         let mut most = f64::NEG_INFINITY;
-        for family in families {
-            let set = &self.sets[entry][index];
+        let set = &self.sets[entry][index];
+        for family in self.with_room(entry, set, families) {
             let known = self.known.get(&(entry, *family, set.clone()));
             most = most.max(match known {
                 Some(scored) => scored.first().map_or(f64::NEG_INFINITY, |one| one.headroom),
@@ -305,7 +320,7 @@ impl<'s> Search<'s> {
     fn unknown(&self, chosen: &[Chosen], families: &[Family]) -> Vec<Key> {
         let mut unknown: Vec<Key> = Vec::new();
         for &(entry, index) in chosen {
-            for family in families {
+            for family in self.with_room(entry, &self.sets[entry][index], families) {
                 let key = (entry, *family, self.sets[entry][index].clone());
                 if !self.known.contains_key(&key) && !unknown.contains(&key) {
                     unknown.push(key);

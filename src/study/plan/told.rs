@@ -4,7 +4,7 @@
 use super::cost::{self, Cost};
 use super::judge::{self, Measured, headroom, latency_ms};
 use super::layout::{CardLayout, Held};
-use super::options;
+use super::options::Room;
 use super::results::{
     CardAnswer, KindAsked, Leaving, NearestAnswer, PlanAnswer, PlanResults, VmAnswer, VmsOnCard,
     WayWithout,
@@ -433,9 +433,10 @@ fn why_not(task: &PlanTask, search: &Search<'_>) -> Vec<String> {
         })
         .sum();
     let most = task.most_cards.min(task.cards.iter().map(|cards| cards.most).sum());
+    let families = super::styles(task).concat();
     let room = |cards: usize| {
         let of = &task.cards[cards];
-        u64::from(of.most.min(most)) * u64::from(options::most_on_card(task, cards))
+        u64::from(of.most.min(most)) * u64::from(Room::of(task, cards).in_any(&families))
     };
     let room: u64 = (0..task.cards.len()).map(room).sum();
     let all: u32 = task.kinds.iter().map(|kind| kind.count).sum();
