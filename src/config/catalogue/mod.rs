@@ -113,19 +113,7 @@ impl Catalogue {
             given: BTreeMap::new(),
         };
         if let Some(folder) = folder {
-            let what = match folder.is_dir() {
-                true => None,
-                false if folder.exists() => Some("is a file, not a folder"),
-                false => Some("does not exist"),
-            };
-            if let Some(what) = what {
-                let shown = folder.display();
-                let why = format!(
-                    "the folder of --configs or SLICEWISE_CONFIGS {what}: {shown}; `slicewise new gpu -o \
-                     DIR/gpus/my-gpu.toml` makes one with a first file"
-                );
-                return Err(LoadError::World(anyhow::anyhow!(why)));
-            }
+            source::must_be_folder(folder)?;
             catalogue.join(folder, &problems)?;
         }
         catalogue.read(&problems);

@@ -4,6 +4,7 @@
 //! It knows nothing about their content, except that it is TOML.
 
 use super::diagnostic::{Diagnostic, Problems, SHOWN_MAX, SourceFile, Spot};
+use super::load_error::LoadError;
 use super::set_arguments;
 use crate::formats::recognise;
 use anyhow::{Context, anyhow};
@@ -191,6 +192,20 @@ pub(crate) fn is_empty(file: &Arc<SourceFile>, help: &str, problems: &Problems) 
 fn wrong_kind(file: &Arc<SourceFile>, kind: recognise::Kind) -> Diagnostic {
     let spot = Spot { file: file.clone(), span: 0..0 };
     Diagnostic::at(&spot, format!("the file is {}", kind.what)).of_form().help(kind.next)
+}
+
+/// That a folder of the catalogue is there, or how one is made.
+pub(crate) fn must_be_folder(folder: &Path) -> Result<(), LoadError> {
+    let what = match (folder.is_dir(), folder.exists()) {
+        (true, _) => return Ok(()),
+        (false, true) => "is a file, not a folder",
+        (false, false) => "does not exist",
+    };
+    let shown = folder.display();
+    Err(LoadError::World(anyhow!(
+        "the folder of --configs or SLICEWISE_CONFIGS {what}: {shown}; `slicewise new gpu -o \
+         DIR/gpus/my-gpu.toml` makes one with a first file"
+    )))
 }
 
 /// `cannot read X: no such file`.
