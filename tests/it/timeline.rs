@@ -268,7 +268,12 @@ fn a_page_without_a_batch_says_that_there_is_none() {
             "server = { batch_max = 4 }",
             &format!("server = {{ batch_max = 32, timeout = \"{timeout}\" }}"),
         );
-        format!("{HEAD}{}", vm.replace("target_qps = 1,", "target_qps = 0.1,"))
+        format!(
+            "{HEAD}{}",
+            vm.replace("target_qps = 1,", "target_qps = 0.1,")
+                .replace("count = 1 }", "count = 20 }")
+                .replace("bert-99", "resnet50")
+        )
     };
     let window = |timeout: &str| {
         let rare = scenario(&text(timeout));
