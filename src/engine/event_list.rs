@@ -33,6 +33,9 @@ impl Entry {
     }
 }
 
+/// An event that was set aside: its member, its rank and its time.
+pub type Pending = (u32, u8, SimTime);
+
 const ABSENT: u32 = u32::MAX;
 
 impl EventList {
@@ -95,6 +98,21 @@ impl EventList {
         if let Some(member) = self.taken.take() {
             self.remove(self.places[member as usize] as usize);
         }
+    }
+
+    /// Takes all events out, in their order, to be taken up again later.
+    pub fn set_aside(&mut self) -> Vec<Pending> {
+        let mut pending = Vec::with_capacity(self.heap.len());
+        while let Some(first) = self.heap.first() {
+            pending.push((first.member, (first.key >> 56) as u8, first.time()));
+            self.remove(0);
+        }
+        pending
+    }
+
+    /// Takes up again what was set aside: among equal times and ranks in the order of before.
+    pub fn resume(&mut self, pending: Vec<Pending>) {
+        pending.into_iter().for_each(|(member, rank, time)| self.set(member, rank, Some(time)));
     }
 
     fn remove(&mut self, place: usize) {
@@ -162,6 +180,28 @@ mod tests {
         }
         let order: Vec<u32> = std::iter::from_fn(|| list.pop()).map(|(_, member)| member).collect();
         assert_eq!(order, [0, 1, 2, 3, 4]);
+    }
+
+    #[test]
+    fn what_was_set_aside_goes_on_in_the_same_order() {
+        let at = |nanos| Some(SimTime::from_nanos(nanos));
+        let filled = || {
+            let mut list = EventList::new();
+            for member in 0..100 {
+                list.set(member, (member % 3) as u8, at(u64::from(member * 7 % 5)));
+            }
+            list
+        };
+        let (mut whole, mut halted) = (filled(), filled());
+        let pending = halted.set_aside();
+        assert!(halted.is_empty() && halted.pop().is_none());
+        // Another has its turn in between.
+        halted.set(3, 9, at(1));
+        assert_eq!(halted.pop().map(|(_, member)| member), Some(3));
+        halted.resume(pending);
+        for _ in 0..=100 {
+            assert_eq!(halted.pop(), whole.pop());
+        }
     }
 
     /// Against a sorted map: members get times, others, and none again, and leave in between.

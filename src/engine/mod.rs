@@ -5,7 +5,7 @@
 mod event_list;
 mod streams;
 
-pub use event_list::EventList;
+pub use event_list::{EventList, Pending};
 pub use streams::{RandomStreams, Stream, fnv1a};
 
 use crate::units::SimTime;
@@ -26,18 +26,19 @@ pub enum Ending {
     EventLimit,
 }
 
-/// Handles events in order until none is left, or until `event_limit` of them have happened.
+/// Handles events in order until none is left, or until `event_limit` of them have happened. Returns
+/// why it ended, and how many have happened.
 ///
 /// Panics when an event lies before the one handled last, which is a bug of the model.
-pub fn run(model: &mut impl Model, events: &mut EventList, event_limit: u64) -> Ending {
+pub fn run(model: &mut impl Model, events: &mut EventList, event_limit: u64) -> (Ending, u64) {
     let mut now = SimTime::ZERO;
-    for _ in 0..event_limit {
-        let Some((time, member)) = events.pop() else { return Ending::Exhausted };
+    for happened in 0..event_limit {
+        let Some((time, member)) = events.pop() else { return (Ending::Exhausted, happened) };
         assert!(time >= now, "an event at {time} after one at {now}");
         now = time;
         model.handle(now, member, events);
     }
-    if events.is_empty() { Ending::Exhausted } else { Ending::EventLimit }
+    (if events.is_empty() { Ending::Exhausted } else { Ending::EventLimit }, event_limit)
 }
 
 /// Handles events in order up to the last at `until`, as long as `goes_on` says so after an event.
