@@ -8,7 +8,8 @@ use super::parts::Part;
 use super::pool::{self, Pool};
 use super::way::Way;
 use super::{
-    Guest, Member, Operation, Platform, Server, ServerGpu, ServerId, Slot, StationId, Timed,
+    Guest, Member, Operation, Platform, Process, Server, ServerGpu, ServerId, Slot, StationId,
+    Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
@@ -29,6 +30,7 @@ impl<'a> Platform<'a> {
         let mut platform = Self {
             experiment,
             guests: Vec::new(),
+            processes: processes(experiment),
             pools: Vec::new(),
             servers: Vec::new(),
             server_gpus: Vec::new(),
@@ -42,6 +44,7 @@ impl<'a> Platform<'a> {
             free_batches: Vec::new(),
             done: Vec::new(),
             formed: Vec::new(),
+            happened: 0,
             scribe: None,
         };
         let whole = |card: &CardSpec| {
@@ -49,9 +52,16 @@ impl<'a> Platform<'a> {
         };
         let mut cards: Vec<Vec<(InstanceSpec, Vec<Client>)>> =
             experiment.cards.iter().map(whole).collect();
+        // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
+        // A second guest would see the very same arrivals, so only the first that is asked replays.
+        let replays = match (experiment.seed, experiment.replication) {
+            (0, 0) => experiment.vms.iter().position(|vm| !vm.load.is_idle()),
+            _ => None,
+        };
         let guests = experiment.vms.iter().zip(experiment.load_spans()).enumerate();
-        platform.guests =
-            guests.map(|(index, (vm, span))| guest(experiment, index, vm, span)).collect();
+        let guests =
+            guests.map(|(index, (vm, span))| guest(experiment, vm, span, replays == Some(index)));
+        platform.guests = guests.collect();
         let own_servers = platform.has_own_servers();
         // By process, server of the pool, and place among its GPUs: a VM may have a card several times.
         let mut seats: BTreeMap<(VmId, usize, usize), (u16, u16)> = BTreeMap::new();
@@ -61,7 +71,7 @@ impl<'a> Platform<'a> {
             let process = experiment.first_model(model);
             let first_server = platform.servers.len() as u16;
             for (server_place, server) in pool.servers.iter().enumerate() {
-                platform.add_server(&pool, server, first_server);
+                platform.add_server(&pool, server);
                 for (place, share) in server.gpus.iter().enumerate() {
                     let (_, owners) =
                         &mut cards[usize::from(share.card.0)][usize::from(share.instance)];
@@ -110,13 +120,18 @@ impl<'a> Platform<'a> {
                     added.seat = seated.map_or(own_seat, |(seat, _)| seat);
                 }
             }
+            for vm in &pool.vms {
+                platform.guests[usize::from(vm.0)].pool = Some(platform.pools.len() as u16);
+            }
             platform.pools.push(Pool::new(&pool, experiment, first_server));
         }
         platform.lay_ways();
+        let boosts = boosts(experiment);
+        let links = links(experiment);
         let slots = cards.iter().enumerate().map(|(index, instances)| {
             let ring = RandomStreams::new(experiment.seed, experiment.replication)
                 .stream(&format!("ring/{index}"));
-            slot(experiment, GpuId(index as u16), instances, ring)
+            slot(&experiment.cards[index], instances, (boosts[index], links[index]), ring)
         });
         platform.slots = slots.collect();
         platform.add_processors();
@@ -165,7 +180,7 @@ impl<'a> Platform<'a> {
             processors.join(StationId::Processors, members);
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
-            stream.join(StationId::Stream(index as u16), members);
+            stream.join(StationId::Stream(index as u32), members);
         }
         for (index, slot) in self.slots.iter_mut().enumerate() {
             let id = GpuId(index as u16);
@@ -186,11 +201,15 @@ impl<'a> Platform<'a> {
 
     /// The steps of ensembles, once it is known who answers each model.
     fn lay_ways(&mut self) {
-        let pools = self.experiment.server_pools();
-        let pool_of = |model: VmId| {
-            let place = pools.iter().position(|pool| pool.models.contains(&model));
-            place.expect("a model that is a step has a server") as u16
-        };
+        if !self.has_ensembles {
+            return;
+        }
+        let mut pools = vec![None; self.experiment.vms.len()];
+        for (place, pool) in self.experiment.server_pools().iter().enumerate() {
+            pool.models.iter().for_each(|model| pools[usize::from(model.0)] = Some(place as u16));
+        }
+        let pool_of =
+            |model: VmId| pools[usize::from(model.0)].expect("a model that is a step has a server");
         for (index, vm) in self.experiment.vms.iter().enumerate() {
             if !vm.is_ensemble() {
                 continue;
@@ -205,17 +224,18 @@ impl<'a> Platform<'a> {
         }
     }
 
-    /// A server of a pool, whose first is `first_server`; its GPUs are added next.
-    fn add_server(&mut self, pool: &ServerPool, server: &PooledServer, first_server: u16) {
+    /// A server of a pool; its GPUs are added next.
+    fn add_server(&mut self, pool: &ServerPool, server: &PooledServer) {
         let experiment = self.experiment;
         let streams = RandomStreams::new(experiment.seed, experiment.replication);
         let model = pool.models[0];
         let vm = &experiment.vms[usize::from(model.0)];
-        let process = experiment.first_model(model);
-        let beside = |other: &Server| experiment.first_model(other.vm) == process;
+        let own = ServerId(self.servers.len() as u16);
+        let beside = &mut self.processes[usize::from(experiment.first_model(model).0)].servers;
+        beside.push(own);
         // Models and processes of one guest share what it has; servers of a pool have processors of their
         // own.
-        let first_beside = self.servers.iter().position(beside).filter(|_| self.has_own_servers());
+        let first_beside = if experiment.pools.is_empty() { beside[0] } else { own };
         let of_pool = pool.vms.iter().map(|vm| &experiment.vms[usize::from(vm.0)].load.settings);
         let has_spread = server.gpus.iter().any(|share| {
             let gpu = &experiment.cards[usize::from(share.card.0)].gpu.id;
@@ -224,7 +244,6 @@ impl<'a> Platform<'a> {
         let percentile = of_pool.map(|settings| settings.percentile).fold(0.0, f64::max);
         self.servers.push(Server {
             pool: self.pools.len() as u16,
-            first_of_pool: first_server,
             vm: model,
             first_gpu: self.server_gpus.len() as u16,
             batcher: Timed::new(Batcher::new(
@@ -238,7 +257,7 @@ impl<'a> Platform<'a> {
             has_vcpus_for_all: false,
             permit_return: vm.server.permit_return,
             completion: vm.server.completion,
-            processors: ServerId(first_beside.unwrap_or(self.servers.len()) as u16),
+            processors: first_beside,
             service: has_spread.then(|| streams.stream(&format!("service/{}", server.name))),
         });
     }
@@ -252,7 +271,7 @@ impl<'a> Platform<'a> {
         (owner, owners): (OwnerId, usize),
         stages_after: bool,
     ) {
-        let first_stream = self.streams.len() as u16;
+        let first_stream = self.streams.len() as u32;
         let stream_count = vm.server.streams as u16;
         self.streams.extend((0..stream_count).map(|_| Timed::new(Gate::new(1))));
         let order = Timed::new(Sequencer::new());
@@ -318,8 +337,8 @@ impl<'a> Platform<'a> {
     /// so their `next_change` does not change.
     pub(super) fn feed(&mut self, id: ServerId) {
         const BLOCK: usize = 64;
-        let Server { pool, first_of_pool, .. } = self.servers[usize::from(id.0)];
-        let (pool, first) = (&mut self.pools[usize::from(pool)], usize::from(first_of_pool));
+        let pool = &mut self.pools[usize::from(self.servers[usize::from(id.0)].pool)];
+        let first = usize::from(pool.first_server);
         let alone = pool.only_asker().filter(|&vm| self.guests[usize::from(vm.0)].asks_in_order());
         while self.servers[usize::from(id.0)].batcher.station.is_hungry() {
             if let Some(vm) = alone {
@@ -338,8 +357,7 @@ impl<'a> Platform<'a> {
             }
             for _ in 0..BLOCK {
                 let Some((server, query)) = pool.next(&mut self.guests) else {
-                    let of_pool =
-                        self.servers.iter_mut().filter(|one| one.first_of_pool == first_of_pool);
+                    let of_pool = self.servers[pool.servers()].iter_mut();
                     return of_pool.for_each(|server| server.batcher.station.close());
                 };
                 self.servers[first + server].batcher.station.feed(query);
@@ -348,12 +366,18 @@ impl<'a> Platform<'a> {
     }
 }
 
-fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) -> Guest {
+/// The models of each server by its first, without the servers.
+fn processes(experiment: &Experiment) -> Vec<Process> {
+    let mut processes: Vec<Process> = Vec::new();
+    processes.resize_with(experiment.vms.len(), Process::default);
+    for vm in (0..experiment.vms.len() as u16).map(VmId) {
+        processes[usize::from(experiment.first_model(vm).0)].guests.push(vm);
+    }
+    processes
+}
+
+fn guest(experiment: &Experiment, vm: &VmSpec, span: SimDuration, replays: bool) -> Guest {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
-    // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
-    // A second guest would see the very same arrivals, so only the first that is asked replays.
-    let first = experiment.vms.iter().position(|vm| !vm.load.is_idle());
-    let replays = experiment.seed == 0 && experiment.replication == 0 && first == Some(index);
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
     Guest {
         loadgen: LoadGen::new(vm, span, &streams, schedule),
@@ -366,16 +390,20 @@ fn guest(experiment: &Experiment, index: usize, vm: &VmSpec, span: SimDuration) 
         is_closing: false,
         is_over: false,
         is_idle: vm.load.is_idle(),
+        pool: None,
         way: Way::default(),
     }
 }
 
-/// How much faster a card is after a rest: what the work on it allows that gains least.
-fn boost(experiment: &Experiment, card: GpuId) -> f64 {
-    let model = &experiment.cards[usize::from(card.0)].gpu.id;
-    let on_it = experiment.vms.iter().filter(|vm| vm.gpus.iter().any(|share| share.card == card));
-    let boosts = on_it.map(|vm| vm.workload.service[model].boost.value);
-    boosts.reduce(f64::min).unwrap_or(1.0)
+/// How much faster each card is after a rest: what the work on it allows that gains least.
+fn boosts(experiment: &Experiment) -> Vec<f64> {
+    let mut boosts: Vec<Option<f64>> = vec![None; experiment.cards.len()];
+    for (vm, share) in experiment.vms.iter().flat_map(|vm| vm.gpus.iter().map(move |of| (vm, of))) {
+        let boost = vm.workload.service[&experiment.card(share).gpu.id].boost.value;
+        let least = &mut boosts[usize::from(share.card.0)];
+        *least = Some(least.map_or(boost, |least| least.min(boost)));
+    }
+    boosts.into_iter().map(|boost| boost.unwrap_or(1.0)).collect()
 }
 
 /// The power limit of a card, where it makes clocks that differ from those at which times were measured: those
@@ -391,29 +419,35 @@ fn power(card: &CardSpec) -> Option<PowerCap> {
     PowerCap::of(&card.gpu, limit).filter(|_| acts)
 }
 
-/// Whose links a card's copies take, and what each carries: behind a PCIe switch the one link of the
+/// Whose links each card's copies take, and what each carries: behind a PCIe switch the one link of the
 /// switch, as fast as that of its slowest card unless the host says it.
-fn link(experiment: &Experiment, id: GpuId) -> (GpuId, Bandwidth) {
-    let own = &experiment.cards[usize::from(id.0)];
-    let Some(switch) = own.link.switch else { return (id, own.link_bandwidth().value) };
-    let behind = |card: &&CardSpec| card.link.switch == Some(switch);
-    let first = experiment.cards.iter().position(|card| behind(&card)).expect("one itself");
-    let speeds = experiment.cards.iter().filter(behind).map(|card| card.link_bandwidth().value);
-    let slowest = speeds.reduce(|one, other| if other.get() < one.get() { other } else { one });
-    (GpuId(first as u16), slowest.expect("one itself"))
+fn links(experiment: &Experiment) -> Vec<(GpuId, Bandwidth)> {
+    let own = |index: usize, card: &CardSpec| (GpuId(index as u16), card.link_bandwidth().value);
+    let mut of_switches: BTreeMap<u32, (GpuId, Bandwidth)> = BTreeMap::new();
+    for (index, card) in experiment.cards.iter().enumerate() {
+        let (id, speed) = own(index, card);
+        let Some(switch) = card.link.switch else { continue };
+        let (_, slowest) = of_switches.entry(switch).or_insert((id, speed));
+        if speed.get() < slowest.get() {
+            *slowest = speed;
+        }
+    }
+    let cards = experiment.cards.iter().enumerate();
+    let links = cards.map(|(index, card)| match card.link.switch {
+        Some(switch) => of_switches[&switch],
+        None => own(index, card),
+    });
+    links.collect()
 }
 
 fn slot(
-    experiment: &Experiment,
-    id: GpuId,
+    spec: &CardSpec,
     instances: &[(InstanceSpec, Vec<Client>)],
+    (boost, (link, bandwidth)): (f64, (GpuId, Bandwidth)),
     mut ring: Stream,
 ) -> Slot {
-    let power = power(&experiment.cards[usize::from(id.0)]);
-    let card_of = Card::new(instances, power).with_rings_by_lot(&mut ring);
-    let boost = boost(experiment, id);
+    let card_of = Card::new(instances, power(spec)).with_rings_by_lot(&mut ring);
     let station = if boost > 1.0 { card_of.with_headroom(Headroom::new(boost)) } else { card_of };
-    let (link, bandwidth) = link(experiment, id);
     Slot {
         link,
         copy_in: Timed::new(CopyEngine::new(bandwidth)),

@@ -17,7 +17,9 @@ pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_at_most,
 };
-pub use watch::{Meter, Watched, serve, simulate_metered, simulate_unless_lost, simulate_within};
+pub use watch::{
+    Meter, Watched, serve, simulate_metered, simulate_told, simulate_unless_lost, simulate_within,
+};
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId, OwnerTime};
@@ -30,6 +32,7 @@ use crate::spec::{
 };
 use crate::units::{SimDuration, SimTime};
 use course::{Course, CpuWork};
+use parts::Part;
 use pool::Pool;
 use std::collections::BTreeMap;
 use timeline::Scribe;
@@ -67,7 +70,7 @@ enum StationId {
     /// switch.
     CopyIn(GpuId),
     /// The gate of one inference stream.
-    Stream(u16),
+    Stream(u32),
     /// A card.
     Card(GpuId),
     /// Copies from device to host, per link.
@@ -92,7 +95,7 @@ struct Batch {
     /// The server's GPU it runs on: index into `Platform::server_gpus`.
     server_gpu: u16,
     /// Its inference stream: index into `Platform::streams`.
-    stream: u16,
+    stream: u32,
     /// Its number in the order of issue on its server's GPU.
     number: u64,
     /// Those of one guest in a row.
@@ -141,6 +144,8 @@ struct Guest {
     is_over: bool,
     /// A model that nobody asks by itself: it records what passes through it.
     is_idle: bool,
+    /// The pool that its queries come to first: index into `Platform::pools`.
+    pool: Option<u16>,
     /// The steps of an ensemble; none for a model.
     way: Way,
 }
@@ -149,8 +154,6 @@ struct Guest {
 struct Server {
     /// Whose queries it answers: index into `Platform::pools`.
     pool: u16,
-    /// The first server of that pool.
-    first_of_pool: u16,
     /// A model of the pool; all have its workload and server settings.
     vm: VmId,
     /// Its first GPU in `Platform::server_gpus`; the next server's come after its last.
@@ -169,6 +172,13 @@ struct Server {
     completion: Completion,
     /// Draws the luck of its batches, where their times depend on it.
     service: Option<Stream>,
+}
+
+/// The models of one server, or of one on each of its instances: powered on and off together.
+#[derive(Default)]
+struct Process {
+    guests: Vec<VmId>,
+    servers: Vec<ServerId>,
 }
 
 /// What a server has of a card.
@@ -192,7 +202,7 @@ struct ServerGpu<'a> {
     /// Index into `Platform::server_gpus`.
     seat: u16,
     /// Its streams in `Platform::streams`: first and number.
-    first_stream: u16,
+    first_stream: u32,
     stream_count: u16,
     next_stream: u16,
     /// What its batches draw, where power decides the card's clock.
@@ -224,8 +234,8 @@ impl ServerGpu<'_> {
     }
 
     /// The place among them of the one that has a stream: streams are dealt in turn.
-    fn owner_of(&self, stream: u16) -> usize {
-        usize::from(stream - self.first_stream) % self.queued.len()
+    fn owner_of(&self, stream: u32) -> usize {
+        (stream - self.first_stream) as usize % self.queued.len()
     }
 
     /// From `now` on so many batches of the owner in this place wait at the gates of its streams.
@@ -249,6 +259,8 @@ struct Slot {
 pub struct Platform<'a> {
     experiment: &'a Experiment,
     guests: Vec<Guest>,
+    /// By the first model of each: see [`Experiment::first_model`].
+    processes: Vec<Process>,
     pools: Vec<Pool>,
     /// Those of a pool in a row; one for each guest where each has its own.
     servers: Vec<Server>,
@@ -269,6 +281,8 @@ pub struct Platform<'a> {
     /// Reused by every `advance`.
     done: Vec<BatchId>,
     formed: Vec<FormedBatch>,
+    /// Events so far.
+    happened: u64,
     /// Writes down what happens, where a timeline is asked for.
     scribe: Option<Box<Scribe>>,
 }
@@ -284,6 +298,8 @@ pub struct Outcome {
     pub gpu_time: Vec<GpuUse>,
     /// The part that each owner had of an instance on which turns overshoot.
     pub turns: Vec<TurnShare>,
+    /// Events that happened: a measure of the work of simulating it.
+    pub events: u64,
 }
 
 /// Where the time of a card went, as parts of the run, 0 to 1; the rest is idle.
@@ -346,10 +362,25 @@ pub fn simulate(experiment: &Experiment) -> Outcome {
 pub fn simulate_with(experiment: &Experiment, prepare: impl Fn(&mut Recorder)) -> Outcome {
     let mut platform = Platform::new(experiment);
     platform.guests.iter_mut().for_each(|guest| prepare(&mut guest.recorder));
-    for part in platform.parts() {
-        let mut events = EventList::new();
-        platform.start(&part, &mut events);
-        let ending = engine::run(&mut platform, &mut events, u64::MAX);
+    let parts = platform.parts();
+    run_parts(platform, &parts)
+}
+
+/// As [`simulate`], but as if everything were in one part: tests compare the two.
+#[doc(hidden)]
+pub fn simulate_together(experiment: &Experiment) -> Outcome {
+    let platform = Platform::new(experiment);
+    let all = platform.together();
+    run_parts(platform, &[all])
+}
+
+/// Simulates one part after the other.
+fn run_parts(mut platform: Platform<'_>, parts: &[Part]) -> Outcome {
+    let mut events = EventList::new();
+    for part in parts {
+        platform.start(part, &mut events);
+        let (ending, happened) = engine::run(&mut platform, &mut events, u64::MAX);
+        platform.happened += happened;
         assert_eq!(ending, Ending::Exhausted);
     }
     platform.outcome()
@@ -363,8 +394,8 @@ impl Model for Platform<'_> {
                 self.set_running(now, vm, true, events);
             }
             Some(&Member::Operation(Operation::PowerOff(vm))) => {
-                for (index, guest) in self.guests.iter_mut().enumerate() {
-                    guest.is_closing |= self.experiment.first_model(VmId(index as u16)) == vm;
+                for guest in &self.processes[usize::from(vm.0)].guests {
+                    self.guests[usize::from(guest.0)].is_closing = true;
                 }
                 self.power_off_if_drained(now, vm, events);
             }
@@ -376,9 +407,8 @@ impl Model for Platform<'_> {
 impl Platform<'_> {
     /// Powers on or off the vGPUs of the VM whose first model this is.
     fn set_running(&mut self, now: SimTime, vm: VmId, is_running: bool, events: &mut EventList) {
-        let servers = self.servers.iter().enumerate();
-        let servers = servers.filter(|(_, server)| self.experiment.first_model(server.vm) == vm);
-        let gpus = servers.flat_map(|(index, _)| self.gpus_of(ServerId(index as u16)));
+        let servers = self.processes[usize::from(vm.0)].servers.iter();
+        let gpus = servers.flat_map(|&server| self.gpus_of(server));
         // Where models are one owner, it is powered once.
         let gpus: Vec<usize> =
             gpus.filter(|&gpu| usize::from(self.server_gpus[gpu].seat) == gpu).collect();
@@ -408,8 +438,8 @@ impl Platform<'_> {
     /// asked, and that guest's is answered.
     fn is_served(&self, vm: VmId) -> bool {
         let guest = &self.guests[usize::from(vm.0)];
-        let answers = |server: &&Server| self.pools[usize::from(server.pool)].answers(vm);
-        let mut servers = self.servers.iter().filter(answers);
+        let pool = guest.pool.map(|pool| self.pools[usize::from(pool)].servers());
+        let mut servers = self.servers[pool.unwrap_or_default()].iter();
         servers.all(|server| server.batcher.station.is_drained()) && guest.is_answered()
     }
 
@@ -424,11 +454,8 @@ impl Platform<'_> {
     /// Powers a VM off when all that was asked is answered.
     fn power_off_if_answered(&mut self, now: SimTime, vm: VmId, events: &mut EventList) {
         let first = self.experiment.first_model(vm);
-        let mut guests = self.guests.iter().enumerate();
-        let is_drained = guests.all(|(index, guest)| {
-            self.experiment.first_model(VmId(index as u16)) != first || guest.is_answered()
-        });
-        if is_drained {
+        let mut guests = self.processes[usize::from(first.0)].guests.iter();
+        if guests.all(|guest| self.guests[usize::from(guest.0)].is_answered()) {
             self.set_running(now, first, false, events);
         }
     }
@@ -442,7 +469,7 @@ impl Platform<'_> {
         let turns = self.turn_shares(end);
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm));
-        Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns }
+        Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns, events: self.happened }
     }
 
     /// Where the time of each card up to `end` went.

@@ -39,6 +39,13 @@ impl Sets {
 }
 
 impl Platform<'_> {
+    /// All of the machine as one part.
+    pub(super) fn together(&self) -> Part {
+        let servers = (0..self.servers.len()).map(|index| ServerId(index as u16));
+        let vms = (0..self.guests.len()).map(|index| VmId(index as u16));
+        Part { servers: servers.collect(), vms: vms.collect() }
+    }
+
     /// The parts of the machine, in the order of their first servers.
     pub(super) fn parts(&self) -> Vec<Part> {
         let servers = self.servers.len();
@@ -64,9 +71,9 @@ impl Platform<'_> {
             let id = VmId(index as u16);
             sets.join(vm(id), vm(self.experiment.first_model(id)));
             guest.way.pools().for_each(|of| sets.join(vm(id), pool(usize::from(of))));
-            for (place, _) in self.pools.iter().enumerate().filter(|(_, of)| of.answers(id)) {
-                sets.join(vm(id), pool(place));
-            }
+        }
+        for (place, of) in self.pools.iter().enumerate() {
+            of.guests().for_each(|id| sets.join(vm(id), pool(place)));
         }
         let mut parts: Vec<Part> = Vec::new();
         let mut part_of = vec![usize::MAX; servers];

@@ -116,9 +116,15 @@ impl Pool {
         Self { first_server, expected: 0, askers, servers, calls, stalls }
     }
 
-    /// Whether it answers this guest.
-    pub(super) fn answers(&self, vm: VmId) -> bool {
-        self.askers.iter().any(|asker| asker.vm == vm)
+    /// Those whose queries it answers.
+    pub(super) fn guests(&self) -> impl Iterator<Item = VmId> {
+        self.askers.iter().map(|asker| asker.vm)
+    }
+
+    /// Its servers: indices into `Platform::servers`.
+    pub(super) fn servers(&self) -> std::ops::Range<usize> {
+        let first = usize::from(self.first_server);
+        first..first + self.servers.len()
     }
 
     /// The server that gets a query that was not known ahead of time.

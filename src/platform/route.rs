@@ -54,7 +54,7 @@ impl<'a> Platform<'a> {
                 done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
             StationId::Stream(stream) => {
-                leave(&mut self.streams[usize::from(stream)], now, &mut done, events);
+                leave(&mut self.streams[stream as usize], now, &mut done, events);
                 done.iter().for_each(|&batch| self.go_on(now, batch, events));
             }
             StationId::CopyOut(card) => {
@@ -133,7 +133,7 @@ impl<'a> Platform<'a> {
             Stage::Stream => {
                 let stream = batch.stream;
                 self.queue(now, gpu, stream, true);
-                let stream = &mut self.streams[usize::from(stream)];
+                let stream = &mut self.streams[stream as usize];
                 if stream.station.pass() {
                     return self.go_on(now, id, events);
                 }
@@ -157,7 +157,7 @@ impl<'a> Platform<'a> {
     }
 
     /// A batch is launched and comes to the gate of its stream, or leaves it for the card.
-    fn queue(&mut self, now: SimTime, gpu: usize, stream: u16, comes: bool) {
+    fn queue(&mut self, now: SimTime, gpu: usize, stream: u32, comes: bool) {
         let place = self.server_gpus[gpu].owner_of(stream);
         let seat = usize::from(self.server_gpus[gpu].seat);
         let seat = &mut self.server_gpus[seat];
@@ -209,7 +209,7 @@ impl<'a> Platform<'a> {
     fn release_stream(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
         let batch = &self.batches[id.0 as usize];
         if self.server_gpus[usize::from(batch.server_gpu)].has_gates {
-            let stream = &mut self.streams[usize::from(batch.stream)];
+            let stream = &mut self.streams[batch.stream as usize];
             stream.station.give_back(now);
             stream.arm(events);
         }
@@ -348,7 +348,7 @@ impl<'a> Platform<'a> {
             if pool.expected > 0 {
                 continue;
             }
-            for server in self.servers.iter_mut().filter(|server| server.pool == index) {
+            for server in &mut self.servers[pool.servers()] {
                 server.batcher.station.expect(false);
                 server.batcher.arm(events);
             }
@@ -498,7 +498,7 @@ impl<'a> Platform<'a> {
             server.permit_return == PermitReturn::AtStart || server.slots == server.streams;
         let turn = if own_stream { permit.worker } else { gpu.next_stream };
         gpu.next_stream = (gpu.next_stream + 1) % gpu.stream_count;
-        let stream = gpu.first_stream + turn % gpu.stream_count;
+        let stream = gpu.first_stream + u32::from(turn % gpu.stream_count);
         let course_has_order = gpu.course.has(Stage::Order);
         let number = match course_has_order {
             true => {

@@ -73,7 +73,7 @@ pub struct ServerTimeline {
     /// The VMs whose queries it answers.
     pub vms: Vec<String>,
     /// Its streams: the card and the place of each among the platform's streams.
-    pub streams: Vec<(u16, u16)>,
+    pub streams: Vec<(u16, u32)>,
     /// How many queries wait until their batch is formed: the first at the start of the window, each
     /// next from its time on.
     pub waiting: Vec<(SimTime, u64)>,
@@ -97,7 +97,7 @@ pub struct BatchTimeline {
     /// The slot of its owner on that instance.
     pub slot: u16,
     /// Its stream.
-    pub stream: u16,
+    pub stream: u32,
     /// When the first of its queries came.
     pub first_came: SimTime,
     /// The stages that took it some time, in order and without gap.
@@ -143,7 +143,7 @@ pub fn record_at_most(
     }
     let mut events = EventList::new();
     // All of it at once: the window is one, and so is its limit.
-    platform.parts().iter().for_each(|part| platform.start(part, &mut events));
+    platform.start(&platform.together(), &mut events);
     let goes_on = |platform: &Platform<'_>| platform.recorded() < most;
     let stopped = engine::run_until(&mut platform, &mut events, window.until, goes_on);
     platform.timeline(stopped, events.is_empty())
@@ -416,16 +416,14 @@ impl Platform<'_> {
 
     /// The name of a server: that of its model, with its place where it is one of several.
     fn server_name(&self, vm: VmId, index: usize) -> String {
-        let of_pool = &self.pools[usize::from(self.servers[index].pool)];
-        let of_pool = usize::from(of_pool.first_server);
-        let pool = self.servers[index].pool;
-        let several = self.servers.iter().filter(|server| server.pool == pool).count() > 1;
+        let of_pool = self.pools[usize::from(self.servers[index].pool)].servers();
+        let several = of_pool.len() > 1;
         let name = match self.has_own_servers() {
             true => self.experiment.vms[usize::from(vm.0)].name.clone(),
             false => "server".to_string(),
         };
         if several || !self.has_own_servers() {
-            return format!("{name} {}", index - of_pool + 1);
+            return format!("{name} {}", index - of_pool.start + 1);
         }
         name
     }
@@ -438,16 +436,19 @@ impl Platform<'_> {
         let servers = self.servers.iter().zip(waiting).enumerate();
         let of = |(index, (server, waiting)): (usize, (&super::Server, &Waiting))| {
             let pool = &self.pools[usize::from(server.pool)];
-            let vms = self.experiment.vms.iter().enumerate();
-            let vms = vms.filter(|(vm, _)| pool.answers(VmId(*vm as u16)));
+            let mut vms: Vec<VmId> = pool.guests().collect();
+            vms.sort();
             let gpus = self.gpus_of(ServerId(index as u16)).map(|gpu| &self.server_gpus[gpu]);
             let streams = gpus.flat_map(|gpu| {
-                (gpu.first_stream..gpu.first_stream + gpu.stream_count)
+                (gpu.first_stream..gpu.first_stream + u32::from(gpu.stream_count))
                     .map(|stream| (gpu.card.0, stream))
             });
             ServerTimeline {
                 name: self.server_name(server.vm, index),
-                vms: vms.map(|(_, vm)| vm.name.clone()).collect(),
+                vms: vms
+                    .iter()
+                    .map(|vm| self.experiment.vms[usize::from(vm.0)].name.clone())
+                    .collect(),
                 streams: streams.collect(),
                 waiting: waiting.levels(from, until),
             }

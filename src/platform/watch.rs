@@ -5,10 +5,11 @@
 
 use super::parts::Part;
 use super::{Outcome, Platform, VmOutcome};
-use crate::engine::{self, Ending, EventList};
+use crate::engine::{self, Ending, EventList, Pending};
 use crate::record::Recorder;
 use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
 use crate::units::SimDuration;
+use std::collections::VecDeque;
 
 /// How much may still be simulated, in events and answered samples together; and a function that
 /// may stop it.
@@ -79,11 +80,14 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
     const STRIDE: u64 = 20_000;
     let mut watched = Run::of(experiment);
     let spans = experiment.load_spans();
-    while watched.go(STRIDE, meter) == Ending::EventLimit {
-        let mut vms = watched.platform.guests.iter().zip(&experiment.vms).zip(&spans);
-        let lost = vms.position(|((guest, vm), span)| is_lost(vm, *span, &guest.recorder));
+    while let Some(part) = watched.go(STRIDE, meter) {
+        let mut vms = watched.parts[part].vms.iter();
+        let lost = vms.find(|vm| {
+            let place = usize::from(vm.0);
+            is_lost(&experiment.vms[place], spans[place], &watched.platform.guests[place].recorder)
+        });
         if let Some(lost) = lost {
-            return Watched::Lost(VmId(lost as u16));
+            return Watched::Lost(*lost);
         }
         if meter.is_spent() {
             return Watched::Stopped;
@@ -92,13 +96,25 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
     Watched::Whole(watched.platform.outcome())
 }
 
+/// As [`simulate`](super::simulate); `told` hears now and then how many samples are answered.
+pub fn simulate_told(experiment: &Experiment, told: &dyn Fn(u64)) -> Outcome {
+    /// How many events between two looks: a fraction of a second.
+    const STRIDE: u64 = 500_000;
+    let mut run = Run::of(experiment);
+    let mut meter = Meter::new(u64::MAX, &|| false);
+    while run.go(STRIDE, &mut meter).is_some() {
+        told(run.all_answered);
+    }
+    run.platform.outcome()
+}
+
 /// As [`simulate`](super::simulate), as far as `meter` allows; nothing when it was used up before the
 /// end. The work is subtracted from it.
 pub fn simulate_within(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Outcome> {
     /// How many events between two looks.
     const STRIDE: u64 = 20_000;
     let mut run = Run::of(experiment);
-    while run.go(STRIDE, meter) == Ending::EventLimit {
+    while run.go(STRIDE, meter).is_some() {
         if meter.is_spent() {
             return None;
         }
@@ -114,14 +130,13 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
     const STRIDE: u64 = 1_000;
     let mut watched = Run::of(experiment);
     let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
-    while watched.go(STRIDE, meter) == Ending::EventLimit {
-        let spec = |vm: &VmId| &experiment.vms[usize::from(vm.0)];
-        let mut vms = watched.part.vms.iter();
-        if vms.all(|vm| !is_server(spec(vm)) || watched.platform.is_served(*vm)) {
-            if watched.parts.is_empty() {
-                break;
-            }
-            watched.start_next();
+    while let Some(part) = watched.go(STRIDE, meter) {
+        let mut vms = watched.parts[part].vms.iter();
+        let is_served = |vm: &VmId| {
+            !is_server(&experiment.vms[usize::from(vm.0)]) || watched.platform.is_served(*vm)
+        };
+        if vms.all(is_served) {
+            watched.leave(part);
         }
         if meter.is_spent() {
             return None;
@@ -131,44 +146,54 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
     Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm))).collect())
 }
 
-/// A run that goes on by strides, one part after the other.
+/// A run that goes on by strides, of each part in turn: a part that decides the run is found soon,
+/// wherever it is.
 struct Run<'a> {
     platform: Platform<'a>,
-    /// The part that is simulated now.
-    part: Part,
-    /// The parts that were not started yet, the last first.
     parts: Vec<Part>,
+    /// Those that are not over, by place, the next first; with the events that they have pending, once
+    /// they have begun.
+    left: VecDeque<(usize, Option<Vec<Pending>>)>,
+    /// Samples answered at the last look at each part.
+    answered: Vec<u64>,
+    all_answered: u64,
     events: EventList,
-    /// Samples answered at the last look.
-    answered: u64,
 }
 
 impl<'a> Run<'a> {
     fn of(experiment: &'a Experiment) -> Self {
         let platform = Platform::new(experiment);
-        let parts = platform.parts().into_iter().rev().collect();
-        Self { platform, part: Part::default(), parts, events: EventList::new(), answered: 0 }
+        let parts = platform.parts();
+        let left = (0..parts.len()).map(|place| (place, None)).collect();
+        let answered = vec![0; parts.len()];
+        let events = EventList::new();
+        Self { platform, parts, left, answered, all_answered: 0, events }
     }
 
-    fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Ending {
-        if self.events.is_empty() {
-            self.start_next();
+    /// Simulates the next part by up to `stride` events. Returns its place; nothing once all are over.
+    fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Option<usize> {
+        let (place, pending) = self.left.pop_front()?;
+        let part = &self.parts[place];
+        match pending {
+            Some(pending) => self.events.resume(pending),
+            None => self.platform.start(part, &mut self.events),
         }
-        let ending = engine::run(&mut self.platform, &mut self.events, stride);
-        let answers = self.platform.guests.iter().map(|guest| guest.recorder.answered());
-        let answered: u64 = answers.sum();
-        meter.left = meter.left.saturating_sub(stride + answered - self.answered);
-        self.answered = answered;
-        if self.parts.is_empty() { ending } else { Ending::EventLimit }
+        let (ending, events) = engine::run(&mut self.platform, &mut self.events, stride);
+        self.platform.happened += events;
+        let guests = part.vms.iter().map(|vm| &self.platform.guests[usize::from(vm.0)]);
+        let answered: u64 = guests.map(|guest| guest.recorder.answered()).sum();
+        let more = answered - std::mem::replace(&mut self.answered[place], answered);
+        self.all_answered += more;
+        meter.left = meter.left.saturating_sub(events + more);
+        if ending == Ending::EventLimit {
+            self.left.push_back((place, Some(self.events.set_aside())));
+        }
+        (!self.left.is_empty()).then_some(place)
     }
 
-    /// Leaves the present part as it is, and starts the next if there is one.
-    fn start_next(&mut self) {
-        self.events = EventList::new();
-        if let Some(part) = self.parts.pop() {
-            self.part = part;
-            self.platform.start(&self.part, &mut self.events);
-        }
+    /// Leaves the part at this place, the last that went on, as it is.
+    fn leave(&mut self, place: usize) {
+        self.left.retain(|(other, _)| *other != place);
     }
 }
 

@@ -34,10 +34,11 @@ impl Experiment {
         if !self.pools.is_empty() {
             return self.pools.clone();
         }
-        let models = (0..self.vms.len() as u16).map(VmId).filter(|&vm| self.has_work(vm));
+        let mut askers = self.askers();
+        let models = self.models_with_work().into_iter();
         let alone = models.map(|vm| ServerPool {
             models: vec![vm],
-            vms: self.askers_of(&[vm]),
+            vms: std::mem::take(&mut askers[usize::from(vm.0)]),
             servers: self.own_servers(vm),
         });
         alone.collect()

@@ -89,13 +89,32 @@ impl Experiment {
     /// The VMs whose queries come to these models first: their own, and the ensembles that begin
     /// there.
     pub fn askers_of(&self, models: &[VmId]) -> Vec<VmId> {
-        let begins = |vm: &VmSpec| vm.step_models().next();
-        let asks = |&(index, vm): &(usize, &VmSpec)| {
-            let first = begins(vm).unwrap_or(VmId(index as u16));
-            models.contains(&first) && !vm.load.is_idle()
-        };
-        let vms = self.vms.iter().enumerate().filter(asks);
-        vms.map(|(index, _)| VmId(index as u16)).collect()
+        let mut askers = self.askers();
+        let of = models.iter().flat_map(|model| std::mem::take(&mut askers[usize::from(model.0)]));
+        let mut of: Vec<VmId> = of.collect();
+        of.sort();
+        of
+    }
+
+    /// The VMs whose queries come first to each model.
+    pub(super) fn askers(&self) -> Vec<Vec<VmId>> {
+        let mut askers = vec![Vec::new(); self.vms.len()];
+        let ids = (0..self.vms.len() as u16).map(VmId);
+        for (id, vm) in ids.zip(&self.vms).filter(|(_, vm)| !vm.load.is_idle()) {
+            let first = vm.step_models().next().unwrap_or(id);
+            askers[usize::from(first.0)].push(id);
+        }
+        askers
+    }
+
+    /// The models that have work.
+    pub(super) fn models_with_work(&self) -> Vec<VmId> {
+        let mut is_asked: Vec<bool> =
+            self.vms.iter().map(|vm| !vm.is_ensemble() && !vm.load.is_idle()).collect();
+        let steps = self.vms.iter().flat_map(VmSpec::step_models);
+        steps.for_each(|step| is_asked[usize::from(step.0)] = true);
+        let ids = (0..self.vms.len() as u16).map(VmId);
+        ids.filter(|id| is_asked[usize::from(id.0)]).collect()
     }
 
     /// The models with work of the server whose first model this is.
@@ -109,13 +128,12 @@ impl Experiment {
     /// SMs, all in one process. Where owners take turns, or are clients of MPS, the models of a
     /// server are one owner together.
     pub fn with_models_side_by_side(mut self) -> Self {
-        let firsts = (0..self.vms.len() as u16).map(VmId);
-        let firsts: Vec<VmId> = firsts.filter(|&vm| self.first_model(vm) == vm).collect();
-        for first in firsts {
-            if self.models_of_server(first).count() < 2 {
-                continue;
-            }
-            for share in self.vms[usize::from(first.0)].gpus.clone() {
+        let mut models = vec![0; self.vms.len()];
+        for model in self.models_with_work() {
+            models[usize::from(self.first_model(model).0)] += 1;
+        }
+        for (vm, _) in self.vms.iter().zip(models).filter(|(_, models)| *models > 1) {
+            for share in &vm.gpus {
                 let card = &mut self.cards[usize::from(share.card.0)];
                 let sharing = &mut card.instances[usize::from(share.instance)].sharing;
                 if *sharing == InstanceSharing::Alone {
