@@ -29,6 +29,11 @@ impl Progress {
         Self::styled(hidden, "{bar:30} {pos}/{len} {wide_msg}")
     }
 
+    /// The same for work that is told in parts: per cent, and the remaining time.
+    pub(super) fn in_parts(hidden: bool) -> Self {
+        Self::styled(hidden, "{bar:30} {percent} %, {eta} left  {wide_msg}")
+    }
+
     /// A bar that also shows the remaining time.
     pub(super) fn timed(hidden: bool) -> Self {
         Self::styled(hidden, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")

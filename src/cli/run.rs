@@ -65,7 +65,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
             return sweep::run_file(&file, &arguments, made.as_ref());
         }
     };
-    let bar = Progress::new(arguments.hides_progress());
+    let bar = Progress::in_parts(arguments.hides_progress());
     let work = arguments.begin(Maker::Run, &scenario.name, &bar)?;
     scenario.warnings.iter().for_each(|warning| work.say(warning));
     work.say(format!("{}, seed {}", check::summary(&scenario), scenario.seed));

@@ -72,7 +72,7 @@ impl<'a> Work<'a> {
 
     /// Writes the files of the answer and prints it.
     pub(super) fn deliver(&self, answer: &dyn Report) -> Result<(), Failure> {
-        self.write(&answer.files()?)?;
+        self.write(&self.simulate(|| answer.files())??)?;
         self.say("");
         self.print(answer)
     }
@@ -83,7 +83,7 @@ impl<'a> Work<'a> {
         answer: &A,
         made: Option<&Made>,
     ) -> Result<(), Failure> {
-        let mut files = answer.files()?;
+        let mut files = self.simulate(|| answer.files())??;
         if let Some(made) = made {
             files.push(answer.web_page(made)?);
         }

@@ -5,7 +5,7 @@ use super::sheet::Sheet;
 use super::width::Width;
 
 /// The answer of a command, in every output format. The same answer gives the same bytes.
-pub trait Report {
+pub trait Report: Sync {
     /// The whole document as indented JSON, its last line ended. Figures that are no number become `null`.
     fn document(&self) -> anyhow::Result<String>;
 

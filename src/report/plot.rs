@@ -14,6 +14,7 @@ use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
+use rayon::prelude::*;
 use std::borrow::Borrow;
 
 /// The family asked for. In an SVG the viewer looks for the names one by one.
@@ -46,8 +47,8 @@ pub(super) fn files(part: &Part, _: &dyn Report) -> Result<Vec<File>> {
     Ok(files)
 }
 
-/// The same, each file passed on before the next is made.
-pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
+/// The same, the files of a few figures, which are drawn side by side, passed on before the next are made.
+pub(super) fn draw_each<N: AsRef<str> + Sync, F: Borrow<Figure> + Sync>(
     figures: impl IntoIterator<Item = (N, F)>,
     mut keep: impl FnMut(File) -> Result<()>,
 ) -> Result<()> {
@@ -55,12 +56,24 @@ pub(super) fn draw_each<N: AsRef<str>, F: Borrow<Figure>>(
         register_font(FAMILY, style, bytes)
             .map_err(|_| anyhow!("the built-in font cannot be read"))?;
     }
-    for (name, figure) in figures {
-        let name = name.as_ref();
-        keep(File::new(&format!("{name}.svg"), svg(figure.borrow())?))?;
-        keep(File::new(&format!("{name}.png"), png(figure.borrow())?))?;
+    /// How many are drawn at once: each takes some megabytes.
+    const AT_ONCE: usize = 8;
+    let draw = |(name, figure): &(N, F)| -> Result<[File; 2]> {
+        let (name, figure) = (name.as_ref(), figure.borrow());
+        let of = |format: &str, bytes: Vec<u8>| File::new(&format!("{name}.{format}"), bytes);
+        Ok([of("svg", svg(figure)?.into_bytes()), of("png", png(figure)?)])
+    };
+    let mut figures = figures.into_iter();
+    loop {
+        let some: Vec<(N, F)> = figures.by_ref().take(AT_ONCE).collect();
+        if some.is_empty() {
+            return Ok(());
+        }
+        let drawn: Vec<Result<[File; 2]>> = some.par_iter().map(draw).collect();
+        for files in drawn {
+            files?.into_iter().try_for_each(&mut keep)?;
+        }
     }
-    Ok(())
 }
 
 /// The figure as one `svg` element, to stand alone or within a page.

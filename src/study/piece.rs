@@ -1,12 +1,13 @@
 //! The independent pieces of a study, which may be simulated in any order.
 
+use super::amount::queries_at_least;
 use super::baseline::counterfactuals;
 use super::border::{self, CapacitySearch, Watch};
 use super::sensitivity::{self, Alternative};
 use super::summary::{self, Finding};
 use super::variant::asked_per_s;
 use super::{figures, fits, uncertainty};
-use crate::platform::simulate;
+use crate::platform::{simulate, simulate_told};
 use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, TestScenario};
 
 /// One independent piece of a study.
@@ -50,7 +51,12 @@ pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
 }
 
 impl Piece<'_> {
-    pub(super) fn simulate(&self) -> Finding {
+    /// The finding; `told` hears now and then which part of it is done, 0 to 1, where that is known.
+    pub(super) fn simulate(&self, told: &dyn Fn(f64)) -> Finding {
+        let simulate = |experiment: &Experiment| {
+            let all = queries_at_least(experiment).max(1.0);
+            simulate_told(experiment, &|answered| told((answered as f64 / all).min(1.0)))
+        };
         match self {
             Piece::Run(_, run, place, replication) => {
                 let experiment = Experiment { replication: *replication, ..run.experiment.clone() };

@@ -9,6 +9,9 @@ use crate::spec::Scenario;
 use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+/// What a piece of work counts in its progress, so that parts of it show.
+const WHOLE: u64 = 1000;
+
 /// Simulates every run of a scenario once, in parallel. Results do not depend on the number of
 /// threads.
 pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
@@ -21,12 +24,19 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
     assert!(replications > 0, "nothing is run");
     let pieces_of = |pair| pieces_of(pair, replications);
     let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
-    let (done, all) = (AtomicU64::new(0), pieces.len() as u64);
+    let (done, all) = (AtomicU64::new(0), WHOLE * pieces.len() as u64);
     let findings: Vec<Finding> = pieces
         .par_iter()
         .map(|piece| {
-            let finding = piece.simulate();
-            progress(done.fetch_add(1, Ordering::Relaxed) + 1, all, &piece.label());
+            let (label, own) = (piece.label(), AtomicU64::new(0));
+            let tell = |to: u64| {
+                let before = own.fetch_max(to, Ordering::Relaxed);
+                let more = to.saturating_sub(before);
+                progress(done.fetch_add(more, Ordering::Relaxed) + more, all, &label);
+            };
+            tell(0);
+            let finding = piece.simulate(&|part| tell((part * WHOLE as f64) as u64));
+            tell(WHOLE);
             finding
         })
         .collect();
