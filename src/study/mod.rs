@@ -70,6 +70,7 @@ pub use plan::{
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
     VmsOnCard, WayWithout, layouts,
 };
+pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
 pub use run::{run, run_replicated};

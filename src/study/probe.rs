@@ -6,7 +6,7 @@
 use super::figures::digits;
 use super::system::{LoadPoint, load_point};
 use super::variant::{asked_per_s, at_rate, is_server, shortened};
-use crate::loadgen::{QUERY_LIMIT, early_stopping};
+use crate::loadgen::early_stopping;
 use crate::platform::{Meter, VmOutcome, Watched, serve, simulate_metered};
 use crate::spec::{Arrivals, BatchRule, Experiment, VmSpec};
 use crate::units::{SimDuration, SimTime};
@@ -211,19 +211,19 @@ impl<'a> Prober<'a> {
         self.range = [self.range[0].min(rate), self.range[1].max(rate)];
     }
 
-    /// What fails at a rate without any run: more queries than any run makes.
+    /// What fails at a rate without any run: more queries than a run of a search makes.
     fn beyond_limits(&self, rate: f64) -> Option<Vec<String>> {
         let failed = self.servers(rate).filter_map(|(_, vm, own)| {
             let settings = &vm.load.settings;
             let due = own * settings.min_duration.as_secs_f64();
             let makes_them = !matches!(vm.load.arrivals, Arrivals::Trace(_));
-            let too_many = makes_them && due > 1.001 * QUERY_LIMIT as f64;
+            let too_many = makes_them && due > 1.001 * SEARCHED_QUERIES_MAX as f64;
             too_many.then(|| {
-                let (name, limit) = (self.name(vm), QUERY_LIMIT / 1_000_000);
+                let (name, limit) = (self.name(vm), SEARCHED_QUERIES_MAX / 1_000_000);
                 let span = settings.min_duration;
                 format!(
                     "{name}min_duration of {span} needs more than {limit} million queries, \
-                    the most of a run: shorten min_duration"
+                    the most of a run of a search: shorten min_duration"
                 )
             })
         });
@@ -433,6 +433,9 @@ fn too_late_or_rejected(found: &VmOutcome) -> u64 {
     found.recorder.over_latency() + found.recorder.rejected()
 }
 
+/// The most queries of a VM in a run of a search, which has many runs.
+pub const SEARCHED_QUERIES_MAX: u64 = 50_000_000;
+
 /// Whether the late queries are few enough for a VALID rate to be near, or for chance.
 fn is_near(vm: &VmSpec, found: &VmOutcome) -> bool {
     let allowed = 1.0 - vm.load.settings.percentile / 100.0;
@@ -446,7 +449,7 @@ fn queries(vm: &VmSpec, own: f64) -> f64 {
     let due = own * settings.min_duration.as_secs_f64();
     let made = match &vm.load.arrivals {
         Arrivals::Trace(trace) => trace.arrivals.len() as f64,
-        _ => due.max(settings.min_query_count as f64).min(QUERY_LIMIT as f64),
+        _ => due.max(settings.min_query_count as f64).min(SEARCHED_QUERIES_MAX as f64),
     };
     let on = vm.power_off.map(|off| off.saturating_since(vm.power_on).as_secs_f64());
     made.min(on.map_or(f64::INFINITY, |on| on * own)).max(1.0)

@@ -59,7 +59,7 @@ pub(super) fn scenario(
     let all: usize = groups.iter().map(|group| group.on.len()).sum();
     if all == 0 || all > VMS_MAX as usize {
         return Err(Failure::Usage(format!(
-            "{} has {all} GPU instances on {cards} GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: slicewise simulates no more",
+            "{} has {all} GPU instances on {cards} GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: an import writes no more",
             quoted(&config.name)
         )));
     }

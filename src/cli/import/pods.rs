@@ -146,7 +146,7 @@ pub(super) fn scenario(
         let count = all.min(room).max(1);
         if count < all {
             output::message(&format!(
-                "warning: {count} of {all} pods of {}: slicewise simulates at most {VMS_MAX} VMs",
+                "warning: {count} of {all} pods of {}: an import writes at most {VMS_MAX} VMs",
                 resource.name
             ));
         }

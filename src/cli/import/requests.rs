@@ -63,7 +63,7 @@ pub(super) fn scenario(
     let all: u32 = plan.groups.iter().map(|group| group.count).sum();
     if all > VMS_MAX {
         return Err(Failure::Usage(format!(
-            "{all} containers ask for GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: slicewise simulates no more"
+            "{all} containers ask for GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: an import writes no more"
         )));
     }
     let title = format!("pods on {}", node.gpu.name);

@@ -184,7 +184,7 @@ pub(super) fn scenario(
     let all: u32 = groups.iter().map(|(_, _, count)| count).sum();
     if all == 0 || all > VMS_MAX {
         return Err(Failure::Usage(format!(
-            "{} has {all} vGPUs on {cards} GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: slicewise simulates no more",
+            "{} has {all} vGPUs on {cards} GPUs\n  = allowed: 1 to {VMS_MAX}, a VM for each: an import writes no more",
             quoted(&config.name)
         )));
     }

@@ -7,7 +7,7 @@ use super::{ImportArgs, Node};
 use crate::config::quoted;
 use crate::spec::MigProfile;
 
-/// Most VMs of a scenario file.
+/// Most VMs of a file that an import writes.
 pub(super) const VMS_MAX: u32 = 64;
 
 /// The workload that nobody asked for and every scenario needs.

@@ -52,7 +52,10 @@ pub(crate) struct WorkloadFile {
 }
 
 /// Most cards in a host.
-pub(crate) const CARDS_MAX: u32 = 64;
+pub(crate) const CARDS_MAX: u32 = 4096;
+
+/// Most logical processors of a host.
+pub(crate) const PROCESSORS_MAX: u32 = 1 << 20;
 
 /// What a host has of GPUs, in a message.
 const OF_GPUS: &str =
@@ -90,7 +93,7 @@ pub(crate) const OWN_HOST: &str = "own-host";
 /// Processors and memory; the name is not read here.
 fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostSpec> {
     let logical_processors =
-        fact(file, sources, "logical_processors", |value| value.count(1..=4096, ""));
+        fact(file, sources, "logical_processors", |value| value.count(1..=PROCESSORS_MAX, ""));
     let memory = fact(file, sources, "memory", above_zero);
     let (id, name) = (id.to_string(), String::new());
     let (logical_processors, memory) = (logical_processors?, memory?);

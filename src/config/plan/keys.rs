@@ -1,7 +1,6 @@
 //! The keys that only plan files have, and the file as a scenario in which each VM has a whole card:
 //! so all else of it is read and checked.
 
-use crate::config::catalogue::entries::CARDS_MAX;
 use crate::config::text::{Problems, Reader, SourceFile, Spot, Value};
 use crate::spec::{HostLink, TestScenario};
 use crate::study::Prices;
@@ -16,6 +15,12 @@ const SEARCHED: [&str; 7] = ["vgpu", "gpus", "mig", "process", "gpu", "card", "i
 
 /// Keys of scenarios that have no meaning here.
 pub(super) const FOREIGN: [&str; 4] = ["sweep", "capacity", "published", "baseline"];
+
+/// Most cards that a search looks at: its sets of VMs grow with them.
+pub(crate) const CARDS_MAX: u32 = 64;
+
+/// Most VMs that a search places.
+pub(crate) const VMS_MAX: usize = 64;
 
 /// How many cards: as many as it takes.
 const ANY: &str = "any";
@@ -84,7 +89,7 @@ impl PlanKeys {
         let states_policy =
             sharing.is_some_and(|table| table.has("policy") || table.has("registry"));
         if let Some(value) = top.get("vm").filter(Value::is_array) {
-            let items = value.items(crate::config::scenario::plan::VMS_MAX)?;
+            let items = value.items(VMS_MAX)?;
             items.iter().filter_map(Value::table).for_each(|mut vm| refuse_holdings(&mut vm));
             // All else of such a load is another's: its keys would be told of in vain.
             let bounded = |item: &Value<'_>| item.table().is_none_or(|mut vm| is_bounded(&mut vm));

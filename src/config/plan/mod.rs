@@ -5,7 +5,7 @@
 //! layout becomes the text of a scenario (`written`) and is read like any other: nothing is placed
 //! or checked here.
 
-mod keys;
+pub(crate) mod keys;
 mod written;
 
 use super::catalogue::Catalogue;
@@ -20,10 +20,10 @@ use super::text::{Diagnostic, LoadError, Problems, Reader, SourceFile, Spot, sou
 use crate::formats::recognise;
 use crate::gpu::policies;
 use crate::spec::{Arrivals, Experiment, TestScenario};
-use crate::study::Head;
 use crate::study::{
     CardLayout, CardPart, CardWays, Held, Layout, Obstacle, PlanCards, PlanKind, PlanTask, TooMany,
 };
+use crate::study::{Head, SEARCHED_QUERIES_MAX};
 use crate::suggest::{nearest, quoted};
 use keys::{FOREIGN, Group, PlanKeys};
 use std::collections::BTreeSet;
@@ -262,8 +262,8 @@ impl Reading<'_> {
 
     /// What no layout changes: a load that makes too many queries is a fault of the file.
     fn check_length(&self, guest: &Guest) {
-        length::queries_are_countable(guest, Rates::Asked, self.problems);
-        length::counts_are_reachable(guest, self.problems);
+        length::queries_are_countable(guest, Rates::Asked, SEARCHED_QUERIES_MAX, self.problems);
+        length::counts_are_reachable(guest, SEARCHED_QUERIES_MAX, self.problems);
     }
 
     /// Every model at hand has a price, and every price is of one at hand.
@@ -413,15 +413,15 @@ fn guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
         value.report(value.wrong("is a single table").help("write [[vm]] with two brackets"));
         return None;
     }
-    let items = value.items(plan::VMS_MAX)?;
+    let items = value.items(keys::VMS_MAX)?;
     let count = items.len();
     let guests = items.into_iter().enumerate();
     let guests: Vec<Guest> =
         guests.filter_map(|(index, item)| vm::read(item.table()?, index + 1, around)).collect();
     let all: u32 = guests.iter().map(|guest| guest.copies.unwrap_or(1)).sum();
-    if all > plan::VMS_MAX as u32 {
+    if all > keys::VMS_MAX as u32 {
         let diagnostic = value.wrong(format!("has {all} VMs, copies counted"));
-        value.report(diagnostic.allowed(format!("at most {}", plan::VMS_MAX)));
+        value.report(diagnostic.allowed(format!("at most {}", keys::VMS_MAX)));
         return None;
     }
     (guests.len() == count).then_some(guests)

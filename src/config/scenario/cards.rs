@@ -21,7 +21,11 @@ use std::sync::Arc;
 pub(crate) fn expand(machine: &Machine, guests: &[Guest]) -> Vec<Guest> {
     let copies = guests.iter().flat_map(|guest| match guest.copies {
         None => vec![guest.clone()],
-        Some(copies) => (1..=copies).map(|number| numbered(guest, number, copies)).collect(),
+        Some(copies) => {
+            // What is of all copies together is not copied with each.
+            let one = Guest { copies: None, models: Vec::new(), pins: None, ..guest.clone() };
+            (1..=copies).map(|number| numbered(&one, guest, number, copies)).collect()
+        }
     });
     let mut all: Vec<Guest> = copies.collect();
     for (index, model) in machine.models.iter().enumerate() {
@@ -50,8 +54,9 @@ pub(super) fn on_model(machine: &Machine, guests: &[Guest], index: usize) -> Vec
     guests.iter().filter_map(part).collect()
 }
 
-fn numbered(guest: &Guest, number: u32, copies: u32) -> Guest {
-    let mut copy = Guest { copies: None, ..guest.clone() };
+/// Copy `number` of `guest`, made from `one`.
+fn numbered(one: &Guest, guest: &Guest, number: u32, copies: u32) -> Guest {
+    let mut copy = one.clone();
     copy.vm.name = format!("{}-{number}", guest.vm.name);
     copy.pins = guest.pins.as_ref().map(|pins| pins.of_copy(number, guest.cards));
     let own = guest.models.chunks(guest.cards as usize).nth(number as usize - 1);

@@ -1,6 +1,7 @@
 //! How long a run may be: queries, samples, simulated time.
 
 use super::guest::Guest;
+use super::holding::Holding;
 use super::machine::Machine;
 use super::ranges::QUERIES_MAX;
 use crate::config::text::{Diagnostic, Problems};
@@ -11,8 +12,8 @@ use std::collections::BTreeSet;
 
 /// Checks that a load ends and is not too large.
 pub(super) fn load_is_bounded(machine: &Machine, guest: &Guest, rates: Rates, problems: &Problems) {
-    queries_are_countable(guest, rates, problems);
-    counts_are_reachable(guest, problems);
+    queries_are_countable(guest, rates, QUERIES_MAX, problems);
+    counts_are_reachable(guest, QUERIES_MAX, problems);
     time_is_bounded(machine, guest, rates, problems);
     bursts_are_countable(guest, rates, problems);
 }
@@ -26,7 +27,8 @@ pub(crate) enum Rates {
     Parts,
 }
 
-pub(crate) fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Problems) {
+/// Checks that a rate does not make more queries than `most` in the duration.
+pub(crate) fn queries_are_countable(guest: &Guest, rates: Rates, most: u64, problems: &Problems) {
     let settings = &guest.vm.load.settings;
     let seconds = settings.min_duration.as_secs_f64();
     let (factor, what) = match guest.vm.load.scenario {
@@ -38,21 +40,19 @@ pub(crate) fn queries_are_countable(guest: &Guest, rates: Rates, problems: &Prob
         | TestScenario::ClosedLoop { .. } => return,
     };
     let queries = factor * settings.target_qps * seconds;
-    if queries > QUERIES_MAX as f64 {
+    if queries > most as f64 {
         let title = format!(
             "{} per second for {} are {queries:.0} {what}",
             settings.target_qps, settings.min_duration
         );
-        let most = QUERIES_MAX as f64 / factor;
-        let (rate, span) = (most / seconds, (most / settings.target_qps).floor());
-        let allowed = format!(
-            "at most {QUERIES_MAX} {what}: {rate:.1} per second for {}",
-            settings.min_duration
-        );
+        let fits = most as f64 / factor;
+        let (rate, span) = (fits / seconds, (fits / settings.target_qps).floor());
+        let allowed =
+            format!("at most {most} {what}: {rate:.1} per second for {}", settings.min_duration);
         let diagnostic = Diagnostic::at(&guest.spots.rate, title).allowed(allowed);
         problems.push(diagnostic.help(format!(
             "write min_duration = \"{}\", or less: latencies are known from a hundredth of these {what} (`slicewise validate` makes two million of any row){}",
-            in_words(span.max(1.0), most / settings.target_qps),
+            in_words(span.max(1.0), fits / settings.target_qps),
             without_rules(guest)
         )));
     }
@@ -63,13 +63,13 @@ fn in_words(whole: f64, most: f64) -> String {
     if most >= 1.0 { format!("{whole} s") } else { format!("{} us", (most * 1e6).floor().max(1.0)) }
 }
 
-/// Checks that the counts can be reached.
-pub(crate) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
+/// Checks that the counts ask for no more samples than `most`.
+pub(crate) fn counts_are_reachable(guest: &Guest, most: u64, problems: &Problems) {
     let load = &guest.vm.load;
     let settings = &load.settings;
     let per_query = u64::from(load.scenario.samples_per_query());
     let samples = settings.min_query_count.saturating_mul(per_query);
-    if samples <= QUERIES_MAX {
+    if samples <= most {
         return;
     }
     let title = match (settings.queries_beyond, per_query) {
@@ -81,14 +81,13 @@ pub(crate) fn counts_are_reachable(guest: &Guest, problems: &Problems) {
     let title = format!("{title} are {samples} samples");
     let help = match (settings.queries_beyond, settings.rules) {
         (Some(_), _) => {
-            let most =
-                QUERIES_MAX as f64 / per_query as f64 * (100.0 - settings.percentile) / 100.0;
-            let most = most.floor();
-            format!("write queries_beyond_percentile = {most} or less, or a lower percentile")
+            let fits = most as f64 / per_query as f64 * (100.0 - settings.percentile) / 100.0;
+            let fits = fits.floor();
+            format!("write queries_beyond_percentile = {fits} or less, or a lower percentile")
         }
-        (None, _) => format!("write min_query_count = {} or less", QUERIES_MAX / per_query),
+        (None, _) => format!("write min_query_count = {} or less", most / per_query),
     };
-    let allowed = format!("at most {QUERIES_MAX} samples");
+    let allowed = format!("at most {most} samples");
     problems.push(Diagnostic::at(&guest.spots.rate, title).allowed(allowed).help(help));
 }
 
@@ -100,8 +99,8 @@ fn without_rules(guest: &Guest) -> &'static str {
     }
 }
 
-/// Samples of all VMs of one run: those that wait lie in memory.
-const SAMPLES_OF_ALL_MAX: f64 = 2.0 * QUERIES_MAX as f64;
+/// Samples of all VMs of one run whose queues lie in memory: 40 bytes each.
+const SAMPLES_WAITING_MAX: f64 = 1e8;
 
 /// No run lasts longer in simulated time, in seconds: 366 days, as a trace. The clock reaches 584 years:
 /// no exponential draw of 53 bits is more than 36.8 means (-ln 2^-53), so that no luck of the arrivals
@@ -245,23 +244,53 @@ pub(super) fn bursts_are_countable(guest: &Guest, rates: Rates, problems: &Probl
 }
 
 /// Checks the total: many VMs with many queries each may be too much together.
-pub(super) fn all_samples_are_countable(guests: &[Guest], rates: Rates, problems: &Problems) {
-    let demand = |guest: &Guest| demand(guest, rates).0;
-    let all: f64 = guests.iter().map(demand).sum();
-    let Some(most) = guests.iter().max_by(|one, two| demand(one).total_cmp(&demand(two))) else {
-        return;
-    };
-    // One that makes too many by itself is told already.
-    let by_itself = demand(most) > QUERIES_MAX as f64;
-    if all > SAMPLES_OF_ALL_MAX && !by_itself {
-        let title = format!("the {} VMs together make {all:.0} samples", guests.len());
-        let diagnostic = Diagnostic::at(&most.spots.rate, title);
-        let allowed = format!("at most {SAMPLES_OF_ALL_MAX:.0} samples in one run");
+pub(super) fn all_samples_are_countable(
+    machine: &Machine,
+    guests: &[&Guest],
+    rates: Rates,
+    problems: &Problems,
+) {
+    let waiting: Vec<&Guest> =
+        guests.iter().copied().filter(|guest| waits_in_memory(machine, guest)).collect();
+    let of_all = format!("at most {QUERIES_MAX} samples in one run");
+    let of_waiting = format!(
+        "at most {SAMPLES_WAITING_MAX:.0} samples that may wait in memory: those of queues with priorities \
+         or limits, of ensembles, sorted, or dealt to several kinds of GPU"
+    );
+    let totals =
+        [(guests, QUERIES_MAX as f64, of_all), (&waiting, SAMPLES_WAITING_MAX, of_waiting)];
+    for (guests, limit, allowed) in totals {
+        let demand = |guest: &Guest| demand(guest, rates).0;
+        let all: f64 = guests.iter().map(|guest| demand(guest)).sum();
+        let most = guests.iter().max_by(|one, two| demand(one).total_cmp(&demand(two)));
+        // One that makes too many by itself is told already.
+        let Some(most) = most.filter(|most| all > limit && demand(most) <= QUERIES_MAX as f64)
+        else {
+            continue;
+        };
+        let title = match guests.len() {
+            1 => format!("the load makes {all:.0} samples"),
+            count => format!("the {count} VMs together make {all:.0} samples"),
+        };
         let help = "ask for fewer (min_duration, min_query_count), or for fewer VMs: a part of \
             the load gives the same answer";
-        let diagnostic = diagnostic.of_limit(Obstacle::Limit);
+        let diagnostic = Diagnostic::at(&most.spots.rate, title).of_limit(Obstacle::Limit);
         problems.push(diagnostic.allowed(allowed).help(help));
+        return;
     }
+}
+
+/// Whether the queries of a guest that are due can lie in memory until they are served; those of a plain
+/// queue are made when their turn comes.
+fn waits_in_memory(machine: &Machine, guest: &Guest) -> bool {
+    let vm = &guest.vm;
+    let is_sorted = vm.load.scenario == TestScenario::Offline && vm.server.sort_samples;
+    let is_dealt = guest.cards > 1 && matches!(guest.holding, Holding::Instance(..));
+    !vm.server.queues.is_plain()
+        || vm.is_ensemble()
+        || machine.models.len() > 1
+        || is_sorted
+        || is_dealt
 }
 
 /// The models of a guest's cards, each once.

@@ -10,7 +10,7 @@ use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::vm::{self, VmContext};
-use super::{cards, rules};
+use super::{cards, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
@@ -29,7 +29,7 @@ use toml::de::DeTable;
 const BOTH: &str = "counterfactual";
 
 /// Most VMs in a file.
-pub(crate) const VMS_MAX: usize = 64;
+pub(crate) const VMS_MAX: usize = 20_000;
 
 /// The content of one scenario file.
 pub(crate) struct Plan {
@@ -122,7 +122,7 @@ fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest
         value.report(diagnostic.allowed(format!("at most {VMS_MAX}")));
         return None;
     }
-    (guests.len() == count).then_some(guests)
+    (size::fits_memory(&guests, value.problems) && guests.len() == count).then_some(guests)
 }
 
 /// How many VMs there are, copies counted.

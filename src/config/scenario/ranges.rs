@@ -20,8 +20,8 @@ pub(crate) const STREAMS_MAX: u32 = 1024;
 /// The longest test: a day.
 pub(crate) const DURATION_MAX: SimDuration = SimDuration::from_secs(86_400);
 
-/// The most queries and samples of a test.
-pub(crate) const QUERIES_MAX: u64 = 50_000_000;
+/// The most queries and samples of a test, and of all tests of a run together.
+pub(crate) const QUERIES_MAX: u64 = crate::loadgen::QUERY_LIMIT;
 
 /// Queries beyond the percentile without MLPerf's rules, unless the file states it: with a hundred,
 /// the number itself is known to 10 %.

@@ -11,7 +11,7 @@ use crate::config::text::{Diagnostic, Problems};
 use crate::spec::{Footprint, GpuSpec, TestScenario};
 use crate::study::{self, Obstacle};
 use crate::units::{Bytes, counted};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks the guests of one run against each other and against the machine.
 pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
@@ -50,8 +50,8 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
         load_is_bounded(machine, guest, rates, problems);
     }
     let is_asked = |guest: &&Guest| !guest.vm.load.is_idle();
-    let asked: Vec<Guest> = guests.iter().filter(is_asked).cloned().collect();
-    all_samples_are_countable(&asked, rates, problems);
+    let asked: Vec<&Guest> = guests.iter().filter(is_asked).collect();
+    all_samples_are_countable(machine, &asked, rates, problems);
 }
 
 /// The rules that hold wherever VMs are placed; copies are guests of their own.
@@ -62,8 +62,9 @@ pub(crate) fn host_has_room(machine: &Machine, guests: &[Guest], problems: &Prob
 }
 
 fn names_are_unique(guests: &[Guest], problems: &Problems) {
-    for (index, guest) in guests.iter().enumerate() {
-        if guests[..index].iter().any(|other| other.vm.name == guest.vm.name) {
+    let mut names = BTreeSet::new();
+    for guest in guests {
+        if !names.insert(&guest.vm.name) {
             let title = format!("two VMs are named {}", crate::suggest::quoted(&guest.vm.name));
             problems
                 .push(Diagnostic::at(&guest.spots.name, title).help("give each VM its own name"));
@@ -73,13 +74,13 @@ fn names_are_unique(guests: &[Guest], problems: &Problems) {
 
 fn vcpus_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
     let limit = &machine.host.logical_processors;
-    let mut taken = 0;
+    let (mut taken, most) = (0, u64::from(limit.value));
     for guest in guests {
-        let (vcpus, host) = (guest.vm.vcpus, &machine.host.id);
+        let (vcpus, host) = (u64::from(guest.vm.vcpus), &machine.host.id);
         taken += vcpus;
-        let title = if vcpus > limit.value {
+        let title = if vcpus > most {
             format!("{vcpus} vCPUs are more than {host} has logical processors ({})", limit.value)
-        } else if taken > limit.value && taken - vcpus <= limit.value {
+        } else if taken > most && taken - vcpus <= most {
             format!(
                 "the VMs up to this one have {taken} vCPUs, more than {host} has logical processors ({}); over-commitment is not modelled yet",
                 limit.value

@@ -118,7 +118,7 @@ keys! {
         /// Which percentile must keep the bound, in percent.
         percentile: f64 = own(|value| value.percentile(), percentile_shape);
         /// The least duration of the load.
-        min_duration: SimDuration = within("above 0, at most 24 h"),
+        min_duration: SimDuration = within("above 0, at most 8736 h (364 days)"),
             or "the round's, 60 s without rules";
         /// The least number of queries.
         min_query_count: u64 = count(1..=QUERIES_MAX, " queries"),

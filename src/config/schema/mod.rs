@@ -6,11 +6,12 @@
 //! between keys, and between keys and the catalogue, are the readers' alone: names of the catalogue are
 //! examples.
 
-use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX};
+use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX, PROCESSORS_MAX};
 use super::keys::add;
 use super::keys::shape::{
     Shape, anything, either, list, number, quantity, table, table_of, text, whole, word, word_of,
 };
+use super::plan::keys::CARDS_MAX as PLAN_CARDS_MAX;
 use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
@@ -101,7 +102,7 @@ fn cards_or_any() -> Shape {
 
 /// `[plan]`.
 fn plan() -> Shape {
-    table().key("at_most", whole(1..=CARDS_MAX), "The most cards in all.").key(
+    table().key("at_most", whole(1..=PLAN_CARDS_MAX), "The most cards in all.").key(
         "batches",
         word(["up-to", "fixed"]),
         "Whether largest batches may be less than the file says; default: up-to, they may.",
@@ -139,7 +140,11 @@ fn host_stalls() -> Shape {
 fn own_host() -> Shape {
     table()
         .key("name", text(), "Title, one line.")
-        .need("logical_processors", fact(whole(1..=4096_u32)), "Hardware threads of all sockets.")
+        .need(
+            "logical_processors",
+            fact(whole(1..=PROCESSORS_MAX)),
+            "Hardware threads of all sockets.",
+        )
         .need("memory", fact(quantity::<Bytes>()), "Main memory.")
         .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
         .key("sources", table_of(text()), "Long sources by short keys.")

@@ -7,7 +7,7 @@ use super::points::Points;
 use super::table::SweepTable;
 use crate::config::catalogue::Catalogue;
 use crate::config::inputs::Inputs;
-use crate::config::scenario::plan::{self, VMS_MAX};
+use crate::config::scenario::plan;
 use crate::config::scenario::{
     FOLDER_FILE, LoadOptions, agreed_seed, folder_title, hash, name_of, read_files, used_entries,
 };
@@ -182,7 +182,9 @@ impl Ways<'_> {
     /// The run of a way with `count` VMs, replication 0; or the reason why there is none.
     pub fn experiment(&self, way: usize, count: u32) -> Result<Experiment, TooMany> {
         let way = &self.ways[way];
-        if count > VMS_MAX as u32 {
+        /// The most that a search tries: it runs many times.
+        const VMS_MAX: u32 = 1024;
+        if count > VMS_MAX {
             let text = format!("slicewise simulates at most {VMS_MAX} VMs");
             return Err(TooMany { obstacle: Obstacle::Limit, text });
         }
