@@ -102,6 +102,7 @@ impl EventList {
 
     /// Takes all events out, in their order, to be taken up again later.
     pub fn set_aside(&mut self) -> Vec<Pending> {
+        self.settle();
         let mut pending = Vec::with_capacity(self.heap.len());
         while let Some(first) = self.heap.first() {
             pending.push((first.member, (first.key >> 56) as u8, first.time()));
