@@ -6,6 +6,7 @@
 
 mod assemble;
 mod course;
+mod outcome;
 mod parts;
 mod pool;
 mod route;
@@ -13,6 +14,7 @@ mod timeline;
 mod watch;
 mod way;
 
+pub use outcome::{GpuOwner, GpuUse, Outcome, TurnShare, VmOutcome};
 pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_at_most,
@@ -22,19 +24,16 @@ pub use watch::{
 };
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
-use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId, OwnerTime};
+use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId};
 use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
-use crate::loadgen::{LoadGen, Observed, Query, Verdict, verdict};
+use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{
-    Completion, Experiment, GpuId, InstanceSpec, PermitReturn, ServiceTime, VmId, VmSpec,
-};
+use crate::spec::{Completion, Experiment, GpuId, InstanceSpec, PermitReturn, ServiceTime, VmId};
 use crate::units::{SimDuration, SimTime};
 use course::{Course, CpuWork};
 use parts::Part;
 use pool::Pool;
-use std::collections::BTreeMap;
 use timeline::Scribe;
 use way::Way;
 
@@ -287,72 +286,6 @@ pub struct Platform<'a> {
     scribe: Option<Box<Scribe>>,
 }
 
-/// The outcome of a run.
-#[derive(Clone, Debug)]
-pub struct Outcome {
-    /// One entry per VM of the experiment.
-    pub vms: Vec<VmOutcome>,
-    /// Part of the run in which each card was busy, 0 to 1.
-    pub gpu_busy: Vec<f64>,
-    /// Where the time of each card went.
-    pub gpu_time: Vec<GpuUse>,
-    /// The part that each owner had of an instance on which turns overshoot.
-    pub turns: Vec<TurnShare>,
-    /// Events that happened: a measure of the work of simulating it.
-    pub events: u64,
-}
-
-/// Where the time of a card went, as parts of the run, 0 to 1; the rest is idle.
-#[derive(Clone, PartialEq, Default, Debug)]
-pub struct GpuUse {
-    /// Who has a part of it, and what they had.
-    pub owners: Vec<GpuOwner>,
-    /// The engine passed from one owner to another.
-    pub switch: f64,
-    /// The turns of vGPUs that no VM has, while somebody waited.
-    pub vacant: f64,
-}
-
-/// An owner of a part of a card: guests that one server answers, and models of one process, are one.
-#[derive(Clone, PartialEq, Default, Debug)]
-pub struct GpuOwner {
-    /// The guests.
-    pub guests: Vec<VmId>,
-    /// The instance: index into the card's list.
-    pub instance: u16,
-    /// What they had of the card.
-    pub had: OwnerTime,
-}
-
-/// The part that an owner had of a time-sliced instance, relative to the time in which it was
-/// powered on, up to its last work.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub struct TurnShare {
-    /// The owner's VM.
-    pub vm: VmId,
-    /// The card.
-    pub card: GpuId,
-    /// The instance: index into the card's list.
-    pub instance: u16,
-    /// Time in its turns with work.
-    pub had: f64,
-    /// The part that the policy promises an owner that always has work.
-    pub promised: f64,
-    /// Time past the ends of its slices that was not repaid by shorter ones. Part of `had`.
-    pub unpaid: f64,
-}
-
-/// The outcome of a VM's load.
-#[derive(Clone, Debug)]
-pub struct VmOutcome {
-    /// Its latencies and stages.
-    pub recorder: Recorder,
-    /// The rules of LoadGen that it failed, as sentences; none means VALID.
-    pub failed_rules: Vec<String>,
-    /// LoadGen's full verdict.
-    pub verdict: Verdict,
-}
-
 /// Simulates `experiment` to the end of its load.
 pub fn simulate(experiment: &Experiment) -> Outcome {
     simulate_with(experiment, |_| {})
@@ -459,86 +392,6 @@ impl Platform<'_> {
             self.set_running(now, first, false, events);
         }
     }
-
-    fn outcome(mut self) -> Outcome {
-        let end = self.guests.iter().map(|guest| guest.recorder.last_completion()).max();
-        let end = end.unwrap_or(SimTime::ZERO);
-        let gpu_busy =
-            self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
-        let gpu_time = self.gpu_time(end);
-        let turns = self.turn_shares(end);
-        let vms = self.guests.into_iter().zip(&self.experiment.vms);
-        let vms = vms.map(|(guest, vm)| guest.outcome(vm));
-        Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns, events: self.happened }
-    }
-
-    /// Where the time of each card up to `end` went.
-    fn gpu_time(&mut self, end: SimTime) -> Vec<GpuUse> {
-        let pools = &self.experiment.pools;
-        let mut guests: BTreeMap<(GpuId, OwnerId), Vec<VmId>> = BTreeMap::new();
-        for (index, server) in self.servers.iter().enumerate() {
-            let of_pool = pools.get(usize::from(server.pool)).map(|pool| &pool.vms[..]);
-            for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
-                for owner in gpu.owners() {
-                    let known = guests.entry((gpu.card, owner)).or_default();
-                    known.extend(of_pool.unwrap_or(&[server.vm]));
-                }
-            }
-        }
-        let mut uses = Vec::new();
-        for (index, slot) in self.slots.iter_mut().enumerate() {
-            let time = slot.card.station.time(end);
-            let mut owners: Vec<GpuOwner> = Vec::new();
-            for (owner, had) in time.owners {
-                let (guests, instance) = (&guests[&(GpuId(index as u16), owner)], owner.instance);
-                let is_it =
-                    |known: &&mut GpuOwner| (&known.guests, known.instance) == (guests, instance);
-                // Processes of one guest are one to the reader.
-                match owners.iter_mut().find(is_it) {
-                    Some(known) => {
-                        known.had.run += had.run;
-                        known.had.burned += had.burned;
-                    }
-                    None => owners.push(GpuOwner { guests: guests.clone(), instance, had }),
-                }
-            }
-            uses.push(GpuUse { owners, switch: time.switch, vacant: time.vacant });
-        }
-        uses
-    }
-
-    /// What owners had where turns overshoot.
-    fn turn_shares(&mut self, end: SimTime) -> Vec<TurnShare> {
-        let vms = self.servers.iter().enumerate().flat_map(|(index, server)| {
-            self.gpus_of(ServerId(index as u16)).map(move |gpu| (server.vm, gpu))
-        });
-        let mut shares = Vec::new();
-        // Only guests with servers of their own take turns; models that are one owner have them together.
-        let vms: Vec<(VmId, usize)> = vms.collect();
-        for (vm, index) in vms {
-            let gpu = &self.server_gpus[index];
-            if usize::from(gpu.seat) != index {
-                continue;
-            }
-            let card = &mut self.slots[usize::from(gpu.card.0)].card.station;
-            let counters = gpu.owners().filter_map(|owner| card.counters(end, owner));
-            let mut present = counters.filter(|own| own.present > SimDuration::ZERO).peekable();
-            if present.peek().is_none() {
-                continue;
-            }
-            let instance = gpu.owner.instance;
-            let (had, promised, unpaid) = (0.0, 0.0, 0.0);
-            let mut share = TurnShare { vm, card: gpu.card, instance, had, promised, unpaid };
-            for own in present {
-                let of = |span: SimDuration| span.as_secs_f64() / own.present.as_secs_f64();
-                share.had += of(own.run);
-                share.promised += of(own.promised);
-                share.unpaid += of(own.unpaid);
-            }
-            shares.push(share);
-        }
-        shares
-    }
 }
 
 impl Guest {
@@ -559,28 +412,6 @@ impl Guest {
     /// Whether all that it asked so far is answered.
     fn is_answered(&self) -> bool {
         self.is_idle || self.recorder.answered() == self.loadgen.made_count()
-    }
-
-    /// What its load saw, once all of it is answered.
-    fn outcome(self, vm: &VmSpec) -> VmOutcome {
-        let is_answered = self.is_answered();
-        let recorder = self.recorder;
-        assert!(
-            is_answered,
-            "every query completes or is rejected, once: {} of {}",
-            recorder.answered(),
-            self.loadgen.made_count()
-        );
-        let observed = Observed {
-            latencies: recorder.query_latencies(),
-            over_latency: recorder.over_latency(),
-            rejected: recorder.rejected(),
-            scheduled: recorder.last_due().saturating_since(vm.power_on),
-            taken: recorder.last_completion().saturating_since(vm.power_on),
-        };
-        let verdict = verdict(&vm.load, observed);
-        let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
-        VmOutcome { recorder, failed_rules, verdict }
     }
 }
 

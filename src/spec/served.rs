@@ -9,9 +9,10 @@
 
 use super::{
     Arrivals, Experiment, InstanceSharing, LoadSpec, Round, Rules, TestScenario, TestSettings,
-    VmId, VmSpec,
+    VmId, VmSpec, Workload,
 };
 use crate::units::SimDuration;
+use std::sync::Arc;
 
 /// A step of an ensemble.
 #[derive(Clone, PartialEq, Debug)]
@@ -34,6 +35,11 @@ pub struct CpuStep {
 }
 
 impl VmSpec {
+    /// Its workload, to be changed: from then on its own.
+    pub fn workload_mut(&mut self) -> &mut Workload {
+        Arc::make_mut(&mut self.workload)
+    }
+
     /// Whether it is an ensemble: a chain of models, not a model itself.
     pub fn is_ensemble(&self) -> bool {
         !self.steps.is_empty()

@@ -41,7 +41,7 @@ pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
         let own = pair.virtual_run.experiment.clone();
         let bare = counterfactuals(&own).into_iter().map(|(kind, bare)| (Some(kind), bare));
         // The best of a load that asks as fast as it is answered is what its runs show.
-        let searched = (own.vms[0].load.scenario == TestScenario::Server).then(|| (None, own));
+        let searched = (own.vms[0].load.scenario == TestScenario::Server).then_some((None, own));
         let sides = searched.into_iter().chain(bare);
         pieces.extend(sides.map(|(kind, experiment)| {
             Piece::Best(pair, kind, Box::new(experiment), precision, replications)

@@ -191,7 +191,7 @@ pub(super) fn at_edge(experiment: &Experiment, slower: f64) -> Option<Experiment
             vm.gpus.iter().map(|share| experiment.card(share).gpu.id.as_str()).collect();
         for gpu in gpus {
             let own = differ(&vm.workload, gpu);
-            let Some(service) = Arc::make_mut(&mut vm.workload).service.get_mut(gpu) else {
+            let Some(service) = vm.workload_mut().service.get_mut(gpu) else {
                 continue;
             };
             let factor = (slower * own * machine / edge).exp();

@@ -184,7 +184,7 @@ proptest! {
 fn clients_are_dealt_to_the_cards_and_stay_there() {
     let mut own = shared(&[2, 4], 1.0, SizeDistribution::Fixed, 60);
     for vm in &mut own.vms {
-        vm.workload.service.get_mut("test-gpu").unwrap().work =
+        vm.workload_mut().service.get_mut("test-gpu").unwrap().work =
             fact(WorkTable::new(vec![(1, SimDuration::from_millis(10))]).unwrap());
         vm.load.scenario = TestScenario::ClosedLoop { clients: 2, think_time: SimDuration::ZERO };
     }
@@ -249,7 +249,7 @@ fn other_settings_are_another_model_on_every_card_they_fit() {
     let processors = bare.pools.iter().flat_map(|pool| &pool.servers).map(|one| one.processors);
     assert_eq!(processors.collect::<Vec<_>>(), [8, 8, 4, 4]);
     for vm in &mut own.vms {
-        vm.workload.weights = fact(Bytes::from_mib(30_000));
+        vm.workload_mut().weights = fact(Bytes::from_mib(30_000));
     }
     let bare = same_cards(&own);
     assert_eq!(cards(&bare), [[0], [1]]);

@@ -108,7 +108,7 @@ fn known(rate: f64, scenario: TestScenario) -> Experiment {
     let vm = &mut experiment.vms[0];
     vm.server = ServerSpec { batch_max: 16, ..(PRESETS[0].make)() };
     vm.load.scenario = scenario;
-    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
     service.launch.value = SimDuration::from_millis(1);
     experiment
 }
@@ -141,7 +141,7 @@ fn plan(runs: Vec<MeasuredRun>) -> CalibrationPlan {
         hash: String::new(),
         seed: 1,
         gpu: "test-gpu".to_string(),
-        workload: runs[0].experiment.vms[0].workload.clone(),
+        workload: runs[0].experiment.vms[0].workload.as_ref().clone(),
         usual_preset: "mlperf-bert".to_string(),
         parameters: vec![
             parameter(ParameterKind::Launch, [0.0, 0.3, 3.0]),
@@ -593,7 +593,7 @@ fn pauses_make_a_card_at_its_power_limit_faster() {
     let work = SimDuration::from_millis(10);
     let mut experiment = queue(1, 50.0, work, SizeDistribution::Fixed, 300);
     experiment.vms[0].load.arrivals = Arrivals::Constant;
-    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
     service.boost.value = 1.9;
     service.machines = Some(fact(Share::new(0.021).unwrap()));
     let outcome = slicewise::platform::simulate(&experiment);

@@ -111,7 +111,7 @@ fn closed_loop(pods: u16, work_ms: f64, sharing: InstanceSharing, phi: f64, shar
     experiment.cards[0].instances[0].sharing = sharing;
     experiment.cards[0].instances[0].share = Share::new(share).unwrap();
     let mut vm = experiment.vms.remove(0);
-    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
     service.phi.value = PhiTable::constant(Share::new(phi).unwrap());
     vm.load.scenario = TestScenario::ClosedLoop { clients: 1, think_time: SimDuration::ZERO };
     experiment.vms =
@@ -357,7 +357,7 @@ fn triton_by_lot_needs_nothing_but_the_offline_rate() {
             |samples: u32| SimDuration::from_nanos_f64(f64::from(samples) * offline_ms * 1e6);
         let rate = figure("Server", "target_qps");
         let mut run = queue(gpus as u16, rate, work(1), SizeDistribution::Fixed, 120);
-        let service = run.vms[0].workload.service.get_mut("test-gpu").unwrap();
+        let service = run.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
         service.work.value = WorkTable::new(vec![(1, work(1)), (8, work(8))]).unwrap();
         let server = &mut run.vms[0].server;
         (server.batch_max, server.batch_rule, server.timeout) = (8, BatchRule::Full, None);

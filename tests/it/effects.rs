@@ -51,7 +51,7 @@ fn a_lone_query_takes_the_sum_of_its_stages() {
     experiment.hypervisor.submission_latency = fact(us(70));
     let vm = &mut experiment.vms[0];
     vm.load.scenario = TestScenario::SingleStream;
-    let workload = &mut vm.workload;
+    let workload = vm.workload_mut();
     // 24 GB/s: 1000 us in and 250 us out.
     workload.input_per_sample = fact(Bytes::new(24_000_000));
     workload.output_per_sample = fact(Bytes::new(6_000_000));
@@ -81,7 +81,7 @@ fn a_lone_query_takes_the_sum_of_its_stages() {
 #[test]
 fn too_few_vcpus_are_a_queue() {
     let mut experiment = queue(8, 50.0, SimDuration::from_nanos(1), SizeDistribution::Fixed, 3000);
-    experiment.vms[0].workload.cpu.launch_per_batch = fact(SimDuration::from_millis(10));
+    experiment.vms[0].workload_mut().cpu.launch_per_batch = fact(SimDuration::from_millis(10));
     let mean = |vcpus| {
         let mut experiment = experiment.clone();
         experiment.vms[0].vcpus = vcpus;

@@ -384,7 +384,7 @@ fn batches_have_what_comes_within_the_delay() {
     let text = asked("one", "gpus = 1", server, 60.0, "10 s").replace("30 s", "200 s");
     // Work that hides nothing: so short that batches do not meet.
     let mut experiment = experiment(&text);
-    for service in experiment.vms[0].workload.service.values_mut() {
+    for service in experiment.vms[0].workload_mut().service.values_mut() {
         service.work.value = service.work.value.scaled(0.01);
     }
     let run = explained(&experiment);

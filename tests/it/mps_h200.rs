@@ -136,7 +136,7 @@ fn told(model: &str, batch: u32, mode: &str, processes: usize, learnt: Learnt) -
         Catalogue::load(None).unwrap(),
     );
     for vm in &mut experiment.vms {
-        let service = vm.workload.service.get_mut("h200-sxm-141gb").unwrap();
+        let service = vm.workload_mut().service.get_mut("h200-sxm-141gb").unwrap();
         let constant = |phi: f64| PhiTable::constant(Share::new(phi).unwrap());
         match learnt {
             Learnt::Catalogue => {}
@@ -398,7 +398,7 @@ fn model_servers_under_mps_are_told() {
         let mut run =
             experiment("bert-large-torch", ("100", processes), (32, "graph"), catalogue.clone());
         for vm in &mut run.vms {
-            let service = vm.workload.service.get_mut("h200-sxm-141gb").unwrap();
+            let service = vm.workload_mut().service.get_mut("h200-sxm-141gb").unwrap();
             let (work, phi) = (service.work.value.clone(), service.phi.value.clone());
             let time = |size: u32| SimDuration::from_nanos_f64(work.at(size));
             let share = |size: u32| Share::new(phi.at(size)).unwrap();

@@ -17,7 +17,7 @@ fn share(value: f64) -> Share {
 /// The workload's phi, assumed, with the range of its file or with none.
 fn set_phi(experiment: &mut Experiment, phi: f64, range: Option<[f64; 2]>) {
     for vm in &mut experiment.vms {
-        let service = vm.workload.service.get_mut("test-gpu").unwrap();
+        let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
         service.phi = fact(PhiTable::constant(share(phi)));
         service.phi.range = range.map(|ends| ends.map(|end| PhiTable::constant(share(end))));
     }
@@ -275,7 +275,7 @@ fn a_capacity_that_phi_turns_round_is_told() {
             queue(1, 50.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 60);
         experiment.cards[0].instances[0].share = share(part);
         let scaled = SimDuration::from_millis(if part < 1.0 { 5 } else { 7 });
-        let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+        let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
         service.work.value = WorkTable::new(vec![(1, scaled)]).unwrap();
         set_phi(&mut experiment, 0.1, None);
         let name = name.to_string();

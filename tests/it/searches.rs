@@ -79,7 +79,7 @@ pub(crate) fn is_valid(experiment: &Experiment, factor: f64) -> bool {
 fn full_batches(batch: u32, rate: f64, bound: SimDuration) -> Experiment {
     let mut experiment = queue(1, rate, millis(5), SizeDistribution::Fixed, 60);
     let vm = &mut experiment.vms[0];
-    for service in vm.workload.service.values_mut() {
+    for service in vm.workload_mut().service.values_mut() {
         service.work = fact(WorkTable::new(vec![(1, millis(5)), (64, millis(5))]).unwrap());
     }
     vm.server.batch_max = batch;
@@ -391,7 +391,7 @@ fn a_narrow_range_is_found_under_every_bound() {
     let of = |bound: f64| {
         let mut experiment = queue(1, 100.0, millis(10), SizeDistribution::Fixed, 60);
         let vm = &mut experiment.vms[0];
-        for service in vm.workload.service.values_mut() {
+        for service in vm.workload_mut().service.values_mut() {
             let times = [1, 2, 4, 8].map(|batch| (batch, millis(9 + u64::from(batch))));
             service.work = fact(WorkTable::new(times.to_vec()).unwrap());
         }

@@ -235,7 +235,7 @@ fn chain(models: Vec<Experiment>, steps: Vec<Step>) -> Experiment {
 
 /// No batch is slower beside another.
 fn narrow(mut one: Experiment) -> Experiment {
-    for service in one.vms[0].workload.service.values_mut() {
+    for service in one.vms[0].workload_mut().service.values_mut() {
         service.phi.value = PhiTable::constant(Share::NONE);
     }
     one
@@ -270,7 +270,7 @@ proptest! {
         vm.server.timeout = (full && delay > 0).then(|| SimDuration::from_millis(delay));
         vm.server.max_queue_delay = SimDuration::from_micros(if full { 0 } else { 500 * delay });
         if let Some(sigma) = sigma {
-            vm.workload.sizes.value = SizeDistribution::LogNormal { sigma };
+            vm.workload_mut().sizes.value = SizeDistribution::LogNormal { sigma };
         }
         let think_time = SimDuration::from_micros(300);
         vm.load.scenario = [
@@ -424,8 +424,8 @@ fn tensors_between_models_are_not_copied() {
         let mut one = model(ms(2), 20.0, 1);
         let vm = &mut one.vms[0];
         vm.load.arrivals = Arrivals::Constant;
-        vm.workload.input_per_sample.value = Bytes::new(24_000_000);
-        vm.workload.output_per_sample.value = Bytes::new(48_000_000);
+        vm.workload_mut().input_per_sample.value = Bytes::new(24_000_000);
+        vm.workload_mut().output_per_sample.value = Bytes::new(48_000_000);
         one
     };
     let models = || [Step::Model(VmId(0)), Step::Model(VmId(1))];

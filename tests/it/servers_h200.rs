@@ -100,7 +100,7 @@ baseline = { kind = \"none\" }
     let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
     let mut run = scenario.pairs.into_iter().next().unwrap().virtual_run.experiment;
     for vm in &mut run.vms {
-        let work = &mut vm.workload.service.get_mut("h200-sxm-141gb").unwrap().work.value;
+        let work = &mut vm.workload_mut().service.get_mut("h200-sxm-141gb").unwrap().work.value;
         let padded =
             [(1, 1), (2, 2), (3, 4), (4, 4), (5, 8), (8, 8), (9, 16), (16, 16), (17, 32), (32, 32)];
         let time = |size: u32| SimDuration::from_nanos_f64(work.at(size));

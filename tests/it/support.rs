@@ -64,7 +64,7 @@ pub(crate) fn queue(
                 sm_limit: Share::WHOLE,
             })
             .collect(),
-        workload: workload(work, sizes),
+        workload: workload(work, sizes).into(),
         server: ServerSpec {
             preset: "test".to_string(),
             batch_max: 1,

@@ -142,7 +142,7 @@ fn batches_of_whatever_waits_follow_bulk_service() {
     experiment.vms[0].server.batch_max = 4096;
     // A table that is flat: every batch takes D.
     let points = vec![(1, SimDuration::from_millis(5)), (4096, SimDuration::from_millis(5))];
-    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
     service.work.value = WorkTable::new(points).unwrap();
     let m: f64 = rate * d_ms / 1000.0;
     let waited = m / (m + (-m).exp()) * d_ms / 2.0;

@@ -22,7 +22,7 @@ fn batches_of_5_ms(rate: f64, seconds: u64, server: ServerSpec) -> Experiment {
     let work = SimDuration::from_millis(5);
     let mut experiment = queue(1, rate, work, SizeDistribution::Fixed, seconds);
     let vm = &mut experiment.vms[0];
-    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
     service.work = fact(WorkTable::new(vec![(1, work), (64, work)]).unwrap());
     vm.server = server;
     experiment
@@ -289,9 +289,9 @@ fn harness(
     let mut experiment = queue(gpus, rate, ms(once + each), SizeDistribution::Fixed, seconds);
     let vm = &mut experiment.vms[0];
     let full = ms(once + each * f64::from(batch_max));
-    let service = vm.workload.service.get_mut("test-gpu").unwrap();
+    let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
     service.work = fact(WorkTable::new(vec![(1, ms(once + each)), (batch_max, full)]).unwrap());
-    vm.workload.cpu.launch_per_batch = fact(ms(before));
+    vm.workload_mut().cpu.launch_per_batch = fact(ms(before));
     (vm.vcpus, experiment.host.logical_processors) = (64, fact(64));
     vm.server = ServerSpec {
         batch_max,

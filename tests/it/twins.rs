@@ -149,7 +149,8 @@ fn bert(gpus: u16, streams: u32, batch_max: u32, rate: f64, seed: u64) -> Experi
     experiment.seed = seed;
     let vm = &mut experiment.vms[0];
     vm.server = ServerSpec { batch_max, streams, slots: streams, ..(PRESETS[0].make)() };
-    vm.workload.service.get_mut("test-gpu").unwrap().launch.value = SimDuration::from_millis(1);
+    vm.workload_mut().service.get_mut("test-gpu").unwrap().launch.value =
+        SimDuration::from_millis(1);
     experiment
 }
 

@@ -64,7 +64,7 @@ fn what_machines_and_platforms_leave_open_is_an_interval() {
     experiment.vms[0].load.settings.min_query_count = 200;
     experiment.vms[0].load.settings.min_duration = SimDuration::from_millis(1);
     assert!(run(experiment.clone(), 1).runs[0].vms[0].fits.is_none());
-    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
     service.machines = Some(fact(Share::new(0.02).unwrap()));
     experiment.hypervisor.gpu_speed_range = Some([0.98, 1.01]);
     let results = run(experiment.clone(), 1);
@@ -92,7 +92,7 @@ fn an_interval_that_reaches_overload_is_of_the_whole_run() {
     let work = SimDuration::from_micros(500);
     let mut experiment = queue(1, 1940.0, work, SizeDistribution::Fixed, 400);
     let service = |experiment: &mut Experiment, factor: f64| {
-        let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+        let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
         service.work.value = service.work.value.scaled(factor);
         service.machines = Some(fact(Share::new(0.05).unwrap()));
     };
@@ -113,7 +113,7 @@ fn an_interval_that_reaches_overload_is_of_the_whole_run() {
 fn a_capacity_says_what_slower_machines_would_do() {
     let mut experiment = queue(1, 100.0, SimDuration::from_millis(5), SizeDistribution::Fixed, 600);
     experiment.vms[0].load.settings.target_latency = SimDuration::from_millis(400);
-    let service = experiment.vms[0].workload.service.get_mut("test-gpu").unwrap();
+    let service = experiment.vms[0].workload_mut().service.get_mut("test-gpu").unwrap();
     service.machines = Some(fact(Share::new(0.02).unwrap()));
     let system =
         study::System { with_curve: false, ..study::System::of("queue".to_string(), experiment) };

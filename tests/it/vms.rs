@@ -113,7 +113,7 @@ fn machines_that_differ_take_fewer_or_more() {
         let work = SimDuration::from_millis(5);
         let mut run = queue(1, rate, work, SizeDistribution::Fixed, 300);
         run.vms[0].load.settings.target_latency = SimDuration::from_millis(40);
-        for service in run.vms[0].workload.service.values_mut() {
+        for service in run.vms[0].workload_mut().service.values_mut() {
             service.machines = Some(Fact::assumed(Share::new(0.15).unwrap(), "test"));
         }
         match count {

@@ -10,7 +10,6 @@ use crate::spec::{Arrivals, Experiment, LoadSpec, SizeDistribution, TestScenario
 use crate::study::variant::with_more_work;
 use crate::study::{fits, sensitivity};
 use crate::units::Share;
-use std::sync::Arc;
 
 /// What is not known, and what explains: no settings.
 pub(super) fn of(seen: &Seen<'_>) -> Vec<(What, Experiment)> {
@@ -140,7 +139,7 @@ fn with_equal_work(experiment: &Experiment) -> Option<Experiment> {
     let mut other = experiment.clone();
     let mut changed = false;
     for vm in &mut other.vms {
-        let workload = Arc::make_mut(&mut vm.workload);
+        let workload = vm.workload_mut();
         changed |= workload.sizes.value != SizeDistribution::Fixed;
         workload.sizes.value = SizeDistribution::Fixed;
         for service in workload.service.values_mut() {
