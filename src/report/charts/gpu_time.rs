@@ -5,10 +5,11 @@
 
 use super::super::number::plain;
 use super::figure::{Align, Figure, Fill, MARGIN};
-use super::rows::{self, Group, Head};
+use super::rows::{self, Head};
 use super::scale::Scale;
 use super::style::{self, Colour, stroke};
 use crate::study::{GpuResult, GpuTime, OwnerShare, Results, RunResult};
+use std::collections::BTreeMap;
 
 const ROW: f64 = 44.0;
 const BAR: f64 = 30.0;
@@ -109,9 +110,16 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     Some(figure)
 }
 
+/// The name of each VM's group, by its name.
+type Groups<'a> = BTreeMap<&'a str, &'a str>;
+
 /// The rows of a run: its cards, those that fared alike together.
 fn of_run(results: &Results, run: &RunResult) -> Vec<(Head, Vec<Piece>)> {
-    let groups = rows::groups(run);
+    let of_run = rows::groups(run);
+    let groups: Groups<'_> = of_run
+        .iter()
+        .flat_map(|group| group.vms.iter().map(|vm| (vm.name.as_str(), group.name.as_str())))
+        .collect();
     let mut together: Vec<Vec<&GpuResult>> = Vec::new();
     for gpu in &run.gpus {
         match together.iter_mut().find(|cards| is_alike(&groups, cards[0], gpu)) {
@@ -141,15 +149,16 @@ fn numbers(ids: &[u16]) -> String {
     }
 }
 
-fn is_alike(groups: &[Group<'_>], one: &GpuResult, other: &GpuResult) -> bool {
+fn is_alike(groups: &Groups<'_>, one: &GpuResult, other: &GpuResult) -> bool {
     let close = |one: f64, other: f64| (one - other).abs() <= ALIKE;
     let (a, b) = (&one.time, &other.time);
     one.model == other.model
         && a.owners.len() == b.owners.len()
         && a.owners.iter().zip(&b.owners).all(|(a, b)| {
-            (a.vms.len() == b.vms.len() && of_groups(groups, a) == of_groups(groups, b))
+            a.vms.len() == b.vms.len()
                 && close(a.run_share, b.run_share)
                 && close(a.burned_share, b.burned_share)
+                && of_groups(groups, a) == of_groups(groups, b)
         })
         && close(a.switch_share, b.switch_share)
         && close(a.vacant_share, b.vacant_share)
@@ -157,11 +166,9 @@ fn is_alike(groups: &[Group<'_>], one: &GpuResult, other: &GpuResult) -> bool {
 }
 
 /// The names of the groups of an owner's VMs, each once.
-fn of_groups(groups: &[Group<'_>], owner: &OwnerShare) -> Vec<String> {
-    let group = |vm: &String| {
-        let group = groups.iter().find(|group| group.vms.iter().any(|one| one.name == *vm));
-        group.map_or(vm, |group| &group.name).clone()
-    };
+fn of_groups(groups: &Groups<'_>, owner: &OwnerShare) -> Vec<String> {
+    let group =
+        |vm: &String| groups.get(vm.as_str()).map_or(vm.as_str(), |group| *group).to_string();
     let mut names: Vec<String> = owner.vms.iter().map(group).collect();
     names.dedup();
     names
@@ -181,7 +188,7 @@ fn mean(cards: &[&GpuResult], of: impl Fn(&GpuTime) -> f64) -> f64 {
 
 /// The parts of the time of cards that fared alike: what each owner ran and burned, those of a group as
 /// one where owners are many, then burned turns of nobody, switches and what was idle.
-fn pieces(groups: &[Group<'_>], cards: &[&GpuResult]) -> Vec<Piece> {
+fn pieces(groups: &Groups<'_>, cards: &[&GpuResult]) -> Vec<Piece> {
     let mut pieces = Vec::new();
     for (index, Owner { name, run, burned }) in owners(groups, cards).into_iter().enumerate() {
         let colour = COLOURS[index % COLOURS.len()];
@@ -207,7 +214,7 @@ fn pieces(groups: &[Group<'_>], cards: &[&GpuResult]) -> Vec<Piece> {
 }
 
 /// The owners of cards that fared alike, at most [`OWNERS_MAX`].
-fn owners(groups: &[Group<'_>], cards: &[&GpuResult]) -> Vec<Owner> {
+fn owners(groups: &Groups<'_>, cards: &[&GpuResult]) -> Vec<Owner> {
     let first = &cards[0].time.owners;
     let many = first.len() > OWNERS_MAX;
     let mut owners: Vec<Owner> = Vec::new();
