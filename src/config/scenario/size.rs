@@ -24,7 +24,9 @@ const HELD: [Held; 5] = [
         about: "one for each VM or model, priority level and ensemble step; about 160 KB each",
         of: |guest| {
             let VmSpec { server, steps, .. } = &guest.vm;
-            1 + server.queues.levels.len() as u64 + steps.len() as u64
+            // One level is the VM's own record.
+            let levels = server.queues.levels.len() as u64;
+            1 + if levels > 1 { levels } else { 0 } + steps.len() as u64
         },
     },
     Held {
