@@ -42,23 +42,24 @@ pub fn run(model: &mut impl Model, events: &mut EventList, event_limit: u64) -> 
 }
 
 /// Handles events in order up to the last at `until`, as long as `goes_on` says so after an event.
-/// Returns when it ended: at `until`, or at the event after which it was to end.
+/// Returns when it ended, at `until` or at the event after which it was to end; and how many events
+/// happened.
 pub fn run_until<M: Model>(
     model: &mut M,
     events: &mut EventList,
     until: SimTime,
     goes_on: impl Fn(&M) -> bool,
-) -> SimTime {
-    let mut now = SimTime::ZERO;
+) -> (SimTime, u64) {
+    let (mut now, mut happened) = (SimTime::ZERO, 0);
     while events.next_time().is_some_and(|time| time <= until) {
         let Some((time, member)) = events.pop() else { break };
         assert!(time >= now, "an event at {time} after one at {now}");
-        now = time;
+        (now, happened) = (time, happened + 1);
         model.handle(now, member, events);
         // All of an instant happens before anything is left out.
         if !goes_on(model) && events.next_time() != Some(now) {
-            return now;
+            return (now, happened);
         }
     }
-    until
+    (until, happened)
 }

@@ -145,6 +145,16 @@ impl LoadGen {
         matches!(self.source, Source::Scheduled(_) | Source::AtOnce { .. })
     }
 
+    /// Whether some of those who ask again once they are answered have not asked for the first time.
+    pub fn is_beginning(&self) -> bool {
+        match &self.source {
+            Source::Queries { samples: all, .. } | Source::Clients { count: all, .. } => {
+                self.made < *all && !self.is_over
+            }
+            _ => false,
+        }
+    }
+
     /// The next query that is known ahead of time, in order of due time; nothing when there is
     /// none, or when the next one waits for a completion.
     #[inline]

@@ -355,7 +355,10 @@ impl<'a> Platform<'a> {
                 }
                 continue;
             }
-            for _ in 0..BLOCK {
+            let mut dealt = 0;
+            // Whoever asks again when answered has asked for the first time before anybody is answered.
+            while dealt < BLOCK || pool.is_beginning(&self.guests) {
+                dealt += 1;
                 let Some((server, query)) = pool.next(&mut self.guests) else {
                     let of_pool = self.servers[pool.servers()].iter_mut();
                     return of_pool.for_each(|server| server.batcher.station.close());

@@ -127,6 +127,11 @@ impl Pool {
         first..first + self.servers.len()
     }
 
+    /// Whether some of its guests are still to ask for the first time what they ask again once answered.
+    pub(super) fn is_beginning(&self, guests: &[Guest]) -> bool {
+        self.guests().any(|vm| guests[usize::from(vm.0)].loadgen.is_beginning())
+    }
+
     /// The server that gets a query that was not known ahead of time.
     pub(super) fn deal(&mut self) -> usize {
         let server = least_loaded(&self.servers);

@@ -145,7 +145,8 @@ pub fn record_at_most(
     // All of it at once: the window is one, and so is its limit.
     platform.start(&platform.together(), &mut events);
     let goes_on = |platform: &Platform<'_>| platform.recorded() < most;
-    let stopped = engine::run_until(&mut platform, &mut events, window.until, goes_on);
+    let (stopped, happened) = engine::run_until(&mut platform, &mut events, window.until, goes_on);
+    platform.happened = happened;
     platform.timeline(stopped, events.is_empty())
 }
 

@@ -172,25 +172,6 @@ fn loads(experiment: &Experiment) -> Vec<&crate::spec::LoadSpec> {
     experiment.vms.iter().map(|vm| &vm.load).collect()
 }
 
-/// Whether queries of this scenario come at a given rate.
-pub fn has_rate(scenario: TestScenario) -> bool {
-    matches!(scenario, TestScenario::Server | TestScenario::Offline)
-}
-
-/// The least number of queries of a run, known without simulation.
-pub fn queries_at_least(experiment: &Experiment) -> f64 {
-    let of = |(vm, span): (&crate::spec::VmSpec, SimDuration)| {
-        let settings = &vm.load.settings;
-        let asked = match has_rate(vm.load.scenario) {
-            true => settings.target_qps * span.as_secs_f64(),
-            false => 0.0,
-        };
-        let samples = f64::from(vm.load.scenario.samples_per_query());
-        asked.max(settings.min_query_count as f64 * samples)
-    };
-    experiment.vms.iter().zip(experiment.load_spans()).map(of).sum()
-}
-
 /// Simulates the first `part` of a run (above 0, at most 1), and estimates the whole.
 pub fn estimate_size(experiment: &Experiment, part: f64) -> RunSize {
     let outcome = simulate(&first_part(experiment, part));

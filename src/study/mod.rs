@@ -4,6 +4,7 @@
 
 mod amount;
 mod answer;
+mod asked;
 mod baseline;
 mod border;
 mod bug;
@@ -44,13 +45,13 @@ mod window;
 pub mod plans;
 
 pub use amount::{
-    Planned, RunSize, estimate_size, has_rate, long_by_counts, planned, planned_points,
-    planned_searches, queries_at_least,
+    Planned, RunSize, estimate_size, long_by_counts, planned, planned_points, planned_searches,
 };
 pub use answer::{
     Answer, Answered, DecidedBy, Findings, Question, WayAnswer, WayFigures, answer,
     answered_at_once,
 };
+pub use asked::{has_rate, queries_at_least};
 pub use baseline::{counterfactuals, same_cards, whole_cards};
 pub use border::{CapacitySearch, Ended, Limit, RangeEnd, SearchRecord, Watch};
 pub use calibrate::*;

@@ -1,6 +1,6 @@
 //! The independent pieces of a study, which may be simulated in any order.
 
-use super::amount::queries_at_least;
+use super::asked::queries_at_least;
 use super::baseline::counterfactuals;
 use super::border::{self, CapacitySearch, Watch};
 use super::sensitivity::{self, Alternative};

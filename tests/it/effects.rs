@@ -177,10 +177,10 @@ fn bare_metal_is_no_counterfactual_of_itself() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("alone.toml");
         let text = format!(
-            "host = \"dell-r7525\"\nhypervisor = \"{hypervisor}\"\n[[vm]]\nvcpus = 8\n{vms}\nworkload = \"resnet50\"\nserver = {{ batch_max = 8 }}\nload = {{ scenario = \"server\", target_qps = 1e6 }}\n"
+            "host = \"dell-r7525\"\nhypervisor = \"{hypervisor}\"\n[[vm]]\nvcpus = 8\n{vms}\nworkload = \"resnet50\"\nserver = {{ batch_max = 8 }}\nload = {{ scenario = \"server\", target_qps = 1e7 }}\n"
         );
         std::fs::write(&path, text).unwrap();
-        // As a search reads it: 1e6 per second for 600 s are more than a run makes, and no run here.
+        // As a search reads it: 1e7 per second for 600 s are more than a run makes, and no run here.
         let options = LoadOptions::new(Catalogue::load(None).unwrap());
         assert!(config::load(&path, &options).is_err());
         let options = LoadOptions { rates_are_parts: true, ..options };

@@ -523,7 +523,7 @@ fn what_is_wrong_with_a_plan_is_told() {
         (vm("gpus = 1"), "is what `plan` searches", "1\nload"),
         (vm("card = 0"), "is what `plan` searches", "0\nload"),
         (vm("vcpu = 4"), "unknown key", "vcpu = 4"),
-        (vm("count = 65"), "65", "65\nload"),
+        (vm("count = 65"), "65 VMs", "[[vm]]"),
         (
             vm("").replace("scenario = \"server\"", "scenario = \"offline\""),
             "offline",

@@ -149,21 +149,21 @@ fn what_files_of_loadgens_do_not_say_is_loadgens_own() {
 #[test]
 fn a_users_file_alone_is_told_what_it_leaves_to_loadgen() {
     let folder = tempfile::tempdir().unwrap();
-    fs::write(folder.path().join("user.conf"), "*.Server.target_qps = 530000\n").unwrap();
+    fs::write(folder.path().join("user.conf"), "*.Server.target_qps = 53000000\n").unwrap();
     let conf = "scenario = \"server\"\nconf = \"user.conf\"\nmodel = \"resnet50\"";
     let alone = read(folder.path(), &text("resnet50", conf)).unwrap();
     let settings = &alone.pairs[0].virtual_run.experiment.vms[0].load.settings;
     assert_eq!(settings.min_duration, SimDuration::from_secs(10));
     let told = "the files do not state these, so LoadGen's own defaults apply: min_duration 10 s, target_latency 100 ms";
     assert!(alone.warnings[0].contains(told), "{:?}", alone.warnings);
-    // With the round 530 000/s for ten minutes are too many, and the way out is named.
+    // With the round 53 million a second for ten minutes are too many, and the way out is named.
     let lines = format!("{conf}\nround = \"v4.0\"");
     let error = read(folder.path(), &text("resnet50", &lines)).unwrap_err();
     assert!(
-        error.contains("min_duration = \"94 s\"") && error.contains("rules = \"none\""),
+        error.contains("min_duration = \"75 s\"") && error.contains("rules = \"none\""),
         "{error}"
     );
-    for way in ["min_duration = \"94 s\"", "rules = \"none\""] {
+    for way in ["min_duration = \"75 s\"", "rules = \"none\""] {
         let found = read(folder.path(), &text("resnet50", &format!("{lines}\n{way}")));
         assert!(found.is_ok(), "{way}: {}", found.unwrap_err());
     }

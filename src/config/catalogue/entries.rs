@@ -51,10 +51,8 @@ pub(crate) struct WorkloadFile {
     pub(crate) usual_preset: String,
 }
 
-/// Most cards in a host.
+/// Most cards, and most logical processors, of a host.
 pub(crate) const CARDS_MAX: u32 = 4096;
-
-/// Most logical processors of a host.
 pub(crate) const PROCESSORS_MAX: u32 = 1 << 20;
 
 /// What a host has of GPUs, in a message.

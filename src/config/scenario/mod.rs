@@ -32,7 +32,7 @@ pub(super) mod settings;
 pub(super) mod sharing;
 pub(super) mod sharing_keys;
 pub(super) mod sharing_words;
-mod size;
+pub(crate) mod size;
 pub(super) mod trace;
 pub(super) mod triton;
 mod unmodelled;

@@ -9,6 +9,7 @@ use super::machine::Machine;
 use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
+use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
 use super::{cards, rules, size};
 use crate::config::catalogue::Catalogue;
@@ -27,9 +28,6 @@ use toml::de::DeTable;
 
 /// The word for both counterfactuals.
 const BOTH: &str = "counterfactual";
-
-/// Most VMs in a file.
-pub(crate) const VMS_MAX: usize = 20_000;
 
 /// The content of one scenario file.
 pub(crate) struct Plan {

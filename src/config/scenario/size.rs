@@ -7,6 +7,9 @@ use crate::config::text::{Diagnostic, Problems};
 use crate::spec::{TestScenario, VmSpec};
 use crate::study::Obstacle;
 
+/// Most VMs in a file.
+pub(crate) const VMS_MAX: usize = 20_000;
+
 /// Something of which every guest has some.
 struct Held {
     /// How it is called, and what makes more of it.

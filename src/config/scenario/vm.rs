@@ -20,7 +20,8 @@ use std::sync::Arc;
 pub(crate) const VCPUS_MAX: u32 = 4096;
 
 /// The most copies of a VM.
-pub(crate) const COPIES_MAX: u32 = super::plan::VMS_MAX as u32;
+pub(crate) const COPIES_MAX: u32 = super::size::VMS_MAX as u32;
+
 /// The latest power-on and power-off: a day.
 pub(crate) const POWER_MAX: SimDuration = SimDuration::from_secs(86_400);
 

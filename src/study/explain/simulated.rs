@@ -8,7 +8,8 @@ use super::trials::{Trial, Trials, What};
 use super::{changes, unknowns};
 use crate::platform::{Meter, Outcome, simulate_within};
 use crate::spec::{Arrivals, Experiment, TestScenario};
-use crate::study::amount::{first_part, queries_at_least};
+use crate::study::amount::first_part;
+use crate::study::asked::queries_at_least;
 use rayon::prelude::*;
 
 /// A trial may take so many times the work of the run before it is given up.
