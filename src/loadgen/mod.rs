@@ -44,7 +44,7 @@ impl Query {
     }
 }
 
-/// No load makes more queries than this, whatever its settings: the bound on time, a quarter of an hour
+/// No load makes more queries than this, whatever its settings: the bound on time, half an hour of one core
 /// or so.
 pub const QUERY_LIMIT: u64 = 4_000_000_000;
 

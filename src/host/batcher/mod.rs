@@ -173,7 +173,7 @@ impl Batcher {
     fn formed_at(&self) -> Option<SimTime> {
         let (_, since) = self.selected?;
         let first = self.stock.front()?.seen;
-        debug_assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
+        assert!(!self.is_hungry(), "a batcher that looks ahead is fed first");
         let at = match self.rule {
             BatchRule::Available => {
                 let least = self.stock.get(self.preferred[0] - 1).map(|query| query.seen);
