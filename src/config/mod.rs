@@ -93,6 +93,17 @@ pub fn task_of_text(path: &Path, text: &str, options: &LoadOptions) -> Result<Ta
     task_of(path, &files, options, problems)
 }
 
+/// The text of a file, as TOML, with these arguments of `--set` written into it: read without them, as the
+/// file at the same path, it is the same task as `text` with them. Comments and order stay; missing
+/// tables are written in one line.
+///
+/// A path of a file in an argument counts from the current folder, and in the text from that of `path`.
+/// The errors are those of a text that is no TOML, and of arguments that cannot be applied, as `--set`
+/// has them; and that a whole number is above 2^63 - 1, as a seed may be. Whether the task makes sense is told by [`task_of_text`].
+pub fn text_with(path: &Path, text: &str, set: &[String]) -> Result<String, LoadError> {
+    text::text_with(path, text, set)
+}
+
 /// What the files of a path ask for.
 fn task_of(
     path: &Path,

@@ -12,6 +12,7 @@ mod harness;
 mod host;
 mod in_use;
 mod least_phi;
+mod lesson;
 mod load;
 mod measured;
 mod measured_system;
@@ -36,6 +37,7 @@ pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use harness::{Harness, HarnessBenchmark, RowGroup};
 pub use host::{HostSpec, HostStalls, Hypervisor};
 pub use least_phi::BESIDE_OVER_ONE;
+pub use lesson::{ControlScale, Lesson, LessonControl, LessonCurve};
 pub use load::{
     Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
     queries_for,

@@ -3,7 +3,7 @@
 //! Whether a figure counts as fitted or predicted is not stated here: it follows from the rows that
 //! the facts in use were fitted on.
 
-use super::{Experiment, TestScenario};
+use super::{Experiment, Lesson, TestScenario};
 use crate::units::SimDuration;
 
 /// What one call of `slicewise run` simulates.
@@ -21,6 +21,8 @@ pub struct Scenario {
     pub warnings: Vec<String>,
     /// The runs, each with its baseline; at least one.
     pub pairs: Vec<Pair>,
+    /// What a teacher says about it; nothing for a folder, whose files may each have one.
+    pub lesson: Option<Lesson>,
 }
 
 /// A run and what it is compared with.

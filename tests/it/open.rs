@@ -38,6 +38,7 @@ pub(crate) fn run(experiment: Experiment) -> Results {
         seed: 1,
         warnings: Vec::new(),
         pairs: vec![pair],
+        lesson: None,
     };
     study::run(&scenario, &|_, _, _| {})
 }

@@ -27,6 +27,7 @@ fn run(experiment: Experiment, replications: u32) -> Results {
         seed: 1,
         warnings: Vec::new(),
         pairs: vec![pair],
+        lesson: None,
     };
     study::run_replicated(&scenario, replications, &|_, _, _| {})
 }

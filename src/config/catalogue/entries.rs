@@ -267,7 +267,7 @@ fn speed_range(value: &Value<'_>, speed: Option<&Fact<f64>>) -> Option<[f64; 2]>
     }
 }
 
-/// Reads `workloads/<id>.toml`.
+/// Reads `workloads/<id>.toml`, or the same keys of a scenario.
 pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     let sources = sources(&mut file);
     let name = name(&mut file);
@@ -309,8 +309,9 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
     };
     let service = need_table(&mut file, "service").map(|mut table| {
         let gpus = table.entries().into_iter();
-        gpus.filter_map(|(gpu, value)| Some((gpu, service_time(value.table()?, &sources)?)))
-            .collect()
+        let read =
+            |(gpu, value): (_, Value<'_>)| Some((gpu, service_time(value.table()?, &sources)?));
+        gpus.map(read).collect::<Vec<_>>().into_iter().collect::<Option<_>>()
     });
     file.finish();
     let spec = Workload {
@@ -326,7 +327,7 @@ pub(crate) fn workload(id: &str, mut file: Reader<'_>) -> Option<WorkloadFile> {
         output_per_sample: output_per_sample?,
         energy_once: energy_once?,
         cpu: cpu?,
-        service: service?,
+        service: service??,
     };
     Some(WorkloadFile { spec, usual_preset: preset?.to_string() })
 }
@@ -488,7 +489,7 @@ pub(crate) fn no_boost() -> Fact<f64> {
 }
 
 /// Most sets of fitted numbers beside the best.
-const ALTERNATIVES_MAX: usize = 16;
+pub(crate) const ALTERNATIVES_MAX: usize = 16;
 
 /// `[[service.<gpu>.alternative]]`: sets of numbers that fit nearly as well, each complete.
 fn alternatives(table: &mut Reader<'_>) -> Option<Vec<ServiceAlternative>> {

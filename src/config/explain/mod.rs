@@ -13,6 +13,7 @@ use super::scenario::holding_keys::HOLDINGS;
 use super::scenario::machine::{self, Machine};
 use super::scenario::plan::Plan;
 use super::scenario::sharing_words;
+use super::scenario::workload_files::is_own;
 use super::text::answers::Answer;
 use super::text::{Problems, SourceFile, ValueOrigin};
 use crate::spec::{Baseline, Experiment, GpuSpec, InstanceSpec, Pair, ServiceTime, Step, Workload};
@@ -61,6 +62,10 @@ impl Explanation {
     }
 }
 
+/// A workload that stands in the scenario, with what was noted while it was read, and the path of its
+/// keys.
+type OfScenario<'n> = (Arc<Workload>, Notes<'n>, &'static str);
+
 /// What an explanation is made of.
 struct Reading<'r> {
     file: &'r Arc<SourceFile>,
@@ -83,19 +88,26 @@ impl Reading<'_> {
         // has paths of its own.
         let mut of_vms = self.answers.split(|answer| *answer == Answer::Begins).skip(1);
         let mut sections = vec![self.scenario(&file)];
+        let mut own = Vec::new();
         let models = self.machine.models.iter();
         sections.extend(models.filter_map(|model| self.sharing(&file, &model.gpu.spec)));
         sections.extend(self.hardware(&file));
         for guest in self.guests {
             let of_vm = of_vms.next().unwrap_or(&[]);
             sections.push(self.vm(guest, &notes(of_vm)));
+            if guest.model.is_none() {
+                own.push((guest.vm.workload.clone(), notes(of_vm), "vm.workload."));
+            }
             let of_models = of_vm.split(|answer| *answer == Answer::BeginsModel).skip(1);
             let models = guest.by_model().into_iter().filter(|_| guest.model.is_some());
             let names: Vec<String> = guest.by_model().into_iter().map(|one| one.vm.name).collect();
-            let told = models.zip(of_models);
-            sections.extend(told.map(|(model, of)| served(&model, &names, &notes(of))));
+            for (model, of) in models.zip(of_models) {
+                sections.push(served(&model, &names, &notes(of)));
+                own.push((model.vm.workload, notes(of), "vm.model.workload."));
+            }
         }
-        sections.extend(self.workloads());
+        own.retain(|(workload, ..)| is_own(&workload.id));
+        sections.extend(self.workloads(&own));
         sections.push(self.baseline(&self.pair.baselines, &file));
         Explanation { name: self.pair.name.clone(), sections }
     }
@@ -276,15 +288,20 @@ impl Reading<'_> {
         models.into_iter().map(|model| self.machine.models[model].gpu.spec.id.as_str()).collect()
     }
 
-    /// The facts of the catalogue about every workload, on this GPU.
-    fn workloads(&self) -> Vec<Section> {
+    /// The facts about every workload, on this GPU: of the catalogue, of a file, or of the scenario, which
+    /// has its own.
+    fn workloads(&self, own: &[OfScenario<'_>]) -> Vec<Section> {
         let mut workloads: Vec<&Workload> = Vec::new();
         for vm in &self.experiment().vms {
             if workloads.iter().all(|known| known.id != vm.workload.id) {
                 workloads.push(&vm.workload);
             }
         }
-        workloads.into_iter().map(|workload| self.workload(workload)).collect()
+        let told = workloads.into_iter().map(|workload| {
+            let of = own.iter().find(|(known, ..)| known.id == workload.id);
+            self.workload(workload, of)
+        });
+        told.collect()
     }
 
     /// The models on which a workload runs.
@@ -314,8 +331,12 @@ impl Reading<'_> {
         })
     }
 
-    fn workload(&self, workload: &Workload) -> Section {
+    fn workload(&self, workload: &Workload, own: Option<&OfScenario<'_>>) -> Section {
         let mut facts = Facts::of(self.catalogue, "workload", "workloads", &workload.id);
+        if let Some((_, notes, above)) = own {
+            facts.section.add(notes, above, "name", &workload.name);
+            facts.stand_in(notes, above);
+        }
         // Without watts it acts nowhere.
         let draws = workload.service.values().any(|service| service.watts_per_sm.is_some());
         facts.add("", workload.facts(), |key| draws || key != "energy_once");
@@ -350,6 +371,9 @@ impl Reading<'_> {
                 "boost" | "slice.neighbour_watts_per_sm" | "scaled.work" => false,
                 key => by_law || !key.starts_with("slice."),
             });
+        }
+        if let Some((_, notes, above)) = own {
+            facts.section.add_other_keys(notes, above);
         }
         facts.section
     }

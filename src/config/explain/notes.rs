@@ -151,6 +151,8 @@ pub(super) struct Facts<'c> {
     kind: &'static str,
     folder: &'static str,
     id: String,
+    /// Where they stand in the scenario itself.
+    own: Option<(&'c Notes<'c>, &'static str)>,
 }
 
 impl<'c> Facts<'c> {
@@ -162,7 +164,26 @@ impl<'c> Facts<'c> {
         id: &str,
     ) -> Self {
         let section = Section::new(format!("{kind} {id}"));
-        Self { section, catalogue, kind, folder, id: id.to_string() }
+        Self { section, catalogue, kind, folder, id: id.to_string(), own: None }
+    }
+
+    /// They stand in the scenario, below this path.
+    pub(super) fn stand_in(&mut self, notes: &'c Notes<'c>, above: &'static str) {
+        self.own = Some((notes, above));
+    }
+
+    /// Where the fact of a key stands: in the scenario, in a file of the user with its line, or built in.
+    fn place(&self, key: &str) -> ValueOrigin {
+        if let Some((notes, above)) = self.own {
+            let path = format!("{above}{key}");
+            return match notes.stands(&path) {
+                true => notes.said(&path),
+                false => ValueOrigin::new(self.kind, &self.id),
+            };
+        }
+        let line = self.catalogue.line(self.folder, &self.id, key);
+        let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
+        ValueOrigin::new(self.kind, place)
     }
 
     /// Adds the facts to be shown, their keys below a path; for a file of the user with the line.
@@ -174,11 +195,9 @@ impl<'c> Facts<'c> {
     ) {
         for fact in facts.into_iter().filter(|fact| is_shown(fact.key)) {
             let key = format!("{above}{}", fact.key);
-            let line = self.catalogue.line(self.folder, &self.id, &key);
-            let place = line.unwrap_or_else(|| self.catalogue.place(self.folder, &self.id));
             let source = Some(fact.source.to_string());
             let standing = Some(fact.standing.word());
-            let said = ValueOrigin { source, standing, ..ValueOrigin::new(self.kind, place) };
+            let said = ValueOrigin { source, standing, ..self.place(&key) };
             self.section.say(&key, fact.value, said);
         }
     }

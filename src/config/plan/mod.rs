@@ -14,7 +14,7 @@ use super::scenario::length::{self, Rates};
 use super::scenario::machine::{BARE_METAL, Machine};
 use super::scenario::vm::{self, VmContext};
 use super::scenario::{
-    LoadOptions, cards, guest::Guest, hash, name_of, plan, read_files, rules, used_entries,
+    LoadOptions, cards, guest::Guest, hash, lesson, name_of, plan, read_files, rules, used_entries,
 };
 use super::text::{Diagnostic, LoadError, Problems, Reader, SourceFile, Spot, source};
 use crate::formats::recognise;
@@ -139,8 +139,9 @@ impl Reading<'_> {
         let title = top.get("title").and_then(|value| value.text().map(str::to_string));
         let seed = top.get("seed").and_then(|value| value.whole(0..=u64::MAX, ""));
         let machine = Machine::read(&mut top, catalogue, problems);
-        let around = VmContext { catalogue, machine: machine.as_ref() };
+        let around = VmContext::new(catalogue, machine.as_ref());
         let guests = guests(&mut top, &around);
+        let _ = lesson::read(&mut top);
         top.finish();
         let (machine, guests) = (machine?, guests?);
         if problems.any() {

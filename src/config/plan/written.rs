@@ -309,8 +309,11 @@ fn in_one_line(file: &SourceFile, key: &str, value: &toml::Spanned<DeValue<'_>>)
         DeValue::Table(table) => {
             let mut entries: Vec<_> = table.iter().collect();
             entries.sort_by_key(|(key, value)| (value.span().start, key.get_ref().to_string()));
+            // A workload that stands here has no paths, whatever its sources are called.
+            let has_paths = !["workload", ""].contains(&key);
             let pair = |(key, value): (&toml::Spanned<std::borrow::Cow<'_, str>>, _)| {
-                (bare(key.get_ref()), in_one_line(file, key.get_ref(), value))
+                let of = if has_paths { key.get_ref().as_ref() } else { "" };
+                (bare(key.get_ref()), in_one_line(file, of, value))
             };
             let pairs: Vec<(String, String)> = entries.into_iter().map(pair).collect();
             if pairs.is_empty() { "{}".to_string() } else { inline(&pairs) }

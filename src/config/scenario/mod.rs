@@ -15,6 +15,7 @@ pub(super) mod holding;
 pub(super) mod holding_keys;
 pub(super) mod implausible;
 pub(crate) mod length;
+pub(super) mod lesson;
 pub(super) mod machine;
 mod obstacles;
 pub(super) mod pins;
@@ -109,6 +110,10 @@ pub(super) fn scenario_of(
     let title = title.or_else(|| {
         if path.is_dir() { None } else { plans.iter().find_map(|plan| plan.title.clone()) }
     });
+    let lesson = match path.is_dir() {
+        true => None,
+        false => plans.iter_mut().find_map(|plan| plan.lesson.take()),
+    };
     let pairs: Vec<_> = plans.into_iter().flat_map(|plan| plan.pairs).collect();
     let runs = pairs.iter().flat_map(Pair::runs);
     let used = runs.flat_map(|run| used_entries(&run.experiment)).collect();
@@ -119,6 +124,7 @@ pub(super) fn scenario_of(
         seed: options.seed.or(seed).unwrap_or(0),
         warnings,
         pairs,
+        lesson,
     };
     sow(&mut scenario);
     Ok(scenario)

@@ -11,15 +11,15 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{cards, rules, size};
+use super::{cards, lesson, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
 };
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, Experiment, Pair, PlannedRun, Published, Step, TestScenario, VmId,
-    VmSpec,
+    Baseline, BaselineKind, Experiment, Lesson, Pair, PlannedRun, Published, Step, TestScenario,
+    VmId, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -35,6 +35,8 @@ pub(crate) struct Plan {
     /// The seed it states, with its place.
     pub(crate) seed: Option<(u64, Spot)>,
     pub(crate) pairs: Vec<Pair>,
+    /// What a teacher says about it.
+    pub(crate) lesson: Option<Lesson>,
     /// The machine and the `[[vm]]` as written, when answers were recorded and there is no fault.
     pub(crate) written: Option<(Machine, Vec<Guest>)>,
 }
@@ -71,11 +73,12 @@ pub(crate) fn read_tree(
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
     let machine = Machine::read(&mut top, catalogue, problems);
-    let around = VmContext { catalogue, machine: machine.as_ref() };
+    let around = VmContext::new(catalogue, machine.as_ref());
     let guests = read_guests(&mut top, &around);
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
+    let lesson = lesson::read(&mut top);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
@@ -96,7 +99,7 @@ pub(crate) fn read_tree(
         (_, _) => Vec::new(),
     };
     top.finish();
-    Plan { title, seed, pairs, written: written.filter(|_| !problems.any()) }
+    Plan { title, seed, pairs, lesson, written: written.filter(|_| !problems.any()) }
 }
 
 fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {

@@ -4,6 +4,7 @@
 //! Whether they fit on the GPU together is checked in `rules`.
 
 use super::trace::beside;
+use super::workload_files::OwnWorkloads;
 use super::{server_load, triton, workload_files};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, Spot, Value, ValueOrigin};
@@ -39,10 +40,13 @@ pub(crate) struct Model {
     pub(crate) spots: [Spot; 4],
 }
 
+/// Where workloads are found: the catalogue, and those that the file describes itself.
+type Known<'k> = (&'k Catalogue, &'k OwnWorkloads);
+
 /// The models of a VM, at least one; `cards` is how many GPUs it has, where that is known.
 pub(crate) fn read(
     table: &mut Reader<'_>,
-    catalogue: &Catalogue,
+    known: Known<'_>,
     cards: Option<u32>,
     copies: u32,
 ) -> Option<Vec<Model>> {
@@ -61,7 +65,7 @@ pub(crate) fn read(
             let found = value.wrong("has no models for its steps");
             value.report(found.help("write [[vm.model]] for each model of the server"));
         }
-        return Some(vec![read_one(table, true, catalogue, (cards, copies), None)?]);
+        return Some(vec![read_one(table, true, known, (cards, copies), None)?]);
     };
     for key in OF_MODELS {
         if let Some(value) = table.get(key) {
@@ -82,7 +86,7 @@ pub(crate) fn read(
             .map(|((value, folder), name)| (*value, triton::path_in(folder, name)))
             .filter(|(_, path)| path.is_file());
         let own_file = own_file.as_ref().map(|(value, path)| (*value, path.as_path()));
-        let model = read_one(&mut own, false, catalogue, (cards, copies), own_file);
+        let model = read_one(&mut own, false, known, (cards, copies), own_file);
         own.finish();
         let (Some(name), Some(mut model)) = (name, model) else { continue };
         if models.iter().any(|other| other.name.as_ref() == Some(&name)) {
@@ -131,13 +135,13 @@ fn name_in(own: &mut Reader<'_>, what: &str, such_as: &str) -> Option<String> {
 fn read_one(
     table: &mut Reader<'_>,
     is_only_one: bool,
-    catalogue: &Catalogue,
+    (catalogue, own): Known<'_>,
     (cards, copies): (Option<u32>, u32),
     of_repository: Option<(&Value<'_>, &Path)>,
 ) -> Option<Model> {
     let help = "name a workload of the catalogue, such as workload = \"bert-99\", or a workload file: workload = \"my-model.toml\"";
     let workload = table.need("workload", help);
-    let workload = workload.and_then(|value| workload_files::named(&value, catalogue));
+    let workload = workload.and_then(|value| workload_files::named(&value, catalogue, own));
     let workload = workload.as_deref();
     let (server, [batch_max, streams]) = server_load::server(table, workload, cards, of_repository);
     let (load, rate) = match !is_only_one && !table.has("load") {

@@ -8,6 +8,7 @@ use super::holding::Holding;
 use super::holding_keys::{self, HOLDINGS};
 use super::machine::Machine;
 use super::pins::{self, Pins};
+use super::workload_files::OwnWorkloads;
 use super::{scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
@@ -30,6 +31,15 @@ pub(crate) struct VmContext<'c> {
     pub(crate) catalogue: &'c Catalogue,
     /// Nothing when the machine itself is faulty: then its rules are not checked.
     pub(crate) machine: Option<&'c Machine>,
+    /// The workloads that the file describes itself, so far.
+    own: OwnWorkloads,
+}
+
+impl<'c> VmContext<'c> {
+    /// That of a file's first VM.
+    pub(crate) fn new(catalogue: &'c Catalogue, machine: Option<&'c Machine>) -> Self {
+        Self { catalogue, machine, own: OwnWorkloads::default() }
+    }
 }
 
 /// Reads the VM with this number, counted from 1.
@@ -52,7 +62,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
     let power = read_power(&mut table);
     let held = gpus.as_ref().map(|held| held.cards);
-    let served = served::read(&mut table, around.catalogue, held, all_copies);
+    let served = served::read(&mut table, (around.catalogue, &around.own), held, all_copies);
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),

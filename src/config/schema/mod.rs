@@ -6,6 +6,9 @@
 //! between keys, and between keys and the catalogue, are the readers' alone: names of the catalogue are
 //! examples.
 
+mod lesson;
+mod workload;
+
 use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX, PROCESSORS_MAX};
 use super::keys::add;
 use super::keys::shape::{
@@ -41,7 +44,7 @@ pub fn schema() -> Value {
     );
     let list = list(anything(), POINTS_MAX).into_json();
     let axes = json!({ "anyOf": [list, { "type": "object", "additionalProperties": { "$ref": "#/$defs/axes" } }] });
-    schema["$defs"] = json!({ "axes": axes });
+    schema["$defs"] = json!({ "axes": axes, "workload": workload::workload() });
     schema["if"] = json!({ "required": ["sweep"] });
     schema["else"] = needed.unwrap_or_default();
     schema
@@ -72,6 +75,7 @@ fn scenario() -> Shape {
         .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to compare with.")
+        .key("lesson", lesson::lesson(), "What a teacher says about the file; it changes no result.")
         .key("sweep", sweep(), "Makes the file a sweep: a run for each point of a grid.")
         .key("plan", plan(), "Of a plan file: how `slicewise plan` searches layouts.")
         .key("prices", prices(), "Of a plan file: what cards, energy and licences cost; layouts are ordered by it.")
@@ -163,8 +167,12 @@ fn ranged(value: Shape) -> Shape {
 }
 
 fn passport(value: Shape) -> Shape {
-    table()
-        .need("value", value, "The number.")
+    origin(table().need("value", value, "The number."))
+}
+
+/// Where a number of this table is from.
+fn origin(number: Shape) -> Shape {
+    number
         .key("source", text(), "Where it was published, or why it is assumed.")
         .key("standing", word_of(&Standing::ALL), "How it came to be known; default: yours.")
         .key("fitted_on", list(text(), 200), "Of a fitted number: the published runs.")
@@ -260,8 +268,9 @@ fn served(table: Shape) -> Shape {
     table
         .key(
             "workload",
-            text().such_as(["bert-99"]),
-            "A workload of the catalogue, or the path of a workload file, which ends in .toml.",
+            workload::named_or_own(),
+            "A workload of the catalogue, the path of a workload file, which ends in .toml, or a \
+             workload of its own with the keys of such a file.",
         )
         .key(
             "server",

@@ -15,8 +15,9 @@ pub(crate) struct KeyPath {
     steps: Vec<Step>,
 }
 
+/// A step of a path.
 #[derive(Clone, PartialEq, Eq, Debug)]
-enum Step {
+pub(super) enum Step {
     /// Into a table, or to the member of an array with this name.
     Key(String),
     /// To a member of an array.
@@ -55,6 +56,11 @@ impl KeyPath {
                 None => return Err("has something other than a dot between two keys"),
             }
         }
+    }
+
+    /// Its steps, at least one; the first is a key.
+    pub(super) fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Changes the key in a tree; missing tables on the way are created. `spot` is the place of the

@@ -14,6 +14,7 @@ mod reader;
 pub(super) mod set_arguments;
 pub(super) mod source;
 pub(super) mod value;
+mod written;
 
 pub use answers::ValueOrigin;
 pub use diagnostic::Diagnostic;
@@ -22,3 +23,4 @@ pub(super) use keypath::{Change, KeyPath};
 pub use load_error::LoadError;
 pub(super) use reader::Reader;
 pub(super) use value::{KINDS, Value};
+pub(super) use written::text_with;

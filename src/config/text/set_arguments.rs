@@ -26,6 +26,13 @@ pub(crate) struct Set<'a> {
     value: Spanned<DeValue<'a>>,
 }
 
+impl Set<'_> {
+    /// Where the value is written.
+    pub(super) fn value_span(&self) -> Range<usize> {
+        self.value.span()
+    }
+}
+
 /// The file with these arguments after its text.
 pub(crate) fn join(file: Arc<SourceFile>, arguments: &[String]) -> Arc<SourceFile> {
     if arguments.is_empty() {
