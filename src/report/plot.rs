@@ -8,13 +8,13 @@
 use super::charts::figure::{Align, Figure, Fill, Label, Mark, Symbol, WIDTH};
 use super::charts::style::{self, Colour, PALE, PALETTE, stroke};
 use super::parts::{File, Part, Report};
+use crate::parallel::*;
 use anyhow::{Result, anyhow};
 use plotters::coord::Shift;
 use plotters::element::DashedPathElement;
 use plotters::prelude::*;
 use plotters::style::register_font;
 use plotters::style::text_anchor::{HPos, Pos, VPos};
-use rayon::prelude::*;
 use std::borrow::Borrow;
 
 /// The family asked for. In an SVG the viewer looks for the names one by one.

@@ -10,11 +10,11 @@ use super::figures::LatencyMs;
 use super::open::{self, OpenEnd};
 use super::results::FitSpread;
 use super::variant::{self, at_edge, cut};
+use crate::parallel::*;
 use crate::platform::{Outcome, simulate};
 use crate::spec::Experiment;
 use crate::study::figures;
 use crate::units::SimDuration;
-use rayon::prelude::*;
 use std::collections::BTreeSet;
 
 /// From so many times the best p99 on a variant may have a queue that grows.

@@ -5,10 +5,10 @@
 use super::document::{Checked, Fitted};
 use super::problem::{QUERIES_FINAL, at_speed, machine_speeds, predicted, run_figures};
 use super::{MeasuredRun, Seen};
+use crate::parallel::*;
 use crate::spec::{Experiment, Workload};
 use crate::study::progress::Progress;
 use crate::study::variant::at_edge;
-use rayon::prelude::*;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 

@@ -9,7 +9,7 @@
 //! number, keeps numbers without influence on the observations where they are; it is not part of S.
 
 use super::algebra::{cholesky, inverse, solve};
-use rayon::prelude::*;
+use crate::parallel::*;
 
 /// The problem.
 pub struct Problem<'a> {

@@ -25,8 +25,8 @@ pub use sentence::{About, Effort, Explained, ExplainedRun, Part, Sentence};
 
 use super::progress::Progress;
 use super::results::Head;
+use crate::parallel::*;
 use crate::spec::Experiment;
-use rayon::prelude::*;
 use seen::Seen;
 use std::sync::atomic::{AtomicU64, Ordering};
 

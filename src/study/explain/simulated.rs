@@ -6,11 +6,11 @@ use super::seen::Seen;
 use super::sentence::Effort;
 use super::trials::{Trial, Trials, What};
 use super::{changes, unknowns};
+use crate::parallel::*;
 use crate::platform::{Meter, Outcome, simulate_within};
 use crate::spec::{Arrivals, Experiment, TestScenario};
 use crate::study::amount::first_part;
 use crate::study::asked::queries_at_least;
-use rayon::prelude::*;
 
 /// A trial may take so many times the work of the run before it is given up.
 const TRIAL_MOST: u64 = 5;

@@ -212,7 +212,7 @@ pub(super) struct Measured {
 
 /// Simulates a layout at full length, several times with other random numbers.
 pub(super) fn whole(experiment: Experiment, stop: &(dyn Fn() -> bool + Sync)) -> Whole {
-    use rayon::prelude::*;
+    use crate::parallel::*;
     let run = |replication: u32| {
         let run = Experiment { replication, ..experiment.clone() };
         simulate_metered(&run, &mut Meter::new(FULL_MOST, stop))

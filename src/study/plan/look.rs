@@ -5,10 +5,10 @@ use super::judge::{self, BY_RUN, Judged};
 use super::layout::{CardLayout, CardPart};
 use super::options::{self, CardOption, Family, Pruned};
 use super::search::{Key, Scored, Search};
+use crate::parallel::*;
 use crate::spec::{Experiment, GpuSpec, SlicePolicy, VmSpec};
 use crate::study::vms::Obstacle;
 use crate::units::counted;
-use rayon::prelude::*;
 
 /// Combinations of GPU instances that are kept for a set: the best and one to fall back to.
 const CUTS_KEPT: usize = 2;

@@ -11,6 +11,7 @@ use super::results::{
 };
 use super::search::{Draft, Search};
 use super::{Found, PlanTask};
+use crate::parallel::*;
 use crate::platform::simulate;
 use crate::spec::{Experiment, VmSpec};
 use crate::study::border::Ended;
@@ -21,7 +22,6 @@ use crate::study::variant::other_idle;
 use crate::study::verdict::Verdict;
 use crate::study::{fits, leans_on, notes};
 use crate::units::{SimDuration, counted};
-use rayon::prelude::*;
 
 /// Of the cheapest layouts so many are shown, and of those that cost more and that no other beats.
 const CHEAPEST_MAX: usize = 4;
@@ -165,7 +165,7 @@ fn least_headroom(measured: &Measured, index: usize) -> f64 {
 fn latencies_inputs(measured: &Measured) -> Vec<Option<[f64; 2]>> {
     let (experiment, first) = (&measured.experiment, &measured.outcomes[0]);
     let mut ends: Vec<Option<[f64; 2]>> = vec![None; experiment.vms.len()];
-    let (ratios, idle) = rayon::join(
+    let (ratios, idle) = crate::parallel::join(
         || fits::has_others(experiment).then(|| fits::ratios(experiment, Some(first))),
         || other_idle(experiment).map(|(_, other)| (simulate(&other), other)),
     );

@@ -8,9 +8,9 @@ use super::case::Case;
 use super::curve::Curve;
 use super::numbers::ServiceNumbers;
 use super::{median, rate};
+use crate::parallel::*;
 use crate::spec::MeasuredRow;
 use crate::study::interval::t_95;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// Cases of one benchmark and harness.

@@ -6,8 +6,8 @@
 //! another. It is the one under which every case is predicted best from the machines beside its own.
 
 use super::fit::{Fit, Known};
+use crate::parallel::*;
 use crate::spec::MeasuredRow;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// What all fits say together: the recovery.

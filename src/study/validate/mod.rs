@@ -33,10 +33,10 @@ pub use service::fitted_workloads;
 
 use super::progress::Progress;
 use crate::engine::fnv1a;
+use crate::parallel::*;
 use crate::spec::{GpuSpec, Harness, Hypervisor, MeasuredRow, TestScenario, Workload};
 use fit::Fit;
 use learnt::Learnt;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 

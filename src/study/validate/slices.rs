@@ -8,9 +8,9 @@
 use super::case::Case;
 use super::curve::{Curve, Figures, figures, figures_of};
 use super::numbers::ServiceNumbers;
+use crate::parallel::*;
 use crate::spec::{CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS};
 use crate::study::variant::NINETY_PERCENT;
-use rayon::prelude::*;
 use std::collections::BTreeMap;
 
 /// A row on slices.
