@@ -112,10 +112,11 @@ pub(in crate::report) fn legend(results: &PlanResults) -> String {
     };
     let runs = results.runs_full;
     format!(
-        "Every VM holds its bound in {runs} runs of full length with other random numbers, and by as \
+        "Every VM holds its bound in {} of full length with other random numbers, and by as \
          much that a further one misses it with a probability of half a percent at most. Latencies are at \
          the percentile of the load. \"headroom\" is 1 - latency / bound of the VM nearest to its \
-         bound, the least of the {runs} runs.{inputs}"
+         bound, the least of them.{inputs}",
+        counted(runs as usize, "run")
     )
 }
 

@@ -11,6 +11,9 @@ use crate::study::variant::with_more_work;
 use crate::study::{fits, sensitivity};
 use crate::units::Share;
 
+/// The other value of work that nobody doubts: it shows how near to saturation a run is.
+pub(super) const MORE_WORK: &str = "1 % more";
+
 /// What is not known, and what explains: no settings.
 pub(super) fn of(seen: &Seen<'_>) -> Vec<(What, Experiment)> {
     let experiment = seen.experiment;
@@ -71,7 +74,7 @@ fn unknowns(experiment: &Experiment) -> Vec<(What, Experiment)> {
         Unknown {
             name: "the GPU work of a batch".to_string(),
             assumed: "as timed".to_string(),
-            other: "1 % more".to_string(),
+            other: MORE_WORK.to_string(),
         },
         with_more_work(experiment),
     ));

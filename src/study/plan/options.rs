@@ -69,7 +69,12 @@ pub(super) fn of_family(
         Family::Sliced(_) if all < 2 => Vec::new(),
         Family::Sliced(_) => {
             let mut types: Vec<&VgpuType> = gpu.vgpu_types.iter().filter(is_sliced).collect();
-            types.sort_by_key(|vgpu| std::cmp::Reverse((vgpu.frame_buffer, &vgpu.name)));
+            // Of one size the type for compute (C): others bring graphics, and a licence for it.
+            let rank = |vgpu: &&VgpuType| {
+                let size = std::cmp::Reverse(vgpu.frame_buffer);
+                (size, !vgpu.name.ends_with('C'), vgpu.name.clone())
+            };
+            types.sort_by_key(rank);
             types.retain(|vgpu| vgpu.max_per_gpu >= all);
             // The largest type that holds all: it has the most memory and, under fixed share, the
             // largest share. Of types with shorter slices again the largest.

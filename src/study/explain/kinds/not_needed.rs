@@ -1,9 +1,12 @@
-//! `not-needed`: every bound is kept, so that nothing has to change.
+//! `not-needed`: every bound is kept, so that nothing has to change; or that holds as assumed only.
 
+use super::super::measure::{Measure, measure};
 use super::super::seen::Seen;
 use super::super::sentence::{About, Said};
-use super::super::words::percent;
-use crate::spec::TestScenario;
+use super::super::trials::{Unknown, What};
+use super::super::words::{ns, percent};
+use crate::spec::{TestScenario, VmId};
+use crate::study::explain::unknowns::MORE_WORK;
 
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     let asked =
@@ -15,10 +18,57 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     if near > 1.0 {
         return Vec::new();
     }
-    let text = format!(
-        "Nothing has to change: every bound is kept, that of {} with {} to spare. What follows is for less latency still.",
-        seen.vm(worst).name,
-        percent(1.0 - near)
-    );
+    let (name, spare) = (&seen.vm(worst).name, percent(1.0 - near));
+    let text = match missed(seen) {
+        None => format!(
+            "Nothing has to change: every bound is kept, that of {name} with {spare} to spare. What follows is for less latency still."
+        ),
+        Some(miss) => {
+            let found = miss.latency.map_or("without end".to_string(), ns);
+            format!(
+                "Whether anything has to change is not sure: as assumed every bound is kept, that of {name} with {spare} to spare; but with {} instead of {} for {} the latency of {} is {found}, over its bound. Measure that first.",
+                miss.unknown.other,
+                miss.unknown.assumed,
+                miss.unknown.name,
+                seen.vm(miss.vm).name,
+            )
+        }
+    };
     vec![Said::new(About::default(), text).with("to_spare_share", 1.0 - near)]
+}
+
+/// A bound that is missed at another possible value of what was not measured.
+struct Miss<'a> {
+    unknown: &'a Unknown,
+    vm: VmId,
+    /// In nanoseconds; nothing where the run was given up.
+    latency: Option<f64>,
+}
+
+/// The bound that is missed by most, if any is. One percent more work is no unknown input, but a test of nerves.
+fn missed<'a>(seen: &Seen<'a>) -> Option<Miss<'a>> {
+    let vms = || (0..seen.experiment.vms.len()).map(|index| VmId(index as u16));
+    let asked = || vms().filter(|&vm| seen.vm(vm).load.scenario == TestScenario::Server);
+    let mut most: Option<(f64, Miss<'a>)> = None;
+    for trial in &seen.trials.tried {
+        let What::Unknown(unknown) = &trial.what else { continue };
+        if unknown.other == MORE_WORK {
+            continue;
+        }
+        for vm in asked() {
+            let bound = seen.vm(vm).load.settings.target_latency.as_nanos_f64();
+            let latency = match &trial.outcome {
+                None => None,
+                Some(outcome) => match measure(&trial.experiment, outcome, vm) {
+                    Some(Measure::Latency(latency, _)) => Some(latency),
+                    _ => continue,
+                },
+            };
+            let over = latency.map_or(f64::INFINITY, |latency| latency / bound);
+            if over > 1.0 && most.as_ref().is_none_or(|(worst, _)| over > *worst) {
+                most = Some((over, Miss { unknown, vm, latency }));
+            }
+        }
+    }
+    most.map(|(_, miss)| miss)
 }
