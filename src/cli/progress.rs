@@ -6,7 +6,8 @@
 use super::output;
 use crate::shown::shown;
 use crate::units::SimDuration;
-use indicatif::{ProgressBar, ProgressStyle};
+use indicatif::{HumanDuration, ProgressBar, ProgressState, ProgressStyle};
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -31,18 +32,25 @@ impl Progress {
 
     /// The same for work that is told in parts: per cent, and the remaining time.
     pub(super) fn in_parts(hidden: bool) -> Self {
-        Self::styled(hidden, "{bar:30} {percent} %, {eta} left  {wide_msg}")
+        Self::styled(hidden, "{bar:30} {percent} %, {left}  {wide_msg}")
     }
 
     /// A bar that also shows the remaining time.
     pub(super) fn timed(hidden: bool) -> Self {
-        Self::styled(hidden, "{bar:30} {pos}/{len}, {eta} left  {wide_msg}")
+        Self::styled(hidden, "{bar:30} {pos}/{len}, {left}  {wide_msg}")
     }
 
     fn styled(hidden: bool, template: &str) -> Self {
         let bar = if hidden { ProgressBar::hidden() } else { ProgressBar::new(0) };
-        let style = ProgressStyle::with_template(template);
-        bar.set_style(style.expect("the template is right"));
+        let style = ProgressStyle::with_template(template).expect("the template is right");
+        // Before anything is done nobody knows.
+        let left = |state: &ProgressState, line: &mut dyn Write| {
+            let _ = match state.pos() {
+                0 => write!(line, "begun"),
+                _ => write!(line, "{:#} left", HumanDuration(state.eta())),
+            };
+        };
+        bar.set_style(style.with_key("left", left));
         Self(bar)
     }
 

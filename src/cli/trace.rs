@@ -104,7 +104,14 @@ pub(super) fn run(arguments: TraceArgs, configs: Option<&Path>) -> Result<(), Fa
     };
     let pair = pair_of(&scenario, arguments.run.as_deref())?;
     let baseline = side_of(pair, &arguments.side)?;
-    let watch = || study::timeline(&scenario, pair, baseline, arguments.from, arguments.length);
+    let bar = Progress::in_parts(arguments.quiet);
+    let watch = || {
+        let told = |part: f64| bar.set((part * 1000.0) as u64, 1000, &pair.name);
+        let seen =
+            study::timeline(&scenario, pair, baseline, arguments.from, arguments.length, &told);
+        bar.clone().clear();
+        seen
+    };
     let say = |line: &str| {
         if !arguments.quiet {
             output::message(line);
@@ -113,7 +120,6 @@ pub(super) fn run(arguments: TraceArgs, configs: Option<&Path>) -> Result<(), Fa
     scenario.warnings.iter().for_each(|warning| say(warning));
     match place {
         Place::Folder => {
-            let bar = Progress::new(true);
             let name = format!("{}-trace", scenario.name);
             let work = settings.begin(Maker::Trace, &name, &bar)?;
             let results = seen(watch())?;

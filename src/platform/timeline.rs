@@ -122,7 +122,17 @@ const MOST: usize = 200_000;
 
 /// Simulates `experiment` as far as a window of `length` from `from` on needs, and records that.
 pub fn record(experiment: &Experiment, from: SimTime, length: SimDuration) -> Timeline {
-    record_at_most(experiment, from, length, MOST)
+    record_told(experiment, (from, length), MOST, &|_| {})
+}
+
+/// As [`record`]; `told` hears now and then which part of the time up to the window's end is simulated.
+pub fn record_and_tell(
+    experiment: &Experiment,
+    from: SimTime,
+    length: SimDuration,
+    told: &dyn Fn(f64),
+) -> Timeline {
+    record_told(experiment, (from, length), MOST, told)
 }
 
 /// As [`record`], of so many spans at most.
@@ -132,6 +142,17 @@ pub fn record_at_most(
     length: SimDuration,
     most: usize,
 ) -> Timeline {
+    record_told(experiment, (from, length), most, &|_| {})
+}
+
+fn record_told(
+    experiment: &Experiment,
+    (from, length): (SimTime, SimDuration),
+    most: usize,
+    told: &dyn Fn(f64),
+) -> Timeline {
+    /// How often it is told.
+    const TOLD: u64 = 200;
     let instances: usize = experiment.cards.iter().map(|card| card.instances.len()).sum();
     let of_each = (most / instances.max(1)).max(1);
     let window = Window { from, until: from + length, most: of_each };
@@ -145,8 +166,18 @@ pub fn record_at_most(
     // All of it at once: the window is one, and so is its limit.
     platform.start(&platform.together(), &mut events);
     let goes_on = |platform: &Platform<'_>| platform.recorded() < most;
-    let (stopped, happened) = engine::run_until(&mut platform, &mut events, window.until, goes_on);
-    platform.happened = happened;
+    let stride = SimDuration::from_nanos(window.until.as_nanos().div_ceil(TOLD).max(1));
+    let mut stopped = SimTime::ZERO;
+    while stopped < window.until {
+        let next = (stopped + stride).min(window.until);
+        let (at, happened) = engine::run_until(&mut platform, &mut events, next, goes_on);
+        platform.happened += happened;
+        stopped = if at == next && events.is_empty() { window.until } else { at };
+        told(stopped.as_nanos() as f64 / window.until.as_nanos() as f64);
+        if at < next {
+            break;
+        }
+    }
     platform.timeline(stopped, events.is_empty())
 }
 

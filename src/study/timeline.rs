@@ -2,7 +2,7 @@
 
 use super::results::{Head, Side};
 use crate::gpu::Phase;
-use crate::platform::{InstanceTimeline, Timeline, record};
+use crate::platform::{InstanceTimeline, Timeline, record_and_tell};
 use crate::spec::{Baseline, Pair, Scenario};
 use crate::units::{SimDuration, SimTime};
 
@@ -52,16 +52,18 @@ pub struct EngineTime {
     pub sm_time: f64,
 }
 
-/// Watches a run of a scenario from `from` on: the virtual run of a pair, or a baseline of it.
+/// Watches a run of a scenario from `from` on: the virtual run of a pair, or a baseline of it. `told` hears now
+/// and then which part of the time up to the window's end is simulated.
 pub fn timeline(
     scenario: &Scenario,
     pair: &Pair,
     baseline: Option<&Baseline>,
     from: SimTime,
     length: SimDuration,
+    told: &dyn Fn(f64),
 ) -> TimelineResults {
     let run = baseline.map_or(&pair.virtual_run, |baseline| &baseline.run);
-    let timeline = record(&run.experiment, from, length);
+    let timeline = record_and_tell(&run.experiment, from, length, told);
     let instances = timeline.cards.iter().enumerate().flat_map(|(card, of)| {
         of.instances.iter().enumerate().map(move |(index, of)| (card, index, of))
     });

@@ -47,7 +47,7 @@ pub fn window(scenario: &Scenario, results: &Results) -> RunWindow {
         );
         return RunWindow { seen: None, said, command: Vec::new() };
     };
-    let seen = timeline(scenario, pair, None, from, length);
+    let seen = timeline(scenario, pair, None, from, length, &|_| {});
     let said = format!(
         "{} of the run {}, from {} on: {what} on the GPU with the most work then. It was simulated once \
          more up to there, with the same random numbers. The whole trace is made by:",

@@ -26,7 +26,7 @@ use toml::{Table, Value};
 /// How many cases are tried when nothing else is said.
 const CASES: u64 = 300;
 /// No case takes longer. By the clock, but of hangs only: cases are cut to milliseconds.
-const HANG: Duration = Duration::from_secs(10);
+const HANG: Duration = Duration::from_secs(60);
 /// A run with more expected samples is cut to so many before it is simulated.
 const SAMPLES: f64 = 2_000.0;
 
@@ -140,7 +140,10 @@ impl Workshop {
     fn alternatives<'s>(&'s self, shape: &'s Json) -> Vec<&'s Json> {
         match shape["anyOf"].as_array() {
             Some(all) => all.iter().flat_map(|shape| self.alternatives(shape)).collect(),
-            None => vec![shape],
+            None => match shape["$ref"].as_str().and_then(|place| place.strip_prefix("#")) {
+                Some(place) => self.schema.pointer(place).into_iter().collect(),
+                None => vec![shape],
+            },
         }
     }
 
@@ -373,7 +376,7 @@ fn check_trace(scenario: &Scenario) {
     let experiment = &pair.virtual_run.experiment;
     let begun = record_at_most(experiment, SimTime::ZERO, year, 3_000).until.as_nanos();
     let (from, length) = (SimTime::from_nanos(begun / 2), SimDuration::from_nanos(begun / 3 + 1));
-    let results = study::timeline(scenario, pair, None, from, length);
+    let results = study::timeline(scenario, pair, None, from, length, &|_| {});
     if results.timeline.until > from {
         read_results(&results);
     }

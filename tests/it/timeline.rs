@@ -228,7 +228,7 @@ fn virtual_run(scenario: &Scenario) -> &Experiment {
 }
 
 fn watch(scenario: &Scenario, from: u64, length: SimDuration) -> TimelineResults {
-    timeline(scenario, &scenario.pairs[0], None, SimTime::from_nanos(from), length)
+    timeline(scenario, &scenario.pairs[0], None, SimTime::from_nanos(from), length, &|_| {})
 }
 
 /// Three to eight turns with work, counted anew in what the named command records.
