@@ -17,10 +17,11 @@ mod way;
 pub use outcome::{GpuOwner, GpuUse, Outcome, TurnShare, VmOutcome};
 pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
-    record, record_at_most,
+    record, record_and_tell, record_at_most,
 };
 pub use watch::{
-    Meter, Watched, serve, simulate_metered, simulate_told, simulate_unless_lost, simulate_within,
+    Meter, Watched, serve, simulate_metered, simulate_told, simulate_unless_lost, simulate_up_to,
+    simulate_within,
 };
 
 use crate::engine::{self, Ending, EventList, Model, Stream};

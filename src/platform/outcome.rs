@@ -76,15 +76,23 @@ pub struct VmOutcome {
 
 impl Platform<'_> {
     /// What the run shows, once it is over.
-    pub(super) fn outcome(mut self) -> Outcome {
+    pub(super) fn outcome(self) -> Outcome {
         let end = self.guests.iter().map(|guest| guest.recorder.last_completion()).max();
-        let end = end.unwrap_or(SimTime::ZERO);
+        self.outcome_of(end.unwrap_or(SimTime::ZERO), true)
+    }
+
+    /// What was recorded up to `reached`, of a run that is not over.
+    pub(super) fn outcome_so_far(self, reached: SimTime) -> Outcome {
+        self.outcome_of(reached, false)
+    }
+
+    fn outcome_of(mut self, end: SimTime, is_over: bool) -> Outcome {
         let gpu_busy =
             self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
         let gpu_time = self.gpu_time(end);
         let turns = self.turn_shares(end);
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
-        let vms = vms.map(|(guest, vm)| guest.outcome(vm));
+        let vms = vms.map(|(guest, vm)| guest.outcome(vm, is_over));
         Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns, events: self.happened }
     }
 
@@ -159,11 +167,11 @@ impl Platform<'_> {
 
 impl Guest {
     /// What its load saw, once all of it is answered.
-    pub(super) fn outcome(self, vm: &VmSpec) -> VmOutcome {
+    pub(super) fn outcome(self, vm: &VmSpec, is_over: bool) -> VmOutcome {
         let is_answered = self.is_answered();
         let recorder = self.recorder;
         assert!(
-            is_answered,
+            is_answered || !is_over,
             "every query completes or is rejected, once: {} of {}",
             recorder.answered(),
             self.loadgen.made_count()

@@ -8,7 +8,7 @@ use super::{Outcome, Platform, VmOutcome};
 use crate::engine::{self, Ending, EventList, Pending};
 use crate::record::Recorder;
 use crate::spec::{Arrivals, Experiment, TestScenario, VmId, VmSpec};
-use crate::units::SimDuration;
+use crate::units::{SimDuration, SimTime};
 use std::collections::VecDeque;
 
 /// How much may still be simulated, in events and answered samples together; and a function that
@@ -122,6 +122,30 @@ pub fn simulate_within(experiment: &Experiment, meter: &mut Meter<'_>) -> Option
     Some(run.platform.outcome())
 }
 
+/// As [`simulate_within`], but what was used up before the end is an outcome as well: of what happened until
+/// then. Says whether it came to the end. Nothing only where the meter's own `stop` ended it.
+pub fn simulate_up_to(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<(Outcome, bool)> {
+    /// How many events between two looks.
+    const STRIDE: u64 = 20_000;
+    let mut run = Run::of(experiment);
+    let mut is_over = true;
+    while run.go(STRIDE, meter).is_some() {
+        if meter.is_spent() {
+            is_over = false;
+            break;
+        }
+    }
+    match is_over {
+        true => Some((run.platform.outcome(), true)),
+        false => meter.is_used_up().then(|| {
+            // What each part has pending is ahead of it: nothing has happened later than that.
+            let pending = run.left.iter().filter_map(|(_, pending)| pending.as_ref()?.first());
+            let reached = pending.map(|(.., time)| *time).max().unwrap_or(SimTime::ZERO);
+            (run.platform.outcome_so_far(reached), false)
+        }),
+    }
+}
+
 /// Simulates until every query of every Server VM is answered, even if the others are not finished:
 /// one entry for each VM, nothing for those that are not under Server load. Nothing at all when
 /// `meter` was used up before.
@@ -143,7 +167,7 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
         }
     }
     let vms = watched.platform.guests.into_iter().zip(&experiment.vms);
-    Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm))).collect())
+    Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm, true))).collect())
 }
 
 /// A run that goes on by strides, of each part in turn: a part that decides the run is found soon,

@@ -12,6 +12,7 @@ mod calibrate;
 mod capacity;
 mod capacity_verdict;
 mod explain;
+mod explore;
 mod figures;
 mod fits;
 mod gap;
@@ -59,6 +60,10 @@ pub use capacity::{
     CapacityPlan, CapacityResults, SystemCapacity, add_with_bare_metal, capacities, capacity, limit,
 };
 pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
+pub use explore::{
+    CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point,
+    glance, law, nines,
+};
 pub use figures::LatencyMs;
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};
 pub use interval::{Interval, student_95};
@@ -74,7 +79,7 @@ pub use plan::{
 pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
-pub use run::{run, run_replicated};
+pub use run::{run, run_replicated, run_unless};
 pub use sweep::{
     GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary, RowSink,
     SweepResults, point_key, sweep,

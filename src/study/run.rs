@@ -5,8 +5,8 @@ use super::progress::Progress;
 use super::results::Results;
 use super::run_verdict;
 use super::summary::{self, Finding};
+use crate::parallel::*;
 use crate::spec::Scenario;
-use rayon::prelude::*;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 /// What a piece of work counts in its progress, so that parts of it show.
@@ -21,13 +21,27 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
 /// As [`run`], with each run repeated `replications` times with other random numbers: the resulting
 /// intervals are added to the figures of the first.
 pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress<'_>) -> Results {
+    let found = run_unless(scenario, replications, progress, &|| false);
+    found.expect("nobody stops it")
+}
+
+/// As [`run_replicated`], but nothing once `stop` says so: it is asked before each piece of work.
+pub fn run_unless(
+    scenario: &Scenario,
+    replications: u32,
+    progress: Progress<'_>,
+    stop: &(dyn Fn() -> bool + Sync),
+) -> Option<Results> {
     assert!(replications > 0, "nothing is run");
     let pieces_of = |pair| pieces_of(pair, replications);
     let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
     let (done, all) = (AtomicU64::new(0), WHOLE * pieces.len() as u64);
-    let findings: Vec<Finding> = pieces
+    let findings: Vec<Option<Finding>> = pieces
         .par_iter()
         .map(|piece| {
+            if stop() {
+                return None;
+            }
             let (label, own) = (piece.label(), AtomicU64::new(0));
             let tell = |to: u64| {
                 let before = own.fetch_max(to, Ordering::Relaxed);
@@ -37,9 +51,10 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
             tell(0);
             let finding = piece.simulate(&|part| tell((part * WHOLE as f64) as u64));
             tell(WHOLE);
-            finding
+            Some(finding)
         })
         .collect();
+    let findings: Vec<Finding> = findings.into_iter().collect::<Option<_>>()?;
     let mut findings = findings.into_iter();
     let mut runs = Vec::new();
     let (mut comparisons, mut ratios) = (Vec::new(), Vec::new());
@@ -48,11 +63,14 @@ pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress
         ratios.extend(summary::summarise(pair, found, &mut runs, &mut comparisons));
     }
     let mut results = summary::results(scenario, runs, comparisons, ratios);
+    if stop() {
+        return None;
+    }
     let failing = run_verdict::failing(&results).map(|index| &scenario.pairs[index]);
     let would_hold = failing.and_then(|pair| {
         progress(all, all, &format!("{}: a rate that keeps every bound", pair.name));
         run_verdict::rate_that_holds(&pair.virtual_run.experiment)
     });
     results.verdict = run_verdict::of_runs(&results, would_hold);
-    results
+    Some(results)
 }
