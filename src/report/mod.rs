@@ -17,6 +17,7 @@ mod files;
 #[cfg(test)]
 mod fixture;
 mod folder;
+mod frame;
 mod html;
 mod json;
 mod loadgen_summary;
@@ -46,6 +47,7 @@ mod written;
 
 pub use calibration::{added_to_catalogue_file, catalogue_file};
 pub use folder::{Folder, FolderError, Maker};
+pub use frame::{Frame, FrameCurve, frame, timeline_of};
 pub use html::{Made, PAGE, WebPage};
 pub use number::lines_of;
 pub use partial::Partial;
@@ -60,6 +62,7 @@ pub use width::Width;
 pub use workload_file::workload_file;
 #[cfg(feature = "cli")]
 pub(crate) use written::document as written_document;
+pub(crate) use written::json_line;
 
 #[cfg(test)]
 mod tests {

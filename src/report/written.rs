@@ -40,6 +40,11 @@ pub(super) fn line(value: &impl Serialize) -> anyhow::Result<String> {
     text(value, CompactFormatter)
 }
 
+/// The same of a value that always can be written.
+pub(crate) fn json_line(value: &impl Serialize) -> String {
+    line(value).unwrap_or_else(|_| "null".to_string())
+}
+
 fn text(value: &impl Serialize, formatter: impl Formatter) -> anyhow::Result<String> {
     let mut bytes = Vec::new();
     value.serialize(&mut Serializer::with_formatter(&mut bytes, Rounded(formatter)))?;

@@ -33,6 +33,8 @@ pub(in crate::report) use plan::{
     asked as plan_asked, in_words as vms_in_words, layouts as plan_layouts, legend as plan_legend,
     percent as plan_percent, tried as plan_tried,
 };
+pub(in crate::report) use runs::{plain_grid as runs_grid, published_grid};
+pub(in crate::report) use stages::{gpus_grid, stages_grid};
 pub use sweep::render_sweep;
 pub use timeline::render_timeline;
 pub use validation::render_validation;

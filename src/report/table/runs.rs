@@ -18,6 +18,12 @@ pub(super) fn looks_beyond(results: &Results) -> bool {
 
 /// Two lines per VM: the published figures, and below them the simulated ones.
 pub(super) fn against_published(results: &Results, width: Width) -> String {
+    let (grid, said) = published_grid(results, width);
+    grid.finish(width) + &said
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn published_grid(results: &Results, width: Width) -> (Grid, String) {
     use Column::{Attached, Number, Text};
     let mut grid = Grid::new(&[
         ("run", Text),
@@ -48,7 +54,7 @@ pub(super) fn against_published(results: &Results, width: Width) -> String {
             }
         }
     }
-    grid.finish(width) + &said
+    (grid, said)
 }
 
 /// The line of VMs that nothing was published of.
@@ -99,6 +105,12 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
 
 /// One line per VM, for runs without anything published.
 pub(super) fn plain_runs(results: &Results, width: Width) -> String {
+    let (grid, said) = plain_grid(results, width);
+    grid.finish(width) + &said
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn plain_grid(results: &Results, width: Width) -> (Grid, String) {
     use Column::{Number, Text};
     // Only where VMs may be on several models, a load is judged by it, a server may reject queries.
     let (models, beyond) = (results.has_several_models(), looks_beyond(results));
@@ -121,7 +133,7 @@ pub(super) fn plain_runs(results: &Results, width: Width) -> String {
         })
         .with("verdict", Text, |row| row.verdict())
         .of(rows);
-    grid.finish(width) + &said + &spread(results, width)
+    (grid, said + &spread(results, width))
 }
 
 /// What a span of figures means, where there is one.

@@ -12,12 +12,18 @@ const SHOWN_MS: f64 = 0.005;
 
 /// The mean time of a sample in each stage, of the virtual runs; empty where there are none.
 pub(super) fn stages(results: &Results, width: Width) -> String {
+    let Some((grid, said)) = stages_grid(results, width) else { return String::new() };
+    grid.finish(width) + &said
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn stages_grid(results: &Results, width: Width) -> Option<(Grid, String)> {
     use Column::{Number, Text};
     let virtual_runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let rows = virtual_runs.flat_map(|run| Members::of(run, width));
     let rows: Vec<Members<'_>> = rows.filter(|row| row.vms[0].scenario != "step").collect();
     let (rows, said) = members::shown(rows, width);
-    let Some(first) = rows.first() else { return String::new() };
+    let first = rows.first()?;
     let of = |row: &Members<'_>, stage: usize| {
         row.ends(|vm| vm.stages_ms.get(stage).map_or(0.0, |stage| stage.mean_ms))
     };
@@ -25,7 +31,7 @@ pub(super) fn stages(results: &Results, width: Width) -> String {
     let shown: Vec<(usize, &str)> =
         names.filter(|(stage, _)| rows.iter().any(|row| of(row, *stage)[1] >= SHOWN_MS)).collect();
     if shown.is_empty() {
-        return String::new();
+        return None;
     }
     let mut heads = vec![("mean ms in", Text)];
     heads.extend(shown.iter().map(|(_, name)| (*name, Number)));
@@ -38,7 +44,7 @@ pub(super) fn stages(results: &Results, width: Width) -> String {
         cells.push(span(row.ends(|vm| vm.stages_ms.iter().map(|stage| stage.mean_ms).sum())));
         grid.line(cells);
     }
-    grid.finish(width) + &said + &width.said(LEGEND)
+    Some((grid, said + &width.said(LEGEND)))
 }
 
 const LEGEND: &str = "batcher: until its batch is formed; launch, finish: on the vCPUs, with waits for \
@@ -47,13 +53,19 @@ const LEGEND: &str = "batcher: until its batch is formed; launch, finish: on the
 
 /// Where the time of each GPU went that several owners share, of the virtual runs.
 pub(super) fn gpus(results: &Results, width: Width) -> String {
+    let Some((grid, said)) = gpus_grid(results, width) else { return String::new() };
+    grid.finish(width) + &said
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn gpus_grid(results: &Results, width: Width) -> Option<(Grid, String)> {
     use Column::{Number, Text};
     let virtual_runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let cards = virtual_runs.flat_map(|run| run.gpus.iter().map(move |gpu| (run, gpu)));
     let shared: Vec<(&RunResult, &GpuResult)> =
         cards.filter(|(_, gpu)| gpu.time.owners.len() > 1).collect();
     if shared.is_empty() {
-        return String::new();
+        return None;
     }
     let all = shared.len();
     let most = if width.shows_each() { all } else { members::ROWS_MAX };
@@ -76,7 +88,7 @@ pub(super) fn gpus(results: &Results, width: Width) -> String {
         true => width.said(&format!("and {} more, in result.json", counted(all - most, "GPU"))),
         false => String::new(),
     };
-    grid.finish(width) + &rest + &width.said(BURNED)
+    Some((grid, rest + &width.said(BURNED)))
 }
 
 const BURNED: &str = "burned: the GPU was in the turn of an owner without work, or of a vGPU that no \
