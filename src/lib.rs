@@ -173,15 +173,19 @@
 pub mod cli;
 pub mod config;
 pub mod engine;
+pub mod explore;
 pub mod formats;
 pub mod gpu;
 pub mod host;
 pub mod layout;
 pub mod loadgen;
+mod parallel;
 pub mod platform;
 pub mod queueing;
 pub mod record;
 pub mod report;
+#[cfg(feature = "serve")]
+pub mod serve;
 pub mod shown;
 pub mod spec;
 pub mod study;

@@ -1,4 +1,4 @@
-//! Floor 7: the command line. One file per command; the arguments are here, their meaning is there.
+//! Floor 9: the command line. One file per command; the arguments are here, their meaning is there.
 //!
 //! Standard output carries data only; messages, progress and diagnostics go to standard error.
 
@@ -27,6 +27,8 @@ mod page;
 mod plan;
 mod progress;
 mod run;
+#[cfg(feature = "serve")]
+mod serve;
 mod sweep;
 mod trace;
 mod validate;
@@ -78,6 +80,7 @@ Examples:
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise trace my-vm.toml --from 1s --for 50ms  whose turn it is, for Perfetto and as a drawing
+  slicewise serve                                  a page with lessons and sliders, on this machine
   slicewise explain my-vms.toml                    what happens and why, what to change first
   slicewise check my-vm.toml                       only look for mistakes
   slicewise check my-vm.toml --explain             every value in use and where it comes from
@@ -130,6 +133,10 @@ enum Command {
     /// Perfetto and a drawing
     #[command(after_help = trace::HELP)]
     Trace(trace::TraceArgs),
+    /// The local page: lessons and your scenarios with sliders, answered by the simulator
+    #[cfg(feature = "serve")]
+    #[command(after_help = serve::HELP)]
+    Serve(serve::ServeArgs),
     /// Explain a scenario in plain sentences: what will happen and why, what happened, what to change
     /// first, as simulated
     #[command(after_help = explain::HELP)]
@@ -221,6 +228,8 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
         Command::Plan(arguments) => plan::run(&arguments, configs),
         Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Trace(arguments) => trace::run(arguments, configs),
+        #[cfg(feature = "serve")]
+        Command::Serve(arguments) => serve::run(&arguments, configs),
         Command::Explain(arguments) => explain::run(&arguments, configs),
         Command::Calibrate(arguments) => calibrate::run(&arguments, configs),
         Command::Check(arguments) => check::run(&arguments, configs),
