@@ -5,6 +5,8 @@
 
 #[path = "browser/driver.rs"]
 mod driver;
+#[path = "browser/local_page.rs"]
+mod local_page;
 
 use crate::cli::check;
 use driver::Browser;

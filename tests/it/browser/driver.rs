@@ -88,6 +88,11 @@ impl Browser {
         }
     }
 
+    /// Opens an address.
+    pub(super) fn visit(&self, url: &str) {
+        self.post("/url", &json!({ "url": url }));
+    }
+
     /// Opens nothing.
     pub(super) fn blank(&self) {
         self.post("/url", &json!({ "url": "about:blank" }));
@@ -96,6 +101,18 @@ impl Browser {
     /// The value that a script returns.
     pub(super) fn run(&self, script: &str) -> Value {
         self.post("/execute/sync", &json!({ "script": script, "args": [] }))
+    }
+
+    /// Types keys into what has the focus, as a keyboard does.
+    pub(super) fn keys(&self, keys: &str) {
+        let actions: Vec<Value> = keys
+            .chars()
+            .flat_map(|key| {
+                ["keyDown", "keyUp"].map(|what| json!({ "type": what, "value": key.to_string() }))
+            })
+            .collect();
+        let keyboard = json!({ "type": "key", "id": "keys", "actions": actions });
+        self.post("/actions", &json!({ "actions": [keyboard] }));
     }
 
     /// A command of the browser's own protocol.
@@ -133,7 +150,8 @@ impl Browser {
         // Its own pages of settings and news ask too.
         let is_ours = |line: &Value| {
             let of = line["params"]["documentURL"].as_str().unwrap_or_default();
-            line["method"] == "Network.requestWillBeSent" && of.starts_with("file://")
+            let own = ["file://", "http://127.0.0.1:"].iter().any(|start| of.starts_with(start));
+            line["method"] == "Network.requestWillBeSent" && own
         };
         lines
             .filter(is_ours)

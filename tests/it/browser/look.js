@@ -1,4 +1,5 @@
-// What is wrong with the page as it is shown now, in words: contrast of every text, names of what needs
+// What is wrong with the page as it is shown now, in words (`window.served`: a page with scripts of its own,
+// served by a program; else one that is read as it is): contrast of every text, names of what needs
 // one, order of heads, ids, what would run or be asked for.
 const wrong = [];
 const say = (what, element) => {
@@ -69,7 +70,7 @@ const ids = [...document.querySelectorAll("[id]")].map((one) => one.id);
 ids.filter((id, at) => ids.indexOf(id) !== at).forEach((id) => wrong.push(`the id ${id} is there twice`));
 for (const link of document.querySelectorAll("a")) {
   const to = link.getAttribute("href");
-  if (!/^(https?:\/\/|#)/.test(to)) say(`a link to ${to}`, link);
+  if (!/^(https?:\/\/|#)/.test(to) && !(window.served && /^api\//.test(to))) say(`a link to ${to}`, link);
   if (to.startsWith("#") && !ids.includes(to.slice(1))) say(`a link to nowhere, ${to}`, link);
 }
 for (const one of document.querySelectorAll("[aria-labelledby]"))
@@ -97,8 +98,20 @@ if (document.querySelectorAll("main").length !== 1) wrong.push("not one main");
 // What would run or be asked for.
 const all = [...document.querySelectorAll("*")];
 for (const one of all) for (const name of one.getAttributeNames()) if (/^on/i.test(name)) say(name, one);
-for (const one of document.querySelectorAll("script")) if (one.type !== "application/json") say("a script", one);
-document.querySelectorAll("img, iframe, object, embed, video, audio, form, base").forEach((one) => say("not wanted", one));
+for (const one of document.querySelectorAll("script")) {
+  const own = window.served && one.src.startsWith(location.origin);
+  if (one.type !== "application/json" && !own) say("a script", one);
+}
+// What is worked has a name.
+for (const one of document.querySelectorAll("input, select, button, summary, textarea")) {
+  const named = one.labels?.length || one.getAttribute("aria-label") || one.textContent.trim();
+  if (!named) say("a control without a name", one);
+}
+for (const one of document.querySelectorAll("img, iframe, object, embed, video, audio, form, base")) {
+  // The drawn timeline of a served page, with what it shows in words.
+  const drawn = window.served && one.tagName === "IMG" && one.src.startsWith("data:image/svg+xml") && one.alt.trim();
+  if (!drawn) say("not wanted", one);
+}
 if (window.harmed) wrong.push("something ran");
 if (document.documentElement.scrollWidth > innerWidth) {
   wrong.push(`the page is ${document.documentElement.scrollWidth} wide in a window of ${innerWidth}`);
