@@ -1,5 +1,5 @@
 //! What the documents promise: a short README, pages that the index names, pictures that the gallery
-//! names, tables that the program printed, and a tutorial whose every output is real.
+//! names, tables that the program printed, a tutorial and guides whose every output is real.
 
 use crate::links::{documents, files_below, has_kind, prose, targets};
 use std::collections::{BTreeMap, BTreeSet};
@@ -230,31 +230,46 @@ fn what_is_shown_may_leave_lines_out_but_changes_none() {
     }
 }
 
-/// Does in an empty folder what a page says: writes its files, calls its commands, compares what they
-/// print with what it shows. The folder, and what each command printed.
+/// Does in an empty folder what a page says: writes its files (a block of TOML, CSV, JSON or text is the
+/// file that the paragraph above it names; where that says "Copy" or "Add", what is there goes before it),
+/// calls its commands, compares what they print with what it shows. The folder, and what each command
+/// printed.
 fn done(page: &str) -> (tempfile::TempDir, BTreeMap<String, String>) {
+    done_in(page, tempfile::tempdir().unwrap())
+}
+
+/// The same in a folder that has something already.
+pub(crate) fn done_in(
+    page: &str,
+    folder: tempfile::TempDir,
+) -> (tempfile::TempDir, BTreeMap<String, String>) {
     let text = read(page);
-    let folder = tempfile::tempdir().unwrap();
     let at = |name: &str| folder.path().join(name);
     let mut printed: BTreeMap<String, String> = BTreeMap::new();
     let mut blocks = text.split("\n```");
     let mut said = blocks.next().unwrap();
     while let (Some(block), Some(after)) = (blocks.next(), blocks.next()) {
         let (kind, body) = block.split_once('\n').unwrap();
-        // The files that the paragraph above the block names.
+        // The files of the block's kind that the paragraph above it names.
         let paragraph = said.trim_end().rsplit("\n\n").next().unwrap();
+        let ending = format!(".{kind}");
         let names: Vec<&str> = paragraph
             .split('`')
             .skip(1)
             .step_by(2)
-            .filter(|name| name.ends_with(".toml"))
+            .filter(|name| name.ends_with(&ending))
             .collect();
+        let goes_on = ["Copy", "Add"].iter().any(|word| paragraph.contains(word));
         match kind {
-            "toml" if paragraph.contains("Copy") => {
-                let copied = fs::read_to_string(at(names[0])).unwrap();
-                fs::write(at(names[1]), format!("{copied}\n{body}\n")).unwrap();
+            "toml" | "csv" | "json" | "txt" => {
+                let before = match goes_on {
+                    true => fs::read_to_string(at(names[0])).unwrap() + "\n",
+                    false => String::new(),
+                };
+                let file = at(if goes_on { names[names.len() - 1] } else { names[0] });
+                fs::create_dir_all(file.parent().unwrap()).unwrap();
+                fs::write(file, format!("{before}{body}\n")).unwrap();
             }
-            "toml" => fs::write(at(names[0]), format!("{body}\n")).unwrap(),
             "console" => {
                 let (command, shown) = body.split_once('\n').unwrap_or((body, ""));
                 let command = command.strip_prefix("$ slicewise ").unwrap();
@@ -274,7 +289,8 @@ fn done(page: &str) -> (tempfile::TempDir, BTreeMap<String, String>) {
                 let shown: Vec<&str> = shown.lines().collect();
                 assert!(is_shown(&shown, &lines), "$ slicewise {command}\n{output}");
             }
-            "sh" => {}
+            // Shown, not done.
+            "sh" | "python" | "rust" | "sql" => {}
             kind => panic!("a block of kind {kind:?}"),
         }
         said = after;
@@ -288,15 +304,52 @@ fn the_tutorial_shows_what_the_program_prints() {
     let (folder, printed) = done("docs/tutorial/first-answers.md");
     assert_eq!(printed.len(), 6);
     let drawn = folder.path().join("output/my-sweep/latency.svg");
-    let page = "docs/tutorial/first-sweep.svg";
+    hold_picture(&drawn, "docs/tutorial/first-sweep.svg");
+}
+
+/// Holds a picture of a page to the one that was drawn; `UPDATE=1` takes that.
+pub(crate) fn hold_picture(drawn: &Path, page: &str) {
     if std::env::var_os("UPDATE").is_some() {
-        fs::copy(&drawn, page).unwrap();
+        fs::copy(drawn, page).unwrap();
     }
-    assert!(fs::read(&drawn).unwrap() == fs::read(page).unwrap(), "{page} is another picture");
+    let [new, old] = [drawn, Path::new(page)].map(|path| fs::read(path).unwrap());
+    assert!(new == old, "{page} is another picture");
 }
 
 #[test]
 fn the_guide_to_explain_shows_what_the_program_prints() {
     let (_folder, printed) = done("docs/how-to/explain.md");
     assert_eq!(printed.len(), 1);
+}
+
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_guide_for_a_vsphere_administrator_shows_what_the_program_prints() {
+    let (_folder, printed) = done("docs/guides/vsphere-administrator.md");
+    assert_eq!(printed.len(), 11);
+}
+
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_guide_for_an_ml_engineer_shows_what_the_program_prints() {
+    let (_folder, printed) = done("docs/guides/ml-engineer.md");
+    assert_eq!(printed.len(), 7);
+}
+
+/// The policy that the page shows is that of the example.
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_guide_for_a_researcher_shows_what_the_program_prints() {
+    let page = "docs/guides/researcher.md";
+    let text = read(page);
+    let policy = text.split("```rust\n").nth(1).and_then(|rest| rest.split("```").next()).unwrap();
+    assert!(read("examples/own_policy.rs").contains(policy), "{policy}");
+    let (_folder, printed) = done(page);
+    assert_eq!(printed.len(), 4);
+}
+
+#[test]
+fn the_guide_for_a_student_shows_what_the_program_prints() {
+    let (_folder, printed) = done("docs/guides/student.md");
+    assert_eq!(printed.len(), 7);
 }
