@@ -13,8 +13,9 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 600;
 
 /// Modules by floor, and the modules of the same floor that each may use besides.
-const FLOORS: [(&str, u8, &[&str]); 18] = [
+const FLOORS: [(&str, u8, &[&str]); 21] = [
     ("units", 0, &[]),
+    ("parallel", 0, &[]),
     ("shown", 0, &[]),
     ("suggest", 0, &[]),
     ("engine", 1, &[]),
@@ -30,8 +31,10 @@ const FLOORS: [(&str, u8, &[&str]); 18] = [
     ("formats", 6, &[]),
     ("config", 6, &["formats"]),
     ("report", 6, &[]),
-    ("cli", 7, &[]),
-    ("main", 7, &["cli"]),
+    ("explore", 7, &[]),
+    ("serve", 8, &[]),
+    ("cli", 9, &[]),
+    ("main", 9, &["cli"]),
 ];
 
 /// Words that have no business on floor 1.
