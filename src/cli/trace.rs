@@ -107,6 +107,7 @@ pub(super) fn run(arguments: TraceArgs, configs: Option<&Path>) -> Result<(), Fa
     let bar = Progress::in_parts(arguments.quiet);
     let watch = || {
         let told = |part: f64| bar.set((part * 1000.0) as u64, 1000, &pair.name);
+        told(0.0);
         let seen =
             study::timeline(&scenario, pair, baseline, arguments.from, arguments.length, &told);
         bar.clone().clear();

@@ -119,8 +119,13 @@ pub fn answer(
     let law = law(&setting.scenario.pairs[0].virtual_run.experiment);
     let points = curve.and_then(|id| curves::points(options, &setting, id));
     let (effort, found, timeline) = (EFFORTS[0].1, Vec::new(), None);
-    Told { setting: &setting, points, law, found, effort, timeline, stop, tell: &mut *tell }
-        .frames();
+    let mut told =
+        Told { setting: &setting, points, law, found, effort, timeline, stop, tell: &mut *tell };
+    if told.frames().is_none() {
+        // Whoever still listens is told why it ends.
+        let message = format!("{TOO_LONG}: save the scenario and use `slicewise run`");
+        tell(("refused", json_line(&Refused { message: &message })));
+    }
     tell(("end", "{}".to_string()));
     Ok(())
 }

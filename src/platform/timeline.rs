@@ -152,7 +152,7 @@ fn record_told(
     told: &dyn Fn(f64),
 ) -> Timeline {
     /// How often it is told.
-    const TOLD: u64 = 200;
+    const TOLD: u64 = 2_000;
     let instances: usize = experiment.cards.iter().map(|card| card.instances.len()).sum();
     let of_each = (most / instances.max(1)).max(1);
     let window = Window { from, until: from + length, most: of_each };

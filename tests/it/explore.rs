@@ -59,6 +59,8 @@ fn no_theory_is_told_where_it_does_not_hold() {
         &["vm.server.queue_policy={ timeout = \"10 ms\", timeout_action = \"reject\" }"],
         &["vm.server.queue_policy={ max_queue_size = 2 }"],
         &["vm.workload.service.a100-pcie-40gb.host_floor=8 ms", SPREAD],
+        // As long as the work: alone it does not show.
+        &["vm.workload.service.a100-pcie-40gb.host_floor=5 ms", SPREAD],
         &["host_stalls={ per_second = 0.15, length = \"30 ms\" }"],
     ] {
         assert_eq!(law(&lesson(sets)), None, "{sets:?}");

@@ -43,8 +43,11 @@ pub fn law(experiment: &Experiment) -> Option<Law> {
         && vm.steps.is_empty()
         && experiment.host.stalls.is_none();
     let is_poisson = load.scenario == TestScenario::Server && load.arrivals == Arrivals::Poisson;
-    let is_steady =
-        service.boost.value <= 1.0 && vm.workload.sizes.value == SizeDistribution::Fixed;
+    // A floor cuts off what is short of work that varies.
+    let has_floor = service.host_floor.value > SimDuration::ZERO;
+    let is_steady = service.boost.value <= 1.0
+        && vm.workload.sizes.value == SizeDistribution::Fixed
+        && (service.spread.value.get() == 0.0 || !has_floor);
     if !(is_one_server && is_poisson && is_steady) {
         return None;
     }
