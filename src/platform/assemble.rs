@@ -8,8 +8,8 @@ use super::parts::Part;
 use super::pool::{self, Pool};
 use super::way::Way;
 use super::{
-    Guest, Member, Operation, Platform, Process, Server, ServerGpu, ServerId, Slot, StationId,
-    Timed,
+    Guest, Host, Member, Operation, Platform, Process, Server, ServerGpu, ServerId, Slot,
+    StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
@@ -18,7 +18,7 @@ use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
-    CardSpec, Experiment, GpuId, GpuSharing, InstanceSharing, InstanceSpec, PermitReturn,
+    CardSpec, Experiment, GpuId, GpuSharing, HostId, InstanceSharing, InstanceSpec, PermitReturn,
     PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Power, Share, SimDuration, SimTime};
@@ -34,8 +34,7 @@ impl<'a> Platform<'a> {
             pools: Vec::new(),
             servers: Vec::new(),
             server_gpus: Vec::new(),
-            processors: None,
-            stalls: pool::stalls(experiment),
+            hosts: Vec::new(),
             streams: Vec::new(),
             slots: Vec::new(),
             has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
@@ -134,14 +133,14 @@ impl<'a> Platform<'a> {
             slot(&experiment.cards[index], instances, (boosts[index], links[index]), ring)
         });
         platform.slots = slots.collect();
-        platform.add_processors();
+        platform.add_hosts();
         platform.number_stations();
         platform
     }
 
-    /// The host's processors, where they can run short: else work on a vCPU is a mere delay. Decides as
-    /// well who can wait at the gate of its vCPUs.
-    fn add_processors(&mut self) {
+    /// The hosts, each with its processors where they can run short: else work on a vCPU is a mere
+    /// delay. Decides as well who can wait at the gate of its vCPUs.
+    fn add_hosts(&mut self) {
         let experiment = self.experiment;
         // How many batches can be at each gate, or past it on a vCPU. A batch holds its permit from its
         // first vCPU to its last, or to the GPU, and then it may come to a second one.
@@ -156,12 +155,20 @@ impl<'a> Platform<'a> {
             };
         }
         let vcpus = |server: &Server| server.vcpus.station.free() as u64;
-        let wanted: u64 =
-            self.servers.iter().zip(&most).map(|(server, &most)| most.min(vcpus(server))).sum();
-        let processors = experiment.host.logical_processors.value;
-        if wanted > u64::from(processors) {
-            self.processors = Some(Timed::new(ProcessorSharing::new(processors)));
+        let mut wanted = vec![0; experiment.hosts.len()];
+        for (server, &most) in self.servers.iter().zip(&most) {
+            wanted[usize::from(server.host.0)] += most.min(vcpus(server));
         }
+        let hosts = experiment.hosts.iter().zip(wanted).enumerate();
+        let hosts = hosts.map(|(index, (host, wanted))| {
+            let processors = host.logical_processors.value;
+            let is_short = wanted > u64::from(processors);
+            Host {
+                processors: is_short.then(|| Timed::new(ProcessorSharing::new(processors))),
+                stalls: pool::stalls(experiment, HostId(index as u16)),
+            }
+        });
+        self.hosts = hosts.collect();
         for index in 0..self.servers.len() {
             let gate = usize::from(self.servers[index].processors.0);
             self.servers[index].has_vcpus_for_all = most[gate] <= vcpus(&self.servers[gate]);
@@ -176,8 +183,10 @@ impl<'a> Platform<'a> {
             server.batcher.join(StationId::Batcher(id), members);
             server.vcpus.join(StationId::Vcpus(id), members);
         }
-        if let Some(processors) = &mut self.processors {
-            processors.join(StationId::Processors, members);
+        for (index, host) in self.hosts.iter_mut().enumerate() {
+            if let Some(processors) = &mut host.processors {
+                processors.join(StationId::Processors(HostId(index as u16)), members);
+            }
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {
             stream.join(StationId::Stream(index as u32), members);
@@ -256,6 +265,7 @@ impl<'a> Platform<'a> {
             vcpus: Timed::new(Gate::new(server.processors as usize)),
             has_vcpus_for_all: false,
             permit_return: vm.server.permit_return,
+            host: experiment.host_of(&server.gpus),
             completion: vm.server.completion,
             processors: first_beside,
             service: has_spread.then(|| streams.stream(&format!("service/{}", server.name))),
@@ -426,18 +436,18 @@ fn power(card: &CardSpec) -> Option<PowerCap> {
 /// switch, as fast as that of its slowest card unless the host says it.
 fn links(experiment: &Experiment) -> Vec<(GpuId, Bandwidth)> {
     let own = |index: usize, card: &CardSpec| (GpuId(index as u16), card.link_bandwidth().value);
-    let mut of_switches: BTreeMap<u32, (GpuId, Bandwidth)> = BTreeMap::new();
+    let mut of_switches: BTreeMap<(HostId, u32), (GpuId, Bandwidth)> = BTreeMap::new();
     for (index, card) in experiment.cards.iter().enumerate() {
         let (id, speed) = own(index, card);
         let Some(switch) = card.link.switch else { continue };
-        let (_, slowest) = of_switches.entry(switch).or_insert((id, speed));
+        let (_, slowest) = of_switches.entry((card.host, switch)).or_insert((id, speed));
         if speed.get() < slowest.get() {
             *slowest = speed;
         }
     }
     let cards = experiment.cards.iter().enumerate();
     let links = cards.map(|(index, card)| match card.link.switch {
-        Some(switch) => of_switches[&switch],
+        Some(switch) => of_switches[&(card.host, switch)],
         None => own(index, card),
     });
     links.collect()

@@ -75,7 +75,7 @@ pub(super) fn course(
     (has_gates, stages_after): (bool, bool),
 ) -> Course {
     // Whoever would go on is stopped by a stall, with work or without.
-    let has_stalls = experiment.host.stalls.is_some();
+    let has_stalls = experiment.host(experiment.host_of(&vm.gpus)).stalls.is_some();
     let copies = |bytes: Bytes| bytes > Bytes::ZERO;
     let (input, output) = (&vm.workload.input_per_sample, &vm.workload.output_per_sample);
     let takes_time = |stage: &Stage| match stage {

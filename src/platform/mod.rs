@@ -30,7 +30,9 @@ use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
 use crate::record::{Recorder, Stage};
-use crate::spec::{Completion, Experiment, GpuId, InstanceSpec, PermitReturn, ServiceTime, VmId};
+use crate::spec::{
+    Completion, Experiment, GpuId, HostId, InstanceSpec, PermitReturn, ServiceTime, VmId,
+};
 use crate::units::{SimDuration, SimTime};
 use course::{Course, CpuWork};
 use parts::Part;
@@ -64,8 +66,8 @@ enum StationId {
     Batcher(ServerId),
     /// The gate in front of a server's vCPUs.
     Vcpus(ServerId),
-    /// The host's logical processors, where there are fewer than vCPUs.
-    Processors,
+    /// A host's logical processors, where there are fewer than vCPUs.
+    Processors(HostId),
     /// Copies from host to device, per link: that of a card, or of the first card behind a PCIe
     /// switch.
     CopyIn(GpuId),
@@ -164,6 +166,8 @@ struct Server {
     /// Batches may hold queries of several guests, or of several steps.
     is_mixed: bool,
     vcpus: Timed<Gate<BatchId>>,
+    /// The machine that it is on.
+    host: HostId,
     /// Whose vCPUs it runs on: its own, or those of the first of a guest's servers, of its first model.
     processors: ServerId,
     /// As many batches as can be with a vCPU have one each: none waits at the gate.
@@ -246,6 +250,14 @@ impl ServerGpu<'_> {
     }
 }
 
+/// What the batches on a machine share, beside its cards.
+struct Host {
+    /// Its processors, where vCPUs can want more than there are.
+    processors: Option<Timed<ProcessorSharing<BatchId>>>,
+    /// Its stops.
+    stalls: Option<Stalls>,
+}
+
 /// A card with its links.
 struct Slot {
     /// Whose links its copies take: its own, or those of the first card behind its PCIe switch.
@@ -255,7 +267,7 @@ struct Slot {
     copy_out: Timed<CopyEngine<BatchId>>,
 }
 
-/// One machine with its guests.
+/// Machines with their guests.
 pub struct Platform<'a> {
     experiment: &'a Experiment,
     guests: Vec<Guest>,
@@ -266,10 +278,8 @@ pub struct Platform<'a> {
     servers: Vec<Server>,
     /// The GPUs of all servers; those of one server in a row.
     server_gpus: Vec<ServerGpu<'a>>,
-    /// The host's processors, where vCPUs can want more than there are.
-    processors: Option<Timed<ProcessorSharing<BatchId>>>,
-    /// The stops of the host.
-    stalls: Option<Stalls>,
+    /// By [`HostId`].
+    hosts: Vec<Host>,
     streams: Vec<Timed<Gate<BatchId>>>,
     slots: Vec<Slot>,
     /// Whether any guest is an ensemble.
@@ -422,7 +432,7 @@ impl StationId {
         match self {
             StationId::Batcher(_) => 1,
             StationId::Vcpus(_) => 2,
-            StationId::Processors => 3,
+            StationId::Processors(_) => 3,
             StationId::CopyIn(_) => 6,
             StationId::Stream(_) => 7,
             StationId::Card(_) => 8,

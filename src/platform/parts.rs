@@ -49,22 +49,24 @@ impl Platform<'_> {
     /// The parts of the machine, in the order of their first servers.
     pub(super) fn parts(&self) -> Vec<Part> {
         let servers = self.servers.len();
-        // Servers, then links, VMs, pools.
+        // Servers, then links, VMs, pools, hosts.
         let link = |gpu: &super::ServerGpu<'_>| {
             servers + usize::from(self.slots[usize::from(gpu.card.0)].link.0)
         };
         let vm = |vm: VmId| servers + self.slots.len() + usize::from(vm.0);
         let pool = |pool: usize| servers + self.slots.len() + self.guests.len() + pool;
-        let mut sets = Sets::new(pool(self.pools.len()));
+        let host = |host: usize| pool(self.pools.len()) + host;
+        let mut sets = Sets::new(host(self.hosts.len()));
         for (index, server) in self.servers.iter().enumerate() {
             for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
                 sets.join(index, link(gpu));
             }
             sets.join(index, pool(usize::from(server.pool)));
             sets.join(index, vm(self.experiment.first_model(server.vm)));
-            // Everybody waits for the same processors, and stops with the host.
-            if self.processors.is_some() || self.stalls.is_some() {
-                sets.join(0, index);
+            // Everybody on a host waits for the same processors, and stops with it.
+            let of = usize::from(server.host.0);
+            if self.hosts[of].processors.is_some() || self.hosts[of].stalls.is_some() {
+                sets.join(index, host(of));
             }
         }
         for (index, guest) in self.guests.iter().enumerate() {

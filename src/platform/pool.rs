@@ -7,7 +7,7 @@ use super::Guest;
 use crate::engine::{RandomStreams, Stream};
 use crate::host::Stalls;
 use crate::loadgen::Query;
-use crate::spec::{Experiment, ServerPool, TestScenario, VmId};
+use crate::spec::{Experiment, HostId, ServerPool, TestScenario, VmId};
 use crate::units::{SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
 
@@ -112,7 +112,8 @@ impl Pool {
             room: 0,
         });
         let askers = askers.collect();
-        let stalls = stalls(experiment);
+        let host = experiment.host_of(&pool.servers[0].gpus);
+        let stalls = stalls(experiment, host);
         Self { first_server, expected: 0, askers, servers, calls, stalls }
     }
 
@@ -189,11 +190,15 @@ fn least_loaded(servers: &[Dealt]) -> usize {
     least.expect("a pool has a server")
 }
 
-/// The stalls of the host, the same for every caller.
-pub(super) fn stalls(experiment: &Experiment) -> Option<Stalls> {
+/// The stalls of a host, the same for every caller.
+pub(super) fn stalls(experiment: &Experiment, host: HostId) -> Option<Stalls> {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
-    let stalls = experiment.host.stalls.as_ref()?;
-    Some(Stalls::new(stalls, streams.stream("host-stalls")))
+    let stalls = experiment.host(host).stalls.as_ref()?;
+    let stream = match host.0 {
+        0 => streams.stream("host-stalls"),
+        other => streams.stream(&format!("host-stalls/{other}")),
+    };
+    Some(Stalls::new(stalls, stream))
 }
 
 #[cfg(test)]

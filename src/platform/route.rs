@@ -34,8 +34,9 @@ impl<'a> Platform<'a> {
                 leave(&mut server.vcpus, now, &mut done, events);
                 done.iter().for_each(|&batch| self.compute(now, batch, events));
             }
-            StationId::Processors => {
-                let processors = self.processors.as_mut().expect("those that run short");
+            StationId::Processors(host) => {
+                let processors = self.hosts[usize::from(host.0)].processors.as_mut();
+                let processors = processors.expect("those that run short");
                 leave(processors, now, &mut done, events);
                 for &batch in &done {
                     self.release_vcpu(now, batch, events);
@@ -394,8 +395,9 @@ impl<'a> Platform<'a> {
 
     /// A batch has a vCPU: its work goes to the host's processors.
     fn compute(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
-        let work = self.batches[id.0 as usize].cpu;
-        match &mut self.processors {
+        let batch = &self.batches[id.0 as usize];
+        let (work, host) = (batch.cpu, self.servers[usize::from(batch.server.0)].host);
+        match &mut self.hosts[usize::from(host.0)].processors {
             Some(processors) => {
                 processors.station.submit(now, (id, work));
                 processors.arm(events);
@@ -418,7 +420,9 @@ impl<'a> Platform<'a> {
 
     /// CPU work is done: the batch goes on, at once unless the host has stopped.
     fn computed(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
-        match self.stalls.as_mut().map_or(now, |stalls| stalls.over(now)) {
+        let host = self.servers[usize::from(self.batches[id.0 as usize].server.0)].host;
+        let stalls = self.hosts[usize::from(host.0)].stalls.as_mut();
+        match stalls.map_or(now, |stalls| stalls.over(now)) {
             goes_on if goes_on == now => self.go_on(now, id, events),
             goes_on => self.delay(id, Delay::Stall, goes_on, events),
         }

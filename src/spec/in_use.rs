@@ -4,15 +4,17 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, Experiment, GpuSpec, InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
+    CardSpec, Experiment, GpuSpec, HostSpec, InstanceSharing, NamedFact, ServedBy, TestScenario,
+    VmSpec,
 };
 
 impl Experiment {
     /// Every fact that the run uses, with its place: `gpus/a30 sms`, `workloads/bert-99 on a30
     /// launch`. A fact of several VMs or cards is listed several times.
     pub fn facts_in_use(&self) -> Vec<(String, NamedFact<'_>)> {
-        let of_host = format!("hosts/{}", self.host.id);
-        let mut found = at(&of_host, self.host.facts());
+        let of_host = |host: &HostSpec| format!("hosts/{}", host.id);
+        let mut found = Vec::new();
+        self.hosts.iter().for_each(|host| found.extend(at(&of_host(host), host.facts())));
         // Bare metal costs nothing by definition, also where a platform was made bare metal.
         if self.hypervisor.id != "bare-metal" {
             let place = format!("hypervisors/{}", self.hypervisor.id);
@@ -22,7 +24,7 @@ impl Experiment {
             let mut facts = card.gpu.facts();
             facts.retain(|fact| card.leans_on(fact.key));
             found.extend(at(&format!("gpus/{}", card.gpu.id), facts));
-            found.extend(at(&of_host, card.link.facts()));
+            found.extend(at(&of_host(self.host(card.host)), card.link.facts()));
         }
         self.vms.iter().for_each(|vm| found.extend(self.facts_of(vm)));
         found

@@ -68,13 +68,13 @@ impl MeasuredSystem {
             seed: 0,
             replication: 0,
             hypervisor: self.hypervisor,
-            host: HostSpec {
+            hosts: vec![HostSpec {
                 id: "measured".to_string(),
                 name: "the measured machine".to_string(),
                 logical_processors: Fact::assumed(4096, ENOUGH),
                 memory: Fact::assumed(Bytes::from_mib(1 << 20), ENOUGH),
                 stalls: None,
-            },
+            }],
             cards: self.links.into_iter().map(|link| CardSpec { link, ..card.clone() }).collect(),
             vms: vec![vm],
             pools: Vec::new(),

@@ -69,6 +69,10 @@ use std::sync::Arc;
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct GpuId(pub u16);
 
+/// A machine of the experiment: index into [`Experiment::hosts`].
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default, Debug)]
+pub struct HostId(pub u16);
+
 /// A virtual machine: index into [`Experiment::vms`].
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct VmId(pub u16);
@@ -83,11 +87,11 @@ pub struct Experiment {
     pub seed: u64,
     /// Another replication reseeds every stream.
     pub replication: u32,
-    /// The hypervisor between the machine and its guests.
+    /// The hypervisor between the machines and their guests.
     pub hypervisor: Hypervisor,
-    /// The machine.
-    pub host: HostSpec,
-    /// The machine's GPUs, by [`GpuId`].
+    /// The machines, by [`HostId`]; at least one.
+    pub hosts: Vec<HostSpec>,
+    /// Their GPUs, by [`GpuId`]; those of one machine in a row.
     pub cards: Vec<CardSpec>,
     /// The guests, by [`VmId`]; on bare metal the one operating system.
     pub vms: Vec<VmSpec>,
@@ -130,6 +134,8 @@ pub struct VmSpec {
 /// A physical card and how it is cut.
 #[derive(Clone, Debug)]
 pub struct CardSpec {
+    /// The machine that it is in.
+    pub host: HostId,
     /// Its GPU model.
     pub gpu: GpuSpec,
     /// Its instances, by [`GpuShare::instance`]: one for a whole GPU, one per GPU instance with MIG.
@@ -182,6 +188,17 @@ impl Experiment {
     /// Whether its cards are of several GPU models.
     pub fn has_several_models(&self) -> bool {
         self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
+    }
+
+    /// The machine of a guest or a server with these shares of cards: all are in one.
+    pub fn host_of(&self, shares: &[GpuShare]) -> HostId {
+        // One that found no place was reported, and is never run.
+        shares.first().map_or(HostId::default(), |share| self.card(share).host)
+    }
+
+    /// A machine.
+    pub fn host(&self, id: HostId) -> &HostSpec {
+        &self.hosts[usize::from(id.0)]
     }
 
     /// The cards that any VM uses.
@@ -264,13 +281,15 @@ impl CardSpec {
     /// A card that is not shared.
     pub fn whole(gpu: GpuSpec) -> Self {
         let instances = vec![InstanceSpec::whole()];
-        Self { gpu, instances, power_limit: None, link: HostLink::default() }
+        let host = HostId::default();
+        Self { host, gpu, instances, power_limit: None, link: HostLink::default() }
     }
 
     /// The same card without GPU instances, for one owner.
     pub fn uncut(&self) -> Self {
         let link = self.link.clone();
-        Self { power_limit: self.power_limit, link, ..Self::whole(self.gpu.clone()) }
+        let (host, power_limit) = (self.host, self.power_limit);
+        Self { host, power_limit, link, ..Self::whole(self.gpu.clone()) }
     }
 
     /// The bandwidth of its link in each direction.

@@ -168,14 +168,17 @@ fn servers(
     let span = span.max(1);
     let count = cards.len().div_ceil(span).max(1) as u32;
     let vcpus: u32 = kind.iter().map(|&vm| experiment.vms[vm].vcpus).sum();
-    let most = experiment.host.logical_processors.value;
+    let most = |cards: &[GpuId]| {
+        let host = experiment.cards[usize::from(cards[0].0)].host;
+        experiment.host(host).logical_processors.value
+    };
     let servers = cards.chunks(span).enumerate().map(|(index, cards)| PooledServer {
         name: match kind.get(index) {
             // The luck of its batches is that of a guest's, where there is one.
             Some(&vm) => experiment.vms[vm].name.clone(),
             None => format!("{}/{index}", experiment.vms[kind[0]].name),
         },
-        processors: vcpus.div_ceil(count).min(most),
+        processors: vcpus.div_ceil(count).min(most(cards)),
         gpus: cards.iter().map(|&card| whole(card)).collect(),
     });
     servers.collect()

@@ -143,7 +143,8 @@ fn of_links(experiment: &Experiment, found: &mut Found) {
             continue;
         }
         told.push(link);
-        let name = format!("pcie_bandwidth of {}", experiment.host.id);
+        let host = experiment.host(experiment.cards[usize::from(card.0)].host);
+        let name = format!("pcie_bandwidth of {}", host.id);
         add(found, name, COPIES, link, |speed| {
             let mut other = experiment.clone();
             let links = other.cards.iter_mut().filter_map(|card| card.link.pcie_bandwidth.as_mut());

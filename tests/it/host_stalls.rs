@@ -16,7 +16,7 @@ fn who_waits_for_a_stop_is_what_a_fluid_says() {
     let work = SimDuration::from_micros(100);
     let mut experiment = queue(1, load / work.as_secs_f64(), work, SizeDistribution::Fixed, 1000);
     let stalls = HostStalls { per_s, length: SimDuration::from_secs_f64(length) };
-    experiment.host.stalls = Some(stalls);
+    experiment.hosts[0].stalls = Some(stalls);
     let outcome = simulate_with(&experiment, Recorder::keep_log);
     let log = outcome.vms[0].recorder.log().unwrap();
     let r = 1.0 / (1.0 / per_s + length);
@@ -47,7 +47,7 @@ fn stops_explain_a_published_tail() {
     let without = quantiles(&experiment);
     assert!(without[2] < 3.0, "M/D/1 at 0.68: some ten services, {without:?}");
     let stalls = HostStalls { per_s: 0.15, length: SimDuration::from_millis(30) };
-    experiment.host.stalls = Some(stalls);
+    experiment.hosts[0].stalls = Some(stalls);
     let with = quantiles(&experiment);
     // Of 600 stops the number scatters by 4 %, that is 0.9 ms of p99: two of these about 8.6, and as
     // much as M/D/1 adds. p97 is reached by no stop.

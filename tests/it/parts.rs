@@ -55,7 +55,7 @@ fn add_files(folder: &Path, files: &mut Vec<PathBuf>) {
 }
 
 /// The machine that has the cards and the guests of both.
-fn join(one: &mut Experiment, other: Experiment, prefix: &str) {
+fn join(one: &mut Experiment, other: Experiment, (prefix, is_apart): (&str, bool)) {
     let (cards, vms) = (one.cards.len() as u16, one.vms.len() as u16);
     let moved = |share: &mut GpuShare| share.card = GpuId(share.card.0 + cards);
     let later = |vm: &mut VmId| *vm = VmId(vm.0 + vms);
@@ -78,7 +78,14 @@ fn join(one: &mut Experiment, other: Experiment, prefix: &str) {
         }
         one.pools.push(pool);
     }
-    one.cards.extend(other.cards);
+    let hosts = one.hosts.len() as u16;
+    for mut card in other.cards {
+        card.host.0 += if is_apart { hosts } else { 0 };
+        one.cards.push(card);
+    }
+    if is_apart {
+        one.hosts.extend(other.hosts);
+    }
 }
 
 /// Several runs in one, with few queries, and with some of what joins parts.
@@ -87,12 +94,15 @@ fn machine(dice: &mut Dice, bases: &[Experiment]) -> Experiment {
     let like: Vec<&Experiment> =
         bases.iter().filter(|base| base.pools.is_empty() == all.pools.is_empty()).collect();
     for place in 0..1 + dice.below(3) {
-        join(&mut all, (*dice.pick(&like)).clone(), &format!("{place}/"));
+        let other = (*dice.pick(&like)).clone();
+        join(&mut all, other, (&format!("{place}/"), dice.one_in(2)));
     }
     all.seed = dice.word();
-    all.host.logical_processors.value = if dice.one_in(4) { 2 } else { 1 << 20 };
-    if !dice.one_in(4) {
-        all.host.stalls = None;
+    for host in &mut all.hosts {
+        host.logical_processors.value = if dice.one_in(4) { 2 } else { 1 << 20 };
+        if !dice.one_in(4) {
+            host.stalls = None;
+        }
     }
     for card in &mut all.cards {
         if dice.one_in(3) {
@@ -123,5 +133,25 @@ fn parts_and_the_whole_come_to_the_same() {
         // And by strides, each part in turn.
         let strides = simulate_within(&experiment, &mut Meter::new(u64::MAX, &|| false));
         assert!(format!("{:?}", strides.unwrap()) == whole, "case {case} by strides: {names:?}");
+    }
+}
+
+/// Guests wait for the processors and the stalls of their own host alone: what another host's do, short
+/// of processors too, changes nothing for them.
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn a_host_notices_nothing_of_another() {
+    let bases = bases();
+    for case in 0..CASES {
+        let mut dice = Dice::of(23, case);
+        let alone = machine(&mut dice, &bases);
+        let like = bases.iter().filter(|base| base.pools.is_empty() == alone.pools.is_empty());
+        let other = (*dice.pick(&like.collect::<Vec<_>>())).clone();
+        let mut both = alone.clone();
+        join(&mut both, other, ("other/", true));
+        let vms = alone.vms.len();
+        let of_first = |experiment| format!("{:?}", &simulate(experiment).vms[..vms]);
+        let names: Vec<&String> = both.vms.iter().map(|vm| &vm.name).collect();
+        assert!(of_first(&alone) == of_first(&both), "case {case}: {names:?}");
     }
 }

@@ -106,13 +106,13 @@ pub(crate) fn queue(
             submission_latency: fact(SimDuration::ZERO),
             cpu_speed: fact(1.0),
         },
-        host: HostSpec {
+        hosts: vec![HostSpec {
             id: "test-host".to_string(),
             name: "Test".to_string(),
             logical_processors: fact(128),
             memory: fact(Bytes::from_mib(1 << 20)),
             stalls: None,
-        },
+        }],
         cards: vec![CardSpec::whole(card); usize::from(gpus)],
         vms: vec![vm],
         pools: Vec::new(),

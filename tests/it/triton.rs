@@ -292,7 +292,7 @@ fn harness(
     let service = vm.workload_mut().service.get_mut("test-gpu").unwrap();
     service.work = fact(WorkTable::new(vec![(1, ms(once + each)), (batch_max, full)]).unwrap());
     vm.workload_mut().cpu.launch_per_batch = fact(ms(before));
-    (vm.vcpus, experiment.host.logical_processors) = (64, fact(64));
+    (vm.vcpus, experiment.hosts[0].logical_processors) = (64, fact(64));
     vm.server = ServerSpec {
         batch_max,
         streams: instances,

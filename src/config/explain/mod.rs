@@ -165,7 +165,7 @@ impl Reading<'_> {
     /// The facts of the catalogue about host, GPU and hypervisor.
     fn hardware(&self, notes: &Notes<'_>) -> Vec<Section> {
         let experiment = self.experiment();
-        let host = &experiment.host;
+        let host = &experiment.hosts[0];
         let mut of_host = Facts::of(self.catalogue, "host", "hosts", &host.id);
         if host.id == OWN_HOST {
             let section = &mut of_host.section;

@@ -10,7 +10,7 @@ use super::sharing_keys::Sharing;
 use super::{processes, seats};
 use crate::layout::placement::{Cards, Claim, Place};
 use crate::spec::{
-    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, InstanceSharing, InstanceSpec, LoadSpec,
+    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, HostId, InstanceSharing, InstanceSpec, LoadSpec,
     MigProfile, VgpuType, VmSpec,
 };
 use crate::units::Share;
@@ -157,6 +157,7 @@ pub(super) fn claims(model: &Model, guests: &[Guest]) -> Vec<Claim> {
 /// The cards of the machine as these guests cut them, and what each guest has of them.
 pub(crate) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<Vec<GpuShare>>) {
     let uncut = |card: u32| CardSpec {
+        host: HostId::default(),
         gpu: machine.gpu_of(card).clone(),
         instances: Vec::new(),
         power_limit: machine.power_limit_of(card),

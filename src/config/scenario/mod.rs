@@ -206,7 +206,7 @@ pub(super) fn sow(scenario: &mut Scenario) {
 /// The catalogue files that an experiment uses: folder and id.
 pub(super) fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, String)> {
     let mut used = BTreeSet::new();
-    used.insert(("hosts", experiment.host.id.clone()));
+    used.extend(experiment.hosts.iter().map(|host| ("hosts", host.id.clone())));
     used.insert(("hypervisors", experiment.hypervisor.id.clone()));
     used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
     used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));

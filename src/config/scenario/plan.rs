@@ -378,7 +378,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         seed: 0,
         replication: 0,
         hypervisor: machine.hypervisor.clone(),
-        host: machine.host.clone(),
+        hosts: vec![machine.host.clone()],
         vms,
         pools: Vec::new(),
         cards,

@@ -196,7 +196,9 @@ impl Tries<'_, '_> {
 
     fn processors(&mut self) {
         let now = self.seen.vm(self.focus).vcpus;
-        let most = self.seen.experiment.host.logical_processors.value;
+        let experiment = &self.seen.experiment;
+        let host = experiment.host_of(&self.seen.vm(self.focus).gpus);
+        let most = experiment.host(host).logical_processors.value;
         let more = (now * 2).min(most);
         if more <= now || super::busy::vcpus(self.seen, self.focus) < 0.2 {
             return;
