@@ -9,7 +9,7 @@ pub mod early_stopping;
 mod sizes;
 mod verdict;
 
-pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson};
+pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson, Varying};
 pub use sizes::Sizes;
 pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 

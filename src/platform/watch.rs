@@ -230,9 +230,14 @@ fn is_lost(vm: &VmSpec, span: SimDuration, recorder: &Recorder) -> bool {
     }
     let rate = settings.target_qps;
     let expected = (rate * span.as_secs_f64()).max(settings.min_query_count as f64);
-    // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not.
-    let most = match vm.load.arrivals {
+    // The number of Poisson arrivals is known to 8 standard deviations, that of bursts is not, and of a
+    // pattern the run may have the busiest part.
+    let most = match &vm.load.arrivals {
         Arrivals::Bursty(_) => 2.0 * expected,
+        Arrivals::Pattern(pattern) => {
+            let most = pattern.peak() * expected;
+            most + 8.0 * most.sqrt()
+        }
         _ => expected + 8.0 * expected.sqrt(),
     };
     let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);

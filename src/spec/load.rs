@@ -69,6 +69,8 @@ pub enum Arrivals {
     Constant,
     /// Poisson with bursts: a two-state Markov-modulated Poisson process.
     Bursty(Bursts),
+    /// Poisson at a rate that rises and falls over a period, such as a day.
+    Pattern(RatePattern),
     /// The arrivals of a recorded trace, scaled in time so that `target_qps` is their mean rate.
     Trace(Arc<Trace>),
 }
@@ -125,12 +127,34 @@ pub struct Bursts {
     pub in_step: bool,
 }
 
+/// A rate that rises and falls, over and over.
+#[derive(Clone, PartialEq, Debug)]
+pub struct RatePattern {
+    /// The rate at equal steps of the period, relative to one another: two at least, none below 0,
+    /// not all 0. Between two it changes in a straight line, and the first follows the last. Their
+    /// mean stands for `target_qps`.
+    pub rates: Vec<f64>,
+    /// How long it is until all begins anew; above 0.
+    pub period: SimDuration,
+    /// How far into the period the load begins; less than the period.
+    pub start: SimDuration,
+}
+
+impl RatePattern {
+    /// The highest rate, relative to the mean.
+    pub fn peak(&self) -> f64 {
+        let mean = self.rates.iter().sum::<f64>() / self.rates.len() as f64;
+        self.rates.iter().copied().fold(0.0, f64::max) / mean
+    }
+}
+
 impl Arrivals {
     /// Every arrival process: the word files use, and one line about it.
-    pub const WORDS: [(&'static str, &'static str); 4] = [
+    pub const WORDS: [(&'static str, &'static str); 5] = [
         ("poisson", "LoadGen's Server schedule: exponential gaps, its own generator"),
         ("constant", "equal gaps of 1 / target_qps"),
         ("bursty", "Poisson at two rates: bursts and the time between them are exponential"),
+        ("pattern", "Poisson at a rate that rises and falls over a period, such as a day"),
         ("trace", "arrivals of a recorded trace: { trace = \"requests.csv\" }"),
     ];
 
@@ -140,7 +164,8 @@ impl Arrivals {
             Arrivals::Poisson => 0,
             Arrivals::Constant => 1,
             Arrivals::Bursty(_) => 2,
-            Arrivals::Trace(_) => 3,
+            Arrivals::Pattern(_) => 3,
+            Arrivals::Trace(_) => 4,
         };
         Self::WORDS[index].0
     }

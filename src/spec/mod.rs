@@ -39,8 +39,8 @@ pub use host::{HostSpec, HostStalls, Hypervisor};
 pub use least_phi::BESIDE_OVER_ONE;
 pub use lesson::{ControlScale, Lesson, LessonControl, LessonCurve};
 pub use load::{
-    Arrivals, Bursts, LoadSpec, Round, Rules, TestScenario, TestSettings, Trace, TraceArrival,
-    queries_for,
+    Arrivals, Bursts, LoadSpec, RatePattern, Round, Rules, TestScenario, TestSettings, Trace,
+    TraceArrival, queries_for,
 };
 pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
 pub use measured_system::MeasuredSystem;

@@ -465,14 +465,15 @@ pub(super) fn queries_at_least(vm: &VmSpec) -> f64 {
 
 /// Whether a short run is like a long one: nothing happens at a time of its own.
 fn can_be_cut(vm: &VmSpec) -> bool {
-    let is_made = !matches!(vm.load.arrivals, Arrivals::Trace(_));
-    is_made && vm.power_on == SimTime::ZERO && vm.power_off.is_none()
+    let is_even = !matches!(vm.load.arrivals, Arrivals::Trace(_) | Arrivals::Pattern(_));
+    is_even && vm.power_on == SimTime::ZERO && vm.power_off.is_none()
 }
 
 /// The time that shows what bursts do, in seconds.
 fn cycles(vm: &VmSpec) -> f64 {
     match &vm.load.arrivals {
         Arrivals::Bursty(bursts) => CYCLES * bursts.length.as_secs_f64() / bursts.share.get(),
+        Arrivals::Pattern(pattern) => pattern.period.as_secs_f64(),
         _ => 0.0,
     }
 }

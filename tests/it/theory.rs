@@ -5,7 +5,7 @@
 //! model from a right one.
 
 use crate::support::queue;
-use slicewise::loadgen::{ArrivalProcess, Bursty};
+use slicewise::loadgen::{ArrivalProcess, Bursty, Varying};
 use slicewise::platform::simulate;
 use slicewise::spec::*;
 use slicewise::units::SimDuration;
@@ -223,4 +223,47 @@ fn bursts_have_the_mean_and_the_variance_of_their_process() {
     let ratio = variance / mean / dispersion;
     let error = 3.29 * (2.0 / n).sqrt() + 0.01;
     assert!((ratio - 1.0).abs() < error, "dispersion {ratio} +- {error} of the theory");
+}
+
+/// Arrivals at a varying rate are an inhomogeneous Poisson process: counts in parts of a period are
+/// independent and Poisson, with the integral of the rate as their mean and their variance. The rate
+/// here rises from 0 to its peak, falls and rests: with points 0, 3, 1, 0 and a mean of 1 the
+/// integrals of the four quarters are (0 + 3) / 2, (3 + 1) / 2, (1 + 0) / 2 and 0, over 4.
+#[test]
+fn a_pattern_has_the_counts_of_its_rate_in_every_part_of_it() {
+    let period = 8.0;
+    let pattern = RatePattern {
+        rates: vec![0.0, 3.0, 1.0, 0.0],
+        period: SimDuration::from_secs_f64(period),
+        start: SimDuration::from_secs_f64(period / 4.0),
+    };
+    let periods = 4000;
+    // From one where several come in a step to one where several periods pass between two.
+    for rate in [20.0, 0.05] {
+        let streams = slicewise::engine::RandomStreams::new(7, 0);
+        let mut arrivals = Varying::new(rate, &pattern, streams.stream("arrivals"));
+        let mut counts = vec![[0.0_f64; 4]; periods];
+        // It begins with the second quarter.
+        let mut now = period / 4.0;
+        loop {
+            now += arrivals.gap().as_secs_f64();
+            let Some(of) = counts.get_mut((now / period) as usize) else { break };
+            of[(now / period * 4.0) as usize % 4] += 1.0;
+        }
+        // The first period lacks its first quarter.
+        let counts = &counts[1..];
+        let n = counts.len() as f64;
+        for (quarter, integral) in [1.5, 2.0, 0.5, 0.0].into_iter().enumerate() {
+            let expected = rate * period * integral / 4.0;
+            let of: Vec<f64> = counts.iter().map(|count| count[quarter]).collect();
+            let mean = of.iter().sum::<f64>() / n;
+            let variance = of.iter().map(|count| (count - mean).powi(2)).sum::<f64>() / n;
+            // 99.9 %: the mean of n Poisson counts has the standard error sqrt(m / n), their variance
+            // sqrt((m + 2 m^2) / n). A time is rounded to a nanosecond, which moves no count here.
+            let error = 3.29 * (expected / n).sqrt();
+            assert!((mean - expected).abs() <= error, "{quarter}: {mean}, expected {expected}");
+            let error = 3.29 * ((expected + 2.0 * expected * expected) / n).sqrt();
+            assert!((variance - expected).abs() <= error, "{quarter}: {variance}, {expected}");
+        }
+    }
 }

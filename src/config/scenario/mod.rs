@@ -18,6 +18,7 @@ pub(crate) mod length;
 pub(super) mod lesson;
 pub(super) mod machine;
 mod obstacles;
+pub(super) mod pattern;
 pub(super) mod pins;
 pub(super) mod plan;
 pub(super) mod processes;

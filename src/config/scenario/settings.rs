@@ -3,6 +3,7 @@
 //!
 //! Rules between settings and hardware are in `rules`.
 
+use super::pattern::{self, PatternKeys};
 use super::ranges::{
     BATCH_MAX, CLIENTS_MAX, QUERIES_BEYOND, QUERIES_MAX, RATES, SAMPLES_PER_QUERY_MAX, STREAMS_MAX,
 };
@@ -12,7 +13,7 @@ use crate::config::keys::shape::{self, Shape, either, quantity, word_of};
 use crate::config::text::{Reader, Value, ValueOrigin};
 use crate::spec::{
     Arrivals, BatchRule, Bursts, Completion, Dispatch, GpuSharing, Launches, LoadSpec,
-    PermitReturn, Round, Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
+    PermitReturn, RatePattern, Round, Rules, ServerSpec, TestScenario, TimeoutFrom, queries_for,
 };
 use crate::units::{Share, SimDuration};
 use std::sync::Arc;
@@ -140,6 +141,8 @@ keys! {
         arrivals: Process = later(arrivals_shape);
         /// The bursts of `bursty` arrivals.
         bursts: Bursts = own(|value| bursts(value.table()?), BurstKeys::shape);
+        /// The rate of `pattern` arrivals over a day, or another period.
+        pattern: RatePattern = own(|value| pattern::pattern(value.table()?), PatternKeys::shape);
     }
 }
 
@@ -270,11 +273,11 @@ fn settle_samples(table: &mut Reader<'_>, keys: &LoadKeys, load: &mut LoadSpec) 
 
 /// `arrivals = { trace = "requests.csv" }`: its own rate and length stand in the place of LoadGen's.
 fn read_trace(table: &mut Reader<'_>, given: &Value<'_>, load: &mut LoadSpec) {
-    for key in ["target_qps", "min_duration", "min_query_count", "bursts"] {
+    for key in ["target_qps", "min_duration", "min_query_count", "bursts", "pattern"] {
         if let Some(value) = table.get(key) {
             let help = match key {
                 "target_qps" => "drop the key, or play it faster: scale = 2",
-                "bursts" => "drop the key",
+                "bursts" | "pattern" => "drop the key",
                 _ => "drop the key, or replay a part: length = \"10 min\"",
             };
             value.report(value.wrong("conflicts with the trace, which has its own").help(help));
@@ -314,39 +317,62 @@ pub(crate) enum Process {
     Poisson,
     Constant,
     Bursty,
+    Pattern,
 }
 
-const PROCESSES: [(&str, Process); 3] =
-    [("poisson", Process::Poisson), ("constant", Process::Constant), ("bursty", Process::Bursty)];
+const PROCESSES: [(&str, Process); 4] = [
+    ("poisson", Process::Poisson),
+    ("constant", Process::Constant),
+    ("bursty", Process::Bursty),
+    ("pattern", Process::Pattern),
+];
 
-/// `arrivals`, and `bursts` where they are bursty; nothing when neither is set, or faulty.
+/// `arrivals`, with `bursts` where they are bursty and `pattern` where they follow one; nothing when
+/// none is set, or faulty.
 fn settle_arrivals(table: &mut Reader<'_>, keys: &LoadKeys, before: Arrivals) -> Option<Arrivals> {
     let process = table.get("arrivals").map(|value| value.choice("arrival process", &PROCESSES));
-    let given = table.get("bursts");
     let process = match (process, &before) {
         (Some(process), _) => process?,
         (None, Arrivals::Poisson) => Process::Poisson,
         (None, Arrivals::Constant) => Process::Constant,
         (None, Arrivals::Bursty(_)) => Process::Bursty,
+        (None, Arrivals::Pattern(_)) => Process::Pattern,
         (None, Arrivals::Trace(_)) => return None,
     };
-    match (process, given, before) {
-        (Process::Bursty, Some(_), _) => keys.bursts.map(Arrivals::Bursty),
-        (Process::Bursty, None, Arrivals::Bursty(bursts)) => Some(Arrivals::Bursty(bursts)),
-        (Process::Bursty, None, _) => {
+    let of_others =
+        [("bursts", Process::Bursty, "bursty"), ("pattern", Process::Pattern, "pattern")];
+    let mut is_wrong = false;
+    for (key, _, word) in of_others.into_iter().filter(|(_, of, _)| *of != process) {
+        if let Some(given) = table.get(key) {
+            let found = given.wrong(format!("has no meaning without {word} arrivals"));
+            let help = format!("drop the key, or write arrivals = \"{word}\"");
+            given.report(found.help(help));
+            is_wrong = true;
+        }
+    }
+    let settled = match (process, before) {
+        (Process::Poisson, _) => Some(Arrivals::Poisson),
+        (Process::Constant, _) => Some(Arrivals::Constant),
+        (Process::Bursty, _) if table.has("bursts") => keys.bursts.map(Arrivals::Bursty),
+        (Process::Pattern, _) if table.has("pattern") => {
+            keys.pattern.clone().map(Arrivals::Pattern)
+        }
+        (Process::Bursty, before @ Arrivals::Bursty(_))
+        | (Process::Pattern, before @ Arrivals::Pattern(_)) => Some(before),
+        (Process::Bursty, _) => {
             let help =
                 "describe the bursts: bursts = { peak = 4, share = \"10 %\", length = \"2 s\" }";
             table.need("bursts", help);
             None
         }
-        (_, Some(given), _) => {
-            let help = "drop the key, or write arrivals = \"bursty\"";
-            given.report(given.wrong("has no meaning without bursty arrivals").help(help));
+        (Process::Pattern, _) => {
+            let help =
+                "describe the pattern: pattern = { rates = [0.4, 1, 1.6, 1], period = \"24 h\" }";
+            table.need("pattern", help);
             None
         }
-        (Process::Poisson, None, _) => Some(Arrivals::Poisson),
-        (Process::Constant, None, _) => Some(Arrivals::Constant),
-    }
+    };
+    settled.filter(|_| !is_wrong)
 }
 
 /// `{ peak = 4, share = "10 %", length = "2 s", in_step = true }`.
@@ -428,16 +454,23 @@ pub(crate) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
     match scenario {
         TestScenario::Server => &["clients", "think_time", "samples_per_query"],
         TestScenario::ClosedLoop { .. } => {
-            &["target_qps", "target_latency", "arrivals", "bursts", "samples_per_query"]
+            &["target_qps", "target_latency", "arrivals", "bursts", "pattern", "samples_per_query"]
         }
-        TestScenario::MultiStream { .. } => {
-            &["target_qps", "target_latency", "arrivals", "bursts", "clients", "think_time"]
-        }
+        TestScenario::MultiStream { .. } => &[
+            "target_qps",
+            "target_latency",
+            "arrivals",
+            "bursts",
+            "pattern",
+            "clients",
+            "think_time",
+        ],
         TestScenario::SingleStream => &[
             "target_qps",
             "target_latency",
             "arrivals",
             "bursts",
+            "pattern",
             "clients",
             "think_time",
             "samples_per_query",
@@ -448,6 +481,7 @@ pub(crate) fn unused_keys(scenario: TestScenario) -> &'static [&'static str] {
             "queries_beyond_percentile",
             "arrivals",
             "bursts",
+            "pattern",
             "clients",
             "think_time",
             "samples_per_query",
@@ -486,6 +520,7 @@ pub(crate) fn words(server: &ServerSpec, load: &LoadSpec) -> Vec<(&'static str, 
         ("think_time", think_time.to_string()),
         ("arrivals", load.arrivals.word().to_string()),
         ("bursts", bursts_in_words(&load.arrivals)),
+        ("pattern", pattern_in_words(&load.arrivals)),
         ("rules", settings.rules.word().to_string()),
     ]);
     if let Some(beyond) = settings.queries_beyond {
@@ -502,6 +537,13 @@ fn bursts_in_words(arrivals: &Arrivals) -> String {
     };
     let step = if *in_step { ", in step" } else { "" };
     format!("{peak} x for {length}, {share} of the time{step}")
+}
+
+fn pattern_in_words(arrivals: &Arrivals) -> String {
+    match arrivals {
+        Arrivals::Pattern(pattern) => pattern::in_words(pattern),
+        _ => "none".to_string(),
+    }
 }
 
 fn set<T>(slot: &mut T, value: Option<T>) {

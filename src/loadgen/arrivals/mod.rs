@@ -4,11 +4,13 @@
 
 mod bursty;
 mod constant;
+mod pattern;
 mod poisson;
 mod replay;
 
 pub use bursty::Bursty;
 pub use constant::Constant;
+pub use pattern::Varying;
 pub use poisson::Poisson;
 pub(super) use replay::Replay;
 
@@ -39,6 +41,7 @@ pub(super) fn process(
         Arrivals::Poisson => {
             Box::new(Poisson::new(rate, schedule.unwrap_or_else(|| streams.seed_of(&name))))
         }
+        Arrivals::Pattern(pattern) => Box::new(Varying::new(rate, pattern, streams.stream(&name))),
         Arrivals::Bursty(bursts) => {
             // VMs in step share the stream that makes the bursts, never the one of the arrivals.
             let phases = if bursts.in_step { "bursts".to_string() } else { format!("bursts/{vm}") };
