@@ -1,4 +1,4 @@
-// The simulator behind the page: here it is part of the site, and runs in a thread of the browser. It has the
+// The simulator behind the page: here it is part of the site and runs in a thread of the browser. It has the
 // names of the other one, which asks a program over HTTP.
 
 /** Why there is no answer: `gone` where the simulator cannot be had, else what was found and what is allowed. */
@@ -12,92 +12,96 @@ export class Trouble extends Error {
 
 /** What the page says of where its answers come from. */
 export const WORDS = {
-  files: "Your own scenario files, and settings that this page has no slider for: with the program, in a terminal.",
-  gone: "Is the site still there? Load the page again.",
+  files: "Scenario files of your own need the program: `slicewise serve FOLDER` shows them in this same page.",
+  about: "The simulator is part of the page and runs in this browser.",
+  gone: "The simulator of this page cannot be had.",
+  isItThere: "Is the site still there?",
+  failed: "The simulator could not answer.",
 };
 
-const SPARE_MS = 50; // the answer comes first, then what is kept for the next
+const SPARE_MS = 50; // the answer goes first, then the thread that is kept for the next
 let module = null;
-let spare = null;
+let spare = null; // a promise of a thread that waits for a question
 let preparing = null;
 
-/** The compiled simulator, fetched once; asked for again where it could not be had. */
+/** The simulator, fetched and compiled once; asked for again where it could not be had. */
 function compiled() {
-  module ??= fetchModule().catch((error) => {
+  module ??= fetched().catch((error) => {
     module = null;
     throw error;
   });
   return module;
 }
 
-async function fetchModule() {
-  let response;
-  try {
-    response = await fetch(new URL("simulator.wasm", import.meta.url));
-  } catch {
-    throw new Trouble("the simulator cannot be fetched", { gone: true });
+async function fetched() {
+  const response = await fetch(new URL("simulator.wasm", import.meta.url)).catch(() => null);
+  if (!response?.ok) {
+    throw new Trouble(`the simulator cannot be fetched${response ? `: status ${response.status}` : ""}`, { gone: true });
   }
-  if (!response.ok) throw new Trouble(`the simulator cannot be fetched: status ${response.status}`, { gone: true });
-  // Not every site says of it what it is, so that it is not compiled while it comes.
+  // Not while it comes: that needs a server that says what kind of file it is.
   return WebAssembly.compile(await response.arrayBuffer());
 }
 
+/** A thread with a simulator that has read its catalogue. */
 async function started() {
+  const compiledModule = await compiled();
   const worker = new Worker(new URL("worker.js", import.meta.url));
-  worker.postMessage(await compiled());
-  return worker;
+  const failed = await asked(worker, compiledModule, "ready", () => {}).then(() => null, (error) => error);
+  if (!failed) return worker;
+  worker.terminate();
+  throw failed;
 }
 
-/** A thread with the simulator ready: the one that is kept, or a new one. */
-async function ready() {
-  clearTimeout(preparing);
+/** Sends a thread something and listens until it tells `last`. */
+function asked(worker, question, last, onEvent, signal) {
+  return new Promise((resolve, reject) => {
+    signal?.addEventListener("abort", () => resolve(), { once: true });
+    worker.onerror = (event) => {
+      event.preventDefault();
+      reject(new Trouble("the simulator cannot be started", { gone: true }));
+    };
+    worker.onmessage = ({ data: { name, data } }) => {
+      if (name === last) resolve();
+      else if (name === "trouble") reject(new Trouble(`the simulator ended unexpectedly: ${data}`));
+      else if (name === "wrong") {
+        const { error, allowed } = JSON.parse(data);
+        reject(new Trouble(error, { allowed }));
+      } else if (!signal?.aborted) onEvent(name, data);
+    };
+    worker.postMessage(question);
+  });
+}
+
+/** Takes the thread that waits, or a new one, and begins another for the next question. */
+function taken() {
   const worker = spare ?? started();
   spare = null;
+  clearTimeout(preparing);
+  preparing = setTimeout(() => {
+    const mine = spare ?? started();
+    spare = mine;
+    mine.catch(() => { if (spare === mine) spare = null; });
+  }, SPARE_MS);
   return worker;
 }
 
-/** Keeps a thread ready for the next question. */
-function prepare() {
-  clearTimeout(preparing);
-  preparing = setTimeout(() => {
-    spare ??= started();
-    spare.catch(() => { spare = null; });
-  }, SPARE_MS);
-}
-
-/** Asks one question; `onEvent(name, data)` has what is told. */
+/** Asks one question. Nothing stops a simulator but the end of its thread. */
 async function ask(question, onEvent, signal) {
-  const worker = await ready();
+  const worker = await taken();
+  let whole = false;
   try {
-    await new Promise((resolve, reject) => {
-      const stop = () => resolve();
-      if (signal?.aborted) return stop();
-      signal?.addEventListener("abort", stop, { once: true });
-      const end = (message, of = {}) => reject(new Trouble(message, of));
-      worker.onerror = (event) => {
-        event.preventDefault();
-        end("the simulator could not be started");
-      };
-      worker.onmessage = ({ data: { name, data } }) => {
-        if (signal?.aborted) return;
-        if (name === "done") resolve();
-        else if (name === "trouble") end(`the simulator ended unexpectedly: ${data}`);
-        else if (name === "wrong") {
-          const { error, allowed } = JSON.parse(data);
-          end(error, { allowed });
-        } else onEvent(name, data);
-      };
-    });
+    if (!signal?.aborted) await asked(worker, question, "done", onEvent, signal);
+    whole = !signal?.aborted;
   } finally {
-    worker.terminate();
-    prepare();
+    if (whole && spare === null) spare = Promise.resolve(worker);
+    else worker.terminate();
   }
 }
 
 /** Lessons there are. */
 export async function sources() {
   let list = null;
-  await ask({ ask: "sources" }, (name, data) => { list = JSON.parse(data); });
+  await ask({ ask: "sources" }, (_, data) => { list = JSON.parse(data); });
   return list;
 }
 
@@ -107,4 +111,20 @@ export async function answer({ source, curve, sets }, { onEvent, signal }) {
     if (name !== "end") onEvent(name, JSON.parse(data));
   };
   await ask({ ask: "answer", source, sets, curve: curve ?? null }, tell, signal);
+}
+
+const KINDS = { svg: "image/svg+xml", json: "application/json", html: "text/html", csv: "text/csv" };
+
+/** What makes a file: scenario, csv, svg, json or report. It has no address before it is made. */
+export function exportLink(kind, { source, sets }) {
+  return async () => {
+    let name = null;
+    let data = null;
+    await ask({ ask: "export", kind, source, sets, curve: null }, (what, told) => {
+      if (what === "name") name = told;
+      if (what === "file") data = told;
+    });
+    const type = KINDS[name.replace(/^.*\./, "")] ?? "text/plain";
+    return { name, file: new Blob([data], { type: `${type};charset=utf-8` }) };
+  };
 }

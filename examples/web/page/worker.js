@@ -36,6 +36,7 @@ onmessage = ({ data }) => step(() => {
   if (data instanceof WebAssembly.Module) {
     simulator = new WebAssembly.Instance(data, { page }).exports;
     simulator.ready();
+    postMessage({ name: "ready" });
     return;
   }
   const question = encoder.encode(JSON.stringify(data));

@@ -5,6 +5,8 @@
 //!  page ─► worker.js ─► room, ask ─► slicewise::explore ─► tell ─► worker.js ─► page
 //! ```
 
+mod expf;
+
 use serde::Deserialize;
 use slicewise::config::{Catalogue, LoadOptions};
 use slicewise::explore::{self, Refusal, Request};
@@ -74,7 +76,9 @@ pub extern "C" fn room(len: usize) -> *mut u8 {
 pub extern "C" fn ready() {
     std::panic::set_hook(Box::new(|panic| told("trouble", panic.to_string().as_bytes())));
     OPTIONS.with_borrow_mut(|options| {
-        *options = Some(LoadOptions::new(Catalogue::load(None).expect("the catalogue is part of the program")));
+        *options = Some(LoadOptions::new(
+            Catalogue::load(None).expect("the catalogue is part of the program"),
+        ));
     });
 }
 
@@ -83,15 +87,20 @@ pub extern "C" fn ready() {
 #[unsafe(no_mangle)]
 pub extern "C" fn ask() {
     let question = ROOM.take();
-    let answered = OPTIONS.with_borrow(|options| answer(options.as_ref().expect("ready was called"), &question));
+    let answered = OPTIONS
+        .with_borrow(|options| answer(options.as_ref().expect("ready was called"), &question));
     if let Err(refusal) = answered {
         told("wrong", serde_json::to_string(&refusal).unwrap_or_default().as_bytes());
     }
 }
 
 fn answer(options: &LoadOptions, question: &[u8]) -> Result<(), Refusal> {
-    let question = serde_json::from_slice(question)
-        .map_err(|error| Refusal::of(format!("a question that is not understood: {error}"), "sources, answer, export"))?;
+    let question = serde_json::from_slice(question).map_err(|error| {
+        Refusal::of(
+            format!("a question that is not understood: {error}"),
+            "sources, answer, export",
+        )
+    })?;
     let sources = explore::lessons();
     // SAFETY: it takes and gives a number.
     let stop = || unsafe { late() } != 0;
