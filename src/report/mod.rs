@@ -9,7 +9,7 @@ pub mod table;
 mod answer;
 mod calibration;
 mod capacity;
-#[cfg_attr(not(feature = "charts"), allow(dead_code))]
+#[cfg_attr(not(feature = "svg"), allow(dead_code))]
 mod charts;
 mod csv;
 mod explained;
@@ -27,9 +27,9 @@ mod partial;
 mod parts;
 mod plan;
 mod plans;
-#[cfg(feature = "charts")]
+#[cfg(feature = "svg")]
 mod plot;
-#[cfg(not(feature = "charts"))]
+#[cfg(not(feature = "svg"))]
 #[path = "no_plot.rs"]
 mod plot;
 mod run;

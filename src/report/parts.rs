@@ -19,7 +19,7 @@ pub trait Report: Sync {
 }
 
 /// A part of an answer, of which each format makes the files that it can; these bear its name.
-#[cfg_attr(not(feature = "charts"), allow(dead_code))]
+#[cfg_attr(not(feature = "svg"), allow(dead_code))]
 pub(super) enum Part {
     /// The whole document.
     Document(&'static str),

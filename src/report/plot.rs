@@ -1,42 +1,29 @@
-//! `*.svg` and `*.png`: figures into files, by plotters with a font of our own.
+//! `*.svg` and `*.png`: figures into files, by the backends of plotters.
 //!
 //! It does not decide what a chart shows. An SVG follows the page or the program that shows it, light
-//! or dark, and says what it shows in words; it has no ids, so that several can stand in one page.
-//! The PNG is light and has twice the figure's resolution, so that it is sharp where the SVG cannot
-//! be used.
+//! or dark, and says what it shows in words; it has no ids, so that several can stand in one page. It needs
+//! no font: the viewer has one. The PNG is `png.rs`.
+
+#[cfg(feature = "charts")]
+mod png;
 
 use super::charts::figure::{Align, Figure, Fill, Label, Mark, Symbol, WIDTH};
 use super::charts::style::{self, Colour, PALE, PALETTE, stroke};
 use super::parts::{File, Part, Report};
 use crate::parallel::*;
 use anyhow::{Result, anyhow};
-use plotters::coord::Shift;
-use plotters::element::DashedPathElement;
-use plotters::prelude::*;
-use plotters::style::register_font;
-use plotters::style::text_anchor::{HPos, Pos, VPos};
+use plotters_backend::text_anchor::{HPos, Pos, VPos};
+use plotters_backend::{
+    BackendColor, BackendStyle, BackendTextStyle, DrawingBackend, DrawingErrorKind, FontFamily,
+    FontStyle,
+};
+use plotters_svg::SVGBackend;
 use std::borrow::Borrow;
 
 /// The family asked for. In an SVG the viewer looks for the names one by one.
 const FAMILY: &str = "DejaVu Sans, Verdana, sans-serif";
 
-const REGULAR: &[u8] = include_bytes!("fonts/DejaVuSans.subset.ttf");
-const BOLD: &[u8] = include_bytes!("fonts/DejaVuSans-Bold.subset.ttf");
-
-/// What plotters makes of a font's size and of a text's middle; it differs between its backends.
-#[derive(Clone, Copy)]
-struct Letters {
-    /// Its size over the size of the letters.
-    size: f64,
-    /// How much lower a text must stand for its small letters to be in the middle, over their size.
-    drop: f64,
-}
-
-const SVG: Letters = Letters { size: 1.24, drop: 0.0 };
-/// Here a size is the font's ascent and descent together.
-const BITMAP: Letters = Letters { size: 1.164, drop: 0.17 };
-
-/// Two files for each figure, by its name.
+/// Two files for each figure, by its name; without the feature `charts` one.
 pub(super) fn files(part: &Part, _: &dyn Report) -> Result<Vec<File>> {
     let Part::Charts(figures) = part else { return Ok(Vec::new()) };
     let mut files = Vec::new();
@@ -52,35 +39,38 @@ pub(super) fn draw_each<N: AsRef<str> + Sync, F: Borrow<Figure> + Sync>(
     figures: impl IntoIterator<Item = (N, F)>,
     mut keep: impl FnMut(File) -> Result<()>,
 ) -> Result<()> {
-    for (style, bytes) in [(FontStyle::Normal, REGULAR), (FontStyle::Bold, BOLD)] {
-        register_font(FAMILY, style, bytes)
-            .map_err(|_| anyhow!("the built-in font cannot be read"))?;
-    }
     /// How many are drawn at once: each takes some megabytes.
     const AT_ONCE: usize = 8;
-    let draw = |(name, figure): &(N, F)| -> Result<[File; 2]> {
-        let (name, figure) = (name.as_ref(), figure.borrow());
-        let of = |format: &str, bytes: Vec<u8>| File::new(&format!("{name}.{format}"), bytes);
-        Ok([of("svg", svg(figure)?.into_bytes()), of("png", png(figure)?)])
-    };
+    let draw = |(name, figure): &(N, F)| drawn(name.as_ref(), figure.borrow());
     let mut figures = figures.into_iter();
     loop {
         let some: Vec<(N, F)> = figures.by_ref().take(AT_ONCE).collect();
         if some.is_empty() {
             return Ok(());
         }
-        let drawn: Vec<Result<[File; 2]>> = some.par_iter().map(draw).collect();
-        for files in drawn {
+        let all: Vec<Result<Vec<File>>> = some.par_iter().map(draw).collect();
+        for files in all {
             files?.into_iter().try_for_each(&mut keep)?;
         }
     }
+}
+
+/// A figure in every format that there is.
+fn drawn(name: &str, figure: &Figure) -> Result<Vec<File>> {
+    let of = |format: &str, bytes: Vec<u8>| File::new(&format!("{name}.{format}"), bytes);
+    let svg = of("svg", svg(figure)?.into_bytes());
+    #[cfg(feature = "charts")]
+    return Ok(vec![svg, of("png", png::png(figure)?)]);
+    #[cfg(not(feature = "charts"))]
+    Ok(vec![svg])
 }
 
 /// The figure as one `svg` element, to stand alone or within a page.
 pub(in crate::report) fn svg(figure: &Figure) -> Result<String> {
     let mut text = String::new();
     let size = (WIDTH as u32, figure.height as u32);
-    paint(figure, &SVGBackend::with_string(&mut text, size).into_drawing_area(), 1.0, SVG)?;
+    Canvas { backend: SVGBackend::with_string(&mut text, size), scale: 1.0, drop: 0.0, write }
+        .paint(figure)?;
     let rest = text.strip_prefix("<svg ").ok_or_else(|| anyhow!("an SVG starts otherwise"))?;
     let (attributes, marks) = rest.split_once('>').ok_or_else(|| anyhow!("an SVG has no tag"))?;
     let title = escaped(&figure.title);
@@ -114,188 +104,198 @@ fn escaped(text: &str) -> String {
     text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;")
 }
 
-fn png(figure: &Figure) -> Result<Vec<u8>> {
-    const SCALE: f64 = 2.0;
-    let figure = &in_our_letters(figure);
-    let size = ((WIDTH * SCALE) as u32, (figure.height * SCALE) as u32);
-    let mut pixels = vec![0; (size.0 * size.1 * 3) as usize];
-    paint(
-        figure,
-        &BitMapBackend::with_buffer(&mut pixels, size).into_drawing_area(),
-        SCALE,
-        BITMAP,
-    )?;
-    let mut bytes = Vec::new();
-    let mut encoder = png::Encoder::new(&mut bytes, size.0, size.1);
-    encoder.set_color(png::ColorType::Rgb);
-    encoder.set_depth(png::BitDepth::Eight);
-    encoder.write_header()?.write_image_data(&pixels)?;
-    Ok(bytes)
+/// The lettering of an SVG: who shows it measures and draws the letters.
+struct Lettering<'a>(&'a Label);
+
+impl BackendTextStyle for Lettering<'_> {
+    type FontError = std::fmt::Error;
+
+    fn color(&self) -> BackendColor {
+        solid(self.0.colour)
+    }
+
+    fn size(&self) -> f64 {
+        /// What the backend takes for the height of a line of letters of size 1.
+        const LINE: f64 = 1.24;
+        self.0.size * LINE
+    }
+
+    fn style(&self) -> FontStyle {
+        if self.0.bold { FontStyle::Bold } else { FontStyle::Normal }
+    }
+
+    fn anchor(&self) -> Pos {
+        leaning(self.0.lean)
+    }
+
+    fn family(&self) -> FontFamily<'_> {
+        FontFamily::Name(FAMILY)
+    }
+
+    fn layout_box(&self, _: &str) -> Result<((i32, i32), (i32, i32)), Self::FontError> {
+        Err(std::fmt::Error)
+    }
+
+    fn draw<E, F: FnMut(i32, i32, BackendColor) -> Result<(), E>>(
+        &self,
+        _: &str,
+        _: (i32, i32),
+        _: F,
+    ) -> Result<Result<(), E>, Self::FontError> {
+        Err(std::fmt::Error)
+    }
 }
 
-/// The letters that the built-in font has, from one to another: Latin with accents of the West, Greek, some
-/// signs. A viewer of the SVG has others.
-const LETTERS: [(char, char); 20] = [
-    (' ', '~'),
-    ('\u{a0}', '\u{ff}'),
-    ('\u{391}', '\u{3a1}'),
-    ('\u{3a3}', '\u{3c9}'),
-    ('\u{2010}', '\u{2015}'),
-    ('\u{2018}', '\u{201e}'),
-    ('\u{2022}', '\u{2022}'),
-    ('\u{2026}', '\u{2026}'),
-    ('\u{2030}', '\u{2030}'),
-    ('\u{2032}', '\u{2033}'),
-    ('\u{20ac}', '\u{20ac}'),
-    ('\u{2153}', '\u{2153}'),
-    ('\u{2190}', '\u{2194}'),
-    ('\u{2212}', '\u{2212}'),
-    ('\u{2248}', '\u{2248}'),
-    ('\u{2260}', '\u{2260}'),
-    ('\u{2264}', '\u{2265}'),
-    ('\u{25c6}', '\u{25c7}'),
-    ('\u{25cb}', '\u{25cb}'),
-    ('\u{25cf}', '\u{25cf}'),
-];
+type Drawn<B> = Result<(), DrawingErrorKind<<B as DrawingBackend>::ErrorType>>;
 
-fn has(letter: char) -> bool {
-    LETTERS.iter().any(|(first, last)| (*first..=*last).contains(&letter))
+/// A label put where it belongs.
+fn write<'a>(backend: &mut SVGBackend<'a>, label: &Label, at: (i32, i32)) -> Drawn<SVGBackend<'a>> {
+    backend.draw_text(&label.text, &Lettering(label), at)
 }
 
-/// The figure with a question mark for each letter that the font has not, which would be an empty box; a
-/// line at the bottom says so once. What only changes the letter before it, such as an accent of its own
-/// or what chooses the look of an emoji, goes without.
-fn in_our_letters(figure: &Figure) -> Figure {
-    /// The height of that line.
-    const ROW: f64 = 36.0;
-    let changes = |letter: &char| {
-        matches!(letter, '\u{300}'..='\u{36f}' | '\u{200b}'..='\u{200d}' | '\u{fe00}'..='\u{fe0f}'
-            | '\u{1f3fb}'..='\u{1f3ff}')
+/// Where the letters of a text are, seen from its place.
+fn leaning(lean: Align) -> Pos {
+    let lean = match lean {
+        Align::Right => HPos::Left,
+        Align::Middle => HPos::Center,
+        Align::Left => HPos::Right,
     };
-    let mut own = figure.clone();
-    let mut lacks = false;
-    for mark in &mut own.marks {
-        let Mark::Text(label) = mark else { continue };
-        if label.text.chars().all(has) {
-            continue;
-        }
-        let letters = label.text.chars().filter(|letter| !changes(letter));
-        label.text = letters.map(|letter| if has(letter) { letter } else { '?' }).collect();
-        lacks |= label.text.contains('?');
-    }
-    if lacks {
-        let text =
-            "?: a letter that is missing in the font of this picture; the SVG has it".to_string();
-        let (at, lean) = ((30.0, own.height + ROW / 2.0 - 6.0), Align::Right);
-        let (size, colour) = (style::size::TEXT, style::QUIET);
-        own.marks.push(Mark::Text(Label { at, text, size, bold: false, lean, colour }));
-        own.height += ROW;
-    }
-    own
+    Pos::new(lean, VPos::Center)
 }
 
-/// Puts every mark onto the canvas, `scale` pixels for each of the figure's.
-fn paint<B: DrawingBackend>(
-    figure: &Figure,
-    area: &DrawingArea<B, Shift>,
+fn solid(colour: Colour) -> BackendColor {
+    BackendColor { alpha: 1.0, rgb: colour.light }
+}
+
+/// A line of a colour.
+struct Pen(BackendColor, u32);
+
+impl BackendStyle for Pen {
+    fn color(&self) -> BackendColor {
+        self.0
+    }
+
+    fn stroke_width(&self) -> u32 {
+        self.1
+    }
+}
+
+/// What is drawn on: `scale` pixels for each of the figure's. Texts are written by `write`, which differs
+/// from format to format.
+struct Canvas<B: DrawingBackend, W: Fn(&mut B, &Label, (i32, i32)) -> Drawn<B>> {
+    backend: B,
     scale: f64,
-    letters: Letters,
-) -> Result<()> {
-    let canvas = Canvas { area, scale, letters };
-    area.fill(&rgb(style::PAPER)).map_err(failed)?;
-    for mark in &figure.marks {
-        match mark {
-            Mark::Line { points, width, dashed, colour } => {
-                canvas.line(points, *width, *dashed, *colour)?
-            }
-            Mark::Dot { at, radius, hollow, colour } => {
-                canvas.dot(*at, *radius, *hollow, *colour)?
-            }
-            Mark::Symbol { at, radius, sign, hollow, colour } => {
-                canvas.sign(*at, *radius, *sign, *hollow, *colour)?
-            }
-            Mark::Bar { from, to, fill, colour } => canvas.bar(*from, *to, *fill, *colour)?,
-            Mark::Area { points, colour } => canvas.area(points, *colour)?,
-            Mark::Text(label) => canvas.text(label)?,
-        }
+    /// How much lower a text must stand for its small letters to be in the middle, over their size.
+    drop: f64,
+    write: W,
+}
+
+impl<B: DrawingBackend, W: Fn(&mut B, &Label, (i32, i32)) -> Drawn<B>> Canvas<B, W> {
+    /// Puts every mark onto it.
+    fn paint(mut self, figure: &Figure) -> Result<()> {
+        self.put(figure).map_err(|error| anyhow!("cannot draw: {error}"))
     }
-    area.present().map_err(failed)
-}
 
-struct Canvas<'a, B: DrawingBackend> {
-    area: &'a DrawingArea<B, Shift>,
-    scale: f64,
-    letters: Letters,
-}
+    fn put(&mut self, figure: &Figure) -> Drawn<B> {
+        self.backend.ensure_prepared()?;
+        let (width, height) = self.backend.get_size();
+        let all = (width as i32, height as i32);
+        self.backend.draw_rect((0, 0), all, &solid(style::PAPER), true)?;
+        for mark in &figure.marks {
+            match mark {
+                Mark::Line { points, width, dashed, colour } => {
+                    self.line(points, *width, *dashed, *colour)?
+                }
+                Mark::Dot { at, radius, hollow, colour } => {
+                    self.dot(*at, *radius, *hollow, *colour)?
+                }
+                Mark::Symbol { at, radius, sign, hollow, colour } => {
+                    self.sign(*at, *radius, *sign, *hollow, *colour)?
+                }
+                Mark::Bar { from, to, fill, colour } => self.bar(*from, *to, *fill, *colour)?,
+                Mark::Area { points, colour } => self.area(points, *colour)?,
+                Mark::Text(label) => {
+                    let at = self.pixel((label.at.0, label.at.1 + self.drop * label.size));
+                    (self.write)(&mut self.backend, label, at)?
+                }
+            }
+        }
+        self.backend.present()
+    }
 
-impl<B: DrawingBackend> Canvas<'_, B> {
+    /// The pixel of a place, or the nearest that there is.
     fn pixel(&self, (x, y): (f64, f64)) -> (i32, i32) {
-        ((x * self.scale).round() as i32, (y * self.scale).round() as i32)
+        let (width, height) = self.backend.get_size();
+        let within = |of: f64, most: u32| ((of * self.scale).round() as i32).clamp(0, most as i32);
+        (within(x, width), within(y, height))
     }
 
     fn size(&self, length: f64) -> u32 {
         ((length * self.scale).round() as u32).max(1)
     }
 
-    fn line(&self, points: &[(f64, f64)], width: f64, dashed: bool, colour: Colour) -> Result<()> {
-        let style = rgb(colour).stroke_width(self.size(width));
-        let points = points.iter().map(|point| self.pixel(*point));
-        if dashed {
-            let line = DashedPathElement::new(
-                points,
-                self.size(stroke::DASH.0) as i32,
-                self.size(stroke::DASH.1) as i32,
-                style,
-            );
-            return self.area.draw(&line).map_err(failed);
+    fn line(
+        &mut self,
+        points: &[(f64, f64)],
+        width: f64,
+        dashed: bool,
+        colour: Colour,
+    ) -> Drawn<B> {
+        let pen = Pen(solid(colour), self.size(width));
+        let points: Vec<_> = points.iter().map(|point| self.pixel(*point)).collect();
+        if !dashed {
+            return self.backend.draw_path(points, &pen);
         }
-        self.area.draw(&PathElement::new(points.collect::<Vec<_>>(), style)).map_err(failed)
+        let (on, off) = stroke::DASH;
+        for dash in dashes(&points, self.size(on) as f32, self.size(off) as f32) {
+            self.backend.draw_path(dash, &pen)?;
+        }
+        Ok(())
     }
 
-    fn dot(&self, at: (f64, f64), radius: f64, hollow: bool, colour: Colour) -> Result<()> {
+    fn dot(&mut self, at: (f64, f64), radius: f64, hollow: bool, colour: Colour) -> Drawn<B> {
         let (at, width) = (self.pixel(at), stroke::RING);
-        let outer = Circle::new(at, self.size(radius), rgb(colour).filled());
-        self.area.draw(&outer).map_err(failed)?;
+        let (outer, inner) = (self.size(radius), self.size(radius - width));
+        self.backend.draw_circle(at, outer, &solid(colour), true)?;
         if hollow {
-            let inner = Circle::new(at, self.size(radius - width), rgb(style::PAPER).filled());
-            self.area.draw(&inner).map_err(failed)?;
+            self.backend.draw_circle(at, inner, &solid(style::PAPER), true)?;
         }
         Ok(())
     }
 
     fn sign(
-        &self,
+        &mut self,
         at: (f64, f64),
         radius: f64,
         sign: Symbol,
         hollow: bool,
         colour: Colour,
-    ) -> Result<()> {
+    ) -> Drawn<B> {
         if sign == Symbol::Circle {
             return self.dot(at, radius, hollow, colour);
         }
-        let corners = |radius: f64| {
+        let corners = |radius: f64| -> Vec<_> {
             let corners = sign.corners().iter();
             corners.map(|(x, y)| self.pixel((at.0 + x * radius, at.1 + y * radius))).collect()
         };
-        let outer: Vec<_> = corners(radius);
-        self.area.draw(&Polygon::new(outer, rgb(colour).filled())).map_err(failed)?;
+        let (outer, inner) = (corners(radius), corners(radius * 0.5));
+        self.backend.fill_polygon(outer, &solid(colour))?;
         if hollow {
-            let inner: Vec<_> = corners(radius * 0.5);
-            self.area.draw(&Polygon::new(inner, rgb(style::PAPER).filled())).map_err(failed)?;
+            self.backend.fill_polygon(inner, &solid(style::PAPER))?;
         }
         Ok(())
     }
 
-    fn bar(&self, from: (f64, f64), to: (f64, f64), fill: Fill, colour: Colour) -> Result<()> {
+    fn bar(&mut self, from: (f64, f64), to: (f64, f64), fill: Fill, colour: Colour) -> Drawn<B> {
         let (first, last) = (self.pixel(from), self.pixel(to));
         let part = match fill {
             Fill::Empty => 0.0,
             Fill::Pale | Fill::Zigzag => PALE,
             Fill::Tint(percent) => f64::from(percent) / 100.0,
         };
-        let inside = Rectangle::new([first, last], rgb(colour).mix(part).filled());
-        self.area.draw(&inside).map_err(failed)?;
+        let corner = |of: fn(i32, i32) -> i32| (of(first.0, last.0), of(first.1, last.1));
+        let inside = solid(colour).mix(part);
+        self.backend.draw_rect(corner(i32::min), corner(i32::max), &inside, true)?;
         if matches!(fill, Fill::Tint(_)) {
             return Ok(());
         }
@@ -311,37 +311,51 @@ impl<B: DrawingBackend> Canvas<'_, B> {
         self.line(&edge, stroke::AXIS, false, colour)
     }
 
-    fn area(&self, points: &[(f64, f64)], colour: Colour) -> Result<()> {
+    fn area(&mut self, points: &[(f64, f64)], colour: Colour) -> Drawn<B> {
         let points: Vec<_> = points.iter().map(|point| self.pixel(*point)).collect();
-        let band = Polygon::new(points, rgb(colour).mix(PALE).filled());
-        self.area.draw(&band).map_err(failed)
-    }
-
-    fn text(&self, label: &Label) -> Result<()> {
-        let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
-        let lean = match label.lean {
-            Align::Right => HPos::Left,
-            Align::Middle => HPos::Center,
-            Align::Left => HPos::Right,
-        };
-        let (font_size, colour) = (label.size * self.scale * self.letters.size, rgb(label.colour));
-        let font = FontDesc::new(FontFamily::Name(FAMILY), font_size, style);
-        let style = TextStyle::from(font).color(&colour).pos(Pos::new(lean, VPos::Center));
-        let at = (label.at.0, label.at.1 + self.letters.drop * label.size);
-        let text = Text::new(label.text.clone(), self.pixel(at), style);
-        self.area.draw(&text).map_err(failed)
+        self.backend.fill_polygon(points, &solid(colour).mix(PALE))
     }
 }
 
-fn rgb(colour: Colour) -> RGBColor {
-    let (red, green, blue) = colour.light;
-    RGBColor(red, green, blue)
+/// The dashes of a line, each with the corners that it goes round: as plotters cuts them, whose own are not
+/// there without a font.
+fn dashes(points: &[(i32, i32)], on: f32, off: f32) -> Vec<Vec<(i32, i32)>> {
+    let exact = |point: (i32, i32)| (point.0 as f32, point.1 as f32);
+    let pixel = |(x, y): (f32, f32)| (x.round() as i32, y.round() as i32);
+    let Some((first, rest)) = points.split_first() else { return Vec::new() };
+    let (mut at, mut gone, mut is_on) = (exact(*first), 0.0, true);
+    let (mut all, mut dash) = (Vec::new(), vec![*first]);
+    for end in rest.iter().map(|point| exact(*point)) {
+        while at != end {
+            let (dx, dy) = (end.0 - at.0, end.1 - at.1);
+            let far = dx.hypot(dy);
+            let length = if is_on { on } else { off };
+            let left = length - gone;
+            if left < far {
+                let part = left / far;
+                at = (at.0 + dx * part, at.1 + dy * part);
+                gone += left;
+            } else {
+                at = end;
+                gone += far;
+            }
+            if is_on {
+                dash.push(pixel(at));
+            }
+            if length <= gone {
+                match is_on {
+                    true => all.push(std::mem::take(&mut dash)),
+                    false => dash.push(pixel(at)),
+                }
+                (gone, is_on) = (0.0, !is_on);
+            }
+        }
+    }
+    if dash.len() > 1 {
+        all.push(dash);
+    }
+    all
 }
 
-/// The error of the canvas, whose type differs from backend to backend.
-fn failed<E: std::error::Error + Send + Sync>(error: DrawingAreaErrorKind<E>) -> anyhow::Error {
-    anyhow!("cannot draw: {error}")
-}
-
-#[cfg(test)]
+#[cfg(all(test, feature = "charts"))]
 mod tests;

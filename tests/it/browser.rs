@@ -7,6 +7,10 @@
 mod driver;
 #[path = "browser/local_page.rs"]
 mod local_page;
+#[path = "browser/page.rs"]
+mod page;
+#[path = "browser/static_page.rs"]
+mod static_page;
 
 use crate::cli::check;
 use driver::Browser;

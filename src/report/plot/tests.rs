@@ -2,13 +2,14 @@
 
 use super::super::charts::style::OF_TEXT;
 use super::super::{charts, fixture};
+use super::png::{BOLD, LETTERS, REGULAR, SIZE, has, in_our_letters, png};
 use super::*;
 use crate::study::{GpuTime, OwnerShare, Results, StageMean, VmResult};
 
 /// Left, top, right and bottom of a label, by the font's own measure.
 fn bounds(label: &Label) -> (f64, f64, f64, f64) {
     let style = if label.bold { FontStyle::Bold } else { FontStyle::Normal };
-    let font = FontDesc::new(FontFamily::Name(FAMILY), label.size * BITMAP.size, style);
+    let font = plotters::style::FontDesc::new(FontFamily::Name(FAMILY), label.size * SIZE, style);
     let (width, _) = font.box_size(&label.text).unwrap();
     let (x, y) = label.at;
     let left = match label.lean {

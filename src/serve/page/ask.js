@@ -98,9 +98,10 @@ export function createAsker(store, simulator) {
 
   function fail(error) {
     const gone = error.gone === true;
-    const title = gone ? "The program behind this page does not answer." : "The program could not answer.";
+    const { WORDS } = simulator;
+    const title = gone ? WORDS.gone : WORDS.failed;
     const text = gone
-      ? `${error.message}. Is slicewise serve still running in its terminal?`
+      ? `${error.message}. ${WORDS.isItThere}`
       : [error.message, error.allowed && `allowed: ${error.allowed}`].filter(Boolean).join("\n");
     running = null;
     asked = null;

@@ -2,8 +2,8 @@
 
 import { el, byId, prose, say } from "./dom.js";
 
-/** `act.open(source)` goes to another lesson or file. */
-export function createLesson(act) {
+/** `act.open(source)` goes to another lesson or file; `words` say where answers come from. */
+export function createLesson(act, words) {
   const select = byId("source");
   select.addEventListener("change", () => act.open(select.value));
   let last = {};
@@ -18,7 +18,7 @@ export function createLesson(act) {
     const note = byId("folder");
     note.hidden = false;
     note.replaceChildren(...prose(folder === null
-      ? "To see your own scenario files here, name their folder: `slicewise serve FOLDER`."
+      ? words.files
       : `Your files are those of \`${folder}\`.`));
     const box = byId("faults");
     box.hidden = faults.length === 0;
@@ -27,7 +27,8 @@ export function createLesson(act) {
       el("p", {}, el("strong", { text: id.replace(/^file\//, "") })),
       el("pre", { tabindex: "0", text: message }),
     ]));
-    say(byId("version"), `slicewise ${version}. Nothing on this page comes from elsewhere, and nothing is sent elsewhere.`);
+    const elsewhere = "Nothing on this page comes from elsewhere, and nothing is sent elsewhere.";
+    say(byId("version"), [`slicewise ${version}.`, words.about, elsewhere].filter(Boolean).join(" "));
   }
 
   function show({ title, lesson }) {

@@ -113,7 +113,7 @@ store.subscribe(({ phase, frame, stale }) => {
 const curve = createCurve(act);
 const predict = createPredict((prediction) => store.change({ prediction }), curve);
 const views = [
-  createLesson(act), createControls(act), createProblem(act), createCompare(act), createFigures(), curve.update, predict,
+  createLesson(act, simulator.WORDS), createControls(act), createProblem(act), createCompare(act), createFigures(), curve.update, predict,
   createPercentiles(), createTimeline(), createTables(), createExport(simulator.exportLink),
 ];
 for (const view of views) store.subscribe(view);

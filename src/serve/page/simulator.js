@@ -1,5 +1,5 @@
-// The simulator behind the page: here the program that serves it, over HTTP. Another one (such as the
-// simulator compiled into the page) needs only these three functions and `Trouble`.
+// The simulator behind the page: here the program that serves it, over HTTP. The site without a program
+// (examples/web) has another one, with these three functions, `Trouble` and `WORDS`.
 
 import { readEvents } from "./stream.js";
 
@@ -11,6 +11,15 @@ export class Trouble extends Error {
     this.gone = gone;
   }
 }
+
+/** What the page says of where its answers come from. */
+export const WORDS = {
+  files: "To see your own scenario files here, name their folder: `slicewise serve FOLDER`.",
+  about: "",
+  gone: "The program behind this page does not answer.",
+  isItThere: "Is slicewise serve still running in its terminal?",
+  failed: "The program could not answer.",
+};
 
 const BUSY = 429; // the program answers as much as it can at once
 const BUSY_TRIES = 3;
@@ -49,7 +58,8 @@ export async function answer(setting, { onEvent, signal }) {
   if (!ended && !signal.aborted) throw new Trouble("the answer broke off", { gone: true });
 }
 
-/** The address of a file: scenario, csv, svg, json or report. */
+/** The address of a file: scenario, csv, svg, json or report. (Or, of a simulator that has none, what makes
+ * the file: a function that gives a promise of its `name` and `file`, a Blob.) */
 export function exportLink(kind, setting) {
   return `api/export?kind=${encodeURIComponent(kind)}&${query({ ...setting, curve: null })}`;
 }
