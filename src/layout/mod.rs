@@ -1,10 +1,12 @@
 //! Floor 3: placement on cards, as pure functions: GPU instances (`geometry`, `creation`,
 //! `cutting`, `packing`, `change`, `compute_instances`), vGPUs (`mixed_size`, `fit`), owners
-//! (`placement`); and the registry word of the vGPU scheduler (`registry`).
+//! (`placement`), VMs on the hosts of a cluster (`cluster`); and the registry word of the vGPU
+//! scheduler (`registry`).
 //!
 //! Nothing is simulated here, and nothing is moved.
 
 pub mod change;
+pub mod cluster;
 pub mod compute_instances;
 pub mod creation;
 pub mod cutting;
