@@ -24,6 +24,7 @@ mod named;
 mod new;
 mod output;
 mod page;
+mod place;
 mod plan;
 mod progress;
 mod run;
@@ -77,6 +78,7 @@ Examples:
   slicewise sweep scenarios/vcpu-knee.toml         every point of a grid; goes on if interrupted
   slicewise capacity my-vm.toml                    the highest rate that keeps the bound
   slicewise plan my-vms.toml                       which VM on which card, with what vGPU or slice
+  slicewise place my-cluster.toml                  which VM on which host of a cluster, or why not
   slicewise calibrate times.csv --gpu a30 -o my-model.toml   from measurements to a workload file
   slicewise run my-vm.toml --set vm.vcpus=8        the same file with another value
   slicewise trace my-vm.toml --from 1s --for 50ms  whose turn it is, for Perfetto and as a drawing
@@ -125,6 +127,10 @@ enum Command {
     /// cheapest first
     #[command(after_help = plan::HELP)]
     Plan(plan::PlanArgs),
+    /// Which VM on which host of a cluster, and on which card, as vSphere would decide; who is refused,
+    /// and why
+    #[command(after_help = place::HELP)]
+    Place(place::PlaceArgs),
     /// From a model and a GPU to an answer: do this many VMs keep their latency bound, with each
     /// way of sharing?
     #[command(after_help = ask::HELP)]
@@ -226,6 +232,7 @@ pub fn run(cli: Cli) -> Result<(), Failure> {
             None => capacity::run(&arguments, configs),
         },
         Command::Plan(arguments) => plan::run(&arguments, configs),
+        Command::Place(arguments) => place::run(&arguments, configs),
         Command::Ask(arguments) => ask::run(&arguments, configs),
         Command::Trace(arguments) => trace::run(arguments, configs),
         #[cfg(feature = "serve")]

@@ -15,6 +15,7 @@
 //! Nothing is simulated here, and nothing printed.
 
 mod catalogue;
+mod cluster;
 mod explain;
 mod inputs;
 mod keys;
@@ -28,6 +29,7 @@ mod text;
 pub use crate::suggest::{nearest, quoted};
 pub use catalogue::words::{profile_help, type_help};
 pub use catalogue::{Catalogue, CatalogueEntry, Origin};
+pub use cluster::ClusterFile;
 pub use explain::{Explained, Explanation, Section};
 pub use inputs::Inputs;
 pub use measured::calibration::{calibration_of, existing_workload, load_calibration};

@@ -54,6 +54,8 @@ pub enum Maker {
     Explain,
     /// `slicewise plan`.
     Plan,
+    /// `slicewise place`.
+    Place,
 }
 
 impl Maker {
@@ -79,6 +81,9 @@ impl Maker {
                 ("explain", &["explanation.txt", "explanation.json", "explanation.csv"])
             }
             Maker::Plan => ("plan", &["table.txt", "plan.json", "layouts.csv", "vms.csv"]),
+            Maker::Place => {
+                ("place", &["table.txt", "placement.json", "vms.csv", "hosts.csv", "refused.csv"])
+            }
         }
     }
 

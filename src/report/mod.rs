@@ -11,6 +11,7 @@ mod calibration;
 mod capacity;
 #[cfg_attr(not(feature = "svg"), allow(dead_code))]
 mod charts;
+mod cluster;
 mod csv;
 mod explained;
 mod files;

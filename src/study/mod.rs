@@ -11,6 +11,7 @@ mod bug;
 mod calibrate;
 mod capacity;
 mod capacity_verdict;
+mod cluster;
 mod explain;
 mod explore;
 mod figures;
@@ -59,6 +60,7 @@ pub use calibrate::*;
 pub use capacity::{
     CapacityPlan, CapacityResults, SystemCapacity, add_with_bare_metal, capacities, capacity, limit,
 };
+pub use cluster::*;
 pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
 pub use explore::{
     CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point,

@@ -472,7 +472,9 @@ fn at_random_whatever_check_passes_runs() {
 fn at_random_every_shipped_scenario_runs() {
     let options = LoadOptions::new(Catalogue::load(None).unwrap());
     let shipped = files_below("scenarios").into_iter().filter(|path| {
-        !path.ends_with("_folder.toml") && !path.starts_with("scenarios/calibration")
+        // VMs that come and go by chance are placed and not run.
+        let is_placed = path.starts_with("scenarios/cluster");
+        !is_placed && !path.ends_with("_folder.toml") && !path.starts_with("scenarios/calibration")
     });
     for path in shipped {
         assert_ne!(attempt(&path, &options), Came::Refused, "{}", path.display());

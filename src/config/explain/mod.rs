@@ -66,6 +66,9 @@ impl Explanation {
 /// keys.
 type OfScenario<'n> = (Arc<Workload>, Notes<'n>, &'static str);
 
+/// A key that every host of a cluster has.
+const OF_CLUSTERS: &str = "host.model";
+
 /// What an explanation is made of.
 struct Reading<'r> {
     file: &'r Arc<SourceFile>,
@@ -91,6 +94,9 @@ impl Reading<'_> {
         let mut own = Vec::new();
         let models = self.machine.models.iter();
         sections.extend(models.filter_map(|model| self.sharing(&file, &model.gpu.spec)));
+        if file.stands(OF_CLUSTERS) {
+            sections.push(Self::cluster(&file));
+        }
         sections.extend(self.hardware(&file));
         for guest in self.guests {
             let of_vm = of_vms.next().unwrap_or(&[]);
@@ -162,12 +168,23 @@ impl Reading<'_> {
         (!section.values.is_empty()).then_some(section)
     }
 
+    /// The hosts of a cluster and how VMs are placed on them, as written.
+    fn cluster(notes: &Notes<'_>) -> Section {
+        let mut section = Section::new("cluster");
+        ["host.", "placement.", "rule."].iter().for_each(|above| section.add_each(notes, above));
+        section
+    }
+
     /// The facts of the catalogue about host, GPU and hypervisor.
     fn hardware(&self, notes: &Notes<'_>) -> Vec<Section> {
         let experiment = self.experiment();
-        let host = &experiment.hosts[0];
+        let is_cluster = notes.stands(OF_CLUSTERS);
+        let of_catalogue = experiment.hosts.iter().find(|host| host.id != OWN_HOST);
+        let host = of_catalogue.filter(|_| is_cluster).unwrap_or(&experiment.hosts[0]);
         let mut of_host = Facts::of(self.catalogue, "host", "hosts", &host.id);
-        if host.id == OWN_HOST {
+        if host.id == OWN_HOST && is_cluster {
+            // Its facts are told with the cluster.
+        } else if host.id == OWN_HOST {
             let section = &mut of_host.section;
             section.add(notes, "host.", "name", &host.name);
             section.add(notes, "host.", "logical_processors", host.logical_processors.value);

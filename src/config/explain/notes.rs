@@ -124,6 +124,17 @@ impl Section {
         self.say(key, value, notes.said(&format!("{above}{key}")));
     }
 
+    /// Adds every key below a path as written, also where several tables of a list have it.
+    pub(super) fn add_each(&mut self, notes: &Notes<'_>, above: &str) {
+        for answer in notes.answers {
+            let Answer::Asked(path, Some(span)) = answer else { continue };
+            let text = notes.file.text.get(span.clone()).unwrap_or_default();
+            if path.starts_with(above) && !text.starts_with('{') {
+                self.say(path, text.trim_matches('"'), notes.stands_at(span.clone()));
+            }
+        }
+    }
+
     /// Adds the keys below a path that were not added yet, as written.
     pub(super) fn add_other_keys(&mut self, notes: &Notes<'_>, above: &str) {
         let there = notes.answers.iter().filter_map(|answer| match answer {

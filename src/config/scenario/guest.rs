@@ -21,6 +21,8 @@ pub(crate) struct Guest {
     pub(crate) models: Vec<usize>,
     /// The card of each, where the file states it.
     pub(crate) pins: Option<Pins>,
+    /// Whether its GPUs are one device group, which placement on a cluster looks at.
+    pub(crate) is_device_group: bool,
     /// The number of copies of this VM; nothing for one that keeps its name.
     pub(crate) copies: Option<u32>,
     pub(crate) spots: Spots,

@@ -16,7 +16,7 @@ pub(crate) const HOLDINGS: [&str; 4] = ["vgpu", "gpus", "mig", "process"];
 /// `vgpu = { type = "A100-40C", count = 3 }`, `gpus = 3`, `mig = "1g.5gb"`, `process = "mps"`; on
 /// bare metal without any of them, all cards. `choice` is the choice of models; without it nothing
 /// is known about the cards.
-pub(super) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
+pub(crate) fn read(table: &mut Reader<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     let given = HOLDINGS.map(|key| table.get(key).map(|value| (key, value)));
     let given: Vec<_> = given.into_iter().flatten().collect();
     match (&given[..], choice) {

@@ -84,11 +84,21 @@ impl Machine {
         file.fallback("sharing.slice", || {
             ValueOrigin::default("by the vGPU type's maximum per card")
         });
+        let stalls = stalls.map_or(Some(None), |stalls| stalls.map(Some));
         let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
         sharing.check(&specs, problems);
         check_power_limits(&groups, &specs, problems);
-        let stalls = stalls.map_or(Some(None), |stalls| stalls.map(Some));
         let host = HostSpec { stalls: stalls?, ..host?.spec };
+        Some(Self::of(host, groups, models, (sharing, hypervisor?)))
+    }
+
+    /// The machine of a host with these groups of cards, which are of these models.
+    fn of(
+        host: HostSpec,
+        groups: Vec<HostCards>,
+        models: Vec<&GpuFile>,
+        (sharing, hypervisor): (Sharing, &Hypervisor),
+    ) -> Machine {
         let of_model = |gpu: &GpuFile| Model {
             gpu: gpu.clone(),
             numbers: numbers_of(&gpu.spec.id, &groups),
@@ -97,7 +107,24 @@ impl Machine {
             sharing: sharing.on(&gpu.spec),
         };
         let models = models.into_iter().map(of_model).collect();
-        Some(Machine { models, sharing, host, groups, hypervisor: hypervisor?.clone() })
+        Machine { models, sharing, host, groups, hypervisor: hypervisor.clone() }
+    }
+
+    /// The machine of a host of a cluster, or of the largest with the cards of all; what is said about
+    /// the cards is checked where that is asked for.
+    pub(super) fn of_cluster(
+        host: HostSpec,
+        groups: Vec<HostCards>,
+        (sharing, hypervisor): (&Sharing, &Hypervisor),
+        (catalogue, problems, is_checked): (&Catalogue, &Problems, bool),
+    ) -> Option<Machine> {
+        let models = models(&groups, catalogue, problems)?;
+        if is_checked {
+            let specs: Vec<&GpuSpec> = models.iter().map(|gpu| &gpu.spec).collect();
+            sharing.check(&specs, problems);
+            check_power_limits(&groups, &specs, problems);
+        }
+        Some(Self::of(host, groups, models, (sharing.clone(), hypervisor)))
     }
 
     /// The same machine without hypervisor.
@@ -210,7 +237,7 @@ pub(crate) fn said_by_gpu(gpu: &GpuSpec, key: &str) -> Option<ValueOrigin> {
 }
 
 /// `host = "dell-r7525"`, or a table with the facts of one.
-fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
+pub(super) fn host_of(value: &Value<'_>, catalogue: &Catalogue) -> Option<HostFile> {
     match value.is_table() {
         true => own_host(value.table()?),
         false => find(value, "host", &catalogue.hosts).cloned(),
@@ -231,7 +258,7 @@ fn stalls(mut table: Reader<'_>) -> Option<HostStalls> {
 }
 
 /// The cards that come with a host; one that a scenario describes may have none.
-fn cards_of_host((value, host): (&Value<'_>, &HostFile)) -> Option<Vec<HostCards>> {
+pub(super) fn cards_of_host((value, host): (&Value<'_>, &HostFile)) -> Option<Vec<HostCards>> {
     if host.gpus.is_empty() {
         let help = "write gpus = { model = \"a100-pcie-40gb\", count = 3 } in it or beside it";
         value.report(value.wrong("has no GPUs").help(help));

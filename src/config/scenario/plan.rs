@@ -4,22 +4,25 @@
 
 use super::guest::Guest;
 use super::holding::Holding;
+use super::hosts::Hosts;
 use super::length::Rates;
 use super::machine::Machine;
+use super::placed::{PlacedHosts, Placing};
+use super::placement_keys::Placement;
 use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{cards, lesson, rules, size};
+use super::{cards, lesson, placed, placement_keys, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
 };
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, Experiment, Lesson, Pair, PlannedRun, Published, Step, TestScenario,
-    VmId, VmSpec,
+    Baseline, BaselineKind, CardSpec, Experiment, GpuId, GpuShare, HostId, Hypervisor, Lesson,
+    Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -72,8 +75,13 @@ pub(crate) fn read_tree(
     let title = top.get("title").and_then(|value| value.text().map(str::to_string));
     let seed =
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
-    let machine = Machine::read(&mut top, catalogue, problems);
-    let around = VmContext::new(catalogue, machine.as_ref());
+    let is_cluster = Hosts::are_in(&mut top);
+    let hosts = is_cluster.then(|| Hosts::read(&mut top, catalogue, problems)).flatten();
+    let machine = match is_cluster {
+        true => hosts.as_ref().map(|hosts| hosts.machine.clone()),
+        false => Machine::read(&mut top, catalogue, problems),
+    };
+    let around = VmContext { is_cluster, ..VmContext::new(catalogue, machine.as_ref()) };
     let guests = read_guests(&mut top, &around);
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
@@ -82,6 +90,8 @@ pub(crate) fn read_tree(
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
+    let placing =
+        is_cluster.then(|| read_placing(&mut top, hosts.as_ref(), guests.as_deref(), &seed));
     let mut written = None;
     let pairs = match (machine, guests) {
         (Some(machine), Some(guests)) => {
@@ -90,9 +100,20 @@ pub(crate) fn read_tree(
                 true => Rates::Parts,
                 false => Rates::Asked,
             };
-            let context = Context { machine: &machine, catalogue, rates, problems };
+            let placed = match (hosts.as_ref(), placing.flatten()) {
+                (Some(hosts), Some(placing)) if !problems.any() => {
+                    placed::place(hosts, &guests, placing, catalogue, problems)
+                }
+                _ => None,
+            };
+            let is_unplaced = is_cluster && placed.is_none();
+            let context =
+                Context { machine: &machine, placed: placed.as_ref(), catalogue, rates, problems };
             let kept = problems.answers.are_kept().then(|| guests.clone());
-            let pairs = context.pair(stem, guests, baseline, &mut published, capacity);
+            let pairs = match is_unplaced {
+                true => Vec::new(),
+                false => context.pair(stem, guests, baseline, &mut published, capacity),
+            };
             written = kept.map(|guests| (machine, guests));
             pairs
         }
@@ -124,6 +145,23 @@ fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest
         return None;
     }
     (size::fits_memory(&guests, value.problems) && guests.len() == count).then_some(guests)
+}
+
+/// Reads `[placement]` and `[[rule]]`.
+fn read_placing(
+    top: &mut Reader<'_>,
+    hosts: Option<&Hosts>,
+    guests: Option<&[Guest]>,
+    seed: &Option<(u64, Spot)>,
+) -> Option<Placing> {
+    let policy = Placement::read(top).policy;
+    let (Some(hosts), Some(guests)) = (hosts, guests) else {
+        let _ = top.get("rule");
+        return None;
+    };
+    let names: Vec<&str> = guests.iter().map(|guest| guest.vm.name.as_str()).collect();
+    let rules = placement_keys::rules(top, hosts, &names)?;
+    Some(Placing { rules, policy, seed: seed.as_ref().map_or(0, |(seed, _)| *seed) })
 }
 
 /// How many VMs there are, copies counted.
@@ -185,6 +223,8 @@ fn refuse_sweep(top: &mut Reader<'_>) {
 /// What making pairs needs.
 struct Context<'c> {
     machine: &'c Machine,
+    /// The hosts of a cluster with the guests on each.
+    placed: Option<&'c PlacedHosts>,
     catalogue: &'c Catalogue,
     rates: Rates,
     problems: &'c Problems,
@@ -200,10 +240,18 @@ impl Context<'_> {
         published: &mut Sides,
         capacity: Option<f64>,
     ) -> Vec<Pair> {
-        rules::check(self.machine, &guests, self.rates, self.problems);
+        match self.placed {
+            None => rules::check(self.machine, &guests, self.rates, self.problems),
+            Some(placed) => {
+                let used = placed.hosts.iter().filter(|(_, guests)| !guests.is_empty());
+                used.for_each(|(machine, guests)| {
+                    rules::check(machine, guests, self.rates, self.problems);
+                });
+            }
+        }
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let virtual_run = PlannedRun {
-            experiment: experiment(stem, self.machine, &guests),
+            experiment: self.experiment(stem, &guests),
             published: published
                 .virtual_run
                 .take()
@@ -224,6 +272,14 @@ impl Context<'_> {
             }
         }
         vec![Pair { name: stem.to_string(), virtual_run, baselines, capacity }]
+    }
+
+    /// The run itself.
+    fn experiment(&self, stem: &str, guests: &[Guest]) -> Experiment {
+        match self.placed {
+            None => experiment(stem, self.machine, guests),
+            Some(placed) => joined(stem, &self.machine.hypervisor, placed),
+        }
     }
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
@@ -290,7 +346,7 @@ impl Context<'_> {
     /// both.
     fn counterfactuals(&self, stem: &str, guests: &[Guest], kind: &str) -> Vec<Baseline> {
         let Some(machine) = self.machine.bare(self.catalogue) else { return Vec::new() };
-        let virtual_run = experiment(stem, self.machine, guests);
+        let virtual_run = self.experiment(stem, guests);
         let runs = match kind {
             "same-cards" => vec![(BaselineKind::SameCards, study::same_cards(&virtual_run))],
             "whole-cards" => vec![(BaselineKind::WholeCards, study::whole_cards(&virtual_run))],
@@ -311,6 +367,11 @@ impl Context<'_> {
         value: &Value<'_>,
         overrides: Option<Reader<'_>>,
     ) -> Option<Baseline> {
+        if self.placed.is_some() {
+            let found = value.wrong("is a twin of a cluster");
+            value.report(found.help("write one `host`, or kind = \"counterfactual\""));
+            return None;
+        }
         let [guest @ Guest { copies: None | Some(1), model: None, .. }] = guests else {
             let (what, help) = match guests {
                 [Guest { model: Some(_), .. }] => ("models", "write a [[vm]] of one workload"),
@@ -361,18 +422,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
     let guests = cards::expand(machine, guests);
     let (cards, shares) = cards::deal(machine, &guests);
     let mut vms: Vec<VmSpec> = Vec::new();
-    for (guest, gpus) in guests.into_iter().zip(shares) {
-        let first = VmId(vms.len() as u16);
-        for (place, model) in guest.by_model().into_iter().enumerate() {
-            let server_of = (place > 0).then_some(first);
-            let steps = model.vm.steps.into_iter().map(|step| match step {
-                Step::Model(VmId(place)) => Step::Model(VmId(first.0 + place)),
-                step => step,
-            });
-            let steps = steps.collect();
-            vms.push(VmSpec { gpus: gpus.clone(), server_of, steps, ..model.vm });
-        }
-    }
+    guests.iter().zip(shares).for_each(|(guest, gpus)| add(&mut vms, guest, &gpus));
     Experiment {
         name: name.to_string(),
         seed: 0,
@@ -385,4 +435,42 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
     }
     .with_models_side_by_side()
     .with_processes_in_turns()
+}
+
+/// Adds the models of a guest with these shares of cards.
+fn add(vms: &mut Vec<VmSpec>, guest: &Guest, gpus: &[GpuShare]) {
+    let first = VmId(vms.len() as u16);
+    for (place, model) in guest.by_model().into_iter().enumerate() {
+        let server_of = (place > 0).then_some(first);
+        let steps = model.vm.steps.into_iter().map(|step| match step {
+            Step::Model(VmId(place)) => Step::Model(VmId(first.0 + place)),
+            step => step,
+        });
+        let steps = steps.collect();
+        vms.push(VmSpec { gpus: gpus.to_vec(), server_of, steps, ..model.vm });
+    }
+}
+
+/// The run of a cluster: every host with its cards, and the guests in the order of the file.
+fn joined(name: &str, hypervisor: &Hypervisor, placed: &PlacedHosts) -> Experiment {
+    let (mut hosts, mut cards) = (Vec::new(), Vec::new());
+    let mut shares: Vec<Vec<Vec<GpuShare>>> = Vec::new();
+    for (index, (machine, guests)) in placed.hosts.iter().enumerate() {
+        let (host, first) = (HostId(index as u16), cards.len() as u16);
+        let (own, mut of_guests) = cards::deal(machine, guests);
+        cards.extend(own.into_iter().map(|card| CardSpec { host, ..card }));
+        let all = of_guests.iter_mut().flatten();
+        all.for_each(|share| share.card = GpuId(first + share.card.0));
+        shares.push(of_guests);
+        hosts.push(machine.host.clone());
+    }
+    let mut vms = Vec::new();
+    for (host, place) in &placed.order {
+        add(&mut vms, &placed.hosts[*host].1[*place], &shares[*host][*place]);
+    }
+    let hypervisor = hypervisor.clone();
+    let name = name.to_string();
+    Experiment { name, seed: 0, replication: 0, hypervisor, hosts, vms, pools: Vec::new(), cards }
+        .with_models_side_by_side()
+        .with_processes_in_turns()
 }

@@ -61,15 +61,19 @@ pub(crate) fn host_has_room(machine: &Machine, guests: &[Guest], problems: &Prob
     memory_exists(machine, guests, problems);
 }
 
-fn names_are_unique(guests: &[Guest], problems: &Problems) {
+/// Whether no two guests have one name; reports those that do.
+pub(super) fn names_are_unique(guests: &[Guest], problems: &Problems) -> bool {
     let mut names = BTreeSet::new();
+    let mut unique = true;
     for guest in guests {
         if !names.insert(&guest.vm.name) {
             let title = format!("two VMs are named {}", crate::suggest::quoted(&guest.vm.name));
             problems
                 .push(Diagnostic::at(&guest.spots.name, title).help("give each VM its own name"));
+            unique = false;
         }
     }
+    unique
 }
 
 fn vcpus_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {

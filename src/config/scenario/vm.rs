@@ -9,9 +9,10 @@ use super::holding_keys::{self, HOLDINGS};
 use super::machine::Machine;
 use super::pins::{self, Pins};
 use super::workload_files::OwnWorkloads;
-use super::{scaled, served};
+use super::{placement_keys, scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
+use crate::layout::cluster::Gpus;
 use crate::spec::VmSpec;
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeSet;
@@ -31,14 +32,16 @@ pub(crate) struct VmContext<'c> {
     pub(crate) catalogue: &'c Catalogue,
     /// Nothing when the machine itself is faulty: then its rules are not checked.
     pub(crate) machine: Option<&'c Machine>,
+    /// Whether the machine stands for the hosts of a cluster.
+    pub(crate) is_cluster: bool,
     /// The workloads that the file describes itself, so far.
-    own: OwnWorkloads,
+    pub(super) own: OwnWorkloads,
 }
 
 impl<'c> VmContext<'c> {
     /// That of a file's first VM.
     pub(crate) fn new(catalogue: &'c Catalogue, machine: Option<&'c Machine>) -> Self {
-        Self { catalogue, machine, own: OwnWorkloads::default() }
+        Self { catalogue, machine, is_cluster: false, own: OwnWorkloads::default() }
     }
 }
 
@@ -59,7 +62,14 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     let choice = choice.flatten();
     let gpus = holding_keys::read(&mut table, choice.as_ref());
     let all_copies = copies.flatten().unwrap_or(1);
-    let pins = read_pins(&mut table, around, gpus.as_ref(), all_copies);
+    let is_device_group = match around.is_cluster {
+        true => read_cluster_keys(&mut table, around, gpus.as_ref()),
+        false => Some(false),
+    };
+    let pins = match around.is_cluster {
+        true => Some(None),
+        false => read_pins(&mut table, around, gpus.as_ref(), all_copies),
+    };
     let power = read_power(&mut table);
     let held = gpus.as_ref().map(|held| held.cards);
     let served = served::read(&mut table, (around.catalogue, &around.own), held, all_copies);
@@ -121,8 +131,41 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         Some(memory) => Some(memory?),
         None => None,
     };
-    let (models, pins) = (models?, pins?);
-    Some(Guest { vm, memory, cards, holding, models, pins, copies, spots, model, others })
+    let (models, pins, is_device_group) = (models?, pins?, is_device_group?);
+    Some(Guest {
+        vm,
+        memory,
+        cards,
+        holding,
+        models,
+        pins,
+        is_device_group,
+        copies,
+        spots,
+        model,
+        others,
+    })
+}
+
+/// The keys that only VMs of a cluster have; whether the GPUs are a device group.
+fn read_cluster_keys(
+    table: &mut Reader<'_>,
+    around: &VmContext<'_>,
+    held: Option<&Held>,
+) -> Option<bool> {
+    placement_keys::refuse_places(table);
+    if let Some(value) = table.get("lifetimes") {
+        let found = value.wrong("draws when VMs come and go, which only `slicewise place` follows");
+        value.report(found.help("drop it to simulate queries: write power_on and power_off"));
+        return None;
+    }
+    let Some(value) = table.get("device_group") else { return Some(false) };
+    let machine = around.machine?;
+    let gpus = held.and_then(|held| {
+        let ask = placement_keys::ask(&held.holding, &held.models, machine)?;
+        Some(Gpus { models: held.models.clone(), ask, count: held.cards, is_group: false })
+    });
+    placement_keys::is_device_group(&value, gpus.as_ref(), machine)
 }
 
 /// Which cards the GPUs of all copies are on, where the file says it.
@@ -171,7 +214,7 @@ fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
 }
 
 /// When the VM is powered on and, if ever, off.
-fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
+pub(crate) fn read_power(table: &mut Reader<'_>) -> Option<(SimTime, Option<SimTime>)> {
     let mut instant = |key: &str| match table.get(key) {
         None => Some(None),
         Some(value) => {

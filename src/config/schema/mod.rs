@@ -6,18 +6,21 @@
 //! between keys, and between keys and the catalogue, are the readers' alone: names of the catalogue are
 //! examples.
 
+mod cluster;
 mod lesson;
 mod workload;
 
 use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX, PROCESSORS_MAX};
 use super::keys::add;
 use super::keys::shape::{
-    Shape, anything, either, list, number, quantity, table, table_of, text, whole, word, word_of,
+    Shape, anything, either, flag, list, number, quantity, table, table_of, text, whole, word,
+    word_of,
 };
 use super::plan::keys::CARDS_MAX as PLAN_CARDS_MAX;
 use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
+use super::scenario::placement_keys::Placement;
 use super::scenario::published::LATENCIES;
 use super::scenario::queues::QueueKeys;
 use super::scenario::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
@@ -60,9 +63,12 @@ fn scenario() -> Shape {
         .key("seed", whole(0..=u64::MAX).with("default", 0), seed)
         .need(
             "host",
-            either([text().such_as(["dell-r7525"]), own_host()]),
-            "A host of the catalogue (`slicewise list`), or the facts of your own.",
+            either([text().such_as(["dell-r7525"]), own_host(), cluster::hosts()]),
+            "A host of the catalogue (`slicewise list`), or the facts of your own; [[host]]: the hosts \
+             of a cluster.",
         )
+        .key("placement", Placement::shape(), "Of a cluster: which host a VM goes to.")
+        .key("rule", cluster::rules(), "Of a cluster: rules of affinity.")
         .key("host_stalls", host_stalls(), "Stalls of the host; default: none.")
         .key("gpus", gpus(), gpus_about)
         .key(
@@ -194,6 +200,21 @@ fn vm() -> Shape {
         .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
         .key("gpus", whole(1..=CARDS_MAX), "Whole cards; default on bare metal: all.")
         .key("mig", mig, "GPU instances on bare metal.")
+        .key(
+            "device_group",
+            flag().with("default", false),
+            "On a cluster: whether its GPUs, 2, 4 or 8 full ones, are cards joined by NVLink.",
+        )
+        .key(
+            "cpu_reservation",
+            number(),
+            "On a cluster: logical processors reserved for it; default: 0.",
+        )
+        .key(
+            "lifetimes",
+            cluster::lifetimes(),
+            "For `slicewise place`: when such VMs come and go, drawn by the seed.",
+        )
         .key(
             "gpu",
             text().such_as(["a100-pcie-40gb"]),

@@ -4,8 +4,10 @@
 
 use super::super::catalogue::Catalogue;
 use super::{schema, workload};
+use crate::config::cluster::read_tree as read_cluster;
 use crate::config::keys::shape;
 use crate::config::plan::ask_own_keys;
+use crate::config::scenario::LoadOptions;
 use crate::config::scenario::plan;
 use crate::config::sweep::table::SweepTable;
 use crate::config::text::answers::{Answer, Form};
@@ -19,6 +21,7 @@ fn answers() -> Vec<Answer> {
     let catalogue = Catalogue::load(None).unwrap_or_else(|error| panic!("{error}"));
     let folders = [
         "scenarios",
+        "scenarios/cluster",
         "scenarios/curves",
         "scenarios/vsphere-mlperf-v1.1",
         "tests/good",
@@ -38,7 +41,7 @@ fn answers() -> Vec<Answer> {
             false => vec![&text],
         };
         for text in blocks.into_iter().filter(|text| {
-            ["host = ", "[host]", "[[sweep.line]]", "[plan]", "[prices]"]
+            ["host = ", "[host]", "[[host]]", "[[sweep.line]]", "[plan]", "[prices]"]
                 .iter()
                 .any(|start| text.contains(start))
         }) {
@@ -50,6 +53,10 @@ fn answers() -> Vec<Answer> {
                 Reader::new(&file, &tree, &problems).table("sweep").and_then(SweepTable::read);
             } else if ["plan", "prices"].iter().any(|key| tree.contains_key(*key)) {
                 ask_own_keys(&file, &tree, &problems);
+            } else if text.contains("lifetimes") {
+                let path = std::path::Path::new("test.toml");
+                let options = LoadOptions::new(catalogue.clone());
+                read_cluster((path, &file, &tree), &options, &problems);
             } else {
                 plan::read_tree(&file, &tree, "test", &catalogue, &problems);
             }

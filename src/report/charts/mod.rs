@@ -4,6 +4,7 @@
 
 mod along;
 mod capacity;
+mod cluster;
 pub(super) mod figure;
 mod gap;
 mod gpu_time;
@@ -26,6 +27,7 @@ mod validation;
 mod vms;
 
 pub(super) use capacity::figures as capacity_figures;
+pub(super) use cluster::cluster_figure;
 pub(super) use gap::draw as gap_figure;
 pub(super) use plan::figures as plan_figures;
 pub(super) use sweep::figures as sweep_figures;

@@ -6,6 +6,7 @@
 mod answer;
 mod calibration;
 mod capacity;
+mod cluster;
 mod explained;
 mod gap;
 mod grid;
@@ -24,6 +25,7 @@ pub use answer::{answer_sentences, render_answer};
 pub use calibration::render_calibration;
 pub(in crate::report) use capacity::found as capacity_found;
 pub use capacity::render_capacity;
+pub use cluster::render_cluster;
 pub use explained::render_explained;
 pub(in crate::report) use gap::{
     factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
