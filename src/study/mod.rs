@@ -11,6 +11,7 @@ mod bug;
 mod calibrate;
 mod capacity;
 mod capacity_verdict;
+mod cpu;
 mod explain;
 mod explore;
 mod figures;

@@ -10,6 +10,7 @@ mod calibrate;
 mod card_memory;
 mod cli;
 mod conformance;
+mod cpu;
 mod cpu_twin;
 mod diagnostics;
 mod dice;

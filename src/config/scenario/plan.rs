@@ -2,6 +2,7 @@
 //!
 //! Seeds and the order of files are handled in `config::load`.
 
+use super::cpu::{self, CPU_LOAD, Other};
 use super::guest::Guest;
 use super::holding::Holding;
 use super::length::Rates;
@@ -18,8 +19,8 @@ use crate::config::text::{
 };
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, Experiment, Lesson, Pair, PlannedRun, Published, Step, TestScenario,
-    VmId, VmSpec,
+    Baseline, BaselineKind, CpuScheduling, Experiment, Lesson, Pair, PlannedRun, Published, Step,
+    TestScenario, VmId, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -38,7 +39,7 @@ pub(crate) struct Plan {
     /// What a teacher says about it.
     pub(crate) lesson: Option<Lesson>,
     /// The machine and the `[[vm]]` as written, when answers were recorded and there is no fault.
-    pub(crate) written: Option<(Machine, Vec<Guest>)>,
+    pub(crate) written: Option<(Machine, Vec<Guest>, Vec<Other>)>,
 }
 
 /// Reads a scenario file; `stem` is its name without `.toml`.
@@ -74,7 +75,10 @@ pub(crate) fn read_tree(
         top.get("seed").and_then(|value| Some((value.whole(0..=u64::MAX, "")?, value.spot())));
     let machine = Machine::read(&mut top, catalogue, problems);
     let around = VmContext::new(catalogue, machine.as_ref());
-    let guests = read_guests(&mut top, &around);
+    let cpu = cpu::read_scheduling(&mut top);
+    let vms = read_vms(&mut top, &around);
+    let (guests, others) =
+        vms.map_or((None, Vec::new()), |(guests, others)| (Some(guests), others));
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
@@ -83,26 +87,31 @@ pub(crate) fn read_tree(
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
     let mut written = None;
-    let pairs = match (machine, guests) {
-        (Some(machine), Some(guests)) => {
+    let pairs = match (machine, guests, cpu) {
+        (Some(machine), Some(guests), Some(cpu)) => {
             // Beside published figures and their twin the rates are run as they stand, too.
             let rates = match problems.rates_are_parts && baseline.is_none() && !published.any() {
                 true => Rates::Parts,
                 false => Rates::Asked,
             };
-            let context = Context { machine: &machine, catalogue, rates, problems };
-            let kept = problems.answers.are_kept().then(|| guests.clone());
+            let beside = Beside { others, cpu };
+            let context = Context { machine: &machine, catalogue, rates, problems, beside };
+            let kept = problems.answers.are_kept();
+            let kept = kept.then(|| (guests.clone(), context.beside.others.clone()));
             let pairs = context.pair(stem, guests, baseline, &mut published, capacity);
-            written = kept.map(|guests| (machine, guests));
+            written = kept.map(|(guests, others)| (machine, guests, others));
             pairs
         }
-        (_, _) => Vec::new(),
+        _ => Vec::new(),
     };
     top.finish();
     Plan { title, seed, pairs, lesson, written: written.filter(|_| !problems.any()) }
 }
 
-fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
+/// Inference VMs, and those with other work.
+type Vms = (Vec<Guest>, Vec<Other>);
+
+fn read_vms(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vms> {
     let value = top.need("vm", "write [[vm]] with a workload and [vm.load]")?;
     if value.is_table() {
         value.report(value.wrong("is a single table").help("write [[vm]] with two brackets"));
@@ -110,20 +119,31 @@ fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest
     }
     let items = value.items(VMS_MAX)?;
     let count = items.len();
-    let guests = items.into_iter().enumerate();
-    let guests = guests.filter_map(|(index, item)| {
+    let (mut guests, mut others) = (Vec::new(), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
         item.problems.answers.begins();
-        vm::read(item.table()?, index + 1, around)
-    });
-    let guests: Vec<_> = guests.collect();
-    let all = vm_count(&guests);
+        let Some(table) = item.table() else { continue };
+        match table.has(CPU_LOAD) {
+            true => others.extend(cpu::read_other(table, index + 1, around)),
+            false => guests.extend(vm::read(table, index + 1, around)),
+        }
+    }
+    if others.len() == count {
+        let diagnostic =
+            value.wrong("has no VM with inference, whose latency is what is simulated");
+        value.report(diagnostic.help("add a [[vm]] with a workload and [vm.load]"));
+        return None;
+    }
+    let copies = others.iter().map(|other| other.copies.unwrap_or(1));
+    let all = vm_count(&guests) + copies.sum::<u32>();
     if all > VMS_MAX as u32 {
         let diagnostic = value.wrong(format!("has {all} VMs, copies counted"));
         let diagnostic = diagnostic.of_limit(study::Obstacle::Limit);
         value.report(diagnostic.allowed(format!("at most {VMS_MAX}")));
         return None;
     }
-    (size::fits_memory(&guests, value.problems) && guests.len() == count).then_some(guests)
+    let is_whole = guests.len() + others.len() == count;
+    (size::fits_memory(&guests, value.problems) && is_whole).then_some((guests, others))
 }
 
 /// How many VMs there are, copies counted.
@@ -188,9 +208,23 @@ struct Context<'c> {
     catalogue: &'c Catalogue,
     rates: Rates,
     problems: &'c Problems,
+    beside: Beside,
+}
+
+/// What is on the host beside inference, and how its processors are divided.
+struct Beside {
+    others: Vec<Other>,
+    cpu: CpuScheduling,
 }
 
 impl Context<'_> {
+    /// The run of these guests beside the VMs with other work.
+    fn experiment(&self, stem: &str, guests: &[Guest]) -> Experiment {
+        let others = Other::expand(&self.beside.others).into_iter().map(|other| other.vm);
+        let cpu = self.beside.cpu.clone();
+        Experiment { others: others.collect(), cpu, ..experiment(stem, self.machine, guests) }
+    }
+
     /// The one pair of a file without sweep.
     fn pair(
         &self,
@@ -200,10 +234,10 @@ impl Context<'_> {
         published: &mut Sides,
         capacity: Option<f64>,
     ) -> Vec<Pair> {
-        rules::check(self.machine, &guests, self.rates, self.problems);
+        rules::check(self.machine, &guests, &self.beside.others, self.rates, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let virtual_run = PlannedRun {
-            experiment: experiment(stem, self.machine, &guests),
+            experiment: self.experiment(stem, &guests),
             published: published
                 .virtual_run
                 .take()
@@ -290,7 +324,7 @@ impl Context<'_> {
     /// both.
     fn counterfactuals(&self, stem: &str, guests: &[Guest], kind: &str) -> Vec<Baseline> {
         let Some(machine) = self.machine.bare(self.catalogue) else { return Vec::new() };
-        let virtual_run = experiment(stem, self.machine, guests);
+        let virtual_run = self.experiment(stem, guests);
         let runs = match kind {
             "same-cards" => vec![(BaselineKind::SameCards, study::same_cards(&virtual_run))],
             "whole-cards" => vec![(BaselineKind::WholeCards, study::whole_cards(&virtual_run))],
@@ -327,7 +361,7 @@ impl Context<'_> {
             override_settings(&mut overrides, &mut twin);
             overrides.finish();
         }
-        rules::check(&machine, std::slice::from_ref(&twin), self.rates, self.problems);
+        rules::check(&machine, std::slice::from_ref(&twin), &[], self.rates, self.problems);
         let differs =
             differences((&twin.vm.server, &twin.vm.load), (&guest.vm.server, &guest.vm.load));
         let run = PlannedRun { experiment: experiment(stem, &machine, &[twin]), published: None };
@@ -380,6 +414,8 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hypervisor: machine.hypervisor.clone(),
         hosts: vec![machine.host.clone()],
         vms,
+        others: Vec::new(),
+        cpu: CpuScheduling::default(),
         pools: Vec::new(),
         cards,
     }
