@@ -1,6 +1,8 @@
 //! VMs that share the host's logical processors: the published and derived worked examples, what
 //! water filling promises, conservation, and inference beside other work.
 
+use crate::cli::check;
+use crate::documents::hold_picture;
 use crate::support::{cases, fact, queue};
 use proptest::prelude::*;
 use slicewise::host::{
@@ -450,4 +452,42 @@ fn a_limit_in_megahertz_is_a_part_of_the_clock() {
         let got = outcome.others[0].done.as_secs_f64() / seconds;
         near(&[got], &[0.2], 0.01);
     }
+}
+
+/// The pictures and figures of the page are what the program gives; `UPDATE=1` takes new pictures.
+#[test]
+fn the_page_shows_what_24_of_128_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let (printed, _) = check(&["run", "scenarios/24-of-128.toml", "--out", out, "--quiet"], 0);
+    let drawn = folder.path().join("percentiles.svg");
+    hold_picture(&drawn, "docs/explanation/over-commitment/24-of-128-percentiles.svg");
+    let row = printed.lines().find(|line| line.contains("vsphere") && line.contains("VALID"));
+    let row: Vec<&str> = row.unwrap().split_whitespace().collect();
+    let [p50, p99] = [row[row.len() - 4], row[row.len() - 2]];
+    let page = std::fs::read_to_string("docs/explanation/over-commitment.md").unwrap();
+    let told = page.lines().find(|line| line.starts_with("| 13 VMs")).unwrap();
+    assert!(told.ends_with(&format!("| {p50} | {p99} |")), "{told}: {row:?}");
+    let prediction = "no measurement of inference on over-committed processors is published";
+    let words = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(words(&printed).contains(prediction), "{printed}");
+}
+
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_page_shows_what_the_sweep_of_over_commitment_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let file = "scenarios/curves/over-commit.toml";
+    let (printed, _) = check(&["sweep", file, "--out", out, "--quiet"], 0);
+    let drawn = folder.path().join("latency.svg");
+    hold_picture(&drawn, "docs/explanation/over-commitment/over-commit-latency.svg");
+    let page = std::fs::read_to_string("docs/explanation/over-commitment.md").unwrap();
+    let table = page.lines().skip_while(|line| !line.starts_with("| p99, ms |")).skip(2);
+    let told: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
+    let told = told.iter().flat_map(|line| line.trim_matches('|').split('|').skip(1));
+    let told: Vec<&str> = told.map(str::trim).collect();
+    let rows = printed.lines().filter(|line| line.ends_with("VALID"));
+    let p99 = rows.map(|line| line.split_whitespace().rev().nth(1).unwrap());
+    assert_eq!(told, p99.collect::<Vec<_>>());
 }
