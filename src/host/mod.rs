@@ -1,13 +1,17 @@
-//! Floor 3: the guest's inference server: its batcher, as a station, the queries that it sets
-//! aside, and the stalls of its host.
+//! Floor 3: the guest's inference server: its batcher, as a station, and the queries that it sets
+//! aside; its host's logical processors, and the stalls of that host.
 //!
 //! vCPUs and streams are plain gates of `queueing`; the path of a batch is in `platform::route`.
 
 mod batcher;
+mod processors;
 mod soft_drop;
 mod stalls;
 mod waiting;
 
 pub use batcher::{Batcher, FormedBatch, Permit};
+pub use processors::{
+    Burst, Cores, CpuJob, CpuTime, Demand, FULL_SPEED, Fluid, Processors, Quantum, VmShare, fill,
+};
 pub use soft_drop::SoftDrop;
 pub use stalls::Stalls;

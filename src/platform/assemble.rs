@@ -6,6 +6,7 @@
 use super::course::{course, cpu_work, has_gates, holds_permits};
 use super::parts::Part;
 use super::pool::{self, Pool};
+use super::processors::HostCpu;
 use super::way::Way;
 use super::{
     Guest, Host, Member, Operation, Platform, Process, Server, ServerGpu, ServerId, Slot,
@@ -15,7 +16,7 @@ use crate::engine::{EventList, RandomStreams, Stream};
 use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::{LoadGen, Query};
-use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
+use crate::queueing::{Gate, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
     CardSpec, Experiment, GpuId, GpuSharing, HostId, InstanceSharing, InstanceSpec, PermitReturn,
@@ -138,7 +139,7 @@ impl<'a> Platform<'a> {
         platform
     }
 
-    /// The hosts, each with its processors where they can run short: else work on a vCPU is a mere
+    /// The hosts, each with its processors where vCPUs can wait for one: else work on a vCPU is a mere
     /// delay. Decides as well who can wait at the gate of its vCPUs.
     fn add_hosts(&mut self) {
         let experiment = self.experiment;
@@ -155,18 +156,9 @@ impl<'a> Platform<'a> {
             };
         }
         let vcpus = |server: &Server| server.vcpus.station.free() as u64;
-        let mut wanted = vec![0; experiment.hosts.len()];
-        for (server, &most) in self.servers.iter().zip(&most) {
-            wanted[usize::from(server.host.0)] += most.min(vcpus(server));
-        }
-        let hosts = experiment.hosts.iter().zip(wanted).enumerate();
-        let hosts = hosts.map(|(index, (host, wanted))| {
-            let processors = host.logical_processors.value;
-            let is_short = wanted > u64::from(processors);
-            Host {
-                processors: is_short.then(|| Timed::new(ProcessorSharing::new(processors))),
-                stalls: pool::stalls(experiment, HostId(index as u16)),
-            }
+        let hosts = (0..experiment.hosts.len() as u16).map(HostId).map(|id| Host {
+            processors: HostCpu::if_shared(experiment, id, &self.servers, &most),
+            stalls: pool::stalls(experiment, id),
         });
         self.hosts = hosts.collect();
         for index in 0..self.servers.len() {
@@ -185,7 +177,8 @@ impl<'a> Platform<'a> {
         }
         for (index, host) in self.hosts.iter_mut().enumerate() {
             if let Some(processors) = &mut host.processors {
-                processors.join(StationId::Processors(HostId(index as u16)), members);
+                let id = StationId::Processors(HostId(index as u16));
+                processors.station.join(id, members);
             }
         }
         for (index, stream) in self.streams.iter_mut().enumerate() {

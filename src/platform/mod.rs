@@ -9,6 +9,7 @@ mod course;
 mod outcome;
 mod parts;
 mod pool;
+mod processors;
 mod route;
 mod timeline;
 mod watch;
@@ -28,7 +29,7 @@ use crate::engine::{self, Ending, EventList, Model, Stream};
 use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId};
 use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Query};
-use crate::queueing::{Gate, ProcessorSharing, Sequencer, Station};
+use crate::queueing::{Gate, Sequencer, Station};
 use crate::record::{Recorder, Stage};
 use crate::spec::{
     Completion, Experiment, GpuId, HostId, InstanceSpec, PermitReturn, ServiceTime, VmId,
@@ -37,6 +38,7 @@ use crate::units::{SimDuration, SimTime};
 use course::{Course, CpuWork};
 use parts::Part;
 use pool::Pool;
+use processors::HostCpu;
 use timeline::Scribe;
 use way::Way;
 
@@ -66,7 +68,7 @@ enum StationId {
     Batcher(ServerId),
     /// The gate in front of a server's vCPUs.
     Vcpus(ServerId),
-    /// A host's logical processors, where there are fewer than vCPUs.
+    /// A host's logical processors, where vCPUs can wait for one.
     Processors(HostId),
     /// Copies from host to device, per link: that of a card, or of the first card behind a PCIe
     /// switch.
@@ -252,8 +254,8 @@ impl ServerGpu<'_> {
 
 /// What the batches on a machine share, beside its cards.
 struct Host {
-    /// Its processors, where vCPUs can want more than there are.
-    processors: Option<Timed<ProcessorSharing<BatchId>>>,
+    /// Its processors, where vCPUs can wait for one or slow one another down.
+    processors: Option<HostCpu>,
     /// Its stops.
     stalls: Option<Stalls>,
 }

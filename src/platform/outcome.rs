@@ -2,6 +2,7 @@
 
 use super::{Guest, Platform, ServerId};
 use crate::gpu::{OwnerId, OwnerTime};
+use crate::host::CpuTime;
 use crate::loadgen::{Observed, Verdict, verdict};
 use crate::record::Recorder;
 use crate::spec::{GpuId, VmId, VmSpec};
@@ -19,6 +20,10 @@ pub struct Outcome {
     pub gpu_time: Vec<GpuUse>,
     /// The part that each owner had of an instance on which turns overshoot.
     pub turns: Vec<TurnShare>,
+    /// What each VM with other work had of the host's processors.
+    pub others: Vec<CpuTime>,
+    /// When the last query was answered.
+    pub end: SimTime,
     /// Events that happened: a measure of the work of simulating it.
     pub events: u64,
 }
@@ -72,6 +77,9 @@ pub struct VmOutcome {
     pub failed_rules: Vec<String>,
     /// LoadGen's full verdict.
     pub verdict: Verdict,
+    /// What its VM had of the host's processors, all models together; nothing where nobody can wait
+    /// for one.
+    pub cpu: Option<CpuTime>,
 }
 
 impl Platform<'_> {
@@ -91,9 +99,12 @@ impl Platform<'_> {
             self.slots.iter_mut().map(|slot| slot.card.station.busy_share(end)).collect();
         let gpu_time = self.gpu_time(end);
         let turns = self.turn_shares(end);
+        let (cpu, others) = self.cpu_times(end);
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm, is_over));
-        Outcome { vms: vms.collect(), gpu_busy, gpu_time, turns, events: self.happened }
+        let vms = vms.zip(cpu).map(|(vm, cpu)| VmOutcome { cpu, ..vm });
+        let vms = vms.collect();
+        Outcome { vms, gpu_busy, gpu_time, turns, others, end, events: self.happened }
     }
 
     /// Where the time of each card up to `end` went.
@@ -185,6 +196,6 @@ impl Guest {
         };
         let verdict = verdict(&vm.load, observed);
         let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
-        VmOutcome { recorder, failed_rules, verdict }
+        VmOutcome { recorder, failed_rules, verdict, cpu: None }
     }
 }

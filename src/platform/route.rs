@@ -37,7 +37,7 @@ impl<'a> Platform<'a> {
             StationId::Processors(host) => {
                 let processors = self.hosts[usize::from(host.0)].processors.as_mut();
                 let processors = processors.expect("those that run short");
-                leave(processors, now, &mut done, events);
+                processors.leave(now, &mut done, events);
                 for &batch in &done {
                     self.release_vcpu(now, batch, events);
                     self.computed(now, batch, events);
@@ -395,13 +395,10 @@ impl<'a> Platform<'a> {
 
     /// A batch has a vCPU: its work goes to the host's processors.
     fn compute(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
-        let batch = &self.batches[id.0 as usize];
-        let (work, host) = (batch.cpu, self.servers[usize::from(batch.server.0)].host);
+        let Batch { cpu: work, server, .. } = self.batches[id.0 as usize];
+        let host = self.servers[usize::from(server.0)].host;
         match &mut self.hosts[usize::from(host.0)].processors {
-            Some(processors) => {
-                processors.station.submit(now, (id, work));
-                processors.arm(events);
-            }
+            Some(processors) => processors.submit(now, (server, id), work, events),
             None => self.delay(id, Delay::Cpu, now + work, events),
         }
     }

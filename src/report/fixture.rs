@@ -345,6 +345,7 @@ fn run(
                 time: GpuTime { idle_share: 0.07, ..GpuTime::default() },
             })
             .collect(),
+        cpu: Vec::new(),
         over_shares: Vec::new(),
     }
 }

@@ -6,7 +6,7 @@ use super::parts::{File, Part, Report};
 use super::sheet::{Row, Sheet};
 use super::width::Width;
 use super::{charts, loadgen_summary, table, written};
-use crate::study::{Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
+use crate::study::{CpuResult, Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
 
 impl Report for Results {
     fn document(&self) -> anyhow::Result<String> {
@@ -20,6 +20,10 @@ impl Report for Results {
     fn files(&self) -> anyhow::Result<Vec<File>> {
         let mut parts =
             vec![Part::Document("result"), Part::Sheet(summary(self)), Part::Table("table")];
+        let cpu = self.runs.iter().flat_map(|run| run.cpu.iter().map(move |vm| (run, vm)));
+        if cpu.clone().next().is_some() {
+            parts.push(Part::Sheet(Sheet::of_rows("processors", cpu.map(cpu_row))));
+        }
         parts.extend(loadgen_summary::texts(self));
         parts.push(Part::Charts(charts::figures(self)));
         made(self, &parts)
@@ -68,6 +72,23 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     uncertainty(&mut row, vm);
     row.add("seed", results.head.seed);
     row.add("scenario_hash", &results.head.scenario_hash);
+    row
+}
+
+/// What a VM had of the host's processors.
+fn cpu_row((run, vm): (&RunResult, &CpuResult)) -> Row {
+    let mut row = Row::default();
+    row.add("run", &run.name);
+    row.add("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
+    row.add("vm", &vm.vm);
+    row.add("work", vm.work.word());
+    row.add("vcpus", vm.vcpus);
+    row.add("shares", vm.shares);
+    row.add("reservation_mhz", vm.reservation_mhz);
+    row.add("limit_mhz", vm.limit_mhz);
+    row.add("wanted_cores", vm.wanted_cores);
+    row.add("got_cores", vm.got_cores);
+    row.add("ready_percent", vm.ready_percent);
     row
 }
 

@@ -4,11 +4,11 @@
 //! Which of them a run uses is decided in `in_use`.
 
 use super::{
-    ComputeCapability, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec, Hypervisor,
-    PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing, SwitchCost, WorkTable,
-    Workload,
+    ComputeCapability, CpuScheduling, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec,
+    Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing, SwitchCost,
+    WorkTable, Workload,
 };
-use crate::units::{Bandwidth, Bytes, Share, SimDuration};
+use crate::units::{Bandwidth, Bytes, Frequency, Share, SimDuration};
 use std::fmt;
 
 /// A [`Fact`] without the type of its value, for lists of facts of many types.
@@ -92,7 +92,8 @@ facts!(GpuSpec, "":
     tensor_int8_tops, power_cap_w, power_limit_min_w, power_idle_w, voltage_floor, switch_cost,
     time_slice_best_effort, process_turns, mps_graph_launch, mps_limit_step, mps_limit_min, mps_chunk;
     id, name, vgpu_types, mig_profiles);
-facts!(HostSpec, "": logical_processors, memory; id, name, stalls);
+facts!(HostSpec, "": logical_processors, cores, clock, hyper_threading, memory; id, name, stalls);
+facts!(CpuScheduling, "": quantum; scheduler, preempts);
 facts!(HostLink, "": pcie_bandwidth; switch);
 facts!(Hypervisor, "":
     gpu_speed, submission_latency, cpu_speed;
@@ -131,6 +132,7 @@ macro_rules! written {
 
 written! {
     SimDuration: time => format!("\"{time}\"");
+    Frequency: clock => format!("\"{clock}\"");
     Bandwidth: bandwidth => format!("\"{bandwidth}\"");
     ComputeCapability: number => format!("\"{number}\"");
     Bytes: bytes => match bytes.get() {

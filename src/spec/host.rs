@@ -3,7 +3,7 @@
 //! Which VMs run where is stated by the experiment.
 
 use super::Fact;
-use crate::units::{Bytes, SimDuration};
+use crate::units::{Bytes, Frequency, SimDuration};
 
 /// A server model. One catalogue file each.
 #[derive(Clone, Debug)]
@@ -14,10 +14,44 @@ pub struct HostSpec {
     pub name: String,
     /// Logical processors (hardware threads) of all sockets.
     pub logical_processors: Fact<u32>,
+    /// Cores of all sockets: as many as logical processors, or down to half of them.
+    pub cores: Fact<u32>,
+    /// The base clock of a core; vSphere counts reservations and limits in it.
+    pub clock: Fact<Frequency>,
+    /// What a core does with both of its hardware threads busy, relative to one, 1 to 2.
+    pub hyper_threading: Fact<f64>,
     /// Main memory.
     pub memory: Fact<Bytes>,
     /// Its stalls; nothing where it has none.
     pub stalls: Option<HostStalls>,
+}
+
+impl HostSpec {
+    /// The gain of hyper-threading where nobody states it.
+    pub fn usual_hyper_threading() -> Fact<f64> {
+        let source = "assumed: two busy threads of a core do the work of 1.25 cores (from memory of \
+            VMware's paper on the CPU scheduler of vSphere 5.1, \"62.5 % of a core\" for each); \
+            others say three quarters of a core for each";
+        Fact { range: Some([1.0, 1.5]), ..Fact::assumed(1.25, source) }
+    }
+
+    /// The cores of a host of which only the logical processors are known.
+    pub fn usual_cores(logical_processors: u32) -> Fact<u32> {
+        let source = "assumed: two hardware threads to a core";
+        Fact::assumed(logical_processors.div_ceil(2), source)
+    }
+
+    /// The clock of a host that states none.
+    pub fn usual_clock() -> Fact<Frequency> {
+        let source =
+            "assumed: 2.5 GHz, an ordinary server; only reservations and limits in MHz use it";
+        Fact::assumed(Frequency::from_mhz(2500), source)
+    }
+
+    /// The processor time of all cores in a second: what reservations may be of in all.
+    pub fn cpu_capacity(&self) -> Frequency {
+        self.clock.value.times(self.cores.value)
+    }
 }
 
 /// Stalls of a host: for a while its processors make no progress; GPUs and copies do.

@@ -4,9 +4,10 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, Experiment, GpuSpec, HostSpec, InstanceSharing, NamedFact, ServedBy, TestScenario,
-    VmSpec,
+    CardSpec, CpuAllocation, CpuScheduler, Experiment, GpuSpec, HostId, HostSpec, InstanceSharing,
+    NamedFact, ServedBy, TestScenario, VmSpec,
 };
+use crate::units::Frequency;
 
 impl Experiment {
     /// Every fact that the run uses, with its place: `gpus/a30 sms`, `workloads/bert-99 on a30
@@ -14,7 +15,14 @@ impl Experiment {
     pub fn facts_in_use(&self) -> Vec<(String, NamedFact<'_>)> {
         let of_host = |host: &HostSpec| format!("hosts/{}", host.id);
         let mut found = Vec::new();
-        self.hosts.iter().for_each(|host| found.extend(at(&of_host(host), host.facts())));
+        for (id, host) in (0..).map(HostId).zip(&self.hosts) {
+            let mut facts = host.facts();
+            facts.retain(|fact| self.leans_on_of_host(id, fact.key));
+            found.extend(at(&of_host(host), facts));
+        }
+        if self.shares_any_processors() && self.cpu.scheduler == CpuScheduler::Quantum {
+            found.extend(at("cpu", self.cpu.facts()));
+        }
         // Bare metal costs nothing by definition, also where a platform was made bare metal.
         if self.hypervisor.id != "bare-metal" {
             let place = format!("hypervisors/{}", self.hypervisor.id);
@@ -28,6 +36,21 @@ impl Experiment {
         }
         self.vms.iter().for_each(|vm| found.extend(self.facts_of(vm)));
         found
+    }
+
+    /// Whether the run leans on this fact of a host.
+    fn leans_on_of_host(&self, host: HostId, key: &str) -> bool {
+        let none = Frequency::from_mhz(0);
+        let has_mhz = |one: &CpuAllocation| one.limit.is_some() || one.reservation > none;
+        match key {
+            "cores" | "hyper_threading" => self.shares_processors(host),
+            "clock" => {
+                let vms = self.vms_on(host).any(|vm| has_mhz(&vm.allocation));
+                let others = self.others_on(host).any(|other| has_mhz(&other.allocation));
+                self.shares_processors(host) && (vms || others)
+            }
+            _ => true,
+        }
     }
 
     /// The facts about the workload of a VM.

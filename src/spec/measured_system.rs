@@ -2,8 +2,8 @@
 //! the system.
 
 use super::{
-    CardSpec, Experiment, Fact, GpuId, GpuShare, GpuSpec, HostLink, HostSpec, Hypervisor,
-    InstanceSpec, LoadSpec, ServerSpec, VmSpec, Workload,
+    CardSpec, CpuAllocation, CpuScheduling, Experiment, Fact, GpuId, GpuShare, GpuSpec, HostLink,
+    HostSpec, Hypervisor, InstanceSpec, LoadSpec, ServerSpec, VmSpec, Workload,
 };
 use crate::units::{Bytes, Share, SimTime};
 use std::sync::Arc;
@@ -54,6 +54,7 @@ impl MeasuredSystem {
             name: self.vm.to_string(),
             group: self.vm.to_string(),
             vcpus: self.vcpus,
+            allocation: CpuAllocation::normal(self.vcpus),
             gpus: (0..self.gpus).map(share).collect(),
             workload: Arc::new(workload),
             server,
@@ -72,11 +73,16 @@ impl MeasuredSystem {
                 id: "measured".to_string(),
                 name: "the measured machine".to_string(),
                 logical_processors: Fact::assumed(4096, ENOUGH),
+                cores: Fact::assumed(4096, ENOUGH),
+                clock: HostSpec::usual_clock(),
+                hyper_threading: HostSpec::usual_hyper_threading(),
                 memory: Fact::assumed(Bytes::from_mib(1 << 20), ENOUGH),
                 stalls: None,
             }],
             cards: self.links.into_iter().map(|link| CardSpec { link, ..card.clone() }).collect(),
             vms: vec![vm],
+            others: Vec::new(),
+            cpu: CpuScheduling::default(),
             pools: Vec::new(),
         }
     }

@@ -3,6 +3,7 @@
 //! Nothing here reads a file or checks values: `config` builds these values and refuses impossible
 //! ones; code that builds them must keep the conditions stated at the fields.
 
+mod cpu;
 mod fact;
 mod facts;
 mod footprint;
@@ -29,6 +30,7 @@ mod together;
 mod vgpu;
 mod workload;
 
+pub use cpu::{CpuAllocation, CpuLoad, CpuScheduler, CpuScheduling, OtherVm};
 pub use fact::{Fact, Standing};
 pub use facts::{FactValue, NamedFact};
 pub use footprint::Footprint;
@@ -95,6 +97,10 @@ pub struct Experiment {
     pub cards: Vec<CardSpec>,
     /// The guests, by [`VmId`]; on bare metal the one operating system.
     pub vms: Vec<VmSpec>,
+    /// VMs whose work is something else than inference; none on bare metal.
+    pub others: Vec<OtherVm>,
+    /// How the host's processors are divided among vCPUs, where they can run short.
+    pub cpu: CpuScheduling,
     /// Servers that answer several guests together; empty where each guest has its own server;
     /// otherwise every guest is in exactly one pool.
     pub pools: Vec<ServerPool>,
@@ -109,6 +115,8 @@ pub struct VmSpec {
     pub group: String,
     /// Virtual CPUs, from 1 to the host's logical processors.
     pub vcpus: u32,
+    /// What it gets of the host's processors where these are short.
+    pub allocation: CpuAllocation,
     /// Its shares of the cards; at least one.
     pub gpus: Vec<GpuShare>,
     /// Its workload. VMs that are alike share one, and runs that differ in something else as well.

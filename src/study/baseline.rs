@@ -195,6 +195,8 @@ fn without_platform(experiment: &Experiment) -> Experiment {
     bare.hypervisor = without_costs(&experiment.hypervisor);
     bare.cards.clear();
     bare.pools.clear();
+    // What else VMs do is not beside it: bare metal is for inference alone.
+    bare.others.clear();
     bare
 }
 

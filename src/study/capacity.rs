@@ -345,7 +345,8 @@ pub fn capacities(
     let known = between.iter().enumerate().filter(|(index, _)| !bugs.contains_key(index));
     let known: Vec<&Between> = known.map(|(_, between)| between).collect();
     let open = of_open_inputs(&systems, &known);
-    let notes = plan.notes.iter().cloned().chain(open).collect();
+    let cpu = super::cpu::notes(plan.systems.iter().map(|system| &system.experiment));
+    let notes = plan.notes.iter().cloned().chain(open).chain(cpu).collect();
     let rates: Vec<Vec<f64>> = (0..plan.systems.len()).map(rates_of).collect();
     let explain = |gap| gap::explain(gap, &plan.systems, &rates, plan.search.precision);
     let is_known = |gap: &&GapPlan| !gap.systems().any(|system| bugs.contains_key(&system));

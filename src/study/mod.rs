@@ -12,6 +12,7 @@ mod calibrate;
 mod capacity;
 mod capacity_verdict;
 mod cluster;
+mod cpu;
 mod explain;
 mod explore;
 mod figures;

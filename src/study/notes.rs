@@ -32,7 +32,8 @@ fn of_traces(experiment: &Experiment) -> Vec<String> {
 
 /// Notes on an experiment; each sentence once.
 pub(super) fn of_experiment(experiment: &Experiment) -> Vec<String> {
-    let mut notes = of_sharing(experiment);
+    let mut notes = super::cpu::notes([experiment]);
+    notes.extend(of_sharing(experiment));
     notes.extend(of_pools(experiment));
     notes.extend(of_traces(experiment));
     for vm in &experiment.vms {

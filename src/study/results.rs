@@ -144,6 +144,10 @@ pub struct RunResult {
     pub servers: Vec<ServerResult>,
     /// One entry per card.
     pub gpus: Vec<GpuResult>,
+    /// What each VM had of the host's processors, those with other work than inference included; left
+    /// out where no VM has to share cores.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub cpu: Vec<CpuResult>,
     /// The VMs that had more of a card than its policy promises; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub over_shares: Vec<OverShare>,
@@ -176,6 +180,55 @@ impl RunResult {
     /// VM.
     pub fn name_of(&self, vm: &str) -> String {
         if self.vms.len() > 1 { format!("{} / {vm}", self.name) } else { self.name.clone() }
+    }
+}
+
+/// What a VM had of the host's processors.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CpuResult {
+    /// The VM's name.
+    pub vm: String,
+    /// The group that it belongs to; else its own name.
+    pub group: String,
+    /// Its work.
+    pub work: CpuWork,
+    /// Virtual CPUs.
+    pub vcpus: u32,
+    /// Shares of the whole VM.
+    pub shares: u64,
+    /// What it is guaranteed, in MHz.
+    pub reservation_mhz: f64,
+    /// What it never exceeds, in MHz; nothing for no limit.
+    pub limit_mhz: Option<f64>,
+    /// Mean number of its vCPUs that had work: the cores that it wanted.
+    pub wanted_cores: f64,
+    /// Work done, in cores that do nothing else.
+    pub got_cores: f64,
+    /// %RDY of a vCPU: the part of the time in which it had work and no processor, time lost to a limit
+    /// included, in percent.
+    pub ready_percent: f64,
+}
+
+/// The work of a VM.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum CpuWork {
+    /// It answers queries.
+    Inference,
+    /// vCPUs that are always busy.
+    Constant,
+    /// vCPUs with bursts of work.
+    Bursty,
+}
+
+impl CpuWork {
+    /// Its word in reports.
+    pub fn word(self) -> &'static str {
+        match self {
+            CpuWork::Inference => "inference",
+            CpuWork::Constant => "constant",
+            CpuWork::Bursty => "bursty",
+        }
     }
 }
 

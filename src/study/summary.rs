@@ -303,6 +303,7 @@ fn run_result(
                 time: gpu_time(experiment, card, time),
             })
             .collect(),
+        cpu: super::cpu::results(experiment, outcome),
         over_shares: super::over_shares::over_shares(experiment, outcome),
     }
 }

@@ -6,16 +6,19 @@
 //! | [`Bytes`] | whole bytes | `"40 GB"`, `"40 GiB"`, `"3072 B"` |
 //! | [`Bandwidth`] | bytes per second | `"24 GB/s"` |
 //! | [`Power`] | whole milliwatts | `"250 W"`, `"0.25 kW"` |
+//! | [`Frequency`] | whole kilohertz | `"2.5 GHz"`, `"2250 MHz"` |
 //! | [`Share`] | 0 to 1 | `"44 %"`, or a bare ratio |
 //!
 //! It does not round silently: a parsed number keeps its value to the smallest unit above.
 
 mod bytes;
+mod frequency;
 mod power;
 mod share;
 mod time;
 
 pub use bytes::{Bandwidth, Bytes};
+pub use frequency::Frequency;
 pub use power::Power;
 pub use share::Share;
 pub use time::{SimDuration, SimTime};
@@ -88,7 +91,7 @@ fn parse_quantity(text: &str, units: &[(&str, f64)]) -> Result<f64, String> {
 }
 
 /// What people write for the units of files.
-const TYPED: [(&str, &[&str]); 17] = [
+const TYPED: [(&str, &[&str]); 19] = [
     ("ns", &["nsec", "nsecs", "nanosecond", "nanoseconds"]),
     ("us", &["µs", "μs", "usec", "usecs", "microsecond", "microseconds"]),
     ("ms", &["msec", "msecs", "millis", "millisecond", "milliseconds"]),
@@ -105,6 +108,8 @@ const TYPED: [(&str, &[&str]); 17] = [
     ("GiB", &["gi"]),
     ("TiB", &["ti"]),
     ("GB/s", &["gbps", "gbyte/s", "gb/sec"]),
+    ("MHz", &["megahertz", "mhz/s"]),
+    ("GHz", &["gigahertz", "g"]),
     ("%", &["percent", "pct", "per cent"]),
 ];
 

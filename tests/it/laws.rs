@@ -7,7 +7,9 @@ use slicewise::gpu::{
     Card, CardJob, Client, CopyEngine, Demand, Mps, MpsJob, OwnerId, Pool, PoolJob, PowerCap, Ring,
     Turns, TurnsJob,
 };
-use slicewise::host::{Batcher, FormedBatch, Permit};
+use slicewise::host::{
+    Batcher, Cores, CpuJob, FULL_SPEED, Fluid, FormedBatch, Permit, Processors, Quantum, VmShare,
+};
 use slicewise::loadgen::Query;
 use slicewise::queueing::stats::TimeWeighted;
 use slicewise::queueing::{Fifo, Gate, ProcessorSharing, Sequencer, Station};
@@ -214,6 +216,18 @@ proptest! {
     #[test]
     fn processor_sharing_keeps_the_contract(capacity in 1..5u32, jobs in jobs()) {
         check_station(ProcessorSharing::new(capacity), &jobs, |tag, work| (tag, SimDuration::from_nanos(work)))?;
+    }
+
+    #[test]
+    fn logical_processors_keep_the_contract(fluid in any::<bool>(), preempts in any::<bool>(), busy in 0..3u32, jobs in jobs()) {
+        let limited = VmShare { limit: Some(FULL_SPEED / 3), reservation: FULL_SPEED / 5, ..VmShare::of(2, 700) };
+        let vms = [VmShare { busy, ..VmShare::of(3, 2000) }, limited];
+        let cores = Cores::new(2, 3, 1.25);
+        let station = match fluid {
+            true => Processors::Fluid(Fluid::new(cores, &vms)),
+            false => Processors::Quantum(Box::new(Quantum::new(cores, &vms, SimDuration::from_nanos(70), preempts))),
+        };
+        check_station(station, &jobs, |tag, work| CpuJob { vm: tag as u32 % 2, tag, work: SimDuration::from_nanos(work) })?;
     }
 
     #[test]

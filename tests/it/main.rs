@@ -11,6 +11,8 @@ mod card_memory;
 mod cli;
 mod cluster;
 mod conformance;
+mod cpu;
+mod cpu_twin;
 mod diagnostics;
 mod dice;
 mod documents;

@@ -56,6 +56,7 @@ pub(crate) fn queue(
         name: "vm-1".to_string(),
         group: "vm-1".to_string(),
         vcpus: 8,
+        allocation: CpuAllocation::normal(8),
         gpus: (0..gpus)
             .map(|card| GpuShare {
                 card: GpuId(card),
@@ -110,11 +111,16 @@ pub(crate) fn queue(
             id: "test-host".to_string(),
             name: "Test".to_string(),
             logical_processors: fact(128),
+            cores: fact(128),
+            clock: HostSpec::usual_clock(),
+            hyper_threading: HostSpec::usual_hyper_threading(),
             memory: fact(Bytes::from_mib(1 << 20)),
             stalls: None,
         }],
         cards: vec![CardSpec::whole(card); usize::from(gpus)],
         vms: vec![vm],
+        others: Vec::new(),
+        cpu: CpuScheduling::default(),
         pools: Vec::new(),
     }
 }

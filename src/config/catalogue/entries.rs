@@ -56,47 +56,8 @@ pub(crate) const CARDS_MAX: u32 = 4096;
 pub(crate) const PROCESSORS_MAX: u32 = 1 << 20;
 
 /// What a host has of GPUs, in a message.
-const OF_GPUS: &str =
+pub(super) const OF_GPUS: &str =
     "write gpus = { model = \"a100-pcie-40gb\", count = 3 }, or a list of such tables";
-
-/// Reads `hosts/<id>.toml`.
-pub(crate) fn host(id: &str, mut file: Reader<'_>) -> Option<HostFile> {
-    let name = name(&mut file);
-    let sources = sources(&mut file);
-    let gpus = file.need("gpus", OF_GPUS).and_then(|value| gpus_of(&value, &sources));
-    let spec = host_spec(id, &sources, &mut file);
-    file.finish();
-    let spec = HostSpec { name: name?, ..spec? };
-    Some(HostFile { spec, gpus: gpus? })
-}
-
-/// Reads `host = { logical_processors = 64, memory = "512 GB" }` of a scenario; its GPUs may be
-/// stated in it or beside it.
-pub(crate) fn own_host(mut table: Reader<'_>) -> Option<HostFile> {
-    let name = table.get("name").map(|value| value.text().map(str::to_string));
-    let sources = sources(&mut table);
-    let gpus = table.get("gpus").map(|value| gpus_of(&value, &sources));
-    let spec = host_spec(OWN_HOST, &sources, &mut table);
-    table.finish();
-    let name = name.unwrap_or_else(|| Some("a host of your own".to_string()));
-    Some(HostFile {
-        spec: HostSpec { name: name?, ..spec? },
-        gpus: gpus.unwrap_or_else(|| Some(Vec::new()))?,
-    })
-}
-
-/// The name in results of a host that a scenario describes itself.
-pub(crate) const OWN_HOST: &str = "own-host";
-
-/// Processors and memory; the name is not read here.
-fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostSpec> {
-    let logical_processors =
-        fact(file, sources, "logical_processors", |value| value.count(1..=PROCESSORS_MAX, ""));
-    let memory = fact(file, sources, "memory", above_zero);
-    let (id, name) = (id.to_string(), String::new());
-    let (logical_processors, memory) = (logical_processors?, memory?);
-    Some(HostSpec { id, name, logical_processors, memory, stalls: None })
-}
 
 /// Most entries in a list of a host's cards.
 pub(crate) const CARD_GROUPS_MAX: usize = 16;

@@ -24,6 +24,7 @@ pub(super) mod entries;
 pub(super) mod facts;
 pub(super) mod gpus;
 mod harnesses;
+pub(super) mod hosts;
 pub(super) mod rounds;
 mod vgpus;
 pub(super) mod words;
@@ -284,7 +285,7 @@ impl Catalogue {
                     "workloads" => {
                         put(&mut self.workloads, id, entries::workload(id, reader), &own)
                     }
-                    "hosts" => put(&mut self.hosts, id, entries::host(id, reader), &own),
+                    "hosts" => put(&mut self.hosts, id, hosts::host(id, reader), &own),
                     "hypervisors" => {
                         put(&mut self.hypervisors, id, entries::hypervisor(id, reader), &own)
                     }
@@ -573,7 +574,7 @@ mod tests {
             match folder {
                 "gpus" => drop(gpus::gpu(&id, reader)),
                 "workloads" => drop(entries::workload(&id, reader)),
-                "hosts" => drop(entries::host(&id, reader)),
+                "hosts" => drop(hosts::host(&id, reader)),
                 "hypervisors" => drop(entries::hypervisor(&id, reader)),
                 _ => drop(harnesses::harness(&id, reader)),
             }

@@ -2,6 +2,7 @@
 
 use crate::config::catalogue::Catalogue;
 use crate::config::scenario::choice::Choice;
+use crate::config::scenario::cpu;
 use crate::config::scenario::holding_keys::{self, HOLDINGS};
 use crate::config::scenario::hosts::Hosts;
 use crate::config::scenario::machine::Machine;
@@ -9,7 +10,7 @@ use crate::config::scenario::placement_keys::{
     ask, in_words, is_device_group, lifetimes, refuse_holding, refuse_places,
 };
 use crate::config::scenario::size::VMS_MAX;
-use crate::config::scenario::vm::{COPIES_MAX, VCPUS_MAX, read_power};
+use crate::config::scenario::vm::{COPIES_MAX, VCPUS_MAX, VmContext, read_power};
 use crate::config::text::{Diagnostic, Reader};
 use crate::layout::cluster::{Gpus, Kind};
 use crate::study::VmGroup;
@@ -18,8 +19,16 @@ use crate::units::Bytes;
 use std::collections::BTreeSet;
 
 /// Keys that say what a VM serves and how: for `slicewise run`.
-const OF_LOADS: [&str; 7] =
-    ["workload", "server", "load", "model", "model_repository", "ensemble", "scaled_from"];
+const OF_LOADS: [&str; 8] = [
+    "workload",
+    "server",
+    "load",
+    "model",
+    "model_repository",
+    "ensemble",
+    "scaled_from",
+    cpu::CPU_LOAD,
+];
 
 /// Reads every `[[vm]]`.
 pub(super) fn read(
@@ -74,9 +83,9 @@ fn vm(
     let vcpus = vcpus.and_then(|value| value.count(1..=VCPUS_MAX, " vCPUs"));
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
-    let cpu = table.get("cpu_reservation").map(|value| {
-        value.number(|cores: f64| (0.0..=4096.0).contains(&cores), "0 to 4096 logical processors")
-    });
+    let mut around = VmContext::new(catalogue, Some(machine));
+    around.is_cluster = true;
+    let allocation = cpu::read_allocation(&mut table, vcpus, &around);
     let has_gpus = HOLDINGS.iter().any(|key| table.has(key));
     let choice = Choice::read(&mut table, machine, catalogue);
     let held = match has_gpus {
@@ -115,7 +124,7 @@ fn vm(
         count: count.map_or(Some(None), |count| count.map(Some))?,
         kind: Kind {
             vcpus,
-            cpu: (cpu.unwrap_or(Some(0.0))? * 1000.0).round() as u64,
+            cpu: allocation?.reservation.khz(),
             memory: memory.unwrap_or(Some(Bytes::ZERO))?,
             gpus,
         },

@@ -6,7 +6,8 @@
 mod notes;
 
 use super::catalogue::Catalogue;
-use super::catalogue::entries::OWN_HOST;
+use super::catalogue::hosts::OWN_HOST;
+use super::scenario::cpu::{Other, SCHEDULERS};
 use super::scenario::guest::Guest;
 use super::scenario::holding::Holding;
 use super::scenario::holding_keys::HOLDINGS;
@@ -16,12 +17,18 @@ use super::scenario::sharing_words;
 use super::scenario::workload_files::is_own;
 use super::text::answers::Answer;
 use super::text::{Problems, SourceFile, ValueOrigin};
-use crate::spec::{Baseline, Experiment, GpuSpec, InstanceSpec, Pair, ServiceTime, Step, Workload};
+use crate::spec::{
+    Baseline, CpuAllocation, CpuLoad, CpuScheduler, Experiment, GpuSpec, InstanceSpec, Pair,
+    ServiceTime, Step, Workload,
+};
 pub use notes::{Explained, Section};
 use notes::{Facts, Notes};
 use serde::Serialize;
 use std::collections::BTreeSet;
 use std::sync::Arc;
+
+/// The facts of a host that act only where VMs share its cores.
+const OF_PROCESSORS: [&str; 3] = ["cores", "clock", "hyper_threading"];
 
 /// What a batch takes under MPS outside GPU instances, as `gpu::cost` has it.
 const UNDER_MPS: &str =
@@ -45,11 +52,12 @@ impl Explanation {
         catalogue: &Catalogue,
         problems: &Problems,
     ) -> Option<Self> {
-        let (machine, guests) = plan.written.as_ref()?;
+        let (machine, guests, others) = plan.written.as_ref()?;
         let (pair, title) = (plan.pairs.first()?, plan.title.as_deref());
         let (answers, seed) =
             (problems.answers.recorded(), plan.seed.as_ref().map_or(0, |seed| seed.0));
-        let reading = Reading { file, catalogue, machine, guests, answers, pair, title, seed };
+        let reading =
+            Reading { file, catalogue, machine, guests, others, answers, pair, title, seed };
         Some(reading.explain())
     }
 
@@ -76,6 +84,7 @@ struct Reading<'r> {
     machine: &'r Machine,
     /// The `[[vm]]` as they are written.
     guests: &'r [Guest],
+    others: &'r [Other],
     answers: Vec<Answer>,
     pair: &'r Pair,
     title: Option<&'r str>,
@@ -97,9 +106,16 @@ impl Reading<'_> {
         if file.stands(OF_CLUSTERS) {
             sections.push(Self::cluster(&file));
         }
+        sections.extend(self.cpu(&file));
         sections.extend(self.hardware(&file));
-        for guest in self.guests {
+        let mut guests = self.guests.iter();
+        for place in 0..self.guests.len() + self.others.len() {
             let of_vm = of_vms.next().unwrap_or(&[]);
+            if let Some(other) = self.others.iter().find(|other| other.place == place) {
+                sections.push(self.other(other, &notes(of_vm)));
+                continue;
+            }
+            let guest = guests.next().expect("a VM is one or the other");
             sections.push(self.vm(guest, &notes(of_vm)));
             if guest.model.is_none() {
                 own.push((guest.vm.workload.clone(), notes(of_vm), "vm.workload."));
@@ -175,6 +191,48 @@ impl Reading<'_> {
         section
     }
 
+    /// How the host's processors are divided, where VMs share them.
+    fn cpu(&self, notes: &Notes<'_>) -> Option<Section> {
+        if !self.experiment().shares_any_processors() {
+            return None;
+        }
+        let cpu = &self.experiment().cpu;
+        let mut section = Section::new("cpu");
+        section.add(notes, "cpu.", "scheduler", word(&SCHEDULERS, cpu.scheduler));
+        if cpu.scheduler == CpuScheduler::Quantum {
+            section.add(notes, "cpu.", "quantum", cpu.quantum.value);
+            section.add(notes, "cpu.", "preempt", cpu.preempts);
+        }
+        section.add_other_keys(notes, "cpu.");
+        Some(section)
+    }
+
+    /// A VM with other work than inference.
+    fn other(&self, other: &Other, notes: &Notes<'_>) -> Section {
+        let vm = &other.vm;
+        let mut section = Section::new(format!("vm {}", vm.name));
+        let mut add = |key: &str, value: String| section.add(notes, "vm.", key, value);
+        add("name", vm.name.clone());
+        if let Some(copies) = other.copies {
+            add("count", copies.to_string());
+        }
+        add("vcpus", vm.vcpus.to_string());
+        if let Some(memory) = other.memory {
+            add("memory", memory.to_string());
+        }
+        add("cpu_shares", vm.allocation.shares.to_string());
+        add("cpu_reservation", vm.allocation.reservation.to_string());
+        let limit = vm.allocation.limit;
+        add("cpu_limit", limit.map_or("none".to_string(), |limit| limit.to_string()));
+        add("cpu_load.busy", vm.load.busy().to_string());
+        if let CpuLoad::Bursty { work, gap, .. } = vm.load {
+            add("cpu_load.burst", work.to_string());
+            add("cpu_load.gap", gap.to_string());
+        }
+        section.add_other_keys(notes, "vm.");
+        section
+    }
+
     /// The facts of the catalogue about host, GPU and hypervisor.
     fn hardware(&self, notes: &Notes<'_>) -> Vec<Section> {
         let experiment = self.experiment();
@@ -188,13 +246,20 @@ impl Reading<'_> {
             let section = &mut of_host.section;
             section.add(notes, "host.", "name", &host.name);
             section.add(notes, "host.", "logical_processors", host.logical_processors.value);
+            if experiment.shares_any_processors() {
+                section.add(notes, "host.", "cores", host.cores.value);
+                section.add(notes, "host.", "clock", host.clock.value);
+                section.add(notes, "host.", "hyper_threading", host.hyper_threading.value);
+            }
             section.add(notes, "host.", "memory", host.memory.value);
             if notes.stands("host.gpus") {
                 section.add(notes, "host.", "gpus", self.machine.cards_with_places());
             }
             section.add_other_keys(notes, "host.");
         } else {
-            of_host.add("", host.facts(), |_| true);
+            let shares = experiment.shares_any_processors();
+            let acts = |key: &str| shares || !OF_PROCESSORS.contains(&key);
+            of_host.add("", host.facts(), acts);
             let mut links = Vec::new();
             for link in experiment.cards.iter().map(|card| &card.link) {
                 if !links.contains(&&link.pcie_bandwidth) {
@@ -233,6 +298,12 @@ impl Reading<'_> {
         add("vcpus", vm.vcpus.to_string());
         if let Some(memory) = guest.memory {
             add("memory", memory.to_string());
+        }
+        if self.experiment().shares_any_processors() {
+            let CpuAllocation { shares, reservation, limit } = vm.allocation;
+            add("cpu_shares", shares.to_string());
+            add("cpu_reservation", reservation.to_string());
+            add("cpu_limit", limit.map_or("none".to_string(), |limit| limit.to_string()));
         }
         let (key, holding) = self.holding(guest, notes);
         add(key, holding);
@@ -418,6 +489,11 @@ impl Reading<'_> {
         }
         section
     }
+}
+
+/// The word of a list for a value.
+fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
+    words.iter().find(|(_, known)| *known == value).map_or("", |(word, _)| word)
 }
 
 /// One of several models of a VM.

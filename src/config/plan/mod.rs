@@ -91,7 +91,10 @@ impl PlanFile {
         let made = read.filter(|_| faults.is_none());
         let made = made.and_then(|plan| plan.pairs.into_iter().next());
         match made {
-            Some(pair) => Ok(Experiment { seed: self.seed, ..pair.virtual_run.experiment }),
+            Some(pair) => {
+                let found = Experiment { seed: self.seed, ..pair.virtual_run.experiment };
+                rules::over_committed(&found).map_or(Ok(found), Err)
+            }
             None => {
                 let faults = faults.unwrap_or_default();
                 let limit = faults.iter().find(|fault| fault.obstacle().is_some());
@@ -151,7 +154,7 @@ impl Reading<'_> {
             self.check(guest, &|key| keys::spot_in_vm(self.file, &tree, index, key));
             self.check_length(guest);
         }
-        rules::host_has_room(&machine, &cards::expand(&machine, &guests), problems);
+        rules::host_has_room(&machine, &cards::expand(&machine, &guests), &[], problems);
         if problems.any() {
             return None;
         }

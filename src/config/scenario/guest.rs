@@ -38,6 +38,7 @@ pub(crate) struct Spots {
     pub(crate) name: Spot,
     pub(crate) vcpus: Spot,
     pub(crate) memory: Spot,
+    pub(crate) reservation: Spot,
     pub(crate) cards: Spot,
     pub(crate) workload: Spot,
     pub(crate) batch_max: Spot,

@@ -3,9 +3,10 @@
 //! The VMs on it are in `guest`.
 
 use super::sharing_keys::Sharing;
-use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of, own_host};
+use crate::config::catalogue::entries::{HostCards, HostFile, gpus_of};
 use crate::config::catalogue::facts::Sources;
 use crate::config::catalogue::gpus::GpuFile;
+use crate::config::catalogue::hosts::own_host;
 use crate::config::catalogue::{Catalogue, find, unknown_gpu};
 use crate::config::text::diagnostic::CardsHelp;
 use crate::config::text::{Diagnostic, Problems, Reader, Value, ValueOrigin};

@@ -10,6 +10,7 @@
 pub(super) mod cards;
 pub(super) mod choice;
 pub(super) mod conf;
+pub(super) mod cpu;
 pub(super) mod guest;
 pub(super) mod holding;
 pub(super) mod holding_keys;

@@ -1,6 +1,7 @@
 //! The VMs of a cluster on its hosts: where placement puts each, and the hosts as machines with the
 //! guests that are on them. All VMs of a file are placed beside each other, in order of power-on.
 
+use super::cpu::Other;
 use super::guest::Guest;
 use super::holding::Holding;
 use super::hosts::Hosts;
@@ -13,7 +14,7 @@ use crate::config::text::{Diagnostic, Problems};
 use crate::layout::cluster::{Gpus, Kind, Placed};
 use crate::layout::fit::SizeMode;
 use crate::study::{ClusterRule, ClusterTask, Head, HostGroup, Obstacle, VmGroup, placed_together};
-use crate::units::Bytes;
+use crate::units::{Bytes, SimTime};
 
 /// The hosts of a cluster with their guests.
 #[derive(Clone, Debug)]
@@ -23,6 +24,16 @@ pub(crate) struct PlacedHosts {
     /// Of every guest, copies by themselves and in the order of the file: its host, and its place
     /// among the guests of that.
     pub(crate) order: Vec<(usize, usize)>,
+    /// The host of every VM with other work than inference, copies by themselves.
+    pub(crate) others: Vec<(usize, Other)>,
+}
+
+impl PlacedHosts {
+    /// The VMs with other work on a host.
+    pub(crate) fn others_on(&self, host: usize) -> Vec<Other> {
+        let here = self.others.iter().filter(|(own, _)| *own == host);
+        here.map(|(_, other)| other.clone()).collect()
+    }
 }
 
 /// How VMs are placed.
@@ -47,6 +58,7 @@ pub(crate) fn host_groups(hosts: &Hosts) -> Vec<HostGroup> {
             count: group.count,
             model: group.spec.id.clone(),
             processors: group.spec.logical_processors.value,
+            cpu: group.spec.cpu_capacity(),
             memory: group.spec.memory.value,
             is_failover: group.is_failover,
             network: group.network,
@@ -56,10 +68,11 @@ pub(crate) fn host_groups(hosts: &Hosts) -> Vec<HostGroup> {
     groups.collect()
 }
 
-/// Places the guests; nothing where one finds no place, which is reported.
+/// Places the guests, and the VMs with other work; nothing where one finds no place, which is
+/// reported.
 pub(crate) fn place(
     hosts: &Hosts,
-    guests: &[Guest],
+    (guests, others): (&[Guest], &[Other]),
     placing: Placing,
     catalogue: &Catalogue,
     problems: &Problems,
@@ -71,10 +84,13 @@ pub(crate) fn place(
         return None;
     }
     let all = cards::expand(machine, guests);
-    if !rules::names_are_unique(&all, problems) {
+    let all_others = Other::expand(others);
+    if !rules::names_are_unique(&rules::Room::of(&all, &all_others), problems) {
         return None;
     }
-    let vms: Option<Vec<VmGroup>> = guests.iter().map(|guest| group(guest, machine)).collect();
+    let vms = guests.iter().map(|guest| group(guest, machine));
+    let vms = vms.chain(others.iter().map(|other| Some(other_group(other))));
+    let vms: Option<Vec<VmGroup>> = vms.collect();
     let task = ClusterTask {
         head: Head::of("", "", "", placing.seed),
         gpus: machine.models.iter().map(|model| model.gpu.spec.clone()).collect(),
@@ -89,8 +105,15 @@ pub(crate) fn place(
         Ok(places) => places,
         Err(refused) => {
             for (vm, because) in refused.into_iter().take(REFUSED_MAX) {
-                let title = format!("no host has a place for {}", all[vm].vm.name);
-                let diagnostic = Diagnostic::at(&all[vm].spots.cards, title);
+                let (name, spot) = match all.get(vm) {
+                    Some(guest) => (&guest.vm.name, &guest.spots.cards),
+                    None => {
+                        let other = &all_others[vm - all.len()];
+                        (&other.vm.name, &other.spots.name)
+                    }
+                };
+                let title = format!("no host has a place for {name}");
+                let diagnostic = Diagnostic::at(spot, title);
                 let help = "`slicewise place FILE` draws the cluster and says what is free";
                 let diagnostic = diagnostic.note("hosts", because).of_limit(Obstacle::Placement);
                 problems.push(diagnostic.help(help));
@@ -106,8 +129,11 @@ pub(crate) fn place(
     let each = machines
         .into_iter()
         .flat_map(|(machine, count)| std::iter::repeat_n((machine, Vec::new()), count as usize));
-    let mut placed = PlacedHosts { hosts: each.collect(), order: Vec::new() };
-    for (guest, at) in all.into_iter().zip(places) {
+    let mut places = places.into_iter();
+    let of_guests: Vec<Placed> = places.by_ref().take(all.len()).collect();
+    let others = places.map(|at| at.host).zip(all_others).collect();
+    let mut placed = PlacedHosts { hosts: each.collect(), order: Vec::new(), others };
+    for (guest, at) in all.into_iter().zip(of_guests) {
         let (own, on_it): &mut (Machine, Vec<Guest>) = &mut placed.hosts[at.host];
         placed.order.push((at.host, on_it.len()));
         on_it.push(on_host(guest, &at, machine, own));
@@ -128,7 +154,7 @@ fn group(guest: &Guest, machine: &Machine) -> Option<VmGroup> {
         what: in_words(&guest.holding, &models, guest.cards, machine),
         kind: Kind {
             vcpus: guest.vm.vcpus,
-            cpu: 0,
+            cpu: guest.vm.allocation.reservation.khz(),
             memory: guest.memory.unwrap_or(Bytes::ZERO),
             gpus: Some(Gpus { models, ask, count: guest.cards, is_group: guest.is_device_group }),
         },
@@ -136,6 +162,23 @@ fn group(guest: &Guest, machine: &Machine) -> Option<VmGroup> {
         power_off: guest.vm.power_off,
         lifetimes: None,
     })
+}
+
+fn other_group(other: &Other) -> VmGroup {
+    VmGroup {
+        name: other.vm.name.clone(),
+        count: other.copies,
+        what: "no GPU".to_string(),
+        kind: Kind {
+            vcpus: other.vm.vcpus,
+            cpu: other.vm.allocation.reservation.khz(),
+            memory: other.memory.unwrap_or(Bytes::ZERO),
+            gpus: None,
+        },
+        power_on: SimTime::ZERO,
+        power_off: None,
+        lifetimes: None,
+    }
 }
 
 /// The guest on its host: with the models of that, and its cards named.

@@ -2,6 +2,7 @@
 //!
 //! Seeds and the order of files are handled in `config::load`.
 
+use super::cpu::{self, CPU_LOAD, Other};
 use super::guest::Guest;
 use super::holding::Holding;
 use super::hosts::Hosts;
@@ -21,8 +22,8 @@ use crate::config::text::{
 };
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, CardSpec, Experiment, GpuId, GpuShare, HostId, Hypervisor, Lesson,
-    Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
+    Baseline, BaselineKind, CardSpec, CpuScheduling, Experiment, GpuId, GpuShare, HostId,
+    Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -41,7 +42,7 @@ pub(crate) struct Plan {
     /// What a teacher says about it.
     pub(crate) lesson: Option<Lesson>,
     /// The machine and the `[[vm]]` as written, when answers were recorded and there is no fault.
-    pub(crate) written: Option<(Machine, Vec<Guest>)>,
+    pub(crate) written: Option<(Machine, Vec<Guest>, Vec<Other>)>,
 }
 
 /// Reads a scenario file; `stem` is its name without `.toml`.
@@ -82,7 +83,10 @@ pub(crate) fn read_tree(
         false => Machine::read(&mut top, catalogue, problems),
     };
     let around = VmContext { is_cluster, ..VmContext::new(catalogue, machine.as_ref()) };
-    let guests = read_guests(&mut top, &around);
+    let cpu = cpu::read_scheduling(&mut top);
+    let vms = read_vms(&mut top, &around);
+    let (guests, others) =
+        vms.map_or((None, Vec::new()), |(guests, others)| (Some(guests), others));
     let capacity = read_capacity(&mut top);
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
@@ -90,11 +94,11 @@ pub(crate) fn read_tree(
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
-    let placing =
-        is_cluster.then(|| read_placing(&mut top, hosts.as_ref(), guests.as_deref(), &seed));
+    let placing = is_cluster
+        .then(|| read_placing(&mut top, hosts.as_ref(), (guests.as_deref(), &others), &seed));
     let mut written = None;
-    let pairs = match (machine, guests) {
-        (Some(machine), Some(guests)) => {
+    let pairs = match (machine, guests, cpu) {
+        (Some(machine), Some(guests), Some(cpu)) => {
             // Beside published figures and their twin the rates are run as they stand, too.
             let rates = match problems.rates_are_parts && baseline.is_none() && !published.any() {
                 true => Rates::Parts,
@@ -102,28 +106,32 @@ pub(crate) fn read_tree(
             };
             let placed = match (hosts.as_ref(), placing.flatten()) {
                 (Some(hosts), Some(placing)) if !problems.any() => {
-                    placed::place(hosts, &guests, placing, catalogue, problems)
+                    placed::place(hosts, (&guests, &others), placing, catalogue, problems)
                 }
                 _ => None,
             };
             let is_unplaced = is_cluster && placed.is_none();
-            let context =
-                Context { machine: &machine, placed: placed.as_ref(), catalogue, rates, problems };
-            let kept = problems.answers.are_kept().then(|| guests.clone());
+            let (placed, beside) = (placed.as_ref(), Beside { others, cpu });
+            let context = Context { machine: &machine, placed, catalogue, rates, problems, beside };
+            let kept = problems.answers.are_kept();
+            let kept = kept.then(|| (guests.clone(), context.beside.others.clone()));
             let pairs = match is_unplaced {
                 true => Vec::new(),
                 false => context.pair(stem, guests, baseline, &mut published, capacity),
             };
-            written = kept.map(|guests| (machine, guests));
+            written = kept.map(|(guests, others)| (machine, guests, others));
             pairs
         }
-        (_, _) => Vec::new(),
+        _ => Vec::new(),
     };
     top.finish();
     Plan { title, seed, pairs, lesson, written: written.filter(|_| !problems.any()) }
 }
 
-fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
+/// Inference VMs, and those with other work.
+type Vms = (Vec<Guest>, Vec<Other>);
+
+fn read_vms(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vms> {
     let value = top.need("vm", "write [[vm]] with a workload and [vm.load]")?;
     if value.is_table() {
         value.report(value.wrong("is a single table").help("write [[vm]] with two brackets"));
@@ -131,27 +139,38 @@ fn read_guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest
     }
     let items = value.items(VMS_MAX)?;
     let count = items.len();
-    let guests = items.into_iter().enumerate();
-    let guests = guests.filter_map(|(index, item)| {
+    let (mut guests, mut others) = (Vec::new(), Vec::new());
+    for (index, item) in items.into_iter().enumerate() {
         item.problems.answers.begins();
-        vm::read(item.table()?, index + 1, around)
-    });
-    let guests: Vec<_> = guests.collect();
-    let all = vm_count(&guests);
+        let Some(table) = item.table() else { continue };
+        match table.has(CPU_LOAD) {
+            true => others.extend(cpu::read_other(table, index + 1, around)),
+            false => guests.extend(vm::read(table, index + 1, around)),
+        }
+    }
+    if others.len() == count {
+        let diagnostic =
+            value.wrong("has no VM with inference, whose latency is what is simulated");
+        value.report(diagnostic.help("add a [[vm]] with a workload and [vm.load]"));
+        return None;
+    }
+    let copies = others.iter().map(|other| other.copies.unwrap_or(1));
+    let all = vm_count(&guests) + copies.sum::<u32>();
     if all > VMS_MAX as u32 {
         let diagnostic = value.wrong(format!("has {all} VMs, copies counted"));
         let diagnostic = diagnostic.of_limit(study::Obstacle::Limit);
         value.report(diagnostic.allowed(format!("at most {VMS_MAX}")));
         return None;
     }
-    (size::fits_memory(&guests, value.problems) && guests.len() == count).then_some(guests)
+    let is_whole = guests.len() + others.len() == count;
+    (size::fits_memory(&guests, value.problems) && is_whole).then_some((guests, others))
 }
 
 /// Reads `[placement]` and `[[rule]]`.
 fn read_placing(
     top: &mut Reader<'_>,
     hosts: Option<&Hosts>,
-    guests: Option<&[Guest]>,
+    (guests, others): (Option<&[Guest]>, &[Other]),
     seed: &Option<(u64, Spot)>,
 ) -> Option<Placing> {
     let policy = Placement::read(top).policy;
@@ -159,7 +178,8 @@ fn read_placing(
         let _ = top.get("rule");
         return None;
     };
-    let names: Vec<&str> = guests.iter().map(|guest| guest.vm.name.as_str()).collect();
+    let names = guests.iter().map(|guest| guest.vm.name.as_str());
+    let names: Vec<&str> = names.chain(others.iter().map(|other| other.vm.name.as_str())).collect();
     let rules = placement_keys::rules(top, hosts, &names)?;
     Some(Placing { rules, policy, seed: seed.as_ref().map_or(0, |(seed, _)| *seed) })
 }
@@ -228,6 +248,13 @@ struct Context<'c> {
     catalogue: &'c Catalogue,
     rates: Rates,
     problems: &'c Problems,
+    beside: Beside,
+}
+
+/// What is on the host beside inference, and how its processors are divided.
+struct Beside {
+    others: Vec<Other>,
+    cpu: CpuScheduling,
 }
 
 impl Context<'_> {
@@ -241,12 +268,17 @@ impl Context<'_> {
         capacity: Option<f64>,
     ) -> Vec<Pair> {
         match self.placed {
-            None => rules::check(self.machine, &guests, self.rates, self.problems),
+            None => {
+                let others = &self.beside.others;
+                rules::check(self.machine, &guests, others, self.rates, self.problems);
+            }
             Some(placed) => {
-                let used = placed.hosts.iter().filter(|(_, guests)| !guests.is_empty());
-                used.for_each(|(machine, guests)| {
-                    rules::check(machine, guests, self.rates, self.problems);
-                });
+                let used = placed.hosts.iter().enumerate();
+                for (host, (machine, guests)) in used.filter(|(_, (_, guests))| !guests.is_empty())
+                {
+                    let others = placed.others_on(host);
+                    rules::check(machine, guests, &others, self.rates, self.problems);
+                }
             }
         }
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
@@ -274,12 +306,22 @@ impl Context<'_> {
         vec![Pair { name: stem.to_string(), virtual_run, baselines, capacity }]
     }
 
-    /// The run itself.
+    /// The run itself, beside the VMs with other work.
     fn experiment(&self, stem: &str, guests: &[Guest]) -> Experiment {
-        match self.placed {
-            None => experiment(stem, self.machine, guests),
-            Some(placed) => joined(stem, &self.machine.hypervisor, placed),
-        }
+        let (run, others) = match self.placed {
+            None => {
+                let others = Other::expand(&self.beside.others).into_iter().map(|other| other.vm);
+                (experiment(stem, self.machine, guests), others.collect())
+            }
+            Some(placed) => {
+                let others = placed.others.iter().map(|(host, other)| {
+                    let host = HostId(*host as u16);
+                    OtherVm { host, ..other.vm.clone() }
+                });
+                (joined(stem, &self.machine.hypervisor, placed), others.collect())
+            }
+        };
+        Experiment { others, cpu: self.beside.cpu.clone(), ..run }
     }
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
@@ -388,7 +430,7 @@ impl Context<'_> {
             override_settings(&mut overrides, &mut twin);
             overrides.finish();
         }
-        rules::check(&machine, std::slice::from_ref(&twin), self.rates, self.problems);
+        rules::check(&machine, std::slice::from_ref(&twin), &[], self.rates, self.problems);
         let differs =
             differences((&twin.vm.server, &twin.vm.load), (&guest.vm.server, &guest.vm.load));
         let run = PlannedRun { experiment: experiment(stem, &machine, &[twin]), published: None };
@@ -430,6 +472,8 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hypervisor: machine.hypervisor.clone(),
         hosts: vec![machine.host.clone()],
         vms,
+        others: Vec::new(),
+        cpu: CpuScheduling::default(),
         pools: Vec::new(),
         cards,
     }
@@ -469,8 +513,18 @@ fn joined(name: &str, hypervisor: &Hypervisor, placed: &PlacedHosts) -> Experime
         add(&mut vms, &placed.hosts[*host].1[*place], &shares[*host][*place]);
     }
     let hypervisor = hypervisor.clone();
-    let name = name.to_string();
-    Experiment { name, seed: 0, replication: 0, hypervisor, hosts, vms, pools: Vec::new(), cards }
-        .with_models_side_by_side()
-        .with_processes_in_turns()
+    Experiment {
+        name: name.to_string(),
+        seed: 0,
+        replication: 0,
+        hypervisor,
+        hosts,
+        vms,
+        others: Vec::new(),
+        cpu: CpuScheduling::default(),
+        pools: Vec::new(),
+        cards,
+    }
+    .with_models_side_by_side()
+    .with_processes_in_turns()
 }

@@ -2,21 +2,28 @@
 //!
 //! A guest that satisfies all of them can be simulated.
 
+use super::cpu::Other;
 use super::guest::Guest;
 use super::holding::{Holding, Kind};
 use super::length::{Rates, all_samples_are_countable, gpus_of, load_is_bounded};
 use super::machine::Machine;
 use super::{cards, obstacles, processes};
-use crate::config::text::{Diagnostic, Problems};
-use crate::spec::{Footprint, GpuSpec, TestScenario};
-use crate::study::{self, Obstacle};
-use crate::units::{Bytes, counted};
+use crate::config::text::{Diagnostic, Problems, Spot};
+use crate::spec::{Experiment, Footprint, GpuSpec, HostId, HostSpec, TestScenario};
+use crate::study::{self, Obstacle, TooMany};
+use crate::units::{Bytes, Frequency, counted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks the guests of one run against each other and against the machine.
-pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems: &Problems) {
+pub(crate) fn check(
+    machine: &Machine,
+    guests: &[Guest],
+    others: &[Other],
+    rates: Rates,
+    problems: &Problems,
+) {
     let guests = &cards::expand(machine, guests);
-    host_has_room(machine, guests, problems);
+    host_has_room(machine, guests, &Other::expand(others), problems);
     obstacles::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
@@ -55,55 +62,119 @@ pub(crate) fn check(machine: &Machine, guests: &[Guest], rates: Rates, problems:
 }
 
 /// The rules that hold wherever VMs are placed; copies are guests of their own.
-pub(crate) fn host_has_room(machine: &Machine, guests: &[Guest], problems: &Problems) {
-    names_are_unique(guests, problems);
-    vcpus_exist(machine, guests, problems);
-    memory_exists(machine, guests, problems);
+pub(crate) fn host_has_room(
+    machine: &Machine,
+    guests: &[Guest],
+    others: &[Other],
+    problems: &Problems,
+) {
+    let vms = Room::of(guests, others);
+    names_are_unique(&vms, problems);
+    vcpus_exist(machine, &vms, problems);
+    reservations_are_admitted(machine, &vms, problems);
+    memory_exists(machine, &vms, problems);
 }
 
-/// Whether no two guests have one name; reports those that do.
-pub(super) fn names_are_unique(guests: &[Guest], problems: &Problems) -> bool {
+/// What a VM takes of the host.
+pub(super) struct Room<'g> {
+    name: (&'g String, &'g Spot),
+    vcpus: (u32, &'g Spot),
+    reservation: (Frequency, &'g Spot),
+    memory: (Option<Bytes>, &'g Spot),
+}
+
+impl<'g> Room<'g> {
+    /// Every VM, those with inference first.
+    pub(super) fn of(guests: &'g [Guest], others: &'g [Other]) -> Vec<Self> {
+        let guests = guests.iter().map(|Guest { vm, spots, memory, .. }| Self {
+            name: (&vm.name, &spots.name),
+            vcpus: (vm.vcpus, &spots.vcpus),
+            reservation: (vm.allocation.reservation, &spots.reservation),
+            memory: (*memory, &spots.memory),
+        });
+        let others = others.iter().map(|Other { vm, spots, memory, .. }| Self {
+            name: (&vm.name, &spots.name),
+            vcpus: (vm.vcpus, &spots.vcpus),
+            reservation: (vm.allocation.reservation, &spots.reservation),
+            memory: (*memory, &spots.memory),
+        });
+        guests.chain(others).collect()
+    }
+}
+
+/// Whether no two VMs have one name; reports those that do.
+pub(super) fn names_are_unique(vms: &[Room<'_>], problems: &Problems) -> bool {
     let mut names = BTreeSet::new();
     let mut unique = true;
-    for guest in guests {
-        if !names.insert(&guest.vm.name) {
-            let title = format!("two VMs are named {}", crate::suggest::quoted(&guest.vm.name));
-            problems
-                .push(Diagnostic::at(&guest.spots.name, title).help("give each VM its own name"));
+    for Room { name: (name, spot), .. } in vms {
+        if !names.insert(name) {
+            let title = format!("two VMs are named {}", crate::suggest::quoted(name));
+            problems.push(Diagnostic::at(spot, title).help("give each VM its own name"));
             unique = false;
         }
     }
     unique
 }
 
-fn vcpus_exist(machine: &Machine, guests: &[Guest], problems: &Problems) {
+/// vCPUs of all VMs may be more than there are logical processors, those of one VM not.
+fn vcpus_exist(machine: &Machine, vms: &[Room<'_>], problems: &Problems) {
     let limit = &machine.host.logical_processors;
-    let (mut taken, most) = (0, u64::from(limit.value));
-    for guest in guests {
-        let (vcpus, host) = (u64::from(guest.vm.vcpus), &machine.host.id);
-        taken += vcpus;
-        let title = if vcpus > most {
-            format!("{vcpus} vCPUs are more than {host} has logical processors ({})", limit.value)
-        } else if taken > most && taken - vcpus <= most {
-            format!(
-                "the VMs up to this one have {taken} vCPUs, more than {host} has logical processors ({}); over-commitment is not modelled yet",
-                limit.value
-            )
-        } else {
-            continue;
-        };
-        let diagnostic = Diagnostic::at(&guest.spots.vcpus, title)
-            .allowed(format!("1 to {} vCPUs in all", limit.value));
-        let diagnostic = diagnostic.of_limit(Obstacle::Host);
+    for Room { vcpus: (vcpus, spot), .. } in vms.iter().filter(|vm| vm.vcpus.0 > limit.value) {
+        let title = format!(
+            "{vcpus} vCPUs are more than {} has logical processors ({})",
+            machine.host.id, limit.value
+        );
+        let diagnostic = Diagnostic::at(spot, title).allowed(format!("1 to {} vCPUs", limit.value));
+        let help = "VMs may have more vCPUs together than there are logical processors, but none \
+            alone: vSphere does not power it on";
+        let diagnostic = diagnostic.of_limit(Obstacle::Host).help(help);
         problems.push(diagnostic.note("source", limit.source.clone()));
     }
 }
 
-fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
+/// Why a search does not go on to so many VMs: with inference alone it does not over-commit the host's
+/// processors by itself. Beside other work it goes on: there sharing them is what is asked about.
+pub(crate) fn over_committed(experiment: &Experiment) -> Option<TooMany> {
+    let hosts = (0..experiment.hosts.len() as u16).map(HostId);
+    let mut taken = hosts.map(|host| (experiment.host(host), experiment.vcpus_on(host)));
+    let is_over =
+        |(host, vcpus): &(&HostSpec, u64)| *vcpus > u64::from(host.logical_processors.value);
+    let (host, vcpus) = taken.find(is_over).filter(|_| experiment.others.is_empty())?;
+    let text = format!(
+        "the VMs have {vcpus} vCPUs, more than {} has logical processors ({}), and a search does not \
+         over-commit them",
+        host.id, host.logical_processors.value
+    );
+    Some(TooMany { obstacle: Obstacle::Host, text })
+}
+
+/// Reservations are of the cores' clock, hyper-threads not counted.
+fn reservations_are_admitted(machine: &Machine, vms: &[Room<'_>], problems: &Problems) {
+    let (host, all) = (&machine.host, machine.host.cpu_capacity());
+    let mut taken = Frequency::from_mhz(0);
+    for Room { reservation: (reservation, spot), .. } in vms {
+        let before = taken;
+        taken = [taken, *reservation].into_iter().sum();
+        if taken > all && before <= all {
+            let title = format!(
+                "with this VM's cpu_reservation of {reservation} the VMs reserve {taken}, more \
+                 than {} has: the VM does not power on",
+                host.id
+            );
+            let diagnostic = Diagnostic::at(spot, title).of_limit(Obstacle::Host);
+            let allowed =
+                format!("{all} in all: {} cores of {}", host.cores.value, host.clock.value);
+            let diagnostic = diagnostic.allowed(allowed);
+            problems.push(diagnostic.note("source", host.clock.source.clone()));
+        }
+    }
+}
+
+fn memory_exists(machine: &Machine, vms: &[Room<'_>], problems: &Problems) {
     let limit = &machine.host.memory;
     let mut taken = Bytes::ZERO;
-    for guest in guests {
-        let Some(memory) = guest.memory else { continue };
+    for Room { memory: (memory, spot), .. } in vms {
+        let Some(memory) = *memory else { continue };
         let before = taken;
         taken = taken + memory;
         if taken > limit.value && before <= limit.value {
@@ -114,7 +185,7 @@ fn memory_exists(machine: &Machine, guests: &[Guest], problems: &Problems) {
                     machine.host.id
                 ),
             };
-            let diagnostic = Diagnostic::at(&guest.spots.memory, title).of_limit(Obstacle::Host);
+            let diagnostic = Diagnostic::at(spot, title).of_limit(Obstacle::Host);
             problems.push(
                 diagnostic
                     .allowed(format!("{} in all", limit.value))

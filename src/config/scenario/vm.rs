@@ -9,7 +9,7 @@ use super::holding_keys::{self, HOLDINGS};
 use super::machine::Machine;
 use super::pins::{self, Pins};
 use super::workload_files::OwnWorkloads;
-use super::{placement_keys, scaled, served};
+use super::{cpu, placement_keys, scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::layout::cluster::Gpus;
@@ -53,6 +53,9 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     table.fallback("name", || ValueOrigin::default("from its number"));
     let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
+    let allocation = cpu::read_allocation(&mut table, vcpus, around);
+    // One that has it is read elsewhere; whoever mistypes it is told of it.
+    let _ = table.get(cpu::CPU_LOAD);
     let memory = table.get("memory");
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
     let choice = around.machine.map(|machine| Choice::read(&mut table, machine, around.catalogue));
@@ -77,6 +80,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
         memory: table.spot_of("memory"),
+        reservation: table.spot_of("cpu_reservation"),
         cards: table.spot_of(HOLDINGS.into_iter().find(|key| table.has(key)).unwrap_or("gpus")),
         workload: table.spot(),
         batch_max: table.spot(),
@@ -105,12 +109,13 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             scaled::add(&mut one.workload, gpus, value, around.catalogue)?;
         }
     }
-    let (name, vcpus) = (name?, vcpus?);
+    let (name, vcpus, allocation) = (name?, vcpus?, allocation?);
     let made = served.into_iter().map(|one| {
         let vm = VmSpec {
             group: name.clone(),
             name: name.clone(),
             vcpus,
+            allocation,
             gpus: Vec::new(),
             workload: Arc::new(one.workload),
             server: one.server,
@@ -190,7 +195,8 @@ fn read_pins(
     pins::read(table, cards * copies, around.machine, (profile, is_whole))
 }
 
-fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
+/// Reads `vcpus`; on bare metal they may be left out.
+pub(super) fn read_vcpus(table: &mut Reader<'_>, around: &VmContext<'_>) -> Option<u32> {
     let machine = around.machine;
     let all = machine.map_or(VCPUS_MAX, |machine| machine.host.logical_processors.value);
     let of_the_host =

@@ -18,6 +18,7 @@ use super::keys::shape::{
 };
 use super::plan::keys::CARDS_MAX as PLAN_CARDS_MAX;
 use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
+use super::scenario::cpu::SCHEDULERS;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
 use super::scenario::placement_keys::Placement;
@@ -31,8 +32,8 @@ use super::scenario::size::VMS_MAX;
 use super::scenario::vm::{COPIES_MAX, VCPUS_MAX};
 use super::sweep::axis::POINTS_MAX;
 use super::sweep::table::RUNS_MAX;
-use crate::spec::{PRESETS, Standing};
-use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
+use crate::spec::{CpuAllocation, PRESETS, Standing};
+use crate::units::{Bandwidth, Bytes, Frequency, Power, Share, SimDuration};
 use serde_json::{Map, Value, json};
 
 /// The JSON Schema (draft 2020-12) of scenario files.
@@ -77,6 +78,7 @@ fn scenario() -> Shape {
             "A hypervisor of the catalogue; default: none.",
         )
         .key("sharing", Sharing::shape(), "How the vGPUs of one card take turns.")
+        .key("cpu", cpu(), "How the host's processors are divided, where VMs share them.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
         .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
@@ -146,6 +148,38 @@ fn host_stalls() -> Shape {
     )
 }
 
+/// `[cpu]`.
+fn cpu() -> Shape {
+    table()
+        .key(
+            "scheduler",
+            word_of(&SCHEDULERS),
+            "vCPUs take turns (quantum), or all run at once (fluid); default: quantum.",
+        )
+        .key(
+            "quantum",
+            quantity::<SimDuration>(),
+            "How long a vCPU runs while others wait; default: 50 ms, with 10 ms in the intervals.",
+        )
+        .key(
+            "preempt",
+            flag().with("default", true),
+            "Whether a vCPU that gets work interrupts one whose VM had more for its shares.",
+        )
+}
+
+/// The CPU work of a VM without inference.
+fn cpu_load() -> Shape {
+    table()
+        .key("busy", whole(1..=VCPUS_MAX), "How many of its vCPUs have work; default: all.")
+        .key(
+            "burst",
+            quantity::<SimDuration>(),
+            "Mean work of a burst on a core of its own; default: work without end.",
+        )
+        .key("gap", quantity::<SimDuration>(), "Mean time from the end of a burst to the next.")
+}
+
 /// A host that the file describes itself.
 fn own_host() -> Shape {
     table()
@@ -154,6 +188,17 @@ fn own_host() -> Shape {
             "logical_processors",
             fact(whole(1..=PROCESSORS_MAX)),
             "Hardware threads of all sockets.",
+        )
+        .key(
+            "cores",
+            fact(whole(1..=PROCESSORS_MAX)),
+            "Cores of all sockets; default: one for each two logical processors.",
+        )
+        .key("clock", fact(quantity::<Frequency>()), "Base clock of a core; default: 2.5 GHz.")
+        .key(
+            "hyper_threading",
+            ranged(number()),
+            "What a core does with both threads busy, over one, 1 to 2; default: 1.25.",
         )
         .need("memory", fact(quantity::<Bytes>()), "Main memory.")
         .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
@@ -197,6 +242,27 @@ fn vm() -> Shape {
         .key("count", whole(1..=COPIES_MAX), "Number of copies, numbered, each with its own vGPUs.")
         .key("vcpus", whole(1..=VCPUS_MAX), "Virtual CPUs; default on bare metal: all of the host.")
         .key("memory", quantity::<Bytes>(), "Memory; only checked against the host's.")
+        .key(
+            "cpu_shares",
+            either([word_of(&CpuAllocation::LEVELS), whole(1..=CpuAllocation::SHARES_MAX)]),
+            "Shares of the host's processors: 500, 1000 or 2000 for each vCPU, or a number for the \
+             VM; default: normal.",
+        )
+        .key(
+            "cpu_reservation",
+            quantity::<Frequency>(),
+            "Processor time it is guaranteed; default: none.",
+        )
+        .key(
+            "cpu_limit",
+            quantity::<Frequency>(),
+            "Processor time it never exceeds; default: none.",
+        )
+        .key(
+            "cpu_load",
+            cpu_load(),
+            "Makes it a VM without GPU, whose work is something else than inference.",
+        )
         .key("vgpu", holding("type", "A100-40C"), "vGPUs, time-sliced or MIG-backed, by type.")
         .key("gpus", whole(1..=CARDS_MAX), "Whole cards; default on bare metal: all.")
         .key("mig", mig, "GPU instances on bare metal.")
@@ -252,7 +318,7 @@ fn vm() -> Shape {
             "Chains of these models: the answers of one are the queries of the next.",
         );
     served(vm)
-        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }] }))
+        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["cpu_load"] }] }))
 }
 
 /// One of several models of a server.

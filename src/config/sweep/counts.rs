@@ -7,10 +7,10 @@ use super::points::Points;
 use super::table::SweepTable;
 use crate::config::catalogue::Catalogue;
 use crate::config::inputs::Inputs;
-use crate::config::scenario::plan;
 use crate::config::scenario::{
     FOLDER_FILE, LoadOptions, agreed_seed, folder_title, hash, name_of, read_files, used_entries,
 };
+use crate::config::scenario::{plan, rules};
 use crate::config::text::{
     Diagnostic, KeyPath, LoadError, Problems, Reader, SourceFile, Spot, source,
 };
@@ -188,12 +188,13 @@ impl Ways<'_> {
             let text = format!("slicewise simulates at most {VMS_MAX} VMs");
             return Err(TooMany { obstacle: Obstacle::Limit, text });
         }
-        way.experiment(count).map_err(|found| {
+        let found = way.experiment(count).map_err(|found| {
             let limit = found.iter().find(|diagnostic| diagnostic.obstacle().is_some());
             let told = limit.unwrap_or(&found[0]);
             let obstacle = told.obstacle().unwrap_or(Obstacle::Rule);
             TooMany { obstacle, text: told.title().to_string() }
-        })
+        })?;
+        rules::over_committed(&found).map_or(Ok(found), Err)
     }
 
     /// Tries one VM of each; all that is wrong if it is wrong with any number.

@@ -5,7 +5,7 @@
 use super::answers::Form;
 use super::diagnostic::{Diagnostic, Problems, SourceFile, Spot};
 use crate::suggest::{nearest, quoted};
-use crate::units::{Bandwidth, Bytes, Power, Share, SimDuration};
+use crate::units::{Bandwidth, Bytes, Frequency, Power, Share, SimDuration};
 use std::ops::{Range, RangeInclusive};
 use std::str::FromStr;
 use std::sync::Arc;
@@ -415,6 +415,13 @@ impl Quantity for Power {
     const WHAT: &'static str = "a power";
     const UNIT: &'static str = "W";
     const UNITS: &'static [(&'static str, f64)] = &Power::UNITS;
+}
+
+impl Quantity for Frequency {
+    const WHAT: &'static str = "a frequency";
+    const UNIT: &'static str = "MHz";
+    const EXAMPLES: &'static [&'static str] = &["MHz", "GHz"];
+    const UNITS: &'static [(&'static str, f64)] = &Frequency::UNITS;
 }
 
 impl Quantity for Bandwidth {

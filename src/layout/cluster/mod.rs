@@ -60,7 +60,7 @@ pub struct Gpus {
 pub struct Kind {
     /// vCPUs: no VM has more than its host has logical processors.
     pub vcpus: u32,
-    /// Reserved thousandths of logical processors.
+    /// Reserved CPU, in the unit of [`Host::cpu`].
     pub cpu: u64,
     /// Memory, all of it reserved.
     pub memory: Bytes,
@@ -73,6 +73,9 @@ pub struct Kind {
 pub struct Host {
     /// Logical processors.
     pub processors: u32,
+    /// CPU that can be reserved: kilohertz of all cores under vSphere, thousandths of processors in
+    /// published traces.
+    pub cpu: u64,
     /// Main memory.
     pub memory: Bytes,
     /// Whether it is kept free for VMs of a host that fails.
@@ -92,7 +95,7 @@ pub struct Used {
     pub vms: u32,
     /// vCPUs.
     pub vcpus: u64,
-    /// Reserved thousandths of logical processors.
+    /// Reserved CPU, in the unit of [`Host::cpu`].
     pub cpu: u64,
     /// Memory.
     pub memory: Bytes,
@@ -135,9 +138,18 @@ pub struct Cluster<'a> {
 const KINDS_KEPT: usize = 1024;
 
 impl Host {
-    /// An empty one.
+    /// An empty one, of whose processors all can be reserved, in thousandths.
     pub fn new(processors: u32, memory: Bytes, cards: Vec<Card>) -> Self {
-        Self { processors, memory, is_failover: false, cards, used: Used::default(), version: 1 }
+        let cpu = u64::from(processors) * 1000;
+        Self {
+            processors,
+            cpu,
+            memory,
+            is_failover: false,
+            cards,
+            used: Used::default(),
+            version: 1,
+        }
     }
 
     /// What its VMs have together.
@@ -147,7 +159,7 @@ impl Host {
 
     /// Whether it has processors and memory for one more of a kind.
     pub fn has_cpu(&self, kind: &Kind) -> bool {
-        self.used.cpu + kind.cpu <= u64::from(self.processors) * 1000
+        self.used.cpu + kind.cpu <= self.cpu
     }
 
     /// Whether it has the memory for one more of a kind.

@@ -128,7 +128,7 @@ pub fn placeable(cluster: &Cluster<'_>, kind: usize) -> (u32, Bytes) {
         }
         let used = host.used();
         let whole = |left: u64, each: u64| left.checked_div(each).unwrap_or(u64::from(u32::MAX));
-        let cpu = whole(u64::from(host.processors) * 1000 - used.cpu, of.cpu);
+        let cpu = whole(host.cpu - used.cpu, of.cpu);
         let memory = whole(host.memory.get() - used.memory.get(), of.memory.get());
         let most = cpu.min(memory).min(u64::from(u32::MAX)) as u32;
         let fit = count(&host.cards, &cluster.models, gpus, most);

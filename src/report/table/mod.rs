@@ -7,6 +7,7 @@ mod answer;
 mod calibration;
 mod capacity;
 mod cluster;
+mod cpu;
 mod explained;
 mod gap;
 mod grid;
@@ -82,6 +83,7 @@ pub fn render(results: &Results, width: Width) -> String {
     }
     blocks.push(steps::steps(results, width));
     blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
+    blocks.push(cpu::cpu(results, width));
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);

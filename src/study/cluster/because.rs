@@ -2,6 +2,7 @@
 
 use super::{ClusterTask, VmGroup};
 use crate::layout::cluster::{CardMode, NoRoom, Reason, Refused};
+use crate::units::Frequency;
 use crate::units::{Bytes, counted};
 
 /// `12 hosts: no free A100-20C (locked to 10 GiB on 7 cards, full on 17); 60 GiB are free`.
@@ -28,7 +29,7 @@ fn in_words(task: &ClusterTask, group: &VmGroup, reason: Reason, no_room: &NoRoo
         }
         Reason::Vcpus => format!("fewer than {} logical processors", kind.vcpus),
         Reason::Cpu => {
-            format!("less than {} logical processors to reserve", kind.cpu as f64 / 1000.0)
+            format!("less than {} to reserve", Frequency::from_khz(kind.cpu))
         }
         Reason::Memory => format!("less than {} of memory free", kind.memory),
         Reason::Kind => format!("no card that has {}", group.what),

@@ -17,7 +17,7 @@ use super::Head;
 use crate::layout::cluster::{Card, CardModel, Cluster, Host, Kind, Rule};
 use crate::layout::placement::Assignment;
 use crate::spec::GpuSpec;
-use crate::units::{Bandwidth, Bytes, SimDuration, SimTime};
+use crate::units::{Bandwidth, Bytes, Frequency, SimDuration, SimTime};
 
 /// A cluster and its VMs, as a file describes them.
 #[derive(Clone, Debug)]
@@ -51,6 +51,8 @@ pub struct HostGroup {
     pub model: String,
     /// Logical processors of each.
     pub processors: u32,
+    /// What all cores of each can do: reservations may not be more.
+    pub cpu: Frequency,
     /// Main memory of each.
     pub memory: Bytes,
     /// Whether they are kept free for a failure.
@@ -68,7 +70,7 @@ pub struct VmGroup {
     pub name: String,
     /// How many; nothing for one that keeps its name.
     pub count: Option<u32>,
-    /// What placement looks at.
+    /// What placement looks at; CPU in kilohertz.
     pub kind: Kind,
     /// What it has of GPUs, in words: `2 x A100-20C`.
     pub what: String,
@@ -161,6 +163,7 @@ impl ClusterTask {
                 |(model, nvlink): &(usize, Option<u32>)| Card::new(*model, *nvlink, self.is_mixed);
             let cards = group.cards.iter().map(card).collect();
             let mut host = Host::new(group.processors, group.memory, cards);
+            host.cpu = group.cpu.khz();
             host.is_failover = group.is_failover;
             std::iter::repeat_n(host, group.hosts() as usize)
         });

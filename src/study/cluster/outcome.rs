@@ -77,8 +77,8 @@ pub struct ClusterHost {
     pub vcpus: u64,
     /// Its logical processors.
     pub logical_processors: u32,
-    /// Logical processors that are reserved.
-    pub cpu_reserved: f64,
+    /// Processor time that is reserved.
+    pub cpu_reserved_mhz: f64,
     /// Memory of its VMs.
     pub memory_used_gib: f64,
     /// Its memory.
@@ -381,7 +381,7 @@ fn hosts(task: &ClusterTask, history: &History<'_>) -> Vec<ClusterHost> {
             vms: used.vms,
             vcpus: used.vcpus,
             logical_processors: host.processors,
-            cpu_reserved: used.cpu as f64 / 1000.0,
+            cpu_reserved_mhz: used.cpu as f64 / 1000.0,
             memory_used_gib: gib(used.memory),
             memory_gib: gib(host.memory),
             cards: cards.collect(),

@@ -200,6 +200,8 @@ pub fn most_vms(
             found
         })
         .collect();
+    let one: Vec<Experiment> =
+        (0..plan.ways.len()).filter_map(|index| make(index, 1).ok()).collect();
     let mut leans_on = Vec::new();
     let (mut ways, mut lines) = (Vec::new(), Vec::new());
     let mut scaled = BTreeSet::new();
@@ -215,7 +217,11 @@ pub fn most_vms(
         group: plan.group.clone(),
         replications: plan.replications,
         scaled: scaled.into_iter().collect(),
-        notes: open::sentences(&[lines], "VMs").into_iter().chain(notes(&ways)).collect(),
+        notes: open::sentences(&[lines], "VMs")
+            .into_iter()
+            .chain(notes(&ways))
+            .chain(super::cpu::notes(&one))
+            .collect(),
         ways,
         leans_on: leans_on::in_order(leans_on),
     }

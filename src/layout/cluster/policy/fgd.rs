@@ -39,10 +39,9 @@ impl Fgd {
         let free: Vec<u64> =
             cards.iter().map(|card| card.free(&models[card.model]).get()).collect();
         let all: u64 = free.iter().sum();
-        let processors = u64::from(host.processors) * 1000;
         let unusable = |kind: &Kind| {
             let Some(gpus) = &kind.gpus else { return all };
-            if used.0 + kind.cpu > processors
+            if used.0 + kind.cpu > host.cpu
                 || used.1 + kind.memory > host.memory
                 || kind.vcpus > host.processors
             {

@@ -121,9 +121,9 @@ fn options(at: &Site<'_, '_>) -> Vec<Vec<Seat>> {
     open.collect()
 }
 
-/// The most logical processors (thousandths) and the most frame buffer of a host.
+/// The most CPU and the most frame buffer of a host.
 fn largest(cluster: &Cluster<'_>) -> [f64; 2] {
-    let cpu = cluster.hosts.iter().map(|host| u64::from(host.processors) * 1000).max();
+    let cpu = cluster.hosts.iter().map(|host| host.cpu).max();
     let frame_buffer = cluster.hosts.iter().map(|host| {
         host.cards.iter().map(|card| cluster.models[card.model].memory.get()).sum::<u64>()
     });
@@ -131,10 +131,10 @@ fn largest(cluster: &Cluster<'_>) -> [f64; 2] {
     [most(cpu), most(frame_buffer.max())]
 }
 
-/// Free thousandths of logical processors and free frame buffer of a host.
+/// CPU that can still be reserved, and free frame buffer of a host.
 fn left(at: &Site<'_, '_>) -> [f64; 2] {
     let host = at.host();
-    let cpu = u64::from(host.processors) * 1000 - host.used().cpu;
+    let cpu = host.cpu - host.used().cpu;
     [cpu as f64, at.free() as f64]
 }
 

@@ -5,6 +5,8 @@
 //! possible; slices and switches have the intervals of the GPU's file. One input is changed at a
 //! time.
 
+mod processors;
+
 use super::variant::{with_sharing, with_workload};
 use crate::spec::{
     CALL_TIME_ENDS, CALL_WAKE, CALL_WAKE_ENDS, Experiment, Fact, GpuId, GpuShare, GpuSharing,
@@ -74,6 +76,7 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     found.extend(of_turns(experiment));
     of_links(experiment, &mut found);
     of_calls(experiment, &mut found);
+    processors::of_processors(experiment, &mut found);
     found.extend(of_backends(experiment));
     found
 }
