@@ -78,6 +78,7 @@ impl MeasuredSystem {
             cards: self.links.into_iter().map(|link| CardSpec { link, ..card.clone() }).collect(),
             vms: vec![vm],
             pools: Vec::new(),
+            timeline: None,
         }
     }
 }

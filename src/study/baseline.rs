@@ -195,6 +195,8 @@ fn without_platform(experiment: &Experiment) -> Experiment {
     bare.hypervisor = without_costs(&experiment.hypervisor);
     bare.cards.clear();
     bare.pools.clear();
+    // Operations are the hypervisor's.
+    bare.timeline = None;
     bare
 }
 

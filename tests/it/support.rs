@@ -116,6 +116,7 @@ pub(crate) fn queue(
         cards: vec![CardSpec::whole(card); usize::from(gpus)],
         vms: vec![vm],
         pools: Vec::new(),
+        timeline: None,
     }
 }
 
