@@ -26,6 +26,7 @@ pub(super) mod gpus;
 mod harnesses;
 pub(super) mod rounds;
 mod vgpus;
+pub(super) mod vmotion;
 pub(super) mod words;
 
 /// All of `configs/`. A change of a file rebuilds this; a new file needs a touch of this one.

@@ -6,6 +6,7 @@ use super::guest::Guest;
 use super::holding::Holding;
 use super::length::Rates;
 use super::machine::Machine;
+use super::operations::{self, Operations};
 use super::published::Sides;
 use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
@@ -79,6 +80,7 @@ pub(crate) fn read_tree(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
+    let operations = operations::read(&mut top);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
@@ -92,7 +94,8 @@ pub(crate) fn read_tree(
             };
             let context = Context { machine: &machine, catalogue, rates, problems };
             let kept = problems.answers.are_kept().then(|| guests.clone());
-            let pairs = context.pair(stem, guests, baseline, &mut published, capacity);
+            let pairs =
+                context.pair(stem, guests, baseline, &mut published, (capacity, operations));
             written = kept.map(|guests| (machine, guests));
             pairs
         }
@@ -198,12 +201,16 @@ impl Context<'_> {
         guests: Vec<Guest>,
         baseline: Option<Value<'_>>,
         published: &mut Sides,
-        capacity: Option<f64>,
+        (capacity, operations): (Option<f64>, Option<Operations>),
     ) -> Vec<Pair> {
         rules::check(self.machine, &guests, self.rates, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
+        let mut experiment = experiment(stem, self.machine, &guests);
+        if let Some(operations) = &operations {
+            operations::lay(operations, (self.machine, &guests), &mut experiment, self.problems);
+        }
         let virtual_run = PlannedRun {
-            experiment: experiment(stem, self.machine, &guests),
+            experiment,
             published: published
                 .virtual_run
                 .take()
@@ -381,6 +388,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         hosts: vec![machine.host.clone()],
         vms,
         pools: Vec::new(),
+        timeline: None,
         cards,
     }
     .with_models_side_by_side()
