@@ -346,6 +346,7 @@ fn run(
             })
             .collect(),
         over_shares: Vec::new(),
+        operations: None,
     }
 }
 

@@ -23,6 +23,7 @@ mod json;
 mod loadgen_summary;
 mod marker;
 mod number;
+mod operations;
 mod partial;
 mod parts;
 mod plan;

@@ -5,7 +5,7 @@ use super::files::made;
 use super::parts::{File, Part, Report};
 use super::sheet::{Row, Sheet};
 use super::width::Width;
-use super::{charts, loadgen_summary, table, written};
+use super::{charts, loadgen_summary, operations, table, written};
 use crate::study::{Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
 
 impl Report for Results {
@@ -20,6 +20,7 @@ impl Report for Results {
     fn files(&self) -> anyhow::Result<Vec<File>> {
         let mut parts =
             vec![Part::Document("result"), Part::Sheet(summary(self)), Part::Table("table")];
+        parts.extend(operations::sheets(self));
         parts.extend(loadgen_summary::texts(self));
         parts.push(Part::Charts(charts::figures(self)));
         made(self, &parts)

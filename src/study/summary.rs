@@ -304,6 +304,7 @@ fn run_result(
             })
             .collect(),
         over_shares: super::over_shares::over_shares(experiment, outcome),
+        operations: super::over_time::of(experiment, outcome),
     }
 }
 
