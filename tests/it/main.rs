@@ -42,6 +42,7 @@ mod mps_h200;
 mod names;
 mod new_files;
 mod open;
+mod operations;
 mod own_workloads;
 mod parts;
 mod plan;
