@@ -179,6 +179,7 @@ pub mod gpu;
 pub mod host;
 pub mod layout;
 pub mod loadgen;
+pub mod operations;
 mod parallel;
 pub mod platform;
 pub mod queueing;

@@ -4,6 +4,7 @@
 //! checked before.
 
 use super::course::{course, cpu_work, has_gates, holds_permits};
+use super::operations::{Operating, Owners};
 use super::parts::Part;
 use super::pool::{self, Pool};
 use super::processors::HostCpu;
@@ -23,7 +24,7 @@ use crate::spec::{
     PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Power, Share, SimDuration, SimTime};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -38,6 +39,7 @@ impl<'a> Platform<'a> {
             hosts: Vec::new(),
             streams: Vec::new(),
             slots: Vec::new(),
+            operating: Operating::of(experiment),
             has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
             members: Vec::new(),
             batches: Vec::new(),
@@ -50,8 +52,7 @@ impl<'a> Platform<'a> {
         let whole = |card: &CardSpec| {
             card.instances.iter().map(|spec| (spec.clone(), Vec::new())).collect()
         };
-        let mut cards: Vec<Vec<(InstanceSpec, Vec<Client>)>> =
-            experiment.cards.iter().map(whole).collect();
+        let mut cards: Owners = experiment.cards.iter().map(whole).collect();
         // Seed 0 replays the round's published schedule; every other seed makes a schedule of its own.
         // A second guest would see the very same arrivals, so only the first that is asked replays.
         let replays = match (experiment.seed, experiment.replication) {
@@ -118,6 +119,10 @@ impl<'a> Platform<'a> {
                     added.draws = power(of_card)
                         .and_then(|_| Draws::of(&of_card.gpu, &vm.workload, vm.server.batch_max));
                     added.seat = seated.map_or(own_seat, |(seat, _)| seat);
+                    if let Some(operating) = &mut platform.operating {
+                        let of = (owner, &client, processes);
+                        operating.add_seats(experiment, &mut cards, (seat, share), of, is_one);
+                    }
                 }
             }
             for vm in &pool.vms {
@@ -156,8 +161,11 @@ impl<'a> Platform<'a> {
             };
         }
         let vcpus = |server: &Server| server.vcpus.station.free() as u64;
+        let servers = 0..self.servers.len() as u16;
+        let homes: Vec<BTreeSet<HostId>> =
+            servers.map(|index| self.hosts_of(ServerId(index))).collect();
         let hosts = (0..experiment.hosts.len() as u16).map(HostId).map(|id| Host {
-            processors: HostCpu::if_shared(experiment, id, &self.servers, &most),
+            processors: HostCpu::if_shared(experiment, id, (&self.servers, &homes), &most),
             stalls: pool::stalls(experiment, id),
         });
         self.hosts = hosts.collect();
@@ -194,6 +202,8 @@ impl<'a> Platform<'a> {
             gpu.order.join(StationId::Order(index as u16), members);
         }
         // Operations have their places ahead of time too: batches come behind all of them.
+        let steps = self.operating.as_ref().map_or(0, |operating| operating.steps());
+        members.extend((0..steps as u32).map(|step| Member::Operation(Operation::Step(step))));
         for index in 0..self.experiment.vms.len() {
             let id = VmId(index as u16);
             members.push(Member::Operation(Operation::PowerOn(id)));
@@ -308,6 +318,7 @@ impl<'a> Platform<'a> {
                 let vm = &self.experiment.vms[usize::from(id.0)];
                 if vm.server_of.is_none() {
                     self.schedule_power(id, vm, events);
+                    self.schedule_steps(id, events);
                 }
             }
         }
@@ -333,6 +344,17 @@ impl<'a> Platform<'a> {
             events.set(power_on, 0, Some(vm.power_on));
         }
         events.set(power_on + 1, 0, vm.power_off);
+    }
+
+    /// The steps that operations make a VM go through.
+    fn schedule_steps(&mut self, id: VmId, events: &mut EventList) {
+        self.leave_seats_empty(id, events);
+        let Some(operating) = &self.operating else { return };
+        // Before the places of power: see `number_stations`.
+        let first = self.members.len() - 2 * self.experiment.vms.len() - operating.steps();
+        for (place, at) in operating.steps_of(id) {
+            events.set(first as u32 + place, 0, Some(at));
+        }
     }
 
     /// Keeps the batcher of a server supplied with future queries, until there are none; the other
@@ -385,14 +407,16 @@ fn processes(experiment: &Experiment) -> Vec<Process> {
 fn guest(experiment: &Experiment, vm: &VmSpec, span: SimDuration, replays: bool) -> Guest {
     let streams = RandomStreams::new(experiment.seed, experiment.replication);
     let schedule = replays.then_some(vm.load.settings.round.schedule_seed);
+    let recorder =
+        Recorder::new(vm.load.settings.target_latency, vm.load.scenario.samples_per_query())
+            .with_levels(vm.server.queues.levels.len())
+            .with_steps(vm.steps.len());
     Guest {
         loadgen: LoadGen::new(vm, span, &streams, schedule),
-        recorder: Recorder::new(
-            vm.load.settings.target_latency,
-            vm.load.scenario.samples_per_query(),
-        )
-        .with_levels(vm.server.queues.levels.len())
-        .with_steps(vm.steps.len()),
+        recorder: match &experiment.timeline {
+            Some(timeline) => recorder.with_windows(timeline.window),
+            None => recorder,
+        },
         is_closing: false,
         is_over: false,
         is_idle: vm.load.is_idle(),

@@ -23,6 +23,13 @@ impl Course {
         course
     }
 
+    /// That of a guest that stands still: what is launched runs on the GPU, and nothing else goes on.
+    pub(super) fn halted() -> Self {
+        let mut course = Self { next: [None; Stage::ALL.len()] };
+        course.next[Stage::Stream as usize] = Some(Stage::Gpu);
+        course
+    }
+
     /// The stage after another; nothing at the end.
     pub(super) fn after(&self, stage: Stage) -> Option<Stage> {
         self.next[stage as usize]

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod course;
+mod operations;
 mod outcome;
 mod parts;
 mod pool;
@@ -36,6 +37,7 @@ use crate::spec::{
 };
 use crate::units::{SimDuration, SimTime};
 use course::{Course, CpuWork};
+use operations::Operating;
 use parts::Part;
 use pool::Pool;
 use processors::HostCpu;
@@ -58,6 +60,8 @@ enum Operation {
     PowerOn(VmId),
     /// A VM is powered off as soon as all its queries are answered.
     PowerOff(VmId),
+    /// A step of the experiment's timeline, by its place.
+    Step(u32),
 }
 
 /// A station of the platform. The order of the variants is the order of the path, and decides ties
@@ -284,6 +288,8 @@ pub struct Platform<'a> {
     hosts: Vec<Host>,
     streams: Vec<Timed<Gate<BatchId>>>,
     slots: Vec<Slot>,
+    /// VMs that stand still, and where each may be; where the experiment has operations.
+    operating: Option<Box<Operating>>,
     /// Whether any guest is an ensemble.
     has_ensembles: bool,
     /// By place in the event list.
@@ -345,6 +351,7 @@ impl Model for Platform<'_> {
                 }
                 self.power_off_if_drained(now, vm, events);
             }
+            Some(&Member::Operation(Operation::Step(step))) => self.step(now, step, events),
             None => self.end_delay(now, BatchId(member - self.members.len() as u32), events),
         }
     }

@@ -84,7 +84,8 @@ pub struct VmOutcome {
 
 impl Platform<'_> {
     /// What the run shows, once it is over.
-    pub(super) fn outcome(self) -> Outcome {
+    pub(super) fn outcome(mut self) -> Outcome {
+        self.lose_the_rest();
         let end = self.guests.iter().map(|guest| guest.recorder.last_completion()).max();
         self.outcome_of(end.unwrap_or(SimTime::ZERO), true)
     }
@@ -113,9 +114,9 @@ impl Platform<'_> {
         let mut guests: BTreeMap<(GpuId, OwnerId), Vec<VmId>> = BTreeMap::new();
         for (index, server) in self.servers.iter().enumerate() {
             let of_pool = pools.get(usize::from(server.pool)).map(|pool| &pool.vms[..]);
-            for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
-                for owner in gpu.owners() {
-                    let known = guests.entry((gpu.card, owner)).or_default();
+            for gpu in self.gpus_of(ServerId(index as u16)) {
+                for place in self.places_of(gpu) {
+                    let known = guests.entry(place).or_default();
                     known.extend(of_pool.unwrap_or(&[server.vm]));
                 }
             }
@@ -190,7 +191,7 @@ impl Guest {
         let observed = Observed {
             latencies: recorder.query_latencies(),
             over_latency: recorder.over_latency(),
-            rejected: recorder.rejected(),
+            rejected: recorder.unanswered(),
             scheduled: recorder.last_due().saturating_since(vm.power_on),
             taken: recorder.last_completion().saturating_since(vm.power_on),
         };

@@ -3,7 +3,7 @@
 //! short list and little memory in use at a time make it faster.
 
 use super::{Platform, ServerId};
-use crate::spec::VmId;
+use crate::spec::{GpuId, VmId};
 
 /// Servers that share something with one another, and with nobody else; and the VMs that they answer.
 #[derive(Clone, Debug, Default)]
@@ -50,24 +50,25 @@ impl Platform<'_> {
     pub(super) fn parts(&self) -> Vec<Part> {
         let servers = self.servers.len();
         // Servers, then links, VMs, pools, hosts.
-        let link = |gpu: &super::ServerGpu<'_>| {
-            servers + usize::from(self.slots[usize::from(gpu.card.0)].link.0)
-        };
+        let link = |card: GpuId| servers + usize::from(self.slots[usize::from(card.0)].link.0);
         let vm = |vm: VmId| servers + self.slots.len() + usize::from(vm.0);
         let pool = |pool: usize| servers + self.slots.len() + self.guests.len() + pool;
         let host = |host: usize| pool(self.pools.len()) + host;
         let mut sets = Sets::new(host(self.hosts.len()));
         for (index, server) in self.servers.iter().enumerate() {
-            for gpu in &self.server_gpus[self.gpus_of(ServerId(index as u16))] {
-                sets.join(index, link(gpu));
+            // Where it is, and where operations bring it.
+            for (card, _) in
+                self.gpus_of(ServerId(index as u16)).flat_map(|gpu| self.places_of(gpu))
+            {
+                sets.join(index, link(card));
+                // Everybody on a host waits for the same processors, and stops with it.
+                let of = usize::from(self.experiment.cards[usize::from(card.0)].host.0);
+                if self.hosts[of].processors.is_some() || self.hosts[of].stalls.is_some() {
+                    sets.join(index, host(of));
+                }
             }
             sets.join(index, pool(usize::from(server.pool)));
             sets.join(index, vm(self.experiment.first_model(server.vm)));
-            // Everybody on a host waits for the same processors, and stops with it.
-            let of = usize::from(server.host.0);
-            if self.hosts[of].processors.is_some() || self.hosts[of].stalls.is_some() {
-                sets.join(index, host(of));
-            }
         }
         for (index, guest) in self.guests.iter().enumerate() {
             let id = VmId(index as u16);

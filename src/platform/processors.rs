@@ -8,6 +8,7 @@ use crate::queueing::Station;
 use crate::spec::{CpuAllocation, CpuLoad, CpuScheduler, Experiment, HostId, HostSpec, OtherVm};
 use crate::units::{Frequency, SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
+use std::collections::BTreeSet;
 
 /// The processors of the host, with all who run on them.
 pub(super) struct HostCpu {
@@ -35,11 +36,14 @@ impl HostCpu {
     pub(super) fn if_shared(
         experiment: &Experiment,
         id: HostId,
-        servers: &[Server],
+        (servers, homes): (&[Server], &[BTreeSet<HostId>]),
         most: &[u64],
     ) -> Option<Self> {
         let vcpus = |server: &Server| server.vcpus.station.free() as u64;
-        let here = || servers.iter().zip(most).enumerate().filter(|(_, (one, _))| one.host == id);
+        let here = || {
+            let all = servers.iter().zip(most).enumerate();
+            all.filter(|(index, _)| homes[*index].contains(&id))
+        };
         let owns = |(index, (server, _)): &(usize, (&Server, &u64))| {
             usize::from(server.processors.0) == *index
         };
@@ -49,15 +53,21 @@ impl HostCpu {
         let host = experiment.host(id);
         let is_shared = busy > 0 || all > u64::from(host.logical_processors.value);
         let is_short = wanted + busy > u64::from(host.cores.value);
-        (is_shared && is_short).then(|| Self::new(experiment, id, servers))
+        (is_shared && is_short).then(|| Self::new(experiment, id, (servers, homes)))
     }
 
-    /// The processors of a host for the VMs of its servers and for those with other work.
-    fn new(experiment: &Experiment, id: HostId, servers: &[Server]) -> Self {
+    /// The processors of a host for the VMs of the servers that are there, or come there by operations
+    /// (`homes`), and for those with other work.
+    fn new(
+        experiment: &Experiment,
+        id: HostId,
+        (servers, homes): (&[Server], &[BTreeSet<HostId>]),
+    ) -> Self {
         let host = experiment.host(id);
         let mut shares = Vec::new();
         let mut vms = vec![u32::MAX; servers.len()];
-        for (index, server) in servers.iter().enumerate().filter(|(_, one)| one.host == id) {
+        let all = servers.iter().enumerate();
+        for (index, server) in all.filter(|(index, _)| homes[*index].contains(&id)) {
             let owner = usize::from(server.processors.0);
             if owner == index {
                 vms[index] = shares.len() as u32;
@@ -184,7 +194,7 @@ impl Platform<'_> {
     /// What each guest's VM had of the processors up to `end`, and each VM with other work.
     pub(super) fn cpu_times(&mut self, end: SimTime) -> (Vec<Option<CpuTime>>, Vec<CpuTime>) {
         let experiment = self.experiment;
-        let mut cpu = vec![None; self.guests.len()];
+        let mut cpu: Vec<Option<CpuTime>> = vec![None; self.guests.len()];
         let mut others = vec![CpuTime::default(); experiment.others.len()];
         for (index, host) in self.hosts.iter_mut().enumerate() {
             let id = HostId(index as u16);
@@ -193,15 +203,18 @@ impl Platform<'_> {
                 Some(processors) => processors.times(end),
                 // Nobody waits: what the others do depends on nobody.
                 None if has_others => {
-                    let others = HostCpu::new(experiment, id, &self.servers).times(end).1;
+                    let others = HostCpu::new(experiment, id, (&[], &[])).times(end).1;
                     (Vec::new(), others)
                 }
                 None => continue,
             };
             for (server, time) in self.servers.iter().zip(of_servers) {
                 let first = usize::from(experiment.first_model(server.vm).0);
-                for guest in self.processes[first].guests.iter().filter(|_| time.is_some()) {
-                    cpu[usize::from(guest.0)] = time;
+                let Some(time) = time else { continue };
+                // A VM that was moved had processors of several hosts.
+                for guest in &self.processes[first].guests {
+                    let cpu = &mut cpu[usize::from(guest.0)];
+                    *cpu = Some(cpu.unwrap_or_default() + time);
                 }
             }
             let here = experiment.others.iter().enumerate().filter(|(_, one)| one.host == id);

@@ -89,11 +89,12 @@ impl<'a> Platform<'a> {
     }
 
     /// Brings a batch to the next stage of its course, or to its end.
-    fn go_on(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
+    pub(super) fn go_on(&mut self, now: SimTime, id: BatchId, events: &mut EventList) {
         let batch = &self.batches[id.0 as usize];
         let course = &self.server_gpus[usize::from(batch.server_gpu)].course;
         match course.after(batch.stage) {
             Some(stage) => self.enter(now, id, stage, events),
+            None if self.stands_still(batch.server) => self.hold(now, id, events),
             None => self.complete(now, id, events),
         }
     }

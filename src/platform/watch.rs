@@ -166,6 +166,7 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
             return None;
         }
     }
+    watched.platform.lose_the_rest();
     let vms = watched.platform.guests.into_iter().zip(&experiment.vms);
     Some(vms.map(|(guest, vm)| is_server(vm).then(|| guest.outcome(vm, true))).collect())
 }
@@ -241,7 +242,7 @@ fn is_lost(vm: &VmSpec, span: SimDuration, recorder: &Recorder) -> bool {
         _ => expected + 8.0 * expected.sqrt(),
     };
     let allowed = (1.0 - settings.percentile / 100.0) * (most + 1000.0);
-    let mut late = (recorder.over_latency() + recorder.rejected()) as f64;
+    let mut late = (recorder.over_latency() + recorder.unanswered()) as f64;
     if matches!(vm.load.arrivals, Arrivals::Poisson | Arrivals::Constant) {
         // Of Poisson arrivals at least this many were due a bound ago (8 standard deviations).
         let elapsed = recorder.last_completion().saturating_since(vm.power_on);

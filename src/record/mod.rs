@@ -2,6 +2,10 @@
 //!
 //! It is called when a batch enters each stage and when it is complete; it decides nothing.
 
+mod over_time;
+
+pub use over_time::{OverTime, Stop, WindowRecord};
+
 use crate::loadgen::Query;
 use crate::queueing::stats::LatencyHistogram;
 use crate::units::{SimDuration, SimTime};
@@ -53,6 +57,8 @@ pub struct Recorder {
     queries: Option<PerQuery>,
     over_latency: u64,
     rejected: u64,
+    /// Queries that nobody answered: their VM was down, or went down.
+    lost: u64,
     /// Of each priority level; empty where there is one.
     levels: Vec<LevelRecord>,
     batches: f64,
@@ -62,6 +68,8 @@ pub struct Recorder {
     last_completion: SimTime,
     /// Time of all samples in each stage, in nanoseconds.
     stage_sums: [u128; Stage::ALL.len()],
+    /// The same in windows of the run, where operations change it.
+    over_time: Option<Box<OverTime>>,
     /// Every latency in order of completion, where a test asks for them.
     log: Option<Vec<(SimTime, SimDuration)>>,
 }
@@ -137,12 +145,14 @@ impl Recorder {
             latencies: LatencyHistogram::new(),
             over_latency: 0,
             rejected: 0,
+            lost: 0,
             levels: Vec::new(),
             batches: 0.0,
             steps: Vec::new(),
             last_due: SimTime::ZERO,
             last_completion: SimTime::ZERO,
             stage_sums: [0; Stage::ALL.len()],
+            over_time: None,
             log: None,
         }
     }
@@ -153,6 +163,12 @@ impl Recorder {
             let none = LevelRecord { latencies: LatencyHistogram::new(), rejected: 0 };
             self.levels = vec![none; levels];
         }
+        self
+    }
+
+    /// Also records what happens in windows of this length.
+    pub fn with_windows(mut self, window: SimDuration) -> Self {
+        self.over_time = Some(Box::new(OverTime::new(window, self.bound)));
         self
     }
 
@@ -186,6 +202,27 @@ impl Recorder {
             if let Some(level) = self.levels.get_mut(usize::from(query.level)) {
                 level.rejected += 1;
             }
+        }
+        if let Some(over_time) = &mut self.over_time {
+            queries.iter().for_each(|query| over_time.reject(query.due));
+        }
+    }
+
+    /// Nobody answers these queries: they have no latency and count as over the bound.
+    pub fn lose(&mut self, queries: &[Query]) {
+        self.lost += queries.len() as u64;
+        for query in queries {
+            self.last_due = self.last_due.max(query.due);
+            if let Some(over_time) = &mut self.over_time {
+                over_time.lose(query.due);
+            }
+        }
+    }
+
+    /// Its VM did not serve from `from` to `to`, which is now, and lost so many queries.
+    pub fn stopped(&mut self, from: SimTime, to: SimTime, lost: u64) {
+        if let Some(over_time) = &mut self.over_time {
+            over_time.stop(from, to, lost);
         }
     }
 
@@ -235,6 +272,9 @@ impl Recorder {
                 log.push((query.due, latency));
             }
         }
+        if let Some(over_time) = &mut self.over_time {
+            queries.iter().for_each(|query| over_time.answer(query.due, now));
+        }
         self.last_completion = self.last_completion.max(now);
         if let (Some(of_queries), Some(first)) = (&mut self.queries, queries.first()) {
             of_queries.complete(queries.len(), first.due, now);
@@ -261,9 +301,24 @@ impl Recorder {
         self.rejected
     }
 
-    /// How many samples were answered or rejected.
+    /// How many queries nobody answered, since their VM was down.
+    pub fn lost(&self) -> u64 {
+        self.lost
+    }
+
+    /// How many queries have no answer, and so are over any bound: rejected or lost.
+    pub fn unanswered(&self) -> u64 {
+        self.rejected + self.lost
+    }
+
+    /// How many samples were answered or rejected, or lost.
     pub fn answered(&self) -> u64 {
-        self.latencies.count() + self.rejected
+        self.latencies.count() + self.rejected + self.lost
+    }
+
+    /// What happened in windows of the run, where that was asked.
+    pub fn over_time(&self) -> Option<&OverTime> {
+        self.over_time.as_deref()
     }
 
     /// The record of each priority level, the most urgent first; empty where there is only one.

@@ -347,6 +347,7 @@ fn run(
             .collect(),
         cpu: Vec::new(),
         over_shares: Vec::new(),
+        operations: None,
     }
 }
 

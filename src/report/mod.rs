@@ -24,6 +24,7 @@ mod json;
 mod loadgen_summary;
 mod marker;
 mod number;
+mod operations;
 mod partial;
 mod parts;
 mod plan;

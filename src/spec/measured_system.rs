@@ -84,6 +84,7 @@ impl MeasuredSystem {
             others: Vec::new(),
             cpu: CpuScheduling::default(),
             pools: Vec::new(),
+            timeline: None,
         }
     }
 }

@@ -18,6 +18,7 @@ mod load;
 mod measured;
 mod measured_system;
 pub mod names;
+mod operation;
 mod pool;
 mod queue_policy;
 mod scenario;
@@ -46,6 +47,9 @@ pub use load::{
 };
 pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
 pub use measured_system::MeasuredSystem;
+pub use operation::{
+    Operation, OperationOutcome, OperationTimes, Timeline, VmChange, VmStep, Vmotion, WorstStun,
+};
 pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
@@ -104,6 +108,9 @@ pub struct Experiment {
     /// Servers that answer several guests together; empty where each guest has its own server;
     /// otherwise every guest is in exactly one pool.
     pub pools: Vec<ServerPool>,
+    /// What happens to its VMs at given times; nothing in most runs. VMs of which it speaks have servers of
+    /// their own under Server load, are no ensembles and have no `power_off`.
+    pub timeline: Option<Arc<Timeline>>,
 }
 
 /// A guest: an inference server under load, or one of several models in a server.
@@ -196,6 +203,15 @@ impl Experiment {
     /// Whether its cards are of several GPU models.
     pub fn has_several_models(&self) -> bool {
         self.cards.iter().any(|card| card.gpu.id != self.cards[0].gpu.id)
+    }
+
+    /// The parts of cards that a VM, known by its first model, comes to have by operations.
+    pub fn parts_over_time(&self, vm: VmId) -> impl Iterator<Item = &Vec<GpuShare>> {
+        let steps = self.timeline.iter().flat_map(|timeline| &timeline.steps);
+        steps.filter(move |step| step.vm == vm).filter_map(|step| match &step.change {
+            VmChange::GoOn(parts) | VmChange::Up(parts) => parts.as_ref(),
+            VmChange::Halt | VmChange::Down => None,
+        })
     }
 
     /// The machine of a guest or a server with these shares of cards: all are in one.

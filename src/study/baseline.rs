@@ -197,6 +197,8 @@ fn without_platform(experiment: &Experiment) -> Experiment {
     bare.pools.clear();
     // What else VMs do is not beside it: bare metal is for inference alone.
     bare.others.clear();
+    // Operations are the hypervisor's.
+    bare.timeline = None;
     bare
 }
 

@@ -24,6 +24,7 @@ mod notes;
 mod open;
 mod out_of_reach;
 mod over_shares;
+mod over_time;
 mod piece;
 mod plan;
 mod probe;
@@ -74,6 +75,7 @@ pub use notes::{replayed, scaled_times, slow_filling};
 pub use open::{OpenEnd, OpenInput};
 pub use out_of_reach::{too_slow_alone, twice_throughput};
 pub use over_shares::OverShare;
+pub use over_time::{OperationResult, OperationsResult, VmOverTime, WindowResult};
 pub use plan::{
     CardAnswer, CardLayout, CardPart, CardWays, Held, KindAsked, Layout, Leaving, MakeLayout,
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,

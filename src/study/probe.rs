@@ -430,7 +430,7 @@ fn late(vm: &VmSpec, found: &VmOutcome) -> f64 {
 
 /// Queries that miss the bound: a rejected one never keeps it.
 fn too_late_or_rejected(found: &VmOutcome) -> u64 {
-    found.recorder.over_latency() + found.recorder.rejected()
+    found.recorder.over_latency() + found.recorder.unanswered()
 }
 
 /// The most queries of a VM in a run of a search, which has many runs.

@@ -7,6 +7,7 @@ use super::figures::LatencyMs;
 use super::interval::Interval;
 use super::open::OpenEnd;
 use super::over_shares::OverShare;
+use super::over_time::OperationsResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
@@ -151,6 +152,9 @@ pub struct RunResult {
     /// The VMs that had more of a card than its policy promises; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub over_shares: Vec<OverShare>,
+    /// Its operations, with what they did; left out where there are none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub operations: Option<OperationsResult>,
 }
 
 impl RunResult {

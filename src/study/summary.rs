@@ -305,6 +305,7 @@ fn run_result(
             .collect(),
         cpu: super::cpu::results(experiment, outcome),
         over_shares: super::over_shares::over_shares(experiment, outcome),
+        operations: super::over_time::of(experiment, outcome),
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const LINES_MAX: usize = 600;
 
 /// Modules by floor, and the modules of the same floor that each may use besides.
-const FLOORS: [(&str, u8, &[&str]); 21] = [
+const FLOORS: [(&str, u8, &[&str]); 22] = [
     ("units", 0, &[]),
     ("parallel", 0, &[]),
     ("shown", 0, &[]),
@@ -25,6 +25,7 @@ const FLOORS: [(&str, u8, &[&str]); 21] = [
     ("host", 3, &["loadgen"]),
     ("gpu", 3, &[]),
     ("layout", 3, &[]),
+    ("operations", 3, &[]),
     ("record", 3, &["loadgen"]),
     ("platform", 4, &[]),
     ("study", 5, &[]),

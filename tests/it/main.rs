@@ -46,6 +46,7 @@ mod names;
 mod new_files;
 mod open;
 mod openb;
+mod operations;
 mod own_workloads;
 mod parts;
 mod plan;

@@ -122,6 +122,7 @@ pub(crate) fn queue(
         others: Vec::new(),
         cpu: CpuScheduling::default(),
         pools: Vec::new(),
+        timeline: None,
     }
 }
 

@@ -27,6 +27,7 @@ mod harnesses;
 pub(super) mod hosts;
 pub(super) mod rounds;
 mod vgpus;
+pub(super) mod vmotion;
 pub(super) mod words;
 
 /// All of `configs/`. A change of a file rebuilds this; a new file needs a touch of this one.

@@ -20,6 +20,8 @@ pub(crate) mod length;
 pub(super) mod lesson;
 pub(super) mod machine;
 mod obstacles;
+pub(super) mod operations;
+pub(super) mod operations_keys;
 pub(super) mod pattern;
 pub(super) mod pins;
 pub(super) mod placed;

@@ -6,6 +6,7 @@ use super::guest::Guest;
 use super::holding::Holding;
 use super::hosts::Hosts;
 use super::machine::Machine;
+use super::operations::NamedHosts;
 use super::pins::Pins;
 use super::placement_keys::{ask, in_words, refuse_holding};
 use super::{cards, rules};
@@ -24,6 +25,8 @@ pub(crate) struct PlacedHosts {
     /// Of every guest, copies by themselves and in the order of the file: its host, and its place
     /// among the guests of that.
     pub(crate) order: Vec<(usize, usize)>,
+    /// What the hosts are called.
+    pub(crate) named: NamedHosts,
     /// The host of every VM with other work than inference, copies by themselves.
     pub(crate) others: Vec<(usize, Other)>,
 }
@@ -132,7 +135,14 @@ pub(crate) fn place(
     let mut places = places.into_iter();
     let of_guests: Vec<Placed> = places.by_ref().take(all.len()).collect();
     let others = places.map(|at| at.host).zip(all_others).collect();
-    let mut placed = PlacedHosts { hosts: each.collect(), order: Vec::new(), others };
+    let names = hosts.groups.iter().flat_map(|group| match group.count {
+        None => vec![group.name.clone()],
+        Some(count) => (1..=count).map(|number| format!("{}-{number}", group.name)).collect(),
+    });
+    let slowest = hosts.groups.iter().filter_map(|group| group.network);
+    let slowest = slowest.min_by(|one, other| one.get().total_cmp(&other.get()));
+    let named = NamedHosts { names: names.collect(), network: slowest };
+    let mut placed = PlacedHosts { hosts: each.collect(), order: Vec::new(), named, others };
     for (guest, at) in all.into_iter().zip(of_guests) {
         let (own, on_it): &mut (Machine, Vec<Guest>) = &mut placed.hosts[at.host];
         placed.order.push((at.host, on_it.len()));

@@ -8,6 +8,7 @@ use super::holding::Holding;
 use super::hosts::Hosts;
 use super::length::Rates;
 use super::machine::Machine;
+use super::operations::{self, NamedHosts, Operations};
 use super::placed::{PlacedHosts, Placing};
 use super::placement_keys::Placement;
 use super::published::Sides;
@@ -91,6 +92,7 @@ pub(crate) fn read_tree(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
+    let operations = operations::read(&mut top);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
@@ -115,9 +117,10 @@ pub(crate) fn read_tree(
             let context = Context { machine: &machine, placed, catalogue, rates, problems, beside };
             let kept = problems.answers.are_kept();
             let kept = kept.then(|| (guests.clone(), context.beside.others.clone()));
+            let asked = (capacity, operations);
             let pairs = match is_unplaced {
                 true => Vec::new(),
-                false => context.pair(stem, guests, baseline, &mut published, capacity),
+                false => context.pair(stem, guests, baseline, &mut published, asked),
             };
             written = kept.map(|(guests, others)| (machine, guests, others));
             pairs
@@ -265,7 +268,7 @@ impl Context<'_> {
         guests: Vec<Guest>,
         baseline: Option<Value<'_>>,
         published: &mut Sides,
-        capacity: Option<f64>,
+        (capacity, operations): (Option<f64>, Option<Operations>),
     ) -> Vec<Pair> {
         match self.placed {
             None => {
@@ -282,8 +285,17 @@ impl Context<'_> {
             }
         }
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
+        let mut experiment = self.experiment(stem, &guests);
+        if let Some(operations) = &operations {
+            let hosts = match self.placed {
+                None => NamedHosts { names: vec![self.machine.host.id.clone()], network: None },
+                Some(placed) => placed.named.clone(),
+            };
+            let around = (self.machine, &guests[..], hosts);
+            operations::lay(operations, around, &mut experiment, self.problems);
+        }
         let virtual_run = PlannedRun {
-            experiment: self.experiment(stem, &guests),
+            experiment,
             published: published
                 .virtual_run
                 .take()
@@ -475,6 +487,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
         others: Vec::new(),
         cpu: CpuScheduling::default(),
         pools: Vec::new(),
+        timeline: None,
         cards,
     }
     .with_models_side_by_side()
@@ -523,6 +536,7 @@ fn joined(name: &str, hypervisor: &Hypervisor, placed: &PlacedHosts) -> Experime
         others: Vec::new(),
         cpu: CpuScheduling::default(),
         pools: Vec::new(),
+        timeline: None,
         cards,
     }
     .with_models_side_by_side()

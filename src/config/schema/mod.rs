@@ -21,6 +21,7 @@ use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
 use super::scenario::cpu::SCHEDULERS;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
+use super::scenario::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys};
 use super::scenario::placement_keys::Placement;
 use super::scenario::published::LATENCIES;
 use super::scenario::queues::QueueKeys;
@@ -80,6 +81,12 @@ fn scenario() -> Shape {
         .key("sharing", Sharing::shape(), "How the vGPUs of one card take turns.")
         .key("cpu", cpu(), "How the host's processors are divided, where VMs share them.")
         .need("vm", list(vm(), VMS_MAX), "The VMs; they take cards in this order.")
+        .key("operations", OperationsKeys::shape(), "How long operations on VMs take.")
+        .key(
+            "operation",
+            list(OperationKeys::shape(), OPERATIONS_MAX),
+            "What happens to VMs and hosts while the run goes on.",
+        )
         .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to compare with.")

@@ -63,6 +63,8 @@ pub struct Batcher {
     /// The permit the next batch is formed with, and since when the batcher waits with it. Where
     /// dispatch is random it stands for any: lots are drawn when the batch is formed.
     selected: Option<(Permit, SimTime)>,
+    /// While its guest stands still: the permits that it would have otherwise, in order.
+    halted: Option<Vec<Permit>>,
 }
 
 /// Permits that wait their turn.
@@ -105,6 +107,7 @@ impl Batcher {
             is_fed: false,
             idle,
             selected: None,
+            halted: None,
         }
     }
 
@@ -133,6 +136,39 @@ impl Batcher {
     /// Sets whether queries will come that are not known ahead of time: a batch may wait for them.
     pub fn expect(&mut self, more: bool) {
         self.is_fed = more;
+    }
+
+    /// Forms no batch from now on: its permits, and those that return meanwhile, are kept apart.
+    pub fn halt(&mut self) {
+        if self.halted.is_some() {
+            return;
+        }
+        let mut kept: Vec<Permit> =
+            self.selected.take().map(|(permit, _)| permit).into_iter().collect();
+        match &mut self.idle {
+            Idle::LongestFirst(permits) => kept.extend(permits.drain(..)),
+            Idle::ByGpu { permits, .. } => {
+                permits.iter_mut().for_each(|permits| kept.extend(permits.drain(..)));
+            }
+        }
+        self.halted = Some(kept);
+    }
+
+    /// Forms batches again from `now` on, with the permits that were kept apart.
+    pub fn go_on(&mut self, now: SimTime) {
+        let kept = self.halted.take().unwrap_or_default();
+        kept.into_iter().for_each(|permit| self.submit(now, permit));
+        self.clock = now;
+    }
+
+    /// Takes out the queries that it has received by `now` and that are in no batch: nobody answers them.
+    pub fn take_received(&mut self, now: SimTime) -> Vec<Query> {
+        let count = self.stock.partition_point(|query| query.seen <= now);
+        let mut taken: Vec<Query> = self.stock.drain(..count).collect();
+        if let Some(waiting) = &mut self.waiting {
+            taken.extend(waiting.take(waiting.len()));
+        }
+        taken
     }
 
     /// Whether it needs more queries, or to be closed, before `next_change` may be called.
@@ -337,6 +373,9 @@ impl Station for Batcher {
     type Done = FormedBatch;
 
     fn submit(&mut self, now: SimTime, permit: Permit) {
+        if let Some(kept) = &mut self.halted {
+            return kept.push(permit);
+        }
         self.clock = now;
         match &mut self.idle {
             Idle::LongestFirst(permits) => permits.push_back(permit),
@@ -350,6 +389,7 @@ impl Station for Batcher {
     #[inline]
     fn next_change(&self) -> Option<SimTime> {
         match &self.waiting {
+            Some(_) if self.halted.is_some() => None,
             Some(waiting) => self.next_of(waiting),
             None => self.formed_at(),
         }

@@ -108,6 +108,17 @@ pub struct CpuTime {
     pub done: SimDuration,
 }
 
+impl std::ops::Add for CpuTime {
+    type Output = Self;
+    fn add(self, other: Self) -> Self {
+        Self {
+            wanted: self.wanted + other.wanted,
+            ready: self.ready + other.ready,
+            done: self.done + other.done,
+        }
+    }
+}
+
 /// Logical processors under one discipline.
 ///
 /// A station, with one verb more: bursts of other work are fed. After every call, and before

@@ -11,6 +11,7 @@ mod gpu_time;
 mod heat;
 mod latency;
 mod multiples;
+mod operations;
 mod panel;
 mod percentiles;
 mod plan;
@@ -44,6 +45,7 @@ type Chart = (&'static str, fn(&Results) -> Option<Figure>);
 /// Every chart.
 const CHARTS: &[Chart] = &[
     ("ratio", ratio::draw),
+    ("operations", operations::draw),
     ("latency", latency::draw),
     ("percentiles", percentiles::draw),
     ("stages", stages::draw),

@@ -12,6 +12,7 @@
 mod capacity;
 mod figure;
 mod markup;
+mod operations;
 mod page;
 mod plan;
 mod rows;

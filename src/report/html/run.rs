@@ -4,7 +4,7 @@ use super::figure::Drawn;
 use super::page::{Content, Page, notes, origin};
 use super::rows::{Of, badness};
 use super::table::{ROWS_SHOWN, Table};
-use super::{sure, times};
+use super::{operations, sure, times};
 use crate::report::number::{latency, or_dash, percent, rate, ratio};
 use crate::report::table::{Column, Columns, compared};
 use crate::report::{charts, written};
@@ -45,11 +45,17 @@ impl Content for Results {
         };
         let (compared, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["ratio"], drawn));
+        let (over_time, figures): (Vec<_>, Vec<_>) =
+            figures.into_iter().partition(|drawn| starts(&["operations"], drawn));
         let (stages, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["stages"], drawn));
         let (gpus, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["gpu", "timeline"], drawn));
         page.section("vms", "VMs", |page| vms(page, self));
+        page.section("operations", "Operations over the run", |page| {
+            page.figures(&over_time);
+            operations::operations(page, self);
+        });
         page.section("bare-metal", "Compared with bare metal", |page| {
             page.figures(&compared);
             comparisons(page, self);

@@ -12,6 +12,7 @@ mod explained;
 mod gap;
 mod grid;
 mod members;
+mod operations;
 mod plan;
 mod runs;
 mod stages;
@@ -30,6 +31,9 @@ pub use cluster::render_cluster;
 pub use explained::render_explained;
 pub(in crate::report) use gap::{
     factors as gap_factors, same_rate as gap_latencies, steps as gap_steps,
+};
+pub(in crate::report) use operations::{
+    in_seconds as seconds, percent as availability_percent, said as operations_said,
 };
 pub use plan::render_plan;
 pub(in crate::report) use plan::{
@@ -81,6 +85,7 @@ pub fn render(results: &Results, width: Width) -> String {
     if published {
         blocks.push(width.lines(LEGEND));
     }
+    blocks.push(operations::operations(results, width));
     blocks.push(steps::steps(results, width));
     blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
     blocks.push(cpu::cpu(results, width));

@@ -87,7 +87,7 @@ pub(super) fn card(experiment: &Experiment, stop: &(dyn Fn() -> bool + Sync)) ->
 }
 
 fn late(found: &VmOutcome) -> u64 {
-    found.recorder.over_latency() + found.recorder.rejected()
+    found.recorder.over_latency() + found.recorder.unanswered()
 }
 
 /// Why no run can hold the bounds, where that is plain without one.

@@ -1,0 +1,193 @@
+//! The chart of operations: p99 of each VM by window of the run, with what was done to it on the same axis
+//! of time.
+//!
+//! Of many VMs it shows those with the most queries over their bound or without an answer.
+
+use super::super::number::{plain, with_unit};
+use super::super::table::{availability_percent, seconds};
+use super::figure::{Align, Figure, Fill, MARGIN, Mark, WIDTH};
+use super::scale::Scale;
+use super::style::{self, row, stroke};
+use crate::study::{
+    OperationResult, OperationsResult, Results, RunResult, VmOverTime, WindowResult,
+};
+
+/// The most VMs.
+const PANELS_MAX: usize = 8;
+/// A plane's height, its left and its right.
+const HEIGHT: f64 = 190.0;
+const LEFT: f64 = 130.0;
+const RIGHT: f64 = WIDTH - MARGIN;
+
+/// The chart; nothing where there are no operations.
+pub(super) fn draw(results: &Results) -> Option<Figure> {
+    let run = results.runs.iter().find(|run| run.operations.is_some())?;
+    let found = run.operations.as_ref()?;
+    let ends = found.vms.iter().map(|vm| vm.windows.len() as f64 * found.window_s);
+    let end = ends.fold(0.0, f64::max);
+    if end <= 0.0 {
+        return None;
+    }
+    let mut vms: Vec<&VmOverTime> = found.vms.iter().collect();
+    vms.sort_by(|one, other| one.availability.total_cmp(&other.availability));
+    vms.truncate(PANELS_MAX);
+    vms.sort_by_key(|vm| found.vms.iter().position(|other| std::ptr::eq(other, *vm)));
+    let title = "p99 over the run, with its operations";
+    let of_all = match found.vms.len() > vms.len() {
+        true => {
+            format!(", the {} VMs with the least availability of {}", vms.len(), found.vms.len())
+        }
+        false => String::new(),
+    };
+    let below = format!(
+        "{}: of the queries due in each {} s{of_all}",
+        results.head.title,
+        plain(found.window_s)
+    );
+    let mut figure = Figure::new(title, &below);
+    legend(&mut figure);
+    let along = Scale::linear(0.0, end, (LEFT, RIGHT));
+    for vm in &vms {
+        tell(&mut figure, run, vm);
+        panel(&mut figure, (run, found), vm, along);
+    }
+    found.operations.iter().for_each(|one| tell_operation(&mut figure, one));
+    for tick in along.ticks(10) {
+        let at = (along.place(tick), figure.height + 20.0);
+        figure.text(at, &plain(tick), Align::Middle, style::QUIET);
+    }
+    figure.height += 30.0;
+    figure.axis_label(((LEFT + RIGHT) / 2.0, RIGHT - LEFT), "seconds from the start of the run");
+    figure.height += 14.0;
+    Some(figure)
+}
+
+fn legend(figure: &mut Figure) {
+    let y = figure.height + 24.0;
+    figure.line(&[(42.0, y), (82.0, y)], stroke::LINE, style::BLUE);
+    figure.text((94.0, y), "p99", Align::Right, style::BLUE);
+    figure.dashes((180.0, y), (224.0, y), stroke::MARK, style::VERMILION);
+    figure.text((236.0, y), "bound", Align::Right, style::VERMILION);
+    figure.bar((344.0, y - 11.0), (384.0, y + 11.0), Fill::Tint(18), style::GREY);
+    figure.text((396.0, y), "memory is copied", Align::Right, style::INK);
+    figure.bar((634.0, y - 11.0), (674.0, y + 11.0), Fill::Tint(50), style::ORANGE);
+    figure.text((686.0, y), "it stands still or is down", Align::Right, style::INK);
+    figure.marks.push(Mark::Dot {
+        at: (1016.0, y),
+        radius: 5.0,
+        hollow: false,
+        colour: style::VERMILION,
+    });
+    figure.text((1032.0, y), "lost", Align::Right, style::VERMILION);
+    figure.height += 40.0;
+}
+
+/// What was done to a VM.
+fn done_to<'r>(found: &'r OperationsResult, vm: &str) -> impl Iterator<Item = &'r OperationResult> {
+    // A VM with several models is one to its operations.
+    let name = vm.to_string();
+    found.operations.iter().filter(move |one| {
+        let rest = name.strip_prefix(&*one.of);
+        one.done && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    })
+}
+
+fn panel(
+    figure: &mut Figure,
+    (run, found): (&RunResult, &OperationsResult),
+    vm: &VmOverTime,
+    along: Scale,
+) {
+    figure.height += 22.0;
+    let of = run.vms.iter().find(|one| one.name == vm.vm);
+    let bound = of.map_or(0.0, |one| one.target_latency_ms);
+    let name = format!(
+        "{}, {} % within the bound of {}",
+        run.name_of(&vm.vm),
+        availability_percent(vm.availability),
+        with_unit(bound)
+    );
+    for line in style::wrapped_to(2, &name, RIGHT - MARGIN, style::size::TEXT, true) {
+        figure.text((MARGIN, figure.height), &line, Align::Right, style::INK).bold = true;
+        figure.height += row::TEXT;
+    }
+    let (top, bottom) = (figure.height, figure.height + HEIGHT);
+    let p99s = vm.windows.iter().filter_map(|window| window.latency_p99_ms);
+    let values: Vec<f64> = p99s.chain([bound]).filter(|ms| ms.is_finite() && *ms > 0.0).collect();
+    let up = Scale::fitting(&values, (bottom, top));
+    for one in done_to(found, &vm.vm) {
+        shade(figure, one, along, (top, bottom));
+    }
+    for tick in up.ticks(4) {
+        let at = up.place(tick);
+        figure.line(&[(LEFT, at), (RIGHT, at)], stroke::RULE, style::RULE);
+        figure.text((LEFT - 12.0, at), &with_unit(tick), Align::Left, style::QUIET);
+    }
+    figure.line(&[(LEFT, bottom), (RIGHT, bottom)], stroke::AXIS, style::QUIET);
+    if bound > 0.0 {
+        let at = up.place(bound).clamp(top, bottom);
+        figure.dashes((LEFT, at), (RIGHT, at), stroke::MARK, style::VERMILION);
+    }
+    let middle = |window: &WindowResult| along.place(window.from_s + found.window_s / 2.0);
+    for part in vm.windows.split(|window| window.latency_p99_ms.is_none()) {
+        let points = part.iter().filter_map(|window| {
+            let p99 = window.latency_p99_ms.filter(|ms| *ms > 0.0)?;
+            Some((middle(window).min(RIGHT), up.place(p99).clamp(top, bottom)))
+        });
+        let points: Vec<(f64, f64)> = points.collect();
+        match points[..] {
+            [] => {}
+            [one] => figure.dot(one),
+            _ => figure.line(&points, stroke::MARK, style::BLUE),
+        }
+    }
+    for window in vm.windows.iter().filter(|window| window.lost > 0) {
+        let at = (middle(window).min(RIGHT), top + 8.0);
+        figure.marks.push(Mark::Dot { at, radius: 5.0, hollow: false, colour: style::VERMILION });
+    }
+    figure.height = bottom;
+}
+
+/// When an operation copied, and when the VM stood still or was down.
+fn shade(figure: &mut Figure, one: &OperationResult, along: Scale, (top, bottom): (f64, f64)) {
+    let mut bar = |from: f64, to: f64, fill, colour| {
+        let (from, to) = (along.place(from).min(RIGHT), along.place(to).clamp(LEFT, RIGHT));
+        // A second of an hour is seen all the same.
+        figure.bar((from, top), (to.max(from + 3.0).min(RIGHT), bottom), fill, colour);
+    };
+    let stopped = one.stopped_at_s;
+    if one.pre_copy_s > 0.0 {
+        let end = stopped.unwrap_or(one.at_s + one.pre_copy_s);
+        bar(end - one.pre_copy_s, end, Fill::Tint(18), style::GREY);
+    }
+    if let Some(from) = stopped {
+        let to = one.stopped_s.map_or(f64::MAX, |span| from + span);
+        bar(from, to.min(1e9), Fill::Tint(50), style::ORANGE);
+    }
+}
+
+/// A panel in words.
+fn tell(figure: &mut Figure, run: &RunResult, vm: &VmOverTime) {
+    let worst = vm.windows.iter().filter_map(|one| Some((one.latency_p99_ms?, one.from_s)));
+    let worst = worst.max_by(|one, other| one.0.total_cmp(&other.0));
+    let worst = worst.map_or(String::new(), |(p99, from)| {
+        format!("; highest p99 {} from {} s on", with_unit(p99), plain(from))
+    });
+    let (name, share) = (run.name_of(&vm.vm), availability_percent(vm.availability));
+    figure.tell(format!(
+        "{name}: {share} % of {} queries within the bound, {} lost, down {} s{worst}.",
+        vm.made,
+        vm.lost,
+        seconds(vm.down_s)
+    ));
+}
+
+fn tell_operation(figure: &mut Figure, one: &OperationResult) {
+    let done = match &one.why {
+        Some(why) => format!("not done: {why}"),
+        None => one.stopped_s.map_or(String::from("done"), |span| {
+            format!("stopped {} s, {} queries waited", seconds(span), one.queries_waited)
+        }),
+    };
+    figure.tell(format!("{} of {} at {} s: {done}.", one.kind, one.of, seconds(one.at_s)));
+}

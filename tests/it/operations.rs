@@ -1,0 +1,267 @@
+//! Operations on VMs while a run goes on: queueing theory of a stop, what is lost and what waits, the same
+//! outcome however parts are simulated, and files from text to result.
+
+use crate::support::{cases, queue};
+use proptest::prelude::*;
+use slicewise::config::{Catalogue, LoadOptions, load};
+use slicewise::platform::{Meter, Outcome, simulate, simulate_together, simulate_within};
+use slicewise::spec::*;
+use slicewise::units::{SimDuration, SimTime};
+use std::fs;
+use std::sync::Arc;
+
+fn at(millis: u64) -> SimTime {
+    SimTime::ZERO + SimDuration::from_millis(millis)
+}
+
+fn timeline(steps: Vec<(u64, u16, VmChange)>) -> Option<Arc<Timeline>> {
+    let steps = steps.into_iter();
+    let steps =
+        steps.map(|(millis, vm, change)| VmStep { at: at(millis), vm: VmId(vm), change }).collect();
+    let window = SimDuration::from_secs(1);
+    Some(Arc::new(Timeline { operations: Vec::new(), steps, window }))
+}
+
+/// The experiment of a file.
+fn read(text: &str) -> Experiment {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("operations.toml");
+    fs::write(&path, text).unwrap();
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let scenario = load(&path, &options).unwrap_or_else(|error| panic!("{error}"));
+    scenario.pairs[0].virtual_run.experiment.clone()
+}
+
+/// Three VMs on two cards of one host, and a third card.
+fn three(policy: &str, operations: &str) -> Experiment {
+    read(&format!(
+        "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\nbaseline = \"none\"\n\
+         gpus = {{ model = \"a100-pcie-40gb\", count = 3 }}\nseed = 3\n\
+         [sharing]\npolicy = \"{policy}\"\nassignment = \"spread\"\n\
+         [operations]\nmemory = \"2 GB\"\nboot = \"1 s\"\nmodel_load = \"1 s\"\n{operations}\n\
+         [[vm]]\nname = \"a\"\ncount = 3\nvcpus = 8\nvgpu = {{ type = \"A100-10C\" }}\n\
+         workload = \"bert-99\"\nserver = {{ batch_max = 8 }}\n[vm.load]\nscenario = \"server\"\n\
+         target_qps = 200\ntarget_latency = \"50 ms\"\nrules = \"none\"\nmin_query_count = 1\n\
+         min_duration = \"60 s\"\n"
+    ))
+}
+
+/// M/D/1 at load 0.5, stopped for S = 2 s. Beside the queue without a stop, the wait of whoever comes is
+/// longer by what is left of the stop: S less R, the work that ends in it since it was launched, less the
+/// time in which the queue without a stop is idle. That falls by 1 - rho a second, so that all arrivals
+/// together wait longer by lambda (S - R)^2 / (2 (1 - rho)), and those who were there by S - R each. R is
+/// rho D / 2 in the mean, and rho + rho^2 / (2 (1 - rho)) queries are there (Pollaczek and Khinchine).
+#[test]
+fn a_stop_costs_what_queueing_theory_says() {
+    let (rate, service, stop, load) = (100.0, 0.005, 2.0, 0.5);
+    let left = stop - load * service / 2.0;
+    let there = load + load * load / (2.0 * (1.0 - load));
+    let longer = rate * left * left / (2.0 * (1.0 - load)) + there * left;
+    let hit = rate * stop + there;
+    let mut found = Vec::new();
+    for seed in 1..=150 {
+        let work = SimDuration::from_secs_f64(service);
+        let mut plain = queue(1, rate, work, SizeDistribution::Fixed, 30);
+        plain.seed = seed;
+        let mut stopped = plain.clone();
+        stopped.timeline =
+            timeline(vec![(10_000, 0, VmChange::Halt), (12_000, 0, VmChange::GoOn(None))]);
+        let sum = |experiment: &Experiment| {
+            let outcome = simulate(experiment);
+            let recorder = &outcome.vms[0].recorder;
+            let latencies = recorder.latencies();
+            let waited = recorder.over_time().map_or(0, |all| all.stops()[0].waited);
+            let all = latencies.mean().unwrap().as_secs_f64() * latencies.count() as f64;
+            (latencies.count(), all, waited)
+        };
+        let ((count, before, _), (same, after, waited)) = (sum(&plain), sum(&stopped));
+        assert_eq!(count, same, "everybody is answered");
+        found.push((after - before, waited as f64));
+    }
+    let holds = |what: &str, theory: f64, found: Vec<f64>| {
+        let count = found.len() as f64;
+        let mean = found.iter().sum::<f64>() / count;
+        let squares: f64 = found.iter().map(|one| (one - mean).powi(2)).sum();
+        let error = 3.3 * (squares / (count - 1.0) / count).sqrt();
+        assert!((mean - theory).abs() <= error, "{what}: {mean} +- {error}, by theory {theory}");
+        assert!(error < 0.04 * theory, "{what}: narrow enough to refuse half a stop");
+    };
+    holds("longer waits", longer, found.iter().map(|one| one.0).collect());
+    holds("queries that waited", hit, found.iter().map(|one| one.1).collect());
+}
+
+/// Lost are those in the VM as it goes down and those due until it serves again; nobody else.
+#[test]
+fn a_vm_that_is_down_loses_what_it_has_and_what_comes() {
+    let work = SimDuration::from_millis(5);
+    let mut plain = queue(1, 100.0, work, SizeDistribution::Fixed, 30);
+    let dues: Vec<(SimTime, SimDuration)> = {
+        let outcome = slicewise::platform::simulate_with(&plain, |recorder| recorder.keep_log());
+        outcome.vms[0].recorder.log().unwrap().to_vec()
+    };
+    plain.timeline = timeline(vec![(10_000, 0, VmChange::Down), (13_000, 0, VmChange::Up(None))]);
+    let outcome = simulate(&plain);
+    let is_lost = |(due, latency): &&(SimTime, SimDuration)| {
+        *due <= at(13_000) && *due + *latency > at(10_000)
+    };
+    let lost = dues.iter().filter(is_lost).count() as u64;
+    let recorder = &outcome.vms[0].recorder;
+    assert!(lost > 250, "three seconds of 100 per second");
+    assert_eq!(recorder.lost(), lost);
+    assert_eq!(recorder.latencies().count() + lost, dues.len() as u64);
+    assert_eq!(recorder.over_time().unwrap().stops()[0].lost, lost);
+    // Never up again: all that would have come is lost as well, so the run ends.
+    plain.timeline = timeline(vec![(10_000, 0, VmChange::Down)]);
+    let outcome = simulate(&plain);
+    let before = dues.iter().filter(|(due, latency)| *due + *latency <= at(10_000)).count();
+    assert_eq!(outcome.vms[0].recorder.latencies().count(), before as u64);
+    assert_eq!(outcome.vms[0].recorder.answered(), dues.len() as u64);
+}
+
+#[test]
+fn a_timeline_without_steps_changes_nothing() {
+    for policy in ["best-effort", "equal-share", "fixed-share"] {
+        let operations = "[[operation]]\nat = \"5 s\"\nkind = \"suspend\"\nvm = \"a-1\"\n";
+        let mut with = three(policy, operations);
+        let mut without = with.clone();
+        without.timeline = None;
+        with.timeline = timeline(Vec::new());
+        let of = |experiment: &Experiment| {
+            let found = simulate(experiment);
+            let of = |vm: &slicewise::platform::VmOutcome| format!("{:?}", vm.recorder.latencies());
+            (found.events, found.vms.iter().map(of).collect::<Vec<_>>())
+        };
+        assert_eq!(of(&with), of(&without), "{policy}");
+    }
+}
+
+/// A VM that is moved serves on its new card: the old one rests, and nobody is lost.
+#[test]
+fn a_moved_vm_works_on_its_new_card() {
+    let operations =
+        "[[operation]]\nat = \"20 s\"\nkind = \"vmotion\"\nvm = \"a-1\"\nto_card = 1\n";
+    let moved = three("equal-share", operations);
+    let outcome = simulate(&moved);
+    let timeline = moved.timeline.as_ref().unwrap();
+    let [halt, goes_on] = &timeline.steps[..] else { panic!("two steps") };
+    // 2 GB of memory at 10 Gb/s, of which 0.05 GB/s change: 1.667 s.
+    let pre = 2.0 / 1.25 / (1.0 - 0.05 / 1.25);
+    assert!(((halt.at - at(20_000)).as_secs_f64() - pre).abs() < 1e-6);
+    let recorder = &outcome.vms[0].recorder;
+    let [stop] = recorder.over_time().unwrap().stops() else { panic!("one stop") };
+    assert_eq!((stop.from, stop.to), (halt.at, goes_on.at), "in flight is hidden in the stun");
+    assert_eq!((recorder.lost(), outcome.vms[1].recorder.lost()), (0, 0));
+    let had = |card: usize| -> f64 {
+        let owners = outcome.gpu_time[card].owners.iter();
+        owners.filter(|owner| owner.guests == [VmId(0)]).map(|owner| owner.had.run).sum()
+    };
+    assert!(had(0) > 0.1 && had(1) > 0.2, "{} and {}", had(0), had(1));
+    assert!(had(0) < had(1), "20 s here, 38 s there");
+}
+
+/// What a VM does on a card whose VMs do not change is the same, moved or not, once its own queue is as it
+/// was: here the VMs that stay notice only that the other is gone.
+#[test]
+fn parts_and_the_whole_come_to_the_same_with_operations() {
+    let operations = "[[operation]]\nat = \"5 s\"\nkind = \"vmotion\"\nvm = \"a-1\"\nto_card = 2\n\
+        [[operation]]\nat = \"5 s\"\nkind = \"suspend\"\nvm = \"a-2\"\n\
+        [[operation]]\nat = \"20 s\"\nkind = \"resume\"\nvm = \"a-2\"\n\
+        [[operation]]\nat = \"30 s\"\nkind = \"power-off\"\nvm = \"a-3\"\n\
+        [[operation]]\nat = \"40 s\"\nkind = \"power-on\"\nvm = \"a-3\"\n";
+    for policy in ["best-effort", "equal-share", "fixed-share"] {
+        let experiment = three(policy, operations);
+        let whole = format!("{:?}", simulate_together(&experiment));
+        assert!(format!("{:?}", simulate(&experiment)) == whole, "{policy}");
+        let strides = simulate_within(&experiment, &mut Meter::new(u64::MAX, &|| false));
+        assert!(format!("{:?}", strides.unwrap()) == whole, "{policy} by strides");
+    }
+}
+
+#[test]
+fn the_vms_of_a_host_that_fails_are_down_to_the_end_where_there_is_no_other() {
+    let operations = "[[operation]]\nat = \"10 s\"\nkind = \"host-failure\"\n";
+    let outcome = simulate(&three("best-effort", operations));
+    for vm in &outcome.vms {
+        let windows = vm.recorder.over_time().unwrap().windows();
+        assert!(windows[..9].iter().all(|one| one.lost == 0 && one.answered > 0));
+        assert!(windows[11..].iter().all(|one| one.answered == 0 && one.lost > 0));
+        assert!(!vm.failed_rules.is_empty(), "what nobody answers is over any bound");
+    }
+    // It is back after 5 s: restarts begin once the failure is known, after 18 s.
+    let back = format!("{operations}back_after = \"5 s\"\n");
+    let outcome = simulate(&three("best-effort", &back));
+    for vm in &outcome.vms {
+        let [stop] = vm.recorder.over_time().unwrap().stops() else { panic!("one stop") };
+        // 18 s, 1 s to place it, 1 s each to boot and to load.
+        assert_eq!((stop.from, stop.to), (at(10_000), at(31_000)));
+        assert!(stop.lost > 3000, "21 s of 200 per second: {}", stop.lost);
+    }
+}
+
+/// A random timeline of VMs: each halts or is down, and goes on or serves again, somewhere.
+fn random(cards: u16) -> impl Strategy<Value = Vec<(u64, u16, VmChange)>> {
+    let one = (0..8_000_u64, 1..3_000_u64, 0..3_u16, any::<bool>(), proptest::option::of(0..cards));
+    proptest::collection::vec(one, 0..8).prop_map(|all| {
+        let mut steps: Vec<(u64, u16, VmChange)> = Vec::new();
+        let mut free = [0; 3];
+        for (from, span, vm, is_down, card) in all {
+            let from = from.max(free[usize::from(vm)]);
+            let place = card.map(|card| {
+                let vgpu_type = Some("A100-10C".to_string());
+                let sm_limit = slicewise::units::Share::WHOLE;
+                vec![GpuShare { card: GpuId(card), instance: 0, vgpu_type, sm_limit }]
+            });
+            let (stops, starts) = match is_down {
+                true => (VmChange::Down, VmChange::Up(place)),
+                false => (VmChange::Halt, VmChange::GoOn(place)),
+            };
+            steps.extend([(from, vm, stops), (from + span, vm, starts)]);
+            free[usize::from(vm)] = from + span;
+        }
+        // The last may not come to its end: then it stands still, or is down, for good.
+        steps.sort_by_key(|(millis, ..)| *millis);
+        steps
+    })
+}
+
+proptest! {
+    #![proptest_config(cases(40))]
+
+    /// However VMs stop, move and fail: every query is answered or lost, once, by the same arrivals as without
+    /// operations; nobody is lost who only stood still; and parts come to the same as the whole.
+    #[test]
+    fn queries_are_conserved(
+        steps in random(3),
+        policy in prop_oneof![Just("best-effort"), Just("equal-share")],
+        slots in 1..4_u32,
+    ) {
+        let operations = "[[operation]]\nat = \"5 s\"\nkind = \"suspend\"\nvm = \"a-1\"\n";
+        let mut plain = three(policy, operations);
+        // Every card is cut, so that all VMs can come to it.
+        let cut = plain.cards[0].instances.clone();
+        plain.cards.iter_mut().for_each(|card| card.instances = cut.clone());
+        for vm in &mut plain.vms {
+            vm.load.settings.min_duration = SimDuration::from_secs(10);
+            vm.server.slots = slots.max(vm.server.streams);
+        }
+        plain.timeline = timeline(Vec::new());
+        let mut changed = plain.clone();
+        let goes_down = steps.iter().any(|(.., change)| matches!(change, VmChange::Down));
+        changed.timeline = timeline(steps);
+        let (before, after) = (simulate(&plain), simulate(&changed));
+        let sum = |outcome: &Outcome| -> Vec<u64> {
+            outcome.vms.iter().map(|vm| vm.recorder.answered()).collect()
+        };
+        prop_assert_eq!(sum(&before), sum(&after));
+        for vm in &after.vms {
+            let over_time = vm.recorder.over_time().unwrap();
+            let made: u64 = over_time.windows().iter().map(|window| window.made()).sum();
+            prop_assert_eq!(made, vm.recorder.answered());
+            prop_assert!(goes_down || vm.recorder.lost() == 0);
+            let in_stops: u64 = over_time.stops().iter().map(|stop| stop.lost).sum();
+            prop_assert_eq!(in_stops, vm.recorder.lost());
+        }
+        let (parts, whole) = (format!("{after:?}"), format!("{:?}", simulate_together(&changed)));
+        prop_assert_eq!(parts, whole);
+    }
+}
