@@ -17,7 +17,7 @@ use std::path::{Path, PathBuf};
 /// Arguments of `slicewise place`.
 #[derive(Args, Debug)]
 pub(super) struct PlaceArgs {
-    /// A file with [[host]] and [[vm]]; or - for standard input
+    /// A file with hosts and VMs, or - for standard input
     path: PathBuf,
 
     /// How a host is chosen, instead of the file's; may be given several times, to compare: the first

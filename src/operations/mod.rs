@@ -1,7 +1,7 @@
 //! Floor 3: operations on VMs, as arithmetic and book-keeping: how long they take, who is where, and what
 //! becomes of each. None of it depends on the load, so all of it is known before a run.
 //!
-//! Nothing here serves a query: the platform does what [`plan`] says.
+//! Nothing here serves a query: the platform does what [`plan()`] says.
 
 mod cluster;
 mod plan;

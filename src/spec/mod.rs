@@ -217,7 +217,8 @@ impl Experiment {
     /// The machine of a guest or a server with these shares of cards: all are in one.
     pub fn host_of(&self, shares: &[GpuShare]) -> HostId {
         // One that found no place was reported, and is never run.
-        shares.first().map_or(HostId::default(), |share| self.card(share).host)
+        let card = shares.first().and_then(|share| self.cards.get(usize::from(share.card.0)));
+        card.map_or(HostId::default(), |card| card.host)
     }
 
     /// A machine.

@@ -3,6 +3,7 @@
 //!
 //! It adds up what was recorded; the operations themselves were worked out before the run.
 
+use super::figures::digits;
 use crate::platform::Outcome;
 use crate::record::{OverTime, Recorder, Stop};
 use crate::spec::{Experiment, Operation, OperationOutcome, VmId, VmSpec};
@@ -66,6 +67,15 @@ pub struct VmOverTime {
     pub down_s: f64,
     /// The windows, from the start of the run.
     pub windows: Vec<WindowResult>,
+}
+
+impl OperationsResult {
+    /// Of a VM whose queries were lost in part: how many of all it answered within the bound, in words.
+    pub(super) fn lost_in_words(&self, name: &str) -> Option<String> {
+        let vm = self.vms.iter().find(|vm| vm.vm == name && vm.lost > 0)?;
+        let within = digits(100.0 * vm.availability);
+        Some(format!("answers {within} % of its queries within the bound, {} are lost", vm.lost))
+    }
 }
 
 /// The queries of a VM that were due in a window.
@@ -179,7 +189,8 @@ fn of_vm_over_time(vm: &VmSpec, recorder: &Recorder) -> Option<VmOverTime> {
         made,
         lost: recorder.lost(),
         availability: if made > 0 { within as f64 / made as f64 } else { 1.0 },
-        down_s: down.sum(),
+        // The sum of nothing would be minus zero.
+        down_s: down.fold(0.0, |sum, stop| sum + stop),
         windows,
     })
 }

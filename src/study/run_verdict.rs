@@ -183,6 +183,10 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
     };
     let (name, value) = judged_by(vm);
     let (value, bound) = (time(value), time(vm.target_latency_ms));
+    let lost = run.operations.as_ref().and_then(|operations| operations.lost_in_words(&vm.name));
+    if let (Some(lost), 1) = (&lost, vms.len()) {
+        return format!("NO: {} {lost}", vm.name);
+    }
     if vms.len() == 1 {
         let rejected = vm.rejected.filter(|rejected| *rejected > 0);
         let rejected =
@@ -195,8 +199,9 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
     let same = late.iter().all(|(_, other)| other.target_latency_ms == vm.target_latency_ms);
     let what = if same { bound.clone() } else { "their bounds".to_string() };
     let of = if same { String::new() } else { format!(" of {bound}") };
+    let how = lost.unwrap_or_else(|| format!("{name} {value}{of}"));
     format!(
-        "NO: {} of {} miss {what} (worst {}, {name} {value}{of})",
+        "NO: {} of {} miss {what} (worst {}, {how})",
         late.len(),
         counted(vms.len(), "VM"),
         run.name_of(&vm.name)

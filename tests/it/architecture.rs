@@ -189,7 +189,8 @@ fn every_station_is_held_to_the_laws() {
         sources().iter().flat_map(|source| &source.stations).map(String::as_str).collect();
     assert!(stations.contains(&"Fifo"), "{stations:?}");
     for station in stations {
-        assert!(laws.contains(&format!("{station}::new(")), "no law holds {station}");
+        // One with several disciplines is made of any of them.
+        assert!(laws.contains(&format!("{station}::")), "no law holds {station}");
     }
 }
 
@@ -223,8 +224,8 @@ fn the_catalogue_embeds_every_file_of_configs() {
             assert_eq!(fs::read_dir(&folder).unwrap().count(), slicewise::spec::Round::ALL.len());
             continue;
         }
-        // Nor are the rows of `validate`.
-        if folder.ends_with("published") {
+        // Nor are the rows of `validate`, and the versions of vMotion in `config::catalogue::vmotion`.
+        if folder.ends_with("published") || folder.ends_with("vmotion") {
             continue;
         }
         for file in fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()) {

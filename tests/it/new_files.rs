@@ -278,7 +278,7 @@ fn a_gpus_line_left_beside_a_host_is_told_where_it_makes_errors() {
         assert!(told.contains(&help), "{change:?}\n{told}");
     }
     // Not of errors that have nothing to do with cards, of cards that are the host's, or of none to drop to.
-    assert!(!said(&[host, ("vcpus = 8", "vcpus = 80")]).contains("is used instead"));
+    assert!(!said(&[host, ("vcpus = 8", "vcpus = 4000")]).contains("is used instead"));
     let own = (gpus, "gpus = { model = \"a10\", count = 2 }");
     assert!(!said(&[host, own]).contains("is used instead"));
     // Fewer of the same, where they do not suffice.

@@ -8,7 +8,7 @@ use crate::dice::Dice;
 use crate::support::examples;
 use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
 use slicewise::platform::{Meter, simulate, simulate_together, simulate_within};
-use slicewise::spec::{Experiment, GpuId, GpuShare, Step, VmId};
+use slicewise::spec::{Arrivals, Experiment, GpuId, GpuShare, Step, VmId, VmSpec};
 use slicewise::units::SimDuration;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,11 +20,10 @@ const CASES: u64 = 60;
 /// several models, ensembles, traces, closed loops, and pools on bare metal.
 fn bases() -> Vec<Experiment> {
     let options = LoadOptions::new(Catalogue::load(None).unwrap());
-    let folder = std::env::temp_dir().join(format!("slicewise-parts-{}", std::process::id()));
-    fs::create_dir_all(&folder).unwrap();
+    let folder = tempfile::tempdir().unwrap();
     let mut files = Vec::new();
     for (place, text) in examples().iter().enumerate() {
-        files.push(folder.join(format!("example-{place}.toml")));
+        files.push(folder.path().join(format!("example-{place}.toml")));
         fs::write(&files[place], text).unwrap();
     }
     for folder in ["scenarios", "tests/good"] {
@@ -37,7 +36,6 @@ fn bases() -> Vec<Experiment> {
             bases.extend(pair.runs().map(|run| run.experiment.clone()));
         }
     }
-    fs::remove_dir_all(folder).unwrap();
     bases
 }
 
@@ -80,7 +78,8 @@ fn join(one: &mut Experiment, other: Experiment, (prefix, is_apart): (&str, bool
     }
     let hosts = one.hosts.len() as u16;
     for mut card in other.cards {
-        card.host.0 += if is_apart { hosts } else { 0 };
+        // Whoever comes to machines that are there comes to the first.
+        card.host.0 = if is_apart { card.host.0 + hosts } else { 0 };
         one.cards.push(card);
     }
     if is_apart {
@@ -100,6 +99,7 @@ fn machine(dice: &mut Dice, bases: &[Experiment]) -> Experiment {
     all.seed = dice.word();
     for host in &mut all.hosts {
         host.logical_processors.value = if dice.one_in(4) { 2 } else { 1 << 20 };
+        host.cores.value = host.logical_processors.value / 2;
         if !dice.one_in(4) {
             host.stalls = None;
         }
@@ -145,8 +145,16 @@ fn a_host_notices_nothing_of_another() {
     for case in 0..CASES {
         let mut dice = Dice::of(23, case);
         let alone = machine(&mut dice, &bases);
-        let like = bases.iter().filter(|base| base.pools.is_empty() == alone.pools.is_empty());
-        let other = (*dice.pick(&like.collect::<Vec<_>>())).clone();
+        let is_trace = |vm: &VmSpec| matches!(vm.load.arrivals, Arrivals::Trace(_));
+        let like = bases.iter().filter(|base| {
+            base.pools.is_empty() == alone.pools.is_empty() && !base.vms.iter().any(is_trace)
+        });
+        let mut other = (*dice.pick(&like.collect::<Vec<_>>())).clone();
+        // All loads of a run go on until the longest has what it must have, so theirs is the shorter.
+        for vm in &mut other.vms {
+            vm.load.settings.min_query_count = 1;
+            vm.load.settings.min_duration = SimDuration::from_nanos(1);
+        }
         let mut both = alone.clone();
         join(&mut both, other, ("other/", true));
         let vms = alone.vms.len();

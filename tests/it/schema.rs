@@ -195,6 +195,12 @@ fn defaults_are_what_silence_means() {
         ),
         models(&VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[sweep]\nvm.vcpus = [1, 2]\n"),
+        format!(
+            "{vsphere}{VM}vgpu.type = \"A100-10C\"\n[[operation]]\nat = \"1 s\"\nkind = \"vmotion\"\nvm = \"vm-1\"\n"
+        ),
+        format!(
+            "hypervisor = \"vsphere-7.0u2\"\n[[host]]\nmodel = \"dell-r7525\"\ncount = 2\n[[rule]]\nkind = \"run-on\"\nvms = [\"vm-1\"]\nhosts = [\"host-1\"]\n{VM}vgpu.type = \"A100-10C\"\n"
+        ),
     ];
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("base.toml");

@@ -11,6 +11,7 @@ use super::scenario::placement_keys::{Placement, rules};
 use super::scenario::{LoadOptions, hash, lesson, name_of, read_files};
 use super::text::{Diagnostic, LoadError, Problems, Reader, SourceFile, source};
 use crate::layout::fit::SizeMode;
+use crate::layout::placement::Assignment;
 use crate::study::{ClusterTask, Head};
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -18,7 +19,7 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 /// Keys of scenarios that have no meaning for a placement.
-const OF_RUNS: [&str; 3] = ["baseline", "published", "capacity"];
+const OF_RUNS: [&str; 6] = ["baseline", "published", "capacity", "cpu", "operations", "operation"];
 
 /// A cluster file, checked.
 #[derive(Debug)]
@@ -119,6 +120,7 @@ pub(super) fn read_tree(
         assignment: machine.sharing.assignment,
         vms,
         rules,
+        groups_full_cards: placement.full_cards == Assignment::Consolidate,
         policy: placement.policy,
     })
 }

@@ -85,7 +85,7 @@ fn vm(
     let memory = memory.map(|value| value.bounded(|bytes: &Bytes| *bytes > Bytes::ZERO, "above 0"));
     let mut around = VmContext::new(catalogue, Some(machine));
     around.is_cluster = true;
-    let allocation = cpu::read_allocation(&mut table, vcpus, &around);
+    let allocation = cpu::read_allocation(&mut table, vcpus, around.machine);
     let has_gpus = HOLDINGS.iter().any(|key| table.has(key));
     let choice = Choice::read(&mut table, machine, catalogue);
     let held = match has_gpus {

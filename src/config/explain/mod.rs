@@ -7,11 +7,12 @@ mod notes;
 
 use super::catalogue::Catalogue;
 use super::catalogue::hosts::OWN_HOST;
-use super::scenario::cpu::{Other, SCHEDULERS};
+use super::scenario::cpu::SCHEDULERS;
 use super::scenario::guest::Guest;
 use super::scenario::holding::Holding;
 use super::scenario::holding_keys::HOLDINGS;
 use super::scenario::machine::{self, Machine};
+use super::scenario::other_vm::Other;
 use super::scenario::plan::Plan;
 use super::scenario::sharing_words;
 use super::scenario::workload_files::is_own;
@@ -107,6 +108,7 @@ impl Reading<'_> {
             sections.push(Self::cluster(&file));
         }
         sections.extend(self.cpu(&file));
+        sections.extend(Self::operations(&file));
         sections.extend(self.hardware(&file));
         let mut guests = self.guests.iter();
         for place in 0..self.guests.len() + self.others.len() {
@@ -191,20 +193,26 @@ impl Reading<'_> {
         section
     }
 
+    /// Operations and how long they take, as written.
+    fn operations(notes: &Notes<'_>) -> Option<Section> {
+        let mut section = Section::new("operations");
+        ["operations.", "operation."].iter().for_each(|above| section.add_each(notes, above));
+        (!section.values.is_empty()).then_some(section)
+    }
+
     /// How the host's processors are divided, where VMs share them.
     fn cpu(&self, notes: &Notes<'_>) -> Option<Section> {
-        if !self.experiment().shares_any_processors() {
-            return None;
-        }
-        let cpu = &self.experiment().cpu;
+        let (shares, cpu) = (self.experiment().shares_any_processors(), &self.experiment().cpu);
         let mut section = Section::new("cpu");
-        section.add(notes, "cpu.", "scheduler", word(&SCHEDULERS, cpu.scheduler));
-        if cpu.scheduler == CpuScheduler::Quantum {
+        if shares {
+            section.add(notes, "cpu.", "scheduler", word(&SCHEDULERS, cpu.scheduler));
+        }
+        if shares && cpu.scheduler == CpuScheduler::Quantum {
             section.add(notes, "cpu.", "quantum", cpu.quantum.value);
             section.add(notes, "cpu.", "preempt", cpu.preempts);
         }
         section.add_other_keys(notes, "cpu.");
-        Some(section)
+        (!section.values.is_empty()).then_some(section)
     }
 
     /// A VM with other work than inference.

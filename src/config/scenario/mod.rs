@@ -22,6 +22,7 @@ pub(super) mod machine;
 mod obstacles;
 pub(super) mod operations;
 pub(super) mod operations_keys;
+pub(super) mod other_vm;
 pub(super) mod pattern;
 pub(super) mod pins;
 pub(super) mod placed;

@@ -14,7 +14,7 @@ const POINTS_MAX: usize = 1440;
 const RATE_MAX: f64 = 1e6;
 
 /// The longest period, that of the longest run.
-const PERIOD_MAX: SimDuration = SimDuration::from_secs(366 * 86_400);
+const PERIOD_MAX: SimDuration = SimDuration::from_secs(364 * 86_400);
 
 keys! {
     /// The keys of `pattern`.
@@ -25,7 +25,7 @@ keys! {
         /// After what it begins anew.
         period: SimDuration = own(period, shape::quantity::<SimDuration>), or "24 h";
         /// How far into the period the load begins.
-        start: SimDuration = within("0 to 366 days"), or "0 s";
+        start: SimDuration = within("0 to 8736 h"), or "0 s";
     }
 }
 
@@ -51,7 +51,7 @@ fn rates(value: &Value<'_>) -> Option<Vec<f64>> {
 
 fn period(value: &Value<'_>) -> Option<SimDuration> {
     let within = |span: &SimDuration| (SimDuration::from_millis(1)..=PERIOD_MAX).contains(span);
-    value.bounded(within, "1 ms to 366 days")
+    value.bounded(within, "1 ms to 8736 h (364 days)")
 }
 
 /// `{ rates = [0.4, 1, 1.6, 1], period = "24 h", start = "8 h" }`.

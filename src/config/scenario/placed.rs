@@ -1,19 +1,20 @@
 //! The VMs of a cluster on its hosts: where placement puts each, and the hosts as machines with the
 //! guests that are on them. All VMs of a file are placed beside each other, in order of power-on.
 
-use super::cpu::Other;
 use super::guest::Guest;
 use super::holding::Holding;
 use super::hosts::Hosts;
 use super::machine::Machine;
 use super::operations::NamedHosts;
+use super::other_vm::Other;
 use super::pins::Pins;
-use super::placement_keys::{ask, in_words, refuse_holding};
+use super::placement_keys::{Placement, ask, in_words, refuse_holding};
 use super::{cards, rules};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Problems};
 use crate::layout::cluster::{Gpus, Kind, Placed};
 use crate::layout::fit::SizeMode;
+use crate::layout::placement::Assignment;
 use crate::study::{ClusterRule, ClusterTask, Head, HostGroup, Obstacle, VmGroup, placed_together};
 use crate::units::{Bytes, SimTime};
 
@@ -43,7 +44,7 @@ impl PlacedHosts {
 #[derive(Clone, Debug)]
 pub(crate) struct Placing {
     pub(crate) rules: Vec<ClusterRule>,
-    pub(crate) policy: &'static str,
+    pub(crate) placement: Placement,
     pub(crate) seed: u64,
 }
 
@@ -102,7 +103,8 @@ pub(crate) fn place(
         assignment: machine.sharing.assignment,
         vms: vms?,
         rules: placing.rules,
-        policy: placing.policy,
+        groups_full_cards: placing.placement.full_cards == Assignment::Consolidate,
+        policy: placing.placement.policy,
     };
     let places = match placed_together(&task) {
         Ok(places) => places,

@@ -4,10 +4,12 @@
 use super::holding::Holding;
 use super::hosts::Hosts;
 use super::machine::Machine;
+use super::sharing_keys::ASSIGNMENTS;
 use crate::config::keys::forms::choice;
 use crate::config::keys::keys;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
 use crate::layout::cluster::{Ask, Gpus, POLICIES};
+use crate::layout::placement::Assignment;
 use crate::spec::GpuSpec;
 use crate::study::{ClusterRule, Lifetimes, RuleKind};
 use crate::suggest::{nearest, quoted};
@@ -18,6 +20,9 @@ keys! {
     pub(crate) struct Placement {
         /// How a host is chosen among those that can take a VM; all but `vsphere` are for comparison.
         policy: &'static str = choice("policy", policies()), default POLICIES[0].name;
+        /// Whether `vsphere` fills host after host with VMs that have full cards (8.0 U2 and later);
+        /// VMs with parts of cards are spread over the hosts in any case.
+        full_cards: Assignment = choice("placement of full cards", ASSIGNMENTS), default Assignment::Spread;
     }
 }
 

@@ -2,13 +2,14 @@
 //!
 //! Seeds and the order of files are handled in `config::load`.
 
-use super::cpu::{self, CPU_LOAD, Other};
+use super::cpu::{self, CPU_LOAD};
 use super::guest::Guest;
 use super::holding::Holding;
 use super::hosts::Hosts;
 use super::length::Rates;
 use super::machine::Machine;
 use super::operations::{self, NamedHosts, Operations};
+use super::other_vm::{self, Other};
 use super::placed::{PlacedHosts, Placing};
 use super::placement_keys::Placement;
 use super::published::Sides;
@@ -147,7 +148,7 @@ fn read_vms(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vms> {
         item.problems.answers.begins();
         let Some(table) = item.table() else { continue };
         match table.has(CPU_LOAD) {
-            true => others.extend(cpu::read_other(table, index + 1, around)),
+            true => others.extend(other_vm::read(table, index + 1, around)),
             false => guests.extend(vm::read(table, index + 1, around)),
         }
     }
@@ -176,7 +177,7 @@ fn read_placing(
     (guests, others): (Option<&[Guest]>, &[Other]),
     seed: &Option<(u64, Spot)>,
 ) -> Option<Placing> {
-    let policy = Placement::read(top).policy;
+    let placement = Placement::read(top);
     let (Some(hosts), Some(guests)) = (hosts, guests) else {
         let _ = top.get("rule");
         return None;
@@ -184,7 +185,7 @@ fn read_placing(
     let names = guests.iter().map(|guest| guest.vm.name.as_str());
     let names: Vec<&str> = names.chain(others.iter().map(|other| other.vm.name.as_str())).collect();
     let rules = placement_keys::rules(top, hosts, &names)?;
-    Some(Placing { rules, policy, seed: seed.as_ref().map_or(0, |(seed, _)| *seed) })
+    Some(Placing { rules, placement, seed: seed.as_ref().map_or(0, |(seed, _)| *seed) })
 }
 
 /// How many VMs there are, copies counted.

@@ -2,11 +2,11 @@
 //!
 //! A guest that satisfies all of them can be simulated.
 
-use super::cpu::Other;
 use super::guest::Guest;
 use super::holding::{Holding, Kind};
 use super::length::{Rates, all_samples_are_countable, gpus_of, load_is_bounded};
 use super::machine::Machine;
+use super::other_vm::Other;
 use super::{cards, obstacles, processes};
 use crate::config::text::{Diagnostic, Problems, Spot};
 use crate::spec::{Experiment, Footprint, GpuSpec, HostId, HostSpec, TestScenario};

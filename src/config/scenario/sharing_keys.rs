@@ -84,7 +84,7 @@ pub(crate) const IDLE_RULES: [(&str, IdleRule); 4] = [
     ("polled", IdleRule::Polled),
 ];
 
-const ASSIGNMENTS: [(&str, Assignment); 2] =
+pub(super) const ASSIGNMENTS: [(&str, Assignment); 2] =
     [("consolidate", Assignment::Consolidate), ("spread", Assignment::Spread)];
 
 const VGPU_MODES: [(&str, SizeMode); 2] =

@@ -53,7 +53,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     table.fallback("name", || ValueOrigin::default("from its number"));
     let copies = table.get("count").map(|value| value.count(1..=COPIES_MAX, " VMs"));
     let vcpus = read_vcpus(&mut table, around);
-    let allocation = cpu::read_allocation(&mut table, vcpus, around);
+    let allocation = cpu::read_allocation(&mut table, vcpus, around.machine);
     // One that has it is read elsewhere; whoever mistypes it is told of it.
     let _ = table.get(cpu::CPU_LOAD);
     let memory = table.get("memory");

@@ -279,11 +279,6 @@ fn vm() -> Shape {
             "On a cluster: whether its GPUs, 2, 4 or 8 full ones, are cards joined by NVLink.",
         )
         .key(
-            "cpu_reservation",
-            number(),
-            "On a cluster: logical processors reserved for it; default: 0.",
-        )
-        .key(
             "lifetimes",
             cluster::lifetimes(),
             "For `slicewise place`: when such VMs come and go, drawn by the seed.",
@@ -325,7 +320,7 @@ fn vm() -> Shape {
             "Chains of these models: the answers of one are the queries of the next.",
         );
     served(vm)
-        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["cpu_load"] }] }))
+        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["cpu_load"] }, { "required": ["lifetimes"] }] }))
 }
 
 /// One of several models of a server.

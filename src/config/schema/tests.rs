@@ -129,7 +129,11 @@ fn every_key_of_the_schema_is_asked_for() {
         .collect();
     let mut all = BTreeSet::new();
     paths("", &schema(), &mut all);
-    let unknown: Vec<_> = all.difference(&asked).collect();
+    // The model of a host of a cluster is read as `host` is.
+    let is_of_a_host = |path: &str| {
+        path.strip_prefix("host.model.").is_some_and(|own| asked.contains(&format!("host.{own}")))
+    };
+    let unknown: Vec<_> = all.difference(&asked).filter(|path| !is_of_a_host(path)).collect();
     let help = "drop the line in src/config/schema/mod.rs, or show the key in docs/reference/scenario-files.md or a file of tests/good";
     assert!(unknown.is_empty(), "no reader asks for {unknown:?}\n{help}");
 }

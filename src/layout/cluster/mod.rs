@@ -123,6 +123,8 @@ pub struct Cluster<'a> {
     pub vms: Vec<usize>,
     /// Which card of a host an equal-size vGPU goes to.
     pub assignment: Assignment,
+    /// Whether vSphere fills host after host with full cards (8.0 U2 and later, when told to).
+    pub groups_full_cards: bool,
     /// Which hosts VMs may share.
     rules: Vec<Rule>,
     /// Members of each rule on each host.
@@ -181,7 +183,20 @@ impl<'a> Cluster<'a> {
         let kept = if kinds.len() <= KINDS_KEPT { kinds.len() } else { 0 };
         let known = vec![vec![(0, None); kept]; hosts.len()];
         let (rules, members) = (Vec::new(), Vec::new());
-        Self { models, hosts, kinds, vms, assignment, rules, members, rules_of, placed, known }
+        let groups_full_cards = false;
+        Self {
+            models,
+            hosts,
+            kinds,
+            vms,
+            assignment,
+            groups_full_cards,
+            rules,
+            members,
+            rules_of,
+            placed,
+            known,
+        }
     }
 
     /// The same with rules of affinity.
@@ -336,6 +351,21 @@ impl<'c> Site<'c, '_> {
     /// The kind itself.
     pub fn kind(&self) -> &'c Kind {
         &self.cluster.kinds[self.kind]
+    }
+
+    /// Whether each GPU of the VM is all of a card: passed through, or time-sliced.
+    pub fn is_of_full_cards(&self) -> bool {
+        let Some(gpus) = &self.kind().gpus else { return false };
+        match gpus.ask {
+            Ask::Whole => true,
+            // The type is of one model.
+            Ask::Vgpu(kind) => gpus.models.iter().any(|model| {
+                let types = self.cluster.models[*model].types;
+                let of = &types[kind];
+                of.is_time_sliced() && types.iter().all(|one| one.frame_buffer <= of.frame_buffer)
+            }),
+            Ask::Instance(_) | Ask::Part(_) => false,
+        }
     }
 
     /// Free frame buffer of the host's cards, in bytes.

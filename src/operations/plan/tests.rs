@@ -230,8 +230,9 @@ fn what_cannot_be_meant_is_refused_with_its_reason() {
     refused(&[passed], &[(5, away)], told);
     let mut large = vm("a", 0);
     large.vgpu.as_mut().unwrap().frame_buffer = Bytes::from_mib(120 << 10);
-    let told = "its stun is estimated at up to 120 s (extrapolated: none is published), over the \
-        limit of 100 s";
+    // 1 s for each GB at 10 Gb/s, here 8 Gb/s.
+    let told = "its stun is estimated at up to 150 s, over the limit of 100 s (extrapolated: none \
+        is published)";
     refused(&[large], &[(5, away)], told);
 }
 

@@ -36,6 +36,8 @@ pub struct ClusterTask {
     pub vms: Vec<VmGroup>,
     /// Rules of affinity.
     pub rules: Vec<ClusterRule>,
+    /// Whether vSphere fills host after host with full cards.
+    pub groups_full_cards: bool,
     /// The policy of the file: its name in [`POLICIES`](crate::layout::cluster::POLICIES).
     pub policy: &'static str,
 }
@@ -178,7 +180,10 @@ impl ClusterTask {
         let vms = vms.collect();
         let (hosts, rules) = (hosts.collect(), self.rules.iter().map(|rule| self.rule(rule)));
         let rules = rules.collect();
-        Cluster::new(models, hosts, kinds, vms, self.assignment).with_rules(rules)
+        let mut cluster =
+            Cluster::new(models, hosts, kinds, vms, self.assignment).with_rules(rules);
+        cluster.groups_full_cards = self.groups_full_cards;
+        cluster
     }
 
     fn rule(&self, rule: &ClusterRule) -> Rule {
