@@ -1,14 +1,9 @@
 // The simulator behind the page: here it is part of the site and runs in a thread of the browser. It has the
 // names of the other one, which asks a program over HTTP.
 
-/** Why there is no answer: `gone` where the simulator cannot be had, else what was found and what is allowed. */
-export class Trouble extends Error {
-  constructor(message, { allowed = null, gone = false } = {}) {
-    super(message);
-    this.allowed = allowed;
-    this.gone = gone;
-  }
-}
+import { Trouble } from "./trouble.js";
+
+export { Trouble };
 
 /** What the page says of where its answers come from. */
 export const WORDS = {

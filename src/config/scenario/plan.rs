@@ -24,7 +24,7 @@ use crate::config::text::{
 };
 use crate::formats::recognise;
 use crate::spec::{
-    Baseline, BaselineKind, CardSpec, CpuScheduling, Experiment, GpuId, GpuShare, HostId,
+    Baseline, BaselineKind, CardSpec, CpuScheduling, Experiment, GpuId, GpuShare, HostId, HostSpec,
     Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
 };
 use crate::study;
@@ -478,12 +478,22 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
     let (cards, shares) = cards::deal(machine, &guests);
     let mut vms: Vec<VmSpec> = Vec::new();
     guests.iter().zip(shares).for_each(|(guest, gpus)| add(&mut vms, guest, &gpus));
+    run_of(name, &machine.hypervisor, (vec![machine.host.clone()], cards), vms)
+}
+
+/// The run of VMs on these hosts with their cards, and of nothing beside.
+fn run_of(
+    name: &str,
+    hypervisor: &Hypervisor,
+    (hosts, cards): (Vec<HostSpec>, Vec<CardSpec>),
+    vms: Vec<VmSpec>,
+) -> Experiment {
     Experiment {
         name: name.to_string(),
         seed: 0,
         replication: 0,
-        hypervisor: machine.hypervisor.clone(),
-        hosts: vec![machine.host.clone()],
+        hypervisor: hypervisor.clone(),
+        hosts,
         vms,
         others: Vec::new(),
         cpu: CpuScheduling::default(),
@@ -526,20 +536,5 @@ fn joined(name: &str, hypervisor: &Hypervisor, placed: &PlacedHosts) -> Experime
     for (host, place) in &placed.order {
         add(&mut vms, &placed.hosts[*host].1[*place], &shares[*host][*place]);
     }
-    let hypervisor = hypervisor.clone();
-    Experiment {
-        name: name.to_string(),
-        seed: 0,
-        replication: 0,
-        hypervisor,
-        hosts,
-        vms,
-        others: Vec::new(),
-        cpu: CpuScheduling::default(),
-        pools: Vec::new(),
-        timeline: None,
-        cards,
-    }
-    .with_models_side_by_side()
-    .with_processes_in_turns()
+    run_of(name, hypervisor, (hosts, cards), vms)
 }

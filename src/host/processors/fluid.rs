@@ -4,7 +4,7 @@
 
 use super::bursts::Bursts;
 use super::water::{Demand, fill};
-use super::{Burst, Cores, CpuJob, CpuTime, Kind, VmShare, coarse, fine};
+use super::{Cores, CpuJob, CpuTime, Discipline, Kind, VmShare, coarse, fine};
 use crate::queueing::Station;
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -68,27 +68,6 @@ impl<T> Fluid<T> {
         };
         new.divide();
         new
-    }
-
-    pub(super) fn hungry(&mut self) -> Option<(u32, u32)> {
-        self.bursts.hungry()
-    }
-
-    pub(super) fn feed(&mut self, vcpu: (u32, u32), burst: Burst) {
-        self.bursts.feed(vcpu, burst);
-    }
-
-    pub(super) fn catch_up(&mut self, now: SimTime) -> bool {
-        while self.jobs == 0 {
-            if self.bursts.is_dry() {
-                return false;
-            }
-            match self.next_instant().filter(|next| *next < now) {
-                Some(next) => self.happen(next, &mut Vec::new()),
-                None => break,
-            }
-        }
-        true
     }
 
     pub(super) fn times(&mut self, end: SimTime) -> Vec<CpuTime> {
@@ -185,6 +164,24 @@ impl<T> Fluid<T> {
             self.add(vm, Kind::Burst(source), work);
         }
         self.divide();
+    }
+}
+
+impl<T> Discipline for Fluid<T> {
+    fn bursts(&mut self) -> &mut Bursts {
+        &mut self.bursts
+    }
+
+    fn has_jobs(&self) -> bool {
+        self.jobs > 0
+    }
+
+    fn next(&self) -> Option<SimTime> {
+        self.next_instant()
+    }
+
+    fn happen_alone(&mut self, now: SimTime) {
+        self.happen(now, &mut Vec::new());
     }
 }
 

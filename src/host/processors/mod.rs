@@ -11,6 +11,7 @@ mod quantum;
 mod water;
 
 pub use bursts::Burst;
+use bursts::Bursts;
 pub use fluid::Fluid;
 pub use quantum::Quantum;
 pub use water::{Demand, fill};
@@ -135,26 +136,24 @@ pub enum Processors<T> {
 impl<T> Processors<T> {
     /// A vCPU whose next burst is not known, as VM and place among its bursty vCPUs.
     pub fn hungry(&mut self) -> Option<(u32, u32)> {
-        match self {
-            Processors::Fluid(fluid) => fluid.hungry(),
-            Processors::Quantum(quantum) => quantum.hungry(),
-        }
+        self.discipline().bursts().hungry()
     }
 
     /// Tells of the next burst of that vCPU.
     pub fn feed(&mut self, vcpu: (u32, u32), burst: Burst) {
-        match self {
-            Processors::Fluid(fluid) => fluid.feed(vcpu, burst),
-            Processors::Quantum(quantum) => quantum.feed(vcpu, burst),
-        }
+        self.discipline().bursts().feed(vcpu, burst);
     }
 
     /// Brings what others did up to `now`, while no job is inside; false where somebody is to be fed
     /// first.
     pub fn catch_up(&mut self, now: SimTime) -> bool {
+        self.discipline().catch_up(now)
+    }
+
+    fn discipline(&mut self) -> &mut dyn Discipline {
         match self {
-            Processors::Fluid(fluid) => fluid.catch_up(now),
-            Processors::Quantum(quantum) => quantum.catch_up(now),
+            Processors::Fluid(fluid) => fluid,
+            Processors::Quantum(quantum) => quantum.as_mut(),
         }
     }
 
@@ -190,6 +189,32 @@ impl<T> Station for Processors<T> {
             Processors::Fluid(fluid) => fluid.advance(now, done),
             Processors::Quantum(quantum) => quantum.advance(now, done),
         }
+    }
+}
+
+/// What disciplines have in common: bursts that are fed, and time in which only others have work.
+trait Discipline {
+    /// The bursts of those with other work.
+    fn bursts(&mut self) -> &mut Bursts;
+    /// Whether a job is inside.
+    fn has_jobs(&self) -> bool;
+    /// When anything happens next.
+    fn next(&self) -> Option<SimTime>;
+    /// It happens, and finishes no job.
+    fn happen_alone(&mut self, now: SimTime);
+
+    /// As [`Processors::catch_up`].
+    fn catch_up(&mut self, now: SimTime) -> bool {
+        while !self.has_jobs() {
+            if self.bursts().is_dry() {
+                return false;
+            }
+            match self.next().filter(|next| *next < now) {
+                Some(next) => self.happen_alone(next),
+                None => break,
+            }
+        }
+        true
     }
 }
 

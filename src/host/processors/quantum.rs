@@ -3,7 +3,7 @@
 //! It moves no vCPU from one thread to another: all running vCPUs are equally fast.
 
 use super::bursts::Bursts;
-use super::{Burst, Cores, CpuJob, CpuTime, FRACTION_BITS, Kind, VmShare, coarse, fine};
+use super::{Cores, CpuJob, CpuTime, Discipline, FRACTION_BITS, Kind, VmShare, coarse, fine};
 use crate::queueing::Station;
 use crate::units::{SimDuration, SimTime};
 use std::collections::{BTreeSet, VecDeque};
@@ -148,27 +148,6 @@ impl<T> Quantum<T> {
         }
         new.settle();
         new
-    }
-
-    pub(super) fn hungry(&mut self) -> Option<(u32, u32)> {
-        self.bursts.hungry()
-    }
-
-    pub(super) fn feed(&mut self, vcpu: (u32, u32), burst: Burst) {
-        self.bursts.feed(vcpu, burst);
-    }
-
-    pub(super) fn catch_up(&mut self, now: SimTime) -> bool {
-        while self.jobs == 0 {
-            if self.bursts.is_dry() {
-                return false;
-            }
-            match self.next_instant().filter(|next| *next < now) {
-                Some(next) => self.happen(next, &mut Vec::new()),
-                None => break,
-            }
-        }
-        true
     }
 
     pub(super) fn times(&mut self, end: SimTime) -> Vec<CpuTime> {
@@ -550,6 +529,24 @@ impl Vm {
             self.allowed_until = self.used - owed + (kept + allowance).min(allowance.max(most));
             self.period = period;
         }
+    }
+}
+
+impl<T> Discipline for Quantum<T> {
+    fn bursts(&mut self) -> &mut Bursts {
+        &mut self.bursts
+    }
+
+    fn has_jobs(&self) -> bool {
+        self.jobs > 0
+    }
+
+    fn next(&self) -> Option<SimTime> {
+        self.next_instant()
+    }
+
+    fn happen_alone(&mut self, now: SimTime) {
+        self.happen(now, &mut Vec::new());
     }
 }
 

@@ -2,15 +2,9 @@
 // (examples/web) has another one, with these three functions, `Trouble` and `WORDS`.
 
 import { readEvents } from "./stream.js";
+import { Trouble } from "./trouble.js";
 
-/** Why there is no answer: `gone` where nobody answers, else what was found and what is allowed. */
-export class Trouble extends Error {
-  constructor(message, { allowed = null, gone = false } = {}) {
-    super(message);
-    this.allowed = allowed;
-    this.gone = gone;
-  }
-}
+export { Trouble };
 
 /** What the page says of where its answers come from. */
 export const WORDS = {
