@@ -6,11 +6,11 @@
 //! scenario states.
 
 use crate::spec::{
-    BaselineKind, Experiment, Footprint, GpuId, GpuShare, Hypervisor, InstanceSharing,
+    BaselineKind, Experiment, Footprint, GpuId, GpuShare, HostId, Hypervisor, InstanceSharing,
     InstanceSpec, PooledServer, ServerPool, VmId, VmSpec,
 };
 use crate::units::{Bytes, Share, SimDuration};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Both counterfactuals, that on the same cards first; one where they are the same run.
 pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment)> {
@@ -47,7 +47,7 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
 ///
-/// Guests with the same workload, server settings and card models become one load: each keeps its
+/// Guests of a host with the same workload, server settings and card models become one load: each keeps its
 /// own arrivals, sizes and bound, and their queries are merged in order of time and dealt in turn
 /// to one server per card. Guests whose servers span several cards get servers that span as many. A
 /// server has the settings of its guests, once, and an equal part of their vCPUs. Different
@@ -71,8 +71,12 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
     for kind in &kinds {
         let own = cards_of(&experiment.vms, kind.iter().copied());
         let models = models_of(experiment, kind[0]);
-        let together = fit_together(experiment, &kinds, &models);
-        let alike = |card: &&GpuId| models.contains(model_of(experiment, card));
+        let host = host_of(experiment, kind[0]);
+        let together = fit_together(experiment, &kinds, (host, &models));
+        let alike = |card: &&GpuId| {
+            models.contains(model_of(experiment, card))
+                && experiment.cards[usize::from(card.0)].host == host
+        };
         let cards: Vec<GpuId> = match together {
             true => used.iter().filter(alike).map(place).collect(),
             false => own.iter().map(place).collect(),
@@ -100,24 +104,29 @@ fn cards_of(vms: &[VmSpec], some: impl IntoIterator<Item = usize>) -> BTreeSet<G
     some.into_iter().flat_map(|vm| &vms[vm].gpus).map(|share| share.card).collect()
 }
 
-/// Guests that one server can answer together: one workload, the same settings, and cards of the same
-/// models. What was asked of cards of one model is not answered by those of another.
+/// Guests that one server can answer together: on one host, one workload, the same settings, and cards of the
+/// same models. What was asked of cards of one model is not answered by those of another.
 fn kinds(experiment: &Experiment) -> Vec<Vec<usize>> {
     let vms = &experiment.vms;
     let mut kinds: Vec<Vec<usize>> = Vec::new();
+    let mut of_hosts: BTreeMap<HostId, Vec<usize>> = BTreeMap::new();
     let with_work =
         vms.iter().enumerate().filter(|(index, _)| experiment.has_work(VmId(*index as u16)));
     for (index, vm) in with_work {
         let models = models_of(experiment, index);
-        let alike = |kind: &&mut Vec<usize>| {
+        let alike = |kind: &[usize]| {
             let first = &vms[kind[0]];
             first.workload.id == vm.workload.id
                 && first.server == vm.server
                 && models_of(experiment, kind[0]) == models
         };
-        match kinds.iter_mut().find(alike) {
-            Some(kind) => kind.push(index),
-            None => kinds.push(vec![index]),
+        let here = of_hosts.entry(host_of(experiment, index)).or_default();
+        match here.iter().find(|&&kind| alike(&kinds[kind])) {
+            Some(&kind) => kinds[kind].push(index),
+            None => {
+                here.push(kinds.len());
+                kinds.push(vec![index]);
+            }
         }
     }
     kinds
@@ -134,17 +143,29 @@ fn models_of(experiment: &Experiment, vm: usize) -> BTreeSet<&str> {
     shares.map(|share| model_of(experiment, &share.card)).collect()
 }
 
-/// Whether no two guests have cards of one model: each then has its cards to itself.
+/// The host that a guest is on; that of one without a place is never used.
+fn host_of(experiment: &Experiment, vm: usize) -> HostId {
+    experiment.host_of(&experiment.vms[vm].gpus)
+}
+
+/// Whether no two guests of a host have cards of one model: each then has its cards to itself.
 fn share_no_model(experiment: &Experiment) -> bool {
     let mut taken = BTreeSet::new();
     let vms = (0..experiment.vms.len()).filter(|&vm| experiment.vms[vm].server_of.is_none());
-    let mut guests = vms.map(|vm| models_of(experiment, vm));
-    guests.all(|models| models.into_iter().all(|model| taken.insert(model)))
+    let mut guests = vms.map(|vm| (host_of(experiment, vm), models_of(experiment, vm)));
+    guests.all(|(host, models)| models.into_iter().all(|model| taken.insert((host, model))))
 }
 
-/// Whether on cards of these models a server of each kind fits beside the others.
-fn fit_together(experiment: &Experiment, kinds: &[Vec<usize>], models: &BTreeSet<&str>) -> bool {
-    let cards = experiment.cards.iter().filter(|card| models.contains(&*card.gpu.id));
+/// Whether on a host's cards of these models a server of each kind fits beside the others.
+fn fit_together(
+    experiment: &Experiment,
+    kinds: &[Vec<usize>],
+    (host, models): (HostId, &BTreeSet<&str>),
+) -> bool {
+    let cards = experiment.cards.iter();
+    let cards = cards.filter(|card| card.host == host && models.contains(&*card.gpu.id));
+    let kinds: Vec<&Vec<usize>> =
+        kinds.iter().filter(|kind| host_of(experiment, kind[0]) == host).collect();
     cards.into_iter().all(|card| {
         let here = kinds.iter().filter(|kind| {
             let models = models_of(experiment, kind[0]);
