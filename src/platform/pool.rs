@@ -10,6 +10,8 @@ use crate::loadgen::Query;
 use crate::spec::{Experiment, HostId, ServerPool, TestScenario, VmId};
 use crate::units::{SimDuration, SimTime};
 use rand_distr::{Distribution, Exp1};
+use std::cmp::Reverse;
+use std::collections::BinaryHeap;
 
 /// The guests of a pool, and the queries that each of its servers was dealt.
 pub(super) struct Pool {
@@ -18,6 +20,10 @@ pub(super) struct Pool {
     /// Ensemble steps from which queries will come that are not known ahead of time.
     pub(super) expected: usize,
     askers: Vec<Asker>,
+    /// Those whose next query is known, by its time, by how many were taken, and by place.
+    waiting: BinaryHeap<Reverse<(SimTime, u64, usize)>>,
+    /// Those whose next query is still to be made.
+    without: Vec<usize>,
     servers: Vec<Dealt>,
     /// Where queries are handed over in calls.
     calls: Option<Calls>,
@@ -66,9 +72,8 @@ impl Calls {
 /// A guest of a pool.
 struct Asker {
     vm: VmId,
-    /// Its next query, once it is known; nothing comes after the last.
+    /// Its next query, once it is known.
     head: Option<Query>,
-    is_over: bool,
     /// Queries taken so far.
     taken: u64,
     /// Samples that go to one server together.
@@ -92,7 +97,7 @@ impl Pool {
                 TestScenario::MultiStream { samples } => u64::from(samples),
                 _ => 1,
             };
-            Asker { vm, head: None, is_over: false, taken: 0, per_query, present: (0, 0) }
+            Asker { vm, head: None, taken: 0, per_query, present: (0, 0) }
         });
         let servers = pool.servers.iter();
         let servers = servers.map(|server| Dealt { samples: 0, gpus: server.gpus.len() as u64 });
@@ -111,10 +116,20 @@ impl Pool {
             server: servers.len() - 1,
             room: 0,
         });
-        let askers = askers.collect();
+        let askers: Vec<Asker> = askers.collect();
+        let without = (0..askers.len()).collect();
         let host = experiment.host_of(&pool.servers[0].gpus);
         let stalls = stalls(experiment, host);
-        Self { first_server, expected: 0, askers, servers, calls, stalls }
+        Self {
+            first_server,
+            expected: 0,
+            askers,
+            waiting: BinaryHeap::new(),
+            without,
+            servers,
+            calls,
+            stalls,
+        }
     }
 
     /// Those whose queries it answers.
@@ -154,16 +169,23 @@ impl Pool {
     /// time, the one that was served least goes first, so that calls of many samples, all due at
     /// once, advance side by side.
     pub(super) fn next(&mut self, guests: &mut [Guest]) -> Option<(usize, Query)> {
-        for asker in self.askers.iter_mut().filter(|asker| asker.head.is_none() && !asker.is_over) {
+        for place in self.without.drain(..) {
+            let asker = &mut self.askers[place];
             let guest = &mut guests[usize::from(asker.vm.0)];
-            asker.head = guest.loadgen.next_scheduled().map(|query| guest.set_out(asker.vm, query));
-            asker.is_over = asker.head.is_none();
-            guest.is_over |= asker.is_over;
+            // Nothing comes after the last.
+            let Some(query) = guest.loadgen.next_scheduled() else {
+                guest.is_over = true;
+                continue;
+            };
+            let query = guest.set_out(asker.vm, query);
+            asker.head = Some(query);
+            self.waiting.push(Reverse((query.seen, asker.taken, place)));
         }
-        let waiting = self.askers.iter_mut().filter(|asker| asker.head.is_some());
-        let asker = waiting.min_by_key(|asker| (asker.head.map(|head| head.seen), asker.taken))?;
+        let Reverse((.., place)) = self.waiting.pop()?;
+        let asker = &mut self.askers[place];
         let query = asker.head.take()?;
         asker.taken += 1;
+        self.without.push(place);
         if let Some(calls) = &mut self.calls {
             let (server, seen) = calls.place(query.seen, self.servers.len());
             let seen = self.stalls.as_mut().map_or(seen, |stalls| stalls.over(seen));
