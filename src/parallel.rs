@@ -4,7 +4,7 @@
 #[cfg(not(feature = "threads"))]
 pub(crate) use alone::*;
 #[cfg(feature = "threads")]
-pub(crate) use rayon::{join, prelude::*};
+pub(crate) use rayon::{current_num_threads as threads, join, prelude::*};
 
 /// The words of rayon that are used here, for one thread.
 #[cfg(not(feature = "threads"))]
@@ -44,6 +44,10 @@ mod alone {
     }
 
     impl<T: Iterator> Going for T {}
+
+    pub(crate) fn threads() -> usize {
+        1
+    }
 
     pub(crate) fn join<A, B>(one: impl FnOnce() -> A, other: impl FnOnce() -> B) -> (A, B) {
         (one(), other())

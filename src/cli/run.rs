@@ -9,7 +9,7 @@ use super::sweep::SweepArgs;
 use super::{check, page, sweep};
 use crate::config::Task;
 use crate::report::Maker;
-use crate::study::{self, Side};
+use crate::study::{self, Extent, Side};
 use clap::Args;
 use std::path::Path;
 
@@ -24,12 +24,18 @@ pub(super) struct RunOnceArgs {
     #[arg(long, value_name = "N")]
     #[arg(value_parser = whole(1..=100u32))]
     pub(super) replications: Option<u32>,
+
+    /// The run under test, once, and nothing beside it: no bare metal and no intervals. For runs of
+    /// many VMs
+    #[arg(long, conflicts_with = "replications")]
+    pub(super) once: bool,
 }
 
 pub(super) const HELP: &str = "\
 Examples:
   slicewise run scenarios/vsphere-mlperf-v1.1
   slicewise run my-vm.toml --seed 7 --out result --force
+  slicewise run cluster.toml --once                 thousands of VMs: the run alone
   slicewise run my-vm.toml --report                 also one page to read, to print and to send
   slicewise run my-vm.toml --set vm.vcpus=8 --set vm.load.target_qps=900
   slicewise run my-vms.toml --set vm[1].vcpus=4 --set vm.front.server.batch_max=16
@@ -50,7 +56,7 @@ const REPLICATIONS: u32 = 3;
 
 /// Runs the command.
 pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), Failure> {
-    let RunOnceArgs { run: arguments, replications } = arguments;
+    let RunOnceArgs { run: arguments, replications, once } = arguments;
     let (task, mut made) = arguments.load(&arguments.options(configs)?)?;
     let scenario = match task {
         Task::Run(scenario) => scenario,
@@ -61,6 +67,10 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
                 let help = format!("write replications = {count} under [sweep]");
                 return Err(Failure::Usage(format!("{why}\n  = help: {help}")));
             }
+            if once {
+                let help = "drop --once: a point of a sweep has what its file asks for";
+                return Err(Failure::Usage(format!("--once is for a run\n  = help: {help}")));
+            }
             let arguments = SweepArgs { run: arguments, fresh: false };
             return sweep::run_file(&file, &arguments, made.as_ref());
         }
@@ -69,11 +79,14 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
     let work = arguments.begin(Maker::Run, &scenario.name, &bar)?;
     scenario.warnings.iter().for_each(|warning| work.say(warning));
     work.say(format!("{}, seed {}", check::summary(&scenario), scenario.seed));
-    let count = replications.unwrap_or(REPLICATIONS);
-    work.announce(|| study::planned(&scenario, count));
+    let extent = match once {
+        true => Extent::Once,
+        false => Extent::Replicated(replications.unwrap_or(REPLICATIONS)),
+    };
+    work.announce(|| study::planned(&scenario, extent));
 
     let show = |done, all, doing: &str| bar.set(done, all, doing);
-    let results = work.simulate(|| study::run_replicated(&scenario, count, &show))?;
+    let results = work.simulate(|| study::run_to(&scenario, extent, &show))?;
     if let Some(made) = &mut made {
         let mut window = work.simulate(|| study::window(&scenario, &results))?;
         window.command = trace(&arguments, configs, &window.command);

@@ -21,6 +21,7 @@ pub type Event = (&'static str, String);
 
 /// Runs of each side in the last frame, as `slicewise run` has them unless it is told otherwise.
 pub(super) const REPLICATIONS: u32 = 3;
+const EXTENT: study::Extent = study::Extent::Replicated(REPLICATIONS);
 
 /// Queries of all VMs together, of each run of a frame, and of each point of its curve.
 const EFFORTS: [(u64, CurveEffort); 2] = [
@@ -135,7 +136,7 @@ pub fn answer(
 pub(super) fn run(setting: &Setting, stop: &(dyn Fn() -> bool + Sync)) -> Result<Results, Refusal> {
     let found = glance(&setting.scenario, QUERIES_MOST, stop).filter(|look| look.whole);
     let found =
-        found.and_then(|_| study::run_unless(&setting.scenario, REPLICATIONS, &|_, _, _| {}, stop));
+        found.and_then(|_| study::run_unless(&setting.scenario, EXTENT, &|_, _, _| {}, stop));
     found.ok_or_else(|| Refusal::bad(TOO_LONG, "save the scenario and use `slicewise run`"))
 }
 
@@ -201,7 +202,7 @@ impl Told<'_> {
             let shown = Shown { results: &look.results, lines: &look.lines, is_whole, is_exact };
             self.frame((step, steps, said), shown)?;
             if step == looks && is_whole {
-                let results = study::run_unless(scenario, REPLICATIONS, &|_, _, _| {}, self.stop)?;
+                let results = study::run_unless(scenario, EXTENT, &|_, _, _| {}, self.stop)?;
                 let said = format!("The whole run, {REPLICATIONS} times: {queries} each time");
                 let (results, is_exact) = (&results, true);
                 let shown = Shown { results, lines: &look.lines, is_whole, is_exact };

@@ -6,6 +6,7 @@
 
 mod assemble;
 mod course;
+mod lanes;
 mod operations;
 mod outcome;
 mod parts;
@@ -16,14 +17,14 @@ mod timeline;
 mod watch;
 mod way;
 
+pub use lanes::simulate_told;
 pub use outcome::{GpuOwner, GpuUse, Outcome, TurnShare, VmOutcome};
 pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_and_tell, record_at_most,
 };
 pub use watch::{
-    Meter, Watched, serve, simulate_metered, simulate_told, simulate_unless_lost, simulate_up_to,
-    simulate_within,
+    Meter, Watched, serve, simulate_metered, simulate_unless_lost, simulate_up_to, simulate_within,
 };
 
 use crate::engine::{self, Ending, EventList, Model, Stream};

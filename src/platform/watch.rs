@@ -96,18 +96,6 @@ pub fn simulate_metered(experiment: &Experiment, meter: &mut Meter<'_>) -> Watch
     Watched::Whole(watched.platform.outcome())
 }
 
-/// As [`simulate`](super::simulate); `told` hears now and then how many samples are answered.
-pub fn simulate_told(experiment: &Experiment, told: &dyn Fn(u64)) -> Outcome {
-    /// How many events between two looks: a fraction of a second.
-    const STRIDE: u64 = 500_000;
-    let mut run = Run::of(experiment);
-    let mut meter = Meter::new(u64::MAX, &|| false);
-    while run.go(STRIDE, &mut meter).is_some() {
-        told(run.all_answered);
-    }
-    run.platform.outcome()
-}
-
 /// As [`simulate`](super::simulate), as far as `meter` allows; nothing when it was used up before the
 /// end. The work is subtracted from it.
 pub fn simulate_within(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Outcome> {
@@ -173,20 +161,20 @@ pub fn serve(experiment: &Experiment, meter: &mut Meter<'_>) -> Option<Vec<Optio
 
 /// A run that goes on by strides, of each part in turn: a part that decides the run is found soon,
 /// wherever it is.
-struct Run<'a> {
-    platform: Platform<'a>,
-    parts: Vec<Part>,
+pub(super) struct Run<'a> {
+    pub(super) platform: Platform<'a>,
+    pub(super) parts: Vec<Part>,
     /// Those that are not over, by place, the next first; with the events that they have pending, once
     /// they have begun.
     left: VecDeque<(usize, Option<Vec<Pending>>)>,
     /// Samples answered at the last look at each part.
     answered: Vec<u64>,
-    all_answered: u64,
+    pub(super) all_answered: u64,
     events: EventList,
 }
 
 impl<'a> Run<'a> {
-    fn of(experiment: &'a Experiment) -> Self {
+    pub(super) fn of(experiment: &'a Experiment) -> Self {
         let platform = Platform::new(experiment);
         let parts = platform.parts();
         let left = (0..parts.len()).map(|place| (place, None)).collect();
@@ -195,8 +183,14 @@ impl<'a> Run<'a> {
         Self { platform, parts, left, answered, all_answered: 0, events }
     }
 
+    /// Of its parts only those in these places.
+    pub(super) fn only(mut self, places: impl Iterator<Item = usize>) -> Self {
+        self.left = places.map(|place| (place, None)).collect();
+        self
+    }
+
     /// Simulates the next part by up to `stride` events. Returns its place; nothing once all are over.
-    fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Option<usize> {
+    pub(super) fn go(&mut self, stride: u64, meter: &mut Meter<'_>) -> Option<usize> {
         let (place, pending) = self.left.pop_front()?;
         let part = &self.parts[place];
         match pending {

@@ -6,7 +6,7 @@
 
 use super::border::CapacitySearch;
 use super::fits;
-use super::piece::{Piece, pieces_of};
+use super::piece::{Extent, Piece, pieces_of};
 use super::probe::Prober;
 use super::system::System;
 use super::variant::{asked_per_s, at_rate, cut, other_idle, shortened};
@@ -50,10 +50,10 @@ const LEFT_OPEN: f64 = 0.044;
 const CURVE: f64 = 4.25;
 
 /// The runs that `run` will simulate.
-pub fn planned(scenario: &Scenario, replications: u32) -> Vec<Planned> {
+pub fn planned(scenario: &Scenario, extent: Extent) -> Vec<Planned> {
     let mut all = Vec::new();
     for pair in &scenario.pairs {
-        for piece in pieces_of(pair, replications) {
+        for piece in pieces_of(pair, extent) {
             let (experiment, times) = match piece {
                 Piece::Run(_, run, _, _) => (run.experiment.clone(), 1.0),
                 Piece::Other(_, other) => (other.experiment.clone(), 1.0),

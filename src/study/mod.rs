@@ -76,6 +76,7 @@ pub use open::{OpenEnd, OpenInput};
 pub use out_of_reach::{too_slow_alone, twice_throughput};
 pub use over_shares::OverShare;
 pub use over_time::{OperationResult, OperationsResult, VmOverTime, WindowResult};
+pub use piece::Extent;
 pub use plan::{
     CardAnswer, CardLayout, CardPart, CardWays, Held, KindAsked, Layout, Leaving, MakeLayout,
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
@@ -84,7 +85,7 @@ pub use plan::{
 pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
-pub use run::{run, run_replicated, run_unless};
+pub use run::{run, run_replicated, run_to, run_unless};
 pub use sweep::{
     GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary, RowSink,
     SweepResults, point_key, sweep,

@@ -7,13 +7,17 @@ use super::sensitivity::{self, Alternative};
 use super::summary::{self, Finding};
 use super::variant::asked_per_s;
 use super::{figures, fits, uncertainty};
+use crate::parallel::threads;
 use crate::platform::{simulate, simulate_told};
 use crate::spec::{BaselineKind, Experiment, Pair, PlannedRun, TestScenario};
 
+/// Fewer queries than this are no work for another thread.
+const LANE: f64 = 500_000.0;
+
 /// One independent piece of a study.
 pub(super) enum Piece<'a> {
-    /// One run of a pair, its index among them, and its replication.
-    Run(&'a Pair, &'a PlannedRun, usize, u32),
+    /// One run of a pair, its index among them, and its replication; none where it is run once, alone.
+    Run(&'a Pair, &'a PlannedRun, usize, Option<u32>),
     /// The virtual run with another choice of what is not documented.
     Other(&'a Pair, Box<Alternative>),
     /// A run, by its index, with every fit of its workloads.
@@ -23,12 +27,25 @@ pub(super) enum Piece<'a> {
     Best(&'a Pair, Option<BaselineKind>, Box<Experiment>, f64, u32),
 }
 
+/// How much of a scenario is simulated.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub enum Extent {
+    /// Its runs under test, once, and nothing beside them: no bare metal, no other readings or fits.
+    Once,
+    /// Each of its runs so many times, with other random numbers, and all that says how certain they are.
+    Replicated(u32),
+}
+
 /// The pieces of a pair: its runs, then the best of it and of bare metal.
-pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
+pub(super) fn pieces_of(pair: &Pair, extent: Extent) -> Vec<Piece<'_>> {
     let mut pieces = Vec::new();
+    let Extent::Replicated(replications) = extent else {
+        return vec![Piece::Run(pair, &pair.virtual_run, 0, None)];
+    };
     for replication in 0..replications {
         let runs = pair.runs().enumerate();
-        pieces.extend(runs.map(|(place, run)| Piece::Run(pair, run, place, replication)));
+        let piece = |(place, run)| Piece::Run(pair, run, place, Some(replication));
+        pieces.extend(runs.map(piece));
     }
     let others = sensitivity::alternatives(&pair.virtual_run.experiment);
     pieces.extend(others.into_iter().map(|other| Piece::Other(pair, Box::new(other))));
@@ -52,17 +69,19 @@ pub(super) fn pieces_of(pair: &Pair, replications: u32) -> Vec<Piece<'_>> {
 
 impl Piece<'_> {
     /// The finding; `told` hears now and then which part of it is done, 0 to 1, where that is known.
-    pub(super) fn simulate(&self, told: &dyn Fn(f64)) -> Finding {
+    pub(super) fn simulate(&self, told: &(dyn Fn(f64) + Sync)) -> Finding {
         let simulate = |experiment: &Experiment| {
             let all = queries_at_least(experiment).max(1.0);
-            simulate_told(experiment, &|answered| told((answered as f64 / all).min(1.0)))
+            let lanes = ((all / LANE) as usize).min(threads());
+            simulate_told(experiment, lanes, &|done| told((done as f64 / all).min(1.0)))
         };
         match self {
             Piece::Run(_, run, place, replication) => {
-                let experiment = Experiment { replication: *replication, ..run.experiment.clone() };
+                let of = replication.unwrap_or_default();
+                let experiment = Experiment { replication: of, ..run.experiment.clone() };
                 let outcome = simulate(&experiment);
                 let more_work = match replication {
-                    0 => uncertainty::more_work(&experiment, &outcome),
+                    Some(0) => uncertainty::more_work(&experiment, &outcome),
                     _ => Vec::new(),
                 };
                 Finding::Outcome(*place, Box::new(outcome), more_work)

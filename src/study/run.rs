@@ -1,6 +1,6 @@
 //! Every run of a scenario, simulated in parallel.
 
-use super::piece::{Piece, pieces_of};
+use super::piece::{Extent, Piece, pieces_of};
 use super::progress::Progress;
 use super::results::Results;
 use super::run_verdict;
@@ -12,6 +12,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// What a piece of work counts in its progress, so that parts of it show.
 const WHOLE: u64 = 1000;
 
+/// What results of a run done once do not say.
+const ONCE: &str = "run once: nothing here says how certain the figures are, and none of bare metal stand beside \
+    them; run it without --once for both";
+
 /// Simulates every run of a scenario once, in parallel. Results do not depend on the number of
 /// threads.
 pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
@@ -21,19 +25,23 @@ pub fn run(scenario: &Scenario, progress: Progress<'_>) -> Results {
 /// As [`run`], with each run repeated `replications` times with other random numbers: the resulting
 /// intervals are added to the figures of the first.
 pub fn run_replicated(scenario: &Scenario, replications: u32, progress: Progress<'_>) -> Results {
-    let found = run_unless(scenario, replications, progress, &|| false);
-    found.expect("nobody stops it")
+    run_to(scenario, Extent::Replicated(replications), progress)
 }
 
-/// As [`run_replicated`], but nothing once `stop` says so: it is asked before each piece of work.
+/// Simulates so much of a scenario.
+pub fn run_to(scenario: &Scenario, extent: Extent, progress: Progress<'_>) -> Results {
+    run_unless(scenario, extent, progress, &|| false).expect("nobody stops it")
+}
+
+/// As [`run_to`], but nothing once `stop` says so: it is asked before each piece of work.
 pub fn run_unless(
     scenario: &Scenario,
-    replications: u32,
+    extent: Extent,
     progress: Progress<'_>,
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Option<Results> {
-    assert!(replications > 0, "nothing is run");
-    let pieces_of = |pair| pieces_of(pair, replications);
+    assert!(extent != Extent::Replicated(0), "nothing is run");
+    let pieces_of = |pair| pieces_of(pair, extent);
     let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
     let (done, all) = (AtomicU64::new(0), WHOLE * pieces.len() as u64);
     let findings: Vec<Option<Finding>> = pieces
@@ -65,6 +73,11 @@ pub fn run_unless(
     let mut results = summary::results(scenario, runs, comparisons, ratios);
     if stop() {
         return None;
+    }
+    if extent == Extent::Once {
+        results.notes.insert(0, ONCE.to_string());
+        results.verdict = run_verdict::of_runs(&results, None);
+        return Some(results);
     }
     let failing = run_verdict::failing(&results).map(|index| &scenario.pairs[index]);
     // What operations cost is not a matter of the rate.

@@ -56,7 +56,9 @@ pub(super) fn summarise(
     let first = runs.len();
     let kinds = pair.baselines.iter().map(|baseline| (Side::Baseline, Some(&baseline.kind)));
     let sides = std::iter::once((Side::Virtual, None)).chain(kinds);
-    for ((run, side), outcomes) in pair.runs().zip(sides).zip(&outcomes) {
+    let of_runs = pair.runs().zip(sides).zip(&outcomes);
+    // Where the run under test is done alone there is nothing of the others.
+    for ((run, side), outcomes) in of_runs.filter(|(_, outcomes)| !outcomes.all.is_empty()) {
         let mut result = run_result(&pair.name, run, side, outcomes);
         if pair.virtual_run.experiment.has_several_models() {
             for (vm, of) in result.vms.iter_mut().zip(&run.experiment.vms) {

@@ -4,7 +4,9 @@
 use crate::support::{cases, queue};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
-use slicewise::platform::{Meter, Outcome, simulate, simulate_together, simulate_within};
+use slicewise::platform::{
+    Meter, Outcome, simulate, simulate_together, simulate_told, simulate_within,
+};
 use slicewise::spec::*;
 use slicewise::units::{SimDuration, SimTime};
 use std::fs;
@@ -174,6 +176,8 @@ fn parts_and_the_whole_come_to_the_same_with_operations() {
         assert!(format!("{:?}", simulate(&experiment)) == whole, "{policy}");
         let strides = simulate_within(&experiment, &mut Meter::new(u64::MAX, &|| false));
         assert!(format!("{:?}", strides.unwrap()) == whole, "{policy} by strides");
+        let lanes = simulate_told(&experiment, 3, &|_| {});
+        assert!(format!("{lanes:?}") == whole, "{policy} side by side");
     }
 }
 

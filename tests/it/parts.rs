@@ -7,7 +7,7 @@
 use crate::dice::Dice;
 use crate::support::examples;
 use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
-use slicewise::platform::{Meter, simulate, simulate_together, simulate_within};
+use slicewise::platform::{Meter, simulate, simulate_together, simulate_told, simulate_within};
 use slicewise::spec::{Arrivals, Experiment, GpuId, GpuShare, Step, VmId, VmSpec};
 use slicewise::units::SimDuration;
 use std::fs;
@@ -133,6 +133,11 @@ fn parts_and_the_whole_come_to_the_same() {
         // And by strides, each part in turn.
         let strides = simulate_within(&experiment, &mut Meter::new(u64::MAX, &|| false));
         assert!(format!("{:?}", strides.unwrap()) == whole, "case {case} by strides: {names:?}");
+        // And side by side, on several platforms.
+        for lanes in [2, 3] {
+            let lanes = simulate_told(&experiment, lanes, &|_| {});
+            assert!(format!("{lanes:?}") == whole, "case {case} side by side: {names:?}");
+        }
     }
 }
 

@@ -69,7 +69,7 @@ pub struct Entry {
 /// ```
 ///
 /// To put it to use, [`register`] it: then scenario files know its name.
-pub trait TimeSlicePolicy: std::fmt::Debug {
+pub trait TimeSlicePolicy: std::fmt::Debug + Send {
     /// How many slots take part in the rotation when `owners` vGPUs exist; at least as many.
     fn slots(&self, owners: usize) -> usize;
 

@@ -19,7 +19,7 @@ use crate::spec::{Arrivals, LoadSpec};
 use crate::units::SimDuration;
 
 /// A sequence of gaps.
-pub trait ArrivalProcess {
+pub trait ArrivalProcess: Send {
     /// The time from the query made last to the next one.
     fn gap(&mut self) -> SimDuration;
 }
