@@ -72,17 +72,22 @@ fn longest_loop_s(one: &Planned) -> Option<f64> {
 }
 
 /// What a run will be, and how long it takes here, in seconds. It begins with a piece of some 2000
-/// queries, and a second of any other load, and takes larger ones until one takes long enough.
+/// queries, ten of each VM, and a second of any other load, and takes larger ones until one takes long enough.
 fn pace(one: &Planned) -> (study::RunSize, f64) {
+    let vms = one.experiment.vms.len() as f64;
     let of_loop = longest_loop_s(one).map_or(1.0, |seconds| 1.0 / seconds);
-    let of_rate = 2000.0 / study::queries_at_least(&one.experiment);
-    let mut part = of_rate.min(of_loop).clamp(1e-9, 0.01);
+    let of_rate = 10.0 * vms.max(200.0) / study::queries_at_least(&one.experiment);
+    // A piece is at least a query of each VM: of few VMs a hundredth of the run is long enough.
+    let mut part = of_rate.min(of_loop).clamp(1e-9, if vms > 200.0 { 1.0 } else { 0.01 });
+    let begun = Instant::now();
+    study::estimate_size(&one.experiment, 1e-9);
+    let setup = begun.elapsed().as_secs_f64();
     loop {
         let start = Instant::now();
         let found = study::estimate_size(&one.experiment, part);
         let seconds = start.elapsed().as_secs_f64();
         if seconds >= PIECE_S || part >= 1.0 {
-            return (found, seconds / part);
+            return (found, setup + (seconds - setup).max(0.0) / part);
         }
         part = (part * 4.0).min(1.0);
     }

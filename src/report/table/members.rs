@@ -3,7 +3,7 @@
 
 use crate::report::number::span;
 use crate::report::width::Width;
-use crate::study::{Results, RunResult, VmResult};
+use crate::study::{GpuResult, Results, RunResult, VmResult};
 use std::collections::BTreeSet;
 
 /// More rows than this are read by nobody on a terminal.
@@ -82,14 +82,19 @@ impl<'r> Members<'r> {
         self.vms.iter().filter_map(|vm| of(vm)).reduce(f64::max)
     }
 
-    /// Its cards, by id: `0`, `0, 2`, `0 to 3`.
+    /// Its cards, by id: `0`, `0, 2`, `0 to 3`, and of many `300 of 0 to 399`.
     pub(super) fn cards(&self) -> String {
+        /// More are not named one by one.
+        const NAMED: usize = 8;
         let cards: BTreeSet<u16> = self.vms.iter().flat_map(|vm| vm.cards.clone()).collect();
         let in_a_row = cards.first().zip(cards.last()).is_some_and(|(first, last)| {
             cards.len() > 2 && usize::from(last - first) + 1 == cards.len()
         });
         match (in_a_row, cards.first(), cards.last()) {
             (true, Some(first), Some(last)) => format!("{first} to {last}"),
+            (_, Some(first), Some(last)) if cards.len() > NAMED => {
+                format!("{} of {first} to {last}", cards.len())
+            }
             _ => cards.iter().map(u16::to_string).collect::<Vec<_>>().join(", "),
         }
     }
@@ -128,4 +133,18 @@ pub(super) fn shown(rows: Vec<Members<'_>>, width: Width) -> (Vec<Members<'_>>, 
          all are in table.txt and summary.csv, and with --all here."
     );
     (rows.map(|(_, row)| row).collect(), width.said(&said))
+}
+
+/// Of very many GPUs those with the least idle time, in their order.
+pub(super) fn busiest<'r>(
+    gpus: Vec<(&'r RunResult, &'r GpuResult)>,
+) -> Vec<(&'r RunResult, &'r GpuResult)> {
+    if gpus.len() <= ROWS_MAX {
+        return gpus;
+    }
+    let mut order: Vec<usize> = (0..gpus.len()).collect();
+    let idle = |place: usize| gpus[place].1.time.idle_share;
+    order.sort_by(|&one, &other| idle(one).total_cmp(&idle(other)));
+    let kept: BTreeSet<usize> = order.into_iter().take(WORST).collect();
+    kept.into_iter().map(|place| gpus[place]).collect()
 }

@@ -68,7 +68,8 @@ pub(in crate::report) fn gpus_grid(results: &Results, width: Width) -> Option<(G
         return None;
     }
     let all = shared.len();
-    let most = if width.shows_each() { all } else { members::ROWS_MAX };
+    let shown = if width.shows_each() { shared } else { members::busiest(shared) };
+    let left = all - shown.len();
     let grid = Columns::new()
         .with("GPU time", Text, |(run, gpu): &(&RunResult, &GpuResult)| {
             format!("{}, GPU {}", run.name, gpu.id)
@@ -83,10 +84,13 @@ pub(in crate::report) fn gpus_grid(results: &Results, width: Width) -> Option<(G
         })
         .with("idle %", Number, |(_, gpu)| percent(gpu.time.idle_share))
         .with("most of it has", Text, |(_, gpu)| most_of_it(gpu))
-        .of(shared.into_iter().take(most));
-    let rest = match all > most {
-        true => width.said(&format!("and {} more, in result.json", counted(all - most, "GPU"))),
-        false => String::new(),
+        .of(shown);
+    let rest = match left {
+        0 => String::new(),
+        _ => width.said(&format!(
+            "Shown are the busiest of {}; all are in table.txt and result.json.",
+            counted(all, "GPU")
+        )),
     };
     Some((grid, rest + &width.said(BURNED)))
 }
