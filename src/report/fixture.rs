@@ -194,6 +194,7 @@ fn grid(
             points,
             has_several_models: false,
             has_scaled_times: false,
+            shares_processors: false,
         },
     }
 }
@@ -241,6 +242,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             completed_per_s_inputs: None,
             latency_p99_inputs_ms: None,
             latency_p99_more_work_ms: None,
+            ready_percent: None,
             target_latency_ms: 130.0,
             batch_mean: 8.25,
             valid: p99 < 300.0,

@@ -117,6 +117,9 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
         row.add("scaled", group.map(|group| group.scaled.join("; ")));
     }
     figures(&mut row, run.map(|(_, run)| run), group);
+    if sweep.shares_processors {
+        row.add("ready_percent", group.and_then(|group| group.ready_percent));
+    }
     row.add("error", found.error);
     row.add("not_applicable", point.not_applicable.as_ref());
     row.add("schema_version", SCHEMA_VERSION);

@@ -27,6 +27,8 @@ pub struct Sweep {
     pub has_several_models: bool,
     /// Whether at any point service times are scaled from another GPU: then rows name that GPU.
     pub has_scaled_times: bool,
+    /// Whether vCPUs may wait for the host's processors at any point.
+    pub shares_processors: bool,
 }
 
 /// A key that varies.

@@ -33,6 +33,12 @@ pub(super) fn results(experiment: &Experiment, outcome: &Outcome) -> Vec<CpuResu
     guests.chain(others).collect()
 }
 
+/// Ready time of the VM of a group that has the most, in percent; nothing where nobody waits for processors.
+pub(super) fn most_ready(experiment: &Experiment, outcome: &Outcome, group: &str) -> Option<f64> {
+    let of_group = results(experiment, outcome).into_iter().filter(|of| of.group == group);
+    of_group.map(|of| of.ready_percent).reduce(f64::max)
+}
+
 fn result(
     (name, group): (&str, &str),
     work: CpuWork,

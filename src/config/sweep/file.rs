@@ -142,6 +142,7 @@ impl SweepFile {
                     sweep.has_several_models |= experiment.has_several_models();
                     let mut of = experiment.vms.iter();
                     sweep.has_scaled_times |= of.any(|vm| !experiment.scaled_of(vm).is_empty());
+                    sweep.shares_processors |= experiment.shares_any_processors();
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -289,5 +290,6 @@ fn nothing(name: String) -> Sweep {
         points: Vec::new(),
         has_several_models: false,
         has_scaled_times: false,
+        shares_processors: false,
     }
 }

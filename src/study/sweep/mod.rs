@@ -17,7 +17,7 @@ use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary;
 use super::variant::other_idle;
 use super::verdict::Verdict;
-use super::{fits, leans_on, sensitivity, uncertainty};
+use super::{cpu, fits, leans_on, sensitivity, uncertainty};
 use crate::engine::fnv1a;
 use crate::parallel::*;
 use crate::platform::{Outcome, VmOutcome, simulate};
@@ -173,6 +173,10 @@ pub struct GroupResult {
     /// 99th percentile with one percent more work, in milliseconds; in replication 0, where a card has
     /// little time left or is shared in turns.
     pub latency_p99_more_work_ms: Option<f64>,
+    /// Ready time of the VM that has the most, in percent of the run and of a vCPU; nothing where nobody
+    /// waits for the host's processors.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ready_percent: Option<f64>,
     /// LoadGen's bound.
     pub target_latency_ms: f64,
     /// Mean samples per batch.
@@ -339,7 +343,10 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
         assumes: sensitivity::assumed(experiment),
         groups: groups
             .iter()
-            .map(|(name, members)| group_result(experiment, name, members))
+            .map(|(name, members)| GroupResult {
+                ready_percent: cpu::most_ready(experiment, outcome, name),
+                ..group_result(experiment, name, members)
+            })
             .collect(),
         open: Vec::new(),
         over_shares: over_shares(experiment, outcome),
@@ -387,6 +394,7 @@ fn group_result(
         completed_per_s_inputs: None,
         latency_p99_inputs_ms: None,
         latency_p99_more_work_ms: None,
+        ready_percent: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
         batch_mean: if batches > 0.0 { samples as f64 / batches } else { 0.0 },
         valid: failed_rules.is_empty(),
