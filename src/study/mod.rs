@@ -27,6 +27,7 @@ mod over_shares;
 mod over_time;
 mod piece;
 mod plan;
+mod power;
 mod probe;
 mod progress;
 mod results;
@@ -81,6 +82,7 @@ pub use plan::{
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
     VmsOnCard, WayWithout, layouts,
 };
+pub use power::{CardWatts, HostWatts, PowerResult};
 pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
