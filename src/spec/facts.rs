@@ -5,8 +5,8 @@
 
 use super::{
     ComputeCapability, CpuScheduling, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec,
-    HostStates, Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing, SwitchCost,
-    WorkTable, Workload,
+    HostStates, Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing,
+    SwitchCost, WorkTable, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Frequency, Share, SimDuration};
 use std::fmt;

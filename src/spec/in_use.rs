@@ -4,8 +4,8 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuSpec, HostId, HostSpec, InstanceSharing,
-    NamedFact, ServedBy, TestScenario, VmSpec,
+    CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuSpec, HostId, HostSpec,
+    InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
 };
 use crate::units::Frequency;
 

@@ -30,7 +30,8 @@ pub enum EmptyHosts {
 impl HostStates {
     /// What is assumed where a file says nothing.
     pub fn usual() -> Self {
-        let watts = "assumed: 10 to 20 W of the board's management controller; no figure is published";
+        let watts =
+            "assumed: 10 to 20 W of the board's management controller; no figure is published";
         let minutes = "assumed: a GPU server takes minutes to check its memory and cards; no figure is \
             published";
         let span = |value, low, high, source: &str| Fact {

@@ -96,7 +96,7 @@ pub use timeline::{EngineTime, TimelineResults, timeline};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
     FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,
-    Validation, ValidationResults, fingerprint, validate,
+    Validation, ValidationResults, fingerprint, server_busy, validate,
 };
 pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};
 pub use variant::asked_per_s;

@@ -85,9 +85,8 @@ fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostS
 
 /// Watts of a whole server, if it states them.
 fn watts(file: &mut Reader<'_>, sources: &Sources, key: &str) -> Option<Option<Fact<f64>>> {
-    let watts = |value: &Value<'_>| {
-        value.number(|watts| (0.0..=20_000.0).contains(&watts), "0 to 20000 W")
-    };
+    let watts =
+        |value: &Value<'_>| value.number(|watts| (0.0..=20_000.0).contains(&watts), "0 to 20000 W");
     if_stated(file, key, |file| {
         fact_in_range(file, sources, key, watts, |low: &f64, high: &f64| low <= high)
     })

@@ -25,7 +25,8 @@ use crate::config::text::{
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, CardSpec, CpuScheduling, Experiment, GpuId, GpuShare, HostId, HostSpec,
-    HostStates, Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
+    HostStates, Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId,
+    VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -449,10 +450,8 @@ impl Context<'_> {
         rules::check(&machine, std::slice::from_ref(&twin), &[], self.rates, self.problems);
         let differs =
             differences((&twin.vm.server, &twin.vm.load), (&guest.vm.server, &guest.vm.load));
-        let run = Experiment {
-            power: self.beside.power.clone(),
-            ..experiment(stem, &machine, &[twin])
-        };
+        let run =
+            Experiment { power: self.beside.power.clone(), ..experiment(stem, &machine, &[twin]) };
         let run = PlannedRun { experiment: run, published: None };
         Some(Baseline { kind: BaselineKind::Twin { differs }, run })
     }

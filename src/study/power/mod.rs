@@ -219,9 +219,8 @@ impl Run<'_> {
         let idle = gpu.power_idle_w.as_ref();
         let idle_w = values.if_known(place("power_idle_w"), idle, &why);
         let used = &self.outcome.gpu_time[index];
-        let works: Option<Vec<Instance>> = instances(card, used, |guests| {
-            self.draw(gpu, guests, values)
-        });
+        let works: Option<Vec<Instance>> =
+            instances(card, used, |guests| self.draw(gpu, guests, values));
         let limit = card.power_limit.map_or(gpu.power_cap_w.value, Power::watts);
         let context = gpu.power_context_w.as_ref();
         let context = context.map_or(0.0, |fact| values.of(place("power_context_w"), fact));
@@ -287,10 +286,12 @@ fn instances(
         instance.most = instance.most.max(share * watts);
         match of_card.sharing {
             // Side by side: `run` is SMs in use, and how often several are at once is not kept.
-            InstanceSharing::Mps(_) | InstanceSharing::Models => match instance.states.first_mut() {
-                Some((_, mean)) => *mean += owner.had.run * watts,
-                None => instance.states.push((1.0, owner.had.run * watts)),
-            },
+            InstanceSharing::Mps(_) | InstanceSharing::Models => {
+                match instance.states.first_mut() {
+                    Some((_, mean)) => *mean += owner.had.run * watts,
+                    None => instance.states.push((1.0, owner.had.run * watts)),
+                }
+            }
             // One after the other: `run` is time, as a part of the card's.
             _ => instance.states.push((owner.had.run / share, share * watts)),
         }
@@ -337,4 +338,37 @@ fn cpu_seconds(experiment: &Experiment, vm: &VmSpec, of: &VmOutcome) -> f64 {
     let per_batch = (before + cpu.finish_per_batch.value).as_secs_f64();
     let per_sample = (cpu.launch_per_sample.value + cpu.finish_per_sample.value).as_secs_f64();
     (batches * per_batch + samples * per_sample) / experiment.hypervisor.cpu_speed.value
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alone(busy: f64, watts: f64) -> Instance {
+        Instance { states: vec![(busy, watts)], most: watts }
+    }
+
+    /// A card of 250 W that idles at 34 and has a context of 38: 216 W of room. Half the time at work that
+    /// would draw 463 W: 0.5 x 216 + 0.5 x 38.
+    #[test]
+    fn a_whole_card_draws_its_limit_while_it_works_and_its_context_else() {
+        let draw = mean_draw(&[alone(0.5, 463.0)], 216.0, 38.0);
+        assert!((draw - (0.5 * 216.0 + 0.5 * 38.0)).abs() < 1e-9, "{draw}");
+    }
+
+    /// Two halves that would draw 200 W each, busy half of the time independently: 216 of 400 W while both
+    /// work (a quarter), 200 while one does (half), the context else.
+    #[test]
+    fn instances_share_the_limit() {
+        let draw = mean_draw(&[alone(0.5, 200.0), alone(0.5, 200.0)], 216.0, 38.0);
+        assert!((draw - (0.25 * 216.0 + 0.5 * 200.0 + 0.25 * 38.0)).abs() < 1e-9, "{draw}");
+    }
+
+    /// Owners in turns never work at once: 0.6 of the time at 100 W, 0.3 at 150.
+    #[test]
+    fn owners_in_turns_draw_one_after_the_other() {
+        let turns = Instance { states: vec![(0.6, 100.0), (0.3, 150.0)], most: 150.0 };
+        let draw = mean_draw(&[turns], 216.0, 0.0);
+        assert!((draw - (0.6 * 100.0 + 0.3 * 150.0)).abs() < 1e-9, "{draw}");
+    }
 }

@@ -3,7 +3,7 @@
 //!
 //! It knows no watts.
 
-use crate::spec::{EmptyHosts, Experiment, GpuShare, HostId, VmChange, VmId};
+use crate::spec::{EmptyHosts, Experiment, GpuShare, HostId, HostStates, VmChange, VmId};
 use crate::units::SimTime;
 use std::collections::BTreeSet;
 
@@ -43,10 +43,11 @@ impl Presence {
             let host = HostId(index as u16);
             let here = experiment.cards.iter().zip(&cards).filter(|(card, _)| card.host == host);
             let here = joined(here.flat_map(|(_, spans)| spans.iter().copied()).collect());
-            match experiment.others_on(host).next() {
-                Some(_) => 0.0,
-                None => standby(experiment, &here, end) / end.max(f64::MIN_POSITIVE),
-            }
+            let sleeps = experiment.others_on(host).next().is_none();
+            let states = experiment.power.as_ref().filter(|_| sleeps);
+            let states = states.filter(|states| states.empty_hosts == EmptyHosts::Standby);
+            let asleep = states.map_or(0.0, |states| standby(states, &here, end));
+            asleep / end.max(f64::MIN_POSITIVE)
         });
         let part = |spans: &Spans| length(spans) / end.max(f64::MIN_POSITIVE);
         Self { standby: standby.collect(), cards: cards.iter().map(part).collect(), of_vms }
@@ -102,12 +103,7 @@ fn length(spans: &Spans) -> f64 {
 
 /// Seconds that a host with VMs at these times is on standby: of each gap what is left once it was shut
 /// down, and is booted again in time. One that begins without VMs is on standby then.
-fn standby(experiment: &Experiment, here: &Spans, end: f64) -> f64 {
-    let Some(states) =
-        experiment.power.as_ref().filter(|states| states.empty_hosts == EmptyHosts::Standby)
-    else {
-        return 0.0;
-    };
+fn standby(states: &HostStates, here: &Spans, end: f64) -> f64 {
     let [shutdown, boot] = [&states.shutdown, &states.boot].map(|fact| fact.value.as_secs_f64());
     let mut from = 0.0;
     let mut sum = 0.0;
@@ -118,4 +114,29 @@ fn standby(experiment: &Experiment, here: &Spans, end: f64) -> f64 {
         from = leaves;
     }
     sum
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Shut down in 2 minutes, booted in 8. A host whose VMs are gone from 1:00 to 2:00 is on standby for 50
+    /// minutes of it; an empty gap of 9 minutes saves nothing; at the end nobody boots it.
+    #[test]
+    fn a_gap_is_on_standby_but_for_its_shutdown_and_boot() {
+        let minutes = |from: f64, to: f64| [from * 60.0, to * 60.0];
+        let asleep =
+            |here: &[[f64; 2]]| standby(&HostStates::usual(), &here.to_vec(), 180.0 * 60.0) / 60.0;
+        assert_eq!(asleep(&[minutes(0.0, 60.0), minutes(120.0, 180.0)]), 50.0);
+        assert_eq!(asleep(&[minutes(0.0, 60.0), minutes(69.0, 180.0)]), 0.0);
+        assert_eq!(asleep(&[minutes(0.0, 60.0)]), 118.0);
+        // One that begins empty is on standby until 8 minutes before its first VM.
+        assert_eq!(asleep(&[minutes(60.0, 180.0)]), 52.0);
+        assert_eq!(asleep(&[]), 180.0);
+    }
+
+    #[test]
+    fn stays_that_touch_are_one() {
+        assert_eq!(joined(vec![[5.0, 9.0], [0.0, 2.0], [2.0, 3.0]]), [[0.0, 3.0], [5.0, 9.0]]);
+    }
 }
