@@ -1,5 +1,7 @@
 //! Watts and energy: arithmetic of cards, hosts and standby, and what was published.
 
+use crate::cli::check;
+use crate::documents::hold_picture;
 use slicewise::config::{Catalogue, LoadOptions, load, validation};
 use slicewise::spec::{MeasuredRow, TestScenario};
 use slicewise::study::{PowerResult, Validation, run, server_busy};
@@ -181,5 +183,28 @@ fn watts_that_nobody_stated_are_not_told() {
     let told = power.not_known.join("; ");
     for part in ["host own-host", "idle watts of h200-sxm-141gb", "bert-large-torch draws"] {
         assert!(told.contains(part), "{part}: {told}");
+    }
+}
+
+/// The pictures and figures of the page are what the program gives; `UPDATE=1` takes new pictures.
+#[test]
+fn the_page_shows_what_a_day_of_load_gives() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let (printed, _) = check(&["run", "scenarios/day-of-load", "--out", out, "--quiet"], 0);
+    for name in ["power", "percentiles"] {
+        let drawn = folder.path().join(format!("{name}.svg"));
+        hold_picture(&drawn, &format!("docs/explanation/power/day-of-load-{name}.svg"));
+    }
+    let page = std::fs::read_to_string("docs/explanation/power.md").unwrap();
+    let told: Vec<&str> =
+        page.lines().skip_while(|line| !line.starts_with("| eight BERT")).collect();
+    let rows = printed.lines().skip_while(|line| !line.starts_with("power ")).skip(2).take(3);
+    for (row, told) in rows.zip(&told[2..]) {
+        // Watts, their range, joules and kWh are the last words of both.
+        let words: Vec<&str> = row.split_whitespace().collect();
+        let [watts, low, to, high, joules, kwh] = words[words.len() - 6..] else { unreachable!() };
+        let cells = format!("| {watts} | {low} {to} {high} | {joules} | {kwh} |");
+        assert!(told.contains(&cells), "{cells}\n{told}");
     }
 }

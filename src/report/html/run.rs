@@ -51,12 +51,15 @@ impl Content for Results {
             figures.into_iter().partition(|drawn| starts(&["stages"], drawn));
         let (gpus, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["gpu", "timeline"], drawn));
+        let (watts, figures): (Vec<_>, Vec<_>) =
+            figures.into_iter().partition(|drawn| starts(&["power"], drawn));
         page.section("vms", "VMs", |page| vms(page, self));
         page.section("operations", "Operations over the run", |page| {
             page.figures(&over_time);
             operations::operations(page, self);
         });
         page.section("power", "Power", |page| {
+            page.figures(&watts);
             if let Some((grid, said)) = power_grid(self) {
                 page.table(Table::of("Power", grid, "power.csv"));
                 said.iter().for_each(|sentence| page.said(sentence));
