@@ -26,7 +26,7 @@ pub struct HostSpec {
     /// not known.
     pub power_idle_w: Option<Fact<f64>>,
     /// What its processors draw more when all of them are busy, in watts; between idle and that the
-    /// power is straight in their load. Known where `power_idle_w` is.
+    /// power is straight in their load. Nothing where it is not known.
     pub power_cpu_w: Option<Fact<f64>>,
     /// Its stalls; nothing where it has none.
     pub stalls: Option<HostStalls>,

@@ -62,10 +62,6 @@ fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostS
     let hyper_threading = fact_in_range_or(file, sources, "hyper_threading", (gain, rises), usual);
     let [power_idle_w, power_cpu_w] =
         ["power_idle_w", "power_cpu_w"].map(|key| watts(file, sources, key));
-    if power_idle_w != Some(None) && power_cpu_w == Some(None) {
-        let help = "state what its processors draw more when all are busy: power_cpu_w = 300";
-        file.need("power_cpu_w", help)?;
-    }
     let (id, name) = (id.to_string(), String::new());
     let (logical_processors, memory) = (logical_processors?, memory?);
     let (cores, clock, hyper_threading) = (cores?, clock?, hyper_threading?);

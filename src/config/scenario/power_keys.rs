@@ -19,11 +19,11 @@ keys! {
         empty_hosts: EmptyHosts = choice("state of empty hosts", EMPTY_HOSTS),
             default EmptyHosts::On;
         /// What a host on standby draws with its cards, in watts. Assumed; 10 to 20 W are usual.
-        standby_w: f64 = number("0 to 20000 W"), usual 15.0;
+        standby_w: f64 = number("0 to 20000 W"), or "15";
         /// Time from on to standby, at the power of an idle host. Assumed; 1 to 3 min are usual.
-        shutdown: SimDuration = within("0 to 60 min"), usual SimDuration::from_secs(120);
+        shutdown: SimDuration = within("0 to 60 min"), or "2 min";
         /// Time from standby to on, at the power of an idle host. Assumed; 5 to 10 min are usual.
-        boot: SimDuration = within("0 to 60 min"), usual SimDuration::from_secs(480);
+        boot: SimDuration = within("0 to 60 min"), or "8 min";
     }
 }
 

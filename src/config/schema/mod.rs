@@ -218,7 +218,7 @@ fn own_host() -> Shape {
         .key(
             "power_cpu_w",
             ranged(watts()),
-            "What its processors draw more when all are busy, in watts; needed beside power_idle_w.",
+            "What its processors draw more when all are busy, in watts; default: not known.",
         )
         .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
         .key("sources", table_of(text()), "Long sources by short keys.")

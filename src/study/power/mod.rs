@@ -171,7 +171,9 @@ impl Run<'_> {
         let place = |key: &str| format!("hosts/{} {key}", host.id);
         let idle = host.power_idle_w.as_ref();
         let idle = values.if_known(place("power_idle_w"), idle, &why);
-        let full = host.power_cpu_w.as_ref().map(|fact| values.of(place("power_cpu_w"), fact));
+        let why =
+            format!("the watts of the processors of host {} are not stated (power_cpu_w)", host.id);
+        let full = values.if_known(place("power_cpu_w"), host.power_cpu_w.as_ref(), &why);
         let busy = self.processors_busy(index);
         let here = self.experiment.cards.iter().zip(cards);
         let here = here.filter(|(card, _)| usize::from(card.host.0) == index);
