@@ -350,6 +350,7 @@ fn run(
         cpu: Vec::new(),
         over_shares: Vec::new(),
         operations: None,
+        power: None,
     }
 }
 

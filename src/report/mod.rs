@@ -34,6 +34,7 @@ mod plot;
 #[cfg(not(feature = "svg"))]
 #[path = "no_plot.rs"]
 mod plot;
+mod power;
 mod run;
 mod sheet;
 mod single;

@@ -5,7 +5,7 @@ use super::files::made;
 use super::parts::{File, Part, Report};
 use super::sheet::{Row, Sheet};
 use super::width::Width;
-use super::{charts, loadgen_summary, operations, table, written};
+use super::{charts, loadgen_summary, operations, power, table, written};
 use crate::study::{CpuResult, Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
 
 impl Report for Results {
@@ -25,6 +25,7 @@ impl Report for Results {
             parts.push(Part::Sheet(Sheet::of_rows("processors", cpu.map(cpu_row))));
         }
         parts.extend(operations::sheets(self));
+        parts.extend(power::sheets(self));
         parts.extend(loadgen_summary::texts(self));
         parts.push(Part::Charts(charts::figures(self)));
         made(self, &parts)

@@ -5,8 +5,8 @@
 
 use super::{
     ComputeCapability, CpuScheduling, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec,
-    Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing, SwitchCost,
-    WorkTable, Workload,
+    HostStates, Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing,
+    SwitchCost, WorkTable, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Frequency, Share, SimDuration};
 use std::fmt;
@@ -89,10 +89,13 @@ macro_rules! facts {
 
 facts!(GpuSpec, "":
     sms, memory, memory_bandwidth, pcie_bandwidth, compute_capability, tensor_fp16_tflops,
-    tensor_int8_tops, power_cap_w, power_limit_min_w, power_idle_w, voltage_floor, switch_cost,
+    tensor_int8_tops, power_cap_w, power_limit_min_w, power_idle_w, power_context_w, voltage_floor, switch_cost,
     time_slice_best_effort, process_turns, mps_graph_launch, mps_limit_step, mps_limit_min, mps_chunk;
     id, name, vgpu_types, mig_profiles);
-facts!(HostSpec, "": logical_processors, cores, clock, hyper_threading, memory; id, name, stalls);
+facts!(HostSpec, "":
+    logical_processors, cores, clock, hyper_threading, memory, power_idle_w, power_cpu_w;
+    id, name, stalls);
+facts!(HostStates, "power.": standby_w, shutdown, boot; empty_hosts);
 facts!(CpuScheduling, "": quantum; scheduler, preempts);
 facts!(HostLink, "": pcie_bandwidth; switch);
 facts!(Hypervisor, "":

@@ -36,6 +36,9 @@ pub struct GpuSpec {
     /// Power of the idle board, in watts, below the limit. Nothing where it is not known; then no
     /// power limit lowers the clock, and instances do not affect one another.
     pub power_idle_w: Option<Fact<f64>>,
+    /// What it draws more than idle, in watts, as soon as a process has a context on it, whatever memory
+    /// it holds. Nothing where it is not known.
+    pub power_context_w: Option<Fact<f64>>,
     /// The clock, relative to the highest, below which the voltage does not fall further; known
     /// where `power_idle_w` is.
     pub voltage_floor: Option<Fact<Share>>,

@@ -22,6 +22,12 @@ pub struct HostSpec {
     pub hyper_threading: Fact<f64>,
     /// Main memory.
     pub memory: Fact<Bytes>,
+    /// What it draws at the wall when nothing runs, without its cards, in watts. Nothing where it is
+    /// not known.
+    pub power_idle_w: Option<Fact<f64>>,
+    /// What its processors draw more when all of them are busy, in watts; between idle and that the
+    /// power is straight in their load. Nothing where it is not known.
+    pub power_cpu_w: Option<Fact<f64>>,
     /// Its stalls; nothing where it has none.
     pub stalls: Option<HostStalls>,
 }

@@ -4,8 +4,8 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, CpuAllocation, CpuScheduler, Experiment, GpuSpec, HostId, HostSpec, InstanceSharing,
-    NamedFact, ServedBy, TestScenario, VmSpec,
+    CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuSpec, HostId, HostSpec,
+    InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
 };
 use crate::units::Frequency;
 
@@ -23,6 +23,12 @@ impl Experiment {
         if self.shares_any_processors() && self.cpu.scheduler == CpuScheduler::Quantum {
             found.extend(at("cpu", self.cpu.facts()));
         }
+        if let Some(states) = &self.power {
+            let mut facts = states.facts();
+            facts.retain(|_| states.empty_hosts == EmptyHosts::Standby);
+            let facts = facts.into_iter().map(|fact| (fact.key.to_string(), fact));
+            found.extend(facts);
+        }
         // Bare metal costs nothing by definition, also where a platform was made bare metal.
         if self.hypervisor.id != "bare-metal" {
             let place = format!("hypervisors/{}", self.hypervisor.id);
@@ -30,7 +36,7 @@ impl Experiment {
         }
         for card in &self.cards {
             let mut facts = card.gpu.facts();
-            facts.retain(|fact| card.leans_on(fact.key));
+            facts.retain(|fact| card.leans_on(fact.key, self.power.is_some()));
             found.extend(at(&format!("gpus/{}", card.gpu.id), facts));
             found.extend(at(&of_host(self.host(card.host)), card.link.facts()));
         }
@@ -49,6 +55,7 @@ impl Experiment {
                 let others = self.others_on(host).any(|other| has_mhz(&other.allocation));
                 self.shares_processors(host) && (vms || others)
             }
+            "power_idle_w" | "power_cpu_w" => self.power.is_some(),
             _ => true,
         }
     }
@@ -83,7 +90,7 @@ impl Experiment {
                 key if key.starts_with("slice.") => {
                     is_slice || (is_limited && service.phi_limit.is_none())
                 }
-                "watts_per_sm" => card.clock_varies(),
+                "watts_per_sm" => card.clock_varies() || self.power.is_some(),
                 "boost" => service.boost.value != 1.0,
                 _ => true,
             });
@@ -106,7 +113,7 @@ fn at<'f>(above: &str, facts: Vec<NamedFact<'f>>) -> Vec<(String, NamedFact<'f>)
 
 impl CardSpec {
     /// Whether a run leans on this fact of its GPU.
-    fn leans_on(&self, key: &str) -> bool {
+    fn leans_on(&self, key: &str, tells_watts: bool) -> bool {
         let gives = |way: fn(&GpuSpec, &InstanceSharing) -> bool| {
             self.instances.iter().any(|instance| way(&self.gpu, &instance.sharing))
         };
@@ -118,8 +125,12 @@ impl CardSpec {
             "power_limit_min_w" => false,
             "pcie_bandwidth" => self.link.pcie_bandwidth.is_none(),
             // Without idle watts no limit lowers the clock.
-            "power_cap_w" => self.clock_varies() && self.gpu.power_idle_w.is_some(),
-            "power_idle_w" | "voltage_floor" => self.clock_varies(),
+            "power_cap_w" => {
+                (self.clock_varies() || tells_watts) && self.gpu.power_idle_w.is_some()
+            }
+            "power_idle_w" => self.clock_varies() || tells_watts,
+            "power_context_w" => tells_watts,
+            "voltage_floor" => self.clock_varies(),
             "switch_cost" => gives(GpuSpec::gives_switches),
             "time_slice_best_effort" => gives(GpuSpec::gives_slices),
             "process_turns" => gives(GpuSpec::gives_process_turns),

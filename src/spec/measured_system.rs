@@ -77,6 +77,8 @@ impl MeasuredSystem {
                 clock: HostSpec::usual_clock(),
                 hyper_threading: HostSpec::usual_hyper_threading(),
                 memory: Fact::assumed(Bytes::from_mib(1 << 20), ENOUGH),
+                power_idle_w: None,
+                power_cpu_w: None,
                 stalls: None,
             }],
             cards: self.links.into_iter().map(|link| CardSpec { link, ..card.clone() }).collect(),
@@ -85,6 +87,7 @@ impl MeasuredSystem {
             cpu: CpuScheduling::default(),
             pools: Vec::new(),
             timeline: None,
+            power: None,
         }
     }
 }

@@ -20,6 +20,7 @@ mod measured_system;
 pub mod names;
 mod operation;
 mod pool;
+mod power;
 mod queue_policy;
 mod scenario;
 mod served;
@@ -51,6 +52,7 @@ pub use operation::{
     Operation, OperationOutcome, OperationTimes, Timeline, VmChange, VmStep, Vmotion, WorstStun,
 };
 pub use pool::{PooledServer, ServerPool};
+pub use power::{EmptyHosts, HostStates};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
 pub use served::{CpuStep, Step};
@@ -111,6 +113,8 @@ pub struct Experiment {
     /// What happens to its VMs at given times; nothing in most runs. VMs of which it speaks have servers of
     /// their own under Server load, are no ensembles and have no `power_off`.
     pub timeline: Option<Arc<Timeline>>,
+    /// What hosts without VMs do; nothing where the run tells no watts.
+    pub power: Option<HostStates>,
 }
 
 /// A guest: an inference server under load, or one of several models in a server.

@@ -27,6 +27,7 @@ mod over_shares;
 mod over_time;
 mod piece;
 mod plan;
+mod power;
 mod probe;
 mod progress;
 mod results;
@@ -82,6 +83,7 @@ pub use plan::{
     NearestAnswer, PlanAnswer, PlanCards, PlanKind, PlanResults, PlanTask, Prices, VmAnswer,
     VmsOnCard, WayWithout, layouts,
 };
+pub use power::{CardWatts, HostWatts, PowerResult};
 pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
@@ -95,7 +97,7 @@ pub use timeline::{EngineTime, TimelineResults, timeline};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
     FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,
-    Validation, ValidationResults, fingerprint, validate,
+    Validation, ValidationResults, fingerprint, server_busy, validate,
 };
 pub use validate::{Scaling, ScalingRow, ScalingSpread, fitted_workloads, scaling};
 pub use variant::asked_per_s;

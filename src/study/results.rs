@@ -8,6 +8,7 @@ use super::interval::Interval;
 use super::open::OpenEnd;
 use super::over_shares::OverShare;
 use super::over_time::OperationsResult;
+use super::power::PowerResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
@@ -155,6 +156,9 @@ pub struct RunResult {
     /// Its operations, with what they did; left out where there are none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub operations: Option<OperationsResult>,
+    /// Its watts and energy; left out where it tells none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub power: Option<PowerResult>,
 }
 
 impl RunResult {

@@ -308,6 +308,7 @@ fn run_result(
         cpu: super::cpu::results(experiment, outcome),
         over_shares: super::over_shares::over_shares(experiment, outcome),
         operations: super::over_time::of(experiment, outcome),
+        power: super::power::of(experiment, outcome),
     }
 }
 

@@ -56,7 +56,7 @@ fn facts_of(workload: &Workload) -> Vec<(String, NamedFact<'_>)> {
 /// A scenario of one GPU of a model: keys of the host, and of the VM.
 fn scenario(gpu: &str, workload: &str, (of_host, of_vm): (&str, &str)) -> String {
     format!(
-        "{of_host}\n[[vm]]\nvcpus = 4\nworkload = \"{workload}\"\nscaled_from = \"auto\"\n{of_vm}\nload = {{ scenario = \"server\", target_qps = 1, min_duration = \"1 s\", rules = \"none\" }}\n"
+        "{of_host}\n[[vm]]\nvcpus = 4\nworkload = \"{workload}\"\nscaled_from = \"auto\"\n{of_vm}\nload = {{ scenario = \"server\", target_qps = 1, min_duration = \"1 s\", rules = \"none\" }}\n[power]\nempty_hosts = \"standby\"\n"
     )
     .replace("GPU", gpu)
 }

@@ -80,3 +80,4 @@ mod validation;
 mod verdict;
 mod vgpu;
 mod vms;
+mod watts;

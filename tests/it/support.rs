@@ -37,6 +37,7 @@ pub(crate) fn queue(
         tensor_int8_tops: None,
         power_limit_min_w: None,
         power_idle_w: None,
+        power_context_w: None,
         voltage_floor: None,
         vgpu_types: Vec::new(),
         mig_profiles: Vec::new(),
@@ -115,6 +116,8 @@ pub(crate) fn queue(
             clock: HostSpec::usual_clock(),
             hyper_threading: HostSpec::usual_hyper_threading(),
             memory: fact(Bytes::from_mib(1 << 20)),
+            power_idle_w: None,
+            power_cpu_w: None,
             stalls: None,
         }],
         cards: vec![CardSpec::whole(card); usize::from(gpus)],
@@ -123,6 +126,7 @@ pub(crate) fn queue(
         cpu: CpuScheduling::default(),
         pools: Vec::new(),
         timeline: None,
+        power: None,
     }
 }
 

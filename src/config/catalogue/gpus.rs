@@ -5,8 +5,8 @@
 
 use super::entries::above_zero;
 use super::facts::{
-    Sources, entries_of, fact, fact_if_stated, fact_in_range_or, fact_or, list_in, name,
-    or_assumed, sources, spread_fact,
+    Sources, entries_of, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or, if_stated,
+    list_in, name, or_assumed, sources, spread_fact,
 };
 use super::vgpus;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
@@ -79,9 +79,12 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         value.number(|watts| watts > 0.0 && watts <= 1e5, "above 0, at most 100000 W")
     });
     let below = power_cap_w.as_ref().map_or(1e5, |cap| cap.value);
-    let power_idle_w = fact_if_stated(&mut file, &sources, "power_idle_w", |value| {
-        let allowed = format!("above 0, below the limit of {below} W");
-        value.number(|watts| watts > 0.0 && watts < below, &allowed)
+    let power_idle_w = if_stated(&mut file, "power_idle_w", |file| {
+        let watts = |value: &Value<'_>| {
+            let allowed = format!("above 0, below the limit of {below} W");
+            value.number(|watts| watts > 0.0 && watts < below, &allowed)
+        };
+        fact_in_range(file, &sources, "power_idle_w", watts, |low, high| low <= high)
     });
     let power_limit_min_w = fact_if_stated(&mut file, &sources, "power_limit_min_w", |value| {
         let allowed = format!("above 0, at most the limit of {below} W");
@@ -90,6 +93,8 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     // A wrong one is there as well.
     let is_told = power_idle_w != Some(None) || file.has("voltage_floor");
     let voltage_floor = is_told.then(|| voltage_floor(&mut file, &sources));
+    let has_context = power_idle_w != Some(None) || file.has("power_context_w");
+    let power_context_w = has_context.then(|| context(&mut file, &sources, below));
     let absent = Fact::assumed(SWITCH_COST, SWITCHES);
     let switch_cost = or_assumed(&mut file, "switch_cost", absent, |file| {
         spread_fact(file, &sources, "switch_cost", plain_switch_cost, switch_cost)
@@ -169,6 +174,7 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         power_cap_w: power_cap_w?,
         power_limit_min_w: power_limit_min_w?,
         power_idle_w: power_idle_w?,
+        power_context_w: power_context_w.map_or(Some(None), |watts| watts.map(Some))?,
         voltage_floor: voltage_floor.map_or(Some(None), |floor| floor.map(Some))?,
         vgpu_types,
         mig_profiles: profiles.value,
@@ -278,6 +284,18 @@ fn voltage_floor(file: &mut Reader<'_>, sources: &Sources) -> Option<Fact<Share>
     let range = Some([part(70.0), part(85.0)]);
     let absent = Fact { range, ..Fact::assumed(part(79.0), AS_AMPERE) };
     fact_in_range_or(file, sources, "voltage_floor", (read, Share::le), absent)
+}
+
+/// What an open context draws on a GPU whose idle watts are known.
+fn context(file: &mut Reader<'_>, sources: &Sources, below: f64) -> Option<Fact<f64>> {
+    const AS_OTHERS: &str = "assumed: 26 to 50 W on cards with HBM, 66 W on an L40S (arXiv \
+        2605.23918); 2 W in a capture of an A100 with 36 GB in use";
+    let read = |value: &Value<'_>| {
+        let allowed = format!("0 to {below} W, the limit");
+        value.number(|watts| (0.0..=below).contains(&watts), &allowed)
+    };
+    let absent = Fact { range: Some([0.0, 66.0]), ..Fact::assumed(38.0, AS_OTHERS) };
+    fact_in_range_or(file, sources, "power_context_w", (read, |low, high| low <= high), absent)
 }
 
 /// What is assumed of the turns of processes where the file says nothing: switches of 0.11 of a slice

@@ -3,9 +3,11 @@
 //! Its cards are read in `entries`.
 
 use super::entries::{HostFile, OF_GPUS, PROCESSORS_MAX, above_zero, gpus_of};
-use super::facts::{Sources, fact, fact_in_range_or, name, or_assumed, sources};
+use super::facts::{
+    Sources, fact, fact_in_range, fact_in_range_or, if_stated, name, or_assumed, sources,
+};
 use crate::config::text::{Reader, Value};
-use crate::spec::HostSpec;
+use crate::spec::{Fact, HostSpec};
 use crate::units::Frequency;
 
 /// Reads `hosts/<id>.toml`.
@@ -58,11 +60,32 @@ fn host_spec(id: &str, sources: &Sources, file: &mut Reader<'_>) -> Option<HostS
     let usual = HostSpec::usual_hyper_threading();
     let rises = |low: &f64, high: &f64| low <= high;
     let hyper_threading = fact_in_range_or(file, sources, "hyper_threading", (gain, rises), usual);
+    let [power_idle_w, power_cpu_w] =
+        ["power_idle_w", "power_cpu_w"].map(|key| watts(file, sources, key));
     let (id, name) = (id.to_string(), String::new());
     let (logical_processors, memory) = (logical_processors?, memory?);
     let (cores, clock, hyper_threading) = (cores?, clock?, hyper_threading?);
-    let stalls = None;
-    Some(HostSpec { id, name, logical_processors, cores, clock, hyper_threading, memory, stalls })
+    Some(HostSpec {
+        id,
+        name,
+        logical_processors,
+        cores,
+        clock,
+        hyper_threading,
+        memory,
+        power_idle_w: power_idle_w?,
+        power_cpu_w: power_cpu_w?,
+        stalls: None,
+    })
+}
+
+/// Watts of a whole server, if it states them.
+fn watts(file: &mut Reader<'_>, sources: &Sources, key: &str) -> Option<Option<Fact<f64>>> {
+    let watts =
+        |value: &Value<'_>| value.number(|watts| (0.0..=20_000.0).contains(&watts), "0 to 20000 W");
+    if_stated(file, key, |file| {
+        fact_in_range(file, sources, key, watts, |low: &f64, high: &f64| low <= high)
+    })
 }
 
 /// The clocks that a core may have.

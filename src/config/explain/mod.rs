@@ -109,6 +109,7 @@ impl Reading<'_> {
         }
         sections.extend(self.cpu(&file));
         sections.extend(Self::operations(&file));
+        sections.extend(Self::power(&file));
         sections.extend(self.hardware(&file));
         let mut guests = self.guests.iter();
         for place in 0..self.guests.len() + self.others.len() {
@@ -197,6 +198,13 @@ impl Reading<'_> {
     fn operations(notes: &Notes<'_>) -> Option<Section> {
         let mut section = Section::new("operations");
         ["operations.", "operation."].iter().for_each(|above| section.add_each(notes, above));
+        (!section.values.is_empty()).then_some(section)
+    }
+
+    /// What hosts without VMs do, as written.
+    fn power(notes: &Notes<'_>) -> Option<Section> {
+        let mut section = Section::new("power");
+        section.add_each(notes, "power.");
         (!section.values.is_empty()).then_some(section)
     }
 

@@ -28,6 +28,7 @@ pub(super) mod pins;
 pub(super) mod placed;
 pub(super) mod placement_keys;
 pub(super) mod plan;
+pub(super) mod power_keys;
 pub(super) mod processes;
 pub(super) mod published;
 pub(super) mod queues;

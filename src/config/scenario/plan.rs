@@ -17,7 +17,7 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{cards, lesson, placed, placement_keys, rules, size};
+use super::{cards, lesson, placed, placement_keys, power_keys, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
@@ -25,7 +25,8 @@ use crate::config::text::{
 use crate::formats::recognise;
 use crate::spec::{
     Baseline, BaselineKind, CardSpec, CpuScheduling, Experiment, GpuId, GpuShare, HostId, HostSpec,
-    Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId, VmSpec,
+    HostStates, Hypervisor, Lesson, OtherVm, Pair, PlannedRun, Published, Step, TestScenario, VmId,
+    VmSpec,
 };
 use crate::study;
 use crate::units::Share;
@@ -94,6 +95,7 @@ pub(crate) fn read_tree(
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
     let operations = operations::read(&mut top);
+    let power = power_keys::read(&mut top);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
@@ -114,7 +116,7 @@ pub(crate) fn read_tree(
                 _ => None,
             };
             let is_unplaced = is_cluster && placed.is_none();
-            let (placed, beside) = (placed.as_ref(), Beside { others, cpu });
+            let (placed, beside) = (placed.as_ref(), Beside { others, cpu, power });
             let context = Context { machine: &machine, placed, catalogue, rates, problems, beside };
             let kept = problems.answers.are_kept();
             let kept = kept.then(|| (guests.clone(), context.beside.others.clone()));
@@ -255,10 +257,11 @@ struct Context<'c> {
     beside: Beside,
 }
 
-/// What is on the host beside inference, and how its processors are divided.
+/// What is on the host beside inference, how its processors are divided, and what hosts without VMs do.
 struct Beside {
     others: Vec<Other>,
     cpu: CpuScheduling,
+    power: Option<HostStates>,
 }
 
 impl Context<'_> {
@@ -334,7 +337,8 @@ impl Context<'_> {
                 (joined(stem, &self.machine.hypervisor, placed), others.collect())
             }
         };
-        Experiment { others, cpu: self.beside.cpu.clone(), ..run }
+        let Beside { cpu, power, .. } = &self.beside;
+        Experiment { others, cpu: cpu.clone(), power: power.clone(), ..run }
     }
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
@@ -446,7 +450,9 @@ impl Context<'_> {
         rules::check(&machine, std::slice::from_ref(&twin), &[], self.rates, self.problems);
         let differs =
             differences((&twin.vm.server, &twin.vm.load), (&guest.vm.server, &guest.vm.load));
-        let run = PlannedRun { experiment: experiment(stem, &machine, &[twin]), published: None };
+        let run =
+            Experiment { power: self.beside.power.clone(), ..experiment(stem, &machine, &[twin]) };
+        let run = PlannedRun { experiment: run, published: None };
         Some(Baseline { kind: BaselineKind::Twin { differs }, run })
     }
 }
@@ -499,6 +505,7 @@ fn run_of(
         cpu: CpuScheduling::default(),
         pools: Vec::new(),
         timeline: None,
+        power: None,
         cards,
     }
     .with_models_side_by_side()

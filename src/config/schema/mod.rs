@@ -23,6 +23,7 @@ use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
 use super::scenario::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys};
 use super::scenario::placement_keys::Placement;
+use super::scenario::power_keys::PowerKeys;
 use super::scenario::published::LATENCIES;
 use super::scenario::queues::QueueKeys;
 use super::scenario::served::{CPU_INSTANCES_MAX, ENSEMBLES_MAX, MODELS_MAX, STEPS_MAX};
@@ -87,6 +88,7 @@ fn scenario() -> Shape {
             list(OperationKeys::shape(), OPERATIONS_MAX),
             "What happens to VMs and hosts while the run goes on.",
         )
+        .key("power", PowerKeys::shape(), "Tells watts and energy; what hosts without VMs do.")
         .key("baseline", baseline(), "The baselines of the run; default: counterfactual, which is bare metal on the same cards and with whole cards.")
         .key("capacity", capacity(), "Also search the highest VALID rate of both sides.")
         .key("published", published(), "Measured figures to compare with.")
@@ -208,8 +210,23 @@ fn own_host() -> Shape {
             "What a core does with both threads busy, over one, 1 to 2; default: 1.25.",
         )
         .need("memory", fact(quantity::<Bytes>()), "Main memory.")
+        .key(
+            "power_idle_w",
+            ranged(watts()),
+            "What it draws when nothing runs, without its cards, in watts; default: not known.",
+        )
+        .key(
+            "power_cpu_w",
+            ranged(watts()),
+            "What its processors draw more when all are busy, in watts; default: not known.",
+        )
         .key("gpus", gpus(), "Its cards; or `gpus` of the file.")
         .key("sources", table_of(text()), "Long sources by short keys.")
+}
+
+/// Watts of a server.
+fn watts() -> Shape {
+    number().with("minimum", 0).with("maximum", 20_000)
 }
 
 /// A number of the user's own, or one with its source and standing.

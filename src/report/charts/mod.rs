@@ -16,6 +16,7 @@ mod panel;
 mod percentiles;
 mod plan;
 mod plane;
+mod power;
 mod ratio;
 mod rows;
 mod scale;
@@ -50,6 +51,7 @@ const CHARTS: &[Chart] = &[
     ("percentiles", percentiles::draw),
     ("stages", stages::draw),
     ("gpu-time", gpu_time::draw),
+    ("power", power::draw),
 ];
 
 /// The charts that these results fill, by file name.

@@ -6,7 +6,7 @@ use super::rows::{Of, badness};
 use super::table::{ROWS_SHOWN, Table};
 use super::{operations, sure, times};
 use crate::report::number::{latency, or_dash, percent, rate, ratio};
-use crate::report::table::{Column, Columns, compared};
+use crate::report::table::{Column, Columns, compared, power_grid};
 use crate::report::{charts, written};
 use crate::study::{
     Comparison, FactUse, Interval, PairedRatio, Results, RunResult, Side, Verdict, VmResult,
@@ -51,10 +51,19 @@ impl Content for Results {
             figures.into_iter().partition(|drawn| starts(&["stages"], drawn));
         let (gpus, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["gpu", "timeline"], drawn));
+        let (watts, figures): (Vec<_>, Vec<_>) =
+            figures.into_iter().partition(|drawn| starts(&["power"], drawn));
         page.section("vms", "VMs", |page| vms(page, self));
         page.section("operations", "Operations over the run", |page| {
             page.figures(&over_time);
             operations::operations(page, self);
+        });
+        page.section("power", "Power", |page| {
+            page.figures(&watts);
+            if let Some((grid, said)) = power_grid(self) {
+                page.table(Table::of("Power", grid, "power.csv"));
+                said.iter().for_each(|sentence| page.said(sentence));
+            }
         });
         page.section("bare-metal", "Compared with bare metal", |page| {
             page.figures(&compared);

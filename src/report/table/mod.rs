@@ -14,6 +14,7 @@ mod grid;
 mod members;
 mod operations;
 mod plan;
+mod power;
 mod runs;
 mod stages;
 mod steps;
@@ -40,6 +41,7 @@ pub(in crate::report) use plan::{
     asked as plan_asked, in_words as vms_in_words, layouts as plan_layouts, legend as plan_legend,
     percent as plan_percent, tried as plan_tried,
 };
+pub(in crate::report) use power::power_grid;
 pub(in crate::report) use runs::{plain_grid as runs_grid, published_grid};
 pub(in crate::report) use stages::{gpus_grid, stages_grid};
 pub use sweep::render_sweep;
@@ -89,6 +91,7 @@ pub fn render(results: &Results, width: Width) -> String {
     blocks.push(steps::steps(results, width));
     blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
     blocks.push(cpu::cpu(results, width));
+    blocks.push(power::power(results, width));
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
     blocks.extend([twins(results, width), assumptions(results, width)]);

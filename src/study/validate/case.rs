@@ -87,7 +87,12 @@ fn forget_power<'v>(cases: &mut [Case<'v>]) {
     }
 }
 
-fn case<'v>(input: &'v Validation, index: usize, run: &'v MeasuredRow) -> Option<Case<'v>> {
+/// A Server row, if it can be simulated.
+pub(super) fn case<'v>(
+    input: &'v Validation,
+    index: usize,
+    run: &'v MeasuredRow,
+) -> Option<Case<'v>> {
     let offline = input.offline(run)?;
     let (workload, gpu) = (input.workload(run)?, input.gpu(run)?);
     let harness = input.harness(run)?;
@@ -233,6 +238,14 @@ impl<'v> Case<'v> {
             work_factor: 1.0,
             recovery: 0.0,
         })
+    }
+
+    /// The part of a full batch's work that fills any share of its GPU, by the catalogue; 1 where it says
+    /// nothing of this model.
+    pub(super) fn phi(&self) -> f64 {
+        let batch = self.run.settings.batch.unwrap_or(1);
+        let own = self.workload.service.get(&self.gpu.id);
+        own.map_or(1.0, |own| own.phi.value.at(batch))
     }
 
     /// Whether several instances of Triton share each GPU, or each slice.

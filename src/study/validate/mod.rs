@@ -6,6 +6,7 @@
 //! slices teach whole GPUs nothing: they are predicted by the law of a slice (`slices`). Rows that
 //! cannot be simulated keep their place, with the reason.
 
+mod busy;
 mod case;
 mod curve;
 mod fit;
@@ -23,6 +24,7 @@ mod score;
 mod service;
 mod slices;
 
+pub use busy::server_busy;
 pub use input::{Train, Validation};
 pub use numbers::ServiceNumbers;
 pub use report::{FittedService, Group, LoadErrors, ValidationResults};
