@@ -1,6 +1,8 @@
 //! Operations on VMs while a run goes on: queueing theory of a stop, what is lost and what waits, the same
 //! outcome however parts are simulated, and files from text to result.
 
+use crate::cli::check;
+use crate::documents::hold_picture;
 use crate::support::{cases, queue};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
@@ -196,6 +198,72 @@ fn the_vms_of_a_host_that_fails_are_down_to_the_end_where_there_is_no_other() {
         assert_eq!((stop.from, stop.to), (at(10_000), at(31_000)));
         assert!(stop.lost > 3000, "21 s of 200 per second: {}", stop.lost);
     }
+}
+
+/// The picture and the figures of a page are what the program gives; `UPDATE=1` takes new pictures. `rows`:
+/// the cells of the printed tables that stand in the page.
+#[track_caller]
+fn page_shows(name: &str, cells: impl Fn(&[&str]) -> Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let file = format!("scenarios/{name}.toml");
+    let (printed, _) = check(&["run", &file, "--out", out, "--quiet", "--all"], 0);
+    let picture = format!("docs/explanation/operations/{name}.svg");
+    hold_picture(&folder.path().join("operations.svg"), &picture);
+    let page = fs::read_to_string(format!("docs/explanation/{name}.md")).unwrap();
+    let mut told = 0;
+    for line in printed.lines() {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "/").collect();
+        if let Some(cells) = cells(&words) {
+            assert!(page.contains(&cells), "{cells} of {line}");
+            told += 1;
+        }
+    }
+    assert!(told > 1, "{printed}");
+}
+
+#[test]
+fn the_page_shows_what_a_vmotion_does() {
+    page_shows("vmotion-under-load", |words| match words {
+        ["vmotion-under-load", _, .., p99, "VALID" | "INVALID"] => Some(format!("| {p99} |")),
+        ["vmotion-under-load", _, _, within, _, _] => Some(format!("| {within} % |")),
+        ["vmotion", "moved", .., waited, longest, _] => Some(format!("| {waited} | {longest} |")),
+        _ => None,
+    });
+}
+
+#[test]
+fn the_page_shows_what_a_failed_host_does() {
+    page_shows("host-failure", |words| match words {
+        ["host-failure", _, _, within, lost, down] => {
+            Some(format!("| {down} | {lost} | {within} % |"))
+        }
+        _ => None,
+    });
+}
+
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_page_shows_what_a_maintenance_window_does() {
+    page_shows("maintenance-window", |words| match words {
+        [
+            "operation:",
+            "maintenance",
+            "of",
+            host,
+            ..,
+            "empty",
+            "after",
+            seconds,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+        ] => Some(format!("| {seconds} |")).filter(|_| host.starts_with("host")),
+        _ => None,
+    });
 }
 
 /// A random timeline of VMs: each halts or is down, and goes on or serves again, somewhere.

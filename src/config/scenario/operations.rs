@@ -286,8 +286,7 @@ impl Laying<'_> {
         strangers.extend(keys.host.as_ref().filter(|_| !word.is_of_a_host()).map(|_| "host"));
         strangers.extend(keys.to.as_ref().filter(|_| word != Word::Vmotion).map(|_| "to"));
         strangers.extend(keys.to_card.filter(|_| word != Word::Vmotion).map(|_| "to_card"));
-        strangers
-            .extend(keys.back_after.filter(|_| word != Word::HostFailure).map(|_| "back_after"));
+        strangers.extend(keys.back_after.filter(|_| !word.is_of_a_host()).map(|_| "back_after"));
         if let Some(key) = strangers.first() {
             let title = format!("`{key}` says nothing about this kind of operation");
             self.refuse(of(key), title, "drop it");
@@ -315,7 +314,7 @@ impl Laying<'_> {
                 at,
                 kind: match word {
                     Word::HostFailure => Kind::HostFailure { host, back_after: keys.back_after },
-                    _ => Kind::Maintenance { host },
+                    _ => Kind::Maintenance { host, back_after: keys.back_after },
                 },
             });
         }

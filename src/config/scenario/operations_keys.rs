@@ -52,7 +52,7 @@ keys! {
         to: String = word();
         /// vMotion: the card to move to, from 0, instead of a host.
         to_card: u32 = count(0..=CARDS_MAX - 1, "");
-        /// Host failure: after how long the host is back; default: never.
+        /// After how long a host that failed is back, or one in maintenance that is empty; default: never.
         back_after: SimDuration = within("1 s to 24 h");
     }
 }

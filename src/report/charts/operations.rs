@@ -8,6 +8,7 @@ use super::super::table::{availability_percent, seconds};
 use super::figure::{Align, Figure, Fill, MARGIN, Mark, WIDTH};
 use super::scale::Scale;
 use super::style::{self, row, stroke};
+use super::sweep::time;
 use crate::study::{
     OperationResult, OperationsResult, Results, RunResult, VmOverTime, WindowResult,
 };
@@ -16,6 +17,8 @@ use crate::study::{
 const PANELS_MAX: usize = 8;
 /// A plane's height, its left and its right.
 const HEIGHT: f64 = 190.0;
+/// From a plane's axis, with the tick beside it, to the middle of the next one's name.
+const GAP: f64 = 36.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = WIDTH - MARGIN;
 
@@ -98,7 +101,7 @@ fn panel(
     vm: &VmOverTime,
     along: Scale,
 ) {
-    figure.height += 22.0;
+    figure.height += GAP;
     let of = run.vms.iter().find(|one| one.name == vm.vm);
     let bound = of.map_or(0.0, |one| one.target_latency_ms);
     let name = format!(
@@ -121,7 +124,7 @@ fn panel(
     for tick in up.ticks(4) {
         let at = up.place(tick);
         figure.line(&[(LEFT, at), (RIGHT, at)], stroke::RULE, style::RULE);
-        figure.text((LEFT - 12.0, at), &with_unit(tick), Align::Left, style::QUIET);
+        figure.text((LEFT - 12.0, at), &time(tick), Align::Left, style::QUIET);
     }
     figure.line(&[(LEFT, bottom), (RIGHT, bottom)], stroke::AXIS, style::QUIET);
     if bound > 0.0 {
