@@ -131,7 +131,8 @@ fn stop_of(
     );
     let index = told[usize::from(vm.0)];
     let models = (0..experiment.vms.len()).filter(|&model| {
-        experiment.first_model(VmId(model as u16)) == vm && !experiment.vms[model].load.is_idle()
+        let id = VmId(model as u16);
+        experiment.first_model(id) == vm && experiment.has_work(id)
     });
     let stops = models.filter_map(|model| {
         let over_time = outcome.vms[model].recorder.over_time()?;

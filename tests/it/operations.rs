@@ -21,7 +21,7 @@ fn timeline(steps: Vec<(u64, u16, VmChange)>) -> Option<Arc<Timeline>> {
     let steps =
         steps.map(|(millis, vm, change)| VmStep { at: at(millis), vm: VmId(vm), change }).collect();
     let window = SimDuration::from_secs(1);
-    Some(Arc::new(Timeline { operations: Vec::new(), steps, window }))
+    Some(Arc::new(Timeline { operations: Vec::new(), steps, window, leans_on: Vec::new() }))
 }
 
 /// The experiment of a file.
@@ -240,6 +240,24 @@ fn the_page_shows_what_a_failed_host_does() {
         }
         _ => None,
     });
+}
+
+#[test]
+fn the_page_shows_what_a_load_balancer_saves() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let file = "scenarios/load-balancer.toml";
+    let (printed, _) = check(&["run", file, "--out", out, "--quiet"], 0);
+    let picture = "docs/explanation/operations/load-balancer.svg";
+    hold_picture(&folder.path().join("operations.svg"), picture);
+    let page = fs::read_to_string("docs/explanation/host-failure.md").unwrap();
+    let row = printed.lines().rfind(|line| {
+        line.starts_with("load-balancer / server") && line.split_whitespace().count() == 7
+    });
+    let row: Vec<&str> = row.unwrap_or("").split_whitespace().collect();
+    let ["load-balancer", "/", "server", _, within, lost, _] = row[..] else { panic!("{printed}") };
+    let told = format!("| `least-outstanding` | 6 s | {lost} | {within} % |");
+    assert!(page.contains(&told), "{told}");
 }
 
 #[test]

@@ -8,6 +8,7 @@ use super::guest::Guest;
 use super::holding::Holding;
 use super::machine::Machine;
 use super::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys, Word};
+use super::operations_leaning as leaning;
 use crate::config::catalogue::vmotion;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot};
 use crate::layout::fit::SizeMode;
@@ -127,8 +128,9 @@ pub(crate) fn lay(
         vm: operation.vm.map(|vm| firsts[usize::from(vm.0)]),
         ..operation
     });
-    let timeline =
-        Timeline { operations: named.collect(), steps, window: laying.window(experiment) };
+    let operations: Vec<Operation> = named.collect();
+    let leans_on = leaning::on(&laying.operations.keys, version, &operations);
+    let timeline = Timeline { operations, steps, window: laying.window(experiment), leans_on };
     experiment.timeline = Some(Arc::new(timeline));
 }
 
@@ -193,8 +195,9 @@ impl Laying<'_> {
         }
         for vm in &experiment.vms {
             let is_asked = !vm.load.is_idle();
-            if vm.is_ensemble() || (is_asked && vm.load.scenario != TestScenario::Server) {
-                let what = if vm.is_ensemble() { "ensemble" } else { vm.load.scenario.word() };
+            let is_chain = vm.is_ensemble() && vm.balance.is_none();
+            if is_chain || (is_asked && vm.load.scenario != TestScenario::Server) {
+                let what = if is_chain { "ensemble" } else { vm.load.scenario.word() };
                 let title = format!(
                     "operations beside {}, which has the load {what}, are not simulated",
                     quoted(&vm.name)
@@ -247,8 +250,9 @@ impl Laying<'_> {
                 _ => None,
             };
             let models = experiment.vms.iter().enumerate();
-            let models =
-                models.filter(|(index, _)| experiment.first_model(VmId(*index as u16)) == first);
+            let models = models.filter(|(index, vm)| {
+                experiment.first_model(VmId(*index as u16)) == first && !vm.is_ensemble()
+            });
             let need = models.map(|(_, vm)| Footprint::of(vm).need);
             let need = need.fold(Bytes::ZERO, |sum, need| sum + need);
             let most = vgpu.as_ref().map_or(need, |vgpu| vgpu.frame_buffer);
@@ -258,7 +262,7 @@ impl Laying<'_> {
                 vgpu,
                 used: need.min(most) * own.gpus.len() as u64,
                 memory: guest.memory.unwrap_or(self.operations.keys.memory),
-                priority: 0,
+                priority: guest.restart_priority,
             }
         });
         vms.collect()

@@ -57,6 +57,25 @@ keys! {
     }
 }
 
+keys! {
+    /// The key of a `[[vm]]` that HA looks at.
+    pub(crate) struct RestartKeys {
+        /// Its class when HA restarts VMs of a host that failed: a class is begun once those before it have
+        /// their hosts.
+        restart_priority: Option<u8> = choice("restart priority", PRIORITIES), default Some(2);
+    }
+}
+
+/// The classes of restarts, the first first (vSphere documentation, "VM Restart Priority").
+const PRIORITIES: [(&str, Option<u8>); 6] = [
+    ("highest", Some(0)),
+    ("high", Some(1)),
+    ("medium", Some(2)),
+    ("low", Some(3)),
+    ("lowest", Some(4)),
+    ("disabled", None),
+];
+
 /// The kinds of operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Word {

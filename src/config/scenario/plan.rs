@@ -17,7 +17,7 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{cards, lesson, placed, placement_keys, rules, size};
+use super::{balanced, cards, lesson, placed, placement_keys, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
@@ -285,6 +285,7 @@ impl Context<'_> {
                 }
             }
         }
+        balanced::check(&guests, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let mut experiment = self.experiment(stem, &guests);
         if let Some(operations) = &operations {
@@ -334,13 +335,25 @@ impl Context<'_> {
                 (joined(stem, &self.machine.hypervisor, placed), others.collect())
             }
         };
-        Experiment { others, cpu: self.beside.cpu.clone(), ..run }
+        let mut run = Experiment { others, cpu: self.beside.cpu.clone(), ..run };
+        balanced::share(&mut run, guests);
+        run
     }
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
     /// bare metal.
     fn baselines(&self, stem: &str, guests: &[Guest], value: Option<Value<'_>>) -> Vec<Baseline> {
         let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
+        if let Some(spot) = balanced::of_any(guests) {
+            // One operating system with all cards has nothing to balance.
+            if value.is_some_and(|value| !value.is_text() || value.text() != Some("none")) {
+                let title = "a run with a load balancer stands by itself";
+                self.problems.push(Diagnostic::at(spot, title).help("write baseline = \"none\""));
+            }
+            let said = || ValueOrigin::default("with a load balancer");
+            self.problems.answers.fallback(|| "baseline".to_string(), said);
+            return Vec::new();
+        }
         match value {
             Some(value) => self.baselines_said(stem, guests, &value).unwrap_or_default(),
             None if !bare_already => self.counterfactuals(stem, guests, BOTH),

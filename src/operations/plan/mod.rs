@@ -29,8 +29,8 @@ pub struct VmAsked {
     pub used: Bytes,
     /// Its memory.
     pub memory: Bytes,
-    /// The order of restarts: the lower first.
-    pub priority: u8,
+    /// Its class among restarts, the lower first; nothing where HA does not restart it.
+    pub priority: Option<u8>,
 }
 
 /// Where a VM is to be moved.

@@ -50,7 +50,7 @@ fn vm(name: &str, card: u16) -> VmAsked {
         vgpu: Some(Vgpu { name: "10C".to_string(), max_per_gpu: 4, frame_buffer: gigabytes(10) }),
         used: gigabytes(2),
         memory: gigabytes(8),
-        priority: 0,
+        priority: Some(2),
     }
 }
 
@@ -162,7 +162,7 @@ fn a_failed_host_is_known_after_18_s_and_its_vms_are_placed_started_and_loaded()
 fn vms_of_the_first_class_are_restarted_first_and_others_once_there_is_room() {
     use PlannedChange::{Down, Up};
     let mut vms = [whole("a", 0), whole("b", 1), whole("c", 2)];
-    (vms[0].priority, vms[1].priority) = (2, 1);
+    (vms[0].priority, vms[1].priority) = (Some(2), Some(1));
     let back_after = Some(SimDuration::from_secs(300));
     let asked = [(100, Kind::HostFailure { host: HostId(0), back_after })];
     let found = run(2, &vms, &asked);
@@ -174,6 +174,17 @@ fn vms_of_the_first_class_are_restarted_first_and_others_once_there_is_room() {
         (451.0, 0, Up(vec![GpuId(0)])),
     ];
     assert_eq!(steps(&found), told);
+}
+
+#[test]
+fn a_vm_whose_restart_is_disabled_stays_down() {
+    let mut vms = [vm("a", 0), vm("b", 1)];
+    vms[0].priority = None;
+    let asked = [(100, Kind::HostFailure { host: HostId(0), back_after: None })];
+    let found = run(2, &vms, &asked);
+    assert_eq!(why(&found, 1), "its restart priority is disabled: it stays down");
+    let told: Vec<usize> = found.steps.iter().map(|step| step.vm).collect();
+    assert_eq!(told, [0, 1, 1], "both go down, one serves again");
 }
 
 #[test]
