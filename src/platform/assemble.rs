@@ -206,6 +206,10 @@ impl<'a> Platform<'a> {
         for (index, balancer) in self.balancers.iter_mut().enumerate() {
             balancer.member = members.len() as u32;
             members.push(Member::Arrival(index as u16));
+            if let Some(scaler) = &mut balancer.scaler {
+                scaler.member = members.len() as u32;
+                members.push(Member::Replicas(index as u16));
+            }
         }
         // Operations have their places ahead of time too: batches come behind all of them.
         let steps = self.operating.as_ref().map_or(0, |operating| operating.steps());

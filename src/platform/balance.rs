@@ -4,6 +4,7 @@
 //! A VM that has stood still or been down for the interval of a health check gets no more queries; whoever
 //! was sent to it before waits there, or is lost with it. Nobody is sent again.
 
+use super::replicas::{Behind, Scaler};
 use super::{Platform, ServerId};
 use crate::engine::EventList;
 use crate::host::balance::{Balancing, Candidate, balancing};
@@ -17,30 +18,26 @@ const RANK: u8 = 1;
 /// A load balancer with the queries that it has sent.
 pub(super) struct Balancer {
     /// Whose load it deals.
-    vm: VmId,
+    pub(super) vm: VmId,
     /// Place in the event list.
     pub(super) member: u32,
     policy: Box<dyn Balancing>,
     health_check: SimDuration,
-    servers: Vec<Behind>,
+    pub(super) servers: Vec<Behind>,
+    /// Starts and stops replicas.
+    pub(super) scaler: Option<Scaler>,
     /// The next query, once the load has begun and until it is over.
     next: Option<Query>,
     /// Reused for every query.
     candidates: Vec<Candidate>,
 }
 
-/// A server behind a load balancer.
-struct Behind {
-    server: ServerId,
-    /// Queries that it has, as far as the balancer knows.
-    outstanding: u64,
-}
-
 impl Platform<'_> {
     /// The load balancers, once all servers are there.
     pub(super) fn add_balancers(&mut self) {
         for (index, vm) in self.experiment.vms.iter().enumerate() {
-            let Some(Balance { members, policy, health_check }) = &vm.balance else { continue };
+            let Some(balance) = &vm.balance else { continue };
+            let Balance { members, policy, health_check, replicas } = balance;
             let servers = members.iter().flat_map(|vm| &self.processes[usize::from(vm.0)].servers);
             let servers = servers.map(|&server| Behind { server, outstanding: 0 });
             let balancer = Balancer {
@@ -49,6 +46,7 @@ impl Platform<'_> {
                 policy: balancing(*policy),
                 health_check: *health_check,
                 servers: servers.collect(),
+                scaler: replicas.map(|replicas| Scaler::new(replicas, members.len())),
                 next: None,
                 candidates: Vec::new(),
             };
@@ -66,6 +64,7 @@ impl Platform<'_> {
         for index in 0..self.balancers.len() {
             if part.vms.contains(&self.balancers[index].vm) {
                 self.await_arrival(index, events);
+                self.start_replicas(index, events);
             }
         }
     }
@@ -94,6 +93,8 @@ impl Platform<'_> {
         let balancer = &self.balancers[index];
         let all = balancer.servers.iter().enumerate();
         let all = all.map(|(place, one)| (place, one.server, one.outstanding));
+        let serves = |place: usize| balancer.scaler.as_ref().is_none_or(|one| one.serves(place));
+        let all = all.filter(|(place, ..)| serves(*place));
         // Where nobody answers everybody is asked.
         for checks in [true, false] {
             let open = all.clone().filter(|(_, server, _)| {
@@ -109,6 +110,7 @@ impl Platform<'_> {
         let place = balancer.policy.choose(&candidates);
         candidates.clear();
         balancer.candidates = candidates;
+        balancer.note(now);
         let behind = &mut balancer.servers[place];
         behind.outstanding += 1;
         let (server, vm) = (behind.server, balancer.vm);
@@ -121,18 +123,36 @@ impl Platform<'_> {
 
     /// So many queries left a server, answered or rejected.
     #[inline]
-    pub(super) fn left_balanced(&mut self, server: ServerId, queries: usize) {
-        if let Some((balancer, place)) = self.servers[usize::from(server.0)].balanced {
-            let behind = &mut self.balancers[usize::from(balancer)].servers[usize::from(place)];
-            behind.outstanding -= queries as u64;
-        }
+    pub(super) fn left_balanced(
+        &mut self,
+        now: SimTime,
+        server: ServerId,
+        queries: usize,
+        events: &mut EventList,
+    ) {
+        let Some((index, place)) = self.servers[usize::from(server.0)].balanced else { return };
+        let balancer = &mut self.balancers[usize::from(index)];
+        balancer.note(now);
+        balancer.servers[usize::from(place)].outstanding -= queries as u64;
+        self.stop_if_drained(now, index, usize::from(place), events);
     }
 
     /// A server has none of the queries that it was sent: it was down. Until it serves again nobody tells the
     /// load balancer.
-    pub(super) fn forget_balanced(&mut self, server: ServerId) {
-        if let Some((balancer, place)) = self.servers[usize::from(server.0)].balanced {
-            self.balancers[usize::from(balancer)].servers[usize::from(place)].outstanding = 0;
+    pub(super) fn forget_balanced(&mut self, now: SimTime, server: ServerId) {
+        if let Some((index, place)) = self.servers[usize::from(server.0)].balanced {
+            let balancer = &mut self.balancers[usize::from(index)];
+            balancer.note(now);
+            balancer.servers[usize::from(place)].outstanding = 0;
+        }
+    }
+}
+
+impl Balancer {
+    /// What the number of replicas follows is about to change.
+    fn note(&mut self, now: SimTime) {
+        if let Some(scaler) = &mut self.scaler {
+            scaler.note(now, &self.servers);
         }
     }
 }

@@ -12,12 +12,14 @@ mod outcome;
 mod parts;
 mod pool;
 mod processors;
+mod replicas;
 mod route;
 mod timeline;
 mod watch;
 mod way;
 
 pub use outcome::{GpuOwner, GpuUse, Outcome, TurnShare, VmOutcome};
+pub use replicas::Scaled;
 pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_and_tell, record_at_most,
@@ -53,6 +55,8 @@ enum Member {
     Operation(Operation),
     /// The next query of a load that several VMs share: index into `Platform::balancers`.
     Arrival(u16),
+    /// A replica of such a load serves, or its number is looked at: index into `Platform::balancers`.
+    Replicas(u16),
     /// A station is due to change.
     Station(StationId),
 }
@@ -360,6 +364,7 @@ impl Model for Platform<'_> {
             }
             Some(&Member::Operation(Operation::Step(step))) => self.step(now, step, events),
             Some(&Member::Arrival(balancer)) => self.deal(now, balancer, events),
+            Some(&Member::Replicas(balancer)) => self.follow_rule(now, balancer, events),
             None => self.end_delay(now, BatchId(member - self.members.len() as u32), events),
         }
     }

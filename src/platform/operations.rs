@@ -339,7 +339,7 @@ impl Platform<'_> {
         if self.halt_mut(vm).is_down {
             for &server in &servers {
                 self.lose_received(now, vm, server);
-                self.forget_balanced(server);
+                self.forget_balanced(now, server);
                 for index in self.gpus_of(server) {
                     // Nobody waits for numbers of batches that are gone.
                     self.server_gpus[index].order.station = Sequencer::new();
@@ -352,7 +352,8 @@ impl Platform<'_> {
         for guest in &self.processes[usize::from(vm.0)].guests {
             self.guests[usize::from(guest.0)].recorder.stopped(halt.since, now, halt.lost);
         }
-        self.set_running(now, vm, true, events);
+        let is_wanted = !servers.iter().any(|&server| self.is_scaled_off(server));
+        self.set_running(now, vm, is_wanted, events);
         for (index, course) in halt.courses {
             self.server_gpus[index].course = course;
         }

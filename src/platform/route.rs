@@ -254,6 +254,7 @@ impl<'a> Platform<'a> {
             if let Some(scribe) = &mut self.scribe {
                 scribe.reject(now, id, &rejected);
             }
+            self.left_balanced(now, id, rejected.len(), events);
             self.reject(id, rejected, events);
         }
         self.feed(id);
@@ -283,7 +284,6 @@ impl<'a> Platform<'a> {
     /// Tells each guest which of its queries were rejected.
     fn reject(&mut self, server: ServerId, mut rejected: Vec<Query>, events: &mut EventList) {
         rejected.sort_by_key(|query| (query.vm, query.step));
-        self.left_balanced(server, rejected.len());
         if let Some(recorder) = self.idle_recorder(server) {
             recorder.reject(&passing(&rejected));
         }
@@ -437,7 +437,7 @@ impl<'a> Platform<'a> {
         let batch = &mut self.batches[id.0 as usize];
         let (mut queries, spans) = (std::mem::take(&mut batch.queries), batch.spans);
         let is_mixed = self.servers[usize::from(server.0)].is_mixed;
-        self.left_balanced(server, queries.len());
+        self.left_balanced(now, server, queries.len(), events);
         if let Some(recorder) = self.idle_recorder(server) {
             recorder.stages(queries.len(), &spans);
             recorder.complete(&passing(&queries), now);

@@ -32,7 +32,7 @@ mod together;
 mod vgpu;
 mod workload;
 
-pub use balance::{Balance, BalancePolicy};
+pub use balance::{Balance, BalancePolicy, ReplicaMetric, Replicas};
 pub use cpu::{CpuAllocation, CpuLoad, CpuScheduler, CpuScheduling, OtherVm};
 pub use fact::{Fact, Standing};
 pub use facts::{FactValue, NamedFact};

@@ -20,7 +20,7 @@ fn shared(vms: u16, policy: BalancePolicy, rate: f64, sizes: SizeDistribution) -
     let members: Vec<VmId> = (0..vms).map(VmId).collect();
     let steps = members.iter().copied().map(Step::Model).collect();
     let health_check = SimDuration::from_secs(2);
-    let balance = Some(Balance { members, policy, health_check });
+    let balance = Some(Balance { members, policy, health_check, replicas: None });
     let (name, server_of) = ("shared".to_string(), Some(VmId(0)));
     let gpus = experiment.vms[0].gpus.clone();
     experiment.vms.push(VmSpec { name, server_of, steps, balance, gpus, ..one });
@@ -131,6 +131,51 @@ fn least_outstanding_leaves_a_vm_alone_that_stands_still() {
     assert!(found(BalancePolicy::LeastOutstanding) < 20);
 }
 
+/// A rule that looks every second and starts a replica in half of one.
+fn rule(min: u32, target: f64) -> Option<Replicas> {
+    let seconds = SimDuration::from_secs;
+    Some(Replicas {
+        min,
+        metric: ReplicaMetric::Outstanding,
+        target,
+        tolerance: 0.1,
+        period: seconds(1),
+        up_window: seconds(0),
+        down_window: seconds(300),
+        start: SimDuration::from_millis(500),
+    })
+}
+
+fn with_replicas(mut experiment: Experiment, replicas: Option<Replicas>) -> Experiment {
+    let shared = experiment.vms.last_mut().unwrap();
+    shared.balance.as_mut().unwrap().replicas = replicas;
+    experiment
+}
+
+/// 300 a second and 5 ms each are 1.5 of a VM: with one, 100 more wait each second, so that 50 do in the mean
+/// of the first. For a target of 20 that wants ceil(50 / 20) = 3 replicas, and two are started at 1 s. They serve from
+/// 1.5 s on; then three have 600 a second for 300 and the 150 that wait, which are gone half a second later.
+#[test]
+fn replicas_are_started_by_the_rule_and_serve_once_they_have_started() {
+    let plain = shared(3, BalancePolicy::LeastOutstanding, 300.0, SizeDistribution::Fixed);
+    let mut plain = with(plain, &[]);
+    plain.vms[3].load.arrivals = Arrivals::Constant;
+    let made = simulate(&plain).vms[3].recorder.answered();
+    let scaled = with_replicas(plain, rule(1, 20.0));
+    let outcome = simulate(&scaled);
+    let started: Vec<_> = outcome.scaled.iter().map(|one| (one.at, one.vm)).collect();
+    assert_eq!(started, [(at(1_000), VmId(1)), (at(1_000), VmId(2))]);
+    let recorder = &outcome.vms[3].recorder;
+    assert_eq!((recorder.answered(), recorder.lost()), (made, 0));
+    let windows = recorder.over_time().unwrap().windows();
+    let late: Vec<u64> = windows.iter().map(|window| window.over_bound).collect();
+    assert!(late[0] > 200 && late[1] > 100, "over 100 ms: {late:?}");
+    assert!(late[3..].iter().all(|late| *late == 0), "{late:?}");
+    let first = outcome.vms[1].recorder.over_time().unwrap().windows();
+    // 300 of the last half of that second, dealt to three of which the first has a queue.
+    assert!(first[0].made() == 0 && first[1].made() < 100, "{}", first[1].made());
+}
+
 proptest! {
     #![proptest_config(cases(40))]
 
@@ -141,6 +186,7 @@ proptest! {
         stops in proptest::collection::vec((0..8_000_u64, 1..3_000_u64, 0..3_u16, any::<bool>()), 0..8),
         policy in prop_oneof![Just(BalancePolicy::RoundRobin), Just(BalancePolicy::LeastOutstanding)],
         ends in any::<bool>(),
+        replicas in proptest::option::of((1..3_u32, 0.2..5.0_f64)),
     ) {
         let mut plain = shared(3, policy, 200.0, SizeDistribution::Exponential);
         plain.vms[3].load.settings.min_duration = SimDuration::from_secs(10);
@@ -163,7 +209,11 @@ proptest! {
         let goes_down = steps.iter().any(|(.., change)| matches!(change, VmChange::Down));
         let is_left = !ends && !steps.is_empty();
         let made = simulate(&plain).vms[3].recorder.answered();
-        let changed = with(plain, &steps);
+        let replicas = replicas.and_then(|(min, target)| {
+            let down_window = SimDuration::from_secs(2);
+            rule(min, target).map(|rule| Replicas { down_window, ..rule })
+        });
+        let changed = with_replicas(with(plain, &steps), replicas);
         let after = simulate(&changed);
         let shared = &after.vms[3].recorder;
         prop_assert_eq!(shared.answered(), made);

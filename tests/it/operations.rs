@@ -242,22 +242,33 @@ fn the_page_shows_what_a_failed_host_does() {
     });
 }
 
-#[test]
-fn the_page_shows_what_a_load_balancer_saves() {
+/// The picture of a load that VMs share, and its row of availability in a page: lost and within the bound.
+#[track_caller]
+fn page_shows_shared(name: &str, page: &str, told: impl Fn(&str, &str) -> String) {
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().to_str().unwrap();
-    let file = "scenarios/load-balancer.toml";
-    let (printed, _) = check(&["run", file, "--out", out, "--quiet"], 0);
-    let picture = "docs/explanation/operations/load-balancer.svg";
-    hold_picture(&folder.path().join("operations.svg"), picture);
-    let page = fs::read_to_string("docs/explanation/host-failure.md").unwrap();
-    let row = printed.lines().rfind(|line| {
-        line.starts_with("load-balancer / server") && line.split_whitespace().count() == 7
-    });
-    let row: Vec<&str> = row.unwrap_or("").split_whitespace().collect();
-    let ["load-balancer", "/", "server", _, within, lost, _] = row[..] else { panic!("{printed}") };
-    let told = format!("| `least-outstanding` | 6 s | {lost} | {within} % |");
+    let file = format!("scenarios/{name}.toml");
+    let (printed, _) = check(&["run", &file, "--out", out, "--quiet"], 0);
+    let picture = format!("docs/explanation/operations/{name}.svg");
+    hold_picture(&folder.path().join("operations.svg"), &picture);
+    let page = fs::read_to_string(format!("docs/explanation/{page}.md")).unwrap();
+    let rows = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut rows = rows.filter(|row| row.len() == 7 && row[..3] == [name, "/", "server"]);
+    let row = rows.next().unwrap_or_else(|| panic!("{printed}"));
+    let told = told(row[5], row[4]);
     assert!(page.contains(&told), "{told}");
+}
+
+#[test]
+fn the_page_shows_what_a_load_balancer_saves() {
+    page_shows_shared("load-balancer", "host-failure", |lost, within| {
+        format!("| `least-outstanding` | 6 s | {lost} | {within} % |")
+    });
+}
+
+#[test]
+fn the_page_shows_how_replicas_follow() {
+    page_shows_shared("replicas", "replicas", |_, within| format!("| 60 s | {within} % |"));
 }
 
 #[test]

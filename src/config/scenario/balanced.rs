@@ -13,7 +13,7 @@ use crate::units::SimTime;
 /// Refuses what a load balancer cannot deal, or what it cannot deal to.
 pub(crate) fn check(guests: &[Guest], problems: &Problems) {
     for guest in guests {
-        let Some(Balanced { spot, .. }) = &guest.balanced else { continue };
+        let Some(Balanced { spot, replicas, .. }) = &guest.balanced else { continue };
         let vm = &guest.vm;
         let (why, help) = if guest.copies.is_none_or(|copies| copies < 2) {
             ("is one VM, and a load balancer needs two", "write count = 2, or drop `balance`")
@@ -23,6 +23,8 @@ pub(crate) fn check(guests: &[Guest], problems: &Problems) {
             ("has no Server load", "write scenario = \"server\" in [vm.load]")
         } else if vm.power_on > SimTime::ZERO || vm.power_off.is_some() {
             ("has `power_on` or `power_off`", "write [[operation]] with kind = \"power-off\"")
+        } else if replicas.is_some_and(|replicas| Some(replicas.min) > guest.copies) {
+            ("has fewer copies than its least number of replicas", "write a higher `count`")
         } else {
             continue;
         };
@@ -39,7 +41,8 @@ pub(crate) fn of_any(guests: &[Guest]) -> Option<&Spot> {
 /// Gives the loads of copies that share one to their load balancer.
 pub(crate) fn share(experiment: &mut Experiment, guests: &[Guest]) {
     for guest in guests {
-        let Some(Balanced { policy, health_check, .. }) = guest.balanced.clone() else { continue };
+        let Some(balanced) = guest.balanced.clone() else { continue };
+        let Balanced { policy, health_check, replicas, .. } = balanced;
         let name = &guest.vm.name;
         let of_guest = |vm: &VmSpec| vm.group == *name;
         let places = experiment.vms.iter().enumerate().filter(|(_, vm)| of_guest(vm));
@@ -56,7 +59,7 @@ pub(crate) fn share(experiment: &mut Experiment, guests: &[Guest]) {
         let steps = members.iter().copied().map(Step::Model).collect();
         let gpus = members.iter().flat_map(|vm| experiment.vms[usize::from(vm.0)].gpus.clone());
         let gpus = gpus.collect();
-        let balance = Some(Balance { members, policy, health_check });
+        let balance = Some(Balance { members, policy, health_check, replicas });
         let shared = VmSpec {
             name: name.clone(),
             server_of: Some(first),

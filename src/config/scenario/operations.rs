@@ -14,7 +14,8 @@ use crate::config::text::{Diagnostic, Problems, Reader, Spot};
 use crate::layout::fit::SizeMode;
 use crate::layout::placement::Assignment;
 use crate::operations::{
-    Asked, CardPlace, HostPlace, Kind, Plan, PlannedChange, Seat, Settings, To, Vgpu, VmAsked, plan,
+    Asked, CardPlace, HostPlace, Kind, Plan, PlannedChange, Seat, Settings, To, Vgpu, VmAsked,
+    plan, restart,
 };
 use crate::spec::{
     Experiment, Footprint, GpuId, GpuShare, HostId, InstanceSharing, InstanceSpec, Operation,
@@ -34,13 +35,17 @@ pub(crate) struct Operations {
 }
 
 /// Reads both tables; nothing where there are no operations.
-pub(crate) fn read(top: &mut Reader<'_>) -> Option<Operations> {
+pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operations> {
     let keys = top.table("operations").map(|mut table| {
         let keys = OperationsKeys::given(&mut table);
         table.finish();
         keys
     });
     let Some(value) = top.get("operation") else {
+        if has_replicas {
+            let (keys, spot) = (keys.unwrap_or_default(), top.spot_of("vm"));
+            return Some(Operations { keys, asked: Vec::new(), spot });
+        }
         if keys.is_some() {
             let title = "`operations` says how long operations take, and there is none";
             let help = "write [[operation]] with `at` and `kind`, or drop [operations]";
@@ -129,7 +134,13 @@ pub(crate) fn lay(
         ..operation
     });
     let operations: Vec<Operation> = named.collect();
-    let leans_on = leaning::on(&laying.operations.keys, version, &operations);
+    let balancers = experiment.vms.iter_mut().filter_map(|vm| vm.balance.as_mut());
+    let mut has_replicas = false;
+    for replicas in balancers.filter_map(|balance| balance.replicas.as_mut()) {
+        (replicas.start, has_replicas) = (restart::start(&times), true);
+    }
+    let keys = &laying.operations.keys;
+    let leans_on = leaning::on(keys, version, (&operations, has_replicas));
     let timeline = Timeline { operations, steps, window: laying.window(experiment), leans_on };
     experiment.timeline = Some(Arc::new(timeline));
 }

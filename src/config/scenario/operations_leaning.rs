@@ -28,9 +28,13 @@ const ASSUMED: [(&str, &[&str], &str); 6] = [
 pub(super) fn on(
     keys: &OperationsKeys,
     version: Option<&Vmotion>,
-    operations: &[Operation],
+    (operations, has_replicas): (&[Operation], bool),
 ) -> Vec<TimelineFact> {
-    let is_done = |kinds: &[&str]| operations.iter().any(|one| kinds.contains(&one.kind));
+    let is_done = |kinds: &[&str]| {
+        // A replica starts as a VM does that is powered on.
+        (has_replicas && kinds.contains(&"power-on"))
+            || operations.iter().any(|one| kinds.contains(&one.kind))
+    };
     let used = ASSUMED.iter().filter(|(_, kinds, _)| is_done(kinds));
     let mut found: Vec<TimelineFact> = used
         .map(|(key, _, source)| {

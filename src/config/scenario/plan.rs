@@ -93,7 +93,11 @@ pub(crate) fn read_tree(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
-    let operations = operations::read(&mut top);
+    let has_replicas = guests
+        .iter()
+        .flatten()
+        .any(|guest| guest.balanced.as_ref().is_some_and(|balanced| balanced.replicas.is_some()));
+    let operations = operations::read(&mut top, has_replicas);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
     refuse_sweep(&mut top);
