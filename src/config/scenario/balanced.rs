@@ -15,6 +15,12 @@ pub(crate) fn check(guests: &[Guest], problems: &Problems) {
     for guest in guests {
         let Some(Balanced { spot, replicas, .. }) = &guest.balanced else { continue };
         let vm = &guest.vm;
+        if problems.rates_are_parts {
+            let title = "a search for the highest rate of a load that VMs share is not simulated";
+            let help = "drop `balance`: then each VM has its own rate";
+            problems.push(Diagnostic::at(spot, title).help(help));
+            return;
+        }
         let (why, help) = if guest.copies.is_none_or(|copies| copies < 2) {
             ("is one VM, and a load balancer needs two", "write count = 2, or drop `balance`")
         } else if guest.model.is_some() {
