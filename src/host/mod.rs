@@ -1,8 +1,9 @@
 //! Floor 3: the guest's inference server: its batcher, as a station, and the queries that it sets
-//! aside; its host's logical processors, and the stalls of that host.
+//! aside; who of several servers gets a query; its host's logical processors, and the stalls of that host.
 //!
 //! vCPUs and streams are plain gates of `queueing`; the path of a batch is in `platform::route`.
 
+pub mod balance;
 mod batcher;
 mod processors;
 mod soft_drop;

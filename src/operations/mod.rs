@@ -5,6 +5,7 @@
 
 mod cluster;
 mod plan;
+pub mod replicas;
 pub mod restart;
 pub mod storage;
 pub mod vmotion;

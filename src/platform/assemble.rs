@@ -34,13 +34,14 @@ impl<'a> Platform<'a> {
             guests: Vec::new(),
             processes: processes(experiment),
             pools: Vec::new(),
+            balancers: Vec::new(),
             servers: Vec::new(),
             server_gpus: Vec::new(),
             hosts: Vec::new(),
             streams: Vec::new(),
             slots: Vec::new(),
             operating: Operating::of(experiment),
-            has_ensembles: experiment.vms.iter().any(VmSpec::is_ensemble),
+            has_ensembles: experiment.vms.iter().any(is_chain),
             members: Vec::new(),
             batches: Vec::new(),
             free_batches: Vec::new(),
@@ -131,6 +132,7 @@ impl<'a> Platform<'a> {
             platform.pools.push(Pool::new(&pool, experiment, first_server));
         }
         platform.lay_ways();
+        platform.add_balancers();
         let boosts = boosts(experiment);
         let links = links(experiment);
         let slots = cards.iter().enumerate().map(|(index, instances)| {
@@ -201,6 +203,14 @@ impl<'a> Platform<'a> {
         for (index, gpu) in self.server_gpus.iter_mut().enumerate() {
             gpu.order.join(StationId::Order(index as u16), members);
         }
+        for (index, balancer) in self.balancers.iter_mut().enumerate() {
+            balancer.member = members.len() as u32;
+            members.push(Member::Arrival(index as u16));
+            if let Some(scaler) = &mut balancer.scaler {
+                scaler.member = members.len() as u32;
+                members.push(Member::Replicas(index as u16));
+            }
+        }
         // Operations have their places ahead of time too: batches come behind all of them.
         let steps = self.operating.as_ref().map_or(0, |operating| operating.steps());
         members.extend((0..steps as u32).map(|step| Member::Operation(Operation::Step(step))));
@@ -223,7 +233,7 @@ impl<'a> Platform<'a> {
         let pool_of =
             |model: VmId| pools[usize::from(model.0)].expect("a model that is a step has a server");
         for (index, vm) in self.experiment.vms.iter().enumerate() {
-            if !vm.is_ensemble() {
+            if !is_chain(vm) {
                 continue;
             }
             let way = Way::new(self.experiment, VmId(index as u16), pool_of);
@@ -272,6 +282,7 @@ impl<'a> Platform<'a> {
             completion: vm.server.completion,
             processors: first_beside,
             service: has_spread.then(|| streams.stream(&format!("service/{}", server.name))),
+            balanced: None,
         });
     }
 
@@ -333,6 +344,7 @@ impl<'a> Platform<'a> {
             self.feed(id);
             self.servers[usize::from(id.0)].batcher.arm(events);
         }
+        self.start_balancers(part, events);
     }
 
     fn schedule_power(&mut self, id: VmId, vm: &VmSpec, events: &mut EventList) {
@@ -394,12 +406,20 @@ impl<'a> Platform<'a> {
     }
 }
 
+/// Whether the queries of a VM go from model to model.
+fn is_chain(vm: &VmSpec) -> bool {
+    vm.is_ensemble() && vm.balance.is_none()
+}
+
 /// The models of each server by its first, without the servers.
 fn processes(experiment: &Experiment) -> Vec<Process> {
     let mut processes: Vec<Process> = Vec::new();
     processes.resize_with(experiment.vms.len(), Process::default);
     for vm in (0..experiment.vms.len() as u16).map(VmId) {
-        processes[usize::from(experiment.first_model(vm).0)].guests.push(vm);
+        // A load that several VMs share is none of them.
+        if experiment.vms[usize::from(vm.0)].balance.is_none() {
+            processes[usize::from(experiment.first_model(vm).0)].guests.push(vm);
+        }
     }
     processes
 }
@@ -410,7 +430,7 @@ fn guest(experiment: &Experiment, vm: &VmSpec, span: SimDuration, replays: bool)
     let recorder =
         Recorder::new(vm.load.settings.target_latency, vm.load.scenario.samples_per_query())
             .with_levels(vm.server.queues.levels.len())
-            .with_steps(vm.steps.len());
+            .with_steps(if is_chain(vm) { vm.steps.len() } else { 0 });
     Guest {
         loadgen: LoadGen::new(vm, span, &streams, schedule),
         recorder: match &experiment.timeline {

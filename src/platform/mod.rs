@@ -5,6 +5,7 @@
 //! files, reports or other runs.
 
 mod assemble;
+mod balance;
 mod course;
 mod lanes;
 mod operations;
@@ -12,6 +13,7 @@ mod outcome;
 mod parts;
 mod pool;
 mod processors;
+mod replicas;
 mod route;
 mod timeline;
 mod watch;
@@ -19,6 +21,7 @@ mod way;
 
 pub use lanes::simulate_told;
 pub use outcome::{GpuOwner, GpuUse, Outcome, TurnShare, VmOutcome};
+pub use replicas::Scaled;
 pub use timeline::{
     BatchTimeline, CardTimeline, InstanceTimeline, ServerTimeline, StageSpan, Timeline, WindowEnd,
     record, record_and_tell, record_at_most,
@@ -37,6 +40,7 @@ use crate::spec::{
     Completion, Experiment, GpuId, HostId, InstanceSpec, PermitReturn, ServiceTime, VmId,
 };
 use crate::units::{SimDuration, SimTime};
+use balance::Balancer;
 use course::{Course, CpuWork};
 use operations::Operating;
 use parts::Part;
@@ -50,6 +54,10 @@ use way::Way;
 enum Member {
     /// A timed operation of the scenario. At equal times operations come first.
     Operation(Operation),
+    /// The next query of a load that several VMs share: index into `Platform::balancers`.
+    Arrival(u16),
+    /// A replica of such a load serves, or its number is looked at: index into `Platform::balancers`.
+    Replicas(u16),
     /// A station is due to change.
     Station(StationId),
 }
@@ -183,6 +191,8 @@ struct Server {
     completion: Completion,
     /// Draws the luck of its batches, where their times depend on it.
     service: Option<Stream>,
+    /// The load balancer that sends it queries, and its place among the servers of that.
+    balanced: Option<(u16, u16)>,
 }
 
 /// The models of one server, or of one on each of its instances: powered on and off together.
@@ -281,6 +291,7 @@ pub struct Platform<'a> {
     /// By the first model of each: see [`Experiment::first_model`].
     processes: Vec<Process>,
     pools: Vec<Pool>,
+    balancers: Vec<Balancer>,
     /// Those of a pool in a row; one for each guest where each has its own.
     servers: Vec<Server>,
     /// The GPUs of all servers; those of one server in a row.
@@ -353,6 +364,8 @@ impl Model for Platform<'_> {
                 self.power_off_if_drained(now, vm, events);
             }
             Some(&Member::Operation(Operation::Step(step))) => self.step(now, step, events),
+            Some(&Member::Arrival(balancer)) => self.deal(now, balancer, events),
+            Some(&Member::Replicas(balancer)) => self.follow_rule(now, balancer, events),
             None => self.end_delay(now, BatchId(member - self.members.len() as u32), events),
         }
     }
@@ -394,7 +407,9 @@ impl Platform<'_> {
         let guest = &self.guests[usize::from(vm.0)];
         let pool = guest.pool.map(|pool| self.pools[usize::from(pool)].servers());
         let mut servers = self.servers[pool.unwrap_or_default()].iter();
-        servers.all(|server| server.batcher.station.is_drained()) && guest.is_answered()
+        // A load that is dealt as it comes has no pool.
+        let is_asked = guest.pool.is_some() || guest.is_over;
+        is_asked && servers.all(|server| server.batcher.station.is_drained()) && guest.is_answered()
     }
 
     /// Powers a closing VM off when all that was asked is answered.
@@ -437,17 +452,18 @@ impl Guest {
 }
 
 impl StationId {
-    /// Place on the path: among wake-ups of one instant the lower goes first.
+    /// Place on the path: among wake-ups of one instant the lower goes first. Operations have 0, arrivals
+    /// that are events 1.
     fn rank(self) -> u8 {
         match self {
-            StationId::Batcher(_) => 1,
-            StationId::Vcpus(_) => 2,
-            StationId::Processors(_) => 3,
-            StationId::CopyIn(_) => 6,
-            StationId::Stream(_) => 7,
-            StationId::Card(_) => 8,
-            StationId::CopyOut(_) => 9,
-            StationId::Order(_) => 10,
+            StationId::Batcher(_) => 2,
+            StationId::Vcpus(_) => 3,
+            StationId::Processors(_) => 4,
+            StationId::CopyIn(_) => 7,
+            StationId::Stream(_) => 8,
+            StationId::Card(_) => 9,
+            StationId::CopyOut(_) => 10,
+            StationId::Order(_) => 11,
         }
     }
 }
@@ -456,9 +472,9 @@ impl Delay {
     /// Place on the path, as that of a station.
     fn rank(self) -> u8 {
         match self {
-            Delay::Cpu => 3,
-            Delay::Stall => 4,
-            Delay::Submission => 5,
+            Delay::Cpu => 4,
+            Delay::Stall => 5,
+            Delay::Submission => 6,
         }
     }
 }

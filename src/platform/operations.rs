@@ -7,6 +7,7 @@
 //! has no turns on its card.
 
 use super::course::Course;
+use super::route::passing;
 use super::{BatchId, Platform, ServerId};
 use crate::engine::EventList;
 use crate::gpu::{Client, OwnerId};
@@ -127,6 +128,11 @@ impl Platform<'_> {
         self.operating.is_some() && self.halt_of(server).is_some()
     }
 
+    /// Since when the VM of a server has stood still, or been down; nothing where it serves.
+    pub(super) fn stopped_since(&self, server: ServerId) -> Option<SimTime> {
+        self.halt_of(server).map(|halt| halt.since)
+    }
+
     fn halt_of(&self, server: ServerId) -> Option<&Halt> {
         let operating = self.operating.as_ref()?;
         operating.halts[usize::from(self.process_of(server).0)].as_ref()
@@ -237,8 +243,9 @@ impl Platform<'_> {
     /// All that a VM was doing is lost, and what waits for it.
     fn go_down(&mut self, now: SimTime, vm: VmId, servers: &[ServerId]) {
         for id in self.batches_of(servers) {
-            let queries = self.batches[id.0 as usize].queries.clone();
-            self.lose(vm, &queries);
+            let batch = &self.batches[id.0 as usize];
+            let (server, queries) = (batch.server, batch.queries.clone());
+            self.lose(vm, server, &queries);
         }
         for id in std::mem::take(&mut self.halt_mut(vm).held) {
             self.drop_batch(now, id);
@@ -254,12 +261,15 @@ impl Platform<'_> {
             if received.is_empty() {
                 return;
             }
-            self.lose(vm, &received);
+            self.lose(vm, server, &received);
         }
     }
 
-    fn lose(&mut self, vm: VmId, queries: &[Query]) {
+    fn lose(&mut self, vm: VmId, server: ServerId, queries: &[Query]) {
         self.halt_mut(vm).lost += queries.len() as u64;
+        if let Some(recorder) = self.idle_recorder(server) {
+            recorder.lose(&passing(queries));
+        }
         for own in queries.chunk_by(|one, next| one.vm == next.vm) {
             self.guests[usize::from(own[0].vm.0)].recorder.lose(own);
         }
@@ -329,6 +339,7 @@ impl Platform<'_> {
         if self.halt_mut(vm).is_down {
             for &server in &servers {
                 self.lose_received(now, vm, server);
+                self.forget_balanced(now, server);
                 for index in self.gpus_of(server) {
                     // Nobody waits for numbers of batches that are gone.
                     self.server_gpus[index].order.station = Sequencer::new();
@@ -341,7 +352,8 @@ impl Platform<'_> {
         for guest in &self.processes[usize::from(vm.0)].guests {
             self.guests[usize::from(guest.0)].recorder.stopped(halt.since, now, halt.lost);
         }
-        self.set_running(now, vm, true, events);
+        let is_wanted = !servers.iter().any(|&server| self.is_scaled_off(server));
+        self.set_running(now, vm, is_wanted, events);
         for (index, course) in halt.courses {
             self.server_gpus[index].course = course;
         }

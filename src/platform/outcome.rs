@@ -1,6 +1,6 @@
 //! What a run shows: the record of each VM, and where the time of each card went.
 
-use super::{Guest, Platform, ServerId};
+use super::{Guest, Platform, Scaled, ServerId};
 use crate::gpu::{OwnerId, OwnerTime};
 use crate::host::CpuTime;
 use crate::loadgen::{Observed, Verdict, verdict};
@@ -22,6 +22,8 @@ pub struct Outcome {
     pub turns: Vec<TurnShare>,
     /// What each VM with other work had of the host's processors.
     pub others: Vec<CpuTime>,
+    /// When replicas were started and stopped, by load balancer and in order of time.
+    pub scaled: Vec<Scaled>,
     /// When the last query was answered.
     pub end: SimTime,
     /// Events that happened: a measure of the work of simulating it.
@@ -101,11 +103,12 @@ impl Platform<'_> {
         let gpu_time = self.gpu_time(end);
         let turns = self.turn_shares(end);
         let (cpu, others) = self.cpu_times(end);
+        let scaled = self.take_scaled();
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm, is_over));
         let vms = vms.zip(cpu).map(|(vm, cpu)| VmOutcome { cpu, ..vm });
         let vms = vms.collect();
-        Outcome { vms, gpu_busy, gpu_time, turns, others, end, events: self.happened }
+        Outcome { vms, gpu_busy, gpu_time, turns, others, scaled, end, events: self.happened }
     }
 
     /// Where the time of each card up to `end` went.

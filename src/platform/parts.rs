@@ -74,6 +74,8 @@ impl Platform<'_> {
             let id = VmId(index as u16);
             sets.join(vm(id), vm(self.experiment.first_model(id)));
             guest.way.pools().for_each(|of| sets.join(vm(id), pool(usize::from(of))));
+            let members = self.experiment.vms[index].balance.iter().flat_map(|one| &one.members);
+            members.for_each(|member| sets.join(vm(id), vm(*member)));
         }
         for (place, of) in self.pools.iter().enumerate() {
             of.guests().for_each(|id| sets.join(vm(id), pool(place)));

@@ -254,6 +254,7 @@ impl<'a> Platform<'a> {
             if let Some(scribe) = &mut self.scribe {
                 scribe.reject(now, id, &rejected);
             }
+            self.left_balanced(now, id, rejected.len(), events);
             self.reject(id, rejected, events);
         }
         self.feed(id);
@@ -297,7 +298,7 @@ impl<'a> Platform<'a> {
     }
 
     /// The recorder of a server's model where it records what passes through: nobody asks it by itself.
-    fn idle_recorder(&mut self, server: ServerId) -> Option<&mut Recorder> {
+    pub(super) fn idle_recorder(&mut self, server: ServerId) -> Option<&mut Recorder> {
         let vm = self.servers[usize::from(server.0)].vm;
         let guest = &mut self.guests[usize::from(vm.0)];
         guest.is_idle.then_some(&mut guest.recorder)
@@ -436,6 +437,7 @@ impl<'a> Platform<'a> {
         let batch = &mut self.batches[id.0 as usize];
         let (mut queries, spans) = (std::mem::take(&mut batch.queries), batch.spans);
         let is_mixed = self.servers[usize::from(server.0)].is_mixed;
+        self.left_balanced(now, server, queries.len(), events);
         if let Some(recorder) = self.idle_recorder(server) {
             recorder.stages(queries.len(), &spans);
             recorder.complete(&passing(&queries), now);
@@ -550,7 +552,7 @@ fn by_guest(queries: &[Query], is_mixed: bool) -> impl Iterator<Item = &[Query]>
 }
 
 /// Queries of ensembles as the model sees them that they are at: due when they came there.
-fn passing(queries: &[Query]) -> Vec<Query> {
+pub(super) fn passing(queries: &[Query]) -> Vec<Query> {
     queries.iter().map(|query| Query { due: query.came(), step: 0, ..*query }).collect()
 }
 

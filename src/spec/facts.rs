@@ -161,6 +161,8 @@ fn by_batch(points: &[(u32, impl FactValue)]) -> String {
     format!("{{ {} }}", points.collect::<Vec<_>>().join(", "))
 }
 
+impl FactValue for String {}
+
 impl FactValue for SizeDistribution {
     fn keys(&self) -> String {
         match self {

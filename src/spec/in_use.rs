@@ -5,7 +5,7 @@
 
 use super::{
     CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuSpec, HostId, HostSpec,
-    InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
+    InstanceSharing, NamedFact, ServedBy, TestScenario, TimelineFact, VmSpec,
 };
 use crate::units::Frequency;
 
@@ -41,6 +41,20 @@ impl Experiment {
             found.extend(at(&of_host(self.host(card.host)), card.link.facts()));
         }
         self.vms.iter().for_each(|vm| found.extend(self.facts_of(vm)));
+        let of_operations = self.timeline.iter().flat_map(|timeline| &timeline.leans_on);
+        found.extend(of_operations.map(|one| {
+            let TimelineFact { of, key, fact } = one;
+            let named = NamedFact {
+                key,
+                value: &fact.value,
+                range: None,
+                source: &fact.source,
+                standing: fact.standing,
+                fitted_on: &fact.fitted_on,
+                residual: fact.residual,
+            };
+            (format!("{of} {key}"), named)
+        }));
         found
     }
 

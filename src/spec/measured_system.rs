@@ -63,6 +63,7 @@ impl MeasuredSystem {
             power_off: None,
             server_of: None,
             steps: Vec::new(),
+            balance: None,
         };
         Experiment {
             name,

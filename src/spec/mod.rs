@@ -3,6 +3,7 @@
 //! Nothing here reads a file or checks values: `config` builds these values and refuses impossible
 //! ones; code that builds them must keep the conditions stated at the fields.
 
+mod balance;
 mod cpu;
 mod fact;
 mod facts;
@@ -32,6 +33,7 @@ mod together;
 mod vgpu;
 mod workload;
 
+pub use balance::{Balance, BalancePolicy, ReplicaMetric, Replicas};
 pub use cpu::{CpuAllocation, CpuLoad, CpuScheduler, CpuScheduling, OtherVm};
 pub use fact::{Fact, Standing};
 pub use facts::{FactValue, NamedFact};
@@ -49,7 +51,8 @@ pub use load::{
 pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
 pub use measured_system::MeasuredSystem;
 pub use operation::{
-    Operation, OperationOutcome, OperationTimes, Timeline, VmChange, VmStep, Vmotion, WorstStun,
+    Operation, OperationOutcome, OperationTimes, Timeline, TimelineFact, VmChange, VmStep, Vmotion,
+    WorstStun,
 };
 pub use pool::{PooledServer, ServerPool};
 pub use power::{EmptyHosts, HostStates};
@@ -148,6 +151,10 @@ pub struct VmSpec {
     /// one is a model. Then `workload` and `server` are those of the first model. Empty for a
     /// model.
     pub steps: Vec<Step>,
+    /// For a load that several VMs share: who answers it. Then it is no VM: `steps` are the members, one
+    /// of which answers each query, `gpus` are those of all, and all else is as of the first of them, which
+    /// is `server_of`.
+    pub balance: Option<Balance>,
 }
 
 /// A physical card and how it is cut.

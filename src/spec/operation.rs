@@ -16,6 +16,19 @@ pub struct Timeline {
     pub steps: Vec<VmStep>,
     /// The length of the windows in which figures over time are told; above 0.
     pub window: SimDuration,
+    /// The numbers that it was worked out with.
+    pub leans_on: Vec<TimelineFact>,
+}
+
+/// A number that a timeline was worked out with.
+#[derive(Clone, PartialEq, Debug)]
+pub struct TimelineFact {
+    /// Whose number it is, such as `vmotion/7.0`.
+    pub of: String,
+    /// Its key there.
+    pub key: &'static str,
+    /// The number as a file writes it.
+    pub fact: Fact<String>,
 }
 
 /// Something that changes for a VM.

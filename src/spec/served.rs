@@ -40,7 +40,8 @@ impl VmSpec {
         Arc::make_mut(&mut self.workload)
     }
 
-    /// Whether it is an ensemble: a chain of models, not a model itself.
+    /// Whether it is no model itself but passes queries to models: an ensemble, a chain of them; or a load
+    /// that several VMs share.
     pub fn is_ensemble(&self) -> bool {
         !self.steps.is_empty()
     }
@@ -102,11 +103,12 @@ impl Experiment {
         of
     }
 
-    /// The VMs whose queries come first to each model.
+    /// The VMs whose queries come first to each model; not those that a load balancer deals.
     pub(super) fn askers(&self) -> Vec<Vec<VmId>> {
         let mut askers = vec![Vec::new(); self.vms.len()];
         let ids = (0..self.vms.len() as u16).map(VmId);
-        for (id, vm) in ids.zip(&self.vms).filter(|(_, vm)| !vm.load.is_idle()) {
+        let asks = |vm: &VmSpec| !vm.load.is_idle() && vm.balance.is_none();
+        for (id, vm) in ids.zip(&self.vms).filter(|(_, vm)| asks(vm)) {
             let first = vm.step_models().next().unwrap_or(id);
             askers[usize::from(first.0)].push(id);
         }

@@ -4,7 +4,7 @@
 //! It adds up what was recorded; the operations themselves were worked out before the run.
 
 use super::figures::digits;
-use crate::platform::Outcome;
+use crate::platform::{Outcome, Scaled};
 use crate::record::{OverTime, Recorder, Stop};
 use crate::spec::{Experiment, Operation, OperationOutcome, VmId, VmSpec};
 use serde::Serialize;
@@ -50,6 +50,9 @@ pub struct OperationResult {
     pub latency_longest_ms: f64,
     /// Queries that were lost.
     pub queries_lost: u64,
+    /// How long a replica takes from here on until it serves, in seconds; left out for all others.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub starts_s: Option<f64>,
 }
 
 /// A VM over the run.
@@ -107,7 +110,9 @@ pub(super) fn of(experiment: &Experiment, outcome: &Outcome) -> Option<Operation
         let stop = one.vm.and_then(|vm| stop_of(experiment, outcome, one, (vm, &mut told)));
         operation(one, stop)
     });
-    let operations = operations.collect();
+    let scaled = outcome.scaled.iter().map(|one| scaled(experiment, one));
+    let mut operations: Vec<OperationResult> = operations.chain(scaled).collect();
+    operations.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
     let vms = experiment.vms.iter().zip(&outcome.vms);
     let vms = vms.filter_map(|(vm, of_vm)| of_vm_over_time(vm, &of_vm.recorder));
     Some(OperationsResult {
@@ -131,7 +136,8 @@ fn stop_of(
     );
     let index = told[usize::from(vm.0)];
     let models = (0..experiment.vms.len()).filter(|&model| {
-        experiment.first_model(VmId(model as u16)) == vm && !experiment.vms[model].load.is_idle()
+        let id = VmId(model as u16);
+        experiment.first_model(id) == vm && experiment.has_work(id)
     });
     let stops = models.filter_map(|model| {
         let over_time = outcome.vms[model].recorder.over_time()?;
@@ -171,6 +177,28 @@ fn operation(one: &Operation, stop: Option<Stop>) -> OperationResult {
         queries_waited: stop.map_or(0, |stop| stop.waited),
         latency_longest_ms: stop.map_or(0.0, |stop| stop.longest.as_millis_f64()),
         queries_lost: stop.map_or(0, |stop| stop.lost),
+        starts_s: None,
+    }
+}
+
+/// A replica that the rule started or stopped.
+fn scaled(experiment: &Experiment, one: &Scaled) -> OperationResult {
+    let start = one.start.map(|span| span.as_secs_f64());
+    OperationResult {
+        kind: if start.is_some() { "scale-up" } else { "scale-down" },
+        of: experiment.vms[usize::from(one.vm.0)].name.clone(),
+        at_s: one.at.as_secs_f64(),
+        to: None,
+        done: true,
+        why: None,
+        parts: one.start.iter().map(|span| format!("starts and loads for {span}")).collect(),
+        pre_copy_s: 0.0,
+        stopped_at_s: None,
+        stopped_s: None,
+        queries_waited: 0,
+        latency_longest_ms: 0.0,
+        queries_lost: 0,
+        starts_s: start,
     }
 }
 

@@ -394,7 +394,7 @@ fn vm_result(
                 mean_ms: recorder.stage_mean(stage) / 1e6,
             })
             .to_vec(),
-        batch_mean: batch_mean(recorder) * vm.step_models().count().max(1) as f64,
+        batch_mean: batch_mean(recorder) * models_of(vm) as f64,
         load: LoadResult {
             round: load.settings.round.name,
             schedule_seed: load.settings.round.schedule_seed,
@@ -414,13 +414,18 @@ fn vm_result(
     }
 }
 
+/// How many models each of its queries passes.
+fn models_of(vm: &VmSpec) -> usize {
+    if vm.balance.is_some() { 1 } else { vm.step_models().count().max(1) }
+}
+
 /// The workload of a model, or those of an ensemble's steps.
 fn workloads(experiment: &Experiment, vm: &VmSpec) -> String {
     let of = |step: &Step| match step {
         Step::Model(model) => experiment.vms[usize::from(model.0)].workload.id.clone(),
         Step::Cpu(step) => step.name.clone(),
     };
-    match vm.is_ensemble() {
+    match vm.is_ensemble() && vm.balance.is_none() {
         true => vm.steps.iter().map(of).collect::<Vec<_>>().join(" > "),
         false => vm.workload.id.clone(),
     }

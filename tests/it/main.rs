@@ -4,6 +4,7 @@
 mod architecture;
 mod ask;
 mod at_random;
+mod balance;
 mod bare_metal;
 mod browser;
 mod calibrate;

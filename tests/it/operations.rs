@@ -1,6 +1,8 @@
 //! Operations on VMs while a run goes on: queueing theory of a stop, what is lost and what waits, the same
 //! outcome however parts are simulated, and files from text to result.
 
+use crate::cli::check;
+use crate::documents::hold_picture;
 use crate::support::{cases, queue};
 use proptest::prelude::*;
 use slicewise::config::{Catalogue, LoadOptions, load};
@@ -21,7 +23,7 @@ fn timeline(steps: Vec<(u64, u16, VmChange)>) -> Option<Arc<Timeline>> {
     let steps =
         steps.map(|(millis, vm, change)| VmStep { at: at(millis), vm: VmId(vm), change }).collect();
     let window = SimDuration::from_secs(1);
-    Some(Arc::new(Timeline { operations: Vec::new(), steps, window }))
+    Some(Arc::new(Timeline { operations: Vec::new(), steps, window, leans_on: Vec::new() }))
 }
 
 /// The experiment of a file.
@@ -200,6 +202,101 @@ fn the_vms_of_a_host_that_fails_are_down_to_the_end_where_there_is_no_other() {
         assert_eq!((stop.from, stop.to), (at(10_000), at(31_000)));
         assert!(stop.lost > 3000, "21 s of 200 per second: {}", stop.lost);
     }
+}
+
+/// The picture and the figures of a page are what the program gives; `UPDATE=1` takes new pictures. `rows`:
+/// the cells of the printed tables that stand in the page.
+#[track_caller]
+fn page_shows(name: &str, cells: impl Fn(&[&str]) -> Option<String>) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let file = format!("scenarios/{name}.toml");
+    let (printed, _) = check(&["run", &file, "--out", out, "--quiet", "--all"], 0);
+    let picture = format!("docs/explanation/operations/{name}.svg");
+    hold_picture(&folder.path().join("operations.svg"), &picture);
+    let page = fs::read_to_string(format!("docs/explanation/{name}.md")).unwrap();
+    let mut told = 0;
+    for line in printed.lines() {
+        let words: Vec<&str> = line.split_whitespace().filter(|word| *word != "/").collect();
+        if let Some(cells) = cells(&words) {
+            assert!(page.contains(&cells), "{cells} of {line}");
+            told += 1;
+        }
+    }
+    assert!(told > 1, "{printed}");
+}
+
+#[test]
+fn the_page_shows_what_a_vmotion_does() {
+    page_shows("vmotion-under-load", |words| match words {
+        ["vmotion-under-load", _, .., p99, "VALID" | "INVALID"] => Some(format!("| {p99} |")),
+        ["vmotion-under-load", _, _, within, _, _] => Some(format!("| {within} % |")),
+        ["vmotion", "moved", .., waited, longest, _] => Some(format!("| {waited} | {longest} |")),
+        _ => None,
+    });
+}
+
+#[test]
+fn the_page_shows_what_a_failed_host_does() {
+    page_shows("host-failure", |words| match words {
+        ["host-failure", _, _, within, lost, down] => {
+            Some(format!("| {down} | {lost} | {within} % |"))
+        }
+        _ => None,
+    });
+}
+
+/// The picture of a load that VMs share, and its row of availability in a page: lost and within the bound.
+#[track_caller]
+fn page_shows_shared(name: &str, page: &str, told: impl Fn(&str, &str) -> String) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let file = format!("scenarios/{name}.toml");
+    let (printed, _) = check(&["run", &file, "--out", out, "--quiet"], 0);
+    let picture = format!("docs/explanation/operations/{name}.svg");
+    hold_picture(&folder.path().join("operations.svg"), &picture);
+    let page = fs::read_to_string(format!("docs/explanation/{page}.md")).unwrap();
+    let rows = printed.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+    let mut rows = rows.filter(|row| row.len() == 7 && row[..3] == [name, "/", "server"]);
+    let row = rows.next().unwrap_or_else(|| panic!("{printed}"));
+    let told = told(row[5], row[4]);
+    assert!(page.contains(&told), "{told}");
+}
+
+#[test]
+fn the_page_shows_what_a_load_balancer_saves() {
+    page_shows_shared("load-balancer", "host-failure", |lost, within| {
+        format!("| `least-outstanding` | 6 s | {lost} | {within} % |")
+    });
+}
+
+#[test]
+fn the_page_shows_how_replicas_follow() {
+    page_shows_shared("replicas", "replicas", |_, within| format!("| 60 s | {within} % |"));
+}
+
+#[test]
+#[ignore = "long: cargo test -- --include-ignored"]
+fn the_page_shows_what_a_maintenance_window_does() {
+    page_shows("maintenance-window", |words| match words {
+        [
+            "operation:",
+            "maintenance",
+            "of",
+            host,
+            ..,
+            "empty",
+            "after",
+            seconds,
+            _,
+            _,
+            _,
+            _,
+            _,
+            _,
+        ] => Some(format!("| {seconds} |")).filter(|_| host.starts_with("host")),
+        _ => None,
+    });
 }
 
 /// A random timeline of VMs: each halts or is down, and goes on or serves again, somewhere.

@@ -184,6 +184,17 @@ fn defaults_are_what_silence_means() {
         format!("{vsphere}sharing.policy = \"equal-share\"\n{VM}vgpu.type = \"A100-10C\"\n"),
         format!("host = \"dell-r7525\"\n{VM}mig.profile = \"1g.5gb\"\n"),
         format!("host = \"dell-r7525\"\n{VM}process.sharing = \"time-slicing\"\n"),
+        format!(
+            "{vsphere}{}vgpu.type = \"A100-10C\"\n",
+            VM.replace("[[vm]]\n", "[[vm]]\ncount = 2\nbalance = \"round-robin\"\n")
+        ),
+        format!(
+            "{vsphere}{}vgpu.type = \"A100-10C\"\n",
+            VM.replace(
+                "[[vm]]\n",
+                "[[vm]]\ncount = 2\nbalance = \"round-robin\"\nreplicas = { min = 1, outstanding = 4 }\n"
+            )
+        ),
         format!("host = \"dell-r7525\"\n{bursty}"),
         format!("host = \"dell-r7525\"\n{}", VM.replace("10 }", "10, rules = \"none\" }")),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),

@@ -94,6 +94,7 @@ pub(crate) fn queue(
         power_off: None,
         server_of: None,
         steps: Vec::new(),
+        balance: None,
     };
     Experiment {
         name: "test".to_string(),

@@ -176,6 +176,39 @@ mod tests {
         }
     }
 
+    /// The table of the page, row by row; what is over the limit fails.
+    #[test]
+    fn the_page_shows_these_stuns() {
+        const PAGE: &str = include_str!("../../../docs/explanation/vmotion-under-load.md");
+        let rows = [
+            ("6.7u1", "6.7 U1", 10.0),
+            ("6.7u3", "6.7 U3", 10.0),
+            ("7.0", "7.0", 10.0),
+            ("8.0u1", "8.0 U1", 10.0),
+            ("8.0u1", "8.0 U1", 100.0),
+            ("9.0", "9.0", 10.0),
+            ("9.0", "9.0", 100.0),
+        ];
+        for (name, told, gbps) in rows {
+            let spec = version(name).unwrap();
+            let cells = [1, 8, 16, 32, 40, 48, 80].map(|used: u64| {
+                let moved = Moved {
+                    memory: Bytes::from_mib(32 << 10),
+                    dirty_rate: Bandwidth::new(1.0),
+                    used: Bytes::new(used * 1_000_000_000),
+                    profile: Bytes::ZERO,
+                };
+                let stun = stun(spec, &moved, Bandwidth::new(gbps * 1e9 / 8.0));
+                match stun > spec.stun_limit.value {
+                    true => "fails".to_string(),
+                    false => format!("{:.1}", stun.as_secs_f64()),
+                }
+            });
+            let row = format!("| {told}, {gbps} Gb/s | {} |", cells.join(" | "));
+            assert!(PAGE.replace('*', "").contains(&row), "{row}");
+        }
+    }
+
     #[test]
     fn every_file_of_the_folder_is_a_version() {
         let files = EMBEDDED.get_dir("vmotion").unwrap().files();

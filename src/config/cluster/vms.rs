@@ -19,7 +19,7 @@ use crate::units::Bytes;
 use std::collections::BTreeSet;
 
 /// Keys that say what a VM serves and how: for `slicewise run`.
-const OF_LOADS: [&str; 8] = [
+const OF_LOADS: [&str; 11] = [
     "workload",
     "server",
     "load",
@@ -27,6 +27,9 @@ const OF_LOADS: [&str; 8] = [
     "model_repository",
     "ensemble",
     "scaled_from",
+    "balance",
+    "health_check",
+    "restart_priority",
     cpu::CPU_LOAD,
 ];
 

@@ -1,5 +1,6 @@
 //! A VM without cards yet, as a file describes it.
 
+use super::balanced_keys::Balanced;
 use super::holding::Holding;
 use super::pins::Pins;
 use crate::config::text::Spot;
@@ -30,6 +31,10 @@ pub(crate) struct Guest {
     pub(crate) model: Option<String>,
     /// The further models of its server, of which `vm` is the first.
     pub(crate) others: Vec<Served>,
+    /// Its class among restarts by HA; nothing where it is not restarted.
+    pub(crate) restart_priority: Option<u8>,
+    /// The load balancer that deals one load to its copies.
+    pub(crate) balanced: Option<Balanced>,
 }
 
 /// The places of the settings that a rule may refuse; the VM itself for defaults.

@@ -7,6 +7,8 @@
 //!
 //! Here the files of a path become one scenario.
 
+pub(super) mod balanced;
+pub(super) mod balanced_keys;
 pub(super) mod cards;
 pub(super) mod choice;
 pub(super) mod conf;
@@ -22,6 +24,7 @@ pub(super) mod machine;
 mod obstacles;
 pub(super) mod operations;
 pub(super) mod operations_keys;
+mod operations_leaning;
 pub(super) mod other_vm;
 pub(super) mod pattern;
 pub(super) mod pins;

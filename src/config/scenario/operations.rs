@@ -8,12 +8,14 @@ use super::guest::Guest;
 use super::holding::Holding;
 use super::machine::Machine;
 use super::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys, Word};
+use super::operations_leaning as leaning;
 use crate::config::catalogue::vmotion;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot};
 use crate::layout::fit::SizeMode;
 use crate::layout::placement::Assignment;
 use crate::operations::{
-    Asked, CardPlace, HostPlace, Kind, Plan, PlannedChange, Seat, Settings, To, Vgpu, VmAsked, plan,
+    Asked, CardPlace, HostPlace, Kind, Plan, PlannedChange, Seat, Settings, To, Vgpu, VmAsked,
+    plan, restart,
 };
 use crate::spec::{
     Experiment, Footprint, GpuId, GpuShare, HostId, InstanceSharing, InstanceSpec, Operation,
@@ -33,13 +35,17 @@ pub(crate) struct Operations {
 }
 
 /// Reads both tables; nothing where there are no operations.
-pub(crate) fn read(top: &mut Reader<'_>) -> Option<Operations> {
+pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operations> {
     let keys = top.table("operations").map(|mut table| {
         let keys = OperationsKeys::given(&mut table);
         table.finish();
         keys
     });
     let Some(value) = top.get("operation") else {
+        if has_replicas {
+            let (keys, spot) = (keys.unwrap_or_default(), top.spot_of("vm"));
+            return Some(Operations { keys, asked: Vec::new(), spot });
+        }
         if keys.is_some() {
             let title = "`operations` says how long operations take, and there is none";
             let help = "write [[operation]] with `at` and `kind`, or drop [operations]";
@@ -127,8 +133,15 @@ pub(crate) fn lay(
         vm: operation.vm.map(|vm| firsts[usize::from(vm.0)]),
         ..operation
     });
-    let timeline =
-        Timeline { operations: named.collect(), steps, window: laying.window(experiment) };
+    let operations: Vec<Operation> = named.collect();
+    let balancers = experiment.vms.iter_mut().filter_map(|vm| vm.balance.as_mut());
+    let mut has_replicas = false;
+    for replicas in balancers.filter_map(|balance| balance.replicas.as_mut()) {
+        (replicas.start, has_replicas) = (restart::start(&times), true);
+    }
+    let keys = &laying.operations.keys;
+    let leans_on = leaning::on(keys, version, (&operations, has_replicas));
+    let timeline = Timeline { operations, steps, window: laying.window(experiment), leans_on };
     experiment.timeline = Some(Arc::new(timeline));
 }
 
@@ -193,8 +206,9 @@ impl Laying<'_> {
         }
         for vm in &experiment.vms {
             let is_asked = !vm.load.is_idle();
-            if vm.is_ensemble() || (is_asked && vm.load.scenario != TestScenario::Server) {
-                let what = if vm.is_ensemble() { "ensemble" } else { vm.load.scenario.word() };
+            let is_chain = vm.is_ensemble() && vm.balance.is_none();
+            if is_chain || (is_asked && vm.load.scenario != TestScenario::Server) {
+                let what = if is_chain { "ensemble" } else { vm.load.scenario.word() };
                 let title = format!(
                     "operations beside {}, which has the load {what}, are not simulated",
                     quoted(&vm.name)
@@ -247,8 +261,9 @@ impl Laying<'_> {
                 _ => None,
             };
             let models = experiment.vms.iter().enumerate();
-            let models =
-                models.filter(|(index, _)| experiment.first_model(VmId(*index as u16)) == first);
+            let models = models.filter(|(index, vm)| {
+                experiment.first_model(VmId(*index as u16)) == first && !vm.is_ensemble()
+            });
             let need = models.map(|(_, vm)| Footprint::of(vm).need);
             let need = need.fold(Bytes::ZERO, |sum, need| sum + need);
             let most = vgpu.as_ref().map_or(need, |vgpu| vgpu.frame_buffer);
@@ -258,7 +273,7 @@ impl Laying<'_> {
                 vgpu,
                 used: need.min(most) * own.gpus.len() as u64,
                 memory: guest.memory.unwrap_or(self.operations.keys.memory),
-                priority: 0,
+                priority: guest.restart_priority,
             }
         });
         vms.collect()
@@ -286,8 +301,7 @@ impl Laying<'_> {
         strangers.extend(keys.host.as_ref().filter(|_| !word.is_of_a_host()).map(|_| "host"));
         strangers.extend(keys.to.as_ref().filter(|_| word != Word::Vmotion).map(|_| "to"));
         strangers.extend(keys.to_card.filter(|_| word != Word::Vmotion).map(|_| "to_card"));
-        strangers
-            .extend(keys.back_after.filter(|_| word != Word::HostFailure).map(|_| "back_after"));
+        strangers.extend(keys.back_after.filter(|_| !word.is_of_a_host()).map(|_| "back_after"));
         if let Some(key) = strangers.first() {
             let title = format!("`{key}` says nothing about this kind of operation");
             self.refuse(of(key), title, "drop it");
@@ -315,7 +329,7 @@ impl Laying<'_> {
                 at,
                 kind: match word {
                     Word::HostFailure => Kind::HostFailure { host, back_after: keys.back_after },
-                    _ => Kind::Maintenance { host },
+                    _ => Kind::Maintenance { host, back_after: keys.back_after },
                 },
             });
         }

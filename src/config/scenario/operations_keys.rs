@@ -52,10 +52,29 @@ keys! {
         to: String = word();
         /// vMotion: the card to move to, from 0, instead of a host.
         to_card: u32 = count(0..=CARDS_MAX - 1, "");
-        /// Host failure: after how long the host is back; default: never.
+        /// After how long a host that failed is back, or one in maintenance that is empty; default: never.
         back_after: SimDuration = within("1 s to 24 h");
     }
 }
+
+keys! {
+    /// The key of a `[[vm]]` that HA looks at.
+    pub(crate) struct RestartKeys {
+        /// Its class when HA restarts VMs of a host that failed: a class is begun once those before it have
+        /// their hosts.
+        restart_priority: Option<u8> = choice("restart priority", PRIORITIES), default Some(2);
+    }
+}
+
+/// The classes of restarts, the first first (vSphere documentation, "VM Restart Priority").
+const PRIORITIES: [(&str, Option<u8>); 6] = [
+    ("highest", Some(0)),
+    ("high", Some(1)),
+    ("medium", Some(2)),
+    ("low", Some(3)),
+    ("lowest", Some(4)),
+    ("disabled", None),
+];
 
 /// The kinds of operations.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

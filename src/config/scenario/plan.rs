@@ -17,7 +17,7 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{cards, lesson, placed, placement_keys, power_keys, rules, size};
+use super::{balanced, cards, lesson, placed, placement_keys, power_keys, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
@@ -94,7 +94,11 @@ pub(crate) fn read_tree(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
-    let operations = operations::read(&mut top);
+    let has_replicas = guests
+        .iter()
+        .flatten()
+        .any(|guest| guest.balanced.as_ref().is_some_and(|balanced| balanced.replicas.is_some()));
+    let operations = operations::read(&mut top, has_replicas);
     let power = power_keys::read(&mut top);
     one_vm_only(&top, guests.as_deref());
     capacity_needs_a_rate(&top, guests.as_deref());
@@ -288,6 +292,7 @@ impl Context<'_> {
                 }
             }
         }
+        balanced::check(&guests, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let mut experiment = self.experiment(stem, &guests);
         if let Some(operations) = &operations {
@@ -338,13 +343,25 @@ impl Context<'_> {
             }
         };
         let Beside { cpu, power, .. } = &self.beside;
-        Experiment { others, cpu: cpu.clone(), power: power.clone(), ..run }
+        let mut run = Experiment { others, cpu: cpu.clone(), power: power.clone(), ..run };
+        balanced::share(&mut run, guests);
+        run
     }
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
     /// bare metal.
     fn baselines(&self, stem: &str, guests: &[Guest], value: Option<Value<'_>>) -> Vec<Baseline> {
         let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
+        if let Some(spot) = balanced::of_any(guests) {
+            // One operating system with all cards has nothing to balance.
+            if value.is_some_and(|value| !value.is_text() || value.text() != Some("none")) {
+                let title = "a run with a load balancer stands by itself";
+                self.problems.push(Diagnostic::at(spot, title).help("write baseline = \"none\""));
+            }
+            let said = || ValueOrigin::default("with a load balancer");
+            self.problems.answers.fallback(|| "baseline".to_string(), said);
+            return Vec::new();
+        }
         match value {
             Some(value) => self.baselines_said(stem, guests, &value).unwrap_or_default(),
             None if !bare_already => self.counterfactuals(stem, guests, BOTH),

@@ -7,9 +7,10 @@ use super::guest::{Guest, Served, Spots};
 use super::holding::Holding;
 use super::holding_keys::{self, HOLDINGS};
 use super::machine::Machine;
+use super::operations_keys::RestartKeys;
 use super::pins::{self, Pins};
 use super::workload_files::OwnWorkloads;
-use super::{cpu, placement_keys, scaled, served};
+use super::{balanced_keys, cpu, placement_keys, scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::layout::cluster::Gpus;
@@ -74,6 +75,8 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         false => read_pins(&mut table, around, gpus.as_ref(), all_copies),
     };
     let power = read_power(&mut table);
+    let restart_priority = RestartKeys::given(&mut table).restart_priority;
+    let balanced = balanced_keys::read(&mut table);
     let held = gpus.as_ref().map(|held| held.cards);
     let served = served::read(&mut table, (around.catalogue, &around.own), held, all_copies);
     let spots = Spots {
@@ -124,6 +127,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             power_off,
             server_of: None,
             steps: one.steps,
+            balance: None,
         };
         let [workload, batch_max, streams, rate] = one.spots;
         (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })
@@ -149,6 +153,8 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         spots,
         model,
         others,
+        restart_priority,
+        balanced,
     })
 }
 

@@ -17,11 +17,14 @@ use super::keys::shape::{
     word_of,
 };
 use super::plan::keys::CARDS_MAX as PLAN_CARDS_MAX;
+use super::scenario::balanced_keys::BalanceKeys;
 use super::scenario::conf::FILES_MAX as CONF_FILES_MAX;
 use super::scenario::cpu::SCHEDULERS;
 use super::scenario::holding::{CHUNKS_MAX, MODES};
 use super::scenario::machine::BARE_METAL;
-use super::scenario::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys};
+use super::scenario::operations_keys::{
+    OPERATIONS_MAX, OperationKeys, OperationsKeys, RestartKeys,
+};
 use super::scenario::placement_keys::Placement;
 use super::scenario::power_keys::PowerKeys;
 use super::scenario::published::LATENCIES;
@@ -313,7 +316,8 @@ fn vm() -> Shape {
             "Processes that share a card with others, in turns or under MPS.",
         )
         .key("power_on", quantity::<SimDuration>().with("default", "0 s"), "When its load starts.")
-        .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.")
+        .key("power_off", quantity::<SimDuration>(), "When its load stops; default: never.");
+    let vm = add(RestartKeys::keys(), add(BalanceKeys::keys(), vm))
         .key(
             "scaled_from",
             text().such_as(["auto"]),

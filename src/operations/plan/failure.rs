@@ -76,8 +76,14 @@ impl Walk<'_> {
         guest.age += 1;
         guest.state = State::Failed;
         guest.stop.get_or_insert((now, index));
-        let priority = self.vms[vm].priority;
-        let place = self.failed.partition_point(|(other, _)| self.vms[*other].priority <= priority);
+        let Some(priority) = self.vms[vm].priority else {
+            let why = "its restart priority is disabled: it stays down".to_string();
+            self.refuse(index, Refusal::Answer(why));
+            return;
+        };
+        // Within a class in the order of the file.
+        let place =
+            self.failed.partition_point(|(other, _)| self.vms[*other].priority <= Some(priority));
         self.failed.insert(place, (vm, now));
         self.restarts(vm, index);
     }

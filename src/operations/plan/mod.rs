@@ -29,8 +29,8 @@ pub struct VmAsked {
     pub used: Bytes,
     /// Its memory.
     pub memory: Bytes,
-    /// The order of restarts: the lower first.
-    pub priority: u8,
+    /// Its class among restarts, the lower first; nothing where HA does not restart it.
+    pub priority: Option<u8>,
 }
 
 /// Where a VM is to be moved.
@@ -85,6 +85,8 @@ pub enum Kind {
     Maintenance {
         /// The machine.
         host: HostId,
+        /// How long it is worked on once it is empty, until it takes VMs again; nothing for ever.
+        back_after: Option<SimDuration>,
     },
 }
 
@@ -243,8 +245,8 @@ enum Event {
     Detected,
     /// A machine is back.
     Back(HostId),
-    /// The next VM of a machine is moved away, of an operation.
-    Evacuate(HostId, usize),
+    /// The next VM of a machine is moved away, of an operation; and how long it is then worked on.
+    Evacuate(HostId, usize, Option<SimDuration>),
 }
 
 struct Walk<'a> {
@@ -315,7 +317,7 @@ impl Walk<'_> {
                 self.cluster.set_open(host, true);
                 self.retry(now);
             }
-            Event::Evacuate(host, index) => self.evacuate(now, host, index),
+            Event::Evacuate(host, index, work) => self.evacuate(now, host, index, work),
         }
     }
 
@@ -335,7 +337,7 @@ impl Walk<'_> {
         };
         let host = |host: HostId| self.cluster.hosts[usize::from(host.0)].name.clone();
         let subject = match kind {
-            Kind::HostFailure { host: of, .. } | Kind::Maintenance { host: of } => host(of),
+            Kind::HostFailure { host: of, .. } | Kind::Maintenance { host: of, .. } => host(of),
             _ => vm.map_or(String::new(), |vm| self.vms[vm].name.clone()),
         };
         self.add(kind.word(), subject, vm, at)
@@ -390,7 +392,7 @@ impl Walk<'_> {
             Kind::PowerOff { vm } => self.power_off(now, vm, index),
             Kind::PowerOn { vm } => self.power_on(now, vm, index),
             Kind::HostFailure { host, back_after } => self.fail(now, host, back_after, index),
-            Kind::Maintenance { host } => self.maintain(now, host, index),
+            Kind::Maintenance { host, back_after } => self.maintain(now, host, back_after, index),
         }
     }
 

@@ -146,30 +146,47 @@ impl Walk<'_> {
         }
     }
 
-    pub(super) fn maintain(&mut self, now: SimTime, host: HostId, index: usize) -> Option<Refusal> {
+    pub(super) fn maintain(
+        &mut self,
+        now: SimTime,
+        host: HostId,
+        work: Option<SimDuration>,
+        index: usize,
+    ) -> Option<Refusal> {
         if !self.cluster.takes_vms(host) {
             let why = format!("{} is down or in maintenance", self.host_name(host));
             return Some(Refusal::Mistake(why));
         }
         self.cluster.set_open(host, false);
-        self.evacuate(now, host, index);
+        self.evacuate(now, host, index, work);
         None
     }
 
-    /// Moves the next VM off a machine; once one cannot be moved, or none is left, that is that.
-    pub(super) fn evacuate(&mut self, now: SimTime, host: HostId, index: usize) {
+    /// Moves the next VM off a machine; once one cannot be moved, or none is left, that is that. An empty
+    /// one is worked on for `work` and then takes VMs again.
+    pub(super) fn evacuate(
+        &mut self,
+        now: SimTime,
+        host: HostId,
+        index: usize,
+        work: Option<SimDuration>,
+    ) {
         let is_here = |guest: &Guest| {
             guest.seats.first().is_some_and(|seat| self.cluster.host_of(*seat) == host)
         };
         let Some(vm) = self.guests.iter().position(is_here) else {
             let took = now - self.operations[index].at;
-            let part = format!("empty after {} s", in_seconds(took));
+            let mut part = format!("empty after {} s", in_seconds(took));
+            if let Some(work) = work {
+                part.push_str(&format!(", back after {} s more", in_seconds(work)));
+                self.later(now + work, Event::Back(host));
+            }
             return self.done(index, SimDuration::ZERO, Some(SimDuration::ZERO), part);
         };
         if let State::Moves { until, .. } | State::Suspends(until) | State::Starts(until) =
             self.guests[vm].state
         {
-            return self.later(until, Event::Evacuate(host, index));
+            return self.later(until, Event::Evacuate(host, index, work));
         }
         let one = self.add("vmotion", self.vms[vm].name.clone(), Some(vm), now);
         match self.start_move(now, vm, To::Anywhere, one) {
@@ -184,7 +201,7 @@ impl Walk<'_> {
             }
             None => {
                 let State::Moves { until, .. } = self.guests[vm].state else { return };
-                self.later(until, Event::Evacuate(host, index));
+                self.later(until, Event::Evacuate(host, index, work));
             }
         }
     }

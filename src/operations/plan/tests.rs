@@ -50,7 +50,7 @@ fn vm(name: &str, card: u16) -> VmAsked {
         vgpu: Some(Vgpu { name: "10C".to_string(), max_per_gpu: 4, frame_buffer: gigabytes(10) }),
         used: gigabytes(2),
         memory: gigabytes(8),
-        priority: 0,
+        priority: Some(2),
     }
 }
 
@@ -162,7 +162,7 @@ fn a_failed_host_is_known_after_18_s_and_its_vms_are_placed_started_and_loaded()
 fn vms_of_the_first_class_are_restarted_first_and_others_once_there_is_room() {
     use PlannedChange::{Down, Up};
     let mut vms = [whole("a", 0), whole("b", 1), whole("c", 2)];
-    (vms[0].priority, vms[1].priority) = (2, 1);
+    (vms[0].priority, vms[1].priority) = (Some(2), Some(1));
     let back_after = Some(SimDuration::from_secs(300));
     let asked = [(100, Kind::HostFailure { host: HostId(0), back_after })];
     let found = run(2, &vms, &asked);
@@ -177,14 +177,39 @@ fn vms_of_the_first_class_are_restarted_first_and_others_once_there_is_room() {
 }
 
 #[test]
+fn a_vm_whose_restart_is_disabled_stays_down() {
+    let mut vms = [vm("a", 0), vm("b", 1)];
+    vms[0].priority = None;
+    let asked = [(100, Kind::HostFailure { host: HostId(0), back_after: None })];
+    let found = run(2, &vms, &asked);
+    assert_eq!(why(&found, 1), "its restart priority is disabled: it stays down");
+    let told: Vec<usize> = found.steps.iter().map(|step| step.vm).collect();
+    assert_eq!(told, [0, 1, 1], "both go down, one serves again");
+}
+
+#[test]
 fn a_host_is_emptied_vm_by_vm_or_says_why_not() {
-    let asked = [(10, Kind::Maintenance { host: HostId(0) })];
+    let asked = [(10, Kind::Maintenance { host: HostId(0), back_after: None })];
     let found = run(2, &[vm("a", 0), vm("b", 0)], &asked);
     // 19 s each, one after the other.
     let ends: Vec<f64> = steps(&found).iter().map(|(at, ..)| *at).collect();
     assert_eq!(ends, [26.0, 29.0, 45.0, 48.0]);
     let OperationOutcome::Done { parts, .. } = &found.operations[0].outcome else { panic!() };
     assert_eq!(parts, &["empty after 38.0 s"]);
+    // Worked on for 30 s it takes VMs again.
+    let back_after = Some(SimDuration::from_secs(30));
+    let asked_back = [
+        (10, Kind::Maintenance { host: HostId(0), back_after }),
+        (77, Kind::Vmotion { vm: 0, to: To::Host(HostId(0)) }),
+        (79, Kind::Vmotion { vm: 1, to: To::Host(HostId(0)) }),
+    ];
+    let found = run(2, &[vm("a", 0), vm("b", 0)], &asked_back);
+    let OperationOutcome::Done { parts, .. } = &found.operations[0].outcome else { panic!() };
+    assert_eq!(parts, &["empty after 38.0 s, back after 30.0 s more"]);
+    let told = "host-0 takes no VMs: it failed, or is in maintenance";
+    assert_eq!(why(&found, found.of_asked[1]), told);
+    let last = &found.operations[found.of_asked[2]];
+    assert_eq!(last.to.as_deref(), Some("host-0, card 0"), "back at 78 s");
     let full = [whole("a", 0), whole("b", 1), whole("c", 2)];
     let found = run(2, &full, &asked);
     let told = "b cannot be moved away: any other host has no free vGPU 40C for it, and both are \
@@ -274,7 +299,10 @@ fn kinds(vms: usize) -> impl Strategy<Value = Kind> {
             host: HostId(host),
             back_after: back.map(SimDuration::from_secs),
         }),
-        (0..3_u16).prop_map(|host| Kind::Maintenance { host: HostId(host) }),
+        (0..3_u16, proptest::option::of(1..200_u64)).prop_map(|(host, back)| Kind::Maintenance {
+            host: HostId(host),
+            back_after: back.map(SimDuration::from_secs),
+        }),
     ]
 }
 

@@ -8,6 +8,7 @@ use super::super::table::{availability_percent, seconds};
 use super::figure::{Align, Figure, Fill, MARGIN, Mark, WIDTH};
 use super::scale::Scale;
 use super::style::{self, row, stroke};
+use super::sweep::time;
 use crate::study::{
     OperationResult, OperationsResult, Results, RunResult, VmOverTime, WindowResult,
 };
@@ -16,6 +17,8 @@ use crate::study::{
 const PANELS_MAX: usize = 8;
 /// A plane's height, its left and its right.
 const HEIGHT: f64 = 190.0;
+/// From a plane's axis, with the tick beside it, to the middle of the next one's name.
+const GAP: f64 = 36.0;
 const LEFT: f64 = 130.0;
 const RIGHT: f64 = WIDTH - MARGIN;
 
@@ -45,7 +48,8 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
         plain(found.window_s)
     );
     let mut figure = Figure::new(title, &below);
-    legend(&mut figure);
+    let starts = found.operations.iter().any(|one| one.starts_s.is_some());
+    legend(&mut figure, if starts { "a replica starts" } else { "memory is copied" });
     let along = Scale::linear(0.0, end, (LEFT, RIGHT));
     for vm in &vms {
         tell(&mut figure, run, vm);
@@ -62,14 +66,14 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     Some(figure)
 }
 
-fn legend(figure: &mut Figure) {
+fn legend(figure: &mut Figure, grey: &str) {
     let y = figure.height + 24.0;
     figure.line(&[(42.0, y), (82.0, y)], stroke::LINE, style::BLUE);
     figure.text((94.0, y), "p99", Align::Right, style::BLUE);
     figure.dashes((180.0, y), (224.0, y), stroke::MARK, style::VERMILION);
     figure.text((236.0, y), "bound", Align::Right, style::VERMILION);
     figure.bar((344.0, y - 11.0), (384.0, y + 11.0), Fill::Tint(18), style::GREY);
-    figure.text((396.0, y), "memory is copied", Align::Right, style::INK);
+    figure.text((396.0, y), grey, Align::Right, style::INK);
     figure.bar((634.0, y - 11.0), (674.0, y + 11.0), Fill::Tint(50), style::ORANGE);
     figure.text((686.0, y), "it stands still or is down", Align::Right, style::INK);
     figure.marks.push(Mark::Dot {
@@ -82,13 +86,18 @@ fn legend(figure: &mut Figure) {
     figure.height += 40.0;
 }
 
-/// What was done to a VM.
-fn done_to<'r>(found: &'r OperationsResult, vm: &str) -> impl Iterator<Item = &'r OperationResult> {
+/// What was done to a VM, or to the VMs that share its load.
+fn done_to<'r>(
+    (run, found): (&'r RunResult, &'r OperationsResult),
+    vm: &str,
+) -> impl Iterator<Item = &'r OperationResult> {
     // A VM with several models is one to its operations.
     let name = vm.to_string();
     found.operations.iter().filter(move |one| {
         let rest = name.strip_prefix(&*one.of);
-        one.done && rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        let is_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
+        let mut members = run.vms.iter().filter(|vm| vm.group == name && vm.name != name);
+        one.done && (is_it || members.any(|vm| vm.name == one.of))
     })
 }
 
@@ -98,7 +107,7 @@ fn panel(
     vm: &VmOverTime,
     along: Scale,
 ) {
-    figure.height += 22.0;
+    figure.height += GAP;
     let of = run.vms.iter().find(|one| one.name == vm.vm);
     let bound = of.map_or(0.0, |one| one.target_latency_ms);
     let name = format!(
@@ -115,13 +124,13 @@ fn panel(
     let p99s = vm.windows.iter().filter_map(|window| window.latency_p99_ms);
     let values: Vec<f64> = p99s.chain([bound]).filter(|ms| ms.is_finite() && *ms > 0.0).collect();
     let up = Scale::fitting(&values, (bottom, top));
-    for one in done_to(found, &vm.vm) {
+    for one in done_to((run, found), &vm.vm) {
         shade(figure, one, along, (top, bottom));
     }
     for tick in up.ticks(4) {
         let at = up.place(tick);
         figure.line(&[(LEFT, at), (RIGHT, at)], stroke::RULE, style::RULE);
-        figure.text((LEFT - 12.0, at), &with_unit(tick), Align::Left, style::QUIET);
+        figure.text((LEFT - 12.0, at), &time(tick), Align::Left, style::QUIET);
     }
     figure.line(&[(LEFT, bottom), (RIGHT, bottom)], stroke::AXIS, style::QUIET);
     if bound > 0.0 {
@@ -159,6 +168,9 @@ fn shade(figure: &mut Figure, one: &OperationResult, along: Scale, (top, bottom)
     if one.pre_copy_s > 0.0 {
         let end = stopped.unwrap_or(one.at_s + one.pre_copy_s);
         bar(end - one.pre_copy_s, end, Fill::Tint(18), style::GREY);
+    }
+    if let Some(span) = one.starts_s {
+        bar(one.at_s, one.at_s + span, Fill::Tint(18), style::GREY);
     }
     if let Some(from) = stopped {
         let to = one.stopped_s.map_or(f64::MAX, |span| from + span);

@@ -230,7 +230,9 @@ pub(super) fn asked(experiment: &Experiment, id: VmId) -> Option<f64> {
     for ensemble in experiment.vms.iter().filter(|vm| vm.is_ensemble()) {
         let passes = ensemble.step_models().filter(|&step| step == id).count();
         if passes > 0 {
-            all += rate(ensemble)? * passes as f64;
+            // A load balancer deals each query to one of them.
+            let part = ensemble.balance.as_ref().map_or(1, |balance| balance.members.len());
+            all += rate(ensemble)? * passes as f64 / part as f64;
         }
     }
     Some(all)
