@@ -4,8 +4,8 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, CpuAllocation, CpuScheduler, Experiment, GpuSpec, HostId, HostSpec, InstanceSharing,
-    NamedFact, ServedBy, TestScenario, VmSpec,
+    CardSpec, CpuAllocation, CpuScheduler, Experiment, GpuId, GpuSpec, HostId, HostSpec,
+    InstanceSharing, NamedFact, ServedBy, TestScenario, VmSpec,
 };
 use crate::units::Frequency;
 
@@ -28,14 +28,23 @@ impl Experiment {
             let place = format!("hypervisors/{}", self.hypervisor.id);
             found.extend(at(&place, self.hypervisor.facts()));
         }
-        for card in &self.cards {
+        for (id, card) in (0..).map(GpuId).zip(&self.cards) {
             let mut facts = card.gpu.facts();
-            facts.retain(|fact| card.leans_on(fact.key));
+            let ways = self.ways_of(id);
+            facts.retain(|fact| card.leans_on(fact.key, &ways));
             found.extend(at(&format!("gpus/{}", card.gpu.id), facts));
             found.extend(at(&of_host(self.host(card.host)), card.link.facts()));
         }
         self.vms.iter().for_each(|vm| found.extend(self.facts_of(vm)));
         found
+    }
+
+    /// How a card is shared: by the owners of its instances, and by the pods of a VM among themselves.
+    fn ways_of(&self, card: GpuId) -> Vec<InstanceSharing> {
+        let shares = self.vms.iter().flat_map(|vm| &vm.gpus).filter(|share| share.card == card);
+        let pods = shares.filter_map(|share| Some(share.pods?.of_instance()));
+        let instances = self.cards[usize::from(card.0)].instances.iter();
+        instances.map(|instance| instance.sharing).chain(pods).collect()
     }
 
     /// Whether the run leans on this fact of a host.
@@ -72,6 +81,8 @@ impl Experiment {
             _ => true,
         });
         let mut found = at(&place, facts);
+        let container = vm.container_overhead.iter();
+        found.extend(at("pods", container.map(|part| part.named("container_overhead")).collect()));
         for (share, card) in shares() {
             let service = &workload.service[&card.gpu.id];
             let (is_slice, is_limited) = (self.is_of_instance(share), self.limit_acts(share));
@@ -105,10 +116,10 @@ fn at<'f>(above: &str, facts: Vec<NamedFact<'f>>) -> Vec<(String, NamedFact<'f>)
 }
 
 impl CardSpec {
-    /// Whether a run leans on this fact of its GPU.
-    fn leans_on(&self, key: &str) -> bool {
+    /// Whether a run leans on this fact of its GPU, which is shared in these ways.
+    fn leans_on(&self, key: &str, ways: &[InstanceSharing]) -> bool {
         let gives = |way: fn(&GpuSpec, &InstanceSharing) -> bool| {
-            self.instances.iter().any(|instance| way(&self.gpu, &instance.sharing))
+            ways.iter().any(|sharing| way(&self.gpu, sharing))
         };
         match key {
             // What a service time that is another GPU's, scaled, makes of these is a fact of its own.

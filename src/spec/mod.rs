@@ -19,6 +19,7 @@ mod measured;
 mod measured_system;
 pub mod names;
 mod operation;
+mod pods;
 mod pool;
 mod queue_policy;
 mod scenario;
@@ -50,6 +51,7 @@ pub use measured_system::MeasuredSystem;
 pub use operation::{
     Operation, OperationOutcome, OperationTimes, Timeline, VmChange, VmStep, Vmotion, WorstStun,
 };
+pub use pods::{CutSlice, PodSharing, container_overhead};
 pub use pool::{PooledServer, ServerPool};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
 pub use scenario::{Baseline, BaselineKind, Pair, PlannedRun, Published, Scenario};
@@ -144,6 +146,10 @@ pub struct VmSpec {
     /// one is a model. Then `workload` and `server` are those of the first model. Empty for a
     /// model.
     pub steps: Vec<Step>,
+    /// Whether it is a pod of its VM, a CUDA process of its own, where models of a server are one.
+    pub is_pod: bool,
+    /// For a pod, what its container adds to the CPU work around its batches, as a part of it.
+    pub container_overhead: Option<Fact<Share>>,
 }
 
 /// A physical card and how it is cut.
@@ -197,6 +203,8 @@ pub struct GpuShare {
     /// The part of the instance's SMs that an MPS client may use at most, or that its partition
     /// has, above 0; the whole for every other owner.
     pub sm_limit: Share,
+    /// How the pods of the VM share it; nothing for a VM without pods.
+    pub pods: Option<PodSharing>,
 }
 
 impl Experiment {
@@ -262,6 +270,33 @@ impl Experiment {
             Some(format!("{gpu} from {}", scaled.from))
         });
         scaled.collect()
+    }
+
+    /// The experiment in which the pods of a VM that has an instance to itself share that instance.
+    pub fn with_pods_apart(mut self) -> Self {
+        for share in self.vms.iter().flat_map(|vm| &vm.gpus) {
+            let Some(pods) = &share.pods else { continue };
+            let card = &mut self.cards[usize::from(share.card.0)];
+            let sharing = &mut card.instances[usize::from(share.instance)].sharing;
+            if *sharing == InstanceSharing::Alone {
+                *sharing = pods.of_instance();
+            }
+        }
+        self
+    }
+
+    /// The number of owners that a server of a VM is on a share: see [`InstanceSharing::owners_of`].
+    pub fn owners_of(&self, vm: &VmSpec, share: &GpuShare) -> u32 {
+        let sharing = &self.instance(share).sharing;
+        match &share.pods {
+            Some(pods) if sharing.nests(pods) => vm.server.processes(),
+            _ => sharing.owners_of(vm.server.processes()),
+        }
+    }
+
+    /// The first model of the process that a model is in: of its server, but every pod is its own.
+    pub fn process_of(&self, vm: VmId) -> VmId {
+        if self.vms[usize::from(vm.0)].is_pod { vm } else { self.first_model(vm) }
     }
 
     /// The experiment in which the processes of a server that has an instance to itself are

@@ -4,6 +4,7 @@
 //! `UPDATE=1` writes them anew.
 
 use crate::config::keys::Key;
+use crate::config::scenario::pods::PodsKeys;
 use crate::config::scenario::queues::QueueKeys;
 use crate::config::scenario::settings::{LoadKeys, ServerKeys};
 use crate::config::scenario::sharing_keys::Sharing;
@@ -12,11 +13,12 @@ use serde_json::Value;
 const PAGE: &str = "docs/reference/scenario-files.md";
 
 /// The tables of the page, by name.
-fn tables() -> [(&'static str, Vec<Key>); 3] {
+fn tables() -> [(&'static str, Vec<Key>); 4] {
     [
         ("server", ServerKeys::keys().into_iter().chain(QueueKeys::keys()).collect()),
         ("load", LoadKeys::keys()),
         ("sharing", Sharing::keys()),
+        ("pods", PodsKeys::keys()),
     ]
 }
 
