@@ -5,9 +5,11 @@
 //! instances. Instances do not affect one another, except through the card's power limit and so its
 //! clock.
 
+use super::inside::Inside;
+use super::work::InsideTimes;
 use super::{
     Client, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool, PoolJob,
-    PowerCap, Ring, Turns, TurnsJob, Window,
+    PowerCap, Ring, Turns, Window,
 };
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
@@ -63,8 +65,10 @@ pub struct Card<T> {
 struct Instance<T> {
     /// Its part of the GPU, 0 to 1.
     share: f64,
-    /// [`Client::watts`] of each owner.
+    /// [`Client::watts`] of each slot: of a node with several pods, of the one that draws most.
     watts: Vec<f64>,
+    /// Of each owner its slot, and its place among those that share it: the pods of a node.
+    seats: Vec<(usize, usize)>,
     use_of: Use<T>,
 }
 
@@ -76,7 +80,7 @@ enum Use<T> {
     /// Owners take turns by the hypervisor's policy.
     Sliced(Box<Turns<T>>),
     /// Owners take turns by the hardware's run list.
-    Ringed(Box<Ring<T>>),
+    Ringed(Box<Ring<T, Inside<T>>>),
     /// Owners run side by side.
     Overlapped(Mps<T>),
 }
@@ -107,11 +111,7 @@ impl<T> Card<T> {
     /// their limit under MPS. With `power`, demands are stated at the highest clock; without it,
     /// instances do not affect one another.
     pub fn new(instances: &[(InstanceSpec, Vec<Client>)], power: Option<PowerCap>) -> Self {
-        let instances = instances.iter().map(|(spec, owners)| Instance {
-            share: spec.share.get(),
-            watts: owners.iter().map(|owner| owner.watts).collect(),
-            use_of: Use::new(spec, owners),
-        });
+        let instances = instances.iter().map(|(spec, owners)| Instance::new(spec, owners));
         let mut card = Self {
             instances: instances.collect(),
             power,
@@ -148,10 +148,15 @@ impl<T> Card<T> {
     /// known beforehand.
     pub fn with_rings_by_lot(mut self, lot: &mut impl Rng) -> Self {
         for instance in &mut self.instances {
-            if let Use::Ringed(ring) = &mut instance.use_of {
-                let mut order: Vec<usize> = (0..ring.owners()).collect();
-                order.shuffle(lot);
-                ring.set_order(order);
+            match &mut instance.use_of {
+                Use::Ringed(ring) => {
+                    let mut order: Vec<usize> = (0..ring.owners()).collect();
+                    order.shuffle(lot);
+                    ring.set_order(order);
+                    ring.shuffle_pods(lot);
+                }
+                Use::Sliced(turns) => turns.shuffle_pods(lot),
+                Use::Owned { .. } | Use::Overlapped(_) => {}
             }
         }
         self
@@ -161,8 +166,14 @@ impl<T> Card<T> {
     pub fn busy_share(&mut self, now: SimTime) -> f64 {
         let busy = |instance: &mut Instance<T>| match &mut instance.use_of {
             Use::Owned { busy, .. } => instance.share * busy.mean(now),
-            Use::Sliced(turns) => instance.share * part_run(&turns.counters(now), now),
-            Use::Ringed(ring) => instance.share * part_run(&ring.counters(now), now),
+            Use::Sliced(turns) => {
+                let run = part_run(&turns.counters(now), now);
+                instance.share * (run - instance.use_of.passing_inside(now))
+            }
+            Use::Ringed(ring) => {
+                let run = part_run(&ring.counters(now), now);
+                instance.share * (run - instance.use_of.passing_inside(now))
+            }
             Use::Overlapped(mps) => mps.mean_in_use(now),
         };
         self.instances.iter_mut().map(busy).sum()
@@ -219,19 +230,22 @@ impl<T> Card<T> {
     /// From `now` on, `queued` batches of an owner are launched and wait for its streams: each
     /// starts at the instant at which another batch of its owner ends, so the owner keeps its turn.
     pub fn set_queued(&mut self, now: SimTime, owner: OwnerId, queued: usize) {
-        match &mut self.instances[usize::from(owner.instance)].use_of {
-            Use::Sliced(turns) => turns.set_queued(usize::from(owner.slot), queued),
-            Use::Ringed(ring) => ring.set_queued(now, usize::from(owner.slot), queued),
+        let (seat, use_of) = self.seat(owner);
+        match use_of {
+            Use::Sliced(turns) => turns.set_queued_of(now, seat, queued),
+            Use::Ringed(ring) => ring.set_queued_of(now, seat, queued),
             Use::Owned { .. } | Use::Overlapped(_) => {}
         }
     }
 
     /// The time that an owner was given on its instance up to `now`; nothing where there are no
-    /// turns.
+    /// turns. Of a node with several pods the first has what all of them were given.
     pub fn counters(&mut self, now: SimTime, owner: OwnerId) -> Option<Counters> {
-        match &mut self.instances[usize::from(owner.instance)].use_of {
-            Use::Sliced(turns) => Some(turns.counters(now)[usize::from(owner.slot)]),
-            Use::Ringed(ring) => Some(ring.counters(now)[usize::from(owner.slot)]),
+        let ((slot, member), use_of) = self.seat(owner);
+        match use_of {
+            _ if member > 0 => None,
+            Use::Sliced(turns) => Some(turns.counters(now)[slot]),
+            Use::Ringed(ring) => Some(ring.counters(now)[slot]),
             Use::Owned { .. } | Use::Overlapped(_) => None,
         }
     }
@@ -288,12 +302,22 @@ impl<T> Card<T> {
 
     /// Powers an owner on or off, which its neighbours in the same instance may notice.
     pub fn set_running(&mut self, now: SimTime, owner: OwnerId, is_running: bool) {
-        let slot = usize::from(owner.slot);
-        match &mut self.instances[usize::from(owner.instance)].use_of {
+        let ((slot, member), use_of) = self.seat(owner);
+        match use_of {
+            // The pods of a node come and go with it.
+            _ if member > 0 => {}
             Use::Sliced(turns) => turns.set_running(now, slot, is_running),
             Use::Ringed(ring) => ring.set_running(now, slot, is_running),
             Use::Owned { .. } | Use::Overlapped(_) => {}
         }
+    }
+}
+
+impl<T> Card<T> {
+    /// Where an owner is: the slot and its place there, and what uses the instance.
+    fn seat(&mut self, owner: OwnerId) -> ((usize, usize), &mut Use<T>) {
+        let instance = &mut self.instances[usize::from(owner.instance)];
+        (instance.seats[usize::from(owner.slot)], &mut instance.use_of)
     }
 }
 
@@ -304,22 +328,21 @@ fn part_run(counters: &[Counters], now: SimTime) -> f64 {
 }
 
 impl<T> Use<T> {
-    fn new(spec: &InstanceSpec, owners: &[Client]) -> Self {
-        let sharings = || owners.iter().map(|owner| owner.sharing).collect::<Vec<GpuSharing>>();
+    fn new(spec: &InstanceSpec, owners: &[Client], slots: &[Vec<Client>]) -> Self {
         match spec.sharing {
             InstanceSharing::Vgpus(slicing) => {
-                Use::Sliced(Box::new(Turns::new(&sharings(), spec.share, slicing)))
+                Use::Sliced(Box::new(Turns::of_nodes(slots, spec.share, slicing)))
             }
             InstanceSharing::BestEffort(turns) | InstanceSharing::Processes(turns) => {
-                let order: Vec<usize> = (0..owners.len()).collect();
-                Use::Ringed(Box::new(Ring::new(owners, spec.share, &turns, &order)))
+                let order: Vec<usize> = (0..slots.len()).collect();
+                Use::Ringed(Box::new(Ring::of_nodes(slots, spec.share, &turns, &order)))
             }
             InstanceSharing::Mps(_) | InstanceSharing::Models => {
                 Use::Overlapped(Mps::new(owners, spec.share))
             }
             InstanceSharing::Alone => {
                 assert!(owners.len() <= 1, "{} owners of what is not shared", owners.len());
-                let sharing = sharings().first().copied().unwrap_or(GpuSharing::InOrder);
+                let sharing = owners.first().map_or(GpuSharing::InOrder, |owner| owner.sharing);
                 let pool = Pool::new(spec.share, sharing);
                 Use::Owned { pool, busy: TimeWeighted::new(), phases: None }
             }
@@ -327,7 +350,48 @@ impl<T> Use<T> {
     }
 }
 
+impl<T> Use<T> {
+    /// What the pods of each slot had, where it has several.
+    fn times_inside(&mut self) -> Vec<Option<InsideTimes>> {
+        match self {
+            Use::Sliced(turns) => turns.times_inside(),
+            Use::Ringed(ring) => ring.times_inside(),
+            Use::Owned { .. } | Use::Overlapped(_) => Vec::new(),
+        }
+    }
+
+    /// The part of the time up to `now` in which the engine passed from pod to pod of a node.
+    fn passing_inside(&mut self, now: SimTime) -> f64 {
+        let switches = self.times_inside().into_iter().flatten().map(|times| times.switch);
+        if now == SimTime::ZERO { 0.0 } else { switches.sum::<f64>() / now.as_secs_f64() }
+    }
+}
+
 impl<T> Instance<T> {
+    /// An instance with these owners; the pods of a node are together in one slot.
+    fn new(spec: &InstanceSpec, owners: &[Client]) -> Self {
+        let mut slots: Vec<Vec<Client>> = Vec::new();
+        let mut seats = Vec::new();
+        for owner in owners {
+            let node = |other: &Client| other.node.map(|node| node.vm);
+            let is_its =
+                |slot: &Vec<Client>| node(owner).is_some() && node(&slot[0]) == node(owner);
+            let slot = slots.iter().position(is_its).unwrap_or(slots.len());
+            if slot == slots.len() {
+                slots.push(Vec::new());
+            }
+            seats.push((slot, slots[slot].len()));
+            slots[slot].push(*owner);
+        }
+        let most = |members: &Vec<Client>| members.iter().map(|one| one.watts).fold(0.0, f64::max);
+        Self {
+            share: spec.share.get(),
+            watts: slots.iter().map(most).collect(),
+            seats,
+            use_of: Use::new(spec, owners, &slots),
+        }
+    }
+
     /// The part of the card's SMs that works now: all of the instance while it has work, in turns
     /// or not.
     fn in_use(&self) -> f64 {
@@ -349,7 +413,7 @@ impl<T> Instance<T> {
         let (owners, vacant) = match &mut self.use_of {
             Use::Owned { busy, .. } => {
                 let run = self.share * busy.mean(now);
-                return (self.watts.iter().map(|_| beside(run)).collect(), 0.0, 0.0);
+                return (self.seats.iter().map(|_| beside(run)).collect(), 0.0, 0.0);
             }
             Use::Overlapped(mps) => {
                 return (mps.means(now).into_iter().map(beside).collect(), 0.0, 0.0);
@@ -362,8 +426,21 @@ impl<T> Instance<T> {
             false => self.share * (span.as_secs_f64() / now.as_secs_f64()),
         };
         let had = |own: &Counters| OwnerTime { run: part(own.run), burned: part(own.burned) };
-        let switch = owners.iter().chain([&vacant]).map(|own| part(own.switch)).sum();
-        (owners.iter().map(had).collect(), switch, part(vacant.burned))
+        let mut switch: f64 = owners.iter().chain([&vacant]).map(|own| part(own.switch)).sum();
+        let slots = owners.iter().map(had).collect::<Vec<_>>();
+        let inside = self.use_of.times_inside();
+        if inside.iter().all(Option::is_none) {
+            return (slots, switch, part(vacant.burned));
+        }
+        let all = now.as_secs_f64();
+        let seconds = |span: f64| if all > 0.0 { self.share * (span / all) } else { 0.0 };
+        switch += inside.iter().flatten().map(|times| seconds(times.switch)).sum::<f64>();
+        // What a node's turns burn is told of its first pod.
+        let of_member = |&(slot, member): &(usize, usize)| OwnerTime {
+            run: inside[slot].as_ref().map_or(slots[slot].run, |times| seconds(times.runs[member])),
+            burned: if member == 0 { slots[slot].burned } else { 0.0 },
+        };
+        (self.seats.iter().map(of_member).collect(), switch, part(vacant.burned))
     }
 
     /// What it draws now beside the idle card, at the highest clock: the energy of its batches over their
@@ -388,11 +465,10 @@ impl<T> Station for Card<T> {
     type Done = T;
 
     fn submit(&mut self, now: SimTime, CardJob { owner, job }: CardJob<T>) {
-        match &mut self.instances[usize::from(owner.instance)].use_of {
-            Use::Sliced(turns) => {
-                turns.submit(now, TurnsJob { slot: usize::from(owner.slot), job })
-            }
-            Use::Ringed(ring) => ring.submit(now, TurnsJob { slot: usize::from(owner.slot), job }),
+        let (seat, use_of) = self.seat(owner);
+        match use_of {
+            Use::Sliced(turns) => turns.submit_of(now, seat, job),
+            Use::Ringed(ring) => ring.submit_of(now, seat, job),
             Use::Overlapped(mps) => {
                 mps.submit(now, MpsJob { client: usize::from(owner.slot), job });
             }

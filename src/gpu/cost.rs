@@ -77,6 +77,11 @@ impl Demand {
         Self { work: self.work / clock, ..*self }
     }
 
+    /// The same with so many nanoseconds more of launch.
+    pub fn with_launch(self, more: f64) -> Self {
+        Self { launch: self.launch + more, ..self }
+    }
+
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
         let work = work.as_nanos_f64();

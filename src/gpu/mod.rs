@@ -9,6 +9,7 @@ mod copy_engine;
 mod cost;
 mod counters;
 mod headroom;
+mod inside;
 mod mps;
 mod phases;
 mod policy;
@@ -18,13 +19,14 @@ mod ring;
 mod run_list;
 pub mod scaling;
 mod turns;
+mod work;
 
 pub use card::{Card, CardJob, CardTime, OwnerId};
 pub use copy_engine::CopyEngine;
 pub use cost::{AtSize, Demand, demand, demand_at};
 pub use counters::{Counters, OwnerTime};
 pub use headroom::Headroom;
-pub use mps::{Client, Mps, MpsJob};
+pub use mps::{Client, Mps, MpsJob, Node};
 pub use phases::{Phase, PhaseLog, PhaseSpan, Window};
 pub use policy::{
     BEST_EFFORT, Entry, POLICIES, PolicyEntry, TimeSlicePolicy, idle_rule, policies, policy_entry,
@@ -33,4 +35,5 @@ pub use policy::{
 pub use pool::{Pool, PoolJob};
 pub use power::{Draws, PowerCap};
 pub use ring::Ring;
-pub use turns::{TurnRecord, Turns, TurnsJob};
+pub use turns::{TurnRecord, Turns};
+pub use work::{InsideTimes, TurnsJob, Work};

@@ -12,7 +12,7 @@
 
 use super::{PhaseLog, Pool, PoolJob};
 use crate::queueing::Station;
-use crate::spec::{GpuSharing, Launches};
+use crate::spec::{GpuSharing, Launches, PodSharing};
 use crate::units::{Share, SimTime};
 
 /// A client, an owner among others: how its own batches use its part, and the limit of that part.
@@ -28,6 +28,18 @@ pub struct Client {
     /// Watts that the whole GPU would draw above its idle power, busy with this owner's work at the
     /// highest clock; 0 where that is not known.
     pub watts: f64,
+    /// The node that it is a pod of, where the pods of a node share its turns; nothing for whoever is
+    /// an owner by itself.
+    pub node: Option<Node>,
+}
+
+/// A VM whose pods share its turns.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Node {
+    /// Its number, the same for all of its pods.
+    pub vm: u16,
+    /// How they share them.
+    pub pods: PodSharing,
 }
 
 impl Client {
@@ -98,6 +110,27 @@ impl<T> Mps<T> {
         self.account(now);
         let all = now.as_nanos() as f64;
         self.used_by.iter().map(|used| if all > 0.0 { used / all } else { 0.0 }).collect()
+    }
+
+    /// Whether no batch is inside.
+    pub(super) fn is_empty(&self) -> bool {
+        self.clients.iter().all(|(pool, _)| pool.is_empty())
+    }
+
+    /// Whether a batch that runs began before `now`.
+    pub(super) fn is_under_way(&self, now: SimTime) -> bool {
+        self.clients.iter().any(|(pool, _)| pool.is_under_way(now))
+    }
+
+    /// The instance's part of the GPU.
+    pub(super) fn share(&self) -> f64 {
+        self.share
+    }
+
+    /// The clients with batches, each with its part of the instance.
+    pub(super) fn users(&self) -> Vec<(usize, f64)> {
+        let parts = self.parts().into_iter().map(|part| part / self.share).enumerate();
+        parts.filter(|(_, part)| *part > 0.0).collect()
     }
 
     /// The card's clock changes, and with it the speed of all work.

@@ -85,6 +85,17 @@ impl PhaseLog {
         self.add_part(slot, phase, (start, end), self.turn, self.share);
     }
 
+    /// The same where the owner had only a part of the instance: others had the rest of its turn.
+    pub fn add_within(
+        &mut self,
+        slot: usize,
+        phase: Phase,
+        (start, end): (SimTime, SimTime),
+        part: f64,
+    ) {
+        self.add_part(slot, phase, (start, end), self.turn, self.share * part);
+    }
+
     /// Where there are no turns: from `start` to `end` an owner had this part of the GPU's SMs.
     pub fn add_share(&mut self, slot: usize, start: SimTime, end: SimTime, share: f64) {
         let before = self.newest.get(&(slot as u16)).filter(|before| before.end == start);

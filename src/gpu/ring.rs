@@ -18,16 +18,20 @@
 //! The slices of a lone holder are no events; nor is a selection, which is made up for later.
 
 use super::counters::{Counters, Promise};
-use super::{Client, Phase, PhaseLog, Pool, PoolJob, TurnsJob};
+use super::work::{InsideTimes, TurnsJob, Work, first_members};
+use super::{Client, Phase, PhaseLog, Pool, PoolJob};
 use crate::queueing::Station;
 use crate::spec::{HardwareTurns, Launches, Overshoot};
 use crate::units::{Share, SimDuration, SimTime};
+use rand::Rng;
 
 /// The owners of one instance, in a ring.
 #[derive(Debug)]
-pub struct Ring<T> {
+pub struct Ring<T, W = Pool<T>> {
     turns: HardwareTurns,
-    owners: Vec<Owner<T>>,
+    owners: Vec<Owner<T, W>>,
+    /// The first member of each slot, where members of all slots are counted through.
+    first: Vec<usize>,
     /// The slots in the order of the ring.
     order: Vec<usize>,
     /// How many owners have work.
@@ -42,16 +46,18 @@ pub struct Ring<T> {
 }
 
 #[derive(Debug)]
-struct Owner<T> {
-    pool: Pool<T>,
+struct Owner<T, W> {
+    pool: W,
     /// The pool's own time: how long it has been given the engine.
     clock: SimTime,
     launches: Launches,
     /// Launches behind its streams, and those that left a stream and are about to be submitted.
     queued: usize,
     leaving: usize,
+    /// The part of `queued` that each member has.
+    queued_of: Vec<usize>,
     /// Launches made after its turn was committed: for the next one.
-    later: Vec<PoolJob<T>>,
+    later: Vec<(usize, PoolJob<T>)>,
     has_work: bool,
     is_running: bool,
     /// It was stopped within a launch.
@@ -80,14 +86,15 @@ struct Turn {
     synced: SimTime,
 }
 
-impl<T> Owner<T> {
-    fn new(client: &Client, share: Share) -> Self {
+impl<T, W: Work<T>> Owner<T, W> {
+    fn new(members: &[Client], share: Share) -> Self {
         Self {
-            pool: Pool::new(share, client.sharing),
+            pool: W::of(members, share),
             clock: SimTime::ZERO,
-            launches: client.launches,
+            launches: members[0].launches,
             queued: 0,
             leaving: 0,
+            queued_of: vec![0; members.len()],
             later: Vec::new(),
             has_work: false,
             is_running: true,
@@ -104,8 +111,7 @@ impl<T> Owner<T> {
     /// Its running launch is the last that it has made.
     fn is_drained(&self) -> bool {
         self.launches == Launches::Graph
-            && !self.pool.is_empty()
-            && !self.pool.has_waiting()
+            && self.pool.runs_its_last()
             && self.queued + self.leaving == 0
     }
 }
@@ -114,11 +120,26 @@ impl<T> Ring<T> {
     /// Owners in slots 0, 1, ..., all powered on and without work, on `share` of a GPU; `order`
     /// holds every slot once.
     pub fn new(owners: &[Client], share: Share, turns: &HardwareTurns, order: &[usize]) -> Self {
+        let alone: Vec<Vec<Client>> =
+            owners.iter().map(|&owner| vec![Client { node: None, ..owner }]).collect();
+        Self::of_nodes(&alone, share, turns, order)
+    }
+}
+
+impl<T, W: Work<T>> Ring<T, W> {
+    /// As [`Ring::new`], where an owner may be a VM with several pods: its members.
+    pub fn of_nodes(
+        owners: &[Vec<Client>],
+        share: Share,
+        turns: &HardwareTurns,
+        order: &[usize],
+    ) -> Self {
         assert!(turns.slice > turns.switch.restore, "a slice that ends before its owner runs");
         assert!(turns.renewal > SimDuration::ZERO, "a slice of no length");
         let mut ring = Self {
             turns: *turns,
-            owners: owners.iter().map(|client| Owner::new(client, share)).collect(),
+            first: first_members(owners),
+            owners: owners.iter().map(|members| Owner::new(members, share)).collect(),
             order: Vec::new(),
             working: 0,
             turn: None,
@@ -178,8 +199,17 @@ impl<T> Ring<T> {
     /// From `now` on, `queued` launches of an owner wait for its streams. More than before: it has
     /// launched. Fewer: one gets a stream, and is submitted at this instant.
     pub fn set_queued(&mut self, now: SimTime, slot: usize, queued: usize) {
+        self.set_queued_of(now, (slot, 0), queued);
+    }
+
+    /// The same of a member of an owner.
+    pub fn set_queued_of(&mut self, now: SimTime, (slot, member): (usize, usize), queued: usize) {
         self.pass(now);
-        let before = std::mem::replace(&mut self.owners[slot].queued, queued);
+        let owner = &mut self.owners[slot];
+        owner.queued_of[member] = queued;
+        owner.pool.set_queued(owner.clock, member, queued);
+        let queued = owner.queued_of.iter().sum();
+        let before = std::mem::replace(&mut owner.queued, queued);
         if queued > before {
             self.launch(now, slot);
         } else {
@@ -221,7 +251,10 @@ impl<T> Ring<T> {
                     true => Phase::Run,
                     false => Phase::Rest,
                 };
-                log.add(turn.slot, phase, turn.synced, now);
+                let (first, span) = (self.first[turn.slot], (turn.synced, now));
+                for (member, part) in owner.pool.users() {
+                    log.add_within(first + member, phase, span, part);
+                }
             }
             turn.synced = now;
             if owner.has_work {
@@ -340,12 +373,16 @@ impl<T> Ring<T> {
         if let Some(end) = turn.end.filter(|_| turn.overshoots) {
             owner.counters.unpaid += now.saturating_since(end);
         }
-        for job in owner.later.drain(..) {
-            owner.pool.submit(owner.clock, job);
+        for (member, job) in std::mem::take(&mut owner.later) {
+            owner.pool.submit(owner.clock, member, job);
         }
         let (is_saved, has_work) = (owner.is_saved, owner.launched());
         self.set_work(turn.slot, has_work);
         let next = turn.next.unwrap_or_else(|| self.after(turn.slot));
+        if next != turn.slot {
+            let owner = &mut self.owners[turn.slot];
+            owner.pool.leave_turn(owner.clock);
+        }
         self.switch(now, next, is_saved);
     }
 
@@ -370,7 +407,7 @@ impl<T> Ring<T> {
     /// From `now` on the engine is on its way to `slot`, which has it at `runs`.
     fn note_turn(&mut self, slot: usize, now: SimTime, runs: SimTime) {
         if let Some(log) = &mut self.phases {
-            log.begin_turn(slot, now, runs);
+            log.begin_turn(self.first[slot], now, runs);
         }
     }
 
@@ -440,22 +477,12 @@ impl Turn {
     }
 }
 
-impl<T> Station for Ring<T> {
+impl<T, W: Work<T>> Station for Ring<T, W> {
     type Job = TurnsJob<T>;
     type Done = T;
 
     fn submit(&mut self, now: SimTime, TurnsJob { slot, job }: TurnsJob<T>) {
-        self.pass(now);
-        match self.owners[slot].leaving {
-            0 => self.launch(now, slot),
-            _ => self.owners[slot].leaving -= 1,
-        }
-        let is_committed = |turn: Turn| turn.slot == slot && turn.next.is_some();
-        let owner = &mut self.owners[slot];
-        if self.turn.is_some_and(is_committed) {
-            return owner.later.push(job);
-        }
-        owner.pool.submit(owner.clock, job);
+        self.submit_of(now, (slot, 0), job);
     }
 
     fn next_change(&self) -> Option<SimTime> {
@@ -473,5 +500,52 @@ impl<T> Station for Ring<T> {
             self.pass(at);
             self.step(at, done);
         }
+    }
+}
+
+/// What VMs with pods add: an owner may have several members.
+impl<T, W: Work<T>> Ring<T, W> {
+    /// A batch of a member of an owner.
+    pub fn submit_of(&mut self, now: SimTime, (slot, member): (usize, usize), job: PoolJob<T>) {
+        self.pass(now);
+        match self.owners[slot].leaving {
+            0 => self.launch(now, slot),
+            _ => self.owners[slot].leaving -= 1,
+        }
+        let is_committed = |turn: Turn| turn.slot == slot && turn.next.is_some();
+        let owner = &mut self.owners[slot];
+        if self.turn.is_some_and(is_committed) {
+            return owner.later.push((member, job));
+        }
+        owner.pool.submit(owner.clock, member, job);
+    }
+
+    /// Whether a batch of the holder began before `now`.
+    pub(super) fn is_under_way(&mut self, now: SimTime) -> bool {
+        self.pass(now);
+        let Some(turn) = self.turn else { return false };
+        let owner = &mut self.owners[turn.slot];
+        owner.pool.is_under_way(owner.clock)
+    }
+
+    /// The holder's slice is over at `now`, however much of it is left, if another owner waits; one of
+    /// which nothing was used is kept.
+    pub(super) fn end_slice(&mut self, now: SimTime) {
+        self.pass(now);
+        let is_used = |turn: &Turn| turn.is_settled && turn.slices_from < now;
+        let Some(turn) = self.turn.filter(is_used) else { return };
+        if self.others_wait(turn.slot) {
+            self.end_turn(now);
+        }
+    }
+
+    /// What the members of each owner had, where there are several.
+    pub(super) fn times_inside(&mut self) -> Vec<Option<InsideTimes>> {
+        self.owners.iter_mut().map(|owner| owner.pool.times(owner.clock)).collect()
+    }
+
+    /// The rings of its owners' pods in random order.
+    pub(super) fn shuffle_pods(&mut self, lot: &mut impl Rng) {
+        self.owners.iter_mut().for_each(|owner| owner.pool.shuffle(lot));
     }
 }

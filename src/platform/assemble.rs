@@ -14,14 +14,14 @@ use super::{
     StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
-use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, OwnerId, PowerCap};
+use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, Node, OwnerId, PowerCap};
 use crate::host::{Batcher, Permit, SoftDrop};
 use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, Sequencer, Station};
 use crate::record::Recorder;
 use crate::spec::{
-    CardSpec, Experiment, GpuId, GpuSharing, HostId, InstanceSharing, InstanceSpec, PermitReturn,
-    PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
+    CardSpec, Experiment, GpuId, GpuSharing, HostId, InstanceSharing, InstanceSpec, Launches,
+    PermitReturn, PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
 };
 use crate::units::{Bandwidth, Power, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
@@ -70,7 +70,8 @@ impl<'a> Platform<'a> {
         for pool in experiment.server_pools() {
             let model = pool.models[0];
             let vm = &experiment.vms[usize::from(model.0)];
-            let process = experiment.first_model(model);
+            let process = experiment.process_of(model);
+            let node = experiment.first_model(model);
             let first_server = platform.servers.len() as u16;
             for (server_place, server) in pool.servers.iter().enumerate() {
                 platform.add_server(&pool, server);
@@ -95,8 +96,14 @@ impl<'a> Platform<'a> {
                         limit: share.sm_limit,
                         launches: vm.server.launches,
                         watts: service.watts(&of_card.gpu),
+                        node: match share.pods {
+                            Some(pods) if spec.sharing.nests(&pods) => {
+                                Some(Node { vm: node.0, pods })
+                            }
+                            _ => None,
+                        },
                     };
-                    let processes = spec.sharing.owners_of(vm.server.processes()) as usize;
+                    let processes = experiment.owners_of(vm, share) as usize;
                     // Models of one server are one process, and that has the turns or is the client.
                     let seat = (process, server_place, place);
                     let is_one = own_servers && spec.sharing != InstanceSharing::Models;
@@ -117,6 +124,11 @@ impl<'a> Platform<'a> {
                     let own_seat = platform.server_gpus.len() as u16 - 1;
                     seats.entry(seat).or_insert((own_seat, owner.slot));
                     let added = platform.server_gpus.last_mut().expect("just added");
+                    // MPS within a node's turns: on an instance of its own the cost of a batch says it.
+                    let nested = client.node.and_then(|node| node.pods.mps().copied());
+                    added.graph_launch = nested
+                        .filter(|_| vm.server.launches == Launches::Graph)
+                        .map_or(0.0, |mps| mps.graph_launch.as_nanos_f64());
                     added.draws = power(of_card)
                         .and_then(|_| Draws::of(&of_card.gpu, &vm.workload, vm.server.batch_max));
                     added.seat = seated.map_or(own_seat, |(seat, _)| seat);
@@ -318,6 +330,7 @@ impl<'a> Platform<'a> {
             next_stream: 0,
             queued: vec![0; owners],
             draws: None,
+            graph_launch: 0.0,
             order,
         });
     }

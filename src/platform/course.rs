@@ -120,7 +120,8 @@ pub(super) fn cpu_work(
         true => cpu.of_a_queue(served_by),
         false => cpu.launch_per_batch.value,
     };
-    let slowdown = 1.0 / experiment.hypervisor.cpu_speed.value;
+    let container = vm.container_overhead.as_ref().map_or(0.0, |part| part.value.get());
+    let slowdown = (1.0 + container) / experiment.hypervisor.cpu_speed.value;
     let of = |per_batch, per_sample| CpuWork { per_batch, per_sample, slowdown };
     let launch = of(before, cpu.launch_per_sample.value);
     (launch, of(cpu.finish_per_batch.value, cpu.finish_per_sample.value))

@@ -228,6 +228,8 @@ struct ServerGpu<'a> {
     next_stream: u16,
     /// What its batches draw, where power decides the card's clock.
     draws: Option<Draws>,
+    /// What MPS adds to the launch of a batch, within a node's turns, in nanoseconds.
+    graph_launch: f64,
     /// Batches of each owner at the gates of its streams: launched, and not on the card yet.
     queued: Vec<usize>,
     order: Timed<Sequencer<BatchId>>,

@@ -187,6 +187,7 @@ impl<'a> Platform<'a> {
             batch.luck,
             (instance, self.spec(server).server.launches),
         );
+        let demand = demand.with_launch(server_gpu.graph_launch);
         let demand = match &server_gpu.draws {
             Some(draws) => {
                 let on_slice = instance.profile.is_some();

@@ -121,6 +121,15 @@ impl NamedFact<'_> {
     }
 }
 
+impl<T: FactValue> Fact<T> {
+    /// It under a key.
+    pub fn named(&self, key: &'static str) -> NamedFact<'_> {
+        let mut list = Vec::new();
+        self.add_to(key, &mut list);
+        list.pop().expect("one fact")
+    }
+}
+
 /// How values of each type are written.
 macro_rules! written {
     ($($kind:ty: $value:ident => $text:expr;)+) => {$(

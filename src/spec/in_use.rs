@@ -4,8 +4,8 @@
 //! fact is reported rather than forgotten.
 
 use super::{
-    CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuSpec, HostId, HostSpec,
-    InstanceSharing, NamedFact, ServedBy, TestScenario, TimelineFact, VmSpec,
+    CardSpec, CpuAllocation, CpuScheduler, EmptyHosts, Experiment, GpuId, GpuSpec, HostId,
+    HostSpec, InstanceSharing, NamedFact, ServedBy, TestScenario, TimelineFact, VmSpec,
 };
 use crate::units::Frequency;
 
@@ -34,9 +34,10 @@ impl Experiment {
             let place = format!("hypervisors/{}", self.hypervisor.id);
             found.extend(at(&place, self.hypervisor.facts()));
         }
-        for card in &self.cards {
+        for (id, card) in (0..).map(GpuId).zip(&self.cards) {
             let mut facts = card.gpu.facts();
-            facts.retain(|fact| card.leans_on(fact.key, self.power.is_some()));
+            let (ways, watts) = (self.ways_of(id), self.power.is_some());
+            facts.retain(|fact| card.leans_on(fact.key, &ways, watts));
             found.extend(at(&format!("gpus/{}", card.gpu.id), facts));
             found.extend(at(&of_host(self.host(card.host)), card.link.facts()));
         }
@@ -56,6 +57,14 @@ impl Experiment {
             (format!("{of} {key}"), named)
         }));
         found
+    }
+
+    /// How a card is shared: by the owners of its instances, and by the pods of a VM among themselves.
+    fn ways_of(&self, card: GpuId) -> Vec<InstanceSharing> {
+        let shares = self.vms.iter().flat_map(|vm| &vm.gpus).filter(|share| share.card == card);
+        let pods = shares.filter_map(|share| Some(share.pods?.of_instance()));
+        let instances = self.cards[usize::from(card.0)].instances.iter();
+        instances.map(|instance| instance.sharing).chain(pods).collect()
     }
 
     /// Whether the run leans on this fact of a host.
@@ -93,6 +102,8 @@ impl Experiment {
             _ => true,
         });
         let mut found = at(&place, facts);
+        let container = vm.container_overhead.iter();
+        found.extend(at("pods", container.map(|part| part.named("container_overhead")).collect()));
         for (share, card) in shares() {
             let service = &workload.service[&card.gpu.id];
             let (is_slice, is_limited) = (self.is_of_instance(share), self.limit_acts(share));
@@ -126,10 +137,10 @@ fn at<'f>(above: &str, facts: Vec<NamedFact<'f>>) -> Vec<(String, NamedFact<'f>)
 }
 
 impl CardSpec {
-    /// Whether a run leans on this fact of its GPU.
-    fn leans_on(&self, key: &str, tells_watts: bool) -> bool {
+    /// Whether a run leans on this fact of its GPU, which is shared in these ways; and whether it tells watts.
+    fn leans_on(&self, key: &str, ways: &[InstanceSharing], tells_watts: bool) -> bool {
         let gives = |way: fn(&GpuSpec, &InstanceSharing) -> bool| {
-            self.instances.iter().any(|instance| way(&self.gpu, &instance.sharing))
+            ways.iter().any(|sharing| way(&self.gpu, sharing))
         };
         match key {
             // What a service time that is another GPU's, scaled, makes of these is a fact of its own.

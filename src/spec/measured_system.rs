@@ -49,6 +49,7 @@ impl MeasuredSystem {
             instance: (index % per_card) as u16,
             vgpu_type: None,
             sm_limit: Share::WHOLE,
+            pods: None,
         };
         let vm = VmSpec {
             name: self.vm.to_string(),
@@ -62,6 +63,8 @@ impl MeasuredSystem {
             power_on: SimTime::ZERO,
             power_off: None,
             server_of: None,
+            is_pod: false,
+            container_overhead: None,
             steps: Vec::new(),
             balance: None,
         };

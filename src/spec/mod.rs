@@ -20,6 +20,7 @@ mod measured;
 mod measured_system;
 pub mod names;
 mod operation;
+mod pods;
 mod pool;
 mod power;
 mod queue_policy;
@@ -54,6 +55,7 @@ pub use operation::{
     Operation, OperationOutcome, OperationTimes, Timeline, TimelineFact, VmChange, VmStep, Vmotion,
     WorstStun,
 };
+pub use pods::{CutSlice, PodSharing, container_overhead};
 pub use pool::{PooledServer, ServerPool};
 pub use power::{EmptyHosts, HostStates};
 pub use queue_policy::{QueuePolicy, Queues, TimeoutAction};
@@ -155,6 +157,10 @@ pub struct VmSpec {
     /// of which answers each query, `gpus` are those of all, and all else is as of the first of them, which
     /// is `server_of`.
     pub balance: Option<Balance>,
+    /// Whether it is a pod of its VM, a CUDA process of its own, where models of a server are one.
+    pub is_pod: bool,
+    /// For a pod, what its container adds to the CPU work around its batches, as a part of it.
+    pub container_overhead: Option<Fact<Share>>,
 }
 
 /// A physical card and how it is cut.
@@ -208,6 +214,8 @@ pub struct GpuShare {
     /// The part of the instance's SMs that an MPS client may use at most, or that its partition
     /// has, above 0; the whole for every other owner.
     pub sm_limit: Share,
+    /// How the pods of the VM share it; nothing for a VM without pods.
+    pub pods: Option<PodSharing>,
 }
 
 impl Experiment {
@@ -273,6 +281,33 @@ impl Experiment {
             Some(format!("{gpu} from {}", scaled.from))
         });
         scaled.collect()
+    }
+
+    /// The experiment in which the pods of a VM that has an instance to itself share that instance.
+    pub fn with_pods_apart(mut self) -> Self {
+        for share in self.vms.iter().flat_map(|vm| &vm.gpus) {
+            let Some(pods) = &share.pods else { continue };
+            let card = &mut self.cards[usize::from(share.card.0)];
+            let sharing = &mut card.instances[usize::from(share.instance)].sharing;
+            if *sharing == InstanceSharing::Alone {
+                *sharing = pods.of_instance();
+            }
+        }
+        self
+    }
+
+    /// The number of owners that a server of a VM is on a share: see [`InstanceSharing::owners_of`].
+    pub fn owners_of(&self, vm: &VmSpec, share: &GpuShare) -> u32 {
+        let sharing = &self.instance(share).sharing;
+        match &share.pods {
+            Some(pods) if sharing.nests(pods) => vm.server.processes(),
+            _ => sharing.owners_of(vm.server.processes()),
+        }
+    }
+
+    /// The first model of the process that a model is in: of its server, but every pod is its own.
+    pub fn process_of(&self, vm: VmId) -> VmId {
+        if self.vms[usize::from(vm.0)].is_pod { vm } else { self.first_model(vm) }
     }
 
     /// The experiment in which the processes of a server that has an instance to itself are

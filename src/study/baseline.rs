@@ -30,8 +30,13 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
     let mut bare = without_platform(experiment);
     for index in 0..bare.vms.len() {
         if let Some(first) = bare.vms[index].server_of {
-            // The models of a server stay together.
+            // The models of a server stay together, and so do pods, each with its own limit.
+            let own = std::mem::take(&mut bare.vms[index].gpus);
+            let limit = own.first().map_or(Share::WHOLE, |share| share.sm_limit);
             bare.vms[index].gpus = bare.vms[usize::from(first.0)].gpus.clone();
+            for share in bare.vms[index].gpus.iter_mut().filter(|share| share.pods.is_some()) {
+                share.sm_limit = limit;
+            }
             continue;
         }
         for share in &mut bare.vms[index].gpus {
@@ -39,10 +44,10 @@ pub fn whole_cards(experiment: &Experiment) -> Experiment {
             let mut alone = experiment.card(share).uncut();
             alone.link.switch = None;
             bare.cards.push(alone);
-            *share = whole(card);
+            *share = with_pods(card, share);
         }
     }
-    bare.with_models_side_by_side().with_processes_in_turns()
+    bare.with_pods_apart().with_models_side_by_side().with_processes_in_turns()
 }
 
 /// The same experiment without hypervisor on the cards that its guests have, none of them cut.
@@ -62,10 +67,15 @@ pub fn same_cards(experiment: &Experiment) -> Experiment {
     let place = |card: &GpuId| GpuId(used.range(..*card).count() as u16);
     for (index, vm) in bare.vms.iter_mut().enumerate() {
         let own = cards_of(&experiment.vms, [index]);
-        vm.gpus = own.iter().map(|card| whole(place(card))).collect();
+        let first = vm.gpus.first().cloned();
+        let on = |card: &GpuId| match &first {
+            Some(share) => with_pods(place(card), share),
+            None => whole(place(card)),
+        };
+        vm.gpus = own.iter().map(on).collect();
     }
     if share_no_model(experiment) {
-        return bare.with_models_side_by_side().with_processes_in_turns();
+        return bare.with_pods_apart().with_models_side_by_side().with_processes_in_turns();
     }
     let kinds = kinds(experiment);
     for kind in &kinds {
@@ -205,9 +215,15 @@ fn servers(
     servers.collect()
 }
 
+/// All of a card for a VM that had `share`; its pods share the card as they shared that.
+fn with_pods(card: GpuId, share: &GpuShare) -> GpuShare {
+    let sm_limit = if share.pods.is_some() { share.sm_limit } else { Share::WHOLE };
+    GpuShare { pods: share.pods, sm_limit, ..whole(card) }
+}
+
 /// All of a card.
 fn whole(card: GpuId) -> GpuShare {
-    GpuShare { card, instance: 0, vgpu_type: None, sm_limit: Share::WHOLE }
+    GpuShare { card, instance: 0, vgpu_type: None, sm_limit: Share::WHOLE, pods: None }
 }
 
 /// The experiment without hypervisor, its cards still to come.

@@ -353,11 +353,41 @@ fn of_sharing(experiment: &Experiment) -> Vec<String> {
             }
         }
     }
+    of_pods(experiment).into_iter().for_each(&mut add);
     if is_mixed_size(experiment) {
         add("a card in mixed-size mode: the default slice of such a card is not documented; \
             without `slice` or `frequency` it is that of the type with the most vGPUs per card in \
             this mode"
             .to_string());
+    }
+    notes
+}
+
+/// What a reader must know of pods that share the turns of their VM.
+fn of_pods(experiment: &Experiment) -> Vec<String> {
+    let mut notes = Vec::new();
+    let shares = experiment.vms.iter().flat_map(|vm| &vm.gpus);
+    for (share, pods) in shares.filter_map(|share| Some((share, share.pods?))) {
+        if !experiment.instance(share).sharing.nests(&pods) {
+            continue;
+        }
+        let note = match pods.mps() {
+            None => "pods share the turns of their VM by time slicing: that they do is documented \
+                (NVIDIA GPU Operator, \"Time-Slicing GPUs in Kubernetes\"), how the slices of both \
+                levels meet is not published; here the hardware's ring runs in the VM's own time, \
+                with the turns that were measured between processes without a hypervisor"
+                .to_string(),
+            Some(_) => {
+                "pods share the turns of their VM by MPS: that they do is documented (NVIDIA \
+                GPU Operator, \"Multi-Process Service in Kubernetes\"), times of it are not \
+                published; here their batches divide the SMs while the VM has its turn. A fatal \
+                fault of one pod ends all pods of its node"
+                    .to_string()
+            }
+        };
+        if !notes.contains(&note) {
+            notes.push(note);
+        }
     }
     notes
 }

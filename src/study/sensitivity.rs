@@ -7,7 +7,7 @@
 use super::{open, variant};
 use crate::gpu::{BEST_EFFORT, idle_rule, policy_entry};
 use crate::spec::{
-    Experiment, HardwareTurns, IdleRule, InstanceSharing, SwitchTimes, TurnsOf, VmSpec,
+    Experiment, HardwareTurns, IdleRule, InstanceSharing, PodSharing, SwitchTimes, TurnsOf, VmSpec,
 };
 
 /// An experiment with another choice.
@@ -25,6 +25,7 @@ pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
         .map(|(rule, experiment)| Alternative { option: idle_option(rule), experiment });
     let mut alternatives: Vec<_> = idle.into_iter().collect();
     alternatives.extend(other_owners(experiment));
+    alternatives.extend(other_cut(experiment));
     // Intervals are stated for the catalogue's turns only; a scenario's own are its own affair.
     let of_turns = open::of_turns(experiment).into_iter();
     alternatives.extend(of_turns.filter_map(|(_, other)| {
@@ -36,9 +37,14 @@ pub(super) fn alternatives(experiment: &Experiment) -> Vec<Alternative> {
 
 /// The turns that an experiment has and another has not, as a scenario file would write them.
 fn changed(experiment: &Experiment, other: &Experiment) -> Option<String> {
-    let mut pairs = sharings(experiment).zip(sharings(other));
-    let ((gpu, own), (_, other)) = pairs.find(|((_, own), (_, other))| own != other)?;
+    let instances = sharings(experiment).count();
+    let mut pairs = all_sharings(experiment).zip(all_sharings(other)).enumerate();
+    let (place, ((gpu, own), (_, other))) =
+        pairs.find(|(_, ((_, own), (_, other)))| own != other)?;
     let option = match (own.ring(), other.ring(), other.slicing()) {
+        (_, Some(turns), _) if place >= instances => {
+            format!("pods = {{ slice = \"{}\", {} }}", turns.slice, switch_word(&turns.switch))
+        }
         (Some(own), Some(turns), _) if own.slice != turns.slice => {
             format!("hardware_slice = \"{}\", {}", turns.slice, switch_word(&turns.switch))
         }
@@ -61,15 +67,32 @@ fn switch_word(switch: &SwitchTimes) -> String {
     }
 }
 
+/// The run in which pods' slices that the turns of their VMs cut have the other fate; nothing where
+/// there are none.
+fn other_cut(experiment: &Experiment) -> Option<Alternative> {
+    let mut other = experiment.clone();
+    let mut found = None;
+    for share in other.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
+        let nests = share.pods.is_some_and(|pods| experiment.instance(share).sharing.nests(&pods));
+        if let (true, Some(PodSharing::TimeSlicing { cut, .. })) = (nests, &mut share.pods) {
+            *cut = cut.other();
+            found = Some(*cut);
+        }
+    }
+    let option = format!("pods = {{ cut_slice = \"{}\" }}", found?.word());
+    Some(Alternative { option, experiment: other })
+}
+
 /// The run in which processes of vGPUs under best effort have turns of their own, or, where they
 /// have, share those of their VM; nothing where no VM has several.
 fn other_owners(experiment: &Experiment) -> Option<Alternative> {
     let is_open = |vm: &&VmSpec| {
-        vm.server.processes() > 1
-            && vm.gpus.iter().any(|share| {
-                let sharing = &experiment.instance(share).sharing;
-                matches!(sharing, InstanceSharing::BestEffort(_))
-            })
+        vm.gpus.iter().any(|share| {
+            let sharing = &experiment.instance(share).sharing;
+            let has_pods = share.pods.is_some_and(|pods| pods.mps().is_none());
+            matches!(sharing, InstanceSharing::BestEffort(_))
+                && (vm.server.processes() > 1 || has_pods)
+        })
     };
     experiment.vms.iter().find(is_open)?;
     let mut of = TurnsOf::Vm;
@@ -86,10 +109,19 @@ fn other_owners(experiment: &Experiment) -> Option<Alternative> {
 }
 
 /// How instances are shared, with the model of their card.
-fn sharings(experiment: &Experiment) -> impl Iterator<Item = (&str, &InstanceSharing)> {
+fn sharings(experiment: &Experiment) -> impl Iterator<Item = (&str, InstanceSharing)> {
     experiment.cards.iter().flat_map(|card| {
-        card.instances.iter().map(|instance| (card.gpu.id.as_str(), &instance.sharing))
+        card.instances.iter().map(|instance| (card.gpu.id.as_str(), instance.sharing))
     })
+}
+
+/// The same, and then how the pods of each VM share its turns.
+fn all_sharings(experiment: &Experiment) -> impl Iterator<Item = (&str, InstanceSharing)> {
+    let shares = experiment.vms.iter().flat_map(|vm| &vm.gpus);
+    let pods = shares.filter_map(|share| {
+        Some((experiment.card(share).gpu.id.as_str(), share.pods?.of_instance()))
+    });
+    sharings(experiment).chain(pods)
 }
 
 /// The assumptions of an experiment as text, separately for each GPU model; nothing where no card
@@ -99,12 +131,36 @@ pub(super) fn assumed(experiment: &Experiment) -> Option<String> {
     let mut told: Vec<(&str, String)> = Vec::new();
     for (gpu, sharing) in sharings(experiment).filter(|(_, sharing)| !alone.contains(sharing)) {
         if told.iter().all(|(known, _)| *known != gpu) {
-            told.push((gpu, in_words(sharing)?));
+            told.push((gpu, in_words(&sharing)?));
         }
     }
     let told = told.into_iter().map(|(gpu, words)| on_model(experiment, words, gpu));
-    let told: Vec<String> = told.collect();
+    let mut told: Vec<String> = told.collect();
+    for share in experiment.vms.iter().flat_map(|vm| &vm.gpus) {
+        let Some(pods) = &share.pods else { continue };
+        if experiment.instance(share).sharing.nests(pods) {
+            let words = on_model(experiment, pods_in_words(pods), &experiment.card(share).gpu.id);
+            if !told.contains(&words) {
+                told.push(words);
+            }
+        }
+    }
     (!told.is_empty()).then(|| told.join("; "))
+}
+
+/// How the pods of a VM share its turns, as a scenario file would write it.
+fn pods_in_words(pods: &PodSharing) -> String {
+    match pods {
+        PodSharing::TimeSlicing { turns, cut } => format!(
+            "pods = {{ sharing = \"time-slicing\", slice = \"{}\", {}, cut_slice = \"{}\" }}",
+            turns.slice,
+            switch_word(&turns.switch),
+            cut.word()
+        ),
+        PodSharing::Mps(_) => {
+            "pods = \"mps\", running batches of a node divide the SMs in its turns".to_string()
+        }
+    }
 }
 
 /// How an instance is shared, as a scenario file would write it.

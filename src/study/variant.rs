@@ -129,6 +129,14 @@ pub(super) fn with_sharing(
             change(&card.gpu.id, &mut instance.sharing);
         }
     }
+    // What is true of a GPU is true within the turns of a VM with pods.
+    let gpus: Vec<&str> = other.cards.iter().map(|card| card.gpu.id.as_str()).collect();
+    for share in other.vms.iter_mut().flat_map(|vm| &mut vm.gpus) {
+        let Some(pods) = &mut share.pods else { continue };
+        let mut sharing = pods.of_instance();
+        change(gpus[usize::from(share.card.0)], &mut sharing);
+        pods.set_of_instance(sharing);
+    }
     other
 }
 

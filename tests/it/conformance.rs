@@ -195,6 +195,7 @@ fn thread_limits_slow_a_client_as_igniter_measured_it() {
             limit: Share::new(limit).unwrap(),
             launches: Launches::Graph,
             watts: 0.0,
+            node: None,
         });
         let mut mps = Mps::new(&clients.collect::<Vec<_>>(), Share::WHOLE);
         let demand = Demand {

@@ -92,7 +92,13 @@ fn instance(share: Share) -> InstanceSpec {
 }
 
 fn client(sharing: GpuSharing, limit: f64) -> Client {
-    Client { sharing, limit: Share::new(limit).unwrap(), launches: Launches::Graph, watts: 1.0 }
+    Client {
+        sharing,
+        limit: Share::new(limit).unwrap(),
+        launches: Launches::Graph,
+        watts: 1.0,
+        node: None,
+    }
 }
 
 /// A gate with what its permits are for: each job that is let through is worked on by itself and gives

@@ -51,6 +51,7 @@ mod operations;
 mod own_workloads;
 mod parts;
 mod plan;
+mod pods;
 mod power;
 mod probe;
 mod processes;

@@ -19,6 +19,7 @@ fn clients(limits: &[f64]) -> Vec<Client> {
         limit: share(limit),
         launches: Launches::Graph,
         watts: 0.0,
+        node: None,
     };
     limits.iter().map(client).collect()
 }

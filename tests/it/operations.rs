@@ -310,7 +310,7 @@ fn random(cards: u16) -> impl Strategy<Value = Vec<(u64, u16, VmChange)>> {
             let place = card.map(|card| {
                 let vgpu_type = Some("A100-10C".to_string());
                 let sm_limit = slicewise::units::Share::WHOLE;
-                vec![GpuShare { card: GpuId(card), instance: 0, vgpu_type, sm_limit }]
+                vec![GpuShare { card: GpuId(card), instance: 0, vgpu_type, sm_limit, pods: None }]
             });
             let (stops, starts) = match is_down {
                 true => (VmChange::Down, VmChange::Up(place)),

@@ -15,8 +15,13 @@ use slicewise::units::{Bytes, SimDuration};
 fn busy(name: &str, has: &str) -> String {
     // Under MPS a graph would take longer to launch.
     let launches = if has.contains("mps") { "kernels" } else { "graph" };
+    format!("\n[[vm]]\nname = \"{name}\"\nvcpus = 4\n{has}\n{}", busy_served(launches))
+}
+
+/// Work of 10 ms per sample without end.
+pub(crate) fn busy_served(launches: &str) -> String {
     format!(
-        "\n[[vm]]\nname = \"{name}\"\nvcpus = 4\n{has}\nworkload = \"steady\"\nserver = {{ batch_max = 1, launches = \"{launches}\" }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = 12\nmin_duration = \"20 s\"\nmin_query_count = 1\n"
+        "workload = \"steady\"\nserver = {{ batch_max = 1, launches = \"{launches}\" }}\n[vm.load]\nscenario = \"closed-loop\"\nclients = 12\nmin_duration = \"20 s\"\nmin_query_count = 1\n"
     )
 }
 

@@ -178,6 +178,12 @@ fn defaults_are_what_silence_means() {
         let models = models("workload = \"bert-99\"\nserver.batch_max = 4\n");
         format!("{models}[[vm.ensemble]]\nname = \"e\"\nsteps = [\"a\"]\n{load}\n")
     };
+    let pods = |vm: &str| {
+        let own = vm.replace("[[vm]]\nvcpus = 8\n", "");
+        format!(
+            "host = \"dell-r7525\"\n[[vm]]\nvcpus = 8\ngpus = 1\npods.sharing = \"time-slicing\"\n[[vm.pod]]\nname = \"a\"\n{own}"
+        )
+    };
     let vsphere = "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\n";
     let bases = [
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n"),
@@ -201,6 +207,9 @@ fn defaults_are_what_silence_means() {
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[power]\n"),
         models(VM),
         models(&bursty),
+        pods(VM),
+        pods(&bursty),
+        pods(&VM.replace("10 }", "10, rules = \"none\" }")),
         ensemble("target_qps = 10"),
         ensemble(
             "target_qps = 10, arrivals = \"bursty\", bursts = { peak = 2, share = 0.1, length = \"2 s\" }",

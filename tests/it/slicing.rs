@@ -51,6 +51,7 @@ pub(crate) fn ring(owners: usize, turns: HardwareTurns) -> Ring<usize> {
         limit: Share::WHOLE,
         launches: Launches::Graph,
         watts: 0.0,
+        node: None,
     };
     let order: Vec<usize> = (0..owners).collect();
     Ring::new(&vec![owner; owners], Share::WHOLE, &turns, &order)

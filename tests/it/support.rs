@@ -64,6 +64,7 @@ pub(crate) fn queue(
                 instance: 0,
                 vgpu_type: None,
                 sm_limit: Share::WHOLE,
+                pods: None,
             })
             .collect(),
         workload: workload(work, sizes).into(),
@@ -93,6 +94,8 @@ pub(crate) fn queue(
         power_on: SimTime::ZERO,
         power_off: None,
         server_of: None,
+        is_pod: false,
+        container_overhead: None,
         steps: Vec::new(),
         balance: None,
     };

@@ -340,8 +340,13 @@ fn gpu_instances_are_servers_that_are_dealt_calls_in_turn() {
         };
         run.cards.iter_mut().for_each(|card| card.instances = vec![slice.clone(); 7]);
         let places = (0..8).flat_map(|card| (0..7).map(move |instance| (GpuId(card), instance)));
-        let share =
-            |(card, instance)| GpuShare { card, instance, vgpu_type: None, sm_limit: Share::WHOLE };
+        let share = |(card, instance)| GpuShare {
+            card,
+            instance,
+            vgpu_type: None,
+            sm_limit: Share::WHOLE,
+            pods: None,
+        };
         run.vms[0].gpus = places.map(share).collect();
         run.vms[0].server.call_wake = Some(SimDuration::from_micros(wake));
         percentiles(&run)

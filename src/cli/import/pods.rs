@@ -162,6 +162,17 @@ pub(super) fn scenario(
         let name = profile.map_or("pod", |one| one.name.as_str());
         written.vms(name, count, &format!("process = {{ {has} }}"));
     }
+    if let Some(one) = sharing.resources.iter().find(|one| one.profile().is_none()) {
+        let method = match sharing.method {
+            Method::TimeSlicing => "time-slicing",
+            Method::Mps => "mps",
+        };
+        output::message(&format!(
+            "note: the pods are on GPUs of a host of their own; of a node that is a VM write pods = \
+             {{ sharing = \"{method}\", replicas = {} }} and [[vm.pod]] into its [[vm]]",
+            replicas(one)
+        ));
+    }
     Ok(written.finish())
 }
 

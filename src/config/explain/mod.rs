@@ -126,9 +126,15 @@ impl Reading<'_> {
             let of_models = of_vm.split(|answer| *answer == Answer::BeginsModel).skip(1);
             let models = guest.by_model().into_iter().filter(|_| guest.model.is_some());
             let names: Vec<String> = guest.by_model().into_iter().map(|one| one.vm.name).collect();
-            for (model, of) in models.zip(of_models) {
-                sections.push(served(&model, &names, &notes(of)));
-                own.push((model.vm.workload, notes(of), "vm.model.workload."));
+            let above = if guest.pods.is_some() { "vm.pod." } else { "vm.model." };
+            let mut models: Vec<Guest> = models.collect();
+            // Pods of one entry are told once.
+            models.dedup_by(|next, one| next.spots.workload == one.spots.workload);
+            for (model, of) in models.into_iter().zip(of_models) {
+                sections.push(served(&model, above, &names, &notes(of)));
+                let workload =
+                    if guest.pods.is_some() { "vm.pod.workload." } else { "vm.model.workload." };
+                own.push((model.vm.workload, notes(of), workload));
             }
         }
         own.retain(|(workload, ..)| is_own(&workload.id));
@@ -336,7 +342,7 @@ impl Reading<'_> {
         if guest.model.is_some() {
             let models: Vec<String> =
                 guest.by_model().into_iter().map(|model| model.vm.name).collect();
-            add("model", models.join(", "));
+            add(if guest.pods.is_some() { "pod" } else { "model" }, models.join(", "));
         } else {
             add("workload", vm.workload.id.clone());
             add("server.preset", vm.server.preset.clone());
@@ -513,13 +519,13 @@ fn word<T: PartialEq>(words: &[(&'static str, T)], value: T) -> &'static str {
 }
 
 /// One of several models of a VM.
-fn served(guest: &Guest, names: &[String], notes: &Notes<'_>) -> Section {
+fn served(guest: &Guest, above: &str, names: &[String], notes: &Notes<'_>) -> Section {
     let vm = &guest.vm;
     if vm.is_ensemble() {
         return ensemble(guest, names, notes);
     }
-    let above = "vm.model.";
-    let mut section = Section::new(format!("model {}", vm.name));
+    let kind = if guest.pods.is_some() { "pod" } else { "model" };
+    let mut section = Section::new(format!("{kind} {}", vm.name));
     let mut add = |key: &str, value: String| section.add(notes, above, key, value);
     add("workload", vm.workload.id.clone());
     add("server.preset", vm.server.preset.clone());

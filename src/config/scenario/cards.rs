@@ -73,7 +73,7 @@ fn numbered(one: &Guest, guest: &Guest, number: u32, copies: u32) -> Guest {
 }
 
 /// A recorded load is dealt to copies.
-fn deal_trace(load: &mut LoadSpec, number: u32, copies: u32) {
+pub(super) fn deal_trace(load: &mut LoadSpec, number: u32, copies: u32) {
     let Arrivals::Trace(trace) = &load.arrivals else { return };
     let part = super::trace::deal(trace, number, copies);
     let settings = &mut load.settings;
@@ -189,6 +189,7 @@ pub(crate) fn deal(machine: &Machine, guests: &[Guest]) -> (Vec<CardSpec>, Vec<V
                 }
             },
             vgpu_type: guest.holding.vgpu_type(),
+            pods: guest.pods_on(machine.gpu_of(place.card as u32)),
             sm_limit: match &guest.holding {
                 Holding::Process(process) => process.sm_limit(machine.gpu_of(place.card as u32)),
                 _ => Share::WHOLE,

@@ -3,8 +3,9 @@
 use super::balanced_keys::Balanced;
 use super::holding::Holding;
 use super::pins::Pins;
+use super::pod_sharing::Pods;
 use crate::config::text::Spot;
-use crate::spec::{Footprint, VmSpec};
+use crate::spec::{Footprint, GpuSpec, PodSharing, VmSpec};
 use crate::units::Bytes;
 
 /// A VM without cards yet, and the places that its rules point to.
@@ -35,6 +36,8 @@ pub(crate) struct Guest {
     pub(crate) restart_priority: Option<u8>,
     /// The load balancer that deals one load to its copies.
     pub(crate) balanced: Option<Balanced>,
+    /// How its pods share what it has, where models are pods.
+    pub(crate) pods: Option<Pods>,
 }
 
 /// The places of the settings that a rule may refuse; the VM itself for defaults.
@@ -69,14 +72,27 @@ impl Guest {
     /// The guest once for each of its models: itself where there is only one.
     pub(crate) fn by_model(&self) -> Vec<Guest> {
         let Some(model) = &self.model else { return vec![self.clone()] };
-        let one = |vm: &VmSpec, model: &str, spots: &Spots| {
-            let name = |of: &str| format!("{of}/{model}");
-            let vm =
-                VmSpec { name: name(&self.vm.name), group: name(&self.vm.group), ..vm.clone() };
-            Guest { vm, spots: spots.clone(), model: None, others: Vec::new(), ..self.clone() }
+        let one = |place: usize, vm: &VmSpec, model: &str, spots: &Spots| {
+            let group = self.pods.as_ref().map_or(model, |pods| pods.group(place));
+            let vm = VmSpec {
+                name: format!("{}/{model}", self.vm.name),
+                group: format!("{}/{group}", self.vm.group),
+                ..vm.clone()
+            };
+            let pods = self.pods.as_ref().map(|pods| pods.only(place));
+            Guest {
+                vm,
+                spots: spots.clone(),
+                model: None,
+                others: Vec::new(),
+                pods,
+                ..self.clone()
+            }
         };
-        let first = one(&self.vm, model, &self.spots);
-        let others = self.others.iter().map(|other| one(&other.vm, &other.name, &other.spots));
+        let first = one(0, &self.vm, model, &self.spots);
+        let others = self.others.iter().enumerate();
+        let others =
+            others.map(|(place, other)| one(place + 1, &other.vm, &other.name, &other.spots));
         std::iter::once(first).chain(others).collect()
     }
 
@@ -86,6 +102,26 @@ impl Guest {
         let models = std::iter::once(&self.vm).chain(others).filter(|vm| !vm.is_ensemble());
         let needs = models.map(|vm| Footprint::of(vm).need);
         needs.fold(Bytes::ZERO, |sum, need| sum + need)
+    }
+
+    /// All CUDA processes of its pods.
+    pub(crate) fn processes(&self) -> u32 {
+        let others = self.others.iter().map(|other| &other.vm);
+        std::iter::once(&self.vm).chain(others).map(|vm| vm.server.processes()).sum()
+    }
+
+    /// How its pods share what it has of a GPU; nothing without several.
+    pub(crate) fn pods_on(&self, gpu: &GpuSpec) -> Option<PodSharing> {
+        self.pods.as_ref()?.sharing(gpu, self.processes())
+    }
+
+    /// Frame buffer that it may use: what it holds, or of a pod its limit.
+    pub(crate) fn frame_buffer(&self, gpu: &GpuSpec) -> Bytes {
+        let all = self.holding.frame_buffer(gpu);
+        match &self.pods {
+            Some(pods) if self.model.is_none() => pods.memory(0, all),
+            _ => all,
+        }
     }
 
     /// Whether it shares its card with other processes.

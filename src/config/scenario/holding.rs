@@ -185,6 +185,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// One with nothing but a limit of SMs.
+    pub(crate) fn limited(mode: Mode, within: Option<MigProfile>, sm_limit: Share) -> Self {
+        Self { mode, within, sm_limit, sm_chunks: None, memory_limit: None, replicas: 1 }
+    }
+
     /// The memory of what is shared.
     pub(crate) fn memory(&self, gpu: &GpuSpec) -> Bytes {
         let published = |profile: &MigProfile| profile.frame_buffer.expect("refused when read");

@@ -31,6 +31,8 @@ pub(super) mod pins;
 pub(super) mod placed;
 pub(super) mod placement_keys;
 pub(super) mod plan;
+pub(super) mod pod_sharing;
+pub(super) mod pods;
 pub(super) mod power_keys;
 pub(super) mod processes;
 pub(super) mod published;

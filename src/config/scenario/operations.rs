@@ -181,6 +181,11 @@ impl Laying<'_> {
             self.refuse(spot, title, "name a hypervisor with vGPUs, such as vsphere-8.0");
             return false;
         }
+        if let Some(pods) = self.guests.iter().find_map(|guest| guest.pods.as_ref()) {
+            let title = "operations beside a VM with pods are not simulated";
+            self.refuse(&pods.spot, title.to_string(), "drop the operations, or the pods");
+            return false;
+        }
         if self.machine.sharing.vgpu_mode == SizeMode::Mixed {
             let title = "operations on VMs on cards in mixed-size mode are not simulated";
             self.refuse(spot, title.to_string(), "drop vgpu_mode = \"mixed-size\"");

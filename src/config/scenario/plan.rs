@@ -500,7 +500,7 @@ fn experiment(name: &str, machine: &Machine, guests: &[Guest]) -> Experiment {
     let guests = cards::expand(machine, guests);
     let (cards, shares) = cards::deal(machine, &guests);
     let mut vms: Vec<VmSpec> = Vec::new();
-    guests.iter().zip(shares).for_each(|(guest, gpus)| add(&mut vms, guest, &gpus));
+    guests.iter().zip(shares).for_each(|(guest, gpus)| add(&mut vms, guest, &gpus, &cards));
     run_of(name, &machine.hypervisor, (vec![machine.host.clone()], cards), vms)
 }
 
@@ -525,12 +525,13 @@ fn run_of(
         power: None,
         cards,
     }
+    .with_pods_apart()
     .with_models_side_by_side()
     .with_processes_in_turns()
 }
 
 /// Adds the models of a guest with these shares of cards.
-fn add(vms: &mut Vec<VmSpec>, guest: &Guest, gpus: &[GpuShare]) {
+fn add(vms: &mut Vec<VmSpec>, guest: &Guest, gpus: &[GpuShare], cards: &[CardSpec]) {
     let first = VmId(vms.len() as u16);
     for (place, model) in guest.by_model().into_iter().enumerate() {
         let server_of = (place > 0).then_some(first);
@@ -539,7 +540,15 @@ fn add(vms: &mut Vec<VmSpec>, guest: &Guest, gpus: &[GpuShare]) {
             step => step,
         });
         let steps = steps.collect();
-        vms.push(VmSpec { gpus: gpus.to_vec(), server_of, steps, ..model.vm });
+        let mut gpus = gpus.to_vec();
+        if let Some(pods) = &guest.pods {
+            let limit = |share: &mut GpuShare| {
+                let gpu = &cards[usize::from(share.card.0)].gpu;
+                share.sm_limit = pods.sm_limit(place, &guest.holding, gpu);
+            };
+            gpus.iter_mut().for_each(limit);
+        }
+        vms.push(VmSpec { gpus, server_of, steps, ..model.vm });
     }
 }
 
@@ -558,7 +567,7 @@ fn joined(name: &str, hypervisor: &Hypervisor, placed: &PlacedHosts) -> Experime
     }
     let mut vms = Vec::new();
     for (host, place) in &placed.order {
-        add(&mut vms, &placed.hosts[*host].1[*place], &shares[*host][*place]);
+        add(&mut vms, &placed.hosts[*host].1[*place], &shares[*host][*place], &cards);
     }
     run_of(name, hypervisor, (hosts, cards), vms)
 }

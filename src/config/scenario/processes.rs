@@ -23,14 +23,7 @@ const MPS_CLIENTS_MAX: u32 = 48;
 pub(crate) fn read(value: &Value<'_>, choice: Option<&Choice<'_>>) -> Option<Held> {
     if value.is_text() {
         let mode = value.choice("way to share a GPU between processes", &MODES)?;
-        let process = Process {
-            mode,
-            within: None,
-            sm_limit: Share::WHOLE,
-            sm_chunks: None,
-            memory_limit: None,
-            replicas: 1,
-        };
+        let process = Process::limited(mode, None, Share::WHOLE);
         return Some(Held { holding: Holding::Process(process), ..choice?.whole(1) });
     }
     let mut table = value.table()?;
@@ -82,7 +75,7 @@ fn chunks(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<Option<u32>> {
 }
 
 /// `active_threads = "50 %"`, `memory_limit = "10 GiB"`: MPS has them, time slicing has none.
-fn limits(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<(Share, Option<Bytes>)> {
+pub(super) fn limits(table: &mut Reader<'_>, mode: Option<Mode>) -> Option<(Share, Option<Bytes>)> {
     let above = |share: &Share| share.get() >= 0.01;
     let threads =
         table.get("active_threads").map(|value| (value.bounded(above, "1 % to 100 %"), value));

@@ -11,7 +11,7 @@ use super::{cards, obstacles, processes};
 use crate::config::text::{Diagnostic, Problems, Spot};
 use crate::spec::{Experiment, Footprint, GpuSpec, HostId, HostSpec, TestScenario};
 use crate::study::{self, Obstacle, TooMany};
-use crate::units::{Bytes, Frequency, counted};
+use crate::units::{Bytes, Frequency, Share, counted};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Checks the guests of one run against each other and against the machine.
@@ -30,6 +30,7 @@ pub(crate) fn check(
     for guest in guests.iter().filter(|guest| guest.model.is_some()) {
         for gpu in gpus_of(machine, guest) {
             models_fit(guest, gpu, problems);
+            pods_are_not_too_many(guest, gpu, problems);
         }
     }
     guests.iter().for_each(|guest| steps_reject_no_clients(guest, problems));
@@ -363,7 +364,12 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
 fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
     let (workload, server) = (&guest.vm.workload, &guest.vm.server);
     let Footprint { streams, staged, copied, per_sample, need } = Footprint::of(&guest.vm);
-    let (owner, limit) = (guest.holding.in_words(card), guest.holding.frame_buffer(card));
+    let limit = guest.frame_buffer(card);
+    let is_pods_limit = limit < guest.holding.frame_buffer(card);
+    let owner = match is_pods_limit {
+        true => "the memory limit of a pod".to_string(),
+        false => guest.holding.in_words(card),
+    };
     // A limit of memory is of each process, and so is what it needs.
     let processes = u64::from(server.processes());
     let has_limit =
@@ -390,7 +396,10 @@ fn batches_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
     let diagnostic =
         Diagnostic::at(&guest.spots.batch_max, title).label("does not fit").allowed(allowed);
     let diagnostic = diagnostic.of_limit(Obstacle::FrameBuffer);
-    let diagnostic = match guest.holding.kind() {
+    let diagnostic = match guest.holding.kind().filter(|_| !is_pods_limit) {
+        None if is_pods_limit => {
+            diagnostic.help("write fewer `replicas`, or a `memory_limit` of the pod")
+        }
         None => diagnostic,
         Some(kind) => {
             let all = kind.candidates(card);
@@ -429,18 +438,46 @@ fn models_fit(guest: &Guest, card: &GpuSpec, problems: &Problems) {
         return;
     }
     let owner = guest.holding.in_words(card);
+    let (what, help) = match guest.pods {
+        Some(_) => (
+            "pods",
+            "write fewer pods, fewer `streams` or a smaller batch_max, or a vGPU type with more frame buffer: pods share that of their node",
+        ),
+        None => (
+            "models",
+            "write fewer `streams` or a smaller batch_max, or put a model into another [[vm]]",
+        ),
+    };
     let title = format!(
-        "the {} models of the VM need {} of GPU memory together, {owner} has {}",
+        "the {} {what} of the VM need {} of GPU memory together, {owner} has {}",
         models.len(),
         gib(need),
         gib(limit)
     );
     let each: Vec<String> =
         models.iter().map(|model| format!("{} {}", model.vm.name, gib(alone(model)))).collect();
-    let help = "write fewer `streams` or a smaller batch_max, or put a model into another [[vm]]";
     let diagnostic = Diagnostic::at(&guest.spots.cards, title).label("do not fit");
     let diagnostic = diagnostic.note("memory", each.join(", ")).help(help);
     problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
+}
+
+/// An MPS server has so many clients; each process of a pod is one.
+fn pods_are_not_too_many(guest: &Guest, card: &GpuSpec, problems: &Problems) {
+    let Some(pods) = &guest.pods else { return };
+    let process = pods.process(&guest.holding, Share::WHOLE);
+    let (processes, most) = (guest.processes(), processes::processes_max(card, &process));
+    if processes <= most {
+        return;
+    }
+    let title = format!(
+        "the pods of this VM are {processes} clients of MPS on {}",
+        guest.holding.in_words(card)
+    );
+    let diagnostic = Diagnostic::at(&pods.spot, title);
+    let diagnostic = diagnostic.allowed(format!("at most {}", counted(most, "client")));
+    let help = "write fewer pods, or sharing = \"time-slicing\"";
+    let source = "NVIDIA GPU Operator, \"Multi-Process Service in Kubernetes\", limitations";
+    problems.push(diagnostic.help(help).note("source", source));
 }
 
 /// A size with one digit behind the point, for sums that are no round number.

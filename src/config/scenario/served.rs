@@ -41,7 +41,7 @@ pub(crate) struct Model {
 }
 
 /// Where workloads are found: the catalogue, and those that the file describes itself.
-type Known<'k> = (&'k Catalogue, &'k OwnWorkloads);
+pub(super) type Known<'k> = (&'k Catalogue, &'k OwnWorkloads);
 
 /// The models of a VM, at least one; `cards` is how many GPUs it has, where that is known.
 pub(crate) fn read(
@@ -116,7 +116,7 @@ pub(crate) fn read(
 }
 
 /// The tables of `[[vm.KEY]]`.
-fn tables<'v>(given: &Value<'v>, key: &str, most: usize) -> Option<Vec<Value<'v>>> {
+pub(super) fn tables<'v>(given: &Value<'v>, key: &str, most: usize) -> Option<Vec<Value<'v>>> {
     if given.is_table() {
         let help = format!("write [[vm.{key}]] with two brackets");
         given.report(given.wrong("is a single table").help(help));
@@ -126,13 +126,13 @@ fn tables<'v>(given: &Value<'v>, key: &str, most: usize) -> Option<Vec<Value<'v>
 }
 
 /// What results will call a model or an ensemble.
-fn name_in(own: &mut Reader<'_>, what: &str, such_as: &str) -> Option<String> {
+pub(super) fn name_in(own: &mut Reader<'_>, what: &str, such_as: &str) -> Option<String> {
     let help = format!("name {what}, for results: name = \"{such_as}\"");
     own.need("name", &help)?.text().map(str::to_string)
 }
 
 /// The model that a table says; of one of several the load may be missing.
-fn read_one(
+pub(super) fn read_one(
     table: &mut Reader<'_>,
     is_only_one: bool,
     (catalogue, own): Known<'_>,

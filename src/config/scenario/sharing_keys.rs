@@ -126,7 +126,7 @@ fn a_tenth() -> Share {
 }
 
 /// `"0.2 ms"`, or `{ dry = "0.14 ms", save = "0.03 ms", restore = "0.03 ms" }`.
-fn switch_times(value: &Value<'_>) -> Option<SwitchTimes> {
+pub(super) fn switch_times(value: &Value<'_>) -> Option<SwitchTimes> {
     if !value.is_table() {
         return (within(SWITCH).read)(value).map(SwitchTimes::always);
     }
@@ -136,7 +136,7 @@ fn switch_times(value: &Value<'_>) -> Option<SwitchTimes> {
     Some(SwitchTimes { dry: dry?, save: save?, restore: restore? })
 }
 
-fn switch_shape() -> Shape {
+pub(super) fn switch_shape() -> Shape {
     either([quantity::<SimDuration>(), SwitchParts::shape()])
 }
 

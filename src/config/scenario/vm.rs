@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::operations_keys::RestartKeys;
 use super::pins::{self, Pins};
 use super::workload_files::OwnWorkloads;
-use super::{balanced_keys, cpu, placement_keys, scaled, served};
+use super::{balanced_keys, cpu, placement_keys, pods, scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::layout::cluster::Gpus;
@@ -78,7 +78,15 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     let restart_priority = RestartKeys::given(&mut table).restart_priority;
     let balanced = balanced_keys::read(&mut table);
     let held = gpus.as_ref().map(|held| held.cards);
-    let served = served::read(&mut table, (around.catalogue, &around.own), held, all_copies);
+    let known = (around.catalogue, &around.own);
+    let served = match pods::are_in(&table) {
+        true => {
+            let held = gpus.as_ref().map(|held| (held.cards, &held.holding));
+            let found = pods::read(&mut table, known, held, all_copies);
+            found.map(|(pods, served)| (Some(pods), served))
+        }
+        false => served::read(&mut table, known, held, all_copies).map(|served| (None, served)),
+    };
     let spots = Spots {
         name: table.spot_of("name"),
         vcpus: table.spot_of("vcpus"),
@@ -104,7 +112,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         Some(copies) => Some(copies?),
         None => None,
     };
-    let mut served = served?;
+    let (pods, mut served) = served?;
     if let (Some(value), Some(models), Some(machine)) = (&scaled_from, &models, around.machine) {
         let models: BTreeSet<usize> = models.iter().copied().collect();
         for one in &mut served {
@@ -126,6 +134,8 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             power_on,
             power_off,
             server_of: None,
+            is_pod: pods.is_some(),
+            container_overhead: pods.as_ref().map(|pods| pods.overhead.clone()),
             steps: one.steps,
             balance: None,
         };
@@ -155,6 +165,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         others,
         restart_priority,
         balanced,
+        pods,
     })
 }
 

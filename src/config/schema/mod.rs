@@ -26,6 +26,7 @@ use super::scenario::operations_keys::{
     OPERATIONS_MAX, OperationKeys, OperationsKeys, RestartKeys,
 };
 use super::scenario::placement_keys::Placement;
+use super::scenario::pods::{self, PODS_MAX};
 use super::scenario::power_keys::PowerKeys;
 use super::scenario::published::LATENCIES;
 use super::scenario::queues::QueueKeys;
@@ -329,6 +330,12 @@ fn vm() -> Shape {
             list(model(), MODELS_MAX),
             "The models of its server, instead of `workload`, `server` and `load`.",
         )
+        .key("pods", pods::shape(), "Makes it a Kubernetes node: how its pods share its GPU.")
+        .key(
+            "pod",
+            list(pod(), PODS_MAX),
+            "The pods of such a node, instead of `workload`, `server` and `load`.",
+        )
         .key(
             "model_repository",
             text().such_as(["models"]),
@@ -341,13 +348,22 @@ fn vm() -> Shape {
             "Chains of these models: the answers of one are the queries of the next.",
         );
     served(vm)
-        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["cpu_load"] }, { "required": ["lifetimes"] }] }))
+        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["pods", "pod"] }, { "required": ["cpu_load"] }, { "required": ["lifetimes"] }] }))
 }
 
 /// One of several models of a server.
 fn model() -> Shape {
     served(table().need("name", text(), "Its name among the models of the VM."))
         .rule(json!({ "required": ["workload"] }))
+}
+
+/// A pod of a node.
+fn pod() -> Shape {
+    served(table().need("name", text(), "Its name; results call it NODE/NAME."))
+        .key("count", whole(1..=pods::COPIES_MAX), "Number of such pods, numbered.")
+        .key("active_threads", quantity::<Share>(), "MPS: the limit of SMs, 1 to 100 %.")
+        .key("memory_limit", quantity::<Bytes>(), "MPS: the limit of device memory.")
+        .rule(json!({ "required": ["workload", "load"] }))
 }
 
 /// A chain of models.

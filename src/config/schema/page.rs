@@ -4,6 +4,7 @@
 //! `UPDATE=1` writes them anew.
 
 use crate::config::keys::Key;
+use crate::config::scenario::pods::PodsKeys;
 use crate::config::scenario::power_keys::PowerKeys;
 use crate::config::scenario::queues::QueueKeys;
 use crate::config::scenario::settings::{LoadKeys, ServerKeys};
@@ -19,6 +20,7 @@ fn tables() -> [(&'static str, Vec<Key>); 4] {
         ("load", LoadKeys::keys()),
         ("sharing", Sharing::keys()),
         ("power", PowerKeys::keys()),
+        ("pods", PodsKeys::keys()),
     ]
 }
 

@@ -145,7 +145,7 @@ fn paths(above: &str, shape: &Value, all: &mut BTreeSet<String>) {
         for (key, below) in shape["properties"].as_object().into_iter().flatten() {
             let path = if above.is_empty() { key.clone() } else { format!("{above}.{key}") };
             // Of several models it is the same.
-            if path == "vm.model.workload" {
+            if ["vm.model.workload", "vm.pod.workload"].contains(&&*path) {
                 continue;
             }
             paths(&path, below, all);

@@ -16,24 +16,18 @@
 
 mod cap;
 mod idle;
+mod nodes;
 mod noted;
 
 use super::counters::{Counters, Promise};
+use super::inside::Inside;
 use super::policy::policy;
 use super::run_list::RunList;
-use super::{PhaseLog, Pool, PoolJob};
+use super::work::{TurnsJob, Work};
+use super::{PhaseLog, Pool};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, IdleRule, Overshoot, TimeSlicing, TurnOrder};
 use crate::units::{Share, SimDuration, SimTime};
-
-/// A batch for one of the owners.
-#[derive(Clone, Copy, Debug)]
-pub struct TurnsJob<T> {
-    /// The slot of its owner.
-    pub slot: usize,
-    /// The batch.
-    pub job: PoolJob<T>,
-}
 
 /// One finished turn, or one finished slice of it if no other owner waited.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -53,6 +47,8 @@ pub struct TurnRecord {
 pub struct Turns<T> {
     slicing: TimeSlicing,
     owners: Vec<Owner<T>>,
+    /// The first member of each owner, where members of all are counted through.
+    first: Vec<usize>,
     run_list: RunList,
     /// Who had the engine last: passing it to another costs a switch.
     last: Option<usize>,
@@ -71,11 +67,13 @@ pub struct Turns<T> {
 
 #[derive(Debug)]
 struct Owner<T> {
-    pool: Pool<T>,
+    pool: Inside<T>,
     /// The pool's own time: how long it has been given the engine.
     clock: SimTime,
     /// Batches that are launched and wait for another of its batches to end.
     queued: usize,
+    /// The part of them that each of its processes has, where there are several.
+    queued_of: Vec<usize>,
     /// Overshoot not repaid yet, in nanoseconds.
     debt: f64,
     /// Time used of the present window.
@@ -104,6 +102,12 @@ impl<T> Turns<T> {
     /// Owners in slots 0, 1, ..., all powered on, on `share` of a GPU; for each of them, how its
     /// own batches share its turns.
     pub fn new(owners: &[GpuSharing], share: Share, slicing: TimeSlicing) -> Self {
+        let alone = owners.iter().map(|&sharing| Inside::One(Pool::new(share, sharing)));
+        Self::with(alone.collect(), (0..owners.len()).collect(), slicing)
+    }
+
+    /// The same, for owners with this inside and the first member of each.
+    fn with(owners: Vec<Inside<T>>, first: Vec<usize>, slicing: TimeSlicing) -> Self {
         assert!(slicing.slice > SimDuration::ZERO, "a slice of no length");
         let run_list = RunList::new(owners.len(), slicing.order, policy(&slicing));
         let polls = run_list.policy().idle_rule() == IdleRule::Polled;
@@ -118,10 +122,11 @@ impl<T> Turns<T> {
             IdleRule::SkippedAndCapped { window } => Some(window.unwrap_or(round)),
             _ => None,
         };
-        let owner = |&sharing: &GpuSharing| Owner {
-            pool: Pool::new(share, sharing),
+        let owner = |pool: Inside<T>| Owner {
+            pool,
             clock: SimTime::ZERO,
             queued: 0,
+            queued_of: Vec::new(),
             debt: 0.0,
             used: SimDuration::ZERO,
             promise: Promise::default(),
@@ -129,7 +134,8 @@ impl<T> Turns<T> {
         };
         let mut turns = Self {
             slicing,
-            owners: owners.iter().map(owner).collect(),
+            owners: owners.into_iter().map(owner).collect(),
+            first,
             run_list,
             last: None,
             turn: None,
@@ -329,8 +335,12 @@ impl<T> Turns<T> {
             let cost = self.slicing.switch_cost;
             self.counters_of(slot).switch += cost;
         }
+        if passes && let Some(owner) = self.last.and_then(|last| self.owners.get_mut(last)) {
+            owner.pool.leave_turn(owner.clock);
+        }
+        let member = self.first_member(slot);
         if let Some(log) = &mut self.phases {
-            log.begin_turn(slot, now, start);
+            log.begin_turn(member, now, start);
         }
         self.open_window(start);
         let ends = self.window.is_some() || self.another_is_offered(slot);
@@ -513,25 +523,7 @@ impl<T> Station for Turns<T> {
     type Done = T;
 
     fn submit(&mut self, now: SimTime, TurnsJob { slot, job }: TurnsJob<T>) {
-        self.pass(now);
-        let owner = &mut self.owners[slot];
-        owner.pool.submit(owner.clock, job);
-        if self.works(slot) {
-            return;
-        }
-        match self.turn {
-            Some(turn) if turn.slot == slot => self.wake_holder(now, slot),
-            Some(turn) => {
-                self.run_list.update(slot, |entry| entry.has_work = true);
-                if self.another_is_offered(turn.slot) {
-                    self.limit_turn(now);
-                }
-            }
-            None => {
-                self.run_list.update(slot, |entry| entry.has_work = true);
-                self.grant(now);
-            }
-        }
+        self.submit_of(now, (slot, 0), job);
     }
 
     fn next_change(&self) -> Option<SimTime> {

@@ -1,5 +1,6 @@
 //! What the engine does, told to a log where a timeline is asked for.
 
+use super::super::work::Work;
 use super::super::{Phase, PhaseLog};
 use super::Turns;
 use crate::units::{SimDuration, SimTime};
@@ -23,6 +24,13 @@ impl<T> Turns<T> {
         now: SimTime,
         span: SimDuration,
     ) {
+        let (first, users) = (
+            self.first_member(slot),
+            match self.owners.get(slot) {
+                Some(owner) => owner.pool.users(),
+                None => vec![(0, 1.0)],
+            },
+        );
         let Some(log) = &mut self.phases else { return };
         let phase = match works {
             true if self.turn.is_some_and(|turn| turn.overshoots) => Phase::Overshoot,
@@ -31,7 +39,9 @@ impl<T> Turns<T> {
             false => Phase::Rest,
         };
         let start = SimTime::from_nanos(now.as_nanos() - span.as_nanos());
-        log.add(slot, phase, start, now);
+        for (member, part) in users {
+            log.add_within(first + member, phase, (start, now), part);
+        }
     }
 
     /// The engine is free from `now` on: held back by the cap where there is work.

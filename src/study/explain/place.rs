@@ -71,14 +71,18 @@ impl<'e> Place<'e> {
             let (id, other) = (VmId(index), &experiment.vms[usize::from(index)]);
             let is_here =
                 |one: &&GpuShare| (one.card, one.instance) == (share.card, share.instance);
-            if !experiment.has_work(id) || !other.gpus.iter().any(|one| is_here(&one)) {
+            let share_of = |vm: &'e VmSpec| vm.gpus.iter().find(is_here);
+            if !experiment.has_work(id) || share_of(other).is_none() {
                 continue;
             }
-            let count = instance.sharing.owners_of(other.server.processes());
-            // Models of a server are one owner in turns and under MPS, and owners side by side.
-            let owner = match instance.sharing {
-                InstanceSharing::Models => id,
-                _ => experiment.first_model(id),
+            let nests = share_of(other).and_then(|share| share.pods);
+            let nests = nests.is_some_and(|pods| instance.sharing.nests(&pods));
+            // Pods that share the turns of their VM are one owner, and so are models of a server in turns
+            // and under MPS.
+            let (owner, count) = match instance.sharing {
+                InstanceSharing::Models => (id, 1),
+                _ if nests => (experiment.first_model(id), 1),
+                sharing => (experiment.process_of(id), sharing.owners_of(other.server.processes())),
             };
             let known = owners.entry(owner).or_default();
             *known = (*known).max(count);
@@ -88,7 +92,10 @@ impl<'e> Place<'e> {
             card: experiment.card(share),
             instance,
             owners: owners.values().map(|&count| count as usize).sum(),
-            own: instance.sharing.owners_of(vm.server.processes()) as usize,
+            own: match share.pods.is_some_and(|pods| instance.sharing.nests(&pods)) {
+                true => 1,
+                false => instance.sharing.owners_of(vm.server.processes()) as usize,
+            },
         }
     }
 

@@ -5,6 +5,7 @@
 //! possible; slices and switches have the intervals of the GPU's file. One input is changed at a
 //! time.
 
+mod containers;
 mod processors;
 
 use super::variant::{with_sharing, with_workload};
@@ -77,6 +78,7 @@ pub(super) fn at_ends(experiment: &Experiment) -> Vec<(OpenEnd, Experiment)> {
     of_links(experiment, &mut found);
     of_calls(experiment, &mut found);
     processors::of_processors(experiment, &mut found);
+    containers::of_containers(experiment, &mut found);
     found.extend(of_backends(experiment));
     found
 }
@@ -349,8 +351,10 @@ fn of_sharing<T: Clone + PartialEq + Display>(
     };
     let changes = |value: &T| {
         let cards = experiment.cards.iter().filter(|card| card.gpu.id == gpu.id);
-        let mut sharings = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
-        sharings.any(|own| {
+        let sharings = cards.flat_map(|card| &card.instances).map(|instance| instance.sharing);
+        let of_pods = uses(experiment).filter(|(_, share)| gpu_of(experiment, share) == gpu.id);
+        let of_pods = of_pods.filter_map(|(_, share)| Some(share.pods?.of_instance()));
+        sharings.chain(of_pods).any(|own| {
             let mut other = own;
             set(&mut other, value);
             other != own

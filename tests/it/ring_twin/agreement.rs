@@ -29,6 +29,7 @@ fn engine(system: &System) -> Ring<usize> {
             LaunchKind::Many => Launches::Kernels,
         },
         watts: 0.0,
+        node: None,
     };
     let clients: Vec<_> = system.processes.iter().map(client).collect();
     Ring::new(&clients, Share::WHOLE, &turns, &system.ring)
