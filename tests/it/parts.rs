@@ -61,6 +61,7 @@ fn join(one: &mut Experiment, other: Experiment, (prefix, is_apart): (&str, bool
         vm.name = format!("{prefix}{}", vm.name);
         vm.gpus.iter_mut().for_each(moved);
         vm.server_of.iter_mut().for_each(later);
+        vm.balance.iter_mut().flat_map(|balance| &mut balance.members).for_each(later);
         for step in &mut vm.steps {
             if let Step::Model(model) = step {
                 later(model);
