@@ -63,6 +63,11 @@ impl Platform<'_> {
                 let place = usize::from(vm.0);
                 std::mem::swap(&mut self.guests[place], &mut other.guests[place]);
             }
+            for (own, others) in self.balancers.iter_mut().zip(&mut other.balancers) {
+                if part.vms.contains(&own.vm) {
+                    std::mem::swap(own, others);
+                }
+            }
             let mut cards: BTreeSet<GpuId> = BTreeSet::new();
             for &server in &part.servers {
                 let place = usize::from(server.0);

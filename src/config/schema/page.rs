@@ -14,7 +14,7 @@ use serde_json::Value;
 const PAGE: &str = "docs/reference/scenario-files.md";
 
 /// The tables of the page, by name.
-fn tables() -> [(&'static str, Vec<Key>); 4] {
+fn tables() -> [(&'static str, Vec<Key>); 5] {
     [
         ("server", ServerKeys::keys().into_iter().chain(QueueKeys::keys()).collect()),
         ("load", LoadKeys::keys()),

@@ -19,7 +19,7 @@ pub struct Candidate {
 }
 
 /// Who gets the next query.
-pub trait Balancing: std::fmt::Debug {
+pub trait Balancing: std::fmt::Debug + Send {
     /// The place of one of these candidates; there is at least one.
     fn choose(&mut self, candidates: &[Candidate]) -> usize;
 }
