@@ -140,6 +140,8 @@ pub struct OperationTimes {
     pub has_heartbeat_datastores: bool,
     /// Choosing a host for a VM that is restarted.
     pub placement: SimDuration,
+    /// Copying the disk of a VM that is cloned.
+    pub clone: SimDuration,
     /// The start of a VM's operating system.
     pub boot: SimDuration,
     /// Reading a model and warming it up.

@@ -32,6 +32,7 @@ fn times() -> OperationTimes {
         memory: Bytes::new(8_000_000_000),
         has_heartbeat_datastores: true,
         placement: SimDuration::from_secs(1),
+        clone: SimDuration::from_secs(40),
         boot: SimDuration::from_secs(30),
         load: SimDuration::from_secs(20),
     }
@@ -51,6 +52,7 @@ fn vm(name: &str, card: u16) -> VmAsked {
         used: gigabytes(2),
         memory: gigabytes(8),
         priority: Some(2),
+        clone_of: None,
     }
 }
 
