@@ -18,6 +18,8 @@ pub struct Timeline {
     pub window: SimDuration,
     /// The numbers that it was worked out with.
     pub leans_on: Vec<TimelineFact>,
+    /// The hash of the file that operations were read from; nothing where all stand in the scenario.
+    pub trace: Option<u64>,
 }
 
 /// A number that a timeline was worked out with.

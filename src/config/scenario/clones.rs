@@ -92,8 +92,7 @@ pub(super) fn add(
 ) {
     let first = VmId(experiment.vms.len() as u16);
     let models = (0..first.0).map(VmId).filter(|vm| experiment.first_model(*vm) == of);
-    let models: Vec<VmSpec> =
-        models.map(|vm| experiment.vms[usize::from(vm.0)].clone()).collect();
+    let models: Vec<VmSpec> = models.map(|vm| experiment.vms[usize::from(vm.0)].clone()).collect();
     for mut vm in models {
         let model = vm.name.strip_prefix(own.as_str()).unwrap_or_default();
         vm.name = format!("{name}{model}");

@@ -10,7 +10,7 @@ use super::holding::Holding;
 use super::machine::Machine;
 use super::operations_cut::Cut;
 use super::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys, Word};
-use super::operations_leaning as leaning;
+use super::{operations_leaning as leaning, operations_trace};
 use crate::config::catalogue::vmotion;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot};
 use crate::layout::fit::SizeMode;
@@ -32,6 +32,8 @@ use std::sync::Arc;
 pub(crate) struct Operations {
     keys: OperationsKeys,
     asked: Vec<(OperationKeys, Spot)>,
+    /// The hash of the file that some of them are from.
+    trace: Option<u64>,
     /// Where they begin.
     spot: Spot,
 }
@@ -50,32 +52,45 @@ pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operation
         table.finish();
         keys
     });
-    let Some(value) = top.get("operation") else {
-        if has_replicas {
-            let (keys, spot) = (keys.unwrap_or_default(), top.spot_of("vm"));
-            return Some(Operations { keys, asked: Vec::new(), spot });
+    let value = top.get("operation");
+    let mut asked = Vec::new();
+    if let Some(value) = &value {
+        if value.is_table() {
+            let help = "write [[operation]] with two brackets";
+            value.report(value.wrong("is a single table").help(help));
+            return None;
         }
-        if keys.is_some() {
-            let title = "`operations` says how long operations take, and there is none";
-            let help = "write [[operation]] with `at` and `kind`, or drop [operations]";
-            top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
-        }
-        return None;
-    };
-    if value.is_table() {
-        let help = "write [[operation]] with two brackets";
-        value.report(value.wrong("is a single table").help(help));
-        return None;
+        let items = value.items(OPERATIONS_MAX)?;
+        asked.extend(items.iter().filter_map(|item| {
+            let mut table = item.table()?;
+            let spot = table.spot();
+            let keys = OperationKeys::given(&mut table);
+            table.finish();
+            Some((keys, spot))
+        }));
     }
-    let items = value.items(OPERATIONS_MAX)?;
-    let asked = items.iter().filter_map(|item| {
-        let mut table = item.table()?;
-        let spot = table.spot();
-        let keys = OperationKeys::given(&mut table);
-        table.finish();
-        Some((keys, spot))
-    });
-    Some(Operations { keys: keys.unwrap_or_default(), asked: asked.collect(), spot: value.spot() })
+    let named = keys.as_ref().and_then(|keys| Some((keys.trace.as_ref()?, keys.spot("trace")?)));
+    let mut trace = None;
+    if let Some((name, spot)) = named {
+        let found = operations_trace::read((name, spot), asked.len(), top.problems())?;
+        asked.extend(found.asked);
+        trace = Some(found.hash);
+    }
+    let spot = match (&value, named) {
+        (Some(value), _) => value.spot(),
+        (None, Some((_, spot))) => spot.clone(),
+        (None, None) if has_replicas => top.spot_of("vm"),
+        (None, None) => {
+            if keys.is_some() {
+                let title = "`operations` says how long operations take, and there is none";
+                let help = "write [[operation]] with `at` and `kind`, name a `trace`, or drop \
+                    [operations]";
+                top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
+            }
+            return None;
+        }
+    };
+    Some(Operations { keys: keys.unwrap_or_default(), asked, trace, spot })
 }
 
 /// Lays the operations of a file upon its run.
@@ -175,7 +190,8 @@ pub(crate) fn lay(
     }
     let keys = &laying.operations.keys;
     let leans_on = leaning::on(keys, version, (&operations, has_replicas));
-    let timeline = Timeline { operations, steps, window, leans_on };
+    let trace = laying.operations.trace;
+    let timeline = Timeline { operations, steps, window, leans_on, trace };
     experiment.timeline = Some(Arc::new(timeline));
 }
 

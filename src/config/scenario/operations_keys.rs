@@ -35,6 +35,9 @@ keys! {
         /// Reading a model and warming it up. Assumed, for a model of a few GB; 3 to 8 min are told of a
         /// model of 70 billion parameters.
         model_load: SimDuration = within("0 to 60 min"), default SimDuration::from_secs(60);
+        /// A file of operations (CSV), relative to the folder of this file: a row for each, with the keys of
+        /// `[[operation]]` as columns.
+        trace: String = word();
         /// Length of the windows in which figures over time are told.
         window: SimDuration = within("0.1 s to 1 h"), or "a hundredth of the run, in whole seconds";
     }

@@ -41,6 +41,10 @@ impl Walk<'_> {
         to: To,
         index: usize,
     ) -> Option<Refusal> {
+        if self.guests[clone].state != State::Absent {
+            let why = format!("{} is there already", self.vms[clone].name);
+            return Some(Refusal::Mistake(why));
+        }
         if let Some(why) = self.is_kept_off(clone) {
             return Some(Refusal::Mistake(format!("{why}: it is not powered on")));
         }
@@ -73,7 +77,8 @@ impl Walk<'_> {
         let serves = now + start;
         if serves >= self.settings.end {
             let (serves, end) = (in_seconds(serves - SimTime::ZERO), self.settings.end);
-            let why = format!("{name} would serve from {serves} s on, and the last load ends at {end}");
+            let why =
+                format!("{name} would serve from {serves} s on, and the last load ends at {end}");
             return Some(Refusal::Mistake(why));
         }
         self.operations[index].to = Some(self.place_words(&seats));

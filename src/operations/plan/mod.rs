@@ -186,15 +186,7 @@ pub fn plan(
             None => (vm.seats.clone(), State::On),
             Some(_) => (Vec::new(), State::Absent),
         };
-        Guest {
-            seats,
-            count: vm.seats.len(),
-            holding,
-            kind,
-            state,
-            age: 0,
-            stop: None,
-        }
+        Guest { seats, count: vm.seats.len(), holding, kind, state, age: 0, stop: None }
     };
     let guests: Vec<Guest> = vms.iter().map(guest).collect();
     guests.iter().for_each(|guest| cluster.take(&guest.seats, &guest.holding));
