@@ -12,6 +12,7 @@ pub mod measured_csv;
 pub mod mig_parted;
 pub mod mlperf_conf;
 mod objects;
+pub mod operation_trace;
 pub mod perf_analyzer;
 pub mod probe;
 pub mod recognise;

@@ -18,6 +18,8 @@ pub struct Timeline {
     pub window: SimDuration,
     /// The numbers that it was worked out with.
     pub leans_on: Vec<TimelineFact>,
+    /// The hash of the file that operations were read from; nothing where all stand in the scenario.
+    pub trace: Option<u64>,
 }
 
 /// A number that a timeline was worked out with.
@@ -140,6 +142,8 @@ pub struct OperationTimes {
     pub has_heartbeat_datastores: bool,
     /// Choosing a host for a VM that is restarted.
     pub placement: SimDuration,
+    /// Copying the disk of a VM that is cloned.
+    pub clone: SimDuration,
     /// The start of a VM's operating system.
     pub boot: SimDuration,
     /// Reading a model and warming it up.

@@ -91,6 +91,7 @@ fn with(mut experiment: Experiment, steps: &[(u64, u16, VmChange)]) -> Experimen
         steps: steps.map(step).collect(),
         window,
         leans_on: Vec::new(),
+        trace: None,
     };
     experiment.timeline = Some(Arc::new(timeline));
     experiment

@@ -23,7 +23,13 @@ fn timeline(steps: Vec<(u64, u16, VmChange)>) -> Option<Arc<Timeline>> {
     let steps =
         steps.map(|(millis, vm, change)| VmStep { at: at(millis), vm: VmId(vm), change }).collect();
     let window = SimDuration::from_secs(1);
-    Some(Arc::new(Timeline { operations: Vec::new(), steps, window, leans_on: Vec::new() }))
+    Some(Arc::new(Timeline {
+        operations: Vec::new(),
+        steps,
+        window,
+        leans_on: Vec::new(),
+        trace: None,
+    }))
 }
 
 /// The experiment of a file.
@@ -170,6 +176,8 @@ fn parts_and_the_whole_come_to_the_same_with_operations() {
     let operations = "[[operation]]\nat = \"5 s\"\nkind = \"vmotion\"\nvm = \"a-1\"\nto_card = 2\n\
         [[operation]]\nat = \"5 s\"\nkind = \"suspend\"\nvm = \"a-2\"\n\
         [[operation]]\nat = \"20 s\"\nkind = \"resume\"\nvm = \"a-2\"\n\
+        [[operation]]\nat = \"3 s\"\nkind = \"clone\"\nvm = \"a-2\"\n\
+        [[operation]]\nat = \"50 s\"\nkind = \"suspend\"\nvm = \"a-2-clone\"\n\
         [[operation]]\nat = \"30 s\"\nkind = \"power-off\"\nvm = \"a-3\"\n\
         [[operation]]\nat = \"40 s\"\nkind = \"power-on\"\nvm = \"a-3\"\n";
     for policy in ["best-effort", "equal-share", "fixed-share"] {
@@ -181,6 +189,175 @@ fn parts_and_the_whole_come_to_the_same_with_operations() {
         let lanes = simulate_told(&experiment, 3, &|_| {});
         assert!(format!("{lanes:?}") == whole, "{policy} side by side");
     }
+}
+
+/// A clone asked for at 20 s is made in 8 s and serves after 2 s more: from 30 s to the end at 60 s it is
+/// asked 30 s x 200 queries a second, +- 3.3 standard deviations of a Poisson count. Until then nobody
+/// notices.
+#[test]
+fn a_clone_serves_a_load_of_its_own_from_when_it_is_loaded() {
+    let operations = "clone_time = \"8 s\"\n[[operation]]\nat = \"20 s\"\nkind = \"clone\"\n\
+        vm = \"a-1\"\nname = \"b\"\nto_card = 1\n";
+    for policy in ["best-effort", "equal-share", "fixed-share"] {
+        let with = three(policy, operations);
+        let clone = with.vms.last().unwrap();
+        assert_eq!((&*clone.name, &*clone.group, clone.power_on), ("b", "b", at(30_000)));
+        assert_eq!((clone.gpus[0].card, clone.vcpus), (GpuId(1), 8));
+        let mut without = with.clone();
+        without.vms.pop();
+        without.timeline = timeline(Vec::new());
+        let (found, before) = (simulate(&with), simulate(&without));
+        let recorder = &found.vms[3].recorder;
+        let expected: f64 = 30.0 * 200.0;
+        let made = recorder.answered() as f64;
+        assert!((made - expected).abs() < 3.3 * expected.sqrt(), "{made} of {expected}");
+        assert_eq!((recorder.lost(), recorder.over_time().unwrap().stops().len()), (0, 0));
+        let windows = recorder.over_time().unwrap().windows();
+        assert!(windows[..30].iter().all(|one| one.made() == 0) && windows[30].made() > 100);
+        let told = |outcome: &Outcome, vm: usize, until: usize| {
+            format!("{:?}", &outcome.vms[vm].recorder.over_time().unwrap().windows()[..until])
+        };
+        for vm in 0..3 {
+            assert_eq!(told(&found, vm, 29), told(&before, vm, 29), "{policy}");
+        }
+        // Its neighbour has another on its card, in turns.
+        assert_ne!(told(&found, 1, 59), told(&before, 1, 59), "{policy}");
+        assert_eq!(told(&found, 2, 59), told(&before, 2, 59), "{policy}: another card");
+    }
+}
+
+/// The experiment of a file beside another, or what is wrong with it.
+fn read_beside(text: &str, (name, other): (&str, &str)) -> Result<Experiment, Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("operations.toml");
+    fs::write(&path, text).unwrap();
+    fs::write(folder.path().join(name), other).unwrap();
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let told = |error: slicewise::config::LoadError| {
+        let all = error.to_string();
+        let titles = all.lines().filter(|line| line.starts_with("error"));
+        titles.map(str::to_string).collect::<Vec<_>>()
+    };
+    let scenario = load(&path, &options).map_err(told)?;
+    Ok(scenario.pairs[0].virtual_run.experiment.clone())
+}
+
+const CLUSTER: &str = "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\nbaseline = \"none\"\n\
+    gpus = { model = \"a100-pcie-40gb\", count = 2 }\n\
+    [[vm]]\nname = \"a\"\ncount = 3\nvcpus = 8\nmemory = \"2 GB\"\nvgpu = { type = \"A100-10C\" }\n\
+    workload = \"bert-99\"\nserver = { batch_max = 8 }\n[vm.load]\nscenario = \"server\"\n\
+    target_qps = 20\ntarget_latency = \"50 ms\"\nrules = \"none\"\nmin_query_count = 1\n\
+    min_duration = \"60 s\"\n[operations]\nboot = \"1 s\"\nmodel_load = \"1 s\"\nclone_time = \"1 s\"\n";
+
+#[derive(Clone, Debug)]
+struct Row {
+    at: u32,
+    kind: &'static str,
+    vm: Option<String>,
+    to_card: Option<u32>,
+    back_after: Option<u32>,
+}
+
+impl Row {
+    fn as_table(&self) -> String {
+        let mut text = format!("[[operation]]\nat = \"{} s\"\nkind = \"{}\"\n", self.at, self.kind);
+        text += &self.vm.iter().map(|vm| format!("vm = \"{vm}\"\n")).collect::<String>();
+        text += &self.to_card.iter().map(|card| format!("to_card = {card}\n")).collect::<String>();
+        let back = self.back_after.iter();
+        text + &back.map(|back| format!("back_after = \"{back} s\"\n")).collect::<String>()
+    }
+
+    /// Times in seconds, in ms or with their unit, by turns.
+    fn as_line(&self) -> String {
+        let at = match self.at % 3 {
+            0 => self.at.to_string(),
+            1 => format!("{} s", self.at),
+            _ => format!("{} ms", self.at * 1000),
+        };
+        let word = |number: Option<u32>| number.map_or(String::new(), |number| number.to_string());
+        let vm = self.vm.clone().unwrap_or_default();
+        format!("{},{vm},{at},{},{}\n", self.kind, word(self.to_card), word(self.back_after))
+    }
+}
+
+fn row() -> impl Strategy<Value = Row> {
+    let vm = (0..5_usize).prop_map(|vm| ["a-1", "a-2", "a-3", "a-1-clone", "a-4"][vm].to_string());
+    prop_oneof![
+        (0..70_u32, 0..4_usize, vm.clone()).prop_map(|(at, kind, vm)| Row {
+            at,
+            kind: ["suspend", "resume", "power-off", "power-on"][kind],
+            vm: Some(vm),
+            to_card: None,
+            back_after: None,
+        }),
+        (0..70_u32, any::<bool>(), vm, proptest::option::of(0..3_u32)).prop_map(
+            |(at, is_move, vm, to_card)| Row {
+                at,
+                kind: if is_move { "vmotion" } else { "clone" },
+                vm: Some(vm),
+                to_card,
+                back_after: None,
+            }
+        ),
+        (0..70_u32, proptest::option::of(1..30_u32)).prop_map(|(at, back_after)| Row {
+            at,
+            kind: "host-failure",
+            vm: None,
+            to_card: None,
+            back_after,
+        }),
+    ]
+}
+
+proptest! {
+    #![proptest_config(cases(60))]
+
+    /// Operations in a trace are those that they would be in the scenario: the same plan, or the same faults.
+    #[test]
+    fn a_trace_says_what_its_rows_would_say_in_the_file(
+        rows in proptest::collection::vec(row(), 1..4),
+    ) {
+        let tables: String = rows.iter().map(Row::as_table).collect();
+        let lines: String = rows.iter().map(Row::as_line).collect();
+        let trace = format!("kind,vm,at,to_card,back_after\n{lines}");
+        let in_file = read_beside(&format!("{CLUSTER}{tables}"), ("vms.csv", &trace));
+        let in_trace = read_beside(&format!("{CLUSTER}trace = \"vms.csv\"\n"), ("vms.csv", &trace));
+        let told = |found: &Result<Experiment, Vec<String>>| match found {
+            Ok(experiment) => {
+                let timeline = experiment.timeline.as_ref().unwrap();
+                format!("{:?} {:?} {:?}", timeline.operations, timeline.steps, experiment.vms)
+            }
+            Err(faults) => faults.join("\n"),
+        };
+        prop_assert_eq!(told(&in_file), told(&in_trace));
+    }
+}
+
+/// And so the run is the same, to the last byte of its tables.
+#[test]
+fn a_trace_gives_the_bytes_of_the_same_operations() {
+    let tables = "[[operation]]\nat = \"5 s\"\nkind = \"power-off\"\nvm = \"a-1\"\n\
+        [[operation]]\nat = \"10 s\"\nkind = \"clone\"\nvm = \"a-2\"\nname = \"b\"\n\
+        [[operation]]\nat = \"20 s\"\nkind = \"power-on\"\nvm = \"a-1\"\n";
+    let trace = "at,kind,vm,name\n5,power-off,a-1\n10 s,clone,a-2,b\n0.02 ks,power-on,a-1\n";
+    let trace = trace.replace("0.02 ks", "20000 ms");
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("vms.csv"), trace).unwrap();
+    let run = |tables: &str| {
+        // Names of files and folders are told in tables, so both have the same.
+        let path = folder.path().join("vms.toml");
+        fs::write(&path, format!("{CLUSTER}{tables}")).unwrap();
+        let out = tempfile::tempdir().unwrap();
+        let (path, to) = (path.to_str().unwrap(), out.path().to_str().unwrap());
+        check(&["run", path, "--out", to, "--quiet", "--once"], 0);
+        ["operations.csv", "over-time.csv", "summary.csv"].map(|file| {
+            fs::read_to_string(out.path().join(file))
+                .unwrap_or_else(|error| panic!("{file}: {error}"))
+        })
+    };
+    let (in_file, in_trace) = (run(tables), run("trace = \"vms.csv\"\n"));
+    assert!(in_file[0].contains("clone,a-2,10,"), "{}", in_file[0]);
+    assert_eq!(in_file, in_trace);
 }
 
 #[test]

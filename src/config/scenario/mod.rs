@@ -11,6 +11,7 @@ pub(super) mod balanced;
 pub(super) mod balanced_keys;
 pub(super) mod cards;
 pub(super) mod choice;
+mod clones;
 pub(super) mod conf;
 pub(super) mod cpu;
 pub(super) mod guest;
@@ -23,8 +24,10 @@ pub(super) mod lesson;
 pub(super) mod machine;
 mod obstacles;
 pub(super) mod operations;
+mod operations_cut;
 pub(super) mod operations_keys;
 mod operations_leaning;
+mod operations_trace;
 pub(super) mod other_vm;
 pub(super) mod pattern;
 pub(super) mod pins;
@@ -234,6 +237,8 @@ pub(super) fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, S
         Arrivals::Trace(trace) => Some(("traces", format!("{:016x}", trace.hash))),
         _ => None,
     }));
+    let trace = experiment.timeline.as_ref().and_then(|timeline| timeline.trace);
+    used.extend(trace.map(|hash| ("operation-traces", format!("{hash:016x}"))));
     used
 }
 

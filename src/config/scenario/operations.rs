@@ -4,11 +4,13 @@
 //! refused with its time and reason, and the cards are cut for VMs that come to them.
 
 use super::cards;
+use super::clones;
 use super::guest::Guest;
 use super::holding::Holding;
 use super::machine::Machine;
+use super::operations_cut::Cut;
 use super::operations_keys::{OPERATIONS_MAX, OperationKeys, OperationsKeys, Word};
-use super::operations_leaning as leaning;
+use super::{operations_leaning as leaning, operations_trace};
 use crate::config::catalogue::vmotion;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot};
 use crate::layout::fit::SizeMode;
@@ -18,11 +20,11 @@ use crate::operations::{
     plan, restart,
 };
 use crate::spec::{
-    Experiment, Footprint, GpuId, GpuShare, HostId, InstanceSharing, InstanceSpec, Operation,
-    OperationOutcome, OperationTimes, TestScenario, Timeline, VmChange, VmId, VmStep,
+    Experiment, Footprint, GpuId, GpuShare, HostId, InstanceSharing, Operation, OperationOutcome,
+    OperationTimes, TestScenario, Timeline, VmChange, VmId, VmStep,
 };
 use crate::suggest::{nearest, quoted};
-use crate::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
+use crate::units::{Bandwidth, Bytes, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -30,8 +32,17 @@ use std::sync::Arc;
 pub(crate) struct Operations {
     keys: OperationsKeys,
     asked: Vec<(OperationKeys, Spot)>,
+    /// The hash of the file that some of them are from.
+    trace: Option<u64>,
     /// Where they begin.
     spot: Spot,
+}
+
+impl Operations {
+    /// The first operation that makes a VM.
+    pub(crate) fn clones(&self) -> Option<&Spot> {
+        clones::first(&self.asked)
+    }
 }
 
 /// Reads both tables; nothing where there are no operations.
@@ -41,32 +52,45 @@ pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operation
         table.finish();
         keys
     });
-    let Some(value) = top.get("operation") else {
-        if has_replicas {
-            let (keys, spot) = (keys.unwrap_or_default(), top.spot_of("vm"));
-            return Some(Operations { keys, asked: Vec::new(), spot });
+    let value = top.get("operation");
+    let mut asked = Vec::new();
+    if let Some(value) = &value {
+        if value.is_table() {
+            let help = "write [[operation]] with two brackets";
+            value.report(value.wrong("is a single table").help(help));
+            return None;
         }
-        if keys.is_some() {
-            let title = "`operations` says how long operations take, and there is none";
-            let help = "write [[operation]] with `at` and `kind`, or drop [operations]";
-            top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
-        }
-        return None;
-    };
-    if value.is_table() {
-        let help = "write [[operation]] with two brackets";
-        value.report(value.wrong("is a single table").help(help));
-        return None;
+        let items = value.items(OPERATIONS_MAX)?;
+        asked.extend(items.iter().filter_map(|item| {
+            let mut table = item.table()?;
+            let spot = table.spot();
+            let keys = OperationKeys::given(&mut table);
+            table.finish();
+            Some((keys, spot))
+        }));
     }
-    let items = value.items(OPERATIONS_MAX)?;
-    let asked = items.iter().filter_map(|item| {
-        let mut table = item.table()?;
-        let spot = table.spot();
-        let keys = OperationKeys::given(&mut table);
-        table.finish();
-        Some((keys, spot))
-    });
-    Some(Operations { keys: keys.unwrap_or_default(), asked: asked.collect(), spot: value.spot() })
+    let named = keys.as_ref().and_then(|keys| Some((keys.trace.as_ref()?, keys.spot("trace")?)));
+    let mut trace = None;
+    if let Some((name, spot)) = named {
+        let found = operations_trace::read((name, spot), asked.len(), top.problems())?;
+        asked.extend(found.asked);
+        trace = Some(found.hash);
+    }
+    let spot = match (&value, named) {
+        (Some(value), _) => value.spot(),
+        (None, Some((_, spot))) => spot.clone(),
+        (None, None) if has_replicas => top.spot_of("vm"),
+        (None, None) => {
+            if keys.is_some() {
+                let title = "`operations` says how long operations take, and there is none";
+                let help = "write [[operation]] with `at` and `kind`, name a `trace`, or drop \
+                    [operations]";
+                top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
+            }
+            return None;
+        }
+    };
+    Some(Operations { keys: keys.unwrap_or_default(), asked, trace, spot })
 }
 
 /// Lays the operations of a file upon its run.
@@ -85,7 +109,11 @@ pub(crate) fn lay(
     if !laying.can_be_simulated(experiment) {
         return;
     }
-    let vms = laying.vms(experiment);
+    let mut vms = laying.vms(experiment);
+    vms.extend(clones::asked(&operations.asked, &vms, (&guests, experiment), problems));
+    if problems.any() {
+        return;
+    }
     let Some(asked) = laying.asked(experiment, &vms) else { return };
     let cards = experiment.cards.iter().map(|card| CardPlace {
         host: card.host,
@@ -103,34 +131,55 @@ pub(crate) fn lay(
         spreads: machine.sharing.assignment == Assignment::Spread,
         end: laying.end(experiment),
     };
+    let window = laying.window(experiment);
     let found = plan((hosts.collect(), cards.collect()), &vms, &asked, settings);
     if laying.has_mistakes(&found) {
         return;
     }
-    let firsts = laying.firsts(experiment);
-    let mut cut = Cut::of(experiment, &firsts);
-    let steps = found.steps.iter().map(|step| {
-        let vm = firsts[step.vm];
-        let mut parts = |seats: &[Seat]| {
-            let own = experiment.vms[usize::from(vm.0)].gpus.clone();
-            let parts = seats.iter().zip(own).enumerate();
-            let parts = parts.map(|(place, (seat, own))| {
-                cut.share(experiment, machine, &guests[step.vm], (vm, place, *seat), own)
-            });
-            Some(parts.collect())
+    let originals = laying.firsts(experiment);
+    let mut cut = Cut::of(experiment, &originals);
+    let mut parts = |experiment: &mut Experiment, (number, vm): (usize, VmId), seats: &[Seat]| {
+        let of = vms[number].clone_of.unwrap_or(number);
+        let own = experiment.vms[usize::from(originals[of].0)].gpus.clone();
+        let parts = seats.iter().zip(own).enumerate();
+        let parts = parts.map(|(place, (seat, own))| {
+            cut.share(experiment, machine, &guests[of], (vm, place, *seat), own)
+        });
+        parts.collect::<Vec<GpuShare>>()
+    };
+    // Of each VM its first model; nothing for a clone that never serves.
+    let mut firsts: Vec<Option<VmId>> = originals.iter().copied().map(Some).collect();
+    for (number, clone) in vms.iter().enumerate().skip(originals.len()) {
+        let first = VmId(experiment.vms.len() as u16);
+        let Some((at, seats)) = found.first_served(number) else {
+            firsts.push(None);
+            continue;
         };
+        let gpus = parts(experiment, (number, first), seats);
+        let of = clone.clone_of.map_or(0, |of| of);
+        let names = [&vms[of].name, &clone.name];
+        clones::add(experiment, (originals[of], names), (at, settings.end), gpus);
+        firsts.push(Some(first));
+    }
+    let steps = found.steps.iter().filter_map(|step| {
+        let vm = firsts[step.vm]?;
+        let is_there = experiment.vms[usize::from(vm.0)].power_on;
+        if vms[step.vm].clone_of.is_some() && step.at <= is_there {
+            return None;
+        }
+        let mut parts = |seats: &[Seat]| Some(parts(experiment, (step.vm, vm), seats));
         let change = match &step.change {
             PlannedChange::Halt => VmChange::Halt,
             PlannedChange::Down => VmChange::Down,
             PlannedChange::GoOn(seats) => VmChange::GoOn(parts(seats)),
             PlannedChange::Up(seats) => VmChange::Up(parts(seats)),
         };
-        VmStep { at: step.at, vm, change }
+        Some(VmStep { at: step.at, vm, change })
     });
     let steps: Vec<VmStep> = steps.collect();
     laying.slots_suffice(experiment, &steps);
     let named = found.operations.into_iter().map(|operation| Operation {
-        vm: operation.vm.map(|vm| firsts[usize::from(vm.0)]),
+        vm: operation.vm.and_then(|vm| firsts[usize::from(vm.0)]),
         ..operation
     });
     let operations: Vec<Operation> = named.collect();
@@ -141,7 +190,8 @@ pub(crate) fn lay(
     }
     let keys = &laying.operations.keys;
     let leans_on = leaning::on(keys, version, (&operations, has_replicas));
-    let timeline = Timeline { operations, steps, window: laying.window(experiment), leans_on };
+    let trace = laying.operations.trace;
+    let timeline = Timeline { operations, steps, window, leans_on, trace };
     experiment.timeline = Some(Arc::new(timeline));
 }
 
@@ -235,6 +285,7 @@ impl Laying<'_> {
             memory: keys.memory,
             has_heartbeat_datastores: keys.heartbeat_datastores,
             placement: keys.placement,
+            clone: keys.clone_time,
             boot: keys.boot,
             load: keys.model_load,
         }
@@ -279,6 +330,7 @@ impl Laying<'_> {
                 used: need.min(most) * own.gpus.len() as u64,
                 memory: guest.memory.unwrap_or(self.operations.keys.memory),
                 priority: guest.restart_priority,
+                clone_of: None,
             }
         });
         vms.collect()
@@ -304,8 +356,10 @@ impl Laying<'_> {
         let mut strangers = Vec::new();
         strangers.extend(keys.vm.as_ref().filter(|_| word.is_of_a_host()).map(|_| "vm"));
         strangers.extend(keys.host.as_ref().filter(|_| !word.is_of_a_host()).map(|_| "host"));
-        strangers.extend(keys.to.as_ref().filter(|_| word != Word::Vmotion).map(|_| "to"));
-        strangers.extend(keys.to_card.filter(|_| word != Word::Vmotion).map(|_| "to_card"));
+        let has_place = matches!(word, Word::Vmotion | Word::Clone);
+        strangers.extend(keys.to.as_ref().filter(|_| !has_place).map(|_| "to"));
+        strangers.extend(keys.to_card.filter(|_| !has_place).map(|_| "to_card"));
+        strangers.extend(keys.name.as_ref().filter(|_| word != Word::Clone).map(|_| "name"));
         strangers.extend(keys.back_after.filter(|_| !word.is_of_a_host()).map(|_| "back_after"));
         if let Some(key) = strangers.first() {
             let title = format!("`{key}` says nothing about this kind of operation");
@@ -323,7 +377,7 @@ impl Laying<'_> {
             None => {
                 let names: Vec<&str> = self.named.names.iter().map(String::as_str).collect();
                 let title = "there are several hosts, and the operation names none".to_string();
-                let diagnostic = Diagnostic::at(spot, title).allowed(names.join(", "));
+                let diagnostic = Diagnostic::at(spot, title).allowed(some_of(&names));
                 self.problems.push(diagnostic.help(format!("write {key} = \"{}\"", names[0])));
                 None
             }
@@ -350,9 +404,7 @@ impl Laying<'_> {
         let Some(vm) = vms.iter().position(|vm| vm.name == *name) else {
             let names: Vec<&str> = vms.iter().map(|vm| &*vm.name).collect();
             let diagnostic = Diagnostic::at(of("vm"), format!("unknown VM {}", quoted(name)));
-            let shown: Vec<&str> = names.iter().take(20).copied().collect();
-            let more = if names.len() > 20 { ", ..." } else { "" };
-            let diagnostic = diagnostic.allowed(format!("{}{more}", shown.join(", ")));
+            let diagnostic = diagnostic.allowed(some_of(&names));
             self.problems.push(diagnostic.did_you_mean(nearest(name, &names)));
             return None;
         };
@@ -376,6 +428,10 @@ impl Laying<'_> {
             Word::Resume => Kind::Resume { vm },
             Word::PowerOff => Kind::PowerOff { vm },
             Word::PowerOn => Kind::PowerOn { vm },
+            Word::Clone => {
+                let name = clones::name(keys)?;
+                Kind::Clone { vm: vms.iter().position(|vm| vm.name == name)?, to }
+            }
             Word::HostFailure | Word::Maintenance => unreachable!("these are done to hosts"),
         };
         Some(Asked { at, kind })
@@ -386,7 +442,7 @@ impl Laying<'_> {
         if place.is_none() {
             let names: Vec<&str> = self.named.names.iter().map(String::as_str).collect();
             let diagnostic = Diagnostic::at(spot, format!("unknown host {}", quoted(name)));
-            let diagnostic = diagnostic.allowed(names.join(", "));
+            let diagnostic = diagnostic.allowed(some_of(&names));
             self.problems.push(diagnostic.did_you_mean(nearest(name, &names)));
         }
         place.map(|place| HostId(place as u16))
@@ -445,69 +501,9 @@ impl Laying<'_> {
     }
 }
 
-/// The instances of cards that VMs have, or come to.
-struct Cut {
-    /// By card and owner: a vGPU type that takes turns, or a VM and its GPU that has a card to itself.
-    instances: BTreeMap<(GpuId, Own), u16>,
-    used: BTreeSet<(GpuId, u16)>,
-}
-
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord)]
-enum Own {
-    Type(String),
-    Alone(VmId, usize),
-}
-
-impl Cut {
-    fn of(experiment: &Experiment, firsts: &[VmId]) -> Self {
-        let mut cut = Self { instances: BTreeMap::new(), used: BTreeSet::new() };
-        for &first in firsts {
-            for (place, share) in experiment.vms[usize::from(first.0)].gpus.iter().enumerate() {
-                let own = match (&share.vgpu_type, &experiment.instance(share).sharing) {
-                    (Some(name), sharing) if *sharing != InstanceSharing::Alone => {
-                        Own::Type(name.clone())
-                    }
-                    _ => Own::Alone(first, place),
-                };
-                cut.instances.insert((share.card, own), share.instance);
-                cut.used.insert((share.card, share.instance));
-            }
-        }
-        cut
-    }
-
-    /// The part that a VM has of a card once it is there.
-    fn share(
-        &mut self,
-        experiment: &mut Experiment,
-        machine: &Machine,
-        guest: &Guest,
-        (vm, place, seat): (VmId, usize, Seat),
-        own: GpuShare,
-    ) -> GpuShare {
-        let whole = InstanceSpec::whole();
-        let card = &mut experiment.cards[usize::from(seat.0)];
-        let (key, spec) = match &guest.holding {
-            Holding::Sliced(vgpu) if vgpu.max_per_gpu > 1 => {
-                let sharing = machine.sharing.of_vgpus(&card.gpu, vgpu.max_per_gpu);
-                (Own::Type(vgpu.name.clone()), InstanceSpec { sharing, ..whole })
-            }
-            _ => (Own::Alone(vm, place), whole),
-        };
-        let instance = match self.instances.get(&(seat, key.clone())) {
-            Some(instance) => *instance,
-            None => {
-                // A card that nobody has at first is whole, for nobody.
-                if card.instances.len() == 1 && !self.used.contains(&(seat, 0)) {
-                    card.instances.clear();
-                }
-                card.instances.push(spec);
-                let instance = card.instances.len() as u16 - 1;
-                self.instances.insert((seat, key), instance);
-                self.used.insert((seat, instance));
-                instance
-            }
-        };
-        GpuShare { card: seat, instance, sm_limit: Share::WHOLE, ..own }
-    }
+/// Names in words, the first of many.
+fn some_of(names: &[&str]) -> String {
+    const SHOWN_MAX: usize = 20;
+    let more = if names.len() > SHOWN_MAX { ", ..." } else { "" };
+    format!("{}{more}", names[..names.len().min(SHOWN_MAX)].join(", "))
 }

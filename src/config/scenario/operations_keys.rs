@@ -27,11 +27,17 @@ keys! {
         heartbeat_datastores: bool = flag(), default true;
         /// Time to choose a host for a VM that is restarted. Assumed.
         placement: SimDuration = within("0 to 10 min"), default SimDuration::from_secs(1);
+        /// Copying the disk of a VM that is cloned. Assumed: 60 GB at 2 GB/s; 2 s to 10 min are usual, the
+        /// least for a linked clone.
+        clone_time: SimDuration = within("0 to 24 h"), default SimDuration::from_secs(30);
         /// Start of a VM's operating system. Assumed; 30 to 90 s are usual.
         boot: SimDuration = within("0 to 60 min"), default SimDuration::from_secs(60);
         /// Reading a model and warming it up. Assumed, for a model of a few GB; 3 to 8 min are told of a
         /// model of 70 billion parameters.
         model_load: SimDuration = within("0 to 60 min"), default SimDuration::from_secs(60);
+        /// A file of operations (CSV), relative to the folder of this file: a row for each, with the keys of
+        /// `[[operation]]` as columns.
+        trace: String = word();
         /// Length of the windows in which figures over time are told.
         window: SimDuration = within("0.1 s to 1 h"), or "a hundredth of the run, in whole seconds";
     }
@@ -48,12 +54,15 @@ keys! {
         vm: String = word();
         /// The host, by its name; default: the only one.
         host: String = word();
-        /// vMotion: the host to move to, by its name; default: any other.
+        /// vMotion: the host to move to, by its name; default: any other. Clone: that to be powered on at;
+        /// default: any.
         to: String = word();
-        /// vMotion: the card to move to, from 0, instead of a host.
+        /// vMotion, clone: the card, from 0, instead of a host.
         to_card: u32 = count(0..=CARDS_MAX - 1, "");
         /// After how long a host that failed is back, or one in maintenance that is empty; default: never.
         back_after: SimDuration = within("1 s to 24 h");
+        /// Clone: the name of the VM that is made; default: that of its VM with `-clone` behind it.
+        name: String = word();
     }
 }
 
@@ -86,6 +95,7 @@ pub(crate) enum Word {
     PowerOn,
     HostFailure,
     Maintenance,
+    Clone,
 }
 
 impl Word {
@@ -96,7 +106,7 @@ impl Word {
 }
 
 /// Their words in files.
-pub(crate) const WORDS: [(&str, Word); 7] = [
+pub(crate) const WORDS: [(&str, Word); 8] = [
     ("vmotion", Word::Vmotion),
     ("suspend", Word::Suspend),
     ("resume", Word::Resume),
@@ -104,6 +114,7 @@ pub(crate) const WORDS: [(&str, Word); 7] = [
     ("power-on", Word::PowerOn),
     ("host-failure", Word::HostFailure),
     ("maintenance", Word::Maintenance),
+    ("clone", Word::Clone),
 ];
 
 /// The most operations in a file.

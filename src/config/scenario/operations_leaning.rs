@@ -6,7 +6,7 @@ use super::operations_keys::OperationsKeys;
 use crate::spec::{Fact, Operation, Standing, TimelineFact, Vmotion};
 
 /// Nobody publishes these; each with the kinds of operations that they bear on.
-const ASSUMED: [(&str, &[&str], &str); 6] = [
+const ASSUMED: [(&str, &[&str], &str); 7] = [
     ("dirty_rate", &["vmotion"], "assumed: a model server changes little of its memory"),
     ("memory", &["vmotion", "suspend", "resume"], "assumed, where a VM does not state its own"),
     (
@@ -15,10 +15,15 @@ const ASSUMED: [(&str, &[&str], &str); 6] = [
         "assumed: 0.5 to 5 GB/s are usual, and no times are published",
     ),
     ("placement", &["ha-restart"], "assumed"),
-    ("boot", &["ha-restart", "power-on"], "assumed: 30 to 90 s are usual"),
+    (
+        "clone_time",
+        &["clone"],
+        "assumed: 60 GB at 2 GB/s; 2 s to 10 min are usual, the least for a linked clone",
+    ),
+    ("boot", &["ha-restart", "power-on", "clone"], "assumed: 30 to 90 s are usual"),
     (
         "model_load",
-        &["ha-restart", "power-on"],
+        &["ha-restart", "power-on", "clone"],
         "assumed, for a model of a few GB: 3 to 8 min are told of one of 70 billion parameters \
          (frankdenneman.nl 2025-06-24)",
     ),
@@ -75,6 +80,7 @@ fn value(keys: &OperationsKeys, key: &str) -> String {
         "memory" => keys.memory.to_string(),
         "storage_bandwidth" => keys.storage_bandwidth.to_string(),
         "placement" => keys.placement.to_string(),
+        "clone_time" => keys.clone_time.to_string(),
         "boot" => keys.boot.to_string(),
         _ => keys.model_load.to_string(),
     }

@@ -310,7 +310,15 @@ impl Context<'_> {
                 .take()
                 .map(|figures| Published { scenario, ..figures }),
         };
-        let mut baselines = self.baselines(stem, &guests, baseline);
+        let clones = operations.as_ref().and_then(Operations::clones);
+        if let Some(spot) = clones.filter(|_| capacity.is_some() || self.problems.rates_are_parts) {
+            let title = "a search for the highest rate beside clones is not simulated";
+            let help = "drop the [[operation]] with kind = \"clone\"";
+            self.problems.push(Diagnostic::at(spot, title).help(help));
+        }
+        let by_itself = balanced::of_any(&guests).map(|spot| (spot, "a load balancer"));
+        let by_itself = by_itself.or(clones.map(|spot| (spot, "clones")));
+        let mut baselines = self.baselines(stem, &guests, by_itself, baseline);
         if let Some((figures, spot)) = published.baseline.take() {
             match &mut baselines[..] {
                 [Baseline { kind: BaselineKind::Twin { .. }, run }] => {
@@ -350,15 +358,21 @@ impl Context<'_> {
 
     /// What the run stands beside: both counterfactuals unless the file says otherwise; nothing for
     /// bare metal.
-    fn baselines(&self, stem: &str, guests: &[Guest], value: Option<Value<'_>>) -> Vec<Baseline> {
+    fn baselines(
+        &self,
+        stem: &str,
+        guests: &[Guest],
+        by_itself: Option<(&Spot, &str)>,
+        value: Option<Value<'_>>,
+    ) -> Vec<Baseline> {
         let bare_already = self.machine.hypervisor.id == super::machine::BARE_METAL;
-        if let Some(spot) = balanced::of_any(guests) {
-            // One operating system with all cards has nothing to balance.
+        if let Some((spot, what)) = by_itself {
+            // One operating system with all cards has nothing to balance, and makes no VMs.
             if value.is_some_and(|value| !value.is_text() || value.text() != Some("none")) {
-                let title = "a run with a load balancer stands by itself";
+                let title = format!("a run with {what} stands by itself");
                 self.problems.push(Diagnostic::at(spot, title).help("write baseline = \"none\""));
             }
-            let said = || ValueOrigin::default("with a load balancer");
+            let said = || ValueOrigin::default(format!("with {what}"));
             self.problems.answers.fallback(|| "baseline".to_string(), said);
             return Vec::new();
         }

@@ -6,6 +6,7 @@
 //! An operation that cannot be done changes nothing and has its reason. Whether that is a mistake in a file
 //! (a VM that is off is moved) or an answer (no vGPU is free for a restart) is said with it.
 
+mod clone;
 mod failure;
 mod moves;
 mod power;
@@ -21,7 +22,8 @@ use std::collections::BTreeMap;
 pub struct VmAsked {
     /// Its name.
     pub name: String,
-    /// Where it is at first: a card for each of its vGPUs, all on one machine.
+    /// Where it is at first: a card for each of its vGPUs, all on one machine. For a clone where its VM is:
+    /// it needs as many, on cards of the same kind.
     pub seats: Vec<Seat>,
     /// The type of its vGPUs; nothing for cards that are passed through.
     pub vgpu: Option<Vgpu>,
@@ -31,6 +33,8 @@ pub struct VmAsked {
     pub memory: Bytes,
     /// Its class among restarts, the lower first; nothing where HA does not restart it.
     pub priority: Option<u8>,
+    /// For a VM that is not there at first: the one that it is made of, by number.
+    pub clone_of: Option<usize>,
 }
 
 /// Where a VM is to be moved.
@@ -73,6 +77,13 @@ pub enum Kind {
     PowerOn {
         /// The VM.
         vm: usize,
+    },
+    /// A VM is made that is like another, and powered on.
+    Clone {
+        /// The VM that is made, by number.
+        vm: usize,
+        /// Where it is powered on; to any other machine means to any.
+        to: To,
     },
     /// A machine fails.
     HostFailure {
@@ -125,6 +136,16 @@ pub struct Plan {
     pub steps: Vec<PlannedStep>,
 }
 
+impl Plan {
+    /// When a VM first serves that is not there at first, and on which cards.
+    pub fn first_served(&self, vm: usize) -> Option<(SimTime, &[Seat])> {
+        self.steps.iter().find_map(|step| match &step.change {
+            PlannedChange::Up(seats) if step.vm == vm => Some((step.at, &seats[..])),
+            _ => None,
+        })
+    }
+}
+
 /// A change to a VM.
 #[derive(Clone, PartialEq, Debug)]
 pub struct PlannedStep {
@@ -161,15 +182,11 @@ pub fn plan(
         let holding = vm.vgpu.clone().map_or(Holding::Whole, Holding::Vgpu);
         let kind =
             vm.seats.first().map_or(String::new(), |seat| cluster.kind_of(*seat).to_string());
-        Guest {
-            seats: vm.seats.clone(),
-            count: vm.seats.len(),
-            holding,
-            kind,
-            state: State::On,
-            age: 0,
-            stop: None,
-        }
+        let (seats, state) = match vm.clone_of {
+            None => (vm.seats.clone(), State::On),
+            Some(_) => (Vec::new(), State::Absent),
+        };
+        Guest { seats, count: vm.seats.len(), holding, kind, state, age: 0, stop: None }
     };
     let guests: Vec<Guest> = vms.iter().map(guest).collect();
     guests.iter().for_each(|guest| cluster.take(&guest.seats, &guest.holding));
@@ -225,6 +242,8 @@ enum State {
     /// It starts or is read back, until then.
     Starts(SimTime),
     Off,
+    /// It is a clone that is not made yet.
+    Absent,
     /// Its machine failed.
     Failed,
 }
@@ -241,6 +260,8 @@ enum Event {
     Written(usize, u32),
     /// A VM goes on, read back; or serves, started anew.
     Runs(usize, u32, bool),
+    /// The disk of a clone is copied, of an operation; and where it is powered on.
+    Copied(usize, usize, To),
     /// A machine is known to have failed.
     Detected,
     /// A machine is back.
@@ -312,6 +333,11 @@ impl Walk<'_> {
                 self.step(now, vm, change);
             }
             Event::Stun(..) | Event::Moved(..) | Event::Written(..) | Event::Runs(..) => {}
+            Event::Copied(vm, index, to) => {
+                if let Some(refusal) = self.start_clone(now, vm, to, index) {
+                    self.refuse(index, refusal);
+                }
+            }
             Event::Detected => self.retry(now),
             Event::Back(host) => {
                 self.cluster.set_open(host, true);
@@ -333,6 +359,7 @@ impl Walk<'_> {
             | Kind::Resume { vm }
             | Kind::PowerOff { vm }
             | Kind::PowerOn { vm } => Some(vm),
+            Kind::Clone { vm, .. } => self.vms[vm].clone_of,
             Kind::HostFailure { .. } | Kind::Maintenance { .. } => None,
         };
         let host = |host: HostId| self.cluster.hosts[usize::from(host.0)].name.clone();
@@ -391,6 +418,7 @@ impl Walk<'_> {
             Kind::Resume { vm } => self.resume(now, vm, index),
             Kind::PowerOff { vm } => self.power_off(now, vm, index),
             Kind::PowerOn { vm } => self.power_on(now, vm, index),
+            Kind::Clone { vm, to } => self.copy(now, vm, to, index),
             Kind::HostFailure { host, back_after } => self.fail(now, host, back_after, index),
             Kind::Maintenance { host, back_after } => self.maintain(now, host, back_after, index),
         }
@@ -432,6 +460,7 @@ impl Walk<'_> {
             State::Suspended => "is suspended".to_string(),
             State::Starts(end) => format!("starts, until {} s", until(*end)),
             State::Off => "is powered off".to_string(),
+            State::Absent => "is not there yet".to_string(),
             State::Failed => "is down: its host failed".to_string(),
         };
         Some(Refusal::Mistake(format!("{name} {state}")))
@@ -456,8 +485,16 @@ impl Walk<'_> {
 
 impl Kind {
     /// Every word of an operation in files.
-    pub const WORDS: [&'static str; 7] =
-        ["vmotion", "suspend", "resume", "power-off", "power-on", "host-failure", "maintenance"];
+    pub const WORDS: [&'static str; 8] = [
+        "vmotion",
+        "suspend",
+        "resume",
+        "power-off",
+        "power-on",
+        "host-failure",
+        "maintenance",
+        "clone",
+    ];
 
     /// Its word in files and results.
     pub fn word(self) -> &'static str {
@@ -469,6 +506,7 @@ impl Kind {
             Kind::PowerOn { .. } => 4,
             Kind::HostFailure { .. } => 5,
             Kind::Maintenance { .. } => 6,
+            Kind::Clone { .. } => 7,
         }]
     }
 }

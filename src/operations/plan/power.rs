@@ -68,7 +68,8 @@ impl Walk<'_> {
     pub(super) fn seats_for(&self, vm: usize) -> Option<Vec<Seat>> {
         let guest = &self.guests[vm];
         let own = &self.vms[vm].seats;
-        match self.cluster.has_room_on(own, &guest.holding, &guest.kind) {
+        let was_there = self.vms[vm].clone_of.is_none();
+        match was_there && self.cluster.has_room_on(own, &guest.holding, &guest.kind) {
             true => Some(own.clone()),
             false => self.cluster.find((&guest.holding, guest.count, &guest.kind), |_| true),
         }

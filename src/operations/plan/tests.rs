@@ -32,6 +32,7 @@ fn times() -> OperationTimes {
         memory: Bytes::new(8_000_000_000),
         has_heartbeat_datastores: true,
         placement: SimDuration::from_secs(1),
+        clone: SimDuration::from_secs(40),
         boot: SimDuration::from_secs(30),
         load: SimDuration::from_secs(20),
     }
@@ -51,6 +52,7 @@ fn vm(name: &str, card: u16) -> VmAsked {
         used: gigabytes(2),
         memory: gigabytes(8),
         priority: Some(2),
+        clone_of: None,
     }
 }
 
@@ -284,6 +286,67 @@ fn moves_wait_for_one_another_on_a_network() {
     assert_eq!(ends, [(26.0, 0), (26.0, 2), (29.0, 0), (29.0, 2), (45.0, 1), (48.0, 1)]);
 }
 
+/// A VM that is made of one of these.
+fn clone(vms: &[VmAsked], of: usize) -> VmAsked {
+    VmAsked { name: format!("{}-clone", vms[of].name), clone_of: Some(of), ..vms[of].clone() }
+}
+
+/// 40 s until it is made, 50 s until it serves; only then does it need what is free.
+#[test]
+fn a_clone_takes_its_vgpu_when_it_is_powered_on() {
+    let mut vms = vec![whole("a", 0), whole("b", 1)];
+    vms.push(clone(&vms, 0));
+    let made = Kind::Clone { vm: 2, to: To::Anywhere };
+    let found = run(1, &vms, &[(10, made), (30, Kind::PowerOff { vm: 1 })]);
+    use PlannedChange::{Down, Up};
+    assert_eq!(steps(&found), [(30.0, 1, Down), (100.0, 2, Up(vec![GpuId(1)]))]);
+    assert_eq!(found.first_served(2), Some((at(100), &[GpuId(1)][..])));
+    let copied = &found.operations[0];
+    assert_eq!((&*copied.subject, copied.to.as_deref()), ("a", Some("card 1")));
+    let OperationOutcome::Done { stopped, parts, .. } = &copied.outcome else { panic!() };
+    assert_eq!(*stopped, Some(SimDuration::ZERO), "nobody stands still");
+    assert_eq!(parts.join(", "), "makes a-clone in 40.0 s, it starts and loads for 50.0 s");
+    // Afterwards it is a VM like others: here its host fails.
+    let failure = Kind::HostFailure { host: HostId(1), back_after: None };
+    let on = Kind::Clone { vm: 2, to: To::Host(HostId(1)) };
+    let found = run(2, &vms, &[(10, on), (60, failure)]);
+    // It was to serve at 100 s; 18 s after the failure it is placed, and starts anew: there is no card.
+    assert_eq!(found.first_served(2), None);
+    assert_eq!(why(&found, 2), "no vGPU 40C is free on the hosts that are left: it stays down");
+}
+
+#[test]
+fn a_clone_that_cannot_be_is_refused_with_the_reason() {
+    let mut vms = vec![whole("a", 0), whole("b", 1)];
+    vms.push(clone(&vms, 0));
+    let why_not = |asked: &[(u64, Kind)]| {
+        let found = run(1, &vms, asked);
+        let last = found.operations.len() - 1;
+        assert_eq!(found.mistakes.last(), Some(&last));
+        why(&found, last).to_string()
+    };
+    let made = |to| Kind::Clone { vm: 2, to };
+    let free = "free vGPU 40C for a-clone at 50.0 s, when it is made";
+    assert_eq!(why_not(&[(10, made(To::Anywhere))]), format!("no host has a {free}"));
+    assert_eq!(why_not(&[(10, made(To::Card(GpuId(1))))]), format!("card 1 has no {free}"));
+    let suspended = [(10, Kind::Suspend { vm: 0 }), (40, made(To::Anywhere))];
+    assert_eq!(why_not(&suspended), "a is suspended");
+    let early = [(10, Kind::PowerOff { vm: 2 })];
+    assert_eq!(why_not(&early), "a-clone is not there yet");
+    let late = [(5, Kind::PowerOff { vm: 1 }), (920, made(To::Anywhere))];
+    assert_eq!(
+        why_not(&late),
+        "a-clone would serve from 1010 s on, and the last load ends at 1000 s"
+    );
+    vms[0].vgpu = None;
+    vms[2].vgpu = None;
+    let found = run(1, &vms, &[(10, made(To::Anywhere))]);
+    assert_eq!(
+        why(&found, 0),
+        "a has a card that is passed through: it cannot be cloned while it runs"
+    );
+}
+
 fn kinds(vms: usize) -> impl Strategy<Value = Kind> {
     let vm = 0..vms;
     prop_oneof![
@@ -295,6 +358,8 @@ fn kinds(vms: usize) -> impl Strategy<Value = Kind> {
         vm.clone().prop_map(|vm| Kind::Resume { vm }),
         vm.clone().prop_map(|vm| Kind::PowerOff { vm }),
         vm.prop_map(|vm| Kind::PowerOn { vm }),
+        (5..7_usize, 0..6_u16).prop_map(|(vm, card)| Kind::Clone { vm, to: To::Card(GpuId(card)) }),
+        (5..7_usize).prop_map(|vm| Kind::Clone { vm, to: To::Anywhere }),
         (0..3_u16, proptest::option::of(1..200_u64)).prop_map(|(host, back)| Kind::HostFailure {
             host: HostId(host),
             back_after: back.map(SimDuration::from_secs),
@@ -314,20 +379,24 @@ proptest! {
     /// asked for has an answer.
     #[test]
     fn no_vgpu_is_held_twice_and_no_vm_is_lost(
-        asked in proptest::collection::vec((0..400_u64, kinds(5)), 0..25),
+        asked in proptest::collection::vec((0..400_u64, kinds(7)), 0..25),
         larges in proptest::collection::vec(any::<bool>(), 5),
     ) {
         let make = |(place, large): (usize, &bool)| {
             let name = format!("vm-{place}");
             if *large { whole(&name, place as u16) } else { vm(&name, place as u16) }
         };
-        let vms: Vec<VmAsked> = larges.iter().enumerate().map(make).collect();
+        let mut vms: Vec<VmAsked> = larges.iter().enumerate().map(make).collect();
+        vms.extend([clone(&vms, 0), clone(&vms, 1)]);
         let found = run(3, &vms, &asked);
         prop_assert!(found.of_asked.iter().all(|place| *place < found.operations.len()));
         #[derive(PartialEq, Debug)]
         enum Is { On, Halted, Down }
         let mut states: Vec<(Is, Vec<Seat>)> =
-            vms.iter().map(|vm| (Is::On, vm.seats.clone())).collect();
+            vms.iter().map(|vm| match vm.clone_of {
+                None => (Is::On, vm.seats.clone()),
+                Some(_) => (Is::Down, Vec::new()),
+            }).collect();
         let mut last = SimTime::ZERO;
         for step in &found.steps {
             prop_assert!(step.at >= last);
