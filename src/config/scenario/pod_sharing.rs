@@ -78,7 +78,7 @@ impl Pods {
         let own = self.limits.get(place).and_then(|(limits, _)| limits.memory);
         let replicas = self.replicas.filter(|_| self.mode == Mode::Mps);
         // The plugin's daemon sets whole MiB.
-        let mib = |replicas: u32| Bytes::new(all.get() / u64::from(replicas) >> 20 << 20);
+        let mib = |replicas: u32| Bytes::new(((all.get() / u64::from(replicas)) >> 20) << 20);
         own.or(replicas.map(mib)).map_or(all, |limit| limit.min(all))
     }
 
