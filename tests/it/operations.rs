@@ -220,8 +220,9 @@ fn a_clone_serves_a_load_of_its_own_from_when_it_is_loaded() {
         for vm in 0..3 {
             assert_eq!(told(&found, vm, 29), told(&before, vm, 29), "{policy}");
         }
-        // Its neighbour has another on its card, in turns.
-        assert_ne!(told(&found, 1, 59), told(&before, 1, 59), "{policy}");
+        // Its neighbour has another on its card, in turns; a slot of one's own is there either way.
+        let is_same = told(&found, 1, 59) == told(&before, 1, 59);
+        assert_eq!(is_same, policy == "fixed-share", "{policy}");
         assert_eq!(told(&found, 2, 59), told(&before, 2, 59), "{policy}: another card");
     }
 }
@@ -351,13 +352,20 @@ fn a_trace_gives_the_bytes_of_the_same_operations() {
         let (path, to) = (path.to_str().unwrap(), out.path().to_str().unwrap());
         check(&["run", path, "--out", to, "--quiet", "--once"], 0);
         ["operations.csv", "over-time.csv", "summary.csv"].map(|file| {
-            fs::read_to_string(out.path().join(file))
-                .unwrap_or_else(|error| panic!("{file}: {error}"))
+            let path = out.path().join(file);
+            let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{file}: {error}"));
+            // All but the hash of what was read, which is the last column.
+            match file {
+                "summary.csv" => {
+                    text.lines().filter_map(|line| Some(line.rsplit_once(',')?.0)).collect()
+                }
+                _ => text,
+            }
         })
     };
     let (in_file, in_trace) = (run(tables), run("trace = \"vms.csv\"\n"));
     assert!(in_file[0].contains("clone,a-2,10,"), "{}", in_file[0]);
-    assert_eq!(in_file, in_trace);
+    assert!(in_file == in_trace);
 }
 
 #[test]

@@ -522,6 +522,7 @@ fn what_is_wrong_with_a_plan_is_told() {
         (vm("vgpu = { type = \"A30-6C\" }"), "is what `plan` searches", "{ type = \"A30-6C\" }"),
         (vm("gpus = 1"), "is what `plan` searches", "1\nload"),
         (vm("card = 0"), "is what `plan` searches", "0\nload"),
+        (vm("balance = \"round-robin\""), "share a load", "\"round-robin\"\nload"),
         (vm("vcpu = 4"), "unknown key", "vcpu = 4"),
         (vm("count = 65"), "65 VMs", "[[vm]]"),
         (

@@ -193,6 +193,10 @@ fn refuse_holdings(vm: &mut Reader<'_>) {
             value.report(diagnostic.label("stated here").help(help));
         }
     }
+    if let Some(value) = vm.get("balance") {
+        let diagnostic = value.wrong("makes VMs share a load, which `plan` does not search");
+        value.report(diagnostic.help("drop it: then each VM has its own rate"));
+    }
     if let Some(load) = vm.get("load").filter(Value::is_table)
         && let Some(total) = load.table().and_then(|mut load| load.get("total_qps"))
     {

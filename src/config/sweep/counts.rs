@@ -258,6 +258,13 @@ fn counted_group(
         return None;
     };
     let vm = members.get(index)?.get_ref().as_table()?;
+    if let Some(value) = vm.get("balance") {
+        let spot = Spot { file: file.clone(), span: value.span() };
+        let title = "VMs that share a load are not counted";
+        let help = "drop `balance`: then each VM has its own rate";
+        problems.push(Diagnostic::at(&spot, title).help(help));
+        return None;
+    }
     let load = vm.get("load")?.get_ref().as_table()?;
     let word = load.get("scenario").and_then(|word| word.get_ref().as_str());
     let refuse = |key: &str, title: &str, help: &str| {
