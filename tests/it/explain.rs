@@ -151,7 +151,9 @@ fn every_line_of_a_file_says_something() {
     let options = LoadOptions::new(Catalogue::load(None).unwrap());
     let folders = ["tests/good", "scenarios/vsphere-mlperf-v1.1"];
     let entries = folders.into_iter().flat_map(|folder| fs::read_dir(folder).unwrap());
-    for path in entries.map(|entry| entry.unwrap().path()) {
+    let paths = entries.map(|entry| entry.unwrap().path());
+    // Tables that a file names lie beside it.
+    for path in paths.filter(|path| path.extension().is_some_and(|kind| kind == "toml")) {
         let text = fs::read_to_string(&path).unwrap();
         if path.ends_with("_folder.toml") || text.contains("[sweep]") {
             continue;

@@ -8,8 +8,8 @@ use crate::support::{cases, hold_messages};
 use proptest::prelude::*;
 use slicewise::config::{LoadError, read_foreign};
 use slicewise::formats::{
-    kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, perf_analyzer, probe,
-    request_trace, triton_config, triton_ensemble, trtexec,
+    kubernetes, latency_csv, loadgen_log, measured_csv, mlperf_conf, operation_trace,
+    perf_analyzer, probe, request_trace, triton_config, triton_ensemble, trtexec,
 };
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -18,7 +18,7 @@ use std::path::{Path, PathBuf};
 pub(crate) type Reader = fn(&Path) -> Result<(), LoadError>;
 
 /// Every format with its folder and its reader.
-pub(crate) const FORMATS: [(&str, Reader); 14] = [
+pub(crate) const FORMATS: [(&str, Reader); 15] = [
     ("mig-parted", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("device-plugin", |path| read_foreign(path, kubernetes::read).map(|_| ())),
     ("vgpu-configs", |path| read_foreign(path, kubernetes::read).map(|_| ())),
@@ -28,6 +28,7 @@ pub(crate) const FORMATS: [(&str, Reader); 14] = [
         let columns = request_trace::Columns::default();
         read_foreign(path, |text| request_trace::read(text, &columns)).map(|_| ())
     }),
+    ("operation-trace", |path| read_foreign(path, operation_trace::read).map(|_| ())),
     ("mlperf-conf", |path| read_foreign(path, mlperf_conf::read).map(|_| ())),
     ("triton-config", |path| read_foreign(path, triton_config::read).map(|_| ())),
     ("triton-ensemble", |path| read_foreign(path, triton_ensemble::read).map(|_| ())),
