@@ -9,7 +9,7 @@ use crate::support::examples;
 use slicewise::config::{Catalogue, LoadOptions, Task, load_task};
 use slicewise::platform::{Meter, simulate, simulate_together, simulate_told, simulate_within};
 use slicewise::spec::{Arrivals, Experiment, GpuId, GpuShare, Step, VmId, VmSpec};
-use slicewise::units::SimDuration;
+use slicewise::units::{SimDuration, SimTime};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -160,6 +160,7 @@ fn a_host_notices_nothing_of_another() {
         for vm in &mut other.vms {
             vm.load.settings.min_query_count = 1;
             vm.load.settings.min_duration = SimDuration::from_nanos(1);
+            vm.power_on = SimTime::ZERO;
         }
         let mut both = alone.clone();
         join(&mut both, other, ("other/", true));
