@@ -33,7 +33,8 @@ pub fn read(text: &str) -> Result<Vec<OperationRow>, Vec<Fault>> {
             Some(column) => columns.push((place, column)),
             None if name.is_empty() => {}
             None => {
-                let title = format!("the file has a column `{name}`, which no operation has");
+                let shown: String = name.chars().take(40).collect();
+                let title = format!("the file has a column `{shown}`, which no operation has");
                 faults.push(Fault::at(span, title).allowed(COLUMNS.join(", ")));
             }
         }
