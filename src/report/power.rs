@@ -3,8 +3,9 @@
 //! The table shows the sum of a run.
 
 use super::parts::Part;
+use super::run::head;
 use super::sheet::{Row, Sheet};
-use crate::study::{PowerResult, Results, RunResult, Side};
+use crate::study::{PowerResult, Results, RunResult};
 
 /// The sheets; none where no run tells watts.
 pub(super) fn sheets(results: &Results) -> Vec<Part> {
@@ -43,15 +44,6 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
         Part::Sheet(Sheet::of_rows("power-hosts", hosts)),
         Part::Sheet(Sheet::of_rows("power-cards", cards)),
     ]
-}
-
-fn head(run: &RunResult) -> Row {
-    let mut row = Row::default();
-    row.add("run", &run.name);
-    row.add("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
-    row.add("platform", &run.platform);
-    row.add("baseline_kind", run.baseline_kind);
-    row
 }
 
 fn of_run((run, power): (&RunResult, &PowerResult)) -> Row {

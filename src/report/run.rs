@@ -6,7 +6,7 @@ use super::parts::{File, Part, Report};
 use super::sheet::{Row, Sheet};
 use super::width::Width;
 use super::{charts, loadgen_summary, operations, power, table, written};
-use crate::study::{CpuResult, Interval, LatencyMs, Origin, Results, RunResult, Side, VmResult};
+use crate::study::{CpuResult, Interval, LatencyMs, Origin, Results, RunResult, VmResult};
 
 impl Report for Results {
     fn document(&self) -> anyhow::Result<String> {
@@ -36,13 +36,19 @@ fn summary(results: &Results) -> Sheet {
     Sheet::of_rows("summary", results.vms().map(|(run, vm)| row(results, run, vm)))
 }
 
-/// A VM's cells; every row has the same columns.
-fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
+/// The cells that say which run a row is of.
+pub(super) fn head(run: &RunResult) -> Row {
     let mut row = Row::default();
     row.add("run", &run.name);
-    row.add("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
+    row.add("side", run.side.word());
     row.add("platform", &run.platform);
     row.add("baseline_kind", run.baseline_kind);
+    row
+}
+
+/// A VM's cells; every row has the same columns.
+fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
+    let mut row = head(run);
     row.add("vm", &vm.name);
     row.add("workload", &vm.workload);
     row.add("scenario", vm.scenario);
@@ -81,7 +87,7 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
 fn cpu_row((run, vm): (&RunResult, &CpuResult)) -> Row {
     let mut row = Row::default();
     row.add("run", &run.name);
-    row.add("side", if run.side == Side::Virtual { "virtual" } else { "baseline" });
+    row.add("side", run.side.word());
     row.add("vm", &vm.vm);
     row.add("work", vm.work.word());
     row.add("vcpus", vm.vcpus);

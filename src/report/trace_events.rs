@@ -11,7 +11,7 @@ use crate::gpu::{Phase, PhaseSpan};
 use crate::platform::{BatchTimeline, InstanceTimeline, Timeline, WindowEnd};
 use crate::record::Stage;
 use crate::spec::InstanceSharing;
-use crate::study::{Side, TimelineResults};
+use crate::study::TimelineResults;
 use crate::units::SimTime;
 use serde_json::{Map, Value, json};
 use std::cmp::Reverse;
@@ -55,7 +55,7 @@ fn head(results: &TimelineResults) -> Value {
         "scenario_hash": results.head.scenario_hash,
         "seed": results.head.seed,
         "run": results.run,
-        "side": if results.side == Side::Virtual { "virtual" } else { "baseline" },
+        "side": results.side.word(),
         "baseline_kind": results.baseline_kind,
         "platform": results.platform,
         "from": instant(timeline.from),

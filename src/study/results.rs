@@ -109,6 +109,16 @@ pub enum Side {
     Baseline,
 }
 
+impl Side {
+    /// Its word in documents.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Virtual => "virtual",
+            Self::Baseline => "baseline",
+        }
+    }
+}
+
 impl Results {
     /// Every VM with its run.
     pub fn vms(&self) -> impl Iterator<Item = (&RunResult, &VmResult)> {

@@ -2,7 +2,7 @@
 //! water filling promises, conservation, and inference beside other work.
 
 use crate::cli::check;
-use crate::documents::hold_picture;
+use crate::documents::{hold_picture, holds_sweep};
 use crate::support::{cases, fact, queue};
 use proptest::prelude::*;
 use slicewise::host::{
@@ -478,18 +478,9 @@ fn the_page_shows_what_24_of_128_gives() {
 #[test]
 #[ignore = "long: cargo test -- --include-ignored"]
 fn the_page_shows_what_the_sweep_of_over_commitment_gives() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().to_str().unwrap();
-    let file = "scenarios/curves/over-commit.toml";
-    let (printed, _) = check(&["sweep", file, "--out", out, "--quiet"], 0);
-    let drawn = folder.path().join("latency.svg");
-    hold_picture(&drawn, "docs/explanation/over-commitment/over-commit-latency.svg");
-    let page = std::fs::read_to_string("docs/explanation/over-commitment.md").unwrap();
-    let table = page.lines().skip_while(|line| !line.starts_with("| p99, ms |")).skip(2);
-    let told: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
-    let told = told.iter().flat_map(|line| line.trim_matches('|').split('|').skip(1));
-    let told: Vec<&str> = told.map(str::trim).collect();
-    let rows = printed.lines().filter(|line| line.ends_with("VALID"));
-    let p99 = rows.map(|line| line.split_whitespace().rev().nth(1).unwrap());
-    assert_eq!(told, p99.collect::<Vec<_>>());
+    holds_sweep(
+        "scenarios/curves/over-commit.toml",
+        "docs/explanation/over-commitment/over-commit-latency.svg",
+        "docs/explanation/over-commitment.md",
+    );
 }

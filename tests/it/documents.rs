@@ -1,6 +1,7 @@
 //! What the documents promise: a short README, pages that the index names, pictures that the gallery
 //! names, tables that the program printed, a tutorial and guides whose every output is real.
 
+use crate::cli::check;
 use crate::links::{documents, files_below, has_kind, prose, targets};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -314,6 +315,22 @@ pub(crate) fn hold_picture(drawn: &Path, page: &str) {
     }
     let [new, old] = [drawn, Path::new(page)].map(|path| fs::read(path).unwrap());
     assert!(new == old, "{page} is another picture");
+}
+
+/// Holds a page to the sweep that it shows: the picture, and the table of p99 to what is printed.
+pub(crate) fn holds_sweep(file: &str, picture: &str, page: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let (printed, _) = check(&["sweep", file, "--out", out, "--quiet"], 0);
+    hold_picture(&folder.path().join("latency.svg"), picture);
+    let page = fs::read_to_string(page).unwrap();
+    let table = page.lines().skip_while(|line| !line.starts_with("| p99, ms |")).skip(2);
+    let told: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
+    let told = told.iter().flat_map(|line| line.trim_matches('|').split('|').skip(1));
+    let told: Vec<&str> = told.map(str::trim).collect();
+    let rows = printed.lines().filter(|line| line.ends_with("VALID"));
+    let p99 = rows.map(|line| line.split_whitespace().rev().nth(1).unwrap());
+    assert_eq!(told, p99.collect::<Vec<_>>());
 }
 
 #[test]

@@ -1,8 +1,7 @@
 //! Pods in VMs: the turns of two levels against theory, against what a process has today, and against
 //! a slow twin that takes every microsecond by itself.
 
-use crate::cli::check;
-use crate::documents::hold_picture;
+use crate::documents::holds_sweep;
 use crate::processes::busy_served;
 use crate::shared_cards::{check_shares, experiment};
 use crate::slicing::{hardware, slicing};
@@ -430,18 +429,9 @@ fn a_whole_card_for_a_node_is_for_all_of_its_pods() {
 #[test]
 #[ignore = "long: cargo test -- --include-ignored"]
 fn the_page_shows_what_the_sweep_of_pods_gives() {
-    let folder = tempfile::tempdir().unwrap();
-    let out = folder.path().to_str().unwrap();
-    let file = "scenarios/curves/pods-in-a-vm.toml";
-    let (printed, _) = check(&["sweep", file, "--out", out, "--quiet"], 0);
-    let drawn = folder.path().join("latency.svg");
-    hold_picture(&drawn, "docs/explanation/pods/pods-in-a-vm-latency.svg");
-    let page = std::fs::read_to_string("docs/explanation/pods.md").unwrap();
-    let table = page.lines().skip_while(|line| !line.starts_with("| p99, ms |")).skip(2);
-    let told: Vec<&str> = table.take_while(|line| line.starts_with('|')).collect();
-    let told = told.iter().flat_map(|line| line.trim_matches('|').split('|').skip(1));
-    let told: Vec<&str> = told.map(str::trim).collect();
-    let rows = printed.lines().filter(|line| line.ends_with("VALID"));
-    let p99 = rows.map(|line| line.split_whitespace().rev().nth(1).unwrap());
-    assert_eq!(told, p99.collect::<Vec<_>>());
+    holds_sweep(
+        "scenarios/curves/pods-in-a-vm.toml",
+        "docs/explanation/pods/pods-in-a-vm-latency.svg",
+        "docs/explanation/pods.md",
+    );
 }

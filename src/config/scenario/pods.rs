@@ -55,8 +55,9 @@ pub(crate) fn shape() -> Shape {
 }
 
 /// Whether a VM is a node with pods.
-pub(super) fn are_in(table: &Reader<'_>) -> bool {
-    table.has("pods") || table.has("pod")
+pub(super) fn are_in(table: &mut Reader<'_>) -> bool {
+    // Both are asked for, so that a list of the keys that a VM has names them.
+    ["pods", "pod"].map(|key| table.get(key).is_some()).contains(&true)
 }
 
 /// The pods of a VM, at least one, with how they share it. `held` is what it has of the cards.

@@ -79,7 +79,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     let balanced = balanced_keys::read(&mut table);
     let held = gpus.as_ref().map(|held| held.cards);
     let known = (around.catalogue, &around.own);
-    let served = match pods::are_in(&table) {
+    let served = match pods::are_in(&mut table) {
         true => {
             let held = gpus.as_ref().map(|held| (held.cards, &held.holding));
             let found = pods::read(&mut table, known, held, all_copies);
