@@ -3,7 +3,6 @@
 //! The table shows the sum of a run.
 
 use super::parts::Part;
-use super::run::head;
 use super::sheet::{Row, Sheet};
 use crate::study::{PowerResult, Results, RunResult};
 
@@ -15,7 +14,7 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
     }
     let cards = runs().flat_map(|(run, power)| {
         power.cards.iter().map(move |card| {
-            let mut row = head(run);
+            let mut row = Row::of_run(run);
             row.add("card", u32::from(card.card));
             row.add("model", &card.model);
             row.add("idle_w", card.idle_w);
@@ -27,7 +26,7 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
     });
     let hosts = runs().flat_map(|(run, power)| {
         power.hosts.iter().map(move |host| {
-            let mut row = head(run);
+            let mut row = Row::of_run(run);
             row.add("host", u32::from(host.host));
             row.add("model", &host.model);
             row.add("idle_w", host.idle_w);
@@ -47,7 +46,7 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
 }
 
 fn of_run((run, power): (&RunResult, &PowerResult)) -> Row {
-    let mut row = head(run);
+    let mut row = Row::of_run(run);
     row.add("mean_w", power.mean_w);
     row.add("mean_low_w", power.mean_w_range.map(|[low, _]| low));
     row.add("mean_high_w", power.mean_w_range.map(|[_, high]| high));

@@ -36,19 +36,9 @@ fn summary(results: &Results) -> Sheet {
     Sheet::of_rows("summary", results.vms().map(|(run, vm)| row(results, run, vm)))
 }
 
-/// The cells that say which run a row is of.
-pub(super) fn head(run: &RunResult) -> Row {
-    let mut row = Row::default();
-    row.add("run", &run.name);
-    row.add("side", run.side.word());
-    row.add("platform", &run.platform);
-    row.add("baseline_kind", run.baseline_kind);
-    row
-}
-
 /// A VM's cells; every row has the same columns.
 fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
-    let mut row = head(run);
+    let mut row = Row::of_run(run);
     row.add("vm", &vm.name);
     row.add("workload", &vm.workload);
     row.add("scenario", vm.scenario);

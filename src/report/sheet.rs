@@ -4,6 +4,7 @@
 
 use super::written;
 use crate::shown::shown;
+use crate::study::RunResult;
 
 /// The content of a cell.
 #[derive(Clone, PartialEq, Debug)]
@@ -95,6 +96,16 @@ impl Sheet {
 pub(super) struct Row(pub(super) Vec<(String, Cell)>);
 
 impl Row {
+    /// The cells that say which run a row is of.
+    pub(super) fn of_run(run: &RunResult) -> Self {
+        let mut row = Self::default();
+        row.add("run", &run.name);
+        row.add("side", run.side.word());
+        row.add("platform", &run.platform);
+        row.add("baseline_kind", run.baseline_kind);
+        row
+    }
+
     /// Adds a column.
     pub(super) fn add(&mut self, column: impl Into<String>, cell: impl Into<Cell>) {
         self.0.push((column.into(), cell.into()));
