@@ -4,7 +4,7 @@ use super::{Guest, Platform, Scaled, ServerId};
 use crate::gpu::{OwnerId, OwnerTime};
 use crate::host::CpuTime;
 use crate::loadgen::{Observed, Verdict, verdict};
-use crate::record::Recorder;
+use crate::record::{Recorder, TokenRecord};
 use crate::spec::{GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
 use std::collections::BTreeMap;
@@ -82,6 +82,8 @@ pub struct VmOutcome {
     /// What its VM had of the host's processors, all models together; nothing where nobody can wait
     /// for one.
     pub cpu: Option<CpuTime>,
+    /// What was made of tokens; nothing of a VM that serves no LLM.
+    pub tokens: Option<Box<TokenRecord>>,
 }
 
 impl Platform<'_> {
@@ -200,6 +202,6 @@ impl Guest {
         };
         let verdict = verdict(&vm.load, observed);
         let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
-        VmOutcome { recorder, failed_rules, verdict, cpu: None }
+        VmOutcome { recorder, failed_rules, verdict, cpu: None, tokens: None }
     }
 }

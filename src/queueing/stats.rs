@@ -35,6 +35,17 @@ impl LatencyHistogram {
         self.sum_nanos += u128::from(latency.as_nanos());
     }
 
+    /// Adds one latency so many times.
+    pub fn record_n(&mut self, latency: SimDuration, count: u64) {
+        if count == 0 {
+            return;
+        }
+        self.cells.record_n(latency.as_nanos(), count).expect("the histogram grows by itself");
+        self.min = self.min.min(latency);
+        self.max = self.max.max(latency);
+        self.sum_nanos += u128::from(latency.as_nanos()) * u128::from(count);
+    }
+
     /// Adds all latencies of another histogram.
     pub fn merge(&mut self, other: &Self) {
         self.cells.add(&other.cells).expect("the histogram grows by itself");

@@ -3,8 +3,10 @@
 //! It is called when a batch enters each stage and when it is complete; it decides nothing.
 
 mod over_time;
+mod tokens;
 
 pub use over_time::{OverTime, Stop, WindowRecord};
+pub use tokens::TokenRecord;
 
 use crate::loadgen::Query;
 use crate::queueing::stats::LatencyHistogram;

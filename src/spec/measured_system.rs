@@ -67,6 +67,7 @@ impl MeasuredSystem {
             container_overhead: None,
             steps: Vec::new(),
             balance: None,
+            llm: None,
         };
         Experiment {
             name,

@@ -14,7 +14,9 @@ mod harness;
 mod host;
 mod in_use;
 mod least_phi;
+mod lengths;
 mod lesson;
+mod llm;
 mod load;
 mod measured;
 mod measured_system;
@@ -44,7 +46,12 @@ pub use hardware_turns::{HardwareTurns, Launches, SwitchTimes, TurnsOf};
 pub use harness::{Harness, HarnessBenchmark, RowGroup};
 pub use host::{HostSpec, HostStalls, Hypervisor};
 pub use least_phi::BESIDE_OVER_ONE;
+pub use lengths::{LengthPair, TokenLengths};
 pub use lesson::{ControlScale, Lesson, LessonControl, LessonCurve};
+pub use llm::{
+    Admission, DecoderModel, EngineSpec, KvFormat, LlmSpec, StepRates, StepRule, TokenBounds,
+    WeightFormat,
+};
 pub use load::{
     Arrivals, Bursts, LoadSpec, RatePattern, Round, Rules, TestScenario, TestSettings, Trace,
     TraceArrival, queries_for,
@@ -157,6 +164,9 @@ pub struct VmSpec {
     /// of which answers each query, `gpus` are those of all, and all else is as of the first of them, which
     /// is `server_of`.
     pub balance: Option<Balance>,
+    /// For a VM that serves an LLM: model, engine and lengths. Then `workload` and `server` hold what that
+    /// comes to for all that asks for no tokens: one slot, a batch for each step.
+    pub llm: Option<Arc<LlmSpec>>,
     /// Whether it is a pod of its VM, a CUDA process of its own, where models of a server are one.
     pub is_pod: bool,
     /// For a pod, what its container adds to the CPU work around its batches, as a part of it.

@@ -98,6 +98,7 @@ pub(crate) fn queue(
         container_overhead: None,
         steps: Vec::new(),
         balance: None,
+        llm: None,
     };
     Experiment {
         name: "test".to_string(),

@@ -138,6 +138,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             container_overhead: pods.as_ref().map(|pods| pods.overhead.clone()),
             steps: one.steps,
             balance: None,
+            llm: None,
         };
         let [workload, batch_max, streams, rate] = one.spots;
         (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })
