@@ -84,7 +84,11 @@ impl Demand {
 
     /// A demand of nothing but `work`, for tests and theory.
     pub fn plain(work: SimDuration) -> Self {
-        let work = work.as_nanos_f64();
+        Self::of_work(work.as_nanos_f64())
+    }
+
+    /// A demand of nothing but so many nanoseconds of work.
+    pub fn of_work(work: f64) -> Self {
         let (phi, phi_limit) = (1.0, 1.0);
         Self { host_floor: 0.0, launch: 0.0, serial: 0.0, work, phi, phi_limit, energy: 0.0 }
     }

@@ -18,6 +18,7 @@ mod power;
 mod ring;
 mod run_list;
 pub mod scaling;
+mod step;
 mod turns;
 mod work;
 
@@ -35,5 +36,6 @@ pub use policy::{
 pub use pool::{Pool, PoolJob};
 pub use power::{Draws, PowerCap};
 pub use ring::Ring;
+pub use step::StepLaw;
 pub use turns::{TurnRecord, Turns};
 pub use work::{InsideTimes, TurnsJob, Work};

@@ -14,11 +14,12 @@ use super::{
     StationId, Timed,
 };
 use crate::engine::{EventList, RandomStreams, Stream};
-use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, Node, OwnerId, PowerCap};
-use crate::host::{Batcher, Permit, SoftDrop};
-use crate::loadgen::{LoadGen, Query};
+use crate::gpu::{Card, Client, CopyEngine, Draws, Headroom, Node, OwnerId, PowerCap, StepLaw};
+use crate::host::engine::Engine;
+use crate::host::{Batcher, Former, Permit, SoftDrop};
+use crate::loadgen::{Lengths, LoadGen, Query};
 use crate::queueing::{Gate, Sequencer, Station};
-use crate::record::Recorder;
+use crate::record::{Recorder, TokenRecord};
 use crate::spec::{
     CardSpec, Experiment, GpuId, GpuSharing, HostId, InstanceSharing, InstanceSpec, Launches,
     PermitReturn, PooledServer, ServerPool, ServiceTime, VmId, VmSpec,
@@ -280,11 +281,7 @@ impl<'a> Platform<'a> {
             pool: self.pools.len() as u16,
             vm: model,
             first_gpu: self.server_gpus.len() as u16,
-            batcher: Timed::new(Batcher::new(
-                &vm.server,
-                server.gpus.len(),
-                streams.stream(&format!("dispatch/{}", server.name)),
-            )),
+            batcher: Timed::new(former(vm, server, &streams)),
             soft_drop: SoftDrop::new(vm.server.soft_drop, vm.server.batch_max, percentile),
             is_mixed: pool.vms.len() > 1 || self.has_ensembles,
             vcpus: Timed::new(Gate::new(server.processors as usize)),
@@ -329,6 +326,10 @@ impl<'a> Platform<'a> {
             stream_count,
             next_stream: 0,
             queued: vec![0; owners],
+            law: vm.llm.as_ref().map(|llm| {
+                let gpu = &self.experiment.cards[usize::from(card.0)].gpu.id;
+                StepLaw::new(llm, &llm.laws[gpu], instance)
+            }),
             draws: None,
             graph_launch: 0.0,
             order,
@@ -417,6 +418,18 @@ impl<'a> Platform<'a> {
             }
         }
     }
+}
+
+/// What makes the batches of a server, or the steps of an engine.
+fn former(vm: &VmSpec, server: &PooledServer, streams: &RandomStreams) -> Former {
+    if let Some(llm) = &vm.llm {
+        let lengths = streams.stream(&format!("lengths/{}", vm.name));
+        let lengths = Lengths::new(&llm.lengths, lengths);
+        let record = TokenRecord::new(llm.bounds);
+        return Former::Engine(Box::new(Engine::new(&llm.engine, lengths, record)));
+    }
+    let chance = streams.stream(&format!("dispatch/{}", server.name));
+    Former::Batcher(Batcher::new(&vm.server, server.gpus.len(), chance))
 }
 
 /// Whether the queries of a VM go from model to model.

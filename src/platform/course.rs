@@ -113,6 +113,14 @@ pub(super) fn cpu_work(
     experiment: &Experiment,
     stages_after: bool,
 ) -> (CpuWork, CpuWork) {
+    let container = vm.container_overhead.as_ref().map_or(0.0, |part| part.value.get());
+    let slowdown = (1.0 + container) / experiment.hypervisor.cpu_speed.value;
+    let of = |per_batch, per_sample| CpuWork { per_batch, per_sample, slowdown };
+    if let Some(llm) = &vm.llm {
+        // Of a step: its samples are the sequences that get a token.
+        let (engine, none) = (&llm.engine, SimDuration::ZERO);
+        return (of(engine.host_per_step.value, engine.host_per_sequence.value), of(none, none));
+    }
     let cpu = &vm.workload.cpu;
     // What is in series on a slice's only stream is the law's, whoever formed the batch.
     let served_by = if stages_after { ServedBy::Harness } else { vm.server.served_by };
@@ -120,9 +128,6 @@ pub(super) fn cpu_work(
         true => cpu.of_a_queue(served_by),
         false => cpu.launch_per_batch.value,
     };
-    let container = vm.container_overhead.as_ref().map_or(0.0, |part| part.value.get());
-    let slowdown = (1.0 + container) / experiment.hypervisor.cpu_speed.value;
-    let of = |per_batch, per_sample| CpuWork { per_batch, per_sample, slowdown };
     let launch = of(before, cpu.launch_per_sample.value);
     (launch, of(cpu.finish_per_batch.value, cpu.finish_per_sample.value))
 }

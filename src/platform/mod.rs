@@ -31,8 +31,8 @@ pub use watch::{
 };
 
 use crate::engine::{self, Ending, EventList, Model, Stream};
-use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId};
-use crate::host::{Batcher, FormedBatch, Permit, SoftDrop, Stalls};
+use crate::gpu::{AtSize, Card, CopyEngine, Draws, OwnerId, StepLaw};
+use crate::host::{FormedBatch, Former, Permit, SoftDrop, Stalls};
 use crate::loadgen::{LoadGen, Query};
 use crate::queueing::{Gate, Sequencer, Station};
 use crate::record::{Recorder, Stage};
@@ -175,7 +175,7 @@ struct Server {
     vm: VmId,
     /// Its first GPU in `Platform::server_gpus`; the next server's come after its last.
     first_gpu: u16,
-    batcher: Timed<Batcher>,
+    batcher: Timed<Former>,
     /// Sets queries aside, where the harness does so; nothing once they are served.
     soft_drop: Option<SoftDrop>,
     /// Batches may hold queries of several guests, or of several steps.
@@ -226,6 +226,8 @@ struct ServerGpu<'a> {
     first_stream: u32,
     stream_count: u16,
     next_stream: u16,
+    /// The time of a step there, of an engine.
+    law: Option<StepLaw>,
     /// What its batches draw, where power decides the card's clock.
     draws: Option<Draws>,
     /// What MPS adds to the launch of a batch, within a node's turns, in nanoseconds.

@@ -106,11 +106,24 @@ impl Platform<'_> {
         let turns = self.turn_shares(end);
         let (cpu, others) = self.cpu_times(end);
         let scaled = self.take_scaled();
+        let tokens = self.token_records();
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm, is_over));
         let vms = vms.zip(cpu).map(|(vm, cpu)| VmOutcome { cpu, ..vm });
+        let vms = vms.zip(tokens).map(|(vm, tokens)| VmOutcome { tokens, ..vm });
         let vms = vms.collect();
         Outcome { vms, gpu_busy, gpu_time, turns, others, scaled, end, events: self.happened }
+    }
+
+    /// The tokens of each guest's engine, where it has one.
+    fn token_records(&self) -> Vec<Option<Box<TokenRecord>>> {
+        let mut records = vec![None; self.guests.len()];
+        for server in &self.servers {
+            let engine = server.batcher.station.engine();
+            records[usize::from(server.vm.0)] =
+                engine.map(|engine| Box::new(engine.record().clone()));
+        }
+        records
     }
 
     /// Where the time of each card up to `end` went.

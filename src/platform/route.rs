@@ -13,6 +13,7 @@ use super::{Batch, BatchId, CpuWork, Delay, Platform, ServerId, StationId, Timed
 use crate::engine::EventList;
 use crate::gpu::{CardJob, OwnerId, PoolJob, demand_at};
 use crate::host::FormedBatch;
+use crate::host::engine::Engine;
 use crate::loadgen::Query;
 use crate::queueing::Station;
 use crate::record::{Recorder, Stage};
@@ -173,20 +174,29 @@ impl<'a> Platform<'a> {
         let batch = &self.batches[id.0 as usize];
         let (gpu, server, stream) = (usize::from(batch.server_gpu), batch.server, batch.stream);
         let samples = batch.queries.len() as u32;
-        let at = self.server_gpus[gpu].at_size(samples);
+        let step = self.servers[usize::from(server.0)].batcher.station.engine().map(Engine::step);
+        let at = match step {
+            Some(_) => None,
+            None => Some(self.server_gpus[gpu].at_size(samples)),
+        };
         let server_gpu = &self.server_gpus[gpu];
         let OwnerId { instance, slot: first } = server_gpu.owner;
         let owner = OwnerId { instance, slot: first + server_gpu.owner_of(stream) as u16 };
         let instance = server_gpu.instance;
-        let demand = demand_at(
-            &at,
-            server_gpu.service,
-            &self.experiment.hypervisor,
-            samples,
-            batch.size_sum,
-            batch.luck,
-            (instance, self.spec(server).server.launches),
-        );
+        let hypervisor = &self.experiment.hypervisor;
+        let demand = match (&server_gpu.law, step, at) {
+            (Some(law), Some(step), _) => law.demand(&step, hypervisor.gpu_speed.value),
+            (_, _, Some(at)) => demand_at(
+                &at,
+                server_gpu.service,
+                hypervisor,
+                samples,
+                batch.size_sum,
+                batch.luck,
+                (instance, self.spec(server).server.launches),
+            ),
+            _ => unreachable!("an engine has a law"),
+        };
         let demand = demand.with_launch(server_gpu.graph_launch);
         let demand = match &server_gpu.draws {
             Some(draws) => {
@@ -379,7 +389,9 @@ impl<'a> Platform<'a> {
     /// A batch has CPU work to do before the GPU or after it.
     fn start_cpu(&mut self, now: SimTime, id: BatchId, work: CpuWork, events: &mut EventList) {
         let batch = &mut self.batches[id.0 as usize];
-        batch.cpu = work.of(batch.queries.len());
+        let engine = self.servers[usize::from(batch.server.0)].batcher.station.engine();
+        let samples = engine.map_or(batch.queries.len(), |engine| engine.step().rows as usize);
+        batch.cpu = work.of(samples);
         if batch.cpu == SimDuration::ZERO {
             return self.computed(now, id, events);
         }
@@ -459,11 +471,12 @@ impl<'a> Platform<'a> {
         }
         let batcher = &mut self.servers[usize::from(server.0)].batcher;
         batcher.arm(events);
-        let first = queries[0].vm;
+        // A step of an engine may answer nobody.
+        let first = queries.first().map(|query| query.vm);
         queries.clear();
         batcher.station.reuse(queries);
         self.free_batches.push(id);
-        if self.has_own_servers() {
+        if let Some(first) = first.filter(|_| self.has_own_servers()) {
             self.power_off_if_drained(now, first, events);
         }
     }

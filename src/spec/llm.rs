@@ -194,6 +194,25 @@ pub struct EngineSpec {
     pub sampling: Fact<SimDuration>,
 }
 
+/// What a step of an engine computes.
+#[derive(Clone, Copy, PartialEq, Default, Debug)]
+pub struct TokenStep {
+    /// Tokens of prompts.
+    pub prompt_tokens: u32,
+    /// Prompts, or chunks of them.
+    pub prompts: u32,
+    /// Of all chunks: tokens times (those before the chunk, and half of its own).
+    pub prompt_pairs: f64,
+    /// Sequences that decode.
+    pub decodes: u32,
+    /// The sum of their contexts, the tokens that they write among them.
+    pub contexts: u64,
+    /// The longest of them.
+    pub longest: u32,
+    /// Sequences that get a token.
+    pub rows: u32,
+}
+
 /// What people ask of a token: bounds of goodput.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TokenBounds {
@@ -255,6 +274,11 @@ pub struct StepRates {
     pub power_bytes: Fact<f64>,
     /// The part of `power_compute` that counts in a server, whose decodes let the card rest.
     pub power_in_server: Fact<f64>,
+    /// Of the attention of decodes: the longest block, in tokens, by the size of the batch that it is launched
+    /// for; larger batches have a block for each context. Ascending sizes.
+    pub kv_blocks: Vec<(u32, u32)>,
+    /// Sizes of prompt steps whose matrix products take so many times as long, for want of a good kernel.
+    pub slow_prompts: Vec<(u32, f64)>,
     /// How compute and weights overlap: the exponent of the norm that joins them; 1 is one after the other.
     pub overlap: Fact<f64>,
 }

@@ -7,6 +7,8 @@ mod balance;
 mod cpu;
 mod fact;
 mod facts;
+#[cfg(test)]
+pub(crate) mod fixture;
 mod footprint;
 mod gpu;
 mod hardware_turns;
@@ -50,7 +52,7 @@ pub use lengths::{LengthPair, TokenLengths};
 pub use lesson::{ControlScale, Lesson, LessonControl, LessonCurve};
 pub use llm::{
     Admission, DecoderModel, EngineSpec, KvFormat, LlmSpec, StepRates, StepRule, TokenBounds,
-    WeightFormat,
+    TokenStep, WeightFormat,
 };
 pub use load::{
     Arrivals, Bursts, LoadSpec, RatePattern, Round, Rules, TestScenario, TestSettings, Trace,
