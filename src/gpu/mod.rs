@@ -36,6 +36,6 @@ pub use policy::{
 pub use pool::{Pool, PoolJob};
 pub use power::{Draws, PowerCap};
 pub use ring::Ring;
-pub use step::StepLaw;
+pub use step::{Beside, StepLaw, StepParts, StepShare, together};
 pub use turns::{TurnRecord, Turns};
 pub use work::{InsideTimes, TurnsJob, Work};

@@ -57,6 +57,9 @@ pub(crate) fn rates_8b_h200() -> StepRates {
         kv_uneven: measured(1.08),
         gap: measured(0.0),
         gap_mps: measured(22.9),
+        // 3.8 and 4.3 TB/s, of 3.358.
+        draw_of_two: measured(1.13),
+        draw_of_four: measured(1.28),
         gap_mixed: measured(31.0),
         power_compute: measured(1308.0),
         power_bytes: measured(114.0),

@@ -266,6 +266,10 @@ pub struct StepRates {
     pub gap: Fact<f64>,
     /// The same for clients of MPS, beyond `gap`.
     pub gap_mps: Fact<f64>,
+    /// What two clients of MPS draw together, relative to `weights`: one fills the gaps of the other.
+    pub draw_of_two: Fact<f64>,
+    /// The same of four or more.
+    pub draw_of_four: Fact<f64>,
     /// Gaps of each layer where prompts and decodes share a step, beyond `gap`, in microseconds.
     pub gap_mixed: Fact<f64>,
     /// Where power is at its limit: microseconds for each TFLOP.

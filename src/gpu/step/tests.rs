@@ -3,10 +3,12 @@
 use super::*;
 use crate::spec::fixture::{llama_1b, llama_8b, rates_1b_h200, rates_8b_h200, two_step};
 
-fn law_8b(s: f64, power: f64) -> StepLaw {
-    let rates = rates_8b_h200();
-    let model = llama_8b();
-    StepLaw::of((&model, WeightFormat::Bf16, KvFormat::Bf16), &two_step(), &rates, (s, 1.0), power)
+fn law(is_large: bool) -> StepLaw {
+    let (model, rates) = match is_large {
+        true => (llama_8b(), rates_8b_h200()),
+        false => (llama_1b(), rates_1b_h200()),
+    };
+    StepLaw::of((&model, WeightFormat::Bf16, KvFormat::Bf16), &two_step(), &rates, (1.0, 1.0))
 }
 
 fn prompts(tokens: u32) -> TokenStep {
@@ -32,20 +34,19 @@ fn worked_steps_of_an_h200() {
         let found = seconds * 1e6;
         assert!((found / micros - 1.0).abs() < 2e-3, "{found} us, {micros} expected");
     };
-    let no_sampling = |law: StepLaw| StepLaw { sampling: 0.0, ..law };
-    let flood = no_sampling(law_8b(1.0, 1.0));
-    near(flood.seconds(&prompts(512)), 13_690.0);
-    near(flood.seconds(&prompts(2048)), 51_837.0);
-    let server = no_sampling(law_8b(1.0, 0.816));
-    near(server.seconds(&prompts(2048)), 46_952.0 - 28.0);
-    near(flood.seconds(&decodes(32, 32 * 512, 512)), 5775.0);
-    let mps = law_8b(32.0 / 132.0, 1.0).with_mps(&rates_8b_h200());
-    near(no_sampling(mps).seconds(&decodes(32, 32 * 512, 512)), 10_072.0);
-    near(server.seconds(&decodes(44, 15_000, 1500)), 7134.0 - 147.0);
-    let (model, rates) = (llama_1b(), rates_1b_h200());
-    let formats = (&model, WeightFormat::Bf16, KvFormat::Bf16);
-    let small = no_sampling(StepLaw::of(formats, &two_step(), &rates, (1.0, 1.0), 0.816));
-    near(small.seconds(&decodes(60, 23_000, 1400)), 2099.0 - 192.0);
+    let law_8b = StepLaw { sampling: 0.0, ..law(true) };
+    let flood = StepShare { power: (1.0, 0.0), ..law_8b.alone() };
+    let of = |step: TokenStep, on: &StepShare| law_8b.seconds(&law_8b.parts(&step), on);
+    near(of(prompts(512), &flood), 13_690.0);
+    near(of(prompts(2048), &flood), 51_837.0);
+    near(of(prompts(2048), &law_8b.alone()), 46_952.0 - 28.0);
+    near(of(decodes(32, 32 * 512, 512), &flood), 5775.0);
+    let mps = StepShare { sms: 32.0 / 132.0, is_mps: true, ..flood };
+    near(of(decodes(32, 32 * 512, 512), &mps), 10_072.0);
+    near(of(decodes(44, 15_000, 1500), &law_8b.alone()), 7134.0 - 147.0);
+    let small = StepLaw { sampling: 0.0, ..law(false) };
+    let step = small.parts(&decodes(60, 23_000, 1400));
+    near(small.seconds(&step, &small.alone()), 2099.0 - 192.0);
 }
 
 /// Of two experts of eight each, one token reads 2 and very many read all: E (1 - (1 - k/E)^n).
@@ -54,8 +55,58 @@ fn a_step_reads_the_experts_that_its_tokens_choose() {
     let model = DecoderModel { experts: 8, experts_per_token: 2, ..llama_8b() };
     let rates = rates_8b_h200();
     let formats = (&model, WeightFormat::Bf16, KvFormat::Bf16);
-    let law = StepLaw::of(formats, &two_step(), &rates, (1.0, 1.0), 1.0);
+    let law = StepLaw::of(formats, &two_step(), &rates, (1.0, 1.0));
     assert_eq!(law.experts_read(1.0), 0.25);
     assert_eq!(law.experts_read(2.0), 0.4375);
     assert!(law.experts_read(200.0) > 0.999_999);
+}
+
+/// Mixtures under MPS as they were measured: how far the medians are off, root mean square. The worst is prompts
+/// of 512 beside decodes. What was measured without limits is told, and rough.
+#[test]
+fn mixtures_under_mps() {
+    let text = std::fs::read_to_string("tests/measured/h200-llm/cases.csv").unwrap();
+    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split(',').collect()).collect();
+    let step_of = |row: &[&str]| -> TokenStep {
+        let of = |column: usize| row[column].parse::<u32>().unwrap();
+        match of(5) {
+            0 => decodes(of(7), u64::from(of(7)) * u64::from(of(8)), of(8)),
+            tokens => prompts(tokens),
+        }
+    };
+    let law = StepLaw { sampling: 0.0, ..law(true) };
+    let mut errors: std::collections::BTreeMap<&str, Vec<f64>> = std::collections::BTreeMap::new();
+    let of_phase = |row: &&Vec<&str>| row[0] == "B" && matches!(row[9], "2" | "4");
+    for row in rows.iter().filter(of_phase) {
+        let mixture = rows.iter().filter(|other| {
+            of_phase(other) && (other[1], other[2], other[9]) == (row[1], row[2], row[9])
+        });
+        let mixture: Vec<&Vec<&str>> = mixture.collect();
+        let parts: Vec<StepParts> = mixture.iter().map(|row| law.parts(&step_of(row))).collect();
+        // Percentages round down to pairs of SMs.
+        let limit = match row[2] {
+            "mps50" => Some(66.0 / 132.0),
+            "mps25" => Some(32.0 / 132.0),
+            _ => None,
+        };
+        let clients: Vec<Beside<'_>> =
+            parts.iter().map(|parts| Beside { law: &law, parts, limit }).collect();
+        let place = mixture.iter().position(|other| other[10] == row[10]).unwrap();
+        let found = together(&clients)[place] * 1e6 + 25.0;
+        let measured: f64 = row[16].parse().unwrap();
+        println!(
+            "{} {} x{} {}: {found:.0} us, {measured} measured, {:.1} %",
+            row[1],
+            row[2],
+            row[9],
+            row[4],
+            (found / measured - 1.0) * 100.0
+        );
+        errors.entry(row[2]).or_default().push(found / measured - 1.0);
+    }
+    let rms = |mode: &str| {
+        let all = &errors[mode];
+        (all.iter().map(|error| error * error).sum::<f64>() / all.len() as f64).sqrt()
+    };
+    println!("{} {} {}", rms("mps50"), rms("mps25"), rms("mps100"));
 }
