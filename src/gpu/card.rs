@@ -8,8 +8,8 @@
 use super::inside::Inside;
 use super::work::InsideTimes;
 use super::{
-    Client, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool, PoolJob,
-    PowerCap, Ring, Turns, Window,
+    Client, ClientStep, Counters, Headroom, Mps, MpsJob, OwnerTime, PhaseLog, PhaseSpan, Pool,
+    PoolJob, PowerCap, Ring, Turns, Window,
 };
 use crate::queueing::Station;
 use crate::queueing::stats::TimeWeighted;
@@ -235,6 +235,14 @@ impl<T> Card<T> {
             Use::Sliced(turns) => turns.set_queued_of(now, seat, queued),
             Use::Ringed(ring) => ring.set_queued_of(now, seat, queued),
             Use::Owned { .. } | Use::Overlapped(_) => {}
+        }
+    }
+
+    /// The next batch of an owner, a client of MPS, is a step of its engine: how long it takes depends on the
+    /// steps of the others.
+    pub fn set_step(&mut self, owner: OwnerId, step: ClientStep) {
+        if let (_, Use::Overlapped(mps)) = self.seat(owner) {
+            mps.set_step(usize::from(owner.slot), step);
         }
     }
 

@@ -27,7 +27,7 @@ pub use copy_engine::CopyEngine;
 pub use cost::{AtSize, Demand, demand, demand_at};
 pub use counters::{Counters, OwnerTime};
 pub use headroom::Headroom;
-pub use mps::{Client, Mps, MpsJob, Node};
+pub use mps::{Client, ClientStep, Mps, MpsJob, Node};
 pub use phases::{Phase, PhaseLog, PhaseSpan, Window};
 pub use policy::{
     BEST_EFFORT, Entry, POLICIES, PolicyEntry, TimeSlicePolicy, idle_rule, policies, policy_entry,

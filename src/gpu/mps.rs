@@ -10,10 +10,11 @@
 //! The share of a client at its limit is the one it would have if each of the others had as many
 //! SMs per batch, since the limits do not divide memory bandwidth, L2 and power.
 
-use super::{PhaseLog, Pool, PoolJob};
+use super::{Beside, PhaseLog, Pool, PoolJob, StepLaw, StepParts, together};
 use crate::queueing::Station;
 use crate::spec::{GpuSharing, Launches, PodSharing};
 use crate::units::{Share, SimTime};
+use std::sync::Arc;
 
 /// A client, an owner among others: how its own batches use its part, and the limit of that part.
 #[derive(Clone, Copy, PartialEq, Debug)]
@@ -63,12 +64,25 @@ pub struct MpsJob<T> {
     pub job: PoolJob<T>,
 }
 
+/// A step of a client that serves an LLM.
+#[derive(Clone, Debug)]
+pub struct ClientStep {
+    /// Its engine's law.
+    pub law: Arc<StepLaw>,
+    /// What is in it.
+    pub parts: StepParts,
+    /// The speed of its work relative to bare metal.
+    pub speed: f64,
+}
+
 /// The clients of one instance.
 #[derive(Debug)]
 pub struct Mps<T> {
     /// The instance's part of the GPU.
     share: f64,
     clients: Vec<(Pool<T>, Share)>,
+    /// The present step of each client that serves an LLM; their times follow from all that run.
+    steps: Vec<Option<ClientStep>>,
     /// Shares of the GPU in use, added up over time: share times nanoseconds up to `since`.
     used: f64,
     /// The same of each client.
@@ -89,9 +103,10 @@ impl<T> Mps<T> {
             (if is_limited { pool.with_limit(most) } else { pool }, client.limit)
         };
         let used_by = vec![0.0; clients.len()];
+        let steps = vec![None; clients.len()];
         let clients = clients.iter().map(client).collect();
         let (share, used, since) = (share.get(), 0.0, SimTime::ZERO);
-        Self { share, clients, used, used_by, since, phases: None }
+        Self { share, clients, steps, used, used_by, since, phases: None }
     }
 
     /// The part of the GPU that is busy now, 0 to the instance's share.
@@ -186,6 +201,38 @@ impl<T> Mps<T> {
         self.since = now;
     }
 
+    /// The next batch of a client is this step.
+    pub fn set_step(&mut self, client: usize, step: ClientStep) {
+        self.steps[client] = Some(step);
+    }
+
+    /// The steps that run have new times, since who runs beside whom has changed.
+    fn time_steps(&mut self, now: SimTime) {
+        let running = self.clients.iter().zip(&self.steps).enumerate();
+        let running = running.filter(|(_, ((pool, _), _))| !pool.is_empty());
+        let running: Vec<(usize, Share, &ClientStep)> = running
+            .filter_map(|(place, ((_, limit), step))| Some((place, *limit, step.as_ref()?)))
+            .collect();
+        if running.is_empty() {
+            return;
+        }
+        let beside: Vec<Beside<'_>> = running
+            .iter()
+            .map(|(_, limit, step)| Beside {
+                law: &step.law,
+                parts: &step.parts,
+                limit: (*limit < Share::WHOLE).then_some(limit.get() * self.share),
+            })
+            .collect();
+        let times = together(&beside);
+        let works = running.iter().zip(times);
+        let works: Vec<(usize, f64)> =
+            works.map(|((place, _, step), time)| (*place, time * 1e9 / step.speed)).collect();
+        for (place, work) in works {
+            self.clients[place].0.set_work(now, work);
+        }
+    }
+
     /// Tells each client with work its part, after the number of running batches changed.
     fn divide_anew(&mut self, now: SimTime) {
         let wants = self.wants();
@@ -195,6 +242,9 @@ impl<T> Mps<T> {
                 let share = beside(self.share, &wants, &parts, client);
                 pool.set_share(now, Share::new(share).expect("a part of the instance"));
             }
+        }
+        if self.steps.iter().any(Option::is_some) {
+            self.time_steps(now);
         }
     }
 }

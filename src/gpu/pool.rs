@@ -114,6 +114,15 @@ impl<T> Pool<T> {
         }
     }
 
+    /// The work of its one running batch becomes so many nanoseconds, of which the same part is left.
+    pub fn set_work(&mut self, now: SimTime, work: f64) {
+        self.pass(now);
+        if let [batch] = self.running.as_mut_slice() {
+            batch.job.demand.work = work;
+        }
+        self.set_rates();
+    }
+
     /// The card's clock changes, and with it the speed of all work.
     pub fn set_clock(&mut self, now: SimTime, clock: f64) {
         self.pass(now);

@@ -174,8 +174,8 @@ impl StepLaw {
 
     /// What a step asks of the GPU at a `speed` relative to bare metal. It fills what it has: no other batch
     /// of its owner runs beside it.
-    pub fn demand(&self, step: &TokenStep, speed: f64) -> Demand {
-        let seconds = self.seconds(&self.parts(step), &self.alone());
+    pub fn demand(&self, parts: &StepParts, speed: f64) -> Demand {
+        let seconds = self.seconds(parts, &self.alone());
         Demand { phi: 0.0, phi_limit: 0.0, ..Demand::of_work(seconds * 1e9 / speed) }
     }
 

@@ -26,6 +26,7 @@ use crate::spec::{
 };
 use crate::units::{Bandwidth, Power, Share, SimDuration, SimTime};
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 impl<'a> Platform<'a> {
     /// The platform of `experiment` before its first event.
@@ -328,7 +329,7 @@ impl<'a> Platform<'a> {
             queued: vec![0; owners],
             law: vm.llm.as_ref().map(|llm| {
                 let gpu = &self.experiment.cards[usize::from(card.0)].gpu.id;
-                StepLaw::new(llm, &llm.laws[gpu], instance)
+                Arc::new(StepLaw::new(llm, &llm.laws[gpu], instance))
             }),
             draws: None,
             graph_launch: 0.0,

@@ -105,14 +105,12 @@ fn a_server_alone_is_predicted() {
             }
             for (q, found, measured) in errors {
                 let error = found.as_nanos() as f64 / 1e3 / measured - 1.0;
-                println!(
-                    "{case} {model} {what} {q}: {found} {measured} us, {:.1} %",
-                    error * 100.0
-                );
                 sum += error.abs();
                 count += 1;
             }
         }
-        println!("{case} {model}: mean absolute error {:.2} %", sum / f64::from(count) * 100.0);
+        // Found 2.3, 2.9 and 3.8 %: the large errors are of few first tokens of the small model.
+        let error = sum / f64::from(count);
+        assert!(error < 0.04, "{case} {model}: {error}");
     }
 }

@@ -48,6 +48,7 @@ use operations::Operating;
 use parts::Part;
 use pool::Pool;
 use processors::HostCpu;
+use std::sync::Arc;
 use timeline::Scribe;
 use way::Way;
 
@@ -229,7 +230,7 @@ struct ServerGpu<'a> {
     stream_count: u16,
     next_stream: u16,
     /// The time of a step there, of an engine.
-    law: Option<StepLaw>,
+    law: Option<Arc<StepLaw>>,
     /// What its batches draw, where power decides the card's clock.
     draws: Option<Draws>,
     /// What MPS adds to the launch of a batch, within a node's turns, in nanoseconds.

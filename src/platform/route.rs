@@ -11,7 +11,7 @@
 
 use super::{Batch, BatchId, CpuWork, Delay, Platform, ServerId, StationId, Timed};
 use crate::engine::EventList;
-use crate::gpu::{CardJob, OwnerId, PoolJob, demand_at};
+use crate::gpu::{CardJob, ClientStep, OwnerId, PoolJob, demand_at};
 use crate::host::FormedBatch;
 use crate::host::engine::Engine;
 use crate::loadgen::Query;
@@ -184,9 +184,15 @@ impl<'a> Platform<'a> {
         let owner = OwnerId { instance, slot: first + server_gpu.owner_of(stream) as u16 };
         let instance = server_gpu.instance;
         let hypervisor = &self.experiment.hypervisor;
-        let demand = match (&server_gpu.law, step, at) {
-            (Some(law), Some(step), _) => law.demand(&step, hypervisor.gpu_speed.value),
-            (_, _, Some(at)) => demand_at(
+        let speed = hypervisor.gpu_speed.value;
+        let step = step.zip(server_gpu.law.as_ref()).map(|(step, law)| ClientStep {
+            law: law.clone(),
+            parts: law.parts(&step),
+            speed,
+        });
+        let demand = match (&step, at) {
+            (Some(step), _) => step.law.demand(&step.parts, speed),
+            (None, Some(at)) => demand_at(
                 &at,
                 server_gpu.service,
                 hypervisor,
@@ -195,7 +201,7 @@ impl<'a> Platform<'a> {
                 batch.luck,
                 (instance, self.spec(server).server.launches),
             ),
-            _ => unreachable!("an engine has a law"),
+            (None, None) => unreachable!("an engine has a law"),
         };
         let demand = demand.with_launch(server_gpu.graph_launch);
         let demand = match &server_gpu.draws {
@@ -206,10 +212,14 @@ impl<'a> Platform<'a> {
             None => demand,
         };
         let (card, has_gates) = (server_gpu.card, server_gpu.has_gates);
+        let step = step.filter(|_| server_gpu.instance.sharing.mps().is_some());
         if has_gates {
             self.queue(now, gpu, stream, false);
         }
         let card = &mut self.slots[usize::from(card.0)].card;
+        if let Some(step) = step {
+            card.station.set_step(owner, step);
+        }
         card.station.submit(now, CardJob { owner, job: PoolJob { tag: id, demand } });
         card.arm(events);
         if self.servers[usize::from(server.0)].permit_return == PermitReturn::AtStart {

@@ -94,19 +94,13 @@ fn mixtures_under_mps() {
         let place = mixture.iter().position(|other| other[10] == row[10]).unwrap();
         let found = together(&clients)[place] * 1e6 + 25.0;
         let measured: f64 = row[16].parse().unwrap();
-        println!(
-            "{} {} x{} {}: {found:.0} us, {measured} measured, {:.1} %",
-            row[1],
-            row[2],
-            row[9],
-            row[4],
-            (found / measured - 1.0) * 100.0
-        );
         errors.entry(row[2]).or_default().push(found / measured - 1.0);
     }
     let rms = |mode: &str| {
         let all = &errors[mode];
         (all.iter().map(|error| error * error).sum::<f64>() / all.len() as f64).sqrt()
     };
-    println!("{} {} {}", rms("mps50"), rms("mps25"), rms("mps100"));
+    // The authors of the fit have 5.3 and 4.2 %; 5.2, 4.7 and 9.2 % were found here.
+    assert!(rms("mps50") < 0.06 && rms("mps25") < 0.06, "{} {}", rms("mps50"), rms("mps25"));
+    assert!(rms("mps100") < 0.1, "{}", rms("mps100"));
 }
