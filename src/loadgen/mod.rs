@@ -6,10 +6,12 @@
 
 mod arrivals;
 pub mod early_stopping;
+mod lengths;
 mod sizes;
 mod verdict;
 
 pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson, Varying};
+pub use lengths::Lengths;
 pub use sizes::Sizes;
 pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
 
