@@ -258,6 +258,114 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
     }
 }
 
+/// Two VMs that serve an LLM on one card, within bounds or not, and what bare metal makes of their
+/// requests. Nothing here was simulated.
+pub(crate) fn llm() -> Results {
+    let mut results = pairs();
+    let mut runs = results.runs.drain(2..4).collect::<Vec<_>>();
+    for (run, slower) in runs.iter_mut().zip([1.1, 1.0]) {
+        run.name = "llama-3.1-8b".to_string();
+        run.baseline_kind = run.baseline_kind.map(|_| "same-cards");
+        run.differs.clear();
+        run.gpus.truncate(1);
+        run.gpus[0].model = "h100-sxm-80gb".to_string();
+        let first = run.vms[0].clone();
+        run.vms = [(0, 0.996), (1, 0.942)]
+            .map(|(number, share)| llm_vm(&first, number, share, slower))
+            .into();
+    }
+    results.runs = runs;
+    results.comparisons.clear();
+    let about = |mean: f64| Interval { mean, half_width: Some(0.004) };
+    results.paired_ratios = ["vm-0", "vm-1"]
+        .map(|vm| PairedRatio {
+            name: "llama-3.1-8b".to_string(),
+            baseline_kind: "same-cards",
+            vm: vm.to_string(),
+            completed_per_s: about(0.999),
+            latency: BTreeMap::from([("p50", about(1.1))]),
+            tokens: Some(TokenIntervals {
+                output_tokens_per_s: about(0.999),
+                times: COMPARED.map(|name| (name, about(1.1))).into(),
+            }),
+        })
+        .into();
+    results.head = head("two-llms", "Two 8B models on one H100");
+    results.notes.clear();
+    results
+}
+
+fn llm_vm(like: &VmResult, number: u32, share: f64, slower: f64) -> VmResult {
+    let times = |ms: f64| {
+        let ms = ms * slower;
+        let [p50, p90, p95, p97, p99, p999] = [0.9, 1.5, 1.8, 2.0, 2.4, 3.1].map(|part| part * ms);
+        LatencyMs { min: 0.6 * ms, mean: ms, p50, p90, p95, p97, p99, p999, max: 3.5 * ms }
+    };
+    let requests = 3600;
+    let tokens = TokenResult {
+        ttft_ms: times(140.0),
+        tpot_ms: Some(times(18.0)),
+        tpot_requests: requests - 12,
+        itl_ms: Some(times(17.5)),
+        itl_tokens: 716_400,
+        input_tokens: 1_843_200,
+        output_tokens: 720_000,
+        output_tokens_per_s: 1195.0,
+        total_tokens_per_s: 4254.2,
+        goodput: Some(Goodput {
+            ttft_ms: 500.0,
+            tpot_ms: 50.0,
+            requests: (requests as f64 * share) as u64,
+            share,
+            requests_per_s: 5.98 * share,
+            asked_share: 0.99,
+        }),
+        wait_mean_ms: 25.0 * slower,
+        prompt_mean_ms: 115.0 * slower,
+        decode_mean_ms: 3582.0 * slower,
+        waiting_mean: 0.15,
+        running_mean: 22.1,
+        running_most: 61,
+        kv_blocks: 18_000,
+        kv_share_mean: 0.134,
+        kv_share_most: 0.392,
+        preemptions: 3,
+        recomputed_tokens: 4210,
+        steps: 45_112,
+        prompt_steps: 5210,
+        cut_requests: 0,
+    };
+    VmResult {
+        name: format!("vm-{number}"),
+        group: "vm".to_string(),
+        workload: "llama-3.1-8b".to_string(),
+        target_qps: 6.0,
+        queries: requests,
+        samples: requests,
+        scheduled_per_s: Some(6.0),
+        completed_per_s: 5.98,
+        capacity_qps: None,
+        cards: vec![0],
+        latency_ms: times(3722.0),
+        stages_ms: Vec::new(),
+        batch_mean: tokens.running_mean,
+        tokens: Some(tokens),
+        verdict: VerdictResult {
+            valid: share >= 0.99,
+            failed_rules: match share >= 0.99 {
+                true => Vec::new(),
+                false => vec![
+                    "94.2 % of requests within TTFT 500 ms and TPOT 50 ms (99 % asked)".to_string(),
+                ],
+            },
+            failed: if share >= 0.99 { Vec::new() } else { vec!["goodput"] },
+            ..verdict(true)
+        },
+        published: None,
+        ..like.clone()
+    }
+}
+
 fn empty() -> Results {
     Results {
         head: head("", ""),
@@ -302,6 +410,7 @@ fn run(
         latency_ms: latency(bent),
         target_latency_ms: if workload.starts_with("bert") { 130.0 } else { 100.0 },
         stages_ms: vec![StageMean { stage: "batcher", mean_ms: 31.5 }],
+        tokens: None,
         batch_mean: 61.5,
         load: LoadResult {
             round: "v1.1",
@@ -364,6 +473,7 @@ fn uncertainty(server: bool, per_s: f64, latency_ms: &LatencyMs) -> Uncertainty 
             valid: 3,
             completed_per_s: about(per_s),
             latency_ms: NAMES.map(|name| (name, about(latency_ms.get(name).unwrap()))).into(),
+            tokens: None,
         }),
         more_work: server.then_some(MoreWork {
             work_percent: 1.0,

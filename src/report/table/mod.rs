@@ -20,6 +20,7 @@ mod stages;
 mod steps;
 mod sweep;
 mod timeline;
+mod tokens;
 mod uncertainty;
 mod validation;
 mod vms;
@@ -87,6 +88,7 @@ pub fn render(results: &Results, width: Width) -> String {
     if published {
         blocks.push(width.lines(LEGEND));
     }
+    blocks.extend(tokens::tokens(results, width));
     blocks.push(operations::operations(results, width));
     blocks.push(steps::steps(results, width));
     blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
@@ -329,6 +331,13 @@ mod tests {
     }
 
     #[test]
+    fn an_llm_is_told_by_its_tokens() {
+        let text = render(&fixture::llm(), Width::FILE);
+        check("report-llm.txt", &text);
+        assert!(!text.contains("batcher") && !text.contains("samples/s"), "{text}");
+    }
+
+    #[test]
     fn runs_without_publication_have_plain_columns() {
         let mut results = fixture::pairs();
         for run in &mut results.runs {
@@ -349,7 +358,11 @@ mod tests {
     fn no_line_is_wider_than_a_narrow_terminal() {
         for columns in [40, 60, 80, 100] {
             let width = Width::columns(columns);
-            for text in [render(&fixture::pairs(), width), render_sweep(&fixture::sweep(), width)] {
+            for text in [
+                render(&fixture::pairs(), width),
+                render(&fixture::llm(), width),
+                render_sweep(&fixture::sweep(), width),
+            ] {
                 for line in text.lines() {
                     assert!(line.chars().count() <= columns, "{columns} columns: {line:?}");
                 }

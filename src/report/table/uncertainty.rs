@@ -4,13 +4,13 @@
 use super::super::number::{latency, or_dash, percent, percentile, plain, ratio, span};
 use super::grid::{Column, Grid};
 use super::members::{self, Members};
-use super::runs;
+use super::{runs, tokens};
 use crate::report::width::Width;
 use crate::study::{Interval, PairedRatio, Results, RunResult, Side, VmResult};
 
 /// The block; empty where no run has latencies of its own.
 pub(super) fn uncertainty(results: &Results, width: Width) -> String {
-    [vms(results, width), ratios(results, width)].concat()
+    [vms(results, width), ratios(results, width), tokens::ratios(results, width)].concat()
 }
 
 /// What the two kinds of bare metal are.
@@ -96,7 +96,8 @@ fn vms(results: &Results, width: Width) -> String {
 fn ratios(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let shown = results.paired_ratios.iter();
-    let shown: Vec<_> = shown.filter(|pair| !pair.latency.is_empty()).collect();
+    let shown = shown.filter(|pair| !pair.latency.is_empty() && pair.tokens.is_none());
+    let shown: Vec<_> = shown.collect();
     if shown.is_empty() {
         return String::new();
     }
@@ -131,25 +132,26 @@ fn ratios(results: &Results, width: Width) -> String {
         }
         grid.line(cells);
     }
-    let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
     let mut said =
         "Ratio of virtual to bare metal at the same rate and with the same random numbers, pair \
          by pair."
             .to_string();
-    if any("same-cards") {
-        said.push_str(SAME_CARDS);
-    }
-    if any("whole-cards") {
-        said.push_str(WHOLE_CARDS);
-    }
+    said.push_str(&bare_metal(results));
     if all > most {
         said.push_str(&format!(" {} more are in result.json.", all - most));
     }
     format!("\n{}{}", grid.finish(width), width.said(&said))
 }
 
+/// What the kinds of bare metal in the results are.
+pub(super) fn bare_metal(results: &Results) -> String {
+    let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
+    let kinds = [("same-cards", SAME_CARDS), ("whole-cards", WHOLE_CARDS)];
+    kinds.into_iter().filter(|(kind, _)| any(kind)).map(|(_, said)| said).collect()
+}
+
 /// The name of a VM beside its counterfactual, or of its group.
-fn name_of(results: &Results, pair: &PairedRatio, width: Width) -> String {
+pub(super) fn name_of(results: &Results, pair: &PairedRatio, width: Width) -> String {
     let is_of = |run: &&RunResult| run.name == pair.name && run.side == Side::Virtual;
     let Some(run) = results.runs.iter().find(is_of) else { return pair.name.clone() };
     let vm = run.vms.iter().find(|vm| vm.name == pair.vm);
