@@ -171,6 +171,7 @@ fn grid(
         name: name.to_string(),
         has_latencies: true,
         bound_ms: Some(130.0),
+        ..GroupHead::default()
     };
     SweepResults {
         head: self::head("contention", title),
@@ -195,6 +196,7 @@ fn grid(
             has_several_models: false,
             has_scaled_times: false,
             shares_processors: false,
+            serves_llms: false,
         },
     }
 }
@@ -211,6 +213,7 @@ fn summary(index: usize, groups: &[&str]) -> PointSummary {
         completed_per_s: interval(&|run| run.groups[group].completed_per_s).unwrap(),
         p50_ms: interval(&|run| run.groups[group].latency_ms.p50).unwrap(),
         p99_ms: interval(&|run| run.groups[group].latency_ms.p99).unwrap(),
+        tokens: None,
     };
     let total = |run: &PointRun| run.groups.iter().map(|group| group.completed_per_s).sum();
     PointSummary {
@@ -243,6 +246,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             latency_p99_inputs_ms: None,
             latency_p99_more_work_ms: None,
             ready_percent: None,
+            tokens: None,
             target_latency_ms: 130.0,
             batch_mean: 8.25,
             valid: p99 < 300.0,
@@ -295,6 +299,39 @@ pub(crate) fn llm() -> Results {
     results
 }
 
+/// A sweep over the rate of two VMs that serve an LLM, a point of which has an error.
+pub(crate) fn llm_sweep() -> SweepResults {
+    let rates = ["2", "4", "6", "8"].map(|text| (text, text.parse().ok()));
+    let mut results = grid("LLMs at rising rates", &["MIG 3g.40gb", "turns"], &rates, &["vm"]);
+    results.sweep.serves_llms = true;
+    results.sweep.parameters[0].key = "vm.load.rate".to_string();
+    results.sweep.x_label = "requests per second of each VM".to_string();
+    results.groups[0].bound_ms = None;
+    results.groups[0].serves_llm = true;
+    results.groups[0].token_bounds_ms = Some([500.0, 50.0]);
+    for (index, point) in results.points.iter_mut().enumerate() {
+        for group in &mut point.groups {
+            let slower = 0.8 + 0.35 * (index % 4) as f64 + if index < 4 { 0.0 } else { 0.3 };
+            let about = |mean: f64| Interval { mean, half_width: Some(0.02 * mean) };
+            let times = [126.0, 336.0, 16.2, 43.2].map(|ms| about(ms * slower));
+            let good = (1.17 - 0.14 * slower).min(0.999);
+            group.vms = 2;
+            group.valid = if good >= 0.99 { 3 } else { 0 };
+            group.tokens = Some(TokenSummary {
+                figures: TokenIntervals {
+                    output_tokens_per_s: about(800.0 * (1 + index % 4) as f64),
+                    times: COMPARED.into_iter().zip(times).collect(),
+                },
+                good_share: Some(about(good)),
+                kv_share_mean: about(0.13 * slower),
+                kv_share_most: about(0.4 * slower),
+                preemptions: about(if slower > 1.8 { 42.0 } else { 0.0 }),
+            });
+        }
+    }
+    results
+}
+
 fn llm_vm(like: &VmResult, number: u32, share: f64, slower: f64) -> VmResult {
     let times = |ms: f64| {
         let ms = ms * slower;
@@ -335,6 +372,12 @@ fn llm_vm(like: &VmResult, number: u32, share: f64, slower: f64) -> VmResult {
         prompt_steps: 5210,
         cut_requests: 0,
     };
+    let about = |mean: f64| Interval { mean, half_width: Some(0.01 * mean) };
+    let mean = |name| about(tokens.get(name).unwrap_or(0.0) * 1.01);
+    let intervals = TokenIntervals {
+        output_tokens_per_s: about(tokens.output_tokens_per_s),
+        times: COMPARED.map(|name| (name, mean(name))).into(),
+    };
     VmResult {
         name: format!("vm-{number}"),
         group: "vm".to_string(),
@@ -362,6 +405,17 @@ fn llm_vm(like: &VmResult, number: u32, share: f64, slower: f64) -> VmResult {
             ..verdict(true)
         },
         published: None,
+        uncertainty: Uncertainty {
+            samples_beyond: BTreeMap::from([("p99", 36), ("p999", 3)]),
+            replications: Some(Replicated {
+                count: 3,
+                valid: if share >= 0.99 { 3 } else { 0 },
+                completed_per_s: Interval { mean: 5.99, half_width: Some(0.03) },
+                latency_ms: BTreeMap::new(),
+                tokens: Some(intervals),
+            }),
+            more_work: None,
+        },
         ..like.clone()
     }
 }

@@ -108,19 +108,25 @@ impl TokenResult {
 
     /// Of VMs that are alike, all together; nothing where they serve no LLM.
     pub(super) fn of(members: &[(&VmSpec, &VmOutcome)]) -> Option<Self> {
-        let records = members.iter().filter_map(|(vm, found)| {
-            Some((found.tokens.as_deref()?, vm, found.recorder.unanswered()))
+        let parts = members.iter().filter_map(|(vm, found)| {
+            let record = found.tokens.as_deref()?;
+            let span = record.last.saturating_since(vm.power_on);
+            Some((record, span, found.recorder.unanswered()))
         });
-        let mut record = records.clone().next()?.0.clone();
-        records.clone().skip(1).for_each(|(other, ..)| record.merge(other));
-        let span = |of: &TokenRecord, vm: &VmSpec| of.last.saturating_since(vm.power_on);
+        let blocks = members.iter().find_map(|(vm, _)| Some(vm.llm.as_ref()?.engine.blocks));
+        Self::of_parts(&parts.collect::<Vec<_>>(), blocks.unwrap_or(0))
+    }
+
+    /// Of the records of VMs, with the time until the last token of each and its requests without an
+    /// answer.
+    fn of_parts(parts: &[(&TokenRecord, SimDuration, u64)], kv_blocks: u32) -> Option<Self> {
+        let (first, rest) = parts.split_first()?;
+        let mut record = first.0.clone();
+        rest.iter().for_each(|(other, ..)| record.merge(other));
         let per_s = |count: &dyn Fn(&TokenRecord) -> u64| {
-            records.clone().map(|(of, vm, _)| rate(count(of), span(of, vm))).sum::<f64>()
+            parts.iter().map(|(of, span, _)| rate(count(of), *span)).sum::<f64>()
         };
-        // Until the last token of each, in the mean.
-        let all: u64 = records.clone().map(|(of, vm, _)| span(of, vm).as_nanos()).sum();
-        let asked =
-            record.requests + records.clone().map(|(.., unanswered)| unanswered).sum::<u64>();
+        let asked = record.requests + parts.iter().map(|(.., unanswered)| unanswered).sum::<u64>();
         let goodput = record.bounds().zip(record.good).map(|(bounds, good)| Goodput {
             ttft_ms: bounds.ttft.as_millis_f64(),
             tpot_ms: bounds.tpot.as_millis_f64(),
@@ -129,13 +135,13 @@ impl TokenResult {
             requests_per_s: per_s(&|of| of.good.unwrap_or(0)),
             asked_share: GOOD_ASKED,
         });
-        let blocks = records.clone().find_map(|(_, vm, _)| Some(vm.llm.as_ref()?.engine.blocks));
+        let all: u64 = parts.iter().map(|(_, span, _)| span.as_nanos()).sum();
         Some(Self {
             output_tokens_per_s: per_s(&|of| of.output_tokens),
             total_tokens_per_s: per_s(&|of| of.output_tokens + of.input_tokens),
             goodput,
             waiting_mean: record.waiting_mean(SimTime::from_nanos(all)),
-            ..Self::of_record(&record, blocks.unwrap_or(0))
+            ..Self::of_record(&record, kv_blocks)
         })
     }
 
@@ -241,6 +247,130 @@ impl TokenIntervals {
     }
 }
 
+/// The tokens of a group over replications: means with their intervals.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TokenSummary {
+    /// Tokens made per second, and times by the names of [`COMPARED`], in milliseconds.
+    pub figures: TokenIntervals,
+    /// The part of the requests within both bounds, 0 to 1; nothing where none are stated.
+    pub good_share: Option<Interval>,
+    /// The mean part of the blocks of keys and values that was taken, 0 to 1.
+    pub kv_share_mean: Interval,
+    /// The greatest part.
+    pub kv_share_most: Interval,
+    /// How often running requests lost their blocks.
+    pub preemptions: Interval,
+}
+
+impl TokenSummary {
+    /// Of every replication; nothing where none serves an LLM.
+    pub(super) fn of(all: &[TokenResult]) -> Option<Self> {
+        let over = |figure: &dyn Fn(&TokenResult) -> Option<f64>| {
+            student_95(&all.iter().filter_map(figure).collect::<Vec<_>>())
+        };
+        Some(Self {
+            figures: TokenIntervals::of(&|figure| all.iter().filter_map(figure).collect())?,
+            good_share: over(&|of| Some(of.goodput?.share)),
+            kv_share_mean: over(&|of| Some(of.kv_share_mean))?,
+            kv_share_most: over(&|of| Some(of.kv_share_most))?,
+            preemptions: over(&|of| Some(of.preemptions as f64))?,
+        })
+    }
+}
+
 fn each(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Option<Vec<TokenResult>> {
     outcomes.iter().map(|outcome| TokenResult::of(&[(vm, &outcome.vms[index])])).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::TokenBounds;
+
+    fn ms(ms: u64) -> SimDuration {
+        SimDuration::from_millis(ms)
+    }
+
+    fn at(millis: u64) -> SimTime {
+        SimTime::ZERO + ms(millis)
+    }
+
+    /// Three requests of an engine, written down as the engine does: arrival, admission, first token, time
+    /// between tokens, prompt, output; all in ms.
+    fn record() -> TokenRecord {
+        let bounds = TokenBounds { ttft: ms(150), tpot: ms(20) };
+        let mut record = TokenRecord::new(Some(bounds));
+        let requests =
+            [(0, 0, 100, 10, 200, 5), (50, 60, 200, 20, 100, 3), (100, 400, 500, 10, 50, 1)];
+        for (due, admitted, first, gap, input, output) in requests {
+            record.admitted(ms(admitted - due));
+            record.ttft.record(ms(first - due));
+            record.itl.record_n(ms(gap), output - 1);
+            record.output_tokens += output;
+            let last = at(first + gap * (output - 1));
+            record.answered(at(due), at(first), last, (input, output as u32));
+        }
+        record.step(ms(100), 2, 50, true);
+        record.step(ms(300), 1, 10, false);
+        record
+    }
+
+    #[test]
+    fn every_token_that_was_made_is_of_an_answered_request() {
+        let record = record();
+        assert_eq!((record.output_tokens, record.answered_tokens), (9, 5 + 3 + 1));
+        // A token is the first of its request or has one before it.
+        assert_eq!(record.ttft.count() + record.itl.count(), record.output_tokens);
+    }
+
+    #[test]
+    fn figures_are_those_of_the_record() {
+        let found = TokenResult::of_parts(&[(&record(), ms(500), 1)], 200).unwrap();
+        // TTFT 100, 150, 400 ms; TPOT 10, 20 ms, the last request having one token.
+        assert_eq!((found.ttft_ms.max, found.ttft_ms.min), (400.0, 100.0));
+        let tpot = found.tpot_ms.unwrap();
+        assert_eq!((tpot.min, tpot.max, found.tpot_requests), (10.0, 20.0, 2));
+        assert_eq!(found.itl_tokens, 6);
+        // 9 and 9 + 350 tokens in half a second.
+        assert_eq!((found.output_tokens_per_s, found.total_tokens_per_s), (18.0, 718.0));
+        // The first two of four requests that were asked; one was never answered.
+        let good = found.goodput.unwrap();
+        assert_eq!((good.requests, good.share, good.requests_per_s), (2, 0.5, 4.0));
+        // Half miss the bounds, of which a hundredth may.
+        assert!((good.nearness() - 50.0).abs() < 1e-9, "{}", good.nearness());
+        // Waits of 0, 10 and 300 ms; by Little's law 310 ms in 500 ms.
+        assert_eq!(found.waiting_mean, 0.62);
+        // Latencies of 140, 190 and 400 ms.
+        assert!(
+            (found.latency_mean_ms() - 730.0 / 3.0).abs() < 1e-5,
+            "{}",
+            found.latency_mean_ms()
+        );
+        // (2 x 100 + 1 x 300) / 400, and (50 x 100 + 10 x 300) / 400 of 200 blocks.
+        assert_eq!((found.running_mean, found.kv_share_mean), (1.25, 0.1));
+        assert_eq!((found.running_most, found.kv_share_most), (2, 0.25));
+        assert_eq!((found.steps, found.prompt_steps), (2, 1));
+        assert!(found.figures().all(f64::is_finite));
+    }
+
+    #[test]
+    fn a_group_has_the_rates_of_all_and_the_means_of_one() {
+        let (one, two) = (record(), record());
+        let alone = TokenResult::of_parts(&[(&one, ms(500), 0)], 200).unwrap();
+        let both = TokenResult::of_parts(&[(&one, ms(500), 0), (&two, ms(500), 0)], 200).unwrap();
+        assert_eq!(both.output_tokens_per_s, 2.0 * alone.output_tokens_per_s);
+        assert_eq!(both.goodput.unwrap().share, alone.goodput.unwrap().share);
+        assert_eq!(both.ttft_ms, alone.ttft_ms);
+        let means = |of: &TokenResult| (of.waiting_mean, of.running_mean, of.kv_share_mean);
+        assert_eq!(means(&both), means(&alone));
+        assert_eq!((both.steps, both.output_tokens), (4, 18));
+    }
+
+    #[test]
+    fn an_engine_that_answers_nothing_has_no_rate() {
+        let none = TokenRecord::new(None);
+        let found = TokenResult::of_parts(&[(&none, SimDuration::ZERO, 0)], 0).unwrap();
+        assert_eq!((found.output_tokens_per_s, found.tpot_ms, found.goodput), (0.0, None, None));
+        assert!(found.figures().all(f64::is_finite));
+    }
 }

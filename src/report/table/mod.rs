@@ -19,6 +19,7 @@ mod runs;
 mod stages;
 mod steps;
 mod sweep;
+mod sweep_tokens;
 mod timeline;
 mod tokens;
 mod uncertainty;
@@ -96,6 +97,7 @@ pub fn render(results: &Results, width: Width) -> String {
     blocks.push(power::power(results, width));
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
+    blocks.extend([tokens::repeated(results, width), tokens::ratios(results, width)]);
     blocks.extend([twins(results, width), assumptions(results, width)]);
     blocks.extend([failed(results, width), width.items("note", &results.notes)]);
     blocks.push(footer(&results.head, &results.leans_on, "result.json", width));
@@ -334,6 +336,7 @@ mod tests {
     fn an_llm_is_told_by_its_tokens() {
         let text = render(&fixture::llm(), Width::FILE);
         check("report-llm.txt", &text);
+        check("report-llm-sweep.txt", &render_sweep(&fixture::llm_sweep(), Width::FILE));
         assert!(!text.contains("batcher") && !text.contains("samples/s"), "{text}");
     }
 
@@ -372,9 +375,10 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for text in
-            [render(&fixture::pairs(), Width::FILE), render_sweep(&fixture::sweep(), Width::FILE)]
-        {
+        let texts = [fixture::pairs(), fixture::llm()].map(|results| render(&results, Width::FILE));
+        let sweeps = [fixture::sweep(), fixture::llm_sweep()];
+        let sweeps = sweeps.map(|results| render_sweep(&results, Width::FILE));
+        for text in texts.into_iter().chain(sweeps) {
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 120, "{widest} characters in a line of\n{text}");
         }

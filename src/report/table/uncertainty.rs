@@ -4,13 +4,13 @@
 use super::super::number::{latency, or_dash, percent, percentile, plain, ratio, span};
 use super::grid::{Column, Grid};
 use super::members::{self, Members};
-use super::{runs, tokens};
+use super::runs;
 use crate::report::width::Width;
 use crate::study::{Interval, PairedRatio, Results, RunResult, Side, VmResult};
 
 /// The block; empty where no run has latencies of its own.
 pub(super) fn uncertainty(results: &Results, width: Width) -> String {
-    [vms(results, width), ratios(results, width), tokens::ratios(results, width)].concat()
+    [vms(results, width), ratios(results, width)].concat()
 }
 
 /// What the two kinds of bare metal are.
@@ -20,7 +20,12 @@ const WHOLE_CARDS: &str = " Whole cards: one whole card for each part of a card 
 
 /// The VMs whose latencies mean something: in an Offline run they are completion times.
 fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
-    results.vms().filter(|(_, vm)| vm.scenario != "offline")
+    results.vms().filter(|(_, vm)| is_shown(vm))
+}
+
+/// Those of an LLM are times of whole requests: its tokens have a table of their own.
+fn is_shown(vm: &VmResult) -> bool {
+    vm.scenario != "offline" && vm.tokens.is_none()
 }
 
 fn vms(results: &Results, width: Width) -> String {
@@ -48,7 +53,7 @@ fn vms(results: &Results, width: Width) -> String {
     }
     let mut grid = Grid::new(&columns);
     let rows = Members::of_all(results, width).into_iter();
-    let rows: Vec<Members<'_>> = rows.filter(|row| row.vms[0].scenario != "offline").collect();
+    let rows: Vec<Members<'_>> = rows.filter(|row| is_shown(row.vms[0])).collect();
     let (rows, left_out) = members::shown(rows, width);
     for row in &rows {
         let mut cells = vec![row.name(), row.run.place()];
