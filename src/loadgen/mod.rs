@@ -13,7 +13,9 @@ mod verdict;
 pub use arrivals::{ArrivalProcess, Bursty, Constant, Poisson, Varying};
 pub use lengths::Lengths;
 pub use sizes::Sizes;
-pub use verdict::{EarlyStopping, Estimate, FailedRule, Observed, Rule, Verdict, verdict};
+pub use verdict::{
+    EarlyStopping, Estimate, FailedRule, GOOD_ASKED, Observed, Rule, Verdict, goodput, verdict,
+};
 
 use crate::engine::{RandomStreams, Stream};
 use crate::spec::{Arrivals, Queues, TestScenario, VmId, VmSpec};

@@ -5,7 +5,7 @@
 
 use super::early_stopping::{discards, passes, queries_needed};
 use crate::queueing::stats::LatencyHistogram;
-use crate::spec::{LoadSpec, Rules, TestScenario};
+use crate::spec::{LoadSpec, Rules, TestScenario, TokenBounds};
 use crate::units::SimDuration;
 
 /// The figures of a run that the verdict needs.
@@ -56,6 +56,8 @@ pub enum Rule {
     MinQueries,
     /// There are enough queries to be sure.
     EarlyStopping,
+    /// Enough requests of an LLM keep the bounds of their tokens; no rule of LoadGen.
+    Goodput,
 }
 
 impl Rule {
@@ -66,6 +68,7 @@ impl Rule {
             Rule::MinDuration => "min_duration",
             Rule::MinQueries => "min_queries",
             Rule::EarlyStopping => "early_stopping",
+            Rule::Goodput => "goodput",
         }
     }
 }
@@ -160,6 +163,27 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
             ),
         };
         verdict.failed.push(FailedRule { rule: Rule::EarlyStopping, reason });
+    }
+    verdict
+}
+
+/// The part of an LLM's requests that must keep the bounds of their tokens. LoadGen asks the same of each
+/// bound by itself: the 99th percentiles of the time to the first token and of the time per token.
+pub const GOOD_ASKED: f64 = 0.99;
+
+/// Judges the tokens of a run: of `asked` requests `good` kept both bounds. Without bounds there is no rule to
+/// fail.
+pub fn goodput(bounds: Option<TokenBounds>, good: u64, asked: u64) -> Verdict {
+    let mut verdict = Verdict::default();
+    let share = good as f64 / asked.max(1) as f64;
+    if let Some(TokenBounds { ttft, tpot }) = bounds.filter(|_| share < GOOD_ASKED) {
+        let reason = format!(
+            "{:.2} % of requests within TTFT {ttft} and TPOT {tpot} ({} % asked)",
+            // Never rounded up to what is asked.
+            (share * 10_000.0).floor() / 100.0,
+            round_percent(GOOD_ASKED * 100.0)
+        );
+        verdict.failed.push(FailedRule { rule: Rule::Goodput, reason });
     }
     verdict
 }

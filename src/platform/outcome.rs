@@ -3,7 +3,7 @@
 use super::{Guest, Platform, Scaled, ServerId};
 use crate::gpu::{OwnerId, OwnerTime};
 use crate::host::CpuTime;
-use crate::loadgen::{Observed, Verdict, verdict};
+use crate::loadgen::{Observed, Verdict, goodput, verdict};
 use crate::record::{Recorder, TokenRecord};
 use crate::spec::{GpuId, VmId, VmSpec};
 use crate::units::{SimDuration, SimTime};
@@ -84,6 +84,16 @@ pub struct VmOutcome {
     pub cpu: Option<CpuTime>,
     /// What was made of tokens; nothing of a VM that serves no LLM.
     pub tokens: Option<Box<TokenRecord>>,
+}
+
+impl VmOutcome {
+    /// The same of a VM that serves an LLM: it is judged by its tokens. Requests without an answer keep no bound.
+    pub fn with_tokens(self, tokens: Box<TokenRecord>) -> Self {
+        let asked = tokens.requests + self.recorder.unanswered();
+        let verdict = goodput(tokens.bounds(), tokens.good.unwrap_or(0), asked);
+        let failed_rules = verdict.failed.iter().map(|failed| failed.reason.clone()).collect();
+        Self { verdict, failed_rules, tokens: Some(tokens), ..self }
+    }
 }
 
 impl Platform<'_> {

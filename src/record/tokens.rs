@@ -20,6 +20,8 @@ pub struct TokenRecord {
     pub input_tokens: u64,
     /// Tokens that were made.
     pub output_tokens: u64,
+    /// Tokens of the outputs of all requests that are answered: once all are, those that were made.
+    pub answered_tokens: u64,
     /// Requests that kept both bounds; nothing where there are none.
     pub good: Option<u64>,
     /// Requests that were answered.
@@ -46,6 +48,10 @@ pub struct TokenRecord {
     pub blocks_most: u32,
     /// Nanoseconds that requests waited until they were admitted for the first time.
     waited: u128,
+    /// Nanoseconds from the arrival of answered requests to their first tokens.
+    started: u128,
+    /// Nanoseconds from there to their last ones.
+    decoded: u128,
     /// When the last token was made.
     pub last: SimTime,
 }
@@ -61,6 +67,7 @@ impl TokenRecord {
             itl: none(),
             input_tokens: 0,
             output_tokens: 0,
+            answered_tokens: 0,
             good: bounds.map(|_| 0),
             requests: 0,
             preemptions: 0,
@@ -74,6 +81,8 @@ impl TokenRecord {
             running_most: 0,
             blocks_most: 0,
             waited: 0,
+            started: 0,
+            decoded: 0,
             last: SimTime::ZERO,
         }
     }
@@ -111,10 +120,44 @@ impl TokenRecord {
         }
         self.requests += 1;
         self.input_tokens += u64::from(input);
+        self.answered_tokens += u64::from(output);
+        self.started += u128::from(ttft.as_nanos());
+        self.decoded += u128::from((last - first).as_nanos());
         if let (Some(bounds), Some(good)) = (self.bounds, &mut self.good) {
             *good += u64::from(ttft <= bounds.ttft && tpot <= bounds.tpot);
         }
         self.last = self.last.max(last);
+    }
+
+    /// The bounds of goodput, where they are stated.
+    pub fn bounds(&self) -> Option<TokenBounds> {
+        self.bounds
+    }
+
+    /// Adds what another VM did with the same bounds: means over time are those of a VM.
+    pub fn merge(&mut self, other: &Self) {
+        self.ttft.merge(&other.ttft);
+        self.tpot.merge(&other.tpot);
+        self.itl.merge(&other.itl);
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.answered_tokens += other.answered_tokens;
+        self.good = self.good.zip(other.good).map(|(own, other)| own + other);
+        self.requests += other.requests;
+        self.preemptions += other.preemptions;
+        self.recomputed_tokens += other.recomputed_tokens;
+        self.steps += other.steps;
+        self.prompt_steps += other.prompt_steps;
+        self.cut += other.cut;
+        self.running += other.running;
+        self.taken += other.taken;
+        self.stepped += other.stepped;
+        self.running_most = self.running_most.max(other.running_most);
+        self.blocks_most = self.blocks_most.max(other.blocks_most);
+        self.waited += other.waited;
+        self.started += other.started;
+        self.decoded += other.decoded;
+        self.last = self.last.max(other.last);
     }
 
     /// Mean sequences that ran while steps did; 0 without steps.
@@ -129,7 +172,21 @@ impl TokenRecord {
 
     /// Mean time that a request waited until it was admitted; zero without requests.
     pub fn wait_mean(&self) -> SimDuration {
-        SimDuration::from_nanos((self.waited / u128::from(self.requests.max(1))) as u64)
+        self.mean(self.waited)
+    }
+
+    /// Mean time from the admission of a request to its first token; zero without requests.
+    pub fn prompt_mean(&self) -> SimDuration {
+        self.mean(self.started.saturating_sub(self.waited))
+    }
+
+    /// Mean time from the first token of a request to its last; zero without requests.
+    pub fn decode_mean(&self) -> SimDuration {
+        self.mean(self.decoded)
+    }
+
+    fn mean(&self, nanos: u128) -> SimDuration {
+        SimDuration::from_nanos((nanos / u128::from(self.requests.max(1))) as u64)
     }
 
     /// Mean number of requests that waited until `end`: by Little's law their waits over the time.

@@ -171,6 +171,7 @@ fn grid(
         name: name.to_string(),
         has_latencies: true,
         bound_ms: Some(130.0),
+        ..GroupHead::default()
     };
     SweepResults {
         head: self::head("contention", title),
@@ -195,6 +196,7 @@ fn grid(
             has_several_models: false,
             has_scaled_times: false,
             shares_processors: false,
+            serves_llms: false,
         },
     }
 }
@@ -211,6 +213,7 @@ fn summary(index: usize, groups: &[&str]) -> PointSummary {
         completed_per_s: interval(&|run| run.groups[group].completed_per_s).unwrap(),
         p50_ms: interval(&|run| run.groups[group].latency_ms.p50).unwrap(),
         p99_ms: interval(&|run| run.groups[group].latency_ms.p99).unwrap(),
+        tokens: None,
     };
     let total = |run: &PointRun| run.groups.iter().map(|group| group.completed_per_s).sum();
     PointSummary {
@@ -243,6 +246,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             latency_p99_inputs_ms: None,
             latency_p99_more_work_ms: None,
             ready_percent: None,
+            tokens: None,
             target_latency_ms: 130.0,
             batch_mean: 8.25,
             valid: p99 < 300.0,
@@ -255,6 +259,164 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
         groups: groups.iter().enumerate().map(group).collect(),
         open: Vec::new(),
         over_shares: Vec::new(),
+    }
+}
+
+/// Two VMs that serve an LLM on one card, within bounds or not, and what bare metal makes of their
+/// requests. Nothing here was simulated.
+pub(crate) fn llm() -> Results {
+    let mut results = pairs();
+    let mut runs = results.runs.drain(2..4).collect::<Vec<_>>();
+    for (run, slower) in runs.iter_mut().zip([1.1, 1.0]) {
+        run.name = "llama-3.1-8b".to_string();
+        run.baseline_kind = run.baseline_kind.map(|_| "same-cards");
+        run.differs.clear();
+        run.gpus.truncate(1);
+        run.gpus[0].model = "h100-sxm-80gb".to_string();
+        let first = run.vms[0].clone();
+        run.vms = [(0, 0.996), (1, 0.942)]
+            .map(|(number, share)| llm_vm(&first, number, share, slower))
+            .into();
+    }
+    results.runs = runs;
+    results.comparisons.clear();
+    let about = |mean: f64| Interval { mean, half_width: Some(0.004) };
+    results.paired_ratios = ["vm-0", "vm-1"]
+        .map(|vm| PairedRatio {
+            name: "llama-3.1-8b".to_string(),
+            baseline_kind: "same-cards",
+            vm: vm.to_string(),
+            completed_per_s: about(0.999),
+            latency: BTreeMap::from([("p50", about(1.1))]),
+            tokens: Some(TokenIntervals {
+                output_tokens_per_s: about(0.999),
+                times: COMPARED.map(|name| (name, about(1.1))).into(),
+            }),
+        })
+        .into();
+    results.head = head("two-llms", "Two 8B models on one H100");
+    results.notes.clear();
+    results
+}
+
+/// A sweep over the rate of two VMs that serve an LLM, a point of which has an error.
+pub(crate) fn llm_sweep() -> SweepResults {
+    let rates = ["2", "4", "6", "8"].map(|text| (text, text.parse().ok()));
+    let mut results = grid("LLMs at rising rates", &["MIG 3g.40gb", "turns"], &rates, &["vm"]);
+    results.sweep.serves_llms = true;
+    results.sweep.parameters[0].key = "vm.load.rate".to_string();
+    results.sweep.x_label = "requests per second of each VM".to_string();
+    results.groups[0].bound_ms = None;
+    results.groups[0].serves_llm = true;
+    results.groups[0].token_bounds_ms = Some([500.0, 50.0]);
+    for (index, point) in results.points.iter_mut().enumerate() {
+        for group in &mut point.groups {
+            let slower = 0.8 + 0.35 * (index % 4) as f64 + if index < 4 { 0.0 } else { 0.3 };
+            let about = |mean: f64| Interval { mean, half_width: Some(0.02 * mean) };
+            let times = [126.0, 336.0, 16.2, 43.2].map(|ms| about(ms * slower));
+            let good = (1.17 - 0.14 * slower).min(0.999);
+            group.vms = 2;
+            group.valid = if good >= 0.99 { 3 } else { 0 };
+            group.tokens = Some(TokenSummary {
+                figures: TokenIntervals {
+                    output_tokens_per_s: about(800.0 * (1 + index % 4) as f64),
+                    times: COMPARED.into_iter().zip(times).collect(),
+                },
+                good_share: Some(about(good)),
+                kv_share_mean: about(0.13 * slower),
+                kv_share_most: about(0.4 * slower),
+                preemptions: about(if slower > 1.8 { 42.0 } else { 0.0 }),
+            });
+        }
+    }
+    results
+}
+
+fn llm_vm(like: &VmResult, number: u32, share: f64, slower: f64) -> VmResult {
+    let times = |ms: f64| {
+        let ms = ms * slower;
+        let [p50, p90, p95, p97, p99, p999] = [0.9, 1.5, 1.8, 2.0, 2.4, 3.1].map(|part| part * ms);
+        LatencyMs { min: 0.6 * ms, mean: ms, p50, p90, p95, p97, p99, p999, max: 3.5 * ms }
+    };
+    let requests = 3600;
+    let tokens = TokenResult {
+        ttft_ms: times(140.0),
+        tpot_ms: Some(times(18.0)),
+        tpot_requests: requests - 12,
+        itl_ms: Some(times(17.5)),
+        itl_tokens: 716_400,
+        input_tokens: 1_843_200,
+        output_tokens: 720_000,
+        output_tokens_per_s: 1195.0,
+        total_tokens_per_s: 4254.2,
+        goodput: Some(Goodput {
+            ttft_ms: 500.0,
+            tpot_ms: 50.0,
+            requests: (requests as f64 * share) as u64,
+            share,
+            requests_per_s: 5.98 * share,
+            asked_share: 0.99,
+        }),
+        wait_mean_ms: 25.0 * slower,
+        prompt_mean_ms: 115.0 * slower,
+        decode_mean_ms: 3582.0 * slower,
+        waiting_mean: 0.15,
+        running_mean: 22.1,
+        running_most: 61,
+        kv_blocks: 18_000,
+        kv_share_mean: 0.134,
+        kv_share_most: 0.392,
+        preemptions: 3,
+        recomputed_tokens: 4210,
+        steps: 45_112,
+        prompt_steps: 5210,
+        cut_requests: 0,
+    };
+    let about = |mean: f64| Interval { mean, half_width: Some(0.01 * mean) };
+    let mean = |name| about(tokens.get(name).unwrap_or(0.0) * 1.01);
+    let intervals = TokenIntervals {
+        output_tokens_per_s: about(tokens.output_tokens_per_s),
+        times: COMPARED.map(|name| (name, mean(name))).into(),
+    };
+    VmResult {
+        name: format!("vm-{number}"),
+        group: "vm".to_string(),
+        workload: "llama-3.1-8b".to_string(),
+        target_qps: 6.0,
+        queries: requests,
+        samples: requests,
+        scheduled_per_s: Some(6.0),
+        completed_per_s: 5.98,
+        capacity_qps: None,
+        cards: vec![0],
+        latency_ms: times(3722.0),
+        stages_ms: Vec::new(),
+        batch_mean: tokens.running_mean,
+        tokens: Some(tokens),
+        verdict: VerdictResult {
+            valid: share >= 0.99,
+            failed_rules: match share >= 0.99 {
+                true => Vec::new(),
+                false => vec![
+                    "94.2 % of requests within TTFT 500 ms and TPOT 50 ms (99 % asked)".to_string(),
+                ],
+            },
+            failed: if share >= 0.99 { Vec::new() } else { vec!["goodput"] },
+            ..verdict(true)
+        },
+        published: None,
+        uncertainty: Uncertainty {
+            samples_beyond: BTreeMap::from([("p99", 36), ("p999", 3)]),
+            replications: Some(Replicated {
+                count: 3,
+                valid: if share >= 0.99 { 3 } else { 0 },
+                completed_per_s: Interval { mean: 5.99, half_width: Some(0.03) },
+                latency_ms: BTreeMap::new(),
+                tokens: Some(intervals),
+            }),
+            more_work: None,
+        },
+        ..like.clone()
     }
 }
 
@@ -302,6 +464,7 @@ fn run(
         latency_ms: latency(bent),
         target_latency_ms: if workload.starts_with("bert") { 130.0 } else { 100.0 },
         stages_ms: vec![StageMean { stage: "batcher", mean_ms: 31.5 }],
+        tokens: None,
         batch_mean: 61.5,
         load: LoadResult {
             round: "v1.1",
@@ -364,6 +527,7 @@ fn uncertainty(server: bool, per_s: f64, latency_ms: &LatencyMs) -> Uncertainty 
             valid: 3,
             completed_per_s: about(per_s),
             latency_ms: NAMES.map(|name| (name, about(latency_ms.get(name).unwrap()))).into(),
+            tokens: None,
         }),
         more_work: server.then_some(MoreWork {
             work_percent: 1.0,

@@ -41,6 +41,7 @@ mod single;
 mod staging;
 mod sweep;
 mod timeline;
+mod tokens;
 mod trace_events;
 mod validation;
 mod vms;

@@ -5,7 +5,7 @@ use super::files::made;
 use super::parts::{File, Part, Report};
 use super::sheet::{Row, Sheet};
 use super::width::Width;
-use super::{charts, loadgen_summary, operations, power, table, written};
+use super::{charts, loadgen_summary, operations, power, table, tokens, written};
 use crate::study::{CpuResult, Interval, LatencyMs, Origin, Results, RunResult, VmResult};
 
 impl Report for Results {
@@ -61,6 +61,9 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     }
     row.add("target_latency_ms", vm.target_latency_ms);
     row.add("batch_mean_samples", vm.batch_mean);
+    if results.vms().any(|(_, vm)| vm.tokens.is_some()) {
+        tokens::cells(&mut row, vm.tokens.as_ref());
+    }
     row.add("valid", vm.verdict.valid);
     row.add("failed_rules", vm.verdict.failed_rules.join("; "));
     row.add("standing_rate", standing(vm.standing.rate));
@@ -176,6 +179,23 @@ mod tests {
         assert!((p99 / simulated - 1.0).abs() < 5e-12, "{p99} to 12 digits, {simulated}");
         assert_eq!(cell(2, "published_latency_p99_ms"), "99.737");
         assert_eq!(cell(0, "scheduled_per_s"), "", "Offline arrivals are not scheduled");
+    }
+
+    #[test]
+    fn columns_of_tokens_stand_only_where_llms_are_served() {
+        let heads = |results: &Results| summary(results).heads;
+        let (without, with) = (heads(&fixture::pairs()), heads(&fixture::llm()));
+        let more: Vec<&String> = with.iter().filter(|head| !without.contains(head)).collect();
+        assert_eq!((without.len() + more.len(), more.len()), (with.len(), 40));
+        for head in ["ttft_p99_ms", "tpot_p999_ms", "itl_max_ms", "goodput_share", "preemptions"] {
+            assert!(with.iter().any(|known| known == head), "{head}");
+        }
+        let mut mixed = fixture::llm();
+        mixed.runs[0].vms[0].tokens = None;
+        let sheet = summary(&mixed);
+        let column = sheet.heads.iter().position(|head| head == "output_tokens").unwrap();
+        assert_eq!(sheet.rows[0][column].written(), "");
+        assert_eq!(sheet.rows[1][column].written(), "720000");
     }
 
     #[track_caller]

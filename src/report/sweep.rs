@@ -9,7 +9,7 @@ use super::folder::Folder;
 use super::html::{Made, WebPage};
 use super::sheet::{Cell, Row};
 use super::width::Width;
-use super::{charts, plot, table, written};
+use super::{charts, plot, table, tokens, written};
 use crate::spec::Sweep;
 use crate::study::{
     GroupResult, LatencyMs, PointRow, PointRun, SCHEMA_VERSION, SweepResults, Tool,
@@ -117,6 +117,9 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
         row.add("scaled", group.map(|group| group.scaled.join("; ")));
     }
     figures(&mut row, run.map(|(_, run)| run), group);
+    if sweep.serves_llms {
+        tokens::cells(&mut row, group.and_then(|group| group.tokens.as_ref()));
+    }
     if sweep.shares_processors {
         row.add("ready_percent", group.and_then(|group| group.ready_percent));
     }

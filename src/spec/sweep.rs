@@ -29,6 +29,8 @@ pub struct Sweep {
     pub has_scaled_times: bool,
     /// Whether vCPUs may wait for the host's processors at any point.
     pub shares_processors: bool,
+    /// Whether VMs serve LLMs at any point: then rows tell of tokens.
+    pub serves_llms: bool,
 }
 
 /// A key that varies.

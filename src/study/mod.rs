@@ -40,6 +40,8 @@ mod summary;
 mod sweep;
 mod system;
 mod timeline;
+mod token_verdict;
+mod tokens;
 mod uncertainty;
 mod validate;
 mod variant;
@@ -94,6 +96,7 @@ pub use sweep::{
 };
 pub use system::{LoadPoint, System};
 pub use timeline::{EngineTime, TimelineResults, timeline};
+pub use tokens::{COMPARED, Goodput, TokenIntervals, TokenResult, TokenSummary};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{
     FittedService, Group, JudgedRow, LoadErrors, Rates, ServiceNumbers, ShapeError, Train,

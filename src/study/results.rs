@@ -9,6 +9,7 @@ use super::open::OpenEnd;
 use super::over_shares::OverShare;
 use super::over_time::OperationsResult;
 use super::power::PowerResult;
+use super::tokens::TokenResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
@@ -309,9 +310,14 @@ pub struct VmResult {
     pub latency_ms: LatencyMs,
     /// LoadGen's bound and percentile.
     pub target_latency_ms: f64,
-    /// Mean time of each stage of a sample's path, in milliseconds, in the order of the path.
+    /// Mean time of each stage of a sample's path, in milliseconds, in the order of the path; none where
+    /// an LLM is served: `tokens` has the parts of a request's time.
     pub stages_ms: Vec<StageMean>,
-    /// Mean samples per batch.
+    /// What was made of tokens; left out where no LLM is served. Then samples are requests, and a request
+    /// is judged by its tokens.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenResult>,
+    /// Mean samples per batch; of an LLM mean requests that ran.
     pub batch_mean: f64,
     /// LoadGen's settings of the test.
     pub load: LoadResult,
@@ -325,6 +331,22 @@ pub struct VmResult {
     pub fits: Option<FitSpread>,
     /// How certain the figures are.
     pub uncertainty: Uncertainty,
+}
+
+impl VmResult {
+    /// Whether it is judged: an LLM without bounds is not.
+    pub fn is_judged(&self) -> bool {
+        self.tokens.as_ref().is_none_or(|tokens| tokens.goodput.is_some())
+    }
+
+    /// How far it is from its bound: above 1 it misses it. Its p99 over the bound; of an LLM the part of the
+    /// requests that miss their bounds over the part that may, 0 without bounds.
+    pub fn lateness(&self) -> f64 {
+        match &self.tokens {
+            Some(tokens) => tokens.goodput.map_or(0.0, |good| good.nearness()),
+            None => self.latency_ms.p99 / self.target_latency_ms.max(f64::MIN_POSITIVE),
+        }
+    }
 }
 
 /// The figures of one step of an ensemble.
@@ -396,9 +418,9 @@ pub struct StageMean {
 pub struct VerdictResult {
     /// Whether the run is VALID.
     pub valid: bool,
-    /// The rules it failed.
+    /// The rules it failed. An LLM without bounds of goodput has none to fail.
     pub failed_rules: Vec<String>,
-    /// Their names: `latency`, `min_duration`, `min_queries`, `early_stopping`.
+    /// Their names: `latency`, `min_duration`, `min_queries`, `early_stopping`; of an LLM `goodput`.
     pub failed: Vec<&'static str>,
     /// Whether early stopping is satisfied; nothing before round v2.0, and where there is none.
     pub early_stopping: Option<bool>,

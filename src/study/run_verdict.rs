@@ -5,6 +5,7 @@
 use super::border::{CapacitySearch, Ended, limit_within};
 use super::figures::{LatencyMs, digits};
 use super::results::{Comparison, GpuResult, OwnerShare, Results, RunResult, Side, VmResult};
+use super::token_verdict;
 use super::variant::is_server;
 use super::verdict::{Verdict, time};
 use crate::spec::Experiment;
@@ -39,9 +40,16 @@ pub(super) fn failing(results: &Results) -> Option<usize> {
 pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
     let judged = || virtual_runs(results).flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
     let judged: Vec<(&RunResult, &VmResult)> =
-        judged().filter(|(_, vm)| vm.scenario != "step").collect();
+        judged().filter(|(_, vm)| vm.scenario != "step" && vm.is_judged()).collect();
     if judged.is_empty() {
-        return Verdict::default();
+        let said = token_verdict::without_bounds(virtual_runs(results));
+        return match said {
+            Some(said) => Verdict::of(
+                None,
+                [Some(said), token_verdict::beside_bare_metal(results)].into_iter().flatten(),
+            ),
+            None => Verdict::default(),
+        };
     }
     let holds = judged.iter().all(|(_, vm)| vm.verdict.valid);
     let unsure = unsure(&judged);
@@ -65,6 +73,7 @@ pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
     }];
     sentences.extend(run.and_then(|run| bottleneck(run, holds)));
     sentences.extend(beside_bare_metal(&results.comparisons));
+    sentences.extend(token_verdict::beside_bare_metal(results));
     Verdict::of(unsure.is_none().then_some(holds), sentences)
 }
 
@@ -73,13 +82,17 @@ fn virtual_runs(results: &Results) -> impl Iterator<Item = &RunResult> {
 }
 
 fn misses_bound(vm: &VmResult) -> bool {
-    vm.verdict.failed.iter().any(|rule| matches!(*rule, "latency" | "early_stopping"))
+    vm.verdict.failed.iter().any(|rule| matches!(*rule, "latency" | "early_stopping" | "goodput"))
 }
 
 /// The VM for which inputs that were not measured decide whether the bound is kept, if they decide the
 /// answer: all bounds are kept as assumed, or those that are missed may be kept.
 fn unsure<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
     let depends = |vm: &VmResult| {
+        // What is not measured moves the times of tokens, too; how far, is not told yet.
+        if vm.tokens.is_some() {
+            return false;
+        }
         let bound = vm.target_latency_ms;
         possible(vm).is_some_and(|[low, high]| low <= bound && bound < high)
     };
@@ -127,11 +140,14 @@ fn judged_name(vm: &VmResult) -> &'static str {
 
 /// How far a VM is from its bound: above 1 it misses it.
 fn nearness(vm: &VmResult) -> f64 {
+    if vm.tokens.is_some() {
+        return vm.lateness();
+    }
     judged_by(vm).1 / vm.target_latency_ms.max(f64::MIN_POSITIVE)
 }
 
 fn nearest<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
-    let bound = vms.iter().filter(|(_, vm)| vm.scenario == "server");
+    let bound = vms.iter().filter(|(_, vm)| vm.scenario == "server" || vm.tokens.is_some());
     bound.copied().max_by(|(_, one), (_, other)| nearness(one).total_cmp(&nearness(other)))
 }
 
@@ -140,8 +156,19 @@ fn them(vms: &[(&RunResult, &VmResult)]) -> &'static str {
     if vms.len() > 1 { "them" } else { "it" }
 }
 
+/// What a VM is judged by, beside its bound: `p99 43 ms of 50 ms`.
+fn beside_bound(vm: &VmResult) -> String {
+    token_verdict::good(vm).unwrap_or_else(|| {
+        let (name, value) = judged_by(vm);
+        format!("{name} {} of {}", time(value), time(vm.target_latency_ms))
+    })
+}
+
 fn kept(vms: &[(&RunResult, &VmResult)]) -> String {
     match (vms, nearest(vms)) {
+        ([(_, vm)], Some(_)) if vm.tokens.is_some() => {
+            format!("YES: {}", token_verdict::kept_or_not(vm))
+        }
         ([(_, vm)], Some(_)) => {
             let (name, value) = judged_by(vm);
             let (bound, rate) = (time(vm.target_latency_ms), digits(vm.target_qps));
@@ -150,16 +177,12 @@ fn kept(vms: &[(&RunResult, &VmResult)]) -> String {
         ([(_, vm)], None) => {
             format!("YES: the run is VALID, at {} samples/s", digits(vm.completed_per_s))
         }
-        (_, Some((run, vm))) => {
-            let (name, value) = judged_by(vm);
-            format!(
-                "YES: all {} keep their bounds (nearest {}, {name} {} of {})",
-                counted(vms.len(), "VM"),
-                run.name_of(&vm.name),
-                time(value),
-                time(vm.target_latency_ms)
-            )
-        }
+        (_, Some((run, vm))) => format!(
+            "YES: all {} keep their bounds (nearest {}, {})",
+            counted(vms.len(), "VM"),
+            run.name_of(&vm.name),
+            beside_bound(vm)
+        ),
         (_, None) => format!("YES: all {} are VALID", counted(vms.len(), "VM")),
     }
 }
@@ -187,6 +210,9 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
     if let (Some(lost), 1) = (&lost, vms.len()) {
         return format!("NO: {} {lost}", vm.name);
     }
+    if vms.len() == 1 && vm.tokens.is_some() {
+        return format!("NO: {}", token_verdict::kept_or_not(vm));
+    }
     if vms.len() == 1 {
         let rejected = vm.rejected.filter(|rejected| *rejected > 0);
         let rejected =
@@ -196,10 +222,14 @@ fn missed(vms: &[(&RunResult, &VmResult)]) -> String {
             false => format!("NO: too many queries miss the bound of {bound}{rejected}"),
         };
     }
-    let same = late.iter().all(|(_, other)| other.target_latency_ms == vm.target_latency_ms);
+    let by_tokens = late.iter().any(|(_, vm)| vm.tokens.is_some());
+    let same =
+        !by_tokens && late.iter().all(|(_, other)| other.target_latency_ms == vm.target_latency_ms);
     let what = if same { bound.clone() } else { "their bounds".to_string() };
-    let of = if same { String::new() } else { format!(" of {bound}") };
-    let how = lost.unwrap_or_else(|| format!("{name} {value}{of}"));
+    let how = lost.unwrap_or_else(|| match same {
+        true => format!("{name} {value}"),
+        false => beside_bound(vm),
+    });
     format!(
         "NO: {} of {} miss {what} (worst {}, {how})",
         late.len(),
@@ -240,6 +270,9 @@ fn bottleneck(run: &RunResult, holds: bool) -> Option<String> {
             true => format!("{name} works {taken} of the time{is_it}"),
             false => format!("{name} is taken {taken} of the time{is_it}: {}", lost.join(", ")),
         });
+    }
+    if let Some(longest) = token_verdict::longest_part(run, worst) {
+        return Some(format!("{name} is taken {taken} of the time; {longest}"));
     }
     let stage =
         worst.stages_ms.iter().max_by(|one, other| one.mean_ms.total_cmp(&other.mean_ms))?;

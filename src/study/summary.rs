@@ -10,6 +10,7 @@ use super::results::{
     OpenFigures, OwnerShare, PublishedResult, Results, RunResult, ServerResult, Side, StageMean,
     StepResult, VerdictResult, VmResult,
 };
+use super::tokens::TokenResult;
 use super::uncertainty::{self, MoreWork, PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use super::{fits, leans_on, sensitivity};
@@ -363,6 +364,7 @@ fn vm_result(
     let last_due = recorder.last_due().saturating_since(vm.power_on).as_secs_f64();
     let rate = completed_per_s(vm, recorder);
     let latency_ms = latency_ms(queries);
+    let tokens = TokenResult::of(&[(vm, outcome)]);
     VmResult {
         name: vm.name.clone(),
         group: vm.group.clone(),
@@ -388,13 +390,12 @@ fn vm_result(
         capacity_qps: None,
         latency_ms,
         target_latency_ms: load.settings.target_latency.as_millis_f64(),
-        stages_ms: Stage::ALL
-            .map(|(stage, name)| StageMean {
-                stage: name,
-                mean_ms: recorder.stage_mean(stage) / 1e6,
-            })
-            .to_vec(),
-        batch_mean: batch_mean(recorder) * models_of(vm) as f64,
+        stages_ms: if tokens.is_some() { Vec::new() } else { stages(recorder) },
+        batch_mean: match &tokens {
+            Some(tokens) => tokens.running_mean,
+            None => batch_mean(recorder) * models_of(vm) as f64,
+        },
+        tokens,
         load: LoadResult {
             round: load.settings.round.name,
             schedule_seed: load.settings.round.schedule_seed,
@@ -412,6 +413,11 @@ fn vm_result(
             ..Uncertainty::default()
         },
     }
+}
+
+fn stages(recorder: &Recorder) -> Vec<StageMean> {
+    let mean = |(stage, name)| StageMean { stage: name, mean_ms: recorder.stage_mean(stage) / 1e6 };
+    Stage::ALL.map(mean).to_vec()
 }
 
 /// How many models each of its queries passes.

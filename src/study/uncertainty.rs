@@ -5,6 +5,7 @@
 
 use super::figures::{LatencyMs, completed_per_s, latency_ms};
 use super::interval::{Interval, student_95};
+use super::tokens::TokenIntervals;
 use super::variant::{MORE_WORK_PERCENT, with_more_work};
 use crate::platform::{Outcome, simulate};
 use crate::queueing::stats::LatencyHistogram;
@@ -38,6 +39,9 @@ pub struct Replicated {
     pub completed_per_s: Interval,
     /// Latencies in milliseconds, by the names of the document.
     pub latency_ms: BTreeMap<&'static str, Interval>,
+    /// Of tokens, in milliseconds and per second; left out where no LLM is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenIntervals>,
 }
 
 /// The effect of more work on p99, with the same random numbers.
@@ -68,6 +72,9 @@ pub struct PairedRatio {
     pub completed_per_s: Interval,
     /// Virtual over bare metal: latencies, by the names of the document.
     pub latency: BTreeMap<&'static str, Interval>,
+    /// Virtual over bare metal: tokens; left out where no LLM is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenIntervals>,
 }
 
 /// The samples beyond each percentile.
@@ -131,6 +138,7 @@ pub(super) fn replicated(vm: &VmSpec, index: usize, outcomes: &[&Outcome]) -> Op
         valid: valid.count() as u32,
         completed_per_s: student_95(&figures.rates)?,
         latency_ms: figures.each(student_95),
+        tokens: TokenIntervals::over(vm, index, outcomes),
     })
 }
 
@@ -154,6 +162,7 @@ pub(super) fn paired(
         vm: vm.name.clone(),
         completed_per_s: ratios(&own.rates, &bare.rates)?,
         latency: latency.collect(),
+        tokens: TokenIntervals::ratios(vm, index, sides),
     })
 }
 

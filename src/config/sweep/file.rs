@@ -143,6 +143,7 @@ impl SweepFile {
                     let mut of = experiment.vms.iter();
                     sweep.has_scaled_times |= of.any(|vm| !experiment.scaled_of(vm).is_empty());
                     sweep.shares_processors |= experiment.shares_any_processors();
+                    sweep.serves_llms |= experiment.vms.iter().any(|vm| vm.llm.is_some());
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -291,5 +292,6 @@ fn nothing(name: String) -> Sweep {
         has_several_models: false,
         has_scaled_times: false,
         shares_processors: false,
+        serves_llms: false,
     }
 }

@@ -101,13 +101,16 @@ impl<'r> Members<'r> {
 
     /// How late the worst of it is, relative to its bound.
     fn lateness(&self) -> f64 {
-        self.ends(|vm| vm.latency_ms.p99 / vm.target_latency_ms.max(f64::MIN_POSITIVE))[1]
+        self.ends(VmResult::lateness)[1]
     }
 
     /// `VALID`, `INVALID`, or how many of it are.
     pub(super) fn verdict(&self) -> String {
         if self.vms[0].scenario == "step" {
             return "step".to_string();
+        }
+        if self.vms.iter().all(|vm| !vm.is_judged()) {
+            return "-".to_string();
         }
         let invalid = self.vms.iter().filter(|vm| !vm.verdict.valid).count();
         match invalid {

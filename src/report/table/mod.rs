@@ -19,7 +19,9 @@ mod runs;
 mod stages;
 mod steps;
 mod sweep;
+mod sweep_tokens;
 mod timeline;
+mod tokens;
 mod uncertainty;
 mod validation;
 mod vms;
@@ -87,6 +89,7 @@ pub fn render(results: &Results, width: Width) -> String {
     if published {
         blocks.push(width.lines(LEGEND));
     }
+    blocks.extend(tokens::tokens(results, width));
     blocks.push(operations::operations(results, width));
     blocks.push(steps::steps(results, width));
     blocks.extend([stages::stages(results, width), stages::gpus(results, width)]);
@@ -94,6 +97,7 @@ pub fn render(results: &Results, width: Width) -> String {
     blocks.push(power::power(results, width));
     blocks.extend([fits(results, width), comparisons(results, width)]);
     blocks.push(uncertainty::uncertainty(results, width));
+    blocks.extend([tokens::repeated(results, width), tokens::ratios(results, width)]);
     blocks.extend([twins(results, width), assumptions(results, width)]);
     blocks.extend([failed(results, width), width.items("note", &results.notes)]);
     blocks.push(footer(&results.head, &results.leans_on, "result.json", width));
@@ -329,6 +333,14 @@ mod tests {
     }
 
     #[test]
+    fn an_llm_is_told_by_its_tokens() {
+        let text = render(&fixture::llm(), Width::FILE);
+        check("report-llm.txt", &text);
+        check("report-llm-sweep.txt", &render_sweep(&fixture::llm_sweep(), Width::FILE));
+        assert!(!text.contains("batcher") && !text.contains("samples/s"), "{text}");
+    }
+
+    #[test]
     fn runs_without_publication_have_plain_columns() {
         let mut results = fixture::pairs();
         for run in &mut results.runs {
@@ -349,7 +361,11 @@ mod tests {
     fn no_line_is_wider_than_a_narrow_terminal() {
         for columns in [40, 60, 80, 100] {
             let width = Width::columns(columns);
-            for text in [render(&fixture::pairs(), width), render_sweep(&fixture::sweep(), width)] {
+            for text in [
+                render(&fixture::pairs(), width),
+                render(&fixture::llm(), width),
+                render_sweep(&fixture::sweep(), width),
+            ] {
                 for line in text.lines() {
                     assert!(line.chars().count() <= columns, "{columns} columns: {line:?}");
                 }
@@ -359,9 +375,10 @@ mod tests {
 
     #[test]
     fn no_line_is_wider_than_a_terminal() {
-        for text in
-            [render(&fixture::pairs(), Width::FILE), render_sweep(&fixture::sweep(), Width::FILE)]
-        {
+        let texts = [fixture::pairs(), fixture::llm()].map(|results| render(&results, Width::FILE));
+        let sweeps = [fixture::sweep(), fixture::llm_sweep()];
+        let sweeps = sweeps.map(|results| render_sweep(&results, Width::FILE));
+        for text in texts.into_iter().chain(sweeps) {
             let widest = text.lines().map(|line| line.chars().count()).max().unwrap();
             assert!(widest <= 120, "{widest} characters in a line of\n{text}");
         }

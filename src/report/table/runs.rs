@@ -106,6 +106,9 @@ fn error(published: Option<&PublishedResult>, name: &str, mark: &str) -> String 
 /// One line per VM, for runs without anything published.
 pub(super) fn plain_runs(results: &Results, width: Width) -> String {
     let (grid, said) = plain_grid(results, width);
+    if grid.rows() == 0 && results.vms().any(|(_, vm)| vm.tokens.is_some()) {
+        return String::new();
+    }
     grid.finish(width) + &said
 }
 
@@ -116,7 +119,10 @@ pub(in crate::report) fn plain_grid(results: &Results, width: Width) -> (Grid, S
     let (models, beyond) = (results.has_several_models(), looks_beyond(results));
     let rejects = results.vms().any(|(_, vm)| vm.rejected.is_some());
     let cards = results.runs.iter().any(|run| run.gpus.len() > 1);
-    let (rows, said) = members::shown(Members::of_all(results, width), width);
+    let rows = Members::of_all(results, width).into_iter();
+    // What an LLM does is told by its tokens, in a table of its own.
+    let rows = rows.filter(|row| row.vms[0].tokens.is_none()).collect();
+    let (rows, said) = members::shown(rows, width);
     let grid = Columns::new()
         .with("run", Text, |row: &Members<'_>| row.name())
         .with("platform", Text, |row| row.run.place())
@@ -156,7 +162,7 @@ fn verdict(vm: &VmResult) -> String {
 }
 
 /// The rate asked for, where one is.
-fn asked(row: &Members<'_>) -> String {
+pub(super) fn asked(row: &Members<'_>) -> String {
     let has_rate = |vm: &VmResult| matches!(vm.scenario, "server" | "offline");
     row.known(|vm| has_rate(vm).then_some(vm.target_qps), rate)
 }

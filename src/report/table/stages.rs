@@ -21,7 +21,9 @@ pub(in crate::report) fn stages_grid(results: &Results, width: Width) -> Option<
     use Column::{Number, Text};
     let virtual_runs = results.runs.iter().filter(|run| run.side == Side::Virtual);
     let rows = virtual_runs.flat_map(|run| Members::of(run, width));
-    let rows: Vec<Members<'_>> = rows.filter(|row| row.vms[0].scenario != "step").collect();
+    let rows: Vec<Members<'_>> = rows
+        .filter(|row| row.vms[0].scenario != "step" && !row.vms[0].stages_ms.is_empty())
+        .collect();
     let (rows, said) = members::shown(rows, width);
     let first = rows.first()?;
     let of = |row: &Members<'_>, stage: usize| {

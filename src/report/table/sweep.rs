@@ -5,7 +5,7 @@
 use super::super::number::{latency, rate, span};
 use super::grid::{Column, Grid};
 use super::members::ROWS_MAX;
-use super::{footer, page, scaled, verdict};
+use super::{footer, page, scaled, sweep_tokens, verdict};
 use crate::report::width::Width;
 use crate::spec::SweepPoint;
 use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
@@ -27,9 +27,9 @@ pub fn render_sweep(results: &SweepResults, width: Width) -> String {
         scaled(&results.scaled, width),
     ];
     let rows: usize = results.points.iter().map(|point| point.groups.len().max(1)).sum();
-    blocks.push(match rows > ROWS_MAX && !width.shows_each() {
-        true => by_line(results, width),
-        false => points(results, width),
+    blocks.extend(match rows > ROWS_MAX && !width.shows_each() {
+        true => vec![by_line(results, width)],
+        false => vec![points(results, width), sweep_tokens::points(results, width)],
     });
     if sweep.replications > 1 {
         let text = format!(
@@ -117,6 +117,9 @@ struct Shape {
 
 fn points(results: &SweepResults, width: Width) -> String {
     use Column::{Attached, Number, Text};
+    if sweep_tokens::are_all(results) {
+        return String::new();
+    }
     let sweep = &results.sweep;
     let shape = Shape {
         with_line: sweep.lines.len() > 1,
@@ -184,7 +187,7 @@ fn lines_of(
         cells.push(if declared { "n/a" } else { "ERROR" }.to_string());
         grid.line(cells);
     }
-    for group in &found.groups {
+    for group in found.groups.iter().filter(|group| group.tokens.is_none()) {
         let mut cells = start(&results.groups[group.group].name, &group.gpu_models);
         cells.push(group.vms.to_string());
         let mut add = |interval: Interval, write: fn(f64) -> String| {
@@ -196,12 +199,17 @@ fn lines_of(
         add(group.completed_per_s, rate);
         add(group.p50_ms, latency);
         add(group.p99_ms, latency);
-        cells.push(match (group.valid, found.runs) {
-            (0, _) => "INVALID".to_string(),
-            (valid, all) if valid == all => "VALID".to_string(),
-            (valid, all) => format!("{} of {all} INVALID", all - valid),
-        });
+        cells.push(verdict_of(group, found.runs));
         grid.line(cells);
+    }
+}
+
+/// The verdict on a group over so many runs.
+pub(super) fn verdict_of(group: &GroupSummary, runs: usize) -> String {
+    match (group.valid, runs) {
+        (0, _) => "INVALID".to_string(),
+        (valid, all) if valid == all => "VALID".to_string(),
+        (valid, all) => format!("{} of {all} INVALID", all - valid),
     }
 }
 

@@ -20,7 +20,12 @@ const WHOLE_CARDS: &str = " Whole cards: one whole card for each part of a card 
 
 /// The VMs whose latencies mean something: in an Offline run they are completion times.
 fn lines(results: &Results) -> impl Iterator<Item = (&RunResult, &VmResult)> {
-    results.vms().filter(|(_, vm)| vm.scenario != "offline")
+    results.vms().filter(|(_, vm)| is_shown(vm))
+}
+
+/// Those of an LLM are times of whole requests: its tokens have a table of their own.
+fn is_shown(vm: &VmResult) -> bool {
+    vm.scenario != "offline" && vm.tokens.is_none()
 }
 
 fn vms(results: &Results, width: Width) -> String {
@@ -48,7 +53,7 @@ fn vms(results: &Results, width: Width) -> String {
     }
     let mut grid = Grid::new(&columns);
     let rows = Members::of_all(results, width).into_iter();
-    let rows: Vec<Members<'_>> = rows.filter(|row| row.vms[0].scenario != "offline").collect();
+    let rows: Vec<Members<'_>> = rows.filter(|row| is_shown(row.vms[0])).collect();
     let (rows, left_out) = members::shown(rows, width);
     for row in &rows {
         let mut cells = vec![row.name(), row.run.place()];
@@ -96,7 +101,8 @@ fn vms(results: &Results, width: Width) -> String {
 fn ratios(results: &Results, width: Width) -> String {
     use Column::{Attached, Number, Text};
     let shown = results.paired_ratios.iter();
-    let shown: Vec<_> = shown.filter(|pair| !pair.latency.is_empty()).collect();
+    let shown = shown.filter(|pair| !pair.latency.is_empty() && pair.tokens.is_none());
+    let shown: Vec<_> = shown.collect();
     if shown.is_empty() {
         return String::new();
     }
@@ -131,25 +137,26 @@ fn ratios(results: &Results, width: Width) -> String {
         }
         grid.line(cells);
     }
-    let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
     let mut said =
         "Ratio of virtual to bare metal at the same rate and with the same random numbers, pair \
          by pair."
             .to_string();
-    if any("same-cards") {
-        said.push_str(SAME_CARDS);
-    }
-    if any("whole-cards") {
-        said.push_str(WHOLE_CARDS);
-    }
+    said.push_str(&bare_metal(results));
     if all > most {
         said.push_str(&format!(" {} more are in result.json.", all - most));
     }
     format!("\n{}{}", grid.finish(width), width.said(&said))
 }
 
+/// What the kinds of bare metal in the results are.
+pub(super) fn bare_metal(results: &Results) -> String {
+    let any = |kind: &str| results.paired_ratios.iter().any(|pair| pair.baseline_kind == kind);
+    let kinds = [("same-cards", SAME_CARDS), ("whole-cards", WHOLE_CARDS)];
+    kinds.into_iter().filter(|(kind, _)| any(kind)).map(|(_, said)| said).collect()
+}
+
 /// The name of a VM beside its counterfactual, or of its group.
-fn name_of(results: &Results, pair: &PairedRatio, width: Width) -> String {
+pub(super) fn name_of(results: &Results, pair: &PairedRatio, width: Width) -> String {
     let is_of = |run: &&RunResult| run.name == pair.name && run.side == Side::Virtual;
     let Some(run) = results.runs.iter().find(is_of) else { return pair.name.clone() };
     let vm = run.vms.iter().find(|vm| vm.name == pair.vm);

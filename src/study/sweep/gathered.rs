@@ -13,6 +13,7 @@ use crate::study::interval::student_95;
 use crate::study::open::{self, Line};
 use crate::study::over_shares::OverShare;
 use crate::study::results::OpenFigures;
+use crate::study::tokens::{TokenResult, TokenSummary};
 use crate::study::{leans_on, summary};
 use crate::units::counted;
 use std::collections::{BTreeMap, BTreeSet};
@@ -131,12 +132,16 @@ impl Gathered {
             let known = self.groups.iter().position(|known| known.name == group.group);
             let at = known.unwrap_or_else(|| {
                 let name = group.group.clone();
-                self.groups.push(GroupHead { name, has_latencies: false, bound_ms: None });
+                self.groups.push(GroupHead { name, ..GroupHead::default() });
                 self.groups.len() - 1
             });
             let head = &mut self.groups[at];
             head.has_latencies |= group.scenario != "offline";
-            if group.scenario == "server" {
+            if let Some(tokens) = &group.tokens {
+                head.serves_llm = true;
+                let bounds = tokens.goodput.map(|good| [good.ttft_ms, good.tpot_ms]);
+                head.token_bounds_ms = head.token_bounds_ms.or(bounds);
+            } else if group.scenario == "server" {
                 head.bound_ms.get_or_insert(group.target_latency_ms);
             }
         }
@@ -181,6 +186,7 @@ struct GroupFigures {
     valid: usize,
     /// Rate, p50 and p99 of each replication.
     figures: [Vec<f64>; 3],
+    tokens: Vec<TokenResult>,
 }
 
 impl Replications {
@@ -197,6 +203,7 @@ impl Replications {
             for (all, figure) in found.figures.iter_mut().zip(figures) {
                 all.push(figure);
             }
+            found.tokens.extend(group.tokens.clone());
         }
     }
 
@@ -205,7 +212,17 @@ impl Replications {
             let [rate, p50, p99] = found.figures.map(|all| student_95(&all));
             let (gpu_models, vms, valid) = (found.gpu_models, found.vms, found.valid);
             let (completed_per_s, p50_ms, p99_ms) = (rate?, p50?, p99?);
-            Some(GroupSummary { group, gpu_models, vms, valid, completed_per_s, p50_ms, p99_ms })
+            let tokens = TokenSummary::of(&found.tokens);
+            Some(GroupSummary {
+                group,
+                gpu_models,
+                vms,
+                valid,
+                completed_per_s,
+                p50_ms,
+                p99_ms,
+                tokens,
+            })
         });
         let (runs, total_per_s) = (self.runs, student_95(&self.total_per_s));
         PointSummary { error, runs, total_per_s, groups: groups.collect() }

@@ -15,6 +15,7 @@ use super::over_shares::{OverShare, over_shares};
 use super::progress::Progress;
 use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary;
+use super::tokens::{TokenResult, TokenSummary};
 use super::variant::other_idle;
 use super::verdict::Verdict;
 use super::{cpu, fits, leans_on, sensitivity, uncertainty};
@@ -56,7 +57,7 @@ pub struct SweepResults {
 }
 
 /// The common properties of one group of VMs over all points.
-#[derive(Clone, PartialEq, Debug)]
+#[derive(Clone, PartialEq, Debug, Default)]
 pub struct GroupHead {
     /// Its name.
     pub name: String,
@@ -64,6 +65,17 @@ pub struct GroupHead {
     pub has_latencies: bool,
     /// LoadGen's bound in milliseconds, where it is under Server load.
     pub bound_ms: Option<f64>,
+    /// Whether it serves an LLM, at any point.
+    pub serves_llm: bool,
+    /// Its bounds of TTFT and TPOT in milliseconds, where it serves an LLM and they are stated.
+    pub token_bounds_ms: Option<[f64; 2]>,
+}
+
+impl GroupHead {
+    /// Whether it is judged: an LLM without bounds is not.
+    pub fn is_judged(&self) -> bool {
+        !self.serves_llm || self.token_bounds_ms.is_some()
+    }
 }
 
 /// The few figures of one point that charts and tables show.
@@ -96,6 +108,8 @@ pub struct GroupSummary {
     pub p50_ms: Interval,
     /// 99th percentile.
     pub p99_ms: Interval,
+    /// What it made of tokens; nothing where it serves no LLM.
+    pub tokens: Option<TokenSummary>,
 }
 
 /// The source of rows of the results: one run of a point, or why there is none.
@@ -177,9 +191,12 @@ pub struct GroupResult {
     /// waits for the host's processors.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub ready_percent: Option<f64>,
+    /// What was made of tokens; left out where no LLM is served.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenResult>,
     /// LoadGen's bound.
     pub target_latency_ms: f64,
-    /// Mean samples per batch.
+    /// Mean samples per batch; of an LLM mean requests that ran.
     pub batch_mean: f64,
     /// Whether every VM's run is VALID.
     pub valid: bool,
@@ -377,6 +394,7 @@ fn group_result(
     let asks = matches!(scenario, TestScenario::Server | TestScenario::Offline);
     let models = experiment.models_of(members.iter().flat_map(|(vm, _)| &vm.gpus));
     let asked = members.iter().map(|(vm, _)| vm.load.settings.target_qps).sum();
+    let tokens = TokenResult::of(members);
     GroupResult {
         group: name.to_string(),
         workload: first.workload.id.clone(),
@@ -396,7 +414,12 @@ fn group_result(
         latency_p99_more_work_ms: None,
         ready_percent: None,
         target_latency_ms: first.load.settings.target_latency.as_millis_f64(),
-        batch_mean: if batches > 0.0 { samples as f64 / batches } else { 0.0 },
+        batch_mean: match &tokens {
+            Some(tokens) => tokens.running_mean,
+            None if batches > 0.0 => samples as f64 / batches,
+            None => 0.0,
+        },
+        tokens,
         valid: failed_rules.is_empty(),
         failed_rules: failed_rules.into_iter().collect(),
     }
@@ -420,8 +443,9 @@ impl PointRun {
             let latencies = LatencyMs::NAMES.iter().filter_map(|name| group.latency_ms.get(name));
             let inputs = [group.latency_p99_inputs_ms, group.completed_per_s_inputs];
             let inputs = inputs.into_iter().flatten().flatten();
+            let tokens = group.tokens.iter().flat_map(TokenResult::figures);
             let all = optional.into_iter().flatten().chain(certain).chain(latencies).chain(inputs);
-            all.into_iter().all(f64::is_finite)
+            all.chain(tokens).all(f64::is_finite)
         };
         self.gpu_busy_share.is_finite() && self.groups.iter().all(of_group)
     }

@@ -1,7 +1,7 @@
 //! The verdict on a sweep: how many points are VALID, and up to where each line is.
 
 use super::super::verdict::Verdict;
-use super::{PointSummary, SweepResults};
+use super::{GroupHead, PointSummary, SweepResults};
 use crate::units::counted;
 
 /// The verdict on a sweep: up to where each line keeps its bounds.
@@ -10,6 +10,10 @@ pub(super) fn verdict(results: &SweepResults) -> Verdict {
         results.points.iter().filter(|point| !point.groups.is_empty()).collect();
     if found.is_empty() {
         return Verdict::default();
+    }
+    if !results.groups.iter().any(GroupHead::is_judged) {
+        let said = "No bounds are stated, so no point is judged".to_string();
+        return Verdict::of(None, [said]);
     }
     let valid = found.iter().filter(|point| point.is_valid()).count();
     let holds = valid == found.len();
