@@ -143,7 +143,8 @@ fn two_step() -> EngineSpec {
 
 const VLLM_HOST: &str = "assumed: no publication states it apart; scheduling, input preparation and detokenising \
     of vLLM take from a tenth of a millisecond with asynchronous scheduling to two a step";
-const TRTLLM_HOST: &str = "assumed: half of vLLM's, as its loop is in C++; no publication states it apart";
+const TRTLLM_HOST: &str =
+    "assumed: half of vLLM's, as its loop is in C++; no publication states it apart";
 const SAMPLING: &str = "assumed: as the greedy sampling of the loop that was measured on an H200 (slicewise \
     measurement, driver 580.159, 2026-11-26)";
 const LOOP: &str = "slicewise measurement, H200, driver 580.159, 2026-11-26: 25 us a step, 2.8 us a sequence, \

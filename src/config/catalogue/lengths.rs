@@ -100,9 +100,11 @@ fn uniform(table: &mut Reader<'_>) -> Option<TokenLengths> {
     });
     let ((first, _), (last, value)) = (first?, last?);
     if last < first {
-        value.report(value.wrong(format!("is {last}, less than `from`")).allowed(format!(
-            "{first} to {TOKENS_MAX} tokens"
-        )));
+        value.report(
+            value
+                .wrong(format!("is {last}, less than `from`"))
+                .allowed(format!("{first} to {TOKENS_MAX} tokens")),
+        );
         return None;
     }
     Some(TokenLengths::Uniform(first, last))
@@ -143,7 +145,8 @@ fn percentiles(table: &mut Reader<'_>) -> Option<TokenLengths> {
     if falls || !is_whole {
         let why = if falls { "falls" } else { "has no 100, the most tokens" };
         let found: Diagnostic = value.wrong(why);
-        let form = "percentages with tokens that never fall, up to 100, such as { 50 = 300, 100 = 4000 }";
+        let form =
+            "percentages with tokens that never fall, up to 100, such as { 50 = 300, 100 = 4000 }";
         value.report(found.allowed(form));
         return None;
     }

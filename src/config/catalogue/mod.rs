@@ -14,9 +14,9 @@ use entries::{HostFile, WorkloadFile};
 use gpus::GpuFile;
 use include_dir::{Dir, include_dir};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
-use std::fmt;
 
 pub(super) mod entries;
 pub(super) mod facts;

@@ -24,9 +24,24 @@ pub(crate) const FIGURES: [Figure; 10] = [
     figure("num_hidden_layers", 1024, None, "layers"),
     figure("hidden_size", 1 << 20, None, "the width of a layer"),
     figure("num_attention_heads", 1 << 14, None, "attention heads"),
-    figure("num_key_value_heads", 1 << 14, Some(|known| known[2]), "heads of keys and values; else as many as attention heads"),
-    figure("head_dim", 1 << 14, Some(|known| (known[1] / known[2]).max(1)), "the width of a head; else hidden_size over num_attention_heads"),
-    figure("intermediate_size", 1 << 22, None, "the width of the feed-forward layer, of one expert"),
+    figure(
+        "num_key_value_heads",
+        1 << 14,
+        Some(|known| known[2]),
+        "heads of keys and values; else as many as attention heads",
+    ),
+    figure(
+        "head_dim",
+        1 << 14,
+        Some(|known| (known[1] / known[2]).max(1)),
+        "the width of a head; else hidden_size over num_attention_heads",
+    ),
+    figure(
+        "intermediate_size",
+        1 << 22,
+        None,
+        "the width of the feed-forward layer, of one expert",
+    ),
     figure("vocab_size", 1 << 24, None, "tokens of the vocabulary"),
     figure("num_local_experts", 1 << 12, Some(|_| 1), "experts; else 1, a dense model"),
     figure("num_experts_per_tok", 1 << 12, Some(|_| 1), "experts that a token passes; else 1"),
@@ -82,7 +97,8 @@ fn figures(table: &mut Reader<'_>) -> Option<Figures> {
                 absent
             }
             None => {
-                let help = format!("{}, as config.json says it: {} = ...", figure.about, figure.key);
+                let help =
+                    format!("{}, as config.json says it: {} = ...", figure.about, figure.key);
                 table.need(figure.key, &help).and_then(|value| value.count(1..=figure.most, ""))
             }
         };
@@ -132,15 +148,114 @@ mod tests {
     /// attention 2 h H d + 2 h K d a layer, feed-forward 3 h f an expert, embedding and output V h each; int4
     /// with 0.53 bytes a weight in groups of 128 (the facts of the specification, models.csv).
     const FIGURES: [(&str, [f64; 7]); 9] = [
-        ("llama-3.1-8b", [6979321856.0, 7504658432.0, 16059990016.0, 9080668160.0, 5800386887.0, 131072.0, 65536.0]),
-        ("llama-3.1-70b", [68451041280.0, 69501714432.0, 141104775168.0, 72653733888.0, 40481744486.0, 327680.0, 163840.0]),
-        ("mistral-7b-v0.3", [6979321856.0, 7113539584.0, 14495514624.0, 7516192768.0, 4235911495.0, 131072.0, 65536.0]),
-        ("qwen2.5-7b", [6525288448.0, 7070285824.0, 15230566400.0, 8705277952.0, 5638392381.0, 57344.0, 28672.0]),
-        ("qwen2.5-32b", [31205621760.0, 31984189440.0, 65525514240.0, 34319892480.0, 19653250252.0, 262144.0, 131072.0]),
-        ("phi-4", [13631488000.0, 14145290240.0, 29318184960.0, 15686696960.0, 9279897600.0, 204800.0, 102400.0]),
-        ("qwen3-32b", [31205621760.0, 31983534080.0, 65522892800.0, 34317271040.0, 19650628812.0, 262144.0, 131072.0]),
-        ("gpt-oss-20b", [19747307520.0, 3604930560.0, 41815572480.0, 22063841280.0, 12782606745.0, 49152.0, 24576.0]),
-        ("mixtral-8x7b", [46439333888.0, 12747538432.0, 93405052928.0, 46963621888.0, 25137134960.0, 131072.0, 65536.0]),
+        (
+            "llama-3.1-8b",
+            [
+                6979321856.0,
+                7504658432.0,
+                16059990016.0,
+                9080668160.0,
+                5800386887.0,
+                131072.0,
+                65536.0,
+            ],
+        ),
+        (
+            "llama-3.1-70b",
+            [
+                68451041280.0,
+                69501714432.0,
+                141104775168.0,
+                72653733888.0,
+                40481744486.0,
+                327680.0,
+                163840.0,
+            ],
+        ),
+        (
+            "mistral-7b-v0.3",
+            [
+                6979321856.0,
+                7113539584.0,
+                14495514624.0,
+                7516192768.0,
+                4235911495.0,
+                131072.0,
+                65536.0,
+            ],
+        ),
+        (
+            "qwen2.5-7b",
+            [
+                6525288448.0,
+                7070285824.0,
+                15230566400.0,
+                8705277952.0,
+                5638392381.0,
+                57344.0,
+                28672.0,
+            ],
+        ),
+        (
+            "qwen2.5-32b",
+            [
+                31205621760.0,
+                31984189440.0,
+                65525514240.0,
+                34319892480.0,
+                19653250252.0,
+                262144.0,
+                131072.0,
+            ],
+        ),
+        (
+            "phi-4",
+            [
+                13631488000.0,
+                14145290240.0,
+                29318184960.0,
+                15686696960.0,
+                9279897600.0,
+                204800.0,
+                102400.0,
+            ],
+        ),
+        (
+            "qwen3-32b",
+            [
+                31205621760.0,
+                31983534080.0,
+                65522892800.0,
+                34317271040.0,
+                19650628812.0,
+                262144.0,
+                131072.0,
+            ],
+        ),
+        (
+            "gpt-oss-20b",
+            [
+                19747307520.0,
+                3604930560.0,
+                41815572480.0,
+                22063841280.0,
+                12782606745.0,
+                49152.0,
+                24576.0,
+            ],
+        ),
+        (
+            "mixtral-8x7b",
+            [
+                46439333888.0,
+                12747538432.0,
+                93405052928.0,
+                46963621888.0,
+                25137134960.0,
+                131072.0,
+                65536.0,
+            ],
+        ),
     ];
 
     #[test]

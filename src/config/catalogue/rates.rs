@@ -145,9 +145,8 @@ pub(crate) fn rates_of(
     let or = |key: &str, value: f64, ends: [f64; 2], why: &str| {
         own(key).unwrap_or_else(|| Fact { range: Some(ends), ..Fact::assumed(value, why) })
     };
-    let or_none = |key: &str, value: f64, why: &str| {
-        own(key).unwrap_or_else(|| Fact::assumed(value, why))
-    };
+    let or_none =
+        |key: &str, value: f64, why: &str| own(key).unwrap_or_else(|| Fact::assumed(value, why));
     Ok(StepRates {
         weights_of_sms: usual("weights_of_sms", weights_of_sms, weights.value),
         kv_of_sms: usual("kv_of_sms", kv_of_sms, gpu.memory_bandwidth.value.get() / 1e9),
@@ -233,7 +232,10 @@ fn nearest<'c>(
 ) -> Result<(&'c GpuSpec, &'c Stated), String> {
     let id = match major(gpu) {
         Some((..=6, _)) => {
-            return Err(format!("engines for LLMs do not run on {}: they need compute capability 7.0", gpu.id));
+            return Err(format!(
+                "engines for LLMs do not run on {}: they need compute capability 7.0",
+                gpu.id
+            ));
         }
         Some((7, _) | (8, 0)) | None => "a100-sxm-80gb",
         Some((8, _)) => "l40s",
@@ -247,7 +249,8 @@ fn nearest<'c>(
     let other = catalogue.gpus.get(id).filter(|other| other.spec.tensor_fp16_tflops.is_some());
     let other = other.ok_or_else(|| format!("the catalogue has no {id} with rates to go by"))?;
     let stated = other.llm.of.get(&format);
-    let stated = stated.ok_or_else(|| format!("the file of {id} has no [llm.{}]", format.word()))?;
+    let stated =
+        stated.ok_or_else(|| format!("the file of {id} has no [llm.{}]", format.word()))?;
     Ok((&other.spec, stated))
 }
 
@@ -268,7 +271,8 @@ fn ratios(gpu: &GpuSpec, other: &GpuSpec) -> [f64; 2] {
 fn scaled(of_other: &Fact<f64>, ratio: f64, other: &str) -> Fact<f64> {
     const BAND: [f64; 2] = [0.75, 1.25];
     let value = of_other.value * ratio;
-    let why = format!("assumed: the same part of the data sheet's peaks as {other}, within a quarter");
+    let why =
+        format!("assumed: the same part of the data sheet's peaks as {other}, within a quarter");
     // The norm of 1 is the least.
     let ends = match ratio == 1.0 {
         true => of_other.range,

@@ -7,7 +7,7 @@ use super::holding::{Holding, Kind};
 use super::length::{Rates, all_samples_are_countable, gpus_of, load_is_bounded};
 use super::machine::Machine;
 use super::other_vm::Other;
-use super::{cards, obstacles, processes};
+use super::{cards, llm_rules, obstacles, processes};
 use crate::config::text::{Diagnostic, Problems, Spot};
 use crate::spec::{Experiment, Footprint, GpuSpec, HostId, HostSpec, TestScenario};
 use crate::study::{self, Obstacle, TooMany};
@@ -24,6 +24,7 @@ pub(crate) fn check(
 ) {
     let guests = &cards::expand(machine, guests);
     host_has_room(machine, guests, &Other::expand(others), problems);
+    llm_rules::check(machine, guests, others, problems);
     obstacles::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
