@@ -149,6 +149,9 @@ fn replay(
     settings.min_duration = SimDuration::ZERO;
     settings.queries_beyond = None;
     settings.min_query_count = samples as u64;
+    for key in ["rate", "min_duration", "min_query_count"] {
+        table.fallback(key, || ValueOrigin::default("the trace's own"));
+    }
     load.arrivals = Arrivals::Trace(Arc::new(trace));
     Some((load, tokens.map(|tokens| LengthPair::Recorded(Arc::new(tokens)))))
 }
