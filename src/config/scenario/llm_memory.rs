@@ -73,7 +73,7 @@ pub(super) fn blocks(room: &Room<'_>, gpu: &GpuSpec, table: &Reader<'_>) -> Opti
         let length = room.engine.spec.max_model_len;
         let most = blocks * u64::from(room.engine.spec.block_size);
         let title = format!(
-            "the keys and values of one request of {length} tokens take {}, and {} has {} left for them",
+            "the keys and values of one request of {length} tokens (max_model_len) take {}, and {} has {} left for them",
             gib(room.model.kv_bytes(kv) * f64::from(length)),
             room.holding.in_words(gpu),
             gib(left)
@@ -116,19 +116,37 @@ fn sum(room: &Room<'_>, gpu: &GpuSpec) -> String {
 fn with_what_fits(found: Diagnostic, room: &Room<'_>, gpu: &GpuSpec) -> Diagnostic {
     let memory = room.usable(gpu).get() as f64;
     let (weights, kv) = (room.keys.weights, room.keys.kv_cache);
-    let mut formats = Vec::new();
-    if kv != KvFormat::Fp8 && room.fits(memory, weights, KvFormat::Fp8) {
-        formats.push("kv_cache = \"fp8\"".to_string());
-    }
-    for (word, other) in WeightFormat::ALL {
-        if other.bytes() < weights.bytes() && room.fits(memory, other, kv) {
-            formats.push(format!("weights = \"{word}\""));
+    let others = [
+        ("kv_cache = \"fp8\"", weights, KvFormat::Fp8),
+        ("weights = \"fp8\"", WeightFormat::Fp8, kv),
+        ("weights = \"int4\"", WeightFormat::Int4, kv),
+        ("weights = \"int4\", kv_cache = \"fp8\"", WeightFormat::Int4, KvFormat::Fp8),
+    ];
+    let smaller = others.into_iter().filter(|(_, weights_then, kv_then)| {
+        weights_then.bytes() <= weights.bytes()
+            && kv_then.bytes() <= kv.bytes()
+            && (*weights_then, *kv_then) != (weights, kv)
+    });
+    let told = smaller.filter_map(|(words, weights, kv)| {
+        let blocks = room.blocks_in(room.left(memory, weights), kv);
+        let most = blocks * u64::from(room.engine.spec.block_size);
+        match blocks >= room.needed() {
+            true => Some(format!("with {words} it fits")),
+            false if blocks > 0 => {
+                Some(format!("with {words} max_model_len 1 to {most} tokens fits"))
+            }
+            false => None,
+        }
+    });
+    // One that leaves nothing else to be wished ends the list.
+    let mut found = found;
+    for told in told {
+        let is_enough = told.ends_with(" it fits");
+        found = found.help(told);
+        if is_enough {
+            break;
         }
     }
-    let found = match formats.is_empty() {
-        true => found,
-        false => found.help(format!("with {} it fits", formats.join(", or with "))),
-    };
     let Some(kind) = room.holding.kind() else {
         return found
             .help("or take a GPU with more memory: tensor parallelism is not simulated yet");

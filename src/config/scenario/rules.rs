@@ -351,8 +351,16 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
                 gib(limit)
             );
             let label = "CUDA would fail to allocate";
-            let help = "memory is not divided between processes: run fewer of them, smaller \
-                batches, or more cards";
+            let help = match guest.vm.llm {
+                Some(_) => {
+                    "memory is not divided between processes: gpu_memory_utilization of all engines \
+                     on a card is at most 100 % together"
+                }
+                None => {
+                    "memory is not divided between processes: run fewer of them, smaller batches, or \
+                     more cards"
+                }
+            };
             let diagnostic = Diagnostic::at(&guest.spots.cards, title).label(label).help(help);
             problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
         }

@@ -76,10 +76,10 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     };
     let power = read_power(&mut table);
     let restart_priority = RestartKeys::given(&mut table).restart_priority;
-    let balanced = balanced_keys::read(&mut table);
+    let is_llm = table.has(llm::LLM);
+    let balanced = balanced_keys::read(&mut table).filter(|_| !is_llm);
     let held = gpus.as_ref().map(|held| held.cards);
     let known = (around.catalogue, &around.own);
-    let is_llm = table.has(llm::LLM);
     let served = match pods::are_in(&mut table) {
         // Read below, when its cards are known.
         _ if is_llm => None,
