@@ -28,7 +28,7 @@ mod text;
 
 pub use crate::suggest::{nearest, quoted};
 pub use catalogue::words::{profile_help, type_help};
-pub use catalogue::{Catalogue, CatalogueEntry, Origin};
+pub use catalogue::{Catalogue, CatalogueEntry, Origin, model_of_config};
 pub use cluster::ClusterFile;
 pub use explain::{Explained, Explanation, Section};
 pub use inputs::Inputs;

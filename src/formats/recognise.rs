@@ -84,6 +84,8 @@ kinds! {
         "put it in DIR/hosts, name it in a scenario (host = \"its file name\") and add --configs DIR";
     HYPERVISOR: "a hypervisor of the catalogue",
         "put it in DIR/hypervisors, name it in a scenario (hypervisor = \"its file name\") and add --configs DIR";
+    MODEL: "a model of the catalogue",
+        "put it in DIR/models, name it in a scenario (llm = { model = \"its file name\" }) and add --configs DIR";
     HARNESS: "a harness of the catalogue",
         "put it in DIR/harnesses: `slicewise validate --configs DIR` knows its benchmarks";
 }
@@ -136,6 +138,7 @@ pub fn by_keys(keys: &[&str]) -> Option<Kind> {
         (GPU, &["sms", "mig_profiles", "vgpu_types"]),
         (HYPERVISOR, &["virtual_gpus", "gpu_speed", "submission_latency"]),
         (HOST, &["logical_processors"]),
+        (MODEL, &["config"]),
         (HARNESS, &["harness", "takes", "summary"]),
     ];
     marks
@@ -398,6 +401,7 @@ mod tests {
             (&["name", "gpu_speed"], Some(HYPERVISOR)),
             (&["name", "sms"], Some(GPU)),
             (&["name", "preset", "harness"], Some(HARNESS)),
+            (&["name", "config"], Some(MODEL)),
             (&["host", "workload"], None),
         ] {
             assert_eq!(by_keys(keys), kind, "{keys:?}");

@@ -6,7 +6,7 @@
 use super::{
     ComputeCapability, CpuScheduling, CpuWork, Fact, GpuSpec, HardwareTurns, HostLink, HostSpec,
     HostStates, Hypervisor, PhiTable, Scaled, ServiceTime, SizeDistribution, SliceLaw, Standing,
-    SwitchCost, WorkTable, Workload,
+    StepRates, SwitchCost, WorkTable, Workload,
 };
 use crate::units::{Bandwidth, Bytes, Frequency, Share, SimDuration};
 use std::fmt;
@@ -113,6 +113,9 @@ facts!(ServiceTime, "":
     alternatives);
 facts!(SliceLaw, "slice.": launch, weight_read, phi, bandwidth, neighbour_watts_per_sm;);
 facts!(Scaled, "scaled.": work; from, by);
+facts!(StepRates, "":
+    compute, attention, weights, weights_of_sms, kv_of_sms, kv, kv_start, kv_token, kv_uneven, gap, gap_mps,
+    gap_mixed, power_compute, power_bytes, power_in_server, overlap;);
 
 impl NamedFact<'_> {
     /// The last part of its key.

@@ -5,6 +5,7 @@
 
 mod balance;
 mod cpu;
+mod engines;
 mod fact;
 mod facts;
 #[cfg(test)]
@@ -40,6 +41,7 @@ mod workload;
 
 pub use balance::{Balance, BalancePolicy, ReplicaMetric, Replicas};
 pub use cpu::{CpuAllocation, CpuLoad, CpuScheduler, CpuScheduling, OtherVm};
+pub use engines::{ENGINE_PRESETS, EngineGpu, EnginePreset};
 pub use fact::{Fact, Standing};
 pub use facts::{FactValue, NamedFact};
 pub use footprint::Footprint;

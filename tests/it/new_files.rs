@@ -7,8 +7,13 @@ use std::fs;
 use std::path::Path;
 
 /// The kinds of the catalogue, with the folder of each.
-const KINDS: [(&str, &str); 4] =
-    [("host", "hosts"), ("gpu", "gpus"), ("workload", "workloads"), ("hypervisor", "hypervisors")];
+const KINDS: [(&str, &str); 5] = [
+    ("host", "hosts"),
+    ("gpu", "gpus"),
+    ("workload", "workloads"),
+    ("model", "models"),
+    ("hypervisor", "hypervisors"),
+];
 
 fn beginning(kind: &str) -> String {
     let (text, stderr) = check(&["new", kind], 0);

@@ -1,7 +1,9 @@
 //! `slicewise new`: a commented template of a file, to be filled in.
 //!
 //! The templates are files beside this one. Each is valid as it is, and so is each of the keys that
-//! it shows after a `#`: tests read them.
+//! it shows after a `#`: tests read them. A model's file can be made of its `config.json`.
+
+mod model;
 
 use super::failure::Failure;
 use super::output;
@@ -12,10 +14,11 @@ use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 
 pub(super) const HELP: &str = "\
-A host, GPU, workload or hypervisor goes into the folder of its kind, and a scenario names it by the
+A host, GPU, workload, model or hypervisor goes into the folder of its kind, and a scenario names it by the
 file's name:
   slicewise new gpu -o my/gpus/my-gpu.toml
   slicewise new workload -o my/workloads/my-model.toml
+  slicewise new model --from config.json -o my/models/my-llm.toml
   slicewise new scenario -o my-vm.toml
   slicewise run my-vm.toml --configs my
 
@@ -31,6 +34,10 @@ pub(super) struct NewArgs {
     /// The kind of file
     kind: Kind,
 
+    /// Make a model's file of its Hugging Face config.json, instead of a beginning
+    #[arg(long, value_name = "FILE")]
+    from: Option<PathBuf>,
+
     /// Write it here instead of to standard output; folders are created, an existing file is not
     /// changed
     #[arg(long = "output", short = 'o', value_name = "FILE")]
@@ -45,6 +52,8 @@ enum Kind {
     Gpu,
     /// A model, and how long its batches take
     Workload,
+    /// A model for LLM serving, by its config.json
+    Model,
     /// A hypervisor, with its overheads
     Hypervisor,
     /// VMs on a host, with their loads
@@ -57,6 +66,7 @@ impl Kind {
             Kind::Host => include_str!("host.toml"),
             Kind::Gpu => include_str!("gpu.toml"),
             Kind::Workload => include_str!("workload.toml"),
+            Kind::Model => include_str!("model.toml"),
             Kind::Hypervisor => include_str!("hypervisor.toml"),
             Kind::Scenario => include_str!("scenario.toml"),
         }
@@ -68,6 +78,7 @@ impl Kind {
             Kind::Host => "hosts",
             Kind::Gpu => "gpus",
             Kind::Workload => "workloads",
+            Kind::Model => "models",
             Kind::Hypervisor => "hypervisors",
             Kind::Scenario => return None,
         };
@@ -88,9 +99,16 @@ impl Kind {
 
 /// Runs `slicewise new`.
 pub(super) fn run(arguments: &NewArgs) -> Result<(), Failure> {
-    let text = arguments.kind.text();
-    let Some(path) = &arguments.output else { return output::data(text) };
-    write_new(path, text)?;
+    let text = match &arguments.from {
+        None => arguments.kind.text().to_string(),
+        Some(from) if arguments.kind == Kind::Model => model::text(from)?,
+        Some(_) => {
+            let why = "--from is of a model\n  = help: slicewise new model --from config.json";
+            return Err(Failure::Usage(why.to_string()));
+        }
+    };
+    let Some(path) = &arguments.output else { return output::data(&text) };
+    write_new(path, &text)?;
     output::message(&format!("wrote {}; {}", path.display(), arguments.kind.next()));
     if let Some(right) = arguments.kind.place(path) {
         output::message(&format!(

@@ -240,7 +240,7 @@ fn of_fit<T>(
 }
 
 /// A source: one word is a key of `[sources]`, anything longer is the source itself.
-fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
+pub(super) fn source_of(value: &Value<'_>, sources: &Sources) -> Option<String> {
     let text = value.text()?;
     if text.contains(' ') || text == OWN {
         return Some(text.to_string());

@@ -8,6 +8,7 @@ use super::facts::{
     Sources, entries_of, fact, fact_if_stated, fact_in_range, fact_in_range_or, fact_or, if_stated,
     list_in, name, or_assumed, sources, spread_fact,
 };
+use super::rates::{self, StatedRates};
 use super::vgpus;
 use crate::config::text::{Diagnostic, Problems, Reader, Spot, Value};
 use crate::formats::mig_parted;
@@ -37,6 +38,8 @@ pub(crate) struct GpuFile {
     /// The PCI ids of the boards of this model, device then vendor; none where the file does not
     /// state them.
     pub(crate) pci_ids: Vec<u32>,
+    /// What it states of the steps of LLMs.
+    pub(crate) llm: StatedRates,
 }
 
 /// What is assumed of a GPU whose file says nothing.
@@ -148,6 +151,7 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
         (own, |table| vgpus::backed(table, known)),
     );
     let disputed = disputed(&mut file);
+    let llm = rates::read(&mut file, &sources);
     let (spot, problems) = (file.spot_of("memory"), file.problems());
     file.finish();
     let types: Vec<_> = types.into_iter().chain([backed]).collect::<Option<_>>()?;
@@ -190,8 +194,8 @@ pub(crate) fn gpu(id: &str, mut file: Reader<'_>) -> Option<GpuFile> {
     let vgpu_source = vgpu_sources.join("; ");
     let disputed = disputed?;
     let pci_ids = pci_ids?.map_or(Vec::new(), |ids| ids.value);
-    let mig_source = profiles.source;
-    Some(GpuFile { spec, vgpu_source, vgpu_notes, disputed, mig_source, pci_ids })
+    let (mig_source, llm) = (profiles.source, llm?);
+    Some(GpuFile { spec, vgpu_source, vgpu_notes, disputed, mig_source, pci_ids, llm })
 }
 
 /// Nothing on a card has more memory than the card, and no two types have one name.

@@ -1,4 +1,4 @@
-//! The catalogue: GPUs, workloads, hosts, hypervisors and harnesses, embedded in the binary, overridden file
+//! The catalogue: GPUs, workloads, models, hosts, hypervisors and harnesses, embedded in the binary, overridden file
 //! by file by a folder.
 //!
 //! Files of each kind are read in `gpus`, `entries` and `harnesses`; here they are found, kept and
@@ -8,23 +8,27 @@ use super::text::value::of_own;
 use super::text::{
     Diagnostic, KINDS, LoadError, Problems, Reader, SourceFile, Spot, Value, source,
 };
-use crate::formats::recognise;
-use crate::spec::{DisputedMix, GpuSpec, Harness, Hypervisor, Workload};
+use crate::spec::{DecoderModel, DisputedMix, GpuSpec, Harness, Hypervisor, Workload};
 use crate::suggest::{nearest, quoted};
-use anyhow::Context;
 use entries::{HostFile, WorkloadFile};
 use gpus::GpuFile;
 use include_dir::{Dir, include_dir};
+pub use model_files::model_of_config;
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Path, PathBuf};
+use std::fmt;
+use std::path::Path;
 use std::sync::Arc;
-use std::{fmt, fs};
 
 pub(super) mod entries;
 pub(super) mod facts;
+mod folder;
 pub(super) mod gpus;
 mod harnesses;
 pub(super) mod hosts;
+pub(super) mod lengths;
+mod model_files;
+pub(super) mod models;
+pub(super) mod rates;
 pub(super) mod rounds;
 mod vgpus;
 pub(super) mod vmotion;
@@ -42,6 +46,7 @@ pub struct Catalogue {
     pub(super) hosts: BTreeMap<String, HostFile>,
     pub(super) hypervisors: BTreeMap<String, Hypervisor>,
     pub(super) workloads: BTreeMap<String, WorkloadFile>,
+    pub(super) models: BTreeMap<String, DecoderModel>,
     pub(super) harnesses: BTreeMap<String, Harness>,
     /// Files with mistakes, by folder and id: they have no entry, nor has a built-in one of the name.
     left_out: BTreeSet<(&'static str, String)>,
@@ -52,7 +57,7 @@ pub struct Catalogue {
 /// One entry of the catalogue, for a list.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct CatalogueEntry {
-    /// `gpu`, `workload`, `host`, `hypervisor` or `harness`.
+    /// `gpu`, `workload`, `model`, `host`, `hypervisor` or `harness`.
     pub kind: &'static str,
     /// The name scenario files use.
     pub id: String,
@@ -90,7 +95,7 @@ struct CatalogueFile {
 
 impl Catalogue {
     /// The embedded catalogue; files of a folder (if any) replace or extend it. The folder may hold
-    /// subfolders `gpus`, `workloads`, `hosts`, `hypervisors` and `harnesses`. One mistake in any
+    /// subfolders `gpus`, `workloads`, `models`, `hosts`, `hypervisors` and `harnesses`. One mistake in any
     /// of them is an error.
     pub fn load(folder: Option<&Path>) -> Result<Catalogue, LoadError> {
         match Self::load_good(folder)? {
@@ -110,6 +115,7 @@ impl Catalogue {
             hosts: BTreeMap::new(),
             hypervisors: BTreeMap::new(),
             workloads: BTreeMap::new(),
+            models: BTreeMap::new(),
             harnesses: BTreeMap::new(),
             left_out: BTreeSet::new(),
             given: BTreeMap::new(),
@@ -148,6 +154,7 @@ impl Catalogue {
                 let name = match kind {
                     "gpu" => self.gpus.get(id).map(|gpu| &gpu.spec.name),
                     "workload" => self.workloads.get(id).map(|workload| &workload.spec.name),
+                    "model" => self.models.get(id).map(|model| &model.name),
                     "host" => self.hosts.get(id).map(|host| &host.spec.name),
                     "hypervisor" => self.hypervisors.get(id).map(|hypervisor| &hypervisor.name),
                     _ => self.harnesses.get(id).map(|harness| &harness.name),
@@ -183,6 +190,11 @@ impl Catalogue {
     /// A workload by its id.
     pub fn workload(&self, id: &str) -> Option<&Workload> {
         self.workloads.get(id).map(|file| &file.spec)
+    }
+
+    /// A decoder by its id.
+    pub fn model(&self, id: &str) -> Option<&DecoderModel> {
+        self.models.get(id)
     }
 
     /// A hypervisor by its id, including `bare-metal`.
@@ -286,6 +298,7 @@ impl Catalogue {
                     "workloads" => {
                         put(&mut self.workloads, id, entries::workload(id, reader), &own)
                     }
+                    "models" => put(&mut self.models, id, models::model(id, reader), &own),
                     "hosts" => put(&mut self.hosts, id, hosts::host(id, reader), &own),
                     "hypervisors" => {
                         put(&mut self.hypervisors, id, entries::hypervisor(id, reader), &own)
@@ -359,7 +372,7 @@ impl Catalogue {
     /// Puts the files of a folder over the ones there are.
     fn join(&mut self, folder: &Path, problems: &Problems) -> Result<(), LoadError> {
         source::files_of(folder, problems).map_err(LoadError::World)?;
-        misplaced(folder, problems).map_err(LoadError::World)?;
+        folder::misplaced(folder, problems).map_err(LoadError::World)?;
         let subfolders = KINDS.into_iter().map(|(_, kind)| (kind, folder.join(kind)));
         let subfolders: Vec<_> = subfolders.filter(|(_, path)| path.is_dir()).collect();
         if subfolders.is_empty() {
@@ -401,76 +414,6 @@ pub(super) fn unknown_in(
     let diagnostic =
         Diagnostic::at(&spot, format!("unknown {what} \"{name}\"")).allowed(known.join(", "));
     diagnostic.did_you_mean(nearest(name, known))
-}
-
-/// What is told of files that would be passed over: in a folder that is almost one of the catalogue's,
-/// beside the folders instead of in one, or without the ending of its kind.
-fn misplaced(folder: &Path, problems: &Problems) -> anyhow::Result<()> {
-    let wrong = |path: &Path, title: &str, place: String| {
-        let shown = path.display().to_string();
-        problems.push(Diagnostic::about(&shown, None, title).allowed(place));
-    };
-    let mut folders = Vec::new();
-    for (path, name) in visible(folder)? {
-        let kind = KINDS.into_iter().find(|(one, many)| name == *one || name == *many);
-        let near = kind
-            .map(|(_, many)| many.to_string())
-            .or_else(|| nearest(&name, KINDS.map(|(_, many)| many)));
-        match (path.is_dir(), near) {
-            (true, Some(near)) if near == name => folders.push(path),
-            (true, Some(near)) => {
-                wrong(
-                    &path,
-                    "nothing in this folder is read",
-                    format!("{}/", folder.join(near).display()),
-                );
-            }
-            (false, _) if name.ends_with(".toml") && is_entry(&path) => {
-                let title = "a file beside the folders of the catalogue is not read";
-                let places = KINDS.map(|(_, many)| format!("{many}/{name}")).join(", ");
-                wrong(&path, title, format!("{places} in {}", folder.display()));
-            }
-            _ => {}
-        }
-    }
-    for (path, name) in
-        folders.iter().map(|folder| visible(folder)).collect::<Result<Vec<_>, _>>()?.concat()
-    {
-        let ending = name.rsplit_once('.').map(|(_, ending)| ending.to_ascii_lowercase());
-        let is_meant = ending.as_deref().is_none_or(|ending| ["toml", "tml"].contains(&ending));
-        if is_meant && !name.ends_with(".toml") && path.is_file() && is_entry(&path) {
-            let right = path.with_extension("toml");
-            wrong(
-                &path,
-                "a file without the ending .toml is not read",
-                right.display().to_string(),
-            );
-        }
-    }
-    Ok(())
-}
-
-/// The files and folders in a folder that are not hidden, with their names.
-fn visible(folder: &Path) -> anyhow::Result<Vec<(PathBuf, String)>> {
-    let cannot = || format!("cannot read {}", folder.display());
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).with_context(cannot)? {
-        let entry = entry.with_context(cannot)?;
-        let name = entry.file_name().to_string_lossy().to_string();
-        if !name.starts_with('.') {
-            found.push((entry.path(), name));
-        }
-    }
-    found.sort();
-    Ok(found)
-}
-
-/// Whether a file is one of the catalogue by its keys.
-fn is_entry(path: &Path) -> bool {
-    let text = fs::read_to_string(path).unwrap_or_default();
-    let table = text.parse::<toml::Table>().unwrap_or_default();
-    let keys: Vec<&str> = table.keys().map(String::as_str).collect();
-    recognise::by_keys(&keys).is_some_and(|kind| kind.what.ends_with("of the catalogue"))
 }
 
 /// Puts an entry where it belongs, unless its file has mistakes.
@@ -575,6 +518,7 @@ mod tests {
             match folder {
                 "gpus" => drop(gpus::gpu(&id, reader)),
                 "workloads" => drop(entries::workload(&id, reader)),
+                "models" => drop(models::model(&id, reader)),
                 "hosts" => drop(hosts::host(&id, reader)),
                 "hypervisors" => drop(entries::hypervisor(&id, reader)),
                 _ => drop(harnesses::harness(&id, reader)),

@@ -3,6 +3,7 @@
 //! Values are those of the checked experiment; their origins were noted while the file was read. No
 //! default is repeated here.
 
+mod llm;
 mod notes;
 
 use super::catalogue::Catalogue;
@@ -139,6 +140,7 @@ impl Reading<'_> {
         }
         own.retain(|(workload, ..)| is_own(&workload.id));
         sections.extend(self.workloads(&own));
+        sections.extend(llm::sections(self.experiment(), self.catalogue));
         sections.push(self.baseline(&self.pair.baselines, &file));
         Explanation { name: self.pair.name.clone(), sections }
     }
@@ -343,6 +345,8 @@ impl Reading<'_> {
             let models: Vec<String> =
                 guest.by_model().into_iter().map(|model| model.vm.name).collect();
             add(if guest.pods.is_some() { "pod" } else { "model" }, models.join(", "));
+        } else if let Some(spec) = &vm.llm {
+            llm::settings(spec, &vm.load).into_iter().for_each(|(key, value)| add(&key, value));
         } else {
             add("workload", vm.workload.id.clone());
             add("server.preset", vm.server.preset.clone());
@@ -402,7 +406,7 @@ impl Reading<'_> {
     /// has its own.
     fn workloads(&self, own: &[OfScenario<'_>]) -> Vec<Section> {
         let mut workloads: Vec<&Workload> = Vec::new();
-        for vm in &self.experiment().vms {
+        for vm in self.experiment().vms.iter().filter(|vm| vm.llm.is_none()) {
             if workloads.iter().all(|known| known.id != vm.workload.id) {
                 workloads.push(&vm.workload);
             }

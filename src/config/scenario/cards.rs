@@ -10,8 +10,8 @@ use super::sharing_keys::Sharing;
 use super::{processes, seats};
 use crate::layout::placement::{Cards, Claim, Place};
 use crate::spec::{
-    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, HostId, InstanceSharing, InstanceSpec, LoadSpec,
-    MigProfile, VgpuType, VmSpec,
+    Arrivals, CardSpec, GpuId, GpuShare, GpuSpec, HostId, InstanceSharing, InstanceSpec,
+    LengthPair, LlmSpec, LoadSpec, MigProfile, VgpuType, VmSpec,
 };
 use crate::units::Share;
 use std::collections::BTreeMap;
@@ -67,6 +67,9 @@ fn numbered(one: &Guest, guest: &Guest, number: u32, copies: u32) -> Guest {
     });
     let others: Vec<&mut VmSpec> = others.collect();
     for vm in std::iter::once(&mut copy.vm).chain(others) {
+        if let (Some(llm), Arrivals::Trace(_)) = (&mut vm.llm, &vm.load.arrivals) {
+            deal_lengths(Arc::make_mut(llm), number, copies);
+        }
         deal_trace(&mut vm.load, number, copies);
     }
     copy
@@ -80,6 +83,13 @@ pub(super) fn deal_trace(load: &mut LoadSpec, number: u32, copies: u32) {
     settings.target_qps *= part.rate() / trace.rate();
     settings.min_query_count = part.arrivals.len() as u64;
     load.arrivals = Arrivals::Trace(Arc::new(part));
+}
+
+/// Recorded lengths go with the arrivals that they were recorded with.
+fn deal_lengths(llm: &mut LlmSpec, number: u32, copies: u32) {
+    let LengthPair::Recorded(recorded) = &llm.lengths else { return };
+    let part = recorded.iter().skip(number as usize - 1).step_by(copies as usize);
+    llm.lengths = LengthPair::Recorded(Arc::new(part.copied().collect()));
 }
 
 /// Makes a type of each `largest`, all of a kind alike; the smallest when none leaves room for all.

@@ -21,6 +21,12 @@ pub(super) mod hosts;
 pub(super) mod implausible;
 pub(crate) mod length;
 pub(super) mod lesson;
+mod llm;
+pub(super) mod llm_keys;
+pub(super) mod llm_load;
+mod llm_memory;
+mod llm_rules;
+mod llm_served;
 pub(super) mod machine;
 mod obstacles;
 pub(super) mod operations;
@@ -226,7 +232,10 @@ pub(super) fn used_entries(experiment: &Experiment) -> BTreeSet<(&'static str, S
     used.extend(experiment.hosts.iter().map(|host| ("hosts", host.id.clone())));
     used.insert(("hypervisors", experiment.hypervisor.id.clone()));
     used.extend(experiment.cards.iter().map(|card| ("gpus", card.gpu.id.clone())));
-    used.extend(experiment.vms.iter().map(|vm| ("workloads", vm.workload.id.clone())));
+    used.extend(experiment.vms.iter().map(|vm| {
+        let folder = if vm.llm.is_some() { "models" } else { "workloads" };
+        (folder, vm.workload.id.clone())
+    }));
     // No files of the catalogue, but as much a part of the input.
     let of_files = experiment.vms.iter().filter(|vm| is_path(&vm.workload.id));
     used.extend(of_files.map(|vm| {

@@ -17,7 +17,7 @@ use super::server_load::server_spots;
 use super::settings::{differences, read_load, read_server};
 use super::size::VMS_MAX;
 use super::vm::{self, VmContext};
-use super::{balanced, cards, lesson, placed, placement_keys, power_keys, rules, size};
+use super::{balanced, cards, lesson, llm_rules, placed, placement_keys, power_keys, rules, size};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{
     Diagnostic, Problems, Reader, SourceFile, Spot, Value, ValueOrigin, source,
@@ -295,7 +295,9 @@ impl Context<'_> {
         balanced::check(&guests, self.problems);
         let scenario = guests.first().map_or(TestScenario::Server, |guest| guest.vm.load.scenario);
         let mut experiment = self.experiment(stem, &guests);
-        if let Some(operations) = &operations {
+        let is_refused =
+            operations.is_some() && llm_rules::refuse_operations(&guests, self.problems);
+        if let Some(operations) = operations.as_ref().filter(|_| !is_refused) {
             let hosts = match self.placed {
                 None => NamedHosts { names: vec![self.machine.host.id.clone()], network: None },
                 Some(placed) => placed.named.clone(),
@@ -318,6 +320,7 @@ impl Context<'_> {
         }
         let by_itself = balanced::of_any(&guests).map(|spot| (spot, "a load balancer"));
         let by_itself = by_itself.or(clones.map(|spot| (spot, "clones")));
+        let by_itself = by_itself.or(llm_rules::of_any(&guests));
         let mut baselines = self.baselines(stem, &guests, by_itself, baseline);
         if let Some((figures, spot)) = published.baseline.take() {
             match &mut baselines[..] {

@@ -7,7 +7,7 @@ use super::holding::{Holding, Kind};
 use super::length::{Rates, all_samples_are_countable, gpus_of, load_is_bounded};
 use super::machine::Machine;
 use super::other_vm::Other;
-use super::{cards, obstacles, processes};
+use super::{cards, llm_rules, obstacles, processes};
 use crate::config::text::{Diagnostic, Problems, Spot};
 use crate::spec::{Experiment, Footprint, GpuSpec, HostId, HostSpec, TestScenario};
 use crate::study::{self, Obstacle, TooMany};
@@ -24,6 +24,7 @@ pub(crate) fn check(
 ) {
     let guests = &cards::expand(machine, guests);
     host_has_room(machine, guests, &Other::expand(others), problems);
+    llm_rules::check(machine, guests, others, problems);
     obstacles::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
@@ -350,8 +351,16 @@ fn processes_fit_together(machine: &Machine, guests: &[Guest], problems: &Proble
                 gib(limit)
             );
             let label = "CUDA would fail to allocate";
-            let help = "memory is not divided between processes: run fewer of them, smaller \
-                batches, or more cards";
+            let help = match guest.vm.llm {
+                Some(_) => {
+                    "memory is not divided between processes: gpu_memory_utilization of all engines \
+                     on a card is at most 100 % together"
+                }
+                None => {
+                    "memory is not divided between processes: run fewer of them, smaller batches, or \
+                     more cards"
+                }
+            };
             let diagnostic = Diagnostic::at(&guest.spots.cards, title).label(label).help(help);
             problems.push(diagnostic.of_limit(Obstacle::FrameBuffer));
         }

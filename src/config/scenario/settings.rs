@@ -148,7 +148,7 @@ keys! {
 
 keys! {
     /// The keys of `bursts`.
-    struct BurstKeys {
+    pub(super) struct BurstKeys {
         /// Part of the time in bursts.
         share: Share = own(burst_share, quantity::<Share>),
             needed "state the part of the time in bursts, such as \"10 %\"";
@@ -171,7 +171,7 @@ fn peak_shape() -> Shape {
     shape::number().with("minimum", 1)
 }
 
-fn arrivals_shape() -> Shape {
+pub(super) fn arrivals_shape() -> Shape {
     either([word_of(&PROCESSES), super::trace::shape()]).with("default", PROCESSES[0].0)
 }
 
@@ -198,7 +198,8 @@ pub(crate) fn read_load(table: &mut Reader<'_>, load: &mut LoadSpec) {
     if let Some(given) = table.get("arrivals").filter(|value| value.is_table()) {
         read_trace(table, &given, load);
     } else {
-        let arrivals = settle_arrivals(table, &keys, load.arrivals.clone());
+        let of_process = (keys.bursts, keys.pattern.as_ref());
+        let arrivals = settle_arrivals(table, of_process, load.arrivals.clone());
         set(&mut load.arrivals, arrivals);
     }
     if load.scenario != TestScenario::Server {
@@ -329,7 +330,11 @@ const PROCESSES: [(&str, Process); 4] = [
 
 /// `arrivals`, with `bursts` where they are bursty and `pattern` where they follow one; nothing when
 /// none is set, or faulty.
-fn settle_arrivals(table: &mut Reader<'_>, keys: &LoadKeys, before: Arrivals) -> Option<Arrivals> {
+pub(super) fn settle_arrivals(
+    table: &mut Reader<'_>,
+    (own_bursts, own_pattern): (Option<Bursts>, Option<&RatePattern>),
+    before: Arrivals,
+) -> Option<Arrivals> {
     let process = table.get("arrivals").map(|value| value.choice("arrival process", &PROCESSES));
     let process = match (process, &before) {
         (Some(process), _) => process?,
@@ -353,9 +358,9 @@ fn settle_arrivals(table: &mut Reader<'_>, keys: &LoadKeys, before: Arrivals) ->
     let settled = match (process, before) {
         (Process::Poisson, _) => Some(Arrivals::Poisson),
         (Process::Constant, _) => Some(Arrivals::Constant),
-        (Process::Bursty, _) if table.has("bursts") => keys.bursts.map(Arrivals::Bursty),
+        (Process::Bursty, _) if table.has("bursts") => own_bursts.map(Arrivals::Bursty),
         (Process::Pattern, _) if table.has("pattern") => {
-            keys.pattern.clone().map(Arrivals::Pattern)
+            own_pattern.cloned().map(Arrivals::Pattern)
         }
         (Process::Bursty, before @ Arrivals::Bursty(_))
         | (Process::Pattern, before @ Arrivals::Pattern(_)) => Some(before),
@@ -376,7 +381,7 @@ fn settle_arrivals(table: &mut Reader<'_>, keys: &LoadKeys, before: Arrivals) ->
 }
 
 /// `{ peak = 4, share = "10 %", length = "2 s", in_step = true }`.
-fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
+pub(super) fn bursts(mut table: Reader<'_>) -> Option<Bursts> {
     let BurstKeys { share, length, in_step, .. } = BurstKeys::given(&mut table);
     let most = share.map_or(f64::INFINITY, |share| 1.0 / share.get());
     let peak = table.get("peak");

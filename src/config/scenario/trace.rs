@@ -33,6 +33,8 @@ pub(crate) struct Replayed {
     pub(crate) trace: Trace,
     /// Its mean rate times the scale, in samples per second.
     pub(crate) rate: f64,
+    /// Tokens of prompt and output of each arrival, where the file has them of all.
+    pub(crate) tokens: Option<Vec<(u32, u32)>>,
 }
 
 /// What the keys of the table say.
@@ -78,9 +80,9 @@ pub(crate) fn read(mut table: Reader<'_>) -> Option<Replayed> {
     let (named, choice) = (named?, choice?);
     let path = beside(&named.file.path, named.text()?);
     let file = requests(&path, &choice.columns, &named)?;
-    let trace = chosen(&path, &file, &choice, &named)?;
+    let (trace, tokens) = chosen(&path, &file, &choice, &named)?;
     let rate = trace.rate() * choice.scale;
-    Some(Replayed { trace, rate })
+    Some(Replayed { trace, rate, tokens })
 }
 
 fn choice(table: &mut Reader<'_>) -> Option<Choice> {
@@ -157,8 +159,11 @@ fn requests(path: &Path, columns: &Columns, named: &Value<'_>) -> Option<Arc<Req
     Some(found)
 }
 
+/// A trace, and the tokens of its arrivals.
+type Chosen = (Trace, Option<Vec<(u32, u32)>>);
+
 /// The rows that are replayed, and why the others are not.
-fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) -> Option<Trace> {
+fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) -> Option<Chosen> {
     let vm = index_of(&choice.vm, "VM", &file.vms, named)?;
     let model = index_of(&choice.model, "model", &file.models, named)?;
     if choice.vm.is_none() && file.vms.len() > 1 {
@@ -218,6 +223,8 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
         return None;
     }
     let mean = work / samples as f64;
+    let tokens = kept.iter().flat_map(|one| std::iter::repeat_n(one.tokens, one.batch as usize));
+    let tokens: Option<Vec<(u32, u32)>> = tokens.collect();
     let arrivals = kept.into_iter().flat_map(|request| {
         let at = SimDuration::from_nanos(request.at.saturating_sub(start) as u64);
         let size = if sized { (request.size / mean) as f32 } else { 0.0 };
@@ -227,7 +234,7 @@ fn chosen(path: &Path, file: &RequestTrace, choice: &Choice, named: &Value<'_>) 
     });
     let name = path.file_name().map_or(String::new(), |name| name.to_string_lossy().into_owned());
     let trace = of(name, file.understood.clone(), arrivals.collect(), dropped);
-    has_a_rate(&trace, choice, named).then_some(trace)
+    has_a_rate(&trace, choice, named).then_some((trace, tokens))
 }
 
 /// A trace is played at a rate, which one request does not have, nor several at one instant.

@@ -10,7 +10,7 @@ use super::machine::Machine;
 use super::operations_keys::RestartKeys;
 use super::pins::{self, Pins};
 use super::workload_files::OwnWorkloads;
-use super::{balanced_keys, cpu, placement_keys, pods, scaled, served};
+use super::{balanced_keys, cpu, llm, placement_keys, pods, scaled, served};
 use crate::config::catalogue::Catalogue;
 use crate::config::text::{Diagnostic, Reader, ValueOrigin};
 use crate::layout::cluster::Gpus;
@@ -76,10 +76,13 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
     };
     let power = read_power(&mut table);
     let restart_priority = RestartKeys::given(&mut table).restart_priority;
-    let balanced = balanced_keys::read(&mut table);
+    let is_llm = table.has(llm::LLM);
+    let balanced = balanced_keys::read(&mut table).filter(|_| !is_llm);
     let held = gpus.as_ref().map(|held| held.cards);
     let known = (around.catalogue, &around.own);
     let served = match pods::are_in(&mut table) {
+        // Read below, when its cards are known.
+        _ if is_llm => None,
         true => {
             let held = gpus.as_ref().map(|held| (held.cards, &held.holding));
             let found = pods::read(&mut table, known, held, all_copies);
@@ -104,7 +107,24 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
         }
         _ => None,
     };
-    let scaled_from = table.get("scaled_from");
+    let mut served_llm = None;
+    let served = match is_llm {
+        true => {
+            let held = gpus.as_ref().map(|held| (held.cards, &held.holding));
+            let (catalogue, machine, models) =
+                (around.catalogue, around.machine, models.as_deref());
+            let around = llm::Around { catalogue, machine, held, models, copies: all_copies };
+            llm::read(&mut table, &around).map(|(model, llm)| {
+                served_llm = Some(Arc::new(llm));
+                (None, vec![model])
+            })
+        }
+        false => {
+            llm::refuse_strays(&mut table);
+            served
+        }
+    };
+    let scaled_from = table.get("scaled_from").filter(|_| !is_llm);
     table.finish();
     let Held { cards, holding, .. } = gpus?;
     let (power_on, power_off) = power?;
@@ -138,7 +158,7 @@ pub(crate) fn read(mut table: Reader<'_>, number: usize, around: &VmContext<'_>)
             container_overhead: pods.as_ref().map(|pods| pods.overhead.clone()),
             steps: one.steps,
             balance: None,
-            llm: None,
+            llm: served_llm.clone(),
         };
         let [workload, batch_max, streams, rate] = one.spots;
         (one.name, vm, Spots { workload, batch_max, streams, rate, ..spots.clone() })

@@ -8,6 +8,7 @@
 
 mod cluster;
 mod lesson;
+mod llm;
 mod workload;
 
 use super::catalogue::entries::{CARD_GROUPS_MAX, CARDS_MAX, NUMA_NODE_MAX, PROCESSORS_MAX};
@@ -347,8 +348,8 @@ fn vm() -> Shape {
             list(ensemble(), ENSEMBLES_MAX),
             "Chains of these models: the answers of one are the queries of the next.",
         );
-    served(vm)
-        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["model"] }, { "required": ["pods", "pod"] }, { "required": ["cpu_load"] }, { "required": ["lifetimes"] }] }))
+    llm::of_vm(served(vm), load())
+        .rule(json!({ "anyOf": [{ "required": ["workload", "load"] }, { "required": ["llm", "load"] }, { "required": ["model"] }, { "required": ["pods", "pod"] }, { "required": ["cpu_load"] }, { "required": ["lifetimes"] }] }))
 }
 
 /// One of several models of a server.
@@ -548,9 +549,16 @@ fn take_needed(schema: &mut Value, but: &[&str]) -> Option<Value> {
     if let Some(items) = object.get_mut("items").and_then(|items| take_needed(items, &[])) {
         needed.insert("items".to_string(), items);
     }
-    // Of the shapes a value may have at most one is a table.
     let shapes = object.get_mut("anyOf").and_then(Value::as_array_mut).into_iter().flatten();
-    for found in shapes.filter_map(|shape| take_needed(shape, &[])) {
+    let (tables, others): (Vec<_>, Vec<_>) =
+        shapes.partition(|shape| shape["properties"].is_object());
+    let needs = |shape: &mut Value| take_needed(shape, &[]).unwrap_or_else(|| json!({}));
+    let mut found: Vec<Value> = tables.into_iter().map(needs).collect();
+    if found.len() > 1 && found.iter().any(|one| one.get("required").is_some()) {
+        // Of several tables one must be whole.
+        needed.insert("anyOf".to_string(), std::mem::take(&mut found).into());
+    }
+    for found in found.into_iter().chain(others.into_iter().map(needs)) {
         needed.extend(found.as_object().cloned().unwrap_or_default());
     }
     (!needed.is_empty()).then_some(Value::Object(needed))

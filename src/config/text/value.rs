@@ -12,9 +12,10 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 /// The kinds of entry of the catalogue: in the singular, and as the folder's name.
-pub(crate) const KINDS: [(&str, &str); 5] = [
+pub(crate) const KINDS: [(&str, &str); 6] = [
     ("gpu", "gpus"),
     ("workload", "workloads"),
+    ("model", "models"),
     ("host", "hosts"),
     ("hypervisor", "hypervisors"),
     ("harness", "harnesses"),

@@ -11,6 +11,7 @@
 //! Which rows are replayed, and how fast, is not decided here.
 
 mod table;
+mod tokens;
 
 use super::dates::{self, Day, Stamp};
 use super::dialect::Dialect;
@@ -88,6 +89,8 @@ pub struct Request {
     pub size: f64,
     /// It failed (BurstGPT: no response tokens).
     pub failed: bool,
+    /// Tokens of its prompt and of its output, 1 at least, where the file has both.
+    pub tokens: Option<(u32, u32)>,
 }
 
 /// A file of requests, in order of time.
@@ -119,6 +122,8 @@ struct Head {
     model: Option<usize>,
     batch: Option<usize>,
     response: Option<usize>,
+    /// Tokens of prompts and of outputs.
+    tokens: Option<[usize; 2]>,
     size: Vec<usize>,
     columns: usize,
     /// Columns that are not read and nearly have the name of one that is not there, each with that name.
@@ -221,6 +226,7 @@ impl Head {
             model: find("model"),
             batch: find("batch"),
             response: find("response tokens"),
+            tokens: tokens::columns(any),
             nearly: nearly(names, time, &size.clone().unwrap_or_default()),
             size: size?,
             columns: names.len(),
@@ -367,7 +373,8 @@ impl Rows {
             };
         }
         let [vm, model] = named;
-        Ok(Request { at, vm, model, batch, size, failed })
+        let tokens = tokens::of(record, self.head.tokens, dialect);
+        Ok(Request { at, vm, model, batch, size, failed, tokens })
     }
 }
 
