@@ -10,16 +10,19 @@ use rand_distr::{Distribution, LogNormal};
 use std::sync::Arc;
 
 /// Draws the lengths of requests one after the other.
+#[derive(Debug)]
 pub struct Lengths {
     source: Source,
 }
 
+#[derive(Debug)]
 enum Source {
     Drawn { input: Law, output: Law, stream: Box<Stream> },
     Recorded { pairs: Arc<Vec<(u32, u32)>>, next: usize },
 }
 
 /// How one of the two is drawn.
+#[derive(Debug)]
 enum Law {
     Fixed(u32),
     Uniform(u32, u32),

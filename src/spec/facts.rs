@@ -115,7 +115,8 @@ facts!(SliceLaw, "slice.": launch, weight_read, phi, bandwidth, neighbour_watts_
 facts!(Scaled, "scaled.": work; from, by);
 facts!(StepRates, "":
     compute, attention, weights, weights_of_sms, kv_of_sms, kv, kv_start, kv_token, kv_uneven, gap, gap_mps,
-    gap_mixed, power_compute, power_bytes, power_in_server, overlap;);
+    draw_of_two, draw_of_four, gap_mixed, power_compute, power_bytes, power_in_server, overlap;
+    kv_blocks, slow_prompts);
 
 impl NamedFact<'_> {
     /// The last part of its key.

@@ -11,7 +11,7 @@ use crate::spec::{Fact, GpuSpec, Standing, StepRates, WeightFormat};
 use std::collections::BTreeMap;
 
 /// The keys of such a table, each with the least and the most that it may be.
-const KEYS: [(&str, f64, f64); 16] = [
+const KEYS: [(&str, f64, f64); 18] = [
     ("compute", 1e-3, 1e6),
     ("attention", 1e-3, 1e6),
     ("weights", 1e-3, 1e6),
@@ -23,6 +23,8 @@ const KEYS: [(&str, f64, f64); 16] = [
     ("kv_uneven", 0.0, 100.0),
     ("gap", 0.0, 1e4),
     ("gap_mps", 0.0, 1e4),
+    ("draw_of_two", 1.0, 2.0),
+    ("draw_of_four", 1.0, 4.0),
     ("gap_mixed", 0.0, 1e4),
     ("power_compute", 0.0, 1e7),
     ("power_bytes", 0.0, 1e7),
@@ -44,7 +46,14 @@ type Stated = BTreeMap<&'static str, Fact<f64>>;
 pub(crate) struct StatedRates {
     of: BTreeMap<WeightFormat, Stated>,
     /// By the model that they were measured with.
-    of_models: BTreeMap<(WeightFormat, String), Stated>,
+    of_models: BTreeMap<(WeightFormat, String), (Stated, Kernels)>,
+}
+
+/// What was measured of the kernels of a model, as lists: see [`StepRates`].
+#[derive(Clone, Default, Debug)]
+struct Kernels {
+    kv_blocks: Vec<(u32, u32)>,
+    slow_prompts: Vec<(u32, f64)>,
 }
 
 /// Reads `[llm]`.
@@ -57,9 +66,12 @@ pub(super) fn read(file: &mut Reader<'_>, sources: &Sources) -> Option<StatedRat
         let Some(mut own) = table.table(word) else { continue };
         let models = own.table("model").map_or(Vec::new(), |mut models| models.entries());
         for (name, value) in models {
-            let stated = value.table().and_then(|mut own| stated(&mut own, sources));
-            is_whole &= stated.is_some();
-            found.of_models.insert((format, name), stated.unwrap_or_default());
+            let measured = value.table().and_then(|mut own| {
+                let kernels = kernels(&mut own);
+                Some((stated(&mut own, sources)?, kernels?))
+            });
+            is_whole &= measured.is_some();
+            found.of_models.insert((format, name), measured.unwrap_or_default());
         }
         let stated = stated(&mut own, sources);
         is_whole &= stated.is_some();
@@ -67,6 +79,27 @@ pub(super) fn read(file: &mut Reader<'_>, sources: &Sources) -> Option<StatedRat
     }
     table.finish();
     is_whole.then_some(found)
+}
+
+/// The lists of a table.
+fn kernels(table: &mut Reader<'_>) -> Option<Kernels> {
+    let mut pairs = |key: &str| -> Option<Vec<(u32, f64)>> {
+        let Some(given) = table.get(key) else { return Some(Vec::new()) };
+        let items = given.items(100)?;
+        let pair = |item: &Value<'_>| {
+            let pair = item.items(2)?;
+            let size = pair[0].count(1..=1 << 20, "")?;
+            let other =
+                pair.get(1)?.number(|number| (0.0..=1e6).contains(&number), "0 to 1000000")?;
+            Some((size, other))
+        };
+        let pairs: Vec<(u32, f64)> = items.iter().filter_map(pair).collect();
+        (pairs.len() == items.len()).then_some(pairs)
+    };
+    let kv_blocks = pairs("kv_blocks");
+    let slow_prompts = pairs("slow_prompts");
+    let kv_blocks = kv_blocks?.into_iter().map(|(size, tokens)| (size, tokens as u32)).collect();
+    Some(Kernels { kv_blocks, slow_prompts: slow_prompts? })
 }
 
 /// The numbers of a table: plain ones have the source and the standing of the table.
@@ -107,20 +140,23 @@ fn stated(table: &mut Reader<'_>, sources: &Sources) -> Option<Stated> {
     is_whole.then_some(found).filter(|_| of_table.is_some())
 }
 
-/// The rates of a model's steps on a GPU of the catalogue, its weights in this format; or why they are not
-/// known.
+/// The rates of a model's steps on a GPU of the catalogue, its weights in this format, by the kernels of the
+/// loop that was measured or of other engines; or why they are not known.
 pub(crate) fn rates_of(
     catalogue: &Catalogue,
     file: &GpuFile,
     model: &str,
     weights: WeightFormat,
+    is_measured_loop: bool,
 ) -> Result<StepRates, String> {
     let gpu = &file.spec;
     let format = computed_in(gpu, weights);
     let of_format = file.llm.of.get(&format);
+    // What was measured with a model is of the kernels of the loop that was measured.
     let of_model = file.llm.of_models.get(&(format, model.to_string()));
+    let of_model = of_model.filter(|_| is_measured_loop);
     let own = |key: &str| {
-        let found = of_model.and_then(|stated| stated.get(key));
+        let found = of_model.and_then(|(stated, _)| stated.get(key));
         found.or_else(|| of_format.and_then(|stated| stated.get(key))).cloned()
     };
     let nearest = nearest(catalogue, gpu, format);
@@ -155,6 +191,10 @@ pub(crate) fn rates_of(
         kv_uneven: or_none("kv_uneven", 0.0, BALANCED),
         gap: or("gap", 0.0, [0.0, 34.0], GAPS),
         gap_mps: or("gap_mps", 23.0, [17.0, 26.0], GAPS_MPS),
+        draw_of_two: or("draw_of_two", 1.13, [1.0, 1.13], DRAW),
+        draw_of_four: or("draw_of_four", 1.28, [1.0, 1.28], DRAW),
+        kv_blocks: of_model.map_or(Vec::new(), |(_, kernels)| kernels.kv_blocks.clone()),
+        slow_prompts: of_model.map_or(Vec::new(), |(_, kernels)| kernels.slow_prompts.clone()),
         gap_mixed: or("gap_mixed", 0.0, [0.0, 31.0], GAPS_MIXED),
         power_compute: or_none("power_compute", 0.0, IN_TABLES_CAP),
         power_bytes: or_none("power_bytes", 0.0, IN_TABLES_CAP),
@@ -176,6 +216,8 @@ const GAPS: &str = "assumed: rates of operators hold their gaps; up to 34 us a l
     measurement, driver 580.159, 2026-11-26)";
 const GAPS_MPS: &str = "assumed: as on an H200, 23 us a layer, 17 to 26 (slicewise measurement, driver 580.159, \
     2026-11-26)";
+const DRAW: &str = "assumed: two clients of MPS drew 1.13 times as much as one, four 1.28 times, on an H200 (slicewise \
+    measurement, driver 580.159, 2026-11-26)";
 const GAPS_MIXED: &str = "assumed: none with kernels for both; 31 us a layer in the loop that was measured on an \
     H200 (slicewise measurement, driver 580.159, 2026-11-26)";
 const OF_WEIGHTS: &str = "assumed: 30 % of the SMs draw all of the weights' bandwidth, as 0.28 to 0.36 did on an \

@@ -91,7 +91,8 @@ pub(super) fn read(table: &mut Reader<'_>, around: &Around<'_>) -> Option<(Model
     let (keys, holding) = (&llm.as_ref()?.0, held?);
     let (gpus, model, engine) = (gpus?, model?, engine?);
     let spots = Spots { llm: given.spot(), ..engine.spots.clone() };
-    let laws = laws(around.catalogue, &gpus, (model, keys), &spots.llm, table);
+    let is_measured_loop = engine.spec.preset == ENGINE_PRESETS[3].name;
+    let laws = laws(around.catalogue, &gpus, (model, keys, is_measured_loop), &spots.llm, table);
     let room = Room { model, keys, holding, engine: &engine, spots: &spots };
     let blocks = gpus.iter().map(|gpu| llm_memory::blocks(&room, &gpu.spec, table));
     let blocks = blocks.collect::<Vec<_>>().into_iter().collect::<Option<Vec<u32>>>();
@@ -169,13 +170,13 @@ fn gpus<'a>(around: &Around<'a>, holding: &Holding) -> Option<Vec<&'a GpuFile>> 
 fn laws(
     catalogue: &Catalogue,
     gpus: &[&GpuFile],
-    (model, keys): (&DecoderModel, &LlmKeys),
+    (model, keys, is_measured_loop): (&DecoderModel, &LlmKeys, bool),
     spot: &Spot,
     table: &Reader<'_>,
 ) -> Option<BTreeMap<String, StepRates>> {
     let mut laws = BTreeMap::new();
     for gpu in gpus {
-        match rates_of(catalogue, gpu, &model.id, keys.weights) {
+        match rates_of(catalogue, gpu, &model.id, keys.weights, is_measured_loop) {
             Ok(rates) => drop(laws.insert(gpu.spec.id.clone(), rates)),
             Err(why) => {
                 let help = format!(
