@@ -3,7 +3,7 @@
 //! Its tables are those that `slicewise run` prints, cell by cell.
 
 use super::number::{latency, rate, with_unit};
-use super::table::{Column, Grid, gpus_grid, published_grid, runs_grid, stages_grid};
+use super::table::{Column, Grid, gpus_grid, published_grid, runs_grid, stages_grid, token_grids};
 use super::width::Width;
 use super::{charts, plot, written};
 use crate::study::{
@@ -151,7 +151,7 @@ struct Series {
 pub fn frame(frame: &Frame<'_>) -> anyhow::Result<String> {
     let results = frame.results;
     let worst = worst(&results.runs[0]);
-    let server = worst.filter(|vm| vm.scenario == "server");
+    let server = worst.filter(|vm| vm.scenario == "server" && vm.tokens.is_none());
     written::line(&Document {
         step: frame.step,
         steps: frame.steps,
@@ -177,7 +177,7 @@ fn verdict(frame: &Frame<'_>, worst: Option<&VmResult>) -> Said {
     if frame.is_whole {
         return Said { holds: verdict.holds, text: verdict.sentences.join(" ") };
     }
-    let so_far = worst.filter(|vm| vm.scenario == "server").map(|vm| {
+    let so_far = worst.filter(|vm| vm.scenario == "server" && vm.tokens.is_none()).map(|vm| {
         let [p99, bound] = [vm.latency_ms.p99, vm.target_latency_ms].map(with_unit);
         format!("So far: p99 of {} is {p99}, its bound {bound}.", vm.name)
     });
@@ -213,8 +213,7 @@ fn role(kind: LineKind) -> &'static str {
 
 /// The VM with the highest p99 relative to its bound.
 fn worst(run: &RunResult) -> Option<&VmResult> {
-    let late = |vm: &VmResult| vm.latency_ms.p99 / vm.target_latency_ms.max(f64::MIN_POSITIVE);
-    run.vms.iter().max_by(|one, other| late(one).total_cmp(&late(other)))
+    run.vms.iter().max_by(|one, other| one.lateness().total_cmp(&other.lateness()))
 }
 
 /// The figures that are read first: of the worst VM, and of all together.
@@ -302,7 +301,16 @@ fn tables(results: &Results) -> Vec<Table> {
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
         Table { caption, columns: columns.collect(), rows, said }
     };
-    let mut tables = vec![table("Rates and latencies", runs(results, width))];
+    let runs = runs(results, width);
+    let mut tables = Vec::new();
+    if runs.0.rows() > 0 {
+        tables.push(table("Rates and latencies", runs));
+    }
+    if let Some((grids, _)) = token_grids(results, width) {
+        let captions =
+            ["LLMs", "Times of tokens", "Parts of the mean time of a request", "Engines"];
+        tables.extend(captions.into_iter().zip(grids).map(|(caption, of)| table(caption, of)));
+    }
     let stages = stages_grid(results, width);
     tables.extend(stages.map(|of| table("Where the time of a query goes", of)));
     tables.extend(gpus_grid(results, width).map(|of| table("Where the time of the GPU goes", of)));

@@ -32,8 +32,11 @@ fn name(run: &RunResult, runs: usize) -> String {
     }
 }
 
-/// The text; nothing for clients that LoadGen does not know.
+/// The text; nothing for clients that LoadGen does not know, and for LLMs, of which it would tell tokens.
 fn summary(run: &RunResult, vm: &VmResult, tool: &Tool) -> Option<String> {
+    if vm.tokens.is_some() {
+        return None;
+    }
     let scenario = match vm.scenario {
         "server" => "Server",
         "offline" => "Offline",

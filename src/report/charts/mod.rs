@@ -49,6 +49,8 @@ const CHARTS: &[Chart] = &[
     ("operations", operations::draw),
     ("latency", latency::draw),
     ("percentiles", percentiles::draw),
+    ("ttft", percentiles::ttft),
+    ("tpot", percentiles::tpot),
     ("stages", stages::draw),
     ("gpu-time", gpu_time::draw),
     ("power", power::draw),

@@ -27,10 +27,56 @@ struct Line {
     bound: Option<f64>,
 }
 
-/// The chart; nothing where no VM has latencies.
+/// What a chart is of.
+struct Measure {
+    title: &'static str,
+    /// What its axis has.
+    what: &'static str,
+    /// The times of a VM; nothing of one that has none.
+    times: fn(&VmResult) -> Option<&LatencyMs>,
+    bound: fn(&VmResult) -> Option<f64>,
+}
+
+/// Latencies of queries; those of an LLM have charts of their tokens.
+const LATENCY: Measure = Measure {
+    title: "Latency of every VM against its bound",
+    what: "latency",
+    times: |vm| (vm.tokens.is_none() && vm.scenario != "offline").then_some(&vm.latency_ms),
+    bound: |vm| (vm.scenario == "server").then_some(vm.target_latency_ms),
+};
+
+const TTFT: Measure = Measure {
+    title: "Time to the first token of every LLM",
+    what: "TTFT",
+    times: |vm| Some(&vm.tokens.as_ref()?.ttft_ms),
+    bound: |vm| Some(vm.tokens.as_ref()?.goodput?.ttft_ms),
+};
+
+const TPOT: Measure = Measure {
+    title: "Time between the tokens of a request of every LLM",
+    what: "TPOT",
+    times: |vm| vm.tokens.as_ref()?.tpot_ms.as_ref(),
+    bound: |vm| Some(vm.tokens.as_ref()?.goodput?.tpot_ms),
+};
+
+/// The chart of latencies; nothing where no VM has any.
 pub(super) fn draw(results: &Results) -> Option<Figure> {
-    let of_row = |(head, group): (Head, Group<'_>)| Some((head, line(&group)?));
-    let shows = |vm: &VmResult| vm.scenario != "offline" && vm.queries > 0;
+    chart(results, &LATENCY)
+}
+
+/// The chart of times to the first token; nothing where no LLM is served.
+pub(super) fn ttft(results: &Results) -> Option<Figure> {
+    chart(results, &TTFT)
+}
+
+/// The chart of times between tokens; nothing where no LLM is served.
+pub(super) fn tpot(results: &Results) -> Option<Figure> {
+    chart(results, &TPOT)
+}
+
+fn chart(results: &Results, measure: &Measure) -> Option<Figure> {
+    let of_row = |(head, group): (Head, Group<'_>)| Some((head, line(&group, measure)?));
+    let shows = |vm: &VmResult| (measure.times)(vm).is_some() && vm.queries > 0;
     let lines: Vec<_> = rows::all_groups(results, shows).into_iter().filter_map(of_row).collect();
     if lines.is_empty() {
         return None;
@@ -41,7 +87,7 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     if let Some(left_out) = left_out {
         below += &format!(" ({left_out})");
     }
-    let mut figure = Figure::new("Latency of every VM against its bound", &below);
+    let mut figure = Figure::new(measure.title, &below);
     tell(&mut figure, &lines);
     legend(&mut figure, &lines);
     let (heads, lines): (Vec<Head>, Vec<Line>) = lines.into_iter().unzip();
@@ -72,17 +118,18 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     }
     figure.height += 36.0;
     let room = 2.0 * (scale.middle() - MARGIN);
-    figure.axis_label((scale.middle(), room), &format!("latency, {}", scale.unit("ms")));
+    figure.axis_label((scale.middle(), room), &format!("{}, {}", measure.what, scale.unit("ms")));
     figure.height += 18.0;
     Some(figure)
 }
 
 /// The figures of VMs that are alike; nothing where none is a number above zero.
-fn line(group: &Group<'_>) -> Option<Line> {
+fn line(group: &Group<'_>, measure: &Measure) -> Option<Line> {
     let judged = judged(group.vms[0]);
     let is_time = |ms: &f64| ms.is_finite() && *ms > 0.0;
     let of = |name: &str| {
-        let all = group.vms.iter().filter_map(|vm| vm.latency_ms.get(name)).filter(is_time);
+        let times = group.vms.iter().filter_map(|vm| (measure.times)(vm)?.get(name));
+        let all = times.filter(is_time);
         let mut all: Vec<f64> = all.collect();
         all.sort_by(f64::total_cmp);
         all
@@ -90,19 +137,21 @@ fn line(group: &Group<'_>) -> Option<Line> {
     let (all, p50, p90) = (of(judged), of("p50"), of("p90"));
     let middle = |of: &[f64]| of.get(of.len() / 2).copied();
     let greatest = *all.last()?;
-    let bound = Some(group.vms[0].target_latency_ms).filter(is_time);
     Some(Line {
         judged,
         ends: [all[0], greatest],
         p50: middle(&p50)?,
         p90: middle(&p90)?,
         p999: of("p999").last().copied().unwrap_or(greatest),
-        bound: bound.filter(|_| group.vms[0].scenario == "server"),
+        bound: (measure.bound)(group.vms[0]).filter(is_time),
     })
 }
 
 /// The percentile by which a VM is judged, as far as the results have it; p99 for others.
 fn judged(vm: &VmResult) -> &'static str {
+    if vm.tokens.is_some() {
+        return "p99";
+    }
     let share = vm.load.percentile / 100.0;
     let is_it = |(_, quantile): &&(&'static str, f64)| (quantile - share).abs() < 1e-6;
     LatencyMs::PERCENTILES.iter().find(is_it).map_or("p99", |(name, _)| name)

@@ -19,7 +19,7 @@ const APART: f64 = 12.0;
 
 /// The look of each stage: waits in orange and grey, work on processors in green and purple, copies in
 /// light blue, the GPU in blue.
-const LOOKS: [(&str, Colour, Fill); 9] = [
+const LOOKS: [(&str, Colour, Fill); 12] = [
     ("batcher", style::ORANGE, Fill::Pale),
     ("launch", style::GREEN, Fill::Pale),
     ("submission", style::PURPLE, Fill::Pale),
@@ -29,7 +29,19 @@ const LOOKS: [(&str, Colour, Fill); 9] = [
     ("copy out", style::SKY, Fill::Zigzag),
     ("order", style::GREY, Fill::Pale),
     ("finish", style::GREEN, Fill::Zigzag),
+    // The parts of a request of an LLM.
+    ("wait", style::ORANGE, Fill::Pale),
+    ("prompt", style::PURPLE, Fill::Zigzag),
+    ("decode", style::BLUE, Fill::Pale),
 ];
+
+/// The stages of a VM's queries with their mean times; of an LLM the parts of a request.
+fn stages_of(vm: &VmResult) -> Vec<(&'static str, f64)> {
+    match &vm.tokens {
+        Some(tokens) => tokens.parts_ms().to_vec(),
+        None => vm.stages_ms.iter().map(|mean| (mean.stage, mean.mean_ms)).collect(),
+    }
+}
 
 fn look(stage: &str) -> (Colour, Fill) {
     let found = LOOKS.iter().find(|(name, ..)| *name == stage);
@@ -106,13 +118,13 @@ fn bar(group: &Group<'_>) -> Option<Bar> {
     let samples: f64 = group.vms.iter().map(|vm| vm.samples as f64).sum();
     for vm in &group.vms {
         let mut total = 0.0;
-        for mean in vm.stages_ms.iter().filter(|mean| counts(vm, mean.stage, mean.mean_ms)) {
-            let part = mean.mean_ms * vm.samples as f64 / samples.max(1.0);
-            match stages.iter_mut().find(|(name, _)| *name == mean.stage) {
+        for (stage, ms) in stages_of(vm).into_iter().filter(|(stage, ms)| counts(vm, stage, *ms)) {
+            let part = ms * vm.samples as f64 / samples.max(1.0);
+            match stages.iter_mut().find(|(name, _)| *name == stage) {
                 Some((_, sum)) => *sum += part,
-                None => stages.push((mean.stage, part)),
+                None => stages.push((stage, part)),
             }
-            total += mean.mean_ms;
+            total += ms;
         }
         ends = [f64::min(ends[0], total), f64::max(ends[1], total)];
     }

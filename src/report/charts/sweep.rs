@@ -9,7 +9,7 @@ use super::figure::Figure;
 use super::panel::{self, LINES_MAX};
 use super::series::{Panel, Place, Series};
 use crate::shown::file_part;
-use crate::study::{GroupSummary, Interval, PointSummary, SweepResults};
+use crate::study::{GroupSummary, Interval, PointSummary, SweepResults, TokenSummary};
 use crate::units::counted;
 
 /// More planes than this are no chart.
@@ -22,12 +22,19 @@ const TITLE_LETTERS: usize = 150;
 /// to show.
 pub(in crate::report) fn figures(results: &SweepResults) -> impl Iterator<Item = (String, Figure)> {
     let names: Vec<&str> = results.groups.iter().map(|group| group.name.as_str()).collect();
-    let latencies = (0..names.len()).filter_map(move |index| {
-        let name = match names.len() {
-            1 => "latency".to_string(),
-            _ => file_name("latency", names[index], &names[..index]),
+    let latencies = (0..names.len()).flat_map(move |index| {
+        let named = |kind: &str| match names.len() {
+            1 => kind.to_string(),
+            _ => file_name(kind, names[index], &names[..index]),
         };
-        Some((name, latency(results, index)?))
+        let kinds: &[(&str, fn(&SweepResults, usize) -> Option<Figure>)] =
+            match results.groups[index].serves_llm {
+                true => &[("ttft", ttft), ("tpot", tpot), ("tokens", tokens)],
+                false => &[("latency", latency)],
+            };
+        let drawn =
+            kinds.iter().filter_map(|(kind, draw)| Some((named(kind), draw(results, index)?)));
+        drawn.collect::<Vec<_>>()
     });
     let throughput = std::iter::once_with(|| throughput(results)).flatten();
     latencies.chain(throughput.map(|figure| ("throughput".to_string(), figure)))
@@ -60,9 +67,81 @@ fn latency(results: &SweepResults, index: usize) -> Option<Figure> {
         panel("p99 latency", series(|found| found.p99_ms), bound),
         panel("p50 latency", series(|found| found.p50_ms), None),
     ];
-    let several = results.groups.len() > 1;
-    let of = if several { format!("Latency of {}", group.name) } else { "Latency".to_string() };
+    let of = of_group("Latency", results, index);
     Some(panel::draw(&title(&of, results), &below(results, None), &along(results), &panels))
+}
+
+/// p99 above p50 of the time to the first token of one group.
+fn ttft(results: &SweepResults, index: usize) -> Option<Figure> {
+    let bound = results.groups[index].token_bounds_ms.map(|[ttft, _]| ttft);
+    Some(of_tokens("Time to the first token", ["ttft_p99", "ttft_p50"], bound, (results, index)))
+}
+
+/// p99 above p50 of the time between tokens of one group.
+fn tpot(results: &SweepResults, index: usize) -> Option<Figure> {
+    let bound = results.groups[index].token_bounds_ms.map(|[_, tpot]| tpot);
+    Some(of_tokens("Time between tokens", ["tpot_p99", "tpot_p50"], bound, (results, index)))
+}
+
+fn of_tokens(
+    what: &str,
+    names: [&'static str; 2],
+    bound: Option<f64>,
+    (results, index): (&SweepResults, usize),
+) -> Figure {
+    let panel = |name: &'static str, bound| {
+        let (of, percentile) = name.split_once('_').unwrap_or(("", name));
+        Panel {
+            head: format!("{} {percentile}", of.to_uppercase()),
+            series: token_series(results, index, |tokens| tokens.figures.times.get(name).copied()),
+            bound,
+            write: time,
+        }
+    };
+    let bound = bound.map(|bound| (bound, bound_name(bound)));
+    let panels = [panel(names[0], bound), panel(names[1], None)];
+    let title = title(&of_group(what, results, index), results);
+    panel::draw(&title, &below(results, None), &along(results), &panels)
+}
+
+/// Tokens per second of one group, and below them the part of its requests within their bounds.
+fn tokens(results: &SweepResults, index: usize) -> Option<Figure> {
+    let rates = token_series(results, index, |of| Some(of.figures.output_tokens_per_s));
+    let head = "generated tokens per second, all VMs of the group".to_string();
+    let mut panels = vec![Panel { head, series: rates, bound: None, write: rate }];
+    if results.groups[index].token_bounds_ms.is_some() {
+        panels.push(Panel {
+            head: "requests within both bounds, %".to_string(),
+            series: token_series(results, index, |of| {
+                let share = of.good_share?;
+                let half_width = share.half_width.map(|half| half * 100.0);
+                Some(Interval { mean: share.mean * 100.0, half_width })
+            }),
+            bound: None,
+            write: plain,
+        });
+    }
+    let title = title(&of_group("Tokens", results, index), results);
+    Some(panel::draw(&title, &below(results, None), &along(results), &panels))
+}
+
+fn token_series(
+    results: &SweepResults,
+    index: usize,
+    figure: impl Fn(&TokenSummary) -> Option<Interval>,
+) -> Vec<Series> {
+    let is_judged = results.groups[index].is_judged();
+    all_series(results, |point| {
+        let found = point.group(index)?;
+        Some((figure(found.tokens.as_ref()?)?, !is_judged || found.valid == point.runs))
+    })
+}
+
+fn of_group(what: &str, results: &SweepResults, index: usize) -> String {
+    match results.groups.len() {
+        1 => what.to_string(),
+        _ => format!("{what} of {}", results.groups[index].name),
+    }
 }
 
 /// Samples per second: of all VMs together where they do the same work, else group by group.

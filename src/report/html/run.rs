@@ -6,7 +6,8 @@ use super::rows::{Of, badness};
 use super::table::{ROWS_SHOWN, Table};
 use super::{operations, sure, times};
 use crate::report::number::{latency, or_dash, percent, rate, ratio};
-use crate::report::table::{Column, Columns, compared, power_grid};
+use crate::report::table::{Column, Columns, compared, power_grid, token_grids, token_ratios};
+use crate::report::width::Width;
 use crate::report::{charts, written};
 use crate::study::{
     Comparison, FactUse, Interval, PairedRatio, Results, RunResult, Side, Verdict, VmResult,
@@ -49,11 +50,17 @@ impl Content for Results {
             figures.into_iter().partition(|drawn| starts(&["operations"], drawn));
         let (stages, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["stages"], drawn));
+        let (of_tokens, figures): (Vec<_>, Vec<_>) =
+            figures.into_iter().partition(|drawn| starts(&["ttft", "tpot"], drawn));
         let (gpus, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["gpu", "timeline"], drawn));
         let (watts, figures): (Vec<_>, Vec<_>) =
             figures.into_iter().partition(|drawn| starts(&["power"], drawn));
         page.section("vms", "VMs", |page| vms(page, self));
+        page.section("tokens", "Tokens", |page| {
+            page.figures(&of_tokens);
+            tokens(page, self);
+        });
         page.section("operations", "Operations over the run", |page| {
             page.figures(&over_time);
             operations::operations(page, self);
@@ -69,6 +76,10 @@ impl Content for Results {
             page.figures(&compared);
             comparisons(page, self);
             ratios(page, self);
+            if let Some((grid, said)) = token_ratios(self, Width::FILE.with_each(true)) {
+                page.table(Table::of("LLMs over bare metal: ratios", grid, "result.json"));
+                page.said(&said);
+            }
             twins(page, self);
         });
         page.section("published", "Compared with what was published", |page| published(page, self));
@@ -118,6 +129,7 @@ fn tested(results: &Results) -> impl Iterator<Item = Of<'_>> {
 fn verdict(vm: &VmResult) -> String {
     match (vm.scenario, vm.verdict.valid) {
         ("step", _) => "step",
+        _ if !vm.is_judged() => "-",
         (_, true) => "VALID",
         (_, false) => "INVALID",
     }
@@ -143,7 +155,7 @@ fn cards_of(run: &RunResult, vm: &VmResult) -> String {
 
 /// The runs under test, a row for each VM.
 fn vms(page: &mut Page, results: &Results) {
-    let rows: Vec<Of<'_>> = tested(results).collect();
+    let rows: Vec<Of<'_>> = tested(results).filter(|(_, vm)| vm.tokens.is_none()).collect();
     if rows.len() > ROWS_SHOWN {
         alike(page, &rows);
     }
@@ -165,14 +177,28 @@ fn vms(page: &mut Page, results: &Results) {
         .with("verdict", Text, |(_, vm)| verdict(vm))
         .of(rows.iter().copied());
     page.table(Table::of("The VMs under test", grid, ROWS).worst_by("p99 over its bound", badness));
-    let failed: Vec<String> = rows
-        .iter()
+    let failed: Vec<String> = tested(results)
         .filter(|(_, vm)| !vm.verdict.valid)
         .map(|(run, vm)| {
             format!("{} is INVALID: {}", run.name_of(&vm.name), vm.verdict.failed_rules.join("; "))
         })
         .collect();
     page.list(&failed);
+}
+
+/// What VMs that serve LLMs made of tokens.
+fn tokens(page: &mut Page, results: &Results) {
+    const CAPTIONS: [&str; 4] = [
+        "LLMs: rates and goodput",
+        "Times of tokens",
+        "Parts of the mean time of a request",
+        "What the engines did",
+    ];
+    let Some((grids, _)) = token_grids(results, Width::FILE.with_each(true)) else { return };
+    for (caption, (grid, said)) in CAPTIONS.into_iter().zip(grids) {
+        page.table(Table::of(caption, grid, ROWS));
+        page.said(&said);
+    }
 }
 
 /// VMs of one `count`, a row for each group.
@@ -258,8 +284,9 @@ fn ratios(page: &mut Page, results: &Results) {
             None => format!("{:.3}", one.mean),
         })
     }
+    let pairs = results.paired_ratios.iter();
     let pairs: Vec<&PairedRatio> =
-        results.paired_ratios.iter().filter(|pair| !pair.latency.is_empty()).collect();
+        pairs.filter(|pair| !pair.latency.is_empty() && pair.tokens.is_none()).collect();
     if pairs.is_empty() {
         return;
     }

@@ -5,7 +5,7 @@
 use super::page::{Content, Page, notes, origin};
 use super::table::{ROWS_SHOWN, Table};
 use crate::report::number::{latency, rate};
-use crate::report::table::{Column, Grid};
+use crate::report::table::{Column, Grid, sweep_tokens_grid};
 use crate::report::{charts, written};
 use crate::study::{FactUse, GroupSummary, Interval, SweepResults, Verdict};
 use crate::units::counted;
@@ -102,6 +102,11 @@ fn rows(results: &SweepResults) -> Vec<RowOf<'_>> {
     rows
 }
 
+/// Whether a row is of an LLM, which has a table of its tokens.
+fn is_llm(row: &RowOf<'_>) -> bool {
+    row.of.is_some_and(|of| of.tokens.is_some())
+}
+
 fn told(interval: Option<Interval>, write: fn(f64) -> String) -> String {
     match interval {
         None => "-".to_string(),
@@ -164,7 +169,12 @@ fn lines(page: &mut Page, results: &SweepResults) {
 
 fn points(page: &mut Page, results: &SweepResults) {
     let sweep = &results.sweep;
+    if let Some((grid, said)) = sweep_tokens_grid(results) {
+        page.table(Table::of("Points of the sweep: tokens", grid, ROWS));
+        page.said(&said);
+    }
     let rows = rows(results);
+    let rows: Vec<_> = rows.into_iter().filter(|row| !is_llm(row)).collect();
     let x = sweep.parameters.first().map_or("line", |parameter| parameter.key.as_str());
     let numbers = sweep.points.iter().all(|point| point.x.number.is_some());
     let (with_line, with_group) = (sweep.lines.len() > 1, results.groups.len() > 1);

@@ -118,6 +118,8 @@ fn every_answer_is_a_page() {
         page(&fixture::sweep(), &made()),
         page(&fixture::long_names(), &made()),
         page(&fixture::words(), &made()),
+        page(&fixture::llm(), &made()),
+        page(&fixture::llm_sweep(), &made()),
         page(&fixture::pairs(), &Made::default()),
     ] {
         hold(&text);

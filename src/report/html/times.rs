@@ -38,7 +38,7 @@ pub(super) fn stages(page: &mut Page, results: &Results) {
     columns.push(("all", Number));
     let mut grid = Grid::new(&columns);
     let mut badness = Vec::new();
-    for (run, vm) in results.vms() {
+    for (run, vm) in results.vms().filter(|(_, vm)| !vm.stages_ms.is_empty()) {
         let of = |name: &&str| vm.stages_ms.iter().find(|stage| stage.stage == *name);
         let sum: f64 = vm.stages_ms.iter().map(|stage| stage.mean_ms).sum();
         let mut cells = vec![run.name_of(&vm.name), run.place()];

@@ -124,8 +124,9 @@ fn hard_name(index: usize) -> String {
 
 /// Every chart of every kind of results that the tests know, each with its name.
 fn all() -> Vec<(String, Figure)> {
-    let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words()];
+    let sweeps = [fixture::sweep(), fixture::long_names(), fixture::words(), fixture::llm_sweep()];
     let mut all: Vec<(String, Figure)> = charts::figures(&fixture::pairs());
+    all.extend(charts::figures(&fixture::llm()));
     all.extend(sweeps.iter().flat_map(charts::sweep_figures));
     for lines in [9, 25, 70] {
         let many = fixture::lines(lines);

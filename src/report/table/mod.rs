@@ -47,7 +47,9 @@ pub(in crate::report) use power::power_grid;
 pub(in crate::report) use runs::{plain_grid as runs_grid, published_grid};
 pub(in crate::report) use stages::{gpus_grid, stages_grid};
 pub use sweep::render_sweep;
+pub(in crate::report) use sweep_tokens::grid as sweep_tokens_grid;
 pub use timeline::render_timeline;
+pub(in crate::report) use tokens::{grids as token_grids, ratios_grid as token_ratios};
 pub use validation::render_validation;
 pub(in crate::report) use validation::{
     groups, groups_grid, intervals, intervals_grid, misses, said as validation_said, scaling,
@@ -267,7 +269,7 @@ fn failed(results: &Results, width: Width) -> String {
     let mut text = String::new();
     let all = Members::of_all(results, width);
     for row in members::shown(all, width).0 {
-        let late = |vm: &&&VmResult| vm.latency_ms.p99 / vm.target_latency_ms;
+        let late = |vm: &&&VmResult| vm.lateness();
         let failed = row.vms.iter().filter(|vm| !vm.verdict.valid);
         let worst = failed.max_by(|one, other| late(one).total_cmp(&late(other)));
         let Some(vm) = worst else { continue };

@@ -83,8 +83,14 @@ impl Shape {
 
 /// The table; empty where no group serves an LLM.
 pub(super) fn points(results: &SweepResults, width: Width) -> String {
+    let Some((grid, said)) = grid(results) else { return String::new() };
+    grid.finish(width) + &width.said(&said)
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn grid(results: &SweepResults) -> Option<(Grid, String)> {
     if !results.groups.iter().any(|group| group.serves_llm) {
-        return String::new();
+        return None;
     }
     let (sweep, shape) = (&results.sweep, Shape::of(results));
     let numbers = sweep.points.iter().all(|point| point.x.number.is_some());
@@ -128,5 +134,5 @@ pub(super) fn points(results: &SweepResults, width: Width) -> String {
     if shape.judged {
         said.push_str(" good: the part of the requests within both bounds.");
     }
-    grid.finish(width) + &width.said(&said)
+    Some((grid, said))
 }

@@ -206,8 +206,14 @@ fn bounds(rows: &[Members<'_>]) -> Option<String> {
         .then(|| format!(" good: the part of the requests within {}.", told.join(" or ")))
 }
 
-/// Each VM over its counterfactuals, by its tokens.
+/// Each VM over its counterfactuals, by its tokens; empty where no LLM has any.
 pub(super) fn ratios(results: &Results, width: Width) -> String {
+    let Some((grid, said)) = ratios_grid(results, width) else { return String::new() };
+    grid.finish(width) + &width.said(&said)
+}
+
+/// The same as cells, and what is said below it.
+pub(in crate::report) fn ratios_grid(results: &Results, width: Width) -> Option<(Grid, String)> {
     let mut rows: Vec<(String, &str, Vec<&PairedRatio>)> = Vec::new();
     for pair in results.paired_ratios.iter().filter(|pair| pair.tokens.is_some()) {
         let (name, kind) = (name_of(results, pair, width), pair.baseline_kind);
@@ -217,7 +223,7 @@ pub(super) fn ratios(results: &Results, width: Width) -> String {
         }
     }
     if rows.is_empty() {
-        return String::new();
+        return None;
     }
     let several = rows.iter().flat_map(|row| &row.2).any(|pair| {
         pair.tokens.as_ref().is_some_and(|of| of.output_tokens_per_s.half_width.is_some())
@@ -257,5 +263,5 @@ pub(super) fn ratios(results: &Results, width: Width) -> String {
     if all > most {
         said.push_str(&format!(" {} more are in result.json.", all - most));
     }
-    grid.finish(width) + &width.said(&said)
+    Some((grid, said))
 }
