@@ -13,7 +13,13 @@ use crate::units::{Bytes, Share, SimDuration};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Both counterfactuals, that on the same cards first; one where they are the same run.
+///
+/// Engines that serve LLMs do not divide requests among them, so each has a card to itself, with as many blocks of
+/// keys and values as it had: what it loses by sharing, not by less memory.
 pub fn counterfactuals(experiment: &Experiment) -> Vec<(BaselineKind, Experiment)> {
+    if experiment.vms.iter().any(|vm| vm.llm.is_some()) {
+        return vec![(BaselineKind::WholeCards, whole_cards(experiment))];
+    }
     let (same, whole) = (same_cards(experiment), whole_cards(experiment));
     // One guest that has a card to itself wherever it has one.
     let coincide = same.pools.is_empty() && same.cards.len() == whole.cards.len();

@@ -3,7 +3,7 @@
 //! Its load is read in `llm_load`; what memory leaves for keys and values is worked out in `llm_memory`; rules
 //! between such a VM and the rest of the run are in `llm_rules`.
 
-use super::holding::{Holding, Mode};
+use super::holding::Holding;
 use super::llm_keys::{EngineKeys, GoodputKeys, LlmKeys};
 use super::llm_memory::{self, Room};
 use super::machine::Machine;
@@ -144,11 +144,6 @@ fn held<'a>(table: &Reader<'_>, around: &Around<'a>) -> Option<&'a Holding> {
             let title = format!("{title}: tensor parallelism is not simulated yet");
             refuse(&title, "give it one, such as gpus = 1, and write `count` for more engines")
         }
-        Holding::Process(process) if process.mode == Mode::Mps => refuse(
-            "an engine as a client of MPS is not simulated yet",
-            "how decodes starve behind prompts there is not modelled: write process = \"time-slicing\", `mig`, or a \
-             vGPU",
-        ),
         Holding::Largest(_) => refuse(
             "the largest share is not known before all VMs are placed, and an engine's memory goes by it",
             "name the vGPU type or GPU instance profile: `slicewise show GPU` prints them",

@@ -320,7 +320,6 @@ impl Context<'_> {
         }
         let by_itself = balanced::of_any(&guests).map(|spot| (spot, "a load balancer"));
         let by_itself = by_itself.or(clones.map(|spot| (spot, "clones")));
-        let by_itself = by_itself.or(llm_rules::of_any(&guests));
         let mut baselines = self.baselines(stem, &guests, by_itself, baseline);
         if let Some((figures, spot)) = published.baseline.take() {
             match &mut baselines[..] {
@@ -429,6 +428,11 @@ impl Context<'_> {
             _ if bare_already && !is_shared(guests) => {
                 let diagnostic = value.wrong("is the run itself: it is on bare metal already");
                 value.report(diagnostic.allowed("none, twin"));
+                None
+            }
+            "same-cards" if guests.iter().any(|guest| guest.vm.llm.is_some()) => {
+                let title = "engines do not divide the requests of several VMs";
+                value.report(value.wrong(title).allowed("whole-cards, twin, none"));
                 None
             }
             kind => Some(self.counterfactuals(stem, guests, kind)),

@@ -24,7 +24,7 @@ pub(crate) fn check(
 ) {
     let guests = &cards::expand(machine, guests);
     host_has_room(machine, guests, &Other::expand(others), problems);
-    llm_rules::check(machine, guests, others, problems);
+    llm_rules::check(guests, problems);
     obstacles::check(machine, guests, problems);
     processes::check(machine, guests, problems);
     processes_fit_together(machine, guests, problems);
