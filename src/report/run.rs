@@ -62,7 +62,8 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     row.add("target_latency_ms", vm.target_latency_ms);
     row.add("batch_mean_samples", vm.batch_mean);
     if results.vms().any(|(_, vm)| vm.tokens.is_some()) {
-        tokens::cells(&mut row, vm.tokens.as_ref());
+        let spread = vm.fits.as_ref().and_then(|fits| fits.tokens.as_ref());
+        tokens::cells(&mut row, vm.tokens.as_ref(), spread);
     }
     row.add("valid", vm.verdict.valid);
     row.add("failed_rules", vm.verdict.failed_rules.join("; "));
@@ -186,7 +187,7 @@ mod tests {
         let heads = |results: &Results| summary(results).heads;
         let (without, with) = (heads(&fixture::pairs()), heads(&fixture::llm()));
         let more: Vec<&String> = with.iter().filter(|head| !without.contains(head)).collect();
-        assert_eq!((without.len() + more.len(), more.len()), (with.len(), 40));
+        assert_eq!((without.len() + more.len(), more.len()), (with.len(), 52));
         for head in ["ttft_p99_ms", "tpot_p999_ms", "itl_max_ms", "goodput_share", "preemptions"] {
             assert!(with.iter().any(|known| known == head), "{head}");
         }

@@ -118,7 +118,9 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
     }
     figures(&mut row, run.map(|(_, run)| run), group);
     if sweep.serves_llms {
-        tokens::cells(&mut row, group.and_then(|group| group.tokens.as_ref()));
+        let tokens = group.and_then(|group| group.tokens.as_ref());
+        let spread = group.and_then(|group| group.tokens_inputs.as_ref());
+        tokens::cells(&mut row, tokens, spread);
     }
     if sweep.shares_processors {
         row.add("ready_percent", group.and_then(|group| group.ready_percent));

@@ -1,13 +1,13 @@
 //! The columns of VMs that serve LLMs, in the rows of runs and of sweeps.
 
 use super::sheet::Row;
-use crate::study::{LatencyMs, TokenResult};
+use crate::study::{COMPARED, LatencyMs, TokenResult, TokenSpread};
 
 /// The percentiles and means of the times of tokens that have columns.
 const FIGURES: [&str; 6] = ["mean", "p50", "p90", "p99", "p999", "max"];
 
-/// The cells; empty where no LLM is served.
-pub(super) fn cells(row: &mut Row, tokens: Option<&TokenResult>) {
+/// The cells; empty where no LLM is served. `spread` is what inputs leave open.
+pub(super) fn cells(row: &mut Row, tokens: Option<&TokenResult>, spread: Option<&TokenSpread>) {
     row.add("output_tokens", tokens.map(|of| of.output_tokens));
     row.add("input_tokens", tokens.map(|of| of.input_tokens));
     row.add("output_tokens_per_s", tokens.map(|of| of.output_tokens_per_s));
@@ -41,4 +41,14 @@ pub(super) fn cells(row: &mut Row, tokens: Option<&TokenResult>) {
     row.add("steps", tokens.map(|of| of.steps));
     row.add("prompt_steps", tokens.map(|of| of.prompt_steps));
     row.add("cut_requests", tokens.map(|of| of.cut_requests));
+    for (end, name) in [(0, "low"), (1, "high")] {
+        let rate = spread.map(|of| of.output_tokens_per_s[end]);
+        row.add(format!("output_tokens_per_s_{name}"), rate);
+        for figure in COMPARED {
+            let time = spread.and_then(|of| of.times.get(figure)).map(|ends| ends[end]);
+            row.add(format!("{figure}_{name}_ms"), time);
+        }
+        let share = spread.and_then(|of| of.good_share).map(|ends| ends[end]);
+        row.add(format!("goodput_share_{name}"), share);
+    }
 }

@@ -8,7 +8,9 @@
 
 use super::figures::LatencyMs;
 use super::open::{self, OpenEnd};
-use super::results::FitSpread;
+use super::results::{FitSpread, VmResult};
+use super::token_fits::TokenRatios;
+use super::tokens::TokenResult;
 use super::variant::{self, at_edge, cut};
 use crate::parallel::*;
 use crate::platform::{Outcome, simulate};
@@ -36,6 +38,8 @@ pub(super) struct VmRatios {
     rate: [f64; 2],
     /// By the names of [`LatencyMs`].
     latency: Vec<(&'static str, [f64; 2])>,
+    /// Where it serves an LLM.
+    tokens: Option<TokenRatios>,
 }
 
 impl VmRatios {
@@ -53,6 +57,11 @@ impl VmRatios {
         let name = known.min_by(|one, other| off(one).total_cmp(&off(other)));
         let own = self.latency.iter().find(|(known, _)| name.is_some_and(|name| name.0 == *known));
         own.map_or([1.0; 2], |(_, ends)| *ends)
+    }
+
+    /// How far the figures of tokens move, where it serves an LLM.
+    pub(super) fn tokens(&self) -> Option<&TokenRatios> {
+        self.tokens.as_ref()
     }
 
     /// The rate relative to that of the best fit, the least and the greatest.
@@ -135,15 +144,16 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
     let best = own.map_or_else(|| figures(&short), |outcome| figures_of(experiment, outcome));
     let mut vms: Vec<VmRatios> = best
         .iter()
-        .map(|_| VmRatios {
+        .map(|best| VmRatios {
             sets: 0,
+            tokens: best.2.as_ref().map(|_| TokenRatios::of_best()),
             rate: [1.0; 2],
             latency: LatencyMs::NAMES.map(|name| (name, [1.0; 2])).to_vec(),
         })
         .collect();
     let mut open = Vec::new();
     // A queue that grows all the time is as long as its run: such a variant is run whole.
-    let mut whole: Option<Vec<(f64, LatencyMs)>> = None;
+    let mut whole: Option<Vec<Figures>> = None;
     let variants = variants(experiment);
     let short: Vec<_> =
         variants.par_iter().with_max_len(1).map(|one| figures(&cut(&one.experiment))).collect();
@@ -161,6 +171,9 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
                 let of = |latency: &LatencyMs| latency.get(name).expect("the names are its own");
                 widen(ends, of(&found.1) / of(&best.1));
             }
+            if let (Some(ratios), Some(found), Some(best)) = (&mut vm.tokens, &found.2, &best.2) {
+                ratios.add(found, best);
+            }
         }
         if let Other::Open(end) = variant.other {
             let pairs = found.iter().zip(beside);
@@ -172,7 +185,8 @@ pub(super) fn ratios(experiment: &Experiment, outcome: Option<&Outcome>) -> Rati
 }
 
 /// The figures of the whole run with their intervals over other fits.
-pub(super) fn spread(ratios: &VmRatios, completed_per_s: f64, latency_ms: &LatencyMs) -> FitSpread {
+pub(super) fn spread(ratios: &VmRatios, own: &VmResult) -> FitSpread {
+    let (completed_per_s, latency_ms) = (own.completed_per_s, &own.latency_ms);
     let of = |value: f64, ends: [f64; 2]| ends.map(|ratio| value * ratio);
     let latency = ratios.latency.iter().map(|(name, ends)| {
         let value = latency_ms.get(name).expect("the names are its own");
@@ -182,6 +196,7 @@ pub(super) fn spread(ratios: &VmRatios, completed_per_s: f64, latency_ms: &Laten
         sets: ratios.sets + 1,
         completed_per_s: of(completed_per_s, ratios.rate),
         latency_ms: latency.collect(),
+        tokens: ratios.tokens.as_ref().zip(own.tokens.as_ref()).map(|(all, own)| all.spread(own)),
     }
 }
 
@@ -202,15 +217,18 @@ fn length(experiment: &Experiment) -> Vec<(SimDuration, u64)> {
     settings.map(|settings| (settings.min_duration, settings.min_query_count)).collect()
 }
 
-fn figures(experiment: &Experiment) -> Vec<(f64, LatencyMs)> {
+/// Rate and latencies of a VM, and its tokens where it serves an LLM.
+type Figures = (f64, LatencyMs, Option<TokenResult>);
+
+fn figures(experiment: &Experiment) -> Vec<Figures> {
     figures_of(experiment, &simulate(experiment))
 }
 
-fn figures_of(experiment: &Experiment, outcome: &Outcome) -> Vec<(f64, LatencyMs)> {
+fn figures_of(experiment: &Experiment, outcome: &Outcome) -> Vec<Figures> {
     let vms = experiment.vms.iter().zip(&outcome.vms);
     vms.map(|(vm, of)| {
         let rate = figures::completed_per_s(vm, &of.recorder);
-        (rate, figures::latency_ms(of.recorder.latencies()))
+        (rate, figures::latency_ms(of.recorder.latencies()), TokenResult::of(&[(vm, of)]))
     })
     .collect()
 }

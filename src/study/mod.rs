@@ -40,6 +40,7 @@ mod summary;
 mod sweep;
 mod system;
 mod timeline;
+mod token_fits;
 mod token_verdict;
 mod tokens;
 mod uncertainty;
@@ -90,12 +91,15 @@ pub use probe::SEARCHED_QUERIES_MAX;
 pub use progress::Progress;
 pub use results::*;
 pub use run::{run, run_replicated, run_to, run_unless};
+#[cfg(test)]
+pub(crate) use run_verdict::of_runs as verdict_of_runs;
 pub use sweep::{
     GroupHead, GroupResult, GroupSummary, Memory, PointRow, PointRun, PointSummary, RowSink,
     SweepResults, point_key, sweep,
 };
 pub use system::{LoadPoint, System};
 pub use timeline::{EngineTime, TimelineResults, timeline};
+pub use token_fits::TokenSpread;
 pub use tokens::{COMPARED, Goodput, TokenIntervals, TokenResult, TokenSummary};
 pub use uncertainty::{MoreWork, PairedRatio, Replicated, Uncertainty};
 pub use validate::{

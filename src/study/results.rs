@@ -9,6 +9,7 @@ use super::open::OpenEnd;
 use super::over_shares::OverShare;
 use super::over_time::OperationsResult;
 use super::power::PowerResult;
+use super::token_fits::TokenSpread;
 use super::tokens::TokenResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
@@ -402,6 +403,9 @@ pub struct FitSpread {
     pub completed_per_s: [f64; 2],
     /// Latencies in milliseconds, by the names of [`LatencyMs`].
     pub latency_ms: std::collections::BTreeMap<String, [f64; 2]>,
+    /// Of tokens; left out where no LLM is served.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub tokens: Option<TokenSpread>,
 }
 
 /// Mean time a sample spends in one stage.

@@ -37,7 +37,7 @@ pub(super) fn failing(results: &Results) -> Option<usize> {
 }
 
 /// The verdict on runs; `would_hold` is the rate that keeps the bounds of the run that [`failing`] names.
-pub(super) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
+pub(crate) fn of_runs(results: &Results, would_hold: Option<f64>) -> Verdict {
     let judged = || virtual_runs(results).flat_map(|run| run.vms.iter().map(move |vm| (run, vm)));
     let judged: Vec<(&RunResult, &VmResult)> =
         judged().filter(|(_, vm)| vm.scenario != "step" && vm.is_judged()).collect();
@@ -89,17 +89,15 @@ fn misses_bound(vm: &VmResult) -> bool {
 /// answer: all bounds are kept as assumed, or those that are missed may be kept.
 fn unsure<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
     let depends = |vm: &VmResult| {
-        // What is not measured moves the times of tokens, too; how far, is not told yet.
         if vm.tokens.is_some() {
-            return false;
+            return token_verdict::depends(vm);
         }
         let bound = vm.target_latency_ms;
         possible(vm).is_some_and(|[low, high]| low <= bound && bound < high)
     };
     let invalid: Vec<_> = vms.iter().copied().filter(|(_, vm)| !vm.verdict.valid).collect();
     let of_these = if invalid.is_empty() { vms.to_vec() } else { invalid.clone() };
-    let open: Vec<_> =
-        of_these.into_iter().filter(|(_, vm)| vm.scenario == "server" && depends(vm)).collect();
+    let open: Vec<_> = of_these.into_iter().filter(|(_, vm)| is_bound(vm) && depends(vm)).collect();
     match invalid.is_empty() || open.len() == invalid.len() {
         true => nearest(&open),
         false => None,
@@ -114,6 +112,9 @@ fn possible(vm: &VmResult) -> Option<[f64; 2]> {
 fn not_sure(vms: &[(&RunResult, &VmResult)], (run, vm): (&RunResult, &VmResult)) -> String {
     let (name, value) = judged_by(vm);
     let of = if vms.len() > 1 { format!(" of {}", run.name_of(&vm.name)) } else { String::new() };
+    if vm.tokens.is_some() {
+        return format!("NOT SURE: {}", token_verdict::not_sure(vm, &of));
+    }
     let [low, high] = possible(vm).unwrap_or([value; 2]);
     format!(
         "NOT SURE: {name}{of} is {} as assumed, {} to {} possible by what was not measured, and the \
@@ -146,8 +147,13 @@ fn nearness(vm: &VmResult) -> f64 {
     judged_by(vm).1 / vm.target_latency_ms.max(f64::MIN_POSITIVE)
 }
 
+/// Whether a VM that is judged has a bound.
+fn is_bound(vm: &VmResult) -> bool {
+    vm.scenario == "server" || vm.tokens.is_some()
+}
+
 fn nearest<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
-    let bound = vms.iter().filter(|(_, vm)| vm.scenario == "server" || vm.tokens.is_some());
+    let bound = vms.iter().filter(|(_, vm)| is_bound(vm));
     bound.copied().max_by(|(_, one), (_, other)| nearness(one).total_cmp(&nearness(other)))
 }
 

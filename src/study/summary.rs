@@ -82,7 +82,7 @@ pub(super) fn summarise(
     for (place, ratios) in &fits {
         let run = &mut runs[first + place];
         for (vm, ratios) in run.vms.iter_mut().zip(&ratios.vms) {
-            vm.fits = Some(fits::spread(ratios, vm.completed_per_s, &vm.latency_ms));
+            vm.fits = Some(fits::spread(ratios, vm));
         }
         let figures = run.vms.iter().map(|vm| (vm.completed_per_s, vm.latency_ms.p99));
         run.open = of_ends(&figures.collect::<Vec<_>>(), &ratios.open);

@@ -29,6 +29,31 @@ pub(super) fn kept_or_not(vm: &VmResult) -> String {
     format!("{good}{at}; {} asked", percent(asked))
 }
 
+/// The least and the greatest part of its requests within its bounds, over inputs that were not measured.
+fn possible(vm: &VmResult) -> Option<[f64; 2]> {
+    vm.fits.as_ref()?.tokens.as_ref()?.good_share
+}
+
+/// Whether inputs that were not measured decide its verdict.
+pub(super) fn depends(vm: &VmResult) -> bool {
+    let asked = vm.tokens.as_ref().and_then(|tokens| tokens.goodput).map(|good| good.asked_share);
+    possible(vm).zip(asked).is_some_and(|([low, high], asked)| low < asked && asked <= high)
+}
+
+/// That they do, as the end of a sentence; `of` names it among several.
+pub(super) fn not_sure(vm: &VmResult, of: &str) -> String {
+    let ends = possible(vm).unwrap_or_default().map(percent);
+    let asked =
+        vm.tokens.as_ref().and_then(|tokens| tokens.goodput).map_or(1.0, |good| good.asked_share);
+    format!(
+        "{}{of} as assumed, {} to {} possible by what was not measured, and {} are asked",
+        good(vm).unwrap_or_default(),
+        ends[0],
+        ends[1],
+        percent(asked)
+    )
+}
+
 /// What is told where no VM is judged and some serve LLMs: rates and times of the one with the longest
 /// TTFT.
 pub(super) fn without_bounds<'r>(runs: impl Iterator<Item = &'r RunResult>) -> Option<String> {

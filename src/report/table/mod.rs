@@ -212,6 +212,7 @@ fn fits(results: &Results, width: Width) -> String {
         };
         let vm = row.vms[0];
         let figures = match vm.scenario {
+            _ if vm.tokens.is_some() => tokens::spread(&fits),
             "offline" => {
                 let rates = around(&|fits| Some(fits.completed_per_s));
                 rates.map_or(String::new(), |rates| format!("{} /s", span(rates, rate)))
@@ -334,9 +335,46 @@ mod tests {
         check("report-sweep.txt", &render_sweep(&fixture::sweep(), Width::FILE));
     }
 
+    /// What is said first of results.
+    fn answer(mut results: Results, alone: bool, change: impl Fn(&mut VmResult)) -> String {
+        for run in &mut results.runs {
+            run.vms.truncate(if alone { 1 } else { 2 });
+            run.vms.iter_mut().for_each(&change);
+        }
+        results.paired_ratios.clear();
+        crate::study::verdict_of_runs(&results, None).sentences[0].clone()
+    }
+
+    #[test]
+    fn the_answer_on_an_llm_is_about_its_tokens() {
+        let sure = |vm: &mut VmResult| vm.fits = None;
+        let llm = fixture::llm;
+        assert_eq!(
+            answer(llm(), true, sure),
+            "YES: 99.6 % of requests within TTFT 500 ms and TPOT 50 ms, at 6/s; 99 % asked."
+        );
+        assert_eq!(
+            answer(llm(), false, sure),
+            "NO: 1 of 2 VMs miss their bounds (worst llama-3.1-8b / vm-1, 94.2 % of requests within \
+             TTFT 500 ms and TPOT 50 ms)."
+        );
+        assert_eq!(
+            answer(llm(), true, |_| {}),
+            "NOT SURE: 99.6 % of requests within TTFT 500 ms and TPOT 50 ms as assumed, 97.6 % to \
+             99.9 % possible by what was not measured, and 99 % are asked."
+        );
+        let unbound = |vm: &mut VmResult| vm.tokens.as_mut().unwrap().goodput = None;
+        assert_eq!(
+            answer(llm(), true, unbound),
+            "No bounds are stated: TTFT p99 369.6 ms, TPOT p99 47.52 ms, 1195 tokens/s."
+        );
+    }
+
     #[test]
     fn an_llm_is_told_by_its_tokens() {
-        let text = render(&fixture::llm(), Width::FILE);
+        let mut results = fixture::llm();
+        results.verdict = crate::study::verdict_of_runs(&results, None);
+        let text = render(&results, Width::FILE);
         check("report-llm.txt", &text);
         check("report-llm-sweep.txt", &render_sweep(&fixture::llm_sweep(), Width::FILE));
         assert!(!text.contains("batcher") && !text.contains("samples/s"), "{text}");

@@ -1,12 +1,13 @@
 //! What VMs that serve LLMs made of tokens: how fast, within which bounds, and what their engines did.
 
-use super::super::number::{latency, or_dash, plain, rate, ratio, span};
+use super::super::number::{latency, or_dash, plain, rate, ratio, span, with_unit};
 use super::grid::{Column, Columns, Grid};
 use super::members::{self, Members};
 use super::uncertainty::{bare_metal, name_of};
 use crate::report::width::Width;
 use crate::study::{
-    COMPARED, Goodput, Interval, PairedRatio, Results, Side, TokenResult, VmResult,
+    COMPARED, FitSpread, Goodput, Interval, PairedRatio, Results, Side, TokenResult, TokenSpread,
+    VmResult,
 };
 use Column::{Attached, Number, Text};
 
@@ -264,4 +265,21 @@ pub(in crate::report) fn ratios_grid(results: &Results, width: Width) -> Option<
         said.push_str(&format!(" {} more are in result.json.", all - most));
     }
     Some((grid, said))
+}
+
+/// What inputs leave open of tokens, of VMs of one row.
+pub(super) fn spread(fits: &[&FitSpread]) -> String {
+    let around = |of: &dyn Fn(&TokenSpread) -> Option<[f64; 2]>| {
+        let ends = fits.iter().filter_map(|fits| of(fits.tokens.as_ref()?));
+        ends.reduce(|[low, high], [least, most]| [low.min(least), high.max(most)])
+    };
+    let times = COMPARED.into_iter().zip(HEADS).filter_map(|(name, head)| {
+        let ends = around(&|of| of.times.get(name).copied())?;
+        Some(format!("{head} {}", span(ends, with_unit)))
+    });
+    let rates = around(&|of| Some(of.output_tokens_per_s));
+    let rates = rates.map(|ends| format!("{} tokens/s", span(ends, rate)));
+    let good = around(&|of| of.good_share);
+    let good = good.map(|ends| format!("{} % good", span(ends, percent)));
+    times.chain(rates).chain(good).collect::<Vec<_>>().join(", ")
 }

@@ -15,6 +15,7 @@ use super::over_shares::{OverShare, over_shares};
 use super::progress::Progress;
 use super::results::{FactUse, Head, OpenFigures, SCHEMA_VERSION, Tool};
 use super::summary;
+use super::token_fits::TokenSpread;
 use super::tokens::{TokenResult, TokenSummary};
 use super::variant::other_idle;
 use super::verdict::Verdict;
@@ -194,6 +195,9 @@ pub struct GroupResult {
     /// What was made of tokens; left out where no LLM is served.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tokens: Option<TokenResult>,
+    /// The same over the inputs of `latency_p99_inputs_ms`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub tokens_inputs: Option<TokenSpread>,
     /// LoadGen's bound.
     pub target_latency_ms: f64,
     /// Mean samples per batch; of an LLM mean requests that ran.
@@ -328,6 +332,10 @@ fn lean(experiment: &Experiment, outcome: &Outcome, run: &mut PointRun) {
             let rate = fits::hull(members.iter().map(|ratios| ratios.rate()));
             group.latency_p99_inputs_ms = of(p99, group.latency_ms.p99);
             group.completed_per_s_inputs = of(rate, group.completed_per_s);
+            let tokens = members.iter().filter_map(|ratios| ratios.tokens().cloned());
+            let tokens = tokens.reduce(|one, other| one.or(&other));
+            let own = group.tokens.as_ref();
+            group.tokens_inputs = tokens.zip(own).map(|(ratios, own)| ratios.spread(own));
         }
         let vms = experiment.vms.iter().zip(&outcome.vms).map(|(vm, found)| {
             let recorder = &found.recorder;
@@ -420,6 +428,7 @@ fn group_result(
             None => 0.0,
         },
         tokens,
+        tokens_inputs: None,
         valid: failed_rules.is_empty(),
         failed_rules: failed_rules.into_iter().collect(),
     }
@@ -445,6 +454,7 @@ impl PointRun {
             let inputs = inputs.into_iter().flatten().flatten();
             let tokens = group.tokens.iter().flat_map(TokenResult::figures);
             let all = optional.into_iter().flatten().chain(certain).chain(latencies).chain(inputs);
+            let tokens = tokens.chain(group.tokens_inputs.iter().flat_map(TokenSpread::figures));
             all.chain(tokens).all(f64::is_finite)
         };
         self.gpu_busy_share.is_finite() && self.groups.iter().all(of_group)
