@@ -120,7 +120,10 @@ impl Platform<'_> {
         let vms = self.guests.into_iter().zip(&self.experiment.vms);
         let vms = vms.map(|(guest, vm)| guest.outcome(vm, is_over));
         let vms = vms.zip(cpu).map(|(vm, cpu)| VmOutcome { cpu, ..vm });
-        let vms = vms.zip(tokens).map(|(vm, tokens)| VmOutcome { tokens, ..vm });
+        let vms = vms.zip(tokens).map(|(vm, tokens)| match tokens {
+            Some(tokens) => vm.with_tokens(tokens),
+            None => vm,
+        });
         let vms = vms.collect();
         Outcome { vms, gpu_busy, gpu_time, turns, others, scaled, end, events: self.happened }
     }

@@ -36,6 +36,9 @@ impl EngineGpu {
     }
 }
 
+/// The loop that was measured on an H200: what was measured of its kernels counts for it alone.
+pub const MEASURED_LOOP: &str = "two-step";
+
 /// Every engine.
 pub const ENGINE_PRESETS: [EnginePreset; 4] = [
     EnginePreset {
@@ -62,7 +65,7 @@ pub const ENGINE_PRESETS: [EnginePreset; 4] = [
         make: |_| trtllm("trtllm-max-utilization", Admission::AsItGrows),
     },
     EnginePreset {
-        name: "two-step",
+        name: MEASURED_LOOP,
         about: "the plain loop that was measured on an H200: a step of whole prompts, at most 2048 tokens \
             and 16 prompts, then a step of one token of each of at most 64; memory of prompt and output is \
             reserved at admission; both steps are padded to sizes for which CUDA graphs were captured",
@@ -119,7 +122,7 @@ fn trtllm(preset: &'static str, admission: Admission) -> EngineSpec {
 fn two_step() -> EngineSpec {
     let nanos = |nanos| measured(SimDuration::from_nanos(nanos));
     EngineSpec {
-        preset: "two-step",
+        preset: MEASURED_LOOP,
         max_num_batched_tokens: 2048,
         max_num_seqs: 64,
         max_model_len: 0,

@@ -41,7 +41,7 @@ mod workload;
 
 pub use balance::{Balance, BalancePolicy, ReplicaMetric, Replicas};
 pub use cpu::{CpuAllocation, CpuLoad, CpuScheduler, CpuScheduling, OtherVm};
-pub use engines::{ENGINE_PRESETS, EngineGpu, EnginePreset};
+pub use engines::{ENGINE_PRESETS, EngineGpu, EnginePreset, MEASURED_LOOP};
 pub use fact::{Fact, Standing};
 pub use facts::{FactValue, NamedFact};
 pub use footprint::Footprint;

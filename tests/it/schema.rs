@@ -205,6 +205,8 @@ fn defaults_are_what_silence_means() {
         ),
         format!("host = \"dell-r7525\"\n{bursty}"),
         format!("host = \"dell-r7525\"\n{}", VM.replace("10 }", "10, rules = \"none\" }")),
+        "host = \"dell-r7525\"\ngpus = \"h100-sxm-80gb\"\n[[vm]]\ngpus = 1\nllm = { model = \"phi-4\" }\nload = { rate = 4, lengths = { input = 9, output = 9 } }\n"
+            .to_string(),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[capacity]\n"),
         format!("{vsphere}{VM}vgpu.type = \"A100-10C\"\n[power]\n"),
         models(VM),

@@ -2,7 +2,7 @@
 //! little.
 
 use super::holding::{Holding, Kind};
-use super::llm::{Engine, Spots};
+use super::llm_engine::{Engine, Spots};
 use super::llm_keys::LlmKeys;
 use crate::config::text::{Diagnostic, Reader};
 use crate::spec::{DecoderModel, GpuSpec, KvFormat, WeightFormat};

@@ -22,6 +22,7 @@ pub(super) mod implausible;
 pub(crate) mod length;
 pub(super) mod lesson;
 mod llm;
+mod llm_engine;
 pub(super) mod llm_keys;
 pub(super) mod llm_load;
 mod llm_memory;
