@@ -10,6 +10,7 @@ use crate::record::Recorder;
 use crate::spec::{Experiment, GpuId, GpuShare, TestScenario, VmId, VmSpec};
 use crate::study::figures::completed_per_s;
 use crate::units::SimDuration;
+use std::cmp::Ordering;
 
 /// All that a sentence may be made of.
 pub(super) struct Seen<'a> {
@@ -33,7 +34,8 @@ pub(super) struct Answered<'a> {
     pub(super) recorder: &'a Recorder,
     /// Samples per second of one VM, their mean.
     pub(super) each: f64,
-    /// The percentile of its load, in nanoseconds, and what it is called.
+    /// The percentile of its load, in nanoseconds, and what it is called: of all its queries, or where
+    /// too many have no answer, of those that have one.
     pub(super) latency: f64,
     pub(super) name: String,
 }
@@ -42,9 +44,12 @@ impl<'a> Seen<'a> {
     pub(super) fn new(experiment: &'a Experiment, trials: &'a Trials) -> Self {
         let mut seen = Self { experiment, groups: groups(experiment), trials };
         let mut groups = std::mem::take(&mut seen.groups);
-        let worst =
-            |group: &Group| group.vms.iter().map(|&vm| seen.nearness(vm)).fold(0.0, f64::max);
-        groups.sort_by(|one, other| worst(other).total_cmp(&worst(one)));
+        // Of none the first: those without a bound stay in their order.
+        let worst = |group: &Group| {
+            let all = group.vms.iter().map(|&vm| seen.badness(vm));
+            all.fold([0.0; 2], |most, one| if worse(&one, &most).is_gt() { one } else { most })
+        };
+        groups.sort_by(|one, other| worse(&worst(other), &worst(one)));
         seen.groups = groups;
         seen
     }
@@ -84,31 +89,49 @@ impl<'a> Seen<'a> {
         if group.vms.len() > 1 { "Each" } else { "It" }
     }
 
-    /// The part of its latency bound that a VM's percentile is at: above 1 it misses. Nothing like
-    /// that where there is no bound: 0.
+    /// The part of its latency bound that a VM's percentile is at: above 1 it misses, and has no end where
+    /// too many queries have no answer. Nothing like that where there is no bound: 0.
     pub(super) fn nearness(&self, id: VmId) -> f64 {
-        match self.vm(id).load.scenario {
-            TestScenario::Server => {
-                let bound = self.vm(id).load.settings.target_latency.as_nanos_f64();
-                self.percentile(id).as_nanos_f64() / bound.max(1.0)
+        let load = &self.vm(id).load;
+        if load.scenario != TestScenario::Server {
+            return 0.0;
+        }
+        let found = self.recorder(id).quantile_of_all(load.settings.percentile / 100.0);
+        match (found, self.recorder(id).unanswered()) {
+            (None, 0) => 0.0,
+            (None, _) => f64::INFINITY,
+            (Some(found), _) => {
+                found.as_nanos_f64() / load.settings.target_latency.as_nanos_f64().max(1.0)
             }
-            _ => 0.0,
         }
     }
 
-    /// The latency at the percentile that a VM is judged by.
+    /// The greater the worse, see [`worse`]: the part of a VM's queries that miss the bound, where any of the
+    /// run have no answer, whose latency nobody knows; then how near it is to its bound.
+    fn badness(&self, id: VmId) -> [f64; 2] {
+        let mut vms = self.experiment.vms.iter().zip(&self.trials.outcome.vms);
+        let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
+        let counts = is_server(self.vm(id))
+            && vms.any(|(vm, found)| is_server(vm) && found.recorder.unanswered() > 0);
+        let late = if counts { self.recorder(id).late_share() } else { 0.0 };
+        [late, self.nearness(id)]
+    }
+
+    /// The latency at the percentile that a VM is judged by: of all its queries, or where too many have no
+    /// answer, of those that have one.
     pub(super) fn percentile(&self, id: VmId) -> SimDuration {
-        let percentile = self.vm(id).load.settings.percentile;
-        let found = self.recorder(id).query_latencies().quantile(percentile / 100.0);
+        let (recorder, part) = (self.recorder(id), self.vm(id).load.settings.percentile / 100.0);
+        let found = recorder.quantile_of_all(part);
+        let found = found.or_else(|| recorder.query_latencies().quantile(part));
         found.unwrap_or(SimDuration::ZERO)
     }
 
     /// The VM of a group that is nearest to its bound or farthest beyond, else the slowest.
     pub(super) fn worst(&self, group: &Group) -> VmId {
-        let key = |&&vm: &&VmId| (self.nearness(vm), self.percentile(vm).as_nanos_f64());
         let order = |one: &&VmId, other: &&VmId| {
-            let (one, other) = (key(one), key(other));
-            one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
+            let latency = |vm: VmId| self.percentile(vm).as_nanos_f64();
+            worse(&self.badness(**one), &self.badness(**other))
+                .then(latency(**one).total_cmp(&latency(**other)))
         };
         // Of equals the first.
         *group.vms.iter().rev().max_by(order).expect("a group has VMs")
@@ -152,6 +175,11 @@ impl<'a> Seen<'a> {
         });
         longest.fold(0.0, f64::max)
     }
+}
+
+/// Which of two is worse: by the first figure in which they differ.
+fn worse(one: &[f64; 2], other: &[f64; 2]) -> Ordering {
+    one[0].total_cmp(&other[0]).then(one[1].total_cmp(&other[1]))
 }
 
 /// VMs with work or a load, those that are alike together.
