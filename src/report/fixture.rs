@@ -301,6 +301,7 @@ fn run(
         capacity_qps: server.then_some(per_s * 1.02),
         latency_ms: latency(bent),
         target_latency_ms: if workload.starts_with("bert") { 130.0 } else { 100.0 },
+        late_of_allowed: None,
         stages_ms: vec![StageMean { stage: "batcher", mean_ms: 31.5 }],
         batch_mean: 61.5,
         load: LoadResult {

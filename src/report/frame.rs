@@ -213,7 +213,7 @@ fn role(kind: LineKind) -> &'static str {
 
 /// The VM with the highest p99 relative to its bound.
 fn worst(run: &RunResult) -> Option<&VmResult> {
-    let late = |vm: &VmResult| vm.latency_ms.p99 / vm.target_latency_ms.max(f64::MIN_POSITIVE);
+    let late = |vm: &VmResult| vm.badness(vm.latency_ms.p99);
     run.vms.iter().max_by(|one, other| late(one).total_cmp(&late(other)))
 }
 

@@ -309,6 +309,10 @@ pub struct VmResult {
     pub latency_ms: LatencyMs,
     /// LoadGen's bound and percentile.
     pub target_latency_ms: f64,
+    /// Queries that miss the bound over those that may, where a VM of the run left queries without an
+    /// answer; not in documents, which have them in `operations` and `rejected`.
+    #[serde(skip)]
+    pub late_of_allowed: Option<f64>,
     /// Mean time of each stage of a sample's path, in milliseconds, in the order of the path.
     pub stages_ms: Vec<StageMean>,
     /// Mean samples per batch.
@@ -325,6 +329,15 @@ pub struct VmResult {
     pub fits: Option<FitSpread>,
     /// How certain the figures are.
     pub uncertainty: Uncertainty,
+}
+
+impl VmResult {
+    /// How far the VM is from its bound, the greater the worse: above 1 it misses it. By its latency, which
+    /// is `judged_ms`; where VMs of the run left queries without an answer, by queries.
+    pub fn badness(&self, judged_ms: f64) -> f64 {
+        let by_latency = judged_ms / self.target_latency_ms.max(f64::MIN_POSITIVE);
+        self.late_of_allowed.unwrap_or(by_latency)
+    }
 }
 
 /// The figures of one step of an ensemble.

@@ -2,7 +2,7 @@
 //!
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
-use super::figures::{LatencyMs, completed_per_s, latency_ms};
+use super::figures::{LatencyMs, completed_per_s, late_of_allowed, latency_ms};
 use super::interval::student_95;
 use super::open::{self, Line, OpenEnd};
 use super::results::{
@@ -278,6 +278,7 @@ fn run_result(
         // Published figures are those of the first VM.
         let published = run.published.as_ref().filter(|_| index == 0);
         let mut result = vm_result(experiment, vm, of_vm, published);
+        result.late_of_allowed = late_of_allowed(experiment, outcome, VmId(index as u16));
         result.uncertainty.replications = uncertainty::replicated(vm, index, &all);
         result.uncertainty.more_work = outcomes.more_work.get(index).copied().flatten();
         result
@@ -388,6 +389,7 @@ fn vm_result(
         capacity_qps: None,
         latency_ms,
         target_latency_ms: load.settings.target_latency.as_millis_f64(),
+        late_of_allowed: None,
         stages_ms: Stage::ALL
             .map(|(stage, name)| StageMean {
                 stage: name,

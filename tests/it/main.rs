@@ -76,6 +76,7 @@ mod together;
 mod triton;
 mod turn_twin;
 mod turns;
+mod unanswered;
 mod twins;
 mod uncertainty;
 mod validation;

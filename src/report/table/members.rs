@@ -101,7 +101,7 @@ impl<'r> Members<'r> {
 
     /// How late the worst of it is, relative to its bound.
     fn lateness(&self) -> f64 {
-        self.ends(|vm| vm.latency_ms.p99 / vm.target_latency_ms.max(f64::MIN_POSITIVE))[1]
+        self.ends(|vm| vm.badness(vm.latency_ms.p99))[1]
     }
 
     /// `VALID`, `INVALID`, or how many of it are.

@@ -263,7 +263,7 @@ fn failed(results: &Results, width: Width) -> String {
     let mut text = String::new();
     let all = Members::of_all(results, width);
     for row in members::shown(all, width).0 {
-        let late = |vm: &&&VmResult| vm.latency_ms.p99 / vm.target_latency_ms;
+        let late = |vm: &&&VmResult| vm.badness(vm.latency_ms.p99);
         let failed = row.vms.iter().filter(|vm| !vm.verdict.valid);
         let worst = failed.max_by(|one, other| late(one).total_cmp(&late(other)));
         let Some(vm) = worst else { continue };

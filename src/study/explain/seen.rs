@@ -8,9 +8,8 @@ use super::trials::Trials;
 use super::words::three;
 use crate::record::Recorder;
 use crate::spec::{Experiment, GpuId, GpuShare, TestScenario, VmId, VmSpec};
-use crate::study::figures::completed_per_s;
+use crate::study::figures::{completed_per_s, late_of_allowed};
 use crate::units::SimDuration;
-use std::cmp::Ordering;
 
 /// All that a sentence may be made of.
 pub(super) struct Seen<'a> {
@@ -44,12 +43,9 @@ impl<'a> Seen<'a> {
     pub(super) fn new(experiment: &'a Experiment, trials: &'a Trials) -> Self {
         let mut seen = Self { experiment, groups: groups(experiment), trials };
         let mut groups = std::mem::take(&mut seen.groups);
-        // Of none the first: those without a bound stay in their order.
-        let worst = |group: &Group| {
-            let all = group.vms.iter().map(|&vm| seen.badness(vm));
-            all.fold([0.0; 2], |most, one| if worse(&one, &most).is_gt() { one } else { most })
-        };
-        groups.sort_by(|one, other| worse(&worst(other), &worst(one)));
+        let worst =
+            |group: &Group| group.vms.iter().map(|&vm| seen.badness(vm)).fold(0.0, f64::max);
+        groups.sort_by(|one, other| worst(other).total_cmp(&worst(one)));
         seen.groups = groups;
         seen
     }
@@ -106,15 +102,12 @@ impl<'a> Seen<'a> {
         }
     }
 
-    /// The greater the worse, see [`worse`]: the part of a VM's queries that miss the bound, where any of the
-    /// run have no answer, whose latency nobody knows; then how near it is to its bound.
-    fn badness(&self, id: VmId) -> [f64; 2] {
-        let mut vms = self.experiment.vms.iter().zip(&self.trials.outcome.vms);
-        let is_server = |vm: &VmSpec| vm.load.scenario == TestScenario::Server;
-        let counts = is_server(self.vm(id))
-            && vms.any(|(vm, found)| is_server(vm) && found.recorder.unanswered() > 0);
-        let late = if counts { self.recorder(id).late_share() } else { 0.0 };
-        [late, self.nearness(id)]
+    /// The greater the worse, and above 1 a VM misses its bound: how near it is; where any VM of the run left
+    /// queries without an answer, whose latency nobody knows, the queries that miss the bound over those
+    /// that may.
+    fn badness(&self, id: VmId) -> f64 {
+        late_of_allowed(self.experiment, &self.trials.outcome, id)
+            .unwrap_or_else(|| self.nearness(id))
     }
 
     /// The latency at the percentile that a VM is judged by: of all its queries, or where too many have no
@@ -128,10 +121,10 @@ impl<'a> Seen<'a> {
 
     /// The VM of a group that is nearest to its bound or farthest beyond, else the slowest.
     pub(super) fn worst(&self, group: &Group) -> VmId {
+        let key = |&&vm: &&VmId| (self.badness(vm), self.percentile(vm).as_nanos_f64());
         let order = |one: &&VmId, other: &&VmId| {
-            let latency = |vm: VmId| self.percentile(vm).as_nanos_f64();
-            worse(&self.badness(**one), &self.badness(**other))
-                .then(latency(**one).total_cmp(&latency(**other)))
+            let (one, other) = (key(one), key(other));
+            one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))
         };
         // Of equals the first.
         *group.vms.iter().rev().max_by(order).expect("a group has VMs")
@@ -175,11 +168,6 @@ impl<'a> Seen<'a> {
         });
         longest.fold(0.0, f64::max)
     }
-}
-
-/// Which of two is worse: by the first figure in which they differ.
-fn worse(one: &[f64; 2], other: &[f64; 2]) -> Ordering {
-    one[0].total_cmp(&other[0]).then(one[1].total_cmp(&other[1]))
 }
 
 /// VMs with work or a load, those that are alike together.

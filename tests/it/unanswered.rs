@@ -1,0 +1,75 @@
+//! Queries without an answer, lost in operations, miss every bound: in the verdict, in explanations, and
+//! wherever else a run is judged.
+
+use slicewise::config::{self, Catalogue, LoadOptions, Task};
+use slicewise::spec::Scenario;
+use slicewise::study::{self, Effort, ExplainedRun, Head, explain};
+
+/// The scenario of a file: two VMs, each on a card of its own, for 40 s. `busy` is down for 2 s and the longer
+/// in its answers, `quiet` is down for 12 s.
+fn two(more: &str) -> Scenario {
+    let vm = |name: &str, qps: f64| {
+        format!(
+            "[[vm]]\nname = \"{name}\"\nvcpus = 8\nvgpu = {{ type = \"A100-20C\" }}\nworkload = \"bert-99\"\n\
+             server = {{ batch_max = 4 }}\n[vm.load]\nscenario = \"server\"\narrivals = \"constant\"\n\
+             target_qps = {qps}\ntarget_latency = \"50 ms\"\nrules = \"none\"\nmin_duration = \"40 s\"\nmin_query_count = 1\n"
+        )
+    };
+    let operation = |at: &str, kind: &str, vm: &str| {
+        format!("[[operation]]\nat = \"{at}\"\nkind = \"{kind}\"\nvm = \"{vm}\"\n")
+    };
+    let text = [
+        "host = \"dell-r7525\"\nhypervisor = \"vsphere-7.0u2\"\nbaseline = \"none\"\n",
+        "gpus = { model = \"a100-pcie-40gb\", count = 2 }\n[sharing]\nassignment = \"spread\"\n",
+        "[operations]\nboot = \"1 s\"\nmodel_load = \"1 s\"\n",
+        &operation("10 s", "power-off", "busy"),
+        &operation("10 s", "power-on", "busy"),
+        &operation("10 s", "power-off", "quiet"),
+        &operation("20 s", "power-on", "quiet"),
+        &vm("busy", 400.0),
+        &vm("quiet", 50.0),
+        more,
+    ]
+    .concat();
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("case.toml");
+    std::fs::write(&path, &text).unwrap();
+    let options = LoadOptions::new(Catalogue::load(None).unwrap());
+    let task = config::load_task(&path, &options).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let Task::Run(scenario) = task else { panic!("a sweep") };
+    *scenario
+}
+
+fn explained(scenario: &Scenario) -> ExplainedRun {
+    let head = Head::of("test", "A test", "0", 1);
+    let runs = [("test".to_string(), &scenario.pairs[0].virtual_run.experiment)];
+    let effort = Effort { run_most: 20_000_000, trials_most: 300_000 };
+    explain(head, &runs, effort, &|_, _, _| {}).runs.remove(0)
+}
+
+/// Of 40 s `quiet` is down for 12 s, 10 s and 1 s each to boot and to load: 28 of 40 are answered, 70 %.
+/// `busy` is down for 2 s of 40: 95 %. Both latencies are far below the bound, those of `busy` the longer.
+#[test]
+fn a_vm_that_loses_queries_misses_its_bound_and_the_worst_loses_most() {
+    let scenario = two("");
+    let results = study::run(&scenario, &|_, _, _| {});
+    let vms = &results.runs[0].vms;
+    let [busy, quiet] = &vms[..] else { panic!("two VMs") };
+    assert!(quiet.latency_ms.p99 < busy.latency_ms.p99 && busy.latency_ms.p99 < 50.0, "{vms:?}");
+    let said = results.verdict.sentences.join(" ");
+    assert!(said.contains("NO: 2 of 2 VMs miss 50 ms (worst case / quiet, answers 70 %"), "{said}");
+
+    let run = explained(&scenario);
+    let bounds: Vec<_> = run.of_kind("bound").collect();
+    // The worst is the first.
+    assert_eq!(bounds[0].about.vms, ["quiet"]);
+    for (sentence, share) in bounds.iter().zip([0.70, 0.95]) {
+        // A query at each end of the time down.
+        let found = sentence.figures["within_bound_share"];
+        assert!((found - share).abs() < 0.002, "{found} for {share}: {}", sentence.text);
+        assert_eq!(sentence.figures["missing_count"], 1.0);
+    }
+    assert_eq!(run.of_kind("not-needed").count(), 0, "{run:#?}");
+    let tried = run.of_kind("no-change").next().expect("nothing makes it serve");
+    assert!(tried.text.contains("lost 600 queries"), "12 s of 50 per second: {}", tried.text);
+}
