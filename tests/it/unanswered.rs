@@ -26,7 +26,7 @@ fn two(more: &str) -> Scenario {
         &operation("10 s", "power-on", "busy"),
         &operation("10 s", "power-off", "quiet"),
         &operation("20 s", "power-on", "quiet"),
-        &vm("busy", 400.0),
+        &vm("busy", 1000.0),
         &vm("quiet", 50.0),
         more,
     ]

@@ -105,7 +105,11 @@ impl<'e> Batches<'e> {
     /// The same while all that share its place side by side are busy too.
     fn beside_busy(&self, samples: u32) -> f64 {
         let abreast = self.abreast();
-        let running = abreast * self.place.owners.max(1);
+        let beside = match self.place.node {
+            Some(node) => node.members,
+            None => self.place.owners.max(1),
+        };
+        let running = abreast * beside;
         abreast as f64 * f64::from(samples) * 1e9 / self.beside(samples, running)
     }
 
@@ -121,8 +125,10 @@ impl<'e> Batches<'e> {
             }
             _ => {
                 let promise = self.place.promise()?;
+                let side_by_side = self.place.node.is_some_and(|node| node.pods.mps().is_some());
+                let busy = if side_by_side { self.beside_busy(samples) * cards } else { alone };
                 [
-                    alone * promise.least,
+                    busy * promise.least,
                     self.at_full_speed(samples) * self.vm.gpus.len() as f64 * promise.most,
                 ]
             }

@@ -12,6 +12,7 @@ mod effect;
 mod kinds;
 mod measure;
 mod memory;
+mod node;
 mod place;
 mod seen;
 mod sentence;
