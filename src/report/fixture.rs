@@ -195,6 +195,8 @@ fn grid(
             has_several_models: false,
             has_scaled_times: false,
             shares_processors: false,
+            has_operations: false,
+            tells_watts: false,
         },
     }
 }
@@ -236,6 +238,7 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
             completed_per_s: 480.0 * height,
             samples: 270_336,
             rejected: 0,
+            lost: None,
             latency_ms: LatencyMs { p50: 9.7 * height, p99, ..LatencyMs::default() },
             latency_p99_worst_vm_ms: p99 * 1.1,
             latency_p99_other_idle_ms: None,
@@ -255,6 +258,8 @@ pub(crate) fn point_run(index: usize, replication: u64, groups: &[&str]) -> Poin
         groups: groups.iter().enumerate().map(group).collect(),
         open: Vec::new(),
         over_shares: Vec::new(),
+        mean_w: None,
+        joule_per_sample: None,
     }
 }
 

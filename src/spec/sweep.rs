@@ -29,6 +29,10 @@ pub struct Sweep {
     pub has_scaled_times: bool,
     /// Whether vCPUs may wait for the host's processors at any point.
     pub shares_processors: bool,
+    /// Whether any point has operations on its VMs.
+    pub has_operations: bool,
+    /// Whether any point tells its watts.
+    pub tells_watts: bool,
 }
 
 /// A key that varies.

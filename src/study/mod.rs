@@ -66,7 +66,7 @@ pub use capacity::{
 pub use cluster::*;
 pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
 pub use explore::{
-    CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point,
+    CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point, why_no_curve,
     glance, law, nines,
 };
 pub use figures::LatencyMs;

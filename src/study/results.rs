@@ -12,7 +12,7 @@ use super::power::PowerResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Version of the document's structure.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -286,7 +286,8 @@ pub struct VmResult {
     /// For an ensemble: the figures of each step; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
-    /// The target rate.
+    /// The target rate; 0, and null in the document, for a model without a load of its own.
+    #[serde(serialize_with = "unless_zero")]
     pub target_qps: f64,
     /// Queries completed.
     pub queries: u64,
@@ -307,7 +308,8 @@ pub struct VmResult {
     pub capacity_qps: Option<f64>,
     /// Latencies in milliseconds.
     pub latency_ms: LatencyMs,
-    /// LoadGen's bound and percentile.
+    /// LoadGen's bound; 0, and null in the document, for a model without a load of its own.
+    #[serde(serialize_with = "unless_zero")]
     pub target_latency_ms: f64,
     /// Queries that miss the bound over those that may, where a VM of the run left queries without an
     /// answer; not in documents, which have them in `operations` and `rejected`.
@@ -331,11 +333,19 @@ pub struct VmResult {
     pub uncertainty: Uncertainty,
 }
 
+/// What a model without a load of its own has not.
+fn unless_zero<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    (*value != 0.0).then_some(value).serialize(serializer)
+}
+
 impl VmResult {
     /// How far the VM is from its bound, the greater the worse: above 1 it misses it. By its latency, which
     /// is `judged_ms`; where VMs of the run left queries without an answer, by queries.
     pub fn badness(&self, judged_ms: f64) -> f64 {
-        let by_latency = judged_ms / self.target_latency_ms.max(f64::MIN_POSITIVE);
+        let by_latency = match self.target_latency_ms > 0.0 {
+            true => judged_ms / self.target_latency_ms,
+            false => 0.0,
+        };
         self.late_of_allowed.unwrap_or(by_latency)
     }
 }

@@ -378,7 +378,7 @@ fn vm_result(
         gpu_models: Vec::new(),
         scaled: experiment.scaled_of(vm),
         steps: steps(experiment, vm, recorder),
-        target_qps: load.settings.target_qps,
+        target_qps: if load.is_idle() { 0.0 } else { load.settings.target_qps },
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
         rejected: vm.server.queues.reject().then(|| recorder.rejected()),
@@ -388,7 +388,10 @@ fn vm_result(
         completed_per_s: rate,
         capacity_qps: None,
         latency_ms,
-        target_latency_ms: load.settings.target_latency.as_millis_f64(),
+        target_latency_ms: match load.is_idle() {
+            true => 0.0,
+            false => load.settings.target_latency.as_millis_f64(),
+        },
         late_of_allowed: None,
         stages_ms: Stage::ALL
             .map(|(stage, name)| StageMean {

@@ -143,6 +143,8 @@ impl SweepFile {
                     let mut of = experiment.vms.iter();
                     sweep.has_scaled_times |= of.any(|vm| !experiment.scaled_of(vm).is_empty());
                     sweep.shares_processors |= experiment.shares_any_processors();
+                    sweep.has_operations |= experiment.timeline.is_some();
+                    sweep.tells_watts |= experiment.power.is_some();
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -291,5 +293,7 @@ fn nothing(name: String) -> Sweep {
         has_several_models: false,
         has_scaled_times: false,
         shares_processors: false,
+        has_operations: false,
+        tells_watts: false,
     }
 }

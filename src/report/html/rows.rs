@@ -8,5 +8,5 @@ pub(super) type Of<'r> = (&'r RunResult, &'r VmResult);
 /// How far p99, or the percentile that is judged, is beyond the bound.
 pub(super) fn badness(vm: &VmResult) -> f64 {
     let judged = if vm.load.percentile > 99.0 { vm.latency_ms.p999 } else { vm.latency_ms.p99 };
-    if vm.target_latency_ms > 0.0 { vm.badness(judged) } else { judged }
+    vm.badness(judged)
 }
