@@ -4,7 +4,7 @@ use super::controls::Shape;
 use super::setting::{Setting, read};
 use crate::config::LoadOptions;
 use crate::spec::{Experiment, TestScenario};
-use crate::study::{asked_per_s, at_part_of_rate};
+use crate::study::{asked_per_s, at_part_of_rate, why_no_curve};
 use serde::Serialize;
 
 /// A curve that can be asked for.
@@ -43,6 +43,9 @@ const POINTS: usize = 12;
 /// The curves that a setting has.
 pub(super) fn choices(setting: &Setting) -> Vec<Choice> {
     let experiment = &setting.scenario.pairs[0].virtual_run.experiment;
+    if why_no_curve(experiment).is_some() {
+        return Vec::new();
+    }
     let is_server = experiment.vms.iter().any(|vm| vm.load.scenario == TestScenario::Server);
     let moved = over_load(setting, experiment).and_then(|points| points.key);
     let load = is_server.then_some(Choice { id: LOAD, label: "over the load", key: moved });
@@ -52,6 +55,15 @@ pub(super) fn choices(setting: &Setting) -> Vec<Choice> {
         key: Some(key),
     });
     load.into_iter().chain(vms).collect()
+}
+
+/// Why a setting has no curve, as a sentence; nothing where it may have one.
+pub(super) fn why_none(setting: &Setting) -> Option<String> {
+    let why = why_no_curve(&setting.scenario.pairs[0].virtual_run.experiment)?;
+    Some(format!(
+        "No curve over the load: each of its points would be a short run, and {why}. \
+         `slicewise sweep` simulates whole runs."
+    ))
 }
 
 /// The control of the number of VMs: its key, the number, and the most.
@@ -94,7 +106,10 @@ fn over_load(setting: &Setting, experiment: &Experiment) -> Option<Points> {
     let first = servers().next()?.load.settings.target_qps;
     let alike = servers().all(|vm| (vm.load.settings.target_qps / first - 1.0).abs() < 1e-9);
     let asked = asked_per_s(experiment);
+    let shared = servers().all(|vm| vm.balance.is_some());
     let (at, x_label) = match alike {
+        true if shared && servers().count() == 1 => (first, "queries/s of the service"),
+        true if shared => (first, "queries/s of each service"),
         true => (first, "queries/s of each VM"),
         false => (asked, "queries/s of all VMs"),
     };

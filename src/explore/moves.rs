@@ -42,6 +42,8 @@ struct Opening<'a> {
     controls: &'a [Control],
     curves: Vec<Choice>,
     curve: Option<&'static str>,
+    /// Why there is none, where that is a matter of the setting.
+    no_curve: Option<String>,
     text: &'a str,
 }
 
@@ -114,6 +116,7 @@ pub fn answer(
             controls: &setting.controls,
             curves: choices,
             curve,
+            no_curve: curves::why_none(&setting),
             text: &setting.text,
         }),
     ));

@@ -17,6 +17,8 @@ pub struct Observed<'a> {
     pub over_latency: u64,
     /// Queries that the server rejected; they count as over the bound.
     pub rejected: u64,
+    /// Queries that were lost with a VM that was down; they count as over the bound.
+    pub lost: u64,
     /// From the start of the load to the last query's due time.
     pub scheduled: SimDuration,
     /// From the start of the load to the last completion.
@@ -26,12 +28,12 @@ pub struct Observed<'a> {
 impl Observed<'_> {
     /// All queries, answered or not.
     fn asked(&self) -> u64 {
-        self.latencies.count() + self.rejected
+        self.latencies.count() + self.rejected + self.lost
     }
 
     /// Those that did not keep the bound.
     fn late(&self) -> u64 {
-        self.over_latency + self.rejected
+        self.over_latency + self.rejected + self.lost
     }
 }
 
@@ -121,8 +123,13 @@ pub fn verdict(load: &LoadSpec, observed: Observed<'_>) -> Verdict {
         let bound = settings.target_latency;
         let allowed = round_percent(100.0 - settings.percentile);
         let late = late * 100.0;
-        let rejected = if observed.rejected > 0 { " or rejected" } else { "" };
-        let reason = format!("{late:.2} % of queries over {bound}{rejected} ({allowed} % allowed)");
+        let without = match (observed.rejected, observed.lost) {
+            (0, 0) => "",
+            (_, 0) => " or rejected",
+            (0, _) => " or lost",
+            _ => ", rejected or lost",
+        };
+        let reason = format!("{late:.2} % of queries over {bound}{without} ({allowed} % allowed)");
         fail(Rule::Latency, reason);
     }
     if settings.rules == Rules::None {

@@ -39,7 +39,7 @@ impl Platform<'_> {
             let Some(balance) = &vm.balance else { continue };
             let Balance { members, policy, health_check, replicas } = balance;
             let servers = members.iter().flat_map(|vm| &self.processes[usize::from(vm.0)].servers);
-            let servers = servers.map(|&server| Behind { server, outstanding: 0 });
+            let servers = servers.map(|&server| Behind { server, outstanding: 0, is_down: false });
             let balancer = Balancer {
                 vm: VmId(index as u16),
                 member: u32::MAX,
@@ -137,13 +137,23 @@ impl Platform<'_> {
         self.stop_if_drained(now, index, usize::from(place), events);
     }
 
+    /// The VM of a server is down: what it has is lost, and nobody tells the load balancer.
+    pub(super) fn down_balanced(&mut self, now: SimTime, server: ServerId) {
+        if let Some((index, place)) = self.servers[usize::from(server.0)].balanced {
+            let balancer = &mut self.balancers[usize::from(index)];
+            balancer.note(now);
+            balancer.servers[usize::from(place)].is_down = true;
+        }
+    }
+
     /// A server has none of the queries that it was sent: it was down. Until it serves again nobody tells the
     /// load balancer.
     pub(super) fn forget_balanced(&mut self, now: SimTime, server: ServerId) {
         if let Some((index, place)) = self.servers[usize::from(server.0)].balanced {
             let balancer = &mut self.balancers[usize::from(index)];
             balancer.note(now);
-            balancer.servers[usize::from(place)].outstanding = 0;
+            let behind = &mut balancer.servers[usize::from(place)];
+            (behind.outstanding, behind.is_down) = (0, false);
         }
     }
 }

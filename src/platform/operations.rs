@@ -250,7 +250,10 @@ impl Platform<'_> {
         for id in std::mem::take(&mut self.halt_mut(vm).held) {
             self.drop_batch(now, id);
         }
-        servers.iter().for_each(|&server| self.lose_received(now, vm, server));
+        for &server in servers {
+            self.lose_received(now, vm, server);
+            self.down_balanced(now, server);
+        }
     }
 
     /// Loses all queries that are due by now and in no batch of a server.
@@ -396,9 +399,16 @@ impl Platform<'_> {
                 servers.iter().for_each(|&server| self.lose_received(end, vm, server));
             }
             let Halt { since, lost, .. } = *self.halt_mut(vm);
+            // The load of a copy is that of its load balancer.
+            let of = |server: &ServerId| self.servers[usize::from(server.0)].balanced;
+            let shared = servers.iter().find_map(of).map(|(index, _)| {
+                let vm = self.balancers[usize::from(index)].vm;
+                self.guests[usize::from(vm.0)].recorder.last_due()
+            });
+            let until = shared.unwrap_or(since);
             for guest in self.processes[usize::from(vm.0)].guests.clone() {
                 let recorder = &mut self.guests[usize::from(guest.0)].recorder;
-                recorder.stopped(since, since.max(recorder.last_due()), lost);
+                recorder.stopped(since, until.max(since).max(recorder.last_due()), lost);
             }
         }
     }

@@ -222,7 +222,8 @@ impl Guest {
         let observed = Observed {
             latencies: recorder.query_latencies(),
             over_latency: recorder.over_latency(),
-            rejected: recorder.unanswered(),
+            rejected: recorder.rejected(),
+            lost: recorder.lost(),
             scheduled: recorder.last_due().saturating_since(vm.power_on),
             taken: recorder.last_completion().saturating_since(vm.power_on),
         };

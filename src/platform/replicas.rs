@@ -17,6 +17,8 @@ pub(super) struct Behind {
     pub(super) server: ServerId,
     /// Queries that it has, as far as the balancer knows.
     pub(super) outstanding: u64,
+    /// Whether its VM is down: it has none of them, and reports nothing to the rule.
+    pub(super) is_down: bool,
 }
 
 /// A replica was started or stopped.
@@ -78,9 +80,10 @@ impl Scaler {
 
     /// Up to now the servers had these queries.
     pub(super) fn note(&mut self, now: SimTime, servers: &[Behind]) {
+        let up = servers.iter().filter(|one| !one.is_down);
         let present = match self.settings.metric {
-            ReplicaMetric::Outstanding => servers.iter().map(|one| one.outstanding).sum::<u64>(),
-            ReplicaMetric::Busy => servers.iter().filter(|one| one.outstanding > 0).count() as u64,
+            ReplicaMetric::Outstanding => up.map(|one| one.outstanding).sum::<u64>(),
+            ReplicaMetric::Busy => up.filter(|one| one.outstanding > 0).count() as u64,
         };
         self.sum += present as f64 * (now - self.noted).as_secs_f64();
         self.noted = now;

@@ -318,6 +318,23 @@ impl Recorder {
         self.latencies.count() + self.rejected + self.lost
     }
 
+    /// The part of all queries, 0 to 1, that were not answered within the bound: late, rejected or lost.
+    pub fn late_share(&self) -> f64 {
+        (self.over_latency + self.unanswered()) as f64 / self.answered().max(1) as f64
+    }
+
+    /// The latency that the part `quantile` of all queries do not exceed, those without an answer being
+    /// the latest of all; nothing where it falls on one of these, and where nothing was answered.
+    pub fn quantile_of_all(&self, quantile: f64) -> Option<SimDuration> {
+        let latencies = self.query_latencies();
+        if self.unanswered() == 0 {
+            return latencies.quantile(quantile);
+        }
+        let answered = latencies.count() as f64;
+        let of_answered = quantile * (answered + self.unanswered() as f64) / answered.max(1.0);
+        (of_answered < 1.0).then(|| latencies.quantile(of_answered))?
+    }
+
     /// What happened in windows of the run, where that was asked.
     pub fn over_time(&self) -> Option<&OverTime> {
         self.over_time.as_deref()

@@ -49,7 +49,7 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     if !results.scaled.is_empty() {
         row.add("scaled", vm.scaled.join("; "));
     }
-    row.add("target_qps", vm.target_qps);
+    row.add("target_qps", (vm.target_qps != 0.0).then_some(vm.target_qps));
     row.add("queries", vm.queries);
     row.add("samples", vm.samples);
     row.add("rejected", vm.rejected);
@@ -59,7 +59,7 @@ fn row(results: &Results, run: &RunResult, vm: &VmResult) -> Row {
     for name in LatencyMs::NAMES {
         row.add(format!("latency_{name}_ms"), vm.latency_ms.get(name));
     }
-    row.add("target_latency_ms", vm.target_latency_ms);
+    row.add("target_latency_ms", (vm.target_latency_ms != 0.0).then_some(vm.target_latency_ms));
     row.add("batch_mean_samples", vm.batch_mean);
     if results.vms().any(|(_, vm)| vm.tokens.is_some()) {
         let spread = vm.fits.as_ref().and_then(|fits| fits.tokens.as_ref());

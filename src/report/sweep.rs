@@ -122,6 +122,15 @@ fn row(sweep: &Sweep, found: &PointRow<'_>, group: Option<&GroupResult>) -> Row 
         let spread = group.and_then(|group| group.tokens_inputs.as_ref());
         tokens::cells(&mut row, tokens, spread);
     }
+    if sweep.has_operations {
+        row.add("lost", group.and_then(|group| group.lost));
+    }
+    if sweep.tells_watts {
+        // Of the whole run, as above.
+        let run = run.map(|(_, run)| run).filter(|_| group.is_some());
+        row.add("mean_w", run.and_then(|run| run.mean_w));
+        row.add("joule_per_sample", run.and_then(|run| run.joule_per_sample));
+    }
     if sweep.shares_processors {
         row.add("ready_percent", group.and_then(|group| group.ready_percent));
     }

@@ -31,6 +31,10 @@ pub struct Sweep {
     pub shares_processors: bool,
     /// Whether VMs serve LLMs at any point: then rows tell of tokens.
     pub serves_llms: bool,
+    /// Whether any point has operations on its VMs.
+    pub has_operations: bool,
+    /// Whether any point tells its watts.
+    pub tells_watts: bool,
 }
 
 /// A key that varies.

@@ -13,6 +13,7 @@ mod capacity;
 mod capacity_verdict;
 mod cluster;
 mod cpu;
+mod down;
 mod explain;
 mod explore;
 mod figures;
@@ -70,7 +71,7 @@ pub use cluster::*;
 pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
 pub use explore::{
     CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point,
-    glance, law, nines,
+    glance, law, nines, why_no_curve,
 };
 pub use figures::LatencyMs;
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};

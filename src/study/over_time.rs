@@ -3,10 +3,12 @@
 //!
 //! It adds up what was recorded; the operations themselves were worked out before the run.
 
+use super::down;
 use super::figures::digits;
 use crate::platform::{Outcome, Scaled};
 use crate::record::{OverTime, Recorder, Stop};
 use crate::spec::{Experiment, Operation, OperationOutcome, VmId, VmSpec};
+use crate::units::SimDuration;
 use serde::Serialize;
 
 /// The operations of a run and what they did.
@@ -66,7 +68,8 @@ pub struct VmOverTime {
     pub lost: u64,
     /// Of these, answered within the bound: a part, 0 to 1.
     pub availability: f64,
-    /// How long it did not serve, in seconds, up to the last query that was due.
+    /// How long it did not serve, in seconds, up to the last query that was due; of a load that VMs share,
+    /// how long none of them served.
     pub down_s: f64,
     /// The windows, from the start of the run.
     pub windows: Vec<WindowResult>,
@@ -114,7 +117,11 @@ pub(super) fn of(experiment: &Experiment, outcome: &Outcome) -> Option<Operation
     let mut operations: Vec<OperationResult> = operations.chain(scaled).collect();
     operations.sort_by(|one, other| one.at_s.total_cmp(&other.at_s));
     let vms = experiment.vms.iter().zip(&outcome.vms);
-    let vms = vms.filter_map(|(vm, of_vm)| of_vm_over_time(vm, &of_vm.recorder));
+    let vms = vms.filter_map(|(vm, of_vm)| {
+        let end = of_vm.recorder.last_due();
+        let down = vm.balance.as_ref().map(|balance| down::down_s(outcome, balance, end));
+        of_vm_over_time(vm, &of_vm.recorder, down)
+    });
     Some(OperationsResult {
         operations,
         window_s: timeline.window.as_secs_f64(),
@@ -130,10 +137,10 @@ fn stop_of(
     operation: &Operation,
     (vm, told): (VmId, &mut [usize]),
 ) -> Option<Stop> {
-    let stops_it = matches!(
-        &operation.outcome,
-        OperationOutcome::Done { stopped, .. } if stopped.is_none_or(|span| span.as_nanos() > 0)
-    );
+    let stops_it = match &operation.outcome {
+        OperationOutcome::Done { stopped, .. } => stopped.is_none_or(|span| span.as_nanos() > 0),
+        OperationOutcome::Refused { .. } => stays_down(operation),
+    };
     let index = told[usize::from(vm.0)];
     let models = (0..experiment.vms.len()).filter(|&model| {
         let id = VmId(model as u16);
@@ -156,12 +163,20 @@ fn stop_of(
     Some(stop)
 }
 
+/// Whether it is a restart for which there was no place.
+fn stays_down(operation: &Operation) -> bool {
+    let is_refused = matches!(operation.outcome, OperationOutcome::Refused { .. });
+    is_refused && operation.kind == "ha-restart"
+}
+
 fn operation(one: &Operation, stop: Option<Stop>) -> OperationResult {
     let (done, why, parts, pre_copy, ends) = match &one.outcome {
         OperationOutcome::Done { pre_copy, stopped, parts } => {
             (true, None, parts.clone(), pre_copy.as_secs_f64(), stopped.is_some())
         }
-        OperationOutcome::Refused { why } => (false, Some(why.clone()), Vec::new(), 0.0, true),
+        OperationOutcome::Refused { why } => {
+            (false, Some(why.clone()), Vec::new(), 0.0, !stays_down(one))
+        }
     };
     OperationResult {
         kind: one.kind,
@@ -203,7 +218,11 @@ fn scaled(experiment: &Experiment, one: &Scaled) -> OperationResult {
 }
 
 /// A VM under load over the run.
-fn of_vm_over_time(vm: &VmSpec, recorder: &Recorder) -> Option<VmOverTime> {
+fn of_vm_over_time(
+    vm: &VmSpec,
+    recorder: &Recorder,
+    service_down_s: Option<f64>,
+) -> Option<VmOverTime> {
     if vm.load.is_idle() {
         return None;
     }
@@ -211,14 +230,16 @@ fn of_vm_over_time(vm: &VmSpec, recorder: &Recorder) -> Option<VmOverTime> {
     let windows = windows(found);
     let within: u64 = windows.iter().map(|window| window.within_bound).sum();
     let made: u64 = windows.iter().map(|window| window.made).sum();
-    let down = found.stops().iter().map(|stop| (stop.to - stop.from).as_secs_f64());
+    let end = recorder.last_due();
+    let down = found.stops().iter().map(|stop| stop.to.min(end).saturating_since(stop.from));
+    let down = down.map(SimDuration::as_secs_f64);
     Some(VmOverTime {
         vm: vm.name.clone(),
         made,
         lost: recorder.lost(),
         availability: if made > 0 { within as f64 / made as f64 } else { 1.0 },
         // The sum of nothing would be minus zero.
-        down_s: down.fold(0.0, |sum, stop| sum + stop),
+        down_s: service_down_s.unwrap_or(down.fold(0.0, |sum, stop| sum + stop)),
         windows,
     })
 }

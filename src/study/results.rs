@@ -14,7 +14,7 @@ use super::tokens::TokenResult;
 use super::uncertainty::{PairedRatio, Uncertainty};
 use super::verdict::Verdict;
 use crate::spec::{Scenario, Standing, Sweep};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 /// Version of the document's structure.
 pub const SCHEMA_VERSION: u32 = 1;
@@ -288,7 +288,8 @@ pub struct VmResult {
     /// For an ensemble: the figures of each step; left out where there are none.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepResult>,
-    /// The target rate.
+    /// The target rate; 0, and null in the document, for a model without a load of its own.
+    #[serde(serialize_with = "unless_zero")]
     pub target_qps: f64,
     /// Queries completed.
     pub queries: u64,
@@ -309,8 +310,13 @@ pub struct VmResult {
     pub capacity_qps: Option<f64>,
     /// Latencies in milliseconds.
     pub latency_ms: LatencyMs,
-    /// LoadGen's bound and percentile.
+    /// LoadGen's bound; 0, and null in the document, for a model without a load of its own.
+    #[serde(serialize_with = "unless_zero")]
     pub target_latency_ms: f64,
+    /// Queries that miss the bound over those that may, where a VM of the run left queries without an
+    /// answer; not in documents, which have them in `operations` and `rejected`.
+    #[serde(skip)]
+    pub late_of_allowed: Option<f64>,
     /// Mean time of each stage of a sample's path, in milliseconds, in the order of the path; none where
     /// an LLM is served: `tokens` has the parts of a request's time.
     pub stages_ms: Vec<StageMean>,
@@ -334,19 +340,34 @@ pub struct VmResult {
     pub uncertainty: Uncertainty,
 }
 
+/// What a model without a load of its own has not.
+fn unless_zero<S: Serializer>(value: &f64, serializer: S) -> Result<S::Ok, S::Error> {
+    (*value != 0.0).then_some(value).serialize(serializer)
+}
+
 impl VmResult {
     /// Whether it is judged: an LLM without bounds is not.
     pub fn is_judged(&self) -> bool {
         self.tokens.as_ref().is_none_or(|tokens| tokens.goodput.is_some())
     }
 
-    /// How far it is from its bound: above 1 it misses it. Its p99 over the bound; of an LLM the part of the
-    /// requests that miss their bounds over the part that may, 0 without bounds.
+    /// How far it is from its bound, by its p99: see [`VmResult::badness`].
     pub fn lateness(&self) -> f64 {
-        match &self.tokens {
-            Some(tokens) => tokens.goodput.map_or(0.0, |good| good.nearness()),
-            None => self.latency_ms.p99 / self.target_latency_ms.max(f64::MIN_POSITIVE),
+        self.badness(self.latency_ms.p99)
+    }
+
+    /// How far it is from its bound, the greater the worse: above 1 it misses it. By its latency, which is
+    /// `judged_ms`; where VMs of the run left queries without an answer, by queries; of an LLM the part of the
+    /// requests that miss their bounds over the part that may, 0 without bounds.
+    pub fn badness(&self, judged_ms: f64) -> f64 {
+        if let Some(tokens) = &self.tokens {
+            return tokens.goodput.map_or(0.0, |good| good.nearness());
         }
+        let by_latency = match self.target_latency_ms > 0.0 {
+            true => judged_ms / self.target_latency_ms,
+            false => 0.0,
+        };
+        self.late_of_allowed.unwrap_or(by_latency)
     }
 }
 

@@ -29,7 +29,7 @@ pub(super) fn rate_that_holds(experiment: &Experiment) -> Option<f64> {
 pub(super) fn failing(results: &Results) -> Option<usize> {
     let runs = virtual_runs(results).enumerate();
     let late = runs.filter_map(|(index, run)| {
-        let late = run.vms.iter().filter(|vm| misses_bound(vm)).map(nearness);
+        let late = run.vms.iter().filter(|vm| misses_bound(vm)).map(badness);
         Some((index, late.reduce(f64::max)?))
     });
     // Of equals the first.
@@ -93,7 +93,9 @@ fn unsure<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &
             return token_verdict::depends(vm);
         }
         let bound = vm.target_latency_ms;
-        possible(vm).is_some_and(|[low, high]| low <= bound && bound < high)
+        // Queries without an answer miss it whatever the latency of the others.
+        let by_latency = vm.verdict.valid || judged_by(vm).1 > bound;
+        by_latency && possible(vm).is_some_and(|[low, high]| low <= bound && bound < high)
     };
     let invalid: Vec<_> = vms.iter().copied().filter(|(_, vm)| !vm.verdict.valid).collect();
     let of_these = if invalid.is_empty() { vms.to_vec() } else { invalid.clone() };
@@ -152,9 +154,14 @@ fn is_bound(vm: &VmResult) -> bool {
     vm.scenario == "server" || vm.tokens.is_some()
 }
 
+/// The greater the worse, queries without an answer counted.
+fn badness(vm: &VmResult) -> f64 {
+    vm.badness(judged_by(vm).1)
+}
+
 fn nearest<'r>(vms: &[(&'r RunResult, &'r VmResult)]) -> Option<(&'r RunResult, &'r VmResult)> {
     let bound = vms.iter().filter(|(_, vm)| is_bound(vm));
-    bound.copied().max_by(|(_, one), (_, other)| nearness(one).total_cmp(&nearness(other)))
+    bound.copied().max_by(|(_, one), (_, other)| badness(one).total_cmp(&badness(other)))
 }
 
 /// The bound of all, or `their bounds`.
@@ -251,7 +258,7 @@ fn judged_vm(run: &RunResult) -> Option<&VmResult> {
         [misses_bound, |vm| vm.scenario == "server", |vm| vm.scenario != "step"];
     kinds.into_iter().find_map(|is_of| {
         let vms = run.vms.iter().filter(|vm| is_of(vm));
-        vms.max_by(|one, other| nearness(one).total_cmp(&nearness(other)))
+        vms.max_by(|one, other| badness(one).total_cmp(&badness(other)))
     })
 }
 

@@ -2,7 +2,7 @@
 //!
 //! The only arithmetic is LoadGen's own definitions of rates and plain ratios.
 
-use super::figures::{LatencyMs, completed_per_s, latency_ms};
+use super::figures::{LatencyMs, completed_per_s, late_of_allowed, latency_ms};
 use super::interval::student_95;
 use super::open::{self, Line, OpenEnd};
 use super::results::{
@@ -279,6 +279,7 @@ fn run_result(
         // Published figures are those of the first VM.
         let published = run.published.as_ref().filter(|_| index == 0);
         let mut result = vm_result(experiment, vm, of_vm, published);
+        result.late_of_allowed = late_of_allowed(experiment, outcome, VmId(index as u16));
         result.uncertainty.replications = uncertainty::replicated(vm, index, &all);
         result.uncertainty.more_work = outcomes.more_work.get(index).copied().flatten();
         result
@@ -379,7 +380,7 @@ fn vm_result(
         gpu_models: Vec::new(),
         scaled: experiment.scaled_of(vm),
         steps: steps(experiment, vm, recorder),
-        target_qps: load.settings.target_qps,
+        target_qps: if load.is_idle() { 0.0 } else { load.settings.target_qps },
         queries: if load.scenario == TestScenario::Offline { 1 } else { queries.count() },
         samples: count,
         rejected: vm.server.queues.reject().then(|| recorder.rejected()),
@@ -389,7 +390,11 @@ fn vm_result(
         completed_per_s: rate,
         capacity_qps: None,
         latency_ms,
-        target_latency_ms: load.settings.target_latency.as_millis_f64(),
+        target_latency_ms: match load.is_idle() {
+            true => 0.0,
+            false => load.settings.target_latency.as_millis_f64(),
+        },
+        late_of_allowed: None,
         stages_ms: if tokens.is_some() { Vec::new() } else { stages(recorder) },
         batch_mean: match &tokens {
             Some(tokens) => tokens.running_mean,

@@ -411,6 +411,34 @@ fn greedy_batches_have_what_comes_while_one_runs() {
     near(mean, said, 0.25);
 }
 
+/// Two pods in turns of 1 ms with 0.1 ms to pass, in a VM with turns of 2 ms and 0.11 ms beside another VM.
+/// The VM has 2 / (2 x 2.11) = 0.4739 of the card, a pod 1 / (2 x 1.1) = 0.4545 of that: 0.2154. It waits
+/// for the other's slice and two switches, 1.2 ms of its VM's time, and once for its VM: 2 + 2 x 0.11 ms.
+#[test]
+fn a_pod_has_a_part_of_what_its_vm_has_and_waits_for_both() {
+    let pods = "pods = { sharing = \"time-slicing\", slice = \"1 ms\", switch_cost = \"0.1 ms\" }";
+    let node = asked("node", "vgpu = { type = \"A100-20C\" }", GREEDY, 10.0, "200 ms")
+        .replace("workload = \"steady\"", pods)
+        .replace(
+            "server =",
+            "[[vm.pod]]\nname = \"web\"\ncount = 2\nworkload = \"steady\"\nserver =",
+        );
+    let beside = asked("beside", "vgpu = { type = \"A100-20C\" }", GREEDY, 10.0, "200 ms");
+    let sharing =
+        "[sharing]\npolicy = \"equal-share\"\nslice = \"2 ms\"\nswitch_cost = \"0.11 ms\"\n";
+    let run = explained(&experiment(&format!("{sharing}{node}{beside}")));
+    for (kind, name, expected) in [
+        ("share", "named_share", 0.25),
+        ("share", "least_share", 2.0 / 4.22 / 2.2),
+        ("longest-wait", "longest_wait_ms", 1.2 + 2.22),
+    ] {
+        let mut sentences = run.of_kind(kind);
+        let said = sentences.find(|one| one.about.vms[0].starts_with("node/")).expect("a pod");
+        near(said.figures[name], expected, 1e-9);
+    }
+    assert_eq!(run.of_kind("alone").count(), 0, "{run:#?}");
+}
+
 /// Every change that is told was tried: applied to the scenario it does what is said.
 #[test]
 fn what_is_said_to_help_helps() {

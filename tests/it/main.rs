@@ -77,6 +77,7 @@ mod triton;
 mod turn_twin;
 mod turns;
 mod twins;
+mod unanswered;
 mod uncertainty;
 mod validation;
 mod verdict;

@@ -14,7 +14,8 @@ use toml::de::{DeTable, DeValue};
 const SEARCHED: [&str; 7] = ["vgpu", "gpus", "mig", "process", "gpu", "card", "instance"];
 
 /// Keys of scenarios that have no meaning here.
-pub(super) const FOREIGN: [&str; 4] = ["sweep", "capacity", "published", "baseline"];
+pub(super) const FOREIGN: [&str; 6] =
+    ["sweep", "capacity", "published", "baseline", "operations", "operation"];
 
 /// Most cards that a search looks at: its sets of VMs grow with them.
 pub(crate) const CARDS_MAX: u32 = 64;

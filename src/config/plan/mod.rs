@@ -226,6 +226,8 @@ impl Reading<'_> {
             "drop it: `slicewise capacity` searches the highest rate of a layout",
             "drop it: what was published has a layout",
             "drop it: layouts are compared with each other",
+            "drop it: no layout is searched for operations, and `slicewise run` tells what they cost",
+            "drop it: no layout is searched for operations, and `slicewise run` tells what they cost",
         ];
         for (key, help) in FOREIGN.into_iter().zip(helps) {
             if let Some(value) = tree.get(key) {

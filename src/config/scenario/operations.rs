@@ -39,6 +39,11 @@ pub(crate) struct Operations {
 }
 
 impl Operations {
+    /// The first operation; none where only replicas follow from the tables.
+    pub(crate) fn first(&self) -> Option<&Spot> {
+        self.asked.first().map(|(_, spot)| spot)
+    }
+
     /// The first operation that makes a VM.
     pub(crate) fn clones(&self) -> Option<&Spot> {
         clones::first(&self.asked)

@@ -313,9 +313,12 @@ impl Context<'_> {
                 .map(|figures| Published { scenario, ..figures }),
         };
         let clones = operations.as_ref().and_then(Operations::clones);
-        if let Some(spot) = clones.filter(|_| capacity.is_some() || self.problems.rates_are_parts) {
-            let title = "a search for the highest rate beside clones is not simulated";
-            let help = "drop the [[operation]] with kind = \"clone\"";
+        let first = operations.as_ref().and_then(Operations::first);
+        if let Some(spot) = first.filter(|_| capacity.is_some() || self.problems.rates_are_parts) {
+            // Whoever is down loses the same part of the queries at any rate.
+            let title = "a search for the highest rate with operations is not simulated";
+            let help = "drop [[operation]] for the highest rate; what operations cost at a rate \
+                `slicewise run` tells, at several a sweep over `vm.load.target_qps`";
             self.problems.push(Diagnostic::at(spot, title).help(help));
         }
         let by_itself = balanced::of_any(&guests).map(|spot| (spot, "a load balancer"));

@@ -100,6 +100,13 @@ impl CountFile {
             if tree.contains_key("sweep") {
                 let _ = top.table("sweep").and_then(SweepTable::read);
             }
+            if let Some(operations) = tree.get("operation") {
+                let spot = Spot { file: file.clone(), span: operations.span() };
+                let title = "a search for the number of VMs with operations is not simulated";
+                let help = "drop [[operation]] for the number; what operations do to a number of VMs \
+                    `slicewise run` tells, to several a sweep over `vm.count`";
+                problems.push(Diagnostic::at(&spot, title).help(help));
+            }
             groups.extend(counted_group(&self.group, file, &tree, &problems).map(|(_, name)| name));
             let mut base = tree.clone();
             OF_ONE_RUN.iter().for_each(|key| drop(base.remove(*key)));

@@ -144,6 +144,8 @@ impl SweepFile {
                     sweep.has_scaled_times |= of.any(|vm| !experiment.scaled_of(vm).is_empty());
                     sweep.shares_processors |= experiment.shares_any_processors();
                     sweep.serves_llms |= experiment.vms.iter().any(|vm| vm.llm.is_some());
+                    sweep.has_operations |= experiment.timeline.is_some();
+                    sweep.tells_watts |= experiment.power.is_some();
                     seed.get_or_insert(experiment.seed);
                     vms += experiment.vms.len();
                     None
@@ -293,5 +295,7 @@ fn nothing(name: String) -> Sweep {
         has_scaled_times: false,
         shares_processors: false,
         serves_llms: false,
+        has_operations: false,
+        tells_watts: false,
     }
 }

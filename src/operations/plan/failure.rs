@@ -116,7 +116,11 @@ impl Walk<'_> {
             self.operations[index].outcome = OperationOutcome::Done {
                 pre_copy: SimDuration::ZERO,
                 stopped: None,
-                parts: vec![format!("is placed, starts and loads for {} s", in_seconds(restart))],
+                parts: vec![format!(
+                    "waits until {} s, is placed, starts and loads for {} s",
+                    in_seconds(now - SimTime::ZERO),
+                    in_seconds(restart)
+                )],
             };
             self.occupy(vm, seats);
             self.starts(now + restart, vm, true);

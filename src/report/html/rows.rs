@@ -11,5 +11,5 @@ pub(super) fn badness(vm: &VmResult) -> f64 {
         return vm.lateness();
     }
     let judged = if vm.load.percentile > 99.0 { vm.latency_ms.p999 } else { vm.latency_ms.p99 };
-    if vm.target_latency_ms > 0.0 { judged / vm.target_latency_ms } else { judged }
+    vm.badness(judged)
 }

@@ -8,6 +8,7 @@ import { isCovered } from "./state.js";
 /** `act.curve(id)` asks for another curve, `act.move` sets a control; gives the plot and `update`. */
 export function createCurve(act) {
   const host = byId("chart-curve");
+  const none = byId("no-curve");
   const tabs = el("fieldset", { class: "tabs", id: "curves" });
   const scale = el("fieldset", { class: "tabs", id: "scale" });
   const plot = createPlot(host, "curve", el("div", { class: "bar" }, tabs, scale));
@@ -35,6 +36,8 @@ export function createCurve(act) {
     state = next;
     const { told, frame, keptAnswer, setting, prediction } = next;
     if (told) list(told);
+    none.hidden = !told?.no_curve;
+    none.textContent = told?.no_curve ?? "";
     const a = setting.kept ? keptAnswer?.frame?.curve ?? null : null;
     const mine = frame?.curve ?? (told?.curve && last.mine?.id === told.curve && last.source === told.source ? last.mine : null);
     if (mine === last.mine && a === last.a && prediction === last.prediction) return;

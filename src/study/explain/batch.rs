@@ -4,7 +4,8 @@
 use super::place::Place;
 use crate::gpu::{Demand, demand};
 use crate::spec::{
-    Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario, VmId, VmSpec,
+    Balance, Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario,
+    VmId, VmSpec,
 };
 use crate::units::{Bytes, Share};
 
@@ -105,7 +106,11 @@ impl<'e> Batches<'e> {
     /// The same while all that share its place side by side are busy too.
     fn beside_busy(&self, samples: u32) -> f64 {
         let abreast = self.abreast();
-        let running = abreast * self.place.owners.max(1);
+        let beside = match self.place.node {
+            Some(node) => node.members,
+            None => self.place.owners.max(1),
+        };
+        let running = abreast * beside;
         abreast as f64 * f64::from(samples) * 1e9 / self.beside(samples, running)
     }
 
@@ -121,8 +126,10 @@ impl<'e> Batches<'e> {
             }
             _ => {
                 let promise = self.place.promise()?;
+                let side_by_side = self.place.node.is_some_and(|node| node.pods.mps().is_some());
+                let busy = if side_by_side { self.beside_busy(samples) * cards } else { alone };
                 [
-                    alone * promise.least,
+                    busy * promise.least,
                     self.at_full_speed(samples) * self.vm.gpus.len() as f64 * promise.most,
                 ]
             }
@@ -229,6 +236,11 @@ pub(super) fn asked(experiment: &Experiment, id: VmId) -> Option<f64> {
     let mut all = rate(own)?;
     for ensemble in experiment.vms.iter().filter(|vm| vm.is_ensemble()) {
         let passes = ensemble.step_models().filter(|&step| step == id).count();
+        // How many of them serve follows the load.
+        let follows = |balance: &Balance| passes > 0 && balance.replicas.is_some();
+        if ensemble.balance.as_ref().is_some_and(follows) {
+            return None;
+        }
         if passes > 0 {
             // A load balancer deals each query to one of them.
             let part = ensemble.balance.as_ref().map_or(1, |balance| balance.members.len());

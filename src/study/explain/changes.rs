@@ -355,7 +355,10 @@ impl Tries<'_, '_> {
             return;
         }
         // The highest rate that holds, as `run` says it; where none is found, how much less would help.
-        let rates = match rate_that_holds(self.seen.experiment) {
+        // What operations cost is not a matter of the rate.
+        let at_any_rate = self.seen.experiment.timeline.is_none();
+        let holds = at_any_rate.then(|| rate_that_holds(self.seen.experiment)).flatten();
+        let rates = match holds {
             Some(rate) => vec![rate.min(asked)],
             None => [0.8, 0.5, 0.2].map(|part| part * asked).to_vec(),
         };

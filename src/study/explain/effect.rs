@@ -4,7 +4,7 @@
 //! A change helps if the VM it is for is better by a twentieth, and nobody who kept the bound
 //! misses it now.
 
-use super::measure::{Measure, measure};
+use super::measure::{Compared, Measure, measure};
 use super::seen::Seen;
 use super::trials::{Change, Trial, What};
 use crate::platform::Outcome;
@@ -25,8 +25,8 @@ pub(super) struct Effect<'t> {
     pub(super) bound: Option<f64>,
     /// Samples per second of all VMs, before and after.
     pub(super) rates: [f64; 2],
-    /// The VM that it costs most, and how much longer its latency is.
-    pub(super) cost: Option<(String, f64)>,
+    /// The VM that it costs most, how many times as bad that is for it, and its figure.
+    pub(super) cost: Option<(String, f64, Compared)>,
 }
 
 /// What all of them did.
@@ -70,7 +70,7 @@ pub(super) fn effects<'t>(seen: &Seen<'t>) -> Effects<'t> {
 /// lower rates, the highest that keeps the bound.
 fn is_better(best: &Effect<'_>, other: &Effect<'_>) -> bool {
     if best.change.family == "rate" {
-        let keeps = |one: &Effect<'_>| one.bound.is_none_or(|bound| one.after.value() <= bound);
+        let keeps = |one: &Effect<'_>| one.bound.is_none_or(|bound| one.after.keeps(bound));
         return !keeps(best);
     }
     best.before.gain(other.after) > best.before.gain(best.after)
@@ -84,7 +84,7 @@ fn effect<'t>(seen: &Seen<'t>, trial: &'t Trial, change: &'t Change) -> Option<E
     if before.gain(after) < BETTER {
         return None;
     }
-    let mut cost: Option<(String, f64)> = None;
+    let mut cost: Option<(String, f64, Compared)> = None;
     for index in 0..seen.experiment.vms.len() as u16 {
         let id = VmId(index);
         if id == change.focus || change.without == Some(id) {
@@ -96,12 +96,12 @@ fn effect<'t>(seen: &Seen<'t>, trial: &'t Trial, change: &'t Change) -> Option<E
         );
         let (Some(one), Some(other)) = vms else { continue };
         let bound = bound(seen.experiment, id);
-        if bound.is_some_and(|bound| one.value() <= bound && other.value() > bound) {
+        if bound.is_some_and(|bound| one.keeps(bound) && !other.keeps(bound)) {
             return None;
         }
         let worse = 1.0 / one.gain(other).max(1e-9);
-        if worse > COSTS && cost.as_ref().is_none_or(|(_, most)| worse > *most) {
-            cost = Some((seen.vm(id).name.clone(), worse));
+        if worse > COSTS && cost.as_ref().is_none_or(|(_, most, _)| worse > *most) {
+            cost = Some((seen.vm(id).name.clone(), worse, one.beside(other)));
         }
     }
     let rates = [of_all(seen.experiment, &seen.trials.before), of_all(&trial.experiment, outcome)];

@@ -12,12 +12,14 @@ mod effect;
 mod kinds;
 mod measure;
 mod memory;
+mod node;
 mod place;
 mod seen;
 mod sentence;
 mod simulated;
 mod trials;
 mod unknowns;
+mod wait;
 mod words;
 
 pub use kinds::{KINDS, Kind};

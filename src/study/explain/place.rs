@@ -2,11 +2,14 @@
 //!
 //! It is arithmetic on settings; what comes of them is simulated.
 
+use super::node::Node;
+use super::wait::Wait;
 use crate::gpu::idle_rule;
 use crate::spec::{
     CardSpec, Experiment, GpuShare, IdleRule, InstanceSharing, InstanceSpec, Overshoot,
     SlicePolicy, TimeSlicing, TurnOrder, VmId, VmSpec,
 };
+use crate::units::SimDuration;
 use std::collections::BTreeMap;
 
 /// The part of a card that a VM has.
@@ -19,6 +22,8 @@ pub(super) struct Place<'e> {
     pub(super) owners: usize,
     /// How many of them are the VM's own: its processes, where they are owners.
     pub(super) own: usize,
+    /// The pods that share the VM's turns with it.
+    pub(super) node: Option<Node>,
 }
 
 /// Turns on an instance.
@@ -87,13 +92,17 @@ impl<'e> Place<'e> {
             let known = owners.entry(owner).or_default();
             *known = (*known).max(count);
         }
+        let is_it = |other: &VmSpec| other.name == vm.name;
+        let pod = experiment.vms.iter().position(is_it).map(|place| VmId(place as u16));
+        let node = pod.and_then(|pod| Node::of(experiment, pod, share));
         Self {
             share,
+            node,
             card: experiment.card(share),
             instance,
             owners: owners.values().map(|&count| count as usize).sum(),
             own: match share.pods.is_some_and(|pods| instance.sharing.nests(&pods)) {
-                true => 1,
+                true => node.map_or(1, |node| node.own),
                 false => instance.sharing.owners_of(vm.server.processes()) as usize,
             },
         }
@@ -137,9 +146,18 @@ impl<'e> Place<'e> {
         })
     }
 
-    /// The part of the GPU's time that one of the VM's owners has by turns. Nothing where there are
-    /// no turns, and under a policy that only its own code knows.
+    /// The part of the GPU's time that one of the VM's owners has by turns, and of a node one of its pods.
+    /// Nothing where there are no turns, and under a policy that only its own code knows.
     pub(super) fn promise(&self) -> Option<Promise> {
+        let of_vm = self.promise_of_vm()?;
+        let Some(node) = self.node else { return Some(of_vm) };
+        let [named, least] = node.parts()?;
+        let Promise { named: of_gpu, least: left, most } = of_vm;
+        Some(Promise { named: of_gpu * named, least: left * least, most })
+    }
+
+    /// The part that the VM has, all of its pods together.
+    pub(super) fn promise_of_vm(&self) -> Option<Promise> {
         let turns = self.turns()?;
         let TurnTimes { slice, switch, .. } = turns;
         let (owners, slots) = (turns.owners as f64, turns.slots as f64);
@@ -199,16 +217,8 @@ pub(super) fn longest_wait(place: &Place<'_>, batch: f64) -> Option<Result<Wait,
     let (others, slots) = ((turns.owners - 1) as f64, turns.slots as f64);
     Some(Ok(match turns.by {
         TurnsBy::BestEffort | TurnsBy::Processes => {
-            // Who launches when the next turn is promised to somebody behind it waits one turn more: with three
-            // owners or more, that of the present holder comes again before its own.
-            let again = if turns.owners > 2 { 1.0 } else { 0.0 };
-            Wait {
-                turns: others + again,
-                switches: others + again + 1.0,
-                nanos: (others + again) * (turns.slice + over)
-                    + (others + again + 1.0) * turns.switch
-                    + turns.restore,
-            }
+            let restore = SimDuration::from_nanos_f64(turns.restore);
+            Wait::of_ring(turns.owners, turns.slice + over, turns.switch, restore)
         }
         TurnsBy::Hypervisor(SlicePolicy::Own(_), ..) => {
             return Some(Err("a policy of another crate hands out the turns"));
@@ -247,14 +257,6 @@ pub(super) fn longest_wait(place: &Place<'_>, batch: f64) -> Option<Result<Wait,
             nanos: (slots - 1.0) * turns.slice + others * over + slots * turns.switch,
         },
     }))
-}
-
-/// The longest wait for a turn, and what it is made of.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Wait {
-    pub(super) turns: f64,
-    pub(super) switches: f64,
-    pub(super) nanos: f64,
 }
 
 impl TurnTimes {

@@ -8,7 +8,7 @@ use super::trials::Trials;
 use super::words::three;
 use crate::record::Recorder;
 use crate::spec::{Experiment, GpuId, GpuShare, TestScenario, VmId, VmSpec};
-use crate::study::figures::completed_per_s;
+use crate::study::figures::{completed_per_s, late_of_allowed};
 use crate::units::SimDuration;
 
 /// All that a sentence may be made of.
@@ -33,7 +33,8 @@ pub(super) struct Answered<'a> {
     pub(super) recorder: &'a Recorder,
     /// Samples per second of one VM, their mean.
     pub(super) each: f64,
-    /// The percentile of its load, in nanoseconds, and what it is called.
+    /// The percentile of its load, in nanoseconds, and what it is called: of all its queries, or where
+    /// too many have no answer, of those that have one.
     pub(super) latency: f64,
     pub(super) name: String,
 }
@@ -43,7 +44,7 @@ impl<'a> Seen<'a> {
         let mut seen = Self { experiment, groups: groups(experiment), trials };
         let mut groups = std::mem::take(&mut seen.groups);
         let worst =
-            |group: &Group| group.vms.iter().map(|&vm| seen.nearness(vm)).fold(0.0, f64::max);
+            |group: &Group| group.vms.iter().map(|&vm| seen.badness(vm)).fold(0.0, f64::max);
         groups.sort_by(|one, other| worst(other).total_cmp(&worst(one)));
         seen.groups = groups;
         seen
@@ -84,28 +85,43 @@ impl<'a> Seen<'a> {
         if group.vms.len() > 1 { "Each" } else { "It" }
     }
 
-    /// The part of its latency bound that a VM's percentile is at: above 1 it misses. Nothing like
-    /// that where there is no bound: 0.
+    /// The part of its latency bound that a VM's percentile is at: above 1 it misses, and has no end where
+    /// too many queries have no answer. Nothing like that where there is no bound: 0.
     pub(super) fn nearness(&self, id: VmId) -> f64 {
-        match self.vm(id).load.scenario {
-            TestScenario::Server => {
-                let bound = self.vm(id).load.settings.target_latency.as_nanos_f64();
-                self.percentile(id).as_nanos_f64() / bound.max(1.0)
+        let load = &self.vm(id).load;
+        if load.scenario != TestScenario::Server {
+            return 0.0;
+        }
+        let found = self.recorder(id).quantile_of_all(load.settings.percentile / 100.0);
+        match (found, self.recorder(id).unanswered()) {
+            (None, 0) => 0.0,
+            (None, _) => f64::INFINITY,
+            (Some(found), _) => {
+                found.as_nanos_f64() / load.settings.target_latency.as_nanos_f64().max(1.0)
             }
-            _ => 0.0,
         }
     }
 
-    /// The latency at the percentile that a VM is judged by.
+    /// The greater the worse, and above 1 a VM misses its bound: how near it is; where any VM of the run left
+    /// queries without an answer, whose latency nobody knows, the queries that miss the bound over those
+    /// that may.
+    fn badness(&self, id: VmId) -> f64 {
+        late_of_allowed(self.experiment, &self.trials.outcome, id)
+            .unwrap_or_else(|| self.nearness(id))
+    }
+
+    /// The latency at the percentile that a VM is judged by: of all its queries, or where too many have no
+    /// answer, of those that have one.
     pub(super) fn percentile(&self, id: VmId) -> SimDuration {
-        let percentile = self.vm(id).load.settings.percentile;
-        let found = self.recorder(id).query_latencies().quantile(percentile / 100.0);
+        let (recorder, part) = (self.recorder(id), self.vm(id).load.settings.percentile / 100.0);
+        let found = recorder.quantile_of_all(part);
+        let found = found.or_else(|| recorder.query_latencies().quantile(part));
         found.unwrap_or(SimDuration::ZERO)
     }
 
     /// The VM of a group that is nearest to its bound or farthest beyond, else the slowest.
     pub(super) fn worst(&self, group: &Group) -> VmId {
-        let key = |&&vm: &&VmId| (self.nearness(vm), self.percentile(vm).as_nanos_f64());
+        let key = |&&vm: &&VmId| (self.badness(vm), self.percentile(vm).as_nanos_f64());
         let order = |one: &&VmId, other: &&VmId| {
             let (one, other) = (key(one), key(other));
             one.0.total_cmp(&other.0).then(one.1.total_cmp(&other.1))

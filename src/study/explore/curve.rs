@@ -2,7 +2,7 @@
 
 use crate::parallel::*;
 use crate::platform::{Meter, Outcome, VmOutcome, simulate_up_to};
-use crate::spec::{Experiment, TestScenario, VmSpec};
+use crate::spec::{Arrivals, Experiment, TestScenario, VmSpec};
 use crate::study::asked::queries_at_least;
 use crate::study::baseline::same_cards;
 use crate::study::figures::latency_ms;
@@ -33,6 +33,25 @@ pub struct CurvePoint {
 /// The experiment at a part of its rate.
 pub fn at_part_of_rate(experiment: &Experiment, part: f64) -> Experiment {
     at_rate(experiment, asked_per_s(experiment) * part)
+}
+
+/// What makes the start of a run unlike the rest of it, so that short runs of it make no curve; nothing where
+/// nothing does.
+pub fn why_no_curve(experiment: &Experiment) -> Option<&'static str> {
+    let vms = || experiment.vms.iter();
+    let has_replicas =
+        |vm: &VmSpec| vm.balance.as_ref().is_some_and(|balance| balance.replicas.is_some());
+    let varies =
+        |vm: &VmSpec| matches!(vm.load.arrivals, Arrivals::Pattern(_) | Arrivals::Trace(_));
+    let comes_and_goes = |vm: &VmSpec| vm.power_on > SimTime::ZERO || vm.power_off.is_some();
+    let operated = experiment.timeline.as_ref().is_some_and(|found| !found.operations.is_empty());
+    Some(match () {
+        () if operated => "its operations happen at times of the whole run",
+        () if vms().any(has_replicas) => "its replicas follow the load over the whole run",
+        () if vms().any(varies) => "its load changes over the whole run",
+        () if vms().any(comes_and_goes) => "its VMs are powered on or off in the run",
+        () => return None,
+    })
 }
 
 /// The point of an experiment. Nothing when `stop` said so.
@@ -109,7 +128,13 @@ fn figures_of(
         outcome = longer;
     }
     let answered = || outcome.vms.iter().filter(|vm| vm.recorder.latencies().count() > 0);
-    let p99 = answered().map(|vm| latency_ms(vm.recorder.latencies()).p99).fold(0.0, f64::max);
+    // Where more queries have no answer than that it has no end.
+    let p99 = answered().map(|vm| match vm.recorder.unanswered() {
+        0 => Some(latency_ms(vm.recorder.latencies()).p99),
+        _ => Some(vm.recorder.quantile_of_all(0.99)?.as_millis_f64()),
+    });
+    let Some(p99) = p99.collect::<Option<Vec<f64>>>() else { return Some(None) };
+    let p99 = p99.into_iter().fold(0.0, f64::max);
     let (mut sum, mut count) = (0.0, 0.0);
     for vm in answered() {
         let latencies = vm.recorder.latencies();

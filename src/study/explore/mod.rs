@@ -14,7 +14,7 @@ mod glance;
 mod lines;
 mod theory;
 
-pub use curve::{CurveEffort, CurvePoint, at_part_of_rate, curve_point};
+pub use curve::{CurveEffort, CurvePoint, at_part_of_rate, curve_point, why_no_curve};
 pub use glance::{Glance, glance};
 pub use lines::{LineKind, PercentileLine, nines};
 pub use theory::{Law, law};

@@ -44,17 +44,9 @@ pub(super) fn headroom(vm: &VmSpec, found: &VmOutcome) -> f64 {
 }
 
 /// The latency at the percentile of a VM's load, in milliseconds; infinite where too many queries
-/// are rejected for it.
+/// are rejected or lost for it.
 pub(super) fn latency_ms(vm: &VmSpec, found: &VmOutcome) -> f64 {
-    let (recorder, quantile) = (&found.recorder, vm.load.settings.percentile / 100.0);
-    let (served, rejected) =
-        (recorder.query_latencies().count() as f64, recorder.rejected() as f64);
-    // Rejected queries are the latest.
-    let quantile = quantile * (served + rejected) / served.max(1.0);
-    if quantile >= 1.0 && rejected > 0.0 {
-        return f64::INFINITY;
-    }
-    let found = recorder.query_latencies().quantile(quantile.min(1.0));
+    let found = found.recorder.quantile_of_all(vm.load.settings.percentile / 100.0);
     found.map_or(f64::INFINITY, |span| span.as_millis_f64())
 }
 

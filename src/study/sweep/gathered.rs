@@ -162,13 +162,27 @@ impl Gathered {
             workloads: self.workloads,
             points: self.points,
             scaled: common.scaled.into_iter().collect(),
-            notes: open.into_iter().chain(self.tally.notes()).chain(common.told).collect(),
+            notes: open
+                .into_iter()
+                .chain(self.tally.notes())
+                .chain(common.told)
+                .chain(columns(sweep))
+                .collect(),
             leans_on: leans_on::in_order(common.leans_on),
             taken_over,
         };
         results.verdict = verdict(&results);
         results
     }
+}
+
+/// Where figures stand that only the files have.
+fn columns(sweep: &Sweep) -> Vec<String> {
+    let lost = "queries that were lost in operations are in the column `lost` of the files, and miss \
+        their bound; latencies are those of the others";
+    let watts = "watts and joules are in the columns `mean_w` and `joule_per_sample` of the files";
+    let notes = [(sweep.has_operations, lost), (sweep.tells_watts, watts)];
+    notes.into_iter().filter(|(is_so, _)| *is_so).map(|(_, note)| note.to_string()).collect()
 }
 
 /// A few figures of each replication of a point.

@@ -142,6 +142,12 @@ pub struct PointRun {
     /// The VMs that had more of a card than its policy promises; left out where there are none.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub over_shares: Vec<OverShare>,
+    /// Mean watts of all hosts with their cards; nothing where none are told, or any are not known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mean_w: Option<f64>,
+    /// Joules for each sample answered.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub joule_per_sample: Option<f64>,
 }
 
 /// The figures of a group of VMs, all together.
@@ -160,7 +166,7 @@ pub struct GroupResult {
     /// `l4 from a10`.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scaled: Vec<String>,
-    /// How many VMs.
+    /// How many VMs; of a load that VMs share, how many share it.
     pub vms: u32,
     /// The target rate of all VMs; nothing where the next query waits for an answer.
     pub asked_per_s: Option<f64>,
@@ -171,6 +177,9 @@ pub struct GroupResult {
     /// Queries that their servers rejected.
     #[serde(default)]
     pub rejected: u64,
+    /// Queries that nobody answered, since their VM was down; nothing in a run without operations.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lost: Option<u64>,
     /// Latencies of all VMs' samples.
     pub latency_ms: LatencyMs,
     /// p99 of the VM that has the highest.
@@ -363,7 +372,10 @@ fn point_run(experiment: &Experiment, outcome: &Outcome) -> PointRun {
     }
     let used = experiment.cards_in_use();
     let busy: f64 = used.iter().map(|card| outcome.gpu_busy[usize::from(card.0)]).sum();
+    let power = super::power::of(experiment, outcome);
     PointRun {
+        mean_w: power.as_ref().and_then(|power| power.mean_w),
+        joule_per_sample: power.as_ref().and_then(|power| power.joule_per_sample),
         gpu_busy_share: busy / used.len().max(1) as f64,
         assumes: sensitivity::assumed(experiment),
         groups: groups
@@ -386,13 +398,14 @@ fn group_result(
     let (first, _) = members[0];
     let mut latencies = LatencyHistogram::new();
     let (mut samples, mut batches, mut completed, mut worst) = (0, 0.0, 0.0, 0.0_f64);
-    let mut rejected = 0;
+    let (mut rejected, mut lost) = (0, 0);
     let mut failed_rules = BTreeSet::new();
     for (vm, outcome) in members {
         let recorder = &outcome.recorder;
         latencies.merge(recorder.query_latencies());
         samples += recorder.latencies().count();
         rejected += recorder.rejected();
+        lost += recorder.lost();
         batches += recorder.batches();
         completed += completed_per_s(vm, recorder);
         worst = worst.max(latency_ms(recorder.query_latencies()).p99);
@@ -409,11 +422,12 @@ fn group_result(
         scenario: scenario.word().to_string(),
         gpu_models: models.into_iter().map(str::to_string).collect(),
         scaled: experiment.scaled_of(first),
-        vms: members.len() as u32,
+        vms: members.iter().map(|(vm, _)| vms_of(vm)).sum(),
         asked_per_s: asks.then_some(asked),
         completed_per_s: completed,
         samples,
         rejected,
+        lost: experiment.timeline.is_some().then_some(lost),
         latency_ms: latency_ms(&latencies),
         latency_p99_worst_vm_ms: worst,
         latency_p99_other_idle_ms: None,
@@ -432,6 +446,11 @@ fn group_result(
         valid: failed_rules.is_empty(),
         failed_rules: failed_rules.into_iter().collect(),
     }
+}
+
+/// The VMs of a load: those that share it.
+fn vms_of(vm: &VmSpec) -> u32 {
+    vm.balance.as_ref().map_or(1, |balance| balance.members.len() as u32)
 }
 
 impl PointRun {

@@ -5,7 +5,7 @@ use super::MakeRun;
 use crate::platform::{Meter, Outcome, Watched, simulate, simulate_metered, simulate_unless_lost};
 use crate::spec::{Experiment, TestScenario, VmId};
 use crate::study::border::Ended;
-use crate::study::figures::{completed_per_s, latency_ms};
+use crate::study::figures::{completed_per_s, late_of_allowed, latency_ms};
 use crate::study::fits;
 use crate::study::probe::{Judgement, Prober};
 use crate::study::variant::{other_idle, with_more_work};
@@ -192,12 +192,13 @@ impl Search<'_> {
 fn seen(run: &Experiment, outcome: &Outcome) -> WorstVm {
     let mut worst: Option<(f64, WorstVm)> = None;
     let mut failed = BTreeSet::new();
-    for (vm, found) in run.vms.iter().zip(&outcome.vms) {
+    for (index, (vm, found)) in run.vms.iter().zip(&outcome.vms).enumerate() {
         if vm.load.scenario != TestScenario::Server {
             continue;
         }
         let latency = latency_ms(found.recorder.latencies());
-        let part = latency.p99 / vm.load.settings.target_latency.as_millis_f64();
+        let part = late_of_allowed(run, outcome, VmId(index as u16))
+            .unwrap_or(latency.p99 / vm.load.settings.target_latency.as_millis_f64());
         failed.extend(found.failed_rules.iter().map(|rule| format!("{}: {rule}", vm.name)));
         if worst.as_ref().is_none_or(|(most, _)| part > *most) {
             let seen = WorstVm {

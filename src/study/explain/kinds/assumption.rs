@@ -1,11 +1,11 @@
 //! `assumption` and `firm`: which fitted or assumed number moves the answer most, each of them at its
 //! other possible values, one at a time; and where none moves it.
 
-use super::super::measure::{Measure, measure};
+use super::super::measure::measure;
 use super::super::seen::Seen;
 use super::super::sentence::Said;
 use super::super::trials::What;
-use super::super::words::{ns, percent, rate};
+use super::super::words::percent;
 
 /// Less than this moves nothing.
 const MOVES: f64 = 0.02;
@@ -27,22 +27,18 @@ fn said(seen: &Seen<'_>, moves: bool) -> Vec<Said> {
     let all = seen.trials.tried.iter().filter_map(|trial| {
         let What::Unknown(unknown) = &trial.what else { return None };
         let other = measure(&trial.experiment, trial.outcome.as_ref()?, vm)?;
-        Some((unknown, other, (other.value() / own.value().max(1e-9)).max(1e-9).ln().abs()))
+        let compared = own.beside(other);
+        Some((unknown, compared, (1.0 + compared.rise()).max(1e-9).ln().abs()))
     });
     let all: Vec<_> = all.collect();
     let count = all.len();
     let most = all.into_iter().reduce(|most, one| if one.2 > most.2 { one } else { most });
-    let Some((unknown, other, _)) = most else { return Vec::new() };
-    let change = other.value() / own.value().max(1e-9) - 1.0;
+    let Some((unknown, compared, _)) = most else { return Vec::new() };
+    let change = compared.rise();
     if moves != (change.abs() >= MOVES) {
         return Vec::new();
     }
-    let (what, before, after) = match (own, other) {
-        (Measure::Latency(own, p), Measure::Latency(other, _)) => {
-            (format!("{p} of {}", seen.vm(vm).name), ns(own), ns(other))
-        }
-        _ => (format!("the rate of {}", seen.vm(vm).name), rate(own.value()), rate(other.value())),
-    };
+    let (what, [before, after]) = (compared.of(&seen.vm(vm).name), compared.in_words());
     let sign = if change > 0.0 { "+" } else { "-" };
     let text = match moves {
         true => format!(
@@ -57,14 +53,10 @@ fn said(seen: &Seen<'_>, moves: bool) -> Vec<Said> {
             percent(change.abs().max(0.001))
         ),
     };
-    let unit = match own {
-        Measure::Latency(..) => ["before_ms", "after_ms"],
-        Measure::Rate(_) => ["before_per_s", "after_per_s"],
-    };
-    let scale = if matches!(own, Measure::Latency(..)) { 1e6 } else { 1.0 };
+    let (names, values) = (compared.names(), compared.values());
     let said = Said::new(seen.about_vm(vm), text)
-        .with(unit[0], own.value() / scale)
-        .with(unit[1], other.value() / scale)
+        .with(names[0], values[0])
+        .with(names[1], values[1])
         .with("change_share", change)
         .with("tried_count", count as f64);
     vec![said]

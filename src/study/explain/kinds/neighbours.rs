@@ -1,6 +1,6 @@
 //! `neighbours`: the same VM alone on its card.
 
-use super::super::measure::{Measure, measure};
+use super::super::measure::{Compared, measure};
 use super::super::seen::Seen;
 use super::super::sentence::Said;
 use super::super::trials::What;
@@ -16,8 +16,8 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
         let before = measure(seen.experiment, &seen.trials.before, vm)?;
         let after = measure(alone, outcome, vm)?;
         let group = seen.groups.iter().find(|group| group.vms.contains(&vm))?;
-        let said = match (before, after) {
-            (Measure::Latency(with, p), Measure::Latency(without, _)) => {
+        let said = match before.beside(after) {
+            Compared::Latency([with, without], p) => {
                 let ratio = with / without.max(1e-9);
                 let text = match ratio > 1.0 + FELT {
                     true => format!(
@@ -34,7 +34,21 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
                     .with("alone_ms", without / 1e6)
                     .with("ratio", ratio)
             }
-            (Measure::Rate(with), Measure::Rate(without)) => {
+            Compared::Within([with, without]) => {
+                let [beside, alone] = [with, without].map(percent);
+                let text = match without - with > FELT {
+                    true => format!(
+                        "Alone on its card it would answer {alone} of its queries within the bound, and beside its neighbours {beside}."
+                    ),
+                    false => format!(
+                        "Its neighbours cost it next to nothing: alone on its card it would answer {alone} of its queries within the bound, and does {beside}."
+                    ),
+                };
+                Said::new(seen.about(group), text)
+                    .with("with_within_bound_share", with)
+                    .with("alone_within_bound_share", without)
+            }
+            Compared::Rate([with, without]) => {
                 let text = format!(
                     "Alone on its card it would answer {}: beside its neighbours it does {} of that.",
                     rate(without), percent(with / without.max(1e-9))
@@ -43,7 +57,6 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
                     .with("with_per_s", with)
                     .with("alone_per_s", without)
             }
-            _ => return None,
         };
         Some(said)
     });

@@ -27,6 +27,13 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
             seen.vm(focus).name
         ),
     };
+    let lost = seen.recorder(focus).lost();
+    let text = match effects.helpful.is_empty() && lost > 0 {
+        true => format!(
+            "{text} None of them ends the time in which it was down and lost {lost} queries: [operations], who has a free vGPU, and balance decide that."
+        ),
+        false => text,
+    };
     vec![Said::new(seen.about_vm(focus), text).with("without_help_count", count as f64)]
 }
 

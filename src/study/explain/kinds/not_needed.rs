@@ -24,13 +24,22 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
             "Nothing has to change: every bound is kept, that of {name} with {spare} to spare. What follows is for less latency still."
         ),
         Some(miss) => {
-            let found = miss.latency.map_or("without end".to_string(), ns);
+            let name_missed = &seen.vm(miss.vm).name;
+            let found = match miss.found {
+                Some(Measure::Latency { nanos, .. }) if nanos.is_finite() => {
+                    format!("the latency of {name_missed} is {}, over its bound", ns(nanos))
+                }
+                Some(Measure::Latency { within, .. }) => {
+                    format!(
+                        "{name_missed} answers {} of its queries within its bound",
+                        percent(within)
+                    )
+                }
+                _ => format!("the latency of {name_missed} is without end, over its bound"),
+            };
             format!(
-                "Whether anything has to change is not sure: as assumed every bound is kept, that of {name} with {spare} to spare; but with {} instead of {} for {} the latency of {} is {found}, over its bound. Measure that first.",
-                miss.unknown.other,
-                miss.unknown.assumed,
-                miss.unknown.name,
-                seen.vm(miss.vm).name,
+                "Whether anything has to change is not sure: as assumed every bound is kept, that of {name} with {spare} to spare; but with {} instead of {} for {} {found}. Measure that first.",
+                miss.unknown.other, miss.unknown.assumed, miss.unknown.name,
             )
         }
     };
@@ -41,8 +50,8 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
 struct Miss<'a> {
     unknown: &'a Unknown,
     vm: VmId,
-    /// In nanoseconds; nothing where the run was given up.
-    latency: Option<f64>,
+    /// Nothing where the run was given up.
+    found: Option<Measure>,
 }
 
 /// The bound that is missed by most, if any is. One percent more work is no unknown input, but a test of nerves.
@@ -57,16 +66,15 @@ fn missed<'a>(seen: &Seen<'a>) -> Option<Miss<'a>> {
         }
         for vm in asked() {
             let bound = seen.vm(vm).load.settings.target_latency.as_nanos_f64();
-            let latency = match &trial.outcome {
-                None => None,
+            let (over, found) = match &trial.outcome {
+                None => (f64::INFINITY, None),
                 Some(outcome) => match measure(&trial.experiment, outcome, vm) {
-                    Some(Measure::Latency(latency, _)) => Some(latency),
+                    Some(found @ Measure::Latency { nanos, .. }) => (nanos / bound, Some(found)),
                     _ => continue,
                 },
             };
-            let over = latency.map_or(f64::INFINITY, |latency| latency / bound);
             if over > 1.0 && most.as_ref().is_none_or(|(worst, _)| over > *worst) {
-                most = Some((over, Miss { unknown, vm, latency }));
+                most = Some((over, Miss { unknown, vm, found }));
             }
         }
     }

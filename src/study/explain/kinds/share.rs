@@ -1,6 +1,7 @@
 //! `share`: what a VM has of its GPU, and by whom that is decided.
 
-use super::super::place::{Place, TurnsBy};
+use super::super::node::Node;
+use super::super::place::{Place, Promise, TurnsBy};
 use super::super::seen::Seen;
 use super::super::sentence::Said;
 use super::super::words::{exact, percent, three};
@@ -56,10 +57,13 @@ fn words(place: &Place<'_>, of: &str) -> Option<(String, Figures)> {
 fn in_turns(place: &Place<'_>, of: &str) -> Option<(String, Figures)> {
     let turns = place.turns()?;
     let figures = vec![("slice_ms", turns.slice / 1e6), ("owners_count", turns.owners as f64)];
-    if turns.slots < 2 {
+    if turns.slots < 2 && place.node.is_none() {
         return None;
     }
     let promise = place.promise()?;
+    if let Some(node) = place.node {
+        return in_turns_of_a_vm(place, &node, promise, of);
+    }
     let mut figures = figures;
     figures.extend([
         ("named_share", promise.named),
@@ -97,4 +101,56 @@ fn in_turns(place: &Place<'_>, of: &str) -> Option<(String, Figures)> {
         }
     };
     Some((text, figures))
+}
+
+/// Of a pod, which has a part of what its VM has.
+fn in_turns_of_a_vm(
+    place: &Place<'_>,
+    node: &Node,
+    promise: Promise,
+    of: &str,
+) -> Option<(String, Figures)> {
+    let turns = place.turns()?;
+    let of_vm = place.promise_of_vm()?;
+    let mut figures = vec![
+        ("owners_count", turns.owners as f64),
+        ("pods_count", node.members as f64),
+        ("named_share", promise.named),
+        ("least_share", promise.least),
+        ("most_share", promise.most),
+        ("vm_named_share", of_vm.named),
+        ("vm_least_share", of_vm.least),
+    ];
+    let count = crate::units::counted(node.members, "process");
+    let (vm, mut costs) = match turns.slots {
+        0 | 1 => (format!("has all of {of}"), Vec::new()),
+        _ => (
+            format!(
+                "has {} of {of} ({}, turns of {})",
+                percent(of_vm.named),
+                crate::units::counted(turns.owners, "vGPU"),
+                exact(turns.slice)
+            ),
+            vec![exact(turns.switch)],
+        ),
+    };
+    figures.push(("slice_ms", turns.slice / 1e6));
+    let pods = match node.slices() {
+        None => format!("shares what its VM has under MPS, {count} at the same time"),
+        Some([slice, switch]) => {
+            costs.push(exact(switch));
+            figures.push(("pod_slice_ms", slice / 1e6));
+            let part = percent(node.own as f64 / node.members as f64);
+            format!("has {part} of what its VM has ({count} in turns, slices of {})", exact(slice))
+        }
+    };
+    let left = match costs.is_empty() {
+        true => String::new(),
+        false => format!(
+            "; switches of {} leave it {} of a busy GPU",
+            costs.join(" and "),
+            percent(promise.least * node.own as f64)
+        ),
+    };
+    Some((format!("{pods}, and its VM {vm}{left}."), figures))
 }

@@ -39,8 +39,12 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
         if part < PART {
             return None;
         }
+        let of = match seen.recorder(vm).unanswered() {
+            0 => "",
+            _ => " of the queries that were answered",
+        };
         let text = format!(
-            "{p} is {} the median ({} and {}), most of all by {why}: without that it would be {}.",
+            "{p}{of} is {} the median ({} and {}), most of all by {why}: without that it would be {}.",
             times(slow / median),
             ns(slow),
             ns(median),

@@ -10,7 +10,8 @@ use crate::spec::InstanceSharing;
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     let said = seen.with_batches().filter_map(|(group, batches)| {
         let place = batches.place();
-        if matches!(place.instance.sharing, InstanceSharing::Alone) || place.owners < 2 {
+        let is_shared = place.owners > 1 || place.node.is_some();
+        if matches!(place.instance.sharing, InstanceSharing::Alone) || !is_shared {
             return None;
         }
         let worst = seen.worst(group);

@@ -9,6 +9,10 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     let said = seen.with_batches().filter_map(|(group, batches)| {
         let place = batches.place();
         let turns = place.turns().filter(|turns| turns.slots > 1 && turns.overshoot.is_finite())?;
+        // A slice of a pod may be cut by the end of its VM's turn.
+        if place.node.is_some_and(|node| node.slices().is_some()) {
+            return None;
+        }
         let (size, slice) = (batches.full(), exact(turns.slice));
         let time = batches.alone(size);
         let count = turns.of_batch(time);
