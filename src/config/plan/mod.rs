@@ -430,6 +430,12 @@ fn guests(top: &mut Reader<'_>, around: &VmContext<'_>) -> Option<Vec<Guest>> {
         value.report(diagnostic.allowed(format!("at most {}", keys::VMS_MAX)));
         return None;
     }
+    if let Some(engine) = guests.iter().find(|guest| guest.vm.llm.is_some()) {
+        let title = "layouts of VMs that serve LLMs are not searched yet";
+        let help = "write a scenario with a share of a card for each, and sweep over it: docs/reference/llm.md";
+        value.report(Diagnostic::at(&engine.spots.name, title).help(help));
+        return None;
+    }
     (guests.len() == count).then_some(guests)
 }
 

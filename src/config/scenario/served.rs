@@ -139,6 +139,15 @@ pub(super) fn read_one(
     (cards, copies): (Option<u32>, u32),
     of_repository: Option<(&Value<'_>, &Path)>,
 ) -> Option<Model> {
+    if let Some(value) = table.has("llm").then(|| table.get("llm")).flatten() {
+        let found = value.wrong("is of a VM, not of one of its models or pods");
+        value.report(found.help("write a [[vm]] with `llm` for each engine"));
+        // The keys of an engine and its load are no strangers then.
+        for key in ["workload", "server", "load", "engine", "goodput"] {
+            let _ = table.get(key);
+        }
+        return None;
+    }
     let help = "name a workload of the catalogue, such as workload = \"bert-99\", or a workload file: workload = \"my-model.toml\"";
     let workload = table.need("workload", help);
     let workload = workload.and_then(|value| workload_files::named(&value, catalogue, own));
