@@ -83,8 +83,8 @@ pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operation
         (None, None) => {
             if keys.is_some() {
                 let title = "`operations` says how long operations take, and there is none";
-                let help = "write [[operation]] with `at` and `kind`, name a `trace`, or drop \
-                    [operations]";
+                let help = "write [[operation]] with `at` and `kind`, name a `trace`, give VMs \
+                    `replicas`, or drop [operations]";
                 top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
             }
             return None;

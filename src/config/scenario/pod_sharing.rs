@@ -1,6 +1,7 @@
 //! How the pods of a VM share what it has of a GPU, as a file says it: turns, and the limits of MPS.
 
 use super::holding::{Holding, Mode, Process};
+use super::pods::OF_TURNS;
 use crate::config::text::Spot;
 use crate::spec::{
     CutSlice, Fact, GpuSpec, HardwareTurns, MpsSharing, Overshoot, PodSharing, SwitchTimes, TurnsOf,
@@ -31,6 +32,11 @@ pub(crate) struct Limits {
 }
 
 impl Pods {
+    /// Whether a key of `pods` has a meaning for how they share.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.mode != Mode::Mps || !OF_TURNS.contains(&key)
+    }
+
     /// What pods of the entry that a pod is of are called together.
     pub(crate) fn group(&self, place: usize) -> &str {
         self.limits.get(place).map_or("", |(_, group)| group)

@@ -20,6 +20,9 @@ use crate::units::{Share, SimDuration, counted};
 pub(crate) const PODS_MAX: usize = 16;
 pub(crate) const COPIES_MAX: u32 = 64;
 
+/// The keys of `pods` that only turns have.
+pub(super) const OF_TURNS: [&str; 3] = ["slice", "switch_cost", "cut_slice"];
+
 /// Most replicas of a GPU.
 const REPLICAS_MAX: u32 = 1024;
 
@@ -133,7 +136,7 @@ fn read_sharing(value: &Value<'_>) -> Option<Pods> {
             let mut table = value.table()?;
             let keys = PodsKeys::given(&mut table);
             if keys.sharing == Some(Mode::Mps) {
-                for key in ["slice", "switch_cost", "cut_slice"] {
+                for key in OF_TURNS {
                     if let Some(value) = table.get(key) {
                         let found = value.wrong("has no meaning under MPS");
                         value.report(found.help("drop the key: MPS has no turns"));

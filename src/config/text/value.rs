@@ -215,13 +215,17 @@ impl<'a> Value<'a> {
         }
         let diagnostic =
             self.wrong(format!("is {quantity}")).label("out of range").allowed(allowed);
-        self.report(diagnostic.did_you_mean(self.in_another_unit(keeps)));
+        self.report(diagnostic.did_you_mean(self.in_another_unit(keeps, allowed)));
         None
     }
 
-    /// The same number in a unit in which it would keep the rule: the usual unit if it does, else the
-    /// first that does.
-    fn in_another_unit<T: Quantity>(&self, keeps: impl Fn(&T) -> bool) -> Option<String> {
+    /// The same number in a unit in which it would keep the rule: one that the rule names if it does, or the
+    /// usual unit, else the first that does.
+    fn in_another_unit<T: Quantity>(
+        &self,
+        keeps: impl Fn(&T) -> bool,
+        allowed: &str,
+    ) -> Option<String> {
         let written = match self.value {
             DeValue::String(text) => text.trim().to_string(),
             DeValue::Integer(integer) => integer.to_string(),
@@ -234,7 +238,10 @@ impl<'a> Value<'a> {
         if T::BARE && digits == written && (1.0..2.0).contains(&number) {
             return None;
         }
-        let units = std::iter::once(T::UNIT).chain(T::UNITS.iter().map(|(unit, _)| *unit));
+        let units = T::UNITS.iter().map(|(unit, _)| *unit);
+        let named = allowed.split([' ', ',', ';']).rev();
+        let named = named.filter(|word| units.clone().any(|unit| unit == *word));
+        let units = named.chain([T::UNIT]).chain(units.clone());
         let mut others = units.map(|unit| format!("{digits} {unit}"));
         let bare = number.to_string();
         let keeps = |text: &String| T::from_str(text).is_ok_and(|quantity| keeps(&quantity));
