@@ -454,7 +454,7 @@ impl Platform<'_> {
         let mut nodes = Vec::new();
         for (index, server) in self.servers.iter().enumerate() {
             let vm = &self.experiment.vms[usize::from(server.vm.0)];
-            let Some((node, _)) = vm.name.split_once('/') else { continue };
+            let Some((node, _)) = vm.name.rsplit_once('/') else { continue };
             for gpu in self.gpus_of(ServerId(index as u16)).map(|gpu| &self.server_gpus[gpu]) {
                 let of = (usize::from(gpu.card.0), usize::from(gpu.owner.instance));
                 let sharing = &self.experiment.cards[card].instances[instance].sharing;

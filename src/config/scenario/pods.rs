@@ -23,6 +23,9 @@ pub(crate) const COPIES_MAX: u32 = 64;
 /// The keys of `pods` that only turns have.
 pub(super) const OF_TURNS: [&str; 3] = ["slice", "switch_cost", "cut_slice"];
 
+/// The longest name of a pod that Kubernetes takes.
+const NAME_MAX: usize = 253;
+
 /// Most replicas of a GPU.
 const REPLICAS_MAX: u32 = 1024;
 
@@ -168,6 +171,7 @@ fn read_pod(
     copies: u32,
 ) -> Option<(Vec<Model>, Limits, String)> {
     let name = name_in(own, "the pod", "web");
+    let name = name.filter(|name| is_pod_name(name) || refuse_name(own, name));
     let count = own.get("count").map(|value| value.count(1..=COPIES_MAX, " pods"));
     let limits = processes::limits(own, pods.map(|pods| pods.mode));
     let all = count.flatten().unwrap_or(1);
@@ -190,6 +194,25 @@ fn read_pod(
         }
     };
     Some(((1..=all).map(pod).collect(), Limits { sms, memory }, name.clone()))
+}
+
+/// Whether Kubernetes takes it as the name of a pod (RFC 1123; Kubernetes documentation, "Object Names and IDs").
+fn is_pod_name(name: &str) -> bool {
+    let inner = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-' | '.');
+    let end = |letter: char| inner(letter) && !"-.".contains(letter);
+    name.len() <= NAME_MAX
+        && name.chars().all(inner)
+        && name.starts_with(end)
+        && name.ends_with(end)
+}
+
+fn refuse_name(own: &Reader<'_>, name: &str) -> bool {
+    let title = format!("{} is no name of a pod", quoted(name));
+    let allowed = format!(
+        "lower-case letters, digits, - and ., a letter or digit first and last; at most {NAME_MAX} of them"
+    );
+    own.report(Diagnostic::at(&own.spot_of("name"), title).allowed(allowed));
+    false
 }
 
 /// Whether what a VM has of the cards may be shared by pods: it is one GPU.
