@@ -1,12 +1,14 @@
 //! How the pods of a VM share what it has of a GPU, as a file says it: turns, and the limits of MPS.
 
 use super::holding::{Holding, Mode, Process};
-use super::pods::OF_TURNS;
 use crate::config::text::Spot;
 use crate::spec::{
     CutSlice, Fact, GpuSpec, HardwareTurns, MpsSharing, Overshoot, PodSharing, SwitchTimes, TurnsOf,
 };
 use crate::units::{Bytes, Share, SimDuration};
+
+/// The keys of `pods` that only turns have.
+pub(super) const OF_TURNS: [&str; 3] = ["slice", "switch_cost", "cut_slice"];
 
 /// The pods of a VM, and how they share what it has.
 #[derive(Clone, Debug)]

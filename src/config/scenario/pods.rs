@@ -4,7 +4,7 @@
 //! Whether they fit on the GPU together is checked in `rules`.
 
 use super::holding::{Holding, MODES, Mode};
-use super::pod_sharing::{Limits, Pods};
+use super::pod_sharing::{Limits, OF_TURNS, Pods};
 use super::served::{self, Known, Model, name_in, tables};
 use super::sharing_keys::{switch_shape, switch_times};
 use super::{cards, processes};
@@ -19,9 +19,6 @@ use crate::units::{Share, SimDuration, counted};
 /// Most entries of `[[vm.pod]]`, and most pods that a node is told to have.
 pub(crate) const PODS_MAX: usize = 16;
 pub(crate) const COPIES_MAX: u32 = 64;
-
-/// The keys of `pods` that only turns have.
-pub(super) const OF_TURNS: [&str; 3] = ["slice", "switch_cost", "cut_slice"];
 
 /// The longest name of a pod that Kubernetes takes.
 const NAME_MAX: usize = 253;

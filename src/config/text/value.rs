@@ -215,17 +215,13 @@ impl<'a> Value<'a> {
         }
         let diagnostic =
             self.wrong(format!("is {quantity}")).label("out of range").allowed(allowed);
-        self.report(diagnostic.did_you_mean(self.in_another_unit(keeps, allowed)));
+        self.report(diagnostic.did_you_mean(self.in_another_unit(keeps)));
         None
     }
 
-    /// The same number in a unit in which it would keep the rule: one that the rule names if it does, or the
-    /// usual unit, else the first that does.
-    fn in_another_unit<T: Quantity>(
-        &self,
-        keeps: impl Fn(&T) -> bool,
-        allowed: &str,
-    ) -> Option<String> {
+    /// The same number in a unit in which it would keep the rule: the nearest to the one written, of those as
+    /// near the usual one; the usual one where none is written.
+    fn in_another_unit<T: Quantity>(&self, keeps: impl Fn(&T) -> bool) -> Option<String> {
         let written = match self.value {
             DeValue::String(text) => text.trim().to_string(),
             DeValue::Integer(integer) => integer.to_string(),
@@ -238,10 +234,12 @@ impl<'a> Value<'a> {
         if T::BARE && digits == written && (1.0..2.0).contains(&number) {
             return None;
         }
-        let units = T::UNITS.iter().map(|(unit, _)| *unit);
-        let named = allowed.split([' ', ',', ';']).rev();
-        let named = named.filter(|word| units.clone().any(|unit| unit == *word));
-        let units = named.chain([T::UNIT]).chain(units.clone());
+        let worth = |wanted: &str| T::UNITS.iter().find(|(unit, _)| *unit == wanted).map(|of| of.1);
+        let own = worth(written[digits.len()..].trim());
+        let steps = |of: f64| own.map_or(0, |own| (of / own).log10().abs().round() as i32);
+        let mut units = T::UNITS.to_vec();
+        units.sort_by_key(|(unit, of)| (steps(*of), *unit != T::UNIT));
+        let units = units.into_iter().map(|(unit, _)| unit);
         let mut others = units.map(|unit| format!("{digits} {unit}"));
         let bare = number.to_string();
         let keeps = |text: &String| T::from_str(text).is_ok_and(|quantity| keeps(&quantity));
