@@ -11,9 +11,9 @@ use crate::formats::device_plugin::{self, DevicePlugin, Method, Replicated, Repl
 use crate::formats::kubernetes::write_config_map;
 use crate::formats::mig_parted::{self, MigConfig, MigConfigs, MigRule};
 use crate::spec::names::{At, Part, ProfileName, find_profile, requests};
-use crate::spec::{Experiment, GpuSpec, InstanceSharing, Scenario};
+use crate::spec::{Experiment, GpuSpec, InstanceSharing, PodSharing, Scenario, VmId};
 use clap::{Args, Subcommand};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// The kind of configuration.
@@ -278,9 +278,19 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
             }
         }
     }
+    // In VMs that are nodes: each has its plugin, and a GPU that its pods share.
+    for experiment in scenario.pairs.iter().map(|pair| &pair.virtual_run.experiment) {
+        for (own, pods) in nodes_of(experiment) {
+            method = Some(own);
+            match shared.iter_mut().find(|(known, _)| known == "nvidia.com/gpu") {
+                Some((_, most)) => *most = pods.max(*most),
+                None => shared.push(("nvidia.com/gpu".to_string(), pods)),
+            }
+        }
+    }
     let Some(method) = method else {
         return Err(Failure::Usage(format!(
-            "no VM of {} shares a GPU between processes\n  = help: write process = \"time-slicing\" or \"mps\" in a [[vm]]",
+            "no VM of {} shares a GPU between processes or pods\n  = help: write process = \"time-slicing\" or \"mps\" in a [[vm]], or pods",
             quoted(&scenario.name)
         )));
     };
@@ -310,6 +320,25 @@ fn replicas_of(scenario: &Scenario) -> Result<DevicePlugin, Failure> {
             resources: shared.into_iter().map(resource).collect(),
         }),
     })
+}
+
+/// Of each VM whose pods share the turns that it has: how they share, and how many there are.
+fn nodes_of(experiment: &Experiment) -> Vec<(Method, u32)> {
+    let mut nodes: BTreeMap<VmId, (Method, u32)> = BTreeMap::new();
+    for (index, vm) in experiment.vms.iter().enumerate() {
+        let Some(share) = vm.gpus.first() else { continue };
+        let Some(pods) = &share.pods else { continue };
+        if !experiment.instance(share).sharing.nests(pods) {
+            continue;
+        }
+        let method = match pods {
+            PodSharing::TimeSlicing { .. } => Method::TimeSlicing,
+            PodSharing::Mps(_) => Method::Mps,
+        };
+        let node = experiment.first_model(VmId(index as u16));
+        nodes.entry(node).or_insert((method, 0)).1 += 1;
+    }
+    nodes.into_values().collect()
 }
 
 /// The VMs that have something of an instance.

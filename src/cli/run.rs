@@ -75,6 +75,7 @@ pub(super) fn run(arguments: RunOnceArgs, configs: Option<&Path>) -> Result<(), 
             return sweep::run_file(&file, &arguments, made.as_ref());
         }
     };
+    let scenario = if once { Box::new(scenario.without_baselines()) } else { scenario };
     let bar = Progress::in_parts(arguments.hides_progress());
     let work = arguments.begin(Maker::Run, &scenario.name, &bar)?;
     scenario.warnings.iter().for_each(|warning| work.say(warning));

@@ -99,6 +99,9 @@ const CLAIMS: [&str; 2] = ["ResourceClaim", "ResourceClaimTemplate"];
 const PODS: [&str; 7] =
     ["Pod", "Deployment", "ReplicaSet", "StatefulSet", "DaemonSet", "Job", "CronJob"];
 
+/// Kinds that change how many pods there are, or what they ask for, while these run.
+const AUTOSCALERS: [&str; 3] = ["HorizontalPodAutoscaler", "VerticalPodAutoscaler", "ScaledObject"];
+
 /// Most pods of one object: more than a scenario holds, so that the reason is the scenario's.
 const PODS_MAX: u64 = 10_000;
 
@@ -122,6 +125,14 @@ impl GpuRequests {
         let Some(kind) = text_at(object, &["kind"]) else { return false };
         if CLAIMS.contains(&kind) {
             self.claims.extend(gpu_claims::claim(object, kind == CLAIMS[1], span, told));
+            return true;
+        }
+        if AUTOSCALERS.contains(&kind) {
+            let title =
+                format!("the {kind} is left out: there are as many pods as `replicas` says");
+            let help = "a scenario has the rule of a HorizontalPodAutoscaler: count = maxReplicas, \
+                balance = \"least-outstanding\" and replicas = { min = minReplicas, busy = ... } in its [[vm]]";
+            told.warnings.push(Fault::at(object.span(), title).help(help));
             return true;
         }
         let name = text_at(object, &["metadata", "name"]).unwrap_or("pod");

@@ -51,6 +51,17 @@ pub fn read(text: &str) -> Result<Vec<OperationRow>, Vec<Fault>> {
         faults.truncate(FAULTS_MAX);
         return Err(faults);
     }
+    // A date would be told as a time with a wrong unit.
+    let cells = (0..rows.len()).flat_map(|row| {
+        let rows = &rows;
+        let times = columns.iter().filter(|(_, column)| TIMES.contains(column));
+        times.filter_map(move |(place, _)| rows.cell(row, *place).ok())
+    });
+    faults.extend(cells.filter_map(|cell| no_date(cell.text, cell.column, cell.span)));
+    if !faults.is_empty() {
+        faults.truncate(FAULTS_MAX);
+        return Err(faults);
+    }
     let row = |row: usize| {
         let cells = columns.iter().filter_map(|(place, column)| {
             let cell = rows.cell(row, *place).ok().filter(|cell| !cell.text.is_empty())?;
@@ -61,6 +72,28 @@ pub fn read(text: &str) -> Result<Vec<OperationRow>, Vec<Fault>> {
         OperationRow { span: rows.span(row), cells: cells.collect() }
     };
     Ok((0..rows.len()).map(row).collect())
+}
+
+/// Why a cell is no time of a run, where it is a date or a time of day.
+fn no_date(text: &str, column: &str, span: Range<usize>) -> Option<Fault> {
+    let looks_so = text.contains([':', '/']) || text.matches('-').count() == 2;
+    if !looks_so || !text.starts_with(|one: char| one.is_ascii_digit()) {
+        return None;
+    }
+    let shown: String = text.chars().take(40).collect();
+    let fault = Fault::at(span, format!("`{column}` is \"{shown}\", a date or a time of day"));
+    let parts: Option<Vec<f64>> = text.split(':').map(|part| part.parse().ok()).collect();
+    let seconds = match parts.as_deref() {
+        Some([hours, minutes, seconds]) => Some(hours * 3600.0 + minutes * 60.0 + seconds),
+        _ => None,
+    };
+    let fault = fault.allowed("seconds, or a time with its unit, from the start of the run");
+    Some(match seconds {
+        Some(seconds) => {
+            fault.help(format!("write {seconds} for as long after the start of the run"))
+        }
+        None => fault.help("subtract the start of the run from each: 90, or 2 min"),
+    })
 }
 
 #[cfg(test)]
@@ -89,6 +122,18 @@ mod tests {
             (&text[at.span.clone()], &text[rows[1].span.clone()]),
             ("2 min", "power-on,2 min,a-1")
         );
+    }
+
+    /// Of a time of day 5 minutes are 300 s; of a date nobody knows when the run began.
+    #[test]
+    fn dates_are_told_what_to_write() {
+        let text = "at,kind,vm\n2024-01-02T10:15:00Z,resume,a\n1/2/2024 10:15,resume,a\n00:05:00,resume,a\n-5,resume,a\n";
+        let faults = read(text).unwrap_err();
+        let helps: Vec<&str> = faults.iter().map(|fault| &*fault.help).collect();
+        let of_a_date = "subtract the start of the run from each: 90, or 2 min";
+        let of_a_time = "write 300 for as long after the start of the run";
+        assert_eq!(helps, [of_a_date, of_a_date, of_a_time]);
+        assert_eq!(&text[faults[2].span.clone()], "00:05:00");
     }
 
     #[test]

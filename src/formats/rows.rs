@@ -53,7 +53,7 @@ impl Rows {
     /// The same of a table whose head begins at `start`; what stands before is its title.
     fn read_from(text: &str, start: usize) -> Result<Rows, Vec<Fault>> {
         let dialect = Dialect::of(&text[start..]);
-        not_too_wide(text, dialect.separator).map_err(|fault| vec![fault])?;
+        has_sound_cells(text, dialect.separator).map_err(|fault| vec![fault])?;
         let mut reader = csv::ReaderBuilder::new()
             .delimiter(dialect.separator)
             .has_headers(false)
@@ -242,9 +242,19 @@ impl Cell<'_> {
     }
 }
 
+/// Refuses a text one of whose records has too many cells, or a quote that is not closed.
+pub(super) fn has_sound_cells(text: &str, separator: u8) -> Result<(), Fault> {
+    let Some(at) = not_too_wide(text, separator)? else { return Ok(()) };
+    let title = "a quote that no other closes: all that follows would be one cell";
+    let help =
+        "write another quote where the cell ends; a quote that is meant stands twice, in quotes";
+    Err(Fault::at(at..at + 1, title).help(help))
+}
+
 /// Refuses a text one of whose records has too many cells, before any of them is kept. It reads quotes
-/// as the CSV reader does: a cell that starts with one goes on to the next that is not doubled.
-pub(super) fn not_too_wide(text: &str, separator: u8) -> Result<(), Fault> {
+/// as the CSV reader does: a cell that starts with one goes on to the next that is not doubled. Returns the
+/// place of one that goes on to the end of the text.
+fn not_too_wide(text: &str, separator: u8) -> Result<Option<usize>, Fault> {
     #[derive(PartialEq)]
     enum At {
         Start,
@@ -252,7 +262,7 @@ pub(super) fn not_too_wide(text: &str, separator: u8) -> Result<(), Fault> {
         Quoted,
         Closing,
     }
-    let (mut at, mut cells, mut start) = (At::Start, 1, 0);
+    let (mut at, mut cells, mut start, mut quote) = (At::Start, 1, 0, 0);
     for (index, byte) in text.bytes().enumerate() {
         at = match (at, byte) {
             (At::Quoted, b'"') => At::Closing,
@@ -265,7 +275,10 @@ pub(super) fn not_too_wide(text: &str, separator: u8) -> Result<(), Fault> {
                 (cells, start) = (1, index + 1);
                 At::Start
             }
-            (At::Start, b'"') => At::Quoted,
+            (At::Start, b'"') => {
+                quote = index;
+                At::Quoted
+            }
             _ => At::Cell,
         };
         if cells > COLUMNS_MAX {
@@ -274,7 +287,8 @@ pub(super) fn not_too_wide(text: &str, separator: u8) -> Result<(), Fault> {
             return Err(Fault::at(start..end, title).help("keep the columns that are named"));
         }
     }
-    Ok(())
+    let is_comment = text[floor_char(text, start)..].starts_with('#');
+    Ok((at == At::Quoted && !is_comment).then_some(quote))
 }
 
 /// The last character boundary at or before `at`.
@@ -289,7 +303,8 @@ fn row(text: &str, record: &csv::StringRecord, separator: u8) -> Row {
     Row { cells, span: whole }
 }
 
-/// The places of a record's cells, and of the whole; with quotes in it the whole is the place of each.
+/// The places of a record's cells, without their quotes, and of the whole. Where a cell goes over several lines
+/// the first line is the place of each.
 pub(super) fn cell_spans(
     text: &str,
     record: &csv::StringRecord,
@@ -302,7 +317,9 @@ pub(super) fn cell_spans(
     let line = text[start..end].trim_end_matches('\r');
     let whole = start..start + line.len();
     if line.contains('"') {
-        return (vec![whole.clone(); record.len()], whole);
+        let cells = quoted_spans(line, start, separator);
+        let is_all = cells.len() == record.len();
+        return (if is_all { cells } else { vec![whole.clone(); record.len()] }, whole);
     }
     let mut at = start;
     let cells = line.split(char::from(separator)).map(|cell| {
@@ -312,6 +329,35 @@ pub(super) fn cell_spans(
         from..(from + cell.trim().len()).min(whole.end)
     });
     (cells.collect(), whole)
+}
+
+/// The places of the cells of a line that begins at `start`, read as the CSV reader does.
+fn quoted_spans(line: &str, start: usize, separator: u8) -> Vec<Range<usize>> {
+    let (mut spans, mut from, mut in_quotes) = (Vec::new(), 0, false);
+    let mut end_cell = |from: usize, to: usize| {
+        let cell = &line[from..to];
+        let inner = cell.strip_prefix('"').and_then(|cell| cell.strip_suffix('"'));
+        let (inner, before) = inner.map_or((cell, 0), |inner| (inner, 1));
+        let blank = inner.len() - inner.trim_start().len();
+        let at = start + from + before + blank;
+        spans.push(at..at + inner.trim().len());
+    };
+    for (at, byte) in line.bytes().enumerate() {
+        match byte {
+            b'"' if in_quotes || at == from => in_quotes = !in_quotes,
+            // A doubled quote is one, and the cell goes on.
+            b'"' if line.as_bytes()[from] == b'"' && line.as_bytes()[at - 1] == b'"' => {
+                in_quotes = true;
+            }
+            byte if byte == separator && !in_quotes => {
+                end_cell(from, at);
+                from = at + 1;
+            }
+            _ => {}
+        }
+    }
+    end_cell(from, line.len());
+    spans
 }
 
 fn first_line_of_data(text: &str, mut at: usize) -> usize {
@@ -374,6 +420,26 @@ mod tests {
         assert_eq!((name, &text[span]), ("batch", "batch"));
         let cell = rows.cell(0, 1).unwrap();
         assert_eq!((&text[cell.span.clone()], cell.number(|_| true, "").unwrap()), ("2,5", 2.5));
+    }
+
+    /// The names of a head in quotes have places of their own, without the quotes.
+    #[test]
+    fn cells_in_quotes_have_their_places() {
+        let text = "\"at\",kind,\"a \"\"b\"\", c\"\n1,2,3\n";
+        let rows = Rows::read(text).unwrap_or_else(|faults| panic!("{faults:?}"));
+        let head: Vec<&str> = rows.head().map(|(_, span)| &text[span]).collect();
+        assert_eq!(head, ["at", "kind", "a \"\"b\"\", c"]);
+    }
+
+    #[test]
+    fn a_quote_that_is_not_closed_is_told_with_its_place() {
+        let Err(faults) = Rows::read("at,kind\n5,\"power-off\n6,power-on\n") else {
+            panic!("accepted")
+        };
+        assert_eq!((faults.len(), faults[0].span.clone()), (1, 10..11));
+        assert!(faults[0].title.contains("no other closes"), "{}", faults[0].title);
+        // One in a comment opens nothing.
+        assert!(Rows::read("at,kind\n5,power-off\n#,\"x\n").is_ok());
     }
 
     /// Whatever the text is, no record of the CSV reader has more cells than were counted.

@@ -11,7 +11,7 @@ use super::work::{InsideTimes, Work};
 use super::{Client, Mps, MpsJob, Pool, PoolJob, Ring};
 use crate::queueing::Station;
 use crate::spec::{CutSlice, PodSharing};
-use crate::units::{Share, SimTime};
+use crate::units::{Share, SimDuration, SimTime};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
@@ -125,6 +125,13 @@ impl<T> Work<T> for Inside<T> {
                 users if users.is_empty() => vec![(0, 1.0)],
                 users => users,
             },
+        }
+    }
+
+    fn switches_for(&self, now: SimTime) -> SimDuration {
+        match self {
+            Self::Turns { ring, .. } => ring.switches_for(now),
+            Self::One(_) | Self::Mps { .. } => SimDuration::ZERO,
         }
     }
 

@@ -18,6 +18,8 @@ pub enum Phase {
     Rest,
     /// It was passed to this owner.
     Switch,
+    /// Within the turn of a VM with pods it was passed to this one of them.
+    SwitchWithin,
     /// It stood because all owners with work had used up their share of the window of the cap.
     Capped,
 }
@@ -85,15 +87,22 @@ impl PhaseLog {
         self.add_part(slot, phase, (start, end), self.turn, self.share);
     }
 
-    /// The same where the owner had only a part of the instance: others had the rest of its turn.
-    pub fn add_within(
+    /// The same of an owner with several members, from `first` on: those who had a part of the instance, once
+    /// the engine was passed to them, which still took `switch` if there was work.
+    pub fn add_inside(
         &mut self,
-        slot: usize,
+        (first, users): (usize, Vec<(usize, f64)>),
         phase: Phase,
         (start, end): (SimTime, SimTime),
-        part: f64,
+        switch: SimDuration,
     ) {
-        self.add_part(slot, phase, (start, end), self.turn, self.share * part);
+        let works = matches!(phase, Phase::Run | Phase::Overshoot);
+        let runs = if works { (start + switch).min(end) } else { start };
+        for (member, part) in users {
+            let (slot, turn) = (first + member, self.turn);
+            self.add_part(slot, Phase::SwitchWithin, (start, runs), turn, self.share);
+            self.add_part(slot, phase, (runs, end), turn, self.share * part);
+        }
     }
 
     /// Where there are no turns: from `start` to `end` an owner had this part of the GPU's SMs.

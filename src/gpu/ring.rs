@@ -185,6 +185,11 @@ impl<T, W: Work<T>> Ring<T, W> {
         self.turn.map(|turn| turn.slot).filter(|&slot| self.owners[slot].has_work)
     }
 
+    /// How long the engine is still on its way to the holder.
+    pub(super) fn switches_for(&self, now: SimTime) -> SimDuration {
+        self.turn.map_or(SimDuration::ZERO, |turn| turn.synced.saturating_since(now))
+    }
+
     /// Power that the batches of the present owner draw above the idle card's at the highest clock,
     /// in watts.
     pub fn draw(&self) -> f64 {
@@ -253,10 +258,9 @@ impl<T, W: Work<T>> Ring<T, W> {
                     true => Phase::Run,
                     false => Phase::Rest,
                 };
-                let (first, span) = (self.first[turn.slot], (turn.synced, now));
-                for (member, part) in owner.pool.users() {
-                    log.add_within(first + member, phase, span, part);
-                }
+                let switch = owner.pool.switches_for(owner.clock);
+                let users = (self.first[turn.slot], owner.pool.users());
+                log.add_inside(users, phase, (turn.synced, now), switch);
             }
             turn.synced = now;
             if owner.has_work {

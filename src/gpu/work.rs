@@ -3,7 +3,7 @@
 
 use super::{Client, Pool, PoolJob};
 use crate::queueing::Station;
-use crate::units::{Share, SimTime};
+use crate::units::{Share, SimDuration, SimTime};
 use rand::Rng;
 
 /// A batch for one of the owners.
@@ -50,6 +50,8 @@ pub trait Work<T> {
     fn advance(&mut self, now: SimTime, done: &mut Vec<T>);
     /// Who uses the owner's time now, each with its part of it.
     fn users(&self) -> Vec<(usize, f64)>;
+    /// How long the engine is still on its way to them, if the owner has it.
+    fn switches_for(&self, now: SimTime) -> SimDuration;
     /// What its members had up to `now`; nothing for one process, which had all.
     fn times(&mut self, now: SimTime) -> Option<InsideTimes>;
     /// Its ring, where it has one, in random order.
@@ -100,6 +102,10 @@ impl<T> Work<T> for Pool<T> {
 
     fn users(&self) -> Vec<(usize, f64)> {
         vec![(0, 1.0)]
+    }
+
+    fn switches_for(&self, _: SimTime) -> SimDuration {
+        SimDuration::ZERO
     }
 
     fn times(&mut self, _: SimTime) -> Option<InsideTimes> {

@@ -60,6 +60,8 @@ pub struct InstanceTimeline {
     pub sharing: InstanceSharing,
     /// The name of each owner, by its slot; there may be slots without owner.
     pub owners: Vec<String>,
+    /// By slot the VM whose turns an owner shares with other pods of it; nothing for who has its own.
+    pub nodes: Vec<Option<String>>,
     /// What it did, in the order of time, each span in full length where it begins before the window
     /// or ends after it. Without turns, spans of different owners overlap.
     pub phases: Vec<PhaseSpan>,
@@ -412,6 +414,7 @@ impl Platform<'_> {
                     profile: spec.profile.clone(),
                     sharing: spec.sharing,
                     owners: self.owner_names(card, index),
+                    nodes: self.node_names(card, index),
                     phases,
                 }
             });
@@ -444,6 +447,29 @@ impl Platform<'_> {
             all[usize::from(slot)] = of_slot.join(" + ");
         }
         all
+    }
+
+    /// The VMs whose pods share its turns, by slot of an instance's owners.
+    fn node_names(&self, card: usize, instance: usize) -> Vec<Option<String>> {
+        let mut nodes = Vec::new();
+        for (index, server) in self.servers.iter().enumerate() {
+            let vm = &self.experiment.vms[usize::from(server.vm.0)];
+            let Some((node, _)) = vm.name.rsplit_once('/') else { continue };
+            for gpu in self.gpus_of(ServerId(index as u16)).map(|gpu| &self.server_gpus[gpu]) {
+                let of = (usize::from(gpu.card.0), usize::from(gpu.owner.instance));
+                let sharing = &self.experiment.cards[card].instances[instance].sharing;
+                let pods = vm.gpus.iter().find_map(|share| share.pods.as_ref());
+                if of != (card, instance) || !pods.is_some_and(|pods| sharing.nests(pods)) {
+                    continue;
+                }
+                for owner in gpu.owners() {
+                    let slot = usize::from(owner.slot);
+                    nodes.resize(nodes.len().max(slot + 1), None);
+                    nodes[slot] = Some(node.to_string());
+                }
+            }
+        }
+        nodes
     }
 
     /// The name of a server: that of its model, with its place where it is one of several.
@@ -490,6 +516,40 @@ impl Platform<'_> {
 }
 
 impl InstanceTimeline {
+    /// Whether an owner is a pod that shares the turns of its VM.
+    pub fn is_pod(&self, slot: u16) -> bool {
+        self.nodes.get(usize::from(slot)).is_some_and(Option::is_some)
+    }
+
+    /// Who has the turns in which an owner has the engine: itself, or the VM whose pod it is.
+    pub fn taker(&self, slot: u16) -> &str {
+        let node = self.nodes.get(usize::from(slot)).and_then(Option::as_deref);
+        node.unwrap_or_else(|| self.owner(slot))
+    }
+
+    /// What a pod did, by its turns within those of its VM: each of spans that follow one another. What its VM
+    /// did with nobody at work is not any pod's.
+    pub fn pod_turns(&self, slot: u16) -> Vec<Vec<&PhaseSpan>> {
+        let own = self.phases.iter().filter(|span| span.slot == slot);
+        let own =
+            own.filter(|span| Timeline::works(span.phase) || span.phase == Phase::SwitchWithin);
+        let mut turns: Vec<Vec<&PhaseSpan>> = Vec::new();
+        for span in own {
+            match turns.last_mut() {
+                Some(turn)
+                    if turn.last().is_some_and(|last| {
+                        (last.turn, last.end) == (span.turn, span.start)
+                            && span.phase != Phase::SwitchWithin
+                    }) =>
+                {
+                    turn.push(span);
+                }
+                _ => turns.push(vec![span]),
+            }
+        }
+        turns
+    }
+
     /// The name of a slot's owner.
     pub fn owner(&self, slot: u16) -> &str {
         match self.owners.get(usize::from(slot)).map(String::as_str) {

@@ -12,6 +12,7 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
     if runs().next().is_none() {
         return Vec::new();
     }
+    let fails = runs().flat_map(|(_, power)| &power.hosts).any(|host| host.failed_share > 0.0);
     let cards = runs().flat_map(|(run, power)| {
         power.cards.iter().map(move |card| {
             let mut row = Row::of_run(run);
@@ -34,6 +35,9 @@ pub(super) fn sheets(results: &Results) -> Vec<Part> {
             row.add("processors_w", host.processors_w);
             row.add("cards_w", host.cards_w);
             row.add("standby_share", host.standby_share);
+            if fails {
+                row.add("failed_share", host.failed_share);
+            }
             row.add("mean_w", host.mean_w);
             row
         })

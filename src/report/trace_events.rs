@@ -273,47 +273,54 @@ impl<'a> Trace<'a> {
 
     fn turns(&mut self, track: (usize, usize), instance: &InstanceTimeline) {
         let is_turn = |span: &PhaseSpan| !matches!(span.phase, Phase::Switch | Phase::Capped);
+        let taker = |span: &PhaseSpan| instance.taker(span.slot);
         let alike = |one: &PhaseSpan, next: &PhaseSpan| {
-            is_turn(one) && is_turn(next) && (one.slot, one.turn) == (next.slot, next.turn)
+            is_turn(one) && is_turn(next) && (taker(one), one.turn) == (taker(next), next.turn)
         };
         for spans in instance.phases.chunk_by(alike) {
-            let (first, last) = (&spans[0], &spans[spans.len() - 1]);
-            let owner = instance.owner(first.slot);
+            let first = &spans[0];
+            let start = first.turn.min(first.start);
+            let end = spans.iter().map(|span| span.end).max().unwrap_or(start);
             if is_turn(first) {
-                self.slice(
-                    track,
-                    Slice {
-                        name: owner,
-                        category: "turn",
-                        start: first.turn.min(first.start),
-                        end: last.end,
-                        depth: 0,
-                        args: json!({}),
-                    },
-                );
+                self.turn(track, taker(first), (start, end));
             }
-            for span in spans {
-                let (name, category) = match span.phase {
-                    Phase::Run => ("run".to_string(), "run"),
-                    Phase::Overshoot => ("overshoot".to_string(), "overshoot"),
-                    Phase::Burned => ("burned".to_string(), "burned"),
-                    Phase::Rest => ("idle".to_string(), "idle"),
-                    Phase::Switch => (format!("switch to {owner}"), "switch"),
-                    Phase::Capped => ("held back by the cap".to_string(), "capped"),
-                };
-                self.slice(
-                    track,
-                    Slice {
-                        name: &name,
-                        category,
-                        start: span.start,
-                        end: span.end,
-                        depth: u8::from(is_turn(span)),
-                        args: json!({ "sm_share": span.share }),
-                    },
-                );
+            // What pods do is on tracks of theirs: under MPS they do it at the same time.
+            let of_pod = |span: &&PhaseSpan| {
+                instance.is_pod(span.slot)
+                    && (Timeline::works(span.phase) || span.phase == Phase::SwitchWithin)
+            };
+            for span in spans.iter().filter(|span| !of_pod(span)) {
+                self.phase(track, taker(span), span, u8::from(is_turn(span)));
             }
         }
+        for slot in (0..instance.owners.len() as u16).filter(|slot| instance.is_pod(*slot)) {
+            let (pid, owner) = (track.0, instance.owner(slot));
+            let track = (pid, self.thread(pid, &format!("turns of {owner}")));
+            for spans in instance.pod_turns(slot) {
+                self.turn(track, owner, (spans[0].start, spans[spans.len() - 1].end));
+                spans.iter().for_each(|span| self.phase(track, owner, span, 1));
+            }
+        }
+    }
+
+    fn turn(&mut self, track: (usize, usize), name: &str, (start, end): (SimTime, SimTime)) {
+        let args = json!({});
+        self.slice(track, Slice { name, category: "turn", start, end, depth: 0, args });
+    }
+
+    /// What the engine did in a span of time, for this owner.
+    fn phase(&mut self, track: (usize, usize), owner: &str, span: &PhaseSpan, depth: u8) {
+        let (name, category) = match span.phase {
+            Phase::Run => ("run".to_string(), "run"),
+            Phase::Overshoot => ("overshoot".to_string(), "overshoot"),
+            Phase::Burned => ("burned".to_string(), "burned"),
+            Phase::Rest => ("idle".to_string(), "idle"),
+            Phase::Switch | Phase::SwitchWithin => (format!("switch to {owner}"), "switch"),
+            Phase::Capped => ("held back by the cap".to_string(), "capped"),
+        };
+        let args = json!({ "sm_share": span.share });
+        let (start, end) = (span.start, span.end);
+        self.slice(track, Slice { name: &name, category, start, end, depth, args });
     }
 
     /// Spans of batches that may overlap, on as many tracks as it takes; at least one.

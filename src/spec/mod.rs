@@ -63,8 +63,8 @@ pub use load::{
 pub use measured::{MeasuredRow, MeasuredSettings, MigSlices};
 pub use measured_system::MeasuredSystem;
 pub use operation::{
-    Operation, OperationOutcome, OperationTimes, Timeline, TimelineFact, VmChange, VmStep, Vmotion,
-    WorstStun,
+    Operation, OperationOutcome, OperationTimes, Outage, Stay, Timeline, TimelineFact, VmChange,
+    VmStep, Vmotion, WorstStun,
 };
 pub use pods::{CutSlice, PodSharing, container_overhead};
 pub use pool::{PooledServer, ServerPool};

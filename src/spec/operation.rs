@@ -4,7 +4,7 @@
 //! None of it depends on the load, so it is worked out before the run (`operations::plan`): a change has its
 //! time, and an operation that cannot be done has its reason.
 
-use super::{Fact, GpuShare, VmId};
+use super::{Fact, GpuId, GpuShare, HostId, VmId};
 use crate::units::{Bandwidth, Bytes, Share, SimDuration, SimTime};
 
 /// The operations of a run, with all that comes of them.
@@ -14,6 +14,10 @@ pub struct Timeline {
     pub operations: Vec<Operation>,
     /// What happens to each VM, in order of time.
     pub steps: Vec<VmStep>,
+    /// Who has which cards and when; of a clone that never serves no VM is known.
+    pub stays: Vec<Stay<Option<VmId>>>,
+    /// When hosts are dead.
+    pub outages: Vec<Outage>,
     /// The length of the windows in which figures over time are told; above 0.
     pub window: SimDuration,
     /// The numbers that it was worked out with.
@@ -31,6 +35,33 @@ pub struct TimelineFact {
     pub key: &'static str,
     /// The number as a file writes it.
     pub fact: Fact<String>,
+}
+
+/// A VM has cards: from the start of its operating system, or of the copy of its memory to them, until it has
+/// left them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Stay<Vm> {
+    /// The VM; where it has several models, the first of them.
+    pub vm: Vm,
+    /// The card of each of its GPUs, all on one host.
+    pub cards: Vec<GpuId>,
+    /// When it is given them.
+    pub from: SimTime,
+    /// From when on it runs there; nothing where it never does.
+    pub runs: Option<SimTime>,
+    /// When it has left them; nothing where it stays.
+    pub until: Option<SimTime>,
+}
+
+/// A host has failed.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub struct Outage {
+    /// The host.
+    pub host: HostId,
+    /// When it fails.
+    pub from: SimTime,
+    /// When it is back; nothing for never.
+    pub until: Option<SimTime>,
 }
 
 /// Something that changes for a VM.

@@ -25,6 +25,14 @@ pub struct Scenario {
     pub lesson: Option<Lesson>,
 }
 
+impl Scenario {
+    /// The same with nothing beside the runs under test.
+    pub fn without_baselines(mut self) -> Self {
+        self.pairs.iter_mut().for_each(|pair| pair.baselines.clear());
+        self
+    }
+}
+
 /// A run and what it is compared with.
 #[derive(Clone, Debug)]
 pub struct Pair {

@@ -62,6 +62,9 @@ pub struct OperationResult {
 pub struct VmOverTime {
     /// Its name.
     pub vm: String,
+    /// When its last query was due, in seconds: the last window may be a part of one.
+    #[serde(skip)]
+    pub ends_s: f64,
     /// Queries that were made.
     pub made: u64,
     /// Of these, lost.
@@ -235,6 +238,7 @@ fn of_vm_over_time(
     let down = down.map(SimDuration::as_secs_f64);
     Some(VmOverTime {
         vm: vm.name.clone(),
+        ends_s: recorder.last_due().as_secs_f64(),
         made,
         lost: recorder.lost(),
         availability: if made > 0 { within as f64 / made as f64 } else { 1.0 },

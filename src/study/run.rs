@@ -41,6 +41,15 @@ pub fn run_unless(
     stop: &(dyn Fn() -> bool + Sync),
 ) -> Option<Results> {
     assert!(extent != Extent::Replicated(0), "nothing is run");
+    let alone;
+    let scenario = match extent {
+        // What is not run is not told of.
+        Extent::Once => {
+            alone = scenario.clone().without_baselines();
+            &alone
+        }
+        Extent::Replicated(_) => scenario,
+    };
     let pieces_of = |pair| pieces_of(pair, extent);
     let pieces: Vec<Piece<'_>> = scenario.pairs.iter().flat_map(pieces_of).collect();
     let (done, all) = (AtomicU64::new(0), WHOLE * pieces.len() as u64);

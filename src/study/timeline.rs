@@ -34,11 +34,11 @@ pub struct EngineTime {
     pub card: usize,
     /// The instance of the card, from 0.
     pub instance: usize,
-    /// The owner.
+    /// The owner; or a VM whose pods share its turns, which has a row before theirs.
     pub owner: String,
     /// How many turns of it, or spells of work where there are no turns, touch the window.
     pub turns: u64,
-    /// Work, its overshoot included.
+    /// Work, its overshoot included; of a VM with pods, of any of them.
     pub run: SimDuration,
     /// Work past the ends of slices; part of `run`.
     pub overshoot: SimDuration,
@@ -46,7 +46,7 @@ pub struct EngineTime {
     pub burned: SimDuration,
     /// Its turns without work while nobody had work.
     pub rest: SimDuration,
-    /// The time in which the engine was passed to it.
+    /// The time in which the engine was passed to it; of a pod, within the turns of its VM.
     pub switch: SimDuration,
     /// `run` times the part of the GPU's SMs that it had.
     pub sm_time: f64,
@@ -89,12 +89,12 @@ fn engine_times(
 ) -> Vec<EngineTime> {
     let slots = of.phases.iter().map(|span| span.slot + 1).max().unwrap_or(0);
     let slots = slots.max(of.owners.len() as u16);
-    let of_slot = |slot: u16| {
+    let empty = |owner: &str| {
         let zero = SimDuration::ZERO;
-        let mut time = EngineTime {
+        EngineTime {
             card,
             instance,
-            owner: of.owner(slot).to_string(),
+            owner: owner.to_string(),
             turns: 0,
             run: zero,
             overshoot: zero,
@@ -102,9 +102,16 @@ fn engine_times(
             rest: zero,
             switch: zero,
             sm_time: 0.0,
-        };
+        }
+    };
+    // Who has turns: owners, and VMs whose pods share them.
+    let of_taker = |taker: &str, slots: &[u16]| {
+        let mut time = empty(taker);
         let mut turn = None;
-        for span in of.phases.iter().filter(|span| span.slot == slot) {
+        // Pods may work at the same time.
+        let mut worked_to = SimTime::ZERO;
+        let mut overshot_to = SimTime::ZERO;
+        for span in of.phases.iter().filter(|span| slots.contains(&span.slot)) {
             let Some((start, end)) = timeline.cut(span.start, span.end) else { continue };
             let length = end - start;
             if !matches!(span.phase, Phase::Switch | Phase::Capped) && turn != Some(span.turn) {
@@ -112,18 +119,59 @@ fn engine_times(
                 turn = Some(span.turn);
             }
             if Timeline::works(span.phase) {
-                time.run += length;
+                time.run += end.saturating_since(start.max(worked_to));
+                worked_to = worked_to.max(end);
                 time.sm_time += length.as_secs_f64() * span.share;
             }
             match span.phase {
-                Phase::Overshoot => time.overshoot += length,
+                Phase::Overshoot => {
+                    time.overshoot += end.saturating_since(start.max(overshot_to));
+                    overshot_to = overshot_to.max(end);
+                }
                 Phase::Burned => time.burned += length,
                 Phase::Rest => time.rest += length,
                 Phase::Switch => time.switch += length,
-                Phase::Run | Phase::Capped => {}
+                Phase::Run | Phase::SwitchWithin | Phase::Capped => {}
             }
         }
         time
     };
-    (0..slots).map(of_slot).collect()
+    let of_pod = |slot: u16| {
+        let mut time = empty(of.owner(slot));
+        for turn in of.pod_turns(slot) {
+            let spans =
+                turn.iter().filter_map(|span| Some((span, timeline.cut(span.start, span.end)?)));
+            let before = (time.run, time.switch);
+            for (span, (start, end)) in spans {
+                let length = end - start;
+                match span.phase {
+                    Phase::SwitchWithin => time.switch += length,
+                    _ => {
+                        time.run += length;
+                        time.sm_time += length.as_secs_f64() * span.share;
+                    }
+                }
+                if span.phase == Phase::Overshoot {
+                    time.overshoot += length;
+                }
+            }
+            time.turns += u64::from(before != (time.run, time.switch));
+        }
+        time
+    };
+    let mut times = Vec::new();
+    for slot in 0..slots {
+        if !of.is_pod(slot) {
+            times.push(of_taker(of.owner(slot), &[slot]));
+            continue;
+        }
+        let taker = of.taker(slot);
+        let pods: Vec<u16> =
+            (0..slots).filter(|pod| of.is_pod(*pod) && of.taker(*pod) == taker).collect();
+        if pods[0] == slot {
+            times.push(of_taker(taker, &pods));
+        }
+        times.push(of_pod(slot));
+    }
+    times
 }

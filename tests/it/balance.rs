@@ -87,6 +87,8 @@ fn with(mut experiment: Experiment, steps: &[(u64, u16, VmChange)]) -> Experimen
     };
     let window = SimDuration::from_secs(1);
     let timeline = Timeline {
+        stays: Vec::new(),
+        outages: Vec::new(),
         operations: Vec::new(),
         steps: steps.map(step).collect(),
         window,

@@ -486,3 +486,47 @@ fn no_line_is_beyond_sixty_columns() {
     let whole = std::fs::read_to_string("configs/workloads/bert-99.toml").unwrap();
     assert_eq!(std::fs::read_to_string(path).unwrap().trim_end(), whole.trim_end());
 }
+
+/// What holds where a file says nothing of it: of operations and watts where it has any, of replicas, pods and
+/// restarts with the VM. The values are those of the tables of keys.
+#[test]
+fn check_explains_defaults_of_operations_power_and_pods() {
+    let told = |name: &str| check(&["check", "--explain", &format!("tests/good/{name}.toml")], 0).0;
+    let has = |text: &str, key: &str, value: &str| {
+        let mut lines =
+            text.lines().filter(|line| line.trim_start().starts_with(&format!("{key} ")));
+        let line = lines.find(|line| line.contains("built in"));
+        let line = line.unwrap_or_else(|| panic!("no {key}:\n{text}"));
+        assert!(line.contains(value), "{value}: {line}");
+    };
+    let operations = told("operations");
+    has(&operations, "operations.clone_time", "30 s");
+    has(&told("replicas"), "replicas.scale_up_window", "0 ns");
+    has(&told("replicas"), "operations.placement", "1 s");
+    has(&told("power-of-an-own-host"), "power.boot", "8 min");
+    has(&operations, "restart_priority", "medium");
+    has(&told("replicas"), "health_check", "6 s");
+}
+
+/// What is not run is neither counted nor told of.
+#[test]
+fn run_once_tells_of_one_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("out");
+    let rate = "vm.load.min_duration=\"2 s\"";
+    let (_, said) = check(
+        &[
+            "run",
+            "scenarios/idle-neighbour.toml",
+            "--once",
+            "--set",
+            rate,
+            "--out",
+            out.to_str().unwrap(),
+        ],
+        0,
+    );
+    assert!(said.contains("idle-neighbour: 1 run, seed") && !said.contains("pair"), "{said}");
+    let table = std::fs::read_to_string(out.join("table.txt")).unwrap();
+    assert!(!table.contains("bare metal on the same cards"), "{table}");
+}

@@ -612,3 +612,25 @@ fn a_run_names_the_vm_that_has_no_place() {
     assert!(stderr.contains("no host has a place for many-4"), "{stderr}");
     assert!(stderr.contains("3 hosts: no free A100DX-80C (full on 3 cards)"), "{stderr}");
 }
+
+/// Keys of runs are no mistake in a file that is placed, whatever they say; a sweep is no placement.
+#[test]
+fn keys_of_runs_are_passed_over() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("cluster.toml");
+    let text = "hypervisor = \"vsphere-8.0\"\n[[host]]\ncount = 2\nmodel = \"dell-r7525\"\n\
+        gpus = { model = \"a100-pcie-40gb\", count = 1 }\n[power]\nempty_hosts = \"standby\"\n\
+        [operations]\nboot = \"30 s\"\n\
+        [[vm]]\nname = \"node\"\nvcpus = 8\nvgpu = { type = \"A100-10C\" }\npods = \"mps\"\n\
+        [[vm.pod]]\nname = \"web\"\nworkload = \"bert-99\"\n\
+        [[vm]]\nname = \"web\"\ncount = 2\nvcpus = 8\nvgpu = { type = \"A100-10C\" }\n\
+        balance = \"round-robin\"\nreplicas = { min = 1, outstanding = 8 }\n";
+    std::fs::write(&file, text).unwrap();
+    let (path, out) = (file.to_str().unwrap(), folder.path().join("out"));
+    let (printed, _) =
+        crate::cli::check(&["place", path, "--out", out.to_str().unwrap(), "--quiet"], 0);
+    assert!(printed.contains("node"), "{printed}");
+    std::fs::write(&file, format!("{text}[sweep]\nvm.count = [1, 2]\n")).unwrap();
+    let (_, said) = crate::cli::check(&["place", path, "--quiet"], 2);
+    assert!(said.contains("`sweep` has no meaning for one placement"), "{said}");
+}

@@ -1023,3 +1023,23 @@ fn whole_nodes_by_chance_come_back_as_they_were() {
         accepted(&scenario);
     }
 }
+
+/// An autoscaler is not among the pods of a file: it is told of, and how a scenario has its rule.
+#[test]
+fn an_autoscaler_that_is_left_out_is_told() {
+    let file = pod("nvidia.com/gpu: 1", "")
+        + "\n---\napiVersion: autoscaling/v2\nkind: HorizontalPodAutoscaler\nmetadata: { name: web }\n\
+           spec: { minReplicas: 1, maxReplicas: 4 }\n";
+    let (code, scenario, said) = import(&file, "a100-pcie-40gb", &[]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(scenario.contains("[[vm]]"));
+    assert!(said.contains("the HorizontalPodAutoscaler is left out"), "{said}");
+}
+
+/// A VM that is a node has a plugin of its own: its pods are the replicas of its GPU.
+#[test]
+fn pods_of_a_vm_are_replicas_of_its_gpu() {
+    let scenario = std::fs::read_to_string("scenarios/pods-in-a-vm.toml").unwrap();
+    let plugin = exported("device-plugin", &scenario);
+    assert!(plugin.contains("timeSlicing") && plugin.contains("replicas: 2"), "{plugin}");
+}

@@ -24,6 +24,8 @@ fn timeline(steps: Vec<(u64, u16, VmChange)>) -> Option<Arc<Timeline>> {
         steps.map(|(millis, vm, change)| VmStep { at: at(millis), vm: VmId(vm), change }).collect();
     let window = SimDuration::from_secs(1);
     Some(Arc::new(Timeline {
+        stays: Vec::new(),
+        outages: Vec::new(),
         operations: Vec::new(),
         steps,
         window,

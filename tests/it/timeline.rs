@@ -179,6 +179,17 @@ fn ways() -> Vec<(&'static str, Scenario)> {
     };
     let two =
         |one: &str, other: &str| format!("{HEAD}{}{}", vm("one", one, 150), vm("two", other, 90));
+    let pods = |sharing: &str| {
+        let pod = |name: &str, rate: u32| {
+            let of_a_vm = vm(name, "", rate).replace("[[vm]]", "[[vm.pod]]");
+            of_a_vm.replace("vcpus = 8\n", "")
+        };
+        let (web, batch, beside) = (pod("web", 110), pod("batch", 90), vm("beside", sliced, 100));
+        let node = format!(
+            "[[vm]]\nname = \"node\"\nvcpus = 16\n{sliced}\npods = {sharing}\n{web}{batch}"
+        );
+        format!("{HEAD}[sharing]\npolicy = \"equal-share\"\n{node}{beside}")
+    };
     let texts = [
         ("best effort", turns("overshoot = \"batch\"")),
         ("equal share", turns("policy = \"equal-share\"\novershoot = \"batch\"")),
@@ -210,6 +221,8 @@ fn ways() -> Vec<(&'static str, Scenario)> {
                 .replace("hypervisor = \"vsphere-7.0u2\"\n", ""),
         ),
         ("whole", format!("{HEAD}{}", vm("only", "gpus = 1", 400))),
+        ("pods in turns", pods("{ sharing = \"time-slicing\", switch_cost = \"0.2 ms\" }")),
+        ("pods side by side", pods("\"mps\"")),
     ];
     texts.map(|(name, text)| (name, scenario(&text))).into()
 }
@@ -384,6 +397,7 @@ fn each_way_of_sharing_shows_its_own() {
             "processes" => &["turn", "run", "switch", "idle"],
             "equal share" => &["turn", "run", "overshoot", "burned", "switch", "idle"],
             "rest burned" => &["turn", "run", "overshoot", "burned", "switch", "idle"],
+            "pods in turns" | "pods side by side" => &["turn", "run", "burned", "switch", "idle"],
             "fixed share" | "least run time" => &["turn", "run", "burned", "switch", "idle"],
             "capped" => &["turn", "run", "capped", "switch"],
             "polled" => &["turn", "run", "switch"],
@@ -400,6 +414,47 @@ fn each_way_of_sharing_shows_its_own() {
         }
         let table = results.table(slicewise::report::Width::FILE);
         assert!(table.contains("run %"), "{table}");
+    }
+}
+
+/// Of pods in a VM's turns the trace and the table count the same turns, of the VM and of each pod; what
+/// passing from pod to pod takes is no work of any. The node is on its way to a pod for 0.2 ms each time.
+#[test]
+fn turns_of_pods_are_those_within_their_vms() {
+    for (way, scenario) in ways() {
+        let results = watch(&scenario, 0, YEAR);
+        let trace = read_results(&results);
+        for time in &results.engine_times {
+            let of = |category: &str| {
+                let name = match category {
+                    "switch" => format!("switch to {}", time.owner),
+                    _ => time.owner.clone(),
+                };
+                let slices = trace.of(1).filter(move |slice| slice.name == name);
+                slices.filter(|slice| slice.category == category).collect::<Vec<_>>()
+            };
+            if results.timeline.cards[0].instances[0].sharing.takes_turns() {
+                assert_eq!(of("turn").len() as u64, time.turns, "{way}: {}", time.owner);
+            }
+            let switch: u64 = of("switch").iter().map(|slice| slice.end - slice.start).sum();
+            assert_eq!(switch, time.switch.as_nanos(), "{way}: {}", time.owner);
+        }
+        if !way.starts_with("pods") {
+            continue;
+        }
+        let [node, web, batch, _] = &results.engine_times[..] else { panic!("{way}: rows") };
+        assert_eq!([&*node.owner, &*web.owner, &*batch.owner], ["node", "node/web", "node/batch"]);
+        assert!(web.turns > 20 && web.run.as_nanos() > 0, "{way}: {web:?}");
+        let pods = web.run.as_nanos() + batch.run.as_nanos();
+        match way {
+            "pods in turns" => assert_eq!(node.run.as_nanos(), pods),
+            _ => assert!(node.run.as_nanos() < pods, "{way}: at the same time"),
+        }
+        if way == "pods in turns" {
+            let passed = trace.of(1).filter(|slice| slice.name == "switch to node/web");
+            let longest = passed.map(|slice| slice.end - slice.start).max();
+            assert_eq!(longest, Some(200_000));
+        }
     }
 }
 

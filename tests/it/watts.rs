@@ -172,6 +172,95 @@ fn an_empty_host_stays_on_or_is_on_standby() {
     assert_eq!(standby.hosts.iter().map(|host| host.standby_share).sum::<f64>(), 1.0);
 }
 
+/// Two hosts of 100 W with one card each, 34 W idle and 72 W with a context; standby draws nothing and takes no
+/// time. A VM on the first asks 10 queries a second for 40 s; it starts in 3 s and loads in 2, its memory of
+/// 30 GB goes over a network of 10 GB/s in 3.0003 s (1 MB/s changes), and its storage takes 10 GB/s.
+fn two_hosts(empty: &str, vm: &str, operations: &[&str]) -> (PowerResult, f64) {
+    let operations: Vec<String> =
+        operations.iter().map(|one| format!("[[operation]]\n{one}\n")).collect();
+    let text = format!(
+        "hypervisor = \"vsphere-7.0u2\"\nbaseline = \"none\"\n\
+         [[host]]\nname = \"host\"\ncount = 2\ngpus = {{ model = \"a100-pcie-40gb\", count = 1 }}\n\
+         model = {{ logical_processors = 64, memory = \"1 TB\", power_idle_w = 100, power_cpu_w = 0 }}\n\
+         [power]\nempty_hosts = \"{empty}\"\nstandby_w = 0\nshutdown = \"0 s\"\nboot = \"0 s\"\n\
+         [[vm]]\nname = \"a\"\nvcpus = 8\nmemory = \"30 GB\"\nworkload = \"bert-99\"\n{vm}\n\
+         [vm.load]\nscenario = \"server\"\ntarget_qps = 10\nmin_duration = \"40 s\"\n\
+         min_query_count = 1\nrules = \"none\"\n{}{}",
+        match operations.is_empty() {
+            true => "",
+            false =>
+                "[operations]\nboot = \"3 s\"\nmodel_load = \"2 s\"\nplacement = \"1 s\"\n\
+                 clone_time = \"10 s\"\nnetwork_gbps = 80\ndirty_rate = \"0.001 GB/s\"\n\
+                 storage_bandwidth = \"10 GB/s\"\n",
+        },
+        operations.concat(),
+    );
+    let power = watts_of(&text);
+    let seconds = power.kwh.unwrap() * 3.6e6 / power.mean_w.unwrap();
+    (power, seconds)
+}
+
+const SLICED: &str = "vgpu = { type = \"A100-10C\" }";
+
+/// A host is on from when a VM starts there or is copied there: from 10 s on where the move begins then, though
+/// the VM goes on there 3 s later at the earliest; from the power-on, and not only when the model is loaded,
+/// 5 s later; for a clone, whose disk is copied to storage, from 10 s on.
+#[test]
+fn a_host_is_awake_from_when_a_vm_starts_or_is_copied_there() {
+    let standby = |host: usize, operations: &[&str]| {
+        let (power, seconds) = two_hosts("standby", SLICED, operations);
+        power.hosts[host].standby_share * seconds
+    };
+    let near = |found: f64, expected: f64| {
+        assert!((found - expected).abs() < 1e-6, "{found} s, not {expected}");
+    };
+    let to = "at = \"10 s\"\nkind = \"vmotion\"\nvm = \"a\"\nto = \"host-2\"";
+    near(standby(1, &[to]), 10.0);
+    let off = "at = \"5 s\"\nkind = \"power-off\"\nvm = \"a\"";
+    let on = "at = \"12 s\"\nkind = \"power-on\"\nvm = \"a\"";
+    near(standby(0, &[off, on]), 7.0);
+    let clone = "at = \"0 s\"\nkind = \"clone\"\nvm = \"a\"\nto = \"host-2\"";
+    near(standby(1, &[clone]), 10.0);
+}
+
+/// The host fails at 5 s and is back at 9. Its VM is restarted there, 18 s after the failure: the context is
+/// open until 5 s, and from 5 + 18 + 1 + 3 + 2 = 29 s on. Standing by, the host is so from 9 to 23 s.
+#[test]
+fn a_failed_host_draws_nothing_until_it_is_back() {
+    let fails = "at = \"5 s\"\nkind = \"host-failure\"\nhost = \"host-1\"\nback_after = \"4 s\"";
+    let (on, seconds) = two_hosts("on", SLICED, &[fails]);
+    let idle = |host: usize| on.hosts[host].mean_w.unwrap() - on.hosts[host].cards_w.unwrap();
+    assert!((on.hosts[0].failed_share * seconds - 4.0).abs() < 1e-6);
+    assert!((idle(0) * seconds - 100.0 * (seconds - 4.0)).abs() < 1e-3, "{} W", idle(0));
+    let joules = on.cards[0].mean_w.unwrap() * seconds;
+    let without_work = 34.0 * (seconds - 4.0) + 38.0 * (5.0 + seconds - 29.0);
+    // 10 queries a second, some 2 ms of 178 W above the context each, while the VM is up.
+    let work = joules - without_work;
+    assert!((0.03..0.06).contains(&(work / (10.0 * (5.0 + seconds - 29.0)) / 10.0)), "{work} J");
+    let (standby, seconds) = two_hosts("standby", SLICED, &[fails]);
+    assert!((standby.hosts[0].standby_share * seconds - 14.0).abs() < 1e-6);
+}
+
+/// No context is open on a card on which no VM runs: of a VM that is suspended, once it is written until it is
+/// read back; of replicas that are off all the time, though their vGPU is kept.
+#[test]
+fn a_card_on_which_nobody_runs_has_no_context() {
+    let suspend = "at = \"5 s\"\nkind = \"suspend\"\nvm = \"a\"";
+    let resume = "at = \"20 s\"\nkind = \"resume\"\nvm = \"a\"";
+    let (power, seconds) = two_hosts("on", SLICED, &[suspend, resume]);
+    let joules = (power.cards[0].mean_w.unwrap() - 34.0) * seconds;
+    // 38 W beside the idle watts until 5 s and the writing, and from 20 s and the reading on, which take as
+    // long: all but 15 s. With the context of all 40 s it would be 1520 J and more.
+    let open = 38.0 * (seconds - 15.0);
+    assert!(joules > open && joules < open + 300.0, "{joules} J, {open} of the context");
+    let replicas = "count = 2\nvgpu = { type = \"A100-40C\" }\nbalance = \"round-robin\"\n\
+         replicas = { min = 1, outstanding = 100000 }";
+    let (power, _) = two_hosts("standby", replicas, &[]);
+    assert_eq!(power.cards[1].mean_w, Some(34.0), "its host is on for it, its card idle");
+    assert!(power.cards[0].mean_w > Some(72.0));
+    assert_eq!(power.hosts[1].processors_busy_share, 0.0);
+}
+
 #[test]
 fn watts_that_nobody_stated_are_not_told() {
     let power = watts_of(

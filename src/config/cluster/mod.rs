@@ -19,7 +19,8 @@ use std::sync::Arc;
 use toml::de::DeTable;
 
 /// Keys of scenarios that have no meaning for a placement.
-const OF_RUNS: [&str; 6] = ["baseline", "published", "capacity", "cpu", "operations", "operation"];
+const OF_RUNS: [&str; 7] =
+    ["baseline", "published", "capacity", "cpu", "operations", "operation", "power"];
 
 /// A cluster file, checked.
 #[derive(Debug)]
@@ -106,6 +107,11 @@ pub(super) fn read_tree(
         }
     };
     let _ = lesson::read(&mut top);
+    if let Some(value) = top.get("sweep") {
+        let found = value.wrong("has no meaning for one placement");
+        let help = "drop [sweep]: `--policy`, several times, and `--set` compare placements";
+        value.report(found.help(help));
+    }
     OF_RUNS.iter().for_each(|key| drop(top.get(key)));
     top.finish();
     let (hosts, vms, rules) = (hosts?, vms?, rules?);

@@ -19,7 +19,7 @@ use crate::units::Bytes;
 use std::collections::BTreeSet;
 
 /// Keys that say what a VM serves and how: for `slicewise run`.
-const OF_LOADS: [&str; 11] = [
+const OF_LOADS: [&str; 14] = [
     "workload",
     "server",
     "load",
@@ -29,6 +29,9 @@ const OF_LOADS: [&str; 11] = [
     "scaled_from",
     "balance",
     "health_check",
+    "replicas",
+    "pods",
+    "pod",
     "restart_priority",
     cpu::CPU_LOAD,
 ];

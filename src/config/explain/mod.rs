@@ -3,6 +3,7 @@
 //! Values are those of the checked experiment; their origins were noted while the file was read. No
 //! default is repeated here.
 
+mod around;
 mod llm;
 mod notes;
 
@@ -109,8 +110,8 @@ impl Reading<'_> {
             sections.push(Self::cluster(&file));
         }
         sections.extend(self.cpu(&file));
-        sections.extend(Self::operations(&file));
-        sections.extend(Self::power(&file));
+        sections.extend(self.operations(&file));
+        sections.extend(self.power(&file));
         sections.extend(self.hardware(&file));
         let mut guests = self.guests.iter();
         for place in 0..self.guests.len() + self.others.len() {
@@ -192,27 +193,6 @@ impl Reading<'_> {
             }
         }
         section.add_other_keys(notes, "sharing.");
-        (!section.values.is_empty()).then_some(section)
-    }
-
-    /// The hosts of a cluster and how VMs are placed on them, as written.
-    fn cluster(notes: &Notes<'_>) -> Section {
-        let mut section = Section::new("cluster");
-        ["host.", "placement.", "rule."].iter().for_each(|above| section.add_each(notes, above));
-        section
-    }
-
-    /// Operations and how long they take, as written.
-    fn operations(notes: &Notes<'_>) -> Option<Section> {
-        let mut section = Section::new("operations");
-        ["operations.", "operation."].iter().for_each(|above| section.add_each(notes, above));
-        (!section.values.is_empty()).then_some(section)
-    }
-
-    /// What hosts without VMs do, as written.
-    fn power(notes: &Notes<'_>) -> Option<Section> {
-        let mut section = Section::new("power");
-        section.add_each(notes, "power.");
         (!section.values.is_empty()).then_some(section)
     }
 
@@ -356,6 +336,7 @@ impl Reading<'_> {
             }
         }
         section.add_other_keys(notes, "vm.");
+        self.defaults_of_vm(guest, notes, &mut section);
         section
     }
 

@@ -3,12 +3,14 @@
 //! The list of values is in `explain`.
 
 use crate::config::catalogue::Catalogue;
+use crate::config::keys::Key;
 use crate::config::scenario::queues::OF_QUEUES;
 use crate::config::scenario::settings::{unused_keys, words};
 use crate::config::text::answers::Answer;
 use crate::config::text::{SourceFile, Spot, ValueOrigin, set_arguments};
 use crate::spec::{LoadSpec, NamedFact, ServerSpec};
 use serde::Serialize;
+use serde_json::Value as Json;
 use std::fmt::Display;
 use std::ops::Range;
 use std::sync::Arc;
@@ -131,6 +133,30 @@ impl Section {
             let text = notes.file.text.get(span.clone()).unwrap_or_default();
             if path.starts_with(above) && !text.starts_with('{') {
                 self.say(path, text.trim_matches('"'), notes.stands_at(span.clone()));
+            }
+        }
+    }
+
+    /// Adds what holds for those keys below a path that the file does not have, as the keys say it; their
+    /// names begin with `shown`. Keys without default are left out, and those that are told already.
+    pub(super) fn add_defaults(
+        &mut self,
+        notes: &Notes<'_>,
+        (above, shown): (&str, &str),
+        keys: Vec<Key>,
+    ) {
+        for key in keys.into_iter().filter(|key| !notes.stands(&format!("{above}{}", key.name))) {
+            let name = format!("{shown}{}", key.name);
+            let value = match (&key.default, key.or) {
+                (Some(Json::String(word)), _) => word.clone(),
+                (Some(number), _) => {
+                    number.as_f64().map_or(number.to_string(), |number| number.to_string())
+                }
+                (None, Some(words)) => words.to_string(),
+                (None, None) => continue,
+            };
+            if !self.values.iter().any(|told| told.key == name) {
+                self.say(&name, value, ValueOrigin::default("built in"));
             }
         }
     }

@@ -13,9 +13,31 @@ use toml::de::{DeTable, DeValue};
 /// What a VM has of a card, which is searched.
 const SEARCHED: [&str; 7] = ["vgpu", "gpus", "mig", "process", "gpu", "card", "instance"];
 
-/// Keys of scenarios that have no meaning here.
-pub(super) const FOREIGN: [&str; 6] =
-    ["sweep", "capacity", "published", "baseline", "operations", "operation"];
+/// Keys of scenarios that have no meaning here, each with what to do instead.
+pub(super) const FOREIGN: [(&str, &str); 10] = [
+    ("sweep", "`slicewise sweep FILE` runs a sweep; drop [sweep] to search layouts"),
+    ("capacity", "drop it: `slicewise capacity` searches the highest rate of a layout"),
+    ("published", "drop it: what was published has a layout"),
+    ("baseline", "drop it: layouts are compared with each other"),
+    (
+        "power",
+        "drop it, and write it into the scenario of a layout that `plan` found: `slicewise run` tells its watts",
+    ),
+    (
+        "operations",
+        "drop it, and write it into the scenario of a layout that `plan` found: `slicewise run` simulates operations",
+    ),
+    (
+        "operation",
+        "drop it, and write it into the scenario of a layout that `plan` found: `slicewise run` simulates operations",
+    ),
+    (
+        "cpu",
+        "drop it: `plan` gives each vCPU a logical processor of its own, so none waits for one",
+    ),
+    ("placement", "drop it: a plan is of one host, and `slicewise place` places VMs on several"),
+    ("rule", "drop it: a plan is of one host, and `slicewise place` places VMs on several"),
+];
 
 /// Most cards that a search looks at: its sets of VMs grow with them.
 pub(crate) const CARDS_MAX: u32 = 64;
@@ -198,6 +220,14 @@ fn refuse_holdings(vm: &mut Reader<'_>) {
         let diagnostic = value.wrong("makes VMs share a load, which `plan` does not search");
         value.report(diagnostic.help("drop it: then each VM has its own rate"));
     }
+    // Of a VM with pods one of both is told of.
+    if let Some(value) = ["pods", "pod"].into_iter().find_map(|key| vm.get(key)) {
+        let diagnostic =
+            value.wrong("has pods share what the VM has, which `plan` does not search");
+        let help =
+            "write a [[vm]] for each pod, or simulate the node as it is: `slicewise run FILE`";
+        value.report(diagnostic.help(help));
+    }
     if let Some(load) = vm.get("load").filter(Value::is_table)
         && let Some(total) = load.table().and_then(|mut load| load.get("total_qps"))
     {
@@ -241,7 +271,8 @@ pub(super) fn as_scenario<'a>(
     of_host: Option<String>,
 ) -> DeTable<'a> {
     let mut base = tree.clone();
-    let own = ["plan", "prices"].into_iter().chain(FOREIGN);
+    let foreign = FOREIGN.iter().map(|(key, _)| *key);
+    let own = ["plan", "prices"].into_iter().chain(foreign);
     own.for_each(|key| drop(base.remove(key)));
     let mut model = None;
     if let Some(gpus) = base.get_mut("gpus") {

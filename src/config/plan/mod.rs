@@ -221,15 +221,14 @@ impl Reading<'_> {
                 return source::is_of_kind(self.file, tree, recognise::PLAN, self.problems);
             }
         }
-        let helps = [
-            "`slicewise sweep FILE` runs a sweep; drop [sweep] to search layouts",
-            "drop it: `slicewise capacity` searches the highest rate of a layout",
-            "drop it: what was published has a layout",
-            "drop it: layouts are compared with each other",
-            "drop it: no layout is searched for operations, and `slicewise run` tells what they cost",
-            "drop it: no layout is searched for operations, and `slicewise run` tells what they cost",
-        ];
-        for (key, help) in FOREIGN.into_iter().zip(helps) {
+        if let Some(host) = tree.get("host").filter(|host| host.get_ref().is_array()) {
+            let spot = Spot { file: self.file.clone(), span: host.span() };
+            let title = "`host` is a list of hosts, and a plan is of one";
+            let help = "`slicewise place` and `slicewise run` take a cluster";
+            self.problems.push(Diagnostic::at(&spot, title).help(help));
+            return false;
+        }
+        for (key, help) in FOREIGN {
             if let Some(value) = tree.get(key) {
                 let spot = Spot { file: self.file.clone(), span: value.span() };
                 let title = format!("`{key}` has no meaning in a plan");

@@ -46,6 +46,12 @@ fn replicas(mut table: Reader<'_>) -> Option<Replicas> {
     let aim = match (keys.outstanding, keys.busy) {
         (Some(target), None) => Some((ReplicaMetric::Outstanding, target)),
         (None, Some(target)) => Some((ReplicaMetric::Busy, target.get())),
+        // One that is there and faulty is told of.
+        (None, None)
+            if [keys.spot("outstanding"), keys.spot("busy")].iter().flatten().count() == 1 =>
+        {
+            None
+        }
         _ => {
             let title = "replicas follow one thing: `outstanding` or `busy`";
             let help = "write one of them, such as outstanding = 8";

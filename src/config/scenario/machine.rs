@@ -55,11 +55,6 @@ impl Machine {
         let sharing = file.table("sharing").map(Sharing::read).unwrap_or_default();
         let host_value =
             file.need("host", "name a host of the catalogue, such as host = \"dell-r7525\", or write your own: host = { logical_processors = 64, memory = \"512 GB\" }");
-        if let Some(value) = host_value.as_ref().filter(|value| value.is_array()) {
-            let found = value.wrong("is a list of hosts, and a plan is of one");
-            value.report(found.help("`slicewise place` and `slicewise run` take a cluster"));
-            return None;
-        }
         let host = host_value.as_ref().and_then(|value| host_of(value, catalogue));
         let stalls = file.table("host_stalls").map(stalls);
         let gpus = file.get("gpus");

@@ -21,7 +21,7 @@ use crate::operations::{
 };
 use crate::spec::{
     Experiment, Footprint, GpuId, GpuShare, HostId, InstanceSharing, Operation, OperationOutcome,
-    OperationTimes, TestScenario, Timeline, VmChange, VmId, VmStep,
+    OperationTimes, Stay, TestScenario, Timeline, VmChange, VmId, VmStep,
 };
 use crate::suggest::{nearest, quoted};
 use crate::units::{Bandwidth, Bytes, SimDuration, SimTime};
@@ -88,8 +88,8 @@ pub(crate) fn read(top: &mut Reader<'_>, has_replicas: bool) -> Option<Operation
         (None, None) => {
             if keys.is_some() {
                 let title = "`operations` says how long operations take, and there is none";
-                let help = "write [[operation]] with `at` and `kind`, name a `trace`, or drop \
-                    [operations]";
+                let help = "write [[operation]] with `at` and `kind`, name a `trace`, give VMs \
+                    `replicas`, or drop [operations]";
                 top.report(Diagnostic::at(&top.spot_of("operations"), title).help(help));
             }
             return None;
@@ -196,7 +196,12 @@ pub(crate) fn lay(
     let keys = &laying.operations.keys;
     let leans_on = leaning::on(keys, version, (&operations, has_replicas));
     let trace = laying.operations.trace;
-    let timeline = Timeline { operations, steps, window, leans_on, trace };
+    let stays = found.stays.into_iter().map(|stay| {
+        let Stay { vm, cards, from, runs, until } = stay;
+        Stay { vm: firsts[vm], cards, from, runs, until }
+    });
+    let (stays, outages) = (stays.collect(), found.outages);
+    let timeline = Timeline { operations, steps, stays, outages, window, leans_on, trace };
     experiment.timeline = Some(Arc::new(timeline));
 }
 

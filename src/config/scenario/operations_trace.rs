@@ -62,10 +62,12 @@ pub(super) fn read(
 /// A row as the table that it would be in a scenario.
 fn table(row: &OperationRow) -> DeTable<'_> {
     let cells = row.cells.iter().map(|(column, cell)| {
-        let is_whole = *column == "to_card" && cell.value.bytes().all(|byte| byte.is_ascii_digit());
-        let whole = is_whole.then(|| DeValue::parse(&cell.value).ok()).flatten();
+        // Spreadsheets may write a whole number as 1.0.
+        let digits = cell.value.trim_end_matches('0').strip_suffix('.').unwrap_or(&cell.value);
+        let number = cell.value.parse::<f64>().is_ok() && *column == "to_card";
+        let number = number.then(|| DeValue::parse(digits).ok()).flatten();
         let text = || DeValue::String(Cow::Borrowed(&*cell.value));
-        let value = whole.map_or_else(text, Spanned::into_inner);
+        let value = number.map_or_else(text, Spanned::into_inner);
         let key = Spanned::new(cell.span.clone(), Cow::Borrowed(*column));
         (key, Spanned::new(cell.span.clone(), value))
     });

@@ -94,10 +94,10 @@ pub(crate) fn read_tree(
     let mut published = Sides::read(&mut top);
     let baseline = top.get("baseline");
     let lesson = lesson::read(&mut top);
-    let has_replicas = guests
-        .iter()
-        .flatten()
-        .any(|guest| guest.balanced.as_ref().is_some_and(|balanced| balanced.replicas.is_some()));
+    // Also of VMs that are faulty.
+    let vms = top.get("vm").and_then(|value| value.value.as_array()).into_iter().flatten();
+    let has_replicas =
+        vms.filter_map(|vm| vm.get_ref().as_table()).any(|vm| vm.contains_key("replicas"));
     let operations = operations::read(&mut top, has_replicas);
     let power = power_keys::read(&mut top);
     one_vm_only(&top, guests.as_deref());

@@ -7,6 +7,9 @@ use crate::spec::{
 };
 use crate::units::{Bytes, Share, SimDuration};
 
+/// The keys of `pods` that only turns have.
+pub(super) const OF_TURNS: [&str; 3] = ["slice", "switch_cost", "cut_slice"];
+
 /// The pods of a VM, and how they share what it has.
 #[derive(Clone, Debug)]
 pub(crate) struct Pods {
@@ -31,6 +34,11 @@ pub(crate) struct Limits {
 }
 
 impl Pods {
+    /// Whether a key of `pods` has a meaning for how they share.
+    pub(crate) fn has(&self, key: &str) -> bool {
+        self.mode != Mode::Mps || !OF_TURNS.contains(&key)
+    }
+
     /// What pods of the entry that a pod is of are called together.
     pub(crate) fn group(&self, place: usize) -> &str {
         self.limits.get(place).map_or("", |(_, group)| group)

@@ -4,7 +4,7 @@
 //! Whether they fit on the GPU together is checked in `rules`.
 
 use super::holding::{Holding, MODES, Mode};
-use super::pod_sharing::{Limits, Pods};
+use super::pod_sharing::{Limits, OF_TURNS, Pods};
 use super::served::{self, Known, Model, name_in, tables};
 use super::sharing_keys::{switch_shape, switch_times};
 use super::{cards, processes};
@@ -19,6 +19,9 @@ use crate::units::{Share, SimDuration, counted};
 /// Most entries of `[[vm.pod]]`, and most pods that a node is told to have.
 pub(crate) const PODS_MAX: usize = 16;
 pub(crate) const COPIES_MAX: u32 = 64;
+
+/// The longest name of a pod that Kubernetes takes.
+const NAME_MAX: usize = 253;
 
 /// Most replicas of a GPU.
 const REPLICAS_MAX: u32 = 1024;
@@ -133,7 +136,7 @@ fn read_sharing(value: &Value<'_>) -> Option<Pods> {
             let mut table = value.table()?;
             let keys = PodsKeys::given(&mut table);
             if keys.sharing == Some(Mode::Mps) {
-                for key in ["slice", "switch_cost", "cut_slice"] {
+                for key in OF_TURNS {
                     if let Some(value) = table.get(key) {
                         let found = value.wrong("has no meaning under MPS");
                         value.report(found.help("drop the key: MPS has no turns"));
@@ -165,6 +168,7 @@ fn read_pod(
     copies: u32,
 ) -> Option<(Vec<Model>, Limits, String)> {
     let name = name_in(own, "the pod", "web");
+    let name = name.filter(|name| is_pod_name(name) || refuse_name(own, name));
     let count = own.get("count").map(|value| value.count(1..=COPIES_MAX, " pods"));
     let limits = processes::limits(own, pods.map(|pods| pods.mode));
     let all = count.flatten().unwrap_or(1);
@@ -187,6 +191,25 @@ fn read_pod(
         }
     };
     Some(((1..=all).map(pod).collect(), Limits { sms, memory }, name.clone()))
+}
+
+/// Whether Kubernetes takes it as the name of a pod (RFC 1123; Kubernetes documentation, "Object Names and IDs").
+fn is_pod_name(name: &str) -> bool {
+    let inner = |letter: char| matches!(letter, 'a'..='z' | '0'..='9' | '-' | '.');
+    let end = |letter: char| inner(letter) && !"-.".contains(letter);
+    name.len() <= NAME_MAX
+        && name.chars().all(inner)
+        && name.starts_with(end)
+        && name.ends_with(end)
+}
+
+fn refuse_name(own: &Reader<'_>, name: &str) -> bool {
+    let title = format!("{} is no name of a pod", quoted(name));
+    let allowed = format!(
+        "lower-case letters, digits, - and ., a letter or digit first and last; at most {NAME_MAX} of them"
+    );
+    own.report(Diagnostic::at(&own.spot_of("name"), title).allowed(allowed));
+    false
 }
 
 /// Whether what a VM has of the cards may be shared by pods: it is one GPU.

@@ -124,8 +124,9 @@ pub(crate) fn load(
     usual: Option<Rules>,
 ) -> (Option<LoadSpec>, Spot) {
     let header = table.spot();
-    let help = "write [vm.load] with scenario = \"server\" and target_qps";
-    let Some(mut table) = table.need("load", help).and_then(|value| value.table()) else {
+    let path = table.path("load");
+    let help = format!("write [{path}] with scenario = \"server\" and target_qps");
+    let Some(mut table) = table.need("load", &help).and_then(|value| value.table()) else {
         return (None, header);
     };
     let known = SCENARIOS.map(|(word, _)| word).join(", ");

@@ -134,7 +134,8 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn path(&self, key: &str) -> String {
+    /// The path of a key: `vm.load`.
+    pub(crate) fn path(&self, key: &str) -> String {
         if self.name.is_empty() { key.to_string() } else { format!("{}.{key}", self.name) }
     }
 

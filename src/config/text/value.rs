@@ -220,8 +220,8 @@ impl<'a> Value<'a> {
         None
     }
 
-    /// The same number in a unit in which it would keep the rule: the usual unit if it does, else the
-    /// first that does.
+    /// The same number in a unit in which it would keep the rule: the nearest to the one written, of those as
+    /// near the usual one; the usual one where none is written.
     fn in_another_unit<T: Quantity>(&self, keeps: impl Fn(&T) -> bool) -> Option<String> {
         let written = match self.value {
             DeValue::String(text) => text.trim().to_string(),
@@ -235,7 +235,12 @@ impl<'a> Value<'a> {
         if T::BARE && digits == written && (1.0..2.0).contains(&number) {
             return None;
         }
-        let units = std::iter::once(T::UNIT).chain(T::UNITS.iter().map(|(unit, _)| *unit));
+        let worth = |wanted: &str| T::UNITS.iter().find(|(unit, _)| *unit == wanted).map(|of| of.1);
+        let own = worth(written[digits.len()..].trim());
+        let steps = |of: f64| own.map_or(0, |own| (of / own).log10().abs().round() as i32);
+        let mut units = T::UNITS.to_vec();
+        units.sort_by_key(|(unit, of)| (steps(*of), *unit != T::UNIT));
+        let units = units.into_iter().map(|(unit, _)| unit);
         let mut others = units.map(|unit| format!("{digits} {unit}"));
         let bare = number.to_string();
         let keeps = |text: &String| T::from_str(text).is_ok_and(|quantity| keeps(&quantity));

@@ -2,7 +2,7 @@
 
 use crate::formats::Fault;
 use crate::formats::dialect::Dialect;
-use crate::formats::rows::{COLUMNS_MAX, cell_spans, not_too_wide};
+use crate::formats::rows::{COLUMNS_MAX, cell_spans, has_sound_cells};
 use crate::suggest::quoted;
 use serde::de::{Deserialize, Deserializer, Error, MapAccess, Visitor};
 use serde_json::value::RawValue;
@@ -35,7 +35,7 @@ impl<'t> Table<'t> {
         let source = if is_json {
             Source::Json { keys: Vec::new(), rest: data }
         } else {
-            not_too_wide(text, dialect.separator).map_err(|fault| vec![fault])?;
+            has_sound_cells(text, dialect.separator).map_err(|fault| vec![fault])?;
             let mut reader = csv::ReaderBuilder::new();
             let reader = reader
                 .delimiter(dialect.separator)

@@ -24,13 +24,11 @@ impl<T> Turns<T> {
         now: SimTime,
         span: SimDuration,
     ) {
-        let (first, users) = (
-            self.first_member(slot),
-            match self.owners.get(slot) {
-                Some(owner) => owner.pool.users(),
-                None => vec![(0, 1.0)],
-            },
-        );
+        let (users, switch) = match self.owners.get(slot) {
+            Some(owner) => (owner.pool.users(), owner.pool.switches_for(owner.clock)),
+            None => (vec![(0, 1.0)], SimDuration::ZERO),
+        };
+        let users = (self.first_member(slot), users);
         let Some(log) = &mut self.phases else { return };
         let phase = match works {
             true if self.turn.is_some_and(|turn| turn.overshoots) => Phase::Overshoot,
@@ -39,9 +37,7 @@ impl<T> Turns<T> {
             false => Phase::Rest,
         };
         let start = SimTime::from_nanos(now.as_nanos() - span.as_nanos());
-        for (member, part) in users {
-            log.add_within(first + member, phase, (start, now), part);
-        }
+        log.add_inside(users, phase, (start, now), switch);
     }
 
     /// The engine is free from `now` on: held back by the cap where there is work.

@@ -84,7 +84,7 @@ impl Walk<'_> {
         self.operations[index].to = Some(self.place_words(&seats));
         let part = format!("it starts and loads for {} s", in_seconds(start));
         self.done(index, SimDuration::ZERO, Some(SimDuration::ZERO), part);
-        self.occupy(clone, seats);
+        self.occupy(now, clone, seats);
         self.starts(serves, clone, true);
         None
     }

@@ -3,7 +3,7 @@
 use super::{Event, PlannedChange, Refusal, State, Walk};
 use crate::operations::restart;
 use crate::operations::vmotion::{self, in_seconds};
-use crate::spec::{HostId, OperationOutcome};
+use crate::spec::{HostId, OperationOutcome, Outage};
 use crate::units::{SimDuration, SimTime};
 
 impl Walk<'_> {
@@ -26,6 +26,7 @@ impl Walk<'_> {
             return Some(Refusal::Mistake(why));
         }
         self.cluster.set_open(host, false);
+        self.outages.push(Outage { host, from: now, until: None });
         for vm in 0..self.guests.len() {
             self.fail_with(now, vm, host);
         }
@@ -48,6 +49,8 @@ impl Walk<'_> {
             if source == host || target == host {
                 // What was copied is gone; the VM goes on where it was, if that stands.
                 self.cluster.free(&to);
+                let coming = self.guests[vm].coming.take();
+                self.leave(now, coming);
                 let name = self.host_name(host);
                 self.refuse(operation, Refusal::Answer(format!("{name} failed meanwhile")));
                 let guest = &mut self.guests[vm];
@@ -71,7 +74,7 @@ impl Walk<'_> {
         let index = self.add("ha-restart", self.vms[vm].name.clone(), Some(vm), now);
         self.done(index, SimDuration::ZERO, None, String::new());
         self.step(now, vm, PlannedChange::Down);
-        self.release(vm);
+        self.release(now, vm);
         let guest = &mut self.guests[vm];
         guest.age += 1;
         guest.state = State::Failed;
@@ -122,7 +125,7 @@ impl Walk<'_> {
                     in_seconds(restart)
                 )],
             };
-            self.occupy(vm, seats);
+            self.occupy(now, vm, seats);
             self.starts(now + restart, vm, true);
         }
     }

@@ -13,7 +13,7 @@ mod power;
 
 use super::cluster::{CardPlace, Cluster, Holding, HostPlace, Seat, Vgpu};
 use super::vmotion::in_seconds;
-use crate::spec::{HostId, Operation, OperationOutcome, OperationTimes, Vmotion};
+use crate::spec::{HostId, Operation, OperationOutcome, OperationTimes, Outage, Stay, Vmotion};
 use crate::units::{Bytes, SimDuration, SimTime};
 use std::collections::BTreeMap;
 
@@ -134,6 +134,10 @@ pub struct Plan {
     pub mistakes: Vec<usize>,
     /// What changes for VMs, in order of time.
     pub steps: Vec<PlannedStep>,
+    /// Who has which cards and when; VMs by number.
+    pub stays: Vec<Stay<usize>>,
+    /// When machines are dead.
+    pub outages: Vec<Outage>,
 }
 
 impl Plan {
@@ -186,10 +190,18 @@ pub fn plan(
             None => (vm.seats.clone(), State::On),
             Some(_) => (Vec::new(), State::Absent),
         };
-        Guest { seats, count: vm.seats.len(), holding, kind, state, age: 0, stop: None }
+        let count = vm.seats.len();
+        let (stay, coming) = (None, None);
+        Guest { seats, count, holding, kind, state, age: 0, stop: None, stay, coming }
     };
-    let guests: Vec<Guest> = vms.iter().map(guest).collect();
+    let mut guests: Vec<Guest> = vms.iter().map(guest).collect();
     guests.iter().for_each(|guest| cluster.take(&guest.seats, &guest.holding));
+    let mut stays = Vec::new();
+    for (vm, guest) in guests.iter_mut().enumerate().filter(|(_, guest)| guest.state == State::On) {
+        guest.stay = Some(stays.len());
+        let (cards, from) = (guest.seats.clone(), SimTime::ZERO);
+        stays.push(Stay { vm, cards, from, runs: Some(from), until: None });
+    }
     let mut walk = Walk {
         cluster,
         vms,
@@ -201,6 +213,8 @@ pub fn plan(
         of_asked: vec![usize::MAX; asked.len()],
         mistakes: Vec::new(),
         steps: Vec::new(),
+        stays,
+        outages: Vec::new(),
         failed: Vec::new(),
         movers: BTreeMap::new(),
     };
@@ -225,6 +239,10 @@ struct Guest {
     age: u32,
     /// Since when it does not serve, and by which operation.
     stop: Option<(SimTime, usize)>,
+    /// Its stay on its cards, by place.
+    stay: Option<usize>,
+    /// Its stay on the cards to which it is being moved.
+    coming: Option<usize>,
 }
 
 #[derive(Clone, PartialEq, Debug)]
@@ -281,6 +299,8 @@ struct Walk<'a> {
     of_asked: Vec<usize>,
     mistakes: Vec<usize>,
     steps: Vec<PlannedStep>,
+    stays: Vec<Stay<usize>>,
+    outages: Vec<Outage>,
     /// VMs that wait for their restart, in its order, and when each failed.
     failed: Vec<(usize, SimTime)>,
     /// Until when each machine's network is taken by a move.
@@ -321,13 +341,16 @@ impl Walk<'_> {
             Event::Written(vm, age) if age == self.guests[vm].age => {
                 let guest = &mut self.guests[vm];
                 guest.state = State::Suspended;
-                self.release(vm);
+                self.release(now, vm);
                 self.retry(now);
             }
             Event::Runs(vm, age, anew) if age == self.guests[vm].age => {
                 let guest = &mut self.guests[vm];
                 guest.state = State::On;
                 let seats = guest.seats.clone();
+                if let Some(stay) = guest.stay {
+                    self.stays[stay].runs = Some(now);
+                }
                 let change =
                     if anew { PlannedChange::Up(seats) } else { PlannedChange::GoOn(seats) };
                 self.step(now, vm, change);
@@ -341,6 +364,10 @@ impl Walk<'_> {
             Event::Detected => self.retry(now),
             Event::Back(host) => {
                 self.cluster.set_open(host, true);
+                let outage = self.outages.iter_mut().rev().find(|outage| outage.host == host);
+                if let Some(outage) = outage.filter(|outage| outage.until.is_none()) {
+                    outage.until = Some(now);
+                }
                 self.retry(now);
             }
             Event::Evacuate(host, index, work) => self.evacuate(now, host, index, work),
@@ -437,16 +464,32 @@ impl Walk<'_> {
     }
 
     /// The VM gives up its cards.
-    fn release(&mut self, vm: usize) {
+    fn release(&mut self, now: SimTime, vm: usize) {
         let seats = std::mem::take(&mut self.guests[vm].seats);
         self.cluster.free(&seats);
+        let stay = self.guests[vm].stay.take();
+        self.leave(now, stay);
+    }
+
+    /// A stay begins.
+    fn come(&mut self, from: SimTime, vm: usize, cards: &[Seat]) -> Option<usize> {
+        self.stays.push(Stay { vm, cards: cards.to_vec(), from, runs: None, until: None });
+        Some(self.stays.len() - 1)
+    }
+
+    /// A stay ends.
+    fn leave(&mut self, now: SimTime, stay: Option<usize>) {
+        if let Some(stay) = stay {
+            self.stays[stay].until = Some(now);
+        }
     }
 
     /// The VM takes cards.
-    fn occupy(&mut self, vm: usize, seats: Vec<Seat>) {
+    fn occupy(&mut self, now: SimTime, vm: usize, seats: Vec<Seat>) {
+        let stay = self.come(now, vm, &seats);
         let guest = &mut self.guests[vm];
         self.cluster.take(&seats, &guest.holding);
-        guest.seats = seats;
+        (guest.seats, guest.stay) = (seats, stay);
     }
 
     /// Why a VM that should be running is not, for an operation on it; nothing where it runs.
@@ -479,6 +522,8 @@ impl Walk<'_> {
             of_asked: self.of_asked.into_iter().map(|old| place[old]).collect(),
             mistakes: self.mistakes.into_iter().map(|old| place[old]).collect(),
             steps: self.steps,
+            stays: self.stays,
+            outages: self.outages,
         }
     }
 }

@@ -113,8 +113,10 @@ impl Walk<'_> {
         };
         self.done(index, pre, Some(stun), waits);
         self.operations[index].to = Some(self.place_words(&seats));
+        let coming = self.come(begins, vm, &seats);
         let guest = &mut self.guests[vm];
         guest.age += 1;
+        guest.coming = coming;
         guest.state = State::Moves { to: seats, until: ends, operation: index };
         let age = guest.age;
         self.later(halts, Event::Stun(vm, age));
@@ -125,8 +127,12 @@ impl Walk<'_> {
     pub(super) fn end_move(&mut self, now: SimTime, vm: usize) {
         let state = std::mem::replace(&mut self.guests[vm].state, State::On);
         let State::Moves { to, .. } = state else { unreachable!("a move that ends has begun") };
-        self.release(vm);
-        self.guests[vm].seats = to.clone();
+        self.release(now, vm);
+        let guest = &mut self.guests[vm];
+        (guest.seats, guest.stay) = (to.clone(), guest.coming.take());
+        if let Some(stay) = guest.stay {
+            self.stays[stay].runs = Some(now);
+        }
         self.step(now, vm, PlannedChange::GoOn(to));
         self.retry(now);
     }

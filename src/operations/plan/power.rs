@@ -50,7 +50,7 @@ impl Walk<'_> {
             Some(SimDuration::ZERO),
             format!("reads for {} s", in_seconds(read)),
         );
-        self.occupy(vm, seats);
+        self.occupy(now, vm, seats);
         self.starts(now + read, vm, false);
         None
     }
@@ -85,7 +85,7 @@ impl Walk<'_> {
         guest.age += 1;
         guest.state = State::Off;
         guest.stop = Some((now, index));
-        self.release(vm);
+        self.release(now, vm);
         self.retry(now);
         None
     }
@@ -110,7 +110,7 @@ impl Walk<'_> {
         let start = restart::start(self.settings.times);
         let part = format!("starts and loads for {} s", in_seconds(start));
         self.done(index, SimDuration::ZERO, Some(SimDuration::ZERO), part);
-        self.occupy(vm, seats);
+        self.occupy(now, vm, seats);
         self.starts(now + start, vm, true);
         None
     }

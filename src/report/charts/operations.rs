@@ -7,7 +7,7 @@ use super::super::number::{plain, with_unit};
 use super::super::table::{availability_percent, seconds};
 use super::figure::{Align, Figure, Fill, MARGIN, Mark, WIDTH};
 use super::scale::Scale;
-use super::style::{self, row, stroke};
+use super::style::{self, Colour, row, stroke};
 use super::sweep::time;
 use crate::study::{
     OperationResult, OperationsResult, Results, RunResult, VmOverTime, WindowResult,
@@ -15,6 +15,12 @@ use crate::study::{
 
 /// The most VMs.
 const PANELS_MAX: usize = 8;
+/// The most spans of one kind in a plane that are drawn each, wide enough to be seen.
+const SPANS_MAX: usize = 100;
+/// The width of a column that shows the part of its time, where they are more.
+const COLUMN: f64 = 3.0;
+/// The most operations that are told in words.
+const TOLD_MAX: usize = 200;
 /// A plane's height, its left and its right.
 const HEIGHT: f64 = 190.0;
 /// From a plane's axis, with the tick beside it, to the middle of the next one's name.
@@ -50,12 +56,31 @@ pub(super) fn draw(results: &Results) -> Option<Figure> {
     let mut figure = Figure::new(title, &below);
     let starts = found.operations.iter().any(|one| one.starts_s.is_some());
     legend(&mut figure, if starts { "a replica starts" } else { "memory is copied" });
+    if found.operations.iter().any(is_mark) {
+        let y = figure.height + 18.0;
+        mark(&mut figure, 62.0, (y - 13.0, y + 13.0));
+        figure.text((94.0, y), "a clone of it is begun", Align::Right, style::INK);
+        figure.height += 40.0;
+    }
+    let many = vms.iter().any(|vm| {
+        let own = spans((run, found), &vm.vm);
+        [0, 1].into_iter().any(|kind| are_many(&own, kind))
+    });
+    if many {
+        let said = "Where they are many: the height of grey and orange is the part of the time.";
+        figure.text((42.0, figure.height + 18.0), said, Align::Right, style::QUIET);
+        figure.height += 40.0;
+    }
     let along = Scale::linear(0.0, end, (LEFT, RIGHT));
     for vm in &vms {
-        tell(&mut figure, run, vm);
+        tell(&mut figure, run, (vm, found.window_s));
         panel(&mut figure, (run, found), vm, along);
     }
-    found.operations.iter().for_each(|one| tell_operation(&mut figure, one));
+    let told = found.operations.iter().take(TOLD_MAX);
+    told.for_each(|one| tell_operation(&mut figure, one));
+    if found.operations.len() > TOLD_MAX {
+        figure.tell(format!("{} more operations.", found.operations.len() - TOLD_MAX));
+    }
     for tick in along.ticks(10) {
         let at = (along.place(tick), figure.height + 20.0);
         figure.text(at, &plain(tick), Align::Middle, style::QUIET);
@@ -124,8 +149,9 @@ fn panel(
     let p99s = vm.windows.iter().filter_map(|window| window.latency_p99_ms);
     let values: Vec<f64> = p99s.chain([bound]).filter(|ms| ms.is_finite() && *ms > 0.0).collect();
     let up = Scale::fitting(&values, (bottom, top));
-    for one in done_to((run, found), &vm.vm) {
-        shade(figure, one, along, (top, bottom));
+    shade(figure, &spans((run, found), &vm.vm), along, (top, bottom));
+    for one in done_to((run, found), &vm.vm).filter(|one| is_mark(one)) {
+        mark(figure, along.place(one.at_s).min(RIGHT), (top, bottom));
     }
     for tick in up.ticks(4) {
         let at = up.place(tick);
@@ -138,7 +164,8 @@ fn panel(
         figure.dashes((LEFT, at), (RIGHT, at), stroke::MARK, style::VERMILION);
     }
     let middle = |window: &WindowResult| along.place(window.from_s + found.window_s / 2.0);
-    for part in vm.windows.split(|window| window.latency_p99_ms.is_none()) {
+    let whole = whole_windows(vm, found.window_s);
+    for part in whole.split(|window| window.latency_p99_ms.is_none()) {
         let points = part.iter().filter_map(|window| {
             let p99 = window.latency_p99_ms.filter(|ms| *ms > 0.0)?;
             Some((middle(window).min(RIGHT), up.place(p99).clamp(top, bottom)))
@@ -157,30 +184,88 @@ fn panel(
     figure.height = bottom;
 }
 
-/// When an operation copied, and when the VM stood still or was down.
-fn shade(figure: &mut Figure, one: &OperationResult, along: Scale, (top, bottom): (f64, f64)) {
-    let mut bar = |from: f64, to: f64, fill, colour| {
-        let (from, to) = (along.place(from).min(RIGHT), along.place(to).clamp(LEFT, RIGHT));
-        // A second of an hour is seen all the same.
-        figure.bar((from, top), (to.max(from + 3.0).min(RIGHT), bottom), fill, colour);
+/// The windows but for the last where that is a part of one: of fewer queries p99 is lower for that alone. The
+/// last query of a whole one is due near its end: a gap of seven mean ones is one in a thousand.
+fn whole_windows(vm: &VmOverTime, window_s: f64) -> &[WindowResult] {
+    let [before @ .., last] = &vm.windows[..] else { return &vm.windows };
+    let made = before.last().map_or(last.made, |window| window.made).max(1);
+    let gap = last.from_s + window_s - vm.ends_s;
+    if gap > 7.0 * window_s / made as f64 { before } else { &vm.windows }
+}
+
+/// Whether an operation is a mark at its begin: the VM of a clone serves on meanwhile.
+fn is_mark(one: &OperationResult) -> bool {
+    one.done && one.kind == "clone"
+}
+
+fn mark(figure: &mut Figure, x: f64, (top, bottom): (f64, f64)) {
+    figure.line(&[(x, top), (x, bottom)], stroke::MARK, style::INK);
+}
+
+/// The kinds of spans in a plane: grey while something is copied or starts, orange while nothing is served.
+const KINDS: [(Fill, Colour); 2] = [(Fill::Tint(18), style::GREY), (Fill::Tint(50), style::ORANGE)];
+
+/// A span in a plane: its kind, from when to when.
+type Span = (usize, [f64; 2]);
+
+/// When operations on a VM copied or started it, and when it stood still or was down.
+fn spans(of: (&RunResult, &OperationsResult), vm: &str) -> Vec<Span> {
+    let of_one = |one: &OperationResult| {
+        let stopped = one.stopped_at_s;
+        let copy = Some(one.pre_copy_s).filter(|span| *span > 0.0).map(|span| {
+            let end = stopped.unwrap_or(one.at_s + span);
+            (0, [end - span, end])
+        });
+        let start = one.starts_s.map(|span| (0, [one.at_s, one.at_s + span]));
+        let to = one.stopped_s.map_or(f64::MAX, |span| stopped.unwrap_or(0.0) + span);
+        let stop = stopped.map(|from| (1, [from, to.min(1e9)]));
+        [copy, start, stop].into_iter().flatten()
     };
-    let stopped = one.stopped_at_s;
-    if one.pre_copy_s > 0.0 {
-        let end = stopped.unwrap_or(one.at_s + one.pre_copy_s);
-        bar(end - one.pre_copy_s, end, Fill::Tint(18), style::GREY);
+    done_to(of, vm).flat_map(of_one).collect()
+}
+
+/// Whether spans of a kind would be one block if each were seen.
+fn are_many(spans: &[Span], kind: usize) -> bool {
+    spans.iter().filter(|(own, _)| *own == kind).count() > SPANS_MAX
+}
+
+fn shade(figure: &mut Figure, spans: &[Span], along: Scale, (top, bottom): (f64, f64)) {
+    let many = [0, 1].map(|kind| are_many(spans, kind));
+    // Of each column the part of its time.
+    let columns = ((RIGHT - LEFT) / COLUMN).ceil() as usize;
+    let mut parts = [vec![0.0; columns], vec![0.0; columns]];
+    for (kind, [from, to]) in spans {
+        let (from, to) = (along.place(*from).min(RIGHT), along.place(*to).clamp(LEFT, RIGHT));
+        if !many[*kind] {
+            // A second of an hour is seen all the same.
+            let right = to.max(from + 3.0).min(RIGHT);
+            let (fill, colour) = KINDS[*kind];
+            figure.bar((from, top), (right, bottom), fill, colour);
+            continue;
+        }
+        let first = ((from - LEFT) / COLUMN).max(0.0) as usize;
+        for (column, part) in parts[*kind].iter_mut().enumerate().skip(first) {
+            let left = LEFT + column as f64 * COLUMN;
+            if left >= to {
+                break;
+            }
+            *part += (to.min(left + COLUMN) - from.max(left)) / COLUMN;
+        }
     }
-    if let Some(span) = one.starts_s {
-        bar(one.at_s, one.at_s + span, Fill::Tint(18), style::GREY);
-    }
-    if let Some(from) = stopped {
-        let to = one.stopped_s.map_or(f64::MAX, |span| from + span);
-        bar(from, to.min(1e9), Fill::Tint(50), style::ORANGE);
+    for ((fill, colour), parts) in KINDS.into_iter().zip(parts) {
+        for (column, part) in parts.into_iter().enumerate().filter(|(_, part)| *part > 0.0) {
+            let left = LEFT + column as f64 * COLUMN;
+            let high = bottom - (bottom - top) * f64::min(part, 1.0);
+            figure.bar((left, high), ((left + COLUMN).min(RIGHT), bottom), fill, colour);
+        }
     }
 }
 
 /// A panel in words.
-fn tell(figure: &mut Figure, run: &RunResult, vm: &VmOverTime) {
-    let worst = vm.windows.iter().filter_map(|one| Some((one.latency_p99_ms?, one.from_s)));
+fn tell(figure: &mut Figure, run: &RunResult, (vm, window_s): (&VmOverTime, f64)) {
+    let worst = whole_windows(vm, window_s)
+        .iter()
+        .filter_map(|one| Some((one.latency_p99_ms?, one.from_s)));
     let worst = worst.max_by(|one, other| one.0.total_cmp(&other.0));
     let worst = worst.map_or(String::new(), |(p99, from)| {
         format!("; highest p99 {} from {} s on", with_unit(p99), plain(from))

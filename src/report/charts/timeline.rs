@@ -89,7 +89,7 @@ impl Look {
             Phase::Overshoot => Look::Overshoot,
             Phase::Burned => Look::Burned,
             Phase::Rest => Look::Idle,
-            Phase::Switch => Look::Switch,
+            Phase::Switch | Phase::SwitchWithin => Look::Switch,
             Phase::Capped => Look::Capped,
         }
     }
@@ -266,8 +266,31 @@ fn owners(
     };
     let profile = instance.profile.as_ref().map_or(String::new(), |name| format!("{name} "));
     let known = instance.owners.len();
+    let mut nodes: Vec<&str> = Vec::new();
     for slot in 0..=known {
-        let own = |span: &&PhaseSpan| usize::from(span.slot).min(known) == slot;
+        let is_pod = instance.is_pod(slot as u16);
+        let taker = instance.taker(slot as u16);
+        // A VM whose pods share its turns has a lane before theirs, for what no pod does.
+        if is_pod && !nodes.contains(&taker) {
+            nodes.push(taker);
+            let its = |span: &&PhaseSpan| {
+                instance.is_pod(span.slot) && instance.taker(span.slot) == taker
+            };
+            let bars: Vec<Bar> = instance.phases.iter().filter(its).filter_map(bar).collect();
+            let work = work_of(&bars);
+            lanes.push(Lane {
+                card,
+                name: format!("{profile}{taker}"),
+                bars,
+                work,
+                is_thin: false,
+            });
+        }
+        let own = |span: &&PhaseSpan| {
+            let is_its =
+                !is_pod || Timeline::works(span.phase) || span.phase == Phase::SwitchWithin;
+            usize::from(span.slot).min(known) == slot && is_its
+        };
         let of_slot: Vec<Bar> = instance.phases.iter().filter(own).filter_map(bar).collect();
         if slot == known && of_slot.is_empty() {
             continue;
@@ -284,12 +307,17 @@ fn owners(
             let waits = union(waits).into_iter();
             bars.extend(waits.map(|(start, end)| Bar { start, end, look: Look::Waits, part: 1.0 }));
         }
-        let works = of_slot.iter().filter(|bar| matches!(bar.look, Look::Run | Look::Overshoot));
-        let work = works.map(|bar| (bar.end - bar.start).as_nanos()).sum();
+        let work = work_of(&of_slot);
         bars.extend(of_slot);
         let name = format!("{profile}{}", instance.owner(slot as u16));
         lanes.push(Lane { card, name, bars, work, is_thin: false });
     }
+}
+
+/// How long they show work, in nanoseconds.
+fn work_of(bars: &[Bar]) -> u64 {
+    let works = bars.iter().filter(|bar| matches!(bar.look, Look::Run | Look::Overshoot));
+    works.map(|bar| (bar.end - bar.start).as_nanos()).sum()
 }
 
 /// The times in which any of the spans lasts.
@@ -402,6 +430,7 @@ mod tests {
         let of = |index: u64| InstanceTimeline {
             profile: Some("1g.5gb".to_string()),
             sharing: InstanceSharing::Alone,
+            nodes: Vec::new(),
             owners: vec![format!("a rather long name of a VM-{index}")],
             phases: (0..spans)
                 .map(|span| PhaseSpan {

@@ -6,7 +6,7 @@
 //! ```
 //!
 //! `page` has the frame that all pages have; one file for each kind of answer has its sections. No page
-//! asks for anything from outside, and none has a script: all of it is read as it is, on a screen,
+//! asks for anything from outside, and none runs a script: all of it is read as it is, on a screen,
 //! on paper, and by programs, which find the document of the answer at its end.
 
 mod capacity;

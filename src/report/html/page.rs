@@ -231,7 +231,7 @@ fn footer(html: &mut Html, left_out: &[String]) {
     for said in left_out {
         html.said("p", said);
     }
-    html.said("p", "This page asks for nothing from outside and has no script.");
+    html.said("p", "This page asks for nothing from outside and runs no script.");
 }
 
 /// The numbers in use that were not measured, those that were assumed before those that were fitted.

@@ -24,8 +24,10 @@ pub(in crate::report) fn power_grid(results: &Results) -> Option<(Grid, Vec<Stri
     }
     let why: BTreeSet<&String> = runs.iter().flat_map(|(_, power)| &power.not_known).collect();
     let why = why.into_iter().map(|why| format!("Watts not known: {why}."));
-    let said = why.chain([LEGEND.to_string()]).collect();
-    let sleeps = runs.iter().any(|(_, power)| power.hosts.iter().any(|h| h.standby_share > 0.0));
+    let hosts = || runs.iter().flat_map(|(_, power)| &power.hosts);
+    let fails = hosts().any(|host| host.failed_share > 0.0).then(|| FAILED.to_string());
+    let said = why.chain(fails).chain([LEGEND.to_string()]).collect();
+    let sleeps = hosts().any(|host| host.standby_share > 0.0);
     let grid = Columns::new()
         .with("power", Text, |(run, _): &(&RunResult, &PowerResult)| run.name.clone())
         .with("platform", Text, |(run, _)| run.place())
@@ -67,6 +69,8 @@ fn three_digits(value: f64) -> String {
     let unit = 10.0_f64.powi(2 - value.abs().log10().floor() as i32);
     plain((value * unit).round() / unit)
 }
+
+const FAILED: &str = "A host that failed draws nothing until it is back.";
 
 const LEGEND: &str = "Means over the run, at the wall. Power goes by busy time: a card draws its idle watts, \
     with a context open some more, and while it works those of full batches, at most its limit. From - to: by \

@@ -14,9 +14,12 @@ use crate::units::{SimDuration, counted};
 pub fn render_timeline(results: &TimelineResults, width: Width) -> String {
     let mut blocks = vec![width.lines(&results.head.title), width.lines(&window(results))];
     blocks.push(engines(results, width));
-    let instances = results.timeline.cards.iter().flat_map(|card| &card.instances);
-    let turns = instances.into_iter().any(|instance| instance.sharing.takes_turns());
+    let instances = || results.timeline.cards.iter().flat_map(|card| &card.instances);
+    let turns = instances().any(|instance| instance.sharing.takes_turns());
     blocks.push(width.said(if turns { OF_TURNS } else { OF_OWNERS }));
+    if instances().any(|instance| instance.nodes.iter().any(Option::is_some)) {
+        blocks.push(width.said(OF_PODS));
+    }
     let Head { tool, scenario_hash, seed, .. } = &results.head;
     blocks.push(
         width.said(&format!(
@@ -33,6 +36,9 @@ part of run; burned: its turn, but no work of its own, while another had work; i
 nobody had work; switch: the engine on its way to it. run %: of the window.";
 const OF_OWNERS: &str =
     "run: in milliseconds, while it has a batch on the GPU. run %: of the window.";
+
+const OF_PODS: &str = "A VM with pods has a row, and each pod one for its turns within those of the VM: switches from \
+pod to pod are told there.";
 
 /// Which run, and which part of it.
 fn window(results: &TimelineResults) -> String {

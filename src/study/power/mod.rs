@@ -59,6 +59,9 @@ pub struct HostWatts {
     pub cards_w: Option<f64>,
     /// The part of the run on standby.
     pub standby_share: f64,
+    /// The part of the run in which it is dead, and draws nothing.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub failed_share: f64,
     /// What it drew with its cards, in the mean of the run.
     pub mean_w: Option<f64>,
 }
@@ -76,14 +79,18 @@ pub struct CardWatts {
     pub context_w: Option<f64>,
     /// All of it busy with the work on it that draws most; nothing without work.
     pub busy_w: Option<f64>,
-    /// In the mean of the run; 0 on standby.
+    /// In the mean of the run; 0 on standby, and while its host is dead.
     pub mean_w: Option<f64>,
+}
+
+fn is_zero(share: &f64) -> bool {
+    *share == 0.0
 }
 
 /// The watts of a run, if it tells any.
 pub(super) fn of(experiment: &Experiment, outcome: &Outcome) -> Option<PowerResult> {
     experiment.power.as_ref()?;
-    let presence = Presence::of(experiment, outcome.end);
+    let presence = Presence::of(experiment, &outcome.scaled, outcome.end);
     let run = Run { experiment, outcome, presence };
     let mut own = Values::default();
     let (hosts, cards) = run.watts(&mut own);
@@ -179,11 +186,13 @@ impl Run<'_> {
         let here = here.filter(|(card, _)| usize::from(card.host.0) == index);
         let cards_w = here.map(|(_, card)| card.mean_w).sum::<Option<f64>>();
         let standby_share = self.presence.standby[index];
+        let failed_share = self.presence.failed[index];
+        let is_on = 1.0 - standby_share - failed_share;
         let states = self.experiment.power.as_ref().expect("a run that tells watts");
         let standby_w = values.of("power.standby_w".to_string(), &states.standby_w);
         let processors_w = full.map(|full| full * busy);
         let mean_w = idle.zip(processors_w).zip(cards_w).map(|((idle, processors), cards)| {
-            idle * (1.0 - standby_share) + standby_w * standby_share + processors + cards
+            idle * is_on + standby_w * standby_share + processors + cards
         });
         HostWatts {
             host: index as u16,
@@ -193,6 +202,7 @@ impl Run<'_> {
             processors_w,
             cards_w,
             standby_share,
+            failed_share,
             mean_w,
         }
     }
@@ -201,8 +211,10 @@ impl Run<'_> {
     fn processors_busy(&self, index: usize) -> f64 {
         let seconds = self.outcome.end.as_secs_f64();
         let guests = self.experiment.vms.iter().zip(&self.outcome.vms).enumerate();
-        // The VM's processor time is told with each of its models.
-        let guests = guests.filter(|(_, (vm, of))| of.cpu.is_none() || vm.server_of.is_none());
+        // The VM's processor time is told with each of its models, that of a shared load with its VMs.
+        let guests = guests.filter(|(_, (vm, of))| {
+            vm.balance.is_none() && (of.cpu.is_none() || vm.server_of.is_none())
+        });
         let guests = guests.map(|(vm, (spec, of))| {
             cpu_seconds(self.experiment, spec, of) * self.presence.of_vms[vm][index]
         });
@@ -227,14 +239,15 @@ impl Run<'_> {
         let context = gpu.power_context_w.as_ref();
         let context = context.map_or(0.0, |fact| values.of(place("power_context_w"), fact));
         let has_owner = !used.owners.is_empty();
-        let standby = self.presence.standby[usize::from(card.host.0)];
+        let host = usize::from(card.host.0);
+        let is_on = 1.0 - self.presence.standby[host] - self.presence.failed[host];
         let present = self.presence.cards[index];
         let mean_w = idle_w.zip(works.as_ref()).map(|(idle, works)| {
             let room = limit - idle;
-            // A context is open while a VM is there; what ran, ran then.
+            // A context is open while a VM runs there; what ran, ran then.
             let above = mean_draw(works, room, 0.0);
             let with_context = mean_draw(works, room, context.min(room));
-            idle * (1.0 - standby) + above + (with_context - above) * present
+            idle * is_on + above + (with_context - above) * present
         });
         let most = works.iter().flatten().map(|instance| instance.most).sum::<f64>();
         let busy_w = idle_w.filter(|_| most > 0.0).map(|idle| idle + most.min(limit - idle));
