@@ -62,6 +62,10 @@ fn of_alike(alike: &[&Rated<'_>], with: &str, cards: bool) -> Vec<String> {
     if alike.len() == 1 {
         return vec![format!("{with}at most {most}")];
     }
+    let lowest = alike.iter().min_by(by_rate).map_or(0.0, |least| least.per_s);
+    if digits(lowest) == digits(best.per_s) {
+        return vec![format!("{with}all {} have {most}", counted(alike.len(), "system"))];
+    }
     let mut told = vec![format!("{with}most has \"{}\": {most}", best.name)];
     let least = alike.iter().min_by(by_rate).filter(|least| least.name != best.name);
     told.extend(least.map(|least| match least.per_s > 0.0 {

@@ -30,7 +30,9 @@ pub(super) fn operations(page: &mut Page, results: &Results) {
             .of(&found.operations);
         let badness = found.operations.iter().map(|one| one.latency_longest_ms).collect();
         let table = Table::of("Operations", grid, OPERATIONS);
-        page.table(table.worst_by("longest latency", badness));
+        if !found.operations.is_empty() {
+            page.table(table.worst_by("longest latency", badness));
+        }
         page.list(&operations_said(&found.operations));
         let grid = Columns::new()
             .with("VM", Text, |(run, vm): &(&RunResult, &VmOverTime)| run.name_of(&vm.vm))

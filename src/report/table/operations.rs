@@ -42,8 +42,11 @@ fn of_run(run: &RunResult, width: Width) -> String {
         more => width.said(&format!("and {more} more VMs, in result.json")),
     };
     let told = width.items("operation", &said(&found.operations));
-    let blocks =
-        [grid.finish(width) + &width.said(LEGEND), told, availability.finish(width) + &rest];
+    let grid = match found.operations.is_empty() {
+        true => String::new(),
+        false => grid.finish(width) + &width.said(LEGEND),
+    };
+    let blocks = [grid, told, availability.finish(width) + &rest];
     blocks.into_iter().filter(|block| !block.is_empty()).collect::<Vec<_>>().join("\n")
 }
 

@@ -4,7 +4,7 @@
 use super::place::Place;
 use crate::gpu::{Demand, demand};
 use crate::spec::{
-    Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario, VmId, VmSpec,
+    Balance, Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario, VmId, VmSpec,
 };
 use crate::units::{Bytes, Share};
 
@@ -235,6 +235,11 @@ pub(super) fn asked(experiment: &Experiment, id: VmId) -> Option<f64> {
     let mut all = rate(own)?;
     for ensemble in experiment.vms.iter().filter(|vm| vm.is_ensemble()) {
         let passes = ensemble.step_models().filter(|&step| step == id).count();
+        // How many of them serve follows the load.
+        let follows = |balance: &Balance| passes > 0 && balance.replicas.is_some();
+        if ensemble.balance.as_ref().is_some_and(follows) {
+            return None;
+        }
         if passes > 0 {
             // A load balancer deals each query to one of them.
             let part = ensemble.balance.as_ref().map_or(1, |balance| balance.members.len());

@@ -4,7 +4,7 @@
 use super::super::seen::{Answered, Group, Seen};
 use super::super::sentence::Said;
 use super::super::words::{ns, rate};
-use crate::spec::TestScenario;
+use crate::spec::{Balance, TestScenario};
 
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     seen.groups.iter().filter_map(|group| of_group(seen, group)).collect()
@@ -30,7 +30,7 @@ fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
         ),
         TestScenario::ClosedLoop { clients: 0, .. } => Said::new(
             seen.about(group),
-            format!("{}: {}, p99 {}.", passing(seen), rate(each), ns(found)),
+            passing(seen, group, (each, found)),
         )
         .with("latency_percentile_ms", found / 1e6),
         TestScenario::ClosedLoop { clients, .. } => Said::new(
@@ -43,9 +43,18 @@ fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
 }
 
 /// What comes to a model without a load of its own.
-fn passing(seen: &Seen<'_>) -> &'static str {
-    match seen.experiment.vms.iter().any(|vm| vm.balance.is_some()) {
-        true => "It answers its part of the load that they share",
-        false => "Queries of ensembles pass it",
+fn passing(seen: &Seen<'_>, group: &Group, (each, found): (f64, f64)) -> String {
+    let (rate, found) = (rate(each), ns(found));
+    let own = seen.first(group);
+    let mut balanced = seen.experiment.vms.iter().filter_map(|vm| vm.balance.as_ref());
+    let shares = |of: &&Balance| {
+        of.members.iter().any(|&member| seen.vm(member).name == own.name)
+    };
+    match balanced.find(shares) {
+        Some(balance) if balance.replicas.is_some() => format!(
+            "Each answers its part of the load that they share while it is wanted, {rate} over the whole run, p99 {found}."
+        ),
+        Some(_) => format!("Each answers its part of the load that they share: {rate}, p99 {found}."),
+        None => format!("Queries of ensembles pass it: {rate}, p99 {found}."),
     }
 }
