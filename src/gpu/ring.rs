@@ -245,7 +245,9 @@ impl<T, W: Work<T>> Ring<T, W> {
         let owner = &mut self.owners[turn.slot];
         if now > turn.synced {
             let span = now - turn.synced;
-            if let Some(log) = &mut self.phases {
+            // Whoever is powered off has no turn, though nobody else has taken it.
+            let log = self.phases.as_mut().filter(|_| owner.has_work || owner.is_running);
+            if let Some(log) = log {
                 let phase = match owner.has_work {
                     true if turn.overshoots => Phase::Overshoot,
                     true => Phase::Run,

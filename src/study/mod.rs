@@ -66,8 +66,8 @@ pub use capacity::{
 pub use cluster::*;
 pub use explain::{About, Effort, Explained, ExplainedRun, KINDS, Kind, Part, Sentence, explain};
 pub use explore::{
-    CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point, why_no_curve,
-    glance, law, nines,
+    CurveEffort, CurvePoint, Glance, Law, LineKind, PercentileLine, at_part_of_rate, curve_point,
+    glance, law, nines, why_no_curve,
 };
 pub use figures::LatencyMs;
 pub use gap::{Gap, GapLatency, GapPlan, GapStep, add_gap};

@@ -419,9 +419,13 @@ fn a_pod_has_a_part_of_what_its_vm_has_and_waits_for_both() {
     let pods = "pods = { sharing = \"time-slicing\", slice = \"1 ms\", switch_cost = \"0.1 ms\" }";
     let node = asked("node", "vgpu = { type = \"A100-20C\" }", GREEDY, 10.0, "200 ms")
         .replace("workload = \"steady\"", pods)
-        .replace("server =", "[[vm.pod]]\nname = \"web\"\ncount = 2\nworkload = \"steady\"\nserver =");
+        .replace(
+            "server =",
+            "[[vm.pod]]\nname = \"web\"\ncount = 2\nworkload = \"steady\"\nserver =",
+        );
     let beside = asked("beside", "vgpu = { type = \"A100-20C\" }", GREEDY, 10.0, "200 ms");
-    let sharing = "[sharing]\npolicy = \"equal-share\"\nslice = \"2 ms\"\nswitch_cost = \"0.11 ms\"\n";
+    let sharing =
+        "[sharing]\npolicy = \"equal-share\"\nslice = \"2 ms\"\nswitch_cost = \"0.11 ms\"\n";
     let run = explained(&experiment(&format!("{sharing}{node}{beside}")));
     for (kind, name, expected) in [
         ("share", "named_share", 0.25),

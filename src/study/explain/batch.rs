@@ -4,7 +4,8 @@
 use super::place::Place;
 use crate::gpu::{Demand, demand};
 use crate::spec::{
-    Balance, Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario, VmId, VmSpec,
+    Balance, Experiment, GpuSharing, InstanceSharing, PermitReturn, ServiceTime, TestScenario,
+    VmId, VmSpec,
 };
 use crate::units::{Bytes, Share};
 

@@ -26,7 +26,8 @@ impl Node {
             return None;
         }
         let ids = (0..experiment.vms.len() as u16).map(VmId);
-        let beside = ids.filter(|&id| experiment.first_model(id) == node && experiment.has_work(id));
+        let beside =
+            ids.filter(|&id| experiment.first_model(id) == node && experiment.has_work(id));
         let processes: BTreeMap<VmId, u32> = beside
             .map(|id| {
                 let processes = experiment.vms[usize::from(id.0)].server.processes();

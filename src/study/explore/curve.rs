@@ -41,7 +41,8 @@ pub fn why_no_curve(experiment: &Experiment) -> Option<&'static str> {
     let vms = || experiment.vms.iter();
     let has_replicas =
         |vm: &VmSpec| vm.balance.as_ref().is_some_and(|balance| balance.replicas.is_some());
-    let varies = |vm: &VmSpec| matches!(vm.load.arrivals, Arrivals::Pattern(_) | Arrivals::Trace(_));
+    let varies =
+        |vm: &VmSpec| matches!(vm.load.arrivals, Arrivals::Pattern(_) | Arrivals::Trace(_));
     let comes_and_goes = |vm: &VmSpec| vm.power_on > SimTime::ZERO || vm.power_off.is_some();
     let operated = experiment.timeline.as_ref().is_some_and(|found| !found.operations.is_empty());
     Some(match () {

@@ -8,7 +8,10 @@ use super::super::words::{percent, three};
 pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
     let said = seen.with_batches().filter_map(|(group, batches)| {
         let place = batches.place();
-        if place.owners > 1 || place.node.is_some() || place.turns().is_some_and(|turns| turns.slots > 1) {
+        if place.owners > 1
+            || place.node.is_some()
+            || place.turns().is_some_and(|turns| turns.slots > 1)
+        {
             return None;
         }
         let text = words(place, seen.first(group).gpus.len());

@@ -28,11 +28,10 @@ fn of_group(seen: &Seen<'_>, group: &Group) -> Option<Said> {
             seen.about(group),
             format!("{} samples are answered, all asked at once.", rate(each)),
         ),
-        TestScenario::ClosedLoop { clients: 0, .. } => Said::new(
-            seen.about(group),
-            passing(seen, group, (each, found)),
-        )
-        .with("latency_percentile_ms", found / 1e6),
+        TestScenario::ClosedLoop { clients: 0, .. } => {
+            Said::new(seen.about(group), passing(seen, group, (each, found)))
+                .with("latency_percentile_ms", found / 1e6)
+        }
         TestScenario::ClosedLoop { clients, .. } => Said::new(
             seen.about(group),
             format!("{} are answered to {clients} clients, {p} is {}.", rate(each), ns(found)),
@@ -47,14 +46,14 @@ fn passing(seen: &Seen<'_>, group: &Group, (each, found): (f64, f64)) -> String 
     let (rate, found) = (rate(each), ns(found));
     let own = seen.first(group);
     let mut balanced = seen.experiment.vms.iter().filter_map(|vm| vm.balance.as_ref());
-    let shares = |of: &&Balance| {
-        of.members.iter().any(|&member| seen.vm(member).name == own.name)
-    };
+    let shares = |of: &&Balance| of.members.iter().any(|&member| seen.vm(member).name == own.name);
     match balanced.find(shares) {
         Some(balance) if balance.replicas.is_some() => format!(
             "Each answers its part of the load that they share while it is wanted, {rate} over the whole run, p99 {found}."
         ),
-        Some(_) => format!("Each answers its part of the load that they share: {rate}, p99 {found}."),
+        Some(_) => {
+            format!("Each answers its part of the load that they share: {rate}, p99 {found}.")
+        }
         None => format!("Queries of ensembles pass it: {rate}, p99 {found}."),
     }
 }

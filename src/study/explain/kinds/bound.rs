@@ -73,7 +73,10 @@ fn unanswered(recorder: &Recorder, bound: f64, (p, found): (&str, f64), each: f6
         0 => String::new(),
         _ => format!("; {p} of those that were answered is {}, at {}", ns(found), rate(each)),
     };
-    format!("{within} of the queries are answered within the bound of {}: {without}{answered}", ns(bound))
+    format!(
+        "{within} of the queries are answered within the bound of {}: {without}{answered}",
+        ns(bound)
+    )
 }
 
 /// How many queries have no answer, and why; nothing where all have.

@@ -30,15 +30,16 @@ pub(super) fn tell(seen: &Seen<'_>) -> Vec<Said> {
                     format!("the latency of {name_missed} is {}, over its bound", ns(nanos))
                 }
                 Some(Measure::Latency { within, .. }) => {
-                    format!("{name_missed} answers {} of its queries within its bound", percent(within))
+                    format!(
+                        "{name_missed} answers {} of its queries within its bound",
+                        percent(within)
+                    )
                 }
                 _ => format!("the latency of {name_missed} is without end, over its bound"),
             };
             format!(
                 "Whether anything has to change is not sure: as assumed every bound is kept, that of {name} with {spare} to spare; but with {} instead of {} for {} {found}. Measure that first.",
-                miss.unknown.other,
-                miss.unknown.assumed,
-                miss.unknown.name,
+                miss.unknown.other, miss.unknown.assumed, miss.unknown.name,
             )
         }
     };
