@@ -13,6 +13,7 @@ mod capacity;
 mod capacity_verdict;
 mod cluster;
 mod cpu;
+mod down;
 mod explain;
 mod explore;
 mod figures;

@@ -3,8 +3,7 @@
 //!
 //! It adds up what was recorded; the operations themselves were worked out before the run.
 
-mod service;
-
+use super::down;
 use super::figures::digits;
 use crate::platform::{Outcome, Scaled};
 use crate::record::{OverTime, Recorder, Stop};
@@ -120,7 +119,7 @@ pub(super) fn of(experiment: &Experiment, outcome: &Outcome) -> Option<Operation
     let vms = experiment.vms.iter().zip(&outcome.vms);
     let vms = vms.filter_map(|(vm, of_vm)| {
         let end = of_vm.recorder.last_due();
-        let down = vm.balance.as_ref().map(|balance| service::down_s(outcome, balance, end));
+        let down = vm.balance.as_ref().map(|balance| down::down_s(outcome, balance, end));
         of_vm_over_time(vm, &of_vm.recorder, down)
     });
     Some(OperationsResult {

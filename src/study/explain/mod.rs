@@ -19,6 +19,7 @@ mod sentence;
 mod simulated;
 mod trials;
 mod unknowns;
+mod wait;
 mod words;
 
 pub use kinds::{KINDS, Kind};

@@ -3,7 +3,7 @@
 //! A node's clock moves only in its VM's turns, so what pods wait for each other is stretched by the VM's
 //! waits. It is arithmetic on settings; what comes of them is simulated.
 
-use super::place::Wait;
+use super::wait::Wait;
 use crate::spec::{CutSlice, Experiment, GpuShare, HardwareTurns, PodSharing, VmId};
 use std::collections::BTreeMap;
 

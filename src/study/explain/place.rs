@@ -3,6 +3,7 @@
 //! It is arithmetic on settings; what comes of them is simulated.
 
 use super::node::Node;
+use super::wait::Wait;
 use crate::gpu::idle_rule;
 use crate::spec::{
     CardSpec, Experiment, GpuShare, IdleRule, InstanceSharing, InstanceSpec, Overshoot,
@@ -256,26 +257,6 @@ pub(super) fn longest_wait(place: &Place<'_>, batch: f64) -> Option<Result<Wait,
             nanos: (slots - 1.0) * turns.slice + others * over + slots * turns.switch,
         },
     }))
-}
-
-/// The longest wait for a turn, and what it is made of.
-#[derive(Clone, Copy, PartialEq, Debug)]
-pub(super) struct Wait {
-    pub(super) turns: f64,
-    pub(super) switches: f64,
-    pub(super) nanos: f64,
-}
-
-impl Wait {
-    /// Among so many owners in the hardware's ring.
-    pub(super) fn of_ring(owners: usize, turn: f64, switch: f64, restore: SimDuration) -> Self {
-        // Who launches when the next turn is promised to somebody behind it waits one turn more: with three
-        // owners or more, that of the present holder comes again before its own.
-        let again = if owners > 2 { 1.0 } else { 0.0 };
-        let turns = (owners - 1) as f64 + again;
-        let nanos = turns * turn + (turns + 1.0) * switch + restore.as_nanos_f64();
-        Self { turns, switches: turns + 1.0, nanos }
-    }
 }
 
 impl TurnTimes {
