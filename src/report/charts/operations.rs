@@ -122,7 +122,7 @@ fn done_to<'r>(
         let rest = name.strip_prefix(&*one.of);
         let is_it = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'));
         let mut members = run.vms.iter().filter(|vm| vm.group == name && vm.name != name);
-        one.done && (is_it || members.any(|vm| vm.name == one.of))
+        (one.done || one.stopped_at_s.is_some()) && (is_it || members.any(|vm| vm.name == one.of))
     })
 }
 
