@@ -22,7 +22,7 @@ const FLOORS: [(&str, u8, &[&str]); 22] = [
     ("queueing", 1, &["engine"]),
     ("spec", 2, &[]),
     ("loadgen", 3, &[]),
-    ("host", 3, &["loadgen"]),
+    ("host", 3, &["loadgen", "record"]),
     ("gpu", 3, &[]),
     ("layout", 3, &[]),
     ("operations", 3, &[]),
